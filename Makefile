@@ -1,0 +1,41 @@
+# Two targets matter: `make demo` and `make test`. Both set up what is missing and repeat nothing that is done.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+DEMO := study=three_arm data.n_train=300 data.val_fraction=0.5 data.label_noise=0.1 train.epochs=60
+
+.PHONY: demo test test-slow wheel clean
+.DEFAULT_GOAL := demo
+
+demo: $(INSTALLED)
+	$(BIN)/dropbench sweep $(DEMO)
+
+test: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+# The long ones: statistics of the random bits, whole experiments on real data (DROPBENCH_DATA). Minutes, not seconds.
+test-slow: $(INSTALLED)
+	$(BIN)/python -m pytest -m slow
+
+# Builds the wheel, installs it where there is no checkout beside it, and uses it from /.
+wheel: $(INSTALLED)
+	rm -rf dist && $(BIN)/python -m build --quiet --wheel --no-isolation
+	set -e; elsewhere=$$(mktemp -d); trap 'rm -rf "$$elsewhere"' EXIT; \
+	$(PYTHON) -m venv "$$elsewhere/venv"; \
+	"$$elsewhere/venv/bin/python" -m pip install --quiet --constraint constraints.txt dist/*.whl; \
+	cd /; \
+	"$$elsewhere/venv/bin/dropbench" sweep study=three_arm --dry-run results="$$elsewhere/results"; \
+	"$$elsewhere/venv/bin/dropbench" train train.epochs=1 data.n_train=100 results="$$elsewhere/results"
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'dropbench needs Python 3.11 or newer: make PYTHON=python3.11 $(MAKECMDGOALS)'; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+clean:
+	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache

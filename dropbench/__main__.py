@@ -1,0 +1,5 @@
+"""`python -m dropbench`."""
+
+from dropbench.cli import main
+
+main()

@@ -1,0 +1,272 @@
+"""Finds conf/, composes with Hydra, and validates into a frozen RunSpec."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from dropbench.errors import UsageError, nearest
+from dropbench.spec import DataSpec, DropoutSpec, ExecuteSpec, Frozen, RunSpec, Settings, TrainSpec
+
+GROUPS = ("model", "dropout", "data", "train", "metric", "study", "execute")
+_PACKAGE = Path(__file__).parent
+
+
+def conf_dir() -> Path:
+    """Our own conf/: inside the package once installed, beside it in a checkout."""
+    return next(d for d in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if (d / "config.yaml").is_file())
+
+
+def options(group: str, extra: Sequence[Path] = ()) -> dict[str, Path]:
+    """The options of a group and their files, the user's folders first; names that open with `_` are parts of others."""
+    found: dict[str, Path] = {}
+    for folder in (*extra, conf_dir()):
+        for file in sorted((folder / group).glob("*.yaml")):
+            if not file.stem.startswith("_"):
+                found.setdefault(file.stem, file)
+    return dict(sorted(found.items()))
+
+
+@dataclass(frozen=True)
+class Composed:
+    """One point of a grid: the spec of its run, how to run it, and the study's node where there is one."""
+
+    spec: RunSpec
+    settings: Settings
+    study: dict[str, Any] | None
+
+
+class Composer:
+    """Composes overrides over conf/ and the user's folders. Use as `with composer(...) as c`."""
+
+    def __init__(self, extra: Sequence[Path]) -> None:
+        self.extra = tuple(extra)
+        self._cache: dict[tuple[str, ...], dict[str, Any]] = {}
+
+    def options(self, group: str) -> list[str]:
+        return list(options(group, self.extra))
+
+    def compose(self, overrides: Mapping[str, str]) -> Composed:
+        """`overrides` are simple ones, by key. Seeds of one setting are composed once: composing costs 40 ms, a run less."""
+        rest = tuple(text for key, text in overrides.items() if key != "seed")
+        if rest not in self._cache:
+            self._cache[rest] = self._tree(rest)
+        tree = dict(self._cache[rest])
+        if "seed" in overrides:
+            tree["seed"] = overrides["seed"].partition("=")[2]
+        return Composed(_spec(tree), _settings(tree), tree.get("study"))
+
+    def _tree(self, overrides: tuple[str, ...]) -> dict[str, Any]:
+        from hydra import compose
+        from hydra.errors import HydraException
+        from omegaconf import OmegaConf
+        from omegaconf.errors import OmegaConfBaseException
+
+        path = [f"hydra.searchpath=[{','.join(f'file://{d}' for d in self.extra)}]"] if self.extra else []
+        try:
+            tree = OmegaConf.to_container(compose("config", overrides=[*path, *overrides]), resolve=True)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise self._explained(overrides, error) from error
+        assert isinstance(tree, dict)
+        return {str(k): v for k, v in tree.items()}
+
+    def _explained(self, overrides: tuple[str, ...], error: Exception) -> UsageError:
+        """Which of the overrides is at fault, and what it might have meant."""
+        from hydra import compose
+        from omegaconf import OmegaConf
+
+        groups = {
+            text.partition("=")[0]: text.partition("=")[2] for text in overrides if text.partition("=")[0] in GROUPS
+        }
+        for group, value in groups.items():
+            chosen = value.strip("[]").split(",") if group == "metric" else [value]
+            for name in chosen:
+                if name.strip() not in (known := self.options(group)) and name != "null":
+                    return UsageError(
+                        f"{group}={name.strip()}: there is no such {group}; {nearest(name.strip(), known)}"
+                    )
+        path = [f"hydra.searchpath=[{','.join(f'file://{d}' for d in self.extra)}]"] if self.extra else []
+        base = compose("config", overrides=[*path, *(f"{g}={v}" for g, v in groups.items())])
+        keys = list(_flat(OmegaConf.to_container(base)))
+        for text in overrides:
+            key = text.partition("=")[0].lstrip("+")
+            inner = {k.rsplit(".", n)[0] for k in keys for n in range(1, k.count(".") + 1)}
+            if key not in keys and key not in inner and key not in GROUPS:
+                return UsageError(f"'{key}' is not a key here; {_near_key(key, keys)}")
+        return UsageError(" ".join(str(error).split()))
+
+
+@contextmanager
+def composer(extra: Sequence[Path] = ()) -> Iterator[Composer]:
+    """A Composer over conf/ and `extra`, whose folders, like the current one, may also hold the classes they name.
+
+    Raises UsageError for a folder that does not exist.
+    """
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from omegaconf import OmegaConf
+
+    folders = [d.resolve() for d in extra]
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(f"--conf {folder}: there is no such folder; it holds groups such as model/my_model.yaml")
+    for entry in (str(Path.cwd()), *map(str, folders)):
+        if entry not in sys.path:
+            sys.path.append(entry)
+    OmegaConf.register_new_resolver("half", _half, replace=True)
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        yield Composer(folders)
+
+
+def _half(value: Any) -> Any:
+    """Half of a rate, or of each in a mapping: the reduced arm of a study."""
+    if value is None:
+        return None
+    if isinstance(value, Mapping):
+        return {k: v / 2 for k, v in value.items()}
+    return value / 2
+
+
+def _spec(tree: Mapping[str, Any]) -> RunSpec:
+    from pydantic import ValidationError
+
+    try:
+        spec = RunSpec.model_validate(
+            {
+                "model": _component(tree["model"], ()),
+                "dropout": _component(tree["dropout"], tuple(DropoutSpec.model_fields)),
+                "data": _component(tree["data"], (*DataSpec.model_fields, "root", "download")),
+                "train": tree["train"],
+                "metric": {name: _component(m, ()) for name, m in tree["metric"].items()},
+                "seed": tree["seed"],
+            }
+        )
+    except ValidationError as error:
+        raise _invalid("", error) from error
+    if spec.train.monitor.removeprefix("val_") not in spec.metric:
+        raise UsageError(f"train.monitor={spec.train.monitor} is not measured; add it: metric=[loss,accuracy]")
+    update: dict[str, Any] = {
+        "model": spec.model.model_copy(
+            update={"options": checked_options("model", spec.model.target, spec.model.options)}
+        ),
+        "data": spec.data.model_copy(update={"options": checked_options("data", spec.data.target, spec.data.options)}),
+        "dropout": _canonical(spec.dropout),
+        "metric": {
+            name: m.model_copy(update={"options": checked_options(f"metric.{name}", m.target, m.options)})
+            for name, m in spec.metric.items()
+        },
+    }
+    return spec.model_copy(update=update)
+
+
+def _canonical(dropout: DropoutSpec) -> DropoutSpec:
+    """The same arm always reads the same: a variant that acts nowhere has no rates, whatever a grid gave it."""
+    update: dict[str, Any] = {"options": checked_options("dropout", dropout.target, dropout.options)}
+    if not locate(dropout.target).kinds:
+        update |= {"rate": 0.0, "rates": {}, "placement": None}
+    return dropout.model_copy(update=update)
+
+
+def _component(node: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
+    """A group's node with what is not a field of every component gathered under `options`."""
+    fixed = {"name", "_target_", "version", *fields} - {"options", "target"}
+    known = {k: v for k, v in node.items() if k in fixed and k not in ("root", "download")}
+    return known | {"options": {k: v for k, v in node.items() if k not in fixed}}
+
+
+def _settings(tree: Mapping[str, Any]) -> Settings:
+    from pydantic import ValidationError
+
+    data = tree["data"]
+    try:
+        return Settings.model_validate(
+            {key: tree[key] for key in ("device", "results", "execute")}
+            | {"data_root": data.get("root"), "data_download": data.get("download", False)}
+        )
+    except ValidationError as error:
+        raise _invalid("", error) from error
+
+
+@cache
+def locate(target: str) -> Any:
+    """The class or function that a `_target_` names. Raises UsageError where it cannot be imported."""
+    from hydra.utils import get_object
+
+    try:
+        return get_object(target)
+    except (ImportError, ValueError) as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        raise UsageError(f"_target_: {target} cannot be imported: {reason}") from error
+
+
+@cache
+def _options_model(target: str) -> Any:
+    """A pydantic model of a target's keyword-only arguments: what may stand in its YAML, and of what type."""
+    from typing import get_type_hints
+
+    from pydantic import ConfigDict, create_model
+
+    found = locate(target)
+    hints = get_type_hints(found.__init__ if inspect.isclass(found) else found, include_extras=True)
+    fields: dict[str, Any] = {
+        name: (hints.get(name, Any), ... if p.default is p.empty else p.default)
+        for name, p in inspect.signature(found).parameters.items()
+        if p.kind is p.KEYWORD_ONLY
+    }
+    return create_model("Options", __config__=ConfigDict(extra="forbid", protected_namespaces=()), **fields)
+
+
+def checked_options(group: str, target: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """`given` checked against the target's annotations, converted to them, defaults filled in."""
+    from pydantic import ValidationError
+
+    try:
+        return dict(_options_model(target).model_validate(dict(given)).model_dump(mode="json"))
+    except ValidationError as error:
+        raise _invalid(group, error, list(_options_model(target).model_fields)) from error
+
+
+def _invalid(group: str, error: Any, fields: list[str] | None = None) -> UsageError:
+    """The first of pydantic's complaints as a sentence."""
+    first = error.errors()[0]
+    # Beside keys, a location names the branch of a union that was tried, such as `constrained-int`.
+    parts = [str(p) for p in first["loc"] if re.fullmatch(r"[\w.*]+", str(p)) and p != "options"]
+    key = ".".join([group, *parts] if group else parts)
+    if first["type"] == "extra_forbidden":
+        owners: dict[str, type[Frozen]] = {
+            "dropout": DropoutSpec,
+            "data": DataSpec,
+            "train": TrainSpec,
+            "execute": ExecuteSpec,
+        }
+        owner = owners.get(key.partition(".")[0])
+        own = set(owner.model_fields) - {"name", "target", "version", "options"} if owner else set()
+        return UsageError(f"'{key}' is not a key here; {nearest(parts[-1], [*own, *(fields or ())])}")
+    if first["type"] == "missing":
+        return UsageError(f"{key} has no value; give it one: {key}=...")
+    message = first["msg"][0].lower() + first["msg"][1:]
+    return UsageError(f"{key}={first['input']!r}: {message.replace('input should', 'this should')}")
+
+
+def _flat(tree: Any, prefix: str = "") -> Iterator[str]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
+
+
+def _near_key(key: str, keys: Sequence[str]) -> str:
+    """Near keys of the same group if it is one, else of all: a whole list would be a wall."""
+    group, last = key.partition(".")[0], key.rpartition(".")[2]
+    visible = [k for k in keys if not k.endswith(("_target_", ".name", ".version"))]
+    beside = [k for k in visible if k.startswith(f"{group}.")] or [*GROUPS, *(k for k in visible if "." not in k)]
+    return nearest(key, [*beside, *(k for k in visible if "." in key and k.rpartition(".")[2] == last)])

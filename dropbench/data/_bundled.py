@@ -1,0 +1,30 @@
+"""The tables that come with scikit-learn, read without importing it, which takes longer than a small run."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dropbench.errors import UsageError
+
+
+def read(csv: str, header_lines: int, loader: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Features [N, F] and labels [N] of the bundled file `csv`, whose last column is the label.
+
+    Should a later scikit-learn keep its files elsewhere, its own `sklearn.datasets.<loader>` gives the same, slowly.
+    Raises UsageError where scikit-learn is not installed.
+    """
+    spec = importlib.util.find_spec("sklearn")
+    if spec is None or spec.origin is None:
+        raise UsageError("this data set comes with scikit-learn, which is not installed: pip install scikit-learn")
+    file = Path(spec.origin).parent / "datasets" / "data" / csv
+    if file.is_file():
+        rows = np.loadtxt(file, delimiter=",", skiprows=header_lines, dtype=np.float64)
+        features, labels = rows[:, :-1], rows[:, -1]
+    else:
+        features, labels = getattr(importlib.import_module("sklearn.datasets"), loader)(return_X_y=True)
+    return features.astype(np.float32), labels.astype(np.int64)

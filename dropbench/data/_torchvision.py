@@ -1,0 +1,252 @@
+"""The one place that imports torchvision, and the loader that its image sets share.
+
+Imported late, because it takes a second that most commands never need; and with care, because beside a CPU-only torch
+the plain wheel cannot load its compiled operators, and its import then stops at two that dropbench never uses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import importlib
+import importlib.util
+import io
+import logging
+import os
+import pickle
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from dropbench.data.base import Table
+from dropbench.errors import UsageError
+
+log = logging.getLogger(__name__)
+
+# A Library takes its definitions back when it is collected, so they are kept for as long as the process lives.
+_declared: list[torch.library.Library] = []
+
+_ABSENT = {
+    "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+}
+
+
+@cache
+def torchvision() -> ModuleType:
+    """torchvision, with its compiled operators where they can be loaded. Raises UsageError if it is not installed."""
+    spec = importlib.util.find_spec("torchvision")  # Finds the folder; for a top-level name it imports nothing.
+    if spec is None or spec.origin is None:
+        raise UsageError("this needs torchvision, which is not installed: pip install torchvision==0.28.0")
+    folder = Path(spec.origin).parent
+    for compiled in (*folder.glob("_C*.so"), *folder.glob("_C*.pyd")):
+        # Built for CUDA and loaded beside a CPU-only torch: a library that is not there.
+        with contextlib.suppress(OSError):
+            torch.ops.load_library(compiled)
+    for name, schema in _ABSENT.items():
+        if not hasattr(torch.ops.torchvision, name):
+            library = torch.library.Library("torchvision", "FRAGMENT")
+            library.define(schema)
+            _declared.append(library)
+    return importlib.import_module("torchvision")
+
+
+@cache
+def kernels() -> ModuleType:
+    """torchvision.transforms.v2.functional: image operations on tensors [..., C, H, W] that draw nothing themselves."""
+    torchvision()
+    return importlib.import_module("torchvision.transforms.v2.functional")
+
+
+def load_images(
+    class_name: str,
+    root: Path,
+    download: bool,
+    *,
+    name: str,
+    source: str,
+    counts: tuple[int, int],
+    shape: tuple[int, int, int],
+) -> Table:
+    """Training and test images of a torchvision data set in one table, [N, C, H, W] in 0..1, the test split last.
+
+    class_name: in torchvision.datasets, of the MNIST or the CIFAR family. `counts` (training, test) and `shape`
+    (C, H, W) are what it must turn out to hold. With `download`, missing files are fetched into `root`, or unpacked
+    there, without network, from the archives that are already in it.
+
+    Raises UsageError, one sentence, where files are missing or damaged, or cannot be fetched.
+    """
+    cls = getattr(torchvision().datasets, class_name)
+    root = root.expanduser()
+    files = _files(cls, root)
+    try:
+        parts = _parts(cls, name, root, download, files)
+    except PermissionError as error:
+        raise UsageError(f"data '{name}' in {root.absolute()}: permission denied for {error.filename}") from error
+    return _table(parts, name, source, files[0].path.parent, counts, shape)
+
+
+def _parts(cls: Any, name: str, root: Path, download: bool, files: list[_File]) -> list[Any]:
+    """torchvision's training and test data sets, or UsageError."""
+    missing = [f for f in files if not os.path.isfile(f.path)]
+    if missing and not download:
+        raise UsageError(_not_found(name, root, missing))
+    if missing and not _writable(missing[0].path.parent):
+        raise UsageError(_read_only(name, root))
+    if missing:
+        log.info("data %s: fetching into %s", name, root)
+    else:  # torchvision itself checks the md5 that it knows, which for a large set takes a while.
+        _reject_damaged(name, [f for f in files if f.md5 is None])
+    try:
+        with _quiet():
+            return [cls(root, train=train, download=download) for train in (True, False)]
+    except PermissionError:
+        raise
+    except (OSError, RuntimeError, EOFError, http.client.HTTPException) as error:
+        _reject_damaged(name, files)
+        sentence = _failed(name, root, error, files) if missing else _wrong(name, files[0].path.parent)
+        raise UsageError(sentence) from error
+    except (AssertionError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+        raise UsageError(_wrong(name, files[0].path.parent)) from error
+
+
+def _table(
+    parts: list[Any], name: str, source: str, folder: Path, counts: tuple[int, int], shape: tuple[int, int, int]
+) -> Table:
+    """One table of the two parts, or UsageError where they are not what this data set is."""
+    n_classes = len(parts[0].classes)
+    labels = [torch.as_tensor(part.targets, dtype=torch.int64) for part in parts]
+    # Written once into place, as uint8 to float32: a large set is never in memory twice as float32.
+    x = torch.empty(sum(counts), *shape)
+    for part, rows, y, count in zip(parts, x.split(counts), labels, counts, strict=True):
+        images = _chw(part.data)
+        whole = images.shape == (count, *shape) and y.shape == (count,)
+        if not whole or not 0 <= int(y.min()) <= int(y.max()) < n_classes:
+            raise UsageError(_wrong(name, folder))
+        rows.copy_(images)
+    x.div_(255)
+    test = torch.arange(counts[0], sum(counts))
+    return Table(name=name, x=x, y=torch.cat(labels), axes="CHW", n_classes=n_classes, test=test, source=source)
+
+
+def _chw(images: Any) -> torch.Tensor:
+    """[N, C, H, W] of what torchvision keeps: [N, H, W] grey as a tensor, or [N, H, W, C] colour as an array."""
+    x = torch.as_tensor(images)
+    return x.unsqueeze(1) if x.ndim == 3 else x.permute(0, 3, 1, 2)
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file that torchvision reads, the archive it comes out of, and the md5 of each where torchvision knows it."""
+
+    path: Path
+    archive: Path
+    md5: str | None = None
+    archive_md5: str | None = None
+
+    def damaged(self) -> bool:
+        """Whether the file is there and its contents are wrong."""
+        if not os.path.isfile(self.path):
+            return False
+        return not _matches(self.path, self.md5) if self.md5 else not _whole_idx(self.path)
+
+    def archive_damaged(self) -> bool:
+        return os.path.isfile(self.archive) and not _matches(self.archive, self.archive_md5)
+
+
+def _files(cls: Any, root: Path) -> list[_File]:
+    if hasattr(cls, "resources"):  # The MNIST family: one .gz for each file, and no checksum of what comes out of it.
+        raw = root / cls.__name__ / "raw"
+        return [_File(raw / gz.removesuffix(".gz"), raw / gz, archive_md5=md5) for gz, md5 in cls.resources]
+    listed = [*cls.train_list, *cls.test_list, [cls.meta["filename"], cls.meta["md5"]]]
+    folder, archive = root / cls.base_folder, root / cls.filename
+    return [_File(folder / file, archive, md5, cls.tgz_md5) for file, md5 in listed]
+
+
+def _matches(path: Path, md5: str | None) -> bool:
+    return bool(torchvision().datasets.utils.check_integrity(path, md5))
+
+
+def _whole_idx(path: Path) -> bool:
+    """Whether an idx file of bytes is as long as its header says: type 8, number of axes, then the axes' lengths."""
+    with path.open("rb") as file:
+        head = file.read(16)
+    axes = head[3] if len(head) >= 4 and head[:3] == b"\0\0\x08" else 0
+    start = 4 + 4 * axes
+    if axes not in (1, 3) or len(head) < start:
+        return False
+    size = 1
+    for i in range(4, start, 4):
+        size *= int.from_bytes(head[i : i + 4], "big")
+    return path.stat().st_size == start + size
+
+
+def _writable(folder: Path) -> bool:
+    """Whether files can be made in this folder, or it in the nearest one that exists."""
+    folder = folder.absolute()
+    while not os.path.exists(folder) and folder != folder.parent:
+        folder = folder.parent
+    effective = os.access in os.supports_effective_ids
+    return os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK, effective_ids=effective)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars: what dropbench prints is for its own commands to say."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        yield
+
+
+def _reject_damaged(name: str, files: list[_File]) -> None:
+    for file in files:
+        if file.damaged():
+            raise UsageError(
+                f"data '{name}': {file.path} is damaged: delete it, and download it again with data.download=true"
+            )
+
+
+_ELSEWHERE = "data.root=DIR or the environment variable DROPBENCH_DATA=DIR"
+
+
+def _not_found(name: str, root: Path, missing: list[_File]) -> str:
+    first = missing[0]
+    if not all(os.path.isfile(f.archive) for f in missing):
+        return (
+            f"data '{name}' is not in {root.absolute()} (no {first.path.relative_to(root)}): download it with "
+            f"data.download=true, or say where it is with {_ELSEWHERE}"
+        )
+    packed = f"data '{name}' is still packed in {first.archive.parent.absolute()}"
+    if _writable(first.path.parent):
+        return f"{packed}: unpack it there, without network, with data.download=true"
+    return (
+        f"{packed}, where nothing can be written: copy it to a folder of your own, under the same names, and use "
+        "data.root=DIR data.download=true"
+    )
+
+
+def _read_only(name: str, root: Path) -> str:
+    return (
+        f"data '{name}' cannot be downloaded, because {root.absolute()} is read-only: choose another folder with "
+        f"{_ELSEWHERE}"
+    )
+
+
+def _failed(name: str, root: Path, error: BaseException, files: list[_File]) -> str:
+    bad = next((f" ({f.archive} is damaged: delete it)" for f in files if f.archive_damaged()), "")
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return (
+        f"data '{name}' could not be downloaded into {root.absolute()}{bad}: is there a network? "
+        f"otherwise copy the files there, or say where they are with {_ELSEWHERE} ({reason})"
+    )
+
+
+def _wrong(name: str, folder: Path) -> str:
+    return (
+        f"data '{name}': the files in {folder} do not hold the images and labels that they should: delete them, and "
+        "download them again with data.download=true"
+    )

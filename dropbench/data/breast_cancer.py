@@ -1,0 +1,27 @@
+"""Breast cancer, Wisconsin (diagnostic): a small table, two classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from dropbench.data._bundled import read
+from dropbench.data.base import Table
+
+
+def load(root: Path, download: bool) -> Table:
+    """569 tumours, 30 features of their cell nuclei on raw scales up to 4,254; malignant (212) and benign (357).
+
+    Street, Wolberg and Mangasarian, "Nuclear feature extraction for breast tumor diagnosis", 1993 (UCI). No official
+    test split. `root` and `download` are not used: the file comes with scikit-learn.
+    """
+    x, y = read("breast_cancer.csv", header_lines=1, loader="load_breast_cancer")
+    return Table(
+        name="breast_cancer",
+        x=torch.from_numpy(x),
+        y=torch.from_numpy(y),
+        axes="F",
+        n_classes=2,
+        source="UCI Breast Cancer Wisconsin, diagnostic (Street et al. 1993), bundled with scikit-learn",
+    )

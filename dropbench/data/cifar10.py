@@ -1,0 +1,27 @@
+"""CIFAR-10: small colour photographs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dropbench.data._torchvision import load_images
+from dropbench.data.base import Table
+
+
+def load(root: Path, download: bool) -> Table:
+    """50,000 training and 10,000 test images, colour, 32x32, 10 balanced classes; 737 MB in memory as float32.
+
+    Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009. 186 MB on disk under
+    `root`/cifar-10-batches-py.
+
+    Raises UsageError with what to type where the files are missing, damaged, or cannot be downloaded.
+    """
+    return load_images(
+        "CIFAR10",
+        root,
+        download,
+        name="cifar10",
+        source="CIFAR-10 (Krizhevsky 2009), read by torchvision",
+        counts=(50_000, 10_000),
+        shape=(3, 32, 32),
+    )

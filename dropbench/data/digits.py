@@ -1,0 +1,27 @@
+"""Optical recognition of handwritten digits: the default, because it needs no download and trains in seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from dropbench.data._bundled import read
+from dropbench.data.base import Table
+
+
+def load(root: Path, download: bool) -> Table:
+    """1,797 grey images of 8x8, 17 grey levels, 10 classes; no official test split here.
+
+    Alpaydin and Kaynak, UCI Machine Learning Repository, 1998 (its test part, as scikit-learn bundles it).
+    `root` and `download` are not used: the file comes with scikit-learn.
+    """
+    x, y = read("digits.csv.gz", header_lines=0, loader="load_digits")
+    return Table(
+        name="digits",
+        x=torch.from_numpy(x / 16).reshape(-1, 1, 8, 8),
+        y=torch.from_numpy(y),
+        axes="CHW",
+        n_classes=10,
+        source="UCI Optical Recognition of Handwritten Digits (Alpaydin and Kaynak 1998), bundled with scikit-learn",
+    )

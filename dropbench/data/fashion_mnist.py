@@ -1,0 +1,26 @@
+"""Fashion-MNIST: MNIST's size and shape, but harder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dropbench.data._torchvision import load_images
+from dropbench.data.base import Table
+
+
+def load(root: Path, download: bool) -> Table:
+    """60,000 training and 10,000 test images of clothing, grey, 28x28, 10 balanced classes.
+
+    Xiao, Rasul and Vollgraf, "Fashion-MNIST", arXiv:1708.07747, 2017. 53 MB on disk under `root`/FashionMNIST/raw.
+
+    Raises UsageError with what to type where the files are missing, damaged, or cannot be downloaded.
+    """
+    return load_images(
+        "FashionMNIST",
+        root,
+        download,
+        name="fashion_mnist",
+        source="Fashion-MNIST (Xiao, Rasul and Vollgraf 2017), read by torchvision",
+        counts=(60_000, 10_000),
+        shape=(1, 28, 28),
+    )

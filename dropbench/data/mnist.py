@@ -1,0 +1,26 @@
+"""MNIST: handwritten digits, the data set of the first dropout papers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dropbench.data._torchvision import load_images
+from dropbench.data.base import Table
+
+
+def load(root: Path, download: bool) -> Table:
+    """60,000 training and 10,000 test images, grey, 28x28, 10 classes.
+
+    LeCun, Cortes and Burges, "The MNIST database of handwritten digits", 1998. 53 MB on disk under `root`/MNIST/raw.
+
+    Raises UsageError with what to type where the files are missing, damaged, or cannot be downloaded.
+    """
+    return load_images(
+        "MNIST",
+        root,
+        download,
+        name="mnist",
+        source="MNIST (LeCun, Cortes and Burges 1998), read by torchvision",
+        counts=(60_000, 10_000),
+        shape=(1, 28, 28),
+    )

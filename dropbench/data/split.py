@@ -1,0 +1,163 @@
+"""Training, validation and test rows of one run: stratified, disjoint, and drawn from the run's own words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dropbench.data.base import Table
+from dropbench.data.words import Words, below, permutation
+from dropbench.errors import UsageError
+
+Counts = NDArray[np.int64]
+"""One whole number for each class."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers [n] int64 of each part, each in random order; `labels` [len(train)] are the training labels to learn.
+
+    `labels` differ from the table's where label noise struck; validation and test keep the table's.
+    """
+
+    train: Tensor
+    val: Tensor
+    test: Tensor
+    labels: Tensor
+
+
+def split(
+    table: Table,
+    *,
+    n_train: int | None,
+    val_fraction: float,
+    test_fraction: float,
+    label_noise: float,
+    split_words: Words,
+    noise_words: Words,
+) -> Split:
+    """Divides a table; a function of its labels, these numbers and the words alone.
+
+    test: the official rows, whole, where the table has them; else round(N * test_fraction) rows. Drawn first, so that
+        neither `n_train` nor `val_fraction` changes it.
+    n_train: training examples, at least one of each class; None means all that validation leaves.
+    val_fraction: the share of training and validation together that is validation. Beside `n_train` training examples
+        that is n_train * f / (1 - f) examples, from those left over, or all of them where they are fewer.
+    label_noise: the share of training labels replaced by a label drawn uniformly from all classes; so 1 in n_classes
+        of the replaced ones keeps its label, as in Zhang et al., "Understanding deep learning requires rethinking
+        generalization", 2017. The labels replaced at a smaller share are among those replaced, and by the same labels,
+        at a greater one.
+
+    Every part has each class in the table's proportion, rounded by largest remainders, and at least one example of
+    each class where there are enough. Takes N words for the split, and 2 * len(train) for the noise, if there is any.
+
+    Raises UsageError where the table has too few rows.
+    """
+    y = table.y.numpy()
+    order = permutation(split_words(len(y)))
+    if table.test is None:
+        counts = np.bincount(y, minlength=table.n_classes)
+        n_test = _n_test(table, test_fraction)
+        # A class of one goes to training, a class of two to training and test.
+        share = allocate(n_test, counts, low=counts >= 2, high=np.where(counts > 2, counts - 2, counts // 2))
+        test, order = _take(order, y, share)
+    else:
+        official = np.zeros(len(y), dtype=bool)
+        official[table.test.numpy()] = True
+        test, order = order[official[order]], order[~official[order]]
+    n_train, n_val = _sizes(table, len(order), n_train, val_fraction)
+    rest = np.bincount(y[order], minlength=table.n_classes)
+    share = allocate(n_train, rest, low=rest >= 1, high=np.where(rest > 1, rest - 1, rest))
+    train, order = _take(order, y, share)
+    left = np.bincount(y[order], minlength=table.n_classes)
+    val, _ = _take(order, y, allocate(n_val, rest, low=left >= 1, high=left))
+    labels = _with_noise(y[train], table.n_classes, label_noise, noise_words)
+    return Split(*(torch.from_numpy(part) for part in (train, val, test, labels)))
+
+
+def allocate(n: int, weights: Counts, low: NDArray[np.bool_] | Counts, high: Counts) -> Counts:
+    """Divides n among classes in proportion to `weights`, by largest remainders, ties to the lower class.
+
+    Then within the bounds `low` and `high`, as far as they can be kept: where n is less than all of `low`, `low` is
+    ignored; where n is more than all of `high`, `high` gives way to `weights`. Needs 0 <= n <= sum(weights).
+    """
+    low = low.astype(np.int64)
+    if high.sum() < n:
+        high = weights
+    if low.sum() > n:
+        low = np.zeros_like(weights)
+    total = int(weights.sum())
+    share = n * weights // total
+    remainder = np.argsort(-(n * weights % total), kind="stable")
+    share[remainder[: n - int(share.sum())]] += 1
+    share = np.clip(share, low, high)
+    # Clipping a few small classes leaves the sum off by a few: one at a time, where it bends the proportions least.
+    while (off := n - int(share.sum())) != 0:
+        step = 1 if off > 0 else -1
+        room = share < high if step > 0 else share > low
+        distance = np.where(room, (share * total - n * weights) * step, np.iinfo(np.int64).max)
+        share[int(np.argmin(distance))] += step
+    return share
+
+
+def _take(order: Counts, y: Counts, share: Counts) -> tuple[Counts, Counts]:
+    """The first share[c] rows of each class c in `order`, and the others; both still in that order."""
+    taken = np.zeros(len(order), dtype=bool)
+    for c, n in enumerate(share):
+        taken[np.flatnonzero(y[order] == c)[:n]] = True
+    return order[taken], order[~taken]
+
+
+def _n_test(table: Table, fraction: float) -> int:
+    n = round(len(table.y) * fraction)
+    if not 1 <= n <= len(table.y) - 2:
+        raise UsageError(
+            f"data.test_fraction={fraction} makes a test split of {n} of the {len(table.y)} examples of data "
+            f"'{table.name}': each of training, validation and test needs at least one"
+        )
+    return n
+
+
+def _sizes(table: Table, rest: int, n_train: int | None, fraction: float) -> tuple[int, int]:
+    """How many of `rest` examples are for training and for validation; UsageError where that leaves either short."""
+    if n_train is None:
+        n_val = round(rest * fraction)
+        if n_val < 1 or rest - n_val < table.n_classes:
+            raise UsageError(
+                f"data.val_fraction={fraction} of the {rest} examples of data '{table.name}' beside its test split "
+                f"leaves {rest - n_val} for training and {n_val} for validation: training needs at least "
+                f"{table.n_classes}, one of each class, and validation 1"
+            )
+        return rest - n_val, n_val
+    if n_train < table.n_classes:
+        raise UsageError(
+            f"data.n_train={n_train} is too few: data '{table.name}' has {table.n_classes} classes, and the smallest "
+            f"possible is one example of each, data.n_train={table.n_classes}"
+        )
+    if n_train >= rest:
+        raise UsageError(
+            f"data.n_train={n_train} is too many: data '{table.name}' has {rest} examples beside its test split, and "
+            f"validation needs some of them; the largest possible is {rest - 1}, and up to "
+            f"{rest - round(rest * fraction)} leaves validation its share of data.val_fraction={fraction}"
+        )
+    n_val = round(n_train * fraction / (1 - fraction))
+    if n_val < 1:
+        raise UsageError(
+            f"data.val_fraction={fraction} beside data.n_train={n_train} makes an empty validation split: raise either"
+        )
+    return n_train, min(n_val, rest - n_train)
+
+
+def _with_noise(labels: Counts, n_classes: int, fraction: float, words: Words) -> Counts:
+    if fraction == 0:
+        return labels
+    struck = permutation(words(len(labels)))[: round(len(labels) * fraction)]
+    drawn = below(words(len(labels)), n_classes)
+    labels = labels.copy()
+    # By position in the draw, not by rank: a label's replacement is the same at every share.
+    labels[struck] = drawn[struck]
+    return labels

@@ -1,0 +1,27 @@
+"""Wine recognition: the smallest table, three classes; for checks, not for conclusions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from dropbench.data._bundled import read
+from dropbench.data.base import Table
+
+
+def load(root: Path, download: bool) -> Table:
+    """178 wines, 13 chemical features on raw scales from 0.1 to 1,680; 3 growers (59, 71, 48).
+
+    Forina et al., PARVUS, 1991 (UCI Wine). No official test split. `root` and `download` are not used: the file comes
+    with scikit-learn.
+    """
+    x, y = read("wine_data.csv", header_lines=1, loader="load_wine")
+    return Table(
+        name="wine",
+        x=torch.from_numpy(x),
+        y=torch.from_numpy(y),
+        axes="F",
+        n_classes=3,
+        source="UCI Wine (Forina et al. 1991), bundled with scikit-learn",
+    )

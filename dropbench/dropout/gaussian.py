@@ -1,0 +1,29 @@
+"""Gaussian dropout."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from dropbench.dropout.base import Variant
+from dropbench.sites import Kind, Site
+
+
+class Gaussian(Variant):
+    """Each element is multiplied by its own draw of N(1, rate / (1 - rate)): the mean and variance of `standard`.
+
+    Srivastava et al. 2014 (JMLR 15, section 10). Nothing is set to zero, so there is no drop fraction to measure; `rate` is
+    that of the Bernoulli noise with the same variance. Keras' `GaussianDropout` is the same; its `GaussianNoise` adds
+    instead. Kingma et al. 2015 learn the variance: another variant.
+    """
+
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"activation"})
+    draws: ClassVar[Literal["bits", "normal"]] = "normal"
+
+    def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
+        return (batch, *site.shape)
+
+    def mask(self, noise: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
+        return torch.addcmul(torch.ones_like(rate), noise, torch.sqrt(rate / (1 - rate))).to(dtype)

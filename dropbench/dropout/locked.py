@@ -1,0 +1,34 @@
+"""Locked ("variational" in Gal's sense) dropout for sequences."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from dropbench.dropout.base import Variant, keep_mask
+from dropbench.sites import Kind, Site
+
+
+class Locked(Variant):
+    """One mask a sequence: the same features are dropped at every time step, in the layers and on the recurrent path.
+
+    Gal & Ghahramani 2016 (arXiv:1512.05287), whose variational RNN has one mask a sequence for the inputs, the states and
+    the outputs of a layer. `dropout.placement` chooses among them; AWD-LSTM's `LockedDropout` (Merity et al. 2017) is
+    `["hidden.*", head]`, without the recurrent sites. Each sequence of a batch has a mask of its own. Not the
+    "variational dropout" of Kingma et al. 2015, which learns Gaussian noise.
+    """
+
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"activation", "recurrent"})
+
+    def supports(self, site: Site) -> str | None:
+        if reason := super().supports(site):
+            return reason
+        return None if "T" in site.axes else f"holds a mask over time, and {site.name} has no time axis"
+
+    def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
+        return (batch, *(1 if axis == "T" else n for n, axis in zip(site.shape, site.axes, strict=True)))
+
+    def mask(self, noise: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
+        return keep_mask(noise, rate, dtype)

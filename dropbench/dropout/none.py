@@ -1,0 +1,26 @@
+"""No dropout: the baseline arm."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from dropbench.dropout.base import Variant
+from dropbench.sites import Kind, Site
+
+
+class NoDropout(Variant):
+    """Acts nowhere. In a stack with other arms its replicas are those of rate 0, which every variant leaves as they are."""
+
+    kinds: ClassVar[frozenset[Kind]] = frozenset()
+
+    def supports(self, site: Site) -> str | None:
+        return "is no noise at all"
+
+    def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
+        return (1,) * (1 + len(site.shape))
+
+    def mask(self, noise: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
+        return torch.ones(noise.shape, dtype=dtype, device=noise.device)

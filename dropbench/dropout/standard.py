@@ -1,0 +1,28 @@
+"""Standard (inverted) dropout."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from dropbench.dropout.base import Variant, keep_mask
+from dropbench.sites import Kind, Site
+
+
+class Standard(Variant):
+    """Each element is dropped by itself, and what is kept is scaled by 1 / (1 - rate) in training.
+
+    Hinton et al. 2012 (arXiv:1207.0580); Srivastava et al. 2014 (JMLR 15, section 4), whose original scaled the weights at
+    test time instead. What torch calls `nn.Dropout`, with `p` = rate, and Keras `Dropout`. The papers' own `p` is the
+    probability of keeping.
+    """
+
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"activation"})
+
+    def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
+        return (batch, *site.shape)
+
+    def mask(self, noise: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
+        return keep_mask(noise, rate, dtype)

@@ -1,0 +1,38 @@
+"""What an epoch of a cohort costs, by timing a little of one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import torch
+
+from dropbench.data.base import Table
+from dropbench.engine.batches import Batch
+from dropbench.engine.loop import Cohort
+from dropbench.spec import RunSpec
+
+_STEPS = 5
+
+
+def seconds_per_epoch(specs: Sequence[RunSpec], table: Table, device: torch.device) -> float:
+    """Seconds: the median of five steps after one of warm-up, times the steps, and one evaluation scaled to the data."""
+    cohort = Cohort(specs, table, device)
+    times = []
+    for batch in islice(_forever(cohort), _STEPS + 1):
+        began = time.perf_counter()
+        cohort.train_step(batch, 0.5)
+        float(cohort.parameters[0].detach().sum())  # waits for an accelerator
+        times.append(time.perf_counter() - began)
+    began = time.perf_counter()
+    cohort.evaluate("val")
+    evaluation = time.perf_counter() - began
+    sizes = cohort.batches.sizes()
+    step = sorted(times[1:])[_STEPS // 2]
+    return step * cohort.batches.steps + evaluation * (sizes["train"] + sizes["val"]) / sizes["val"]
+
+
+def _forever(cohort: Cohort) -> Iterator[Batch]:
+    while True:
+        yield from cohort.batches.epoch()

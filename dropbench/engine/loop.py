@@ -1,0 +1,233 @@
+"""The training loop: one cohort, from seeds to results. A run by itself is a cohort of one."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from hydra.utils import get_object
+from torch import Tensor
+
+from dropbench.data.base import Table
+from dropbench.engine import constrain, stack
+from dropbench.engine.batches import Batch, Batches
+from dropbench.engine.evaluate import evaluate
+from dropbench.engine.noise import StackNoise
+from dropbench.engine.optimizer import StackedOptimizer
+from dropbench.engine.result import Listener, Progress, Row, RunResult
+from dropbench.engine.schedule import lr_factor
+from dropbench.engine.watch import Watch
+from dropbench.outline import arm_rates, outline, variant
+from dropbench.spec import RunSpec
+
+_NORM_SAMPLES = 4
+_EVAL_BYTES = 4 * 2**20
+
+
+class Cohort:
+    """Runs that train as one stacked model.
+
+    They share everything but seed, rates, placement, learning rate and weight decay; an arm without dropout may join arms of
+    any one variant, at rate 0. A replica that stops early or diverges is taken out of the stack, and costs nothing after.
+    """
+
+    def __init__(self, specs: Sequence[RunSpec], table: Table, device: torch.device) -> None:
+        # Neighbours with the same optimizer settings are updated by one kernel call.
+        self.specs = sorted(specs, key=lambda s: (s.train.lr, s.train.weight_decay, s.seed, s.run_id))
+        self.device = device
+        self.size = len(self.specs)
+        self._fingerprint = table.fingerprint
+        first = self.specs[0]
+        self.train = first.train
+        seeds = [s.seed for s in self.specs]
+        plan = outline(first.model, table)
+        sites = plan.sites
+        self.batches = Batches(table, first.data, plan.view, self.train.batch_size, self.train.augment, seeds, device)
+        self.model = stack.build(first.model, plan, seeds, device)
+        self.parameters = list(self.model.parameters())
+        self.rates = {s.run_id: arm_rates(s.dropout, sites) for s in self.specs}
+        noisy = next((s.dropout for s in self.specs if self.rates[s.run_id]), first.dropout)
+        self.noise = StackNoise(
+            variant(noisy),
+            sites,
+            [self.rates[s.run_id] for s in self.specs],
+            seeds,
+            self.train.batch_size,
+            device,
+        )
+        self.optimizer = StackedOptimizer(
+            self.parameters,
+            self.train,
+            [s.train.lr for s in self.specs],
+            [s.train.weight_decay for s in self.specs],
+        )
+        self.metrics = {name: partial(get_object(m.target), **m.options) for name, m in first.metric.items()}
+        # Of one replica's making, not the stack's: see evaluate().
+        widest = max((math.prod(s.shape) for s in sites), default=1)
+        self.chunk = max(128, min(1024, _EVAL_BYTES // (4 * widest)))
+        self.notes = [] if plan.stacked else [f"trained unstacked: {first.model.target} has no replica axis"]
+        self.watch = Watch(self.train, self.model, self.size)
+        self.history: dict[str, list[Row]] = {s.run_id: [] for s in self.specs}
+        self._started = time.perf_counter()
+
+    def run(self, listen: Listener = lambda progress: None) -> Iterator[RunResult]:
+        """Trains, and yields each run as soon as it is finished."""
+        for epoch in range(1, self.train.epochs + 1):
+            began = time.perf_counter()
+            mean_loss, norms, factor = self._train_epoch(epoch)
+            diverged = ~torch.isfinite(mean_loss)
+            due = epoch % self.train.eval_every == 0 or epoch == self.train.epochs
+            scores = self._scores() if due else {}
+            for score in scores.values():
+                diverged |= ~torch.isfinite(score).to(diverged.device)
+            self._record(epoch, scores, norms, factor, time.perf_counter() - began)
+            listen(Progress(epoch, self.train.epochs, {s.run_id: self.history[s.run_id][-1] for s in self.specs}))
+            over = self.watch.update(epoch, scores, self.model)
+            yield from self._retire(epoch, diverged.tolist(), over)
+            if not self.specs:
+                return
+
+    def _train_epoch(self, epoch: int) -> tuple[Tensor, Tensor, float]:
+        """The mean training loss and gradient norm of each replica, [K] each, and the last learning-rate factor."""
+        steps = self.batches.steps
+        sampled = {round(i * (steps - 1) / (_NORM_SAMPLES - 1)) for i in range(_NORM_SAMPLES)}
+        total = torch.zeros(len(self.specs), device=self.device)
+        norms: list[Tensor] = []
+        factor = 1.0
+        for step, batch in enumerate(self.batches.epoch()):
+            # The rate at the middle of the step: warm-up then starts above zero.
+            factor = lr_factor(self.train, epoch - 1 + (step + 0.5) / steps)
+            losses, norm = self.train_step(batch, factor, step in sampled)
+            total += losses
+            if norm is not None:
+                norms.append(norm)
+        return total / steps, torch.stack(norms).mean(0), factor
+
+    def train_step(self, batch: Batch, factor: float, measure: bool = False) -> tuple[Tensor, Tensor | None]:
+        """One update of every replica: its loss, and its gradient norm before clipping where that is asked for, [K]."""
+        losses = self._losses(batch)
+        for parameter in self.parameters:
+            parameter.grad = None
+        # Replicas share no weights, so the gradient of the sum is each replica's own gradient.
+        losses.sum().backward()
+        limit = self.train.grad_clip
+        norm = constrain.gradient_norm(self.parameters) if measure or limit is not None else None
+        if norm is not None and limit is not None:
+            constrain.clip(self.parameters, norm, limit)
+        self.optimizer.step(factor)
+        if self.train.max_norm is not None:
+            constrain.max_norm(self.model, self.train.max_norm)
+        return losses.detach(), norm
+
+    def _losses(self, batch: Batch) -> Tensor:
+        """Each replica's mean loss over its batch, [K], with the noise on."""
+        with self._autocast():
+            logits = self.model(batch.x, self.noise)
+        return (
+            F.cross_entropy(
+                logits.float().flatten(0, 1),
+                batch.y.flatten(),
+                reduction="none",
+                label_smoothing=self.train.label_smoothing,
+            )
+            .view_as(batch.y)
+            .mean(1)
+        )
+
+    def _scores(self) -> dict[str, Tensor]:
+        """Training and validation metrics and their difference, all in evaluation mode, [K] each."""
+        train = self.evaluate("train")
+        val = self.evaluate("val")
+        scores = {f"train_{m}": v for m, v in train.items()} | {f"val_{m}": v for m, v in val.items()}
+        return scores | {f"gap_{m}": train[m] - val[m] for m in train}
+
+    def evaluate(self, part: str) -> dict[str, Tensor]:
+        """Each metric of each replica over `train`, `val` or `test`, in evaluation mode, [K]."""
+        with self._autocast():
+            return evaluate(self.model, self.noise, self.batches, part, self.metrics, self.chunk)
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        if self.train.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+    def _record(self, epoch: int, scores: dict[str, Tensor], norms: Tensor, factor: float, seconds: float) -> None:
+        columns = {name: value.tolist() for name, value in (*scores.items(), ("grad_norm", norms))}
+        lrs = self.optimizer.lrs(factor)
+        force = {site: rate.tolist() for site, rate in self.noise.rates().items()}
+        for k, spec in enumerate(self.specs):
+            acting = self.rates[spec.run_id]
+            row: Row = {"epoch": epoch, **{name: values[k] for name, values in columns.items()}, "lr": lrs[k]}
+            row |= {f"rate/{site}": values[k] for site, values in force.items() if site in acting}
+            row["seconds"] = seconds / len(self.specs)
+            self.history[spec.run_id].append(row)
+
+    def _retire(self, epoch: int, diverged: list[bool], over: list[bool]) -> Iterator[RunResult]:
+        """Takes finished replicas out of the stack and yields their results."""
+        last = epoch == self.train.epochs
+        done = [k for k in range(len(self.specs)) if diverged[k] or over[k] or last]
+        if not done:
+            return
+        leaving = torch.tensor(done, device=self.device)
+        scores = self._test(leaving)
+        results = [
+            self._diverged(k, epoch) if diverged[k] else self._completed(k, {m: v[i] for m, v in scores.items()}, epoch)
+            for i, k in enumerate(done)
+        ]
+        staying = [k for k in range(len(self.specs)) if k not in done]
+        self.specs = [self.specs[k] for k in staying]
+        if staying:
+            self._narrow(torch.tensor(staying, device=self.device))
+        yield from results
+
+    def _test(self, replicas: Tensor) -> dict[str, list[float]]:
+        """Test metrics of some replicas at their chosen epochs: the only time the test split is read."""
+        everyone = len(replicas) == len(self.specs)
+        kept = self.model, self.noise, self.batches
+        if not everyone:
+            self.model = stack.extract(self.model, replicas)
+            self.noise, self.batches = self.noise.narrowed(replicas), self.batches.narrowed(replicas)
+        self.watch.restore(self.model, replicas)
+        scores = {name: value.tolist() for name, value in self.evaluate("test").items()}
+        self.model, self.noise, self.batches = kept
+        return scores
+
+    def _narrow(self, replicas: Tensor) -> None:
+        stack.narrow(self.model, replicas)
+        self.optimizer.narrow(replicas)
+        self.watch.narrow(replicas)
+        self.noise = self.noise.narrowed(replicas)
+        self.batches = self.batches.narrowed(replicas)
+
+    def _completed(self, k: int, test: dict[str, float], epoch: int) -> RunResult:
+        spec = self.specs[k]
+        chosen = self.watch.chosen(k, epoch)
+        row = self.history[spec.run_id][chosen - 1]
+        metrics = {f"{part}_{m}": row[f"{part}_{m}"] for m in self.metrics for part in ("train", "val", "gap")}
+        return self._result(spec, None, metrics | {f"test_{m}": v for m, v in test.items()}, chosen)
+
+    def _diverged(self, k: int, epoch: int) -> RunResult:
+        return self._result(self.specs[k], f"the loss was not finite in epoch {epoch}", {}, None)
+
+    def _result(self, spec: RunSpec, reason: str | None, metrics: Row, chosen: int | None) -> RunResult:
+        history = self.history[spec.run_id]
+        return RunResult(
+            spec=spec,
+            status="completed" if reason is None else "diverged",
+            reason=reason,
+            metrics=metrics,
+            history=history,
+            chosen_epoch=chosen,
+            sizes=self.batches.sizes(),
+            parameters=sum(p[0].numel() for p in self.parameters),
+            rates=self.rates[spec.run_id],
+            fingerprint=self._fingerprint,
+            seconds=sum(row["seconds"] for row in history),
+            cohort_size=self.size,
+            notes=self.notes,
+        )

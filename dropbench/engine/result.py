@@ -1,0 +1,43 @@
+"""What the engine hands back: plain values, no tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from dropbench.spec import RunSpec
+
+Row = dict[str, float]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One finished run. `metrics` are those of the chosen epoch, test included; empty where the run diverged."""
+
+    spec: RunSpec
+    status: Literal["completed", "diverged"]
+    reason: str | None
+    metrics: Row
+    history: list[Row]
+    chosen_epoch: int | None
+    sizes: dict[str, int]
+    parameters: int
+    rates: dict[str, float]
+    fingerprint: str
+    seconds: float
+    cohort_size: int
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The end of an epoch for the runs of a cohort that are still training: one row of history each."""
+
+    epoch: int
+    epochs: int
+    rows: dict[str, Row]
+    """By run id."""
+
+
+Listener = Callable[[Progress], None]

@@ -1,0 +1,23 @@
+"""The learning rate over time, as a factor of `train.lr`."""
+
+from __future__ import annotations
+
+import math
+
+from dropbench.spec import TrainSpec
+
+
+def lr_factor(train: TrainSpec, progress: float) -> float:
+    """The factor at `progress` epochs (fractional) into training.
+
+    Warm-up rises linearly from near zero over `warmup_epochs`; cosine then falls to zero at the last epoch (Loshchilov &
+    Hutter 2017, one cycle); step multiplies by `step_factor` every `step_every` epochs.
+    """
+    if progress < train.warmup_epochs:
+        return progress / train.warmup_epochs
+    if train.schedule == "cosine":
+        span = max(train.epochs - train.warmup_epochs, 1e-12)
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - train.warmup_epochs) / span)))
+    if train.schedule == "step":
+        return float(train.step_factor ** int(progress // train.step_every))
+    return 1.0

@@ -1,0 +1,139 @@
+"""Random streams: every number a run uses comes from its seed, by name, and from nothing else.
+
+A run's `mask/hidden.0` stream is the same whatever else trains beside it, so a run gives the same result alone and in any
+cohort; and arms that share a seed share the stream, so their noise is paired. On a CPU the generator is NumPy's SFC64
+through `random_raw`, the one interface whose numbers NumPy promises not to change. On an accelerator it is torch's
+counter-based generator, seeded from the same place.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+_BLOCK_BYTES = 4 * 2**20
+
+
+def bit_generator(seed: int, name: str) -> np.random.SFC64:
+    """The generator of one stream of one seed. Names are told apart by their CRC-32."""
+    return np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(zlib.crc32(name.encode()),)))
+
+
+class Words:
+    """Raw 64-bit words of a stream, on demand: `words(n)` continues where the last call ended."""
+
+    def __init__(self, seed: int, name: str) -> None:
+        self._raw = bit_generator(seed, name)
+
+    def __call__(self, n: int) -> NDArray[np.uint64]:
+        return self._raw.random_raw(n)
+
+
+class StackedWords:
+    """`nn.init.Draw` for a stack: each replica's numbers from its own seed, drawn once for replicas that share it."""
+
+    def __init__(self, seeds: Sequence[int], name: str, device: torch.device) -> None:
+        unique = sorted(set(seeds))
+        self._words = [Words(seed, name) for seed in unique]
+        self._index = torch.tensor([unique.index(s) for s in seeds])
+        self._device = device
+
+    def uniform(self, shape: tuple[int, ...]) -> Tensor:
+        return self._stack([_uniform(w(math.prod(shape))) for w in self._words], shape)
+
+    def normal(self, shape: tuple[int, ...]) -> Tensor:
+        n = math.prod(shape)
+        return self._stack(
+            [box_muller(torch.from_numpy(w((n + 1) // 2).view(np.int32)))[:n] for w in self._words], shape
+        )
+
+    def _stack(self, rows: list[Tensor], shape: tuple[int, ...]) -> Tensor:
+        return torch.stack(rows)[self._index].view(-1, *shape).to(self._device)
+
+
+def _uniform(words: NDArray[np.uint64]) -> Tensor:
+    """float32 in [0, 1) from the top 24 bits of each word."""
+    return torch.from_numpy((words >> np.uint64(40)).astype(np.float32) * np.float32(2**-24))
+
+
+def box_muller(bits: Tensor) -> Tensor:
+    """Standard normals, float32, one for each of the int32 in `bits` (an even number of them); Box & Muller 1958.
+
+    32-bit uniforms reach 5.9 standard deviations, beyond which lie four draws in a billion.
+    """
+    u, v = (bits.to(torch.float32) * 2**-32 + 0.5).unflatten(-1, (-1, 2)).unbind(-1)
+    radius = torch.sqrt(-2 * torch.log(u.clamp_min(2**-25)))
+    angle = 2 * math.pi * v
+    return torch.stack((radius * torch.cos(angle), radius * torch.sin(angle)), -1).flatten(-2)
+
+
+class NoiseStream:
+    """The noise of one site for a stack of replicas, drawn once a seed and in blocks of many steps.
+
+    `next()` is [K, n]: int16 over all 65,536 values for "bits", float32 standard normals for "normal". The numbers of step
+    t depend on (seed, name, t, n) alone: not on K, the order of the replicas, or the length of a block.
+    """
+
+    def __init__(self, seeds: Sequence[int], name: str, n: int, draws: str, device: torch.device) -> None:
+        unique = sorted(set(seeds))
+        self._draws, self._n, self._device = draws, n, device
+        self._seeds = len(unique)
+        self._select(torch.tensor([unique.index(s) for s in seeds]))
+        per_word = 4 if draws == "bits" else 2
+        self._words = -(-n // per_word)  # whole 64-bit words a step; what is over is left unused
+        self._steps = max(1, min(64, _BLOCK_BYTES // (8 * self._words * len(unique))))
+        self._at = self._steps
+        self._block = torch.empty(0)
+        if device.type == "cpu":
+            self._raw = [bit_generator(s, name) for s in unique]
+        else:
+            self._generators = [
+                torch.Generator(device).manual_seed(int(bit_generator(s, name).random_raw() >> np.uint64(1)))
+                for s in unique
+            ]
+
+    def next(self) -> Tensor:
+        if self._at == self._steps:
+            self._block = self._draw()
+            self._at = 0
+        step = self._block[self._at, :, : self._n]
+        self._at += 1
+        return step if self._index is None else step.index_select(0, self._index)
+
+    def narrowed(self, replicas: Tensor) -> NoiseStream:
+        """The stream for these replicas only, which goes on where this one is and takes its place."""
+        other = copy.copy(self)
+        index = torch.arange(self._seeds) if self._index is None else self._index.cpu()
+        other._select(index[replicas.cpu()])
+        return other
+
+    def _select(self, index: Tensor) -> None:
+        """Which seed's numbers each replica gets; None where each seed has one replica, in order, and no gather is needed."""
+        in_order = torch.equal(index, torch.arange(self._seeds))
+        self._index: Tensor | None = None if in_order else index.to(self._device)
+
+    def _draw(self) -> Tensor:
+        """[steps, seeds, numbers]."""
+        shape = (self._steps, self._words)
+        if self._device.type == "cpu":
+            words = torch.stack(
+                [torch.from_numpy(g.random_raw(math.prod(shape)).view(np.int64)).view(shape) for g in self._raw], 1
+            )
+        else:
+            words = torch.stack(
+                [
+                    torch.empty(shape, dtype=torch.int64, device=self._device).random_(-(2**63), None, generator=g)
+                    for g in self._generators
+                ],
+                1,
+            )
+        if self._draws == "bits":
+            return words.view(torch.int16)
+        return box_muller(words.view(torch.int32))

@@ -1,0 +1,52 @@
+"""One cohort carried out to the end, whatever happens in it."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dropbench.spec import RunSpec, Settings
+
+if TYPE_CHECKING:
+    from dropbench.engine.result import Progress, RunResult
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that raised: the last line of what it raised, and all of it."""
+
+    spec: RunSpec
+    reason: str
+    traceback: str
+    seconds: float
+
+
+Outcome = "RunResult | Failure"
+
+
+def carry_out(
+    specs: Sequence[RunSpec], settings: Settings, device: str, listen: Callable[[Progress], None]
+) -> Iterator[RunResult | Failure]:
+    """Trains a cohort. If it raises, its unfinished runs are tried once more, each alone: one must not cost the others."""
+    import torch
+
+    from dropbench.engine.loop import Cohort
+    from dropbench.outline import load
+
+    began = time.perf_counter()
+    waiting = {s.run_id: s for s in specs}
+    try:
+        torch.set_num_threads(settings.execute.threads)
+        for result in Cohort(specs, load(specs[0].data, settings), torch.device(device)).run(listen):
+            del waiting[result.spec.run_id]
+            yield result
+    except Exception as error:
+        if len(specs) > 1:
+            for spec in waiting.values():
+                yield from carry_out([spec], settings, device, listen)
+            return
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        yield Failure(specs[0], reason, traceback.format_exc(), time.perf_counter() - began)

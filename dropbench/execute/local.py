@@ -1,0 +1,69 @@
+"""Carries out a plan on this machine: what is finished is skipped, and each run is stored the moment it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dropbench.execute.cohort import Failure, carry_out
+from dropbench.execute.pool import in_pool
+from dropbench.execute.record import record_of
+from dropbench.spec import RunSpec, Settings
+from dropbench.store import Record, Store
+
+if TYPE_CHECKING:
+    from dropbench.engine.result import Progress, RunResult
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A run that has ended, its record written to `folder`; `notes` are what the engine had to say."""
+
+    record: Record
+    folder: Path
+    notes: tuple[str, ...]
+
+
+def unfinished(specs: Sequence[RunSpec], store: Store) -> list[RunSpec]:
+    """The runs that have no record yet; failed ones are tried again."""
+    return [s for s in specs if not store.is_done(s.run_id)]
+
+
+def execute(
+    cohorts: Sequence[Sequence[RunSpec]],
+    settings: Settings,
+    device: str,
+    workers: int,
+    store: Store,
+    listen: Callable[[Progress], None] = lambda progress: None,
+) -> Iterator[Stored]:
+    """Trains the cohorts and yields each run once it is stored."""
+    store.check()
+    for outcome in _outcomes(cohorts, settings, device, min(workers, len(cohorts)), listen):
+        yield _keep(outcome, settings, device, store)
+
+
+def _outcomes(
+    cohorts: Sequence[Sequence[RunSpec]],
+    settings: Settings,
+    device: str,
+    workers: int,
+    listen: Callable[[Progress], None],
+) -> Iterator[RunResult | Failure]:
+    if workers > 1:
+        yield from in_pool(cohorts, settings, device, workers, listen)
+        return
+    for cohort in cohorts:
+        yield from carry_out(cohort, settings, device, listen)
+
+
+def _keep(outcome: RunResult | Failure, settings: Settings, device: str, store: Store) -> Stored:
+    from omegaconf import OmegaConf
+
+    record = record_of(outcome, device, settings.execute.threads)
+    config = OmegaConf.to_yaml(OmegaConf.create(record.config))
+    if isinstance(outcome, Failure):
+        return Stored(record, store.write(record, [], config, outcome.traceback), ())
+    return Stored(record, store.write(record, outcome.history, config), tuple(outcome.notes))

@@ -1,0 +1,113 @@
+"""Cohorts in worker processes, one pipe each. A worker that dies costs the cohort it had in hand, once."""
+
+from __future__ import annotations
+
+import multiprocessing as mp
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING, Any
+
+from dropbench.execute.cohort import Failure, carry_out
+from dropbench.spec import RunSpec, Settings
+
+if TYPE_CHECKING:
+    from dropbench.engine.result import Progress, RunResult
+
+# Fork shares the data that planning has read; it is unsafe on macOS and absent on Windows. No parallel operation of
+# torch may come before it: planning runs on one thread for that reason.
+_CONTEXT: Any = mp.get_context("fork" if sys.platform == "linux" else "spawn")
+
+
+@dataclass
+class _Worker:
+    process: BaseProcess
+    pipe: Connection
+    specs: list[RunSpec] = field(default_factory=list)
+    """The unfinished runs of the cohort in hand."""
+
+
+def in_pool(
+    cohorts: Sequence[Sequence[RunSpec]],
+    settings: Settings,
+    device: str,
+    workers: int,
+    listen: Callable[[Progress], None],
+) -> Iterator[RunResult | Failure]:
+    """Yields each run as soon as it is finished. The cohorts are handed out in order.
+
+    Where a worker dies (out of memory, killed), its unfinished runs are tried once more, each alone; one that kills a
+    worker by itself is a Failure. Closing the generator, or an interrupt, ends all workers.
+    """
+    waiting = deque(list(c) for c in cohorts)
+    busy: list[_Worker] = []
+    try:
+        while waiting or busy:
+            while waiting and len(busy) < workers:
+                busy.append(_start(waiting.popleft(), settings, device))
+            ready = wait([w.pipe for w in busy])
+            for worker in [w for w in busy if w.pipe in ready]:
+                yield from _receive(worker, waiting, busy, settings, device, listen)
+    finally:
+        for worker in busy:
+            worker.process.terminate()
+            worker.process.join()
+
+
+def _start(specs: list[RunSpec], settings: Settings, device: str) -> _Worker:
+    here, there = _CONTEXT.Pipe()
+    process = _CONTEXT.Process(target=_work, args=(there, settings, device), daemon=True)
+    process.start()
+    there.close()
+    here.send(specs)
+    return _Worker(process, here, list(specs))
+
+
+def _receive(
+    worker: _Worker,
+    waiting: deque[list[RunSpec]],
+    busy: list[_Worker],
+    settings: Settings,
+    device: str,
+    listen: Callable[[Progress], None],
+) -> Iterator[RunResult | Failure]:
+    from dropbench.engine.result import Progress
+
+    try:
+        message = worker.pipe.recv()
+    except (EOFError, OSError):
+        worker.process.join()
+        busy.remove(worker)
+        if len(worker.specs) == 1:
+            code = worker.process.exitcode
+            reason = f"the worker process died ({f'signal {-code}' if code and code < 0 else f'exit code {code}'})"
+            yield Failure(worker.specs[0], reason, reason, 0.0)
+        waiting.extendleft([s] for s in worker.specs if len(worker.specs) > 1)
+        return
+    if message is None:  # the cohort is done
+        if waiting:
+            worker.specs = waiting.popleft()
+            worker.pipe.send(worker.specs)
+        else:
+            worker.pipe.send(None)
+            worker.process.join()
+            busy.remove(worker)
+    elif isinstance(message, Progress):
+        listen(message)
+    else:
+        worker.specs = [s for s in worker.specs if s.run_id != message.spec.run_id]
+        yield message
+
+
+def _work(pipe: Connection, settings: Settings, device: str) -> None:
+    """A worker: takes cohorts from the pipe until it gets None, and sends progress, outcomes, and None at each one's end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to handle
+    # The end of the pipe would not do as a sign to stop: workers started later hold copies of it.
+    while (specs := pipe.recv()) is not None:
+        for outcome in carry_out(specs, settings, device, pipe.send):
+            pipe.send(outcome)
+        pipe.send(None)

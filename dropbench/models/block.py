@@ -1,0 +1,47 @@
+"""The dense block that models share: product, activation, batch norm, noise, in the order that is asked for."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from dropbench.nn.activation import Activation, function, gain
+from dropbench.nn.linear import Linear
+from dropbench.nn.norm import BatchNorm
+from dropbench.sites import Noise, Site
+
+# `after_dropout` is offered to be measured, not recommended: the statistics that batch norm gathers under noise do not
+# fit the noiseless network that is evaluated (variance shift, Li et al. 2019).
+BatchNormPlace = Literal["none", "before_activation", "after_activation", "after_dropout"]
+
+
+class DenseBlock(nn.Module):
+    """x [K, B, I] to [K, B, O], with the sites `name` (the output) and `name.weight`."""
+
+    def __init__(
+        self, replicas: int, name: str, inputs: int, outputs: int, activation: Activation, batch_norm: BatchNormPlace
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.linear = Linear(replicas, inputs, outputs, gain(activation))
+        self.activation = function(activation)
+        self.batch_norm = batch_norm
+        self.norm = None if batch_norm == "none" else BatchNorm(replicas, outputs)
+        self.sites = (
+            Site(f"{name}.weight", "weight", (inputs, outputs), "IO"),
+            Site(name, "activation", (outputs,), "F"),
+        )
+
+    def forward(self, x: Tensor, noise: Noise) -> Tensor:
+        x = noise.affine(f"{self.name}.weight", x, self.linear.weight, self.linear.bias, self._activate)
+        x = noise(self.name, x)
+        return self.norm(x) if self.norm is not None and self.batch_norm == "after_dropout" else x
+
+    def _activate(self, x: Tensor) -> Tensor:
+        if self.norm is None or self.batch_norm == "after_dropout":
+            return self.activation(x)
+        if self.batch_norm == "before_activation":
+            return self.activation(self.norm(x))
+        normalised: Tensor = self.norm(self.activation(x))
+        return normalised

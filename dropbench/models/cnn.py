@@ -1,0 +1,113 @@
+"""A plain convolutional network."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Annotated, Literal
+
+from annotated_types import MinLen
+from torch import Tensor, nn
+
+from dropbench.errors import UsageError
+from dropbench.models.block import BatchNormPlace, DenseBlock
+from dropbench.nn.activation import Activation, function, gain, monotone
+from dropbench.nn.conv import Conv2d, pool2d
+from dropbench.nn.linear import Linear
+from dropbench.nn.norm import BatchNorm
+from dropbench.sites import Noise, Site
+
+Pooling = Literal["max", "avg", "none"]
+
+
+class CNN(nn.Module):
+    """Convolution blocks, each halving the map while it can be halved, then dense layers and a linear read-out.
+
+    Sites: `input` (CHW), `conv.i` after each block (CHW), `head.i` after each dense layer (F), `head.i.weight` (IO).
+    """
+
+    stacked = True
+    eats = ("image",)
+
+    def __init__(
+        self,
+        replicas: int,
+        shape: tuple[int, ...],
+        n_classes: int,
+        *,
+        channels: Annotated[list[int], MinLen(1)],
+        kernel: int = 3,
+        pooling: Pooling = "max",
+        head_widths: list[int],
+        activation: Activation = "relu",
+        batch_norm: BatchNormPlace = "none",
+    ) -> None:
+        super().__init__()
+        if kernel < 1 or kernel % 2 == 0:
+            raise UsageError(
+                f"model.kernel={kernel}: a kernel keeps the map's size, so its side is odd; try {kernel + 1}"
+            )
+        sites = [Site("input", "activation", tuple(shape), "CHW")]
+        self.blocks = nn.ModuleList()
+        for i, width in enumerate(channels):
+            block = ConvBlock(replicas, f"conv.{i}", shape, width, kernel, pooling, activation, batch_norm)
+            self.blocks.append(block)
+            shape = block.site.shape
+            sites.append(block.site)
+        features = [math.prod(shape), *head_widths]
+        self.dense = nn.ModuleList()
+        for i, (inputs, outputs) in enumerate(itertools.pairwise(features)):
+            dense = DenseBlock(replicas, f"head.{i}", inputs, outputs, activation, batch_norm)
+            self.dense.append(dense)
+            sites.extend(dense.sites)
+        self.head = Linear(replicas, features[-1], n_classes)
+        self.sites = tuple(sites)
+
+    def forward(self, x: Tensor, noise: Noise) -> Tensor:
+        x = noise("input", x)
+        for block in self.blocks:
+            x = block(x, noise)
+        x = x.flatten(2)
+        for dense in self.dense:
+            x = dense(x, noise)
+        logits: Tensor = self.head(x)
+        return logits
+
+
+class ConvBlock(nn.Module):
+    """x [K, B, C, H, W] to [K, B, O, H', W']: convolution, activation, pooling, batch norm, noise."""
+
+    def __init__(
+        self,
+        replicas: int,
+        name: str,
+        shape: tuple[int, ...],
+        outputs: int,
+        kernel: int,
+        pooling: Pooling,
+        activation: Activation,
+        batch_norm: BatchNormPlace,
+    ) -> None:
+        super().__init__()
+        channels, height, width = shape
+        self.conv = Conv2d(replicas, channels, outputs, kernel, gain(activation))
+        self.activation = function(activation)
+        self.pooling = pooling if min(height, width) >= 2 else "none"
+        self.pool_first = self.pooling == "max" and monotone(activation)
+        self.batch_norm = batch_norm
+        self.norm = None if batch_norm == "none" else BatchNorm(replicas, outputs)
+        halved = (height, width) if self.pooling == "none" else (height // 2, width // 2)
+        self.site = Site(name, "activation", (outputs, *halved), "CHW")
+
+    def forward(self, x: Tensor, noise: Noise) -> Tensor:
+        x = self.conv(x)
+        if self.norm is not None and self.batch_norm == "before_activation":
+            x = self.norm(x)
+        x = self.activation(self._pool(x)) if self.pool_first else self._pool(self.activation(x))
+        if self.norm is not None and self.batch_norm == "after_activation":
+            x = self.norm(x)
+        x = noise(self.site.name, x)
+        return self.norm(x) if self.norm is not None and self.batch_norm == "after_dropout" else x
+
+    def _pool(self, x: Tensor) -> Tensor:
+        return x if self.pooling == "none" else pool2d(x, self.pooling)

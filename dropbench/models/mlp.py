@@ -1,0 +1,57 @@
+"""The multi-layer perceptron."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Annotated
+
+from annotated_types import MinLen
+from torch import Tensor, nn
+
+from dropbench.models.block import BatchNormPlace, DenseBlock
+from dropbench.nn.activation import Activation
+from dropbench.nn.linear import Linear
+from dropbench.sites import Noise, Site
+
+
+class MLP(nn.Module):
+    """Hidden layers of the given widths, then a linear read-out.
+
+    Sites: `input` (F), `hidden.i` after each hidden layer (F), and the weights of each, `hidden.i.weight` (IO).
+    """
+
+    stacked = True
+    eats = ("flat",)
+
+    def __init__(
+        self,
+        replicas: int,
+        shape: tuple[int, ...],
+        n_classes: int,
+        *,
+        widths: Annotated[list[int], MinLen(1)],
+        activation: Activation = "relu",
+        batch_norm: BatchNormPlace = "none",
+    ) -> None:
+        super().__init__()
+        features = [math.prod(shape), *widths]
+        self.hidden = nn.ModuleList(
+            DenseBlock(replicas, f"hidden.{i}", inputs, outputs, activation, batch_norm)
+            for i, (inputs, outputs) in enumerate(itertools.pairwise(features))
+        )
+        self.head = Linear(replicas, features[-1], n_classes)
+        self.sites = (Site("input", "activation", (features[0],), "F"), *block_sites(self.hidden))
+
+    def forward(self, x: Tensor, noise: Noise) -> Tensor:
+        x = noise("input", x)
+        for block in self.hidden:
+            x = block(x, noise)
+        logits: Tensor = self.head(x)
+        return logits
+
+
+def block_sites(blocks: Sequence[nn.Module] | nn.ModuleList) -> list[Site]:
+    """The sites of a chain of blocks, in order."""
+    return [site for block in blocks if isinstance(block, DenseBlock) for site in block.sites]

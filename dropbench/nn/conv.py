@@ -1,0 +1,53 @@
+"""Two-dimensional convolution and pooling."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dropbench.nn.init import Draw, fan_in_uniform
+
+
+class Conv2d(nn.Module):
+    """K convolutions with "same" padding: x [K, B, C, H, W] to [K, B, O, H, W]; the kernel's side is odd.
+
+    On a CPU the replicas take turns: one at a time is faster there than a grouped convolution, and the result of a
+    replica is then the same to the last bit in any stack. On an accelerator it is one grouped convolution.
+    Results come in channels-last order, in which a CPU pools several times faster.
+    """
+
+    def __init__(self, replicas: int, inputs: int, outputs: int, kernel: int, gain: float = 1.0) -> None:
+        super().__init__()
+        self.gain = gain
+        self.weight = nn.Parameter(torch.empty(replicas, outputs, inputs, kernel, kernel))
+        self.bias = nn.Parameter(torch.empty(replicas, outputs))
+        self.incoming = {"weight": (2, 3, 4)}
+
+    @torch.no_grad()
+    def reset(self, draw: Draw) -> None:
+        shape = tuple(self.weight.shape[1:])
+        self.weight.copy_(fan_in_uniform(draw, shape, shape[1] * shape[2] * shape[3], self.gain))
+        self.bias.zero_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        padding = self.weight.shape[-1] // 2
+        if x.device.type == "cpu" or x.shape[0] == 1:
+            maps = [
+                F.conv2d(one, weight.contiguous(memory_format=torch.channels_last), bias, padding=padding)
+                for one, weight, bias in zip(x.unbind(0), self.weight.unbind(0), self.bias.unbind(0), strict=True)
+            ]
+            # Stacked as [K, B, H, W, O], because torch.stack would bring channels-last maps back to channels-first.
+            return torch.stack([m.permute(0, 2, 3, 1) for m in maps]).permute(0, 1, 4, 2, 3)
+        k, b, _, h, w = x.shape
+        grouped = x.transpose(0, 1).flatten(1, 2)
+        out = F.conv2d(grouped, self.weight.flatten(0, 1), self.bias.flatten(), padding=padding, groups=k)
+        return out.view(b, k, -1, h, w).transpose(0, 1)
+
+
+def pool2d(x: Tensor, kind: str) -> Tensor:
+    """Halves the sides of x [K, B, C, H, W] by `max` or `avg` over 2×2 windows."""
+    k = x.shape[0]
+    function = F.max_pool2d if kind == "max" else F.avg_pool2d
+    pooled = function(x.flatten(0, 1), 2)
+    return pooled.view(k, -1, *pooled.shape[1:])

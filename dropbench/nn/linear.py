@@ -1,0 +1,33 @@
+"""The fully connected layer."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dropbench.nn.init import Draw, fan_in_uniform
+
+
+def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """x [K, B, I] times weight [K, I, O] plus bias [K, 1, O], one batched product for the whole stack: [K, B, O]."""
+    return torch.baddbmm(bias, x, weight)
+
+
+class Linear(nn.Module):
+    """K linear maps. Weights are [K, I, O], the transpose of torch's, so that a batched product needs no transposing."""
+
+    def __init__(self, replicas: int, inputs: int, outputs: int, gain: float = 1.0) -> None:
+        super().__init__()
+        self.gain = gain
+        self.weight = nn.Parameter(torch.empty(replicas, inputs, outputs))
+        self.bias = nn.Parameter(torch.empty(replicas, 1, outputs))
+        self.incoming = {"weight": (1,)}
+
+    @torch.no_grad()
+    def reset(self, draw: Draw) -> None:
+        inputs, outputs = self.weight.shape[1:]
+        self.weight.copy_(fan_in_uniform(draw, (inputs, outputs), inputs, self.gain))
+        self.bias.zero_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return affine(x, self.weight, self.bias)

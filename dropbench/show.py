@@ -1,0 +1,235 @@
+"""What the commands print, but for reports: plans, progress, one run, lists. Nothing here decides anything."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from dropbench.engine.result import Progress as EpochEnd
+    from dropbench.execute.local import Stored
+    from dropbench.plan import Plan
+    from dropbench.spec import RunSpec
+    from dropbench.store import Record, Skipped
+
+Row = Mapping[str, float]
+
+
+class Shown:
+    """Where a command's words go: results to standard output, progress there too unless that is to hold JSON alone."""
+
+    def __init__(self, quiet: bool, as_json: bool) -> None:
+        self.quiet = quiet
+        self.as_json = as_json
+        self.console = Console(highlight=False)
+        self._side = Console(stderr=True, highlight=False)
+        self._talk = Console(stderr=as_json, quiet=quiet, highlight=False)
+
+    def out(self, text: str) -> None:
+        """Text as it is: no wrapping, no markup."""
+        self.console.out(text, highlight=False)
+
+    def json(self, value: Any) -> None:
+        self.out(json.dumps(value, indent=2, default=str))
+
+    def note(self, text: str) -> None:
+        self._talk.print(Text(text), soft_wrap=True)
+
+    def error(self, text: str) -> None:
+        self._side.print(Text(f"Error: {text}"), soft_wrap=True)
+
+    def plan(self, plan: Plan, todo: int) -> None:
+        done = len(plan.specs) - todo
+        parts = [_count(len(plan.specs), "run"), f"{done} finished already and skipped" if done else ""]
+        parts.append(f"{plan.merged} merged with a run that is the same" if plan.merged else "")
+        self.note(f"{plan.study or 'sweep'}: {', '.join(p for p in parts if p)}")
+        for reason in plan.skipped:
+            self.note(f"skipped: {reason}")
+
+    def dry_run(
+        self,
+        plan: Plan,
+        todo: Sequence[RunSpec],
+        groups: Sequence[Sequence[RunSpec]],
+        device: str,
+        workers: int,
+        seconds: float,
+    ) -> None:
+        """The arms of a plan, its cohorts, and what it would take."""
+        arms: dict[str, list[RunSpec]] = {}
+        for spec in todo:
+            arms.setdefault(spec.arm_id, []).append(spec)
+        if self.as_json:
+            self.json(
+                {
+                    "plan_id": plan.plan_id,
+                    "runs": [{"run_id": s.run_id, "config": s.as_dict()} for s in todo],
+                    "cohorts": [[s.run_id for s in g] for g in groups],
+                    "device": device,
+                    "workers": workers,
+                    "estimated_seconds": seconds,
+                }
+            )
+            return
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for name, justify in (("model", "left"), ("data", "left"), ("dropout", "left"), ("seeds", "right")):
+            table.add_column(name, justify=justify)  # type: ignore[arg-type]
+        table.add_column("parameters", justify="right")
+        table.add_column("sites", justify="left", overflow="fold")
+        for specs in arms.values():
+            first = specs[0]
+            found = plan.outlines[first.run_id]
+            from dropbench.outline import arm_rates
+
+            rates = arm_rates(first.dropout, found.sites)
+            sites = " ".join(f"{name}={rate:g}" for name, rate in rates.items()) or "-"
+            table.add_row(
+                first.model.name, first.data.name, first.dropout.name, str(len(specs)), f"{found.parameters:,}", sites
+            )
+        self._talk.print(table)
+        sizes = ", ".join(str(len(g)) for g in groups)
+        self.note(f"{_count(len(groups), 'cohort')} of {sizes or 'no'} runs, {_count(workers, 'worker')}, {device}")
+        self.note(f"about {_duration(seconds)}, from timing a few steps of each kind of cohort")
+
+    @contextmanager
+    def progress(self, specs: Sequence[RunSpec], cohorts: int) -> Iterator[Watching]:
+        """A bar on a terminal; elsewhere a line now and then, so that a log stays readable."""
+        if self._talk.is_terminal and not self.quiet:
+            with Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=None),
+                TextColumn("{task.fields[state]}"),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(),
+                console=self._talk,
+            ) as bar:
+                yield Watching(self, specs, bar)
+        else:
+            yield Watching(self, specs, None)
+
+    def run(self, record: Record | Skipped | None, folder: Path) -> None:
+        """One run's outcome and where it is kept."""
+        from dropbench.store import Record
+
+        if not isinstance(record, Record):
+            self.error(f"the record in {folder} cannot be read")
+            return
+        if self.as_json:
+            self.json({**asdict(record), "folder": str(folder)})
+            return
+        if record.status != "completed":
+            hint = f"; see {folder / 'traceback.txt'}" if record.status == "failed" else ""
+            self.error(f"the run {record.status}: {record.reason}{hint}")
+            return
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for name in ("", "train", "validation", "test", "gap"):
+            table.add_column(name, justify="left" if not name else "right")
+        for metric in sorted({k.partition("_")[2] for k in record.metrics}):
+            cells = [record.metrics[f"{part}_{metric}"] for part in ("train", "val", "test", "gap")]
+            if metric == "accuracy":
+                shown = [f"{100 * v:.2f} %" for v in cells[:3]] + [f"{100 * cells[3]:+.2f} points"]
+            else:
+                shown = [f"{v:.4f}" for v in cells[:3]] + [f"{cells[3]:+.4f}"]
+            table.add_row(metric, *shown)
+        self._talk.print(table)
+        self.note(
+            f"epoch {record.chosen_epoch} of {record.epochs_run}, {record.parameters:,} parameters, "
+            f"{record.n['train']:,} / {record.n['val']:,} / {record.n['test']:,} examples, "
+            f"{_duration(record.seconds)} on {record.device}"
+        )
+        self.note(f"{folder}")
+
+    def options(self, found: Mapping[str, Mapping[str, str]]) -> None:
+        for section, names in found.items():
+            if self.quiet:
+                continue
+            if len(found) > 1:
+                self.console.print(Text(section, style="bold"))
+            table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+            table.add_column(no_wrap=True)
+            table.add_column()
+            for name, line in names.items():
+                table.add_row(Text(name), Text(line))
+            self.console.print(table)
+
+
+class Watching:
+    """Follows the runs of a command: the mean of those that are in training, and how many have ended."""
+
+    def __init__(self, shown: Shown, specs: Sequence[RunSpec], bar: Progress | None) -> None:
+        self._shown, self._bar = shown, bar
+        self._runs = len(specs)
+        self._epochs = {s.run_id: s.train.epochs for s in specs}
+        self._total = sum(self._epochs.values())
+        self._ended = 0
+        self._latest: dict[str, Row] = {}
+        self._at: dict[str, int] = dict.fromkeys(self._epochs, 0)
+        self._told = 0
+        self._began = time.monotonic()
+        self._task = bar.add_task(self._title(), total=self._total, state="starting") if bar else None
+
+    def listen(self, end: EpochEnd) -> None:
+        self._latest.update(end.rows)
+        self._at.update(dict.fromkeys(end.rows, end.epoch))
+        self._tell()
+
+    def finished(self, stored: Stored) -> None:
+        self._ended += 1
+        run = stored.record.run_id
+        self._at[run] = self._epochs[run]  # early stopping: what it does not need is done
+        self._latest.pop(run, None)
+        for note in stored.notes:
+            self._shown.note(f"run {run}: {note}")
+        if stored.record.status == "diverged":
+            self._shown.note(f"run {run} diverged: {stored.record.reason}")
+        self._tell()
+
+    def _title(self) -> str:
+        if self._runs > 1:
+            return f"run {self._ended}/{self._runs}"
+        return f"epoch {max(self._at.values())}/{self._total}"
+
+    def _tell(self) -> None:
+        done = sum(self._at.values())
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=done, description=self._title(), state=self._state())
+            return
+        tenth = 10 * done // max(self._total, 1)
+        if tenth > self._told and self._latest:
+            self._told = tenth
+            left = (time.monotonic() - self._began) * (self._total - done) / max(done, 1)
+            self._shown.note(f"{self._title()}  {self._state()}  left {_duration(left)}")
+
+    def _state(self) -> str:
+        rows = [r for r in self._latest.values() if "train_loss" in r]
+        if not rows:
+            return ""
+        mean = {key: sum(r[key] for r in rows) / len(rows) for key in rows[0] if all(key in r for r in rows)}
+        parts = [f"loss {mean['train_loss']:.3f} val {mean['val_loss']:.3f}"]
+        if "train_accuracy" in mean:
+            parts.append(f"acc {100 * mean['train_accuracy']:.1f} val {100 * mean['val_accuracy']:.1f} %")
+            parts.append(f"gap {100 * mean['gap_accuracy']:+.1f}")
+        return "  ".join([*parts, f"lr {mean['lr']:.2g}"])
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"

@@ -1,0 +1,143 @@
+"""The typed, frozen description of one run, and the id that is its hash.
+
+Everything that changes a run's numbers is in here, and nothing else: device, paths and worker counts are `Settings`,
+so that a run found on another machine, or trained by other workers, is the same run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+Rate = Annotated[float, Field(ge=0, lt=1)]
+"""Probability that an element is dropped."""
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[int, Field(gt=0)]
+BatchNorm = Literal["none", "before_activation", "after_activation", "after_dropout"]
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, protected_namespaces=())
+
+
+class Component(Frozen):
+    """A part named by its import path (`_target_`), with the keyword-only arguments of its constructor as options."""
+
+    name: str
+    target: str = Field(alias="_target_")
+    version: int = 1
+    options: dict[str, Any] = {}
+
+
+class DropoutSpec(Component):
+    rate: Rate = 0.0
+    rates: dict[str, Rate] = {}
+    placement: tuple[str, ...] | None = None
+
+    @field_validator("rates", mode="before")
+    @classmethod
+    def _none_is_empty(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+    @field_validator("placement", mode="before")
+    @classmethod
+    def _one_pattern_is_a_list(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+
+class DataSpec(Component):
+    n_train: Positive | None = None
+    val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    split_seed: Annotated[int, Field(ge=0)] | None = None
+    label_noise: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+class Augment(Frozen):
+    """Image augmentation: the largest shift in pixels, chance of a flip, largest angle in degrees, chance of an erasure."""
+
+    crop: Annotated[int, Field(ge=0)] = 0
+    flip: Annotated[float, Field(ge=0, le=1)] = 0.0
+    rotation: Annotated[float, Field(ge=0, le=180)] = 0.0
+    erase: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+    def __bool__(self) -> bool:
+        return any((self.crop, self.flip, self.rotation, self.erase))
+
+
+class TrainSpec(Frozen):
+    name: str = "default"
+    epochs: Positive
+    batch_size: Positive
+    optimizer: Literal["sgd", "adam", "adamw"]
+    lr: Annotated[float, Field(gt=0)]
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    nesterov: bool
+    weight_decay: Annotated[float, Field(ge=0)]
+    schedule: Literal["constant", "cosine", "step"]
+    warmup_epochs: Annotated[float, Field(ge=0)]
+    step_every: Positive
+    step_factor: Annotated[float, Field(gt=0, le=1)]
+    label_smoothing: Fraction
+    max_norm: Annotated[float, Field(gt=0)] | None
+    grad_clip: Annotated[float, Field(gt=0)] | None
+    patience: Positive | None
+    monitor: Literal["val_loss", "val_accuracy"]
+    restore_best: bool
+    eval_every: Positive
+    precision: Literal["fp32", "bf16"]
+    augment: Augment
+
+
+class RunSpec(Frozen):
+    """One arm, one seed."""
+
+    model: Component
+    dropout: DropoutSpec
+    data: DataSpec
+    train: TrainSpec
+    metric: dict[str, Component]
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+
+    @cached_property
+    def run_id(self) -> str:
+        """12 hex digits of the SHA-256 of the canonical JSON of this spec."""
+        return _hash(self.as_dict())
+
+    @cached_property
+    def arm_id(self) -> str:
+        """The same without the seed: runs that share it are repetitions of one arm."""
+        return _hash({k: v for k, v in self.as_dict().items() if k != "seed"})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values under the names that the configuration uses, options beside the other keys of their component."""
+        tree: dict[str, Any] = self.model_dump(mode="json", by_alias=True)
+        for part in (tree["model"], tree["dropout"], tree["data"], *tree["metric"].values()):
+            part.update(part.pop("options"))
+        return tree
+
+
+class ExecuteSpec(Frozen):
+    name: str = "local"
+    workers: Positive | Literal["auto"]
+    threads: Positive
+    cohort: Positive | Literal["auto"]
+
+
+class Settings(Frozen):
+    """Where and how runs are carried out: nothing here changes a run's numbers, so nothing here is in its id."""
+
+    device: str
+    results: Path
+    execute: ExecuteSpec
+    data_root: Path | None = None
+    data_download: bool = False
+
+
+def _hash(tree: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(tree, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:12]

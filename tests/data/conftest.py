@@ -1,0 +1,61 @@
+"""What the tests of this room share: streams of words, and where the large real sets are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+from numpy.typing import NDArray
+
+from dropbench.data.base import Table
+from dropbench.data.words import Words
+
+# The first example of a property pays for torchvision's import, and machines are shared: time is no property here.
+settings.register_profile("data", deadline=None, max_examples=60)
+settings.load_profile("data")
+
+
+@pytest.fixture(scope="session")
+def words() -> Callable[[int], Words]:
+    """words(seed): a fresh stream, made as a run's are."""
+
+    def stream(seed: int) -> Words:
+        raw = np.random.SFC64(seed)
+
+        def take(n: int) -> NDArray[np.uint64]:
+            return raw.random_raw(n)
+
+        return take
+
+    return stream
+
+
+@pytest.fixture(scope="session")
+def table() -> Callable[..., Table]:
+    """table([5, 3]): 5 examples of class 0 and 3 of class 1, classes in blocks, each example its own row number."""
+
+    def make(counts: list[int], test: list[int] | None = None) -> Table:
+        y = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+        rows = None if test is None else torch.tensor(test)
+        return Table("toy", torch.arange(len(y), dtype=torch.float32)[:, None], y, "F", len(counts), rows)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """A torchvision root with real MNIST, FashionMNIST and CIFAR-10; never written to."""
+    root = Path(os.environ.get("DROPBENCH_DATA", ""))
+    wanted = (
+        "MNIST/raw/t10k-labels-idx1-ubyte",
+        "FashionMNIST/raw/t10k-labels-idx1-ubyte",
+        "cifar-10-batches-py/test_batch",
+    )
+    if "DROPBENCH_DATA" not in os.environ or not all((root / w).is_file() for w in wanted):
+        pytest.skip("set DROPBENCH_DATA to a folder with MNIST, FashionMNIST and CIFAR-10, unpacked for torchvision")
+    return root

@@ -1,0 +1,50 @@
+"""Each data set's YAML: it composes, names a loader that exists, and has a line for `dropbench list data`."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from dropbench.spec import DataSpec
+
+CONF = Path(__file__).parents[2] / "conf"
+NAMES = sorted(p.stem for p in (CONF / "data").glob("*.yaml") if not p.stem.startswith("_"))
+
+
+def composed(name: str) -> dict[str, object]:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        tree = OmegaConf.to_container(compose(overrides=[f"+data={name}"]).data, resolve=True)
+    assert isinstance(tree, dict)
+    return {str(k): v for k, v in tree.items()}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_composes_into_a_data_spec(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DROPBENCH_DATA", raising=False)
+    tree = composed(name)
+    assert (tree.pop("root"), tree.pop("download")) == ("data", False)
+    assert DataSpec.model_validate(tree) == DataSpec.model_validate(
+        {"name": name, "_target_": f"dropbench.data.{name}.load"}
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_target_is_a_loader(name: str) -> None:
+    load = importlib.import_module(f"dropbench.data.{name}").load
+    assert list(inspect.signature(load).parameters) == ["root", "download"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_first_line_describes(name: str) -> None:
+    first = (CONF / "data" / f"{name}.yaml").read_text().splitlines()[0]
+    assert first.startswith("# ") and 20 < len(first) < 130
+
+
+def test_root_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DROPBENCH_DATA", "/somewhere")
+    assert composed("digits")["root"] == "/somewhere"
