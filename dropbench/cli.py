@@ -22,7 +22,7 @@ app = typer.Typer(
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[OVERRIDES]...",
+        metavar="OVERRIDES",
         help="Settings as key=value, such as `model=cnn`, `dropout.rate=0.3`, `train.lr=0.01`; `--cfg` shows every key.",
         autocompletion=complete_override,
         show_default=False,
@@ -89,7 +89,7 @@ def report(
     what: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[PATHS|FILTERS]...",
+            metavar="PATHS|FILTERS",
             help="Results folders (default: results) and filters such as `study=three_arm`, `model=cnn`, `dropout.rate=0.5`.",
             show_default=False,
         ),
@@ -119,7 +119,7 @@ def list_(
     what: Annotated[
         str | None,
         typer.Argument(
-            metavar="[variants|models|data|studies|metrics]", help="Default: all of them.", show_default=False
+            metavar="variants|models|data|studies|metrics", help="Default: all of them.", show_default=False
         ),
     ] = None,
     conf: Conf = None,
@@ -157,7 +157,7 @@ def options(
 
 def main() -> None:
     """The console script. A user's mistake is a sentence and exit code 2; a fault of ours a file and exit code 1."""
-    from dropbench.errors import UsageError
+    from dropbench.errors import Interrupted, UsageError
 
     try:
         app()
@@ -165,8 +165,8 @@ def main() -> None:
         for line in str(error).splitlines():
             typer.echo(f"Error: {line}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("Stopped. What had finished is stored; the same command goes on from there.", err=True)
+    except Interrupted as error:  # before anything trains, Typer itself exits with 130
+        typer.echo(str(error), err=True)
         sys.exit(130)
     except BrokenPipeError:  # `dropbench report | head`
         sys.stderr.close()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from contextlib import closing
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dropbench.errors import UsageError, nearest
+from dropbench.errors import Interrupted, UsageError, nearest
 from dropbench.show import Shown
 
 if TYPE_CHECKING:
+    from dropbench.config import Composed
     from dropbench.execute.local import Stored
     from dropbench.plan import Plan
     from dropbench.spec import RunSpec
@@ -27,7 +29,7 @@ def train(words: Sequence[str], conf: Sequence[Path], *, cfg: bool, as_json: boo
     shown = Shown(quiet, as_json)
     with composer(conf) as c:
         if cfg:
-            shown.out(_config(compose_one(words, c)))
+            shown.config(_config(compose_one(words, c)))
             return 0
         plan = single(words, c)
     store = _store(plan)
@@ -36,7 +38,7 @@ def train(words: Sequence[str], conf: Sequence[Path], *, cfg: bool, as_json: boo
         shown.note(f"run {spec.run_id} is finished already; its record is shown again")
         record, folder = store.find(spec.run_id), store.root / "runs" / spec.run_id
     else:
-        (stored,) = _execute(plan, [spec], store, shown)
+        (stored,) = _execute(plan, _work([spec], plan), store, shown)
         record, folder = stored.record, stored.folder
     shown.run(record, folder)
     return 1 if getattr(record, "status", "failed") == "failed" else 0
@@ -52,21 +54,25 @@ def sweep(words: Sequence[str], conf: Sequence[Path], *, dry_run: bool, as_json:
         plan = make(words, c)
     store = _store(plan)
     todo = unfinished(plan.specs, store)
+    work = _work(todo, plan)
     shown.plan(plan, len(todo))
     if dry_run:
-        return _dry_run(plan, todo, shown)
+        from dropbench.execute.estimate import estimate
+
+        seconds = estimate(work.cohorts, plan.settings, work.device, work.workers) if todo else 0.0
+        shown.dry_run(plan, todo, work.cohorts, work.device, work.workers, seconds)
+        return 0
     store.write_plan(_stored_plan(plan))
-    stored = _execute(plan, todo, store, shown) if todo else []
+    stored = _execute(plan, work, store, shown) if todo else []
     failed = [s for s in stored if s.record.status == "failed"]
     for one in failed:
         shown.error(f"run {one.record.run_id} failed: {one.record.reason}; see {one.folder / 'traceback.txt'}")
     if as_json:
         shown.json({"plan_id": plan.plan_id, "runs": [s.run_id for s in plan.specs], **_counts(plan, store)})
-    else:
+    elif not quiet:
         from dropbench.report import for_runs, show
 
-        if not quiet:
-            show(for_runs(store, [s.run_id for s in plan.specs], plan.arms, plan.baseline), shown.console)
+        show(for_runs(store, [s.run_id for s in plan.specs], plan.arms, plan.baseline), shown.console)
     return 1 if failed else 0
 
 
@@ -75,7 +81,7 @@ def report(what: Sequence[str], fmt: str, out: Path | None, baseline: str | None
 
     shown = Shown(quiet, as_json=False)
     if fmt not in FORMATS:
-        raise UsageError(f"--format {fmt}: {nearest(fmt, FORMATS)}")
+        raise UsageError(f"--format {fmt}: there is no such format; {nearest(fmt, FORMATS)}")
     # A word with `=` that is no file is a filter; `a=b/` may be a folder.
     paths = [Path(w) for w in what if "=" not in w or Path(w).exists()]
     made = build(paths, [w for w in what if "=" in w and not Path(w).exists()], baseline)
@@ -86,10 +92,10 @@ def report(what: Sequence[str], fmt: str, out: Path | None, baseline: str | None
         except OSError as error:
             raise UsageError(f"--out {out}: {error.strerror}; choose a file in a folder that can be written") from error
         shown.note(f"written to {out}")
-    elif fmt == "rich":
-        show(made, shown.console)
-    else:
+    elif fmt != "rich":
         shown.out(render(made, fmt))
+    elif not quiet:
+        show(made, shown.console)
     return 0
 
 
@@ -97,7 +103,7 @@ def list_options(what: str | None, conf: Sequence[Path], *, as_json: bool, quiet
     from dropbench.config import options
 
     if what is not None and what not in _SECTIONS:
-        raise UsageError(f"list {what}: {nearest(what, _SECTIONS)}")
+        raise UsageError(f"list {what}: there is no such section; {nearest(what, _SECTIONS)}")
     found = {
         section: {name: _headline(file) for name, file in options(group, [c.resolve() for c in conf]).items()}
         for section, group in _SECTIONS.items()
@@ -117,17 +123,12 @@ def _headline(file: Path) -> str:
     return first.removeprefix("#").strip() if first.startswith("#") else ""
 
 
-def _config(composed: Any) -> str:
-    from omegaconf import OmegaConf
-
-    settings = composed.settings
-    tree = composed.spec.as_dict() | {
-        "device": settings.device,
-        "results": str(settings.results),
-        "execute": settings.execute.model_dump(mode="json"),
-    }
-    tree["data"] |= {"root": str(settings.data_root), "download": settings.data_download}
-    return str(OmegaConf.to_yaml(OmegaConf.create(tree))).rstrip()
+def _config(composed: Composed) -> dict[str, Any]:
+    """All of it under the names that the command line uses."""
+    settings = composed.settings.model_dump(mode="json")
+    tree = composed.spec.as_dict() | {key: settings[key] for key in ("device", "results", "execute")}
+    tree["data"] |= {"root": settings["data_root"], "download": settings["data_download"]}
+    return tree
 
 
 def _store(plan: Plan) -> Store:
@@ -136,38 +137,49 @@ def _store(plan: Plan) -> Store:
     return Store(plan.settings.results)
 
 
-def _execute(plan: Plan, specs: Sequence[RunSpec], store: Store, shown: Shown) -> list[Stored]:
-    from dropbench.execute.device import resolve_device, resolve_workers
-    from dropbench.execute.local import execute
+@dataclass(frozen=True)
+class _Work:
+    """What is to be trained, and by what."""
 
-    device = resolve_device(plan.settings.device)
-    workers = resolve_workers(plan.settings, device)
-    groups = _cohorts(plan, specs, device, workers)
-    with shown.progress(specs, len(groups)) as watch:
-        stored = []
-        for one in execute(groups, plan.settings, device, workers, store, watch.listen):
-            stored.append(one)
-            watch.finished(one)
-    return stored
+    cohorts: list[list[RunSpec]]
+    device: str
+    workers: int
 
 
-def _cohorts(plan: Plan, specs: Sequence[RunSpec], device: str, workers: int) -> list[list[RunSpec]]:
+def _work(specs: Sequence[RunSpec], plan: Plan) -> _Work:
+    """Raises UsageError for a device that is not here."""
     from dropbench.cohorts import cohorts
-
-    return cohorts(specs, plan.outlines, plan.settings, device, workers)
-
-
-def _dry_run(plan: Plan, todo: Sequence[RunSpec], shown: Shown) -> int:
     from dropbench.execute.device import resolve_device, resolve_workers
-    from dropbench.execute.estimate import estimate
 
     device = resolve_device(plan.settings.device)
     workers = resolve_workers(plan.settings, device)
-    groups = _cohorts(plan, todo, device, workers)
-    shown.dry_run(
-        plan, todo, groups, device, min(workers, len(groups)), estimate(groups, plan.settings, device, workers)
-    )
-    return 0
+    groups = cohorts(specs, plan.outlines, plan.settings, device, workers)
+    return _Work(groups, device, min(workers, len(groups)))
+
+
+def _execute(plan: Plan, work: _Work, store: Store, shown: Shown) -> list[Stored]:
+    """Trains and stores. Raises Interrupted where the user stops it."""
+    from dropbench.execute.local import execute, unfinished
+
+    specs = [s for group in work.cohorts for s in group]
+    stored: list[Stored] = []
+    try:
+        with (
+            shown.progress(specs) as watch,
+            closing(execute(work.cohorts, plan.settings, work.device, work.workers, store, watch.listen)) as ended,
+        ):
+            for one in ended:
+                stored.append(one)
+                watch.finished(one)
+    except KeyboardInterrupt:
+        done = len(specs) - len(unfinished(specs, store))
+        raise Interrupted(
+            f"Stopped: {done} of {len(specs)} runs had finished and are stored in {store.root}; "
+            "the same command goes on from there"
+            if len(specs) > 1
+            else "Stopped before the run had finished: nothing of it is stored, and the same command starts it afresh"
+        ) from None
+    return stored
 
 
 def _stored_plan(plan: Plan) -> Any:

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+
+import typer
 
 _KEY = re.compile(r"^(\w+):", re.MULTILINE)
 
 
-def complete_override(incomplete: str) -> list[str]:
-    """`mo` to `model=`, `model=` to `model=cnn`..., `dropout.ra` to `dropout.rate=`, ..."""
-    from dropbench.config import GROUPS, conf_dir, options
+def complete_override(ctx: typer.Context, incomplete: str) -> list[str]:
+    """`mo` to `model=`, `model=` to `model=cnn`..., `dropout.ra` to `dropout.rate=`, ...; --conf counts where it is given."""
+    conf = [Path(folder) for folder in ctx.params.get("conf") or ()]
+    # bash breaks words at `=`: what is typed comes as `model`, `=`, `c`, and without the `=` where nothing follows it.
+    words: list[str] = ctx.params.get("overrides") or []
+    before, last = ["", "", *words][-2:]
+    key = before if last == "=" else last
+    if last and "=" not in key:
+        return [word.partition("=")[2] for word in completions(f"{key}={incomplete}", conf)]
+    return completions(incomplete, conf)
 
-    key, equals, value = incomplete.partition("=")
+
+def completions(word: str, conf: list[Path]) -> list[str]:
+    """The overrides that begin like `word`."""
+    from dropbench.config import GROUPS, KEYS, options
+
+    key, equals, value = word.partition("=")
     if equals:
         *before, last = value.split(",")  # a sweep: complete its last value
-        names = options(key) if key in GROUPS else {}
+        names = options(key, conf) if key in GROUPS else {}
         return [f"{key}={','.join([*before, name])}" for name in names if name.startswith(last)]
     group, dot, _ = key.partition(".")
     if not dot:
-        return [f"{name}=" for name in (*GROUPS, "seed", "device", "results") if name.startswith(key)]
-    files = (conf_dir() / group).glob("*.yaml")
-    keys = {k for file in files for k in _KEY.findall(file.read_text()) if not k.startswith(("_", "defaults", "name"))}
+        return [f"{name}=" for name in KEYS if name.startswith(key)]
+    folders = {file.parent for file in options(group, conf).values()}
+    texts = [file.read_text(encoding="utf-8") for folder in folders for file in folder.glob("*.yaml")]
+    keys = {k for text in texts for k in _KEY.findall(text) if k not in ("name", "version", "defaults", "_target_")}
     return sorted(f"{group}.{k}=" for k in keys if f"{group}.{k}".startswith(key))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -13,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from dropbench.errors import UsageError, nearest
-from dropbench.spec import DataSpec, DropoutSpec, ExecuteSpec, Frozen, RunSpec, Settings, TrainSpec
+from dropbench.overrides import written
+from dropbench.spec import Augment, DataSpec, DropoutSpec, ExecuteSpec, Frozen, RunSpec, Settings, StudySpec, TrainSpec
 
 GROUPS = ("model", "dropout", "data", "train", "metric", "study", "execute")
+KEYS = (*GROUPS, "seed", "device", "results")
 _PACKAGE = Path(__file__).parent
 
 
@@ -25,7 +28,7 @@ def conf_dir() -> Path:
 
 
 def options(group: str, extra: Sequence[Path] = ()) -> dict[str, Path]:
-    """The options of a group and their files, the user's folders first; names that open with `_` are parts of others."""
+    """The options of a group and their files; names that open with `_` are parts of others."""
     found: dict[str, Path] = {}
     for folder in (*extra, conf_dir()):
         for file in sorted((folder / group).glob("*.yaml")):
@@ -40,7 +43,7 @@ class Composed:
 
     spec: RunSpec
     settings: Settings
-    study: dict[str, Any] | None
+    study: StudySpec | None
 
 
 class Composer:
@@ -61,45 +64,58 @@ class Composer:
         tree = dict(self._cache[rest])
         if "seed" in overrides:
             tree["seed"] = overrides["seed"].partition("=")[2]
-        return Composed(_spec(tree), _settings(tree), tree.get("study"))
+        return Composed(_spec(tree), _settings(tree), _study(tree.get("study")))
 
     def _tree(self, overrides: tuple[str, ...]) -> dict[str, Any]:
-        from hydra import compose
         from hydra.errors import HydraException
         from omegaconf import OmegaConf
         from omegaconf.errors import OmegaConfBaseException
+        from yaml import YAMLError
 
-        path = [f"hydra.searchpath=[{','.join(f'file://{d}' for d in self.extra)}]"] if self.extra else []
         try:
-            tree = OmegaConf.to_container(compose("config", overrides=[*path, *overrides]), resolve=True)
-        except (HydraException, OmegaConfBaseException) as error:
+            tree = OmegaConf.to_container(self._hydra(overrides), resolve=True)
+        except YAMLError as error:
+            raise UsageError(f"this is no YAML: {' '.join(str(error).split())}") from error
+        except (HydraException, OmegaConfBaseException, ValueError) as error:
             raise self._explained(overrides, error) from error
         assert isinstance(tree, dict)
-        return {str(k): v for k, v in tree.items()}
+        found = {str(k): v for k, v in tree.items()}
+        if unknown := [key for key in found if key not in KEYS]:
+            raise UsageError(f"'{unknown[0]}' is not a key here; {nearest(unknown[0], KEYS)}")
+        return found
+
+    def _hydra(self, overrides: Sequence[str]) -> Any:
+        from hydra import compose
+
+        for text in overrides:
+            if text.lstrip("+").startswith("hydra"):
+                raise UsageError(f"{text}: dropbench starts no Hydra jobs, so Hydra's own settings are not keys here")
+        path = [f"hydra.searchpath=[{','.join(f'file://{d}' for d in self.extra)}]"] if self.extra else []
+        return compose("config", overrides=[*path, *overrides])
 
     def _explained(self, overrides: tuple[str, ...], error: Exception) -> UsageError:
         """Which of the overrides is at fault, and what it might have meant."""
-        from hydra import compose
         from omegaconf import OmegaConf
 
-        groups = {
-            text.partition("=")[0]: text.partition("=")[2] for text in overrides if text.partition("=")[0] in GROUPS
-        }
-        for group, value in groups.items():
-            chosen = value.strip("[]").split(",") if group == "metric" else [value]
-            for name in chosen:
-                if name.strip() not in (known := self.options(group)) and name != "null":
-                    return UsageError(
-                        f"{group}={name.strip()}: there is no such {group}; {nearest(name.strip(), known)}"
-                    )
-        path = [f"hydra.searchpath=[{','.join(f'file://{d}' for d in self.extra)}]"] if self.extra else []
-        base = compose("config", overrides=[*path, *(f"{g}={v}" for g, v in groups.items())])
-        keys = list(_flat(OmegaConf.to_container(base)))
-        for text in overrides:
-            key = text.partition("=")[0].lstrip("+")
-            inner = {k.rsplit(".", n)[0] for k in keys for n in range(1, k.count(".") + 1)}
-            if key not in keys and key not in inner and key not in GROUPS:
-                return UsageError(f"'{key}' is not a key here; {_near_key(key, keys)}")
+        given = {text.partition("=")[0].lstrip("+"): text.partition("=")[2] for text in overrides}
+        chosen = {key: value for key, value in given.items() if key in GROUPS}
+        for group, value in chosen.items():
+            known = self.options(group)
+            for name in (n.strip("'\" ") for n in value.strip("[]").split(",")):
+                if name not in known:
+                    return UsageError(f"{group}={name}: there is no such {group}; {nearest(name, known)}")
+        tree: Any = OmegaConf.to_container(self._hydra([f"{group}={value}" for group, value in chosen.items()]))
+        leaves = flat(tree)
+        inner = {key.rsplit(".", n)[0] for key in leaves for n in range(1, key.count(".") + 1)}
+        for key, value in given.items():
+            if key in leaves or key in inner or key in GROUPS:
+                continue
+            if key.startswith("study.") and "study" not in chosen:
+                return UsageError(f"{key} needs a study beside it: study={' or '.join(self.options('study'))}")
+            parent, _, last = key.rpartition(".")
+            if parent in leaves and leaves[parent] is None:
+                return UsageError(f"'{key}' is not a key here; write '{parent}={{{last}: {value}}}'")
+            return UsageError(f"'{key}' is not a key here; {_near_key(key, leaves)}")
         return UsageError(" ".join(str(error).split()))
 
 
@@ -117,6 +133,11 @@ def composer(extra: Sequence[Path] = ()) -> Iterator[Composer]:
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"--conf {folder}: there is no such folder; it holds groups such as model/my_model.yaml")
+        for group in GROUPS:
+            for name in options(group).keys() & {f.stem for f in (folder / group).glob("*.yaml")}:
+                raise UsageError(
+                    f"--conf {folder}: {group}/{name}.yaml is called like one of dropbench's own; rename it"
+                )
     for entry in (str(Path.cwd()), *map(str, folders)):
         if entry not in sys.path:
             sys.path.append(entry)
@@ -127,12 +148,10 @@ def composer(extra: Sequence[Path] = ()) -> Iterator[Composer]:
 
 
 def _half(value: Any) -> Any:
-    """Half of a rate, or of each in a mapping: the reduced arm of a study."""
-    if value is None:
-        return None
+    """Half of a rate, or of each in a mapping: the reduced arm of a study. What is no number is left to validation."""
     if isinstance(value, Mapping):
-        return {k: v / 2 for k, v in value.items()}
-    return value / 2
+        return {k: _half(v) for k, v in value.items()}
+    return value / 2 if isinstance(value, (int, float)) else value
 
 
 def _spec(tree: Mapping[str, Any]) -> RunSpec:
@@ -182,6 +201,22 @@ def _component(node: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, An
     return known | {"options": {k: v for k, v in node.items() if k not in fixed}}
 
 
+def _study(node: Mapping[str, Any] | None) -> StudySpec | None:
+    from pydantic import ValidationError
+
+    if node is None:
+        return None
+    try:
+        study = StudySpec.model_validate(node)
+    except ValidationError as error:
+        raise _invalid("study", error) from error
+    if study.baseline not in study.arms:
+        raise UsageError(
+            f"study.baseline={study.baseline}: no arm is called that; {nearest(study.baseline, study.arms)}"
+        )
+    return study
+
+
 def _settings(tree: Mapping[str, Any]) -> Settings:
     from pydantic import ValidationError
 
@@ -189,7 +224,7 @@ def _settings(tree: Mapping[str, Any]) -> Settings:
     try:
         return Settings.model_validate(
             {key: tree[key] for key in ("device", "results", "execute")}
-            | {"data_root": data.get("root"), "data_download": data.get("download", False)}
+            | {f"data.{key}": data[key] for key in ("root", "download") if key in data}
         )
     except ValidationError as error:
         raise _invalid("", error) from error
@@ -200,6 +235,8 @@ def locate(target: str) -> Any:
     """The class or function that a `_target_` names. Raises UsageError where it cannot be imported."""
     from hydra.utils import get_object
 
+    # Hydra logs what it raises, and a log without a handler goes to the console.
+    logging.getLogger("hydra.utils").addHandler(logging.NullHandler())
     try:
         return get_object(target)
     except (ImportError, ValueError) as error:
@@ -234,39 +271,82 @@ def checked_options(group: str, target: str, given: Mapping[str, Any]) -> dict[s
         raise _invalid(group, error, list(_options_model(target).model_fields)) from error
 
 
+_COMPLAINTS = {
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "string_type": "a word",
+    "path_type": "a folder",
+    "list_type": "a list, such as [a,b]",
+    "tuple_type": "a list, such as [a,b]",
+    "dict_type": "a dict, such as {{a: 1}}",
+    "literal_error": "{expected}",
+    "greater_than": "above {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "below {lt}",
+    "less_than_equal": "at most {le}",
+    "too_short": "at least {min_length} long",
+}
+"""What a value must be, by pydantic's name for what it is not."""
+
+
 def _invalid(group: str, error: Any, fields: list[str] | None = None) -> UsageError:
     """The first of pydantic's complaints as a sentence."""
     first = error.errors()[0]
-    # Beside keys, a location names the branch of a union that was tried, such as `constrained-int`.
-    parts = [str(p) for p in first["loc"] if re.fullmatch(r"[\w.*]+", str(p)) and p != "options"]
-    key = ".".join([group, *parts] if group else parts)
+    key = _key(group, first["loc"])
     if first["type"] == "extra_forbidden":
         owners: dict[str, type[Frozen]] = {
             "dropout": DropoutSpec,
             "data": DataSpec,
             "train": TrainSpec,
+            "train.augment": Augment,
             "execute": ExecuteSpec,
         }
-        owner = owners.get(key.partition(".")[0])
+        parent = key.rpartition(".")[0]
+        owner = owners.get(parent)
         own = set(owner.model_fields) - {"name", "target", "version", "options"} if owner else set()
-        return UsageError(f"'{key}' is not a key here; {nearest(parts[-1], [*own, *(fields or ())])}")
+        return UsageError(
+            f"'{key}' is not a key here; {nearest(key, [f'{parent}.{k}' for k in (*own, *(fields or ()))])}"
+        )
     if first["type"] == "missing":
         return UsageError(f"{key} has no value; give it one: {key}=...")
-    message = first["msg"][0].lower() + first["msg"][1:]
-    return UsageError(f"{key}={first['input']!r}: {message.replace('input should', 'this should')}")
+    # A union complains once for each of its branches.
+    same = [e for e in error.errors() if _key(group, e["loc"]) == key]
+    needs = [_COMPLAINTS[e["type"]].format(**_round(e.get("ctx", {}))) for e in same if e["type"] in _COMPLAINTS]
+    return UsageError(f"{key}={written(first['input'])}: it must be {' or '.join(needs) or first['msg']}")
 
 
-def _flat(tree: Any, prefix: str = "") -> Iterator[str]:
+def _round(context: Mapping[str, Any]) -> dict[str, Any]:
+    """1.0 as 1."""
+    return {k: int(v) if isinstance(v, float) and v == int(v) else v for k, v in context.items()}
+
+
+def _key(group: str, location: Sequence[Any]) -> str:
+    """The configuration's name of a place in a spec."""
+    # Beside keys, a location names the branch of a union that was tried, such as `constrained-int`.
+    parts = [str(p) for p in location if re.fullmatch(r"[\w.*]+", str(p)) and p != "options"]
+    return ".".join([group, *parts] if group else parts)
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The leaves of a tree by their dotted keys."""
+    found: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{key}.")
+            found |= flat(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}"
+            found[f"{prefix}{key}"] = value
+    return found
 
 
-def _near_key(key: str, keys: Sequence[str]) -> str:
+def _near_key(key: str, keys: Iterable[str]) -> str:
     """Near keys of the same group if it is one, else of all: a whole list would be a wall."""
     group, last = key.partition(".")[0], key.rpartition(".")[2]
     visible = [k for k in keys if not k.endswith(("_target_", ".name", ".version"))]
-    beside = [k for k in visible if k.startswith(f"{group}.")] or [*GROUPS, *(k for k in visible if "." not in k)]
-    return nearest(key, [*beside, *(k for k in visible if "." in key and k.rpartition(".")[2] == last)])
+    beside = [k for k in visible if k.startswith(f"{group}.")] or KEYS
+    near = nearest(key, [*beside, *(k for k in visible if "." in key and k.rpartition(".")[2] == last)])
+    return near if len(near) < 400 else f"{near.rpartition('valid: ')[0]}`dropbench train --cfg` shows every key"

@@ -10,12 +10,16 @@ class UsageError(Exception):
     """What was wrong, the nearest valid thing, what to type next. The command line shows it and exits with 2."""
 
 
+class Interrupted(Exception):
+    """The user stopped the command: what is stored and how to go on. The command line shows it and exits with 130."""
+
+
 def nearest(word: str, valid: Iterable[str]) -> str:
-    """A clause naming the valid words, the closest one first: `did you mean 'mlp'? valid: cnn, mlp, rnn`."""
+    """A clause naming the closest of the valid words, then all of them: `did you mean 'mlp'? valid: cnn, mlp, rnn`."""
     names = sorted(set(valid))
     # A dotted key is often right but for its group: `train.widths` should lead to `model.widths`.
     last = word.rpartition(".")[2]
     same_end = [n for n in names if "." in word and n.rpartition(".")[2] == last]
-    close = same_end or difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    close = same_end or difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.5)
     hint = f"did you mean '{close[0]}'? " if close else ""
     return f"{hint}valid: {', '.join(names)}"

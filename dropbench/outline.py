@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from dropbench.data import augment, views
 from dropbench.data.split import split
 from dropbench.errors import UsageError
+from dropbench.overrides import written
 from dropbench.sites import Site, site_rates
 from dropbench.spec import Component, DataSpec, DropoutSpec, RunSpec, Settings
 
@@ -38,6 +39,10 @@ class Outline:
     """Whether the class carries a replica axis itself."""
 
 
+class NoView(UsageError):
+    """The model does not take this kind of data."""
+
+
 def load(data: DataSpec, settings: Settings) -> Table:
     """The data set of a spec, read once a process."""
     root = settings.data_root or Path("data")
@@ -56,18 +61,30 @@ def variant(dropout: DropoutSpec) -> Variant:
 
 
 def outline(model: Component, table: Table) -> Outline:
-    """Raises UsageError where the model does not take this kind of data."""
+    """Raises NoView where the model does not take this kind of data, UsageError where it cannot be built."""
     import torch
 
     cls = get_object(model.target)
-    view = views.check(model.name, cls.eats, table.name, table.axes)
+    try:
+        view = views.check(model.name, cls.eats, table.name, table.axes)
+    except UsageError as error:
+        raise NoView(str(error)) from error
     shape, _ = views.view_shape(table.shape, table.axes, view)
     stacked = bool(getattr(cls, "stacked", False))
     arguments = (1, shape, table.n_classes) if stacked else (shape, table.n_classes)
-    with torch.device("meta"):
-        one = cls(*arguments, **model.options)
+    try:
+        with torch.device("meta"):
+            one = cls(*arguments, **model.options)
+    except (TypeError, ValueError, RuntimeError) as error:
+        told = " ".join(str(error).split())
+        raise UsageError(f"model={model.name} cannot be built with {model.options or 'no options'}: {told}") from error
     parameters = sum(p.numel() for p in one.parameters())
     return Outline(view, shape, table.n_classes, tuple(getattr(one, "sites", ())), parameters, stacked)
+
+
+def takes(model: Any, table: Table) -> bool:
+    """Whether a model's class can be given this data."""
+    return any(view in views.views(table.axes) for view in model.eats)
 
 
 def arm_rates(dropout: DropoutSpec, sites: tuple[Site, ...]) -> dict[str, float]:
@@ -83,14 +100,17 @@ def check(spec: RunSpec, table: Table, found: Outline) -> str | None:
         acting = arm_rates(spec.dropout, found.sites)
     except UsageError as error:
         return str(error)
-    # The baseline acts nowhere by intent.
-    if acting or not variant(spec.dropout).kinds:
+    made = variant(spec.dropout)
+    if acting or not made.kinds:  # the baseline acts nowhere by intent
         return None
-    kinds = variant(spec.dropout).kinds
-    near = [r for s in found.sites if s.kind in kinds and (r := variant(spec.dropout).supports(s))]
-    why = near[-1] if near else f"acts on {' and '.join(sorted(kinds))} sites, and it has none"
-    if any(variant(spec.dropout).supports(s) is None for s in found.sites):
-        why = "could act there, but dropout.placement takes every site away"
+    possible = [s.name for s in found.sites if made.supports(s) is None]
+    if possible:
+        return (
+            f"dropout.placement={written(spec.dropout.placement)} leaves dropout={spec.dropout.name} no site in "
+            f"model={spec.model.name}; give it at least one of {', '.join(possible)}"
+        )
+    near = [r for s in found.sites if s.kind in made.kinds and (r := made.supports(s))]
+    why = near[-1] if near else f"acts on {' and '.join(sorted(made.kinds))} sites, and it has none"
     return f"dropout={spec.dropout.name} has no site in model={spec.model.name}: it {why}"
 
 

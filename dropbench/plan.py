@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dropbench import overrides as grammar
-from dropbench.config import Composed, Composer, locate, options
+from dropbench.config import Composed, Composer, flat, locate, options
 from dropbench.errors import UsageError
-from dropbench.outline import Outline, check, load, outline
+from dropbench.outline import NoView, Outline, check, load, outline, takes
 from dropbench.spec import RunSpec, Settings
 
 if TYPE_CHECKING:
@@ -54,9 +55,8 @@ def compose_one(words: Sequence[str], composer: Composer) -> Composed:
     parsed = _parsed(words)
     for override in parsed:
         if grammar.swept(override) or override.get_key_element() == "study":
-            raise UsageError(
-                f"{override.input_line}: that is more than one run; type: dropbench sweep {' '.join(map(_quoted, words))}"
-            )
+            again = " ".join(map(grammar.quoted, words))
+            raise UsageError(f"{override.input_line}: that is more than one run; type: dropbench sweep {again}")
     return composer.compose(grammar.expand(parsed, composer.options)[0])
 
 
@@ -68,26 +68,61 @@ def make(words: Sequence[str], composer: Composer) -> Plan:
     """
     points = grammar.expand(_parsed(words), composer.options)
     runs: list[tuple[str | None, Composed]] = []
+    reasons: list[str] = []
     for point in points:
-        runs.extend(_arms(point, composer))
+        try:
+            runs.extend(_arms(point, composer))
+        except _Coincide as error:
+            reasons.append(str(error))
+    by_glob = any("glob(" in w for w in words)
+    if reasons and not (by_glob and runs):
+        raise UsageError("\n".join(dict.fromkeys(reasons)))
     first = runs[0][1]
+    _one_place([c.settings for _, c in runs])
+    names = dict.fromkeys(point["study"].partition("=")[2] for point in points if "study" in point)
+    if len(names) > 1:
+        raise UsageError(f"study={','.join(names)}: one study at a time, since each has a baseline of its own")
     specs, arms = _distinct([(name, c.spec) for name, c in runs])
     merged = len(runs) - len(specs)
-    specs, outlines, skipped = _checked(specs, first.settings, any("glob(" in w for w in words), composer)
-    kept = {s.run_id for s in specs}
+    specs, outlines, skipped = _checked(specs, first.settings, by_glob, composer)
     study = first.study
     return Plan(
-        study=point["study"].partition("=")[2] if study and (point := points[0]) else None,
-        question=study["question"] if study else None,
-        baseline=study["baseline"] if study else "none",
+        study=next(iter(names)) if study else None,
+        question=study.question if study else None,
+        baseline=study.baseline if study else "none",
         specs=tuple(specs),
-        arms={name: [i for i in ids if i in kept] for name, ids in arms.items()},
+        arms={name: [i for i in ids if i in outlines] for name, ids in arms.items()},
         settings=first.settings,
         overrides=tuple(words),
         outlines=outlines,
-        skipped=tuple(skipped),
+        skipped=tuple(dict.fromkeys((*reasons, *skipped))),
         merged=merged,
     )
+
+
+def differing(specs: Sequence[RunSpec]) -> dict[str, list[str]]:
+    """The settings that tell these runs apart beside seed, names, rates and placement, by arm id."""
+    told = ("seed", "dropout.rate", "dropout.rates", "dropout.placement")
+    leaves = {s.arm_id: flat(s.as_dict()) for s in specs}
+    values: dict[str, set[str]] = {}
+    for tree in leaves.values():
+        for key, value in tree.items():
+            if not (key.startswith(told) or key.endswith((".name", "._target_", ".version"))):
+                values.setdefault(key, set()).add(grammar.written(value))
+    several = [key for key, found in values.items() if len(found) > 1]
+    return {
+        arm: [f"{k.partition('.')[2]}={grammar.written(tree[k])}" for k in several if k in tree]
+        for arm, tree in leaves.items()
+    }
+
+
+def _one_place(settings: Sequence[Settings]) -> None:
+    """Where runs are carried out is not part of them, so a grid over it would train each of them once, somewhere."""
+    first = settings[0].model_dump(mode="json")
+    for other in settings[1:]:
+        for key, value in other.model_dump(mode="json").items():
+            if value != first[key]:
+                raise UsageError(f"'{key.replace('data_', 'data.')}' holds for a whole sweep: give it one value")
 
 
 def _parsed(words: Sequence[str]) -> list[Override]:
@@ -98,27 +133,37 @@ def _parsed(words: Sequence[str]) -> list[Override]:
     return parsed
 
 
+class _Coincide(UsageError):
+    """Two arms of a study are the same run."""
+
+
 def _arms(point: Mapping[str, str], composer: Composer) -> list[tuple[str | None, Composed]]:
     """One point of the grid: itself, or each arm of its study under each seed."""
     composed = composer.compose(point)
     if composed.study is None:
         return [(None, composed)]
+    study = point["study"]
     seeds: Sequence[Mapping[str, str]] = [{}]
     if "seed" not in point:
-        seeds = grammar.expand(grammar.parse([f"seed={composed.study['seed']}"]), composer.options)
+        seeds = grammar.expand(grammar.parse([f"seed={composed.study.seed}"]), composer.options)
     runs: list[tuple[str | None, Composed]] = []
-    for name, setting in composed.study["arms"].items():
-        arm = {key: f"{key}={_as_override(value)}" for key, value in setting.items()}
+    by_id: dict[str, str] = {}
+    for name, setting in composed.study.arms.items():
+        arm = {key: f"{key}={grammar.written(value)}" for key, value in setting.items()}
         # An arm that chooses an option of a group starts that group afresh: `dropout: none` has no use for a rate.
         chosen = tuple(f"{key}." for key in arm if "." not in key)
-        base = {key: text for key, text in point.items() if key not in arm and not key.startswith(chosen or ("\0",))}
-        runs.extend((name, composer.compose({**base, **arm, **seed})) for seed in seeds)
-    by_arm = {name: c.spec.arm_id for name, c in runs}
-    if len(set(by_arm.values())) < len(by_arm):
-        raise UsageError(
-            f"study={point['study'].partition('=')[2]}: its arms {', '.join(map(str, by_arm))} must differ, and two are the "
-            "same here; choose a variant and a rate above 0: dropout=standard dropout.rate=0.5"
-        )
+        base = {key: text for key, text in point.items() if key not in arm and not key.startswith(chosen)}
+        try:
+            made = [composer.compose({**base, **arm, **seed}) for seed in seeds]
+        except UsageError as error:
+            raise UsageError(f"{study}, arm {name}: {error}") from error
+        runs.extend((name, c) for c in made)
+        if (other := by_id.setdefault(made[0].spec.arm_id, name)) != name:
+            keys = dict.fromkeys(key for arm in composed.study.arms.values() for key in arm)
+            raise _Coincide(
+                f"{study}: its arms {other} and {name} are the same run with dropout={made[0].spec.dropout.name} "
+                f"dropout.rate={made[0].spec.dropout.rate:g}; give another value to one of {', '.join(keys)}"
+            )
     return runs
 
 
@@ -137,63 +182,55 @@ def _checked(
 ) -> tuple[list[RunSpec], dict[str, Outline], list[str]]:
     """Every spec against its data and model. Each distinct reason is told once, with what would work."""
     by_arm: dict[str, Outline | None] = {}
-    models: dict[str, Outline | UsageError] = {}
-    reasons: dict[str, str] = {}
+    models: dict[str, tuple[Table, Outline] | str] = {}
+    reasons: dict[str, None] = {}
     for spec in specs:
         if spec.arm_id in by_arm:  # what can be does not depend on the seed
             continue
         by_arm[spec.arm_id] = None
-        table = load(spec.data, settings)
-        key = f"{spec.model.model_dump_json()} {table.fingerprint}"
+        key = f"{spec.model.model_dump_json()} {spec.data.target} {spec.data.options}"
         if key not in models:
-            models[key] = _outline(spec, table)
+            models[key] = _outline(spec, settings, composer)
         found = models[key]
-        if isinstance(found, UsageError):
-            reasons.setdefault(str(found), str(found))
-        elif (reason := check(spec, table, found)) is None:
-            by_arm[spec.arm_id] = found
+        if isinstance(found, str):
+            reasons[found] = None
+        elif (reason := check(spec, *found)) is None:
+            by_arm[spec.arm_id] = found[1]
         else:
-            reasons.setdefault(reason, reason + (_what_fits(found, composer) if reason.startswith("dropout=") else ""))
+            reasons[reason + (_what_fits(found[1], composer) if reason.startswith("dropout=") else "")] = None
     outlines = {s.run_id: o for s in specs if (o := by_arm[s.arm_id]) is not None}
     if reasons and not (skip and outlines):
-        raise UsageError("\n".join(reasons.values()))
-    return [s for s in specs if s.run_id in outlines], outlines, list(reasons.values())
+        raise UsageError("\n".join(reasons))
+    return [s for s in specs if s.run_id in outlines], outlines, list(reasons)
 
 
-def _outline(spec: RunSpec, table: Table) -> Outline | UsageError:
+def _outline(spec: RunSpec, settings: Settings, composer: Composer) -> tuple[Table, Outline] | str:
+    """The data and the model on it, or why they cannot be: the data is not here, or the model takes no such data."""
     try:
-        return outline(spec.model, table)
+        table = load(spec.data, settings)
+        return table, outline(spec.model, table)
+    except NoView as error:
+        models = _fitting("model", lambda made: takes(made, table), composer)
+        return f"{error}: {', '.join(models) or 'there is none'}"
     except UsageError as error:
-        return error
+        return str(error)
 
 
-def _what_fits(plan: Outline, composer: Composer) -> str:
+def _what_fits(found: Outline, composer: Composer) -> str:
     """The variants that have a site in this model."""
+    variants = _fitting("dropout", lambda v: any(v().supports(s) is None for s in found.sites), composer)
+    return f"; sites: {', '.join(s.name for s in found.sites)}; variants that fit: {', '.join(variants) or 'none'}"
+
+
+def _fitting(group: str, fits: Callable[[Any], bool], composer: Composer) -> list[str]:
+    """The options of a group whose class fits."""
     from omegaconf import OmegaConf
 
-    fitting = []
-    for name, file in options("dropout", composer.extra).items():
+    found = []
+    for name, file in options(group, composer.extra).items():
         node: Any = OmegaConf.load(file)
-        made = locate(node["_target_"])
-        try:
-            fits = any(made().supports(s) is None for s in plan.sites)
-        except TypeError:  # a variant with options that have no default; it cannot be judged from its name alone
-            fits = False
-        if fits:
-            fitting.append(name)
-    return f"; sites: {', '.join(s.name for s in plan.sites)}; variants that fit: {', '.join(fitting) or 'none'}"
-
-
-def _as_override(value: Any) -> str:
-    """A plain value in Hydra's grammar."""
-    if value is None:
-        return "null"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{k}: {_as_override(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(_as_override(v) for v in value) + "]"
-    return str(value)
-
-
-def _quoted(word: str) -> str:
-    return f"'{word}'" if any(c in word for c in '()[]{}*" ') else word
+        # A user's own may have options without a default, or a fault: it is not proposed.
+        with suppress(TypeError, KeyError, AttributeError, UsageError):
+            if fits(locate(node["_target_"])):
+                found.append(name)
+    return found

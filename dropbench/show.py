@@ -10,13 +10,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
     from dropbench.engine.result import Progress as EpochEnd
+    from dropbench.execute.cohort import Retry
     from dropbench.execute.local import Stored
     from dropbench.plan import Plan
     from dropbench.spec import RunSpec
@@ -42,6 +43,15 @@ class Shown:
     def json(self, value: Any) -> None:
         self.out(json.dumps(value, indent=2, default=str))
 
+    def config(self, tree: Mapping[str, Any]) -> None:
+        """A resolved configuration: YAML, or JSON where that was asked for."""
+        from omegaconf import OmegaConf
+
+        if self.as_json:
+            self.json(tree)
+        else:
+            self.out(OmegaConf.to_yaml(OmegaConf.create(dict(tree))).rstrip())
+
     def note(self, text: str) -> None:
         self._talk.print(Text(text), soft_wrap=True)
 
@@ -66,9 +76,6 @@ class Shown:
         seconds: float,
     ) -> None:
         """The arms of a plan, its cohorts, and what it would take."""
-        arms: dict[str, list[RunSpec]] = {}
-        for spec in todo:
-            arms.setdefault(spec.arm_id, []).append(spec)
         if self.as_json:
             self.json(
                 {
@@ -78,40 +85,30 @@ class Shown:
                     "device": device,
                     "workers": workers,
                     "estimated_seconds": seconds,
+                    "skipped": list(plan.skipped),
                 }
             )
             return
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for name, justify in (("model", "left"), ("data", "left"), ("dropout", "left"), ("seeds", "right")):
-            table.add_column(name, justify=justify)  # type: ignore[arg-type]
-        table.add_column("parameters", justify="right")
-        table.add_column("sites", justify="left", overflow="fold")
-        for specs in arms.values():
-            first = specs[0]
-            found = plan.outlines[first.run_id]
-            from dropbench.outline import arm_rates
-
-            rates = arm_rates(first.dropout, found.sites)
-            sites = " ".join(f"{name}={rate:g}" for name, rate in rates.items()) or "-"
-            table.add_row(
-                first.model.name, first.data.name, first.dropout.name, str(len(specs)), f"{found.parameters:,}", sites
-            )
-        self._talk.print(table)
-        sizes = ", ".join(str(len(g)) for g in groups)
-        self.note(f"{_count(len(groups), 'cohort')} of {sizes or 'no'} runs, {_count(workers, 'worker')}, {device}")
+        if not todo:
+            self.note("nothing is left to train")
+            return
+        self._talk.print(_arms_table(plan, todo))
+        sizes = sorted({len(g) for g in groups})
+        runs = _count(sizes[-1], "run") if len(sizes) == 1 else f"{sizes[0]} to {_count(sizes[-1], 'run')}"
+        self.note(f"{_count(len(groups), 'cohort')} of {runs}, {_count(workers, 'worker')}, {device}")
         self.note(f"about {_duration(seconds)}, from timing a few steps of each kind of cohort")
 
     @contextmanager
-    def progress(self, specs: Sequence[RunSpec], cohorts: int) -> Iterator[Watching]:
+    def progress(self, specs: Sequence[RunSpec]) -> Iterator[Watching]:
         """A bar on a terminal; elsewhere a line now and then, so that a log stays readable."""
         if self._talk.is_terminal and not self.quiet:
-            with Progress(
+            with _Bar(
                 TextColumn("{task.description}"),
                 BarColumn(bar_width=None),
-                TextColumn("{task.fields[state]}"),
                 TimeElapsedColumn(),
-                TextColumn("left"),
+                TextColumn("so far,"),
                 TimeRemainingColumn(),
+                TextColumn("left"),
                 console=self._talk,
             ) as bar:
                 yield Watching(self, specs, bar)
@@ -128,9 +125,12 @@ class Shown:
         if self.as_json:
             self.json({**asdict(record), "folder": str(folder)})
             return
-        if record.status != "completed":
-            hint = f"; see {folder / 'traceback.txt'}" if record.status == "failed" else ""
-            self.error(f"the run {record.status}: {record.reason}{hint}")
+        if record.status == "failed":
+            self.error(f"the run failed: {record.reason}; see {folder / 'traceback.txt'}")
+            return
+        if record.status == "diverged":  # an outcome, not an error: it would diverge again
+            self.note(f"no result: {record.reason}; {_duration(record.seconds)} on {record.device}")
+            self.note(f"{folder}")
             return
         table = Table(box=None, pad_edge=False, header_style="bold")
         for name in ("", "train", "validation", "test", "gap"):
@@ -151,23 +151,38 @@ class Shown:
         self.note(f"{folder}")
 
     def options(self, found: Mapping[str, Mapping[str, str]]) -> None:
+        """Names and their lines, in columns that wrap on a terminal; elsewhere a line each, whatever its length."""
         for section, names in found.items():
-            if self.quiet:
-                continue
             if len(found) > 1:
-                self.console.print(Text(section, style="bold"))
+                self._talk.print(Text(section, style="bold"))
+            if not self._talk.is_terminal:
+                width = max(map(len, names), default=0)
+                for name, line in names.items():
+                    self.note(f"{name:<{width}}  {line}")
+                continue
             table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
             table.add_column(no_wrap=True)
             table.add_column()
             for name, line in names.items():
                 table.add_row(Text(name), Text(line))
-            self.console.print(table)
+            self._talk.print(table)
+
+
+class _Bar(Progress):
+    """A bar and, under it, what the runs in training have reached: two lines, cut rather than wrapped."""
+
+    state = ""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        yield from super().get_renderables()
+        if self.state:
+            yield Text(self.state, no_wrap=True, overflow="ellipsis")
 
 
 class Watching:
     """Follows the runs of a command: the mean of those that are in training, and how many have ended."""
 
-    def __init__(self, shown: Shown, specs: Sequence[RunSpec], bar: Progress | None) -> None:
+    def __init__(self, shown: Shown, specs: Sequence[RunSpec], bar: _Bar | None) -> None:
         self._shown, self._bar = shown, bar
         self._runs = len(specs)
         self._epochs = {s.run_id: s.train.epochs for s in specs}
@@ -177,11 +192,21 @@ class Watching:
         self._at: dict[str, int] = dict.fromkeys(self._epochs, 0)
         self._told = 0
         self._began = time.monotonic()
-        self._task = bar.add_task(self._title(), total=self._total, state="starting") if bar else None
+        self._task = bar.add_task(self._title(), total=self._total) if bar else None
 
-    def listen(self, end: EpochEnd) -> None:
-        self._latest.update(end.rows)
-        self._at.update(dict.fromkeys(end.rows, end.epoch))
+    def listen(self, event: EpochEnd | Retry) -> None:
+        from dropbench.execute.cohort import Retry
+
+        if isinstance(event, Retry):
+            runs = (
+                f"its {len(event.run_ids)} unfinished runs are" if len(event.run_ids) > 1 else "its unfinished run is"
+            )
+            self._shown.note(f"a cohort broke off, {event.reason}; {runs} tried once more, each alone")
+            self._at.update(dict.fromkeys(event.run_ids, 0))
+        else:
+            for run, row in event.rows.items():  # an epoch without an evaluation keeps the scores of the last
+                self._latest[run] = {**self._latest.get(run, {}), **row}
+            self._at.update(dict.fromkeys(event.rows, event.epoch))
         self._tell()
 
     def finished(self, stored: Stored) -> None:
@@ -203,24 +228,69 @@ class Watching:
     def _tell(self) -> None:
         done = sum(self._at.values())
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=done, description=self._title(), state=self._state())
+            self._bar.state = self._state()
+            self._bar.update(self._task, completed=done, description=self._title())
             return
         tenth = 10 * done // max(self._total, 1)
         if tenth > self._told and self._latest:
             self._told = tenth
             left = (time.monotonic() - self._began) * (self._total - done) / max(done, 1)
-            self._shown.note(f"{self._title()}  {self._state()}  left {_duration(left)}")
+            self._shown.note("  ".join(p for p in (self._title(), self._state(), f"{_duration(left)} left") if p))
 
     def _state(self) -> str:
-        rows = [r for r in self._latest.values() if "train_loss" in r]
-        if not rows:
-            return ""
-        mean = {key: sum(r[key] for r in rows) / len(rows) for key in rows[0] if all(key in r for r in rows)}
-        parts = [f"loss {mean['train_loss']:.3f} val {mean['val_loss']:.3f}"]
-        if "train_accuracy" in mean:
-            parts.append(f"acc {100 * mean['train_accuracy']:.1f} val {100 * mean['val_accuracy']:.1f} %")
-            parts.append(f"gap {100 * mean['gap_accuracy']:+.1f}")
-        return "  ".join([*parts, f"lr {mean['lr']:.2g}"])
+        """The mean over the runs in training, of what their metrics tell."""
+
+        def mean(key: str) -> float | None:
+            values = [row[key] for row in self._latest.values() if key in row]
+            return sum(values) / len(values) if values else None
+
+        parts = []
+        for metric, scale, form, unit in (("loss", 1, ".3f", ""), ("accuracy", 100, ".1f", " %")):
+            train, val = mean(f"train_{metric}"), mean(f"val_{metric}")
+            if train is not None and val is not None:
+                parts.append(f"train/val {metric} {scale * train:{form}}/{scale * val:{form}}{unit}")
+        if (gap := mean("gap_accuracy")) is not None:
+            parts.append(f"gap {100 * gap:+.1f}")
+        if (lr := mean("lr")) is not None:
+            parts.append(f"lr {lr:.2g}")
+        return "  ".join(parts)
+
+
+def _arms_table(plan: Plan, todo: Sequence[RunSpec]) -> Table:
+    """A row an arm: what it is, and what tells it from the others."""
+    from dropbench.outline import arm_rates
+    from dropbench.plan import differing
+
+    arms: dict[str, list[RunSpec]] = {}
+    for spec in todo:
+        arms.setdefault(spec.arm_id, []).append(spec)
+    names = {run: name for name, runs in plan.arms.items() for run in runs}
+    settings = differing(todo)
+    rows = []
+    for arm, specs in arms.items():
+        first, found = specs[0], plan.outlines[specs[0].run_id]
+        rates = arm_rates(first.dropout, found.sites)
+        sites = " ".join(f"{name}={rate:g}" for name, rate in rates.items()) or "-"
+        rows.append(
+            (
+                names.get(first.run_id, ""),
+                first.model.name,
+                first.data.name,
+                first.dropout.name,
+                " ".join(settings[arm]),
+                str(len(specs)),
+                f"{found.parameters:,}",
+                sites,
+            )
+        )
+    heads = ("arm", "model", "data", "dropout", "setting", "seeds", "parameters", "sites")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    used = [i for i in range(len(heads)) if any(row[i] for row in rows)]
+    for i in used:
+        table.add_column(heads[i], justify="right" if heads[i] in ("seeds", "parameters") else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(row[i]) for i in used))
+    return table
 
 
 def _count(n: int, noun: str) -> str:

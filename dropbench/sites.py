@@ -72,9 +72,10 @@ def place(names: Sequence[str], placement: Sequence[str] | None, rates: Mapping[
     Raises UsageError for a pattern that fits no site.
     """
     chosen = ["*", "-input", *(p for p in rates if p != "*")] if placement is None else list(placement)
-    for pattern in (*(placement or ()), *rates):
-        if not any(matches(n, pattern.removeprefix("-")) for n in names):
-            key = "dropout.rates" if pattern in rates else "dropout.placement"
+    given = [("dropout.placement", p, p.removeprefix("-")) for p in placement or ()]
+    given += [("dropout.rates", p, p) for p in rates]  # in which a `-` means nothing
+    for key, pattern, bare in given:
+        if not any(matches(n, bare) for n in names):
             raise UsageError(f"{key}: no site here fits '{pattern}'; {nearest(pattern, names)}")
     on = dict.fromkeys(names, chosen[0].startswith("-") if chosen else False)
     for pattern in chosen:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -114,12 +115,34 @@ class RunSpec(Frozen):
         """The same without the seed: runs that share it are repetitions of one arm."""
         return _hash({k: v for k, v in self.as_dict().items() if k != "seed"})
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Without the ids, which pydantic would copy with the rest."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name in ("run_id", "arm_id"):
+            copied.__dict__.pop(name, None)
+        return copied
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values under the names that the configuration uses, options beside the other keys of their component."""
         tree: dict[str, Any] = self.model_dump(mode="json", by_alias=True)
         for part in (tree["model"], tree["dropout"], tree["data"], *tree["metric"].values()):
             part.update(part.pop("options"))
         return tree
+
+
+class StudySpec(Frozen):
+    """A named question: its arms, each a set of overrides beside those of the command line, and its seeds.
+
+    Keys of a study's own, such as `target`, are what its arms refer to.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    question: str | None = None
+    baseline: str
+    seed: str | int = "range(0,10)"
+    """In the grammar of the command line; used where that sets no seed."""
+    arms: Annotated[dict[str, dict[str, Any]], Field(min_length=2)]
 
 
 class ExecuteSpec(Frozen):
@@ -135,8 +158,8 @@ class Settings(Frozen):
     device: str
     results: Path
     execute: ExecuteSpec
-    data_root: Path | None = None
-    data_download: bool = False
+    data_root: Path | None = Field(None, validation_alias="data.root")
+    data_download: bool = Field(False, validation_alias="data.download")
 
 
 def _hash(tree: dict[str, Any]) -> str:

@@ -34,7 +34,7 @@ def check(model_name: str, eats: Sequence[str], data_name: str, axes: str) -> st
     needed = " or ".join(a for a, can in _VIEWS.items() if any(view in can for view in eats))
     raise UsageError(
         f"model '{model_name}' eats {wanted}, but data '{data_name}' can only be {given}; "
-        f"choose data with axes {needed}, or a model that eats {given} (dropbench list model)"
+        f"choose data with axes {needed}, or a model that eats {given}"
     )
 
 

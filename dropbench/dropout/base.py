@@ -68,6 +68,9 @@ def keep_mask(bits: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
     kept = torch.round((1 - rate) * LEVELS).clamp_(min=1)
     # `<= kept - 32769`, not `< kept - 32768`: the latter is out of int16's range at rate 0.
     threshold = (kept - (LEVELS // 2 + 1)).to(torch.int16)
-    mask = torch.empty(bits.shape, dtype=dtype, device=bits.device)
-    torch.le(bits, threshold, out=mask)
+    # The mask lies in memory as the bits do, which is the order of what it multiplies, and is written in that order: this
+    # comparison is eleven times slower across it.
+    mask = torch.empty_like(bits, dtype=dtype)
+    order = sorted(range(bits.ndim), key=bits.stride, reverse=True)
+    torch.le(bits.permute(order), threshold.permute(order), out=mask.permute(order))
     return mask.mul_((LEVELS / kept).to(dtype))

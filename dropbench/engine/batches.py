@@ -82,13 +82,13 @@ class Batches:
     @property
     def steps(self) -> int:
         """Updates an epoch. The last batch is smaller where the examples do not divide."""
-        return -(-self._rows["train"].shape[1] // self._batch_size)
+        return len(self._batch_sizes())
 
     def epoch(self) -> Iterator[Batch]:
         """Each training example once, in an order of each seed's own."""
         rows, labels = self._rows["train"], self._y["train"]
         order = torch.stack([torch.from_numpy(permutation(w(rows.shape[1]))) for w in self._order]).to(self._device)
-        for positions in order.split(self._batch_size, dim=1):
+        for positions in order.split(self._batch_sizes(), dim=1):
             x = self._gather(rows.gather(1, positions))
             if self._augment:
                 x = views.apply(self._augmented(x), self._table.axes, self._view)
@@ -106,6 +106,14 @@ class Batches:
         index = torch.arange(self._seeds) if self._index is None else self._index.cpu()
         other._select(index[replicas.cpu()])
         return other
+
+    def _batch_sizes(self) -> list[int]:
+        n, size = self._rows["train"].shape[1], self._batch_size
+        sizes = [min(size, n - start) for start in range(0, n, size)]
+        if sizes[-1] == 1 and size > 2 and len(sizes) > 1:
+            # Batch norm has no variance of one example: the batch before gives one up.
+            sizes[-2:] = [size - 1, 2]
+        return sizes
 
     def _select(self, index: Tensor) -> None:
         in_order = torch.equal(index, torch.arange(self._seeds))

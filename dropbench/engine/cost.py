@@ -20,13 +20,14 @@ def seconds_per_epoch(specs: Sequence[RunSpec], table: Table, device: torch.devi
     """Seconds: the median of five steps after one of warm-up, times the steps, and one evaluation scaled to the data."""
     cohort = Cohort(specs, table, device)
     times = []
-    for batch in islice(_forever(cohort), _STEPS + 1):
-        began = time.perf_counter()
+    began = time.perf_counter()
+    for batch in islice(_forever(cohort), _STEPS + 1):  # gathering a batch, and augmenting it, is part of a step
         cohort.train_step(batch, 0.5)
         float(cohort.parameters[0].detach().sum())  # waits for an accelerator
         times.append(time.perf_counter() - began)
-    began = time.perf_counter()
-    cohort.evaluate("val")
+        began = time.perf_counter()
+    for score in cohort.evaluate("val").values():
+        float(score.sum())
     evaluation = time.perf_counter() - began
     sizes = cohort.batches.sizes()
     step = sorted(times[1:])[_STEPS // 2]

@@ -104,9 +104,10 @@ class Cohort:
             factor = lr_factor(self.train, epoch - 1 + (step + 0.5) / steps)
             losses, norm = self.train_step(batch, factor, step in sampled)
             total += losses
-            if norm is not None:
+            if norm is not None and step in sampled:  # of the same few steps where clipping measures them all
                 norms.append(norm)
-        return total / steps, torch.stack(norms).mean(0), factor
+        # Not by `mean(0)`, which adds a column of a matrix in another order than a vector.
+        return total / steps, sum(norms[1:], norms[0]) / len(norms), factor
 
     def train_step(self, batch: Batch, factor: float, measure: bool = False) -> tuple[Tensor, Tensor | None]:
         """One update of every replica: its loss, and its gradient norm before clipping where that is asked for, [K]."""
@@ -163,7 +164,8 @@ class Cohort:
         for k, spec in enumerate(self.specs):
             acting = self.rates[spec.run_id]
             row: Row = {"epoch": epoch, **{name: values[k] for name, values in columns.items()}, "lr": lrs[k]}
-            row |= {f"rate/{site}": values[k] for site, values in force.items() if site in acting}
+            # A site where no replica has a rate above 0 has no noise, and what a run records does not tell.
+            row |= {f"rate/{site}": force[site][k] if site in force else 0.0 for site in acting}
             row["seconds"] = seconds / len(self.specs)
             self.history[spec.run_id].append(row)
 

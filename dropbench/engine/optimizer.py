@@ -66,10 +66,12 @@ class StackedOptimizer:
         """One update from the parameters' `grad`, at `factor` (the schedule's) times each replica's learning rate."""
         train = self._train
         self._step += 1
+        # A user's model may freeze a parameter or leave it unused.
+        found = [(i, p.grad) for i, p in enumerate(self._parameters) if p.grad is not None]
         for group in self._groups:
-            values = group.pieces(self._parameters)
-            grads = group.pieces([p.grad for p in self._parameters if p.grad is not None])
-            state = [group.pieces(buffer) for buffer in self._state]
+            values = group.pieces([self._parameters[i] for i, _ in found])
+            grads = group.pieces([grad for _, grad in found])
+            state = [group.pieces([buffer[i] for i, _ in found]) for buffer in self._state]
             if train.optimizer == "sgd":
                 torch._fused_sgd_(
                     values,

@@ -24,6 +24,8 @@ def build(model: Component, plan: Outline, seeds: Sequence[int], device: torch.d
     """
     cls = get_object(model.target)
     if not plan.stacked:
+        if len(seeds) > 1:
+            raise ValueError(f"{model.target} has no replica axis: one run at a time, not {len(seeds)}")
         return Plain(lambda: cls(plan.shape, plan.n_classes, **model.options), seeds[0]).to(device)
     with torch.device(device):
         stack: nn.Module = cls(len(seeds), plan.shape, plan.n_classes, **model.options)
@@ -63,13 +65,14 @@ class Plain(nn.Module):
     def __init__(self, construct: Callable[[], nn.Module], seed: int) -> None:
         super().__init__()
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(Words(seed, "init")(1)[0] >> 1))
+            # Not `torch.manual_seed`, which would seed accelerators too, and those are not put back.
+            torch.default_generator.manual_seed(int(Words(seed, "init")(1)[0] >> 1))
             module = construct()
         self.incoming: dict[str, tuple[int, ...]] = {}
         self._names: dict[str, str] = {}
         for i, (name, parameter) in enumerate(module.named_parameters()):
             own = self._names[name] = f"parameter_{i}"
-            self.register_parameter(own, nn.Parameter(parameter.detach()[None].clone()))
+            self.register_parameter(own, nn.Parameter(parameter.detach()[None].clone(), parameter.requires_grad))
             if parameter.ndim > 1:  # torch's layers put outputs first, and what comes in after
                 self.incoming[own] = tuple(range(2, parameter.ndim + 1))
         for i, (name, buffer) in enumerate(module.named_buffers()):

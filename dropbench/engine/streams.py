@@ -1,9 +1,9 @@
 """Random streams: every number a run uses comes from its seed, by name, and from nothing else.
 
 A run's `mask/hidden.0` stream is the same whatever else trains beside it, so a run gives the same result alone and in any
-cohort; and arms that share a seed share the stream, so their noise is paired. On a CPU the generator is NumPy's SFC64
-through `random_raw`, the one interface whose numbers NumPy promises not to change. On an accelerator it is torch's
-counter-based generator, seeded from the same place.
+cohort; and arms that share a seed share the stream, so their noise is paired. The generator is NumPy's SFC64 through
+`random_raw`, the one interface whose numbers NumPy promises not to change. On CUDA it is torch's counter-based generator,
+seeded from the same place.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ def _uniform(words: NDArray[np.uint64]) -> Tensor:
 def box_muller(bits: Tensor) -> Tensor:
     """Standard normals, float32, one for each of the int32 in `bits` (an even number of them); Box & Muller 1958.
 
-    32-bit uniforms reach 5.9 standard deviations, beyond which lie four draws in a billion.
+    float32 leaves the uniform of the radius 25 bits. They reach 5.9 standard deviations, beyond which lie four draws in a
+    billion.
     """
     u, v = (bits.to(torch.float32) * 2**-32 + 0.5).unflatten(-1, (-1, 2)).unbind(-1)
     radius = torch.sqrt(-2 * torch.log(u.clamp_min(2**-25)))
@@ -78,7 +79,7 @@ class NoiseStream:
     """The noise of one site for a stack of replicas, drawn once a seed and in blocks of many steps.
 
     `next()` is [K, n]: int16 over all 65,536 values for "bits", float32 standard normals for "normal". The numbers of step
-    t depend on (seed, name, t, n) alone: not on K, the order of the replicas, or the length of a block.
+    t depend on (seed, name, t, n) alone: not on K, nor on the order of the replicas.
     """
 
     def __init__(self, seeds: Sequence[int], name: str, n: int, draws: str, device: torch.device) -> None:
@@ -88,10 +89,13 @@ class NoiseStream:
         self._select(torch.tensor([unique.index(s) for s in seeds]))
         per_word = 4 if draws == "bits" else 2
         self._words = -(-n // per_word)  # whole 64-bit words a step; what is over is left unused
-        self._steps = max(1, min(64, _BLOCK_BYTES // (8 * self._words * len(unique))))
+        # On a CPU the block of all seeds stays in the cache, and its length changes no number. CUDA's generator fills a
+        # block as one, so there its length is a seed's own affair.
+        sharing = 1 if device.type == "cuda" else len(unique)
+        self._steps = max(1, min(64, _BLOCK_BYTES // (8 * self._words * sharing)))
         self._at = self._steps
         self._block = torch.empty(0)
-        if device.type == "cpu":
+        if device.type != "cuda":
             self._raw = [bit_generator(s, name) for s in unique]
         else:
             self._generators = [
@@ -122,7 +126,7 @@ class NoiseStream:
     def _draw(self) -> Tensor:
         """[steps, seeds, numbers]."""
         shape = (self._steps, self._words)
-        if self._device.type == "cpu":
+        if self._device.type != "cuda":
             words = torch.stack(
                 [torch.from_numpy(g.random_raw(math.prod(shape)).view(np.int64)).view(shape) for g in self._raw], 1
             )
@@ -134,6 +138,5 @@ class NoiseStream:
                 ],
                 1,
             )
-        if self._draws == "bits":
-            return words.view(torch.int16)
-        return box_muller(words.view(torch.int32))
+        numbers = words.view(torch.int16) if self._draws == "bits" else box_muller(words.view(torch.int32))
+        return numbers.to(self._device)

@@ -24,11 +24,19 @@ class Failure:
     seconds: float
 
 
-Outcome = "RunResult | Failure"
+@dataclass(frozen=True)
+class Retry:
+    """Runs of a cohort that did not get to its end; each is tried once more, alone."""
+
+    run_ids: tuple[str, ...]
+    reason: str
+
+
+Listener = Callable[["Progress | Retry"], None]
 
 
 def carry_out(
-    specs: Sequence[RunSpec], settings: Settings, device: str, listen: Callable[[Progress], None]
+    specs: Sequence[RunSpec], settings: Settings, device: str, listen: Listener
 ) -> Iterator[RunResult | Failure]:
     """Trains a cohort. If it raises, its unfinished runs are tried once more, each alone: one must not cost the others."""
     import torch
@@ -44,9 +52,10 @@ def carry_out(
             del waiting[result.spec.run_id]
             yield result
     except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
         if len(specs) > 1:
+            listen(Retry(tuple(waiting), reason))
             for spec in waiting.values():
                 yield from carry_out([spec], settings, device, listen)
             return
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
         yield Failure(specs[0], reason, traceback.format_exc(), time.perf_counter() - began)

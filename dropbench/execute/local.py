@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dropbench.execute.cohort import Failure, carry_out
+from dropbench.execute.cohort import Failure, Listener, carry_out
 from dropbench.execute.pool import in_pool
 from dropbench.execute.record import record_of
 from dropbench.spec import RunSpec, Settings
 from dropbench.store import Record, Store
 
 if TYPE_CHECKING:
-    from dropbench.engine.result import Progress, RunResult
+    from dropbench.engine.result import RunResult
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ def execute(
     device: str,
     workers: int,
     store: Store,
-    listen: Callable[[Progress], None] = lambda progress: None,
-) -> Iterator[Stored]:
+    listen: Listener = lambda event: None,
+) -> Generator[Stored]:
     """Trains the cohorts and yields each run once it is stored."""
     store.check()
     for outcome in _outcomes(cohorts, settings, device, min(workers, len(cohorts)), listen):
@@ -50,7 +50,7 @@ def _outcomes(
     settings: Settings,
     device: str,
     workers: int,
-    listen: Callable[[Progress], None],
+    listen: Listener,
 ) -> Iterator[RunResult | Failure]:
     if workers > 1:
         yield from in_pool(cohorts, settings, device, workers, listen)

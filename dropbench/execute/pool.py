@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import multiprocessing as mp
+import os
 import signal
 import sys
+import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
-from dropbench.execute.cohort import Failure, carry_out
+from dropbench.execute.cohort import Failure, Listener, Retry, carry_out
 from dropbench.spec import RunSpec, Settings
 
 if TYPE_CHECKING:
-    from dropbench.engine.result import Progress, RunResult
+    from dropbench.engine.result import RunResult
 
 # Fork shares the data that planning has read; it is unsafe on macOS and absent on Windows. No parallel operation of
 # torch may come before it: planning runs on one thread for that reason.
@@ -36,7 +39,7 @@ def in_pool(
     settings: Settings,
     device: str,
     workers: int,
-    listen: Callable[[Progress], None],
+    listen: Listener,
 ) -> Iterator[RunResult | Failure]:
     """Yields each run as soon as it is finished. The cohorts are handed out in order.
 
@@ -73,7 +76,7 @@ def _receive(
     busy: list[_Worker],
     settings: Settings,
     device: str,
-    listen: Callable[[Progress], None],
+    listen: Listener,
 ) -> Iterator[RunResult | Failure]:
     from dropbench.engine.result import Progress
 
@@ -82,21 +85,22 @@ def _receive(
     except (EOFError, OSError):
         worker.process.join()
         busy.remove(worker)
+        code = worker.process.exitcode or 0
+        reason = f"the worker process died ({f'signal {-code}' if code < 0 else f'exit code {code}'})"
         if len(worker.specs) == 1:
-            code = worker.process.exitcode
-            reason = f"the worker process died ({f'signal {-code}' if code and code < 0 else f'exit code {code}'})"
             yield Failure(worker.specs[0], reason, reason, 0.0)
-        waiting.extendleft([s] for s in worker.specs if len(worker.specs) > 1)
+        elif worker.specs:
+            listen(Retry(tuple(s.run_id for s in worker.specs), reason))
+            waiting.extendleft([s] for s in reversed(worker.specs))
         return
     if message is None:  # the cohort is done
-        if waiting:
-            worker.specs = waiting.popleft()
-            worker.pipe.send(worker.specs)
-        else:
-            worker.pipe.send(None)
+        worker.specs = waiting.popleft() if waiting else []
+        with suppress(BrokenPipeError):  # it has died since: its next message is the end of the pipe
+            worker.pipe.send(worker.specs or None)
+        if not worker.specs:
             worker.process.join()
             busy.remove(worker)
-    elif isinstance(message, Progress):
+    elif isinstance(message, (Progress, Retry)):
         listen(message)
     else:
         worker.specs = [s for s in worker.specs if s.run_id != message.spec.run_id]
@@ -106,8 +110,17 @@ def _receive(
 def _work(pipe: Connection, settings: Settings, device: str) -> None:
     """A worker: takes cohorts from the pipe until it gets None, and sends progress, outcomes, and None at each one's end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to handle
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     # The end of the pipe would not do as a sign to stop: workers started later hold copies of it.
     while (specs := pipe.recv()) is not None:
         for outcome in carry_out(specs, settings, device, pipe.send):
             pipe.send(outcome)
         pipe.send(None)
+
+
+def _end_with_parent() -> None:
+    """A killed parent ends nobody: its workers would train on for no one."""
+    parent = mp.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

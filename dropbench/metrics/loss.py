@@ -10,5 +10,6 @@ from torch import Tensor
 def loss(logits: Tensor, targets: Tensor) -> Tensor:
     """Mean cross-entropy in nats, without label smoothing, so that it means the same under every setting: [K]."""
     each = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view_as(targets)
-    # Row by row: torch sums a row of a matrix in another order than a vector, and a replica must not know its stack.
+    # Row by row: several threads share out a long vector, but the rows of a matrix whole, and sums then differ in rounding;
+    # a replica must not know its stack.
     return torch.stack([row.mean() for row in each.unbind(0)])

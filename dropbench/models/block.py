@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
+from annotated_types import Gt
 from torch import Tensor, nn
 
 from dropbench.nn.activation import Activation, function, gain
@@ -11,6 +12,7 @@ from dropbench.nn.linear import Linear
 from dropbench.nn.norm import BatchNorm
 from dropbench.sites import Noise, Site
 
+Positive = Annotated[int, Gt(0)]
 # `after_dropout` is offered to be measured, not recommended: the statistics that batch norm gathers under noise do not
 # fit the noiseless network that is evaluated (variance shift, Li et al. 2019).
 BatchNormPlace = Literal["none", "before_activation", "after_activation", "after_dropout"]

@@ -10,7 +10,7 @@ from annotated_types import MinLen
 from torch import Tensor, nn
 
 from dropbench.errors import UsageError
-from dropbench.models.block import BatchNormPlace, DenseBlock
+from dropbench.models.block import BatchNormPlace, DenseBlock, Positive
 from dropbench.nn.activation import Activation, function, gain, monotone
 from dropbench.nn.conv import Conv2d, pool2d
 from dropbench.nn.linear import Linear
@@ -35,15 +35,15 @@ class CNN(nn.Module):
         shape: tuple[int, ...],
         n_classes: int,
         *,
-        channels: Annotated[list[int], MinLen(1)],
-        kernel: int = 3,
+        channels: Annotated[list[Positive], MinLen(1)],
+        kernel: Positive = 3,
         pooling: Pooling = "max",
-        head_widths: list[int],
+        head_widths: list[Positive],
         activation: Activation = "relu",
         batch_norm: BatchNormPlace = "none",
     ) -> None:
         super().__init__()
-        if kernel < 1 or kernel % 2 == 0:
+        if kernel % 2 == 0:
             raise UsageError(
                 f"model.kernel={kernel}: a kernel keeps the map's size, so its side is odd; try {kernel + 1}"
             )

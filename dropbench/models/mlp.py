@@ -10,7 +10,7 @@ from typing import Annotated
 from annotated_types import MinLen
 from torch import Tensor, nn
 
-from dropbench.models.block import BatchNormPlace, DenseBlock
+from dropbench.models.block import BatchNormPlace, DenseBlock, Positive
 from dropbench.nn.activation import Activation
 from dropbench.nn.linear import Linear
 from dropbench.sites import Noise, Site
@@ -31,7 +31,7 @@ class MLP(nn.Module):
         shape: tuple[int, ...],
         n_classes: int,
         *,
-        widths: Annotated[list[int], MinLen(1)],
+        widths: Annotated[list[Positive], MinLen(1)],
         activation: Activation = "relu",
         batch_norm: BatchNormPlace = "none",
     ) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from annotated_types import Gt
 from torch import Tensor, nn
 
+from dropbench.models.block import Positive
 from dropbench.nn.linear import Linear
 from dropbench.nn.recurrent import Cell, Recurrent
 from dropbench.sites import Noise, Site
-
-Positive = Annotated[int, Gt(0)]
 
 
 class RNN(nn.Module):

@@ -12,12 +12,31 @@ from torch import Tensor
 
 Activation = Literal["relu", "tanh", "gelu", "selu", "sigmoid", "leaky_relu"]
 
+_VECTOR = 32
+"""float32 numbers that torch's vectorised loops take at a time on the widest registers (two of AVX-512)."""
+
+
+def one_by_one(f: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """`f`, with the replicas of x [K, ...] taking turns where their numbers do not fill whole vectors.
+
+    torch computes the last few numbers of a tensor, those that fill no vector, by scalar code; for functions made of `exp`
+    that rounds differently, and a replica must not know whether it is the last of its stack.
+    """
+
+    def apply(x: Tensor) -> Tensor:
+        if x.device.type != "cpu" or x.shape[0] == 1 or x[0].numel() % _VECTOR == 0:
+            return f(x)
+        return torch.stack([f(one) for one in x.unbind(0)])
+
+    return apply
+
+
 _FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu,
     "tanh": torch.tanh,
     "gelu": F.gelu,
-    "selu": torch.selu,
-    "sigmoid": torch.sigmoid,
+    "selu": one_by_one(torch.selu),
+    "sigmoid": one_by_one(torch.sigmoid),
     "leaky_relu": F.leaky_relu,
 }
 # He et al. 2015 for the rectifiers (GELU is close to one), Glorot & Bengio 2010 for tanh, and LeCun's gain of one where

@@ -31,18 +31,28 @@ class Conv2d(nn.Module):
         self.bias.zero_()
 
     def forward(self, x: Tensor) -> Tensor:
-        padding = self.weight.shape[-1] // 2
-        if x.device.type == "cpu" or x.shape[0] == 1:
-            maps = [
-                F.conv2d(one, weight.contiguous(memory_format=torch.channels_last), bias, padding=padding)
-                for one, weight, bias in zip(x.unbind(0), self.weight.unbind(0), self.bias.unbind(0), strict=True)
-            ]
-            # Stacked as [K, B, H, W, O], because torch.stack would bring channels-last maps back to channels-first.
-            return torch.stack([m.permute(0, 2, 3, 1) for m in maps]).permute(0, 1, 4, 2, 3)
-        k, b, _, h, w = x.shape
-        grouped = x.transpose(0, 1).flatten(1, 2)
-        out = F.conv2d(grouped, self.weight.flatten(0, 1), self.bias.flatten(), padding=padding, groups=k)
-        return out.view(b, k, -1, h, w).transpose(0, 1)
+        convolve = in_turn if x.device.type == "cpu" or x.shape[0] == 1 else grouped
+        return convolve(x, self.weight, self.bias)
+
+
+def in_turn(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """One convolution a replica."""
+    padding = weight.shape[-1] // 2
+    maps = [
+        F.conv2d(one, w.contiguous(memory_format=torch.channels_last), b, padding=padding)
+        for one, w, b in zip(x.unbind(0), weight.unbind(0), bias.unbind(0), strict=True)
+    ]
+    # Stacked as [K, B, H, W, O], because torch.stack would bring channels-last maps back to channels-first.
+    return torch.stack([m.permute(0, 2, 3, 1) for m in maps]).permute(0, 1, 4, 2, 3)
+
+
+def grouped(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """The replicas as the groups of one convolution."""
+    k, b, _, h, w = x.shape
+    maps = F.conv2d(
+        x.transpose(0, 1).flatten(1, 2), weight.flatten(0, 1), bias.flatten(), padding=weight.shape[-1] // 2, groups=k
+    )
+    return maps.view(b, k, -1, h, w).transpose(0, 1)
 
 
 def pool2d(x: Tensor, kind: str) -> Tensor:

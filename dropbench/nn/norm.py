@@ -8,11 +8,16 @@ from torch import Tensor, nn
 
 from dropbench.nn.init import Draw
 
+_VECTOR = 16
+"""float32 numbers in the widest vector register (AVX-512)."""
+
 
 class BatchNorm(nn.Module):
     """K batch norms over x [K, B, C] or [K, B, C, H, W] (Ioffe & Szegedy 2015), with torch's eps and momentum.
 
-    The replica axis is folded into the channels, so that torch's own kernel does the whole stack at once.
+    With the replica axis folded into the channels, torch's own kernel does the whole stack at once. On a CPU what a channel
+    rounds to depends on its place in a vector register: where replicas do not fill registers, and over maps, where taking
+    turns is faster anyway, they take turns.
     """
 
     running_mean: Tensor
@@ -32,13 +37,19 @@ class BatchNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         k = x.shape[0]
-        folded = x[0] if k == 1 else x.transpose(0, 1).flatten(1, 2)
-        out = F.batch_norm(
-            folded,
-            self.running_mean.view(-1),
-            self.running_var.view(-1),
-            self.weight.view(-1),
-            self.bias.view(-1),
-            training=self.training,
-        )
-        return out[None] if k == 1 else out.unflatten(1, (k, -1)).transpose(0, 1)
+        if x.device.type == "cpu" and (x.ndim > 3 or x.shape[2] % _VECTOR):
+            turns = zip(*(t.unbind(0) for t in (x, *self._tensors())), strict=True)
+            # Channels last, as in `Conv2d`: torch.stack would bring such maps back to channels-first.
+            return torch.stack([self._norm(*one).movedim(1, -1) for one in turns]).movedim(-1, 2)
+        if x.requires_grad:
+            # Folding would hand on a gradient in the order B, K, C, in which a bias' sum over B rounds by K.
+            x.register_hook(Tensor.contiguous)
+        out = self._norm(x.transpose(0, 1).flatten(1, 2), *(t.view(-1) for t in self._tensors()))
+        unfolded: Tensor = out.unflatten(1, (k, -1)).transpose(0, 1)
+        return unfolded
+
+    def _tensors(self) -> tuple[Tensor, ...]:
+        return self.running_mean, self.running_var, self.weight, self.bias
+
+    def _norm(self, x: Tensor, mean: Tensor, var: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return F.batch_norm(x, mean, var, weight, bias, training=self.training)

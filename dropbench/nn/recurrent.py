@@ -65,9 +65,12 @@ class Recurrent(nn.Module):
                 memory = torch.sigmoid(f) * memory + torch.sigmoid(i) * torch.tanh(g)
                 state = torch.sigmoid(o) * torch.tanh(memory)
             else:
-                (r, z, n), (hr, hz, hn) = gates.chunk(3, -1), recurrent.chunk(3, -1)
-                update = torch.sigmoid(z + hz)
-                candidate = torch.tanh(n + torch.sigmoid(r + hr) * hn)
+                n, hn = gates[..., 2 * self.hidden :], recurrent[..., 2 * self.hidden :]
+                # Added before they are divided, which also keeps the sigmoids' arguments apart from replica to replica: see
+                # `nn.activation.one_by_one`.
+                r, z = (gates[..., : 2 * self.hidden] + recurrent[..., : 2 * self.hidden]).chunk(2, -1)
+                update = torch.sigmoid(z)
+                candidate = torch.tanh(n + torch.sigmoid(r) * hn)
                 state = candidate + update * (state - candidate)
             outputs.append(state)
         return torch.stack(outputs, dim=2)

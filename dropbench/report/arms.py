@@ -127,7 +127,7 @@ def vary(rows: Sequence[Row], keys: Iterable[str]) -> list[str]:
 
 
 def _titles(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
-    """`mlp on mnist, n_train=1000`: the number of examples if it was set, and what tells the comparisons apart."""
+    """`mlp on mnist, n_train=1000`: examples and label noise where they were set, and what tells the comparisons apart."""
     titles = []
     for row in rows:
         told = []
@@ -138,7 +138,8 @@ def _titles(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
             values = {_shown(r.get(k, math.nan)) for r in peers} - {None}
             here = _shown(row.get(k, math.nan))
             tells = len(values) > 1 and here is not None and not k.endswith(_DULL)
-            if tells or (k == "data.n_train" and here not in (None, "null")):
+            said = (k == "data.n_train" and here not in (None, "null")) or (k == "data.label_noise" and here not in (None, "0"))
+            if tells or said:
                 told.append(k)
         titles.append(_title(row, told))
     if len(set(titles)) == len(titles):

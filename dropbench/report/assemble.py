@@ -97,7 +97,7 @@ def for_runs(store: Store, run_ids: Iterable[str], arms: Mapping[str, Sequence[s
     if not records:
         return Report((), (*extra, *notes.skipped(skipped)), tuple(skipped))
     named = [(name, run) for name, runs in arms.items() for run in runs]
-    return _report(frame, named, [baseline], False, extra, skipped)
+    return _report(frame, named or None, [baseline], False, extra, skipped)
 
 
 def _report(

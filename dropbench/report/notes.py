@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dropbench.report.compare import MIN_PAIRS
 from dropbench.report.frame import PACKAGES
-from dropbench.report.values import spans, text
+from dropbench.report.values import absent, spans, text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,17 +106,17 @@ def _unfinished(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
 
 
 def _rule(runs: pd.DataFrame) -> str:
-    """How the epoch was chosen is in each run's configuration, and is the same throughout a comparison."""
+    """How the epoch was chosen is in each run's configuration; within a comparison only `patience` may differ."""
     row = runs.iloc[0]
-    best, monitor = row.get("train.restore_best"), row.get("train.monitor")
-    score = {"val_loss": "the lowest validation loss", "val_accuracy": "the highest validation accuracy"}.get(
-        str(monitor)
-    )
-    epoch = "the chosen epoch"
-    if best is True and score:
+    scores = {"val_loss": "the lowest validation loss", "val_accuracy": "the highest validation accuracy"}
+    score = scores.get(str(row.get("train.monitor")), "the best validation score")
+    patience = runs.get("train.patience")
+    stopping = [] if patience is None or row.get("train.restore_best") is not True else [v is None or absent(v) for v in patience]
+    epoch = "the last epoch"
+    if stopping and not any(stopping):
         epoch = f"the epoch with {score}"
-    elif best is False:
-        epoch = "the last epoch"
+    elif not all(stopping):
+        epoch = f"the last epoch, or with early stopping the epoch with {score}"
     sizes = {n for n in runs["test_examples"].tolist() if isinstance(n, int)}
     size = f" ({sizes.pop():,} examples)" if len(sizes) == 1 else ""
     spread = " ± is the sd over seeds." if runs["seed"].nunique() > 1 else ""

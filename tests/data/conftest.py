@@ -9,15 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import settings
 from numpy.typing import NDArray
 
 from dropbench.data.base import Table
 from dropbench.data.words import Words
-
-# The first example of a property pays for torchvision's import, and machines are shared: time is no property here.
-settings.register_profile("data", deadline=None, max_examples=60)
-settings.load_profile("data")
 
 
 @pytest.fixture(scope="session")

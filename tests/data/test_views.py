@@ -52,7 +52,7 @@ def test_check_says_what_would_fit() -> None:
         check("cnn", ("image",), "wine", "F")
     assert str(error.value) == (
         "model 'cnn' eats image, but data 'wine' can only be flat; "
-        "choose data with axes CHW, or a model that eats flat (dropbench list model)"
+        "choose data with axes CHW, or a model that eats flat"
     )
 
 

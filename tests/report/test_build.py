@@ -200,6 +200,26 @@ def test_without_a_baseline_there_are_no_differences_and_a_note(fake: Any, put: 
 # Notes
 
 
+@pytest.mark.parametrize(
+    ("patience", "restore", "rule"),
+    [
+        ((5, 5), True, "from the epoch with the lowest validation loss,"),
+        ((5, 5), False, "from the last epoch,"),
+        ((None, 5), True, "from the last epoch, or with early stopping the epoch with the lowest validation loss,"),
+    ],
+)
+def test_the_rule_says_how_the_epoch_was_chosen(
+    fake: Any, put: Any, store: Any, patience: tuple[int | None, ...], restore: bool, rule: str
+) -> None:
+    put(
+        *(
+            fake(0, changes={"train.patience": p, "train.restore_best": restore}, test=0.9 + i)
+            for i, p in enumerate(patience)
+        )
+    )
+    assert rule in notes(report.build([store.root]))
+
+
 def test_notes_tell_seeds_failures_rule_and_doubts(fake: Any, put: Any, store: Any) -> None:
     arms = three_arms(fake, 4)
     put(*arms["none"], *arms["reduced"][:2])
@@ -212,7 +232,7 @@ def test_notes_tell_seeds_failures_rule_and_doubts(fake: Any, put: Any, store: A
     assert "Seeds: 0-3 (none); 0-1 (standard 0.25)." in said
     assert "Failed, in no mean: standard 0.25, seed 2 (RuntimeError: boom)." in said
     assert "Diverged, in no mean: standard 0.25, seed 3 (loss nan)." in said
-    assert "the lowest validation loss, and the test split (10,000 examples) was read once" in said
+    assert "every number is from the last epoch, and the test split (10,000 examples) was read once" in said
     assert "Fewer than six pairs, so no winner is named: even if all 2 differences" in said
     assert "p = 0.5" in said
     assert "Mixed git commits: c0ffee (7 runs), unknown (1 run)." in said

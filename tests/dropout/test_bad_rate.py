@@ -1,0 +1,34 @@
+"""A rate that is none is a sentence, before anything trains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from noise_kit import VARIANTS
+
+from dropbench.config import Composer, composer
+from dropbench.errors import UsageError
+
+
+@pytest.fixture(scope="module")
+def compose() -> Iterator[Composer]:
+    with composer() as made:
+        yield made
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("rate", ["1.0", "-0.1", "nan", "inf", "half"])
+def test_bad_rate(compose: Composer, variant: str, rate: str) -> None:
+    for key, text in (("dropout.rate", rate), ("dropout.rates", f"{{*: {rate}}}")):
+        with pytest.raises(UsageError) as error:
+            compose.compose({"dropout": f"dropout={variant}", key: f"{key}={text}"})
+        said = str(error.value)
+        assert said.startswith(key) and rate in said and "\n" not in said and len(said) < 120
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("rate", ["0", "0.999"])
+def test_the_ends_of_the_range_are_in_it(compose: Composer, variant: str, rate: str) -> None:
+    spec = compose.compose({"dropout": f"dropout={variant}", "dropout.rate": f"dropout.rate={rate}"}).spec
+    assert spec.dropout.rate == (float(rate) if VARIANTS[variant].kinds else 0)

@@ -1,0 +1,179 @@
+"""The contract of a variant, over the folder: a new file is tested the day it appears.
+
+Statistics are of fixed seeds and within five standard errors, so that none of them fails by chance twice.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from unittest.mock import patch
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from noise_kit import CASES, SITES, VARIANTS, case_id, draws, factor, independent, inputs, stack_noise, through
+
+from dropbench.engine import streams
+from dropbench.sites import Site
+
+RATES = (0.1, 0.25, 0.5, 0.9)
+SEEDS = (0, 1, 2, 3)
+RATE = st.floats(0, 0.99)
+
+NOTHING_IS_DROPPED = {"gaussian"}
+"""Multiplies by N(1, rate / (1 - rate)), which is never zero: its rate is that of the Bernoulli noise of that variance."""
+AVERAGED_IN_EVALUATION = {"dropconnect"}
+"""Moment matching instead of the identity (Wan et al. 2013, section 3.3)."""
+
+over_cases = pytest.mark.parametrize(("variant", "at"), CASES, ids=case_id)
+
+
+def test_each_variant_that_acts_has_a_site_in_this_test() -> None:
+    missing = {name for name, v in VARIANTS.items() if v.kinds} - {name for name, _ in CASES}
+    assert not missing, "add a site of their kind to tests/noise_kit.py"
+
+
+@over_cases
+def test_measured_drop_fraction_is_the_rate(variant: str, at: Site) -> None:
+    drawn, n = draws(variant, at, RATES, SEEDS, 60_000)
+    for rate, row in zip(RATES, drawn, strict=True):
+        dropped = int((row == 0).sum())
+        if variant in NOTHING_IS_DROPPED:
+            assert dropped == 0
+            variance = rate / (1 - rate)
+            assert abs(float(row.var()) - variance) < 5 * variance * math.sqrt(2 / n)
+        else:
+            assert abs(dropped - n * rate) < 5 * math.sqrt(n * rate * (1 - rate))
+
+
+@over_cases
+def test_expectation_is_preserved(variant: str, at: Site) -> None:
+    drawn, n = draws(variant, at, RATES, SEEDS, 60_000)
+    for rate, row in zip(RATES, drawn, strict=True):
+        assert abs(float(row.mean()) - 1) < 5 * math.sqrt(rate / (1 - rate) / n)
+
+
+@over_cases
+@pytest.mark.parametrize("training", [True, False])
+def test_rate_0_is_the_identity_exactly(variant: str, at: Site, training: bool) -> None:
+    """Also beside a replica whose noise is on."""
+    tensors = inputs(at, 2, 5)
+    noise = stack_noise(variant, at, [0.0, 0.5], [0, 0], 5)
+    plain = stack_noise(variant, at, [0.0, 0.0], [0, 0], 5)
+    noise.training = training
+    out, untouched = through(noise, at, tensors), through(plain, at, tensors)
+    assert torch.equal(out[0], untouched[0])
+    assert (variant not in AVERAGED_IN_EVALUATION and not training) or not torch.equal(out[1], untouched[1])
+    assert at.kind == "weight" or torch.equal(untouched, tensors[0])
+
+
+@over_cases
+def test_evaluation_is_deterministic_and_draws_nothing(variant: str, at: Site) -> None:
+    tensors = inputs(at, 2, 5)
+    noise, reference = (stack_noise(variant, at, [0.3, 0.6], [0, 1], 5) for _ in range(2))
+    plain = stack_noise(variant, at, [0.0, 0.0], [0, 1], 5)
+    noise.training = False
+    first, second = through(noise, at, tensors), through(noise, at, tensors)
+    assert torch.equal(first, second)
+    assert torch.equal(first, through(plain, at, tensors)) == (variant not in AVERAGED_IN_EVALUATION)
+    noise.training = True
+    assert torch.equal(factor(noise, at, 2, 5), factor(reference, at, 2, 5))
+
+
+@over_cases
+def test_same_stream_same_mask(variant: str, at: Site) -> None:
+    a, b = (stack_noise(variant, at, [0.5], [0], 8) for _ in range(2))
+    for _ in range(3):
+        assert torch.equal(factor(a, at, 1, 8), factor(b, at, 1, 8))
+
+
+def agree(a: torch.Tensor, b: torch.Tensor) -> bool:
+    """Whether two sets of draws at rate 1/2 fall on the same side of 1 as often as independent ones do."""
+    same = (a > 1) == (b > 1)
+    return abs(int(same.sum()) - same.numel() / 2) < 5 * math.sqrt(same.numel()) / 2
+
+
+@over_cases
+def test_draws_are_independent_between_examples_and_along_every_other_axis(variant: str, at: Site) -> None:
+    noise = stack_noise(variant, at, [0.5], [0], 64)
+    drawn = independent(variant, at, 64, factor(noise, at, 1, 64))
+    shape = VARIANTS[variant].noise_shape(at, 64)
+    for axis, n in enumerate(shape, 1):
+        if n > 1:
+            assert agree(drawn.narrow(axis, 0, n - 1), drawn.narrow(axis, 1, n - 1))
+    assert at.kind == "weight" or shape[0] == 64
+
+
+@over_cases
+def test_masks_differ_between_steps_sites_and_seeds(variant: str, at: Site) -> None:
+    other = replace(at, name=f"{at.name}.other")
+    noise = stack_noise(variant, [at, other], [0.5] * 3, [0, 1, 2], 64)
+    first, elsewhere, later = (
+        independent(variant, at, 64, factor(noise, s, 3, 64)) for s in (at, other, at)
+    )  # fmt: skip
+    assert agree(first, later) and agree(first, elsewhere)
+    assert agree(first[0], first[1]) and agree(first[1], first[2]) and agree(first[0], first[2])
+
+
+@over_cases
+@settings(max_examples=15)
+@given(rates=st.tuples(RATE, RATE), seed=st.integers(0, 2**40))
+def test_arms_of_one_seed_are_paired(variant: str, at: Site, rates: tuple[float, float], seed: int) -> None:
+    """What is kept at the higher rate is kept at the lower; Gaussian noise is the same noise on another scale."""
+    low, high = sorted(rates)
+    less, more = factor(stack_noise(variant, at, [low, high], [seed, seed], 16), at, 2, 16)
+    if variant in NOTHING_IS_DROPPED:
+        scale = [math.sqrt(r / (1 - r)) for r in (low, high)]
+        torch.testing.assert_close((less - 1) * scale[1], (more - 1) * scale[0], atol=1e-5 * (1 + scale[1]), rtol=1e-5)
+    else:
+        assert bool(((more == 0) | (less != 0)).all())
+
+
+@over_cases
+def test_gradients_equal_autograds_numeric_check(variant: str, at: Site) -> None:
+    """With the mask fixed, and down to the raw weight and bias where it is these that are dropped."""
+    small = replace(at, shape=tuple(min(n, 2 + i) for i, n in enumerate(at.shape)))
+    tensors = [t.requires_grad_() for t in inputs(small, 2, 3, torch.float64)]
+
+    def step(*given: torch.Tensor) -> torch.Tensor:
+        return through(stack_noise(variant, small, [0.3, 0.5], [0, 1], 3), small, given)
+
+    assert torch.autograd.gradcheck(step, tensors)
+    assert all(bool(g.any()) for g in torch.autograd.grad(step(*tensors).sum(), tensors))
+
+
+@over_cases
+@settings(max_examples=10)
+@given(
+    replicas=st.lists(st.tuples(st.integers(0, 3), st.sampled_from(RATES)), min_size=1, max_size=5),
+    block=st.sampled_from([1, 20_000, 2**22]),
+)
+def test_a_replicas_mask_is_its_own(variant: str, at: Site, replicas: list[tuple[int, float]], block: int) -> None:
+    """It depends neither on how many replicas there are, nor on its place among them, nor on the length of a block."""
+    seeds, rates = zip(*replicas, strict=True)
+    with patch.object(streams, "_BLOCK_BYTES", block):
+        together = stack_noise(variant, at, rates, seeds, 8)
+        got = [factor(together, at, len(rates), 8) for _ in range(3)]
+    for k, (seed, rate) in enumerate(replicas):
+        alone = stack_noise(variant, at, [rate], [seed], 8)
+        assert all(torch.equal(g[k], factor(alone, at, 1, 8)[0]) for g in got)
+
+
+@over_cases
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_other_precisions_drop_the_same_elements(variant: str, at: Site, dtype: torch.dtype) -> None:
+    masks = [
+        stack_noise(variant, at, [0.1, 0.5], [0, 0], 8)._at[at.name].mask(8, d) for d in (torch.float32, dtype)
+    ]  # fmt: skip
+    assert masks[1].dtype == dtype
+    torch.testing.assert_close(masks[1].float(), masks[0], rtol=2**-8, atol=2**-9)
+    assert torch.equal(masks[0] == 0, masks[1] == 0)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_where_it_cannot_act_it_says_why(variant: str) -> None:
+    for at in SITES:
+        reason = VARIANTS[variant].supports(at)
+        assert reason is None or (reason == reason.strip(" .") and len(reason.split()) > 2 and "\n" not in reason)

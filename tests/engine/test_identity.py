@@ -1,0 +1,165 @@
+"""A run is the same to the last bit alone and in any cohort, in any position."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from training import Trained, differences, make_spec
+
+from dropbench.spec import RunSpec
+
+
+def assert_identical(run: RunSpec, *cohorts: Sequence[RunSpec]) -> None:
+    alone = Trained(run)
+    for others in cohorts:
+        found = differences(run, alone, Trained(run, *others))
+        assert not found, f"beside {len(others)}: {len(found)} differences, {found[:5]}"
+
+
+def arms(model: str, variant: str, run: dict[str, Any], **common: Any) -> tuple[RunSpec, list[list[RunSpec]]]:
+    """A run, and neighbours for stacks of 2, 3 and 7 in which it stands first, in the middle and last (see Cohort's order)."""
+
+    def arm(seed: int, rate: float, lr: float, decay: float = 0.0, kind: str = variant) -> RunSpec:
+        return make_spec(model, variant=kind, rate=rate, seed=seed, lr=lr, weight_decay=decay, **common)
+
+    own = make_spec(
+        model, variant=variant, **{"rate": 0.5, "seed": 3, "lr": 0.01, "weight_decay": 1e-3, **run}, **common
+    )
+    same_seed, none = arm(3, 0.2, 0.003), arm(3, 0.0, 0.01, 1e-3, "none")
+    before = [arm(4, 0.5, 0.003), arm(0, 0.7, 0.005, 1e-2)]
+    after = [arm(5, 0.3, 0.05, 1e-3), arm(1, 0.1, 0.02)]
+    return own, [[none], before, [same_seed, after[0]], after, [same_seed, none, *before, *after]]
+
+
+VARIANTS = {
+    "mlp": ["standard", "gaussian", "dropconnect"],
+    "cnn": ["standard", "gaussian", "spatial", "dropconnect"],
+    "rnn": ["standard", "gaussian", "spatial", "locked"],
+}
+
+
+@pytest.mark.parametrize("batch_size", [32, 33, 100])
+@pytest.mark.parametrize(("model", "variant"), [(m, v) for m, variants in VARIANTS.items() for v in variants])
+def test_every_variant_of_every_model(model: str, variant: str, batch_size: int) -> None:
+    run, cohorts = arms(model, variant, {}, batch_size=batch_size)
+    assert_identical(run, *cohorts)
+
+
+@pytest.mark.parametrize("hidden", [5, 16])
+@pytest.mark.parametrize("cell", ["vanilla", "lstm", "gru"])
+def test_every_cell(cell: str, hidden: int) -> None:
+    run, cohorts = arms("rnn", "locked", {}, options={"cell": cell, "hidden": hidden, "layers": 2}, batch_size=33)
+    assert_identical(run, *cohorts)
+
+
+@pytest.mark.parametrize("place", ["before_activation", "after_activation", "after_dropout"])
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [("mlp", {"widths": [24, 17]}), ("mlp", {"widths": [32, 16]}), ("cnn", {"channels": [4, 5], "head_widths": [11]})],
+    ids=["mlp_odd", "mlp_whole_vectors", "cnn"],
+)
+def test_batch_norm(model: str, options: dict[str, Any], place: str) -> None:
+    run, cohorts = arms(model, "standard", {}, options={**options, "batch_norm": place}, batch_size=33)
+    assert_identical(run, *cohorts)
+
+
+@pytest.mark.parametrize("data", ["wine", "breast_cancer"])
+@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu", "selu", "sigmoid", "leaky_relu"])
+def test_odd_tables_and_every_activation(data: str, activation: str) -> None:
+    run, cohorts = arms(
+        "mlp",
+        "standard",
+        {},
+        data=data,
+        split={"n_train": None},
+        options={"widths": [7, 13], "activation": activation},
+        batch_size=33,
+    )
+    assert_identical(run, *cohorts)
+
+
+@pytest.mark.parametrize("model", ["mlp", "cnn", "rnn"])
+@pytest.mark.parametrize(
+    "train",
+    [
+        {"optimizer": "sgd", "nesterov": True, "schedule": "cosine", "warmup_epochs": 1},
+        {"optimizer": "adamw", "grad_clip": 0.5, "max_norm": 0.9, "label_smoothing": 0.1},
+        {"precision": "bf16"},
+    ],
+    ids=["sgd", "clip_and_max_norm", "bf16"],
+)
+def test_other_settings(model: str, train: dict[str, Any]) -> None:
+    run, cohorts = arms(model, "standard", {}, batch_size=33, **train)
+    assert_identical(run, *cohorts)
+
+
+@pytest.mark.parametrize("pooling", ["max", "avg", "none"])
+def test_augmentation_and_pooling(pooling: str) -> None:
+    run, cohorts = arms(
+        "cnn",
+        "spatial",
+        {},
+        batch_size=33,
+        options={"pooling": pooling},
+        augment={"crop": 1, "flip": 0.5, "erase": 0.3},
+    )
+    assert_identical(run, *cohorts)
+
+
+@pytest.mark.parametrize("restore", [True, False])
+@pytest.mark.parametrize("model", ["mlp", "cnn", "rnn"])
+def test_neighbours_that_stop_early(model: str, restore: bool) -> None:
+    """They leave in the middle of a block of noise, and the others go on where they were."""
+    stopping = {"epochs": 9, "patience": 2, "restore_best": restore}
+    run = make_spec(model, rate=0.5, seed=3, lr=0.35, batch_size=33, **stopping)  # neither first nor last of the stack
+    quick = [
+        make_spec(model, rate=0.1 * seed, seed=seed, lr=0.3 + 0.1 * seed, batch_size=33, **stopping)
+        for seed in (1, 2, 3, 4)
+    ]
+    cohort = Trained(run, *quick)
+    epochs = {len(r.history) for r in cohort.results.values()}
+    assert len(epochs) > 1 and len(cohort[run].history) > min(epochs)  # some did leave before
+    assert_identical(run, quick)
+    for spec in quick:  # and those who leave are themselves too
+        assert not differences(spec, Trained(spec), cohort)
+
+
+def test_the_order_in_which_runs_are_given_does_not_matter() -> None:
+    run, cohorts = arms("mlp", "standard", {})
+    others = cohorts[-1]
+    one, other = Trained(run, *others), Trained(*reversed(others), run)
+    for spec in (run, *others):
+        assert not differences(spec, one, other)
+
+
+def test_evaluation_in_several_chunks() -> None:
+    """1,797 digits are more than a chunk."""
+    run, cohorts = arms("mlp", "standard", {}, split={"n_train": None}, epochs=1, batch_size=100)
+    assert_identical(run, *cohorts[-1:])
+
+
+@pytest.mark.parametrize("model", ["mlp", "cnn", "rnn"])
+@pytest.mark.parametrize("size", [2, 3, 5, 8, 16, 40])
+def test_default_sizes_in_large_stacks(model: str, size: int) -> None:
+    options = {
+        "mlp": {"widths": [128, 128]},
+        "cnn": {"channels": [32, 64], "head_widths": [128]},
+        "rnn": {"hidden": 64},
+    }
+    runs = [
+        make_spec(
+            model,
+            options=options[model],
+            rate=0.1 * (k % 5),
+            seed=k // 5,
+            lr=0.001 * (1 + k % 3),
+            batch_size=64,
+            epochs=1,
+        )
+        for k in range(size if model == "mlp" else min(size, 8))
+    ]
+    together = Trained(*runs)
+    for run in (runs[0], runs[-1], runs[len(runs) // 2]):
+        assert not differences(run, Trained(run), together)

@@ -1,0 +1,78 @@
+"""The learning rate over time."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from training import Trained, make_spec
+
+from dropbench.engine.optimizer import StackedOptimizer
+from dropbench.engine.schedule import lr_factor
+
+
+def torchs(make: type, steps: int, **settings: object) -> list[float]:
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    scheduler = make(optimizer, **settings)
+    factors = []
+    for _ in range(steps):
+        factors.append(float(optimizer.param_groups[0]["lr"]))
+        optimizer.step()
+        scheduler.step()
+    return factors
+
+
+def test_cosine_is_torchs() -> None:
+    train = make_spec(schedule="cosine", epochs=7).train
+    expected = torchs(torch.optim.lr_scheduler.CosineAnnealingLR, 70, T_max=70)
+    assert [lr_factor(train, step / 10) for step in range(70)] == pytest.approx(expected)
+    assert lr_factor(train, 7) == pytest.approx(0, abs=1e-15)
+
+
+def test_step_is_torchs() -> None:
+    train = make_spec(schedule="step", epochs=10, step_every=3, step_factor=0.5).train
+    expected = torchs(torch.optim.lr_scheduler.StepLR, 10, step_size=3, gamma=0.5)
+    for middle in (0.0, 0.5, 0.99):
+        assert [lr_factor(train, epoch + middle) for epoch in range(10)] == pytest.approx(expected)
+
+
+def test_warm_up_rises_linearly() -> None:
+    train = make_spec(warmup_epochs=2.5).train
+    for progress, factor in ((0.25, 0.1), (1.25, 0.5), (2.0, 0.8), (2.5, 1.0), (9.0, 1.0)):
+        assert lr_factor(train, progress) == pytest.approx(factor)
+
+
+def test_cosine_begins_where_warm_up_ends() -> None:
+    train = make_spec(schedule="cosine", epochs=10, warmup_epochs=2).train
+    assert lr_factor(train, 1) == 0.5
+    assert lr_factor(train, 2) == 1
+    assert lr_factor(train, 6) == pytest.approx(0.5)
+    assert lr_factor(train, 4) == pytest.approx((1 + math.cos(math.pi / 4)) / 2)
+
+
+@given(
+    schedule=st.sampled_from(["constant", "cosine", "step"]),
+    epochs=st.integers(1, 50),
+    warmup=st.floats(0, 60),
+    share=st.floats(0, 1),
+)
+def test_a_factor_is_between_nothing_and_one(schedule: str, epochs: int, warmup: float, share: float) -> None:
+    train = make_spec(schedule=schedule, epochs=epochs, warmup_epochs=warmup).train
+    assert 0 <= lr_factor(train, share * epochs) <= 1
+
+
+def test_every_step_is_taken_at_the_middle_of_its_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the column has the epoch's last, at each replica's own rate."""
+    specs = [make_spec(lr=lr, schedule="cosine", warmup_epochs=1, epochs=3, batch_size=50) for lr in (0.01, 0.03)]
+    taken: list[float] = []
+    step = StackedOptimizer.step
+    monkeypatch.setattr(StackedOptimizer, "step", lambda self, factor: (taken.append(factor), step(self, factor))[1])
+    done = Trained(*specs)
+    expected = [lr_factor(specs[0].train, (s + 0.5) / 3) for s in range(9)]
+    assert taken == pytest.approx(expected)
+    assert all(factor > 0 for factor in taken)
+    for spec in specs:
+        assert [row["lr"] for row in done[spec].history] == pytest.approx([spec.train.lr * f for f in expected[2::3]])

@@ -1,0 +1,181 @@
+"""Specs of small runs, small tables, and ways to train runs and to compare them, for the tests of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dropbench.data.base import Table
+from dropbench.engine.batches import split_for
+from dropbench.engine.loop import Cohort
+from dropbench.engine.result import RunResult
+from dropbench.outline import load
+from dropbench.spec import Component, DataSpec, DropoutSpec, RunSpec, Settings, TrainSpec
+
+CPU = torch.device("cpu")
+
+_MODELS: dict[str, dict[str, Any]] = {
+    "mlp": {"widths": [24, 16]},
+    "cnn": {"channels": [4, 6], "head_widths": [12]},
+    "rnn": {"cell": "lstm", "hidden": 12},
+}
+_CLASSES = {"mlp": "MLP", "cnn": "CNN", "rnn": "RNN"}
+_VARIANTS = {
+    "none": "NoDropout",
+    "standard": "Standard",
+    "gaussian": "Gaussian",
+    "spatial": "Spatial",
+    "locked": "Locked",
+    "dropconnect": "DropConnect",
+}
+_TRAIN: dict[str, Any] = {
+    "epochs": 2,
+    "batch_size": 32,
+    "optimizer": "adam",
+    "lr": 1e-2,
+    "momentum": 0.9,
+    "nesterov": False,
+    "weight_decay": 0.0,
+    "schedule": "constant",
+    "warmup_epochs": 0,
+    "step_every": 10,
+    "step_factor": 0.1,
+    "label_smoothing": 0.0,
+    "max_norm": None,
+    "grad_clip": None,
+    "patience": None,
+    "monitor": "val_loss",
+    "restore_best": True,
+    "eval_every": 1,
+    "precision": "fp32",
+    "augment": {},
+}
+_METRICS = {m: {"name": m, "_target_": f"dropbench.metrics.{m}.{m}"} for m in ("loss", "accuracy")}
+
+
+def make_spec(
+    model: str = "mlp",
+    *,
+    options: Mapping[str, Any] | None = None,
+    variant: str = "standard",
+    rate: float = 0.0,
+    rates: Mapping[str, float] | None = None,
+    placement: Sequence[str] | None = None,
+    data: str = "digits",
+    split: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    **train: Any,
+) -> RunSpec:
+    """A small run. `model` is one of ours or an import path; `options` are the model's, `split` the data set's keys."""
+    ours = model in _MODELS
+    target = f"dropbench.models.{model}.{_CLASSES[model]}" if ours else model
+    return RunSpec(
+        model=Component(name=model, _target_=target, options={**_MODELS.get(model, {}), **(options or {})}),
+        dropout=DropoutSpec(
+            name=variant,
+            _target_=f"dropbench.dropout.{variant}.{_VARIANTS[variant]}",
+            rate=rate,
+            rates=dict(rates or {}),
+            placement=None if placement is None else tuple(placement),
+        ),
+        data=DataSpec(name=data, _target_=f"dropbench.data.{data}.load", **{"n_train": 150, **(split or {})}),
+        train=TrainSpec(**{**_TRAIN, **train}),
+        metric={name: Component(**m) for name, m in _METRICS.items()},
+        seed=seed,
+    )
+
+
+def table_of(spec: RunSpec) -> Table:
+    settings = Settings(device="cpu", results=".", execute={"workers": 1, "threads": 1, "cohort": "auto"})
+    return load(spec.data, settings)
+
+
+def cohort_of(*specs: RunSpec, table: Table | None = None) -> Cohort:
+    return Cohort(specs, table_of(specs[0]) if table is None else table, CPU)
+
+
+class Trained:
+    """A cohort trained to its end: each run's result, and the weights and buffers it was tested with, by run id."""
+
+    def __init__(self, *specs: RunSpec, table: Table | None = None) -> None:
+        self.cohort = cohort_of(*specs, table=table)
+        self.results: dict[str, RunResult] = {}
+        self.weights: dict[str, dict[str, Tensor]] = {}
+        self.tests = 0
+        self.tested: list[dict[str, Tensor]] = []
+        self.cohort_specs = list(specs)
+        evaluate = self.cohort.evaluate
+
+        def spy(part: str) -> dict[str, Tensor]:
+            if part == "test":
+                self.tests += 1
+                model = self.cohort.model
+                tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+                leaving = len(next(iter(tensors.values())))
+                self.tested.extend({name: t[k].detach().clone() for name, t in tensors.items()} for k in range(leaving))
+            return evaluate(part)
+
+        self.cohort.evaluate = spy  # type: ignore[method-assign]
+        for result in self.cohort.run():
+            self.results[result.spec.run_id] = result
+            self.weights[result.spec.run_id] = self.tested[len(self.results) - 1]
+
+    def __getitem__(self, spec: RunSpec) -> RunResult:
+        return self.results[spec.run_id]
+
+
+def numbers(result: RunResult) -> dict[str, Any]:
+    """All that a run reports but how long it took and beside how many others."""
+    history = [{k: v for k, v in row.items() if k != "seconds"} for row in result.history]
+    return {
+        "status": result.status,
+        "reason": result.reason,
+        "metrics": result.metrics,
+        "history": history,
+        "chosen": result.chosen_epoch,
+        "rates": result.rates,
+        "parameters": result.parameters,
+    }
+
+
+def differences(spec: RunSpec, one: Trained, other: Trained) -> list[str]:
+    """In what a run of two cohorts differs, to the last bit; empty where in nothing."""
+    a, b = numbers(one[spec]), numbers(other[spec])
+    # As text: NaN equals itself there, and every other float has one shortest form.
+    found = [key for key in a if key != "history" and repr(a[key]) != repr(b[key])]
+    for x, y in zip(a["history"], b["history"], strict=True):
+        assert list(x) == list(y)
+        found += [f"epoch {x['epoch']} {key}: {x[key]!r} {y[key]!r}" for key in x if repr(x[key]) != repr(y[key])]
+    for name, tensor in one.weights[spec.run_id].items():
+        same = torch.equal(tensor.nan_to_num(7e7), other.weights[spec.run_id][name].nan_to_num(7e7))
+        found += [] if same else [f"weights {name}"]
+    return found
+
+
+def made_table(n: int = 120, shape: tuple[int, ...] = (5,), classes: int = 3, axes: str = "F", seed: int = 1) -> Table:
+    """Random examples whose classes can be told apart."""
+    generator = np.random.default_rng(seed)
+    y = np.arange(n) % classes
+    centres = generator.normal(size=(classes, *shape))
+    x = centres[y] + generator.normal(size=(n, *shape))
+    return Table("made", torch.from_numpy(x.astype(np.float32)), torch.from_numpy(y), axes, classes)
+
+
+def mlp_scores(weights: dict[str, Tensor], spec: RunSpec, part: str) -> dict[str, float]:
+    """Loss and accuracy of a relu mlp by hand, in float64, from a run's weights: no noise, no stack, no chunks."""
+    table = table_of(spec)
+    split = split_for(table, spec.data, spec.seed)
+    flat = table.x.double().flatten(1)
+    pixels = flat[split.train]
+    x = (flat[getattr(split, part)] - pixels.mean()) / pixels.std(correction=0)
+    y = split.labels if part == "train" else table.y[getattr(split, part)]
+    layers = [*sorted({name.rpartition(".")[0] for name in weights if name.startswith("hidden")}), "head"]
+    for layer in layers:
+        x = x @ weights[f"{layer}.weight"].double() + weights[f"{layer}.bias"].double()
+        x = x if layer == "head" else x.relu()
+    return {"loss": float(F.cross_entropy(x, y)), "accuracy": float((x.argmax(1) == y).double().mean())}

@@ -1,0 +1,38 @@
+"""A stack of K models is K models: forward, gradients and running statistics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from model_kit import Recorder, batch, built
+
+CASES: list[tuple[str, dict[str, Any]]] = [
+    *(("mlp", {"batch_norm": b}) for b in ("none", "before_activation", "after_activation", "after_dropout")),
+    *(("cnn", {"batch_norm": b}) for b in ("none", "before_activation", "after_activation", "after_dropout")),
+    *(("cnn", {"pooling": p, "activation": a}) for p, a in (("avg", "tanh"), ("none", "selu"), ("max", "gelu"))),
+    *(("rnn", {"cell": c, "readout": r}) for c in ("vanilla", "lstm", "gru") for r in ("last", "mean")),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), CASES)
+@pytest.mark.parametrize("training", [True, False])
+def test_three_replicas_are_three_models(name: str, options: dict[str, Any], training: bool) -> None:
+    stack = built(name, (0, 1, 2), **options).double().train(training)
+    x = batch(name, 3, 6).double()
+    g = torch.randn(3, 6, 3, generator=torch.Generator().manual_seed(3)).double()
+    fresh = built(name, (0, 1, 2), **options).state_dict()
+    out = stack(x, Recorder())
+    out.backward(g)
+    for k in range(3):
+        one = built(name, (9,), **options).double().train(training)
+        one.load_state_dict({key: value[k : k + 1] for key, value in fresh.items()})
+        alone = one(x[k : k + 1], Recorder())
+        alone.backward(g[k : k + 1])
+        torch.testing.assert_close(out[k : k + 1], alone)
+        for (key, p), q in zip(stack.named_parameters(), one.parameters(), strict=True):
+            assert p.grad is not None and q.grad is not None
+            torch.testing.assert_close(p.grad[k : k + 1], q.grad, msg=key)
+        for (key, b), c in zip(stack.named_buffers(), one.buffers(), strict=True):
+            torch.testing.assert_close(b[k : k + 1], c, msg=key)

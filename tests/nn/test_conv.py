@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dropbench.nn.conv import Conv2d, grouped, in_turn, pool2d
+
+PATHS = pytest.mark.parametrize("path", [in_turn, grouped], ids=["in_turn", "grouped"])
+Path = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def maps(*shape: int, channels_last: bool) -> Tensor:
+    """[K, B, C, H, W] in either order of memory."""
+    if not channels_last:
+        return torch.randn(shape)
+    k, b, c, h, w = shape
+    return torch.randn(k, b, h, w, c).permute(0, 1, 4, 2, 3)
+
+
+@PATHS
+@pytest.mark.parametrize("replicas", [1, 3])
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_each_replica_is_torchs_convolution(path: Path, replicas: int, kernel: int, channels_last: bool) -> None:
+    torch.manual_seed(0)
+    references = [nn.Conv2d(2, 4, kernel, padding="same") for _ in range(replicas)]
+    weight = torch.stack([one.weight.detach() for one in references]).requires_grad_()
+    bias = torch.stack([one.bias.detach() for one in references]).requires_grad_()
+    x = maps(replicas, 3, 2, 5, 6, channels_last=channels_last).requires_grad_()
+    g = torch.randn(replicas, 3, 4, 5, 6)
+    out = path(x, weight, bias)
+    out.backward(g)
+    for k, one in enumerate(references):
+        alone = x[k].detach().requires_grad_()
+        expected = one(alone)
+        expected.backward(g[k])
+        torch.testing.assert_close(out[k], expected)
+        torch.testing.assert_close(x.grad[k], alone.grad)
+        torch.testing.assert_close(weight.grad[k], one.weight.grad)
+        torch.testing.assert_close(bias.grad[k], one.bias.grad)
+
+
+def test_the_layer_takes_the_path_of_its_device() -> None:
+    """On a CPU in turn, in channels-last order; "meta" stands for an accelerator."""
+    layer = Conv2d(2, 3, 4, 3)
+    with torch.no_grad():
+        layer.weight.normal_()
+        layer.bias.normal_()
+    x = torch.randn(2, 5, 3, 6, 6)
+    out = layer(x)
+    assert torch.equal(out, in_turn(x, layer.weight, layer.bias))
+    assert out.stride(2) == 1
+    assert layer.to("meta")(x.to("meta")).shape == out.shape
+
+
+@pytest.mark.parametrize(("kind", "function"), [("max", F.max_pool2d), ("avg", F.avg_pool2d)])
+@pytest.mark.parametrize("side", [(4, 4), (5, 7), (2, 3)])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_pooling_halves_each_replicas_maps(
+    kind: str, function: Callable[..., Tensor], side: tuple[int, int], channels_last: bool
+) -> None:
+    x = maps(3, 2, 4, *side, channels_last=channels_last)
+    out = pool2d(x, kind)
+    assert out.shape == (3, 2, 4, side[0] // 2, side[1] // 2)
+    for k in range(3):
+        torch.testing.assert_close(out[k], function(x[k].contiguous(), 2))

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from dropbench.nn.norm import BatchNorm
+
+
+@pytest.mark.parametrize("replicas", [1, 3])
+@pytest.mark.parametrize("shape", [(6, 4), (6, 4, 3, 2)], ids=["vector", "maps"])
+def test_each_replica_is_torchs_batch_norm(replicas: int, shape: tuple[int, ...]) -> None:
+    """Forward, gradients and running statistics over five steps, then in evaluation mode."""
+    torch.manual_seed(0)
+    reference = nn.BatchNorm1d if len(shape) == 2 else nn.BatchNorm2d
+    references = [reference(4).double() for _ in range(replicas)]
+    stack = BatchNorm(replicas, 4).double()
+    with torch.no_grad():
+        stack.weight.normal_()
+        stack.bias.normal_()
+        for k, one in enumerate(references):
+            one.weight.copy_(stack.weight[k])
+            one.bias.copy_(stack.bias[k])
+    for training in (True,) * 5 + (False,) * 2:
+        stack.train(training)
+        x = torch.randn(replicas, *shape, dtype=torch.float64) * 2 + torch.arange(replicas).view(-1, *[1] * len(shape))
+        x.requires_grad_()
+        g = torch.randn_like(x)
+        stack.zero_grad()
+        out = stack(x)
+        out.backward(g)
+        for k, one in enumerate(references):
+            one.train(training).zero_grad()
+            alone = x[k].detach().requires_grad_()
+            expected = one(alone)
+            expected.backward(g[k])
+            torch.testing.assert_close(out[k], expected)
+            torch.testing.assert_close(x.grad[k], alone.grad)
+            torch.testing.assert_close(stack.weight.grad[k], one.weight.grad)
+            torch.testing.assert_close(stack.bias.grad[k], one.bias.grad)
+            torch.testing.assert_close(stack.running_mean[k], one.running_mean)
+            torch.testing.assert_close(stack.running_var[k], one.running_var)
+
+
+def test_evaluation_leaves_the_statistics_alone() -> None:
+    stack = BatchNorm(2, 4).eval()
+    stack(torch.randn(2, 6, 4) + 3)
+    assert not stack.running_mean.any() and bool((stack.running_var == 1).all())

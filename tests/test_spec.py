@@ -1,0 +1,150 @@
+"""Identity: what is part of a run's id, and what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from dropbench.config import Composer, composer
+from dropbench.overrides import expand, parse
+from dropbench.spec import Frozen, RunSpec
+
+
+@pytest.fixture(scope="module")
+def c() -> Iterator[Composer]:
+    with composer() as made:
+        yield made
+
+
+def spec(c: Composer, *words: str) -> RunSpec:
+    (point,) = expand(parse(words), c.options)
+    return c.compose(point).spec
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (["dropout.rate=.5"], ["dropout.rate=0.50"]),
+        (["train.lr=1e-3"], ["train.lr=0.001"]),
+        (["train.weight_decay=0"], ["train.weight_decay=0.0"]),
+        (["train.lr=0.1", "seed=3"], ["seed=3", "train.lr=0.1"]),
+        (["dropout.rates={input: 0.2, hidden.0: 0.1}"], ["dropout.rates={hidden.0: .1, input: .20}"]),
+        (["dropout.rates=null"], ["dropout.rates={}"]),
+        (["dropout.placement=input"], ["dropout.placement=[input]"]),
+        (["train.augment={flip: 0.5}"], ["train.augment.flip=0.5"]),
+        (["model.widths=[8,8]"], ["model.widths=[8, 8]"]),
+        ([], ["model=mlp", "dropout=standard", "seed=0", "data.n_train=null"]),
+        # A variant that acts nowhere has no rate, whatever a grid gives it.
+        (["dropout=none"], ["dropout=none", "dropout.rate=0.3", "dropout.placement=[input]"]),
+    ],
+)
+def test_spelling_and_order_do_not_matter(c: Composer, one: list[str], other: list[str]) -> None:
+    assert spec(c, *one).run_id == spec(c, *other).run_id
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "device=cpu",
+        "results=/elsewhere",
+        "execute.workers=3",
+        "execute.threads=2",
+        "execute.cohort=1",
+        "data.root=/x",
+        "data.download=true",
+    ],
+)
+def test_where_it_runs_is_not_part_of_it(c: Composer, word: str) -> None:
+    assert spec(c, word) == spec(c)
+
+
+def test_an_arm_is_a_run_without_its_seed(c: Composer) -> None:
+    one, other = spec(c, "seed=1"), spec(c, "seed=2")
+    assert one.arm_id == other.arm_id and one.run_id != other.run_id
+    assert len(one.run_id) == 12 and int(one.run_id, 16) >= 0
+
+
+CHANGES: dict[str, Any] = {
+    "placement": ("hidden.0",),
+    "rates": {"input": 0.1},
+    "options": {"changed": 1},
+    "n_train": 500,
+    "split_seed": 3,
+    "max_norm": 2.0,
+    "grad_clip": 2.0,
+    "patience": 2,
+    "optimizer": "sgd",
+    "schedule": "cosine",
+    "monitor": "val_accuracy",
+    "precision": "bf16",
+    "metric": {},
+}
+"""A value other than the default, where adding one to it, or turning it over, gives none."""
+
+
+def changed(value: Any, name: str) -> Any:
+    if name in CHANGES:
+        return CHANGES[name]
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, str):
+        return value + "_"
+    return value + 1 if isinstance(value, int) else value + 0.001
+
+
+def paths(model: BaseModel, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every field in a spec."""
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if isinstance(value, Frozen):
+            yield from paths(value, (*before, name))
+        else:
+            yield (*before, name)
+
+
+def with_change(model: Any, path: tuple[str, ...]) -> Any:
+    name, *rest = path
+    value = getattr(model, name)
+    return model.model_copy(update={name: with_change(value, tuple(rest)) if rest else changed(value, name)})
+
+
+def test_every_field_is_part_of_the_id(c: Composer) -> None:
+    plain = spec(c)
+    found = list(paths(plain))
+    assert len(found) > 40
+    ids = {path: with_change(plain, path).run_id for path in found}
+    assert plain.run_id not in ids.values()
+    assert len(set(ids.values())) == len(ids)
+
+
+def test_a_component_of_a_metric_is_part_of_the_id(c: Composer) -> None:
+    plain = spec(c)
+    for name, metric in plain.metric.items():
+        for field in ("name", "target", "version", "options"):
+            other = plain.model_copy(update={"metric": {**plain.metric, name: with_change(metric, (field,))}})
+            assert other.run_id != plain.run_id
+
+
+def test_a_spec_is_frozen_and_plain(c: Composer) -> None:
+    found = spec(c)
+    with pytest.raises(ValidationError):
+        found.seed = 3  # type: ignore[misc]
+    tree = found.as_dict()
+    assert tree["model"]["widths"] == [128, 128] and "options" not in tree["model"]
+    assert "root" not in tree["data"] and "device" not in tree and "results" not in tree
+
+
+def test_the_conf_folder_in_a_checkout_and_in_a_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dropbench import config
+
+    beside = config.conf_dir()
+    assert beside == Path(config.__file__).parents[1] / "conf"
+    package = tmp_path / "dropbench"
+    (package / "conf").mkdir(parents=True)
+    (package / "conf" / "config.yaml").touch()
+    monkeypatch.setattr(config, "_PACKAGE", package)
+    assert config.conf_dir() == package / "conf"
