@@ -55,7 +55,9 @@ def main() -> None:
             environment = {k: v for k, v in os.environ.items() if k != "MKL_CBWR"}
             if setting != "unset":
                 environment["MKL_CBWR"] = setting
-            done = subprocess.run([sys.executable, __file__, "--child"], env=environment, capture_output=True, check=True)
+            done = subprocess.run(
+                [sys.executable, __file__, "--child"], env=environment, capture_output=True, check=True
+            )
             found.append(json.loads(done.stdout))
     for what in ("different", "gflops"):
         for name in settings["unset"][0][what]:

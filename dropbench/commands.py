@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,8 @@ def train(words: Sequence[str], conf: Sequence[Path], *, cfg: bool, as_json: boo
         shown.note(f"run {spec.run_id} is finished already; its record is shown again")
         record, folder = store.find(spec.run_id), store.root / "runs" / spec.run_id
     else:
-        (stored,) = _execute(plan, _work([spec], plan), store, shown)
+        # There is no other run to protect from this one: no process for it.
+        (stored,) = _execute(plan, replace(_work([spec], plan), workers=1), store, shown)
         record, folder = stored.record, stored.folder
     shown.run(record, folder)
     return 1 if getattr(record, "status", "failed") == "failed" else 0
@@ -154,7 +155,7 @@ def _work(specs: Sequence[RunSpec], plan: Plan) -> _Work:
     device = resolve_device(plan.settings.device)
     workers = resolve_workers(plan.settings, device)
     groups = cohorts(specs, plan.outlines, plan.settings, device, workers)
-    return _Work(groups, device, min(workers, len(groups)))
+    return _Work(groups, device, workers)
 
 
 def _execute(plan: Plan, work: _Work, store: Store, shown: Shown) -> list[Stored]:

@@ -70,7 +70,7 @@ class Composer:
         from hydra.errors import HydraException
         from omegaconf import OmegaConf
         from omegaconf.errors import OmegaConfBaseException
-        from yaml import YAMLError
+        from yaml import YAMLError  # type: ignore[import-untyped]
 
         try:
             tree = OmegaConf.to_container(self._hydra(overrides), resolve=True)

@@ -119,7 +119,7 @@ def differing(specs: Sequence[RunSpec]) -> dict[str, list[str]]:
 def _one_place(settings: Sequence[Settings]) -> None:
     """Where runs are carried out is not part of them, so a grid over it would train each of them once, somewhere."""
     first = settings[0].model_dump(mode="json")
-    for other in settings[1:]:
+    for other in (s for s in settings if s != settings[0]):
         for key, value in other.model_dump(mode="json").items():
             if value != first[key]:
                 raise UsageError(f"'{key.replace('data_', 'data.')}' holds for a whole sweep: give it one value")

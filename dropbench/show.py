@@ -95,7 +95,7 @@ class Shown:
         self._talk.print(_arms_table(plan, todo))
         sizes = sorted({len(g) for g in groups})
         runs = _count(sizes[-1], "run") if len(sizes) == 1 else f"{sizes[0]} to {_count(sizes[-1], 'run')}"
-        self.note(f"{_count(len(groups), 'cohort')} of {runs}, {_count(workers, 'worker')}, {device}")
+        self.note(f"{_count(len(groups), 'cohort')} of {runs}, {_count(min(workers, len(groups)), 'worker')}, {device}")
         self.note(f"about {_duration(seconds)}, from timing a few steps of each kind of cohort")
 
     @contextmanager

@@ -140,9 +140,14 @@ class StudySpec(Frozen):
 
     question: str | None = None
     baseline: str
-    seed: str | int = "range(0,10)"
+    seed: str = "range(0,10)"
     """In the grammar of the command line; used where that sets no seed."""
     arms: Annotated[dict[str, dict[str, Any]], Field(min_length=2)]
+
+    @field_validator("seed", mode="before")
+    @classmethod
+    def _as_typed(cls, value: Any) -> Any:
+        return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 class ExecuteSpec(Frozen):

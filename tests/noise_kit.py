@@ -24,16 +24,24 @@ SITES = (
 )
 
 
-def _made(file: object) -> Variant:
+def _made(file: object, **options: object) -> Variant:
     node = OmegaConf.to_container(OmegaConf.load(str(file)))
     assert isinstance(node, dict)
     fixed = {*DropoutSpec.model_fields, "_target_", "defaults"}
-    variant: Variant = locate(node["_target_"])(**{str(k): v for k, v in node.items() if k not in fixed})
+    variant: Variant = locate(node["_target_"])(**{str(k): v for k, v in node.items() if k not in fixed} | options)
     return variant
 
 
-VARIANTS = {name: _made(file) for name, file in options("dropout").items()}
-CASES = [(name, site) for name, variant in VARIANTS.items() for site in SITES if variant.supports(site) is None]
+_FILES = options("dropout")
+VARIANTS = {name: _made(file) for name, file in _FILES.items()}
+SET_UP = VARIANTS | {
+    "dropblock.even": _made(_FILES["dropblock"], block_size=2),
+    "dropblock.shared": _made(_FILES["dropblock"], shared=True),
+    "dropblock.clipped": _made(_FILES["dropblock"], block_size=7),
+    "recurrent.naive": _made(_FILES["recurrent"], each_step=True),
+}
+"""Every variant, and options of some that change what is drawn; the part before the dot is the variant's name."""
+CASES = [(name, site) for name, variant in SET_UP.items() for site in SITES if variant.supports(site) is None]
 
 
 def case_id(value: object) -> str:
@@ -50,7 +58,7 @@ def stack_noise(
     """One replica a rate and seed, noise at all the sites."""
     at = [sites] if isinstance(sites, Site) else list(sites)
     each = [dict.fromkeys((s.name for s in at), r) for r in rates]
-    return StackNoise(VARIANTS[variant], at, each, list(seeds), batch, torch.device("cpu"))
+    return StackNoise(SET_UP[variant], at, each, list(seeds), batch, torch.device("cpu"))
 
 
 def through(
@@ -82,9 +90,15 @@ def inputs(at: Site, replicas: int, batch: int, dtype: torch.dtype = torch.float
 
 
 def factor(noise: StackNoise, at: Site, replicas: int, batch: int) -> Tensor:
-    """What multiplies the site's tensor at the next step, [K, B, *shape]; [K, I + 1, O] for a weight above its bias."""
+    """What multiplies the site's tensor at the next step, [K, B, *shape]; [K, I + 1, O] for a weight above its bias.
+
+    The slope, that is, of what comes out: alpha dropout adds a constant too.
+    """
     if at.kind != "weight":
-        return through(noise, at, [torch.ones(replicas, batch, *at.shape)])
+        with torch.enable_grad():
+            x = torch.ones(replicas, batch, *at.shape, requires_grad=True)
+            (slope,) = torch.autograd.grad(through(noise, at, [x]).sum(), x)
+        return slope
     i, o = at.shape
     # The first rows of the product are a row of the weight plus the bias, the last is the bias alone.
     x = torch.eye(i + 1, i).expand(replicas, -1, -1)
@@ -93,13 +107,17 @@ def factor(noise: StackNoise, at: Site, replicas: int, batch: int) -> Tensor:
 
 
 def independent(variant: str, at: Site, batch: int, values: Tensor) -> Tensor:
-    """`values` [K, ...] of `factor` with those that share a draw taken once; they must be equal."""
+    """`values` [K, ...] of `factor` with those that share a draw taken once; they must be equal.
+
+    Of those that lie under blocks, which share some of their draws, as many as are far enough apart to share none.
+    """
     drawn = values
-    for axis, n in enumerate(VARIANTS[variant].noise_shape(at, batch), 1):
+    block = getattr(SET_UP[variant], "block_size", 1)
+    for axis, n in enumerate(SET_UP[variant].noise_shape(at, batch), 1):
         if n == 1:
             drawn = drawn.narrow(axis, 0, 1)
     assert torch.equal(drawn.expand_as(values), values), "elements that share a draw differ"
-    return drawn
+    return drawn if block == 1 else drawn[..., ::block, ::block]
 
 
 def draws(

@@ -97,7 +97,7 @@ def test_the_arms_of_a_seed_are_together() -> None:
         assert [len({s.seed for s in g}) * 3 for g in groups] == [len(g) for g in groups] == [24 // workers] * workers
 
 
-@pytest.mark.parametrize(("parameters", "count"), [(1_000, 1), (100_000, 4), (2_000_000, 30)])
+@pytest.mark.parametrize(("parameters", "count"), [(1_000, 1), (100_000, 3), (2_000_000, 30)])
 def test_large_models_make_small_cohorts(parameters: int, count: int) -> None:
     specs = [BASE.model_copy(update={"seed": seed}) for seed in range(30)]
     groups = cohorts(specs, {s.run_id: outline_of(parameters=parameters) for s in specs}, place(), "cpu", 1)

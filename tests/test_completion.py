@@ -17,11 +17,10 @@ from dropbench.completion import completions
     [
         ("mo", ["model="]),
         ("d", ["dropout=", "data=", "device="]),
-        ("model=", ["model=cnn", "model=mlp", "model=rnn"]),
+        ("model=m", ["model=mlp"]),
         ("model=mlp,c", ["model=mlp,cnn"]),
-        ("dropout=s", ["dropout=spatial", "dropout=standard"]),
-        ("dropout.ra", ["dropout.rate=", "dropout.rates="]),
-        ("dropout.", ["dropout.placement=", "dropout.rate=", "dropout.rates="]),
+        ("dropout=stan", ["dropout=standard"]),
+        ("dropout.rat", ["dropout.rate=", "dropout.rates="]),
         ("train.l", ["train.label_smoothing=", "train.lr="]),
         ("data.n", ["data.n_train="]),
         ("nothing.", []),
@@ -44,7 +43,7 @@ def test_own_options(tmp_path: Path) -> None:
     [
         (["train", "model=c"], ["model=cnn"]),
         (["train", "model", "=", "c"], ["cnn"]),  # bash breaks words at `=`
-        (["train", "model", "="], ["cnn", "mlp", "rnn"]),
+        (["train", "study", "="], ["three_arm"]),
         (["sweep", "seed", "=", "3", "model", "=", "m"], ["mlp"]),
         (["sweep", "stu"], ["study="]),
         (["tr"], ["train"]),

@@ -13,7 +13,7 @@ from dropbench.nn.linear import affine
 from dropbench.sites import Kind, Site
 
 LEVELS = 2**16
-"""A draw is 16 bits, so a rate is met to within 2⁻¹⁷; see `keep_mask`."""
+"""A draw is 16 bits, so a rate is met to within 2⁻¹⁷; see `kept_levels`."""
 
 
 class Variant(ABC):
@@ -62,10 +62,23 @@ class Variant(ABC):
 def keep_mask(bits: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
     """0 where an element is dropped and 1/keep where it is kept, so that the mean is exactly 1 ("inverted" scaling).
 
-    `bits` are int16, uniform over all 65,536 values; `keep` is rounded to a multiple of 2⁻¹⁶ and the scale is that of
-    the rounded value. Comparing integers straight into floats costs a fifteenth of drawing floats (docs/design.md).
+    `keep` is that of `kept_levels`: rounded, and the scale is that of the rounded value.
     """
-    kept = torch.round((1 - rate) * LEVELS).clamp_(min=1)
+    kept = kept_levels(rate)
+    return one_where_kept(bits, kept, dtype).mul_((LEVELS / kept).to(dtype))
+
+
+def kept_levels(rate: Tensor) -> Tensor:
+    """How many of the 65,536 values of a draw keep an element: 1 - rate rounded to a multiple of 2⁻¹⁶, and never none."""
+    return torch.round((1 - rate) * LEVELS).clamp_(min=1)
+
+
+def one_where_kept(bits: Tensor, kept: Tensor, dtype: torch.dtype) -> Tensor:
+    """0 where an element is dropped and 1 where it is kept, for `kept` of `kept_levels`.
+
+    `bits` are int16, uniform over all 65,536 values. Comparing integers straight into floats costs a fifteenth of
+    drawing floats (docs/design.md).
+    """
     # `<= kept - 32769`, not `< kept - 32768`: the latter is out of int16's range at rate 0.
     threshold = (kept - (LEVELS // 2 + 1)).to(torch.int16)
     # The mask lies in memory as the bits do, which is the order of what it multiplies, and is written in that order: this
@@ -73,4 +86,4 @@ def keep_mask(bits: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
     mask = torch.empty_like(bits, dtype=dtype)
     order = sorted(range(bits.ndim), key=bits.stride, reverse=True)
     torch.le(bits.permute(order), threshold.permute(order), out=mask.permute(order))
-    return mask.mul_((LEVELS / kept).to(dtype))
+    return mask

@@ -39,9 +39,13 @@ def execute(
     store: Store,
     listen: Listener = lambda event: None,
 ) -> Generator[Stored]:
-    """Trains the cohorts and yields each run once it is stored."""
+    """Trains the cohorts and yields each run once it is stored.
+
+    With one worker, in this process; with more, in processes of their own even where one would do: a run that kills its
+    process is then a failure, not the end.
+    """
     store.check()
-    for outcome in _outcomes(cohorts, settings, device, min(workers, len(cohorts)), listen):
+    for outcome in _outcomes(cohorts, settings, device, workers, listen):
         yield _keep(outcome, settings, device, store)
 
 

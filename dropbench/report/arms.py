@@ -138,7 +138,9 @@ def _titles(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
             values = {_shown(r.get(k, math.nan)) for r in peers} - {None}
             here = _shown(row.get(k, math.nan))
             tells = len(values) > 1 and here is not None and not k.endswith(_DULL)
-            said = (k == "data.n_train" and here not in (None, "null")) or (k == "data.label_noise" and here not in (None, "0"))
+            said = (k == "data.n_train" and here not in (None, "null")) or (
+                k == "data.label_noise" and here not in (None, "0")
+            )
             if tells or said:
                 told.append(k)
         titles.append(_title(row, told))

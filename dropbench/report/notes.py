@@ -111,7 +111,8 @@ def _rule(runs: pd.DataFrame) -> str:
     scores = {"val_loss": "the lowest validation loss", "val_accuracy": "the highest validation accuracy"}
     score = scores.get(str(row.get("train.monitor")), "the best validation score")
     patience = runs.get("train.patience")
-    stopping = [] if patience is None or row.get("train.restore_best") is not True else [v is None or absent(v) for v in patience]
+    restored = patience is not None and row.get("train.restore_best") is True
+    stopping = [v is None or absent(v) for v in patience] if restored and patience is not None else []
     epoch = "the last epoch"
     if stopping and not any(stopping):
         epoch = f"the epoch with {score}"

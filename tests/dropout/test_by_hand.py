@@ -32,6 +32,8 @@ SCALE = np.float32(65536 / round((1 - RATE) * 65536))
         ("standard", "steps", (BATCH, 7, 24)),
         ("locked", "steps", (BATCH, 1, 24)),
         ("locked", "state", (BATCH, 1, 24)),
+        ("recurrent", "state", (BATCH, 1, 24)),
+        ("recurrent.naive", "state", (BATCH, 7, 24)),
         ("spatial", "steps", (BATCH, 1, 24)),
         ("spatial", "maps", (BATCH, 16, 1, 1)),
     ],

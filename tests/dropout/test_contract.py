@@ -6,6 +6,7 @@ Statistics are of fixed seeds and within five standard errors, so that none of t
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from unittest.mock import patch
 
@@ -24,8 +25,21 @@ RATE = st.floats(0, 0.99)
 
 NOTHING_IS_DROPPED = {"gaussian"}
 """Multiplies by N(1, rate / (1 - rate)), which is never zero: its rate is that of the Bernoulli noise of that variance."""
-AVERAGED_IN_EVALUATION = {"dropconnect"}
-"""Moment matching instead of the identity (Wan et al. 2013, section 3.3)."""
+ACTS_IN_EVALUATION = {"dropconnect", "classic"}
+"""Moment matching (Wan et al. 2013, section 3.3) or scaling (Srivastava et al. 2014, section 4) instead of the identity."""
+
+
+def _alpha(rate: float) -> float:
+    """keep · a, a = (keep + α'² keep (1 - keep))^(-1/2), of Klambauer et al. 2017."""
+    return (1 - rate) / math.sqrt((1 - rate) * (1 + rate * 1.7580993408**2))
+
+
+EXPECTATION: dict[str, Callable[[float], float]] = {
+    "classic": lambda rate: 1 - rate,  # and evaluation shrinks as much
+    "unscaled": lambda rate: 1 - rate,  # and evaluation does not: that is the bug
+    "alpha": _alpha,  # mean 0 and variance 1 of the layer are kept instead: tests/dropout/test_alpha.py
+}
+"""The mean of what multiplies an element in training, where it is not 1."""
 
 over_cases = pytest.mark.parametrize(("variant", "at"), CASES, ids=case_id)
 
@@ -52,7 +66,21 @@ def test_measured_drop_fraction_is_the_rate(variant: str, at: Site) -> None:
 def test_expectation_is_preserved(variant: str, at: Site) -> None:
     drawn, n = draws(variant, at, RATES, SEEDS, 60_000)
     for rate, row in zip(RATES, drawn, strict=True):
-        assert abs(float(row.mean()) - 1) < 5 * math.sqrt(rate / (1 - rate) / n)
+        mean = EXPECTATION.get(variant, lambda rate: 1.0)(rate)
+        assert abs(float(row.mean()) / mean - 1) < 5 * math.sqrt(rate / (1 - rate) / n)
+
+
+@over_cases
+def test_evaluation_scales_by_the_expectation_of_training(variant: str, at: Site) -> None:
+    """For what is linear after it, then, evaluation is the mean over masks; but for the bug, and alpha dropout."""
+    drawn, n = draws(variant, at, RATES, SEEDS, 60_000)
+    noise = stack_noise(variant, at, RATES, SEEDS, 4)
+    noise.training = False
+    evaluated = factor(noise, at, len(RATES), 4).double()
+    for rate, row, scale in zip(RATES, drawn, evaluated.flatten(1), strict=True):
+        torch.testing.assert_close(scale, scale[:1].expand_as(scale), rtol=1e-5, atol=1e-5)
+        far = abs(float(row.mean() / scale[0]) - 1) > 5 * math.sqrt(rate / (1 - rate) / n)
+        assert far == (variant in {"unscaled", "alpha"})
 
 
 @over_cases
@@ -65,7 +93,7 @@ def test_rate_0_is_the_identity_exactly(variant: str, at: Site, training: bool) 
     noise.training = training
     out, untouched = through(noise, at, tensors), through(plain, at, tensors)
     assert torch.equal(out[0], untouched[0])
-    assert (variant not in AVERAGED_IN_EVALUATION and not training) or not torch.equal(out[1], untouched[1])
+    assert (variant not in ACTS_IN_EVALUATION and not training) or not torch.equal(out[1], untouched[1])
     assert at.kind == "weight" or torch.equal(untouched, tensors[0])
 
 
@@ -77,7 +105,7 @@ def test_evaluation_is_deterministic_and_draws_nothing(variant: str, at: Site) -
     noise.training = False
     first, second = through(noise, at, tensors), through(noise, at, tensors)
     assert torch.equal(first, second)
-    assert torch.equal(first, through(plain, at, tensors)) == (variant not in AVERAGED_IN_EVALUATION)
+    assert torch.equal(first, through(plain, at, tensors)) == (variant not in ACTS_IN_EVALUATION)
     noise.training = True
     assert torch.equal(factor(noise, at, 2, 5), factor(reference, at, 2, 5))
 
@@ -90,8 +118,8 @@ def test_same_stream_same_mask(variant: str, at: Site) -> None:
 
 
 def agree(a: torch.Tensor, b: torch.Tensor) -> bool:
-    """Whether two sets of draws at rate 1/2 fall on the same side of 1 as often as independent ones do."""
-    same = (a > 1) == (b > 1)
+    """Whether two sets of draws at rate 1/2 fall on the same side of their mean as often as independent ones do."""
+    same = (a > a.mean()) == (b > b.mean())
     return abs(int(same.sum()) - same.numel() / 2) < 5 * math.sqrt(same.numel()) / 2
 
 
@@ -99,11 +127,10 @@ def agree(a: torch.Tensor, b: torch.Tensor) -> bool:
 def test_draws_are_independent_between_examples_and_along_every_other_axis(variant: str, at: Site) -> None:
     noise = stack_noise(variant, at, [0.5], [0], 64)
     drawn = independent(variant, at, 64, factor(noise, at, 1, 64))
-    shape = VARIANTS[variant].noise_shape(at, 64)
-    for axis, n in enumerate(shape, 1):
+    for axis, n in enumerate(drawn.shape[1:], 1):
         if n > 1:
             assert agree(drawn.narrow(axis, 0, n - 1), drawn.narrow(axis, 1, n - 1))
-    assert at.kind == "weight" or shape[0] == 64
+    assert at.kind == "weight" or drawn.shape[1] == 64
 
 
 @over_cases

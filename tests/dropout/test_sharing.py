@@ -21,9 +21,10 @@ def whole(mask: Tensor, axis: int) -> bool:
     return bool((mask == mask.narrow(axis, 0, 1)).all())
 
 
+@pytest.mark.parametrize("variant", ["standard", "classic", "unscaled", "alpha"])
 @pytest.mark.parametrize("where", ["f", "maps", "steps"])
-def test_standard_drops_single_elements(where: str) -> None:
-    mask = dropped("standard", where)
+def test_single_elements(variant: str, where: str) -> None:
+    mask = dropped(variant, where)
     assert not any(whole(mask, axis) for axis in range(mask.ndim))
 
 
@@ -76,6 +77,11 @@ ACTS = {
     "gaussian": {"f", "maps", "steps", "read"},
     "spatial": {"maps", "steps", "read"},
     "locked": {"steps", "read", "state"},
+    "classic": {"f", "maps", "steps", "read"},
+    "unscaled": {"f", "maps", "steps", "read"},
+    "alpha": {"f", "maps", "steps", "read"},
+    "dropblock": {"maps"},
+    "recurrent": {"state"},
     "dropconnect": {"weight"},
 }
 

@@ -1,0 +1,42 @@
+"""Alpha dropout, for SELU."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from dropbench.dropout.base import LEVELS, Variant, kept_levels, one_where_kept
+from dropbench.sites import Kind, Site
+
+_LOWEST = -1.0507009873554805 * 1.6732632423543772
+"""α' = -λα, the limit of SELU at minus infinity."""
+
+
+class Alpha(Variant):
+    """A dropped element becomes α', SELU's lowest value, and a map a·x + b then restores mean 0 and variance 1.
+
+    Klambauer et al. 2017 (arXiv:1706.02515, "New dropout technique"): a = (keep + α'² keep (1 - keep))^(-1/2) and
+    b = -a (1 - keep) α'. It preserves the mean 0 and variance 1 of a layer's activations taken together, not each element's
+    expectation, which becomes a · keep times it. That holds for standardised activations, which SELU with LeCun's
+    initialisation gives. After another activation, with mean and variance of their own, it shifts both, and α' is no resting
+    value: set `model.activation=selu`. A site does not say which activation it follows, so nothing is refused here.
+
+    The same as torch's `nn.AlphaDropout` and Keras' `AlphaDropout`; torch's `FeatureAlphaDropout` drops whole maps.
+    """
+
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"activation"})
+
+    def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
+        return (batch, *site.shape)
+
+    def mask(self, noise: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
+        return one_where_kept(noise, kept_levels(rate), dtype)
+
+    def act(self, x: Tensor, mask: Tensor, rate: Tensor) -> Tensor:
+        keep = kept_levels(rate) / LEVELS
+        a = torch.rsqrt(keep + _LOWEST**2 * keep * (1 - keep))
+        b = -a * (1 - keep) * _LOWEST
+        # a x + b where the mask is 1, a α' + b where it is 0.
+        return x * (mask * a.to(x.dtype)) + ((1 - mask) * (a * _LOWEST).to(x.dtype) + b.to(x.dtype))

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dropbench.config import composer
+from dropbench.execute.estimate import estimate
+from dropbench.plan import make
+
+
+def test_each_kind_of_cohort_is_timed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with composer() as c:
+        plan = make(["data=wine", "model.widths=[4],[8]", "dropout.rate=0.1,0.2", "seed=0,1", "train.epochs=10"], c)
+    timed = []
+
+    def time(specs: Any, table: Any, device: Any) -> float:
+        timed.append(len(specs))
+        return 0.5
+
+    monkeypatch.setattr("dropbench.engine.cost.seconds_per_epoch", time)
+    cohorts = [[s] for s in plan.specs]
+    assert estimate(cohorts, plan.settings, "cpu", 1) == 8 * 10 * 0.5
+    assert timed == [1, 1]
+    assert estimate(cohorts, plan.settings, "cpu", 4) == 2 * 10 * 0.5
+    assert estimate(cohorts[:1], plan.settings, "cpu", 4) == 10 * 0.5  # one cohort is one worker's

@@ -1,0 +1,205 @@
+"""Carrying out a plan: resume, failures, killed workers, and results that do not know how they were made."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from terminal import dropbench
+
+from dropbench.errors import UsageError
+from dropbench.execute.device import resolve_device, resolve_workers
+from dropbench.spec import ExecuteSpec, Settings
+from dropbench.store import Record
+
+# Python 3.12 warns of any fork beside threads, those of BLAS included; a worker uses torch on one thread.
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+
+
+def told(record: Record | Any) -> dict[str, Any]:
+    """A record without what may differ: when, how long, and with how many others."""
+    return {k: v for k, v in asdict(record).items() if k not in ("seconds", "started", "cohort_size")}
+
+
+@pytest.mark.parametrize("study", [True, False])
+def test_records_do_not_tell_how_they_were_made(carry: Any, study: bool) -> None:
+    words = ["study=three_arm", "seed=range(0,4)"] if study else ["train.lr=0.01,0.1", "seed=range(0,4)"]
+    ways = [(1, "auto"), (1, 1), (2, "auto"), (2, 3), (3, 1)]
+    found = []
+    for workers, cohort in ways:
+        carried = carry(*words, workers=workers, cohort=cohort, to=f"{workers}{cohort}")
+        assert carried.statuses() == {"completed": len(carried.plan.specs)}
+        histories = {s.record.run_id: (s.folder / "history.csv").read_text() for s in carried.stored}
+        losses = {run: [row.rpartition(",")[0] for row in text.splitlines()] for run, text in histories.items()}
+        found.append(({s.record.run_id: told(s.record) for s in carried.stored}, losses))
+    assert all(one == found[0] for one in found)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_nothing_is_trained_twice(carry: Any, workers: int) -> None:
+    first = carry("seed=range(0,3)", workers=workers)
+    assert len(first.stored) == 3
+    assert carry("seed=range(0,3)", workers=workers).stored == []
+    more = carry("seed=range(0,5)", workers=workers)
+    assert sorted(s.record.seed for s in more.stored) == [3, 4]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interrupted_plan_goes_on_where_it_was(carry: Any, workers: int) -> None:
+    begun = carry("seed=range(0,6)", workers=workers, cohort=1, take=2)
+    assert multiprocessing.active_children() == []
+    kept = {s.record.run_id: s.folder.stat().st_mtime_ns for s in begun.stored}
+    assert len(kept) == 2
+    rest = carry("seed=range(0,6)", workers=workers, cohort=1)
+    assert len(rest.stored) == 4 and not kept.keys() & {s.record.run_id for s in rest.stored}
+    assert kept == {run: (rest.store.root / "runs" / run).stat().st_mtime_ns for run in kept}
+    whole = carry("seed=range(0,6)", to="whole")
+    assert {told(r)["run_id"]: told(r) for r in rest.store.load().records} == {
+        s.record.run_id: told(s.record) for s in whole.stored
+    }
+
+
+def test_a_killed_worker_costs_its_cohort_once(carry: Any, tmp_path: Path) -> None:
+    """A worker dies once, with four runs in hand: all of them are finished in the end, and the others never notice."""
+    words = ["metric=[loss,accuracy,kill]", "metric.kill.classes=2", f"metric.kill.mark={tmp_path / 'mark'}"]
+    words += ["data=breast_cancer,wine", "data.n_train=50", "seed=range(0,4)"]
+    carried = carry(*words, workers=2, cohort=4)
+    assert carried.statuses() == {"completed": 8}
+    (retry,) = carried.retries
+    assert retry.reason == "the worker process died (signal 9)"
+    hurt = {s.run_id for s in carried.plan.specs if s.data.name == "breast_cancer"}
+    assert set(retry.run_ids) == hurt
+    assert {s.record.run_id for s in carried.stored if s.record.cohort_size == 1} == hurt
+
+
+def test_what_kills_its_worker_by_itself_has_failed(carry: Any) -> None:
+    words = ["metric=[loss,accuracy,kill]", "data=breast_cancer,wine", "data.n_train=50", "seed=0,1"]
+    carried = carry(*words, "metric.kill.classes=2", workers=2, cohort=2)
+    assert carried.statuses() == {"completed": 2, "failed": 2}
+    assert len(carried.retries) == 1
+    for one in carried.stored:
+        if one.record.status == "failed":
+            assert one.record.config["data"]["name"] == "breast_cancer"
+            assert one.record.reason == "the worker process died (signal 9)"
+            assert one.folder.parent.name == "failed"
+            assert (one.folder / "traceback.txt").read_text() == "the worker process died (signal 9)"
+    # Failed is not finished: it is tried again.
+    assert len(carry(*words, "metric.kill.classes=2", workers=2, cohort=2).stored) == 2
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_exception_in_a_cohort_is_tried_alone(carry: Any, workers: int) -> None:
+    """The metric fails in stacks of more than one: each run succeeds by itself."""
+    carried = carry("metric=[loss,accuracy,fail]", "metric.fail.above=1", "seed=range(0,4)", workers=workers, cohort=4)
+    assert carried.statuses() == {"completed": 4}
+    (retry,) = carried.retries
+    assert (len(retry.run_ids), retry.reason) == (4, "RuntimeError: too many")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_failure_keeps_its_traceback_until_a_later_success(carry: Any, tmp_path: Path, workers: int) -> None:
+    words = ["metric=[loss,accuracy,fail]", f"metric.fail.mark={tmp_path / 'mark'}", "seed=0,1"]
+    carried = carry(*words, workers=workers, cohort=1)
+    assert carried.statuses() == {"failed": 1, "completed": 1} or carried.statuses() == {"completed": 1, "failed": 1}
+    (failed,) = [s for s in carried.stored if s.record.status == "failed"]
+    assert failed.record.reason == "RuntimeError: too many"
+    text = (failed.folder / "traceback.txt").read_text()
+    assert text.startswith("Traceback") and "my_metric.py" in text and text.rstrip().endswith("of them")
+    again = carry(*words, workers=workers, cohort=1)
+    assert [s.record.run_id for s in again.stored] == [failed.record.run_id]
+    assert again.statuses() == {"completed": 1}
+    assert not failed.folder.exists()
+
+
+def test_failed_runs_on_the_command_line(
+    mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["data=wine", "model.widths=[4]", "train.epochs=1", "metric=[loss,accuracy,fail]", "--conf", str(mine)]
+    said = dropbench(capsys, "sweep", *words, "seed=0,1", "execute.workers=1", "-q")
+    assert (said.code, said.out) == (1, "")
+    assert [line.partition(" failed: ")[2].partition(";")[0] for line in said.err.splitlines()] == (
+        ["RuntimeError: too many"] * 2
+    )
+    assert "; see results/failed/" in said.err
+    said = dropbench(capsys, "train", *words)
+    assert said.code == 1
+    assert said.err.startswith("Error: the run failed: RuntimeError: too many; see results/failed/")
+
+
+def test_results_that_cannot_be_written_are_told_before_training(carry: Any, tmp_path: Path) -> None:
+    (tmp_path / "results").touch()
+    with pytest.raises(UsageError, match=r"cannot write results into .*; choose another folder: results=DIR"):
+        carry("seed=0")
+
+
+def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    words = ["sweep", "data=wine", "model.widths=[4]", "train.epochs=100000", "seed=0,1", "execute.workers=2"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dropbench", *words],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    if not children.exists():
+        process.kill()
+        pytest.skip("needs /proc")
+    end = time.monotonic() + 60
+    while time.monotonic() < end and len(children.read_text().split()) < 2:
+        time.sleep(0.05)
+    workers = [int(pid) for pid in children.read_text().split()]
+    assert len(workers) == 2
+    time.sleep(0.3)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    end = time.monotonic() + 10
+    while time.monotonic() < end and any(running(pid) for pid in workers):
+        time.sleep(0.05)
+    assert not any(running(pid) for pid in workers)
+
+
+def running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return " Z " not in Path(f"/proc/{pid}/stat").read_text()
+
+
+def test_device_and_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert resolve_device("auto") == resolve_device("cpu") == "cpu"
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert resolve_device("auto") == "mps"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert resolve_device("auto") == "cuda" and resolve_device("cuda:1") == "cuda:1"
+    with pytest.raises(
+        UsageError, match="device=cuda:2 is not to be had here; valid: auto, cpu, mps, cuda, cuda:0, cuda:1"
+    ):
+        resolve_device("cuda:2")
+
+    def settings(workers: Any, threads: int) -> Settings:
+        return Settings(
+            device="cpu", results=Path(), execute=ExecuteSpec(workers=workers, threads=threads, cohort="auto")
+        )
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)), raising=False)
+    assert resolve_workers(settings("auto", 1), "cpu") == 6
+    assert resolve_workers(settings("auto", 4), "cpu") == 1
+    assert resolve_workers(settings("auto", 9), "cpu") == 1
+    assert resolve_workers(settings("auto", 1), "cuda") == 1
+    assert resolve_workers(settings(3, 1), "cuda") == 3

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from dropbench.config import composer
+from dropbench.execute import record
+from dropbench.execute.cohort import Failure
+
+
+def test_a_failure_has_a_record() -> None:
+    with composer() as c:
+        spec = c.compose({"seed": "seed=7"}).spec
+    made = record.record_of(Failure(spec, "RuntimeError: no", "...", 60.0), "cpu", 1)
+    assert (made.status, made.reason, made.seed, made.metrics) == ("failed", "RuntimeError: no", 7, {})
+    assert made.config == spec.as_dict() and (made.run_id, made.arm_id) == (spec.run_id, spec.arm_id)
+    assert set(made.versions) == {"python", "dropbench", "torch", "numpy"} and "unknown" not in made.versions.values()
+    assert 59 < (datetime.now(UTC) - datetime.fromisoformat(made.started)).total_seconds() < 90
+
+
+def test_the_commit_is_that_of_the_checkout_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record.git_commit.cache_clear()
+    monkeypatch.setattr(record, "__file__", str(tmp_path / "dropbench" / "execute" / "record.py"))
+    assert record.git_commit() is None
+    (tmp_path / ".git").mkdir()  # a checkout that git cannot read
+    record.git_commit.cache_clear()
+    assert record.git_commit() is None
+    record.git_commit.cache_clear()

@@ -1,0 +1,203 @@
+"""What DESIGN says of the code as a whole: who may import whom, sizes, and that names in conf/ lead somewhere."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+from terminal import dropbench
+
+from dropbench.config import locate, options
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "dropbench"
+FILES = sorted(PACKAGE.rglob("*.py"))
+CONF = sorted((ROOT / "conf").rglob("*.yaml"))
+
+LEAVES = {"errors", "spec"}
+"""What anything may import: how a mistake is told, and what a run is."""
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "__init__": set(),
+    "__main__": {"cli"},
+    "cli": {"commands", "completion", "crash"},
+    "completion": {"config"},
+    "commands": {"config", "plan", "cohorts", "execute", "store", "report", "show"},
+    "show": {"plan", "outline", "store", "execute", "engine"},
+    "crash": set(),
+    "errors": set(),
+    "spec": set(),
+    "overrides": set(),
+    "config": {"overrides"},
+    "plan": {"config", "overrides", "outline", "sites", "data"},
+    "cohorts": {"outline"},
+    "outline": {"data", "dropout", "sites", "overrides"},
+    "execute": {"engine", "store", "outline"},
+    "engine": {"dropout", "data", "nn", "sites", "outline"},
+    "models": {"nn", "sites"},
+    "dropout": {"nn", "sites"},
+    "data": set(),
+    "report": {"store"},
+    "store": set(),
+    "sites": set(),
+    "nn": set(),
+    "metrics": set(),
+}
+NO_LEAVES = {"__init__", "crash", "errors", "nn", "metrics"}
+NO_SPEC = {"store", "sites", "report", "models", "dropout", "overrides"}
+"""Rooms that know no run: a model, a variant, a table of results."""
+
+
+def room(file: Path) -> str:
+    first = file.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+@cache
+def tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def imported(file: Path) -> Iterator[str]:
+    """Every module that a file imports, wherever in it: under TYPE_CHECKING and in functions too."""
+    for node in ast.walk(tree(file)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: a relative import"
+            assert node.module
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names if node.module == "dropbench")
+
+
+def ours(file: Path) -> set[str]:
+    return {name.split(".")[1] for name in imported(file) if name.startswith("dropbench.")} - {room(file)}
+
+
+def test_every_room_has_its_rule() -> None:
+    assert {room(f) for f in FILES} == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(PACKAGE)))
+def test_the_import_rule(file: Path) -> None:
+    name = room(file)
+    leaves = set() if name in NO_LEAVES else LEAVES - ({"spec"} if name in NO_SPEC else set())
+    assert ours(file) <= MAY_IMPORT[name] | leaves
+
+
+def test_nothing_later_is_imported_by_anything_earlier() -> None:
+    """The rule has no circles."""
+    order: list[str] = []
+
+    def visit(name: str, path: tuple[str, ...] = ()) -> None:
+        assert name not in path, " -> ".join((*path, name))
+        for other in sorted(MAY_IMPORT[name]):
+            visit(other, (*path, name))
+        order.append(name)
+
+    for name in MAY_IMPORT:
+        visit(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["store", "report", "errors", "spec", "overrides", "config", "show", "cli", "commands"]
+)
+def test_rooms_that_never_import_torch_themselves(name: str) -> None:
+    for file in FILES:
+        if room(file) == name:
+            assert not {m.partition(".")[0] for m in imported(file)} & {"torch", "torchvision"}, file
+
+
+def test_torchvision_is_imported_in_one_file() -> None:
+    by_name = re.compile(r"import_module\(\s*[\"']torchvision")
+    found = [
+        f
+        for f in FILES
+        if any(m.partition(".")[0] == "torchvision" for m in imported(f))
+        or by_name.search(f.read_text(encoding="utf-8"))
+    ]
+    assert [room(f) for f in found] == ["data"]
+
+
+@pytest.mark.parametrize("file", [*FILES, *sorted((ROOT / "tests").rglob("*.py"))], ids=lambda f: f.name)
+def test_no_file_is_long(file: Path) -> None:
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(PACKAGE)))
+def test_docstrings(file: Path) -> None:
+    """Every module has one, and so has what it offers to others if it is longer than a glance."""
+    assert ast.get_docstring(tree(file)), file
+    for node in tree(file).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+            lines = (node.end_lineno or 0) - node.lineno + 1
+            told = {"Frozen", "Component", "DropoutSpec", "DataSpec", "TrainSpec", "ExecuteSpec"}  # tables of fields
+            told |= {"train", "sweep", "report", "list_options"}  # commands, documented in cli
+            assert lines <= 12 or node.name in told or ast.get_docstring(node), f"{file}: {node.name}"
+
+
+def tracked() -> list[Path]:
+    done = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip("not a checkout")
+    return [ROOT / name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_no_machine_paths_in_tracked_files() -> None:
+    path = re.compile(r"(?<![\w.])/(?:home|root|Users|work|mnt)/\w+")
+    for file in tracked():
+        try:
+            text = file.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+        found = path.search(text)
+        assert not found or file == Path(__file__), f"{file}: {found[0] if found else ''}"
+
+
+@pytest.mark.parametrize("file", CONF, ids=lambda f: str(f.relative_to(ROOT / "conf")))
+def test_targets_import_and_files_say_what_they_are(file: Path) -> None:
+    first = file.read_text(encoding="utf-8").partition("\n")[0]
+    assert re.match(r"# \S.{10,}", first)
+    text = file.read_text(encoding="utf-8")
+    for target in re.findall(r"^\s*_target_: (\S+)$", text, re.MULTILINE):
+        assert callable(locate(target))
+    node = OmegaConf.load(file)
+    group = file.parent.name
+    if group in ("model", "dropout", "data") and not file.stem.startswith("_"):
+        assert node["name"] == file.stem
+        assert node["_target_"].startswith(f"dropbench.{ {'model': 'models'}.get(group, group) }.")
+    if group == "metric":
+        assert list(node) == [file.stem]
+
+
+def test_list_shows_first_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = json.loads(dropbench(capsys, "list", "--json").out)
+    sections = {"variants": "dropout", "models": "model", "data": "data", "studies": "study", "metrics": "metric"}
+    assert list(shown) == list(sections)
+    for section, group in sections.items():
+        assert shown[section] == {
+            name: file.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+            for name, file in options(group).items()
+        }
+    lines = dropbench(capsys, "list").out.splitlines()
+    for section, named in shown.items():
+        assert section in lines
+        for name, line in named.items():
+            assert any(re.fullmatch(rf"{name} +{re.escape(line)}", shown_line) for shown_line in lines)
+
+
+def test_every_component_has_its_option() -> None:
+    """A file in a room of components is one that an option leads to, or a part of such, or their base."""
+    for folder, group in (("models", "model"), ("dropout", "dropout"), ("data", "data"), ("metrics", "metric")):
+        targets = {
+            t.rpartition(".")[0] for f in options(group).values() for t in re.findall(r"_target_: (\S+)", f.read_text())
+        }
+        for target in targets:
+            assert (PACKAGE / folder / f"{target.rpartition('.')[2]}.py").is_file()
