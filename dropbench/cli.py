@@ -99,6 +99,12 @@ def report(
     baseline: Annotated[
         str | None, typer.Option("--baseline", "-b", help="The arm to compare with; default: the study's, else none.")
     ] = None,
+    conf: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--conf", metavar="DIR", help="Taken as by the other commands; records hold all that a report needs."
+        ),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Compare the arms of what is stored.

@@ -37,6 +37,7 @@ class Outline:
     parameters: int
     stacked: bool
     """Whether the class carries a replica axis itself."""
+    batch_norm: bool
 
 
 class NoView(UsageError):
@@ -79,7 +80,8 @@ def outline(model: Component, table: Table) -> Outline:
         told = " ".join(str(error).split())
         raise UsageError(f"model={model.name} cannot be built with {model.options or 'no options'}: {told}") from error
     parameters = sum(p.numel() for p in one.parameters())
-    return Outline(view, shape, table.n_classes, tuple(getattr(one, "sites", ())), parameters, stacked)
+    normed = any("BatchNorm" in type(m).__name__ for m in one.modules())  # ours and torch's
+    return Outline(view, shape, table.n_classes, tuple(getattr(one, "sites", ())), parameters, stacked, normed)
 
 
 def takes(model: Any, table: Table) -> bool:
@@ -93,13 +95,19 @@ def arm_rates(dropout: DropoutSpec, sites: tuple[Site, ...]) -> dict[str, float]
 
 
 def check(spec: RunSpec, table: Table, found: Outline) -> str | None:
-    """Why this arm cannot be, or None: too few examples, a variant without a site, a pattern that fits none, no image."""
+    """Why this arm cannot be, or None.
+
+    Too few examples, too small a batch, augmentation of no image, a variant without a site, a pattern that fits none.
+    """
     try:
         _splits(spec.data, table)
         augment.check(spec.train.augment, table.name, table.axes)
         acting = arm_rates(spec.dropout, found.sites)
     except UsageError as error:
         return str(error)
+    if found.batch_norm and spec.train.batch_size < 3:
+        # Three, for the last batch of an odd number of examples is one short.
+        return f"train.batch_size={spec.train.batch_size} is too small for batch norm; it must be at least 3"
     made = variant(spec.dropout)
     if acting or not made.kinds:  # the baseline acts nowhere by intent
         return None

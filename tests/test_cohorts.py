@@ -29,7 +29,7 @@ def place(cohort: Any = "auto") -> Settings:
 
 
 def outline_of(stacked: bool = True, parameters: int = 1000) -> Outline:
-    return Outline("flat", (4,), 3, (Site("hidden.0", "activation", (8,), "F"),), parameters, stacked)
+    return Outline("flat", (4,), 3, (Site("hidden.0", "activation", (8,), "F"),), parameters, stacked, False)
 
 
 def arm(rate: float, seed: int, lr: float, variant: RunSpec, epochs: int) -> RunSpec:

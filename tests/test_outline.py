@@ -104,3 +104,14 @@ def test_data_that_is_not_here(c: Composer, tmp_path: Path) -> None:
     spec, settings = composed(c, "data=mnist", f"data.root={tmp_path}")
     with pytest.raises(UsageError, match="is not in"):
         load(spec.data, settings)
+
+
+@pytest.mark.parametrize(("size", "fits"), [(1, False), (2, False), (3, True)])
+def test_batch_norm_needs_a_batch(c: Composer, size: int, fits: bool) -> None:
+    spec, settings = composed(c, "model.batch_norm=before_activation", f"train.batch_size={size}")
+    table = load(spec.data, settings)
+    reason = check(spec, table, outline(spec.model, table))
+    assert (reason is None) is fits
+    assert fits or f"train.batch_size={size} is too small for batch norm" in str(reason)
+    plain, _ = composed(c, f"train.batch_size={size}")
+    assert check(plain, table, outline(plain.model, table)) is None
