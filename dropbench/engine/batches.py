@@ -101,10 +101,21 @@ class Batches:
             yield self._batch(views.apply(x, self._table.axes, self._view) if self._augment else x, y)
 
     def narrowed(self, replicas: Tensor) -> Batches:
-        """The batches of these replicas only, which go on where these are and take their place."""
+        """The batches of these replicas only, which go on where these are and take their place.
+
+        Seeds that no replica is left of are gathered no more.
+        """
         other = copy.copy(self)
         index = torch.arange(self._seeds) if self._index is None else self._index.cpu()
-        other._select(index[replicas.cpu()])
+        used, renumbered = index[replicas.cpu()].unique(return_inverse=True)
+        kept = used.to(self._device)
+        other._seeds = len(used)
+        other._rows = {part: rows[kept] for part, rows in self._rows.items()}
+        other._y = {part: y[kept] for part, y in self._y.items()}
+        other._scale, other._shift = self._scale[kept], self._shift[kept]
+        other._order = [self._order[i] for i in used.tolist()]
+        other._draws = [self._draws[i] for i in used.tolist()]
+        other._select(renumbered)
         return other
 
     def _batch_sizes(self) -> list[int]:

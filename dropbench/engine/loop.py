@@ -33,7 +33,7 @@ class Cohort:
     """Runs that train as one stacked model.
 
     They share everything but seed, rates, placement, learning rate and weight decay; an arm without dropout may join arms of
-    any one variant, at rate 0. A replica that stops early or diverges is taken out of the stack, and is updated no more.
+    any one variant, at rate 0. A replica that stops early or diverges is taken out of the stack, and costs nothing after.
     """
 
     def __init__(self, specs: Sequence[RunSpec], table: Table, device: torch.device) -> None:

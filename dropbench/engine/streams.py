@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -95,13 +95,7 @@ class NoiseStream:
         self._steps = max(1, min(64, _BLOCK_BYTES // (8 * self._words * sharing)))
         self._at = self._steps
         self._block = torch.empty(0)
-        if device.type != "cuda":
-            self._raw = [bit_generator(s, name) for s in unique]
-        else:
-            self._generators = [
-                torch.Generator(device).manual_seed(int(bit_generator(s, name).random_raw() >> np.uint64(1)))
-                for s in unique
-            ]
+        self._sources = [_source(s, name, device) for s in unique]
 
     def next(self) -> Tensor:
         if self._at == self._steps:
@@ -112,10 +106,18 @@ class NoiseStream:
         return step if self._index is None else step.index_select(0, self._index)
 
     def narrowed(self, replicas: Tensor) -> NoiseStream:
-        """The stream for these replicas only, which goes on where this one is and takes its place."""
+        """The stream for these replicas only, which goes on where this one is and takes its place.
+
+        Seeds that no replica is left of draw no more.
+        """
         other = copy.copy(self)
         index = torch.arange(self._seeds) if self._index is None else self._index.cpu()
-        other._select(index[replicas.cpu()])
+        used, renumbered = index[replicas.cpu()].unique(return_inverse=True)
+        other._seeds = len(used)
+        other._sources = [self._sources[i] for i in used.tolist()]
+        if self._at < self._steps:
+            other._block = self._block[:, used.to(self._block.device)]
+        other._select(renumbered)
         return other
 
     def _select(self, index: Tensor) -> None:
@@ -126,17 +128,17 @@ class NoiseStream:
     def _draw(self) -> Tensor:
         """[steps, seeds, numbers]."""
         shape = (self._steps, self._words)
-        if self._device.type != "cuda":
-            words = torch.stack(
-                [torch.from_numpy(g.random_raw(math.prod(shape)).view(np.int64)).view(shape) for g in self._raw], 1
-            )
-        else:
-            words = torch.stack(
-                [
-                    torch.empty(shape, dtype=torch.int64, device=self._device).random_(-(2**63), None, generator=g)
-                    for g in self._generators
-                ],
-                1,
-            )
+        words = torch.stack([draw(shape) for draw in self._sources], 1)
         numbers = words.view(torch.int16) if self._draws == "bits" else box_muller(words.view(torch.int32))
         return numbers.to(self._device)
+
+
+def _source(seed: int, name: str, device: torch.device) -> Callable[[tuple[int, int]], Tensor]:
+    """A function of a shape that gives the next raw 64-bit words of one stream, as int64."""
+    bits = bit_generator(seed, name)
+    if device.type != "cuda":
+        return lambda shape: torch.from_numpy(bits.random_raw(math.prod(shape)).view(np.int64)).view(shape)
+    generator = torch.Generator(device).manual_seed(int(bits.random_raw() >> np.uint64(1)))
+    return lambda shape: torch.empty(shape, dtype=torch.int64, device=device).random_(
+        -(2**63), None, generator=generator
+    )
