@@ -62,7 +62,14 @@ def test_mnist_1000_errs_as_an_ordinary_loop_does(tmp_path: Path) -> None:
             "train.epochs=3",
         ),
         ("model=rnn", "model.cell=lstm", "data=digits", "dropout=locked", "dropout.rate=0.2", "train.epochs=20"),
-        ("model=cnn", "data=cifar10", "data.n_train=10000", "train.epochs=1", "train.augment.flip=0.5"),
+        (
+            "model=cnn",
+            "data=cifar10",
+            "data.n_train=10000",
+            "train.epochs=1",
+            "dropout.rate=0.2",
+            "train.augment.flip=0.5",
+        ),
     ],
     ids=lambda words: f"{words[0]} {words[1]}",
 )
