@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from noise_kit import VARIANTS
 from torch import Tensor
 
 from dropbench.data.base import Table
@@ -25,14 +26,6 @@ _MODELS: dict[str, dict[str, Any]] = {
     "rnn": {"cell": "lstm", "hidden": 12},
 }
 _CLASSES = {"mlp": "MLP", "cnn": "CNN", "rnn": "RNN"}
-_VARIANTS = {
-    "none": "NoDropout",
-    "standard": "Standard",
-    "gaussian": "Gaussian",
-    "spatial": "Spatial",
-    "locked": "Locked",
-    "dropconnect": "DropConnect",
-}
 _TRAIN: dict[str, Any] = {
     "epochs": 2,
     "batch_size": 32,
@@ -78,7 +71,7 @@ def make_spec(
         model=Component(name=model, _target_=target, options={**_MODELS.get(model, {}), **(options or {})}),
         dropout=DropoutSpec(
             name=variant,
-            _target_=f"dropbench.dropout.{variant}.{_VARIANTS[variant]}",
+            _target_=f"{type(VARIANTS[variant]).__module__}.{type(VARIANTS[variant]).__name__}",
             rate=rate,
             rates=dict(rates or {}),
             placement=None if placement is None else tuple(placement),
