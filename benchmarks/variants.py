@@ -1,17 +1,19 @@
 """Claim: every variant drops what its rate says, has the mean and variance of its theory, and costs little beside a step.
 
-For each variant of conf/dropout, with the options that change what is drawn, and one site of each kind in each model of
-conf/model on images of 28 × 28: how much is dropped, the moments of what comes out, and what a training step costs.
+For each variant of conf/dropout, with the options that change what is drawn, at one site of each kind and layout that a
+model has: how much is dropped, the moments of what comes out, and what a training step costs.
 
     python benchmarks/variants.py [results/reference/variants.csv] [--quick]
 
-n: 16 seeds of 40 steps of 16 examples; costs are medians of 7 rounds of 10 training steps of 4 replicas in batches of 64,
-one thread, with and without the variant in turn. The file opens with the hardware and the versions it was made by.
+n: 16 seeds of 40 steps of 16 examples; costs are medians of 7 rounds of 5 training steps of 4 replicas in batches of 64,
+one thread, with and without the variant in turn. The file opens with the hardware and the versions it was made by. The data
+are random: images of 28 × 28, texts of 20 words out of 500, a running text, a graph of 300 nodes.
 
 drop_fraction is that of independent draws (elements that share a draw count once; elements that lie under one block are
-taken a block apart), its interval Wilson's of 95 %; empty where nothing becomes zero. The mean and variance are those of the
-output for normal inputs of variance 1 and mean `input_mean`, the interval Student's over seeds; empty theory where none is
-written down here. cost is the median training step over that without noise; low and high are the extreme rounds.
+taken a block apart), its interval Wilson's of 95 %; empty where nothing becomes zero, or the input decides. The mean and
+variance are those of the output for normal inputs of variance 1 and mean `input_mean`, the interval Student's over seeds;
+empty theory where none is written down here. cost is the median training step over that without noise; low and high are the
+extreme rounds.
 """
 
 from __future__ import annotations
@@ -32,13 +34,13 @@ from scipy import stats
 from torch import Tensor
 
 from dropbench.config import Composer, composer, options
-from dropbench.data.base import Table
+from dropbench.data.base import Graph, Table
 from dropbench.dropout.base import Variant
 from dropbench.engine.loop import Cohort
 from dropbench.engine.noise import StackNoise
 from dropbench.execute.record import versions
 from dropbench.outline import outline, variant
-from dropbench.sites import Site
+from dropbench.sites import Noise, Site
 from dropbench.spec import RunSpec
 
 CPU = torch.device("cpu")
@@ -46,9 +48,25 @@ RATES = (0.1, 0.5)
 SEEDS, BATCH = 16, 16
 MORE_OPTIONS: dict[str, list[dict[str, Any]]] = {
     "dropblock": [{"block_size": 2}, {"block_size": 7}, {"shared": "true"}],
-    "recurrent": [{"each_step": "true"}],
+    "dropconnect": [{"per": "example"}],
+    "recurrent": [{"each_step": "true"}, {"where": "candidate"}],
+    "embedding": [{"per": "batch"}],
+    "stochastic_depth": [{"per": "batch"}, {"per": "example"}],
+    "standout": [{"slope": 0}],
 }
-MODEL_OPTIONS = {"rnn": {"model.layers": 2}}  # a sequence between layers is a site
+MODELS: dict[str, tuple[str, dict[str, Any]]] = {
+    "mlp": ("images", {"widths": "[64,64]"}),
+    "cnn": ("images", {}),
+    "rnn": ("images", {"layers": 2}),  # a sequence between layers is a site
+    "transformer": ("texts", {}),
+    "resnet": ("images", {"depth": 8}),
+    "gcn": ("graph", {}),
+    "lm": ("running", {"hidden": 64}),
+    "autoencoder": ("images", {}),
+}
+"""The models in the order in which their sites are looked at, and the data of each."""
+BY_INPUT = {"concrete", "standout"}
+"""No element is dropped as the rate alone says: concrete's are soft, standout's depend on the input."""
 Moments = Callable[[float, float], tuple[float, float]]
 
 
@@ -64,78 +82,123 @@ def unscaled(rate: float, mean: float) -> tuple[float, float]:
 
 THEORY: Mapping[str, Moments] = {
     **dict.fromkeys(
-        ("standard", "gaussian", "spatial", "locked", "dropconnect", "dropblock", "recurrent"),
+        (
+            *("standard", "gaussian", "spatial", "locked", "dropconnect", "dropblock", "recurrent", "weight_drop"),
+            *("embedding", "stochastic_depth", "attention", "node_features"),
+        ),
         inverted,
     ),
-    **dict.fromkeys(("classic", "unscaled"), unscaled),
+    **dict.fromkeys(("classic", "unscaled", "drop_edge", "zoneout"), unscaled),
     "alpha": lambda rate, mean: (0.0, 1.0),
 }
 INPUT_MEAN = {"alpha": 0.0}
 """Where it is not 1: alpha dropout's theory is of standardised inputs."""
 
 
-def images(n: int = 400) -> Table:
-    x = torch.rand(n, 1, 28, 28, generator=torch.Generator().manual_seed(0))
-    return Table("noise", x, torch.arange(n) % 10, "CHW", 10)
+def tables() -> dict[str, Table]:
+    generator = torch.Generator().manual_seed(0)
+
+    def whole(high: int, *shape: int) -> Tensor:
+        return torch.randint(high, shape, generator=generator)
+
+    classes = torch.arange(400) % 10
+    pairs = whole(300, 2, 900)
+    low, high = pairs.min(0).values, pairs.max(0).values
+    edges = torch.stack([low, high])[:, low != high].unique(dim=1)
+    graph = Graph(torch.rand(300, 50, generator=generator), edges)
+    words = whole(500, 20_001)
+    rows = torch.arange(20_000)
+    return {
+        "images": Table("images", torch.rand(400, 1, 28, 28, generator=generator), classes, "CHW", 10),
+        "texts": Table("texts", whole(499, 400, 20) + 1, classes, "T", 10, vocabulary=500),
+        "graph": Table("graph", torch.arange(300)[:, None], classes[:300], "N", 10, graph=graph),
+        "running": Table(
+            *("running", words[:-1, None], words[1:], "W", 500),
+            test=rows[15_000:],
+            val=rows[10_000:15_000],
+            vocabulary=500,
+            window=20,
+        ),
+    }
 
 
 def compose(c: Composer, model: str, name: str, given: Mapping[str, Any], **rest: object) -> RunSpec:
     told = {
         "model": model,
         "dropout": name,
-        **MODEL_OPTIONS.get(model, {}),
+        **{f"model.{k}": v for k, v in MODELS[model][1].items()},
         **{f"dropout.{k}": v for k, v in {**given, **rest}.items()},
     }
     return c.compose({key: f"{key}={value}" for key, value in told.items()}).spec
 
 
-def through(noise: StackNoise, site: Site, x: Tensor) -> Tensor | None:
-    """What comes out of a site for x, or None for a kind that is not measured here. At a weight, x is weight over bias."""
-    if site.kind == "activation":
-        return noise(site.name, x)
-    if site.kind == "recurrent":
+class Same(torch.nn.Module):
+    """A branch that does nothing."""
+
+    def forward(self, x: Tensor, noise: Noise) -> Tensor:
+        return x
+
+
+def through(noise: StackNoise, site: Site, x: Tensor) -> Tensor:
+    """What comes out of a site for x. At a weight, x is the weight; at a transition, the new state after 0."""
+    if site.kind in ("recurrent", "candidate"):
         act = noise.steps(site.name)
         assert act is not None
         return torch.stack([act(state, t) for t, state in enumerate(x.unbind(2))], 2)
+    if site.kind == "transition":
+        mix = noise.transition(site.name)
+        assert mix is not None
+        return torch.stack([mix(torch.zeros_like(new), new, t) for t, new in enumerate(x.unbind(2))], 2)
     if site.kind == "weight":
-        rows = torch.eye(site.shape[0] + 1, site.shape[0]).expand(
-            len(x), -1, -1
-        )  # the last one is zero: the bias alone
-        out = noise.affine(site.name, rows, x[:, :-1], x[:, -1:], lambda z: z)
-        return torch.cat([out[:, :-1] - out[:, -1:], out[:, -1:]], 1)
-    return None
+        rows = torch.eye(site.shape[0]).expand(len(x), -1, -1)
+        return noise.affine(site.name, rows, x, torch.zeros(len(x), 1, site.shape[1]), lambda z: z)
+    if site.kind == "branch":
+        return noise.branch(site.name, Same(), x)
+    if site.kind == "token":
+        return noise.embed(site.name, torch.arange(site.shape[0]).expand(len(x), BATCH, -1), x)
+    return noise(site.name, x)
+
+
+def shape_of(site: Site) -> tuple[int, ...]:
+    """The shape of one replica's x of `through`."""
+    if site.kind in ("weight", "token", "recurrent_weight"):
+        return site.shape
+    return (1 if site.axes in ("NF", "E") else BATCH), *site.shape  # a graph is one example
 
 
 def independent(made: Variant, site: Site, values: Tensor) -> Tensor:
-    for axis, n in enumerate(made.noise_shape(site, BATCH), 1):
+    """`values` with those that share a draw taken once."""
+    shape = made.noise_shape(site, values.shape[1])
+    for axis, n in enumerate(shape, 1) if site.kind != "weight" else ():
         values = values.narrow(axis, 0, 1) if n == 1 else values
     block = getattr(made, "block_size", 1)
     return values if block == 1 else values[..., ::block, ::block]
 
 
-def measured(made: Variant, name: str, site: Site, rate: float, steps: int) -> dict[str, Any] | None:
-    noise = StackNoise(made, [site], [{site.name: rate}] * SEEDS, range(SEEDS), BATCH, CPU)
-    shape = (site.shape[0] + 1, site.shape[1]) if site.kind == "weight" else (BATCH, *site.shape)
+def measured(made: Variant, name: str, site: Site, rate: float, steps: int) -> dict[str, Any]:
+    batch = site.shape[0] if site.kind == "weight" else BATCH
+    noise = StackNoise(made, [site], [{site.name: rate}] * SEEDS, range(SEEDS), batch, CPU)
     mean = INPUT_MEAN.get(name, 1.0)
     generator = torch.Generator().manual_seed(0)
     dropped = n = 0
     sums = torch.zeros(2, SEEDS, dtype=torch.float64)
     for _ in range(steps):
-        x = torch.randn(SEEDS, *shape, generator=generator).add_(mean).requires_grad_()
+        x = torch.randn(SEEDS, *shape_of(site), generator=generator).add_(mean).requires_grad_()
         out = through(noise, site, x)
-        if out is None:
-            return None
-        (slope,) = torch.autograd.grad(out.sum(), x)
-        # What is dropped is what x has no influence on: alpha dropout puts a constant there. The sum of `through` over a
-        # weight's rows takes the bias away again, and its slope with it; a dropped weight is a zero.
-        drawn = independent(made, site, out.detach() if site.kind == "weight" else slope)
+        if site.kind in ("weight", "token"):
+            # The slope of a word or weight is a sum over examples.
+            drawn = independent(made, site, out.detach())
+        else:
+            # What is dropped is what x has no influence on: alpha dropout puts a constant there.
+            (slope,) = torch.autograd.grad(out.sum(), x)
+            drawn = independent(made, site, slope)
         dropped += int((drawn == 0).sum())
         n += drawn.numel()
         flat = out.detach().flatten(1).double()
         sums += torch.stack([flat.mean(1), flat.square().mean(1)])
     means, squares = sums / steps
     found: dict[str, Any] = {"n": n}
-    if made.draws == "bits":
+    if made.draws == "bits" and name not in BY_INPUT:
         low, high = stats.binomtest(dropped, n).proportion_ci(method="wilson")
         found |= {"drop_fraction": dropped / n, "drop_low": low, "drop_high": high}
     theory = THEORY[name](rate, mean) if name in THEORY else (None, None)
@@ -171,35 +234,30 @@ def cost(noisy: RunSpec, plain: RunSpec, table: Table, rounds: int, steps: int) 
 
 
 def rows(c: Composer, quick: bool) -> Iterable[dict[str, Any]]:
-    table = images()
-    for model in options("model"):
+    data = tables()
+    missing = set(options("model")) - set(MODELS)
+    assert not missing, f"give {missing} a place in MODELS"
+    seen: set[tuple[str, str, str, str]] = set()
+    for model, (of, _) in MODELS.items():
         plain = compose(c, model, "none", {})
-        seen = outline(plain.model, table).sites
+        sites = outline(plain.model, data[of]).sites
         for name in options("dropout"):
             for given in ({}, *MORE_OPTIONS.get(name, [])):
                 made = variant(compose(c, model, name, given).dropout)
-                # One site of each kind; the first that is not the input, which is noisy only where it is asked for.
-                kinds = {(s.kind, s.axes): s for s in reversed(seen) if made.supports(s) is None and s.name != "input"}
-                for site in reversed(kinds.values()):
-                    timing: dict[str, Any] | None = None
+                label = " ".join(f"{k}={v}" for k, v in given.items())
+                for site in sorted(sites, key=lambda s: math.prod(s.shape)):
+                    case = (name, label, site.kind, site.axes)
+                    # The smallest of each kind and layout, but not the input, which is noisy only where that is asked for.
+                    if case in seen or made.supports(site) is not None or site.name == "input":
+                        continue
+                    seen.add(case)
+                    noisy = compose(c, model, name, given, rate=RATES[0], placement=f"[{site.name}]")
+                    timing = cost(noisy, plain, data[of], *((2, 2) if quick else (7, 5)))
+                    where = {"model": model, "site": site.name, "kind": site.kind, "axes": site.axes}
+                    where["shape"] = "x".join(map(str, site.shape))
                     for rate in RATES:
                         found = measured(made, name, site, rate, 2 if quick else 40)
-                        if found is None:
-                            print(f"{name} at {site.name}: a site of kind {site.kind} is not measured here")
-                            continue
-                        if timing is None:
-                            noisy = compose(c, model, name, given, rate=rate, placement=f"[{site.name}]")
-                            timing = cost(noisy, plain, table, 2 if quick else 7, 2 if quick else 10)
-                        label = " ".join(f"{k}={v}" for k, v in given.items())
-                        where = {"model": model, "site": site.name, "kind": site.kind, "axes": site.axes}
-                        shape = "x".join(map(str, site.shape))
-                        yield (
-                            {"variant": name, "options": label}
-                            | where
-                            | {"shape": shape, "rate": rate}
-                            | found
-                            | timing
-                        )
+                        yield {"variant": name, "options": label} | where | {"rate": rate} | found | timing
 
 
 COLUMNS = (

@@ -94,11 +94,38 @@ def report(
             show_default=False,
         ),
     ] = None,
-    format_: Annotated[str, typer.Option("--format", "-f", help="rich, csv, markdown or json.")] = "rich",
+    format_: Annotated[
+        str, typer.Option("--format", "-f", help="rich, csv, markdown, latex, json or parquet.")
+    ] = "rich",
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write to FILE.")] = None,
     baseline: Annotated[
         str | None, typer.Option("--baseline", "-b", help="The arm to compare with; default: the study's, else none.")
     ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            "--metric", "-m", help="What verdicts are about: `loss`, `val_loss`, ...; default: test accuracy."
+        ),
+    ] = None,
+    rope: Annotated[
+        str | None,
+        typer.Option(
+            "--rope", help="No difference that matters: `0.2pp` of accuracy, `0.01` of a loss, or `1%` of one."
+        ),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", "-w", help="A condition, such as `data.n_train<=1000 and model!=cnn`."),
+    ] = None,
+    rows: Annotated[
+        str | None, typer.Option("--rows", metavar="KEY", help="Instead: the metric by the values of this key.")
+    ] = None,
+    cols: Annotated[str | None, typer.Option("--cols", metavar="KEY", help="With --rows: and of this one.")] = None,
+    confirm: Annotated[
+        bool,
+        typer.Option("--confirm", help="Train each chosen rate and its baseline under fresh seeds and compare those."),
+    ] = False,
+    wide: Annotated[bool, typer.Option("--wide", help="All columns, however wide the terminal.")] = False,
     conf: Annotated[
         list[Path] | None,
         typer.Option(
@@ -114,10 +141,13 @@ def report(
     - `dropbench report`
     - `dropbench report study=three_arm model=cnn`
     - `dropbench report results data.n_train=1000 --baseline 'standard 0.5' --format markdown --out table.md`
+    - `dropbench report --metric loss --rope 0.01 --where 'data.n_train<=1000'`
+    - `dropbench report --rows dropout.rate --cols model`
     """
-    from dropbench.commands import report
+    from dropbench.commands import Asked, report
 
-    raise typer.Exit(report(what or [], format_, out, baseline, quiet=quiet))
+    asked = Asked(what or [], baseline, where or [], metric, rope, rows, cols, confirm)
+    raise typer.Exit(report(asked, conf or [], format_, out, wide=wide, quiet=quiet))
 
 
 @app.command("list")
@@ -125,7 +155,7 @@ def list_(
     what: Annotated[
         str | None,
         typer.Argument(
-            metavar="variants|models|data|studies|metrics", help="Default: all of them.", show_default=False
+            metavar="variants|schedules|models|data|studies|metrics", help="Default: all of them.", show_default=False
         ),
     ] = None,
     conf: Conf = None,

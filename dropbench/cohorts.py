@@ -47,7 +47,7 @@ def _group(spec: RunSpec, groups: Mapping[str, list[RunSpec]]) -> str:
         for key in groups:
             if key.startswith(rest):
                 return key
-    kind = {k: v for k, v in dropout.items() if k not in ("rate", "rates", "placement")}
+    kind = {k: v for k, v in dropout.items() if k not in ("rate", "rates", "placement", "schedule")}
     return rest + json.dumps(kind, sort_keys=True)
 
 
@@ -57,7 +57,10 @@ def _most(spec: RunSpec, plan: Outline, settings: Settings, device: str) -> int:
     if settings.execute.cohort != "auto":
         return settings.execute.cohort
     budget, most = (_CPU_BYTES, _CPU_MOST) if device == "cpu" else (_GPU_BYTES, _GPU_MOST)
-    activations = sum(math.prod(s.shape) for s in plan.sites if s.kind != "weight")
+    # Weights and the words of a table are among the parameters. A language model's logits are larger than all else.
+    among = ("weight", "recurrent_weight", "token")
+    logits = plan.n_classes * (plan.shape[0] if plan.task == "predict_next" else 1)
+    activations = logits + sum(math.prod(s.shape) for s in plan.sites if s.kind not in among)
     # Weights, gradients and two moments of the optimizer; activations and their gradients; 4 bytes each.
-    replica = 16 * plan.parameters + 8 * spec.train.batch_size * activations
+    replica = 16 * plan.parameters + 8 * plan.noise_batch(spec.train.batch_size) * activations
     return max(1, min(most, budget // replica))

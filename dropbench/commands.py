@@ -16,10 +16,18 @@ if TYPE_CHECKING:
     from dropbench.config import Composed
     from dropbench.execute.local import Stored
     from dropbench.plan import Plan
+    from dropbench.report.assemble import Report
     from dropbench.spec import RunSpec
     from dropbench.store import Store
 
-_SECTIONS = {"variants": "dropout", "models": "model", "data": "data", "studies": "study", "metrics": "metric"}
+_SECTIONS = {
+    "variants": "dropout",
+    "schedules": "dropout/schedule",
+    "models": "model",
+    "data": "data",
+    "studies": "study",
+    "metrics": "metric",
+}
 
 
 def train(words: Sequence[str], conf: Sequence[Path], *, cfg: bool, as_json: bool, quiet: bool) -> int:
@@ -38,6 +46,7 @@ def train(words: Sequence[str], conf: Sequence[Path], *, cfg: bool, as_json: boo
         shown.note(f"run {spec.run_id} is finished already; its record is shown again")
         record, folder = store.find(spec.run_id), store.root / "runs" / spec.run_id
     else:
+        shown.warnings(plan)
         # There is no other run to protect from this one: no process for it.
         (stored,) = _execute(plan, replace(_work([spec], plan), workers=1), store, shown)
         record, folder = stored.record, stored.folder
@@ -47,16 +56,21 @@ def train(words: Sequence[str], conf: Sequence[Path], *, cfg: bool, as_json: boo
 
 def sweep(words: Sequence[str], conf: Sequence[Path], *, dry_run: bool, as_json: bool, quiet: bool) -> int:
     from dropbench.config import composer
-    from dropbench.execute.local import unfinished
     from dropbench.plan import make
 
-    shown = Shown(quiet, as_json)
     with composer(conf) as c:
         plan = make(words, c)
+    return _swept(plan, Shown(quiet, as_json), dry_run=dry_run)
+
+
+def _swept(plan: Plan, shown: Shown, *, dry_run: bool = False) -> int:
+    from dropbench.execute.local import unfinished
+
     store = _store(plan)
     todo = unfinished(plan.specs, store)
     work = _work(todo, plan)
     shown.plan(plan, len(todo))
+    shown.warnings(plan)
     if dry_run:
         from dropbench.execute.estimate import estimate
 
@@ -68,36 +82,91 @@ def sweep(words: Sequence[str], conf: Sequence[Path], *, dry_run: bool, as_json:
     failed = [s for s in stored if s.record.status == "failed"]
     for one in failed:
         shown.error(f"run {one.record.run_id} failed: {one.record.reason}; see {one.folder / 'traceback.txt'}")
-    if as_json:
+    if shown.as_json:
         shown.json({"plan_id": plan.plan_id, "runs": [s.run_id for s in plan.specs], **_counts(plan, store)})
-    elif not quiet:
+    elif not shown.quiet:
         from dropbench.report import for_runs, show
 
         show(for_runs(store, [s.run_id for s in plan.specs], plan.arms, plan.baseline), shown.console)
     return 1 if failed else 0
 
 
-def report(what: Sequence[str], fmt: str, out: Path | None, baseline: str | None, *, quiet: bool) -> int:
-    from dropbench.report import FORMATS, build, render, show
+@dataclass(frozen=True)
+class Asked:
+    """What `report` is asked, as typed."""
+
+    what: Sequence[str]
+    baseline: str | None
+    where: Sequence[str]
+    metric: str | None
+    rope: str | None
+    rows: str | None
+    cols: str | None
+    confirm: bool
+
+    def words(self) -> tuple[list[Path], list[str]]:
+        """Paths and filters: a word with `=` that is no file is a filter; `a=b/` may be a folder."""
+        paths = [Path(w) for w in self.what if "=" not in w or Path(w).exists()]
+        return paths, [w for w in self.what if "=" in w and not Path(w).exists()]
+
+
+def report(asked: Asked, conf: Sequence[Path], fmt: str, out: Path | None, *, wide: bool, quiet: bool) -> int:
+    from dropbench.report import FORMATS, build, pivot, render, show, write
 
     shown = Shown(quiet, as_json=False)
     if fmt not in FORMATS:
         raise UsageError(f"--format {fmt}: there is no such format; {nearest(fmt, FORMATS)}")
-    # A word with `=` that is no file is a filter; `a=b/` may be a folder.
-    paths = [Path(w) for w in what if "=" not in w or Path(w).exists()]
-    made = build(paths, [w for w in what if "=" in w and not Path(w).exists()], baseline)
+    if fmt == "parquet" and out is None:
+        raise UsageError("--format parquet is no text: name a file to write it to, as in --out report.parquet")
+    paths, filters = asked.words()
+    if asked.rows is not None:
+        if asked.baseline or asked.rope or asked.confirm:
+            raise UsageError("--rows shows a metric and compares nothing: leave out --baseline, --rope and --confirm")
+        made = pivot(paths, filters, rows=asked.rows, cols=asked.cols, where=asked.where, metric=asked.metric)
+    elif asked.cols is not None:
+        raise UsageError(f"--cols {asked.cols} needs --rows, as in --rows dropout.rate --cols {asked.cols}")
+    else:
+        made = build(paths, filters, asked.baseline, where=asked.where, metric=asked.metric, rope=asked.rope)
+    if asked.confirm:
+        return _confirm(made, paths or [Path("results")], conf, shown)
     if out is not None:
-        text = render(made, fmt)
         try:
-            out.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
+            write(made, fmt, out, wide=wide)
         except OSError as error:
             raise UsageError(f"--out {out}: {error.strerror}; choose a file in a folder that can be written") from error
         shown.note(f"written to {out}")
-    elif fmt != "rich":
-        shown.out(render(made, fmt))
+    elif fmt != "rich" or (wide and not quiet):
+        shown.out(render(made, fmt, wide=wide))
     elif not quiet:
         show(made, shown.console)
     return 0
+
+
+def _confirm(made: Report, paths: Sequence[Path], conf: Sequence[Path], shown: Shown) -> int:
+    """Trains, for each comparison with a chosen rate, that one and the baseline under fresh seeds."""
+    from dropbench import confirm
+    from dropbench.config import composer
+    from dropbench.overrides import quoted
+    from dropbench.store import RUNS
+
+    chosen = [c for c in made.comparisons if c.choices and c.baseline is not None]
+    if not chosen:
+        raise UsageError("--confirm: no rate was chosen, which takes several rates of a variant beside a baseline")
+    if len(paths) > 1 or not (paths[0] / RUNS).is_dir():
+        raise UsageError(
+            "--confirm adds runs to one results folder: name that one, as in dropbench report results --confirm"
+        )
+    code = 0
+    with composer(conf) as c:
+        for comparison in chosen:
+            labels = dict.fromkeys([comparison.baseline, *(choice.chosen for choice in comparison.choices)])
+            arms = {str(label): made.configs[comparison.run_of(str(label))] for label in labels}
+            seeds = confirm.fresh([s for choice in comparison.choices for s in choice.seeds])
+            plan, commands = confirm.plan(str(comparison.baseline), arms, seeds, str(paths[0]), c)
+            for words in commands:
+                shown.note(f"dropbench sweep {' '.join(map(quoted, words))}")
+            code = max(code, _swept(plan, shown))
+    return code
 
 
 def list_options(what: str | None, conf: Sequence[Path], *, as_json: bool, quiet: bool) -> int:

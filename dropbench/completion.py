@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from textwrap import dedent
 
 import typer
 
@@ -24,17 +25,21 @@ def complete_override(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def completions(word: str, conf: list[Path]) -> list[str]:
     """The overrides that begin like `word`."""
-    from dropbench.config import GROUPS, KEYS, options
+    from dropbench.config import GROUPS, KEYS, conf_dir, options
 
     key, equals, value = word.partition("=")
     if equals:
         *before, last = value.split(",")  # a sweep: complete its last value
         names = options(key, conf) if key in GROUPS else {}
         return [f"{key}={','.join([*before, name])}" for name in names if name.startswith(last)]
-    group, dot, _ = key.partition(".")
-    if not dot:
-        return [f"{name}=" for name in KEYS if name.startswith(key)]
-    folders = {file.parent for file in options(group, conf).values()}
+    if "." not in key:
+        first = [name for name in dict.fromkeys((*GROUPS, *KEYS)) if name.startswith(key)]
+        return [f"{name}." if name == "eval" else f"{name}=" for name in first]
+    group = key.rpartition(".")[0]
+    folders = {file.parent for file in options(group.replace(".", "/"), conf).values()}
     texts = [file.read_text(encoding="utf-8") for folder in folders for file in folder.glob("*.yaml")]
+    if group == "eval":  # a node of config.yaml, at its end
+        node = (conf_dir() / "config.yaml").read_text(encoding="utf-8").partition("\neval:")[2]
+        texts = [dedent(node.partition("\n")[2])]
     keys = {k for text in texts for k in _KEY.findall(text) if k not in ("name", "version", "defaults", "_target_")}
     return sorted(f"{group}.{k}=" for k in keys if f"{group}.{k}".startswith(key))

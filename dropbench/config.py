@@ -11,14 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from dropbench.complaints import invalid
 from dropbench.errors import UsageError, nearest
 from dropbench.overrides import written
-from dropbench.spec import Augment, DataSpec, DropoutSpec, ExecuteSpec, Frozen, RunSpec, Settings, StudySpec, TrainSpec
+from dropbench.spec import CONSTANT, Component, DataSpec, DropoutSpec, RunSpec, Settings, StudySpec, Task
 
-GROUPS = ("model", "dropout", "data", "train", "metric", "study", "execute")
-KEYS = (*GROUPS, "seed", "device", "results")
+GROUPS = ("model", "dropout", "dropout/schedule", "data", "train", "metric", "study", "execute")
+KEYS = (*(g for g in GROUPS if "/" not in g), "eval", "seed", "device", "results")
 _PACKAGE = Path(__file__).parent
 
 
@@ -35,6 +36,21 @@ def options(group: str, extra: Sequence[Path] = ()) -> dict[str, Path]:
             if not file.stem.startswith("_"):
                 found.setdefault(file.stem, file)
     return dict(sorted(found.items()))
+
+
+def called(group: str, name: str, extra: Sequence[Path] = ()) -> list[str]:
+    """The options that others call `name`: those whose file says so in a line `# also called: drop_path, layerdrop`."""
+    found = []
+    for option, file in options(group, extra).items():
+        line = next((t for t in file.read_text(encoding="utf-8").splitlines() if t.startswith("# also called: ")), "")
+        if _bare(name) in (_bare(word) for word in line.partition(": ")[2].split(",")):
+            found.append(option)
+    return found
+
+
+def _bare(name: str) -> str:
+    """DropPath, drop_path and drop-path are one name."""
+    return re.sub("[^a-z0-9]", "", name.lower())
 
 
 @dataclass(frozen=True)
@@ -95,6 +111,7 @@ class Composer:
 
     def _explained(self, overrides: tuple[str, ...], error: Exception) -> UsageError:
         """Which of the overrides is at fault, and what it might have meant."""
+        from hydra.errors import HydraException
         from omegaconf import OmegaConf
 
         given = {text.partition("=")[0].lstrip("+"): text.partition("=")[2] for text in overrides}
@@ -103,8 +120,14 @@ class Composer:
             known = self.options(group)
             for name in (n.strip("'\" ") for n in value.strip("[]").split(",")):
                 if name not in known:
-                    return UsageError(f"{group}={name}: there is no such {group}; {nearest(name, known)}")
-        tree: Any = OmegaConf.to_container(self._hydra([f"{group}={value}" for group, value in chosen.items()]))
+                    kind = group.rpartition("/")[2]
+                    meant = " or ".join(f"{group}={option}" for option in called(group, name, self.extra))
+                    near = f"what goes by that name is here {meant}" if meant else nearest(name, known)
+                    return UsageError(f"{group}={name}: there is no such {kind}; {near}")
+        try:
+            tree: Any = OmegaConf.to_container(self._hydra([f"{group}={value}" for group, value in chosen.items()]))
+        except HydraException:  # not the overrides: an option's own file
+            return UsageError(" ".join(str(error).split()))
         leaves = flat(tree)
         inner = {key.rsplit(".", n)[0] for key in leaves for n in range(1, key.count(".") + 1)}
         for key, value in given.items():
@@ -115,6 +138,14 @@ class Composer:
             parent, _, last = key.rpartition(".")
             if parent in leaves and leaves[parent] is None:
                 return UsageError(f"'{key}' is not a key here; write '{parent}={{{last}: {value}}}'")
+            group = parent.replace(".", "/")
+            if group in GROUPS and (owners := _having(last, options(group, self.extra))):
+                chosen_here = leaves.get(f"{parent}.name")
+                return UsageError(
+                    f"'{key}' is no key of {group}={chosen_here}; it is one of {group}={' or '.join(owners)}"
+                )
+            if not parent and (whole := [k for k in (*GROUPS, *leaves) if k.endswith((f"/{key}", f".{key}"))]):
+                return UsageError(f"'{key}' is not a key here; write {' or '.join(f'{k}={value}' for k in whole)}")
             return UsageError(f"'{key}' is not a key here; {_near_key(key, leaves)}")
         return UsageError(" ".join(str(error).split()))
 
@@ -157,6 +188,12 @@ def _half(value: Any) -> Any:
 def _spec(tree: Mapping[str, Any]) -> RunSpec:
     from pydantic import ValidationError
 
+    # What reads like the choice of an option is an override of the node to Hydra.
+    if not isinstance(tree["eval"], Mapping):
+        raise UsageError(f"eval={written(tree['eval'])}: write eval.mode={written(tree['eval'])}")
+    if not isinstance(schedule := tree["dropout"].get("schedule", {}), Mapping):
+        raise UsageError(f"dropout.schedule={written(schedule)}: write dropout/schedule={written(schedule)}")
+    metrics, tasks = _metrics(tree["metric"])
     try:
         spec = RunSpec.model_validate(
             {
@@ -164,14 +201,24 @@ def _spec(tree: Mapping[str, Any]) -> RunSpec:
                 "dropout": _component(tree["dropout"], tuple(DropoutSpec.model_fields)),
                 "data": _component(tree["data"], (*DataSpec.model_fields, "root", "download")),
                 "train": tree["train"],
-                "metric": {name: _component(m, ()) for name, m in tree["metric"].items()},
+                "eval": tree["eval"],
+                "metric": metrics,
                 "seed": tree["seed"],
             }
         )
     except ValidationError as error:
-        raise _invalid("", error) from error
-    if spec.train.monitor.removeprefix("val_") not in spec.metric:
+        raise invalid("", error) from error
+    monitored = spec.train.monitor.removeprefix("val_")
+    if monitored not in spec.metric:
         raise UsageError(f"train.monitor={spec.train.monitor} is not measured; add it: metric=[loss,accuracy]")
+    task = getattr(locate(spec.model.target), "task", "classify")
+    fitting = {name: m for name, m in spec.metric.items() if not tasks[name] or task in tasks[name]}
+    if monitored not in fitting:
+        others = " or ".join(f"train.monitor=val_{n}" for n in fitting) or "a metric that fits it"
+        raise UsageError(
+            f"train.monitor={spec.train.monitor}: {monitored} is no metric for model={spec.model.name}, whose task is "
+            f"{task}; choose {others}"
+        )
     update: dict[str, Any] = {
         "model": spec.model.model_copy(
             update={"options": checked_options("model", spec.model.target, spec.model.options)}
@@ -180,24 +227,58 @@ def _spec(tree: Mapping[str, Any]) -> RunSpec:
         "dropout": _canonical(spec.dropout),
         "metric": {
             name: m.model_copy(update={"options": checked_options(f"metric.{name}", m.target, m.options)})
-            for name, m in spec.metric.items()
+            for name, m in fitting.items()
         },
     }
     return spec.model_copy(update=update)
 
 
 def _canonical(dropout: DropoutSpec) -> DropoutSpec:
-    """The same arm always reads the same: a variant that acts nowhere has no rates, whatever a grid gave it."""
+    """The same arm always reads the same: a variant that acts nowhere has no rates, whatever a grid gave it.
+
+    Nor has a rate of 0 a schedule.
+    """
     update: dict[str, Any] = {"options": checked_options("dropout", dropout.target, dropout.options)}
-    if not locate(dropout.target).kinds:
+    schedule = dropout.schedule.model_copy(update={"options": _schedule_options(dropout.schedule)})
+    silent = not locate(dropout.target).kinds
+    if silent:
         update |= {"rate": 0.0, "rates": {}, "placement": None}
-    return dropout.model_copy(update=update)
+    if silent or not any((dropout.rate, *dropout.rates.values())):
+        schedule = CONSTANT
+    return dropout.model_copy(update=update | {"schedule": schedule})
+
+
+def _schedule_options(schedule: Component) -> dict[str, Any]:
+    """Checked, and the schedule with them at a few points: options that do not go together show when it is called."""
+    checked = checked_options("dropout.schedule", schedule.target, schedule.options)
+    for point in (0.0, 0.25, 0.5, 0.75, 1.0):
+        try:
+            factor = round(float(locate(schedule.target)(point, **checked)), 9)
+        except (TypeError, ValueError, ArithmeticError) as error:
+            raise UsageError(f"dropout/schedule={schedule.name} fails at progress {point:g}: {error}") from error
+        if not 0 <= factor <= 1:  # nor is NaN
+            raise UsageError(
+                f"dropout/schedule={schedule.name} gives {factor:g} at progress {point:g}; it must give 0 to 1"
+            )
+    return checked
+
+
+def _metrics(nodes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """The metrics' components, and the tasks that each is for: none named means all."""
+    known = get_args(Task)
+    tasks = {name: list(node.get("tasks") or ()) for name, node in nodes.items()}
+    for name, found in tasks.items():
+        if unknown := [task for task in found if task not in known]:
+            raise UsageError(f"metric.{name}.tasks: there is no task '{unknown[0]}'; {nearest(unknown[0], known)}")
+    return {n: _component({k: v for k, v in m.items() if k != "tasks"}, ()) for n, m in nodes.items()}, tasks
 
 
 def _component(node: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
     """A group's node with what is not a field of every component gathered under `options`."""
     fixed = {"name", "_target_", "version", *fields} - {"options", "target"}
     known = {k: v for k, v in node.items() if k in fixed and k not in ("root", "download")}
+    if "schedule" in known:
+        known["schedule"] = _component(known["schedule"], ())
     return known | {"options": {k: v for k, v in node.items() if k not in fixed}}
 
 
@@ -209,7 +290,7 @@ def _study(node: Mapping[str, Any] | None) -> StudySpec | None:
     try:
         study = StudySpec.model_validate(node)
     except ValidationError as error:
-        raise _invalid("study", error) from error
+        raise invalid("study", error) from error
     if study.baseline not in study.arms:
         raise UsageError(
             f"study.baseline={study.baseline}: no arm is called that; {nearest(study.baseline, study.arms)}"
@@ -227,7 +308,7 @@ def _settings(tree: Mapping[str, Any]) -> Settings:
             | {f"data.{key}": data[key] for key in ("root", "download") if key in data}
         )
     except ValidationError as error:
-        raise _invalid("", error) from error
+        raise invalid("", error) from error
 
 
 @cache
@@ -268,68 +349,7 @@ def checked_options(group: str, target: str, given: Mapping[str, Any]) -> dict[s
     try:
         return dict(_options_model(target).model_validate(dict(given)).model_dump(mode="json"))
     except ValidationError as error:
-        raise _invalid(group, error, list(_options_model(target).model_fields)) from error
-
-
-_COMPLAINTS = {
-    "int_parsing": "a whole number",
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_parsing": "a number",
-    "float_type": "a number",
-    "bool_parsing": "true or false",
-    "bool_type": "true or false",
-    "string_type": "a word",
-    "path_type": "a folder",
-    "list_type": "a list, such as [a,b]",
-    "tuple_type": "a list, such as [a,b]",
-    "dict_type": "a dict, such as {{a: 1}}",
-    "literal_error": "{expected}",
-    "greater_than": "above {gt}",
-    "greater_than_equal": "at least {ge}",
-    "less_than": "below {lt}",
-    "less_than_equal": "at most {le}",
-    "too_short": "at least {min_length} long",
-}
-"""What a value must be, by pydantic's name for what it is not."""
-
-
-def _invalid(group: str, error: Any, fields: list[str] | None = None) -> UsageError:
-    """The first of pydantic's complaints as a sentence."""
-    first = error.errors()[0]
-    key = _key(group, first["loc"])
-    if first["type"] == "extra_forbidden":
-        owners: dict[str, type[Frozen]] = {
-            "dropout": DropoutSpec,
-            "data": DataSpec,
-            "train": TrainSpec,
-            "train.augment": Augment,
-            "execute": ExecuteSpec,
-        }
-        parent = key.rpartition(".")[0]
-        owner = owners.get(parent)
-        own = set(owner.model_fields) - {"name", "target", "version", "options"} if owner else set()
-        return UsageError(
-            f"'{key}' is not a key here; {nearest(key, [f'{parent}.{k}' for k in (*own, *(fields or ()))])}"
-        )
-    if first["type"] == "missing":
-        return UsageError(f"{key} has no value; give it one: {key}=...")
-    # A union complains once for each of its branches.
-    same = [e for e in error.errors() if _key(group, e["loc"]) == key]
-    needs = [_COMPLAINTS[e["type"]].format(**_round(e.get("ctx", {}))) for e in same if e["type"] in _COMPLAINTS]
-    return UsageError(f"{key}={written(first['input'])}: it must be {' or '.join(needs) or first['msg']}")
-
-
-def _round(context: Mapping[str, Any]) -> dict[str, Any]:
-    """1.0 as 1."""
-    return {k: int(v) if isinstance(v, float) and v == int(v) else v for k, v in context.items()}
-
-
-def _key(group: str, location: Sequence[Any]) -> str:
-    """The configuration's name of a place in a spec."""
-    # Beside keys, a location names the branch of a union that was tried, such as `constrained-int`.
-    parts = [str(p) for p in location if re.fullmatch(r"[\w.*]+", str(p)) and p != "options"]
-    return ".".join([group, *parts] if group else parts)
+        raise invalid(group, error, list(_options_model(target).model_fields)) from error
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -343,10 +363,17 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
+def _having(key: str, files: Mapping[str, Path]) -> list[str]:
+    """The options whose file sets that key."""
+    return [
+        n for n, f in files.items() if re.search(rf"^{re.escape(key)}:", f.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+
+
 def _near_key(key: str, keys: Iterable[str]) -> str:
     """Near keys of the same group if it is one, else of all: a whole list would be a wall."""
     group, last = key.partition(".")[0], key.rpartition(".")[2]
     visible = [k for k in keys if not k.endswith(("_target_", ".name", ".version"))]
-    beside = [k for k in visible if k.startswith(f"{group}.")] or KEYS
+    beside = [k for k in visible if k.startswith(f"{group}.")] or [*KEYS, *GROUPS]
     near = nearest(key, [*beside, *(k for k in visible if "." in key and k.rpartition(".")[2] == last)])
     return near if len(near) < 400 else f"{near.rpartition('valid: ')[0]}`dropbench train --cfg` shows every key"

@@ -14,8 +14,9 @@ import numpy as np
 from hydra.utils import get_object
 from numpy.typing import NDArray
 
-from dropbench.data import augment, views
+from dropbench.data import augment, text, views
 from dropbench.data.split import split
+from dropbench.data.views import Shape
 from dropbench.errors import UsageError
 from dropbench.overrides import written
 from dropbench.sites import Site, site_rates
@@ -31,13 +32,19 @@ class Outline:
     """A model on a data set: how it sees an example, where noise may act, and its parameters, of one replica."""
 
     view: str
-    shape: tuple[int, ...]
+    shape: Shape
     n_classes: int
     sites: tuple[Site, ...]
     parameters: int
     stacked: bool
     """Whether the class carries a replica axis itself."""
     batch_norm: bool
+    task: str = "classify"
+    """What is learnt: "classify" (the class), "reconstruct" (the input) or "predict_next" (the next word)."""
+
+    def noise_batch(self, batch_size: int) -> int:
+        """For how many examples noise is drawn: a graph is one, however many of its nodes are asked for."""
+        return 1 if self.view == "graph" else batch_size
 
 
 class NoView(UsageError):
@@ -70,7 +77,7 @@ def outline(model: Component, table: Table) -> Outline:
         view = views.check(model.name, cls.eats, table.name, table.axes)
     except UsageError as error:
         raise NoView(str(error)) from error
-    shape, _ = views.view_shape(table.shape, table.axes, view)
+    shape = views.view_shape(table, view)
     stacked = bool(getattr(cls, "stacked", False))
     arguments = (1, shape, table.n_classes) if stacked else (shape, table.n_classes)
     try:
@@ -81,7 +88,16 @@ def outline(model: Component, table: Table) -> Outline:
         raise UsageError(f"model={model.name} cannot be built with {model.options or 'no options'}: {told}") from error
     parameters = sum(p.numel() for p in one.parameters())
     normed = any("BatchNorm" in type(m).__name__ for m in one.modules())  # ours and torch's
-    return Outline(view, shape, table.n_classes, tuple(getattr(one, "sites", ())), parameters, stacked, normed)
+    return Outline(
+        view=view,
+        shape=shape,
+        n_classes=table.n_classes,
+        sites=tuple(getattr(one, "sites", ())),
+        parameters=parameters,
+        stacked=stacked,
+        batch_norm=normed,
+        task=getattr(cls, "task", "classify"),
+    )
 
 
 def takes(model: Any, table: Table) -> bool:
@@ -94,20 +110,35 @@ def arm_rates(dropout: DropoutSpec, sites: tuple[Site, ...]) -> dict[str, float]
     return site_rates(variant(dropout), sites, dropout.rate, dropout.rates, dropout.placement)
 
 
+def warnings(dropout: DropoutSpec, sites: tuple[Site, ...]) -> list[str]:
+    """What to know of this arm before it trains, from the sites where there will be noise."""
+    made, rates = variant(dropout), arm_rates(dropout, sites)
+    return [warning for s in sites if rates.get(s.name) and (warning := made.warns(s))]
+
+
 def check(spec: RunSpec, table: Table, found: Outline) -> str | None:
     """Why this arm cannot be, or None.
 
-    Too few examples, too small a batch, augmentation of no image, a variant without a site, a pattern that fits none.
+    Too few examples, too small a batch, augmentation of no image, predictions that cannot be averaged, a variant without a
+    site, a pattern that fits none.
     """
     try:
-        _splits(spec.data, table)
         augment.check(spec.train.augment, table.name, table.axes)
+        if found.view == "text":
+            text.check(table, spec.data, spec.train.batch_size)
+        else:
+            _splits(spec.data, table)
         acting = arm_rates(spec.dropout, found.sites)
     except UsageError as error:
         return str(error)
     if found.batch_norm and spec.train.batch_size < 3:
         # Three, for the last batch of an odd number of examples is one short.
         return f"train.batch_size={spec.train.batch_size} is too small for batch norm; it must be at least 3"
+    if spec.eval.mode != "deterministic" and found.task != "classify":
+        return (
+            f"eval.mode={spec.eval.mode} averages a classifier's predictions, and model={spec.model.name} is none; "
+            "leave it at eval.mode=deterministic"
+        )
     made = variant(spec.dropout)
     if acting or not made.kinds:  # the baseline acts nowhere by intent
         return None

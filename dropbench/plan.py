@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from dropbench import overrides as grammar
 from dropbench.config import Composed, Composer, flat, locate, options
 from dropbench.errors import UsageError
-from dropbench.outline import NoView, Outline, check, load, outline, takes
-from dropbench.spec import RunSpec, Settings
+from dropbench.outline import NoView, Outline, check, load, outline, takes, warnings
+from dropbench.spec import CONSTANT, RunSpec, Settings
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -37,6 +37,8 @@ class Plan:
     """By run id."""
     skipped: tuple[str, ...] = ()
     merged: int = 0
+    warnings: tuple[str, ...] = ()
+    """What may not be what it seems in some of the arms, each told once."""
 
     @property
     def plan_id(self) -> str:
@@ -86,6 +88,7 @@ def make(words: Sequence[str], composer: Composer) -> Plan:
     merged = len(runs) - len(specs)
     specs, outlines, skipped = _checked(specs, first.settings, by_glob, composer)
     study = first.study
+    arms_once = {s.arm_id: s for s in specs}.values()
     return Plan(
         study=next(iter(names)) if study else None,
         question=study.question if study else None,
@@ -97,21 +100,26 @@ def make(words: Sequence[str], composer: Composer) -> Plan:
         outlines=outlines,
         skipped=tuple(dict.fromkeys((*reasons, *skipped))),
         merged=merged,
+        warnings=tuple(dict.fromkeys(w for s in arms_once for w in warnings(s.dropout, outlines[s.run_id].sites))),
     )
 
 
 def differing(specs: Sequence[RunSpec]) -> dict[str, list[str]]:
-    """The settings that tell these runs apart beside seed, names, rates and placement, by arm id."""
-    told = ("seed", "dropout.rate", "dropout.rates", "dropout.placement")
+    """The settings that tell these runs apart beside seed, names, rates and placement, by arm id; the schedule is one."""
+    told, schedule = ("seed", "dropout.rate", "dropout.rates", "dropout.placement"), "dropout.schedule.name"
     leaves = {s.arm_id: flat(s.as_dict()) for s in specs}
     values: dict[str, set[str]] = {}
     for tree in leaves.values():
         for key, value in tree.items():
-            if not (key.startswith(told) or key.endswith((".name", "._target_", ".version"))):
+            if key == schedule or not (key.startswith(told) or key.endswith((".name", "._target_", ".version"))):
                 values.setdefault(key, set()).add(grammar.written(value))
     several = [key for key, found in values.items() if len(found) > 1]
     return {
-        arm: [f"{k.partition('.')[2]}={grammar.written(tree[k])}" for k in several if k in tree]
+        arm: [
+            f"{k.partition('.')[2].removesuffix('.name')}={grammar.written(tree[k])}"
+            for k in several
+            if k in tree and (k, tree[k]) != (schedule, CONSTANT.name)  # the absence of one
+        ]
         for arm, tree in leaves.items()
     }
 
@@ -151,8 +159,8 @@ def _arms(point: Mapping[str, str], composer: Composer) -> list[tuple[str | None
     for name, setting in composed.study.arms.items():
         arm = {key: f"{key}={grammar.written(value)}" for key, value in setting.items()}
         # An arm that chooses an option of a group starts that group afresh: `dropout: none` has no use for a rate.
-        chosen = tuple(f"{key}." for key in arm if "." not in key)
-        base = {key: text for key, text in point.items() if key not in arm and not key.startswith(chosen)}
+        chosen = tuple(f"{key.replace('/', '.')}." for key in arm if "." not in key)
+        base = {k: text for k, text in point.items() if k not in arm and not k.replace("/", ".").startswith(chosen)}
         try:
             made = [composer.compose({**base, **arm, **seed}) for seed in seeds]
         except UsageError as error:
@@ -194,14 +202,25 @@ def _checked(
         found = models[key]
         if isinstance(found, str):
             reasons[found] = None
-        elif (reason := check(spec, *found)) is None:
+        elif (reason := _no_schedule(spec) or check(spec, *found)) is None:
             by_arm[spec.arm_id] = found[1]
         else:
-            reasons[reason + (_what_fits(found[1], composer) if reason.startswith("dropout=") else "")] = None
+            reasons[reason + (_what_fits(found[1], composer) if " has no site in " in reason else "")] = None
     outlines = {s.run_id: o for s in specs if (o := by_arm[s.arm_id]) is not None}
     if reasons and not (skip and outlines):
         raise UsageError("\n".join(reasons))
     return [s for s in specs if s.run_id in outlines], outlines, list(reasons)
+
+
+def _no_schedule(spec: RunSpec) -> str | None:
+    """Why this arm cannot have its schedule, or None."""
+    name = spec.dropout.schedule.name
+    if name == CONSTANT.name or not getattr(locate(spec.dropout.target), "learned", False):
+        return None
+    return (
+        f"dropout={spec.dropout.name} learns its rate, so dropout/schedule={name} has nothing to set; "
+        "leave the schedule out, or choose a variant whose rate is given"
+    )
 
 
 def _outline(spec: RunSpec, settings: Settings, composer: Composer) -> tuple[Table, Outline] | str:

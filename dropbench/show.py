@@ -66,6 +66,11 @@ class Shown:
         for reason in plan.skipped:
             self.note(f"skipped: {reason}")
 
+    def warnings(self, plan: Plan) -> None:
+        """What the arms may not be what they seem for. Never in the way of the results."""
+        for warning in () if self.quiet else plan.warnings:
+            self._side.print(Text(f"Warning: {warning}"), soft_wrap=True)
+
     def dry_run(
         self,
         plan: Plan,
@@ -148,6 +153,8 @@ class Shown:
             f"{record.n['train']:,} / {record.n['val']:,} / {record.n['test']:,} examples, "
             f"{_duration(record.seconds)} on {record.device}"
         )
+        if record.learned_rates:
+            self.note("learned rates: " + ", ".join(f"{s} {rate:.3f}" for s, rate in record.learned_rates.items()))
         self.note(f"{folder}")
 
     def options(self, found: Mapping[str, Mapping[str, str]]) -> None:

@@ -14,9 +14,30 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from dropbench.errors import UsageError, nearest
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
-Kind = Literal["activation", "weight", "recurrent", "branch", "attention", "token", "edge"]
+Kind = Literal[
+    "activation",
+    "feedforward",
+    "weight",
+    "recurrent",
+    "candidate",
+    "transition",
+    "recurrent_weight",
+    "branch",
+    "attention",
+    "token",
+    "edge",
+]
+"""What noise meets at a site.
+
+activation: what a layer puts out. feedforward: the same, inside a transformer's feed-forward block.
+weight: a dense layer's product, weights and bias. recurrent_weight: the hidden-to-hidden weights of a recurrent layer.
+recurrent: the state that a recurrent layer multiplies by them. candidate: what an LSTM or GRU would add to its state.
+transition: the step from a recurrent layer's old state to its new one.
+branch: the branch of a residual block, as a whole. attention: attention weights. token: the rows of an embedding.
+edge: the edges of a graph.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +47,20 @@ class Site:
     `shape` is one example's, without the replica and batch axes, and `axes` has a letter for each of its entries:
     F features, C channels, H height, W width, T time, and I, O for a weight's incoming and outgoing sides. The
     letters are what let `spatial` tell a sequence (TF) from a map (CHW) instead of guessing from the number of axes.
+    Further ones: A attention heads and S the steps attended to (ATS), V words of a vocabulary (VF), N nodes (NF) and
+    E edges of a graph, which is one example by itself.
     """
 
     name: str
     kind: Kind
     shape: tuple[int, ...]
     axes: str
+    depth: float | None = None
+    """Of a branch: how far down the network, in (0, 1]; the last one is at 1."""
+    reader: str | None = None
+    """Of an activation: the model's parameter that multiplies it next, if one alone does."""
+    follows: str | None = None
+    """Of an activation: the name of the function that it comes out of, if that is known."""
 
     def __post_init__(self) -> None:
         if len(self.shape) != len(self.axes):
@@ -53,7 +82,28 @@ class Noise(Protocol):
         ...
 
     def steps(self, site: str) -> Callable[[Tensor, int], Tensor] | None:
-        """For a recurrent site: a function of (state [K, B, H], step), or None where no noise acts."""
+        """For a recurrent or candidate site: a function of (state [K, B, H], step), or None where no noise acts."""
+        ...
+
+    def transition(self, site: str) -> Callable[[Tensor, Tensor, int], Tensor] | None:
+        """For a transition site: a function of (old state, new state, step), [K, B, H], or None where no noise acts."""
+        ...
+
+    def branch(self, site: str, branch: nn.Module, x: Tensor, *beside: Tensor) -> Tensor:
+        """`branch(x, noise, *beside)` under a branch site's noise; where a replica drops it for a whole batch it is not
+        computed.
+
+        x [K, B, ...]; the result [K, B, *site.shape]. A dropped branch gives zeros. `beside` are what else the branch needs of
+        each replica, [K, ...], such as which steps are padding.
+        """
+        ...
+
+    def embed(self, site: str, ids: Tensor, table: Tensor) -> Tensor:
+        """Rows of `table` [K, V, F] for `ids` [K, B, T] under a token site's noise: [K, B, T, F]."""
+        ...
+
+    def acts(self, site: str) -> bool:
+        """Whether there will be noise there now: a model may go a faster way round a site where there is none."""
         ...
 
 
@@ -86,7 +136,7 @@ def place(names: Sequence[str], placement: Sequence[str] | None, rates: Mapping[
 
 
 def rate_at(name: str, rate: float, rates: Mapping[str, float]) -> float:
-    """The rate of one site: its own entry, else that of the longest pattern that fits, else the common rate."""
+    """The rate of one site: its own entry, else that of the longest pattern that fits, else `rate`."""
     if name in rates:
         return rates[name]
     fitting = [p for p in rates if matches(name, p)]
@@ -98,6 +148,8 @@ class Supporter(Protocol):
 
     def supports(self, site: Site) -> str | None: ...
 
+    def site_rate(self, site: Site, rate: float) -> float: ...
+
 
 def site_rates(
     variant: Supporter,
@@ -106,6 +158,11 @@ def site_rates(
     rates: Mapping[str, float],
     placement: Sequence[str] | None,
 ) -> dict[str, float]:
-    """The rate of every site on which a variant acts, in the model's order; empty where it can act on none."""
-    names = [s.name for s in sites if variant.supports(s) is None]
-    return {n: rate_at(n, rate, rates) for n in place(names, placement, rates)} if names else {}
+    """The rate of every site on which a variant acts, in the model's order; empty where it can act on none.
+
+    A rate given for a site in `rates` is that site's; what a variant makes of the common one is its own affair.
+    """
+    able = {s.name: s for s in sites if variant.supports(s) is None}
+    if not able:
+        return {}
+    return {n: rate_at(n, variant.site_rate(able[n], rate), rates) for n in place(list(able), placement, rates)}

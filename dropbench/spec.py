@@ -13,12 +13,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
 """Probability that an element is dropped."""
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(gt=0)]
+Task = Literal["classify", "predict_next", "reconstruct"]
+"""What a model is trained for: its class says so in `task`, classify where it says nothing."""
 BatchNorm = Literal["none", "before_activation", "after_activation", "after_dropout"]
 
 
@@ -35,10 +37,15 @@ class Component(Frozen):
     options: dict[str, Any] = {}
 
 
+CONSTANT = Component(name="constant", target="dropbench.dropout.schedule.constant")
+"""The schedule of a rate that stays as it is."""
+
+
 class DropoutSpec(Component):
     rate: Rate = 0.0
     rates: dict[str, Rate] = {}
     placement: tuple[str, ...] | None = None
+    schedule: Component = CONSTANT
 
     @field_validator("rates", mode="before")
     @classmethod
@@ -84,6 +91,7 @@ class TrainSpec(Frozen):
     warmup_epochs: Annotated[float, Field(ge=0)]
     step_every: Positive
     step_factor: Annotated[float, Field(gt=0, le=1)]
+    step_first: Positive | None = None
     label_smoothing: Fraction
     max_norm: Annotated[float, Field(gt=0)] | None
     grad_clip: Annotated[float, Field(gt=0)] | None
@@ -95,6 +103,19 @@ class TrainSpec(Frozen):
     augment: Augment
 
 
+class EvalSpec(Frozen):
+    """How metrics are taken: with the noise off, or over `passes` with it on."""
+
+    mode: Literal["deterministic", "mc", "ensemble"] = "deterministic"
+    passes: Annotated[int, Field(ge=2)] | None = Field(None, validate_default=True)
+    """None where the mode is deterministic, whatever was given, so that the same run reads the same; else 30 for None."""
+
+    @field_validator("passes", mode="after")
+    @classmethod
+    def _of_a_mode_with_noise(cls, value: int | None, info: ValidationInfo) -> int | None:
+        return None if info.data.get("mode") == "deterministic" else value or 30
+
+
 class RunSpec(Frozen):
     """One arm, one seed."""
 
@@ -102,6 +123,7 @@ class RunSpec(Frozen):
     dropout: DropoutSpec
     data: DataSpec
     train: TrainSpec
+    eval: EvalSpec = EvalSpec()
     metric: dict[str, Component]
     seed: Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -125,7 +147,13 @@ class RunSpec(Frozen):
     def as_dict(self) -> dict[str, Any]:
         """Plain values under the names that the configuration uses, options beside the other keys of their component."""
         tree: dict[str, Any] = self.model_dump(mode="json", by_alias=True)
-        for part in (tree["model"], tree["dropout"], tree["data"], *tree["metric"].values()):
+        for part in (
+            tree["model"],
+            tree["dropout"],
+            tree["dropout"]["schedule"],
+            tree["data"],
+            *tree["metric"].values(),
+        ):
             part.update(part.pop("options"))
         return tree
 

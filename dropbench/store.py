@@ -25,7 +25,7 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
@@ -53,7 +53,8 @@ class Record:
 
     config: nested, as the command line names it. metrics: at the chosen epoch, fractions (not percent) for accuracies;
     gap_* = train minus validation, both in eval mode; empty for a diverged or failed run. n: examples in train, val and
-    test. rates: {site: probability dropped}. seconds: of wall clock. started: ISO 8601, UTC.
+    test. rates: {site: probability dropped}, before any schedule. learned_rates: those at the chosen epoch, where a variant
+    learns them and `rates` is where it began. seconds: of wall clock. started: ISO 8601, UTC.
     """
 
     __pydantic_config__: ClassVar[Any] = _LEGAL_JSON
@@ -78,6 +79,7 @@ class Record:
     versions: dict[str, str]
     git_commit: str | None
     started: str
+    learned_rates: dict[str, float] = field(default_factory=dict)
     schema: int = SCHEMA
 
 

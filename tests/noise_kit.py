@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import torch
 from omegaconf import OmegaConf
-from torch import Tensor
+from torch import Tensor, nn
 
 from dropbench.config import locate, options
 from dropbench.dropout.base import Variant
 from dropbench.engine.noise import StackNoise
+from dropbench.engine.streams import StackedWords
 from dropbench.sites import Site
 from dropbench.spec import DropoutSpec
 
+Module = TypeVar("Module", bound=nn.Module)
+
 SITES = (
-    Site("f", "activation", (48,), "F"),
-    Site("maps", "activation", (16, 5, 4), "CHW"),
-    Site("steps", "activation", (7, 24), "TF"),
-    Site("read", "activation", (1, 24), "TF"),
+    Site("f", "activation", (48,), "F", reader="next.weight"),
+    Site("maps", "activation", (16, 5, 4), "CHW", reader="next.weight"),
+    Site("steps", "activation", (7, 24), "TF", reader="next.weight"),
+    Site("read", "activation", (1, 24), "TF", reader="next.weight"),
     Site("state", "recurrent", (7, 24), "TF"),
     Site("weight", "weight", (30, 16), "IO"),
+    Site("nodes", "activation", (19, 6), "NF", reader="next.weight"),
+    Site("edges", "edge", (53,), "E"),
+    Site("update", "candidate", (7, 24), "TF"),
+    Site("next_state", "transition", (7, 24), "TF"),
+    Site("hidden_weight", "recurrent_weight", (24, 48), "IO"),
+    Site("words", "token", (64, 3), "VF"),
+    Site("residual", "branch", (6, 4, 3), "CHW", depth=1.0),
+    Site("attended", "attention", (2, 5, 5), "ATS"),
+    Site("hidden", "feedforward", (5, 24), "TF", reader="next.weight"),
 )
 
 
@@ -35,10 +48,17 @@ def _made(file: object, **options: object) -> Variant:
 _FILES = options("dropout")
 VARIANTS = {name: _made(file) for name, file in _FILES.items()}
 SET_UP = VARIANTS | {
+    "dropconnect.example": _made(_FILES["dropconnect"], per="example"),
+    "dropconnect.mean": _made(_FILES["dropconnect"], inference="mean"),
+    "kingma.weight": _made(_FILES["kingma"], per="weight"),
     "dropblock.even": _made(_FILES["dropblock"], block_size=2),
     "dropblock.shared": _made(_FILES["dropblock"], shared=True),
     "dropblock.clipped": _made(_FILES["dropblock"], block_size=7),
     "recurrent.naive": _made(_FILES["recurrent"], each_step=True),
+    "recurrent.candidate": _made(_FILES["recurrent"], where="candidate"),
+    "recurrent.candidate_naive": _made(_FILES["recurrent"], where="candidate", each_step=True),
+    "stochastic_depth.batch": _made(_FILES["stochastic_depth"], per="batch"),
+    "embedding.batch": _made(_FILES["embedding"], per="batch"),
 }
 """Every variant, and options of some that change what is drawn; the part before the dot is the variant's name."""
 CASES = [(name, site) for name, variant in SET_UP.items() for site in SITES if variant.supports(site) is None]
@@ -61,19 +81,48 @@ def stack_noise(
     return StackNoise(SET_UP[variant], at, each, list(seeds), batch, torch.device("cpu"))
 
 
+def started(model: Module, seeds: Sequence[int]) -> Module:
+    """A stacked model or layer with the weights that the engine starts it with."""
+    draw = StackedWords(seeds, "init", torch.device("cpu"))
+    for layer in model.modules():
+        if callable(reset := getattr(layer, "reset", None)):
+            reset(draw)
+    return model
+
+
 def through(
     noise: StackNoise, at: Site, tensors: Sequence[Tensor], then: Callable[[Tensor], Tensor] = torch.tanh
 ) -> Tensor:
-    """What comes out of a site: of its tensor, or of x, weight and bias at a weight site."""
+    """What comes out of a site: of its tensor, or of x, weight and bias at a weight site, or of a new and an old state.
+
+    At a token site the tensor is what is looked up, [K, B, V, F], each word once; its examples are all alike.
+    """
     if at.kind == "weight":
         return noise.affine(at.name, *tensors, then)
+    if at.kind == "transition":
+        mix = noise.transition(at.name)
+        if mix is None:
+            return tensors[0]
+        pairs = zip(*(t.unbind(2) for t in tensors), strict=True)
+        return torch.stack([mix(old, new, t) for t, (new, old) in enumerate(pairs)], 2)
     (x,) = tensors
-    if at.kind == "recurrent":
+    if at.kind == "token":
+        return noise.embed(at.name, torch.arange(x.shape[2]).expand(x.shape[:3]), x[:, 0])
+    if at.kind in ("recurrent", "candidate"):
         act = noise.steps(at.name)
         if act is None:
             return x
         return torch.stack([act(state, t) for t, state in enumerate(x.unbind(2))], 2)
+    if at.kind == "branch":
+        return noise.branch(at.name, Identity(), x)
     return noise(at.name, x)
+
+
+class Identity(torch.nn.Module):
+    """A residual branch that changes nothing."""
+
+    def forward(self, x: Tensor, noise: object) -> Tensor:
+        return x
 
 
 def inputs(at: Site, replicas: int, batch: int, dtype: torch.dtype = torch.float32) -> tuple[Tensor, ...]:
@@ -86,23 +135,48 @@ def inputs(at: Site, replicas: int, batch: int, dtype: torch.dtype = torch.float
     if at.kind == "weight":
         i, o = at.shape
         return normal(replicas, batch, i), normal(replicas, i, o), normal(replicas, 1, o)
+    if at.kind == "transition":
+        return normal(replicas, batch, *at.shape), normal(replicas, batch, *at.shape)
+    if at.kind == "recurrent_weight":
+        return (normal(replicas, *at.shape),)
+    if at.kind == "token":
+        return (normal(replicas, 1, *at.shape).expand(-1, batch, -1, -1).clone(),)
     return (normal(replicas, batch, *at.shape),)
 
 
 def factor(noise: StackNoise, at: Site, replicas: int, batch: int) -> Tensor:
     """What multiplies the site's tensor at the next step, [K, B, *shape]; [K, I + 1, O] for a weight above its bias.
 
+    At a transition site it is what multiplies the new state; a recurrent weight has no batch axis.
+
+    Of variants that draw for each example of a weight site, [K, B, I + 1, O], or [K, B, O] where they draw a unit.
     The slope, that is, of what comes out: alpha dropout adds a constant too.
     """
+    if at.kind == "token":
+        return through(noise, at, [torch.ones(replicas, batch, *at.shape)])
     if at.kind != "weight":
         with torch.enable_grad():
-            x = torch.ones(replicas, batch, *at.shape, requires_grad=True)
-            (slope,) = torch.autograd.grad(through(noise, at, [x]).sum(), x)
+            x = torch.ones_like(inputs(at, replicas, batch)[0], requires_grad=True)
+            old = [torch.zeros_like(x)] if at.kind == "transition" else []
+            (slope,) = torch.autograd.grad(through(noise, at, [x, *old]).sum(), x)
         return slope
     i, o = at.shape
+    here = noise._at.get(at.name)
+    drawn = () if here is None else here.variant.noise_shape(at, batch)
+    ones = torch.ones(replicas, i, o), torch.ones(replicas, 1, o)
+    if len(drawn) == 3:
+        x = torch.zeros(replicas, batch, i, requires_grad=True)
+        out = through(noise, at, [x, *ones], lambda z: z)
+        slopes = [torch.autograd.grad(unit.sum(), x, retain_graph=True)[0] for unit in out.unbind(-1)]
+        return torch.cat([torch.stack(slopes, -1), out.detach()[:, :, None]], 2)
+    if drawn == (batch, o):
+        # One input, so small that what depends on it is as at 0.
+        x = torch.zeros(replicas, batch, i)
+        x[..., 0] = 2**-14
+        return through(noise, at, [x, ones[0], 0 * ones[1]], lambda z: z) * 2**14
     # The first rows of the product are a row of the weight plus the bias, the last is the bias alone.
     x = torch.eye(i + 1, i).expand(replicas, -1, -1)
-    out = through(noise, at, [x, torch.ones(replicas, i, o), torch.ones(replicas, 1, o)], lambda z: z)
+    out = through(noise, at, [x, *ones], lambda z: z)
     return torch.cat([out[:, :-1] - out[:, -1:], out[:, -1:]], 1)
 
 
@@ -120,13 +194,19 @@ def independent(variant: str, at: Site, batch: int, values: Tensor) -> Tensor:
     return drawn if block == 1 else drawn[..., ::block, ::block]
 
 
+_MOST_STEPS = 4_000
+
+
 def draws(
     variant: str, at: Site, rates: Sequence[float], seeds: Sequence[int], least: int, batch: int = 64
 ) -> tuple[Tensor, int]:
-    """At least `least` independent factors of each replica, over as many steps as that takes: [K, N], and N."""
+    """At least `least` independent factors of each replica, over as many steps as that takes: [K, N], and N.
+
+    Fewer where a step has only one: the tests' bounds are standard errors of N.
+    """
     noise = stack_noise(variant, at, rates, seeds, batch)
     found: list[Tensor] = []
-    while sum(f.shape[1] for f in found) < least:
+    while len(found) < _MOST_STEPS and len(found) * (found[0].shape[1] if found else 0) < least:
         found.append(independent(variant, at, batch, factor(noise, at, len(rates), batch)).flatten(1))
     all_of_them = torch.cat(found, 1).double()
     return all_of_them, all_of_them.shape[1]

@@ -29,13 +29,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"cli"},
     "cli": {"commands", "completion", "crash"},
     "completion": {"config"},
-    "commands": {"config", "plan", "cohorts", "execute", "store", "report", "show"},
+    "commands": {"config", "plan", "cohorts", "execute", "store", "report", "show", "confirm", "overrides"},
+    "confirm": {"config", "overrides", "plan"},
     "show": {"plan", "outline", "store", "execute", "engine"},
     "crash": set(),
     "errors": set(),
     "spec": set(),
     "overrides": set(),
-    "config": {"overrides"},
+    "complaints": {"overrides"},
+    "config": {"overrides", "complaints"},
     "plan": {"config", "overrides", "outline", "sites", "data"},
     "cohorts": {"outline"},
     "outline": {"data", "dropout", "sites", "overrides"},
@@ -107,7 +109,7 @@ def test_nothing_later_is_imported_by_anything_earlier() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["store", "report", "errors", "spec", "overrides", "config", "show", "cli", "commands"]
+    "name", ["store", "report", "errors", "spec", "overrides", "complaints", "config", "show", "cli", "commands"]
 )
 def test_rooms_that_never_import_torch_themselves(name: str) -> None:
     for file in FILES:
@@ -173,13 +175,16 @@ def test_targets_import_and_files_say_what_they_are(file: Path) -> None:
     if group in ("model", "dropout", "data") and not file.stem.startswith("_"):
         assert node["name"] == file.stem
         assert node["_target_"].startswith(f"dropbench.{ {'model': 'models'}.get(group, group) }.")
+    if group == "schedule":
+        assert (node["name"], node["_target_"]) == (file.stem, f"dropbench.dropout.schedule.{file.stem}")
     if group == "metric":
         assert list(node) == [file.stem]
 
 
 def test_list_shows_first_lines(capsys: pytest.CaptureFixture[str]) -> None:
     shown = json.loads(dropbench(capsys, "list", "--json").out)
-    sections = {"variants": "dropout", "models": "model", "data": "data", "studies": "study", "metrics": "metric"}
+    sections = {"variants": "dropout", "schedules": "dropout/schedule", "models": "model", "data": "data"}
+    sections |= {"studies": "study", "metrics": "metric"}
     assert list(shown) == list(sections)
     for section, group in sections.items():
         assert shown[section] == {

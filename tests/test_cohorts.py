@@ -106,6 +106,18 @@ def test_large_models_make_small_cohorts(parameters: int, count: int) -> None:
     assert len(together) == 30
 
 
+def test_schedules_stack_and_evaluations_do_not() -> None:
+    words = ["dropout=none,standard", "dropout/schedule=constant,early,linear_up", "data=wine", "seed=0,1"]
+    with composer() as c:
+        plan = make(words, c)
+        apart = make([*words, "eval.mode=deterministic,mc"], c)
+    (together,) = cohorts(plan.specs, plan.outlines, plan.settings, "cpu", 1)
+    assert len(together) == 8  # three schedules and one without noise, under two seeds
+    groups = cohorts(apart.specs, apart.outlines, apart.settings, "cpu", 1)
+    assert [len(g) for g in groups] == [8, 8]
+    assert all(len({s.eval.mode for s in g}) == 1 for g in groups)
+
+
 def test_models_and_data_do_not_mix() -> None:
     with composer() as c:
         plan = make(["model.widths=[4],[8]", "data=wine,digits", "data.n_train=50", "seed=0,1,2"], c)

@@ -16,6 +16,7 @@ from dropbench.config import GROUPS, Composer, composer, flat, locate, options
 from dropbench.errors import UsageError
 from dropbench.overrides import expand, parse
 from dropbench.sites import site_rates
+from dropbench.spec import CONSTANT
 
 
 @pytest.fixture
@@ -32,6 +33,67 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def composed(c: Composer, *words: str) -> Any:
     (point,) = expand(parse(words), c.options)
     return c.compose(point)
+
+
+def test_a_schedule_goes_with_any_variant(mine: Path) -> None:
+    (mine / "dropout" / "bare.yaml").write_text("# no _common\n_target_: my_variant.Half\nname: bare\nstrength: 1\n")
+    with composer([mine]) as c:
+        for variant in ("standard", "half", "bare"):
+            words = (f"dropout={variant}", "dropout.rate=0.3" if variant != "bare" else "+dropout.rate=0.3")
+            assert composed(c, *words).spec.dropout.schedule == CONSTANT
+            found = composed(c, *words, "dropout/schedule=linear_up", "dropout.schedule.over=0.5").spec
+            schedule = found.dropout.schedule
+            assert (schedule.name, schedule.options, found.dropout.rate) == ("linear_up", {"over": 0.5}, 0.3)
+            assert found.as_dict()["dropout"]["schedule"] == {
+                "name": "linear_up",
+                "_target_": "dropbench.dropout.schedule.linear_up",
+                "version": 1,
+                "over": 0.5,
+            }
+
+
+def test_an_own_schedule(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (mine / "dropout" / "schedule").mkdir()
+    (mine / "dropout" / "schedule" / "wave.yaml").write_text(
+        "# Mine\n_target_: my_schedule.wave\nname: wave\nheight: 1.0\n"
+    )
+    (mine / "my_schedule.py").write_text("def wave(progress, *, height: float):\n    return height * progress**2\n")
+    conf = ("--conf", str(mine))
+    listed = json.loads(dropbench(capsys, "list", "schedules", *conf, "--json").out)["schedules"]
+    assert listed["wave"] == "Mine" and "constant" in listed
+    with composer([mine]) as c:
+        assert composed(c, "dropout/schedule=wave").spec.dropout.schedule.options == {"height": 1.0}
+        grid = expand(parse(["dropout/schedule=glob([wave,l*])"]), c.options)
+        names = [c.compose(point).spec.dropout.schedule.name for point in grid]
+    assert names == ["late", "linear_down", "linear_up", "wave"]
+    said = dropbench(capsys, "train", "dropout/schedule=wave", "dropout.schedule.height=1.5", *conf)
+    assert said.err == "Error: dropout/schedule=wave gives 1.5 at progress 1; it must give 0 to 1\n"
+    (mine / "my_schedule.py").write_text("def wave(progress, *, height: float):\n    return 1 / (progress - 0.5)\n")
+    del sys.modules["my_schedule"]
+    locate.cache_clear()
+    said = dropbench(capsys, "train", "dropout/schedule=wave", *conf)
+    assert said.err.startswith("Error: dropout/schedule=wave gives -2 at progress 0; it must give 0 to 1")
+
+
+def test_metrics_go_by_the_task_of_the_model(mine: Path) -> None:
+    (mine / "my_model.py").write_text((mine / "my_model.py").read_text() + "\n    task = 'reconstruct'\n")
+    with composer([mine]) as c:
+        assert list(composed(c).spec.metric) == ["loss", "accuracy"]
+        assert composed(c, "model=tiny").spec.metric.keys() == {"loss"}
+        with pytest.raises(UsageError) as error:
+            composed(c, "model=tiny", "train.monitor=val_accuracy")
+        assert str(error.value) == (
+            "train.monitor=val_accuracy: accuracy is no metric for model=tiny, whose task is reconstruct; "
+            "choose train.monitor=val_loss"
+        )
+        with pytest.raises(UsageError, match=r"no metric for model=tiny, .*; choose a metric that fits it"):
+            composed(c, "model=tiny", "metric=accuracy", "train.monitor=val_accuracy")
+        with pytest.raises(
+            UsageError, match=r"metric.accuracy.tasks: there is no task 'clasify'; did you mean 'classify'"
+        ):
+            composed(c, "metric.accuracy.tasks=[clasify]")
+        # What a metric is for changes no number.
+        assert composed(c, "metric.accuracy.tasks=[classify]").spec.run_id == composed(c).spec.run_id
 
 
 def test_seeds_are_composed_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,6 +237,7 @@ def test_classes_beside_the_current_folder(mine: Path, capsys: pytest.CaptureFix
             "study.arms={a: {dropout.rate: 0.1}}: it must be",
         ),
         ("study/mine.yaml", "arms: {a: {dropout.rate: 0.1}, b: {dropout: none}}\n", "study.baseline has no value"),
+        ("dropout/mine.yaml", "defaults: [nowhere]\n", "In 'dropout/mine': Could not load 'dropout/nowhere'."),
     ],
 )
 def test_faults_in_own_files(

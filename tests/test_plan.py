@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -121,12 +122,12 @@ def test_impossible_pairs_are_told_all_at_once(c: Composer) -> None:
     with pytest.raises(UsageError) as error:
         make(["model=mlp,cnn,rnn", "dropout=spatial,locked", "data=digits,wine", "seed=range(0,3)"], c)
     told = [line.partition(";")[0] for line in str(error.value).splitlines()]
-    assert [t.partition(":")[0].partition(", but")[0] for t in told] == [
+    assert [t.partition(":")[0].partition(" eats")[0] for t in told] == [
         "dropout=spatial has no site in model=mlp",
         "dropout=locked has no site in model=mlp",
-        "model 'cnn' eats image",
+        "model 'cnn'",
         "dropout=locked has no site in model=cnn",
-        "model 'rnn' eats sequence",
+        "model 'rnn'",
     ]
 
 
@@ -148,3 +149,54 @@ def test_what_tells_arms_apart(c: Composer) -> None:
     plan = make(["model=mlp,cnn", "train.lr=0.1,0.01", "dropout.rate=0.1,0.2", "model.batch_norm=none"], c)
     assert sorted({" ".join(words) for words in differing(plan.specs).values()}) == ["lr=0.01", "lr=0.1"]
     assert set(map(tuple, differing(plan.specs[:1]).values())) == {()}
+
+
+def test_schedules_tell_arms_apart(c: Composer) -> None:
+    plan = make(["dropout=none,standard", "dropout/schedule=constant,early,step"], c)
+    assert [" ".join(words) for words in differing(plan.specs).values()] == ["", "", "schedule=early", "schedule=step"]
+    plan = make(["dropout/schedule=early", "dropout.schedule.until=0.1,0.2"], c)
+    assert [" ".join(w) for w in differing(plan.specs).values()] == ["schedule.until=0.1", "schedule.until=0.2"]
+
+
+def test_a_schedule_of_a_rate_that_is_learned(c: Composer, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dropbench.dropout.gaussian import Gaussian
+
+    monkeypatch.setattr(Gaussian, "learned", True, raising=False)
+    sentence = "dropout=gaussian learns its rate, so dropout/schedule=late has nothing to set; leave the schedule out"
+    assert make(["dropout=gaussian"], c).skipped == ()
+    with pytest.raises(UsageError, match=f"^{sentence}"):
+        make(["dropout=gaussian,standard", "dropout/schedule=late"], c)
+    plan = make(["dropout=glob([gaussian,standard])", "dropout/schedule=late"], c)
+    assert [s.dropout.name for s in plan.specs] == ["standard"]
+    assert plan.skipped[0].startswith(sentence) and "variants that fit" not in plan.skipped[0]
+
+
+STUDY = """# When
+baseline: always
+arms:
+  always: {dropout/schedule: constant}
+  early: {dropout/schedule: early, dropout.schedule.until: 0.5}
+  steps: {dropout/schedule: step}
+  other: {dropout: gaussian}
+"""
+
+
+def test_arms_of_a_study_choose_schedules(tmp_path: Path) -> None:
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "when.yaml").write_text(STUDY)
+    words = ["study=when", "seed=0", "dropout/schedule=linear_up", "dropout.schedule.over=0.5", "dropout.rate=0.3"]
+    with composer([tmp_path]) as own:  # ends the other one: this test is the last
+        plan = make(words, own)
+    found = {
+        name: (s.dropout.schedule.name, s.dropout.schedule.options, s.dropout.rate)
+        for name, runs in plan.arms.items()
+        for s in plan.specs
+        if s.run_id in runs
+    }
+    # An arm that chooses a schedule starts that afresh, one that chooses a variant all that is beneath it.
+    assert found == {
+        "always": ("constant", {}, 0.3),
+        "early": ("early", {"until": 0.5, "shape": "constant"}, 0.3),
+        "steps": ("step", {"at": [0.5], "factors": [0.5, 1.0]}, 0.3),
+        "other": ("constant", {}, 0.5),
+    }

@@ -40,6 +40,16 @@ def spec(c: Composer, *words: str) -> RunSpec:
         ([], ["model=mlp", "dropout=standard", "seed=0", "data.n_train=null"]),
         # A variant that acts nowhere has no rate, whatever a grid gives it.
         (["dropout=none"], ["dropout=none", "dropout.rate=0.3", "dropout.placement=[input]"]),
+        ([], ["dropout/schedule=constant"]),
+        (["dropout/schedule=early"], ["dropout/schedule=early", "dropout.schedule.until=0.20"]),
+        (["dropout/schedule=step"], ["dropout/schedule=step", "dropout.schedule.factors=[.5,1]"]),
+        # Nor has what is no noise a schedule.
+        (["dropout=none"], ["dropout=none", "dropout.rate=0.3", "dropout/schedule=linear_up"]),
+        (["dropout.rate=0"], ["dropout.rate=0", "dropout/schedule=late"]),
+        # One pass is as good as thirty where there is no noise.
+        ([], ["eval.mode=deterministic", "eval.passes=7"]),
+        (["eval.mode=mc"], ["eval={mode: mc, passes: 30}"]),
+        (["eval.mode=mc"], ["eval.mode=mc", "eval.passes=null"]),
     ],
 )
 def test_spelling_and_order_do_not_matter(c: Composer, one: list[str], other: list[str]) -> None:
@@ -82,6 +92,9 @@ CHANGES: dict[str, Any] = {
     "monitor": "val_accuracy",
     "precision": "bf16",
     "metric": {},
+    "step_first": 4,
+    "mode": "mc",
+    "passes": 5,
 }
 """A value other than the default, where adding one to it, or turning it over, gives none."""
 
@@ -119,6 +132,29 @@ def test_every_field_is_part_of_the_id(c: Composer) -> None:
     ids = {path: with_change(plain, path).run_id for path in found}
     assert plain.run_id not in ids.values()
     assert len(set(ids.values())) == len(ids)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (["dropout/schedule=linear_up"], []),
+        (["dropout/schedule=linear_up"], ["dropout/schedule=linear_up", "dropout.schedule.over=0.5"]),
+        (["dropout/schedule=linear_up"], ["dropout/schedule=linear_down"]),
+        (["dropout.rate=0", "dropout.rates={input: 0.1}", "dropout/schedule=late"], ["dropout.rate=0"]),
+        (["eval.mode=mc"], ["eval.mode=ensemble"]),
+        (["eval.mode=mc"], ["eval.mode=mc", "eval.passes=31"]),
+        (["eval.mode=mc", "dropout=none"], ["dropout=none"]),
+    ],
+)
+def test_other_runs_have_other_ids(c: Composer, one: list[str], other: list[str]) -> None:
+    assert spec(c, *one).run_id != spec(c, *other).run_id
+
+
+def test_parts_of_a_spec_that_need_not_be_given(c: Composer) -> None:
+    """They are what conf/ says of them."""
+    found = spec(c)
+    tree = found.model_dump(by_alias=True, exclude={"eval": True, "dropout": {"schedule"}, "train": {"step_first"}})
+    assert RunSpec.model_validate(tree) == found
 
 
 def test_a_component_of_a_metric_is_part_of_the_id(c: Composer) -> None:

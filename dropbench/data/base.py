@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,13 +12,38 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Table:
-    """A classification data set in memory.
+class Graph:
+    """What links the examples of a table whose examples are the nodes of one graph.
 
-    x: [N, *shape] float32 on its raw scale (images in 0..1); normalising is the engine's, from training examples only.
+    features: [N, F] float32, a row a node, as the model is to see them: they are not normalised later.
+    edges: [2, E] int64 node numbers, each undirected edge once, without self loops.
+    """
+
+    features: Tensor
+    edges: Tensor
+
+
+_NEEDS = {"T": ("vocabulary",), "W": ("vocabulary", "window", "val"), "N": ("graph",)}
+"""What a table must tell, by its axes."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A data set in memory, each example with a class to be told.
+
+    x: [N, *shape], one of
+        float32 on its raw scale (images in 0..1); normalising is the engine's, from training examples only;
+        int64 word numbers, axes "T": a text of T words an example;
+        int64 word numbers, axes "W", [N, 1]: one running text, an example a word, `y` the word after it;
+        int64 node numbers 0..N-1, axes "N", [N, 1]: the nodes of `graph`.
     y: [N] int64 in 0..n_classes-1.
-    axes: a letter for each axis of one example: "CHW" for images, "F" for features, "TF" for sequences.
+    axes: a letter for each axis of one example: "CHW" for images, "F" for features, "TF" for sequences; see above.
     test: row numbers of the official test split, or None where there is none and one is drawn.
+    val: row numbers of the official validation split, only beside `test`; None: validation is drawn.
+    train: beside `val`, the rows that training may use; None: all that are neither `val` nor `test`.
+    vocabulary: how many different word numbers there are, 0..vocabulary-1.
+    window: the words of running text that a model reads at a time. Its training text comes first in x, and its
+        validation and test rows are ranges without gaps.
     """
 
     name: str
@@ -27,6 +53,18 @@ class Table:
     n_classes: int
     test: Tensor | None = None
     source: str = ""
+    val: Tensor | None = None
+    train: Tensor | None = None
+    vocabulary: int | None = None
+    window: int | None = None
+    graph: Graph | None = None
+
+    def __post_init__(self) -> None:
+        if (self.val is not None and self.test is None) or (self.train is not None and self.val is None):
+            raise ValueError(f"data '{self.name}': official training rows need validation rows, and those test rows")
+        for needed in _NEEDS.get(self.axes, ()):
+            if getattr(self, needed) is None:
+                raise ValueError(f"data '{self.name}': axes {self.axes!r} need a {needed}")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -38,4 +76,17 @@ class Table:
         digest = hashlib.sha256(f"{tuple(self.x.shape)}{self.axes}{self.n_classes}".encode())
         for part in (self.x, self.y, torch.empty(0) if self.test is None else self.test):
             digest.update(part.contiguous().numpy().data)
+        for name, value in self._beside():
+            digest.update(f"{name}{tuple(value.shape) if isinstance(value, Tensor) else value}".encode())
+            if isinstance(value, Tensor):
+                digest.update(value.contiguous().numpy().data)
         return digest.hexdigest()[:12]
+
+    def _beside(self) -> Iterator[tuple[str, Tensor | int]]:
+        """What only some tables have."""
+        for name in ("val", "train", "vocabulary", "window"):
+            if (value := getattr(self, name)) is not None:
+                yield name, value
+        if self.graph is not None:
+            yield "features", self.graph.features
+            yield "edges", self.graph.edges

@@ -44,9 +44,11 @@ def split(
 
     test: the official rows, whole, where the table has them; else round(N * test_fraction) rows. Drawn first, so that
         neither `n_train` nor `val_fraction` changes it.
-    n_train: training examples, at least one of each class; None means all that validation leaves.
+    n_train: training examples, at least one of each class; None means all that validation leaves, or that the table's
+        official split has.
     val_fraction: the share of training and validation together that is validation. Beside `n_train` training examples
-        that is n_train * f / (1 - f) examples, from those left over, or all of them where they are fewer.
+        that is n_train * f / (1 - f) examples, from those left over, or all of them where they are fewer. Not used
+        where the table has official validation rows: they are used whole.
     label_noise: the share of training labels replaced by a label drawn uniformly from all classes; so 1 in n_classes
         of the replaced ones keeps its label, as in Zhang et al., "Understanding deep learning requires rethinking
         generalization", 2017. The labels replaced at a smaller share are among those replaced, and by the same labels,
@@ -66,15 +68,21 @@ def split(
         share = allocate(n_test, counts, low=counts >= 2, high=np.where(counts > 2, counts - 2, counts // 2))
         test, order = _take(order, y, share)
     else:
-        official = np.zeros(len(y), dtype=bool)
-        official[table.test.numpy()] = True
-        test, order = order[official[order]], order[~official[order]]
-    n_train, n_val = _sizes(table, len(order), n_train, val_fraction)
-    rest = np.bincount(y[order], minlength=table.n_classes)
-    share = allocate(n_train, rest, low=rest >= 1, high=np.where(rest > 1, rest - 1, rest))
-    train, order = _take(order, y, share)
-    left = np.bincount(y[order], minlength=table.n_classes)
-    val, _ = _take(order, y, allocate(n_val, rest, low=left >= 1, high=left))
+        test, order = _official(order, table.test)
+    if table.val is None:
+        n_train, n_val = _sizes(table, len(order), n_train, val_fraction)
+        rest = np.bincount(y[order], minlength=table.n_classes)
+        share = allocate(n_train, rest, low=rest >= 1, high=np.where(rest > 1, rest - 1, rest))
+        train, order = _take(order, y, share)
+        left = np.bincount(y[order], minlength=table.n_classes)
+        val, _ = _take(order, y, allocate(n_val, rest, low=left >= 1, high=left))
+    else:
+        val, order = _official(order, table.val)
+        train = order if table.train is None else _official(order, table.train)[0]
+        if n_train is not None:
+            _check_official(table, n_train, len(train))
+            rest = np.bincount(y[train], minlength=table.n_classes)
+            train, _ = _take(train, y, allocate(n_train, rest, low=rest >= 1, high=rest))
     labels = _with_noise(y[train], table.n_classes, label_noise, noise_words)
     return Split(*(torch.from_numpy(part) for part in (train, val, test, labels)))
 
@@ -112,6 +120,12 @@ def _take(order: Counts, y: Counts, share: Counts) -> tuple[Counts, Counts]:
     return order[taken], order[~taken]
 
 
+def _official(order: Counts, rows: Tensor) -> tuple[Counts, Counts]:
+    """Those of `order` that are among `rows`, and the others; both still in that order."""
+    among = np.isin(order, rows.numpy())
+    return order[among], order[~among]
+
+
 def _n_test(table: Table, fraction: float) -> int:
     n = round(len(table.y) * fraction)
     if not 1 <= n <= len(table.y) - 2:
@@ -133,11 +147,7 @@ def _sizes(table: Table, rest: int, n_train: int | None, fraction: float) -> tup
                 f"{table.n_classes}, one of each class, and validation 1"
             )
         return rest - n_val, n_val
-    if n_train < table.n_classes:
-        raise UsageError(
-            f"data.n_train={n_train} is too few: data '{table.name}' has {table.n_classes} classes, and the smallest "
-            f"possible is one example of each, data.n_train={table.n_classes}"
-        )
+    _check_classes(table, n_train)
     if n_train >= rest:
         raise UsageError(
             f"data.n_train={n_train} is too many: data '{table.name}' has {rest} examples beside its test split, and "
@@ -150,6 +160,23 @@ def _sizes(table: Table, rest: int, n_train: int | None, fraction: float) -> tup
             f"data.val_fraction={fraction} beside data.n_train={n_train} makes an empty validation split: raise either"
         )
     return n_train, min(n_val, rest - n_train)
+
+
+def _check_classes(table: Table, n_train: int) -> None:
+    if n_train < table.n_classes:
+        raise UsageError(
+            f"data.n_train={n_train} is too few: data '{table.name}' has {table.n_classes} classes, and the smallest "
+            f"possible is one example of each, data.n_train={table.n_classes}"
+        )
+
+
+def _check_official(table: Table, n_train: int, rest: int) -> None:
+    _check_classes(table, n_train)
+    if n_train > rest:
+        raise UsageError(
+            f"data.n_train={n_train} is too many: data '{table.name}' has {rest} training examples beside its official "
+            f"validation and test splits, and the largest possible is data.n_train={rest}"
+        )
 
 
 def _with_noise(labels: Counts, n_classes: int, fraction: float, words: Words) -> Counts:

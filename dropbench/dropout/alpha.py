@@ -21,12 +21,20 @@ class Alpha(Variant):
     b = -a (1 - keep) α'. It preserves the mean 0 and variance 1 of a layer's activations taken together, not each element's
     expectation, which becomes a · keep times it. That holds for standardised activations, which SELU with LeCun's
     initialisation gives. After another activation, with mean and variance of their own, it shifts both, and α' is no resting
-    value: set `model.activation=selu`. A site does not say which activation it follows, so nothing is refused here.
+    value: set `model.activation=selu`; where a site says that it follows another, there is a warning.
 
     The same as torch's `nn.AlphaDropout` and Keras' `AlphaDropout`; torch's `FeatureAlphaDropout` drops whole maps.
     """
 
     kinds: ClassVar[frozenset[Kind]] = frozenset({"activation"})
+
+    def warns(self, site: Site) -> str | None:
+        if site.follows in (None, "selu"):
+            return None
+        return (
+            f"dropout=alpha keeps mean 0 and variance 1 after SELU only, and here it follows {site.follows}; "
+            "set model.activation=selu, or choose dropout=standard"
+        )
 
     def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
         return (batch, *site.shape)

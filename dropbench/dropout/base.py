@@ -9,11 +9,12 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from dropbench.nn.linear import affine
 from dropbench.sites import Kind, Site
 
 LEVELS = 2**16
 """A draw is 16 bits, so a rate is met to within 2⁻¹⁷; see `kept_levels`."""
+
+Then = Callable[[Tensor], Tensor]
 
 
 class Variant(ABC):
@@ -26,12 +27,23 @@ class Variant(ABC):
 
     kinds: ClassVar[frozenset[Kind]]
     draws: ClassVar[Literal["bits", "normal"]] = "bits"
+    learned: ClassVar[bool] = False
+    """Whether the rate is learned: see `Learned`."""
 
     def supports(self, site: Site) -> str | None:
         """None where the variant can act, else the reason why not."""
-        if site.kind in self.kinds:
+        # The hidden layer of a feed-forward block is an activation like others.
+        if site.kind in self.kinds or (site.kind == "feedforward" and "activation" in self.kinds):
             return None
         return f"acts on {' and '.join(sorted(self.kinds))} sites, and {site.name} is of kind {site.kind}"
+
+    def warns(self, site: Site) -> str | None:
+        """What to know before using the variant at a site where it can act but is not what it seems; None for nothing."""
+        return None
+
+    def site_rate(self, site: Site, rate: float) -> float:
+        """The rate of one site where the common rate is `rate`."""
+        return rate
 
     @abstractmethod
     def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
@@ -52,11 +64,50 @@ class Variant(ABC):
         """Evaluation: deterministic; the identity for every variant that preserves the expectation in training."""
         return x
 
-    def evaluate_affine(
-        self, x: Tensor, weight: Tensor, bias: Tensor, rate: Tensor, then: Callable[[Tensor], Tensor]
-    ) -> Tensor:
-        """Evaluation at a weight site; see `sites.Noise.affine`."""
-        return then(affine(x, weight, bias))
+
+class AtWeights(Variant):
+    """A variant of weight sites, which sees a dense layer's input and weights; shapes as in `sites.Noise.affine`."""
+
+    @abstractmethod
+    def act_affine(self, x: Tensor, weight: Tensor, bias: Tensor, mask: Tensor, rate: Tensor, then: Then) -> Tensor:
+        """Training: `then(x @ weight + bias)` under the mask."""
+
+    @abstractmethod
+    def evaluate_affine(self, x: Tensor, weight: Tensor, bias: Tensor, rate: Tensor, then: Then) -> Tensor:
+        """Evaluation, deterministic."""
+
+
+class AtTransitions(Variant):
+    """A variant of transition sites, which sees a recurrent layer's old and new state, [K, B, H] each."""
+
+    @abstractmethod
+    def mix(self, old: Tensor, new: Tensor, mask: Tensor, rate: Tensor) -> Tensor:
+        """Training: the state that the step leads to."""
+
+    @abstractmethod
+    def evaluate_mix(self, old: Tensor, new: Tensor, rate: Tensor) -> Tensor:
+        """Evaluation, deterministic."""
+
+
+class Learned(Variant):
+    """A variant whose rate is a parameter, trained with the weights; `dropout.rate` is where it starts.
+
+    The engine keeps the logit of the rate, log(rate / (1 - rate)), which for Gaussian noise is log α, and hands the variant
+    its sigmoid as `rate`, through which gradients flow. An arm that starts at rate 0 stays there. No weight decay acts on it.
+    """
+
+    learned: ClassVar[bool] = True
+
+    def rate_shape(self, site: Site) -> tuple[int, ...]:
+        """The shape of one replica's rate: a single number, unless a variant learns more of them."""
+        return ()
+
+    @abstractmethod
+    def penalty(self, site: Site, rate: Tensor, reader: Tensor | None, n_train: int) -> Tensor:
+        """What is added to the mean loss of an example, [K]: the prior's share of the objective.
+
+        `rate` [K, *rate_shape]; `reader` [K, ...] is the parameter that `site.reader` names.
+        """
 
 
 def keep_mask(bits: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
@@ -87,3 +138,13 @@ def one_where_kept(bits: Tensor, kept: Tensor, dtype: torch.dtype) -> Tensor:
     order = sorted(range(bits.ndim), key=bits.stride, reverse=True)
     torch.le(bits.permute(order), threshold.permute(order), out=mask.permute(order))
     return mask
+
+
+def widened(rate: Tensor, like: Tensor) -> Tensor:
+    """A number of each replica, [K, 1, ...], at every element of `like` [K, ...], for a rate that is to get a gradient.
+
+    Broadcasting would do, but for how the gradient is added up: here replica by replica, not in an order that depends on K.
+    """
+    if not rate.requires_grad or rate.device.type != "cpu":
+        return rate
+    return torch.stack([r.expand(like.shape[1:]) for r in rate.unbind(0)])

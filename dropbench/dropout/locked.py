@@ -15,9 +15,9 @@ class Locked(Variant):
     """One mask a sequence: the same features are dropped at every time step, in the layers and on the recurrent path.
 
     Gal & Ghahramani 2016 (arXiv:1512.05287), whose variational RNN has one mask a sequence for the inputs, the states and
-    the outputs of a layer. `dropout.placement` chooses among them; AWD-LSTM's `LockedDropout` (Merity et al. 2017) is
-    `["hidden.*", head]`, without the recurrent sites. Each sequence of a batch has a mask of its own. Not the
-    "variational dropout" of Kingma et al. 2015, which learns Gaussian noise.
+    the outputs of a layer; the words that they drop too are `embedding`. `dropout.placement` chooses among them: AWD-LSTM's
+    `LockedDropout` (Merity et al. 2017) is `[embedded, "hidden.*", head]`, without the recurrent sites. Each sequence of a
+    batch has a mask of its own. Not the "variational dropout" of Kingma et al. 2015, which learns Gaussian noise.
     """
 
     kinds: ClassVar[frozenset[Kind]] = frozenset({"activation", "recurrent"})

@@ -24,7 +24,14 @@ class Spatial(Variant):
     def supports(self, site: Site) -> str | None:
         if reason := super().supports(site):
             return reason
-        return None if site.axes in ("CHW", "TF") else f"drops whole feature maps, and {site.name} is a vector"
+        if site.axes in ("CHW", "TF"):
+            return None
+        return f"drops whole feature maps, and {site.name} {'is a vector' if site.axes == 'F' else 'has none'}"
+
+    def warns(self, site: Site) -> str | None:
+        if any(n > 1 for n, axis in zip(site.shape, site.axes, strict=True) if axis not in "CF"):
+            return None
+        return f"dropout=spatial at {site.name}, a map of one position, is the same as dropout=standard"
 
     def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
         return (batch, *(n if axis in "CF" else 1 for n, axis in zip(site.shape, site.axes, strict=True)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -16,13 +17,33 @@ from dropbench.data.words import permutation
 from dropbench.engine.streams import Words
 from dropbench.spec import Augment, DataSpec
 
+if TYPE_CHECKING:
+    from dropbench.engine.text import TextBatches
+
 
 @dataclass(frozen=True)
 class Batch:
-    """x [K, B, *shape] normalised, y [K, B]."""
+    """x [K, B, *shape] normalised, y [K, B]; or int64 numbers to look up: see data/views.py and engine/text.py."""
 
     x: Tensor
     y: Tensor
+
+
+def batches_for(
+    table: Table,
+    data: DataSpec,
+    view: str,
+    batch_size: int,
+    augmentation: Augment,
+    seeds: Sequence[int],
+    device: torch.device,
+) -> Batches | TextBatches:
+    """The batches of this view of a table for one replica a seed."""
+    from dropbench.engine.text import TextBatches  # which needs Batch
+
+    if view == "text":
+        return TextBatches(table, data, batch_size, seeds, device)
+    return Batches(table, data, view, batch_size, augmentation, seeds, device)
 
 
 def split_for(table: Table, data: DataSpec, seed: int) -> Split:
@@ -71,9 +92,11 @@ class Batches:
         ready = table.x if augmentation else views.apply(table.x, table.axes, view)
         self._maps = view == "image"
         self._x = (ready.movedim(1, -1) if self._maps and not augmentation else ready).contiguous().to(device)
-        means, scales = zip(*(self._viewed_statistics(s) for s in splits), strict=True)
-        self._scale = (1 / torch.stack(scales)).to(device)[:, None]
-        self._shift = -torch.stack(means).to(device)[:, None] * self._scale
+        self._scale: Tensor | None = None
+        if self._x.is_floating_point():  # Numbers to look up are not normalised.
+            means, scales = zip(*(self._viewed_statistics(s) for s in splits), strict=True)
+            self._scale = (1 / torch.stack(scales)).to(device)[:, None]
+            self._shift = -torch.stack(means).to(device)[:, None] * self._scale
 
     def sizes(self) -> dict[str, int]:
         """Examples in each part, the same for every replica."""
@@ -112,7 +135,8 @@ class Batches:
         other._seeds = len(used)
         other._rows = {part: rows[kept] for part, rows in self._rows.items()}
         other._y = {part: y[kept] for part, y in self._y.items()}
-        other._scale, other._shift = self._scale[kept], self._shift[kept]
+        if self._scale is not None:
+            other._scale, other._shift = self._scale[kept], self._shift[kept]
         other._order = [self._order[i] for i in used.tolist()]
         other._draws = [self._draws[i] for i in used.tolist()]
         other._select(renumbered)
@@ -136,7 +160,8 @@ class Batches:
         return x.movedim(-1, -3) if self._maps and not self._augment else x
 
     def _batch(self, x: Tensor, y: Tensor) -> Batch:
-        x = torch.addcmul(self._shift, x, self._scale)
+        if self._scale is not None:
+            x = torch.addcmul(self._shift, x, self._scale)
         return Batch(x, y) if self._index is None else Batch(x[self._index], y[self._index])
 
     def _augmented(self, x: Tensor) -> Tensor:

@@ -9,18 +9,21 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 import torch
-import torch.nn.functional as F
 from hydra.utils import get_object
 from torch import Tensor
 
 from dropbench.data.base import Table
+from dropbench.dropout import schedule
 from dropbench.engine import constrain, stack
-from dropbench.engine.batches import Batch, Batches
+from dropbench.engine.batches import Batch, batches_for
 from dropbench.engine.evaluate import evaluate
+from dropbench.engine.learned import LearnedRates
 from dropbench.engine.noise import StackNoise
+from dropbench.engine.objective import losses
 from dropbench.engine.optimizer import StackedOptimizer
 from dropbench.engine.result import Listener, Progress, Row, RunResult
 from dropbench.engine.schedule import lr_factor
+from dropbench.engine.uncertainty import uncertainty
 from dropbench.engine.watch import Watch
 from dropbench.outline import arm_rates, outline, variant
 from dropbench.spec import RunSpec
@@ -47,9 +50,12 @@ class Cohort:
         seeds = [s.seed for s in self.specs]
         plan = outline(first.model, table)
         sites = plan.sites
-        self.batches = Batches(table, first.data, plan.view, self.train.batch_size, self.train.augment, seeds, device)
-        self.model = stack.build(first.model, plan, seeds, device)
-        self.parameters = list(self.model.parameters())
+        self.task = plan.task
+        self.eval = first.eval
+        self.batches = batches_for(
+            table, first.data, plan.view, self.train.batch_size, self.train.augment, seeds, device
+        )
+        self.model = stack.build(first.model, plan, seeds, device, table.graph)
         self.rates = {s.run_id: arm_rates(s.dropout, sites) for s in self.specs}
         noisy = next((s.dropout for s in self.specs if self.rates[s.run_id]), first.dropout)
         self.noise = StackNoise(
@@ -57,20 +63,29 @@ class Cohort:
             sites,
             [self.rates[s.run_id] for s in self.specs],
             seeds,
-            self.train.batch_size,
+            plan.noise_batch(self.train.batch_size),
             device,
         )
+        self.parameter_count = sum(p[0].numel() for p in self.model.parameters())
+        if learned := self.noise.learned():
+            self.model = LearnedRates(self.model, learned).to(device)
+        self.parameters = list(self.model.parameters())
         self.optimizer = StackedOptimizer(
             self.parameters,
             self.train,
             [s.train.lr for s in self.specs],
             [s.train.weight_decay for s in self.specs],
+            undecayed=[name.startswith("logit_") for name, _ in self.model.named_parameters()] if learned else (),
         )
         self.metrics = {name: partial(get_object(m.target), **m.options) for name, m in first.metric.items()}
-        # Of one replica's making, not the stack's: see evaluate().
-        widest = max((math.prod(s.shape) for s in sites), default=1)
-        self.chunk = max(128, min(1024, _EVAL_BYTES // (4 * widest)))
+        # Of one replica's making, not the stack's: see evaluate(). A graph is computed whole, whatever is asked of it.
+        widest = max((math.prod(s.shape) for s in sites if s.kind in ("activation", "feedforward")), default=1)
+        self.chunk = len(table.y) if table.graph is not None else max(128, min(1024, _EVAL_BYTES // (4 * widest)))
         self.notes = [] if plan.stacked else [f"trained unstacked: {first.model.target} has no replica axis"]
+        self.schedules = {
+            s.run_id: schedule.resolve(s.dropout.schedule.target, s.dropout.schedule.options) for s in self.specs
+        }
+        self.scheduled = any(s.dropout.schedule.name != "constant" for s in self.specs)
         self.watch = Watch(self.train, self.model, self.size)
         self.history: dict[str, list[Row]] = {s.run_id: [] for s in self.specs}
         self._started = time.perf_counter()
@@ -99,23 +114,34 @@ class Cohort:
         total = torch.zeros(len(self.specs), device=self.device)
         norms: list[Tensor] = []
         factor = 1.0
+        stack.begin(self.model)
         for step, batch in enumerate(self.batches.epoch()):
             # The rate at the middle of the step: warm-up then starts above zero.
-            factor = lr_factor(self.train, epoch - 1 + (step + 0.5) / steps)
-            losses, norm = self.train_step(batch, factor, step in sampled)
-            total += losses
+            progress = epoch - 1 + (step + 0.5) / steps
+            factor = lr_factor(self.train, progress)
+            self._schedule(self.noise, [(s, progress) for s in self.specs])
+            loss, norm = self.train_step(batch, factor, step in sampled)
+            total += loss
             if norm is not None and step in sampled:  # of the same few steps where clipping measures them all
                 norms.append(norm)
         # Not by `mean(0)`, which adds a column of a matrix in another order than a vector.
         return total / steps, sum(norms[1:], norms[0]) / len(norms), factor
 
+    def _schedule(self, noise: StackNoise, progress: Sequence[tuple[RunSpec, float]]) -> None:
+        """Sets the dropout rates of replicas to those of their schedules, so many epochs into training."""
+        if self.scheduled:
+            noise.schedule([self.schedules[spec.run_id](epochs / self.train.epochs) for spec, epochs in progress])
+
     def train_step(self, batch: Batch, factor: float, measure: bool = False) -> tuple[Tensor, Tensor | None]:
         """One update of every replica: its loss, and its gradient norm before clipping where that is asked for, [K]."""
-        losses = self._losses(batch)
+        each = self._losses(batch)
         for parameter in self.parameters:
             parameter.grad = None
+        objective = each
+        if isinstance(self.model, LearnedRates):
+            objective = each + self.model.penalty(self.noise, self.batches.sizes()["train"])
         # Replicas share no weights, so the gradient of the sum is each replica's own gradient.
-        losses.sum().backward()
+        objective.sum().backward()
         limit = self.train.grad_clip
         norm = constrain.gradient_norm(self.parameters) if measure or limit is not None else None
         if norm is not None and limit is not None:
@@ -123,22 +149,13 @@ class Cohort:
         self.optimizer.step(factor)
         if self.train.max_norm is not None:
             constrain.max_norm(self.model, self.train.max_norm)
-        return losses.detach(), norm
+        return each.detach(), norm
 
     def _losses(self, batch: Batch) -> Tensor:
         """Each replica's mean loss over its batch, [K], with the noise on."""
         with self._autocast():
-            logits = self.model(batch.x, self.noise)
-        return (
-            F.cross_entropy(
-                logits.float().flatten(0, 1),
-                batch.y.flatten(),
-                reduction="none",
-                label_smoothing=self.train.label_smoothing,
-            )
-            .view_as(batch.y)
-            .mean(1)
-        )
+            output = self.model(batch.x, self.noise)
+        return losses(self.task, output, batch, self.train.label_smoothing)
 
     def _scores(self) -> dict[str, Tensor]:
         """Training and validation metrics and their difference, all in evaluation mode, [K] each."""
@@ -150,7 +167,7 @@ class Cohort:
     def evaluate(self, part: str) -> dict[str, Tensor]:
         """Each metric of each replica over `train`, `val` or `test`, in evaluation mode, [K]."""
         with self._autocast():
-            return evaluate(self.model, self.noise, self.batches, part, self.metrics, self.chunk)
+            return evaluate(self.model, self.noise, self.batches, part, self.metrics, self.chunk, self.task)
 
     def _autocast(self) -> AbstractContextManager[object]:
         if self.train.precision == "fp32":
@@ -176,7 +193,7 @@ class Cohort:
         if not done:
             return
         leaving = torch.tensor(done, device=self.device)
-        scores = self._test(leaving)
+        scores = self._test(leaving, epoch)
         results = [
             self._diverged(k, epoch) if diverged[k] else self._completed(k, {m: v[i] for m, v in scores.items()}, epoch)
             for i, k in enumerate(done)
@@ -187,17 +204,28 @@ class Cohort:
             self._narrow(torch.tensor(staying, device=self.device))
         yield from results
 
-    def _test(self, replicas: Tensor) -> dict[str, list[float]]:
-        """Test metrics of some replicas at their chosen epochs: the only time the test split is read."""
+    def _test(self, replicas: Tensor, epoch: int) -> dict[str, list[float]]:
+        """Test metrics of some replicas at their chosen epochs, the only time the test split is read.
+
+        With them what `eval.mode` adds, on validation too.
+        """
         everyone = len(replicas) == len(self.specs)
         kept = self.model, self.noise, self.batches
         if not everyone:
             self.model = stack.extract(self.model, replicas)
             self.noise, self.batches = self.noise.narrowed(replicas), self.batches.narrowed(replicas)
         self.watch.restore(self.model, replicas)
-        scores = {name: value.tolist() for name, value in self.evaluate("test").items()}
+        last = [self.watch.chosen(k, epoch) - 0.5 / self.batches.steps for k in replicas.tolist()]
+        self._schedule(self.noise, [(self.specs[k], p) for k, p in zip(replicas.tolist(), last, strict=True)])
+        scores = {f"test_{name}": value.tolist() for name, value in self.evaluate("test").items()}
+        for part in ("val", "test") if self.eval.mode != "deterministic" else ():
+            scores |= {f"{part}_{name}": value.tolist() for name, value in self._uncertainty(part).items()}
         self.model, self.noise, self.batches = kept
         return scores
+
+    def _uncertainty(self, part: str) -> dict[str, Tensor]:
+        with self._autocast():
+            return uncertainty(self.eval, self.model, self.noise, self.batches, part, self.metrics, self.chunk)
 
     def _narrow(self, replicas: Tensor) -> None:
         stack.narrow(self.model, replicas)
@@ -210,8 +238,8 @@ class Cohort:
         spec = self.specs[k]
         chosen = self.watch.chosen(k, epoch)
         row = self.history[spec.run_id][chosen - 1]
-        metrics = {f"{part}_{m}": row[f"{part}_{m}"] for m in self.metrics for part in ("train", "val", "gap")}
-        return self._result(spec, None, metrics | {f"test_{m}": v for m, v in test.items()}, chosen)
+        metrics = {name: v for name, v in row.items() if name.startswith(("train_", "val_", "gap_"))}
+        return self._result(spec, None, metrics | test, chosen)
 
     def _diverged(self, k: int, epoch: int) -> RunResult:
         return self._result(self.specs[k], f"the loss was not finite in epoch {epoch}", {}, None)
@@ -226,10 +254,13 @@ class Cohort:
             history=history,
             chosen_epoch=chosen,
             sizes=self.batches.sizes(),
-            parameters=sum(p[0].numel() for p in self.parameters),
+            parameters=self.parameter_count,
             rates=self.rates[spec.run_id],
             fingerprint=self._fingerprint,
             seconds=sum(row["seconds"] for row in history),
             cohort_size=self.size,
             notes=self.notes,
+            learned_rates={s: history[chosen - 1][f"rate/{s}"] for s in self.rates[spec.run_id]}
+            if chosen is not None and isinstance(self.model, LearnedRates)
+            else {},
         )

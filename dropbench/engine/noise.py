@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from dropbench.dropout.base import Variant
+from dropbench.dropout.base import AtTransitions, AtWeights, Learned, Variant
+from dropbench.engine import some
 from dropbench.engine.streams import NoiseStream
+from dropbench.nn.embedding import lookup
 from dropbench.nn.linear import affine
 from dropbench.sites import Site
 
@@ -26,34 +29,60 @@ class SiteNoise:
         seeds: Sequence[int],
         batch: int,
         device: torch.device,
+        stream: str = "mask",
+        shared: bool = False,
     ) -> None:
+        """`stream` opens the name of the streams; `shared` has all examples under one mask, until `StackNoise.advance`."""
         self.variant = variant
         self.site = site
-        self.rate = torch.tensor(rates, dtype=torch.float32, device=device)
+        self.target = torch.tensor(rates, dtype=torch.float32, device=device)
+        self.rate = self.target
+        self._seeds = list(seeds)
+        self._shared = shared
+        self._held: Tensor | None = None
         # Maps are drawn channels-last, the order in which convolutions hand them over: a mask in another order would make
         # every multiplication a strided one.
         self._maps = site.axes == "CHW"
-        n = math.prod(variant.noise_shape(site, batch))
-        self._stream = NoiseStream(seeds, f"mask/{site.name}", n, variant.draws, device)
+        n = math.prod(variant.noise_shape(site, 1 if shared else batch))
+        self._stream = NoiseStream(seeds, f"{stream}/{site.name}", n, variant.draws, device)
+
+    def draw(self, batch: int) -> Tensor:
+        """The noise of the next step for `batch` examples, at most as many as the stream was opened for."""
+        shape = self.variant.noise_shape(self.site, 1 if self._shared else batch)
+        noise = (self._stream.next() if self._held is None else self._held)[:, : math.prod(shape)]
+        if self._shared:
+            self._held = noise
+        if self._maps and len(shape) == 4:
+            b, c, h, w = shape
+            return noise.reshape(-1, b, h, w, c).permute(0, 1, 4, 2, 3)
+        return noise.reshape(-1, *shape)
 
     def mask(self, batch: int, dtype: torch.dtype) -> Tensor:
-        """The mask of the next step for `batch` examples, at most as many as the stream was opened for."""
-        shape = self.variant.noise_shape(self.site, batch)
-        noise = self._stream.next()[:, : math.prod(shape)]
-        if self._maps:
-            b, c, h, w = shape
-            noise = noise.reshape(-1, b, h, w, c).permute(0, 1, 4, 2, 3)
-        else:
-            noise = noise.reshape(-1, *shape)
-        return self.variant.mask(noise, self.rate.view(-1, *(1,) * len(shape)), dtype)
+        """The mask of the next step."""
+        noise = self.draw(batch)
+        return self.variant.mask(noise, self.broadcast_rate(noise), dtype)
 
     def broadcast_rate(self, x: Tensor) -> Tensor:
-        return self.rate.view(-1, *(1,) * (x.ndim - 1))
+        """The rates, to broadcast over a tensor with as many axes as `x`."""
+        own = self.rate.shape[1:]
+        return self.rate.view(-1, *(1,) * (x.ndim - 1 - len(own)), *own)
+
+    def advance(self) -> None:
+        """Lets a shared mask go; the next draw is a new one."""
+        self._held = None
 
     def narrowed(self, replicas: Tensor) -> SiteNoise:
         other = copy.copy(self)
-        other.rate = self.rate[replicas]
+        other.target, other.rate = self.target[replicas], self.rate[replicas]
+        other._seeds = [self._seeds[k] for k in replicas.tolist()]
         other._stream = self._stream.narrowed(replicas)
+        return other
+
+    def forked(self, stream: str, batch: int, shared: bool) -> SiteNoise:
+        """The same noise from the beginning of another stream."""
+        device = self.target.device
+        other = SiteNoise(self.variant, self.site, [], self._seeds, batch, device, stream, shared)
+        other.target, other.rate = self.target, self.rate
         return other
 
 
@@ -85,37 +114,107 @@ class StackNoise:
             return at.variant.act(x, at.mask(x.shape[1], x.dtype), rate)
         return at.variant.evaluate(x, rate)
 
+    def acts(self, site: str) -> bool:
+        return self.training and site in self._at
+
     def affine(self, site: str, x: Tensor, weight: Tensor, bias: Tensor, then: Callable[[Tensor], Tensor]) -> Tensor:
         if (at := self._at.get(site)) is None:
             return then(affine(x, weight, bias))
-        rate = at.broadcast_rate(weight)
-        if not self.training:
-            return at.variant.evaluate_affine(x, weight, bias, rate, then)
-        mask = at.mask(x.shape[1], weight.dtype)
-        return then(
-            affine(x, at.variant.act(weight, mask[..., :-1, :], rate), at.variant.act(bias, mask[..., -1:, :], rate))
-        )
+        variant, rate = cast(AtWeights, at.variant), at.broadcast_rate(weight)
+        if self.training:
+            return variant.act_affine(x, weight, bias, at.mask(x.shape[1], weight.dtype), rate, then)
+        return variant.evaluate_affine(x, weight, bias, rate, then)
 
     def steps(self, site: str) -> Callable[[Tensor, int], Tensor] | None:
         if (at := self._at.get(site)) is None:
             return None
         if not self.training:
             return lambda state, step: at.variant.evaluate(state, at.broadcast_rate(state))
-        masks: list[Tensor] = []
+        mask_at = _held(at)
+        return lambda state, step: at.variant.act(state, mask_at(state, step), at.broadcast_rate(state))
 
-        def act(state: Tensor, step: int) -> Tensor:
-            if not masks:  # drawn at the first step, when the batch and the type of the state are known
-                masks.extend(at.mask(state.shape[1], state.dtype).unbind(2))
-            return at.variant.act(state, masks[step % len(masks)], at.broadcast_rate(state))
+    def transition(self, site: str) -> Callable[[Tensor, Tensor, int], Tensor] | None:
+        if (at := self._at.get(site)) is None:
+            return None
+        variant = cast(AtTransitions, at.variant)
+        if not self.training:
+            return lambda old, new, step: variant.evaluate_mix(old, new, at.broadcast_rate(new))
+        mask_at = _held(at)
+        return lambda old, new, step: variant.mix(old, new, mask_at(new, step), at.broadcast_rate(new))
 
-        return act
+    def branch(self, site: str, branch: nn.Module, x: Tensor, *beside: Tensor) -> Tensor:
+        given = (x, *beside)
+        if (at := self._at.get(site)) is None:
+            return some.all_of(branch, given, self)
+        if not self.training:
+            out = some.all_of(branch, given, self)
+            return at.variant.evaluate(out, at.broadcast_rate(out))
+        mask = at.mask(x.shape[1], x.dtype)
+        # Noise inside the branch is for all replicas, and drawn at every step whatever is dropped.
+        if mask.shape[1] > 1 or any(other.site.kind != "branch" for other in self._at.values()):
+            return at.variant.act(some.all_of(branch, given, self), mask, at.broadcast_rate(mask))
+        # One mask for the whole batch: what is multiplied by zero need not be computed.
+        kept = mask.flatten(1)[:, 0].nonzero().flatten()
+        out = some.run(branch, given, self, kept, (*x.shape[:2], *at.site.shape))
+        return at.variant.act(out, mask, at.broadcast_rate(mask))
+
+    def embed(self, site: str, ids: Tensor, table: Tensor) -> Tensor:
+        rows = lookup(ids, table)
+        if (at := self._at.get(site)) is None:
+            return rows
+        if not self.training:
+            return at.variant.evaluate(rows, at.broadcast_rate(rows))
+        # The noise of the words that occur, [K, B, T, 1], before it becomes a mask: the vocabulary is far larger.
+        noise = at.draw(ids.shape[1]).expand(-1, ids.shape[1], -1, -1)
+        noise = noise.gather(2, ids[..., None])
+        rate = at.broadcast_rate(rows)
+        return at.variant.act(rows, at.variant.mask(noise, rate, rows.dtype), rate)
 
     def rates(self) -> dict[str, Tensor]:
-        """The rate in force at each site, [K]."""
-        return {name: at.rate for name, at in self._at.items()}
+        """The rate in force at each site, [K]; of several that are learned, their mean."""
+        rates = {name: at.rate.detach() for name, at in self._at.items()}
+        return {
+            name: r if r.ndim == 1 else torch.stack([one.mean() for one in r.unbind(0)]) for name, r in rates.items()
+        }
+
+    def schedule(self, factors: Sequence[float]) -> None:
+        """Sets the rates to their targets times a factor a replica."""
+        for at in self._at.values():
+            if not at.variant.learned:
+                at.rate = at.target * torch.tensor(factors, dtype=torch.float32, device=at.target.device)
+
+    def learned(self) -> dict[str, SiteNoise]:
+        """The sites with a learned rate, whose `rate` the stack sets: see `engine.learned`."""
+        return {name: at for name, at in self._at.items() if isinstance(at.variant, Learned)}
+
+    def advance(self) -> None:
+        """The next of the networks whose examples share one mask; see `forked`."""
+        for at in self._at.values():
+            at.advance()
 
     def narrowed(self, replicas: Tensor) -> StackNoise:
         """The noise of these replicas only, which goes on where this is and takes its place."""
         other = copy.copy(self)
         other._at = {name: at.narrowed(replicas) for name, at in self._at.items()}
         return other
+
+    def forked(self, stream: str, batch: int, shared: bool = False) -> StackNoise:
+        """The same noise at the same rates, from streams of another name, for batches of `batch`.
+
+        With `shared` all examples are under one mask, one thinned network, until `advance`.
+        """
+        other = copy.copy(self)
+        other._at = {name: at.forked(stream, batch, shared) for name, at in self._at.items()}
+        return other
+
+
+def _held(at: SiteNoise) -> Callable[[Tensor, int], Tensor]:
+    """The mask [K, B, H] of a step of a sequence, where all steps are drawn at once."""
+    masks: list[Tensor] = []
+
+    def mask_at(state: Tensor, step: int) -> Tensor:
+        if not masks:  # drawn at the first step, when the batch and the type of the state are known
+            masks.extend(at.mask(state.shape[1], state.dtype).unbind(2))
+        return masks[step % len(masks)]
+
+    return mask_at

@@ -51,9 +51,16 @@ class StackedOptimizer:
     """
 
     def __init__(
-        self, parameters: Sequence[Tensor], train: TrainSpec, lrs: Sequence[float], decays: Sequence[float]
+        self,
+        parameters: Sequence[Tensor],
+        train: TrainSpec,
+        lrs: Sequence[float],
+        decays: Sequence[float],
+        undecayed: Sequence[bool] = (),
     ) -> None:
+        """`undecayed` marks the parameters on which no weight decay acts; none, if it is empty."""
         self._parameters = list(parameters)
+        self._undecayed = list(undecayed) or [False] * len(self._parameters)
         self._train = train
         self._replicas = list(zip(lrs, decays, strict=True))
         self._groups = _groups(self._replicas)
@@ -64,11 +71,16 @@ class StackedOptimizer:
     @torch.no_grad()
     def step(self, factor: float) -> None:
         """One update from the parameters' `grad`, at `factor` (the schedule's) times each replica's learning rate."""
-        train = self._train
         self._step += 1
         # A user's model may freeze a parameter or leave it unused.
         found = [(i, p.grad) for i, p in enumerate(self._parameters) if p.grad is not None]
+        for exempt in sorted(set(self._undecayed)):
+            self._update([(i, g) for i, g in found if self._undecayed[i] == exempt], factor, exempt)
+
+    def _update(self, found: list[tuple[int, Tensor]], factor: float, exempt: bool) -> None:
+        train = self._train
         for group in self._groups:
+            decay = 0.0 if exempt else group.weight_decay
             values = group.pieces([self._parameters[i] for i, _ in found])
             grads = group.pieces([grad for _, grad in found])
             state = [group.pieces([buffer[i] for i, _ in found]) for buffer in self._state]
@@ -77,7 +89,7 @@ class StackedOptimizer:
                     values,
                     grads,
                     state[0] if state else [],
-                    weight_decay=group.weight_decay,
+                    weight_decay=decay,
                     momentum=train.momentum,
                     lr=group.lr * factor,
                     dampening=0.0,
@@ -97,7 +109,7 @@ class StackedOptimizer:
                     lr=group.lr * factor,
                     beta1=_BETAS[0],
                     beta2=_BETAS[1],
-                    weight_decay=group.weight_decay,
+                    weight_decay=decay,
                     eps=_EPS,
                     amsgrad=False,
                     maximize=False,

@@ -28,6 +28,8 @@ class RunResult:
     seconds: float
     cohort_size: int
     notes: list[str] = field(default_factory=list)
+    learned_rates: dict[str, float] = field(default_factory=dict)
+    """Of a variant that learns its rates: those of the chosen epoch, by site; `rates` are where they started."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ def lr_factor(train: TrainSpec, progress: float) -> float:
     """The factor at `progress` epochs (fractional) into training.
 
     Warm-up rises linearly from near zero over `warmup_epochs`; cosine then falls to zero at the last epoch (Loshchilov &
-    Hutter 2017, one cycle); step multiplies by `step_factor` every `step_every` epochs.
+    Hutter 2017, one cycle); step multiplies by `step_factor` after `step_first` epochs (null: `step_every`) and every
+    `step_every` epochs from then on. Zaremba et al. (2014, arXiv:1409.2329), small model: step_first 4, step_every 1,
+    step_factor 0.5.
     """
     if progress < train.warmup_epochs:
         return progress / train.warmup_epochs
@@ -19,5 +21,7 @@ def lr_factor(train: TrainSpec, progress: float) -> float:
         span = max(train.epochs - train.warmup_epochs, 1e-12)
         return 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - train.warmup_epochs) / span)))
     if train.schedule == "step":
-        return float(train.step_factor ** int(progress // train.step_every))
+        first = train.step_first or train.step_every
+        steps = 1 + (progress - first) // train.step_every if progress >= first else 0
+        return float(train.step_factor ** int(steps))
     return 1.0

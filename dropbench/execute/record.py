@@ -56,6 +56,7 @@ def record_of(outcome: RunResult | Failure, device: str, threads: int) -> Record
         rates=outcome.rates,
         data_fingerprint=outcome.fingerprint,
         cohort_size=outcome.cohort_size,
+        learned_rates=outcome.learned_rates,
         **common,
     )
 

@@ -19,10 +19,20 @@ BatchNormPlace = Literal["none", "before_activation", "after_activation", "after
 
 
 class DenseBlock(nn.Module):
-    """x [K, B, I] to [K, B, O], with the sites `name` (the output) and `name.weight`."""
+    """x [K, B, I] to [K, B, O], with the sites `name` (the output) and `name.weight`.
+
+    `reader` is the parameter that multiplies the output, if batch norm does not come between.
+    """
 
     def __init__(
-        self, replicas: int, name: str, inputs: int, outputs: int, activation: Activation, batch_norm: BatchNormPlace
+        self,
+        replicas: int,
+        name: str,
+        inputs: int,
+        outputs: int,
+        activation: Activation,
+        batch_norm: BatchNormPlace,
+        reader: str | None = None,
     ) -> None:
         super().__init__()
         self.name = name
@@ -32,7 +42,14 @@ class DenseBlock(nn.Module):
         self.norm = None if batch_norm == "none" else BatchNorm(replicas, outputs)
         self.sites = (
             Site(f"{name}.weight", "weight", (inputs, outputs), "IO"),
-            Site(name, "activation", (outputs,), "F"),
+            Site(
+                name,
+                "activation",
+                (outputs,),
+                "F",
+                reader=None if batch_norm == "after_dropout" else reader,
+                follows=None if batch_norm == "after_activation" else activation,
+            ),
         )
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:

@@ -47,17 +47,21 @@ class CNN(nn.Module):
             raise UsageError(
                 f"model.kernel={kernel}: a kernel keeps the map's size, so its side is odd; try {kernel + 1}"
             )
-        sites = [Site("input", "activation", tuple(shape), "CHW")]
+        readers = [f"blocks.{i}.conv.weight" for i in range(len(channels))]
+        readers += [*(f"dense.{i}.linear.weight" for i in range(len(head_widths))), "head.weight"]
+        sites = [Site("input", "activation", tuple(shape), "CHW", reader=readers[0])]
         self.blocks = nn.ModuleList()
         for i, width in enumerate(channels):
-            block = ConvBlock(replicas, f"conv.{i}", shape, width, kernel, pooling, activation, batch_norm)
+            reader = readers[i + 1]
+            block = ConvBlock(replicas, f"conv.{i}", shape, width, kernel, pooling, activation, batch_norm, reader)
             self.blocks.append(block)
             shape = block.site.shape
             sites.append(block.site)
         features = [math.prod(shape), *head_widths]
         self.dense = nn.ModuleList()
         for i, (inputs, outputs) in enumerate(itertools.pairwise(features)):
-            dense = DenseBlock(replicas, f"head.{i}", inputs, outputs, activation, batch_norm)
+            reader = readers[len(channels) + i + 1]
+            dense = DenseBlock(replicas, f"head.{i}", inputs, outputs, activation, batch_norm, reader)
             self.dense.append(dense)
             sites.extend(dense.sites)
         self.head = Linear(replicas, features[-1], n_classes)
@@ -87,6 +91,7 @@ class ConvBlock(nn.Module):
         pooling: Pooling,
         activation: Activation,
         batch_norm: BatchNormPlace,
+        reader: str,
     ) -> None:
         super().__init__()
         channels, height, width = shape
@@ -97,7 +102,16 @@ class ConvBlock(nn.Module):
         self.batch_norm = batch_norm
         self.norm = None if batch_norm == "none" else BatchNorm(replicas, outputs)
         halved = (height, width) if self.pooling == "none" else (height // 2, width // 2)
-        self.site = Site(name, "activation", (outputs, *halved), "CHW")
+        # Averages of activations have another distribution than activations.
+        averaged = self.pooling == "avg" or batch_norm == "after_activation"
+        self.site = Site(
+            name,
+            "activation",
+            (outputs, *halved),
+            "CHW",
+            reader=None if batch_norm == "after_dropout" else reader,
+            follows=None if averaged else activation,
+        )
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
         x = self.conv(x)

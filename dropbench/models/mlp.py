@@ -37,12 +37,13 @@ class MLP(nn.Module):
     ) -> None:
         super().__init__()
         features = [math.prod(shape), *widths]
+        readers = [*(f"hidden.{i}.linear.weight" for i in range(len(widths))), "head.weight"]
         self.hidden = nn.ModuleList(
-            DenseBlock(replicas, f"hidden.{i}", inputs, outputs, activation, batch_norm)
+            DenseBlock(replicas, f"hidden.{i}", inputs, outputs, activation, batch_norm, readers[i + 1])
             for i, (inputs, outputs) in enumerate(itertools.pairwise(features))
         )
         self.head = Linear(replicas, features[-1], n_classes)
-        self.sites = (Site("input", "activation", (features[0],), "F"), *block_sites(self.hidden))
+        self.sites = (Site("input", "activation", (features[0],), "F", reader=readers[0]), *block_sites(self.hidden))
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
         x = noise("input", x)

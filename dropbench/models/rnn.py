@@ -7,20 +7,26 @@ from typing import Literal
 from torch import Tensor, nn
 
 from dropbench.models.block import Positive
+from dropbench.models.recurrent import RecurrentLayers, output_of
+from dropbench.nn.embedding import Embedding
 from dropbench.nn.linear import Linear
-from dropbench.nn.recurrent import Cell, Recurrent
+from dropbench.nn.recurrent import Cell
 from dropbench.sites import Noise, Site
 
 
 class RNN(nn.Module):
     """Recurrent layers, a read-out of the last state or the mean over time, then a linear map.
 
-    Sites: `input` (TF), `recurrent.i` on the hidden-to-hidden path of each layer, `hidden.i` between layers (TF), and
-    `head`, the read-out: a sequence of one step (TF), so that a variant that shares a mask over time may act there too.
+    Words, which come as numbers, are embedded first. Padding is a word like others, with a row of its own: it stands before
+    the sentence, so the last state is that of the sentence's last word; the mean over time has it in.
+
+    Sites: of a sequence `input` (TF); of words `embedding`, the rows of the table (VF), and `embedded`, what is looked up in
+    it (TF), which is a layer's output and no input. Then those of the layers, see `RecurrentLayers`, and `head`, the
+    read-out: a sequence of one step (TF), so that a variant that shares a mask over time may act there too.
     """
 
     stacked = True
-    eats = ("sequence",)
+    eats = ("sequence", "tokens")
 
     def __init__(
         self,
@@ -32,25 +38,31 @@ class RNN(nn.Module):
         hidden: Positive,
         layers: Positive = 1,
         readout: Literal["last", "mean"] = "last",
+        embedding: Positive = 64,
     ) -> None:
         super().__init__()
         steps, features = shape
         self.readout = readout
-        self.layers = nn.ModuleList(Recurrent(replicas, hidden if i else features, hidden, cell) for i in range(layers))
+        first, follows = "layers.0.weight_input", output_of(cell) if readout == "last" else None
+        self.embedding: Embedding | None = None
+        if getattr(shape, "view", "sequence") == "tokens":
+            self.embedding = Embedding(replicas, features, embedding)
+            table = Site("embedding", "token", (features, embedding), "VF")
+            features = embedding
+            sites = [table, Site("embedded", "activation", (steps, features), "TF", reader=first)]
+        else:
+            sites = [Site("input", "activation", (steps, features), "TF", reader=first)]
+        self.layers = RecurrentLayers(replicas, features, hidden, cell, layers, steps)
         self.head = Linear(replicas, hidden, n_classes)
-        sites = [Site("input", "activation", (steps, features), "TF")]
-        for i in range(layers):
-            sites.append(Site(f"recurrent.{i}", "recurrent", (steps, hidden), "TF"))
-            if i < layers - 1:
-                sites.append(Site(f"hidden.{i}", "activation", (steps, hidden), "TF"))
-        self.sites = (*sites, Site("head", "activation", (1, hidden), "TF"))
+        head = Site("head", "activation", (1, hidden), "TF", reader="head.weight", follows=follows)
+        self.sites = (*sites, *self.layers.sites, head)
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
-        x = noise("input", x)
-        for i, layer in enumerate(self.layers):
-            x = layer(x, noise.steps(f"recurrent.{i}"))
-            if i < len(self.layers) - 1:
-                x = noise(f"hidden.{i}", x)
+        if self.embedding is None:
+            x = noise("input", x)
+        else:
+            x = noise("embedded", noise.embed("embedding", x, self.embedding.weight))
+        x, _ = self.layers(x, noise, [None] * len(self.layers))
         x = x[:, :, -1:] if self.readout == "last" else x.mean(2, keepdim=True)
         x = noise("head", x)
         logits: Tensor = self.head(x.squeeze(2))

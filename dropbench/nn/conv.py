@@ -12,47 +12,67 @@ from dropbench.nn.init import Draw, fan_in_uniform
 class Conv2d(nn.Module):
     """K convolutions with "same" padding: x [K, B, C, H, W] to [K, B, O, H, W]; the kernel's side is odd.
 
+    With a stride sides shrink to ceil(side / stride), as in torch with padding = kernel // 2; a side of 1 stays. Without
+    `bias`, which a batch norm right after would take out again, there is none.
+
     On a CPU the replicas take turns: one at a time is faster there than a grouped convolution, and the result of a
     replica is then the same to the last bit in any stack. On an accelerator it is one grouped convolution.
     Results come in channels-last order, in which a CPU pools several times faster.
     """
 
-    def __init__(self, replicas: int, inputs: int, outputs: int, kernel: int, gain: float = 1.0) -> None:
+    def __init__(
+        self,
+        replicas: int,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        gain: float = 1.0,
+        stride: int = 1,
+        bias: bool = True,
+    ) -> None:
         super().__init__()
         self.gain = gain
+        self.stride = stride
         self.weight = nn.Parameter(torch.empty(replicas, outputs, inputs, kernel, kernel))
-        self.bias = nn.Parameter(torch.empty(replicas, outputs))
+        self.bias = nn.Parameter(torch.empty(replicas, outputs)) if bias else None
         self.incoming = {"weight": (2, 3, 4)}
 
     @torch.no_grad()
     def reset(self, draw: Draw) -> None:
         shape = tuple(self.weight.shape[1:])
         self.weight.copy_(fan_in_uniform(draw, shape, shape[1] * shape[2] * shape[3], self.gain))
-        self.bias.zero_()
+        if self.bias is not None:
+            self.bias.zero_()
 
     def forward(self, x: Tensor) -> Tensor:
         convolve = in_turn if x.device.type == "cpu" or x.shape[0] == 1 else grouped
-        return convolve(x, self.weight, self.bias)
+        return convolve(x, self.weight, self.bias, self.stride)
 
 
-def in_turn(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def in_turn(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1) -> Tensor:
     """One convolution a replica."""
     padding = weight.shape[-1] // 2
+    biases = [None] * len(x) if bias is None else bias.unbind(0)
     maps = [
-        F.conv2d(one, w.contiguous(memory_format=torch.channels_last), b, padding=padding)
-        for one, w, b in zip(x.unbind(0), weight.unbind(0), bias.unbind(0), strict=True)
+        F.conv2d(one, w.contiguous(memory_format=torch.channels_last), b, stride=stride, padding=padding)
+        for one, w, b in zip(x.unbind(0), weight.unbind(0), biases, strict=True)
     ]
     # Stacked as [K, B, H, W, O], because torch.stack would bring channels-last maps back to channels-first.
     return torch.stack([m.permute(0, 2, 3, 1) for m in maps]).permute(0, 1, 4, 2, 3)
 
 
-def grouped(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def grouped(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1) -> Tensor:
     """The replicas as the groups of one convolution."""
-    k, b, _, h, w = x.shape
+    k, b = x.shape[:2]
     maps = F.conv2d(
-        x.transpose(0, 1).flatten(1, 2), weight.flatten(0, 1), bias.flatten(), padding=weight.shape[-1] // 2, groups=k
+        x.transpose(0, 1).flatten(1, 2),
+        weight.flatten(0, 1),
+        None if bias is None else bias.flatten(),
+        stride=stride,
+        padding=weight.shape[-1] // 2,
+        groups=k,
     )
-    return maps.view(b, k, -1, h, w).transpose(0, 1)
+    return maps.view(b, k, -1, *maps.shape[2:]).transpose(0, 1)
 
 
 def pool2d(x: Tensor, kind: str) -> Tensor:

@@ -14,7 +14,10 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 class Linear(nn.Module):
-    """K linear maps. Weights are [K, I, O], the transpose of torch's, so that a batched product needs no transposing."""
+    """K linear maps of the last axis, x [K, ..., I] to [K, ..., O].
+
+    Weights are [K, I, O], the transpose of torch's, so that a batched product needs no transposing.
+    """
 
     def __init__(self, replicas: int, inputs: int, outputs: int, gain: float = 1.0) -> None:
         super().__init__()
@@ -30,4 +33,7 @@ class Linear(nn.Module):
         self.bias.zero_()
 
     def forward(self, x: Tensor) -> Tensor:
-        return affine(x, self.weight, self.bias)
+        if x.ndim == 3:
+            return affine(x, self.weight, self.bias)
+        out: Tensor = affine(x.flatten(1, -2), self.weight, self.bias).unflatten(1, x.shape[1:-1])
+        return out

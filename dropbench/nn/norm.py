@@ -1,4 +1,4 @@
-"""Batch normalisation."""
+"""Batch and layer normalisation."""
 
 from __future__ import annotations
 
@@ -53,3 +53,23 @@ class BatchNorm(nn.Module):
 
     def _norm(self, x: Tensor, mean: Tensor, var: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         return F.batch_norm(x, mean, var, weight, bias, training=self.training)
+
+
+class LayerNorm(nn.Module):
+    """K layer norms over the last axis of x [K, ..., F] (Ba et al. 2016, arXiv:1607.06450), with torch's eps."""
+
+    def __init__(self, replicas: int, features: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(replicas, features))
+        self.bias = nn.Parameter(torch.zeros(replicas, features))
+
+    @torch.no_grad()
+    def reset(self, draw: Draw) -> None:
+        self.weight.fill_(1)
+        self.bias.zero_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        # The replicas take turns: their gradients are sums over everything but the features, and a sum over part of a stack
+        # adds in an order that depends on the stack.
+        turns = zip(x.unbind(0), self.weight.unbind(0), self.bias.unbind(0), strict=True)
+        return torch.stack([F.layer_norm(one, one.shape[-1:], weight, bias) for one, weight, bias in turns])

@@ -1,8 +1,9 @@
-"""Recurrent layers: vanilla, LSTM and GRU, over [K, B, T, I], with a place for noise on the hidden-to-hidden path."""
+"""Recurrent layers: vanilla, LSTM and GRU, over [K, B, T, I], with places for noise inside the cell."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -12,11 +13,33 @@ from dropbench.nn.init import Draw, fan_in_uniform, orthogonal
 
 Cell = Literal["vanilla", "lstm", "gru"]
 Steps = Callable[[Tensor, int], Tensor]
-_GATES = {"vanilla": 1, "lstm": 4, "gru": 3}
+"""A function of (tensor [K, B, H], step)."""
+Mix = Callable[[Tensor, Tensor, int], Tensor]
+"""A function of (old state, new state, step), [K, B, H] each."""
+State = tuple[Tensor, Tensor]
+"""The hidden state and the LSTM's cell, [K, B, H] each; other cells leave the second as it was."""
+GATES = {"vanilla": 1, "lstm": 4, "gru": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class CellNoise:
+    """What acts inside a layer, at each step; None where nothing does."""
+
+    state: Steps | None = None
+    """On the hidden state before the hidden-to-hidden product; the state that is carried is left alone."""
+    candidate: Steps | None = None
+    """On what an LSTM (its g) or a GRU (its n) would add to its state."""
+    hidden: Mix | None = None
+    """Between the old hidden state and the new: what the step puts out and carries on."""
+    cell: Mix | None = None
+    """Between the LSTM's old cell and the new. This step's output is that of the new one: see `forward`."""
+
+
+_SILENT = CellNoise()
 
 
 class Recurrent(nn.Module):
-    """K recurrent layers of one kind, from a zero state: x [K, B, T, I] to the hidden states [K, B, T, H].
+    """K recurrent layers of one kind: x [K, B, T, I] to the hidden states [K, B, T, H], and the state after the last.
 
     vanilla: Elman 1990 with tanh. lstm: Gers et al. 2000, gates in torch's order i, f, g, o. gru: Cho et al. 2014 in the
     form that torch and cuDNN compute, reset gate after the product, gates r, z, n.
@@ -27,7 +50,7 @@ class Recurrent(nn.Module):
 
     def __init__(self, replicas: int, inputs: int, hidden: int, cell: Cell) -> None:
         super().__init__()
-        gates = _GATES[cell] * hidden
+        gates = GATES[cell] * hidden
         self.cell = cell
         self.hidden = hidden
         self.weight_input = nn.Parameter(torch.empty(replicas, inputs, gates))
@@ -40,30 +63,45 @@ class Recurrent(nn.Module):
     def reset(self, draw: Draw) -> None:
         inputs, gates = self.weight_input.shape[1:]
         self.weight_input.copy_(fan_in_uniform(draw, (inputs, gates), inputs, 1.0))
-        self.weight_hidden.copy_(orthogonal(draw, self.hidden, _GATES[self.cell]))
+        self.weight_hidden.copy_(orthogonal(draw, self.hidden, GATES[self.cell]))
         self.bias_input.zero_()
         self.bias_hidden.zero_()
         if self.cell == "lstm":
             self.bias_input[..., self.hidden : 2 * self.hidden] = 1
 
-    def forward(self, x: Tensor, noise: Steps | None = None) -> Tensor:
-        """`noise(state [K, B, H], step)` acts on the hidden state before each hidden-to-hidden product."""
+    def forward(
+        self,
+        x: Tensor,
+        noise: CellNoise = _SILENT,
+        *,
+        start: State | None = None,
+        weight_hidden: Tensor | None = None,
+    ) -> tuple[Tensor, State]:
+        """From the state `start` (None: zeros); `weight_hidden` [K, H, gates·H] stands in for the layer's own.
+
+        Where noise acts between an LSTM's old and new cell, h_t is made of the new cell, f c_{t-1} + i g, before that noise,
+        as Krueger et al. 2017 have it.
+        """
         k, b, steps, _ = x.shape
         # The input's product needs no state, so all steps are done at once, in an order that makes each step contiguous.
         flat = x.transpose(1, 2).reshape(k, steps * b, -1)
         inputs = torch.baddbmm(self.bias_input, flat, self.weight_input).view(k, steps, b, -1).unbind(1)
-        state = x.new_zeros(k, b, self.hidden)
-        memory = torch.zeros_like(state)
+        weight = self.weight_hidden if weight_hidden is None else weight_hidden
+        state, memory = start if start is not None else (x.new_zeros(k, b, self.hidden),) * 2
         outputs = []
         for t, gates in enumerate(inputs):
-            seen = state if noise is None else noise(state, t)
-            recurrent = torch.baddbmm(self.bias_hidden, seen, self.weight_hidden)
+            seen = state if noise.state is None else noise.state(state, t)
+            recurrent = torch.baddbmm(self.bias_hidden, seen, weight)
             if self.cell == "vanilla":
-                state = torch.tanh(gates + recurrent)
+                new = torch.tanh(gates + recurrent)
             elif self.cell == "lstm":
                 i, f, g, o = (gates + recurrent).chunk(4, -1)
-                memory = torch.sigmoid(f) * memory + torch.sigmoid(i) * torch.tanh(g)
-                state = torch.sigmoid(o) * torch.tanh(memory)
+                candidate = torch.tanh(g)
+                if noise.candidate is not None:
+                    candidate = noise.candidate(candidate, t)
+                new_memory = torch.sigmoid(f) * memory + torch.sigmoid(i) * candidate
+                new = torch.sigmoid(o) * torch.tanh(new_memory)
+                memory = new_memory if noise.cell is None else noise.cell(memory, new_memory, t)
             else:
                 n, hn = gates[..., 2 * self.hidden :], recurrent[..., 2 * self.hidden :]
                 # Added before they are divided, which also keeps the sigmoids' arguments apart from replica to replica: see
@@ -71,6 +109,9 @@ class Recurrent(nn.Module):
                 r, z = (gates[..., : 2 * self.hidden] + recurrent[..., : 2 * self.hidden]).chunk(2, -1)
                 update = torch.sigmoid(z)
                 candidate = torch.tanh(n + torch.sigmoid(r) * hn)
-                state = candidate + update * (state - candidate)
+                if noise.candidate is not None:
+                    candidate = noise.candidate(candidate, t)
+                new = candidate + update * (state - candidate)
+            state = new if noise.hidden is None else noise.hidden(state, new, t)
             outputs.append(state)
-        return torch.stack(outputs, dim=2)
+        return torch.stack(outputs, dim=2), (state, memory)

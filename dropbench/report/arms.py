@@ -48,7 +48,7 @@ def belongs_to_arm(key: str) -> bool:
 
 
 def setting(row: Row) -> str:
-    """`none`, `standard 0.25`, `standard {input: 0.2, *: 0.5}`, `standard 0.5 at [hidden.*]`."""
+    """`none`, `standard 0.25`, `standard {input: 0.2, *: 0.5}`, `standard 0.5 at [hidden.*]`, `standard 0.5 linear_up`."""
     name, rates, placement = row["dropout.name"], row.get("dropout.rates") or {}, row.get("dropout.placement")
     if name == "none":
         return "none"
@@ -59,6 +59,8 @@ def setting(row: Row) -> str:
         words.append(text(rates))
     if isinstance(placement, list | tuple):
         words.append(f"at {text(placement)}")
+    if (schedule := row.get("dropout.schedule.name", "constant")) != "constant" and not absent(schedule):
+        words.append(text(schedule))
     return " ".join(words)
 
 
@@ -72,7 +74,7 @@ def name_arms(frame: pd.DataFrame) -> list[Arm]:
     keys = config_keys(frame)
     beside = [k for k in vary(firsts, keys) if belongs_to_arm(k) and not k.startswith("dropout.")]
     settings = [setting(row) for row in firsts]
-    extras = ["".join(f" {k}={text(row[k])}" for k in beside if _shown(row.get(k)) not in _OFF) for row in firsts]
+    extras = ["".join(f" {k}={text(row[k])}" for k in beside if shown(row.get(k)) not in _OFF) for row in firsts]
     labels = [(row["name"] or s) + e for row, s, e in zip(firsts, settings, extras, strict=True)]
 
     def tell_apart(better: Callable[[int, list[int]], str]) -> None:
@@ -112,7 +114,7 @@ def find(arms: Sequence[Arm], wanted: str) -> list[Arm]:
 def comparisons(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """(title, rows) for each set of arms that differ in regularizers only, titles in natural order."""
     keys = [k for k in config_keys(frame) if not belongs_to_arm(k)]
-    values = {k: [_shown(v) for v in frame[k].tolist()] for k in keys}
+    values = {k: [shown(v) for v in frame[k].tolist()] for k in keys}
     groups: dict[tuple[str | None, ...], list[int]] = {}
     for i, group in enumerate(zip(*values.values(), strict=True)):
         groups.setdefault(group, []).append(i)
@@ -123,7 +125,7 @@ def comparisons(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 def vary(rows: Sequence[Row], keys: Iterable[str]) -> list[str]:
     """The keys that have more than one value in the rows; being absent counts as one."""
-    return [k for k in keys if len({_shown(row.get(k, math.nan)) for row in rows}) > 1]
+    return [k for k in keys if len({shown(row.get(k, math.nan)) for row in rows}) > 1]
 
 
 def _titles(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
@@ -135,8 +137,8 @@ def _titles(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
             # Options of different models or data sets differ by nature; only alike ones are worth telling apart.
             group = k.split(".")[0]
             peers = [r for r in rows if group == "train" or r.get(f"{group}.name") == row.get(f"{group}.name")]
-            values = {_shown(r.get(k, math.nan)) for r in peers} - {None}
-            here = _shown(row.get(k, math.nan))
+            values = {shown(r.get(k, math.nan)) for r in peers} - {None}
+            here = shown(row.get(k, math.nan))
             tells = len(values) > 1 and here is not None and not k.endswith(_DULL)
             said = (k == "data.n_train" and here not in (None, "null")) or (
                 k == "data.label_noise" and here not in (None, "0")
@@ -152,11 +154,11 @@ def _titles(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
 def _title(row: Row, told: Sequence[str]) -> str:
     short = Counter(k.rsplit(".", 1)[-1] for k in told)
     names = {k: k.rsplit(".", 1)[-1] for k in told}
-    parts = [f"{names[k] if short[names[k]] == 1 else k}={_shown(row.get(k)) or 'absent'}" for k in told]
+    parts = [f"{names[k] if short[names[k]] == 1 else k}={shown(row.get(k)) or 'absent'}" for k in told]
     return ", ".join([f"{text(row.get('model'))} on {text(row.get('data'))}", *parts])
 
 
-def _shown(value: object) -> str | None:
+def shown(value: object) -> str | None:
     """The value's text; None for the NaN that stands for an absent key."""
     return None if absent(value) else text(value)
 

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dropbench.errors import UsageError, nearest
 from dropbench.report import notes
 from dropbench.report.arms import Arm, comparisons, find, name_arms
 from dropbench.report.compare import summarise
-from dropbench.report.filters import parse, select
+from dropbench.report.filters import conditions, parse, select, where
 from dropbench.report.frame import to_frame
-from dropbench.store import FAILED, RECORD, RUNS, Loaded, Plan, Record, Skipped, Store, read, read_all
+from dropbench.report.grids import Grid, grids
+from dropbench.report.load import RUN_SOMETHING, Found, best_epoch, from_store, load
+from dropbench.report.measures import resolve
+from dropbench.report.selection import Choice, choices
+from dropbench.store import RUNS, Plan, Skipped, Store
 
 if TYPE_CHECKING:
     import pandas as pd
 
-RUN_SOMETHING = "to make some: dropbench sweep study=three_arm"
 Named = Sequence[tuple[str, str]]
 """(arm's name, run id), in a plan's order."""
 
@@ -29,6 +32,7 @@ class Comparison:
 
     table: a row an arm, full precision; see compare.summarise, with `setting`, `model`, `data`, `arm_id` beside it.
     runs: the rows of the frame behind it, with their `label`. baseline: a label, or None where it is not here.
+    measure: what the verdict is about, `test_accuracy`, or None where these runs have no such. choices: of rates.
     """
 
     title: str
@@ -36,34 +40,83 @@ class Comparison:
     runs: pd.DataFrame
     arms: tuple[Arm, ...]
     baseline: str | None
+    measure: str | None
+    choices: tuple[Choice, ...]
     notes: tuple[str, ...]
+
+    def run_of(self, label: str) -> str:
+        """The id of one of an arm's runs."""
+        return str(self.runs.loc[self.runs["label"] == label, "run_id"].iloc[0])
 
 
 @dataclass(frozen=True)
 class Report:
     """comparisons: in natural order of their titles. notes: about all of them. skipped: what could not be read.
 
-    questions: what the studies asked, if the report is of studies.
+    questions: what the studies asked, if the report is of studies. grids: pivots, instead of comparisons.
+    configs: of every run that was loaded, by its id.
     """
 
     comparisons: tuple[Comparison, ...]
     notes: tuple[str, ...]
     skipped: tuple[Skipped, ...]
     questions: tuple[str, ...] = ()
+    grids: tuple[Grid, ...] = ()
+    configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
 
-def build(paths: Sequence[Path], filters: Sequence[str], baseline: str | None) -> Report:
+def build(
+    paths: Sequence[Path],
+    filters: Sequence[str],
+    baseline: str | None,
+    wheres: Sequence[str],
+    metric: str | None,
+    rope: str | None,
+) -> Report:
     """See dropbench.report.build."""
-    wanted = parse(filters)
+    gathered = gather(paths, filters, wheres)
+    ask = _Ask(tuple([baseline] if baseline else gathered.baselines), baseline is not None, metric, rope)
+    report = _report(gathered.frame, gathered.named, ask, gathered.notes, gathered.skipped)
+    return replace(report, questions=gathered.questions, configs=gathered.configs)
+
+
+def pivot(
+    paths: Sequence[Path],
+    filters: Sequence[str],
+    rows: str,
+    cols: str | None,
+    wheres: Sequence[str],
+    metric: str | None,
+) -> Report:
+    """See dropbench.report.grids."""
+    found = gather(paths, filters, wheres)
+    about = (*found.notes, *notes.skipped(found.skipped))
+    return Report((), about, tuple(found.skipped), found.questions, tuple(grids(found.frame, rows, cols, metric)))
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What the folders hold, filtered: a row a run. named: arms of the plans that were asked for, by study=."""
+
+    frame: pd.DataFrame
+    named: Named | None
+    baselines: list[str]
+    notes: list[str]
+    skipped: list[Skipped]
+    questions: tuple[str, ...]
+    configs: dict[str, dict[str, Any]]
+
+
+def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str]) -> Gathered:
+    """Raises UsageError for a path without results and a filter that can match nothing."""
+    wanted, conditioned = parse(filters), conditions(wheres)
     roots = [Path(p) for p in paths] or [Path("results")]
-    loaded = [_load(root) for root in roots]
-    skipped = [s for part in loaded for s in part.skipped]
-    records = _newest([r for part in loaded for r in part.records])
-    if not records:
-        where = ", ".join(map(str, roots))
-        unread = f" ({len(skipped)} that cannot be read: {skipped[0].reason})" if skipped else ""
-        raise UsageError(f"{where} holds no runs{unread}; {RUN_SOMETHING}")
-    frame = to_frame(records)
+    found = load(roots)
+    if not found.records:
+        places = ", ".join(map(str, roots))
+        unread = f" ({len(found.skipped)} that cannot be read: {found.skipped[0].reason})" if found.skipped else ""
+        raise UsageError(f"{places} holds no runs{unread}; {RUN_SOMETHING}")
+    frame = _frame(found)
     studies = [v for key, values in wanted if key == "study" for v in values]
     named: Named | None = None
     baselines = ["none"]
@@ -81,49 +134,57 @@ def build(paths: Sequence[Path], filters: Sequence[str], baseline: str | None) -
                 f"study={','.join(studies)}: none of its {len(planned)} planned runs is stored; start it again"
             )
         extra = notes.missing(planned, frame)
-    frame = select(frame, [w for w in wanted if w[0] != "study"])
-    report = _report(frame, named, [baseline] if baseline else baselines, baseline is not None, extra, skipped)
-    return replace(report, questions=questions)
+    frame = where(select(frame, [w for w in wanted if w[0] != "study"]), conditioned)
+    return Gathered(
+        frame, named, baselines, extra, found.skipped, questions, {r.run_id: r.config for r in found.records}
+    )
 
 
 def for_runs(store: Store, run_ids: Iterable[str], arms: Mapping[str, Sequence[str]], baseline: str) -> Report:
     """See dropbench.report.for_runs."""
     planned = list(dict.fromkeys(run_ids))
-    found = [store.find(run) for run in planned]
-    records = [r for r in found if isinstance(r, Record)]
-    skipped = [s for s in found if isinstance(s, Skipped)]
-    frame = to_frame(records)
+    found = from_store(store, planned)
+    frame = _frame(found)
     extra = notes.missing(planned, frame)
-    if not records:
-        return Report((), (*extra, *notes.skipped(skipped)), tuple(skipped))
+    if not found.records:
+        return Report((), (*extra, *notes.skipped(found.skipped)), tuple(found.skipped))
     named = [(name, run) for name, runs in arms.items() for run in runs]
-    return _report(frame, named or None, [baseline], False, extra, skipped)
+    return _report(frame, named or None, _Ask((baseline,), False, None, None), extra, found.skipped)
+
+
+@dataclass(frozen=True)
+class _Ask:
+    """What is asked of every comparison. baselines: the first that is here counts; insist: one must be here somewhere."""
+
+    baselines: tuple[str, ...]
+    insist: bool
+    metric: str | None
+    rope: str | None
 
 
 def _report(
-    frame: pd.DataFrame,
-    named: Named | None,
-    baselines: Sequence[str],
-    insist: bool,
-    extra: Sequence[str],
-    skipped: Sequence[Skipped],
+    frame: pd.DataFrame, named: Named | None, ask: _Ask, extra: Sequence[str], skipped: Sequence[Skipped]
 ) -> Report:
-    """`baselines`: the first that is here counts, in each comparison; `insist`: one of them must be here somewhere."""
+    if ask.metric is not None:
+        resolve(frame, ask.metric)
     tables = [(title, runs, name_arms(runs)) for title, runs in comparisons(_with_names(frame, named))]
-    if insist and not any(find(arms, b) for _, _, arms in tables for b in baselines):
+    if ask.insist and not any(find(arms, b) for _, _, arms in tables for b in ask.baselines):
         valid = [name for _, _, arms in tables for a in arms for name in (a.label, a.name) if name]
-        raise UsageError(f"--baseline '{baselines[0]}': no arm here is called that; {nearest(baselines[0], valid)}")
-    done = [_comparison(title, runs, arms, baselines) for title, runs, arms in tables]
+        raise UsageError(
+            f"--baseline '{ask.baselines[0]}': no arm here is called that; {nearest(ask.baselines[0], valid)}"
+        )
+    done = [_comparison(title, runs, arms, ask) for title, runs, arms in tables]
     return Report(tuple(done), (*extra, *notes.skipped(skipped)), tuple(skipped))
 
 
-def _comparison(title: str, runs: pd.DataFrame, arms: Sequence[Arm], baselines: Sequence[str]) -> Comparison:
+def _comparison(title: str, runs: pd.DataFrame, arms: Sequence[Arm], ask: _Ask) -> Comparison:
     labels = {(a.name, a.arm_id): a.label for a in arms}
     runs = runs.assign(label=[labels[key] for key in zip(runs["name"], runs["arm_id"], strict=True)])
     runs = runs.drop_duplicates(["label", "seed"])
-    found = next((f for f in (find(arms, b) for b in baselines) if f), [])
+    found = next((f for f in (find(arms, b) for b in ask.baselines) if f), [])
     baseline = found[0].label if len(found) == 1 else None
-    table = summarise(runs, [a.label for a in arms], baseline)
+    measure = _measure(runs, ask.metric)
+    table = summarise(runs, [a.label for a in arms], baseline, measure, ask.rope)
     for place, (column, values) in enumerate(
         {
             "model": [runs["model"].iloc[0]] * len(arms),
@@ -133,8 +194,22 @@ def _comparison(title: str, runs: pd.DataFrame, arms: Sequence[Arm], baselines: 
         }.items()
     ):
         table.insert(place + 1, column, values)
-    about = notes.about(runs, table, baseline, baselines[0], [a.label for a in found])
-    return Comparison(title, table, runs, tuple(arms), baseline, tuple(about))
+    chosen = choices(runs, arms, measure)
+    about = notes.about(runs, table, baseline, ask.baselines[0], [a.label for a in found])
+    about += [*notes.statistics(table, measure, ask.rope is not None), *notes.selection(chosen)]
+    return Comparison(title, table, runs, tuple(arms), baseline, measure, tuple(chosen), tuple(about))
+
+
+def _measure(runs: pd.DataFrame, wanted: str | None) -> str | None:
+    """What the verdict is about here; None where these runs, of several comparisons, have not measured it."""
+    try:
+        return resolve(runs, wanted)
+    except UsageError:
+        return None
+
+
+def _frame(found: Found) -> pd.DataFrame:
+    return to_frame(found.records, {r.run_id: best_epoch(found.histories[r.run_id], r.config) for r in found.records})
 
 
 def _with_names(frame: pd.DataFrame, named: Named | None) -> pd.DataFrame:
@@ -144,30 +219,6 @@ def _with_names(frame: pd.DataFrame, named: Named | None) -> pd.DataFrame:
     rows = {run: i for i, run in enumerate(frame["run_id"].tolist())}
     pairs = [(name, run) for name, run in dict.fromkeys(named) if run in rows]
     return frame.iloc[[rows[run] for _, run in pairs]].assign(name=[name for name, _ in pairs])
-
-
-def _load(path: Path) -> Loaded:
-    """A results folder, the runs/ or failed/ in it, or a single run folder."""
-    if not path.exists():
-        raise UsageError(f"there is no folder {path}; {RUN_SOMETHING}")
-    if (path / RECORD).exists():
-        found = read(path)
-        return Loaded([found], []) if isinstance(found, Record) else Loaded([], [found])
-    if (path / RUNS).is_dir() or (path / FAILED).is_dir():
-        return Store(path).load()
-    if path.resolve().name in (RUNS, FAILED) and path.is_dir():
-        return read_all(path)
-    raise UsageError(
-        f"{path} is no results folder (it has no {RUNS}/) and no run (it has no {RECORD}); {RUN_SOMETHING}"
-    )
-
-
-def _newest(records: Sequence[Record]) -> list[Record]:
-    """One record a run, for overlapping paths: finished before failed, then the one started last."""
-    best: dict[str, Record] = {}
-    for record in sorted(records, key=lambda r: (r.status != "failed", r.started)):
-        best[record.run_id] = record
-    return [best[run_id] for run_id in sorted(best)]
 
 
 def _plans_of(studies: Sequence[str], paths: Sequence[Path]) -> list[Plan]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dropbench.report.compare import INTERVAL
+from dropbench.report.compare import WELCH
 from dropbench.report.frame import rows_of
+from dropbench.report.measures import LEADING, PARTS, Write, base, difference, direction, level, spoken, unit
+from dropbench.report.power import MOST
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from dropbench.report.assemble import Comparison
 
 ABSENT = "-"
@@ -43,11 +47,15 @@ class Sheet:
 
 
 def sheets(comparison: Comparison, width: int | None = None) -> list[Sheet]:
-    """The summary and, where there is a baseline, the differences; columns left out until `width` is kept."""
+    """The summary and, where there are such, the differences and chosen rates; columns left out until `width` is kept."""
     found = [Sheet("", _fit(_summary(comparison), width))]
-    if comparison.baseline is not None and len(comparison.table) > 1:
-        caption = f"Difference from {comparison.baseline} (arm minus {comparison.baseline}), paired by seed"
+    others = comparison.table[comparison.table["arm"] != comparison.baseline]
+    if comparison.baseline is not None and comparison.measure is not None and len(others):
+        how = "unpaired" if (others[f"{comparison.measure}_diff_interval"] == WELCH).all() else "paired by seed"
+        caption = f"Difference from {comparison.baseline} (arm minus {comparison.baseline}), {how}"
         found.append(Sheet(caption, _fit(_differences(comparison), width)))
+    if comparison.choices:
+        found.append(Sheet(f"Rate with the {_best(comparison)} for each variant", _fit(_choices(comparison), width)))
     return found
 
 
@@ -74,10 +82,20 @@ def _fit(columns: Sequence[Column | None], width: int | None) -> tuple[Column, .
 def _summary(comparison: Comparison) -> list[Column | None]:
     table = comparison.table
     rows = rows_of(table)
+    metrics = [n for n in measured_in(table) if f"test_{n}_mean" in table or f"gap_{n}_mean" in table]
+    first = base(comparison.measure) if comparison.measure else ""
+    metrics.sort(key=lambda name: name != first)
 
-    def level(heading: tuple[str, ...], name: str, write: Callable[[float], str], rank: int) -> Column | None:
-        cells = tuple(_plus_minus(write, r[f"{name}_mean"], r[f"{name}_sd"]) for r in rows)
+    def mean(name: str, heading: tuple[str, ...], write: Write, rank: int) -> Column | None:
+        if f"{name}_mean" not in table:
+            return None
+        cells = tuple(plus_minus(write, r[f"{name}_mean"], r[f"{name}_sd"]) for r in rows)
         return _unless_empty(Column(heading, cells, rank))
+
+    def median(name: str, heading: tuple[str, ...], write: Write, rank: int) -> Column | None:
+        if f"{name}_median" not in table:
+            return None
+        return _unless_empty(Column(heading, tuple(_or_absent(write, r[f"{name}_median"]) for r in rows), rank))
 
     settings = tuple(r["setting"] for r in rows)
     named = any(r["setting"] not in r["arm"] for r in rows)
@@ -86,94 +104,146 @@ def _summary(comparison: Comparison) -> list[Column | None]:
         Column((what,), tuple(str(r[what]) for r in rows), rank) if what == "n" or table[what].any() else None
         for what, rank in (("n", 0), ("failed", 4), ("diverged", 4))
     ]
+    levels: list[Column | None] = []
+    medians: list[Column | None] = []
+    for place, name in enumerate(metrics):
+        for part, rank in (("train", 2), ("val", 1), ("test", 0), ("gap", 0)):
+            measure = f"{part}_{name}"
+            later = 5 + 2 * place - (part in ("test", "gap"))  # the verdict's metric stays longest
+            levels.append(mean(measure, _heading(measure), level(measure), later if place else rank))
+            medians.append(median(measure, (*_heading(measure), "median"), level(measure), 30 + place))
     return [
         Column(("arm",), tuple(table["arm"]), right=False),
         Column(("setting",), settings, rank=3, right=False) if named else None,
         *counts,
-        level(("train", "acc. %"), "train_accuracy", _percent, 2),
-        level(("validation", "acc. %"), "val_accuracy", _percent, 1),
-        level(("test", "acc. %"), "test_accuracy", _percent, 0),
-        level(("gap", "points"), "gap_accuracy", _signed_percent, 0),
-        level(("train", "loss"), "train_loss", _loss, 6),
-        level(("validation", "loss"), "val_loss", _loss, 6),
-        level(("test", "loss"), "test_loss", _loss, 5),
-        level(("gap", "loss"), "gap_loss", _signed_loss, 5),
-        level(("chosen", "epoch"), "chosen_epoch", _plain, 7),
-        level(("time", "seconds"), "seconds", _plain, 8),
+        *levels,
+        mean("best_epoch", ("best", "epoch"), _plain, 20),
+        mean("chosen_epoch", ("chosen", "epoch"), _plain, 21),
+        mean("seconds", ("time", "seconds"), _plain, 22),
+        *medians,
     ]
 
 
 def _differences(comparison: Comparison) -> list[Column | None]:
     rows = rows_of(comparison.table[comparison.table["arm"] != comparison.baseline])
+    main = comparison.measure or ""
+    write = difference(main)
 
-    def measure(
-        heading: tuple[str, ...], name: str, write: Callable[[float], str], ranks: tuple[int, int, int]
-    ) -> list[Column | None]:
+    def of(measure: str, ranks: tuple[int, int, int]) -> list[Column | None]:
         """The mean of the differences, their sd and the interval, with their ranks in that order."""
-        mean, sd, low, high = (f"{name}_diff_{part}" for part in ("mean", "sd", "low", "high"))
-        unsigned = _unsigned(write)
-        interval = tuple(_between(write, r[low], r[high]) for r in rows)
+        if f"{measure}_diff_mean" not in comparison.table:
+            return []
+        mean, sd, low, high, how = (f"{measure}_diff_{part}" for part in ("mean", "sd", "low", "high", "interval"))
+        here = difference(measure)
+        methods = dict.fromkeys(r[how] for r in rows if r[how])
         return [
-            _unless_empty(Column(heading, tuple(_or_absent(write, r[mean]) for r in rows), ranks[0])),
-            _unless_empty(Column(("", "sd"), tuple(_or_absent(unsigned, r[sd]) for r in rows), ranks[1])),
-            _unless_empty(Column(tuple(_halves(INTERVAL)), interval, ranks[2])),
+            _unless_empty(
+                Column(_heading(measure, of_difference=True), tuple(_or_absent(here, r[mean]) for r in rows), ranks[0])
+            ),
+            _unless_empty(Column(("", "sd"), tuple(_or_absent(_unsigned(here), r[sd]) for r in rows), ranks[1])),
+            _unless_empty(
+                Column(
+                    ("95 % interval", " or ".join(methods)),
+                    tuple(_between(here, r[low], r[high]) for r in rows),
+                    ranks[2],
+                )
+            ),
         ]
 
+    def plain(heading: tuple[str, ...], cells: Iterable[str], rank: int) -> Column | None:
+        return _unless_empty(Column(heading, tuple(cells), rank))
+
+    paired = any(r["pairs"] for r in rows) or all(r["n"] == 0 for r in rows)
+    others = [m for m in (f"gap_{base(main)}", f"test_{base(main)}", f"val_{base(main)}") if m != main]
+    rest = [m for n in LEADING if n != base(main) for m in (f"test_{n}", f"gap_{n}", f"val_{n}")]
     return [
         Column(("arm",), tuple(r["arm"] for r in rows), right=False),
-        Column(("pairs",), tuple(str(r["pairs"]) for r in rows)),
-        *measure(("test acc.", "points"), "test_accuracy", _points, (0, 4, 1)),
-        *measure(("gap", "points"), "gap_accuracy", _points, (2, 4, 3)),
-        *measure(("val. acc.", "points"), "val_accuracy", _points, (7, 8, 7)),
-        *measure(("test", "loss"), "test_loss", _signed_loss, (5, 6, 5)),
-        *measure(("gap", "loss"), "gap_loss", _signed_loss, (9, 10, 9)),
+        Column(("pairs",), tuple(str(r["pairs"]) for r in rows), rank=3) if paired else None,
+        *of(main, (0, 8, 1)),
+        plain(("p",), (_or_absent(_p, r["p"]) for r in rows), 6),
+        plain(("p", "Holm"), (_or_absent(_p, r["p_holm"]) for r in rows), 2),
+        plain(("P(better)", ""), (_or_absent(_share, r["improvement"]) for r in rows), 5),
+        plain(("95 %", "interval"), (_range(r["improvement_low"], r["improvement_high"]) for r in rows), 7),
+        plain(("MDE", unit(main, of_difference=True)), (_or_absent(_unsigned(write), r["mde"]) for r in rows), 4),
+        plain(("verdict",), (r["verdict"] or ABSENT for r in rows), 0),
+        plain(("seeds", "to settle"), (_or_absent(_seeds, r["seeds_needed"]) for r in rows), 8),
+        *(column for i, m in enumerate(others) for column in of(m, (9 + 3 * i, 11 + 3 * i, 10 + 3 * i))),
+        *(column for i, m in enumerate(rest) for column in of(m, (20 + 3 * i, 22 + 3 * i, 21 + 3 * i))),
     ]
 
 
-def _halves(words: str) -> list[str]:
-    """`95 % paired t interval` in two lines, so that it is no wider than its numbers."""
-    first, _, last = words.rpartition(" ")
-    return [first, last]
+def _choices(comparison: Comparison) -> list[Column | None]:
+    found = comparison.choices
+    validation, test = level(found[0].rule), level(found[0].test)
+    return [
+        Column(("chosen",), tuple(c.chosen for c in found), right=False),
+        Column(("variant",), tuple(c.variant for c in found), rank=3, right=False),
+        Column(("rates",), tuple(str(len(c.of)) for c in found), rank=1),
+        Column(("seeds",), tuple(str(len(c.seeds)) for c in found), rank=2),
+        Column(_heading(found[0].rule), tuple(_or_absent(validation, c.score) for c in found)),
+        Column(_heading(found[0].test), tuple(plus_minus(test, c.test_mean, c.test_sd) for c in found)),
+    ]
+
+
+def _best(comparison: Comparison) -> str:
+    rule = comparison.choices[0].rule
+    return f"{'highest' if direction(rule) > 0 else 'lowest'} mean {spoken(rule)}"
+
+
+def _heading(measure: str, *, of_difference: bool = False) -> tuple[str, ...]:
+    """`validation` over `acc. %`, `test` over `loss`; of a difference `test acc.` over `points`."""
+    part, _, name = measure.partition("_")
+    part, name = ("validation" if part == "val" else part), name.replace("accuracy", "acc.").replace("_", " ")
+    written = unit(measure, of_difference=of_difference)
+    if of_difference:
+        part = "val." if part == "validation" else part
+        return (part if part == "gap" and written else f"{part} {name}", written)
+    if part == "gap" and written:
+        return (part, written)
+    return (part, f"{name} {written}".rstrip())
+
+
+def measured_in(table: pd.DataFrame) -> list[str]:
+    """The metrics of a summary table, in its order."""
+    names = [c.removesuffix("_mean") for c in table.columns if c.endswith("_mean") and not c.endswith("_diff_mean")]
+    return list(dict.fromkeys(base(n) for n in names if n.startswith(tuple(f"{p}_" for p in PARTS))))
 
 
 def _unless_empty(column: Column) -> Column | None:
     return column if any(c != ABSENT for c in column.cells) else None
 
 
-def _or_absent(write: Callable[[float], str], value: float) -> str:
+def _or_absent(write: Write, value: float) -> str:
     return ABSENT if math.isnan(value) else write(value)
 
 
-def _plus_minus(write: Callable[[float], str], mean: float, sd: float) -> str:
+def plus_minus(write: Write, mean: float, sd: float) -> str:
+    """`91.2 ± 0.4`, or the mean alone where there is no sd."""
     return _or_absent(write, mean) if math.isnan(sd) else f"{write(mean)} ± {_unsigned(write)(sd)}"
 
 
-def _between(write: Callable[[float], str], low: float, high: float) -> str:
+def _between(write: Write, low: float, high: float) -> str:
     return ABSENT if math.isnan(low) or math.isnan(high) else f"{write(low)} to {write(high)}"
 
 
-def _unsigned(write: Callable[[float], str]) -> Callable[[float], str]:
+def _unsigned(write: Write) -> Write:
     return lambda value: write(value).removeprefix("+")
 
 
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f}"
+def _range(low: float, high: float) -> str:
+    return ABSENT if math.isnan(low) else f"{_share(low)} to {_share(high)}"
 
 
-def _signed_percent(value: float) -> str:
-    return f"{100 * value:+.1f}"
+def _seeds(value: float) -> str:
+    return f"{value:,.0f}" if math.isfinite(value) else f">{MOST:,}"
 
 
-def _points(value: float) -> str:
-    return f"{100 * value:+.2f}"
+def _share(value: float) -> str:
+    return f"{value:.2f}"
 
 
-def _loss(value: float) -> str:
-    return f"{value:.3f}"
-
-
-def _signed_loss(value: float) -> str:
-    return f"{value:+.3f}"
+def _p(value: float) -> str:
+    return f"{value:.4f}" if value >= 0.0001 else "<.0001"
 
 
 def _plain(value: float) -> str:

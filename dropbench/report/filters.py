@@ -1,10 +1,14 @@
-"""Filters as they are typed: `model=mlp`, `dropout.rate=0.25,0.5`, `seed=range(0,6)`, `dropout=*drop*`, `status=failed`."""
+"""Filters as they are typed: `model=mlp`, `dropout.rate=0.25,0.5`, `seed=range(0,6)`, `dropout=*drop*`, `status=failed`.
+
+And conditions, for `--where`: `data.n_train<=1000`, `model!=cnn and dropout.rate>0`.
+"""
 
 from __future__ import annotations
 
 import difflib
+import operator
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -17,7 +21,17 @@ if TYPE_CHECKING:
 
 PLAIN = ("seed", "status", "device", "git_commit", "run_id", "arm_id")
 _RANGE = re.compile(r"range\((-?\d+(?:,-?\d+){0,2})\)")
+_CONDITION = re.compile(r"\s*([\w./]+)\s*(<=|>=|!=|==|=|<|>)\s*(.+?)\s*")
+_ORDER: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 _LONG = 16
+
+Condition = tuple[str, str, str]
+"""A key, a comparison, a value as typed."""
 
 
 def parse(filters: Sequence[str]) -> list[tuple[str, list[str]]]:
@@ -33,7 +47,7 @@ def parse(filters: Sequence[str]) -> list[tuple[str, list[str]]]:
         for value in _split(rest.replace(" ", "")):
             numbers = _RANGE.fullmatch(value)
             values += [str(i) for i in range(*map(int, numbers[1].split(",")))] if numbers else [value]
-        parsed.append((key, values))
+        parsed.append((key.replace("/", "."), values))  # `dropout/schedule`, as it is chosen in a sweep
     return parsed
 
 
@@ -41,7 +55,7 @@ def select(frame: pd.DataFrame, filters: Sequence[tuple[str, list[str]]]) -> pd.
     """The rows that fit every filter. Raises UsageError for an unknown key and for a value that no run has."""
     keep = [True] * len(frame)
     for key, wanted in filters:
-        column = _column(frame, key)
+        column = column_of(frame, key)
         values = frame[column].tolist()
         here = known(frame, column)
         for want in wanted:
@@ -55,7 +69,48 @@ def select(frame: pd.DataFrame, filters: Sequence[tuple[str, list[str]]]) -> pd.
     return frame[keep]
 
 
-def _column(frame: pd.DataFrame, key: str) -> str:
+def conditions(texts: Sequence[str]) -> list[Condition]:
+    """The conditions in each text, which `and` joins. Raises UsageError for what is none."""
+    found = []
+    for words in texts:
+        for part in re.split(r"\s+and\s+", words.strip()):
+            form = _CONDITION.fullmatch(part)
+            if not form:
+                raise UsageError(
+                    f"--where '{words}': write key, comparison, value, as in --where 'data.n_train<=1000 and model!=cnn'"
+                )
+            key, sign, value = form.groups()
+            if sign in _ORDER and number(value) is None:
+                raise UsageError(f"--where '{part}': {value} is no number; of names, use = or !=")
+            found.append((key.replace("/", "."), sign, value))
+    return found
+
+
+def where(frame: pd.DataFrame, wanted: Sequence[Condition]) -> pd.DataFrame:
+    """The rows that fit every condition. A key that a run does not have, or that is no number, fits no order and is unequal.
+
+    Raises UsageError for an unknown key, and where nothing is left.
+    """
+    keep = [True] * len(frame)
+    for key, sign, value in wanted:
+        values = frame[column_of(frame, key)].tolist()
+        keep = [k and _holds(v, sign, value) for k, v in zip(keep, values, strict=True)]
+        if not any(keep):
+            here = [text(v) for v in sorted({text(v): v for v in values if not absent(v)}.values(), key=order)]
+            raise UsageError(
+                f"--where '{key}{sign}{value}': no stored run that is left fits; there are: {', '.join(here)}"
+            )
+    return frame[keep]
+
+
+def _holds(value: object, sign: str, wanted: str) -> bool:
+    if sign not in _ORDER:
+        return _fits(value, wanted) != (sign == "!=")
+    here, there = number(value), number(wanted)
+    return here is not None and there is not None and _ORDER[sign](here, there)
+
+
+def column_of(frame: pd.DataFrame, key: str) -> str:
     keys = config_keys(frame)
     if key in keys or key in PLAIN:
         return key

@@ -1,47 +1,60 @@
-"""A Report as text: rich tables for people, markdown for pages, csv and json (full precision, fractions) for programs."""
+"""A Report as text for people: rich tables for terminals, markdown and LaTeX for pages. For programs: programs.py."""
 
 from __future__ import annotations
 
 import io
-import json
-import math
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dropbench.errors import UsageError, nearest
 from dropbench.report import FORMATS
-from dropbench.report.arms import legend
-from dropbench.report.columns import FOLD, Sheet, label_width, sheets
-from dropbench.report.compare import INTERVAL
-from dropbench.report.frame import rows_of
+from dropbench.report.columns import FOLD, Sheet, label_width
+from dropbench.report.programs import as_json, rows, write_parquet
+from dropbench.report.sections import sections
 
 if TYPE_CHECKING:
-    import pandas as pd
     from rich.console import Console
     from rich.table import Table
 
-    from dropbench.report.assemble import Comparison, Report
+    from dropbench.report.assemble import Report
 
 _READABLE = 110
+PAGE = 130
+"""Columns of text that a page has room for in a table."""
+ENDLESS = 2_000
 
 
-def render(report: Report, fmt: str, width: int | None) -> str:
-    """See dropbench.report.render. Raises UsageError for an unknown format."""
+def render(report: Report, fmt: str, width: int | None, wide: bool) -> str:
+    """See dropbench.report.render. Raises UsageError for an unknown format, and for parquet, which is no text."""
     if fmt == "rich":
         from rich.console import Console
 
-        console = Console(file=io.StringIO(), width=width, no_color=True, highlight=False)
+        console = Console(file=io.StringIO(), width=ENDLESS if wide else width, no_color=True, highlight=False)
         with console.capture() as capture:
             show(report, console)
         return "\n".join(line.rstrip() for line in capture.get().rstrip().splitlines()) + "\n"
     if fmt == "markdown":
-        return _markdown(report)
+        return _markdown(report, None if wide else PAGE)
+    if fmt == "latex":
+        return _latex(report, None if wide else PAGE)
     if fmt == "csv":
-        return str(_rows(report).to_csv(index=False))
+        return str(rows(report).to_csv(index=False))
     if fmt == "json":
-        return _json(report)
+        return as_json(report)
+    if fmt == "parquet":
+        raise UsageError("--format parquet is no text: name a file to write it to, as in --out report.parquet")
     raise UsageError(f"--format {fmt}: {nearest(fmt, FORMATS)}")
+
+
+def write(report: Report, fmt: str, file: Path, wide: bool) -> None:
+    """See dropbench.report.write."""
+    if fmt == "parquet":
+        write_parquet(report, file)
+    else:
+        text = render(report, fmt, None, wide)
+        file.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
 
 
 def show(report: Report, console: Console) -> None:
@@ -52,19 +65,18 @@ def show(report: Report, console: Console) -> None:
     for question in report.questions:
         console.print(Text(question, style="italic"))
         console.print()
-    shared = _shared(report)
-    for comparison in report.comparisons:
-        console.print(Text(comparison.title, style="bold"))
-        parts = sheets(comparison, console.width - 2)
-        for sheet in parts:
+    room = console.width - 2
+    found, shared = sections(report, room)
+    for section in found:
+        console.print(Text(section.title, style="bold"))
+        for sheet in section.sheets:
             console.print()
             if sheet.caption:
                 console.print(Padding(Text(sheet.caption), (0, 0, 0, 1), expand=False))
-            console.print(Padding(_table(sheet, console.width - 2), (0, 0, 0, 1), expand=False))
+            console.print(Padding(_table(sheet, room), (0, 0, 0, 1), expand=False))
         console.print()
-        notes = [n for n in _all_notes(comparison, parts[0]) if n not in shared]
-        _notes(console, notes)
-        if notes and comparison is not report.comparisons[-1]:
+        _notes(console, section.notes)
+        if section.notes and section is not found[-1]:
             console.print()
     if shared:
         console.print()
@@ -104,75 +116,43 @@ def _notes(console: Console, notes: Sequence[str]) -> None:
         console.print(Text("\n".join(lines)), soft_wrap=True)
 
 
-def _shared(report: Report) -> list[str]:
-    """The notes that every one of several tables has: said once."""
-    first, *rest = [c.notes for c in report.comparisons] or [()]
-    return [note for note in first if rest and all(note in notes for notes in rest)]
-
-
-def _all_notes(comparison: Comparison, summary: Sheet) -> list[str]:
-    """With what the plan's names stand for, unless the table says it."""
-    shown = any(c.heading == ("setting",) for c in summary.columns)
-    names = [] if shown else legend(comparison.arms)
-    return [f"Arms: {'; '.join(names)}."] * bool(names) + list(comparison.notes)
-
-
-def _markdown(report: Report) -> str:
-    from tabulate import tabulate
-
+def _markdown(report: Report, width: int | None) -> str:
+    found, shared = sections(report, width)
     parts = [f"*{question}*" for question in report.questions]
-    shared = _shared(report)
-    for comparison in report.comparisons:
-        parts.append(f"### {comparison.title}")
-        for sheet in sheets(comparison):
+    for section in found:
+        parts.append(f"### {section.title}")
+        for sheet in section.sheets:
             if sheet.caption:
                 parts.append(f"**{sheet.caption}**")
-            rows = [
-                [cell.replace("|", r"\|") for cell in row]
-                for row in zip(*(c.cells for c in sheet.columns), strict=True)
-            ]
-            heads = [" ".join(h for h in c.heading if h) for c in sheet.columns]
-            align = ["right" if c.right else "left" for c in sheet.columns]
-            parts.append(tabulate(rows, heads, tablefmt="pipe", colalign=align, disable_numparse=True))
-        parts.append(_bullets(n for n in _all_notes(comparison, sheets(comparison)[0]) if n not in shared))
+            parts.append(_tabulated(sheet, "pipe", lambda cell: cell.replace("|", r"\|")))
+        parts.append(_bullets(section.notes))
     parts += [*["Of all tables above:"] * bool(shared), _bullets([*shared, *report.notes])]
     parts = [part for part in parts if part]
     return "\n\n".join(parts) + "\n"
 
 
+def _latex(report: Report, width: int | None) -> str:
+    """Tables for \\usepackage{booktabs}, each with its title, caption and notes as comments above it."""
+    found, shared = sections(report, width)
+    parts = []
+    for section in found:
+        above = [section.title, *section.notes, *shared, *report.notes]
+        for sheet in section.sheets:
+            lines = [*above, sheet.caption] if sheet is section.sheets[0] else [sheet.caption]
+            comments = "\n".join(f"% {line}" for line in lines if line)
+            table = _tabulated(sheet, "latex_booktabs", str).replace("±", r"$\pm$").replace("≤", r"$\le$")
+            parts.append(f"{comments}\n{table}" if comments else table)
+    return "\n\n".join(parts) + "\n"
+
+
+def _tabulated(sheet: Sheet, form: str, escaped: Callable[[str], str]) -> str:
+    from tabulate import tabulate
+
+    rows = [[escaped(cell) for cell in row] for row in zip(*(c.cells for c in sheet.columns), strict=True)]
+    heads = [" ".join(h for h in c.heading if h) for c in sheet.columns]
+    align = ["right" if c.right else "left" for c in sheet.columns]
+    return str(tabulate(rows, heads, tablefmt=form, colalign=align, disable_numparse=True))
+
+
 def _bullets(notes: Iterable[str]) -> str:
     return "\n".join(f"- {note}" for note in notes)
-
-
-def _rows(report: Report) -> pd.DataFrame:
-    """One row an arm and comparison: the tables with their title and baseline in front."""
-    import pandas as pd
-
-    tables = []
-    for comparison in report.comparisons:
-        table = comparison.table.copy()
-        table.insert(0, "comparison", comparison.title)
-        table.insert(1, "baseline", comparison.baseline)
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["comparison", "baseline", "arm"])
-
-
-def _json(report: Report) -> str:
-    """rows: as in csv, null where unknown or not finite. comparisons: what is said of each."""
-    rows = [
-        {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in row.items()}
-        for row in rows_of(_rows(report))
-    ]
-    about = [
-        {"title": c.title, "baseline": c.baseline, "interval": INTERVAL, "notes": _all_notes(c, Sheet("", ()))}
-        for c in report.comparisons
-    ]
-    skipped = [{"path": str(s.path), "reason": s.reason} for s in report.skipped]
-    tree = {
-        "rows": rows,
-        "comparisons": about,
-        "notes": list(report.notes),
-        "skipped": skipped,
-        "questions": list(report.questions),
-    }
-    return json.dumps(tree, indent=1, ensure_ascii=False) + "\n"

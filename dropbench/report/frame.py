@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dropbench.report.values import absent, flatten
@@ -11,30 +11,29 @@ from dropbench.store import Record
 if TYPE_CHECKING:
     import pandas as pd
 
-MEASURES = tuple(f"{part}_{what}" for what in ("accuracy", "loss") for part in ("train", "val", "test", "gap"))
-"""The metrics that every run has: accuracies as fractions, losses in nats; gap = train minus validation."""
-
-NUMBERS = (*MEASURES, "chosen_epoch", "seconds")
 GROUPS = ("model", "dropout", "data")
 PACKAGES = ("dropbench", "python", "torch", "numpy")
 
 
-def to_frame(records: Sequence[Record]) -> pd.DataFrame:
+def to_frame(records: Sequence[Record], best: Mapping[str, int | None] | None = None) -> pd.DataFrame:
     """One row a record. Columns with a dot are configuration keys; `model`, `dropout` and `data` are their names.
 
-    Configuration values keep their Python types (dtype object), NUMBERS are float64 with NaN where there is none.
+    Configuration values keep their Python types (dtype object). Metrics are float64 with NaN where there is none, named
+    `<part>_<metric>`: accuracies as fractions, losses in nats; gap = train minus validation. So are chosen_epoch, seconds
+    and best_epoch, which is the epoch of the best validation score by run id, as given in `best`.
     """
     import pandas as pd
 
     rows = []
+    metrics: dict[str, None] = {}
     for record in records:
         config = flatten(record.config)
+        metrics |= dict.fromkeys(record.metrics)
         rows.append(
             {
                 **{key: value for key, value in config.items() if "." in key},
-                **{group: config.get(f"{group}.name") for group in GROUPS},
-                **dict.fromkeys(MEASURES),
                 **record.metrics,
+                **{group: config.get(f"{group}.name") for group in GROUPS},
                 **{f"{part}_examples": record.n.get(part) for part in ("train", "val", "test")},
                 **{f"{package}_version": record.versions.get(package) for package in PACKAGES},
                 "run_id": record.run_id,
@@ -42,8 +41,10 @@ def to_frame(records: Sequence[Record]) -> pd.DataFrame:
                 "status": record.status,
                 "reason": record.reason,
                 "seed": record.seed,
+                "best_epoch": (best or {}).get(record.run_id),
                 "chosen_epoch": record.chosen_epoch,
                 "epochs_run": record.epochs_run,
+                "learned_rates": record.learned_rates,
                 "parameters": record.parameters,
                 "seconds": record.seconds,
                 "data_fingerprint": record.data_fingerprint,
@@ -53,7 +54,7 @@ def to_frame(records: Sequence[Record]) -> pd.DataFrame:
             }
         )
     frame = pd.DataFrame(rows, dtype=object)
-    return frame.astype(dict.fromkeys(NUMBERS, float)) if rows else frame
+    return frame.astype(dict.fromkeys((*metrics, "best_epoch", "chosen_epoch", "seconds"), float)) if rows else frame
 
 
 def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:

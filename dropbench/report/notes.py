@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING, Any
 
-from dropbench.report.compare import MIN_PAIRS
-from dropbench.report.frame import PACKAGES
+from dropbench.report.compare import WELCH
+from dropbench.report.frame import PACKAGES, rows_of
+from dropbench.report.interval import MIN_PAIRS
+from dropbench.report.measures import spoken
+from dropbench.report.permutation import EXACT, FLIPS
+from dropbench.report.power import MOST
+from dropbench.report.selection import Choice
 from dropbench.report.values import absent, spans, text
+from dropbench.report.verdict import definition
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +30,8 @@ SOURCES = {
     **{f"{package}_version": f"{package} versions" for package in PACKAGES},
 }
 _SHORT = 90
+_SPOKEN = 3
+"""How many arms a sentence goes through before it says how many are left."""
 
 
 def about(
@@ -29,7 +39,7 @@ def about(
 ) -> list[str]:
     """The notes of one comparison. candidates: the arms that `wanted` may have meant, when there is not just one."""
     arms = table["arm"].tolist()
-    found = [_seeds(runs, arms), *_unfinished(runs, arms), _rule(runs)]
+    found = [_seeds(runs, arms), *_unfinished(runs, arms), _rule(runs), *_learned(runs, arms)]
     if baseline is not None:
         found += _pairing(runs, table, baseline)
     elif len(candidates) > 1:
@@ -127,24 +137,115 @@ def _rule(runs: pd.DataFrame) -> str:
     )
 
 
+def _learned(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
+    """The mean learned rate of each site, and its spread."""
+    found = []
+    for arm in arms:
+        of_runs = [rates for rates in runs.loc[runs["label"] == arm, "learned_rates"].tolist() if rates]
+        parts = []
+        for site in dict.fromkeys(site for rates in of_runs for site in rates):
+            values = [rates[site] for rates in of_runs if site in rates]
+            spread = f" ± {stdev(values):.3f}" if len(values) > 1 else ""
+            parts.append(f"{site} {fmean(values):.3f}{spread}")
+        if parts:
+            found.append(f"Learned rates of {arm}: {', '.join(parts)}.")
+    return found
+
+
 def _pairing(runs: pd.DataFrame, table: pd.DataFrame, baseline: str) -> list[str]:
     others = table[table["arm"] != baseline]
-    if others.empty:
+    if others.empty or "pairs" not in table:
         return []
     found = []
     seeds = {arm: set(runs.loc[runs["label"] == arm, "seed"]) for arm in table["arm"]}
-    alone = {arm: sorted(seeds[arm] ^ seeds[baseline]) for arm in others["arm"] if seeds[arm] != seeds[baseline]}
+    apart = [arm for arm in others["arm"] if not seeds[arm] & seeds[baseline]]
+    alone = {
+        a: sorted(seeds[a] ^ seeds[baseline]) for a in others["arm"] if a not in apart and seeds[a] != seeds[baseline]
+    }
     if alone:
         parts = "; ".join(f"{arm}, {_plural(len(s), 'seed')} {spans(s)}" for arm, s in alone.items())
         found.append(f"Run in one of the two arms only, so in no difference from {baseline}: {parts}.")
-    few = others[others["pairs"] < MIN_PAIRS]
-    if len(few):
-        n = int(few["pairs"].max())
-        who = "" if len(few) == len(others) else f" in {', '.join(few['arm'])}"
+    if apart:
+        found.append(
+            f"No seed in common with {baseline}, so compared unpaired by {WELCH}, less sharply: {', '.join(apart)}."
+        )
+    # Without pairs it is the smaller arm that counts.
+    counts = table.set_index("arm")["n"]
+    rests_on = {
+        r["arm"]: min(counts[r["arm"]], counts[baseline]) if r["arm"] in apart else r["pairs"] for r in rows_of(others)
+    }
+    few = {arm: int(n) for arm, n in rests_on.items() if n < MIN_PAIRS}
+    if few:
+        n, what = max(few.values()), "runs" if set(few) <= set(apart) else "pairs"
+        who = "" if len(few) == len(others) else f" in {', '.join(few)}"
         best = f"even if all {n} differences point one way, a sign-flip test cannot go below p = {2 / 2**n:.4g}"
-        least = f": {best}" if n > 1 else ""
-        found.append(f"Fewer than six pairs{who}, so no winner is named{least}.")
+        found.append(
+            f"Fewer than six {what}{who}, so no winner is named{f': {best}' if n > 1 and what == 'pairs' else ''}."
+        )
     return found
+
+
+def statistics(table: pd.DataFrame, measure: str | None, stated: bool) -> list[str]:
+    """What the numbers of the differences are, the verdict's rule, and what would settle the inconclusive ones.
+
+    stated: whether the region of equivalence was asked for.
+    """
+    if measure is None or "verdict" not in table:
+        return []
+    rows = [r for r in rows_of(table) if r["verdict"]]
+    if not rows:
+        return []
+    found = [definition(measure, rows[0]["rope"], stated)]
+    methods = {r["arm"]: r[f"{measure}_diff_interval"] for r in rows}
+    if len(set(methods.values()) - {""}) > 1:
+        rest = [
+            f"{how} in {', '.join(a for a, m in methods.items() if m == how)}"
+            for how in dict.fromkeys(methods.values())
+        ]
+        found.append(f"Interval: {'; '.join(r for r in rest if not r.startswith(' in'))}.")
+    pairs = max(r["pairs"] for r in rows)
+    if any(r["p"] == r["p"] for r in rows):
+        flips = "exact" if pairs <= EXACT else f"{FLIPS:,} random flips beyond {EXACT} pairs"
+        test = f"sign-flip, {flips}" if pairs else "Welch's t"
+        holm = f"; Holm over {len(rows)} arms" if len(rows) > 1 else ""
+        found.append(
+            f"p: two-sided, {test}{holm}. P(better): that one more seed favours the arm, Wilson's interval. MDE: the true "
+            "difference that a t test at .05 finds in 80 % of studies of this size; below ten pairs the verdict asks for more."
+        )
+    return found + _more_seeds(rows, measure)
+
+
+def _more_seeds(rows: list[dict[str, Any]], measure: str) -> list[str]:
+    """One sentence on the inconclusive rows. An arm with too few pairs to know a spread is not spoken of."""
+    known = sorted((r for r in rows if r["seeds_needed"] == r["seeds_needed"]), key=lambda r: r["seeds_needed"])
+    if not known:
+        return []
+    parts = []
+    for row in known[:_SPOKEN]:
+        needed = row["seeds_needed"]
+        if math.isinf(needed):
+            parts.append(f"{row['arm']}, more than {MOST:,} (it lies at the edge of what matters)")
+        else:
+            parts.append(f"{row['arm']}, {int(needed - row['pairs']):,} more ({int(needed):,} in all)")
+    rest = f"; and {len(known) - _SPOKEN} more arms, see --wide" if len(known) > _SPOKEN else ""
+    return [
+        f"Seeds to settle what is inconclusive, at 80 % power and if mean and sd of the {spoken(measure)} stay as they are: "
+        f"{'; '.join(parts)}{rest}. Decide on a number before looking again: stopping at the first winner finds too many."
+    ]
+
+
+def selection(choices: Sequence[Choice]) -> list[str]:
+    """The rule by which rates were chosen, and what it does not allow."""
+    if not choices:
+        return []
+    first = choices[0]
+    seeds = {c.seeds for c in choices}
+    which = f"seeds {spans(list(first.seeds))}" if len(seeds) == 1 else "the seeds that all rates of a variant have"
+    return [
+        f"Rate chosen by mean {spoken(first.rule)} over {which}, and by nothing else: the {spoken(first.test)} of the rates "
+        "not chosen is no ground for a choice. The same seeds chose and report; `dropbench report --confirm` runs the "
+        "choice and its baseline under fresh ones."
+    ]
 
 
 def _plural(n: int, word: str) -> str:

@@ -54,3 +54,13 @@ def data_root() -> Path:
     if "DROPBENCH_DATA" not in os.environ or not all((root / w).is_file() for w in wanted):
         pytest.skip("set DROPBENCH_DATA to a folder with MNIST, FashionMNIST and CIFAR-10, unpacked for torchvision")
     return root
+
+
+@pytest.fixture(scope="session")
+def real_root() -> Path:
+    """A root with the real ptb, mr and cora; never written to."""
+    root = Path(os.environ.get("DROPBENCH_DATA", ""))
+    wanted = ("ptb/ptb.train.txt", "mr/rt-polarity.pos", "cora/cora.npz", "cora/ind.cora.graph")
+    if "DROPBENCH_DATA" not in os.environ or not all((root / w).is_file() for w in wanted):
+        pytest.skip("set DROPBENCH_DATA to a folder with ptb, mr and cora")
+    return root

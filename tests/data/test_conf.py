@@ -28,6 +28,9 @@ def test_composes_into_a_data_spec(name: str, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("DROPBENCH_DATA", raising=False)
     tree = composed(name)
     assert (tree.pop("root"), tree.pop("download")) == ("data", False)
+    load = importlib.import_module(f"dropbench.data.{name}").load
+    own = {p.name: p.default for p in inspect.signature(load).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    assert {key: tree.pop(key) for key in own} == own  # a loader's own defaults are those of its YAML
     assert DataSpec.model_validate(tree) == DataSpec.model_validate(
         {"name": name, "_target_": f"dropbench.data.{name}.load"}
     )
@@ -36,7 +39,9 @@ def test_composes_into_a_data_spec(name: str, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("name", NAMES)
 def test_target_is_a_loader(name: str) -> None:
     load = importlib.import_module(f"dropbench.data.{name}").load
-    assert list(inspect.signature(load).parameters) == ["root", "download"]
+    first, second, *options = inspect.signature(load).parameters.values()
+    assert (first.name, second.name) == ("root", "download")
+    assert all(p.kind is p.KEYWORD_ONLY for p in options)
 
 
 @pytest.mark.parametrize("name", NAMES)

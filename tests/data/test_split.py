@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -149,6 +150,47 @@ def test_noise_is_nested_and_leaves_the_split_alone(words, table) -> None:
     other = run(t, words, noise_seed=2, label_noise=0.3)
     assert same(other.train, run(t, words).train)
     assert not same(other.labels, some)
+
+
+def official(table: Any, counts: list[int], train: list[int] | None = None) -> Table:
+    """Every fifth row is test, and the row after it validation."""
+    t = table(counts, test=list(range(0, sum(counts), 5)))
+    rows = None if train is None else torch.tensor(train)
+    return dataclasses.replace(t, val=torch.arange(1, sum(counts), 5), train=rows)
+
+
+@given(seed=st.integers(0, 2**32), val=FRACTION, test=FRACTION)
+def test_an_official_validation_split_leaves_nothing_to_draw(words, table, seed, val, test) -> None:
+    t = official(table, [25, 15])
+    s = run(t, words, seed, val_fraction=val, test_fraction=test)
+    parts = [sorted(p.tolist()) for p in (s.train, s.val, s.test)]
+    assert parts[1:] == [list(range(1, 40, 5)), list(range(0, 40, 5))]
+    assert parts[0] == [i for i in range(40) if i % 5 > 1]
+    assert same(s.labels, t.y[s.train])
+
+
+def test_official_training_rows_are_used_whole_and_no_other(words, table) -> None:
+    s = run(official(table, [25, 15], train=[2, 3, 37, 39]), words)
+    assert sorted(s.train.tolist()) == [2, 3, 37, 39]
+    assert (len(s.val), len(s.test)) == (8, 8)
+
+
+@given(seed=st.integers(0, 2**32), n=st.integers(2, 24))
+def test_n_train_of_official_training_rows_is_stratified(words, table, seed, n) -> None:
+    t = official(table, [25, 15])
+    s = run(t, words, seed, n_train=n)
+    counts = t.y[s.train].bincount(minlength=2)
+    assert counts.sum() == n and abs(counts[0] - n * 15 / 24) < 1 and counts.min() >= 1
+    assert not set(s.train.tolist()) & {*s.val.tolist(), *s.test.tolist()}
+
+
+@pytest.mark.parametrize(
+    ("n", "sentence"),
+    [(25, "data.n_train=25 is too many: data 'toy' has 24 training examples .* data.n_train=24$"), (1, "too few")],
+)
+def test_n_train_of_official_training_rows_has_limits(words, table, n, sentence) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        run(official(table, [25, 15]), words, n_train=n)
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import copy
+import pickle
 from math import prod
 
 import pytest
 import torch
 
-from dropbench.data.views import apply, check, view_shape, views
+from dropbench.data.base import Graph, Table
+from dropbench.data.views import Shape, apply, check, view_shape, views
 from dropbench.errors import UsageError
 
 SHAPES = {"CHW": (3, 4, 5), "F": (7,), "TF": (6, 2)}
+LETTERS = {"flat": "F", "image": "CHW", "sequence": "TF"}
 PAIRS = [(axes, view) for axes in SHAPES for view in views(axes)]
 
 
@@ -20,8 +24,10 @@ def test_apply_has_the_shape_that_view_shape_says_and_keeps_every_number(
     shape = SHAPES[axes]
     x = torch.arange(prod(lead) * prod(shape), dtype=torch.float32).reshape(*lead, *shape)
     seen = apply(x, axes, view)
-    expected, letters = view_shape(shape, axes, view)
+    expected = view_shape(Table("toy", torch.zeros(1, *shape), torch.zeros(1), axes, 1), view)
     assert seen.shape == (*lead, *expected)
+    assert expected.view == view
+    letters = LETTERS[view]
     assert len(letters) == len(expected)
     assert torch.equal(seen.flatten().sort().values, x.flatten())
     assert view in views(letters)  # what was viewed can be viewed so again, and that changes nothing
@@ -39,6 +45,50 @@ def test_a_step_of_an_image_is_one_row_of_every_channel() -> None:
 def test_normalising_commutes_with_viewing(view: str) -> None:
     x, mean = torch.rand(2, 3, 4, 5), torch.rand(3, 1, 1)
     assert torch.equal(apply(x - mean, "CHW", view), apply(x, "CHW", view) - apply(mean.expand(3, 4, 5), "CHW", view))
+
+
+def indices(axes: str, steps: int = 1) -> Table:
+    """Twelve examples of numbers to look up: seven words, or the nodes of a graph with five features and three edges."""
+    edges = torch.tensor([[0, 1, 2], [1, 2, 3]])
+    return Table(
+        "numbers",
+        torch.arange(12 * steps).reshape(12, steps) % 7,
+        torch.zeros(12, dtype=torch.int64),
+        axes,
+        2,
+        test=torch.arange(10, 12),
+        val=torch.arange(8, 10),
+        vocabulary=7,
+        window=4,
+        graph=Graph(torch.rand(12, 5), edges),
+    )
+
+
+@pytest.mark.parametrize(
+    ("axes", "steps", "view", "shape", "seen"),
+    [("T", 6, "tokens", (6, 7), (12, 6)), ("W", 1, "text", (4, 7), (12, 1)), ("N", 1, "graph", (12, 5), (12,))],
+)
+def test_numbers_to_look_up(axes: str, steps: int, view: str, shape: tuple[int, ...], seen: tuple[int, ...]) -> None:
+    table = indices(axes, steps)
+    assert views(axes) == (view,)
+    found = view_shape(table, view)
+    assert (found, found.view, found.edges) == (shape, view, 3 if view == "graph" else 0)
+    x = apply(table.x, axes, view)
+    assert x.dtype == torch.int64 and x.shape == seen
+    assert torch.equal(apply(table.x[None], axes, view)[0], x)
+
+
+def test_a_shape_is_a_tuple_that_keeps_its_view() -> None:
+    shape = Shape((4, 7), "tokens", 3)
+    for other in (copy.copy(shape), copy.deepcopy(shape), pickle.loads(pickle.dumps(shape))):
+        assert isinstance(other, Shape) and other == (4, 7) and (other.view, other.edges) == ("tokens", 3)
+
+
+def test_text_goes_to_no_other_model() -> None:
+    for eats in (("flat",), ("image",), ("sequence", "tokens"), ("graph",)):
+        with pytest.raises(UsageError, match=r"data 'ptb' can only be text; .* or a model that eats text$"):
+            check("some", eats, "ptb", "W")
+    assert check("rnn", ("sequence", "tokens"), "mr", "T") == "tokens"
 
 
 def test_check_takes_the_first_that_the_model_eats() -> None:

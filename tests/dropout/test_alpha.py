@@ -6,9 +6,13 @@ import math
 
 import pytest
 import torch
-from noise_kit import site, stack_noise
+from noise_kit import VARIANTS, site, stack_noise
 from scipy import stats
 from torch import Tensor, nn
+
+from dropbench.config import composer
+from dropbench.plan import make
+from dropbench.sites import Site
 
 BATCH = 4000
 AT = site("f")
@@ -93,3 +97,33 @@ def test_the_constant_is_selus_limit() -> None:
 
 def test_bf16_in_bf16_out() -> None:
     assert ours("alpha", normal().bfloat16(), 0.3).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize(("follows", "warned"), [("relu", True), ("gelu", True), ("selu", False), (None, False)])
+def test_it_warns_of_another_activation_where_that_is_known(follows: str | None, warned: bool) -> None:
+    warning = VARIANTS["alpha"].warns(Site("x", "activation", (3,), "F", follows=follows))
+    assert (warning is not None) == warned
+    assert warning is None or ((follows or "") in warning and "model.activation=selu" in warning)
+
+
+def planned(*words: str) -> tuple[str, ...]:
+    with composer([]) as c:
+        return make(["data=wine", *words], c).warnings
+
+
+def test_a_plan_tells_each_warning_once_and_only_of_where_there_is_noise() -> None:
+    mlp = ("model=mlp", "model.widths=[8,8]")
+    (warning,) = planned(*mlp, "dropout=standard,alpha", "dropout.rate=0.1,0.2", "seed=0,1")
+    assert "relu" in warning
+    assert len(planned(*mlp, "dropout=alpha", "model.activation=relu,tanh,selu")) == 2
+    assert planned(*mlp, "dropout=alpha", "model.activation=selu") == ()
+    assert planned(*mlp, "dropout=alpha", "dropout.placement=input") == ()
+    assert planned(*mlp, "dropout=alpha", "dropout.rate=0") == ()
+
+
+def test_spatial_warns_of_maps_of_one_position() -> None:
+    shapes = {"CHW": (3, 1, 1), "TF": (1, 3)}
+    for axes, shape in shapes.items():
+        warning = VARIANTS["spatial"].warns(Site("x", "activation", shape, axes))
+        assert warning is not None and "dropout=standard" in warning
+        assert VARIANTS["spatial"].warns(Site("x", "activation", tuple(n + 2 for n in shape), axes)) is None

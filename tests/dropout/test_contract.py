@@ -23,10 +23,19 @@ RATES = (0.1, 0.25, 0.5, 0.9)
 SEEDS = (0, 1, 2, 3)
 RATE = st.floats(0, 0.99)
 
-NOTHING_IS_DROPPED = {"gaussian"}
+NOTHING_IS_DROPPED = {"gaussian", "kingma", "kingma.weight"}
 """Multiplies by N(1, rate / (1 - rate)), which is never zero: its rate is that of the Bernoulli noise of that variance."""
-ACTS_IN_EVALUATION = {"dropconnect", "classic"}
-"""Moment matching (Wan et al. 2013, section 3.3) or scaling (Srivastava et al. 2014, section 4) instead of the identity."""
+SOFT = {"concrete"}
+"""A relaxation drops a share of an element between 0 and 1 (Gal et al. 2017, section 4): more than half counts as dropped."""
+ACTS_IN_EVALUATION = {"dropconnect", "dropconnect.example", "classic", "standout", "zoneout"}
+"""Moment matching (Wan et al. 2013, section 3.3), scaling (Srivastava et al. 2014, section 4), or multiplying by the
+probability of keeping (Ba & Frey 2013, section 2), or the expectation of a step (Krueger et al. 2017, section 3), instead
+of the identity."""
+ONE_DRAW_A_BATCH = {"weight_drop", "embedding.batch", "stochastic_depth.batch"}
+"""Examples share it by intent (Merity et al. 2017, sections 2 and 4.3; Huang et al. 2016, section 3), as they do at a weight
+site."""
+DRAWS_FOR_AN_INPUT = {"standout"}
+"""Whether an element is dropped depends on the input, so the mask is the draw itself, whatever the precision."""
 
 
 def _alpha(rate: float) -> float:
@@ -37,6 +46,10 @@ def _alpha(rate: float) -> float:
 EXPECTATION: dict[str, Callable[[float], float]] = {
     "classic": lambda rate: 1 - rate,  # and evaluation shrinks as much
     "unscaled": lambda rate: 1 - rate,  # and evaluation does not: that is the bug
+    "standout": lambda rate: 1 - rate,  # at input 0; evaluation shrinks as much
+    "concrete": lambda rate: 1 - math.pi**2 / 600 * rate * (1 - 2 * rate),  # tests/dropout/test_concrete.py, at 0.1
+    "zoneout": lambda rate: 1 - rate,  # of the new state; the old one has the rest: tests/dropout/test_zoneout.py
+    "drop_edge": lambda rate: 1 - rate,  # degrees are counted anew, which takes the place of a scale (Rong et al. 2020)
     "alpha": _alpha,  # mean 0 and variance 1 of the layer are kept instead: tests/dropout/test_alpha.py
 }
 """The mean of what multiplies an element in training, where it is not 1."""
@@ -53,7 +66,7 @@ def test_each_variant_that_acts_has_a_site_in_this_test() -> None:
 def test_measured_drop_fraction_is_the_rate(variant: str, at: Site) -> None:
     drawn, n = draws(variant, at, RATES, SEEDS, 60_000)
     for rate, row in zip(RATES, drawn, strict=True):
-        dropped = int((row == 0).sum())
+        dropped = int((row * (1 - rate) < 0.5).sum() if variant in SOFT else (row == 0).sum())
         if variant in NOTHING_IS_DROPPED:
             assert dropped == 0
             variance = rate / (1 - rate)
@@ -72,7 +85,7 @@ def test_expectation_is_preserved(variant: str, at: Site) -> None:
 
 @over_cases
 def test_evaluation_scales_by_the_expectation_of_training(variant: str, at: Site) -> None:
-    """For what is linear after it, then, evaluation is the mean over masks; but for the bug, and alpha dropout."""
+    """For what is linear after it, then, evaluation is the mean over masks; but for the bug, alpha dropout and DropEdge."""
     drawn, n = draws(variant, at, RATES, SEEDS, 60_000)
     noise = stack_noise(variant, at, RATES, SEEDS, 4)
     noise.training = False
@@ -80,7 +93,7 @@ def test_evaluation_scales_by_the_expectation_of_training(variant: str, at: Site
     for rate, row, scale in zip(RATES, drawn, evaluated.flatten(1), strict=True):
         torch.testing.assert_close(scale, scale[:1].expand_as(scale), rtol=1e-5, atol=1e-5)
         far = abs(float(row.mean() / scale[0]) - 1) > 5 * math.sqrt(rate / (1 - rate) / n)
-        assert far == (variant in {"unscaled", "alpha"})
+        assert far == (variant in {"unscaled", "alpha", "drop_edge"})
 
 
 @over_cases
@@ -130,7 +143,7 @@ def test_draws_are_independent_between_examples_and_along_every_other_axis(varia
     for axis, n in enumerate(drawn.shape[1:], 1):
         if n > 1:
             assert agree(drawn.narrow(axis, 0, n - 1), drawn.narrow(axis, 1, n - 1))
-    assert at.kind == "weight" or drawn.shape[1] == 64
+    assert at.kind == "weight" or variant in ONE_DRAW_A_BATCH or drawn.shape[1] == 64
 
 
 @over_cases
@@ -191,6 +204,8 @@ def test_a_replicas_mask_is_its_own(variant: str, at: Site, replicas: list[tuple
 @over_cases
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
 def test_other_precisions_drop_the_same_elements(variant: str, at: Site, dtype: torch.dtype) -> None:
+    if variant in DRAWS_FOR_AN_INPUT:
+        pytest.skip("has no mask before it has seen an input")
     masks = [
         stack_noise(variant, at, [0.1, 0.5], [0, 0], 8)._at[at.name].mask(8, d) for d in (torch.float32, dtype)
     ]  # fmt: skip

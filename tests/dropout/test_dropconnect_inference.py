@@ -100,3 +100,49 @@ def test_raw_weights_are_untouched_and_noise_switches_off() -> None:
     assert bool((w == 1).all() and (b == 1).all())
     noise.training = False
     assert torch.allclose(noise.affine(at.name, x, w, b, lambda z: z), torch.tensor(31.0))
+
+
+def test_each_example_has_its_own_mask(layer: tuple[Tensor, Tensor, Tensor]) -> None:
+    """By hand, one example and its mask after the other; biases are dropped too."""
+    noise, same = (stack_noise("dropconnect.example", AT, [RATE] * 2, [0, 1], BATCH) for _ in range(2))
+    x, w, b = (t.expand(2, -1, -1) for t in layer)
+    out = noise.affine("dense", x, w, b, torch.relu)
+    mask = same._at["dense"].mask(BATCH, torch.float32)
+    assert tuple(mask.shape) == (2, BATCH, INPUTS + 1, OUTPUTS)
+    for k in range(2):
+        for example in range(BATCH):
+            m = mask[k, example]
+            by_hand = torch.relu(x[k, example] @ (w[k] * m[:-1]) + b[k, 0] * m[-1])
+            torch.testing.assert_close(out[k, example], by_hand, rtol=1e-4, atol=1e-5)
+    assert len(mask.flatten(0, 1).flatten(1).unique(dim=0)) == 2 * BATCH
+    assert 0 < float((mask[:, :, -1] == 0).float().mean()) < 1
+
+
+def test_moments_are_the_same_with_a_mask_an_example(layer: tuple[Tensor, Tensor, Tensor]) -> None:
+    """The distribution of one example's output does not know who shares its mask."""
+    noise = stack_noise("dropconnect.example", AT, [RATE] * 20, range(20), 100)
+    x, w, b = (t.expand(20, -1, -1) for t in layer)
+    one = x[:, :1].expand(-1, 100, -1)
+    drawn = torch.cat([noise.affine("dense", one, w, b, lambda z: z).flatten(0, 1) for _ in range(5)]).double()
+    mean, sd = (t[0] for t in moments(layer))
+    n = len(drawn)
+    assert bool(((drawn.mean(0) - mean).abs() < 5 * sd / math.sqrt(n)).all())
+    assert bool(((drawn.var(0) / sd**2 - 1).abs() < 5 * math.sqrt(2 / n)).all())
+
+
+def test_all_examples_may_share_one_of_those_masks(layer: tuple[Tensor, Tensor, Tensor]) -> None:
+    """For `eval.mode=ensemble`: one thinned network, which is the one that a mask a batch would give."""
+    networks = [
+        stack_noise(name, AT, [RATE], [0], 1).forked("ensemble", BATCH, shared=True)
+        for name in ("dropconnect", "dropconnect.example")
+    ]
+    one, other = (noise.affine("dense", *layer, torch.relu) for noise in networks)
+    assert torch.equal(one, other)
+
+
+def test_plain_mean_inference_is_the_layer_of_the_mean_weights(layer: tuple[Tensor, Tensor, Tensor]) -> None:
+    noise = stack_noise("dropconnect.mean", AT, [RATE], [0], BATCH)
+    noise.training = False
+    x, w, b = layer
+    assert torch.equal(noise.affine("dense", *layer, torch.relu), torch.relu(torch.baddbmm(b, x, w)))
+    assert not torch.allclose(noise.affine("dense", *layer, torch.relu)[0].double(), inferred(layer), atol=0.01)

@@ -9,7 +9,7 @@ import torch
 from noise_kit import SET_UP, site, stack_noise
 from torch import Tensor
 
-from dropbench.nn.recurrent import Recurrent
+from dropbench.nn.recurrent import CellNoise, Recurrent
 from dropbench.sites import Site
 
 STEPS = 7
@@ -65,15 +65,44 @@ def test_a_layer_meets_these_masks_and_the_outputs_are_left_alone(variant: str, 
         for p in layer.parameters():
             p.copy_(torch.randn(p.shape, generator=generator) / 4)
     x = torch.randn(1, 6, STEPS, 5, generator=generator)
-    out = layer(x, stack_noise(variant, AT, [0.4], [2], 6).steps(AT.name))
+    out, _ = layer(x, CellNoise(state=stack_noise(variant, AT, [0.4], [2], 6).steps(AT.name)))
     twin = stack_noise(variant, AT, [0.4], [2], 6).steps(AT.name)
     assert twin is not None
     by_hand = [twin(torch.ones(1, 6, AT.shape[1]), t) for t in range(STEPS)]
-    torch.testing.assert_close(out, layer(x, lambda state, t: state * by_hand[t]))
+    torch.testing.assert_close(out, layer(x, CellNoise(state=lambda state, t: state * by_hand[t]))[0])
     # The first state has seen no mask: zero before it. The second has.
-    plain = layer(x)
+    plain, _ = layer(x)
     assert torch.equal(out[:, :, 0], plain[:, :, 0]) and not torch.equal(out[:, :, 1], plain[:, :, 1])
     assert bool((out != 0).all()), "what leaves the layer is not dropped"
+
+
+@pytest.mark.parametrize("variant", ["recurrent.candidate", "recurrent.candidate_naive"])
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_no_memory_is_lost_where_the_candidate_is_dropped(variant: str, cell: str) -> None:
+    """Semeniuta et al. 2016: with the gates open to the past and shut to the new, a state outlives any number of masks.
+
+    With the state dropped instead it is what the gates see that is noisy, so that they cannot stay so.
+    """
+    features = site("update").shape[1]
+    layer = Recurrent(1, 1, features, cell)  # type: ignore[arg-type]
+    with torch.no_grad():
+        for p in layer.parameters():
+            p.zero_()
+        gates = layer.bias_input.view(-1, features)  # i, f, g, o or r, z, n
+        gates[1], gates[0] = 30, (-30 if cell == "lstm" else 0)
+    held = torch.linspace(-0.9, 0.9, features).expand(1, 6, -1)
+    noise = stack_noise(variant, site("update"), [0.5], [0], 6)
+    _, (last, memory) = layer(
+        torch.zeros(1, 6, STEPS, 1), CellNoise(candidate=noise.steps("update")), start=(held, held)
+    )
+    torch.testing.assert_close(memory if cell == "lstm" else last, held)
+
+
+def test_each_place_has_sites_of_its_own() -> None:
+    update = site("update")
+    assert SET_UP["recurrent.candidate"].supports(update) is None and SET_UP["recurrent"].supports(update)
+    reason = SET_UP["recurrent.candidate"].supports(AT)
+    assert reason == "with where=candidate acts on candidate sites, and state is of kind recurrent"
 
 
 def test_recurrent_sites_only() -> None:

@@ -73,16 +73,20 @@ def test_a_rate_is_no_keep_probability() -> None:
 
 ACTS = {
     "none": set(),
-    "standard": {"f", "maps", "steps", "read"},
-    "gaussian": {"f", "maps", "steps", "read"},
-    "spatial": {"maps", "steps", "read"},
-    "locked": {"steps", "read", "state"},
-    "classic": {"f", "maps", "steps", "read"},
-    "unscaled": {"f", "maps", "steps", "read"},
-    "alpha": {"f", "maps", "steps", "read"},
+    "standard": {"f", "maps", "steps", "read", "nodes", "hidden"},
+    "gaussian": {"f", "maps", "steps", "read", "nodes", "hidden"},
+    "spatial": {"maps", "steps", "read", "hidden"},
+    "locked": {"steps", "read", "state", "hidden"},
+    "classic": {"f", "maps", "steps", "read", "nodes", "hidden"},
+    "unscaled": {"f", "maps", "steps", "read", "nodes", "hidden"},
+    "alpha": {"f", "maps", "steps", "read", "nodes", "hidden"},
     "dropblock": {"maps"},
     "recurrent": {"state"},
     "dropconnect": {"weight"},
+    "drop_edge": {"edges"},
+    "node_features": {"nodes"},
+    "stochastic_depth": {"residual"},
+    "attention": {"attended", "hidden"},
 }
 
 

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from training import CPU, Trained, cohort_of, made_table, make_spec, table_of
 
 from dropbench.data import augment
-from dropbench.engine.batches import Batches, split_for
+from dropbench.data.base import Graph, Table
+from dropbench.engine.batches import Batches, batches_for, split_for
 from dropbench.engine.streams import Words
+from dropbench.engine.text import TextBatches
 from dropbench.spec import Augment, DataSpec, RunSpec
 
 
@@ -146,3 +148,39 @@ def test_a_last_example_by_itself_trains_under_batch_norm(model: str) -> None:
     options = {} if "." in model else {"batch_norm": "before_activation"}
     spec = make_spec(model, options=options, split={"n_train": 97})
     assert Trained(spec)[spec].status == "completed"
+
+
+def numbers(axes: str, n: int = 30) -> Table:
+    """Examples that tell who they are: texts [n, 4] that open with their row number, or nodes."""
+    x = torch.arange(n)[:, None]
+    x = torch.cat((x, torch.zeros(n, 3, dtype=torch.int64)), 1) if axes == "T" else x
+    graph = Graph(torch.zeros(n, 2), torch.tensor([[0], [1]])) if axes == "N" else None
+    return Table("numbers", x, torch.arange(n) % 2, axes, 2, vocabulary=n, graph=graph, window=1)
+
+
+@pytest.mark.parametrize(("axes", "view", "tail"), [("T", "tokens", (4,)), ("N", "graph", ())])
+def test_numbers_to_look_up_come_as_they_are(axes: str, view: str, tail: tuple[int, ...]) -> None:
+    table, data = numbers(axes), DataSpec(name="numbers", _target_="none", label_noise=0.5)
+    batches = batches_for(table, data, view, 8, Augment(), [3, 1, 3], CPU)
+    assert isinstance(batches, Batches)
+    split = {seed: split_for(table, data, seed) for seed in (1, 3)}
+    for part in ("train", "val", "test"):
+        x, y = (torch.cat(side, 1) for side in zip(*((b.x, b.y) for b in batches.part(part, 5)), strict=True))
+        assert x.dtype == torch.int64 and x.shape == (3, y.shape[1], *tail)
+        for k, seed in enumerate((3, 1, 3)):
+            rows = getattr(split[seed], part)
+            assert torch.equal(x[k], table.x[rows].view(len(rows), *tail))
+            assert torch.equal(y[k], split[seed].labels if part == "train" else table.y[rows])
+    left = batches.narrowed(torch.tensor([2]))
+    seen = torch.cat([b.x[0] for b in left.epoch()])
+    assert left.sizes() == batches.sizes()
+    assert torch.equal(seen.reshape(len(seen), -1)[:, 0].sort().values, split[3].train.sort().values)
+
+
+def test_running_text_has_batches_of_its_own() -> None:
+    x = torch.arange(40)
+    table = Table(
+        "text", x[:, None], x.roll(-1), "W", 40, val=torch.arange(20, 30), test=torch.arange(30, 40), vocabulary=40, window=3
+    )  # fmt: skip
+    made = batches_for(table, DataSpec(name="text", _target_="none"), "text", 2, Augment(), [0], CPU)
+    assert isinstance(made, TextBatches)

@@ -39,6 +39,22 @@ def test_step_is_torchs() -> None:
         assert [lr_factor(train, epoch + middle) for epoch in range(10)] == pytest.approx(expected)
 
 
+def test_the_first_step_may_come_sooner_or_later_than_the_others() -> None:
+    """Zaremba et al. 2014, small model: four epochs at the full rate, then half in each epoch."""
+    train = make_spec(schedule="step", epochs=13, step_first=4, step_every=1, step_factor=0.5).train
+    by_hand = [1, 1, 1, 1, 1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32, 1 / 64, 1 / 128, 1 / 256, 1 / 512]
+    for middle in (0.0, 0.5, 0.99):
+        assert [lr_factor(train, epoch + middle) for epoch in range(13)] == by_hand
+    sooner = make_spec(schedule="step", epochs=13, step_first=2, step_every=3, step_factor=0.5).train
+    assert [lr_factor(sooner, epoch) for epoch in range(9)] == [1, 1, 1 / 2, 1 / 2, 1 / 2, 1 / 4, 1 / 4, 1 / 4, 1 / 8]
+
+
+@given(st.integers(1, 20), st.floats(0, 100))
+def test_the_first_step_comes_like_the_others_if_nothing_is_said(every: int, progress: float) -> None:
+    said = make_spec(schedule="step", step_first=every, step_every=every).train
+    assert lr_factor(make_spec(schedule="step", step_every=every).train, progress) == lr_factor(said, progress)
+
+
 def test_warm_up_rises_linearly() -> None:
     train = make_spec(warmup_epochs=2.5).train
     for progress, factor in ((0.25, 0.1), (1.25, 0.5), (2.0, 0.8), (2.5, 1.0), (9.0, 1.0)):

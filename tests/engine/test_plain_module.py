@@ -107,7 +107,7 @@ def test_noise_is_that_of_a_stacked_model() -> None:
             return x
 
     cohort.model._module = (Spy(),)  # type: ignore[assignment]
-    cohort.model._names = {}  # type: ignore[assignment]
+    cohort.model.names = {}  # type: ignore[assignment]
     cohort.model(torch.zeros(1, 32, 64), cohort.noise)
     stacked = cohort_of(spec).noise("hidden", torch.ones(1, 32, 12))
     assert torch.equal(seen[0], stacked[0])

@@ -24,8 +24,20 @@ _MODELS: dict[str, dict[str, Any]] = {
     "mlp": {"widths": [24, 16]},
     "cnn": {"channels": [4, 6], "head_widths": [12]},
     "rnn": {"cell": "lstm", "hidden": 12},
+    "autoencoder": {"widths": [24, 12]},
+    "lm": {"hidden": 12, "layers": 2},
+    "resnet": {"width": 4},
+    "transformer": {"width": 12, "heads": 2, "feedforward": 10, "patch": 3},
 }
-_CLASSES = {"mlp": "MLP", "cnn": "CNN", "rnn": "RNN"}
+_CLASSES = {
+    "mlp": "MLP",
+    "cnn": "CNN",
+    "rnn": "RNN",
+    "lm": "LanguageModel",
+    "resnet": "ResNet",
+    "transformer": "Transformer",
+}
+_CLASSES |= {"autoencoder": "Autoencoder"}
 _TRAIN: dict[str, Any] = {
     "epochs": 2,
     "batch_size": 32,
@@ -109,6 +121,8 @@ class Trained:
                 self.tests += 1
                 model = self.cohort.model
                 tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+                # A model with learned rates is inside of one that holds those.
+                tensors = {name.removeprefix("model."): t for name, t in tensors.items()}
                 leaving = len(next(iter(tensors.values())))
                 self.tested.extend({name: t[k].detach().clone() for name, t in tensors.items()} for k in range(leaving))
             return evaluate(part)

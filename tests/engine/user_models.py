@@ -50,3 +50,11 @@ class Recurrent(nn.Module):
         for t in range(x.shape[1]):
             state = self.cell(x[:, t], state if act is None else act(state, t))
         return noise.affine("head.weight", state, self.weight, self.bias, lambda z: z)
+
+
+class Read(Small):
+    """The same, and says which of its parameters reads its site, by the name that it has here."""
+
+    def __init__(self, shape: tuple[int, ...], n_classes: int, *, hidden: int = 12) -> None:
+        super().__init__(shape, n_classes, hidden=hidden)
+        self.sites = (Site("hidden", "activation", (hidden,), "F", reader="second.weight"),)

@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from graphs import graph_table
 from hydra.utils import get_class
 from torch import Tensor, nn
 
 from dropbench.data import views
 from dropbench.data.base import Table
 from dropbench.engine import stack
+from dropbench.nn.embedding import lookup
 from dropbench.nn.linear import affine
 from dropbench.outline import outline
 from dropbench.spec import Component
@@ -25,12 +27,34 @@ def table(axes: str, *shape: int) -> Table:
     return Table(axes, torch.rand(60, *shape, generator=torch.Generator().manual_seed(0)), y, axes, CLASSES)
 
 
-TABLES = (table("CHW", 2, 8, 6), table("TF", 5, 4), table("F", 7))
+def sentences(words: int = 11, length: int = 6) -> Table:
+    """Of 1 to 6 words, padded with 0 on the left."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randint(1, words, (60, length), generator=generator)
+    x[torch.arange(length) < torch.randint(length, (60, 1), generator=generator)] = 0
+    return Table("T", x, torch.arange(60) % CLASSES, "T", CLASSES, vocabulary=words)
+
+
+def running_text(words: int = 9, window: int = 5) -> Table:
+    """400 words to train on, 60 to validate, 60 to test."""
+    x = torch.randint(words, (520,), generator=torch.Generator().manual_seed(0))
+    parts = {"val": torch.arange(400, 460), "test": torch.arange(460, 520)}
+    return Table("W", x[:, None], x.roll(-1), "W", words, vocabulary=words, window=window, **parts)
+
+
+TABLES = (table("CHW", 2, 8, 6), table("TF", 5, 4), table("F", 7), sentences(), running_text(), graph_table())
 TARGETS = {"mlp": "dropbench.models.mlp.MLP", "cnn": "dropbench.models.cnn.CNN", "rnn": "dropbench.models.rnn.RNN"}
+TARGETS |= {"autoencoder": "dropbench.models.autoencoder.Autoencoder"}
+TARGETS |= {"lm": "dropbench.models.lm.LanguageModel"}
+TARGETS |= {"resnet": "dropbench.models.resnet.ResNet", "transformer": "dropbench.models.transformer.Transformer"}
 SMALL: dict[str, dict[str, Any]] = {
     "mlp": {"widths": [6, 5]},
     "cnn": {"channels": [4, 3], "head_widths": [5]},
-    "rnn": {"hidden": 5, "layers": 2},
+    "rnn": {"hidden": 5, "layers": 2, "embedding": 4},
+    "autoencoder": {"widths": [5, 3]},
+    "lm": {"hidden": 5, "layers": 2},
+    "resnet": {"width": 3},
+    "transformer": {"width": 6, "heads": 2, "layers": 2, "feedforward": 5, "patch": 3},
 }
 
 
@@ -52,12 +76,16 @@ def model_class(name: str) -> type[nn.Module]:
     return found
 
 
-def batch(name: str, replicas: int = 1, size: int = 4) -> Tensor:
+def batch(name: str, replicas: int = 1, size: int = 4, data: Table | None = None) -> Tensor:
     """Random examples in the model's view."""
-    data = table_for(model_class(name))
+    data = data or table_for(model_class(name))
     view = next(v for v in model_class(name).eats if v in views.views(data.axes))  # type: ignore[attr-defined]
-    shape, _ = views.view_shape(data.shape, data.axes, view)
-    return torch.randn(replicas, size, *shape, generator=torch.Generator().manual_seed(2))
+    shape = views.view_shape(data, view)
+    generator = torch.Generator().manual_seed(2)
+    if view in ("tokens", "text"):
+        steps, words = shape
+        return torch.randint(words, (replicas, size, steps), generator=generator)
+    return torch.randn(replicas, size, *shape, generator=generator)
 
 
 class Recorder:
@@ -85,3 +113,27 @@ class Recorder:
             return state
 
         return act
+
+    def transition(self, site: str) -> Callable[[Tensor, Tensor, int], Tensor] | None:
+        states = self.steps_of[site] = []
+        self.seen.append((site, torch.empty(0)))
+
+        def mix(old: Tensor, new: Tensor, step: int) -> Tensor:
+            assert step == len(states) and old.shape == new.shape
+            states.append(new)
+            return new
+
+        return mix
+
+    def embed(self, site: str, ids: Tensor, table: Tensor) -> Tensor:
+        self.seen.append((site, table))
+        return lookup(ids, table)
+
+    def branch(self, site: str, branch: nn.Module, x: Tensor, *beside: Tensor) -> Tensor:
+        place = len(self.seen)
+        out: Tensor = branch(x, self, *beside)
+        self.seen.insert(place, (site, out))
+        return out
+
+    def acts(self, site: str) -> bool:
+        return True

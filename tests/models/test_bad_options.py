@@ -20,6 +20,9 @@ CASES = [
     ("rnn", "layers", "0"),
     ("rnn", "cell", "elman"),
     ("cnn", "pooling", "min"),
+    ("resnet", "depth", "0"),
+    ("transformer", "heads", "0"),
+    ("transformer", "branches", "block"),
     ("mlp", "activation", "rleu"),
 ]
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import pytest
 import torch
-from model_kit import Recorder, batch, built
+from model_kit import Recorder, batch, built, sentences
 from noise_kit import factor, stack_noise
 from torch import nn
 
 
+@pytest.mark.parametrize("words", [False, True])
 @pytest.mark.parametrize("readout", ["last", "mean"])
-def test_equals_plain_torch(readout: str) -> None:
-    model = built("rnn", readout=readout)
-    x = batch("rnn")
+def test_equals_plain_torch(readout: str, words: bool) -> None:
+    data = sentences() if words else None
+    model = built("rnn", data=data, readout=readout)
+    examples = x = batch("rnn", data=data)
+    if words:  # Padding is looked up like any other word.
+        x = nn.functional.embedding(examples, model.embedding.weight[0])
+        assert bool((examples == 0).any())
     one = nn.LSTM(x.shape[-1], 5, num_layers=2, batch_first=True)
     with torch.no_grad():
         for i, layer in enumerate(model.layers):
@@ -22,7 +27,7 @@ def test_equals_plain_torch(readout: str) -> None:
                 getattr(one, f"{theirs}_l{i}").copy_(getattr(layer, ours)[0, 0])
     states = one(x[0])[0]
     read = states[:, -1] if readout == "last" else states.mean(1)
-    torch.testing.assert_close(model(x, Recorder())[0], read @ model.head.weight[0] + model.head.bias[0])
+    torch.testing.assert_close(model(examples, Recorder())[0], read @ model.head.weight[0] + model.head.bias[0])
 
 
 def test_locked_masks_one_state_for_all_steps() -> None:

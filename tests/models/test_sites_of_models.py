@@ -6,8 +6,16 @@ from typing import Any
 
 import pytest
 import torch
-from model_kit import Recorder, batch, built
+from model_kit import TABLES, Recorder, batch, built
 
+
+def layer(i: int, *inside: str) -> list[str]:
+    """The sites of a recurrent layer, by default an LSTM's."""
+    inside = inside or ("candidate", "hidden", "cell")
+    return [f"recurrent.{i}.weight", f"recurrent.{i}", *(f"recurrent.{i}.{name}" for name in inside)]
+
+
+PARTS = [f"{part}{end}" for part in ("attention", "feedforward") for end in (".branch", "", ".output")]
 CASES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("mlp", {}, ["input", "hidden.0.weight", "hidden.0", "hidden.1.weight", "hidden.1"]),
     ("mlp", {"widths": [4], "batch_norm": "after_dropout"}, ["input", "hidden.0.weight", "hidden.0"]),
@@ -20,13 +28,30 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
         {"channels": [2] * 5, "activation": "gelu", "head_widths": []},
         ["input", *(f"conv.{i}" for i in range(5))],
     ),
-    ("rnn", {}, ["input", "recurrent.0", "hidden.0", "recurrent.1", "head"]),
-    ("rnn", {"layers": 1, "cell": "vanilla", "readout": "mean"}, ["input", "recurrent.0", "head"]),
+    ("rnn", {}, ["input", *layer(0), "hidden.0", *layer(1), "head"]),
+    ("rnn", {"layers": 1, "cell": "vanilla", "readout": "mean"}, ["input", *layer(0, "hidden"), "head"]),
     (
         "rnn",
         {"layers": 3, "cell": "gru"},
-        ["input", "recurrent.0", "hidden.0", "recurrent.1", "hidden.1", "recurrent.2", "head"],
+        [
+            "input",
+            *(n for i in range(3) for n in (*layer(i, "candidate", "hidden"), f"hidden.{i}") if n != "hidden.2"),
+            "head",
+        ],
     ),
+    ("resnet", {}, ["input", *(n for i in range(3) for n in (f"block.{i}", f"block.{i}.conv")), "head"]),
+    (
+        "transformer",
+        {"layers": 1},
+        ["input", "embedded", *(f"block.0.{p}" for p in PARTS), "head"],
+    ),
+    (
+        "transformer",
+        {"layers": 1, "branches": "layer"},
+        ["input", "embedded", "block.0", *(f"block.0.{p}" for p in PARTS if "branch" not in p), "head"],
+    ),
+    ("lm", {}, ["embedding", "embedded", *layer(0), "hidden.0", *layer(1), "head"]),
+    ("lm", {"layers": 1, "tied": True, "cell": "vanilla"}, ["embedding", "embedded", *layer(0, "hidden"), "head"]),
 ]
 
 
@@ -38,17 +63,33 @@ def test_names_order_and_shapes(name: str, options: dict[str, Any], expected: li
     logits = model(x, recorder)
     assert [s.name for s in model.sites] == expected == [n for n, _ in recorder.seen]
     for site, (_, seen) in zip(model.sites, recorder.seen, strict=True):
-        if site.kind == "recurrent":
+        if site.kind in ("recurrent", "candidate", "transition"):
             states = recorder.steps_of[site.name]
             assert [(2, 4, site.shape[1])] * site.shape[0] == [tuple(s.shape) for s in states]
             assert site.axes == "TF"
         else:
-            assert tuple(seen.shape) == ((2, *site.shape) if site.kind == "weight" else (2, 4, *site.shape))
-            assert (site.kind == "weight") == site.name.endswith(".weight")
-    assert tuple(logits.shape) == (2, 4, 3)
+            alone = site.kind in ("weight", "recurrent_weight", "token")
+            assert tuple(seen.shape) == ((2, *site.shape) if alone else (2, 4, *site.shape))
+            assert (site.kind in ("weight", "recurrent_weight")) == site.name.endswith(".weight")
+    assert tuple(logits.shape) == ((2, 4, 5, 9) if name == "lm" else (2, 4, 3))
+    parameters = dict(model.named_parameters())
+    for site in model.sites:
+        if site.reader is not None and "F" in site.axes:
+            assert parameters[site.reader].shape[1] == site.shape[site.axes.index("F")]
 
 
-@pytest.mark.parametrize("name", ["mlp", "cnn", "rnn"])
+def test_words_are_embedded() -> None:
+    """And where they are, the sequence is no input, whose rate is usually another."""
+    words = TABLES[3]
+    model, recorder = built("rnn", (0, 1), words, layers=1), Recorder()
+    assert tuple(model(batch("rnn", 2, 4, words), recorder).shape) == (2, 4, 3)
+    assert (
+        [s.name for s in model.sites] == ["embedding", "embedded", *layer(0), "head"] == [n for n, _ in recorder.seen]
+    )
+    assert [tuple(x.shape) for _, x in recorder.seen[:2]] == [(2, 11, 4), (2, 4, 6, 4)]
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn", "rnn", "lm", "resnet", "transformer"])
 def test_the_output_is_no_site(name: str) -> None:
     """With everything at every site put to zero, what is left is the read-out's bias."""
 
@@ -59,4 +100,5 @@ def test_the_output_is_no_site(name: str) -> None:
     model = built(name)
     with torch.no_grad():
         model.head.bias.normal_()
-    assert torch.equal(model(batch(name), Zero()), model.head.bias.expand(1, 4, 3))
+    logits = model(batch(name), Zero())
+    assert torch.equal(logits, model.head.bias.expand_as(logits))

@@ -13,6 +13,9 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     *(("cnn", {"batch_norm": b}) for b in ("none", "before_activation", "after_activation", "after_dropout")),
     *(("cnn", {"pooling": p, "activation": a}) for p, a in (("avg", "tanh"), ("none", "selu"), ("max", "gelu"))),
     *(("rnn", {"cell": c, "readout": r}) for c in ("vanilla", "lstm", "gru") for r in ("last", "mean")),
+    ("resnet", {}),
+    *(("transformer", {"branches": b}) for b in ("sublayer", "layer")),
+    *(("lm", {"cell": c, "tied": t}) for c, t in (("lstm", False), ("gru", True))),
 ]
 
 
@@ -20,10 +23,11 @@ CASES: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize("training", [True, False])
 def test_three_replicas_are_three_models(name: str, options: dict[str, Any], training: bool) -> None:
     stack = built(name, (0, 1, 2), **options).double().train(training)
-    x = batch(name, 3, 6).double()
-    g = torch.randn(3, 6, 3, generator=torch.Generator().manual_seed(3)).double()
+    x = batch(name, 3, 6)
+    x = x.double() if x.is_floating_point() else x
     fresh = built(name, (0, 1, 2), **options).state_dict()
     out = stack(x, Recorder())
+    g = torch.randn(out.shape, generator=torch.Generator().manual_seed(3)).double()
     out.backward(g)
     for k in range(3):
         one = built(name, (9,), **options).double().train(training)

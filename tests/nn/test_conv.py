@@ -68,3 +68,17 @@ def test_pooling_halves_each_replicas_maps(
     assert out.shape == (3, 2, 4, side[0] // 2, side[1] // 2)
     for k in range(3):
         torch.testing.assert_close(out[k], function(x[k].contiguous(), 2))
+
+
+@PATHS
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("side", [(1, 1), (5, 6)])
+def test_strides_and_no_bias(path: Path, side: tuple[int, int], channels_last: bool) -> None:
+    torch.manual_seed(0)
+    references = [nn.Conv2d(2, 4, 3, stride=2, padding=1, bias=False) for _ in range(3)]
+    weight = torch.stack([one.weight.detach() for one in references])
+    x = maps(3, 3, 2, *side, channels_last=channels_last)
+    out = path(x, weight, None, 2)  # type: ignore[call-arg]
+    assert out.shape == (3, 3, 4, *(-(-n // 2) for n in side))
+    for k, one in enumerate(references):
+        torch.testing.assert_close(out[k], one(x[k]))

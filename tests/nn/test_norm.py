@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from dropbench.nn.norm import BatchNorm
+from dropbench.nn.norm import BatchNorm, LayerNorm
 
 
 @pytest.mark.parametrize("replicas", [1, 3])
@@ -46,3 +46,27 @@ def test_evaluation_leaves_the_statistics_alone() -> None:
     stack = BatchNorm(2, 4).eval()
     stack(torch.randn(2, 6, 4) + 3)
     assert not stack.running_mean.any() and bool((stack.running_var == 1).all())
+
+
+@pytest.mark.parametrize("shape", [(4,), (6, 4), (2, 6, 4)])
+def test_each_replica_is_torchs_layer_norm(shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    stack = LayerNorm(3, 4).double()
+    references = [nn.LayerNorm(4).double() for _ in range(3)]
+    for k, one in enumerate(references):
+        nn.init.normal_(one.weight)
+        nn.init.normal_(one.bias)
+        with torch.no_grad():
+            stack.weight[k], stack.bias[k] = one.weight, one.bias
+    x = torch.randn(3, *shape, dtype=torch.float64, requires_grad=True)
+    g = torch.randn_like(x)
+    out = stack(x)
+    out.backward(g)
+    for k, one in enumerate(references):
+        alone = x[k].detach().requires_grad_()
+        expected = one(alone)
+        expected.backward(g[k])
+        torch.testing.assert_close(out[k], expected)
+        torch.testing.assert_close(x.grad[k], alone.grad)
+        torch.testing.assert_close(stack.weight.grad[k], one.weight.grad)
+        torch.testing.assert_close(stack.bias.grad[k], one.bias.grad)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dropbench.report.arms import comparisons, find, legend, name_arms, setting
+from dropbench.report.filters import parse, select
 from dropbench.report.frame import rows_of, to_frame
 from dropbench.report.values import order, same, spans, text
 
@@ -26,6 +27,8 @@ def labels(records: list[Any], name: str | None = None) -> list[str]:
         (STANDARD | {"dropout.rates": {"input": 0.2, "*": 0.5}}, "standard {input: 0.2, *: 0.5}"),
         (STANDARD | {"dropout.rates": {"input": 0.2}}, "standard 0.5 {input: 0.2}"),
         (STANDARD | {"dropout.placement": ["hidden.*", "-head"]}, "standard 0.5 at [hidden.*,-head]"),
+        (STANDARD | {"dropout.schedule": {"name": "constant"}}, "standard 0.5"),
+        (STANDARD | {"dropout.schedule": {"name": "early", "until": 0.2}}, "standard 0.5 early"),
     ],
 )
 def test_settings(fake: Any, changes: dict[str, Any], label: str) -> None:
@@ -40,6 +43,22 @@ def test_labels_name_other_regularizers_only_where_they_vary_and_are_on(fake: An
     assert labels([r for r in records if r.config["train"]["weight_decay"]]) == ["none", "standard 0.5"]
     flip = {"train.augment.flip": 0.5, "train.max_norm": 3.0}
     assert labels([fake(0), fake(0, changes=flip)]) == ["none", "none train.max_norm=3 train.augment.flip=0.5"]
+
+
+def test_labels_tell_schedules_apart_by_their_options_only_where_those_vary(fake: Any) -> None:
+    def scheduled(name: str, **options: float) -> Any:
+        return fake(0, changes=STANDARD | {"dropout.schedule": {"name": name, **options}})
+
+    records = [scheduled("constant"), scheduled("late", start=0.2), scheduled("early", until=0.2)]
+    assert labels([fake(0), *records]) == ["none", "standard 0.5", "standard 0.5 early", "standard 0.5 late"]
+    assert labels([*records, scheduled("early", until=0.5)]) == [
+        "standard 0.5",
+        "standard 0.5 early dropout.schedule.until=0.2",
+        "standard 0.5 early dropout.schedule.until=0.5",
+        "standard 0.5 late",
+    ]
+    (early,) = select(to_frame(records), parse(["dropout/schedule=early"]))["run_id"]
+    assert early == records[2].run_id
 
 
 def test_labels_are_ordered_by_number_with_none_first(fake: Any) -> None:

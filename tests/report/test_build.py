@@ -258,5 +258,5 @@ def test_only_failures_is_still_a_report(fake: Any, put: Any, store: Any) -> Non
     put(fake(0, status="failed", reason=None))
     found = report.build([store.root])
     assert found.comparisons[0].table["n"].tolist() == [0]
-    for fmt in report.FORMATS:
+    for fmt in (f for f in report.FORMATS if f != "parquet"):
         assert "no reason recorded" in report.render(found, fmt, 80) or fmt == "csv"

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -64,10 +65,10 @@ def test_no_line_is_longer_than_the_terminal(rich_report: Any, width: int) -> No
 
 def test_80_columns_hold_what_matters_and_200_the_rest(rich_report: Any) -> None:
     narrow, wide = (report.render(rich_report, "rich", w) for w in (80, 200))
-    for words in ("train", "validation", "acc. %", "95 % paired t", "interval", "±", "Rule:", "[bold]that[/bold]"):
+    for words in ("train", "validation", "acc. %", "95 % interval", "verdict", "±", "Rule:", "[bold]that[/bold]"):
         assert words in narrow
     assert "seconds" not in narrow
-    for words in ("loss", "epoch", "seconds", "failed", "diverged", "standard {input: 0.2, *: 0.5}", "sd"):
+    for words in ("loss", "epoch", "failed", "diverged", "standard {input: 0.2, *: 0.5}", "sd", "P(better)", "MDE"):
         assert words in wide
     assert narrow.count("Rule:") == 1  # what is true of every table is said once
 
@@ -79,7 +80,7 @@ def test_percent_and_signed_points(fake: Any, put: Any, store: Any) -> None:
     row = next(line for line in text.splitlines() if line.startswith(" standard 0.5"))
     assert " ".join(row.split()) == "standard 0.5 2 95.0 ± 0.0 92.0 ± 0.0 91.2 ± 0.0 +3.0 ± 0.0"
     row = [line for line in text.splitlines() if line.startswith(" standard 0.5")][1]
-    assert " ".join(row.split()) == "standard 0.5 2 +1.25 +1.25 to +1.25 -7.00 -7.00 to -7.00"
+    assert " ".join(row.split()) == "standard 0.5 2 +1.25 +1.25 to +1.25 0.5000 0.00 inconclusive"
 
 
 def test_one_run_shows_no_spread_and_no_nan(fake: Any, put: Any, store: Any) -> None:
@@ -111,7 +112,9 @@ def test_json_parses_back_and_is_exact(rich_report: Any) -> None:
     assert [r["gap_accuracy_mean"] for r in tree["rows"]] == exact["gap_accuracy_mean"].tolist()
     assert tree["rows"][0]["test_accuracy_diff_mean"] is None
     assert [c["title"] for c in tree["comparisons"]] == ["cnn on mnist, n_train=1000", "mlp on mnist, n_train=1000"]
-    assert tree["comparisons"][0]["interval"] == "95 % paired t interval"
+    assert {r["test_accuracy_diff_interval"] for r in tree["rows"]} == {"t", ""}
+    assert tree["comparisons"][0]["measure"] == "test_accuracy"
+    assert [c["variant"] for c in tree["comparisons"][0]["choices"]] == ["standard"]
     assert any("Diverged" in note for note in tree["comparisons"][0]["notes"])
 
 
@@ -126,10 +129,48 @@ def test_json_has_null_for_what_is_not_finite(fake: Any, put: Any, store: Any) -
 def test_markdown_is_tables_and_notes(rich_report: Any) -> None:
     text = report.render(rich_report, "markdown")
     tables = [line for line in text.splitlines() if line.startswith("|")]
-    assert len(tables) == 2 * (5 + 2) + 2 * (4 + 2)
+    assert len(tables) == 2 * (5 + 2) + 2 * (4 + 2) + 2 * (1 + 2)  # summary, differences, chosen rate
     assert text.count("### ") == 2
     assert "- Seeds: " in text
-    assert "95 % paired t interval" in text
+    assert "95 % interval t" in text
+    assert "P(better)" in report.render(rich_report, "markdown", wide=True)
+
+
+def test_latex_is_tables_with_everything_escaped(rich_report: Any) -> None:
+    text = report.render(rich_report, "latex")
+    assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 6
+    body = "\n".join(line for line in text.splitlines() if not line.startswith("%"))
+    assert not re.search(
+        r"(?<!\\)[%_{}#](?<!\\.)(?![lr]*\})", re.sub(r"\\(?:begin|end)\{tabular\}(?:\{[lr]+\})?", "", body)
+    )
+    assert "±" not in body and r"$\pm$" in body
+
+
+def test_parquet_is_csv_with_types(rich_report: Any, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    report.write(rich_report, "parquet", tmp_path / "r.parquet")
+    exact = pd.read_parquet(tmp_path / "r.parquet")
+    assert exact["test_accuracy_mean"].tolist() == [
+        v for c in rich_report.comparisons for v in c.table["test_accuracy_mean"]
+    ]
+    assert exact["n"].dtype.kind == "i"
+    with pytest.raises(UsageError, match=r"--out report\.parquet"):
+        report.render(rich_report, "parquet")
+
+
+def test_parquet_without_pyarrow_says_what_to_install(
+    rich_report: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(UsageError, match=r"dropbench\[parquet\]"):
+        report.write(rich_report, "parquet", tmp_path / "r.parquet")
+
+
+def test_wide_shows_every_column_whole(rich_report: Any) -> None:
+    text = report.render(rich_report, "rich", 80, wide=True)
+    assert "…" not in text
+    for words in ("median", "seconds", "P(better)", "to settle"):
+        assert words in text
 
 
 def test_an_unknown_format_is_a_sentence(rich_report: Any) -> None:

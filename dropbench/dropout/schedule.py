@@ -1,0 +1,127 @@
+"""Schedules of the rate: what share of its target is in force at which point of training.
+
+A schedule is a pure function of `progress`, the fraction of all epochs that has passed (0 at the start, 1 at the end,
+fractional within an epoch), and of keyword-only options; it returns a factor in [0, 1], and the rate in force is the
+factor times the rate. It knows no variant, so it goes with each, and an option of any is a key of its YAML.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le, Lt, MinLen
+
+from dropbench.errors import UsageError
+
+Share = Annotated[float, Gt(0), Le(1)]
+"""A part of training."""
+Inside = Annotated[float, Gt(0), Lt(1)]
+"""A point within training."""
+Factor = Annotated[float, Ge(0), Le(1)]
+
+_ROUNDING = 1e-9
+
+
+def resolve(target: str, options: Mapping[str, Any]) -> Callable[[float], float]:
+    """The schedule that a `_target_` names, with its options: a function of progress alone, checked at every call.
+
+    A factor beyond [0, 1] by no more than rounding is put back to the border; that function raises UsageError for any
+    other that is no number in [0, 1], which can only be a user's own.
+    """
+    from hydra.utils import get_object
+
+    function = get_object(target)
+
+    def factor(progress: float) -> float:
+        found = float(function(progress, **options))
+        if not -_ROUNDING <= found <= 1 + _ROUNDING:  # nor is NaN
+            raise UsageError(
+                f"dropout/schedule: {target} gives {found:g} at progress {progress:g}; it must give 0 to 1"
+            )
+        return min(1.0, max(0.0, found))
+
+    return factor
+
+
+def constant(progress: float) -> float:
+    """1: the target rate throughout."""
+    return 1.0
+
+
+def linear_up(progress: float, *, over: Share = 1.0) -> float:
+    """min(1, p / over): from 0 to the target over the first `over` of training, then constant."""
+    return min(1.0, progress / over)
+
+
+def linear_down(progress: float) -> float:
+    """1 - p: from the target to 0. For one that is at 0 sooner, see `early` with shape="linear"."""
+    return 1.0 - progress
+
+
+def cosine(progress: float, *, rising: bool = False) -> float:
+    """(1 + cos(πp)) / 2, half a cosine from the target to 0; rising: (1 - cos(πp)) / 2, from 0 to the target.
+
+    Falling by default, as the learning-rate schedule of that name does (Loshchilov & Hutter 2017, arXiv:1608.03983).
+    """
+    return (1.0 + (-1.0 if rising else 1.0) * math.cos(math.pi * progress)) / 2.0
+
+
+def cyclical(progress: float, *, cycles: Annotated[int, Gt(0)] = 4) -> float:
+    """1 - |2 (cycles · p mod 1) - 1|: a triangle wave, from 0 up to the target and back, `cycles` times.
+
+    The triangular policy that Smith (2017, arXiv:1506.01186) has for learning rates.
+    """
+    return 1.0 - abs(2.0 * (cycles * progress % 1.0) - 1.0)
+
+
+def step(
+    progress: float,
+    *,
+    at: Annotated[tuple[Inside, ...], MinLen(1)] = (0.5,),
+    factors: Annotated[tuple[Factor, ...], MinLen(2)] = (0.5, 1.0),
+) -> float:
+    """Piecewise constant: factors[i] from boundary at[i - 1] on, up to but without at[i].
+
+    Raises UsageError for boundaries that do not ascend and where there is not one factor more than boundaries.
+    """
+    if any(a >= b for a, b in pairwise(at)):
+        raise UsageError(f"dropout.schedule.at={list(at)}: its boundaries must ascend")
+    if len(factors) != len(at) + 1:
+        raise UsageError(
+            f"dropout.schedule.factors={list(factors)}: it must have one factor more than there are boundaries, "
+            f"and dropout.schedule.at={list(at)} has {len(at)}"
+        )
+    return factors[bisect_right(at, progress)]
+
+
+def early(progress: float, *, until: Share = 0.2, shape: Literal["constant", "linear"] = "constant") -> float:
+    """1 for p < until and 0 from there on; linear: max(0, 1 - p / until).
+
+    Early dropout, against underfitting (Liu et al. 2023, arXiv:2303.01500). The recipe that its authors publish has
+    shape linear and 50 of 300 epochs, until = 1/6, and as many epochs of 600.
+    """
+    if shape == "linear":
+        return max(0.0, 1.0 - progress / until)
+    return 1.0 if progress < until else 0.0
+
+
+def late(progress: float, *, start: Annotated[float, Ge(0), Lt(1)] = 0.2) -> float:
+    """0 for p < start and 1 from there on.
+
+    Late dropout, against overfitting (Liu et al. 2023, arXiv:2303.01500), whose authors start at epoch 50 of 300.
+    """
+    return 1.0 if progress >= start else 0.0
+
+
+def curriculum(progress: float, *, gamma: Annotated[float, Gt(0)] = 10.0) -> float:
+    """1 - exp(-γp): rises fast at first and nears the target, which it never quite reaches.
+
+    Curriculum dropout (Morerio et al. 2017, arXiv:1703.06229, equation 2): keep(t) = (1 - θ) exp(-γ't) + θ with θ the
+    keep probability in the end, that is rate(t) = rate · (1 - exp(-γ't)). The paper takes γ' = 10/T for T updates, which
+    is γ = 10 in terms of progress.
+    """
+    return -math.expm1(-gamma * progress)

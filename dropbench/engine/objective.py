@@ -1,0 +1,33 @@
+"""What a replica is trained to make small, by the task of its model."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from dropbench.engine.batches import Batch
+
+Task = Literal["classify", "reconstruct", "predict_next"]
+
+
+def losses(task: str, output: Tensor, batch: Batch, label_smoothing: float) -> Tensor:
+    """Each replica's mean loss over its batch, [K].
+
+    classify: cross-entropy of logits [K, B, C]; predict_next: of logits [K, B, T, C], over all words; reconstruct: the mean
+    squared error of [K, B, ...] against the batch's x, which is the input before any noise.
+    """
+    if task == "reconstruct":
+        return (output.float() - batch.x).square().flatten(1).mean(1)
+    each = F.cross_entropy(
+        output.float().flatten(0, -2), batch.y.flatten(), reduction="none", label_smoothing=label_smoothing
+    )
+    return each.view(len(batch.y), -1).mean(1)
+
+
+def compared(task: str, output: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Output and target as metrics take them: [K, n, C] and [K, n], or [K, n, ...] both for a reconstruction."""
+    if task == "reconstruct":
+        return output.float(), batch.x
+    return output.float().flatten(1, -2), batch.y.flatten(1)

@@ -1,0 +1,113 @@
+"""The residual network for small images."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dropbench.errors import UsageError
+from dropbench.models.block import Positive
+from dropbench.nn.activation import gain
+from dropbench.nn.conv import Conv2d
+from dropbench.nn.linear import Linear
+from dropbench.nn.norm import BatchNorm
+from dropbench.sites import Noise, Site
+
+
+class ResNet(nn.Module):
+    """He et al. 2016 (arXiv:1512.03385, section 4.2): a convolution, three stages of residual blocks, a linear read-out.
+
+    A stage has n = (depth - 2) / 6 blocks of two 3 × 3 convolutions and `width`, twice and four times `width` channels. The
+    second and third start by halving the map, a side of n to ceil(n / 2), so that a side of 1 stays. Convolutions have no
+    bias, for batch norm follows each. Shortcuts have no parameters (their option A, which they chose for CIFAR): where the map
+    is halved they take every other pixel, with zeros for the new channels. The read-out sees each channel's mean.
+
+    Sites: `input` (CHW); `block.i`, the residual branch of each block, before the shortcut is added and the last ReLU taken
+    (CHW); `block.i.conv` inside it, between the two convolutions, where Wide ResNets have their dropout (Zagoruyko &
+    Komodakis 2016, arXiv:1605.07146, section 2.4; CHW); `head`, what the read-out sees (F).
+    """
+
+    stacked = True
+    eats = ("image",)
+
+    def __init__(
+        self, replicas: int, shape: tuple[int, ...], n_classes: int, *, depth: Positive = 8, width: Positive = 16
+    ) -> None:
+        super().__init__()
+        if depth < 8 or depth % 6 != 2:
+            lower = max(8, depth - (depth - 2) % 6)
+            near = f"{lower}" if depth < 8 else f"{lower} or {lower + 6}"
+            raise UsageError(f"model.depth={depth}: three stages of blocks of two layers make 6n + 2; try {near}")
+        channels, *sides = shape
+        self.stem = Conv2d(replicas, channels, width, 3, gain("relu"), bias=False)
+        self.norm = BatchNorm(replicas, width)
+        count = (depth - 2) // 2
+        sites = [Site("input", "activation", tuple(shape), "CHW", reader="stem.weight")]
+        self.blocks = nn.ModuleList()
+        inputs = width
+        for i in range(count):
+            outputs = width * 2 ** (3 * i // count)
+            stride = outputs // inputs
+            sides = [-(-side // stride) for side in sides]
+            block = Block(replicas, f"block.{i}", inputs, outputs, stride)
+            self.blocks.append(block)
+            maps = (outputs, *sides)
+            sites.append(Site(block.name, "branch", maps, "CHW", depth=(i + 1) / count))
+            sites.append(
+                Site(
+                    f"{block.name}.conv",
+                    "activation",
+                    maps,
+                    "CHW",
+                    reader=f"blocks.{i}.branch.second.weight",
+                    follows="relu",
+                )
+            )
+            inputs = outputs
+        self.head = Linear(replicas, inputs, n_classes)
+        self.sites = (*sites, Site("head", "activation", (inputs,), "F", reader="head.weight"))
+
+    def forward(self, x: Tensor, noise: Noise) -> Tensor:
+        x = noise("input", x)
+        x = torch.relu(self.norm(self.stem(x)))
+        for block in self.blocks:
+            x = block(x, noise)
+        x = noise("head", F.adaptive_avg_pool2d(x.flatten(0, 1), 1).view(*x.shape[:3]))
+        logits: Tensor = self.head(x)
+        return logits
+
+
+class Block(nn.Module):
+    """relu(shortcut + branch): x [K, B, I, H, W] to [K, B, O, H', W']."""
+
+    def __init__(self, replicas: int, name: str, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.name = name
+        self.stride = stride
+        self.new = outputs - inputs
+        self.branch = Branch(replicas, name, inputs, outputs, stride)
+
+    def forward(self, x: Tensor, noise: Noise) -> Tensor:
+        branch = noise.branch(self.name, self.branch, x)
+        if self.stride > 1:
+            # Padded with the channels last, as they lie in memory, and every operand of the sum in one order.
+            x = F.pad(x[..., :: self.stride, :: self.stride].movedim(2, -1), (0, self.new)).movedim(-1, 2)
+        return torch.relu(x + branch.to(x.dtype))
+
+
+class Branch(nn.Module):
+    """Convolution, batch norm, ReLU, noise, convolution, batch norm; the first convolution has the stride."""
+
+    def __init__(self, replicas: int, name: str, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.name = name
+        self.first = Conv2d(replicas, inputs, outputs, 3, gain("relu"), stride, bias=False)
+        self.first_norm = BatchNorm(replicas, outputs)
+        self.second = Conv2d(replicas, outputs, outputs, 3, gain("relu"), bias=False)
+        self.second_norm = BatchNorm(replicas, outputs)
+
+    def forward(self, x: Tensor, noise: Noise) -> Tensor:
+        x = noise(f"{self.name}.conv", torch.relu(self.first_norm(self.first(x))))
+        out: Tensor = self.second_norm(self.second(x))
+        return out

@@ -1,0 +1,181 @@
+"""Sparse products over the nodes of a graph, for a whole stack at once."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+_SPARSE = 1 / 8
+"""A matrix with a smaller share of numbers other than zero is multiplied faster as a sparse one, on one thread."""
+
+
+class Linked(Protocol):
+    """A graph as models are given it: features [N, F] float32, and edges [2, E] int64, each undirected edge once."""
+
+    @property
+    def features(self) -> Tensor: ...
+
+    @property
+    def edges(self) -> Tensor: ...
+
+
+class Pattern:
+    """Where the entries of K sparse matrices [R, C] lie that share their places: the product of each with its own x.
+
+    The matrices are the blocks of one block-diagonal matrix in CSR form, so that a stack costs one call. A row is summed by
+    itself and in the order of its entries, so a replica rounds alike in any stack. On a CPU that is 3 to 8 times faster
+    than gathering rows and adding them up (`index_add`).
+    """
+
+    def __init__(self, rows: Tensor, columns: Tensor, shape: tuple[int, int]) -> None:
+        """Entries in row order, and within a row in column order, without repetition: [M] int64 each."""
+        self.rows, self.columns, self.shape = rows, columns, shape
+        # Entry `turned[p]` of the matrix is the p-th of its transpose.
+        self._turned = torch.argsort(columns, stable=True)
+        self._tiled: tuple[int, tuple[Tensor, ...]] = (0, ())
+
+    def product(self, values: Tensor, x: Tensor) -> Tensor:
+        """The matrices with these `values` [K, M] times x [K, C, H]: [K, R, H] in float32, or float64 if x is.
+
+        Differentiable by both.
+        """
+        x = x if x.dtype == torch.float64 else x.float()
+        out: Tensor = _Product.apply(self, values.to(x.dtype), x)  # type: ignore[no-untyped-call]
+        return out
+
+    def forward(self, values: Tensor, x: Tensor) -> Tensor:
+        starts, columns = self._tiles(len(x))[:2]
+        return _multiply(starts, columns, values, x, self.shape)
+
+    def transposed(self, values: Tensor, x: Tensor) -> Tensor:
+        """The matrices' transposes times x [K, R, H]: [K, C, H]."""
+        starts, columns = self._tiles(len(x))[2:]
+        return _multiply(starts, columns, values[:, self._turned], x, self.shape[::-1])
+
+    def _tiles(self, k: int) -> tuple[Tensor, ...]:
+        """Row starts and columns of the block-diagonal matrix, and of its transpose; kept, since K changes seldom."""
+        if self._tiled[0] != k:
+            turned = self.columns[self._turned], self.rows[self._turned]
+            there = _csr(self.rows, self.columns, self.shape, k)
+            self._tiled = k, (*there, *_csr(*turned, self.shape[::-1], k))
+        return self._tiled[1]
+
+
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, pattern: Pattern, values: Tensor, x: Tensor) -> Tensor:
+        ctx.pattern = pattern
+        ctx.save_for_backward(values, x)
+        return pattern.forward(values, x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor | None, Tensor | None]:
+        values, x = ctx.saved_tensors
+        pattern = ctx.pattern
+        of_values = of_x = None
+        if ctx.needs_input_grad[1]:
+            of_values = (gradient[:, pattern.rows] * x[:, pattern.columns]).sum(-1)
+        if ctx.needs_input_grad[2]:
+            of_x = pattern.transposed(values, gradient)
+        return None, of_values, of_x
+
+
+def _csr(rows: Tensor, columns: Tensor, shape: Sequence[int], k: int) -> tuple[Tensor, Tensor]:
+    """Row starts and column numbers of K equal blocks along a diagonal."""
+    m, blocks = len(rows), torch.arange(k, device=rows.device)[:, None]
+    ends = torch.bincount(rows, minlength=shape[0]).cumsum(0) + blocks * m
+    starts = torch.cat([ends.new_zeros(1), ends.flatten()])
+    # MKL and cuSPARSE are faster with 32 bits, where these suffice.
+    kind = torch.int32 if k * max(m, *shape) < 2**31 else torch.int64
+    return starts.to(kind), (columns + blocks * shape[1]).flatten().to(kind)
+
+
+def _multiply(starts: Tensor, columns: Tensor, values: Tensor, x: Tensor, shape: Sequence[int]) -> Tensor:
+    k, _, width = x.shape
+    with warnings.catch_warnings(), torch.autocast(x.device.type, enabled=False):
+        warnings.simplefilter("ignore", UserWarning)  # that CSR is in beta
+        matrix = torch.sparse_csr_tensor(
+            starts, columns, values.reshape(-1), (k * shape[0], k * shape[1]), check_invariants=False
+        )
+        return (matrix @ x.reshape(-1, width)).view(k, shape[0], width)
+
+
+class Adjacency:
+    """The edges of a graph with self-loops, under the symmetric renormalisation of Kipf & Welling 2017 (section 2.2)."""
+
+    def __init__(self, edges: Tensor, nodes: int, dense: bool = False) -> None:
+        """`edges` [2, E]: each undirected edge once, no self-loops. `dense`: as a matrix [N, N], with all its zeros."""
+        self.edges, self.nodes = edges, nodes
+        e, loops = edges.shape[1], torch.arange(nodes, device=edges.device)
+        rows = torch.cat([edges[0], edges[1], loops])
+        columns = torch.cat([edges[1], edges[0], loops])
+        order = torch.argsort(rows * nodes + columns)
+        self.pattern = Pattern(rows[order], columns[order], (nodes, nodes))
+        # Which edge an entry is of; a self-loop is of the one after the last.
+        numbers = torch.arange(e, device=edges.device)
+        self._edge = torch.cat([numbers, numbers, torch.full_like(loops, e)])[order]
+        self._dense = dense
+        self._all = self._entries(torch.ones(1, e, device=edges.device))
+
+    def matrices(self, strengths: Tensor | None, k: int) -> Tensor:
+        """D^-1/2 (A + I) D^-1/2 of K replicas, for `propagate`; D is what the rows of A + I sum to.
+
+        Edge e of A has `strengths` [K, E], so that 0 and 1 drop and keep it, both ways, and the rest is renormalised; a
+        self-loop always has 1. None: all edges.
+        """
+        return self._all.expand(k, *self._all.shape[1:]) if strengths is None else self._entries(strengths)
+
+    def propagate(self, matrices: Tensor, x: Tensor) -> Tensor:
+        """The weighted sums of x [K, N, H] over each node's neighbours and itself, [K, N, H]."""
+        return torch.bmm(matrices.to(x.dtype), x) if self._dense else self.pattern.product(matrices, x)
+
+    def _entries(self, strengths: Tensor) -> Tensor:
+        k, n = len(strengths), self.nodes
+        degrees = strengths.new_ones(k, n)
+        degrees = degrees.index_add(1, self.edges[0], strengths).index_add(1, self.edges[1], strengths)
+        scale = 1 / degrees.sqrt()
+        with_loops = torch.cat([strengths, strengths.new_ones(k, 1)], 1)
+        rows, columns = self.pattern.rows, self.pattern.columns
+        entries = with_loops[:, self._edge] * (scale[:, rows] * scale[:, columns])
+        if not self._dense:
+            return entries
+        return entries.new_zeros(k, n * n).index_copy(1, rows * n + columns, entries).view(k, n, n)
+
+
+class Features:
+    """The features of the nodes, shared by all replicas, as a sparse matrix if most of them are zero."""
+
+    def __init__(self, x: Tensor) -> None:
+        """x [N, F]."""
+        self.x = x
+        rows, columns = x.nonzero().unbind(1)
+        self._pattern = Pattern(rows, columns, (x.shape[0], x.shape[1])) if len(rows) < _SPARSE * x.numel() else None
+        self._places = rows * x.shape[1] + columns
+
+    def times(self, seen: Tensor | None, weight: Tensor) -> Tensor:
+        """The features times `weight` [K, F, H], [K, N, H]. `seen` [K, N, F]: what noise left of them; None: all.
+
+        Noise that multiplies leaves zeros where they are. Whether there is other noise is looked at replica by replica, since
+        the two ways round differently.
+        """
+        k = len(weight)
+        if self._pattern is None:
+            return torch.bmm((self.x.expand(k, -1, -1) if seen is None else seen).to(weight.dtype), weight)
+        if seen is None:
+            return self._pattern.product(self.x.view(-1)[self._places].expand(k, -1), weight)
+        values = seen.flatten(1)[:, self._places]
+        out = self._pattern.product(values, weight)
+        filled = _count(seen.flatten(1)) != _count(values)
+        if not bool(filled.any()):
+            return out
+        return torch.where(filled[:, None, None], torch.bmm(seen.to(weight.dtype), weight).to(out.dtype), out)
+
+
+def _count(x: Tensor) -> Tensor:
+    """The numbers in each row of x [K, M] that are not zero, exact up to 2²⁴: 70 times faster than `count_nonzero`."""
+    x = x.detach()
+    return torch.ne(x, 0, out=torch.empty_like(x)).sum(1)

@@ -1,0 +1,64 @@
+"""How likely an arm is to beat the baseline, once: a probability with its interval.
+
+Paired: that it does under one more seed, the share of seeds where it did. Unpaired: that one run of it beats one run of
+the baseline (the Mann-Whitney statistic; Agarwal et al. 2021, arXiv:2108.13264). Ties count half.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+Z = 1.959963984540054
+"""The normal quantile of .975."""
+
+
+class Probability(NamedTuple):
+    value: float
+    low: float
+    high: float
+
+
+UNKNOWN = Probability(math.nan, math.nan, math.nan)
+
+
+def paired(differences: Floats, sign: int) -> Probability:
+    """differences [n]; sign: 1 where higher is better, -1 where lower is. Wilson's interval (Wilson 1927), of a share."""
+    n = len(differences)
+    if n == 0 or sign == 0:
+        return UNKNOWN
+    share = float(((sign * differences > 0).sum() + 0.5 * (differences == 0).sum()) / n)
+    centre = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
+    half = Z / (1 + Z**2 / n) * math.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
+    return Probability(share, max(0.0, centre - half), min(1.0, centre + half))
+
+
+def unpaired(arm: Floats, baseline: Floats, sign: int) -> Probability:
+    """arm [n], baseline [m]. Newcombe's interval, his method 5 (Statistics in Medicine 25:559-573, 2006)."""
+    import numpy as np
+
+    n, m = len(arm), len(baseline)
+    if n == 0 or m == 0 or sign == 0:
+        return UNKNOWN
+    above = sign * np.subtract.outer(arm, baseline)
+    value = float((above > 0).mean() + 0.5 * (above == 0).mean())
+    extra = (n + m) / 2 - 1
+
+    def beyond(theta: float) -> float:
+        spread = theta * (1 - theta) * (1 + extra * (1 - theta) / (2 - theta) + extra * theta / (1 + theta)) / (n * m)
+        return abs(value - theta) - Z * math.sqrt(max(spread, 0.0))
+
+    def limit(inside: float, outside: float) -> float:
+        """Where `beyond` turns positive between the two, by bisection."""
+        for _ in range(60):
+            middle = (inside + outside) / 2
+            inside, outside = (inside, middle) if beyond(middle) > 0 else (middle, outside)
+        return inside
+
+    return Probability(value, limit(value, 0.0), limit(value, 1.0))

@@ -1,0 +1,55 @@
+"""What a comparison could have found, and how many seeds would settle it."""
+
+from __future__ import annotations
+
+import math
+
+from dropbench.report.interval import CONFIDENCE, MIN_PAIRS, t_quantile
+
+POWER = 0.80
+ALPHA = 1 - CONFIDENCE
+MOST = 10_000
+"""More seeds than this are not worth naming."""
+
+
+def detectable(error: float, df: float) -> float:
+    """The minimal detectable effect: (t.975 + t.80) · standard error, which is sd/√n for pairs with n - 1 degrees of freedom.
+
+    A true difference of this size is found by the t test at the 5 % level with 80 % power.
+    """
+    return (t_quantile((1 + CONFIDENCE) / 2, df) + t_quantile(POWER, df)) * error
+
+
+def fewest(tests: int) -> int:
+    """The pairs with which an exact sign-flip p can fall to .05 after Holm's correction over `tests` arms; at least six."""
+    return max(MIN_PAIRS, math.ceil(1 + math.log2(tests / ALPHA)))
+
+
+def seeds_to_settle(mean: float, sd: float, rope: float, tests: int) -> int | None:
+    """How many paired seeds would give a verdict with 80 % power, were mean and sd the true ones; None beyond MOST.
+
+    Beyond the region: the interval must clear it, at the level that Holm asks of the smallest of `tests` p. Within: the
+    interval must fit in. Nothing settles a difference that lies on the region's edge.
+    """
+    inside = abs(mean) < rope
+    least = MIN_PAIRS if inside else fewest(tests)
+
+    def enough(n: int) -> bool:
+        from scipy.special import stdtr
+
+        df, error = n - 1, sd / math.sqrt(n)
+        if error == 0:
+            return abs(mean) != rope
+        if not inside:
+            return bool(stdtr(df, (abs(mean) - rope) / error - t_quantile(1 - ALPHA / 2 / tests, df)) >= POWER)
+        half = t_quantile((1 + CONFIDENCE) / 2, df)
+        room = stdtr(df, (rope - mean) / error - half) + stdtr(df, (rope + mean) / error - half) - 1
+        return bool(room >= POWER)
+
+    if not (math.isfinite(mean) and math.isfinite(sd)) or not enough(MOST):
+        return None
+    low, high = least - 1, MOST
+    while high - low > 1:  # `enough` holds from some n on
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high

@@ -1,0 +1,81 @@
+"""A Report as sections to print: a title, its tables in as much detail as there is room for, and what to know beside them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dropbench.report.arms import legend
+from dropbench.report.columns import ABSENT, Column, Sheet, plus_minus, sheets
+from dropbench.report.frame import rows_of
+from dropbench.report.measures import level
+from dropbench.report.values import order
+
+if TYPE_CHECKING:
+    from dropbench.report.assemble import Comparison, Report
+    from dropbench.report.grids import Grid
+
+_GAP = 2
+
+
+@dataclass(frozen=True)
+class Section:
+    title: str
+    sheets: tuple[Sheet, ...]
+    notes: tuple[str, ...]
+
+
+def sections(report: Report, width: int | None = None) -> tuple[list[Section], list[str]]:
+    """The sections, kept to `width` columns, and the notes that every one of several has, which are said once instead."""
+    found = [_compared(c, width) for c in report.comparisons] + [_pivoted(g, width) for g in report.grids]
+    first, *rest = [s.notes for s in found] or [()]
+    shared = [note for note in first if rest and all(note in notes for notes in rest)]
+    return [Section(s.title, s.sheets, tuple(n for n in s.notes if n not in shared)) for s in found], shared
+
+
+def all_notes(comparison: Comparison, *, legend_needed: bool = True) -> tuple[str, ...]:
+    """With what the plan's names stand for, unless a table says it."""
+    names = legend(comparison.arms) if legend_needed else []
+    return (*[f"Arms: {'; '.join(names)}."] * bool(names), *comparison.notes)
+
+
+def _compared(comparison: Comparison, width: int | None) -> Section:
+    parts = sheets(comparison, width)
+    said = any(c.heading == ("setting",) for c in parts[0].columns)
+    return Section(comparison.title, tuple(parts), all_notes(comparison, legend_needed=not said))
+
+
+def _pivoted(grid: Grid, width: int | None) -> Section:
+    cells: dict[tuple[str, str], Any] = {(r["row"], r["column"]): r for r in rows_of(grid.table)}
+    rows = list(dict.fromkeys(r for r, _ in cells))
+    write = level(grid.measure)
+    counted = len(set(grid.table["n"])) > 1
+
+    def cell(row: str, column: str) -> str:
+        here = cells.get((row, column))
+        if here is None:
+            return ABSENT
+        return plus_minus(write, here["mean"], here["sd"]) + (f" ({here['n']})" if counted else "")
+
+    columns = [
+        Column((c,), tuple(cell(r, c) for r in rows)) for c in sorted(dict.fromkeys(c for _, c in cells), key=order)
+    ]
+    corner = (grid.rows if grid.cols is None else f"{grid.rows} \\ {grid.cols}",)
+    parts = _chunks(Column(corner, tuple(rows), right=False), columns, width)
+    return Section(grid.title, tuple(Sheet("", part) for part in parts), grid.notes)
+
+
+def _chunks(first: Column, columns: Sequence[Column], width: int | None) -> list[tuple[Column, ...]]:
+    """As many tables beside each other's place as it takes to keep the width, each with the first column."""
+    room = math.inf if width is None else width - first.width
+    parts: list[list[Column]] = [[]]
+    used = 0
+    for column in columns:
+        if parts[-1] and used + column.width + _GAP > room:
+            parts.append([])
+            used = 0
+        parts[-1].append(column)
+        used += column.width + _GAP
+    return [(first, *part) for part in parts]
