@@ -140,13 +140,9 @@ class Shown:
         table = Table(box=None, pad_edge=False, header_style="bold")
         for name in ("", "train", "validation", "test", "gap"):
             table.add_column(name, justify="left" if not name else "right")
-        for metric in sorted({k.partition("_")[2] for k in record.metrics}):
-            cells = [record.metrics[f"{part}_{metric}"] for part in ("train", "val", "test", "gap")]
-            if metric == "accuracy":
-                shown = [f"{100 * v:.2f} %" for v in cells[:3]] + [f"{100 * cells[3]:+.2f} points"]
-            else:
-                shown = [f"{v:.4f}" for v in cells[:3]] + [f"{cells[3]:+.4f}"]
-            table.add_row(metric, *shown)
+        for metric in sorted({k.partition("_")[2] for k in record.metrics}, key=lambda m: (m.count("_"), m)):
+            parts = {part: record.metrics.get(f"{part}_{metric}") for part in ("train", "val", "test", "gap")}
+            table.add_row(metric.replace("_", " "), *(_score(metric, part, v) for part, v in parts.items()))
         self._talk.print(table)
         self.note(
             f"epoch {record.chosen_epoch} of {record.epochs_run}, {record.parameters:,} parameters, "
@@ -173,6 +169,16 @@ class Shown:
             for name, line in names.items():
                 table.add_row(Text(name), Text(line))
             self._talk.print(table)
+
+
+def _score(metric: str, part: str, value: float | None) -> str:
+    """A metric of one part of the data; nothing where it was not taken, as with the noise on in training."""
+    if value is None:
+        return ""
+    sign = "+" if part == "gap" else ""
+    if "accuracy" in metric:
+        return f"{100 * value:{sign}.2f} {'points' if sign or metric.endswith('_sd') else '%'}"
+    return f"{value:{sign}.4f}"
 
 
 class _Bar(Progress):

@@ -88,6 +88,28 @@ def test_train_shows_the_run_and_shows_it_again(bare: Path, capsys: pytest.Captu
     assert again.out.splitlines()[1:] == first.out.splitlines()[1:]
 
 
+def test_what_evaluation_with_noise_adds_is_shown(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It has no training side, and no gap."""
+    small = ["data=wine", "model.widths=[8]", "train.epochs=1", "eval.passes=2"]
+    said = dropbench(capsys, "train", *small, "eval.mode=mc")
+    assert said.code == 0 and re.search(r"mc accuracy +\d+\.\d\d % +\d+\.\d\d % *\n", said.out)
+    assert "mc mutual information" in said.out
+    said = dropbench(capsys, "train", *small, "eval.mode=ensemble")
+    assert said.code == 0 and "geometric loss" in said.out
+    said = dropbench(capsys, "report", "eval.mode=mc", "--metric", "mc_accuracy")
+    assert (said.code, said.err) == (0, "") and "mc acc. %" in said.out
+
+
+def test_many_options_and_metrics_leave_a_report_without_warnings(
+    bare: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """pandas warns of a frame whose columns came one by one; filters make warnings errors, but not in the user's terminal."""
+    for words in (["model=mlp", "eval.mode=mc", "eval.passes=2"], ["model=rnn", "dropout=zoneout"], ["model=cnn"]):
+        assert dropbench(capsys, "train", "data.n_train=50", "train.epochs=1", *words).code == 0
+    said = dropbench(capsys, "report")
+    assert (said.code, said.err) == (0, "")
+
+
 def test_a_run_without_loss_or_accuracy_has_progress_too(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = dropbench(capsys, "train", *TINY, "metric=accuracy", "train.monitor=val_accuracy")
     assert re.match(r"epoch 1/1  train/val accuracy \S+ %  gap \S+  lr 0.001  \S+ s left\n", said.out)

@@ -28,6 +28,17 @@ _VIEWS = {
 }
 
 
+_CALLED = {
+    "CHW": "images",
+    "F": "features",
+    "TF": "sequences of features",
+    "T": "sentences",
+    "W": "a running text",
+    "N": "a graph",
+}
+"""What data with these axes are, in words."""
+
+
 class Shape(tuple[int, ...]):
     """The shape of one example as a model sees it, and in which view: "flat", "image", ...
 
@@ -62,10 +73,10 @@ def check(model_name: str, eats: Sequence[str], data_name: str, axes: str) -> st
         if view in possible:
             return view
     wanted, given = " or ".join(eats), " or ".join(possible)
-    needed = " or ".join(a for a, can in _VIEWS.items() if any(view in can for view in eats))
+    needed = " or ".join(_CALLED[a] for a, can in _VIEWS.items() if any(view in can for view in eats))
     raise UsageError(
         f"model '{model_name}' eats {wanted}, but data '{data_name}' can only be {given}; "
-        f"choose data with axes {needed}, or a model that eats {given}"
+        f"choose data that are {needed}, or a model that eats {given}"
     )
 
 

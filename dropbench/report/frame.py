@@ -50,11 +50,14 @@ def to_frame(records: Sequence[Record], best: Mapping[str, int | None] | None = 
                 "data_fingerprint": record.data_fingerprint,
                 "git_commit": record.git_commit,
                 "device": record.device,
+                "threads": record.threads,
                 "started": record.started,
             }
         )
     frame = pd.DataFrame(rows, dtype=object)
-    return frame.astype(dict.fromkeys((*metrics, "best_epoch", "chosen_epoch", "seconds"), float)) if rows else frame
+    numbers = dict.fromkeys((*metrics, "best_epoch", "chosen_epoch", "seconds"), float)
+    # A copy, for a column at a time leaves a frame in pieces, which pandas warns of where there are a hundred.
+    return frame.astype(numbers).copy() if rows else frame
 
 
 def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -101,7 +101,7 @@ def test_check_says_what_would_fit() -> None:
     with pytest.raises(UsageError) as error:
         check("cnn", ("image",), "wine", "F")
     assert str(error.value) == (
-        "model 'cnn' eats image, but data 'wine' can only be flat; choose data with axes CHW, or a model that eats flat"
+        "model 'cnn' eats image, but data 'wine' can only be flat; choose data that are images, or a model that eats flat"
     )
 
 
