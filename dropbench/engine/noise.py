@@ -100,6 +100,7 @@ class StackNoise:
     ) -> None:
         """`rates` has one mapping a replica, of site names to rates; a site that it leaves out has rate 0 there."""
         self.training = True
+        self._seen: dict[str, Tensor] | None = None
         self._at = {
             site.name: SiteNoise(variant, site, [r.get(site.name, 0.0) for r in rates], seeds, batch, device)
             for site in sites
@@ -107,6 +108,8 @@ class StackNoise:
         }
 
     def __call__(self, site: str, x: Tensor) -> Tensor:
+        if self._seen is not None:
+            self._seen[site] = x
         if (at := self._at.get(site)) is None:
             return x
         rate = at.broadcast_rate(x)
@@ -180,8 +183,7 @@ class StackNoise:
     def schedule(self, factors: Sequence[float]) -> None:
         """Sets the rates to their targets times a factor a replica."""
         for at in self._at.values():
-            if not at.variant.learned:
-                at.rate = at.target * torch.tensor(factors, dtype=torch.float32, device=at.target.device)
+            at.rate = at.target * torch.tensor(factors, dtype=torch.float32, device=at.target.device)
 
     def learned(self) -> dict[str, SiteNoise]:
         """The sites with a learned rate, whose `rate` the stack sets: see `engine.learned`."""
@@ -196,6 +198,12 @@ class StackNoise:
         """The noise of these replicas only, which goes on where this is and takes its place."""
         other = copy.copy(self)
         other._at = {name: at.narrowed(replicas) for name, at in self._at.items()}
+        return other
+
+    def watched(self, seen: dict[str, Tensor]) -> StackNoise:
+        """The same noise, which leaves in `seen` what comes to each site, before it acts."""
+        other = copy.copy(self)
+        other._seen = seen
         return other
 
     def forked(self, stream: str, batch: int, shared: bool = False) -> StackNoise:

@@ -19,8 +19,8 @@ class SelfAttention(nn.Module):
     """K multi-head self-attentions (Vaswani et al. 2017, arXiv:1706.03762, section 3.2): x [K, B, T, F] to the same shape.
 
     `features` is a multiple of `heads`. With noise on the attention weights they are made one by one. Without it an
-    accelerator takes torch's fused kernel, which never holds them; a CPU takes the same way as with noise, so that a replica
-    is the same to the last bit beside one with noise, at no cost worth the difference (docs/design.md).
+    accelerator takes torch's fused kernel, which never holds them; a CPU takes the same way as with noise, slower where
+    sequences are short, so that a replica without noise is the same to the last bit beside one with it.
     """
 
     def __init__(self, replicas: int, features: int, heads: int) -> None:
