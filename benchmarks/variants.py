@@ -84,11 +84,11 @@ THEORY: Mapping[str, Moments] = {
     **dict.fromkeys(
         (
             *("standard", "gaussian", "spatial", "locked", "dropconnect", "dropblock", "recurrent", "weight_drop"),
-            *("embedding", "stochastic_depth", "attention", "node_features"),
+            *("embedding", "stochastic_depth", "attention", "node_features", "kingma"),
         ),
         inverted,
     ),
-    **dict.fromkeys(("classic", "unscaled", "drop_edge", "zoneout"), unscaled),
+    **dict.fromkeys(("classic", "unscaled", "drop_edge", "zoneout", "standout slope=0"), unscaled),
     "alpha": lambda rate, mean: (0.0, 1.0),
 }
 INPUT_MEAN = {"alpha": 0.0}
@@ -175,7 +175,7 @@ def independent(made: Variant, site: Site, values: Tensor) -> Tensor:
     return values if block == 1 else values[..., ::block, ::block]
 
 
-def measured(made: Variant, name: str, site: Site, rate: float, steps: int) -> dict[str, Any]:
+def measured(made: Variant, name: str, label: str, site: Site, rate: float, steps: int) -> dict[str, Any]:
     batch = site.shape[0] if site.kind == "weight" else BATCH
     noise = StackNoise(made, [site], [{site.name: rate}] * SEEDS, range(SEEDS), batch, CPU)
     mean = INPUT_MEAN.get(name, 1.0)
@@ -201,7 +201,8 @@ def measured(made: Variant, name: str, site: Site, rate: float, steps: int) -> d
     if made.draws == "bits" and name not in BY_INPUT:
         low, high = stats.binomtest(dropped, n).proportion_ci(method="wilson")
         found |= {"drop_fraction": dropped / n, "drop_low": low, "drop_high": high}
-    theory = THEORY[name](rate, mean) if name in THEORY else (None, None)
+    known = THEORY.get(f"{name} {label}", THEORY.get(name))
+    theory = known(rate, mean) if known else (None, None)
     found["input_mean"] = mean
     for what, values, expected in (("mean", means, theory[0]), ("variance", squares - means**2, theory[1])):
         half = float(stats.t.ppf(0.975, SEEDS - 1)) * float(values.std()) / math.sqrt(SEEDS)
@@ -256,7 +257,7 @@ def rows(c: Composer, quick: bool) -> Iterable[dict[str, Any]]:
                     where = {"model": model, "site": site.name, "kind": site.kind, "axes": site.axes}
                     where["shape"] = "x".join(map(str, site.shape))
                     for rate in RATES:
-                        found = measured(made, name, site, rate, 2 if quick else 40)
+                        found = measured(made, name, label, site, rate, 2 if quick else 40)
                         yield {"variant": name, "options": label} | where | {"rate": rate} | found | timing
 
 

@@ -95,9 +95,12 @@ def report(
         ),
     ] = None,
     format_: Annotated[
-        str, typer.Option("--format", "-f", help="rich, csv, markdown, latex, json or parquet.")
+        str, typer.Option("--format", "-f", help="rich, csv, markdown, latex, json, parquet or html.")
     ] = "rich",
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write to FILE.")] = None,
+    figures: Annotated[
+        Path | None, typer.Option("--figures", metavar="DIR", help="Write pictures into DIR, as SVG and PNG.")
+    ] = None,
     baseline: Annotated[
         str | None, typer.Option("--baseline", "-b", help="The arm to compare with; default: the study's, else none.")
     ] = None,
@@ -126,6 +129,12 @@ def report(
         typer.Option("--confirm", help="Train each chosen rate and its baseline under fresh seeds and compare those."),
     ] = False,
     wide: Annotated[bool, typer.Option("--wide", help="All columns, however wide the terminal.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Follow a sweep that is going on elsewhere, until it is done or Ctrl-C.")
+    ] = False,
+    every: Annotated[
+        float, typer.Option("--every", metavar="SECONDS", min=0.1, help="With --watch: how often to look.")
+    ] = 5.0,
     conf: Annotated[
         list[Path] | None,
         typer.Option(
@@ -143,11 +152,14 @@ def report(
     - `dropbench report results data.n_train=1000 --baseline 'standard 0.5' --format markdown --out table.md`
     - `dropbench report --metric loss --rope 0.01 --where 'data.n_train<=1000'`
     - `dropbench report --rows dropout.rate --cols model`
+    - `dropbench report study=three_arm --watch`
+    - `dropbench report study=three_arm --figures figures --format html --out page.html`
     """
     from dropbench.commands import Asked, report
 
     asked = Asked(what or [], baseline, where or [], metric, rope, rows, cols, confirm)
-    raise typer.Exit(report(asked, conf or [], format_, out, wide=wide, quiet=quiet))
+    often = every if watch else None
+    raise typer.Exit(report(asked, conf or [], format_, out, figures, often, wide=wide, quiet=quiet))
 
 
 @app.command("list")

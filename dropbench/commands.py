@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.errors import Interrupted, UsageError, nearest
-from dropbench.show import Shown
+from dropbench.show import Shown, arm_names
 
 if TYPE_CHECKING:
     from dropbench.config import Composed
@@ -60,10 +61,10 @@ def sweep(words: Sequence[str], conf: Sequence[Path], *, dry_run: bool, as_json:
 
     with composer(conf) as c:
         plan = make(words, c)
-    return _swept(plan, Shown(quiet, as_json), dry_run=dry_run)
+    return _swept(plan, Shown(quiet, as_json), conf, dry_run=dry_run)
 
 
-def _swept(plan: Plan, shown: Shown, *, dry_run: bool = False) -> int:
+def _swept(plan: Plan, shown: Shown, conf: Sequence[Path], *, dry_run: bool = False) -> int:
     from dropbench.execute.local import unfinished
 
     store = _store(plan)
@@ -87,7 +88,8 @@ def _swept(plan: Plan, shown: Shown, *, dry_run: bool = False) -> int:
     elif not shown.quiet:
         from dropbench.report import for_runs, show
 
-        show(for_runs(store, [s.run_id for s in plan.specs], plan.arms, plan.baseline), shown.console)
+        made = for_runs(store, [s.run_id for s in plan.specs], plan.arms, plan.baseline)
+        show(_with_commands(made, [store.root], conf), shown.console)
     return 1 if failed else 0
 
 
@@ -105,30 +107,58 @@ class Asked:
     confirm: bool
 
     def words(self) -> tuple[list[Path], list[str]]:
-        """Paths and filters: a word with `=` that is no file is a filter; `a=b/` may be a folder."""
-        paths = [Path(w) for w in self.what if "=" not in w or Path(w).exists()]
-        return paths, [w for w in self.what if "=" in w and not Path(w).exists()]
+        """Paths and filters: a word with `=` that is no file is a filter; `a=b/` may be a folder.
+
+        `results=DIR` names the folder as it does when training.
+        """
+        words = [w.removeprefix("results=") for w in self.what]
+        paths = [Path(w) for w, said in zip(words, self.what, strict=True) if w != said or _is_path(w)]
+        return paths, [w for w, said in zip(words, self.what, strict=True) if w == said and not _is_path(w)]
+
+    def command(self) -> str:
+        """It as one would type it again; --confirm, which trains, apart."""
+        options = [("--baseline", self.baseline), *(("--where", w) for w in self.where), ("--metric", self.metric)]
+        options += [("--rope", self.rope), ("--rows", self.rows), ("--cols", self.cols)]
+        words = [*self.what, *(word for name, value in options if value is not None for word in (name, value))]
+        return shlex.join(["dropbench", "report", *words])
 
 
-def report(asked: Asked, conf: Sequence[Path], fmt: str, out: Path | None, *, wide: bool, quiet: bool) -> int:
-    from dropbench.report import FORMATS, build, pivot, render, show, write
+def _is_path(word: str) -> bool:
+    return "=" not in word or Path(word).exists()
 
-    shown = Shown(quiet, as_json=False)
+
+def report(
+    asked: Asked,
+    conf: Sequence[Path],
+    fmt: str,
+    out: Path | None,
+    figures: Path | None,
+    every: float | None,
+    *,
+    wide: bool,
+    quiet: bool,
+) -> int:
+    """every: seconds between two looks at a sweep that is going on elsewhere; None is one look."""
+    from dropbench.report import FORMATS, render, show, write
+
+    # A report on standard output that a program may read has it to itself.
+    shown = Shown(quiet, as_json=fmt != "rich" and out is None)
     if fmt not in FORMATS:
         raise UsageError(f"--format {fmt}: there is no such format; {nearest(fmt, FORMATS)}")
     if fmt == "parquet" and out is None:
         raise UsageError("--format parquet is no text: name a file to write it to, as in --out report.parquet")
-    paths, filters = asked.words()
-    if asked.rows is not None:
-        if asked.baseline or asked.rope or asked.confirm:
-            raise UsageError("--rows shows a metric and compares nothing: leave out --baseline, --rope and --confirm")
-        made = pivot(paths, filters, rows=asked.rows, cols=asked.cols, where=asked.where, metric=asked.metric)
-    elif asked.cols is not None:
-        raise UsageError(f"--cols {asked.cols} needs --rows, as in --rows dropout.rate --cols {asked.cols}")
-    else:
-        made = build(paths, filters, asked.baseline, where=asked.where, metric=asked.metric, rope=asked.rope)
+    if every is not None:
+        if fmt != "rich" or out or figures or asked.confirm or wide:
+            raise UsageError(
+                "--watch shows tables as they grow: leave out --format, --out, --figures, --wide and --confirm"
+            )
+        return _watch(asked, conf, every, shown)
+    made = _built(asked, conf)
     if asked.confirm:
-        return _confirm(made, paths or [Path("results")], conf, shown)
+        if figures is not None:
+            raise UsageError("--confirm trains and draws nothing: leave out --figures, and ask for them after it")
+        return _confirm(made, asked.words()[0] or [Path("results")], conf, shown)
+    made = replace(made, command=asked.command())
     if out is not None:
         try:
             write(made, fmt, out, wide=wide)
@@ -139,7 +169,65 @@ def report(asked: Asked, conf: Sequence[Path], fmt: str, out: Path | None, *, wi
         shown.out(render(made, fmt, wide=wide))
     elif not quiet:
         show(made, shown.console)
+    if figures is not None:
+        _figures(made, figures, shown)
     return 0
+
+
+def _watch(asked: Asked, conf: Sequence[Path], every: float, shown: Shown) -> int:
+    """The report again and again while a sweep elsewhere adds to it. Ends with 0 once that is complete, and on Ctrl-C."""
+    from dropbench.report.watch import watch
+
+    paths, filters = asked.words()
+    studies = [v for f in filters if f.startswith("study=") for v in f.removeprefix("study=").split(",")]
+    watch(lambda: _built(asked, conf), paths or [Path("results")], studies, every, shown.talk)
+    return 0
+
+
+def _built(asked: Asked, conf: Sequence[Path]) -> Report:
+    """The report that was asked for, of what is stored now."""
+    from dropbench.report import build, pivot
+
+    paths, filters = asked.words()
+    if asked.rows is not None:
+        if asked.baseline or asked.rope or asked.confirm:
+            raise UsageError("--rows shows a metric and compares nothing: leave out --baseline, --rope and --confirm")
+        return pivot(paths, filters, rows=asked.rows, cols=asked.cols, where=asked.where, metric=asked.metric)
+    if asked.cols is not None:
+        raise UsageError(f"--cols {asked.cols} needs --rows, as in --rows dropout.rate --cols {asked.cols}")
+    made = build(paths, filters, asked.baseline, where=asked.where, metric=asked.metric, rope=asked.rope)
+    return _with_commands(made, paths, conf)
+
+
+def _figures(made: Report, folder: Path, shown: Shown) -> None:
+    from dropbench.report import write_figures
+
+    try:
+        files = write_figures(made, folder)
+    except OSError as error:
+        raise UsageError(f"--figures {folder}: {error.strerror}; choose a folder that can be written") from error
+    for file in files:
+        shown.note(f"written to {file}")
+    if not files:
+        shown.note("no figure: these runs have neither epochs nor two arms to compare, nor --rows with --cols")
+
+
+def _with_commands(made: Report, paths: Sequence[Path], conf: Sequence[Path]) -> Report:
+    """With what to type for each diagnosis; in words alone where an option that it takes is no longer as it was."""
+    from dropbench.again import commands
+    from dropbench.store import RUNS
+
+    first = paths[0] if paths else Path("results")
+    root = str(next((p for p in (first, first.parent, first.parent.parent) if (p / RUNS).is_dir()), first))
+    comparisons = []
+    for comparison in made.comparisons:
+        found = []
+        for d in comparison.diagnosis or ():
+            with suppress(UsageError):
+                d = replace(d, commands=tuple(commands([(s.config, s.seeds) for s in d.steps], root, conf)))
+            found.append(d)
+        comparisons.append(replace(comparison, diagnosis=tuple(found)))
+    return replace(made, comparisons=tuple(comparisons))
 
 
 def _confirm(made: Report, paths: Sequence[Path], conf: Sequence[Path], shown: Shown) -> int:
@@ -165,7 +253,7 @@ def _confirm(made: Report, paths: Sequence[Path], conf: Sequence[Path], shown: S
             plan, commands = confirm.plan(str(comparison.baseline), arms, seeds, str(paths[0]), c)
             for words in commands:
                 shown.note(f"dropbench sweep {' '.join(map(quoted, words))}")
-            code = max(code, _swept(plan, shown))
+            code = max(code, _swept(plan, shown, conf))
     return code
 
 
@@ -235,7 +323,7 @@ def _execute(plan: Plan, work: _Work, store: Store, shown: Shown) -> list[Stored
     stored: list[Stored] = []
     try:
         with (
-            shown.progress(specs) as watch,
+            shown.progress(work.cohorts, arm_names(plan, specs)) as watch,
             closing(execute(work.cohorts, plan.settings, work.device, work.workers, store, watch.listen)) as ended,
         ):
             for one in ended:
@@ -262,6 +350,7 @@ def _stored_plan(plan: Plan) -> Any:
         baseline=plan.baseline,
         arms=plan.arms,
         overrides=list(plan.overrides),
+        runs=[s.run_id for s in plan.specs],
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

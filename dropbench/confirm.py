@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dropbench.config import flat
+from dropbench.again import NOT_SET, leaves, words
 from dropbench.errors import UsageError
-from dropbench.overrides import written
 from dropbench.plan import make
 
 if TYPE_CHECKING:
@@ -16,17 +15,6 @@ if TYPE_CHECKING:
     from dropbench.plan import Plan
 
 BLOCK = 1000
-_NOT_SET = ("name", "_target_", "version")
-"""Last parts of keys that come with the option that is chosen."""
-
-_DEFAULTS = {
-    "model": "mlp",
-    "data": "digits",
-    "dropout/schedule": "constant",
-    "train": "default",
-    "metric": "[loss, accuracy]",
-}
-"""Options that go without saying; the variant is always said."""
 
 
 def fresh(seeds: Sequence[int]) -> range:
@@ -40,20 +28,8 @@ def again(config: Mapping[str, Any], seeds: range, results: str, composer: Compo
 
     config: of one of its records. Raises UsageError for an option that is no longer there.
     """
-    words = {
-        "model": str(config["model"]["name"]),
-        "data": str(config["data"]["name"]),
-        "dropout": str(config["dropout"]["name"]),
-        "dropout/schedule": str(config["dropout"].get("schedule", {}).get("name", "constant")),
-        "train": str(config["train"].get("name", "default")),
-        "metric": written(list(config["metric"])),
-    }
-    usual = composer.compose({key: f"{key}={value}" for key, value in words.items()}).spec.as_dict()
-    there, here = _leaves(usual), _leaves(config)
-    shortest = {key: value for key, value in words.items() if value != _DEFAULTS.get(key)}
-    shortest |= {key: _typed(value) for key, value in here.items() if there.get(key, ...) != value}
     return [
-        *(f"{key}={value}" for key, value in shortest.items()),
+        *words(config, composer.extra),
         f"seed=range({seeds.start},{seeds.stop})",
         f"results={results}",
     ]
@@ -69,7 +45,7 @@ def plan(
     commands = [again(config, seeds, results, composer) for config in arms.values()]
     parts = [make(words, composer) for words in commands]
     for (name, config), part in zip(arms.items(), parts, strict=True):
-        now, then = _leaves(part.specs[0].as_dict(), _NOT_SET[:1]), _leaves(config, _NOT_SET[:1])
+        now, then = (_settings(c) for c in (part.specs[0].as_dict(), config))
         if changed := sorted(key for key in now.keys() | then.keys() if now.get(key, ...) != then.get(key, ...)):
             raise UsageError(
                 f"--confirm: {name} cannot be run as it was, since {', '.join(changed[:3])} would be another; "
@@ -87,18 +63,6 @@ def plan(
     return whole, commands
 
 
-def _leaves(config: Mapping[str, Any], but: Sequence[str] = _NOT_SET) -> dict[str, Any]:
-    """What of a configuration one could have set, by its key; rates are one value, since sites have dots of their own."""
-    whole = {"dropout.rates": dict(config["dropout"].get("rates") or {})}
-    rest = flat({**config, "dropout": {k: v for k, v in config["dropout"].items() if k != "rates"}})
-    found = {key: value for key, value in rest.items() if key.rpartition(".")[2] not in but and key != "seed"}
-    return {key: value for key, value in (found | whole).items() if not key.startswith("metric.")}
-
-
-def _typed(value: Any) -> str:
-    """A value as it is typed; the names of sites quoted, which may be patterns."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f'"{key}": {_typed(v)}' for key, v in value.items()) + "}"
-    if isinstance(value, list | tuple) and any(isinstance(v, str) for v in value):
-        return "[" + ", ".join(f'"{v}"' if isinstance(v, str) else _typed(v) for v in value) + "]"
-    return written(value)
+def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run of this configuration rests on, but for its metrics."""
+    return {key: value for key, value in leaves(config, NOT_SET[:1]).items() if not key.startswith("metric.")}

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, RenderableType
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from dropbench.progress import Bar, Watching, duration
+
 if TYPE_CHECKING:
-    from dropbench.engine.result import Progress as EpochEnd
-    from dropbench.execute.cohort import Retry
-    from dropbench.execute.local import Stored
     from dropbench.plan import Plan
     from dropbench.spec import RunSpec
     from dropbench.store import Record, Skipped
@@ -51,6 +49,11 @@ class Shown:
             self.json(tree)
         else:
             self.out(OmegaConf.to_yaml(OmegaConf.create(dict(tree))).rstrip())
+
+    @property
+    def talk(self) -> Console:
+        """Where words go that are not results."""
+        return self._talk
 
     def note(self, text: str) -> None:
         self._talk.print(Text(text), soft_wrap=True)
@@ -101,13 +104,13 @@ class Shown:
         sizes = sorted({len(g) for g in groups})
         runs = _count(sizes[-1], "run") if len(sizes) == 1 else f"{sizes[0]} to {_count(sizes[-1], 'run')}"
         self.note(f"{_count(len(groups), 'cohort')} of {runs}, {_count(min(workers, len(groups)), 'worker')}, {device}")
-        self.note(f"about {_duration(seconds)}, from timing a few steps of each kind of cohort")
+        self.note(f"about {duration(seconds)}, from timing a few steps of each kind of cohort")
 
     @contextmanager
-    def progress(self, specs: Sequence[RunSpec]) -> Iterator[Watching]:
-        """A bar on a terminal; elsewhere a line now and then, so that a log stays readable."""
+    def progress(self, cohorts: Sequence[Sequence[RunSpec]], arms: Mapping[str, str]) -> Iterator[Watching]:
+        """A bar on a terminal; elsewhere lines now and then, so that a log stays readable. arms: names by run id."""
         if self._talk.is_terminal and not self.quiet:
-            with _Bar(
+            with Bar(
                 TextColumn("{task.description}"),
                 BarColumn(bar_width=None),
                 TimeElapsedColumn(),
@@ -116,9 +119,9 @@ class Shown:
                 TextColumn("left"),
                 console=self._talk,
             ) as bar:
-                yield Watching(self, specs, bar)
+                yield Watching(self.note, cohorts, arms, bar)
         else:
-            yield Watching(self, specs, None)
+            yield Watching(self.note, cohorts, arms, None)
 
     def run(self, record: Record | Skipped | None, folder: Path) -> None:
         """One run's outcome and where it is kept."""
@@ -134,7 +137,7 @@ class Shown:
             self.error(f"the run failed: {record.reason}; see {folder / 'traceback.txt'}")
             return
         if record.status == "diverged":  # an outcome, not an error: it would diverge again
-            self.note(f"no result: {record.reason}; {_duration(record.seconds)} on {record.device}")
+            self.note(f"no result: {record.reason}; {duration(record.seconds)} on {record.device}")
             self.note(f"{folder}")
             return
         table = Table(box=None, pad_edge=False, header_style="bold")
@@ -147,7 +150,7 @@ class Shown:
         self.note(
             f"epoch {record.chosen_epoch} of {record.epochs_run}, {record.parameters:,} parameters, "
             f"{record.n['train']:,} / {record.n['val']:,} / {record.n['test']:,} examples, "
-            f"{_duration(record.seconds)} on {record.device}"
+            f"{duration(record.seconds)} on {record.device}"
         )
         if record.learned_rates:
             self.note("learned rates: " + ", ".join(f"{s} {rate:.3f}" for s, rate in record.learned_rates.items()))
@@ -181,92 +184,21 @@ def _score(metric: str, part: str, value: float | None) -> str:
     return f"{value:{sign}.4f}"
 
 
-class _Bar(Progress):
-    """A bar and, under it, what the runs in training have reached: two lines, cut rather than wrapped."""
+def arm_names(plan: Plan, specs: Sequence[RunSpec]) -> dict[str, str]:
+    """What each run's arm is called, by run id: as its study names it, or by the variant, its rate and what else differs."""
+    from dropbench.plan import differing
 
-    state = ""
-
-    def get_renderables(self) -> Iterator[RenderableType]:
-        yield from super().get_renderables()
-        if self.state:
-            yield Text(self.state, no_wrap=True, overflow="ellipsis")
-
-
-class Watching:
-    """Follows the runs of a command: the mean of those that are in training, and how many have ended."""
-
-    def __init__(self, shown: Shown, specs: Sequence[RunSpec], bar: _Bar | None) -> None:
-        self._shown, self._bar = shown, bar
-        self._runs = len(specs)
-        self._epochs = {s.run_id: s.train.epochs for s in specs}
-        self._total = sum(self._epochs.values())
-        self._ended = 0
-        self._latest: dict[str, Row] = {}
-        self._at: dict[str, int] = dict.fromkeys(self._epochs, 0)
-        self._told = 0
-        self._began = time.monotonic()
-        self._task = bar.add_task(self._title(), total=self._total) if bar else None
-
-    def listen(self, event: EpochEnd | Retry) -> None:
-        from dropbench.execute.cohort import Retry
-
-        if isinstance(event, Retry):
-            runs = (
-                f"its {len(event.run_ids)} unfinished runs are" if len(event.run_ids) > 1 else "its unfinished run is"
-            )
-            self._shown.note(f"a cohort broke off, {event.reason}; {runs} tried once more, each alone")
-            self._at.update(dict.fromkeys(event.run_ids, 0))
-        else:
-            for run, row in event.rows.items():  # an epoch without an evaluation keeps the scores of the last
-                self._latest[run] = {**self._latest.get(run, {}), **row}
-            self._at.update(dict.fromkeys(event.rows, event.epoch))
-        self._tell()
-
-    def finished(self, stored: Stored) -> None:
-        self._ended += 1
-        run = stored.record.run_id
-        self._at[run] = self._epochs[run]  # early stopping: what it does not need is done
-        self._latest.pop(run, None)
-        for note in stored.notes:
-            self._shown.note(f"run {run}: {note}")
-        if stored.record.status == "diverged":
-            self._shown.note(f"run {run} diverged: {stored.record.reason}")
-        self._tell()
-
-    def _title(self) -> str:
-        if self._runs > 1:
-            return f"run {self._ended}/{self._runs}"
-        return f"epoch {max(self._at.values())}/{self._total}"
-
-    def _tell(self) -> None:
-        done = sum(self._at.values())
-        if self._bar is not None and self._task is not None:
-            self._bar.state = self._state()
-            self._bar.update(self._task, completed=done, description=self._title())
-            return
-        tenth = 10 * done // max(self._total, 1)
-        if tenth > self._told and self._latest:
-            self._told = tenth
-            left = (time.monotonic() - self._began) * (self._total - done) / max(done, 1)
-            self._shown.note("  ".join(p for p in (self._title(), self._state(), f"{_duration(left)} left") if p))
-
-    def _state(self) -> str:
-        """The mean over the runs in training, of what their metrics tell."""
-
-        def mean(key: str) -> float | None:
-            values = [row[key] for row in self._latest.values() if key in row]
-            return sum(values) / len(values) if values else None
-
-        parts = []
-        for metric, scale, form, unit in (("loss", 1, ".3f", ""), ("accuracy", 100, ".1f", " %")):
-            train, val = mean(f"train_{metric}"), mean(f"val_{metric}")
-            if train is not None and val is not None:
-                parts.append(f"train/val {metric} {scale * train:{form}}/{scale * val:{form}}{unit}")
-        if (gap := mean("gap_accuracy")) is not None:
-            parts.append(f"gap {100 * gap:+.1f}")
-        if (lr := mean("lr")) is not None:
-            parts.append(f"lr {lr:.2g}")
-        return "  ".join(parts)
+    named = {run: name for name, runs in plan.arms.items() for run in runs}
+    settings = differing(specs)
+    models, data = len({s.model.name for s in specs}) > 1, len({s.data.name for s in specs}) > 1
+    found = {}
+    wanted = {s.run_id for s in specs}
+    for s in (s for s in plan.specs if s.run_id in wanted):  # in the plan's order, which is not that of training
+        words = [s.model.name] * models + [s.data.name] * data
+        rate = [] if s.dropout.name == "none" else [f"{s.dropout.rate:g}"]
+        words += [named[s.run_id]] if s.run_id in named else [s.dropout.name, *rate]
+        found[s.run_id] = " ".join([*words, *settings[s.arm_id]])
+    return found
 
 
 def _arms_table(plan: Plan, todo: Sequence[RunSpec]) -> Table:
@@ -308,11 +240,3 @@ def _arms_table(plan: Plan, todo: Sequence[RunSpec]) -> Table:
 
 def _count(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"

@@ -85,7 +85,11 @@ class Record:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A study or command line as it was expanded: which runs are which arm. arms: {name: run ids}, in the plan's order."""
+    """A study or command line as it was expanded: which runs are which arm.
+
+    arms: {name: run ids}, in the plan's order; only a study names arms. runs: all of its run ids. created: when it was started
+    last, ISO 8601, UTC.
+    """
 
     __pydantic_config__: ClassVar[Any] = _LEGAL_JSON
 
@@ -96,6 +100,7 @@ class Plan:
     arms: dict[str, list[str]]
     overrides: list[str]
     created: str
+    runs: list[str] = field(default_factory=list)
     schema: int = SCHEMA
 
 

@@ -181,6 +181,9 @@ def test_report_writes_a_file(bare: Path, capsys: pytest.CaptureFixture[str]) ->
     dropbench(capsys, "train", *TINY)
     assert dropbench(capsys, "report", "-f", "markdown", "-o", "table.md").out == "written to table.md\n"
     assert "standard 0.5" in (bare / "table.md").read_text()
+    dropbench(capsys, "train", *TINY, "results=elsewhere")
+    by_key, by_path = (dropbench(capsys, "report", w) for w in ("results=elsewhere", "elsewhere"))
+    assert by_key == by_path and by_key.code == 0
     said = dropbench(capsys, "report", "-o", "nowhere/table.md")
     assert (said.code, said.err.partition(":")[0]) == (2, "Error")
 

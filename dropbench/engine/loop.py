@@ -21,6 +21,7 @@ from dropbench.engine.learned import LearnedRates
 from dropbench.engine.noise import StackNoise
 from dropbench.engine.objective import losses
 from dropbench.engine.optimizer import StackedOptimizer
+from dropbench.engine.probe import Probed, is_probe, probe
 from dropbench.engine.result import Listener, Progress, Row, RunResult
 from dropbench.engine.schedule import lr_factor
 from dropbench.engine.uncertainty import uncertainty
@@ -77,10 +78,14 @@ class Cohort:
             [s.train.weight_decay for s in self.specs],
             undecayed=[name.startswith("logit_") for name, _ in self.model.named_parameters()] if learned else (),
         )
-        self.metrics = {name: partial(get_object(m.target), **m.options) for name, m in first.metric.items()}
+        measured = {name: partial(get_object(m.target), **m.options) for name, m in first.metric.items()}
+        self.metrics = {name: m for name, m in measured.items() if not is_probe(m)}
+        self.probes = {name: m for name, m in measured.items() if is_probe(m)}
+        self.sites = sites
         # Of one replica's making, not the stack's: see evaluate(). A graph is computed whole, whatever is asked of it.
         widest = max((math.prod(s.shape) for s in sites if s.kind in ("activation", "feedforward")), default=1)
         self.chunk = len(table.y) if table.graph is not None else max(128, min(1024, _EVAL_BYTES // (4 * widest)))
+        self.noise_chunk = plan.noise_batch(self.chunk)
         self.notes = [] if plan.stacked else [f"trained unstacked: {first.model.target} has no replica axis"]
         self.schedules = {
             s.run_id: schedule.resolve(s.dropout.schedule.target, s.dropout.schedule.options) for s in self.specs
@@ -207,7 +212,7 @@ class Cohort:
     def _test(self, replicas: Tensor, epoch: int) -> dict[str, list[float]]:
         """Test metrics of some replicas at their chosen epochs, the only time the test split is read.
 
-        With them what `eval.mode` adds, on validation too.
+        With them what `eval.mode` adds, on validation too, and what probes find on all parts.
         """
         everyone = len(replicas) == len(self.specs)
         kept = self.model, self.noise, self.batches
@@ -220,12 +225,18 @@ class Cohort:
         scores = {f"test_{name}": value.tolist() for name, value in self.evaluate("test").items()}
         for part in ("val", "test") if self.eval.mode != "deterministic" else ():
             scores |= {f"{part}_{name}": value.tolist() for name, value in self._uncertainty(part).items()}
+        if self.probes:
+            seeds = [self.specs[k].seed for k in replicas.tolist()]
+            network = Probed(self.model, self.noise, self.batches, self.chunk, self.sites, seeds)
+            with self._autocast():
+                scores |= {name: value.tolist() for name, value in probe(self.probes, network).items()}
         self.model, self.noise, self.batches = kept
         return scores
 
     def _uncertainty(self, part: str) -> dict[str, Tensor]:
         with self._autocast():
-            return uncertainty(self.eval, self.model, self.noise, self.batches, part, self.metrics, self.chunk)
+            at_a_time = self.chunk, self.noise_chunk
+            return uncertainty(self.eval, self.model, self.noise, self.batches, part, self.metrics, *at_a_time)
 
     def _narrow(self, replicas: Tensor) -> None:
         stack.narrow(self.model, replicas)

@@ -26,6 +26,7 @@ def uncertainty(
     part: str,
     metrics: Mapping[str, Metric],
     chunk: int,
+    noise_batch: int,
 ) -> dict[str, Tensor]:
     """What `spec.mode` adds to the deterministic metrics of a classifier on one part of the data, [K] each.
 
@@ -38,11 +39,13 @@ def uncertainty(
     `arithmetic_<metric>` is of the mean of their distributions, `geometric_<metric>` of their normalised geometric mean, of
     which the deterministic evaluation of `standard` is an approximation.
 
+    `noise_batch` is how many examples of a chunk have noise of their own: all, or one, which is the graph.
+
     Only the noise is on: batch norm stays on its running statistics. The masks come from streams of their own, so that
     what is drawn here neither depends on training nor changes it.
     """
     assert spec.passes is not None  # of every mode but deterministic
-    own = noise.forked(f"{spec.mode}/{part}", chunk, shared=spec.mode == "ensemble")
+    own = noise.forked(f"{spec.mode}/{part}", noise_batch, shared=spec.mode == "ensemble")
     probability = log_probability = entropy = torch.zeros(())
     single: dict[str, list[Tensor]] = {name: [] for name in metrics}
     targets = torch.empty(0)

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from dropbench.report.assemble import Report
     from dropbench.store import Store
 
-__all__ = ["FORMATS", "build", "for_runs", "pivot", "render", "show", "write"]
+__all__ = ["FORMATS", "build", "for_runs", "pivot", "render", "show", "write", "write_figures"]
 
-FORMATS = ("rich", "csv", "markdown", "latex", "json", "parquet")
+FORMATS = ("rich", "csv", "markdown", "latex", "json", "parquet", "html")
 
 
 def build(
@@ -81,6 +81,16 @@ def write(report: Report, fmt: str, file: Path, *, wide: bool = False) -> None:
     from dropbench.report.formats import write
 
     write(report, fmt, file, wide)
+
+
+def write_figures(report: Report, folder: Path) -> list[Path]:
+    """Writes each picture that the records have what it takes for, NAME.svg and NAME.png, and returns the files.
+
+    Raises OSError where that cannot be.
+    """
+    from dropbench.report.figures import write
+
+    return write(report, folder)
 
 
 def show(report: Report, console: Console) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,9 @@ from dropbench.errors import UsageError, nearest
 from dropbench.report import notes
 from dropbench.report.arms import Arm, comparisons, find, name_arms
 from dropbench.report.compare import summarise
+from dropbench.report.convergence import with_convergence
+from dropbench.report.diagnosis import Diagnosis, diagnose
+from dropbench.report.evidence import Evidence
 from dropbench.report.filters import conditions, parse, select, where
 from dropbench.report.frame import to_frame
 from dropbench.report.grids import Grid, grids
@@ -33,6 +37,7 @@ class Comparison:
     table: a row an arm, full precision; see compare.summarise, with `setting`, `model`, `data`, `arm_id` beside it.
     runs: the rows of the frame behind it, with their `label`. baseline: a label, or None where it is not here.
     measure: what the verdict is about, `test_accuracy`, or None where these runs have no such. choices: of rates.
+    diagnosis: what it means for the next run; None where nobody asked.
     """
 
     title: str
@@ -43,6 +48,7 @@ class Comparison:
     measure: str | None
     choices: tuple[Choice, ...]
     notes: tuple[str, ...]
+    diagnosis: tuple[Diagnosis, ...] | None = None
 
     def run_of(self, label: str) -> str:
         """The id of one of an arm's runs."""
@@ -54,7 +60,10 @@ class Report:
     """comparisons: in natural order of their titles. notes: about all of them. skipped: what could not be read.
 
     questions: what the studies asked, if the report is of studies. grids: pivots, instead of comparisons.
-    configs: of every run that was loaded, by its id.
+    configs, histories: of every run that was loaded, by its id: what it was set to, and where its history.csv is.
+    plans: the stored ones that have a run of this report, and grids, which do not say what they have.
+    command: what was typed to get it, where that is known.
+    runs: the frame of all that it is about, a row a run.
     """
 
     comparisons: tuple[Comparison, ...]
@@ -63,6 +72,10 @@ class Report:
     questions: tuple[str, ...] = ()
     grids: tuple[Grid, ...] = ()
     configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    histories: Mapping[str, Path] = field(default_factory=dict, repr=False)
+    plans: tuple[Plan, ...] = ()
+    command: str | None = None
+    runs: pd.DataFrame | None = field(default=None, repr=False)
 
 
 def build(
@@ -75,9 +88,10 @@ def build(
 ) -> Report:
     """See dropbench.report.build."""
     gathered = gather(paths, filters, wheres)
+    frame, metric, more = with_convergence(gathered.frame, gathered.histories, metric)
     ask = _Ask(tuple([baseline] if baseline else gathered.baselines), baseline is not None, metric, rope)
-    report = _report(gathered.frame, gathered.named, ask, gathered.notes, gathered.skipped)
-    return replace(report, questions=gathered.questions, configs=gathered.configs)
+    report = _report(frame, gathered.named, ask, [*gathered.notes, *more], gathered.skipped)
+    return diagnosed(replace(report, configs=gathered.configs, **gathered.sources()), rope)
 
 
 def pivot(
@@ -90,8 +104,10 @@ def pivot(
 ) -> Report:
     """See dropbench.report.grids."""
     found = gather(paths, filters, wheres)
-    about = (*found.notes, *notes.skipped(found.skipped))
-    return Report((), about, tuple(found.skipped), found.questions, tuple(grids(found.frame, rows, cols, metric)))
+    frame, metric, more = with_convergence(found.frame, found.histories, metric)
+    about = (*found.notes, *more, *notes.skipped(found.skipped))
+    made = tuple(grids(frame, rows, cols, metric))
+    return Report((), about, tuple(found.skipped), grids=made, **found.sources())
 
 
 @dataclass(frozen=True)
@@ -105,6 +121,12 @@ class Gathered:
     skipped: list[Skipped]
     questions: tuple[str, ...]
     configs: dict[str, dict[str, Any]]
+    histories: dict[str, Path]
+    plans: tuple[Plan, ...]
+
+    def sources(self) -> dict[str, Any]:
+        """What a Report says of where it comes from."""
+        return {"questions": self.questions, "histories": self.histories, "plans": self.plans, "runs": self.frame}
 
 
 def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str]) -> Gathered:
@@ -118,12 +140,13 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
         raise UsageError(f"{places} holds no runs{unread}; {RUN_SOMETHING}")
     frame = _frame(found)
     studies = [v for key, values in wanted if key == "study" for v in values]
+    stored = _stored(roots)
     named: Named | None = None
     baselines = ["none"]
     extra: list[str] = []
     questions: tuple[str, ...] = ()
     if studies:
-        plans = _plans_of(studies, roots)
+        plans = _plans_of(studies, stored)
         named = [(name, run) for plan in plans for name, runs in plan.arms.items() for run in runs]
         baselines = list(dict.fromkeys(plan.baseline for plan in reversed(plans)))
         questions = tuple(q for q in dict.fromkeys(p.question for p in plans) if q)
@@ -135,8 +158,17 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
             )
         extra = notes.missing(planned, frame)
     frame = where(select(frame, [w for w in wanted if w[0] != "study"]), conditioned)
+    here = set(frame["run_id"])
     return Gathered(
-        frame, named, baselines, extra, found.skipped, questions, {r.run_id: r.config for r in found.records}
+        frame,
+        named,
+        baselines,
+        extra,
+        found.skipped,
+        questions,
+        {r.run_id: r.config for r in found.records},
+        found.histories,
+        tuple(p for p in (plans if studies else stored) if not p.arms or not here.isdisjoint(chain(*p.arms.values()))),
     )
 
 
@@ -149,7 +181,9 @@ def for_runs(store: Store, run_ids: Iterable[str], arms: Mapping[str, Sequence[s
     if not found.records:
         return Report((), (*extra, *notes.skipped(found.skipped)), tuple(found.skipped))
     named = [(name, run) for name, runs in arms.items() for run in runs]
-    return _report(frame, named or None, _Ask((baseline,), False, None, None), extra, found.skipped)
+    report = _report(frame, named or None, _Ask((baseline,), False, None, None), extra, found.skipped)
+    configs = {r.run_id: r.config for r in found.records}
+    return diagnosed(replace(report, configs=configs, histories=found.histories), None)
 
 
 @dataclass(frozen=True)
@@ -200,6 +234,19 @@ def _comparison(title: str, runs: pd.DataFrame, arms: Sequence[Arm], ask: _Ask) 
     return Comparison(title, table, runs, tuple(arms), baseline, measure, tuple(chosen), tuple(about))
 
 
+def diagnosed(report: Report, rope: str | None) -> Report:
+    """With what each comparison means for the next run, from the configs and histories that the report knows."""
+    done = []
+    for c in report.comparisons:
+        found: list[Diagnosis] = []
+        if c.baseline is not None and c.measure is not None:
+            configs = {a.label: report.configs[c.run_of(a.label)] for a in c.arms}
+            labels = [a.label for a in c.arms]
+            found = diagnose(Evidence(c.runs, labels, c.baseline, c.measure, rope, configs, report.histories))
+        done.append(replace(c, diagnosis=tuple(found)))
+    return replace(report, comparisons=tuple(done))
+
+
 def _measure(runs: pd.DataFrame, wanted: str | None) -> str | None:
     """What the verdict is about here; None where these runs, of several comparisons, have not measured it."""
     try:
@@ -221,9 +268,13 @@ def _with_names(frame: pd.DataFrame, named: Named | None) -> pd.DataFrame:
     return frame.iloc[[rows[run] for _, run in pairs]].assign(name=[name for name, _ in pairs])
 
 
-def _plans_of(studies: Sequence[str], paths: Sequence[Path]) -> list[Plan]:
+def _stored(paths: Sequence[Path]) -> list[Plan]:
+    """The plans of these results folders, oldest first in each."""
     roots = dict.fromkeys(p if (p / RUNS).is_dir() else p.parent.parent for p in paths)
-    plans = [plan for root in roots for plan in Store(root).plans()]
+    return [plan for root in roots for plan in Store(root).plans()]
+
+
+def _plans_of(studies: Sequence[str], plans: Sequence[Plan]) -> list[Plan]:
     names = {plan.study for plan in plans if plan.study}
     for study in studies:
         if study not in names:

@@ -82,8 +82,8 @@ def _fit(columns: Sequence[Column | None], width: int | None) -> tuple[Column, .
 def _summary(comparison: Comparison) -> list[Column | None]:
     table = comparison.table
     rows = rows_of(table)
-    metrics = [n for n in measured_in(table) if f"test_{n}_mean" in table or f"gap_{n}_mean" in table]
     first = base(comparison.measure) if comparison.measure else ""
+    metrics = [n for n in measured_in(table) if n == first or f"test_{n}_mean" in table or f"gap_{n}_mean" in table]
     metrics.sort(key=lambda name: name != first)
 
     def mean(name: str, heading: tuple[str, ...], write: Write, rank: int) -> Column | None:

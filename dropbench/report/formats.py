@@ -1,4 +1,4 @@
-"""A Report as text for people: rich tables for terminals, markdown and LaTeX for pages. For programs: programs.py."""
+"""A Report as text for people: rich tables for terminals, markdown and LaTeX. Page: page.py. For programs: programs.py."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from dropbench.report.assemble import Report
 
-_READABLE = 110
+READABLE = 110
+"""Columns of text in a line that is pleasant to read, and in a table that a browser shows whole."""
 PAGE = 130
 """Columns of text that a page has room for in a table."""
 ENDLESS = 2_000
@@ -39,6 +40,10 @@ def render(report: Report, fmt: str, width: int | None, wide: bool) -> str:
         return _markdown(report, None if wide else PAGE)
     if fmt == "latex":
         return _latex(report, None if wide else PAGE)
+    if fmt == "html":
+        from dropbench.report.page import page
+
+        return page(report, None if wide else READABLE)
     if fmt == "csv":
         return str(rows(report).to_csv(index=False))
     if fmt == "json":
@@ -75,6 +80,13 @@ def show(report: Report, console: Console) -> None:
                 console.print(Padding(Text(sheet.caption), (0, 0, 0, 1), expand=False))
             console.print(Padding(_table(sheet, room), (0, 0, 0, 1), expand=False))
         console.print()
+        if section.advice:
+            console.print(Padding(Text("Diagnosis", style="bold"), (0, 0, 0, 1), expand=False))
+            for advice in section.advice:
+                _notes(console, [advice.text])
+                for command in advice.commands:  # never wrapped: it is there to be copied
+                    console.out(f"     {command}", highlight=False)
+            console.print()
         _notes(console, section.notes)
         if section.notes and section is not found[-1]:
             console.print()
@@ -112,7 +124,7 @@ def _notes(console: Console, notes: Sequence[str]) -> None:
     from rich.text import Text
 
     for note in notes:
-        lines = textwrap.wrap(note, min(console.width, _READABLE), initial_indent=" ", subsequent_indent="   ")
+        lines = textwrap.wrap(note, min(console.width, READABLE), initial_indent=" ", subsequent_indent="   ")
         console.print(Text("\n".join(lines)), soft_wrap=True)
 
 
@@ -125,6 +137,9 @@ def _markdown(report: Report, width: int | None) -> str:
             if sheet.caption:
                 parts.append(f"**{sheet.caption}**")
             parts.append(_tabulated(sheet, "pipe", lambda cell: cell.replace("|", r"\|")))
+        if section.advice:
+            said = [a.text + "".join(f"\n  `{c}`  " for c in a.commands).rstrip() for a in section.advice]
+            parts.append(f"**Diagnosis**\n\n{_bullets(said)}")
         parts.append(_bullets(section.notes))
     parts += [*["Of all tables above:"] * bool(shared), _bullets([*shared, *report.notes])]
     parts = [part for part in parts if part]

@@ -18,8 +18,8 @@ PARTS = ("train", "val", "test", "gap")
 LEADING = ("accuracy", "loss")
 """The metrics that come first in a table; the first that the runs have is what a verdict is about by default."""
 HIGHER = ("accuracy", "auroc")
-LOWER = ("loss", "perplexity", "nll", "brier", "ece", "error")
-"""Last words of metrics that are better when higher or lower; of others it is only said that they are higher or lower."""
+LOWER = ("loss", "perplexity", "nll", "brier", "ece", "error", "epochs", "membership_auc")
+"""Names, or their last words, of metrics that are better when higher or lower; others are only said to be higher or lower."""
 
 Write = Callable[[float], str]
 
@@ -73,8 +73,9 @@ def direction(measure: str) -> int:
 
     A gap is better when smaller: lower for accuracies, higher for losses, whose gap is negative in overfitting.
     """
-    last = base(measure).rpartition("_")[2]
-    sign = (last in HIGHER) - (last in LOWER)
+    name = base(measure)
+    called = {name, name.rpartition("_")[2]}
+    sign = bool(called & {*HIGHER}) - bool(called & {*LOWER})
     return -sign if measure.startswith("gap_") else sign
 
 
@@ -88,14 +89,14 @@ def level(measure: str) -> Write:
     sign = "+" if measure.startswith("gap_") else ""
     if in_percent(measure):
         return lambda value: f"{100 * value:{sign}.1f}"
-    return lambda value: _plain(value, sign)
+    return lambda value: _plain(value, sign, _digits(measure))
 
 
 def difference(measure: str) -> Write:
     """How a difference is written: accuracies in points."""
     if in_percent(measure):
         return lambda value: f"{100 * value:+.2f}"
-    return lambda value: _plain(value, "+")
+    return lambda value: _plain(value, "+", _digits(measure))
 
 
 def unit(measure: str, *, of_difference: bool) -> str:
@@ -110,5 +111,10 @@ def size(measure: str, value: float) -> str:
     return f"{100 * value:.3g} points" if in_percent(measure) else f"{value:.3g}"
 
 
-def _plain(value: float, sign: str) -> str:
-    return f"{value:{sign}.3f}" if math.isfinite(value) and abs(value) < 100 else f"{value:{sign},.1f}"
+def _digits(measure: str) -> int:
+    """After the point: epochs are whole, and their means need one."""
+    return 1 if measure.endswith("_epochs") else 3
+
+
+def _plain(value: float, sign: str, digits: int) -> str:
+    return f"{value:{sign}.{digits}f}" if math.isfinite(value) and abs(value) < 100 else f"{value:{sign},.1f}"

@@ -47,6 +47,9 @@ def as_json(report: Report) -> str:
                 "measure": c.measure,
                 "choices": [asdict(choice) for choice in c.choices],
                 "notes": all_notes(c),
+                "diagnosis": [
+                    {key: value for key, value in asdict(d).items() if key != "steps"} for d in c.diagnosis or ()
+                ],
             }
             for c in report.comparisons
         ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dropbench.report.arms import legend
@@ -20,11 +20,24 @@ if TYPE_CHECKING:
 _GAP = 2
 
 
+SPOKEN = 3
+"""Arms that a rule goes through before it only names the rest."""
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A sentence or two of the diagnosis, and the commands that follow from it."""
+
+    text: str
+    commands: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Section:
     title: str
     sheets: tuple[Sheet, ...]
     notes: tuple[str, ...]
+    advice: tuple[Advice, ...] = ()
 
 
 def sections(report: Report, width: int | None = None) -> tuple[list[Section], list[str]]:
@@ -32,7 +45,7 @@ def sections(report: Report, width: int | None = None) -> tuple[list[Section], l
     found = [_compared(c, width) for c in report.comparisons] + [_pivoted(g, width) for g in report.grids]
     first, *rest = [s.notes for s in found] or [()]
     shared = [note for note in first if rest and all(note in notes for notes in rest)]
-    return [Section(s.title, s.sheets, tuple(n for n in s.notes if n not in shared)) for s in found], shared
+    return [replace(s, notes=tuple(n for n in s.notes if n not in shared)) for s in found], shared
 
 
 def all_notes(comparison: Comparison, *, legend_needed: bool = True) -> tuple[str, ...]:
@@ -44,7 +57,25 @@ def all_notes(comparison: Comparison, *, legend_needed: bool = True) -> tuple[st
 def _compared(comparison: Comparison, width: int | None) -> Section:
     parts = sheets(comparison, width)
     said = any(c.heading == ("setting",) for c in parts[0].columns)
-    return Section(comparison.title, tuple(parts), all_notes(comparison, legend_needed=not said))
+    return Section(comparison.title, tuple(parts), all_notes(comparison, legend_needed=not said), advice(comparison))
+
+
+def advice(comparison: Comparison) -> tuple[Advice, ...]:
+    """The diagnosis in words, a rule after the other; a command that has been given is not given again."""
+    if comparison.diagnosis is None or comparison.baseline is None or len(comparison.arms) < 2:
+        return ()
+    if not comparison.diagnosis:
+        return (Advice("No rule fits these runs; what is certain of them is in the verdicts."),)
+    found, given = [], set[str]()
+    for rule in dict.fromkeys(d.rule for d in comparison.diagnosis):
+        ours = [d for d in comparison.diagnosis if d.rule == rule]
+        for d in ours[:SPOKEN]:
+            new = tuple(c for c in d.commands if c not in given)
+            given.update(new)
+            found.append(Advice(f"{rule.capitalize()}. {d.says} Next: {d.advice}.", new))
+        if rest := [d.arms[0] for d in ours[SPOKEN:]]:
+            found.append(Advice(f"{rule.capitalize()}, too: {', '.join(rest)}; --format json has the numbers."))
+    return tuple(found)
 
 
 def _pivoted(grid: Grid, width: int | None) -> Section:

@@ -12,6 +12,7 @@ from training import Trained, differences, make_spec
 
 from dropbench.data.base import Table
 from dropbench.outline import outline
+from dropbench.spec import EvalSpec
 
 GCN = "dropbench.models.gcn.GCN"
 TABLE = graph_table()
@@ -39,6 +40,24 @@ def test_every_variant_at_every_site(variant: str, hidden: int) -> None:
 @pytest.mark.parametrize("options", [{"adjacency": "dense"}, {"batch_norm": "before_activation"}, {"hidden": 5}])
 def test_other_options(options: dict[str, Any]) -> None:
     assert_identical("drop_edge", ("edges",), options={"layers": 3, **options})
+
+
+@pytest.mark.parametrize("mode", ["mc", "ensemble"])
+def test_evaluation_with_noise_draws_for_one_graph(mode: str) -> None:
+    """Not for as many as there are nodes in a chunk, each with a graph's noise: that took 3 GB on Cora."""
+    common = {"options": {"hidden": 12}, "batch_size": 100, "split": {"n_train": None}, "epochs": 1}
+    runs = [
+        make_spec(GCN, variant="standard", rate=0.5, seed=s, **common).model_copy(  # type: ignore[arg-type]
+            update={"eval": EvalSpec(mode=mode, passes=3)}
+        )
+        for s in (3, 4)
+    ]
+    together = Trained(*runs, table=TABLE)
+    assert together.cohort.noise_chunk == 1
+    for run in runs:
+        assert not differences(run, Trained(run, table=TABLE), together)
+    names = {"mc": "test_mc_mutual_information", "ensemble": "test_geometric_loss"}
+    assert together[runs[0]].metrics[names[mode]] > 0
 
 
 def test_a_run_without_noise_beside_noise_at_the_input() -> None:

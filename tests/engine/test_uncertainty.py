@@ -92,7 +92,7 @@ def test_batch_norm_stays_on_its_running_statistics() -> None:
     before = {name: b.clone() for name, b in cohort.model.named_buffers()}
     first = cohort.evaluate("val")
     kwargs = (cohort.model, cohort.noise, cohort.batches, "val", cohort.metrics)
-    whole, halves = uncertainty(run.eval, *kwargs, 1000), uncertainty(run.eval, *kwargs, 1000)
+    whole, halves = uncertainty(run.eval, *kwargs, 1000, 1000), uncertainty(run.eval, *kwargs, 1000, 1000)
     assert all(torch.equal(whole[name], halves[name]) for name in whole)
     assert all(torch.equal(b, before[name]) for name, b in cohort.model.named_buffers())
     assert all(torch.equal(first[name], value) for name, value in cohort.evaluate("val").items())

@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from dropbench.metrics.accuracy import accuracy
+from dropbench.metrics.adaptive_ece import adaptive_ece
+from dropbench.metrics.brier import brier
+from dropbench.metrics.ece import ece
 from dropbench.metrics.loss import loss
 
-METRICS = [accuracy, loss]
+METRICS = [accuracy, loss, ece, adaptive_ece, brier]
 
 
 def test_accuracy_by_hand() -> None:

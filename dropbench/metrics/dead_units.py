@@ -1,0 +1,27 @@
+"""Units that never respond."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dropbench.metrics.probe import Network
+
+
+@torch.no_grad()
+def dead_units(network: Network, part: str) -> dict[str, Tensor]:
+    """`dead_units` [K]: the share of hidden units, 0..1, that put out the same number whatever the example.
+
+    For rectifiers that is a 0 for every one. A unit is a feature, or a channel of a map at all its positions; all layers count
+    together. Without a hidden layer {}.
+    """
+    low: dict[str, Tensor] = {}
+    high: dict[str, Tensor] = {}
+    for x, _ in network.examples(part):
+        for site, h in network.activations(x).items():
+            low[site] = torch.minimum(low[site], h.amin(1)) if site in low else h.amin(1)
+            high[site] = torch.maximum(high[site], h.amax(1)) if site in high else h.amax(1)
+    if not low:
+        return {}
+    dead = torch.cat([low[site] == high[site] for site in low], 1).cpu()
+    return {"dead_units": dead.sum(1).double() / dead.shape[1]}

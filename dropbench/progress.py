@@ -1,0 +1,179 @@
+"""What is seen while runs train: all of them as a bar, a line a cohort in training, and each arm's running means."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import RenderableType
+from rich.progress import Progress
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from dropbench.engine.result import Progress as EpochEnd
+    from dropbench.execute.cohort import Retry
+    from dropbench.execute.local import Stored
+    from dropbench.spec import RunSpec
+
+Row = Mapping[str, float]
+
+MOST = 8
+"""Lines of cohorts, and of arms, before the rest is only counted: a terminal is 24 lines high."""
+_REST_S = 0.1
+"""Means over a thousand runs are not taken more often than they can be seen."""
+
+
+class Bar(Progress):
+    """A bar and, under it, what the runs have reached: lines that are cut rather than wrapped."""
+
+    state: Sequence[str] = ()
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        yield from super().get_renderables()
+        for line in self.state:
+            yield Text(line, no_wrap=True, overflow="ellipsis")
+
+
+class Watching:
+    """Follows the runs of a command.
+
+    note: prints a line. cohorts: as they will be trained. arms: what each run's arm is called, by run id; where all runs are
+    of one arm their means are in one line.
+    """
+
+    def __init__(
+        self,
+        note: Callable[[str], None],
+        cohorts: Sequence[Sequence[RunSpec]],
+        arms: Mapping[str, str],
+        bar: Bar | None,
+    ) -> None:
+        self._note, self._bar = note, bar
+        specs = [s for cohort in cohorts for s in cohort]
+        self._runs = len(specs)
+        self._epochs = {s.run_id: s.train.epochs for s in specs}
+        self._total = sum(self._epochs.values())
+        self._cohorts = [[s.run_id for s in cohort] for cohort in cohorts]
+        self._arms: dict[str, list[str]] = {}
+        for run in (r for r in {**arms, **self._epochs} if r in self._epochs):
+            self._arms.setdefault(arms.get(run, ""), []).append(run)
+        self._ended: set[str] = set()
+        self._latest: dict[str, Row] = {}
+        self._at: dict[str, int] = dict.fromkeys(self._epochs, 0)
+        self._told = 0
+        self._began = self._counted = time.monotonic()
+        self._task = bar.add_task(self._title(), total=self._total) if bar else None
+
+    def listen(self, event: EpochEnd | Retry) -> None:
+        from dropbench.execute.cohort import Retry
+
+        if isinstance(event, Retry):
+            runs = (
+                f"its {len(event.run_ids)} unfinished runs are" if len(event.run_ids) > 1 else "its unfinished run is"
+            )
+            self._note(f"a cohort broke off, {event.reason}; {runs} tried once more, each alone")
+            self._at.update(dict.fromkeys(event.run_ids, 0))
+            for run in event.run_ids:
+                self._latest.pop(run, None)
+        else:
+            for run, row in event.rows.items():  # an epoch without an evaluation keeps the scores of the last
+                self._latest[run] = {**self._latest.get(run, {}), **row}
+            self._at.update(dict.fromkeys(event.rows, event.epoch))
+        self._tell()
+
+    def finished(self, stored: Stored) -> None:
+        run = stored.record.run_id
+        self._ended.add(run)
+        self._at[run] = self._epochs[run]  # early stopping: what it does not need is done
+        if stored.record.status != "completed":  # in no mean, as in the report
+            self._latest.pop(run, None)
+        for note in stored.notes:
+            self._note(f"run {run}: {note}")
+        if stored.record.status == "diverged":
+            self._note(f"run {run} diverged: {stored.record.reason}")
+        self._tell()
+
+    def _title(self) -> str:
+        if self._runs > 1:
+            return f"run {len(self._ended)}/{self._runs}"
+        return f"epoch {max(self._at.values())}/{self._total}"
+
+    def _tell(self) -> None:
+        done = sum(self._at.values())
+        if self._bar is not None and self._task is not None:
+            if not self._bar.state or time.monotonic() - self._counted > _REST_S:
+                self._bar.state = self.lines()
+                self._counted = time.monotonic()
+            self._bar.update(self._task, completed=done, description=self._title())
+            return
+        tenth = 10 * done // max(self._total, 1)
+        if tenth > self._told and self._latest:
+            self._told = tenth
+            left = (time.monotonic() - self._began) * (self._total - done) / max(done, 1)
+            several = self._several()
+            state = "" if several else self._means(list(self._latest))
+            self._note("  ".join(p for p in (self._title(), state, f"{duration(left)} left") if p))
+            for line in self.lines() if several else ():
+                self._note(f"  {line}")
+
+    def lines(self) -> list[str]:
+        """A line for each cohort in training, if there are several, and for each arm; of one arm one line."""
+        if not self._several():
+            return [line] if (line := self._means(list(self._latest))) else []
+        return [*_first(self._in_training(), "cohort"), *_first(self._by_arm(), "arm")]
+
+    def _several(self) -> bool:
+        return len(self._cohorts) > 1 or len(self._arms) > 1
+
+    def _in_training(self) -> list[str]:
+        found = []
+        for i, runs in enumerate(self._cohorts) if len(self._cohorts) > 1 else ():
+            left = [run for run in runs if run not in self._ended]
+            if left and any(self._at[run] for run in left):
+                at = max(left, key=lambda run: self._at[run])
+                word = "run" if len(left) == 1 else "runs"
+                found.append(
+                    f"cohort {i + 1}/{len(self._cohorts)}  epoch {self._at[at]}/{self._epochs[at]}, {len(left)} {word}"
+                )
+        return found
+
+    def _by_arm(self) -> list[str]:
+        width = max(map(len, self._arms))
+        means = {arm: self._means([run for run in runs if run in self._latest]) for arm, runs in self._arms.items()}
+        return [f"{arm:<{width}}  {line}".lstrip() for arm, line in means.items() if line]
+
+    def _means(self, runs: Sequence[str]) -> str:
+        """The mean over these runs of what their metrics tell, each where it is now or, once ended, where it ended."""
+        rows = [self._latest[run] for run in runs]
+
+        def mean(key: str) -> float | None:
+            values = [row[key] for row in rows if key in row]
+            return sum(values) / len(values) if values else None
+
+        parts = []
+        for metric, scale, form, unit in (("loss", 1, ".3f", ""), ("accuracy", 100, ".1f", " %")):
+            train, val = mean(f"train_{metric}"), mean(f"val_{metric}")
+            if train is not None and val is not None:
+                parts.append(f"train/val {metric} {scale * train:{form}}/{scale * val:{form}}{unit}")
+        if (gap := mean("gap_accuracy")) is not None:
+            parts.append(f"gap {100 * gap:+.1f}")
+        if (lr := mean("lr")) is not None and not self._several():
+            parts.append(f"lr {lr:.2g}")
+        return "  ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """`59.9 s`, `1 min 00 s`, `25 h 00 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def _first(lines: Sequence[str], what: str) -> list[str]:
+    rest = len(lines) - MOST
+    if rest <= 0:
+        return list(lines)
+    return [*lines[:MOST], f"and {rest} more {what if rest == 1 else what + 's'}"]

@@ -1,0 +1,128 @@
+"""How pictures look: colours that the colour-blind tell apart, each with a line, a marker and a hatch of its own for grey."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, PAPER = "#1a1b1c", "#fefefe"
+"""Lines and words, and what is behind them: no other element has these, for a page puts its own in their place."""
+BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"
+"""Okabe & Ito (2008), Color Universal Design; without its yellow, which is lost on white."""
+GREY = "#808080"
+COLOURS = {"blue": BLUE, "vermillion": VERMILLION, "green": GREEN, "purple": PURPLE, "orange": ORANGE, "sky": SKY}
+WIDTH = 6.2
+"""Inches. With text of 9 points a figure is readable across a page and, scrolled a little, on a phone."""
+SETTINGS: Any = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.labelsize": 9,
+    "legend.fontsize": 8.5,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "figure.facecolor": PAPER,
+    "axes.facecolor": "none",
+    "savefig.facecolor": PAPER,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "axes.unicode_minus": True,
+    "axes.formatter.useoffset": False,
+    "grid.color": GREY,
+    "grid.alpha": 0.3,
+    "grid.linewidth": 0.5,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 5.5,
+    "hatch.linewidth": 0.6,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How one series is drawn. Any two of the first six differ in each of the three."""
+
+    colour: str
+    line: Any
+    marker: str
+
+
+MARKS = tuple(
+    Mark(colour, line, marker)
+    for colour, line, marker in zip(
+        (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY),
+        ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)), (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1))),
+        ("o", "s", "^", "D", "v", "P"),
+        strict=True,
+    )
+)
+
+
+@contextmanager
+def look(salt: str | None = None) -> Iterator[None]:
+    """SETTINGS and matplotlib's own defaults, not the user's, while a figure is made or written; then all is as before.
+
+    salt: from which the ids in an SVG are made, at random without one.
+    """
+    from matplotlib import rc_context, rcdefaults, rcParams
+
+    with rc_context():
+        rcdefaults()
+        rcParams.update(SETTINGS)
+        rcParams["svg.hashsalt"] = salt
+        yield
+
+
+def figure(height: float) -> Figure:
+    """An empty figure, WIDTH by height inches. Not pyplot's: that would keep it, and ask for a screen."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(WIDTH, height), layout="constrained")
+
+
+def panels(count: int, height: float, *, across: int, same_x: bool = True) -> tuple[Figure, list[Axes]]:
+    """`count` axes of the same scales in rows of `across`; height inches a row. Only the outer ones have numbers."""
+    columns = min(across, count)
+    rows = -(-count // columns)
+    made = figure(rows * height + 0.5)
+    grid = made.subplots(rows, columns, sharex=same_x, sharey=True, squeeze=False)
+    flat = list(grid.flat)
+    for spare in flat[count:]:
+        spare.remove()
+    for above in flat[max(0, count - columns) : count]:
+        above.tick_params(labelbottom=True)  # the row below may end before this column
+    return made, flat[:count]
+
+
+def folded(label: str, width: int = 24) -> str:
+    """An arm's label in lines of at most `width` characters."""
+    return "\n".join(textwrap.wrap(label, width)) or label
+
+
+def plain_grid(axes: Axes, which: str = "y") -> None:
+    axes.grid(axis=which, zorder=0)  # type: ignore[arg-type]
+    axes.set_axisbelow(True)
+
+
+def some(labels: Sequence[str], baseline: str | None, chosen: Sequence[str], most: int) -> list[str]:
+    """At most `most` of the labels, in their order: the baseline and the chosen, then the first of the rest."""
+    first = [label for label in labels if label == baseline or label in chosen]
+    kept = set([*first, *(label for label in labels if label not in first)][:most])
+    return [label for label in labels if label in kept]
