@@ -215,7 +215,9 @@ def _arms_table(plan: Plan, todo: Sequence[RunSpec]) -> Table:
     for arm, specs in arms.items():
         first, found = specs[0], plan.outlines[specs[0].run_id]
         rates = arm_rates(first.dropout, found.sites)
-        sites = " ".join(f"{name}={rate:g}" for name, rate in rates.items()) or "-"
+        sites = " ".join(f"{name}={rate:.3g}" for name, rate in rates.items()) or "-"
+        if len(rates) > 3 and len(set(rates.values())) == 1:  # as many names would be a column of a line a site
+            sites = f"{next(iter(rates.values())):.3g} at {len(rates)} sites"
         rows.append(
             (
                 names.get(first.run_id, ""),

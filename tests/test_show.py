@@ -35,6 +35,18 @@ def test_a_dry_run_names_arms_and_what_tells_them_apart(capsys: pytest.CaptureFi
     ]
 
 
+def test_a_dry_run_counts_many_sites_of_one_rate(capsys: pytest.CaptureFixture[str]) -> None:
+    with composer() as c:
+        plans = [
+            make(["model.widths=[4,4,4,4]", "data=wine", f"dropout.rates={r}"], c) for r in ("{}", "{hidden.3: 0.1}")
+        ]
+    for plan in plans:
+        Shown(False, False).dry_run(plan, plan.specs, [list(plan.specs)], "cpu", 1, 1.0)
+    out = capsys.readouterr().out
+    assert "0.5 at 4 sites" in " ".join(out.split())
+    assert out.count("hidden.0=0.5") == 1 and "hidden.3=0.1" in out
+
+
 def test_lists_wrap_on_a_terminal_only(capsys: pytest.CaptureFixture[str]) -> None:
     found = {"models": {"mlp": "word " * 40, "transformer": "short"}}
     shown = Shown(False, False)
