@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dropbench.errors import UsageError, nearest
+from dropbench.report.history import evaluated
 from dropbench.report.measures import direction
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def with_convergence(
     if wanted is None:
         return frame, metric, []
     completed = [run for run, status in zip(frame["run_id"], frame["status"], strict=True) if status == "completed"]
-    curves = {run: read_curve(histories[run], wanted.score) for run in completed}
+    curves = {run: evaluated(histories[run], wanted.score) for run in completed}
     if completed and not any(curves.values()):
         scores = sorted({c for c in frame.columns if c.startswith(("train_", "val_")) and not c.endswith("_examples")})
         raise UsageError(f"--metric '{metric}': no history has {wanted.score}; {nearest(wanted.score, scores)}")
@@ -110,18 +111,6 @@ def area(curve: Curve) -> float:
         return curve[0][1] if curve else math.nan
     whole = sum((b - a) * (y + z) / 2 for (a, y), (b, z) in itertools.pairwise(curve))
     return whole / (curve[-1][0] - curve[0][0])
-
-
-def read_curve(history: Path, score: str) -> list[tuple[int, float]]:
-    """A column of a history.csv; empty where there is none that can be read."""
-    try:
-        head, *lines = history.read_text(encoding="utf-8").splitlines()
-        names = head.split(",")
-        at, epoch = names.index(score), names.index("epoch")
-        cells = [line.split(",") for line in lines]
-        return [(int(c[epoch]), float(c[at])) for c in cells if c[at]]
-    except (OSError, ValueError, IndexError):  # UnicodeDecodeError is a ValueError
-        return []
 
 
 def _notes(wanted: Convergence, values: Sequence[float]) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.report.compare import Difference, Scores, differ
+from dropbench.report.history import columns
 from dropbench.report.interval import MIN_PAIRS
 from dropbench.report.measures import base, difference, direction, unit
 from dropbench.report.permutation import holm
@@ -136,7 +137,7 @@ class Evidence:
         rows = self.runs[self.runs["label"] == label]
         for seed, run in zip(rows["seed"].tolist(), rows["run_id"].tolist(), strict=True):
             if run not in self._read:
-                self._read[run] = read_curves(self.histories[run]) if run in self.histories else {}
+                self._read[run] = columns(self.histories[run]) if run in self.histories else {}
             if self._read[run]:
                 found[int(seed)] = self._read[run]
         return found
@@ -149,13 +150,3 @@ def contrasts(arms: Mapping[str, Scores], other: Scores, measure: str, sign: int
         label: Contrast(d, p, verdict(d.low, d.high, p, d.n, rope, sign), sign, rope, measure)
         for label, d, p in zip(arms, differences, holm([d.p for d in differences]), strict=True)
     }
-
-
-def read_curves(history: Path) -> Curves:
-    """The columns of a history.csv; empty where there is none that can be read."""
-    try:
-        head, *lines = history.read_text(encoding="utf-8").splitlines()
-        rows = [[float(cell) if cell else math.nan for cell in line.split(",")] for line in lines]
-        return dict(zip(head.split(","), zip(*rows, strict=True), strict=True)) if rows else {}
-    except (OSError, ValueError):  # UnicodeDecodeError is a ValueError
-        return {}

@@ -9,6 +9,7 @@ from typing import Any
 
 from dropbench.errors import UsageError
 from dropbench.report.frame import GROUPS
+from dropbench.report.history import evaluated
 from dropbench.store import FAILED, RECORD, RUNS, Loaded, Record, Skipped, Store, read, read_all
 
 RUN_SOMETHING = "to make some: dropbench sweep study=three_arm"
@@ -71,23 +72,15 @@ def unusable(record: Record) -> str | None:
 def best_epoch(history: Path, config: Mapping[str, Any]) -> int | None:
     """The epoch, from 1, with the best validation score by the run's own `train.monitor`; the first of equals.
 
-    None without a readable history, or without that score in it. Epochs that were not evaluated have empty cells.
+    None without a readable history, or without that score in it.
     """
     train = config.get("train")
     monitor = str(train.get("monitor", "val_loss")) if isinstance(train, Mapping) else "val_loss"
     sign = -1.0 if monitor.endswith("loss") else 1.0
     best: tuple[float, int] | None = None
-    try:
-        # A thousand of these are read for a report, so not by pandas: cells are numbers and names, never quoted.
-        head, *lines = history.read_text(encoding="utf-8").splitlines()
-        names = head.split(",")
-        at, epoch = names.index(monitor), names.index("epoch")
-        for line in lines:
-            cells = line.split(",")
-            if cells[at] and (score := sign * float(cells[at])) == score and (best is None or score > best[0]):
-                best = (score, int(cells[epoch]))
-    except (OSError, ValueError, IndexError):  # UnicodeDecodeError is a ValueError
-        return None
+    for epoch, score in evaluated(history, monitor):
+        if best is None or sign * score > best[0]:
+            best = (sign * score, epoch)
     return best[1] if best else None
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from dropbench import report
 from dropbench.errors import UsageError
-from dropbench.report.convergence import area, asked, epochs_to, read_curve
+from dropbench.report.convergence import area, asked, epochs_to
+from dropbench.report.history import evaluated
 from dropbench.report.measures import direction
 
 curves = st.lists(st.floats(-5, 5), min_size=1, max_size=20).map(lambda scores: list(enumerate(scores, 1)))
@@ -120,7 +121,7 @@ def test_a_report_about_areas_and_a_pivot(fake: Any, store: Any) -> None:
     stored(fake, store, lag=0)
     stored(fake, store, lag=2, **{"dropout": "standard", "dropout.rate": 0.5})
     table = report.build([store.root], metric="area under val_loss").comparisons[0].table
-    curves = [read_curve(store.history(r.run_id), "val_loss") for r in store.load().records]
+    curves = [evaluated(store.history(r.run_id), "val_loss") for r in store.load().records]
     means = sorted(sum(area(c) for c in curves if (c[1][1] < 0.45) is early) / 6 for early in (True, False))
     assert table["val_area_under_loss_mean"].tolist() == pytest.approx(means)
     grid = report.pivot([store.root], rows="dropout.rate", metric="epochs to val_accuracy=0.7").grids[0]
@@ -133,4 +134,4 @@ def test_a_history_that_cannot_be_read_counts_as_unknown(fake: Any, store: Any) 
     gone.write_bytes(b"\xff\xfe")
     table = report.build([store.root], metric="epochs to val_accuracy=0.7").comparisons[0].table
     assert table["val_accuracy_epochs_mean"].tolist() == [4]
-    assert read_curve(gone, "val_accuracy") == []
+    assert evaluated(gone, "val_accuracy") == []

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dropbench.report.diagnosis import both_reach, bursts, ends_at_best, spikes
-from dropbench.report.evidence import read_curves
+from dropbench.report.history import columns
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20), st.lists(st.floats(0, 1), min_size=1, max_size=20))
@@ -46,5 +46,5 @@ def test_a_loss_that_only_falls_has_no_spike(losses: list[float]) -> None:
 @pytest.mark.parametrize("text", ["", "epoch\n", "epoch,val\n1\n", "epoch,val\n1,x\n", "\xff"])
 def test_a_history_that_cannot_be_read_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "history.csv").write_text(text, encoding="latin-1")
-    assert read_curves(tmp_path / "history.csv") == {}
-    assert read_curves(tmp_path / "absent.csv") == {}
+    assert columns(tmp_path / "history.csv") == {}
+    assert columns(tmp_path / "absent.csv") == {}

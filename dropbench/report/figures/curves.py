@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dropbench.report.figures.bands import bands
-from dropbench.report.figures.history import epochs
 from dropbench.report.figures.picture import Picture
 from dropbench.report.figures.scale import axis, factor
 from dropbench.report.figures.style import BLUE, GREY, VERMILLION, folded, look, panels, plain_grid, some
+from dropbench.report.history import columns
 from dropbench.report.measures import LEADING, base, level, spoken
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def draw(comparison: Comparison, histories: Mapping[str, Path]) -> list[Picture]
     shown = some(labels, comparison.baseline, [c.chosen for c in comparison.choices], MOST)
     stored = {
         label: [
-            epochs(histories[run]) for run in runs.loc[runs["label"] == label, "run_id"].tolist() if run in histories
+            columns(histories[run]) for run in runs.loc[runs["label"] == label, "run_id"].tolist() if run in histories
         ]
         for label in shown
     }
@@ -51,7 +51,7 @@ def draw(comparison: Comparison, histories: Mapping[str, Path]) -> list[Picture]
     return found
 
 
-def _both(tables: Sequence[Mapping[str, Floats]], metric: str) -> tuple[Floats, dict[str, Floats]] | None:
+def _both(tables: Sequence[Mapping[str, Sequence[float]]], metric: str) -> tuple[Floats, dict[str, Floats]] | None:
     """(epochs [m], {part: [n, m]}) of the epochs in which every run that has this metric was evaluated."""
     import numpy as np
 
