@@ -64,7 +64,16 @@ def _load(target: str, options: tuple[tuple[str, Any], ...], root: Path, downloa
 
 
 def variant(dropout: DropoutSpec) -> Variant:
+    """Raises UsageError for a class of the user's own that says it acts where it lacks the methods for it."""
+    from dropbench.dropout.base import AtTransitions, AtWeights
+
     made: Variant = get_object(dropout.target)(**dropout.options)
+    for kind, needed in {"weight": AtWeights, "transition": AtTransitions}.items():
+        if kind in made.kinds and not isinstance(made, needed):
+            raise UsageError(
+                f"dropout={dropout.name}: its class acts on {kind} sites, so it must be a subclass of "
+                f"dropbench.dropout.base.{needed.__name__}"
+            )
     return made
 
 

@@ -12,10 +12,11 @@ from torch import nn
 
 from dropbench.config import Composer, composer
 from dropbench.data.base import Graph, Table
+from dropbench.dropout.standard import Standard
 from dropbench.errors import UsageError
-from dropbench.outline import NoView, arm_rates, check, load, outline, takes
+from dropbench.outline import NoView, arm_rates, check, load, outline, takes, variant
 from dropbench.overrides import expand, parse
-from dropbench.spec import RunSpec, Settings
+from dropbench.spec import DropoutSpec, RunSpec, Settings
 
 
 @pytest.fixture(scope="module")
@@ -183,3 +184,15 @@ def test_batch_norm_needs_a_batch(c: Composer, size: int, fits: bool) -> None:
     assert fits or f"train.batch_size={size} is too small for batch norm" in str(reason)
     plain, _ = composed(c, f"train.batch_size={size}")
     assert check(plain, table, outline(plain.model, table)) is None
+
+
+class OnWeights(Standard):
+    """Says where it acts, and lacks what acting there takes."""
+
+    kinds = frozenset({"weight"})
+
+
+def test_a_variant_of_weights_has_the_methods_for_it() -> None:
+    mine = DropoutSpec(name="mine", _target_=f"{__name__}.OnWeights")
+    with pytest.raises(UsageError, match=r"dropout=mine: .*subclass of dropbench\.dropout\.base\.AtWeights"):
+        variant(mine)
