@@ -8,29 +8,29 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-
-from dropbench.commands import report, sweep
+from terminal import dropbench
 
 NEEDS_DATA = pytest.mark.skipif(
     "DROPBENCH_DATA" not in os.environ, reason="set DROPBENCH_DATA to a folder with MNIST, Fashion-MNIST and CIFAR-10"
 )
 
 
-def table(tmp_path: Path, *words: str) -> pd.DataFrame:
+def table(tmp_path: Path, capsys: pytest.CaptureFixture[str], *words: str) -> pd.DataFrame:
     """The report of a sweep, by arm."""
     results = f"results={tmp_path / 'results'}"
-    assert sweep([*words, results], [], dry_run=False, as_json=False, quiet=True) == 0
-    out = tmp_path / "table.csv"
-    assert report([str(tmp_path / "results"), "study=three_arm"], "csv", out, None, quiet=True) == 0
-    return pd.read_csv(io.StringIO(out.read_text()), keep_default_na=False, na_values=[""]).set_index("arm")
+    assert dropbench(capsys, "sweep", *words, results, "--quiet").code == 0
+    said = dropbench(capsys, "report", results, "study=three_arm", "--format", "csv")
+    assert said.code == 0
+    return pd.read_csv(io.StringIO(said.out), keep_default_na=False, na_values=[""]).set_index("arm")
 
 
 @pytest.mark.slow
 @NEEDS_DATA
-def test_mnist_1000_errs_as_an_ordinary_loop_does(tmp_path: Path) -> None:
+def test_mnist_1000_errs_as_an_ordinary_loop_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """benchmarks/plain_mnist.py, three ways to scale and initialise: see results/reference/mnist_1000.md."""
     found = table(
         tmp_path,
+        capsys,
         "study=three_arm",
         "model.widths=[512,512]",
         "data=mnist",
@@ -73,6 +73,8 @@ def test_mnist_1000_errs_as_an_ordinary_loop_does(tmp_path: Path) -> None:
     ],
     ids=lambda words: f"{words[0]} {words[1]}",
 )
-def test_other_models_and_data_learn(tmp_path: Path, words: tuple[str, ...]) -> None:
-    found = table(tmp_path, "study=three_arm", "seed=0,1", *words)
+def test_other_models_and_data_learn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    found = table(tmp_path, capsys, "study=three_arm", "seed=0,1", *words)
     assert (found["test_accuracy_mean"] > 0.25).all()  # ten classes: chance is 0.1
