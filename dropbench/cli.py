@@ -216,9 +216,6 @@ def main() -> None:
     except Interrupted as error:  # before anything trains, Typer itself exits with 130
         typer.echo(str(error), err=True)
         sys.exit(130)
-    except BrokenPipeError:  # `dropbench report | head`
-        sys.stderr.close()
-        sys.exit(0)
     except Exception as error:
         from dropbench.crash import keep
 

@@ -24,15 +24,25 @@ if TYPE_CHECKING:
 Row = Mapping[str, float]
 
 
+class _Console(Console):
+    """A reader that leaves early, as in `dropbench report | head`, has what it wanted: no failure, unlike rich's own."""
+
+    def on_broken_pipe(self) -> None:
+        try:
+            super().on_broken_pipe()  # sends what is left nowhere, and exits with 1
+        except SystemExit:
+            raise SystemExit(0) from None
+
+
 class Shown:
     """Where a command's words go: results to standard output, progress there too unless that is to hold JSON alone."""
 
     def __init__(self, quiet: bool, as_json: bool) -> None:
         self.quiet = quiet
         self.as_json = as_json
-        self.console = Console(highlight=False)
-        self._side = Console(stderr=True, highlight=False)
-        self._talk = Console(stderr=as_json, quiet=quiet, highlight=False)
+        self.console = _Console(highlight=False)
+        self._side = _Console(stderr=True, highlight=False)
+        self._talk = _Console(stderr=as_json, quiet=quiet, highlight=False)
 
     def out(self, text: str) -> None:
         """Text as it is: no wrapping, no markup."""

@@ -240,6 +240,20 @@ def test_python_m_dropbench_and_version(tmp_path: Path) -> None:
         assert re.fullmatch(r"\d+\.\d+\.\d+\n", done.stdout) or "Usage: " in done.stdout
 
 
+def test_a_reader_that_leaves_early_is_no_failure(tmp_path: Path) -> None:
+    """`dropbench report | head` under `set -o pipefail`."""
+    for words in (["train", *TINY], ["report"], ["list"]):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dropbench", *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert (process.wait(timeout=60), process.stderr.read()) == (0, b"")
+        process.stderr.close()
+        if words[0] == "train":  # it may have ended before it had trained
+            subprocess.run([sys.executable, "-m", "dropbench", *words], cwd=tmp_path, check=True, capture_output=True)
+
+
 def test_an_interrupt_says_what_is_stored_and_leaves_no_worker(tmp_path: Path) -> None:
     """SIGINT to the whole process group, as a terminal sends it; then the same command goes on."""
     words = ["sweep", "data=wine", "model.widths=[4]", "train.epochs=1,100000", "seed=0,1"]

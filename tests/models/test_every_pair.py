@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from model_kit import CPU, TABLES
 from noise_kit import VARIANTS
 
@@ -94,3 +96,36 @@ def test_noise_is_on_in_training_and_off_in_evaluation(compose: Composer, model:
         if variant not in ACTS_IN_EVALUATION:
             silent = Cohort([spec(compose, model, "none")], table, CPU)
             assert torch.equal(once, afresh(silent, x))
+
+
+@pytest.mark.parametrize("variant", [v for v in VARIANTS if v != "none"])
+@pytest.mark.parametrize("model", options("model"))
+@settings(max_examples=2, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rate=st.floats(0.05, 0.95), seeds=st.tuples(st.integers(0, 2**40), st.integers(0, 2**40)))
+def test_the_contract_at_the_models_own_sites(
+    compose: Composer, model: str, variant: str, rate: float, seeds: tuple[int, int]
+) -> None:
+    """In training: rate 0 is no noise, exactly, beside a noisy replica; a replica's noise is of its own seed and rate."""
+    run = spec(compose, model, variant)
+    table = data_for(run)
+    sites = outline(run.model, table).sites
+    acting = arm_rates(run.dropout, sites)
+    if not acting:
+        return  # the reason is told at planning: `test_one_step_or_a_reason`
+
+    def arm(at: float, seed: int) -> RunSpec:
+        dropout = run.dropout.model_copy(update={"rate": 0.0, "rates": dict.fromkeys(acting, at)})
+        return run.model_copy(update={"dropout": dropout, "seed": seed})
+
+    def passed(*runs: RunSpec) -> dict[str, torch.Tensor]:
+        cohort = Cohort(runs, table, CPU)
+        with torch.no_grad():
+            out = afresh(cohort, next(cohort.batches.epoch()).x)
+        return {one.run_id: out[k] for k, one in enumerate(cohort.specs)}
+
+    one, other, silent = arm(rate, seeds[0]), arm(rate / 2, seeds[1]), arm(0.0, seeds[0])
+    none = spec(compose, model, "none").model_copy(update={"seed": seeds[0]})
+    together = passed(one, other, silent)
+    assert torch.equal(together[silent.run_id], passed(none)[none.run_id])
+    assert torch.equal(together[one.run_id], passed(one)[one.run_id])
+    assert torch.equal(together[other.run_id], passed(other)[other.run_id])
