@@ -78,15 +78,11 @@ class AtWeights(Variant):
 
 
 class AtTransitions(Variant):
-    """A variant of transition sites, which sees a recurrent layer's old and new state, [K, B, H] each."""
+    """A variant of transition sites: it makes m new + (1 - m) old of the old and the new state, m its mask."""
 
     @abstractmethod
-    def mix(self, old: Tensor, new: Tensor, mask: Tensor, rate: Tensor) -> Tensor:
-        """Training: the state that the step leads to."""
-
-    @abstractmethod
-    def evaluate_mix(self, old: Tensor, new: Tensor, rate: Tensor) -> Tensor:
-        """Evaluation, deterministic."""
+    def expected(self, rate: Tensor) -> Tensor:
+        """What stands for the mask in evaluation."""
 
 
 class Learned(Variant):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dropbench.dropout.base import AtWeights, Then, keep_mask
-from dropbench.nn.linear import affine
+from dropbench.nn.product import affine
 from dropbench.sites import Kind, Site
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dropbench.dropout.base import AtWeights, Learned, Then, widened
 from dropbench.nn.activation import function, one_by_one
-from dropbench.nn.linear import affine
+from dropbench.nn.product import affine
 from dropbench.sites import Kind, Site
 
 _log, _sigmoid = one_by_one(torch.log), function("sigmoid")

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dropbench.dropout.base import LEVELS, AtWeights, Then, kept_levels, one_where_kept
 from dropbench.nn.activation import one_by_one
-from dropbench.nn.linear import affine
+from dropbench.nn.product import affine
 from dropbench.sites import Kind, Site
 
 _exp = one_by_one(torch.exp)

@@ -41,8 +41,5 @@ class Zoneout(AtTransitions):
         """What multiplies the new state: 0 where the old one stays, 1 elsewhere."""
         return one_where_kept(noise, kept_levels(rate), dtype)
 
-    def mix(self, old: Tensor, new: Tensor, mask: Tensor, rate: Tensor) -> Tensor:
-        return torch.where(mask.bool(), new, old)
-
-    def evaluate_mix(self, old: Tensor, new: Tensor, rate: Tensor) -> Tensor:
-        return rate * old + (1 - rate) * new
+    def expected(self, rate: Tensor) -> Tensor:
+        return 1 - rate

@@ -14,7 +14,8 @@ from dropbench.dropout.base import AtTransitions, AtWeights, Learned, Variant
 from dropbench.engine import some
 from dropbench.engine.streams import NoiseStream
 from dropbench.nn.embedding import lookup
-from dropbench.nn.linear import affine
+from dropbench.nn.product import affine
+from dropbench.nn.recurrent import Between, Times
 from dropbench.sites import Site
 
 
@@ -37,6 +38,8 @@ class SiteNoise:
         self.site = site
         self.target = torch.tensor(rates, dtype=torch.float32, device=device)
         self.rate = self.target
+        self.acts = [rate > 0 for rate in rates]
+        """Of each replica, whether it has noise here."""
         self._seeds = list(seeds)
         self._shared = shared
         self._held: Tensor | None = None
@@ -74,6 +77,7 @@ class SiteNoise:
     def narrowed(self, replicas: Tensor) -> SiteNoise:
         other = copy.copy(self)
         other.target, other.rate = self.target[replicas], self.rate[replicas]
+        other.acts = [self.acts[k] for k in replicas.tolist()]
         other._seeds = [self._seeds[k] for k in replicas.tolist()]
         other._stream = self._stream.narrowed(replicas)
         return other
@@ -82,7 +86,7 @@ class SiteNoise:
         """The same noise from the beginning of another stream."""
         device = self.target.device
         other = SiteNoise(self.variant, self.site, [], self._seeds, batch, device, stream, shared)
-        other.target, other.rate = self.target, self.rate
+        other.target, other.rate, other.acts = self.target, self.rate, self.acts
         return other
 
 
@@ -132,18 +136,21 @@ class StackNoise:
         if (at := self._at.get(site)) is None:
             return None
         if not self.training:
+            if type(at.variant).evaluate is Variant.evaluate:
+                return None
             return lambda state, step: at.variant.evaluate(state, at.broadcast_rate(state))
+        if type(at.variant).act is Variant.act:
+            return Times(lambda state: at.mask(state.shape[1], state.dtype), at.acts)
         mask_at = _held(at)
         return lambda state, step: at.variant.act(state, mask_at(state, step), at.broadcast_rate(state))
 
     def transition(self, site: str) -> Callable[[Tensor, Tensor, int], Tensor] | None:
         if (at := self._at.get(site)) is None:
             return None
-        variant = cast(AtTransitions, at.variant)
-        if not self.training:
-            return lambda old, new, step: variant.evaluate_mix(old, new, at.broadcast_rate(new))
-        mask_at = _held(at)
-        return lambda old, new, step: variant.mix(old, new, mask_at(new, step), at.broadcast_rate(new))
+        if self.training:
+            return Between(lambda state: at.mask(state.shape[1], state.dtype), at.acts)
+        expected = cast(AtTransitions, at.variant).expected
+        return Between(lambda state: expected(at.broadcast_rate(state)).expand_as(state)[:, :, None], at.acts)
 
     def branch(self, site: str, branch: nn.Module, x: Tensor, *beside: Tensor) -> Tensor:
         given = (x, *beside)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dropbench.execute.memory import keep_freed_memory
 from dropbench.spec import RunSpec, Settings
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def carry_out(
     waiting = {s.run_id: s for s in specs}
     try:
         torch.set_num_threads(settings.execute.threads)
+        keep_freed_memory()
         for result in Cohort(specs, load(specs[0].data, settings), torch.device(device)).run(listen):
             del waiting[result.spec.run_id]
             yield result

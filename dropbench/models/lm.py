@@ -10,7 +10,8 @@ from dropbench.models.block import Positive
 from dropbench.models.recurrent import RecurrentLayers, output_of
 from dropbench.nn.embedding import Embedding
 from dropbench.nn.init import Draw
-from dropbench.nn.linear import Linear, affine
+from dropbench.nn.linear import Linear
+from dropbench.nn.product import affine
 from dropbench.nn.recurrent import Cell, State
 from dropbench.sites import Noise, Site
 

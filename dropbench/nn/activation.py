@@ -24,11 +24,14 @@ def one_by_one(f: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     """
 
     def apply(x: Tensor) -> Tensor:
-        if x.device.type != "cpu" or x.shape[0] == 1 or x[0].numel() % _VECTOR == 0:
-            return f(x)
-        return torch.stack([f(one) for one in x.unbind(0)])
+        return f(x) if in_vectors(x) else torch.stack([f(one) for one in x.unbind(0)])
 
     return apply
+
+
+def in_vectors(x: Tensor) -> bool:
+    """Whether the replicas of x [K, ...] end where vectors do, or no vectors are in play."""
+    return x.device.type != "cpu" or x.shape[0] == 1 or x[0].numel() % _VECTOR == 0
 
 
 _FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {

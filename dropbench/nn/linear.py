@@ -6,11 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from dropbench.nn.init import Draw, fan_in_uniform
-
-
-def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """x [K, B, I] times weight [K, I, O] plus bias [K, 1, O], one batched product for the whole stack: [K, B, O]."""
-    return torch.baddbmm(bias, x, weight)
+from dropbench.nn.product import affine
 
 
 class Linear(nn.Module):

@@ -58,6 +58,17 @@ def test_every_cell(cell: str, hidden: int) -> None:
     assert_identical(run, *cohorts)
 
 
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("variant", ["standard", "recurrent", "zoneout", "weight_drop"])
+def test_layers_so_large_that_other_kernels_take_over(variant: str, cell: str) -> None:
+    """In which, too, a run without noise is the same beside runs with, whatever way these go."""
+    options = {"cell": cell, "hidden": 100}
+    run, cohorts = arms("rnn", variant, {}, options=options, batch_size=33, epochs=1)
+    assert_identical(run, *cohorts[-2:])
+    none = make_spec("rnn", variant="none", rate=0.0, seed=3, lr=0.01, options=options, batch_size=33, epochs=1)
+    assert_identical(none, [run, *cohorts[1]])
+
+
 @pytest.mark.parametrize("place", ["before_activation", "after_activation", "after_dropout"])
 @pytest.mark.parametrize(
     ("model", "options"),

@@ -14,7 +14,7 @@ from dropbench.data import views
 from dropbench.data.base import Table
 from dropbench.engine import stack
 from dropbench.nn.embedding import lookup
-from dropbench.nn.linear import affine
+from dropbench.nn.product import affine
 from dropbench.outline import outline
 from dropbench.spec import Component
 

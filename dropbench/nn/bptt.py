@@ -1,0 +1,274 @@
+"""LSTM and GRU over a whole sequence as one step of autograd, with backpropagation through time written by hand.
+
+An eager loop leaves some twenty nodes a step on autograd's tape, each with memory of its own. Here the buffers of all steps
+are one, the input's product has left the loop, the gradient of the recurrent weight is one product for all steps, and tanh
+is 2σ(2x) - 1, which costs a third of `torch.tanh` on a CPU and differs from it by 1e-7. Figures: benchmarks/steps.py.
+
+Inside everything is [T, K, B, H], so that a step is one block. Noise is in factors, [T, K, B, H] or [1, K, B, H]: one for each
+step or one for all. A factor m of a transition mixes the old and the new state, m new + (1 - m) old.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from dropbench.nn.activation import in_vectors
+from dropbench.nn.product import add_product, affine, product
+
+_sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
+_tanh_backward = torch.ops.aten.tanh_backward.grad_input
+
+
+class LSTM(Function):
+    """Gers et al. 2000 with gates in torch's order i, f, g, o: c = f c + i d(g), h = o tanh(c), gates of x W + d(h) U + b."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight_input: Tensor,
+        weight_hidden: Tensor,
+        bias: Tensor,
+        state: Tensor,
+        memory: Tensor,
+        *noise: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        """x [K, T, B, I], weights [K, I, 4H] and [K, H, 4H], bias [K, 1, 4H], state and memory [K, B, H].
+
+        `noise` acts on the product's state, the candidate, the step of the state and that of the memory. Gives the states
+        [T, K, B, H] and the last memory [K, B, H].
+        """
+        gates = _projected(x, weight_input, bias)
+        steps, k, b, _ = gates.shape
+        width = weight_hidden.shape[1]
+        states, memories = _room(steps, state), _room(steps, memory)
+        squashed = gates.new_empty(steps, k, b, width)
+        products_of = _beside(states[:-1], noise[0])
+        addends = _beside(gates[..., 2 * width : 3 * width], noise[1])
+        on_state, on_candidate, on_step, on_memory = (_each(factor, steps) for factor in noise)
+        i, f, g, o = _gates(gates, width)
+        gate, h, c, tanh_c, seen, added = map(_steps, (gates, states, memories, squashed, products_of, addends))
+        for t in range(steps):
+            if on_state:
+                torch.mul(h[t], on_state[t], out=seen[t])
+            add_product(gate[t], seen[t], weight_hidden)
+            g[t].mul_(2)
+            _sigmoid(gate[t])
+            g[t].mul_(2).sub_(1)
+            if on_candidate:
+                torch.mul(g[t], on_candidate[t], out=added[t])
+            torch.mul(f[t], c[t], out=c[t + 1]).addcmul_(i[t], added[t])
+            _sigmoid(torch.mul(c[t + 1], 2, out=tanh_c[t])).mul_(2).sub_(1)
+            torch.mul(o[t], tanh_c[t], out=h[t + 1])
+            if on_memory:  # which the output of this step does not see: Krueger et al. 2017
+                _mix(c[t], c[t + 1], on_memory[t])
+            if on_step:
+                _mix(h[t], h[t + 1], on_step[t])
+        ctx.save_for_backward(x, weight_input, weight_hidden, gates, memories, squashed, products_of, addends, *noise)
+        return states[1:], memories[-1].clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, of_states: Tensor, of_memory: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight_input, weight_hidden, gates, memories, squashed, products_of, addends, *noise = ctx.saved_tensors
+        steps, _, _, width = squashed.shape
+        on_state, on_candidate, on_step, on_memory = (_each(factor, steps) for factor in noise)
+        delta = torch.empty_like(gates)  # of the gates' arguments
+        i, f, g, o = _gates(gates, width)
+        d_i, d_f, d_g, d_o = _gates(delta, width)
+        i_f, d_i_f = gates[..., : 2 * width].unbind(0), delta[..., : 2 * width].unbind(0)
+        d_h, c, tanh_c, added, d_gate = map(_steps, (of_states, memories, squashed, addends, delta))
+        back = weight_hidden.transpose(1, 2)
+        dh, dc, through = torch.zeros_like(of_memory), of_memory.clone(), torch.empty_like(of_memory)
+        for t in range(steps - 1, -1, -1):
+            dh.add_(d_h[t])
+            past_h = _parted(dh, on_step[t]) if on_step else None
+            past_c = _parted(dc, on_memory[t]) if on_memory else None
+            torch.mul(dh, o[t], out=through)
+            dc.add_(_tanh_backward(through, tanh_c[t], grad_input=through))
+            torch.mul(dc, added[t], out=d_i[t])
+            torch.mul(dc, c[t], out=d_f[t])
+            _sigmoid_backward(d_i_f[t], i_f[t], grad_input=d_i_f[t])
+            torch.mul(dc, i[t], out=d_g[t])
+            if on_candidate:
+                d_g[t].mul_(on_candidate[t])
+            _tanh_backward(d_g[t], g[t], grad_input=d_g[t])
+            torch.mul(dh, tanh_c[t], out=d_o[t])
+            _sigmoid_backward(d_o[t], o[t], grad_input=d_o[t])
+            dc.mul_(f[t])
+            add_product(dh.zero_(), d_gate[t], back)
+            if on_state:
+                dh.mul_(on_state[t])
+            if past_h is not None:
+                dh.add_(past_h)
+            if past_c is not None:
+                dc.add_(past_c)
+        rows = _rows(delta)
+        d_hidden = product(_rows(products_of).transpose(1, 2), rows)
+        return (
+            *_of_input(ctx, x, weight_input, rows),
+            d_hidden,
+            rows.sum(1, keepdim=True),
+            dh,
+            dc,
+            *(None for _ in noise),
+        )
+
+
+class GRU(Function):
+    """Cho et al. 2014 as torch and cuDNN have it, gates r, z, n: n = tanh(x W + b + r (d(h) U + c)), h = (1 - z) d(n) + z h."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight_input: Tensor,
+        weight_hidden: Tensor,
+        bias_input: Tensor,
+        bias_hidden: Tensor,
+        state: Tensor,
+        *noise: Tensor | None,
+    ) -> Tensor:
+        """x [K, T, B, I], weights [K, I, 3H] and [K, H, 3H], biases [K, 1, 3H], state [K, B, H]: the states [T, K, B, H].
+
+        `noise` acts on the product's state, the candidate and the step of the state.
+        """
+        gates = _projected(x, weight_input, bias_input)
+        steps, k, b, _ = gates.shape
+        width = weight_hidden.shape[1]
+        states = _room(steps, state)
+        # Not `contiguous`, which gives the bias itself where there is nothing to expand.
+        sums = bias_hidden.expand(steps, k, b, -1).clone(memory_format=torch.contiguous_format)  # will be d(h) U + c
+        products_of = _beside(states[:-1], noise[0])
+        addends = _beside(gates[..., 2 * width :], noise[1])
+        on_state, on_candidate, on_step = (_each(factor, steps) for factor in noise)
+        r, z, n = _gates(gates, width)
+        r_z, of_r_z = gates[..., : 2 * width].unbind(0), sums[..., : 2 * width].unbind(0)
+        of_n = sums[..., 2 * width :].unbind(0)
+        product_, h, seen, added = map(_steps, (sums, states, products_of, addends))
+        for t in range(steps):
+            if on_state:
+                torch.mul(h[t], on_state[t], out=seen[t])
+            add_product(product_[t], seen[t], weight_hidden)
+            _sigmoid(r_z[t].add_(of_r_z[t]))
+            _sigmoid(n[t].addcmul_(r[t], of_n[t]).mul_(2)).mul_(2).sub_(1)
+            if on_candidate:
+                torch.mul(n[t], on_candidate[t], out=added[t])
+            torch.sub(h[t], added[t], out=h[t + 1]).mul_(z[t]).add_(added[t])
+            if on_step:
+                _mix(h[t], h[t + 1], on_step[t])
+        ctx.save_for_backward(x, weight_input, weight_hidden, gates, sums, states, products_of, addends, *noise)
+        return states[1:]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, of_states: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight_input, weight_hidden, gates, sums, states, products_of, addends, *noise = ctx.saved_tensors
+        steps, width = len(gates), weight_hidden.shape[1]
+        on_state, on_candidate, on_step = (_each(factor, steps) for factor in noise)
+        # Of the gates' arguments: by way of the input's product, and of the state's, which the reset gate tells apart.
+        delta, recurrent = torch.empty_like(gates), torch.empty_like(gates)
+        r, z, n = _gates(gates, width)
+        d_r, d_z, d_n = _gates(delta, width)
+        r_z, d_r_z = gates[..., : 2 * width].unbind(0), delta[..., : 2 * width].unbind(0)
+        to_r_z, to_n = recurrent[..., : 2 * width].unbind(0), recurrent[..., 2 * width :].unbind(0)
+        of_n = sums[..., 2 * width :].unbind(0)
+        d_h, h, added, d_product = map(_steps, (of_states, states, addends, recurrent))
+        back = weight_hidden.transpose(1, 2)
+        dh, through = torch.zeros_like(h[0]), torch.empty_like(h[0])
+        for t in range(steps - 1, -1, -1):
+            dh.add_(d_h[t])
+            past = _parted(dh, on_step[t]) if on_step else None
+            torch.mul(dh, torch.sub(h[t], added[t], out=through), out=d_z[t])
+            torch.mul(dh, z[t], out=through)  # what goes straight to the state before
+            torch.sub(dh, through, out=d_n[t])
+            if on_candidate:
+                d_n[t].mul_(on_candidate[t])
+            _tanh_backward(d_n[t], n[t], grad_input=d_n[t])
+            torch.mul(d_n[t], of_n[t], out=d_r[t])
+            _sigmoid_backward(d_r_z[t], r_z[t], grad_input=d_r_z[t])
+            to_r_z[t].copy_(d_r_z[t])
+            torch.mul(d_n[t], r[t], out=to_n[t])
+            add_product(dh.zero_(), d_product[t], back)
+            if on_state:
+                dh.mul_(on_state[t])
+            dh.add_(through)
+            if past is not None:
+                dh.add_(past)
+        rows, recurrent_rows = _rows(delta), _rows(recurrent)
+        d_hidden = product(_rows(products_of).transpose(1, 2), recurrent_rows)
+        d_biases = rows.sum(1, keepdim=True), recurrent_rows.sum(1, keepdim=True)
+        return *_of_input(ctx, x, weight_input, rows), d_hidden, *d_biases, dh, *(None for _ in noise)
+
+
+def _mix(old: Tensor, new: Tensor, factor: Tensor) -> None:
+    """The new state, in place, where it meets the old."""
+    new.mul_(factor).addcmul_(old, 1 - factor)
+
+
+def _parted(gradient: Tensor, factor: Tensor) -> Tensor:
+    """Leaves of a gradient, in place, what goes to the new state, and gives what goes to the old."""
+    past = gradient * (1 - factor)
+    gradient.mul_(factor)
+    return past
+
+
+def _projected(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """The input's share of all gates at all steps, [T, K, B, G]: it needs no state, so it is one product."""
+    k, steps, b, inputs = x.shape
+    return affine(x.reshape(k, steps * b, inputs), weight, bias).view(k, steps, b, -1).transpose(0, 1).contiguous()
+
+
+def _room(steps: int, first: Tensor) -> Tensor:
+    """For what is carried, [T + 1, K, B, H], the first of it in place."""
+    room = first.new_empty(steps + 1, *first.shape)
+    room[0] = first
+    return room
+
+
+def _beside(x: Tensor, factor: Tensor | None) -> Tensor:
+    """Room for x times the factor, or x itself where there is none."""
+    return x if factor is None else x.new_empty(x.shape)
+
+
+def _gates(x: Tensor, width: int) -> list[tuple[Tensor, ...]]:
+    """Of each gate, all steps."""
+    return [gate.unbind(0) for gate in x.split(width, -1)]
+
+
+def _steps(x: Tensor) -> tuple[Tensor, ...]:
+    return x.unbind(0)
+
+
+def _each(factor: Tensor | None, steps: int) -> Sequence[Tensor]:
+    """The factor of each step; empty where there is none."""
+    if factor is None:
+        return ()
+    return factor.unbind(0) if len(factor) == steps else [factor[0]] * steps
+
+
+def _sigmoid(x: Tensor) -> Tensor:
+    """In place, a replica's numbers independent of its stack: see `activation.one_by_one`."""
+    if in_vectors(x):
+        return x.sigmoid_()
+    for one in x.unbind(0):
+        one.sigmoid_()
+    return x
+
+
+def _rows(x: Tensor) -> Tensor:
+    """[T, K, B, H] as [K, T·B, H]."""
+    steps, k, b, width = x.shape
+    return x.transpose(0, 1).reshape(k, steps * b, width)
+
+
+def _of_input(ctx: Any, x: Tensor, weight: Tensor, rows: Tensor) -> tuple[Tensor | None, Tensor]:
+    """The gradients of the input and of its weight."""
+    d_x = product(rows, weight.transpose(1, 2)).view(x.shape) if ctx.needs_input_grad[0] else None
+    return d_x, product(x.flatten(1, 2).transpose(1, 2), rows)

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dropbench.nn import product as module
+from dropbench.nn.product import add_product, affine, product
+
+SIDE = st.integers(1, 40)
+
+
+@pytest.fixture(params=["mkl", "onednn"])
+def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both ways, on any machine whose torch has both."""
+    if request.param == "onednn" and not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+        pytest.skip("this torch has no oneDNN")
+    monkeypatch.setattr(module, "_faster_here", lambda: request.param == "onednn")
+    monkeypatch.setattr(module, "_SMALLEST", 0)
+    return str(request.param)
+
+
+@pytest.mark.parametrize(
+    ("k", "m", "i", "o"), [(1, 1, 1, 1), (3, 7, 5, 2), (2, 64, 33, 17), (4, 20, 784, 256), (1, 1, 300, 9)]
+)
+def test_products_are_those_of_float64(library: str, k: int, m: int, i: int, o: int) -> None:
+    torch.manual_seed(0)
+    a, b, bias = torch.randn(k, m, i), torch.randn(k, i, o), torch.randn(k, 1, o)
+    exact = a.double() @ b.double()
+    close = {"rtol": 1e-5, "atol": 1e-5 * i**0.5}
+    torch.testing.assert_close(product(a, b).double(), exact, **close)
+    torch.testing.assert_close(affine(a, b, bias).double(), exact + bias, **close)
+    turned = product(b.transpose(1, 2), a.transpose(1, 2))  # as gradients are
+    torch.testing.assert_close(turned.double(), exact.transpose(1, 2), **close)
+    out = bias.repeat(1, m, 1)
+    add_product(out, a, b)
+    torch.testing.assert_close(out.double(), exact + bias, **close)
+
+
+def test_gradients_are_those_of_autograd(library: str) -> None:
+    torch.manual_seed(0)
+    x, weight, bias = torch.randn(3, 8, 5), torch.randn(3, 5, 6), torch.randn(3, 1, 6)
+    g = torch.randn(3, 8, 6)
+    leaves = [t.requires_grad_() for t in (x, weight, bias)]
+    mine = torch.autograd.grad((affine(*leaves) * g).sum(), leaves)
+    expected = torch.autograd.grad((torch.baddbmm(bias, x, weight) * g).sum(), leaves)
+    for a, b in zip(mine, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
+    only_weight = torch.autograd.grad((affine(x.detach(), weight, bias) * g).sum(), weight)
+    torch.testing.assert_close(only_weight[0], expected[1], rtol=1e-5, atol=1e-5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(k=st.integers(2, 5), m=SIDE, i=SIDE, o=SIDE, seed=st.integers(0, 10**6))
+def test_a_replicas_product_does_not_know_its_stack(k: int, m: int, i: int, o: int, seed: int) -> None:
+    """To the last bit, by oneDNN as by MKL (tests/conftest.py sets what that needs)."""
+    generator = torch.Generator().manual_seed(seed)
+    a, b = torch.randn(k, m, i, generator=generator), torch.randn(k, i, o, generator=generator)
+    bias = torch.randn(k, 1, o, generator=generator)
+    with pytest.MonkeyPatch.context() as patch:
+        for smallest in (0, 2**62):
+            patch.setattr(module, "_faster_here", lambda: hasattr(torch.ops.mkldnn, "_linear_pointwise"))
+            patch.setattr(module, "_SMALLEST", smallest)
+            stacked = affine(a, b, bias)
+            for one in range(k):
+                own = slice(one, one + 1)
+                assert torch.equal(stacked[own], affine(a[own].clone(), b[own].clone(), bias[own].clone()))
+
+
+def test_small_products_and_other_types_stay_with_mkl(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_faster_here", lambda: True)
+    large = torch.randn(1, 256, 256)
+    assert module._large(large, large)
+    assert not module._large(large[:, :8, :8], large[:, :8])
+    assert not module._large(large.double(), large.double())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert not module._large(large, large)
