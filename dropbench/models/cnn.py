@@ -71,7 +71,7 @@ class CNN(nn.Module):
         x = noise("input", x)
         for block in self.blocks:
             x = block(x, noise)
-        x = x.flatten(2)
+        x = x.movedim(2, -1).flatten(2)  # in the order in which maps lie in memory, channels last
         for dense in self.dense:
             x = dense(x, noise)
         logits: Tensor = self.head(x)

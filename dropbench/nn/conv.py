@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -52,13 +54,23 @@ class Conv2d(nn.Module):
 def in_turn(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1) -> Tensor:
     """One convolution a replica."""
     padding = weight.shape[-1] // 2
+    if x.shape[2] == 1:
+        # One channel lies the same way in both orders; torch tells them apart by the strides, and those of a view are ours.
+        x = x.reshape(*x.shape[:2], *x.shape[3:], 1).permute(0, 1, 4, 2, 3)
     biases = [None] * len(x) if bias is None else bias.unbind(0)
     maps = [
         F.conv2d(one, w.contiguous(memory_format=torch.channels_last), b, stride=stride, padding=padding)
-        for one, w, b in zip(x.unbind(0), weight.unbind(0), biases, strict=True)
+        for one, w, b in zip(_replicas(x), _replicas(weight), biases, strict=True)
     ]
+    if len(maps) == 1:
+        return maps[0].contiguous(memory_format=torch.channels_last)[None]
     # Stacked as [K, B, H, W, O], because torch.stack would bring channels-last maps back to channels-first.
     return torch.stack([m.permute(0, 2, 3, 1) for m in maps]).permute(0, 1, 4, 2, 3)
+
+
+def _replicas(x: Tensor) -> Sequence[Tensor]:
+    """One by one; a single one as a view, whose gradient, unlike that of `unbind`, is one too."""
+    return x.unbind(0) if len(x) > 1 else (x.squeeze(0),)
 
 
 def grouped(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1) -> Tensor:

@@ -36,6 +36,13 @@ class Cells(nn.Module):
         return out
 
 
+class ChannelsLast(nn.Module):
+    """The order in which our dense layers read maps."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.movedim(1, -1)
+
+
 def plain(model: str) -> nn.Module:
     """The architecture of the spec of the same name, in torch's own layers."""
     if model == "mlp":
@@ -49,7 +56,7 @@ def plain(model: str) -> nn.Module:
         return nn.Sequential(
             nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
             nn.Conv2d(4, 6, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Flatten(), nn.Linear(24, 12), nn.ReLU(), nn.Linear(12, 10),
+            ChannelsLast(), nn.Flatten(), nn.Linear(24, 12), nn.ReLU(), nn.Linear(12, 10),
         )  # fmt: skip
     return Cells(model, 8, 12, 2)
 
