@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 
 DEMO := study=three_arm data.n_train=300 data.val_fraction=0.5 data.label_noise=0.1 train.epochs=60
 
-.PHONY: demo test test-slow wheel clean
+.PHONY: demo test test-slow bench wheel clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -20,6 +20,16 @@ test: $(INSTALLED)
 # The long ones: statistics of the random bits, whole experiments on real data (DROPBENCH_DATA). Minutes, not seconds.
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow
+
+# Beside plain PyTorch, joblib, Lightning, Hydra and skorch, 40 minutes of a machine that does nothing else, then the cost of
+# each variant, 5 minutes. DROPBENCH_DATA names the data; make bench BENCH='--only digits-20' measures one part.
+bench: .venv/.bench
+	$(BIN)/python -m benchmarks $(BENCH)
+	$(if $(BENCH),,$(BIN)/python benchmarks/variants.py)
+
+.venv/.bench: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	@touch $@
 
 # Builds the wheel, installs it where there is no checkout beside it, and uses it from /.
 wheel: $(INSTALLED)

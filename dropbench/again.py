@@ -85,6 +85,13 @@ def leaves(config: Mapping[str, Any], but: Sequence[str] = NOT_SET) -> dict[str,
     return found | whole
 
 
+def settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a configuration tells it from others, by the words of the command line: `model: mlp`, `dropout.rate: 0.5`."""
+    chosen = {group: config[group]["name"] for group in ("model", "dropout", "data", "train")}
+    schedule = {"dropout.schedule": config["dropout"]["schedule"]["name"]}
+    return {**chosen, **schedule, **leaves(config), "seed": config["seed"]}
+
+
 def typed(value: Any) -> str:
     """A value as it is typed; the names of sites quoted, which may be patterns."""
     if isinstance(value, Mapping):

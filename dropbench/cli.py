@@ -51,6 +51,7 @@ def train(
     - `dropbench train`
     - `dropbench train model=cnn data=digits dropout=spatial dropout.rate=0.2 seed=3`
     - `dropbench train 'dropout.rates={input: 0.2, "*": 0.5}' train.weight_decay=1e-4`
+    - `dropbench train 'train.loggers=[csv,tensorboard]'`, or `mlflow`: epochs as they end, in results/logs/
     - `dropbench train model=rnn --cfg`
     """
     from dropbench.commands import train
@@ -102,7 +103,8 @@ def report(
         Path | None, typer.Option("--figures", metavar="DIR", help="Write pictures into DIR, as SVG and PNG.")
     ] = None,
     baseline: Annotated[
-        str | None, typer.Option("--baseline", "-b", help="The arm to compare with; default: the study's, else none.")
+        str | None,
+        typer.Option("--baseline", "-b", help="The arm to compare with; default: the study's, else none or rate 0."),
     ] = None,
     metric: Annotated[
         str | None,

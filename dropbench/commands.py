@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from contextlib import closing, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from dropbench.show import Shown, arm_names
 if TYPE_CHECKING:
     from dropbench.config import Composed
     from dropbench.execute.local import Stored
+    from dropbench.loggers import Loggers
     from dropbench.plan import Plan
     from dropbench.report.assemble import Report
     from dropbench.spec import RunSpec
@@ -286,6 +287,7 @@ def _config(composed: Composed) -> dict[str, Any]:
     settings = composed.settings.model_dump(mode="json")
     tree = composed.spec.as_dict() | {key: settings[key] for key in ("device", "results", "execute")}
     tree["data"] |= {"root": settings["data_root"], "download": settings["data_download"]}
+    tree["train"]["loggers"] = settings["train_loggers"]
     return tree
 
 
@@ -305,13 +307,16 @@ class _Work:
 
 
 def _work(specs: Sequence[RunSpec], plan: Plan) -> _Work:
-    """Raises UsageError for a device that is not here."""
+    """Raises UsageError for a device that is not here, and for a logger that is not."""
     from dropbench.cohorts import cohorts
     from dropbench.execute.device import resolve_device, resolve_workers
+    from dropbench.execute.sizes import Sizes
+    from dropbench.loggers import check
 
+    check(plan.settings.train_loggers)
     device = resolve_device(plan.settings.device)
     workers = resolve_workers(plan.settings, device)
-    groups = cohorts(specs, plan.outlines, plan.settings, device, workers)
+    groups = cohorts(specs, plan.outlines, plan.settings, device, workers, Sizes(plan.settings, device, workers))
     return _Work(groups, device, workers)
 
 
@@ -320,15 +325,20 @@ def _execute(plan: Plan, work: _Work, store: Store, shown: Shown) -> list[Stored
     from dropbench.execute.local import execute, unfinished
 
     specs = [s for group in work.cohorts for s in group]
+    arms = arm_names(plan, specs)
     stored: list[Stored] = []
     try:
         with (
-            shown.progress(work.cohorts, arm_names(plan, specs)) as watch,
-            closing(execute(work.cohorts, plan.settings, work.device, work.workers, store, watch.listen)) as ended,
+            _loggers(plan, specs, arms, store, shown) as loggers,
+            shown.progress(work.cohorts, arms) as watch,
+            closing(
+                execute(work.cohorts, plan.settings, work.device, work.workers, store, loggers.beside(watch.listen))
+            ) as ended,
         ):
             for one in ended:
                 stored.append(one)
                 watch.finished(one)
+                loggers.finished(one)
     except KeyboardInterrupt:
         done = len(specs) - len(unfinished(specs, store))
         raise Interrupted(
@@ -338,6 +348,18 @@ def _execute(plan: Plan, work: _Work, store: Store, shown: Shown) -> list[Stored
             else "Stopped before the run had finished: nothing of it is stored, and the same command starts it afresh"
         ) from None
     return stored
+
+
+def _loggers(
+    plan: Plan, specs: Sequence[RunSpec], arms: Mapping[str, str], store: Store, shown: Shown
+) -> AbstractContextManager[Loggers]:
+    """Raises UsageError on entry for a logger that cannot begin."""
+    from dropbench import loggers
+    from dropbench.again import settings
+
+    names = plan.settings.train_loggers
+    runs = [loggers.Run(s.run_id, arms[s.run_id], s.seed, settings(s.as_dict())) for s in specs] if names else []
+    return loggers.opened(names, runs, store.root, plan.study, shown.warning)
 
 
 def _stored_plan(plan: Plan) -> Any:

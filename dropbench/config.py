@@ -200,7 +200,7 @@ def _spec(tree: Mapping[str, Any]) -> RunSpec:
                 "model": _component(tree["model"], ()),
                 "dropout": _component(tree["dropout"], tuple(DropoutSpec.model_fields)),
                 "data": _component(tree["data"], (*DataSpec.model_fields, "root", "download")),
-                "train": tree["train"],
+                "train": {key: value for key, value in tree["train"].items() if key != "loggers"},
                 "eval": tree["eval"],
                 "metric": metrics,
                 "seed": tree["seed"],
@@ -306,6 +306,7 @@ def _settings(tree: Mapping[str, Any]) -> Settings:
         return Settings.model_validate(
             {key: tree[key] for key in ("device", "results", "execute")}
             | {f"data.{key}": data[key] for key in ("root", "download") if key in data}
+            | {"train.loggers": tree["train"].get("loggers")}
         )
     except ValidationError as error:
         raise invalid("", error) from error

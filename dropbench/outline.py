@@ -5,6 +5,8 @@ Planning uses it to say before anything trains what cannot work; the engine uses
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,15 +16,18 @@ import numpy as np
 from hydra.utils import get_object
 from numpy.typing import NDArray
 
+from dropbench import data as data_sets
 from dropbench.data import augment, text, views
 from dropbench.data.split import split
 from dropbench.data.views import Shape
-from dropbench.errors import UsageError
+from dropbench.errors import UsageError, nearest
 from dropbench.overrides import written
 from dropbench.sites import Site, site_rates
 from dropbench.spec import Component, DataSpec, DropoutSpec, RunSpec, Settings
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from dropbench.data.base import Table
     from dropbench.dropout.base import Variant
 
@@ -55,6 +60,42 @@ def load(data: DataSpec, settings: Settings) -> Table:
     """The data set of a spec, read once a process."""
     root = settings.data_root or Path("data")
     return _load(data.target, tuple(sorted(data.options.items())), root, settings.data_download)
+
+
+NOISE = "noise"
+"""What a metric's option `against` may name beside data sets."""
+
+
+def others(spec: RunSpec, table: Table, settings: Settings) -> dict[str, Tensor]:
+    """The examples of other data that metrics set a run's own against, by the names in their options `against`.
+
+    [n, *table.shape] each, raw. Raises UsageError where there is no such data or it does not fit.
+    """
+    from dropbench.data.foreign import fitted
+
+    found = {}
+    for key, metric in spec.metric.items():
+        for name in metric.options.get("against", ()):
+            if name == NOISE:
+                continue
+            if name not in (known := _data_sets()):
+                raise UsageError(
+                    f"metric.{key}.against={name}: there is no such data; {nearest(name, [NOISE, *known])}"
+                )
+            root = settings.data_root or Path("data")
+            try:
+                other = _load(f"dropbench.data.{name}.load", (), root, settings.data_download)
+                found[name] = fitted(other, table)
+            except UsageError as error:
+                raise UsageError(f"metric.{key}.against={name}: {error}") from error
+    return found
+
+
+@cache
+def _data_sets() -> list[str]:
+    """The names of our own: of the modules that have a `load`."""
+    names = [m.name for m in pkgutil.iter_modules(data_sets.__path__) if not m.name.startswith("_")]
+    return [n for n in names if hasattr(importlib.import_module(f"dropbench.data.{n}"), "load")]
 
 
 @cache

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dropbench import overrides as grammar
 from dropbench.config import Composed, Composer, flat, locate, options
 from dropbench.errors import UsageError
-from dropbench.outline import NoView, Outline, check, load, outline, takes, warnings
+from dropbench.outline import NoView, Outline, check, load, others, outline, takes, warnings
 from dropbench.spec import CONSTANT, RunSpec, Settings
 
 if TYPE_CHECKING:
@@ -130,7 +130,8 @@ def _one_place(settings: Sequence[Settings]) -> None:
     for other in (s for s in settings if s != settings[0]):
         for key, value in other.model_dump(mode="json").items():
             if value != first[key]:
-                raise UsageError(f"'{key.replace('data_', 'data.')}' holds for a whole sweep: give it one value")
+                lists = ", or a list of several: [csv,tensorboard]" if key == "train_loggers" else ""
+                raise UsageError(f"'{key.replace('_', '.')}' holds for a whole sweep: give it one value{lists}")
 
 
 def _parsed(words: Sequence[str]) -> list[Override]:
@@ -202,7 +203,7 @@ def _checked(
         found = models[key]
         if isinstance(found, str):
             reasons[found] = None
-        elif (reason := _no_schedule(spec) or check(spec, *found)) is None:
+        elif (reason := _no_schedule(spec) or check(spec, *found) or _no_others(spec, found[0], settings)) is None:
             by_arm[spec.arm_id] = found[1]
         else:
             reasons[reason + (_what_fits(found[1], composer) if " has no site in " in reason else "")] = None
@@ -221,6 +222,15 @@ def _no_schedule(spec: RunSpec) -> str | None:
         f"dropout={spec.dropout.name} learns its rate, so dropout/schedule={name} has nothing to set; "
         "leave the schedule out, or choose a variant whose rate is given"
     )
+
+
+def _no_others(spec: RunSpec, table: Table, settings: Settings) -> str | None:
+    """Why this arm cannot be set against the data that its metrics name, or None."""
+    try:
+        others(spec, table, settings)
+    except UsageError as error:
+        return str(error)
+    return None
 
 
 def _outline(spec: RunSpec, settings: Settings, composer: Composer) -> tuple[Table, Outline] | str:

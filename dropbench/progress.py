@@ -59,6 +59,7 @@ class Watching:
         for run in (r for r in {**arms, **self._epochs} if r in self._epochs):
             self._arms.setdefault(arms.get(run, ""), []).append(run)
         self._ended: set[str] = set()
+        self._noted: set[str] = set()
         self._latest: dict[str, Row] = {}
         self._at: dict[str, int] = dict.fromkeys(self._epochs, 0)
         self._told = 0
@@ -89,7 +90,9 @@ class Watching:
         if stored.record.status != "completed":  # in no mean, as in the report
             self._latest.pop(run, None)
         for note in stored.notes:
-            self._note(f"run {run}: {note}")
+            if note not in self._noted:  # what holds for many runs is told of the first
+                self._noted.add(note)
+                self._note(f"run {run}: {note}")
         if stored.record.status == "diverged":
             self._note(f"run {run} diverged: {stored.record.reason}")
         self._tell()

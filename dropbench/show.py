@@ -68,6 +68,10 @@ class Shown:
     def note(self, text: str) -> None:
         self._talk.print(Text(text), soft_wrap=True)
 
+    def warning(self, text: str) -> None:
+        """Shown even where only errors are wanted: something that was asked for is not done."""
+        self._side.print(Text(f"Warning: {text}"), soft_wrap=True)
+
     def error(self, text: str) -> None:
         self._side.print(Text(f"Error: {text}"), soft_wrap=True)
 

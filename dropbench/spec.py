@@ -1,7 +1,7 @@
 """The typed, frozen description of one run, and the id that is its hash.
 
-Everything that changes a run's numbers is in here, and nothing else: device, paths and worker counts are `Settings`,
-so that a run found on another machine, or trained by other workers, is the same run.
+Everything that changes a run's numbers is in here, and nothing else: device, paths, worker counts and loggers are
+`Settings`, so that a run found on another machine, or trained by other workers, is the same run.
 """
 
 from __future__ import annotations
@@ -193,6 +193,14 @@ class Settings(Frozen):
     execute: ExecuteSpec
     data_root: Path | None = Field(None, validation_alias="data.root")
     data_download: bool = Field(False, validation_alias="data.download")
+    train_loggers: tuple[Literal["csv", "tensorboard", "mlflow"], ...] = Field((), validation_alias="train.loggers")
+
+    @field_validator("train_loggers", mode="before")
+    @classmethod
+    def _one_name_is_a_list(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return (value,)
+        return tuple(dict.fromkeys(value or ())) if value is None or isinstance(value, list) else value
 
 
 def _hash(tree: dict[str, Any]) -> str:

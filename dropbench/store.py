@@ -54,7 +54,9 @@ class Record:
     config: nested, as the command line names it. metrics: at the chosen epoch, fractions (not percent) for accuracies;
     gap_* = train minus validation, both in eval mode; empty for a diverged or failed run. n: examples in train, val and
     test. rates: {site: probability dropped}, before any schedule. learned_rates: those at the chosen epoch, where a variant
-    learns them and `rates` is where it began. seconds: of wall clock. started: ISO 8601, UTC.
+    learns them and `rates` is where it began. arrays: short rows that a metric found, by its name. seconds: of wall clock.
+    started: ISO 8601, UTC. peak_memory_mb: of the device or, on a CPU, the process while the whole cohort trained, in 10**6
+    bytes; None where it is not known. What has a default came later: older records lack it.
     """
 
     __pydantic_config__: ClassVar[Any] = _LEGAL_JSON
@@ -80,6 +82,8 @@ class Record:
     git_commit: str | None
     started: str
     learned_rates: dict[str, float] = field(default_factory=dict)
+    arrays: dict[str, list[float]] = field(default_factory=dict)
+    peak_memory_mb: float | None = None
     schema: int = SCHEMA
 
 

@@ -28,7 +28,7 @@ from dropbench.completion import completions
         ("model=mlp,c", ["model=mlp,cnn"]),
         ("dropout=standar", ["dropout=standard"]),
         ("dropout.rat", ["dropout.rate=", "dropout.rates="]),
-        ("train.l", ["train.label_smoothing=", "train.lr="]),
+        ("train.l", ["train.label_smoothing=", "train.loggers=", "train.lr="]),
         ("data.n", ["data.n_train="]),
         ("nothing.", []),
         ("seed=", []),

@@ -168,7 +168,7 @@ def test_own_classes_train(
     assert record["status"] == "completed"
     assert record["rates"] == rates
     assert record["config"]["model"].items() >= model.items()
-    assert ("no replica axis" in said.err) == ("model=tiny" in words)
+    assert ("trained stacked by vmap" in said.err) == ("model=tiny" in words)
 
 
 def test_an_own_study(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from dropbench.config import Composer, composer
 from dropbench.data.base import Graph, Table
 from dropbench.dropout.standard import Standard
 from dropbench.errors import UsageError
-from dropbench.outline import NoView, arm_rates, check, load, outline, takes, variant
+from dropbench.outline import NoView, arm_rates, check, load, others, outline, takes, variant
 from dropbench.overrides import expand, parse
 from dropbench.spec import DropoutSpec, RunSpec, Settings
 
@@ -196,3 +196,28 @@ def test_a_variant_of_weights_has_the_methods_for_it() -> None:
     mine = DropoutSpec(name="mine", _target_=f"{__name__}.OnWeights")
     with pytest.raises(UsageError, match=r"dropout=mine: .*subclass of dropbench\.dropout\.base\.AtWeights"):
         variant(mine)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["metric.ood.against=[wne]"], "metric.ood.against=wne: there is no such data; did you mean 'wine'?"),
+        (
+            ["metric.ood.against=wine"],
+            "metric.ood.against=wine: data 'wine' has examples of shape 13 (F), which do not fit",
+        ),
+        (["metric.ood.against=_split"], "metric.ood.against=_split: there is no such data"),
+    ],
+)
+def test_data_that_cannot_be_set_against(c: Composer, words: list[str], said: str) -> None:
+    spec, settings = composed(c, "metric=[loss,accuracy,ood]", *words)
+    with pytest.raises(UsageError) as error:
+        others(spec, load(spec.data, settings), settings)
+    assert str(error.value).startswith(said)
+
+
+def test_data_that_is_set_against(c: Composer) -> None:
+    spec, settings = composed(c, "metric=[loss,accuracy,ood]", "metric.ood.against=[noise,digits]")
+    table = load(spec.data, settings)
+    assert {name: x.shape for name, x in others(spec, table, settings).items()} == {"digits": table.x.shape}
+    assert others(composed(c)[0], table, settings) == {}

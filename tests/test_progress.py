@@ -76,7 +76,7 @@ def test_a_sweep_counts_runs_and_says_what_happened(capsys: pytest.CaptureFixtur
         watch.listen(Progress(1, 2, {"r0": ROW, "r1": {**ROW, "train_loss": 1.12345}}))
         watch.listen(Retry(("r1",), "the worker process died (signal 9)"))
         watch.finished(Stored(Record("r0", "completed"), ("trained unstacked",)))
-        watch.finished(Stored(Record("r1", "diverged", "the loss was not finite in epoch 2")))
+        watch.finished(Stored(Record("r1", "diverged", "the loss was not finite in epoch 2"), ("trained unstacked",)))
         watch.finished(Stored(Record("r2", "failed", "no")))
     lines = log(capsys)
     assert lines[0].startswith("run 0/3  train/val loss 0.623/2.500")

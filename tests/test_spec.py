@@ -66,6 +66,7 @@ def test_spelling_and_order_do_not_matter(c: Composer, one: list[str], other: li
         "execute.cohort=1",
         "data.root=/x",
         "data.download=true",
+        "train.loggers=[csv]",
     ],
 )
 def test_where_it_runs_is_not_part_of_it(c: Composer, word: str) -> None:

@@ -171,6 +171,8 @@ trees = st.recursive(leaves, lambda x: st.lists(x, max_size=3) | st.dictionaries
     rates=st.dictionaries(names, st.floats(0, 1, exclude_max=True), max_size=3),
     seconds=st.floats(0, 1e9),
     git_commit=st.none() | st.text(max_size=40),
+    arrays=st.dictionaries(names, st.lists(finite_or_not, max_size=4), max_size=3),
+    peak_memory_mb=st.none() | st.floats(0, 1e9),
 )
 def test_any_record_comes_back_as_it_was(**changes: Any) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -238,6 +240,15 @@ def test_extra_keys_of_the_same_schema_are_ignored(tmp_path: Path) -> None:
     tree = json.loads((folder / "record.json").read_text())
     (folder / "record.json").write_text(json.dumps(tree | {"mood": "good"}))
     assert read(folder) == make()
+
+
+def test_records_from_before_a_field_was_there_are_read(tmp_path: Path) -> None:
+    folder = Store(tmp_path).write(make(), [], "")
+    tree = json.loads((folder / "record.json").read_text())
+    for later in ("learned_rates", "arrays", "peak_memory_mb"):
+        del tree[later]
+    (folder / "record.json").write_text(json.dumps(tree))
+    assert read(folder) == make(learned_rates={}, arrays={}, peak_memory_mb=None)
 
 
 def test_an_absent_or_empty_folder_holds_nothing(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def one_where_kept(bits: Tensor, kept: Tensor, dtype: torch.dtype) -> Tensor:
     # The mask lies in memory as the bits do, which is the order of what it multiplies, and is written in that order: this
     # comparison is eleven times slower across it.
     mask = torch.empty_like(bits, dtype=dtype)
-    order = sorted(range(bits.ndim), key=bits.stride, reverse=True)
+    order = sorted(range(bits.ndim), key=mask.stride, reverse=True)
     torch.le(bits.permute(order), threshold.permute(order), out=mask.permute(order))
     return mask
 

@@ -88,10 +88,8 @@ class Batches:
         self._y["train"] = torch.stack([s.labels for s in splits]).to(device)
         self._order = [Words(s, "order") for s in unique]
         self._draws = [Words(s, "augment") for s in unique]
-        # Raw examples are kept where they are still to be augmented; maps are kept channels-last, as convolutions like them.
-        ready = table.x if augmentation else views.apply(table.x, table.axes, view)
         self._maps = view == "image"
-        self._x = (ready.movedim(1, -1) if self._maps and not augmentation else ready).contiguous().to(device)
+        self._x = self._ready(table.x)
         self._scale: Tensor | None = None
         if self._x.is_floating_point():  # Numbers to look up are not normalised.
             means, scales = zip(*(self._viewed_statistics(s) for s in splits), strict=True)
@@ -123,6 +121,14 @@ class Batches:
             x = self._gather(rows)
             yield self._batch(views.apply(x, self._table.axes, self._view) if self._augment else x, y)
 
+    def foreign(self, x: Tensor, chunk: int) -> Iterator[Tensor]:
+        """Raw examples [n, *table.shape] of elsewhere, viewed and normalised as these are: [K, B, *shape] at a time."""
+        other = copy.copy(self)
+        other._x = self._ready(x)
+        other._rows = other._y = {"foreign": torch.arange(len(x), device=self._device).expand(self._seeds, -1)}
+        for batch in other.part("foreign", chunk):
+            yield batch.x
+
     def narrowed(self, replicas: Tensor) -> Batches:
         """The batches of these replicas only, which go on where these are and take their place.
 
@@ -153,6 +159,11 @@ class Batches:
     def _select(self, index: Tensor) -> None:
         in_order = torch.equal(index, torch.arange(self._seeds))
         self._index: Tensor | None = None if in_order else index.to(self._device)
+
+    def _ready(self, x: Tensor) -> Tensor:
+        """Raw examples as they are kept: raw where they are still to be augmented; maps channels-last, as convolutions like."""
+        ready = x if self._augment else views.apply(x, self._table.axes, self._view)
+        return (ready.movedim(1, -1) if self._maps and not self._augment else ready).contiguous().to(self._device)
 
     def _gather(self, rows: Tensor) -> Tensor:
         """[S, B, ...] examples by row number."""

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from dropbench.dropout.base import Learned
 from dropbench.engine.noise import SiteNoise, StackNoise
-from dropbench.engine.stack import Plain
+from dropbench.engine.plain import Ordinary
 from dropbench.nn.activation import function
 
 
@@ -42,7 +42,7 @@ class LearnedRates(nn.Module):
         """What the variant's prior adds to each replica's mean loss, [K], at the rates of the last pass."""
         readers = dict(self.model.named_parameters())
         # A plain module's own names are not those under which its stand-in holds its parameters.
-        names = self.model.names if isinstance(self.model, Plain) else {}
+        names = self.model.names if isinstance(self.model, Ordinary) else {}
         terms = []
         for name, at in noise.learned().items():
             variant, reader = at.variant, at.site.reader

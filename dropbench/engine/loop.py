@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import torch
 from hydra.utils import get_object
@@ -14,10 +16,11 @@ from torch import Tensor
 
 from dropbench.data.base import Table
 from dropbench.dropout import schedule
-from dropbench.engine import constrain, stack
+from dropbench.engine import constrain, stack, trial
 from dropbench.engine.batches import Batch, batches_for
 from dropbench.engine.evaluate import evaluate
 from dropbench.engine.learned import LearnedRates
+from dropbench.engine.memory import Peak
 from dropbench.engine.noise import StackNoise
 from dropbench.engine.objective import losses
 from dropbench.engine.optimizer import StackedOptimizer
@@ -40,7 +43,14 @@ class Cohort:
     any one variant, at rate 0. A replica that stops early or diverges is taken out of the stack, and costs nothing after.
     """
 
-    def __init__(self, specs: Sequence[RunSpec], table: Table, device: torch.device) -> None:
+    def __init__(
+        self,
+        specs: Sequence[RunSpec],
+        table: Table,
+        device: torch.device,
+        others: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        """`others` are the examples that metrics set those of the table against: see `outline.others`."""
         # Neighbours with the same optimizer settings are updated by one kernel call.
         self.specs = sorted(specs, key=lambda s: (s.train.lr, s.train.weight_decay, s.seed, s.run_id))
         self.device = device
@@ -53,10 +63,11 @@ class Cohort:
         sites = plan.sites
         self.task = plan.task
         self.eval = first.eval
+        self.others = others
         self.batches = batches_for(
             table, first.data, plan.view, self.train.batch_size, self.train.augment, seeds, device
         )
-        self.model = stack.build(first.model, plan, seeds, device, table.graph)
+        self.model = stack.build(first.model, plan, seeds, device, self.train, table.graph)
         self.rates = {s.run_id: arm_rates(s.dropout, sites) for s in self.specs}
         noisy = next((s.dropout for s in self.specs if self.rates[s.run_id]), first.dropout)
         self.noise = StackNoise(
@@ -86,7 +97,7 @@ class Cohort:
         widest = max((math.prod(s.shape) for s in sites if s.kind in ("activation", "feedforward")), default=1)
         self.chunk = len(table.y) if table.graph is not None else max(128, min(1024, _EVAL_BYTES // (4 * widest)))
         self.noise_chunk = plan.noise_batch(self.chunk)
-        self.notes = [] if plan.stacked else [f"trained unstacked: {first.model.target} has no replica axis"]
+        self.notes = [] if plan.stacked else [trial.note(first.model, plan, self.train, str(device))]
         self.schedules = {
             s.run_id: schedule.resolve(s.dropout.schedule.target, s.dropout.schedule.options) for s in self.specs
         }
@@ -94,6 +105,7 @@ class Cohort:
         self.watch = Watch(self.train, self.model, self.size)
         self.history: dict[str, list[Row]] = {s.run_id: [] for s in self.specs}
         self._started = time.perf_counter()
+        self._memory = Peak(device)
 
     def run(self, listen: Listener = lambda progress: None) -> Iterator[RunResult]:
         """Trains, and yields each run as soon as it is finished."""
@@ -185,7 +197,8 @@ class Cohort:
         force = {site: rate.tolist() for site, rate in self.noise.rates().items()}
         for k, spec in enumerate(self.specs):
             acting = self.rates[spec.run_id]
-            row: Row = {"epoch": epoch, **{name: values[k] for name, values in columns.items()}, "lr": lrs[k]}
+            row: Row = {"epoch": epoch, "updates": epoch * self.batches.steps, "lr": lrs[k]}
+            row |= {name: values[k] for name, values in columns.items()}
             # A site where no replica has a rate above 0 has no noise, and what a run records does not tell.
             row |= {f"rate/{site}": force[site][k] if site in force else 0.0 for site in acting}
             row["seconds"] = seconds / len(self.specs)
@@ -209,10 +222,10 @@ class Cohort:
             self._narrow(torch.tensor(staying, device=self.device))
         yield from results
 
-    def _test(self, replicas: Tensor, epoch: int) -> dict[str, list[float]]:
+    def _test(self, replicas: Tensor, epoch: int) -> dict[str, list[Any]]:
         """Test metrics of some replicas at their chosen epochs, the only time the test split is read.
 
-        With them what `eval.mode` adds, on validation too, and what probes find on all parts.
+        With them what `eval.mode` adds, on validation too, and what probes find on all parts: a number a replica, or a row.
         """
         everyone = len(replicas) == len(self.specs)
         kept = self.model, self.noise, self.batches
@@ -227,7 +240,8 @@ class Cohort:
             scores |= {f"{part}_{name}": value.tolist() for name, value in self._uncertainty(part).items()}
         if self.probes:
             seeds = [self.specs[k].seed for k in replicas.tolist()]
-            network = Probed(self.model, self.noise, self.batches, self.chunk, self.sites, seeds)
+            passes = self.eval.passes or 0 if self.eval.mode == "mc" else 0
+            network = Probed(self.model, self.noise, self.batches, self.chunk, self.sites, seeds, passes, self.others)
             with self._autocast():
                 scores |= {name: value.tolist() for name, value in probe(self.probes, network).items()}
         self.model, self.noise, self.batches = kept
@@ -245,12 +259,14 @@ class Cohort:
         self.noise = self.noise.narrowed(replicas)
         self.batches = self.batches.narrowed(replicas)
 
-    def _completed(self, k: int, test: dict[str, float], epoch: int) -> RunResult:
+    def _completed(self, k: int, test: dict[str, Any], epoch: int) -> RunResult:
         spec = self.specs[k]
         chosen = self.watch.chosen(k, epoch)
         row = self.history[spec.run_id][chosen - 1]
         metrics = {name: v for name, v in row.items() if name.startswith(("train_", "val_", "gap_"))}
-        return self._result(spec, None, metrics | test, chosen)
+        rows = {name: v for name, v in test.items() if isinstance(v, list)}
+        numbers = {name: v for name, v in test.items() if name not in rows}
+        return replace(self._result(spec, None, metrics | numbers, chosen), arrays=rows)
 
     def _diverged(self, k: int, epoch: int) -> RunResult:
         return self._result(self.specs[k], f"the loss was not finite in epoch {epoch}", {}, None)
@@ -270,6 +286,7 @@ class Cohort:
             fingerprint=self._fingerprint,
             seconds=sum(row["seconds"] for row in history),
             cohort_size=self.size,
+            peak_memory_mb=self._memory.mb(),
             notes=self.notes,
             learned_rates={s: history[chosen - 1][f"rate/{s}"] for s in self.rates[spec.run_id]}
             if chosen is not None and isinstance(self.model, LearnedRates)

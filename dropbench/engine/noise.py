@@ -104,7 +104,7 @@ class StackNoise:
     ) -> None:
         """`rates` has one mapping a replica, of site names to rates; a site that it leaves out has rate 0 there."""
         self.training = True
-        self._seen: dict[str, Tensor] | None = None
+        self._edit: Callable[[str, Tensor], Tensor] | None = None
         self._at = {
             site.name: SiteNoise(variant, site, [r.get(site.name, 0.0) for r in rates], seeds, batch, device)
             for site in sites
@@ -112,8 +112,8 @@ class StackNoise:
         }
 
     def __call__(self, site: str, x: Tensor) -> Tensor:
-        if self._seen is not None:
-            self._seen[site] = x
+        if self._edit is not None:
+            x = self._edit(site, x)
         if (at := self._at.get(site)) is None:
             return x
         rate = at.broadcast_rate(x)
@@ -207,10 +207,10 @@ class StackNoise:
         other._at = {name: at.narrowed(replicas) for name, at in self._at.items()}
         return other
 
-    def watched(self, seen: dict[str, Tensor]) -> StackNoise:
-        """The same noise, which leaves in `seen` what comes to each site, before it acts."""
+    def edited(self, edit: Callable[[str, Tensor], Tensor]) -> StackNoise:
+        """The same noise behind `edit` of (site, x), which sees what comes to each site and may put another in its place."""
         other = copy.copy(self)
-        other._seen = seen
+        other._edit = edit
         return other
 
     def forked(self, stream: str, batch: int, shared: bool = False) -> StackNoise:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from dropbench.engine import stack
@@ -27,14 +28,14 @@ def is_probe(measurement: Callable[..., object]) -> bool:
 
 
 def probe(probes: Mapping[str, Probe], network: Probed) -> dict[str, Tensor]:
-    """`<part>_<name>` of each on train, validation and test, and `gap_<name>`, [K] each."""
+    """`<part>_<name>` of each on train, validation and test, and `gap_<name>`, [K] each; rows [K, m] have no gap."""
     found: dict[str, Tensor] = {}
     for measure in probes.values():
         with evaluating(network.model, network.noise):
             train, val, test = (measure(network, part) for part in ("train", "val", "test"))
         for part, values in (("train", train), ("val", val), ("test", test)):
             found |= {f"{part}_{name}": value for name, value in values.items()}
-        found |= {f"gap_{name}": value - val[name] for name, value in train.items() if name in val}
+        found |= {f"gap_{n}": value - val[n] for n, value in train.items() if n in val and value.ndim == 1}
     return found
 
 
@@ -49,10 +50,12 @@ class Probed:
         chunk: int,
         sites: Sequence[Site],
         seeds: Sequence[int],
+        passes: int = 0,
+        others: Mapping[str, Tensor] | None = None,
     ) -> None:
-        self.model, self.noise = model, noise
-        self.parameters = list(model.parameters())
-        self._batches, self._chunk, self._seeds = batches, chunk, seeds
+        self.model, self.noise, self.passes = model, noise, passes
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self._batches, self._chunk, self._seeds, self._others = batches, chunk, seeds, others or {}
         # A graph is one example, however many of its nodes are asked for.
         self._noise_batch = 1 if any("N" in s.axes for s in sites) else chunk
         # What a layer makes, not what it is given; and where units are, counted from the end.
@@ -70,12 +73,32 @@ class Probed:
 
     def activations(self, x: Tensor) -> dict[str, Tensor]:
         seen: dict[str, Tensor] = {}
-        self.model(x, self.noise.watched(seen))
+
+        def watch(site: str, h: Tensor) -> Tensor:
+            seen[site] = h
+            return h
+
+        self.model(x, self.noise.edited(watch))
         return {
             name: seen[name].float().movedim(axis, -1).flatten(1, -2)
             for name, axis in self._units.items()
             if name in seen
         }
+
+    def without(self, x: Tensor, site: str, unit: int) -> Tensor:
+        def edit(name: str, h: Tensor) -> Tensor:
+            index = torch.tensor([unit], device=h.device)
+            return h.index_fill(self._units[site], index, 0) if name == site else h
+
+        output: Tensor = self.model(x, self.noise.edited(edit))
+        return output.float()
+
+    def foreign(self, data: str, examples: int) -> Iterator[Tensor]:
+        assert isinstance(self._batches, Batches)  # running text is compared with nothing: see outline.others
+        stack.begin(self.model)
+        x = self._others[data]
+        n = min(len(x), examples)
+        yield from self._batches.foreign(x[torch.arange(n) * len(x) // n], self._chunk)
 
     def noisy(self, stream: str) -> Callable[[Tensor], Tensor]:
         own = self.noise.forked(stream, self._noise_batch)
@@ -89,3 +112,6 @@ class Probed:
 
     def uniforms(self, stream: str) -> Callable[[tuple[int, ...]], Tensor]:
         return StackedWords(self._seeds, stream, self.parameters[0].device).uniform
+
+    def normals(self, stream: str) -> Callable[[tuple[int, ...]], Tensor]:
+        return StackedWords(self._seeds, stream, self.parameters[0].device).normal

@@ -30,6 +30,10 @@ class RunResult:
     notes: list[str] = field(default_factory=list)
     learned_rates: dict[str, float] = field(default_factory=dict)
     """Of a variant that learns its rates: those of the chosen epoch, by site; `rates` are where they started."""
+    arrays: dict[str, list[float]] = field(default_factory=dict)
+    """Short rows of numbers that probes found, as `test_<name>`: the bins of a reliability diagram, say."""
+    peak_memory_mb: float | None = None
+    """Of the whole cohort: see engine/memory.py."""
 
 
 @dataclass(frozen=True)

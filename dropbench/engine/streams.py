@@ -103,7 +103,10 @@ class NoiseStream:
             self._at = 0
         step = self._block[self._at, :, : self._n]
         self._at += 1
-        return step if self._index is None else step.index_select(0, self._index)
+        if self._index is None:
+            return step
+        # Replicas of one seed share its numbers where they lie.
+        return step.expand(len(self._index), -1) if self._seeds == 1 else step.index_select(0, self._index)
 
     def narrowed(self, replicas: Tensor) -> NoiseStream:
         """The stream for these replicas only, which goes on where this one is and takes its place.
@@ -128,7 +131,8 @@ class NoiseStream:
     def _draw(self) -> Tensor:
         """[steps, seeds, numbers]."""
         shape = (self._steps, self._words)
-        words = torch.stack([draw(shape) for draw in self._sources], 1)
+        drawn = [draw(shape) for draw in self._sources]
+        words = torch.stack(drawn, 1) if len(drawn) > 1 else drawn[0][:, None]
         numbers = words.view(torch.int16) if self._draws == "bits" else box_muller(words.view(torch.int32))
         return numbers.to(self._device)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dropbench.execute.memory import keep_freed_memory
+from dropbench.execute.allocator import keep_freed_memory
 from dropbench.spec import RunSpec, Settings
 
 if TYPE_CHECKING:
@@ -43,14 +43,15 @@ def carry_out(
     import torch
 
     from dropbench.engine.loop import Cohort
-    from dropbench.outline import load
+    from dropbench.outline import load, others
 
     began = time.perf_counter()
     waiting = {s.run_id: s for s in specs}
     try:
         torch.set_num_threads(settings.execute.threads)
         keep_freed_memory()
-        for result in Cohort(specs, load(specs[0].data, settings), torch.device(device)).run(listen):
+        table = load(specs[0].data, settings)
+        for result in Cohort(specs, table, torch.device(device), others(specs[0], table, settings)).run(listen):
             del waiting[result.spec.run_id]
             yield result
     except Exception as error:

@@ -57,6 +57,8 @@ def record_of(outcome: RunResult | Failure, device: str, threads: int) -> Record
         data_fingerprint=outcome.fingerprint,
         cohort_size=outcome.cohort_size,
         learned_rates=outcome.learned_rates,
+        arrays=outcome.arrays,
+        peak_memory_mb=outcome.peak_memory_mb,
         **common,
     )
 

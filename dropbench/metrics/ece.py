@@ -18,10 +18,8 @@ def ece(logits: Tensor, targets: Tensor, *, bins: Bins = 15) -> Tensor:
     the distances between mean confidence and accuracy of each are averaged, weighted by examples: Guo et al. 2017
     (arXiv:1706.04599, equation 3), with their 15 bins.
     """
-    inner = torch.linspace(0, 1, bins + 1, dtype=torch.float64)[1:-1]
-    return torch.stack(
-        [_one(*answers(*pair), inner, bins) for pair in zip(logits.unbind(0), targets.unbind(0), strict=True)]
-    )
+    pairs = zip(logits.unbind(0), targets.unbind(0), strict=True)
+    return torch.stack([_one(*binned(*answers(*pair), bins)) for pair in pairs])
 
 
 def answers(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -34,7 +32,12 @@ def answers(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     return confidence, (answer == targets.cpu()).double()
 
 
-def _one(confidence: Tensor, right: Tensor, inner: Tensor, bins: int) -> Tensor:
-    fallen = torch.bucketize(confidence, inner)
-    distances = torch.bincount(fallen, confidence - right, bins)  # in a bin of m examples, m times its distance
-    return distances.abs().sum() / len(confidence)
+def binned(confidence: Tensor, right: Tensor, bins: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Of each interval of confidence: its examples, the sum of their confidences, and how many are right, [bins] float64."""
+    fallen = torch.bucketize(confidence, torch.linspace(0, 1, bins + 1, dtype=torch.float64)[1:-1])
+    examples = torch.bincount(fallen, minlength=bins).double()
+    return examples, torch.bincount(fallen, confidence, bins), torch.bincount(fallen, right, bins)
+
+
+def _one(examples: Tensor, confidence: Tensor, right: Tensor) -> Tensor:
+    return (confidence - right).abs().sum() / examples.sum()

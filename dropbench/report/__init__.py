@@ -31,7 +31,8 @@ def build(
 ) -> Report:
     """A report on what is stored. paths: results folders or single run folders. filters: `key=value[,value...]`.
 
-    baseline: an arm's label or name in its plan (default: the study's baseline, else `none`). where: conditions such as
+    baseline: an arm's label or name in its plan (default: the study's baseline, else `none`, else
+    an arm at rate 0). where: conditions such as
     `data.n_train<=1000`. metric: what verdicts are about, such as `loss` (of the test split) or `val_loss`; default: accuracy
     where it was measured, else loss. rope: half the width of the region of practical equivalence, `0.2pp`, `0.01` or `1%`.
     Raises UsageError for a path without results, a filter that can match nothing, and an unknown baseline or metric.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dropbench.report.frame import rows_of
 from dropbench.report.interval import MIN_PAIRS
 from dropbench.report.measures import difference, in_percent, spoken
+from dropbench.report.power import fewest
 
 if TYPE_CHECKING:
     from dropbench.report.assemble import Comparison
@@ -34,9 +35,13 @@ def answer(comparison: Comparison) -> str:
         counts = ", ".join(f"{n} {word}" for word, n in rest.most_common())
         parts.append(f"{'of the other arms, ' if named else ''}{counts}")
     said = f"{about}{'; '.join(parts)}."
-    fewest = min(r["pairs"] or r["n"] for r in judged)
-    if fewest < MIN_PAIRS:
-        said += f" With {fewest} seeds no winner can be named: it takes at least {MIN_PAIRS}."
+    least = min(r["pairs"] or r["n"] for r in judged)
+    most = max(r["pairs"] for r in judged)
+    needed = fewest(sum(r["p"] == r["p"] for r in judged) or 1)
+    if least < MIN_PAIRS:
+        said += f" With {least} seeds no winner can be named: it takes at least {MIN_PAIRS}."
+    elif 0 < most < needed:
+        said += f" With {most} seeds and {len(judged)} arms no winner can be named: it takes at least {needed}."
     return said
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dropbench.report.frame import config_keys, rows_of
-from dropbench.report.values import absent, order, text
+from dropbench.report.values import absent, number, order, text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +23,8 @@ Row = Mapping[str, Any]
 REGULARIZERS = ("train.weight_decay", "train.max_norm", "train.label_smoothing", "train.patience", "train.grad_clip")
 """The keys beside dropout, and beside AUGMENT's, that make an arm."""
 AUGMENT = "train.augment."
+NONE = "none"
+"""The variant without noise, and the baseline that is looked for where no study names one."""
 _OFF = (None, "null", "0", "false")
 """How a regularizer that is not in use reads: it is not worth a word in a label."""
 _DULL = (".name", "._target_", ".version")
@@ -50,8 +52,8 @@ def belongs_to_arm(key: str) -> bool:
 def setting(row: Row) -> str:
     """`none`, `standard 0.25`, `standard {input: 0.2, *: 0.5}`, `standard 0.5 at [hidden.*]`, `standard 0.5 linear_up`."""
     name, rates, placement = row["dropout.name"], row.get("dropout.rates") or {}, row.get("dropout.placement")
-    if name == "none":
-        return "none"
+    if name == NONE:
+        return NONE
     words = [text(name)]
     if "*" not in rates and row.get("dropout.rate") is not None:  # "*" leaves the common rate nothing to act on
         words.append(text(row["dropout.rate"]))
@@ -62,6 +64,13 @@ def setting(row: Row) -> str:
     if (schedule := row.get("dropout.schedule.name", "constant")) != "constant" and not absent(schedule):
         words.append(text(schedule))
     return " ".join(words)
+
+
+def silent(row: Row) -> bool:
+    """Whether an arm drops nothing: it has no variant, or one at rate 0 everywhere, which is the identity for all of them."""
+    rates = row.get("dropout.rates") or {}
+    common = [] if "*" in rates else [row.get("dropout.rate")]
+    return row["dropout.name"] == NONE or all(number(r) == 0 for r in (*common, *rates.values()))
 
 
 def name_arms(frame: pd.DataFrame) -> list[Arm]:
@@ -96,7 +105,7 @@ def name_arms(frame: pd.DataFrame) -> list[Arm]:
     tell_apart(with_keys)
     tell_apart(lambda i, _: f"{labels[i]} #{firsts[i]['arm_id']}")
     if firsts[0]["name"] is None:
-        rows = sorted(range(len(firsts)), key=lambda i: (settings[i] != "none", order(labels[i])))
+        rows = sorted(range(len(firsts)), key=lambda i: (settings[i] != NONE, order(labels[i])))
     else:
         rows = list(range(len(firsts)))  # the plan's order
     return [Arm(firsts[i]["name"], firsts[i]["arm_id"], settings[i], settings[i] + extras[i], labels[i]) for i in rows]
@@ -109,6 +118,13 @@ def find(arms: Sequence[Arm], wanted: str) -> list[Arm]:
         if found:
             return found
     return []
+
+
+def quiet(arms: Sequence[Arm], frame: pd.DataFrame) -> list[Arm]:
+    """The arms that drop nothing, if any with no other regularizer on but what all arms have: what to take for `none`."""
+    firsts = {(row["name"], row["arm_id"]): row for row in rows_of(frame.drop_duplicates(["name", "arm_id"]))}
+    found = [a for a in arms if silent(firsts[a.name, a.arm_id])]
+    return [a for a in found if a.setting == a.dropout] or found
 
 
 def comparisons(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dropbench.errors import UsageError, nearest
 from dropbench.report import notes
-from dropbench.report.arms import Arm, comparisons, find, name_arms
+from dropbench.report.arms import NONE, Arm, comparisons, find, name_arms, quiet
 from dropbench.report.compare import summarise
 from dropbench.report.convergence import with_convergence
 from dropbench.report.diagnosis import Diagnosis, diagnose
@@ -21,6 +21,7 @@ from dropbench.report.grids import Grid, grids
 from dropbench.report.load import RUN_SOMETHING, Found, best_epoch, from_store, load
 from dropbench.report.measures import resolve
 from dropbench.report.selection import Choice, choices
+from dropbench.report.stability import stability
 from dropbench.store import RUNS, Plan, Skipped, Store
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
     studies = [v for key, values in wanted if key == "study" for v in values]
     stored = _stored(roots)
     named: Named | None = None
-    baselines = ["none"]
+    baselines = [NONE]
     extra: list[str] = []
     questions: tuple[str, ...] = ()
     if studies:
@@ -216,6 +217,11 @@ def _comparison(title: str, runs: pd.DataFrame, arms: Sequence[Arm], ask: _Ask) 
     runs = runs.assign(label=[labels[key] for key in zip(runs["name"], runs["arm_id"], strict=True)])
     runs = runs.drop_duplicates(["label", "seed"])
     found = next((f for f in (find(arms, b) for b in ask.baselines) if f), [])
+    stand_ins: list[Arm] = []
+    if not found and ask.baselines == (NONE,):
+        found = stand_ins = quiet(arms, runs)
+        # At rate 0 one variant is as good as another, but not with one regularizer or another beside it.
+        found = found[:1] if len({a.setting.removeprefix(a.dropout) for a in found}) == 1 else found
     baseline = found[0].label if len(found) == 1 else None
     measure = _measure(runs, ask.metric)
     table = summarise(runs, [a.label for a in arms], baseline, measure, ask.rope)
@@ -228,8 +234,10 @@ def _comparison(title: str, runs: pd.DataFrame, arms: Sequence[Arm], ask: _Ask) 
         }.items()
     ):
         table.insert(place + 1, column, values)
+    table = table.assign(**stability(runs, [a.label for a in arms]))
     chosen = choices(runs, arms, measure)
     about = notes.about(runs, table, baseline, ask.baselines[0], [a.label for a in found])
+    about += notes.stand_in(baseline, [a.label for a in stand_ins])
     about += [*notes.statistics(table, measure, ask.rope is not None), *notes.selection(chosen)]
     return Comparison(title, table, runs, tuple(arms), baseline, measure, tuple(chosen), tuple(about))
 

@@ -11,6 +11,7 @@ from dropbench.report.compare import WELCH
 from dropbench.report.frame import rows_of
 from dropbench.report.measures import LEADING, PARTS, Write, base, difference, direction, level, spoken, unit
 from dropbench.report.power import MOST
+from dropbench.report.stability import COLUMNS as STABILITY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,6 +57,10 @@ def sheets(comparison: Comparison, width: int | None = None) -> list[Sheet]:
         found.append(Sheet(caption, _fit(_differences(comparison), width)))
     if comparison.choices:
         found.append(Sheet(f"Rate with the {_best(comparison)} for each variant", _fit(_choices(comparison), width)))
+    if set(STABILITY) <= set(comparison.table.columns):
+        found.append(
+            Sheet("Input gradients of two seeds: rank correlation of their maps", _fit(_stability(comparison), width))
+        )
     return found
 
 
@@ -92,10 +97,10 @@ def _summary(comparison: Comparison) -> list[Column | None]:
         cells = tuple(plus_minus(write, r[f"{name}_mean"], r[f"{name}_sd"]) for r in rows)
         return _unless_empty(Column(heading, cells, rank))
 
-    def median(name: str, heading: tuple[str, ...], write: Write, rank: int) -> Column | None:
-        if f"{name}_median" not in table:
+    def only(part: str, name: str, heading: tuple[str, ...], write: Write, rank: int) -> Column | None:
+        if f"{name}_{part}" not in table:
             return None
-        return _unless_empty(Column(heading, tuple(_or_absent(write, r[f"{name}_median"]) for r in rows), rank))
+        return _unless_empty(Column(heading, tuple(_or_absent(write, r[f"{name}_{part}"]) for r in rows), rank))
 
     settings = tuple(r["setting"] for r in rows)
     named = any(r["setting"] not in r["arm"] for r in rows)
@@ -111,7 +116,7 @@ def _summary(comparison: Comparison) -> list[Column | None]:
             measure = f"{part}_{name}"
             later = 5 + 2 * place - (part in ("test", "gap"))  # the verdict's metric stays longest
             levels.append(mean(measure, _heading(measure), level(measure), later if place else rank))
-            medians.append(median(measure, (*_heading(measure), "median"), level(measure), 30 + place))
+            medians.append(only("median", measure, (*_heading(measure), "median"), level(measure), 30 + place))
     return [
         Column(("arm",), tuple(table["arm"]), right=False),
         Column(("setting",), settings, rank=3, right=False) if named else None,
@@ -119,7 +124,10 @@ def _summary(comparison: Comparison) -> list[Column | None]:
         *levels,
         mean("best_epoch", ("best", "epoch"), _plain, 20),
         mean("chosen_epoch", ("chosen", "epoch"), _plain, 21),
-        mean("seconds", ("time", "seconds"), _plain, 22),
+        # Of a cohort's time each run has an equal share, and its memory is all of theirs: a spread over runs would say nothing.
+        only("mean", "seconds", ("time", "seconds"), _figures, 22),
+        only("mean", "epoch_seconds", ("seconds", "an epoch"), _figures, 23),
+        only("mean", "peak_memory_mb", ("cohort's", "peak MB"), _plain, 24),
         *medians,
     ]
 
@@ -167,8 +175,9 @@ def _differences(comparison: Comparison) -> list[Column | None]:
         plain(("MDE", unit(main, of_difference=True)), (_or_absent(_unsigned(write), r["mde"]) for r in rows), 4),
         plain(("verdict",), (r["verdict"] or ABSENT for r in rows), 0),
         plain(("seeds", "to settle"), (_or_absent(_seeds, r["seeds_needed"]) for r in rows), 8),
-        *(column for i, m in enumerate(others) for column in of(m, (9 + 3 * i, 11 + 3 * i, 10 + 3 * i))),
-        *(column for i, m in enumerate(rest) for column in of(m, (20 + 3 * i, 22 + 3 * i, 21 + 3 * i))),
+        # Of the other measures a difference is not shown without its interval.
+        *(column for i, m in enumerate(others) for column in of(m, (9 + 2 * i, 10 + 2 * i, 9 + 2 * i))),
+        *(column for i, m in enumerate(rest) for column in of(m, (20 + 2 * i, 21 + 2 * i, 20 + 2 * i))),
     ]
 
 
@@ -182,6 +191,17 @@ def _choices(comparison: Comparison) -> list[Column | None]:
         Column(("seeds",), tuple(str(len(c.seeds)) for c in found), rank=2),
         Column(_heading(found[0].rule), tuple(_or_absent(validation, c.score) for c in found)),
         Column(_heading(found[0].test), tuple(plus_minus(test, c.test_mean, c.test_sd) for c in found)),
+    ]
+
+
+def _stability(comparison: Comparison) -> list[Column | None]:
+    rows = [tuple(r[c] for c in ("arm", *STABILITY)) for r in rows_of(comparison.table)]
+    return [
+        Column(("arm",), tuple(arm for arm, *_ in rows), right=False),
+        Column(("seeds",), tuple(f"{n:.0f}" for *_, n in rows), rank=2),
+        Column(("mean",), tuple(_or_absent(_share, mean) for _, mean, *_ in rows)),
+        Column(("standard", "error"), tuple(_or_absent(_thousandths, error) for _, _, error, *_ in rows), rank=1),
+        Column(("lowest", "pair"), tuple(_or_absent(_share, low) for _, _, _, low, _ in rows), rank=3),
     ]
 
 
@@ -242,9 +262,18 @@ def _share(value: float) -> str:
     return f"{value:.2f}"
 
 
+def _thousandths(value: float) -> str:
+    return f"{value:.3f}"
+
+
 def _p(value: float) -> str:
     return f"{value:.4f}" if value >= 0.0001 else "<.0001"
 
 
 def _plain(value: float) -> str:
     return f"{value:.1f}" if value < 100 else f"{value:,.0f}"
+
+
+def _figures(value: float) -> str:
+    """At least two figures: an epoch may take milliseconds."""
+    return _plain(value) if value >= 9.95 or value == 0 else f"{value:.{max(0, 1 - math.floor(math.log10(value)))}f}"

@@ -29,8 +29,9 @@ Scores = Mapping[int, float]
 """By seed."""
 
 WELCH = "Welch t"
-COSTS = ("best_epoch", "chosen_epoch", "seconds")
-"""What is summarised beside the measures: epochs are counted from 1."""
+COSTS = ("best_epoch", "chosen_epoch", "seconds", "epoch_seconds", "peak_memory_mb")
+"""What is summarised beside the measures: epochs are counted from 1; seconds are a run's share of its cohort's, memory is the
+cohort's."""
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,8 @@ READABLE = 110
 PAGE = 130
 """Columns of text that a page has room for in a table."""
 ENDLESS = 2_000
+_CERTAIN = {"better": "bold green", "worse": "bold red", "equivalent": "bold"}
+"""Style of the verdicts that say something: it adds nothing to the word."""
 
 
 def render(report: Report, fmt: str, width: int | None, wide: bool) -> str:
@@ -83,7 +85,7 @@ def show(report: Report, console: Console) -> None:
         if section.advice:
             console.print(Padding(Text("Diagnosis", style="bold"), (0, 0, 0, 1), expand=False))
             for advice in section.advice:
-                _notes(console, [advice.text])
+                _notes(console, [f"{advice.lead} {advice.text}".lstrip()], bold=len(advice.lead))
                 for command in advice.commands:  # never wrapped: it is there to be copied
                     console.out(f"     {command}", highlight=False)
             console.print()
@@ -115,17 +117,22 @@ def _table(sheet: Sheet, width: int) -> Table:
         )
     for label, *cells in zip(*(c.cells for c in sheet.columns), strict=True):
         folded = "\n".join(textwrap.wrap(label, room, subsequent_indent=" " * FOLD))
-        table.add_row(*(Text(cell) for cell in (folded, *cells)))
+        table.add_row(*(Text(cell, style=_CERTAIN.get(cell, "")) for cell in (folded, *cells)))
     return table
 
 
-def _notes(console: Console, notes: Sequence[str]) -> None:
-    """With the lines after the first indented, so that each is seen to be one; no longer than is pleasant to read."""
+def _notes(console: Console, notes: Sequence[str], bold: int = 0) -> None:
+    """With the lines after the first indented, so that each is seen to be one; no longer than is pleasant to read.
+
+    bold: so many characters at the start of each.
+    """
     from rich.text import Text
 
     for note in notes:
         lines = textwrap.wrap(note, min(console.width, READABLE), initial_indent=" ", subsequent_indent="   ")
-        console.print(Text("\n".join(lines)), soft_wrap=True)
+        text = Text("\n".join(lines))
+        text.stylize("bold", 1, 1 + bold)
+        console.print(text, soft_wrap=True)
 
 
 def _markdown(report: Report, width: int | None) -> str:
@@ -138,7 +145,10 @@ def _markdown(report: Report, width: int | None) -> str:
                 parts.append(f"**{sheet.caption}**")
             parts.append(_tabulated(sheet, "pipe", lambda cell: cell.replace("|", r"\|")))
         if section.advice:
-            said = [a.text + "".join(f"\n  `{c}`  " for c in a.commands).rstrip() for a in section.advice]
+            said = [
+                f"{f'**{a.lead}** ' if a.lead else ''}{a.text}" + "".join(f"\n  `{c}`  " for c in a.commands).rstrip()
+                for a in section.advice
+            ]
             parts.append(f"**Diagnosis**\n\n{_bullets(said)}")
         parts.append(_bullets(section.notes))
     parts += [*["Of all tables above:"] * bool(shared), _bullets([*shared, *report.notes])]

@@ -19,8 +19,9 @@ def to_frame(records: Sequence[Record], best: Mapping[str, int | None] | None = 
     """One row a record. Columns with a dot are configuration keys; `model`, `dropout` and `data` are their names.
 
     Configuration values keep their Python types (dtype object). Metrics are float64 with NaN where there is none, named
-    `<part>_<metric>`: accuracies as fractions, losses in nats; gap = train minus validation. So are chosen_epoch, seconds
-    and best_epoch, which is the epoch of the best validation score by run id, as given in `best`.
+    `<part>_<metric>`: accuracies as fractions, losses in nats; gap = train minus validation. So are chosen_epoch, seconds,
+    epoch_seconds (their mean per epoch), peak_memory_mb and best_epoch, which is the epoch of the best validation score by run
+    id, as given in `best`.
     """
     import pandas as pd
 
@@ -45,8 +46,11 @@ def to_frame(records: Sequence[Record], best: Mapping[str, int | None] | None = 
                 "chosen_epoch": record.chosen_epoch,
                 "epochs_run": record.epochs_run,
                 "learned_rates": record.learned_rates,
+                "arrays": record.arrays,
                 "parameters": record.parameters,
                 "seconds": record.seconds,
+                "epoch_seconds": record.seconds / record.epochs_run if record.epochs_run else None,
+                "peak_memory_mb": record.peak_memory_mb,
                 "data_fingerprint": record.data_fingerprint,
                 "git_commit": record.git_commit,
                 "device": record.device,
@@ -55,7 +59,9 @@ def to_frame(records: Sequence[Record], best: Mapping[str, int | None] | None = 
             }
         )
     frame = pd.DataFrame(rows, dtype=object)
-    numbers = dict.fromkeys((*metrics, "best_epoch", "chosen_epoch", "seconds"), float)
+    numbers = dict.fromkeys(
+        (*metrics, "best_epoch", "chosen_epoch", "seconds", "epoch_seconds", "peak_memory_mb"), float
+    )
     # A copy, for a column at a time leaves a frame in pieces, which pandas warns of where there are a hundred.
     return frame.astype(numbers).copy() if rows else frame
 

@@ -20,8 +20,11 @@ def columns(history: Path) -> dict[str, list[float]]:
         return {}
 
 
-def evaluated(history: Path, score: str) -> list[tuple[int, float]]:
-    """(epoch, score) of the epochs that have one; epochs that were not evaluated have empty cells."""
+def evaluated(history: Path, score: str, by: str = "epoch") -> list[tuple[int, float]]:
+    """(epoch, score) of the epochs that have one; epochs that were not evaluated have empty cells.
+
+    by: what to count in, `epoch`, or `updates` of the weights since training began, which older histories lack.
+    """
     found = columns(history)
-    pairs = zip(found.get("epoch", ()), found.get(score, ()), strict=False)
-    return [(int(epoch), value) for epoch, value in pairs if not math.isnan(value)]
+    pairs = zip(found.get(by, ()), found.get(score, ()), strict=False)
+    return [(int(at), value) for at, value in pairs if not (math.isnan(value) or math.isnan(at))]

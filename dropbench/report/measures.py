@@ -18,7 +18,7 @@ PARTS = ("train", "val", "test", "gap")
 LEADING = ("accuracy", "loss")
 """The metrics that come first in a table; the first that the runs have is what a verdict is about by default."""
 HIGHER = ("accuracy", "auroc")
-LOWER = ("loss", "perplexity", "nll", "brier", "ece", "error", "epochs", "membership_auc")
+LOWER = ("loss", "perplexity", "nll", "brier", "ece", "error", "epochs", "updates", "membership_auc")
 """Names, or their last words, of metrics that are better when higher or lower; others are only said to be higher or lower."""
 
 Write = Callable[[float], str]
@@ -112,8 +112,8 @@ def size(measure: str, value: float) -> str:
 
 
 def _digits(measure: str) -> int:
-    """After the point: epochs are whole, and their means need one."""
-    return 1 if measure.endswith("_epochs") else 3
+    """After the point: epochs and updates are whole, and their means need one."""
+    return 1 if measure.endswith(("_epochs", "_updates")) else 3
 
 
 def _plain(value: float, sign: str, digits: int) -> str:

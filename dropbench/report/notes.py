@@ -13,7 +13,7 @@ from dropbench.report.frame import PACKAGES, rows_of
 from dropbench.report.interval import MIN_PAIRS
 from dropbench.report.measures import spoken
 from dropbench.report.permutation import EXACT, FLIPS
-from dropbench.report.power import MOST
+from dropbench.report.power import MOST, fewest
 from dropbench.report.selection import Choice
 from dropbench.report.values import absent, spans, text
 from dropbench.report.verdict import definition
@@ -50,6 +50,15 @@ def about(
         valid = ", ".join(f"'{arm}'" for arm in arms)
         found.append(f"No differences: no arm here is the baseline '{wanted}'; choose one of {valid} with --baseline.")
     return [*found, *mixed(runs)]
+
+
+def stand_in(baseline: str | None, arms: Sequence[str]) -> list[str]:
+    """Of a baseline that is not called none: why it is one. arms: all that drop nothing."""
+    if baseline is None or baseline not in arms:
+        return []
+    rest = [arm for arm in arms if arm != baseline]
+    also = f"; nor does {' or '.join(rest)}" if rest else ""
+    return [f"No arm here is called none: the baseline is {baseline}, which drops nothing{also}."]
 
 
 def missing(planned: Sequence[str], frame: pd.DataFrame) -> list[str]:
@@ -211,6 +220,12 @@ def statistics(table: pd.DataFrame, measure: str | None, stated: bool) -> list[s
         found.append(
             f"p: two-sided, {test}{holm}. P(better): that one more seed favours the arm, Wilson's interval. MDE: the true "
             "difference that a t test at .05 finds in 80 % of studies of this size; below ten pairs the verdict asks for more."
+        )
+    tests = sum(r["p"] == r["p"] for r in rows)
+    if tests and MIN_PAIRS <= pairs < fewest(tests):
+        found.append(
+            f"{pairs} pairs are too few for {tests} arms: Holm's p cannot go below {tests * 2 / 2**pairs:.3g}, whatever the "
+            f"differences, so no winner is named; it takes {fewest(tests)} pairs, or fewer arms."
         )
     return found + _more_seeds(rows, measure)
 

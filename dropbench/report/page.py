@@ -39,6 +39,7 @@ def page(report: Report, width: int | None) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["sentence"] = lambda words: words.replace(" %", "\N{NO-BREAK SPACE}%")
     found, shared = sections(report, width)
     answers = [(c.title, answer(c)) for c in report.comparisons]
     captions = [*("Each arm" for _ in report.comparisons), *(g.title for g in report.grids)]

@@ -26,8 +26,9 @@ SPOKEN = 3
 
 @dataclass(frozen=True)
 class Advice:
-    """A sentence or two of the diagnosis, and the commands that follow from it."""
+    """A sentence or two of the diagnosis, and the commands that follow from it. lead: the rule that says so."""
 
+    lead: str
     text: str
     commands: tuple[str, ...] = ()
 
@@ -65,16 +66,16 @@ def advice(comparison: Comparison) -> tuple[Advice, ...]:
     if comparison.diagnosis is None or comparison.baseline is None or len(comparison.arms) < 2:
         return ()
     if not comparison.diagnosis:
-        return (Advice("No rule fits these runs; what is certain of them is in the verdicts."),)
+        return (Advice("", "No rule fits these runs; what is certain of them is in the verdicts."),)
     found, given = [], set[str]()
     for rule in dict.fromkeys(d.rule for d in comparison.diagnosis):
         ours = [d for d in comparison.diagnosis if d.rule == rule]
         for d in ours[:SPOKEN]:
             new = tuple(c for c in d.commands if c not in given)
             given.update(new)
-            found.append(Advice(f"{rule.capitalize()}. {d.says} Next: {d.advice}.", new))
+            found.append(Advice(f"{rule.capitalize()}.", f"{d.says} Next: {d.advice}.", new))
         if rest := [d.arms[0] for d in ours[SPOKEN:]]:
-            found.append(Advice(f"{rule.capitalize()}, too: {', '.join(rest)}; --format json has the numbers."))
+            found.append(Advice(f"{rule.capitalize()},", f"too: {', '.join(rest)}; --format json has the numbers."))
     return tuple(found)
 
 

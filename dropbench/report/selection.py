@@ -1,7 +1,7 @@
 """Which rate of each variant is best on validation data, and what that one scores on test data.
 
-The rule: of the arms that differ in nothing but their rates, the one with the best mean validation score over the seeds that
-all of them have. Only then is its test score looked at.
+The rule: of the arms that drop something and differ in nothing but their rates, the one with the best mean validation score
+over the seeds that all of them have. Only then is its test score looked at.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dropbench.report.arms import Arm, Row, belongs_to_arm
+from dropbench.report.arms import Arm, Row, belongs_to_arm, silent
 from dropbench.report.frame import config_keys, rows_of
 from dropbench.report.measures import base, direction
 from dropbench.report.values import absent, text
@@ -77,7 +77,7 @@ def _families(runs: pd.DataFrame, arms: Sequence[Arm]) -> list[tuple[str, list[s
     families: dict[tuple[str, ...], list[str]] = {}
     for arm in arms:
         row = firsts[arm.label]
-        if row["dropout.name"] != "none":
+        if not silent(row):
             same = tuple("" if absent(row[k]) else text(row[k]) for k in keys)
             families.setdefault(same, []).append(arm.label)
     several = [labels for labels in families.values() if len(labels) > 1]

@@ -57,6 +57,8 @@ def test_a_row_an_epoch_with_scores_where_they_are_due() -> None:
     history = Trained(spec)[spec].history
     assert [row["epoch"] for row in history] == [1, 2, 3, 4, 5]
     assert [int(row["epoch"]) for row in history if "val_loss" in row] == [2, 4, 5]
+    batches = -(-spec.data.n_train // spec.train.batch_size)
+    assert [row["updates"] for row in history] == [batches * e for e in range(1, 6)]
     assert all({"lr", "grad_norm", "seconds"} <= row.keys() for row in history)
 
 

@@ -27,6 +27,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "dead_units": {},
     "coadaptation": {},
     "mask_gradients": {"passes": 3},
+    "missing_by_value": {"percent": [25]},
+    "attribution": {},
+    "sharpness": {"draws": 2, "examples": 100},
+    "ablation": {"units": 5, "examples": 50},
+    "ood": {},
 }
 
 
@@ -154,7 +159,8 @@ def test_a_graph() -> None:
     assert not differences(runs[0], Trained(runs[0], table=graph_table()), together)
     found = together[runs[0]].metrics
     assert {"test_membership_auc", "test_dead_units", "train_gradient_variance"} <= found.keys()
-    assert not [name for name in found if "fgsm" in name or "missing" in name]
+    assert {"test_ablation_gini", "train_sharpness"} <= found.keys()
+    assert not [name for name in found if "fgsm" in name or "missing" in name or "ood" in name or "attribution" in name]
 
 
 def test_every_hidden_layer_is_seen_once() -> None:
@@ -166,7 +172,7 @@ def test_every_hidden_layer_is_seen_once() -> None:
             found = network.activations(x)
         assert len(found) == count
         assert all(h.ndim == 3 and h.shape[1] % x.shape[1] == 0 for h in found.values())
-        assert not cohort.noise._seen  # of the copy that watched
+        assert cohort.noise._edit is None  # of the copy that watched
 
 
 def test_arms_of_a_seed_miss_the_same_features() -> None:

@@ -167,16 +167,6 @@ def test_normals_are_normal() -> None:
     normals_are_normal(2 * 10**6)
 
 
-@pytest.mark.slow
-def test_bits_are_uniform_over_a_hundred_million() -> None:
-    bits_are_uniform(10**8)
-
-
-@pytest.mark.slow
-def test_normals_are_normal_over_a_hundred_million() -> None:
-    normals_are_normal(10**8)
-
-
 def test_the_extreme_words_make_finite_normals() -> None:
     words = np.array([0, 2**64 - 1, 1 << 31, 0x80000000_80000000, 0x7FFFFFFF_7FFFFFFF], dtype=np.uint64)
     made = streams.box_muller(torch.from_numpy(words.view(np.int32)))

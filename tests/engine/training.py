@@ -100,15 +100,15 @@ def table_of(spec: RunSpec) -> Table:
     return load(spec.data, settings)
 
 
-def cohort_of(*specs: RunSpec, table: Table | None = None) -> Cohort:
-    return Cohort(specs, table_of(specs[0]) if table is None else table, CPU)
+def cohort_of(*specs: RunSpec, table: Table | None = None, others: Mapping[str, Tensor] | None = None) -> Cohort:
+    return Cohort(specs, table_of(specs[0]) if table is None else table, CPU, others)
 
 
 class Trained:
     """A cohort trained to its end: each run's result, and the weights and buffers it was tested with, by run id."""
 
-    def __init__(self, *specs: RunSpec, table: Table | None = None) -> None:
-        self.cohort = cohort_of(*specs, table=table)
+    def __init__(self, *specs: RunSpec, table: Table | None = None, others: Mapping[str, Tensor] | None = None) -> None:
+        self.cohort = cohort_of(*specs, table=table, others=others)
         self.results: dict[str, RunResult] = {}
         self.weights: dict[str, dict[str, Tensor]] = {}
         self.tests = 0
@@ -137,12 +137,13 @@ class Trained:
 
 
 def numbers(result: RunResult) -> dict[str, Any]:
-    """All that a run reports but how long it took and beside how many others."""
+    """All that a run reports but how long it took, in how much memory, and beside how many others."""
     history = [{k: v for k, v in row.items() if k != "seconds"} for row in result.history]
     return {
         "status": result.status,
         "reason": result.reason,
         "metrics": result.metrics,
+        "arrays": result.arrays,
         "history": history,
         "chosen": result.chosen_epoch,
         "rates": result.rates,

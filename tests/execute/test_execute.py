@@ -25,8 +25,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:Deprecati
 
 
 def told(record: Record | Any) -> dict[str, Any]:
-    """A record without what may differ: when, how long, and with how many others."""
-    return {k: v for k, v in asdict(record).items() if k not in ("seconds", "started", "cohort_size")}
+    """A record without what may differ: when, how long, in how much memory, and with how many others."""
+    may = ("seconds", "started", "cohort_size", "peak_memory_mb")
+    return {k: v for k, v in asdict(record).items() if k not in may}
 
 
 @pytest.mark.parametrize("study", [True, False])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dropbench import report
 from dropbench.errors import UsageError
-from dropbench.report.convergence import area, asked, epochs_to
+from dropbench.report.convergence import area, asked, first_at
 from dropbench.report.history import evaluated
 from dropbench.report.measures import direction
 
@@ -21,10 +21,10 @@ curves = st.lists(st.floats(-5, 5), min_size=1, max_size=20).map(lambda scores: 
 
 def test_epochs_to_a_score_by_hand() -> None:
     curve = [(2, 0.5), (4, 0.8), (6, 0.7), (8, 0.9)]  # eval_every=2
-    assert [epochs_to(curve, t, 1) for t in (0.4, 0.8, 0.85, 0.95)] == [2, 4, 8, math.inf]
-    assert [epochs_to(curve, t, -1) for t in (0.6, 0.3)] == [2, math.inf]
-    assert math.isnan(epochs_to([], 0.5, 1))
-    assert epochs_to([(1, math.nan), (2, 0.9)], 0.8, 1) == 2
+    assert [first_at(curve, t, 1) for t in (0.4, 0.8, 0.85, 0.95)] == [2, 4, 8, math.inf]
+    assert [first_at(curve, t, -1) for t in (0.6, 0.3)] == [2, math.inf]
+    assert math.isnan(first_at([], 0.5, 1))
+    assert first_at([(1, math.nan), (2, 0.9)], 0.8, 1) == 2
 
 
 def test_area_by_hand() -> None:
@@ -45,8 +45,8 @@ def test_area_against_numpy_and_within_the_curve(curve: list[tuple[int, float]])
 
 @given(curve=curves, target=st.floats(-5, 5))
 def test_an_easier_score_is_reached_no_later(curve: list[tuple[int, float]], target: float) -> None:
-    assert epochs_to(curve, target - 1, 1) <= epochs_to(curve, target, 1)
-    assert epochs_to(curve, target, 1) == epochs_to([(e, -s) for e, s in curve], -target, -1)
+    assert first_at(curve, target - 1, 1) <= first_at(curve, target, 1)
+    assert first_at(curve, target, 1) == first_at([(e, -s) for e, s in curve], -target, -1)
 
 
 def test_what_is_asked() -> None:
@@ -54,6 +54,7 @@ def test_what_is_asked() -> None:
         ("epochs to val_accuracy=0.9", "val_accuracy_epochs", 0.9),
         ("epochs_to_val_accuracy>=90%", "val_accuracy_epochs", 0.9),
         ("epochs-to-train_loss <= 0.05", "train_loss_epochs", 0.05),
+        ("updates to val_accuracy=0.9", "val_accuracy_updates", 0.9),
         ("area under val_loss", "val_area_under_loss", None),
         ("area_under_val_accuracy", "val_area_under_accuracy", None),
     ):
@@ -61,11 +62,8 @@ def test_what_is_asked() -> None:
         assert found is not None
         assert (found.measure, found.target) == (measure, target)
     assert asked("loss") is asked(None) is asked("epoch") is None
-    assert [direction(m) for m in ("val_accuracy_epochs", "val_area_under_loss", "val_area_under_accuracy")] == [
-        -1,
-        -1,
-        1,
-    ]
+    lower = ("val_accuracy_epochs", "val_accuracy_updates", "val_area_under_loss")
+    assert [direction(m) for m in (*lower, "val_area_under_accuracy")] == [-1, -1, -1, 1]
 
 
 @pytest.mark.parametrize(
@@ -75,6 +73,7 @@ def test_what_is_asked() -> None:
         ("epochs to val_accuracy=high", "'high' is no number"),
         ("epochs to test_accuracy=0.9", "histories have train_ and val_ scores"),
         ("epochs to val_mystery=1", "not known whether val_mystery is better high or low"),
+        ("updates until val_accuracy=0.9", "write 'epochs to val_accuracy=0.9', 'updates to val_accuracy=0.9' or"),
         ("area", "--metric area: no run here has that"),
         ("area under val_los", "no history has val_los; did you mean 'val_loss'"),
     ],
@@ -85,11 +84,15 @@ def test_mistakes(fake: Any, put: Any, store: Any, text: str, said: str) -> None
         report.build([store.root], metric=text)
 
 
-def stored(fake: Any, store: Any, *, lag: int, top: float = 0.95, **changes: Any) -> None:
-    """Six seeds whose validation accuracy rises to `top` over 10 epochs, `lag` epochs late."""
+def stored(fake: Any, store: Any, *, lag: int, top: float = 0.95, steps: int | None = None, **changes: Any) -> None:
+    """Six seeds whose validation accuracy rises to `top` over 10 epochs of `steps` updates, `lag` epochs late."""
     for seed in range(6):
         scores = [min(top, 0.5 + 0.05 * max(0, e - lag) + 0.002 * seed) for e in range(1, 11)]
-        rows = [{"epoch": e, "val_accuracy": s, "val_loss": 1 - s} for e, s in enumerate(scores, 1)]
+        updates = {} if steps is None else {"updates": steps}
+        rows = [
+            {"epoch": e, **{k: e * n for k, n in updates.items()}, "val_accuracy": s, "val_loss": 1 - s}
+            for e, s in enumerate(scores, 1)
+        ]
         store.write(fake(seed, changes=changes), rows, "")
 
 
@@ -104,6 +107,27 @@ def test_a_report_about_epochs(fake: Any, store: Any) -> None:
     text = report.render(report.build([store.root], metric="epochs to val_accuracy=0.7"), width=120)
     assert "first evaluated epoch with val_accuracy of 0.7 or better" in text
     assert "4.0" in text
+
+
+def test_a_report_about_updates(fake: Any, store: Any) -> None:
+    stored(fake, store, lag=0, steps=30)
+    stored(fake, store, lag=2, steps=30, **{"dropout": "standard", "dropout.rate": 0.5})
+    made = report.build([store.root], metric="updates to val_accuracy=0.7")
+    table = made.comparisons[0].table.set_index("arm")
+    assert table["val_accuracy_updates_mean"].tolist() == [120, 180]
+    assert table.loc["standard 0.5", "verdict"] == "worse"
+    text = " ".join(report.render(made, width=120).split())
+    assert "updates of the weights until the end of the first evaluated epoch with val_accuracy of 0.7" in text
+    assert "120.0" in text and "+60.0" in text
+
+
+def test_histories_from_before_updates_were_counted(fake: Any, store: Any) -> None:
+    stored(fake, store, lag=0)
+    with pytest.raises(UsageError, match="from before updates were counted; ask for 'epochs to'"):
+        report.build([store.root], metric="updates to val_accuracy=0.7")
+    stored(fake, store, lag=0, steps=30, **{"dropout": "standard", "dropout.rate": 0.5})
+    table = report.build([store.root], metric="updates to val_accuracy=0.7").comparisons[0].table
+    assert table["val_accuracy_updates_mean"].isna().tolist() == [True, False]
 
 
 def test_runs_that_never_get_there_are_not_left_out(fake: Any, store: Any) -> None:

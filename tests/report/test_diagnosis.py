@@ -307,7 +307,7 @@ def test_formats(arm: Any, store: Any) -> None:
     made = report.build([store.root])
     rich, markdown = report.render(made, "rich", 80), report.render(made, "markdown")
     assert "\n Diagnosis\n Too aggressive. standard 0.5 lags in training" in rich
-    assert "**Diagnosis**\n\n- Too aggressive. standard 0.5" in markdown
+    assert "**Diagnosis**\n\n- **Too aggressive.** standard 0.5" in markdown
     (told,) = json.loads(report.render(made, "json"))["comparisons"][0]["diagnosis"]
     assert told["rule"] == "too aggressive" and told["arms"] == ["standard 0.5"] and "steps" not in told
 
@@ -317,7 +317,7 @@ def test_many_arms_of_a_rule_are_named_and_not_gone_through(arm: Any, store: Any
     for i in range(6):
         arm("standard", 0.3 + 0.1 * i, train=0.9, val=0.8, turn=i + 1)
     text = report.render(report.build([store.root]), "markdown")
-    assert text.count("Too aggressive. standard") == 3 and "Too aggressive, too: standard" in text
+    assert text.count("**Too aggressive.** standard") == 3 and "**Too aggressive,** too: standard" in text
 
 
 # Real runs

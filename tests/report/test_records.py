@@ -17,7 +17,7 @@ REPO = Path(__file__).resolve().parents[2]
 
 
 def test_missing_truncated_foreign_and_newer_records_are_skipped(fake: Any, put: Any, store: Any) -> None:
-    put(*(fake(s) for s in range(9)))
+    put(*(fake(s) for s in range(11)))
     folders = sorted((store.root / "runs").iterdir())
     trees = [json.loads((f / "record.json").read_text()) for f in folders]
     (folders[0] / "record.json").unlink()
@@ -28,23 +28,30 @@ def test_missing_truncated_foreign_and_newer_records_are_skipped(fake: Any, put:
     (folders[5] / "record.json").write_text(json.dumps(trees[5] | {"config": {"model": "mlp", "dropout": 3}}))
     (folders[6] / "record.json").write_bytes(b"\xff\xfe\x00binary")
     (folders[7] / "record.json").write_text(json.dumps(trees[7] | {"metrics": {"test_accuracy": "high"}}))
+    (folders[8] / "record.json").write_text(json.dumps(trees[8] | {"arrays": {"test_reliability_right": "cut"}}))
+    (folders[9] / "record.json").write_text(json.dumps(trees[9] | {"schema": "1"}))
     (store.root / "plans").mkdir(exist_ok=True)
     (store.root / "plans" / "x.json").write_text("[")
     found = report.build([store.root])
     assert found.comparisons[0].table["n"].tolist() == [1]
-    assert len(found.skipped) == 9
-    note = next(n for n in found.notes if n.startswith("Skipped 9 records: "))
+    assert len(found.skipped) == 11
+    note = next(n for n in found.notes if n.startswith("Skipped 11 records: "))
     for reason in (
         "no record.json",
         "2 × record.json is not JSON, perhaps cut short",
-        "was not written by dropbench",
+        "2 × record.json was not written by dropbench",
         "written by a newer dropbench (schema 99",
         "2 × record.json has no model.name in its config",
         "metrics.test_accuracy",
+        "arrays.test_reliability_right",
     ):
         assert reason in note
-    for fmt in ("rich", "csv", "markdown", "latex", "json"):
-        report.render(found, fmt, 80)
+    for fmt in ("rich", "markdown", "latex", "html"):
+        assert all(
+            reason in " ".join(report.render(found, fmt, 80).split()) for reason in ("Skipped 11", "schema 99")
+        ), fmt
+    assert len(json.loads(report.render(found, "json"))["skipped"]) == 11
+    assert len(report.render(found, "csv").splitlines()) == 2
 
 
 def test_metrics_that_only_some_runs_have(fake: Any, put: Any, store: Any) -> None:

@@ -64,6 +64,23 @@ def test_a_difference_on_the_edge_of_the_region_is_rarely_called_one(n: int) -> 
     assert np.mean([judged(d, rope=0.3) == "equivalent" for d in found]) <= 0.05
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [10, 30])
+def test_of_several_arms_without_an_effect_hardly_ever_one_is_called_better(n: int) -> None:
+    """Four arms beside one baseline, whose luck they share: that any is better or worse is said in 5 %, by Holm."""
+    rng = np.random.default_rng([n, 4])
+    better = either = 0
+    for _ in range(RUNS // 2):
+        baseline = rng.normal(size=n)
+        found = [paired(rng.normal(size=n) - baseline) for _ in range(4)]
+        adjusted = holm([d.p for d in found])
+        words = [verdict(d.low, d.high, p, d.n, 0.0, 1) for d, p in zip(found, adjusted, strict=True)]
+        better += "better" in words
+        either += bool({"better", "worse"} & {*words})
+    assert better / (RUNS // 2) <= 0.05
+    assert either / (RUNS // 2) <= 0.05 + 5 * math.sqrt(0.05 * 0.95 / (RUNS // 2))
+
+
 @pytest.mark.parametrize("n", [6, 10, 30])
 def test_the_printed_effect_is_found_in_four_of_five_studies(n: int) -> None:
     """By the t test, which is what the number is defined for."""

@@ -1,7 +1,6 @@
 """A Report's pictures: which of them the records have what it takes for, drawn, and written as SVG and PNG.
 
-Importing this loads nothing: matplotlib comes in with the first picture. No reliability diagram: it takes the predicted
-probabilities, which records do not hold.
+Importing this loads nothing: matplotlib comes in with the first picture.
 """
 
 from __future__ import annotations
@@ -23,13 +22,14 @@ def draw(report: Report) -> list[list[Picture]]:
 
     Names are unique and made of what is shown; with several sections each begins with its section's title.
     """
-    from dropbench.report.figures import curves, forest, heat, pairs, rates
+    from dropbench.report.figures import curves, forest, heat, pairs, rates, reliability
     from dropbench.report.figures.picture import named_apart
 
     found: list[list[Picture]] = []
     for comparison in report.comparisons:
         drawn = [forest.draw(comparison), pairs.draw(comparison), rates.draw(comparison)]
-        found.append([*(p for p in drawn if p), *curves.draw(comparison, report.histories)])
+        drawn += [*curves.draw(comparison, report.histories), reliability.draw(comparison)]
+        found.append([p for p in drawn if p])
     found += [[p for p in [heat.draw(grid)] if p] for grid in report.grids]
     titles = [*(c.title for c in report.comparisons), *(g.title for g in report.grids)]
     return named_apart(titles, found)

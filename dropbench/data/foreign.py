@@ -1,0 +1,50 @@
+"""Examples of another data set in the shape of one's own, for what a model makes of what it was not trained on."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dropbench.data.base import Table
+from dropbench.errors import UsageError
+
+_GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601, of red, green and blue
+
+
+def fitted(other: Table, table: Table) -> Tensor:
+    """The official test rows of `other`, or all where it has none, as raw examples of `table`: [n, *table.shape].
+
+    Images are resized (bilinear, antialiased) and made grey or coloured as needed. Features are no better known than by
+    their number, which has to agree. Raises UsageError where one cannot be made the other.
+    """
+    x = other.x if other.test is None else other.x[other.test]
+    if not (x.is_floating_point() and table.x.is_floating_point()):
+        raise UsageError(
+            f"data '{other.name}' cannot be set against data '{table.name}': both have to be numbers, and words and graphs are "
+            "looked up; leave it out"
+        )
+    if table.axes == other.axes == "CHW" and (fit := _image(x, table.shape)) is not None:
+        return fit
+    if x.shape[1:] != table.shape or other.axes != table.axes:
+        raise UsageError(
+            f"data '{other.name}' has examples of {_told(other)}, which do not fit those of data '{table.name}', "
+            f"{_told(table)}; choose data of the same kind, or noise"
+        )
+    return x
+
+
+def _image(x: Tensor, shape: tuple[int, ...]) -> Tensor | None:
+    """x [n, C, H, W] in another shape, or None where the channels are neither grey nor colours."""
+    channels, *sides = shape
+    if x.shape[1] != channels:
+        if {x.shape[1], channels} != {1, 3}:
+            return None
+        x = x.expand(-1, 3, -1, -1) if channels == 3 else torch.einsum("nchw,c->nhw", x, torch.tensor(_GREY))[:, None]
+    if list(x.shape[2:]) != sides:
+        x = F.interpolate(x, size=sides, mode="bilinear", antialias=True)
+    return x
+
+
+def _told(table: Table) -> str:
+    return f"shape {'x'.join(map(str, table.shape))} ({table.axes})"

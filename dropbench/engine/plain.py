@@ -1,0 +1,113 @@
+"""A user's ordinary module in the stacked engine: its tensors held with a replica axis, and one replica of it called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from dropbench.engine.streams import Words
+from dropbench.sites import Noise
+
+
+class Ordinary(nn.Module):
+    """K replicas of a module that knows of one: the tensors of all, [K, ...], and a module to lend them to.
+
+    torch's own initialisers draw from its global generator: it is seeded for the time of construction from each run's
+    `init` stream, and put back after.
+    """
+
+    def __init__(self, construct: Callable[[], nn.Module], seeds: Sequence[int]) -> None:
+        super().__init__()
+        made = {seed: _constructed(construct, seed) for seed in dict.fromkeys(seeds)}
+        modules = [made[seed] for seed in seeds]
+        self.incoming: dict[str, tuple[int, ...]] = {}
+        self.names: dict[str, str] = {}
+        """Of the module's tensors here, by their names there."""
+        for i, (name, parameter) in enumerate(modules[0].named_parameters()):
+            own = self.names[name] = f"parameter_{i}"
+            together = torch.stack([m.get_parameter(name).detach() for m in modules])
+            self.register_parameter(own, nn.Parameter(together, parameter.requires_grad))
+            if parameter.ndim > 1:  # torch's layers put outputs first, and what comes in after
+                self.incoming[own] = tuple(range(2, parameter.ndim + 1))
+        for i, (name, _) in enumerate(modules[0].named_buffers()):
+            own = self.names[name] = f"buffer_{i}"
+            self.register_buffer(own, torch.stack([m.get_buffer(name) for m in modules]))
+        # In a tuple, so that it is not registered: its tensors are stand-ins for those above.
+        self._module = (modules[0],)
+
+    def train(self, mode: bool = True) -> Ordinary:
+        super().train(mode)
+        self._module[0].train(mode)
+        return self
+
+    def begin(self) -> None:
+        """See `stack.begin`, which does not find the parts of a module that is not registered."""
+        for module in self._module[0].modules():
+            if callable(start := getattr(module, "begin", None)):
+                start()
+
+
+def _constructed(construct: Callable[[], nn.Module], seed: int) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        # Not `torch.manual_seed`, which would seed accelerators too, and those are not put back.
+        torch.default_generator.manual_seed(int(Words(seed, "init")(1)[0] >> 1))
+        return construct()
+
+
+class Plain(Ordinary):
+    """A stack of one, whose module is called as its author would: where `vmap` does not do."""
+
+    def __init__(self, construct: Callable[[], nn.Module], seed: int) -> None:
+        super().__init__(construct, [seed])
+
+    def forward(self, x: Tensor, noise: Noise) -> Tensor:
+        # `[0]` of a tensor is a view, so batch norm's running statistics are updated where they are held.
+        tensors = {name: getattr(self, own)[0] for name, own in self.names.items()}
+        logits: Tensor = functional_call(self._module[0], tensors, (x[0], PlainNoise(noise)))
+        return logits[None]
+
+
+class PlainNoise:
+    """`sites.Noise` for a module without a replica axis."""
+
+    def __init__(self, noise: Noise) -> None:
+        self._noise = noise
+
+    def __call__(self, site: str, x: Tensor) -> Tensor:
+        return self._noise(site, x[None])[0]
+
+    def affine(self, site: str, x: Tensor, weight: Tensor, bias: Tensor, then: Callable[[Tensor], Tensor]) -> Tensor:
+        return self._noise.affine(site, x[None], weight[None], bias.view(1, 1, -1), lambda z: then(z[0])[None])[0]
+
+    def acts(self, site: str) -> bool:
+        return self._noise.acts(site)
+
+    def steps(self, site: str) -> Callable[[Tensor, int], Tensor] | None:
+        act = self._noise.steps(site)
+        return None if act is None else lambda state, step: act(state[None], step)[0]
+
+    def transition(self, site: str) -> Callable[[Tensor, Tensor, int], Tensor] | None:
+        act = self._noise.transition(site)
+        return None if act is None else lambda old, new, step: act(old[None], new[None], step)[0]
+
+    def branch(self, site: str, branch: nn.Module, x: Tensor, *beside: Tensor) -> Tensor:
+        return self._noise.branch(site, _Stacked(branch, self), x[None], *(b[None] for b in beside))[0]
+
+    def embed(self, site: str, ids: Tensor, table: Tensor) -> Tensor:
+        return self._noise.embed(site, ids[None], table[None])[0]
+
+
+class _Stacked(nn.Module):
+    """An ordinary module's branch as one with a replica axis of one, for the noise around it."""
+
+    def __init__(self, branch: nn.Module, noise: PlainNoise) -> None:
+        super().__init__()
+        self._branch = (branch, noise)  # in a tuple: its tensors have no replica axis, and are not looked for
+
+    def forward(self, x: Tensor, noise: Noise, *beside: Tensor) -> Tensor:
+        branch, own = self._branch
+        out: Tensor = branch(x[0], own, *(b[0] for b in beside))
+        return out[None]

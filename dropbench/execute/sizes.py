@@ -1,0 +1,161 @@
+"""How many runs to stack, by a short measurement, kept for the next time.
+
+What is best depends on the processor, its caches, the libraries and the shape of the model, and no rule meets all of these:
+benchmarks/growth.py has the curves. So where a sweep is long enough to pay for it, a few steps are timed at the rule's size
+and at half and twice of it, and so on in the better direction, in as many processes at once as will train: these share
+caches and memory. No number of a run depends on the outcome (on a CPU, not one bit).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing as mp
+import os
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from dropbench.cohorts import work_bytes
+from dropbench.outline import Outline, load, others
+from dropbench.spec import RunSpec, Settings
+
+_WORTH = 1e11
+"""Bytes to be moved by a sweep, some ten seconds of them, from which it is worth a second to find the size."""
+_GAIN = 0.97
+"""Another size is taken if it takes this share of the time or less."""
+Timer = Callable[[Sequence[RunSpec]], float]
+"""Seconds that a step of these runs takes as one cohort."""
+
+
+class Sizes:
+    """For `cohorts`: the size to use for a group of runs, by measurement where that is worth it."""
+
+    def __init__(self, settings: Settings, device: str, workers: int, time: Timer | None = None) -> None:
+        self._settings, self._device, self._workers = settings, device, workers
+        self._time = time or self._in_processes
+        self._kept = _Kept(_cache_file())
+
+    def __call__(self, group: Sequence[RunSpec], plan: Outline, rule: int, most: int) -> int:
+        """`rule` is what would do without measuring, `most` what memory allows."""
+        spec = group[0]
+        most = min(most, -(-len(group) // self._workers))
+        if most <= 1 or not self._possible() or self._updates(spec) * len(group) * work_bytes(spec, plan) < _WORTH:
+            return rule
+        key = self._key(spec, plan)
+        if (known := self._kept.get(key)) is None:
+            known = fastest(group, min(rule, most), most, self._time)
+            self._kept.put(key, known)
+        return min(known, most)
+
+    def _possible(self) -> bool:
+        # Processes are forked, which is for Linux and, once CUDA has been used, not even there.
+        return sys.platform == "linux" and self._device == "cpu"
+
+    def _updates(self, spec: RunSpec) -> float:
+        """Of one run, about."""
+        data = spec.data
+        n = data.n_train or len(load(data, self._settings).y) * (1 - data.val_fraction - data.test_fraction)
+        return spec.train.epochs * n / spec.train.batch_size
+
+    def _key(self, spec: RunSpec, plan: Outline) -> str:
+        """Of all that the best size depends on, and no more: not of rates, seeds or the number of epochs."""
+        dropout = {**spec.dropout.model_dump(mode="json"), "rate": None, "rates": None, "schedule": None}
+        train = {k: v for k, v in spec.train.model_dump(mode="json").items() if k in _TELLING}
+        own = [spec.model.model_dump(mode="json"), dropout, train, plan.shape, plan.n_classes]
+        here = [
+            _processor(),
+            os.cpu_count(),
+            self._device,
+            self._workers,
+            self._settings.execute.threads,
+            version("torch"),
+        ]
+        return hashlib.sha256(json.dumps([own, here], sort_keys=True).encode()).hexdigest()[:16]
+
+    def _in_processes(self, specs: Sequence[RunSpec]) -> float:
+        """The median of as many processes at once as will train."""
+        context: Any = mp.get_context("fork")
+        with context.Pool(self._workers) as pool:
+            tasks = [(list(specs), self._settings, self._device)] * self._workers
+            times: list[float] = pool.starmap(_seconds, tasks)
+        return sorted(times)[len(times) // 2]
+
+
+_TELLING = ("batch_size", "optimizer", "momentum", "grad_clip", "max_norm", "precision", "augment")
+
+
+def fastest(group: Sequence[RunSpec], start: int, most: int, time: Timer) -> int:
+    """The size with the least time a run, found uphill from `start` by halving and doubling."""
+    found: dict[int, float] = {}
+
+    def each(size: int) -> float:
+        if size not in found:
+            found[size] = time(group[:size]) / size
+        return found[size]
+
+    best = 1 << (start.bit_length() - 1)  # a power of two, as all that are tried
+    for doubling in (True, False):
+        began = best
+        while (other := min(most, 2 * best) if doubling else max(1, best // 2)) != best:
+            if each(other) > _GAIN * each(best):
+                break
+            best = other
+        if best != began:
+            break
+    return best
+
+
+def _seconds(specs: Sequence[RunSpec], settings: Settings, device: str) -> float:
+    import torch
+
+    from dropbench.engine.cost import seconds_per_step
+    from dropbench.engine.loop import Cohort
+    from dropbench.execute.allocator import keep_freed_memory
+
+    torch.set_num_threads(settings.execute.threads)
+    keep_freed_memory()
+    table = load(specs[0].data, settings)
+    return seconds_per_step(Cohort(specs, table, torch.device(device), others(specs[0], table, settings)), 11)
+
+
+class _Kept:
+    """Sizes by key in a file, which may be deleted at any time; nothing is lost by not reading or not writing it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def get(self, key: str) -> int | None:
+        size = self._all().get(key)
+        return size if isinstance(size, int) and size > 0 else None
+
+    def put(self, key: str, size: int) -> None:
+        with suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            beside = self._path.with_suffix(f".{os.getpid()}")
+            beside.write_text(json.dumps({**self._all(), key: size}))
+            beside.replace(self._path)
+
+    def _all(self) -> dict[str, object]:
+        try:
+            found = json.loads(self._path.read_text())
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+def _cache_file() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "dropbench" / "cohort_sizes.json"
+
+
+def _processor() -> str:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line
+    return platform.processor() or platform.machine()

@@ -1,0 +1,136 @@
+"""Epochs as they end, told to other tools. A logger changes no number of a run, and its failure costs no run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dropbench.errors import UsageError
+from dropbench.loggers.base import Logger, Row, Run
+
+if TYPE_CHECKING:
+    from dropbench.engine.result import Progress
+    from dropbench.execute.cohort import Listener, Retry
+    from dropbench.execute.local import Stored
+
+__all__ = ["Loggers", "Run", "check", "opened"]
+
+LOGS = "logs"
+"""The folder in results/ that holds a folder for each logger."""
+_PACKAGES: dict[str, tuple[str, ...]] = {
+    "csv": (),
+    "tensorboard": ("tensorboard",),
+    "mlflow": ("mlflow", "sqlalchemy", "alembic"),
+}
+
+
+def check(names: Sequence[str]) -> None:
+    """Raises UsageError for a logger whose library is not installed. Imports nothing."""
+    for name in names:
+        # The last two are for a file on this machine; who has a server needs no more than a client.
+        needed = _PACKAGES[name][: 1 if os.environ.get("MLFLOW_TRACKING_URI") else None]
+        if missing := [package for package in needed if find_spec(package) is None]:
+            raise UsageError(
+                f"train.loggers={name} takes {' and '.join(missing)}, not installed here: pip install 'dropbench[{name}]'"
+            )
+
+
+@contextmanager
+def opened(
+    names: Sequence[str], runs: Sequence[Run], results: Path, study: str | None, warn: Callable[[str], None]
+) -> Iterator[Loggers]:
+    """The loggers of one command, closed at its end.
+
+    runs: all that may be trained. study: what groups them in a tool that has groups. warn: shows a sentence to the user.
+    Raises UsageError for a logger that cannot begin: better before training than after it.
+    """
+    made: dict[str, Logger] = {}
+    loggers = Loggers(made, runs, warn)
+    try:
+        for name in names:
+            try:
+                made[name] = _made(name, results / LOGS / name, study)
+            except Exception as error:  # whatever a library raises
+                raise UsageError(f"train.loggers={name} cannot begin: {_first_line(error)}") from error
+        yield loggers
+    finally:
+        loggers.close()
+
+
+def _made(name: str, folder: Path, study: str | None) -> Logger:
+    """Imports what only this logger needs."""
+    if name == "csv":
+        from dropbench.loggers.csv import Csv
+
+        return Csv(folder)
+    if name == "tensorboard":
+        from dropbench.loggers.tensorboard import TensorBoard
+
+        return TensorBoard(folder)
+    from dropbench.loggers.mlflow import MLflow
+
+    return MLflow(folder, study or "dropbench")
+
+
+class Loggers:
+    """Tells every logger what happens. One that raises is left out from then on, with one warning."""
+
+    def __init__(self, loggers: dict[str, Logger], runs: Sequence[Run], warn: Callable[[str], None]) -> None:
+        self._loggers, self._warn = loggers, warn
+        self._runs = {run.run_id: run for run in runs}
+        self._begun: set[str] = set()
+
+    def beside(self, listen: Listener) -> Listener:
+        """A listener that tells first `listen` and then these."""
+
+        def both(event: Progress | Retry) -> None:
+            listen(event)
+            self.listen(event)
+
+        return both
+
+    def listen(self, event: Progress | Retry) -> None:
+        from dropbench.execute.cohort import Retry
+
+        if isinstance(event, Retry):  # these runs start again, and their logs with them
+            self._begun.difference_update(event.run_ids)
+            return
+        for run_id, row in event.rows.items():
+            self._begin(run_id)
+            self._each(partial(_epoch, run_id, row))
+
+    def finished(self, stored: Stored) -> None:
+        self._begin(stored.record.run_id)
+        self._each(lambda logger: logger.end(stored.record))
+
+    def close(self) -> None:
+        self._each(lambda logger: logger.close())
+        self._loggers.clear()
+
+    def _begin(self, run_id: str) -> None:
+        if run_id not in self._begun:
+            self._begun.add(run_id)
+            self._each(lambda logger: logger.begin(self._runs[run_id]))
+
+    def _each(self, act: Callable[[Logger], None]) -> None:
+        for name, logger in list(self._loggers.items()):
+            try:
+                act(logger)
+            except Exception as error:  # whatever a library raises: it must not reach the training it is told of
+                del self._loggers[name]
+                self._warn(f"the logger {name} failed and is left out from here on, {_first_line(error)}; runs go on")
+                with suppress(Exception):
+                    logger.close()
+
+
+def _epoch(run_id: str, row: Row, logger: Logger) -> None:
+    logger.epoch(run_id, row)
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]

@@ -1,0 +1,97 @@
+"""TensorBoard: `tensorboard --logdir results/logs/tensorboard`.
+
+A run is a folder with what concerns it as a whole, and two inside it, `train` and `val`, whose scalars bear the same names:
+that is how TensorBoard draws both in one chart. The event files are those of `torch.utils.tensorboard`, written with its own
+parts and not through its SummaryWriter, which keeps a thread and an open file for each folder while a sweep has thousands.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tensorboard.compat.proto.event_pb2 import Event
+from torch.utils.tensorboard import RecordWriter
+from torch.utils.tensorboard.summary import hparams, scalar
+
+from dropbench.loggers.base import Row, Run
+
+if TYPE_CHECKING:
+    from dropbench.store import Record
+
+FINAL = "final/"
+"""Opens the names of a run's metrics at its chosen epoch."""
+
+
+class TensorBoard:
+    """`<folder>/<arm>-seed<seed>-<run_id>/`: the folder's name is all that a chart tells of a run."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._places = {place.name.rpartition("-")[2]: place for place in folder.iterdir()}
+        self._runs: dict[str, Run] = {}
+        self._files: dict[Path, Path] = {}
+
+    def begin(self, run: Run) -> None:
+        if old := self._places.get(run.run_id):
+            shutil.rmtree(old, ignore_errors=not old.exists())
+            self._forget(old)
+        arm = re.sub(r"[^\w.=+]+", "_", run.arm).strip("_")[:100] or "run"  # a name of a file has a limit
+        self._runs[run.run_id] = run
+        self._places[run.run_id] = self._folder / f"{arm}-seed{run.seed}-{run.run_id}"
+
+    def epoch(self, run_id: str, row: Row) -> None:
+        place = self._places[run_id]
+        step = int(row["epoch"])
+        parts: dict[Path, dict[str, float]] = {}
+        for key, value in row.items():
+            part, _, rest = key.partition("_")
+            if part in ("train", "val"):
+                parts.setdefault(place / part, {})[rest] = value
+            elif key != "epoch":
+                parts.setdefault(place, {})[f"gap/{rest}" if part == "gap" else key] = value
+        for folder, values in parts.items():
+            self._write(folder, [scalar(tag, value) for tag, value in values.items()], step)
+
+    def end(self, record: Record) -> None:
+        run, place = self._runs.pop(record.run_id), self._places[record.run_id]
+        if record.status != "failed":  # that one is tried again, and its log then begins again
+            step = record.chosen_epoch or record.epochs_run
+            final = {f"{FINAL}{key}": value for key, value in record.metrics.items()}
+            settings = {key: _plain(value) for key, value in run.settings.items() if value is not None}
+            # TensorBoard takes the first description of an experiment for all of them; without one it makes it of all runs.
+            _, start, finish = hparams(settings, final)
+            self._write(place, [*(scalar(tag, value) for tag, value in final.items()), start, finish], step)
+        self._forget(place)
+
+    def close(self) -> None:
+        pass
+
+    def _forget(self, place: Path) -> None:
+        for folder in (place, place / "train", place / "val"):
+            self._files.pop(folder, None)
+
+    def _write(self, folder: Path, summaries: Sequence[Any], step: int) -> None:
+        now = time.time()
+        events = [Event(wall_time=now, step=step, summary=summary) for summary in summaries]
+        if folder not in self._files:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._files[folder] = folder / f"events.out.tfevents.{now:.6f}.{socket.gethostname()}"
+            events.insert(0, Event(wall_time=now, file_version="brain.Event:2"))
+        with self._files[folder].open("ab") as file:
+            writer = RecordWriter(file)
+            for event in events:
+                writer.write(event.SerializeToString())
+
+
+def _plain(value: Any) -> bool | float | str:
+    """What a hyperparameter may be; the rest as it is typed."""
+    from dropbench.overrides import written
+
+    return value if isinstance(value, bool | int | float | str) else written(value)

@@ -1,0 +1,47 @@
+"""Calibration from stored bins: what `metric=reliability` left in the records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+PARTS = ("examples", "confidence", "right")
+_ROUNDING = 1e-6
+
+
+def bins(arrays: Sequence[Mapping[str, Sequence[float]]]) -> Floats:
+    """Of each run that has them its bins: examples, sum of confidences and how many are right, [runs, 3, bins].
+
+    arrays: the records'. A row that is none (cut short, not a number, more right than examples, as many bins as nobody else
+    has) leaves its run out.
+    """
+    import numpy as np
+
+    found = [made for each in arrays if (made := _of(each)) is not None]
+    alike = [made for made in found if made.shape == found[0].shape]
+    return np.array(alike) if alike else np.empty((0, len(PARTS), 0))
+
+
+def ece(found: Floats) -> Floats:
+    """The expected calibration error of each run, [runs]: that of the metric `ece` with as many bins, to the last bit."""
+    examples, confidence, right = found[:, 0], found[:, 1], found[:, 2]
+    error: Floats = abs(confidence - right).sum(1) / examples.sum(1)
+    return error
+
+
+def _of(arrays: Mapping[str, Any]) -> Floats | None:
+    import numpy as np
+
+    rows = [arrays.get(f"test_reliability_{part}", ()) for part in PARTS]
+    if not rows[0] or len({len(row) for row in rows}) > 1:
+        return None
+    made = np.array(rows, dtype=float)
+    examples, *sums = made
+    sound = np.isfinite(made).all() and (made >= 0).all() and examples.sum() > 0
+    return made if sound and all((part <= examples + _ROUNDING).all() for part in sums) else None

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dropbench.cohorts import cohorts
+from dropbench.config import composer
+from dropbench.execute import sizes as module
+from dropbench.execute.sizes import Sizes, fastest
+from dropbench.plan import Plan, make
+from dropbench.spec import RunSpec
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "dropbench" / "cohort_sizes.json"
+
+
+def plan_of(*words: str) -> Plan:
+    with composer() as c:
+        return make(["dropout=standard", *words], c)
+
+
+class Clock:
+    """Seconds that a step of K runs takes, and what was asked."""
+
+    def __init__(self, best: int) -> None:
+        self.best = best
+        self.asked: list[int] = []
+
+    def __call__(self, specs: Sequence[RunSpec]) -> float:
+        self.asked.append(len(specs))
+        ratio = max(len(specs) / self.best, self.best / len(specs))
+        return len(specs) * ratio
+
+
+LONG = ("seed=range(0,64)", "train.epochs=100000")
+
+
+@given(st.integers(0, 6), st.integers(0, 6), st.integers(0, 6))
+def test_the_bottom_of_a_valley_is_found_from_anywhere(best: int, start: int, most: int) -> None:
+    clock = Clock(2**best)
+    group = [None] * 64
+    found = fastest(group, 2 ** min(start, most), 2**most, clock)  # type: ignore[arg-type]
+    assert found == 2 ** min(best, most)
+    assert len(clock.asked) == len(set(clock.asked))  # nothing is timed twice
+
+
+def test_a_flat_floor_stays_where_it_is() -> None:
+    assert fastest([None] * 64, 8, 64, lambda specs: 1.0 * len(specs)) == 8  # type: ignore[arg-type]
+
+
+def test_a_long_sweep_is_measured_once_and_remembered(cache: Path) -> None:
+    plan = plan_of(*LONG)
+    for clock in (Clock(4), Clock(1)):
+        sizes = Sizes(plan.settings, "cpu", 2, clock)
+        groups = cohorts(plan.specs, plan.outlines, plan.settings, "cpu", 2, sizes)
+        assert {len(g) for g in groups} == {4}
+    assert not clock.asked  # the second time
+    assert list(json.loads(cache.read_text()).values()) == [4]
+    other = plan_of(*LONG, "model.widths=[32,32]")
+    asked = Clock(2)
+    cohorts(other.specs, other.outlines, other.settings, "cpu", 2, Sizes(other.settings, "cpu", 2, asked))
+    assert asked.asked  # another model is another question
+
+
+@pytest.mark.parametrize("held", ["", "{", "[1]", '{"x": 1}', '{"x": "many"}'])
+def test_a_cache_that_cannot_be_read_is_as_none(cache: Path, held: str) -> None:
+    cache.parent.mkdir(parents=True)
+    cache.write_text(held)
+    plan, clock = plan_of(*LONG), Clock(4)
+    groups = cohorts(plan.specs, plan.outlines, plan.settings, "cpu", 2, Sizes(plan.settings, "cpu", 2, clock))
+    assert clock.asked and {len(g) for g in groups} == {4}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_cache_that_cannot_be_written_costs_nothing_else(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    plan = plan_of(*LONG)
+    assert cohorts(plan.specs, plan.outlines, plan.settings, "cpu", 2, Sizes(plan.settings, "cpu", 2, Clock(4)))
+
+
+@pytest.mark.parametrize(
+    "words", [("seed=range(0,64)", "train.epochs=2"), ("seed=3", *LONG[1:]), (*LONG, "execute.cohort=7")]
+)
+def test_no_time_is_spent_where_there_is_nothing_to_gain(words: tuple[str, ...]) -> None:
+    """On short sweeps, on single runs, and where the size was given."""
+    plan, clock = plan_of(*words), Clock(4)
+    with_, without = (
+        cohorts(plan.specs, plan.outlines, plan.settings, "cpu", 2, *sizes)
+        for sizes in ([Sizes(plan.settings, "cpu", 2, clock)], [])
+    )
+    assert with_ == without and not clock.asked
+
+
+def test_memory_bounds_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_of(*LONG)
+    monkeypatch.setattr("dropbench.cohorts._memory", lambda device: 30 * 2**20)
+    groups = cohorts(plan.specs, plan.outlines, plan.settings, "cpu", 2, Sizes(plan.settings, "cpu", 2, Clock(64)))
+    assert 1 < max(map(len, groups)) < 32
+
+
+def test_steps_are_timed_for_real(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_WORTH", 0)
+    plan = plan_of("seed=range(0,4)", "train.epochs=1", "data.n_train=64")
+    sizes = Sizes(plan.settings, "cpu", 2)
+    size = sizes(plan.specs, plan.outlines[plan.specs[0].run_id], 1, 64)
+    assert size in (1, 2)
