@@ -1,0 +1,1 @@
+"""Measurements of dropbench beside what a user would pick instead. `python -m benchmarks --help`."""

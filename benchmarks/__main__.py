@@ -1,0 +1,151 @@
+"""Measures dropbench beside what a user would pick instead.
+
+    python -m benchmarks [--only NAME[,NAME]] [--n 5] [--quick] [--data ROOT] [--out FOLDER]
+
+Writes benchmarks.csv and benchmarks.md; what a part has measured takes the place of what it had there before, the rest stays.
+A machine that does nothing else is needed for figures; --quick only shows that everything works, and writes elsewhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import end_to_end, growth, identity, language, masks, recurrent, results, roofline
+from benchmarks.machine import OtherWork, provenance
+from benchmarks.measure import Row
+from benchmarks.workloads import WORKLOADS, quick
+
+
+@dataclass(frozen=True)
+class Options:
+    n: int
+    quick: bool
+    root: str | None
+
+    @property
+    def seconds(self) -> float:
+        """Of one call in one block, inside a process."""
+        return 0.02 if self.quick else 0.5
+
+
+@dataclass(frozen=True)
+class Part:
+    title: str
+    minutes: float
+    measure: Callable[[Options], list[Row]]
+    needs_data: bool = False
+
+
+DISTURBED = 0.1
+"""Of a processor, used by others."""
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+def parts() -> dict[str, Part]:
+    """Everything there is, in the order of the report."""
+    found = {}
+    for name, work in WORKLOADS.items():
+
+        def sweep(o: Options, name: str = name) -> list[Row]:
+            return end_to_end.measure(quick(WORKLOADS[name]) if o.quick else WORKLOADS[name], o.n, say)
+
+        found[name] = Part(work.title, work.minutes, sweep, needs_data=work.data != "digits")
+    small = {
+        "masks": Part("Masks of 128 × 1024 activations, one thread", 0.3, lambda o: masks.measure(o.n, o.seconds)),
+        "recurrent": Part(
+            "One recurrent layer of 128 units, 28 steps, batches of 128, one thread, time a replica",
+            1.0,
+            lambda o: recurrent.measure(o.n, o.seconds),
+        ),
+        "language": Part(
+            "A training step of LSTM 2 × 200 on Penn Treebank, 20 × 20 words, one thread",
+            1.0,
+            lambda o: language.measure(o.n, 4 * o.seconds),
+            needs_data=True,
+        ),
+        "roofline": Part(
+            "Operations of a training step over those of a large product, one thread",
+            1.0,
+            lambda o: roofline.measure(o.n, o.seconds, _roofline(o)),
+        ),
+        "growth": Part(
+            "Sweeps of growing size: digits MLP 128-128 by runs, digits by width, MNIST 256-256 by examples, 3 epochs",
+            5.5,
+            lambda o: growth.measure(o.n, say, o.root is not None, o.quick),
+        ),
+        "identity": Part(
+            "16 runs a model in cohorts of 1, 3 and 16 under 1 and 2 workers",
+            2.5,
+            lambda o: identity.measure(say, o.root is not None, o.quick),
+        ),
+    }
+    return found | small
+
+
+def _roofline(options: Options) -> list[str]:
+    return [w for w in roofline.STACKS if options.root is not None or WORKLOADS[w].data == "digits"]
+
+
+def main() -> None:
+    known = parts()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", help=f"of {', '.join(known)}")
+    parser.add_argument("--n", type=int, default=5, help="blocks (5)")
+    parser.add_argument("--quick", action="store_true", help="one block of next to nothing: whether it works at all")
+    parser.add_argument("--data", metavar="ROOT", help="the folder of downloaded data (DROPBENCH_DATA)")
+    parser.add_argument("--out", type=Path, help="results/reference; with --quick results/quick")
+    args = parser.parse_args()
+    chosen = args.only.split(",") if args.only else list(known)
+    if unknown := [name for name in chosen if name not in known]:
+        parser.error(f"--only {unknown[0]}: there is {', '.join(known)}")
+    root = args.data or os.environ.get("DROPBENCH_DATA")
+    if root is not None:
+        os.environ["DROPBENCH_DATA"] = root
+    options = Options(1 if args.quick else args.n, args.quick, root)
+    out = args.out or Path("results/quick" if args.quick else "results/reference")
+    command = "python -m benchmarks" + "".join(
+        f" {flag}"
+        for flag, given in ((f"--only {args.only}", args.only), (f"--n {options.n}", True), ("--quick", args.quick))
+        if given
+    )
+    made = provenance() | {"command": command}
+    if not options.quick:
+        minutes = sum(known[name].minutes for name in chosen) * options.n / 5
+        say(f"about {minutes:.0f} minutes for {len(chosen)} parts on two processors")
+    titles = {name: part.title for name, part in known.items()}
+    failed = []
+    for name in chosen:
+        part = known[name]
+        if part.needs_data and root is None:
+            say(f"{name}: left out, its data are not here: set DROPBENCH_DATA or give --data ROOT")
+            continue
+        say(f"{name}: {part.title}" + ("" if options.quick else f"; about {part.minutes * options.n / 5:.1f} min"))
+        began, others = time.perf_counter(), OtherWork()
+        try:
+            rows = part.measure(options)
+        except Exception as error:  # of one part: the others are still worth having
+            say(f"{name}: FAILED: {error}")
+            failed.append(name)
+            continue
+        used = f"other work on {100 * others.share():.0f} % of a processor"
+        with_others = made | {"machine": f"{made['machine']}, {used}"}
+        results.save(results.merge(results.load(out / "benchmarks.csv"), rows, with_others), out, titles)
+        say(f"{name}: {(time.perf_counter() - began) / 60:.1f} min, {used}")
+        if others.share() > DISTURBED:
+            say(f"{name}: NOT FOR CITING: processes on several threads lose far more than the others took")
+    say(str(out / "benchmarks.md"))
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""Claim: a sweep of small networks costs about what one of its runs costs elsewhere; whole processes, imports included.
+
+Every runner gets the same examples in the same parts, trains the same networks for the same epochs, scores training and
+validation sets after each, and the test set at the end; where its test accuracy is not dropbench's within noise, its row does
+not count.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import tempfile
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import claims, runners, specs
+from benchmarks.measure import Row, agree, alternate, ratio_row, row
+from benchmarks.runners import Sample
+from benchmarks.specs import spec
+from benchmarks.workloads import Run, Workload
+from dropbench.engine.batches import split_for
+
+Say = Callable[[str], None]
+RESOLUTION = 0.002
+"""A difference in accuracy that no run is fast or slow for."""
+
+
+def measure(work: Workload, n: int, say: Say) -> list[Row]:
+    """The rows of one workload."""
+    with tempfile.TemporaryDirectory() as folder:
+        splits = Path(folder) / "splits.npz"
+        write_splits(work, splits)
+        chosen = {}
+        for name in work.timed:
+            if lacking := runners.missing(name):
+                say(f"  {name} is left out: {lacking} is not installed (pip install -e '.[bench]')")
+                continue
+            chosen[name] = partial(runners.run, work, name, splits)
+        # Once before it counts: files come from memory after that, and dropbench has chosen the size of its cohorts.
+        for name in [name for name in chosen if name.startswith("dropbench")]:
+            say(f"  warming up                 {name:24s} {chosen[name]().seconds:7.2f} s")
+        return list(rows(work, alternate(chosen, n, say)))
+
+
+def rows(work: Workload, samples: dict[str, list[Sample]]) -> Iterable[Row]:
+    """Times, then ratios: each peer over each dropbench, and what a claim asks for besides."""
+    total = len(work.runs())
+    reached = {name: _accuracies(found) for name, found in samples.items()}
+    rest = {}
+    for name in samples:
+        yes = agree(reached["dropbench"], reached[name], RESOLUTION)
+        rest[name] = {
+            "runs_timed": f"{samples[name][0].runs} of {1 if name == runners.ONE else total}",
+            "accuracy": _compared(reached["dropbench"], reached[name]) if name != "dropbench" else _mean(reached[name]),
+            "counts": "yes" if yes else "no",
+        }
+    seconds = {name: [s.seconds for s in found] for name, found in samples.items()}
+    for name, found in samples.items():
+        yield row(work.name, name, "whole process", seconds[name], "s", **rest[name])
+        if not any(math.isnan(s.marginal) for s in found):
+            yield row(work.name, name, "one run more", [s.marginal for s in found], "s", **rest[name])
+    wanted = [(peer, ours) for ours in samples for peer in samples if _ours(ours) and not _ours(peer)]
+    for above, below in dict.fromkeys([*wanted, *claims.ratios_of(work.name)]):
+        if above in samples and below in samples:
+            both = {k: rest[above][k] if _ours(below) else rest[below][k] for k in ("runs_timed", "accuracy")}
+            counts = "yes" if rest[above]["counts"] == rest[below]["counts"] == "yes" else "no"
+            yield ratio_row(work.name, above, below, seconds, counts=counts, **both)
+
+
+def write_splits(work: Workload, file: Path) -> None:
+    """The rows of every part that dropbench draws for each seed, for all others to use."""
+    data, table = spec(work.overrides()).data, specs.table(f"data={work.data}")
+    parts = {}
+    for seed in work.seeds:
+        one = split_for(table, data, seed)
+        parts |= {f"{name}_{seed}": getattr(one, name).numpy() for name in ("train", "val", "test")}
+    np.savez(file, **parts)
+
+
+def _ours(name: str) -> bool:
+    return name.startswith("dropbench")
+
+
+def _accuracies(found: list[Sample]) -> dict[Run, float]:
+    """Of each run; its mean over the blocks, where a peer's random numbers are not the same twice."""
+    return {run: statistics.fmean(s.accuracies[run] for s in found) for run in found[0].accuracies}
+
+
+def _mean(reached: dict[Run, float]) -> str:
+    return f"{100 * statistics.fmean(reached.values()):.2f} %"
+
+
+def _compared(ours: dict[Run, float], theirs: dict[Run, float]) -> str:
+    """Both means, over the runs that both have."""
+    common = [run for run in theirs if run in ours]
+    return f"{_mean({r: theirs[r] for r in common})} (dropbench {_mean({r: ours[r] for r in common})})"

@@ -1,0 +1,76 @@
+"""What the figures were made on and by: processor, memory, versions, commit. No path and no host name."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import time
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from dropbench.execute.record import git_commit
+
+_PACKAGES = ("torch", "numpy", "scikit-learn", "joblib", "lightning", "hydra-core", "hydra-joblib-launcher", "skorch")
+
+
+def provenance() -> dict[str, str]:
+    """date (UTC), commit, machine and versions, each a string."""
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "commit": git_commit() or "unknown",
+        "machine": f"{_processor()}, {_gibibytes():.0f} GiB, {platform.system()}",
+        "versions": ", ".join([f"Python {platform.python_version()}", *_versions()]),
+    }
+
+
+class OtherWork:
+    """How much of a processor others use from here on; loops on two threads suffer most from it, many times over."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter(), _busy() - _own()
+
+    def share(self) -> float:
+        """Of one processor, 0 for a machine of our own; nan where it cannot be told. Ended children count as ours."""
+        wall, others = self._began
+        return (_busy() - _own() - others) / (time.perf_counter() - wall)
+
+
+def _busy() -> float:
+    """Seconds that all processors together have worked, or were taken from this machine, since it started."""
+    file = Path("/proc/stat")
+    if not file.is_file():
+        return float("nan")
+    user, nice, system, _idle, _waiting, irq, soft, steal = map(int, file.read_text().split()[1:9])
+    return (user + nice + system + irq + soft + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def _own() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(u.ru_utime + u.ru_stime for u in used)
+
+
+def _versions() -> list[str]:
+    found = []
+    for package in _PACKAGES:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _processor() -> str:
+    """The number of processors that this process may use, and what they are."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{count} × {named[0] if named else platform.processor()}"
+
+
+def _gibibytes() -> float:
+    if not hasattr(os, "sysconf"):
+        return float("nan")
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30

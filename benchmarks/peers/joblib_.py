@@ -1,0 +1,25 @@
+"""The plain loop under joblib: two processes, one thread each. The honest competitor on two cores.
+
+python -m benchmarks.peers.joblib_ digits-20 --epochs 20 --runs 0.1:0,0.5:0 --splits splits.npz --out results
+"""
+
+from __future__ import annotations
+
+import torch
+from joblib import Parallel, delayed
+
+from benchmarks.peers.plain import train
+from benchmarks.peers.setup import Job, jobs
+
+
+def on_one_thread(job: Job) -> float:
+    torch.set_num_threads(1)
+    return train(job)
+
+
+def main() -> None:
+    Parallel(n_jobs=2)(delayed(on_one_thread)(job) for job in jobs())
+
+
+if __name__ == "__main__":
+    main()

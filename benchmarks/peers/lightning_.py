@@ -1,0 +1,82 @@
+"""PyTorch Lightning: a LightningModule and a Trainer a run, without logger, checkpoints, progress bar and summary.
+
+python -m benchmarks.peers.lightning_ digits-20 --epochs 20 --runs 0.1:0 --splits splits.npz --out results
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from dropbench.data._torchvision import torchvision
+
+torchvision()  # Lightning imports it by way of torchmetrics, and cannot by itself beside a CPU-only torch.
+
+import lightning as L  # noqa: E402
+
+from benchmarks.peers.setup import SCORED_AT_ONCE, Job, jobs, parts  # noqa: E402
+from benchmarks.workloads import LR  # noqa: E402
+
+
+class Classifier(L.LightningModule):
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
+        x, y = batch
+        return F.cross_entropy(self.net(x), y)
+
+    def validation_step(self, batch: list[Tensor], batch_idx: int, dataloader_idx: int = 0) -> None:
+        """The first loader is the training set, the second the validation set."""
+        self._score(batch, "val" if dataloader_idx else "train")
+
+    def test_step(self, batch: list[Tensor], batch_idx: int) -> None:
+        self._score(batch, "test")
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(self.parameters(), lr=LR)
+
+    def _score(self, batch: list[Tensor], part: str) -> None:
+        x, y = batch
+        logits = self.net(x)
+        found: dict[str, Any] = {
+            f"{part}_loss": F.cross_entropy(logits, y),
+            f"{part}_accuracy": (logits.argmax(1) == y).float().mean(),
+        }
+        self.log_dict(found, on_epoch=True, add_dataloader_idx=False, batch_size=len(y))
+
+
+def train(job: Job) -> None:
+    sets = [TensorDataset(*part) for part in parts(job)]
+    classifier = Classifier(job.network(tuple(sets[0].tensors[0].shape[1:])))
+    shuffled = DataLoader(sets[0], batch_size=job.work.batch_size, shuffle=True)
+    scored, val, test = (DataLoader(s, batch_size=SCORED_AT_ONCE) for s in sets)
+    trainer = L.Trainer(
+        max_epochs=job.work.epochs,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(classifier, shuffled, [scored, val])
+    (found,) = trainer.test(classifier, test, verbose=False)
+    job.done(found["test_accuracy"])
+
+
+def main() -> None:
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    for job in jobs():
+        train(job)
+
+
+if __name__ == "__main__":
+    main()

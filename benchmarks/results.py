@@ -1,0 +1,123 @@
+"""benchmarks.csv, part by part, and benchmarks.md, which is nothing but that file made readable."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from benchmarks.claims import verdicts
+from benchmarks.measure import Row
+
+NUMBERS = ("n", "median", "low", "high")
+MADE_BY = ("date", "commit", "machine", "versions", "command")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A row, and how it came to be."""
+
+    row: Row
+    made: Mapping[str, str]
+
+
+def load(file: Path) -> list[Kept]:
+    """Of a file that is not there: nothing."""
+    if not file.is_file():
+        return []
+    with file.open(newline="", encoding="utf-8") as lines:
+        return [_kept(line) for line in csv.DictReader(lines)]
+
+
+def merge(old: Sequence[Kept], new: Sequence[Row], made: Mapping[str, str]) -> list[Kept]:
+    """The new rows stand in for all that their workloads had; the others stay."""
+    again = {r.workload for r in new}
+    return [k for k in old if k.row.workload not in again] + [Kept(r, made) for r in new]
+
+
+def save(kept: Sequence[Kept], folder: Path, titles: Mapping[str, str]) -> None:
+    """Writes both files, workloads in the order of `titles`."""
+    order = list(titles)
+    ordered = sorted(kept, key=lambda k: order.index(k.row.workload) if k.row.workload in order else len(order))
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "benchmarks.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [f.name for f in fields(Row)] + list(MADE_BY), lineterminator="\n")
+        writer.writeheader()
+        for one in ordered:
+            numbers = {name: f"{getattr(one.row, name):.6g}" for name in NUMBERS}
+            writer.writerow(asdict(one.row) | numbers | dict(one.made))
+    (folder / "benchmarks.md").write_text(markdown(ordered, titles), encoding="utf-8")
+
+
+def markdown(kept: Sequence[Kept], titles: Mapping[str, str]) -> str:
+    """Claims first, then each workload, then what all of it was made on."""
+    rows = [k.row for k in kept]
+    parts = ["# Benchmarks", _HOW, "## Claims", _claims(rows)]
+    for workload in dict.fromkeys(r.workload for r in rows):
+        own = [r for r in rows if r.workload == workload]
+        parts += [f"## {workload}", titles.get(workload, "") + ".", _table(own)]
+    parts += ["## Made by", _made(kept)]
+    return "\n\n".join(parts) + "\n"
+
+
+_HOW = """\
+Medians over n alternated blocks (A B C, A B C, ...), the extremes in brackets; a ratio is the median of the blocks' own ratios.
+Where not all runs of a sweep were timed, its time is what the process took plus the missing runs at the cost of one run more,
+which is measured between runs of one process and so has no start-up in it. A row whose test accuracy (`reached`) is not that of
+dropbench within noise does not count. Every figure is in benchmarks.csv."""
+
+
+def _claims(rows: Sequence[Row]) -> str:
+    lines = ["| claim | asked | measured | reached |", "|---|---|---|---|"]
+    for claim, row, verdict in verdicts(rows):
+        measured = "" if row is None else _numbers(row)
+        lines.append(f"| {claim.text} | {claim.limit} | {measured} | {verdict} |")
+    return "\n".join(lines)
+
+
+def _table(rows: Sequence[Row]) -> str:
+    optional = [name for name in ("runs_timed", "accuracy", "counts") if any(getattr(r, name) for r in rows)]
+    heads = {"runs_timed": "runs timed", "accuracy": "reached", "counts": "counts"}
+    header = ["runner", "what", "median (low – high)", "n", *(heads[name] for name in optional)]
+    lines = [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
+    for r in rows:
+        cells = [r.runner, r.what, _numbers(r), str(r.n), *(getattr(r, name) for name in optional)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _numbers(row: Row) -> str:
+    unit = f" {row.unit}" if row.unit else ""
+    if row.n == 1:
+        return f"{_short(row.median)}{unit}"
+    return f"{_short(row.median)}{unit} ({_short(row.low)} – {_short(row.high)})"
+
+
+def _short(value: float) -> str:
+    """Three digits, thousands in full."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _made(kept: Sequence[Kept]) -> str:
+    """One line for each way in which rows were made, with the workloads it made."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for one in kept:
+        groups.setdefault(tuple(one.made.get(name, "") for name in MADE_BY), []).append(one.row.workload)
+    lines = []
+    for (date, commit, machine, versions, command), workloads in groups.items():
+        named = ", ".join(dict.fromkeys(workloads))
+        lines.append(f"- {named}: `{command}`, {date}, commit {commit}; {machine}; {versions}.")
+    return "\n".join(lines)
+
+
+def _kept(line: Mapping[str, str]) -> Kept:
+    texts = {f.name: line[f.name] for f in fields(Row) if f.name not in NUMBERS}
+    row = Row(
+        n=int(float(line["n"])),
+        median=float(line["median"]),
+        low=float(line["low"]),
+        high=float(line["high"]),
+        **texts,
+    )
+    return Kept(row, {name: line[name] for name in MADE_BY})

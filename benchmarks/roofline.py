@@ -1,0 +1,88 @@
+"""How much of the processor's arithmetic a training step uses: its operations by formula over those of a large product.
+
+One thread. Operations: two for each weight and place it is used at, forward, and as many for either gradient; the first layer
+needs none of its input. The peak is the rate of a product of two matrices of 2,048 × 2,048, measured in the same blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+
+from benchmarks.measure import Row, alternate_calls, row
+from benchmarks.specs import spec, table
+from benchmarks.workloads import WORKLOADS, Net, Workload
+from dropbench.engine.loop import Cohort
+
+SIDE = 2048
+STACKS = {
+    "digits-20": (1, 10, 25),
+    "mnist-256": (1, 4),
+    "mnist-1024": (1,),
+    "cnn": (1,),
+    "cnn-digits": (1, 4),
+    "gru": (1, 4),
+    "lstm": (1, 4),
+}
+"""The replicas in a stack, by workload."""
+
+
+def operations(net: Net, shape: tuple[int, int, int], classes: int) -> int:
+    """Of one example's training step."""
+    first, others = _products(net, shape, classes)
+    return 2 * (2 * first + 3 * others)
+
+
+def _products(net: Net, shape: tuple[int, int, int], classes: int) -> tuple[int, int]:
+    """Multiplications of an example on its way through the first layer, and through all others."""
+    channels, height, width = shape
+    if net.kind in ("gru", "lstm"):
+        gates = {"gru": 3, "lstm": 4}[net.kind] * net.hidden
+        return height * channels * width * gates, height * net.hidden * gates + net.hidden * classes
+    counts = []
+    for outputs in net.channels:
+        counts.append(height * width * 9 * channels * outputs)
+        channels, height, width = outputs, height // 2, width // 2
+    features = channels * height * width
+    for outputs in (*net.widths, classes):
+        counts.append(features * outputs)
+        features = outputs
+    return counts[0], sum(counts[1:])
+
+
+def measure(n: int, seconds: float, workloads: list[str]) -> list[Row]:
+    torch.set_num_threads(1)
+    calls: dict[str, Callable[[], object]] = {}
+    counted: dict[str, int] = {}
+    for name, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        a, b = torch.randn(SIDE, SIDE).to(kind), torch.randn(SIDE, SIDE).to(kind)
+        calls[f"{name} product"] = partial(torch.mm, a, b)
+        counted[f"{name} product"] = 2 * SIDE**3
+    for workload in workloads:
+        for k in STACKS[workload]:
+            for bf16 in (False, True) if workload in ("mnist-256", "mnist-1024", "cnn") else (False,):
+                label = f"{workload} K={k}{' bf16' if bf16 else ''}"
+                calls[label], counted[label] = _step(WORKLOADS[workload], k, bf16)
+    blocks = alternate_calls(calls, n, seconds)
+    speeds = {name: [counted[name] / t / 1e9 for t in times] for name, times in blocks.items()}
+    rows = [row("roofline", name, "speed", values, "GFLOP/s") for name, values in speeds.items()]
+    for name, values in speeds.items():
+        if not name.endswith("product"):
+            peaks = speeds["bf16 product" if name.endswith("bf16") else "fp32 product"]
+            shares = [100 * v / p for v, p in zip(values, peaks, strict=True)]
+            rows.append(row("roofline", name, "share of the peak", shares, "%"))
+    return rows
+
+
+def _step(work: Workload, k: int, bf16: bool) -> tuple[Callable[[], object], int]:
+    """A training step of K replicas, and its operations."""
+    told = [*work.overrides(), f"dropout.rate={work.rates[-1]}", f"train.precision={'bf16' if bf16 else 'fp32'}"]
+    data = table(f"data={work.data}")
+    one = spec(told)
+    cohort = Cohort([one.model_copy(update={"seed": seed}) for seed in range(k)], data, torch.device("cpu"))
+    batch = next(cohort.batches.epoch())
+    channels, height, width = data.shape
+    count = operations(work.net, (channels, height, width), data.n_classes) * k * work.batch_size
+    return partial(cohort.train_step, batch, 1.0), count

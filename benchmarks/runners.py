@@ -1,0 +1,132 @@
+"""Runs dropbench and the peers as processes of their own, imports included, and reads what came out."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import scaled
+from benchmarks.workloads import Run, Workload
+
+ONE = "one loader script"
+TYPICAL: Run = (0.5, 0)
+"""The run of that script: with dropout, as a script would have it."""
+_MODULES = {
+    "plain": "plain",
+    "joblib": "joblib_",
+    "joblib bf16": "joblib_",
+    "loader": "loader",
+    ONE: "loader",
+    "lightning": "lightning_",
+    "skorch": "skorch_",
+    "hydra": "hydra_",
+}
+_NEEDS = {
+    "joblib": ("joblib",),
+    "joblib bf16": ("joblib",),
+    "lightning": ("lightning",),
+    "skorch": ("skorch", "sklearn"),
+    "hydra": ("hydra", "hydra_plugins.hydra_joblib_launcher"),
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One block of one runner: seconds of the whole sweep, scaled where `runs` is less than it has, and of one run more."""
+
+    seconds: float
+    marginal: float
+    runs: int
+    accuracies: dict[Run, float]
+
+
+def missing(runner: str) -> str | None:
+    """The library that a peer lacks here."""
+    for name in _NEEDS.get(runner, ()):
+        try:
+            if importlib.util.find_spec(name) is None:
+                return name
+        except ModuleNotFoundError:
+            return name
+    return None
+
+
+def run(work: Workload, runner: str, splits: Path) -> Sample:
+    """Carries out `work` once by one runner."""
+    with tempfile.TemporaryDirectory() as folder:
+        if runner.startswith("dropbench"):
+            return _dropbench(work, runner.endswith("bf16"), Path(folder))
+        return _peer(work, runner, splits, Path(folder))
+
+
+def environment() -> dict[str, str]:
+    """Threads are what each program does by itself: no variable of this shell decides for it."""
+    return {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "MKL_CBWR")}
+
+
+def execute(command: list[str]) -> float:
+    """Seconds of wall clock."""
+    began = time.perf_counter()
+    done = subprocess.run(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    seconds = time.perf_counter() - began
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command[1:4])} failed: {done.stderr.strip()[-1500:]}")
+    return seconds
+
+
+def sweep(overrides: list[str], results: Path) -> list[str]:
+    """The command that a user would type."""
+    return [sys.executable, "-m", "dropbench", "sweep", *overrides, "--quiet", f"results={results}"]
+
+
+def records(results: Path) -> list[dict[str, Any]]:
+    return [json.loads(f.read_text(encoding="utf-8")) for f in sorted(results.glob("runs/*/record.json"))]
+
+
+def _dropbench(work: Workload, bf16: bool, folder: Path) -> Sample:
+    precision = ["train.precision=bf16"] if bf16 else []
+    seconds = execute(sweep([*work.overrides(), *work.grid(), *precision], folder))
+    accuracies: dict[Run, float] = {}
+    for record in records(folder):
+        accuracies[(record["config"]["dropout"]["rate"], record["seed"])] = record["metrics"]["test_accuracy"]
+    if len(accuracies) != len(work.runs()):
+        raise RuntimeError(f"dropbench left {len(accuracies)} records of {len(work.runs())} runs")
+    return Sample(seconds, float("nan"), len(accuracies), accuracies)
+
+
+def _peer(work: Workload, runner: str, splits: Path, folder: Path) -> Sample:
+    runs = [TYPICAL] if runner == ONE else work.runs(work.timed[runner])
+    command = [sys.executable, "-m", f"benchmarks.peers.{_MODULES[runner]}"]
+    if runner in ("hydra", "skorch"):
+        rates, seeds = work.product(work.timed[runner])
+        runs = [(rate, seed) for rate in rates for seed in seeds]
+    if runner == "hydra":
+        swept = [f"rate={','.join(map(str, rates))}", f"seed={','.join(map(str, seeds))}"]
+        given = [f"workload={work.name}", f"epochs={work.epochs}", f"splits={splits}", f"out={folder / 'out'}"]
+        launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", f"hydra.sweep.dir={folder / 'hydra'}"]
+        command += ["--multirun", *launcher, *swept, *given]
+    else:
+        told = ["--runs", ",".join(f"{rate}:{seed}" for rate, seed in runs), "--epochs", str(work.epochs)]
+        command += [work.name, *told, "--splits", str(splits), "--out", str(folder / "out")]
+        command += ["--bf16"] if runner.endswith("bf16") else []
+    wall = execute(command)
+    ends: dict[int, list[float]] = defaultdict(list)
+    accuracies: dict[Run, float] = {}
+    for file in (folder / "out").glob("*.json"):
+        told_of = json.loads(file.read_text(encoding="utf-8"))
+        ends[told_of["process"]].append(told_of["ended"])
+        accuracies[(told_of["rate"], told_of["seed"])] = told_of["accuracy"]
+    if len(accuracies) != len(runs):
+        raise RuntimeError(f"{runner} left {len(accuracies)} results of {len(runs)} runs")
+    total = 1 if runner == ONE else len(work.runs())
+    seconds, marginal = scaled(wall, total, ends)
+    return Sample(seconds, marginal, len(runs), accuracies)
