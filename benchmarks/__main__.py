@@ -20,6 +20,7 @@ from benchmarks import end_to_end, growth, identity, language, masks, recurrent,
 from benchmarks.machine import OtherWork, provenance
 from benchmarks.measure import Row
 from benchmarks.workloads import WORKLOADS, quick
+from dropbench.execute.allocator import keep_freed_memory
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,7 @@ def main() -> None:
         for flag, given in ((f"--only {args.only}", args.only), (f"--n {options.n}", True), ("--quick", args.quick))
         if given
     )
+    keep_freed_memory()  # as dropbench's workers have it; the peers of the parts inside this process then have it too
     made = provenance() | {"command": command}
     if not options.quick:
         minutes = sum(known[name].minutes for name in chosen) * options.n / 5

@@ -1,5 +1,5 @@
 """`python -m dropbench`."""
 
-from dropbench.cli import main
+from dropbench.cli import script
 
-main()
+script()

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainin
 from rich.table import Table
 from rich.text import Text
 
+from dropbench.as_yaml import as_yaml
 from dropbench.progress import Bar, Watching, duration
 
 if TYPE_CHECKING:
@@ -53,12 +54,10 @@ class Shown:
 
     def config(self, tree: Mapping[str, Any]) -> None:
         """A resolved configuration: YAML, or JSON where that was asked for."""
-        from omegaconf import OmegaConf
-
         if self.as_json:
             self.json(tree)
         else:
-            self.out(OmegaConf.to_yaml(OmegaConf.create(dict(tree))).rstrip())
+            self.out(as_yaml(tree).rstrip())
 
     @property
     def talk(self) -> Console:

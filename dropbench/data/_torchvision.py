@@ -21,6 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 
 from dropbench.data.base import Table
@@ -81,14 +82,44 @@ def load_images(
 
     Raises UsageError, one sentence, where files are missing or damaged, or cannot be fetched.
     """
-    cls = getattr(torchvision().datasets, class_name)
     root = root.expanduser()
+    if (whole := _idx_parts(root / class_name / "raw")) is not None:
+        return _table(whole, name, source, root / class_name / "raw", counts, shape)
+    cls = getattr(torchvision().datasets, class_name)
     files = _files(cls, root)
     try:
         parts = _parts(cls, name, root, download, files)
     except PermissionError as error:
         raise UsageError(f"data '{name}' in {root.absolute()}: permission denied for {error.filename}") from error
     return _table(parts, name, source, files[0].path.parent, counts, shape)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """As much of a data set of torchvision's as a table needs."""
+
+    data: torch.Tensor
+    targets: torch.Tensor
+    classes: range = range(10)
+
+
+def _idx_parts(folder: Path) -> list[_Part] | None:
+    """The MNIST family's files where all of them are there and whole: bytes behind a header, not worth a second of imports.
+
+    None otherwise, and torchvision is to fetch them or to say what is wrong.
+    """
+    parts = []
+    for half in ("train", "t10k"):
+        images, labels = folder / f"{half}-images-idx3-ubyte", folder / f"{half}-labels-idx1-ubyte"
+        try:
+            if not (_whole_idx(images) and _whole_idx(labels)):
+                return None
+            shape = np.fromfile(images, ">u4", count=3, offset=4).tolist()
+            pixels = torch.from_numpy(np.fromfile(images, np.uint8, offset=16)).view(shape)
+            parts.append(_Part(pixels, torch.from_numpy(np.fromfile(labels, np.uint8, offset=8))))
+        except (OSError, RuntimeError):
+            return None
+    return parts
 
 
 def _parts(cls: Any, name: str, root: Path, download: bool, files: list[_File]) -> list[Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dropbench.as_yaml import as_yaml
 from dropbench.execute.cohort import Failure, Listener, carry_out
 from dropbench.execute.pool import in_pool
 from dropbench.execute.record import record_of
@@ -64,10 +65,8 @@ def _outcomes(
 
 
 def _keep(outcome: RunResult | Failure, settings: Settings, device: str, store: Store) -> Stored:
-    from omegaconf import OmegaConf
-
     record = record_of(outcome, device, settings.execute.threads)
-    config = OmegaConf.to_yaml(OmegaConf.create(record.config))
+    config = as_yaml(record.config)
     if isinstance(outcome, Failure):
         return Stored(record, store.write(record, [], config, outcome.traceback), ())
     return Stored(record, store.write(record, outcome.history, config), tuple(outcome.notes))

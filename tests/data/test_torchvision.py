@@ -201,6 +201,19 @@ def test_training_then_test_images_in_0_to_1(unpacked: Path, arrays: dict[str, n
     assert (table.axes, table.shape, table.n_classes, table.x.dtype) == ("CHW", (1, 28, 28), 10, torch.float32)
 
 
+def test_whole_files_are_read_as_torchvision_reads_them(unpacked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = mnist(unpacked)
+    monkeypatch.setattr(_torchvision, "_idx_parts", lambda folder: None)
+    theirs = mnist(unpacked)
+    assert torch.equal(own.x, theirs.x) and torch.equal(own.y, theirs.y) and own.fingerprint == theirs.fingerprint
+
+
+def test_whole_files_need_no_torchvision(unpacked: Path) -> None:
+    code = f"from dropbench.data import _torchvision as t; print(t._idx_parts(__import__('pathlib').Path({str(unpacked)!r})"
+    told = python(f"import sys; {code} / 'MNIST' / 'raw') is None, 'torchvision' in sys.modules)")
+    assert told.split() == ["False", "False"]
+
+
 def test_colour_images_keep_their_planes(cifar_root: Path) -> None:
     with (cifar_root / "cifar-10-batches-py/data_batch_2").open("rb") as file:
         planes = pickle.load(file)["data"].reshape(-1, 3, 32, 32)
