@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import end_to_end, growth, identity, language, masks, recurrent, results, roofline
+from benchmarks import end_to_end, growth, identity, language, masks, products, recurrent, results, roofline
 from benchmarks.machine import OtherWork, provenance
 from benchmarks.measure import Row
 from benchmarks.workloads import WORKLOADS, quick
@@ -66,6 +66,11 @@ def parts() -> dict[str, Part]:
             "One recurrent layer of 128 units, 28 steps, batches of 128, one thread, time a replica",
             1.0,
             lambda o: recurrent.measure(o.n, o.seconds),
+        ),
+        "products": Part(
+            "Products of two matrices in float32 by MKL and by oneDNN, one thread",
+            0.7,
+            lambda o: products.measure(o.n, o.seconds / 2),
         ),
         "language": Part(
             "A training step of LSTM 2 × 200 on Penn Treebank, 20 × 20 words, one thread",

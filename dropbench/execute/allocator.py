@@ -15,7 +15,7 @@ def keep_freed_memory() -> None:
     """Tells glibc to give nothing back to the system before the process ends; elsewhere, nothing.
 
     By default every tensor of more than 128 KiB to 32 MiB is a mapping of its own, so each step of training has the kernel
-    clear its activations' pages anew: a fifth to a third of a step of a small CNN or a recurrent layer (benchmarks/steps.py).
+    clear its activations' pages anew: up to a third of a step of a small CNN or of a recurrent layer (benchmarks/LOG.md).
     """
     if not sys.platform.startswith("linux"):
         return

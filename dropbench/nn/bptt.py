@@ -2,7 +2,7 @@
 
 An eager loop leaves some twenty nodes a step on autograd's tape, each with memory of its own. Here the buffers of all steps
 are one, the input's product has left the loop, the gradient of the recurrent weight is one product for all steps, and tanh
-is 2σ(2x) - 1, which costs a third of `torch.tanh` on a CPU and differs from it by 1e-7. Figures: benchmarks/steps.py.
+is 2σ(2x) - 1, which costs a third of `torch.tanh` on a CPU and differs from it by 1e-7. Figures: benchmarks/recurrent.py.
 
 Inside everything is [T, K, B, H], so that a step is one block. Noise is in factors, [T, K, B, H] or [1, K, B, H]: one for each
 step or one for all. A factor m of a transition mixes the old and the new state, m new + (1 - m) old.

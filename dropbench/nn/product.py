@@ -2,8 +2,8 @@
 
 torch multiplies float32 matrices on a CPU with MKL, which on AMD's processors does not use their widest registers; oneDNN,
 which torch uses for convolutions, LSTMs and bfloat16, does. On one core of a Zen 5 that is 255 GFLOP/s against 115
-(`python benchmarks/products.py`). It multiplies one replica at a time and a call costs some 20 µs, so small products stay
-with MKL. The choice depends on the machine and the shape of one replica, not on K, so a run's bits do not either.
+(`python -m benchmarks --only products`). It multiplies one replica at a time and a call costs some 20 µs, so small products
+stay with MKL. The choice depends on the machine and the shape of one replica, not on K, so a run's bits do not either.
 
 The way to oneDNN is the operator that torch's own compiler emits for a linear layer. It is not part of torch's public
 interface: where it is missing everything goes the ordinary way.
