@@ -131,7 +131,7 @@ WORKLOADS = {
             100,
             TENTHS,
             tuple(range(5)),
-            {"dropbench": ALL, "joblib": 10, "plain": 4, "lightning": 2},
+            {"dropbench": ALL, "joblib": 10, "plain": 4, "lightning": 5},
             minutes=6,
         ),
         Workload(

@@ -195,6 +195,7 @@ class Cohort:
         columns = {name: value.tolist() for name, value in (*scores.items(), ("grad_norm", norms))}
         lrs = self.optimizer.lrs(factor)
         force = {site: rate.tolist() for site, rate in self.noise.rates().items()}
+        memory = self._memory.mb()
         for k, spec in enumerate(self.specs):
             acting = self.rates[spec.run_id]
             row: Row = {"epoch": epoch, "updates": epoch * self.batches.steps, "lr": lrs[k]}
@@ -202,6 +203,8 @@ class Cohort:
             # A site where no replica has a rate above 0 has no noise, and what a run records does not tell.
             row |= {f"rate/{site}": force[site][k] if site in force else 0.0 for site in acting}
             row["seconds"] = seconds / len(self.specs)
+            if memory is not None:
+                row["peak_memory_mb"] = memory
             self.history[spec.run_id].append(row)
 
     def _retire(self, epoch: int, diverged: list[bool], over: list[bool]) -> Iterator[RunResult]:
@@ -286,7 +289,7 @@ class Cohort:
             fingerprint=self._fingerprint,
             seconds=sum(row["seconds"] for row in history),
             cohort_size=self.size,
-            peak_memory_mb=self._memory.mb(),
+            peak_memory_mb=max((row["peak_memory_mb"] for row in history if "peak_memory_mb" in row), default=None),
             notes=self.notes,
             learned_rates={s: history[chosen - 1][f"rate/{s}"] for s in self.rates[spec.run_id]}
             if chosen is not None and isinstance(self.model, LearnedRates)

@@ -12,7 +12,7 @@ _PROCESS = Path("/proc/self")
 
 
 class Peak:
-    """Counts from when it is made. Runs that train together share their memory: the figure is the cohort's, not one run's.
+    """Counts from when it is made or asked. Runs that train together share their memory: the figure is the cohort's.
 
     On a GPU what torch had allocated at most, so without its context and cache. On a CPU the resident set of the whole
     process, so with Python, torch and the data: what the machine had to have. Linux can start that count anew; elsewhere
@@ -21,17 +21,22 @@ class Peak:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        if device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(device)
-        elif device.type == "cpu":
+        self._restart()
+
+    def _restart(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
+        elif self._device.type == "cpu":
             with suppress(OSError):  # absent, or closed to the process in some sandboxes
                 (_PROCESS / "clear_refs").write_text("5")  # proc_pid_clear_refs(5): VmHWM becomes the present size
 
     def mb(self) -> float | None:
-        """In 10**6 bytes; None where the system does not tell."""
+        """The most since the last call, in 10**6 bytes; None where the system does not tell."""
         if self._device.type == "cuda":
-            return round(torch.cuda.max_memory_allocated(self._device) / 1e6, 1)
-        found = _resident() if self._device.type == "cpu" else None
+            found: int | None = torch.cuda.max_memory_allocated(self._device)
+        else:
+            found = _resident() if self._device.type == "cpu" else None
+        self._restart()
         return None if found is None else round(found / 1e6, 1)
 
 

@@ -206,7 +206,7 @@ def _judged(differences: Sequence[Difference], measure: str, rope: float) -> dic
         "improvement": [c.value for c in chances],
         "improvement_low": [c.low for c in chances],
         "improvement_high": [c.high for c in chances],
-        "mde": [detectable(d.error, d.df) if d.df > 0 else math.nan for d in differences],
+        "mde": [detectable(d.error, d.df, rope, d.pairs or None) if d.df > 0 else math.nan for d in differences],
         "rope": [rope] * len(words),
         "verdict": words,
         "seeds_needed": [

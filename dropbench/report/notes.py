@@ -216,10 +216,11 @@ def statistics(table: pd.DataFrame, measure: str | None, stated: bool) -> list[s
     if any(r["p"] == r["p"] for r in rows):
         flips = "exact" if pairs <= EXACT else f"{FLIPS:,} random flips beyond {EXACT} pairs"
         test = f"sign-flip, {flips}" if pairs else "Welch's t"
-        holm = f"; Holm over {len(rows)} arms" if len(rows) > 1 else ""
+        holm, alone = (f"; Holm over {len(rows)} arms", " and one arm") if len(rows) > 1 else ("", "")
+        finder = "this verdict tells" if pairs >= MIN_PAIRS else "a t test at .05 finds"
         found.append(
             f"p: two-sided, {test}{holm}. P(better): that one more seed favours the arm, Wilson's interval. MDE: the true "
-            "difference that a t test at .05 finds in 80 % of studies of this size; below ten pairs the verdict asks for more."
+            f"difference that {finder} in 80 % of studies of this size{alone}."
         )
     tests = sum(r["p"] == r["p"] for r in rows)
     if tests and MIN_PAIRS <= pairs < fewest(tests):

@@ -138,7 +138,7 @@ class Trained:
 
 def numbers(result: RunResult) -> dict[str, Any]:
     """All that a run reports but how long it took, in how much memory, and beside how many others."""
-    history = [{k: v for k, v in row.items() if k != "seconds"} for row in result.history]
+    history = [{k: v for k, v in row.items() if k not in ("seconds", "peak_memory_mb")} for row in result.history]
     return {
         "status": result.status,
         "reason": result.reason,

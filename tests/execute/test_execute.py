@@ -39,7 +39,9 @@ def test_records_do_not_tell_how_they_were_made(carry: Any, study: bool) -> None
         carried = carry(*words, workers=workers, cohort=cohort, to=f"{workers}{cohort}")
         assert carried.statuses() == {"completed": len(carried.plan.specs)}
         histories = {s.record.run_id: (s.folder / "history.csv").read_text() for s in carried.stored}
-        losses = {run: [row.rpartition(",")[0] for row in text.splitlines()] for run, text in histories.items()}
+        columns = next(iter(histories.values())).splitlines()[0].split(",")
+        assert columns[-2:] == ["seconds", "peak_memory_mb"]  # what it cost stands at the end
+        losses = {run: [row.rsplit(",", 2)[0] for row in text.splitlines()] for run, text in histories.items()}
         found.append(({s.record.run_id: told(s.record) for s in carried.stored}, losses))
     assert all(one == found[0] for one in found)
 

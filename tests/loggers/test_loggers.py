@@ -57,12 +57,12 @@ def spied(monkeypatch: pytest.MonkeyPatch) -> Callable[[Spy], Spy]:
 
 
 def numbers(results: Path) -> dict[str, Any]:
-    """What was trained: metrics, and histories without their seconds."""
+    """What was trained: metrics, and histories without what it cost."""
     found = {}
     for folder in sorted((results / "runs").iterdir()):
         lines = [line.split(",") for line in (folder / "history.csv").read_text().splitlines()]
-        timed = lines[0].index("seconds")
-        rows = [line[:timed] + line[timed + 1 :] for line in lines]
+        kept = [i for i, name in enumerate(lines[0]) if name not in ("seconds", "peak_memory_mb")]
+        rows = [[line[i] for i in kept] for line in lines]
         found[folder.name] = json.loads((folder / "record.json").read_text())["metrics"], rows
     return found
 

@@ -15,7 +15,7 @@ from dropbench.report import improvement
 from dropbench.report.compare import WELCH, differ, paired, unpaired
 from dropbench.report.interval import BOOTSTRAP_T, STUDENT_T, bootstrap_t, interval, student_t
 from dropbench.report.permutation import holm, sign_flip
-from dropbench.report.power import detectable, fewest, seeds_to_settle
+from dropbench.report.power import WIDENED, by_t_test, detectable, fewest, seeds_to_settle
 
 samples = st.integers(2, 12).flatmap(lambda n: st.lists(st.integers(-50, 50), min_size=n, max_size=n))
 
@@ -211,13 +211,22 @@ def test_too_little_says_too_little() -> None:
 
 def test_the_minimal_detectable_effect_by_hand() -> None:
     # t(.975, 9) = 2.2622 and t(.80, 9) = 0.8834 (tables): 3.1456 · 2/√10.
-    assert detectable(2 / math.sqrt(10), 9) == pytest.approx(3.1456 * 2 / math.sqrt(10), abs=1e-4)
+    assert by_t_test(2 / math.sqrt(10), 9) == pytest.approx(3.1456 * 2 / math.sqrt(10), abs=1e-4)
+    assert detectable(2 / math.sqrt(10), 9, 0.25) == by_t_test(2 / math.sqrt(10), 9)
+    paired = detectable(2 / math.sqrt(10), 9, 0.25, 10)
+    assert paired == pytest.approx(0.25 + WIDENED[10] * 3.1456 * 2 / math.sqrt(10), abs=1e-3)
+
+
+def test_the_verdict_asks_for_ever_less_more_than_the_t_test() -> None:
+    factors = [detectable(1, n - 1, 0, n) / by_t_test(1, n - 1) for n in (6, 7, 8, 11, 14, 20, 30, 48, 100, 1000)]
+    assert factors == sorted(factors, reverse=True) and 1 < factors[-1] < factors[0] < 2
+    assert detectable(1, 4, 0, 5) == by_t_test(1, 4)  # there is no verdict
 
 
 @pytest.mark.parametrize("n", [6, 10, 30, 100])
-def test_the_minimal_detectable_effect_has_the_power_it_says(n: int) -> None:
+def test_the_t_tests_effect_has_the_power_it_says(n: int) -> None:
     """By the noncentral t: the formula is an approximation, close at every n from six on."""
-    effect = detectable(1 / math.sqrt(n), n - 1)
+    effect = by_t_test(1 / math.sqrt(n), n - 1)
     critical, centre = stats.t.ppf(0.975, n - 1), effect * math.sqrt(n)
     power = stats.nct.sf(critical, n - 1, centre) + stats.nct.cdf(-critical, n - 1, centre)
     assert power == pytest.approx(0.8, abs=0.01)
