@@ -34,6 +34,8 @@ DIGITS = ["data=digits", "data.n_train=200"]
 GRID = ["dropout.rate=0.0,0.2,0.5,0.8", "seed=0,1,2,3", "train.epochs=2"]
 SETTINGS = ((3, 1), (16, 1), (3, 2), (16, 2))
 """Runs in a cohort, and workers."""
+COSTS = ("seconds", "peak_memory_mb")
+"""What of a history is the cohort's and not the run's."""
 
 
 def measure(say: Callable[[str], None], with_data: bool, quick: bool) -> list[Row]:
@@ -65,6 +67,6 @@ def _swept(overrides: list[str], cohort: int, workers: int) -> dict[str, Any]:
 def _said(run: Path) -> dict[str, Any]:
     record = json.loads((run / "record.json").read_text(encoding="utf-8"))
     with (run / "history.csv").open(encoding="utf-8") as file:
-        history = [{k: v for k, v in line.items() if k != "seconds"} for line in csv.DictReader(file)]
+        history = [{k: v for k, v in line.items() if k not in COSTS} for line in csv.DictReader(file)]
     kept = ("status", "metrics", "chosen_epoch", "epochs_run", "n", "parameters", "rates")
     return {"history": history} | {name: record[name] for name in kept}
