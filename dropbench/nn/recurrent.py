@@ -120,11 +120,11 @@ class Recurrent(nn.Module):
         """From the state `start` (None: zeros); `weight_hidden` [K, H, gates·H] stands in for the layer's own.
 
         Where noise acts between an LSTM's old and new cell, h_t is made of the new cell, f c_{t-1} + i g, before that noise,
-        as Krueger et al. 2017 have it. Everything is float32, in autocast too: what is rounded would add up over the steps.
+        as Krueger et al. 2017 have it. All is of the weights' type, in autocast too: rounding would add up over the steps.
         """
         with torch.autocast(x.device.type, enabled=False):
-            x = x.float()
-            weight = self.weight_hidden if weight_hidden is None else weight_hidden.float()
+            kind = self.weight_hidden.dtype
+            x, weight = x.to(kind), (self.weight_hidden if weight_hidden is None else weight_hidden).to(kind)
             zeros = x.new_zeros(x.shape[0], x.shape[1], self.hidden)
             return self._forward(x, noise, start or (zeros, zeros), weight)
 

@@ -10,6 +10,7 @@ from graphs import graph_table
 from hydra.utils import get_class
 from torch import Tensor, nn
 
+from dropbench.config import composer
 from dropbench.data import views
 from dropbench.data.base import Table
 from dropbench.engine import stack
@@ -58,6 +59,10 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 
 
+with composer() as _c:
+    TRAIN = _c.compose({}).spec.train
+
+
 def table_for(model: type[nn.Module]) -> Table:
     """The first that the model eats."""
     eats: Sequence[str] = model.eats  # type: ignore[assignment]
@@ -68,7 +73,7 @@ def built(name: str, seeds: Sequence[int] = (0,), data: Table | None = None, **o
     """A small model of this name with some options changed."""
     data = data or table_for(model_class(name))
     spec = Component(name=name, target=TARGETS[name], options=SMALL[name] | options)
-    return stack.build(spec, outline(spec, data), seeds, CPU)
+    return stack.build(spec, outline(spec, data), seeds, CPU, TRAIN)
 
 
 def model_class(name: str) -> type[nn.Module]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from graphs import CLASSES, graph_table, normalised
-from model_kit import CPU, Recorder
+from model_kit import CPU, TRAIN, Recorder
 from noise_kit import SET_UP
 from torch import Tensor, nn
 
@@ -25,7 +25,7 @@ N, E = 61, 90
 def made(replicas: int = 1, table: Table | None = None, **options: Any) -> nn.Module:
     table = table or graph_table()
     spec = Component(name="gcn", _target_="dropbench.models.gcn.GCN", options={"hidden": 6, **options})
-    return stack.build(spec, outline(spec, table), range(replicas), CPU, table.graph)
+    return stack.build(spec, outline(spec, table), range(replicas), CPU, TRAIN, table.graph)
 
 
 def every_node(replicas: int) -> Tensor:

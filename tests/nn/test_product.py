@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import dropbench.engine  # noqa: F401 - sets MKL_CBWR, before the first product
 from dropbench.nn import product as module
 from dropbench.nn.product import add_product, affine, product
 
@@ -51,10 +52,10 @@ def test_gradients_are_those_of_autograd(library: str) -> None:
     torch.testing.assert_close(only_weight[0], expected[1], rtol=1e-5, atol=1e-5)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(k=st.integers(2, 5), m=SIDE, i=SIDE, o=SIDE, seed=st.integers(0, 10**6))
 def test_a_replicas_product_does_not_know_its_stack(k: int, m: int, i: int, o: int, seed: int) -> None:
-    """To the last bit, by oneDNN as by MKL (tests/conftest.py sets what that needs)."""
+    """To the last bit, by oneDNN as by MKL."""
     generator = torch.Generator().manual_seed(seed)
     a, b = torch.randn(k, m, i, generator=generator), torch.randn(k, i, o, generator=generator)
     bias = torch.randn(k, 1, o, generator=generator)
