@@ -64,7 +64,7 @@ def in_turn(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1) -> 
     ]
     if len(maps) == 1:
         return maps[0].contiguous(memory_format=torch.channels_last)[None]
-    # Stacked as [K, B, H, W, O], because torch.stack would bring channels-last maps back to channels-first.
+    # Stacked as [K, B, H, W, O], because torch.stack keeps the maps' order: a 1×1 kernel's is that of its input.
     return torch.stack([m.permute(0, 2, 3, 1) for m in maps]).permute(0, 1, 4, 2, 3)
 
 

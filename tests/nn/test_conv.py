@@ -57,6 +57,28 @@ def test_the_layer_takes_the_path_of_its_device() -> None:
     assert layer.to("meta")(x.to("meta")).shape == out.shape
 
 
+@pytest.mark.parametrize("replicas", [1, 2, 5])
+@pytest.mark.parametrize("inputs", [1, 3])
+@pytest.mark.parametrize("kernel", [1, 3])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_maps_come_channels_last_on_a_cpu(
+    replicas: int, inputs: int, kernel: int, channels_last: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the convolution itself, of one channel too, which lies in both orders at once, so that no map is copied.
+
+    A 1×1 kernel lies in both orders as well, and maps then come in the order of what it is given.
+    """
+    made: list[Tensor] = []
+    convolve = F.conv2d
+    monkeypatch.setattr(F, "conv2d", lambda *given, **more: (made.append(convolve(*given, **more)), made[-1])[1])
+    x = maps(replicas, 4, inputs, 6, 7, channels_last=channels_last)
+    out = in_turn(x, torch.randn(replicas, 8, inputs, kernel, kernel), None)
+    assert all(one.is_contiguous(memory_format=torch.channels_last) for one in out)
+    assert len(made) == replicas
+    if inputs == 1 or kernel > 1 or channels_last:
+        assert all(one.is_contiguous(memory_format=torch.channels_last) for one in made)
+
+
 @pytest.mark.parametrize(("kind", "function"), [("max", F.max_pool2d), ("avg", F.avg_pool2d)])
 @pytest.mark.parametrize("side", [(4, 4), (5, 7), (2, 3)])
 @pytest.mark.parametrize("channels_last", [False, True])
