@@ -183,29 +183,20 @@ WORKLOADS = {
             {"dropbench": ALL, "joblib": 10, "plain": 4},
             minutes=1.3,
         ),
-        Workload(
-            "gru",
-            "GRU 128 over 28 image rows with recurrent masks, 2,000 MNIST digits, 4 epochs, 2 rates × 2 seeds",
-            "mnist",
-            Net("gru", hidden=128),
-            4,
-            (0.2, 0.5),
-            (0, 1),
-            {"dropbench": ALL, "joblib": ALL, "plain": 2},
-            n_train=2_000,
-            minutes=2.1,
-        ),
-        Workload(
-            "lstm",
-            "LSTM 128 over 28 image rows with recurrent masks, 2,000 MNIST digits, 4 epochs, 2 rates × 2 seeds",
-            "mnist",
-            Net("lstm", hidden=128),
-            4,
-            (0.2, 0.5),
-            (0, 1),
-            {"dropbench": ALL, "joblib": ALL, "plain": 2},
-            n_train=2_000,
-            minutes=2.3,
+        *(
+            Workload(
+                cell,
+                f"{cell.upper()} 128 over 28 image rows with recurrent masks, 2,000 MNIST digits, 4 epochs, 2 rates × 2 seeds",
+                "mnist",
+                Net(cell, hidden=128),
+                4,
+                (0.2, 0.5),
+                (0, 1),
+                {"dropbench": ALL, "joblib": ALL, "plain": 2},
+                n_train=2_000,
+                minutes=minutes,
+            )
+            for cell, minutes in (("gru", 2.1), ("lstm", 2.3))
         ),
     )
 }

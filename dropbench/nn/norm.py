@@ -39,7 +39,7 @@ class BatchNorm(nn.Module):
         k = x.shape[0]
         if x.device.type == "cpu" and (x.ndim > 3 or x.shape[2] % _VECTOR):
             turns = zip(*(t.unbind(0) for t in (x, *self._tensors())), strict=True)
-            # Channels last, as in `Conv2d`: torch.stack would bring such maps back to channels-first.
+            # Channels last, as from `Conv2d`, whatever comes in: torch.stack keeps the order of the maps.
             return torch.stack([self._norm(*one).movedim(1, -1) for one in turns]).movedim(-1, 2)
         if x.requires_grad:
             # Folding would hand on a gradient in the order B, K, C, in which a bias' sum over B rounds by K.

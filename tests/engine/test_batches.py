@@ -184,3 +184,15 @@ def test_running_text_has_batches_of_its_own() -> None:
     )  # fmt: skip
     made = batches_for(table, DataSpec(name="text", _target_="none"), "text", 2, Augment(), [0], CPU)
     assert isinstance(made, TextBatches)
+
+
+def test_augmentation_goes_on_where_it_was_when_the_stack_narrows() -> None:
+    spec = make_spec("cnn", batch_size=50, augment={"crop": 2, "flip": 0.5})
+    whole, other = (
+        Batches(table_of(spec), spec.data, "image", 50, spec.train.augment, [3, 1, 2], CPU) for _ in range(2)
+    )
+    list(whole.epoch())
+    list(other.epoch())
+    kept = torch.tensor([2, 0])
+    for a, b in zip(whole.epoch(), other.narrowed(kept).epoch(), strict=True):
+        assert torch.equal(a.x[kept], b.x) and torch.equal(a.y[kept], b.y)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 
 import pytest
 from training import CPU, cohort_of, make_spec, table_of
 
 from dropbench.engine.cost import seconds_per_epoch
+from dropbench.engine.loop import Cohort
 
 
 @pytest.mark.parametrize("model", ["mlp", "cnn", "user_models.Small"])
@@ -34,3 +36,22 @@ def test_augmentation_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_epoch_shorter_than_the_sample() -> None:
     spec = make_spec(batch_size=1000)
     assert seconds_per_epoch([spec], table_of(spec), CPU) > 0
+
+
+def test_it_is_the_median_step_times_the_steps_and_the_evaluation_of_both_parts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By a clock that only steps, of which the first does not count, and evaluation move."""
+    clock = [0.0]
+    seconds = iter([0.0, 7.0, 1.0, 2.0, 900.0, 3.0])
+
+    def take(time: float) -> None:
+        clock[0] += time
+
+    monkeypatch.setattr("dropbench.engine.cost.time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr(Cohort, "train_step", lambda self, batch, factor: take(next(seconds)))
+    monkeypatch.setattr(Cohort, "evaluate", lambda self, part: take(0.5) or {})
+    spec = make_spec(batch_size=50)  # 150 examples
+    sizes = cohort_of(spec).batches.sizes()
+    expected = 3 * 3 + 0.5 * (150 + sizes["val"]) / sizes["val"]
+    assert seconds_per_epoch([spec], table_of(spec), CPU) == pytest.approx(expected)

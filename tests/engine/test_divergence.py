@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 import pytest
-from training import Trained, differences, make_spec
+import torch
+from training import Trained, cohort_of, differences, make_spec
 
 
 @pytest.mark.parametrize("model", ["mlp", "cnn", "rnn"])
@@ -45,3 +46,19 @@ def test_a_large_but_finite_loss_is_no_divergence() -> None:
     spec = make_spec(seed=1, optimizer="sgd", lr=3.0, momentum=0.0, grad_clip=0.5)
     result = Trained(spec)[spec]
     assert result.status == "completed" and result.metrics["train_loss"] > 1
+
+
+def test_a_score_that_is_not_finite_counts() -> None:
+    """The training loss may still be finite, as its mean is of the steps before the last."""
+    good, bad = make_spec(seed=1), make_spec(seed=2)
+    cohort = cohort_of(good, bad)
+    evaluate = cohort.evaluate
+
+    def spoilt(part: str) -> dict[str, torch.Tensor]:
+        at = torch.tensor([s.run_id == bad.run_id for s in cohort.specs])
+        return {m: torch.where(at, math.inf, v) if part == "val" else v for m, v in evaluate(part).items()}
+
+    cohort.evaluate = spoilt  # type: ignore[method-assign]
+    results = {r.spec.run_id: r for r in cohort.run()}
+    assert results[bad.run_id].status == "diverged" and len(results[bad.run_id].history) == 1
+    assert results[good.run_id].status == "completed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -101,6 +102,15 @@ def test_sizes_parameters_and_neighbours() -> None:
     assert result.parameters == 64 * 24 + 24 + 24 * 16 + 16 + 16 * 10 + 10
     assert result.cohort_size == 3 and result.notes == [] and result.fingerprint == table.fingerprint
     assert result.seconds == pytest.approx(sum(row["seconds"] for row in result.history)) and result.seconds > 0
+
+
+def test_the_time_of_an_epoch_is_shared_by_its_runs() -> None:
+    began = time.perf_counter()
+    done = Trained(*(make_spec(seed=s) for s in range(4)))
+    whole = time.perf_counter() - began
+    seconds = [[row["seconds"] for row in done[s].history] for s in done.cohort_specs]
+    assert all(one == seconds[0] for one in seconds)
+    assert 0 < 4 * sum(seconds[0]) < whole
 
 
 @pytest.mark.parametrize("train", [{}, {"patience": 1, "lr": 0.5, "epochs": 8}], ids=["to_the_end", "early"])

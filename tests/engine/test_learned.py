@@ -49,6 +49,12 @@ def test_rates_start_as_configured_move_and_are_recorded(variant: str, sites: li
         assert len(set(values)) == len(values) and all(0 < v < 1 for v in values)
 
 
+@pytest.mark.parametrize("rate", [1e-5, 0.9999])
+def test_a_rate_near_an_end_starts_where_it_is_said_to(rate: float) -> None:
+    starts = [float(torch.sigmoid(p.detach())) for p in logits_of(cohort_of(spec(rate=rate))).values()]
+    assert starts == pytest.approx([rate, rate], rel=1e-4)
+
+
 def test_other_variants_learn_none() -> None:
     run = make_spec(rate=0.3, epochs=1)
     assert Trained(run)[run].learned_rates == {}

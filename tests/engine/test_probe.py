@@ -164,7 +164,7 @@ def test_a_graph() -> None:
 
 
 def test_every_hidden_layer_is_seen_once() -> None:
-    for model, count in (("mlp", 2), ("cnn", 3), ("rnn", 1)):
+    for model, count in (("mlp", 2), ("cnn", 3), ("rnn", 1), ("transformer", 7)):
         cohort = cohort_of(spec(model))
         network = Probed(cohort.model, cohort.noise, cohort.batches, cohort.chunk, cohort.sites, [0])
         x, _ = next(network.examples("val"))

@@ -90,6 +90,7 @@ def test_precision_size_and_device() -> None:
     assert verdict(make_spec("vmap_models.Digits")) is None
     large = make_spec("vmap_models.Digits", options={"widths": [1024, 1024]})
     assert verdict(large) == "of 1,126,410 parameters one replica fills the cache of a CPU"
+    assert verdict(large, "cuda") is None
     # Bits are promised on a CPU alone.
     for refused, stacks in (
         ("narrow", True),
@@ -145,6 +146,7 @@ UNLIKE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "silu": lambda x, y: F.silu(x),
     "softplus": lambda x, y: F.softplus(x),
     "gelu_by_tanh": lambda x, y: F.gelu(x, approximate="tanh"),
+    "fourth": lambda x, y: x**4,
 }
 
 
@@ -159,12 +161,15 @@ def test_functions_that_are_said_to_round_alike_do(name: str) -> None:
     assert torch.equal(f(x, y), ends) == (name in ALIKE)
 
 
-def test_an_approximate_gelu_is_no_gelu(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "called"), [("gelu_by_tanh", "gelu"), ("fourth", "pow")])
+def test_an_approximate_gelu_is_no_gelu_and_a_power_no_square(
+    name: str, called: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(trial, "_differing", lambda one, alike: [])
     monkeypatch.setattr(trial, "_known", {})
-    monkeypatch.setattr("vmap_models.Gelu.act", staticmethod(lambda x: F.gelu(x, approximate="tanh")))
+    monkeypatch.setattr("vmap_models.Gelu.act", staticmethod(lambda x: UNLIKE[name](x, x)))
     said = verdict(make_spec("vmap_models.Gelu", options={"widths": [19]}))
-    assert said == f"the last bits of gelu over 19 numbers an example {BITS}"
+    assert said == f"the last bits of {called} over 19 numbers an example {BITS}"
 
 
 class Reader(nn.Module):

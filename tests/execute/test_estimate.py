@@ -24,3 +24,10 @@ def test_each_kind_of_cohort_is_timed_once(monkeypatch: pytest.MonkeyPatch) -> N
     assert timed == [1, 1]
     assert estimate(cohorts, plan.settings, "cpu", 4) == 2 * 10 * 0.5
     assert estimate(cohorts[:1], plan.settings, "cpu", 4) == 10 * 0.5  # one cohort is one worker's
+
+
+def test_cohorts_of_other_sizes_are_timed_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    with composer() as c:
+        plan = make(["data=wine", "model.widths=[4]", "dropout=standard", "seed=range(0,4)", "train.epochs=10"], c)
+    monkeypatch.setattr("dropbench.engine.cost.seconds_per_epoch", lambda specs, table, device: float(len(specs)))
+    assert estimate([plan.specs[:1], plan.specs[1:]], plan.settings, "cpu", 1) == 10 * (1 + 3)

@@ -16,6 +16,7 @@ import pytest
 from terminal import dropbench
 
 from dropbench.errors import UsageError
+from dropbench.execute.cohort import Failure
 from dropbench.execute.device import resolve_device, resolve_workers
 from dropbench.spec import ExecuteSpec, Settings
 from dropbench.store import Record
@@ -206,3 +207,27 @@ def test_device_and_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve_workers(settings("auto", 9), "cpu") == 1
     assert resolve_workers(settings("auto", 1), "cuda") == 1
     assert resolve_workers(settings(3, 1), "cuda") == 3
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_was_finished_before_is_not_tried_again(carry: Any, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+    """A cohort that fails, or whose worker dies, when the first of its runs has ended."""
+
+    class Ending:
+        def __init__(self, specs: Any, *rest: Any) -> None:
+            self.specs = specs
+
+        def run(self, listen: Any) -> Any:
+            yield Failure(self.specs[0], "the first", "", 0.0)  # which is as good as a result here
+            if len(self.specs) > 1 and workers > 1:
+                os._exit(3)
+            if len(self.specs) > 1:
+                raise RuntimeError("broken")
+
+    monkeypatch.setattr("dropbench.engine.loop.Cohort", Ending)
+    carried = carry("seed=range(0,4)", workers=workers, cohort=4)
+    runs = [s.run_id for s in carried.plan.specs]
+    assert sorted(s.record.run_id for s in carried.stored) == sorted(runs)
+    (retry,) = carried.retries
+    assert list(retry.run_ids) == runs[1:]
+    assert retry.reason == ("RuntimeError: broken" if workers == 1 else "the worker process died (exit code 3)")

@@ -80,6 +80,27 @@ def test_a_cache_that_cannot_be_read_is_as_none(cache: Path, held: str) -> None:
     assert clock.asked and {len(g) for g in groups} == {4}
 
 
+@pytest.mark.parametrize("held", [0, -4, 2.5, "many", None])
+def test_a_kept_size_that_is_none_is_measured_again(cache: Path, held: object) -> None:
+    plan, clock = plan_of(*LONG), Clock(4)
+    for _ in range(2):
+        cohorts(plan.specs, plan.outlines, plan.settings, "cpu", 2, Sizes(plan.settings, "cpu", 2, clock))
+        (key,) = json.loads(cache.read_text())
+        first, clock.asked = clock.asked, []
+        cache.write_text(json.dumps({key: held}))
+    assert first
+
+
+def test_no_size_is_above_what_there_is_room_for() -> None:
+    """Neither tried nor taken, though a larger one was best elsewhere; and other workers are another question."""
+    plan = plan_of(*LONG)
+    outline = plan.outlines[plan.specs[0].run_id]
+    narrow, wide, more = Clock(64), Clock(16), Clock(1)
+    assert Sizes(plan.settings, "cpu", 1, wide)(plan.specs, outline, 8, 64) == 16
+    assert Sizes(plan.settings, "cpu", 1, narrow)(plan.specs, outline, 8, 2) == 2 and not narrow.asked
+    assert Sizes(plan.settings, "cpu", 2, more)(plan.specs, outline, 8, 4) == 1 and max(more.asked) == 4
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_cache_that_cannot_be_written_costs_nothing_else(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)

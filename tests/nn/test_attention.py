@@ -4,6 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from dropbench.engine.streams import StackedWords
+from dropbench.nn import attention
 from dropbench.nn.attention import SelfAttention, explicit, fused, key_bias
 
 
@@ -68,6 +70,31 @@ def test_nothing_but_padding_is_no_nan(attend: object) -> None:
     torch.testing.assert_close(out[0, 1], tensors[2][0, 1, :, :1].expand(-1, 3, -1))
 
 
-def test_an_accelerator_takes_the_fused_way_where_there_is_no_noise() -> None:
-    layer = SelfAttention(2, 8, 2).to("meta")
+def test_positions_start_normal_with_a_deviation_of_a_fiftieth() -> None:
+    positions = attention.Positions(2, 100, 200)
+    positions.reset(StackedWords([0, 1], "init", torch.device("cpu")))
+    for replica in positions.weight.detach():
+        assert abs(float(replica.std()) / 0.02 - 1) < 5 / (2 * 20_000) ** 0.5
+
+
+@pytest.mark.parametrize("attend", [explicit, fused])
+def test_padding_has_no_weight_however_well_it_would_match(attend: object) -> None:
+    query, value = torch.ones(1, 1, 1, 1, 4), torch.tensor([1.0, 2.0]).view(1, 1, 1, 2, 1).expand(-1, -1, -1, -1, 4)
+    key = torch.stack([torch.zeros(4), torch.full((4,), 1e6)]).view(1, 1, 1, 2, 4)
+    bias = key_bias(torch.tensor([[[False, True]]]), torch.float32)
+    assert torch.equal(attend(query, key, value, bias), torch.ones(1, 1, 1, 1, 4))  # type: ignore[operator]
+
+
+def test_an_accelerator_takes_the_fused_way_where_there_is_no_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a CPU that which it takes with noise, to the last bit."""
+    taken: list[str] = []
+    monkeypatch.setattr(attention, "fused", lambda q, *given: (taken.append(q.device.type), fused(q, *given))[1])
+    layer = SelfAttention(2, 8, 2)
+    for p in layer.parameters():
+        nn.init.normal_(p)
+    x = torch.randn(2, 3, 5, 8)
+    assert torch.equal(layer(x), layer(x, None, lambda w: w))
+    layer.to("meta")
     assert layer(torch.empty(2, 3, 5, 8, device="meta")).shape == (2, 3, 5, 8)
+    layer(torch.empty(2, 3, 5, 8, device="meta"), None, lambda w: w)
+    assert taken == ["meta"]

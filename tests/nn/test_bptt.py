@@ -109,3 +109,22 @@ def test_in_autocast_states_stay_float32(cell: str) -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found, _ = layer(x)
     assert found.dtype == torch.float32 and torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_going_back_leaves_what_it_is_given(cell: str) -> None:
+    """Autograd may hand the same gradient on to others."""
+    torch.manual_seed(0)
+    layer = Recurrent(2, 3, 5, cell)  # type: ignore[arg-type]
+    x = torch.randn(2, 4, 6, 3)
+    drawn(layer, x, 0)
+    states, (_, memory) = layer(x)
+    outs = [states, memory] if cell == "lstm" else [states]
+    given = [torch.randn_like(out) for out in outs]
+    first, second = (
+        torch.autograd.grad(outs, list(layer.parameters()), [g.clone() for g in given], retain_graph=True)
+        for _ in range(2)
+    )
+    kept = [g.clone() for g in given]
+    torch.autograd.grad(outs, list(layer.parameters()), given)
+    assert all(torch.equal(a, b) for a, b in zip([*first, *given], [*second, *kept], strict=True))

@@ -8,7 +8,7 @@ from graphs import graph, normalised
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dropbench.nn.graph import Adjacency, Features, Pattern
+from dropbench.nn.graph import Adjacency, Features, Pattern, _csr
 
 
 @settings(max_examples=30)
@@ -85,3 +85,10 @@ def test_features_times_weights(density: float, noise: str) -> None:
     if noise != "mask":
         alone = Features(x).times(None, weight[:1])
         assert torch.equal(out[:1], alone), "a replica without noise does not know of the others"
+
+
+def test_places_beyond_32_bits_have_64() -> None:
+    """Of four matrices with a row of 2**30 numbers, whose entry is the sixth."""
+    starts, columns = _csr(torch.tensor([0]), torch.tensor([5]), (1, 2**30), 4)
+    assert starts.tolist() == [0, 1, 2, 3, 4]
+    assert columns.tolist() == [k * 2**30 + 5 for k in range(4)]

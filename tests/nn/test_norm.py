@@ -70,3 +70,9 @@ def test_each_replica_is_torchs_layer_norm(shape: tuple[int, ...]) -> None:
         torch.testing.assert_close(x.grad[k], alone.grad)
         torch.testing.assert_close(stack.weight.grad[k], one.weight.grad)
         torch.testing.assert_close(stack.bias.grad[k], one.bias.grad)
+
+
+@pytest.mark.parametrize("replicas", [1, 3])
+def test_maps_come_channels_last_whatever_their_order(replicas: int) -> None:
+    out = BatchNorm(replicas, 4)(torch.randn(replicas, 6, 4, 3, 2))
+    assert all(one.is_contiguous(memory_format=torch.channels_last) for one in out)
