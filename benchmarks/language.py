@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from benchmarks.measure import Row, alternate_calls, ratio_row, row
 from benchmarks.specs import spec, table
+from dropbench.blas import use_threads
 from dropbench.data.text import fold
 from dropbench.engine.batches import Batch
 from dropbench.engine.loop import Cohort
@@ -60,7 +61,7 @@ class LanguageModel(nn.Module):
 
 
 def measure(n: int, seconds: float) -> list[Row]:
-    torch.set_num_threads(1)
+    use_threads(1)
     losses: dict[str, list[float]] = {name: [] for name in ("plain", "plain bf16", "dropbench", "dropbench bf16")}
     calls = {name: _step(name, losses[name]) for name in losses}
     for call in calls.values():

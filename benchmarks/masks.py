@@ -13,6 +13,7 @@ from benchmarks import claims
 from benchmarks.measure import Row, alternate_calls, ratio_row, row
 from benchmarks.specs import spec
 from benchmarks.workloads import TENTHS
+from dropbench.blas import use_threads
 from dropbench.engine.noise import SiteNoise, StackNoise
 from dropbench.outline import variant
 from dropbench.sites import Site
@@ -22,7 +23,7 @@ CPU = torch.device("cpu")
 
 
 def measure(n: int, seconds: float) -> list[Row]:
-    torch.set_num_threads(1)
+    use_threads(1)
     made = variant(spec(["dropout=standard"]).dropout)
     site = Site("hidden.0", "activation", (UNITS,), "F")
     one, ten = [0.5], list(TENTHS)

@@ -17,6 +17,7 @@ from benchmarks import claims
 from benchmarks.measure import Row, alternate_calls, ratio_row, row
 from benchmarks.peers.nets import MaskedCell
 from benchmarks.specs import spec
+from dropbench.blas import use_threads
 from dropbench.engine.noise import StackNoise
 from dropbench.models.recurrent import RecurrentLayers
 from dropbench.nn.recurrent import Cell
@@ -27,7 +28,7 @@ RATE = 0.3
 
 
 def measure(n: int, seconds: float) -> list[Row]:
-    torch.set_num_threads(1)
+    use_threads(1)
     calls: dict[str, Callable[[], None]] = {}
     for cell, layer in (("gru", nn.GRU), ("lstm", nn.LSTM)):
         calls[f"nn.{cell.upper()}"] = _fused(layer(INPUTS, HIDDEN, batch_first=True))

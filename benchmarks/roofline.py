@@ -15,6 +15,7 @@ import torch
 from benchmarks.measure import Row, alternate_calls, row
 from benchmarks.specs import spec, table
 from benchmarks.workloads import WORKLOADS, Net, Workload
+from dropbench.blas import use_threads
 from dropbench.engine.loop import Cohort
 from dropbench.nn.product import product
 
@@ -55,7 +56,7 @@ def _products(net: Net, shape: tuple[int, int, int], classes: int) -> tuple[int,
 
 
 def measure(n: int, seconds: float, workloads: list[str]) -> list[Row]:
-    torch.set_num_threads(1)
+    use_threads(1)
     calls: dict[str, Callable[[], object]] = {}
     counted: dict[str, int] = {}
     for name, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16)):

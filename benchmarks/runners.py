@@ -69,8 +69,8 @@ def run(work: Workload, runner: str, splits: Path) -> Sample:
 
 
 def environment() -> dict[str, str]:
-    """Threads are what each program does by itself: no variable of this shell decides for it."""
-    return {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "MKL_CBWR")}
+    """As on a machine where nobody has told these libraries how many threads to use or which of their kernels."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "MKL_", "OPENBLAS_"))}
 
 
 def execute(command: list[str]) -> float:

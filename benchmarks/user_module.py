@@ -18,6 +18,7 @@ from itertools import islice
 import torch
 from torch import Tensor, nn
 
+from dropbench.blas import use_threads
 from dropbench.config import composer
 from dropbench.engine import stack
 from dropbench.engine.loop import Cohort
@@ -60,7 +61,7 @@ def cohort(replicas: int, own: bool = False) -> Cohort:
 
 
 def main() -> None:
-    torch.set_num_threads(1)
+    use_threads(1)
     stacks = {f"vmap K={k}": cohort(k) for k in (1, 4, 16, 64)}
     stacks |= {f"mlp K={k}": cohort(k, own=True) for k in (1, 16, 64)}
     stack.unstacked = lambda *run: "as it is"

@@ -33,6 +33,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
+from dropbench.blas import use_threads
 from dropbench.config import Composer, composer, options
 from dropbench.data.base import Graph, Table
 from dropbench.dropout.base import Variant
@@ -281,7 +282,7 @@ def main() -> None:
     parser.add_argument("file", nargs="?", type=Path, default=Path("results/reference/variants.csv"))
     parser.add_argument("--quick", action="store_true", help="few draws and two short rounds: whether it works at all")
     args = parser.parse_args()
-    torch.set_num_threads(1)
+    use_threads(1)
     args.file.parent.mkdir(parents=True, exist_ok=True)
     with composer() as c, args.file.open("w", newline="") as file:
         file.write(f"# {(__doc__ or '').splitlines()[0]}\n")

@@ -81,6 +81,10 @@ class Noise(Protocol):
         """
         ...
 
+    def dense(self, site: str, x: Tensor, weight: Tensor, bias: Tensor, then: Callable[[Tensor], Tensor]) -> Tensor:
+        """A dense layer under the noise of the sites `site`.weight and `site`: `affine` and a call, in one."""
+        return self(site, self.affine(f"{site}.weight", x, weight, bias, then))
+
     def steps(self, site: str) -> Callable[[Tensor, int], Tensor] | None:
         """For a recurrent or candidate site: a function of (state [K, B, H], step), or None where no noise acts."""
         ...

@@ -25,7 +25,7 @@ LEAVES = {"errors", "spec"}
 """What anything may import: how a mistake is told, and what a run is."""
 
 MAY_IMPORT: dict[str, set[str]] = {
-    "__init__": set(),
+    "__init__": {"blas"},
     "__main__": {"cli"},
     "cli": {"commands", "completion", "crash"},
     "completion": {"config"},
@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "progress": {"execute", "engine"},
     "loggers": {"execute", "engine", "store", "overrides"},
     "as_yaml": set(),
+    "blas": set(),
     "crash": set(),
     "errors": set(),
     "spec": set(),
@@ -48,18 +49,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "plan": {"config", "overrides", "outline", "sites", "data"},
     "cohorts": {"outline", "engine"},
     "outline": {"data", "dropout", "sites", "overrides"},
-    "execute": {"engine", "store", "outline", "cohorts", "as_yaml"},
-    "engine": {"dropout", "data", "nn", "sites", "outline"},
+    "execute": {"engine", "store", "outline", "cohorts", "as_yaml", "blas"},
+    "engine": {"dropout", "data", "nn", "sites", "outline", "blas"},
     "models": {"nn", "sites"},
     "dropout": {"nn", "sites"},
     "data": set(),
     "report": {"store"},
     "store": set(),
     "sites": set(),
-    "nn": set(),
-    "metrics": set(),
+    "nn": {"blas"},
+    "metrics": {"nn"},
 }
-NO_LEAVES = {"__init__", "crash", "errors", "nn", "metrics"}
+NO_LEAVES = {"__init__", "blas", "crash", "errors", "nn", "metrics"}
 NO_SPEC = {"store", "sites", "report", "models", "dropout", "overrides"}
 """Rooms that know no run: a model, a variant, a table of results."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import lru_cache
 from typing import ClassVar, Literal
 
 import torch
@@ -111,8 +112,14 @@ def keep_mask(bits: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
 
     `keep` is that of `kept_levels`: rounded, and the scale is that of the rounded value.
     """
+    threshold, scale = _inverted(rate, dtype)
+    return _compared(bits, threshold, dtype).mul_(scale)
+
+
+@lru_cache(maxsize=64)  # a tensor is found by identity; most rates stay what they are for a whole training
+def _inverted(rate: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     kept = kept_levels(rate)
-    return one_where_kept(bits, kept, dtype).mul_((LEVELS / kept).to(dtype))
+    return _threshold(kept), (LEVELS / kept).to(dtype)
 
 
 def kept_levels(rate: Tensor) -> Tensor:
@@ -126,11 +133,20 @@ def one_where_kept(bits: Tensor, kept: Tensor, dtype: torch.dtype) -> Tensor:
     `bits` are int16, uniform over all 65,536 values. Comparing integers straight into floats costs a fifteenth of
     drawing floats (docs/design.md).
     """
-    # `<= kept - 32769`, not `< kept - 32768`: the latter is out of int16's range at rate 0.
-    threshold = (kept - (LEVELS // 2 + 1)).to(torch.int16)
+    return _compared(bits, _threshold(kept), dtype)
+
+
+def _threshold(kept: Tensor) -> Tensor:
+    # For `<= kept - 32769`, not `< kept - 32768`: the latter is out of int16's range at rate 0.
+    return (kept - (LEVELS // 2 + 1)).to(torch.int16)
+
+
+def _compared(bits: Tensor, threshold: Tensor, dtype: torch.dtype) -> Tensor:
     # The mask lies in memory as the bits do, which is the order of what it multiplies, and is written in that order: this
     # comparison is eleven times slower across it.
     mask = torch.empty_like(bits, dtype=dtype)
+    if mask.is_contiguous():
+        return torch.le(bits, threshold, out=mask)
     order = sorted(range(bits.ndim), key=mask.stride, reverse=True)
     torch.le(bits.permute(order), threshold.permute(order), out=mask.permute(order))
     return mask

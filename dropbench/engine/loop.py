@@ -104,6 +104,7 @@ class Cohort:
         self.scheduled = any(s.dropout.schedule.name != "constant" for s in self.specs)
         self.watch = Watch(self.train, self.model, self.size)
         self.history: dict[str, list[Row]] = {s.run_id: [] for s in self.specs}
+        self._ones = torch.ones(self.size, device=device)
         self._started = time.perf_counter()
         self._memory = Peak(device)
 
@@ -157,8 +158,8 @@ class Cohort:
         objective = each
         if isinstance(self.model, LearnedRates):
             objective = each + self.model.penalty(self.noise, self.batches.sizes()["train"])
-        # Replicas share no weights, so the gradient of the sum is each replica's own gradient.
-        objective.sum().backward()
+        # Replicas share no weights, so the gradient of their sum is each replica's own gradient.
+        objective.backward(self._ones[: len(objective)])
         limit = self.train.grad_clip
         norm = constrain.gradient_norm(self.parameters) if measure or limit is not None else None
         if norm is not None and limit is not None:

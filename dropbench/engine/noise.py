@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from dropbench.dropout.base import AtTransitions, AtWeights, Learned, Variant
 from dropbench.engine import some
 from dropbench.engine.streams import NoiseStream
+from dropbench.nn.dense import dense_relu
 from dropbench.nn.embedding import lookup
 from dropbench.nn.product import affine
 from dropbench.nn.recurrent import Between, Times
@@ -43,9 +44,15 @@ class SiteNoise:
         self._seeds = list(seeds)
         self._shared = shared
         self._held: Tensor | None = None
+        self._shaped: dict[int, Tensor] = {}
+        self._shaped_from: Tensor | None = None
         # Maps are drawn channels-last, the order in which convolutions hand them over: a mask in another order would make
         # every multiplication a strided one.
         self._maps = site.axes == "CHW"
+        self.multiplies = type(variant).act is Variant.act and variant.draws == "bits" and not variant.learned
+        """Whether in training a mask that is never negative and gets no gradient multiplies, and that is all."""
+        self.rests = type(variant).evaluate is Variant.evaluate
+        """Whether nothing happens in evaluation."""
         n = math.prod(variant.noise_shape(site, 1 if shared else batch))
         self._stream = NoiseStream(seeds, f"{stream}/{site.name}", n, variant.draws, device)
 
@@ -66,9 +73,16 @@ class SiteNoise:
         return self.variant.mask(noise, self.broadcast_rate(noise), dtype)
 
     def broadcast_rate(self, x: Tensor) -> Tensor:
-        """The rates, to broadcast over a tensor with as many axes as `x`."""
+        """The rates, to broadcast over a tensor with as many axes as `x`: the same tensor as long as they stay the same."""
         own = self.rate.shape[1:]
-        return self.rate.view(-1, *(1,) * (x.ndim - 1 - len(own)), *own)
+        shape = (-1, *(1,) * (x.ndim - 1 - len(own)), *own)
+        if self.rate.requires_grad:  # new at every step, and to be let go of with its graph
+            return self.rate.view(shape)
+        if self._shaped_from is not self.rate:
+            self._shaped, self._shaped_from = {}, self.rate
+        if x.ndim not in self._shaped:
+            self._shaped[x.ndim] = self.rate.view(shape)
+        return self._shaped[x.ndim]
 
     def advance(self) -> None:
         """Lets a shared mask go; the next draw is a new one."""
@@ -132,11 +146,20 @@ class StackNoise:
             return variant.act_affine(x, weight, bias, at.mask(x.shape[1], weight.dtype), rate, then)
         return variant.evaluate_affine(x, weight, bias, rate, then)
 
+    def dense(self, site: str, x: Tensor, weight: Tensor, bias: Tensor, then: Callable[[Tensor], Tensor]) -> Tensor:
+        at = self._at.get(site)
+        simple = at is None or (at.multiplies if self.training else at.rests)
+        other = f"{site}.weight" in self._at or self._edit is not None or torch.is_autocast_enabled(x.device.type)
+        if then is torch.relu and simple and not other:
+            mask = None if at is None or not self.training else at.mask(x.shape[1], x.dtype)
+            return dense_relu(x, weight, bias, mask)
+        return self(site, self.affine(f"{site}.weight", x, weight, bias, then))
+
     def steps(self, site: str) -> Callable[[Tensor, int], Tensor] | None:
         if (at := self._at.get(site)) is None:
             return None
         if not self.training:
-            if type(at.variant).evaluate is Variant.evaluate:
+            if at.rests:
                 return None
             return lambda state, step: at.variant.evaluate(state, at.broadcast_rate(state))
         if type(at.variant).act is Variant.act:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from dropbench.engine.batches import Batch
+from dropbench.nn.cross_entropy import cross_entropy
 
 Task = Literal["classify", "reconstruct", "predict_next"]
 
@@ -20,10 +20,7 @@ def losses(task: str, output: Tensor, batch: Batch, label_smoothing: float) -> T
     """
     if task == "reconstruct":
         return (output.float() - batch.x).square().flatten(1).mean(1)
-    each = F.cross_entropy(
-        output.float().flatten(0, -2), batch.y.flatten(), reduction="none", label_smoothing=label_smoothing
-    )
-    return each.view(len(batch.y), -1).mean(1)
+    return cross_entropy(output.float().flatten(1, -2), batch.y.flatten(1), label_smoothing).mean(1)
 
 
 def compared(task: str, output: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from dropbench.spec import TrainSpec
@@ -26,21 +28,9 @@ class Group:
     lr: float
     weight_decay: float
 
-    def pieces(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """This group's part of each stacked tensor, in pieces that make a replica's arithmetic independent of its stack.
-
-        The kernels do a tensor's last few elements, those that fill no vector register, in scalar code that rounds
-        differently. Where replicas end within a register they are passed one by one, so that this happens to the same
-        elements in every stack.
-        """
-        pieces: list[Tensor] = []
-        for tensor in tensors:
-            part = tensor[self.start : self.stop]
-            if tensor[0].numel() % _VECTOR == 0:
-                pieces.append(part)
-            else:
-                pieces.extend(part.unbind(0))
-        return pieces
+    def of(self, tensors: list[Tensor], replicas: int) -> list[Tensor]:
+        """This group's part of each tensor of a stack of `replicas`."""
+        return tensors if self.stop - self.start == replicas else [t[self.start : self.stop] for t in tensors]
 
 
 class StackedOptimizer:
@@ -65,29 +55,34 @@ class StackedOptimizer:
         self._replicas = list(zip(lrs, decays, strict=True))
         self._groups = _groups(self._replicas)
         buffers = {"sgd": 1 if train.momentum else 0, "adam": 2, "adamw": 2}[train.optimizer]
-        self._state = [[torch.zeros_like(p) for p in self._parameters] for _ in range(buffers)]
+        self._spare = [-p[0].numel() % _VECTOR for p in self._parameters]
+        self._state = [list(map(torch.zeros_like, self._in_vectors(self._parameters))) for _ in range(buffers)]
         self._step = torch.zeros((), device=self._parameters[0].device)
 
     @torch.no_grad()
     def step(self, factor: float) -> None:
         """One update from the parameters' `grad`, at `factor` (the schedule's) times each replica's learning rate."""
         self._step += 1
-        # A user's model may freeze a parameter or leave it unused.
-        found = [(i, p.grad) for i, p in enumerate(self._parameters) if p.grad is not None]
         for exempt in sorted(set(self._undecayed)):
-            self._update([(i, g) for i, g in found if self._undecayed[i] == exempt], factor, exempt)
+            self._update(exempt, factor)
 
-    def _update(self, found: list[tuple[int, Tensor]], factor: float, exempt: bool) -> None:
+    def _update(self, exempt: bool, factor: float) -> None:
         train = self._train
+        grads = [p.grad for p in self._parameters]
+        whole = [self._in_vectors(self._parameters), self._in_vectors(grads), *self._state]
+        # A user's model may freeze a parameter or leave it unused.
+        found = [i for i, grad in enumerate(whole[1]) if grad is not None and self._undecayed[i] == exempt]
+        if not found:
+            return
+        if len(found) < len(self._parameters):
+            whole = [[tensors[i] for i in found] for tensors in whole]
         for group in self._groups:
             decay = 0.0 if exempt else group.weight_decay
-            values = group.pieces([self._parameters[i] for i, _ in found])
-            grads = group.pieces([grad for _, grad in found])
-            state = [group.pieces([buffer[i] for i, _ in found]) for buffer in self._state]
+            values, given, *state = (group.of(tensors, len(self._replicas)) for tensors in whole)
             if train.optimizer == "sgd":
                 torch._fused_sgd_(
                     values,
-                    grads,
+                    given,
                     state[0] if state else [],
                     weight_decay=decay,
                     momentum=train.momentum,
@@ -101,7 +96,7 @@ class StackedOptimizer:
                 kernel = torch._fused_adam_ if train.optimizer == "adam" else torch._fused_adamw_
                 kernel(
                     values,
-                    grads,
+                    given,
                     state[0],
                     state[1],
                     [],
@@ -114,6 +109,22 @@ class StackedOptimizer:
                     amsgrad=False,
                     maximize=False,
                 )
+        for i, value in zip(found, whole[0], strict=True):
+            if self._spare[i]:
+                parameter = self._parameters[i]
+                parameter.copy_(value[:, : -self._spare[i]].view_as(parameter))
+
+    def _in_vectors(self, tensors: Sequence[Tensor | None]) -> list[Any]:
+        """Tensors like the parameters; of those whose replicas end within a vector register a copy [K, n], with zeros up to
+        the next.
+
+        The kernels do a tensor's last few elements, those that fill no register, in scalar code that rounds differently, and
+        a replica must not know whether it is the last of its stack.
+        """
+        return [
+            F.pad(t.reshape(t.shape[0], -1), (0, spare)) if spare and t is not None else t
+            for t, spare in zip(tensors, self._spare, strict=True)
+        ]
 
     def lrs(self, factor: float) -> list[float]:
         return [lr * factor for lr, _ in self._replicas]

@@ -70,7 +70,7 @@ class Plain(Ordinary):
         return logits[None]
 
 
-class PlainNoise:
+class PlainNoise(Noise):
     """`sites.Noise` for a module without a replica axis."""
 
     def __init__(self, noise: Noise) -> None:

@@ -19,11 +19,13 @@ from hydra.utils import get_object
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from dropbench.blas import use_threads
 from dropbench.engine.plain import Ordinary, Plain
 from dropbench.engine.vmapped import Vmapped
 from dropbench.nn.embedding import lookup
 from dropbench.nn.product import affine
 from dropbench.outline import Outline
+from dropbench.sites import Noise
 from dropbench.spec import Component, TrainSpec
 
 _SEEDS = (0, 1, 2)
@@ -75,14 +77,14 @@ def _reason(model: Component, plan: Outline, train: TrainSpec, exact: bool) -> s
         return made
 
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as planning must: processes are forked after it
+    use_threads(1)  # as planning must: processes are forked after it
     try:
         with torch.random.fork_rng(devices=[]):
             return _trial(construct, plan, train.batch_size, exact)
     except Exception as error:  # whatever a user's module raises where its tensors are not what they seem
         return _told(error)
     finally:
-        torch.set_num_threads(threads)
+        use_threads(threads)
 
 
 def _trial(construct: Callable[[], nn.Module], plan: Outline, batch_size: int, exact: bool) -> str | None:
@@ -177,7 +179,7 @@ def _told(error: Exception) -> str:
     return f"vmap cannot carry it: {sentence or type(error).__name__}"
 
 
-class _Everywhere:
+class _Everywhere(Noise):
     """`sites.Noise` that acts at every site in training, alike in all replicas, and nowhere otherwise."""
 
     def __init__(self, training: bool) -> None:

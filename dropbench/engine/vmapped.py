@@ -33,7 +33,7 @@ class Vmapped(Ordinary):
         return logits
 
 
-class VmappedNoise:
+class VmappedNoise(Noise):
     """`sites.Noise` for a module under `vmap`: brings its tensors out to the stack's noise, and what that gives back in."""
 
     def __init__(self, noise: Noise, replica: Tensor) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dropbench.blas import use_threads
 from dropbench.execute.allocator import keep_freed_memory
 from dropbench.spec import RunSpec, Settings
 
@@ -48,8 +50,11 @@ def carry_out(
     began = time.perf_counter()
     waiting = {s.run_id: s for s in specs}
     try:
-        torch.set_num_threads(settings.execute.threads)
+        use_threads(settings.execute.threads)
         keep_freed_memory()
+        if not gc.isenabled():  # see cli.script
+            gc.freeze()  # what is there now stays, and to look at it would copy it out of the process that forked this one
+            gc.enable()
         table = load(specs[0].data, settings)
         for result in Cohort(specs, table, torch.device(device), others(specs[0], table, settings)).run(listen):
             del waiting[result.spec.run_id]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dropbench.blas import use_threads
 from dropbench.spec import RunSpec, Settings
 
 
@@ -17,7 +18,7 @@ def estimate(cohorts: Sequence[Sequence[RunSpec]], settings: Settings, device: s
     from dropbench.engine.cost import seconds_per_epoch
     from dropbench.outline import load
 
-    torch.set_num_threads(settings.execute.threads)
+    use_threads(settings.execute.threads)
     timed: dict[tuple[str, int], float] = {}
     total = longest = 0.0
     for specs in cohorts:

@@ -20,6 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from dropbench.blas import numpy_is_faster, use_threads
 from dropbench.cohorts import work_bytes
 from dropbench.outline import Outline, load, others
 from dropbench.spec import RunSpec, Settings
@@ -74,6 +75,7 @@ class Sizes:
             self._workers,
             self._settings.execute.threads,
             version("torch"),
+            numpy_is_faster(),
         ]
         return hashlib.sha256(json.dumps([own, here], sort_keys=True).encode()).hexdigest()[:16]
 
@@ -117,7 +119,7 @@ def _seconds(specs: Sequence[RunSpec], settings: Settings, device: str) -> float
     from dropbench.engine.loop import Cohort
     from dropbench.execute.allocator import keep_freed_memory
 
-    torch.set_num_threads(settings.execute.threads)
+    use_threads(settings.execute.threads)
     keep_freed_memory()
     table = load(specs[0].data, settings)
     return seconds_per_step(Cohort(specs, table, torch.device(device), others(specs[0], table, settings)), 11)

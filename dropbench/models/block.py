@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Literal
 
 from annotated_types import Gt
@@ -53,14 +54,12 @@ class DenseBlock(nn.Module):
         )
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
-        x = noise.affine(f"{self.name}.weight", x, self.linear.weight, self.linear.bias, self._activate)
-        x = noise(self.name, x)
-        return self.norm(x) if self.norm is not None and self.batch_norm == "after_dropout" else x
+        norm = self.norm
+        last = self.batch_norm == "after_dropout"
+        then = self.activation if norm is None or last else partial(self._normalised, norm)
+        x = noise.dense(self.name, x, self.linear.weight, self.linear.bias, then)
+        return norm(x) if norm is not None and last else x
 
-    def _activate(self, x: Tensor) -> Tensor:
-        if self.norm is None or self.batch_norm == "after_dropout":
-            return self.activation(x)
-        if self.batch_norm == "before_activation":
-            return self.activation(self.norm(x))
-        normalised: Tensor = self.norm(self.activation(x))
-        return normalised
+    def _normalised(self, norm: BatchNorm, x: Tensor) -> Tensor:
+        out: Tensor = self.activation(norm(x)) if self.batch_norm == "before_activation" else norm(self.activation(x))
+        return out

@@ -122,7 +122,9 @@ def test_the_plain_loop_learns(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("0.2-0.json"))) == 1
 
 
-def test_threads_are_left_to_each_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert "OMP_NUM_THREADS" not in runners.environment()
+def test_threads_and_kernels_are_left_to_each_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"OMP_NUM_THREADS": "1", "OPENBLAS_CORETYPE": "Haswell", "MKL_CBWR": "AUTO"}
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    assert not told.keys() & runners.environment().keys()
     assert runners.environment()["PATH"] == os.environ["PATH"]

@@ -219,3 +219,38 @@ def test_where_it_cannot_act_it_says_why(variant: str) -> None:
     for at in SITES:
         reason = VARIANTS[variant].supports(at)
         assert reason is None or (reason == reason.strip(" .") and len(reason.split()) > 2 and "\n" not in reason)
+
+
+ACTIVATION = [(variant, at) for variant, at in CASES if at.kind == "activation" and at.axes == "F"]
+
+
+@pytest.mark.parametrize(("variant", "at"), ACTIVATION, ids=case_id)
+@pytest.mark.parametrize("training", [True, False])
+def test_a_dense_layer_may_take_its_noise_in_one_step(variant: str, at: Site, training: bool) -> None:
+    """Whatever way `dense` goes, what comes out and its gradients are those of `affine`, ReLU and noise in turn."""
+    width = at.shape[0]
+    x, weight, bias = torch.randn(2, 8, 5), torch.randn(2, 5, width), torch.randn(2, 1, width)
+    results = []
+    for at_once in (True, False):
+        noise = stack_noise(variant, at, [0.4, 0.0], [3, 4], 8)
+        noise.training = training
+        given = [t.clone().requires_grad_() for t in (x, weight, bias)]
+        if at_once:
+            out = noise.dense(at.name, *given, torch.relu)
+        else:
+            out = noise(at.name, torch.relu(torch.baddbmm(given[2], given[0], given[1])))
+        results.append([out, *torch.autograd.grad(out.square().sum(), given)])
+    for mine, expected in zip(*results, strict=True):
+        torch.testing.assert_close(mine, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_one_step_needs_masks_that_are_not_negative() -> None:
+    """It tells by the sign of what comes out which units' ReLU was above zero."""
+    seen = 0
+    for variant, at in CASES:
+        noise = stack_noise(variant, at, [0.3, 0.9], [0, 1], 8)
+        (own,) = noise._at.values()
+        if own.multiplies and at.kind == "activation":
+            assert (own.mask(8, torch.float32) >= 0).all(), variant
+            seen += 1
+    assert seen >= 5

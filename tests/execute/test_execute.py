@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -231,3 +232,17 @@ def test_what_was_finished_before_is_not_tried_again(carry: Any, monkeypatch: py
     (retry,) = carried.retries
     assert list(retry.run_ids) == runs[1:]
     assert retry.reason == ("RuntimeError: broken" if workers == 1 else "the worker process died (exit code 3)")
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_training_collects_garbage_whatever_planning_did(carry: Any, on: bool) -> None:
+    """The command line turns it off for its imports (`cli.script`); a long training would lose its memory."""
+    if not on:
+        gc.disable()
+    try:
+        assert carry("seed=0").statuses() == {"completed": 1}
+        assert gc.isenabled()
+        assert (gc.get_freeze_count() > 0) == (not on)
+    finally:
+        gc.enable()
+        gc.unfreeze()

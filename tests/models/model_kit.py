@@ -17,6 +17,7 @@ from dropbench.engine import stack
 from dropbench.nn.embedding import lookup
 from dropbench.nn.product import affine
 from dropbench.outline import outline
+from dropbench.sites import Noise
 from dropbench.spec import Component
 
 CPU = torch.device("cpu")
@@ -93,7 +94,7 @@ def batch(name: str, replicas: int = 1, size: int = 4, data: Table | None = None
     return torch.randn(replicas, size, *shape, generator=generator)
 
 
-class Recorder:
+class Recorder(Noise):
     """`sites.Noise` that changes nothing and keeps what came to each site, in order."""
 
     def __init__(self) -> None:

@@ -5,20 +5,27 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import dropbench.engine  # noqa: F401 - sets MKL_CBWR, before the first product
+from dropbench import blas
 from dropbench.nn import product as module
 from dropbench.nn.product import add_product, affine, product
 
 SIDE = st.integers(1, 40)
+LIBRARIES = ["mkl", "onednn", "numpy"]
+LINEAR = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
 
 
-@pytest.fixture(params=["mkl", "onednn"])
-def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Both ways, on any machine whose torch has both."""
-    if request.param == "onednn" and not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+def choose(library: str, patch: pytest.MonkeyPatch) -> None:
+    """Each way on any machine whose torch has it."""
+    if library == "onednn" and LINEAR is None:
         pytest.skip("this torch has no oneDNN")
-    monkeypatch.setattr(module, "_faster_here", lambda: request.param == "onednn")
-    monkeypatch.setattr(module, "_SMALLEST", 0)
+    patch.setattr(blas, "numpy_is_faster", lambda: library == "numpy")
+    patch.setattr(module, "_linear", lambda: LINEAR if library == "onednn" else None)
+    patch.setattr(module, "_SMALLEST", 0)
+
+
+@pytest.fixture(params=LIBRARIES)
+def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    choose(request.param, monkeypatch)
     return str(request.param)
 
 
@@ -55,25 +62,39 @@ def test_gradients_are_those_of_autograd(library: str) -> None:
 @settings(max_examples=60, deadline=None)
 @given(k=st.integers(2, 5), m=SIDE, i=SIDE, o=SIDE, seed=st.integers(0, 10**6))
 def test_a_replicas_product_does_not_know_its_stack(k: int, m: int, i: int, o: int, seed: int) -> None:
-    """To the last bit, by oneDNN as by MKL."""
+    """To the last bit, by each library."""
     generator = torch.Generator().manual_seed(seed)
     a, b = torch.randn(k, m, i, generator=generator), torch.randn(k, i, o, generator=generator)
     bias = torch.randn(k, 1, o, generator=generator)
-    with pytest.MonkeyPatch.context() as patch:
-        for smallest in (0, 2**62):
-            patch.setattr(module, "_faster_here", lambda: hasattr(torch.ops.mkldnn, "_linear_pointwise"))
-            patch.setattr(module, "_SMALLEST", smallest)
-            stacked = affine(a, b, bias)
+    for library in LIBRARIES:
+        with pytest.MonkeyPatch.context() as patch:
+            choose(library, patch)
+            stacked, turned = affine(a, b, bias), product(b.mT, a.mT)
             for one in range(k):
                 own = slice(one, one + 1)
                 assert torch.equal(stacked[own], affine(a[own].clone(), b[own].clone(), bias[own].clone()))
+                assert torch.equal(turned[own], product(b[own].clone().mT, a[own].clone().mT))
+
+
+def test_numpy_gets_rows_or_columns_that_lie_together(library: str) -> None:
+    x, weight = torch.randn(2, 6, 8)[:, :, ::2], torch.randn(2, 4, 3)
+    torch.testing.assert_close(product(x, weight), torch.bmm(x, weight))
+
+
+def test_overflow_is_no_warning(library: str) -> None:
+    """A replica that diverges is told of by its loss; warnings are errors here."""
+    large = torch.full((1, 40, 40), 1e30)
+    assert product(large, large).isinf().all()
 
 
 def test_small_products_and_other_types_stay_with_mkl(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_faster_here", lambda: True)
     large = torch.randn(1, 256, 256)
-    assert module._large(large, large)
-    assert not module._large(large[:, :8, :8], large[:, :8])
-    assert not module._large(large.double(), large.double())
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert not module._large(large, large)
+    for library in ("numpy", "onednn"):
+        with monkeypatch.context() as patch:
+            choose(library, patch)
+            patch.setattr(module, "_SMALLEST", 2**21)
+            assert module._ours(large, large)
+            assert module._ours(large[:, :8, :8], large[:, :8]) == (library == "numpy")
+            assert not module._ours(large.double(), large.double())
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                assert not module._ours(large, large)

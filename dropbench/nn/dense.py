@@ -1,0 +1,46 @@
+"""A dense layer, its ReLU and the mask on what comes out of it as one step of autograd."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from dropbench.nn.product import affine_alone, gradients
+
+_threshold_backward = torch.ops.aten.threshold_backward
+
+
+def dense_relu(x: Tensor, weight: Tensor, bias: Tensor, mask: Tensor | None) -> Tensor:
+    """max(0, x W + b) times the mask: x [K, B, I], weight [K, I, O], bias [K, 1, O], mask broadcasts to [K, B, O].
+
+    The mask must not be negative, and gets no gradient. Everything happens in the memory of the product, which is read and
+    written in the cache: as separate steps these cost as much as the product itself (benchmarks/LOG.md).
+    """
+    out: Tensor = _DenseReLU.apply(x, weight, bias, mask)  # type: ignore[no-untyped-call]
+    return out
+
+
+class _DenseReLU(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, mask: Tensor | None) -> Tensor:
+        out = affine_alone(x, weight, bias).clamp_min_(0)
+        if mask is not None:
+            out.mul_(mask)
+        ctx.save_for_backward(x, weight, out, mask)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, out, mask = ctx.saved_tensors
+        # What is dropped is zero too, and its gradient is zero by the mask already.
+        if mask is None:
+            g = _threshold_backward(g, out, 0)
+        else:
+            g = g * mask
+            _threshold_backward.grad_input(g, out, 0, grad_input=g)
+        return *gradients(g, x, weight, ctx.needs_input_grad), None
