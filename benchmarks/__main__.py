@@ -69,7 +69,7 @@ def parts() -> dict[str, Part]:
             lambda o: recurrent.measure(o.n, o.seconds),
         ),
         "products": Part(
-            "Products of two matrices in float32 by MKL and by oneDNN, one thread",
+            "Products of two matrices in float32 by MKL, oneDNN and NumPy, one thread",
             0.7,
             lambda o: products.measure(o.n, o.seconds / 2),
         ),

@@ -1,12 +1,13 @@
 """Claim: on an AMD processor with AVX-512 NumPy's OpenBLAS multiplies small float32 matrices faster than MKL, as oneDNN does
 large ones.
 
-Products of one replica [M, I] × [I, O] as they come in training: forward, and for the gradients of weight and input. One
-thread, and the time that it takes to hand tensors to each library is counted. See nn/product.py.
+Products of one replica [M, I] × [I, O] as they come in training: forward, and for the gradients of weight and, by a transposed
+matrix, of the input. One thread, and the time that it takes to hand tensors to each library is counted. See nn/product.py.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -35,14 +36,15 @@ def measure(n: int, seconds: float) -> list[Row]:
     onednn = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
     calls: dict[str, Callable[[], Tensor]] = {}
     operations = {}
-    for m, i, o in SHAPES:
-        a, b = torch.randn(m, i), torch.randn(i, o)
-        size = f"{m} × {i} × {o}"
+    turned = [(*shape, True) for shape in SHAPES if math.prod(shape) >= 2**21]
+    for m, i, o, transposed in [(*shape, False) for shape in SHAPES] + turned:
+        a, b = torch.randn(m, i), torch.randn(o, i).t() if transposed else torch.randn(i, o)
+        size = f"{m} × {i} × {o}{' transposed' if transposed else ''}"
         calls[f"{size} by MKL"] = partial(torch.mm, a, b)
         if onednn is not None:
             calls[f"{size} by oneDNN"] = partial(onednn, a, b.t(), None, "none", [], "")
         calls[f"{size} by NumPy"] = partial(_by_numpy, a, b)
-        operations |= {name: 2 * m * i * o for name in calls if name.startswith(size)}
+        operations |= {f"{size} by {library}": 2 * m * i * o for library in ("MKL", "oneDNN", "NumPy")}
     blocks = alternate_calls(calls, n, seconds)
     return [
         row("products", name, "speed", [operations[name] / t / 1e9 for t in times], "GFLOP/s")

@@ -133,11 +133,13 @@ class Cohort:
         norms: list[Tensor] = []
         factor = 1.0
         stack.begin(self.model)
+        # The rates at the middle of each step: warm-up then starts above zero.
+        progress = [epoch - 1 + (step + 0.5) / steps for step in range(steps)]
+        dropout = self._schedule(self.specs, [[p] * len(self.specs) for p in progress])
         for step, batch in enumerate(self.batches.epoch()):
-            # The rate at the middle of the step: warm-up then starts above zero.
-            progress = epoch - 1 + (step + 0.5) / steps
-            factor = lr_factor(self.train, progress)
-            self._schedule(self.noise, [(s, progress) for s in self.specs])
+            factor = lr_factor(self.train, progress[step])
+            if dropout is not None:
+                self.noise.schedule(dropout[step])
             loss, norm = self.train_step(batch, factor, step in sampled)
             total += loss
             if norm is not None and step in sampled:  # of the same few steps where clipping measures them all
@@ -145,10 +147,16 @@ class Cohort:
         # Not by `mean(0)`, which adds a column of a matrix in another order than a vector.
         return total / steps, sum(norms[1:], norms[0]) / len(norms), factor
 
-    def _schedule(self, noise: StackNoise, progress: Sequence[tuple[RunSpec, float]]) -> None:
-        """Sets the dropout rates of replicas to those of their schedules, so many epochs into training."""
-        if self.scheduled:
-            noise.schedule([self.schedules[spec.run_id](epochs / self.train.epochs) for spec, epochs in progress])
+    def _schedule(self, specs: Sequence[RunSpec], epochs: Sequence[Sequence[float]]) -> Tensor | None:
+        """What the schedules of runs multiply their dropout rates by, [len(epochs), K], so many epochs of training into each.
+
+        Of all steps at once, so that nothing waits for an accelerator in between. None if no rate ever changes.
+        """
+        if not self.scheduled:
+            return None
+        own = [self.schedules[s.run_id] for s in specs]
+        table = [[at(e / self.train.epochs) for at, e in zip(own, each, strict=True)] for each in epochs]
+        return torch.tensor(table, dtype=torch.float32, device=self.device)
 
     def train_step(self, batch: Batch, factor: float, measure: bool = False) -> tuple[Tensor, Tensor | None]:
         """One update of every replica: its loss, and its gradient norm before clipping where that is asked for, [K]."""
@@ -238,7 +246,8 @@ class Cohort:
             self.noise, self.batches = self.noise.narrowed(replicas), self.batches.narrowed(replicas)
         self.watch.restore(self.model, replicas)
         last = [self.watch.chosen(k, epoch) - 0.5 / self.batches.steps for k in replicas.tolist()]
-        self._schedule(self.noise, [(self.specs[k], p) for k, p in zip(replicas.tolist(), last, strict=True)])
+        if (dropout := self._schedule([self.specs[k] for k in replicas.tolist()], [last])) is not None:
+            self.noise.schedule(dropout[0])
         scores = {f"test_{name}": value.tolist() for name, value in self.evaluate("test").items()}
         for part in ("val", "test") if self.eval.mode != "deterministic" else ():
             scores |= {f"{part}_{name}": value.tolist() for name, value in self._uncertainty(part).items()}

@@ -210,10 +210,10 @@ class StackNoise:
             name: r if r.ndim == 1 else torch.stack([one.mean() for one in r.unbind(0)]) for name, r in rates.items()
         }
 
-    def schedule(self, factors: Sequence[float]) -> None:
-        """Sets the rates to their targets times a factor a replica."""
+    def schedule(self, factors: Tensor) -> None:
+        """Sets the rates to their targets times a factor a replica, [K]."""
         for at in self._at.values():
-            at.rate = at.target * torch.tensor(factors, dtype=torch.float32, device=at.target.device)
+            at.rate = at.target * factors
 
     def learned(self) -> dict[str, SiteNoise]:
         """The sites with a learned rate, whose `rate` the stack sets: see `engine.learned`."""

@@ -17,8 +17,8 @@ _threshold_backward = torch.ops.aten.threshold_backward
 def dense_relu(x: Tensor, weight: Tensor, bias: Tensor, mask: Tensor | None) -> Tensor:
     """max(0, x W + b) times the mask: x [K, B, I], weight [K, I, O], bias [K, 1, O], mask broadcasts to [K, B, O].
 
-    The mask must not be negative, and gets no gradient. Everything happens in the memory of the product, which is read and
-    written in the cache: as separate steps these cost as much as the product itself (benchmarks/LOG.md).
+    The mask must not be negative, and gets no gradient. Everything happens in the memory of the product: as steps of their
+    own, bias, ReLU and mask cost half as much as the product does (benchmarks/LOG.md).
     """
     out: Tensor = _DenseReLU.apply(x, weight, bias, mask)  # type: ignore[no-untyped-call]
     return out

@@ -2,8 +2,9 @@
 
 torch multiplies float32 matrices on a CPU with MKL, which on AMD's processors does not use their widest registers. OpenBLAS,
 which comes with NumPy, does, at any size; and so does oneDNN, which torch uses for convolutions, LSTMs and bfloat16, but it
-multiplies one replica at a time and a call costs some 20 µs, so it is for large ones where NumPy's library is another or was
-told otherwise. `python -m benchmarks --only products` shows all three.
+multiplies one replica at a time and a call costs some 20 µs. So it is for large ones: for those by a transposed matrix, at
+which it is a fifth faster, and for all where NumPy's library is another or was told to use other kernels.
+`python -m benchmarks --only products` shows all three.
 
 Each multiplies a replica by itself, and the choice depends on the machine and the shape of one replica, not on K, so a run's
 bits do not either. The way to oneDNN is the operator that torch's own compiler emits for a linear layer. It is not part of
@@ -93,8 +94,8 @@ def gradients(g: Tensor, x: Tensor, weight: Tensor, needs: tuple[bool, ...]) -> 
 
 
 def _multiply(a: Tensor, b: Tensor) -> Tensor:
-    """By NumPy if it is the faster one, else by oneDNN, whose linear layer has weights [O, I]."""
-    if not blas.numpy_is_faster():
+    """By NumPy or by oneDNN, whose linear layer has weights [O, I]."""
+    if _large(a, b) and not (blas.numpy_is_faster() and b.stride(2) == 1):
         pairs = zip(a.unbind(0), b.unbind(0), strict=True)
         return _joined([_linear()(x, w.t(), None, "none", [], "")[None] for x, w in pairs])
     out = torch.empty(a.shape[0], a.shape[1], b.shape[2])
@@ -116,9 +117,14 @@ def _ours(a: Tensor, b: Tensor) -> bool:
     return (
         a.dtype == b.dtype == torch.float32
         and a.device.type == "cpu"
-        and (blas.numpy_is_faster() or (_linear() is not None and a.shape[1:].numel() * b.shape[2] >= _SMALLEST))
+        and (blas.numpy_is_faster() or _large(a, b))
         and not torch.is_autocast_enabled("cpu")
     )
+
+
+def _large(a: Tensor, b: Tensor) -> bool:
+    """Whether oneDNN may multiply these."""
+    return _linear() is not None and a.shape[1] * a.shape[2] * b.shape[2] >= _SMALLEST
 
 
 @cache

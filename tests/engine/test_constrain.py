@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from training import Trained, cohort_of, make_spec
 
+from dropbench.blas import use_threads
 from dropbench.engine import constrain
 
 
@@ -34,6 +35,26 @@ def test_clipping_is_torchs_replica_by_replica() -> None:
         for own, p in zip(one, parameters, strict=True):
             assert p.grad is not None and own.grad is not None
             torch.testing.assert_close(p.grad[k], own.grad)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_norm_does_not_know_its_stack(threads: int) -> None:
+    """To the last bit, of a gradient so long that several threads would share it out."""
+    use_threads(threads)
+    try:
+        generator = torch.Generator().manual_seed(0)
+        parameters = [torch.zeros(5, n, requires_grad=True) for n in (1, 17, 100_003)]
+        for p in parameters:
+            p.grad = torch.randn(p.shape, generator=generator)
+        together = constrain.gradient_norm(parameters)
+        for k in range(5):
+            alone = [p[k : k + 1].detach().clone().requires_grad_() for p in parameters]
+            for own, p in zip(alone, parameters, strict=True):
+                assert p.grad is not None
+                own.grad = p.grad[k : k + 1].clone()
+            assert torch.equal(constrain.gradient_norm(alone), together[k : k + 1])
+    finally:
+        use_threads(1)
 
 
 def test_a_gradient_within_the_limit_is_left_alone() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,16 +11,16 @@ from dropbench.nn import product as module
 from dropbench.nn.product import add_product, affine, product
 
 SIDE = st.integers(1, 40)
-LIBRARIES = ["mkl", "onednn", "numpy"]
+LIBRARIES = ["mkl", "onednn", "numpy", "both"]
 LINEAR = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
 
 
 def choose(library: str, patch: pytest.MonkeyPatch) -> None:
     """Each way on any machine whose torch has it."""
-    if library == "onednn" and LINEAR is None:
+    if library in ("onednn", "both") and LINEAR is None:
         pytest.skip("this torch has no oneDNN")
-    patch.setattr(blas, "numpy_is_faster", lambda: library == "numpy")
-    patch.setattr(module, "_linear", lambda: LINEAR if library == "onednn" else None)
+    patch.setattr(blas, "numpy_is_faster", lambda: library in ("numpy", "both"))
+    patch.setattr(module, "_linear", lambda: LINEAR if library in ("onednn", "both") else None)
     patch.setattr(module, "_SMALLEST", 0)
 
 
@@ -89,12 +90,27 @@ def test_overflow_is_no_warning(library: str) -> None:
 
 def test_small_products_and_other_types_stay_with_mkl(monkeypatch: pytest.MonkeyPatch) -> None:
     large = torch.randn(1, 256, 256)
-    for library in ("numpy", "onednn"):
+    for library in ("numpy", "onednn", "both"):
         with monkeypatch.context() as patch:
             choose(library, patch)
             patch.setattr(module, "_SMALLEST", 2**21)
             assert module._ours(large, large)
-            assert module._ours(large[:, :8, :8], large[:, :8]) == (library == "numpy")
+            assert module._ours(large[:, :8, :8], large[:, :8]) == (library != "onednn")
             assert not module._ours(large.double(), large.double())
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 assert not module._ours(large, large)
+
+
+def test_of_two_fast_libraries_the_one_for_how_a_matrix_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+    choose("both", monkeypatch)
+    used: list[str] = []
+    linear, matmul = module._linear(), np.matmul
+    monkeypatch.setattr(module, "_linear", lambda: lambda *given: (used.append("onednn"), linear(*given))[1])
+    monkeypatch.setattr(np, "matmul", lambda *given, **kept: (used.append("numpy"), matmul(*given, **kept))[1])
+    a, b = torch.randn(1, 30, 20), torch.randn(1, 20, 10)
+    product(a, b)
+    product(a, b.mT.contiguous().mT)
+    product(a.mT.contiguous().mT, b)
+    monkeypatch.setattr(module, "_SMALLEST", 30 * 20 * 10 + 1)
+    product(a, b.mT.contiguous().mT)
+    assert used == ["numpy", "onednn", "numpy", "numpy"]
