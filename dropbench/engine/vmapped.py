@@ -30,6 +30,9 @@ class Vmapped(Ordinary):
 
         # Random numbers of the module's own would depend on K: they are an error.
         logits: Tensor = vmap(one, randomness="error")(tensors, x, torch.arange(len(x), device=x.device))
+        if logits.requires_grad:
+            # Over a gradient that lies transposed, as that of few classes does, products of one replica would go another way.
+            logits.register_hook(Tensor.contiguous)
         return logits
 
 

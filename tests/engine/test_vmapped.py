@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_identity import arms
 from test_identity_words import sentences
@@ -129,6 +129,7 @@ def test_neighbours_that_stop_early(restore: bool) -> None:
     batch_size=st.sampled_from([8, 33, 100]),
     others=st.sampled_from([1, 4, 15]),
 )
+@example(layers=["softmax"], width=1, batch_size=100, others=1)  # over a gradient of the logits that lay transposed
 def test_whatever_is_said_to_stack_keeps_its_bits(layers: list[str], width: int, batch_size: int, others: int) -> None:
     def spec(seed: int) -> RunSpec:
         common: dict[str, Any] = {"options": {"layers": layers, "width": width}, "batch_size": batch_size}
