@@ -12,10 +12,8 @@ from torch import Tensor, nn
 def gradient_norm(parameters: Sequence[Tensor]) -> Tensor:
     """The Euclidean norm of each replica's whole gradient, [K]."""
     grads = [p.grad for p in parameters if p.grad is not None]
-    if torch.get_num_threads() == 1:
-        norms = [torch.linalg.vector_norm(g.reshape(len(g), -1), dim=1) for g in grads]
-    else:  # Several threads share out one long row, but many rows whole: each replica by itself, or its bits depend on K.
-        norms = [torch.stack(torch._foreach_norm(g.unbind(0))) for g in grads]
+    # By rows: a reduction over a whole stack would add in an order that depends on K.
+    norms = [torch.linalg.vector_norm(g.reshape(len(g), -1), dim=1) for g in grads]
     squares = torch.stack(norms).square_().unbind(0)
     return sum(squares[1:], squares[0]).sqrt()
 
