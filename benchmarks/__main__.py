@@ -21,7 +21,7 @@ from benchmarks.machine import OtherWork, provenance
 from benchmarks.measure import Row
 from benchmarks.runners import environment
 from benchmarks.workloads import WORKLOADS, quick
-from dropbench.execute.allocator import keep_freed_memory
+from dropbench.hardware.allocator import keep_freed_memory
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 The verdict asks for more than a t test: a bootstrap-t interval beyond the region and an exact p of .05 at most. How much
 larger an effect that takes is found by simulation: 10,000 studies of n normal differences each, and the shift at which four of
-five are called better. Prints the factors in dropbench/report/power.py, on the effect that the t test would find as often.
+five are called better. Prints the factors in report/statistics/power.py, on the effect that the t test would find as often.
 
     python benchmarks/detectable.py
 """
@@ -13,9 +13,9 @@ import math
 
 import numpy as np
 
-from dropbench.report.interval import bootstrap_t
-from dropbench.report.permutation import sign_flip
-from dropbench.report.power import ALPHA, POWER, WIDENED, by_t_test
+from dropbench.report.statistics.interval import bootstrap_t
+from dropbench.report.statistics.permutation import sign_flip
+from dropbench.report.statistics.power import ALPHA, POWER, WIDENED, by_t_test
 
 STUDIES, AT_ONCE = 10_000, 250
 

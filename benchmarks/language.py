@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from benchmarks.measure import Row, alternate_calls, ratio_row, row
 from benchmarks.specs import spec, table
-from dropbench.blas import use_threads
 from dropbench.data.text import fold
 from dropbench.engine.batches import Batch
 from dropbench.engine.loop import Cohort
+from dropbench.hardware.blas import use_threads
 
 WORDS, HIDDEN, LAYERS, WINDOW, COLUMNS, RATE = 10_000, 200, 2, 20, 20, 0.2
 LR, CLIP = 20.0, 0.25

@@ -13,9 +13,9 @@ from benchmarks import claims
 from benchmarks.measure import Row, alternate_calls, ratio_row, row
 from benchmarks.specs import spec
 from benchmarks.workloads import TENTHS
-from dropbench.blas import use_threads
 from dropbench.engine.noise import SiteNoise, StackNoise
-from dropbench.outline import variant
+from dropbench.hardware.blas import use_threads
+from dropbench.planning.outline import variant
 from dropbench.sites import Site
 
 BATCH, UNITS, ARMS = 128, 1024, len(TENTHS)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.measure import Row, alternate_calls, row
-from dropbench.blas import use_threads
+from dropbench.hardware.blas import use_threads
 
 SHAPES = (
     (64, 128, 10),

@@ -17,11 +17,11 @@ from benchmarks import claims
 from benchmarks.measure import Row, alternate_calls, ratio_row, row
 from benchmarks.peers.nets import MaskedCell
 from benchmarks.specs import spec
-from dropbench.blas import use_threads
 from dropbench.engine.noise import StackNoise
+from dropbench.hardware.blas import use_threads
 from dropbench.models.recurrent import RecurrentLayers
 from dropbench.nn.recurrent import Cell
-from dropbench.outline import arm_rates, variant
+from dropbench.planning.outline import arm_rates, variant
 
 STEPS, INPUTS, HIDDEN, BATCH = 28, 28, 128, 128
 RATE = 0.3

@@ -15,8 +15,8 @@ import torch
 from benchmarks.measure import Row, alternate_calls, row
 from benchmarks.specs import spec, table
 from benchmarks.workloads import WORKLOADS, Net, Workload
-from dropbench.blas import use_threads
 from dropbench.engine.loop import Cohort
+from dropbench.hardware.blas import use_threads
 from dropbench.nn.product import product
 
 SIDE = 2048

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from dropbench.config import Composed, composer
+from dropbench.config.compose import Composed, composer
 from dropbench.data.base import Table
-from dropbench.outline import load
+from dropbench.planning.outline import load
 from dropbench.spec import RunSpec
 
 

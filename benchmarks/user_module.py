@@ -18,11 +18,11 @@ from itertools import islice
 import torch
 from torch import Tensor, nn
 
-from dropbench.blas import use_threads
-from dropbench.config import composer
+from dropbench.config.compose import composer
 from dropbench.engine import stack
 from dropbench.engine.loop import Cohort
-from dropbench.outline import load
+from dropbench.hardware.blas import use_threads
+from dropbench.planning.outline import load
 from dropbench.sites import Noise, Site
 from dropbench.spec import Component
 

@@ -33,14 +33,15 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from dropbench.blas import use_threads
-from dropbench.config import Composer, composer, options
+from dropbench.config.compose import Composer, composer
+from dropbench.config.options import options
 from dropbench.data.base import Graph, Table
 from dropbench.dropout.base import Variant
 from dropbench.engine.loop import Cohort
 from dropbench.engine.noise import StackNoise
 from dropbench.execute.record import versions
-from dropbench.outline import outline, variant
+from dropbench.hardware.blas import use_threads
+from dropbench.planning.outline import outline, variant
 from dropbench.sites import Noise, Site
 from dropbench.spec import RunSpec
 

@@ -1,5 +1,5 @@
 """`python -m dropbench`."""
 
-from dropbench.cli import script
+from dropbench.cli.app import script
 
 script()

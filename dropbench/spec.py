@@ -117,15 +117,30 @@ class EvalSpec(Frozen):
 
 
 class RunSpec(Frozen):
-    """One arm, one seed."""
+    """One arm, one seed.
+
+    variants: what the configuration calls `dropout`, in the order in which they act where several act at one site. One, until
+    the engine takes more.
+    """
 
     model: Component
-    dropout: DropoutSpec
+    variants: Annotated[tuple[DropoutSpec, ...], Field(min_length=1, alias="dropout")]
     data: DataSpec
     train: TrainSpec
     eval: EvalSpec = EvalSpec()
     metric: dict[str, Component]
     seed: Annotated[int, Field(ge=0, lt=2**63)]
+
+    @field_validator("variants", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: Any) -> Any:
+        return value if isinstance(value, (list, tuple)) else (value,)
+
+    @property
+    def dropout(self) -> DropoutSpec:
+        """The arm's one variant. Raises ValueError where it has several."""
+        (one,) = self.variants
+        return one
 
     @cached_property
     def run_id(self) -> str:
@@ -138,24 +153,26 @@ class RunSpec(Frozen):
         return _hash({k: v for k, v in self.as_dict().items() if k != "seed"})
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Without the ids, which pydantic would copy with the rest."""
+        """Without the ids, which pydantic would copy with the rest. `dropout` may be given for a list of one of `variants`."""
+        update = dict(update or {})
+        if "dropout" in update:
+            update["variants"] = (update.pop("dropout"),)
         copied = super().model_copy(update=update, deep=deep)
         for name in ("run_id", "arm_id"):
             copied.__dict__.pop(name, None)
         return copied
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values under the names that the configuration uses, options beside the other keys of their component."""
+        """Plain values under the names that the configuration uses, options beside the other keys of their component.
+
+        A list of one variant reads as that variant.
+        """
         tree: dict[str, Any] = self.model_dump(mode="json", by_alias=True)
-        for part in (
-            tree["model"],
-            tree["dropout"],
-            tree["dropout"]["schedule"],
-            tree["data"],
-            *tree["metric"].values(),
-        ):
+        variants = tree["dropout"]
+        parts = [tree["model"], tree["data"], *tree["metric"].values(), *variants, *(v["schedule"] for v in variants)]
+        for part in parts:
             part.update(part.pop("options"))
-        return tree
+        return {**tree, "dropout": variants[0] if len(variants) == 1 else variants}
 
 
 class StudySpec(Frozen):

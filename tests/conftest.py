@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import settings
 
-from dropbench.blas import use_threads
+from dropbench.hardware.blas import use_threads
 
 # Machines are shared and first examples pay for imports: time is no property here.
 settings.register_profile("dropbench", deadline=None, max_examples=60)

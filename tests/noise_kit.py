@@ -9,7 +9,8 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
-from dropbench.config import locate, options
+from dropbench.config.compose import locate
+from dropbench.config.options import options
 from dropbench.dropout.base import Variant
 from dropbench.engine.noise import StackNoise
 from dropbench.engine.streams import StackedWords

@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import pytest
 
-from dropbench.cli import main
+from dropbench.cli.app import main
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from dropbench.config import Composer, composer
-from dropbench.overrides import expand, parse
+from dropbench.config.compose import Composer, composer
+from dropbench.config.grammar import expand, parse
 from dropbench.spec import Frozen, RunSpec
 
 
@@ -114,6 +114,8 @@ def paths(model: BaseModel, before: tuple[str, ...] = ()) -> Iterator[tuple[str,
     """Every field in a spec."""
     for name in type(model).model_fields:
         value = getattr(model, name)
+        if isinstance(value, tuple) and value and isinstance(value[0], Frozen):
+            (value,) = value
         if isinstance(value, Frozen):
             yield from paths(value, (*before, name))
         else:
@@ -123,6 +125,8 @@ def paths(model: BaseModel, before: tuple[str, ...] = ()) -> Iterator[tuple[str,
 def with_change(model: Any, path: tuple[str, ...]) -> Any:
     name, *rest = path
     value = getattr(model, name)
+    if rest and isinstance(value, tuple):  # the arm's one variant
+        return model.model_copy(update={name: (with_change(value[0], tuple(rest)),)})
     return model.model_copy(update={name: with_change(value, tuple(rest)) if rest else changed(value, name)})
 
 
@@ -176,12 +180,12 @@ def test_a_spec_is_frozen_and_plain(c: Composer) -> None:
 
 
 def test_the_conf_folder_in_a_checkout_and_in_a_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dropbench import config
+    from dropbench.config import options
 
-    beside = config.conf_dir()
-    assert beside == Path(config.__file__).parents[1] / "conf"
+    beside = options.conf_dir()
+    assert beside == Path(options.__file__).parents[2] / "conf"
     package = tmp_path / "dropbench"
     (package / "conf").mkdir(parents=True)
     (package / "conf" / "config.yaml").touch()
-    monkeypatch.setattr(config, "_PACKAGE", package)
-    assert config.conf_dir() == package / "conf"
+    monkeypatch.setattr(options, "_PACKAGE", package)
+    assert options.conf_dir() == package / "conf"

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from dropbench.dropout.base import Learned
 from dropbench.engine.noise import SiteNoise, StackNoise
-from dropbench.engine.plain import Ordinary
+from dropbench.engine.user_module import Ordinary
 from dropbench.nn.activation import function
 
 

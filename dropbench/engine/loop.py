@@ -16,20 +16,20 @@ from torch import Tensor
 
 from dropbench.data.base import Table
 from dropbench.dropout import schedule
-from dropbench.engine import constrain, stack, trial
+from dropbench.engine import gradients, stack, vmap_check
 from dropbench.engine.batches import Batch, batches_for
+from dropbench.engine.early_stopping import Watch
 from dropbench.engine.evaluate import evaluate
 from dropbench.engine.learned import LearnedRates
-from dropbench.engine.memory import Peak
+from dropbench.engine.lr_schedule import lr_factor
 from dropbench.engine.noise import StackNoise
 from dropbench.engine.objective import losses
 from dropbench.engine.optimizer import StackedOptimizer
 from dropbench.engine.probe import Probed, is_probe, probe
 from dropbench.engine.result import Listener, Progress, Row, RunResult
-from dropbench.engine.schedule import lr_factor
 from dropbench.engine.uncertainty import uncertainty
-from dropbench.engine.watch import Watch
-from dropbench.outline import arm_rates, outline, variant
+from dropbench.hardware.memory import Peak
+from dropbench.planning.outline import arm_rates, outline, variant
 from dropbench.spec import RunSpec
 
 _NORM_SAMPLES = 4
@@ -97,7 +97,7 @@ class Cohort:
         widest = max((math.prod(s.shape) for s in sites if s.kind in ("activation", "feedforward")), default=1)
         self.chunk = len(table.y) if table.graph is not None else max(128, min(1024, _EVAL_BYTES // (4 * widest)))
         self.noise_chunk = plan.noise_batch(self.chunk)
-        self.notes = [] if plan.stacked else [trial.note(first.model, plan, self.train, str(device))]
+        self.notes = [] if plan.stacked else [vmap_check.note(first.model, plan, self.train, str(device))]
         self.schedules = {
             s.run_id: schedule.resolve(s.dropout.schedule.target, s.dropout.schedule.options) for s in self.specs
         }
@@ -169,12 +169,12 @@ class Cohort:
         # Replicas share no weights, so the gradient of their sum is each replica's own gradient.
         objective.backward(self._ones[: len(objective)])
         limit = self.train.grad_clip
-        norm = constrain.gradient_norm(self.parameters) if measure or limit is not None else None
+        norm = gradients.gradient_norm(self.parameters) if measure or limit is not None else None
         if norm is not None and limit is not None:
-            constrain.clip(self.parameters, norm, limit)
+            gradients.clip(self.parameters, norm, limit)
         self.optimizer.step(factor)
         if self.train.max_norm is not None:
-            constrain.max_norm(self.model, self.train.max_norm)
+            gradients.max_norm(self.model, self.train.max_norm)
         return each.detach(), norm
 
     def _losses(self, batch: Batch) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from dropbench.dropout.base import AtTransitions, AtWeights, Learned, Variant
-from dropbench.engine import some
+from dropbench.engine import subset
 from dropbench.engine.streams import NoiseStream
 from dropbench.nn.dense import dense_relu
 from dropbench.nn.embedding import lookup
@@ -178,17 +178,17 @@ class StackNoise:
     def branch(self, site: str, branch: nn.Module, x: Tensor, *beside: Tensor) -> Tensor:
         given = (x, *beside)
         if (at := self._at.get(site)) is None:
-            return some.all_of(branch, given, self)
+            return subset.all_of(branch, given, self)
         if not self.training:
-            out = some.all_of(branch, given, self)
+            out = subset.all_of(branch, given, self)
             return at.variant.evaluate(out, at.broadcast_rate(out))
         mask = at.mask(x.shape[1], x.dtype)
         # Noise inside the branch is for all replicas, and drawn at every step whatever is dropped.
         if mask.shape[1] > 1 or any(other.site.kind != "branch" for other in self._at.values()):
-            return at.variant.act(some.all_of(branch, given, self), mask, at.broadcast_rate(mask))
+            return at.variant.act(subset.all_of(branch, given, self), mask, at.broadcast_rate(mask))
         # One mask for the whole batch: what is multiplied by zero need not be computed.
         kept = mask.flatten(1)[:, 0].nonzero().flatten()
-        out = some.run(branch, given, self, kept, (*x.shape[:2], *at.site.shape))
+        out = subset.run(branch, given, self, kept, (*x.shape[:2], *at.site.shape))
         return at.variant.act(out, mask, at.broadcast_rate(mask))
 
     def embed(self, site: str, ids: Tensor, table: Tensor) -> Tensor:

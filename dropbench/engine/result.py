@@ -33,7 +33,7 @@ class RunResult:
     arrays: dict[str, list[float]] = field(default_factory=dict)
     """Short rows of numbers that probes found, as `test_<name>`: the bins of a reliability diagram, say."""
     peak_memory_mb: float | None = None
-    """Of the whole cohort: see engine/memory.py."""
+    """Of the whole cohort: see hardware/memory.py."""
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from hydra.utils import get_object
 from torch import Tensor, nn
 
 from dropbench.data.base import Graph
-from dropbench.engine.plain import Plain
 from dropbench.engine.streams import StackedWords
-from dropbench.engine.trial import unstacked
+from dropbench.engine.user_module import Plain
+from dropbench.engine.vmap_check import unstacked
 from dropbench.engine.vmapped import Vmapped
-from dropbench.outline import Outline
+from dropbench.planning.outline import Outline
 from dropbench.spec import Component, TrainSpec
 
 
@@ -29,7 +29,7 @@ def build(
 ) -> nn.Module:
     """K = len(seeds) models with weights drawn from each seed's `init` stream. A model of a graph is given it by `attach`.
 
-    A model without a replica axis is stacked by `Vmapped`, of any K, where `trial.unstacked` finds nothing against it, and
+    A model without a replica axis is stacked by `Vmapped`, of any K, where `vmap_check.unstacked` finds nothing against it, and
     otherwise built alone, K = 1, behind `Plain`.
     """
     cls = get_object(model.target)

@@ -1,4 +1,4 @@
-"""A user's ordinary module as a stack, by `torch.func.vmap`; `engine.trial` says of which modules that may be."""
+"""A user's ordinary module as a stack, by `torch.func.vmap`; `engine.vmap_check` says of which modules that may be."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from dropbench.engine.plain import Ordinary
+from dropbench.engine.user_module import Ordinary
 from dropbench.sites import Noise
 
 Stacked = Callable[..., Tensor]

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dropbench.blas import use_threads
-from dropbench.execute.allocator import keep_freed_memory
+from dropbench.hardware.allocator import keep_freed_memory
+from dropbench.hardware.blas import use_threads
 from dropbench.spec import RunSpec, Settings
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def carry_out(
     import torch
 
     from dropbench.engine.loop import Cohort
-    from dropbench.outline import load, others
+    from dropbench.planning.outline import load, others
 
     began = time.perf_counter()
     waiting = {s.run_id: s for s in specs}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dropbench.blas import use_threads
+from dropbench.hardware.blas import use_threads
 from dropbench.spec import RunSpec, Settings
 
 
@@ -15,8 +15,8 @@ def estimate(cohorts: Sequence[Sequence[RunSpec]], settings: Settings, device: s
     """
     import torch
 
-    from dropbench.engine.cost import seconds_per_epoch
-    from dropbench.outline import load
+    from dropbench.engine.timing import seconds_per_epoch
+    from dropbench.planning.outline import load
 
     use_threads(settings.execute.threads)
     timed: dict[tuple[str, int], float] = {}

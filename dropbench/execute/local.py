@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dropbench.as_yaml import as_yaml
+from dropbench.config.yaml import as_yaml
 from dropbench.execute.cohort import Failure, Listener, carry_out
 from dropbench.execute.pool import in_pool
 from dropbench.execute.record import record_of

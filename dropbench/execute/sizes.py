@@ -20,9 +20,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from dropbench.blas import numpy_is_faster, use_threads
-from dropbench.cohorts import work_bytes
-from dropbench.outline import Outline, load, others
+from dropbench.execute.cohorts import work_bytes
+from dropbench.hardware.blas import numpy_is_faster, use_threads
+from dropbench.planning.outline import Outline, load, others
 from dropbench.spec import RunSpec, Settings
 
 _WORTH = 1e11
@@ -115,9 +115,9 @@ def fastest(group: Sequence[RunSpec], start: int, most: int, time: Timer) -> int
 def _seconds(specs: Sequence[RunSpec], settings: Settings, device: str) -> float:
     import torch
 
-    from dropbench.engine.cost import seconds_per_step
     from dropbench.engine.loop import Cohort
-    from dropbench.execute.allocator import keep_freed_memory
+    from dropbench.engine.timing import seconds_per_step
+    from dropbench.hardware.allocator import keep_freed_memory
 
     use_threads(settings.execute.threads)
     keep_freed_memory()

@@ -21,7 +21,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
 from dropbench.loggers.base import Row, Run
-from dropbench.overrides import written
+from dropbench.values import written
 
 if TYPE_CHECKING:
     from dropbench.store import Record

@@ -92,6 +92,6 @@ class TensorBoard:
 
 def _plain(value: Any) -> bool | float | str:
     """What a hyperparameter may be; the rest as it is typed."""
-    from dropbench.overrides import written
+    from dropbench.values import written
 
     return value if isinstance(value, bool | int | float | str) else written(value)

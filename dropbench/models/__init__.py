@@ -12,7 +12,7 @@ What the engine asks of a model class:
 
 The options after `*` are the keys of its YAML, checked against their annotations. A model that is not stacked has the
 same contract without the replica axis and without `replicas`: the engine stacks it by `torch.func.vmap`, or, where that does
-not do (engine/trial.py), carries its replicas one after the other.
+not do (engine/vmap_check.py), carries its replicas one after the other.
 
 Views: flat (F), image (C, H, W), sequence (T, F). tokens: shape (T, V), T words out of V; x is their numbers, int64
 [K, B, T], and 0 is padding, at the start. text: the same for windows of a running text; a model that carries its state from one

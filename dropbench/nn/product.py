@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from dropbench import blas
+from dropbench.hardware import blas
 
 _SMALLEST = 2**21
 """Multiplications a replica from which oneDNN is worth its call."""

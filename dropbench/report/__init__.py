@@ -72,14 +72,14 @@ def render(report: Report, fmt: str = "rich", width: int | None = None, *, wide:
 
     wide: all columns of the tables, not those that matter most.
     """
-    from dropbench.report.formats import render
+    from dropbench.report.output.text import render
 
     return render(report, fmt, width, wide)
 
 
 def write(report: Report, fmt: str, file: Path, *, wide: bool = False) -> None:
     """Writes the report to a file in one of FORMATS. Raises OSError where that cannot be."""
-    from dropbench.report.formats import write
+    from dropbench.report.output.text import write
 
     write(report, fmt, file, wide)
 
@@ -89,13 +89,13 @@ def write_figures(report: Report, folder: Path) -> list[Path]:
 
     Raises OSError where that cannot be.
     """
-    from dropbench.report.figures import write
+    from dropbench.report.output.figures import write
 
     return write(report, folder)
 
 
 def show(report: Report, console: Console) -> None:
     """Prints the report's rich tables, as wide as the console."""
-    from dropbench.report.formats import show
+    from dropbench.report.output.text import show
 
     show(report, console)

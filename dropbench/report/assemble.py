@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.errors import UsageError, nearest
-from dropbench.report import notes
-from dropbench.report.arms import NONE, Arm, comparisons, find, name_arms, quiet
-from dropbench.report.compare import summarise
-from dropbench.report.convergence import with_convergence
-from dropbench.report.diagnosis import Diagnosis, diagnose
-from dropbench.report.evidence import Evidence
-from dropbench.report.filters import conditions, parse, select, where
-from dropbench.report.frame import to_frame
-from dropbench.report.grids import Grid, grids
-from dropbench.report.load import RUN_SOMETHING, Found, best_epoch, from_store, load
-from dropbench.report.measures import resolve
-from dropbench.report.selection import Choice, choices
-from dropbench.report.stability import stability
+from dropbench.report.diagnosis.evidence import Evidence
+from dropbench.report.diagnosis.rules import Diagnosis, diagnose
+from dropbench.report.records.convergence import with_convergence
+from dropbench.report.records.filters import conditions, parse, select, where
+from dropbench.report.records.frame import to_frame
+from dropbench.report.records.load import RUN_SOMETHING, Found, best_epoch, from_store, load
+from dropbench.report.records.measures import resolve
+from dropbench.report.tables import notes
+from dropbench.report.tables.arms import NONE, Arm, comparisons, find, name_arms, quiet
+from dropbench.report.tables.attribution_agreement import stability
+from dropbench.report.tables.compare import summarise
+from dropbench.report.tables.grids import Grid, grids
+from dropbench.report.tables.selection import Choice, choices
 from dropbench.store import RUNS, Plan, Skipped, Store
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def pivot(
     wheres: Sequence[str],
     metric: str | None,
 ) -> Report:
-    """See dropbench.report.grids."""
+    """See dropbench.report.tables.grids."""
     found = gather(paths, filters, wheres)
     frame, metric, more = with_convergence(found.frame, found.histories, metric)
     about = (*found.notes, *more, *notes.skipped(found.skipped))

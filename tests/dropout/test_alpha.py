@@ -10,8 +10,8 @@ from noise_kit import VARIANTS, site, stack_noise
 from scipy import stats
 from torch import Tensor, nn
 
-from dropbench.config import composer
-from dropbench.plan import make
+from dropbench.config.compose import composer
+from dropbench.planning.plan import make
 from dropbench.sites import Site
 
 BATCH = 4000

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from noise_kit import VARIANTS
 
-from dropbench.config import Composer, composer
+from dropbench.config.compose import Composer, composer
 from dropbench.errors import UsageError
 
 

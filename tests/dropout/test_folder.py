@@ -13,7 +13,7 @@ from noise_kit import VARIANTS
 from omegaconf import OmegaConf
 
 import dropbench.dropout
-from dropbench.config import options
+from dropbench.config.options import options
 from dropbench.dropout.base import Variant
 
 FILES = [m.name for m in pkgutil.iter_modules(dropbench.dropout.__path__)]

@@ -9,8 +9,8 @@ import torch
 from graphs import graph_table
 from noise_kit import VARIANTS, factor, site, stack_noise
 
-from dropbench.config import composer
-from dropbench.outline import arm_rates, check, outline
+from dropbench.config.compose import composer
+from dropbench.planning.outline import arm_rates, check, outline
 from dropbench.sites import Site
 from dropbench.spec import RunSpec
 

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from dropbench.config import checked_options, locate, options
+from dropbench.config.compose import checked_options, locate
+from dropbench.config.options import options
 from dropbench.dropout import schedule
 from dropbench.errors import UsageError
 

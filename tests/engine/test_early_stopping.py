@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from training import Trained, cohort_of, make_spec, mlp_scores
 
-from dropbench.engine.watch import Watch
+from dropbench.engine.early_stopping import Watch
 
 
 class Weights(nn.Module):

@@ -11,7 +11,7 @@ from noise_kit import VARIANTS
 from training import Trained, differences, make_spec
 
 from dropbench.data.digits import load
-from dropbench.outline import outline
+from dropbench.planning.outline import outline
 from dropbench.spec import RunSpec
 
 

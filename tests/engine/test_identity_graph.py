@@ -11,7 +11,7 @@ from test_identity import arms
 from training import Trained, differences, make_spec
 
 from dropbench.data.base import Table
-from dropbench.outline import outline
+from dropbench.planning.outline import outline
 from dropbench.spec import EvalSpec
 
 GCN = "dropbench.models.gcn.GCN"

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from training import Trained, make_spec
 
+from dropbench.engine.lr_schedule import lr_factor
 from dropbench.engine.optimizer import StackedOptimizer
-from dropbench.engine.schedule import lr_factor
 
 
 def torchs(make: type, steps: int, **settings: object) -> list[float]:

@@ -12,7 +12,7 @@ import torch
 from noise_kit import SET_UP, SITES, VARIANTS, factor, inputs, stack_noise, through
 from training import Trained, cohort_of, make_spec
 
-from dropbench.config import called
+from dropbench.config.options import called
 from dropbench.nn.attention import SelfAttention
 from dropbench.sites import Site
 

@@ -16,7 +16,7 @@ from vmap_models import LAYERS
 
 from dropbench.data.base import Table
 from dropbench.engine import stack
-from dropbench.engine.plain import Plain
+from dropbench.engine.user_module import Plain
 from dropbench.engine.vmapped import Vmapped
 from dropbench.spec import Component, RunSpec
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from mine import bring
 
-from dropbench.cohorts import cohorts
-from dropbench.config import composer, locate
+from dropbench.config.compose import composer, locate
 from dropbench.execute.cohort import Retry
+from dropbench.execute.cohorts import cohorts
 from dropbench.execute.local import Stored, execute, unfinished
-from dropbench.plan import Plan, make
+from dropbench.planning.plan import Plan, make
 from dropbench.store import Store
 
 TINY = ["data=wine", "model.widths=[4]", "train.epochs=2", "metric=[loss,accuracy]"]

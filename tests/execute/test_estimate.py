@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from dropbench.config import composer
+from dropbench.config.compose import composer
 from dropbench.execute.estimate import estimate
-from dropbench.plan import make
+from dropbench.planning.plan import make
 
 
 def test_each_kind_of_cohort_is_timed_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,7 +18,7 @@ def test_each_kind_of_cohort_is_timed_once(monkeypatch: pytest.MonkeyPatch) -> N
         timed.append(len(specs))
         return 0.5
 
-    monkeypatch.setattr("dropbench.engine.cost.seconds_per_epoch", time)
+    monkeypatch.setattr("dropbench.engine.timing.seconds_per_epoch", time)
     cohorts = [[s] for s in plan.specs]
     assert estimate(cohorts, plan.settings, "cpu", 1) == 8 * 10 * 0.5
     assert timed == [1, 1]
@@ -29,5 +29,5 @@ def test_each_kind_of_cohort_is_timed_once(monkeypatch: pytest.MonkeyPatch) -> N
 def test_cohorts_of_other_sizes_are_timed_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
     with composer() as c:
         plan = make(["data=wine", "model.widths=[4]", "dropout=standard", "seed=range(0,4)", "train.epochs=10"], c)
-    monkeypatch.setattr("dropbench.engine.cost.seconds_per_epoch", lambda specs, table, device: float(len(specs)))
+    monkeypatch.setattr("dropbench.engine.timing.seconds_per_epoch", lambda specs, table, device: float(len(specs)))
     assert estimate([plan.specs[:1], plan.specs[1:]], plan.settings, "cpu", 1) == 10 * (1 + 3)

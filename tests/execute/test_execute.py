@@ -18,7 +18,7 @@ from terminal import dropbench
 
 from dropbench.errors import UsageError
 from dropbench.execute.cohort import Failure
-from dropbench.execute.device import resolve_device, resolve_workers
+from dropbench.hardware.device import resolve_device, resolve_workers
 from dropbench.spec import ExecuteSpec, Settings
 from dropbench.store import Record
 

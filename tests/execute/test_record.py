@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dropbench.config import composer
+from dropbench.config.compose import composer
 from dropbench.execute import record
 from dropbench.execute.cohort import Failure
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropbench.cohorts import cohorts
-from dropbench.config import composer
+from dropbench.config.compose import composer
 from dropbench.execute import sizes as module
+from dropbench.execute.cohorts import cohorts
 from dropbench.execute.sizes import Sizes, fastest
-from dropbench.plan import Plan, make
+from dropbench.planning.plan import Plan, make
 from dropbench.spec import RunSpec
 
 
@@ -123,7 +123,7 @@ def test_no_time_is_spent_where_there_is_nothing_to_gain(words: tuple[str, ...])
 
 def test_memory_bounds_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = plan_of(*LONG)
-    monkeypatch.setattr("dropbench.cohorts._memory", lambda device: 30 * 2**20)
+    monkeypatch.setattr("dropbench.execute.cohorts._memory", lambda device: 30 * 2**20)
     groups = cohorts(plan.specs, plan.outlines, plan.settings, "cpu", 2, Sizes(plan.settings, "cpu", 2, Clock(64)))
     assert 1 < max(map(len, groups)) < 32
 

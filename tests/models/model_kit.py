@@ -10,13 +10,13 @@ from graphs import graph_table
 from hydra.utils import get_class
 from torch import Tensor, nn
 
-from dropbench.config import composer
+from dropbench.config.compose import composer
 from dropbench.data import views
 from dropbench.data.base import Table
 from dropbench.engine import stack
 from dropbench.nn.embedding import lookup
 from dropbench.nn.product import affine
-from dropbench.outline import outline
+from dropbench.planning.outline import outline
 from dropbench.sites import Noise
 from dropbench.spec import Component
 

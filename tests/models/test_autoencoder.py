@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from model_kit import TABLES, Recorder, batch, built
 
-from dropbench.outline import outline
+from dropbench.planning.outline import outline
 from dropbench.spec import Component
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dropbench.config import composer
+from dropbench.config.compose import composer
 from dropbench.errors import UsageError
 
 CASES = [

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from model_kit import CPU, TABLES
 from noise_kit import VARIANTS
 
-from dropbench.config import Composer, composer, locate, options
+from dropbench.config.compose import Composer, composer, locate
+from dropbench.config.options import options
 from dropbench.data import views
 from dropbench.data.base import Table
 from dropbench.engine import stack
 from dropbench.engine.loop import Cohort
-from dropbench.outline import arm_rates, check, outline
+from dropbench.planning.outline import arm_rates, check, outline
 from dropbench.spec import RunSpec
 
 IMPOSSIBLE = {("mlp", "locked"), ("mlp", "spatial"), ("cnn", "locked"), ("rnn", "dropconnect")}

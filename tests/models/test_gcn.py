@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from dropbench.data.base import Table
 from dropbench.engine import stack
 from dropbench.engine.noise import StackNoise
-from dropbench.outline import outline
+from dropbench.planning.outline import outline
 from dropbench.sites import Site
 from dropbench.spec import Component
 

@@ -11,11 +11,11 @@ from model_kit import CPU, Recorder, batch, built, running_text
 from noise_kit import VARIANTS
 from torch import Tensor, nn
 
-from dropbench.config import composer
+from dropbench.config.compose import composer
 from dropbench.data.base import Table
 from dropbench.engine import stack
 from dropbench.engine.loop import Cohort
-from dropbench.engine.schedule import lr_factor
+from dropbench.engine.lr_schedule import lr_factor
 from dropbench.errors import UsageError
 from dropbench.models.lm import LanguageModel
 from dropbench.sites import site_rates

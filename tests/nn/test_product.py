@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dropbench import blas
+from dropbench.hardware import blas
 from dropbench.nn import product as module
 from dropbench.nn.product import add_product, affine, product
 

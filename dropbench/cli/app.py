@@ -1,0 +1,246 @@
+"""The command line: parse, call, show. No logic, and no import of torch before something trains."""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dropbench.cli.completion import complete_override
+
+app = typer.Typer(
+    help="Does dropout help on your model and data, which kind, at what rate, where, and how sure can you be?\n\n"
+    "Start with: dropbench sweep study=three_arm",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="OVERRIDES",
+        help="Settings as key=value, such as `model=cnn`, `dropout.rate=0.3`, `train.lr=0.01`; `--cfg` shows every key.",
+        autocompletion=complete_override,
+        show_default=False,
+    ),
+]
+Conf = Annotated[
+    list[Path] | None,
+    typer.Option("--conf", metavar="DIR", help="A folder with config groups of your own, such as DIR/model/mine.yaml."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON, and progress on standard error.")]
+
+
+@app.command()
+def train(
+    overrides: Overrides = None,
+    conf: Conf = None,
+    cfg: Annotated[bool, typer.Option("--cfg", help="Print the resolved config and stop.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train one run: one arm, one seed.
+
+    **Examples**
+
+    - `dropbench train`
+    - `dropbench train model=cnn data=digits dropout=spatial dropout.rate=0.2 seed=3`
+    - `dropbench train 'dropout.rates={input: 0.2, "*": 0.5}' train.weight_decay=1e-4`
+    - `dropbench train 'train.loggers=[csv,tensorboard]'`, or `mlflow`: epochs as they end, in results/logs/
+    - `dropbench train model=rnn --cfg`
+    """
+    from dropbench.cli.commands import train
+
+    raise typer.Exit(train(overrides or [], conf or [], cfg=cfg, as_json=as_json, quiet=quiet))
+
+
+@app.command()
+def sweep(
+    overrides: Overrides = None,
+    conf: Conf = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan, its cohorts and an estimate of the time, and stop.")
+    ] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train every run of a grid or a study; runs that are finished already are skipped.
+
+    Several values make a grid: `a,b`, `range(0,10)`, `choice(a,b)`, `glob(*)`. Stopped half-way, the same command goes on.
+
+    **Examples**
+
+    - `dropbench sweep study=three_arm`
+    - `dropbench sweep study=three_arm model=cnn dropout=spatial data=fashion_mnist data.n_train=2000`
+    - `dropbench sweep dropout=none,standard dropout.rate=0.1,0.25,0.5 'seed=range(0,10)'`
+    - `dropbench sweep model=mlp,rnn 'dropout=glob(*)' 'seed=range(0,6)' --dry-run`
+    """
+    from dropbench.cli.commands import sweep
+
+    raise typer.Exit(sweep(overrides or [], conf or [], dry_run=dry_run, as_json=as_json, quiet=quiet))
+
+
+@app.command()
+def report(
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PATHS|FILTERS",
+            help="Results folders (default: results) and filters such as `study=three_arm`, `model=cnn`, `dropout.rate=0.5`.",
+            show_default=False,
+        ),
+    ] = None,
+    format_: Annotated[
+        str, typer.Option("--format", "-f", help="rich, csv, markdown, latex, json, parquet or html.")
+    ] = "rich",
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write to FILE.")] = None,
+    figures: Annotated[
+        Path | None, typer.Option("--figures", metavar="DIR", help="Write pictures into DIR, as SVG and PNG.")
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option("--baseline", "-b", help="The arm to compare with; default: the study's, else none or rate 0."),
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            "--metric", "-m", help="What verdicts are about: `loss`, `val_loss`, ...; default: test accuracy."
+        ),
+    ] = None,
+    rope: Annotated[
+        str | None,
+        typer.Option(
+            "--rope", help="No difference that matters: `0.2pp` of accuracy, `0.01` of a loss, or `1%` of one."
+        ),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", "-w", help="A condition, such as `data.n_train<=1000 and model!=cnn`."),
+    ] = None,
+    rows: Annotated[
+        str | None, typer.Option("--rows", metavar="KEY", help="Instead: the metric by the values of this key.")
+    ] = None,
+    cols: Annotated[str | None, typer.Option("--cols", metavar="KEY", help="With --rows: and of this one.")] = None,
+    confirm: Annotated[
+        bool,
+        typer.Option("--confirm", help="Train each chosen rate and its baseline under fresh seeds and compare those."),
+    ] = False,
+    wide: Annotated[bool, typer.Option("--wide", help="All columns, however wide the terminal.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Follow a sweep that is going on elsewhere, until it is done or Ctrl-C.")
+    ] = False,
+    every: Annotated[
+        float, typer.Option("--every", metavar="SECONDS", min=0.1, help="With --watch: how often to look.")
+    ] = 5.0,
+    conf: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--conf", metavar="DIR", help="Taken as by the other commands; records hold all that a report needs."
+        ),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Compare the arms of what is stored.
+
+    **Examples**
+
+    - `dropbench report`
+    - `dropbench report study=three_arm model=cnn`
+    - `dropbench report results data.n_train=1000 --baseline 'standard 0.5' --format markdown --out table.md`
+    - `dropbench report --metric loss --rope 0.01 --where 'data.n_train<=1000'`
+    - `dropbench report --rows dropout.rate --cols model`
+    - `dropbench report study=three_arm --watch`
+    - `dropbench report study=three_arm --figures figures --format html --out page.html`
+    """
+    from dropbench.cli.commands import Asked, report
+
+    asked = Asked(what or [], baseline, where or [], metric, rope, rows, cols, confirm)
+    often = every if watch else None
+    raise typer.Exit(report(asked, conf or [], format_, out, figures, often, wide=wide, quiet=quiet))
+
+
+@app.command("list")
+def list_(
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="variants|schedules|models|data|studies|metrics", help="Default: all of them.", show_default=False
+        ),
+    ] = None,
+    conf: Conf = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """What exists: one line each, with the paper.
+
+    **Examples**
+
+    - `dropbench list`
+    - `dropbench list variants`
+    """
+    from dropbench.cli.commands import list_options
+
+    raise typer.Exit(list_options(what, conf or [], as_json=as_json, quiet=quiet))
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(version("dropbench"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """The console script. A user's mistake is a sentence and exit code 2; a fault of ours a file and exit code 1."""
+    from dropbench.errors import Interrupted, UsageError
+
+    try:
+        app()
+    except UsageError as error:
+        for line in str(error).splitlines():
+            typer.echo(f"Error: {line}", err=True)
+        sys.exit(2)
+    except Interrupted as error:  # before anything trains, Typer itself exits with 130
+        typer.echo(str(error), err=True)
+        sys.exit(130)
+    except Exception as error:
+        from dropbench.cli.crash import keep
+
+        typer.echo(f"Error: {type(error).__name__}: {error}", err=True)
+        typer.echo(f"This is a fault of dropbench, not yours. The whole traceback is in {keep()}", err=True)
+        sys.exit(1)
+
+
+def script() -> None:
+    """`main`, and out: what Python does at its end to take torch apart again, a third of a second, helps nobody."""
+    # Looking for garbage among what imports make, all of which stays, is a sixth of their time. Training turns it on.
+    gc.disable()
+    code: Any = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    atexit._run_exitfuncs()
+    with suppress(OSError):  # who read our output has left
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 0 if code is None else 1)

@@ -1,0 +1,45 @@
+"""Tab completion of overrides, from the names in conf/ alone: it must answer before a finger leaves the key."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from textwrap import dedent
+
+import typer
+
+_KEY = re.compile(r"^(\w+):", re.MULTILINE)
+
+
+def complete_override(ctx: typer.Context, incomplete: str) -> list[str]:
+    """`mo` to `model=`, `model=` to `model=cnn`..., `dropout.ra` to `dropout.rate=`, ...; --conf counts where it is given."""
+    conf = [Path(folder) for folder in ctx.params.get("conf") or ()]
+    # bash breaks words at `=`: what is typed comes as `model`, `=`, `c`, and without the `=` where nothing follows it.
+    words: list[str] = ctx.params.get("overrides") or []
+    before, last = ["", "", *words][-2:]
+    key = before if last == "=" else last
+    if last and "=" not in key:
+        return [word.partition("=")[2] for word in completions(f"{key}={incomplete}", conf)]
+    return completions(incomplete, conf)
+
+
+def completions(word: str, conf: list[Path]) -> list[str]:
+    """The overrides that begin like `word`."""
+    from dropbench.config.options import GROUPS, KEYS, conf_dir, options
+
+    key, equals, value = word.partition("=")
+    if equals:
+        *before, last = value.split(",")  # a sweep: complete its last value
+        names = options(key, conf) if key in GROUPS else {}
+        return [f"{key}={','.join([*before, name])}" for name in names if name.startswith(last)]
+    if "." not in key:
+        first = [name for name in dict.fromkeys((*GROUPS, *KEYS)) if name.startswith(key)]
+        return [f"{name}." if name == "eval" else f"{name}=" for name in first]
+    group = key.rpartition(".")[0]
+    folders = {file.parent for file in options(group.replace(".", "/"), conf).values()}
+    texts = [file.read_text(encoding="utf-8") for folder in folders for file in folder.glob("*.yaml")]
+    if group == "eval":  # a node of config.yaml, at its end
+        node = (conf_dir() / "config.yaml").read_text(encoding="utf-8").partition("\neval:")[2]
+        texts = [dedent(node.partition("\n")[2])]
+    keys = {k for text in texts for k in _KEY.findall(text) if k not in ("name", "version", "defaults", "_target_")}
+    return sorted(f"{group}.{k}=" for k in keys if f"{group}.{k}".startswith(key))

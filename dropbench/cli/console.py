@@ -1,0 +1,254 @@
+"""What the commands print, but for reports: plans, progress, one run, lists. Nothing here decides anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from dropbench.cli.progress import Bar, Watching, duration
+from dropbench.config.yaml import as_yaml
+from dropbench.values import count
+
+if TYPE_CHECKING:
+    from dropbench.planning.plan import Plan
+    from dropbench.spec import RunSpec
+    from dropbench.store import Record, Skipped
+
+Row = Mapping[str, float]
+
+
+class _Console(Console):
+    """A reader that leaves early, as in `dropbench report | head`, has what it wanted: no failure, unlike rich's own."""
+
+    def on_broken_pipe(self) -> None:
+        try:
+            super().on_broken_pipe()  # sends what is left nowhere, and exits with 1
+        except SystemExit:
+            raise SystemExit(0) from None
+
+
+class Shown:
+    """Where a command's words go: results to standard output, progress there too unless that is to hold JSON alone."""
+
+    def __init__(self, quiet: bool, as_json: bool) -> None:
+        self.quiet = quiet
+        self.as_json = as_json
+        self.console = _Console(highlight=False)
+        self._side = _Console(stderr=True, highlight=False)
+        self._talk = _Console(stderr=as_json, quiet=quiet, highlight=False)
+
+    def out(self, text: str) -> None:
+        """Text as it is: no wrapping, no markup."""
+        self.console.out(text, highlight=False)
+
+    def json(self, value: Any) -> None:
+        self.out(json.dumps(value, indent=2, default=str))
+
+    def config(self, tree: Mapping[str, Any]) -> None:
+        """A resolved configuration: YAML, or JSON where that was asked for."""
+        if self.as_json:
+            self.json(tree)
+        else:
+            self.out(as_yaml(tree).rstrip())
+
+    @property
+    def talk(self) -> Console:
+        """Where words go that are not results."""
+        return self._talk
+
+    def note(self, text: str) -> None:
+        self._talk.print(Text(text), soft_wrap=True)
+
+    def warning(self, text: str) -> None:
+        """Shown even where only errors are wanted: something that was asked for is not done."""
+        self._side.print(Text(f"Warning: {text}"), soft_wrap=True)
+
+    def error(self, text: str) -> None:
+        self._side.print(Text(f"Error: {text}"), soft_wrap=True)
+
+    def plan(self, plan: Plan, todo: int) -> None:
+        done = len(plan.specs) - todo
+        parts = [count(len(plan.specs), "run"), f"{done} finished already and skipped" if done else ""]
+        parts.append(f"{plan.merged} merged with a run that is the same" if plan.merged else "")
+        self.note(f"{plan.study or 'sweep'}: {', '.join(p for p in parts if p)}")
+        for reason in plan.skipped:
+            self.note(f"skipped: {reason}")
+
+    def warnings(self, plan: Plan) -> None:
+        """What the arms may not be what they seem for. Never in the way of the results."""
+        for warning in () if self.quiet else plan.warnings:
+            self._side.print(Text(f"Warning: {warning}"), soft_wrap=True)
+
+    def dry_run(
+        self,
+        plan: Plan,
+        todo: Sequence[RunSpec],
+        groups: Sequence[Sequence[RunSpec]],
+        device: str,
+        workers: int,
+        seconds: float,
+    ) -> None:
+        """The arms of a plan, its cohorts, and what it would take."""
+        if self.as_json:
+            self.json(
+                {
+                    "plan_id": plan.plan_id,
+                    "runs": [{"run_id": s.run_id, "config": s.as_dict()} for s in todo],
+                    "cohorts": [[s.run_id for s in g] for g in groups],
+                    "device": device,
+                    "workers": workers,
+                    "estimated_seconds": seconds,
+                    "skipped": list(plan.skipped),
+                }
+            )
+            return
+        if not todo:
+            self.note("nothing is left to train")
+            return
+        self._talk.print(_arms_table(plan, todo))
+        sizes = sorted({len(g) for g in groups})
+        runs = count(sizes[-1], "run") if len(sizes) == 1 else f"{sizes[0]} to {count(sizes[-1], 'run')}"
+        self.note(f"{count(len(groups), 'cohort')} of {runs}, {count(min(workers, len(groups)), 'worker')}, {device}")
+        self.note(f"about {duration(seconds)}, from timing a few steps of each kind of cohort")
+
+    @contextmanager
+    def progress(self, cohorts: Sequence[Sequence[RunSpec]], arms: Mapping[str, str]) -> Iterator[Watching]:
+        """A bar on a terminal; elsewhere lines now and then, so that a log stays readable. arms: names by run id."""
+        if self._talk.is_terminal and not self.quiet:
+            with Bar(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=None),
+                TimeElapsedColumn(),
+                TextColumn("so far,"),
+                TimeRemainingColumn(),
+                TextColumn("left"),
+                console=self._talk,
+            ) as bar:
+                yield Watching(self.note, cohorts, arms, bar)
+        else:
+            yield Watching(self.note, cohorts, arms, None)
+
+    def run(self, record: Record | Skipped | None, folder: Path) -> None:
+        """One run's outcome and where it is kept."""
+        from dropbench.store import Record
+
+        if not isinstance(record, Record):
+            self.error(f"the record in {folder} cannot be read")
+            return
+        if self.as_json:
+            self.json({**asdict(record), "folder": str(folder)})
+            return
+        if record.status == "failed":
+            self.error(f"the run failed: {record.reason}; see {folder / 'traceback.txt'}")
+            return
+        if record.status == "diverged":  # an outcome, not an error: it would diverge again
+            self.note(f"no result: {record.reason}; {duration(record.seconds)} on {record.device}")
+            self.note(f"{folder}")
+            return
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for name in ("", "train", "validation", "test", "gap"):
+            table.add_column(name, justify="left" if not name else "right")
+        for metric in sorted({k.partition("_")[2] for k in record.metrics}, key=lambda m: (m.count("_"), m)):
+            parts = {part: record.metrics.get(f"{part}_{metric}") for part in ("train", "val", "test", "gap")}
+            table.add_row(metric.replace("_", " "), *(_score(metric, part, v) for part, v in parts.items()))
+        self._talk.print(table)
+        self.note(
+            f"epoch {record.chosen_epoch} of {record.epochs_run}, {record.parameters:,} parameters, "
+            f"{record.n['train']:,} / {record.n['val']:,} / {record.n['test']:,} examples, "
+            f"{duration(record.seconds)} on {record.device}"
+        )
+        if record.learned_rates:
+            self.note("learned rates: " + ", ".join(f"{s} {rate:.3f}" for s, rate in record.learned_rates.items()))
+        self.note(f"{folder}")
+
+    def options(self, found: Mapping[str, Mapping[str, str]]) -> None:
+        """Names and their lines, in columns that wrap on a terminal; elsewhere a line each, whatever its length."""
+        for section, names in found.items():
+            if len(found) > 1:
+                self._talk.print(Text(section, style="bold"))
+            if not self._talk.is_terminal:
+                width = max(map(len, names), default=0)
+                for name, line in names.items():
+                    self.note(f"{name:<{width}}  {line}")
+                continue
+            table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+            table.add_column(no_wrap=True)
+            table.add_column()
+            for name, line in names.items():
+                table.add_row(Text(name), Text(line))
+            self._talk.print(table)
+
+
+def _score(metric: str, part: str, value: float | None) -> str:
+    """A metric of one part of the data; nothing where it was not taken, as with the noise on in training."""
+    if value is None:
+        return ""
+    sign = "+" if part == "gap" else ""
+    if "accuracy" in metric:
+        return f"{100 * value:{sign}.2f} {'points' if sign or metric.endswith('_sd') else '%'}"
+    return f"{value:{sign}.4f}"
+
+
+def arm_names(plan: Plan, specs: Sequence[RunSpec]) -> dict[str, str]:
+    """What each run's arm is called, by run id: as its study names it, or by the variant, its rate and what else differs."""
+    from dropbench.planning.plan import differing
+
+    named = {run: name for name, runs in plan.arms.items() for run in runs}
+    settings = differing(specs)
+    models, data = len({s.model.name for s in specs}) > 1, len({s.data.name for s in specs}) > 1
+    found = {}
+    wanted = {s.run_id for s in specs}
+    for s in (s for s in plan.specs if s.run_id in wanted):  # in the plan's order, which is not that of training
+        words = [s.model.name] * models + [s.data.name] * data
+        rate = [] if s.dropout.name == "none" else [f"{s.dropout.rate:g}"]
+        words += [named[s.run_id]] if s.run_id in named else [s.dropout.name, *rate]
+        found[s.run_id] = " ".join([*words, *settings[s.arm_id]])
+    return found
+
+
+def _arms_table(plan: Plan, todo: Sequence[RunSpec]) -> Table:
+    """A row an arm: what it is, and what tells it from the others."""
+    from dropbench.planning.outline import arm_rates
+    from dropbench.planning.plan import differing
+
+    arms: dict[str, list[RunSpec]] = {}
+    for spec in todo:
+        arms.setdefault(spec.arm_id, []).append(spec)
+    names = {run: name for name, runs in plan.arms.items() for run in runs}
+    settings = differing(todo)
+    rows = []
+    for arm, specs in arms.items():
+        first, found = specs[0], plan.outlines[specs[0].run_id]
+        rates = arm_rates(first.dropout, found.sites)
+        sites = " ".join(f"{name}={rate:.3g}" for name, rate in rates.items()) or "-"
+        if len(rates) > 3 and len(set(rates.values())) == 1:  # as many names would be a column of a line a site
+            sites = f"{next(iter(rates.values())):.3g} at {len(rates)} sites"
+        rows.append(
+            (
+                names.get(first.run_id, ""),
+                first.model.name,
+                first.data.name,
+                first.dropout.name,
+                " ".join(settings[arm]),
+                str(len(specs)),
+                f"{found.parameters:,}",
+                sites,
+            )
+        )
+    heads = ("arm", "model", "data", "dropout", "setting", "seeds", "parameters", "sites")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    used = [i for i in range(len(heads)) if any(row[i] for row in rows)]
+    for i in used:
+        table.add_column(heads[i], justify="right" if heads[i] in ("seeds", "parameters") else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(row[i]) for i in used))
+    return table

@@ -1,0 +1,1 @@
+"""From Hydra's files and overrides to a frozen, checked RunSpec."""

@@ -1,0 +1,74 @@
+"""What is wrong with a value, as a sentence in the configuration's own names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dropbench.errors import UsageError, nearest
+from dropbench.spec import Augment, DataSpec, DropoutSpec, EvalSpec, ExecuteSpec, Frozen, TrainSpec
+from dropbench.values import written
+
+_COMPLAINTS = {
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "string_type": "a word",
+    "path_type": "a folder",
+    "list_type": "a list, such as [a,b]",
+    "tuple_type": "a list, such as [a,b]",
+    "dict_type": "a dict, such as {{a: 1}}",
+    "literal_error": "{expected}",
+    "greater_than": "above {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "below {lt}",
+    "less_than_equal": "at most {le}",
+    "too_short": "at least {min_length} long",
+}
+"""What a value must be, by pydantic's name for what it is not."""
+
+
+def invalid(group: str, error: Any, fields: list[str] | None = None) -> UsageError:
+    """The first of pydantic's complaints as a sentence."""
+    first = error.errors()[0]
+    key = _key(group, first["loc"])
+    if first["type"] == "extra_forbidden":
+        owners: dict[str, type[Frozen]] = {
+            "dropout": DropoutSpec,
+            "data": DataSpec,
+            "train": TrainSpec,
+            "train.augment": Augment,
+            "execute": ExecuteSpec,
+            "eval": EvalSpec,
+        }
+        parent = key.rpartition(".")[0]
+        owner = owners.get(parent)
+        own = set(owner.model_fields) - {"name", "target", "version", "options"} if owner else set()
+        return UsageError(
+            f"'{key}' is not a key here; {nearest(key, [f'{parent}.{k}' for k in (*own, *(fields or ()))])}"
+        )
+    if first["type"] == "missing":
+        return UsageError(f"{key} has no value; give it one: {key}=...")
+    # A union complains once for each of its branches.
+    same = [e for e in error.errors() if _key(group, e["loc"]) == key]
+    needs = [_COMPLAINTS[e["type"]].format(**_round(e.get("ctx", {}))) for e in same if e["type"] in _COMPLAINTS]
+    return UsageError(f"{key}={written(first['input'])}: it must be {' or '.join(needs) or first['msg']}")
+
+
+def _round(context: Mapping[str, Any]) -> dict[str, Any]:
+    """1.0 as 1."""
+    return {k: int(v) if isinstance(v, float) and v == int(v) else v for k, v in context.items()}
+
+
+def _key(group: str, location: Sequence[Any]) -> str:
+    """The configuration's name of a place in a spec."""
+    # An arm's variants are a list, which the configuration does not show while there is one in it.
+    location = [p for i, p in enumerate(location) if not (i == 1 and location[0] == "dropout" and isinstance(p, int))]
+    # Beside keys, a location names the branch of a union that was tried, such as `constrained-int`.
+    parts = [str(p) for p in location if re.fullmatch(r"[\w.*]+", str(p)) and p != "options"]
+    return ".".join([group, *parts] if group else parts)

@@ -1,0 +1,41 @@
+"""conf/ as folders of files: the groups, the options in each, and what others call them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+GROUPS = ("model", "dropout", "dropout/schedule", "data", "train", "metric", "study", "execute")
+KEYS = (*(g for g in GROUPS if "/" not in g), "eval", "seed", "device", "results")
+_PACKAGE = Path(__file__).parents[1]
+
+
+def conf_dir() -> Path:
+    """Our own conf/: inside the package once installed, beside it in a checkout."""
+    return next(d for d in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if (d / "config.yaml").is_file())
+
+
+def options(group: str, extra: Sequence[Path] = ()) -> dict[str, Path]:
+    """The options of a group and their files; names that open with `_` are parts of others."""
+    found: dict[str, Path] = {}
+    for folder in (*extra, conf_dir()):
+        for file in sorted((folder / group).glob("*.yaml")):
+            if not file.stem.startswith("_"):
+                found.setdefault(file.stem, file)
+    return dict(sorted(found.items()))
+
+
+def called(group: str, name: str, extra: Sequence[Path] = ()) -> list[str]:
+    """The options that others call `name`: those whose file says so in a line `# also called: drop_path, layerdrop`."""
+    found = []
+    for option, file in options(group, extra).items():
+        line = next((t for t in file.read_text(encoding="utf-8").splitlines() if t.startswith("# also called: ")), "")
+        if _bare(name) in (_bare(word) for word in line.partition(": ")[2].split(",")):
+            found.append(option)
+    return found
+
+
+def _bare(name: str) -> str:
+    """DropPath, drop_path and drop-path are one name."""
+    return re.sub("[^a-z0-9]", "", name.lower())

@@ -1,0 +1,253 @@
+"""Whether a user's module may train as a stack: it is tried, before a plan relies on it.
+
+On a CPU a run has the same bits alone and in any stack. Two things decide whether a module's runs have them under `vmap`:
+replicas give, together, exactly what each gives by itself; and no function that torch computes differently at the end of a
+tensor meets a replica that ends within a vector register (docs/design.md). The second is looked up and not left to the
+first, because it shows in a few numbers, now and then. An accelerator makes no such promise, and there only what `vmap` can
+carry counts; that too is tried on the CPU, for a process that has used CUDA cannot be forked.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from hydra.utils import get_object
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from dropbench.engine.user_module import Ordinary, Plain
+from dropbench.engine.vmapped import Vmapped
+from dropbench.hardware.blas import use_threads
+from dropbench.nn.embedding import lookup
+from dropbench.nn.product import affine
+from dropbench.planning.outline import Outline
+from dropbench.sites import Noise
+from dropbench.spec import Component, TrainSpec
+
+_SEEDS = (0, 1, 2)
+_ODD = 5
+"""Examples of the first batch: few, and a number that leaves layers of any width to fill registers by themselves."""
+_VECTOR = 32
+"""float32 numbers that torch's vectorised loops take at a time on the widest registers (two of AVX-512)."""
+_CHANNELS = 16
+"""Those in one such register: what batch norm makes of a channel depends on its place in it."""
+_FEW, _MANY, _NUMBERS = 5, 67, 2**22
+"""Replicas of a stack that is tried: sums over examples go by where a column lies among all columns, in groups of up to 64,
+so a small model is tried in a stack that fills several; a large one fills them by itself. _NUMBERS bounds its parameters."""
+_LARGE = 2**20
+"""Parameters: 16 MiB of weights, gradients and moments, beyond which `cohorts` stacks nothing on a CPU."""
+_CLOSE = 1e-3
+"""How far, relative to its norm, what `vmap` gives may be from what the module gives: other kernels round differently."""
+Given = tuple[Tensor, Tensor]
+_known: dict[str, str | None] = {}
+
+
+def unstacked(model: Component, plan: Outline, train: TrainSpec, device: str) -> str | None:
+    """Why runs of a module without a replica axis train one by one on this device; None where `vmap` stacks them.
+
+    It depends on nothing that runs of one cohort may differ in, and is found once a process and kind of run.
+    """
+    key = f"{model.model_dump_json()} {plan.shape} {plan.view} {plan.n_classes} {train.batch_size} {train.precision} {device}"
+    if key not in _known:
+        _known[key] = _reason(model, plan, train, exact=device == "cpu")
+    return _known[key]
+
+
+def note(model: Component, plan: Outline, train: TrainSpec, device: str) -> str:
+    """How such runs were trained, in words for the user."""
+    reason = unstacked(model, plan, train, device)
+    return "trained stacked by vmap" if reason is None else f"trained unstacked: {reason}"
+
+
+def _reason(model: Component, plan: Outline, train: TrainSpec, exact: bool) -> str | None:
+    cls = get_object(model.target)
+    if train.precision != "fp32":
+        return f"vmap does not carry train.precision={train.precision}"
+    if exact and plan.parameters > _LARGE:
+        return f"of {plan.parameters:,} parameters one replica fills the cache of a CPU"
+    if hasattr(cls, "begin") or hasattr(cls, "attach"):
+        return "it carries a state or a graph of its own, which vmap does not map over"
+
+    def construct() -> nn.Module:
+        made: nn.Module = cls(plan.shape, plan.n_classes, **model.options)
+        return made
+
+    threads = torch.get_num_threads()
+    use_threads(1)  # as planning must: processes are forked after it
+    try:
+        with torch.random.fork_rng(devices=[]):
+            return _trial(construct, plan, train.batch_size, exact)
+    except Exception as error:  # whatever a user's module raises where its tensors are not what they seem
+        return _told(error)
+    finally:
+        use_threads(threads)
+
+
+def _trial(construct: Callable[[], nn.Module], plan: Outline, batch_size: int, exact: bool) -> str | None:
+    many = max(_FEW, min(_MANY, _NUMBERS // max(1, plan.parameters))) if exact else _FEW
+    for replicas, size in ((many, _ODD), (_FEW, batch_size)):
+        stack = Vmapped(construct, [_SEEDS[k % len(_SEEDS)] for k in range(replicas)])
+        alone = [Vmapped(construct, [seed]) for seed in _SEEDS]
+        plain = [Plain(construct, seed) for seed in _SEEDS]
+        for training in (True, False):
+            given = _inputs(plan, size)
+            together = _passed(stack, _each(given, replicas), training)
+            for k in range(len(_SEEDS)):
+                own = [g[k : k + 1] for g in given]
+                one, reference = _passed(alone[k], own, training), _passed(plain[k], own, training)
+                alike = {name: t[k :: len(_SEEDS)] for name, t in together.items()}
+                if not (_close(one, reference) and _close({n: t[:1] for n, t in alike.items()}, reference)):
+                    return "vmap does not give what the module gives by itself"
+                if exact and (differing := _differing(one, alike)):
+                    return f"the last bits of its {differing[0]} would depend on the runs beside it"
+        if exact and size == _ODD:
+            for training in (True, False):
+                with _Ends(replicas) as ends:
+                    _passed(stack, _each(given, replicas), training)
+                if ends.found is not None:
+                    return f"the last bits of {ends.found} would depend on the runs beside it"
+    return None
+
+
+def _each(given: Given, replicas: int) -> Given:
+    """Those of the seeds, in turn, for a stack."""
+    x, slope = (g[torch.arange(replicas) % len(_SEEDS)] for g in given)
+    return x, slope
+
+
+def _inputs(plan: Outline, size: int) -> Given:
+    """An input [3, size, *shape], and random numbers to make a gradient of; from a generator of their own."""
+    generator = torch.Generator().manual_seed(size)
+    lead = (len(_SEEDS), size)
+    if plan.view in ("tokens", "text"):
+        words, vocabulary = plan.shape
+        x = torch.randint(vocabulary, (*lead, words), generator=generator)
+    else:
+        x = torch.randn(*lead, *plan.shape, generator=generator)
+    return x, torch.randn(*lead, 1, generator=generator)
+
+
+def _passed(model: Ordinary, given: Sequence[Tensor], training: bool) -> dict[str, Tensor]:
+    """Output, gradients and buffers [K, ...] of one pass forward and back, by names that a user knows."""
+    x, slope = given
+    model.train(training)
+    model.zero_grad()
+    if x.is_floating_point():
+        x = x.clone().requires_grad_()  # there are measurements that ask for its gradient
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        output = model(x, _Everywhere(training))
+        # Weighted by position as well as by example: what follows, such as a softmax, may not see a constant.
+        position = torch.linspace(-1, 1, output[0, 0].numel()).view(output[0, 0].shape)
+        (output * slope.view(*slope.shape[:2], *(1,) * position.ndim) * position).sum().backward()
+    for warning in caught:
+        if missing := re.search(r"implemented the batching rule for (\S+?)\.? ", str(warning.message)):
+            raise NotImplementedError(f"it has no rule for {missing[1]}")
+    found = {"output": output.detach()}
+    if x.grad is not None:
+        found["gradient of x"] = x.grad
+    for name, own in model.names.items():
+        tensor = getattr(model, own)
+        if not isinstance(tensor, nn.Parameter):
+            found[name] = tensor.clone()
+        elif tensor.grad is not None:
+            found[f"gradient of {name}"] = tensor.grad
+    return found
+
+
+def _close(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> bool:
+    if found.keys() != expected.keys():
+        return False
+    pairs = [(found[name].double(), expected[name].double()) for name in found]
+    return all(a.shape == b.shape and float((a - b).norm()) <= _CLOSE * (1 + float(b.norm())) for a, b in pairs)
+
+
+def _differing(one: Mapping[str, Tensor], alike: Mapping[str, Tensor]) -> list[str]:
+    """In what replicas that should be `one` [1, ...] are not, to the last bit."""
+    return [name for name, t in one.items() if not bool((alike[name] == t).all())]
+
+
+def _told(error: Exception) -> str:
+    text = " ".join(str(error).split()).removeprefix("vmap: ")
+    if "randomness" in text:
+        return "it draws random numbers of its own; noise(site, x) would draw those of each run"
+    sentence = re.split(r"(?<=[.;]) ", text)[0].rstrip(".;")
+    return f"vmap cannot carry it: {sentence or type(error).__name__}"
+
+
+class _Everywhere(Noise):
+    """`sites.Noise` that acts at every site in training, alike in all replicas, and nowhere otherwise."""
+
+    def __init__(self, training: bool) -> None:
+        self._training = training
+
+    def _halved(self, x: Tensor) -> Tensor:
+        return x * 0.5 if self._training else x
+
+    def __call__(self, site: str, x: Tensor) -> Tensor:
+        return self._halved(x)
+
+    def affine(self, site: str, x: Tensor, weight: Tensor, bias: Tensor, then: Callable[[Tensor], Tensor]) -> Tensor:
+        return then(affine(x, self._halved(weight), bias))
+
+    def acts(self, site: str) -> bool:
+        return self._training
+
+    def steps(self, site: str) -> Callable[[Tensor, int], Tensor] | None:
+        return (lambda state, step: self._halved(state)) if self._training else None
+
+    def transition(self, site: str) -> Callable[[Tensor, Tensor, int], Tensor] | None:
+        return (lambda old, new, step: self._halved(old + new)) if self._training else None
+
+    def branch(self, site: str, branch: nn.Module, x: Tensor, *beside: Tensor) -> Tensor:
+        out: Tensor = branch(x, self, *beside)
+        return self._halved(out)
+
+    def embed(self, site: str, ids: Tensor, table: Tensor) -> Tensor:
+        return self._halved(lookup(ids, table))
+
+
+# Functions of single numbers that round alike in vector and in scalar code: arithmetic that is exact to the last bit, choices
+# and copies; and tanh and GELU, measured (tests/engine/test_trial.py).
+# fmt: off
+_ALIKE = {
+    "abs", "add", "add_", "sub", "sub_", "rsub", "mul", "mul_", "div", "div_", "neg", "reciprocal", "sqrt", "rsqrt", "sign",
+    "relu", "relu_", "threshold", "threshold_backward", "leaky_relu", "leaky_relu_backward", "hardtanh", "hardtanh_backward",
+    "clamp", "clamp_", "clamp_min", "clamp_max", "maximum", "minimum", "where", "masked_fill", "masked_fill_",
+    "fill", "fill_", "zero_", "clone", "copy", "copy_", "_to_copy", "zeros_like", "ones_like",
+    "tanh", "tanh_backward", "gelu", "gelu_backward",
+}
+# fmt: on
+
+
+class _Ends(TorchDispatchMode):
+    """Looks for functions that round the last numbers of a tensor differently, where those are a replica's own."""
+
+    def __init__(self, replicas: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._replicas = replicas
+        self.found: str | None = None
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        name = func.overloadpacket.__name__
+        if name == "convolution":
+            self._tell("a convolution")
+        elif name == "native_batch_norm" and (channels := args[0].shape[1] // self._replicas) % _CHANNELS:
+            self._tell(f"batch norm over {channels} channels")
+        elif torch.Tag.pointwise in func.tags and isinstance(out, Tensor) and out.is_floating_point():
+            product = name == "pow" and args[1] in (2, 3)
+            plain = kwargs.get("alpha", 1) == 1 and kwargs.get("approximate", "none") == "none"
+            alike = product or (name in _ALIKE and plain)
+            numbers = out.numel() // self._replicas
+            if not alike and numbers % _VECTOR:
+                self._tell(f"{name} over {numbers // _ODD or 1} numbers an example")
+        return out
+
+    def _tell(self, found: str) -> None:
+        self.found = self.found or found

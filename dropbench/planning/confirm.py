@@ -1,0 +1,68 @@
+"""Stored arms once more under fresh seeds, so that the seeds that chose a rate are not those that report it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from dropbench.errors import UsageError
+from dropbench.planning.plan import make
+from dropbench.planning.reproduce import NOT_SET, leaves, words
+
+if TYPE_CHECKING:
+    from dropbench.config.compose import Composer
+    from dropbench.planning.plan import Plan
+
+BLOCK = 1000
+
+
+def fresh(seeds: Sequence[int]) -> range:
+    """As many seeds as were used, from the next thousand on: 0-9 gives 1000-1009, which gives 2000-2009."""
+    start = BLOCK * (max(seeds) // BLOCK + 1)
+    return range(start, start + len(seeds))
+
+
+def again(config: Mapping[str, Any], seeds: range, results: str, composer: Composer) -> list[str]:
+    """What to type after `dropbench sweep` for a stored arm under these seeds: what differs from the options' defaults.
+
+    config: of one of its records. Raises UsageError for an option that is no longer there.
+    """
+    return [
+        *words(config, composer.extra),
+        f"seed=range({seeds.start},{seeds.stop})",
+        f"results={results}",
+    ]
+
+
+def plan(
+    baseline: str, arms: Mapping[str, Mapping[str, Any]], seeds: range, results: str, composer: Composer
+) -> tuple[Plan, list[list[str]]]:
+    """The runs of these arms (each a stored config) as one plan, and the words of the sweeps that it is made of.
+
+    Raises UsageError where an arm cannot be composed as it was: an option's defaults or version have changed since.
+    """
+    commands = [again(config, seeds, results, composer) for config in arms.values()]
+    parts = [make(words, composer) for words in commands]
+    for (name, config), part in zip(arms.items(), parts, strict=True):
+        now, then = (_settings(c) for c in (part.specs[0].as_dict(), config))
+        if changed := sorted(key for key in now.keys() | then.keys() if now.get(key, ...) != then.get(key, ...)):
+            raise UsageError(
+                f"--confirm: {name} cannot be run as it was, since {', '.join(changed[:3])} would be another; "
+                "run its sweep again first"
+            )
+    whole = replace(
+        parts[0],
+        question=f"Does the rate that was chosen hold under the seeds {seeds.start}-{seeds.stop - 1}?",
+        baseline=baseline,
+        specs=tuple({s.run_id: s for part in parts for s in part.specs}.values()),
+        arms={name: [s.run_id for s in part.specs] for name, part in zip(arms, parts, strict=True)},
+        outlines={run: found for part in parts for run, found in part.outlines.items()},
+        overrides=tuple(word for words in commands for word in words),
+    )
+    return whole, commands
+
+
+def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run of this configuration rests on, but for its metrics."""
+    return {key: value for key, value in leaves(config, NOT_SET[:1]).items() if not key.startswith("metric.")}

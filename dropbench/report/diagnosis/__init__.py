@@ -1,0 +1,1 @@
+"""What a comparison means for the next run."""

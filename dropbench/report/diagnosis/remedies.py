@@ -1,0 +1,164 @@
+"""What a diagnosis proposes to run: stored configurations with one thing changed. Nothing here judges."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from dropbench.report.diagnosis.evidence import Config, Contrast
+from dropbench.report.statistics.interval import MIN_PAIRS
+from dropbench.report.statistics.power import seeds_to_settle
+from dropbench.report.tables.compare import Difference
+from dropbench.values import number
+
+FIRST_LOOK = 10
+"""Seeds to have in all where there are too few for any verdict: as many as the three-arm study runs."""
+BLOCK = 1000
+"""Fresh seeds start at the next multiple of this, as with --confirm."""
+MOST = 0.9
+"""A rate above this is not proposed."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Runs to add: a whole configuration under these seeds."""
+
+    config: Config
+    seeds: tuple[int, ...]
+
+
+def same_sites(config: Config, configs: Mapping[str, Config], labels: Sequence[str]) -> list[str]:
+    """The arms that are this one but for the size of its rates; itself among them."""
+    return [o for o in labels if _but_rates(configs[o]) == _but_rates(config)]
+
+
+def same_rates(a: Config, b: Config) -> bool:
+    """Whether two arms are the same but for where they act: one common rate, or one rate for each site that is named."""
+    return _but_placement(a) == _but_placement(b) and a["dropout"]["name"] != "none"
+
+
+def placement(config: Config) -> tuple[str, ...]:
+    """Where an arm acts, as its settings say it."""
+    dropout = config["dropout"]
+    sites = sorted(site for site, rate in (dropout.get("rates") or {}).items() if rate)
+    return (str(dropout.get("placement")), *sites)
+
+
+def weaker(config: Config, there: Mapping[str, Config]) -> tuple[Config | None, list[str]]:
+    """The arm at half its rate, halved on while that is among the arms already; and those arms. None without a rate."""
+    passed: list[str] = []
+    for _ in range(8):
+        config, before = _scaled(config, 0.5), config
+        if config == before:
+            break
+        known = [label for label, other in there.items() if _arm(other) == _arm(config)]
+        if not known:
+            return config, passed
+        passed += known
+    return None, passed
+
+
+def other_rates(config: Config, there: Sequence[Config]) -> list[Config]:
+    """The arm at half and at one and a half times its rate, but for what is there already."""
+    found = [_scaled(config, factor) for factor in (0.5, 1.5)]
+    known = [_arm(c) for c in (*there, config)]
+    return [c for c in found if _arm(c) not in known and max(_rates(c), default=0.0) <= MOST]
+
+
+def longer(config: Config) -> Config:
+    """For twice as many epochs."""
+    return _with(config, "epochs", 2 * config["train"]["epochs"])
+
+
+def faster(config: Config) -> Config:
+    """With twice the learning rate."""
+    return _with(config, "lr", _rounded(2 * config["train"]["lr"]))
+
+
+def gentler(config: Config) -> Config:
+    """With half the learning rate."""
+    return _with(config, "lr", _rounded(config["train"]["lr"] / 2))
+
+
+def clipped(config: Config, norms: Sequence[float]) -> Config | None:
+    """With the gradient clipped at the median of these norms; None where it is clipped already."""
+    if config["train"].get("grad_clip") is not None:
+        return None
+    return _with(config, "grad_clip", float(f"{median(norms):.1g}") if norms and median(norms) > 0 else 1.0)
+
+
+def fresh_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
+    """As many, from the next thousand on."""
+    start = BLOCK * (max(seeds) // BLOCK + 1)
+    return tuple(range(start, start + len(seeds)))
+
+
+def more_seeds(found: Sequence[Contrast], tests: int, most: int) -> tuple[int, list[bool]]:
+    """How many more seeds settle each of these that `most` in all can settle, and which those are; 0 where it is none.
+
+    With too few for any verdict, up to ten in all. tests: arms of the table.
+    """
+    pairs = max(c.difference.pairs for c in found)
+    if pairs < MIN_PAIRS:
+        return FIRST_LOOK - pairs, [True] * len(found)
+    needed = [_needed(c.difference, c.rope, tests) for c in found]
+    reached = [n <= most for n in needed]
+    return int(max((n for n in needed if n <= most), default=pairs)) - pairs, reached
+
+
+def _needed(d: Difference, rope: float, tests: int) -> float:
+    if d.pairs < 2 or math.isnan(d.sd) or math.isnan(rope):
+        return math.inf
+    needed = seeds_to_settle(d.mean, d.sd, rope, tests)
+    return math.inf if needed is None else max(needed, d.pairs + 1)
+
+
+def _rates(config: Config) -> list[float]:
+    """The common rate and those of sites; empty for an arm without noise, and where the variant learns its own."""
+    dropout = config["dropout"]
+    if dropout["name"] == "none":
+        return []
+    values = [dropout.get("rate"), *(dropout.get("rates") or {}).values()]
+    return [r for v in values if (r := number(v)) is not None]
+
+
+def _scaled(config: Config, factor: float) -> Config:
+    """With every rate multiplied; the same where it has none."""
+    if not any(_rates(config)):
+        return config
+    changed: dict[str, Any] = copy.deepcopy(dict(config))
+    dropout = changed["dropout"]
+    if number(dropout.get("rate")) is not None:
+        dropout["rate"] = _rounded(factor * dropout["rate"])
+    dropout["rates"] = {site: _rounded(factor * rate) for site, rate in (dropout.get("rates") or {}).items()}
+    return changed
+
+
+def _with(config: Config, key: str, value: object) -> Config:
+    changed: dict[str, Any] = copy.deepcopy(dict(config))
+    changed["train"][key] = value
+    return changed
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.3g}")
+
+
+def _arm(config: Config) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key != "seed"}
+
+
+def _but_rates(config: Config) -> dict[str, Any]:
+    dropout = {k: v for k, v in config["dropout"].items() if k not in ("rate", "rates")}
+    sites = [site for site, rate in (config["dropout"].get("rates") or {}).items() if rate]
+    return _arm(config) | {"dropout": dropout | {"sites": sorted(sites)}}
+
+
+def _but_placement(config: Config) -> dict[str, Any]:
+    dropout = {k: v for k, v in config["dropout"].items() if k not in ("placement", "rates")}
+    sizes = sorted(rate for rate in (config["dropout"].get("rates") or {}).values() if rate)
+    return _arm(config) | {"dropout": dropout | {"sizes": sizes}}

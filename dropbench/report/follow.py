@@ -1,0 +1,150 @@
+"""Follows a sweep that is going on elsewhere: how far its plan is, and the table so far, until it is done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dropbench.errors import UsageError
+from dropbench.store import FINISHED, RUNS, Plan, Record, Store
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dropbench.report.assemble import Report
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a plan has come. failed: of those that ended. left, idle: seconds to its end and since the last run, if known."""
+
+    ended: int
+    failed: int
+    total: int
+    left: float | None
+    idle: float | None
+
+    @property
+    def complete(self) -> bool:
+        return self.ended == self.total
+
+    def __str__(self) -> str:
+        parts = [f"{self.ended} of {self.total} runs have ended" + (f", {self.failed} failed" if self.failed else "")]
+        if not self.complete:
+            if self.idle is not None:
+                parts.append(f"the last {_clock(self.idle)} ago")
+            parts.append("time left not known yet" if self.left is None else f"about {_clock(self.left)} left")
+        return "; ".join(parts)
+
+
+def standing(roots: Sequence[Path], studies: Sequence[str], now: datetime) -> Standing | None:
+    """Of the newest plan that is not complete, else of the newest. None where no plan (of these studies) says its runs."""
+    found = [
+        (plan, _standing(plan, Store(root), now))
+        for root in roots
+        for plan in Store(root).plans()
+        if plan_runs(plan) and (not studies or plan.study in studies)
+    ]
+    ranked = sorted(found, key=lambda pair: (not pair[1].complete, pair[0].created))
+    return ranked[-1][1] if ranked else None
+
+
+def plan_runs(plan: Plan) -> list[str]:
+    """All runs of a plan; of an older record of a plain grid, which names no arms, none."""
+    return list(dict.fromkeys([*plan.runs, *(run for runs in plan.arms.values() for run in runs)]))
+
+
+def watch(
+    build: Callable[[], Report], paths: Sequence[Path], studies: Sequence[str], every: float, console: Console
+) -> None:
+    """Shows what `build` reports, again every so many seconds, until the plan is complete or Ctrl-C; then all of it.
+
+    On a terminal the table is redrawn in place, elsewhere a line is printed when another run has ended. Raises UsageError
+    where nothing is stored and no plan promises that there will be.
+    """
+    from rich.live import Live
+    from rich.text import Text
+
+    from dropbench.report.output.text import show
+
+    roots = list(dict.fromkeys(p if (p / RUNS).is_dir() else p.parent.parent for p in paths))
+    report: Report | None = None
+    told = ""
+    live = Live(console=console, auto_refresh=False, transient=True, vertical_overflow="ellipsis")
+    try:
+        if console.is_terminal:
+            live.start()
+        while True:
+            # The plan before the runs: a run that ends in between is then in the table, and the next look is the last.
+            here = standing(roots, studies, datetime.now(UTC))
+            try:
+                report, words = build(), ""
+            except UsageError as error:
+                if here is None or here.complete:
+                    raise
+                words = str(error)
+            line = str(here) if here else "no plan here says how many runs there will be; Ctrl-C ends this"
+            if console.is_terminal:
+                table = words if report is None else tables(report, console.width)
+                live.update(Text(f"{line}\n\n{table}"), refresh=True)
+            elif line.partition(";")[0] != told:
+                console.print(Text(line), soft_wrap=True)
+                told = line.partition(";")[0]
+            if here is not None and here.complete:
+                break
+            time.sleep(every)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        live.stop()
+    if report is not None:
+        show(report, console)
+
+
+def tables(report: Report, width: int) -> str:
+    """The report without what is said beside its tables: there is no room while it runs, and it is said at the end."""
+    from dropbench.report.output.text import render
+
+    bare = tuple(replace(c, notes=(), diagnosis=None) for c in report.comparisons)
+    return render(replace(report, comparisons=bare, notes=()), "rich", width, False)
+
+
+def _standing(plan: Plan, store: Store, now: datetime) -> Standing:
+    began = _time(plan.created)
+    runs = plan_runs(plan)
+    ends: list[datetime] = []
+    ended = failed = 0
+    for record in filter(None, map(store.find, runs)):
+        if not isinstance(record, Record):
+            continue
+        start = _time(record.started)
+        end = start + timedelta(seconds=record.seconds) if start is not None else None
+        fresh = began is not None and end is not None and end >= began
+        if record.status in FINISHED or fresh:  # what failed in an earlier attempt is being tried again
+            ended += 1
+            failed += record.status not in FINISHED
+        if fresh and end is not None:
+            ends.append(end)
+    left = None
+    if began is not None and ends:
+        left = (now - began).total_seconds() / len(ends) * (len(runs) - ended)
+    idle = max(0.0, (now - max(ends)).total_seconds()) if ends else None
+    return Standing(ended, failed, len(runs), left, idle)
+
+
+def _time(text: str) -> datetime | None:
+    """UTC where it does not say; None for what is no time."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _clock(seconds: float) -> str:
+    """`0:03:20`."""
+    return str(timedelta(seconds=round(seconds)))

@@ -1,0 +1,1 @@
+"""A report as text, data, a page, or pictures."""

@@ -1,0 +1,84 @@
+"""A Report for programs: csv, parquet and json, in full precision, accuracies as fractions."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dropbench.errors import UsageError
+from dropbench.report.records.frame import rows_of
+from dropbench.report.tables.sections import all_notes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dropbench.report.assemble import Report
+
+
+def rows(report: Report) -> pd.DataFrame:
+    """One row an arm and comparison with title and baseline in front; of grids one row a cell, with title and measure."""
+    import pandas as pd
+
+    tables = []
+    for comparison in report.comparisons:
+        table = comparison.table.copy()
+        table.insert(0, "comparison", comparison.title)
+        table.insert(1, "baseline", comparison.baseline)
+        tables.append(table)
+    for grid in report.grids:
+        table = grid.table.rename(columns={"row": grid.rows, "column": grid.cols or "column"})
+        table.insert(0, "grid", grid.title)
+        table.insert(1, "measure", grid.measure)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["comparison", "baseline", "arm"])
+
+
+def as_json(report: Report) -> str:
+    """rows: as in csv, null where unknown or not finite. comparisons, grids: what is said of each."""
+    tree = {
+        "rows": rows_of(rows(report)),
+        "comparisons": [
+            {
+                "title": c.title,
+                "baseline": c.baseline,
+                "measure": c.measure,
+                "choices": [asdict(choice) for choice in c.choices],
+                "notes": all_notes(c),
+                "diagnosis": [
+                    {key: value for key, value in asdict(d).items() if key != "steps"} for d in c.diagnosis or ()
+                ],
+            }
+            for c in report.comparisons
+        ],
+        "grids": [
+            {"title": g.title, "measure": g.measure, "rows": g.rows, "cols": g.cols, "notes": g.notes}
+            for g in report.grids
+        ],
+        "notes": list(report.notes),
+        "skipped": [{"path": str(s.path), "reason": s.reason} for s in report.skipped],
+        "questions": list(report.questions),
+    }
+    return json.dumps(_finite(tree), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_parquet(report: Report, file: Path) -> None:
+    """Raises UsageError without pyarrow, which is an extra; OSError where the file cannot be written."""
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        raise UsageError(
+            "--format parquet takes pyarrow, which is not installed: pip install 'dropbench[parquet]'; or choose csv"
+        ) from None
+    rows(report).to_parquet(file, engine="pyarrow", index=False)
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no word for NaN and infinity: null."""
+    if isinstance(value, dict):
+        return {key: _finite(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,84 @@
+"""One picture: its file name, what it shows in words, and its bytes, which are the same each time."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from dropbench.report.output.figures.style import COLOURS, INK, PAPER, look
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_LONGEST = 80
+
+
+@dataclass(frozen=True)
+class Picture:
+    """name: of its files, without suffix. title: in a few words. alt: what one would see, for those who cannot."""
+
+    name: str
+    title: str
+    alt: str
+    figure: Figure
+
+    def svg(self) -> str:
+        """An SVG file. Text stays text; no date, no name of a program, and ids that depend on the picture alone."""
+        file = io.StringIO()
+        with look(self.name):
+            self.figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Title": self.title})
+        return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+    def png(self, dpi: int) -> bytes:
+        file = io.BytesIO()
+        with look():
+            self.figure.savefig(file, format="png", dpi=dpi, metadata={"Software": None, "Title": self.title})
+        return file.getvalue()
+
+    def inline(self) -> str:
+        """An <svg> element for a page, named by `alt`, as wide as there is room, in the page's ink, paper and colours.
+
+        Ink is the colour of text; paper and each of COLOURS are custom properties of these names. Only what is referred
+        to keeps its id, so that several can be in one page.
+        """
+        svg = self.svg()
+        svg = svg[svg.index("<svg") :]
+        for part in ("metadata", "style"):
+            svg = re.sub(rf"\s*<{part}.*?</{part}>", "", svg, flags=re.DOTALL)
+        svg = re.sub(r'<g id="[^"]*"', "<g", svg)
+        box = re.search(r'viewBox="([^"]*)"', svg)
+        assert box  # every SVG of matplotlib's has one
+        label = _attribute(self.alt)
+        head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box[1]}" role="img" aria-label="{label}">'
+        svg = head + svg[svg.index(">") + 1 :]
+        svg = svg.replace("xlink:href", "href").replace(INK, "currentColor").replace(PAPER, "var(--paper)")
+        for name, colour in COLOURS.items():
+            svg = svg.replace(colour, f"var(--{name})")
+        return svg
+
+
+def named_apart(titles: Sequence[str], sections: Sequence[Sequence[Picture]]) -> list[list[Picture]]:
+    """With file names that are unique: of several sections, each picture's begins with its section's title."""
+    taken: set[str] = set()
+    found = []
+    for title, pictures in zip(titles, sections, strict=True):
+        stem = f"{slug(title)}." if len(titles) > 1 else ""
+        while any(f"{stem}{p.name}" in taken for p in pictures):
+            stem = f"{stem.removesuffix('.')}-again."
+        found.append([replace(p, name=f"{stem}{p.name}") for p in pictures])
+        taken |= {p.name for p in found[-1]}
+    return found
+
+
+def slug(text: str) -> str:
+    """`mlp on mnist, n_train=1000` -> `mlp-on-mnist-n_train-1000`."""
+    return re.sub(r"[^a-z0-9_.]+", "-", text.lower())[:_LONGEST].strip("-.")
+
+
+def _attribute(text: str) -> str:
+    for raw, escaped in (("&", "&amp;"), ('"', "&quot;"), ("<", "&lt;"), (">", "&gt;")):
+        text = text.replace(raw, escaped)
+    return text

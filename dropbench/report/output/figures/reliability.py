@@ -1,0 +1,117 @@
+"""Reliability diagram: how often answers of each confidence are right, and how many there are of each; a panel an arm."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dropbench.report.output.figures.picture import Picture
+from dropbench.report.output.figures.style import BLUE, GREY, INK, VERMILLION, figure, folded, look, plain_grid, some
+from dropbench.report.records.calibration import bins, ece
+from dropbench.report.records.measures import level
+from dropbench.report.statistics.interval import interval
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from dropbench.report.assemble import Comparison
+
+    Floats = NDArray[np.float64]
+
+MOST = 9
+"""Panels."""
+_ACROSS = 3
+FEW = 30
+"""Examples, of all seeds together: bars of fewer are hollow, for their height is mostly chance (an sd of up to .09)."""
+FAINT, HATCH, DASHES = 0.25, "/////", (0, (4, 2))
+
+
+def draw(comparison: Comparison) -> Picture | None:
+    """Bins of all of an arm's runs added up. None where no run has any."""
+    from matplotlib.colors import to_rgba
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+    from matplotlib.ticker import MaxNLocator, MultipleLocator
+
+    runs = comparison.runs[comparison.runs["status"] == "completed"]
+    stored = {a.label: bins(runs.loc[runs["label"] == a.label, "arrays"].tolist()) for a in comparison.arms}
+    labels = [label for label, found in stored.items() if len(found)]
+    shown = some(labels, comparison.baseline, [c.chosen for c in comparison.choices], MOST)
+    if not shown:
+        return None
+    told = []
+    totals = [stored[label][:, 0].sum(0) for label in shown]
+    top = 1.05 * max(float(examples.max() / examples.sum()) for examples in totals)
+    columns = min(_ACROSS, len(shown))
+    rows = -(-len(shown) // columns)
+    with look():
+        drawn = figure(rows * 2.75 + 0.55)
+        grid = drawn.subplots(2 * rows, columns, sharex=True, sharey=False, squeeze=False, height_ratios=[3, 1] * rows)
+        for place in range(rows * columns):
+            above, below = (grid[2 * (place // columns) + i][place % columns] for i in (0, 1))
+            if place >= len(shown):
+                above.remove()
+                below.remove()
+                continue
+            label = shown[place]
+            told.append(f"{label}: {_panel(above, below, label, stored[label])}")
+            below.set_ylim(0, top)
+            below.yaxis.set_major_locator(MaxNLocator(2))
+            for axes in (above, below):
+                axes.set_xlim(0, 1)
+                axes.xaxis.set_major_locator(MultipleLocator(0.5))
+                axes.tick_params(labelleft=place % columns == 0)
+                plain_grid(axes)
+            below.tick_params(labelbottom=True)
+            if place % columns == 0:
+                above.set_ylabel("accuracy")
+                below.set_ylabel("share")
+        about = f"hollow: fewer than {FEW} examples; ECE: mean and 95 % interval over seeds"
+        drawn.supxlabel(f"confidence ({about})", fontsize=9)
+        key = {
+            "accuracy": Patch(facecolor=to_rgba(BLUE, FAINT), edgecolor=BLUE, linewidth=0.8),
+            "gap to mean confidence": Patch(facecolor="none", edgecolor=VERMILLION, hatch=HATCH, linewidth=0.8),
+            "as often right as sure": Line2D([], [], color=INK, linestyle=DASHES, linewidth=1.2),
+        }
+        drawn.legend(list(key.values()), list(key), loc="outside upper center", ncols=3)
+    left_out = len(labels) - len(shown)
+    rest = f" {left_out} more {'arm is' if left_out == 1 else 'arms are'} not shown." if left_out else ""
+    alt = (
+        "Reliability diagram of the test split: accuracy by confidence with the diagonal of perfect calibration, the gap "
+        f"between accuracy and mean confidence hatched, and below how many answers have each. {'; '.join(told)}.{rest}"
+    )
+    return Picture("reliability", "Accuracy by confidence, with the expected calibration error (ECE)", alt, drawn)
+
+
+def _panel(above: Axes, below: Axes, label: str, found: Floats) -> str:
+    """Draws one arm and returns what one sees, in words."""
+    import numpy as np
+
+    write = level("test_ece")
+    examples, confidence, right = found.sum(0)
+    count = len(examples)
+    edges = np.linspace(0, 1, count + 1)
+    held = examples > 0
+    means, heights = np.zeros(count), np.zeros(count)
+    means[held], heights[held] = confidence[held] / examples[held], right[held] / examples[held]
+    often = examples >= FEW
+    bar: dict[str, Any] = {"width": 1 / count, "align": "edge"}
+    outline = bar | {"facecolor": "none", "linewidth": 0.8}
+    left = edges[:-1]
+    above.bar(left[often], heights[often], color=BLUE, alpha=FAINT, linewidth=0, zorder=2, **bar)
+    above.bar(left[held], heights[held], edgecolor=BLUE, zorder=2, **outline)
+    gaps = {"bottom": heights[often], "edgecolor": VERMILLION, "hatch": HATCH, "zorder": 3}
+    above.bar(left[often], (means - heights)[often], **gaps, **outline)
+    above.plot([0, 1], [0, 1], color=INK, linestyle=DASHES, linewidth=1.2, zorder=4)
+    above.set_ylim(0, 1)
+    below.bar(left, examples / examples.sum(), facecolor=GREY, edgecolor=INK, linewidth=0.8, zorder=2, **bar)
+    errors = ece(found)
+    over = interval(errors)
+    between = f" ({write(over.low)} to {write(over.high)})" if len(errors) > 1 else ""
+    seeds = f"n = {len(errors)}"
+    above.set_title(f"{folded(label)} ({seeds})\nECE {write(float(errors.mean()))}{between}")
+    return (
+        f"ECE {write(float(errors.mean()))}{f', 95 % interval{between}' if between else ''}, {seeds}, mean confidence "
+        f"{100 * confidence.sum() / examples.sum():.1f} %, accuracy {100 * right.sum() / examples.sum():.1f} %"
+    )

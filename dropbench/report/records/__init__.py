@@ -1,0 +1,1 @@
+"""Stored runs as a table of runs: read, filtered, and measured."""

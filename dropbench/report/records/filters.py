@@ -1,0 +1,151 @@
+"""Filters as they are typed: `model=mlp`, `dropout.rate=0.25,0.5`, `seed=range(0,6)`, `dropout=*drop*`, `status=failed`.
+
+And conditions, for `--where`: `data.n_train<=1000`, `model!=cnn and dropout.rate>0`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import operator
+import re
+from collections.abc import Callable, Iterable, Sequence
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from dropbench.errors import UsageError, nearest
+from dropbench.report.records.frame import config_keys, known
+from dropbench.values import absent, number, order, same, written
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PLAIN = ("seed", "status", "device", "git_commit", "run_id", "arm_id")
+_RANGE = re.compile(r"range\((-?\d+(?:,-?\d+){0,2})\)")
+_CONDITION = re.compile(r"\s*([\w./]+)\s*(<=|>=|!=|==|=|<|>)\s*(.+?)\s*")
+_ORDER: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_LONG = 16
+
+Condition = tuple[str, str, str]
+"""A key, a comparison, a value as typed."""
+
+
+def parse(filters: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """(key, values) of each. Commas inside brackets are part of a value; `range(a,b)` is the numbers it stands for."""
+    parsed = []
+    for item in filters:
+        key, equals, rest = item.partition("=")
+        if not equals or not key or not rest:
+            raise UsageError(
+                f"'{item}' is not a filter: write key=value[,value...], as in model=mlp dropout.rate=0.25,0.5"
+            )
+        values = []
+        for value in _split(rest.replace(" ", "")):
+            numbers = _RANGE.fullmatch(value)
+            values += [str(i) for i in range(*map(int, numbers[1].split(",")))] if numbers else [value]
+        parsed.append((key.replace("/", "."), values))  # `dropout/schedule`, as it is chosen in a sweep
+    return parsed
+
+
+def select(frame: pd.DataFrame, filters: Sequence[tuple[str, list[str]]]) -> pd.DataFrame:
+    """The rows that fit every filter. Raises UsageError for an unknown key and for a value that no run has."""
+    keep = [True] * len(frame)
+    for key, wanted in filters:
+        column = column_of(frame, key)
+        values = frame[column].tolist()
+        here = known(frame, column)
+        for want in wanted:
+            if not any(_fits(v, want) for v in here):
+                valid = [written(v) for v in sorted({written(v): v for v in here}.values(), key=order)]
+                raise UsageError(f"{key}={want}: no stored run has that; {_hint(want, valid)}")
+        keep = [k and any(_fits(v, w) for w in wanted) for k, v in zip(keep, values, strict=True)]
+    if not any(keep):
+        shown = " ".join(f"{key}={','.join(values)}" for key, values in filters)
+        raise UsageError(f"no stored run fits all of these at once: {shown}; leave one out")
+    return frame[keep]
+
+
+def conditions(texts: Sequence[str]) -> list[Condition]:
+    """The conditions in each text, which `and` joins. Raises UsageError for what is none."""
+    found = []
+    for words in texts:
+        for part in re.split(r"\s+and\s+", words.strip()):
+            form = _CONDITION.fullmatch(part)
+            if not form:
+                raise UsageError(
+                    f"--where '{words}': write key, comparison, value, as in --where 'data.n_train<=1000 and model!=cnn'"
+                )
+            key, sign, value = form.groups()
+            if sign in _ORDER and number(value) is None:
+                raise UsageError(f"--where '{part}': {value} is no number; of names, use = or !=")
+            found.append((key.replace("/", "."), sign, value))
+    return found
+
+
+def where(frame: pd.DataFrame, wanted: Sequence[Condition]) -> pd.DataFrame:
+    """The rows that fit every condition. A key that a run does not have, or that is no number, fits no order and is unequal.
+
+    Raises UsageError for an unknown key, and where nothing is left.
+    """
+    keep = [True] * len(frame)
+    for key, sign, value in wanted:
+        values = frame[column_of(frame, key)].tolist()
+        keep = [k and _holds(v, sign, value) for k, v in zip(keep, values, strict=True)]
+        if not any(keep):
+            here = [written(v) for v in sorted({written(v): v for v in values if not absent(v)}.values(), key=order)]
+            raise UsageError(
+                f"--where '{key}{sign}{value}': no stored run that is left fits; there are: {', '.join(here)}"
+            )
+    return frame[keep]
+
+
+def _holds(value: object, sign: str, wanted: str) -> bool:
+    if sign not in _ORDER:
+        return _fits(value, wanted) != (sign == "!=")
+    here, there = number(value), number(wanted)
+    return here is not None and there is not None and _ORDER[sign](here, there)
+
+
+def column_of(frame: pd.DataFrame, key: str) -> str:
+    keys = config_keys(frame)
+    if key in keys or key in PLAIN:
+        return key
+    if f"{key}.name" in keys:
+        return f"{key}.name"
+    groups = [k.removesuffix(".name") for k in keys if k.endswith(".name")]
+    valid = [*groups, *PLAIN, "study", *(k for k in keys if not k.endswith(("._target_", ".name")))]
+    raise UsageError(f"unknown filter '{key}'; {_hint(key, valid)}")
+
+
+def _hint(word: str, valid: Iterable[str]) -> str:
+    """`nearest`, but of a long list only the part that is close, so that an error stays a line or two."""
+    names = list(dict.fromkeys(valid))
+    if len(names) > _LONG:
+        tail = [n for n in names if n.rsplit(".", 1)[-1] == word.rsplit(".", 1)[-1]]
+        close = [*tail, *difflib.get_close_matches(word, names, n=_LONG // 2, cutoff=0.4)]
+        names = list(dict.fromkeys(close))[:_LONG] or names
+    if all(number(n) is not None for n in names):  # close in spelling says nothing about numbers, but order helps
+        return f"valid: {', '.join(names)}"
+    return nearest(word, names)
+
+
+def _fits(value: object, wanted: str) -> bool:
+    if absent(value):
+        return False
+    return same(value, wanted) or (isinstance(value, str) and fnmatchcase(value, wanted))
+
+
+def _split(values: str) -> list[str]:
+    """At the commas that are in no bracket."""
+    parts, depth = [""], 0
+    for c in values:
+        depth += (c in "[{(") - (c in "]})")
+        if c == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += c
+    return [p for p in parts if p]

@@ -1,0 +1,101 @@
+"""From folders to records that a report can use, with where each lies, and a reason for everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dropbench.errors import UsageError
+from dropbench.report.records.frame import GROUPS
+from dropbench.report.records.history import evaluated
+from dropbench.store import FAILED, RECORD, RUNS, Loaded, Record, Skipped, Store, read, read_all
+
+RUN_SOMETHING = "to make some: dropbench sweep study=three_arm"
+MONITOR = "train.monitor"
+
+
+@dataclass
+class Found:
+    """records: one a run. histories: {run id: history.csv}. skipped: what could not be used."""
+
+    records: list[Record] = field(default_factory=list)
+    histories: dict[str, Path] = field(default_factory=dict)
+    skipped: list[Skipped] = field(default_factory=list)
+
+
+def load(paths: Sequence[Path]) -> Found:
+    """Every run in these folders, the newest where one is in several. Raises UsageError for a path without results."""
+    found = Found()
+    best: dict[str, tuple[tuple[bool, str], Record, Path]] = {}
+    for path in paths:
+        loaded, history = _folder(path)
+        found.skipped += loaded.skipped
+        for record in loaded.records:
+            where = history(record.run_id)
+            if (reason := unusable(record)) is not None:
+                found.skipped.append(Skipped(where.parent, reason))
+                continue
+            rank = (record.status != "failed", record.started)  # finished before failed, then the one started last
+            if record.run_id not in best or rank >= best[record.run_id][0]:
+                best[record.run_id] = (rank, record, where)
+    found.records = [best[run][1] for run in sorted(best)]
+    found.histories = {run: best[run][2] for run in sorted(best)}
+    return found
+
+
+def from_store(store: Store, run_ids: Sequence[str]) -> Found:
+    """These runs of one store, in this order; those that were never tried are left out."""
+    found = Found()
+    for run in run_ids:
+        record = store.find(run)
+        if isinstance(record, Record) and (reason := unusable(record)) is not None:
+            record = Skipped(store.history(run).parent, reason)
+        if isinstance(record, Record):
+            found.records.append(record)
+            found.histories[run] = store.history(run)
+        elif record is not None:
+            found.skipped.append(record)
+    return found
+
+
+def unusable(record: Record) -> str | None:
+    """Why a record that can be read is of no use to a report, if so."""
+    for group in GROUPS:
+        part = record.config.get(group)
+        if not isinstance(part, Mapping) or not isinstance(part.get("name"), str):
+            return f"{RECORD} has no {group}.name in its config"
+    return None
+
+
+def best_epoch(history: Path, config: Mapping[str, Any]) -> int | None:
+    """The epoch, from 1, with the best validation score by the run's own `train.monitor`; the first of equals.
+
+    None without a readable history, or without that score in it.
+    """
+    train = config.get("train")
+    monitor = str(train.get("monitor", "val_loss")) if isinstance(train, Mapping) else "val_loss"
+    sign = -1.0 if monitor.endswith("loss") else 1.0
+    best: tuple[float, int] | None = None
+    for epoch, score in evaluated(history, monitor):
+        if best is None or sign * score > best[0]:
+            best = (sign * score, epoch)
+    return best[1] if best else None
+
+
+def _folder(path: Path) -> tuple[Loaded, Any]:
+    """What a results folder, the runs/ or failed/ in it, or a single run folder holds; and where a run's history is."""
+    if not path.exists():
+        raise UsageError(f"there is no folder {path}; {RUN_SOMETHING}")
+    if (path / RECORD).exists():
+        found = read(path)
+        one = Loaded([found], []) if isinstance(found, Record) else Loaded([], [found])
+        return one, lambda _: path / "history.csv"
+    if (path / RUNS).is_dir() or (path / FAILED).is_dir():
+        return Store(path).load(), Store(path).history
+    if path.resolve().name in (RUNS, FAILED) and path.is_dir():
+        return read_all(path), lambda run: path / run / "history.csv"
+    raise UsageError(
+        f"{path} is no results folder (it has no {RUNS}/) and no run (it has no {RECORD}); {RUN_SOMETHING}"
+    )

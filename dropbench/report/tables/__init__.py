@@ -1,0 +1,1 @@
+"""Arms, comparisons, and the tables and sentences made of them."""

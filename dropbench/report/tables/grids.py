@@ -1,0 +1,100 @@
+"""A measure over one or two configuration keys: `--rows dropout.rate --cols model`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dropbench.errors import UsageError
+from dropbench.report.records.filters import column_of
+from dropbench.report.records.frame import config_keys
+from dropbench.report.records.measures import resolve, spoken
+from dropbench.report.tables.arms import shown
+from dropbench.report.tables.notes import mixed
+from dropbench.values import order
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ABSENT = "absent"
+"""How a key that a run does not have reads."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One pivot. table: a row a cell in the order to show: row, column (texts), n, mean, sd (ddof 1), median of the measure.
+
+    rows, cols: the keys; cols is None where there is one column, which then has the measure's name.
+    """
+
+    title: str
+    measure: str
+    rows: str
+    cols: str | None
+    table: pd.DataFrame
+    notes: tuple[str, ...]
+
+
+def grids(frame: pd.DataFrame, rows: str, cols: str | None, metric: str | None) -> list[Grid]:
+    """One for each setting of the keys that vary within a cell: runs that differ in more than their seed are never averaged.
+
+    Raises UsageError for an unknown key or metric, and where nothing was measured.
+    """
+    measure = resolve(frame, metric)
+    if measure is None:
+        raise UsageError("no run here has completed, so there is nothing to show by rows and columns")
+    axes = [column_of(frame, key) for key in (rows, cols) if key is not None]
+    done = frame[(frame["status"] == "completed") & frame[measure].notna()]
+    texts = {k: [shown(v) or ABSENT for v in done[k].tolist()] for k in {*axes, *config_keys(done)}}
+    keys = _apart(texts, axes)
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for i, group in enumerate(zip(*(texts[k] for k in keys), strict=True) if keys else [()] * len(done)):
+        groups.setdefault(group, []).append(i)
+    found: list[Grid] = []
+    for group, places in sorted(groups.items(), key=lambda item: [order(v) for v in item[0]]):
+        part = done.iloc[places]
+        here = [[texts[k][i] for i in places] for k in axes]
+        table = _table(part[measure], here[0], here[1] if len(here) > 1 else [spoken(measure)] * len(places))
+        title = ", ".join([spoken(measure), *(f"{_short(k)}={v}" for k, v in zip(keys, group, strict=True))])
+        found.append(Grid(title, measure, rows, cols, table, tuple(_notes(frame, part, table, len(found) == 0))))
+    return found
+
+
+def _apart(texts: dict[str, list[str]], axes: Sequence[str]) -> list[str]:
+    """The keys that must be told apart beside the axes, few of them: names before what follows from them."""
+    ranked = sorted(texts, key=lambda k: (k.endswith(("._target_", ".version")), not k.endswith(".name"), k))
+    keys: list[str] = []
+    for key in ranked:
+        cells: dict[tuple[str, ...], set[str]] = {}
+        for *cell, value in zip(*(texts[k] for k in (*axes, *keys)), texts[key], strict=True):
+            cells.setdefault(tuple(cell), set()).add(value)
+        if any(len(values) > 1 for values in cells.values()):
+            keys.append(key)
+    return keys
+
+
+def _table(values: pd.Series, rows: list[str], cols: list[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    frame = pd.DataFrame({"row": rows, "column": cols, "value": values.tolist()})
+    parts = frame.groupby(["row", "column"], sort=False)["value"]
+    table = pd.DataFrame(
+        {"n": parts.size(), "mean": parts.mean(), "sd": parts.std(ddof=1), "median": parts.median()}
+    ).reset_index()
+    return table.sort_values(["row", "column"], key=lambda c: c.map(order), kind="stable", ignore_index=True)
+
+
+def _notes(frame: pd.DataFrame, part: pd.DataFrame, table: pd.DataFrame, first: bool) -> list[str]:
+    counts = sorted(set(table["n"]))
+    found = [
+        f"Mean ± sd over seeds, n = {counts[0]} in every cell." if len(counts) == 1 else "Mean ± sd over seeds (n)."
+    ]
+    lost = int((frame["status"] != "completed").sum())
+    if first and lost:
+        found.append(f"{lost} failed or diverged {'run is' if lost == 1 else 'runs are'} in no cell.")
+    return [*found, *mixed(part)]
+
+
+def _short(key: str) -> str:
+    return key.removesuffix(".name")

@@ -1,0 +1,264 @@
+"""What a reader must know beside the numbers: the sentences under a table. They claim no more than the data say."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING, Any
+
+from dropbench.report.records.frame import PACKAGES, rows_of
+from dropbench.report.records.measures import spoken
+from dropbench.report.statistics.interval import MIN_PAIRS
+from dropbench.report.statistics.permutation import EXACT, FLIPS
+from dropbench.report.statistics.power import MOST, fewest
+from dropbench.report.statistics.verdict import definition
+from dropbench.report.tables.compare import WELCH
+from dropbench.report.tables.selection import Choice
+from dropbench.values import absent, count, plural, spans, written
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dropbench.store import Skipped
+
+SOURCES = {
+    "data_fingerprint": "data (runs that did not see the same examples)",
+    "git_commit": "git commits",
+    "device": "devices",
+    **{f"{package}_version": f"{package} versions" for package in PACKAGES},
+}
+_SHORT = 90
+_SPOKEN = 3
+"""How many arms a sentence goes through before it says how many are left."""
+
+
+def about(
+    runs: pd.DataFrame, table: pd.DataFrame, baseline: str | None, wanted: str, candidates: Sequence[str]
+) -> list[str]:
+    """The notes of one comparison. candidates: the arms that `wanted` may have meant, when there is not just one."""
+    arms = table["arm"].tolist()
+    found = [_seeds(runs, arms), *_unfinished(runs, arms), _rule(runs), *_learned(runs, arms)]
+    if baseline is not None:
+        found += _pairing(runs, table, baseline)
+    elif len(candidates) > 1:
+        found.append(
+            f"No differences: baseline '{wanted}' may be {' or '.join(map(repr, candidates))}; name one with --baseline."
+        )
+    else:
+        valid = ", ".join(f"'{arm}'" for arm in arms)
+        found.append(f"No differences: no arm here is the baseline '{wanted}'; choose one of {valid} with --baseline.")
+    return [*found, *mixed(runs)]
+
+
+def stand_in(baseline: str | None, arms: Sequence[str]) -> list[str]:
+    """Of a baseline that is not called none: why it is one. arms: all that drop nothing."""
+    if baseline is None or baseline not in arms:
+        return []
+    rest = [arm for arm in arms if arm != baseline]
+    also = f"; nor does {' or '.join(rest)}" if rest else ""
+    return [f"No arm here is called none: the baseline is {baseline}, which drops nothing{also}."]
+
+
+def missing(planned: Sequence[str], frame: pd.DataFrame) -> list[str]:
+    """How far a plan has come, if not to its end."""
+    stored = set(frame["run_id"]) if len(frame) else set()
+    absent = sum(run not in stored for run in planned)
+    return (
+        [f"{absent} of {len(planned)} planned runs not run yet; the same sweep command goes on with them."]
+        if absent
+        else []
+    )
+
+
+def mixed(frame: pd.DataFrame) -> list[str]:
+    """Sources that should be one and are not."""
+    found = []
+    for column, what in SOURCES.items():
+        counts = Counter("unknown" if v is None else written(v) for v in frame[column].tolist())
+        if len(counts) > 1:
+            parts = ", ".join(
+                f"{value[:12] if column == 'git_commit' else value} ({count(n, 'run')})"
+                for value, n in sorted(counts.items())
+            )
+            found.append(f"Mixed {what}: {parts}.")
+    return found
+
+
+def skipped(items: Sequence[Skipped]) -> list[str]:
+    """A count, and each reason with how often and one place where."""
+    if not items:
+        return []
+    reasons = Counter(item.reason for item in items)
+    first = {item.reason: item.path for item in reversed(items)}
+    parts = "; ".join(f"{n} × {reason} ({first[reason]})" for reason, n in sorted(reasons.items()))
+    return [f"Skipped {count(len(items), 'record')}: {parts}."]
+
+
+def _seeds(runs: pd.DataFrame, arms: Sequence[str]) -> str:
+    done = runs[runs["status"] == "completed"]
+    seeds = {arm: spans(done.loc[done["label"] == arm, "seed"].tolist()) for arm in arms}
+    if len(set(seeds.values())) == 1:
+        return f"Seeds: {seeds[arms[0]] or 'no run completed'}{', the same in every arm' if len(arms) > 1 else ''}."
+    by_seeds: dict[str, list[str]] = {}
+    for arm, shown in seeds.items():
+        by_seeds.setdefault(shown or "no run completed", []).append(arm)
+    return "Seeds: " + "; ".join(f"{shown} ({', '.join(some)})" for shown, some in by_seeds.items()) + "."
+
+
+def _unfinished(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
+    found = []
+    runs = runs.sort_values("label", key=lambda labels: labels.map(arms.index), kind="stable")
+    for status in ("failed", "diverged"):
+        rows = runs[runs["status"] == status]
+        parts = []
+        for (arm, reason), some in rows.fillna({"reason": "no reason recorded"}).groupby(
+            ["label", "reason"], sort=False
+        ):
+            first = (str(reason).strip().splitlines() or [""])[0]
+            why = first if len(first) <= _SHORT else first[: _SHORT - 1] + "…"
+            parts.append(f"{arm}, {plural(len(some), 'seed')} {spans(some['seed'].tolist())} ({why})")
+        if parts:
+            found.append(f"{status.capitalize()}, in no mean: {'; '.join(parts)}.")
+    return found
+
+
+def _rule(runs: pd.DataFrame) -> str:
+    """How the epoch was chosen is in each run's configuration; within a comparison only `patience` may differ."""
+    row = runs.iloc[0]
+    scores = {"val_loss": "the lowest validation loss", "val_accuracy": "the highest validation accuracy"}
+    score = scores.get(str(row.get("train.monitor")), "the best validation score")
+    patience = runs.get("train.patience")
+    restored = patience is not None and row.get("train.restore_best") is True
+    stopping = [v is None or absent(v) for v in patience] if restored and patience is not None else []
+    epoch = "the last epoch"
+    if stopping and not any(stopping):
+        epoch = f"the epoch with {score}"
+    elif not all(stopping):
+        epoch = f"the last epoch, or with early stopping the epoch with {score}"
+    sizes = {n for n in runs["test_examples"].tolist() if isinstance(n, int)}
+    size = f" ({sizes.pop():,} examples)" if len(sizes) == 1 else ""
+    spread = " ± is the sd over seeds." if runs["seed"].nunique() > 1 else ""
+    return (
+        f"Rule: every number is from {epoch}, and the test split{size} was read once, there. "
+        f"Gap = training minus validation, both in eval mode.{spread}"
+    )
+
+
+def _learned(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
+    """The mean learned rate of each site, and its spread."""
+    found = []
+    for arm in arms:
+        of_runs = [rates for rates in runs.loc[runs["label"] == arm, "learned_rates"].tolist() if rates]
+        parts = []
+        for site in dict.fromkeys(site for rates in of_runs for site in rates):
+            values = [rates[site] for rates in of_runs if site in rates]
+            spread = f" ± {stdev(values):.3f}" if len(values) > 1 else ""
+            parts.append(f"{site} {fmean(values):.3f}{spread}")
+        if parts:
+            found.append(f"Learned rates of {arm}: {', '.join(parts)}.")
+    return found
+
+
+def _pairing(runs: pd.DataFrame, table: pd.DataFrame, baseline: str) -> list[str]:
+    others = table[table["arm"] != baseline]
+    if others.empty or "pairs" not in table:
+        return []
+    found = []
+    seeds = {arm: set(runs.loc[runs["label"] == arm, "seed"]) for arm in table["arm"]}
+    apart = [arm for arm in others["arm"] if not seeds[arm] & seeds[baseline]]
+    alone = {
+        a: sorted(seeds[a] ^ seeds[baseline]) for a in others["arm"] if a not in apart and seeds[a] != seeds[baseline]
+    }
+    if alone:
+        parts = "; ".join(f"{arm}, {plural(len(s), 'seed')} {spans(s)}" for arm, s in alone.items())
+        found.append(f"Run in one of the two arms only, so in no difference from {baseline}: {parts}.")
+    if apart:
+        found.append(
+            f"No seed in common with {baseline}, so compared unpaired by {WELCH}, less sharply: {', '.join(apart)}."
+        )
+    # Without pairs it is the smaller arm that counts.
+    counts = table.set_index("arm")["n"]
+    rests_on = {
+        r["arm"]: min(counts[r["arm"]], counts[baseline]) if r["arm"] in apart else r["pairs"] for r in rows_of(others)
+    }
+    few = {arm: int(n) for arm, n in rests_on.items() if n < MIN_PAIRS}
+    if few:
+        n, what = max(few.values()), "runs" if set(few) <= set(apart) else "pairs"
+        who = "" if len(few) == len(others) else f" in {', '.join(few)}"
+        best = f"even if all {n} differences point one way, a sign-flip test cannot go below p = {2 / 2**n:.4g}"
+        found.append(
+            f"Fewer than six {what}{who}, so no winner is named{f': {best}' if n > 1 and what == 'pairs' else ''}."
+        )
+    return found
+
+
+def statistics(table: pd.DataFrame, measure: str | None, stated: bool) -> list[str]:
+    """What the numbers of the differences are, the verdict's rule, and what would settle the inconclusive ones.
+
+    stated: whether the region of equivalence was asked for.
+    """
+    if measure is None or "verdict" not in table:
+        return []
+    rows = [r for r in rows_of(table) if r["verdict"]]
+    if not rows:
+        return []
+    found = [definition(measure, rows[0]["rope"], stated)]
+    methods = {r["arm"]: r[f"{measure}_diff_interval"] for r in rows}
+    if len(set(methods.values()) - {""}) > 1:
+        rest = [
+            f"{how} in {', '.join(a for a, m in methods.items() if m == how)}"
+            for how in dict.fromkeys(methods.values())
+        ]
+        found.append(f"Interval: {'; '.join(r for r in rest if not r.startswith(' in'))}.")
+    pairs = max(r["pairs"] for r in rows)
+    if any(r["p"] == r["p"] for r in rows):
+        flips = "exact" if pairs <= EXACT else f"{FLIPS:,} random flips beyond {EXACT} pairs"
+        test = f"sign-flip, {flips}" if pairs else "Welch's t"
+        holm, alone = (f"; Holm over {len(rows)} arms", " and one arm") if len(rows) > 1 else ("", "")
+        finder = "this verdict tells" if pairs >= MIN_PAIRS else "a t test at .05 finds"
+        found.append(
+            f"p: two-sided, {test}{holm}. P(better): that one more seed favours the arm, Wilson's interval. MDE: the true "
+            f"difference that {finder} in 80 % of studies of this size{alone}."
+        )
+    tests = sum(r["p"] == r["p"] for r in rows)
+    if tests and MIN_PAIRS <= pairs < fewest(tests):
+        found.append(
+            f"{pairs} pairs are too few for {tests} arms: Holm's p cannot go below {tests * 2 / 2**pairs:.3g}, whatever the "
+            f"differences, so no winner is named; it takes {fewest(tests)} pairs, or fewer arms."
+        )
+    return found + _more_seeds(rows, measure)
+
+
+def _more_seeds(rows: list[dict[str, Any]], measure: str) -> list[str]:
+    """One sentence on the inconclusive rows. An arm with too few pairs to know a spread is not spoken of."""
+    known = sorted((r for r in rows if r["seeds_needed"] == r["seeds_needed"]), key=lambda r: r["seeds_needed"])
+    if not known:
+        return []
+    parts = []
+    for row in known[:_SPOKEN]:
+        needed = row["seeds_needed"]
+        if math.isinf(needed):
+            parts.append(f"{row['arm']}, more than {MOST:,} (it lies at the edge of what matters)")
+        else:
+            parts.append(f"{row['arm']}, {int(needed - row['pairs']):,} more ({int(needed):,} in all)")
+    rest = f"; and {len(known) - _SPOKEN} more arms, see --wide" if len(known) > _SPOKEN else ""
+    return [
+        f"Seeds to settle what is inconclusive, at 80 % power and if mean and sd of the {spoken(measure)} stay as they are: "
+        f"{'; '.join(parts)}{rest}. Decide on a number before looking again: stopping at the first winner finds too many."
+    ]
+
+
+def selection(choices: Sequence[Choice]) -> list[str]:
+    """The rule by which rates were chosen, and what it does not allow."""
+    if not choices:
+        return []
+    first = choices[0]
+    seeds = {c.seeds for c in choices}
+    which = f"seeds {spans(list(first.seeds))}" if len(seeds) == 1 else "the seeds that all rates of a variant have"
+    return [
+        f"Rate chosen by mean {spoken(first.rule)} over {which}, and by nothing else: the {spoken(first.test)} of the rates "
+        "not chosen is no ground for a choice. The same seeds chose and report; `dropbench report --confirm` runs the "
+        "choice and its baseline under fresh ones."
+    ]

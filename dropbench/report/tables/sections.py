@@ -1,0 +1,113 @@
+"""A Report as sections to print: a title, its tables in as much detail as there is room for, and what to know beside them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from dropbench.report.records.frame import rows_of
+from dropbench.report.records.measures import level
+from dropbench.report.tables.arms import legend
+from dropbench.report.tables.columns import ABSENT, Column, Sheet, plus_minus, sheets
+from dropbench.values import order
+
+if TYPE_CHECKING:
+    from dropbench.report.assemble import Comparison, Report
+    from dropbench.report.tables.grids import Grid
+
+_GAP = 2
+
+
+SPOKEN = 3
+"""Arms that a rule goes through before it only names the rest."""
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A sentence or two of the diagnosis, and the commands that follow from it. lead: the rule that says so."""
+
+    lead: str
+    text: str
+    commands: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    title: str
+    sheets: tuple[Sheet, ...]
+    notes: tuple[str, ...]
+    advice: tuple[Advice, ...] = ()
+
+
+def sections(report: Report, width: int | None = None) -> tuple[list[Section], list[str]]:
+    """The sections, kept to `width` columns, and the notes that every one of several has, which are said once instead."""
+    found = [_compared(c, width) for c in report.comparisons] + [_pivoted(g, width) for g in report.grids]
+    first, *rest = [s.notes for s in found] or [()]
+    shared = [note for note in first if rest and all(note in notes for notes in rest)]
+    return [replace(s, notes=tuple(n for n in s.notes if n not in shared)) for s in found], shared
+
+
+def all_notes(comparison: Comparison, *, legend_needed: bool = True) -> tuple[str, ...]:
+    """With what the plan's names stand for, unless a table says it."""
+    names = legend(comparison.arms) if legend_needed else []
+    return (*[f"Arms: {'; '.join(names)}."] * bool(names), *comparison.notes)
+
+
+def _compared(comparison: Comparison, width: int | None) -> Section:
+    parts = sheets(comparison, width)
+    said = any(c.heading == ("setting",) for c in parts[0].columns)
+    return Section(comparison.title, tuple(parts), all_notes(comparison, legend_needed=not said), advice(comparison))
+
+
+def advice(comparison: Comparison) -> tuple[Advice, ...]:
+    """The diagnosis in words, a rule after the other; a command that has been given is not given again."""
+    if comparison.diagnosis is None or comparison.baseline is None or len(comparison.arms) < 2:
+        return ()
+    if not comparison.diagnosis:
+        return (Advice("", "No rule fits these runs; what is certain of them is in the verdicts."),)
+    found, given = [], set[str]()
+    for rule in dict.fromkeys(d.rule for d in comparison.diagnosis):
+        ours = [d for d in comparison.diagnosis if d.rule == rule]
+        for d in ours[:SPOKEN]:
+            new = tuple(c for c in d.commands if c not in given)
+            given.update(new)
+            found.append(Advice(f"{rule.capitalize()}.", f"{d.says} Next: {d.advice}.", new))
+        if rest := [d.arms[0] for d in ours[SPOKEN:]]:
+            found.append(Advice(f"{rule.capitalize()},", f"too: {', '.join(rest)}; --format json has the numbers."))
+    return tuple(found)
+
+
+def _pivoted(grid: Grid, width: int | None) -> Section:
+    cells: dict[tuple[str, str], Any] = {(r["row"], r["column"]): r for r in rows_of(grid.table)}
+    rows = list(dict.fromkeys(r for r, _ in cells))
+    write = level(grid.measure)
+    counted = len(set(grid.table["n"])) > 1
+
+    def cell(row: str, column: str) -> str:
+        here = cells.get((row, column))
+        if here is None:
+            return ABSENT
+        return plus_minus(write, here["mean"], here["sd"]) + (f" ({here['n']})" if counted else "")
+
+    columns = [
+        Column((c,), tuple(cell(r, c) for r in rows)) for c in sorted(dict.fromkeys(c for _, c in cells), key=order)
+    ]
+    corner = (grid.rows if grid.cols is None else f"{grid.rows} \\ {grid.cols}",)
+    parts = _chunks(Column(corner, tuple(rows), right=False), columns, width)
+    return Section(grid.title, tuple(Sheet("", part) for part in parts), grid.notes)
+
+
+def _chunks(first: Column, columns: Sequence[Column], width: int | None) -> list[tuple[Column, ...]]:
+    """As many tables beside each other's place as it takes to keep the width, each with the first column."""
+    room = math.inf if width is None else width - first.width
+    parts: list[list[Column]] = [[]]
+    used = 0
+    for column in columns:
+        if parts[-1] and used + column.width + _GAP > room:
+            parts.append([])
+            used = 0
+        parts[-1].append(column)
+        used += column.width + _GAP
+    return [(first, *part) for part in parts]

@@ -1,0 +1,96 @@
+"""A configuration as flat keys, and the one way in which its values, counts and ranges are written."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Container, Mapping
+from typing import Any
+
+WHOLE = ("dropout.rates",)
+"""Mappings that are one value: their keys are sites, which have dots of their own."""
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "", whole: Container[str] = WHOLE) -> dict[str, Any]:
+    """{"dropout": {"rate": 0.5}} -> {"dropout.rate": 0.5}. An empty mapping stays a value, so that it is not lost.
+
+    whole: keys whose mapping stays a value.
+    """
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        name = prefix + key
+        if isinstance(value, Mapping) and value and name not in whole:
+            flat |= flatten(value, name + ".", whole)
+        else:
+            flat[name] = value
+    return flat
+
+
+def written(value: object) -> str:
+    """A value as one would type it: 0.5, 1000, true, null, [512,512], {input: 0.2, *: 0.5}."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0")
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{k}: {written(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(written(v) for v in value) + "]"
+    return str(value)
+
+
+def absent(value: object) -> bool:
+    """Whether it is the NaN with which pandas marks a key that a configuration does not have."""
+    return isinstance(value, float) and math.isnan(value)
+
+
+def number(value: object) -> float | None:
+    """A value, or its text, as a number if it is one."""
+    if isinstance(value, bool):
+        return None
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+
+
+def same(value: object, wanted: str) -> bool:
+    """Whether a value is the one that was typed: numbers by value (0.50 is .5), anything else by its text, less spaces."""
+    here, there = number(value), number(wanted)
+    if here is not None and there is not None:
+        return here == there
+    return written(value).replace(" ", "") == wanted.replace(" ", "")
+
+
+def order(value: object) -> tuple[int, float, tuple[tuple[int, float, str], ...]]:
+    """A sort key: nothing, then numbers by size, then texts with the numbers in them by size (0.25 < 0.5)."""
+    if value is None:
+        return (0, 0.0, ())
+    size = number(value)
+    if size is not None:
+        return (1, size, ())
+    parts = re.split(r"(\d+(?:\.\d+)?)", written(value))  # every second part is a number
+    return (2, 0.0, tuple((0, float(p), "") if i % 2 else (1, 0.0, p) for i, p in enumerate(parts)))
+
+
+def spans(numbers: list[int]) -> str:
+    """[0, 1, 2, 5] -> `0-2, 5`."""
+    runs: list[list[int]] = []
+    for n in sorted(numbers):
+        if runs and n == runs[-1][-1] + 1:
+            runs[-1].append(n)
+        else:
+            runs.append([n])
+    return ", ".join(str(r[0]) if len(r) == 1 else f"{r[0]}-{r[-1]}" for r in runs)
+
+
+def plural(n: int, word: str) -> str:
+    """The word for n of them: `run`, `runs`."""
+    return word if n == 1 else f"{word}s"
+
+
+def count(n: int, word: str) -> str:
+    """`1 run`, `12 runs`."""
+    return f"{n} {plural(n, word)}"

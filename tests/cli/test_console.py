@@ -1,0 +1,75 @@
+"""What progress and tables look like, on a terminal of 80 columns and in a log."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from terminal import dropbench
+
+from dropbench.cli.console import Shown
+from dropbench.config.compose import composer
+from dropbench.planning.plan import make
+
+
+def test_a_dry_run_names_arms_and_what_tells_them_apart(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    words = ["study=three_arm", "train.lr=0.1,0.01", "model.widths=[4]", "data=wine", "seed=range(0,3)"]
+    with composer() as c:
+        plan = make(words, c)
+    groups = [list(plan.specs[:9]), list(plan.specs[9:])]
+    Shown(False, False).dry_run(plan, plan.specs, groups, "cpu", 4, 75.0)
+    lines = [re.sub(" +", " ", line.strip()) for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        "arm model data dropout setting seeds parameters sites",
+        "none mlp wine none lr=0.1 3 71 -",
+        "reduced mlp wine standard lr=0.1 3 71 hidden.0=0.25",
+        "target mlp wine standard lr=0.1 3 71 hidden.0=0.5",
+        "none mlp wine none lr=0.01 3 71 -",
+        "reduced mlp wine standard lr=0.01 3 71 hidden.0=0.25",
+        "target mlp wine standard lr=0.01 3 71 hidden.0=0.5",
+        "2 cohorts of 9 runs, 2 workers, cpu",
+        "about 1 min 15 s, from timing a few steps of each kind of cohort",
+    ]
+
+
+def test_a_dry_run_counts_many_sites_of_one_rate(capsys: pytest.CaptureFixture[str]) -> None:
+    with composer() as c:
+        plans = [
+            make(["model.widths=[4,4,4,4]", "data=wine", f"dropout.rates={r}"], c) for r in ("{}", "{hidden.3: 0.1}")
+        ]
+    for plan in plans:
+        Shown(False, False).dry_run(plan, plan.specs, [list(plan.specs)], "cpu", 1, 1.0)
+    out = capsys.readouterr().out
+    assert "0.5 at 4 sites" in " ".join(out.split())
+    assert out.count("hidden.0=0.5") == 1 and "hidden.3=0.1" in out
+
+
+def test_lists_wrap_on_a_terminal_only(capsys: pytest.CaptureFixture[str]) -> None:
+    found = {"models": {"mlp": "word " * 40, "transformer": "short"}}
+    shown = Shown(False, False)
+    shown.options(found)
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    screen = io.StringIO()
+    shown._talk = Console(file=screen, force_terminal=True, width=80, color_system=None)
+    shown.options(found)
+    lines = screen.getvalue().splitlines()
+    assert len(lines) == 5 and max(map(len, lines)) <= 80
+    assert lines[1].startswith(" " * 13 + "word")
+
+
+def test_a_record_that_cannot_be_read(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    Shown(False, False).run(None, tmp_path)
+    assert capsys.readouterr().err == f"Error: the record in {tmp_path} cannot be read\n"
+
+
+def test_help_fits_80_columns(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for command in ("train", "sweep", "report", "list"):
+        out = dropbench(capsys, command, "--help").out
+        assert max(map(len, out.splitlines())) <= 80
+        assert "Examples" in out and "--quiet" in out
+        assert f"dropbench {command}" in out
+        assert "[[" not in out

@@ -1,0 +1,161 @@
+"""What is seen while runs train, on a terminal of 80 columns and in a log."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from dropbench.cli.console import Shown
+from dropbench.cli.progress import MOST, Watching, duration
+from dropbench.engine.result import Progress
+from dropbench.execute.cohort import Retry
+
+ROW = {
+    "train_loss": 0.12345,
+    "val_loss": 2.5,
+    "train_accuracy": 1.0,
+    "val_accuracy": 0.875,
+    "gap_accuracy": 0.125,
+    "lr": 0.00025,
+}
+
+
+@dataclass
+class Spec:
+    run_id: str
+    train: Any
+
+
+@dataclass
+class Train:
+    epochs: int
+
+
+@dataclass
+class Stored:
+    record: Any
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class Record:
+    run_id: str
+    status: str
+    reason: str | None = None
+
+
+def specs(n: int, epochs: int) -> list[Any]:
+    return [Spec(f"r{i}", Train(epochs)) for i in range(n)]
+
+
+def log(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What was printed, without the seconds."""
+    return [re.sub(r"[\d.]+ s left", "# s left", line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_log_has_a_line_a_tenth(capsys: pytest.CaptureFixture[str]) -> None:
+    with Shown(False, False).progress([specs(1, 40)], {}) as watch:
+        for epoch in range(1, 41):
+            watch.listen(Progress(epoch, 40, {"r0": ROW if epoch % 5 == 0 else {"lr": 0.1}}))
+    lines = log(capsys)
+    assert len(lines) == 10
+    assert lines[0] == "epoch 4/40  lr 0.1  # s left"
+    # The scores of the last evaluation stay.
+    assert lines[-1] == (
+        "epoch 40/40  train/val loss 0.123/2.500  train/val accuracy 100.0/87.5 %  gap +12.5  lr 0.00025  # s left"
+    )
+
+
+def test_a_sweep_counts_runs_and_says_what_happened(capsys: pytest.CaptureFixture[str]) -> None:
+    with Shown(False, False).progress([specs(3, 2)], {}) as watch:
+        watch.listen(Progress(1, 2, {"r0": ROW, "r1": {**ROW, "train_loss": 1.12345}}))
+        watch.listen(Retry(("r1",), "the worker process died (signal 9)"))
+        watch.finished(Stored(Record("r0", "completed"), ("trained unstacked",)))
+        watch.finished(Stored(Record("r1", "diverged", "the loss was not finite in epoch 2"), ("trained unstacked",)))
+        watch.finished(Stored(Record("r2", "failed", "no")))
+    lines = log(capsys)
+    assert lines[0].startswith("run 0/3  train/val loss 0.623/2.500")
+    assert [line for line in lines if not line.startswith("run 0") and "left" not in line] == [
+        "a cohort broke off, the worker process died (signal 9); its unfinished run is tried once more, each alone",
+        "run r0: trained unstacked",
+        "run r1 diverged: the loss was not finite in epoch 2",
+    ]
+
+
+def test_a_terminal_has_two_lines_that_fit() -> None:
+    shown = Shown(False, False)
+    screen = io.StringIO()
+    shown._talk = Console(file=screen, force_terminal=True, width=80, height=24, color_system=None, highlight=False)
+    with shown.progress([specs(1000, 1000)], {}) as watch:
+        for epoch in (1, 500, 1000):
+            row = {**ROW, "train_loss": 1234.5, "val_loss": 123456.7}
+            watch.listen(Progress(epoch, 1000, {f"r{i}": row for i in range(1000)}))
+            assert watch._bar is not None
+            watch._bar.refresh()
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue())
+    lines = [line for line in re.split(r"[\r\n]+", text) if line]
+    assert max(map(len, lines)) <= 80
+    assert any(re.match(r"run 0/1000 ━+ +\d:\d\d:\d\d so far, \S+ left$", line) for line in lines)
+    assert any(line.startswith("train/val loss 1234.500/123456.700  train/val acc") for line in lines)
+
+
+def row(train: float, val: float) -> dict[str, float]:
+    return {"train_accuracy": train, "val_accuracy": val, "gap_accuracy": train - val, "lr": 0.1}
+
+
+ARMS = {f"r{i}": ("none", "target")[i % 2] for i in range(6)}
+
+
+def test_a_line_a_cohort_and_a_line_an_arm(capsys: pytest.CaptureFixture[str]) -> None:
+    """The means are over the runs of an arm that have come anywhere, those that ended too; diverged ones are in none."""
+    six = specs(6, 10)
+    with Shown(False, False).progress([six[:4], six[4:]], ARMS) as watch:
+        assert watch.lines() == []
+        watch.listen(Progress(4, 10, {f"r{i}": row(0.9, 0.8 - 0.1 * (i % 2)) for i in range(4)}))
+        first = watch.lines()
+        watch.listen(Progress(1, 10, {"r4": row(0.6, 0.5), "r5": row(0.3, 0.3)}))
+        watch.finished(Stored(Record("r0", "completed")))
+        watch.finished(Stored(Record("r5", "diverged", "why")))
+        second = watch.lines()
+    assert first == [
+        "cohort 1/2  epoch 4/10, 4 runs",
+        "none    train/val accuracy 90.0/80.0 %  gap +10.0",
+        "target  train/val accuracy 90.0/70.0 %  gap +20.0",
+    ]
+    assert second == [
+        "cohort 1/2  epoch 4/10, 3 runs",
+        "cohort 2/2  epoch 1/10, 1 run",
+        "none    train/val accuracy 80.0/70.0 %  gap +10.0",
+        "target  train/val accuracy 90.0/70.0 %  gap +20.0",
+    ]
+    lines = log(capsys)
+    assert lines[:4] == ["run 0/6  # s left", *(f"  {line}" for line in first)]
+
+
+def test_more_lines_than_a_terminal_has_are_counted() -> None:
+    cohorts = [[s] for s in specs(30, 10)]
+    watch = Watching(lambda _: None, cohorts, {f"r{i}": f"arm {i}" for i in range(30)}, None)
+    watch.listen(Progress(1, 10, {f"r{i}": row(0.9, 0.8) for i in range(30)}))
+    lines = watch.lines()
+    assert len(lines) == 2 * (MOST + 1)
+    assert lines[MOST] == "and 22 more cohorts" and lines[-1] == "and 22 more arms"
+
+
+def test_a_cohort_that_broke_off_starts_afresh() -> None:
+    watch = Watching(lambda _: None, [specs(2, 10)], ARMS, None)
+    watch.listen(Progress(5, 10, {"r0": row(0.9, 0.8), "r1": row(0.9, 0.8)}))
+    watch.listen(Retry(("r1",), "why"))
+    assert watch.lines() == ["none    train/val accuracy 90.0/80.0 %  gap +10.0"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.04, "0.0 s"), (59.94, "59.9 s"), (60, "1 min 00 s"), (3725, "1 h 02 min"), (90_000, "25 h 00 min")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

@@ -1,0 +1,130 @@
+"""Which runs train together."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dropbench.config.compose import composer
+from dropbench.execute.cohorts import cohorts
+from dropbench.planning.outline import Outline
+from dropbench.planning.plan import make
+from dropbench.sites import Site
+from dropbench.spec import ExecuteSpec, RunSpec, Settings
+
+with composer() as _c:
+    BASE = _c.compose({}).spec
+    NONE = _c.compose({"dropout": "dropout=none"}).spec
+    GAUSSIAN = _c.compose({"dropout": "dropout=gaussian"}).spec
+
+
+def place(cohort: Any = "auto") -> Settings:
+    execute = ExecuteSpec(workers="auto", threads=1, cohort=cohort)
+    return Settings(device="cpu", results=Path("results"), execute=execute)
+
+
+def outline_of(stacked: bool = True, parameters: int = 1000) -> Outline:
+    return Outline("flat", (4,), 3, (Site("hidden.0", "activation", (8,), "F"),), parameters, stacked, False)
+
+
+def arm(rate: float, seed: int, lr: float, variant: RunSpec, epochs: int) -> RunSpec:
+    dropout = variant.dropout.model_copy(update={"rate": rate} if variant is not NONE else {})
+    train = BASE.train.model_copy(update={"lr": lr, "epochs": epochs})
+    return BASE.model_copy(update={"dropout": dropout, "seed": seed, "train": train})
+
+
+ARMS = st.builds(
+    arm,
+    rate=st.sampled_from([0.1, 0.2]),
+    seed=st.integers(0, 5),
+    lr=st.sampled_from([0.1, 0.01]),
+    variant=st.sampled_from([BASE, NONE, GAUSSIAN]),
+    epochs=st.sampled_from([1, 1, 1, 2]),
+)
+PLANS = st.lists(ARMS, min_size=1, max_size=40, unique_by=lambda s: s.run_id)
+
+
+def kind(spec: RunSpec) -> tuple[int, str]:
+    return spec.train.epochs, spec.dropout.name
+
+
+@settings(max_examples=150)
+@given(PLANS, st.integers(1, 7) | st.just("auto"), st.integers(1, 4), st.booleans())
+def test_cohorts_divide_the_runs(specs: list[RunSpec], size: Any, workers: int, stacked: bool) -> None:
+    found = outline_of(stacked)
+    groups = cohorts(specs, {s.run_id: found for s in specs}, place(size), "cpu", workers)
+    assert sorted(s.run_id for g in groups for s in g) == sorted(s.run_id for s in specs)
+    assert all(groups)
+    for group in groups:
+        assert len({s.train.epochs for s in group}) == 1
+        assert len({s.dropout.name for s in group} - {"none"}) <= 1  # the baseline joins any one variant
+        if not stacked:
+            assert len(group) == 1
+        elif size != "auto":
+            assert len(group) <= size
+    for epochs in {s.train.epochs for s in specs}:
+        names = {s.dropout.name for s in specs if s.train.epochs == epochs} - {"none"}
+        # Arms without noise have no cohorts of their own where they can join others.
+        alone = {s.dropout.name for s in specs if s.train.epochs == epochs} == {"none"}
+        of = [g for g in groups if g[0].train.epochs == epochs]
+        families = {next((s.dropout.name for s in specs if s in g and s.dropout.name != "none"), "none") for g in of}
+        assert families <= names | {"none"} and (alone or families & names)
+
+
+@given(PLANS, st.integers(1, 4), st.integers(1, 7) | st.just("auto"))
+def test_cohorts_of_a_kind_are_of_one_size_and_go_by_seed(specs: list[RunSpec], workers: int, size: Any) -> None:
+    specs = [s for s in specs if s.train.epochs == 1 and s.dropout.name != "gaussian"]
+    groups = cohorts(specs, {s.run_id: outline_of() for s in specs}, place(size), "cpu", workers)
+    if specs:
+        sizes = [len(g) for g in groups]
+        assert max(sizes) - min(sizes) <= 1
+    for one, other in itertools.pairwise(groups):
+        assert max(s.seed for s in one) <= min(s.seed for s in other)
+    if size == "auto" and len(specs) > 1:
+        assert len(groups) == min(len(specs), workers)  # work for everyone, and these are small
+
+
+def test_the_arms_of_a_seed_are_together() -> None:
+    with composer() as c:
+        plan = make(["study=three_arm", "seed=range(0,8)"], c)
+    for workers in (1, 2, 4):
+        groups = cohorts(plan.specs, plan.outlines, plan.settings, "cpu", workers)
+        assert [len({s.seed for s in g}) * 3 for g in groups] == [len(g) for g in groups] == [24 // workers] * workers
+
+
+@pytest.mark.parametrize(("parameters", "count"), [(1_000, 1), (100_000, 3), (2_000_000, 30)])
+def test_large_models_make_small_cohorts(parameters: int, count: int) -> None:
+    specs = [BASE.model_copy(update={"seed": seed}) for seed in range(30)]
+    groups = cohorts(specs, {s.run_id: outline_of(parameters=parameters) for s in specs}, place(), "cpu", 1)
+    assert len(groups) == count
+    (together,) = cohorts(specs, {s.run_id: outline_of(parameters=parameters) for s in specs}, place(), "cuda", 1)
+    assert len(together) == 30
+
+
+def test_schedules_stack_and_evaluations_do_not() -> None:
+    words = ["dropout=none,standard", "dropout/schedule=constant,early,linear_up", "data=wine", "seed=0,1"]
+    with composer() as c:
+        plan = make(words, c)
+        apart = make([*words, "eval.mode=deterministic,mc"], c)
+    (together,) = cohorts(plan.specs, plan.outlines, plan.settings, "cpu", 1)
+    assert len(together) == 8  # three schedules and one without noise, under two seeds
+    groups = cohorts(apart.specs, apart.outlines, apart.settings, "cpu", 1)
+    assert [len(g) for g in groups] == [8, 8]
+    assert all(len({s.eval.mode for s in g}) == 1 for g in groups)
+
+
+def test_models_and_data_do_not_mix() -> None:
+    with composer() as c:
+        plan = make(["model.widths=[4],[8]", "data=wine,digits", "data.n_train=50", "seed=0,1,2"], c)
+    groups = cohorts(plan.specs, plan.outlines, plan.settings, "cpu", 1)
+    assert len(groups) == 4
+    assert all(len({(s.data.name, str(s.model.options)) for s in g}) == 1 for g in groups)
+
+
+def test_nothing_makes_no_cohorts() -> None:
+    assert cohorts([], {}, place(), "cpu", 2) == []

@@ -1,0 +1,108 @@
+"""What is proposed to type gives the very runs that it was made from."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dropbench.config import grammar
+from dropbench.config.compose import Composer, composer
+from dropbench.config.options import options
+from dropbench.errors import UsageError
+from dropbench.planning import reproduce
+
+
+@pytest.fixture(scope="module")
+def c() -> Iterator[Composer]:
+    with composer() as made:
+        yield made
+
+
+def spec(c: Composer, *words: str) -> Any:
+    (point,) = grammar.expand(grammar.parse(words), c.options)
+    return c.compose(point).spec
+
+
+def run_ids(c: Composer, command: str) -> set[str]:
+    program, what, *words = shlex.split(command)
+    assert (program, what) == ("dropbench", "sweep")
+    points = grammar.expand(grammar.parse([w for w in words if not w.startswith("results=")]), c.options)
+    return {c.compose(point).spec.run_id for point in points}
+
+
+SETTINGS = [
+    *(f"dropout={name}" for name in options("dropout")),
+    *(f"model={name}" for name in options("model")),
+    *(f"data={name}" for name in options("data")),
+    *(f"dropout/schedule={name}" for name in options("dropout/schedule")),
+    *(f"train={name}" for name in options("train")),
+    *(f"metric=[loss,accuracy,{name}]" for name in options("metric") if name not in ("loss", "accuracy")),
+    "metric=[accuracy,loss]",
+    "eval.mode=mc eval.passes=7",
+    "dropout.rate=0.2 dropout.placement=[hidden.0,'head*']",
+    "dropout.rates={input:0.2,'*':0.5}",
+    "dropout=dropblock dropout.block_size=5 model=cnn model.kernel=5",
+    "dropout/schedule=linear_up dropout.schedule.over=0.5",
+    "data.n_train=300 data.label_noise=0.2 data.split_seed=3",
+    "train.lr=1e-4 train.patience=5 train.augment.crop=2 train.grad_clip=0.3 model.activation=tanh",
+]
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_every_option_comes_back(c: Composer, setting: str) -> None:
+    made = spec(c, *setting.split(), "seed=4")
+    (command,) = reproduce.commands([(made.as_dict(), [4])], "results")
+    assert run_ids(c, command) == {made.run_id}, command
+
+
+def test_words_are_what_differs_from_the_defaults(c: Composer) -> None:
+    assert reproduce.words(spec(c).as_dict()) == ["dropout=standard"]
+    assert reproduce.words(spec(c, "model=cnn", "train.epochs=60").as_dict()) == [
+        "model=cnn",
+        "dropout=standard",
+        "train.epochs=60",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arms", "typed"),
+    [
+        (["dropout=none", "dropout.rate=0.25", "dropout.rate=0.5"], ["dropout=none,standard dropout.rate=0.25,0.5 {}"]),
+        (["dropout=none", "dropout=none"], ["dropout=none {}"]),
+        (
+            ["dropout=standard", "dropout=gaussian"],
+            ["dropout=standard dropout.rate=0.5 {}", "dropout=gaussian dropout.rate=0.5 {}"],
+        ),
+        (
+            ["dropout=none", "dropout.placement=[input]"],
+            ["dropout=none {}", "dropout=standard dropout.rate=0.5 'dropout.placement=[\"input\"]' {}"],
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    ("seeds", "word"),
+    [([0, 1, 2], "'seed=range(0,3)'"), ([0, 2], "seed=0,2"), ([7], "seed=7"), ([3, 2], "'seed=range(2,4)'")],
+)
+def test_arms_that_make_a_grid_are_one_command(
+    c: Composer, arms: list[str], typed: list[str], seeds: list[int], word: str
+) -> None:
+    commands = reproduce.commands([(spec(c, a).as_dict(), seeds) for a in arms], "results")
+    assert commands == [f"dropbench sweep {t.format(word)}" for t in typed]
+    wanted = {spec(c, a, f"seed={s}").run_id for a in arms for s in seeds}
+    assert set().union(*(run_ids(c, command) for command in commands)) == wanted
+
+
+def test_another_folder_is_named(c: Composer) -> None:
+    (command,) = reproduce.commands([(spec(c).as_dict(), [0])], "my results")
+    assert command.endswith("seed=0 'results=my results'")
+
+
+def test_what_is_no_longer_there_or_as_it_was(c: Composer) -> None:
+    config = spec(c).as_dict()
+    with pytest.raises(UsageError, match="dropout=gone: there is no such option any more"):
+        reproduce.words(config | {"dropout": config["dropout"] | {"name": "gone"}})
+    with pytest.raises(UsageError, match=r"dropout.version is 1 now and was 9"):
+        reproduce.words(config | {"dropout": config["dropout"] | {"version": 9}})

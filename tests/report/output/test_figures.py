@@ -1,0 +1,270 @@
+"""Pictures: what they show is what the tables say, and they are the same bytes each time."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import matplotlib
+import numpy as np
+import pytest
+from PIL import Image
+from terminal import dropbench
+
+from dropbench import report
+from dropbench.report.output.figures import draw, write
+from dropbench.report.output.figures.bands import bands
+from dropbench.report.output.figures.picture import Picture, slug
+from dropbench.report.output.figures.style import COLOURS, MARKS, some
+from dropbench.report.statistics.interval import interval
+
+REPO = Path(__file__).resolve().parents[3]
+RATES = (0.1, 0.3, 0.5, 0.7)
+SEEDS = range(7)
+
+
+def score(rate: float, seed: int) -> float:
+    """A U upside down with its top at 0.3, and a little of each seed and each run."""
+    return 0.9 - 0.3 * (rate - 0.3) ** 2 + 0.01 * math.sin(seed) + 0.003 * math.sin(7 * seed + 50 * rate)
+
+
+def epochs(seed: int, count: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "epoch": e,
+            "train_loss": 2 / e + 0.01 * seed,
+            "val_loss": 2.2 / e + 0.02 * seed,
+            "train_accuracy": 1 - 0.5 / e,
+            "val_accuracy": 0.95 - 0.5 / e - 0.001 * seed,
+            "lr": 0.1,
+        }
+        for e in range(1, count + 1)
+    ]
+
+
+@pytest.fixture
+def grid(fake: Any, store: Any) -> Path:
+    """none and standard at four rates under seven seeds; runs of later seeds stop an epoch earlier."""
+    for seed in SEEDS:
+        for rate in (0.0, *RATES):
+            changes = {"dropout": "standard", "dropout.rate": rate} if rate else {}
+            value = score(rate, seed)
+            record = fake(seed, changes=changes, train=0.99, val=value, test=value - 0.2 + 0.1 * rate)
+            store.write(record, epochs(seed, 9 if seed > 3 else 10), "")
+    return Path(store.root)
+
+
+@pytest.fixture
+def pictures(grid: Path) -> dict[str, Picture]:
+    (found,) = draw(report.build([grid]))
+    return {p.name: p for p in found}
+
+
+def test_each_picture_that_the_records_allow(pictures: dict[str, Picture]) -> None:
+    assert list(pictures) == ["forest", "pairs", "rates", "curves-accuracy", "curves-loss"]
+    assert all(p.title and len(p.alt) > 80 for p in pictures.values())
+
+
+def test_one_arm_without_epochs_has_no_picture(fake: Any, put: Any, store: Any, capsys: Any) -> None:
+    put(fake(0), fake(1))
+    assert draw(report.build([store.root])) == [[]]
+    out = dropbench(capsys, "report", str(store.root), "--figures", str(store.root / "figures")).out
+    assert "no figure: " in out
+    assert not (store.root / "figures").exists()
+
+
+@pytest.mark.parametrize("n", [2, 5, 6, 10])
+def test_bands_are_the_interval_of_each_column(n: int) -> None:
+    samples = np.random.default_rng(n).normal(size=(n, 5))
+    samples[:, 1] = 3.0
+    samples[:, 2] = [1.0] * (n - 1) + [2.0]  # too many equal differences for the bootstrap
+    low, high = bands(samples)
+    each = [interval(column) for column in samples.T]
+    np.testing.assert_allclose(low, [i.low for i in each], rtol=1e-12)
+    np.testing.assert_allclose(high, [i.high for i in each], rtol=1e-12)
+
+
+def test_one_seed_has_no_band() -> None:
+    assert np.isnan(bands(np.ones((1, 3)))).all()
+
+
+def test_forest_has_the_numbers_of_the_table(grid: Path) -> None:
+    made = report.build([grid])
+    table = made.comparisons[0].table.set_index("arm").drop("none")
+    (axes,) = draw(made)[0][0].figure.axes
+    drawn = [line.get_xdata() for line in axes.lines]
+    for low, high, mean in zip(
+        table["test_accuracy_diff_low"], table["test_accuracy_diff_high"], table["test_accuracy_diff_mean"], strict=True
+    ):
+        assert any(np.allclose(x, [100 * low, 100 * high]) for x in drawn if len(x) == 2)
+        assert any(np.allclose(x, [100 * mean]) for x in drawn if len(x) == 1)
+    words = ElementTree.tostring(ElementTree.fromstring(draw(made)[0][0].svg()), encoding="unicode", method="text")
+    assert all(verdict in words for verdict in table["verdict"])
+    assert "±0.2 points" in words
+
+
+def test_pairs_join_the_same_seed_in_a_panel_an_arm(pictures: dict[str, Picture]) -> None:
+    panels = pictures["pairs"].figure.axes
+    assert [[t.get_text() for t in axes.get_xticklabels()] for axes in panels] == [
+        ["none", f"standard {r}"] for r in RATES
+    ]
+    for axes, rate in zip(panels, RATES, strict=True):
+        lines = {tuple(np.round(line.get_ydata(), 6)) for line in axes.lines}
+        for seed in SEEDS:
+            theirs, ours = score(0, seed) - 0.2, score(rate, seed) - 0.2 + 0.1 * rate
+            assert (round(100 * theirs, 6), round(100 * ours, 6)) in lines
+
+
+def test_the_rate_curve_is_of_validation_scores_and_marks_the_choice(pictures: dict[str, Picture]) -> None:
+    (axes,) = pictures["rates"].figure.axes
+    curve = next(line for line in axes.lines if line.get_label() == "standard")
+    np.testing.assert_allclose(curve.get_xdata(), RATES)
+    np.testing.assert_allclose(curve.get_ydata(), [100 * np.mean([score(r, s) for s in SEEDS]) for r in RATES])
+    star = next(line for line in axes.lines if line.get_marker() == "*" and len(line.get_xdata()))
+    assert star.get_xdata()[0] == pytest.approx(0.3)
+    assert "test" not in pictures["rates"].alt.lower()
+
+
+def test_two_rates_make_no_curve(fake: Any, put: Any, store: Any) -> None:
+    for seed in SEEDS:
+        put(fake(seed), *(fake(seed, changes={"dropout": "standard", "dropout.rate": r}) for r in (0.2, 0.5)))
+    assert [p.name for p in draw(report.build([store.root]))[0]] == ["forest", "pairs"]
+
+
+def test_curves_are_means_of_the_epochs_that_all_runs_have(pictures: dict[str, Picture]) -> None:
+    panels = pictures["curves-loss"].figure.axes
+    assert len(panels) == 1 + len(RATES)
+    for axes in panels:
+        lines = {line.get_label(): line for line in axes.lines}
+        assert set(lines) == {"training", "validation"}
+        np.testing.assert_array_equal(lines["training"].get_xdata(), range(1, 10))
+        np.testing.assert_allclose(lines["validation"].get_ydata(), [2.2 / e + 0.02 * 3 for e in range(1, 10)])
+        assert len(axes.collections) == 4  # the gap and its hatch, and two bands
+
+
+def test_histories_that_cannot_be_read_are_left_out(grid: Path, fake: Any) -> None:
+    runs = sorted((grid / "runs").iterdir())
+    (runs[0] / "history.csv").unlink()
+    (runs[1] / "history.csv").write_bytes(b"\xff\xfe\x00")
+    (runs[2] / "history.csv").write_text("")
+    (runs[3] / "history.csv").write_text("epoch,val_loss\n1,2,3,4\n5")
+    assert {p.name for p in draw(report.build([grid]))[0]} >= {"curves-accuracy", "curves-loss"}
+
+
+def test_an_infinite_score_stops_no_picture(fake: Any, put: Any, store: Any) -> None:
+    for seed in SEEDS:
+        bad = fake(seed, changes={"dropout": "standard", "dropout.rate": 0.5}, val=0.8)
+        bad.metrics["test_loss"] = bad.metrics["val_loss"] = math.inf
+        others = [fake(seed, changes={"dropout": "standard", "dropout.rate": r}) for r in (0.1, 0.2, 0.3)]
+        put(fake(seed), bad, *others)
+    for picture in draw(report.build([store.root], metric="loss"))[0]:
+        picture.svg()
+
+
+def test_a_heat_map_of_two_keys_and_none_of_one(grid: Path) -> None:
+    ((picture,),) = draw(report.pivot([grid], rows="dropout.rate", cols="seed"))
+    texts = [t.get_text() for t in picture.figure.axes[0].texts]
+    assert len(texts) == len(SEEDS) * (1 + len(RATES))
+    assert f"{100 * (score(0.5, 2) - 0.15):.1f}" in texts
+    assert "<image" not in picture.svg()
+    assert draw(report.pivot([grid], rows="dropout.rate")) == [[]]
+
+
+def test_the_same_records_give_the_same_bytes_whatever_the_users_settings(grid: Path, tmp_path: Path) -> None:
+    first = {f.name: f.read_bytes() for f in write(report.build([grid]), tmp_path / "a")}
+    with matplotlib.rc_context({"font.size": 20, "svg.hashsalt": "other", "svg.fonttype": "path", "axes.grid": True}):
+        again = {f.name: f.read_bytes() for f in write(report.build([grid]), tmp_path / "b")}
+        assert matplotlib.rcParams["font.size"] == 20
+    assert first == again
+    assert len(first) == 10
+    for name, content in first.items():
+        if name.endswith(".svg"):
+            ids = [e.get("id") for e in ElementTree.fromstring(content).iter() if e.get("id")]
+            assert len(ids) == len(set(ids))
+            assert not re.search(rb"<dc:date|\d{4}-\d\d-\d\dT", content)
+        else:
+            with Image.open(io.BytesIO(content)) as image:
+                assert image.format == "PNG"
+                assert image.width == 992
+
+
+def test_names_of_several_comparisons_are_unique_and_say_which(fake: Any, put: Any, store: Any, tmp_path: Path) -> None:
+    for seed in range(3):
+        for model in ("mlp", "cnn"):
+            put(
+                *(fake(seed, changes={"model": model, **c}) for c in ({}, {"dropout": "standard", "dropout.rate": 0.5}))
+            )
+    files = write(report.build([store.root]), tmp_path / "figures")
+    assert [f.name for f in files if f.suffix == ".svg"] == [
+        f"{model}-on-mnist-n_train-1000.{what}.svg" for model in ("cnn", "mlp") for what in ("forest", "pairs")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("title", "name"), [("a/b\\c: d", "a-b-c-d"), ("../x", "x"), ("rates={input: 0.2}", "rates-input-0.2")]
+)
+def test_a_title_becomes_a_file_name(title: str, name: str) -> None:
+    assert slug(title) == name
+
+
+def test_of_many_arms_the_baseline_and_the_chosen_are_shown() -> None:
+    labels = [str(i) for i in range(20)]
+    assert some(labels, "19", ["17"], 4) == ["0", "1", "17", "19"]
+
+
+def test_series_differ_without_colour() -> None:
+    for what in ("colour", "line", "marker"):
+        assert len({str(getattr(mark, what)) for mark in MARKS}) == len(MARKS)
+    assert {mark.colour for mark in MARKS} <= set(COLOURS.values())
+
+
+def test_inline_pictures_take_the_pages_colours_and_share_no_id(pictures: dict[str, Picture]) -> None:
+    inlined = [p.inline() for p in pictures.values()]
+    ids = [i for svg in inlined for i in re.findall(r' id="([^"]*)"', svg)]
+    assert len(ids) == len(set(ids))
+    for svg in inlined:
+        root = ElementTree.fromstring(svg)
+        assert root.get("role") == "img"
+        assert root.get("aria-label")
+        assert set(re.findall(r'(?:href="#|url\(#)([^")]*)', svg)) <= set(ids)
+        assert "currentColor" in svg
+        assert not re.search("|".join(COLOURS.values()), svg)
+
+
+def test_the_command_prints_what_it_wrote(grid: Path, tmp_path: Path, capsys: Any) -> None:
+    folder = tmp_path / "new" / "figures"
+    said = dropbench(capsys, "report", str(grid), "--figures", str(folder))
+    for file in folder.iterdir():
+        assert f"written to {file}" in said.out
+    assert len(list(folder.iterdir())) == 10
+    said = dropbench(capsys, "report", str(grid), "--figures", str(folder), "--format", "csv")
+    assert "written" not in said.out
+    assert "written" in said.err
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence(grid: Path, tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "file").write_text("")
+    said = dropbench(capsys, "report", str(grid), "--quiet", "--figures", str(tmp_path / "file"))
+    assert said.code == 2
+    assert "choose a folder that can be written" in said.err
+    assert "leave out --figures" in dropbench(capsys, "report", str(grid), "--confirm", "--figures", "x").err
+
+
+def test_no_torch_and_no_pyplot(grid: Path, tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from dropbench import report\n"
+        "made = report.build([Path(sys.argv[1])])\n"
+        "assert 'matplotlib' not in sys.modules\n"
+        "report.write_figures(made, Path(sys.argv[2])); report.render(made, 'html')\n"
+        "print([m for m in ('torch', 'scipy.stats', 'matplotlib.pyplot', 'hydra') if m in sys.modules])"
+    )
+    command: list[str] = [sys.executable, "-c", script, str(grid), str(tmp_path / "figures")]
+    environment = os.environ | {"PYTHONPATH": str(REPO)}
+    assert subprocess.check_output(command, env=environment, text=True).strip() == "[]"

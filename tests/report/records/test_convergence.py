@@ -1,0 +1,161 @@
+"""Measures of histories: epochs to a score and the area under a curve, by hand, and on their way through a report."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dropbench import report
+from dropbench.errors import UsageError
+from dropbench.report.records.convergence import area, asked, first_at
+from dropbench.report.records.history import evaluated
+from dropbench.report.records.measures import direction
+
+curves = st.lists(st.floats(-5, 5), min_size=1, max_size=20).map(lambda scores: list(enumerate(scores, 1)))
+
+
+def test_epochs_to_a_score_by_hand() -> None:
+    curve = [(2, 0.5), (4, 0.8), (6, 0.7), (8, 0.9)]  # eval_every=2
+    assert [first_at(curve, t, 1) for t in (0.4, 0.8, 0.85, 0.95)] == [2, 4, 8, math.inf]
+    assert [first_at(curve, t, -1) for t in (0.6, 0.3)] == [2, math.inf]
+    assert math.isnan(first_at([], 0.5, 1))
+    assert first_at([(1, math.nan), (2, 0.9)], 0.8, 1) == 2
+
+
+def test_area_by_hand() -> None:
+    # Between epochs 1 and 2 a mean height of 2, between 2 and 4 one of 1: 4 over three epochs.
+    assert area([(1, 3.0), (2, 1.0), (4, 1.0)]) == pytest.approx(4 / 3)
+    assert area([(3, 0.7)]) == 0.7
+    assert math.isnan(area([]))
+    assert math.isnan(area([(1, 1.0), (2, math.nan)]))
+
+
+@given(curve=curves)
+def test_area_against_numpy_and_within_the_curve(curve: list[tuple[int, float]]) -> None:
+    scores = [s for _, s in curve]
+    assert min(scores) - 1e-9 <= area(curve) <= max(scores) + 1e-9
+    if len(curve) > 1:
+        assert area(curve) == pytest.approx(np.trapezoid(scores) / (len(curve) - 1), abs=1e-9)
+
+
+@given(curve=curves, target=st.floats(-5, 5))
+def test_an_easier_score_is_reached_no_later(curve: list[tuple[int, float]], target: float) -> None:
+    assert first_at(curve, target - 1, 1) <= first_at(curve, target, 1)
+    assert first_at(curve, target, 1) == first_at([(e, -s) for e, s in curve], -target, -1)
+
+
+def test_what_is_asked() -> None:
+    for text, measure, target in (
+        ("epochs to val_accuracy=0.9", "val_accuracy_epochs", 0.9),
+        ("epochs_to_val_accuracy>=90%", "val_accuracy_epochs", 0.9),
+        ("epochs-to-train_loss <= 0.05", "train_loss_epochs", 0.05),
+        ("updates to val_accuracy=0.9", "val_accuracy_updates", 0.9),
+        ("area under val_loss", "val_area_under_loss", None),
+        ("area_under_val_accuracy", "val_area_under_accuracy", None),
+    ):
+        found = asked(text)
+        assert found is not None
+        assert (found.measure, found.target) == (measure, target)
+    assert asked("loss") is asked(None) is asked("epoch") is None
+    lower = ("val_accuracy_epochs", "val_accuracy_updates", "val_area_under_loss")
+    assert [direction(m) for m in (*lower, "val_area_under_accuracy")] == [-1, -1, -1, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("epochs to val_accuracy", "write 'epochs to val_accuracy=0.9'"),
+        ("epochs to val_accuracy=high", "'high' is no number"),
+        ("epochs to test_accuracy=0.9", "histories have train_ and val_ scores"),
+        ("epochs to val_mystery=1", "not known whether val_mystery is better high or low"),
+        ("updates until val_accuracy=0.9", "write 'epochs to val_accuracy=0.9', 'updates to val_accuracy=0.9' or"),
+        ("area", "--metric area: no run here has that"),
+        ("area under val_los", "no history has val_los; did you mean 'val_loss'"),
+    ],
+)
+def test_mistakes(fake: Any, put: Any, store: Any, text: str, said: str) -> None:
+    put(fake(0), fake(1))
+    with pytest.raises(UsageError, match=said.replace("'", ".")):
+        report.build([store.root], metric=text)
+
+
+def stored(fake: Any, store: Any, *, lag: int, top: float = 0.95, steps: int | None = None, **changes: Any) -> None:
+    """Six seeds whose validation accuracy rises to `top` over 10 epochs of `steps` updates, `lag` epochs late."""
+    for seed in range(6):
+        scores = [min(top, 0.5 + 0.05 * max(0, e - lag) + 0.002 * seed) for e in range(1, 11)]
+        updates = {} if steps is None else {"updates": steps}
+        rows = [
+            {"epoch": e, **{k: e * n for k, n in updates.items()}, "val_accuracy": s, "val_loss": 1 - s}
+            for e, s in enumerate(scores, 1)
+        ]
+        store.write(fake(seed, changes=changes), rows, "")
+
+
+def test_a_report_about_epochs(fake: Any, store: Any) -> None:
+    stored(fake, store, lag=0)
+    stored(fake, store, lag=2, **{"dropout": "standard", "dropout.rate": 0.5})
+    table = report.build([store.root], metric="epochs to val_accuracy=0.7").comparisons[0].table.set_index("arm")
+    # .5 + .05 e + .002 seed: .7 at epoch 4, and at epoch 3 for no seed below 25.
+    assert table["val_accuracy_epochs_mean"].tolist() == [4, 6]
+    assert table.loc["standard 0.5", "val_accuracy_epochs_diff_mean"] == 2
+    assert table.loc["standard 0.5", "verdict"] == "worse"
+    text = report.render(report.build([store.root], metric="epochs to val_accuracy=0.7"), width=120)
+    assert "first evaluated epoch with val_accuracy of 0.7 or better" in text
+    assert "4.0" in text
+
+
+def test_a_report_about_updates(fake: Any, store: Any) -> None:
+    stored(fake, store, lag=0, steps=30)
+    stored(fake, store, lag=2, steps=30, **{"dropout": "standard", "dropout.rate": 0.5})
+    made = report.build([store.root], metric="updates to val_accuracy=0.7")
+    table = made.comparisons[0].table.set_index("arm")
+    assert table["val_accuracy_updates_mean"].tolist() == [120, 180]
+    assert table.loc["standard 0.5", "verdict"] == "worse"
+    text = " ".join(report.render(made, width=120).split())
+    assert "updates of the weights until the end of the first evaluated epoch with val_accuracy of 0.7" in text
+    assert "120.0" in text and "+60.0" in text
+
+
+def test_histories_from_before_updates_were_counted(fake: Any, store: Any) -> None:
+    stored(fake, store, lag=0)
+    with pytest.raises(UsageError, match="from before updates were counted; ask for 'epochs to'"):
+        report.build([store.root], metric="updates to val_accuracy=0.7")
+    stored(fake, store, lag=0, steps=30, **{"dropout": "standard", "dropout.rate": 0.5})
+    table = report.build([store.root], metric="updates to val_accuracy=0.7").comparisons[0].table
+    assert table["val_accuracy_updates_mean"].isna().tolist() == [True, False]
+
+
+def test_runs_that_never_get_there_are_not_left_out(fake: Any, store: Any) -> None:
+    stored(fake, store, lag=0)
+    stored(fake, store, lag=0, top=0.8, **{"dropout": "standard", "dropout.rate": 0.5})
+    made = report.build([store.root], metric="epochs to val_accuracy=0.9")
+    table = made.comparisons[0].table.set_index("arm")
+    assert table["val_accuracy_epochs_median"].tolist() == [8, math.inf]
+    assert table["n"].tolist() == [6, 6]
+    assert "6 runs of 12 never got there" in "\n".join(made.notes)
+    assert "inf" in report.render(made, width=200)
+
+
+def test_a_report_about_areas_and_a_pivot(fake: Any, store: Any) -> None:
+    stored(fake, store, lag=0)
+    stored(fake, store, lag=2, **{"dropout": "standard", "dropout.rate": 0.5})
+    table = report.build([store.root], metric="area under val_loss").comparisons[0].table
+    curves = [evaluated(store.history(r.run_id), "val_loss") for r in store.load().records]
+    means = sorted(sum(area(c) for c in curves if (c[1][1] < 0.45) is early) / 6 for early in (True, False))
+    assert table["val_area_under_loss_mean"].tolist() == pytest.approx(means)
+    grid = report.pivot([store.root], rows="dropout.rate", metric="epochs to val_accuracy=0.7").grids[0]
+    assert dict(zip(grid.table["row"], grid.table["mean"], strict=True)) == {"0": 4, "0.5": 6}
+
+
+def test_a_history_that_cannot_be_read_counts_as_unknown(fake: Any, store: Any) -> None:
+    stored(fake, store, lag=0)
+    gone = store.history(fake(0).run_id)
+    gone.write_bytes(b"\xff\xfe")
+    table = report.build([store.root], metric="epochs to val_accuracy=0.7").comparisons[0].table
+    assert table["val_accuracy_epochs_mean"].tolist() == [4]
+    assert evaluated(gone, "val_accuracy") == []

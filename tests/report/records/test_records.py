@@ -1,0 +1,117 @@
+"""What a results folder may hold beside good runs: it is counted, with a reason, and never stops a report."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dropbench import report
+from dropbench.report.records.load import best_epoch
+
+REPO = Path(__file__).resolve().parents[3]
+
+
+def test_missing_truncated_foreign_and_newer_records_are_skipped(fake: Any, put: Any, store: Any) -> None:
+    put(*(fake(s) for s in range(11)))
+    folders = sorted((store.root / "runs").iterdir())
+    trees = [json.loads((f / "record.json").read_text()) for f in folders]
+    (folders[0] / "record.json").unlink()
+    (folders[1] / "record.json").write_bytes((folders[1] / "record.json").read_bytes()[:200])
+    (folders[2] / "record.json").write_text('{"somebody": "else"}')
+    (folders[3] / "record.json").write_text(json.dumps(trees[3] | {"schema": 99}))
+    (folders[4] / "record.json").write_text(json.dumps(trees[4] | {"config": {}}))
+    (folders[5] / "record.json").write_text(json.dumps(trees[5] | {"config": {"model": "mlp", "dropout": 3}}))
+    (folders[6] / "record.json").write_bytes(b"\xff\xfe\x00binary")
+    (folders[7] / "record.json").write_text(json.dumps(trees[7] | {"metrics": {"test_accuracy": "high"}}))
+    (folders[8] / "record.json").write_text(json.dumps(trees[8] | {"arrays": {"test_reliability_right": "cut"}}))
+    (folders[9] / "record.json").write_text(json.dumps(trees[9] | {"schema": "1"}))
+    (store.root / "plans").mkdir(exist_ok=True)
+    (store.root / "plans" / "x.json").write_text("[")
+    found = report.build([store.root])
+    assert found.comparisons[0].table["n"].tolist() == [1]
+    assert len(found.skipped) == 11
+    note = next(n for n in found.notes if n.startswith("Skipped 11 records: "))
+    for reason in (
+        "no record.json",
+        "2 × record.json is not JSON, perhaps cut short",
+        "2 × record.json was not written by dropbench",
+        "written by a newer dropbench (schema 99",
+        "2 × record.json has no model.name in its config",
+        "metrics.test_accuracy",
+        "arrays.test_reliability_right",
+    ):
+        assert reason in note
+    for fmt in ("rich", "markdown", "latex", "html"):
+        assert all(
+            reason in " ".join(report.render(found, fmt, 80).split()) for reason in ("Skipped 11", "schema 99")
+        ), fmt
+    assert len(json.loads(report.render(found, "json"))["skipped"]) == 11
+    assert len(report.render(found, "csv").splitlines()) == 2
+
+
+def test_metrics_that_only_some_runs_have(fake: Any, put: Any, store: Any) -> None:
+    odd = fake(1)
+    odd.metrics.clear()
+    odd.metrics["test_perplexity"] = 120.0
+    put(fake(0), odd, fake(2), fake(0, changes={"dropout": "standard"}))
+    found = report.build([store.root])
+    row = found.comparisons[0].table.iloc[0]
+    assert (row["n"], row["test_perplexity_mean"]) == (3, 120)
+    assert report.build([store.root], metric="perplexity").comparisons[0].measure == "test_perplexity"
+    for fmt in ("rich", "csv", "markdown", "latex", "json"):
+        assert "nan" not in report.render(found, fmt, 200).lower().replace("nanosecond", "")
+
+
+HEAD = "epoch,train_loss,val_loss,val_accuracy\n"
+
+
+@pytest.mark.parametrize(
+    ("history", "monitor", "epoch"),
+    [
+        ("1,1,3,.1\n2,1,2,.2\n3,1,2,.3\n", "val_loss", 2),
+        ("1,1,3,.1\n2,1,2,.2\n3,1,2,.3\n", "val_accuracy", 3),
+        ("1,1,,\n2,1,2,.2\n3,1,,\n", "val_loss", 2),
+        ("1,1,nan,.1\n2,1,9,.2\n", "val_loss", 2),
+        ("1,1,3,.1\n2,1", "val_loss", None),
+        ("", "val_loss", None),
+        ("1,1,3,.1\n", "val_perplexity", None),
+    ],
+)
+def test_the_epoch_of_the_best_validation_score(tmp_path: Path, history: str, monitor: str, epoch: int | None) -> None:
+    file = tmp_path / "history.csv"
+    assert best_epoch(file, {}) is None
+    file.write_text(HEAD + history)
+    assert best_epoch(file, {"train": {"monitor": monitor}}) == epoch
+
+
+def test_the_best_epoch_is_in_the_table(fake: Any, store: Any) -> None:
+    for seed in range(2):
+        store.write(fake(seed), [{"epoch": e, "val_loss": abs(e - 3 - seed)} for e in range(1, 9)], "")
+    assert report.build([store.root]).comparisons[0].table["best_epoch_mean"].tolist() == [3.5]
+
+
+@pytest.mark.slow
+def test_a_thousand_runs_are_reported_in_under_three_seconds(fake: Any, store: Any) -> None:
+    """Of this process's time, from its start and without torch: a machine that does other things as well is no slower so."""
+    history = [{"epoch": e, "val_loss": 1 / e, "val_accuracy": 1 - 1 / e, "train_loss": 0.1} for e in range(1, 51)]
+    for size in (500, 1000, 2000, 5000, 10_000):
+        for i in range(20):
+            for seed in range(10):
+                changes = {"data.n_train": size, "dropout": "standard" if i else "none", "dropout.rate": i / 20}
+                store.write(fake(seed, changes=changes, test=0.8 + 0.001 * ((7 * seed + 3 * i) % 10)), history, "")
+    script = (
+        "import resource, sys; from pathlib import Path; from dropbench import report\n"
+        "report.render(report.build([Path(sys.argv[1])]), 'rich', 100)\n"
+        "used = resource.getrusage(resource.RUSAGE_SELF); print(used.ru_utime + used.ru_stime, 'torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(store.root)], cwd=REPO, capture_output=True, text=True, check=True
+    )
+    seconds, torch = done.stdout.split()
+    assert float(seconds) < 3
+    assert torch == "False"
