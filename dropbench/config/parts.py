@@ -32,11 +32,11 @@ def _options_model(target: str) -> Any:
 
     from pydantic import ConfigDict, create_model
 
-    found = locate(target)
-    hints = get_type_hints(found.__init__ if inspect.isclass(found) else found, include_extras=True)
+    part = locate(target)
+    hints = get_type_hints(part.__init__ if inspect.isclass(part) else part, include_extras=True)
     fields: dict[str, Any] = {
         name: (hints.get(name, Any), ... if p.default is p.empty else p.default)
-        for name, p in inspect.signature(found).parameters.items()
+        for name, p in inspect.signature(part).parameters.items()
         if p.kind is p.KEYWORD_ONLY
     }
     return create_model("Options", __config__=ConfigDict(extra="forbid", protected_namespaces=()), **fields)

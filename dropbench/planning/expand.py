@@ -1,4 +1,4 @@
-"""Overrides to the runs that they ask for: each point of the grid, or each arm of a study under each seed."""
+"""From overrides to the runs that they ask for: each point of the grid, or each arm of a study under each seed."""
 
 from __future__ import annotations
 
