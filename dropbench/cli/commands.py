@@ -15,6 +15,7 @@ from dropbench.errors import Interrupted, UsageError, nearest
 
 if TYPE_CHECKING:
     from dropbench.config.compose import Composed
+    from dropbench.execute.cohorts import Cohort
     from dropbench.execute.local import Stored
     from dropbench.loggers import Loggers
     from dropbench.planning.plan import Plan
@@ -77,7 +78,7 @@ def _swept(plan: Plan, shown: Shown, conf: Sequence[Path], *, dry_run: bool = Fa
         from dropbench.execute.estimate import estimate
 
         seconds = estimate(work.cohorts, plan.settings, work.device, work.workers) if todo else 0.0
-        shown.dry_run(plan, todo, work.cohorts, work.device, work.workers, seconds)
+        shown.dry_run(plan, todo, work.groups, work.device, work.workers, seconds)
         return 0
     store.write_plan(_stored_plan(plan))
     stored = _execute(plan, work, store, shown) if todo else []
@@ -302,36 +303,40 @@ def _store(plan: Plan) -> Store:
 class _Work:
     """What is to be trained, and by what."""
 
-    cohorts: list[list[RunSpec]]
+    cohorts: list[Cohort]
     device: str
     workers: int
+
+    @property
+    def groups(self) -> list[Sequence[RunSpec]]:
+        return [cohort.specs for cohort in self.cohorts]
 
 
 def _work(specs: Sequence[RunSpec], plan: Plan) -> _Work:
     """Raises UsageError for a device that is not here, and for a logger that is not."""
+    from dropbench.execute.cohort_sizes import CohortSizes
     from dropbench.execute.cohorts import cohorts
-    from dropbench.execute.sizes import Sizes
     from dropbench.hardware.device import resolve_device, resolve_workers
     from dropbench.loggers import check
 
     check(plan.settings.train_loggers)
     device = resolve_device(plan.settings.device)
     workers = resolve_workers(plan.settings, device)
-    groups = cohorts(specs, plan.outlines, plan.settings, device, workers, Sizes(plan.settings, device, workers))
-    return _Work(groups, device, workers)
+    choose_size = CohortSizes(plan.settings, device, workers)
+    return _Work(cohorts(specs, plan.outlines, plan.settings, device, workers, choose_size), device, workers)
 
 
 def _execute(plan: Plan, work: _Work, store: Store, shown: Shown) -> list[Stored]:
     """Trains and stores. Raises Interrupted where the user stops it."""
     from dropbench.execute.local import execute, unfinished
 
-    specs = [s for group in work.cohorts for s in group]
+    specs = [s for group in work.groups for s in group]
     arms = arm_names(plan, specs)
     stored: list[Stored] = []
     try:
         with (
             _loggers(plan, specs, arms, store, shown) as loggers,
-            shown.progress(work.cohorts, arms) as watch,
+            shown.progress(work.groups, arms) as watch,
             closing(
                 execute(work.cohorts, plan.settings, work.device, work.workers, store, loggers.beside(watch.listen))
             ) as ended,

@@ -7,14 +7,13 @@ import math
 
 import pytest
 import torch
-from model_kit import CPU, Recorder, batch, built, running_text
+from model_kit import Recorder, batch, built, running_text, training_of
 from noise_kit import VARIANTS
 from torch import Tensor, nn
 
 from dropbench.config.compose import composer
 from dropbench.data.base import Table
 from dropbench.engine import stack
-from dropbench.engine.loop import Cohort
 from dropbench.engine.lr_schedule import lr_factor
 from dropbench.errors import UsageError
 from dropbench.models.lm import LanguageModel
@@ -98,7 +97,7 @@ def test_it_learns_what_only_the_carried_state_can_know() -> None:
         keys = {"model": "lm", "dropout": "none", "train.lr": 0.02, "train.epochs": 12, "train.batch_size": 5}
         keys |= {"model.hidden": 8, "model.layers": 1}
         spec = compose.compose({k: f"{k}={v}" for k, v in keys.items()}).spec
-    (result,) = Cohort([spec], table, CPU).run()
+    (result,) = training_of([spec], table).run()
     # The first word after 0 of each of 20 columns cannot be known.
     assert result.metrics["test_loss"] < 0.05 and result.metrics["test_accuracy"] > 0.97
     assert result.metrics["test_perplexity"] == pytest.approx(math.exp(result.metrics["test_loss"]))
@@ -109,7 +108,7 @@ def test_running_text_that_has_no_order_is_not_learnt() -> None:
     with composer() as compose:
         keys = {"model": "lm", "dropout": "none", "train.epochs": 1, "model.hidden": 8, "train.batch_size": 10}
         spec = compose.compose({k: f"{k}={v}" for k, v in keys.items()}).spec
-    (result,) = Cohort([spec], running_text(), CPU).run()
+    (result,) = training_of([spec], running_text()).run()
     assert 8.5 < result.metrics["test_perplexity"] < 10
 
 
