@@ -17,18 +17,21 @@ from dropbench.spec import RunSpec
 
 
 def composed(overrides: Sequence[str]) -> Composed:
+    """The configuration that overrides such as "data=digits" make."""
     with composer() as c:
         return c.compose({told.partition("=")[0]: told for told in overrides})
 
 
 def spec(overrides: Sequence[str]) -> RunSpec:
+    """The run that overrides make."""
     return composed(overrides).spec
 
 
 @cache
 def table(*overrides: str) -> Table:
-    found = composed(overrides)
-    return load(found.spec.data, found.settings)
+    """The data that overrides name, loaded once."""
+    configured = composed(overrides)
+    return load(configured.spec.data, configured.settings)
 
 
 def cohort(specs: Sequence[RunSpec], data: Table) -> Training:

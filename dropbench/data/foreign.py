@@ -12,8 +12,8 @@ from dropbench.errors import UsageError
 _GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601, of red, green and blue
 
 
-def fitted(other: Table, table: Table) -> Tensor:
-    """Examples of `other` as if they were raw examples of `table`: [n, *table.shape].
+def fitted(foreign: Table, table: Table) -> Tensor:
+    """Examples of `foreign` as if they were raw examples of `table`: [n, *table.shape].
 
     They are the official test rows, or all rows where there are none. Images are resized (bilinear, antialiased) and made
     grey or coloured as needed. Of anything else only the shape is known, and it has to agree.
@@ -23,17 +23,17 @@ def fitted(other: Table, table: Table) -> Tensor:
     UsageError
         Where the examples cannot be brought to this shape.
     """
-    x = other.x if other.test is None else other.x[other.test]
+    x = foreign.x if foreign.test is None else foreign.x[foreign.test]
     if not (x.is_floating_point() and table.x.is_floating_point()):
         raise UsageError(
-            f"data '{other.name}' cannot be set against data '{table.name}': both have to be numbers, and words and graphs are "
-            "looked up; leave it out"
+            f"data '{foreign.name}' cannot be set against data '{table.name}': both have to be numbers, and words and graphs "
+            "are looked up; leave it out"
         )
-    if table.axes == other.axes == "CHW" and (fit := _image(x, table.shape)) is not None:
+    if table.axes == foreign.axes == "CHW" and (fit := _image(x, table.shape)) is not None:
         return fit
-    if x.shape[1:] != table.shape or other.axes != table.axes:
+    if x.shape[1:] != table.shape or foreign.axes != table.axes:
         raise UsageError(
-            f"data '{other.name}' has examples of {_told(other)}, which do not fit those of data '{table.name}', "
+            f"data '{foreign.name}' has examples of {_told(foreign)}, which do not fit those of data '{table.name}', "
             f"{_told(table)}; choose data of the same kind, or noise"
         )
     return x

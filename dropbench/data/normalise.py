@@ -30,14 +30,14 @@ def statistics(table: Table, train_rows: Tensor) -> tuple[Tensor, Tensor]:
         [F]. A constant channel or feature has a deviation of 1, so that dividing by it changes nothing.
     """
     kept = table.axes.index("C" if "C" in table.axes else "F") + 1
-    others = tuple(a for a in range(table.x.ndim) if a != kept)
+    reduced = tuple(a for a in range(table.x.ndim) if a != kept)
     # Measured from the first example: E[x²] - E[x]² would lose its digits where the mean is far from zero.
-    origin = table.x[train_rows[:1]].numpy().astype(np.float64).mean(axis=others, keepdims=True)
+    origin = table.x[train_rows[:1]].numpy().astype(np.float64).mean(axis=reduced, keepdims=True)
     total, squares, count = np.zeros_like(origin), np.zeros_like(origin), 0
     for rows in train_rows.split(_CHUNK):
         part = table.x[rows].numpy() - origin
-        total += part.sum(axis=others, keepdims=True)
-        squares += np.square(part, out=part).sum(axis=others, keepdims=True)
+        total += part.sum(axis=reduced, keepdims=True)
+        squares += np.square(part, out=part).sum(axis=reduced, keepdims=True)
         count += part.size // origin.size
     shift = total / count
     mean = origin + shift

@@ -96,6 +96,19 @@ def batch(name: str, replicas: int = 1, size: int = 4, data: Table | None = None
     return torch.randn(replicas, size, *shape, generator=generator)
 
 
+def torchs_lstm(model: nn.Module) -> nn.LSTM:
+    """torch's LSTM with the weights of the model's first replica."""
+    inputs, layers = model.layers[0].weight_input.shape[1], len(model.layers)
+    lstm = nn.LSTM(inputs, model.layers[0].hidden, num_layers=layers, batch_first=True)
+    with torch.no_grad():
+        for i, layer in enumerate(model.layers):
+            for ours, theirs in (("weight_input", "weight_ih"), ("weight_hidden", "weight_hh")):
+                getattr(lstm, f"{theirs}_l{i}").copy_(getattr(layer, ours)[0].T)
+            for ours, theirs in (("bias_input", "bias_ih"), ("bias_hidden", "bias_hh")):
+                getattr(lstm, f"{theirs}_l{i}").copy_(getattr(layer, ours)[0, 0])
+    return lstm
+
+
 class Recorder(Noise):
     """`sites.Noise` that changes nothing and keeps what came to each site, in order."""
 

@@ -7,7 +7,7 @@ import math
 
 import pytest
 import torch
-from model_kit import Recorder, batch, built, running_text, training_of
+from model_kit import Recorder, batch, built, running_text, torchs_lstm, training_of
 from noise_kit import VARIANTS
 from torch import Tensor, nn
 
@@ -22,13 +22,7 @@ from dropbench.sites import site_rates
 
 def plain(model: nn.Module, windows: list[Tensor]) -> list[Tensor]:
     """Logits of consecutive windows [B, T] from torch's LSTM with the same weights."""
-    lstm = nn.LSTM(5, 5, num_layers=len(model.layers), batch_first=True)
-    with torch.no_grad():
-        for i, layer in enumerate(model.layers):
-            for ours, theirs in (("weight_input", "weight_ih"), ("weight_hidden", "weight_hh")):
-                getattr(lstm, f"{theirs}_l{i}").copy_(getattr(layer, ours)[0].T)
-            for ours, theirs in (("bias_input", "bias_ih"), ("bias_hidden", "bias_hh")):
-                getattr(lstm, f"{theirs}_l{i}").copy_(getattr(layer, ours)[0, 0])
+    lstm = torchs_lstm(model)
     table, state, logits = model.embedding.weight[0], None, []
     out = table.T if not hasattr(model.head, "weight") else model.head.weight[0]
     for x in windows:
