@@ -193,7 +193,7 @@ def test_a_fault_of_ours_keeps_its_traceback(
     bare: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(bare))
-    monkeypatch.setattr("dropbench.cli.commands.list_options", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("dropbench.cli.listing.list_options", lambda *_, **__: 1 / 0)
     said = dropbench(capsys, "list")
     assert (said.code, said.out) == (1, "")
     assert said.err.startswith("Error: ZeroDivisionError: division by zero\nThis is a fault of dropbench, not yours.")

@@ -11,6 +11,7 @@ from rich.console import Console
 from terminal import dropbench
 
 from dropbench.cli.console import Shown
+from dropbench.cli.training import Work
 from dropbench.config.compose import composer
 from dropbench.planning.plan import make
 
@@ -20,7 +21,7 @@ def test_a_dry_run_names_arms_and_what_tells_them_apart(capsys: pytest.CaptureFi
     with composer() as c:
         plan = make(words, c)
     groups = [list(plan.specs[:9]), list(plan.specs[9:])]
-    Shown(False, False).dry_run(plan, plan.specs, groups, "cpu", 4, 75.0)
+    Shown(False, False).dry_run(plan, plan.specs, Work(groups, "cpu", 4), 75.0)
     lines = [re.sub(" +", " ", line.strip()) for line in capsys.readouterr().out.splitlines()]
     assert lines == [
         "arm model data dropout setting seeds parameters sites",
@@ -41,7 +42,7 @@ def test_a_dry_run_counts_many_sites_of_one_rate(capsys: pytest.CaptureFixture[s
             make(["model.widths=[4,4,4,4]", "data=wine", f"dropout.rates={r}"], c) for r in ("{}", "{hidden.3: 0.1}")
         ]
     for plan in plans:
-        Shown(False, False).dry_run(plan, plan.specs, [list(plan.specs)], "cpu", 1, 1.0)
+        Shown(False, False).dry_run(plan, plan.specs, Work([list(plan.specs)], "cpu", 1), 1.0)
     out = capsys.readouterr().out
     assert "0.5 at 4 sites" in " ".join(out.split())
     assert out.count("hidden.0=0.5") == 1 and "hidden.3=0.1" in out
