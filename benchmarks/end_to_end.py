@@ -21,7 +21,7 @@ from benchmarks.measure import Row, agree, alternate, ratio_row, row
 from benchmarks.runners import Sample
 from benchmarks.specs import spec
 from benchmarks.workloads import Run, Workload
-from dropbench.engine.batches import split_for
+from dropbench.engine.example_batches import split_for
 
 Say = Callable[[str], None]
 RESOLUTION = 0.002

@@ -16,10 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.measure import Row, alternate_calls, ratio_row, row
-from benchmarks.specs import spec, table
+from benchmarks.specs import cohort, spec, table
 from dropbench.data.text import fold
-from dropbench.engine.batches import Batch
-from dropbench.engine.loop import Cohort
+from dropbench.engine.batch import Batch
 from dropbench.hardware.blas import use_threads
 
 WORDS, HIDDEN, LAYERS, WINDOW, COLUMNS, RATE = 10_000, 200, 2, 20, 20, 0.2
@@ -89,16 +88,16 @@ def _dropbench(bf16: bool, losses: list[float]) -> Callable[[], None]:
     told = ["data=ptb", "model=lm", f"model.hidden={HIDDEN}", f"model.layers={LAYERS}", f"data.window={WINDOW}"]
     told += ["train=zaremba_small", "dropout=standard", f"dropout.rate={RATE}"]
     told += [f"train.precision={'bf16' if bf16 else 'fp32'}"]
-    cohort = Cohort([spec(told)], table("data=ptb", f"data.window={WINDOW}"), torch.device("cpu"))
+    training = cohort([spec(told)], table("data=ptb", f"data.window={WINDOW}"))
 
     def forever() -> Iterator[Batch]:
         while True:
-            yield from cohort.batches.epoch()
+            yield from training.replicas.batches.epoch()
 
     batches = forever()
 
     def step() -> None:
-        loss, _ = cohort.train_step(next(batches), 1.0)
+        loss, _ = training.train_step(next(batches), 1.0)
         losses.append(float(loss))
 
     return step

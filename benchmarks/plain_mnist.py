@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from dropbench.data.base import Table
 from dropbench.data.mnist import load
-from dropbench.engine.batches import split_for
+from dropbench.engine.example_batches import split_for
 from dropbench.spec import DataSpec
 
 

@@ -13,9 +13,8 @@ from functools import partial
 import torch
 
 from benchmarks.measure import Row, alternate_calls, row
-from benchmarks.specs import spec, table
+from benchmarks.specs import cohort, spec, table
 from benchmarks.workloads import WORKLOADS, Net, Workload
-from dropbench.engine.loop import Cohort
 from dropbench.hardware.blas import use_threads
 from dropbench.nn.product import product
 
@@ -84,8 +83,8 @@ def _step(work: Workload, k: int, bf16: bool) -> tuple[Callable[[], object], int
     told = [*work.overrides(), f"dropout.rate={work.rates[-1]}", f"train.precision={'bf16' if bf16 else 'fp32'}"]
     data = table(f"data={work.data}")
     one = spec(told)
-    cohort = Cohort([one.model_copy(update={"seed": seed}) for seed in range(k)], data, torch.device("cpu"))
-    batch = next(cohort.batches.epoch())
+    training = cohort([one.model_copy(update={"seed": seed}) for seed in range(k)], data)
+    batch = next(training.replicas.batches.epoch())
     channels, height, width = data.shape
     count = operations(work.net, (channels, height, width), data.n_classes) * k * work.batch_size
-    return partial(cohort.train_step, batch, 1.0), count
+    return partial(training.train_step, batch, 1.0), count

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
+import torch
+
 from dropbench.config.compose import Composed, composer
 from dropbench.data.base import Table
+from dropbench.engine.build import build
+from dropbench.engine.train import Training
+from dropbench.planning.outline import outline
 from dropbench.planning.sources import load
 from dropbench.spec import RunSpec
 
@@ -24,3 +29,8 @@ def spec(overrides: Sequence[str]) -> RunSpec:
 def table(*overrides: str) -> Table:
     found = composed(overrides)
     return load(found.spec.data, found.settings)
+
+
+def cohort(specs: Sequence[RunSpec], data: Table) -> Training:
+    """Runs of one model on this data, ready to train together on the CPU."""
+    return build(specs, outline(specs[0].model, data), data, torch.device("cpu"))

@@ -20,8 +20,10 @@ from torch import Tensor, nn
 
 from dropbench.config.compose import composer
 from dropbench.engine import stack
-from dropbench.engine.loop import Cohort
+from dropbench.engine.build import build
+from dropbench.engine.train import Training
 from dropbench.hardware.blas import use_threads
+from dropbench.planning.outline import outline
 from dropbench.planning.sources import load
 from dropbench.sites import Noise, Site
 from dropbench.spec import Component
@@ -44,7 +46,7 @@ class Perceptron(nn.Module):
         return logits
 
 
-def cohort(replicas: int, own: bool = False) -> Cohort:
+def stacked(replicas: int, own: bool = False) -> Training:
     words = {"data": "data=digits", "model.widths": "model.widths=[128,128]", "train.batch_size": "train.batch_size=64"}
     with composer() as c:
         composed = c.compose(words)
@@ -57,19 +59,20 @@ def cohort(replicas: int, own: bool = False) -> Cohort:
         )
         for k in range(replicas)
     ]
-    return Cohort(specs, load(spec.data, composed.settings), torch.device("cpu"))
+    table = load(spec.data, composed.settings)
+    return build(specs, outline(specs[0].model, table), table, torch.device("cpu"))
 
 
 def main() -> None:
     use_threads(1)
-    stacks = {f"vmap K={k}": cohort(k) for k in (1, 4, 16, 64)}
-    stacks |= {f"mlp K={k}": cohort(k, own=True) for k in (1, 16, 64)}
+    stacks = {f"vmap K={k}": stacked(k) for k in (1, 4, 16, 64)}
+    stacks |= {f"mlp K={k}": stacked(k, own=True) for k in (1, 16, 64)}
     stack.unstacked = lambda *run: "as it is"
-    stacks = {"as it is": cohort(1)} | stacks
+    stacks = {"as it is": stacked(1)} | stacks
     times: dict[str, list[float]] = {name: [] for name in stacks}
     for _ in range(BLOCKS):
         for name, one in stacks.items():
-            batches = list(islice(one.batches.epoch(), STEPS))
+            batches = list(islice(one.replicas.batches.epoch(), STEPS))
             began = time.perf_counter()
             for batch in batches:
                 one.train_step(batch, 1.0)

@@ -37,7 +37,7 @@ from dropbench.config.compose import Composer, composer
 from dropbench.config.options import options
 from dropbench.data.base import Graph, Table
 from dropbench.dropout.base import Variant
-from dropbench.engine.loop import Cohort
+from dropbench.engine.build import build
 from dropbench.engine.noise import StackNoise
 from dropbench.execute.record import versions
 from dropbench.hardware.blas import use_threads
@@ -215,14 +215,15 @@ def measured(made: Variant, name: str, label: str, site: Site, rate: float, step
 
 
 def cost(noisy: RunSpec, plain: RunSpec, table: Table, rounds: int, steps: int) -> dict[str, Any]:
-    cohorts = [Cohort([s.model_copy(update={"seed": k}) for k in range(4)], table, CPU) for s in (plain, noisy)]
-    batch = next(cohorts[0].batches.epoch())
+    built = outline(plain.model, table)
+    trainings = [build([s.model_copy(update={"seed": k}) for k in range(4)], built, table, CPU) for s in (plain, noisy)]
+    batch = next(trainings[0].replicas.batches.epoch())
     times: list[list[float]] = [[], []]
     for turn in range(rounds + 1):
-        for cohort, taken in zip(cohorts, times, strict=True):
+        for training, taken in zip(trainings, times, strict=True):
             began = time.perf_counter()
             for _ in range(steps):
-                cohort.train_step(batch, 1.0)
+                training.train_step(batch, 1.0)
             if turn:  # the first is for warming up
                 taken.append(1000 * (time.perf_counter() - began) / steps)
     ratios = [b / a for a, b in zip(*times, strict=True)]

@@ -113,13 +113,13 @@ class Shown:
         seconds : float
             What training them is estimated to take.
         """
-        cohorts = work.cohorts
+        groups = work.groups
         if self.as_json:
             self.json(
                 {
                     "plan_id": plan.plan_id,
                     "runs": [{"run_id": s.run_id, "config": s.as_dict()} for s in todo],
-                    "cohorts": [[s.run_id for s in cohort] for cohort in cohorts],
+                    "cohorts": [[s.run_id for s in group] for group in groups],
                     "device": work.device,
                     "workers": work.workers,
                     "estimated_seconds": seconds,
@@ -131,10 +131,10 @@ class Shown:
             self.note("nothing is left to train")
             return
         self._talk.print(_arms_table(plan, todo))
-        fewest, most = (pick(map(len, cohorts)) for pick in (min, max))
+        fewest, most = (pick(map(len, groups)) for pick in (min, max))
         runs = count(most, "run") if fewest == most else f"{fewest} to {count(most, 'run')}"
-        workers = count(min(work.workers, len(cohorts)), "worker")
-        self.note(f"{count(len(cohorts), 'cohort')} of {runs}, {workers}, {work.device}")
+        workers = count(min(work.workers, len(groups)), "worker")
+        self.note(f"{count(len(groups), 'cohort')} of {runs}, {workers}, {work.device}")
         self.note(f"about {duration(seconds)}, from timing a few steps of each kind of cohort")
 
     @contextmanager

@@ -11,6 +11,7 @@ from dropbench.errors import Interrupted
 
 if TYPE_CHECKING:
     from dropbench.cli.console import Shown
+    from dropbench.execute.cohorts import Cohort
     from dropbench.execute.local import Stored
     from dropbench.loggers import Loggers
     from dropbench.planning.plan import Plan
@@ -22,9 +23,14 @@ if TYPE_CHECKING:
 class Work:
     """What is to be trained, and by what."""
 
-    cohorts: list[list[RunSpec]]
+    cohorts: list[Cohort]
     device: str
     workers: int
+
+    @property
+    def groups(self) -> list[Sequence[RunSpec]]:
+        """The specs of each cohort."""
+        return [cohort.specs for cohort in self.cohorts]
 
 
 def arranged(specs: Sequence[RunSpec], plan: Plan) -> Work:
@@ -35,16 +41,16 @@ def arranged(specs: Sequence[RunSpec], plan: Plan) -> Work:
     UsageError
         For a device that is not on this machine, and for a logger that is not installed.
     """
+    from dropbench.execute.cohort_sizes import CohortSizes
     from dropbench.execute.cohorts import cohorts
-    from dropbench.execute.sizes import Sizes
     from dropbench.hardware.device import resolve_device, resolve_workers
     from dropbench.loggers import check
 
     check(plan.settings.train_loggers)
     device = resolve_device(plan.settings.device)
     workers = resolve_workers(plan.settings, device)
-    groups = cohorts(specs, plan.outlines, plan.settings, device, workers, Sizes(plan.settings, device, workers))
-    return Work(groups, device, workers)
+    choose_size = CohortSizes(plan.settings, device, workers)
+    return Work(cohorts(specs, plan.outlines, plan.settings, device, workers, choose_size), device, workers)
 
 
 def trained(plan: Plan, work: Work, store: Store, shown: Shown) -> list[Stored]:
@@ -52,13 +58,13 @@ def trained(plan: Plan, work: Work, store: Store, shown: Shown) -> list[Stored]:
     from dropbench.execute.local import execute, unfinished
     from dropbench.planning.labels import arm_names
 
-    specs = [s for cohort in work.cohorts for s in cohort]
+    specs = [s for group in work.groups for s in group]
     arms = arm_names(plan, specs)
     stored: list[Stored] = []
     try:
         with (
             _loggers(plan, specs, arms, store, shown) as loggers,
-            shown.progress(work.cohorts, arms) as progress,
+            shown.progress(work.groups, arms) as progress,
             closing(
                 execute(work.cohorts, plan.settings, work.device, work.workers, store, loggers.beside(progress.listen))
             ) as ended,

@@ -210,8 +210,8 @@ class StackNoise:
             name: r if r.ndim == 1 else torch.stack([one.mean() for one in r.unbind(0)]) for name, r in rates.items()
         }
 
-    def schedule(self, factors: Tensor) -> None:
-        """Sets the rates to their targets times a factor a replica, [K]."""
+    def scale_rates(self, factors: Tensor) -> None:
+        """Sets the rates to the nominal ones times a factor in [0, 1] a replica, [K]."""
         for at in self._at.values():
             at.rate = at.target * factors
 

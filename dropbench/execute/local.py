@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dropbench.config.yaml import as_yaml
 from dropbench.execute.cohort import Failure, Listener, carry_out
+from dropbench.execute.cohorts import Cohort
 from dropbench.execute.pool import in_pool
 from dropbench.execute.record import record_of
 from dropbench.spec import RunSpec, Settings
@@ -33,7 +34,7 @@ def unfinished(specs: Sequence[RunSpec], store: Store) -> list[RunSpec]:
 
 
 def execute(
-    cohorts: Sequence[Sequence[RunSpec]],
+    cohorts: Sequence[Cohort],
     settings: Settings,
     device: str,
     workers: int,
@@ -51,7 +52,7 @@ def execute(
 
 
 def _outcomes(
-    cohorts: Sequence[Sequence[RunSpec]],
+    cohorts: Sequence[Cohort],
     settings: Settings,
     device: str,
     workers: int,

@@ -51,7 +51,7 @@ def record_of(outcome: RunResult | Failure, device: str, threads: int) -> Record
         metrics=outcome.metrics,
         chosen_epoch=outcome.chosen_epoch,
         epochs_run=len(outcome.history),
-        n=outcome.sizes,
+        n=outcome.part_sizes,
         parameters=outcome.parameters,
         rates=outcome.rates,
         data_fingerprint=outcome.fingerprint,

@@ -229,5 +229,5 @@ def test_states_and_graphs_are_for_one_run_alone(model: str, table: Any) -> None
     ]
     if model == "Reader":
         # Two epochs, each with two evaluations after it, and the test.
-        (module,) = done.cohort.model._module  # type: ignore[misc, union-attr]
+        (module,) = done.cohort.replicas.model._module  # type: ignore[misc, union-attr]
         assert module.begun == 2 * 3 + 1

@@ -14,11 +14,13 @@ from dropbench.config.compose import composer
 from dropbench.data import views
 from dropbench.data.base import Table
 from dropbench.engine import stack
+from dropbench.engine.build import build
+from dropbench.engine.train import Training
 from dropbench.nn.embedding import lookup
 from dropbench.nn.product import affine
 from dropbench.planning.outline import outline
 from dropbench.sites import Noise
-from dropbench.spec import Component
+from dropbench.spec import Component, RunSpec
 
 CPU = torch.device("cpu")
 CLASSES = 3
@@ -143,3 +145,8 @@ class Recorder(Noise):
 
     def acts(self, site: str) -> bool:
         return True
+
+
+def training_of(runs: Sequence[RunSpec], data: Table) -> Training:
+    """Runs of one model on this data, ready to train together."""
+    return build(runs, outline(runs[0].model, data), data, CPU)

@@ -7,14 +7,13 @@ import math
 
 import pytest
 import torch
-from model_kit import CPU, Recorder, batch, built, running_text
+from model_kit import Recorder, batch, built, running_text, training_of
 from noise_kit import VARIANTS
 from specs_kit import spec_of
 from torch import Tensor, nn
 
 from dropbench.data.base import Table
 from dropbench.engine import stack
-from dropbench.engine.loop import Cohort
 from dropbench.engine.lr_schedule import lr_factor
 from dropbench.errors import UsageError
 from dropbench.models.lm import LanguageModel
@@ -96,7 +95,7 @@ def test_it_learns_what_only_the_carried_state_can_know() -> None:
     table = Table("W", x[:, None], x.roll(-1), "W", 3, vocabulary=3, window=2, **parts)
     size = ("model=lm", "model.hidden=8", "model.layers=1")
     spec = spec_of(*size, "dropout=none", "train.lr=0.02", "train.epochs=12", "train.batch_size=5")
-    (result,) = Cohort([spec], table, CPU).run()
+    (result,) = training_of([spec], table).run()
     # The first word after 0 of each of 20 columns cannot be known.
     assert result.metrics["test_loss"] < 0.05 and result.metrics["test_accuracy"] > 0.97
     assert result.metrics["test_perplexity"] == pytest.approx(math.exp(result.metrics["test_loss"]))
@@ -105,7 +104,7 @@ def test_it_learns_what_only_the_carried_state_can_know() -> None:
 def test_running_text_that_has_no_order_is_not_learnt() -> None:
     """Words drawn uniformly from 9: no model predicts them, and the perplexity is about 9."""
     spec = spec_of("model=lm", "dropout=none", "train.epochs=1", "model.hidden=8", "train.batch_size=10")
-    (result,) = Cohort([spec], running_text(), CPU).run()
+    (result,) = training_of([spec], running_text()).run()
     assert 8.5 < result.metrics["test_perplexity"] < 10
 
 
