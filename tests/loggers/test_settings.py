@@ -102,7 +102,7 @@ def test_a_server_takes_no_more_than_a_client(monkeypatch: pytest.MonkeyPatch) -
 
 def test_no_library_is_imported_before_it_is_asked_for() -> None:
     code = (
-        "import sys, dropbench.cli.commands, dropbench.loggers, dropbench.loggers.csv; dropbench.loggers.check(['csv']); "
+        "import sys, dropbench.cli.sweep, dropbench.loggers, dropbench.loggers.csv; dropbench.loggers.check(['csv']); "
         "print(sorted({'mlflow', 'tensorboard', 'sqlalchemy', 'torch'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

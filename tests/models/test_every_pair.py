@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from model_kit import TABLES, training_of
 from noise_kit import VARIANTS
+from specs_kit import composed
 
 from dropbench.config.compose import Composer, composer
 from dropbench.config.options import options
@@ -37,8 +38,8 @@ def compose() -> Iterator[Composer]:
 
 
 def spec(compose: Composer, model: str, variant: str, precision: str = "fp32") -> RunSpec:
-    set_to = {"model": model, "dropout": variant, "train.precision": precision, "dropout.rate": "0.3"}
-    return compose.compose({key: f"{key}={value}" for key, value in set_to.items()}).spec
+    overrides = f"model={model}", f"dropout={variant}", f"train.precision={precision}", "dropout.rate=0.3"
+    return composed(compose, *overrides).spec
 
 
 def data_for(run: RunSpec) -> Table:
