@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from dropbench.dropout.base import AtTransitions, AtWeights, Learned, Variant
+from dropbench.dropout.base import AtTransitions, AtWeights, Keeping, Learned, Variant
 from dropbench.engine import subset
 from dropbench.engine.streams import NoiseStream
 from dropbench.nn.dense import dense_relu
@@ -37,24 +37,33 @@ class SiteNoise:
         """`stream` opens the name of the streams; `shared` has all examples under one mask, until `StackNoise.advance`."""
         self.variant = variant
         self.site = site
-        self.target = torch.tensor(rates, dtype=torch.float32, device=device)
-        self.rate = self.target
+        self.nominal = torch.tensor(rates, dtype=torch.float32, device=device)
+        """The rates without a schedule, [K]."""
+        self.rate = self.nominal
         self.acts = [rate > 0 for rate in rates]
         """Of each replica, whether it has noise here."""
         self._seeds = list(seeds)
         self._shared = shared
         self._held: Tensor | None = None
-        self._shaped: dict[int, Tensor] = {}
-        self._shaped_from: Tensor | None = None
         # Maps are drawn channels-last, the order in which convolutions hand them over: a mask in another order would make
         # every multiplication a strided one.
         self._maps = site.axes == "CHW"
-        self.multiplies = type(variant).act is Variant.act and variant.draws == "bits" and not variant.learned
+        self.fuses = variant.multiplies and variant.draws == "bits" and not variant.learned
         """Whether in training a mask that is never negative and gets no gradient multiplies, and that is all."""
-        self.rests = type(variant).evaluate is Variant.evaluate
-        """Whether nothing happens in evaluation."""
         n = math.prod(variant.noise_shape(site, 1 if shared else batch))
         self._stream = NoiseStream(seeds, f"{stream}/{site.name}", n, variant.draws, device)
+
+    @property
+    def rate(self) -> Tensor:
+        """The rates in force: [K], or [K, ...] where a variant learns several."""
+        return self._rate
+
+    @rate.setter
+    def rate(self, rate: Tensor) -> None:
+        self._rate = rate
+        # What is made of the rates, for as long as they stay: of most for a whole training.
+        self._shaped: dict[int, Tensor] = {}
+        self._keeping: dict[tuple[int, torch.dtype], Keeping] = {}
 
     def draw(self, batch: int) -> Tensor:
         """The noise of the next step for `batch` examples, at most as many as the stream was opened for."""
@@ -69,39 +78,44 @@ class SiteNoise:
 
     def mask(self, batch: int, dtype: torch.dtype) -> Tensor:
         """The mask of the next step."""
-        noise = self.draw(batch)
-        return self.variant.mask(noise, self.broadcast_rate(noise), dtype)
+        return self.mask_of(self.draw(batch), dtype)
+
+    def mask_of(self, noise: Tensor, dtype: torch.dtype) -> Tensor:
+        """What the variant makes of a draw [K, ...] at the rates in force."""
+        if not self.variant.flips:
+            return self.variant.mask(noise, self.broadcast_rate(noise), dtype)
+        key = noise.ndim, dtype
+        if key not in self._keeping:
+            self._keeping[key] = Keeping(self.broadcast_rate(noise), dtype, self.variant.scales)
+        return self._keeping[key].mask(noise)
 
     def broadcast_rate(self, x: Tensor) -> Tensor:
-        """The rates, to broadcast over a tensor with as many axes as `x`: the same tensor as long as they stay the same."""
-        own = self.rate.shape[1:]
-        shape = (-1, *(1,) * (x.ndim - 1 - len(own)), *own)
-        if self.rate.requires_grad:  # new at every step, and to be let go of with its graph
-            return self.rate.view(shape)
-        if self._shaped_from is not self.rate:
-            self._shaped, self._shaped_from = {}, self.rate
-        if x.ndim not in self._shaped:
-            self._shaped[x.ndim] = self.rate.view(shape)
-        return self._shaped[x.ndim]
+        """The rates, to broadcast over a tensor with as many axes as `x`."""
+        if (shaped := self._shaped.get(x.ndim)) is None:
+            several = self.rate.shape[1:]
+            shaped = self.rate.view(-1, *(1,) * (x.ndim - 1 - len(several)), *several)
+            if not self.rate.requires_grad:  # those are new at every step, and to be let go of with their graph
+                self._shaped[x.ndim] = shaped
+        return shaped
 
     def advance(self) -> None:
         """Lets a shared mask go; the next draw is a new one."""
         self._held = None
 
     def narrowed(self, replicas: Tensor) -> SiteNoise:
-        other = copy.copy(self)
-        other.target, other.rate = self.target[replicas], self.rate[replicas]
-        other.acts = [self.acts[k] for k in replicas.tolist()]
-        other._seeds = [self._seeds[k] for k in replicas.tolist()]
-        other._stream = self._stream.narrowed(replicas)
-        return other
+        """The noise of these replicas only, which goes on where this is and takes its place."""
+        narrower = copy.copy(self)
+        narrower.nominal, narrower.rate = self.nominal[replicas], self.rate[replicas]
+        narrower.acts = [self.acts[k] for k in replicas.tolist()]
+        narrower._seeds = [self._seeds[k] for k in replicas.tolist()]
+        narrower._stream = self._stream.narrowed(replicas)
+        return narrower
 
     def forked(self, stream: str, batch: int, shared: bool) -> SiteNoise:
         """The same noise from the beginning of another stream."""
-        device = self.target.device
-        other = SiteNoise(self.variant, self.site, [], self._seeds, batch, device, stream, shared)
-        other.target, other.rate, other.acts = self.target, self.rate, self.acts
-        return other
+        fork = SiteNoise(self.variant, self.site, [], self._seeds, batch, self.nominal.device, stream, shared)
+        fork.nominal, fork.rate, fork.acts = self.nominal, self.rate, self.acts
+        return fork
 
 
 class StackNoise:
@@ -148,7 +162,7 @@ class StackNoise:
 
     def dense(self, site: str, x: Tensor, weight: Tensor, bias: Tensor, then: Callable[[Tensor], Tensor]) -> Tensor:
         at = self._at.get(site)
-        simple = at is None or (at.multiplies if self.training else at.rests)
+        simple = at is None or (at.fuses if self.training else at.variant.rests)
         other = f"{site}.weight" in self._at or self._edit is not None or torch.is_autocast_enabled(x.device.type)
         if then is torch.relu and simple and not other:
             mask = None if at is None or not self.training else at.mask(x.shape[1], x.dtype)
@@ -159,10 +173,10 @@ class StackNoise:
         if (at := self._at.get(site)) is None:
             return None
         if not self.training:
-            if at.rests:
+            if at.variant.rests:
                 return None
             return lambda state, step: at.variant.evaluate(state, at.broadcast_rate(state))
-        if type(at.variant).act is Variant.act:
+        if at.variant.multiplies:
             return Times(lambda state: at.mask(state.shape[1], state.dtype), at.acts)
         mask_at = _held(at)
         return lambda state, step: at.variant.act(state, mask_at(state, step), at.broadcast_rate(state))
@@ -201,7 +215,7 @@ class StackNoise:
         noise = at.draw(ids.shape[1]).expand(-1, ids.shape[1], -1, -1)
         noise = noise.gather(2, ids[..., None])
         rate = at.broadcast_rate(rows)
-        return at.variant.act(rows, at.variant.mask(noise, rate, rows.dtype), rate)
+        return at.variant.act(rows, at.mask_of(noise, rows.dtype), rate)
 
     def rates(self) -> dict[str, Tensor]:
         """The rate in force at each site, [K]; of several that are learned, their mean."""
@@ -213,7 +227,7 @@ class StackNoise:
     def scale_rates(self, factors: Tensor) -> None:
         """Sets the rates to the nominal ones times a factor in [0, 1] a replica, [K]."""
         for at in self._at.values():
-            at.rate = at.target * factors
+            at.rate = at.nominal * factors
 
     def learned(self) -> dict[str, SiteNoise]:
         """The sites with a learned rate, whose `rate` the stack sets: see `engine.learned`."""
