@@ -24,7 +24,8 @@ from dropbench.engine.build import build
 from dropbench.engine.train import Training
 from dropbench.hardware.blas import use_threads
 from dropbench.planning.outline import load, outline
-from dropbench.sites import Noise, Site
+from dropbench.sites import Site
+from dropbench.sites.noise import Noise
 from dropbench.spec import Component
 
 STEPS, BLOCKS = 8, 15

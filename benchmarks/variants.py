@@ -42,7 +42,8 @@ from dropbench.engine.noise import StackNoise
 from dropbench.execute.record import versions
 from dropbench.hardware.blas import use_threads
 from dropbench.planning.outline import outline, variant
-from dropbench.sites import Noise, Site
+from dropbench.sites import Site
+from dropbench.sites.noise import Noise
 from dropbench.spec import RunSpec
 
 CPU = torch.device("cpu")

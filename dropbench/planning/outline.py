@@ -21,7 +21,8 @@ from dropbench.data import augment, text, views
 from dropbench.data.split import split
 from dropbench.data.views import Shape
 from dropbench.errors import UsageError, nearest
-from dropbench.sites import Site, site_rates
+from dropbench.sites import Site
+from dropbench.sites.placement import site_rates
 from dropbench.spec import Component, DataSpec, DropoutSpec, RunSpec, Settings
 from dropbench.values import written
 

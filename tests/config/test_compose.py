@@ -17,7 +17,7 @@ from dropbench.config.compose import Composer, composer, locate
 from dropbench.config.grammar import expand, parse
 from dropbench.config.options import GROUPS, options
 from dropbench.errors import UsageError
-from dropbench.sites import site_rates
+from dropbench.sites.placement import site_rates
 from dropbench.spec import CONSTANT
 from dropbench.values import flatten
 

@@ -209,7 +209,7 @@ def test_a_replicas_mask_is_its_own(variant: str, at: Site, replicas: list[tuple
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
 def test_other_precisions_drop_the_same_elements(variant: str, at: Site, dtype: torch.dtype) -> None:
     masks = [
-        stack_noise(variant, at, [0.1, 0.5], [0, 0], 8)._at[at.name].mask(8, d) for d in (torch.float32, dtype)
+        stack_noise(variant, at, [0.1, 0.5], [0, 0], 8)._at[at.name][0].mask(8, d) for d in (torch.float32, dtype)
     ]  # fmt: skip
     assert masks[1].dtype == dtype
     torch.testing.assert_close(masks[1].float(), masks[0], rtol=2**-8, atol=2**-9)
@@ -251,7 +251,7 @@ def test_one_step_needs_masks_that_are_not_negative() -> None:
     seen = 0
     for variant, at in CASES:
         noise = stack_noise(variant, at, [0.3, 0.9], [0, 1], 8)
-        (own,) = noise._at.values()
+        ((own,),) = noise._at.values()
         if own.fuses and at.kind == "activation":
             assert (own.mask(8, torch.float32) >= 0).all(), variant
             seen += 1

@@ -19,7 +19,7 @@ from dropbench.engine.train import Training
 from dropbench.nn.embedding import lookup
 from dropbench.nn.product import affine
 from dropbench.planning.outline import outline
-from dropbench.sites import Noise
+from dropbench.sites.noise import Noise
 from dropbench.spec import Component, RunSpec
 
 CPU = torch.device("cpu")
@@ -97,7 +97,7 @@ def batch(name: str, replicas: int = 1, size: int = 4, data: Table | None = None
 
 
 class Recorder(Noise):
-    """`sites.Noise` that changes nothing and keeps what came to each site, in order."""
+    """`sites.noise.Noise` that changes nothing and keeps what came to each site, in order."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, Tensor]] = []
