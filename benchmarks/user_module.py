@@ -25,7 +25,8 @@ from dropbench.engine.train import Training
 from dropbench.hardware.blas import use_threads
 from dropbench.planning.outline import outline
 from dropbench.planning.sources import load
-from dropbench.sites import Noise, Site
+from dropbench.sites import Site
+from dropbench.sites.noise import Noise
 from dropbench.spec import Component
 
 STEPS, BLOCKS = 8, 15

@@ -43,7 +43,8 @@ from dropbench.execute.record import versions
 from dropbench.hardware.blas import use_threads
 from dropbench.planning.outline import outline
 from dropbench.planning.variants import variant
-from dropbench.sites import Noise, Site
+from dropbench.sites import Site
+from dropbench.sites.noise import Noise
 from dropbench.spec import RunSpec
 
 CPU = torch.device("cpu")

@@ -58,6 +58,8 @@ def build(
     batches = batches_for(table, first.data, outline.view, train.batch_size, train.augment, seeds, device)
     model = stack.build(first.model, outline, seeds, device, train, table.graph)
     parameters = sum(p[0].numel() for p in model.parameters())
+    if any(len(s.variants) > 1 for s in ordered):
+        raise ValueError("a run with several variants cannot be trained yet: give it one")
     rates = {s.run_id: arm_rates(s.dropout, outline.sites) for s in ordered}
     noisy = next((s.dropout for s in ordered if rates[s.run_id]), first.dropout)
     noise = StackNoise(

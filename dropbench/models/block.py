@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from dropbench.nn.activation import Activation, function, gain
 from dropbench.nn.linear import Linear
 from dropbench.nn.norm import BatchNorm
-from dropbench.sites import Noise, Site
+from dropbench.sites import Site
+from dropbench.sites.noise import Noise
 
 Positive = Annotated[int, Gt(0)]
 # `after_dropout` is there to be measured and not recommended: the statistics that batch norm gathers under noise do not

@@ -15,7 +15,8 @@ from dropbench.nn.activation import Activation, function, gain, monotone
 from dropbench.nn.conv import Conv2d, pool2d
 from dropbench.nn.linear import Linear
 from dropbench.nn.norm import BatchNorm
-from dropbench.sites import Noise, Site
+from dropbench.sites import Site
+from dropbench.sites.noise import Noise
 
 Pooling = Literal["max", "avg", "none"]
 

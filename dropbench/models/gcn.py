@@ -12,7 +12,8 @@ from dropbench.nn.activation import Activation, function, gain
 from dropbench.nn.graph import Adjacency, Features, Linked
 from dropbench.nn.linear import Linear
 from dropbench.nn.norm import BatchNorm
-from dropbench.sites import Noise, Site
+from dropbench.sites import Site
+from dropbench.sites.noise import Noise
 
 
 class GCN(nn.Module):

@@ -13,7 +13,8 @@ from dropbench.nn.init import Draw
 from dropbench.nn.linear import Linear
 from dropbench.nn.product import affine
 from dropbench.nn.recurrent import Cell, State
-from dropbench.sites import Noise, Site
+from dropbench.sites import Site
+from dropbench.sites.noise import Noise
 
 
 class LanguageModel(nn.Module):

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from dropbench.models.block import BatchNormPlace, DenseBlock, Positive
 from dropbench.nn.activation import Activation
 from dropbench.nn.linear import Linear
-from dropbench.sites import Noise, Site
+from dropbench.sites import Site
+from dropbench.sites.noise import Noise
 
 
 class MLP(nn.Module):

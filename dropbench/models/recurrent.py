@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from dropbench.nn.recurrent import GATES, Cell, CellNoise, Recurrent, State
-from dropbench.sites import Noise, Site
+from dropbench.sites import Site
+from dropbench.sites.noise import Noise
 
 
 class RecurrentLayers(nn.ModuleList):

@@ -12,7 +12,8 @@ from dropbench.nn.activation import gain
 from dropbench.nn.conv import Conv2d
 from dropbench.nn.linear import Linear
 from dropbench.nn.norm import BatchNorm
-from dropbench.sites import Noise, Site
+from dropbench.sites import Site
+from dropbench.sites.noise import Noise
 
 
 class ResNet(nn.Module):

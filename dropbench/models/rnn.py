@@ -11,7 +11,8 @@ from dropbench.models.recurrent import RecurrentLayers, output_of
 from dropbench.nn.embedding import Embedding
 from dropbench.nn.linear import Linear
 from dropbench.nn.recurrent import Cell
-from dropbench.sites import Noise, Site
+from dropbench.sites import Site
+from dropbench.sites.noise import Noise
 
 
 class RNN(nn.Module):

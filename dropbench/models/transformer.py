@@ -16,7 +16,8 @@ from dropbench.nn.attention import Positions, SelfAttention
 from dropbench.nn.embedding import Embedding
 from dropbench.nn.linear import Linear
 from dropbench.nn.norm import LayerNorm
-from dropbench.sites import Noise, Site
+from dropbench.sites import Site
+from dropbench.sites.noise import Noise
 
 
 class Transformer(nn.Module):

@@ -10,7 +10,8 @@ from specs_kit import composed
 from dropbench.config.compose import composer
 from dropbench.errors import UsageError
 from dropbench.planning.variants import variant
-from dropbench.sites import Site, site_rates
+from dropbench.sites import Site
+from dropbench.sites.placement import site_rates
 from dropbench.spec import CONSTANT
 
 

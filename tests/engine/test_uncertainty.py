@@ -35,7 +35,7 @@ def passes_by_hand(run: RunSpec, trained: Trained, mode: str, passes: int) -> to
         for i in range(2):
             layer = cohort.replicas.model.hidden[i].linear
             x = torch.relu(x @ layer.weight[0] + layer.bias[0])
-            mask = noise._at[f"hidden.{i}"].mask(len(x), x.dtype)[0]
+            mask = noise._at[f"hidden.{i}"][0].mask(len(x), x.dtype)[0]
             assert len(mask) == (1 if mode == "ensemble" else len(x))
             x = x * mask
         noise.advance()

@@ -14,7 +14,7 @@ from training import Trained, cohort_of, differences, make_spec
 from dropbench.engine.evaluate import evaluate
 from dropbench.engine.streams import Words
 from dropbench.engine.user_module import Plain
-from dropbench.sites import Noise
+from dropbench.sites.noise import Noise
 
 SMALL, RECURRENT = "user_models.Small", "user_models.Recurrent"
 
@@ -99,7 +99,7 @@ def test_seeds_start_differently_and_one_seed_alike() -> None:
 
 
 def test_noise_is_that_of_a_stacked_model() -> None:
-    """`sites.Noise` without the replica axis: called, recurrent and over weights."""
+    """`sites.noise.Noise` without the replica axis: called, recurrent and over weights."""
     spec = make_spec(SMALL, rate=0.5)
     cohort = cohort_of(spec)
     seen: list[Tensor] = []

@@ -18,7 +18,8 @@ from dropbench.data.base import Graph
 from dropbench.engine import vmap_check
 from dropbench.execute.cohorts import cohorts
 from dropbench.planning.outline import outline
-from dropbench.sites import Noise, Site
+from dropbench.sites import Site
+from dropbench.sites.noise import Noise
 from dropbench.spec import RunSpec, Settings
 
 BITS = "would depend on the runs beside it"

@@ -19,7 +19,7 @@ from dropbench.engine.train import Training
 from dropbench.nn.embedding import lookup
 from dropbench.nn.product import affine
 from dropbench.planning.outline import outline
-from dropbench.sites import Noise
+from dropbench.sites.noise import Noise
 from dropbench.spec import Component, RunSpec
 
 CPU = torch.device("cpu")
@@ -110,7 +110,7 @@ def torchs_lstm(model: nn.Module) -> nn.LSTM:
 
 
 class Recorder(Noise):
-    """`sites.Noise` that changes nothing and keeps what came to each site, in order."""
+    """`sites.noise.Noise` that changes nothing and keeps what came to each site, in order."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, Tensor]] = []

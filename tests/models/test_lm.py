@@ -17,7 +17,7 @@ from dropbench.engine import stack
 from dropbench.engine.lr_schedule import lr_factor
 from dropbench.errors import UsageError
 from dropbench.models.lm import LanguageModel
-from dropbench.sites import site_rates
+from dropbench.sites.placement import site_rates
 
 
 def plain(model: nn.Module, windows: list[Tensor]) -> list[Tensor]:
