@@ -46,7 +46,7 @@ def train(words: Sequence[str], conf: Sequence[Path], *, cfg: bool, as_json: boo
     spec = plan.specs[0]
     if store.is_done(spec.run_id):
         shown.note(f"run {spec.run_id} is finished already; its record is shown again")
-        record, folder = store.find(spec.run_id), store.root / "runs" / spec.run_id
+        record, folder = store.find(spec.run_id), store.folder(spec.run_id)
     else:
         shown.warnings(plan)
         # There is no other run to protect from this one: no process for it.
@@ -365,7 +365,7 @@ def _loggers(
 def _stored_plan(plan: Plan) -> Any:
     from dropbench import store
 
-    return store.Plan(
+    return store.StoredPlan(
         plan_id=plan.plan_id,
         study=plan.study,
         question=plan.question,

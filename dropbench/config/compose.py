@@ -17,7 +17,18 @@ from typing import Any, get_args
 from dropbench.config.messages import invalid
 from dropbench.config.options import GROUPS, KEYS, called, conf_dir, options
 from dropbench.errors import UsageError, nearest
-from dropbench.spec import CONSTANT, Component, DataSpec, DropoutSpec, RunSpec, Settings, StudySpec, Task
+from dropbench.spec import (
+    CONSTANT,
+    NONE,
+    Component,
+    DataSpec,
+    DropoutSpec,
+    MetricSpec,
+    RunSpec,
+    Settings,
+    StudySpec,
+    Task,
+)
 from dropbench.values import flatten, written
 
 
@@ -238,16 +249,15 @@ def _spec(tree: Mapping[str, Any]) -> RunSpec:
 def _canonical(dropout: DropoutSpec) -> DropoutSpec:
     """The same arm always reads the same: a variant that acts nowhere has no rates, whatever a grid gave it.
 
-    Nor has a rate of 0 a schedule.
+    Nor has it a schedule; and one whose rates are all 0 is none.
     """
     update: dict[str, Any] = {"options": checked_options("dropout", dropout.target, dropout.options)}
     schedule = dropout.schedule.model_copy(update={"options": _schedule_options(dropout.schedule)})
-    silent = not locate(dropout.target).kinds
-    if silent:
-        update |= {"rate": 0.0, "rates": {}, "placement": None}
-    if silent or not any((dropout.rate, *dropout.rates.values())):
-        schedule = CONSTANT
-    return dropout.model_copy(update=update | {"schedule": schedule})
+    if not locate(dropout.target).kinds:
+        update |= {"rate": 0.0, "rates": {}, "placement": None, "schedule": CONSTANT}
+    elif dropout.silent:
+        return NONE
+    return dropout.model_copy(update={"schedule": schedule, **update})
 
 
 def _schedule_options(schedule: Component) -> dict[str, Any]:
@@ -272,12 +282,13 @@ def _metrics(nodes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[s
     for name, found in tasks.items():
         if unknown := [task for task in found if task not in known]:
             raise UsageError(f"metric.{name}.tasks: there is no task '{unknown[0]}'; {nearest(unknown[0], known)}")
-    return {n: _component({k: v for k, v in m.items() if k != "tasks"}, ()) for n, m in nodes.items()}, tasks
+    fields = tuple(MetricSpec.model_fields)
+    return {n: _component({k: v for k, v in m.items() if k != "tasks"}, fields) for n, m in nodes.items()}, tasks
 
 
 def _component(node: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
     """A group's node with what is not a field of every component gathered under `options`."""
-    fixed = {"name", "_target_", "version", *fields} - {"options", "target"}
+    fixed = {"name", "_target_", "version", *fields} - {"options", "target", "source"}
     known = {k: v for k, v in node.items() if k in fixed and k not in ("root", "download")}
     if "schedule" in known:
         known["schedule"] = _component(known["schedule"], ())

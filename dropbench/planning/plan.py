@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from dropbench import identity
 from dropbench.config import grammar as grammar
 from dropbench.config.compose import Composed, Composer, locate
 from dropbench.config.options import options
@@ -44,8 +44,7 @@ class Plan:
 
     @property
     def plan_id(self) -> str:
-        ids = ",".join(sorted(s.run_id for s in self.specs))
-        return hashlib.sha256(f"{self.study}:{ids}".encode()).hexdigest()[:12]
+        return identity.plan_id(self.study, (s.run_id for s in self.specs))
 
 
 def single(words: Sequence[str], composer: Composer) -> Plan:
@@ -86,7 +85,7 @@ def make(words: Sequence[str], composer: Composer) -> Plan:
     names = dict.fromkeys(point["study"].partition("=")[2] for point in points if "study" in point)
     if len(names) > 1:
         raise UsageError(f"study={','.join(names)}: one study at a time, since each has a baseline of its own")
-    specs, arms = _distinct([(name, c.spec) for name, c in runs])
+    specs, arms = _distinct([(name, _bound(c.spec, first.settings)) for name, c in runs])
     merged = len(runs) - len(specs)
     specs, outlines, skipped = _checked(specs, first.settings, by_glob, composer)
     study = first.study
@@ -176,6 +175,13 @@ def _arms(point: Mapping[str, str], composer: Composer) -> list[tuple[str | None
                 f"dropout.rate={made[0].spec.dropout.rate:g}; give another value to one of {', '.join(keys)}"
             )
     return runs
+
+
+def _bound(spec: RunSpec, settings: Settings) -> RunSpec:
+    """With the fingerprint of its data, without which it has no id; where they cannot be loaded, `_checked` says why."""
+    with suppress(UsageError):
+        return spec.model_copy(update={"data_fingerprint": load(spec.data, settings).fingerprint})
+    return spec
 
 
 def _distinct(runs: Sequence[tuple[str | None, RunSpec]]) -> tuple[list[RunSpec], dict[str, list[str]]]:
