@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from stored import RUN, make
 
 from dropbench.errors import UsageError
-from dropbench.store import SCHEMA, Record, Store, StoredPlan, read
+from dropbench.store import SCHEMA, Store, StoredPlan, read
 
 REPO = Path(__file__).resolve().parents[2]
 
