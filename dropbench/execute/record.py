@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dropbench.config.compose import locate
+from dropbench.config.parts import locate
 from dropbench.execute.cohort import Failure
 from dropbench.hardware.blas import numpy_is_faster
 from dropbench.store import Record, derived
