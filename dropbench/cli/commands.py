@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.console import Shown, arm_names
 from dropbench.errors import Interrupted, UsageError, nearest
+from dropbench.values import count
 
 if TYPE_CHECKING:
     from dropbench.config.compose import Composed
@@ -42,15 +43,18 @@ def train(words: Sequence[str], conf: Sequence[Path], *, cfg: bool, as_json: boo
             shown.config(_config(compose_one(words, c)))
             return 0
         plan = single(words, c)
+    from dropbench.execute.local import unfinished
+
     store = _store(plan)
     spec = plan.specs[0]
-    if store.is_done(spec.run_id):
+    todo = unfinished([spec], store, conf)
+    if not todo:
         shown.note(f"run {spec.run_id} is finished already; its record is shown again")
         record, folder = store.find(spec.run_id), store.folder(spec.run_id)
     else:
         shown.warnings(plan)
         # There is no other run to protect from this one: no process for it.
-        (stored,) = _execute(plan, replace(_work([spec], plan), workers=1), store, shown)
+        (stored,) = _execute(plan, replace(_work(todo, plan), workers=1), store, shown)
         record, folder = stored.record, stored.folder
     shown.run(record, folder)
     return 1 if getattr(record, "status", "failed") == "failed" else 0
@@ -69,7 +73,9 @@ def _swept(plan: Plan, shown: Shown, conf: Sequence[Path], *, dry_run: bool = Fa
     from dropbench.execute.local import unfinished
 
     store = _store(plan)
-    todo = unfinished(plan.specs, store)
+    todo = unfinished(plan.specs, store, conf)
+    if again := sum(store.is_done(s.run_id) for s in todo):
+        shown.note(f"{count(again, 'finished run')} measured less than is asked for: trained again")
     work = _work(todo, plan)
     shown.plan(plan, len(todo))
     shown.warnings(plan)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar, get_args
+from pathlib import Path
+from typing import Any, get_args
 
 from dropbench.config.messages import invalid
+from dropbench.config.options import options
 from dropbench.config.parts import checked_options, locate
+from dropbench.config.source_hash import Part, with_source
 from dropbench.errors import UsageError, nearest
 from dropbench.spec import (
     CONSTANT,
@@ -23,10 +26,11 @@ from dropbench.spec import (
 from dropbench.values import written
 
 
-def spec_of(tree: Mapping[str, Any]) -> RunSpec:
+def spec_of(tree: Mapping[str, Any], extra: Sequence[Path] = ()) -> RunSpec:
     """The run that a configuration describes: checked, with its options' defaults, and the same for all that mean the same.
 
-    Raises UsageError for a value that cannot be, and for parts that do not go together.
+    extra: the user's folders of options; parts that come from there get the hash of their source. Raises UsageError for a
+    value that cannot be, and for parts that do not go together.
     """
     from pydantic import ValidationError
 
@@ -51,11 +55,14 @@ def spec_of(tree: Mapping[str, Any]) -> RunSpec:
     except ValidationError as error:
         raise invalid("", error) from error
     fitting = _fitting_metrics(spec, tasks)
+    dropout = with_source("dropout", _canonical(spec.dropout), extra)
+    schedule = with_source("dropout/schedule", dropout.schedule, extra)
+    metrics = {name: with_source("metric", m, extra) for name, m in fitting.items()}
     update: dict[str, Any] = {
-        "model": _with_checked_options("model", spec.model),
-        "data": _with_checked_options("data", spec.data),
-        "dropout": _canonical(spec.dropout),
-        "metric": {name: _with_checked_options(f"metric.{name}", m) for name, m in fitting.items()},
+        "model": _with_checked_options("model", with_source("model", spec.model, extra)),
+        "data": _with_checked_options("data", with_source("data", spec.data, extra)),
+        "dropout": dropout.model_copy(update={"schedule": schedule}),
+        "metric": {name: _with_checked_options(f"metric.{name}", m) for name, m in metrics.items()},
     }
     return spec.model_copy(update=update)
 
@@ -63,6 +70,21 @@ def spec_of(tree: Mapping[str, Any]) -> RunSpec:
 def metric_of(node: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a metric from its node in a configuration."""
     return _component({k: v for k, v in node.items() if k != "tasks"}, tuple(MetricSpec.model_fields))
+
+
+def stored_metric(name: str, node: Mapping[str, Any], extra: Sequence[Path]) -> MetricSpec | None:
+    """A metric as its option is now, with the options that a stored run had, or None where there is no such option any more.
+
+    node: of the run's configuration. extra: the user's folders of options. What a record says of a class is not believed.
+    """
+    from omegaconf import OmegaConf
+
+    if (file := options("metric", extra).get(name)) is None:
+        return None
+    tree: Any = OmegaConf.to_container(OmegaConf.load(file))
+    kept = {key: value for key, value in node.items() if key not in ("name", "_target_", "version")}
+    metric = MetricSpec.model_validate(metric_of({**tree[name], **kept}))
+    return _with_checked_options(f"metric.{name}", with_source("metric", metric, extra))
 
 
 def _fitting_metrics(spec: RunSpec, tasks: Mapping[str, Sequence[str]]) -> dict[str, MetricSpec]:
@@ -79,9 +101,6 @@ def _fitting_metrics(spec: RunSpec, tasks: Mapping[str, Sequence[str]]) -> dict[
             f"{task}; choose {others}"
         )
     return fitting
-
-
-Part = TypeVar("Part", bound=Component)
 
 
 def _with_checked_options(group: str, part: Part) -> Part:
