@@ -37,7 +37,7 @@ def with_source(group: str, part: Part, extra: Sequence[Path]) -> Part:
 
 @cache
 def source_hash(target: str) -> str:
-    """12 hex digits of the SHA-256 of the source of a class or function and of what it rests on.
+    """12 hex digits of the SHA-256 of the source of a class or function of the user's, and of what it rests on.
 
     Parameters
     ----------
@@ -50,8 +50,10 @@ def source_hash(target: str) -> str:
         Where there is no source to be read.
     """
     module = target.rpartition(".")[0]
-    file, root = _file_of(module)
-    if file is None or root is None:
+    if target.startswith(OWN):
+        return "dropbench"  # ours under a name of the user's: its version counts
+    root = _root(module)
+    if root is None:
         return hashlib.sha256(_installed(module).encode()).hexdigest()[:12]
     digest = hashlib.sha256()
     below, packages = _reached(module, root)
@@ -129,13 +131,11 @@ def _docstrings(tree: ast.Module) -> Iterator[tuple[int, int, int, int]]:
                 yield first.lineno - 1, first.col_offset, first.end_lineno or 0, first.end_col_offset or 0
 
 
-def _file_of(module: str) -> tuple[Path | None, Path | None]:
-    """The file of an importable module and the folder of sys.path below which it lies; None for what is installed."""
-    for entry in sys.path:
-        root = Path(entry or ".").resolve()
-        if (file := _below(module, root)) is not None:
-            return (None, None) if "site-packages" in root.parts or module.startswith(OWN) else (file, root)
-    return None, None
+def _root(module: str) -> Path | None:
+    """The folder of sys.path below which a module lies; None for what is installed."""
+    roots = (Path(entry or ".").resolve() for entry in sys.path)
+    root = next((r for r in roots if _below(module, r) is not None), None)
+    return None if root is None or "site-packages" in root.parts else root
 
 
 def _below(module: str, root: Path) -> Path | None:
