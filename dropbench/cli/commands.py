@@ -70,10 +70,13 @@ def sweep(words: Sequence[str], conf: Sequence[Path], *, dry_run: bool, as_json:
 
 
 def _swept(plan: Plan, shown: Shown, conf: Sequence[Path], *, dry_run: bool = False) -> int:
+    from dropbench.execute.earlier import of_other_data
     from dropbench.execute.local import unfinished
 
     store = _store(plan)
     todo = unfinished(plan.specs, store, conf)
+    for note in of_other_data(todo, store) if todo else ():
+        shown.note(note)
     if again := sum(store.is_done(s.run_id) for s in todo):
         shown.note(f"{count(again, 'finished run')} measured less than is asked for: trained again")
     work = _work(todo, plan)

@@ -11,7 +11,7 @@ older dropbench stored lie in folders named by the ids of their time, and are fo
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -38,6 +38,7 @@ from dropbench.store.record import (
     read,
     read_all,
     read_plan,
+    setting_in,
 )
 
 __all__ = [
@@ -100,6 +101,15 @@ class Store:
         records = [r for r in loaded.records if r.data_fingerprint is not None or (r.setting_id, r.seed) not in done]
         unread = [p for p in self._stored_plans() if isinstance(p, Skipped)]
         return replace(loaded, records=records, skipped=sorted([*loaded.skipped, *unread], key=lambda s: s.path))
+
+    def of_settings(self, setting_ids: Container[str], but: Container[str] = ()) -> list[Record]:
+        """The finished runs of these settings, whatever their data and seeds, but for those with the run ids in `but`.
+
+        Looks at the first bytes of each record alone, and not at those of older schemas.
+        """
+        folders = (f for f in files.visible(self.root / RUNS) if f.name not in but and setting_in(f) in setting_ids)
+        records = (read(folder) for folder in folders)
+        return [r for r in records if isinstance(r, Record) and r.status in FINISHED]
 
     def folder(self, run_id: str) -> Path:
         """Where a run lies: finished, or its failed attempt if it never finished."""

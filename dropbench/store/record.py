@@ -8,6 +8,7 @@ None is an empty cell.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -29,6 +30,7 @@ FINISHED = ("completed", "diverged")
 """A diverged run would diverge again, so it counts as finished; a failed one may succeed when tried again."""
 
 RECORD = "record.json"
+_SETTING = re.compile(rb'"setting_id": "(\w+)"')
 _LEGAL_JSON: Any = {"ser_json_inf_nan": "strings"}
 
 
@@ -218,6 +220,16 @@ def read_plan(path: Path) -> StoredPlan | Skipped:
     """A stored plan, or why there is none. One of schema 1 still has the ids of its time: see `Store.plans`."""
     tree = _tree(path, "plan_id")
     return tree if isinstance(tree, Skipped) else _validated(path, tree, StoredPlan)
+
+
+def setting_in(folder: Path) -> str | None:
+    """The setting of a run folder's record, from its first bytes alone."""
+    try:
+        with (folder / RECORD).open("rb") as file:
+            told = _SETTING.search(file.read(256))
+    except OSError:
+        return None
+    return told[1].decode() if told else None
 
 
 def record_from(tree: Mapping[str, Any]) -> Record:
