@@ -25,6 +25,8 @@ BatchNorm = Literal["none", "before_activation", "after_activation", "after_drop
 
 
 class Frozen(BaseModel):
+    """A table of fields that cannot be changed and takes no others."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, protected_namespaces=())
 
 
@@ -46,6 +48,12 @@ CONSTANT = Component(name="constant", target="dropbench.dropout.schedule.constan
 
 
 class DropoutSpec(Component):
+    """A variant of dropout and where it acts.
+
+    rate: probability that an element is dropped, at every site. rates: by name or pattern of a site, in place of `rate` there.
+    placement: names or patterns of the sites, None: all that fit but the input. schedule: of the rate over training.
+    """
+
     rate: Rate = 0.0
     rates: dict[str, Rate] = {}
     placement: tuple[str, ...] | None = None
@@ -99,6 +107,13 @@ class MetricSpec(Component, Declaration):
 
 
 class DataSpec(Component):
+    """A data set and its split.
+
+    n_train: how many examples to train on, None: all that are left. val_fraction, test_fraction: of all examples, where there
+    is no official split. split_seed: of a split that is the same for all seeds, None: each seed has its own. label_noise: share
+    of training labels that are another class's.
+    """
+
     n_train: Positive | None = None
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
@@ -119,6 +134,8 @@ class Augment(Frozen):
 
 
 class TrainSpec(Frozen):
+    """Optimizer, learning rate and the regularizers beside dropout; `conf/train/default.yaml` says what each key means."""
+
     name: str = "default"
     epochs: Positive
     batch_size: Positive
@@ -261,6 +278,8 @@ class StudySpec(Frozen):
 
 
 class ExecuteSpec(Frozen):
+    """How many processes train, with how many threads each, and how many runs are stacked in one model."""
+
     name: str = "local"
     workers: Positive | Literal["auto"]
     threads: Positive

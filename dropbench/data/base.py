@@ -72,6 +72,7 @@ class Table:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Of one example."""
         return tuple(self.x.shape[1:])
 
     @cached_property

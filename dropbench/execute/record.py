@@ -102,6 +102,7 @@ def products(device: str) -> str:
 
 @cache
 def versions() -> dict[str, str]:
+    """Of Python and the packages that the numbers of a run depend on."""
     found = {"python": platform.python_version()}
     for package in ("dropbench", "torch", "numpy"):
         try:
