@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.console import Shown
 from dropbench.cli.training import arranged, trained
+from dropbench.values import count
 
 if TYPE_CHECKING:
     from dropbench.planning.plan import Plan
@@ -40,11 +41,16 @@ def carry_out(plan: Plan, conf: Sequence[Path], shown: Shown, *, dry_run: bool =
     dry_run : bool
         Whether to stop before anything trains or is written, and to show cohorts and an estimate of the time.
     """
+    from dropbench.execute.earlier import of_other_data
     from dropbench.execute.local import unfinished
     from dropbench.store import Store
 
     store = Store(plan.settings.results)
-    todo = unfinished(plan.specs, store)
+    todo = unfinished(plan.specs, store, conf)
+    for note in of_other_data(todo, store) if todo else ():
+        shown.note(note)
+    if again := sum(store.is_done(s.run_id) for s in todo):
+        shown.note(f"{count(again, 'finished run')} measured less than is asked for: trained again")
     work = arranged(todo, plan)
     shown.plan(plan, len(todo))
     shown.warnings(plan)
@@ -77,7 +83,7 @@ def _show_report(plan: Plan, store: Store, conf: Sequence[Path], shown: Shown) -
 def _as_stored(plan: Plan) -> Any:
     from dropbench import store
 
-    return store.Plan(
+    return store.StoredPlan(
         plan_id=plan.plan_id,
         study=plan.study,
         question=plan.question,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def train(overrides: Sequence[str], conf: Sequence[Path], *, cfg: bool, as_json: bool, quiet: bool) -> int:
     """Trains the run unless it is finished already, and shows its record. Returns the exit code: 1 where it failed."""
     from dropbench.config.compose import composer
+    from dropbench.execute.local import unfinished
     from dropbench.planning.plan import compose_one, single
     from dropbench.store import Store
 
@@ -28,13 +29,14 @@ def train(overrides: Sequence[str], conf: Sequence[Path], *, cfg: bool, as_json:
         plan = single(overrides, c)
     store = Store(plan.settings.results)
     spec = plan.specs[0]
-    if store.is_done(spec.run_id):
+    todo = unfinished([spec], store, conf)
+    if not todo:
         shown.note(f"run {spec.run_id} is finished already; its record is shown again")
-        record, folder = store.find(spec.run_id), store.root / "runs" / spec.run_id
+        record, folder = store.find(spec.run_id), store.folder(spec.run_id)
     else:
         shown.warnings(plan)
         # There is no other run to protect from this one: no process for it.
-        (stored,) = trained(plan, replace(arranged([spec], plan), workers=1), store, shown)
+        (stored,) = trained(plan, replace(arranged(todo, plan), workers=1), store, shown)
         record, folder = stored.record, stored.folder
     shown.run(record, folder)
     return 1 if getattr(record, "status", "failed") == "failed" else 0

@@ -185,7 +185,9 @@ def _table(
         rows.copy_(images)
     x.div_(255)
     test = torch.arange(counts[0], sum(counts))
-    return Table(name=name, x=x, y=torch.cat(labels), axes="CHW", n_classes=n_classes, test=test, source=source)
+    files = tuple(sorted(f for f in folder.iterdir() if f.is_file()))
+    y = torch.cat(labels)
+    return Table(name=name, x=x, y=y, axes="CHW", n_classes=n_classes, test=test, source=source, files=files)
 
 
 def _chw(images: Any) -> torch.Tensor:

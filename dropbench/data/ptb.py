@@ -77,6 +77,7 @@ def load(root: Path, download: bool, *, window: Positive = 35) -> Table:
         test=torch.arange(n_train + n_val, len(x)),
         vocabulary=len(number),
         window=window,
+        files=tuple(folder / file for file in _FILES),
         source="Penn Treebank (Marcus et al. 1993; Mikolov et al. 2010)",
     )
 

@@ -23,6 +23,7 @@ from typing import Any
 
 from dropbench.execute.cohorts import Cohort, work_bytes
 from dropbench.hardware.blas import numpy_is_faster, use_threads
+from dropbench.kept import Kept
 from dropbench.planning.sources import load, others
 from dropbench.spec import RunSpec, Settings
 
@@ -40,7 +41,7 @@ class CohortSizes:
     def __init__(self, settings: Settings, device: str, workers: int, time: Timer | None = None) -> None:
         self._settings, self._device, self._workers = settings, device, workers
         self._time = time or self._in_processes
-        self._kept = _Kept(_cache_file())
+        self._kept = Kept("cohort_sizes.json")
 
     def __call__(self, group: Cohort, rule: int, most: int) -> int:
         """`rule` is what would do without measuring, `most` what memory allows."""
@@ -50,7 +51,8 @@ class CohortSizes:
         if self._updates(group.specs[0]) * len(group) * work_bytes(group) < _WORTH:
             return rule
         key = self._key(group)
-        if (known := self._kept.get(key)) is None:
+        known = self._kept.get(key)
+        if not (isinstance(known, int) and known > 0):
             known = fastest(group, min(rule, most), most, self._time)
             self._kept.put(key, known)
         return min(known, most)
@@ -126,36 +128,6 @@ def _seconds(cohort: Cohort, settings: Settings, device: str) -> float:
     table = load(first.data, settings)
     foreign = others(first, table, settings)
     return seconds_per_step(build(cohort.specs, cohort.outline, table, torch.device(device), foreign), 11)
-
-
-class _Kept:
-    """Sizes by key in a file, which may be deleted at any time; nothing is lost by not reading or not writing it."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def get(self, key: str) -> int | None:
-        size = self._all().get(key)
-        return size if isinstance(size, int) and size > 0 else None
-
-    def put(self, key: str, size: int) -> None:
-        with suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            beside = self._path.with_suffix(f".{os.getpid()}")
-            beside.write_text(json.dumps({**self._all(), key: size}))
-            beside.replace(self._path)
-
-    def _all(self) -> dict[str, object]:
-        try:
-            kept = json.loads(self._path.read_text())
-        except (OSError, ValueError):
-            return {}
-        return kept if isinstance(kept, dict) else {}
-
-
-def _cache_file() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "dropbench" / "cohort_sizes.json"
 
 
 def _processor() -> str:

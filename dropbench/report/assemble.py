@@ -22,7 +22,7 @@ from dropbench.report.tables.attribution_agreement import stability
 from dropbench.report.tables.compare import summarise
 from dropbench.report.tables.grids import Grid, grids
 from dropbench.report.tables.selection import Choice, choices
-from dropbench.store import RUNS, Plan, Skipped, Store
+from dropbench.store import RUNS, Skipped, Store, StoredPlan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +74,7 @@ class Report:
     grids: tuple[Grid, ...] = ()
     configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     histories: Mapping[str, Path] = field(default_factory=dict, repr=False)
-    plans: tuple[Plan, ...] = ()
+    plans: tuple[StoredPlan, ...] = ()
     command: str | None = None
     runs: pd.DataFrame | None = field(default=None, repr=False)
 
@@ -123,7 +123,7 @@ class Gathered:
     questions: tuple[str, ...]
     configs: dict[str, dict[str, Any]]
     histories: dict[str, Path]
-    plans: tuple[Plan, ...]
+    plans: tuple[StoredPlan, ...]
 
     def sources(self) -> dict[str, Any]:
         """What a Report says of where it comes from."""
@@ -276,13 +276,13 @@ def _with_names(frame: pd.DataFrame, named: Named | None) -> pd.DataFrame:
     return frame.iloc[[rows[run] for _, run in pairs]].assign(name=[name for name, _ in pairs])
 
 
-def _stored(paths: Sequence[Path]) -> list[Plan]:
+def _stored(paths: Sequence[Path]) -> list[StoredPlan]:
     """The plans of these results folders, oldest first in each."""
     roots = dict.fromkeys(p if (p / RUNS).is_dir() else p.parent.parent for p in paths)
     return [plan for root in roots for plan in Store(root).plans()]
 
 
-def _plans_of(studies: Sequence[str], plans: Sequence[Plan]) -> list[Plan]:
+def _plans_of(studies: Sequence[str], plans: Sequence[StoredPlan]) -> list[StoredPlan]:
     names = {plan.study for plan in plans if plan.study}
     for study in studies:
         if study not in names:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dropbench.errors import UsageError
-from dropbench.store import FINISHED, RUNS, Plan, Record, Store
+from dropbench.store import FINISHED, RUNS, Record, Store, StoredPlan
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,7 +53,7 @@ def standing(roots: Sequence[Path], studies: Sequence[str], now: datetime) -> St
     return ranked[-1][1] if ranked else None
 
 
-def plan_runs(plan: Plan) -> list[str]:
+def plan_runs(plan: StoredPlan) -> list[str]:
     """All runs of a plan; of an older record of a plain grid, which names no arms, none."""
     return list(dict.fromkeys([*plan.runs, *(run for runs in plan.arms.values() for run in runs)]))
 
@@ -113,7 +113,7 @@ def tables(report: Report, width: int) -> str:
     return render(replace(report, comparisons=bare, notes=()), "rich", width, False)
 
 
-def _standing(plan: Plan, store: Store, now: datetime) -> Standing:
+def _standing(plan: StoredPlan, store: Store, now: datetime) -> Standing:
     began = _time(plan.created)
     runs = plan_runs(plan)
     ends: list[datetime] = []
