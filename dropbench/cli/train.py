@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.console import Shown
-from dropbench.cli.training import arranged, trained
+from dropbench.cli.training import trained
+from dropbench.cli.work import arranged
 
 if TYPE_CHECKING:
     from dropbench.config.compose import Composed
