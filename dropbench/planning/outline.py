@@ -212,10 +212,10 @@ def _splits(data: DataSpec, table: Table) -> None:
         val_fraction=data.val_fraction,
         test_fraction=data.test_fraction,
         label_noise=data.label_noise,
-        split_words=_no_words,
-        noise_words=_no_words,
+        split_draws=_no_draws,
+        noise_draws=_no_draws,
     )
 
 
-def _no_words(n: int) -> NDArray[np.uint64]:
+def _no_draws(n: int) -> NDArray[np.uint64]:
     return np.zeros(n, dtype=np.uint64)
