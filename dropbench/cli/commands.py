@@ -43,6 +43,7 @@ def train(words: Sequence[str], conf: Sequence[Path], *, cfg: bool, as_json: boo
             shown.config(_config(compose_one(words, c)))
             return 0
         plan = single(words, c)
+    from dropbench.execute.earlier import of_other_data
     from dropbench.execute.local import unfinished
 
     store = _store(plan)
@@ -52,6 +53,8 @@ def train(words: Sequence[str], conf: Sequence[Path], *, cfg: bool, as_json: boo
         shown.note(f"run {spec.run_id} is finished already; its record is shown again")
         record, folder = store.find(spec.run_id), store.folder(spec.run_id)
     else:
+        for note in of_other_data(todo, store):
+            shown.note(note)
         shown.warnings(plan)
         # There is no other run to protect from this one: no process for it.
         (stored,) = _execute(plan, replace(_work(todo, plan), workers=1), store, shown)
