@@ -40,8 +40,11 @@ def load(paths: Sequence[Path]) -> Found:
             rank = (record.status != "failed", record.started)  # finished before failed, then the one started last
             if record.run_id not in best or rank >= best[record.run_id][0]:
                 best[record.run_id] = (rank, record, where)
-    found.records = [best[run][1] for run in sorted(best)]
-    found.histories = {run: best[run][2] for run in sorted(best)}
+    in_order = sorted(
+        best, key=lambda run: best[run][2].parent.name
+    )  # of folders, so that one read after an upgrade stays
+    found.records = [best[run][1] for run in in_order]
+    found.histories = {run: best[run][2] for run in in_order}
     return found
 
 
