@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dropbench.execute.local import Stored
     from dropbench.loggers import Loggers
     from dropbench.planning.plan import Plan
-    from dropbench.report.assemble import Report
+    from dropbench.report.tables.report import Report
     from dropbench.spec import RunSpec
     from dropbench.store import Store
 

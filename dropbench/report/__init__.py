@@ -9,15 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dropbench.report.output import FORMATS
+
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from dropbench.report.assemble import Report
+    from dropbench.report.tables.report import Report
     from dropbench.store import Store
 
 __all__ = ["FORMATS", "build", "for_runs", "pivot", "render", "show", "write", "write_figures"]
-
-FORMATS = ("rich", "csv", "markdown", "latex", "json", "parquet", "html")
 
 
 def build(
@@ -72,14 +72,14 @@ def render(report: Report, fmt: str = "rich", width: int | None = None, *, wide:
 
     wide: all columns of the tables, not those that matter most.
     """
-    from dropbench.report.output.text import render
+    from dropbench.report.output.formats import render
 
     return render(report, fmt, width, wide)
 
 
 def write(report: Report, fmt: str, file: Path, *, wide: bool = False) -> None:
     """Writes the report to a file in one of FORMATS. Raises OSError where that cannot be."""
-    from dropbench.report.output.text import write
+    from dropbench.report.output.formats import write
 
     write(report, fmt, file, wide)
 
@@ -96,6 +96,6 @@ def write_figures(report: Report, folder: Path) -> list[Path]:
 
 def show(report: Report, console: Console) -> None:
     """Prints the report's rich tables, as wide as the console."""
-    from dropbench.report.output.text import show
+    from dropbench.report.output.terminal import show
 
     show(report, console)

@@ -3,80 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from dropbench.errors import UsageError, nearest
 from dropbench.report.diagnosis.evidence import Evidence
-from dropbench.report.diagnosis.rules import Diagnosis, diagnose
+from dropbench.report.diagnosis.rules import diagnose
 from dropbench.report.records.convergence import with_convergence
 from dropbench.report.records.filters import conditions, parse, select, where
 from dropbench.report.records.frame import to_frame
 from dropbench.report.records.load import RUN_SOMETHING, Found, best_epoch, from_store, load
-from dropbench.report.records.measures import resolve
+from dropbench.report.records.measures import Measure, Measures
 from dropbench.report.tables import notes
 from dropbench.report.tables.arms import NONE, Arm, comparisons, find, name_arms, quiet
-from dropbench.report.tables.attribution_agreement import stability
-from dropbench.report.tables.compare import summarise
-from dropbench.report.tables.grids import Grid, grids
-from dropbench.report.tables.selection import Choice, choices
+from dropbench.report.tables.comparison import Comparison, Diagnosis
+from dropbench.report.tables.grids import grids
+from dropbench.report.tables.report import Report
+from dropbench.report.tables.selection import choices
 from dropbench.store import RUNS, Plan, Skipped, Store
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Named = Sequence[tuple[str, str]]
 """(arm's name, run id), in a plan's order."""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One table: arms that differ in regularizers only.
-
-    table: a row an arm, full precision; see compare.summarise, with `setting`, `model`, `data`, `arm_id` beside it.
-    runs: the rows of the frame behind it, with their `label`. baseline: a label, or None where it is not here.
-    measure: what the verdict is about, `test_accuracy`, or None where these runs have no such. choices: of rates.
-    diagnosis: what it means for the next run; None where nobody asked.
-    """
-
-    title: str
-    table: pd.DataFrame
-    runs: pd.DataFrame
-    arms: tuple[Arm, ...]
-    baseline: str | None
-    measure: str | None
-    choices: tuple[Choice, ...]
-    notes: tuple[str, ...]
-    diagnosis: tuple[Diagnosis, ...] | None = None
-
-    def run_of(self, label: str) -> str:
-        """The id of one of an arm's runs."""
-        return str(self.runs.loc[self.runs["label"] == label, "run_id"].iloc[0])
-
-
-@dataclass(frozen=True)
-class Report:
-    """comparisons: in natural order of their titles. notes: about all of them. skipped: what could not be read.
-
-    questions: what the studies asked, if the report is of studies. grids: pivots, instead of comparisons.
-    configs, histories: of every run that was loaded, by its id: what it was set to, and where its history.csv is.
-    plans: the stored ones that have a run of this report, and grids, which do not say what they have.
-    command: what was typed to get it, where that is known.
-    runs: the frame of all that it is about, a row a run.
-    """
-
-    comparisons: tuple[Comparison, ...]
-    notes: tuple[str, ...]
-    skipped: tuple[Skipped, ...]
-    questions: tuple[str, ...] = ()
-    grids: tuple[Grid, ...] = ()
-    configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
-    histories: Mapping[str, Path] = field(default_factory=dict, repr=False)
-    plans: tuple[Plan, ...] = ()
-    command: str | None = None
-    runs: pd.DataFrame | None = field(default=None, repr=False)
 
 
 def build(
@@ -89,10 +40,10 @@ def build(
 ) -> Report:
     """See dropbench.report.build."""
     gathered = gather(paths, filters, wheres)
-    frame, metric, more = with_convergence(gathered.frame, gathered.histories, metric)
+    frame, measures, metric, more = with_convergence(gathered.frame, gathered.measures, gathered.histories, metric)
     ask = _Ask(tuple([baseline] if baseline else gathered.baselines), baseline is not None, metric, rope)
-    report = _report(frame, gathered.named, ask, [*gathered.notes, *more], gathered.skipped)
-    return diagnosed(replace(report, configs=gathered.configs, **gathered.sources()), rope)
+    report = _report(frame, measures, gathered.named, ask, [*gathered.notes, *more], gathered.skipped)
+    return diagnosed(replace(report, configs=gathered.configs, **gathered.sources()))
 
 
 def pivot(
@@ -104,11 +55,11 @@ def pivot(
     metric: str | None,
 ) -> Report:
     """See dropbench.report.tables.grids."""
-    found = gather(paths, filters, wheres)
-    frame, metric, more = with_convergence(found.frame, found.histories, metric)
-    about = (*found.notes, *more, *notes.skipped(found.skipped))
-    made = tuple(grids(frame, rows, cols, metric))
-    return Report((), about, tuple(found.skipped), grids=made, **found.sources())
+    gathered = gather(paths, filters, wheres)
+    frame, measures, metric, more = with_convergence(gathered.frame, gathered.measures, gathered.histories, metric)
+    about = (*gathered.notes, *more, *notes.skipped(gathered.skipped))
+    tables = tuple(grids(frame, measures, rows, cols, metric))
+    return Report((), about, tuple(gathered.skipped), grids=tables, **gathered.sources())
 
 
 @dataclass(frozen=True)
@@ -116,6 +67,7 @@ class Gathered:
     """What the folders hold, filtered: a row a run. named: arms of the plans that were asked for, by study=."""
 
     frame: pd.DataFrame
+    measures: Measures
     named: Named | None
     baselines: list[str]
     notes: list[str]
@@ -159,9 +111,10 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
             )
         extra = notes.missing(planned, frame)
     frame = where(select(frame, [w for w in wanted if w[0] != "study"]), conditioned)
-    here = set(frame["run_id"])
+    shown = set(frame["run_id"])
     return Gathered(
         frame,
+        Measures({}),
         named,
         baselines,
         extra,
@@ -169,7 +122,7 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
         questions,
         {r.run_id: r.config for r in found.records},
         found.histories,
-        tuple(p for p in (plans if studies else stored) if not p.arms or not here.isdisjoint(chain(*p.arms.values()))),
+        tuple(p for p in (plans if studies else stored) if not p.arms or not shown.isdisjoint(chain(*p.arms.values()))),
     )
 
 
@@ -182,9 +135,10 @@ def for_runs(store: Store, run_ids: Iterable[str], arms: Mapping[str, Sequence[s
     if not found.records:
         return Report((), (*extra, *notes.skipped(found.skipped)), tuple(found.skipped))
     named = [(name, run) for name, runs in arms.items() for run in runs]
-    report = _report(frame, named or None, _Ask((baseline,), False, None, None), extra, found.skipped)
+    ask = _Ask((baseline,), False, None, None)
+    report = _report(frame, Measures({}), named or None, ask, extra, found.skipped)
     configs = {r.run_id: r.config for r in found.records}
-    return diagnosed(replace(report, configs=configs, histories=found.histories), None)
+    return diagnosed(replace(report, configs=configs, histories=found.histories))
 
 
 @dataclass(frozen=True)
@@ -198,67 +152,61 @@ class _Ask:
 
 
 def _report(
-    frame: pd.DataFrame, named: Named | None, ask: _Ask, extra: Sequence[str], skipped: Sequence[Skipped]
+    frame: pd.DataFrame,
+    measures: Measures,
+    named: Named | None,
+    ask: _Ask,
+    extra: Sequence[str],
+    skipped: Sequence[Skipped],
 ) -> Report:
     if ask.metric is not None:
-        resolve(frame, ask.metric)
+        measures.resolve(frame, ask.metric)
     tables = [(title, runs, name_arms(runs)) for title, runs in comparisons(_with_names(frame, named))]
     if ask.insist and not any(find(arms, b) for _, _, arms in tables for b in ask.baselines):
         valid = [name for _, _, arms in tables for a in arms for name in (a.label, a.name) if name]
         raise UsageError(
             f"--baseline '{ask.baselines[0]}': no arm here is called that; {nearest(ask.baselines[0], valid)}"
         )
-    done = [_comparison(title, runs, arms, ask) for title, runs, arms in tables]
+    done = [_comparison(title, runs, arms, measures, ask) for title, runs, arms in tables]
     return Report(tuple(done), (*extra, *notes.skipped(skipped)), tuple(skipped))
 
 
-def _comparison(title: str, runs: pd.DataFrame, arms: Sequence[Arm], ask: _Ask) -> Comparison:
+def _comparison(title: str, runs: pd.DataFrame, arms: Sequence[Arm], measures: Measures, ask: _Ask) -> Comparison:
     labels = {(a.name, a.arm_id): a.label for a in arms}
     runs = runs.assign(label=[labels[key] for key in zip(runs["name"], runs["arm_id"], strict=True)])
     runs = runs.drop_duplicates(["label", "seed"])
-    found = next((f for f in (find(arms, b) for b in ask.baselines) if f), [])
+    baselines = next((f for f in (find(arms, b) for b in ask.baselines) if f), [])
     stand_ins: list[Arm] = []
-    if not found and ask.baselines == (NONE,):
-        found = stand_ins = quiet(arms, runs)
+    if not baselines and ask.baselines == (NONE,):
+        baselines = stand_ins = quiet(arms, runs)
         # At rate 0 one variant is as good as another, but not with one regularizer or another beside it.
-        found = found[:1] if len({a.setting.removeprefix(a.dropout) for a in found}) == 1 else found
-    baseline = found[0].label if len(found) == 1 else None
-    measure = _measure(runs, ask.metric)
-    table = summarise(runs, [a.label for a in arms], baseline, measure, ask.rope)
-    for place, (column, values) in enumerate(
-        {
-            "model": [runs["model"].iloc[0]] * len(arms),
-            "data": [runs["data"].iloc[0]] * len(arms),
-            "setting": [a.setting for a in arms],
-            "arm_id": [a.arm_id for a in arms],
-        }.items()
-    ):
-        table.insert(place + 1, column, values)
-    table = table.assign(**stability(runs, [a.label for a in arms]))
-    chosen = choices(runs, arms, measure)
-    about = notes.about(runs, table, baseline, ask.baselines[0], [a.label for a in found])
+        beside = {a.setting.removeprefix(a.dropout) for a in baselines}
+        baselines = baselines[:1] if len(beside) == 1 else baselines
+    baseline = baselines[0].label if len(baselines) == 1 else None
+    measure = _measure(runs, measures, ask.metric)
+    chosen = tuple(choices(runs, arms, measure))
+    comparison = Comparison(title, runs, tuple(arms), baseline, measure, measures, ask.rope, chosen)
+    about = notes.about(comparison, ask.baselines[0], [a.label for a in baselines])
     about += notes.stand_in(baseline, [a.label for a in stand_ins])
-    about += [*notes.statistics(table, measure, ask.rope is not None), *notes.selection(chosen)]
-    return Comparison(title, table, runs, tuple(arms), baseline, measure, tuple(chosen), tuple(about))
+    return replace(comparison, notes=(*about, *notes.statistics(comparison), *notes.selection(chosen)))
 
 
-def diagnosed(report: Report, rope: str | None) -> Report:
+def diagnosed(report: Report) -> Report:
     """With what each comparison means for the next run, from the configs and histories that the report knows."""
     done = []
     for c in report.comparisons:
-        found: list[Diagnosis] = []
+        told: list[Diagnosis] = []
         if c.baseline is not None and c.measure is not None:
-            configs = {a.label: report.configs[c.run_of(a.label)] for a in c.arms}
-            labels = [a.label for a in c.arms]
-            found = diagnose(Evidence(c.runs, labels, c.baseline, c.measure, rope, configs, report.histories))
-        done.append(replace(c, diagnosis=tuple(found)))
+            configs = {label: report.configs[c.run_of(label)] for label in c.labels}
+            told = diagnose(Evidence(c, c.baseline, c.measure, configs, report.histories))
+        done.append(replace(c, diagnosis=tuple(told)))
     return replace(report, comparisons=tuple(done))
 
 
-def _measure(runs: pd.DataFrame, wanted: str | None) -> str | None:
+def _measure(runs: pd.DataFrame, measures: Measures, wanted: str | None) -> Measure | None:
     """What the verdict is about here; None where these runs, of several comparisons, have not measured it."""
     try:
-        return resolve(runs, wanted)
+        return measures.resolve(runs, wanted)
     except UsageError:
         return None
 

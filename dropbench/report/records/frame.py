@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from dropbench.store import Record
 from dropbench.values import absent, flatten
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 GROUPS = ("model", "dropout", "data")
 PACKAGES = ("dropbench", "python", "torch", "numpy")
@@ -23,8 +22,6 @@ def to_frame(records: Sequence[Record], best: Mapping[str, int | None] | None = 
     epoch_seconds (their mean per epoch), peak_memory_mb and best_epoch, which is the epoch of the best validation score by run
     id, as given in `best`.
     """
-    import pandas as pd
-
     rows = []
     metrics: dict[str, None] = {}
     for record in records:

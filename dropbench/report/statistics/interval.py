@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
 
-    Floats = NDArray[np.float64]
+from dropbench.report.records.scores import Floats
+from dropbench.report.statistics.distributions import t_quantile
 
 CONFIDENCE = 0.95
 MIN_PAIRS = 6
@@ -48,8 +47,6 @@ def interval(differences: Floats) -> Interval:
 
 def bootstrap_t(samples: Floats) -> tuple[Floats, Floats]:
     """Equal-tailed limits for the mean of each column of [n, m]; infinite where resamples without spread fill a tail."""
-    import numpy as np
-
     n = len(samples)
     weights = _resamples(n)
     mean, deviation = samples.mean(0), samples.std(0, ddof=1)
@@ -78,16 +75,7 @@ def student_t(samples: Floats) -> tuple[Floats, Floats]:
     return mean - half, mean + half
 
 
-def t_quantile(p: float, df: float) -> float:
-    # Late, and not scipy.stats: that alone takes longer to load than the rest of a report.
-    from scipy.special import stdtrit
-
-    return float(stdtrit(df, p))
-
-
 @lru_cache(maxsize=4)
 def _resamples(n: int) -> Floats:
     """How often each of n values is in each resample, [RESAMPLES, n]. Seeded by n: the same data, the same limits."""
-    import numpy as np
-
     return np.random.default_rng(n).multinomial(n, [1 / n] * n, size=RESAMPLES).astype(float)

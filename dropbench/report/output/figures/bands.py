@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
 
+from dropbench.report.records.scores import Floats
 from dropbench.report.statistics.interval import MIN_PAIRS, bootstrap_t, student_t
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 
 def bands(samples: Floats) -> tuple[Floats, Floats]:
     """95 % limits for the mean of each column of finite values [n, m], each [m]; NaN where n < 2. See interval.interval."""
-    import numpy as np
-
     n, m = samples.shape
     if n < 2:
         return np.full(m, np.nan), np.full(m, np.nan)

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from dropbench.report.output.figures.picture import Picture
-from dropbench.report.output.figures.style import BLUE, GREY, INK, VERMILLION, figure, folded, look, plain_grid, some
+from dropbench.report.output.figures.style import (
+    BLUE,
+    GREY,
+    INK,
+    VERMILLION,
+    Axes,
+    Line2D,
+    Patch,
+    few_ticks,
+    figure,
+    folded,
+    look,
+    plain_grid,
+    some,
+    spaced_ticks,
+    to_rgba,
+)
 from dropbench.report.records.calibration import bins, ece
-from dropbench.report.records.measures import level
+from dropbench.report.records.measures import Measure
+from dropbench.report.records.scores import Floats
 from dropbench.report.statistics.interval import interval
-
-if TYPE_CHECKING:
-    import numpy as np
-    from matplotlib.axes import Axes
-    from numpy.typing import NDArray
-
-    from dropbench.report.assemble import Comparison
-
-    Floats = NDArray[np.float64]
+from dropbench.report.tables.comparison import Comparison
 
 MOST = 9
 """Panels."""
@@ -29,11 +40,6 @@ FAINT, HATCH, DASHES = 0.25, "/////", (0, (4, 2))
 
 def draw(comparison: Comparison) -> Picture | None:
     """Bins of all of an arm's runs added up. None where no run has any."""
-    from matplotlib.colors import to_rgba
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-    from matplotlib.ticker import MaxNLocator, MultipleLocator
-
     runs = comparison.runs[comparison.runs["status"] == "completed"]
     stored = {a.label: bins(runs.loc[runs["label"] == a.label, "arrays"].tolist()) for a in comparison.arms}
     labels = [label for label, found in stored.items() if len(found)]
@@ -57,10 +63,10 @@ def draw(comparison: Comparison) -> Picture | None:
             label = shown[place]
             told.append(f"{label}: {_panel(above, below, label, stored[label])}")
             below.set_ylim(0, top)
-            below.yaxis.set_major_locator(MaxNLocator(2))
+            few_ticks(below, 2)
             for axes in (above, below):
                 axes.set_xlim(0, 1)
-                axes.xaxis.set_major_locator(MultipleLocator(0.5))
+                spaced_ticks(axes, 0.5)
                 axes.tick_params(labelleft=place % columns == 0)
                 plain_grid(axes)
             below.tick_params(labelbottom=True)
@@ -86,9 +92,7 @@ def draw(comparison: Comparison) -> Picture | None:
 
 def _panel(above: Axes, below: Axes, label: str, found: Floats) -> str:
     """Draws one arm and returns what one sees, in words."""
-    import numpy as np
-
-    write = level("test_ece")
+    write = Measure("test", "ece").level
     examples, confidence, right = found.sum(0)
     count = len(examples)
     edges = np.linspace(0, 1, count + 1)
