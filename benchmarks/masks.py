@@ -15,7 +15,7 @@ from benchmarks.specs import spec
 from benchmarks.workloads import TENTHS
 from dropbench.engine.noise import SiteNoise, StackNoise
 from dropbench.hardware.blas import use_threads
-from dropbench.planning.outline import variant
+from dropbench.planning.variants import variant
 from dropbench.sites import Site
 
 BATCH, UNITS, ARMS = 128, 1024, len(TENTHS)

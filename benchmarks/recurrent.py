@@ -21,7 +21,7 @@ from dropbench.engine.noise import StackNoise
 from dropbench.hardware.blas import use_threads
 from dropbench.models.recurrent import RecurrentLayers
 from dropbench.nn.recurrent import Cell
-from dropbench.planning.outline import arm_rates, variant
+from dropbench.planning.variants import arm_rates, variant
 
 STEPS, INPUTS, HIDDEN, BATCH = 28, 28, 128, 128
 RATE = 0.3

@@ -7,7 +7,7 @@ from functools import cache
 
 from dropbench.config.compose import Composed, composer
 from dropbench.data.base import Table
-from dropbench.planning.outline import load
+from dropbench.planning.sources import load
 from dropbench.spec import RunSpec
 
 

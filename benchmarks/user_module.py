@@ -22,7 +22,7 @@ from dropbench.config.compose import composer
 from dropbench.engine import stack
 from dropbench.engine.loop import Cohort
 from dropbench.hardware.blas import use_threads
-from dropbench.planning.outline import load
+from dropbench.planning.sources import load
 from dropbench.sites import Noise, Site
 from dropbench.spec import Component
 

@@ -41,7 +41,8 @@ from dropbench.engine.loop import Cohort
 from dropbench.engine.noise import StackNoise
 from dropbench.execute.record import versions
 from dropbench.hardware.blas import use_threads
-from dropbench.planning.outline import outline, variant
+from dropbench.planning.outline import outline
+from dropbench.planning.variants import variant
 from dropbench.sites import Noise, Site
 from dropbench.spec import RunSpec
 

@@ -58,9 +58,9 @@ def number(value: object) -> float | None:
 
 def same(value: object, wanted: str) -> bool:
     """Whether a value is the one that was typed: numbers by value (0.50 is .5), anything else by its text, less spaces."""
-    here, there = number(value), number(wanted)
-    if here is not None and there is not None:
-        return here == there
+    by_value, wanted_value = number(value), number(wanted)
+    if by_value is not None and wanted_value is not None:
+        return by_value == wanted_value
     return written(value).replace(" ", "") == wanted.replace(" ", "")
 
 

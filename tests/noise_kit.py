@@ -9,8 +9,8 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
-from dropbench.config.compose import locate
 from dropbench.config.options import options
+from dropbench.config.parts import locate
 from dropbench.dropout.base import Variant
 from dropbench.engine.noise import StackNoise
 from dropbench.engine.streams import StackedWords

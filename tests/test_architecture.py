@@ -14,15 +14,15 @@ import pytest
 from omegaconf import OmegaConf
 from terminal import dropbench
 
-from dropbench.config.compose import locate
 from dropbench.config.options import options
+from dropbench.config.parts import locate
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "dropbench"
 FILES = sorted(PACKAGE.rglob("*.py"))
 CONF = sorted((ROOT / "conf").rglob("*.yaml"))
 
-LEAVES = {"errors", "spec", "values"}
+LEAVES = {"errors", "spec", "seeds", "values"}
 """What anything may import: how a mistake is told, what a run is, how a value is written."""
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -44,6 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": set(),
     "sites": set(),
     "errors": set(),
+    "seeds": set(),
     "spec": set(),
     "values": set(),
 }

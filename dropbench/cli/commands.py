@@ -236,6 +236,7 @@ def _confirm(made: Report, paths: Sequence[Path], conf: Sequence[Path], shown: S
     from dropbench.config.compose import composer
     from dropbench.config.grammar import quoted
     from dropbench.planning import confirm
+    from dropbench.seeds import fresh
     from dropbench.store import RUNS
 
     chosen = [c for c in made.comparisons if c.choices and c.baseline is not None]
@@ -250,7 +251,7 @@ def _confirm(made: Report, paths: Sequence[Path], conf: Sequence[Path], shown: S
         for comparison in chosen:
             labels = dict.fromkeys([comparison.baseline, *(choice.chosen for choice in comparison.choices)])
             arms = {str(label): made.configs[comparison.run_of(str(label))] for label in labels}
-            seeds = confirm.fresh([s for choice in comparison.choices for s in choice.seeds])
+            seeds = fresh([s for choice in comparison.choices for s in choice.seeds])
             plan, commands = confirm.plan(str(comparison.baseline), arms, seeds, str(paths[0]), c)
             for words in commands:
                 shown.note(f"dropbench sweep {' '.join(map(quoted, words))}")

@@ -200,7 +200,7 @@ def _score(metric: str, part: str, value: float | None) -> str:
 
 def arm_names(plan: Plan, specs: Sequence[RunSpec]) -> dict[str, str]:
     """What each run's arm is called, by run id: as its study names it, or by the variant, its rate and what else differs."""
-    from dropbench.planning.plan import differing
+    from dropbench.planning.labels import differing
 
     named = {run: name for name, runs in plan.arms.items() for run in runs}
     settings = differing(specs)
@@ -217,8 +217,8 @@ def arm_names(plan: Plan, specs: Sequence[RunSpec]) -> dict[str, str]:
 
 def _arms_table(plan: Plan, todo: Sequence[RunSpec]) -> Table:
     """A row an arm: what it is, and what tells it from the others."""
-    from dropbench.planning.outline import arm_rates
-    from dropbench.planning.plan import differing
+    from dropbench.planning.labels import differing
+    from dropbench.planning.variants import arm_rates
 
     arms: dict[str, list[RunSpec]] = {}
     for spec in todo:

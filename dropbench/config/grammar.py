@@ -52,12 +52,13 @@ def expand(overrides: Sequence[Override], options: Callable[[str], list[str]]) -
 
 
 def swept(override: Override) -> bool:
+    """Whether it gives several values."""
     return bool(override.is_sweep_override())
 
 
-def quoted(word: str) -> str:
+def quoted(override: str) -> str:
     """An override as the shell has to see it."""
-    return f"'{word}'" if any(c in word for c in '()[]{}*" ') else word
+    return f"'{override}'" if any(c in override for c in '()[]{}*" ') else override
 
 
 def _values(override: Override, options: Callable[[str], list[str]]) -> list[str]:

@@ -18,22 +18,22 @@ def conf_dir() -> Path:
 
 def options(group: str, extra: Sequence[Path] = ()) -> dict[str, Path]:
     """The options of a group and their files; names that open with `_` are parts of others."""
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for folder in (*extra, conf_dir()):
         for file in sorted((folder / group).glob("*.yaml")):
             if not file.stem.startswith("_"):
-                found.setdefault(file.stem, file)
-    return dict(sorted(found.items()))
+                files.setdefault(file.stem, file)
+    return dict(sorted(files.items()))
 
 
 def called(group: str, name: str, extra: Sequence[Path] = ()) -> list[str]:
     """The options that others call `name`: those whose file says so in a line `# also called: drop_path, layerdrop`."""
-    found = []
+    names = []
     for option, file in options(group, extra).items():
         line = next((t for t in file.read_text(encoding="utf-8").splitlines() if t.startswith("# also called: ")), "")
         if _bare(name) in (_bare(word) for word in line.partition(": ")[2].split(",")):
-            found.append(option)
-    return found
+            names.append(option)
+    return names
 
 
 def _bare(name: str) -> str:

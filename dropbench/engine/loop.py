@@ -29,7 +29,8 @@ from dropbench.engine.probe import Probed, is_probe, probe
 from dropbench.engine.result import Listener, Progress, Row, RunResult
 from dropbench.engine.uncertainty import uncertainty
 from dropbench.hardware.memory import Peak
-from dropbench.planning.outline import arm_rates, outline, variant
+from dropbench.planning.outline import outline
+from dropbench.planning.variants import arm_rates, variant
 from dropbench.spec import RunSpec
 
 _NORM_SAMPLES = 4

@@ -45,7 +45,7 @@ def carry_out(
     import torch
 
     from dropbench.engine.loop import Cohort
-    from dropbench.planning.outline import load, others
+    from dropbench.planning.sources import load, others
 
     began = time.perf_counter()
     waiting = {s.run_id: s for s in specs}

@@ -8,7 +8,8 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-from dropbench.planning.outline import Outline, variant
+from dropbench.planning.outline import Outline
+from dropbench.planning.variants import variant
 from dropbench.spec import RunSpec, Settings
 
 # What a stack touches in a step should stay in the cache of the core that works on it. ENGINE measurements put the best

@@ -16,7 +16,7 @@ def estimate(cohorts: Sequence[Sequence[RunSpec]], settings: Settings, device: s
     import torch
 
     from dropbench.engine.timing import seconds_per_epoch
-    from dropbench.planning.outline import load
+    from dropbench.planning.sources import load
 
     use_threads(settings.execute.threads)
     timed: dict[tuple[str, int], float] = {}

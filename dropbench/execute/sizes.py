@@ -22,7 +22,8 @@ from typing import Any
 
 from dropbench.execute.cohorts import work_bytes
 from dropbench.hardware.blas import numpy_is_faster, use_threads
-from dropbench.planning.outline import Outline, load, others
+from dropbench.planning.outline import Outline
+from dropbench.planning.sources import load, others
 from dropbench.spec import RunSpec, Settings
 
 _WORTH = 1e11

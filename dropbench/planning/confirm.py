@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dropbench.errors import UsageError
 from dropbench.planning.plan import make
-from dropbench.planning.reproduce import NOT_SET, leaves, words
+from dropbench.planning.reproduce import NOT_SET, leaves, overrides
+from dropbench.seeds import typed
 
 if TYPE_CHECKING:
     from dropbench.config.compose import Composer
     from dropbench.planning.plan import Plan
-
-BLOCK = 1000
-
-
-def fresh(seeds: Sequence[int]) -> range:
-    """As many seeds as were used, from the next thousand on: 0-9 gives 1000-1009, which gives 2000-2009."""
-    start = BLOCK * (max(seeds) // BLOCK + 1)
-    return range(start, start + len(seeds))
 
 
 def again(config: Mapping[str, Any], seeds: range, results: str, composer: Composer) -> list[str]:
@@ -28,22 +21,18 @@ def again(config: Mapping[str, Any], seeds: range, results: str, composer: Compo
 
     config: of one of its records. Raises UsageError for an option that is no longer there.
     """
-    return [
-        *words(config, composer.extra),
-        f"seed=range({seeds.start},{seeds.stop})",
-        f"results={results}",
-    ]
+    return [*overrides(config, composer.extra), typed(seeds), f"results={results}"]
 
 
 def plan(
     baseline: str, arms: Mapping[str, Mapping[str, Any]], seeds: range, results: str, composer: Composer
 ) -> tuple[Plan, list[list[str]]]:
-    """The runs of these arms (each a stored config) as one plan, and the words of the sweeps that it is made of.
+    """The runs of these arms (each a stored config) as one plan, and the overrides of the sweeps that it is made of.
 
     Raises UsageError where an arm cannot be composed as it was: an option's defaults or version have changed since.
     """
     commands = [again(config, seeds, results, composer) for config in arms.values()]
-    parts = [make(words, composer) for words in commands]
+    parts = [make(command, composer) for command in commands]
     for (name, config), part in zip(arms.items(), parts, strict=True):
         now, then = (_settings(c) for c in (part.specs[0].as_dict(), config))
         if changed := sorted(key for key in now.keys() | then.keys() if now.get(key, ...) != then.get(key, ...)):
@@ -57,8 +46,8 @@ def plan(
         baseline=baseline,
         specs=tuple({s.run_id: s for part in parts for s in part.specs}.values()),
         arms={name: [s.run_id for s in part.specs] for name, part in zip(arms, parts, strict=True)},
-        outlines={run: found for part in parts for run, found in part.outlines.items()},
-        overrides=tuple(word for words in commands for word in words),
+        outlines={run: outline for part in parts for run, outline in part.outlines.items()},
+        overrides=tuple(text for command in commands for text in command),
     )
     return whole, commands
 

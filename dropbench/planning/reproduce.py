@@ -10,6 +10,7 @@ from typing import Any
 from dropbench.config.grammar import quoted
 from dropbench.config.options import conf_dir, options
 from dropbench.errors import UsageError
+from dropbench.seeds import typed as typed_seeds
 from dropbench.values import flatten, written
 
 NOT_SET = ("name", "_target_", "version")
@@ -25,7 +26,7 @@ _DEFAULTS = {
 """Options that go without saying; the variant is always said."""
 
 
-def words(config: Mapping[str, Any], extra: Sequence[Path] = ()) -> list[str]:
+def overrides(config: Mapping[str, Any], extra: Sequence[Path] = ()) -> list[str]:
     """The overrides, but for the seed, that give a stored configuration: what differs from its options' defaults.
 
     extra: the user's own folders of options. Raises UsageError for an option that is no longer there, or is another version.
@@ -44,17 +45,17 @@ def words(config: Mapping[str, Any], extra: Sequence[Path] = ()) -> list[str]:
         "schedule": _option("dropout/schedule", chosen["dropout/schedule"], tuple(extra))
     }
     usual["metric"] = {k: v for name in config["metric"] for k, v in _option("metric", name, tuple(extra)).items()}
-    there, here = leaves(usual, ()), leaves(config, ())
-    for key in (k for k in here if k.endswith(".version") and here[k] != there.get(k, 1)):
-        raise UsageError(f"{key} is {there.get(key, 1)} now and was {here[key]}: it cannot be run as it was")
+    default, stored = leaves(usual, ()), leaves(config, ())
+    for key in (k for k in stored if k.endswith(".version") and stored[k] != default.get(k, 1)):
+        raise UsageError(f"{key} is {default.get(key, 1)} now and was {stored[key]}: it cannot be run as it was")
     if config.get("eval", {}).get("mode") == "deterministic":
-        here.pop("eval.passes", None)  # of no account then, and null in a record
-    found = {key: value for key, value in chosen.items() if value != _DEFAULTS.get(key)}
-    for key, value in here.items():
+        stored.pop("eval.passes", None)  # of no account then, and null in a record
+    differing = {key: value for key, value in chosen.items() if value != _DEFAULTS.get(key)}
+    for key, value in stored.items():
         # What no file has cannot be set: it is a default of the code.
-        if key.rpartition(".")[2] not in NOT_SET and key in there and there[key] != value:
-            found[key] = typed(value)
-    return [f"{key}={value}" for key, value in found.items()]
+        if key.rpartition(".")[2] not in NOT_SET and key in default and default[key] != value:
+            differing[key] = typed(value)
+    return [f"{key}={value}" for key, value in differing.items()]
 
 
 def commands(
@@ -62,13 +63,13 @@ def commands(
 ) -> list[str]:
     """What to type to run these stored configurations, each under its seeds; arms that make a grid are one command.
 
-    Raises UsageError as `words` does.
+    Raises UsageError as `overrides` does.
     """
     grids: dict[tuple[str, ...], list[tuple[str, str]]] = {}
     for config, seeds in steps:
-        here = [*words(config, extra), _seeds(seeds), *[f"results={results}"] * (results != "results")]
+        typed_again = [*overrides(config, extra), typed_seeds(seeds), *[f"results={results}"] * (results != "results")]
         name, rate = str(config["dropout"]["name"]), config["dropout"].get("rate")
-        rest = tuple(w for w in here if w.partition("=")[0] not in ("dropout", "dropout.rate"))
+        rest = tuple(text for text in typed_again if text.partition("=")[0] not in ("dropout", "dropout.rate"))
         arm = (name, "" if name == "none" or rate is None else written(rate))
         grids.setdefault(rest, []).append(arm)
     return [
@@ -82,12 +83,11 @@ def leaves(config: Mapping[str, Any], but: Sequence[str] = NOT_SET) -> dict[str,
     """What of a configuration one could have set, by its key; rates are one value, since sites have dots of their own."""
     whole = {"dropout.rates": dict(config["dropout"].get("rates") or {})}
     rest = flatten({**config, "dropout": {k: v for k, v in config["dropout"].items() if k != "rates"}})
-    found = {key: value for key, value in rest.items() if key.rpartition(".")[2] not in but and key != "seed"}
-    return found | whole
+    return {key: value for key, value in rest.items() if key.rpartition(".")[2] not in but and key != "seed"} | whole
 
 
 def settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a configuration tells it from others, by the words of the command line: `model: mlp`, `dropout.rate: 0.5`."""
+    """What of a configuration tells it from others, by the keys of the command line: `model: mlp`, `dropout.rate: 0.5`."""
     chosen = {group: config[group]["name"] for group in ("model", "dropout", "data", "train")}
     schedule = {"dropout.schedule": config["dropout"]["schedule"]["name"]}
     return {**chosen, **schedule, **leaves(config), "seed": config["seed"]}
@@ -105,10 +105,10 @@ def typed(value: Any) -> str:
 @cache
 def _option(group: str, name: str, extra: tuple[Path, ...]) -> dict[str, Any]:
     """An option's keys, with those of the parts that its file names under `defaults`."""
-    found = options(group, extra)
-    if name not in found:
+    file = options(group, extra).get(name)
+    if file is None:
         raise UsageError(f"{group}={name}: there is no such option any more")
-    own = _yaml(found[name])
+    own = _yaml(file)
     parts = [p for p in own.pop("defaults", []) if isinstance(p, str) and p != "_self_"]
     whole: dict[str, Any] = {}
     for part in parts:
@@ -125,7 +125,7 @@ def _yaml(file: Path) -> dict[str, Any]:
 
 
 def _as_grid(arms: Sequence[tuple[str, str]]) -> list[list[str]]:
-    """(variant, rate or nothing) of each arm as words: of one command where they are a grid, else of a command each.
+    """(variant, rate or nothing) of each arm as overrides: of one command where they are a grid, else of a command each.
 
     A grid has one variant beside none: none takes no rate, so that its points are one run.
     """
@@ -134,11 +134,3 @@ def _as_grid(arms: Sequence[tuple[str, str]]) -> list[list[str]]:
     if len(variants) - ("none" in variants) > 1 or not all(rates):
         return [[f"dropout={name}", *[f"dropout.rate={rate}"] * bool(rate)] for name, rate in arms]
     return [[f"dropout={','.join(variants)}", *[f"dropout.rate={','.join(rates)}"] * bool(rates)]]
-
-
-def _seeds(seeds: Sequence[int]) -> str:
-    """`seed=range(0,10)`, or one after the other."""
-    first, last = min(seeds), max(seeds)
-    if len(seeds) > 1 and sorted(seeds) == list(range(first, last + 1)):
-        return f"seed=range({first},{last + 1})"
-    return f"seed={','.join(map(str, sorted(seeds)))}"

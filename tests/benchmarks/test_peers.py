@@ -17,7 +17,8 @@ from benchmarks.peers.nets import MaskedCell, network
 from benchmarks.specs import spec
 from benchmarks.workloads import WORKLOADS, Net, Workload, quick
 from dropbench.data.base import Table
-from dropbench.planning.outline import arm_rates, outline
+from dropbench.planning.outline import outline
+from dropbench.planning.variants import arm_rates
 
 SHAPES = {"digits": (1, 8, 8), "mnist": (1, 28, 28), "fashion_mnist": (1, 28, 28)}
 PEERS = sorted({name for work in WORKLOADS.values() for name in work.timed if not name.startswith("dropbench")})

@@ -13,7 +13,7 @@ import pytest
 from mine import bring
 from terminal import dropbench
 
-from dropbench.config.compose import Composer, composer, locate
+from dropbench.config.compose import Composer, composer
 from dropbench.config.grammar import expand, parse
 from dropbench.config.options import GROUPS, options
 from dropbench.errors import UsageError
@@ -30,7 +30,6 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield bring(tmp_path / "mine")
     for name in [n for n in sys.modules if n.startswith("my_")]:
         del sys.modules[name]
-    locate.cache_clear()
 
 
 def composed(c: Composer, *words: str) -> Any:
@@ -73,7 +72,6 @@ def test_an_own_schedule(mine: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert said.err == "Error: dropout/schedule=wave gives 1.5 at progress 1; it must give 0 to 1\n"
     (mine / "my_schedule.py").write_text("def wave(progress, *, height: float):\n    return 1 / (progress - 0.5)\n")
     del sys.modules["my_schedule"]
-    locate.cache_clear()
     said = dropbench(capsys, "train", "dropout/schedule=wave", *conf)
     assert said.err.startswith("Error: dropout/schedule=wave gives -2 at progress 0; it must give 0 to 1")
 
@@ -133,7 +131,7 @@ def test_values_are_typed() -> None:
 
 
 def test_rates_with_a_star() -> None:
-    from dropbench.planning.outline import variant
+    from dropbench.planning.variants import variant
     from dropbench.sites import Site
 
     with composer() as c:

@@ -10,7 +10,9 @@ from graphs import graph_table
 from noise_kit import VARIANTS, factor, site, stack_noise
 
 from dropbench.config.compose import composer
-from dropbench.planning.outline import arm_rates, check, outline
+from dropbench.planning.checks import check
+from dropbench.planning.outline import outline
+from dropbench.planning.variants import arm_rates
 from dropbench.sites import Site
 from dropbench.spec import RunSpec
 

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from dropbench.config.compose import checked_options, locate
 from dropbench.config.options import options
+from dropbench.config.parts import checked_options, locate
 from dropbench.dropout import schedule
 from dropbench.errors import UsageError
 

@@ -15,7 +15,7 @@ from dropbench.data.base import Table
 from dropbench.engine.batches import split_for
 from dropbench.engine.loop import Cohort
 from dropbench.engine.result import RunResult
-from dropbench.planning.outline import load
+from dropbench.planning.sources import load
 from dropbench.spec import Component, DataSpec, DropoutSpec, RunSpec, Settings, TrainSpec
 
 CPU = torch.device("cpu")

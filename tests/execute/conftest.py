@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from mine import bring
 
-from dropbench.config.compose import composer, locate
+from dropbench.config.compose import composer
 from dropbench.execute.cohort import Retry
 from dropbench.execute.cohorts import cohorts
 from dropbench.execute.local import Stored, execute, unfinished
@@ -43,7 +43,6 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield bring(tmp_path / "mine")
     for name in [n for n in sys.modules if n.startswith("my_")]:
         del sys.modules[name]
-    locate.cache_clear()
 
 
 @pytest.fixture

@@ -11,13 +11,16 @@ from hypothesis import strategies as st
 from model_kit import CPU, TABLES
 from noise_kit import VARIANTS
 
-from dropbench.config.compose import Composer, composer, locate
+from dropbench.config.compose import Composer, composer
 from dropbench.config.options import options
+from dropbench.config.parts import locate
 from dropbench.data import views
 from dropbench.data.base import Table
 from dropbench.engine import stack
 from dropbench.engine.loop import Cohort
-from dropbench.planning.outline import arm_rates, check, outline
+from dropbench.planning.checks import check
+from dropbench.planning.outline import outline
+from dropbench.planning.variants import arm_rates
 from dropbench.spec import RunSpec
 
 IMPOSSIBLE = {("mlp", "locked"), ("mlp", "spatial"), ("cnn", "locked"), ("rnn", "dropconnect")}

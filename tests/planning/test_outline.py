@@ -15,7 +15,10 @@ from dropbench.config.grammar import expand, parse
 from dropbench.data.base import Graph, Table
 from dropbench.dropout.standard import Standard
 from dropbench.errors import UsageError
-from dropbench.planning.outline import NoView, arm_rates, check, load, others, outline, takes, variant
+from dropbench.planning.checks import check
+from dropbench.planning.outline import NoView, outline, takes
+from dropbench.planning.sources import load, others
+from dropbench.planning.variants import arm_rates, variant
 from dropbench.spec import DropoutSpec, RunSpec, Settings
 
 

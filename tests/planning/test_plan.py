@@ -10,7 +10,8 @@ import pytest
 
 from dropbench.config.compose import Composer, composer
 from dropbench.errors import UsageError
-from dropbench.planning.plan import Plan, compose_one, differing, make, single
+from dropbench.planning.labels import differing
+from dropbench.planning.plan import Plan, compose_one, make, single
 
 
 @pytest.fixture(scope="module")

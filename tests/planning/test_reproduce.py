@@ -59,8 +59,8 @@ def test_every_option_comes_back(c: Composer, setting: str) -> None:
 
 
 def test_words_are_what_differs_from_the_defaults(c: Composer) -> None:
-    assert reproduce.words(spec(c).as_dict()) == ["dropout=standard"]
-    assert reproduce.words(spec(c, "model=cnn", "train.epochs=60").as_dict()) == [
+    assert reproduce.overrides(spec(c).as_dict()) == ["dropout=standard"]
+    assert reproduce.overrides(spec(c, "model=cnn", "train.epochs=60").as_dict()) == [
         "model=cnn",
         "dropout=standard",
         "train.epochs=60",
@@ -103,6 +103,6 @@ def test_another_folder_is_named(c: Composer) -> None:
 def test_what_is_no_longer_there_or_as_it_was(c: Composer) -> None:
     config = spec(c).as_dict()
     with pytest.raises(UsageError, match="dropout=gone: there is no such option any more"):
-        reproduce.words(config | {"dropout": config["dropout"] | {"name": "gone"}})
+        reproduce.overrides(config | {"dropout": config["dropout"] | {"name": "gone"}})
     with pytest.raises(UsageError, match=r"dropout.version is 1 now and was 9"):
-        reproduce.words(config | {"dropout": config["dropout"] | {"version": 9}})
+        reproduce.overrides(config | {"dropout": config["dropout"] | {"version": 9}})

@@ -1,0 +1,153 @@
+"""The checked, frozen description of a run, from the plain tree that Hydra composed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+from dropbench.config.messages import invalid
+from dropbench.config.parts import checked_options, locate
+from dropbench.errors import UsageError, nearest
+from dropbench.spec import CONSTANT, Component, DataSpec, DropoutSpec, RunSpec, Settings, StudySpec, Task
+from dropbench.values import written
+
+
+def spec_of(tree: Mapping[str, Any]) -> RunSpec:
+    """The run that a configuration describes: checked, with its options' defaults, and the same for all that mean the same.
+
+    Raises UsageError for a value that cannot be, and for parts that do not go together.
+    """
+    from pydantic import ValidationError
+
+    # What reads like the choice of an option is an override of the node to Hydra.
+    if not isinstance(tree["eval"], Mapping):
+        raise UsageError(f"eval={written(tree['eval'])}: write eval.mode={written(tree['eval'])}")
+    if not isinstance(schedule := tree["dropout"].get("schedule", {}), Mapping):
+        raise UsageError(f"dropout.schedule={written(schedule)}: write dropout/schedule={written(schedule)}")
+    tasks = _tasks(tree["metric"])
+    try:
+        spec = RunSpec.model_validate(
+            {
+                "model": _component(tree["model"], ()),
+                "dropout": _component(tree["dropout"], tuple(DropoutSpec.model_fields)),
+                "data": _component(tree["data"], (*DataSpec.model_fields, "root", "download")),
+                "train": {key: value for key, value in tree["train"].items() if key != "loggers"},
+                "eval": tree["eval"],
+                "metric": {
+                    name: _component({k: v for k, v in node.items() if k != "tasks"}, ())
+                    for name, node in tree["metric"].items()
+                },
+                "seed": tree["seed"],
+            }
+        )
+    except ValidationError as error:
+        raise invalid("", error) from error
+    fitting = _fitting_metrics(spec, tasks)
+    update: dict[str, Any] = {
+        "model": _with_checked_options("model", spec.model),
+        "data": _with_checked_options("data", spec.data),
+        "dropout": _canonical(spec.dropout),
+        "metric": {name: _with_checked_options(f"metric.{name}", m) for name, m in fitting.items()},
+    }
+    return spec.model_copy(update=update)
+
+
+def _fitting_metrics(spec: RunSpec, tasks: Mapping[str, Sequence[str]]) -> dict[str, Component]:
+    """The metrics that fit the task of the model. Raises UsageError where the one that training monitors does not."""
+    monitored = spec.train.monitor.removeprefix("val_")
+    if monitored not in spec.metric:
+        raise UsageError(f"train.monitor={spec.train.monitor} is not measured; add it: metric=[loss,accuracy]")
+    task = getattr(locate(spec.model.target), "task", "classify")
+    fitting = {name: m for name, m in spec.metric.items() if not tasks[name] or task in tasks[name]}
+    if monitored not in fitting:
+        others = " or ".join(f"train.monitor=val_{n}" for n in fitting) or "a metric that fits it"
+        raise UsageError(
+            f"train.monitor={spec.train.monitor}: {monitored} is no metric for model={spec.model.name}, whose task is "
+            f"{task}; choose {others}"
+        )
+    return fitting
+
+
+def _with_checked_options(group: str, part: Component) -> Component:
+    return part.model_copy(update={"options": checked_options(group, part.target, part.options)})
+
+
+def _canonical(dropout: DropoutSpec) -> DropoutSpec:
+    """The same arm always reads the same: a variant that acts nowhere has no rates, whatever a grid gave it.
+
+    Nor has a rate of 0 a schedule.
+    """
+    update: dict[str, Any] = {"options": checked_options("dropout", dropout.target, dropout.options)}
+    schedule = dropout.schedule.model_copy(update={"options": _schedule_options(dropout.schedule)})
+    silent = not locate(dropout.target).kinds
+    if silent:
+        update |= {"rate": 0.0, "rates": {}, "placement": None}
+    if silent or not any((dropout.rate, *dropout.rates.values())):
+        schedule = CONSTANT
+    return dropout.model_copy(update=update | {"schedule": schedule})
+
+
+def _schedule_options(schedule: Component) -> dict[str, Any]:
+    """Checked, and the schedule with them at a few points: options that do not go together show when it is called."""
+    checked = checked_options("dropout.schedule", schedule.target, schedule.options)
+    for point in (0.0, 0.25, 0.5, 0.75, 1.0):
+        try:
+            factor = round(float(locate(schedule.target)(point, **checked)), 9)
+        except (TypeError, ValueError, ArithmeticError) as error:
+            raise UsageError(f"dropout/schedule={schedule.name} fails at progress {point:g}: {error}") from error
+        if not 0 <= factor <= 1:  # nor is NaN
+            raise UsageError(
+                f"dropout/schedule={schedule.name} gives {factor:g} at progress {point:g}; it must give 0 to 1"
+            )
+    return checked
+
+
+def _tasks(metrics: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The tasks that each metric is for: none named means all."""
+    known = get_args(Task)
+    tasks = {name: list(node.get("tasks") or ()) for name, node in metrics.items()}
+    for name, named in tasks.items():
+        if unknown := [task for task in named if task not in known]:
+            raise UsageError(f"metric.{name}.tasks: there is no task '{unknown[0]}'; {nearest(unknown[0], known)}")
+    return tasks
+
+
+def _component(node: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
+    """A group's node with what is not a field of every component gathered under `options`."""
+    fixed = {"name", "_target_", "version", *fields} - {"options", "target"}
+    known = {k: v for k, v in node.items() if k in fixed and k not in ("root", "download")}
+    if "schedule" in known:
+        known["schedule"] = _component(known["schedule"], ())
+    return known | {"options": {k: v for k, v in node.items() if k not in fixed}}
+
+
+def study_of(node: Mapping[str, Any] | None) -> StudySpec | None:
+    """The study that a configuration chooses, if any. Raises UsageError for one that cannot be."""
+    from pydantic import ValidationError
+
+    if node is None:
+        return None
+    try:
+        study = StudySpec.model_validate(node)
+    except ValidationError as error:
+        raise invalid("study", error) from error
+    if study.baseline not in study.arms:
+        raise UsageError(
+            f"study.baseline={study.baseline}: no arm is called that; {nearest(study.baseline, study.arms)}"
+        )
+    return study
+
+
+def settings_of(tree: Mapping[str, Any]) -> Settings:
+    """Where and how a configuration is to be carried out. Raises UsageError for a value that cannot be."""
+    from pydantic import ValidationError
+
+    data = tree["data"]
+    try:
+        return Settings.model_validate(
+            {key: tree[key] for key in ("device", "results", "execute")}
+            | {f"data.{key}": data[key] for key in ("root", "download") if key in data}
+            | {"train.loggers": tree["train"].get("loggers")}
+        )
+    except ValidationError as error:
+        raise invalid("", error) from error

@@ -1,0 +1,68 @@
+"""The data of a run, read once a process: its own, and what its metrics set it against."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dropbench import data as data_sets
+from dropbench.config.parts import locate
+from dropbench.errors import UsageError, nearest
+from dropbench.spec import DataSpec, RunSpec, Settings
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dropbench.data.base import Table
+
+NOISE = "noise"
+"""What a metric's option `against` may name beside data sets."""
+
+
+def load(data: DataSpec, settings: Settings) -> Table:
+    """The data set of a spec, read once a process."""
+    return _load(data.target, tuple(sorted(data.options.items())), _root(settings), settings.data_download)
+
+
+def others(spec: RunSpec, table: Table, settings: Settings) -> dict[str, Tensor]:
+    """The examples of other data that metrics set a run's own against, by the names in their options `against`.
+
+    [n, *table.shape] each, raw. Raises UsageError where there is no such data or it does not fit.
+    """
+    from dropbench.data.foreign import fitted
+
+    examples = {}
+    for key, metric in spec.metric.items():
+        for name in metric.options.get("against", ()):
+            if name == NOISE:
+                continue
+            if name not in (known := _data_sets()):
+                raise UsageError(
+                    f"metric.{key}.against={name}: there is no such data; {nearest(name, [NOISE, *known])}"
+                )
+            try:
+                other = _load(f"dropbench.data.{name}.load", (), _root(settings), settings.data_download)
+                examples[name] = fitted(other, table)
+            except UsageError as error:
+                raise UsageError(f"metric.{key}.against={name}: {error}") from error
+    return examples
+
+
+def _root(settings: Settings) -> Path:
+    return settings.data_root or Path("data")
+
+
+@cache
+def _data_sets() -> list[str]:
+    """The names of our own: of the modules that have a `load`."""
+    names = [m.name for m in pkgutil.iter_modules(data_sets.__path__) if not m.name.startswith("_")]
+    return [n for n in names if hasattr(importlib.import_module(f"dropbench.data.{n}"), "load")]
+
+
+@cache
+def _load(target: str, options: tuple[tuple[str, Any], ...], root: Path, download: bool) -> Table:
+    table: Table = locate(target)(root, download, **dict(options))
+    return table
