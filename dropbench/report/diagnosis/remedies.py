@@ -14,8 +14,6 @@ from dropbench.values import number
 
 FIRST_LOOK = 10
 """Seeds to have in all where there are too few for any verdict: as many as the three-arm study runs."""
-BLOCK = 1000
-"""Fresh seeds start at the next multiple of this, as with --confirm."""
 MOST = 0.9
 """A rate above this is not proposed."""
 
@@ -78,12 +76,6 @@ def clipped(config: Config, norms: Sequence[float]) -> Config | None:
     if config["train"].get("grad_clip") is not None:
         return None
     return _with(config, "grad_clip", float(f"{median(norms):.1g}") if norms and median(norms) > 0 else 1.0)
-
-
-def fresh_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
-    """As many, from the next thousand on."""
-    start = BLOCK * (max(seeds) // BLOCK + 1)
-    return tuple(range(start, start + len(seeds)))
 
 
 def more_seeds(undecided: Sequence[Contrast], tests: int, most: int) -> tuple[int, list[bool]]:

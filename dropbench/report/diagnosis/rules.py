@@ -11,21 +11,9 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
+from dropbench.report.diagnosis import remedies
 from dropbench.report.diagnosis.curves import both_reach, bursts, ends_at_best, spikes
 from dropbench.report.diagnosis.evidence import Evidence
-from dropbench.report.diagnosis.remedies import (
-    clipped,
-    faster,
-    fresh_seeds,
-    gentler,
-    longer,
-    more_seeds,
-    other_rates,
-    placement,
-    same_rates,
-    same_sites,
-    weaker,
-)
 from dropbench.report.records.convergence import EPOCHS
 from dropbench.report.records.measures import Measure
 from dropbench.report.records.scores import Scores
@@ -34,6 +22,7 @@ from dropbench.report.statistics.interval import MIN_PAIRS, interval
 from dropbench.report.statistics.power import ALPHA
 from dropbench.report.statistics.verdict import INCONCLUSIVE
 from dropbench.report.tables.comparison import Diagnosis, Step
+from dropbench.seeds import fresh
 from dropbench.values import count, plural
 
 SMALL_GAP, SMALL_SHARE = 0.01, 0.05
@@ -89,7 +78,7 @@ def no_overfitting(e: Evidence) -> list[Diagnosis]:
             f"±{write(limit).removeprefix('+')} {unit}".rstrip()
             + ": a regularizer has next to nothing to win.",
             "keep the baseline; a gap may still open when it trains twice as long",
-            (Step(longer(e.configs[e.baseline]), e.seeds(e.baseline)),),
+            (Step(remedies.longer(e.configs[e.baseline]), e.seeds(e.baseline)),),
         )
     ]
 
@@ -104,10 +93,10 @@ def helping(e: Evidence) -> list[Diagnosis]:
         aside = f"; the gap moves by {gap}" if gap is not None else ""
         says = f"{label} changes {e.score.spoken} by {score}, Holm p = {score.p_holm:.3g}{aside}."
         config = e.configs[label]
-        rates = same_sites(config, e.configs, e.others)
+        rates = remedies.same_sites(config, e.configs, e.others)
         if len(rates) > 1:
             advice = "see whether it holds under seeds that chose nothing"
-            seeds = fresh_seeds(e.seeds(label))
+            seeds = tuple(fresh(e.seeds(label)))
             steps = [Step(e.configs[e.baseline], seeds), Step(config, seeds)]
         else:
             advice = "look for a rate that does better still, by validation score"
@@ -143,7 +132,7 @@ def _milder(e: Evidence, label: str) -> tuple[str, tuple[Step, ...]]:
     if e.learned(label):
         milder, passed = None, list[str]()
     else:
-        milder, passed = weaker(e.configs[label], {o: e.configs[o] for o in e.others})
+        milder, passed = remedies.weaker(e.configs[label], {o: e.configs[o] for o in e.others})
     if milder is None:
         return "no rate to lower here: weaken the regularizer", ()
     advice = "halve the rate"
@@ -161,8 +150,8 @@ def misplaced(e: Evidence) -> list[Diagnosis]:
             o
             for o, c in val.items()
             if c.not_worse
-            and same_rates(e.configs[o], e.configs[label])
-            and placement(e.configs[o]) != placement(e.configs[label])
+            and remedies.same_rates(e.configs[o], e.configs[label])
+            and remedies.placement(e.configs[o]) != remedies.placement(e.configs[label])
         ]
         if harm.verdict != "worse" or not peers:
             continue
@@ -202,9 +191,12 @@ def slower(e: Evidence) -> list[Diagnosis]:
             f"{label} is not worse in validation ({validation[label]}), but takes {later:.1f} epochs to the score "
             f"that {e.baseline} reaches in {usual:.1f}: {delay} epochs."
         )
-        advice, change = "a higher learning rate may make up for it (Srivastava et al. 2014, A.2)", faster
+        advice, change = "a higher learning rate may make up for it (Srivastava et al. 2014, A.2)", remedies.faster
         if ends_at_best(list(e.curves(label).values()), measure):
-            advice, change = "it may still have been improving at the end: train both for twice as long", longer
+            advice, change = (
+                "it may still have been improving at the end: train both for twice as long",
+                remedies.longer,
+            )
         steps = tuple(Step(change(e.configs[o]), e.seeds(label)) for o in (e.baseline, label))
         told.append(Diagnosis("slower but not worse", (label,), says, advice, steps))
     return told
@@ -244,13 +236,13 @@ def unstable(e: Evidence) -> list[Diagnosis]:
         beside = "" if label == e.baseline else f" (of {e.baseline}: {theirs} of {len(e.seeds(e.baseline))})"
         says = f"{len(bad)} of {n} runs of {label} were unstable{beside}: {', '.join(parts)}."
         norms = [v for c in e.curves(label).values() for v in c.get("grad_norm", ()) if math.isfinite(v)]
-        capped = clipped(e.configs[label], norms)
+        capped = remedies.clipped(e.configs[label], norms)
         if capped is not None:
             advice = "clip the gradient at its median norm"
             steps = [Step(capped, e.seeds(label))]
         else:
             advice = "the gradient is clipped already: halve the learning rate"
-            steps = [Step(gentler(e.configs[o]), e.seeds(label)) for o in dict.fromkeys((e.baseline, label))]
+            steps = [Step(remedies.gentler(e.configs[o]), e.seeds(label)) for o in dict.fromkeys((e.baseline, label))]
         told.append(Diagnosis("unstable", (label,), says, advice, tuple(steps)))
     return told
 
@@ -285,7 +277,7 @@ def _to_settle(e: Evidence, unsettled: Mapping[str, Contrast], pairs: int, tests
     if apart:
         steps = tuple(Step(e.configs[label], e.seeds(e.baseline)) for label in apart)
         return "run these arms under the baseline's seeds", steps
-    more, reach = more_seeds(list(unsettled.values()), tests, MANY_SEEDS)
+    more, reach = remedies.more_seeds(list(unsettled.values()), tests, MANY_SEEDS)
     if not more:
         return f"nothing to run: if means and spreads stay as they are, it takes more than {MANY_SEEDS} seeds", ()
     arms = [label for label, yes in zip(unsettled, reach, strict=True) if yes]
@@ -314,4 +306,4 @@ def _rates_around(e: Evidence, label: str) -> list[Step]:
     """The arm at rates beside its own that are not here yet; none where it learns them."""
     if e.learned(label):
         return []
-    return [Step(c, e.seeds(label)) for c in other_rates(e.configs[label], [e.configs[o] for o in e.others])]
+    return [Step(c, e.seeds(label)) for c in remedies.other_rates(e.configs[label], [e.configs[o] for o in e.others])]

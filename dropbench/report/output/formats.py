@@ -15,8 +15,21 @@ READABLE = 110
 """Columns of text in a table that a browser shows whole."""
 
 
-def render(report: Report, fmt: str, width: int | None, wide: bool) -> str:
-    """See dropbench.report.render. Raises UsageError for an unknown format, and for parquet, which is no text."""
+def render(report: Report, fmt: str = "rich", width: int | None = None, *, wide: bool = False) -> str:
+    """The report as text in one of FORMATS but parquet.
+
+    Parameters
+    ----------
+    width : int or None
+        In columns, for `rich`; None is the terminal's.
+    wide : bool
+        All columns of the tables, not those that matter most.
+
+    Raises
+    ------
+    UsageError
+        For an unknown format, and for parquet, which is no text.
+    """
     if fmt == "rich":
         from dropbench.report.output.terminal import text
 
@@ -38,10 +51,10 @@ def render(report: Report, fmt: str, width: int | None, wide: bool) -> str:
     raise UsageError(f"--format {fmt}: {nearest(fmt, FORMATS)}")
 
 
-def write(report: Report, fmt: str, file: Path, wide: bool) -> None:
-    """See dropbench.report.write."""
+def write(report: Report, fmt: str, file: Path, *, wide: bool = False) -> None:
+    """Writes the report to a file in one of FORMATS. Raises OSError where that cannot be."""
     if fmt == "parquet":
         write_parquet(report, file)
     else:
-        text = render(report, fmt, None, wide)
+        text = render(report, fmt, wide=wide)
         file.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")

@@ -37,7 +37,7 @@ def text(report: Report, width: int | None, wide: bool) -> str:
 
 
 def show(report: Report, console: Console) -> None:
-    """See dropbench.report.show. Style adds nothing that the words do not say."""
+    """Prints the report's tables, as wide as the console. Style adds nothing that the words do not say."""
     for question in report.questions:
         console.print(Text(question, style="italic"))
         console.print()

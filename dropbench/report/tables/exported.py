@@ -46,32 +46,24 @@ def wide(
     region : float or None
         That of the verdict; None where there is none.
     """
-    rows = [_row(s, source, {m: of.get(s.arm.label) for m, of in contrasts.items()}, main, region) for s in summaries]
+    rows = []
+    for summary in summaries:
+        arm, label = summary.arm, summary.arm.label
+        row: dict[str, Any] = {"arm": label, **source, "setting": arm.setting, "arm_id": arm.arm_id}
+        row |= {"n": summary.n, "failed": summary.failed, "diverged": summary.diverged}
+        for name, level in (*summary.levels.items(), *summary.costs.items()):
+            row |= {f"{name}_{part}": getattr(level, part) for part in LEVEL}
+        differences = {m: of[label].difference if label in of else Difference() for m, of in contrasts.items()}
+        if main is not None:
+            row["pairs"] = differences[main].pairs
+        for measure, difference in differences.items():
+            row |= {f"{measure}_diff_{part}": getattr(difference, part) for part in DIFFERENCE}
+        if region is not None and main is not None:
+            row |= _judged(main, contrasts[main].get(label), region)
+        if summary.agreement is not None:
+            row |= {f"attribution_stability_{part}": value for part, value in summary.agreement._asdict().items()}
+        rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _row(
-    summary: Summary,
-    source: Mapping[str, object],
-    contrasts: Mapping[Measure, Contrast | None],
-    main: Measure | None,
-    region: float | None,
-) -> dict[str, Any]:
-    arm = summary.arm
-    row: dict[str, Any] = {"arm": arm.label, **source, "setting": arm.setting, "arm_id": arm.arm_id}
-    row |= {"n": summary.n, "failed": summary.failed, "diverged": summary.diverged}
-    for name, level in (*summary.levels.items(), *summary.costs.items()):
-        row |= {f"{name}_{part}": getattr(level, part) for part in LEVEL}
-    differences = {m: Difference() if c is None else c.difference for m, c in contrasts.items()}
-    if main is not None:
-        row["pairs"] = differences[main].pairs
-    for measure, difference in differences.items():
-        row |= {f"{measure}_diff_{part}": getattr(difference, part) for part in DIFFERENCE}
-    if region is not None and main is not None:
-        row |= _judged(main, contrasts[main], region)
-    if summary.agreement is not None:
-        row |= {f"attribution_stability_{part}": value for part, value in summary.agreement._asdict().items()}
-    return row
 
 
 def _judged(measure: Measure, contrast: Contrast | None, region: float) -> dict[str, Any]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dropbench.report.output.figures.picture import Picture
     from dropbench.report.tables.report import Report
 
-__all__ = ["DPI", "draw", "write"]
+__all__ = ["DPI", "draw", "write_figures"]
 
 DPI = 160
 
@@ -35,7 +35,7 @@ def draw(report: Report) -> list[list[Picture]]:
     return named_apart(titles, pictures)
 
 
-def write(report: Report, folder: Path) -> list[Path]:
+def write_figures(report: Report, folder: Path) -> list[Path]:
     """Writes each picture as NAME.svg and NAME.png and returns the files. The folder is made; files of these names replaced.
 
     Raises OSError where that cannot be.

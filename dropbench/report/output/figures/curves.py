@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from dropbench.report.output.figures.bands import bands
 from dropbench.report.output.figures.picture import Picture
 from dropbench.report.output.figures.style import (
     BLUE,
@@ -23,6 +22,7 @@ from dropbench.report.output.figures.style import (
 from dropbench.report.records.history import columns
 from dropbench.report.records.measures import LEADING, Measure
 from dropbench.report.records.scores import Floats
+from dropbench.report.statistics.interval import bands
 from dropbench.report.tables.comparison import Comparison
 
 MOST = 12

@@ -2,19 +2,8 @@
 
 from __future__ import annotations
 
+from dropbench.report.output.figures import style
 from dropbench.report.output.figures.picture import Picture
-from dropbench.report.output.figures.style import (
-    BLUE,
-    GREY,
-    INK,
-    PAPER,
-    VERMILLION,
-    folded,
-    look,
-    panels,
-    plain_grid,
-    some,
-)
 from dropbench.report.records.scores import Scores
 from dropbench.report.tables.comparison import Comparison
 
@@ -30,26 +19,28 @@ def draw(comparison: Comparison) -> Picture | None:
     scores = {label: comparison.scores(label, measure) for label in comparison.labels}
     both = {label: _both(scores[label], scores[baseline], measure.scale) for label in comparison.others}
     labels = [label for label, pairs in both.items() if pairs]
-    shown = some(labels, None, [c.chosen for c in comparison.choices], MOST)
+    shown = style.some(labels, None, [c.chosen for c in comparison.choices], MOST)
     if not shown:
         return None
     sign = measure.direction or 1
     told = []
-    with look():
-        drawn, flat = panels(len(shown), 2.5, across=4, same_x=False)
+    with style.look():
+        drawn, flat = style.panels(len(shown), 2.5, across=4, same_x=False)
         for axes, label in zip(flat, shown, strict=True):
             for ours, theirs in both[label]:
                 worse = sign * (ours - theirs) < 0
-                colour, line = (VERMILLION, (0, (3, 2))) if worse else (BLUE, "-")
+                colour, line = (style.VERMILLION, (0, (3, 2))) if worse else (style.BLUE, "-")
                 if ours == theirs:
-                    colour = GREY
+                    colour = style.GREY
                 axes.plot([0, 1], [theirs, ours], color=colour, linestyle=line, linewidth=1, zorder=2)
                 axes.plot([0, 1], [theirs, ours], "x" if worse else "o", color=colour, markersize=4, zorder=3)
             means = [sum(side) / len(side) for side in zip(*both[label], strict=True)]
-            axes.plot([0, 1], means[::-1], "D-", color=INK, mfc=PAPER, linewidth=2.2, markersize=6, zorder=4)
-            axes.set_xticks([0, 1], [folded(baseline, 12), folded(label, 12)])
+            axes.plot(
+                [0, 1], means[::-1], "D-", color=style.INK, mfc=style.PAPER, linewidth=2.2, markersize=6, zorder=4
+            )
+            axes.set_xticks([0, 1], [style.folded(baseline, 12), style.folded(label, 12)])
             axes.set_xlim(-0.3, 1.3)
-            plain_grid(axes)
+            style.plain_grid(axes)
             up = sum(sign * (ours - theirs) > 0 for ours, theirs in both[label])
             worse_seeds = sum(sign * (ours - theirs) < 0 for ours, theirs in both[label])
             words = ("better", "worse") if measure.direction else ("higher", "lower")
