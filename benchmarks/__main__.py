@@ -2,8 +2,8 @@
 
     python -m benchmarks [--only NAME[,NAME]] [--n 5] [--quick] [--data ROOT] [--out FOLDER]
 
-Writes benchmarks.csv and benchmarks.md; what a part has measured takes the place of what it had there before, the rest stays.
-A machine that does nothing else is needed for figures; --quick only shows that everything works, and writes elsewhere.
+Writes benchmarks.csv and benchmarks.md; the rows of a part that is measured take the place of its old ones, the rest stays.
+Figures worth citing need a machine that does nothing else; --quick only shows that everything works, and writes elsewhere.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,18 +26,22 @@ from dropbench.hardware.allocator import keep_freed_memory
 
 @dataclass(frozen=True)
 class Options:
+    """What the command line says: `n` blocks, whether to be quick, and the folder of downloaded data."""
+
     n: int
     quick: bool
     root: str | None
 
     @property
     def seconds(self) -> float:
-        """Of one call in one block, inside a process."""
+        """How long one call is repeated in one block, in the parts that measure inside this process."""
         return 0.02 if self.quick else 0.5
 
 
 @dataclass(frozen=True)
 class Part:
+    """A part of the benchmarks; `minutes` is what 5 blocks take on two processors."""
+
     title: str
     minutes: float
     measure: Callable[[Options], list[Row]]
@@ -45,22 +49,23 @@ class Part:
 
 
 DISTURBED = 0.1
-"""Of a processor, used by others."""
+"""The share of a processor which, used by other work, makes figures not worth citing."""
 
 
 def say(line: str) -> None:
+    """Prints a line at once."""
     print(line, flush=True)
 
 
 def parts() -> dict[str, Part]:
-    """Everything there is, in the order of the report."""
-    found = {}
+    """All parts by name, in the order of the report."""
+    sweeps = {}
     for name, work in WORKLOADS.items():
 
         def sweep(o: Options, name: str = name) -> list[Row]:
             return end_to_end.measure(quick(WORKLOADS[name]) if o.quick else WORKLOADS[name], o.n, say)
 
-        found[name] = Part(work.title, work.minutes, sweep, needs_data=work.data != "digits")
+        sweeps[name] = Part(work.title, work.minutes, sweep, needs_data=work.data != "digits")
     small = {
         "masks": Part("Masks of 128 × 1024 activations, one thread", 0.3, lambda o: masks.measure(o.n, o.seconds)),
         "recurrent": Part(
@@ -95,7 +100,7 @@ def parts() -> dict[str, Part]:
             lambda o: identity.measure(say, o.root is not None, o.quick),
         ),
     }
-    return found | small
+    return sweeps | small
 
 
 def _roofline(options: Options) -> list[str]:
@@ -103,7 +108,30 @@ def _roofline(options: Options) -> list[str]:
 
 
 def main() -> None:
+    """Measures what the command line asks for, and writes both files after every part."""
     known = parts()
+    args, chosen = _asked(known)
+    clean = environment()
+    if os.environ.keys() - clean.keys() - {"MKL_CBWR"}:  # which dropbench has set; some parts measure in this process
+        os.execve(sys.executable, [sys.executable, "-m", "benchmarks", *sys.argv[1:]], clean)
+    root = args.data or os.environ.get("DROPBENCH_DATA")
+    if root is not None:
+        os.environ["DROPBENCH_DATA"] = root
+    options = Options(1 if args.quick else args.n, args.quick, root)
+    out = args.out or Path("results/quick" if args.quick else "results/reference")
+    keep_freed_memory()  # as dropbench's workers do; so the peers that are measured inside this process have it too
+    origin = provenance() | {"command": _command(args.only, options)}
+    if not options.quick:
+        minutes = sum(known[name].minutes for name in chosen) * options.n / 5
+        say(f"about {minutes:.0f} minutes for {len(chosen)} parts on two processors")
+    failed = [name for name in chosen if not _carried_out(name, known, options, out, origin)]
+    say(str(out / "benchmarks.md"))
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+def _asked(known: Mapping[str, Part]) -> tuple[argparse.Namespace, list[str]]:
+    """The command line, and the names of the parts that it asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", help=f"of {', '.join(known)}")
     parser.add_argument("--n", type=int, default=5, help="blocks (5)")
@@ -114,48 +142,36 @@ def main() -> None:
     chosen = args.only.split(",") if args.only else list(known)
     if unknown := [name for name in chosen if name not in known]:
         parser.error(f"--only {unknown[0]}: there is {', '.join(known)}")
-    clean = environment()
-    if os.environ.keys() - clean.keys() - {"MKL_CBWR"}:  # which dropbench has set; some parts measure in this process
-        os.execve(sys.executable, [sys.executable, "-m", "benchmarks", *sys.argv[1:]], clean)
-    root = args.data or os.environ.get("DROPBENCH_DATA")
-    if root is not None:
-        os.environ["DROPBENCH_DATA"] = root
-    options = Options(1 if args.quick else args.n, args.quick, root)
-    out = args.out or Path("results/quick" if args.quick else "results/reference")
-    command = "python -m benchmarks" + "".join(
-        f" {flag}"
-        for flag, given in ((f"--only {args.only}", args.only), (f"--n {options.n}", True), ("--quick", args.quick))
-        if given
-    )
-    keep_freed_memory()  # as dropbench's workers have it; the peers of the parts inside this process then have it too
-    made = provenance() | {"command": command}
-    if not options.quick:
-        minutes = sum(known[name].minutes for name in chosen) * options.n / 5
-        say(f"about {minutes:.0f} minutes for {len(chosen)} parts on two processors")
-    titles = {name: part.title for name, part in known.items()}
-    failed = []
-    for name in chosen:
-        part = known[name]
-        if part.needs_data and root is None:
-            say(f"{name}: left out, its data are not here: set DROPBENCH_DATA or give --data ROOT")
-            continue
-        say(f"{name}: {part.title}" + ("" if options.quick else f"; about {part.minutes * options.n / 5:.1f} min"))
-        began, others = time.perf_counter(), OtherWork()
-        try:
-            rows = part.measure(options)
-        except Exception as error:  # of one part: the others are still worth having
-            say(f"{name}: FAILED: {error}")
-            failed.append(name)
-            continue
-        used = f"other work on {100 * others.share():.0f} % of a processor"
-        with_others = made | {"machine": f"{made['machine']}, {used}"}
-        results.save(results.merge(results.load(out / "benchmarks.csv"), rows, with_others), out, titles)
-        say(f"{name}: {(time.perf_counter() - began) / 60:.1f} min, {used}")
-        if others.share() > DISTURBED:
-            say(f"{name}: NOT FOR CITING: processes on several threads lose far more than the others took")
-    say(str(out / "benchmarks.md"))
-    if failed:
-        sys.exit(f"failed: {', '.join(failed)}")
+    return args, chosen
+
+
+def _command(only: str | None, options: Options) -> str:
+    """The command that gives the same figures."""
+    flags = ((f"--only {only}", only), (f"--n {options.n}", True), ("--quick", options.quick))
+    return "python -m benchmarks" + "".join(f" {flag}" for flag, given in flags if given)
+
+
+def _carried_out(name: str, known: Mapping[str, Part], options: Options, out: Path, origin: Mapping[str, str]) -> bool:
+    """Measures one part and saves its rows; False where it failed, True also where its data are missing."""
+    part = known[name]
+    if part.needs_data and options.root is None:
+        say(f"{name}: left out, its data are not here: set DROPBENCH_DATA or give --data ROOT")
+        return True
+    say(f"{name}: {part.title}" + ("" if options.quick else f"; about {part.minutes * options.n / 5:.1f} min"))
+    began, others = time.perf_counter(), OtherWork()
+    try:
+        rows = part.measure(options)
+    except Exception as error:  # of one part: the others are still worth having
+        say(f"{name}: FAILED: {error}")
+        return False
+    used = f"other work on {100 * others.share():.0f} % of a processor"
+    with_others = {**origin, "machine": f"{origin['machine']}, {used}"}
+    titles = {key: each.title for key, each in known.items()}
+    results.save(results.merge(results.load(out / "benchmarks.csv"), rows, with_others), out, titles)
+    say(f"{name}: {(time.perf_counter() - began) / 60:.1f} min, {used}")
+    if others.share() > DISTURBED:
+        say(f"{name}: NOT FOR CITING: processes on several threads lose far more than the others took")
+    return True
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ TIMED = ((16, 64, 128, 128), (4, 128, 784, 256), (1, 128, 784, 1024))
 
 
 def measure() -> dict[str, dict[str, float]]:
+    """The share of trials that differ, and GFLOP/s, by shape, under the environment of this process."""
     import torch
 
     torch.set_num_threads(1)
@@ -49,19 +50,20 @@ def measure() -> dict[str, dict[str, float]]:
 
 
 def main() -> None:
+    """Measures both settings in processes of their own, alternated, and prints the medians."""
     settings: dict[str, list[dict[str, dict[str, float]]]] = {"unset": [], "AUTO": []}
     for _ in range(5):
-        for setting, found in settings.items():
+        for setting, measured in settings.items():
             environment = {k: v for k, v in os.environ.items() if k != "MKL_CBWR"}
             if setting != "unset":
                 environment["MKL_CBWR"] = setting
             done = subprocess.run(
                 [sys.executable, __file__, "--child"], env=environment, capture_output=True, check=True
             )
-            found.append(json.loads(done.stdout))
+            measured.append(json.loads(done.stdout))
     for what in ("different", "gflops"):
         for name in settings["unset"][0][what]:
-            medians = {s: statistics.median(f[what][name] for f in found) for s, found in settings.items()}
+            medians = {s: statistics.median(m[what][name] for m in each) for s, each in settings.items()}
             print(f"{what:10s} {name:16s} " + "  ".join(f"{s} {v:.2f}" for s, v in medians.items()))
 
 

@@ -1,14 +1,14 @@
-"""Whether a change that was to change no number changed none: the same commands on two checkouts, compared.
+"""Shows that a change altered no number: runs the same commands on two checkouts and compares what comes out.
 
     python -m benchmarks.before_after BEFORE AFTER [--data ROOT] [--work FOLDER] [--times N]
 
 BEFORE and AFTER are folders of checkouts, such as `git worktree add ../before main` makes. Each command runs once in each. Runs
-are compared in the order of their plan, since a change may give them other ids: histories row by row, and of records what was
-measured. Seconds, memory and the company that a run had are left out. Then every report of these results is compared line by
-line, as are the mistakes that `tests/golden/mistakes.txt` names, what is listed, and the exit codes; AFTER also reports what
-BEFORE stored. With --times the start-up times of both stand beside each other, alternated.
+are compared in the order of their plan, because a change may give them other ids: histories row by row, and the results in the
+records. Seconds, memory and the cohort that a run was trained in are left out. Then every report of these results is compared
+line by line, and so are the mistakes in `tests/golden/mistakes.txt`, the lists, and the exit codes; AFTER also reports what
+BEFORE stored. With --times the start-up times of both are measured in turn and printed beside each other.
 
-Exit code 0 where everything is equal, 1 where something is not, and then what.
+Exit code 0 where everything is equal, 1 where something differs, with a line for each difference.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ REPORTS = (
     "--baseline standard",
 )
 CLOSELY = ("demo", "rates", "sgd", "metrics", "study")
-"""Sweeps of which every report is compared; of the others the first two."""
+"""Sweeps of which all of `REPORTS` are compared; of the others the first two."""
 FILES = {
     "ordinary.py": """
 from torch import nn
@@ -141,7 +141,7 @@ MEASURED = (
 
 
 class Checkout:
-    """One of the two: how to call it, and where its results go."""
+    """One of the two checkouts: how to call it, and where its results go."""
 
     def __init__(self, root: Path, work: Path, data: str | None) -> None:
         self.root, self.work = root.resolve(), work
@@ -155,34 +155,37 @@ class Checkout:
             self._environment["DROPBENCH_DATA"] = data
 
     def call(self, words: str, *, code: str = "-m dropbench") -> subprocess.CompletedProcess[str]:
+        """Runs dropbench of this checkout with these arguments, in a process of its own."""
         command = [sys.executable, *shlex.split(code), *shlex.split(words)]
         return subprocess.run(command, cwd=self.work, env=self._environment, capture_output=True, text=True)
 
     def metrics(self) -> str:
-        """Every metric that needs no other data."""
+        """The names of all metrics that need no other data, with commas between."""
         names = json.loads(self.call("list metrics --json").stdout)["metrics"]
         return ",".join(sorted(n for n in names if n not in ("ood", "missing_by_value")))
 
 
 def records(results: Path, listed: list[str]) -> list[tuple[dict[str, Any], list[dict[str, str]]]]:
     """Record and history of each run, in the order of the plan."""
-    found = []
+    loaded = []
     for run in listed:
         folder = next(f for f in (results / "runs" / run, results / "failed" / run) if f.exists())
         record = json.loads((folder / "record.json").read_text())
         with (folder / "history.csv").open() as file:
             rows = [{k: v for k, v in row.items() if k not in UNTOLD} for row in csv.DictReader(file)]
-        found.append((record, rows))
-    return found
+        loaded.append((record, rows))
+    return loaded
 
 
 def differences(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """What was measured otherwise in two records of the same run, a line each."""
     for key in MEASURED:
         if before.get(key) != after.get(key):
             yield f"{name}: {key} was {before.get(key)} and is {after.get(key)}"
 
 
 def compared(name: str, before: Checkout, after: Checkout, said: tuple[str, str]) -> Iterator[str]:
+    """How records and histories of one sweep differ; `said` is what `sweep --json` printed in each checkout."""
     trees = [json.loads(text) for text in said]
     if len(trees[0]["runs"]) != len(trees[1]["runs"]):
         yield f"{name}: {len(trees[0]['runs'])} runs before, {len(trees[1]['runs'])} after"
@@ -196,7 +199,7 @@ def compared(name: str, before: Checkout, after: Checkout, said: tuple[str, str]
 
 
 def told(output: str, fmt: str) -> list[str]:
-    """The lines of a report without what a clock, a memory or an id put there."""
+    """The lines of a report without seconds, memory and ids, which differ each time."""
     if "csv" in fmt:
         table = list(csv.DictReader(output.splitlines()))
         return [str({k: v for k, v in row.items() if k != "arm_id" and not VARYING.search(k)}) for row in table]
@@ -204,12 +207,13 @@ def told(output: str, fmt: str) -> list[str]:
         tree = json.loads(output)
         rows = [{k: v for k, v in r.items() if k != "arm_id" and not VARYING.search(k)} for r in tree.pop("rows")]
         return json.dumps([rows, tree], indent=1).splitlines()
-    if "wide" in fmt or "markdown" in fmt or "latex" in fmt:  # these have the columns of seconds among the others
-        output = re.sub(r"(?m)^(.*\bseconds\b.*)$(?s:.*?)(?=^\s*$|\Z)", "", output)
+    # A table with a column of seconds is left out from its headings to the blank line after it: csv has its other numbers.
+    output = re.sub(r"(?m)^(.*\bseconds\b.*)$(?s:.*?)(?=^\s*$|\Z)", "", output)
     return output.splitlines()
 
 
 def reports(name: str, before: Checkout, after: Checkout) -> Iterator[str]:
+    """How the reports of one sweep differ, that of AFTER on the results of BEFORE included."""
     stored = before.work / "results" / name, after.work / "results" / name
     for options in REPORTS if name in CLOSELY else REPORTS[:2]:
         old = before.call(f"report {shlex.quote(str(stored[0]))} {options}")
@@ -232,6 +236,7 @@ def reports(name: str, before: Checkout, after: Checkout) -> Iterator[str]:
 
 
 def lists(before: Checkout, after: Checkout) -> Iterator[str]:
+    """How lists, printed configurations and the messages of mistakes differ."""
     for words in ("list --json", "list", "train --cfg", "train --cfg --json model=cnn"):
         if before.call(words).stdout != after.call(words).stdout:
             yield f"{words}: another output"
@@ -243,7 +248,7 @@ def lists(before: Checkout, after: Checkout) -> Iterator[str]:
 
 
 def starts(before: Checkout, after: Checkout, n: int) -> list[str]:
-    """Seconds of whole processes, medians of n, one checkout after the other."""
+    """A table of the seconds that whole processes take, medians of n, measured in turn."""
     lines = [f"{'seconds, median of ' + str(n):24}  before  after"]
     for name, words in STARTS.items():
         taken: dict[str, list[float]] = {"before": [], "after": []}
@@ -258,6 +263,7 @@ def starts(before: Checkout, after: Checkout, n: int) -> list[str]:
 
 
 def main() -> int:
+    """Compares what the command line asks for; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("before", type=Path)
     parser.add_argument("after", type=Path)
@@ -273,7 +279,7 @@ def main() -> int:
     after = Checkout(options.after, work / "after", options.data)
     sweeps = {**SWEEPS, **(WITH_DATA if options.data else {})}
     chosen = options.only.split(",") if options.only else list(sweeps)
-    found: list[str] = []
+    unequal: list[str] = []
     for name in chosen:
         said = []
         for checkout in (before, after):
@@ -290,15 +296,15 @@ def main() -> int:
             said.append(kept.read_text())
         more = [*compared(name, before, after, (said[0], said[1])), *reports(name, before, after)]
         print(f"{name}: {len(json.loads(said[0])['runs'])} runs, {len(more)} differences", flush=True)
-        found += more
+        unequal += more
     if not options.only:
-        found += lists(before, after)
-    for line in found:
+        unequal += lists(before, after)
+    for line in unequal:
         print(line)
     for line in starts(before, after, options.times) if options.times else ():
         print(line)
-    print("everything is equal" if not found else f"{len(found)} differences")
-    return bool(found)
+    print("everything is equal" if not unequal else f"{len(unequal)} differences")
+    return bool(unequal)
 
 
 if __name__ == "__main__":

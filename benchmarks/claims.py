@@ -1,4 +1,4 @@
-"""What dropbench says of its speed, as ratios that the measurements decide; nothing here is a measurement."""
+"""The claims about dropbench's speed, as limits on ratios. Whether they hold is decided by the measurements."""
 
 from __future__ import annotations
 
@@ -10,7 +10,23 @@ from benchmarks.measure import RATIO, Row
 
 @dataclass(frozen=True)
 class Claim:
-    """`above` / `below` of one workload is at most, or at least, `asked`."""
+    """That the ratio `above` / `below` of two runners on one workload is at most, or at least, `asked`.
+
+    Attributes
+    ----------
+    text : str
+        The claim in words.
+    workload : str
+        Name of the workload, as in `Row`.
+    above, below : str
+        Names of the runners; an empty `below` makes it a claim on a figure of `above` alone.
+    asked : float
+        The limit.
+    at_most : bool
+        Whether the limit is an upper one.
+    what : str
+        What is measured, as in `Row`.
+    """
 
     text: str
     workload: str
@@ -22,10 +38,12 @@ class Claim:
 
     @property
     def runner(self) -> str:
+        """The runner of the row that decides the claim, as in `Row`."""
         return f"{self.above} / {self.below}" if self.below else self.above
 
     @property
     def limit(self) -> str:
+        """The limit as it is printed, such as "≤ 1.1 ×"."""
         unit = " ×" if self.what == RATIO else ""
         return f"{'≤' if self.at_most else '≥'} {self.asked:g}{unit}"
 
@@ -68,13 +86,13 @@ def ratios_of(workload: str) -> list[tuple[str, str]]:
 
 
 def verdicts(rows: Iterable[Row]) -> list[tuple[Claim, Row | None, str]]:
-    """Each claim with its row, or None where it was not measured, and whether it is reached."""
-    found = {(r.workload, r.runner, r.what): r for r in rows}
-    told = []
+    """Each claim with the row that decides it, or None where it was not measured, and the verdict."""
+    measured = {(r.workload, r.runner, r.what): r for r in rows}
+    decided = []
     for claim in CLAIMS:
-        row = found.get((claim.workload, claim.runner, claim.what))
-        told.append((claim, row, "not measured" if row is None else _verdict(claim, row)))
-    return told
+        row = measured.get((claim.workload, claim.runner, claim.what))
+        decided.append((claim, row, "not measured" if row is None else _verdict(claim, row)))
+    return decided
 
 
 def _verdict(claim: Claim, row: Row) -> str:

@@ -1,8 +1,8 @@
 """Claim: a sweep of small networks costs about what one of its runs costs elsewhere; whole processes, imports included.
 
-Every runner gets the same examples in the same parts, trains the same networks for the same epochs, scores training and
-validation sets after each, and the test set at the end; where its test accuracy is not dropbench's within noise, its row does
-not count.
+Every runner gets the same examples in the same parts, trains the same networks for the same epochs, and scores training and
+validation sets after each epoch and the test set at the end. Where a runner's test accuracy is not dropbench's within noise,
+its row does not count.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from benchmarks.measure import Row, agree, alternate, ratio_row, row
 from benchmarks.runners import Sample
 from benchmarks.specs import spec
 from benchmarks.workloads import Run, Workload
-from dropbench.engine.batches import split_for
+from dropbench.engine.example_batches import split_for
 
 Say = Callable[[str], None]
 RESOLUTION = 0.002
-"""A difference in accuracy that no run is fast or slow for."""
+"""A difference in accuracy too small to matter: no runner is faster for having reached so much less."""
 
 
 def measure(work: Workload, n: int, say: Say) -> list[Row]:
-    """The rows of one workload."""
+    """The rows of one workload, from n blocks."""
     with tempfile.TemporaryDirectory() as folder:
         splits = Path(folder) / "splits.npz"
         write_splits(work, splits)
@@ -46,9 +46,9 @@ def measure(work: Workload, n: int, say: Say) -> list[Row]:
 
 
 def rows(work: Workload, samples: dict[str, list[Sample]]) -> Iterable[Row]:
-    """Times, then ratios: each peer over each dropbench, and what a claim asks for besides."""
+    """Times, then ratios: each peer over each setting of dropbench, and the ratios that claims are about."""
     total = len(work.runs())
-    reached = {name: _accuracies(found) for name, found in samples.items()}
+    reached = {name: _accuracies(taken) for name, taken in samples.items()}
     rest = {}
     for name in samples:
         yes = agree(reached["dropbench"], reached[name], RESOLUTION)
@@ -57,11 +57,11 @@ def rows(work: Workload, samples: dict[str, list[Sample]]) -> Iterable[Row]:
             "accuracy": _compared(reached["dropbench"], reached[name]) if name != "dropbench" else _mean(reached[name]),
             "counts": "yes" if yes else "no",
         }
-    seconds = {name: [s.seconds for s in found] for name, found in samples.items()}
-    for name, found in samples.items():
+    seconds = {name: [s.seconds for s in taken] for name, taken in samples.items()}
+    for name, taken in samples.items():
         yield row(work.name, name, "whole process", seconds[name], "s", **rest[name])
-        if not any(math.isnan(s.marginal) for s in found):
-            yield row(work.name, name, "one run more", [s.marginal for s in found], "s", **rest[name])
+        if not any(math.isnan(s.marginal) for s in taken):
+            yield row(work.name, name, "one run more", [s.marginal for s in taken], "s", **rest[name])
     wanted = [(peer, ours) for ours in samples for peer in samples if _ours(ours) and not _ours(peer)]
     for above, below in dict.fromkeys([*wanted, *claims.ratios_of(work.name)]):
         if above in samples and below in samples:
@@ -71,7 +71,7 @@ def rows(work: Workload, samples: dict[str, list[Sample]]) -> Iterable[Row]:
 
 
 def write_splits(work: Workload, file: Path) -> None:
-    """The rows of every part that dropbench draws for each seed, for all others to use."""
+    """Writes the row numbers of the parts that dropbench draws for each seed, which all other runners use too."""
     data, table = spec(work.overrides()).data, specs.table(f"data={work.data}")
     parts = {}
     for seed in work.seeds:
@@ -84,9 +84,9 @@ def _ours(name: str) -> bool:
     return name.startswith("dropbench")
 
 
-def _accuracies(found: list[Sample]) -> dict[Run, float]:
-    """Of each run; its mean over the blocks, where a peer's random numbers are not the same twice."""
-    return {run: statistics.fmean(s.accuracies[run] for s in found) for run in found[0].accuracies}
+def _accuracies(taken: list[Sample]) -> dict[Run, float]:
+    """The accuracy of each run, as the mean over blocks: some peers draw other random numbers each time."""
+    return {run: statistics.fmean(s.accuracies[run] for s in taken) for run in taken[0].accuracies}
 
 
 def _mean(reached: dict[Run, float]) -> str:
@@ -94,6 +94,6 @@ def _mean(reached: dict[Run, float]) -> str:
 
 
 def _compared(ours: dict[Run, float], theirs: dict[Run, float]) -> str:
-    """Both means, over the runs that both have."""
+    """Both mean accuracies, over the runs that both carried out."""
     common = [run for run in theirs if run in ours]
     return f"{_mean({r: theirs[r] for r in common})} (dropbench {_mean({r: ours[r] for r in common})})"

@@ -24,31 +24,32 @@ EXAMPLES = (100, 300, 1000, 3000, 10_000, 30_000)
 
 
 def cases(with_data: bool, quick: bool) -> dict[str, list[str]]:
-    """What is swept, by the name of the case."""
+    """The overrides of each sweep, by the name of the case; `quick` leaves two of each kind."""
     ten = "dropout.rate=" + ",".join(str(i / 10) for i in range(10))
     epochs = f"train.epochs={1 if quick else 3}"
     few = slice(0, 2) if quick else slice(None)
-    found = {}
+    sweeps = {}
     for n in RUNS[few]:
-        # Tens of rates where they divide the runs, so that the arms of a seed share their draws as in a real sweep.
+        # Ten rates where ten divides the runs, so that the arms of a seed share their draws as in a real sweep.
         rates = min(n, 10) if n % 10 == 0 else min(n, 5)
         grid = [f"dropout.rate={','.join(str(i / 10) for i in range(rates))}", f"seed=range(0,{n // rates})"]
-        found[f"runs = {n}"] = ["data=digits", epochs, *grid]
+        sweeps[f"runs = {n}"] = ["data=digits", epochs, *grid]
     for width in WIDTHS[few]:
-        found[f"width = {width}, 10 runs"] = ["data=digits", epochs, ten, f"model.widths=[{width},{width}]"]
+        sweeps[f"width = {width}, 10 runs"] = ["data=digits", epochs, ten, f"model.widths=[{width},{width}]"]
     for n in EXAMPLES[few] if with_data else ():
         grid = ["dropout.rate=0.2,0.5", "seed=0,1", "model.widths=[256,256]"]
-        found[f"n_train = {n}, 4 runs"] = ["data=mnist", f"data.n_train={n}", epochs, *grid]
-    return found
+        sweeps[f"n_train = {n}, 4 runs"] = ["data=mnist", f"data.n_train={n}", epochs, *grid]
+    return sweeps
 
 
 def measure(n: int, say: Say, with_data: bool, quick: bool) -> list[Row]:
+    """Seconds, and MiB at the peak, of every case in n blocks; cases with MNIST only `with_data`."""
     if importlib.util.find_spec("psutil") is None:
         say("  memory is left out: psutil is not installed (pip install -e '.[bench]')")
-    told = cases(with_data, quick)
-    found = alternate({name: partial(_sweep, overrides) for name, overrides in told.items()}, n, say)
+    chosen = cases(with_data, quick)
+    blocks = alternate({name: partial(_sweep, overrides) for name, overrides in chosen.items()}, n, say)
     rows = []
-    for name, samples in found.items():
+    for name, samples in blocks.items():
         rows.append(row("growth", "dropbench", f"{name}: whole process", [s for s, _ in samples], "s"))
         if all(memory for _, memory in samples):
             rows.append(row("growth", "dropbench", f"{name}: memory", [m / 2**20 for _, m in samples], "MiB"))
@@ -61,7 +62,7 @@ def _sweep(overrides: list[str]) -> tuple[float, int]:
 
 
 def watched(command: list[str]) -> tuple[float, int]:
-    """Seconds, and bytes at the peak; 0 where they cannot be told."""
+    """Seconds that a command takes, and bytes of its process tree at the peak; 0 without psutil."""
     began = time.perf_counter()
     process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     peak = 0

@@ -1,8 +1,8 @@
 """A training step of a language model, LSTM 2 × 200 on Penn Treebank, beside the same in plain PyTorch.
 
-Bounded by steps, not epochs, since an epoch takes minutes: windows of 20 words in 20 columns from the beginning of the text,
-SGD with clipping, dropout 0.2 between layers (Zaremba et al. 2014), one thread, one replica. Both sides first train on the same
-words until their losses can be compared, and are timed after that; an evaluation is as many forward passes and is not timed.
+Steps are timed and not epochs, which take minutes: windows of 20 words in 20 columns from the beginning of the text, SGD with
+clipping, dropout 0.2 between layers (Zaremba et al. 2014), one thread, one replica. Both sides first train on the same words
+until their losses can be compared, and are timed after that. Evaluation is not timed.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.measure import Row, alternate_calls, ratio_row, row
-from benchmarks.specs import spec, table
+from benchmarks.specs import cohort, spec, table
 from dropbench.data.text import fold
-from dropbench.engine.batches import Batch
-from dropbench.engine.loop import Cohort
+from dropbench.engine.batch import Batch
 from dropbench.hardware.blas import use_threads
 
 WORDS, HIDDEN, LAYERS, WINDOW, COLUMNS, RATE = 10_000, 200, 2, 20, 20, 0.2
@@ -29,7 +28,7 @@ WARMED = 60
 
 
 class LanguageModel(nn.Module):
-    """As PyTorch's word_language_model example has it, with the starting weights of dropbench's."""
+    """The network of PyTorch's example word_language_model, with initial weights from dropbench's distributions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,6 +40,7 @@ class LanguageModel(nn.Module):
 
     @torch.no_grad()
     def start(self) -> None:
+        """Draws the initial weights."""
         nn.init.normal_(self.embedding.weight, std=HIDDEN**-0.5)
         nn.init.kaiming_uniform_(self.head.weight, nonlinearity="linear")
         nn.init.zeros_(self.head.bias)
@@ -56,18 +56,20 @@ class LanguageModel(nn.Module):
                 nn.init.kaiming_uniform_(parameter, nonlinearity="linear")
 
     def forward(self, words: Tensor, state: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Logits [B, T, V] of words [B, T] int64, and the state after the last."""
         out, state = self.lstm(self.drop(self.embedding(words)), state)
         return self.head(self.drop(out)), state
 
 
 def measure(n: int, seconds: float) -> list[Row]:
+    """Milliseconds a step and their ratios, from n blocks of `seconds` for each side."""
     use_threads(1)
     losses: dict[str, list[float]] = {name: [] for name in ("plain", "plain bf16", "dropbench", "dropbench bf16")}
     calls = {name: _step(name, losses[name]) for name in losses}
     for call in calls.values():
         for _ in range(WARMED):
             call()
-    reached = {name: statistics.fmean(found[-20:]) for name, found in losses.items()}
+    reached = {name: statistics.fmean(each[-20:]) for name, each in losses.items()}
     blocks = alternate_calls(calls, n, seconds)
     told = {name: {"accuracy": f"loss {reached[name]:.3f}", "counts": _counts(reached, name)} for name in calls}
     rows = [
@@ -89,16 +91,16 @@ def _dropbench(bf16: bool, losses: list[float]) -> Callable[[], None]:
     told = ["data=ptb", "model=lm", f"model.hidden={HIDDEN}", f"model.layers={LAYERS}", f"data.window={WINDOW}"]
     told += ["train=zaremba_small", "dropout=standard", f"dropout.rate={RATE}"]
     told += [f"train.precision={'bf16' if bf16 else 'fp32'}"]
-    cohort = Cohort([spec(told)], table("data=ptb", f"data.window={WINDOW}"), torch.device("cpu"))
+    training = cohort([spec(told)], table("data=ptb", f"data.window={WINDOW}"))
 
     def forever() -> Iterator[Batch]:
         while True:
-            yield from cohort.batches.epoch()
+            yield from training.replicas.batches.epoch()
 
     batches = forever()
 
     def step() -> None:
-        loss, _ = cohort.train_step(next(batches), 1.0)
+        loss, _ = training.train_step(next(batches), 1.0)
         losses.append(float(loss))
 
     return step

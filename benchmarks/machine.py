@@ -1,4 +1,4 @@
-"""What the figures were made on and by: processor, memory, versions, commit. No path and no host name."""
+"""Where figures come from: processor, memory, versions and commit. No path and no host name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PACKAGES = ("torch", "numpy", "scikit-learn", "joblib", "lightning", "hydra-cor
 
 
 def provenance() -> dict[str, str]:
-    """date (UTC), commit, machine and versions, each a string."""
+    """The date (UTC), commit, machine and versions by these names, each a string."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "commit": git_commit() or "unknown",
@@ -26,19 +26,22 @@ def provenance() -> dict[str, str]:
 
 
 class OtherWork:
-    """How much of a processor others use from here on; loops on two threads suffer most from it, many times over."""
+    """How much of a processor other programs use from now on; what runs on two threads is slowed by it many times over."""
 
     def __init__(self) -> None:
         self._began = time.perf_counter(), _busy() - _own()
 
     def share(self) -> float:
-        """Of one processor, 0 for a machine of our own; nan where it cannot be told. Ended children count as ours."""
+        """The share of one processor so far, 0 where nothing else runs; nan where it cannot be told.
+
+        The time of children counts as this process's own, once they have ended.
+        """
         wall, others = self._began
         return (_busy() - _own() - others) / (time.perf_counter() - wall)
 
 
 def _busy() -> float:
-    """Seconds that all processors together have worked, or were taken from this machine, since it started."""
+    """Seconds that all processors together have worked since the start, including those that the host took away (steal)."""
     file = Path("/proc/stat")
     if not file.is_file():
         return float("nan")
@@ -47,22 +50,23 @@ def _busy() -> float:
 
 
 def _own() -> float:
+    """Seconds of processor time that this process and its ended children have used."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(u.ru_utime + u.ru_stime for u in used)
 
 
 def _versions() -> list[str]:
-    found = []
+    installed = []
     for package in _PACKAGES:
         try:
-            found.append(f"{package} {version(package)}")
+            installed.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def _processor() -> str:
-    """The number of processors that this process may use, and what they are."""
+    """The number of processors that this process may use, and their model."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.is_file() else []

@@ -1,7 +1,7 @@
 """The arithmetic of a comparison: alternated blocks, medians, and ratios taken block by block.
 
-In each block everything that is compared is measured once, one after the other (A B C, A B C, ...), so a machine that slows
-down slows all of them; a ratio is that of two measurements of one block, and the median of the blocks' ratios is reported.
+In each block everything that is compared is measured once, one after the other (A B C, A B C, ...), so a machine that becomes
+slower slows all of them down. A ratio is taken of two measurements of one block, and the median over blocks is reported.
 """
 
 from __future__ import annotations
@@ -17,16 +17,29 @@ from benchmarks.workloads import Run
 
 T = TypeVar("T")
 Blocks = Mapping[str, Sequence[float]]
-"""Of each thing that is compared, its value in every block."""
+"""By what is compared, its value in every block."""
 
 
 @dataclass(frozen=True)
 class Row:
     """One line of benchmarks.csv.
 
-    workload, runner, what: what was measured. n: blocks. median, low, high: over the blocks, in `unit`; low and high are the
-    extremes. runs_timed: how many of the sweep's runs were carried out, where the rest is scaled. accuracy: what the runner
-    reached, where it is compared. counts: "no" where that is not what dropbench reached within noise.
+    Attributes
+    ----------
+    workload, runner, what : str
+        What was measured.
+    n : int
+        Blocks.
+    median, low, high : float
+        Median and extremes over the blocks, in `unit`.
+    unit : str
+        Such as "s"; "×" for ratios.
+    runs_timed : str
+        How many of the sweep's runs were carried out, where the time is scaled up from fewer.
+    accuracy : str
+        What the runner reached, where accuracies are compared.
+    counts : str
+        "no" where that is not what dropbench reached, within noise.
     """
 
     workload: str
@@ -43,18 +56,18 @@ class Row:
 
 
 def alternate(runners: Mapping[str, Callable[[], T]], n: int, say: Callable[[str], None]) -> dict[str, list[T]]:
-    """n blocks, in each of which every runner runs once, in the order given."""
-    found: dict[str, list[T]] = {name: [] for name in runners}
+    """What each runner returns in n blocks, in each of which every runner runs once, in the order given."""
+    results: dict[str, list[T]] = {name: [] for name in runners}
     for block in range(n):
         for name, run in runners.items():
             began = time.perf_counter()
-            found[name].append(run())
+            results[name].append(run())
             say(f"  block {block + 1}/{n}  {name:24s} {time.perf_counter() - began:7.2f} s")
-    return found
+    return results
 
 
 def alternate_calls(calls: Mapping[str, Callable[[], object]], n: int, seconds: float) -> dict[str, list[float]]:
-    """Seconds a call, of each in n alternated blocks; a block repeats one call for about `seconds`, after a warm-up."""
+    """Seconds of each call in n alternated blocks; in a block a call is repeated for about `seconds`. Warmed up before."""
     repeats = {name: _repeats(call, seconds) for name, call in calls.items()}
 
     def timed(name: str) -> float:
@@ -63,14 +76,15 @@ def alternate_calls(calls: Mapping[str, Callable[[], object]], n: int, seconds: 
             calls[name]()
         return (time.perf_counter() - began) / repeats[name]
 
-    found: dict[str, list[float]] = {name: [] for name in calls}
+    blocks: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(n):
         for name in calls:
-            found[name].append(timed(name))
-    return found
+            blocks[name].append(timed(name))
+    return blocks
 
 
 def _repeats(call: Callable[[], object], seconds: float) -> int:
+    """How many repetitions take about `seconds`; measuring that is the warm-up."""
     call()
     began, times = time.perf_counter(), 0
     while (passed := time.perf_counter() - began) < seconds / 2 or times < 2:
@@ -80,17 +94,18 @@ def _repeats(call: Callable[[], object], seconds: float) -> int:
 
 
 def ratios(numerator: Sequence[float], denominator: Sequence[float]) -> list[float]:
-    """Block by block."""
+    """The ratio of two measurements, block by block."""
     return [a / b for a, b in zip(numerator, denominator, strict=True)]
 
 
 def row(workload: str, runner: str, what: str, values: Iterable[float], unit: str, **rest: str) -> Row:
+    """The row of a measurement with these values in the blocks."""
     values = list(values)
     return Row(workload, runner, what, len(values), statistics.median(values), min(values), max(values), unit, **rest)
 
 
 def ratio_row(workload: str, numerator: str, denominator: str, blocks: Blocks, **rest: str) -> Row:
-    """How many times as long the numerator takes."""
+    """The row of a ratio: how many times as long the numerator takes as the denominator."""
     values = ratios(blocks[numerator], blocks[denominator])
     return row(workload, f"{numerator} / {denominator}", RATIO, values, "×", **rest)
 
@@ -99,10 +114,23 @@ RATIO = "ratio of times"
 
 
 def scaled(wall: float, total: int, ends: Mapping[int, Sequence[float]]) -> tuple[float, float]:
-    """The time of `total` runs from a process tree that carried out fewer, and the time of one run in its turn.
+    """The seconds of `total` runs, from processes that carried out fewer, and the seconds that one run more takes.
 
-    ends: the moments at which runs ended, by process. Between two of one process lies one run, without start-up and without
-    what only a first run pays; what is missing of `total` is as many such runs, side by side in as many processes.
+    Parameters
+    ----------
+    wall : float
+        Seconds that the processes took.
+    total : int
+        Runs in the whole sweep.
+    ends : mapping
+        The moments in seconds at which runs ended, by process. Between two of them in one process lies one run without
+        start-up and without what only a first run pays. Runs that were not carried out are taken to cost as much, spread over
+        as many processes.
+
+    Raises
+    ------
+    ValueError
+        Where runs are missing and no process carried out two.
     """
     carried_out = sum(len(e) for e in ends.values())
     between = [b - a for moments in ends.values() for a, b in pairwise(sorted(moments))]
@@ -115,12 +143,19 @@ def scaled(wall: float, total: int, ends: Mapping[int, Sequence[float]]) -> tupl
 
 
 def agree(ours: Mapping[Run, float], theirs: Mapping[Run, float], resolution: float) -> bool:
-    """Whether two runners reached the same accuracy, over the runs that both have.
+    """Whether two runners reached the same accuracy, over the runs that both carried out.
 
-    They saw the same examples, so the runs are compared in pairs: the mean difference lies within three standard errors, four
-    where there are fewer than ten pairs, or within `resolution`, a difference that is nobody's concern. In dropbench the runs
-    of a seed start from the same weights, so the error is that of seeds where it is larger and there are three of them. One
-    pair, which has no error, has to be within 15 times `resolution`.
+    Both saw the same examples, so runs are compared in pairs: the mean difference must lie within three standard errors, or
+    four where there are fewer than ten pairs. In dropbench the runs of a seed start from the same weights; so where there are
+    three seeds or more, the standard error of the seeds' means is used if it is larger. A single pair has no standard error
+    and must agree within 15 times `resolution`.
+
+    Parameters
+    ----------
+    ours, theirs : mapping
+        Accuracies by run, 0..1.
+    resolution : float
+        A mean difference that is too small to matter and always allowed.
     """
     pairs = {run: theirs[run] - ours[run] for run in theirs if run in ours}
     if not pairs:

@@ -22,11 +22,12 @@ from torch import Tensor, nn
 
 from dropbench.data.base import Table
 from dropbench.data.mnist import load
-from dropbench.engine.batches import split_for
+from dropbench.engine.example_batches import split_for
 from dropbench.spec import DataSpec
 
 
 def network(dropout: bool, init: str) -> nn.Sequential:
+    """784-512-512-10, with or without dropout, initialised as torch does or by He et al. 2015."""
     layers: list[nn.Module] = [nn.Dropout(0.2)] if dropout else []
     for inputs, outputs in ((784, 512), (512, 512)):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()] + ([nn.Dropout(0.5)] if dropout else [])
@@ -40,6 +41,7 @@ def network(dropout: bool, init: str) -> nn.Sequential:
 
 
 def training_rows(table: Table, seed: int, splits: str) -> Tensor:
+    """Row numbers of the 1,000 training images, drawn here or as dropbench does."""
     if splits == "dropbench":
         return split_for(table, DataSpec(name="mnist", target="dropbench.data.mnist.load", n_train=1000), seed).train
     torch.manual_seed(seed)
@@ -47,6 +49,7 @@ def training_rows(table: Table, seed: int, splits: str) -> Tensor:
 
 
 def percent_wrong(table: Table, rows: Tensor, seed: int, dropout: bool, init: str, scale: str) -> float:
+    """Trains one network on these rows and gives its test error in percent; `scale` is that of the inputs."""
     images = table.x.flatten(1)
     if scale == "standard":
         images = (images - images[rows].mean()) / images[rows].std()
@@ -66,6 +69,7 @@ def percent_wrong(table: Table, rows: Tensor, seed: int, dropout: bool, init: st
 
 
 def main() -> None:
+    """Prints errors and the paired gain of dropout, seed by seed and as means."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", type=Path)
     parser.add_argument("--seeds", type=int, default=8)
@@ -78,8 +82,8 @@ def main() -> None:
     errors: dict[str, list[float]] = {"none": [], "dropout": []}
     for seed in range(args.seeds):
         rows = training_rows(table, seed, args.splits)
-        for name, found in errors.items():
-            found.append(percent_wrong(table, rows, seed, name == "dropout", args.init, args.scale))
+        for name, percents in errors.items():
+            percents.append(percent_wrong(table, rows, seed, name == "dropout", args.init, args.scale))
         print(f"seed {seed:2d}  none {errors['none'][-1]:.2f}  dropout {errors['dropout'][-1]:.2f}", flush=True)
     errors["paired gain"] = [a - b for a, b in zip(errors["none"], errors["dropout"], strict=True)]
     for name, values in errors.items():

@@ -1,8 +1,8 @@
-"""Claim: on an AMD processor with AVX-512 NumPy's OpenBLAS multiplies small float32 matrices faster than MKL, as oneDNN does
-large ones.
+"""Claim: on AMD with AVX-512, NumPy's OpenBLAS beats MKL at small float32 products, and oneDNN beats it at large ones.
 
-Products of one replica [M, I] × [I, O] as they come in training: forward, and for the gradients of weight and, by a transposed
-matrix, of the input. One thread, and the time that it takes to hand tensors to each library is counted. See nn/product.py.
+Products of one replica [M, I] × [I, O] as they come in training: of the forward pass, of the weight's gradient, and, by a
+transposed matrix, of the input's gradient. One thread; what it takes to hand the tensors to each library is included. See
+nn/product.py.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ SHAPES = (
 
 
 def measure(n: int, seconds: float) -> list[Row]:
+    """GFLOP/s of each product by each library, from n blocks of `seconds` for each."""
     use_threads(1)
     onednn = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
     calls: dict[str, Callable[[], Tensor]] = {}

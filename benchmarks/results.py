@@ -1,4 +1,4 @@
-"""benchmarks.csv, part by part, and benchmarks.md, which is nothing but that file made readable."""
+"""Reads and writes benchmarks.csv, part by part, and benchmarks.md, the same in readable form."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ MADE_BY = ("date", "commit", "machine", "versions", "command")
 
 @dataclass(frozen=True)
 class Kept:
-    """A row, and how it came to be."""
+    """A row, and what it was measured by: the values of `MADE_BY`."""
 
     row: Row
-    made: Mapping[str, str]
+    origin: Mapping[str, str]
 
 
 def load(file: Path) -> list[Kept]:
-    """Of a file that is not there: nothing."""
+    """The rows of benchmarks.csv; none where there is no such file."""
     if not file.is_file():
         return []
     with file.open(newline="", encoding="utf-8") as lines:
         return [_kept(line) for line in csv.DictReader(lines)]
 
 
-def merge(old: Sequence[Kept], new: Sequence[Row], made: Mapping[str, str]) -> list[Kept]:
-    """The new rows stand in for all that their workloads had; the others stay."""
+def merge(old: Sequence[Kept], new: Sequence[Row], origin: Mapping[str, str]) -> list[Kept]:
+    """The new rows in place of all that their workloads had, and the rows of other workloads."""
     again = {r.workload for r in new}
-    return [k for k in old if k.row.workload not in again] + [Kept(r, made) for r in new]
+    return [k for k in old if k.row.workload not in again] + [Kept(r, origin) for r in new]
 
 
 def save(kept: Sequence[Kept], folder: Path, titles: Mapping[str, str]) -> None:
@@ -46,17 +46,17 @@ def save(kept: Sequence[Kept], folder: Path, titles: Mapping[str, str]) -> None:
         writer.writeheader()
         for one in ordered:
             numbers = {name: f"{getattr(one.row, name):.6g}" for name in NUMBERS}
-            writer.writerow(asdict(one.row) | numbers | dict(one.made))
+            writer.writerow(asdict(one.row) | numbers | dict(one.origin))
     (folder / "benchmarks.md").write_text(markdown(ordered, titles), encoding="utf-8")
 
 
 def markdown(kept: Sequence[Kept], titles: Mapping[str, str]) -> str:
-    """Claims first, then each workload, then what all of it was made on."""
+    """The text of benchmarks.md: claims, then a table for each workload, then how each was measured."""
     rows = [k.row for k in kept]
     parts = ["# Benchmarks", _HOW, "## Claims", _claims(rows)]
     for workload in dict.fromkeys(r.workload for r in rows):
-        own = [r for r in rows if r.workload == workload]
-        parts += [f"## {workload}", titles.get(workload, "") + ".", _table(own)]
+        of_workload = [r for r in rows if r.workload == workload]
+        parts += [f"## {workload}", titles.get(workload, "") + ".", _table(of_workload)]
     parts += ["## Made by", _made(kept)]
     return "\n\n".join(parts) + "\n"
 
@@ -96,15 +96,15 @@ def _numbers(row: Row) -> str:
 
 
 def _short(value: float) -> str:
-    """Three digits, thousands in full."""
+    """A number with three digits; from a hundred on with all digits before the point."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _made(kept: Sequence[Kept]) -> str:
-    """One line for each way in which rows were made, with the workloads it made."""
+    """A line for each date, commit, machine and command, with the workloads that were measured so."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for one in kept:
-        groups.setdefault(tuple(one.made.get(name, "") for name in MADE_BY), []).append(one.row.workload)
+        groups.setdefault(tuple(one.origin.get(name, "") for name in MADE_BY), []).append(one.row.workload)
     lines = []
     for (date, commit, machine, versions, command), workloads in groups.items():
         named = ", ".join(dict.fromkeys(workloads))

@@ -1,8 +1,8 @@
-"""How much of the processor's arithmetic a training step uses: its operations by formula over those of a large product.
+"""How much of the processor's arithmetic a training step uses: its operations a second over those of a large product.
 
-One thread. Operations: two for each weight and place it is used at, forward, and as many for either gradient; the first layer
-needs none of its input. The peak is the rate of a product of two matrices of 2,048 × 2,048 by the faster library (the part
-`products`), measured in the same blocks.
+One thread. Operations are counted by formula: in the forward pass two for each weight and position where it is used, and as
+many for the gradient of the weights and for that of the input, which the first layer does not need. The peak is the rate of a
+product of two matrices of 2,048 × 2,048 by the faster library (see the part `products`), measured in the same blocks.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from functools import partial
 import torch
 
 from benchmarks.measure import Row, alternate_calls, row
-from benchmarks.specs import spec, table
+from benchmarks.specs import cohort, spec, table
 from benchmarks.workloads import WORKLOADS, Net, Workload
-from dropbench.engine.loop import Cohort
 from dropbench.hardware.blas import use_threads
 from dropbench.nn.product import product
 
@@ -29,17 +28,17 @@ STACKS = {
     "gru": (1, 4),
     "lstm": (1, 4),
 }
-"""The replicas in a stack, by workload."""
+"""How many replicas are stacked, by workload."""
 
 
 def operations(net: Net, shape: tuple[int, int, int], classes: int) -> int:
-    """Of one example's training step."""
+    """The operations of a training step for one example [C, H, W] of `shape`."""
     first, others = _products(net, shape, classes)
     return 2 * (2 * first + 3 * others)
 
 
 def _products(net: Net, shape: tuple[int, int, int], classes: int) -> tuple[int, int]:
-    """Multiplications of an example on its way through the first layer, and through all others."""
+    """The multiplications of one example in the first layer, and in all others."""
     channels, height, width = shape
     if net.kind in ("gru", "lstm"):
         gates = {"gru": 3, "lstm": 4}[net.kind] * net.hidden
@@ -56,6 +55,7 @@ def _products(net: Net, shape: tuple[int, int, int], classes: int) -> tuple[int,
 
 
 def measure(n: int, seconds: float, workloads: list[str]) -> list[Row]:
+    """GFLOP/s of steps and products and the steps' share of the peak, from n blocks of `seconds` for each."""
     use_threads(1)
     calls: dict[str, Callable[[], object]] = {}
     counted: dict[str, int] = {}
@@ -80,12 +80,12 @@ def measure(n: int, seconds: float, workloads: list[str]) -> list[Row]:
 
 
 def _step(work: Workload, k: int, bf16: bool) -> tuple[Callable[[], object], int]:
-    """A training step of K replicas, and its operations."""
+    """A function that takes a training step of K replicas, and the operations of that step."""
     told = [*work.overrides(), f"dropout.rate={work.rates[-1]}", f"train.precision={'bf16' if bf16 else 'fp32'}"]
     data = table(f"data={work.data}")
     one = spec(told)
-    cohort = Cohort([one.model_copy(update={"seed": seed}) for seed in range(k)], data, torch.device("cpu"))
-    batch = next(cohort.batches.epoch())
+    training = cohort([one.model_copy(update={"seed": seed}) for seed in range(k)], data)
+    batch = next(training.replicas.batches.epoch())
     channels, height, width = data.shape
     count = operations(work.net, (channels, height, width), data.n_classes) * k * work.batch_size
-    return partial(cohort.train_step, batch, 1.0), count
+    return partial(training.train_step, batch, 1.0), count

@@ -19,7 +19,7 @@ from benchmarks.workloads import Run, Workload
 
 ONE = "one loader script"
 TYPICAL: Run = (0.5, 0)
-"""The run of that script: with dropout, as a script would have it."""
+"""The rate and the seed of that script's run."""
 _MODULES = {
     "plain": "plain",
     "joblib": "joblib_",
@@ -41,7 +41,19 @@ _NEEDS = {
 
 @dataclass(frozen=True)
 class Sample:
-    """One block of one runner: seconds of the whole sweep, scaled where `runs` is less than it has, and of one run more."""
+    """What a runner gives in one block.
+
+    Attributes
+    ----------
+    seconds : float
+        Of the whole sweep, scaled up where fewer runs were carried out.
+    marginal : float
+        Seconds that one run more takes; nan where that is unknown.
+    runs : int
+        How many runs were carried out.
+    accuracies : dict
+        The test accuracy of each, 0..1.
+    """
 
     seconds: float
     marginal: float
@@ -50,7 +62,7 @@ class Sample:
 
 
 def missing(runner: str) -> str | None:
-    """The library that a peer lacks here."""
+    """The library that a runner needs and that is not installed, or None."""
     for name in _NEEDS.get(runner, ()):
         try:
             if importlib.util.find_spec(name) is None:
@@ -61,7 +73,7 @@ def missing(runner: str) -> str | None:
 
 
 def run(work: Workload, runner: str, splits: Path) -> Sample:
-    """Carries out `work` once by one runner."""
+    """Carries out a workload once by one runner; `splits` is a file of `write_splits`."""
     with tempfile.TemporaryDirectory() as folder:
         if runner.startswith("dropbench"):
             return _dropbench(work, runner.endswith("bf16"), Path(folder))
@@ -69,12 +81,12 @@ def run(work: Workload, runner: str, splits: Path) -> Sample:
 
 
 def environment() -> dict[str, str]:
-    """As on a machine where nobody has told these libraries how many threads to use or which of their kernels."""
+    """The environment without the variables that choose threads or kernels of OpenMP, MKL and OpenBLAS."""
     return {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "MKL_", "OPENBLAS_"))}
 
 
 def execute(command: list[str]) -> float:
-    """Seconds of wall clock."""
+    """Runs a command and gives its seconds; RuntimeError, with the end of its output, where it fails."""
     began = time.perf_counter()
     done = subprocess.run(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     seconds = time.perf_counter() - began
@@ -84,11 +96,12 @@ def execute(command: list[str]) -> float:
 
 
 def sweep(overrides: list[str], results: Path) -> list[str]:
-    """The command that a user would type."""
+    """The command of a sweep, as a user would type it."""
     return [sys.executable, "-m", "dropbench", "sweep", *overrides, "--quiet", f"results={results}"]
 
 
 def records(results: Path) -> list[dict[str, Any]]:
+    """The records of all runs in a folder of results."""
     return [json.loads(f.read_text(encoding="utf-8")) for f in sorted(results.glob("runs/*/record.json"))]
 
 

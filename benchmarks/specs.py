@@ -5,22 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
+import torch
+
 from dropbench.config.compose import Composed, composer
 from dropbench.data.base import Table
+from dropbench.engine.build import build
+from dropbench.engine.train import Training
+from dropbench.planning.outline import outline
 from dropbench.planning.sources import load
 from dropbench.spec import RunSpec
 
 
 def composed(overrides: Sequence[str]) -> Composed:
+    """The configuration that overrides such as "data=digits" make."""
     with composer() as c:
         return c.compose({told.partition("=")[0]: told for told in overrides})
 
 
 def spec(overrides: Sequence[str]) -> RunSpec:
+    """The run that overrides make."""
     return composed(overrides).spec
 
 
 @cache
 def table(*overrides: str) -> Table:
-    found = composed(overrides)
-    return load(found.spec.data, found.settings)
+    """The data that overrides name, loaded once."""
+    configured = composed(overrides)
+    return load(configured.spec.data, configured.settings)
+
+
+def cohort(specs: Sequence[RunSpec], data: Table) -> Training:
+    """Runs of one model on this data, ready to train together on the CPU."""
+    return build(specs, outline(specs[0].model, data), data, torch.device("cpu"))

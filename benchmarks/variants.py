@@ -9,11 +9,11 @@ n: 16 seeds of 40 steps of 16 examples; costs are medians of 7 rounds of 5 train
 one thread, with and without the variant in turn. The file opens with the hardware and the versions it was made by. The data
 are random: images of 28 × 28, texts of 20 words out of 500, a running text, a graph of 300 nodes.
 
-drop_fraction is that of independent draws (elements that share a draw count once; elements that lie under one block are
-taken a block apart), its interval Wilson's of 95 %; empty where nothing becomes zero, or the input decides. The mean and
-variance are those of the output for normal inputs of variance 1 and mean `input_mean`, the interval Student's over seeds;
-empty theory where none is written down here. cost is the median training step over that without noise; low and high are the
-extreme rounds.
+drop_fraction is that of independent draws (elements that share a draw count once; where blocks are dropped, elements are taken
+a block apart), with Wilson's 95 % interval; it is empty where nothing becomes zero, or where the input decides what does. The
+mean and variance are those of the output for normal inputs of variance 1 and mean `input_mean`, with Student's 95 % interval
+over seeds; theory is empty for variants that THEORY does not name. cost is the median training step over that without noise;
+low and high are the extreme rounds.
 """
 
 from __future__ import annotations
@@ -37,13 +37,14 @@ from dropbench.config.compose import Composer, composer
 from dropbench.config.options import options
 from dropbench.data.base import Graph, Table
 from dropbench.dropout.base import Variant
-from dropbench.engine.loop import Cohort
+from dropbench.engine.build import build
 from dropbench.engine.noise import StackNoise
 from dropbench.execute.record import versions
 from dropbench.hardware.blas import use_threads
 from dropbench.planning.outline import outline
 from dropbench.planning.variants import variant
-from dropbench.sites import Noise, Site
+from dropbench.sites import Site
+from dropbench.sites.noise import Noise
 from dropbench.spec import RunSpec
 
 CPU = torch.device("cpu")
@@ -67,10 +68,11 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "lm": ("running", {"hidden": 64}),
     "autoencoder": ("images", {}),
 }
-"""The models in the order in which their sites are looked at, and the data of each."""
+"""The models in the order in which their sites are taken, each with its data and its options."""
 BY_INPUT = {"concrete", "standout"}
-"""No element is dropped as the rate alone says: concrete's are soft, standout's depend on the input."""
+"""Variants that do not drop elements by the rate alone: concrete's masks are soft, standout's depend on the input."""
 Moments = Callable[[float, float], tuple[float, float]]
+"""A function of (rate, mean of the input): the mean and variance of the output."""
 
 
 def inverted(rate: float, mean: float) -> tuple[float, float]:
@@ -79,6 +81,7 @@ def inverted(rate: float, mean: float) -> tuple[float, float]:
 
 
 def unscaled(rate: float, mean: float) -> tuple[float, float]:
+    """The mean and variance of x m for m of zeros and ones with mean 1 - rate, x of variance 1."""
     keep = 1 - rate
     return keep * mean, keep * (1 + mean**2) - (keep * mean) ** 2
 
@@ -95,10 +98,11 @@ THEORY: Mapping[str, Moments] = {
     "alpha": lambda rate, mean: (0.0, 1.0),
 }
 INPUT_MEAN = {"alpha": 0.0}
-"""Where it is not 1: alpha dropout's theory is of standardised inputs."""
+"""The mean of the inputs where it is not 1: alpha dropout's theory is of inputs with mean 0."""
 
 
 def tables() -> dict[str, Table]:
+    """Random data of each kind, by the names in MODELS."""
     generator = torch.Generator().manual_seed(0)
 
     def whole(high: int, *shape: int) -> Tensor:
@@ -109,14 +113,14 @@ def tables() -> dict[str, Table]:
     low, high = pairs.min(0).values, pairs.max(0).values
     edges = torch.stack([low, high])[:, low != high].unique(dim=1)
     graph = Graph(torch.rand(300, 50, generator=generator), edges)
-    words = whole(500, 20_001)
+    text = whole(500, 20_001)
     rows = torch.arange(20_000)
     return {
         "images": Table("images", torch.rand(400, 1, 28, 28, generator=generator), classes, "CHW", 10),
         "texts": Table("texts", whole(499, 400, 20) + 1, classes, "T", 10, vocabulary=500),
         "graph": Table("graph", torch.arange(300)[:, None], classes[:300], "N", 10, graph=graph),
         "running": Table(
-            *("running", words[:-1, None], words[1:], "W", 500),
+            *("running", text[:-1, None], text[1:], "W", 500),
             test=rows[15_000:],
             val=rows[10_000:15_000],
             vocabulary=500,
@@ -126,6 +130,7 @@ def tables() -> dict[str, Table]:
 
 
 def compose(c: Composer, model: str, name: str, given: Mapping[str, Any], **rest: object) -> RunSpec:
+    """A run of a model with a variant, whose options are `given` and `rest`."""
     told = {
         "model": model,
         "dropout": name,
@@ -139,11 +144,12 @@ class Same(torch.nn.Module):
     """A branch that does nothing."""
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
+        """Gives x back."""
         return x
 
 
 def through(noise: StackNoise, site: Site, x: Tensor) -> Tensor:
-    """What comes out of a site for x. At a weight, x is the weight; at a transition, the new state after 0."""
+    """What comes out of a site for x. At a weight, x is the weight; at a transition, the new state, and the old one is 0."""
     if site.kind in ("recurrent", "candidate"):
         act = noise.steps(site.name)
         assert act is not None
@@ -163,24 +169,25 @@ def through(noise: StackNoise, site: Site, x: Tensor) -> Tensor:
 
 
 def shape_of(site: Site) -> tuple[int, ...]:
-    """The shape of one replica's x of `through`."""
+    """The shape of one replica's x for `through`."""
     if site.kind in ("weight", "token", "recurrent_weight"):
         return site.shape
     return (1 if site.axes in ("NF", "E") else BATCH), *site.shape  # a graph is one example
 
 
-def independent(made: Variant, site: Site, values: Tensor) -> Tensor:
-    """`values` with those that share a draw taken once."""
-    shape = made.noise_shape(site, values.shape[1])
+def independent(tried: Variant, site: Site, values: Tensor) -> Tensor:
+    """The values [K, *shape] with one of each group that shares a draw."""
+    shape = tried.noise_shape(site, values.shape[1])
     for axis, n in enumerate(shape, 1) if site.kind != "weight" else ():
         values = values.narrow(axis, 0, 1) if n == 1 else values
-    block = getattr(made, "block_size", 1)
+    block = getattr(tried, "block_size", 1)
     return values if block == 1 else values[..., ::block, ::block]
 
 
-def measured(made: Variant, name: str, label: str, site: Site, rate: float, steps: int) -> dict[str, Any]:
+def measured(tried: Variant, name: str, label: str, site: Site, rate: float, steps: int) -> dict[str, Any]:
+    """What a variant drops at a site, and the moments of what comes out, beside theory; columns of the file."""
     batch = site.shape[0] if site.kind == "weight" else BATCH
-    noise = StackNoise(made, [site], [{site.name: rate}] * SEEDS, range(SEEDS), batch, CPU)
+    noise = StackNoise(tried, [site], [{site.name: rate}] * SEEDS, range(SEEDS), batch, CPU)
     mean = INPUT_MEAN.get(name, 1.0)
     generator = torch.Generator().manual_seed(0)
     dropped = n = 0
@@ -189,40 +196,42 @@ def measured(made: Variant, name: str, label: str, site: Site, rate: float, step
         x = torch.randn(SEEDS, *shape_of(site), generator=generator).add_(mean).requires_grad_()
         out = through(noise, site, x)
         if site.kind in ("weight", "token"):
-            # The slope of a word or weight is a sum over examples.
-            drawn = independent(made, site, out.detach())
+            # Here a gradient would be a sum over examples, so zeros of the output are counted.
+            drawn = independent(tried, site, out.detach())
         else:
-            # What is dropped is what x has no influence on: alpha dropout puts a constant there.
+            # Dropped is what x has no influence on; the output need not be zero: alpha dropout puts another constant there.
             (slope,) = torch.autograd.grad(out.sum(), x)
-            drawn = independent(made, site, slope)
+            drawn = independent(tried, site, slope)
         dropped += int((drawn == 0).sum())
         n += drawn.numel()
         flat = out.detach().flatten(1).double()
         sums += torch.stack([flat.mean(1), flat.square().mean(1)])
     means, squares = sums / steps
-    found: dict[str, Any] = {"n": n}
-    if made.draws == "bits" and name not in BY_INPUT:
+    cells: dict[str, Any] = {"n": n}
+    if tried.draws == "bits" and name not in BY_INPUT:
         low, high = stats.binomtest(dropped, n).proportion_ci(method="wilson")
-        found |= {"drop_fraction": dropped / n, "drop_low": low, "drop_high": high}
+        cells |= {"drop_fraction": dropped / n, "drop_low": low, "drop_high": high}
     known = THEORY.get(f"{name} {label}", THEORY.get(name))
     theory = known(rate, mean) if known else (None, None)
-    found["input_mean"] = mean
+    cells["input_mean"] = mean
     for what, values, expected in (("mean", means, theory[0]), ("variance", squares - means**2, theory[1])):
         half = float(stats.t.ppf(0.975, SEEDS - 1)) * float(values.std()) / math.sqrt(SEEDS)
         centre = float(values.mean())
-        found |= {what: centre, f"{what}_low": centre - half, f"{what}_high": centre + half, f"{what}_theory": expected}
-    return found
+        cells |= {what: centre, f"{what}_low": centre - half, f"{what}_high": centre + half, f"{what}_theory": expected}
+    return cells
 
 
 def cost(noisy: RunSpec, plain: RunSpec, table: Table, rounds: int, steps: int) -> dict[str, Any]:
-    cohorts = [Cohort([s.model_copy(update={"seed": k}) for k in range(4)], table, CPU) for s in (plain, noisy)]
-    batch = next(cohorts[0].batches.epoch())
+    """Milliseconds of a training step with and without a variant, and their ratio; columns of the file."""
+    built = outline(plain.model, table)
+    trainings = [build([s.model_copy(update={"seed": k}) for k in range(4)], built, table, CPU) for s in (plain, noisy)]
+    batch = next(trainings[0].replicas.batches.epoch())
     times: list[list[float]] = [[], []]
     for turn in range(rounds + 1):
-        for cohort, taken in zip(cohorts, times, strict=True):
+        for training, taken in zip(trainings, times, strict=True):
             began = time.perf_counter()
             for _ in range(steps):
-                cohort.train_step(batch, 1.0)
+                training.train_step(batch, 1.0)
             if turn:  # the first is for warming up
                 taken.append(1000 * (time.perf_counter() - began) / steps)
     ratios = [b / a for a, b in zip(*times, strict=True)]
@@ -238,6 +247,7 @@ def cost(noisy: RunSpec, plain: RunSpec, table: Table, rounds: int, steps: int) 
 
 
 def rows(c: Composer, quick: bool) -> Iterable[dict[str, Any]]:
+    """The rows of the file: each variant and option, at one site of each kind and layout, at each rate."""
     data = tables()
     missing = set(options("model")) - set(MODELS)
     assert not missing, f"give {missing} a place in MODELS"
@@ -247,12 +257,12 @@ def rows(c: Composer, quick: bool) -> Iterable[dict[str, Any]]:
         sites = outline(plain.model, data[of]).sites
         for name in options("dropout"):
             for given in ({}, *MORE_OPTIONS.get(name, [])):
-                made = variant(compose(c, model, name, given).dropout)
+                tried = variant(compose(c, model, name, given).dropout)
                 label = " ".join(f"{k}={v}" for k, v in given.items())
                 for site in sorted(sites, key=lambda s: math.prod(s.shape)):
                     case = (name, label, site.kind, site.axes)
-                    # The smallest of each kind and layout, but not the input, which is noisy only where that is asked for.
-                    if case in seen or made.supports(site) is not None or site.name == "input":
+                    # The smallest of each kind and layout, but not the input, which gets noise only where that is asked for.
+                    if case in seen or tried.supports(site) is not None or site.name == "input":
                         continue
                     seen.add(case)
                     noisy = compose(c, model, name, given, rate=RATES[0], placement=f"[{site.name}]")
@@ -260,8 +270,8 @@ def rows(c: Composer, quick: bool) -> Iterable[dict[str, Any]]:
                     where = {"model": model, "site": site.name, "kind": site.kind, "axes": site.axes}
                     where["shape"] = "x".join(map(str, site.shape))
                     for rate in RATES:
-                        found = measured(made, name, label, site, rate, 2 if quick else 40)
-                        yield {"variant": name, "options": label} | where | {"rate": rate} | found | timing
+                        figures = measured(tried, name, label, site, rate, 2 if quick else 40)
+                        yield {"variant": name, "options": label} | where | {"rate": rate} | figures | timing
 
 
 COLUMNS = (
@@ -273,6 +283,7 @@ COLUMNS = (
 
 
 def processor() -> str:
+    """How many processors there are, and their model."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.is_file() else []
     named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -280,6 +291,7 @@ def processor() -> str:
 
 
 def main() -> None:
+    """Writes the file, row by row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", nargs="?", type=Path, default=Path("results/reference/variants.csv"))
     parser.add_argument("--quick", action="store_true", help="few draws and two short rounds: whether it works at all")

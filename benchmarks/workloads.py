@@ -1,4 +1,4 @@
-"""The table of workloads: what is trained, as data, so that dropbench and every peer read the same lines."""
+"""The workloads as data, so that dropbench and every peer train the same."""
 
 from __future__ import annotations
 
@@ -9,16 +9,26 @@ from typing import Literal
 Run = tuple[float, int]
 """A dropout rate and a seed."""
 LR, WEIGHT_DECAY = 1e-3, 0.01
-"""Of AdamW: torch's defaults."""
+"""The settings of AdamW, which are torch's defaults."""
 TENTHS = tuple(i / 10 for i in range(10))
 
 
 @dataclass(frozen=True)
 class Net:
-    """mlp: `widths` hidden units. cnn: `channels` of 3×3 blocks that halve the map, then `widths` dense units.
+    """A network with dropout.
 
-    gru, lstm: one layer of `hidden` units over the rows of an image, one mask a sequence on the state that meets the
-    hidden-to-hidden weights, and a linear map of the last state.
+    Attributes
+    ----------
+    kind : {"mlp", "cnn", "gru", "lstm"}
+        cnn: 3×3 convolution blocks that halve the map, then dense layers. gru, lstm: one recurrent layer over the rows of an
+        image, with one mask a sequence on the state that the hidden-to-hidden weights multiply, and a linear map of the last
+        state.
+    widths : tuple of int
+        Units of the dense layers, of mlp and cnn.
+    channels : tuple of int
+        Channels of the blocks, of cnn.
+    hidden : int
+        Units of the layer, of gru and lstm.
     """
 
     kind: Literal["mlp", "cnn", "gru", "lstm"]
@@ -27,7 +37,7 @@ class Net:
     hidden: int = 0
 
     def overrides(self) -> list[str]:
-        """The same network, as dropbench is told."""
+        """The overrides that give this network in dropbench."""
         if self.kind == "mlp":
             return ["model=mlp", f"model.widths={_listed(self.widths)}", "dropout=standard"]
         if self.kind == "cnn":
@@ -40,8 +50,14 @@ class Net:
 class Workload:
     """A sweep of `rates` × `seeds`. Training and validation sets are scored after every epoch, the test set at the end.
 
-    timed: the runners, and how many of the runs each really carries out; the rest of its time is its cost of a run, scaled.
-    minutes: what n = 5 blocks take on two vCPUs, estimated from the processor time of one, to plan by.
+    Attributes
+    ----------
+    timed : mapping of str to int
+        The runners, and how many of the runs each really carries out; the time of the others is that of as many runs more.
+    n_train : int or None
+        Training examples; None for all that validation leaves.
+    minutes : float
+        What 5 blocks take on two processors, roughly.
     """
 
     name: str
@@ -56,21 +72,21 @@ class Workload:
     n_train: int | None = None
     minutes: float = 1.0
     extra: tuple[str, ...] = field(default=())
-    """Further settings of dropbench's."""
+    """Further overrides for dropbench."""
 
     def overrides(self) -> list[str]:
-        """Of one network on this data, without rates and seeds."""
+        """The overrides that give this training in dropbench, without rates and seeds."""
         n_train = [] if self.n_train is None else [f"data.n_train={self.n_train}"]
         optimizer = ["train.optimizer=adamw", f"train.lr={LR}", f"train.weight_decay={WEIGHT_DECAY}"]
         size = [f"train.epochs={self.epochs}", f"train.batch_size={self.batch_size}"]
         return [f"data={self.data}", *n_train, *self.net.overrides(), *optimizer, *size, *self.extra]
 
     def grid(self) -> list[str]:
-        """The rates and seeds, as dropbench is told."""
+        """The overrides that give the rates and seeds in dropbench."""
         return [f"dropout.rate={','.join(map(str, self.rates))}", f"seed={','.join(map(str, self.seeds))}"]
 
     def runs(self, n: int | None = None) -> list[Run]:
-        """The first n of all runs, in an order whose beginning has every seed and rates from all over the range."""
+        """The first n runs, in an order in which the first ones have every seed, and rates from all over the range."""
         rates, step = len(self.rates), max(1, round(len(self.rates) / len(self.seeds)))
         diagonals = [
             (self.rates[(step * place + turn) % rates], seed)
@@ -80,7 +96,7 @@ class Workload:
         return diagonals[:n]
 
     def product(self, n: int) -> tuple[list[float], list[int]]:
-        """About n runs for a peer that knows only whole grids: two seeds where there are as many, and rates spread out."""
+        """Rates and seeds of about n runs, for a peer that only runs whole grids: two seeds at most, and rates spread out."""
         if n >= len(self.rates) * len(self.seeds):
             return list(self.rates), list(self.seeds)
         seeds = list(self.seeds[: min(2, len(self.seeds), n)])
@@ -90,7 +106,7 @@ class Workload:
 
 
 def quick(work: Workload) -> Workload:
-    """Small enough to see whether it works at all; no figure of it means anything."""
+    """The workload made so small that it only shows whether everything works; its figures mean nothing."""
     sizes = {"digits": None, "mnist": 500, "fashion_mnist": 200}
     smaller = replace(
         work,

@@ -1,19 +1,19 @@
-"""The typed, frozen description of one run, and the id that is its hash.
+"""The typed, frozen description of one run, and the ids that are its hashes.
 
-Everything that changes a run's numbers is in here, and nothing else: device, paths, worker counts and loggers are
-`Settings`, so that a run found on another machine, or trained by other workers, is the same run.
+Everything that changes a run's numbers is in here: device, paths, worker counts and loggers are `Settings`, so that a run found
+on another machine, or trained by other workers, is the same run. `dropbench.identity` says what of it is hashed.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+
+from dropbench import identity
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
 """Probability that an element is dropped."""
@@ -25,15 +25,21 @@ BatchNorm = Literal["none", "before_activation", "after_activation", "after_drop
 
 
 class Frozen(BaseModel):
+    """A table of fields that cannot be changed and takes no others."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, protected_namespaces=())
 
 
 class Component(Frozen):
-    """A part named by its import path (`_target_`), with the keyword-only arguments of its constructor as options."""
+    """A part named by its import path (`_target_`), with the keyword-only arguments of its constructor as options.
+
+    source: a hash of the code where the part is a user's, None where it is dropbench's own, which `version` stands for.
+    """
 
     name: str
     target: str = Field(alias="_target_")
     version: int = 1
+    source: str | None = None
     options: dict[str, Any] = {}
 
 
@@ -42,6 +48,12 @@ CONSTANT = Component(name="constant", target="dropbench.dropout.schedule.constan
 
 
 class DropoutSpec(Component):
+    """A variant of dropout and where it acts.
+
+    rate: probability that an element is dropped, at every site. rates: by name or pattern of a site, in place of `rate` there.
+    placement: names or patterns of the sites, None: all that fit but the input. schedule: of the rate over training.
+    """
+
     rate: Rate = 0.0
     rates: dict[str, Rate] = {}
     placement: tuple[str, ...] | None = None
@@ -57,8 +69,51 @@ class DropoutSpec(Component):
     def _one_pattern_is_a_list(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
 
+    @property
+    def silent(self) -> bool:
+        """Whether it drops nothing anywhere, so that it is `NONE` under another name."""
+        return identity.silent(self.rate, self.rates)
+
+
+NONE = DropoutSpec(name="none", target="dropbench.dropout.none.NoDropout")
+"""The variant of an arm without dropout, whatever the variant at rate 0 was called."""
+
+Region = Annotated[str, BeforeValidator(str), Field(pattern=r"^\d+(\.\d*)?(pp|%)?$")]
+"""Half the width of a region of equivalence as it is typed: `0.2pp` (points), `1%` (of the baseline's mean) or `0.01`."""
+
+
+class Declaration(Frozen):
+    """How the numbers of a metric are to be read.
+
+    direction: which of two values is better. range: the least and the largest value there is, null where there is no bound.
+    unit: `percent` for a fraction that people read in percent, `nats`, or nothing. region: differences within it count as none
+    unless a report is asked for another.
+    """
+
+    direction: Literal["higher", "lower", "neither"] = "neither"
+    range: tuple[float | None, float | None] = (None, None)
+    unit: str = ""
+    region: Region = "1%"
+
+
+class MetricSpec(Component, Declaration):
+    """A metric and how to read what it gives.
+
+    also: for the names other than its own under which it gives numbers, patterns such as `fgsm_*_accuracy`, how to read those.
+    What is not said there of such a number is as in `Declaration`, not as of the metric itself.
+    """
+
+    also: dict[str, Declaration] = {}
+
 
 class DataSpec(Component):
+    """A data set and its split.
+
+    n_train: how many examples to train on, None: all that are left. val_fraction, test_fraction: of all examples, where there
+    is no official split. split_seed: of a split that is the same for all seeds, None: each seed has its own. label_noise: share
+    of training labels that are another class's.
+    """
+
     n_train: Positive | None = None
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
@@ -79,6 +134,8 @@ class Augment(Frozen):
 
 
 class TrainSpec(Frozen):
+    """Optimizer, learning rate and the regularizers beside dropout; `conf/train/default.yaml` says what each key means."""
+
     name: str = "default"
     epochs: Positive
     batch_size: Positive
@@ -120,7 +177,8 @@ class RunSpec(Frozen):
     """One arm, one seed.
 
     variants: what the configuration calls `dropout`, in the order in which they act where several act at one site. One, until
-    the engine takes more.
+    the engine takes more. data_fingerprint: of the data that it is trained on, None until that has been loaded: the run's id is
+    not known before.
     """
 
     model: Component
@@ -128,8 +186,9 @@ class RunSpec(Frozen):
     data: DataSpec
     train: TrainSpec
     eval: EvalSpec = EvalSpec()
-    metric: dict[str, Component]
+    metric: dict[str, MetricSpec]
     seed: Annotated[int, Field(ge=0, lt=2**63)]
+    data_fingerprint: str | None = None
 
     @field_validator("variants", mode="before")
     @classmethod
@@ -142,15 +201,29 @@ class RunSpec(Frozen):
         (one,) = self.variants
         return one
 
-    @cached_property
-    def run_id(self) -> str:
-        """12 hex digits of the SHA-256 of the canonical JSON of this spec."""
-        return _hash(self.as_dict())
+    @property
+    def sources(self) -> dict[str, str]:
+        """Hashes of the sources of the user's parts, by import path."""
+        return {part.target: part.source for part in self._parts() if part.source is not None}
 
     @cached_property
+    def _ids(self) -> dict[str, str]:
+        return identity.ids(self.as_dict(), self.data_fingerprint, self.sources)
+
+    @property
+    def setting_id(self) -> str:
+        """The id of the configuration alone: see `dropbench.identity`."""
+        return self._ids["setting_id"]
+
+    @property
     def arm_id(self) -> str:
-        """The same without the seed: runs that share it are repetitions of one arm."""
-        return _hash({k: v for k, v in self.as_dict().items() if k != "seed"})
+        """The same on this data and with these sources: runs that share it are repetitions of one arm."""
+        return self._ids["arm_id"]
+
+    @property
+    def run_id(self) -> str:
+        """The arm under its seed."""
+        return self._ids["run_id"]
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Without the ids, which pydantic would copy with the rest. `dropout` may be given for a list of one of `variants`."""
@@ -158,21 +231,30 @@ class RunSpec(Frozen):
         if "dropout" in update:
             update["variants"] = (update.pop("dropout"),)
         copied = super().model_copy(update=update, deep=deep)
-        for name in ("run_id", "arm_id"):
-            copied.__dict__.pop(name, None)
+        copied.__dict__.pop("_ids", None)
         return copied
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values under the names that the configuration uses, options beside the other keys of their component.
 
-        A list of one variant reads as that variant.
+        A list of one variant reads as that variant. What is known of parts and data but not typed is left out: hashes, and how
+        to read metrics.
         """
-        tree: dict[str, Any] = self.model_dump(mode="json", by_alias=True)
+        how = dict.fromkeys(("source", *Declaration.model_fields, "also"), True)
+        tree: dict[str, Any] = self.model_dump(
+            mode="json", by_alias=True, exclude={"data_fingerprint": True, "metric": {"__all__": how}}
+        )
         variants = tree["dropout"]
         parts = [tree["model"], tree["data"], *tree["metric"].values(), *variants, *(v["schedule"] for v in variants)]
         for part in parts:
+            part.pop("source", None)
             part.update(part.pop("options"))
         return {**tree, "dropout": variants[0] if len(variants) == 1 else variants}
+
+    def _parts(self) -> Iterator[Component]:
+        yield from (self.model, self.data, *self.metric.values())
+        for variant in self.variants:
+            yield from (variant, variant.schedule)
 
 
 class StudySpec(Frozen):
@@ -196,6 +278,8 @@ class StudySpec(Frozen):
 
 
 class ExecuteSpec(Frozen):
+    """How many processes train, with how many threads each, and how many runs are stacked in one model."""
+
     name: str = "local"
     workers: Positive | Literal["auto"]
     threads: Positive
@@ -218,7 +302,3 @@ class Settings(Frozen):
         if isinstance(value, str):
             return (value,)
         return tuple(dict.fromkeys(value or ())) if value is None or isinstance(value, list) else value
-
-
-def _hash(tree: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(tree, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:12]

@@ -162,8 +162,8 @@ def factor(noise: StackNoise, at: Site, replicas: int, batch: int) -> Tensor:
             (slope,) = torch.autograd.grad(through(noise, at, [x, *old]).sum(), x)
         return slope
     i, o = at.shape
-    here = noise._at.get(at.name)
-    drawn = () if here is None else here.variant.noise_shape(at, batch)
+    at_site = noise.at(at.name)
+    drawn = () if at_site is None else at_site.variant.noise_shape(at, batch)
     ones = torch.ones(replicas, i, o), torch.ones(replicas, 1, o)
     if len(drawn) == 3:
         x = torch.zeros(replicas, batch, i, requires_grad=True)

@@ -10,6 +10,9 @@ import pytest
 
 from dropbench.cli.app import main
 
+TINY = ("data=wine", "train.epochs=1", "model.widths=[4]")
+"""Overrides of a run that takes no time."""
+
 
 @dataclass(frozen=True)
 class Said:

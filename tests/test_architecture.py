@@ -22,8 +22,9 @@ PACKAGE = ROOT / "dropbench"
 FILES = sorted(PACKAGE.rglob("*.py"))
 CONF = sorted((ROOT / "conf").rglob("*.yaml"))
 
-LEAVES = {"errors", "spec", "seeds", "values"}
-"""What anything may import: how a mistake is told, what a run is, how a value is written."""
+LEAVES = {"errors", "identity", "kept", "spec", "seeds", "values"}
+"""What anything may import: how a mistake is told, what a run is and is called, how a value is written, what is kept
+for the next time."""
 
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {"hardware"},
@@ -44,6 +45,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": set(),
     "sites": set(),
     "errors": set(),
+    "identity": set(),
+    "kept": set(),
     "seeds": set(),
     "spec": set(),
     "values": set(),

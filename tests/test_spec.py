@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
+from dropbench import identity
 from dropbench.config.compose import Composer, composer
 from dropbench.config.grammar import expand, parse
-from dropbench.spec import Frozen, RunSpec
+from dropbench.spec import NONE, Frozen, RunSpec
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +49,13 @@ def spec(c: Composer, *words: str) -> RunSpec:
         # Nor has what is no noise a schedule.
         (["dropout=none"], ["dropout=none", "dropout.rate=0.3", "dropout/schedule=linear_up"]),
         (["dropout.rate=0"], ["dropout.rate=0", "dropout/schedule=late"]),
+        # A variant that drops nothing anywhere is none, learned ones too: what starts at 0 stays there.
+        (["dropout=none"], ["dropout.rate=0"]),
+        (["dropout=none"], ["dropout=concrete", "dropout.rate=0", "dropout.placement=[input]"]),
+        (["dropout=none"], ["dropout=gaussian", "dropout.rate=0.5", 'dropout.rates={"*": 0, input: 0}']),
+        # What is measured does not matter, but for the metric that training monitors.
+        ([], ["metric=[loss,accuracy,ece]"]),
+        ([], ["metric=[loss]"]),
         # One pass is as good as thirty where there is no noise.
         ([], ["eval.mode=deterministic", "eval.passes=7"]),
         (["eval.mode=mc"], ["eval={mode: mc, passes: 30}"]),
@@ -92,9 +102,10 @@ CHANGES: dict[str, Any] = {
     "schedule": "cosine",
     "monitor": "val_accuracy",
     "precision": "bf16",
-    "metric": {},
+    "source": "a1b2",
+    "data_fingerprint": "0123456789ab",
     "step_first": 4,
-    "mode": "mc",
+    "mode": "ensemble",
     "passes": 5,
 }
 """A value other than the default, where adding one to it, or turning it over, gives none."""
@@ -108,6 +119,10 @@ def changed(value: Any, name: str) -> Any:
     if isinstance(value, str):
         return value + "_"
     return value + 1 if isinstance(value, int) else value + 0.001
+
+
+NOT_HASHED = {(part, "target") for part in ("model", "variants", "data")} | {("variants", "schedule", "target")}
+"""The path of a class of dropbench's own says nothing of what it computes."""
 
 
 def paths(model: BaseModel, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -131,8 +146,8 @@ def with_change(model: Any, path: tuple[str, ...]) -> Any:
 
 
 def test_every_field_is_part_of_the_id(c: Composer) -> None:
-    plain = spec(c)
-    found = list(paths(plain))
+    plain = spec(c, "dropout/schedule=late", "eval.mode=mc")
+    found = [p for p in paths(plain) if p not in NOT_HASHED | {("metric",)}]
     assert len(found) > 40
     ids = {path: with_change(plain, path).run_id for path in found}
     assert plain.run_id not in ids.values()
@@ -146,6 +161,7 @@ def test_every_field_is_part_of_the_id(c: Composer) -> None:
         (["dropout/schedule=linear_up"], ["dropout/schedule=linear_up", "dropout.schedule.over=0.5"]),
         (["dropout/schedule=linear_up"], ["dropout/schedule=linear_down"]),
         (["dropout.rate=0", "dropout.rates={input: 0.1}", "dropout/schedule=late"], ["dropout.rate=0"]),
+        (["dropout.rates={input: 0.1}", "dropout.rate=0"], ["dropout.rate=0"]),
         (["eval.mode=mc"], ["eval.mode=ensemble"]),
         (["eval.mode=mc"], ["eval.mode=mc", "eval.passes=31"]),
         (["eval.mode=mc", "dropout=none"], ["dropout=none"]),
@@ -162,12 +178,90 @@ def test_parts_of_a_spec_that_need_not_be_given(c: Composer) -> None:
     assert RunSpec.model_validate(tree) == found
 
 
-def test_a_component_of_a_metric_is_part_of_the_id(c: Composer) -> None:
-    plain = spec(c)
+def test_of_a_metric_only_the_monitored_ones_computation_is_part_of_the_id(c: Composer) -> None:
+    plain = spec(c, "metric=[loss,accuracy,ece]")
+    assert plain.train.monitor == "val_loss"
     for name, metric in plain.metric.items():
-        for field in ("name", "target", "version", "options"):
-            other = plain.model_copy(update={"metric": {**plain.metric, name: with_change(metric, (field,))}})
-            assert other.run_id != plain.run_id
+        for field in type(metric).model_fields:
+            if field in ("also", "range", "direction", "region"):
+                changes = {"also": {}, "range": (0, 9), "direction": "neither", "region": "7%"}
+                other = metric.model_copy(update={field: changes[field]})
+            else:
+                other = with_change(metric, (field,))
+            changed = plain.model_copy(update={"metric": {**plain.metric, name: other}})
+            counts = name == "loss" and field in ("name", "version", "source", "options")
+            assert (changed.run_id != plain.run_id) == counts, (name, field)
+
+
+def test_the_metric_that_is_monitored_is_part_of_the_id(c: Composer) -> None:
+    assert spec(c).run_id != spec(c, "train.monitor=val_accuracy").run_id
+
+
+def test_data_and_sources_are_part_of_the_run_and_not_of_the_setting(c: Composer) -> None:
+    plain = spec(c)
+    data = plain.model_copy(update={"data_fingerprint": "0123456789ab"})
+    own = plain.model_copy(update={"model": plain.model.model_copy(update={"target": "mine.Net", "source": "a"})})
+    edited = own.model_copy(update={"model": own.model.model_copy(update={"source": "b"})})
+    assert data.setting_id == plain.setting_id and own.setting_id == edited.setting_id != plain.setting_id
+    assert (
+        len({s.run_id for s in (plain, data, own, edited)}) == len({s.arm_id for s in (plain, data, own, edited)}) == 4
+    )
+    assert (plain.sources, edited.sources) == ({}, {"mine.Net": "b"})
+    assert "source" not in edited.as_dict()["model"] and "data_fingerprint" not in data.as_dict()
+
+
+def test_a_setting_is_without_its_seed(c: Composer) -> None:
+    one, other = spec(c, "seed=1"), spec(c, "seed=2")
+    assert one.setting_id == other.setting_id
+
+
+OFF: dict[str, Any] = {
+    "weight_decay": 0.0,
+    "label_smoothing": 0.0,
+    "max_norm": None,
+    "grad_clip": None,
+    "patience": None,
+}
+
+
+@given(
+    train=st.fixed_dictionaries({k: st.sampled_from([v, 0.5]) for k, v in OFF.items()}),
+    augment=st.fixed_dictionaries({k: st.sampled_from([0, 0.5]) for k in ("crop", "flip", "rotation", "erase")}),
+    null=st.sampled_from(["later", "another"]),
+)
+def test_what_is_off_leaves_no_trace(train: dict[str, Any], augment: dict[str, float], null: str) -> None:
+    """So a regularizer that dropbench learns later changes no id of before."""
+    config: dict[str, Any] = {
+        "model": {"name": "m", "_target_": "dropbench.m"},
+        "data": {"name": "d", "_target_": "dropbench.d"},
+        "dropout": {"name": "none", "_target_": "dropbench.n", "rate": 0.0},
+        "train": {**train, "augment": augment, "monitor": "val_loss"},
+        "metric": {"loss": {"name": "loss", "_target_": "dropbench.l"}},
+        "seed": 0,
+    }
+    bare = {k: v for k, v in train.items() if v != OFF[k]}
+    bare |= {"augment": on} if (on := {k: v for k, v in augment.items() if v}) else {}
+    other = config | {"train": {**bare, "monitor": "val_loss", null: None}}
+    assert identity.ids(config, None, {}) == identity.ids(other, None, {})
+    told = dict(identity.regularizers(config))
+    assert told == dict(identity.regularizers(other)) and set(told.values()) <= {0.5}
+    if told:
+        none = config | {"train": {"monitor": "val_loss"}}
+        assert identity.ids(config, None, {})["run_id"] != identity.ids(none, None, {})["run_id"]
+
+
+@pytest.mark.parametrize(
+    ("words", "silent"),
+    [
+        (["dropout.rate=0", "dropout.rates={input: 0.1}"], False),
+        (["dropout.rate=0.5", "dropout.rates={input: 0}"], False),
+        (["dropout.rate=0.5", 'dropout.rates={"*": 0}'], True),
+        (["dropout.rate=0", "dropout.rates={input: 0}"], True),
+    ],
+)
+def test_a_rate_of_zero_everywhere_is_the_variant_none(c: Composer, words: list[str], silent: bool) -> None:
+    assert (spec(c, *words).dropout == NONE) is silent
+    assert spec(c, "dropout=none").dropout == NONE
 
 
 def test_a_spec_is_frozen_and_plain(c: Composer) -> None:

@@ -13,11 +13,13 @@ from benchmarks.peers.setup import Job, jobs
 
 
 def on_one_thread(job: Job) -> float:
+    """Carries out one run on one thread and gives its test accuracy."""
     torch.set_num_threads(1)
     return train(job)
 
 
 def main() -> None:
+    """Carries out the runs in two processes."""
     Parallel(n_jobs=2)(delayed(on_one_thread)(job) for job in jobs())
 
 

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from dropbench.data._torchvision import torchvision
 
-torchvision()  # Lightning imports it by way of torchmetrics, and cannot by itself beside a CPU-only torch.
+torchvision()  # Lightning imports it through torchmetrics, which fails beside a CPU-only torch unless it is imported already.
 
 import lightning as L  # noqa: E402
 
@@ -25,35 +25,41 @@ from benchmarks.workloads import LR  # noqa: E402
 
 
 class Classifier(L.LightningModule):
+    """A network with cross-entropy and AdamW."""
+
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
         self.net = net
 
     def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
+        """The loss of a batch."""
         x, y = batch
         return F.cross_entropy(self.net(x), y)
 
     def validation_step(self, batch: list[Tensor], batch_idx: int, dataloader_idx: int = 0) -> None:
-        """The first loader is the training set, the second the validation set."""
+        """Scores a batch of the training set, which is the first loader, or of the validation set, the second."""
         self._score(batch, "val" if dataloader_idx else "train")
 
     def test_step(self, batch: list[Tensor], batch_idx: int) -> None:
+        """Scores a batch of the test set."""
         self._score(batch, "test")
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
+        """AdamW with torch's defaults."""
         return torch.optim.AdamW(self.parameters(), lr=LR)
 
     def _score(self, batch: list[Tensor], part: str) -> None:
         x, y = batch
         logits = self.net(x)
-        found: dict[str, Any] = {
+        scores: dict[str, Any] = {
             f"{part}_loss": F.cross_entropy(logits, y),
             f"{part}_accuracy": (logits.argmax(1) == y).float().mean(),
         }
-        self.log_dict(found, on_epoch=True, add_dataloader_idx=False, batch_size=len(y))
+        self.log_dict(scores, on_epoch=True, add_dataloader_idx=False, batch_size=len(y))
 
 
 def train(job: Job) -> None:
+    """Carries out one run."""
     sets = [TensorDataset(*part) for part in parts(job)]
     classifier = Classifier(job.network(tuple(sets[0].tensors[0].shape[1:])))
     shuffled = DataLoader(sets[0], batch_size=job.work.batch_size, shuffle=True)
@@ -67,11 +73,12 @@ def train(job: Job) -> None:
         enable_model_summary=False,
     )
     trainer.fit(classifier, shuffled, [scored, val])
-    (found,) = trainer.test(classifier, test, verbose=False)
-    job.done(found["test_accuracy"])
+    (scores,) = trainer.test(classifier, test, verbose=False)
+    job.done(scores["test_accuracy"])
 
 
 def main() -> None:
+    """Carries out the runs one after the other, without Lightning's advice and messages."""
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     for job in jobs():

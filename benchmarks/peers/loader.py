@@ -16,6 +16,7 @@ Loader = DataLoader[tuple[torch.Tensor, ...]]
 
 
 def train_loop(loader: Loader, net: nn.Module, loss_of: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Trains for one epoch."""
     net.train()
     for x, y in loader:
         loss = loss_of(net(x), y)
@@ -38,6 +39,7 @@ def test_loop(loader: Loader, net: nn.Module, loss_of: nn.Module) -> tuple[float
 
 
 def train(job: Job) -> None:
+    """Carries out one run."""
     sets = [TensorDataset(*part) for part in parts(job)]
     net = job.network(tuple(sets[0].tensors[0].shape[1:]))
     shuffled = DataLoader(sets[0], batch_size=job.work.batch_size, shuffle=True)
@@ -52,6 +54,7 @@ def train(job: Job) -> None:
 
 
 def main() -> None:
+    """Carries out the runs one after the other."""
     for job in jobs():
         train(job)
 

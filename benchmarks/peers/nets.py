@@ -1,8 +1,8 @@
 """The networks of the workloads in plain torch.nn.
 
-Weights start from the distributions that dropbench uses (He et al. 2015 before a ReLU, LeCun 1998 elsewhere, orthogonal
-hidden-to-hidden matrices, an open forget gate) and not from torch's, which train differently in a few epochs: then final
-accuracies may be compared. Starting a network costs milliseconds a run either way.
+Initial weights have the distributions that dropbench uses (He et al. 2015 before a ReLU, LeCun 1998 elsewhere, orthogonal
+hidden-to-hidden matrices, an open forget gate). With torch's own, training would differ within a few epochs and final
+accuracies could not be compared. Either way it takes milliseconds a run.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ Size = tuple[int, int, int]
 
 
 def network(net: Net, shape: Size, classes: int, rate: float) -> nn.Module:
-    """Takes images [B, C, H, W], gives logits [B, classes]."""
-    made = _made(net, shape, classes, rate)
-    start(made)
-    return made
+    """The module of a network, with initial weights: images [B, C, H, W] to logits [B, classes]."""
+    module = _module(net, shape, classes, rate)
+    start(module)
+    return module
 
 
-def _made(net: Net, shape: Size, classes: int, rate: float) -> nn.Module:
+def _module(net: Net, shape: Size, classes: int, rate: float) -> nn.Module:
     channels, height, width = shape
     if net.kind in ("gru", "lstm"):
         return RowReader(net.kind, channels * width, net.hidden, classes, rate)
@@ -50,15 +50,16 @@ class RowReader(nn.Module):
         self.head = nn.Linear(hidden, classes)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Maps images x [B, C, H, W] to logits [B, classes]."""
         rows = x.transpose(1, 2).flatten(2)
         logits: Tensor = self.head(self.layer(rows)[:, -1])
         return logits
 
 
 class MaskedCell(nn.Module):
-    """x [B, T, I] to states [B, T, H]; the mask is on the state that the hidden-to-hidden weights see (Gal & Ghahramani 2016).
+    """A recurrent layer with a mask on the state that the hidden-to-hidden weights multiply (Gal and Ghahramani 2016).
 
-    The product with the input is taken for all steps at once, which makes this a fair loop and not a slow one.
+    The product with the input is computed for all steps at once: the comparison is with a loop that is written well.
     """
 
     def __init__(self, cell: str, inputs: int, hidden: int, rate: float) -> None:
@@ -69,6 +70,7 @@ class MaskedCell(nn.Module):
         self.recurrent = nn.Linear(hidden, gates)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Maps x [B, T, I] to the states of all steps, [B, T, H]."""
         projected = self.input(x)
         state = memory = x.new_zeros(len(x), self.hidden)
         mask = F.dropout(torch.ones_like(state), self.rate, self.training)
@@ -90,7 +92,7 @@ class MaskedCell(nn.Module):
 
 @torch.no_grad()
 def start(net: nn.Module) -> None:
-    """Draws the starting weights of every layer, by the rules at the top of this file."""
+    """Draws the initial weights of every layer, by the rules at the top of this file."""
     dense = [m for m in net.modules() if isinstance(m, (nn.Linear, nn.Conv2d))]
     for layer in dense:
         gain = "linear" if layer is dense[-1] or isinstance(net, RowReader) else "relu"

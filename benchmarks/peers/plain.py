@@ -13,7 +13,7 @@ from benchmarks.workloads import LR
 
 
 def train(job: Job) -> float:
-    """The accuracy on the test set."""
+    """Carries out one run and gives its test accuracy."""
     train_part, val_part, test_part = parts(job)
     x, y = train_part
     net = job.network(tuple(x.shape[1:]))
@@ -36,6 +36,7 @@ def train(job: Job) -> float:
 
 
 def main() -> None:
+    """Carries out the runs one after the other."""
     for job in jobs():
         train(job)
 

@@ -1,4 +1,4 @@
-"""What the peer scripts share: the command line, reading the data, and writing down how it ended."""
+"""What the peer scripts share: the command line, reading the data, and writing the results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,15 @@ _FOLDERS = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}
 
 @dataclass(frozen=True)
 class Job:
-    """One run. `splits` holds the rows of each part for each seed, the same for all runners; `out` gets the results."""
+    """One run.
+
+    Attributes
+    ----------
+    splits : Path
+        A file with the row numbers of each part for each seed, the same for all runners.
+    out : Path
+        The folder that results are written to.
+    """
 
     work: Workload
     rate: float
@@ -36,12 +44,12 @@ class Job:
     bf16: bool = False
 
     def network(self, shape: Size) -> nn.Module:
-        # Each run has random numbers of its own.
+        """The network of this run with its initial weights; seeds torch with a number of this run's own."""
         torch.manual_seed(1000 * self.seed + round(100 * self.rate))
         return network(self.work.net, shape, 10, self.rate)
 
     def done(self, accuracy: float) -> None:
-        """Writes the accuracy on the test set, which process this was, and when."""
+        """Writes the test accuracy, the number of this process and the time."""
         report(self.out, self.rate, self.seed, accuracy, time.time())
 
 
@@ -54,6 +62,7 @@ def jobs() -> list[Job]:
 
 
 def arguments() -> argparse.ArgumentParser:
+    """The command line of every peer but hydra."""
     parser = argparse.ArgumentParser()
     parser.add_argument("workload", choices=list(WORKLOADS))
     parser.add_argument("--epochs", type=int, required=True)
@@ -66,7 +75,7 @@ def arguments() -> argparse.ArgumentParser:
 
 @cache
 def read(data: str) -> Part:
-    """All examples, images in 0..1."""
+    """All examples of a data set, images in 0..1."""
     if data == "digits":
         from sklearn.datasets import load_digits
 
@@ -81,7 +90,7 @@ def read(data: str) -> Part:
 
 
 def parts(job: Job) -> tuple[Part, Part, Part]:
-    """Training, validation and test examples, normalised by the training examples' mean and deviation."""
+    """Training, validation and test examples, normalised with the mean and deviation of the training examples."""
     x, y = read(job.work.data)
     with np.load(job.splits) as rows:
         train, val, test = (torch.from_numpy(rows[f"{part}_{job.seed}"]) for part in ("train", "val", "test"))
@@ -92,7 +101,7 @@ def parts(job: Job) -> tuple[Part, Part, Part]:
 
 @torch.no_grad()
 def score(net: nn.Module, part: Part) -> tuple[float, float]:
-    """Loss and accuracy in evaluation mode."""
+    """Mean loss in nats and accuracy, 0..1, in evaluation mode."""
     net.eval()
     loss = correct = 0.0
     for x, y in zip(*(side.split(SCORED_AT_ONCE) for side in part), strict=True):
@@ -103,6 +112,7 @@ def score(net: nn.Module, part: Part) -> tuple[float, float]:
 
 
 def report(out: Path, rate: float, seed: int, accuracy: float, ended: float) -> None:
+    """Writes the result of one run to a file of its own; `ended` is a moment of `time.time`."""
     out.mkdir(parents=True, exist_ok=True)
     told = {"rate": rate, "seed": seed, "accuracy": accuracy, "process": os.getpid(), "ended": ended}
     (out / f"{rate}-{seed}.json").write_text(json.dumps(told), encoding="utf-8")

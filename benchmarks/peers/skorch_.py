@@ -3,8 +3,8 @@
     python -m benchmarks.peers.skorch_ digits-20 --epochs 20 --runs 0.1:0,0.5:0 --splits splits.npz --out results
 
 The runs must be a whole grid of rates and seeds. A fold trains on a seed's training and validation rows, of
-which skorch itself sets a fifth aside for validation, and is tested on the seed's test rows. After every epoch accuracy is
-taken on the training rows, too; their loss is skorch's running one, so skorch is spared one pass over them.
+which skorch itself sets a fifth aside for validation, and is tested on the seed's test rows. After every epoch the accuracy on
+the training rows is measured too; for their loss skorch's running one is used, which spares it one pass over them.
 """
 
 from __future__ import annotations
@@ -31,11 +31,13 @@ class Module(nn.Module):
         self.net = network(net, shape, 10, rate)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Maps images x [B, C, H, W] to logits [B, classes]."""
         logits: Tensor = self.net(x)
         return logits
 
 
 def main() -> None:
+    """Searches over the rates, and writes the result of each rate and fold."""
     asked = jobs()
     job = asked[0]
     rates, seeds = (list(dict.fromkeys(values)) for values in zip(*((j.rate, j.seed) for j in asked), strict=True))

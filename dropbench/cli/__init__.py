@@ -1,1 +1,1 @@
-"""The command line: words, what each command does, and what it prints."""
+"""The command line: parsing, what each command does, and what it prints."""

@@ -58,7 +58,7 @@ def train(
     - `dropbench train 'train.loggers=[csv,tensorboard]'`, or `mlflow`: epochs as they end, in results/logs/
     - `dropbench train model=rnn --cfg`
     """
-    from dropbench.cli.commands import train
+    from dropbench.cli.train import train
 
     raise typer.Exit(train(overrides or [], conf or [], cfg=cfg, as_json=as_json, quiet=quiet))
 
@@ -84,14 +84,14 @@ def sweep(
     - `dropbench sweep dropout=none,standard dropout.rate=0.1,0.25,0.5 'seed=range(0,10)'`
     - `dropbench sweep model=mlp,rnn 'dropout=glob(*)' 'seed=range(0,6)' --dry-run`
     """
-    from dropbench.cli.commands import sweep
+    from dropbench.cli.sweep import sweep
 
     raise typer.Exit(sweep(overrides or [], conf or [], dry_run=dry_run, as_json=as_json, quiet=quiet))
 
 
 @app.command()
 def report(
-    what: Annotated[
+    arguments: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="PATHS|FILTERS",
@@ -161,16 +161,16 @@ def report(
     - `dropbench report study=three_arm --watch`
     - `dropbench report study=three_arm --figures figures --format html --out page.html`
     """
-    from dropbench.cli.commands import Asked, report
+    from dropbench.cli.report import Presentation, Selection, report
 
-    asked = Asked(what or [], baseline, where or [], metric, rope, rows, cols, confirm)
-    often = every if watch else None
-    raise typer.Exit(report(asked, conf or [], format_, out, figures, often, wide=wide, quiet=quiet))
+    selection = Selection(arguments or [], baseline, where or [], metric, rope, rows, cols)
+    presentation = Presentation(format_, out, figures, wide, every if watch else None, confirm, quiet)
+    raise typer.Exit(report(selection, presentation, conf or []))
 
 
 @app.command("list")
 def list_(
-    what: Annotated[
+    section: Annotated[
         str | None,
         typer.Argument(
             metavar="variants|schedules|models|data|studies|metrics", help="Default: all of them.", show_default=False
@@ -187,9 +187,9 @@ def list_(
     - `dropbench list`
     - `dropbench list variants`
     """
-    from dropbench.cli.commands import list_options
+    from dropbench.cli.listing import list_options
 
-    raise typer.Exit(list_options(what, conf or [], as_json=as_json, quiet=quiet))
+    raise typer.Exit(list_options(section, conf or [], as_json=as_json, quiet=quiet))
 
 
 def _version(value: bool) -> None:
@@ -206,7 +206,7 @@ def options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
-    pass
+    """What every command takes."""
 
 
 def main() -> None:

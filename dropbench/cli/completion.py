@@ -14,20 +14,20 @@ _KEY = re.compile(r"^(\w+):", re.MULTILINE)
 def complete_override(ctx: typer.Context, incomplete: str) -> list[str]:
     """`mo` to `model=`, `model=` to `model=cnn`..., `dropout.ra` to `dropout.rate=`, ...; --conf counts where it is given."""
     conf = [Path(folder) for folder in ctx.params.get("conf") or ()]
-    # bash breaks words at `=`: what is typed comes as `model`, `=`, `c`, and without the `=` where nothing follows it.
-    words: list[str] = ctx.params.get("overrides") or []
-    before, last = ["", "", *words][-2:]
+    # bash breaks what is typed at `=`: it comes as `model`, `=`, `c`, and without the `=` where nothing follows it.
+    typed: list[str] = ctx.params.get("overrides") or []
+    before, last = ["", "", *typed][-2:]
     key = before if last == "=" else last
     if last and "=" not in key:
-        return [word.partition("=")[2] for word in completions(f"{key}={incomplete}", conf)]
+        return [override.partition("=")[2] for override in completions(f"{key}={incomplete}", conf)]
     return completions(incomplete, conf)
 
 
-def completions(word: str, conf: list[Path]) -> list[str]:
-    """The overrides that begin like `word`."""
+def completions(incomplete: str, conf: list[Path]) -> list[str]:
+    """The overrides that begin so; conf: the user's folders of options."""
     from dropbench.config.options import GROUPS, KEYS, conf_dir, options
 
-    key, equals, value = word.partition("=")
+    key, equals, value = incomplete.partition("=")
     if equals:
         *before, last = value.split(",")  # a sweep: complete its last value
         names = options(key, conf) if key in GROUPS else {}

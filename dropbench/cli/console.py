@@ -14,16 +14,15 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainin
 from rich.table import Table
 from rich.text import Text
 
-from dropbench.cli.progress import Bar, Watching, duration
+from dropbench.cli.progress import Bar, TrainingProgress, duration
 from dropbench.config.yaml import as_yaml
 from dropbench.values import count
 
 if TYPE_CHECKING:
+    from dropbench.cli.training import Work
     from dropbench.planning.plan import Plan
     from dropbench.spec import RunSpec
     from dropbench.store import Record, Skipped
-
-Row = Mapping[str, float]
 
 
 class _Console(Console):
@@ -37,7 +36,15 @@ class _Console(Console):
 
 
 class Shown:
-    """Where a command's words go: results to standard output, progress there too unless that is to hold JSON alone."""
+    """Where a command prints: results to standard output, progress there too unless that is to hold JSON alone.
+
+    Parameters
+    ----------
+    quiet : bool
+        Whether only errors, and warnings of what was asked for and is not done, are printed.
+    as_json : bool
+        Whether standard output is for a program: progress then goes to standard error.
+    """
 
     def __init__(self, quiet: bool, as_json: bool) -> None:
         self.quiet = quiet
@@ -51,6 +58,7 @@ class Shown:
         self.console.out(text, highlight=False)
 
     def json(self, value: Any) -> None:
+        """A value as JSON; what JSON does not know as its text."""
         self.out(json.dumps(value, indent=2, default=str))
 
     def config(self, tree: Mapping[str, Any]) -> None:
@@ -62,10 +70,11 @@ class Shown:
 
     @property
     def talk(self) -> Console:
-        """Where words go that are not results."""
+        """The console for what is no result."""
         return self._talk
 
     def note(self, text: str) -> None:
+        """A line that is no result."""
         self._talk.print(Text(text), soft_wrap=True)
 
     def warning(self, text: str) -> None:
@@ -73,9 +82,11 @@ class Shown:
         self._side.print(Text(f"Warning: {text}"), soft_wrap=True)
 
     def error(self, text: str) -> None:
+        """What went wrong, without ending the command."""
         self._side.print(Text(f"Error: {text}"), soft_wrap=True)
 
     def plan(self, plan: Plan, todo: int) -> None:
+        """How many runs a plan has, what is left out and why. todo: how many are not finished yet."""
         done = len(plan.specs) - todo
         parts = [count(len(plan.specs), "run"), f"{done} finished already and skipped" if done else ""]
         parts.append(f"{plan.merged} merged with a run that is the same" if plan.merged else "")
@@ -84,28 +95,33 @@ class Shown:
             self.note(f"skipped: {reason}")
 
     def warnings(self, plan: Plan) -> None:
-        """What the arms may not be what they seem for. Never in the way of the results."""
+        """Where an arm may not be what it seems. On standard error, never among the results."""
         for warning in () if self.quiet else plan.warnings:
             self._side.print(Text(f"Warning: {warning}"), soft_wrap=True)
 
-    def dry_run(
-        self,
-        plan: Plan,
-        todo: Sequence[RunSpec],
-        groups: Sequence[Sequence[RunSpec]],
-        device: str,
-        workers: int,
-        seconds: float,
-    ) -> None:
-        """The arms of a plan, its cohorts, and what it would take."""
+    def dry_run(self, plan: Plan, todo: Sequence[RunSpec], work: Work, seconds: float) -> None:
+        """The arms of a plan, its cohorts, and the time that they would take.
+
+        Parameters
+        ----------
+        plan : Plan
+            As it was made.
+        todo : sequence of RunSpec
+            Its runs that are not finished yet.
+        work : Work
+            These in cohorts.
+        seconds : float
+            What training them is estimated to take.
+        """
+        groups = work.groups
         if self.as_json:
             self.json(
                 {
                     "plan_id": plan.plan_id,
                     "runs": [{"run_id": s.run_id, "config": s.as_dict()} for s in todo],
-                    "cohorts": [[s.run_id for s in g] for g in groups],
-                    "device": device,
-                    "workers": workers,
+                    "cohorts": [[s.run_id for s in group] for group in groups],
+                    "device": work.device,
+                    "workers": work.workers,
                     "estimated_seconds": seconds,
                     "skipped": list(plan.skipped),
                 }
@@ -115,14 +131,15 @@ class Shown:
             self.note("nothing is left to train")
             return
         self._talk.print(_arms_table(plan, todo))
-        sizes = sorted({len(g) for g in groups})
-        runs = count(sizes[-1], "run") if len(sizes) == 1 else f"{sizes[0]} to {count(sizes[-1], 'run')}"
-        self.note(f"{count(len(groups), 'cohort')} of {runs}, {count(min(workers, len(groups)), 'worker')}, {device}")
+        fewest, most = (pick(map(len, groups)) for pick in (min, max))
+        runs = count(most, "run") if fewest == most else f"{fewest} to {count(most, 'run')}"
+        workers = count(min(work.workers, len(groups)), "worker")
+        self.note(f"{count(len(groups), 'cohort')} of {runs}, {workers}, {work.device}")
         self.note(f"about {duration(seconds)}, from timing a few steps of each kind of cohort")
 
     @contextmanager
-    def progress(self, cohorts: Sequence[Sequence[RunSpec]], arms: Mapping[str, str]) -> Iterator[Watching]:
-        """A bar on a terminal; elsewhere lines now and then, so that a log stays readable. arms: names by run id."""
+    def progress(self, cohorts: Sequence[Sequence[RunSpec]], arms: Mapping[str, str]) -> Iterator[TrainingProgress]:
+        """A bar on a terminal; elsewhere a line now and then, so that a log stays readable. arms: names by run id."""
         if self._talk.is_terminal and not self.quiet:
             with Bar(
                 TextColumn("{task.description}"),
@@ -133,9 +150,9 @@ class Shown:
                 TextColumn("left"),
                 console=self._talk,
             ) as bar:
-                yield Watching(self.note, cohorts, arms, bar)
+                yield TrainingProgress(self.note, cohorts, arms, bar)
         else:
-            yield Watching(self.note, cohorts, arms, None)
+            yield TrainingProgress(self.note, cohorts, arms, None)
 
     def run(self, record: Record | Skipped | None, folder: Path) -> None:
         """One run's outcome and where it is kept."""
@@ -170,10 +187,10 @@ class Shown:
             self.note("learned rates: " + ", ".join(f"{s} {rate:.3f}" for s, rate in record.learned_rates.items()))
         self.note(f"{folder}")
 
-    def options(self, found: Mapping[str, Mapping[str, str]]) -> None:
-        """Names and their lines, in columns that wrap on a terminal; elsewhere a line each, whatever its length."""
-        for section, names in found.items():
-            if len(found) > 1:
+    def options(self, headlines: Mapping[str, Mapping[str, str]]) -> None:
+        """The line of each option by its section and name: in columns that wrap on a terminal, elsewhere each on one line."""
+        for section, names in headlines.items():
+            if len(headlines) > 1:
                 self._talk.print(Text(section, style="bold"))
             if not self._talk.is_terminal:
                 width = max(map(len, names), default=0)
@@ -198,23 +215,6 @@ def _score(metric: str, part: str, value: float | None) -> str:
     return f"{value:{sign}.4f}"
 
 
-def arm_names(plan: Plan, specs: Sequence[RunSpec]) -> dict[str, str]:
-    """What each run's arm is called, by run id: as its study names it, or by the variant, its rate and what else differs."""
-    from dropbench.planning.labels import differing
-
-    named = {run: name for name, runs in plan.arms.items() for run in runs}
-    settings = differing(specs)
-    models, data = len({s.model.name for s in specs}) > 1, len({s.data.name for s in specs}) > 1
-    found = {}
-    wanted = {s.run_id for s in specs}
-    for s in (s for s in plan.specs if s.run_id in wanted):  # in the plan's order, which is not that of training
-        words = [s.model.name] * models + [s.data.name] * data
-        rate = [] if s.dropout.name == "none" else [f"{s.dropout.rate:g}"]
-        words += [named[s.run_id]] if s.run_id in named else [s.dropout.name, *rate]
-        found[s.run_id] = " ".join([*words, *settings[s.arm_id]])
-    return found
-
-
 def _arms_table(plan: Plan, todo: Sequence[RunSpec]) -> Table:
     """A row an arm: what it is, and what tells it from the others."""
     from dropbench.planning.labels import differing
@@ -227,8 +227,8 @@ def _arms_table(plan: Plan, todo: Sequence[RunSpec]) -> Table:
     settings = differing(todo)
     rows = []
     for arm, specs in arms.items():
-        first, found = specs[0], plan.outlines[specs[0].run_id]
-        rates = arm_rates(first.dropout, found.sites)
+        first, outline = specs[0], plan.outlines[specs[0].run_id]
+        rates = arm_rates(first.dropout, outline.sites)
         sites = " ".join(f"{name}={rate:.3g}" for name, rate in rates.items()) or "-"
         if len(rates) > 3 and len(set(rates.values())) == 1:  # as many names would be a column of a line a site
             sites = f"{next(iter(rates.values())):.3g} at {len(rates)} sites"
@@ -240,7 +240,7 @@ def _arms_table(plan: Plan, todo: Sequence[RunSpec]) -> Table:
                 first.dropout.name,
                 " ".join(settings[arm]),
                 str(len(specs)),
-                f"{found.parameters:,}",
+                f"{outline.parameters:,}",
                 sites,
             )
         )

@@ -10,6 +10,8 @@ from rich.console import RenderableType
 from rich.progress import Progress
 from rich.text import Text
 
+from dropbench.values import count, plural
+
 if TYPE_CHECKING:
     from dropbench.engine.result import Progress as EpochEnd
     from dropbench.execute.cohort import Retry
@@ -30,16 +32,25 @@ class Bar(Progress):
     state: Sequence[str] = ()
 
     def get_renderables(self) -> Iterator[RenderableType]:
+        """What rich draws: its bar, then our lines."""
         yield from super().get_renderables()
         for line in self.state:
             yield Text(line, no_wrap=True, overflow="ellipsis")
 
 
-class Watching:
-    """Follows the runs of a command.
+class TrainingProgress:
+    """How far the runs of a command are, and what they have reached.
 
-    note: prints a line. cohorts: as they will be trained. arms: what each run's arm is called, by run id; where all runs are
-    of one arm their means are in one line.
+    Parameters
+    ----------
+    note : callable
+        Prints a line.
+    cohorts : sequence of sequences of RunSpec
+        As they will be trained.
+    arms : mapping of str to str
+        What each run's arm is called, by run id; where all runs are of one arm their means are in one line.
+    bar : Bar or None
+        Where the state is shown on a terminal; None prints it as lines of a log.
     """
 
     def __init__(
@@ -67,6 +78,7 @@ class Watching:
         self._task = bar.add_task(self._title(), total=self._total) if bar else None
 
     def listen(self, event: EpochEnd | Retry) -> None:
+        """Takes note of an epoch's end, or of a cohort that is tried once more."""
         from dropbench.execute.cohort import Retry
 
         if isinstance(event, Retry):
@@ -84,6 +96,7 @@ class Watching:
         self._tell()
 
     def finished(self, stored: Stored) -> None:
+        """Takes note of a run's end."""
         run = stored.record.run_id
         self._ended.add(run)
         self._at[run] = self._epochs[run]  # early stopping: what it does not need is done
@@ -130,16 +143,15 @@ class Watching:
         return len(self._cohorts) > 1 or len(self._arms) > 1
 
     def _in_training(self) -> list[str]:
-        found = []
+        lines = []
         for i, runs in enumerate(self._cohorts) if len(self._cohorts) > 1 else ():
             left = [run for run in runs if run not in self._ended]
             if left and any(self._at[run] for run in left):
                 at = max(left, key=lambda run: self._at[run])
-                word = "run" if len(left) == 1 else "runs"
-                found.append(
-                    f"cohort {i + 1}/{len(self._cohorts)}  epoch {self._at[at]}/{self._epochs[at]}, {len(left)} {word}"
+                lines.append(
+                    f"cohort {i + 1}/{len(self._cohorts)}  epoch {self._at[at]}/{self._epochs[at]}, {count(len(left), 'run')}"
                 )
-        return found
+        return lines
 
     def _by_arm(self) -> list[str]:
         width = max(map(len, self._arms))
@@ -179,4 +191,4 @@ def _first(lines: Sequence[str], what: str) -> list[str]:
     rest = len(lines) - MOST
     if rest <= 0:
         return list(lines)
-    return [*lines[:MOST], f"and {rest} more {what if rest == 1 else what + 's'}"]
+    return [*lines[:MOST], f"and {rest} more {plural(rest, what)}"]

@@ -63,7 +63,7 @@ class Composer:
         tree = dict(self._cache[rest])
         if "seed" in overrides:
             tree["seed"] = overrides["seed"].partition("=")[2]
-        return Composed(spec_of(tree), settings_of(tree), study_of(tree.get("study")))
+        return Composed(spec_of(tree, self.extra), settings_of(tree), study_of(tree.get("study")))
 
     def _tree(self, overrides: tuple[str, ...]) -> dict[str, Any]:
         from hydra.errors import HydraException

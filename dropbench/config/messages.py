@@ -28,6 +28,7 @@ _COMPLAINTS = {
     "greater_than_equal": "at least {ge}",
     "less_than": "below {lt}",
     "less_than_equal": "at most {le}",
+    "string_pattern_mismatch": "points as in 0.2pp, a share as in 1%, or a number",
     "too_short": "at least {min_length} long",
 }
 """What a value must be, by pydantic's name for what it is not."""

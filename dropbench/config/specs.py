@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, get_args
 
 from dropbench.config.messages import invalid
+from dropbench.config.options import options
 from dropbench.config.parts import checked_options, locate
+from dropbench.config.source_hash import Part, with_source
 from dropbench.errors import UsageError, nearest
-from dropbench.spec import CONSTANT, Component, DataSpec, DropoutSpec, RunSpec, Settings, StudySpec, Task
+from dropbench.spec import (
+    CONSTANT,
+    NONE,
+    Component,
+    DataSpec,
+    DropoutSpec,
+    MetricSpec,
+    RunSpec,
+    Settings,
+    StudySpec,
+    Task,
+)
 from dropbench.values import written
 
 
-def spec_of(tree: Mapping[str, Any]) -> RunSpec:
+def spec_of(tree: Mapping[str, Any], extra: Sequence[Path] = ()) -> RunSpec:
     """The run that a configuration describes: checked, with its options' defaults, and the same for all that mean the same.
 
-    Raises UsageError for a value that cannot be, and for parts that do not go together.
+    extra: the user's folders of options; parts that come from there get the hash of their source. Raises UsageError for a
+    value that cannot be, and for parts that do not go together.
     """
     from pydantic import ValidationError
 
@@ -33,26 +48,46 @@ def spec_of(tree: Mapping[str, Any]) -> RunSpec:
                 "data": _component(tree["data"], (*DataSpec.model_fields, "root", "download")),
                 "train": {key: value for key, value in tree["train"].items() if key != "loggers"},
                 "eval": tree["eval"],
-                "metric": {
-                    name: _component({k: v for k, v in node.items() if k != "tasks"}, ())
-                    for name, node in tree["metric"].items()
-                },
+                "metric": {name: metric_of(node) for name, node in tree["metric"].items()},
                 "seed": tree["seed"],
             }
         )
     except ValidationError as error:
         raise invalid("", error) from error
     fitting = _fitting_metrics(spec, tasks)
+    dropout = with_source("dropout", _canonical(spec.dropout), extra)
+    schedule = with_source("dropout/schedule", dropout.schedule, extra)
+    metrics = {name: with_source("metric", m, extra) for name, m in fitting.items()}
     update: dict[str, Any] = {
-        "model": _with_checked_options("model", spec.model),
-        "data": _with_checked_options("data", spec.data),
-        "dropout": _canonical(spec.dropout),
-        "metric": {name: _with_checked_options(f"metric.{name}", m) for name, m in fitting.items()},
+        "model": _with_checked_options("model", with_source("model", spec.model, extra)),
+        "data": _with_checked_options("data", with_source("data", spec.data, extra)),
+        "dropout": dropout.model_copy(update={"schedule": schedule}),
+        "metric": {name: _with_checked_options(f"metric.{name}", m) for name, m in metrics.items()},
     }
     return spec.model_copy(update=update)
 
 
-def _fitting_metrics(spec: RunSpec, tasks: Mapping[str, Sequence[str]]) -> dict[str, Component]:
+def metric_of(node: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a metric from its node in a configuration."""
+    return _component({k: v for k, v in node.items() if k != "tasks"}, tuple(MetricSpec.model_fields))
+
+
+def stored_metric(name: str, node: Mapping[str, Any], extra: Sequence[Path]) -> MetricSpec | None:
+    """A metric as its option is now, with the options that a stored run had, or None where there is no such option any more.
+
+    node: of the run's configuration. extra: the user's folders of options. What a record says of a class is not believed.
+    """
+    from omegaconf import OmegaConf
+
+    if (file := options("metric", extra).get(name)) is None:
+        return None
+    tree: Any = OmegaConf.to_container(OmegaConf.load(file))
+    kept = {key: value for key, value in node.items() if key not in ("name", "_target_", "version")}
+    metric = MetricSpec.model_validate(metric_of({**tree[name], **kept}))
+    return _with_checked_options(f"metric.{name}", with_source("metric", metric, extra))
+
+
+def _fitting_metrics(spec: RunSpec, tasks: Mapping[str, Sequence[str]]) -> dict[str, MetricSpec]:
     """The metrics that fit the task of the model. Raises UsageError where the one that training monitors does not."""
     monitored = spec.train.monitor.removeprefix("val_")
     if monitored not in spec.metric:
@@ -68,23 +103,22 @@ def _fitting_metrics(spec: RunSpec, tasks: Mapping[str, Sequence[str]]) -> dict[
     return fitting
 
 
-def _with_checked_options(group: str, part: Component) -> Component:
+def _with_checked_options(group: str, part: Part) -> Part:
     return part.model_copy(update={"options": checked_options(group, part.target, part.options)})
 
 
 def _canonical(dropout: DropoutSpec) -> DropoutSpec:
     """The same arm always reads the same: a variant that acts nowhere has no rates, whatever a grid gave it.
 
-    Nor has a rate of 0 a schedule.
+    Nor has it a schedule; and one whose rates are all 0 is none.
     """
     update: dict[str, Any] = {"options": checked_options("dropout", dropout.target, dropout.options)}
     schedule = dropout.schedule.model_copy(update={"options": _schedule_options(dropout.schedule)})
-    silent = not locate(dropout.target).kinds
-    if silent:
-        update |= {"rate": 0.0, "rates": {}, "placement": None}
-    if silent or not any((dropout.rate, *dropout.rates.values())):
-        schedule = CONSTANT
-    return dropout.model_copy(update=update | {"schedule": schedule})
+    if not locate(dropout.target).kinds:
+        update |= {"rate": 0.0, "rates": {}, "placement": None, "schedule": CONSTANT}
+    elif dropout.silent:
+        return NONE
+    return dropout.model_copy(update={"schedule": schedule, **update})
 
 
 def _schedule_options(schedule: Component) -> dict[str, Any]:
@@ -114,7 +148,7 @@ def _tasks(metrics: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def _component(node: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
     """A group's node with what is not a field of every component gathered under `options`."""
-    fixed = {"name", "_target_", "version", *fields} - {"options", "target"}
+    fixed = {"name", "_target_", "version", *fields} - {"options", "target", "source"}
     known = {k: v for k, v in node.items() if k in fixed and k not in ("root", "download")}
     if "schedule" in known:
         known["schedule"] = _component(known["schedule"], ())

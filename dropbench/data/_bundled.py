@@ -1,4 +1,4 @@
-"""The tables that come with scikit-learn, read without importing it, which takes longer than a small run."""
+"""The tables that come with scikit-learn, read from its files: importing it takes longer than a small run."""
 
 from __future__ import annotations
 
@@ -13,10 +13,21 @@ from dropbench.errors import UsageError
 
 
 def read(csv: str, header_lines: int, loader: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Features [N, F] and labels [N] of the bundled file `csv`, whose last column is the label.
+    """Features [N, F] and labels [N] of a bundled file whose last column is the label.
 
-    Should a later scikit-learn keep its files elsewhere, its own `sklearn.datasets.<loader>` gives the same, slowly.
-    Raises UsageError where scikit-learn is not installed.
+    Parameters
+    ----------
+    csv : str
+        Name of the file in scikit-learn's folder `datasets/data`.
+    header_lines : int
+        Lines before the first example.
+    loader : str
+        Function in `sklearn.datasets` that gives the same, slowly; used if scikit-learn should keep its files elsewhere.
+
+    Raises
+    ------
+    UsageError
+        Where scikit-learn is not installed.
     """
     spec = importlib.util.find_spec("sklearn")
     if spec is None or spec.origin is None:

@@ -1,4 +1,4 @@
-"""Small files of data sets that no library reads: found, fetched, or the sentence that says what to do."""
+"""Files of data sets that no library reads: looked for, downloaded if asked, else an error that says what to do."""
 
 from __future__ import annotations
 
@@ -14,14 +14,27 @@ from dropbench.errors import UsageError
 _ELSEWHERE = "data.root=DIR or the environment variable DROPBENCH_DATA=DIR"
 
 
-def found(name: str, root: Path, files: Mapping[str, str], download: str | None, advice: str | None = None) -> Path:
-    """The folder `root`/`name`, once all of `files` are in it: their names, and the md5 of each.
+def folder_of(name: str, root: Path, files: Mapping[str, str], download: str | None, advice: str | None = None) -> Path:
+    """The folder `root`/`name`, once all files of the data set are in it.
 
-    download: the address that missing files are fetched from, checked and kept; None: not asked for. The md5 is that
-    of what is fetched: files that are there are the loader's to judge.
-    advice: what to do about a missing file that dropbench does not download.
+    Parameters
+    ----------
+    name : str
+        Name of the data set.
+    root : Path
+        Folder of all data sets.
+    files : mapping of str to str
+        Name and md5 of each file. Only downloads are compared with the md5; whether files that are there already are
+        whole is for the loader to find out.
+    download : str or None
+        Address that missing files are downloaded from; None where a download was not asked for.
+    advice : str, optional
+        What to do about a missing file that dropbench cannot download.
 
-    Raises UsageError where a file is missing or cannot be fetched.
+    Raises
+    ------
+    UsageError
+        Where a file is missing and not to be downloaded, or cannot be.
     """
     root = root.expanduser()
     folder = root / name
@@ -42,7 +55,13 @@ def found(name: str, root: Path, files: Mapping[str, str], download: str | None,
 
 
 def wrong(name: str, folder: Path, what: str) -> UsageError:
-    """`what` these files should hold and do not."""
+    """The error for files that are damaged.
+
+    Parameters
+    ----------
+    what : str
+        What the files in `folder` should hold and do not, to be continued after "do not hold".
+    """
     return UsageError(f"data '{name}': the files in {folder} do not hold {what}: put undamaged ones in their place")
 
 

@@ -1,7 +1,8 @@
 """The one place that imports torchvision, and the loader that its image sets share.
 
-Imported late, because it takes a second that most commands never need; and with care, because beside a CPU-only torch
-the plain wheel cannot load its compiled operators, and its import then stops at two that dropbench never uses.
+It is imported late, because that takes a second and most commands never need it. And it is imported with care: beside a
+CPU-only torch, torchvision's plain wheel cannot load its compiled operators, and the import then fails for want of two
+operators that dropbench never uses.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from dropbench.errors import UsageError
 
 log = logging.getLogger(__name__)
 
-# A Library takes its definitions back when it is collected, so they are kept for as long as the process lives.
+# A Library takes its definitions back when it is garbage-collected, so keep them for as long as the process lives.
 _declared: list[torch.library.Library] = []
 
 _ABSENT = {
@@ -40,13 +41,19 @@ _ABSENT = {
 
 @cache
 def torchvision() -> ModuleType:
-    """torchvision, with its compiled operators where they can be loaded. Raises UsageError if it is not installed."""
+    """The module torchvision, with its compiled operators where they can be loaded.
+
+    Raises
+    ------
+    UsageError
+        Where it is not installed.
+    """
     spec = importlib.util.find_spec("torchvision")  # Finds the folder; for a top-level name it imports nothing.
     if spec is None or spec.origin is None:
         raise UsageError("this needs torchvision, which is not installed: pip install torchvision==0.28.0")
     folder = Path(spec.origin).parent
     for compiled in (*folder.glob("_C*.so"), *folder.glob("_C*.pyd")):
-        # Built for CUDA and loaded beside a CPU-only torch: a library that is not there.
+        # Operators built for CUDA need libraries that are missing beside a CPU-only torch.
         with contextlib.suppress(OSError):
             torch.ops.load_library(compiled)
     for name, schema in _ABSENT.items():
@@ -59,7 +66,7 @@ def torchvision() -> ModuleType:
 
 @cache
 def kernels() -> ModuleType:
-    """torchvision.transforms.v2.functional: image operations on tensors [..., C, H, W] that draw nothing themselves."""
+    """The module torchvision.transforms.v2.functional: operations on images [..., C, H, W] that draw no random numbers."""
     torchvision()
     return importlib.import_module("torchvision.transforms.v2.functional")
 
@@ -76,11 +83,26 @@ def load_images(
 ) -> Table:
     """Training and test images of a torchvision data set in one table, [N, C, H, W] in 0..1, the test split last.
 
-    class_name: in torchvision.datasets, of the MNIST or the CIFAR family. `counts` (training, test) and `shape`
-    (C, H, W) are what it must turn out to hold. With `download`, missing files are fetched into `root`, or unpacked
-    there, without network, from the archives that are already in it.
+    Parameters
+    ----------
+    class_name : str
+        Class in `torchvision.datasets`, of the MNIST or the CIFAR family.
+    root : Path
+        Folder of all data sets.
+    download : bool
+        Whether missing files may be downloaded into `root`, or unpacked there, without network, from archives that
+        are already in it.
+    name, source : str
+        Of the table.
+    counts : tuple of int
+        Training and test examples that the files must hold.
+    shape : tuple of int
+        (C, H, W) of the images that the files must hold.
 
-    Raises UsageError, one sentence, where files are missing or damaged, or cannot be fetched.
+    Raises
+    ------
+    UsageError
+        Where files are missing or damaged, or cannot be downloaded.
     """
     root = root.expanduser()
     if (whole := _idx_parts(root / class_name / "raw")) is not None:
@@ -96,7 +118,7 @@ def load_images(
 
 @dataclass(frozen=True)
 class _Part:
-    """As much of a data set of torchvision's as a table needs."""
+    """The attributes of a torchvision data set that a table is made of."""
 
     data: torch.Tensor
     targets: torch.Tensor
@@ -104,9 +126,10 @@ class _Part:
 
 
 def _idx_parts(folder: Path) -> list[_Part] | None:
-    """The MNIST family's files where all of them are there and whole: bytes behind a header, not worth a second of imports.
+    """Training and test part of an MNIST-like set, read without torchvision, which takes a second to import.
 
-    None otherwise, and torchvision is to fetch them or to say what is wrong.
+    The files are plain bytes behind a header. None where one is missing or damaged: then torchvision is asked to download
+    it or to say what is wrong.
     """
     parts = []
     for half in ("train", "t10k"):
@@ -123,7 +146,7 @@ def _idx_parts(folder: Path) -> list[_Part] | None:
 
 
 def _parts(cls: Any, name: str, root: Path, download: bool, files: list[_File]) -> list[Any]:
-    """torchvision's training and test data sets, or UsageError."""
+    """The training and the test data set as torchvision reads them, or UsageError."""
     missing = [f for f in files if not os.path.isfile(f.path)]
     if missing and not download:
         raise UsageError(_not_found(name, root, missing))
@@ -131,7 +154,7 @@ def _parts(cls: Any, name: str, root: Path, download: bool, files: list[_File]) 
         raise UsageError(_read_only(name, root))
     if missing:
         log.info("data %s: fetching into %s", name, root)
-    else:  # torchvision itself checks the md5 that it knows, which for a large set takes a while.
+    else:  # Where torchvision knows the md5 it compares it itself; once is enough, because a large set takes a while.
         _reject_damaged(name, [f for f in files if f.md5 is None])
     try:
         with _quiet():
@@ -152,7 +175,7 @@ def _table(
     """One table of the two parts, or UsageError where they are not what this data set is."""
     n_classes = len(parts[0].classes)
     labels = [torch.as_tensor(part.targets, dtype=torch.int64) for part in parts]
-    # Written once into place, as uint8 to float32: a large set is never in memory twice as float32.
+    # uint8 is converted straight into its place, so that a large set is never in memory twice as float32.
     x = torch.empty(sum(counts), *shape)
     for part, rows, y, count in zip(parts, x.split(counts), labels, counts, strict=True):
         images = _chw(part.data)
@@ -162,11 +185,13 @@ def _table(
         rows.copy_(images)
     x.div_(255)
     test = torch.arange(counts[0], sum(counts))
-    return Table(name=name, x=x, y=torch.cat(labels), axes="CHW", n_classes=n_classes, test=test, source=source)
+    files = tuple(sorted(f for f in folder.iterdir() if f.is_file()))
+    y = torch.cat(labels)
+    return Table(name=name, x=x, y=y, axes="CHW", n_classes=n_classes, test=test, source=source, files=files)
 
 
 def _chw(images: Any) -> torch.Tensor:
-    """[N, C, H, W] of what torchvision keeps: [N, H, W] grey as a tensor, or [N, H, W, C] colour as an array."""
+    """Images as [N, C, H, W]; torchvision has grey ones as a tensor [N, H, W], colour ones as an array [N, H, W, C]."""
     x = torch.as_tensor(images)
     return x.unsqueeze(1) if x.ndim == 3 else x.permute(0, 3, 1, 2)
 
@@ -218,7 +243,7 @@ def _whole_idx(path: Path) -> bool:
 
 
 def _writable(folder: Path) -> bool:
-    """Whether files can be made in this folder, or it in the nearest one that exists."""
+    """Whether files can be written to this folder; if it does not exist, whether it can be created."""
     folder = folder.absolute()
     while not os.path.exists(folder) and folder != folder.parent:
         folder = folder.parent
@@ -228,7 +253,7 @@ def _writable(folder: Path) -> bool:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """No progress bars: what dropbench prints is for its own commands to say."""
+    """Hides torchvision's progress bars and messages."""
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         yield
 

@@ -1,10 +1,10 @@
-"""Image augmentation with torchvision's kernels, and with parameters from the run's own stream.
+"""Image augmentation by torchvision's kernels, with parameters from the run's own stream of random numbers.
 
-torchvision's random transforms draw one set of parameters a call from torch's global generator. Here each example has
-its own, from the `augment` stream: no global state, arms under one seed see the same augmented images, and examples
-that share a parameter go through a kernel together.
+torchvision's random transforms draw one set of parameters for a whole batch from torch's global generator. Here each
+example has parameters of its own from the stream `augment`. So there is no global state, arms of one seed see the same
+augmented images, and examples that share a parameter still go through a kernel together.
 
-Applied to images on their raw scale 0..1, before normalising: what comes in from outside the frame is 0, black.
+Applied to images on their raw scale 0..1, before normalising: pixels from outside the image are 0, black.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dropbench.data.words import Words, below, unit
 from dropbench.errors import UsageError
 from dropbench.spec import Augment
 
-# v2.RandomErasing's defaults: share of the image erased, height / width of the rectangle, tries to find one that fits.
+# Defaults of v2.RandomErasing: share of the image that is erased, height / width of the rectangle, tries until one fits.
 _SCALE, _RATIO, _TRIES = (0.02, 0.33), (0.3, 3.3), 10
 
 WORDS = 7 + 2 * _TRIES
@@ -31,11 +31,18 @@ WORDS = 7 + 2 * _TRIES
 
 @dataclass(frozen=True)
 class Draws:
-    """What is done to each of n examples; every tensor is [n], on the CPU.
+    """What is done to each of n examples, in this order; every tensor is [n], on the CPU.
 
-    dy, dx: pixels that the frame moves down and right (int64, -crop..crop); flip: left to right (bool); angle: degrees
-    counter-clockwise (float64); top, left, height, width: the erased rectangle (int64; height 0 where there is none).
-    In this order.
+    Attributes
+    ----------
+    dy, dx : Tensor
+        Pixels that the frame moves down and right, int64 in -crop..crop.
+    flip : Tensor
+        Whether left and right are swapped, bool.
+    angle : Tensor
+        Rotation in degrees, counter-clockwise, float64.
+    top, left, height, width : Tensor
+        The erased rectangle in pixels, int64; height is 0 where nothing is erased.
     """
 
     dy: Tensor
@@ -49,7 +56,13 @@ class Draws:
 
 
 def check(augment: Augment, data_name: str, axes: str) -> None:
-    """Raises UsageError where augmentation is asked for on data that are not images."""
+    """Checks that augmentation is asked for on images only.
+
+    Raises
+    ------
+    UsageError
+        Where it is asked for on other data.
+    """
     if augment and axes != "CHW":
         raise UsageError(f"train.augment works on images, and data '{data_name}' is none (axes {axes}): leave it out")
 
@@ -80,14 +93,14 @@ def parameters(augment: Augment, n: int, height: int, width: int, words: Words) 
 
 
 def apply(x: Tensor, draws: Draws) -> Tensor:
-    """`x` [n, C, H, W], 0..1, cropped, flipped, rotated, erased as `draws` say; `x` itself where they say nothing."""
+    """Images x [n, C, H, W] in 0..1, cropped, flipped, rotated and erased as `draws` say; x itself where nothing is done."""
     return _erase(_rotate(_flip(_crop(x, draws), draws), draws), draws)
 
 
 def _rectangles(
     area: NDArray[np.float64], shape: NDArray[np.float64], height: int, width: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Heights and widths [n] of the first of the tries [n, _TRIES] that the image has room for; 0 where none."""
+    """Heights and widths [n] of the first rectangle of the tries [n, _TRIES] that fits into the image; 0 where none does."""
     area = (_SCALE[0] + (_SCALE[1] - _SCALE[0]) * area) * (height * width)
     ratio = np.exp(log(_RATIO[0]) + (log(_RATIO[1]) - log(_RATIO[0])) * shape)
     tall, wide = np.rint(np.sqrt(area * ratio)).astype(np.int64), np.rint(np.sqrt(area / ratio)).astype(np.int64)
@@ -97,12 +110,12 @@ def _rectangles(
 
 
 def _place(words: NDArray[np.uint64], room: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Uniform in 0..room-1, each example with its own room."""
+    """Uniform whole numbers in 0..room-1, each example with its own `room`."""
     return np.floor(unit(words) * room).astype(np.int64)
 
 
 def _crop(x: Tensor, draws: Draws) -> Tensor:
-    """Zeros around the image, then each example's own frame out of it: one pad and one gather for all."""
+    """Pads all images with zeros, then cuts each example's own frame out: one pad and one gather for all."""
     most = int(torch.maximum(draws.dy.abs().max(), draws.dx.abs().max()))
     if most == 0:
         return x
@@ -122,7 +135,7 @@ def _flip(x: Tensor, draws: Draws) -> Tensor:
 
 
 def _rotate(x: Tensor, draws: Draws) -> Tensor:
-    """Each angle's examples together. Bilinear, unlike RandomRotation's default: nearest tears strokes of a pixel."""
+    """Rotates, the examples of one angle together. Bilinear, because RandomRotation's `nearest` tears thin strokes."""
     angles = [a for a in draws.angle.unique().tolist() if a != 0]
     if not angles:
         return x
@@ -142,6 +155,6 @@ def _erase(x: Tensor, draws: Draws) -> Tensor:
 
 
 def _between(start: Tensor, length: Tensor, n: int) -> Tensor:
-    """[len(start), n]: which of 0..n-1 are at or after `start`, within `length`."""
+    """Which of 0..n-1 lie in start..start+length-1: [len(start), n] bool."""
     at = torch.arange(n)
     return (at >= start[:, None]) & (at < (start + length)[:, None])

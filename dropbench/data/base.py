@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -44,6 +45,8 @@ class Table:
     vocabulary: how many different word numbers there are, 0..vocabulary-1.
     window: the words of running text that a model reads at a time. Its training text comes first in x, and its
         validation and test rows are ranges without gaps.
+    files: what the loader read all of it from, so that its fingerprint is hashed once for as long as they stay as they are;
+        none: at each start.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Table:
     vocabulary: int | None = None
     window: int | None = None
     graph: Graph | None = None
+    files: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.val is not None and self.test is None) or (self.train is not None and self.val is None):
@@ -68,6 +72,7 @@ class Table:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Of one example."""
         return tuple(self.x.shape[1:])
 
     @cached_property

@@ -13,8 +13,18 @@ from dropbench.data.base import Table
 def load(root: Path, download: bool) -> Table:
     """569 tumours, 30 features of their cell nuclei on raw scales up to 4,254; malignant (212) and benign (357).
 
-    Street, Wolberg and Mangasarian, "Nuclear feature extraction for breast tumor diagnosis", 1993 (UCI). No official
-    test split. `root` and `download` are not used: the file comes with scikit-learn.
+    No official test split. The file comes with scikit-learn.
+
+    Parameters
+    ----------
+    root : Path
+        Not used.
+    download : bool
+        Not used.
+
+    References
+    ----------
+    Street, Wolberg and Mangasarian, "Nuclear feature extraction for breast tumor diagnosis", 1993 (UCI).
     """
     x, y = read("breast_cancer.csv", header_lines=1, loader="load_breast_cancer")
     return Table(

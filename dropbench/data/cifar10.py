@@ -11,10 +11,23 @@ from dropbench.data.base import Table
 def load(root: Path, download: bool) -> Table:
     """50,000 training and 10,000 test images, colour, 32x32, 10 balanced classes; 737 MB in memory as float32.
 
-    Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009. 186 MB on disk under
-    `root`/cifar-10-batches-py.
+    186 MB on disk.
 
-    Raises UsageError with what to type where the files are missing, damaged, or cannot be downloaded.
+    Parameters
+    ----------
+    root : Path
+        Folder of all data sets; the files are in `root`/cifar-10-batches-py.
+    download : bool
+        Whether missing files may be downloaded.
+
+    Raises
+    ------
+    UsageError
+        Where files are missing or damaged, or cannot be downloaded.
+
+    References
+    ----------
+    Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
     """
     return load_images(
         "CIFAR10",

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dropbench.data._files import found, wrong
+from dropbench.data._files import folder_of, wrong
 from dropbench.data.base import Graph, Table
 
 _FILES = {
@@ -28,32 +28,47 @@ _FILES = {
 _ADDRESS = "https://raw.githubusercontent.com/kimiyoung/planetoid/master/data"
 _NODES, _WORDS, _ONES, _EDGES, _SPLIT = 2_708, 1_433, 49_216, 5_278, (140, 500, 1_000)
 _DAMAGE = (OSError, EOFError, LookupError, ValueError, TypeError, AttributeError, UnpicklingError, BadZipFile)
-"""What reading a file may raise that is not whole, or another."""
+"""What may be raised on reading a file that is damaged, or that is something else."""
 
 Arrays = dict[str, NDArray[Any]]
-"""features [N, F] of zeros and ones, labels [N], edges [E, 2], and the row numbers train, val and test."""
+"""By name: features [N, F] of zeros and ones, labels [N], edges [E, 2], and the row numbers train, val and test."""
 
 
 def load(root: Path, download: bool, *, split: Literal["full", "public"] = "full", row_normalise: bool = True) -> Table:
-    """2,708 papers on machine learning, which of 1,433 words each has, 5,278 citations between them; 7 subjects.
+    """2,708 papers on machine learning in 7 subjects, which of 1,433 words each has, and 5,278 citations between them.
 
-    McCallum et al. 2000; Sen et al., "Collective classification in network data", 2008. Validation and test are the 500
-    and 1,000 papers of Yang et al., "Revisiting semi-supervised learning with graph embeddings" (Planetoid), 2016. So a
-    seed draws no split: it changes initialisation, order and noise alone.
+    Validation and test are the 500 and 1,000 papers of Planetoid (Yang et al. 2016). So a seed draws no split: it only
+    changes initialisation, order and noise.
 
-    split: `full`: all 1,208 other papers are for training, as in Chen et al. 2018 (FastGCN) and Rong et al. 2020
-        (DropEdge). `public`: the 140 of Planetoid, 20 of each subject, as in Kipf and Welling 2017.
-    row_normalise: each paper's features sum to 1, as in Kipf and Welling 2017.
+    Parameters
+    ----------
+    root : Path
+        Folder of all data sets. `root`/cora/cora.npz is read where there is one (feature_row, feature_col, labels,
+        edges, train_index, val_index, test_index), else Planetoid's files `root`/cora/ind.cora.*.
+    download : bool
+        Whether missing files of Planetoid may be downloaded.
+    split : {"full", "public"}
+        full: all 1,208 other papers are for training, as in Chen et al. 2018 (FastGCN) and Rong et al. 2020
+        (DropEdge). public: the 140 of Planetoid, 20 of each subject, as in Kipf and Welling 2017.
+    row_normalise : bool
+        Whether each paper's features are divided by their sum, as in Kipf and Welling 2017.
 
-    Reads `root`/cora/cora.npz where there is one (feature_row, feature_col, labels, edges, train_index, val_index,
-    test_index), else Planetoid's ind.cora.*. Raises UsageError where they are missing or incomplete.
+    Raises
+    ------
+    UsageError
+        Where files are missing or damaged, or cannot be downloaded.
+
+    References
+    ----------
+    McCallum et al. 2000; Sen et al., "Collective classification in network data", 2008; Yang et al., "Revisiting
+    semi-supervised learning with graph embeddings", 2016 (arXiv:1603.08861).
     """
     folder = root.expanduser() / "cora"
     try:
         if (folder / "cora.npz").is_file():
             arrays = _from_npz(folder / "cora.npz")
         else:
-            arrays = _from_planetoid(found("cora", root, _FILES, _ADDRESS if download else None))
+            arrays = _from_planetoid(folder_of("cora", root, _FILES, _ADDRESS if download else None))
     except _DAMAGE as error:
         raise wrong("cora", folder, "the graph that they should") from error
     x = arrays["features"]
@@ -90,7 +105,7 @@ def _from_npz(file: Path) -> Arrays:
 
 
 def _from_planetoid(folder: Path) -> Arrays:
-    """Papers of `allx` come first, then those of `tx` at the rows that `test.index` gives."""
+    """The graph in Planetoid's files: the papers of `allx` are the first rows, those of `tx` the rows in `test.index`."""
     held = {part: _unpickled(folder / f"ind.cora.{part}") for part in ("x", "tx", "ty", "allx", "ally", "graph")}
     test = np.loadtxt(folder / "ind.cora.test.index", dtype=np.int64)
     features = np.concatenate([held["allx"].toarray(), held["tx"].toarray()]).astype(np.float64)
@@ -116,7 +131,7 @@ def _unpickled(file: Path) -> Any:
 
 
 class _Unpickler(pickle.Unpickler):
-    """A pickle may name any function to call, so only those are let through that arrays and lists of links are made of."""
+    """Reads pickles that hold arrays and lists of links; a pickle may call any function, and this one refuses all others."""
 
     def find_class(self, module: str, name: str) -> Any:
         from scipy.sparse import csr_matrix
@@ -130,7 +145,7 @@ class _Unpickler(pickle.Unpickler):
             ("__builtin__", "list"): list,
             ("builtins", "list"): list,
         }
-        # By package alone: two of these have moved within theirs since Planetoid was written.
+        # By package and name, without the module: two of these have moved to other modules since Planetoid was written.
         try:
             return allowed[module.partition(".")[0], name]
         except KeyError:

@@ -11,10 +11,20 @@ from dropbench.data.base import Table
 
 
 def load(root: Path, download: bool) -> Table:
-    """1,797 grey images of 8x8, 17 grey levels, 10 classes; no official test split here.
+    """1,797 grey images of 8x8, 17 grey levels, 10 classes; no official test split.
 
-    Alpaydin and Kaynak, UCI Machine Learning Repository, 1998 (its test part, as scikit-learn bundles it).
-    `root` and `download` are not used: the file comes with scikit-learn.
+    These are the test part of the original, as scikit-learn bundles it.
+
+    Parameters
+    ----------
+    root : Path
+        Not used.
+    download : bool
+        Not used.
+
+    References
+    ----------
+    Alpaydin and Kaynak, UCI Machine Learning Repository, 1998.
     """
     x, y = read("digits.csv.gz", header_lines=0, loader="load_digits")
     return Table(

@@ -11,9 +11,23 @@ from dropbench.data.base import Table
 def load(root: Path, download: bool) -> Table:
     """60,000 training and 10,000 test images of clothing, grey, 28x28, 10 balanced classes.
 
-    Xiao, Rasul and Vollgraf, "Fashion-MNIST", arXiv:1708.07747, 2017. 53 MB on disk under `root`/FashionMNIST/raw.
+    53 MB on disk.
 
-    Raises UsageError with what to type where the files are missing, damaged, or cannot be downloaded.
+    Parameters
+    ----------
+    root : Path
+        Folder of all data sets; the files are in `root`/FashionMNIST/raw.
+    download : bool
+        Whether missing files may be downloaded.
+
+    Raises
+    ------
+    UsageError
+        Where files are missing or damaged, or cannot be downloaded.
+
+    References
+    ----------
+    Xiao, Rasul and Vollgraf, "Fashion-MNIST", 2017 (arXiv:1708.07747).
     """
     return load_images(
         "FashionMNIST",

@@ -1,4 +1,4 @@
-"""Examples of another data set in the shape of one's own, for what a model makes of what it was not trained on."""
+"""Examples of another data set, brought to the shape of a run's own: to see what a model makes of unfamiliar data."""
 
 from __future__ import annotations
 
@@ -12,30 +12,35 @@ from dropbench.errors import UsageError
 _GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601, of red, green and blue
 
 
-def fitted(other: Table, table: Table) -> Tensor:
-    """The official test rows of `other`, or all where it has none, as raw examples of `table`: [n, *table.shape].
+def fitted(foreign: Table, table: Table) -> Tensor:
+    """Examples of `foreign` as if they were raw examples of `table`: [n, *table.shape].
 
-    Images are resized (bilinear, antialiased) and made grey or coloured as needed. Features are no better known than by
-    their number, which has to agree. Raises UsageError where one cannot be made the other.
+    They are the official test rows, or all rows where there are none. Images are resized (bilinear, antialiased) and made
+    grey or coloured as needed. Of anything else only the shape is known, and it has to agree.
+
+    Raises
+    ------
+    UsageError
+        Where the examples cannot be brought to this shape.
     """
-    x = other.x if other.test is None else other.x[other.test]
+    x = foreign.x if foreign.test is None else foreign.x[foreign.test]
     if not (x.is_floating_point() and table.x.is_floating_point()):
         raise UsageError(
-            f"data '{other.name}' cannot be set against data '{table.name}': both have to be numbers, and words and graphs are "
-            "looked up; leave it out"
+            f"data '{foreign.name}' cannot be set against data '{table.name}': both have to be numbers, and words and graphs "
+            "are looked up; leave it out"
         )
-    if table.axes == other.axes == "CHW" and (fit := _image(x, table.shape)) is not None:
+    if table.axes == foreign.axes == "CHW" and (fit := _image(x, table.shape)) is not None:
         return fit
-    if x.shape[1:] != table.shape or other.axes != table.axes:
+    if x.shape[1:] != table.shape or foreign.axes != table.axes:
         raise UsageError(
-            f"data '{other.name}' has examples of {_told(other)}, which do not fit those of data '{table.name}', "
+            f"data '{foreign.name}' has examples of {_told(foreign)}, which do not fit those of data '{table.name}', "
             f"{_told(table)}; choose data of the same kind, or noise"
         )
     return x
 
 
 def _image(x: Tensor, shape: tuple[int, ...]) -> Tensor | None:
-    """x [n, C, H, W] in another shape, or None where the channels are neither grey nor colours."""
+    """Images x [n, C, H, W] in the shape (C, H, W); None where C changes otherwise than between 1 (grey) and 3 (colour)."""
     channels, *sides = shape
     if x.shape[1] != channels:
         if {x.shape[1], channels} != {1, 3}:

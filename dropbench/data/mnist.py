@@ -11,9 +11,23 @@ from dropbench.data.base import Table
 def load(root: Path, download: bool) -> Table:
     """60,000 training and 10,000 test images, grey, 28x28, 10 classes.
 
-    LeCun, Cortes and Burges, "The MNIST database of handwritten digits", 1998. 53 MB on disk under `root`/MNIST/raw.
+    53 MB on disk.
 
-    Raises UsageError with what to type where the files are missing, damaged, or cannot be downloaded.
+    Parameters
+    ----------
+    root : Path
+        Folder of all data sets; the files are in `root`/MNIST/raw.
+    download : bool
+        Whether missing files may be downloaded.
+
+    Raises
+    ------
+    UsageError
+        Where files are missing or damaged, or cannot be downloaded.
+
+    References
+    ----------
+    LeCun, Cortes and Burges, "The MNIST database of handwritten digits", 1998.
     """
     return load_images(
         "MNIST",

@@ -1,4 +1,4 @@
-"""Movie reviews (MR): the sentiment of one sentence, after Kim 2014 the usual small set for text classifiers."""
+"""Movie reviews (MR), the sentiment of one sentence: since Kim 2014 the usual small set for text classifiers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from dropbench.data._files import found, wrong
+from dropbench.data._files import folder_of, wrong
 from dropbench.data.base import Table
 from dropbench.data.vocabulary import by_frequency
 from dropbench.spec import Positive
@@ -19,27 +19,40 @@ _ADDRESS = "https://raw.githubusercontent.com/yoonkim/CNN_sentence/master"
 _COUNT = 5_331
 
 PADDING, UNKNOWN = 0, 1
-"""The first two word numbers."""
+"""The first two word numbers; those of words follow."""
 
 
 def load(root: Path, download: bool, *, length: Positive = 40, min_count: Positive = 2) -> Table:
-    """10,662 sentences of film reviews, half of them negative (class 0) and half positive (1); lower case, one per line.
+    """10,662 sentences of film reviews in lower case, half of them negative (class 0) and half positive (class 1).
 
-    Pang and Lee, "Seeing stars", ACL 2005 (sentence polarity dataset v1.0). No official split.
+    No official split. Words are numbered by their frequency in all sentences, those of validation and test included, as
+    is usual since Kim 2014: that tells a model which words there are, but not what they mean.
 
-    length: words of an example. Shorter sentences are padded on the left, with number 0, and of longer ones the last
+    Parameters
+    ----------
+    root : Path
+        Folder of all data sets; the files are `root`/mr/rt-polarity.neg and .pos.
+    download : bool
+        Whether missing files may be downloaded.
+    length : int
+        Words of an example. Shorter sentences are padded on the left with number 0, and of longer ones the last
         `length` words are kept, so that the last step is always the sentence's last word. Sentences have 1 to 59 words,
         21 on average; 97 % have no more than 40.
-    min_count: rarer words are all number 1. A word that occurs once in the whole set is either never trained or never
-        tested, so the default of 2 loses nothing (10,380 of 21,420 words are left).
+    min_count : int
+        Words that occur less often in the whole set all get number 1. A word that occurs once is either never trained or
+        never tested, so the default of 2 loses nothing (10,380 of 21,420 words are left).
 
-    Numbers go by frequency in all sentences, those of validation and test included, as is usual since Kim 2014: that
-    tells a model which words there are, and nothing of what they mean.
+    Raises
+    ------
+    UsageError
+        Where files are missing or damaged, or cannot be downloaded.
 
-    Reads `root`/mr/rt-polarity.{neg,pos}. Raises UsageError where they are missing or incomplete.
+    References
+    ----------
+    Pang and Lee, "Seeing stars", ACL 2005 (sentence polarity dataset v1.0).
     """
-    folder = found("mr", root, _FILES, _ADDRESS if download else None)
-    # Not splitlines(), which takes some of these bytes for the end of a line.
+    folder = folder_of("mr", root, _FILES, _ADDRESS if download else None)
+    # Not splitlines(), which would take some bytes within these sentences for the end of a line.
     texts = [(folder / file).read_bytes().decode("cp1252", errors="replace").split("\n") for file in _FILES]
     sentences = [[line.split() for line in lines if line.strip()] for lines in texts]
     if any(len(part) != _COUNT for part in sentences):
@@ -58,5 +71,6 @@ def load(root: Path, download: bool, *, length: Positive = 40, min_count: Positi
         axes="T",
         n_classes=2,
         vocabulary=len(known) + UNKNOWN + 1,
+        files=tuple(folder / file for file in _FILES),
         source="sentence polarity dataset v1.0 (Pang and Lee 2005)",
     )

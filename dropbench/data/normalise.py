@@ -1,4 +1,4 @@
-"""The mean and standard deviation that inputs are normalised with: of training examples only, or the test leaks in."""
+"""The mean and standard deviation that inputs are normalised with. They are of training examples only: no leak from test."""
 
 from __future__ import annotations
 
@@ -8,31 +8,41 @@ from torch import Tensor
 
 from dropbench.data.base import Table
 
-_CHUNK = 4096  # Rows a step: a whole image set in float64 would not fit beside itself.
+_CHUNK = 4096  # Rows at a time: a copy of a whole image set in float64 would not fit in memory.
 
 
 def statistics(table: Table, train_rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and (population) standard deviation of the training rows, float32, to broadcast over [N, *table.shape].
+    """Mean and (population) standard deviation of the training rows.
 
-    Images ("CHW"): one for each channel, (C, 1, 1). Tables ("F") and sequences ("TF"): one for each feature, (F,).
-    A constant channel or feature has a standard deviation of 1, so that dividing by it changes nothing.
+    Summed in float64 by NumPy, whose sums do not depend on the number of threads.
 
-    `train_rows` [n], int64, n >= 1. Summed in float64 by NumPy, whose sums do not depend on the number of threads.
+    Parameters
+    ----------
+    table : Table
+        Of images ("CHW"), features ("F") or sequences of features ("TF").
+    train_rows : Tensor
+        [n] int64, n >= 1.
+
+    Returns
+    -------
+    mean, deviation : Tensor
+        float32, to broadcast over [N, *table.shape]: one number a channel, [C, 1, 1], for images, else one a feature,
+        [F]. A constant channel or feature has a deviation of 1, so that dividing by it changes nothing.
     """
     kept = table.axes.index("C" if "C" in table.axes else "F") + 1
-    others = tuple(a for a in range(table.x.ndim) if a != kept)
-    # Distances from the first example: without that, E[x²] - E[x]² cancels where the mean is far from zero.
-    origin = table.x[train_rows[:1]].numpy().astype(np.float64).mean(axis=others, keepdims=True)
+    reduced = tuple(a for a in range(table.x.ndim) if a != kept)
+    # Measured from the first example: E[x²] - E[x]² would lose its digits where the mean is far from zero.
+    origin = table.x[train_rows[:1]].numpy().astype(np.float64).mean(axis=reduced, keepdims=True)
     total, squares, count = np.zeros_like(origin), np.zeros_like(origin), 0
     for rows in train_rows.split(_CHUNK):
         part = table.x[rows].numpy() - origin
-        total += part.sum(axis=others, keepdims=True)
-        squares += np.square(part, out=part).sum(axis=others, keepdims=True)
+        total += part.sum(axis=reduced, keepdims=True)
+        squares += np.square(part, out=part).sum(axis=reduced, keepdims=True)
         count += part.size // origin.size
     shift = total / count
     mean = origin + shift
     std = np.sqrt(np.maximum(squares / count - np.square(shift), 0))
-    # Relative to the mean, since float32 inputs carry rounding of that size; a tiny but real spread is kept.
+    # A spread of 1e-6 of the mean is rounding of the float32 inputs; a small one around a small mean is real and kept.
     std[std <= 1e-6 * np.abs(mean)] = 1
     centre, scale = (torch.from_numpy(v[0].astype(np.float32)) for v in (mean, std))
     return (centre, scale) if table.axes == "CHW" else (centre.flatten(), scale.flatten())

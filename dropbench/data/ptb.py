@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dropbench.data._files import found, wrong
+from dropbench.data._files import folder_of, wrong
 from dropbench.data.base import Table
 from dropbench.data.vocabulary import by_frequency
 from dropbench.errors import UsageError
@@ -26,19 +26,32 @@ _ADVICE = (
 
 
 def load(root: Path, download: bool, *, window: Positive = 35) -> Table:
-    """929,589 words to train on, 73,760 to validate, 82,430 to test; 10,000 different ones, to predict the next.
+    """929,589 words to train on, 73,760 to validate and 82,430 to test, 10,000 different ones; the next is to be predicted.
 
-    Marcus, Santorini and Marcinkiewicz, "Building a large annotated corpus of English: the Penn Treebank", 1993, as
-    prepared by Mikolov et al., "Recurrent neural network based language model", 2010: lower case, numbers as `N`, rare
-    words as `<unk>`. The end of a line is the word `<eos>`. Words are numbered by their frequency in the training text,
-    which has all of them.
+    As prepared by Mikolov et al.: lower case, numbers as `N`, rare words as `<unk>`. The end of a line is the word
+    `<eos>`. Words are numbered by their frequency in the training text, in which all of them occur.
 
-    window: words that a model reads, and that gradients go back, at a time. 35 as in Zaremba et al. 2014 for their
-    regularized networks; 20 for their small one, 70 in Merity et al. 2017.
+    Parameters
+    ----------
+    root : Path
+        Folder of all data sets; the files are `root`/ptb/ptb.train.txt, ptb.valid.txt and ptb.test.txt.
+    download : bool
+        Not used: dropbench does not download this text.
+    window : int
+        Words that a model reads, and that gradients go back, at a time. Zaremba et al. 2014 have 35 for their
+        regularized networks and 20 for their small one, Merity et al. 2017 have 70.
 
-    Reads `root`/ptb/ptb.{train,valid,test}.txt. Raises UsageError where they are missing or incomplete.
+    Raises
+    ------
+    UsageError
+        Where files are missing or damaged.
+
+    References
+    ----------
+    Marcus, Santorini and Marcinkiewicz, "Building a large annotated corpus of English: the Penn Treebank", 1993;
+    Mikolov et al., "Recurrent neural network based language model", 2010.
     """
-    folder = found("ptb", root, _FILES, None, _ADVICE)
+    folder = folder_of("ptb", root, _FILES, None, _ADVICE)
     parts = [
         (folder / file).read_text(encoding="utf-8", errors="replace").replace("\n", " <eos> ").split()
         for file in _FILES
@@ -64,6 +77,7 @@ def load(root: Path, download: bool, *, window: Positive = 35) -> Table:
         test=torch.arange(n_train + n_val, len(x)),
         vocabulary=len(number),
         window=window,
+        files=tuple(folder / file for file in _FILES),
         source="Penn Treebank (Marcus et al. 1993; Mikolov et al. 2010)",
     )
 

@@ -19,9 +19,15 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Split:
-    """Row numbers [n] int64 of each part, each in random order; `labels` [len(train)] are the training labels to learn.
+    """The rows of each part, and the labels to train with.
 
-    `labels` differ from the table's where label noise struck; validation and test keep the table's.
+    Attributes
+    ----------
+    train, val, test : Tensor
+        Row numbers [n] int64, in random order.
+    labels : Tensor
+        [len(train)] int64, the labels of the training rows, some of them replaced where label noise is asked for.
+        Validation and test keep the table's labels.
     """
 
     train: Tensor
@@ -42,22 +48,32 @@ def split(
 ) -> Split:
     """Divides a table; a function of its labels, these numbers and the words alone.
 
-    test: the official rows, whole, where the table has them; else round(N * test_fraction) rows. Drawn first, so that
-        neither `n_train` nor `val_fraction` changes it.
-    n_train: training examples, at least one of each class; None means all that validation leaves, or that the table's
-        official split has.
-    val_fraction: the share of training and validation together that is validation. Beside `n_train` training examples
-        that is n_train * f / (1 - f) examples, from those left over, or all of them where they are fewer. Not used
-        where the table has official validation rows: they are used whole.
-    label_noise: the share of training labels replaced by a label drawn uniformly from all classes; so 1 in n_classes
-        of the replaced ones keeps its label, as in Zhang et al., "Understanding deep learning requires rethinking
-        generalization", 2017. The labels replaced at a smaller share are among those replaced, and by the same labels,
-        at a greater one.
-
     Every part has each class in the table's proportion, rounded by largest remainders, and at least one example of
     each class where there are enough. Takes N words for the split, and 2 * len(train) for the noise, if there is any.
 
-    Raises UsageError where the table has too few rows.
+    Parameters
+    ----------
+    table : Table
+        N examples of classes.
+    n_train : int or None
+        Training examples, at least one of each class; None: all that validation leaves, or that the table's official
+        split has.
+    val_fraction : float
+        f, the share of training and validation together that is validation. Beside `n_train` training examples that is
+        n_train * f / (1 - f) examples of those left over, or all of these where they are fewer. Not used where the
+        table has official validation rows, which are used whole.
+    test_fraction : float
+        The share of N that is the test split, drawn first, so that neither `n_train` nor `val_fraction` changes it. Not
+        used where the table has official test rows, which are used whole.
+    label_noise : float
+        The share of training labels that are replaced by a label drawn uniformly from all classes; so 1 in n_classes of
+        these keeps its label, as in Zhang et al., "Understanding deep learning requires rethinking generalization",
+        2017 (arXiv:1611.03530). What is replaced at a smaller share is also replaced at a greater one, by the same label.
+
+    Raises
+    ------
+    UsageError
+        Where the table has too few rows.
     """
     y = table.y.numpy()
     order = permutation(split_words(len(y)))
@@ -88,10 +104,22 @@ def split(
 
 
 def allocate(n: int, weights: Counts, low: NDArray[np.bool_] | Counts, high: Counts) -> Counts:
-    """Divides n among classes in proportion to `weights`, by largest remainders, ties to the lower class.
+    """Divides n among C classes in proportion to `weights`, by largest remainders; in a tie the lower class gets more.
 
-    Then within the bounds `low` and `high`, as far as they can be kept: where n is less than all of `low`, `low` is
-    ignored; where n is more than all of `high`, `high` gives way to `weights`. Needs 0 <= n <= sum(weights).
+    Parameters
+    ----------
+    n : int
+        In 0..sum(weights).
+    weights : array
+        [C], the examples of each class.
+    low, high : array
+        [C], the least and the most that each class should get. Where n is less than the sum of `low`, `low` is ignored;
+        where n is more than the sum of `high`, `weights` takes the place of `high`.
+
+    Returns
+    -------
+    array
+        [C], of sum n.
     """
     low = low.astype(np.int64)
     if high.sum() < n:
@@ -103,7 +131,7 @@ def allocate(n: int, weights: Counts, low: NDArray[np.bool_] | Counts, high: Cou
     remainder = np.argsort(-(n * weights % total), kind="stable")
     share[remainder[: n - int(share.sum())]] += 1
     share = np.clip(share, low, high)
-    # Clipping a few small classes leaves the sum off by a few: one at a time, where it bends the proportions least.
+    # Clipping changes the sum. Put that right one example at a time, in the class where it bends the proportions least.
     while (off := n - int(share.sum())) != 0:
         step = 1 if off > 0 else -1
         room = share < high if step > 0 else share > low
@@ -113,7 +141,7 @@ def allocate(n: int, weights: Counts, low: NDArray[np.bool_] | Counts, high: Cou
 
 
 def _take(order: Counts, y: Counts, share: Counts) -> tuple[Counts, Counts]:
-    """The first share[c] rows of each class c in `order`, and the others; both still in that order."""
+    """Parts `order` into the first share[c] rows of each class c and all others; both keep its order."""
     taken = np.zeros(len(order), dtype=bool)
     for c, n in enumerate(share):
         taken[np.flatnonzero(y[order] == c)[:n]] = True
@@ -121,7 +149,7 @@ def _take(order: Counts, y: Counts, share: Counts) -> tuple[Counts, Counts]:
 
 
 def _official(order: Counts, rows: Tensor) -> tuple[Counts, Counts]:
-    """Those of `order` that are among `rows`, and the others; both still in that order."""
+    """Parts `order` into the rows that are among `rows` and all others; both keep its order."""
     among = np.isin(order, rows.numpy())
     return order[among], order[~among]
 
@@ -137,7 +165,7 @@ def _n_test(table: Table, fraction: float) -> int:
 
 
 def _sizes(table: Table, rest: int, n_train: int | None, fraction: float) -> tuple[int, int]:
-    """How many of `rest` examples are for training and for validation; UsageError where that leaves either short."""
+    """How many of `rest` examples are for training and for validation; UsageError where one of them gets too few."""
     if n_train is None:
         n_val = round(rest * fraction)
         if n_val < 1 or rest - n_val < table.n_classes:
@@ -185,6 +213,6 @@ def _with_noise(labels: Counts, n_classes: int, fraction: float, words: Words) -
     struck = permutation(words(len(labels)))[: round(len(labels) * fraction)]
     drawn = below(words(len(labels)), n_classes)
     labels = labels.copy()
-    # By position in the draw, not by rank: a label's replacement is the same at every share.
+    # Every training row has a replacement ready, so that a label's replacement is the same at every share of noise.
     labels[struck] = drawn[struck]
     return labels

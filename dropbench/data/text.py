@@ -1,7 +1,7 @@
-"""Running text: which words are whose, and how a text is cut into columns of windows that are read in order.
+"""Running text: its training, validation and test part, and how a text is cut into windows that are read in order.
 
-A text of n words is folded into `columns` contiguous pieces of equal length, which are read side by side, `window` words
-at a time; so a window goes on, in every column, where the window before it ended, and a model can carry its state.
+A text of n words is cut into `columns` contiguous pieces of equal length, which are read side by side, `window` words
+at a time. So in every column a window goes on where the window before it ended, and a model can carry its state.
 """
 
 from __future__ import annotations
@@ -14,13 +14,20 @@ from dropbench.errors import UsageError
 from dropbench.spec import DataSpec
 
 EVALUATION_COLUMNS = 20
-"""Columns in evaluation, whatever the batch size: few, as each begins without a past, and as many as a product likes."""
+"""Columns in evaluation, whatever the batch size: few, because each begins without a past, but enough for fast products."""
 
 
 def part(table: Table, name: str, n_train: int | None) -> tuple[Tensor, Tensor]:
-    """The words of `train`, `val` or `test`, and the word after each, both [n]; of training text the first `n_train`.
+    """The words of a part and the word after each, both [n] int64.
 
-    A part's last word is read by nobody: the word after it is not in the part.
+    A part's last word is left out, because the word after it is not in the part.
+
+    Parameters
+    ----------
+    name : {"train", "val", "test"}
+        The part.
+    n_train : int or None
+        How much of the training text is used, its first words; None for all of it.
     """
     assert table.val is not None and table.test is not None  # Table says so.
     if name == "train":
@@ -31,7 +38,7 @@ def part(table: Table, name: str, n_train: int | None) -> tuple[Tensor, Tensor]:
 
 
 def fold(words: Tensor, columns: int, window: int) -> Tensor:
-    """[windows, columns, window] of words [n]. What is over of columns and windows of equal length is left out."""
+    """Cuts words [n] into windows, [windows, columns, window]; words that do not fill a window in every column are left out."""
     length = len(words) // columns
     windows = length // window
     pieces = words[: columns * length].view(columns, length)[:, : windows * window]
@@ -39,12 +46,27 @@ def fold(words: Tensor, columns: int, window: int) -> Tensor:
 
 
 def evaluation_columns(words: int, window: int) -> int:
-    """Fewer than `EVALUATION_COLUMNS` where a text is too short to give each a window."""
+    """`EVALUATION_COLUMNS`, or fewer where a text of `words` words is too short to give each column a window."""
     return min(EVALUATION_COLUMNS, words // window)
 
 
 def check(table: Table, data: DataSpec, batch_size: int) -> None:
-    """Raises UsageError where the text is too short, or is asked for what running text has not."""
+    """Checks the settings of data that are a running text.
+
+    Parameters
+    ----------
+    table : Table
+        The text.
+    data : DataSpec
+        What is asked of it.
+    batch_size : int
+        Columns in training.
+
+    Raises
+    ------
+    UsageError
+        Where the text is too short, or label noise is asked for, which is for classes.
+    """
     assert table.window is not None and table.val is not None and table.test is not None
     if data.label_noise:
         raise UsageError(

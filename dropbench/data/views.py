@@ -1,11 +1,14 @@
-"""Views: what one example looks like to a model. A model says what it eats, a data set's axes say what it can be.
+"""Views: what one example looks like to a model.
 
-flat: one vector, axes "F". image: channels, rows, columns, "CHW". sequence: steps of features, "TF"; an image is read
-row by row, so a step is one row of every channel.
+A model says which views it accepts (`eats`), and the axes of a data set say which views it has:
+    flat      one vector, axes "F"
+    image     channels, rows, columns, "CHW"
+    sequence  steps of features, "TF"; an image is read row by row, so a step is one row of every channel
 
-Three are handed over as numbers to look up, int64, and their shape is that of what is looked up. tokens: T words out of
-V, "TV", as word numbers [..., T]. text: a window of running text, "TV", as word numbers [..., T]. graph: one node out of
-N with F features each, "NF", as node numbers [...].
+In three more views an example is given as int64 numbers to look up, and its shape is that of what they are looked up in:
+    tokens    T words out of a vocabulary of V, "TV", as word numbers [..., T]
+    text      a window of running text, "TV", as word numbers [..., T]
+    graph     one node out of N with F features each, "NF", as node numbers [...]
 """
 
 from __future__ import annotations
@@ -36,25 +39,31 @@ _CALLED = {
     "W": "a running text",
     "N": "a graph",
 }
-"""What data with these axes are, in words."""
+"""What data with these axes are called in messages."""
 
 
 class Shape(tuple[int, ...]):
-    """The shape of one example as a model sees it, and in which view: "flat", "image", ...
+    """The shape of one example as a model sees it.
 
-    `edges` is the number of undirected edges of a graph, 0 for anything else.
+    Attributes
+    ----------
+    view : str
+        The view: "flat", "image", ...
+    edges : int
+        Undirected edges of a graph; 0 for anything else.
     """
 
     view: str
     edges: int
 
     def __new__(cls, sizes: Iterable[int], view: str, edges: int = 0) -> Shape:
-        made = super().__new__(cls, sizes)
-        made.view, made.edges = view, edges
-        return made
+        """A tuple of these sizes that knows its view."""
+        shape = super().__new__(cls, sizes)
+        shape.view, shape.edges = view, edges
+        return shape
 
     def __getnewargs__(self) -> tuple[tuple[int, ...], str, int]:
-        """So that a copy, or one in another process, knows its view too."""
+        """What a copy or a pickle is made of, so that it knows its view too."""
         return tuple(self), self.view, self.edges
 
 
@@ -64,9 +73,21 @@ def views(axes: str) -> tuple[str, ...]:
 
 
 def check(model_name: str, eats: Sequence[str], data_name: str, axes: str) -> str:
-    """The view in which this data goes into this model: the first that the model eats and the data can be.
+    """The view in which a model reads a data set: the first that it accepts and that the data have.
 
-    Raises UsageError where there is none.
+    Parameters
+    ----------
+    model_name, data_name : str
+        For the message.
+    eats : sequence of str
+        The views that the model accepts, best first.
+    axes : str
+        The data set's axes.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such view.
     """
     possible = views(axes)
     for view in eats:
@@ -81,7 +102,7 @@ def check(model_name: str, eats: Sequence[str], data_name: str, axes: str) -> st
 
 
 def view_shape(table: Table, view: str) -> Shape:
-    """The shape of one example of this table, once viewed."""
+    """The shape of one example of this table in a view."""
     _possible(table.axes, view)
     shape = table.shape
     if view == "flat":
@@ -98,10 +119,10 @@ def view_shape(table: Table, view: str) -> Shape:
 
 
 def apply(x: Tensor, axes: str, view: str) -> Tensor:
-    """`x` [..., *table.shape] viewed: [..., *view_shape(table, view)], or numbers; see above.
+    """Brings x [..., *table.shape] into a view: [..., *view_shape(table, view)], or numbers to look up, see above.
 
-    Any number of leading axes, none included. Statistics of the data go through the same function once they are
-    expanded to one example's shape.
+    There may be any number of leading axes, or none. The mean and deviation of the data go through the same function, once
+    they are expanded to one example's shape.
     """
     _possible(axes, view)
     if view == "flat":

@@ -1,4 +1,4 @@
-"""Words and their numbers."""
+"""The vocabulary of a text."""
 
 from __future__ import annotations
 

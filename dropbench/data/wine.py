@@ -1,4 +1,4 @@
-"""Wine recognition: the smallest table, three classes; for checks, not for conclusions."""
+"""Wine recognition: the smallest table, three classes; good for checks and too small for conclusions."""
 
 from __future__ import annotations
 
@@ -13,8 +13,18 @@ from dropbench.data.base import Table
 def load(root: Path, download: bool) -> Table:
     """178 wines, 13 chemical features on raw scales from 0.1 to 1,680; 3 growers (59, 71, 48).
 
-    Forina et al., PARVUS, 1991 (UCI Wine). No official test split. `root` and `download` are not used: the file comes
-    with scikit-learn.
+    No official test split. The file comes with scikit-learn.
+
+    Parameters
+    ----------
+    root : Path
+        Not used.
+    download : bool
+        Not used.
+
+    References
+    ----------
+    Forina et al., PARVUS, 1991 (UCI Wine).
     """
     x, y = read("wine_data.csv", header_lines=1, loader="load_wine")
     return Table(

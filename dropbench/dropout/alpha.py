@@ -7,8 +7,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from dropbench.dropout.base import LEVELS, Variant, kept_levels, one_where_kept
-from dropbench.sites import Kind, Site
+from dropbench.dropout.base import LEVELS, Variant, kept_levels
+from dropbench.sites import Site
 
 _LOWEST = -1.0507009873554805 * 1.6732632423543772
 """α' = -λα, the limit of SELU at minus infinity."""
@@ -26,7 +26,7 @@ class Alpha(Variant):
     The same as torch's `nn.AlphaDropout` and Keras' `AlphaDropout`; torch's `FeatureAlphaDropout` drops whole maps.
     """
 
-    kinds: ClassVar[frozenset[Kind]] = frozenset({"activation"})
+    scales: ClassVar[bool] = False
 
     def warns(self, site: Site) -> str | None:
         if site.follows in (None, "selu"):
@@ -35,12 +35,6 @@ class Alpha(Variant):
             f"dropout=alpha keeps mean 0 and variance 1 after SELU only, and here it follows {site.follows}; "
             "set model.activation=selu, or choose dropout=standard"
         )
-
-    def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
-        return (batch, *site.shape)
-
-    def mask(self, noise: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
-        return one_where_kept(noise, kept_levels(rate), dtype)
 
     def act(self, x: Tensor, mask: Tensor, rate: Tensor) -> Tensor:
         keep = kept_levels(rate) / LEVELS

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
-from torch import Tensor
-
-from dropbench.dropout.base import Variant, keep_mask
-from dropbench.sites import Kind, Site
+from dropbench.dropout.base import Variant
+from dropbench.sites import Kind
 
 
 class AttentionDropout(Variant):
@@ -26,9 +23,3 @@ class AttentionDropout(Variant):
     """
 
     kinds: ClassVar[frozenset[Kind]] = frozenset({"attention", "feedforward"})
-
-    def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
-        return (batch, *site.shape)
-
-    def mask(self, noise: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
-        return keep_mask(noise, rate, dtype)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from functools import lru_cache
 from typing import ClassVar, Literal
 
 import torch
@@ -18,18 +17,35 @@ LEVELS = 2**16
 Then = Callable[[Tensor], Tensor]
 
 
-class Variant(ABC):
-    """One way to inject noise into a stack of K replicas.
+class Variant:
+    """One way to inject noise into a stack of K replicas; by default inverted dropout of activations, element by element.
 
     Tensors handed to a variant have the replica axis first, and `rate` has one entry a replica, shaped [K, 1, ...] to
     broadcast. A variant holds no state and draws nothing itself: the engine gives it numbers from the run's own
     `mask/<site>` stream, so that the arms of one seed share them.
     """
 
-    kinds: ClassVar[frozenset[Kind]]
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"activation"})
+    """The kinds of site on which it can act."""
     draws: ClassVar[Literal["bits", "normal"]] = "bits"
+    """What its noise is made of: 16 uniform bits a draw, or a standard normal."""
+    scales: ClassVar[bool] = True
+    """Whether what `mask` keeps is scaled by 1 / keep in training."""
     learned: ClassVar[bool] = False
     """Whether the rate is learned: see `Learned`."""
+    multiplies: ClassVar[bool] = True
+    """Whether in training it multiplies a site's tensor by the mask, and that is all: `act` as it is here."""
+    rests: ClassVar[bool] = True
+    """Whether nothing happens in evaluation: `evaluate` as it is here."""
+    flips: ClassVar[bool] = True
+    """Whether each draw is dropped or kept by itself, at the rate: `mask` as it is here."""
+
+    def __init_subclass__(cls) -> None:
+        """A class that overrides `act`, `evaluate` or `mask` need not say that it is no longer as it was here."""
+        super().__init_subclass__()
+        for declared, method in (("multiplies", "act"), ("rests", "evaluate"), ("flips", "mask")):
+            if declared not in cls.__dict__ and getattr(cls, method) is not getattr(Variant, method):
+                setattr(cls, declared, False)
 
     def supports(self, site: Site) -> str | None:
         """None where the variant can act, else the reason why not."""
@@ -46,16 +62,16 @@ class Variant(ABC):
         """The rate of one site where the common rate is `rate`."""
         return rate
 
-    @abstractmethod
     def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
         """The shape of one replica's draw for a batch: 1 on each axis along which elements share a draw.
 
         The batch axis comes first, except for weights, which the whole batch shares.
         """
+        return (batch, *site.shape)
 
-    @abstractmethod
     def mask(self, noise: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
         """What multiplies the site's tensor, from `noise` [K, *noise_shape]: int16 if `draws` is bits, else float32."""
+        return Keeping(rate, dtype, self.scales).mask(noise)
 
     def act(self, x: Tensor, mask: Tensor, rate: Tensor) -> Tensor:
         """Training: a pure function of the site's tensor [K, ...] and the mask."""
@@ -66,8 +82,18 @@ class Variant(ABC):
         return x
 
 
-class AtWeights(Variant):
-    """A variant of weight sites, which sees a dense layer's input and weights; shapes as in `sites.Noise.affine`."""
+class AtWeights(Variant, ABC):
+    """A variant of weight sites, which sees a dense layer's input and weights; shapes as in `sites.noise.Noise.affine`.
+
+    Its draws are one a unit of the layer and example, unless it says otherwise.
+    """
+
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"weight"})
+    multiplies: ClassVar[bool] = False
+    rests: ClassVar[bool] = False
+
+    def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
+        return (batch, site.shape[1])
 
     @abstractmethod
     def act_affine(self, x: Tensor, weight: Tensor, bias: Tensor, mask: Tensor, rate: Tensor, then: Then) -> Tensor:
@@ -78,15 +104,19 @@ class AtWeights(Variant):
         """Evaluation, deterministic."""
 
 
-class AtTransitions(Variant):
+class AtTransitions(Variant, ABC):
     """A variant of transition sites: it makes m new + (1 - m) old of the old and the new state, m its mask."""
+
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"transition"})
+    multiplies: ClassVar[bool] = False
+    rests: ClassVar[bool] = False
 
     @abstractmethod
     def expected(self, rate: Tensor) -> Tensor:
         """What stands for the mask in evaluation."""
 
 
-class Learned(Variant):
+class Learned(Variant, ABC):
     """A variant whose rate is a parameter, trained with the weights; `dropout.rate` is where it starts.
 
     The engine keeps the logit of the rate, log(rate / (1 - rate)), which for Gaussian noise is log α, and hands the variant
@@ -107,19 +137,28 @@ class Learned(Variant):
         """
 
 
-def keep_mask(bits: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
-    """0 where an element is dropped and 1/keep where it is kept, so that the mean is exactly 1 ("inverted" scaling).
+class Keeping:
+    """What masks need of a rate, made once for as long as the rate stays: up to which draw an element is kept, and the scale.
 
     `keep` is that of `kept_levels`: rounded, and the scale is that of the rounded value.
     """
-    threshold, scale = _inverted(rate, dtype)
-    return _compared(bits, threshold, dtype).mul_(scale)
+
+    def __init__(self, rate: Tensor, dtype: torch.dtype, scales: bool = True) -> None:
+        """`rate` in [0, 1) broadcasts over the bits; `dtype` is that of the masks."""
+        kept = kept_levels(rate)
+        self._threshold = _threshold(kept)
+        self._scale = (LEVELS / kept).to(dtype) if scales else None
+        self._dtype = dtype
+
+    def mask(self, bits: Tensor) -> Tensor:
+        """0 where an element is dropped; 1 where it is kept, or 1 / keep with a scale, so that the mean is exactly 1."""
+        mask = _compared(bits, self._threshold, self._dtype)
+        return mask if self._scale is None else mask.mul_(self._scale)
 
 
-@lru_cache(maxsize=64)  # a tensor is found by identity; most rates stay what they are for a whole training
-def _inverted(rate: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    kept = kept_levels(rate)
-    return _threshold(kept), (LEVELS / kept).to(dtype)
+def keep_mask(bits: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
+    """0 where an element is dropped and 1 / keep where it is kept ("inverted" scaling): see `Keeping`."""
+    return Keeping(rate, dtype).mask(bits)
 
 
 def kept_levels(rate: Tensor) -> Tensor:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
-from dropbench.dropout.base import LEVELS, Variant, kept_levels, one_where_kept
-from dropbench.sites import Kind, Site
+from dropbench.dropout.base import LEVELS, Variant, kept_levels
 
 
 class Classic(Variant):
@@ -23,13 +21,7 @@ class Classic(Variant):
     smaller too. torch, Keras and JAX have `standard` only.
     """
 
-    kinds: ClassVar[frozenset[Kind]] = frozenset({"activation"})
-
-    def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
-        return (batch, *site.shape)
-
-    def mask(self, noise: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
-        return one_where_kept(noise, kept_levels(rate), dtype)
+    scales: ClassVar[bool] = False
 
     def evaluate(self, x: Tensor, rate: Tensor) -> Tensor:
         return x * (kept_levels(rate) / LEVELS).to(x.dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import torch
 from annotated_types import Gt
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dropbench.dropout.base import LEVELS, Learned, widened
 from dropbench.nn.activation import function, one_by_one
-from dropbench.sites import Kind, Site
+from dropbench.sites import Site
 
 _log, _logit, _sigmoid = one_by_one(torch.log), one_by_one(torch.logit), function("sigmoid")
 _EDGE = 2.0**-20
@@ -40,8 +40,6 @@ class Concrete(Learned):
     One draw a feature or channel, over all steps or positions, since they share the weights that the prior is about: on maps
     this is the authors' spatial concrete dropout, on sequences one mask a sequence. Evaluation is the identity.
     """
-
-    kinds: ClassVar[frozenset[Kind]] = frozenset({"activation"})
 
     def __init__(
         self, *, length_scale: Annotated[float, Gt(0)] = 1e-2, temperature: Annotated[float, Gt(0)] = 0.1

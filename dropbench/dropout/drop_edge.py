@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
-from torch import Tensor
-
-from dropbench.dropout.base import Variant, kept_levels, one_where_kept
-from dropbench.sites import Kind, Site
+from dropbench.dropout.base import Variant
+from dropbench.sites import Kind
 
 
 class DropEdge(Variant):
@@ -24,9 +21,4 @@ class DropEdge(Variant):
     """
 
     kinds: ClassVar[frozenset[Kind]] = frozenset({"edge"})
-
-    def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
-        return (batch, *site.shape)
-
-    def mask(self, noise: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
-        return one_where_kept(noise, kept_levels(rate), dtype)
+    scales: ClassVar[bool] = False

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import reduce
 from operator import and_
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import torch
 from annotated_types import Gt
 from torch import Tensor
 
 from dropbench.dropout.base import LEVELS, Variant, one_where_kept
-from dropbench.sites import Kind, Site
+from dropbench.sites import Site
 
 
 class DropBlock(Variant):
@@ -32,8 +32,6 @@ class DropBlock(Variant):
     gamma but plants seeds in every place, and so drops more than the rate: 0.62 of a map of 8 × 8 at 0.1 and size 7, where
     torchvision's drops 0.096 (tests/oracles/test_drop_block.py).
     """
-
-    kinds: ClassVar[frozenset[Kind]] = frozenset({"activation"})
 
     def __init__(self, *, block_size: Annotated[int, Gt(0)] = 3, shared: bool = False) -> None:
         self.block_size = block_size

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from dropbench.dropout.base import AtWeights, Then, keep_mask
+from dropbench.dropout.base import AtWeights, Then
 from dropbench.nn.product import affine
-from dropbench.sites import Kind, Site
+from dropbench.sites import Site
 
 
 class DropConnect(AtWeights):
@@ -31,8 +31,6 @@ class DropConnect(AtWeights):
     What Keras contributions and EfficientNet call "drop_connect" drops whole residual branches: stochastic depth.
     """
 
-    kinds: ClassVar[frozenset[Kind]] = frozenset({"weight"})
-
     def __init__(
         self, *, per: Literal["batch", "example"] = "batch", inference: Literal["gaussian", "mean"] = "gaussian"
     ) -> None:
@@ -43,9 +41,6 @@ class DropConnect(AtWeights):
         inputs, outputs = site.shape
         one = (inputs + 1, outputs)  # the last row is the bias
         return one if self.per == "batch" else (batch, *one)
-
-    def mask(self, noise: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
-        return keep_mask(noise, rate, dtype)
 
     def act_affine(self, x: Tensor, weight: Tensor, bias: Tensor, mask: Tensor, rate: Tensor, then: Then) -> Tensor:
         if mask.ndim == 4 and mask.shape[1] == 1:  # one mask for all examples after all, of an ensemble's network

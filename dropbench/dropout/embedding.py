@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-import torch
-from torch import Tensor
-
-from dropbench.dropout.base import Variant, keep_mask
+from dropbench.dropout.base import Variant
 from dropbench.sites import Kind, Site
 
 
@@ -31,6 +28,3 @@ class EmbeddingDropout(Variant):
     def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
         words, _ = site.shape
         return (batch if self.per == "sequence" else 1, words, 1)
-
-    def mask(self, noise: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
-        return keep_mask(noise, rate, dtype)

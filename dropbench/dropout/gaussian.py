@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from dropbench.dropout.base import Variant
-from dropbench.sites import Kind, Site
 
 
 class Gaussian(Variant):
@@ -19,11 +18,7 @@ class Gaussian(Variant):
     instead. Kingma et al. 2015 learn the variance: another variant.
     """
 
-    kinds: ClassVar[frozenset[Kind]] = frozenset({"activation"})
     draws: ClassVar[Literal["bits", "normal"]] = "normal"
-
-    def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
-        return (batch, *site.shape)
 
     def mask(self, noise: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
         return torch.addcmul(torch.ones_like(rate), noise, torch.sqrt(rate / (1 - rate))).to(dtype)

@@ -12,7 +12,7 @@ from torch import Tensor
 from dropbench.dropout.base import AtWeights, Learned, Then, widened
 from dropbench.nn.activation import function, one_by_one
 from dropbench.nn.product import affine
-from dropbench.sites import Kind, Site
+from dropbench.sites import Site
 
 _log, _sigmoid = one_by_one(torch.log), function("sigmoid")
 _K1, _K2, _K3 = 0.63576, 1.87320, 1.48695
@@ -42,15 +42,11 @@ class Kingma(AtWeights, Learned):
     Evaluation uses the mean weights. Not the "variational" dropout of Gal & Ghahramani 2016: that is `locked`.
     """
 
-    kinds: ClassVar[frozenset[Kind]] = frozenset({"weight"})
     draws: ClassVar[Literal["bits", "normal"]] = "normal"
 
     def __init__(self, *, per: Literal["layer", "unit", "weight"] = "layer", kl: Annotated[float, Ge(0)] = 1.0) -> None:
         self.per = per
         self.kl = kl
-
-    def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
-        return (batch, site.shape[1])
 
     def rate_shape(self, site: Site) -> tuple[int, ...]:
         inputs, outputs = site.shape

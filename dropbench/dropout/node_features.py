@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-import torch
-from torch import Tensor
-
-from dropbench.dropout.base import Variant, keep_mask
-from dropbench.sites import Kind, Site
+from dropbench.dropout.base import Variant
+from dropbench.sites import Site
 
 
 class NodeFeatures(Variant):
@@ -22,8 +17,6 @@ class NodeFeatures(Variant):
     their edges and scale nothing.
     """
 
-    kinds: ClassVar[frozenset[Kind]] = frozenset({"activation"})
-
     def supports(self, site: Site) -> str | None:
         if reason := super().supports(site):
             return reason
@@ -31,6 +24,3 @@ class NodeFeatures(Variant):
 
     def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
         return (batch, *(n if axis == "N" else 1 for n, axis in zip(site.shape, site.axes, strict=True)))
-
-    def mask(self, noise: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
-        return keep_mask(noise, rate, dtype)

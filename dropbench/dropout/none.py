@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
-from torch import Tensor
-
 from dropbench.dropout.base import Variant
 from dropbench.sites import Kind, Site
 
@@ -18,9 +15,3 @@ class NoDropout(Variant):
 
     def supports(self, site: Site) -> str | None:
         return "is no noise at all"
-
-    def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
-        return (1,) * (1 + len(site.shape))
-
-    def mask(self, noise: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
-        return torch.ones(noise.shape, dtype=dtype, device=noise.device)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-import torch
-from torch import Tensor
-
-from dropbench.dropout.base import Variant, keep_mask
+from dropbench.dropout.base import Variant
 from dropbench.sites import Kind, Site
 
 _KIND: dict[str, Kind] = {"state": "recurrent", "candidate": "candidate"}
@@ -48,6 +45,3 @@ class RecurrentDropout(Variant):
     def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
         steps, features = site.shape
         return (batch, steps if self.each_step else 1, features)
-
-    def mask(self, noise: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
-        return keep_mask(noise, rate, dtype)

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-import torch
-from torch import Tensor
-
-from dropbench.dropout.base import Variant, keep_mask
-from dropbench.sites import Kind, Site
+from dropbench.dropout.base import Variant
+from dropbench.sites import Site
 
 
 class Spatial(Variant):
@@ -18,8 +13,6 @@ class Spatial(Variant):
     and `SpatialDropout1D` on sequences. torch's guess the layout from the number of axes, and a 3-D input to `Dropout2d`
     has meant two things; here the site's axes say it. On a vector there is no map to drop: use `standard`.
     """
-
-    kinds: ClassVar[frozenset[Kind]] = frozenset({"activation"})
 
     def supports(self, site: Site) -> str | None:
         if reason := super().supports(site):
@@ -35,6 +28,3 @@ class Spatial(Variant):
 
     def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
         return (batch, *(n if axis in "CF" else 1 for n, axis in zip(site.shape, site.axes, strict=True)))
-
-    def mask(self, noise: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
-        return keep_mask(noise, rate, dtype)

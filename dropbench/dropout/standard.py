@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-import torch
-from torch import Tensor
-
-from dropbench.dropout.base import Variant, keep_mask
-from dropbench.sites import Kind, Site
+from dropbench.dropout.base import Variant
 
 
 class Standard(Variant):
@@ -18,11 +12,3 @@ class Standard(Variant):
     test time instead. What torch calls `nn.Dropout`, with `p` = rate, and Keras `Dropout`. The papers' own `p` is the
     probability of keeping.
     """
-
-    kinds: ClassVar[frozenset[Kind]] = frozenset({"activation"})
-
-    def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
-        return (batch, *site.shape)
-
-    def mask(self, noise: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
-        return keep_mask(noise, rate, dtype)

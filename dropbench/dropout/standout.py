@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
 from dropbench.dropout.base import LEVELS, AtWeights, Then, kept_levels, one_where_kept
 from dropbench.nn.activation import one_by_one
 from dropbench.nn.product import affine
-from dropbench.sites import Kind, Site
 
 _exp = one_by_one(torch.exp)
 
@@ -29,13 +26,8 @@ class Standout(AtWeights):
     The mean rate of a layer is not `rate`: after training most units are far from h = 0.
     """
 
-    kinds: ClassVar[frozenset[Kind]] = frozenset({"weight"})
-
     def __init__(self, *, slope: float = 1.0) -> None:
         self.slope = slope
-
-    def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
-        return (batch, site.shape[1])
 
     def mask(self, noise: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
         """The draw as it is: what it is compared with depends on the input."""

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
-from torch import Tensor
-
-from dropbench.dropout.base import Variant, kept_levels, one_where_kept
-from dropbench.sites import Kind, Site
+from dropbench.dropout.base import Variant
 
 
 class Unscaled(Variant):
@@ -19,10 +15,4 @@ class Unscaled(Variant):
     those that they were trained on. Batch norm after it hides a part of the harm. Do not use it to train anything.
     """
 
-    kinds: ClassVar[frozenset[Kind]] = frozenset({"activation"})
-
-    def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
-        return (batch, *site.shape)
-
-    def mask(self, noise: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
-        return one_where_kept(noise, kept_levels(rate), dtype)
+    scales: ClassVar[bool] = False

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
-from torch import Tensor
-
-from dropbench.dropout.base import Variant, keep_mask
+from dropbench.dropout.base import Variant
 from dropbench.sites import Kind, Site
 
 
@@ -29,6 +26,3 @@ class WeightDrop(Variant):
 
     def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
         return site.shape
-
-    def mask(self, noise: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
-        return keep_mask(noise, rate, dtype)

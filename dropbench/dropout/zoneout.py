@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
-from dropbench.dropout.base import AtTransitions, kept_levels, one_where_kept
-from dropbench.sites import Kind, Site
+from dropbench.dropout.base import AtTransitions
 
 
 class Zoneout(AtTransitions):
@@ -32,14 +30,7 @@ class Zoneout(AtTransitions):
     states, or compute h_t from the zoned-out cell.
     """
 
-    kinds: ClassVar[frozenset[Kind]] = frozenset({"transition"})
-
-    def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
-        return (batch, *site.shape)
-
-    def mask(self, noise: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
-        """What multiplies the new state: 0 where the old one stays, 1 elsewhere."""
-        return one_where_kept(noise, kept_levels(rate), dtype)
+    scales: ClassVar[bool] = False
 
     def expected(self, rate: Tensor) -> Tensor:
         return 1 - rate

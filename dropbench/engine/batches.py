@@ -1,32 +1,17 @@
-"""Batches for a stack: gathered by index from one tensor on the device, viewed and normalised on the way."""
+"""The batches of a run: of examples, or of running text."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
-from dropbench.data import augment, normalise, views
 from dropbench.data.base import Table
-from dropbench.data.split import Split, split
-from dropbench.data.words import permutation
-from dropbench.engine.streams import Words
+from dropbench.engine.example_batches import ExampleBatches
+from dropbench.engine.text_batches import TextBatches
 from dropbench.spec import Augment, DataSpec
 
-if TYPE_CHECKING:
-    from dropbench.engine.text import TextBatches
-
-
-@dataclass(frozen=True)
-class Batch:
-    """x [K, B, *shape] normalised, y [K, B]; or int64 numbers to look up: see data/views.py and engine/text.py."""
-
-    x: Tensor
-    y: Tensor
+Batches = ExampleBatches | TextBatches
 
 
 def batches_for(
@@ -37,156 +22,8 @@ def batches_for(
     augmentation: Augment,
     seeds: Sequence[int],
     device: torch.device,
-) -> Batches | TextBatches:
+) -> Batches:
     """The batches of this view of a table for one replica a seed."""
-    from dropbench.engine.text import TextBatches  # which needs Batch
-
     if view == "text":
         return TextBatches(table, data, batch_size, seeds, device)
-    return Batches(table, data, view, batch_size, augmentation, seeds, device)
-
-
-def split_for(table: Table, data: DataSpec, seed: int) -> Split:
-    """The split of one run. With `split_seed` all runs share one; label noise is each run's own all the same."""
-    return split(
-        table,
-        n_train=data.n_train,
-        val_fraction=data.val_fraction,
-        test_fraction=data.test_fraction,
-        label_noise=data.label_noise,
-        split_words=Words(seed if data.split_seed is None else data.split_seed, "split"),
-        noise_words=Words(seed, "label_noise"),
-    )
-
-
-class Batches:
-    """All that a stack reads: replicas that share a seed share split, order and augmentation, so those are made once.
-
-    S is the number of distinct seeds; everything is [S, ...] until the last step hands each replica its seed's batch.
-    """
-
-    def __init__(
-        self,
-        table: Table,
-        data: DataSpec,
-        view: str,
-        batch_size: int,
-        augmentation: Augment,
-        seeds: Sequence[int],
-        device: torch.device,
-    ) -> None:
-        unique = sorted(set(seeds))
-        self._table, self._view, self._augment, self._device = table, view, augmentation, device
-        self._batch_size = batch_size
-        self._seeds = len(unique)
-        self._select(torch.tensor([unique.index(s) for s in seeds]))
-        splits = [split_for(table, data, s) for s in unique]
-        self._rows = {
-            part: torch.stack([getattr(s, part) for s in splits]).to(device) for part in ("train", "val", "test")
-        }
-        self._y = {part: table.y.to(device)[rows] for part, rows in self._rows.items()}
-        self._y["train"] = torch.stack([s.labels for s in splits]).to(device)
-        self._order = [Words(s, "order") for s in unique]
-        self._draws = [Words(s, "augment") for s in unique]
-        self._maps = view == "image"
-        self._x = self._ready(table.x)
-        self._scale: Tensor | None = None
-        if self._x.is_floating_point():  # Numbers to look up are not normalised.
-            means, scales = zip(*(self._viewed_statistics(s) for s in splits), strict=True)
-            self._scale = (1 / torch.stack(scales)).to(device)[:, None]
-            self._shift = -torch.stack(means).to(device)[:, None] * self._scale
-
-    def sizes(self) -> dict[str, int]:
-        """Examples in each part, the same for every replica."""
-        return {part: rows.shape[1] for part, rows in self._rows.items()}
-
-    @property
-    def steps(self) -> int:
-        """Updates an epoch. The last batch is smaller where the examples do not divide."""
-        return len(self._batch_sizes())
-
-    def epoch(self) -> Iterator[Batch]:
-        """Each training example once, in an order of each seed's own."""
-        rows, labels = self._rows["train"], self._y["train"]
-        order = torch.stack([torch.from_numpy(permutation(w(rows.shape[1]))) for w in self._order]).to(self._device)
-        for positions in order.split(self._batch_sizes(), dim=1):
-            x = self._gather(rows.gather(1, positions))
-            if self._augment:
-                x = views.apply(self._augmented(x), self._table.axes, self._view)
-            yield self._batch(x, labels.gather(1, positions))
-
-    def part(self, part: str, chunk: int) -> Iterator[Batch]:
-        """A whole split in its own order, without augmentation, `chunk` examples at a time."""
-        for rows, y in zip(self._rows[part].split(chunk, 1), self._y[part].split(chunk, 1), strict=True):
-            x = self._gather(rows)
-            yield self._batch(views.apply(x, self._table.axes, self._view) if self._augment else x, y)
-
-    def foreign(self, x: Tensor, chunk: int) -> Iterator[Tensor]:
-        """Raw examples [n, *table.shape] of elsewhere, viewed and normalised as these are: [K, B, *shape] at a time."""
-        other = copy.copy(self)
-        other._x = self._ready(x)
-        other._rows = other._y = {"foreign": torch.arange(len(x), device=self._device).expand(self._seeds, -1)}
-        for batch in other.part("foreign", chunk):
-            yield batch.x
-
-    def narrowed(self, replicas: Tensor) -> Batches:
-        """The batches of these replicas only, which go on where these are and take their place.
-
-        Seeds that no replica is left of are gathered no more.
-        """
-        other = copy.copy(self)
-        index = torch.arange(self._seeds) if self._index is None else self._index.cpu()
-        used, renumbered = index[replicas.cpu()].unique(return_inverse=True)
-        kept = used.to(self._device)
-        other._seeds = len(used)
-        other._rows = {part: rows[kept] for part, rows in self._rows.items()}
-        other._y = {part: y[kept] for part, y in self._y.items()}
-        if self._scale is not None:
-            other._scale, other._shift = self._scale[kept], self._shift[kept]
-        other._order = [self._order[i] for i in used.tolist()]
-        other._draws = [self._draws[i] for i in used.tolist()]
-        other._select(renumbered)
-        return other
-
-    def _batch_sizes(self) -> list[int]:
-        n, size = self._rows["train"].shape[1], self._batch_size
-        sizes = [min(size, n - start) for start in range(0, n, size)]
-        if sizes[-1] == 1 and size > 2 and len(sizes) > 1:
-            # Batch norm has no variance of one example: the batch before gives one up.
-            sizes[-2:] = [size - 1, 2]
-        return sizes
-
-    def _select(self, index: Tensor) -> None:
-        in_order = torch.equal(index, torch.arange(self._seeds))
-        self._index: Tensor | None = None if in_order else index.to(self._device)
-
-    def _ready(self, x: Tensor) -> Tensor:
-        """Raw examples as they are kept: raw where they are still to be augmented; maps channels-last, as convolutions like."""
-        ready = x if self._augment else views.apply(x, self._table.axes, self._view)
-        return (ready.movedim(1, -1) if self._maps and not self._augment else ready).contiguous().to(self._device)
-
-    def _gather(self, rows: Tensor) -> Tensor:
-        """[S, B, ...] examples by row number."""
-        x = self._x.index_select(0, rows.reshape(-1)).view(*rows.shape, *self._x.shape[1:])
-        return x.movedim(-1, -3) if self._maps and not self._augment else x
-
-    def _batch(self, x: Tensor, y: Tensor) -> Batch:
-        if self._scale is not None:
-            x = torch.addcmul(self._shift, x, self._scale)
-        return Batch(x, y) if self._index is None else Batch(x[self._index], y[self._index])
-
-    def _augmented(self, x: Tensor) -> Tensor:
-        height, width = x.shape[-2:]
-        parts = [
-            augment.apply(one, augment.parameters(self._augment, one.shape[0], height, width, words))
-            for one, words in zip(x.unbind(0), self._draws, strict=True)
-        ]
-        return torch.stack(parts)
-
-    def _viewed_statistics(self, one: Split) -> tuple[Tensor, Tensor]:
-        mean, scale = normalise.statistics(self._table, one.train)
-        shape = self._table.shape
-        return (
-            views.apply(mean.expand(shape), self._table.axes, self._view),
-            views.apply(scale.expand(shape), self._table.axes, self._view),
-        )
+    return ExampleBatches(table, data, view, batch_size, augmentation, seeds, device)

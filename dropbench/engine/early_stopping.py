@@ -9,7 +9,7 @@ from dropbench.engine.stack import state
 from dropbench.spec import TrainSpec
 
 
-class Watch:
+class EarlyStopping:
     """Without `patience` it does nothing: every run goes to its last epoch, and that one is chosen.
 
     With it, a replica is over once `patience` epochs have passed since its best `monitor`; the first of equals is best.

@@ -2,68 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dropbench.engine import stack
-from dropbench.engine.batches import Batches
-from dropbench.engine.noise import StackNoise
 from dropbench.engine.objective import compared
-from dropbench.engine.text import TextBatches
-
-Metric = Callable[[Tensor, Tensor], Tensor]
+from dropbench.engine.replicas import Replicas
 
 
 @torch.no_grad()
-def evaluate(
-    model: nn.Module,
-    noise: StackNoise,
-    batches: Batches | TextBatches,
-    part: str,
-    metrics: Mapping[str, Metric],
-    chunk: int,
-    task: str,
-) -> dict[str, Tensor]:
-    """Each metric over one part of the data, [K]. `chunk` must not depend on K: a product's rounding depends on its size.
+def evaluate(replicas: Replicas, part: str) -> dict[str, Tensor]:
+    """Each metric over `train`, `val` or `test`, [K].
 
     Metrics see a whole part at once; but of running text, where its logits would fill any memory, one window after the other,
     and their mean counts. Leaves the model and the noise in training mode.
     """
-    with evaluating(model, noise):
-        if task == "predict_next":
+    metrics = replicas.metrics
+    with evaluating(replicas), replicas.autocast():
+        if replicas.outline.task == "predict_next":
             of_windows = [
                 {name: metric(*pair).cpu().double() for name, metric in metrics.items()}
-                for pair in outputs(model, noise, batches, part, chunk, task)
+                for pair in outputs(replicas, part)
             ]
             # Windows are of one size, so the mean of their means is that of all words.
             first, *rest = of_windows
             means = {name: sum((w[name] for w in rest), first[name]) / len(of_windows) for name in metrics}
             # The field's measure of a language model, which is no mean over words itself.
             return means | ({"perplexity": means["loss"].exp()} if "loss" in means else {})
-        each = outputs(model, noise, batches, part, chunk, task)
-        logits, targets = (torch.cat(side, 1) for side in zip(*each, strict=True))
+        logits, targets = (torch.cat(side, 1) for side in zip(*outputs(replicas, part), strict=True))
         return {name: metric(logits, targets) for name, metric in metrics.items()}
 
 
-def outputs(
-    model: nn.Module, noise: StackNoise, batches: Batches | TextBatches, part: str, chunk: int, task: str
-) -> Iterator[tuple[Tensor, Tensor]]:
+def outputs(replicas: Replicas, part: str) -> Iterator[tuple[Tensor, Tensor]]:
     """Output and target of each chunk of a part."""
-    stack.begin(model)
-    for batch in batches.part(part, chunk):
-        yield compared(task, model(batch.x, noise), batch)
+    stack.begin(replicas.model)
+    for batch in replicas.batches.part(part, replicas.chunk):
+        yield compared(replicas.outline.task, replicas.model(batch.x, replicas.noise), batch)
 
 
 @contextmanager
-def evaluating(model: nn.Module, noise: StackNoise) -> Iterator[None]:
+def evaluating(replicas: Replicas) -> Iterator[None]:
     """The model and the noise in evaluation mode, and in training mode again after."""
-    model.eval()
-    noise.training = False
+    replicas.model.eval()
+    replicas.noise.training = False
     try:
         yield
     finally:
-        model.train()
-        noise.training = True
+        replicas.model.train()
+        replicas.noise.training = True

@@ -25,9 +25,9 @@ class LearnedRates(nn.Module):
         for i, at in enumerate(sites.values()):
             assert isinstance(at.variant, Learned)
             shape = at.variant.rate_shape(at.site)
-            start = at.target.view(-1, *(1,) * len(shape)).expand(-1, *shape)
+            start = at.nominal.view(-1, *(1,) * len(shape)).expand(-1, *shape)
             # In float64, and one number at a time in effect: every replica of one rate starts from the same bits.
-            logit = torch.logit(start.double().cpu(), eps=1e-6).to(at.target)
+            logit = torch.logit(start.double().cpu(), eps=1e-6).to(at.nominal)
             self.register_parameter(f"logit_{i}", nn.Parameter(logit))
             self.register_buffer(f"on_{i}", (start > 0).to(start.dtype))
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from dropbench.dropout.base import AtTransitions, AtWeights, Learned, Variant
+from dropbench.dropout.base import AtTransitions, AtWeights, Keeping, Learned, Variant
 from dropbench.engine import subset
 from dropbench.engine.streams import NoiseStream
 from dropbench.nn.dense import dense_relu
@@ -37,24 +37,33 @@ class SiteNoise:
         """`stream` opens the name of the streams; `shared` has all examples under one mask, until `StackNoise.advance`."""
         self.variant = variant
         self.site = site
-        self.target = torch.tensor(rates, dtype=torch.float32, device=device)
-        self.rate = self.target
+        self.nominal = torch.tensor(rates, dtype=torch.float32, device=device)
+        """The rates without a schedule, [K]."""
+        self.rate = self.nominal
         self.acts = [rate > 0 for rate in rates]
         """Of each replica, whether it has noise here."""
         self._seeds = list(seeds)
         self._shared = shared
         self._held: Tensor | None = None
-        self._shaped: dict[int, Tensor] = {}
-        self._shaped_from: Tensor | None = None
         # Maps are drawn channels-last, the order in which convolutions hand them over: a mask in another order would make
         # every multiplication a strided one.
         self._maps = site.axes == "CHW"
-        self.multiplies = type(variant).act is Variant.act and variant.draws == "bits" and not variant.learned
+        self.fuses = variant.multiplies and variant.draws == "bits" and not variant.learned
         """Whether in training a mask that is never negative and gets no gradient multiplies, and that is all."""
-        self.rests = type(variant).evaluate is Variant.evaluate
-        """Whether nothing happens in evaluation."""
         n = math.prod(variant.noise_shape(site, 1 if shared else batch))
         self._stream = NoiseStream(seeds, f"{stream}/{site.name}", n, variant.draws, device)
+
+    @property
+    def rate(self) -> Tensor:
+        """The rates in force: [K], or [K, ...] where a variant learns several."""
+        return self._rate
+
+    @rate.setter
+    def rate(self, rate: Tensor) -> None:
+        self._rate = rate
+        # What is made of the rates, for as long as they stay: of most for a whole training.
+        self._shaped: dict[int, Tensor] = {}
+        self._keeping: dict[tuple[int, torch.dtype], Keeping] = {}
 
     def draw(self, batch: int) -> Tensor:
         """The noise of the next step for `batch` examples, at most as many as the stream was opened for."""
@@ -69,43 +78,56 @@ class SiteNoise:
 
     def mask(self, batch: int, dtype: torch.dtype) -> Tensor:
         """The mask of the next step."""
-        noise = self.draw(batch)
-        return self.variant.mask(noise, self.broadcast_rate(noise), dtype)
+        return self.mask_of(self.draw(batch), dtype)
+
+    def mask_of(self, noise: Tensor, dtype: torch.dtype) -> Tensor:
+        """What the variant makes of a draw [K, ...] at the rates in force."""
+        if not self.variant.flips:
+            return self.variant.mask(noise, self.broadcast_rate(noise), dtype)
+        key = noise.ndim, dtype
+        if key not in self._keeping:
+            self._keeping[key] = Keeping(self.broadcast_rate(noise), dtype, self.variant.scales)
+        return self._keeping[key].mask(noise)
 
     def broadcast_rate(self, x: Tensor) -> Tensor:
-        """The rates, to broadcast over a tensor with as many axes as `x`: the same tensor as long as they stay the same."""
-        own = self.rate.shape[1:]
-        shape = (-1, *(1,) * (x.ndim - 1 - len(own)), *own)
-        if self.rate.requires_grad:  # new at every step, and to be let go of with its graph
-            return self.rate.view(shape)
-        if self._shaped_from is not self.rate:
-            self._shaped, self._shaped_from = {}, self.rate
-        if x.ndim not in self._shaped:
-            self._shaped[x.ndim] = self.rate.view(shape)
-        return self._shaped[x.ndim]
+        """The rates, to broadcast over a tensor with as many axes as `x`."""
+        if (shaped := self._shaped.get(x.ndim)) is None:
+            several = self.rate.shape[1:]
+            shaped = self.rate.view(-1, *(1,) * (x.ndim - 1 - len(several)), *several)
+            if not self.rate.requires_grad:  # those are new at every step, and to be let go of with their graph
+                self._shaped[x.ndim] = shaped
+        return shaped
+
+    def act(self, x: Tensor) -> Tensor:
+        """`x` [K, B, *site.shape] in training, under the next mask."""
+        return self.variant.act(x, self.mask(x.shape[1], x.dtype), self.broadcast_rate(x))
+
+    def evaluate(self, x: Tensor) -> Tensor:
+        """`x` [K, B, *site.shape] in evaluation."""
+        return self.variant.evaluate(x, self.broadcast_rate(x))
 
     def advance(self) -> None:
         """Lets a shared mask go; the next draw is a new one."""
         self._held = None
 
     def narrowed(self, replicas: Tensor) -> SiteNoise:
-        other = copy.copy(self)
-        other.target, other.rate = self.target[replicas], self.rate[replicas]
-        other.acts = [self.acts[k] for k in replicas.tolist()]
-        other._seeds = [self._seeds[k] for k in replicas.tolist()]
-        other._stream = self._stream.narrowed(replicas)
-        return other
+        """The noise of these replicas only, which goes on where this is and takes its place."""
+        narrower = copy.copy(self)
+        narrower.nominal, narrower.rate = self.nominal[replicas], self.rate[replicas]
+        narrower.acts = [self.acts[k] for k in replicas.tolist()]
+        narrower._seeds = [self._seeds[k] for k in replicas.tolist()]
+        narrower._stream = self._stream.narrowed(replicas)
+        return narrower
 
     def forked(self, stream: str, batch: int, shared: bool) -> SiteNoise:
         """The same noise from the beginning of another stream."""
-        device = self.target.device
-        other = SiteNoise(self.variant, self.site, [], self._seeds, batch, device, stream, shared)
-        other.target, other.rate, other.acts = self.target, self.rate, self.acts
-        return other
+        fork = SiteNoise(self.variant, self.site, [], self._seeds, batch, self.nominal.device, stream, shared)
+        fork.nominal, fork.rate, fork.acts = self.nominal, self.rate, self.acts
+        return fork
 
 
 class StackNoise:
-    """`sites.Noise` for a stack. `training` switches the noise alone, so that batch norm may stay in evaluation mode."""
+    """`sites.noise.Noise` for a stack. `training` switches the noise alone, so that batch norm may stay in evaluation mode."""
 
     def __init__(
         self,
@@ -119,8 +141,8 @@ class StackNoise:
         """`rates` has one mapping a replica, of site names to rates; a site that it leaves out has rate 0 there."""
         self.training = True
         self._edit: Callable[[str, Tensor], Tensor] | None = None
-        self._at = {
-            site.name: SiteNoise(variant, site, [r.get(site.name, 0.0) for r in rates], seeds, batch, device)
+        self._at: dict[str, list[SiteNoise]] = {
+            site.name: [SiteNoise(variant, site, [r.get(site.name, 0.0) for r in rates], seeds, batch, device)]
             for site in sites
             if any(r.get(site.name, 0.0) > 0 for r in rates)
         }
@@ -128,18 +150,25 @@ class StackNoise:
     def __call__(self, site: str, x: Tensor) -> Tensor:
         if self._edit is not None:
             x = self._edit(site, x)
-        if (at := self._at.get(site)) is None:
-            return x
-        rate = at.broadcast_rate(x)
-        if self.training:
-            return at.variant.act(x, at.mask(x.shape[1], x.dtype), rate)
-        return at.variant.evaluate(x, rate)
+        for at in self._at.get(site, ()):
+            x = at.act(x) if self.training else at.evaluate(x)
+        return x
+
+    def at(self, site: str) -> SiteNoise | None:
+        """The noise of a site; None where there is none. Raises ValueError where there are several."""
+        several = self._at.get(site)
+        if several is None:
+            return None
+        if len(several) > 1:
+            names = ", ".join(type(one.variant).__name__ for one in several)
+            raise ValueError(f"several noises at one site, {site}, are not built: {names}")
+        return several[0]
 
     def acts(self, site: str) -> bool:
         return self.training and site in self._at
 
     def affine(self, site: str, x: Tensor, weight: Tensor, bias: Tensor, then: Callable[[Tensor], Tensor]) -> Tensor:
-        if (at := self._at.get(site)) is None:
+        if (at := self.at(site)) is None:
             return then(affine(x, weight, bias))
         variant, rate = cast(AtWeights, at.variant), at.broadcast_rate(weight)
         if self.training:
@@ -147,28 +176,28 @@ class StackNoise:
         return variant.evaluate_affine(x, weight, bias, rate, then)
 
     def dense(self, site: str, x: Tensor, weight: Tensor, bias: Tensor, then: Callable[[Tensor], Tensor]) -> Tensor:
-        at = self._at.get(site)
-        simple = at is None or (at.multiplies if self.training else at.rests)
-        other = f"{site}.weight" in self._at or self._edit is not None or torch.is_autocast_enabled(x.device.type)
-        if then is torch.relu and simple and not other:
+        at = self.at(site)
+        simple = at is None or (at.fuses if self.training else at.variant.rests)
+        between = f"{site}.weight" in self._at or self._edit is not None or torch.is_autocast_enabled(x.device.type)
+        if then is torch.relu and simple and not between:
             mask = None if at is None or not self.training else at.mask(x.shape[1], x.dtype)
             return dense_relu(x, weight, bias, mask)
         return self(site, self.affine(f"{site}.weight", x, weight, bias, then))
 
     def steps(self, site: str) -> Callable[[Tensor, int], Tensor] | None:
-        if (at := self._at.get(site)) is None:
+        if (at := self.at(site)) is None:
             return None
         if not self.training:
-            if at.rests:
+            if at.variant.rests:
                 return None
-            return lambda state, step: at.variant.evaluate(state, at.broadcast_rate(state))
-        if type(at.variant).act is Variant.act:
+            return lambda state, step: at.evaluate(state)
+        if at.variant.multiplies:
             return Times(lambda state: at.mask(state.shape[1], state.dtype), at.acts)
         mask_at = _held(at)
         return lambda state, step: at.variant.act(state, mask_at(state, step), at.broadcast_rate(state))
 
     def transition(self, site: str) -> Callable[[Tensor, Tensor, int], Tensor] | None:
-        if (at := self._at.get(site)) is None:
+        if (at := self.at(site)) is None:
             return None
         if self.training:
             return Between(lambda state: at.mask(state.shape[1], state.dtype), at.acts)
@@ -177,14 +206,13 @@ class StackNoise:
 
     def branch(self, site: str, branch: nn.Module, x: Tensor, *beside: Tensor) -> Tensor:
         given = (x, *beside)
-        if (at := self._at.get(site)) is None:
+        if (at := self.at(site)) is None:
             return subset.all_of(branch, given, self)
         if not self.training:
-            out = subset.all_of(branch, given, self)
-            return at.variant.evaluate(out, at.broadcast_rate(out))
+            return at.evaluate(subset.all_of(branch, given, self))
         mask = at.mask(x.shape[1], x.dtype)
         # Noise inside the branch is for all replicas, and drawn at every step whatever is dropped.
-        if mask.shape[1] > 1 or any(other.site.kind != "branch" for other in self._at.values()):
+        if mask.shape[1] > 1 or any(one.site.kind != "branch" for one in self._every()):
             return at.variant.act(subset.all_of(branch, given, self), mask, at.broadcast_rate(mask))
         # One mask for the whole batch: what is multiplied by zero need not be computed.
         kept = mask.flatten(1)[:, 0].nonzero().flatten()
@@ -193,57 +221,62 @@ class StackNoise:
 
     def embed(self, site: str, ids: Tensor, table: Tensor) -> Tensor:
         rows = lookup(ids, table)
-        if (at := self._at.get(site)) is None:
+        if (at := self.at(site)) is None:
             return rows
         if not self.training:
-            return at.variant.evaluate(rows, at.broadcast_rate(rows))
+            return at.evaluate(rows)
         # The noise of the words that occur, [K, B, T, 1], before it becomes a mask: the vocabulary is far larger.
         noise = at.draw(ids.shape[1]).expand(-1, ids.shape[1], -1, -1)
         noise = noise.gather(2, ids[..., None])
         rate = at.broadcast_rate(rows)
-        return at.variant.act(rows, at.variant.mask(noise, rate, rows.dtype), rate)
+        return at.variant.act(rows, at.mask_of(noise, rows.dtype), rate)
 
     def rates(self) -> dict[str, Tensor]:
         """The rate in force at each site, [K]; of several that are learned, their mean."""
-        rates = {name: at.rate.detach() for name, at in self._at.items()}
+        rates = {name: one.rate.detach() for name, several in self._at.items() for one in several}
         return {
             name: r if r.ndim == 1 else torch.stack([one.mean() for one in r.unbind(0)]) for name, r in rates.items()
         }
 
-    def schedule(self, factors: Tensor) -> None:
-        """Sets the rates to their targets times a factor a replica, [K]."""
-        for at in self._at.values():
-            at.rate = at.target * factors
+    def scale_rates(self, factors: Tensor) -> None:
+        """Sets the rates to the nominal ones times a factor in [0, 1] a replica, [K]."""
+        for one in self._every():
+            one.rate = one.nominal * factors
 
     def learned(self) -> dict[str, SiteNoise]:
         """The sites with a learned rate, whose `rate` the stack sets: see `engine.learned`."""
-        return {name: at for name, at in self._at.items() if isinstance(at.variant, Learned)}
+        return {name: at for name in self._at if (at := self.at(name)) and isinstance(at.variant, Learned)}
 
     def advance(self) -> None:
         """The next of the networks whose examples share one mask; see `forked`."""
-        for at in self._at.values():
-            at.advance()
+        for one in self._every():
+            one.advance()
 
     def narrowed(self, replicas: Tensor) -> StackNoise:
         """The noise of these replicas only, which goes on where this is and takes its place."""
-        other = copy.copy(self)
-        other._at = {name: at.narrowed(replicas) for name, at in self._at.items()}
-        return other
+        return self._with(lambda one: one.narrowed(replicas))
 
     def edited(self, edit: Callable[[str, Tensor], Tensor]) -> StackNoise:
         """The same noise behind `edit` of (site, x), which sees what comes to each site and may put another in its place."""
-        other = copy.copy(self)
-        other._edit = edit
-        return other
+        behind = copy.copy(self)
+        behind._edit = edit
+        return behind
 
     def forked(self, stream: str, batch: int, shared: bool = False) -> StackNoise:
         """The same noise at the same rates, from streams of another name, for batches of `batch`.
 
         With `shared` all examples are under one mask, one thinned network, until `advance`.
         """
-        other = copy.copy(self)
-        other._at = {name: at.forked(stream, batch, shared) for name, at in self._at.items()}
-        return other
+        return self._with(lambda one: one.forked(stream, batch, shared))
+
+    def _every(self) -> Iterator[SiteNoise]:
+        for several in self._at.values():
+            yield from several
+
+    def _with(self, change: Callable[[SiteNoise], SiteNoise]) -> StackNoise:
+        changed = copy.copy(self)
+        changed._at = {name: [change(one) for one in several] for name, several in self._at.items()}
+        return changed
 
 
 def _held(at: SiteNoise) -> Callable[[Tensor, int], Tensor]:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from dropbench.engine.batches import Batch
+from dropbench.engine.batch import Batch
 from dropbench.nn.cross_entropy import cross_entropy
 
 Task = Literal["classify", "reconstruct", "predict_next"]

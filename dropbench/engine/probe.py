@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dropbench.engine import stack
-from dropbench.engine.batches import Batches
 from dropbench.engine.evaluate import evaluating
-from dropbench.engine.noise import StackNoise
+from dropbench.engine.example_batches import ExampleBatches
+from dropbench.engine.replicas import Replicas
 from dropbench.engine.streams import StackedWords
-from dropbench.engine.text import TextBatches
-from dropbench.sites import Site
-
-Probe = Callable[["Probed", str], dict[str, Tensor]]
 
 
 def is_probe(measurement: Callable[..., object]) -> bool:
@@ -27,44 +23,36 @@ def is_probe(measurement: Callable[..., object]) -> bool:
         return False
 
 
-def probe(probes: Mapping[str, Probe], network: Probed) -> dict[str, Tensor]:
+def probe(replicas: Replicas) -> dict[str, Tensor]:
     """`<part>_<name>` of each on train, validation and test, and `gap_<name>`, [K] each; rows [K, m] have no gap."""
-    found: dict[str, Tensor] = {}
-    for measure in probes.values():
-        with evaluating(network.model, network.noise):
+    network = Probed(replicas)
+    measured: dict[str, Tensor] = {}
+    for measure in replicas.probes.values():
+        with evaluating(replicas), replicas.autocast():
             train, val, test = (measure(network, part) for part in ("train", "val", "test"))
         for part, values in (("train", train), ("val", val), ("test", test)):
-            found |= {f"{part}_{name}": value for name, value in values.items()}
-        found |= {f"gap_{n}": value - val[n] for n, value in train.items() if n in val and value.ndim == 1}
-    return found
+            measured |= {f"{part}_{name}": value for name, value in values.items()}
+        measured |= {f"gap_{n}": value - val[n] for n, value in train.items() if n in val and value.ndim == 1}
+    return measured
 
 
 class Probed:
-    """A trained stack as probes see it: the `Network` of metrics/probe.py. `chunk` must not depend on K."""
+    """Trained replicas as probes see them: the `Network` of metrics/probe.py."""
 
-    def __init__(
-        self,
-        model: nn.Module,
-        noise: StackNoise,
-        batches: Batches | TextBatches,
-        chunk: int,
-        sites: Sequence[Site],
-        seeds: Sequence[int],
-        passes: int = 0,
-        others: Mapping[str, Tensor] | None = None,
-    ) -> None:
-        self.model, self.noise, self.passes = model, noise, passes
-        self.parameters = [p for p in model.parameters() if p.requires_grad]
-        self._batches, self._chunk, self._seeds, self._others = batches, chunk, seeds, others or {}
-        # A graph is one example, however many of its nodes are asked for.
-        self._noise_batch = 1 if any("N" in s.axes for s in sites) else chunk
+    def __init__(self, replicas: Replicas) -> None:
+        self.model, self.noise = replicas.model, replicas.noise
+        how = replicas.specs[0].eval
+        self.passes = how.passes or 0 if how.mode == "mc" else 0
+        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self._replicas = replicas
         # What a layer makes, not what it is given; and where units are, counted from the end.
-        hidden = [s for s in sites if s.kind in ("activation", "feedforward") and s.name not in ("input", "embedded")]
+        kinds, given = ("activation", "feedforward"), ("input", "embedded")
+        hidden = [s for s in replicas.outline.sites if s.kind in kinds and s.name not in given]
         self._units = {s.name: i - len(s.axes) for s in hidden for i, axis in enumerate(s.axes) if axis in "FC"}
 
     def examples(self, part: str) -> Iterator[tuple[Tensor, Tensor]]:
         stack.begin(self.model)
-        for batch in self._batches.part(part, self._chunk):
+        for batch in self._replicas.batches.part(part, self._replicas.chunk):
             yield batch.x, batch.y
 
     def logits(self, x: Tensor) -> Tensor:
@@ -74,11 +62,11 @@ class Probed:
     def activations(self, x: Tensor) -> dict[str, Tensor]:
         seen: dict[str, Tensor] = {}
 
-        def watch(site: str, h: Tensor) -> Tensor:
+        def keep(site: str, h: Tensor) -> Tensor:
             seen[site] = h
             return h
 
-        self.model(x, self.noise.edited(watch))
+        self.model(x, self.noise.edited(keep))
         return {
             name: seen[name].float().movedim(axis, -1).flatten(1, -2)
             for name, axis in self._units.items()
@@ -94,24 +82,25 @@ class Probed:
         return output.float()
 
     def foreign(self, data: str, examples: int) -> Iterator[Tensor]:
-        assert isinstance(self._batches, Batches)  # running text is compared with nothing: see outline.others
+        batches = self._replicas.batches
+        assert isinstance(batches, ExampleBatches)  # running text is compared with nothing: see outline.others
         stack.begin(self.model)
-        x = self._others[data]
+        x = self._replicas.foreign[data]
         n = min(len(x), examples)
-        yield from self._batches.foreign(x[torch.arange(n) * len(x) // n], self._chunk)
+        yield from batches.foreign(x[torch.arange(n) * len(x) // n], self._replicas.chunk)
 
     def noisy(self, stream: str) -> Callable[[Tensor], Tensor]:
-        own = self.noise.forked(stream, self._noise_batch)
-        own.training = True
+        noise = self.noise.forked(stream, self._replicas.noise_chunk)
+        noise.training = True
 
         def logits(x: Tensor) -> Tensor:
-            output: Tensor = self.model(x, own)
+            output: Tensor = self.model(x, noise)
             return output.float()
 
         return logits
 
     def uniforms(self, stream: str) -> Callable[[tuple[int, ...]], Tensor]:
-        return StackedWords(self._seeds, stream, self.parameters[0].device).uniform
+        return StackedWords(self._replicas.seeds, stream, self.parameters[0].device).uniform
 
     def normals(self, stream: str) -> Callable[[tuple[int, ...]], Tensor]:
-        return StackedWords(self._seeds, stream, self.parameters[0].device).normal
+        return StackedWords(self._replicas.seeds, stream, self.parameters[0].device).normal

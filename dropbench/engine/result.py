@@ -21,7 +21,8 @@ class RunResult:
     metrics: Row
     history: list[Row]
     chosen_epoch: int | None
-    sizes: dict[str, int]
+    part_sizes: dict[str, int]
+    """Examples of each part of the data, of running text words."""
     parameters: int
     rates: dict[str, float]
     fingerprint: str

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from dropbench.sites import Noise
+from dropbench.sites.noise import Noise
 
 
 def all_of(module: nn.Module, given: Sequence[Tensor], noise: Noise) -> Tensor:

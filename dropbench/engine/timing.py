@@ -3,41 +3,38 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 
-import torch
-
-from dropbench.data.base import Table
-from dropbench.engine.batches import Batch
-from dropbench.engine.loop import Cohort
-from dropbench.spec import RunSpec
+from dropbench.engine.batch import Batch
+from dropbench.engine.evaluate import evaluate
+from dropbench.engine.train import Training
 
 
-def seconds_per_epoch(specs: Sequence[RunSpec], table: Table, device: torch.device) -> float:
+def seconds_per_epoch(training: Training) -> float:
     """Seconds: the median of five steps after one of warm-up, times the steps, and one evaluation scaled to the data."""
-    cohort = Cohort(specs, table, device)
-    step = seconds_per_step(cohort)
+    step = seconds_per_step(training)
+    batches = training.replicas.batches
     began = time.perf_counter()
-    for score in cohort.evaluate("val").values():
+    for score in evaluate(training.replicas, "val").values():
         float(score.sum())
     evaluation = time.perf_counter() - began
-    sizes = cohort.batches.sizes()
-    return step * cohort.batches.steps + evaluation * (sizes["train"] + sizes["val"]) / sizes["val"]
+    n = batches.part_sizes()
+    return step * batches.steps + evaluation * (n["train"] + n["val"]) / n["val"]
 
 
-def seconds_per_step(cohort: Cohort, steps: int = 5) -> float:
+def seconds_per_step(training: Training, steps: int = 5) -> float:
     """The median of so many steps after one of warm-up, in seconds."""
     times = []
     began = time.perf_counter()
-    for batch in islice(_forever(cohort), steps + 1):  # gathering a batch, and augmenting it, is part of a step
-        cohort.train_step(batch, 0.5)
-        float(cohort.parameters[0].detach().sum())  # waits for an accelerator
+    for batch in islice(_forever(training), steps + 1):  # gathering a batch, and augmenting it, is part of a step
+        training.train_step(batch, 0.5)
+        float(training.parameters[0].detach().sum())  # waits for an accelerator
         times.append(time.perf_counter() - began)
         began = time.perf_counter()
     return sorted(times[1:])[steps // 2]
 
 
-def _forever(cohort: Cohort) -> Iterator[Batch]:
+def _forever(training: Training) -> Iterator[Batch]:
     while True:
-        yield from cohort.batches.epoch()
+        yield from training.replicas.batches.epoch()

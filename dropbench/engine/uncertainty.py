@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from dropbench.engine.batches import Batches
-from dropbench.engine.evaluate import Metric, evaluating, outputs
-from dropbench.engine.noise import StackNoise
-from dropbench.engine.text import TextBatches
+from dropbench.engine.evaluate import evaluating, outputs
+from dropbench.engine.replicas import Replicas
 from dropbench.nn.activation import one_by_one
-from dropbench.spec import EvalSpec
 
 _exp, _log, _entr = one_by_one(torch.exp), one_by_one(torch.log), one_by_one(torch.special.entr)
 
 
 @torch.no_grad()
-def uncertainty(
-    spec: EvalSpec,
-    model: nn.Module,
-    noise: StackNoise,
-    batches: Batches | TextBatches,
-    part: str,
-    metrics: Mapping[str, Metric],
-    chunk: int,
-    noise_batch: int,
-) -> dict[str, Tensor]:
-    """What `spec.mode` adds to the deterministic metrics of a classifier on one part of the data, [K] each.
+def uncertainty(replicas: Replicas, part: str) -> dict[str, Tensor]:
+    """What `eval.mode` adds to the deterministic metrics of a classifier on one part of the data, [K] each; nothing for
+    `deterministic`.
 
     mc (Gal & Ghahramani 2016, arXiv:1506.02142): T = `passes` forward passes with a mask of its own for every example.
     `mc_<metric>` is of the mean p̄ of the T predictive distributions, `mc_<metric>_sd` the standard deviation of the single
@@ -39,29 +28,35 @@ def uncertainty(
     `arithmetic_<metric>` is of the mean of their distributions, `geometric_<metric>` of their normalised geometric mean, of
     which the deterministic evaluation of `standard` is an approximation.
 
-    `noise_batch` is how many examples of a chunk have noise of their own: all, or one, which is the graph.
-
     Only the noise is on: batch norm stays on its running statistics. The masks come from streams of their own, so that
     what is drawn here neither depends on training nor changes it.
     """
-    assert spec.passes is not None  # of every mode but deterministic
-    own = noise.forked(f"{spec.mode}/{part}", noise_batch, shared=spec.mode == "ensemble")
+    spec = replicas.specs[0].eval
+    if spec.passes is None:
+        return {}
+    with replicas.autocast():
+        return _of_passes(replicas, part, spec.mode, spec.passes)
+
+
+def _of_passes(replicas: Replicas, part: str, mode: str, passes: int) -> dict[str, Tensor]:
+    noise = replicas.noise.forked(f"{mode}/{part}", replicas.noise_chunk, shared=mode == "ensemble")
+    noisy = replace(replicas, noise=noise)
     probability = log_probability = entropy = torch.zeros(())
-    single: dict[str, list[Tensor]] = {name: [] for name in metrics}
+    single: dict[str, list[Tensor]] = {name: [] for name in replicas.metrics}
     targets = torch.empty(0)
-    for _ in range(spec.passes):
-        logits, targets = _one_pass(model, own, batches, part, chunk)
+    for _ in range(passes):
+        logits, targets = _one_pass(noisy, part)
         log_p = torch.log_softmax(logits.double(), -1)
         p = _exp(log_p)
         probability, log_probability, entropy = probability + p, log_probability + log_p, entropy + _entropy(p)
-        for name, metric in metrics.items():
+        for name, metric in replicas.metrics.items():
             single[name].append(metric(logits, targets))
-        own.advance()
-    mean = probability / spec.passes
-    arithmetic = {name: metric(_log(mean), targets) for name, metric in metrics.items()}
-    if spec.mode == "ensemble":
+        noise.advance()
+    mean = probability / passes
+    arithmetic = {name: metric(_log(mean), targets) for name, metric in replicas.metrics.items()}
+    if mode == "ensemble":
         # A log-softmax of the mean is the normalised geometric mean.
-        geometric = {name: metric(log_probability / spec.passes, targets) for name, metric in metrics.items()}
+        geometric = {name: metric(log_probability / passes, targets) for name, metric in replicas.metrics.items()}
         return {f"arithmetic_{name}": value for name, value in arithmetic.items()} | {
             f"geometric_{name}": value for name, value in geometric.items()
         }
@@ -70,17 +65,15 @@ def uncertainty(
         **{f"mc_{name}": value for name, value in arithmetic.items()},
         **{f"mc_{name}_sd": _deviation(values) for name, values in single.items()},
         "mc_entropy": total,
-        "mc_mutual_information": total - entropy / spec.passes,
+        "mc_mutual_information": total - entropy / passes,
     }
 
 
-def _one_pass(
-    model: nn.Module, noise: StackNoise, batches: Batches | TextBatches, part: str, chunk: int
-) -> tuple[Tensor, Tensor]:
+def _one_pass(noisy: Replicas, part: str) -> tuple[Tensor, Tensor]:
     """Logits [K, n, C] and targets [K, n] of the whole part."""
-    with evaluating(model, noise):
-        noise.training = True
-        logits, targets = zip(*outputs(model, noise, batches, part, chunk, "classify"), strict=True)
+    with evaluating(noisy):
+        noisy.noise.training = True
+        logits, targets = zip(*outputs(noisy, part), strict=True)
     return torch.cat(logits, 1), torch.cat(targets, 1)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from dropbench.engine.streams import Words
-from dropbench.sites import Noise
+from dropbench.sites.noise import Noise
 
 
 class Ordinary(nn.Module):
@@ -71,7 +71,7 @@ class Plain(Ordinary):
 
 
 class PlainNoise(Noise):
-    """`sites.Noise` for a module without a replica axis."""
+    """`sites.noise.Noise` for a module without a replica axis."""
 
     def __init__(self, noise: Noise) -> None:
         self._noise = noise

@@ -25,7 +25,7 @@ from dropbench.hardware.blas import use_threads
 from dropbench.nn.embedding import lookup
 from dropbench.nn.product import affine
 from dropbench.planning.outline import Outline
-from dropbench.sites import Noise
+from dropbench.sites.noise import Noise
 from dropbench.spec import Component, TrainSpec
 
 _SEEDS = (0, 1, 2)
@@ -180,7 +180,7 @@ def _told(error: Exception) -> str:
 
 
 class _Everywhere(Noise):
-    """`sites.Noise` that acts at every site in training, alike in all replicas, and nowhere otherwise."""
+    """`sites.noise.Noise` that acts at every site in training, alike in all replicas, and nowhere otherwise."""
 
     def __init__(self, training: bool) -> None:
         self._training = training

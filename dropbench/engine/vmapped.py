@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from dropbench.engine.user_module import Ordinary
-from dropbench.sites import Noise
+from dropbench.sites.noise import Noise
 
 Stacked = Callable[..., Tensor]
 """A function of tensors that have a replica axis, first, and a result that has one."""
@@ -37,7 +37,7 @@ class Vmapped(Ordinary):
 
 
 class VmappedNoise(Noise):
-    """`sites.Noise` for a module under `vmap`: brings its tensors out to the stack's noise, and what that gives back in."""
+    """The noise of a module under `vmap`: brings its tensors out to the stack's noise, and what that gives back in."""
 
     def __init__(self, noise: Noise, replica: Tensor) -> None:
         """`replica` is any tensor that is mapped over: see `_Outside`."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import gc
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dropbench.execute.cohorts import Cohort
 from dropbench.hardware.allocator import keep_freed_memory
 from dropbench.hardware.blas import use_threads
 from dropbench.spec import RunSpec, Settings
@@ -38,32 +39,32 @@ class Retry:
 Listener = Callable[["Progress | Retry"], None]
 
 
-def carry_out(
-    specs: Sequence[RunSpec], settings: Settings, device: str, listen: Listener
-) -> Iterator[RunResult | Failure]:
+def carry_out(cohort: Cohort, settings: Settings, device: str, listen: Listener) -> Iterator[RunResult | Failure]:
     """Trains a cohort. If it raises, its unfinished runs are tried once more, each alone: one must not cost the others."""
     import torch
 
-    from dropbench.engine.loop import Cohort
+    from dropbench.engine.build import build
     from dropbench.planning.sources import load, others
 
     began = time.perf_counter()
-    waiting = {s.run_id: s for s in specs}
+    waiting = cohort
     try:
         use_threads(settings.execute.threads)
         keep_freed_memory()
         if not gc.isenabled():  # see cli.script
             gc.freeze()  # what is there now stays, and to look at it would copy it out of the process that forked this one
             gc.enable()
-        table = load(specs[0].data, settings)
-        for result in Cohort(specs, table, torch.device(device), others(specs[0], table, settings)).run(listen):
-            del waiting[result.spec.run_id]
+        first = cohort.specs[0]
+        table = load(first.data, settings)
+        foreign = others(first, table, settings)
+        for result in build(cohort.specs, cohort.outline, table, torch.device(device), foreign).run(listen):
+            waiting = waiting.without(result.spec.run_id)
             yield result
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        if len(specs) > 1:
-            listen(Retry(tuple(waiting), reason))
-            for spec in waiting.values():
-                yield from carry_out([spec], settings, device, listen)
+        if len(cohort) > 1:
+            listen(Retry(tuple(s.run_id for s in waiting.specs), reason))
+            for alone in waiting.singly():
+                yield from carry_out(alone, settings, device, listen)
             return
-        yield Failure(specs[0], reason, traceback.format_exc(), time.perf_counter() - began)
+        yield Failure(cohort.specs[0], reason, traceback.format_exc(), time.perf_counter() - began)

@@ -7,6 +7,8 @@ import json
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from dropbench.planning.outline import Outline
 from dropbench.planning.variants import variant
@@ -19,8 +21,32 @@ _GPU_BYTES, _GPU_MOST = 4 * 2**30, 1024
 _SHARE = 0.25
 """Of the memory, for all workers: what a step touches is not all that it needs."""
 
-Sizes = Callable[[Sequence[RunSpec], Outline, int, int], int]
-"""Of runs that may stack, with what they build, the rule's size and the largest that memory allows: the size to use."""
+
+@dataclass(frozen=True)
+class Cohort:
+    """Runs that train together, and what each of them builds: they differ in nothing that the outline tells of."""
+
+    specs: tuple[RunSpec, ...]
+    outline: Outline
+
+    def __len__(self) -> int:
+        return len(self.specs)
+
+    def part(self, start: int, stop: int) -> Cohort:
+        """The runs from place `start` up to but without `stop`."""
+        return Cohort(self.specs[start:stop], self.outline)
+
+    def singly(self) -> list[Cohort]:
+        """Each run as a cohort of its own."""
+        return [self.part(k, k + 1) for k in range(len(self))]
+
+    def without(self, run_id: str) -> Cohort:
+        """The cohort but for one run."""
+        return Cohort(tuple(s for s in self.specs if s.run_id != run_id), self.outline)
+
+
+ChooseSize = Callable[[Cohort, int, int], int]
+"""Of runs that may stack, the rule's size and the largest that memory allows: the size to use."""
 
 
 def cohorts(
@@ -29,29 +55,45 @@ def cohorts(
     settings: Settings,
     device: str,
     workers: int,
-    sizes: Sizes = lambda group, plan, rule, most: rule,
-) -> list[list[RunSpec]]:
+    choose_size: ChooseSize = lambda group, rule, most: rule,
+) -> list[Cohort]:
     """The runs in cohorts, each of about equal size and with the arms of a seed together, so that they share draws.
 
-    `sizes` has the last word where the size of a cohort is ours to choose.
+    Parameters
+    ----------
+    specs : Sequence[RunSpec]
+        What is to be trained.
+    outlines : Mapping[str, Outline]
+        What each run builds, by run id.
+    settings : Settings
+        Those of the plan, which may fix the size of a cohort.
+    device : str
+        As torch names it.
+    workers : int
+        Processes that will train, 1 or more.
+    choose_size : ChooseSize
+        Has the last word where the size of a cohort is ours to choose.
     """
     groups: dict[str, list[RunSpec]] = {}
     for spec in sorted(specs, key=lambda s: not variant(s.dropout).kinds):  # the arms that are no noise come last
         groups.setdefault(_group(spec, groups), []).append(spec)
-    made: list[list[RunSpec]] = []
-    for group in groups.values():
-        ordered = sorted(group, key=lambda s: s.seed)
-        plan, wanted = outlines[group[0].run_id], settings.execute.cohort
-        if not _stacks(group[0], plan, device):
-            count = len(group)
-        elif wanted != "auto":
-            count = math.ceil(len(group) / wanted)
-        else:
-            count = math.ceil(len(group) / sizes(ordered, plan, *_rule(group[0], plan, device, workers)))
-            count = min(len(group), math.ceil(count / workers) * workers)  # work for everyone
-        cuts = [round(i * len(ordered) / count) for i in range(count + 1)]
-        made.extend(ordered[a:b] for a, b in itertools.pairwise(cuts))
-    return made
+    parts: list[Cohort] = []
+    for members in groups.values():
+        group = Cohort(tuple(sorted(members, key=lambda s: s.seed)), outlines[members[0].run_id])
+        count = _count(group, settings.execute.cohort, device, workers, choose_size)
+        cuts = [round(i * len(group) / count) for i in range(count + 1)]
+        parts.extend(group.part(start, stop) for start, stop in itertools.pairwise(cuts))
+    return parts
+
+
+def _count(group: Cohort, wanted: int | Literal["auto"], device: str, workers: int, choose_size: ChooseSize) -> int:
+    """Into how many cohorts a group is cut."""
+    if not _stacks(group, device):
+        return len(group)
+    if wanted != "auto":
+        return math.ceil(len(group) / wanted)
+    count = math.ceil(len(group) / choose_size(group, *_rule(group, device, workers)))
+    return min(len(group), math.ceil(count / workers) * workers)  # work for everyone
 
 
 def _group(spec: RunSpec, groups: Mapping[str, list[RunSpec]]) -> str:
@@ -70,29 +112,30 @@ def _group(spec: RunSpec, groups: Mapping[str, list[RunSpec]]) -> str:
     return rest + json.dumps(kind, sort_keys=True)
 
 
-def _stacks(spec: RunSpec, plan: Outline, device: str) -> bool:
-    if plan.stacked:
+def _stacks(group: Cohort, device: str) -> bool:
+    if group.outline.stacked:
         return True
     from dropbench.engine.vmap_check import unstacked
 
-    return unstacked(spec.model, plan, spec.train, device) is None
+    return unstacked(group.specs[0].model, group.outline, group.specs[0].train, device) is None
 
 
-def _rule(spec: RunSpec, plan: Outline, device: str, workers: int) -> tuple[int, int]:
+def _rule(group: Cohort, device: str, workers: int) -> tuple[int, int]:
     """The size that is used without measuring, and the largest that memory allows."""
     budget, most = (_CPU_BYTES, _CPU_MOST) if device == "cpu" else (_GPU_BYTES, _GPU_MOST)
-    replica = work_bytes(spec, plan)
+    replica = work_bytes(group)
     largest = max(1, min(most, int(_memory(device) * _SHARE / workers / replica)))
     return max(1, min(most, budget // replica, largest)), largest
 
 
-def work_bytes(spec: RunSpec, plan: Outline) -> int:
+def work_bytes(cohort: Cohort) -> int:
     """What one replica touches in a step: weights, gradients and moments, activations and their gradients."""
+    outline = cohort.outline
     # Weights and the words of a table are among the parameters. A language model's logits are larger than all else.
     among = ("weight", "recurrent_weight", "token")
-    logits = plan.n_classes * (plan.shape[0] if plan.task == "predict_next" else 1)
-    activations = logits + sum(math.prod(s.shape) for s in plan.sites if s.kind not in among)
-    return 16 * plan.parameters + 8 * plan.noise_batch(spec.train.batch_size) * activations
+    logits = outline.n_classes * (outline.shape[0] if outline.task == "predict_next" else 1)
+    activations = logits + sum(math.prod(s.shape) for s in outline.sites if s.kind not in among)
+    return 16 * outline.parameters + 8 * outline.noise_batch(cohort.specs[0].train.batch_size) * activations
 
 
 def _memory(device: str) -> int:

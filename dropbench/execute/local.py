@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dropbench.config.specs import stored_metric
 from dropbench.config.yaml import as_yaml
+from dropbench.errors import UsageError
 from dropbench.execute.cohort import Failure, Listener, carry_out
+from dropbench.execute.cohorts import Cohort
 from dropbench.execute.pool import in_pool
 from dropbench.execute.record import record_of
 from dropbench.spec import RunSpec, Settings
-from dropbench.store import Record, Store
+from dropbench.store import Record, Store, lacking
 
 if TYPE_CHECKING:
     from dropbench.engine.result import RunResult
@@ -27,13 +30,52 @@ class Stored:
     notes: tuple[str, ...]
 
 
-def unfinished(specs: Sequence[RunSpec], store: Store) -> list[RunSpec]:
-    """The runs that have no record yet; failed ones are tried again."""
-    return [s for s in specs if not store.is_done(s.run_id)]
+def unfinished(specs: Sequence[RunSpec], store: Store, extra: Sequence[Path] = ()) -> list[RunSpec]:
+    """The runs to train: those without a record, those that failed, and those that lack a metric that is asked for now.
+
+    The last measure again what they have, beside what is new, so that their records can be replaced without a loss. A run that
+    diverged measured nothing and would again.
+
+    Parameters
+    ----------
+    specs : sequence of RunSpec
+        What is asked for.
+    store : Store
+        Where what was trained is.
+    extra : sequence of Path
+        The user's folders of options, among which a metric of a stored run may be.
+
+    Raises
+    ------
+    UsageError
+        Where a stored run has a metric that is no option any more, and so would be lost.
+    """
+    todo = []
+    for spec in specs:
+        record = store.finished(spec.run_id)
+        if record is None:
+            todo.append(spec)
+        elif record.status == "completed" and lacking(record, spec.as_dict()["metric"], spec.sources):
+            todo.append(_measuring_all(spec, record, extra))
+    return todo
+
+
+def _measuring_all(spec: RunSpec, record: Record, extra: Sequence[Path]) -> RunSpec:
+    """With the metrics that its record has and that were not asked for now."""
+    stored = {}
+    for name, node in record.config["metric"].items():
+        if name not in spec.metric:
+            if (metric := stored_metric(name, node, extra)) is None:
+                raise UsageError(
+                    f"run {spec.run_id} is to be trained again for what is measured now and would lose its metric {name}, "
+                    "which is no option here; name the folder that holds it, --conf DIR, or choose other results=DIR"
+                )
+            stored[name] = metric
+    return spec.model_copy(update={"metric": {**stored, **spec.metric}})
 
 
 def execute(
-    cohorts: Sequence[Sequence[RunSpec]],
+    cohorts: Sequence[Cohort],
     settings: Settings,
     device: str,
     workers: int,
@@ -51,7 +93,7 @@ def execute(
 
 
 def _outcomes(
-    cohorts: Sequence[Sequence[RunSpec]],
+    cohorts: Sequence[Cohort],
     settings: Settings,
     device: str,
     workers: int,

@@ -10,13 +10,14 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
 from dropbench.execute.cohort import Failure, Listener, Retry, carry_out
-from dropbench.spec import RunSpec, Settings
+from dropbench.execute.cohorts import Cohort
+from dropbench.spec import Settings
 
 if TYPE_CHECKING:
     from dropbench.engine.result import RunResult
@@ -30,12 +31,12 @@ _CONTEXT: Any = mp.get_context("fork" if sys.platform == "linux" else "spawn")
 class _Worker:
     process: BaseProcess
     pipe: Connection
-    specs: list[RunSpec] = field(default_factory=list)
-    """The unfinished runs of the cohort in hand."""
+    unfinished: Cohort
+    """What is left of the cohort in hand."""
 
 
 def in_pool(
-    cohorts: Sequence[Sequence[RunSpec]],
+    cohorts: Sequence[Cohort],
     settings: Settings,
     device: str,
     workers: int,
@@ -46,7 +47,7 @@ def in_pool(
     Where a worker dies (out of memory, killed), its unfinished runs are tried once more, each alone; one that kills a
     worker by itself is a Failure. Closing the generator, or an interrupt, ends all workers.
     """
-    waiting = deque(list(c) for c in cohorts)
+    waiting = deque(cohorts)
     busy: list[_Worker] = []
     try:
         while waiting or busy:
@@ -61,18 +62,18 @@ def in_pool(
             worker.process.join()
 
 
-def _start(specs: list[RunSpec], settings: Settings, device: str) -> _Worker:
-    here, there = _CONTEXT.Pipe()
-    process = _CONTEXT.Process(target=_work, args=(there, settings, device), daemon=True)
+def _start(cohort: Cohort, settings: Settings, device: str) -> _Worker:
+    pipe, workers_end = _CONTEXT.Pipe()
+    process = _CONTEXT.Process(target=_work, args=(workers_end, settings, device), daemon=True)
     process.start()
-    there.close()
-    here.send(specs)
-    return _Worker(process, here, list(specs))
+    workers_end.close()
+    pipe.send(cohort)
+    return _Worker(process, pipe, cohort)
 
 
 def _receive(
     worker: _Worker,
-    waiting: deque[list[RunSpec]],
+    waiting: deque[Cohort],
     busy: list[_Worker],
     settings: Settings,
     device: str,
@@ -87,23 +88,26 @@ def _receive(
         busy.remove(worker)
         code = worker.process.exitcode or 0
         reason = f"the worker process died ({f'signal {-code}' if code < 0 else f'exit code {code}'})"
-        if len(worker.specs) == 1:
-            yield Failure(worker.specs[0], reason, reason, 0.0)
-        elif worker.specs:
-            listen(Retry(tuple(s.run_id for s in worker.specs), reason))
-            waiting.extendleft([s] for s in reversed(worker.specs))
+        unfinished = worker.unfinished
+        if len(unfinished) == 1:
+            yield Failure(unfinished.specs[0], reason, reason, 0.0)
+        elif unfinished.specs:
+            listen(Retry(tuple(s.run_id for s in unfinished.specs), reason))
+            waiting.extendleft(reversed(unfinished.singly()))
         return
     if message is None:  # the cohort is done
-        worker.specs = waiting.popleft() if waiting else []
+        following = waiting.popleft() if waiting else None
         with suppress(BrokenPipeError):  # it has died since: its next message is the end of the pipe
-            worker.pipe.send(worker.specs or None)
-        if not worker.specs:
+            worker.pipe.send(following)
+        if following is None:
             worker.process.join()
             busy.remove(worker)
+        else:
+            worker.unfinished = following
     elif isinstance(message, (Progress, Retry)):
         listen(message)
     else:
-        worker.specs = [s for s in worker.specs if s.run_id != message.spec.run_id]
+        worker.unfinished = worker.unfinished.without(message.spec.run_id)
         yield message
 
 
@@ -112,8 +116,8 @@ def _work(pipe: Connection, settings: Settings, device: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to handle
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # The end of the pipe would not do as a sign to stop: workers started later hold copies of it.
-    while (specs := pipe.recv()) is not None:
-        for outcome in carry_out(specs, settings, device, pipe.send):
+    while (cohort := pipe.recv()) is not None:
+        for outcome in carry_out(cohort, settings, device, pipe.send):
             pipe.send(outcome)
         pipe.send(None)
 

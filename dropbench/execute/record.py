@@ -10,61 +10,99 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dropbench.config.parts import locate
 from dropbench.execute.cohort import Failure
-from dropbench.store import Record
+from dropbench.hardware.blas import numpy_is_faster
+from dropbench.store import Record, derived
+from dropbench.store.record import record_from
 
 if TYPE_CHECKING:
     from dropbench.engine.result import RunResult
 
 
 def record_of(outcome: RunResult | Failure, device: str, threads: int) -> Record:
-    """`started` is counted back from now by the time the run took."""
+    """The record of a run that has ended; `started` is counted back from now by the time that it took.
+
+    Raises ValueError where the run's id is not that of the data it was trained on.
+    """
     spec = outcome.spec
-    common: dict[str, Any] = {
+    found = _FAILED if isinstance(outcome, Failure) else _measured(outcome)
+    trained_on = found.get("data_fingerprint", spec.data_fingerprint)
+    if trained_on is None or trained_on != spec.data_fingerprint:
+        raise ValueError(
+            f"a run of data {spec.data_fingerprint}, trained on {trained_on}, has no id to be stored under"
+        )
+    config = spec.as_dict()
+    declared = {name: metric.model_dump() for name, metric in spec.metric.items()}
+    tree = {
+        **found,
         "run_id": spec.run_id,
         "arm_id": spec.arm_id,
-        "config": spec.as_dict(),
+        "setting_id": spec.setting_id,
+        "config": config,
         "seed": spec.seed,
+        "task": getattr(locate(spec.model.target), "task", "classify"),
+        "measures": derived.measures(found["metrics"], declared),
+        "variants": derived.variants(config, found["rates"]),
+        "regularizers": derived.regularizers(config),
+        "data_fingerprint": trained_on,
+        "sources": spec.sources,
         "reason": outcome.reason,
         "seconds": outcome.seconds,
+        "started": (datetime.now(UTC) - timedelta(seconds=outcome.seconds)).isoformat(timespec="seconds"),
         "device": device,
         "threads": threads,
+        "products": products(device),
         "versions": versions(),
         "git_commit": git_commit(),
-        "started": (datetime.now(UTC) - timedelta(seconds=outcome.seconds)).isoformat(timespec="seconds"),
     }
-    if isinstance(outcome, Failure):
-        return Record(
-            status="failed",
-            metrics={},
-            chosen_epoch=None,
-            epochs_run=0,
-            n={},
-            parameters=None,
-            rates={},
-            data_fingerprint=None,
-            cohort_size=1,
-            **common,
-        )
-    return Record(
-        status=outcome.status,
-        metrics=outcome.metrics,
-        chosen_epoch=outcome.chosen_epoch,
-        epochs_run=len(outcome.history),
-        n=outcome.sizes,
-        parameters=outcome.parameters,
-        rates=outcome.rates,
-        data_fingerprint=outcome.fingerprint,
-        cohort_size=outcome.cohort_size,
-        learned_rates=outcome.learned_rates,
-        arrays=outcome.arrays,
-        peak_memory_mb=outcome.peak_memory_mb,
-        **common,
-    )
+    return record_from(tree)
+
+
+_FAILED: dict[str, Any] = {
+    "status": "failed",
+    "metrics": {},
+    "chosen_epoch": None,
+    "epochs_run": 0,
+    "n": {},
+    "parameters": None,
+    "rates": {},
+    "cohort_size": 1,
+}
+
+
+def _measured(result: RunResult) -> dict[str, Any]:
+    return {
+        "status": result.status,
+        "metrics": result.metrics,
+        "chosen_epoch": result.chosen_epoch,
+        "epochs_run": len(result.history),
+        "n": result.part_sizes,
+        "parameters": result.parameters,
+        "rates": result.rates,
+        "data_fingerprint": result.fingerprint,
+        "cohort_size": result.cohort_size,
+        "learned_rates": result.learned_rates,
+        "arrays": result.arrays,
+        "peak_memory_mb": result.peak_memory_mb,
+    }
+
+
+def products(device: str) -> str:
+    """The library that multiplies matrices on this device."""
+    kind = device.partition(":")[0]
+    if kind != "cpu":
+        return kind
+    if numpy_is_faster():
+        return "openblas"
+    import torch
+
+    return "mkl" if torch.backends.mkl.is_available() else "torch"
 
 
 @cache
 def versions() -> dict[str, str]:
+    """Of Python and the packages that the numbers of a run depend on."""
     found = {"python": platform.python_version()}
     for package in ("dropbench", "torch", "numpy"):
         try:

@@ -95,6 +95,7 @@ class Loggers:
         return both
 
     def listen(self, event: Progress | Retry) -> None:
+        """Tells each epoch of each run; runs that are tried again begin again."""
         from dropbench.execute.cohort import Retry
 
         if isinstance(event, Retry):  # these runs start again, and their logs with them
@@ -105,10 +106,12 @@ class Loggers:
             self._each(partial(_epoch, run_id, row))
 
     def finished(self, stored: Stored) -> None:
+        """Tells the end of a run that has been stored."""
         self._begin(stored.record.run_id)
         self._each(lambda logger: logger.end(stored.record))
 
     def close(self) -> None:
+        """Closes each logger; nothing is told after."""
         self._each(lambda logger: logger.close())
         self._loggers.clear()
 

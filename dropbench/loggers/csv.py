@@ -24,10 +24,12 @@ class Csv:
         self._columns: dict[str, list[str]] = {}
 
     def begin(self, run: Run) -> None:
+        """Removes what an earlier attempt at this run left."""
         self._file(run.run_id).unlink(missing_ok=True)
         self._columns[run.run_id] = []
 
     def epoch(self, run_id: str, row: Row) -> None:
+        """Appends a row; a column that is new to the file has it written again."""
         columns, file = self._columns[run_id], self._file(run_id)
         if new := [key for key in row if key not in columns]:
             columns += new
@@ -36,10 +38,11 @@ class Csv:
             csv.DictWriter(out, columns, lineterminator="\n").writerow(row)
 
     def end(self, record: Record) -> None:
+        """Forgets the run's columns; its file stays."""
         self._columns.pop(record.run_id, None)
 
     def close(self) -> None:
-        pass
+        """Has nothing open."""
 
     def _file(self, run_id: str) -> Path:
         return self._folder / f"{run_id}.csv"

@@ -68,6 +68,7 @@ class MLflow:
         self._due = time.monotonic() + _PAUSE_S
 
     def begin(self, run: Run) -> None:
+        """Removes what an earlier attempt at this run left."""
         for old in self._client.search_runs([self._experiment], f"tags.{RUN_ID} = '{run.run_id}'"):
             if old.data.tags.get(RESULTS) == self._results:
                 self._client.delete_run(old.info.run_id)
@@ -80,6 +81,7 @@ class MLflow:
             self._client.log_batch(made.info.run_id, params=some)
 
     def epoch(self, run_id: str, row: Row) -> None:
+        """Keeps a row to be sent with others."""
         now, step = round(1000 * time.time()), int(row["epoch"])
         self._open[run_id].waiting += [Metric(k, float(v), now, step) for k, v in row.items() if k != "epoch"]
         if (began := time.monotonic()) >= self._due:
@@ -89,6 +91,7 @@ class MLflow:
             self._due = time.monotonic() + max(_PAUSE_S, took / _SHARE)
 
     def end(self, record: Record) -> None:
+        """Sends what is left, with the metrics of the chosen epoch, and ends the run."""
         run = self._open.pop(record.run_id)
         now, step = round(1000 * time.time()), record.chosen_epoch or record.epochs_run
         run.waiting += [Metric(_final(key), float(value), now, step) for key, value in record.metrics.items()]
@@ -100,6 +103,7 @@ class MLflow:
         self._client.set_terminated(run.id, _ENDS[record.status])
 
     def close(self) -> None:
+        """Sends what is left of runs that were interrupted."""
         for run in self._open.values():
             self._send(run)
             self._client.set_terminated(run.id, "KILLED")

@@ -39,6 +39,7 @@ class TensorBoard:
         self._files: dict[Path, Path] = {}
 
     def begin(self, run: Run) -> None:
+        """Removes what an earlier attempt at this run left."""
         if old := self._places.get(run.run_id):
             shutil.rmtree(old, ignore_errors=not old.exists())
             self._forget(old)
@@ -47,6 +48,7 @@ class TensorBoard:
         self._places[run.run_id] = self._folder / f"{arm}-seed{run.seed}-{run.run_id}"
 
     def epoch(self, run_id: str, row: Row) -> None:
+        """Writes a row as scalars, training and validation to folders of their own."""
         place = self._places[run_id]
         step = int(row["epoch"])
         parts: dict[Path, dict[str, float]] = {}
@@ -60,6 +62,7 @@ class TensorBoard:
             self._write(folder, [scalar(tag, value) for tag, value in values.items()], step)
 
     def end(self, record: Record) -> None:
+        """Writes what belongs to the whole run."""
         run, place = self._runs.pop(record.run_id), self._places[record.run_id]
         if record.status != "failed":  # that one is tried again, and its log then begins again
             step = record.chosen_epoch or record.epochs_run
@@ -71,7 +74,7 @@ class TensorBoard:
         self._forget(place)
 
     def close(self) -> None:
-        pass
+        """Has nothing open."""
 
     def _forget(self, place: Path) -> None:
         for folder in (place, place / "train", place / "val"):

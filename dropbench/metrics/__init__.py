@@ -1,5 +1,5 @@
-"""Measurements: one a file, each a pure function of what the engine hands it.
+"""Measurements: one a file, each a pure function of what the engine gives it.
 
-logits [K, n, C] and targets [K, n] of a whole split, the model in evaluation mode; the result is [K]. What needs more than that
-is a probe, called once a run: see `probe`.
+A metric gets the logits [K, n, C] and targets [K, n] of a whole split, with the model in evaluation mode, and returns one
+number for each of K replicas, [K]. What needs more than that is a probe, called once a run: see `probe`.
 """

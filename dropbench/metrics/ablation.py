@@ -17,18 +17,32 @@ from dropbench.metrics.sharpness import Count, mean_loss
 def ablation(
     network: Network, part: str, *, units: Count = 256, examples: Count = 256, above: Annotated[float, Ge(0)] = 0.01
 ) -> dict[str, Tensor]:
-    """The rise of the loss, in nats, when one hidden unit is put to zero, over units one by one, [K] each.
+    """How much the loss rises when a single hidden unit is set to zero, one unit after the other.
 
-    `ablation_mean`, `ablation_p10`, `_p50`, `_p90` and `_max` of the rises; `ablation_gini`, the Gini coefficient of those
-    above zero, the others counting as zero: 0 where all units matter alike, near 1 where a few do (NaN where none does);
-    `ablation_share`, the share of units whose rise is more than `above` nats.
+    A unit is a feature at all steps, or a channel at all positions. The network is not adapted to the loss of a unit, so a
+    unit whose mean is far from zero matters by that alone.
 
-    After Morcos et al. 2018 (arXiv:1803.06959), who put units to zero one after the other, and measure accuracy. A unit is
-    a feature at all steps, or a channel at all positions. No other layer is adapted, so a unit whose mean is far from zero
-    matters by that alone.
+    Parameters
+    ----------
+    units : int
+        How many units are tried at most, since each costs a forward pass: evenly spaced over the units of all hidden
+        layers. Units within a layer are exchangeable.
+    examples : int
+        How many examples of each part are used, the first ones.
+    above : float
+        The rise in nats above which a unit counts in `ablation_share`.
 
-    The cost is a forward pass a unit: it is taken over the first `examples` of each part, and `units` evenly spaced among
-    those of all hidden layers, which are exchangeable within a layer; all where there are no more. {} without a hidden layer.
+    Returns
+    -------
+    dict
+        [K] each, or empty without a hidden layer. `ablation_mean`, `ablation_p10`, `ablation_p50`, `ablation_p90` and
+        `ablation_max`: mean, quantiles and maximum of the rises, in nats. `ablation_gini`: their Gini coefficient, with falls
+        counted as 0; it is 0 where all units matter alike, near 1 where a few do, NaN where none does. `ablation_share`: the
+        share of units whose rise is more than `above`, 0..1.
+
+    References
+    ----------
+    After Morcos et al. 2018 (arXiv:1803.06959), who measure accuracy.
     """
     pieces = list(first(network, part, examples))
     layers = network.activations(pieces[0][0])
@@ -55,9 +69,10 @@ def ablation(
 
 
 def gini(x: Tensor) -> Tensor:
-    """The Gini coefficient of numbers x [..., n] that are not negative, over the last axis; NaN where all are zero.
+    """The Gini coefficient over the last axis of x [..., n], whose numbers are not negative; NaN where all are zero.
 
-    Half the mean absolute difference of two of them over their mean: 0 where all are equal, 1 - 1/n where one has all.
+    It is half the mean absolute difference of two of the numbers, divided by their mean: 0 where all are equal, 1 - 1/n where
+    all but one are zero.
     """
     n = x.shape[-1]
     weight = 2 * torch.arange(1, n + 1, dtype=x.dtype) - n - 1

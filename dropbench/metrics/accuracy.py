@@ -7,7 +7,15 @@ from torch import Tensor
 
 
 def accuracy(logits: Tensor, targets: Tensor) -> Tensor:
-    """The share of examples whose largest logit is the target's, in 0..1: [K]."""
+    """The share of examples whose largest logit is that of the target, in 0..1: [K].
+
+    Parameters
+    ----------
+    logits : Tensor
+        [K, n, C].
+    targets : Tensor
+        [K, n] int64.
+    """
     right = (logits.argmax(-1) == targets).sum(1)
-    # A count is exact and float64 holds its share to the last digit; on the CPU, for not every accelerator has float64.
+    # A count is exact, and its share in float64 correct to the last digit. On the CPU: not every accelerator has float64.
     return right.cpu().to(torch.float64) / targets.shape[1]

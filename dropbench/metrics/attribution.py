@@ -1,4 +1,4 @@
-"""Which inputs a network's answer hangs on: how spread out they are, and where, to be compared between runs."""
+"""Which inputs a network's answer depends on: over how many it is spread, and where they are."""
 
 from __future__ import annotations
 
@@ -9,19 +9,26 @@ from dropbench.metrics.ablation import gini
 from dropbench.metrics.probe import Network
 
 _CELLS = 1024
-"""Numbers that a map may have, of all classes together: it goes into each run's record."""
+"""The most numbers that a map may have, all classes together, because it is written to each run's record."""
 
 
 def attribution(network: Network, part: str) -> dict[str, Tensor]:
-    """Of the gradient of the true class's logit by each example (Simonyan et al. 2014, arXiv:1312.6034), in absolute value.
+    """How the gradient of the true class's logit with respect to an example is spread over the example's features.
 
-    `attribution_gini` [K]: the Gini coefficient over features, 0..1, as Chalasani et al. 2020 (arXiv:1810.06583) measure that
-    explanations are sparse. `attribution_share` [K]: exp(entropy) of the gradient's shares, over the number of features: which
-    part of them would have the same entropy if it shared alike. Means over examples; those without a gradient are left out.
+    The gradient is taken in absolute value, and a feature's share is its part of the sum over features.
 
-    On test, `attribution_map` [K, classes · cells] beside them: the mean of the shares over the examples of each class, in
-    cells of neighbouring features, 1 / classes in each class together, so 1 in all. The report correlates those of different
-    seeds. {} where examples are no numbers.
+    Returns
+    -------
+    dict
+        Means over the examples that have a gradient; empty where examples are not numbers. `attribution_gini` [K]: the Gini
+        coefficient over features, 0..1, high where few features matter. `attribution_share` [K]: exp(entropy) of the shares
+        over the number of features, 0..1: that part of the features would have the same entropy if all of it mattered alike.
+        On test also `attribution_map` [K, classes · cells]: the mean shares of each class in cells of neighbouring features,
+        which sum to 1 / classes in each class. The report correlates the maps of different seeds.
+
+    References
+    ----------
+    Simonyan et al. 2014 (arXiv:1312.6034); Chalasani et al. 2020 (arXiv:1810.06583) for the Gini coefficient.
     """
     totals: list[_Totals] = []
     for x, y in network.examples(part):
@@ -31,19 +38,19 @@ def attribution(network: Network, part: str) -> dict[str, Tensor]:
         totals = totals or [_Totals(classes, g[0, 0].numel()) for _ in g]
         for total, one, labels in zip(totals, g.flatten(2).unbind(0), y.unbind(0), strict=True):
             total.add(one.cpu().double().abs(), labels.cpu())
-    found = {
+    spread = {
         "attribution_gini": torch.stack([t.gini / t.n for t in totals]),
         "attribution_share": torch.stack([t.share / t.n for t in totals]),
     }
-    return found | ({"attribution_map": torch.stack([t.map() for t in totals])} if part == "test" else {})
+    return spread | ({"attribution_map": torch.stack([t.map() for t in totals])} if part == "test" else {})
 
 
 def _gradient(network: Network, x: Tensor, y: Tensor) -> tuple[Tensor, int]:
-    """Of each example's true logit, by the example: as x; and how many classes there are."""
+    """The gradient of each example's true logit with respect to the example, shaped as x, and the number of classes."""
     x = x.detach().clone().requires_grad_()
     logits = network.logits(x)
-    (found,) = torch.autograd.grad(logits.gather(-1, y[..., None]).sum(), x)
-    return found, logits.shape[-1]
+    (slope,) = torch.autograd.grad(logits.gather(-1, y[..., None]).sum(), x)
+    return slope, logits.shape[-1]
 
 
 class _Totals:
@@ -57,7 +64,7 @@ class _Totals:
         self.n = torch.zeros((), dtype=torch.float64)
 
     def add(self, g: Tensor, y: Tensor) -> None:
-        """g [n, features], not negative."""
+        """Takes in n examples: absolute gradients g [n, features] and classes y [n]."""
         some = g.sum(-1) > 0
         p, y = g[some] / g[some].sum(-1, keepdim=True), y[some]
         self.gini = self.gini + gini(p).sum()
@@ -67,6 +74,6 @@ class _Totals:
         self._maps.index_add_(0, y, cells)
 
     def map(self) -> Tensor:
-        """Zeros for a class without examples."""
+        """The map [classes · cells]; zeros for a class without examples."""
         whole = self._maps.sum(1, keepdim=True)
         return (self._maps / torch.where(whole > 0, whole, 1.0) / len(self._maps)).flatten()

@@ -9,14 +9,25 @@ from torch import Tensor
 def brier(logits: Tensor, targets: Tensor) -> Tensor:
     """The squared distance between predicted probabilities and the truth (1 for the target, 0 for the rest), in 0..2: [K].
 
-    Summed over classes and averaged over examples, as Brier 1950 has it (Monthly Weather Review 78); for two classes that is
-    twice what others call by the name. It is proper: the expectation is least for the true probabilities.
+    It is summed over classes and averaged over examples. For two classes, many others call half of this the Brier score. The
+    score is proper: its expectation is smallest for the true probabilities.
+
+    Parameters
+    ----------
+    logits : Tensor
+        [K, n, C].
+    targets : Tensor
+        [K, n] int64.
+
+    References
+    ----------
+    Brier 1950, "Verification of forecasts expressed in terms of probability" (Monthly Weather Review 78).
     """
     return torch.stack([_one(*pair) for pair in zip(logits.unbind(0), targets.unbind(0), strict=True)])
 
 
 def _one(logits: Tensor, targets: Tensor) -> Tensor:
-    """On the CPU, for float64, which not every accelerator has."""
+    """The score of one replica; on the CPU, because not every accelerator has float64."""
     p = logits.cpu().double().softmax(-1)
     of_target = p.gather(-1, targets.cpu()[:, None])[:, 0]
     # Σ (p - t)² over the classes, without a matrix of t.

@@ -10,10 +10,14 @@ from dropbench.metrics.probe import Network
 
 @torch.no_grad()
 def dead_units(network: Network, part: str) -> dict[str, Tensor]:
-    """`dead_units` [K]: the share of hidden units, 0..1, that put out the same number whatever the example.
+    """The share of hidden units whose output is the same for every example; of a rectifier it is then 0.
 
-    For rectifiers that is a 0 for every one. A unit is a feature, or a channel of a map at all its positions; all layers count
-    together. Without a hidden layer {}.
+    A unit is a feature, or a channel of a map at all its positions.
+
+    Returns
+    -------
+    dict
+        `dead_units` [K], 0..1, over the units of all layers together; empty without a hidden layer.
     """
     low: dict[str, Tensor] = {}
     high: dict[str, Tensor] = {}

@@ -9,12 +9,19 @@ from dropbench.nn.cross_entropy import cross_entropy
 
 
 def loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean cross-entropy in nats, without label smoothing, so that it means the same under every setting: [K].
+    """Mean cross-entropy in nats, or the mean squared error of a reconstruction: [K].
 
-    Of a reconstruction, whose targets are numbers and no classes, the mean squared error.
+    Without label smoothing, so that it means the same under every setting.
+
+    Parameters
+    ----------
+    logits : Tensor
+        [K, n, C], or a reconstruction [K, n, ...].
+    targets : Tensor
+        [K, n] int64 classes; or float32 in the reconstruction's shape.
     """
     numbers = targets.is_floating_point()
     each = (logits - targets).square().flatten(1) if numbers else cross_entropy(logits, targets)
-    # Row by row: several threads share out a long vector, but the rows of a matrix whole, and sums then differ in rounding;
-    # a replica must not know its stack.
+    # One replica at a time: torch's threads divide a long vector among them but give each a whole row of a matrix, so a sum
+    # over a stack would round differently from that of a replica alone.
     return torch.stack([row.mean() for row in each.unbind(0)])

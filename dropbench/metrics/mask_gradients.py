@@ -1,4 +1,4 @@
-"""The gradient and how far masks move it."""
+"""The gradient, and how much it varies with the masks."""
 
 from __future__ import annotations
 
@@ -15,15 +15,24 @@ _EXAMPLES = 128
 
 
 def mask_gradients(network: Network, part: str, *, passes: Annotated[int, Ge(2)] = 30) -> dict[str, Tensor]:
-    """Of the loss on the first 128 examples, over all weights and `passes` draws of the noise, [K] each.
+    """Length and variance of the gradient of the loss on the first 128 examples, over draws of the noise.
 
-    `gradient_norm` is the length of the mean gradient, `gradient_variance` the mean squared distance of one draw's gradient
-    from it (unbiased; the trace of the covariance): what the noise alone adds to the noise of training. 0 without dropout.
+    Parameters
+    ----------
+    passes : int
+        Draws of the noise.
+
+    Returns
+    -------
+    dict
+        [K] each, over all weights together. `gradient_norm`: the length of the mean gradient. `gradient_variance`: the mean
+        squared distance of one draw's gradient from the mean (unbiased; the trace of the covariance), which is what dropout
+        adds to the noise of training; 0 without dropout.
     """
     x, y = next((x[:, :_EXAMPLES], y[:, :_EXAMPLES]) for x, y in network.examples(part))
     noisy = network.noisy(f"mask_gradients/{part}")
     first = gradients(network, noisy(x), y)
-    # Counted from the first draw, so that equal gradients give exactly 0.
+    # Measured from the first draw, so that equal gradients give exactly 0.
     total = torch.zeros_like(first)
     squares = torch.zeros(len(first), dtype=torch.float64)
     for _ in range(passes - 1):
@@ -35,12 +44,15 @@ def mask_gradients(network: Network, part: str, *, passes: Annotated[int, Ge(2)]
 
 
 def gradients(network: Network, logits: Tensor, y: Tensor) -> Tensor:
-    """Of each replica's mean cross-entropy, by all of its weights, [K, weights] float64 on the CPU; logits [K, B, C]."""
+    """The gradient of each replica's mean cross-entropy with respect to all its weights, [K, weights] float64 on the CPU.
+
+    `logits` [K, B, C], `y` [K, B].
+    """
     each = F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none").view_as(y)
     used = torch.autograd.grad(each.mean(1).sum(), list(network.parameters), allow_unused=True)
     return torch.cat([g.reshape(len(g), -1).cpu().double() for g in used if g is not None], 1)
 
 
 def _squared(rows: Tensor) -> Tensor:
-    """The squared length of each row, [K], row by row."""
+    """The squared length of each row, [K]; one row at a time, so that it does not depend on K."""
     return torch.stack([row.square().sum() for row in rows.unbind(0)])

@@ -1,4 +1,4 @@
-"""Membership inference by the loss."""
+"""Membership inference: telling training examples from others by their loss."""
 
 from __future__ import annotations
 
@@ -11,11 +11,21 @@ from dropbench.metrics.probe import Network
 
 @torch.no_grad()
 def membership(network: Network, part: str) -> dict[str, Tensor]:
-    """`membership_auc` [K]: the chance that a training example has a smaller loss than one of `part`, ties counting half.
+    """The chance that a training example has a smaller loss than an example of `part`.
 
-    The area under the ROC curve of the attack that takes examples of small loss for training examples, over all thresholds
-    (Yeom et al. 2018, arXiv:1709.01604, whose adversary has one). 0.5: nothing leaks; 1: every training example shows. Labels
-    are those trained on: wrong ones (`data.label_noise`) raise the training losses alone, and may bring it under 0.5.
+    It is the area under the ROC curve of an attack that takes examples of small loss for training examples, over all
+    thresholds. The labels are those trained on: wrong ones (`data.label_noise`) raise the losses of training alone, and may
+    bring the area below 0.5.
+
+    Returns
+    -------
+    dict
+        `membership_auc` [K], 0..1, ties counting half; 0.5 where the loss gives nothing away, 1 where it gives away every
+        training example. Empty for `part` train.
+
+    References
+    ----------
+    Yeom et al. 2018 (arXiv:1709.01604), whose attack has a single threshold.
     """
     if part == "train":
         return {}
@@ -26,15 +36,15 @@ def membership(network: Network, part: str) -> dict[str, Tensor]:
 
 def losses(network: Network, part: str) -> Tensor:
     """The cross-entropy of each example, in nats: [K, n] float64, on the CPU."""
-    found = []
+    pieces = []
     for x, y in network.examples(part):
         pairs = zip(network.logits(x).cpu().double().unbind(0), y.cpu().unbind(0), strict=True)
-        found.append(torch.stack([F.cross_entropy(*pair, reduction="none") for pair in pairs]))
-    return torch.cat(found, 1)
+        pieces.append(torch.stack([F.cross_entropy(*pair, reduction="none") for pair in pairs]))
+    return torch.cat(pieces, 1)
 
 
 def auc(small: Tensor, large: Tensor) -> Tensor:
-    """The chance that one of `small` [n] is under one of `large` [m], ties counting half (Mann & Whitney 1947)."""
+    """The chance that one of `small` [n] is less than one of `large` [m], ties counting half (Mann and Whitney 1947)."""
     ordered = small.sort().values
     under = torch.searchsorted(ordered, large) + torch.searchsorted(ordered, large, right=True)  # twice: whole numbers
     return under.sum().double() / (2 * len(small) * len(large))

@@ -19,11 +19,25 @@ Percent = Annotated[int, Ge(1), Le(100)]
 def missing(
     network: Network, part: str, *, percent: Annotated[Sequence[Percent], MinLen(1)] = (10, 25, 50)
 ) -> dict[str, Tensor]:
-    """`missing_<percent>_accuracy`: accuracy, 0..1, with so many percent of all features unknown, [K] each.
+    """Accuracy with some features of each example unknown, completely at random.
 
-    Each feature of each example is missing by a draw of its own, whatever its value (completely at random: Rubin 1976), and has
-    its mean over the training data put in its place, which is 0 once normalised. Arms of one seed miss the same features, and
-    what is missing at a lower percentage is at a higher one too. {} where examples are no numbers.
+    Each feature of each example is missing by a draw of its own, whatever its value. It is replaced by its mean over the
+    training data, which is 0 after normalising. Arms of one seed miss the same features, and what is missing at a lower
+    percentage is also missing at a higher one.
+
+    Parameters
+    ----------
+    percent : sequence of int
+        Shares of features that are missing, in percent.
+
+    Returns
+    -------
+    dict
+        `missing_<percent>_accuracy` [K], 0..1, for each; empty where examples are not numbers.
+
+    References
+    ----------
+    Rubin 1976, "Inference and missing data", for the term.
     """
     draw = network.uniforms(f"missing/{part}")
     right: dict[int, list[Tensor]] = {p: [] for p in percent}
@@ -31,6 +45,6 @@ def missing(
         if not x.is_floating_point():
             return {}
         chance = draw(tuple(x.shape[1:]))
-        for p, found in right.items():
-            found.append(network.logits(x * (chance >= p / 100)).argmax(-1) == y)
-    return {f"missing_{p:02}_accuracy": share(found) for p, found in right.items()}
+        for p, pieces in right.items():
+            pieces.append(network.logits(x * (chance >= p / 100)).argmax(-1) == y)
+    return {f"missing_{p:02}_accuracy": share(pieces) for p, pieces in right.items()}

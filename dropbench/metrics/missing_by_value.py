@@ -18,12 +18,26 @@ from dropbench.metrics.probe import Network
 def missing_by_value(
     network: Network, part: str, *, percent: Annotated[Sequence[Percent], MinLen(1)] = (10, 25, 50)
 ) -> dict[str, Tensor]:
-    """`missing_by_value_<percent>_accuracy`: accuracy, 0..1, without the largest so many percent of features, [K] each.
+    """Accuracy with the largest features of each example unknown, as from a sensor that fails where it should read high.
 
-    In each example, measured in standard deviations from the training mean, which is put in their place, as by a sensor that
-    fails where it should read high. That a feature is missing then tells what it was: "missing not at random" (Rubin 1976;
-    Little & Rubin), where `missing` at the same percentage takes as many by lot. Among equal values, such as an image's
-    background, the lot decides. What is missing at a lower percentage is at a higher one too. {} where examples are no numbers.
+    How large a feature is, is measured in standard deviations from its mean over the training data, and that mean takes its
+    place. That a feature is missing then says something about its value ("missing not at random"); `missing` takes as many
+    features by chance. Among equal values, such as an image's background, chance decides. What is missing at a lower
+    percentage is also missing at a higher one.
+
+    Parameters
+    ----------
+    percent : sequence of int
+        Shares of features that are missing, in percent.
+
+    Returns
+    -------
+    dict
+        `missing_by_value_<percent>_accuracy` [K], 0..1, for each; empty where examples are not numbers.
+
+    References
+    ----------
+    Rubin 1976, "Inference and missing data"; Little and Rubin, "Statistical analysis with missing data".
     """
     draw = network.uniforms(f"missing_by_value/{part}")
     right: dict[int, list[Tensor]] = {p: [] for p in percent}
@@ -32,14 +46,14 @@ def missing_by_value(
             return {}
         rank = ranks(x.flatten(2), draw(tuple(x.flatten(2).shape[1:]))).view_as(x)
         features = x[0, 0].numel()
-        for p, found in right.items():
+        for p, pieces in right.items():
             kept = rank >= round(p * features / 100)
-            found.append(network.logits(x * kept).argmax(-1) == y)
-    return {f"missing_by_value_{p:02}_accuracy": share(found) for p, found in right.items()}
+            pieces.append(network.logits(x * kept).argmax(-1) == y)
+    return {f"missing_by_value_{p:02}_accuracy": share(pieces) for p, pieces in right.items()}
 
 
 def ranks(x: Tensor, lot: Tensor) -> Tensor:
-    """The place of each number in its row, from 0 for the largest; equal ones in the order of `lot`. All [..., n]."""
+    """The place of each number of x [..., n] in its row, 0 for the largest; equal numbers in the order of `lot` [..., n]."""
     order = lot.argsort(-1)
     by_value = x.gather(-1, order).sort(dim=-1, descending=True, stable=True).indices
     return order.gather(-1, by_value).argsort(-1)

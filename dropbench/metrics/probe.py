@@ -1,10 +1,10 @@
-"""What a probe is given: a measurement that needs more than logits.
+"""Probes: measurements that need more than logits, and what they are given.
 
-A probe is a function of (network, part) with options, whose first parameter is called `network`; that tells it from a metric.
-It is called once a run, on the chosen weights, with `train`, `val` and `test`, and gives {name: [K]}; a name is told in full
-and has no dot, as in {"fgsm_10_accuracy": ...}. In place of a number a run may have a short row, [K, m]: it goes to the
-record's arrays, for a figure. Where a probe does not apply it gives an empty mapping. Like a metric it must not know its stack:
-each replica's number is the same to the last bit alone.
+A probe is a function of (network, part) with options; that its first parameter is called `network` tells it from a metric.
+After training it is called on the chosen weights, once for each of the parts `train`, `val` and `test`, and returns
+{name: [K]}, one number for each of K replicas. Names are complete and have no dot, as in {"fgsm_10_accuracy": ...}. In place of
+a number there may be a short row, [K, m], which goes to the record's `arrays`, for a figure. Where a probe does not apply it
+returns an empty dictionary. As with a metric, each replica's number must be the same to the last bit alone and in any stack.
 """
 
 from __future__ import annotations
@@ -20,52 +20,63 @@ class Network(Protocol):
 
     @property
     def parameters(self) -> Sequence[Tensor]:
-        """Those that are trained, each [K, ...]."""
+        """The trained parameters, [K, ...] each."""
         ...
 
     @property
     def passes(self) -> int:
-        """How many noisy ones `eval.mode=mc` has asked for; 0 in any other mode."""
+        """The number of noisy passes that `eval.mode=mc` asks for; 0 in any other mode."""
         ...
 
     def examples(self, part: str) -> Iterator[tuple[Tensor, Tensor]]:
-        """x [K, B, *shape] and y [K, B] in pieces: normalised, so in standard deviations from the mean; or int64 to look up."""
+        """The examples x [K, B, *shape] and classes y [K, B] of a part, in pieces.
+
+        x is normalised, so in standard deviations from the training mean; or it is int64 numbers to look up.
+        """
         ...
 
     def logits(self, x: Tensor) -> Tensor:
-        """[K, B, C] float32, noise off."""
+        """The logits [K, B, C] float32 of examples x [K, B, *shape], noise off."""
         ...
 
     def activations(self, x: Tensor) -> dict[str, Tensor]:
-        """What comes to each site behind a hidden layer, noise off: [K, n, units], n the examples times positions or steps."""
+        """The input of each site behind a hidden layer, by site, noise off: [K, n, units].
+
+        n is the number of examples, times positions or steps where there are any.
+        """
         ...
 
     def without(self, x: Tensor, site: str, unit: int) -> Tensor:
-        """The logits with one unit of `activations` at zero, wherever it occurs, noise off."""
+        """The logits with one unit of `activations` set to zero at all positions and steps, noise off."""
         ...
 
     def foreign(self, data: str, examples: int) -> Iterator[Tensor]:
-        """x [K, B, *shape] of another data set in pieces, at most so many, evenly spaced; normalised like the run's own.
+        """Examples x [K, B, *shape] of another data set in pieces, evenly spaced and normalised like the run's own.
 
-        It has to be one that the probe names in an option called `against`.
+        Parameters
+        ----------
+        data : str
+            Name of the data set, which the probe must have in an option called `against`.
+        examples : int
+            How many at most.
         """
         ...
 
     def noisy(self, stream: str) -> Callable[[Tensor], Tensor]:
-        """The logits under fresh masks at each call, from a stream of that name; batch norm as in evaluation."""
+        """A function like `logits` with fresh masks at each call, from the stream `stream`; batch norm in evaluation mode."""
         ...
 
     def uniforms(self, stream: str) -> Callable[[tuple[int, ...]], Tensor]:
-        """[K, *shape] in [0, 1) of each run's own at each call; the same for all arms of a seed."""
+        """A function of a shape that draws uniform numbers in [0, 1), [K, *shape]; all arms of a seed get the same."""
         ...
 
     def normals(self, stream: str) -> Callable[[tuple[int, ...]], Tensor]:
-        """The same with standard normals."""
+        """A function like that of `uniforms` that draws standard normal numbers."""
         ...
 
 
 def first(network: Network, part: str, examples: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """The first so many examples of a part, or all, in pieces. Parts are in random order, so any are as good."""
+    """At most `examples` examples of a part in pieces, the first: parts are in random order, so any others are as good."""
     for x, y in network.examples(part):
         yield x[:, :examples], y[:, :examples]
         examples -= y.shape[1]

@@ -1,4 +1,4 @@
-"""What a reliability diagram is drawn from."""
+"""The numbers that a reliability diagram is drawn from."""
 
 from __future__ import annotations
 
@@ -11,11 +11,25 @@ from dropbench.metrics.probe import Network
 
 @torch.no_grad()
 def reliability(network: Network, part: str, *, bins: Bins = 15) -> dict[str, Tensor]:
-    """Of test, in `bins` equal intervals of confidence: how many examples, the sum of their confidences, and how many are
-    right, as `reliability_examples`, `_confidence` and `_right`, [K, bins] each; {} of the other parts.
+    """Confidence and accuracy of the test examples in equal intervals of confidence.
 
-    Niculescu-Mizil & Caruana 2005 (ICML), in the form of Guo et al. 2017 (arXiv:1706.04599, figure 1). Sums and not means, so
-    that `ece` with as many bins is exactly Σ |confidence - right| / Σ examples, and bins of several runs can be added.
+    They are sums and not means, so that `ece` with as many bins is exactly Σ |confidence - right| / Σ examples, and the bins of
+    several runs can be added.
+
+    Parameters
+    ----------
+    bins : int
+        Intervals of confidence.
+
+    Returns
+    -------
+    dict
+        [K, bins] each; empty for other parts than test. `reliability_examples`: how many examples. `reliability_confidence`:
+        the sum of their confidences. `reliability_right`: how many answers are right.
+
+    References
+    ----------
+    Niculescu-Mizil and Caruana 2005 (ICML), in the form of Guo et al. 2017 (arXiv:1706.04599), figure 1.
     """
     if part != "test":
         return {}

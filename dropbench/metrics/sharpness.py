@@ -1,4 +1,4 @@
-"""Sharpness of the minimum: how much the training loss rises close by."""
+"""Sharpness of the minimum: how much the training loss rises near the trained weights."""
 
 from __future__ import annotations
 
@@ -28,25 +28,44 @@ def sharpness(
     draws: Count = 20,
     examples: Count = 1000,
 ) -> dict[str, Tensor]:
-    """By how many nats the loss on the first so many training examples rises when the weights w move, [K] each.
+    """How much the training loss L rises when the weights w are moved a little.
 
-    `sharpness`: L(w + ρ g / |g|) - L(w), g the gradient: the largest rise within a ball of `radius` ρ, to first order
-    (Foret et al. 2021, arXiv:2010.01412, equation 2). Weights that are scaled up and down without changing the function
-    change it (Dinh et al. 2017, arXiv:1703.04933); the other two do not mind.
-    `adaptive_sharpness`: L(w + ρ w² g / |w g|) - L(w), the same with each weight's step in proportion to it, within
-    `adaptive_radius` (Kwon et al. 2021, arXiv:2102.11600, equation 6, with |w| for every parameter).
-    `average_sharpness`: the mean of L(w (1 + σ z)) - L(w) over `draws` of normal z, σ = `noise` (the average-case adaptive
-    sharpness of Andriushchenko et al. 2023, arXiv:2302.07011). The arms of a seed share z.
+    Batch norm keeps its running statistics. All three numbers shrink with the loss itself, so of two arms the one that fits its
+    training data less closely is often the sharper one for that reason alone. Nor is it settled that sharpness goes with
+    generalisation: Andriushchenko et al. find that it does not, beyond small networks.
 
-    Batch norm keeps its running statistics. Only of training data, for that is where the minimum is. All three shrink with the
-    loss itself, so of two arms the one that fits its training data less closely is often the sharper by that alone. Nor is it
-    settled that they go with generalisation: the last paper finds them not to, beyond small networks.
+    Parameters
+    ----------
+    radius : float
+        ρ of `sharpness`, the length of the step in weight space.
+    adaptive_radius : float
+        ρ of `adaptive_sharpness`.
+    noise : float
+        σ of `average_sharpness`.
+    draws : int
+        Draws of `average_sharpness`; the arms of a seed share them.
+    examples : int
+        How many training examples are used, the first ones.
+
+    Returns
+    -------
+    dict
+        [K] each, in nats; empty for other parts than train, where the minimum is. `sharpness`: L(w + ρ g / |g|) - L(w) with
+        the gradient g, to first order the largest rise within a ball of radius ρ. It changes when weights are scaled up and
+        down without changing the function (Dinh et al. 2017, arXiv:1703.04933); the other two do not. `adaptive_sharpness`:
+        L(w + ρ w² g / |w g|) - L(w), the same with steps in proportion to each weight. `average_sharpness`: the mean of
+        L(w (1 + σ z)) - L(w) over normal z.
+
+    References
+    ----------
+    Foret et al. 2021 (arXiv:2010.01412), equation 2; Kwon et al. 2021 (arXiv:2102.11600), equation 6, with |w| for every
+    parameter; Andriushchenko et al. 2023 (arXiv:2302.07011), average-case adaptive sharpness.
     """
     if part != "train":
         return {}
     pieces = list(first(network, part, examples))
-    found = gradient(network, pieces)
-    weights, g = [w for w, _ in found], [one for _, one in found]
+    slopes = gradient(network, pieces)
+    weights, g = [w for w, _ in slopes], [one for _, one in slopes]
     before = mean_loss(network.logits, pieces)
 
     def rise(steps: Iterable[Tensor]) -> Tensor:
@@ -54,12 +73,12 @@ def sharpness(
             return mean_loss(network.logits, pieces) - before
 
     def ascent(towards: Sequence[Tensor], length: float) -> list[Tensor]:
-        """In the direction of `towards`, so long; nowhere where that is zero."""
+        """A step of this length in the direction of `towards`; no step where that is zero."""
         norm = squared(towards).sqrt()
         factor = torch.where(norm > 0, length / norm, 0.0)
         return [t * factor.to(t).view(-1, *(1,) * (t.ndim - 1)) for t in towards]
 
-    scaled = [w.detach().abs() * one for w, one in found]
+    scaled = [w.detach().abs() * one for w, one in slopes]
     adaptive = [w.detach().abs() * s for w, s in zip(weights, ascent(scaled, adaptive_radius), strict=True)]
     normal = network.normals(f"sharpness/{part}")
     shaken = [rise(noise * w.detach() * normal(tuple(w.shape[1:])) for w in weights) for _ in range(draws)]
@@ -72,7 +91,7 @@ def sharpness(
 
 @torch.no_grad()
 def mean_loss(logits: Callable[[Tensor], Tensor], pieces: Pieces) -> Tensor:
-    """The mean cross-entropy over pieces, in nats: [K] float64, on the CPU."""
+    """The mean cross-entropy over pieces (x, y) of examples, in nats: [K] float64, on the CPU."""
     total = torch.zeros(len(pieces[0][1]), dtype=torch.float64)
     for x, y in pieces:
         pairs = zip(logits(x).cpu().double().unbind(0), y.cpu().unbind(0), strict=True)
@@ -81,22 +100,22 @@ def mean_loss(logits: Callable[[Tensor], Tensor], pieces: Pieces) -> Tensor:
 
 
 def gradient(network: Network, pieces: Pieces) -> list[tuple[Tensor, Tensor]]:
-    """The weights that the loss depends on, each with the gradient of its mean over pieces, [K, ...]."""
+    """The weights that the loss depends on, each with the gradient of the mean loss over pieces, [K, ...] both."""
     n = sum(y.shape[1] for _, y in pieces)
     weights = list(network.parameters)
-    found: list[Tensor | None] = [None] * len(weights)
+    sums: list[Tensor | None] = [None] * len(weights)
     for x, y in pieces:
         loss = F.cross_entropy(network.logits(x).flatten(0, 1), y.flatten(), reduction="sum")
         for i, g in enumerate(torch.autograd.grad(loss / n, weights, allow_unused=True)):
             if g is not None:
-                before = found[i]
-                found[i] = g if before is None else before + g
-    return [(w, g) for w, g in zip(weights, found, strict=True) if g is not None]
+                before = sums[i]
+                sums[i] = g if before is None else before + g
+    return [(w, g) for w, g in zip(weights, sums, strict=True) if g is not None]
 
 
 @contextmanager
 def moved(weights: Sequence[Tensor], steps: Iterable[Tensor]) -> Iterator[None]:
-    """The weights so far from where they are; and back there after, to the last bit."""
+    """Moves the weights by `steps` for as long as the context lasts, then restores them to the last bit."""
     kept = [w.detach().clone() for w in weights]
     try:
         with torch.no_grad():
@@ -110,6 +129,6 @@ def moved(weights: Sequence[Tensor], steps: Iterable[Tensor]) -> Iterator[None]:
 
 
 def squared(tensors: Sequence[Tensor]) -> Tensor:
-    """The squared length of each replica's numbers in all tensors [K, ...] together, [K] float64, on the CPU."""
+    """The squared length of each replica's numbers over all tensors [K, ...], [K] float64, on the CPU."""
     rows = zip(*(t.detach().unbind(0) for t in tensors), strict=True)
     return torch.stack([torch.stack([t.reshape(-1).cpu().double().square().sum() for t in row]).sum() for row in rows])

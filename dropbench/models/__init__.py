@@ -3,23 +3,28 @@
 What the engine asks of a model class:
 
     class MyModel(nn.Module):
-        stacked = True                    # False, or absent: an ordinary module of one replica; see below
-        eats = ("flat",)                  # the views of the data that it takes, best first; see below
+        stacked = True                    # False, or absent: an ordinary module without a replica axis; see below
+        eats = ("flat",)                  # the views of the data that it accepts, best first; see below
         task = "classify"                 # the default; or "reconstruct", or "predict_next"
         def __init__(self, replicas, shape, n_classes, *, option=default, ...): ...   # shape: one example after viewing
         sites: tuple[Site, ...]           # the places where noise may act, set by the constructor
         def forward(self, x, noise): ...  # x [K, B, *shape] -> logits [K, B, n_classes]
 
 The options after `*` are the keys of its YAML, checked against their annotations. A model that is not stacked has the
-same contract without the replica axis and without `replicas`: the engine stacks it by `torch.func.vmap`, or, where that does
-not do (engine/vmap_check.py), carries its replicas one after the other.
+same contract without the replica axis and without `replicas`: the engine stacks it by `torch.func.vmap`, or, where vmap cannot
+be used (engine/vmap_check.py), trains its replicas one after the other.
 
-Views: flat (F), image (C, H, W), sequence (T, F). tokens: shape (T, V), T words out of V; x is their numbers, int64
-[K, B, T], and 0 is padding, at the start. text: the same for windows of a running text; a model that carries its state from one
-to the next has `begin()`, which is called before the first, and gives logits [K, B, T, V]. graph: shape (N, F), and x is the
-numbers of the nodes asked for, [K, B]; `attach(graph, device)` is called once with `graph.features` [N, F] and
-`graph.edges` [2, E]. `shape.view` says which it is, for a model that eats several; `shape.edges` is E.
+Views, each with the shape of one example:
+    flat      (F)
+    image     (C, H, W)
+    sequence  (T, F)
+    tokens    (T, V), T words out of a vocabulary of V. x holds word numbers, int64 [K, B, T]; 0 is padding, at the start.
+    text      (T, V), the same for windows of a running text; the logits are [K, B, T, V]. A model that carries its state from
+              one window to the next has `begin()`, which is called before the first window.
+    graph     (N, F), a graph of N nodes with F features each. x holds node numbers, int64 [K, B]. `attach(graph, device)` is
+              called once with `graph.features` [N, F] and `graph.edges` [2, E].
+A model that accepts several views reads `shape.view`; `shape.edges` is E.
 
-Tasks: reconstruct is trained to give back its own input, before any noise, in its own shape; predict_next to tell the next
-word at every step.
+Tasks: `classify` gives the logits of classes; `reconstruct` is trained to give back its own input as it was before any noise,
+in the same shape; `predict_next` is trained to predict the next word at every step.
 """

@@ -13,18 +13,38 @@ from dropbench.models.block import BatchNormPlace, DenseBlock, Positive
 from dropbench.models.mlp import block_sites
 from dropbench.nn.activation import Activation
 from dropbench.nn.linear import Linear
-from dropbench.sites import Noise, Site
+from dropbench.sites import Site
+from dropbench.sites.noise import Noise
 
 
 class Autoencoder(nn.Module):
-    """Dense layers down to a code, their mirror image, and a linear output: the input again, as it was before any noise.
+    """Dense layers down to a code, their mirror image and a linear output, trained to give back the input without noise.
 
-    Vincent et al. 2008 (ICML) and 2010 (JMLR 11): the input is corrupted in training, and the clean one is to be put out.
-    `dropout.placement=input` corrupts it. Their masking noise sets numbers to zero and scales nothing, then or later, which
-    here is `dropout=unscaled`; `standard` keeps the mean of what is left besides, and `gaussian` multiplies. Zero is the mean
-    of the normalised input. Encoder and decoder do not share weights.
+    `dropout.placement=input` corrupts the input in training, which makes it a denoising autoencoder. The masking noise of
+    Vincent et al. sets inputs to zero and scales nothing, neither in training nor in evaluation: that is `dropout=unscaled`.
+    `standard` also scales what is left, to keep the mean, and `gaussian` multiplies by normal numbers. Zero is the mean of the
+    normalised input. Encoder and decoder do not share weights.
 
     Sites: `input` (F), `hidden.i` after each hidden layer (F), and the weights of each, `hidden.i.weight` (IO).
+
+    Parameters
+    ----------
+    replicas : int
+        K.
+    shape : tuple of int
+        Shape of one example.
+    n_classes : int
+        Not used.
+    widths : list of int
+        Units of the encoder's layers, the code last.
+    activation : str
+        Of every hidden layer.
+    batch_norm : {"none", "before_activation", "after_activation", "after_dropout"}
+        Where batch norm comes, if at all.
+
+    References
+    ----------
+    Vincent et al. 2008, "Extracting and composing robust features with denoising autoencoders" (ICML), and 2010 (JMLR 11).
     """
 
     stacked = True
@@ -54,7 +74,7 @@ class Autoencoder(nn.Module):
         self.sites = (Site("input", "activation", (size,), "F", reader=readers[0]), *block_sites(self.hidden))
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
-        """x [K, B, *shape] to its reconstruction, of the same shape."""
+        """Maps x [K, B, F] to its reconstruction, of the same shape."""
         hidden = noise("input", x)
         for block in self.hidden:
             hidden = block(hidden, noise)

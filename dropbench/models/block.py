@@ -1,4 +1,4 @@
-"""The dense block that models share: product, activation, batch norm, noise, in the order that is asked for."""
+"""The dense block that models share: product, activation, batch norm and noise, in a chosen order."""
 
 from __future__ import annotations
 
@@ -11,18 +11,32 @@ from torch import Tensor, nn
 from dropbench.nn.activation import Activation, function, gain
 from dropbench.nn.linear import Linear
 from dropbench.nn.norm import BatchNorm
-from dropbench.sites import Noise, Site
+from dropbench.sites import Site
+from dropbench.sites.noise import Noise
 
 Positive = Annotated[int, Gt(0)]
-# `after_dropout` is offered to be measured, not recommended: the statistics that batch norm gathers under noise do not
-# fit the noiseless network that is evaluated (variance shift, Li et al. 2019).
+# `after_dropout` is there to be measured and not recommended: the statistics that batch norm gathers under noise do not
+# fit the network without noise that is evaluated (variance shift, Li et al. 2019, arXiv:1801.05134).
 BatchNormPlace = Literal["none", "before_activation", "after_activation", "after_dropout"]
 
 
 class DenseBlock(nn.Module):
-    """x [K, B, I] to [K, B, O], with the sites `name` (the output) and `name.weight`.
+    """A dense layer: x [K, B, I] to [K, B, O], with the sites `name` (the output) and `name.weight`.
 
-    `reader` is the parameter that multiplies the output, if batch norm does not come between.
+    Parameters
+    ----------
+    replicas : int
+        K.
+    name : str
+        Name of the output's site.
+    inputs, outputs : int
+        I and O.
+    activation : str
+        The function after the product.
+    batch_norm : {"none", "before_activation", "after_activation", "after_dropout"}
+        Where batch norm comes, if at all.
+    reader : str, optional
+        Name of the parameter that multiplies the output, if no batch norm comes between.
     """
 
     def __init__(
@@ -54,6 +68,7 @@ class DenseBlock(nn.Module):
         )
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
+        """Maps x [K, B, I] to [K, B, O]."""
         norm = self.norm
         last = self.batch_norm == "after_dropout"
         then = self.activation if norm is None or last else partial(self._normalised, norm)

@@ -15,15 +15,42 @@ from dropbench.nn.activation import Activation, function, gain, monotone
 from dropbench.nn.conv import Conv2d, pool2d
 from dropbench.nn.linear import Linear
 from dropbench.nn.norm import BatchNorm
-from dropbench.sites import Noise, Site
+from dropbench.sites import Site
+from dropbench.sites.noise import Noise
 
 Pooling = Literal["max", "avg", "none"]
 
 
 class CNN(nn.Module):
-    """Convolution blocks, each halving the map while it can be halved, then dense layers and a linear read-out.
+    """Convolution blocks, which halve the map as long as its sides are 2 or more, then dense layers and a linear read-out.
 
     Sites: `input` (CHW), `conv.i` after each block (CHW), `head.i` after each dense layer (F), `head.i.weight` (IO).
+
+    Parameters
+    ----------
+    replicas : int
+        K.
+    shape : tuple of int
+        (C, H, W).
+    n_classes : int
+        Logits of one example.
+    channels : list of int
+        Channels of each block.
+    kernel : int
+        Side of the kernels, odd.
+    pooling : {"max", "avg", "none"}
+        How a block halves the map; "none" leaves its size.
+    head_widths : list of int
+        Units of the dense layers; may be empty.
+    activation : str
+        Of every block and dense layer.
+    batch_norm : {"none", "before_activation", "after_activation", "after_dropout"}
+        Where batch norm comes, if at all.
+
+    Raises
+    ------
+    UsageError
+        Where `kernel` is even.
     """
 
     stacked = True
@@ -68,6 +95,7 @@ class CNN(nn.Module):
         self.sites = tuple(sites)
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
+        """Maps images x [K, B, C, H, W] to logits [K, B, n_classes]."""
         x = noise("input", x)
         for block in self.blocks:
             x = block(x, noise)
@@ -79,7 +107,7 @@ class CNN(nn.Module):
 
 
 class ConvBlock(nn.Module):
-    """x [K, B, C, H, W] to [K, B, O, H', W']: convolution, activation, pooling, batch norm, noise."""
+    """Convolution, activation, pooling, batch norm and noise: x [K, B, C, H, W] to [K, B, O, H', W']."""
 
     def __init__(
         self,
@@ -102,7 +130,7 @@ class ConvBlock(nn.Module):
         self.batch_norm = batch_norm
         self.norm = None if batch_norm == "none" else BatchNorm(replicas, outputs)
         halved = (height, width) if self.pooling == "none" else (height // 2, width // 2)
-        # Averages of activations have another distribution than activations.
+        # An average of activations is no longer distributed as the activation's output.
         averaged = self.pooling == "avg" or batch_norm == "after_activation"
         self.site = Site(
             name,
@@ -114,6 +142,7 @@ class ConvBlock(nn.Module):
         )
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
+        """Maps x [K, B, C, H, W] to [K, B, O, H', W']; H' is H / 2, rounded down, where the block pools."""
         x = self.conv(x)
         if self.norm is not None and self.batch_norm == "before_activation":
             x = self.norm(x)

@@ -12,19 +12,42 @@ from dropbench.nn.activation import Activation, function, gain
 from dropbench.nn.graph import Adjacency, Features, Linked
 from dropbench.nn.linear import Linear
 from dropbench.nn.norm import BatchNorm
-from dropbench.sites import Noise, Site
+from dropbench.sites import Site
+from dropbench.sites.noise import Noise
 
 
 class GCN(nn.Module):
-    """Graph convolutions: each node's features times a matrix, then their weighted sum over its neighbours and itself.
+    """Graph convolutions: each node's features times a matrix, then a weighted sum over its neighbours and itself.
 
-    Kipf & Welling 2017 (arXiv:1609.02907, equations 2 and 9): activation(Â X W + b) a layer, Â = D^-1/2 (A + I) D^-1/2, and a
-    last layer without activation that gives the classes. Every node of the graph is computed, and the logits of those that
-    are asked for are handed back.
+    A layer is activation(Â X W + b) with Â = D^-1/2 (A + I) D^-1/2; the last one has no activation and gives the logits. All
+    nodes of the graph are computed, and the logits of those that are asked for returned.
 
     The graph is one example: noise sees a batch of one. Sites: `edges` (E), the strengths of the undirected edges, 1 each,
     from which Â is made once for all layers; `input` (NF); and `hidden.i` (NF) after each layer but the last. Weights
-    are no site: moment-matched inference would need Â X first, which is no longer sparse.
+    are not a site: moment-matched inference would need Â X first, which is not sparse.
+
+    Parameters
+    ----------
+    replicas : int
+        K.
+    shape : tuple of int
+        (N, F); its attribute `edges` is the number of undirected edges.
+    n_classes : int
+        Logits of one node.
+    layers : int
+        Graph convolutions, the last one included.
+    hidden : int
+        Features of a node behind each layer but the last.
+    activation : str
+        Of every layer but the last.
+    batch_norm : {"none", "before_activation", "after_activation", "after_dropout"}
+        Where batch norm comes, if at all.
+    adjacency : {"sparse", "dense"}
+        Whether Â is multiplied as a sparse or as a full matrix.
+
+    References
+    ----------
+    Kipf and Welling 2017 (arXiv:1609.02907), equations 2 and 9.
     """
 
     stacked = True
@@ -42,7 +65,6 @@ class GCN(nn.Module):
         batch_norm: BatchNormPlace = "none",
         adjacency: Literal["sparse", "dense"] = "sparse",
     ) -> None:
-        """`shape` is (N, F), and its `edges` the number of undirected edges."""
         super().__init__()
         nodes, features = shape
         self.adjacency = adjacency
@@ -50,7 +72,7 @@ class GCN(nn.Module):
             GraphLayer(replicas, hidden if i else features, hidden, activation, batch_norm) for i in range(layers - 1)
         )
         self.head = Linear(replicas, hidden if layers > 1 else features, n_classes)
-        # What multiplies the features of each layer.
+        # The parameters that multiply the features, layer by layer.
         readers = [*(f"layers.{i}.linear.weight" for i in range(layers - 1)), "head.weight"]
         follows = activation if batch_norm in ("none", "before_activation", "after_dropout") else None
         self.sites = (
@@ -63,12 +85,12 @@ class GCN(nn.Module):
         )
 
     def attach(self, graph: Linked, device: torch.device) -> None:
-        """The graph that the network is of; comes before the first `forward`."""
+        """Gives the network its graph; to be called once, before the first `forward`."""
         self._features = Features(graph.features.to(device))
         self._adjacency = Adjacency(graph.edges.to(device), len(graph.features), self.adjacency == "dense")
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
-        """Logits [K, B, C] of the nodes x [K, B] int64."""
+        """Maps node numbers x [K, B] int64 to the logits of these nodes, [K, B, n_classes]."""
         k = len(x)
         whole = self._features.x
         strengths = whole.new_ones(k, 1, self._adjacency.edges.shape[1])
@@ -76,7 +98,7 @@ class GCN(nn.Module):
         features = whole.expand(k, 1, -1, -1)
         layers = cast(list[GraphLayer], list(self.layers))
         maps = [*(layer.linear for layer in layers), self.head]
-        # The matrix comes before the sum over neighbours, which it makes narrower, and the bias after it.
+        # (Â X) W is computed as Â (X W), because W makes the features fewer; the bias is added after that.
         product = self._features.times(_unless(noise("input", features), features), maps[0].weight)
         for i, (layer, following) in enumerate(zip(layers, maps[1:], strict=True)):
             h = layer(self._adjacency.propagate(matrices, product), noise, f"hidden.{i}")
@@ -98,7 +120,7 @@ class GraphLayer(nn.Module):
         self.norm = None if batch_norm == "none" else BatchNorm(replicas, outputs)
 
     def forward(self, x: Tensor, noise: Noise, name: str) -> Tensor:
-        """x [K, N, H] propagated."""
+        """What follows the propagation: x [K, N, H] to the same shape; `name` is the site of the output."""
         x = self._normed("before_activation", x + self.linear.bias)
         x = self._normed("after_activation", self.activation(x))
         x = noise(name, x[:, None])[:, 0]
@@ -112,5 +134,5 @@ class GraphLayer(nn.Module):
 
 
 def _unless(seen: Tensor, given: Tensor) -> Tensor | None:
-    """What came out of a site, without the batch's axis; None where noise handed back what it was given."""
+    """What came out of a site, without the batch's axis; None where no noise acted and the tensor is the one given."""
     return None if seen is given else seen[:, 0]

@@ -1,4 +1,4 @@
-"""A recurrent language model: which word comes next."""
+"""A recurrent language model, which predicts the next word."""
 
 from __future__ import annotations
 
@@ -13,23 +13,50 @@ from dropbench.nn.init import Draw
 from dropbench.nn.linear import Linear
 from dropbench.nn.product import affine
 from dropbench.nn.recurrent import Cell, State
-from dropbench.sites import Noise, Site
+from dropbench.sites import Site
+from dropbench.sites.noise import Noise
 
 
 class LanguageModel(nn.Module):
     """Word embeddings, recurrent layers and a linear map to the logits of the next word, at every step.
 
-    Zaremba et al. 2014 (arXiv:1409.2329). The state is carried from one window of the text to the next, and gradients end
-    where a window begins. Zaremba et al. start every parameter uniform in ±0.1, ±0.05 and ±0.04 at 200, 650 and 1,500 units.
-    Weights here have variance 1/H, uniform in ±√(3/H) = ±0.12, ±0.07 and ±0.04 or of that deviation; and the LSTM's forget
-    gate starts open, which theirs does not.
+    The state is carried from one window of the text to the next, and gradients stop where a window begins. Initial weights
+    have variance 1/H: uniform in ±√(3/H), which is ±0.12, ±0.07 and ±0.04 at 200, 650 and 1,500 units, or normal or orthogonal
+    of that variance; Zaremba et al. start every parameter uniform in ±0.1, ±0.05 and ±0.04. The LSTM's forget gate starts open,
+    unlike theirs.
 
-    tied: the head's weights are the embedding's (Press & Wolf 2017, arXiv:1608.05859; Inan et al. 2017,
-    arXiv:1611.01462), whose rows then are as long as the top layer's state.
+    Sites: `embedding`, the rows of the table (VF), and `embedded`, the rows that are looked up (TF); those of the layers, see
+    `RecurrentLayers`; `head`, the top layer's states before the last map (TF). Zaremba's dropout is `standard` at `embedded`,
+    `hidden.*` and `head`, which is its default placement here.
 
-    Sites: `embedding`, the rows of the table (VF), and `embedded`, what is looked up in it (TF); those of the layers, see
-    `RecurrentLayers`; `head`, the top layer's states before that last map (TF). Zaremba's dropout is `standard` at `embedded`,
-    `hidden.*` and `head`, which is where it goes by itself.
+    Parameters
+    ----------
+    replicas : int
+        K.
+    shape : tuple of int
+        (T, V): words of a window, words of the vocabulary.
+    n_classes : int
+        V.
+    cell : {"vanilla", "lstm", "gru"}
+        Kind of the recurrent layers.
+    hidden : int
+        H, units of each recurrent layer.
+    layers : int
+        Recurrent layers.
+    embedding : int, optional
+        Length of the embedding's rows; `hidden` if not given.
+    tied : bool
+        Whether the head's weights are the embedding's, whose rows must then be as long as the state (Press and Wolf 2017,
+        arXiv:1608.05859; Inan et al. 2017, arXiv:1611.01462).
+
+    Raises
+    ------
+    UsageError
+        Where `tied` and `embedding` do not go together.
+
+    References
+    ----------
+    Zaremba, Sutskever and Vinyals 2014 (arXiv:1409.2329).
     """
 
     stacked = True
@@ -49,19 +76,19 @@ class LanguageModel(nn.Module):
         tied: bool = False,
     ) -> None:
         super().__init__()
-        steps, words = shape
+        steps, vocabulary = shape
         features = embedding or hidden
         if tied and features != hidden:
             raise UsageError(
                 f"model.tied=true needs rows of the embedding as long as the state, and model.embedding={features} is not "
                 f"model.hidden={hidden}: leave out model.embedding"
             )
-        self.embedding = Embedding(replicas, words, features, features**-0.5)
+        self.embedding = Embedding(replicas, vocabulary, features, features**-0.5)
         self.layers = RecurrentLayers(replicas, features, hidden, cell, layers, steps)
-        self.head = TiedHead(replicas, words) if tied else Linear(replicas, hidden, n_classes)
+        self.head = TiedHead(replicas, vocabulary) if tied else Linear(replicas, hidden, n_classes)
         self.carried: list[State | None] = [None] * layers
         self.sites = (
-            Site("embedding", "token", (words, features), "VF"),
+            Site("embedding", "token", (vocabulary, features), "VF"),
             Site("embedded", "activation", (steps, features), "TF", reader="layers.0.weight_input"),
             *self.layers.sites,
             Site(
@@ -75,11 +102,11 @@ class LanguageModel(nn.Module):
         )
 
     def begin(self) -> None:
-        """The next window is the first of its text: the state starts at zero."""
+        """Sets the state to zero, because the next window is the first of a text."""
         self.carried = [None] * len(self.layers)
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
-        """Word numbers [K, B, T] to the logits of the word after each, [K, B, T, V]."""
+        """Maps word numbers x [K, B, T] int64 to the logits of the word after each, [K, B, T, V]."""
         table = self.embedding.weight
         states = noise("embedded", noise.embed("embedding", x, table))
         states, ends = self.layers(states, noise, self.carried)
@@ -91,16 +118,18 @@ class LanguageModel(nn.Module):
 
 
 class TiedHead(nn.Module):
-    """A bias of its own, and the embedding's table [K, V, H] for weights: x [K, B, T, H] to [K, B, T, V]."""
+    """A linear map with the embedding's table as its weights and a bias of its own: x [K, B, T, H] to [K, B, T, V]."""
 
-    def __init__(self, replicas: int, words: int) -> None:
+    def __init__(self, replicas: int, vocabulary: int) -> None:
         super().__init__()
-        self.bias = nn.Parameter(torch.empty(replicas, 1, words))
+        self.bias = nn.Parameter(torch.empty(replicas, 1, vocabulary))
 
     @torch.no_grad()
     def reset(self, draw: Draw) -> None:
+        """Sets the bias to zero; nothing is drawn."""
         self.bias.zero_()
 
     def forward(self, x: Tensor, table: Tensor) -> Tensor:
+        """Maps x [K, B, T, H] to logits [K, B, T, V] by the table [K, V, H]."""
         logits: Tensor = affine(x.flatten(1, 2), table.transpose(1, 2), self.bias).unflatten(1, x.shape[1:3])
         return logits

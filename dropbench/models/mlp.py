@@ -13,13 +13,29 @@ from torch import Tensor, nn
 from dropbench.models.block import BatchNormPlace, DenseBlock, Positive
 from dropbench.nn.activation import Activation
 from dropbench.nn.linear import Linear
-from dropbench.sites import Noise, Site
+from dropbench.sites import Site
+from dropbench.sites.noise import Noise
 
 
 class MLP(nn.Module):
     """Hidden layers of the given widths, then a linear read-out.
 
     Sites: `input` (F), `hidden.i` after each hidden layer (F), and the weights of each, `hidden.i.weight` (IO).
+
+    Parameters
+    ----------
+    replicas : int
+        K.
+    shape : tuple of int
+        Shape of one example.
+    n_classes : int
+        Logits of one example.
+    widths : list of int
+        Units of each hidden layer.
+    activation : str
+        Of every hidden layer.
+    batch_norm : {"none", "before_activation", "after_activation", "after_dropout"}
+        Where batch norm comes, if at all.
     """
 
     stacked = True
@@ -46,6 +62,7 @@ class MLP(nn.Module):
         self.sites = (Site("input", "activation", (features[0],), "F", reader=readers[0]), *block_sites(self.hidden))
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
+        """Maps x [K, B, F] to logits [K, B, n_classes]."""
         x = noise("input", x)
         for block in self.hidden:
             x = block(x, noise)

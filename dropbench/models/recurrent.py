@@ -7,16 +7,26 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from dropbench.nn.recurrent import GATES, Cell, CellNoise, Recurrent, State
-from dropbench.sites import Noise, Site
+from dropbench.sites import Site
+from dropbench.sites.noise import Noise
 
 
 class RecurrentLayers(nn.ModuleList):
-    """Layers of one cell over [K, B, T, I], one on the other.
+    """Recurrent layers of one kind on top of each other: x [K, B, T, I] to the states of the top layer, [K, B, T, H].
 
-    Sites of layer i: `recurrent.i.weight`, its hidden-to-hidden weights (IO), met once a sequence; `recurrent.i`, the state
-    that they multiply (TF); of LSTM and GRU `recurrent.i.candidate`, what they would add to their state (TF);
-    `recurrent.i.hidden`, and of LSTM `recurrent.i.cell`, the step from the old state to the new (TF); and `hidden.i`, what
-    it hands to the layer above, if there is one (TF).
+    Sites of layer i: `recurrent.i.weight`, its hidden-to-hidden weights (IO), with one draw a sequence; `recurrent.i`, the
+    state that these weights multiply (TF); in an LSTM or a GRU, `recurrent.i.candidate`, what is to be added to the state (TF);
+    `recurrent.i.hidden`, and in an LSTM `recurrent.i.cell`, the transition from the old state to the new (TF); and `hidden.i`,
+    the output for the layer above, if there is one (TF).
+
+    Parameters
+    ----------
+    replicas, inputs, hidden : int
+        K, I and H.
+    cell : {"vanilla", "lstm", "gru"}
+        Kind of the layers.
+    layers, steps : int
+        The number of layers, and T.
     """
 
     def __init__(self, replicas: int, inputs: int, hidden: int, cell: Cell, layers: int, steps: int) -> None:
@@ -38,7 +48,17 @@ class RecurrentLayers(nn.ModuleList):
                 )
 
     def forward(self, x: Tensor, noise: Noise, starts: Sequence[State | None]) -> tuple[Tensor, list[State]]:
-        """The top layer's states [K, B, T, H], and the last state of each; `starts` are those before the first step."""
+        """The top layer's states [K, B, T, H], and of each layer the state after the last step.
+
+        Parameters
+        ----------
+        x : Tensor
+            [K, B, T, I].
+        noise : Noise
+            Acts at the sites.
+        starts : sequence of (Tensor, Tensor) or None
+            The state of each layer before the first step; None for zeros.
+        """
         ends = []
         for i, (layer, start) in enumerate(zip(self, starts, strict=True)):
             assert isinstance(layer, Recurrent)
@@ -59,5 +79,5 @@ class RecurrentLayers(nn.ModuleList):
 
 
 def output_of(cell: Cell) -> str | None:
-    """The function that a layer's states come out of; those of LSTM and GRU come out of a product or a mean."""
+    """The activation whose output a layer's states are; None for LSTM and GRU, whose states are products or means."""
     return "tanh" if cell == "vanilla" else None

@@ -12,20 +12,43 @@ from dropbench.nn.activation import gain
 from dropbench.nn.conv import Conv2d
 from dropbench.nn.linear import Linear
 from dropbench.nn.norm import BatchNorm
-from dropbench.sites import Noise, Site
+from dropbench.sites import Site
+from dropbench.sites.noise import Noise
 
 
 class ResNet(nn.Module):
-    """He et al. 2016 (arXiv:1512.03385, section 4.2): a convolution, three stages of residual blocks, a linear read-out.
+    """A convolution, three stages of residual blocks, and a linear read-out of each channel's mean.
 
-    A stage has n = (depth - 2) / 6 blocks of two 3 × 3 convolutions and `width`, twice and four times `width` channels. The
-    second and third start by halving the map, a side of n to ceil(n / 2), so that a side of 1 stays. Convolutions have no
-    bias, for batch norm follows each. Shortcuts have no parameters (their option A, which they chose for CIFAR): where the map
-    is halved they take every other pixel, with zeros for the new channels. The read-out sees each channel's mean.
+    A stage has (depth - 2) / 6 blocks of two 3 × 3 convolutions; the stages have `width`, 2 · `width` and 4 · `width` channels.
+    The second and the third begin by halving the map: a side of s becomes ceil(s / 2), so that a side of 1 stays. Convolutions
+    have no bias, because batch norm follows each. Shortcuts have no parameters (option A of He et al., their choice for CIFAR):
+    where the map is halved they take every other pixel, and zeros for the new channels.
 
     Sites: `input` (CHW); `block.i`, the residual branch of each block, before the shortcut is added and the last ReLU taken
     (CHW); `block.i.conv` inside it, between the two convolutions, where Wide ResNets have their dropout (Zagoruyko &
     Komodakis 2016, arXiv:1605.07146, section 2.4; CHW); `head`, what the read-out sees (F).
+
+    Parameters
+    ----------
+    replicas : int
+        K.
+    shape : tuple of int
+        (C, H, W).
+    n_classes : int
+        Logits of one example.
+    depth : int
+        Layers with weights, 6n + 2 and at least 8.
+    width : int
+        Channels of the first stage.
+
+    Raises
+    ------
+    UsageError
+        Where there is no network of this depth.
+
+    References
+    ----------
+    He et al. 2016 (arXiv:1512.03385), section 4.2.
     """
 
     stacked = True
@@ -69,6 +92,7 @@ class ResNet(nn.Module):
         self.sites = (*sites, Site("head", "activation", (inputs,), "F", reader="head.weight"))
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
+        """Maps images x [K, B, C, H, W] to logits [K, B, n_classes]."""
         x = noise("input", x)
         x = torch.relu(self.norm(self.stem(x)))
         for block in self.blocks:
@@ -79,7 +103,7 @@ class ResNet(nn.Module):
 
 
 class Block(nn.Module):
-    """relu(shortcut + branch): x [K, B, I, H, W] to [K, B, O, H', W']."""
+    """A residual block, relu(shortcut + branch): x [K, B, I, H, W] to [K, B, O, H', W']."""
 
     def __init__(self, replicas: int, name: str, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -89,9 +113,10 @@ class Block(nn.Module):
         self.branch = Branch(replicas, name, inputs, outputs, stride)
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
+        """Maps x [K, B, I, H, W] to [K, B, O, H', W'], with H' = ceil(H / stride) and W' likewise."""
         branch = noise.branch(self.name, self.branch, x)
         if self.stride > 1:
-            # Padded with the channels last, as they lie in memory, and every operand of the sum in one order.
+            # Padded with the channels last, as the maps lie in memory, so that both terms of the sum have one memory order.
             x = F.pad(x[..., :: self.stride, :: self.stride].movedim(2, -1), (0, self.new)).movedim(-1, 2)
         return torch.relu(x + branch.to(x.dtype))
 
@@ -108,6 +133,7 @@ class Branch(nn.Module):
         self.second_norm = BatchNorm(replicas, outputs)
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
+        """Maps x [K, B, I, H, W] to [K, B, O, H', W'], as the block does."""
         x = noise(f"{self.name}.conv", torch.relu(self.first_norm(self.first(x))))
         out: Tensor = self.second_norm(self.second(x))
         return out

@@ -11,18 +11,38 @@ from dropbench.models.recurrent import RecurrentLayers, output_of
 from dropbench.nn.embedding import Embedding
 from dropbench.nn.linear import Linear
 from dropbench.nn.recurrent import Cell
-from dropbench.sites import Noise, Site
+from dropbench.sites import Site
+from dropbench.sites.noise import Noise
 
 
 class RNN(nn.Module):
-    """Recurrent layers, a read-out of the last state or the mean over time, then a linear map.
+    """Recurrent layers, then a linear map of the last state or of the mean over time.
 
-    Words, which come as numbers, are embedded first. Padding is a word like others, with a row of its own: it stands before
-    the sentence, so the last state is that of the sentence's last word; the mean over time has it in.
+    Words, which come as numbers, are embedded first. Padding is embedded like any other word. It comes before the sentence, so
+    the last state is that of the sentence's last word; the mean over time includes the padding.
 
-    Sites: of a sequence `input` (TF); of words `embedding`, the rows of the table (VF), and `embedded`, what is looked up in
-    it (TF), which is a layer's output and no input. Then those of the layers, see `RecurrentLayers`, and `head`, the
-    read-out: a sequence of one step (TF), so that a variant that shares a mask over time may act there too.
+    Sites: for sequences, `input` (TF); for words, `embedding`, the rows of the table (VF), and `embedded`, the rows that are
+    looked up (TF), which count as a layer's output and not as the input. Then those of the layers, see `RecurrentLayers`, and
+    `head`, what the linear map sees: a sequence of one step (TF), so that a variant that shares a mask over time may act there.
+
+    Parameters
+    ----------
+    replicas : int
+        K.
+    shape : tuple of int
+        (T, F) of a sequence, or (T, V) of words: T steps, a vocabulary of V.
+    n_classes : int
+        Logits of one example.
+    cell : {"vanilla", "lstm", "gru"}
+        Kind of the recurrent layers.
+    hidden : int
+        H, units of each recurrent layer.
+    layers : int
+        Recurrent layers.
+    readout : {"last", "mean"}
+        What the linear map sees, the state after the last step or the mean over all steps.
+    embedding : int
+        Length of the embedding's rows; not used for sequences.
     """
 
     stacked = True
@@ -58,6 +78,7 @@ class RNN(nn.Module):
         self.sites = (*sites, *self.layers.sites, head)
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
+        """Maps sequences x [K, B, T, F], or word numbers x [K, B, T] int64, to logits [K, B, n_classes]."""
         if self.embedding is None:
             x = noise("input", x)
         else:

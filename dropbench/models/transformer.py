@@ -1,4 +1,4 @@
-"""The transformer encoder as a classifier, of images in patches or of words."""
+"""The transformer encoder as a classifier of images, cut into patches, or of sentences."""
 
 from __future__ import annotations
 
@@ -16,24 +16,55 @@ from dropbench.nn.attention import Positions, SelfAttention
 from dropbench.nn.embedding import Embedding
 from dropbench.nn.linear import Linear
 from dropbench.nn.norm import LayerNorm
-from dropbench.sites import Noise, Site
+from dropbench.sites import Site
+from dropbench.sites.noise import Noise
 
 
 class Transformer(nn.Module):
-    """Vaswani et al. 2017 (arXiv:1706.03762), the encoder, with layer norm at the start of each branch ("pre-norm").
+    """The encoder of Vaswani et al. with layer norm at the start of each branch ("pre-norm") and a linear read-out.
 
-    An image is cut into `patch` × `patch` squares, each mapped linearly (Dosovitskiy et al. 2021, arXiv:2010.11929); sides that
-    are no multiple of `patch` get zeros on the right and below. Words are looked up, and number 0 is padding: no step attends
-    to it and the mean leaves it out. Positions are learned. The read-out sees the mean over the steps of the last layer norm's
-    output; there is no class token.
+    An image is cut into squares, each mapped linearly to a vector, as by Dosovitskiy et al. Words are looked up in a table;
+    number 0 is padding, to which no step attends and which the mean leaves out. Positions are learned. The read-out sees the
+    mean over the steps of the last layer norm's output; there is no class token.
 
     Sites: `input` (CHW, of images); `embedding`, the table of words (VF); `embedded`, with positions (TF). In layer i:
     `block.i.attention`, the attention weights (ATS); `block.i.attention.output` (TF); `block.i.feedforward`, the hidden layer
     (TF); `block.i.feedforward.output` (TF). Last `head`, what the read-out sees (F).
+    Residual branches are sites too, see `branches`. Their depth counts layers, so both branches of a layer have the same depth.
 
-    `branches` says what a residual branch is, for stochastic depth: "sublayer" has two a layer, `block.i.attention.branch` and
-    `block.i.feedforward.branch`, each dropped by itself, as in vision transformers; "layer" has one, `block.i`, the whole layer
-    (LayerDrop, Fan et al. 2019, arXiv:1909.11556). A branch's depth counts layers, so both of a layer have the same.
+    Parameters
+    ----------
+    replicas : int
+        K.
+    shape : tuple of int
+        (C, H, W) of an image, or (T, V) of words: T steps, a vocabulary of V.
+    n_classes : int
+        Logits of one example.
+    width : int
+        F, the features of a step; a multiple of `heads`.
+    heads : int
+        Attention heads of a layer.
+    layers : int
+        Layers of attention and feed-forward block.
+    feedforward : int
+        Units of a feed-forward block's hidden layer.
+    patch : int
+        Side of the squares in pixels. An image whose sides are no multiple of it gets zeros on the right and below.
+    activation : str
+        Of the feed-forward blocks.
+    branches : {"sublayer", "layer"}
+        What stochastic depth may drop. "sublayer": attention and feed-forward block, each by itself, at the sites
+        `block.i.attention.branch` and `block.i.feedforward.branch`, as in vision transformers. "layer": the whole layer, at
+        the site `block.i` (LayerDrop, Fan et al. 2019, arXiv:1909.11556).
+
+    Raises
+    ------
+    UsageError
+        Where `heads` does not divide `width`, or a patch is the whole image.
+
+    References
+    ----------
+    Vaswani et al. 2017 (arXiv:1706.03762); Dosovitskiy et al. 2021 (arXiv:2010.11929).
     """
 
     stacked = True
@@ -84,15 +115,16 @@ class Transformer(nn.Module):
             depth = (i + 1) / layers
             if branches == "layer":
                 sites.append(Site(block.name, "branch", (steps, width), "TF", depth=depth))
-            for part, own in (("attention", block.attention.site), ("feedforward", block.feedforward.site)):
+            for part, inner in (("attention", block.attention.site), ("feedforward", block.feedforward.site)):
                 if branches == "sublayer":
-                    sites.append(Site(f"{own.name}.branch", "branch", (steps, width), "TF", depth=depth))
-                sites += [own, Site(f"block.{i}.{part}.output", "activation", (steps, width), "TF")]
+                    sites.append(Site(f"{inner.name}.branch", "branch", (steps, width), "TF", depth=depth))
+                sites += [inner, Site(f"block.{i}.{part}.output", "activation", (steps, width), "TF")]
         self.norm = LayerNorm(replicas, width)
         self.head = Linear(replicas, width, n_classes)
         self.sites = (*sites, Site("head", "activation", (width,), "F", reader="head.weight"))
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
+        """Maps images x [K, B, C, H, W], or word numbers x [K, B, T] int64, to logits [K, B, n_classes]."""
         padding = None
         if self.words is not None:
             padding = x == 0
@@ -110,7 +142,10 @@ class Transformer(nn.Module):
 
 
 class Layer(nn.Module):
-    """What a layer adds to x [K, B, T, F]: attention, then the feed-forward block on the sum so far."""
+    """What a layer adds to x [K, B, T, F]: attention, plus the feed-forward block of x and attention together.
+
+    `separate` makes the two sums residual branches of their own, for stochastic depth.
+    """
 
     def __init__(
         self,
@@ -130,6 +165,7 @@ class Layer(nn.Module):
         self.feedforward = FeedForwardBranch(replicas, f"{name}.feedforward", steps, width, hidden, activation)
 
     def forward(self, x: Tensor, noise: Noise, *padding: Tensor) -> Tensor:
+        """What is added to x [K, B, T, F], of the same shape; `padding` [K, B, T] bool, if there is any."""
         attended = self._part(self.attention, x, noise, *padding)
         return attended + self._part(self.feedforward, x + attended, noise)
 
@@ -149,6 +185,7 @@ class AttentionBranch(nn.Module):
         self.site = Site(name, "attention", (heads, steps, steps), "ATS")
 
     def forward(self, x: Tensor, noise: Noise, padding: Tensor | None = None) -> Tensor:
+        """Maps x [K, B, T, F] to the same shape; `padding` [K, B, T] is true where a step must not be attended to."""
         name = self.site.name
         on_weights = partial(noise, name) if noise.acts(name) else None
         return noise(f"{name}.output", self.attention(self.norm(x), padding, on_weights))
@@ -167,13 +204,17 @@ class FeedForwardBranch(nn.Module):
         self.site = Site(name, "feedforward", (steps, hidden), "TF", reader=reader, follows=activation)
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
+        """Maps x [K, B, T, F] to the same shape."""
         name = self.site.name
         hidden = noise(name, self.activation(self.up(self.norm(x))))
         return noise(f"{name}.output", self.down(hidden))
 
 
 def cut(x: Tensor, side: int) -> Tensor:
-    """Images [K, B, C, H, W] in squares, row by row: [K, B, T, C · side²]; zeros fill up the last row and column."""
+    """Cuts images x [K, B, C, H, W] into squares, row by row: [K, B, T, C · side²].
+
+    Zeros on the right and below make the sides multiples of `side`, in pixels.
+    """
     height, width = x.shape[-2:]
     x = F.pad(x, (0, -width % side, 0, -height % side))
     k, b, channels, height, width = x.shape
@@ -182,7 +223,7 @@ def cut(x: Tensor, side: int) -> Tensor:
 
 
 def mean_over_steps(x: Tensor, padding: Tensor | None) -> Tensor:
-    """x [K, B, T, F] to [K, B, F]; steps where `padding` [K, B, T] is true do not count, and none at all gives zeros."""
+    """The mean over T of x [K, B, T, F], without the steps at which `padding` [K, B, T] is true; zeros where it all is."""
     if padding is None:
         return x.mean(2)
     real = (~padding).to(x.dtype)[..., None]

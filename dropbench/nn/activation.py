@@ -17,10 +17,16 @@ _VECTOR = 32
 
 
 def one_by_one(f: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    """`f`, with the replicas of x [K, ...] taking turns where their numbers do not fill whole vectors.
+    """An elementwise function whose result for one replica does not depend on the stack that the replica is in.
 
-    torch computes the last few numbers of a tensor, those that fill no vector, by scalar code; for functions made of `exp`
-    that rounds differently, and a replica must not know whether it is the last of its stack.
+    torch computes the last few numbers of a tensor, those that do not fill a vector register, by scalar code. For functions
+    made of `exp` that code rounds differently, so the last replica of a stack would get other bits than the rest. Where a
+    replica's numbers do not fill whole vectors, `f` is therefore called for each replica by itself.
+
+    Parameters
+    ----------
+    f : callable
+        A function of a tensor, element by element; the result takes x [K, ...].
     """
 
     def apply(x: Tensor) -> Tensor:
@@ -30,7 +36,7 @@ def one_by_one(f: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
 
 
 def in_vectors(x: Tensor) -> bool:
-    """Whether the replicas of x [K, ...] end where vectors do, or no vectors are in play."""
+    """Whether each replica of x [K, ...] fills whole vectors; true as well on an accelerator and for a single replica."""
     return x.device.type != "cpu" or x.shape[0] == 1 or x[0].numel() % _VECTOR == 0
 
 
@@ -48,13 +54,18 @@ _GAINS = {"relu": math.sqrt(2), "gelu": math.sqrt(2), "leaky_relu": math.sqrt(2 
 
 
 def function(name: Activation) -> Callable[[Tensor], Tensor]:
+    """The activation of this name, as a function of x [K, ...] with results that do not depend on the stack."""
     return _FUNCTIONS[name]
 
 
 def gain(name: Activation) -> float:
+    """The factor of the initial weights' standard deviation that keeps the variance of a signal through the activation."""
     return _GAINS.get(name, 1.0)
 
 
 def monotone(name: Activation) -> bool:
-    """Whether max-pooling may go first: max(f(x)) = f(max(x)) costs a quarter of the activations on a 2×2 pool."""
+    """Whether the activation f never decreases, so that max(f(x)) = f(max(x)).
+
+    Max-pooling may then come first, and a 2×2 pool leaves a quarter of the activations to compute.
+    """
     return name != "gelu"

@@ -16,11 +16,24 @@ OnWeights = Callable[[Tensor], Tensor]
 
 
 class SelfAttention(nn.Module):
-    """K multi-head self-attentions (Vaswani et al. 2017, arXiv:1706.03762, section 3.2): x [K, B, T, F] to the same shape.
+    """K multi-head self-attentions: x [K, B, T, F] to the same shape.
 
-    `features` is a multiple of `heads`. With noise on the attention weights they are made one by one. Without it an
-    accelerator takes torch's fused kernel, which never holds them; a CPU takes the same way as with noise, slower where
-    sequences are short, so that a replica without noise is the same to the last bit beside one with it.
+    With noise on the attention weights, softmax and products are computed step by step. Without noise, an accelerator uses
+    torch's fused kernel, which never stores the weights. A CPU takes the explicit steps in both cases, although they are
+    slower for short sequences: a replica without noise is then the same to the last bit beside one with noise.
+
+    Parameters
+    ----------
+    replicas : int
+        K.
+    features : int
+        F, a multiple of `heads`.
+    heads : int
+        A; each attends with F / A features.
+
+    References
+    ----------
+    Vaswani et al. 2017, "Attention is all you need" (arXiv:1706.03762), section 3.2.
     """
 
     def __init__(self, replicas: int, features: int, heads: int) -> None:
@@ -30,7 +43,15 @@ class SelfAttention(nn.Module):
         self.out = Linear(replicas, features, features)
 
     def forward(self, x: Tensor, padding: Tensor | None = None, noise: OnWeights | None = None) -> Tensor:
-        """`padding` [K, B, T] is true where a step is not to be attended to; `noise` acts on weights [K, B, A, T, S]."""
+        """Attention over x [K, B, T, F], of the same shape.
+
+        Parameters
+        ----------
+        padding : Tensor, optional
+            [K, B, T] bool, true where a step must not be attended to.
+        noise : callable, optional
+            What acts on the attention weights [K, B, A, T, S], T steps that attend to S steps.
+        """
         query, key, value = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(3, 0, 1, 4, 2, 5).unbind(0)
         bias = None if padding is None else key_bias(padding, query.dtype)
         if noise is not None:
@@ -45,9 +66,10 @@ class SelfAttention(nn.Module):
 
 
 def key_bias(padding: Tensor, dtype: torch.dtype) -> Tensor:
-    """What is added to the scores, [K, B, 1, 1, S]: the lowest finite number at padding, whose weight is then exactly zero.
+    """What is added to the scores so that padding [K, B, S] gets a weight of exactly zero: [K, B, 1, 1, S].
 
-    Finite, because an example of nothing but padding would come out as NaN otherwise; it attends to all steps alike.
+    It is the lowest finite number and not -inf, with which an example that is all padding would come out as NaN. Such an
+    example attends to all steps alike.
     """
     return torch.zeros(padding.shape, dtype=dtype, device=padding.device).masked_fill_(padding, torch.finfo(dtype).min)[
         :, :, None, None
@@ -57,15 +79,15 @@ def key_bias(padding: Tensor, dtype: torch.dtype) -> Tensor:
 def explicit(
     query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None, noise: OnWeights | None = None
 ) -> Tensor:
-    """softmax(query · keyᵀ / √D + bias) · value for [..., A, T, D], with noise on the softmax."""
+    """softmax(query · keyᵀ / √D + bias) · value for [..., A, T, D] each, with `noise` acting on the softmax."""
     scores = (query / math.sqrt(query.shape[-1])) @ key.transpose(-1, -2)
     weights = torch.softmax(scores if bias is None else scores + bias, -1)
-    # The type of the values, for under autocast a softmax is in float32.
+    # Back to the type of the values, because autocast computes a softmax in float32.
     return (weights if noise is None else noise(weights)).to(value.dtype) @ value
 
 
 def fused(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None) -> Tensor:
-    """The same without noise, for [K, B, A, T, D], by torch's fused kernel. Its own dropout is never used."""
+    """What `explicit` computes without noise, for [K, B, A, T, D] each, by torch's fused kernel with its own dropout off."""
     mask = None if bias is None else bias.flatten(0, 1)
     mixed = F.scaled_dot_product_attention(
         query.flatten(0, 1), key.flatten(0, 1), value.flatten(0, 1), attn_mask=mask, dropout_p=0.0
@@ -74,7 +96,10 @@ def fused(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None)
 
 
 class Positions(nn.Module):
-    """K tables of a learned vector for each step, added to x [K, B, T, F]; standard deviation 0.02 at the start."""
+    """K tables of learned position vectors, one a step, added to x [K, B, T, F].
+
+    They start normal with a standard deviation of 0.02.
+    """
 
     def __init__(self, replicas: int, steps: int, features: int) -> None:
         super().__init__()
@@ -82,7 +107,9 @@ class Positions(nn.Module):
 
     @torch.no_grad()
     def reset(self, draw: Draw) -> None:
+        """Draws the starting vectors."""
         self.weight.copy_(draw.normal(tuple(self.weight.shape[1:])).mul_(0.02))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Adds the position vectors to x [K, B, T, F]; the shape stays."""
         return x + self.weight[:, None]

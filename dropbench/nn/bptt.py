@@ -1,11 +1,13 @@
 """LSTM and GRU over a whole sequence as one step of autograd, with backpropagation through time written by hand.
 
-An eager loop leaves some twenty nodes a step on autograd's tape, each with memory of its own. Here the buffers of all steps
-are one, the input's product has left the loop, the gradient of the recurrent weight is one product for all steps, and tanh
-is 2σ(2x) - 1, which costs a third of `torch.tanh` on a CPU and differs from it by 1e-7. Figures: benchmarks/recurrent.py.
+An eager loop leaves some twenty nodes a step on autograd's tape, each with memory of its own. Here one buffer holds all steps;
+the product with the input is computed once for all steps, before the loop; the gradient of the recurrent weight is one product
+over all steps; and tanh is computed as 2σ(2x) - 1, which costs a third of `torch.tanh` on a CPU and differs from it by 1e-7.
+Figures: benchmarks/recurrent.py.
 
-Inside everything is [T, K, B, H], so that a step is one block. Noise is in factors, [T, K, B, H] or [1, K, B, H]: one for each
-step or one for all. A factor m of a transition mixes the old and the new state, m new + (1 - m) old.
+Internally everything is [T, K, B, H], so that a step is one contiguous block. Noise is given as factors, [T, K, B, H] with one
+for each step or [1, K, B, H] with one for all steps. A transition's factor m mixes the old and the new state:
+m new + (1 - m) old.
 """
 
 from __future__ import annotations
@@ -26,7 +28,14 @@ _tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
 
 class LSTM(Function):
-    """Gers et al. 2000 with gates in torch's order i, f, g, o: c = f c + i d(g), h = o tanh(c), gates of x W + d(h) U + b."""
+    """The LSTM with gates in torch's order i, f, g, o: c = f c + i d(g), h = o tanh(c), gates from x W + d(h) U + b.
+
+    d is the noise, if there is any.
+
+    References
+    ----------
+    Gers, Schmidhuber and Cummins 2000, "Learning to forget".
+    """
 
     @staticmethod
     def forward(
@@ -39,10 +48,21 @@ class LSTM(Function):
         memory: Tensor,
         *noise: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        """x [K, T, B, I], weights [K, I, 4H] and [K, H, 4H], bias [K, 1, 4H], state and memory [K, B, H].
+        """The states [T, K, B, H] of all steps, and the last memory [K, B, H].
 
-        `noise` acts on the product's state, the candidate, the step of the state and that of the memory. Gives the states
-        [T, K, B, H] and the last memory [K, B, H].
+        Parameters
+        ----------
+        x : Tensor
+            [K, T, B, I].
+        weight_input, weight_hidden : Tensor
+            [K, I, 4H] and [K, H, 4H].
+        bias : Tensor
+            [K, 1, 4H].
+        state, memory : Tensor
+            h and c before the first step, [K, B, H] each.
+        *noise : Tensor or None
+            Four factors: on the state as the recurrent product sees it, on the candidate g, on the transition of the state
+            and on the transition of the memory.
         """
         gates = _projected(x, weight_input, bias)
         steps, k, b, _ = gates.shape
@@ -66,7 +86,7 @@ class LSTM(Function):
             torch.mul(f[t], c[t], out=c[t + 1]).addcmul_(i[t], added[t])
             _sigmoid(torch.mul(c[t + 1], 2, out=tanh_c[t])).mul_(2).sub_(1)
             torch.mul(o[t], tanh_c[t], out=h[t + 1])
-            if on_memory:  # which the output of this step does not see: Krueger et al. 2017
+            if on_memory:  # after this step's output was made of the new memory: Krueger et al. 2017
                 _mix(c[t], c[t + 1], on_memory[t])
             if on_step:
                 _mix(h[t], h[t + 1], on_step[t])
@@ -76,6 +96,7 @@ class LSTM(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, of_states: Tensor, of_memory: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of `forward`'s arguments, from those of the states [T, K, B, H] and the last memory [K, B, H]."""
         x, weight_input, weight_hidden, gates, memories, squashed, products_of, addends, *noise = ctx.saved_tensors
         steps, _, _, width = squashed.shape
         on_state, on_candidate, on_step, on_memory = (_each(factor, steps) for factor in noise)
@@ -122,7 +143,14 @@ class LSTM(Function):
 
 
 class GRU(Function):
-    """Cho et al. 2014 as torch and cuDNN have it, gates r, z, n: n = tanh(x W + b + r (d(h) U + c)), h = (1 - z) d(n) + z h."""
+    """The GRU as torch and cuDNN compute it, gates r, z, n: n = tanh(x W + b + r (d(h) U + c)), h = (1 - z) d(n) + z h.
+
+    d is the noise, if there is any.
+
+    References
+    ----------
+    Cho et al. 2014 (arXiv:1406.1078).
+    """
 
     @staticmethod
     def forward(
@@ -135,15 +163,27 @@ class GRU(Function):
         state: Tensor,
         *noise: Tensor | None,
     ) -> Tensor:
-        """x [K, T, B, I], weights [K, I, 3H] and [K, H, 3H], biases [K, 1, 3H], state [K, B, H]: the states [T, K, B, H].
+        """The states [T, K, B, H] of all steps.
 
-        `noise` acts on the product's state, the candidate and the step of the state.
+        Parameters
+        ----------
+        x : Tensor
+            [K, T, B, I].
+        weight_input, weight_hidden : Tensor
+            [K, I, 3H] and [K, H, 3H].
+        bias_input, bias_hidden : Tensor
+            [K, 1, 3H] each.
+        state : Tensor
+            h before the first step, [K, B, H].
+        *noise : Tensor or None
+            Three factors: on the state as the recurrent product sees it, on the candidate n and on the transition of the
+            state.
         """
         gates = _projected(x, weight_input, bias_input)
         steps, k, b, _ = gates.shape
         width = weight_hidden.shape[1]
         states = _room(steps, state)
-        # Not `contiguous`, which gives the bias itself where there is nothing to expand.
+        # Not `contiguous`, which would return the bias itself, to be overwritten, where there is nothing to expand.
         sums = bias_hidden.expand(steps, k, b, -1).clone(memory_format=torch.contiguous_format)  # will be d(h) U + c
         products_of = _beside(states[:-1], noise[0])
         addends = _beside(gates[..., 2 * width :], noise[1])
@@ -169,10 +209,12 @@ class GRU(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, of_states: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of `forward`'s arguments, from that of the states [T, K, B, H]."""
         x, weight_input, weight_hidden, gates, sums, states, products_of, addends, *noise = ctx.saved_tensors
         steps, width = len(gates), weight_hidden.shape[1]
         on_state, on_candidate, on_step = (_each(factor, steps) for factor in noise)
-        # Of the gates' arguments: by way of the input's product, and of the state's, which the reset gate tells apart.
+        # Gradients of the two products that the gates add up, the input's and the state's. They differ for n alone, where the
+        # reset gate multiplies the state's.
         delta, recurrent = torch.empty_like(gates), torch.empty_like(gates)
         r, z, n = _gates(gates, width)
         d_r, d_z, d_n = _gates(delta, width)
@@ -208,37 +250,37 @@ class GRU(Function):
 
 
 def _mix(old: Tensor, new: Tensor, factor: Tensor) -> None:
-    """The new state, in place, where it meets the old."""
+    """Writes m new + (1 - m) old over `new`, m the factor."""
     new.mul_(factor).addcmul_(old, 1 - factor)
 
 
 def _parted(gradient: Tensor, factor: Tensor) -> Tensor:
-    """Leaves of a gradient, in place, what goes to the new state, and gives what goes to the old."""
+    """Keeps the new state's share of a gradient, in place, and returns the old state's share."""
     past = gradient * (1 - factor)
     gradient.mul_(factor)
     return past
 
 
 def _projected(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """The input's share of all gates at all steps, [T, K, B, G]: it needs no state, so it is one product."""
+    """What the input adds to all gates at all steps, [T, K, B, G]: it needs no state, so it is one product."""
     k, steps, b, inputs = x.shape
     return affine(x.reshape(k, steps * b, inputs), weight, bias).view(k, steps, b, -1).transpose(0, 1).contiguous()
 
 
 def _room(steps: int, first: Tensor) -> Tensor:
-    """For what is carried, [T + 1, K, B, H], the first of it in place."""
-    room = first.new_empty(steps + 1, *first.shape)
-    room[0] = first
-    return room
+    """A buffer [T + 1, K, B, H] for a state at all steps, with the starting state in it."""
+    buffer = first.new_empty(steps + 1, *first.shape)
+    buffer[0] = first
+    return buffer
 
 
 def _beside(x: Tensor, factor: Tensor | None) -> Tensor:
-    """Room for x times the factor, or x itself where there is none."""
+    """A buffer for x times the factor, or x itself where there is no factor."""
     return x if factor is None else x.new_empty(x.shape)
 
 
 def _gates(x: Tensor, width: int) -> list[tuple[Tensor, ...]]:
-    """Of each gate, all steps."""
+    """For each gate, its columns at every step, as views."""
     return [gate.unbind(0) for gate in x.split(width, -1)]
 
 
@@ -247,14 +289,14 @@ def _steps(x: Tensor) -> tuple[Tensor, ...]:
 
 
 def _each(factor: Tensor | None, steps: int) -> Sequence[Tensor]:
-    """The factor of each step; empty where there is none."""
+    """The factor of each step; empty where there is no noise."""
     if factor is None:
         return ()
     return factor.unbind(0) if len(factor) == steps else [factor[0]] * steps
 
 
 def _sigmoid(x: Tensor) -> Tensor:
-    """In place, a replica's numbers independent of its stack: see `activation.one_by_one`."""
+    """The sigmoid in place, with results that do not depend on the stack: see `activation.one_by_one`."""
     if in_vectors(x):
         return x.sigmoid_()
     for one in x.unbind(0):

@@ -12,14 +12,24 @@ from dropbench.nn.init import Draw, fan_in_uniform
 
 
 class Conv2d(nn.Module):
-    """K convolutions with "same" padding: x [K, B, C, H, W] to [K, B, O, H, W]; the kernel's side is odd.
+    """K convolutions with "same" padding: x [K, B, C, H, W] to [K, B, O, H, W].
 
-    With a stride sides shrink to ceil(side / stride), as in torch with padding = kernel // 2; a side of 1 stays. Without
-    `bias`, which a batch norm right after would take out again, there is none.
-
-    On a CPU the replicas take turns: one at a time is faster there than a grouped convolution, and the result of a
-    replica is then the same to the last bit in any stack. On an accelerator it is one grouped convolution.
+    On a CPU the replicas are convolved one after the other: that is faster there than a grouped convolution, and the result
+    of a replica is then the same to the last bit in any stack. On an accelerator it is one grouped convolution.
     Results come in channels-last order, in which a CPU pools several times faster.
+
+    Parameters
+    ----------
+    replicas, inputs, outputs : int
+        K, C and O.
+    kernel : int
+        Side of the kernel, odd.
+    gain : float
+        Factor of the initial weights' deviation: see `activation.gain`.
+    stride : int
+        Sides shrink to ceil(side / stride), as in torch with padding = kernel // 2; a side of 1 stays.
+    bias : bool
+        False where a batch norm follows, which would subtract the bias again.
     """
 
     def __init__(
@@ -41,21 +51,24 @@ class Conv2d(nn.Module):
 
     @torch.no_grad()
     def reset(self, draw: Draw) -> None:
+        """Draws the starting weights and sets the bias to zero."""
         shape = tuple(self.weight.shape[1:])
         self.weight.copy_(fan_in_uniform(draw, shape, shape[1] * shape[2] * shape[3], self.gain))
         if self.bias is not None:
             self.bias.zero_()
 
     def forward(self, x: Tensor) -> Tensor:
+        """Maps x [K, B, C, H, W] to [K, B, O, H', W'], with H' = ceil(H / stride) and W' likewise."""
         convolve = in_turn if x.device.type == "cpu" or x.shape[0] == 1 else grouped
         return convolve(x, self.weight, self.bias, self.stride)
 
 
 def in_turn(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1) -> Tensor:
-    """One convolution a replica."""
+    """`Conv2d` as one convolution for each replica."""
     padding = weight.shape[-1] // 2
     if x.shape[2] == 1:
-        # One channel lies the same way in both orders; torch tells them apart by the strides, and those of a view are ours.
+        # Images of one channel lie in memory the same way in both orders. torch tells the orders apart by the strides, so give
+        # the view those of channels-last.
         x = x.reshape(*x.shape[:2], *x.shape[3:], 1).permute(0, 1, 4, 2, 3)
     biases = [None] * len(x) if bias is None else bias.unbind(0)
     maps = [
@@ -69,12 +82,12 @@ def in_turn(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1) -> 
 
 
 def _replicas(x: Tensor) -> Sequence[Tensor]:
-    """One by one; a single one as a view, whose gradient, unlike that of `unbind`, is one too."""
+    """The replicas one by one. A single one comes as a view: unlike that of `unbind`, its gradient is a view as well."""
     return x.unbind(0) if len(x) > 1 else (x.squeeze(0),)
 
 
 def grouped(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1) -> Tensor:
-    """The replicas as the groups of one convolution."""
+    """`Conv2d` as one convolution with the replicas as its groups."""
     k, b = x.shape[:2]
     maps = F.conv2d(
         x.transpose(0, 1).flatten(1, 2),
@@ -88,7 +101,7 @@ def grouped(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1) -> 
 
 
 def pool2d(x: Tensor, kind: str) -> Tensor:
-    """Halves the sides of x [K, B, C, H, W] by `max` or `avg` over 2×2 windows."""
+    """Halves the sides of x [K, B, C, H, W]; `kind` is what is taken of each 2×2 window, "max" or "avg"."""
     k = x.shape[0]
     function = F.max_pool2d if kind == "max" else F.avg_pool2d
     pooled = function(x.flatten(0, 1), 2)

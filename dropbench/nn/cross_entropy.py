@@ -6,14 +6,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _FEW = 16
-"""Classes below which torch's softmax is ten times faster along examples than along classes (benchmarks/LOG.md): as many
-float32 numbers as fill its widest vector."""
+"""With fewer classes than this, torch's softmax is ten times faster along examples than along classes (benchmarks/LOG.md):
+it is the number of float32 values that fill its widest vector."""
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
-    """Of each example, in nats: logits [K, n, C] and targets [K, n] to [K, n]. What `F.cross_entropy` computes.
+    """The cross-entropy of each example in nats, [K, n], as `F.cross_entropy` computes it.
 
-    `smoothing` is its `label_smoothing`, the share of a target that is spread over all classes (Szegedy et al. 2016).
+    Parameters
+    ----------
+    logits : Tensor
+        [K, n, C].
+    targets : Tensor
+        [K, n] int64, in 0..C-1.
+    smoothing : float
+        The share of each target that is spread over all classes (Szegedy et al. 2016), in [0, 1].
     """
     if logits.shape[2] < _FEW:
         along_examples = logits.mT.contiguous()

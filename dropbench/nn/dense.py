@@ -1,4 +1,4 @@
-"""A dense layer, its ReLU and the mask on what comes out of it as one step of autograd."""
+"""A dense layer, its ReLU and the dropout mask on its output as one step of autograd."""
 
 from __future__ import annotations
 
@@ -15,10 +15,17 @@ _threshold_backward = torch.ops.aten.threshold_backward
 
 
 def dense_relu(x: Tensor, weight: Tensor, bias: Tensor, mask: Tensor | None) -> Tensor:
-    """max(0, x W + b) times the mask: x [K, B, I], weight [K, I, O], bias [K, 1, O], mask broadcasts to [K, B, O].
+    """max(0, x W + b) times the mask, [K, B, O].
 
-    The mask must not be negative, and gets no gradient. Everything happens in the memory of the product: as steps of their
-    own, bias, ReLU and mask cost half as much as the product does (benchmarks/LOG.md).
+    Bias, ReLU and mask work in the memory of the product: as separate operations they would cost half as much as the product
+    itself (benchmarks/LOG.md).
+
+    Parameters
+    ----------
+    x, weight, bias : Tensor
+        [K, B, I], [K, I, O] and [K, 1, O].
+    mask : Tensor or None
+        Broadcasts to [K, B, O]. Not negative; gets no gradient.
     """
     out: Tensor = _DenseReLU.apply(x, weight, bias, mask)  # type: ignore[no-untyped-call]
     return out
@@ -37,7 +44,8 @@ class _DenseReLU(Function):
     @once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, out, mask = ctx.saved_tensors
-        # What is dropped is zero too, and its gradient is zero by the mask already.
+        # The threshold reads the masked output, which is zero where an element was dropped as well; there the mask has already
+        # made the gradient zero.
         if mask is None:
             g = _threshold_backward(g, out, 0)
         else:

@@ -10,15 +10,23 @@ from dropbench.nn.init import Draw
 
 
 def lookup(ids: Tensor, table: Tensor) -> Tensor:
-    """Rows of `table` [K, V, F] for `ids` [K, B, T] in 0..V-1: [K, B, T, F]."""
+    """Looks up the rows `ids` [K, B, T] int64, in 0..V-1, of `table` [K, V, F]: [K, B, T, F]."""
     k, v, _ = table.shape
-    # The tables one under the other are one table, and a replica's ids are moved to its own.
+    # Put below each other, the K tables are one table [K V, F], in which replica k's rows start at k V.
     offset = torch.arange(0, k * v, v, device=ids.device).view(-1, 1, 1)
     return F.embedding(ids + offset, table.flatten(0, 1))
 
 
 class Embedding(nn.Module):
-    """K tables of `words` rows; rows start normal with standard deviation `scale`."""
+    """K embedding tables [V, F].
+
+    Parameters
+    ----------
+    replicas, words, features : int
+        K, V and F.
+    scale : float
+        Standard deviation of the normal starting weights.
+    """
 
     def __init__(self, replicas: int, words: int, features: int, scale: float = 1.0) -> None:
         super().__init__()
@@ -27,4 +35,5 @@ class Embedding(nn.Module):
 
     @torch.no_grad()
     def reset(self, draw: Draw) -> None:
+        """Draws the starting rows."""
         self.weight.copy_(draw.normal(tuple(self.weight.shape[1:])).mul_(self.scale))

@@ -10,58 +10,69 @@ import torch
 from torch import Tensor
 
 _SPARSE = 1 / 8
-"""A matrix with a smaller share of numbers other than zero is multiplied faster as a sparse one, on one thread."""
+"""A matrix in which a smaller share of the numbers is not zero is multiplied faster as a sparse one, on one thread."""
 
 
 class Linked(Protocol):
-    """A graph as models are given it: features [N, F] float32, and edges [2, E] int64, each undirected edge once."""
+    """A graph as models are given it."""
 
     @property
-    def features(self) -> Tensor: ...
+    def features(self) -> Tensor:
+        """The features of the nodes, [N, F] float32."""
+        ...
 
     @property
-    def edges(self) -> Tensor: ...
+    def edges(self) -> Tensor:
+        """Node numbers of each undirected edge, once, [2, E] int64."""
+        ...
 
 
 class Pattern:
-    """Where the entries of K sparse matrices [R, C] lie that share their places: the product of each with its own x.
+    """The positions of the entries of K sparse matrices [R, C], which are the same in all K, and products with them.
 
-    The matrices are the blocks of one block-diagonal matrix in CSR form, so that a stack costs one call. A row is summed by
-    itself and in the order of its entries, so a replica rounds alike in any stack. On a CPU that is 3 to 8 times faster
-    than gathering rows and adding them up (`index_add`).
+    The matrices are multiplied as the blocks of one block-diagonal matrix in CSR form, so that a stack costs one call. Each
+    row is summed by itself and in the order of its entries, so a replica rounds alike in any stack. On a CPU that is 3 to 8
+    times faster than gathering rows and adding them up (`index_add`).
+
+    Parameters
+    ----------
+    rows, columns : Tensor
+        [M] int64 each, the positions of the M entries: in row order, within a row in column order, without repetition.
+    shape : tuple of int
+        (R, C).
     """
 
     def __init__(self, rows: Tensor, columns: Tensor, shape: tuple[int, int]) -> None:
-        """Entries in row order, and within a row in column order, without repetition: [M] int64 each."""
         self.rows, self.columns, self.shape = rows, columns, shape
         # Entry `turned[p]` of the matrix is the p-th of its transpose.
         self._turned = torch.argsort(columns, stable=True)
         self._tiled: tuple[int, tuple[Tensor, ...]] = (0, ())
 
     def product(self, values: Tensor, x: Tensor) -> Tensor:
-        """The matrices with these `values` [K, M] times x [K, C, H]: [K, R, H] in float32, or float64 if x is.
+        """The matrices with the entries `values` [K, M] times x [K, C, H]: [K, R, H], in float32 or in x's float64.
 
-        Differentiable by both.
+        Differentiable with respect to both.
         """
         x = x if x.dtype == torch.float64 else x.float()
         out: Tensor = _Product.apply(self, values.to(x.dtype), x)  # type: ignore[no-untyped-call]
         return out
 
     def forward(self, values: Tensor, x: Tensor) -> Tensor:
+        """`product` without autograd: values [K, M] and x [K, C, H] to [K, R, H]."""
         starts, columns = self._tiles(len(x))[:2]
         return _multiply(starts, columns, values, x, self.shape)
 
     def transposed(self, values: Tensor, x: Tensor) -> Tensor:
-        """The matrices' transposes times x [K, R, H]: [K, C, H]."""
+        """The transposes of the matrices times x [K, R, H], without autograd: [K, C, H]."""
         starts, columns = self._tiles(len(x))[2:]
         return _multiply(starts, columns, values[:, self._turned], x, self.shape[::-1])
 
     def _tiles(self, k: int) -> tuple[Tensor, ...]:
-        """Row starts and columns of the block-diagonal matrix, and of its transpose; kept, since K changes seldom."""
+        """Row starts and columns of the block-diagonal matrix and of its transpose. Kept, because K seldom changes."""
         if self._tiled[0] != k:
             turned = self.columns[self._turned], self.rows[self._turned]
-            there = _csr(self.rows, self.columns, self.shape, k)
-            self._tiled = k, (*there, *_csr(*turned, self.shape[::-1], k))
+            upright = _csr(self.rows, self.columns, self.shape, k)
+            self._tiled = k, (*upright, *_csr(*turned, self.shape[::-1], k))
         return self._tiled[1]
 
 
@@ -105,32 +116,55 @@ def _multiply(starts: Tensor, columns: Tensor, values: Tensor, x: Tensor, shape:
 
 
 class Adjacency:
-    """The edges of a graph with self-loops, under the symmetric renormalisation of Kipf & Welling 2017 (section 2.2)."""
+    """The edges of a graph and self-loops at all nodes, under the symmetric renormalisation of graph convolutions.
+
+    Parameters
+    ----------
+    edges : Tensor
+        [2, E] int64 node numbers, each undirected edge once, no self-loops.
+    nodes : int
+        N.
+    dense : bool
+        Whether to multiply by a full matrix [N, N] instead of a sparse one.
+
+    References
+    ----------
+    Kipf and Welling 2017 (arXiv:1609.02907), section 2.2.
+    """
 
     def __init__(self, edges: Tensor, nodes: int, dense: bool = False) -> None:
-        """`edges` [2, E]: each undirected edge once, no self-loops. `dense`: as a matrix [N, N], with all its zeros."""
         self.edges, self.nodes = edges, nodes
         e, loops = edges.shape[1], torch.arange(nodes, device=edges.device)
         rows = torch.cat([edges[0], edges[1], loops])
         columns = torch.cat([edges[1], edges[0], loops])
         order = torch.argsort(rows * nodes + columns)
         self.pattern = Pattern(rows[order], columns[order], (nodes, nodes))
-        # Which edge an entry is of; a self-loop is of the one after the last.
+        # The number of the edge that each entry belongs to; self-loops have E, the number after the last edge.
         numbers = torch.arange(e, device=edges.device)
         self._edge = torch.cat([numbers, numbers, torch.full_like(loops, e)])[order]
         self._dense = dense
         self._all = self._entries(torch.ones(1, e, device=edges.device))
 
     def matrices(self, strengths: Tensor | None, k: int) -> Tensor:
-        """D^-1/2 (A + I) D^-1/2 of K replicas, for `propagate`; D is what the rows of A + I sum to.
+        """D^-1/2 (A + I) D^-1/2 of K replicas, for `propagate`; D has the row sums of A + I.
 
-        Edge e of A has `strengths` [K, E], so that 0 and 1 drop and keep it, both ways, and the rest is renormalised; a
-        self-loop always has 1. None: all edges.
+        Parameters
+        ----------
+        strengths : Tensor or None
+            [K, E], the entries of A for each edge, the same in both directions: 0 drops an edge, 1 keeps it, and what is left
+            is normalised again. Self-loops always have 1. None keeps all edges.
+        k : int
+            K.
+
+        Returns
+        -------
+        Tensor
+            [K, M], the entries of the sparse matrices; [K, N, N] if dense.
         """
         return self._all.expand(k, *self._all.shape[1:]) if strengths is None else self._entries(strengths)
 
     def propagate(self, matrices: Tensor, x: Tensor) -> Tensor:
-        """The weighted sums of x [K, N, H] over each node's neighbours and itself, [K, N, H]."""
+        """The weighted sums of x [K, N, H] over each node and its neighbours, [K, N, H]."""
         return torch.bmm(matrices.to(x.dtype), x) if self._dense else self.pattern.product(matrices, x)
 
     def _entries(self, strengths: Tensor) -> Tensor:
@@ -147,20 +181,31 @@ class Adjacency:
 
 
 class Features:
-    """The features of the nodes, shared by all replicas, as a sparse matrix if most of them are zero."""
+    """The features of the nodes, shared by all replicas, as a sparse matrix if most of them are zero.
+
+    Parameters
+    ----------
+    x : Tensor
+        [N, F].
+    """
 
     def __init__(self, x: Tensor) -> None:
-        """x [N, F]."""
         self.x = x
         rows, columns = x.nonzero().unbind(1)
         self._pattern = Pattern(rows, columns, (x.shape[0], x.shape[1])) if len(rows) < _SPARSE * x.numel() else None
         self._places = rows * x.shape[1] + columns
 
     def times(self, seen: Tensor | None, weight: Tensor) -> Tensor:
-        """The features times `weight` [K, F, H], [K, N, H]. `seen` [K, N, F]: what noise left of them; None: all.
+        """The features times `weight` [K, F, H]: [K, N, H].
 
-        Noise that multiplies leaves zeros where they are. Whether there is other noise is looked at replica by replica, since
-        the two ways round differently.
+        Noise that multiplies leaves zeros where they are, so the sparse product still holds. Noise that does not, such as
+        alpha dropout, needs the dense product. Which one is taken is decided for each replica by itself, because the two round
+        differently.
+
+        Parameters
+        ----------
+        seen : Tensor or None
+            [K, N, F], the features after noise; None where no noise acts.
         """
         k = len(weight)
         if self._pattern is None:
@@ -176,6 +221,6 @@ class Features:
 
 
 def _count(x: Tensor) -> Tensor:
-    """The numbers in each row of x [K, M] that are not zero, exact up to 2²⁴: 70 times faster than `count_nonzero`."""
+    """How many numbers of each row of x [K, M] are not zero; exact up to 2²⁴, and 70 times faster than `count_nonzero`."""
     x = x.detach()
     return torch.ne(x, 0, out=torch.empty_like(x)).sum(1)

@@ -13,11 +13,15 @@ _VECTOR = 16
 
 
 class BatchNorm(nn.Module):
-    """K batch norms over x [K, B, C] or [K, B, C, H, W] (Ioffe & Szegedy 2015), with torch's eps and momentum.
+    """K batch norms over x [K, B, C] or [K, B, C, H, W], with torch's eps and momentum.
 
-    With the replica axis folded into the channels, torch's own kernel does the whole stack at once. On a CPU what a channel
-    rounds to depends on its place in a vector register: where replicas do not fill registers, and over maps, where taking
-    turns is faster anyway, they take turns.
+    With the replica axis folded into the channels, torch's own kernel does the whole stack at once. On a CPU, however, a
+    channel's rounding depends on its place in a vector register. So the replicas are normalised one after the other there if
+    their channels do not fill whole registers; and also over maps [H, W], where that is faster anyway.
+
+    References
+    ----------
+    Ioffe and Szegedy 2015 (arXiv:1502.03167).
     """
 
     running_mean: Tensor
@@ -32,17 +36,19 @@ class BatchNorm(nn.Module):
 
     @torch.no_grad()
     def reset(self, draw: Draw) -> None:
+        """Sets the scale to one and the shift to zero; nothing is drawn."""
         self.weight.fill_(1)
         self.bias.zero_()
 
     def forward(self, x: Tensor) -> Tensor:
+        """Normalises each channel of x [K, B, C] or [K, B, C, H, W] by itself; the shape stays."""
         k = x.shape[0]
         if x.device.type == "cpu" and (x.ndim > 3 or x.shape[2] % _VECTOR):
             turns = zip(*(t.unbind(0) for t in (x, *self._tensors())), strict=True)
-            # Channels last, as from `Conv2d`, whatever comes in: torch.stack keeps the order of the maps.
+            # torch.stack keeps the memory order of what it stacks: this makes it channels-last, as `Conv2d`'s, for any input.
             return torch.stack([self._norm(*one).movedim(1, -1) for one in turns]).movedim(-1, 2)
         if x.requires_grad:
-            # Folding would hand on a gradient in the order B, K, C, in which a bias' sum over B rounds by K.
+            # The gradient of the fold lies in the order B, K, C, in which a bias' sum over B would round depending on K.
             x.register_hook(Tensor.contiguous)
         out = self._norm(x.transpose(0, 1).flatten(1, 2), *(t.view(-1) for t in self._tensors()))
         unfolded: Tensor = out.unflatten(1, (k, -1)).transpose(0, 1)
@@ -56,7 +62,12 @@ class BatchNorm(nn.Module):
 
 
 class LayerNorm(nn.Module):
-    """K layer norms over the last axis of x [K, ..., F] (Ba et al. 2016, arXiv:1607.06450), with torch's eps."""
+    """K layer norms over the last axis of x [K, ..., F], with torch's eps.
+
+    References
+    ----------
+    Ba, Kiros and Hinton 2016 (arXiv:1607.06450).
+    """
 
     def __init__(self, replicas: int, features: int) -> None:
         super().__init__()
@@ -65,11 +76,13 @@ class LayerNorm(nn.Module):
 
     @torch.no_grad()
     def reset(self, draw: Draw) -> None:
+        """Sets the scale to one and the shift to zero; nothing is drawn."""
         self.weight.fill_(1)
         self.bias.zero_()
 
     def forward(self, x: Tensor) -> Tensor:
-        # The replicas take turns: their gradients are sums over everything but the features, and a sum over part of a stack
-        # adds in an order that depends on the stack.
+        """Normalises the last axis of x [K, ..., F]; the shape stays."""
+        # One replica after the other: the gradients of weight and bias are sums over everything but the features, and the
+        # order in which a stack's sum is added up depends on the stack.
         turns = zip(x.unbind(0), self.weight.unbind(0), self.bias.unbind(0), strict=True)
         return torch.stack([F.layer_norm(one, one.shape[-1:], weight, bias) for one, weight, bias in turns])

@@ -1,14 +1,14 @@
 """Products of stacked matrices, by whichever of three libraries is the fastest for their shape on this processor.
 
-torch multiplies float32 matrices on a CPU with MKL, which on AMD's processors does not use their widest registers. OpenBLAS,
-which comes with NumPy, does, at any size; and so does oneDNN, which torch uses for convolutions, LSTMs and bfloat16, but it
-multiplies one replica at a time and a call costs some 20 µs. So it is for large ones: for those by a transposed matrix, at
-which it is a fifth faster, and for all where NumPy's library is another or was told to use other kernels.
-`python -m benchmarks --only products` shows all three.
+torch multiplies float32 matrices on a CPU with MKL, which does not use the widest registers of AMD's processors. Two other
+libraries do. OpenBLAS, which comes with NumPy, does so at any size. oneDNN, which torch uses for convolutions, LSTMs and
+bfloat16, multiplies one replica at a time, and a call costs some 20 µs, so it is used for large products only: for those by
+a transposed matrix, where it is a fifth faster than OpenBLAS, and for all of them where NumPy has another library or OpenBLAS
+was told to use other kernels. `python -m benchmarks --only products` shows all three.
 
-Each multiplies a replica by itself, and the choice depends on the machine and the shape of one replica, not on K, so a run's
-bits do not either. The way to oneDNN is the operator that torch's own compiler emits for a linear layer. It is not part of
-torch's public interface: where it is missing everything goes the ordinary way.
+Each library multiplies a replica by itself, and the choice depends on the machine and the shape of one replica but not on K; so
+the bits of a run do not depend on K either. oneDNN is called through the operator that torch's own compiler emits for a linear
+layer. It is not part of torch's public interface: where it is missing, torch multiplies.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from torch.autograd.function import once_differentiable
 from dropbench.hardware import blas
 
 _SMALLEST = 2**21
-"""Multiplications a replica from which oneDNN is worth its call."""
+"""The multiplications in one replica's product from which on oneDNN is worth the cost of a call."""
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
-    """a [K, M, I] times b [K, I, O], outside of autograd: [K, M, O]."""
+    """The products [K, M, O] of a [K, M, I] and b [K, I, O], outside of autograd."""
     if _ours(a, b):
         return _multiply(a, b)
     return _joined([torch.bmm(*one) for one in _each(a, b)])
 
 
 def add_product(out: Tensor, a: Tensor, b: Tensor) -> None:
-    """out [K, M, O] += a [K, M, I] times b [K, I, O], outside of autograd."""
+    """Adds the products of a [K, M, I] and b [K, I, O] to `out` [K, M, O], in place and outside of autograd."""
     if _ours(a, b):
         out.add_(_multiply(a, b))
     else:
@@ -47,7 +47,7 @@ def add_product(out: Tensor, a: Tensor, b: Tensor) -> None:
 
 
 def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """x [K, B, I] times weight [K, I, O] plus bias [K, 1, O]: [K, B, O]."""
+    """The dense layers x W + b, [K, B, O], of x [K, B, I], weight [K, I, O] and bias [K, 1, O]."""
     if _ours(x, weight):
         out: Tensor = _Affine.apply(x, weight, bias)  # type: ignore[no-untyped-call]
         return out
@@ -55,14 +55,17 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def affine_alone(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """`affine` for the inside of an autograd function, whose gradient is its own affair."""
+    """`affine` without a gradient, for use inside an autograd function that has a backward pass of its own."""
     if _ours(x, weight):
         return _multiply(x, weight).add_(bias)
     return _joined([torch.baddbmm(*one) for one in _each(bias, x, weight)])
 
 
 def _each(*stacked: Tensor) -> Iterable[tuple[Tensor, ...]]:
-    """What MKL is to multiply at once: of a single row or column it makes other bits in a stack than alone."""
+    """The pieces that MKL multiplies in one call: single rows and columns one replica at a time.
+
+    It rounds them differently in a stack than alone.
+    """
     single = 1 in (stacked[-2].shape[1], stacked[-1].shape[2])
     return zip(*(t.split(1) for t in stacked), strict=True) if single else (stacked,)
 
@@ -85,7 +88,7 @@ class _Affine(Function):
 
 
 def gradients(g: Tensor, x: Tensor, weight: Tensor, needs: tuple[bool, ...]) -> tuple[Tensor | None, ...]:
-    """Those of `affine`'s three arguments that are needed, from that of its result."""
+    """The gradients of `affine`'s three arguments, from `g` [K, B, O], that of its result; None where `needs` says so."""
     return (
         product(g, weight.mT) if needs[0] else None,
         product(x.mT, g) if needs[1] else None,
@@ -94,18 +97,18 @@ def gradients(g: Tensor, x: Tensor, weight: Tensor, needs: tuple[bool, ...]) -> 
 
 
 def _multiply(a: Tensor, b: Tensor) -> Tensor:
-    """By NumPy or by oneDNN, whose linear layer has weights [O, I]."""
+    """The products by NumPy, or by oneDNN, whose linear layer has weights [O, I]."""
     if _large(a, b) and not (blas.numpy_is_faster() and b.stride(2) == 1):
         pairs = zip(a.unbind(0), b.unbind(0), strict=True)
         return _joined([_linear()(x, w.t(), None, "none", [], "")[None] for x, w in pairs])
     out = torch.empty(a.shape[0], a.shape[1], b.shape[2])
-    with np.errstate(all="ignore"):  # a replica that diverges is told of by its loss
+    with np.errstate(all="ignore"):  # that a replica diverges is seen by its loss
         np.matmul(_array(a), _array(b), out=out.numpy())
     return out
 
 
 def _array(matrices: Tensor) -> NDArray[np.float32]:
-    """The same memory, of rows or columns that lie together: NumPy multiplies others by a loop of its own."""
+    """The matrices as a NumPy array, by rows or by columns without gaps: for others NumPy falls back to a slow loop."""
     if 1 not in matrices.stride()[1:]:
         matrices = matrices.contiguous()
     array: NDArray[np.float32] = matrices.detach().numpy()
@@ -113,7 +116,7 @@ def _array(matrices: Tensor) -> NDArray[np.float32]:
 
 
 def _ours(a: Tensor, b: Tensor) -> bool:
-    """Whether a product is not torch's own."""
+    """Whether OpenBLAS or oneDNN is to multiply these, and not torch."""
     return (
         a.dtype == b.dtype == torch.float32
         and a.device.type == "cpu"
@@ -123,11 +126,11 @@ def _ours(a: Tensor, b: Tensor) -> bool:
 
 
 def _large(a: Tensor, b: Tensor) -> bool:
-    """Whether oneDNN may multiply these."""
+    """Whether there is oneDNN's operator, and the product is large enough for it."""
     return _linear() is not None and a.shape[1] * a.shape[2] * b.shape[2] >= _SMALLEST
 
 
 @cache
 def _linear() -> Any:
-    """oneDNN's linear layer, where it is the faster one for large products; else None."""
+    """The linear layer of oneDNN where it is the faster one for large products, else None."""
     return getattr(torch.ops.mkldnn, "_linear_pointwise", None) if blas.amd_with_avx512() else None

@@ -1,4 +1,4 @@
-"""Recurrent layers: vanilla, LSTM and GRU, over [K, B, T, I], with places for noise inside the cell."""
+"""Recurrent layers (vanilla, LSTM and GRU) over [K, B, T, I], with noise inside the cell where it is asked for."""
 
 from __future__ import annotations
 
@@ -21,71 +21,92 @@ Mix = Callable[[Tensor, Tensor, int], Tensor]
 State = tuple[Tensor, Tensor]
 """The hidden state and the LSTM's cell, [K, B, H] each; other cells leave the second as it was."""
 GATES = {"vanilla": 1, "lstm": 4, "gru": 3}
+"""The blocks of H columns in a cell's weights."""
 
 
 class Factor:
-    """Noise that multiplies, as one of `Steps` or `Mix`, of which a layer may have the factors of all steps at once."""
+    """Noise that multiplies by factors. Unlike other noise, it can give a layer the factors of all steps at once.
+
+    Parameters
+    ----------
+    draw : callable
+        Gives the factors of a sequence, [K, B, T, H] or [K, B, 1, H] for one at all steps, from its first state [K, B, H].
+    acts : sequence of bool
+        For each replica, whether it has noise at all; without noise all its factors are 1.
+    """
 
     def __init__(self, draw: Callable[[Tensor], Tensor], acts: Sequence[bool]) -> None:
-        """`draw` makes [K, B, T or 1, H] for a state [K, B, H]; `acts` says of each replica whether it is more than ones."""
         self._draw = draw
         self._drawn: Tensor | None = None
         self.acts = acts
 
     def over(self, state: Tensor) -> Tensor:
-        """The factors of a sequence, drawn when first asked for."""
+        """The factors of the whole sequence, [K, B, T or 1, H]; drawn at the first call."""
         if self._drawn is None:
             self._drawn = self._draw(state)
         return self._drawn
 
     def at(self, state: Tensor, step: int) -> Tensor:
+        """The factors of one step, [K, B, H]."""
         factors = self.over(state)
         return factors[:, :, step % factors.shape[2]]
 
 
 class Times(Factor):
-    """The state times a factor."""
+    """Multiplies the state by a factor, as one of `Steps`."""
 
     def __call__(self, state: Tensor, step: int) -> Tensor:
+        """The state [K, B, H] after noise."""
         return state * self.at(state, step)
 
 
 class Between(Factor):
-    """A factor m between the old state and the new: m new + (1 - m) old."""
+    """Mixes the old state and the new by a factor m, m new + (1 - m) old, as one of `Mix`."""
 
     def __call__(self, old: Tensor, new: Tensor, step: int) -> Tensor:
+        """The mixture, [K, B, H]."""
         factor = self.at(new, step)
         return factor * new + (1 - factor) * old
 
 
 @dataclass(frozen=True, slots=True)
 class CellNoise:
-    """What acts inside a layer, at each step; None where nothing does."""
+    """The noise inside a layer, which acts at each step; None where there is none."""
 
     state: Steps | None = None
-    """On the hidden state before the hidden-to-hidden product; the state that is carried is left alone."""
+    """On the hidden state as the hidden-to-hidden product sees it; the state that is carried on is left as it is."""
     candidate: Steps | None = None
-    """On what an LSTM (its g) or a GRU (its n) would add to its state."""
+    """On the candidate, an LSTM's g or a GRU's n, before it is added to the state."""
     hidden: Mix | None = None
-    """Between the old hidden state and the new: what the step puts out and carries on."""
+    """Mixes the old hidden state and the new; the step puts out, and carries on, the mixture."""
     cell: Mix | None = None
-    """Between the LSTM's old cell and the new. This step's output is that of the new one: see `forward`."""
+    """Mixes the LSTM's old cell and the new, for the next step; this step's output is made of the new cell alone."""
 
 
 _SILENT = CellNoise()
 
 
 class Recurrent(nn.Module):
-    """K recurrent layers of one kind: x [K, B, T, I] to the hidden states [K, B, T, H], and the state after the last.
+    """K recurrent layers of one kind: x [K, B, T, I] to the hidden states [K, B, T, H], and the state after the last step.
 
-    vanilla: Elman 1990 with tanh. lstm: Gers et al. 2000, gates in torch's order i, f, g, o. gru: Cho et al. 2014 in the
-    form that torch and cuDNN compute, reset gate after the product, gates r, z, n.
+    Input weights start with variance 1/I, the hidden-to-hidden weights of each gate orthogonal, and biases at zero, but for
+    the LSTM's forget gate, whose bias of one starts it open (Jozefowicz et al. 2015).
 
-    Input weights start at variance 1/I, hidden-to-hidden ones orthogonal a gate, biases at zero but for the LSTM's forget
-    gate, which starts open at one (Jozefowicz et al. 2015).
+    There are three ways to compute the same layer. On a CPU, an LSTM without noise inside goes to torch's fused kernel, one
+    replica at a time, unless it is very small. Any other LSTM, and every GRU, goes through nn/bptt.py, if its noise only
+    multiplies. Everything else is computed step by step with autograd.
 
-    An LSTM without noise inside goes to torch's own fused one, replica by replica; an LSTM or a GRU with noise that multiplies,
-    and every small one, through nn/bptt.py; what else there is, step by step.
+    Parameters
+    ----------
+    replicas, inputs, hidden : int
+        K, I and H.
+    cell : {"vanilla", "lstm", "gru"}
+        vanilla: h = tanh(x W + h U + b). lstm: gates in torch's order i, f, g, o. gru: gates r, z, n in the form that torch
+        and cuDNN compute, with the reset gate applied after the product.
+
+    References
+    ----------
+    vanilla: Elman 1990. lstm: Gers et al. 2000. gru: Cho et al. 2014 (arXiv:1406.1078).
     """
 
     def __init__(self, replicas: int, inputs: int, hidden: int, cell: Cell) -> None:
@@ -101,6 +122,7 @@ class Recurrent(nn.Module):
 
     @torch.no_grad()
     def reset(self, draw: Draw) -> None:
+        """Draws the starting weights and sets the biases."""
         inputs, gates = self.weight_input.shape[1:]
         self.weight_input.copy_(fan_in_uniform(draw, (inputs, gates), inputs, 1.0))
         self.weight_hidden.copy_(orthogonal(draw, self.hidden, GATES[self.cell]))
@@ -117,10 +139,20 @@ class Recurrent(nn.Module):
         start: State | None = None,
         weight_hidden: Tensor | None = None,
     ) -> tuple[Tensor, State]:
-        """From the state `start` (None: zeros); `weight_hidden` [K, H, gates·H] stands in for the layer's own.
+        """Maps x [K, B, T, I] to the hidden states [K, B, T, H] and the state after the last step, [K, B, H] each.
 
-        Where noise acts between an LSTM's old and new cell, h_t is made of the new cell, f c_{t-1} + i g, before that noise,
-        as Krueger et al. 2017 have it. All is of the weights' type, in autocast too: rounding would add up over the steps.
+        Where noise mixes an LSTM's old and new cell, h_t is made of the new cell, f c_{t-1} + i g, before that noise (Krueger
+        et al. 2017, arXiv:1606.01305). Everything is computed in the weights' type, under autocast as well, because rounding
+        errors would add up over the steps.
+
+        Parameters
+        ----------
+        noise : CellNoise
+            The noise inside the cell.
+        start : (Tensor, Tensor), optional
+            Hidden state and cell before the first step, [K, B, H] each; zeros if not given.
+        weight_hidden : Tensor, optional
+            [K, H, gates · H], used in place of the layer's own hidden-to-hidden weights.
         """
         with torch.autocast(x.device.type, enabled=False):
             kind = self.weight_hidden.dtype
@@ -129,13 +161,13 @@ class Recurrent(nn.Module):
             return self._forward(x, noise, start or (zeros, zeros), weight)
 
     def _forward(self, x: Tensor, noise: CellNoise, start: State, weight: Tensor) -> tuple[Tensor, State]:
-        found: list[object] = [n for n in (noise.state, noise.candidate, noise.hidden, noise.cell) if n is not None]
-        factors = [n for n in found if isinstance(n, Factor)]
-        if self.cell == "vanilla" or len(factors) < len(found):
+        acting: list[object] = [n for n in (noise.state, noise.candidate, noise.hidden, noise.cell) if n is not None]
+        factors = [n for n in acting if isinstance(n, Factor)]
+        if self.cell == "vanilla" or len(factors) < len(acting):
             return self._step_by_step(x, noise, start, weight)
         if self.cell == "gru" or not _torchs_own_is_faster(x, weight):
             return self._by_hand(x, noise, start, weight)
-        # A replica's way must not depend on its company, so those without noise part from those with.
+        # How a replica is computed must not depend on the others in the stack, so those without noise are computed apart.
         noisy = [k for k in range(len(x)) if any(factor.acts[k] for factor in factors)]
         if len(noisy) == len(x):
             return self._by_hand(x, noise, start, weight)
@@ -151,7 +183,7 @@ class Recurrent(nn.Module):
     def _by_hand(
         self, x: Tensor, noise: CellNoise, start: State, weight: Tensor, replicas: Tensor | None = None
     ) -> tuple[Tensor, State]:
-        """Of some replicas, or all, by nn/bptt.py."""
+        """Computes some replicas, or all (None), by nn/bptt.py."""
 
         def some(tensor: Tensor) -> Tensor:
             return tensor if replicas is None else tensor[replicas]
@@ -170,20 +202,20 @@ class Recurrent(nn.Module):
         return states.permute(1, 2, 0, 3), (states[-1], memory)
 
     def _by_torch(self, x: Tensor, start: State, weight: Tensor, replicas: Sequence[int]) -> tuple[Tensor, State]:
-        """Of some replicas one after the other, by torch's fused LSTM, whose weights are [4H, I]."""
-        made = []
+        """Computes some replicas one after the other by torch's fused LSTM, whose weights are [4H, I]."""
+        results = []
         for k in replicas:
             weights = [self.weight_input[k].t(), weight[k].t(), self.bias_input[k, 0], self.bias_hidden[k, 0]]
             before = (start[0][k, None], start[1][k, None])
-            # Of layers 1, dropout 0, training, both directions no, batch first.
-            made.append(torch._VF.lstm(x[k], before, weights, True, 1, 0.0, torch.is_grad_enabled(), False, True))
-        states, state, memory = (torch.stack(part) for part in zip(*made, strict=True))
+            # The last arguments: has biases, 1 layer, no dropout, training, not bidirectional, batch first.
+            results.append(torch._VF.lstm(x[k], before, weights, True, 1, 0.0, torch.is_grad_enabled(), False, True))
+        states, state, memory = (torch.stack(part) for part in zip(*results, strict=True))
         return states, (state[:, 0], memory[:, 0])
 
     def _step_by_step(self, x: Tensor, noise: CellNoise, start: State, weight: Tensor) -> tuple[Tensor, State]:
-        """By autograd, for whatever noise."""
+        """Computes all replicas with autograd, step by step, under any noise."""
         k, b, steps, _ = x.shape
-        # The input's product needs no state, so all steps are done at once, in an order that makes each step contiguous.
+        # The product with the input needs no state, so it is one for all steps, in an order that makes each step contiguous.
         flat = x.transpose(1, 2).reshape(k, steps * b, -1)
         inputs = affine(flat, self.weight_input, self.bias_input).view(k, steps, b, -1).unbind(1)
         state, memory = start
@@ -203,8 +235,8 @@ class Recurrent(nn.Module):
                 memory = new_memory if noise.cell is None else noise.cell(memory, new_memory, t)
             else:
                 n, hn = gates[..., 2 * self.hidden :], recurrent[..., 2 * self.hidden :]
-                # Added before they are divided, which also keeps the sigmoids' arguments apart from replica to replica: see
-                # `nn.activation.one_by_one`.
+                # Added first and split second: that also keeps the sigmoids' arguments from being contiguous over replicas, for
+                # which see `nn.activation.one_by_one`.
                 r, z = (gates[..., : 2 * self.hidden] + recurrent[..., : 2 * self.hidden]).chunk(2, -1)
                 update = torch.sigmoid(z)
                 candidate = torch.tanh(n + torch.sigmoid(r) * hn)
@@ -217,7 +249,7 @@ class Recurrent(nn.Module):
 
 
 def _torchs_own_is_faster(x: Tensor, weight: Tensor) -> bool:
-    """Than the steps by hand, for an LSTM without noise: on a CPU, and unless it is so small that only calls count."""
+    """Whether torch's fused LSTM beats nn/bptt.py without noise: on a CPU, unless the layer is very small."""
     return x.device.type == "cpu" and x.shape[1] * weight.shape[1] * weight.shape[2] >= 2**20
 
 

@@ -3,9 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from dropbench.spec import CONSTANT, RunSpec
 from dropbench.values import flatten, written
+
+if TYPE_CHECKING:
+    from dropbench.planning.plan import Plan
+
+
+def arm_names(plan: Plan, specs: Sequence[RunSpec]) -> dict[str, str]:
+    """What each run's arm is called, by run id: as its study names it, or by the variant, its rate and what else differs.
+
+    Parameters
+    ----------
+    plan : Plan
+        Its order is that of the names, whatever the order of training.
+    specs : sequence of RunSpec
+        Those of its runs that are to be named, and told apart.
+    """
+    by_study = {run: name for name, runs in plan.arms.items() for run in runs}
+    settings = differing(specs)
+    models, data = len({s.model.name for s in specs}) > 1, len({s.data.name for s in specs}) > 1
+    names = {}
+    wanted = {s.run_id for s in specs}
+    for s in (s for s in plan.specs if s.run_id in wanted):
+        parts = [s.model.name] * models + [s.data.name] * data
+        rate = [] if s.dropout.name == "none" else [f"{s.dropout.rate:g}"]
+        parts += [by_study[s.run_id]] if s.run_id in by_study else [s.dropout.name, *rate]
+        names[s.run_id] = " ".join([*parts, *settings[s.arm_id]])
+    return names
 
 
 def differing(specs: Sequence[RunSpec]) -> dict[str, list[str]]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from dropbench import identity
 from dropbench.config.compose import Composed, Composer
 from dropbench.errors import UsageError
 from dropbench.planning.checks import warnings
 from dropbench.planning.expand import Coincide, one_point, points, runs_of
 from dropbench.planning.fitting import fitting
 from dropbench.planning.outline import Outline
-from dropbench.spec import RunSpec, Settings
+from dropbench.planning.sources import load
+from dropbench.spec import MetricSpec, RunSpec, Settings
+from dropbench.values import flatten, written
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,7 @@ class Plan:
     @property
     def plan_id(self) -> str:
         """12 hex digits of a hash of the study's name and the runs, in whatever order."""
-        ids = ",".join(sorted(s.run_id for s in self.specs))
-        return hashlib.sha256(f"{self.study}:{ids}".encode()).hexdigest()[:12]
+        return identity.plan_id(self.study, (s.run_id for s in self.specs))
 
 
 def compose_one(overrides: Sequence[str], composer: Composer) -> Composed:
@@ -67,7 +68,9 @@ def _plan(overrides: Sequence[str], grid: Sequence[Mapping[str, str]], composer:
     _one_place([c.settings for _, c in runs])
     name = _one_study(grid)
     distinct, arms = _distinct([(arm, c.spec) for arm, c in runs])
-    specs, outlines, skipped = fitting(distinct, first.settings, by_glob, composer)
+    fit, outlines_of, skipped = fitting(distinct, first.settings, by_glob, composer)
+    bound = {s.run_id: _bound(s, first.settings) for s in fit}
+    specs, outlines = bound.values(), {bound[i].run_id: outline for i, outline in outlines_of.items()}
     study = first.study
     one_of_each = {s.arm_id: s for s in specs}.values()
     return Plan(
@@ -75,7 +78,7 @@ def _plan(overrides: Sequence[str], grid: Sequence[Mapping[str, str]], composer:
         question=study.question if study else None,
         baseline=study.baseline if study else "none",
         specs=tuple(specs),
-        arms={arm: [i for i in ids if i in outlines] for arm, ids in arms.items()},
+        arms={arm: [bound[i].run_id for i in ids if i in bound] for arm, ids in arms.items()},
         settings=first.settings,
         overrides=tuple(overrides),
         outlines=outlines,
@@ -119,11 +122,31 @@ def _one_place(settings: Sequence[Settings]) -> None:
                 raise UsageError(f"'{key.replace('_', '.')}' holds for a whole sweep: give it one value{lists}")
 
 
+def _bound(spec: RunSpec, settings: Settings) -> RunSpec:
+    """With the fingerprint of its data, without which it has no id that holds."""
+    return spec.model_copy(update={"data_fingerprint": load(spec.data, settings).fingerprint})
+
+
 def _distinct(runs: Sequence[tuple[str | None, RunSpec]]) -> tuple[list[RunSpec], dict[str, list[str]]]:
+    """Each run once, and the runs of each named arm. Those that differ in what they measure alone are one: it measures all."""
     specs: dict[str, RunSpec] = {}
     arms: dict[str, list[str]] = {}
     for name, spec in runs:
-        specs.setdefault(spec.run_id, spec)
+        other = specs.setdefault(spec.run_id, spec)
+        if other.metric != spec.metric:
+            specs[spec.run_id] = other.model_copy(update={"metric": _all_metrics(other, spec)})
         if name is not None and spec.run_id not in arms.setdefault(name, []):
             arms[name].append(spec.run_id)
     return list(specs.values()), arms
+
+
+def _all_metrics(one: RunSpec, other: RunSpec) -> dict[str, MetricSpec]:
+    """The metrics of both. Raises UsageError where they have one with different options."""
+    for name in (n for n in one.metric if n in other.metric):
+        first, second = (flatten(s.as_dict()["metric"][name], f"metric.{name}.", whole=()) for s in (one, other))
+        for key in (k for k in first if first[k] != second.get(k)):
+            raise UsageError(
+                f"{key}={written(first[key])},{written(second.get(key))}: what is measured makes no other run, and a run "
+                f"has one {name}; give it one value"
+            )
+    return {**one.metric, **other.metric}

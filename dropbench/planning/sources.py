@@ -64,5 +64,9 @@ def _data_sets() -> list[str]:
 
 @cache
 def _load(target: str, options: tuple[tuple[str, Any], ...], root: Path, download: bool) -> Table:
-    table: Table = locate(target)(root, download, **dict(options))
+    from dropbench.data.fingerprints import recall
+
+    loader = locate(target)
+    table: Table = loader(root, download, **dict(options))
+    recall(table, loader, dict(options))
     return table

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from dropbench.config.parts import locate
 from dropbench.errors import UsageError
-from dropbench.sites import Site, site_rates
+from dropbench.sites import Site
+from dropbench.sites.placement import site_rates
 from dropbench.spec import DropoutSpec
 
 if TYPE_CHECKING:

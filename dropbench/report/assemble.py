@@ -24,7 +24,7 @@ from dropbench.report.tables.comparison import Comparison, Diagnosis
 from dropbench.report.tables.grids import grids
 from dropbench.report.tables.report import Report
 from dropbench.report.tables.selection import choices
-from dropbench.store import RUNS, Plan, Store
+from dropbench.store import RUNS, Store, StoredPlan
 
 Named = Sequence[tuple[str, str]]
 """(arm's name, run id), in a plan's order."""
@@ -242,13 +242,13 @@ def _with_names(frame: pd.DataFrame, named: Named | None) -> pd.DataFrame:
     return frame.iloc[[rows[run] for _, run in pairs]].assign(name=[name for name, _ in pairs])
 
 
-def _plans(paths: Sequence[Path]) -> list[Plan]:
+def _plans(paths: Sequence[Path]) -> list[StoredPlan]:
     """The plans of these results folders, oldest first in each."""
     roots = dict.fromkeys(p if (p / RUNS).is_dir() else p.parent.parent for p in paths)
     return [plan for root in roots for plan in Store(root).plans()]
 
 
-def _plans_of(studies: Sequence[str], plans: Sequence[Plan]) -> list[Plan]:
+def _plans_of(studies: Sequence[str], plans: Sequence[StoredPlan]) -> list[StoredPlan]:
     names = {plan.study for plan in plans if plan.study}
     for study in studies:
         if study not in names:

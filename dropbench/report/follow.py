@@ -14,7 +14,7 @@ from rich.console import Console
 from dropbench.errors import UsageError
 from dropbench.report.output.terminal import Screen, show
 from dropbench.report.tables.report import Report
-from dropbench.store import FINISHED, RUNS, Plan, Record, Store
+from dropbench.store import FINISHED, RUNS, Record, Store, StoredPlan
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def standing(roots: Sequence[Path], studies: Sequence[str], now: datetime) -> St
     return ranked[-1][1] if ranked else None
 
 
-def plan_runs(plan: Plan) -> list[str]:
+def plan_runs(plan: StoredPlan) -> list[str]:
     """All runs of a plan; of an older record of a plain grid, which names no arms, none."""
     return list(dict.fromkeys([*plan.runs, *(run for runs in plan.arms.values() for run in runs)]))
 
@@ -97,7 +97,7 @@ def watch(
         show(report, console)
 
 
-def _standing(plan: Plan, store: Store, now: datetime) -> Standing:
+def _standing(plan: StoredPlan, store: Store, now: datetime) -> Standing:
     began = _time(plan.created)
     runs = plan_runs(plan)
     ends: list[datetime] = []

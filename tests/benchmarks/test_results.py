@@ -60,7 +60,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     back = load(tmp_path / "benchmarks.csv")
     assert {k.row for k in back} == set(rows)
     assert [k.row.workload for k in back] == ["digits-20", "masks"]  # in the order of the titles
-    assert all(k.made == MADE for k in back)
+    assert all(k.origin == MADE for k in back)
     assert (tmp_path / "benchmarks.md").read_text(encoding="utf-8") == markdown(back, TITLES)
 
 

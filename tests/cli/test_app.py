@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-import torch
-from omegaconf import OmegaConf
-from terminal import dropbench
+from terminal import TINY, dropbench
 
 from dropbench.config.options import GROUPS, options
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "mistakes.txt"
-TINY = ("data=wine", "train.epochs=1", "model.widths=[4]")
 
 
 def mistakes() -> list[tuple[str, str]]:
@@ -29,7 +23,7 @@ def mistakes() -> list[tuple[str, str]]:
     return [(command, said) for command, _, said in (block.partition("\n") for block in blocks)]
 
 
-def here(said: str, folder: Path) -> str:
+def by_group(said: str, folder: Path) -> str:
     """Without the folder of this test, and lists of options by their group's name: adding one changes no sentence."""
 
     def group(match: re.Match[str]) -> str:
@@ -40,16 +34,6 @@ def here(said: str, folder: Path) -> str:
     return re.sub(
         r"(valid|variants that fit|eats \w+): ([a-z_0-9]+(?:, [a-z_0-9]+)*)$", group, said, flags=re.MULTILINE
     )
-
-
-@pytest.fixture
-def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current folder on a machine with a CPU only and no data."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("DROPBENCH_DATA", raising=False)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    return tmp_path
 
 
 @pytest.mark.parametrize(("command", "sentence"), mistakes(), ids=[c for c, _ in mistakes()])
@@ -63,7 +47,7 @@ def test_a_mistake_is_a_sentence(command: str, sentence: str, bare: Path, capsys
     )
     before = sorted(bare.rglob("*"))
     said = dropbench(capsys, *shlex.split(command.replace("<tmp>", str(bare))))
-    assert here(said.err, bare) == sentence
+    assert by_group(said.err, bare) == sentence
     assert said.code == 2
     # Only where results cannot be written is anything known after the plan is shown.
     assert said.out == "" or "results=" in command
@@ -75,44 +59,6 @@ def test_unknown_options_and_commands(bare: Path, capsys: pytest.CaptureFixture[
     said = dropbench(capsys, "trian")
     assert said.code == 2
     assert "Did you mean 'train'?" in said.err
-
-
-def test_train_shows_the_run_and_shows_it_again(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    first = dropbench(capsys, "train", *TINY)
-    assert (first.code, first.err) == (0, "")
-    assert re.search(r"^epoch 1/1  train/val loss \d", first.out)
-    assert "accuracy" in first.out and "results/runs/" in first.out
-    again = dropbench(capsys, "train", *TINY)
-    assert again.code == 0
-    assert re.match(r"run \w{12} is finished already; its record is shown again\n", again.out)
-    assert again.out.splitlines()[1:] == first.out.splitlines()[1:]
-
-
-def test_what_evaluation_with_noise_adds_is_shown(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It has no training side, and no gap."""
-    small = ["data=wine", "model.widths=[8]", "train.epochs=1", "eval.passes=2"]
-    said = dropbench(capsys, "train", *small, "eval.mode=mc")
-    assert said.code == 0 and re.search(r"mc accuracy +\d+\.\d\d % +\d+\.\d\d % *\n", said.out)
-    assert "mc mutual information" in said.out
-    said = dropbench(capsys, "train", *small, "eval.mode=ensemble")
-    assert said.code == 0 and "geometric loss" in said.out
-    said = dropbench(capsys, "report", "eval.mode=mc", "--metric", "mc_accuracy")
-    assert (said.code, said.err) == (0, "") and "mc acc. %" in said.out
-
-
-def test_many_options_and_metrics_leave_a_report_without_warnings(
-    bare: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """pandas warns of a frame whose columns came one by one; filters make warnings errors, but not in the user's terminal."""
-    for words in (["model=mlp", "eval.mode=mc", "eval.passes=2"], ["model=rnn", "dropout=zoneout"], ["model=cnn"]):
-        assert dropbench(capsys, "train", "data.n_train=50", "train.epochs=1", *words).code == 0
-    said = dropbench(capsys, "report")
-    assert (said.code, said.err) == (0, "")
-
-
-def test_a_run_without_loss_or_accuracy_has_progress_too(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    said = dropbench(capsys, "train", *TINY, "metric=accuracy", "train.monitor=val_accuracy")
-    assert re.match(r"epoch 1/1  train/val accuracy \S+ %  gap \S+  lr 0.001  \S+ s left\n", said.out)
 
 
 def test_json_is_all_of_standard_output(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,58 +88,11 @@ def test_quiet_says_nothing_but_errors(bare: Path, capsys: pytest.CaptureFixture
     assert dropbench(capsys, "report", "--format", "csv", "--quiet").out.startswith("comparison")
 
 
-def test_cfg_can_be_read_back(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = (*TINY, "seed=3", "dropout.rates={input: 0.2, hidden.0: 0.3}")
-    shown = OmegaConf.to_container(OmegaConf.create(dropbench(capsys, "train", *words, "--cfg").out))
-    assert json.loads(dropbench(capsys, "train", *words, "--cfg", "--json").out) == shown
-    assert not (bare / "results").exists()
-    stored = json.loads(dropbench(capsys, "train", *words, "--json").out)["config"]
-    assert isinstance(shown, dict)
-    extra = {key: shown.pop(key) for key in ("device", "results", "execute")}
-    assert extra == {
-        "device": "auto",
-        "results": "results",
-        "execute": {"name": "local", "workers": "auto", "threads": 1, "cohort": "auto"},
-    }
-    assert (shown["data"].pop("root"), shown["data"].pop("download")) == ("data", False)
-    assert shown["train"].pop("loggers") == []
-    assert shown == stored
-
-
-def test_divergence_is_said_and_is_no_failure(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ("data=wine", "model.widths=[4]", "train.optimizer=sgd", "train.lr=1e30", "train.epochs=3")
-    said = dropbench(capsys, "train", *words)
-    assert (said.code, said.err) == (0, "")
-    assert re.search(r"^run \w{12} diverged: the loss was not finite in epoch \d\nno result: ", said.out, re.MULTILINE)
-    said = dropbench(capsys, "sweep", *words, "seed=0,1")
-    assert said.code == 0
-    assert "2 runs, 1 finished already and skipped" in said.out
-    assert len(re.findall(r"^run \w{12} diverged: ", said.out, re.MULTILINE)) == 1
-
-
-def test_a_grid_without_a_study_ends_with_its_table(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    said = dropbench(capsys, "sweep", *TINY, "dropout=none,standard", "seed=0,1")
-    assert "mlp on wine" in said.out and "standard 0.5" in said.out
-    said = dropbench(capsys, "sweep", *TINY, "dropout=none,standard", "seed=0,1", "--dry-run")
-    assert said.out == "sweep: 4 runs, 4 finished already and skipped\nnothing is left to train\n"
-
-
-def test_report_writes_a_file(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    dropbench(capsys, "train", *TINY)
-    assert dropbench(capsys, "report", "-f", "markdown", "-o", "table.md").out == "written to table.md\n"
-    assert "standard 0.5" in (bare / "table.md").read_text()
-    dropbench(capsys, "train", *TINY, "results=elsewhere")
-    by_key, by_path = (dropbench(capsys, "report", w) for w in ("results=elsewhere", "elsewhere"))
-    assert by_key == by_path and by_key.code == 0
-    said = dropbench(capsys, "report", "-o", "nowhere/table.md")
-    assert (said.code, said.err.partition(":")[0]) == (2, "Error")
-
-
 def test_a_fault_of_ours_keeps_its_traceback(
     bare: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(bare))
-    monkeypatch.setattr("dropbench.cli.commands.list_options", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("dropbench.cli.listing.list_options", lambda *_, **__: 1 / 0)
     said = dropbench(capsys, "list")
     assert (said.code, said.out) == (1, "")
     assert said.err.startswith("Error: ZeroDivisionError: division by zero\nThis is a fault of dropbench, not yours.")
@@ -253,31 +152,3 @@ def test_a_reader_that_leaves_early_is_no_failure(tmp_path: Path) -> None:
         process.stderr.close()
         if words[0] == "train":  # it may have ended before it had trained
             subprocess.run([sys.executable, "-m", "dropbench", *words], cwd=tmp_path, check=True, capture_output=True)
-
-
-def test_an_interrupt_says_what_is_stored_and_leaves_no_worker(tmp_path: Path) -> None:
-    """SIGINT to the whole process group, as a terminal sends it; then the same command goes on."""
-    words = ["sweep", "data=wine", "model.widths=[4]", "train.epochs=1,100000", "seed=0,1"]
-    words += ["execute.workers=2", "execute.cohort=1", "--json"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dropbench", *words],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    runs = tmp_path / "results" / "runs"
-    end = time.monotonic() + 60
-    while time.monotonic() < end and len(list(runs.glob("[!.]*"))) < 2:
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=30)
-    assert (process.returncode, out) == (130, "")
-    assert err.splitlines()[-1] == (
-        "Stopped: 2 of 4 runs had finished and are stored in results; the same command goes on from there"
-    )
-    assert "Traceback" not in err
-    with pytest.raises(ProcessLookupError):  # nobody is left in the group
-        os.killpg(process.pid, 0)
-    assert len(list(runs.glob("[!.]*"))) == 2

@@ -11,16 +11,24 @@ from rich.console import Console
 from terminal import dropbench
 
 from dropbench.cli.console import Shown
+from dropbench.cli.training import Work
 from dropbench.config.compose import composer
-from dropbench.planning.plan import make
+from dropbench.execute.cohorts import Cohort
+from dropbench.planning.plan import Plan, make
+
+
+def shown_dry(plan: Plan, size: int, workers: int, seconds: float) -> None:
+    """A dry run of a plan in cohorts of this size, on a CPU."""
+    starts = range(0, len(plan.specs), size)
+    cohorts = [Cohort(plan.specs[i : i + size], plan.outlines[plan.specs[i].run_id]) for i in starts]
+    Shown(False, False).dry_run(plan, plan.specs, Work(cohorts, "cpu", workers), seconds)
 
 
 def test_a_dry_run_names_arms_and_what_tells_them_apart(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     words = ["study=three_arm", "train.lr=0.1,0.01", "model.widths=[4]", "data=wine", "seed=range(0,3)"]
     with composer() as c:
         plan = make(words, c)
-    groups = [list(plan.specs[:9]), list(plan.specs[9:])]
-    Shown(False, False).dry_run(plan, plan.specs, groups, "cpu", 4, 75.0)
+    shown_dry(plan, 9, workers=4, seconds=75.0)
     lines = [re.sub(" +", " ", line.strip()) for line in capsys.readouterr().out.splitlines()]
     assert lines == [
         "arm model data dropout setting seeds parameters sites",
@@ -41,7 +49,7 @@ def test_a_dry_run_counts_many_sites_of_one_rate(capsys: pytest.CaptureFixture[s
             make(["model.widths=[4,4,4,4]", "data=wine", f"dropout.rates={r}"], c) for r in ("{}", "{hidden.3: 0.1}")
         ]
     for plan in plans:
-        Shown(False, False).dry_run(plan, plan.specs, [list(plan.specs)], "cpu", 1, 1.0)
+        shown_dry(plan, len(plan.specs), workers=1, seconds=1.0)
     out = capsys.readouterr().out
     assert "0.5 at 4 sites" in " ".join(out.split())
     assert out.count("hidden.0=0.5") == 1 and "hidden.3=0.1" in out

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from dropbench.cli.console import Shown
-from dropbench.cli.progress import MOST, Watching, duration
+from dropbench.cli.progress import MOST, TrainingProgress, duration
 from dropbench.engine.result import Progress
 from dropbench.execute.cohort import Retry
 
@@ -59,9 +59,9 @@ def log(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 
 def test_a_log_has_a_line_a_tenth(capsys: pytest.CaptureFixture[str]) -> None:
-    with Shown(False, False).progress([specs(1, 40)], {}) as watch:
+    with Shown(False, False).progress([specs(1, 40)], {}) as progress:
         for epoch in range(1, 41):
-            watch.listen(Progress(epoch, 40, {"r0": ROW if epoch % 5 == 0 else {"lr": 0.1}}))
+            progress.listen(Progress(epoch, 40, {"r0": ROW if epoch % 5 == 0 else {"lr": 0.1}}))
     lines = log(capsys)
     assert len(lines) == 10
     assert lines[0] == "epoch 4/40  lr 0.1  # s left"
@@ -72,12 +72,14 @@ def test_a_log_has_a_line_a_tenth(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_sweep_counts_runs_and_says_what_happened(capsys: pytest.CaptureFixture[str]) -> None:
-    with Shown(False, False).progress([specs(3, 2)], {}) as watch:
-        watch.listen(Progress(1, 2, {"r0": ROW, "r1": {**ROW, "train_loss": 1.12345}}))
-        watch.listen(Retry(("r1",), "the worker process died (signal 9)"))
-        watch.finished(Stored(Record("r0", "completed"), ("trained unstacked",)))
-        watch.finished(Stored(Record("r1", "diverged", "the loss was not finite in epoch 2"), ("trained unstacked",)))
-        watch.finished(Stored(Record("r2", "failed", "no")))
+    with Shown(False, False).progress([specs(3, 2)], {}) as progress:
+        progress.listen(Progress(1, 2, {"r0": ROW, "r1": {**ROW, "train_loss": 1.12345}}))
+        progress.listen(Retry(("r1",), "the worker process died (signal 9)"))
+        progress.finished(Stored(Record("r0", "completed"), ("trained unstacked",)))
+        progress.finished(
+            Stored(Record("r1", "diverged", "the loss was not finite in epoch 2"), ("trained unstacked",))
+        )
+        progress.finished(Stored(Record("r2", "failed", "no")))
     lines = log(capsys)
     assert lines[0].startswith("run 0/3  train/val loss 0.623/2.500")
     assert [line for line in lines if not line.startswith("run 0") and "left" not in line] == [
@@ -91,12 +93,12 @@ def test_a_terminal_has_two_lines_that_fit() -> None:
     shown = Shown(False, False)
     screen = io.StringIO()
     shown._talk = Console(file=screen, force_terminal=True, width=80, height=24, color_system=None, highlight=False)
-    with shown.progress([specs(1000, 1000)], {}) as watch:
+    with shown.progress([specs(1000, 1000)], {}) as progress:
         for epoch in (1, 500, 1000):
             row = {**ROW, "train_loss": 1234.5, "val_loss": 123456.7}
-            watch.listen(Progress(epoch, 1000, {f"r{i}": row for i in range(1000)}))
-            assert watch._bar is not None
-            watch._bar.refresh()
+            progress.listen(Progress(epoch, 1000, {f"r{i}": row for i in range(1000)}))
+            assert progress._bar is not None
+            progress._bar.refresh()
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue())
     lines = [line for line in re.split(r"[\r\n]+", text) if line]
     assert max(map(len, lines)) <= 80
@@ -114,14 +116,14 @@ ARMS = {f"r{i}": ("none", "target")[i % 2] for i in range(6)}
 def test_a_line_a_cohort_and_a_line_an_arm(capsys: pytest.CaptureFixture[str]) -> None:
     """The means are over the runs of an arm that have come anywhere, those that ended too; diverged ones are in none."""
     six = specs(6, 10)
-    with Shown(False, False).progress([six[:4], six[4:]], ARMS) as watch:
-        assert watch.lines() == []
-        watch.listen(Progress(4, 10, {f"r{i}": row(0.9, 0.8 - 0.1 * (i % 2)) for i in range(4)}))
-        first = watch.lines()
-        watch.listen(Progress(1, 10, {"r4": row(0.6, 0.5), "r5": row(0.3, 0.3)}))
-        watch.finished(Stored(Record("r0", "completed")))
-        watch.finished(Stored(Record("r5", "diverged", "why")))
-        second = watch.lines()
+    with Shown(False, False).progress([six[:4], six[4:]], ARMS) as progress:
+        assert progress.lines() == []
+        progress.listen(Progress(4, 10, {f"r{i}": row(0.9, 0.8 - 0.1 * (i % 2)) for i in range(4)}))
+        first = progress.lines()
+        progress.listen(Progress(1, 10, {"r4": row(0.6, 0.5), "r5": row(0.3, 0.3)}))
+        progress.finished(Stored(Record("r0", "completed")))
+        progress.finished(Stored(Record("r5", "diverged", "why")))
+        second = progress.lines()
     assert first == [
         "cohort 1/2  epoch 4/10, 4 runs",
         "none    train/val accuracy 90.0/80.0 %  gap +10.0",
@@ -139,18 +141,18 @@ def test_a_line_a_cohort_and_a_line_an_arm(capsys: pytest.CaptureFixture[str]) -
 
 def test_more_lines_than_a_terminal_has_are_counted() -> None:
     cohorts = [[s] for s in specs(30, 10)]
-    watch = Watching(lambda _: None, cohorts, {f"r{i}": f"arm {i}" for i in range(30)}, None)
-    watch.listen(Progress(1, 10, {f"r{i}": row(0.9, 0.8) for i in range(30)}))
-    lines = watch.lines()
+    progress = TrainingProgress(lambda _: None, cohorts, {f"r{i}": f"arm {i}" for i in range(30)}, None)
+    progress.listen(Progress(1, 10, {f"r{i}": row(0.9, 0.8) for i in range(30)}))
+    lines = progress.lines()
     assert len(lines) == 2 * (MOST + 1)
     assert lines[MOST] == "and 22 more cohorts" and lines[-1] == "and 22 more arms"
 
 
 def test_a_cohort_that_broke_off_starts_afresh() -> None:
-    watch = Watching(lambda _: None, [specs(2, 10)], ARMS, None)
-    watch.listen(Progress(5, 10, {"r0": row(0.9, 0.8), "r1": row(0.9, 0.8)}))
-    watch.listen(Retry(("r1",), "why"))
-    assert watch.lines() == ["none    train/val accuracy 90.0/80.0 %  gap +10.0"]
+    progress = TrainingProgress(lambda _: None, [specs(2, 10)], ARMS, None)
+    progress.listen(Progress(5, 10, {"r0": row(0.9, 0.8), "r1": row(0.9, 0.8)}))
+    progress.listen(Retry(("r1",), "why"))
+    assert progress.lines() == ["none    train/val accuracy 90.0/80.0 %  gap +10.0"]
 
 
 @pytest.mark.parametrize(

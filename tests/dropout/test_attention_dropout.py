@@ -8,7 +8,8 @@ from noise_kit import VARIANTS, stack_noise, started
 
 from dropbench.engine.noise import StackNoise
 from dropbench.models.transformer import Transformer
-from dropbench.sites import Site, site_rates
+from dropbench.sites import Site
+from dropbench.sites.placement import site_rates
 
 
 def transformer(seeds: Sequence[int] = (0,)) -> Transformer:

@@ -14,8 +14,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from noise_kit import CASES, SITES, VARIANTS, case_id, draws, factor, independent, inputs, stack_noise, through
+from noise_kit import CASES, SET_UP, SITES, VARIANTS, case_id, draws, factor, independent, inputs, stack_noise, through
 
+from dropbench.dropout.base import Variant
+from dropbench.dropout.standard import Standard
 from dropbench.engine import streams
 from dropbench.sites import Site
 
@@ -207,7 +209,7 @@ def test_a_replicas_mask_is_its_own(variant: str, at: Site, replicas: list[tuple
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
 def test_other_precisions_drop_the_same_elements(variant: str, at: Site, dtype: torch.dtype) -> None:
     masks = [
-        stack_noise(variant, at, [0.1, 0.5], [0, 0], 8)._at[at.name].mask(8, d) for d in (torch.float32, dtype)
+        stack_noise(variant, at, [0.1, 0.5], [0, 0], 8)._at[at.name][0].mask(8, d) for d in (torch.float32, dtype)
     ]  # fmt: skip
     assert masks[1].dtype == dtype
     torch.testing.assert_close(masks[1].float(), masks[0], rtol=2**-8, atol=2**-9)
@@ -249,8 +251,76 @@ def test_one_step_needs_masks_that_are_not_negative() -> None:
     seen = 0
     for variant, at in CASES:
         noise = stack_noise(variant, at, [0.3, 0.9], [0, 1], 8)
-        (own,) = noise._at.values()
-        if own.multiplies and at.kind == "activation":
+        ((own,),) = noise._at.values()
+        if own.fuses and at.kind == "activation":
             assert (own.mask(8, torch.float32) >= 0).all(), variant
             seen += 1
     assert seen >= 5
+
+
+def untrue(made: Variant, at: Site = SITES[0]) -> list[str]:
+    """What a variant of a site that is no weight or transition says of itself and does not do."""
+    generator = torch.Generator().manual_seed(1)
+    shape = (2, *made.noise_shape(at, 8))
+    bits = torch.randint(-(2**15), 2**15, shape, dtype=torch.int16, generator=generator)
+    noise = torch.randn(shape, generator=generator) if made.draws == "normal" else bits
+    rate = torch.tensor([0.3, 0.7]).view(-1, *(1,) * (len(shape) - 1))
+    mask = made.mask(noise, rate, torch.float32)
+    x = torch.randn(2, *(8,) * (len(shape) > 1 + len(at.shape)), *at.shape, generator=generator)
+    kept = (bits.long() + 2**15 < torch.round((1 - rate) * 2**16)).float()
+    flipped = kept / (1 - rate) if made.scales else kept
+    true = {
+        "multiplies": torch.equal(made.act(x, mask, rate), x * mask),
+        "rests": torch.equal(made.evaluate(x, rate), x),
+        "flips": mask.shape == kept.shape and torch.allclose(mask, flipped, atol=1e-4),
+    }
+    return [name for name, value in true.items() if value != getattr(made, name)]
+
+
+@pytest.mark.parametrize(
+    ("variant", "at"), [(n, at) for n, at in CASES if at.kind not in ("weight", "transition")], ids=case_id
+)
+def test_what_a_variant_says_of_itself_is_true(variant: str, at: Site) -> None:
+    """The engine goes by it: what only multiplies is fused with the layer before, what rests is left out in evaluation."""
+    assert not untrue(SET_UP[variant], at)
+
+
+def test_a_variant_that_says_what_it_does_not_do_is_found() -> None:
+    class Shifts(Variant):
+        multiplies = rests = True
+
+        def act(self, x: torch.Tensor, mask: torch.Tensor, rate: torch.Tensor) -> torch.Tensor:
+            return x * mask + rate
+
+        def evaluate(self, x: torch.Tensor, rate: torch.Tensor) -> torch.Tensor:
+            return x + rate
+
+    class Halves(Variant):
+        flips = True
+
+        def mask(self, noise: torch.Tensor, rate: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+            return super().mask(noise, rate, dtype) / 2
+
+    assert untrue(Shifts()) == ["multiplies", "rests"] and untrue(Halves()) == ["flips"]
+
+
+def test_a_variant_that_says_nothing_is_known_by_what_it_overrides() -> None:
+    """A user's own, that is: of itself, of a class between, and of one beside."""
+
+    class Shifts(Variant):
+        def act(self, x: torch.Tensor, mask: torch.Tensor, rate: torch.Tensor) -> torch.Tensor:
+            return x * mask + rate
+
+    class Grandchild(Shifts):
+        pass
+
+    class Beside:
+        def evaluate(self, x: torch.Tensor, rate: torch.Tensor) -> torch.Tensor:
+            return x + rate
+
+    class Mixed(Beside, Standard):  # type: ignore[misc]
+        pass
+
+    for made in (Shifts(), Grandchild()):
+        assert (made.multiplies, made.rests, made.flips) == (False, True, True) and not untrue(made)
+    assert (Mixed().multiplies, Mixed().rests, Mixed().flips) == (True, False, True) and not untrue(Mixed())

@@ -120,7 +120,7 @@ def test_a_smaller_last_batch_and_a_mask_in_the_order_of_the_maps() -> None:
     at = Site("maps", "activation", (6, 5, 4), "CHW")
     noise = StackNoise(DropBlock(), [at], [{"maps": 0.2}, {"maps": 0.6}], [0, 1], 8, torch.device("cpu"))
     for batch in (8, 3):
-        mask = noise._at["maps"].mask(batch, torch.float32)
+        mask = noise._at["maps"][0].mask(batch, torch.float32)
         assert mask.shape == (2, batch, 6, 5, 4)
         assert mask[0].is_contiguous(memory_format=torch.channels_last)
 

@@ -107,7 +107,7 @@ def test_each_example_has_its_own_mask(layer: tuple[Tensor, Tensor, Tensor]) -> 
     noise, same = (stack_noise("dropconnect.example", AT, [RATE] * 2, [0, 1], BATCH) for _ in range(2))
     x, w, b = (t.expand(2, -1, -1) for t in layer)
     out = noise.affine("dense", x, w, b, torch.relu)
-    mask = same._at["dense"].mask(BATCH, torch.float32)
+    mask = same._at["dense"][0].mask(BATCH, torch.float32)
     assert tuple(mask.shape) == (2, BATCH, INPUTS + 1, OUTPUTS)
     for k in range(2):
         for example in range(BATCH):

@@ -8,8 +8,8 @@ import pytest
 import torch
 from graphs import graph_table
 from noise_kit import VARIANTS, factor, site, stack_noise
+from specs_kit import spec_of
 
-from dropbench.config.compose import composer
 from dropbench.planning.checks import check
 from dropbench.planning.outline import outline
 from dropbench.planning.variants import arm_rates
@@ -18,9 +18,8 @@ from dropbench.spec import RunSpec
 
 
 def spec(variant: str, model: str = "gcn", **keys: str) -> RunSpec:
-    with composer() as compose:
-        given = {"model": model, "dropout": variant, "data": "cora", **keys}
-        return compose.compose({key: f"{key}={value}" for key, value in given.items()}).spec
+    others = (f"{key}={value}" for key, value in keys.items())
+    return spec_of(f"model={model}", f"dropout={variant}", "data=cora", *others)
 
 
 def test_edges_are_kept_or_dropped_and_never_scaled() -> None:

@@ -13,7 +13,8 @@ from dropbench.engine.noise import StackNoise
 from dropbench.models.mlp import MLP
 from dropbench.models.resnet import ResNet
 from dropbench.models.transformer import Transformer
-from dropbench.sites import Site, site_rates
+from dropbench.sites import Site
+from dropbench.sites.placement import site_rates
 
 CPU = torch.device("cpu")
 

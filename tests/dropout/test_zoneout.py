@@ -10,7 +10,7 @@ from noise_kit import VARIANTS, factor, site, stack_noise, through
 
 from dropbench.models.rnn import RNN
 from dropbench.nn.recurrent import Cell, CellNoise, Recurrent
-from dropbench.sites import site_rates
+from dropbench.sites.placement import site_rates
 
 AT = site("next_state")
 

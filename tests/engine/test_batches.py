@@ -12,21 +12,22 @@ from training import CPU, Trained, cohort_of, made_table, make_spec, table_of
 
 from dropbench.data import augment
 from dropbench.data.base import Graph, Table
-from dropbench.engine.batches import Batches, batches_for, split_for
+from dropbench.engine.batches import batches_for
+from dropbench.engine.example_batches import ExampleBatches, split_for
 from dropbench.engine.streams import Words
-from dropbench.engine.text import TextBatches
+from dropbench.engine.text_batches import TextBatches
 from dropbench.spec import Augment, DataSpec, RunSpec
 
 
-def batches_of(spec: RunSpec, seeds: list[int]) -> Batches:
-    return Batches(table_of(spec), spec.data, "flat", spec.train.batch_size, spec.train.augment, seeds, CPU)
+def batches_of(spec: RunSpec, seeds: list[int]) -> ExampleBatches:
+    return ExampleBatches(table_of(spec), spec.data, "flat", spec.train.batch_size, spec.train.augment, seeds, CPU)
 
 
 @given(n=st.integers(3, 60), size=st.integers(1, 20))
 def test_an_epoch_has_each_example_once(n: int, size: int) -> None:
     table = made_table(100)
     data = DataSpec(name="made", _target_="none", n_train=n)
-    batches = Batches(table, data, "flat", size, Augment(), [4], CPU)
+    batches = ExampleBatches(table, data, "flat", size, Augment(), [4], CPU)
     sizes = [b.x.shape[1] for b in batches.epoch()]
     assert sum(sizes) == n and max(sizes) <= size
     assert len(sizes) == batches.steps == -(-n // size)
@@ -85,9 +86,9 @@ def test_arms_of_a_seed_share_split_noise_order_and_augmentation() -> None:
         for r, lr, s in ((0.5, 0.01, 1), (0.1, 0.1, 1), (0.5, 0.02, 2))
     ]
     cohort = cohort_of(*arms)
-    place = {spec.run_id: k for k, spec in enumerate(cohort.specs)}
+    place = {spec.run_id: k for k, spec in enumerate(cohort.replicas.specs)}
     a, b, c = (place[s.run_id] for s in arms)
-    for batch in cohort.batches.epoch():
+    for batch in cohort.replicas.batches.epoch():
         assert torch.equal(batch.x[a], batch.x[b]) and torch.equal(batch.y[a], batch.y[b])
         assert not torch.equal(batch.x[a], batch.x[c])
 
@@ -112,7 +113,7 @@ def test_augmentation_draws_from_each_seeds_own_stream(monkeypatch: pytest.Monke
     monkeypatch.setattr(augment, "apply", lambda x, draws: x)
     spec = make_spec("cnn", batch_size=100, augment={"flip": 0.5})
     seeds = [4, 0]
-    batches = Batches(table_of(spec), spec.data, "image", 100, spec.train.augment, seeds, CPU)
+    batches = ExampleBatches(table_of(spec), spec.data, "image", 100, spec.train.augment, seeds, CPU)
     list(batches.epoch())
     streams = {s: Words(s, "augment")(4).tolist() for s in seeds}
     assert drawn == [streams[0][:2], streams[4][:2], streams[0][2:], streams[4][2:]]
@@ -121,7 +122,7 @@ def test_augmentation_draws_from_each_seeds_own_stream(monkeypatch: pytest.Monke
 def test_augmentation_changes_training_batches_only() -> None:
     on = make_spec("cnn", augment={"crop": 2, "flip": 0.5, "rotation": 15, "erase": 0.5})
     off = make_spec("cnn")
-    one, other = cohort_of(on).batches, cohort_of(off).batches
+    one, other = cohort_of(on).replicas.batches, cohort_of(off).replicas.batches
     assert not torch.equal(next(one.epoch()).x, next(other.epoch()).x)
     for part in ("train", "val", "test"):
         assert torch.equal(next(one.part(part, 100)).x, next(other.part(part, 100)).x)
@@ -136,7 +137,7 @@ def test_augmentation_of_nothing_is_the_identity() -> None:
 
     spec = make_spec("cnn")
     one, other = (
-        Batches(table_of(spec), spec.data, "image", 32, augment, [3, 1], CPU) for augment in (Idle(), Augment())
+        ExampleBatches(table_of(spec), spec.data, "image", 32, augment, [3, 1], CPU) for augment in (Idle(), Augment())
     )
     for a, b in zip(one.epoch(), other.epoch(), strict=True):
         assert torch.equal(a.x, b.x) and torch.equal(a.y, b.y)
@@ -162,7 +163,7 @@ def numbers(axes: str, n: int = 30) -> Table:
 def test_numbers_to_look_up_come_as_they_are(axes: str, view: str, tail: tuple[int, ...]) -> None:
     table, data = numbers(axes), DataSpec(name="numbers", _target_="none", label_noise=0.5)
     batches = batches_for(table, data, view, 8, Augment(), [3, 1, 3], CPU)
-    assert isinstance(batches, Batches)
+    assert isinstance(batches, ExampleBatches)
     split = {seed: split_for(table, data, seed) for seed in (1, 3)}
     for part in ("train", "val", "test"):
         x, y = (torch.cat(side, 1) for side in zip(*((b.x, b.y) for b in batches.part(part, 5)), strict=True))
@@ -173,7 +174,7 @@ def test_numbers_to_look_up_come_as_they_are(axes: str, view: str, tail: tuple[i
             assert torch.equal(y[k], split[seed].labels if part == "train" else table.y[rows])
     left = batches.narrowed(torch.tensor([2]))
     seen = torch.cat([b.x[0] for b in left.epoch()])
-    assert left.sizes() == batches.sizes()
+    assert left.part_sizes() == batches.part_sizes()
     assert torch.equal(seen.reshape(len(seen), -1)[:, 0].sort().values, split[3].train.sort().values)
 
 
@@ -189,7 +190,7 @@ def test_running_text_has_batches_of_its_own() -> None:
 def test_augmentation_goes_on_where_it_was_when_the_stack_narrows() -> None:
     spec = make_spec("cnn", batch_size=50, augment={"crop": 2, "flip": 0.5})
     whole, other = (
-        Batches(table_of(spec), spec.data, "image", 50, spec.train.augment, [3, 1, 2], CPU) for _ in range(2)
+        ExampleBatches(table_of(spec), spec.data, "image", 50, spec.train.augment, [3, 1, 2], CPU) for _ in range(2)
     )
     list(whole.epoch())
     list(other.epoch())

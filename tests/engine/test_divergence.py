@@ -9,6 +9,9 @@ import pytest
 import torch
 from training import Trained, cohort_of, differences, make_spec
 
+from dropbench.engine.evaluate import evaluate
+from dropbench.engine.replicas import Replicas
+
 
 @pytest.mark.parametrize("model", ["mlp", "cnn", "rnn"])
 @pytest.mark.parametrize("common", [{}, {"patience": 2}, {"grad_clip": 5.0}], ids=["plain", "patience", "clip"])
@@ -48,17 +51,16 @@ def test_a_large_but_finite_loss_is_no_divergence() -> None:
     assert result.status == "completed" and result.metrics["train_loss"] > 1
 
 
-def test_a_score_that_is_not_finite_counts() -> None:
+def test_a_score_that_is_not_finite_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """The training loss may still be finite, as its mean is of the steps before the last."""
     good, bad = make_spec(seed=1), make_spec(seed=2)
     cohort = cohort_of(good, bad)
-    evaluate = cohort.evaluate
 
-    def spoilt(part: str) -> dict[str, torch.Tensor]:
-        at = torch.tensor([s.run_id == bad.run_id for s in cohort.specs])
-        return {m: torch.where(at, math.inf, v) if part == "val" else v for m, v in evaluate(part).items()}
+    def spoilt(replicas: Replicas, part: str) -> dict[str, torch.Tensor]:
+        at = torch.tensor([s.run_id == bad.run_id for s in replicas.specs])
+        return {m: torch.where(at, math.inf, v) if part == "val" else v for m, v in evaluate(replicas, part).items()}
 
-    cohort.evaluate = spoilt  # type: ignore[method-assign]
+    monkeypatch.setattr("dropbench.engine.train.evaluate", spoilt)
     results = {r.spec.run_id: r for r in cohort.run()}
     assert results[bad.run_id].status == "diverged" and len(results[bad.run_id].history) == 1
     assert results[good.run_id].status == "completed"

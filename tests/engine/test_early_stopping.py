@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from training import Trained, cohort_of, make_spec, mlp_scores
 
-from dropbench.engine.early_stopping import Watch
+from dropbench.engine.early_stopping import EarlyStopping
 
 
 class Weights(nn.Module):
@@ -28,8 +28,8 @@ class Weights(nn.Module):
             self.mean.copy_(values[:, None].expand_as(self.mean))
 
 
-def watch(model: nn.Module, replicas: int, **train: Any) -> Watch:
-    return Watch(make_spec(**train).train, model, replicas)
+def watch(model: nn.Module, replicas: int, **train: Any) -> EarlyStopping:
+    return EarlyStopping(make_spec(**train).train, model, replicas)
 
 
 @pytest.mark.parametrize("monitor", ["val_loss", "val_accuracy"])

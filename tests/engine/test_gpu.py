@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from training import make_spec, numbers, table_of
+from training import cohort_of, make_spec, numbers
 
-from dropbench.engine.loop import Cohort
 from dropbench.engine.result import RunResult
 from dropbench.spec import RunSpec
 
@@ -17,7 +16,7 @@ CLOSE = 1e-3
 
 
 def trained(*specs: RunSpec) -> dict[str, RunResult]:
-    cohort = Cohort(specs, table_of(specs[0]), torch.device("cuda"))
+    cohort = cohort_of(*specs, device=torch.device("cuda"))
     return {result.spec.run_id: result for result in cohort.run()}
 
 

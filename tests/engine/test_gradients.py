@@ -88,7 +88,7 @@ def test_the_norm_reported_is_that_before_clipping_of_the_same_steps() -> None:
 def test_a_step_is_bounded_by_the_clip() -> None:
     cohort = cohort_of(make_spec(optimizer="sgd", momentum=0.0, lr=1.0, grad_clip=0.01))
     before = [p.detach().clone() for p in cohort.parameters]
-    _, norm = cohort.train_step(next(iter(cohort.batches.epoch())), 1.0)
+    _, norm = cohort.train_step(next(iter(cohort.replicas.batches.epoch())), 1.0)
     moved = torch.sqrt(sum(((p - b) ** 2).sum() for p, b in zip(cohort.parameters, before, strict=True)))
     assert norm is not None and float(norm) > 0.01
     assert float(moved.detach()) == pytest.approx(0.01, rel=1e-3)
@@ -121,10 +121,10 @@ INCOMING = {
 @pytest.mark.parametrize("model", INCOMING)
 def test_max_norm_is_of_each_units_incoming_weights(model: str) -> None:
     cohort = cohort_of(*(make_spec(model, seed=s) for s in range(1 if "." in model else 2)))
-    named = {name: p.detach() for name, p in cohort.model.named_parameters()}
+    named = {name: p.detach() for name, p in cohort.replicas.model.named_parameters()}
     before = {name: p.clone() for name, p in named.items()}
     limit = 0.5
-    gradients.max_norm(cohort.model, limit)
+    gradients.max_norm(cohort.replicas.model, limit)
     for name, value in named.items():
         axes = INCOMING[model].get(name)
         if axes is None:
@@ -137,14 +137,14 @@ def test_max_norm_is_of_each_units_incoming_weights(model: str) -> None:
 
 def test_max_norm_holds_after_every_step() -> None:
     cohort = cohort_of(make_spec(max_norm=0.5, lr=0.1))
-    for batch in cohort.batches.epoch():
+    for batch in cohort.replicas.batches.epoch():
         cohort.train_step(batch, 1.0)
-        for block in cohort.model.hidden:
+        for block in cohort.replicas.model.hidden:
             assert float(block.linear.weight.detach().norm(dim=1).max()) <= 0.5 * (1 + 1e-5)
 
 
 def test_max_norm_leaves_short_weights_alone_to_the_last_bit() -> None:
     cohort = cohort_of(make_spec())
     before = [p.detach().clone() for p in cohort.parameters]
-    gradients.max_norm(cohort.model, 1e3)
+    gradients.max_norm(cohort.replicas.model, 1e3)
     assert all(torch.equal(p, b) for p, b in zip(cohort.parameters, before, strict=True))

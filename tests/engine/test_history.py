@@ -11,7 +11,9 @@ import torch
 import torch.nn.functional as F
 from training import Trained, cohort_of, differences, make_spec, mlp_scores, numbers, table_of
 
-from dropbench.engine.batches import Batch, Batches, split_for
+from dropbench.engine.batch import Batch
+from dropbench.engine.evaluate import evaluate
+from dropbench.engine.example_batches import ExampleBatches, split_for
 from dropbench.engine.result import Progress
 
 
@@ -33,21 +35,21 @@ def test_gap_is_training_minus_validation_both_in_evaluation_mode(noise: dict[st
 
 def test_evaluation_draws_nothing_and_leaves_the_model_training() -> None:
     cohort = cohort_of(make_spec(rate=0.5))
-    one, other = cohort.evaluate("train"), cohort.evaluate("train")
+    one, other = evaluate(cohort.replicas, "train"), evaluate(cohort.replicas, "train")
     assert all(torch.equal(one[m], other[m]) for m in one)
-    assert cohort.model.training and cohort.noise.training
+    assert cohort.replicas.model.training and cohort.replicas.noise.training
     fresh = cohort_of(make_spec(rate=0.5))
-    batch = next(iter(cohort.batches.epoch()))
+    batch = next(iter(cohort.replicas.batches.epoch()))
     assert torch.equal(cohort.train_step(batch, 1.0)[0], fresh.train_step(batch, 1.0)[0])
 
 
 def test_label_smoothing_is_of_the_training_loss_alone() -> None:
     smooth, sharp = cohort_of(make_spec(label_smoothing=0.3)), cohort_of(make_spec())
     for part in ("train", "val", "test"):
-        assert torch.equal(smooth.evaluate(part)["loss"], sharp.evaluate(part)["loss"])
-    batch = next(iter(sharp.batches.epoch()))
+        assert torch.equal(evaluate(smooth.replicas, part)["loss"], evaluate(sharp.replicas, part)["loss"])
+    batch = next(iter(sharp.replicas.batches.epoch()))
     with torch.no_grad():
-        logits = sharp.model(batch.x, sharp.noise)[0]
+        logits = sharp.replicas.model(batch.x, sharp.replicas.noise)[0]
     expected = F.cross_entropy(logits, batch.y[0], label_smoothing=0.3)
     assert float(smooth.train_step(batch, 1.0)[0]) == pytest.approx(float(expected), rel=1e-5)
     assert float(sharp.train_step(batch, 1.0)[0]) == pytest.approx(float(F.cross_entropy(logits, batch.y[0])), rel=1e-5)
@@ -83,7 +85,7 @@ def test_the_same_config_twice_is_the_same_run() -> None:
     for spec in (make_spec("cnn", variant="gaussian", rate=0.4), make_spec("rnn", variant="locked", rate=0.4)):
         one, other = Trained(spec), Trained(spec)
         assert not differences(spec, one, other)
-        assert one[spec].fingerprint == other[spec].fingerprint and one[spec].sizes == other[spec].sizes
+        assert one[spec].fingerprint == other[spec].fingerprint and one[spec].part_sizes == other[spec].part_sizes
 
 
 def test_seed_zero_is_a_seed() -> None:
@@ -98,7 +100,7 @@ def test_sizes_parameters_and_neighbours() -> None:
     result = Trained(*specs)[specs[1]]
     table = table_of(specs[0])
     split = split_for(table, specs[0].data, 1)
-    assert result.sizes == {part: len(getattr(split, part)) for part in ("train", "val", "test")}
+    assert result.part_sizes == {part: len(getattr(split, part)) for part in ("train", "val", "test")}
     assert result.parameters == 64 * 24 + 24 + 24 * 16 + 16 + 16 * 10 + 10
     assert result.cohort_size == 3 and result.notes == [] and result.fingerprint == table.fingerprint
     assert result.seconds == pytest.approx(sum(row["seconds"] for row in result.history)) and result.seconds > 0
@@ -116,15 +118,15 @@ def test_the_time_of_an_epoch_is_shared_by_its_runs() -> None:
 @pytest.mark.parametrize("train", [{}, {"patience": 1, "lr": 0.5, "epochs": 8}], ids=["to_the_end", "early"])
 def test_the_test_split_is_read_once_a_run(monkeypatch: pytest.MonkeyPatch, train: dict[str, Any]) -> None:
     reads: list[int] = []
-    part = Batches.part
+    part = ExampleBatches.part
 
-    def spy(self: Batches, name: str, chunk: int) -> Iterator[Batch]:
+    def spy(self: ExampleBatches, name: str, chunk: int) -> Iterator[Batch]:
         for i, batch in enumerate(part(self, name, chunk)):
             if name == "test" and i == 0:
                 reads.append(len(batch.y))
             yield batch
 
-    monkeypatch.setattr(Batches, "part", spy)
+    monkeypatch.setattr(ExampleBatches, "part", spy)
     specs = [make_spec(seed=s, **train) for s in range(4)]
     done = Trained(*specs)
     last = [len(done[s].history) for s in specs]

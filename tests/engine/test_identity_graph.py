@@ -53,7 +53,7 @@ def test_evaluation_with_noise_draws_for_one_graph(mode: str) -> None:
         for s in (3, 4)
     ]
     together = Trained(*runs, table=TABLE)
-    assert together.cohort.noise_chunk == 1
+    assert together.cohort.replicas.noise_chunk == 1
     for run in runs:
         assert not differences(run, Trained(run, table=TABLE), together)
     names = {"mc": "test_mc_mutual_information", "ensemble": "test_geometric_loss"}

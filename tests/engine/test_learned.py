@@ -11,7 +11,7 @@ from torch import Tensor
 from training import Trained, cohort_of, differences, make_spec
 
 from dropbench.engine.learned import LearnedRates
-from dropbench.engine.loop import Cohort
+from dropbench.engine.train import Training
 from dropbench.spec import EvalSpec, RunSpec
 
 
@@ -21,16 +21,16 @@ def spec(variant: str = "concrete", chosen: dict[str, Any] | None = None, **sett
     return made.model_copy(update={"dropout": made.dropout.model_copy(update={"options": chosen or {}})})
 
 
-def logits_of(cohort: Cohort) -> dict[str, Tensor]:
-    assert isinstance(cohort.model, LearnedRates)
-    return {n: p for n, p in cohort.model.named_parameters() if n.startswith("logit_")}
+def logits_of(cohort: Training) -> dict[str, Tensor]:
+    assert isinstance(cohort.replicas.model, LearnedRates)
+    return {n: p for n, p in cohort.replicas.model.named_parameters() if n.startswith("logit_")}
 
 
-def batch_and_objective(cohort: Cohort) -> Tensor:
+def batch_and_objective(cohort: Training) -> Tensor:
     """What a replica's first step makes small, [K]."""
-    assert isinstance(cohort.model, LearnedRates)
-    each = cohort._losses(next(cohort.batches.epoch()))
-    return each + cohort.model.penalty(cohort.noise, cohort.batches.sizes()["train"])
+    assert isinstance(cohort.replicas.model, LearnedRates)
+    each = cohort.replicas.losses(next(cohort.replicas.batches.epoch()))
+    return each + cohort.replicas.model.penalty(cohort.replicas.noise, cohort.replicas.batches.part_sizes()["train"])
 
 
 @pytest.mark.parametrize(("variant", "sites"), [("concrete", ["hidden.0", "hidden.1"]), ("kingma", None)])
@@ -72,7 +72,7 @@ def test_gradient_of_a_rate_is_the_slope_of_the_objective(variant: str) -> None:
     options = {"temperature": 1.0} if variant == "concrete" else {"kl": 0.1}
     run = spec(variant, options)
 
-    def at(shift: float) -> Cohort:
+    def at(shift: float) -> Training:
         cohort = cohort_of(run)
         with torch.no_grad():
             logits_of(cohort)["logit_0"].add_(shift)
@@ -90,12 +90,12 @@ def test_a_step_follows_loss_and_prior(variant: str) -> None:
     run = spec(variant, optimizer="sgd", momentum=0.0, lr=0.1)
     cohort, reference = cohort_of(run), cohort_of(run)
     objective = batch_and_objective(reference)
-    gradients = torch.autograd.grad(objective.sum(), list(reference.model.parameters()))
-    loss, _ = cohort.train_step(next(cohort.batches.epoch()), 1.0)
+    gradients = torch.autograd.grad(objective.sum(), list(reference.replicas.model.parameters()))
+    loss, _ = cohort.train_step(next(cohort.replicas.batches.epoch()), 1.0)
     for got, start, gradient in zip(cohort.parameters, reference.parameters, gradients, strict=True):
         torch.testing.assert_close(got.detach(), start.detach() - 0.1 * gradient)
-    assert isinstance(reference.model, LearnedRates)
-    prior = reference.model.penalty(reference.noise, cohort.batches.sizes()["train"])
+    assert isinstance(reference.replicas.model, LearnedRates)
+    prior = reference.replicas.model.penalty(reference.replicas.noise, cohort.replicas.batches.part_sizes()["train"])
     torch.testing.assert_close(loss + prior.detach(), objective.detach())
     assert float(prior.detach().abs()) > 1e-3
 
@@ -103,11 +103,11 @@ def test_a_step_follows_loss_and_prior(variant: str) -> None:
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
 def test_no_weight_decay_acts_on_rates(optimizer: str) -> None:
     cohort = cohort_of(spec("kingma", {"per": "unit"}, optimizer=optimizer, weight_decay=0.5, lr=0.1))
-    before = {n: p.detach().clone() for n, p in cohort.model.named_parameters()}
+    before = {n: p.detach().clone() for n, p in cohort.replicas.model.named_parameters()}
     for p in cohort.parameters:
         p.grad = torch.zeros_like(p)
     cohort.optimizer.step(1.0)
-    for name, p in cohort.model.named_parameters():
+    for name, p in cohort.replicas.model.named_parameters():
         decayed = not name.startswith("logit_") and bool(before[name].any())
         assert torch.equal(p, before[name]) != decayed, name
 
@@ -115,12 +115,12 @@ def test_no_weight_decay_acts_on_rates(optimizer: str) -> None:
 @pytest.mark.parametrize("per", ["layer", "unit", "weight"])
 def test_as_many_rates_as_asked_for_each_with_its_gradient(per: str) -> None:
     cohort = cohort_of(spec("kingma", {"per": per}))
-    cohort.train_step(next(cohort.batches.epoch()), 1.0)
+    cohort.train_step(next(cohort.replicas.batches.epoch()), 1.0)
     shapes = {"layer": [(1,), (1,)], "unit": [(1, 64, 1), (1, 24, 1)], "weight": [(1, 64, 24), (1, 24, 16)]}
     logits = list(logits_of(cohort).values())
     assert [tuple(p.shape) for p in logits] == shapes[per]
     assert all(p.grad is not None and bool((p.grad != 0).all()) for p in logits)
-    told = cohort.noise.rates()
+    told = cohort.replicas.noise.rates()
     assert all(rate.shape == (1,) and 0 < float(rate) < 1 for rate in told.values())
 
 
@@ -206,10 +206,10 @@ def test_a_reader_is_found_in_an_ordinary_module() -> None:
     """Whose parameters go by other names in the stack."""
     run = spec(model="user_models.Read", epochs=2)
     cohort = cohort_of(run)
-    cohort.train_step(next(cohort.batches.epoch()), 1.0)
-    assert isinstance(cohort.model, LearnedRates)
-    weight = dict(cohort.model.model.named_parameters())[cohort.model.model.names["second.weight"]]  # type: ignore[union-attr, index]
-    (gradient,) = torch.autograd.grad(cohort.model.penalty(cohort.noise, 10).sum(), weight)  # type: ignore[arg-type]
+    cohort.train_step(next(cohort.replicas.batches.epoch()), 1.0)
+    assert isinstance(cohort.replicas.model, LearnedRates)
+    weight = dict(cohort.replicas.model.model.named_parameters())[cohort.replicas.model.model.names["second.weight"]]  # type: ignore[union-attr, index]
+    (gradient,) = torch.autograd.grad(cohort.replicas.model.penalty(cohort.replicas.noise, 10).sum(), weight)  # type: ignore[arg-type]
     assert bool(gradient.any())
     result = Trained(run)[run]
     assert result.learned_rates["hidden"] != 0.3

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import pytest
 import torch
 from noise_kit import VARIANTS
 from torch import Tensor, nn
-from training import CPU
+from training import CPU, cohort_of, make_spec
 
 from dropbench.dropout.stochastic_depth import StochasticDepth
 from dropbench.engine.noise import StackNoise
 from dropbench.nn.recurrent import Times
-from dropbench.sites import Kind, Noise, Site
+from dropbench.sites import Kind, Site
+from dropbench.sites.noise import Noise
 
 
 def test_who_has_noise_in_a_recurrent_layer_goes_with_its_replica() -> None:
@@ -61,3 +63,21 @@ def test_noise_inside_a_branch_meets_all_replicas_whichever_are_dropped() -> Non
         dropped += int((~on).sum())
         torch.testing.assert_close(out[on], 2 * inside[on])
     assert dropped
+
+
+def test_several_noises_at_one_site_are_refused_where_more_than_one_is_asked_for() -> None:
+    """Their places are lists, of one: what only multiplies would be done in turn, the rest is not built."""
+    site = Site("hidden.0", "activation", (50,), "F")
+    noise = StackNoise(VARIANTS["standard"], [site], [{"hidden.0": 0.5}], [0], 4, CPU)
+    x = torch.ones(1, 4, 50)
+    mask = noise("hidden.0", x)
+    noise._at["hidden.0"] *= 2
+    with pytest.raises(ValueError, match=r"several noises at one site, hidden\.0, are not built: Standard, Standard"):
+        noise.dense("hidden.0", x, torch.ones(1, 50, 50), torch.zeros(1, 1, 50), torch.relu)
+    assert mask.shape == noise("hidden.0", x).shape
+
+
+def test_a_run_of_two_variants_is_refused() -> None:
+    one = make_spec(rate=0.5)
+    with pytest.raises(ValueError, match="several variants cannot be trained yet"):
+        cohort_of(one.model_copy(update={"variants": (one.dropout, one.dropout)}))

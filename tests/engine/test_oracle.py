@@ -102,17 +102,17 @@ def follow(model: str, optimizer: str, replicas: int, decay: float) -> None:
     ]
     cohort = cohort_of(*specs)
     references = []
-    for k, spec in enumerate(cohort.specs):
+    for k, spec in enumerate(cohort.replicas.specs):
         one = plain(model)
         with torch.no_grad():
-            for own, value in zip(one.parameters(), in_torchs_order(cohort.model, k), strict=True):
+            for own, value in zip(one.parameters(), in_torchs_order(cohort.replicas.model, k), strict=True):
                 own.copy_(value)
         extra = {"foreach": False}
         references.append((one, cls(one.parameters(), lr=spec.train.lr, weight_decay=decay, **settings, **extra)))
-    started = {name: p.detach().clone() for name, p in cohort.model.named_parameters() if "weight" in name}
+    started = {name: p.detach().clone() for name, p in cohort.replicas.model.named_parameters() if "weight" in name}
     steps = 0
     while steps < STEPS:
-        for batch in cohort.batches.epoch():
+        for batch in cohort.replicas.batches.epoch():
             losses, _ = cohort.train_step(batch, 1.0)
             for k, (one, updater) in enumerate(references):
                 loss = F.cross_entropy(one(batch.x[k]), batch.y[k])
@@ -123,11 +123,11 @@ def follow(model: str, optimizer: str, replicas: int, decay: float) -> None:
             steps += 1
             if steps == STEPS:
                 break
-    now = dict(cohort.model.named_parameters())
+    now = dict(cohort.replicas.model.named_parameters())
     moved = [float((now[name] - before).detach().abs().max()) for name, before in started.items()]
     assert min(moved) > 1e-3  # it learned
     for k, (one, _) in enumerate(references):
-        for expected, value in zip(one.parameters(), in_torchs_order(cohort.model, k), strict=True):
+        for expected, value in zip(one.parameters(), in_torchs_order(cohort.replicas.model, k), strict=True):
             # Sums of up to 64 terms round in another order, to some 1e-7; after 20 steps the largest difference seen is 2e-7.
             torch.testing.assert_close(value, expected.detach(), rtol=0, atol=2e-6)
 

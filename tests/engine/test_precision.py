@@ -8,6 +8,8 @@ import pytest
 import torch
 from training import Trained, cohort_of, make_spec
 
+from dropbench.engine.evaluate import evaluate
+
 CASES: list[tuple[str, str, dict[str, Any]]] = [
     ("mlp", "standard", {}),
     ("mlp", "dropconnect", {}),
@@ -32,8 +34,8 @@ def test_training_is_near_fp32(model: str, variant: str, more: dict[str, Any]) -
 
 def test_weights_gradients_and_scores_are_fp32() -> None:
     cohort = cohort_of(make_spec(precision="bf16"))
-    losses, _ = cohort.train_step(next(iter(cohort.batches.epoch())), 1.0)
+    losses, _ = cohort.train_step(next(iter(cohort.replicas.batches.epoch())), 1.0)
     assert losses.dtype == torch.float32
     for p in cohort.parameters:
         assert p.dtype == torch.float32 and p.grad is not None and p.grad.dtype == torch.float32
-    assert cohort.evaluate("val")["loss"].dtype == torch.float32
+    assert evaluate(cohort.replicas, "val")["loss"].dtype == torch.float32

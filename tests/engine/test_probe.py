@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from graphs import graph_table
 from training import Trained, cohort_of, differences, make_spec, table_of
 
-from dropbench.engine.batches import split_for
 from dropbench.engine.evaluate import evaluating
+from dropbench.engine.example_batches import split_for
 from dropbench.engine.probe import Probed, is_probe
 from dropbench.metrics.fgsm import fgsm
 from dropbench.metrics.loss import loss
@@ -166,22 +166,22 @@ def test_a_graph() -> None:
 def test_every_hidden_layer_is_seen_once() -> None:
     for model, count in (("mlp", 2), ("cnn", 3), ("rnn", 1), ("transformer", 7)):
         cohort = cohort_of(spec(model))
-        network = Probed(cohort.model, cohort.noise, cohort.batches, cohort.chunk, cohort.sites, [0])
+        network = Probed(cohort.replicas)
         x, _ = next(network.examples("val"))
-        with evaluating(cohort.model, cohort.noise):
+        with evaluating(cohort.replicas):
             found = network.activations(x)
         assert len(found) == count
         assert all(h.ndim == 3 and h.shape[1] % x.shape[1] == 0 for h in found.values())
-        assert cohort.noise._edit is None  # of the copy that watched
+        assert cohort.replicas.noise._edit is None  # of the copy that watched
 
 
 def test_arms_of_a_seed_miss_the_same_features() -> None:
     cohort = cohort_of(*(spec(seed=s, rate=r) for s, r in ((1, 0.1), (1, 0.5), (2, 0.5))))
-    seeds = [s.seed for s in cohort.specs]
-    draw = Probed(cohort.model, cohort.noise, cohort.batches, cohort.chunk, cohort.sites, seeds).uniforms(
-        "missing/test"
+    seeds = [s.seed for s in cohort.replicas.specs]
+    draw = Probed(cohort.replicas).uniforms("missing/test")
+    drawn = dict(
+        zip(zip(seeds, [s.dropout.rate for s in cohort.replicas.specs], strict=True), draw((50,)), strict=True)
     )
-    drawn = dict(zip(zip(seeds, [s.dropout.rate for s in cohort.specs], strict=True), draw((50,)), strict=True))
     assert torch.equal(drawn[1, 0.1], drawn[1, 0.5])
     assert not torch.equal(drawn[1, 0.5], drawn[2, 0.5])
 

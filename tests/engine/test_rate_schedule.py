@@ -36,7 +36,7 @@ def test_rates_change_within_an_epoch() -> None:
     step = cohort.train_step
 
     def spy(*args: Any) -> Any:
-        seen.append(float(cohort.noise.rates()["hidden.0"][0]))
+        seen.append(float(cohort.replicas.noise.rates()["hidden.0"][0]))
         return step(*args)
 
     cohort.train_step = spy  # type: ignore[method-assign]
@@ -76,4 +76,4 @@ def test_the_rate_of_the_chosen_epoch_is_in_force_when_it_is_tested() -> None:
     assert result.chosen_epoch is not None and result.chosen_epoch < len(result.history)
     cohort = trained.cohort
     expected = 0.4 * (1 - (result.chosen_epoch - 1 / 6) / 12)
-    assert float(cohort.noise.rates()["hidden.0"][0]) == pytest.approx(expected, rel=1e-6)
+    assert float(cohort.replicas.noise.rates()["hidden.0"][0]) == pytest.approx(expected, rel=1e-6)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from training import CPU, Trained, differences, made_table, make_spec, table_of
+from training import Trained, cohort_of, differences, made_table, make_spec, table_of
 
 from dropbench.data.base import Table
-from dropbench.engine.batches import split_for
-from dropbench.engine.loop import Cohort
+from dropbench.engine.example_batches import split_for
 from dropbench.spec import RunSpec
 
 
@@ -39,10 +38,10 @@ def test_it_learns_to_reconstruct_its_normalised_input() -> None:
 
 def test_the_target_is_the_input_before_its_noise() -> None:
     """With everything dropped in training but nothing to see, the target does not become zero as well."""
-    cohort = Cohort([run_of("standard", rate=0.999)], table_of(run_of()), CPU)
-    one = next(cohort.batches.epoch())
+    cohort = cohort_of(run_of("standard", rate=0.999))
+    one = next(cohort.replicas.batches.epoch())
     with torch.no_grad():
-        for p in cohort.model.output.parameters():  # type: ignore[union-attr]
+        for p in cohort.replicas.model.output.parameters():  # type: ignore[union-attr]
             p.zero_()
     loss, _ = cohort.train_step(one, 1.0)
     torch.testing.assert_close(loss[0], one.x.square().mean())
@@ -60,15 +59,15 @@ def test_trained_on_noise_it_denoises_better() -> None:
     errors = {}
     for variant in ("none", "unscaled"):
         run = run_of(variant, rate=0.5 if variant == "unscaled" else 0.0, epochs=30, split={"n_train": None})
-        cohort = Cohort([run], correlated(), CPU)
+        cohort = cohort_of(run, table=correlated())
         for _ in range(30):
-            for one in cohort.batches.epoch():
+            for one in cohort.replicas.batches.epoch():
                 cohort.train_step(one, 1.0)
-        cohort.noise.training = False
-        x = next(cohort.batches.part("val", 1000)).x
+        cohort.replicas.noise.training = False
+        x = next(cohort.replicas.batches.part("val", 1000)).x
         kept = torch.rand(x.shape, generator=torch.Generator().manual_seed(1)) > 0.5
         with torch.no_grad():
-            errors[variant] = float((cohort.model(x * kept, cohort.noise) - x).square().mean())
+            errors[variant] = float((cohort.replicas.model(x * kept, cohort.replicas.noise) - x).square().mean())
     assert errors["unscaled"] < 0.7 * errors["none"]
 
 

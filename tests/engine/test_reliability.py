@@ -31,7 +31,7 @@ def test_the_bins_give_the_ece_of_the_metric_to_the_last_bit(precision: str) -> 
     )
     assert abs(confidence - right).sum() / examples.sum() == found.metrics["test_ece"] > 0
     assert right.sum() / examples.sum() == pytest.approx(found.metrics["test_accuracy"], rel=1e-6)
-    assert examples.sum() == found.sizes["test"]
+    assert examples.sum() == found.part_sizes["test"]
     edges = np.linspace(0, 1, 8)
     held = examples > 0
     assert ((confidence >= edges[:-1] * examples) & (confidence <= edges[1:] * examples + 1e-12))[held].all()

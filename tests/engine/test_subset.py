@@ -87,18 +87,18 @@ def test_a_skipped_replica_has_gradients_of_zero_and_the_statistics_it_had(optim
     ]
     specs = [s.model_copy(update={"dropout": s.dropout.model_copy(update={"options": options})}) for s in specs]
     cohort = cohort_of(*specs)
-    batches = cohort.batches.epoch()
+    batches = cohort.replicas.batches.epoch()
     skipped = 0
     for _ in range(4):
-        before = {name: tensor.detach().clone() for name, tensor in state(cohort.model).items()}
+        before = {name: tensor.detach().clone() for name, tensor in state(cohort.replicas.model).items()}
         cohort.train_step(next(batches), 1.0)
         for block in range(3):
             name = f"blocks.{block}.branch"
-            grad = cohort.model.get_parameter(f"{name}.second.weight").grad
+            grad = cohort.replicas.model.get_parameter(f"{name}.second.weight").grad
             assert grad is not None
             for k in range(2):
                 gone = not grad[k].any()
                 skipped += gone
                 running = f"{name}.second_norm.running_mean"
-                assert torch.equal(before[running][k], state(cohort.model)[running][k]) == gone
+                assert torch.equal(before[running][k], state(cohort.replicas.model)[running][k]) == gone
     assert 12 < skipped < 24

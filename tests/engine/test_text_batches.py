@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from training import CPU
 
 from dropbench.data.base import Table
-from dropbench.engine.text import TextBatches
+from dropbench.engine.text_batches import TextBatches
 from dropbench.spec import DataSpec
 
 
@@ -44,7 +44,7 @@ def test_an_epoch_reads_the_training_text_in_order(
     assert y.max() < n
     columns = x.movedim(0, 1).flatten(1)
     assert (columns.diff(dim=1) == 1).all()  # a window goes on where the one before it ended
-    assert len(columns.unique()) == columns.numel() == batches.sizes()["train"]
+    assert len(columns.unique()) == columns.numel() == batches.part_sizes()["train"]
     assert torch.equal(next(batches.epoch()).x, read[0].x)  # an epoch is like any other
 
 
@@ -62,7 +62,7 @@ def test_parts_are_read_in_few_columns_that_the_batch_size_does_not_change(
         assert torch.equal(y, x + 1) and x.min() == start and y.max() < start + n
         assert (x.diff(dim=1) == 1).all() and len(x.unique()) == x.numel()
         if part != "train":
-            assert batches.sizes()[part] == y.numel()
+            assert batches.part_sizes()[part] == y.numel()
     other = TextBatches(table, data(), 1, [5, 6], CPU)
     for a, b in zip(batches.part("val", 1), other.part("val", 9), strict=True):
         assert torch.equal(a.x, b.x[:1]) and torch.equal(a.y, b.y[1:])
@@ -80,7 +80,7 @@ def test_replicas_share_one_copy_of_the_text() -> None:
     (one, alone), *_ = zip(batches.epoch(), left.epoch(), strict=True)
     assert one.x.shape == one.y.shape == (3, 4, 7) and alone.x.shape == (2, 4, 7)
     assert one.x.stride(0) == 0 and torch.equal(one.x[0], one.x[2]) and torch.equal(one.x[:2], alone.x)
-    assert (left.sizes(), left.steps) == (batches.sizes(), batches.steps)
+    assert (left.part_sizes(), left.steps) == (batches.part_sizes(), batches.steps)
 
 
 def test_a_text_by_hand() -> None:
@@ -93,4 +93,4 @@ def test_a_text_by_hand() -> None:
     assert val.x.tolist() == [[[15, 16, 17]]] and val.y.tolist() == [[[16, 17, 18]]]
     (test,) = batches.part("test", 128)
     assert test.x.tolist() == [[[19, 20, 21], [22, 23, 24]]]
-    assert batches.sizes() == {"train": 12, "val": 3, "test": 6}
+    assert batches.part_sizes() == {"train": 12, "val": 3, "test": 6}

@@ -6,16 +6,16 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from training import CPU, cohort_of, make_spec, table_of
+from training import cohort_of, make_spec
 
-from dropbench.engine.loop import Cohort
 from dropbench.engine.timing import seconds_per_epoch
+from dropbench.engine.train import Training
 
 
 @pytest.mark.parametrize("model", ["mlp", "cnn", "user_models.Small"])
 def test_it_is_of_the_right_size(model: str) -> None:
     spec = make_spec(model, epochs=4, batch_size=16, rate=0.5, variant="standard", split={"n_train": 600})
-    estimate = seconds_per_epoch([spec], table_of(spec), CPU)
+    estimate = seconds_per_epoch(cohort_of(spec))
     cohort = cohort_of(spec)
     began = time.perf_counter()
     list(cohort.run())
@@ -30,12 +30,12 @@ def test_augmentation_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = make_spec("cnn", batch_size=50, augment={"flip": 0.5})
     apply = augment.apply
     monkeypatch.setattr(augment, "apply", lambda x, draws: (time.sleep(0.05), apply(x, draws))[1])
-    assert seconds_per_epoch([spec], table_of(spec), CPU) > 3 * 0.05
+    assert seconds_per_epoch(cohort_of(spec)) > 3 * 0.05
 
 
 def test_an_epoch_shorter_than_the_sample() -> None:
     spec = make_spec(batch_size=1000)
-    assert seconds_per_epoch([spec], table_of(spec), CPU) > 0
+    assert seconds_per_epoch(cohort_of(spec)) > 0
 
 
 def test_it_is_the_median_step_times_the_steps_and_the_evaluation_of_both_parts(
@@ -49,9 +49,9 @@ def test_it_is_the_median_step_times_the_steps_and_the_evaluation_of_both_parts(
         clock[0] += time
 
     monkeypatch.setattr("dropbench.engine.timing.time", SimpleNamespace(perf_counter=lambda: clock[0]))
-    monkeypatch.setattr(Cohort, "train_step", lambda self, batch, factor: take(next(seconds)))
-    monkeypatch.setattr(Cohort, "evaluate", lambda self, part: take(0.5) or {})
+    monkeypatch.setattr(Training, "train_step", lambda self, batch, factor: take(next(seconds)))
+    monkeypatch.setattr("dropbench.engine.timing.evaluate", lambda replicas, part: take(0.5) or {})
     spec = make_spec(batch_size=50)  # 150 examples
-    sizes = cohort_of(spec).batches.sizes()
+    sizes = cohort_of(spec).replicas.batches.part_sizes()
     expected = 3 * 3 + 0.5 * (150 + sizes["val"]) / sizes["val"]
-    assert seconds_per_epoch([spec], table_of(spec), CPU) == pytest.approx(expected)
+    assert seconds_per_epoch(cohort_of(spec)) == pytest.approx(expected)

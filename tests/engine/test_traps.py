@@ -46,8 +46,8 @@ def test_training_loss_as_the_train_side_of_the_gap() -> None:
     run = make_spec(rate=0.6, epochs=15, options={"widths": [64]})
     cohort = cohort_of(run)
     (result,) = cohort.run()
-    batch = next(iter(cohort.batches.epoch()))
-    noisy = float(cohort._losses(batch).detach())
+    batch = next(iter(cohort.replicas.batches.epoch()))
+    noisy = float(cohort.replicas.losses(batch).detach())
     last = result.history[-1]
     assert noisy > 1.5 * last["train_loss"]
     assert last["gap_loss"] == last["train_loss"] - last["val_loss"]
@@ -122,18 +122,20 @@ def test_monte_carlo_passes_leave_batch_norm_in_evaluation() -> None:
     """See tests/engine/test_uncertainty.py: its statistics stay as they are, and no example sees another."""
     run = make_spec(rate=0.5, options={"widths": [24], "batch_norm": "before_activation"})
     cohort = cohort_of(run)
-    noise = cohort.noise.forked("mc/val", 8)
-    cohort.model.eval()
-    batch = next(iter(cohort.batches.part("val", 8)))
-    before = {name: b.clone() for name, b in cohort.model.named_buffers()}
-    assert not torch.equal(cohort.model(batch.x, noise), cohort.model(batch.x, noise)), "the noise is on"
-    assert all(torch.equal(b, before[name]) for name, b in cohort.model.named_buffers())
+    noise = cohort.replicas.noise.forked("mc/val", 8)
+    cohort.replicas.model.eval()
+    batch = next(iter(cohort.replicas.batches.part("val", 8)))
+    before = {name: b.clone() for name, b in cohort.replicas.model.named_buffers()}
+    assert not torch.equal(cohort.replicas.model(batch.x, noise), cohort.replicas.model(batch.x, noise)), (
+        "the noise is on"
+    )
+    assert all(torch.equal(b, before[name]) for name, b in cohort.replicas.model.named_buffers())
 
 
 def test_dropout_before_batch_norm_is_possible_but_not_the_default() -> None:
     """The variance shift itself is measured in tests/models/test_batch_norm_and_noise.py."""
     run = make_spec(options={"widths": [24]})
-    assert cohort_of(run).model.hidden[0].batch_norm == "none"
+    assert cohort_of(run).replicas.model.hidden[0].batch_norm == "none"
 
 
 def test_seed_0_is_a_seed() -> None:

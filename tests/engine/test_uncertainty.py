@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from training import Trained, cohort_of, differences, make_spec
 
+from dropbench.engine.evaluate import evaluate
 from dropbench.engine.uncertainty import uncertainty
 from dropbench.spec import EvalSpec, RunSpec
 
@@ -22,23 +23,23 @@ def spec(mode: str, passes: int = 20, **settings: Any) -> RunSpec:
 def passes_by_hand(run: RunSpec, trained: Trained, mode: str, passes: int) -> torch.Tensor:
     """Distributions [T, n, C] over the test split of an mlp without its engine: its weights, and the masks of the stream."""
     cohort = cohort_of(run)
-    cohort.watch.restore(cohort.model, torch.tensor([0]))
-    tensors = {**dict(cohort.model.named_parameters()), **dict(cohort.model.named_buffers())}
+    cohort.early_stopping.restore(cohort.replicas.model, torch.tensor([0]))
+    tensors = {**dict(cohort.replicas.model.named_parameters()), **dict(cohort.replicas.model.named_buffers())}
     for name, value in trained.weights[run.run_id].items():
         tensors[name].data.copy_(value[None])
-    noise = cohort.noise.forked(f"{mode}/test", cohort.chunk, shared=mode == "ensemble")
-    batch = next(iter(cohort.batches.part("test", 10_000)))
+    noise = cohort.replicas.noise.forked(f"{mode}/test", cohort.replicas.chunk, shared=mode == "ensemble")
+    batch = next(iter(cohort.replicas.batches.part("test", 10_000)))
     found = []
     for _ in range(passes):
         x = batch.x[0]
         for i in range(2):
-            layer = cohort.model.hidden[i].linear
+            layer = cohort.replicas.model.hidden[i].linear
             x = torch.relu(x @ layer.weight[0] + layer.bias[0])
-            mask = noise._at[f"hidden.{i}"].mask(len(x), x.dtype)[0]
+            mask = noise._at[f"hidden.{i}"][0].mask(len(x), x.dtype)[0]
             assert len(mask) == (1 if mode == "ensemble" else len(x))
             x = x * mask
         noise.advance()
-        head = cohort.model.head
+        head = cohort.replicas.model.head
         found.append(torch.softmax((x @ head.weight[0] + head.bias[0]).double(), -1))
     return torch.stack(found).detach()
 
@@ -48,7 +49,7 @@ def test_mc_is_the_mean_of_passes_with_masks_for_each_example() -> None:
     trained = Trained(run)
     metrics = trained[run].metrics
     p = passes_by_hand(run, trained, "mc", 20)
-    y = next(iter(cohort_of(run).batches.part("test", 10_000))).y[0]
+    y = next(iter(cohort_of(run).replicas.batches.part("test", 10_000))).y[0]
     mean = p.mean(0)
     entropy = torch.special.entr(mean).sum(1).mean()
     single = [float(F.nll_loss(one.log(), y)) for one in p]
@@ -66,7 +67,7 @@ def test_an_ensemble_is_of_networks_with_one_mask_for_all_examples() -> None:
     trained = Trained(run)
     metrics = trained[run].metrics
     p = passes_by_hand(run, trained, "ensemble", 20)
-    y = next(iter(cohort_of(run).batches.part("test", 10_000))).y[0]
+    y = next(iter(cohort_of(run).replicas.batches.part("test", 10_000))).y[0]
     geometric = p.log().mean(0).exp()
     geometric = geometric / geometric.sum(1, keepdim=True)
     assert metrics["test_arithmetic_loss"] == pytest.approx(float(F.nll_loss(p.mean(0).log(), y)), rel=1e-5)
@@ -89,13 +90,12 @@ def test_batch_norm_stays_on_its_running_statistics() -> None:
     run = spec("mc", 3, options={"widths": [24, 16], "batch_norm": "before_activation"})
     cohort = cohort_of(run)
     list(cohort.run())
-    before = {name: b.clone() for name, b in cohort.model.named_buffers()}
-    first = cohort.evaluate("val")
-    kwargs = (cohort.model, cohort.noise, cohort.batches, "val", cohort.metrics)
-    whole, halves = uncertainty(run.eval, *kwargs, 1000, 1000), uncertainty(run.eval, *kwargs, 1000, 1000)
+    before = {name: b.clone() for name, b in cohort.replicas.model.named_buffers()}
+    first = evaluate(cohort.replicas, "val")
+    whole, halves = uncertainty(cohort.replicas, "val"), uncertainty(cohort.replicas, "val")
     assert all(torch.equal(whole[name], halves[name]) for name in whole)
-    assert all(torch.equal(b, before[name]) for name, b in cohort.model.named_buffers())
-    assert all(torch.equal(first[name], value) for name, value in cohort.evaluate("val").items())
+    assert all(torch.equal(b, before[name]) for name, b in cohort.replicas.model.named_buffers())
+    assert all(torch.equal(first[name], value) for name, value in evaluate(cohort.replicas, "val").items())
 
 
 @pytest.mark.parametrize("variant", ["standard", "gaussian", "dropconnect", "alpha", "classic"])

@@ -9,11 +9,12 @@ import torch
 import torch.nn.functional as F
 import user_models
 from torch import Tensor, nn
-from training import CPU, Trained, cohort_of, differences, make_spec, table_of
+from training import Trained, cohort_of, differences, make_spec
 
+from dropbench.engine.evaluate import evaluate
 from dropbench.engine.streams import Words
 from dropbench.engine.user_module import Plain
-from dropbench.sites import Noise
+from dropbench.sites.noise import Noise
 
 SMALL, RECURRENT = "user_models.Small", "user_models.Recurrent"
 
@@ -52,15 +53,15 @@ def test_without_noise_it_is_an_ordinary_loop() -> None:
     module = module_of(spec)
     trained = [p for p in module.parameters() if p.requires_grad]
     updater = torch.optim.SGD(trained, lr=0.01, weight_decay=0.01, momentum=0.5)
-    for batch in [b for _ in range(2) for b in cohort.batches.epoch()]:
+    for batch in [b for _ in range(2) for b in cohort.replicas.batches.epoch()]:
         cohort.train_step(batch, 1.0)
         updater.zero_grad()
         F.cross_entropy(module(batch.x[0], Silence()), batch.y[0]).backward()
         updater.step()
-    assert isinstance(cohort.model, Plain)
-    for own, expected in zip(cohort.model.parameters(), module.parameters(), strict=True):
+    assert isinstance(cohort.replicas.model, Plain)
+    for own, expected in zip(cohort.replicas.model.parameters(), module.parameters(), strict=True):
         torch.testing.assert_close(own[0], expected, rtol=1e-5, atol=1e-6)
-    buffers = dict(zip(dict(module.named_buffers()), cohort.model.buffers(), strict=True))
+    buffers = dict(zip(dict(module.named_buffers()), cohort.replicas.model.buffers(), strict=True))
     for name, expected in module.named_buffers():
         torch.testing.assert_close(buffers[name][0], expected, rtol=1e-5, atol=1e-6)
     assert int(buffers["norm.num_batches_tracked"]) == 10
@@ -79,12 +80,12 @@ def test_frozen_and_unused_parameters_stay() -> None:
 
 def test_evaluation_uses_running_statistics_and_changes_none() -> None:
     cohort = cohort_of(make_spec(SMALL, rate=0.5))
-    before = [b.clone() for b in cohort.model.buffers()]
-    one, other = cohort.evaluate("val"), cohort.evaluate("val")
+    before = [b.clone() for b in cohort.replicas.model.buffers()]
+    one, other = evaluate(cohort.replicas, "val"), evaluate(cohort.replicas, "val")
     assert torch.equal(one["loss"], other["loss"])
-    assert all(torch.equal(a, b) for a, b in zip(before, cohort.model.buffers(), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(before, cohort.replicas.model.buffers(), strict=True))
     module = module_of(make_spec(SMALL)).eval()
-    batch = next(cohort.batches.part("val", 2000))
+    batch = next(cohort.replicas.batches.part("val", 2000))
     with torch.no_grad():
         expected = F.cross_entropy(module(batch.x[0], Silence()), batch.y[0])
     torch.testing.assert_close(one["loss"][0], expected)
@@ -98,7 +99,7 @@ def test_seeds_start_differently_and_one_seed_alike() -> None:
 
 
 def test_noise_is_that_of_a_stacked_model() -> None:
-    """`sites.Noise` without the replica axis: called, recurrent and over weights."""
+    """`sites.noise.Noise` without the replica axis: called, recurrent and over weights."""
     spec = make_spec(SMALL, rate=0.5)
     cohort = cohort_of(spec)
     seen: list[Tensor] = []
@@ -108,10 +109,10 @@ def test_noise_is_that_of_a_stacked_model() -> None:
             seen.append(noise("hidden", torch.ones(32, 12)))
             return x
 
-    cohort.model._module = (Spy(),)  # type: ignore[assignment]
-    cohort.model.names = {}  # type: ignore[assignment]
-    cohort.model(torch.zeros(1, 32, 64), cohort.noise)
-    stacked = cohort_of(spec).noise("hidden", torch.ones(1, 32, 12))
+    cohort.replicas.model._module = (Spy(),)  # type: ignore[assignment]
+    cohort.replicas.model.names = {}  # type: ignore[assignment]
+    cohort.replicas.model(torch.zeros(1, 32, 64), cohort.replicas.noise)
+    stacked = cohort_of(spec).replicas.noise("hidden", torch.ones(1, 32, 12))
     assert torch.equal(seen[0], stacked[0])
     assert set(seen[0].unique().tolist()) == {0.0, 2.0}
 
@@ -137,8 +138,7 @@ def test_early_stopping_restores_it() -> None:
 
 
 def test_two_runs_do_not_go_into_one_stack() -> None:
-    from dropbench.engine.loop import Cohort
 
     specs = [make_spec(SMALL, seed=s) for s in (0, 1)]
     with pytest.raises(ValueError, match=r"one run at a time, not 2: the last bits"):
-        Cohort(specs, table_of(specs[0]), CPU)
+        cohort_of(*specs)

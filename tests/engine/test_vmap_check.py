@@ -18,7 +18,8 @@ from dropbench.data.base import Graph
 from dropbench.engine import vmap_check
 from dropbench.execute.cohorts import cohorts
 from dropbench.planning.outline import outline
-from dropbench.sites import Noise, Site
+from dropbench.sites import Site
+from dropbench.sites.noise import Noise
 from dropbench.spec import RunSpec, Settings
 
 BITS = "would depend on the runs beside it"
@@ -229,5 +230,5 @@ def test_states_and_graphs_are_for_one_run_alone(model: str, table: Any) -> None
     ]
     if model == "Reader":
         # Two epochs, each with two evaluations after it, and the test.
-        (module,) = done.cohort.model._module  # type: ignore[misc, union-attr]
+        (module,) = done.cohort.replicas.model._module  # type: ignore[misc, union-attr]
         assert module.begun == 2 * 3 + 1

@@ -16,6 +16,7 @@ from vmap_models import LAYERS
 
 from dropbench.data.base import Table
 from dropbench.engine import stack
+from dropbench.engine.evaluate import evaluate
 from dropbench.engine.user_module import Plain
 from dropbench.engine.vmapped import Vmapped
 from dropbench.spec import Component, RunSpec
@@ -70,45 +71,47 @@ def test_it_does_what_the_module_does(
         for k in range(3)
     ]
     together = cohort_of(*specs, table=table(model))
-    assert isinstance(getattr(together.model, "model", together.model), Vmapped)
-    batch = next(together.batches.epoch())
+    assert isinstance(getattr(together.replicas.model, "model", together.replicas.model), Vmapped)
+    batch = next(together.replicas.batches.epoch())
     losses, _ = together.train_step(batch, 1.0)
-    scores = together.evaluate("val")
+    scores = evaluate(together.replicas, "val")
     monkeypatch.setattr(stack, "unstacked", lambda *run: "for the test")
-    for k, spec in enumerate(together.specs):
+    for k, spec in enumerate(together.replicas.specs):
         alone = cohort_of(spec, table=table(model))
-        assert isinstance(getattr(alone.model, "model", alone.model), Plain)
-        own = next(alone.batches.epoch())
+        assert isinstance(getattr(alone.replicas.model, "model", alone.replicas.model), Plain)
+        own = next(alone.replicas.batches.epoch())
         assert torch.equal(own.x[0], batch.x[k])
         loss, _ = alone.train_step(own, 1.0)
         torch.testing.assert_close(loss[0], losses[k], rtol=1e-5, atol=1e-6)
-        torch.testing.assert_close(alone.evaluate("val")["loss"][0], scores["loss"][k], rtol=1e-3, atol=1e-4)
-        buffers = zip(alone.model.buffers(), together.model.buffers(), strict=True)
+        torch.testing.assert_close(evaluate(alone.replicas, "val")["loss"][0], scores["loss"][k], rtol=1e-3, atol=1e-4)
+        buffers = zip(alone.replicas.model.buffers(), together.replicas.model.buffers(), strict=True)
         assert all(torch.allclose(a[0].double(), b[k].double(), rtol=1e-4, atol=1e-6) for a, b in buffers)
 
 
 def test_training_changes_the_statistics_of_each_replica() -> None:
     specs = [make_spec("vmap_models.Normed", seed=s, batch_size=50) for s in range(3)]
     together = cohort_of(*specs)
-    for batch in together.batches.epoch():
+    for batch in together.replicas.batches.epoch():
         together.train_step(batch, 1.0)
-    names = together.model.names
-    counter, mean = (getattr(together.model, names[f"norm.{n}"]) for n in ("num_batches_tracked", "running_mean"))  # type: ignore[index]
-    assert counter.tolist() == [together.batches.steps] * 3
+    names = together.replicas.model.names
+    counter, mean = (
+        getattr(together.replicas.model, names[f"norm.{n}"]) for n in ("num_batches_tracked", "running_mean")
+    )  # type: ignore[index]
+    assert counter.tolist() == [together.replicas.batches.steps] * 3
     assert all(not torch.equal(mean[a], mean[b]) for a, b in ((0, 1), (1, 2)))
     kept = mean.clone()
-    together.evaluate("val")
+    evaluate(together.replicas, "val")
     assert torch.equal(kept, mean)
 
 
 def test_frozen_and_unused_parameters_stay() -> None:
     specs = [make_spec("vmap_models.Normed", seed=s, optimizer="adamw", weight_decay=0.1, max_norm=5.0) for s in (0, 1)]
     together = cohort_of(*specs)
-    names = together.model.names
-    before = {name: getattr(together.model, own).detach().clone() for name, own in names.items()}  # type: ignore[union-attr]
-    together.train_step(next(together.batches.epoch()), 1.0)
+    names = together.replicas.model.names
+    before = {name: getattr(together.replicas.model, own).detach().clone() for name, own in names.items()}  # type: ignore[union-attr]
+    together.train_step(next(together.replicas.batches.epoch()), 1.0)
     for name, own in names.items():  # type: ignore[union-attr]
-        same = torch.equal(before[name], getattr(together.model, own))
+        same = torch.equal(before[name], getattr(together.replicas.model, own))
         assert same == (name in ("frozen", "unused")), name
 
 
@@ -176,10 +179,10 @@ def test_noise_on_what_is_not_mapped_over_is_each_replicas_own() -> None:
         def forward(self, x: Tensor, noise: Any) -> Tensor:
             return noise("hidden.0", torch.ones(32, 24)) + 0 * x.sum()
 
-    together.model._module = (Spy(),)  # type: ignore[assignment]
-    together.model.names = {}  # type: ignore[assignment]
-    seen.append(together.model(torch.zeros(3, 32, 64), together.noise))
-    expected = cohort_of(*specs).noise("hidden.0", torch.ones(3, 32, 24))
+    together.replicas.model._module = (Spy(),)  # type: ignore[assignment]
+    together.replicas.model.names = {}  # type: ignore[assignment]
+    seen.append(together.replicas.model(torch.zeros(3, 32, 64), together.replicas.noise))
+    expected = cohort_of(*specs).replicas.noise("hidden.0", torch.ones(3, 32, 24))
     assert torch.equal(seen[0], expected) and not torch.equal(expected[0], expected[1])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -12,9 +13,13 @@ from noise_kit import VARIANTS
 from torch import Tensor
 
 from dropbench.data.base import Table
-from dropbench.engine.batches import split_for
-from dropbench.engine.loop import Cohort
+from dropbench.engine.build import build
+from dropbench.engine.evaluate import evaluate
+from dropbench.engine.example_batches import split_for
+from dropbench.engine.replicas import Replicas
 from dropbench.engine.result import RunResult
+from dropbench.engine.train import Training
+from dropbench.planning.outline import outline
 from dropbench.planning.sources import load
 from dropbench.spec import Component, DataSpec, DropoutSpec, RunSpec, Settings, TrainSpec
 
@@ -100,37 +105,44 @@ def table_of(spec: RunSpec) -> Table:
     return load(spec.data, settings)
 
 
-def cohort_of(*specs: RunSpec, table: Table | None = None, others: Mapping[str, Tensor] | None = None) -> Cohort:
-    return Cohort(specs, table_of(specs[0]) if table is None else table, CPU, others)
+def cohort_of(
+    *specs: RunSpec,
+    table: Table | None = None,
+    foreign: Mapping[str, Tensor] | None = None,
+    device: torch.device = CPU,
+) -> Training:
+    table = table_of(specs[0]) if table is None else table
+    return build(specs, outline(specs[0].model, table), table, device, foreign)
 
 
 class Trained:
     """A cohort trained to its end: each run's result, and the weights and buffers it was tested with, by run id."""
 
-    def __init__(self, *specs: RunSpec, table: Table | None = None, others: Mapping[str, Tensor] | None = None) -> None:
-        self.cohort = cohort_of(*specs, table=table, others=others)
+    def __init__(
+        self, *specs: RunSpec, table: Table | None = None, foreign: Mapping[str, Tensor] | None = None
+    ) -> None:
+        self.cohort = cohort_of(*specs, table=table, foreign=foreign)
         self.results: dict[str, RunResult] = {}
         self.weights: dict[str, dict[str, Tensor]] = {}
         self.tests = 0
         self.tested: list[dict[str, Tensor]] = []
         self.cohort_specs = list(specs)
-        evaluate = self.cohort.evaluate
 
-        def spy(part: str) -> dict[str, Tensor]:
+        def spy(replicas: Replicas, part: str) -> dict[str, Tensor]:
             if part == "test":
                 self.tests += 1
-                model = self.cohort.model
+                model = replicas.model
                 tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
                 # A model with learned rates is inside of one that holds those.
                 tensors = {name.removeprefix("model."): t for name, t in tensors.items()}
                 leaving = len(next(iter(tensors.values())))
                 self.tested.extend({name: t[k].detach().clone() for name, t in tensors.items()} for k in range(leaving))
-            return evaluate(part)
+            return evaluate(replicas, part)
 
-        self.cohort.evaluate = spy  # type: ignore[method-assign]
-        for result in self.cohort.run():
-            self.results[result.spec.run_id] = result
-            self.weights[result.spec.run_id] = self.tested[len(self.results) - 1]
+        with patch("dropbench.engine.train.evaluate", spy):
+            for result in self.cohort.run():
+                self.results[result.spec.run_id] = result
+                self.weights[result.spec.run_id] = self.tested[len(self.results) - 1]
 
     def __getitem__(self, spec: RunSpec) -> RunResult:
         return self.results[spec.run_id]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dropbench.sites import Noise, Site
+from dropbench.sites import Site
+from dropbench.sites.noise import Noise
 
 
 class Small(nn.Module):

@@ -58,11 +58,11 @@ def kind(spec: RunSpec) -> tuple[int, str]:
 def test_cohorts_divide_the_runs(specs: list[RunSpec], size: Any, workers: int, stacked: bool) -> None:
     found = outline_of(stacked)
     groups = cohorts(specs, {s.run_id: found for s in specs}, place(size), "cpu", workers)
-    assert sorted(s.run_id for g in groups for s in g) == sorted(s.run_id for s in specs)
+    assert sorted(s.run_id for g in groups for s in g.specs) == sorted(s.run_id for s in specs)
     assert all(groups)
     for group in groups:
-        assert len({s.train.epochs for s in group}) == 1
-        assert len({s.dropout.name for s in group} - {"none"}) <= 1  # the baseline joins any one variant
+        assert len({s.train.epochs for s in group.specs}) == 1
+        assert len({s.dropout.name for s in group.specs} - {"none"}) <= 1  # the baseline joins any one variant
         if not stacked:
             assert len(group) == 1
         elif size != "auto":
@@ -71,8 +71,10 @@ def test_cohorts_divide_the_runs(specs: list[RunSpec], size: Any, workers: int, 
         names = {s.dropout.name for s in specs if s.train.epochs == epochs} - {"none"}
         # Arms without noise have no cohorts of their own where they can join others.
         alone = {s.dropout.name for s in specs if s.train.epochs == epochs} == {"none"}
-        of = [g for g in groups if g[0].train.epochs == epochs]
-        families = {next((s.dropout.name for s in specs if s in g and s.dropout.name != "none"), "none") for g in of}
+        of = [g for g in groups if g.specs[0].train.epochs == epochs]
+        families = {
+            next((s.dropout.name for s in specs if s in g.specs and s.dropout.name != "none"), "none") for g in of
+        }
         assert families <= names | {"none"} and (alone or families & names)
 
 
@@ -84,7 +86,7 @@ def test_cohorts_of_a_kind_are_of_one_size_and_go_by_seed(specs: list[RunSpec], 
         sizes = [len(g) for g in groups]
         assert max(sizes) - min(sizes) <= 1
     for one, other in itertools.pairwise(groups):
-        assert max(s.seed for s in one) <= min(s.seed for s in other)
+        assert max(s.seed for s in one.specs) <= min(s.seed for s in other.specs)
     if size == "auto" and len(specs) > 1:
         assert len(groups) == min(len(specs), workers)  # work for everyone, and these are small
 
@@ -94,7 +96,11 @@ def test_the_arms_of_a_seed_are_together() -> None:
         plan = make(["study=three_arm", "seed=range(0,8)"], c)
     for workers in (1, 2, 4):
         groups = cohorts(plan.specs, plan.outlines, plan.settings, "cpu", workers)
-        assert [len({s.seed for s in g}) * 3 for g in groups] == [len(g) for g in groups] == [24 // workers] * workers
+        assert (
+            [len({s.seed for s in g.specs}) * 3 for g in groups]
+            == [len(g) for g in groups]
+            == [24 // workers] * workers
+        )
 
 
 @pytest.mark.parametrize(("parameters", "count"), [(1_000, 1), (100_000, 3), (2_000_000, 30)])
@@ -115,7 +121,7 @@ def test_schedules_stack_and_evaluations_do_not() -> None:
     assert len(together) == 8  # three schedules and one without noise, under two seeds
     groups = cohorts(apart.specs, apart.outlines, apart.settings, "cpu", 1)
     assert [len(g) for g in groups] == [8, 8]
-    assert all(len({s.eval.mode for s in g}) == 1 for g in groups)
+    assert all(len({s.eval.mode for s in g.specs}) == 1 for g in groups)
 
 
 def test_models_and_data_do_not_mix() -> None:
@@ -123,7 +129,7 @@ def test_models_and_data_do_not_mix() -> None:
         plan = make(["model.widths=[4],[8]", "data=wine,digits", "data.n_train=50", "seed=0,1,2"], c)
     groups = cohorts(plan.specs, plan.outlines, plan.settings, "cpu", 1)
     assert len(groups) == 4
-    assert all(len({(s.data.name, str(s.model.options)) for s in g}) == 1 for g in groups)
+    assert all(len({(s.data.name, str(s.model.options)) for s in g.specs}) == 1 for g in groups)
 
 
 def test_nothing_makes_no_cohorts() -> None:

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from dropbench.config.compose import composer
+from dropbench.engine.train import Training
+from dropbench.execute.cohorts import Cohort, cohorts
 from dropbench.execute.estimate import estimate
 from dropbench.planning.plan import make
 
@@ -14,12 +14,12 @@ def test_each_kind_of_cohort_is_timed_once(monkeypatch: pytest.MonkeyPatch) -> N
         plan = make(["data=wine", "model.widths=[4],[8]", "dropout.rate=0.1,0.2", "seed=0,1", "train.epochs=10"], c)
     timed = []
 
-    def time(specs: Any, table: Any, device: Any) -> float:
-        timed.append(len(specs))
+    def time(training: Training) -> float:
+        timed.append(training.size)
         return 0.5
 
     monkeypatch.setattr("dropbench.engine.timing.seconds_per_epoch", time)
-    cohorts = [[s] for s in plan.specs]
+    cohorts = [Cohort((s,), plan.outlines[s.run_id]) for s in plan.specs]
     assert estimate(cohorts, plan.settings, "cpu", 1) == 8 * 10 * 0.5
     assert timed == [1, 1]
     assert estimate(cohorts, plan.settings, "cpu", 4) == 2 * 10 * 0.5
@@ -29,5 +29,6 @@ def test_each_kind_of_cohort_is_timed_once(monkeypatch: pytest.MonkeyPatch) -> N
 def test_cohorts_of_other_sizes_are_timed_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
     with composer() as c:
         plan = make(["data=wine", "model.widths=[4]", "dropout=standard", "seed=range(0,4)", "train.epochs=10"], c)
-    monkeypatch.setattr("dropbench.engine.timing.seconds_per_epoch", lambda specs, table, device: float(len(specs)))
-    assert estimate([plan.specs[:1], plan.specs[1:]], plan.settings, "cpu", 1) == 10 * (1 + 3)
+    monkeypatch.setattr("dropbench.engine.timing.seconds_per_epoch", lambda training: float(training.size))
+    (together,) = cohorts(plan.specs, plan.outlines, plan.settings, "cpu", 1)
+    assert estimate([together.part(0, 1), together.part(1, 4)], plan.settings, "cpu", 1) == 10 * (1 + 3)

@@ -225,7 +225,7 @@ def test_what_was_finished_before_is_not_tried_again(carry: Any, monkeypatch: py
             if len(self.specs) > 1:
                 raise RuntimeError("broken")
 
-    monkeypatch.setattr("dropbench.engine.loop.Cohort", Ending)
+    monkeypatch.setattr("dropbench.engine.build.build", Ending)
     carried = carry("seed=range(0,4)", workers=workers, cohort=4)
     runs = [s.run_id for s in carried.plan.specs]
     assert sorted(s.record.run_id for s in carried.stored) == sorted(runs)

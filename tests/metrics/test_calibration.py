@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from random_logits import examples
 from sklearn.metrics import brier_score_loss
 from torch import Tensor
 
@@ -26,12 +27,6 @@ Metric = Callable[[Tensor, Tensor], Tensor]
 def sure(*confidences: float) -> Tensor:
     """Logits [1, n, 2] of answers 0 with these confidences."""
     return torch.tensor([[[math.log(p / (1 - p)), 0.0] for p in confidences]])
-
-
-def examples(n: int, c: int, seed: int) -> tuple[Tensor, Tensor]:
-    generator = np.random.default_rng(seed)
-    logits = torch.from_numpy((3 * generator.normal(size=(1, n, c))).astype(np.float32))
-    return logits, torch.from_numpy(generator.integers(0, c, size=(1, n)))
 
 
 shapes = st.tuples(st.integers(1, 400), st.integers(2, 6), st.integers(0, 99))
@@ -68,7 +63,7 @@ def test_brier_by_hand() -> None:
 def test_ece_against_torchmetrics(shape: tuple[int, int, int], bins: int) -> None:
     torchvision()  # torchmetrics imports it, and cannot beside a CPU-only torch
     functional = pytest.importorskip("torchmetrics.functional.classification", reason="needs torchmetrics")
-    logits, targets = examples(*shape)
+    logits, targets = examples(1, *shape)
     p = logits[0].softmax(-1)  # it takes logits too, but logits that all lie in 0..1 for probabilities
     theirs = functional.multiclass_calibration_error(p, targets[0], shape[1], n_bins=bins, norm="l1")
     assert ece(logits, targets, bins=bins).item() == pytest.approx(theirs.item(), abs=2e-6)
@@ -76,7 +71,7 @@ def test_ece_against_torchmetrics(shape: tuple[int, int, int], bins: int) -> Non
 
 @given(shape=shapes)
 def test_brier_against_scikit_learn(shape: tuple[int, int, int]) -> None:
-    logits, targets = examples(*shape)
+    logits, targets = examples(1, *shape)
     p = logits[0].double().softmax(-1).numpy()
     # It halves the score of two classes unless told not to.
     theirs = (
@@ -89,7 +84,7 @@ def test_brier_against_scikit_learn(shape: tuple[int, int, int]) -> None:
 
 @given(shape=shapes, bins=st.integers(1, 30))
 def test_adaptive_ece_against_a_sort_by_hand(shape: tuple[int, int, int], bins: int) -> None:
-    logits, targets = examples(*shape)
+    logits, targets = examples(1, *shape)
     p = logits[0].double().softmax(-1).numpy()
     order = p.max(1).argsort(kind="stable")
     confidence, right = p.max(1)[order], (p.argmax(1) == targets[0].numpy())[order].astype(float)
@@ -105,7 +100,7 @@ def test_adaptive_ece_against_a_sort_by_hand(shape: tuple[int, int, int], bins: 
 @pytest.mark.parametrize("metric", [ece, adaptive_ece, brier])
 @given(shape=shapes)
 def test_the_order_of_examples_and_a_shift_of_logits_do_not_matter(metric: Metric, shape: tuple[int, int, int]) -> None:
-    logits, targets = examples(*shape)
+    logits, targets = examples(1, *shape)
     order = torch.from_numpy(np.random.default_rng(shape[2]).permutation(shape[0]))
     found = metric(logits, targets).item()
     assert metric(logits[:, order], targets[:, order]).item() == pytest.approx(found, abs=1e-9)
@@ -119,7 +114,7 @@ def test_one_bin_is_mean_confidence_against_accuracy(
     metric: Callable[..., Tensor], shape: tuple[int, int, int]
 ) -> None:
     """And more bins never make it less (the triangle inequality)."""
-    logits, targets = examples(*shape)
+    logits, targets = examples(1, *shape)
     confidence = logits.double().softmax(-1).amax(-1).mean().item()
     one = metric(logits, targets, bins=1).item()
     assert one == pytest.approx(abs(confidence - accuracy(logits, targets).item()), abs=1e-9)

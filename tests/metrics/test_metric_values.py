@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from random_logits import examples
 from torch import Tensor
 
 from dropbench.metrics.accuracy import accuracy
@@ -33,12 +34,6 @@ def test_loss_by_hand() -> None:
     targets = torch.tensor([[0, 1], [1, 0]])
     expected = [-(math.log(3 / 4) + math.log(1 / 4)) / 2, math.log(2)]
     assert loss(logits, targets).tolist() == pytest.approx(expected)
-
-
-def examples(k: int, n: int, c: int, seed: int) -> tuple[Tensor, Tensor]:
-    generator = np.random.default_rng(seed)
-    logits = torch.from_numpy((3 * generator.normal(size=(k, n, c))).astype(np.float32))
-    return logits, torch.from_numpy(generator.integers(0, c, size=(k, n)))
 
 
 shapes = st.tuples(

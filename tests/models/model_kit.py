@@ -14,11 +14,13 @@ from dropbench.config.compose import composer
 from dropbench.data import views
 from dropbench.data.base import Table
 from dropbench.engine import stack
+from dropbench.engine.build import build
+from dropbench.engine.train import Training
 from dropbench.nn.embedding import lookup
 from dropbench.nn.product import affine
 from dropbench.planning.outline import outline
-from dropbench.sites import Noise
-from dropbench.spec import Component
+from dropbench.sites.noise import Noise
+from dropbench.spec import Component, RunSpec
 
 CPU = torch.device("cpu")
 CLASSES = 3
@@ -94,8 +96,21 @@ def batch(name: str, replicas: int = 1, size: int = 4, data: Table | None = None
     return torch.randn(replicas, size, *shape, generator=generator)
 
 
+def torchs_lstm(model: nn.Module) -> nn.LSTM:
+    """torch's LSTM with the weights of the model's first replica."""
+    inputs, layers = model.layers[0].weight_input.shape[1], len(model.layers)
+    lstm = nn.LSTM(inputs, model.layers[0].hidden, num_layers=layers, batch_first=True)
+    with torch.no_grad():
+        for i, layer in enumerate(model.layers):
+            for ours, theirs in (("weight_input", "weight_ih"), ("weight_hidden", "weight_hh")):
+                getattr(lstm, f"{theirs}_l{i}").copy_(getattr(layer, ours)[0].T)
+            for ours, theirs in (("bias_input", "bias_ih"), ("bias_hidden", "bias_hh")):
+                getattr(lstm, f"{theirs}_l{i}").copy_(getattr(layer, ours)[0, 0])
+    return lstm
+
+
 class Recorder(Noise):
-    """`sites.Noise` that changes nothing and keeps what came to each site, in order."""
+    """`sites.noise.Noise` that changes nothing and keeps what came to each site, in order."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, Tensor]] = []
@@ -143,3 +158,8 @@ class Recorder(Noise):
 
     def acts(self, site: str) -> bool:
         return True
+
+
+def training_of(runs: Sequence[RunSpec], data: Table) -> Training:
+    """Runs of one model on this data, ready to train together."""
+    return build(runs, outline(runs[0].model, data), data, CPU)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from specs_kit import spec_of
 
-from dropbench.config.compose import composer
 from dropbench.errors import UsageError
 
 CASES = [
@@ -29,12 +29,11 @@ CASES = [
 
 @pytest.mark.parametrize(("model", "option", "value"), CASES)
 def test_bad_option(model: str, option: str, value: str) -> None:
-    with composer() as compose, pytest.raises(UsageError) as error:
-        compose.compose({"model": f"model={model}", f"model.{option}": f"model.{option}={value}"})
+    with pytest.raises(UsageError) as error:
+        spec_of(f"model={model}", f"model.{option}={value}")
     assert str(error.value).startswith(f"model.{option}") and "\n" not in str(error.value)
 
 
 def test_no_dense_layers_is_a_model() -> None:
-    with composer() as compose:
-        spec = compose.compose({"model": "model=cnn", "model.head_widths": "model.head_widths=[]"}).spec
+    spec = spec_of("model=cnn", "model.head_widths=[]")
     assert spec.model.options["head_widths"] == []

@@ -8,8 +8,9 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from model_kit import CPU, TABLES
+from model_kit import TABLES, training_of
 from noise_kit import VARIANTS
+from specs_kit import composed
 
 from dropbench.config.compose import Composer, composer
 from dropbench.config.options import options
@@ -17,7 +18,7 @@ from dropbench.config.parts import locate
 from dropbench.data import views
 from dropbench.data.base import Table
 from dropbench.engine import stack
-from dropbench.engine.loop import Cohort
+from dropbench.engine.train import Training
 from dropbench.planning.checks import check
 from dropbench.planning.outline import outline
 from dropbench.planning.variants import arm_rates
@@ -37,8 +38,8 @@ def compose() -> Iterator[Composer]:
 
 
 def spec(compose: Composer, model: str, variant: str, precision: str = "fp32") -> RunSpec:
-    set_to = {"model": model, "dropout": variant, "train.precision": precision, "dropout.rate": "0.3"}
-    return compose.compose({key: f"{key}={value}" for key, value in set_to.items()}).spec
+    overrides = f"model={model}", f"dropout={variant}", f"train.precision={precision}", "dropout.rate=0.3"
+    return composed(compose, *overrides).spec
 
 
 def data_for(run: RunSpec) -> Table:
@@ -62,11 +63,11 @@ def test_one_step_or_a_reason(compose: Composer, model: str, variant: str, preci
         assert told in reason and "\n" not in reason
         return
     runs = [run, run.model_copy(update={"seed": 1})]
-    cohort = Cohort(runs, table, CPU)
-    assert set(cohort.noise.rates()) == set(arm_rates(run.dropout, found.sites))
-    assert bool(cohort.noise.rates()) == (variant != "none")
+    cohort = training_of(runs, table)
+    assert set(cohort.replicas.noise.rates()) == set(arm_rates(run.dropout, found.sites))
+    assert bool(cohort.replicas.noise.rates()) == (variant != "none")
     before = [p.detach().clone() for p in cohort.parameters]
-    losses, _ = cohort.train_step(next(cohort.batches.epoch()), 1.0)
+    losses, _ = cohort.train_step(next(cohort.replicas.batches.epoch()), 1.0)
     assert losses.shape == (2,) and bool(torch.isfinite(losses).all())
     for parameter, old in zip(cohort.parameters, before, strict=True):
         assert parameter.grad is not None and bool(torch.isfinite(parameter.grad).all())
@@ -74,10 +75,10 @@ def test_one_step_or_a_reason(compose: Composer, model: str, variant: str, preci
         assert all(bool((p != o).any()) for p, o in zip(parameter, old, strict=True))
 
 
-def afresh(cohort: Cohort, x: torch.Tensor) -> torch.Tensor:
+def afresh(cohort: Training, x: torch.Tensor) -> torch.Tensor:
     """What comes out, of a model that carries no state from what it saw before."""
-    stack.begin(cohort.model)
-    out: torch.Tensor = cohort.model(x, cohort.noise)
+    stack.begin(cohort.replicas.model)
+    out: torch.Tensor = cohort.replicas.model(x, cohort.replicas.noise)
     return out
 
 
@@ -87,16 +88,16 @@ def test_noise_is_on_in_training_and_off_in_evaluation(compose: Composer, model:
     """Functional dropout that ignores eval would fail here. Where a variant has no site there is none in training either."""
     run = spec(compose, model, variant)
     table = data_for(run)
-    cohort = Cohort([run], table, CPU)
-    x = next(cohort.batches.epoch()).x
+    cohort = training_of([run], table)
+    x = next(cohort.replicas.batches.epoch()).x
     with torch.no_grad():
         once, twice = afresh(cohort, x), afresh(cohort, x)
-        assert torch.equal(once, twice) == (not arm_rates(run.dropout, cohort.sites))
-        cohort.noise.training = False
+        assert torch.equal(once, twice) == (not arm_rates(run.dropout, cohort.replicas.outline.sites))
+        cohort.replicas.noise.training = False
         once, twice = afresh(cohort, x), afresh(cohort, x)
         assert torch.equal(once, twice)
         if variant not in ACTS_IN_EVALUATION:
-            silent = Cohort([spec(compose, model, "none")], table, CPU)
+            silent = training_of([spec(compose, model, "none")], table)
             assert torch.equal(once, afresh(silent, x))
 
 
@@ -120,10 +121,10 @@ def test_the_contract_at_the_models_own_sites(
         return run.model_copy(update={"dropout": dropout, "seed": seed})
 
     def passed(*runs: RunSpec) -> dict[str, torch.Tensor]:
-        cohort = Cohort(runs, table, CPU)
+        cohort = training_of(runs, table)
         with torch.no_grad():
-            out = afresh(cohort, next(cohort.batches.epoch()).x)
-        return {one.run_id: out[k] for k, one in enumerate(cohort.specs)}
+            out = afresh(cohort, next(cohort.replicas.batches.epoch()).x)
+        return {one.run_id: out[k] for k, one in enumerate(cohort.replicas.specs)}
 
     one, other, silent = arm(rate, seeds[0]), arm(rate / 2, seeds[1]), arm(0.0, seeds[0])
     none = spec(compose, model, "none").model_copy(update={"seed": seeds[0]})

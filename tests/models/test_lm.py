@@ -7,29 +7,22 @@ import math
 
 import pytest
 import torch
-from model_kit import CPU, Recorder, batch, built, running_text
+from model_kit import Recorder, batch, built, running_text, torchs_lstm, training_of
 from noise_kit import VARIANTS
+from specs_kit import spec_of
 from torch import Tensor, nn
 
-from dropbench.config.compose import composer
 from dropbench.data.base import Table
 from dropbench.engine import stack
-from dropbench.engine.loop import Cohort
 from dropbench.engine.lr_schedule import lr_factor
 from dropbench.errors import UsageError
 from dropbench.models.lm import LanguageModel
-from dropbench.sites import site_rates
+from dropbench.sites.placement import site_rates
 
 
 def plain(model: nn.Module, windows: list[Tensor]) -> list[Tensor]:
     """Logits of consecutive windows [B, T] from torch's LSTM with the same weights."""
-    lstm = nn.LSTM(5, 5, num_layers=len(model.layers), batch_first=True)
-    with torch.no_grad():
-        for i, layer in enumerate(model.layers):
-            for ours, theirs in (("weight_input", "weight_ih"), ("weight_hidden", "weight_hh")):
-                getattr(lstm, f"{theirs}_l{i}").copy_(getattr(layer, ours)[0].T)
-            for ours, theirs in (("bias_input", "bias_ih"), ("bias_hidden", "bias_hh")):
-                getattr(lstm, f"{theirs}_l{i}").copy_(getattr(layer, ours)[0, 0])
+    lstm = torchs_lstm(model)
     table, state, logits = model.embedding.weight[0], None, []
     out = table.T if not hasattr(model.head, "weight") else model.head.weight[0]
     for x in windows:
@@ -94,11 +87,9 @@ def test_it_learns_what_only_the_carried_state_can_know() -> None:
     x = torch.tensor([0, 1, 0, 2]).repeat(550)
     parts = {"val": torch.arange(600, 1400), "test": torch.arange(1400, 2200)}
     table = Table("W", x[:, None], x.roll(-1), "W", 3, vocabulary=3, window=2, **parts)
-    with composer() as compose:
-        keys = {"model": "lm", "dropout": "none", "train.lr": 0.02, "train.epochs": 12, "train.batch_size": 5}
-        keys |= {"model.hidden": 8, "model.layers": 1}
-        spec = compose.compose({k: f"{k}={v}" for k, v in keys.items()}).spec
-    (result,) = Cohort([spec], table, CPU).run()
+    size = ("model=lm", "model.hidden=8", "model.layers=1")
+    spec = spec_of(*size, "dropout=none", "train.lr=0.02", "train.epochs=12", "train.batch_size=5")
+    (result,) = training_of([spec], table).run()
     # The first word after 0 of each of 20 columns cannot be known.
     assert result.metrics["test_loss"] < 0.05 and result.metrics["test_accuracy"] > 0.97
     assert result.metrics["test_perplexity"] == pytest.approx(math.exp(result.metrics["test_loss"]))
@@ -106,18 +97,14 @@ def test_it_learns_what_only_the_carried_state_can_know() -> None:
 
 def test_running_text_that_has_no_order_is_not_learnt() -> None:
     """Words drawn uniformly from 9: no model predicts them, and the perplexity is about 9."""
-    with composer() as compose:
-        keys = {"model": "lm", "dropout": "none", "train.epochs": 1, "model.hidden": 8, "train.batch_size": 10}
-        spec = compose.compose({k: f"{k}={v}" for k, v in keys.items()}).spec
-    (result,) = Cohort([spec], running_text(), CPU).run()
+    spec = spec_of("model=lm", "dropout=none", "train.epochs=1", "model.hidden=8", "train.batch_size=10")
+    (result,) = training_of([spec], running_text()).run()
     assert 8.5 < result.metrics["test_perplexity"] < 10
 
 
 def test_the_recipe_of_the_small_model_is_zarembas() -> None:
     """Learning rate 1 for 4 epochs, then halved before each of 9 more, clipped at 5, of a loss summed over 20 steps."""
-    with composer() as compose:
-        keys = {"model": "lm", "data": "ptb", "data.window": 20, "train": "zaremba_small", "dropout": "none"}
-        spec = compose.compose({k: f"{k}={v}" for k, v in keys.items()}).spec
+    spec = spec_of("model=lm", "data=ptb", "data.window=20", "train=zaremba_small", "dropout=none")
     train, steps = spec.train, spec.data.options["window"]
     rates = [train.lr * lr_factor(train, epoch + 0.5) / steps for epoch in range(train.epochs)]
     assert rates == [1.0] * 4 + [0.5**i for i in range(1, 10)]

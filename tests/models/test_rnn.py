@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from model_kit import Recorder, batch, built, sentences
+from model_kit import Recorder, batch, built, sentences, torchs_lstm
 from noise_kit import factor, stack_noise
 from torch import nn
 
@@ -18,14 +18,7 @@ def test_equals_plain_torch(readout: str, words: bool) -> None:
     if words:  # Padding is looked up like any other word.
         x = nn.functional.embedding(examples, model.embedding.weight[0])
         assert bool((examples == 0).any())
-    one = nn.LSTM(x.shape[-1], 5, num_layers=2, batch_first=True)
-    with torch.no_grad():
-        for i, layer in enumerate(model.layers):
-            for ours, theirs in (("weight_input", "weight_ih"), ("weight_hidden", "weight_hh")):
-                getattr(one, f"{theirs}_l{i}").copy_(getattr(layer, ours)[0].T)
-            for ours, theirs in (("bias_input", "bias_ih"), ("bias_hidden", "bias_hh")):
-                getattr(one, f"{theirs}_l{i}").copy_(getattr(layer, ours)[0, 0])
-    states = one(x[0])[0]
+    states = torchs_lstm(model)(x[0])[0]
     read = states[:, -1] if readout == "last" else states.mean(1)
     torch.testing.assert_close(model(examples, Recorder())[0], read @ model.head.weight[0] + model.head.bias[0])
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
+from beside_torch import assert_each_replica_is
 from torch import Tensor, nn
 
 from dropbench.nn.conv import Conv2d, grouped, in_turn, pool2d
@@ -31,17 +32,7 @@ def test_each_replica_is_torchs_convolution(path: Path, replicas: int, kernel: i
     weight = torch.stack([one.weight.detach() for one in references]).requires_grad_()
     bias = torch.stack([one.bias.detach() for one in references]).requires_grad_()
     x = maps(replicas, 3, 2, 5, 6, channels_last=channels_last).requires_grad_()
-    g = torch.randn(replicas, 3, 4, 5, 6)
-    out = path(x, weight, bias)
-    out.backward(g)
-    for k, one in enumerate(references):
-        alone = x[k].detach().requires_grad_()
-        expected = one(alone)
-        expected.backward(g[k])
-        torch.testing.assert_close(out[k], expected)
-        torch.testing.assert_close(x.grad[k], alone.grad)
-        torch.testing.assert_close(weight.grad[k], one.weight.grad)
-        torch.testing.assert_close(bias.grad[k], one.bias.grad)
+    assert_each_replica_is(references, lambda given: path(given, weight, bias), x, weight, bias)
 
 
 def test_the_layer_takes_the_path_of_its_device() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from beside_torch import assert_each_replica_is
 from torch import nn
 
 from dropbench.nn.linear import Linear
@@ -15,14 +16,5 @@ def test_each_replica_is_torchs_linear(replicas: int) -> None:
     with torch.no_grad():
         for k, one in enumerate(references):
             stack.weight[k], stack.bias[k, 0] = one.weight.T, one.bias
-    x, g = torch.randn(replicas, 7, 5, requires_grad=True), torch.randn(replicas, 7, 4)
-    out = stack(x)
-    out.backward(g)
-    for k, one in enumerate(references):
-        alone = x[k].detach().requires_grad_()
-        expected = one(alone)
-        expected.backward(g[k])
-        torch.testing.assert_close(out[k], expected)
-        torch.testing.assert_close(x.grad[k], alone.grad)
-        torch.testing.assert_close(stack.weight.grad[k], one.weight.grad.T)
-        torch.testing.assert_close(stack.bias.grad[k, 0], one.bias.grad)
+    x = torch.randn(replicas, 7, 5, requires_grad=True)
+    assert_each_replica_is(references, stack, x, stack.weight, stack.bias, transposed=True)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from beside_torch import assert_each_replica_is
 from torch import nn
 
 from dropbench.nn.norm import BatchNorm, LayerNorm
@@ -22,22 +23,12 @@ def test_each_replica_is_torchs_batch_norm(replicas: int, shape: tuple[int, ...]
             one.weight.copy_(stack.weight[k])
             one.bias.copy_(stack.bias[k])
     for training in (True,) * 5 + (False,) * 2:
-        stack.train(training)
         x = torch.randn(replicas, *shape, dtype=torch.float64) * 2 + torch.arange(replicas).view(-1, *[1] * len(shape))
         x.requires_grad_()
-        g = torch.randn_like(x)
-        stack.zero_grad()
-        out = stack(x)
-        out.backward(g)
+        for module in (stack, *references):
+            module.train(training).zero_grad()
+        assert_each_replica_is(references, stack, x, stack.weight, stack.bias)
         for k, one in enumerate(references):
-            one.train(training).zero_grad()
-            alone = x[k].detach().requires_grad_()
-            expected = one(alone)
-            expected.backward(g[k])
-            torch.testing.assert_close(out[k], expected)
-            torch.testing.assert_close(x.grad[k], alone.grad)
-            torch.testing.assert_close(stack.weight.grad[k], one.weight.grad)
-            torch.testing.assert_close(stack.bias.grad[k], one.bias.grad)
             torch.testing.assert_close(stack.running_mean[k], one.running_mean)
             torch.testing.assert_close(stack.running_var[k], one.running_var)
 
@@ -59,17 +50,7 @@ def test_each_replica_is_torchs_layer_norm(shape: tuple[int, ...]) -> None:
         with torch.no_grad():
             stack.weight[k], stack.bias[k] = one.weight, one.bias
     x = torch.randn(3, *shape, dtype=torch.float64, requires_grad=True)
-    g = torch.randn_like(x)
-    out = stack(x)
-    out.backward(g)
-    for k, one in enumerate(references):
-        alone = x[k].detach().requires_grad_()
-        expected = one(alone)
-        expected.backward(g[k])
-        torch.testing.assert_close(out[k], expected)
-        torch.testing.assert_close(x.grad[k], alone.grad)
-        torch.testing.assert_close(stack.weight.grad[k], one.weight.grad)
-        torch.testing.assert_close(stack.bias.grad[k], one.bias.grad)
+    assert_each_replica_is(references, stack, x, stack.weight, stack.bias)
 
 
 @pytest.mark.parametrize("replicas", [1, 3])

@@ -1,37 +1,20 @@
-"""What a spec would build, and why it cannot be."""
+"""What a spec would build, and what takes which data."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from specs_kit import spec_and_settings
 from torch import nn
 
-from dropbench.config.compose import Composer, composer
-from dropbench.config.grammar import expand, parse
+from dropbench.config.compose import Composer
 from dropbench.data.base import Graph, Table
-from dropbench.dropout.standard import Standard
 from dropbench.errors import UsageError
 from dropbench.planning.checks import check
 from dropbench.planning.outline import NoView, outline, takes
-from dropbench.planning.sources import load, others
-from dropbench.planning.variants import arm_rates, variant
-from dropbench.spec import DropoutSpec, RunSpec, Settings
-
-
-@pytest.fixture(scope="module")
-def c() -> Iterator[Composer]:
-    with composer() as made:
-        yield made
-
-
-def composed(c: Composer, *words: str) -> tuple[RunSpec, Settings]:
-    (point,) = expand(parse(words), c.options)
-    found = c.compose(point)
-    return found.spec, found.settings
+from dropbench.planning.sources import load
 
 
 @pytest.mark.parametrize(
@@ -44,7 +27,7 @@ def composed(c: Composer, *words: str) -> tuple[RunSpec, Settings]:
     ],
 )
 def test_an_outline_builds_nothing(c: Composer, words: list[str], view: str, parameters: int | None) -> None:
-    spec, settings = composed(c, *words)
+    spec, settings = spec_and_settings(c, *words)
     found = outline(spec.model, load(spec.data, settings))
     assert (found.view, found.stacked) == (view, True)
     assert parameters in (None, found.parameters)
@@ -52,40 +35,8 @@ def test_an_outline_builds_nothing(c: Composer, words: list[str], view: str, par
     assert check(spec, load(spec.data, settings), found) is None
 
 
-def test_data_is_read_once(c: Composer) -> None:
-    spec, settings = composed(c, "data=wine")
-    assert load(spec.data, settings) is load(composed(c, "data=wine", "data.n_train=20")[0].data, settings)
-
-
-def test_rates_of_an_arm(c: Composer) -> None:
-    spec, settings = composed(c, "dropout.rates={input: 0.1}", "dropout.rate=0.4", "model.widths=[4,4]")
-    found = outline(spec.model, load(spec.data, settings))
-    assert arm_rates(spec.dropout, found.sites) == {"input": 0.1, "hidden.0": 0.4, "hidden.1": 0.4}
-
-
-@pytest.mark.parametrize(
-    ("words", "reason"),
-    [
-        (["dropout=none"], None),
-        (["dropout=spatial"], "dropout=spatial has no site in model=mlp: it drops whole feature maps"),
-        (
-            ["dropout.placement=[-*]"],
-            "dropout.placement=[-*] leaves dropout=standard no site in model=mlp; give it at least one of input, hidden.0",
-        ),
-        (["dropout.placement=[nowhere]"], "dropout.placement: no site here fits 'nowhere'"),
-        (["data.n_train=5000"], "data.n_train=5000 is too many"),
-        (["data=wine", "train.augment.flip=0.5"], "train.augment works on images"),
-    ],
-)
-def test_why_not(c: Composer, words: list[str], reason: str | None) -> None:
-    spec, settings = composed(c, *words)
-    table = load(spec.data, settings)
-    told = check(spec, table, outline(spec.model, table))
-    assert told == reason or (reason is not None and told is not None and told.startswith(reason))
-
-
 def test_a_model_that_takes_no_such_data(c: Composer) -> None:
-    spec, settings = composed(c, "model=cnn", "data=wine")
+    spec, settings = spec_and_settings(c, "model=cnn", "data=wine")
     table = load(spec.data, settings)
     with pytest.raises(NoView, match="model 'cnn' eats image, but data 'wine' can only be flat"):
         outline(spec.model, table)
@@ -129,7 +80,7 @@ def test_numbers_to_look_up(
     c: Composer, axes: str, view: str, shape: tuple[int, ...], noise_batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dropbench.models.mlp.MLP", Reader)
-    spec, _ = composed(c, "dropout=none", "train.batch_size=8")
+    spec, _ = spec_and_settings(c, "dropout=none", "train.batch_size=8")
     table, model = numbers(axes), spec.model.model_copy(update={"options": {}})
     found = outline(model, table)
     assert takes(Reader, table) and not takes(type("Other", (), {"eats": ("flat", "image", "sequence")}), table)
@@ -140,7 +91,7 @@ def test_numbers_to_look_up(
     assert check(spec, table, found) is None
 
     def told(*words: str) -> str:
-        return str(check(composed(c, "dropout=none", *words)[0], table, found))
+        return str(check(spec_and_settings(c, "dropout=none", *words)[0], table, found))
 
     assert told("train.augment.flip=0.5").startswith("train.augment works on images, and data 'numbers' is none")
     assert told("data.n_train=1000").startswith("data.n_train=1000 is too many")
@@ -152,13 +103,13 @@ def test_numbers_to_look_up(
 
 
 def test_classifying_is_what_models_do_unless_they_say_otherwise(c: Composer) -> None:
-    spec, settings = composed(c, "data=wine")
+    spec, settings = spec_and_settings(c, "data=wine")
     found = outline(spec.model, load(spec.data, settings))
     assert (found.task, found.shape.view, found.noise_batch(32)) == ("classify", "flat", 32)
 
 
 def test_text_for_a_model_of_vectors(c: Composer) -> None:
-    spec, _ = composed(c)
+    spec, _ = spec_and_settings(c)
     with pytest.raises(
         NoView, match=r"^model 'mlp' eats flat, but data 'numbers' can only be text; .* that eats text$"
     ):
@@ -166,61 +117,7 @@ def test_text_for_a_model_of_vectors(c: Composer) -> None:
 
 
 def test_a_model_that_cannot_be_built(c: Composer) -> None:
-    spec, settings = composed(c, "data=wine")
+    spec, settings = spec_and_settings(c, "data=wine")
     broken = spec.model.model_copy(update={"options": {"widths": "many"}})
     with pytest.raises(UsageError, match=r"model=mlp cannot be built with \{'widths': 'many'\}: "):
         outline(broken, load(spec.data, settings))
-
-
-def test_data_that_is_not_here(c: Composer, tmp_path: Path) -> None:
-    spec, settings = composed(c, "data=mnist", f"data.root={tmp_path}")
-    with pytest.raises(UsageError, match="is not in"):
-        load(spec.data, settings)
-
-
-@pytest.mark.parametrize(("size", "fits"), [(1, False), (2, False), (3, True)])
-def test_batch_norm_needs_a_batch(c: Composer, size: int, fits: bool) -> None:
-    spec, settings = composed(c, "model.batch_norm=before_activation", f"train.batch_size={size}")
-    table = load(spec.data, settings)
-    reason = check(spec, table, outline(spec.model, table))
-    assert (reason is None) is fits
-    assert fits or f"train.batch_size={size} is too small for batch norm" in str(reason)
-    plain, _ = composed(c, f"train.batch_size={size}")
-    assert check(plain, table, outline(plain.model, table)) is None
-
-
-class OnWeights(Standard):
-    """Says where it acts, and lacks what acting there takes."""
-
-    kinds = frozenset({"weight"})
-
-
-def test_a_variant_of_weights_has_the_methods_for_it() -> None:
-    mine = DropoutSpec(name="mine", _target_=f"{__name__}.OnWeights")
-    with pytest.raises(UsageError, match=r"dropout=mine: .*subclass of dropbench\.dropout\.base\.AtWeights"):
-        variant(mine)
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["metric.ood.against=[wne]"], "metric.ood.against=wne: there is no such data; did you mean 'wine'?"),
-        (
-            ["metric.ood.against=wine"],
-            "metric.ood.against=wine: data 'wine' has examples of shape 13 (F), which do not fit",
-        ),
-        (["metric.ood.against=_split"], "metric.ood.against=_split: there is no such data"),
-    ],
-)
-def test_data_that_cannot_be_set_against(c: Composer, words: list[str], said: str) -> None:
-    spec, settings = composed(c, "metric=[loss,accuracy,ood]", *words)
-    with pytest.raises(UsageError) as error:
-        others(spec, load(spec.data, settings), settings)
-    assert str(error.value).startswith(said)
-
-
-def test_data_that_is_set_against(c: Composer) -> None:
-    spec, settings = composed(c, "metric=[loss,accuracy,ood]", "metric.ood.against=[noise,digits]")
-    table = load(spec.data, settings)
-    assert {name: x.shape for name, x in others(spec, table, settings).items()} == {"digits": table.x.shape}
-    assert others(composed(c)[0], table, settings) == {}

@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
+from specs_kit import composed, grid
 
-from dropbench.config import grammar
-from dropbench.config.compose import Composer, composer
+from dropbench.config.compose import Composer
 from dropbench.config.options import options
 from dropbench.errors import UsageError
 from dropbench.planning import reproduce
+from dropbench.spec import RunSpec
 
 
-@pytest.fixture(scope="module")
-def c() -> Iterator[Composer]:
-    with composer() as made:
-        yield made
-
-
-def spec(c: Composer, *words: str) -> Any:
-    (point,) = grammar.expand(grammar.parse(words), c.options)
-    return c.compose(point).spec
+def spec(c: Composer, *overrides: str) -> RunSpec:
+    return composed(c, *overrides).spec
 
 
 def run_ids(c: Composer, command: str) -> set[str]:
-    program, what, *words = shlex.split(command)
-    assert (program, what) == ("dropbench", "sweep")
-    points = grammar.expand(grammar.parse([w for w in words if not w.startswith("results=")]), c.options)
-    return {c.compose(point).spec.run_id for point in points}
+    program, verb, *overrides = shlex.split(command)
+    assert (program, verb) == ("dropbench", "sweep")
+    return {run.spec.run_id for run in grid(c, *(o for o in overrides if not o.startswith("results=")))}
 
 
 SETTINGS = [
@@ -53,12 +44,12 @@ SETTINGS = [
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_every_option_comes_back(c: Composer, setting: str) -> None:
-    made = spec(c, *setting.split(), "seed=4")
-    (command,) = reproduce.commands([(made.as_dict(), [4])], "results")
-    assert run_ids(c, command) == {made.run_id}, command
+    run = spec(c, *setting.split(), "seed=4")
+    (command,) = reproduce.commands([(run.as_dict(), [4])], "results")
+    assert run_ids(c, command) == {run.run_id}, command
 
 
-def test_words_are_what_differs_from_the_defaults(c: Composer) -> None:
+def test_overrides_are_what_differs_from_the_defaults(c: Composer) -> None:
     assert reproduce.overrides(spec(c).as_dict()) == ["dropout=standard"]
     assert reproduce.overrides(spec(c, "model=cnn", "train.epochs=60").as_dict()) == [
         "model=cnn",

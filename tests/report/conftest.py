@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from dropbench.store import Plan, Record, Store
+from dropbench import identity
+from dropbench.store import Record, Store, StoredPlan, derived, migrate
+from dropbench.store.record import record_from
 
 BASE: dict[str, Any] = {
     "model": {"name": "mlp", "_target_": "dropbench.models.mlp.MLP", "version": 1, "widths": [512, 512]},
@@ -75,8 +77,6 @@ def fake(seed: int = 0, *, changes: Mapping[str, Any] | None = None, **fields: A
         "gap_loss": 1 - train - 1.5 * (1 - val),
     }
     values: dict[str, Any] = {
-        "arm_id": fake_id(config),
-        "run_id": fake_id({**config, "seed": seed}),
         "status": "completed",
         "reason": None,
         "config": {**config, "seed": seed},
@@ -99,10 +99,19 @@ def fake(seed: int = 0, *, changes: Mapping[str, Any] | None = None, **fields: A
     values |= fields
     if values["status"] != "completed":
         values |= {"metrics": {}, "chosen_epoch": None}
-    return Record(**values)
+    known = {
+        **identity.ids(values["config"], values["data_fingerprint"], {}),
+        "task": "classify",
+        "measures": derived.measures(values["metrics"], migrate.METRICS),
+        "variants": derived.variants(values["config"], values["rates"]),
+        "regularizers": derived.regularizers(values["config"]),
+        "sources": {},
+        "products": "mkl",
+    }
+    return record_from(known | values)
 
 
-def fake_plan(arms: Mapping[str, list[Record]], **fields: Any) -> Plan:
+def fake_plan(arms: Mapping[str, list[Record]], **fields: Any) -> StoredPlan:
     values: dict[str, Any] = {
         "plan_id": fake_id([r.run_id for records in arms.values() for r in records]),
         "study": "three_arm",
@@ -112,7 +121,7 @@ def fake_plan(arms: Mapping[str, list[Record]], **fields: Any) -> Plan:
         "overrides": [],
         "created": "2025-01-01T00:00:00+00:00",
     }
-    return Plan(**(values | fields))
+    return StoredPlan(**(values | fields))
 
 
 Fake = Callable[..., Record]
@@ -124,7 +133,7 @@ def _fake() -> Fake:
 
 
 @pytest.fixture(name="fake_plan")
-def _fake_plan() -> Callable[..., Plan]:
+def _fake_plan() -> Callable[..., StoredPlan]:
     return fake_plan
 
 

@@ -90,12 +90,14 @@ def _folder(path: Path) -> tuple[Loaded, Any]:
         raise UsageError(f"there is no folder {path}; {RUN_SOMETHING}")
     if (path / RECORD).exists():
         found = read(path)
-        one = Loaded([found], []) if isinstance(found, Record) else Loaded([], [found])
+        one = Loaded([found], [], {found.run_id: path}) if isinstance(found, Record) else Loaded([], [found], {})
         return one, lambda _: path / "history.csv"
     if (path / RUNS).is_dir() or (path / FAILED).is_dir():
-        return Store(path).load(), Store(path).history
+        loaded = Store(path).load()
+        return loaded, lambda run: loaded.folders[run] / "history.csv"
     if path.resolve().name in (RUNS, FAILED) and path.is_dir():
-        return read_all(path), lambda run: path / run / "history.csv"
+        alone = read_all(path)
+        return alone, lambda run: alone.folders[run] / "history.csv"
     raise UsageError(
         f"{path} is no results folder (it has no {RUNS}/) and no run (it has no {RECORD}); {RUN_SOMETHING}"
     )

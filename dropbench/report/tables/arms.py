@@ -128,7 +128,7 @@ def quiet(arms: Sequence[Arm], frame: pd.DataFrame) -> list[Arm]:
 
 def comparisons(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """(title, rows) for each set of arms that differ in regularizers only, titles in natural order."""
-    keys = [k for k in config_keys(frame) if not belongs_to_arm(k)]
+    keys = [k for k in config_keys(frame) if not belongs_to_arm(k) and not k.startswith("metric.")]  # no other run
     values = {k: [shown(v) for v in frame[k].tolist()] for k in keys}
     groups: dict[tuple[str | None, ...], list[int]] = {}
     for i, group in enumerate(zip(*values.values(), strict=True)):

@@ -11,7 +11,7 @@ import pandas as pd
 
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.grids import Grid
-from dropbench.store import Plan, Skipped
+from dropbench.store import Skipped, StoredPlan
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,6 @@ class Report:
     grids: tuple[Grid, ...] = ()
     configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     histories: Mapping[str, Path] = field(default_factory=dict, repr=False)
-    plans: tuple[Plan, ...] = ()
+    plans: tuple[StoredPlan, ...] = ()
     command: str | None = None
     runs: pd.DataFrame | None = field(default=None, repr=False)

@@ -41,7 +41,7 @@ def test_missing_truncated_foreign_and_newer_records_are_skipped(fake: Any, put:
         "2 × record.json is not JSON, perhaps cut short",
         "2 × record.json was not written by dropbench",
         "written by a newer dropbench (schema 99",
-        "2 × record.json has no model.name in its config",
+        "2 × record.json: its configuration has no",
         "metrics.test_accuracy",
         "arrays.test_reliability_right",
     ):

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from dropbench.data import text
 from dropbench.data.base import Table
-from dropbench.engine.batches import Batch
+from dropbench.engine.batch import Batch
 from dropbench.spec import DataSpec
 
 
 class TextBatches:
-    """What `Batches` is for examples: x and y [K, B, T] int64, y the word after each of x.
+    """What `ExampleBatches` is for examples: x and y [K, B, T] int64, y the word after each of x.
 
     Every epoch and every part begins a text anew; in between, column b of a batch goes on where column b of the batch
     before it ended. Nothing is drawn: all replicas and all epochs read the same words in the same order, and K is an
@@ -37,7 +37,7 @@ class TextBatches:
             for name, pair in words.items()
         }
 
-    def sizes(self) -> dict[str, int]:
+    def part_sizes(self) -> dict[str, int]:
         """Words that are predicted: in an epoch of training, and in the whole of validation and test."""
         return {"train": self._train[1].numel()} | {p: self._parts[p][1].numel() for p in ("val", "test")}
 

@@ -14,15 +14,16 @@ import multiprocessing as mp
 import os
 import platform
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from dropbench.execute.cohorts import work_bytes
+from dropbench.execute.cohorts import Cohort, work_bytes
 from dropbench.hardware.blas import numpy_is_faster, use_threads
-from dropbench.planning.outline import Outline
+from dropbench.kept import Kept
 from dropbench.planning.sources import load, others
 from dropbench.spec import RunSpec, Settings
 
@@ -30,26 +31,28 @@ _WORTH = 1e11
 """Bytes to be moved by a sweep, some ten seconds of them, from which it is worth a second to find the size."""
 _GAIN = 0.97
 """Another size is taken if it takes this share of the time or less."""
-Timer = Callable[[Sequence[RunSpec]], float]
+Timer = Callable[[Cohort], float]
 """Seconds that a step of these runs takes as one cohort."""
 
 
-class Sizes:
+class CohortSizes:
     """For `cohorts`: the size to use for a group of runs, by measurement where that is worth it."""
 
     def __init__(self, settings: Settings, device: str, workers: int, time: Timer | None = None) -> None:
         self._settings, self._device, self._workers = settings, device, workers
         self._time = time or self._in_processes
-        self._kept = _Kept(_cache_file())
+        self._kept = Kept("cohort_sizes.json")
 
-    def __call__(self, group: Sequence[RunSpec], plan: Outline, rule: int, most: int) -> int:
+    def __call__(self, group: Cohort, rule: int, most: int) -> int:
         """`rule` is what would do without measuring, `most` what memory allows."""
-        spec = group[0]
         most = min(most, -(-len(group) // self._workers))
-        if most <= 1 or not self._possible() or self._updates(spec) * len(group) * work_bytes(spec, plan) < _WORTH:
+        if most <= 1 or not self._possible():
             return rule
-        key = self._key(spec, plan)
-        if (known := self._kept.get(key)) is None:
+        if self._updates(group.specs[0]) * len(group) * work_bytes(group) < _WORTH:
+            return rule
+        key = self._key(group)
+        known = self._kept.get(key)
+        if not (isinstance(known, int) and known > 0):
             known = fastest(group, min(rule, most), most, self._time)
             self._kept.put(key, known)
         return min(known, most)
@@ -64,12 +67,13 @@ class Sizes:
         n = data.n_train or len(load(data, self._settings).y) * (1 - data.val_fraction - data.test_fraction)
         return spec.train.epochs * n / spec.train.batch_size
 
-    def _key(self, spec: RunSpec, plan: Outline) -> str:
+    def _key(self, group: Cohort) -> str:
         """Of all that the best size depends on, and no more: not of rates, seeds or the number of epochs."""
+        spec, outline = group.specs[0], group.outline
         dropout = {**spec.dropout.model_dump(mode="json"), "rate": None, "rates": None, "schedule": None}
         train = {k: v for k, v in spec.train.model_dump(mode="json").items() if k in _TELLING}
-        own = [spec.model.model_dump(mode="json"), dropout, train, plan.shape, plan.n_classes]
-        here = [
+        runs = [spec.model.model_dump(mode="json"), dropout, train, outline.shape, outline.n_classes]
+        machine = [
             _processor(),
             os.cpu_count(),
             self._device,
@@ -78,13 +82,13 @@ class Sizes:
             version("torch"),
             numpy_is_faster(),
         ]
-        return hashlib.sha256(json.dumps([own, here], sort_keys=True).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps([runs, machine], sort_keys=True).encode()).hexdigest()[:16]
 
-    def _in_processes(self, specs: Sequence[RunSpec]) -> float:
+    def _in_processes(self, cohort: Cohort) -> float:
         """The median of as many processes at once as will train."""
         context: Any = mp.get_context("fork")
         with context.Pool(self._workers) as pool:
-            tasks = [(list(specs), self._settings, self._device)] * self._workers
+            tasks = [(cohort, self._settings, self._device)] * self._workers
             times: list[float] = pool.starmap(_seconds, tasks)
         return sorted(times)[len(times) // 2]
 
@@ -92,68 +96,38 @@ class Sizes:
 _TELLING = ("batch_size", "optimizer", "momentum", "grad_clip", "max_norm", "precision", "augment")
 
 
-def fastest(group: Sequence[RunSpec], start: int, most: int, time: Timer) -> int:
+def fastest(group: Cohort, start: int, most: int, time: Timer) -> int:
     """The size with the least time a run, found uphill from `start` by halving and doubling."""
-    found: dict[int, float] = {}
 
-    def each(size: int) -> float:
-        if size not in found:
-            found[size] = time(group[:size]) / size
-        return found[size]
+    @cache
+    def time_of_a_run(size: int) -> float:
+        return time(group.part(0, size)) / size
 
     best = 1 << (start.bit_length() - 1)  # a power of two, as all that are tried
     for doubling in (True, False):
         began = best
-        while (other := min(most, 2 * best) if doubling else max(1, best // 2)) != best:
-            if each(other) > _GAIN * each(best):
+        while (tried := min(most, 2 * best) if doubling else max(1, best // 2)) != best:
+            if time_of_a_run(tried) > _GAIN * time_of_a_run(best):
                 break
-            best = other
+            best = tried
         if best != began:
             break
     return best
 
 
-def _seconds(specs: Sequence[RunSpec], settings: Settings, device: str) -> float:
+def _seconds(cohort: Cohort, settings: Settings, device: str) -> float:
     import torch
 
-    from dropbench.engine.loop import Cohort
+    from dropbench.engine.build import build
     from dropbench.engine.timing import seconds_per_step
     from dropbench.hardware.allocator import keep_freed_memory
 
     use_threads(settings.execute.threads)
     keep_freed_memory()
-    table = load(specs[0].data, settings)
-    return seconds_per_step(Cohort(specs, table, torch.device(device), others(specs[0], table, settings)), 11)
-
-
-class _Kept:
-    """Sizes by key in a file, which may be deleted at any time; nothing is lost by not reading or not writing it."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def get(self, key: str) -> int | None:
-        size = self._all().get(key)
-        return size if isinstance(size, int) and size > 0 else None
-
-    def put(self, key: str, size: int) -> None:
-        with suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            beside = self._path.with_suffix(f".{os.getpid()}")
-            beside.write_text(json.dumps({**self._all(), key: size}))
-            beside.replace(self._path)
-
-    def _all(self) -> dict[str, object]:
-        try:
-            found = json.loads(self._path.read_text())
-        except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
-
-
-def _cache_file() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "dropbench" / "cohort_sizes.json"
+    first = cohort.specs[0]
+    table = load(first.data, settings)
+    foreign = others(first, table, settings)
+    return seconds_per_step(build(cohort.specs, cohort.outline, table, torch.device(device), foreign), 11)
 
 
 def _processor() -> str:

@@ -8,16 +8,12 @@ from hypothesis import strategies as st
 from noise_kit import VARIANTS
 
 from dropbench.errors import UsageError
-from dropbench.sites import Site, place, rate_at, site_rates
+from dropbench.sites import Site
+from dropbench.sites.placement import place, rate_at, site_rates
 
 NAMES = ["input", "recurrent.0", "hidden.0", "recurrent.1", "hidden.1", "head"]
 SUBSET = st.lists(st.sampled_from(NAMES), unique=True)
 RATE = st.floats(0, 0.99)
-
-
-def test_a_site_has_a_letter_for_each_entry_of_its_shape() -> None:
-    with pytest.raises(ValueError, match="site x"):
-        Site("x", "activation", (3, 4), "F")
 
 
 def test_by_default_everywhere_but_the_input() -> None:

@@ -1,0 +1,64 @@
+"""`dropbench report --confirm`: the rates that a report chose, trained under fresh seeds beside their baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dropbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from dropbench.cli.console import Shown
+    from dropbench.report.tables.report import Report
+
+
+def confirm(report: Report, paths: Sequence[Path], conf: Sequence[Path], shown: Shown) -> int:
+    """Trains, for each comparison with a chosen rate, that one and the baseline under fresh seeds.
+
+    Parameters
+    ----------
+    report : Report
+        With the choice of a rate of each variant.
+    paths : sequence of Path
+        What it was made of, which must be one results folder: the runs are added to it.
+    conf : sequence of Path
+        The user's folders of options.
+    shown : Shown
+        Where the commands of the runs and their report go.
+
+    Returns
+    -------
+    int
+        The exit code: 1 where a run failed.
+
+    Raises
+    ------
+    UsageError
+        Where no rate was chosen, for several folders, and for an arm that cannot be run as it was.
+    """
+    from dropbench.cli.sweep import carry_out
+    from dropbench.config.compose import composer
+    from dropbench.config.grammar import quoted
+    from dropbench.planning import confirm
+    from dropbench.seeds import fresh
+    from dropbench.store import RUNS
+
+    chosen = [c for c in report.comparisons if c.choices and c.baseline is not None]
+    if not chosen:
+        raise UsageError("--confirm: no rate was chosen, which takes several rates of a variant beside a baseline")
+    if len(paths) > 1 or not (paths[0] / RUNS).is_dir():
+        raise UsageError(
+            "--confirm adds runs to one results folder: name that one, as in dropbench report results --confirm"
+        )
+    code = 0
+    with composer(conf) as c:
+        for comparison in chosen:
+            labels = dict.fromkeys([comparison.baseline, *(choice.chosen for choice in comparison.choices)])
+            arms = {str(label): report.configs[comparison.run_of(str(label))] for label in labels}
+            seeds = fresh([s for choice in comparison.choices for s in choice.seeds])
+            plan, commands = confirm.plan(str(comparison.baseline), arms, seeds, str(paths[0]), c)
+            for overrides in commands:
+                shown.note(f"dropbench sweep {' '.join(map(quoted, overrides))}")
+            code = max(code, carry_out(plan, conf, shown))
+    return code

@@ -1,0 +1,165 @@
+"""`dropbench report`: what is stored, compared and shown, or followed while it grows."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dropbench.cli.console import Shown
+from dropbench.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from dropbench.report.tables.report import Report
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which runs are compared, and how: what was typed."""
+
+    arguments: Sequence[str]
+    """Folders and filters."""
+    baseline: str | None = None
+    where: Sequence[str] = ()
+    metric: str | None = None
+    rope: str | None = None
+    rows: str | None = None
+    cols: str | None = None
+
+    def paths(self) -> list[Path]:
+        """The folders among the arguments; `results=DIR` names one as it does when training."""
+        return [Path(a.removeprefix("results=")) for a in self.arguments if not _is_filter(a)]
+
+    def filters(self) -> list[str]:
+        """The filters among the arguments, such as `model=cnn`."""
+        return [a for a in self.arguments if _is_filter(a)]
+
+    def studies(self) -> list[str]:
+        """The names of the studies that the filters choose."""
+        return [v for f in self.filters() if f.startswith("study=") for v in f.removeprefix("study=").split(",")]
+
+    def command(self) -> str:
+        """It as one would type it again."""
+        options = [("--baseline", self.baseline), *(("--where", w) for w in self.where), ("--metric", self.metric)]
+        options += [("--rope", self.rope), ("--rows", self.rows), ("--cols", self.cols)]
+        typed = [text for name, value in options if value is not None for text in (name, value)]
+        return shlex.join(["dropbench", "report", *self.arguments, *typed])
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """What becomes of a report."""
+
+    fmt: str = "rich"
+    out: Path | None = None
+    figures: Path | None = None
+    wide: bool = False
+    every: float | None = None
+    """Seconds between two looks at a sweep that is going on elsewhere; None is one look."""
+    confirm: bool = False
+    """Whether what it chose is trained under fresh seeds, in place of being shown."""
+    quiet: bool = False
+
+
+def report(selection: Selection, presentation: Presentation, conf: Sequence[Path]) -> int:
+    """Builds the report and shows, writes, follows or confirms it. Returns the exit code.
+
+    Raises
+    ------
+    UsageError
+        For options that do not go together, a file that cannot be written, and what the selection cannot be.
+    """
+    _check(selection, presentation)
+    # A report on standard output that a program may read has it to itself.
+    shown = Shown(presentation.quiet, as_json=presentation.fmt != "rich" and presentation.out is None)
+    if presentation.every is not None:
+        return _follow(selection, conf, presentation.every, shown)
+    built = _built(selection, conf)
+    if presentation.confirm:
+        from dropbench.cli.confirm import confirm
+
+        return confirm(built, selection.paths() or [Path("results")], conf, shown)
+    _present(replace(built, command=selection.command()), presentation, shown)
+    return 0
+
+
+def _is_filter(argument: str) -> bool:
+    """An argument with `=` that is no file: `a=b/` may be a folder, and `results=DIR` names one."""
+    return "=" in argument and not argument.startswith("results=") and not Path(argument).exists()
+
+
+def _check(selection: Selection, presentation: Presentation) -> None:
+    """Raises UsageError for options that do not go together."""
+    from dropbench.report import FORMATS
+
+    fmt, out = presentation.fmt, presentation.out
+    if fmt not in FORMATS:
+        raise UsageError(f"--format {fmt}: there is no such format; {nearest(fmt, FORMATS)}")
+    if fmt == "parquet" and out is None:
+        raise UsageError("--format parquet is no text: name a file to write it to, as in --out report.parquet")
+    others = replace(presentation, every=None, quiet=False)
+    if presentation.every is not None and others != Presentation():
+        raise UsageError(
+            "--watch shows tables as they grow: leave out --format, --out, --figures, --wide and --confirm"
+        )
+    if selection.rows is not None and (selection.baseline or selection.rope or presentation.confirm):
+        raise UsageError("--rows shows a metric and compares nothing: leave out --baseline, --rope and --confirm")
+    if selection.rows is None and selection.cols is not None:
+        raise UsageError(f"--cols {selection.cols} needs --rows, as in --rows dropout.rate --cols {selection.cols}")
+    if presentation.confirm and presentation.figures is not None:
+        raise UsageError("--confirm trains and draws nothing: leave out --figures, and ask for them after it")
+
+
+def _follow(selection: Selection, conf: Sequence[Path], every: float, shown: Shown) -> int:
+    """The report again and again while a sweep elsewhere adds to it. Ends with 0 once that is complete, and on Ctrl-C."""
+    from dropbench.report.follow import watch
+
+    folders = selection.paths() or [Path("results")]
+    watch(lambda: _built(selection, conf), folders, selection.studies(), every, shown.talk)
+    return 0
+
+
+def _built(selection: Selection, conf: Sequence[Path]) -> Report:
+    """The report of what is stored now."""
+    from dropbench.cli.proposals import with_commands
+    from dropbench.report import build, pivot
+
+    paths, filters, where, metric = selection.paths(), selection.filters(), selection.where, selection.metric
+    if selection.rows is not None:
+        return pivot(paths, filters, rows=selection.rows, cols=selection.cols, where=where, metric=metric)
+    compared = build(paths, filters, selection.baseline, where=where, metric=metric, rope=selection.rope)
+    return with_commands(compared, paths, conf)
+
+
+def _present(built: Report, presentation: Presentation, shown: Shown) -> None:
+    """To a file, to standard output or to the terminal, with its figures."""
+    from dropbench.report import render, show, write
+
+    fmt, out, wide = presentation.fmt, presentation.out, presentation.wide
+    if out is not None:
+        try:
+            write(built, fmt, out, wide=wide)
+        except OSError as error:
+            raise UsageError(f"--out {out}: {error.strerror}; choose a file in a folder that can be written") from error
+        shown.note(f"written to {out}")
+    elif fmt != "rich" or (wide and not presentation.quiet):
+        shown.out(render(built, fmt, wide=wide))
+    elif not presentation.quiet:
+        show(built, shown.console)
+    if presentation.figures is not None:
+        _draw(built, presentation.figures, shown)
+
+
+def _draw(built: Report, folder: Path, shown: Shown) -> None:
+    from dropbench.report import write_figures
+
+    try:
+        files = write_figures(built, folder)
+    except OSError as error:
+        raise UsageError(f"--figures {folder}: {error.strerror}; choose a folder that can be written") from error
+    for file in files:
+        shown.note(f"written to {file}")
+    if not files:
+        shown.note("no figure: these runs have neither epochs nor two arms to compare, nor --rows with --cols")

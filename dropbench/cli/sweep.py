@@ -1,0 +1,109 @@
+"""`dropbench sweep`: every run of a grid or a study, and then its report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dropbench.cli.console import Shown
+from dropbench.cli.training import arranged, trained
+from dropbench.values import count
+
+if TYPE_CHECKING:
+    from dropbench.planning.plan import Plan
+    from dropbench.store import Store
+
+
+def sweep(overrides: Sequence[str], conf: Sequence[Path], *, dry_run: bool, as_json: bool, quiet: bool) -> int:
+    """Trains what is not finished yet, or says what that would be. Returns the exit code: 1 where a run failed."""
+    from dropbench.config.compose import composer
+    from dropbench.planning.plan import make
+
+    with composer(conf) as c:
+        plan = make(overrides, c)
+    return carry_out(plan, conf, Shown(quiet, as_json), dry_run=dry_run)
+
+
+def carry_out(plan: Plan, conf: Sequence[Path], shown: Shown, *, dry_run: bool = False) -> int:
+    """Trains what a plan has left and shows the report of all of it. Returns the exit code: 1 where a run failed.
+
+    Parameters
+    ----------
+    plan : Plan
+        Its results go to the folder that its settings name.
+    conf : sequence of Path
+        The user's folders of options, for the commands that a diagnosis proposes.
+    shown : Shown
+        Where the report goes, and whether as JSON.
+    dry_run : bool
+        Whether to stop before anything trains or is written, and to show cohorts and an estimate of the time.
+    """
+    from dropbench.execute.earlier import of_other_data
+    from dropbench.execute.local import unfinished
+    from dropbench.store import Store
+
+    store = Store(plan.settings.results)
+    todo = unfinished(plan.specs, store, conf)
+    for note in of_other_data(todo, store) if todo else ():
+        shown.note(note)
+    if again := sum(store.is_done(s.run_id) for s in todo):
+        shown.note(f"{count(again, 'finished run')} measured less than is asked for: trained again")
+    work = arranged(todo, plan)
+    shown.plan(plan, len(todo))
+    shown.warnings(plan)
+    if dry_run:
+        from dropbench.execute.estimate import estimate
+
+        seconds = estimate(work.cohorts, plan.settings, work.device, work.workers) if todo else 0.0
+        shown.dry_run(plan, todo, work, seconds)
+        return 0
+    store.write_plan(_as_stored(plan))
+    stored = trained(plan, work, store, shown) if todo else []
+    failed = [s for s in stored if s.record.status == "failed"]
+    for one in failed:
+        shown.error(f"run {one.record.run_id} failed: {one.record.reason}; see {one.folder / 'traceback.txt'}")
+    if shown.as_json:
+        shown.json({"plan_id": plan.plan_id, "runs": [s.run_id for s in plan.specs], **_outcome(plan, store)})
+    elif not shown.quiet:
+        _show_report(plan, store, conf, shown)
+    return 1 if failed else 0
+
+
+def _show_report(plan: Plan, store: Store, conf: Sequence[Path], shown: Shown) -> None:
+    from dropbench.cli.proposals import with_commands
+    from dropbench.report import for_runs, show
+
+    built = for_runs(store, [s.run_id for s in plan.specs], plan.arms, plan.baseline)
+    show(with_commands(built, [store.root], conf), shown.console)
+
+
+def _as_stored(plan: Plan) -> Any:
+    from dropbench import store
+
+    return store.StoredPlan(
+        plan_id=plan.plan_id,
+        study=plan.study,
+        question=plan.question,
+        baseline=plan.baseline,
+        arms=plan.arms,
+        overrides=list(plan.overrides),
+        runs=[s.run_id for s in plan.specs],
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _outcome(plan: Plan, store: Store) -> dict[str, Any]:
+    """How the runs ended, for JSON."""
+    from dropbench.store import Record
+
+    records = [r for s in plan.specs if isinstance(r := store.find(s.run_id), Record)]
+    statuses = [r.status for r in records]
+    return {
+        **{status: statuses.count(status) for status in ("completed", "diverged", "failed")},
+        "skipped": list(plan.skipped),
+        "results": str(store.root),
+        "records": [asdict(r) for r in records],
+    }

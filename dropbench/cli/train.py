@@ -1,0 +1,51 @@
+"""`dropbench train`: one run, or its configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dropbench.cli.console import Shown
+from dropbench.cli.training import arranged, trained
+
+if TYPE_CHECKING:
+    from dropbench.config.compose import Composed
+
+
+def train(overrides: Sequence[str], conf: Sequence[Path], *, cfg: bool, as_json: bool, quiet: bool) -> int:
+    """Trains the run unless it is finished already, and shows its record. Returns the exit code: 1 where it failed."""
+    from dropbench.config.compose import composer
+    from dropbench.execute.local import unfinished
+    from dropbench.planning.plan import compose_one, single
+    from dropbench.store import Store
+
+    shown = Shown(quiet, as_json)
+    with composer(conf) as c:
+        if cfg:
+            shown.config(_config(compose_one(overrides, c)))
+            return 0
+        plan = single(overrides, c)
+    store = Store(plan.settings.results)
+    spec = plan.specs[0]
+    todo = unfinished([spec], store, conf)
+    if not todo:
+        shown.note(f"run {spec.run_id} is finished already; its record is shown again")
+        record, folder = store.find(spec.run_id), store.folder(spec.run_id)
+    else:
+        shown.warnings(plan)
+        # There is no other run to protect from this one: no process for it.
+        (stored,) = trained(plan, replace(arranged(todo, plan), workers=1), store, shown)
+        record, folder = stored.record, stored.folder
+    shown.run(record, folder)
+    return 1 if getattr(record, "status", "failed") == "failed" else 0
+
+
+def _config(composed: Composed) -> dict[str, Any]:
+    """All of it under the names that the command line uses."""
+    settings = composed.settings.model_dump(mode="json")
+    tree = composed.spec.as_dict() | {key: settings[key] for key in ("device", "results", "execute")}
+    tree["data"] |= {"root": settings["data_root"], "download": settings["data_download"]}
+    tree["train"]["loggers"] = settings["train_loggers"]
+    return tree

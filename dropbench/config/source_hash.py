@@ -1,0 +1,153 @@
+"""Hashes of the code of a user's parts, so that an edited model is another model.
+
+What counts is the module of a part and what it imports below the same root, the folder on `sys.path` in which it was found:
+their syntax without comments, layout and docstrings. Of installed packages the version counts, but for Python's own, torch,
+NumPy and dropbench, whose versions a record holds anyhow.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import io
+import sys
+import tokenize
+from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from pathlib import Path
+from typing import TypeVar
+
+from dropbench.config.options import conf_dir, options
+from dropbench.errors import UsageError
+from dropbench.identity import OWN
+from dropbench.spec import Component
+
+Part = TypeVar("Part", bound=Component)
+_KNOWN = {"dropbench", "torch", "numpy", "__future__"}
+
+
+def with_source(group: str, part: Part, extra: Sequence[Path]) -> Part:
+    """The part with the hash of its source if it is a user's: its class is, or its option lies in one of the folders."""
+    file = options(group, tuple(extra)).get(part.name) if extra else None
+    if part.target.startswith(OWN) and (file is None or file.is_relative_to(conf_dir())):
+        return part
+    return part.model_copy(update={"source": source_hash(part.target)})
+
+
+@cache
+def source_hash(target: str) -> str:
+    """12 hex digits of the SHA-256 of the source of a class or function of the user's, and of what it rests on.
+
+    Parameters
+    ----------
+    target : str
+        Its import path.
+
+    Raises
+    ------
+    UsageError
+        Where there is no source to be read.
+    """
+    module = target.rpartition(".")[0]
+    if target.startswith(OWN):
+        return "dropbench"  # ours under a name of the user's: its version counts
+    root = _root(module)
+    if root is None:
+        return hashlib.sha256(_installed(module).encode()).hexdigest()[:12]
+    digest = hashlib.sha256()
+    below, packages = _reached(module, root)
+    for name in sorted(below):
+        digest.update(f"{name}\0{below[name]}\0".encode())
+    for name in sorted(packages):
+        digest.update(f"{_installed(name)}\0".encode())
+    return digest.hexdigest()[:12]
+
+
+def _reached(module: str, root: Path) -> tuple[dict[str, str], set[str]]:
+    """The bare text of a module and of all that it imports below root, by name; and the installed packages among them."""
+    below: dict[str, str] = {}
+    packages: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in below:
+            continue
+        if (file := _below(name, root)) is None:
+            packages.add(name.partition(".")[0])
+            continue
+        try:
+            text = file.read_text(encoding="utf-8")
+            below[name], tree = bare(text), ast.parse(text)
+        except (OSError, SyntaxError, UnicodeDecodeError) as error:
+            raise UsageError(f"_target_: {module}: its source {file} cannot be read: {error}") from error
+        parents = [name.rpartition(".")[0]] if "." in name else []  # a package runs before its modules do
+        package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+        waiting += [n for n in (*parents, *_imports(tree, package, root)) if n not in below]
+    return below, {p for p in packages if p not in _KNOWN and p not in sys.stdlib_module_names}
+
+
+def _imports(tree: ast.Module, package: str, root: Path) -> Iterator[str]:
+    """Every module that a source names, wherever in it; of `from a import b` also a.b where that is one."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            if base:
+                yield base
+            for name in (f"{base}.{alias.name}".lstrip(".") for alias in node.names):
+                if _below(name, root) is not None:
+                    yield name
+
+
+def bare(text: str) -> str:
+    """A source without comments, docstrings, blank lines and trailing space: what is left when only the code counts.
+
+    They are cut out by their places, so that no version of Python writes the rest in another way.
+    """
+    lines = [line.encode() for line in text.splitlines()]
+    for first, start, last, end in sorted({*_comments(text), *_docstrings(ast.parse(text))}, reverse=True):
+        lines[first:last] = [lines[first][:start] + lines[last - 1][end:], *[b""] * (last - first - 1)]
+    return "\n".join(line.rstrip().decode() for line in lines if line.strip())
+
+
+def _comments(text: str) -> Iterator[tuple[int, int, int, int]]:
+    """Of each: its line from 0 and byte in it, the line after, and the byte at which it ends."""
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            start = len(token.line[:column].encode())
+            yield row - 1, start, row, start + len(token.string.encode())
+
+
+def _docstrings(tree: ast.Module) -> Iterator[tuple[int, int, int, int]]:
+    """The same of the docstrings of a module and of its classes and functions."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
+            first = node.body[0]
+            if ast.get_docstring(node, clean=False) is not None:
+                yield first.lineno - 1, first.col_offset, first.end_lineno or 0, first.end_col_offset or 0
+
+
+def _root(module: str) -> Path | None:
+    """The folder of sys.path below which a module lies; None for what is installed."""
+    roots = (Path(entry or ".").resolve() for entry in sys.path)
+    root = next((r for r in roots if _below(module, r) is not None), None)
+    return None if root is None or "site-packages" in root.parts else root
+
+
+def _below(module: str, root: Path) -> Path | None:
+    path = root.joinpath(*module.split("."))
+    return next((f for f in (path / "__init__.py", path.with_suffix(".py")) if f.is_file()), None)
+
+
+def _installed(module: str) -> str:
+    """`name==version` of the package that a module comes from."""
+    top = module.partition(".")[0]
+    names = packages_distributions().get(top, [top])
+    try:
+        return " ".join(f"{name}=={version(name)}" for name in sorted(set(names)))
+    except PackageNotFoundError:
+        return f"{top}==unknown"

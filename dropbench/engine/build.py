@@ -1,0 +1,98 @@
+"""A cohort, ready to train: everything that a run needs, made from what the plan says of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from hydra.utils import get_object
+from torch import Tensor
+
+from dropbench.data.base import Table
+from dropbench.engine import stack, vmap_check
+from dropbench.engine.batches import batches_for
+from dropbench.engine.learned import LearnedRates
+from dropbench.engine.noise import StackNoise
+from dropbench.engine.probe import is_probe
+from dropbench.engine.replicas import Replicas
+from dropbench.engine.train import Training
+from dropbench.planning.outline import Outline
+from dropbench.planning.variants import arm_rates, variant
+from dropbench.spec import RunSpec
+
+_EVAL_BYTES = 4 * 2**20
+
+
+def build(
+    specs: Sequence[RunSpec],
+    outline: Outline,
+    table: Table,
+    device: torch.device,
+    foreign: Mapping[str, Tensor] | None = None,
+) -> Training:
+    """Runs that are to train as one stacked model; one by itself is a stack of one.
+
+    They share everything but seed, rates, placement, learning rate and weight decay; an arm without dropout may join arms of
+    any one variant, at rate 0.
+
+    Parameters
+    ----------
+    specs : Sequence[RunSpec]
+        The runs, in any order.
+    outline : Outline
+        What they build on this table: the plan's.
+    table : Table
+        Their data.
+    device : torch.device
+        Where they train.
+    foreign : Mapping[str, Tensor], optional
+        The examples that metrics set those of the table against: see `outline.others`.
+    """
+    # Neighbours with the same optimizer settings are updated by one kernel call.
+    ordered = tuple(sorted(specs, key=lambda s: (s.train.lr, s.train.weight_decay, s.seed, s.run_id)))
+    first = ordered[0]
+    train, seeds = first.train, [s.seed for s in ordered]
+    batches = batches_for(table, first.data, outline.view, train.batch_size, train.augment, seeds, device)
+    model = stack.build(first.model, outline, seeds, device, train, table.graph)
+    parameters = sum(p[0].numel() for p in model.parameters())
+    if any(len(s.variants) > 1 for s in ordered):
+        raise ValueError("a run with several variants cannot be trained yet: give it one")
+    rates = {s.run_id: arm_rates(s.dropout, outline.sites) for s in ordered}
+    noisy = next((s.dropout for s in ordered if rates[s.run_id]), first.dropout)
+    noise = StackNoise(
+        variant(noisy),
+        outline.sites,
+        [rates[s.run_id] for s in ordered],
+        seeds,
+        outline.noise_batch(train.batch_size),
+        device,
+    )
+    if learned := noise.learned():
+        model = LearnedRates(model, learned).to(device)
+    measurements: dict[str, Any] = {
+        name: partial(get_object(m.target), **m.options) for name, m in first.metric.items()
+    }
+    replicas = Replicas(
+        specs=ordered,
+        model=model,
+        noise=noise,
+        batches=batches,
+        outline=outline,
+        device=device,
+        metrics={name: m for name, m in measurements.items() if not is_probe(m)},
+        probes={name: m for name, m in measurements.items() if is_probe(m)},
+        foreign=foreign or {},
+        # A graph is computed whole, whatever is asked of it.
+        chunk=len(table.y) if table.graph is not None else _chunk(outline),
+    )
+    notes = [] if outline.stacked else [vmap_check.note(first.model, outline, train, str(device))]
+    return Training(replicas, rates, table.fingerprint, parameters, notes)
+
+
+def _chunk(outline: Outline) -> int:
+    """Examples that are evaluated at once: of one replica's making, not the stack's."""
+    widest = max((math.prod(s.shape) for s in outline.sites if s.kind in ("activation", "feedforward")), default=1)
+    return max(128, min(1024, _EVAL_BYTES // (4 * widest)))

@@ -1,0 +1,40 @@
+"""The dropout rates of a stack over time: each replica's schedule, all on the device at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from dropbench.dropout import schedule
+from dropbench.spec import RunSpec
+
+
+class RateSchedules:
+    """What runs multiply their nominal dropout rates by, at each point of training."""
+
+    def __init__(self, specs: Sequence[RunSpec], device: torch.device) -> None:
+        self._at: dict[str, Callable[[float], float]] = {
+            s.run_id: schedule.resolve(s.dropout.schedule.target, s.dropout.schedule.options) for s in specs
+        }
+        self._constant = all(s.dropout.schedule.name == "constant" for s in specs)
+        self._device = device
+
+    def factors(self, specs: Sequence[RunSpec], epochs: Sequence[Sequence[float]]) -> Tensor | None:
+        """The factors of some of the runs, [n, K], or None if no rate ever changes.
+
+        Of all steps at once, so that nothing waits for an accelerator in between.
+
+        Parameters
+        ----------
+        specs : Sequence[RunSpec]
+            K runs.
+        epochs : Sequence[Sequence[float]]
+            n times K entries: how many epochs into training each run is.
+        """
+        if self._constant:
+            return None
+        at = [(self._at[s.run_id], s.train.epochs) for s in specs]
+        factors = [[factor(e / last) for (factor, last), e in zip(at, row, strict=True)] for row in epochs]
+        return torch.tensor(factors, dtype=torch.float32, device=self._device)

@@ -1,0 +1,230 @@
+"""The training of a cohort, from the first step to results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dropbench.engine import gradients, stack
+from dropbench.engine.batch import Batch
+from dropbench.engine.early_stopping import EarlyStopping
+from dropbench.engine.evaluate import evaluate
+from dropbench.engine.learned import LearnedRates
+from dropbench.engine.lr_schedule import lr_factor
+from dropbench.engine.optimizer import StackedOptimizer
+from dropbench.engine.probe import probe
+from dropbench.engine.rate_schedules import RateSchedules
+from dropbench.engine.replicas import Replicas
+from dropbench.engine.result import Listener, Progress, Row, RunResult
+from dropbench.engine.uncertainty import uncertainty
+from dropbench.hardware.memory import Peak
+from dropbench.spec import RunSpec
+
+_NORM_SAMPLES = 4
+
+
+class Training:
+    """Replicas that train together. One that stops early or diverges is taken out of the stack, and costs nothing after."""
+
+    def __init__(
+        self,
+        replicas: Replicas,
+        rates: Mapping[str, dict[str, float]],
+        fingerprint: str,
+        parameter_count: int,
+        notes: list[str],
+    ) -> None:
+        """Use `engine.build.build`.
+
+        Parameters
+        ----------
+        replicas : Replicas
+            What trains, in place.
+        rates : Mapping[str, dict[str, float]]
+            The nominal rate at each site where a run's variant acts, by run id.
+        fingerprint : str
+            Of the data, for the results.
+        parameter_count : int
+            Numbers that one replica's model holds, learned rates not counted.
+        notes : list[str]
+            What there is to say about how these runs train.
+        """
+        self.replicas = replicas
+        self.size = len(replicas)
+        self.train = replicas.train
+        self.parameters = list(replicas.model.parameters())
+        self.learns_rates = isinstance(replicas.model, LearnedRates)
+        self.optimizer = StackedOptimizer(
+            self.parameters,
+            self.train,
+            [s.train.lr for s in replicas.specs],
+            [s.train.weight_decay for s in replicas.specs],
+            undecayed=[name.startswith("logit_") for name, _ in replicas.model.named_parameters()]
+            if self.learns_rates
+            else (),
+        )
+        self.schedules = RateSchedules(replicas.specs, replicas.device)
+        self.early_stopping = EarlyStopping(self.train, replicas.model, self.size)
+        self.history: dict[str, list[Row]] = {s.run_id: [] for s in replicas.specs}
+        self._rates, self._fingerprint, self._parameter_count, self._notes = rates, fingerprint, parameter_count, notes
+        self._ones = torch.ones(self.size, device=replicas.device)
+        self._memory = Peak(replicas.device)
+
+    def run(self, listen: Listener = lambda progress: None) -> Iterator[RunResult]:
+        """Trains, and yields each run as soon as it is finished."""
+        for epoch in range(1, self.train.epochs + 1):
+            began = time.perf_counter()
+            loss, norms, factor = self._train_epoch(epoch)
+            last = epoch == self.train.epochs
+            scores = validated(self.replicas) if last or epoch % self.train.eval_every == 0 else {}
+            self._record(epoch, scores, norms, factor, time.perf_counter() - began)
+            specs = self.replicas.specs
+            listen(Progress(epoch, self.train.epochs, {s.run_id: self.history[s.run_id][-1] for s in specs}))
+            over = self.early_stopping.update(epoch, scores, self.replicas.model)
+            diverged = _not_finite([loss, *scores.values()])
+            leaving = [k for k in range(len(specs)) if diverged[k] or over[k] or last]
+            if leaving:
+                yield from self._retire(leaving, diverged, epoch)
+            if len(leaving) == len(specs):
+                return
+
+    def _train_epoch(self, epoch: int) -> tuple[Tensor, Tensor, float]:
+        """The mean training loss and gradient norm of each replica, [K] each, and the last learning-rate factor."""
+        specs, batches = self.replicas.specs, self.replicas.batches
+        steps = batches.steps
+        sampled = {round(i * (steps - 1) / (_NORM_SAMPLES - 1)) for i in range(_NORM_SAMPLES)}
+        total = torch.zeros(len(specs), device=self.replicas.device)
+        norms: list[Tensor] = []
+        factor = 1.0
+        stack.begin(self.replicas.model)
+        # The rates at the middle of each step: warm-up then starts above zero.
+        progress = [epoch - 1 + (step + 0.5) / steps for step in range(steps)]
+        rate_factors = self.schedules.factors(specs, [[p] * len(specs) for p in progress])
+        for step, batch in enumerate(batches.epoch()):
+            factor = lr_factor(self.train, progress[step])
+            if rate_factors is not None:
+                self.replicas.noise.scale_rates(rate_factors[step])
+            loss, norm = self.train_step(batch, factor, step in sampled)
+            total += loss
+            if norm is not None and step in sampled:  # of the same few steps where clipping measures them all
+                norms.append(norm)
+        # Not by `mean(0)`, which adds a column of a matrix in another order than a vector.
+        return total / steps, sum(norms[1:], norms[0]) / len(norms), factor
+
+    def train_step(self, batch: Batch, factor: float, measure: bool = False) -> tuple[Tensor, Tensor | None]:
+        """One update of every replica: its loss, and its gradient norm before clipping where that is asked for, [K].
+
+        `factor` in [0, 1] is what the learning rates are multiplied by.
+        """
+        replicas = self.replicas
+        loss = replicas.losses(batch)
+        for parameter in self.parameters:
+            parameter.grad = None
+        objective = loss
+        if isinstance(replicas.model, LearnedRates):
+            objective = loss + replicas.model.penalty(replicas.noise, replicas.batches.part_sizes()["train"])
+        # Replicas share no weights, so the gradient of their sum is each replica's own gradient.
+        objective.backward(self._ones[: len(objective)])
+        limit = self.train.grad_clip
+        norm = gradients.gradient_norm(self.parameters) if measure or limit is not None else None
+        if norm is not None and limit is not None:
+            gradients.clip(self.parameters, norm, limit)
+        self.optimizer.step(factor)
+        if self.train.max_norm is not None:
+            gradients.max_norm(replicas.model, self.train.max_norm)
+        return loss.detach(), norm
+
+    def _record(self, epoch: int, scores: dict[str, Tensor], norms: Tensor, factor: float, seconds: float) -> None:
+        """A row of history for each replica."""
+        replicas = self.replicas
+        columns = {name: value.tolist() for name, value in (*scores.items(), ("grad_norm", norms))}
+        lrs = self.optimizer.lrs(factor)
+        in_force = {site: rate.tolist() for site, rate in replicas.noise.rates().items()}
+        memory = self._memory.mb()
+        for k, spec in enumerate(replicas.specs):
+            row: Row = {"epoch": epoch, "updates": epoch * replicas.batches.steps, "lr": lrs[k]}
+            row |= {name: values[k] for name, values in columns.items()}
+            # A site where no replica has a rate above 0 has no noise, and what a run records does not tell.
+            row |= {f"rate/{s}": in_force[s][k] if s in in_force else 0.0 for s in self._rates[spec.run_id]}
+            row["seconds"] = seconds / len(replicas)
+            if memory is not None:
+                row["peak_memory_mb"] = memory
+            self.history[spec.run_id].append(row)
+
+    def _retire(self, leaving: Sequence[int], diverged: Sequence[bool], epoch: int) -> Iterator[RunResult]:
+        """Takes the replicas at these places out of the stack and yields their results."""
+        device = self.replicas.device
+        chosen_epochs = [self.early_stopping.chosen(k, epoch) for k in leaving]
+        tested = self._tested(torch.tensor(leaving, device=device), chosen_epochs)
+        results = [
+            self._result(self.replicas.specs[k], chosen, epoch, {name: v[i] for name, v in tested.items()}, diverged[k])
+            for i, (k, chosen) in enumerate(zip(leaving, chosen_epochs, strict=True))
+        ]
+        if staying := [k for k in range(len(self.replicas)) if k not in leaving]:
+            self._narrow(torch.tensor(staying, device=device))
+        yield from results
+
+    def _tested(self, leaving: Tensor, chosen_epochs: Sequence[int]) -> dict[str, list[Any]]:
+        """Test metrics of the replicas at these places at their chosen epochs, the only time the test split is read.
+
+        With them what `eval.mode` adds, on validation too, and what probes measure on all parts: a number a replica, or a row.
+        """
+        replicas = self.replicas if len(leaving) == len(self.replicas) else self.replicas.extracted(leaving)
+        self.early_stopping.restore(replicas.model, leaving)
+        last_step = [epoch - 0.5 / replicas.batches.steps for epoch in chosen_epochs]
+        if (rate_factors := self.schedules.factors(replicas.specs, [last_step])) is not None:
+            replicas.noise.scale_rates(rate_factors[0])
+        scores = {f"test_{name}": value for name, value in evaluate(replicas, "test").items()}
+        for part in ("val", "test"):
+            scores |= {f"{part}_{name}": value for name, value in uncertainty(replicas, part).items()}
+        if replicas.probes:
+            scores |= probe(replicas)
+        return {name: value.tolist() for name, value in scores.items()}
+
+    def _narrow(self, staying: Tensor) -> None:
+        self.replicas = self.replicas.narrowed(staying)
+        self.optimizer.narrow(staying)
+        self.early_stopping.narrow(staying)
+
+    def _result(self, spec: RunSpec, chosen: int, epoch: int, tested: Mapping[str, Any], diverged: bool) -> RunResult:
+        """What is handed back of a run that ends with `epoch`, with the metrics of the chosen epoch unless it diverged."""
+        history, rates = self.history[spec.run_id], self._rates[spec.run_id]
+        row = history[chosen - 1]
+        measured: dict[str, Any] = {}
+        if not diverged:
+            measured = {name: v for name, v in row.items() if name.startswith(("train_", "val_", "gap_"))}
+            measured.update(tested)
+        return RunResult(
+            spec=spec,
+            status="diverged" if diverged else "completed",
+            reason=f"the loss was not finite in epoch {epoch}" if diverged else None,
+            metrics={name: v for name, v in measured.items() if not isinstance(v, list)},
+            arrays={name: v for name, v in measured.items() if isinstance(v, list)},
+            history=history,
+            chosen_epoch=None if diverged else chosen,
+            part_sizes=self.replicas.batches.part_sizes(),
+            parameters=self._parameter_count,
+            rates=rates,
+            fingerprint=self._fingerprint,
+            seconds=sum(row["seconds"] for row in history),
+            cohort_size=self.size,
+            peak_memory_mb=max((row["peak_memory_mb"] for row in history if "peak_memory_mb" in row), default=None),
+            notes=self._notes,
+            learned_rates={s: row[f"rate/{s}"] for s in rates} if self.learns_rates and not diverged else {},
+        )
+
+
+def validated(replicas: Replicas) -> dict[str, Tensor]:
+    """Training and validation metrics and their difference, all in evaluation mode, [K] each."""
+    train, val = evaluate(replicas, "train"), evaluate(replicas, "val")
+    scores = {f"train_{m}": v for m, v in train.items()} | {f"val_{m}": v for m, v in val.items()}
+    return scores | {f"gap_{m}": train[m] - val[m] for m in train}
+
+
+def _not_finite(numbers: Sequence[Tensor]) -> list[bool]:
+    """Of each replica, whether any of its numbers is not finite."""
+    return [not all(each) for each in zip(*(torch.isfinite(n).tolist() for n in numbers), strict=True)]

@@ -1,0 +1,135 @@
+"""What a run is called: ids that are hashes of plain trees, so that a stored record can be checked against its own content.
+
+Three ids, 12 hex digits each:
+
+    setting_id   the configuration alone, without its seed
+    arm_id       configuration, fingerprint of the data, hashes of the user's sources: runs that share it repeat one arm
+    run_id       the same with the seed
+
+A configuration is hashed in a canonical form, in which what changes no number leaves no trace: a part of dropbench's own is its
+name, version and options and not the path of its class; what is null or off is absent; and of the metrics only the one that
+training monitors counts. So a regularizer that is added to dropbench later, and is off, changes no id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+Tree = Mapping[str, Any]
+PARTS = ("model", "data", "dropout", "train", "metric")
+"""What every configuration has."""
+OFF: Tree = {
+    "weight_decay": 0,
+    "label_smoothing": 0,
+    "max_norm": None,
+    "grad_clip": None,
+    "patience": None,
+    "augment": {},
+}
+"""Regularizers beside dropout, by their key in `train`, and the value that is none of it."""
+OWN = "dropbench."
+"""How the import path of a part that is not a user's begins."""
+
+
+def ids(config: Tree, fingerprint: str | None, sources: Mapping[str, str]) -> dict[str, str]:
+    """The three ids of a run, by name.
+
+    Parameters
+    ----------
+    config : Mapping
+        As `RunSpec.as_dict` gives it and a record holds it.
+    fingerprint : str or None
+        Of the data; None: not known yet.
+    sources : Mapping
+        Hashes of the user's sources by the import paths of the parts that come from them.
+
+    Raises
+    ------
+    ValueError
+        If it is no configuration of a run.
+    """
+    arm = {"setting": _canonical(config, sources), "data": fingerprint}
+    return {
+        "setting_id": _hash(_canonical(config, dict.fromkeys(sources))),
+        "arm_id": _hash(arm),
+        "run_id": _hash({**arm, "seed": config.get("seed")}),
+    }
+
+
+def plan_id(study: str | None, run_ids: Iterable[str]) -> str:
+    """The id of a plan: of the study that names its arms, and its runs in any order."""
+    return hashlib.sha256(f"{study}:{','.join(sorted(run_ids))}".encode()).hexdigest()[:12]
+
+
+def regularizers(config: Tree) -> Iterator[tuple[str, float]]:
+    """Name and strength of each regularizer beside dropout that is on: `("weight_decay", 0.001)`, `("augment.flip", 0.5)`."""
+    train = config.get("train", {})
+    for name, off in OFF.items():
+        value = train.get(name)
+        if isinstance(value, Mapping):
+            yield from ((f"{name}.{k}", float(v)) for k, v in value.items() if v)
+        elif value is not None and value != off:
+            yield name, float(value)
+
+
+def variants(config: Tree) -> list[Tree]:
+    """The arm's variants in order: one stands by itself in a configuration."""
+    variants = config["dropout"]
+    return list(variants) if isinstance(variants, list | tuple) else [variants]
+
+
+def _canonical(config: Tree, sources: Mapping[str, str | None]) -> dict[str, Any]:
+    if missing := [name for name in PARTS if not isinstance(config.get(name), Mapping | list | tuple)]:
+        raise ValueError(f"its configuration has no {missing[0]}")
+    train, evaluation = config["train"], config.get("eval") or {}
+    monitored = config["metric"].get(str(train.get("monitor")).removeprefix("val_"))
+    return {
+        **_present({k: v for k, v in config.items() if k not in (*PARTS, "seed", "eval")}),
+        "model": part(config["model"], sources),
+        "data": part({k: v for k, v in config["data"].items() if (k, v) != ("label_noise", 0)}, sources),
+        "dropout": [_variant(v, sources) for v in variants(config)],
+        "train": _train(train),
+        "eval": {} if evaluation.get("mode") == "deterministic" else _present(evaluation),
+        "monitor": part(monitored, sources) if monitored else None,
+    }
+
+
+def part(node: Tree, sources: Mapping[str, str | None]) -> dict[str, Any]:
+    """A part as it is hashed: a user's keeps its import path, with the hash of its source beside it."""
+    kept = {"version": 1, **_present({k: v for k, v in node.items() if k != "_target_"})}
+    target = str(node.get("_target_", ""))
+    if target in sources or not target.startswith(OWN):
+        kept["_target_"], kept["_source_"] = target, sources.get(target)
+    return kept
+
+
+def _variant(node: Tree, sources: Mapping[str, str | None]) -> dict[str, Any]:
+    kept = part({k: v for k, v in node.items() if k not in ("schedule", "rates")}, sources)
+    rates, schedule = node.get("rates") or {}, node.get("schedule") or {"name": "constant"}
+    if rates:
+        kept["rates"] = rates
+    if schedule["name"] != "constant" and not silent(node.get("rate"), rates):
+        kept["schedule"] = part(schedule, sources)
+    return kept
+
+
+def silent(rate: float | None, rates: Mapping[str, float]) -> bool:
+    """Whether a variant with these rates drops nothing anywhere. A rate of `*` stands in place of the common one."""
+    return not any(rates.values()) and ("*" in rates or rate == 0)
+
+
+def _train(node: Tree) -> dict[str, Any]:
+    augment = {k: v for k, v in (node.get("augment") or {}).items() if v}
+    whole = {**node, "augment": augment}
+    return _present({k: v for k, v in whole.items() if k not in OFF or v != OFF[k]})
+
+
+def _present(node: Tree) -> dict[str, Any]:
+    return {k: v for k, v in node.items() if v is not None}
+
+
+def _hash(tree: Tree) -> str:
+    return hashlib.sha256(json.dumps(tree, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:12]

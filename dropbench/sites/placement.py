@@ -1,0 +1,71 @@
+"""Which sites a placement chooses, and at which rates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Protocol
+
+from dropbench.errors import UsageError, nearest
+from dropbench.sites import Site
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Whether a site's name fits a glob pattern such as `hidden.*`."""
+    return fnmatchcase(name, pattern)
+
+
+def place(names: Sequence[str], placement: Sequence[str] | None, rates: Mapping[str, float]) -> list[str]:
+    """The sites, in the model's order, that noise is placed on.
+
+    Patterns are globs, read in order; one that opens with `-` takes sites away: `["*", "-input"]`, or `["-input"]` for
+    short. Without a placement noise goes everywhere but to the input, and to any site that `rates` names more closely
+    than by `*`.
+
+    Raises UsageError for a pattern that fits no site.
+    """
+    chosen = ["*", "-input", *(p for p in rates if p != "*")] if placement is None else list(placement)
+    given = [("dropout.placement", p, p.removeprefix("-")) for p in placement or ()]
+    given += [("dropout.rates", p, p) for p in rates]  # in which a `-` means nothing
+    for key, pattern, bare in given:
+        if not any(matches(n, bare) for n in names):
+            raise UsageError(f"{key}: no site here fits '{pattern}'; {nearest(pattern, names)}")
+    on = dict.fromkeys(names, chosen[0].startswith("-") if chosen else False)
+    for pattern in chosen:
+        for name in names:
+            if matches(name, pattern.removeprefix("-")):
+                on[name] = not pattern.startswith("-")
+    return [n for n in names if on[n]]
+
+
+def rate_at(name: str, rate: float, rates: Mapping[str, float]) -> float:
+    """The rate of one site: its own entry, else that of the longest pattern that fits, else `rate`."""
+    if name in rates:
+        return rates[name]
+    fitting = [p for p in rates if matches(name, p)]
+    return rates[max(fitting, key=len)] if fitting else rate
+
+
+class Supporter(Protocol):
+    """As much of a variant as placement needs."""
+
+    def supports(self, site: Site) -> str | None: ...
+
+    def site_rate(self, site: Site, rate: float) -> float: ...
+
+
+def site_rates(
+    variant: Supporter,
+    sites: Sequence[Site],
+    rate: float,
+    rates: Mapping[str, float],
+    placement: Sequence[str] | None,
+) -> dict[str, float]:
+    """The rate of every site on which a variant acts, in the model's order; empty where it can act on none.
+
+    A rate given for a site in `rates` is that site's; what a variant makes of the common one is its own affair.
+    """
+    able = {s.name: s for s in sites if variant.supports(s) is None}
+    if not able:
+        return {}
+    return {n: rate_at(n, variant.site_rate(able[n], rate), rates) for n in place(list(able), placement, rates)}

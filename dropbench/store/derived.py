@@ -1,0 +1,68 @@
+"""What a record says of its own configuration, so that a reader need not look into `conf/`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from dropbench import identity
+
+Tree = Mapping[str, Any]
+_HOW = ("direction", "range", "unit", "region")
+OF_MODES = ("mc_", "arithmetic_", "geometric_")
+"""What `eval.mode` puts before the name of a metric that it takes of averaged predictions."""
+SPREADS = {"mc_*_sd": "", "mc_entropy": "nats", "mc_mutual_information": "nats"}
+"""The unit of the numbers that eval.mode=mc adds, none of which is better when higher or lower."""
+
+
+def measures(names: Iterable[str], declared: Mapping[str, Tree]) -> dict[str, dict[str, Any]]:
+    """How to read each number: direction, range, unit, region and version, by its name without the part.
+
+    Parameters
+    ----------
+    names : Iterable
+        Of a record's metrics: `test_accuracy`, `gap_loss`.
+    declared : Mapping
+        What each metric's YAML says, by the metric's name; `also` holds the same for other names it gives, by pattern.
+    """
+    bases = dict.fromkeys(name.partition("_")[2] for name in names)
+    return {base: _measure(base, declared) for base in bases}
+
+
+def variants(config: Tree, rates: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Name, version and rates by site of each of an arm's variants, of which there is one until the engine takes more."""
+    return [
+        {"name": v.get("name"), "version": v.get("version", 1), "rates": dict(rates)} for v in identity.variants(config)
+    ]
+
+
+def regularizers(config: Tree) -> list[dict[str, Any]]:
+    """Name and strength of each regularizer beside dropout that is on."""
+    return [{"name": name, "strength": strength} for name, strength in identity.regularizers(config)]
+
+
+def _measure(name: str, declared: Mapping[str, Tree]) -> dict[str, Any]:
+    if (found := _declared(name, declared)) is not None:
+        return found
+    for pattern, unit in SPREADS.items():
+        if fnmatchcase(name, pattern):
+            return {"range": (0.0, None), "unit": unit}
+    for prefix in OF_MODES:
+        if name.startswith(prefix) and (found := _declared(name.removeprefix(prefix), declared)) is not None:
+            return found
+    return {}
+
+
+def _declared(name: str, declared: Mapping[str, Tree]) -> dict[str, Any] | None:
+    if name in declared:
+        return _told(declared[name], declared[name])
+    for metric in declared.values():
+        for pattern, told in (metric.get("also") or {}).items():
+            if fnmatchcase(name, pattern):
+                return _told(told, metric)
+    return None
+
+
+def _told(node: Tree, metric: Tree) -> dict[str, Any]:
+    return {**{key: node[key] for key in _HOW if key in node}, "version": metric.get("version", 1)}

@@ -1,0 +1,151 @@
+"""Writing that survives a kill: hidden folders beside their place, synced, then renamed; and what killed writers left behind.
+
+Nothing here knows what a run is.
+"""
+
+from __future__ import annotations
+
+import csv
+import errno
+import io
+import os
+import platform
+import secrets
+import shutil
+import time
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+_ABANDONED_S = 24 * 3600.0
+
+
+def temporary(final: Path) -> Path:
+    """A new hidden folder beside `final` (so on its file system), named after its maker: see `sweep`."""
+    folder = final.parent / f".{final.name}~{_host()}~{os.getpid()}~{secrets.token_hex(4)}"
+    folder.mkdir()
+    return folder
+
+
+def write_folder(final: Path, files: Mapping[str, bytes], keep: Callable[[Path], bool]) -> None:
+    """Writes a folder whole or not at all.
+
+    Parameters
+    ----------
+    final : Path
+        The folder's place; its parent exists.
+    files : Mapping
+        Content by file name.
+    keep : Callable
+        Whether a folder that stands at `final` already is to stay, so that this one is given up; else it is replaced.
+    """
+    hidden = temporary(final)
+    try:
+        for name, content in files.items():
+            write_synced(hidden / name, content)
+        sync_folder(hidden)
+        _publish(hidden, final, keep)
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
+def write_file(final: Path, content: bytes) -> None:
+    """Writes or replaces a file in one step."""
+    hidden = temporary(final)
+    try:
+        write_synced(hidden / final.name, content)
+        os.replace(hidden / final.name, final)
+        sync_folder(final.parent)
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
+def discard(folder: Path) -> None:
+    """Removes a folder in one step for readers: renamed out of sight first."""
+    hidden = temporary(folder)
+    with suppress(FileNotFoundError):  # another process was first
+        os.rename(folder, hidden / folder.name)
+    shutil.rmtree(hidden, ignore_errors=True)
+
+
+def as_csv(rows: Sequence[Mapping[str, float | int | str | None]]) -> bytes:
+    """A table with a line for the names of its columns; None is an empty cell."""
+    columns = list(dict.fromkeys(key for row in rows for key in row)) or ["epoch"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def write_synced(path: Path, content: bytes) -> None:
+    """Writes a file and waits until it is on the disk."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Waits until the names in a folder are on the disk."""
+    if os.name != "posix":  # elsewhere a folder cannot be opened
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def visible(folder: Path) -> list[Path]:
+    """What lies in a folder, in order, hidden names apart; an absent folder holds nothing."""
+    try:
+        return sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def sweep(folder: Path) -> None:
+    """Removes what killed writers left: their process is gone or, made on another machine, it is a day old."""
+    for leftover in folder.glob(".*~*~*~*"):
+        _, host, pid, _ = leftover.name.rsplit("~", 3)
+        try:
+            old = time.time() - leftover.stat().st_mtime > _ABANDONED_S
+        except FileNotFoundError:
+            continue
+        if old or (host == _host() and not _alive(pid)):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _publish(hidden: Path, final: Path, keep: Callable[[Path], bool]) -> None:
+    """Renames `hidden` to `final`."""
+    for _ in range(8):  # only a storm of writers of one run can use these up, and then one of theirs stands
+        try:
+            os.rename(hidden, final)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+        else:
+            return sync_folder(final.parent)
+        if keep(final):
+            return
+        discard(final)
+
+
+@cache
+def _host() -> str:
+    return f"{zlib.crc32(platform.node().encode()):08x}"
+
+
+def _alive(pid: str) -> bool:
+    if not pid.isdigit() or os.name != "posix":  # elsewhere os.kill(pid, 0) would end the process
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,76 @@
+"""Records of schema 1 as ones of schema 2, where nothing is lost.
+
+Then a run's id was a hash of paths and of all that was measured, and how to read a metric was guessed from its name.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dropbench import identity
+from dropbench.store import derived
+
+UNKNOWN = "unknown"
+"""The hash of a user's source that nobody wrote down."""
+TASKS = {"autoencoder": "reconstruct", "lm": "predict_next"}
+"""What dropbench's models are trained for where it is not to classify, when schema 1 was written."""
+
+_ACCURACY = {"direction": "higher", "range": (0, 1), "unit": "percent", "region": "0.2pp"}
+_SHARE = {"range": (0, 1)}
+_POSITIVE = {"range": (0, None)}
+_NATS = {"unit": "nats"}
+METRICS: dict[str, dict[str, Any]] = {
+    "ablation": {"also": {"ablation_gini": _SHARE, "ablation_share": _SHARE, "ablation_*": _NATS}},
+    "accuracy": _ACCURACY,
+    "adaptive_ece": {"direction": "lower", "range": (0, 1)},
+    "attribution": {"also": {"attribution_gini": _SHARE, "attribution_share": _SHARE}},
+    "brier": {"direction": "lower", "range": (0, 2)},
+    "coadaptation": _SHARE,
+    "dead_units": _SHARE,
+    "ece": {"direction": "lower", "range": (0, 1)},
+    "fgsm": {"also": {"fgsm_*_accuracy": _ACCURACY}},
+    "loss": {
+        "direction": "lower",
+        "range": (0, None),
+        "unit": "nats",
+        "also": {"perplexity": {"direction": "lower", "range": (1, None)}},
+    },
+    "mask_gradients": {"also": {"gradient_norm": _POSITIVE, "gradient_variance": _POSITIVE}},
+    "membership": {"also": {"membership_auc": {"direction": "lower", "range": (0, 1)}}},
+    "missing": {"also": {"missing_*_accuracy": _ACCURACY}},
+    "missing_by_value": {"also": {"missing_by_value_*_accuracy": _ACCURACY}},
+    "ood": {"also": {"ood_*auroc": {"direction": "higher", "range": (0, 1)}}},
+    "reliability": {"also": {"reliability_ece": {"direction": "lower", "range": (0, 1)}}},
+    "sharpness": {"unit": "nats", "also": {"adaptive_sharpness": _NATS, "average_sharpness": _NATS}},
+}
+"""What the metrics of schema 1 declare now; a user's declared nothing."""
+
+
+def record(tree: dict[str, Any]) -> dict[str, Any]:
+    """The tree of a record.json of schema 1 in the form of schema 2, with the ids that the same run has now.
+
+    Raises ValueError, TypeError, AttributeError or KeyError for a tree that is no run of dropbench's.
+    """
+    config = tree["config"]
+    sources = {target: UNKNOWN for target in _targets(config) if not target.startswith(identity.OWN)}
+    model = config["model"]
+    own = str(model.get("_target_", identity.OWN)).startswith(identity.OWN)
+    asked = {name: METRICS.get(name, {}) for name in config["metric"]}
+    return {
+        **tree,
+        **identity.ids(config, tree["data_fingerprint"], sources),
+        "task": TASKS.get(str(model["name"]), "classify") if own else None,
+        "measures": derived.measures(tree["metrics"], asked),
+        "variants": derived.variants(config, tree["rates"]),
+        "regularizers": derived.regularizers(config),
+        "sources": sources,
+        "products": None,
+        "schema": 2,
+    }
+
+
+def _targets(config: dict[str, Any]) -> list[str]:
+    parts = [config["model"], config["data"], *config["metric"].values()]
+    for variant in identity.variants(config):
+        parts += [variant, variant.get("schedule") or {}]
+    return [str(part["_target_"]) for part in parts if "_target_" in part]

@@ -1,0 +1,29 @@
+"""`dropbench report` as a command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from terminal import TINY, dropbench
+
+
+def test_many_options_and_metrics_leave_a_report_without_warnings(
+    bare: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """pandas warns of a frame whose columns came one by one; filters make warnings errors, but not in the user's terminal."""
+    for words in (["model=mlp", "eval.mode=mc", "eval.passes=2"], ["model=rnn", "dropout=zoneout"], ["model=cnn"]):
+        assert dropbench(capsys, "train", "data.n_train=50", "train.epochs=1", *words).code == 0
+    said = dropbench(capsys, "report")
+    assert (said.code, said.err) == (0, "")
+
+
+def test_report_writes_a_file(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dropbench(capsys, "train", *TINY)
+    assert dropbench(capsys, "report", "-f", "markdown", "-o", "table.md").out == "written to table.md\n"
+    assert "standard 0.5" in (bare / "table.md").read_text()
+    dropbench(capsys, "train", *TINY, "results=elsewhere")
+    by_key, by_path = (dropbench(capsys, "report", w) for w in ("results=elsewhere", "elsewhere"))
+    assert by_key == by_path and by_key.code == 0
+    said = dropbench(capsys, "report", "-o", "nowhere/table.md")
+    assert (said.code, said.err.partition(":")[0]) == (2, "Error")

@@ -1,0 +1,48 @@
+"""`dropbench sweep`: its table, and how it is interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from terminal import TINY, dropbench
+
+
+def test_a_grid_without_a_study_ends_with_its_table(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = dropbench(capsys, "sweep", *TINY, "dropout=none,standard", "seed=0,1")
+    assert "mlp on wine" in said.out and "standard 0.5" in said.out
+    said = dropbench(capsys, "sweep", *TINY, "dropout=none,standard", "seed=0,1", "--dry-run")
+    assert said.out == "sweep: 4 runs, 4 finished already and skipped\nnothing is left to train\n"
+
+
+def test_an_interrupt_says_what_is_stored_and_leaves_no_worker(tmp_path: Path) -> None:
+    """SIGINT to the whole process group, as a terminal sends it; then the same command goes on."""
+    words = ["sweep", "data=wine", "model.widths=[4]", "train.epochs=1,100000", "seed=0,1"]
+    words += ["execute.workers=2", "execute.cohort=1", "--json"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dropbench", *words],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    runs = tmp_path / "results" / "runs"
+    end = time.monotonic() + 60
+    while time.monotonic() < end and len(list(runs.glob("[!.]*"))) < 2:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "")
+    assert err.splitlines()[-1] == (
+        "Stopped: 2 of 4 runs had finished and are stored in results; the same command goes on from there"
+    )
+    assert "Traceback" not in err
+    with pytest.raises(ProcessLookupError):  # nobody is left in the group
+        os.killpg(process.pid, 0)
+    assert len(list(runs.glob("[!.]*"))) == 2

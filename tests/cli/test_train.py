@@ -1,0 +1,68 @@
+"""`dropbench train`: what it shows of a run."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+from terminal import TINY, dropbench
+
+
+def test_train_shows_the_run_and_shows_it_again(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = dropbench(capsys, "train", *TINY)
+    assert (first.code, first.err) == (0, "")
+    assert re.search(r"^epoch 1/1  train/val loss \d", first.out)
+    assert "accuracy" in first.out and "results/runs/" in first.out
+    again = dropbench(capsys, "train", *TINY)
+    assert again.code == 0
+    assert re.match(r"run \w{12} is finished already; its record is shown again\n", again.out)
+    assert again.out.splitlines()[1:] == first.out.splitlines()[1:]
+
+
+def test_what_evaluation_with_noise_adds_is_shown(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It has no training side, and no gap."""
+    small = ["data=wine", "model.widths=[8]", "train.epochs=1", "eval.passes=2"]
+    said = dropbench(capsys, "train", *small, "eval.mode=mc")
+    assert said.code == 0 and re.search(r"mc accuracy +\d+\.\d\d % +\d+\.\d\d % *\n", said.out)
+    assert "mc mutual information" in said.out
+    said = dropbench(capsys, "train", *small, "eval.mode=ensemble")
+    assert said.code == 0 and "geometric loss" in said.out
+    said = dropbench(capsys, "report", "eval.mode=mc", "--metric", "mc_accuracy")
+    assert (said.code, said.err) == (0, "") and "mc acc. %" in said.out
+
+
+def test_a_run_without_loss_or_accuracy_has_progress_too(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = dropbench(capsys, "train", *TINY, "metric=accuracy", "train.monitor=val_accuracy")
+    assert re.match(r"epoch 1/1  train/val accuracy \S+ %  gap \S+  lr 0.001  \S+ s left\n", said.out)
+
+
+def test_cfg_can_be_read_back(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = (*TINY, "seed=3", "dropout.rates={input: 0.2, hidden.0: 0.3}")
+    shown = OmegaConf.to_container(OmegaConf.create(dropbench(capsys, "train", *words, "--cfg").out))
+    assert json.loads(dropbench(capsys, "train", *words, "--cfg", "--json").out) == shown
+    assert not (bare / "results").exists()
+    stored = json.loads(dropbench(capsys, "train", *words, "--json").out)["config"]
+    assert isinstance(shown, dict)
+    extra = {key: shown.pop(key) for key in ("device", "results", "execute")}
+    assert extra == {
+        "device": "auto",
+        "results": "results",
+        "execute": {"name": "local", "workers": "auto", "threads": 1, "cohort": "auto"},
+    }
+    assert (shown["data"].pop("root"), shown["data"].pop("download")) == ("data", False)
+    assert shown["train"].pop("loggers") == []
+    assert shown == stored
+
+
+def test_divergence_is_said_and_is_no_failure(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("data=wine", "model.widths=[4]", "train.optimizer=sgd", "train.lr=1e30", "train.epochs=3")
+    said = dropbench(capsys, "train", *words)
+    assert (said.code, said.err) == (0, "")
+    assert re.search(r"^run \w{12} diverged: the loss was not finite in epoch \d\nno result: ", said.out, re.MULTILINE)
+    said = dropbench(capsys, "sweep", *words, "seed=0,1")
+    assert said.code == 0
+    assert "2 runs, 1 finished already and skipped" in said.out
+    assert len(re.findall(r"^run \w{12} diverged: ", said.out, re.MULTILINE)) == 1

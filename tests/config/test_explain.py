@@ -1,0 +1,47 @@
+"""What was wrong with an override, and what to write instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from specs_kit import composed, spec_of
+
+from dropbench.config.compose import composer
+from dropbench.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["model=mpl"], "model=mpl: there is no such model; did you mean 'mlp'"),
+        (["metric=[loss,acuracy]"], "metric=acuracy: there is no such metric; did you mean 'accuracy'"),
+        (["dropout=drop_path"], "dropout=drop_path: there is no such dropout; what goes by that name is here dropout="),
+        (["trian.epochs=3"], "'trian.epochs' is not a key here; did you mean 'train.epochs'"),
+        (["epochs=3"], "'epochs' is not a key here; write train.epochs=3"),
+        (["rate=0.3"], "'rate' is not a key here; write dropout.rate=0.3"),
+        (["study.target.rate=0.3"], "study.target.rate needs a study beside it: study="),
+        (["dropout.rates.input=0.3"], "'dropout.rates.input' is not a key here; write 'dropout.rates={input: 0.3}'"),
+        (
+            ["dropout.block_size=3"],
+            "'dropout.block_size' is no key of dropout=standard; it is one of dropout=dropblock",
+        ),
+        (["dropout=dropblock", "dropout.blok_size=3"], "'dropout.blok_size' is not a key here; did you mean"),
+        (["hydra.run.dir=x"], "hydra.run.dir=x: dropbench starts no Hydra jobs"),
+    ],
+)
+def test_what_to_write_instead(overrides: list[str], sentence: str) -> None:
+    with pytest.raises(UsageError) as error:
+        spec_of(*overrides)
+    assert str(error.value).startswith(sentence)
+
+
+def test_a_wall_of_keys_is_not_printed() -> None:
+    with pytest.raises(UsageError) as error:
+        spec_of("train.zzz=3")
+    assert "`dropbench train --cfg` shows every key" in str(error.value) or len(str(error.value)) < 450
+
+
+def test_own_options_are_among_those_proposed(mine: Path) -> None:
+    with composer([mine]) as c, pytest.raises(UsageError, match="did you mean 'half'"):
+        composed(c, "dropout=hafl")

@@ -1,0 +1,30 @@
+"""From overrides to specs, as the command line goes, for tests of what is made from a spec."""
+
+from __future__ import annotations
+
+from dropbench.config.compose import Composed, Composer, composer
+from dropbench.config.grammar import expand, parse
+from dropbench.spec import RunSpec, Settings
+
+
+def grid(c: Composer, *overrides: str) -> list[Composed]:
+    """Every point of the grid that these overrides make."""
+    return [c.compose(point) for point in expand(parse(overrides), c.options)]
+
+
+def composed(c: Composer, *overrides: str) -> Composed:
+    """What these overrides make: one run."""
+    (one,) = grid(c, *overrides)
+    return one
+
+
+def spec_of(*overrides: str) -> RunSpec:
+    """The spec of one run, by a composer of its own."""
+    with composer() as c:
+        return composed(c, *overrides).spec
+
+
+def spec_and_settings(c: Composer, *overrides: str) -> tuple[RunSpec, Settings]:
+    """The spec of one run, and where its data lies."""
+    one = composed(c, *overrides)
+    return one.spec, one.settings
