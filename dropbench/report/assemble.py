@@ -130,7 +130,8 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
                 f"study={','.join(studies)}: none of its {len(planned)} planned runs is stored; start it again"
             )
         questions = tuple(q for q in dict.fromkeys(p.question for p in plans) if q)
-        report = replace(gathered.report, questions=questions, notes=tuple(notes.missing(planned, frame)))
+        missing = notes.missing(planned, frame)
+        report = replace(gathered.report, questions=questions, notes=(*gathered.report.notes, *missing))
         baselines = list(dict.fromkeys(plan.baseline for plan in reversed(plans)))
         gathered = replace(gathered, report=report, named=named, baselines=baselines)
     frame = filtered.where(filtered.select(frame, [w for w in wanted if w[0] != "study"]), conditioned)
@@ -152,7 +153,8 @@ def for_runs(store: Store, run_ids: Iterable[str], arms: Mapping[str, Sequence[s
     """A report on one plan: its run ids, its arms {name: run ids}, and the name of the arm to compare with."""
     planned = list(dict.fromkeys(run_ids))
     gathered = _gathered(from_store(store, planned))
-    report = replace(gathered.report, notes=tuple(notes.missing(planned, gathered.frame)))
+    missing = notes.missing(planned, gathered.frame)
+    report = replace(gathered.report, notes=(*gathered.report.notes, *missing))
     if gathered.frame.empty:
         return _told(report)
     named = [(name, run) for name, runs in arms.items() for run in runs]
@@ -227,10 +229,13 @@ def _measure(runs: pd.DataFrame, measures: Measures, wanted: str | None) -> Meas
 
 def _gathered(found: Found) -> Gathered:
     """All of it, unfiltered."""
-    epochs = {r.run_id: best_epoch(found.histories[r.run_id], r.config) for r in found.records}
+    measures = Measures.of_records(found.records)
+    epochs = {r.run_id: best_epoch(found.histories[r.run_id], r.config, measures) for r in found.records}
     configs = {r.run_id: r.config for r in found.records}
-    report = Report((), (), tuple(found.skipped), configs=configs, histories=found.histories)
-    return Gathered(report, to_frame(found.records, epochs), Measures({}))
+    report = Report(
+        (), tuple(notes.disputed(measures)), tuple(found.skipped), configs=configs, histories=found.histories
+    )
+    return Gathered(report, to_frame(found.records, epochs), measures)
 
 
 def _with_names(frame: pd.DataFrame, named: Named | None) -> pd.DataFrame:

@@ -18,7 +18,8 @@ import pandas as pd
 
 from dropbench.errors import UsageError, nearest
 from dropbench.report.records.history import evaluated
-from dropbench.report.records.measures import Declaration, Measure, Measures
+from dropbench.report.records.measures import Measure, Measures
+from dropbench.store import Measure as Declaration
 from dropbench.values import count
 
 _FIRST = re.compile(r"(?P<unit>epochs|updates)[ _-]to[ _-](?P<score>\w+?) *(?:>=|<=|=) *(?P<threshold>[^ ]+)")
@@ -26,7 +27,7 @@ _AREA = re.compile(r"area[ _-]under[ _-](?P<score>\w+)")
 _FORMS = "'epochs to val_accuracy=0.9', 'updates to val_accuracy=0.9' or 'area under val_loss'"
 _COLUMN = {"epochs": "epoch", "updates": "updates"}
 """Of histories, by what is counted."""
-EPOCHS = Measure("val", "epochs", Declaration(-1, "epochs"))
+EPOCHS = Measure("val", "epochs", Declaration("lower", unit="epochs"))
 """How many epochs it takes to a validation score, whatever that is."""
 Curve = Sequence[tuple[int, float]]
 """(epoch or updates so far, score), in order; only epochs that were evaluated."""
@@ -55,7 +56,7 @@ class Convergence:
         """What the answer is: less is better of what is counted; an area is in the score's own unit."""
         if self.threshold is None:
             return replace(self.score, metric=f"area_under_{self.score.metric}")
-        return Measure(self.score.part, f"{self.score.metric}_{self.unit}", Declaration(-1, self.unit))
+        return Measure(self.score.part, f"{self.score.metric}_{self.unit}", Declaration("lower", unit=self.unit))
 
     def of(self, curve: Curve) -> float:
         """NaN without a curve; for a score that is never reached, infinity."""
@@ -110,7 +111,7 @@ def with_convergence(
         raise UsageError(f"--metric '{metric}': no history has {score}; {nearest(score, scores)}")
     values = {run: wanted.of(curve) for run, curve in curves.items()}
     column = [values.get(run, math.nan) for run in frame["run_id"]]
-    declared = Measures({**measures.declared, measure.metric: measure.declared})
+    declared = replace(measures, declared={**measures.declared, measure.metric: measure.declared})
     return frame.assign(**{str(measure): column}), declared, str(measure), _notes(wanted, list(values.values()))
 
 

@@ -73,6 +73,11 @@ def config_keys(frame: pd.DataFrame) -> list[str]:
     return [c for c in frame.columns if "." in c]
 
 
+def setting_keys(frame: pd.DataFrame) -> list[str]:
+    """Those that make a run what it is. What is measured does not: a run that has one metric more is the same run."""
+    return [k for k in config_keys(frame) if not k.startswith("metric.")]
+
+
 def known(frame: pd.DataFrame, column: str) -> list[object]:
     """The values of a column in the rows that have it: None is a value, the NaN of an absent key is not."""
     return [v for v in frame[column].tolist() if not absent(v)]

@@ -6,42 +6,24 @@ A measure is a metric on a part of the data, `test_accuracy`: parts are train, v
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
 from dropbench.errors import UsageError, nearest
+from dropbench.store import Measure as Declaration
+from dropbench.store import Record
 
 PARTS = ("train", "val", "test", "gap")
 LEADING = ("accuracy", "loss")
 """The metrics that come first in a table; the first that the runs have is what a verdict is about by default."""
-HIGHER = ("accuracy", "auroc")
-LOWER = ("loss", "perplexity", "nll", "brier", "ece", "error", "membership_auc")
 PERCENT = "percent"
 WHOLE = ("epochs", "updates")
 """Units that are counted: their means need one digit after the point."""
+SIGN = {"higher": 1, "lower": -1, "neither": 0}
 
 Write = Callable[[float], str]
-
-
-@dataclass(frozen=True)
-class Declaration:
-    """What a metric says of its values.
-
-    Parameters
-    ----------
-    direction : int
-        1 where higher is better, -1 where lower is, 0 where neither can be said.
-    unit : str
-        `percent` for a fraction that people read in percent, else a word or nothing.
-    region : str
-        Half the width of the default region of equivalence, as it would be typed after `--rope`.
-    """
-
-    direction: int = 0
-    unit: str = ""
-    region: str = "1%"
 
 
 @dataclass(frozen=True)
@@ -80,7 +62,8 @@ class Measure:
 
         A gap is better when smaller: lower for accuracies, higher for losses, whose gap is negative in overfitting.
         """
-        return -self.declared.direction if self.part == "gap" else self.declared.direction
+        sign = SIGN[self.declared.direction]
+        return -sign if self.part == "gap" else sign
 
     @property
     def in_percent(self) -> bool:
@@ -127,13 +110,27 @@ class Measure:
 
 @dataclass(frozen=True)
 class Measures:
-    """The metrics of some runs by name, each with its declaration."""
+    """The metrics of some runs by name, each with its declaration; of one that declares nothing little is known.
+
+    disputed: names of those that some runs declare otherwise.
+    """
 
     declared: Mapping[str, Declaration]
+    disputed: tuple[str, ...] = ()
+
+    @classmethod
+    def of_records(cls, records: Iterable[Record]) -> Measures:
+        """What the records say of their metrics; the newest version counts for all."""
+        told: dict[str, dict[Declaration, None]] = {}
+        for record in records:
+            for name, declaration in record.measures.items():
+                told.setdefault(name, {})[declaration] = None
+        newest = {name: max(several, key=lambda d: d.version) for name, several in told.items()}
+        return cls(newest, tuple(name for name, several in told.items() if len(several) > 1))
 
     def of(self, part: str, metric: str) -> Measure:
         """A metric on a part of the data."""
-        return Measure(part, metric, self.declared.get(metric) or _guessed(metric))
+        return Measure(part, metric, self.declared.get(metric, Declaration()))
 
     def read(self, column: str) -> Measure:
         """The measure that a column of runs holds."""
@@ -166,11 +163,3 @@ class Measures:
                 return found[name]
         metrics = list(dict.fromkeys(m.metric for m in found.values()))
         raise UsageError(f"--metric {wanted}: no run here has that; {nearest(wanted, [*metrics, *found])}")
-
-
-def _guessed(metric: str) -> Declaration:
-    """From the name, or its last word, for what declares nothing."""
-    called = {metric, metric.rpartition("_")[2]}
-    direction = bool(called & {*HIGHER}) - bool(called & {*LOWER})
-    percent = metric.rpartition("_")[2] == "accuracy"
-    return Declaration(direction, PERCENT if percent else "", "0.2pp" if percent else "1%")

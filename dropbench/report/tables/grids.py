@@ -9,7 +9,7 @@ import pandas as pd
 
 from dropbench.errors import UsageError
 from dropbench.report.records.filters import column_of
-from dropbench.report.records.frame import config_keys
+from dropbench.report.records.frame import setting_keys
 from dropbench.report.records.measures import Measure, Measures
 from dropbench.report.tables.arms import shown
 from dropbench.report.tables.notes import mixed
@@ -44,7 +44,7 @@ def grids(frame: pd.DataFrame, measures: Measures, rows: str, cols: str | None, 
         raise UsageError("no run here has completed, so there is nothing to show by rows and columns")
     axes = [column_of(frame, key) for key in (rows, cols) if key is not None]
     done = frame[(frame["status"] == "completed") & frame[str(measure)].notna()]
-    texts = {k: [shown(v) or ABSENT for v in done[k].tolist()] for k in {*axes, *config_keys(done)}}
+    texts = {k: [shown(v) or ABSENT for v in done[k].tolist()] for k in {*axes, *setting_keys(done)}}
     keys = _apart(texts, axes)
     groups: dict[tuple[str, ...], list[int]] = {}
     for i, group in enumerate(zip(*(texts[k] for k in keys), strict=True) if keys else [()] * len(done)):

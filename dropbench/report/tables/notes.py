@@ -10,6 +10,7 @@ from statistics import fmean, stdev
 import pandas as pd
 
 from dropbench.report.records.frame import PACKAGES
+from dropbench.report.records.measures import Measures
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.difference import WELCH
 from dropbench.report.statistics.interval import MIN_PAIRS
@@ -80,6 +81,14 @@ def mixed(frame: pd.DataFrame) -> list[str]:
             )
             found.append(f"Mixed {what}: {parts}.")
     return found
+
+
+def disputed(measures: Measures) -> list[str]:
+    """The metrics that runs declare in several ways."""
+    if not measures.disputed:
+        return []
+    told = ", ".join(f"{name} (version {measures.declared[name].version})" for name in measures.disputed)
+    return [f"Runs declare these metrics in several ways, of which the newest counts for all: {told}."]
 
 
 def skipped(items: Sequence[Skipped]) -> list[str]:

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from dropbench.report.diagnosis.curves import both_reach, bursts, ends_at_best, spikes
 from dropbench.report.records.history import columns
-from dropbench.report.records.measures import Declaration, Measure
+from dropbench.report.records.measures import Measure
+from dropbench.store import Measure as Declaration
 
-HIGH, LOW = (Measure("val", "score", Declaration(sign)) for sign in (1, -1))
+HIGH, LOW = (Measure("val", "score", Declaration(better)) for better in ("higher", "lower"))
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20), st.lists(st.floats(0, 1), min_size=1, max_size=20))

@@ -16,7 +16,6 @@ from dropbench.report.records.convergence import area, asked, first_at
 from dropbench.report.records.history import evaluated
 from dropbench.report.records.measures import Measures
 
-MEASURES = Measures({})
 curves = st.lists(st.floats(-5, 5), min_size=1, max_size=20).map(lambda scores: list(enumerate(scores, 1)))
 
 
@@ -50,7 +49,8 @@ def test_an_easier_score_is_reached_no_later(curve: list[tuple[int, float]], sco
     assert first_at(curve, score, 1) == first_at([(e, -s) for e, s in curve], -score, -1)
 
 
-def test_what_is_asked() -> None:
+def test_what_is_asked(fake: Any) -> None:
+    measures = Measures.of_records([fake(0)])
     for text, measure, score in (
         ("epochs to val_accuracy=0.9", "val_accuracy_epochs", 0.9),
         ("epochs_to_val_accuracy>=90%", "val_accuracy_epochs", 0.9),
@@ -59,11 +59,11 @@ def test_what_is_asked() -> None:
         ("area under val_loss", "val_area_under_loss", None),
         ("area_under_val_accuracy", "val_area_under_accuracy", None),
     ):
-        wanted = asked(text, MEASURES)
+        wanted = asked(text, measures)
         assert wanted is not None
         assert (str(wanted.measure), wanted.threshold) == (measure, score)
         assert wanted.measure.direction == (1 if measure == "val_area_under_accuracy" else -1)
-    assert asked("loss", MEASURES) is asked(None, MEASURES) is asked("epoch", MEASURES) is None
+    assert asked("loss", measures) is asked(None, measures) is asked("epoch", measures) is None
 
 
 @pytest.mark.parametrize(
