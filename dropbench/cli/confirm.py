@@ -10,7 +10,7 @@ from dropbench.errors import UsageError
 
 if TYPE_CHECKING:
     from dropbench.cli.console import Shown
-    from dropbench.report.assemble import Report
+    from dropbench.report.tables.report import Report
 
 
 def confirm(report: Report, paths: Sequence[Path], conf: Sequence[Path], shown: Shown) -> int:

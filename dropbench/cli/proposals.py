@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dropbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from dropbench.report.assemble import Report
+    from dropbench.report.tables.report import Report
 
 
 def with_commands(report: Report, paths: Sequence[Path], conf: Sequence[Path]) -> Report:

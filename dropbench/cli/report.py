@@ -12,7 +12,7 @@ from dropbench.cli.console import Shown
 from dropbench.errors import UsageError, nearest
 
 if TYPE_CHECKING:
-    from dropbench.report.assemble import Report
+    from dropbench.report.tables.report import Report
 
 
 @dataclass(frozen=True)

@@ -3,188 +3,162 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from dropbench.errors import UsageError, nearest
 from dropbench.report.diagnosis.evidence import Evidence
-from dropbench.report.diagnosis.rules import Diagnosis, diagnose
+from dropbench.report.diagnosis.rules import diagnose
+from dropbench.report.records import filters as filtered
 from dropbench.report.records.convergence import with_convergence
-from dropbench.report.records.filters import conditions, parse, select, where
 from dropbench.report.records.frame import to_frame
 from dropbench.report.records.load import RUN_SOMETHING, Found, best_epoch, from_store, load
-from dropbench.report.records.measures import resolve
+from dropbench.report.records.measures import Measure, Measures
 from dropbench.report.tables import notes
 from dropbench.report.tables.arms import NONE, Arm, comparisons, find, name_arms, quiet
-from dropbench.report.tables.attribution_agreement import stability
-from dropbench.report.tables.compare import summarise
-from dropbench.report.tables.grids import Grid, grids
-from dropbench.report.tables.selection import Choice, choices
-from dropbench.store import RUNS, Skipped, Store, StoredPlan
-
-if TYPE_CHECKING:
-    import pandas as pd
+from dropbench.report.tables.comparison import Comparison, Diagnosis
+from dropbench.report.tables.grids import grids
+from dropbench.report.tables.report import Report
+from dropbench.report.tables.selection import choices
+from dropbench.store import RUNS, Store, StoredPlan
 
 Named = Sequence[tuple[str, str]]
 """(arm's name, run id), in a plan's order."""
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """One table: arms that differ in regularizers only.
-
-    table: a row an arm, full precision; see compare.summarise, with `setting`, `model`, `data`, `arm_id` beside it.
-    runs: the rows of the frame behind it, with their `label`. baseline: a label, or None where it is not here.
-    measure: what the verdict is about, `test_accuracy`, or None where these runs have no such. choices: of rates.
-    diagnosis: what it means for the next run; None where nobody asked.
-    """
-
-    title: str
-    table: pd.DataFrame
-    runs: pd.DataFrame
-    arms: tuple[Arm, ...]
-    baseline: str | None
-    measure: str | None
-    choices: tuple[Choice, ...]
-    notes: tuple[str, ...]
-    diagnosis: tuple[Diagnosis, ...] | None = None
-
-    def run_of(self, label: str) -> str:
-        """The id of one of an arm's runs."""
-        return str(self.runs.loc[self.runs["label"] == label, "run_id"].iloc[0])
-
-
-@dataclass(frozen=True)
-class Report:
-    """comparisons: in natural order of their titles. notes: about all of them. skipped: what could not be read.
-
-    questions: what the studies asked, if the report is of studies. grids: pivots, instead of comparisons.
-    configs, histories: of every run that was loaded, by its id: what it was set to, and where its history.csv is.
-    plans: the stored ones that have a run of this report, and grids, which do not say what they have.
-    command: what was typed to get it, where that is known.
-    runs: the frame of all that it is about, a row a run.
-    """
-
-    comparisons: tuple[Comparison, ...]
-    notes: tuple[str, ...]
-    skipped: tuple[Skipped, ...]
-    questions: tuple[str, ...] = ()
-    grids: tuple[Grid, ...] = ()
-    configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
-    histories: Mapping[str, Path] = field(default_factory=dict, repr=False)
-    plans: tuple[StoredPlan, ...] = ()
-    command: str | None = None
-    runs: pd.DataFrame | None = field(default=None, repr=False)
-
-
 def build(
     paths: Sequence[Path],
-    filters: Sequence[str],
-    baseline: str | None,
-    wheres: Sequence[str],
-    metric: str | None,
-    rope: str | None,
+    filters: Sequence[str] = (),
+    baseline: str | None = None,
+    *,
+    where: Sequence[str] = (),
+    metric: str | None = None,
+    rope: str | None = None,
 ) -> Report:
-    """See dropbench.report.build."""
-    gathered = gather(paths, filters, wheres)
-    frame, metric, more = with_convergence(gathered.frame, gathered.histories, metric)
+    """A report on what is stored.
+
+    Parameters
+    ----------
+    paths : sequence
+        Results folders or single run folders.
+    filters : sequence
+        `key=value[,value...]` each.
+    baseline : str or None
+        An arm's label or name in its plan; None is the study's baseline, else `none`, else an arm at rate 0.
+    where : sequence
+        Conditions such as `data.n_train<=1000`.
+    metric : str or None
+        What verdicts are about, such as `loss` (of the test split) or `val_loss`; None is accuracy where it was measured,
+        else loss.
+    rope : str or None
+        Half the width of the region of practical equivalence, `0.2pp`, `0.01` or `1%`; None is what the metric declares.
+
+    Raises
+    ------
+    UsageError
+        For a path without results, a filter that can match nothing, and an unknown baseline or metric.
+    """
+    gathered = gather(paths, filters, where)
+    gathered, metric = with_asked(gathered, metric)
     ask = _Ask(tuple([baseline] if baseline else gathered.baselines), baseline is not None, metric, rope)
-    report = _report(frame, gathered.named, ask, [*gathered.notes, *more], gathered.skipped)
-    return diagnosed(replace(report, configs=gathered.configs, **gathered.sources()), rope)
+    return _compared(gathered, ask)
 
 
 def pivot(
     paths: Sequence[Path],
-    filters: Sequence[str],
+    filters: Sequence[str] = (),
+    *,
     rows: str,
-    cols: str | None,
-    wheres: Sequence[str],
-    metric: str | None,
+    cols: str | None = None,
+    where: Sequence[str] = (),
+    metric: str | None = None,
 ) -> Report:
-    """See dropbench.report.tables.grids."""
-    found = gather(paths, filters, wheres)
-    frame, metric, more = with_convergence(found.frame, found.histories, metric)
-    about = (*found.notes, *more, *notes.skipped(found.skipped))
-    made = tuple(grids(frame, rows, cols, metric))
-    return Report((), about, tuple(found.skipped), grids=made, **found.sources())
+    """A measure over one or two configuration keys, such as rows="dropout.rate", cols="model"; the rest is as in `build`.
+
+    One table for each setting of what else varies. Raises UsageError as `build` does, and for unknown keys.
+    """
+    gathered, metric = with_asked(gather(paths, filters, where), metric)
+    return _told(gathered.report, grids=tuple(grids(gathered.frame, gathered.measures, rows, cols, metric)))
 
 
 @dataclass(frozen=True)
 class Gathered:
-    """What the folders hold, filtered: a row a run. named: arms of the plans that were asked for, by study=."""
+    """What the folders hold, filtered.
 
+    Parameters
+    ----------
+    report : Report
+        Where it comes from, without what it is about.
+    frame : DataFrame
+        A row a run.
+    named : sequence or None
+        The arms of the plans that were asked for, by study=.
+    baselines : sequence
+        What these plans compare with.
+    """
+
+    report: Report
     frame: pd.DataFrame
-    named: Named | None
-    baselines: list[str]
-    notes: list[str]
-    skipped: list[Skipped]
-    questions: tuple[str, ...]
-    configs: dict[str, dict[str, Any]]
-    histories: dict[str, Path]
-    plans: tuple[StoredPlan, ...]
-
-    def sources(self) -> dict[str, Any]:
-        """What a Report says of where it comes from."""
-        return {"questions": self.questions, "histories": self.histories, "plans": self.plans, "runs": self.frame}
+    measures: Measures
+    named: Named | None = None
+    baselines: Sequence[str] = (NONE,)
 
 
 def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str]) -> Gathered:
     """Raises UsageError for a path without results and a filter that can match nothing."""
-    wanted, conditioned = parse(filters), conditions(wheres)
+    wanted, conditioned = filtered.parse(filters), filtered.conditions(wheres)
     roots = [Path(p) for p in paths] or [Path("results")]
     found = load(roots)
     if not found.records:
         places = ", ".join(map(str, roots))
         unread = f" ({len(found.skipped)} that cannot be read: {found.skipped[0].reason})" if found.skipped else ""
         raise UsageError(f"{places} holds no runs{unread}; {RUN_SOMETHING}")
-    frame = _frame(found)
+    gathered = _gathered(found)
+    frame, plans = gathered.frame, _plans(roots)
     studies = [v for key, values in wanted if key == "study" for v in values]
-    stored = _stored(roots)
-    named: Named | None = None
-    baselines = [NONE]
-    extra: list[str] = []
-    questions: tuple[str, ...] = ()
     if studies:
-        plans = _plans_of(studies, stored)
+        plans = _plans_of(studies, plans)
         named = [(name, run) for plan in plans for name, runs in plan.arms.items() for run in runs]
-        baselines = list(dict.fromkeys(plan.baseline for plan in reversed(plans)))
-        questions = tuple(q for q in dict.fromkeys(p.question for p in plans) if q)
         planned = list(dict.fromkeys(run for _, run in named))
         frame = frame[frame["run_id"].isin(planned)]
         if frame.empty:
             raise UsageError(
                 f"study={','.join(studies)}: none of its {len(planned)} planned runs is stored; start it again"
             )
-        extra = notes.missing(planned, frame)
-    frame = where(select(frame, [w for w in wanted if w[0] != "study"]), conditioned)
-    here = set(frame["run_id"])
-    return Gathered(
-        frame,
-        named,
-        baselines,
-        extra,
-        found.skipped,
-        questions,
-        {r.run_id: r.config for r in found.records},
-        found.histories,
-        tuple(p for p in (plans if studies else stored) if not p.arms or not here.isdisjoint(chain(*p.arms.values()))),
-    )
+        questions = tuple(q for q in dict.fromkeys(p.question for p in plans) if q)
+        missing = notes.missing(planned, frame)
+        report = replace(gathered.report, questions=questions, notes=(*gathered.report.notes, *missing))
+        baselines = list(dict.fromkeys(plan.baseline for plan in reversed(plans)))
+        gathered = replace(gathered, report=report, named=named, baselines=baselines)
+    frame = filtered.where(filtered.select(frame, [w for w in wanted if w[0] != "study"]), conditioned)
+    shown = set(frame["run_id"])
+    plans = [p for p in plans if not p.arms or not shown.isdisjoint(chain(*p.arms.values()))]
+    return replace(gathered, report=replace(gathered.report, plans=tuple(plans), runs=frame), frame=frame)
+
+
+def with_asked(gathered: Gathered, metric: str | None) -> tuple[Gathered, str | None]:
+    """With what a `--metric` asks of histories as a measure, and that measure's name; any other metric as it is."""
+    report = gathered.report
+    frame, measures, metric, more = with_convergence(gathered.frame, gathered.measures, report.histories, metric)
+    return replace(
+        gathered, report=replace(report, notes=(*report.notes, *more)), frame=frame, measures=measures
+    ), metric
 
 
 def for_runs(store: Store, run_ids: Iterable[str], arms: Mapping[str, Sequence[str]], baseline: str) -> Report:
-    """See dropbench.report.for_runs."""
+    """A report on one plan: its run ids, its arms {name: run ids}, and the name of the arm to compare with."""
     planned = list(dict.fromkeys(run_ids))
-    found = from_store(store, planned)
-    frame = _frame(found)
-    extra = notes.missing(planned, frame)
-    if not found.records:
-        return Report((), (*extra, *notes.skipped(found.skipped)), tuple(found.skipped))
+    gathered = _gathered(from_store(store, planned))
+    missing = notes.missing(planned, gathered.frame)
+    report = replace(gathered.report, notes=(*gathered.report.notes, *missing))
+    if gathered.frame.empty:
+        return _told(report)
     named = [(name, run) for name, runs in arms.items() for run in runs]
-    report = _report(frame, named or None, _Ask((baseline,), False, None, None), extra, found.skipped)
-    configs = {r.run_id: r.config for r in found.records}
-    return diagnosed(replace(report, configs=configs, histories=found.histories), None)
+    return _compared(replace(gathered, report=report, named=named or None), _Ask((baseline,), False, None, None))
 
 
 @dataclass(frozen=True)
@@ -197,74 +171,71 @@ class _Ask:
     rope: str | None
 
 
-def _report(
-    frame: pd.DataFrame, named: Named | None, ask: _Ask, extra: Sequence[str], skipped: Sequence[Skipped]
-) -> Report:
+def _compared(gathered: Gathered, ask: _Ask) -> Report:
+    frame, measures = gathered.frame, gathered.measures
     if ask.metric is not None:
-        resolve(frame, ask.metric)
-    tables = [(title, runs, name_arms(runs)) for title, runs in comparisons(_with_names(frame, named))]
+        measures.resolve(frame, ask.metric)
+    tables = [(title, runs, name_arms(runs)) for title, runs in comparisons(_with_names(frame, gathered.named))]
     if ask.insist and not any(find(arms, b) for _, _, arms in tables for b in ask.baselines):
         valid = [name for _, _, arms in tables for a in arms for name in (a.label, a.name) if name]
         raise UsageError(
             f"--baseline '{ask.baselines[0]}': no arm here is called that; {nearest(ask.baselines[0], valid)}"
         )
-    done = [_comparison(title, runs, arms, ask) for title, runs, arms in tables]
-    return Report(tuple(done), (*extra, *notes.skipped(skipped)), tuple(skipped))
+    done = [_comparison(title, runs, arms, measures, ask) for title, runs, arms in tables]
+    return _told(gathered.report, comparisons=tuple(diagnosed(c, gathered.report) for c in done))
 
 
-def _comparison(title: str, runs: pd.DataFrame, arms: Sequence[Arm], ask: _Ask) -> Comparison:
+def _told(report: Report, **about: Any) -> Report:
+    """With what it is about, and with a note on what was skipped as the last."""
+    return replace(report, notes=(*report.notes, *notes.skipped(report.skipped)), **about)
+
+
+def _comparison(title: str, runs: pd.DataFrame, arms: Sequence[Arm], measures: Measures, ask: _Ask) -> Comparison:
     labels = {(a.name, a.arm_id): a.label for a in arms}
     runs = runs.assign(label=[labels[key] for key in zip(runs["name"], runs["arm_id"], strict=True)])
     runs = runs.drop_duplicates(["label", "seed"])
-    found = next((f for f in (find(arms, b) for b in ask.baselines) if f), [])
+    baselines = next((f for f in (find(arms, b) for b in ask.baselines) if f), [])
     stand_ins: list[Arm] = []
-    if not found and ask.baselines == (NONE,):
-        found = stand_ins = quiet(arms, runs)
+    if not baselines and ask.baselines == (NONE,):
+        baselines = stand_ins = quiet(arms, runs)
         # At rate 0 one variant is as good as another, but not with one regularizer or another beside it.
-        found = found[:1] if len({a.setting.removeprefix(a.dropout) for a in found}) == 1 else found
-    baseline = found[0].label if len(found) == 1 else None
-    measure = _measure(runs, ask.metric)
-    table = summarise(runs, [a.label for a in arms], baseline, measure, ask.rope)
-    for place, (column, values) in enumerate(
-        {
-            "model": [runs["model"].iloc[0]] * len(arms),
-            "data": [runs["data"].iloc[0]] * len(arms),
-            "setting": [a.setting for a in arms],
-            "arm_id": [a.arm_id for a in arms],
-        }.items()
-    ):
-        table.insert(place + 1, column, values)
-    table = table.assign(**stability(runs, [a.label for a in arms]))
-    chosen = choices(runs, arms, measure)
-    about = notes.about(runs, table, baseline, ask.baselines[0], [a.label for a in found])
+        beside = {a.setting.removeprefix(a.dropout) for a in baselines}
+        baselines = baselines[:1] if len(beside) == 1 else baselines
+    baseline = baselines[0].label if len(baselines) == 1 else None
+    measure = _measure(runs, measures, ask.metric)
+    chosen = tuple(choices(runs, arms, measure))
+    comparison = Comparison(title, runs, tuple(arms), baseline, measure, measures, ask.rope, chosen)
+    about = notes.about(comparison, ask.baselines[0], [a.label for a in baselines])
     about += notes.stand_in(baseline, [a.label for a in stand_ins])
-    about += [*notes.statistics(table, measure, ask.rope is not None), *notes.selection(chosen)]
-    return Comparison(title, table, runs, tuple(arms), baseline, measure, tuple(chosen), tuple(about))
+    return replace(comparison, notes=(*about, *notes.statistics(comparison), *notes.selection(chosen)))
 
 
-def diagnosed(report: Report, rope: str | None) -> Report:
-    """With what each comparison means for the next run, from the configs and histories that the report knows."""
-    done = []
-    for c in report.comparisons:
-        found: list[Diagnosis] = []
-        if c.baseline is not None and c.measure is not None:
-            configs = {a.label: report.configs[c.run_of(a.label)] for a in c.arms}
-            labels = [a.label for a in c.arms]
-            found = diagnose(Evidence(c.runs, labels, c.baseline, c.measure, rope, configs, report.histories))
-        done.append(replace(c, diagnosis=tuple(found)))
-    return replace(report, comparisons=tuple(done))
+def diagnosed(c: Comparison, report: Report) -> Comparison:
+    """With what it means for the next run, from the configs and histories that the report knows."""
+    told: list[Diagnosis] = []
+    if c.baseline is not None and c.measure is not None:
+        configs = {label: report.configs[c.run_of(label)] for label in c.labels}
+        told = diagnose(Evidence(c, c.baseline, c.measure, configs, report.histories))
+    return replace(c, diagnosis=tuple(told))
 
 
-def _measure(runs: pd.DataFrame, wanted: str | None) -> str | None:
+def _measure(runs: pd.DataFrame, measures: Measures, wanted: str | None) -> Measure | None:
     """What the verdict is about here; None where these runs, of several comparisons, have not measured it."""
     try:
-        return resolve(runs, wanted)
+        return measures.resolve(runs, wanted)
     except UsageError:
         return None
 
 
-def _frame(found: Found) -> pd.DataFrame:
-    return to_frame(found.records, {r.run_id: best_epoch(found.histories[r.run_id], r.config) for r in found.records})
+def _gathered(found: Found) -> Gathered:
+    """All of it, unfiltered."""
+    measures = Measures.of_records(found.records)
+    epochs = {r.run_id: best_epoch(found.histories[r.run_id], r.config, measures) for r in found.records}
+    configs = {r.run_id: r.config for r in found.records}
+    report = Report(
+        (), tuple(notes.disputed(measures)), tuple(found.skipped), configs=configs, histories=found.histories
+    )
+    return Gathered(report, to_frame(found.records, epochs), measures)
 
 
 def _with_names(frame: pd.DataFrame, named: Named | None) -> pd.DataFrame:
@@ -276,7 +247,7 @@ def _with_names(frame: pd.DataFrame, named: Named | None) -> pd.DataFrame:
     return frame.iloc[[rows[run] for _, run in pairs]].assign(name=[name for name, _ in pairs])
 
 
-def _stored(paths: Sequence[Path]) -> list[StoredPlan]:
+def _plans(paths: Sequence[Path]) -> list[StoredPlan]:
     """The plans of these results folders, oldest first in each."""
     roots = dict.fromkeys(p if (p / RUNS).is_dir() else p.parent.parent for p in paths)
     return [plan for root in roots for plan in Store(root).plans()]

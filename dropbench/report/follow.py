@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from rich.console import Console
 
 from dropbench.errors import UsageError
+from dropbench.report.output.terminal import Screen, show
+from dropbench.report.tables.report import Report
 from dropbench.store import FINISHED, RUNS, Record, Store, StoredPlan
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from dropbench.report.assemble import Report
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How far a plan has come. failed: of those that ended. left, idle: seconds to its end and since the last run, if known."""
+    """How far a plan has come, in runs.
+
+    Parameters
+    ----------
+    failed : int
+        Of those that ended.
+    left, idle : float or None
+        Seconds to its end, and since the last run ended; None where that is not known.
+    """
 
     ended: int
     failed: int
@@ -30,6 +37,7 @@ class Standing:
 
     @property
     def complete(self) -> bool:
+        """Whether all of its runs have ended."""
         return self.ended == self.total
 
     def __str__(self) -> str:
@@ -43,13 +51,13 @@ class Standing:
 
 def standing(roots: Sequence[Path], studies: Sequence[str], now: datetime) -> Standing | None:
     """Of the newest plan that is not complete, else of the newest. None where no plan (of these studies) says its runs."""
-    found = [
+    standings = [
         (plan, _standing(plan, Store(root), now))
         for root in roots
         for plan in Store(root).plans()
         if plan_runs(plan) and (not studies or plan.study in studies)
     ]
-    ranked = sorted(found, key=lambda pair: (not pair[1].complete, pair[0].created))
+    ranked = sorted(standings, key=lambda pair: (not pair[1].complete, pair[0].created))
     return ranked[-1][1] if ranked else None
 
 
@@ -66,51 +74,27 @@ def watch(
     On a terminal the table is redrawn in place, elsewhere a line is printed when another run has ended. Raises UsageError
     where nothing is stored and no plan promises that there will be.
     """
-    from rich.live import Live
-    from rich.text import Text
-
-    from dropbench.report.output.text import show
-
     roots = list(dict.fromkeys(p if (p / RUNS).is_dir() else p.parent.parent for p in paths))
+    screen = Screen(console)
     report: Report | None = None
-    told = ""
-    live = Live(console=console, auto_refresh=False, transient=True, vertical_overflow="ellipsis")
-    try:
-        if console.is_terminal:
-            live.start()
+    with suppress(KeyboardInterrupt), screen.open():
         while True:
             # The plan before the runs: a run that ends in between is then in the table, and the next look is the last.
-            here = standing(roots, studies, datetime.now(UTC))
+            progress = standing(roots, studies, datetime.now(UTC))
+            complete = progress is not None and progress.complete
             try:
-                report, words = build(), ""
+                report, mistake = build(), ""
             except UsageError as error:
-                if here is None or here.complete:
+                if progress is None or complete:
                     raise
-                words = str(error)
-            line = str(here) if here else "no plan here says how many runs there will be; Ctrl-C ends this"
-            if console.is_terminal:
-                table = words if report is None else tables(report, console.width)
-                live.update(Text(f"{line}\n\n{table}"), refresh=True)
-            elif line.partition(";")[0] != told:
-                console.print(Text(line), soft_wrap=True)
-                told = line.partition(";")[0]
-            if here is not None and here.complete:
+                mistake = str(error)
+            line = str(progress or "no plan here says how many runs there will be; Ctrl-C ends this")
+            screen.update(line, mistake if report is None else report)
+            if complete:
                 break
             time.sleep(every)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        live.stop()
     if report is not None:
         show(report, console)
-
-
-def tables(report: Report, width: int) -> str:
-    """The report without what is said beside its tables: there is no room while it runs, and it is said at the end."""
-    from dropbench.report.output.text import render
-
-    bare = tuple(replace(c, notes=(), diagnosis=None) for c in report.comparisons)
-    return render(replace(report, comparisons=bare, notes=()), "rich", width, False)
 
 
 def _standing(plan: StoredPlan, store: Store, now: datetime) -> Standing:
@@ -139,10 +123,10 @@ def _standing(plan: StoredPlan, store: Store, now: datetime) -> Standing:
 def _time(text: str) -> datetime | None:
     """UTC where it does not say; None for what is no time."""
     try:
-        found = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _clock(seconds: float) -> str:

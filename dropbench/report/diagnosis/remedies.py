@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from dropbench.report.diagnosis.evidence import Config, Contrast
+from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.interval import MIN_PAIRS
-from dropbench.report.statistics.power import seeds_to_settle
-from dropbench.report.tables.compare import Difference
+from dropbench.report.tables.comparison import Config
 from dropbench.values import number
 
 FIRST_LOOK = 10
 """Seeds to have in all where there are too few for any verdict: as many as the three-arm study runs."""
-BLOCK = 1000
-"""Fresh seeds start at the next multiple of this, as with --confirm."""
 MOST = 0.9
 """A rate above this is not proposed."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """Runs to add: a whole configuration under these seeds."""
-
-    config: Config
-    seeds: tuple[int, ...]
 
 
 def same_sites(config: Config, configs: Mapping[str, Config], labels: Sequence[str]) -> list[str]:
@@ -64,9 +51,9 @@ def weaker(config: Config, there: Mapping[str, Config]) -> tuple[Config | None, 
 
 def other_rates(config: Config, there: Sequence[Config]) -> list[Config]:
     """The arm at half and at one and a half times its rate, but for what is there already."""
-    found = [_scaled(config, factor) for factor in (0.5, 1.5)]
     known = [_arm(c) for c in (*there, config)]
-    return [c for c in found if _arm(c) not in known and max(_rates(c), default=0.0) <= MOST]
+    beside = [_scaled(config, factor) for factor in (0.5, 1.5)]
+    return [c for c in beside if _arm(c) not in known and max(_rates(c), default=0.0) <= MOST]
 
 
 def longer(config: Config) -> Config:
@@ -91,30 +78,17 @@ def clipped(config: Config, norms: Sequence[float]) -> Config | None:
     return _with(config, "grad_clip", float(f"{median(norms):.1g}") if norms and median(norms) > 0 else 1.0)
 
 
-def fresh_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
-    """As many, from the next thousand on."""
-    start = BLOCK * (max(seeds) // BLOCK + 1)
-    return tuple(range(start, start + len(seeds)))
-
-
-def more_seeds(found: Sequence[Contrast], tests: int, most: int) -> tuple[int, list[bool]]:
+def more_seeds(undecided: Sequence[Contrast], tests: int, most: int) -> tuple[int, list[bool]]:
     """How many more seeds settle each of these that `most` in all can settle, and which those are; 0 where it is none.
 
     With too few for any verdict, up to ten in all. tests: arms of the table.
     """
-    pairs = max(c.difference.pairs for c in found)
+    pairs = max(c.difference.pairs for c in undecided)
     if pairs < MIN_PAIRS:
-        return FIRST_LOOK - pairs, [True] * len(found)
-    needed = [_needed(c.difference, c.rope, tests) for c in found]
+        return FIRST_LOOK - pairs, [True] * len(undecided)
+    needed = [c.seeds_needed(tests) for c in undecided]
     reached = [n <= most for n in needed]
     return int(max((n for n in needed if n <= most), default=pairs)) - pairs, reached
-
-
-def _needed(d: Difference, rope: float, tests: int) -> float:
-    if d.pairs < 2 or math.isnan(d.sd) or math.isnan(rope):
-        return math.inf
-    needed = seeds_to_settle(d.mean, d.sd, rope, tests)
-    return math.inf if needed is None else max(needed, d.pairs + 1)
 
 
 def _rates(config: Config) -> list[float]:

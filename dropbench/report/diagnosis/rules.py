@@ -7,39 +7,29 @@ steer, and test scores only say whether an arm helps: what is tried next must no
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 
-from dropbench.report.diagnosis.evidence import Contrast, Curves, Evidence, contrasts
-from dropbench.report.diagnosis.remedies import (
-    Step,
-    clipped,
-    faster,
-    fresh_seeds,
-    gentler,
-    longer,
-    more_seeds,
-    other_rates,
-    placement,
-    same_rates,
-    same_sites,
-    weaker,
-)
-from dropbench.report.records.measures import direction, in_percent, level, spoken, unit
+import numpy as np
+
+from dropbench.report.diagnosis import remedies
+from dropbench.report.diagnosis.curves import both_reach, bursts, ends_at_best, spikes
+from dropbench.report.diagnosis.evidence import Evidence
+from dropbench.report.records.convergence import EPOCHS
+from dropbench.report.records.measures import Measure
+from dropbench.report.records.scores import Scores
+from dropbench.report.statistics.contrast import Contrast, Minus, judged
 from dropbench.report.statistics.interval import MIN_PAIRS, interval
 from dropbench.report.statistics.power import ALPHA
+from dropbench.report.statistics.verdict import INCONCLUSIVE
+from dropbench.report.tables.comparison import Diagnosis, Step
+from dropbench.seeds import fresh
+from dropbench.values import count, plural
 
 SMALL_GAP, SMALL_SHARE = 0.01, 0.05
 """A baseline's gap below one point of accuracy, or 5 % of its validation score, is nothing to fix: closed altogether it
 would win no more than that, which is within what seeds and splits of common sizes move a score."""
 SLOWER = 0.1
 """Share of the baseline's epochs, and at least one epoch, that is no difference in speed: evaluations are an epoch apart."""
-AT_THE_END = 0.9
-"""A best epoch in the last tenth of training may not be the best yet."""
-SPIKE = 0.5
-"""A training loss that rises by half of all it had fallen has lost more than the noise between two epochs."""
-BURST = 10.0
-"""A gradient norm of ten times the median before it, and above that of the first epoch, when gradients are largest."""
 OFTEN = 0.25
 """Share of an arm's runs, and at least two of them, that must be unstable: one is an accident of its seed."""
 MANY_SEEDS = 100
@@ -50,27 +40,12 @@ STEERED = ("misplaced", "too aggressive")
 """Rules after which more seeds of the same arm are beside the point."""
 
 
-@dataclass(frozen=True)
-class Diagnosis:
-    """rule: its name in docs/diagnosis.md. arms: labels that it is about. says: the evidence. advice: what to try.
-
-    steps: the runs that this takes, if any. commands: the same as typed, where they were written.
-    """
-
-    rule: str
-    arms: tuple[str, ...]
-    says: str
-    advice: str
-    steps: tuple[Step, ...] = ()
-    commands: tuple[str, ...] = ()
-
-
 def diagnose(e: Evidence) -> list[Diagnosis]:
     """Every rule that fits, in the order to read. Nothing for a metric of which it is not known which way is better."""
-    if not e.others or not direction(e.score):
+    if not e.others or not e.score.direction:
         return []
-    found = [*no_overfitting(e), *helping(e), *misplaced(e), *too_aggressive(e), *slower(e), *unstable(e)]
-    return [*found, *undecided(e, {label for d in found if d.rule in STEERED for label in d.arms[:1]})]
+    told = [*no_overfitting(e), *helping(e), *misplaced(e), *too_aggressive(e), *slower(e), *unstable(e)]
+    return [*told, *undecided(e, {label for d in told if d.rule in STEERED for label in d.arms[:1]})]
 
 
 def no_overfitting(e: Evidence) -> list[Diagnosis]:
@@ -79,121 +54,121 @@ def no_overfitting(e: Evidence) -> list[Diagnosis]:
     Not with wrong labels in training, which lower the training score alone: the gap then says nothing of overfitting. For
     the same reason a gap that is as surely the other way round is none to draw conclusions from.
     """
-    sign, measure = direction(f"val_{e.metric}"), f"gap_{e.metric}"
-    gaps = [sign * g for g in e.scores(e.baseline, measure).values() if math.isfinite(g)]
-    levels = [v for v in e.scores(e.baseline, f"val_{e.metric}").values() if math.isfinite(v)]
+    train, val, gap = (e.measure.on(part) for part in ("train", "val", "gap"))
+    sign = val.direction
+    gaps = np.array([sign * g for g in e.comparison.scores(e.baseline, gap).values() if math.isfinite(g)])
+    levels = [v for v in e.comparison.scores(e.baseline, val).values() if math.isfinite(v)]
     noisy = e.configs[e.baseline]["data"].get("label_noise")
     if len(gaps) < MIN_PAIRS or not levels or noisy or helping(e):
         return []
-    import numpy as np
-
-    limit = SMALL_GAP if in_percent(measure) else SMALL_SHARE * abs(float(np.mean(levels)))
-    found = interval(np.array(gaps))
-    if not -limit < found.low <= found.high < limit:
+    limit = SMALL_GAP if gap.in_percent else SMALL_SHARE * abs(float(np.mean(levels)))
+    over = interval(gaps)
+    if not -limit < over.low <= over.high < limit:
         return []
-    low, high = sorted((sign * found.low, sign * found.high))
-    write, words = level(measure), unit(measure, of_difference=True)
-    train, score = f"train_{e.metric}", [v for v in e.scores(e.baseline, f"train_{e.metric}").values() if v == v]
-    at = f" at a training {spoken(train).partition(' ')[2]} of {level(train)(float(np.mean(score)))}" if score else ""
-    at += f" {unit(train, of_difference=False)}".rstrip() if score else ""
+    low, high = sorted((sign * over.low, sign * over.high))
+    write, unit = gap.level, gap.points
+    score = [v for v in e.comparison.scores(e.baseline, train).values() if v == v]
+    at = f" at a training {train.name} of {train.level(float(np.mean(score)))} {train.unit}".rstrip() if score else ""
     return [
         Diagnosis(
             "no overfitting to fix",
             (e.baseline,),
-            f"{e.baseline} itself has a gap of {write(sign * float(np.mean(gaps)))} {words}".rstrip()
+            f"{e.baseline} itself has a gap of {write(sign * float(np.mean(gaps)))} {unit}".rstrip()
             + f" (95 % interval {write(low)} to {write(high)}, n = {len(gaps)}){at}, surely within "
-            f"±{write(limit).removeprefix('+')} {words}".rstrip()
+            f"±{write(limit).removeprefix('+')} {unit}".rstrip()
             + ": a regularizer has next to nothing to win.",
             "keep the baseline; a gap may still open when it trains twice as long",
-            (Step(longer(e.configs[e.baseline]), e.seeds(e.baseline)),),
+            (Step(remedies.longer(e.configs[e.baseline]), e.seeds(e.baseline)),),
         )
     ]
 
 
 def helping(e: Evidence) -> list[Diagnosis]:
     """The score is better, beyond the region: the verdict `better`."""
-    found = []
+    told = []
     for label, score in e.against(e.score).items():
-        if score.word != "better":
+        if score.verdict != "better":
             continue
-        gap = e.against(f"gap_{e.metric}").get(label)
-        aside = f"; the gap moves by {gap}" if gap is not None and e.score != f"gap_{e.metric}" else ""
-        says = f"{label} changes {spoken(e.score)} by {score}, Holm p = {score.p_holm:.3g}{aside}."
+        gap = e.against(e.score.on("gap")).get(label)
+        aside = f"; the gap moves by {gap}" if gap is not None else ""
+        says = f"{label} changes {e.score.spoken} by {score}, Holm p = {score.p_holm:.3g}{aside}."
         config = e.configs[label]
-        rates = same_sites(config, e.configs, e.others)
+        rates = remedies.same_sites(config, e.configs, e.others)
         if len(rates) > 1:
             advice = "see whether it holds under seeds that chose nothing"
-            seeds = fresh_seeds(e.seeds(label))
+            seeds = tuple(fresh(e.seeds(label)))
             steps = [Step(e.configs[e.baseline], seeds), Step(config, seeds)]
         else:
             advice = "look for a rate that does better still, by validation score"
             steps = _rates_around(e, label)
             if not steps:
                 advice = "keep it"
-        found.append(Diagnosis("helping", (label,), says, advice, tuple(steps)))
-    return found
+        told.append(Diagnosis("helping", (label,), says, advice, tuple(steps)))
+    return told
 
 
 def too_aggressive(e: Evidence) -> list[Diagnosis]:
     """Training lags the baseline, and validation surely does not improve."""
     moved = {label for d in misplaced(e) for label in d.arms[:1]}
-    found = []
-    for label, train in e.against(f"train_{e.metric}").items():
-        val = e.against(f"val_{e.metric}").get(label)
-        if val is None or train.word != "worse" or not val.not_better or label in moved:
+    validation, scores = e.against(e.measure.on("val")), e.against(e.score)
+    told = []
+    for label, train in e.against(e.measure.on("train")).items():
+        val = validation.get(label)
+        if val is None or train.verdict != "worse" or not val.not_better or label in moved:
             continue
-        if _word(e.against(e.score), label) == "better":
+        if label in scores and scores[label].verdict == "better":
             continue
-        what = "gets worse too" if val.word == "worse" else "does not improve by anything that matters"
+        what = "gets worse too" if val.verdict == "worse" else "does not improve by anything that matters"
         says = (
             f"{label} lags in training, where it is scored with the noise off: {train}, Holm p = {train.p_holm:.3g}; "
             f"validation {what}: {val}."
         )
-        milder, there = None, list[str]()
-        if not e.learned(label):
-            milder, there = weaker(e.configs[label], {o: e.configs[o] for o in e.others})
-        advice = "no rate to lower here: weaken the regularizer"
-        if milder is not None:
-            advice = "halve the rate"
-            if there:
-                advice += (
-                    f", and again, since {', '.join(there)} {'is' if len(there) == 1 else 'are'} in the table already"
-                )
-        steps = (Step(milder, e.seeds(label)),) if milder is not None else ()
-        found.append(Diagnosis("too aggressive", (label,), says, advice, steps))
-    return found
+        told.append(Diagnosis("too aggressive", (label,), says, *_milder(e, label)))
+    return told
+
+
+def _milder(e: Evidence, label: str) -> tuple[str, tuple[Step, ...]]:
+    """What to try in place of an arm that is too much: words, and the runs that it takes."""
+    if e.learned(label):
+        milder, passed = None, list[str]()
+    else:
+        milder, passed = remedies.weaker(e.configs[label], {o: e.configs[o] for o in e.others})
+    if milder is None:
+        return "no rate to lower here: weaken the regularizer", ()
+    advice = "halve the rate"
+    if passed:
+        advice += f", and again, since {', '.join(passed)} {'is' if len(passed) == 1 else 'are'} in the table already"
+    return advice, (Step(milder, e.seeds(label)),)
 
 
 def misplaced(e: Evidence) -> list[Diagnosis]:
     """Of arms that differ in placement only, one hurts validation, another surely does not and is surely better than it."""
-    measure, found = f"val_{e.metric}", []
+    measure, told = e.measure.on("val"), []
     val = e.against(measure)
-    for label, here in val.items():
+    for label, harm in val.items():
         peers = [
             o
-            for o in e.others
-            if o in val
-            and val[o].not_worse
-            and same_rates(e.configs[o], e.configs[label])
-            and placement(e.configs[o]) != placement(e.configs[label])
+            for o, c in val.items()
+            if c.not_worse
+            and remedies.same_rates(e.configs[o], e.configs[label])
+            and remedies.placement(e.configs[o]) != remedies.placement(e.configs[label])
         ]
-        if here.word != "worse" or not peers:
+        if harm.verdict != "worse" or not peers:
             continue
-        apart = contrasts(
-            {o: e.scores(o, measure) for o in peers}, e.scores(label, measure), measure, here.sign, here.rope
-        )
-        better = [o for o, c in apart.items() if c.word == "better"]
+        asked = [Minus(o, label, measure) for o in peers]
+        apart = dict(zip(peers, judged(asked, e.comparison.scores, harm.region), strict=True))
+        better = [o for o, c in apart.items() if c.verdict == "better"]
         if not better:
             continue
-        best = max(better, key=lambda o: here.sign * apart[o].difference.mean)
+        best = max(better, key=lambda o: measure.direction * apart[o].difference.mean)
         says = (
-            f"{label} hurts validation: {here}, Holm p = {here.p_holm:.3g}; {best}, the same elsewhere, does not: "
+            f"{label} hurts validation: {harm}, Holm p = {harm.p_holm:.3g}; {best}, the same elsewhere, does not: "
             f"{val[best]}, and is better than {label} by {apart[best]}."
         )
         steps = tuple(_rates_around(e, best))
         advice = f"keep it where {best} has it" + ("; then look for the rate there" if steps else "")
-        found.append(Diagnosis("misplaced", (label, best), says, advice, steps))
-    return found
+        told.append(Diagnosis("misplaced", (label, best), says, advice, steps))
+    return told
 
 
 def slower(e: Evidence) -> list[Diagnosis]:
@@ -202,44 +177,55 @@ def slower(e: Evidence) -> list[Diagnosis]:
     That score is, seed by seed, the lower of their two best: the baseline's best wherever the arm gets there. An arm that
     stays just below it, as half of all would by chance, counts with what it reached instead of with `never`.
     """
-    measure = f"val_{e.metric}"
-    sign = direction(measure)
-    arms: dict[str, dict[int, float]] = {}
-    others: dict[str, dict[int, float]] = {}
-    base = e.curves(e.baseline)
-    for label, val in e.against(measure).items():
-        if not val.not_worse:
-            continue
-        completed = set(e.scores(label, measure)) & set(e.scores(e.baseline, measure))
-        for seed, curves in e.curves(label).items():
-            epochs = both_reach(curves, base[seed], measure, sign) if seed in completed and seed in base else None
-            if epochs is not None:
-                arms.setdefault(label, {})[seed], others.setdefault(label, {})[seed] = map(float, epochs)
-    found = []
-    for label, ours in arms.items():
-        theirs = others[label]
-        usual = sum(theirs.values()) / len(theirs)
+    measure = e.measure.on("val")
+    validation = e.against(measure)
+    epochs = {label: both for label, c in validation.items() if c.not_worse and (both := _epochs(e, label, measure))}
+    told = []
+    for label, both in epochs.items():
+        usual, later = (sum(side.values()) / len(side) for side in (both[e.baseline], both[label]))
+        delay = _delay(Minus(label, e.baseline, EPOCHS), both, max(1.0, SLOWER * usual))
         # Against its own baseline's epochs, so Holm over the arms is applied by hand: Bonferroni, which is never laxer.
-        (delay,) = contrasts({label: ours}, theirs, "val_epochs", -1, max(1.0, SLOWER * usual)).values()
-        if delay.word != "worse" or delay.p_holm * len(arms) > ALPHA:
+        if delay.verdict != "worse" or delay.p_holm * len(epochs) > ALPHA:
             continue
-        later = sum(ours.values()) / len(ours)
         says = (
-            f"{label} is not worse in validation ({e.against(measure)[label]}), but takes {later:.1f} epochs to the score "
+            f"{label} is not worse in validation ({validation[label]}), but takes {later:.1f} epochs to the score "
             f"that {e.baseline} reaches in {usual:.1f}: {delay} epochs."
         )
-        advice, change = "a higher learning rate may make up for it (Srivastava et al. 2014, A.2)", faster
-        if ends_at_best(list(e.curves(label).values()), measure, sign):
-            advice, change = "it may still have been improving at the end: train both for twice as long", longer
+        advice, change = "a higher learning rate may make up for it (Srivastava et al. 2014, A.2)", remedies.faster
+        if ends_at_best(list(e.curves(label).values()), measure):
+            advice, change = (
+                "it may still have been improving at the end: train both for twice as long",
+                remedies.longer,
+            )
         steps = tuple(Step(change(e.configs[o]), e.seeds(label)) for o in (e.baseline, label))
-        found.append(Diagnosis("slower but not worse", (label,), says, advice, steps))
-    return found
+        told.append(Diagnosis("slower but not worse", (label,), says, advice, steps))
+    return told
+
+
+def _delay(asked: Minus, epochs: Mapping[str, Scores], region: float) -> Contrast:
+    """The contrast of two arms' epochs, by arm and seed."""
+    (delay,) = judged([asked], lambda arm, _: epochs[arm], region)
+    return delay
+
+
+def _epochs(e: Evidence, label: str, measure: Measure) -> dict[str, Scores] | None:
+    """By arm and seed, the epoch in which an arm and the baseline are first at the score that both reach."""
+    theirs = e.curves(e.baseline)
+    completed = e.comparison.scores(label, measure).keys() & e.comparison.scores(e.baseline, measure).keys()
+    reached = {
+        seed: both
+        for seed, ours in e.curves(label).items()
+        if seed in completed and seed in theirs and (both := both_reach(ours, theirs[seed], measure)) is not None
+    }
+    if not reached:
+        return None
+    return {arm: {s: float(at[i]) for s, at in reached.items()} for i, arm in enumerate((label, e.baseline))}
 
 
 def unstable(e: Evidence) -> list[Diagnosis]:
     """Many runs diverged, or had a spike of the training loss or a burst of the gradient: the baseline is judged too."""
-    seen = {label: _trouble(e, label) for label in e.labels}
-    found = []
+    seen = {label: _trouble(e, label) for label in e.comparison.labels}
+    told = []
     for label, trouble in seen.items():
         bad = set().union(*trouble.values())
         n = len(e.seeds(label))
@@ -250,15 +236,15 @@ def unstable(e: Evidence) -> list[Diagnosis]:
         beside = "" if label == e.baseline else f" (of {e.baseline}: {theirs} of {len(e.seeds(e.baseline))})"
         says = f"{len(bad)} of {n} runs of {label} were unstable{beside}: {', '.join(parts)}."
         norms = [v for c in e.curves(label).values() for v in c.get("grad_norm", ()) if math.isfinite(v)]
-        capped = clipped(e.configs[label], norms)
+        capped = remedies.clipped(e.configs[label], norms)
         if capped is not None:
             advice = "clip the gradient at its median norm"
             steps = [Step(capped, e.seeds(label))]
         else:
             advice = "the gradient is clipped already: halve the learning rate"
-            steps = [Step(gentler(e.configs[o]), e.seeds(label)) for o in dict.fromkeys((e.baseline, label))]
-        found.append(Diagnosis("unstable", (label,), says, advice, tuple(steps)))
-    return found
+            steps = [Step(remedies.gentler(e.configs[o]), e.seeds(label)) for o in dict.fromkeys((e.baseline, label))]
+        told.append(Diagnosis("unstable", (label,), says, advice, tuple(steps)))
+    return told
 
 
 def undecided(e: Evidence, but: Collection[str] = ()) -> list[Diagnosis]:
@@ -267,88 +253,47 @@ def undecided(e: Evidence, but: Collection[str] = ()) -> list[Diagnosis]:
     but: arms of which there is something better to try already.
     """
     score = e.against(e.score)
-    open_ = {
+    unsettled = {
         label: c
         for label, c in score.items()
-        if c.word == "inconclusive" and math.isfinite(c.difference.mean) and label not in but
+        if c.verdict == INCONCLUSIVE and math.isfinite(c.difference.mean) and label not in but
     }
-    if not open_:
+    if not unsettled:
         return []
-    apart = [label for label, c in open_.items() if not c.difference.pairs]
     shown = "; ".join(
         f"{label} {c}" + (f", Holm p = {c.p_holm:.2g}" if c.p_holm == c.p_holm else "")
-        for label, c in list(open_.items())[:3]
+        for label, c in list(unsettled.items())[:3]
     )
-    rest = f"; and {len(open_) - 3} more arms" if len(open_) > 3 else ""
-    pairs = max(c.difference.n for c in open_.values())
-    few = f" With {pairs} {'seed' if pairs == 1 else 'seeds'} nothing is: it takes six." if pairs < MIN_PAIRS else ""
-    says = f"Whether {spoken(e.score)} changes cannot be told yet: {shown}{rest}.{few}"
+    rest = f"; and {len(unsettled) - 3} more arms" if len(unsettled) > 3 else ""
+    pairs = max(c.difference.n for c in unsettled.values())
+    few = f" With {count(pairs, 'seed')} nothing is: it takes six." if pairs < MIN_PAIRS else ""
+    says = f"Whether {e.score.spoken} changes cannot be told yet: {shown}{rest}.{few}"
+    return [Diagnosis("undecided", tuple(unsettled), says, *_to_settle(e, unsettled, pairs, len(score)))]
+
+
+def _to_settle(e: Evidence, unsettled: Mapping[str, Contrast], pairs: int, tests: int) -> tuple[str, tuple[Step, ...]]:
+    """What would decide these contrasts, each of so many pairs: words, and the runs that it takes."""
+    apart = [label for label, c in unsettled.items() if not c.difference.pairs]
     if apart:
-        steps = [Step(e.configs[label], e.seeds(e.baseline)) for label in apart]
-        return [Diagnosis("undecided", tuple(open_), says, "run these arms under the baseline's seeds", tuple(steps))]
-    more, reach = more_seeds(list(open_.values()), len(score), MANY_SEEDS)
+        steps = tuple(Step(e.configs[label], e.seeds(e.baseline)) for label in apart)
+        return "run these arms under the baseline's seeds", steps
+    more, reach = remedies.more_seeds(list(unsettled.values()), tests, MANY_SEEDS)
     if not more:
-        advice = f"nothing to run: if means and spreads stay as they are, it takes more than {MANY_SEEDS} seeds"
-        return [Diagnosis("undecided", tuple(open_), says, advice)]
-    arms = [label for label, yes in zip(open_, reach, strict=True) if yes]
-    seeds = tuple(range(max(e.seeds(e.baseline)) + 1, max(e.seeds(e.baseline)) + 1 + more))
+        return f"nothing to run: if means and spreads stay as they are, it takes more than {MANY_SEEDS} seeds", ()
+    arms = [label for label, yes in zip(unsettled, reach, strict=True) if yes]
+    first = max(e.seeds(e.baseline)) + 1
     settles = (
         "as a first look"
         if pairs < MIN_PAIRS
         else f"would settle {', '.join(arms)} if means and spreads stay as they are"
     )
-    advice = f"{more} more {'seed' if more == 1 else 'seeds'}, decided on before looking again: {settles}"
-    return [
-        Diagnosis(
-            "undecided", tuple(open_), says, advice, tuple(Step(e.configs[o], seeds) for o in (e.baseline, *arms))
-        )
-    ]
-
-
-def both_reach(ours: Curves, theirs: Curves, measure: str, sign: int) -> tuple[int, int] | None:
-    """The first epochs, from 1, at the score that both reach: the lower of the two best. None where one has no scores."""
-    best = [max((sign * v for v in c.get(measure, ()) if v == v), default=None) for c in (ours, theirs)]
-    if best[0] is None or best[1] is None:
-        return None
-    target = min(best[0], best[1])
-    first = [
-        next(int(at) for at, v in zip(c["epoch"], c[measure], strict=True) if sign * v >= target)
-        for c in (ours, theirs)
-    ]
-    return first[0], first[1]
-
-
-def ends_at_best(runs: Sequence[Curves], measure: str, sign: int) -> bool:
-    """Whether at least half of the runs were best in their last tenth."""
-    late = 0
-    for curves in runs:
-        scored = [(sign * v, -at) for at, v in zip(curves["epoch"], curves.get(measure, ()), strict=False) if v == v]
-        late += bool(scored) and -max(scored)[1] > AT_THE_END * curves["epoch"][-1]
-    return 2 * late >= len(runs) > 0
-
-
-def spikes(losses: Sequence[float]) -> bool:
-    """Whether the loss ever rises by more than half of what it had fallen, and by more than a tenth of its start."""
-    seen = [v for v in losses if v == v]
-    low = math.inf
-    for loss in seen:
-        if low < seen[0] and loss - low > max(SPIKE * (seen[0] - low), 0.1 * abs(seen[0])):
-            return True
-        low = min(low, loss)
-    return False
-
-
-def bursts(norms: Sequence[float]) -> bool:
-    """Whether a gradient norm is ever ten times the median of those before it (at least three) and above the first."""
-    from statistics import median
-
-    seen = [v for v in norms if v == v]
-    return any(v > BURST * median(seen[:i]) and v > seen[0] for i, v in enumerate(seen) if i >= 3)
+    advice = f"{more} more {plural(more, 'seed')}, decided on before looking again: {settles}"
+    return advice, tuple(Step(e.configs[o], tuple(range(first, first + more))) for o in (e.baseline, *arms))
 
 
 def _trouble(e: Evidence, label: str) -> dict[str, set[int]]:
     """The seeds of an arm's runs by what befell them."""
-    rows = e.runs[e.runs["label"] == label]
+    rows = e.comparison.runs[e.comparison.runs["label"] == label]
     curves = e.curves(label)
     return {
         "diverged": {int(s) for s in rows.loc[rows["status"] == "diverged", "seed"]},
@@ -361,8 +306,4 @@ def _rates_around(e: Evidence, label: str) -> list[Step]:
     """The arm at rates beside its own that are not here yet; none where it learns them."""
     if e.learned(label):
         return []
-    return [Step(c, e.seeds(label)) for c in other_rates(e.configs[label], [e.configs[o] for o in e.others])]
-
-
-def _word(found: Mapping[str, Contrast], label: str) -> str:
-    return found[label].word if label in found else ""
+    return [Step(c, e.seeds(label)) for c in remedies.other_rates(e.configs[label], [e.configs[o] for o in e.others])]

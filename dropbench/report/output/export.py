@@ -6,22 +6,19 @@ import json
 import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from dropbench.errors import UsageError
+from dropbench.report.output.sections import all_notes
 from dropbench.report.records.frame import rows_of
-from dropbench.report.tables.sections import all_notes
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from dropbench.report.assemble import Report
+from dropbench.report.tables.report import Report
+from dropbench.report.tables.selection import Choice
 
 
 def rows(report: Report) -> pd.DataFrame:
     """One row an arm and comparison with title and baseline in front; of grids one row a cell, with title and measure."""
-    import pandas as pd
-
     tables = []
     for comparison in report.comparisons:
         table = comparison.table.copy()
@@ -31,7 +28,7 @@ def rows(report: Report) -> pd.DataFrame:
     for grid in report.grids:
         table = grid.table.rename(columns={"row": grid.rows, "column": grid.cols or "column"})
         table.insert(0, "grid", grid.title)
-        table.insert(1, "measure", grid.measure)
+        table.insert(1, "measure", str(grid.measure))
         tables.append(table)
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["comparison", "baseline", "arm"])
 
@@ -44,8 +41,8 @@ def as_json(report: Report) -> str:
             {
                 "title": c.title,
                 "baseline": c.baseline,
-                "measure": c.measure,
-                "choices": [asdict(choice) for choice in c.choices],
+                "measure": None if c.measure is None else str(c.measure),
+                "choices": [_chosen(choice) for choice in c.choices],
                 "notes": all_notes(c),
                 "diagnosis": [
                     {key: value for key, value in asdict(d).items() if key != "steps"} for d in c.diagnosis or ()
@@ -54,7 +51,7 @@ def as_json(report: Report) -> str:
             for c in report.comparisons
         ],
         "grids": [
-            {"title": g.title, "measure": g.measure, "rows": g.rows, "cols": g.cols, "notes": g.notes}
+            {"title": g.title, "measure": str(g.measure), "rows": g.rows, "cols": g.cols, "notes": g.notes}
             for g in report.grids
         ],
         "notes": list(report.notes),
@@ -73,6 +70,10 @@ def write_parquet(report: Report, file: Path) -> None:
             "--format parquet takes pyarrow, which is not installed: pip install 'dropbench[parquet]'; or choose csv"
         ) from None
     rows(report).to_parquet(file, engine="pyarrow", index=False)
+
+
+def _chosen(choice: Choice) -> dict[str, Any]:
+    return vars(choice) | {"rule": str(choice.rule), "test": str(choice.test)}
 
 
 def _finite(value: Any) -> Any:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from shlex import quote
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from dropbench.report.output.figures import draw
+from dropbench.report.output.sections import sections
 from dropbench.report.records.frame import PACKAGES
-from dropbench.report.records.measures import spoken
 from dropbench.report.tables.answer import answer
-from dropbench.report.tables.sections import sections
+from dropbench.report.tables.report import Report
 from dropbench.values import absent, count, written
-
-if TYPE_CHECKING:
-    from dropbench.report.assemble import Report
 
 SOURCES = {
     **{f"{package}_version": package for package in PACKAGES},
@@ -29,8 +28,6 @@ SOURCES = {
 
 def page(report: Report, width: int | None) -> str:
     """HTML5. width: of the tables, in characters; None keeps every column."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
     environment = Environment(
         loader=PackageLoader("dropbench.report.output", "html"),
         autoescape=select_autoescape(["html.j2"]),
@@ -40,13 +37,13 @@ def page(report: Report, width: int | None) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["sentence"] = lambda words: words.replace(" %", "\N{NO-BREAK SPACE}%")
-    found, shared = sections(report, width)
+    parts, shared = sections(report, width)
     answers = [(c.title, answer(c)) for c in report.comparisons]
     captions = [*("Each arm" for _ in report.comparisons), *(g.title for g in report.grids)]
     asked = report.questions or tuple(dict.fromkeys(p.question for p in report.plans if p.question))
     return environment.get_template("page.html.j2").render(
         question=" ".join(asked) or _question(report),
-        parts=list(zip(found, captions, draw(report), strict=True)),
+        parts=list(zip(parts, captions, draw(report), strict=True)),
         verdicts=answers,
         notes=[*shared, *report.notes],
         commands=commands(report),
@@ -60,7 +57,7 @@ def _question(report: Report) -> str:
     """For what was asked by no study."""
     if report.grids:
         grid = report.grids[0]
-        return f"{spoken(grid.measure).capitalize()} by {' and '.join(k for k in (grid.rows, grid.cols) if k)}"
+        return f"{grid.measure.spoken.capitalize()} by {' and '.join(k for k in (grid.rows, grid.cols) if k)}"
     against = {c.baseline for c in report.comparisons if c.baseline}
     return f"Does anything do better than {against.pop()}?" if len(against) == 1 else "Which arm does better?"
 
@@ -75,13 +72,13 @@ def sources(report: Report) -> list[tuple[str, str]]:
     if report.runs is None or report.runs.empty:
         return []
     runs = report.runs
-    found = [("runs", _counts(runs["status"].tolist(), always=True))]
+    told = [("runs", _counts(runs["status"].tolist(), always=True))]
     for column, name in SOURCES.items():
-        found.append((name, _counts(runs[column].tolist())))
+        told.append((name, _counts(runs[column].tolist())))
     days = sorted(str(v)[:10] for v in runs["started"].tolist())
-    found.append(("started", days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"))
-    found.append(("time in all", f"{runs['seconds'].sum():,.0f} s"))
-    return found
+    told.append(("started", days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"))
+    told.append(("time in all", f"{runs['seconds'].sum():,.0f} s"))
+    return told
 
 
 def _counts(values: Sequence[Any], *, always: bool = False) -> str:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
 
-    Floats = NDArray[np.float64]
+from dropbench.report.records.scores import Floats
 
 PARTS = ("examples", "confidence", "right")
 _ROUNDING = 1e-6
@@ -21,8 +19,6 @@ def bins(arrays: Sequence[Mapping[str, Sequence[float]]]) -> Floats:
     arrays: the records'. A row that is none (cut short, not a number, more right than examples, as many bins as nobody else
     has) leaves its run out.
     """
-    import numpy as np
-
     found = [made for each in arrays if (made := _of(each)) is not None]
     alike = [made for made in found if made.shape == found[0].shape]
     return np.array(alike) if alike else np.empty((0, len(PARTS), 0))
@@ -36,7 +32,6 @@ def ece(found: Floats) -> Floats:
 
 
 def _of(arrays: Mapping[str, Any]) -> Floats | None:
-    import numpy as np
 
     rows = [arrays.get(f"test_reliability_{part}", ()) for part in PARTS]
     if not rows[0] or len({len(row) for row in rows}) > 1:

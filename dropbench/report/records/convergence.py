@@ -11,104 +11,118 @@ import itertools
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from dropbench.errors import UsageError, nearest
 from dropbench.report.records.history import evaluated
-from dropbench.report.records.measures import direction
+from dropbench.report.records.measures import Measure, Measures
+from dropbench.store import Measure as Declaration
 from dropbench.values import count
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-_FIRST = re.compile(r"(?P<unit>epochs|updates)[ _-]to[ _-](?P<score>\w+?) *(?:>=|<=|=) *(?P<target>[^ ]+)")
+_FIRST = re.compile(r"(?P<unit>epochs|updates)[ _-]to[ _-](?P<score>\w+?) *(?:>=|<=|=) *(?P<threshold>[^ ]+)")
 _AREA = re.compile(r"area[ _-]under[ _-](?P<score>\w+)")
 _FORMS = "'epochs to val_accuracy=0.9', 'updates to val_accuracy=0.9' or 'area under val_loss'"
 _COLUMN = {"epochs": "epoch", "updates": "updates"}
 """Of histories, by what is counted."""
+EPOCHS = Measure("val", "epochs", Declaration("lower", unit="epochs"))
+"""How many epochs it takes to a validation score, whatever that is."""
 Curve = Sequence[tuple[int, float]]
 """(epoch or updates so far, score), in order; only epochs that were evaluated."""
 
 
 @dataclass(frozen=True)
 class Convergence:
-    """What is asked of a curve. target: the score to reach; None: the area under it. unit: what to count, epochs or updates."""
+    """What is asked of a curve.
 
-    score: str
-    target: float | None
+    Parameters
+    ----------
+    score : Measure
+        Of the curve: a column of histories.
+    threshold : float or None
+        The score to reach; None asks for the area under the curve.
+    unit : str
+        What to count until then, epochs or updates.
+    """
+
+    score: Measure
+    threshold: float | None
     unit: str = "epochs"
 
     @property
-    def measure(self) -> str:
-        """The column that holds it. The last word tells its direction and unit: see measures."""
-        part, _, name = self.score.partition("_")
-        return f"{part}_area_under_{name}" if self.target is None else f"{self.score}_{self.unit}"
+    def measure(self) -> Measure:
+        """What the answer is: less is better of what is counted; an area is in the score's own unit."""
+        if self.threshold is None:
+            return replace(self.score, metric=f"area_under_{self.score.metric}")
+        return Measure(self.score.part, f"{self.score.metric}_{self.unit}", Declaration("lower", unit=self.unit))
 
     def of(self, curve: Curve) -> float:
-        """NaN without a curve; for a target that is never reached, infinity."""
-        if self.target is None:
+        """NaN without a curve; for a score that is never reached, infinity."""
+        if self.threshold is None:
             return area(curve)
-        return first_at(curve, self.target, direction(self.score))
+        return first_at(curve, self.threshold, self.score.direction)
 
 
-def asked(metric: str | None) -> Convergence | None:
+def asked(metric: str | None, measures: Measures) -> Convergence | None:
     """What a `--metric` asks of histories; None where it is another measure.
 
     Raises UsageError for one that opens like these and goes on otherwise.
     """
     if metric is None or not re.match(r"(epochs|updates|area)[ _-]", metric):
         return None
-    found = _FIRST.fullmatch(metric.strip()) or _AREA.fullmatch(metric.strip())
-    if found is None:
+    typed = _FIRST.fullmatch(metric.strip()) or _AREA.fullmatch(metric.strip())
+    if typed is None:
         raise UsageError(f"--metric '{metric}': write {_FORMS}")
-    score, target = found["score"], found.groupdict().get("target")
-    if not score.startswith(("train_", "val_")):
+    score, threshold = measures.read(typed["score"]), typed.groupdict().get("threshold")
+    if score.part not in ("train", "val"):
         raise UsageError(f"--metric '{metric}': histories have train_ and val_ scores; write {_FORMS}")
-    if target is None:
+    if threshold is None:
         return Convergence(score, None)
-    if not direction(score):
+    if not score.direction:
         raise UsageError(f"--metric '{metric}': it is not known whether {score} is better high or low; write {_FORMS}")
     try:
-        value = float(target.removesuffix("%")) / (100 if target.endswith("%") else 1)
+        value = float(threshold.removesuffix("%")) / (100 if threshold.endswith("%") else 1)
     except ValueError as error:
-        raise UsageError(f"--metric '{metric}': '{target}' is no number; write {_FORMS}") from error
-    return Convergence(score, value, found["unit"])
+        raise UsageError(f"--metric '{metric}': '{threshold}' is no number; write {_FORMS}") from error
+    return Convergence(score, value, typed["unit"])
 
 
 def with_convergence(
-    frame: pd.DataFrame, histories: Mapping[str, Path], metric: str | None
-) -> tuple[pd.DataFrame, str | None, list[str]]:
-    """The frame with what `metric` asks of histories as a column, that column's name, and what to know of it.
+    frame: pd.DataFrame, measures: Measures, histories: Mapping[str, Path], metric: str | None
+) -> tuple[pd.DataFrame, Measures, str | None, list[str]]:
+    """The frame with what `metric` asks of histories as a column, its declaration, its name, and what to know of it.
 
     histories: history.csv by run id. Another metric comes back as it is. Raises UsageError where no history has the score.
     """
-    wanted = asked(metric)
+    wanted = asked(metric, measures)
     if wanted is None:
-        return frame, metric, []
+        return frame, measures, metric, []
+    score, measure = str(wanted.score), wanted.measure
     completed = [run for run, status in zip(frame["run_id"], frame["status"], strict=True) if status == "completed"]
-    curves = {run: evaluated(histories[run], wanted.score, _COLUMN[wanted.unit]) for run in completed}
+    curves = {run: evaluated(histories[run], score, _COLUMN[wanted.unit]) for run in completed}
     if completed and not any(curves.values()):
-        if wanted.unit == "updates" and any(evaluated(histories[run], wanted.score) for run in completed):
+        if wanted.unit == "updates" and any(evaluated(histories[run], score) for run in completed):
             raise UsageError(
                 f"--metric '{metric}': these runs are from before updates were counted; ask for 'epochs to'"
             )
         scores = sorted({c for c in frame.columns if c.startswith(("train_", "val_")) and not c.endswith("_examples")})
-        raise UsageError(f"--metric '{metric}': no history has {wanted.score}; {nearest(wanted.score, scores)}")
+        raise UsageError(f"--metric '{metric}': no history has {score}; {nearest(score, scores)}")
     values = {run: wanted.of(curve) for run, curve in curves.items()}
     column = [values.get(run, math.nan) for run in frame["run_id"]]
-    return frame.assign(**{wanted.measure: column}), wanted.measure, _notes(wanted, list(values.values()))
+    declared = replace(measures, declared={**measures.declared, measure.metric: measure.declared})
+    return frame.assign(**{str(measure): column}), declared, str(measure), _notes(wanted, list(values.values()))
 
 
-def first_at(curve: Curve, target: float, sign: int) -> float:
-    """Where, in epochs from 1 or in updates, a score is first as good as `target`; infinity if none is, NaN without any.
+def first_at(curve: Curve, threshold: float, sign: int) -> float:
+    """Where, in epochs from 1 or in updates, a score is first as good as `threshold`; infinity if none is, NaN without any.
 
     sign: 1 where higher is better, -1 where lower is.
     """
     if not curve:
         return math.nan
-    return float(next((at for at, score in curve if sign * score >= sign * target), math.inf))
+    return float(next((at for at, score in curve if sign * score >= sign * threshold), math.inf))
 
 
 def area(curve: Curve) -> float:
@@ -123,10 +137,10 @@ def area(curve: Curve) -> float:
 
 
 def _notes(wanted: Convergence, values: Sequence[float]) -> list[str]:
-    if wanted.target is None:
+    if wanted.threshold is None:
         return ["The area under a curve is its mean height, by trapezoids, from the first evaluated epoch to the last."]
     never = sum(map(math.isinf, values))
-    first = f"the first evaluated epoch with {wanted.score} of {wanted.target:g} or better"
+    first = f"the first evaluated epoch with {wanted.score} of {wanted.threshold:g} or better"
     said = f"{wanted.measure}: {'updates of the weights until the end of ' if wanted.unit == 'updates' else ''}{first}."
     if not never:
         return [said]

@@ -10,14 +10,12 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from dropbench.errors import UsageError, nearest
 from dropbench.report.records.frame import config_keys, known
 from dropbench.values import absent, number, order, same, written
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PLAIN = ("seed", "status", "device", "git_commit", "run_id", "arm_id")
 _RANGE = re.compile(r"range\((-?\d+(?:,-?\d+){0,2})\)")

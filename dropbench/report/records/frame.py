@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from dropbench.store import Record
 from dropbench.values import absent, flatten
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 GROUPS = ("model", "dropout", "data")
 PACKAGES = ("dropbench", "python", "torch", "numpy")
@@ -23,8 +22,6 @@ def to_frame(records: Sequence[Record], best: Mapping[str, int | None] | None = 
     epoch_seconds (their mean per epoch), peak_memory_mb and best_epoch, which is the epoch of the best validation score by run
     id, as given in `best`.
     """
-    import pandas as pd
-
     rows = []
     metrics: dict[str, None] = {}
     for record in records:
@@ -74,6 +71,11 @@ def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
 def config_keys(frame: pd.DataFrame) -> list[str]:
     """The columns that are configuration keys."""
     return [c for c in frame.columns if "." in c]
+
+
+def setting_keys(frame: pd.DataFrame) -> list[str]:
+    """Those that make a run what it is. What is measured does not: a run that has one metric more is the same run."""
+    return [k for k in config_keys(frame) if not k.startswith("metric.")]
 
 
 def known(frame: pd.DataFrame, column: str) -> list[object]:

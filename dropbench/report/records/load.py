@@ -10,10 +10,10 @@ from typing import Any
 from dropbench.errors import UsageError
 from dropbench.report.records.frame import GROUPS
 from dropbench.report.records.history import evaluated
+from dropbench.report.records.measures import Measures
 from dropbench.store import FAILED, RECORD, RUNS, Loaded, Record, Skipped, Store, read, read_all
 
 RUN_SOMETHING = "to make some: dropbench sweep study=three_arm"
-MONITOR = "train.monitor"
 
 
 @dataclass
@@ -72,19 +72,15 @@ def unusable(record: Record) -> str | None:
     return None
 
 
-def best_epoch(history: Path, config: Mapping[str, Any]) -> int | None:
+def best_epoch(history: Path, config: Mapping[str, Any], measures: Measures) -> int | None:
     """The epoch, from 1, with the best validation score by the run's own `train.monitor`; the first of equals.
 
-    None without a readable history, or without that score in it.
+    None without a readable history, without that score in it, or where it is not known which way is better.
     """
     train = config.get("train")
-    monitor = str(train.get("monitor", "val_loss")) if isinstance(train, Mapping) else "val_loss"
-    sign = -1.0 if monitor.endswith("loss") else 1.0
-    best: tuple[float, int] | None = None
-    for epoch, score in evaluated(history, monitor):
-        if best is None or sign * score > best[0]:
-            best = (sign * score, epoch)
-    return best[1] if best else None
+    monitor = measures.read(str(train.get("monitor", "val_loss")) if isinstance(train, Mapping) else "val_loss")
+    scores = [(monitor.direction * score, -epoch) for epoch, score in evaluated(history, str(monitor))]
+    return -max(scores)[1] if scores and monitor.direction else None
 
 
 def _folder(path: Path) -> tuple[Loaded, Any]:

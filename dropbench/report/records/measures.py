@@ -1,120 +1,165 @@
-"""What the runs measured: names, which way is better, and how a value is written.
+"""What the runs measured: which of two values is better, in which unit, and how a value is written.
 
-A measure is a part and a metric, `test_accuracy`: parts are train, val, test and gap (train minus validation).
+A measure is a metric on a part of the data, `test_accuracy`: parts are train, val, test and gap (train minus validation).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import pandas as pd
 
 from dropbench.errors import UsageError, nearest
-
-if TYPE_CHECKING:
-    import pandas as pd
+from dropbench.store import Measure as Declaration
+from dropbench.store import Record
 
 PARTS = ("train", "val", "test", "gap")
 LEADING = ("accuracy", "loss")
 """The metrics that come first in a table; the first that the runs have is what a verdict is about by default."""
-HIGHER = ("accuracy", "auroc")
-LOWER = ("loss", "perplexity", "nll", "brier", "ece", "error", "epochs", "updates", "membership_auc")
-"""Names, or their last words, of metrics that are better when higher or lower; others are only said to be higher or lower."""
+PERCENT = "percent"
+WHOLE = ("epochs", "updates")
+"""Units that are counted: their means need one digit after the point."""
+SIGN = {"higher": 1, "lower": -1, "neither": 0}
 
 Write = Callable[[float], str]
 
 
-def measured(frame: pd.DataFrame) -> list[str]:
-    """The metrics that some run has: accuracy and loss first, then by name. Reads `<part>_<metric>` columns."""
-    found = {
-        c.partition("_")[2]
-        for c in frame.columns
-        if "." not in c and c.startswith(tuple(f"{p}_" for p in PARTS)) and not c.endswith("_examples")
-    }
-    found = {
-        name for name in found if any(f"{p}_{name}" in frame and frame[f"{p}_{name}"].notna().any() for p in PARTS)
-    }
-    return [*(n for n in LEADING if n in found), *sorted(found - set(LEADING))]
+@dataclass(frozen=True)
+class Measure:
+    """A metric on a part of the data. As text it is the column that holds it: `test_accuracy`."""
+
+    part: str
+    metric: str
+    declared: Declaration = field(default=Declaration(), repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.part}_{self.metric}"
+
+    def on(self, part: str) -> Measure:
+        """The same metric on another part."""
+        return replace(self, part=part)
+
+    @property
+    def name(self) -> str:
+        """The metric as people say it: `accuracy`, `reliability ece`."""
+        return self.metric.replace("_", " ")
+
+    @property
+    def where(self) -> str:
+        """The part as people say it: `validation`."""
+        return "validation" if self.part == "val" else self.part
+
+    @property
+    def spoken(self) -> str:
+        """`test accuracy`, `validation loss`."""
+        return f"{self.where} {self.name}"
+
+    @property
+    def direction(self) -> int:
+        """1 where higher is better, -1 where lower is, 0 where that is not known.
+
+        A gap is better when smaller: lower for accuracies, higher for losses, whose gap is negative in overfitting.
+        """
+        sign = SIGN[self.declared.direction]
+        return -sign if self.part == "gap" else sign
+
+    @property
+    def in_percent(self) -> bool:
+        """Whether it is a fraction that people read in percent."""
+        return self.declared.unit == PERCENT
+
+    @property
+    def scale(self) -> float:
+        """What a value is multiplied by to be shown."""
+        return 100.0 if self.in_percent else 1.0
+
+    @property
+    def axis(self) -> str:
+        """The label of an axis of values: `validation accuracy, %`."""
+        return f"{self.spoken}, %" if self.in_percent else self.spoken
+
+    @property
+    def unit(self) -> str:
+        """The second line of a heading over values."""
+        return ("points" if self.part == "gap" else "%") if self.in_percent else ""
+
+    @property
+    def points(self) -> str:
+        """The second line of a heading over differences."""
+        return "points" if self.in_percent else ""
+
+    def level(self, value: float) -> str:
+        """How a value is written: accuracies in percent, signed for gaps."""
+        sign = "+" if self.part == "gap" else ""
+        return f"{100 * value:{sign}.1f}" if self.in_percent else self._plain(value, sign)
+
+    def difference(self, value: float) -> str:
+        """How a difference is written: accuracies in points."""
+        return f"{100 * value:+.2f}" if self.in_percent else self._plain(value, "+")
+
+    def size(self, value: float) -> str:
+        """A width such as the region of equivalence, in the measure's unit: `0.2 points`, `0.0123`."""
+        return f"{100 * value:.3g} points" if self.in_percent else f"{value:.3g}"
+
+    def _plain(self, value: float, sign: str) -> str:
+        digits = 1 if self.declared.unit in WHOLE else 3
+        return f"{value:{sign}.{digits}f}" if math.isfinite(value) and abs(value) < 100 else f"{value:{sign},.1f}"
 
 
-def columns(frame: pd.DataFrame, metrics: Iterable[str]) -> list[str]:
-    """The columns of these metrics that are in the frame, by metric, then by part."""
-    return [c for name in metrics for p in PARTS if (c := f"{p}_{name}") in frame]
+@dataclass(frozen=True)
+class Measures:
+    """The metrics of some runs by name, each with its declaration; of one that declares nothing little is known.
 
-
-def resolve(frame: pd.DataFrame, wanted: str | None) -> str | None:
-    """The measure that is meant: `accuracy` is test_accuracy; None is the leading metric's, or None if nothing was measured.
-
-    Raises UsageError for one that no run has.
+    disputed: names of those that some runs declare otherwise.
     """
-    metrics = measured(frame)
-    if wanted is None:
-        return next((c for name in metrics if (c := f"test_{name}") in frame), None)
-    have = columns(frame, metrics)
-    for name in (f"test_{wanted}", wanted):
-        if name in have:
-            return name
-    raise UsageError(f"--metric {wanted}: no run here has that; {nearest(wanted, [*metrics, *have])}")
 
+    declared: Mapping[str, Declaration]
+    disputed: tuple[str, ...] = ()
 
-def base(measure: str) -> str:
-    """`test_accuracy` -> `accuracy`."""
-    return measure.partition("_")[2]
+    @classmethod
+    def of_records(cls, records: Iterable[Record]) -> Measures:
+        """What the records say of their metrics; the newest version counts for all."""
+        told: dict[str, dict[Declaration, None]] = {}
+        for record in records:
+            for name, declaration in record.measures.items():
+                told.setdefault(name, {})[declaration] = None
+        newest = {name: max(several, key=lambda d: d.version) for name, several in told.items()}
+        return cls(newest, tuple(name for name, several in told.items() if len(several) > 1))
 
+    def of(self, part: str, metric: str) -> Measure:
+        """A metric on a part of the data."""
+        return Measure(part, metric, self.declared.get(metric, Declaration()))
 
-def spoken(measure: str) -> str:
-    """`test_accuracy` -> `test accuracy`, `val_loss` -> `validation loss`."""
-    part, _, name = measure.partition("_")
-    return f"{'validation' if part == 'val' else part} {name.replace('_', ' ')}"
+    def read(self, column: str) -> Measure:
+        """The measure that a column of runs holds."""
+        part, _, metric = column.partition("_")
+        return self.of(part, metric)
 
+    def within(self, runs: pd.DataFrame) -> list[Measure]:
+        """The measures of the metrics that some of these runs have: accuracy and loss first, then by name, then by part."""
+        columns = [
+            self.read(c)
+            for c in runs.columns
+            if "." not in c and c.startswith(tuple(f"{p}_" for p in PARTS)) and not c.endswith("_examples")
+        ]
+        had = {m.metric for m in columns if runs[str(m)].notna().any()}
+        metrics = [*(name for name in LEADING if name in had), *sorted(had - set(LEADING))]
+        return sorted(
+            (m for m in columns if m.metric in had), key=lambda m: (metrics.index(m.metric), PARTS.index(m.part))
+        )
 
-def direction(measure: str) -> int:
-    """1 where higher is better, -1 where lower is, 0 where that is not known.
+    def resolve(self, runs: pd.DataFrame, wanted: str | None) -> Measure | None:
+        """The measure that is meant: `accuracy` is test_accuracy; None is the leading metric's, or None if nothing was.
 
-    A gap is better when smaller: lower for accuracies, higher for losses, whose gap is negative in overfitting.
-    """
-    name = base(measure)
-    called = {name, name.rpartition("_")[2]}
-    sign = bool(called & {*HIGHER}) - bool(called & {*LOWER})
-    return -sign if measure.startswith("gap_") else sign
-
-
-def in_percent(measure: str) -> bool:
-    """Whether it is a fraction that people read in percent."""
-    return base(measure).rpartition("_")[2] == "accuracy"
-
-
-def level(measure: str) -> Write:
-    """How a value is written: accuracies in percent, signed for gaps."""
-    sign = "+" if measure.startswith("gap_") else ""
-    if in_percent(measure):
-        return lambda value: f"{100 * value:{sign}.1f}"
-    return lambda value: _plain(value, sign, _digits(measure))
-
-
-def difference(measure: str) -> Write:
-    """How a difference is written: accuracies in points."""
-    if in_percent(measure):
-        return lambda value: f"{100 * value:+.2f}"
-    return lambda value: _plain(value, "+", _digits(measure))
-
-
-def unit(measure: str, *, of_difference: bool) -> str:
-    """The second line of a heading."""
-    if in_percent(measure):
-        return "points" if of_difference or measure.startswith("gap_") else "%"
-    return ""
-
-
-def size(measure: str, value: float) -> str:
-    """A width such as the region of equivalence, in the measure's unit: `0.2 points`, `0.0123`."""
-    return f"{100 * value:.3g} points" if in_percent(measure) else f"{value:.3g}"
-
-
-def _digits(measure: str) -> int:
-    """After the point: epochs and updates are whole, and their means need one."""
-    return 1 if measure.endswith(("_epochs", "_updates")) else 3
-
-
-def _plain(value: float, sign: str, digits: int) -> str:
-    return f"{value:{sign}.{digits}f}" if math.isfinite(value) and abs(value) < 100 else f"{value:{sign},.1f}"
+        Raises UsageError for one that no run has.
+        """
+        found = {str(m): m for m in self.within(runs)}
+        if wanted is None:
+            return next((m for m in found.values() if m.part == "test"), None)
+        for name in (f"test_{wanted}", wanted):
+            if name in found:
+                return found[name]
+        metrics = list(dict.fromkeys(m.metric for m in found.values()))
+        raise UsageError(f"--metric {wanted}: no run here has that; {nearest(wanted, [*metrics, *found])}")

@@ -7,13 +7,11 @@ the baseline (the Mann-Whitney statistic; Agarwal et al. 2021, arXiv:2108.13264)
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
 
-    Floats = NDArray[np.float64]
+from dropbench.report.records.scores import Floats
 
 Z = 1.959963984540054
 """The normal quantile of .975."""
@@ -41,8 +39,6 @@ def paired(differences: Floats, sign: int) -> Probability:
 
 def unpaired(arm: Floats, baseline: Floats, sign: int) -> Probability:
     """arm [n], baseline [m]. Newcombe's interval, his method 5 (Statistics in Medicine 25:559-573, 2006)."""
-    import numpy as np
-
     n, m = len(arm), len(baseline)
     if n == 0 or m == 0 or sign == 0:
         return UNKNOWN

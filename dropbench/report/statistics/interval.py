@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
 
-    Floats = NDArray[np.float64]
+from dropbench.report.records.scores import Floats
+from dropbench.report.statistics.distributions import t_quantile
 
 CONFIDENCE = 0.95
 MIN_PAIRS = 6
@@ -24,32 +24,44 @@ BOOTSTRAP_T, STUDENT_T = "bootstrap-t", "t"
 
 
 class Interval(NamedTuple):
+    """The limits of a 95 % interval, and the name of the method that gave them."""
+
     low: float
     high: float
     method: str
 
 
 def interval(differences: Floats) -> Interval:
-    """A 95 % interval for the mean of n finite differences, [n]; NaN limits where n < 2.
+    """A 95 % interval for the mean of n finite differences, [n]; NaN limits where n < 2. See `bands`."""
+    low, high, by_bootstrap = _limits(differences[:, None])
+    return Interval(float(low[0]), float(high[0]), BOOTSTRAP_T if by_bootstrap[0] else STUDENT_T)
+
+
+def bands(samples: Floats) -> tuple[Floats, Floats]:
+    """95 % limits for the mean of each column of finite values [n, m], each [m]; NaN where n < 2.
 
     Student's t with fewer than six pairs, whose resamples are too few to be a distribution, and where so many differences
     are equal that a limit of the bootstrap would be infinite.
     """
-    n = len(differences)
+    low, high, _ = _limits(samples)
+    return low, high
+
+
+def _limits(samples: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """With which columns are by the bootstrap."""
+    n, m = samples.shape
     if n < 2:
-        return Interval(math.nan, math.nan, STUDENT_T)
-    if n >= MIN_PAIRS:
-        low, high = (float(limit[0]) for limit in bootstrap_t(differences[:, None]))
-        if math.isfinite(low) and math.isfinite(high):
-            return Interval(low, high, BOOTSTRAP_T)
-    low, high = (float(limit[0]) for limit in student_t(differences[:, None]))
-    return Interval(low, high, STUDENT_T)
+        return np.full(m, np.nan), np.full(m, np.nan), np.zeros(m, bool)
+    low, high = student_t(samples)
+    if n < MIN_PAIRS:
+        return low, high, np.zeros(m, bool)
+    lower, upper = bootstrap_t(samples)
+    finite = np.isfinite(lower) & np.isfinite(upper)
+    return np.where(finite, lower, low), np.where(finite, upper, high), finite
 
 
 def bootstrap_t(samples: Floats) -> tuple[Floats, Floats]:
     """Equal-tailed limits for the mean of each column of [n, m]; infinite where resamples without spread fill a tail."""
-    import numpy as np
-
     n = len(samples)
     weights = _resamples(n)
     mean, deviation = samples.mean(0), samples.std(0, ddof=1)
@@ -78,16 +90,7 @@ def student_t(samples: Floats) -> tuple[Floats, Floats]:
     return mean - half, mean + half
 
 
-def t_quantile(p: float, df: float) -> float:
-    # Late, and not scipy.stats: that alone takes longer to load than the rest of a report.
-    from scipy.special import stdtrit
-
-    return float(stdtrit(df, p))
-
-
 @lru_cache(maxsize=4)
 def _resamples(n: int) -> Floats:
     """How often each of n values is in each resample, [RESAMPLES, n]. Seeded by n: the same data, the same limits."""
-    import numpy as np
-
     return np.random.default_rng(n).multinomial(n, [1 / n] * n, size=RESAMPLES).astype(float)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
 
-    Floats = NDArray[np.float64]
+from dropbench.report.records.scores import Floats
 
 EXACT = 16
 """Up to here every assignment of signs is tried, 2^(n-1) of them by symmetry; beyond, FLIPS random ones."""
@@ -23,8 +20,6 @@ def sign_flip(samples: Floats) -> Floats:
     Were there no effect, a difference would be as likely with the other sign: p is the share of sign assignments whose
     sum is at least as far from zero (Fisher 1935, section 21). Random ones count the observed one too (Phipson & Smyth 2010).
     """
-    import numpy as np
-
     n = len(samples)
     signs = _signs(n)
     sums = np.abs(signs @ samples)
@@ -37,8 +32,6 @@ def sign_flip(samples: Floats) -> Floats:
 
 def holm(p: Sequence[float]) -> list[float]:
     """Adjusted p of a family of tests, in the order given (Holm 1979); NaN are no tests and stay NaN."""
-    import numpy as np
-
     values = np.asarray(p, dtype=float)
     tested = np.flatnonzero(~np.isnan(values))
     order = tested[np.argsort(values[tested], kind="stable")]
@@ -51,8 +44,6 @@ def holm(p: Sequence[float]) -> list[float]:
 @lru_cache(maxsize=4)
 def _signs(n: int) -> Floats:
     """Rows of ±1. The first sign is always +: flipping a whole row changes no absolute sum."""
-    import numpy as np
-
     if n <= EXACT:
         bits = np.arange(2 ** (n - 1))[:, None] >> np.arange(n - 1) & 1
         return np.hstack([np.ones((len(bits), 1)), 1.0 - 2.0 * bits])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from dropbench.report.statistics.interval import CONFIDENCE, MIN_PAIRS, t_quantile
+from dropbench.report.statistics.distributions import t_cdf, t_quantile
+from dropbench.report.statistics.interval import CONFIDENCE, MIN_PAIRS
 
 POWER = 0.80
 ALPHA = 1 - CONFIDENCE
@@ -24,10 +25,10 @@ def detectable(error: float, df: float, rope: float = 0.0, pairs: int | None = N
     baseline: Holm's correction over more asks for more. Without pairs, and with fewer than six, where there is no verdict,
     what the t test finds, whatever the region.
     """
-    found = by_t_test(error, df)
+    least = by_t_test(error, df)
     if pairs is None or pairs < MIN_PAIRS:
-        return found
-    return found * _widened(pairs) + (rope if math.isfinite(rope) else 0.0)
+        return least
+    return least * _widened(pairs) + (rope if math.isfinite(rope) else 0.0)
 
 
 def by_t_test(error: float, df: float) -> float:
@@ -61,16 +62,14 @@ def seeds_to_settle(mean: float, sd: float, rope: float, tests: int) -> int | No
     least = MIN_PAIRS if inside else fewest(tests)
 
     def enough(n: int) -> bool:
-        from scipy.special import stdtr
-
         df, error = n - 1, sd / math.sqrt(n)
         if error == 0:
             return abs(mean) != rope
         if not inside:
-            return bool(stdtr(df, (abs(mean) - rope) / error - t_quantile(1 - ALPHA / 2 / tests, df)) >= POWER)
+            return t_cdf((abs(mean) - rope) / error - t_quantile(1 - ALPHA / 2 / tests, df), df) >= POWER
         half = t_quantile((1 + CONFIDENCE) / 2, df)
-        room = stdtr(df, (rope - mean) / error - half) + stdtr(df, (rope + mean) / error - half) - 1
-        return bool(room >= POWER)
+        room = t_cdf((rope - mean) / error - half, df) + t_cdf((rope + mean) / error - half, df) - 1
+        return room >= POWER
 
     if not (math.isfinite(mean) and math.isfinite(sd)) or not enough(MOST):
         return None

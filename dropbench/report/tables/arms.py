@@ -10,13 +10,12 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dropbench.report.records.frame import config_keys, rows_of
+import pandas as pd
+
+from dropbench.report.records.frame import rows_of, setting_keys
 from dropbench.values import absent, number, order, written
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Row = Mapping[str, Any]
 
@@ -80,7 +79,7 @@ def name_arms(frame: pd.DataFrame) -> list[Arm]:
     would still be called the same, the setting, any key that differs, and at last the arm's id.
     """
     firsts = rows_of(frame.drop_duplicates(["name", "arm_id"]))
-    keys = config_keys(frame)
+    keys = setting_keys(frame)
     beside = [k for k in vary(firsts, keys) if belongs_to_arm(k) and not k.startswith("dropout.")]
     settings = [setting(row) for row in firsts]
     extras = ["".join(f" {k}={written(row[k])}" for k in beside if shown(row.get(k)) not in _OFF) for row in firsts]
@@ -129,7 +128,7 @@ def quiet(arms: Sequence[Arm], frame: pd.DataFrame) -> list[Arm]:
 
 def comparisons(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """(title, rows) for each set of arms that differ in regularizers only, titles in natural order."""
-    keys = [k for k in config_keys(frame) if not belongs_to_arm(k) and not k.startswith("metric.")]  # no other run
+    keys = [k for k in setting_keys(frame) if not belongs_to_arm(k)]
     values = {k: [shown(v) for v in frame[k].tolist()] for k in keys}
     groups: dict[tuple[str | None, ...], list[int]] = {}
     for i, group in enumerate(zip(*values.values(), strict=True)):

@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-    from numpy.typing import NDArray
+import numpy as np
+import pandas as pd
 
-    Floats = NDArray[np.float64]
+from dropbench.report.records.scores import Floats
 
 ROW = "test_attribution_map"
-COLUMNS = tuple(f"attribution_stability_{part}" for part in ("mean", "se", "low", "seeds"))
 
 
-def stability(runs: pd.DataFrame, labels: Sequence[str]) -> dict[str, list[float]]:
-    """For each label the mean correlation of two of its runs, its standard error, the lowest, and of how many runs.
+class Agreement(NamedTuple):
+    """Of an arm: the mean correlation of two of its runs, its standard error, the lowest, and of how many runs."""
 
-    runs: with `label` and `arrays`, a row a seed. NaN where an arm has too few: two for a correlation, three for an error. {}
-    where no arm has any. Seeds differ in all that they draw, so in their training examples too unless `data.split_seed` is set.
+    mean: float
+    se: float
+    low: float
+    seeds: float
+
+
+def agreements(runs: pd.DataFrame, labels: Sequence[str]) -> dict[str, Agreement]:
+    """For each label. Empty where no arm has two maps.
+
+    runs: with `label` and `arrays`, a row a seed. NaN where an arm has too few: two for a correlation, three for an error.
+    Seeds differ in all that they draw, so in their training examples too unless `data.split_seed` is set.
     """
-    rows = []
+    by_label = {}
     for label in labels:
-        found = correlations(runs.loc[runs["label"] == label, "arrays"].tolist())
-        rows.append((*summary(found), float(len(found))))
-    if all(seeds < 2 for *_, seeds in rows):
-        return {}
-    return dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
+        between = correlations(runs.loc[runs["label"] == label, "arrays"].tolist())
+        by_label[label] = Agreement(*summary(between), float(len(between)))
+    return by_label if any(each.seeds >= 2 for each in by_label.values()) else {}
 
 
 def correlations(arrays: Sequence[Mapping[str, Any]]) -> Floats:
@@ -36,9 +40,6 @@ def correlations(arrays: Sequence[Mapping[str, Any]]) -> Floats:
 
     arrays: the records'. A map that is constant, not of numbers, or of another length than the first left out has none.
     """
-    import numpy as np
-    import pandas as pd
-
     maps = [np.asarray(each.get(ROW, ()), dtype=float) for each in arrays]
     sound = [m for m in maps if len(m) > 1 and np.isfinite(m).all() and m.min() < m.max()]
     alike = [m for m in sound if len(m) == len(sound[0])]
@@ -48,23 +49,21 @@ def correlations(arrays: Sequence[Mapping[str, Any]]) -> Floats:
     ranks: Floats = pd.DataFrame(np.array(alike)).rank(axis=1).to_numpy()
     ranks = ranks - ranks.mean(1, keepdims=True)
     ranks /= np.sqrt(np.square(ranks).sum(1, keepdims=True))
-    found: Floats = ranks @ ranks.T
-    return found
+    between: Floats = ranks @ ranks.T
+    return between
 
 
-def summary(found: Floats) -> tuple[float, float, float]:
+def summary(between: Floats) -> tuple[float, float, float]:
     """Mean, standard error and minimum over pairs of runs.
 
     Pairs share runs, so the error is not that of a mean over pairs: it is the jackknife's, a run left out at a time.
     """
-    import numpy as np
-
-    n = len(found)
+    n = len(between)
     if n < 2:
         return float("nan"), float("nan"), float("nan")
-    of_run = found.sum(1) - found.diagonal()
+    of_run = between.sum(1) - between.diagonal()
     total = of_run.sum()
-    low = float(found[np.triu_indices(n, 1)].min())
+    low = float(between[np.triu_indices(n, 1)].min())
     if n < 3:
         return float(total / 2), float("nan"), low
     without = (total - 2 * of_run) / ((n - 1) * (n - 2))

@@ -5,18 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from dropbench.report.records.frame import rows_of
-from dropbench.report.records.measures import LEADING, PARTS, Write, base, difference, direction, level, spoken, unit
+from dropbench.report.records.measures import LEADING, Measure, Write
+from dropbench.report.statistics.difference import WELCH
 from dropbench.report.statistics.power import MOST
-from dropbench.report.tables.attribution_agreement import COLUMNS as STABILITY
-from dropbench.report.tables.compare import WELCH
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from dropbench.report.assemble import Comparison
+from dropbench.report.statistics.verdict import INCONCLUSIVE
+from dropbench.report.tables.comparison import Comparison
+from dropbench.report.tables.selection import Choice
+from dropbench.report.tables.summary import Level, Summary
 
 ABSENT = "-"
 FOLD = 2
@@ -49,19 +45,22 @@ class Sheet:
 
 def sheets(comparison: Comparison, width: int | None = None) -> list[Sheet]:
     """The summary and, where there are such, the differences and chosen rates; columns left out until `width` is kept."""
-    found = [Sheet("", _fit(_summary(comparison), width))]
-    others = comparison.table[comparison.table["arm"] != comparison.baseline]
-    if comparison.baseline is not None and comparison.measure is not None and len(others):
-        how = "unpaired" if (others[f"{comparison.measure}_diff_interval"] == WELCH).all() else "paired by seed"
-        caption = f"Difference from {comparison.baseline} (arm minus {comparison.baseline}), {how}"
-        found.append(Sheet(caption, _fit(_differences(comparison), width)))
-    if comparison.choices:
-        found.append(Sheet(f"Rate with the {_best(comparison)} for each variant", _fit(_choices(comparison), width)))
-    if set(STABILITY) <= set(comparison.table.columns):
-        found.append(
-            Sheet("Input gradients of two seeds: rank correlation of their maps", _fit(_stability(comparison), width))
+    parts = [("", _summary(comparison))]
+    if comparison.verdicts:
+        how = (
+            "unpaired"
+            if all(c.difference.interval == WELCH for c in comparison.verdicts.values())
+            else "paired by seed"
         )
-    return found
+        caption = f"Difference from {comparison.baseline} (arm minus {comparison.baseline}), {how}"
+        parts.append((caption, _differences(comparison)))
+    if comparison.choices:
+        rule = comparison.choices[0].rule
+        best = f"{'highest' if rule.direction > 0 else 'lowest'} mean {rule.spoken}"
+        parts.append((f"Rate with the {best} for each variant", _choices(comparison.choices)))
+    if any(s.agreement for s in comparison.summaries):
+        parts.append(("Input gradients of two seeds: rank correlation of their maps", _agreement(comparison.summaries)))
+    return [Sheet(caption, _fit(columns, width)) for caption, columns in parts]
 
 
 def label_width(columns: Sequence[Column], width: int) -> int:
@@ -85,151 +84,142 @@ def _fit(columns: Sequence[Column | None], width: int | None) -> tuple[Column, .
 
 
 def _summary(comparison: Comparison) -> list[Column | None]:
-    table = comparison.table
-    rows = rows_of(table)
-    first = base(comparison.measure) if comparison.measure else ""
-    metrics = [n for n in measured_in(table) if n == first or f"test_{n}_mean" in table or f"gap_{n}_mean" in table]
-    metrics.sort(key=lambda name: name != first)
+    arms = comparison.summaries
+    measures = list(arms[0].levels)
+    first = comparison.measure.metric if comparison.measure else ""
+    tested = {m.metric for m in measures if m.part in ("test", "gap")} | {first}
+    metrics = sorted(dict.fromkeys(m.metric for m in measures if m.metric in tested), key=lambda name: name != first)
 
-    def mean(name: str, heading: tuple[str, ...], write: Write, rank: int) -> Column | None:
-        if f"{name}_mean" not in table:
-            return None
-        cells = tuple(plus_minus(write, r[f"{name}_mean"], r[f"{name}_sd"]) for r in rows)
-        return _unless_empty(Column(heading, cells, rank))
+    def mean(levels: Sequence[Level], heading: tuple[str, ...], write: Write, rank: int) -> Column | None:
+        return _column(heading, (plus_minus(write, level.mean, level.sd) for level in levels), rank)
 
-    def only(part: str, name: str, heading: tuple[str, ...], write: Write, rank: int) -> Column | None:
-        if f"{name}_{part}" not in table:
-            return None
-        return _unless_empty(Column(heading, tuple(_or_absent(write, r[f"{name}_{part}"]) for r in rows), rank))
+    def only(values: Iterable[float], heading: tuple[str, ...], write: Write, rank: int) -> Column | None:
+        return _column(heading, (_or_absent(write, value) for value in values), rank)
 
-    settings = tuple(r["setting"] for r in rows)
-    named = any(r["setting"] not in r["arm"] for r in rows)
-    counts = [
-        # The notes name every run that failed or diverged, so these two may leave.
-        Column((what,), tuple(str(r[what]) for r in rows), rank) if what == "n" or table[what].any() else None
-        for what, rank in (("n", 0), ("failed", 4), ("diverged", 4))
-    ]
+    def cost(name: str) -> list[Level]:
+        return [s.costs[name] for s in arms]
+
+    named = any(s.arm.setting not in s.arm.label for s in arms)
+    # The notes name every run that failed or diverged, so these two may leave.
+    counts = [("n", [s.n for s in arms], 0), ("failed", [s.failed for s in arms], 4)]
+    counts += [("diverged", [s.diverged for s in arms], 4)]
     levels: list[Column | None] = []
     medians: list[Column | None] = []
     for place, name in enumerate(metrics):
+        of = {m.part: m for m in measures if m.metric == name}
         for part, rank in (("train", 2), ("val", 1), ("test", 0), ("gap", 0)):
-            measure = f"{part}_{name}"
+            if (measure := of.get(part)) is None:
+                continue
+            found = [s.levels[measure] for s in arms]
             later = 5 + 2 * place - (part in ("test", "gap"))  # the verdict's metric stays longest
-            levels.append(mean(measure, _heading(measure), level(measure), later if place else rank))
-            medians.append(only("median", measure, (*_heading(measure), "median"), level(measure), 30 + place))
+            levels.append(mean(found, _heading(measure), measure.level, later if place else rank))
+            medians.append(only((x.median for x in found), (*_heading(measure), "median"), measure.level, 30 + place))
     return [
-        Column(("arm",), tuple(table["arm"]), right=False),
-        Column(("setting",), settings, rank=3, right=False) if named else None,
-        *counts,
+        Column(("arm",), tuple(s.arm.label for s in arms), right=False),
+        Column(("setting",), tuple(s.arm.setting for s in arms), rank=3, right=False) if named else None,
+        *(Column((what,), tuple(map(str, n)), rank) if what == "n" or any(n) else None for what, n, rank in counts),
         *levels,
-        mean("best_epoch", ("best", "epoch"), _plain, 20),
-        mean("chosen_epoch", ("chosen", "epoch"), _plain, 21),
+        mean(cost("best_epoch"), ("best", "epoch"), _plain, 20),
+        mean(cost("chosen_epoch"), ("chosen", "epoch"), _plain, 21),
         # Of a cohort's time each run has an equal share, and its memory is all of theirs: a spread over runs would say nothing.
-        only("mean", "seconds", ("time", "seconds"), _figures, 22),
-        only("mean", "epoch_seconds", ("seconds", "an epoch"), _figures, 23),
-        only("mean", "peak_memory_mb", ("cohort's", "peak MB"), _plain, 24),
+        only((x.mean for x in cost("seconds")), ("time", "seconds"), _figures, 22),
+        only((x.mean for x in cost("epoch_seconds")), ("seconds", "an epoch"), _figures, 23),
+        only((x.mean for x in cost("peak_memory_mb")), ("cohort's", "peak MB"), _plain, 24),
         *medians,
     ]
 
 
 def _differences(comparison: Comparison) -> list[Column | None]:
-    rows = rows_of(comparison.table[comparison.table["arm"] != comparison.baseline])
-    main = comparison.measure or ""
-    write = difference(main)
+    main = comparison.measure
+    assert main is not None  # there are verdicts
+    verdicts = comparison.verdicts
+    contrasts = list(verdicts.values())
+    differences = [c.difference for c in contrasts]
 
-    def of(measure: str, ranks: tuple[int, int, int]) -> list[Column | None]:
+    def of(measure: Measure, ranks: tuple[int, int, int]) -> list[Column | None]:
         """The mean of the differences, their sd and the interval, with their ranks in that order."""
-        if f"{measure}_diff_mean" not in comparison.table:
+        if measure not in comparison.compared:
             return []
-        mean, sd, low, high, how = (f"{measure}_diff_{part}" for part in ("mean", "sd", "low", "high", "interval"))
-        here = difference(measure)
-        methods = dict.fromkeys(r[how] for r in rows if r[how])
+        found, write = [c.difference for c in comparison.against(measure).values()], measure.difference
+        methods = dict.fromkeys(d.interval for d in found if d.interval)
         return [
-            _unless_empty(
-                Column(_heading(measure, of_difference=True), tuple(_or_absent(here, r[mean]) for r in rows), ranks[0])
-            ),
-            _unless_empty(Column(("", "sd"), tuple(_or_absent(_unsigned(here), r[sd]) for r in rows), ranks[1])),
-            _unless_empty(
-                Column(
-                    ("95 % interval", " or ".join(methods)),
-                    tuple(_between(here, r[low], r[high]) for r in rows),
-                    ranks[2],
-                )
-            ),
+            _column(_difference_heading(measure), (_or_absent(write, d.mean) for d in found), ranks[0]),
+            _column(("", "sd"), (_or_absent(_unsigned(write), d.sd) for d in found), ranks[1]),
+            _column(("95 % interval", " or ".join(methods)), (_between(write, d.low, d.high) for d in found), ranks[2]),
         ]
 
-    def plain(heading: tuple[str, ...], cells: Iterable[str], rank: int) -> Column | None:
-        return _unless_empty(Column(heading, tuple(cells), rank))
-
-    paired = any(r["pairs"] for r in rows) or all(r["n"] == 0 for r in rows)
-    others = [m for m in (f"gap_{base(main)}", f"test_{base(main)}", f"val_{base(main)}") if m != main]
-    rest = [m for n in LEADING if n != base(main) for m in (f"test_{n}", f"gap_{n}", f"val_{n}")]
+    paired = any(d.pairs for d in differences) or all(s.n == 0 for s in comparison.summaries if s.arm.label in verdicts)
+    needed = (c.seeds_needed() if c.verdict == INCONCLUSIVE else math.nan for c in contrasts)
+    others = [main.on(part) for part in ("gap", "test", "val") if part != main.part]
+    rest = [
+        m
+        for name in LEADING
+        if name != main.metric
+        for part in ("test", "gap", "val")
+        for m in comparison.compared
+        if (m.metric, m.part) == (name, part)
+    ]
     return [
-        Column(("arm",), tuple(r["arm"] for r in rows), right=False),
-        Column(("pairs",), tuple(str(r["pairs"]) for r in rows), rank=3) if paired else None,
+        Column(("arm",), tuple(verdicts), right=False),
+        Column(("pairs",), tuple(str(d.pairs) for d in differences), rank=3) if paired else None,
         *of(main, (0, 8, 1)),
-        plain(("p",), (_or_absent(_p, r["p"]) for r in rows), 6),
-        plain(("p", "Holm"), (_or_absent(_p, r["p_holm"]) for r in rows), 2),
-        plain(("P(better)", ""), (_or_absent(_share, r["improvement"]) for r in rows), 5),
-        plain(("95 %", "interval"), (_range(r["improvement_low"], r["improvement_high"]) for r in rows), 7),
-        plain(("MDE", unit(main, of_difference=True)), (_or_absent(_unsigned(write), r["mde"]) for r in rows), 4),
-        plain(("verdict",), (r["verdict"] or ABSENT for r in rows), 0),
-        plain(("seeds", "to settle"), (_or_absent(_seeds, r["seeds_needed"]) for r in rows), 8),
+        _column(("p",), (_or_absent(_p, d.p) for d in differences), 6),
+        _column(("p", "Holm"), (_or_absent(_p, c.p_holm) for c in contrasts), 2),
+        _column(("P(better)", ""), (_or_absent(_share, d.chance.value) for d in differences), 5),
+        _column(("95 %", "interval"), (_between(_share, d.chance.low, d.chance.high) for d in differences), 7),
+        _column(("MDE", main.points), (_or_absent(_unsigned(main.difference), c.detectable) for c in contrasts), 4),
+        _column(("verdict",), (c.verdict or ABSENT for c in contrasts), 0),
+        _column(("seeds", "to settle"), (_or_absent(_seeds, n) for n in needed), 8),
         # Of the other measures a difference is not shown without its interval.
         *(column for i, m in enumerate(others) for column in of(m, (9 + 2 * i, 10 + 2 * i, 9 + 2 * i))),
         *(column for i, m in enumerate(rest) for column in of(m, (20 + 2 * i, 21 + 2 * i, 20 + 2 * i))),
     ]
 
 
-def _choices(comparison: Comparison) -> list[Column | None]:
-    found = comparison.choices
-    validation, test = level(found[0].rule), level(found[0].test)
+def _choices(choices: Sequence[Choice]) -> list[Column | None]:
+    rule, test = choices[0].rule, choices[0].test
     return [
-        Column(("chosen",), tuple(c.chosen for c in found), right=False),
-        Column(("variant",), tuple(c.variant for c in found), rank=3, right=False),
-        Column(("rates",), tuple(str(len(c.of)) for c in found), rank=1),
-        Column(("seeds",), tuple(str(len(c.seeds)) for c in found), rank=2),
-        Column(_heading(found[0].rule), tuple(_or_absent(validation, c.score) for c in found)),
-        Column(_heading(found[0].test), tuple(plus_minus(test, c.test_mean, c.test_sd) for c in found)),
+        Column(("chosen",), tuple(c.chosen for c in choices), right=False),
+        Column(("variant",), tuple(c.variant for c in choices), rank=3, right=False),
+        Column(("rates",), tuple(str(len(c.of)) for c in choices), rank=1),
+        Column(("seeds",), tuple(str(len(c.seeds)) for c in choices), rank=2),
+        Column(_heading(rule), tuple(_or_absent(rule.level, c.score) for c in choices)),
+        Column(_heading(test), tuple(plus_minus(test.level, c.test_mean, c.test_sd) for c in choices)),
     ]
 
 
-def _stability(comparison: Comparison) -> list[Column | None]:
-    rows = [tuple(r[c] for c in ("arm", *STABILITY)) for r in rows_of(comparison.table)]
+def _agreement(summaries: Sequence[Summary]) -> list[Column | None]:
+    found = [s.agreement for s in summaries if s.agreement is not None]
     return [
-        Column(("arm",), tuple(arm for arm, *_ in rows), right=False),
-        Column(("seeds",), tuple(f"{n:.0f}" for *_, n in rows), rank=2),
-        Column(("mean",), tuple(_or_absent(_share, mean) for _, mean, *_ in rows)),
-        Column(("standard", "error"), tuple(_or_absent(_thousandths, error) for _, _, error, *_ in rows), rank=1),
-        Column(("lowest", "pair"), tuple(_or_absent(_share, low) for _, _, _, low, _ in rows), rank=3),
+        Column(("arm",), tuple(s.arm.label for s in summaries), right=False),
+        Column(("seeds",), tuple(f"{a.seeds:.0f}" for a in found), rank=2),
+        Column(("mean",), tuple(_or_absent(_share, a.mean) for a in found)),
+        Column(("standard", "error"), tuple(_or_absent(_thousandths, a.se) for a in found), rank=1),
+        Column(("lowest", "pair"), tuple(_or_absent(_share, a.low) for a in found), rank=3),
     ]
 
 
-def _best(comparison: Comparison) -> str:
-    rule = comparison.choices[0].rule
-    return f"{'highest' if direction(rule) > 0 else 'lowest'} mean {spoken(rule)}"
+def _heading(measure: Measure) -> tuple[str, ...]:
+    """`validation` over `acc. %`, `test` over `loss`."""
+    if measure.part == "gap" and measure.unit:
+        return (measure.where, measure.unit)
+    return (measure.where, f"{_short(measure)} {measure.unit}".rstrip())
 
 
-def _heading(measure: str, *, of_difference: bool = False) -> tuple[str, ...]:
-    """`validation` over `acc. %`, `test` over `loss`; of a difference `test acc.` over `points`."""
-    part, _, name = measure.partition("_")
-    part, name = ("validation" if part == "val" else part), name.replace("accuracy", "acc.").replace("_", " ")
-    written = unit(measure, of_difference=of_difference)
-    if of_difference:
-        part = "val." if part == "validation" else part
-        return (part if part == "gap" and written else f"{part} {name}", written)
-    if part == "gap" and written:
-        return (part, written)
-    return (part, f"{name} {written}".rstrip())
+def _difference_heading(measure: Measure) -> tuple[str, ...]:
+    """`val. acc.` over `points`."""
+    if measure.part == "gap" and measure.points:
+        return (measure.where, measure.points)
+    return (f"{'val.' if measure.part == 'val' else measure.part} {_short(measure)}", measure.points)
 
 
-def measured_in(table: pd.DataFrame) -> list[str]:
-    """The metrics of a summary table, in its order."""
-    names = [c.removesuffix("_mean") for c in table.columns if c.endswith("_mean") and not c.endswith("_diff_mean")]
-    return list(dict.fromkeys(base(n) for n in names if n.startswith(tuple(f"{p}_" for p in PARTS))))
+def _short(measure: Measure) -> str:
+    return measure.metric.replace("accuracy", "acc.").replace("_", " ")
 
 
-def _unless_empty(column: Column) -> Column | None:
+def _column(heading: tuple[str, ...], cells: Iterable[str], rank: int) -> Column | None:
+    """None where no arm has anything to show."""
+    column = Column(heading, tuple(cells), rank)
     return column if any(c != ABSENT for c in column.cells) else None
 
 
@@ -248,10 +238,6 @@ def _between(write: Write, low: float, high: float) -> str:
 
 def _unsigned(write: Write) -> Write:
     return lambda value: write(value).removeprefix("+")
-
-
-def _range(low: float, high: float) -> str:
-    return ABSENT if math.isnan(low) else f"{_share(low)} to {_share(high)}"
 
 
 def _seeds(value: float) -> str:

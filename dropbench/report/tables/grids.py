@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from dropbench.errors import UsageError
 from dropbench.report.records.filters import column_of
-from dropbench.report.records.frame import config_keys
-from dropbench.report.records.measures import resolve, spoken
+from dropbench.report.records.frame import setting_keys
+from dropbench.report.records.measures import Measure, Measures
 from dropbench.report.tables.arms import shown
 from dropbench.report.tables.notes import mixed
 from dropbench.values import order
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ABSENT = "absent"
 """How a key that a run does not have reads."""
@@ -29,36 +27,36 @@ class Grid:
     """
 
     title: str
-    measure: str
+    measure: Measure
     rows: str
     cols: str | None
     table: pd.DataFrame
     notes: tuple[str, ...]
 
 
-def grids(frame: pd.DataFrame, rows: str, cols: str | None, metric: str | None) -> list[Grid]:
+def grids(frame: pd.DataFrame, measures: Measures, rows: str, cols: str | None, metric: str | None) -> list[Grid]:
     """One for each setting of the keys that vary within a cell: runs that differ in more than their seed are never averaged.
 
     Raises UsageError for an unknown key or metric, and where nothing was measured.
     """
-    measure = resolve(frame, metric)
+    measure = measures.resolve(frame, metric)
     if measure is None:
         raise UsageError("no run here has completed, so there is nothing to show by rows and columns")
     axes = [column_of(frame, key) for key in (rows, cols) if key is not None]
-    done = frame[(frame["status"] == "completed") & frame[measure].notna()]
-    texts = {k: [shown(v) or ABSENT for v in done[k].tolist()] for k in {*axes, *config_keys(done)}}
+    done = frame[(frame["status"] == "completed") & frame[str(measure)].notna()]
+    texts = {k: [shown(v) or ABSENT for v in done[k].tolist()] for k in {*axes, *setting_keys(done)}}
     keys = _apart(texts, axes)
     groups: dict[tuple[str, ...], list[int]] = {}
     for i, group in enumerate(zip(*(texts[k] for k in keys), strict=True) if keys else [()] * len(done)):
         groups.setdefault(group, []).append(i)
-    found: list[Grid] = []
+    tables: list[Grid] = []
     for group, places in sorted(groups.items(), key=lambda item: [order(v) for v in item[0]]):
         part = done.iloc[places]
-        here = [[texts[k][i] for i in places] for k in axes]
-        table = _table(part[measure], here[0], here[1] if len(here) > 1 else [spoken(measure)] * len(places))
-        title = ", ".join([spoken(measure), *(f"{_short(k)}={v}" for k, v in zip(keys, group, strict=True))])
-        found.append(Grid(title, measure, rows, cols, table, tuple(_notes(frame, part, table, len(found) == 0))))
-    return found
+        values = [[texts[k][i] for i in places] for k in axes]
+        table = _table(part[str(measure)], values[0], values[1] if cols else [measure.spoken] * len(places))
+        title = ", ".join([measure.spoken, *(f"{_short(k)}={v}" for k, v in zip(keys, group, strict=True))])
+        tables.append(Grid(title, measure, rows, cols, table, tuple(_notes(frame, part, table, not tables))))
+    return tables
 
 
 def _apart(texts: dict[str, list[str]], axes: Sequence[str]) -> list[str]:
@@ -75,7 +73,6 @@ def _apart(texts: dict[str, list[str]], axes: Sequence[str]) -> list[str]:
 
 
 def _table(values: pd.Series, rows: list[str], cols: list[str]) -> pd.DataFrame:
-    import pandas as pd
 
     frame = pd.DataFrame({"row": rows, "column": cols, "value": values.tolist()})
     parts = frame.groupby(["row", "column"], sort=False)["value"]

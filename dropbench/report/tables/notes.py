@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING, Any
 
-from dropbench.report.records.frame import PACKAGES, rows_of
-from dropbench.report.records.measures import spoken
+import pandas as pd
+
+from dropbench.report.records.frame import PACKAGES
+from dropbench.report.records.measures import Measures
+from dropbench.report.statistics.contrast import Contrast
+from dropbench.report.statistics.difference import WELCH
 from dropbench.report.statistics.interval import MIN_PAIRS
 from dropbench.report.statistics.permutation import EXACT, FLIPS
 from dropbench.report.statistics.power import MOST, fewest
-from dropbench.report.statistics.verdict import definition
-from dropbench.report.tables.compare import WELCH
+from dropbench.report.statistics.verdict import INCONCLUSIVE, definition
+from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.selection import Choice
+from dropbench.store import Skipped
 from dropbench.values import absent, count, plural, spans, written
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from dropbench.store import Skipped
 
 SOURCES = {
     "data_fingerprint": "data (runs that did not see the same examples)",
@@ -34,22 +33,20 @@ _SPOKEN = 3
 """How many arms a sentence goes through before it says how many are left."""
 
 
-def about(
-    runs: pd.DataFrame, table: pd.DataFrame, baseline: str | None, wanted: str, candidates: Sequence[str]
-) -> list[str]:
+def about(comparison: Comparison, wanted: str, candidates: Sequence[str]) -> list[str]:
     """The notes of one comparison. candidates: the arms that `wanted` may have meant, when there is not just one."""
-    arms = table["arm"].tolist()
-    found = [_seeds(runs, arms), *_unfinished(runs, arms), _rule(runs), *_learned(runs, arms)]
-    if baseline is not None:
-        found += _pairing(runs, table, baseline)
+    runs, arms = comparison.runs, comparison.labels
+    notes = [_seeds(runs, arms), *_unfinished(runs, arms), _rule(runs), *_learned(runs, arms)]
+    if comparison.baseline is not None:
+        notes += _pairing(comparison, comparison.baseline)
     elif len(candidates) > 1:
-        found.append(
+        notes.append(
             f"No differences: baseline '{wanted}' may be {' or '.join(map(repr, candidates))}; name one with --baseline."
         )
     else:
         valid = ", ".join(f"'{arm}'" for arm in arms)
-        found.append(f"No differences: no arm here is the baseline '{wanted}'; choose one of {valid} with --baseline.")
-    return [*found, *mixed(runs)]
+        notes.append(f"No differences: no arm here is the baseline '{wanted}'; choose one of {valid} with --baseline.")
+    return [*notes, *mixed(runs)]
 
 
 def stand_in(baseline: str | None, arms: Sequence[str]) -> list[str]:
@@ -84,6 +81,14 @@ def mixed(frame: pd.DataFrame) -> list[str]:
             )
             found.append(f"Mixed {what}: {parts}.")
     return found
+
+
+def disputed(measures: Measures) -> list[str]:
+    """The metrics that runs declare in several ways."""
+    if not measures.disputed:
+        return []
+    told = ", ".join(f"{name} (version {measures.declared[name].version})" for name in measures.disputed)
+    return [f"Runs declare these metrics in several ways, of which the newest counts for all: {told}."]
 
 
 def skipped(items: Sequence[Skipped]) -> list[str]:
@@ -161,91 +166,84 @@ def _learned(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
     return found
 
 
-def _pairing(runs: pd.DataFrame, table: pd.DataFrame, baseline: str) -> list[str]:
-    others = table[table["arm"] != baseline]
-    if others.empty or "pairs" not in table:
+def _pairing(comparison: Comparison, baseline: str) -> list[str]:
+    pairs = comparison.pairs
+    if not pairs:
         return []
-    found = []
-    seeds = {arm: set(runs.loc[runs["label"] == arm, "seed"]) for arm in table["arm"]}
-    apart = [arm for arm in others["arm"] if not seeds[arm] & seeds[baseline]]
-    alone = {
-        a: sorted(seeds[a] ^ seeds[baseline]) for a in others["arm"] if a not in apart and seeds[a] != seeds[baseline]
-    }
+    notes = []
+    seeds = {arm: set(rows["seed"]) for arm, rows in comparison.runs.groupby("label")}
+    apart = [arm for arm in pairs if not seeds[arm] & seeds[baseline]]
+    alone = {a: sorted(seeds[a] ^ seeds[baseline]) for a in pairs if a not in apart and seeds[a] != seeds[baseline]}
     if alone:
         parts = "; ".join(f"{arm}, {plural(len(s), 'seed')} {spans(s)}" for arm, s in alone.items())
-        found.append(f"Run in one of the two arms only, so in no difference from {baseline}: {parts}.")
+        notes.append(f"Run in one of the two arms only, so in no difference from {baseline}: {parts}.")
     if apart:
-        found.append(
+        notes.append(
             f"No seed in common with {baseline}, so compared unpaired by {WELCH}, less sharply: {', '.join(apart)}."
         )
     # Without pairs it is the smaller arm that counts.
-    counts = table.set_index("arm")["n"]
-    rests_on = {
-        r["arm"]: min(counts[r["arm"]], counts[baseline]) if r["arm"] in apart else r["pairs"] for r in rows_of(others)
-    }
-    few = {arm: int(n) for arm, n in rests_on.items() if n < MIN_PAIRS}
+    runs = {s.arm.label: s.n for s in comparison.summaries}
+    rests_on = {arm: min(runs[arm], runs[baseline]) if arm in apart else n for arm, n in pairs.items()}
+    few = {arm: n for arm, n in rests_on.items() if n < MIN_PAIRS}
     if few:
         n, what = max(few.values()), "runs" if set(few) <= set(apart) else "pairs"
-        who = "" if len(few) == len(others) else f" in {', '.join(few)}"
+        who = "" if len(few) == len(pairs) else f" in {', '.join(few)}"
         best = f"even if all {n} differences point one way, a sign-flip test cannot go below p = {2 / 2**n:.4g}"
-        found.append(
+        notes.append(
             f"Fewer than six {what}{who}, so no winner is named{f': {best}' if n > 1 and what == 'pairs' else ''}."
         )
-    return found
+    return notes
 
 
-def statistics(table: pd.DataFrame, measure: str | None, stated: bool) -> list[str]:
-    """What the numbers of the differences are, the verdict's rule, and what would settle the inconclusive ones.
-
-    stated: whether the region of equivalence was asked for.
-    """
-    if measure is None or "verdict" not in table:
+def statistics(comparison: Comparison) -> list[str]:
+    """What the numbers of the differences are, the verdict's rule, and what would settle the inconclusive ones."""
+    contrasts = {label: c for label, c in comparison.verdicts.items() if c.verdict}
+    if not contrasts:
         return []
-    rows = [r for r in rows_of(table) if r["verdict"]]
-    if not rows:
-        return []
-    found = [definition(measure, rows[0]["rope"], stated)]
-    methods = {r["arm"]: r[f"{measure}_diff_interval"] for r in rows}
-    if len(set(methods.values()) - {""}) > 1:
-        rest = [
-            f"{how} in {', '.join(a for a, m in methods.items() if m == how)}"
-            for how in dict.fromkeys(methods.values())
-        ]
-        found.append(f"Interval: {'; '.join(r for r in rest if not r.startswith(' in'))}.")
-    pairs = max(r["pairs"] for r in rows)
-    if any(r["p"] == r["p"] for r in rows):
+    first = next(iter(contrasts.values()))
+    notes = [definition(first.measure, first.region, comparison.rope is not None)]
+    methods: dict[str, list[str]] = {}
+    for label, c in contrasts.items():
+        methods.setdefault(c.difference.interval, []).append(label)
+    if len(methods.keys() - {""}) > 1:
+        by_method = [f"{how} in {', '.join(arms)}" for how, arms in methods.items() if how]
+        notes.append(f"Interval: {'; '.join(by_method)}.")
+    pairs = max(c.difference.pairs for c in contrasts.values())
+    tests = sum(c.difference.p == c.difference.p for c in contrasts.values())
+    if tests:
         flips = "exact" if pairs <= EXACT else f"{FLIPS:,} random flips beyond {EXACT} pairs"
         test = f"sign-flip, {flips}" if pairs else "Welch's t"
-        holm, alone = (f"; Holm over {len(rows)} arms", " and one arm") if len(rows) > 1 else ("", "")
+        holm, alone = (f"; Holm over {len(contrasts)} arms", " and one arm") if len(contrasts) > 1 else ("", "")
         finder = "this verdict tells" if pairs >= MIN_PAIRS else "a t test at .05 finds"
-        found.append(
+        notes.append(
             f"p: two-sided, {test}{holm}. P(better): that one more seed favours the arm, Wilson's interval. MDE: the true "
             f"difference that {finder} in 80 % of studies of this size{alone}."
         )
-    tests = sum(r["p"] == r["p"] for r in rows)
     if tests and MIN_PAIRS <= pairs < fewest(tests):
-        found.append(
+        notes.append(
             f"{pairs} pairs are too few for {tests} arms: Holm's p cannot go below {tests * 2 / 2**pairs:.3g}, whatever the "
             f"differences, so no winner is named; it takes {fewest(tests)} pairs, or fewer arms."
         )
-    return found + _more_seeds(rows, measure)
+    return notes + _more_seeds(contrasts)
 
 
-def _more_seeds(rows: list[dict[str, Any]], measure: str) -> list[str]:
-    """One sentence on the inconclusive rows. An arm with too few pairs to know a spread is not spoken of."""
-    known = sorted((r for r in rows if r["seeds_needed"] == r["seeds_needed"]), key=lambda r: r["seeds_needed"])
+def _more_seeds(contrasts: Mapping[str, Contrast]) -> list[str]:
+    """One sentence on what is inconclusive. An arm with too few pairs to know a spread is not spoken of."""
+    needed = {label: c.seeds_needed() for label, c in contrasts.items() if c.verdict == INCONCLUSIVE}
+    known = sorted(((n, label) for label, n in needed.items() if n == n), key=lambda pair: pair[0])
     if not known:
         return []
     parts = []
-    for row in known[:_SPOKEN]:
-        needed = row["seeds_needed"]
-        if math.isinf(needed):
-            parts.append(f"{row['arm']}, more than {MOST:,} (it lies at the edge of what matters)")
+    for n, label in known[:_SPOKEN]:
+        if math.isinf(n):
+            parts.append(f"{label}, more than {MOST:,} (it lies at the edge of what matters)")
         else:
-            parts.append(f"{row['arm']}, {int(needed - row['pairs']):,} more ({int(needed):,} in all)")
+            more = int(n - contrasts[label].difference.pairs)
+            parts.append(f"{label}, {more:,} more ({int(n):,} in all)")
     rest = f"; and {len(known) - _SPOKEN} more arms, see --wide" if len(known) > _SPOKEN else ""
+    spoken = next(iter(contrasts.values())).measure.spoken
     return [
-        f"Seeds to settle what is inconclusive, at 80 % power and if mean and sd of the {spoken(measure)} stay as they are: "
+        f"Seeds to settle what is inconclusive, at 80 % power and if mean and sd of the {spoken} stay as they are: "
         f"{'; '.join(parts)}{rest}. Decide on a number before looking again: stopping at the first winner finds too many."
     ]
 
@@ -258,7 +256,7 @@ def selection(choices: Sequence[Choice]) -> list[str]:
     seeds = {c.seeds for c in choices}
     which = f"seeds {spans(list(first.seeds))}" if len(seeds) == 1 else "the seeds that all rates of a variant have"
     return [
-        f"Rate chosen by mean {spoken(first.rule)} over {which}, and by nothing else: the {spoken(first.test)} of the rates "
+        f"Rate chosen by mean {first.rule.spoken} over {which}, and by nothing else: the {first.test.spoken} of the rates "
         "not chosen is no ground for a choice. The same seeds chose and report; `dropbench report --confirm` runs the "
         "choice and its baseline under fresh ones."
     ]

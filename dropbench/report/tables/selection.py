@@ -9,15 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from dropbench.report.records.frame import config_keys, rows_of
-from dropbench.report.records.measures import base, direction
+from dropbench.report.records.measures import Measure
 from dropbench.report.tables.arms import Arm, Row, belongs_to_arm, silent
 from dropbench.values import absent, written
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 RATES = ("dropout.rate", "dropout.rates")
 
@@ -34,33 +32,33 @@ class Choice:
     chosen: str
     of: tuple[str, ...]
     seeds: tuple[int, ...]
-    rule: str
+    rule: Measure
     score: float
-    test: str
+    test: Measure
     test_mean: float
     test_sd: float
 
 
-def choices(runs: pd.DataFrame, arms: Sequence[Arm], measure: str | None) -> list[Choice]:
+def choices(runs: pd.DataFrame, arms: Sequence[Arm], measure: Measure | None) -> list[Choice]:
     """One for each variant of which there are several rates. runs: of one comparison, with `label`.
 
     measure: what the verdict is about; the choice is by the same metric on validation data. None where nothing was measured
     on both, or where it is not known which way is better.
     """
-    if measure is None or not (sign := direction(f"val_{base(measure)}")):
+    if measure is None or not (sign := measure.on("val").direction):
         return []
-    rule, test = f"val_{base(measure)}", f"test_{base(measure)}"
-    if rule not in runs or test not in runs:
+    rule, test = measure.on("val"), measure.on("test")
+    if str(rule) not in runs or str(test) not in runs:
         return []
     done = runs[runs["status"] == "completed"]
     found = []
     for variant, labels in _families(runs, arms):
-        scores = done[done["label"].isin(labels)].pivot(index="seed", columns="label", values=rule)
+        scores = done[done["label"].isin(labels)].pivot(index="seed", columns="label", values=str(rule))
         if len(scores.columns) < 2 or (scores := scores.dropna()).empty:
             continue
         means = sign * scores[[label for label in labels if label in scores]].mean()
         chosen = str(means.idxmax())
-        ours = done[(done["label"] == chosen) & done["seed"].isin(scores.index)][test]
+        ours = done[(done["label"] == chosen) & done["seed"].isin(scores.index)][str(test)]
         spread = float(ours.std(ddof=1)) if len(ours) > 1 else math.nan
         seeds = tuple(int(s) for s in scores.index)
         score = float(sign * means[chosen])

@@ -14,7 +14,7 @@ import pytest
 from terminal import dropbench
 
 from dropbench import report
-from dropbench.report.diagnosis.rules import Diagnosis
+from dropbench.report.tables.comparison import Diagnosis
 
 SEEDS = range(8)
 WOBBLE = (0.0, 0.004, -0.003, 0.002, -0.004, 0.001, 0.003, -0.002)

@@ -19,11 +19,10 @@ from PIL import Image
 from terminal import dropbench
 
 from dropbench import report
-from dropbench.report.output.figures import draw, write
-from dropbench.report.output.figures.bands import bands
+from dropbench.report.output.figures import draw, write_figures
 from dropbench.report.output.figures.picture import Picture, slug
 from dropbench.report.output.figures.style import COLOURS, MARKS, some
-from dropbench.report.statistics.interval import interval
+from dropbench.report.statistics.interval import bands, interval
 
 REPO = Path(__file__).resolve().parents[3]
 RATES = (0.1, 0.3, 0.5, 0.7)
@@ -178,9 +177,9 @@ def test_a_heat_map_of_two_keys_and_none_of_one(grid: Path) -> None:
 
 
 def test_the_same_records_give_the_same_bytes_whatever_the_users_settings(grid: Path, tmp_path: Path) -> None:
-    first = {f.name: f.read_bytes() for f in write(report.build([grid]), tmp_path / "a")}
+    first = {f.name: f.read_bytes() for f in write_figures(report.build([grid]), tmp_path / "a")}
     with matplotlib.rc_context({"font.size": 20, "svg.hashsalt": "other", "svg.fonttype": "path", "axes.grid": True}):
-        again = {f.name: f.read_bytes() for f in write(report.build([grid]), tmp_path / "b")}
+        again = {f.name: f.read_bytes() for f in write_figures(report.build([grid]), tmp_path / "b")}
         assert matplotlib.rcParams["font.size"] == 20
     assert first == again
     assert len(first) == 10
@@ -201,7 +200,7 @@ def test_names_of_several_comparisons_are_unique_and_say_which(fake: Any, put: A
             put(
                 *(fake(seed, changes={"model": model, **c}) for c in ({}, {"dropout": "standard", "dropout.rate": 0.5}))
             )
-    files = write(report.build([store.root]), tmp_path / "figures")
+    files = write_figures(report.build([store.root]), tmp_path / "figures")
     assert [f.name for f in files if f.suffix == ".svg"] == [
         f"{model}-on-mnist-n_train-1000.{what}.svg" for model in ("cnn", "mlp") for what in ("forest", "pairs")
     ]

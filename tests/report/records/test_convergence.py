@@ -14,7 +14,7 @@ from dropbench import report
 from dropbench.errors import UsageError
 from dropbench.report.records.convergence import area, asked, first_at
 from dropbench.report.records.history import evaluated
-from dropbench.report.records.measures import direction
+from dropbench.report.records.measures import Measures
 
 curves = st.lists(st.floats(-5, 5), min_size=1, max_size=20).map(lambda scores: list(enumerate(scores, 1)))
 
@@ -43,14 +43,15 @@ def test_area_against_numpy_and_within_the_curve(curve: list[tuple[int, float]])
         assert area(curve) == pytest.approx(np.trapezoid(scores) / (len(curve) - 1), abs=1e-9)
 
 
-@given(curve=curves, target=st.floats(-5, 5))
-def test_an_easier_score_is_reached_no_later(curve: list[tuple[int, float]], target: float) -> None:
-    assert first_at(curve, target - 1, 1) <= first_at(curve, target, 1)
-    assert first_at(curve, target, 1) == first_at([(e, -s) for e, s in curve], -target, -1)
+@given(curve=curves, score=st.floats(-5, 5))
+def test_an_easier_score_is_reached_no_later(curve: list[tuple[int, float]], score: float) -> None:
+    assert first_at(curve, score - 1, 1) <= first_at(curve, score, 1)
+    assert first_at(curve, score, 1) == first_at([(e, -s) for e, s in curve], -score, -1)
 
 
-def test_what_is_asked() -> None:
-    for text, measure, target in (
+def test_what_is_asked(fake: Any) -> None:
+    measures = Measures.of_records([fake(0)])
+    for text, measure, score in (
         ("epochs to val_accuracy=0.9", "val_accuracy_epochs", 0.9),
         ("epochs_to_val_accuracy>=90%", "val_accuracy_epochs", 0.9),
         ("epochs-to-train_loss <= 0.05", "train_loss_epochs", 0.05),
@@ -58,12 +59,11 @@ def test_what_is_asked() -> None:
         ("area under val_loss", "val_area_under_loss", None),
         ("area_under_val_accuracy", "val_area_under_accuracy", None),
     ):
-        found = asked(text)
-        assert found is not None
-        assert (found.measure, found.target) == (measure, target)
-    assert asked("loss") is asked(None) is asked("epoch") is None
-    lower = ("val_accuracy_epochs", "val_accuracy_updates", "val_area_under_loss")
-    assert [direction(m) for m in (*lower, "val_area_under_accuracy")] == [-1, -1, -1, 1]
+        wanted = asked(text, measures)
+        assert wanted is not None
+        assert (str(wanted.measure), wanted.threshold) == (measure, score)
+        assert wanted.measure.direction == (1 if measure == "val_area_under_accuracy" else -1)
+    assert asked("loss", measures) is asked(None, measures) is asked("epoch", measures) is None
 
 
 @pytest.mark.parametrize(

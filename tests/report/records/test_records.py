@@ -12,6 +12,8 @@ import pytest
 
 from dropbench import report
 from dropbench.report.records.load import best_epoch
+from dropbench.report.records.measures import Measures
+from dropbench.store import Measure as Declaration
 
 REPO = Path(__file__).resolve().parents[3]
 
@@ -62,9 +64,40 @@ def test_metrics_that_only_some_runs_have(fake: Any, put: Any, store: Any) -> No
     found = report.build([store.root])
     row = found.comparisons[0].table.iloc[0]
     assert (row["n"], row["test_perplexity_mean"]) == (3, 120)
-    assert report.build([store.root], metric="perplexity").comparisons[0].measure == "test_perplexity"
+    assert str(report.build([store.root], metric="perplexity").comparisons[0].measure) == "test_perplexity"
     for fmt in ("rich", "csv", "markdown", "latex", "json"):
         assert "nan" not in report.render(found, fmt, 200).lower().replace("nanosecond", "")
+
+
+def test_runs_asked_for_one_more_metric_are_still_one_table(fake: Any, put: Any, store: Any) -> None:
+    brier = {"metric.brier": {"name": "brier", "_target_": "dropbench.metrics.brier.brier", "version": 1}}
+    for arm in ({}, {"dropout": "standard", "dropout.rate": 0.5}):
+        for seed in range(6):
+            run = fake(seed, changes=arm | (brier if seed >= 3 else {}))
+            if seed >= 3:
+                run.metrics["test_brier"] = 0.1 * seed
+                run.measures["brier"] = Declaration("lower")
+            put(run)
+    (comparison,) = report.build([store.root], metric="brier").comparisons
+    assert comparison.title == "mlp on mnist, n_train=1000" and comparison.labels == ["none", "standard 0.5"]
+    assert comparison.table["n"].tolist() == [6, 6] and comparison.table["pairs"].tolist() == [0, 3]
+    assert comparison.table["test_brier_mean"].tolist() == pytest.approx([0.4, 0.4])
+    assert comparison.measure is not None and comparison.measure.direction == -1
+    (grid,) = report.pivot([store.root], rows="dropout.rate").grids
+    assert grid.table["n"].tolist() == [6, 6]
+
+
+def test_the_newest_declaration_of_a_metric_counts_and_a_note_says_so(fake: Any, put: Any, store: Any) -> None:
+    old, new = fake(0), fake(1)
+    old.measures["accuracy"] = Declaration("lower")
+    new.measures["accuracy"] = Declaration("higher", unit="percent", region="0.5pp", version=2)
+    put(old, new)
+    built = report.build([store.root])
+    measure = built.comparisons[0].measure
+    assert measure is not None and (measure.direction, measure.declared.region) == (1, "0.5pp")
+    assert built.notes == (
+        "Runs declare these metrics in several ways, of which the newest counts for all: accuracy (version 2).",
+    )
 
 
 HEAD = "epoch,train_loss,val_loss,val_accuracy\n"
@@ -82,11 +115,14 @@ HEAD = "epoch,train_loss,val_loss,val_accuracy\n"
         ("1,1,3,.1\n", "val_perplexity", None),
     ],
 )
-def test_the_epoch_of_the_best_validation_score(tmp_path: Path, history: str, monitor: str, epoch: int | None) -> None:
+def test_the_epoch_of_the_best_validation_score(
+    fake: Any, tmp_path: Path, history: str, monitor: str, epoch: int | None
+) -> None:
     file = tmp_path / "history.csv"
-    assert best_epoch(file, {}) is None
+    measures = Measures.of_records([fake(0)])
+    assert best_epoch(file, {}, measures) is None
     file.write_text(HEAD + history)
-    assert best_epoch(file, {"train": {"monitor": monitor}}) == epoch
+    assert best_epoch(file, {"train": {"monitor": monitor}}, measures) == epoch
 
 
 def test_the_best_epoch_is_in_the_table(fake: Any, store: Any) -> None:

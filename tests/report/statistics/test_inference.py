@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from dropbench.report.records.measures import Measure
 from dropbench.report.statistics import improvement
+from dropbench.report.statistics.contrast import Minus, judged
+from dropbench.report.statistics.difference import WELCH, Difference, paired, unpaired
 from dropbench.report.statistics.interval import BOOTSTRAP_T, STUDENT_T, bootstrap_t, interval, student_t
 from dropbench.report.statistics.permutation import holm, sign_flip
 from dropbench.report.statistics.power import WIDENED, by_t_test, detectable, fewest, seeds_to_settle
-from dropbench.report.tables.compare import WELCH, differ, paired, unpaired
 
 samples = st.integers(2, 12).flatmap(lambda n: st.lists(st.integers(-50, 50), min_size=n, max_size=n))
 
@@ -189,12 +191,18 @@ def test_welch_is_scipys(a: list[int], b: list[int]) -> None:
 
 def test_pairs_where_there_are_any_and_welch_where_there_are_none() -> None:
     arm = {1: 3.0, 2: 5.0, 7: 9.0}
-    both = differ(arm, {2: 1.0, 7: 1.0, 3: 4.0}, 1)
+
+    def against(other: dict[int, float]) -> Difference:
+        asked = Minus("arm", "other", Measure("test", "accuracy"))
+        (contrast,) = judged([asked], lambda label, _: arm if label == "arm" else other, 0.0)
+        return contrast.difference
+
+    both = against({2: 1.0, 7: 1.0, 3: 4.0})
     assert (both.pairs, both.mean, both.interval) == (2, 6.0, STUDENT_T)
-    apart = differ(arm, {3: 4.0, 4: 6.0, 5: math.nan}, 1)
+    apart = against({3: 4.0, 4: 6.0, 5: math.nan})
     assert (apart.pairs, apart.n, apart.interval) == (0, 2, WELCH)
     assert apart.mean == pytest.approx(17 / 3 - 5)
-    assert differ(arm, {}, 1).n == 0
+    assert against({}).n == 0
 
 
 def test_too_little_says_too_little() -> None:

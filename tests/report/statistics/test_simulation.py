@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dropbench.report.statistics.difference import Difference, paired, unpaired
 from dropbench.report.statistics.permutation import holm
 from dropbench.report.statistics.power import detectable, seeds_to_settle
 from dropbench.report.statistics.verdict import verdict
-from dropbench.report.tables.compare import Difference, paired, unpaired
 
 RUNS = 2000
 DRAWS: dict[str, Callable[[Any, int], Any]] = {

@@ -61,7 +61,7 @@ def test_what_else_varies_makes_tables_of_its_own(grid: Any) -> None:
 
 def test_a_metric_may_be_named_and_a_wrong_one_names_those_there_are(grid: Any) -> None:
     found = report.pivot([grid], rows="model", cols="data.n_train", metric="gap_loss")
-    assert {g.measure for g in found.grids} == {"gap_loss"}
+    assert {str(g.measure) for g in found.grids} == {"gap_loss"}
     with pytest.raises(UsageError, match=r"--metric acuracy: no run here has that; did you mean 'accuracy'"):
         report.pivot([grid], rows="model", metric="acuracy")
     with pytest.raises(UsageError, match=r"perplexity: no run here has that; .*accuracy.*loss"):

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from dropbench import report
-from dropbench.report.assemble import Comparison
 from dropbench.report.tables.arms import silent
+from dropbench.report.tables.comparison import Comparison
 
 STANDARD = {"dropout": "standard"}
 

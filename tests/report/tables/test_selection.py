@@ -29,7 +29,7 @@ def test_the_choice_is_by_validation_and_not_by_test(fake: Any, put: Any, store:
     )
     assert (choice.score, choice.test_mean, choice.test_sd) == pytest.approx((0.92, 0.81, 0.01))
     (by_loss,) = report.build([store.root], metric="loss").comparisons[0].choices
-    assert (by_loss.rule, by_loss.chosen) == ("val_loss", "standard 0.25")  # the fake loss falls as accuracy rises
+    assert (str(by_loss.rule), by_loss.chosen) == ("val_loss", "standard 0.25")  # the fake loss falls as accuracy rises
     text = report.render(report.build([store.root]), "rich", 80)
     assert "Rate with the highest mean validation accuracy" in text
     assert "Rate chosen by mean validation accuracy over seeds 0-2, and by nothing else" in text

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dropbench.report.assemble import Report
     from dropbench.report.output.figures.picture import Picture
+    from dropbench.report.tables.report import Report
 
-__all__ = ["DPI", "draw", "write"]
+__all__ = ["DPI", "draw", "write_figures"]
 
 DPI = 160
 
@@ -25,17 +25,17 @@ def draw(report: Report) -> list[list[Picture]]:
     from dropbench.report.output.figures import curves, forest, heat, pairs, rates, reliability
     from dropbench.report.output.figures.picture import named_apart
 
-    found: list[list[Picture]] = []
+    pictures: list[list[Picture]] = []
     for comparison in report.comparisons:
         drawn = [forest.draw(comparison), pairs.draw(comparison), rates.draw(comparison)]
         drawn += [*curves.draw(comparison, report.histories), reliability.draw(comparison)]
-        found.append([p for p in drawn if p])
-    found += [[p for p in [heat.draw(grid)] if p] for grid in report.grids]
+        pictures.append([p for p in drawn if p])
+    pictures += [[p for p in [heat.draw(grid)] if p] for grid in report.grids]
     titles = [*(c.title for c in report.comparisons), *(g.title for g in report.grids)]
-    return named_apart(titles, found)
+    return named_apart(titles, pictures)
 
 
-def write(report: Report, folder: Path) -> list[Path]:
+def write_figures(report: Report, folder: Path) -> list[Path]:
     """Writes each picture as NAME.svg and NAME.png and returns the files. The folder is made; files of these names replaced.
 
     Raises OSError where that cannot be.

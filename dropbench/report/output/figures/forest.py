@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from dropbench.report.output.figures.picture import Picture
-from dropbench.report.output.figures.scale import difference_axis, factor
 from dropbench.report.output.figures.style import BLUE, GREEN, GREY, INK, PAPER, VERMILLION, figure, folded, look
-from dropbench.report.records.frame import rows_of
-from dropbench.report.records.measures import difference, size, spoken
-
-if TYPE_CHECKING:
-    from dropbench.report.assemble import Comparison
+from dropbench.report.tables.comparison import Comparison
 
 MINUS = "\N{MINUS SIGN}"
 _LOOK = {
@@ -28,18 +22,21 @@ _LOOK = {
 
 def draw(comparison: Comparison) -> Picture | None:
     """None without a baseline, or where no arm has a difference with an interval."""
-    measure, baseline, table = comparison.measure, comparison.baseline, comparison.table
-    if measure is None or baseline is None or f"{measure}_diff_low" not in table:
+    contrasts = {
+        label: c
+        for label, c in comparison.verdicts.items()
+        if all(map(math.isfinite, (c.difference.mean, c.difference.low, c.difference.high)))
+    }
+    if not contrasts or comparison.measure is None:
         return None
-    mean, low, high = (f"{measure}_diff_{part}" for part in ("mean", "low", "high"))
-    rows = [r for r in rows_of(table) if r["arm"] != baseline and all(math.isfinite(r[k]) for k in (mean, low, high))]
-    if not rows:
-        return None
-    scale, write = factor(measure), difference(measure)
-    rope = next((r["rope"] for r in rows if math.isfinite(r["rope"])), math.nan) * scale
+    measure, baseline = comparison.measure, comparison.baseline
+    scale, write = measure.scale, measure.difference
+    rows = [(c.difference, c.verdict) for c in contrasts.values()]
+    rope = next(iter(contrasts.values())).region * scale
     said = [
-        f"{write(r[mean])}  ({write(r[low])} to {write(r[high])})\n{r['verdict']}".replace("-", MINUS) for r in rows
+        f"{write(d.mean)}  ({write(d.low)} to {write(d.high)})\n{verdict}".replace("-", MINUS) for d, verdict in rows
     ]
+    shaded = f"±{measure.size(rope / scale)}, no difference that matters" if math.isfinite(rope) else ""
     with look():
         drawn = figure(1.1 + 0.42 * len(rows))
         axes = drawn.subplots()
@@ -48,23 +45,27 @@ def draw(comparison: Comparison) -> Picture | None:
             for edge in (-rope, rope):
                 axes.axvline(edge, color=GREY, linewidth=0.7, linestyle=":", zorder=1)
         axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
-        for place, row in enumerate(rows):
-            colour, marker, filled = _LOOK[row["verdict"]]
-            axes.plot([row[low] * scale, row[high] * scale], [place, place], color=colour, linewidth=2, zorder=2)
+        for place, (d, verdict) in enumerate(rows):
+            colour, marker, filled = _LOOK[verdict]
+            axes.plot([d.low * scale, d.high * scale], [place, place], color=colour, linewidth=2, zorder=2)
             axes.plot(
-                row[mean] * scale, place, marker, color=colour, mfc=colour if filled else PAPER, mew=1.6, ms=7, zorder=3
+                d.mean * scale, place, marker, color=colour, mfc=colour if filled else PAPER, mew=1.6, ms=7, zorder=3
             )
-        axes.set_yticks(range(len(rows)), [folded(r["arm"]) for r in rows])
+        axes.set_yticks(range(len(rows)), [folded(label) for label in contrasts])
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
-        shaded = f"; shaded: ±{size(measure, rope / scale)}, no difference that matters" if math.isfinite(rope) else ""
-        axes.set_xlabel(f"{difference_axis(measure, baseline)}\n95 % intervals{shaded}")
+        way = {1: " (higher is better)", -1: " (lower is better)", 0: ""}[measure.direction]
+        label = f"{measure.spoken} minus that of {baseline}{', points' if measure.in_percent else ''}{way}"
+        axes.set_xlabel(f"{label}\n95 % intervals{f'; shaded: {shaded}' if shaded else ''}")
         numbers = axes.secondary_yaxis("right")
         numbers.set_yticks(range(len(rows)), said)
         numbers.tick_params(axis="y", length=0)
         numbers.spines["right"].set_visible(False)
-    words = "; ".join(f"{r['arm']} {write(r[mean])}, {write(r[low])} to {write(r[high])}, {r['verdict']}" for r in rows)
-    region = f" Shaded: ±{size(measure, rope / scale)}, no difference that matters." if math.isfinite(rope) else ""
-    alt = f"Forest plot of differences in {spoken(measure)} from {baseline}, mean and 95 % interval: {words}.{region}"
+    words = "; ".join(
+        f"{label} {write(d.mean)}, {write(d.low)} to {write(d.high)}, {verdict}"
+        for label, (d, verdict) in zip(contrasts, rows, strict=True)
+    )
+    region = f" Shaded: {shaded}." if shaded else ""
+    alt = f"Forest plot of differences in {measure.spoken} from {baseline}, mean and 95 % interval: {words}.{region}"
     return Picture("forest", f"Differences from {baseline}, with 95 % intervals", alt, drawn)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
 
 from dropbench.report.output.figures.picture import Picture
-from dropbench.report.output.figures.scale import axis, factor
 from dropbench.report.output.figures.style import GREY, figure, folded, look
 from dropbench.report.records.frame import rows_of
-from dropbench.report.records.measures import level, spoken
 from dropbench.report.tables.columns import plus_minus
+from dropbench.report.tables.grids import Grid
 from dropbench.values import order
-
-if TYPE_CHECKING:
-    from dropbench.report.tables.grids import Grid
 
 MAP = "cividis"
 """Nuñez, Anderton & Renslow (2018): seen alike with and without colour-blindness, and even in lightness."""
@@ -21,27 +17,25 @@ MAP = "cividis"
 
 def draw(grid: Grid) -> Picture | None:
     """None for a grid of one row or one column: a table says that better."""
-    import numpy as np
-
     cells = {(r["row"], r["column"]): r for r in rows_of(grid.table) if np.isfinite(r["mean"])}
     rows = list(dict.fromkeys(r for r, _ in cells))
     columns = sorted(dict.fromkeys(c for _, c in cells), key=order)
     if grid.cols is None or min(len(rows), len(columns)) < 2:
         return None
     values = np.full((len(rows), len(columns)), np.nan)
-    write, told = level(grid.measure), []
+    told = []
     with look():
         drawn = figure(1.2 + 0.45 * len(rows))
         axes = drawn.subplots()
         for (row, column), cell in cells.items():
-            values[rows.index(row), columns.index(column)] = cell["mean"] * factor(grid.measure)
+            values[rows.index(row), columns.index(column)] = cell["mean"] * grid.measure.scale
         # A mesh and no image: an SVG then stays drawn, and needs nothing embedded.
         mesh = axes.pcolormesh(np.ma.masked_invalid(values), cmap=MAP, edgecolors=GREY, linewidth=0.6)
         least, most = np.nanmin(values), np.nanmax(values)
         for (row, column), cell in cells.items():
             y, x = rows.index(row), columns.index(column)
             share = (values[y, x] - least) / (most - least) if most > least else 0.0
-            words = plus_minus(write, cell["mean"], cell["sd"])
+            words = plus_minus(grid.measure.level, cell["mean"], cell["sd"])
             size = 8.5 if len(columns) <= 6 else 6.5
             colour = "#ffffff" if share < 0.45 else "#000000"
             axes.text(
@@ -61,9 +55,9 @@ def draw(grid: Grid) -> Picture | None:
         axes.invert_yaxis()
         axes.tick_params(which="both", length=0)
         axes.spines[:].set_visible(False)
-        bar = drawn.colorbar(mesh, ax=axes, label=axis(grid.measure), pad=0.02)
+        bar = drawn.colorbar(mesh, ax=axes, label=grid.measure.axis, pad=0.02)
         bar.outline.set_visible(False)
         if bar.solids is not None:
             bar.solids.set(rasterized=False, edgecolor="face")
-    alt = f"Heat map of {spoken(grid.measure)} by {grid.rows} and {grid.cols}, mean ± sd. {'; '.join(told)}."
-    return Picture("heat", f"{spoken(grid.measure).capitalize()} by {grid.rows} and {grid.cols}", alt, drawn)
+    alt = f"Heat map of {grid.measure.spoken} by {grid.rows} and {grid.cols}, mean ± sd. {'; '.join(told)}."
+    return Picture("heat", f"{grid.measure.spoken.capitalize()} by {grid.rows} and {grid.cols}", alt, drawn)

@@ -6,12 +6,8 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from dropbench.report.output.figures.style import COLOURS, INK, PAPER, look
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from dropbench.report.output.figures.style import COLOURS, INK, PAPER, Figure, look
 
 _LONGEST = 80
 

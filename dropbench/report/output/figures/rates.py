@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from dropbench.report.output.figures.picture import Picture
-from dropbench.report.output.figures.scale import axis, factor
 from dropbench.report.output.figures.style import GREY, INK, MARKS, PAPER, figure, look, plain_grid
-from dropbench.report.records.measures import level, spoken
+from dropbench.report.records.measures import Measure
+from dropbench.report.records.scores import Floats
 from dropbench.report.statistics.interval import Interval, interval
+from dropbench.report.tables.comparison import Comparison
+from dropbench.report.tables.selection import Choice
 from dropbench.values import number
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from dropbench.report.assemble import Comparison
-    from dropbench.report.tables.selection import Choice
-
-    Floats = NDArray[np.float64]
 
 LEAST = 3
 """Rates: a curve through fewer would show a bend that nobody measured."""
@@ -32,7 +26,7 @@ def draw(comparison: Comparison) -> Picture | None:
     if not curves:
         return None
     rule = comparison.choices[0].rule
-    scale, write = factor(rule), level(rule)
+    scale, write = rule.scale, rule.level
     chosen = {c.variant: c for c in comparison.choices if c.variant in curves}
     told = []
     with look():
@@ -63,32 +57,29 @@ def draw(comparison: Comparison) -> Picture | None:
                 axes.axhline(scale * edge, color=INK, linewidth=0.6, linestyle=":", zorder=1)
             told.append(f"{comparison.baseline}: {write(mean)}")
         axes.set_xlabel("rate (bands: 95 % interval of the mean over seeds)")
-        axes.set_ylabel(axis(rule))
+        axes.set_ylabel(rule.axis)
         plain_grid(axes)
         drawn.legend(loc="outside upper center", ncols=4)
-    alt = f"{spoken(rule).capitalize()} by rate, mean and 95 % interval over seeds. {'. '.join(told)}."
-    return Picture("rates", f"{spoken(rule).capitalize()} by rate, with 95 % intervals", alt, drawn)
+    alt = f"{rule.spoken.capitalize()} by rate, mean and 95 % interval over seeds. {'. '.join(told)}."
+    return Picture("rates", f"{rule.spoken.capitalize()} by rate, with 95 % intervals", alt, drawn)
 
 
 def _points(comparison: Comparison, choice: Choice) -> list[tuple[float, float, Interval]]:
     """(rate, mean, interval) over the seeds that chose, by rate; of the arms that are told apart by one rate."""
     runs = comparison.runs
-    found: dict[float, tuple[float, Interval]] = {}
+    by_rate: dict[float, tuple[float, Interval]] = {}
     for label in choice.of:
         row = runs[runs["label"] == label].iloc[0]
         rate = number(row.get("dropout.rate"))
         values = _of_arm(comparison, label, choice.rule, choice.seeds)
         if rate is None or math.isnan(rate) or row.get("dropout.rates") or values is None:
             continue
-        found[rate] = (float(values.mean()), interval(values))
-    return [(rate, *found[rate]) for rate in sorted(found)]
+        by_rate[rate] = (float(values.mean()), interval(values))
+    return [(rate, *by_rate[rate]) for rate in sorted(by_rate)]
 
 
-def _of_arm(comparison: Comparison, label: str | None, measure: str, seeds: tuple[int, ...]) -> Floats | None:
+def _of_arm(comparison: Comparison, label: str | None, measure: Measure, seeds: tuple[int, ...]) -> Floats | None:
     """An arm's scores, by seed; None where it has none that are numbers."""
-    import numpy as np
-
-    runs = comparison.runs
-    rows = runs[(runs["label"] == label) & (runs["status"] == "completed") & runs["seed"].isin(seeds)]
-    values = rows.sort_values("seed")[measure].dropna().to_numpy(float)
+    scores = comparison.scores(label or "", measure)
+    values = np.array([v for s in sorted(seeds) if (v := scores.get(s, math.nan)) == v])
     return values if len(values) and np.isfinite(values).all() else None

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+
+from dropbench.report.output.figures import style
 from dropbench.report.output.figures.picture import Picture
-from dropbench.report.output.figures.style import BLUE, GREY, INK, VERMILLION, figure, folded, look, plain_grid, some
 from dropbench.report.records.calibration import bins, ece
-from dropbench.report.records.measures import level
+from dropbench.report.records.measures import Measure
+from dropbench.report.records.scores import Floats
 from dropbench.report.statistics.interval import interval
-
-if TYPE_CHECKING:
-    import numpy as np
-    from matplotlib.axes import Axes
-    from numpy.typing import NDArray
-
-    from dropbench.report.assemble import Comparison
-
-    Floats = NDArray[np.float64]
+from dropbench.report.tables.comparison import Comparison
 
 MOST = 9
 """Panels."""
@@ -29,15 +24,10 @@ FAINT, HATCH, DASHES = 0.25, "/////", (0, (4, 2))
 
 def draw(comparison: Comparison) -> Picture | None:
     """Bins of all of an arm's runs added up. None where no run has any."""
-    from matplotlib.colors import to_rgba
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-    from matplotlib.ticker import MaxNLocator, MultipleLocator
-
     runs = comparison.runs[comparison.runs["status"] == "completed"]
     stored = {a.label: bins(runs.loc[runs["label"] == a.label, "arrays"].tolist()) for a in comparison.arms}
     labels = [label for label, found in stored.items() if len(found)]
-    shown = some(labels, comparison.baseline, [c.chosen for c in comparison.choices], MOST)
+    shown = style.some(labels, comparison.baseline, [c.chosen for c in comparison.choices], MOST)
     if not shown:
         return None
     told = []
@@ -45,8 +35,8 @@ def draw(comparison: Comparison) -> Picture | None:
     top = 1.05 * max(float(examples.max() / examples.sum()) for examples in totals)
     columns = min(_ACROSS, len(shown))
     rows = -(-len(shown) // columns)
-    with look():
-        drawn = figure(rows * 2.75 + 0.55)
+    with style.look():
+        drawn = style.figure(rows * 2.75 + 0.55)
         grid = drawn.subplots(2 * rows, columns, sharex=True, sharey=False, squeeze=False, height_ratios=[3, 1] * rows)
         for place in range(rows * columns):
             above, below = (grid[2 * (place // columns) + i][place % columns] for i in (0, 1))
@@ -57,12 +47,12 @@ def draw(comparison: Comparison) -> Picture | None:
             label = shown[place]
             told.append(f"{label}: {_panel(above, below, label, stored[label])}")
             below.set_ylim(0, top)
-            below.yaxis.set_major_locator(MaxNLocator(2))
+            style.few_ticks(below, 2)
             for axes in (above, below):
                 axes.set_xlim(0, 1)
-                axes.xaxis.set_major_locator(MultipleLocator(0.5))
+                style.spaced_ticks(axes, 0.5)
                 axes.tick_params(labelleft=place % columns == 0)
-                plain_grid(axes)
+                style.plain_grid(axes)
             below.tick_params(labelbottom=True)
             if place % columns == 0:
                 above.set_ylabel("accuracy")
@@ -70,9 +60,11 @@ def draw(comparison: Comparison) -> Picture | None:
         about = f"hollow: fewer than {FEW} examples; ECE: mean and 95 % interval over seeds"
         drawn.supxlabel(f"confidence ({about})", fontsize=9)
         key = {
-            "accuracy": Patch(facecolor=to_rgba(BLUE, FAINT), edgecolor=BLUE, linewidth=0.8),
-            "gap to mean confidence": Patch(facecolor="none", edgecolor=VERMILLION, hatch=HATCH, linewidth=0.8),
-            "as often right as sure": Line2D([], [], color=INK, linestyle=DASHES, linewidth=1.2),
+            "accuracy": style.Patch(facecolor=style.to_rgba(style.BLUE, FAINT), edgecolor=style.BLUE, linewidth=0.8),
+            "gap to mean confidence": style.Patch(
+                facecolor="none", edgecolor=style.VERMILLION, hatch=HATCH, linewidth=0.8
+            ),
+            "as often right as sure": style.Line2D([], [], color=style.INK, linestyle=DASHES, linewidth=1.2),
         }
         drawn.legend(list(key.values()), list(key), loc="outside upper center", ncols=3)
     left_out = len(labels) - len(shown)
@@ -84,11 +76,9 @@ def draw(comparison: Comparison) -> Picture | None:
     return Picture("reliability", "Accuracy by confidence, with the expected calibration error (ECE)", alt, drawn)
 
 
-def _panel(above: Axes, below: Axes, label: str, found: Floats) -> str:
+def _panel(above: style.Axes, below: style.Axes, label: str, found: Floats) -> str:
     """Draws one arm and returns what one sees, in words."""
-    import numpy as np
-
-    write = level("test_ece")
+    write = Measure("test", "ece").level
     examples, confidence, right = found.sum(0)
     count = len(examples)
     edges = np.linspace(0, 1, count + 1)
@@ -99,18 +89,20 @@ def _panel(above: Axes, below: Axes, label: str, found: Floats) -> str:
     bar: dict[str, Any] = {"width": 1 / count, "align": "edge"}
     outline = bar | {"facecolor": "none", "linewidth": 0.8}
     left = edges[:-1]
-    above.bar(left[often], heights[often], color=BLUE, alpha=FAINT, linewidth=0, zorder=2, **bar)
-    above.bar(left[held], heights[held], edgecolor=BLUE, zorder=2, **outline)
-    gaps = {"bottom": heights[often], "edgecolor": VERMILLION, "hatch": HATCH, "zorder": 3}
+    above.bar(left[often], heights[often], color=style.BLUE, alpha=FAINT, linewidth=0, zorder=2, **bar)
+    above.bar(left[held], heights[held], edgecolor=style.BLUE, zorder=2, **outline)
+    gaps = {"bottom": heights[often], "edgecolor": style.VERMILLION, "hatch": HATCH, "zorder": 3}
     above.bar(left[often], (means - heights)[often], **gaps, **outline)
-    above.plot([0, 1], [0, 1], color=INK, linestyle=DASHES, linewidth=1.2, zorder=4)
+    above.plot([0, 1], [0, 1], color=style.INK, linestyle=DASHES, linewidth=1.2, zorder=4)
     above.set_ylim(0, 1)
-    below.bar(left, examples / examples.sum(), facecolor=GREY, edgecolor=INK, linewidth=0.8, zorder=2, **bar)
+    below.bar(
+        left, examples / examples.sum(), facecolor=style.GREY, edgecolor=style.INK, linewidth=0.8, zorder=2, **bar
+    )
     errors = ece(found)
     over = interval(errors)
     between = f" ({write(over.low)} to {write(over.high)})" if len(errors) > 1 else ""
     seeds = f"n = {len(errors)}"
-    above.set_title(f"{folded(label)} ({seeds})\nECE {write(float(errors.mean()))}{between}")
+    above.set_title(f"{style.folded(label)} ({seeds})\nECE {write(float(errors.mean()))}{between}")
     return (
         f"ECE {write(float(errors.mean()))}{f', 95 % interval{between}' if between else ''}, {seeds}, mean confidence "
         f"{100 * confidence.sum() / examples.sum():.1f} %, accuracy {100 * right.sum() / examples.sum():.1f} %"

@@ -1,4 +1,7 @@
-"""How pictures look: colours that the colour-blind tell apart, each with a line, a marker and a hatch of its own for grey."""
+"""How pictures look: colours that the colour-blind tell apart, each with a line, a marker and a hatch of its own for grey.
+
+The only file that imports matplotlib; it is itself imported with the first picture.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,17 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from matplotlib import rc_context, rcdefaults, rcParams
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator, MultipleLocator
+
+__all__ = ["Axes", "Figure", "Line2D", "Patch", "to_rgba"]
 
 INK, PAPER = "#1a1b1c", "#fefefe"
 """Lines and words, and what is behind them: no other element has these, for a page puts its own in their place."""
@@ -81,8 +90,6 @@ def look(salt: str | None = None) -> Iterator[None]:
 
     salt: from which the ids in an SVG are made, at random without one.
     """
-    from matplotlib import rc_context, rcdefaults, rcParams
-
     with rc_context():
         rcdefaults()
         rcParams.update(SETTINGS)
@@ -92,8 +99,6 @@ def look(salt: str | None = None) -> Iterator[None]:
 
 def figure(height: float) -> Figure:
     """An empty figure, WIDTH by height inches. Not pyplot's: that would keep it, and ask for a screen."""
-    from matplotlib.figure import Figure
-
     return Figure(figsize=(WIDTH, height), layout="constrained")
 
 
@@ -101,14 +106,14 @@ def panels(count: int, height: float, *, across: int, same_x: bool = True) -> tu
     """`count` axes of the same scales in rows of `across`; height inches a row. Only the outer ones have numbers."""
     columns = min(across, count)
     rows = -(-count // columns)
-    made = figure(rows * height + 0.5)
-    grid = made.subplots(rows, columns, sharex=same_x, sharey=True, squeeze=False)
+    drawn = figure(rows * height + 0.5)
+    grid = drawn.subplots(rows, columns, sharex=same_x, sharey=True, squeeze=False)
     flat = list(grid.flat)
     for spare in flat[count:]:
         spare.remove()
     for above in flat[max(0, count - columns) : count]:
         above.tick_params(labelbottom=True)  # the row below may end before this column
-    return made, flat[:count]
+    return drawn, flat[:count]
 
 
 def folded(label: str, width: int = 24) -> str:
@@ -116,7 +121,23 @@ def folded(label: str, width: int = 24) -> str:
     return "\n".join(textwrap.wrap(label, width)) or label
 
 
+def whole_ticks(axes: Axes, most: int) -> None:
+    """Along x at most so many numbers, all whole."""
+    axes.xaxis.set_major_locator(MaxNLocator(most, integer=True))
+
+
+def spaced_ticks(axes: Axes, step: float) -> None:
+    """Along x a number at each multiple of the step."""
+    axes.xaxis.set_major_locator(MultipleLocator(step))
+
+
+def few_ticks(axes: Axes, most: int) -> None:
+    """Along y at most so many intervals between numbers."""
+    axes.yaxis.set_major_locator(MaxNLocator(most))
+
+
 def plain_grid(axes: Axes, which: str = "y") -> None:
+    """Faint lines behind what is drawn, across the axis `which`."""
     axes.grid(axis=which, zorder=0)  # type: ignore[arg-type]
     axes.set_axisbelow(True)
 

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from dropbench.report.records.frame import rows_of, to_frame
-from dropbench.report.tables.compare import summarise
+from dropbench.report.records.measures import Measures
+from dropbench.report.tables.arms import Arm
+from dropbench.report.tables.comparison import Comparison
 
 
 def table(
@@ -20,7 +22,10 @@ def table(
 ) -> dict[str, dict[str, Any]]:
     frame = to_frame(records)
     frame = frame.assign(label=frame["dropout"].map(labels))
-    return {r["arm"]: r for r in rows_of(summarise(frame, list(labels.values()), baseline, measure, rope))}
+    arms = tuple(Arm(None, "", name, name, label) for name, label in labels.items())
+    measures = Measures.of_records(records)
+    about = measures.read(measure) if measure else None
+    return {r["arm"]: r for r in rows_of(Comparison("", frame, arms, baseline, about, measures, rope).table)}
 
 
 @pytest.mark.filterwarnings("error")

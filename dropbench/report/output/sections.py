@@ -5,21 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dropbench.report.records.frame import rows_of
-from dropbench.report.records.measures import level
 from dropbench.report.tables.arms import legend
 from dropbench.report.tables.columns import ABSENT, Column, Sheet, plus_minus, sheets
+from dropbench.report.tables.comparison import Comparison
+from dropbench.report.tables.grids import Grid
+from dropbench.report.tables.report import Report
 from dropbench.values import order
 
-if TYPE_CHECKING:
-    from dropbench.report.assemble import Comparison, Report
-    from dropbench.report.tables.grids import Grid
-
 _GAP = 2
-
-
 SPOKEN = 3
 """Arms that a rule goes through before it only names the rest."""
 
@@ -35,6 +31,8 @@ class Advice:
 
 @dataclass(frozen=True)
 class Section:
+    """A comparison or a grid to print: its tables, what to know of them, and what they mean for the next run."""
+
     title: str
     sheets: tuple[Sheet, ...]
     notes: tuple[str, ...]
@@ -43,10 +41,10 @@ class Section:
 
 def sections(report: Report, width: int | None = None) -> tuple[list[Section], list[str]]:
     """The sections, kept to `width` columns, and the notes that every one of several has, which are said once instead."""
-    found = [_compared(c, width) for c in report.comparisons] + [_pivoted(g, width) for g in report.grids]
-    first, *rest = [s.notes for s in found] or [()]
+    parts = [_compared(c, width) for c in report.comparisons] + [_pivoted(g, width) for g in report.grids]
+    first, *rest = [s.notes for s in parts] or [()]
     shared = [note for note in first if rest and all(note in notes for notes in rest)]
-    return [replace(s, notes=tuple(n for n in s.notes if n not in shared)) for s in found], shared
+    return [replace(s, notes=tuple(n for n in s.notes if n not in shared)) for s in parts], shared
 
 
 def all_notes(comparison: Comparison, *, legend_needed: bool = True) -> tuple[str, ...]:
@@ -67,29 +65,28 @@ def advice(comparison: Comparison) -> tuple[Advice, ...]:
         return ()
     if not comparison.diagnosis:
         return (Advice("", "No rule fits these runs; what is certain of them is in the verdicts."),)
-    found, given = [], set[str]()
+    told, given = [], set[str]()
     for rule in dict.fromkeys(d.rule for d in comparison.diagnosis):
         ours = [d for d in comparison.diagnosis if d.rule == rule]
         for d in ours[:SPOKEN]:
             new = tuple(c for c in d.commands if c not in given)
             given.update(new)
-            found.append(Advice(f"{rule.capitalize()}.", f"{d.says} Next: {d.advice}.", new))
+            told.append(Advice(f"{rule.capitalize()}.", f"{d.says} Next: {d.advice}.", new))
         if rest := [d.arms[0] for d in ours[SPOKEN:]]:
-            found.append(Advice(f"{rule.capitalize()},", f"too: {', '.join(rest)}; --format json has the numbers."))
-    return tuple(found)
+            told.append(Advice(f"{rule.capitalize()},", f"too: {', '.join(rest)}; --format json has the numbers."))
+    return tuple(told)
 
 
 def _pivoted(grid: Grid, width: int | None) -> Section:
     cells: dict[tuple[str, str], Any] = {(r["row"], r["column"]): r for r in rows_of(grid.table)}
     rows = list(dict.fromkeys(r for r, _ in cells))
-    write = level(grid.measure)
     counted = len(set(grid.table["n"])) > 1
 
     def cell(row: str, column: str) -> str:
-        here = cells.get((row, column))
-        if here is None:
+        of = cells.get((row, column))
+        if of is None:
             return ABSENT
-        return plus_minus(write, here["mean"], here["sd"]) + (f" ({here['n']})" if counted else "")
+        return plus_minus(grid.measure.level, of["mean"], of["sd"]) + (f" ({of['n']})" if counted else "")
 
     columns = [
         Column((c,), tuple(cell(r, c) for r in rows)) for c in sorted(dict.fromkeys(c for _, c in cells), key=order)

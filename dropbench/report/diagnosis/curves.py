@@ -1,0 +1,57 @@
+"""What a run's epochs say: where a score is reached, whether it was still rising, and whether anything jumped."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import median
+
+from dropbench.report.diagnosis.evidence import Curves
+from dropbench.report.records.measures import Measure
+
+AT_THE_END = 0.9
+"""A best epoch in the last tenth of training may not be the best yet."""
+SPIKE = 0.5
+"""A training loss that rises by half of all it had fallen has lost more than the noise between two epochs."""
+BURST = 10.0
+"""A gradient norm of ten times the median before it, and above that of the first epoch, when gradients are largest."""
+
+
+def both_reach(ours: Curves, theirs: Curves, measure: Measure) -> tuple[int, int] | None:
+    """The first epochs, from 1, at the score that both reach: the lower of the two best. None where one has no scores."""
+    sign, column = measure.direction, str(measure)
+    best = [max((sign * v for v in c.get(column, ()) if v == v), default=None) for c in (ours, theirs)]
+    if best[0] is None or best[1] is None:
+        return None
+    score = min(best[0], best[1])
+    first = [
+        next(int(at) for at, v in zip(c["epoch"], c[column], strict=True) if sign * v >= score) for c in (ours, theirs)
+    ]
+    return first[0], first[1]
+
+
+def ends_at_best(runs: Sequence[Curves], measure: Measure) -> bool:
+    """Whether at least half of the runs were best in their last tenth."""
+    sign, column = measure.direction, str(measure)
+    late = 0
+    for curves in runs:
+        scored = [(sign * v, -at) for at, v in zip(curves["epoch"], curves.get(column, ()), strict=False) if v == v]
+        late += bool(scored) and -max(scored)[1] > AT_THE_END * curves["epoch"][-1]
+    return 2 * late >= len(runs) > 0
+
+
+def spikes(losses: Sequence[float]) -> bool:
+    """Whether the loss ever rises by more than half of what it had fallen, and by more than a tenth of its start."""
+    seen = [v for v in losses if v == v]
+    low = math.inf
+    for loss in seen:
+        if low < seen[0] and loss - low > max(SPIKE * (seen[0] - low), 0.1 * abs(seen[0])):
+            return True
+        low = min(low, loss)
+    return False
+
+
+def bursts(norms: Sequence[float]) -> bool:
+    """Whether a gradient norm is ever ten times the median of those before it (at least three) and above the first."""
+    seen = [v for v in norms if v == v]
+    return any(v > BURST * median(seen[:i]) and v > seen[0] for i, v in enumerate(seen) if i >= 3)

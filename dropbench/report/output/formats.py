@@ -1,0 +1,60 @@
+"""A Report in any of FORMATS. What a format takes is imported with the first report in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dropbench.errors import UsageError, nearest
+from dropbench.report.output import FORMATS
+from dropbench.report.output.export import as_json, rows, write_parquet
+from dropbench.report.tables.report import Report
+
+PAGE = 130
+"""Columns of text that a document has room for in a table."""
+READABLE = 110
+"""Columns of text in a table that a browser shows whole."""
+
+
+def render(report: Report, fmt: str = "rich", width: int | None = None, *, wide: bool = False) -> str:
+    """The report as text in one of FORMATS but parquet.
+
+    Parameters
+    ----------
+    width : int or None
+        In columns, for `rich`; None is the terminal's.
+    wide : bool
+        All columns of the tables, not those that matter most.
+
+    Raises
+    ------
+    UsageError
+        For an unknown format, and for parquet, which is no text.
+    """
+    if fmt == "rich":
+        from dropbench.report.output.terminal import text
+
+        return text(report, width, wide)
+    if fmt in ("markdown", "latex"):
+        from dropbench.report.output.markup import latex, markdown
+
+        return (markdown if fmt == "markdown" else latex)(report, None if wide else PAGE)
+    if fmt == "html":
+        from dropbench.report.output.page import page
+
+        return page(report, None if wide else READABLE)
+    if fmt == "csv":
+        return str(rows(report).to_csv(index=False))
+    if fmt == "json":
+        return as_json(report)
+    if fmt == "parquet":
+        raise UsageError("--format parquet is no text: name a file to write it to, as in --out report.parquet")
+    raise UsageError(f"--format {fmt}: {nearest(fmt, FORMATS)}")
+
+
+def write(report: Report, fmt: str, file: Path, *, wide: bool = False) -> None:
+    """Writes the report to a file in one of FORMATS. Raises OSError where that cannot be."""
+    if fmt == "parquet":
+        write_parquet(report, file)
+    else:
+        text = render(report, fmt, wide=wide)
+        file.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")

@@ -1,0 +1,145 @@
+"""A Report on a terminal: printed, or on a screen that is drawn anew. Alone in importing rich, and imported late."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from rich.box import Box
+from rich.console import Console
+from rich.live import Live
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from dropbench.report.output.sections import Advice, Section, sections
+from dropbench.report.tables.columns import FOLD, Sheet, label_width
+from dropbench.report.tables.report import Report
+
+READABLE = 110
+"""Columns of text in a line that is pleasant to read."""
+ENDLESS = 2_000
+_CERTAIN = {"better": "bold green", "worse": "bold red", "equivalent": "bold"}
+"""Style of the verdicts that say something: it adds nothing to the word."""
+_RULE = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
+"""One line under the headings and no other."""
+
+
+def text(report: Report, width: int | None, wide: bool) -> str:
+    """What `show` prints, without style. width: in columns; None is the terminal's. wide: every column of the tables."""
+    console = Console(file=io.StringIO(), width=ENDLESS if wide else width, no_color=True, highlight=False)
+    with console.capture() as capture:
+        show(report, console)
+    return "\n".join(line.rstrip() for line in capture.get().rstrip().splitlines()) + "\n"
+
+
+def show(report: Report, console: Console) -> None:
+    """Prints the report's tables, as wide as the console. Style adds nothing that the words do not say."""
+    for question in report.questions:
+        console.print(Text(question, style="italic"))
+        console.print()
+    parts, shared = sections(report, console.width - 2)
+    for section in parts:
+        _section(section, console, last=section is parts[-1])
+    if shared:
+        console.print()
+        console.print(Text("Of all tables above", style="bold"))
+    _notes(console, [*shared, *report.notes])
+
+
+class Screen:
+    """A console whose terminal shows one report as it grows; where there is no terminal, a line for each change."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._live = Live(console=console, auto_refresh=False, transient=True, vertical_overflow="ellipsis")
+        self._told = ""
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """While it is open; afterwards a terminal is as it was before."""
+        try:
+            if self.console.is_terminal:
+                self._live.start()
+            yield
+        finally:
+            self._live.stop()
+
+    def update(self, line: str, content: Report | str) -> None:
+        """Shows both on a terminal, else the line, where its words up to the first `;` are new.
+
+        Of a report its tables alone: there is no room for what is said beside them while it grows, and it is said at the end.
+        """
+        change = line.partition(";")[0]
+        if self.console.is_terminal:
+            rest = content if isinstance(content, str) else _bare(content, self.console.width)
+            self._live.update(Text(f"{line}\n\n{rest}"), refresh=True)
+        elif change != self._told:
+            self.console.print(Text(line), soft_wrap=True)
+            self._told = change
+
+
+def _bare(report: Report, width: int) -> str:
+    comparisons = tuple(replace(c, notes=(), diagnosis=None) for c in report.comparisons)
+    return text(replace(report, comparisons=comparisons, notes=()), width, False)
+
+
+def _section(section: Section, console: Console, last: bool) -> None:
+    console.print(Text(section.title, style="bold"))
+    for sheet in section.sheets:
+        console.print()
+        if sheet.caption:
+            console.print(_indented(Text(sheet.caption)))
+        console.print(_indented(_table(sheet, console.width - 2)))
+    console.print()
+    if section.advice:
+        _advice(section.advice, console)
+    _notes(console, section.notes)
+    if section.notes and not last:
+        console.print()
+
+
+def _advice(told: Sequence[Advice], console: Console) -> None:
+    console.print(_indented(Text("Diagnosis", style="bold")))
+    for advice in told:
+        _notes(console, [f"{advice.lead} {advice.text}".lstrip()], bold=len(advice.lead))
+        for command in advice.commands:  # never wrapped: it is there to be copied
+            console.out(f"     {command}", highlight=False)
+    console.print()
+
+
+def _indented(content: Text | Table) -> Padding:
+    return Padding(content, (0, 0, 0, 1), expand=False)
+
+
+def _table(sheet: Sheet, width: int) -> Table:
+    table = Table(box=_RULE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    room = label_width(sheet.columns, width)
+    for i, column in enumerate(sheet.columns):
+        table.add_column(
+            Text("\n".join(column.heading)),
+            justify="right" if column.right else "left",
+            vertical="top",
+            no_wrap=i > 0,
+            overflow="fold" if i == 0 else "ellipsis",  # a number cut short must be seen to be
+            width=column.width if i else room,
+        )
+    for label, *cells in zip(*(c.cells for c in sheet.columns), strict=True):
+        folded = "\n".join(textwrap.wrap(label, room, subsequent_indent=" " * FOLD))
+        table.add_row(*(Text(cell, style=_CERTAIN.get(cell, "")) for cell in (folded, *cells)))
+    return table
+
+
+def _notes(console: Console, notes: Sequence[str], bold: int = 0) -> None:
+    """With the lines after the first indented, so that each is seen to be one; no longer than is pleasant to read.
+
+    bold: so many characters at the start of each.
+    """
+    for note in notes:
+        lines = textwrap.wrap(note, min(console.width, READABLE), initial_indent=" ", subsequent_indent="   ")
+        styled = Text("\n".join(lines))
+        styled.stylize("bold", 1, 1 + bold)
+        console.print(styled, soft_wrap=True)

@@ -1,0 +1,177 @@
+"""One comparison: arms that differ in regularizers only, and all that is known of them, each thing computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from dropbench.report.records.measures import LEADING, Measure, Measures
+from dropbench.report.records.scores import Scores
+from dropbench.report.statistics.contrast import Contrast, Minus, judged
+from dropbench.report.statistics.verdict import region
+from dropbench.report.tables.arms import Arm
+from dropbench.report.tables.attribution_agreement import agreements
+from dropbench.report.tables.exported import wide
+from dropbench.report.tables.selection import Choice
+from dropbench.report.tables.summary import Summary, summarise
+
+Config = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """Runs to add: a whole configuration under these seeds."""
+
+    config: Config
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What a rule says of a comparison.
+
+    Parameters
+    ----------
+    rule : str
+        Its name in docs/diagnosis.md.
+    arms : tuple
+        Labels of the arms that it is about.
+    says, advice : str
+        The evidence, and what to try.
+    steps : tuple
+        The runs that this takes, if any.
+    commands : tuple
+        The same as typed, where they were written.
+    """
+
+    rule: str
+    arms: tuple[str, ...]
+    says: str
+    advice: str
+    steps: tuple[Step, ...] = ()
+    commands: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Arms that differ in regularizers only.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        A row a run, with the `label` of its arm; an arm has one run a seed.
+    baseline : str or None
+        A label; None where the arm to compare with is not here.
+    measure : Measure or None
+        What the verdict is about; None where these runs have no such.
+    measures : Measures
+        What the runs' metrics declare.
+    rope : str or None
+        The region of equivalence of that measure's metric as typed; None is what it declares.
+    choices : tuple
+        Of rates.
+    diagnosis : tuple or None
+        What it means for the next run; None where nobody asked.
+    """
+
+    title: str
+    runs: pd.DataFrame
+    arms: tuple[Arm, ...]
+    baseline: str | None
+    measure: Measure | None
+    measures: Measures
+    rope: str | None = None
+    choices: tuple[Choice, ...] = ()
+    notes: tuple[str, ...] = ()
+    diagnosis: tuple[Diagnosis, ...] | None = None
+    _contrasts: dict[Measure, dict[str, Contrast]] = field(default_factory=dict, repr=False)
+
+    @property
+    def labels(self) -> list[str]:
+        """Of all arms, in the table's order."""
+        return [a.label for a in self.arms]
+
+    @property
+    def others(self) -> list[str]:
+        """The labels of all arms but the baseline."""
+        return [label for label in self.labels if label != self.baseline]
+
+    def run_of(self, label: str) -> str:
+        """The id of one of an arm's runs."""
+        return str(self.runs.loc[self.runs["label"] == label, "run_id"].iloc[0])
+
+    def done(self, label: str) -> pd.DataFrame:
+        """An arm's completed runs."""
+        return self._done.get(label, self.runs[:0])
+
+    def scores(self, label: str, measure: Measure) -> Scores:
+        """By seed, of the completed runs; empty where it was not measured."""
+        done, column = self.done(label), str(measure)
+        return dict(zip(done["seed"].tolist(), done[column].tolist(), strict=True)) if column in done else {}
+
+    def region(self, measure: Measure) -> float:
+        """Half the width of what counts as no difference; what was typed is about the verdict's metric alone."""
+        typed = self.rope if self.measure and measure.metric == self.measure.metric else None
+        return region(typed, measure, self.done(self.baseline or ""))
+
+    def against(self, measure: Measure) -> Mapping[str, Contrast]:
+        """Every other arm minus the baseline, by label, corrected over these arms; empty without a baseline."""
+        if self.baseline is None:
+            return {}
+        if measure not in self._contrasts:
+            asked = [Minus(label, self.baseline, measure) for label in self.others]
+            self._contrasts[measure] = dict(
+                zip(self.others, judged(asked, self.scores, self.region(measure)), strict=True)
+            )
+        return self._contrasts[measure]
+
+    @property
+    def verdicts(self) -> Mapping[str, Contrast]:
+        """The contrasts on the measure that the verdict is about; empty without one, or without a baseline."""
+        return self.against(self.measure) if self.measure is not None else {}
+
+    @cached_property
+    def compared(self) -> list[Measure]:
+        """The measures whose differences are shown: of the leading metrics and the verdict's."""
+        metrics = {*LEADING, *([self.measure.metric] if self.measure else [])}
+        return [m for m in self._measured if m.metric in metrics and (m.part != "train" or m == self.measure)]
+
+    @cached_property
+    def pairs(self) -> dict[str, int]:
+        """How many seeds each other arm shares with the baseline; empty where nothing was measured."""
+        main = self._main
+        return {} if main is None else {label: c.difference.pairs for label, c in self.against(main).items()}
+
+    @cached_property
+    def summaries(self) -> tuple[Summary, ...]:
+        """Of each arm, in the table's order."""
+        return tuple(summarise(self.runs, self.arms, self._measured, agreements(self.runs, self.labels)))
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """All of it as one wide frame: see exported.wide."""
+        main = self._main
+        shown = self.measure is not None and self.baseline is not None
+        return wide(
+            self.summaries,
+            {key: self.runs[key].iloc[0] for key in ("model", "data")},
+            {m: self.against(m) for m in self.compared},
+            main,
+            self.region(main) if main is not None and shown else None,
+        )
+
+    @property
+    def _main(self) -> Measure | None:
+        return self.measure or next(iter(self.compared), None)
+
+    @cached_property
+    def _done(self) -> dict[str, pd.DataFrame]:
+        return {str(label): rows for label, rows in self.runs[self.runs["status"] == "completed"].groupby("label")}
+
+    @cached_property
+    def _measured(self) -> list[Measure]:
+        return self.measures.within(self.runs[self.runs["status"] == "completed"])

@@ -1,0 +1,82 @@
+"""The table of a comparison as one wide frame for programs: the only place where columns get their names."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from dropbench.report.records.measures import Measure
+from dropbench.report.statistics.contrast import Contrast
+from dropbench.report.statistics.difference import Difference
+from dropbench.report.statistics.verdict import INCONCLUSIVE
+from dropbench.report.tables.summary import Summary
+
+LEVEL = ("mean", "sd", "median")
+DIFFERENCE = ("mean", "sd", "low", "high", "interval")
+
+
+def wide(
+    summaries: Sequence[Summary],
+    source: Mapping[str, object],
+    contrasts: Mapping[Measure, Mapping[str, Contrast]],
+    main: Measure | None,
+    region: float | None,
+) -> pd.DataFrame:
+    """One row an arm, full precision: fractions and nats, not percent. NaN where unknown and in the baseline's row.
+
+    Columns: arm, model, data, setting, arm_id, n (completed runs), failed, diverged; for each measure and each cost
+    `<name>_mean`, `_sd`, `_median` over completed runs; then against the baseline: pairs; for each compared measure
+    `<name>_diff_mean`, `_diff_sd`, `_diff_low`, `_diff_high`, `_diff_interval` (the method's name); and of `metric`, which
+    names the verdict's measure: p, p_holm, improvement with _low and _high, mde, rope, verdict and seeds_needed (in all, where
+    inconclusive); at last what the agreement of gradients came to, where there is any.
+
+    Parameters
+    ----------
+    summaries : sequence
+        Of the arms, in the table's order.
+    source : Mapping
+        Columns that have one value: model and data.
+    contrasts : Mapping
+        By measure, then by the arm's label, in the order of the columns.
+    main : Measure or None
+        The measure of the pairs and of the verdict.
+    region : float or None
+        That of the verdict; None where there is none.
+    """
+    rows = []
+    for summary in summaries:
+        arm, label = summary.arm, summary.arm.label
+        row: dict[str, Any] = {"arm": label, **source, "setting": arm.setting, "arm_id": arm.arm_id}
+        row |= {"n": summary.n, "failed": summary.failed, "diverged": summary.diverged}
+        for name, level in (*summary.levels.items(), *summary.costs.items()):
+            row |= {f"{name}_{part}": getattr(level, part) for part in LEVEL}
+        differences = {m: of[label].difference if label in of else Difference() for m, of in contrasts.items()}
+        if main is not None:
+            row["pairs"] = differences[main].pairs
+        for measure, difference in differences.items():
+            row |= {f"{measure}_diff_{part}": getattr(difference, part) for part in DIFFERENCE}
+        if region is not None and main is not None:
+            row |= _judged(main, contrasts[main].get(label), region)
+        if summary.agreement is not None:
+            row |= {f"attribution_stability_{part}": value for part, value in summary.agreement._asdict().items()}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _judged(measure: Measure, contrast: Contrast | None, region: float) -> dict[str, Any]:
+    d = Difference() if contrast is None else contrast.difference
+    return {
+        "metric": str(measure),
+        "p": d.p,
+        "p_holm": math.nan if contrast is None else contrast.p_holm,
+        "improvement": d.chance.value,
+        "improvement_low": d.chance.low,
+        "improvement_high": d.chance.high,
+        "mde": math.nan if contrast is None else contrast.detectable,
+        "rope": region,
+        "verdict": "" if contrast is None else contrast.verdict,
+        "seeds_needed": contrast.seeds_needed() if contrast and contrast.verdict == INCONCLUSIVE else math.nan,
+    }
