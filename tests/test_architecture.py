@@ -118,7 +118,12 @@ def test_who_carries_a_plan_out_knows_its_outline_alone(name: str) -> None:
 def test_no_file_imports_itself_by_a_way_round() -> None:
     """Imports under TYPE_CHECKING and in functions count too."""
     files = {".".join(f.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): f for f in FILES}
-    graph = {module: {name for name in imported(f) if name in files} - {module} for module, f in files.items()}
+    graph: dict[str, set[str]] = {}
+    for module, file in files.items():
+        froms = [n for n in ast.walk(tree(file)) if isinstance(n, ast.ImportFrom)]
+        # `from package import name`: the module of that name where there is one, else what the package itself holds.
+        named = [(f"{n.module}.{alias.name}", str(n.module)) for n in froms for alias in n.names]
+        graph[module] = {inner if inner in files else outer for inner, outer in named} & files.keys()
     graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, with the circle
 
 
