@@ -13,7 +13,7 @@ from dropbench.config.options import options
 from dropbench.config.parts import locate
 from dropbench.dropout.base import Variant
 from dropbench.engine.noise import StackNoise
-from dropbench.engine.streams import StackedWords
+from dropbench.engine.streams import StackedDraws
 from dropbench.sites import Site
 from dropbench.spec import DropoutSpec
 
@@ -84,7 +84,7 @@ def stack_noise(
 
 def started(model: Module, seeds: Sequence[int]) -> Module:
     """A stacked model or layer with the weights that the engine starts it with."""
-    draw = StackedWords(seeds, "init", torch.device("cpu"))
+    draw = StackedDraws(seeds, "init", torch.device("cpu"))
     for layer in model.modules():
         if callable(reset := getattr(layer, "reset", None)):
             reset(draw)

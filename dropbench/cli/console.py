@@ -19,7 +19,7 @@ from dropbench.config.yaml import as_yaml
 from dropbench.values import count
 
 if TYPE_CHECKING:
-    from dropbench.cli.training import Work
+    from dropbench.cli.work import Work
     from dropbench.planning.plan import Plan
     from dropbench.spec import RunSpec
     from dropbench.store import Record, Skipped

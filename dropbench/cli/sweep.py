@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.console import Shown
-from dropbench.cli.training import arranged, trained
+from dropbench.cli.training import trained
+from dropbench.cli.work import arranged
 from dropbench.values import count
 
 if TYPE_CHECKING:

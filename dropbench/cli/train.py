@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.console import Shown
-from dropbench.cli.training import arranged, trained
+from dropbench.cli.training import trained
+from dropbench.cli.work import arranged
 
 if TYPE_CHECKING:
     from dropbench.config.compose import Composed
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 def train(overrides: Sequence[str], conf: Sequence[Path], *, cfg: bool, as_json: bool, quiet: bool) -> int:
     """Trains the run unless it is finished already, and shows its record. Returns the exit code: 1 where it failed."""
     from dropbench.config.compose import composer
+    from dropbench.execute.earlier import of_other_data
     from dropbench.execute.local import unfinished
     from dropbench.planning.plan import compose_one, single
     from dropbench.store import Store
@@ -34,6 +36,8 @@ def train(overrides: Sequence[str], conf: Sequence[Path], *, cfg: bool, as_json:
         shown.note(f"run {spec.run_id} is finished already; its record is shown again")
         record, folder = store.find(spec.run_id), store.folder(spec.run_id)
     else:
+        for note in of_other_data(todo, store):
+            shown.note(note)
         shown.warnings(plan)
         # There is no other run to protect from this one: no process for it.
         (stored,) = trained(plan, replace(arranged(todo, plan), workers=1), store, shown)

@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dropbench.data._torchvision import kernels
-from dropbench.data.words import Words, below, unit
+from dropbench.data.raw_draws import RawDraws, below, unit
 from dropbench.errors import UsageError
 from dropbench.spec import Augment
 
 # Defaults of v2.RandomErasing: share of the image that is erased, height / width of the rectangle, tries until one fits.
 _SCALE, _RATIO, _TRIES = (0.02, 0.33), (0.3, 3.3), 10
 
-WORDS = 7 + 2 * _TRIES
-"""Words an example takes, whatever is switched on: no example's draw depends on another's, nor on the setting."""
+DRAWS = 7 + 2 * _TRIES
+"""Raw draws that an example takes, whatever is switched on: no example's draw depends on another's, nor on the setting."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,14 @@ def check(augment: Augment, data_name: str, axes: str) -> None:
         raise UsageError(f"train.augment works on images, and data '{data_name}' is none (axes {axes}): leave it out")
 
 
-def parameters(augment: Augment, n: int, height: int, width: int, words: Words) -> Draws:
-    """Draws for n examples of height x width pixels; takes n * WORDS words.
+def parameters(augment: Augment, n: int, height: int, width: int, raw: RawDraws) -> Draws:
+    """Draws for n examples of height x width pixels; takes n * DRAWS raw draws.
 
     The distributions are those of RandomCrop(size, padding=crop), RandomHorizontalFlip(flip), RandomRotation(rotation)
     and RandomErasing(erase), but that angles are one of 2 * ceil(rotation) + 1 evenly spaced: whole degrees for a whole
-    `rotation`. Two settings under the same words share what they have in common.
+    `rotation`. Two settings under the same raw draws share what they have in common.
     """
-    w = words(n * WORDS).reshape(n, WORDS)
+    w = raw(n * DRAWS).reshape(n, DRAWS)
     steps = ceil(augment.rotation)
     angle = (below(w[:, 3], 2 * steps + 1) - steps) * (augment.rotation / max(steps, 1))
     tall, wide = _rectangles(unit(w[:, 7::2]), unit(w[:, 8::2]), height, width)
@@ -109,9 +109,9 @@ def _rectangles(
     return np.take_along_axis(tall, first, 1)[:, 0] * some, np.take_along_axis(wide, first, 1)[:, 0] * some
 
 
-def _place(words: NDArray[np.uint64], room: NDArray[np.int64]) -> NDArray[np.int64]:
+def _place(raw: NDArray[np.uint64], room: NDArray[np.int64]) -> NDArray[np.int64]:
     """Uniform whole numbers in 0..room-1, each example with its own `room`."""
-    return np.floor(unit(words) * room).astype(np.int64)
+    return np.floor(unit(raw) * room).astype(np.int64)
 
 
 def _crop(x: Tensor, draws: Draws) -> Tensor:

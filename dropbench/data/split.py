@@ -1,4 +1,4 @@
-"""Training, validation and test rows of one run: stratified, disjoint, and drawn from the run's own words."""
+"""Training, validation and test rows of one run: stratified, disjoint, and drawn from the run's own streams."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dropbench.data.base import Table
-from dropbench.data.words import Words, below, permutation
+from dropbench.data.raw_draws import RawDraws, below, permutation
 from dropbench.errors import UsageError
 
 Counts = NDArray[np.int64]
@@ -43,13 +43,13 @@ def split(
     val_fraction: float,
     test_fraction: float,
     label_noise: float,
-    split_words: Words,
-    noise_words: Words,
+    split_draws: RawDraws,
+    noise_draws: RawDraws,
 ) -> Split:
-    """Divides a table; a function of its labels, these numbers and the words alone.
+    """Divides a table; a function of its labels, these numbers and the raw draws alone.
 
     Every part has each class in the table's proportion, rounded by largest remainders, and at least one example of
-    each class where there are enough. Takes N words for the split, and 2 * len(train) for the noise, if there is any.
+    each class where there are enough. Takes N raw draws for the split, and 2 * len(train) for the noise, if there is any.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def split(
         Where the table has too few rows.
     """
     y = table.y.numpy()
-    order = permutation(split_words(len(y)))
+    order = permutation(split_draws(len(y)))
     if table.test is None:
         counts = np.bincount(y, minlength=table.n_classes)
         n_test = _n_test(table, test_fraction)
@@ -99,7 +99,7 @@ def split(
             _check_official(table, n_train, len(train))
             rest = np.bincount(y[train], minlength=table.n_classes)
             train, _ = _take(train, y, allocate(n_train, rest, low=rest >= 1, high=rest))
-    labels = _with_noise(y[train], table.n_classes, label_noise, noise_words)
+    labels = _with_noise(y[train], table.n_classes, label_noise, noise_draws)
     return Split(*(torch.from_numpy(part) for part in (train, val, test, labels)))
 
 
@@ -207,11 +207,11 @@ def _check_official(table: Table, n_train: int, rest: int) -> None:
         )
 
 
-def _with_noise(labels: Counts, n_classes: int, fraction: float, words: Words) -> Counts:
+def _with_noise(labels: Counts, n_classes: int, fraction: float, raw: RawDraws) -> Counts:
     if fraction == 0:
         return labels
-    struck = permutation(words(len(labels)))[: round(len(labels) * fraction)]
-    drawn = below(words(len(labels)), n_classes)
+    struck = permutation(raw(len(labels)))[: round(len(labels) * fraction)]
+    drawn = below(raw(len(labels)), n_classes)
     labels = labels.copy()
     # Every training row has a replacement ready, so that a label's replacement is the same at every share of noise.
     labels[struck] = drawn[struck]

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from dropbench.dropout.base import LEVELS, Variant, kept_levels
 from dropbench.sites import Site
@@ -28,6 +29,7 @@ class Alpha(Variant):
 
     scales: ClassVar[bool] = False
 
+    @override
     def warns(self, site: Site) -> str | None:
         if site.follows in (None, "selu"):
             return None
@@ -36,6 +38,7 @@ class Alpha(Variant):
             "set model.activation=selu, or choose dropout=standard"
         )
 
+    @override
     def act(self, x: Tensor, mask: Tensor, rate: Tensor) -> Tensor:
         keep = kept_levels(rate) / LEVELS
         a = torch.rsqrt(keep + _LOWEST**2 * keep * (1 - keep))

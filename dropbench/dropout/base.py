@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from dropbench.sites import Kind, Site
 
@@ -92,6 +93,7 @@ class AtWeights(Variant, ABC):
     multiplies: ClassVar[bool] = False
     rests: ClassVar[bool] = False
 
+    @override
     def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
         return (batch, site.shape[1])
 

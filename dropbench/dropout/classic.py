@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from torch import Tensor
+from typing_extensions import override
 
 from dropbench.dropout.base import LEVELS, Variant, kept_levels
 
@@ -23,5 +24,6 @@ class Classic(Variant):
 
     scales: ClassVar[bool] = False
 
+    @override
     def evaluate(self, x: Tensor, rate: Tensor) -> Tensor:
         return x * (kept_levels(rate) / LEVELS).to(x.dtype)

@@ -8,6 +8,7 @@ from typing import Annotated
 import torch
 from annotated_types import Gt
 from torch import Tensor
+from typing_extensions import override
 
 from dropbench.dropout.base import LEVELS, Learned, widened
 from dropbench.nn.activation import function, one_by_one
@@ -47,6 +48,7 @@ class Concrete(Learned):
         self.length_scale = length_scale
         self.temperature = temperature
 
+    @override
     def supports(self, site: Site) -> str | None:
         if reason := super().supports(site):
             return reason
@@ -56,9 +58,11 @@ class Concrete(Learned):
             return f"has a prior on the weights that read a site, and no single layer reads {site.name}"
         return None
 
+    @override
     def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
         return (batch, *(n if axis in "FC" else 1 for n, axis in zip(site.shape, site.axes, strict=True)))
 
+    @override
     def mask(self, noise: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
         uniform = (noise.float() + (LEVELS // 2 + 0.5)) / LEVELS
         p = rate.clamp(_EDGE, 1 - _EDGE)
@@ -66,6 +70,7 @@ class Concrete(Learned):
         soft = (1 - dropped) * widened(1 / (1 - p), uniform)
         return torch.where(rate > 0, soft, 1).to(dtype)  # rate 0 is the identity exactly
 
+    @override
     def penalty(self, site: Site, rate: Tensor, reader: Tensor | None, n_train: int) -> Tensor:
         assert reader is not None  # see `supports`
         p = rate.clamp(_EDGE, 1 - _EDGE)

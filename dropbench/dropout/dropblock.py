@@ -10,6 +10,7 @@ from typing import Annotated
 import torch
 from annotated_types import Gt
 from torch import Tensor
+from typing_extensions import override
 
 from dropbench.dropout.base import LEVELS, Variant, one_where_kept
 from dropbench.sites import Site
@@ -37,15 +38,18 @@ class DropBlock(Variant):
         self.block_size = block_size
         self.shared = shared
 
+    @override
     def supports(self, site: Site) -> str | None:
         if reason := super().supports(site):
             return reason
         return None if site.axes == "CHW" else f"drops squares of feature maps, and {site.name} has no height and width"
 
+    @override
     def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
         channels, *sides = site.shape
         return (batch, 1 if self.shared else channels, *(n + min(self.block_size, n) - 1 for n in sides))
 
+    @override
     def mask(self, noise: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
         grid = noise.shape[-2:]
         block = [min(self.block_size, (n + 1) // 2) for n in grid]  # of a map's side n, cut to it: see `noise_shape`
@@ -67,10 +71,10 @@ def _seed_levels(rate: Tensor, block: Sequence[int], grid: Sequence[int]) -> tup
     """
     height, width = block
     cells = height * width
-    target = torch.log1p(-rate.double())  # log keep; of [K]: single precision would cost the digits that are gained
-    n = torch.floor(torch.exp(target / cells) * LEVELS).clamp(min=1)
+    log_keep = torch.log1p(-rate.double())  # of [K]: single precision would cost the digits that are gained
+    n = torch.floor(torch.exp(log_keep / cells) * LEVELS).clamp(min=1)
     base, step = torch.log(n / LEVELS) * cells, torch.log1p(1 / n)
-    m = torch.round((target - base) / step).clamp(0, cells)
+    m = torch.round((log_keep - base) / step).clamp(0, cells)
     rows, columns = (torch.arange(size, device=rate.device) for size in grid)
     cell = (rows % height)[:, None] * width + columns % width
     return n + (cell < m), torch.exp(base + m * step)

@@ -6,6 +6,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from dropbench.dropout.base import AtWeights, Then
 from dropbench.nn.product import affine
@@ -37,11 +38,13 @@ class DropConnect(AtWeights):
         self.per = per
         self.inference = inference
 
+    @override
     def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
         inputs, outputs = site.shape
         one = (inputs + 1, outputs)  # the last row is the bias
         return one if self.per == "batch" else (batch, *one)
 
+    @override
     def act_affine(self, x: Tensor, weight: Tensor, bias: Tensor, mask: Tensor, rate: Tensor, then: Then) -> Tensor:
         if mask.ndim == 4 and mask.shape[1] == 1:  # one mask for all examples after all, of an ensemble's network
             mask = mask.squeeze(1)
@@ -54,6 +57,7 @@ class DropConnect(AtWeights):
         # Rate 0 is the identity exactly, not up to the rounding of another product.
         return then(torch.where(rate == 0, affine(x, weight, bias), product))
 
+    @override
     def evaluate_affine(self, x: Tensor, weight: Tensor, bias: Tensor, rate: Tensor, then: Then) -> Tensor:
         mean = affine(x, weight, bias)
         if self.inference == "mean":

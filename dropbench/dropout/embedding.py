@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from typing_extensions import override
+
 from dropbench.dropout.base import Variant
 from dropbench.sites import Kind, Site
 
@@ -25,6 +27,7 @@ class EmbeddingDropout(Variant):
     def __init__(self, *, per: Literal["sequence", "batch"] = "sequence") -> None:
         self.per = per
 
+    @override
     def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
         words, _ = site.shape
         return (batch if self.per == "sequence" else 1, words, 1)

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from dropbench.dropout.base import Variant
 
@@ -20,5 +21,6 @@ class Gaussian(Variant):
 
     draws: ClassVar[Literal["bits", "normal"]] = "normal"
 
+    @override
     def mask(self, noise: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
         return torch.addcmul(torch.ones_like(rate), noise, torch.sqrt(rate / (1 - rate))).to(dtype)

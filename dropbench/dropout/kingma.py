@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from annotated_types import Ge
 from torch import Tensor
+from typing_extensions import override
 
 from dropbench.dropout.base import AtWeights, Learned, Then, widened
 from dropbench.nn.activation import function, one_by_one
@@ -48,6 +49,7 @@ class Kingma(AtWeights, Learned):
         self.per = per
         self.kl = kl
 
+    @override
     def rate_shape(self, site: Site) -> tuple[int, ...]:
         inputs, outputs = site.shape
         return {"layer": (), "unit": (inputs, 1), "weight": (inputs, outputs)}[self.per]
@@ -56,6 +58,7 @@ class Kingma(AtWeights, Learned):
         """The noise as it is: what it multiplies depends on the input."""
         return noise.to(dtype)
 
+    @override
     def act_affine(self, x: Tensor, weight: Tensor, bias: Tensor, mask: Tensor, rate: Tensor, then: Then) -> Tensor:
         mean = affine(x, weight, bias)
         rate = rate.clamp(max=_HIGHEST)
@@ -66,9 +69,11 @@ class Kingma(AtWeights, Learned):
         deviation = torch.where(noisy, torch.sqrt(torch.where(noisy, variance, 1)), 0)
         return then(mean + (deviation * mask).to(mean.dtype))
 
+    @override
     def evaluate_affine(self, x: Tensor, weight: Tensor, bias: Tensor, rate: Tensor, then: Then) -> Tensor:
         return then(affine(x, weight, bias))
 
+    @override
     def penalty(self, site: Site, rate: Tensor, reader: Tensor | None, n_train: int) -> Tensor:
         r = rate.clamp(_LOWEST, _HIGHEST)
         log_rate = _log(r)

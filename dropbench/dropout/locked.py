@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from typing_extensions import override
+
 from dropbench.dropout.base import Variant
 from dropbench.sites import Kind, Site
 
@@ -19,10 +21,12 @@ class Locked(Variant):
 
     kinds: ClassVar[frozenset[Kind]] = frozenset({"activation", "recurrent"})
 
+    @override
     def supports(self, site: Site) -> str | None:
         if reason := super().supports(site):
             return reason
         return None if "T" in site.axes else f"holds a mask over time, and {site.name} has no time axis"
 
+    @override
     def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
         return (batch, *(1 if axis == "T" else n for n, axis in zip(site.shape, site.axes, strict=True)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from dropbench.dropout.base import Variant
 from dropbench.sites import Site
 
@@ -17,10 +19,12 @@ class NodeFeatures(Variant):
     their edges and scale nothing.
     """
 
+    @override
     def supports(self, site: Site) -> str | None:
         if reason := super().supports(site):
             return reason
         return None if "N" in site.axes else f"drops the features of whole nodes, and {site.name} is of no graph"
 
+    @override
     def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
         return (batch, *(n if axis == "N" else 1 for n, axis in zip(site.shape, site.axes, strict=True)))

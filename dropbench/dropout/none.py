@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from typing_extensions import override
+
 from dropbench.dropout.base import Variant
 from dropbench.sites import Kind, Site
 
@@ -13,5 +15,6 @@ class NoDropout(Variant):
 
     kinds: ClassVar[frozenset[Kind]] = frozenset()
 
+    @override
     def supports(self, site: Site) -> str | None:
         return "is no noise at all"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from typing_extensions import override
+
 from dropbench.dropout.base import Variant
 from dropbench.sites import Kind, Site
 
@@ -37,11 +39,13 @@ class RecurrentDropout(Variant):
         self.where = where
         self.each_step = each_step
 
+    @override
     def supports(self, site: Site) -> str | None:
         if site.kind == _KIND[self.where]:
             return None
         return f"with where={self.where} acts on {_KIND[self.where]} sites, and {site.name} is of kind {site.kind}"
 
+    @override
     def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
         steps, features = site.shape
         return (batch, steps if self.each_step else 1, features)

@@ -1,4 +1,4 @@
-"""Schedules of the rate: what share of its target is in force at which point of training.
+"""Schedules of the rate: what share of its nominal value is in force at which point of training.
 
 A schedule is a pure function of `progress`, the fraction of all epochs that has passed (0 at the start, 1 at the end,
 fractional within an epoch), and of keyword-only options; it returns a factor in [0, 1], and the rate in force is the
@@ -36,34 +36,34 @@ def resolve(target: str, options: Mapping[str, Any]) -> Callable[[float], float]
 
     function = get_object(target)
 
-    def factor(progress: float) -> float:
-        found = float(function(progress, **options))
-        if not -_ROUNDING <= found <= 1 + _ROUNDING:  # nor is NaN
+    def checked(progress: float) -> float:
+        factor = float(function(progress, **options))
+        if not -_ROUNDING <= factor <= 1 + _ROUNDING:  # nor is NaN
             raise UsageError(
-                f"dropout/schedule: {target} gives {found:g} at progress {progress:g}; it must give 0 to 1"
+                f"dropout/schedule: {target} gives {factor:g} at progress {progress:g}; it must give 0 to 1"
             )
-        return min(1.0, max(0.0, found))
+        return min(1.0, max(0.0, factor))
 
-    return factor
+    return checked
 
 
 def constant(progress: float) -> float:
-    """1: the target rate throughout."""
+    """1: the nominal rate throughout."""
     return 1.0
 
 
 def linear_up(progress: float, *, over: Share = 1.0) -> float:
-    """min(1, p / over): from 0 to the target over the first `over` of training, then constant."""
+    """min(1, p / over): from 0 to the nominal rate over the first `over` of training, then constant."""
     return min(1.0, progress / over)
 
 
 def linear_down(progress: float) -> float:
-    """1 - p: from the target to 0. For one that is at 0 sooner, see `early` with shape="linear"."""
+    """1 - p: from the nominal rate to 0. For one that is at 0 sooner, see `early` with shape="linear"."""
     return 1.0 - progress
 
 
 def cosine(progress: float, *, rising: bool = False) -> float:
-    """(1 + cos(πp)) / 2, half a cosine from the target to 0; rising: (1 - cos(πp)) / 2, from 0 to the target.
+    """(1 + cos(πp)) / 2, half a cosine from the nominal rate to 0; rising: (1 - cos(πp)) / 2, from 0 to the nominal rate.
 
     Falling by default, as the learning-rate schedule of that name does (Loshchilov & Hutter 2017, arXiv:1608.03983).
     """
@@ -71,7 +71,7 @@ def cosine(progress: float, *, rising: bool = False) -> float:
 
 
 def cyclical(progress: float, *, cycles: Annotated[int, Gt(0)] = 4) -> float:
-    """1 - |2 (cycles · p mod 1) - 1|: a triangle wave, from 0 up to the target and back, `cycles` times.
+    """1 - |2 (cycles · p mod 1) - 1|: a triangle wave, from 0 up to the nominal rate and back, `cycles` times.
 
     The triangular policy that Smith (2017, arXiv:1506.01186) has for learning rates.
     """
@@ -118,7 +118,7 @@ def late(progress: float, *, start: Annotated[float, Ge(0), Lt(1)] = 0.2) -> flo
 
 
 def curriculum(progress: float, *, gamma: Annotated[float, Gt(0)] = 10.0) -> float:
-    """1 - exp(-γp): rises fast at first and nears the target, which it never quite reaches.
+    """1 - exp(-γp): rises fast at first and nears the nominal rate, which it never quite reaches.
 
     Curriculum dropout (Morerio et al. 2017, arXiv:1703.06229, equation 2): keep(t) = (1 - θ) exp(-γ't) + θ with θ the
     keep probability in the end, that is rate(t) = rate · (1 - exp(-γ't)). The paper takes γ' = 10/T for T updates, which

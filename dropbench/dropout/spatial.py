@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from dropbench.dropout.base import Variant
 from dropbench.sites import Site
 
@@ -14,6 +16,7 @@ class Spatial(Variant):
     has meant two things; here the site's axes say it. On a vector there is no map to drop: use `standard`.
     """
 
+    @override
     def supports(self, site: Site) -> str | None:
         if reason := super().supports(site):
             return reason
@@ -21,10 +24,12 @@ class Spatial(Variant):
             return None
         return f"drops whole feature maps, and {site.name} {'is a vector' if site.axes == 'F' else 'has none'}"
 
+    @override
     def warns(self, site: Site) -> str | None:
         if any(n > 1 for n, axis in zip(site.shape, site.axes, strict=True) if axis not in "CF"):
             return None
         return f"dropout=spatial at {site.name}, a map of one position, is the same as dropout=standard"
 
+    @override
     def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
         return (batch, *(n if axis in "CF" else 1 for n, axis in zip(site.shape, site.axes, strict=True)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from dropbench.dropout.base import LEVELS, AtWeights, Then, kept_levels, one_where_kept
 from dropbench.nn.activation import one_by_one
@@ -33,12 +34,14 @@ class Standout(AtWeights):
         """The draw as it is: what it is compared with depends on the input."""
         return noise
 
+    @override
     def act_affine(self, x: Tensor, weight: Tensor, bias: Tensor, mask: Tensor, rate: Tensor, then: Then) -> Tensor:
         h = affine(x, weight, bias)
         out = then(h)
         kept = self._kept(h, rate)
         return out * one_where_kept(mask.expand(kept.shape), kept, out.dtype)
 
+    @override
     def evaluate_affine(self, x: Tensor, weight: Tensor, bias: Tensor, rate: Tensor, then: Then) -> Tensor:
         h = affine(x, weight, bias)
         out = then(h)

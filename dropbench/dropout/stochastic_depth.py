@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from typing_extensions import override
+
 from dropbench.dropout.base import Variant
 from dropbench.sites import Kind, Site
 
@@ -37,8 +39,10 @@ class StochasticDepth(Variant):
         self.decay = decay
         self.per = per
 
+    @override
     def site_rate(self, site: Site, rate: float) -> float:
         return rate if self.decay == "uniform" or site.depth is None else rate * site.depth
 
+    @override
     def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
         return (batch if self.per == "example" else 1, *(1 for _ in site.shape))

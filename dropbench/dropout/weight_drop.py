@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from typing_extensions import override
+
 from dropbench.dropout.base import Variant
 from dropbench.sites import Kind, Site
 
@@ -24,5 +26,6 @@ class WeightDrop(Variant):
 
     kinds: ClassVar[frozenset[Kind]] = frozenset({"recurrent_weight"})
 
+    @override
     def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:
         return site.shape

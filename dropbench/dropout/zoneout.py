@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from torch import Tensor
+from typing_extensions import override
 
 from dropbench.dropout.base import AtTransitions
 
@@ -32,5 +33,6 @@ class Zoneout(AtTransitions):
 
     scales: ClassVar[bool] = False
 
+    @override
     def expected(self, rate: Tensor) -> Tensor:
         return 1 - rate

@@ -23,7 +23,25 @@ def batches_for(
     seeds: Sequence[int],
     device: torch.device,
 ) -> Batches:
-    """The batches of this view of a table for one replica a seed."""
+    """The batches of a table for one replica a seed.
+
+    Parameters
+    ----------
+    table : Table
+        All examples, or a text.
+    data : DataSpec
+        How it is split.
+    view : str
+        How the model sees an example: see data/views.py.
+    batch_size : int
+        Examples of a step; of running text, columns.
+    augmentation : Augment
+        Of training examples; none of text.
+    seeds : Sequence[int]
+        One a replica; those that are equal share split, order and augmentation.
+    device : torch.device
+        Where the batches lie.
+    """
     if view == "text":
         return TextBatches(table, data, batch_size, seeds, device)
     return ExampleBatches(table, data, view, batch_size, augmentation, seeds, device)

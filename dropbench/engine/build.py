@@ -50,6 +50,11 @@ def build(
         Where they train.
     foreign : Mapping[str, Tensor], optional
         The examples that metrics set those of the table against: see `outline.others`.
+
+    Raises
+    ------
+    ValueError
+        For a run of several variants, and for several runs of a model that does not stack.
     """
     # Neighbours with the same optimizer settings are updated by one kernel call.
     ordered = tuple(sorted(specs, key=lambda s: (s.train.lr, s.train.weight_decay, s.seed, s.run_id)))

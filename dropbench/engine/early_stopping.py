@@ -40,6 +40,7 @@ class EarlyStopping:
         return [epoch - best >= self._patience for best in self._best_epoch]
 
     def chosen(self, k: int, last: int) -> int:
+        """The epoch, from 1, whose weights replica `k` is tested with if it ends after epoch `last`; 0 if none was best yet."""
         return self._best_epoch[k] if self._keeping else last
 
     @torch.no_grad()
@@ -50,6 +51,7 @@ class EarlyStopping:
             tensors[name].copy_(held[replicas])
 
     def narrow(self, replicas: Tensor) -> None:
+        """Goes on with the replicas at these places only."""
         chosen = replicas.tolist()
         self._best = [self._best[k] for k in chosen]
         self._best_epoch = [self._best_epoch[k] for k in chosen]

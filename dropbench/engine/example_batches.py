@@ -10,10 +10,10 @@ from torch import Tensor
 
 from dropbench.data import augment, normalise, views
 from dropbench.data.base import Table
+from dropbench.data.raw_draws import permutation
 from dropbench.data.split import Split, split
-from dropbench.data.words import permutation
 from dropbench.engine.batch import Batch
-from dropbench.engine.streams import Words
+from dropbench.engine.streams import RawDraws
 from dropbench.spec import Augment, DataSpec
 
 
@@ -25,8 +25,8 @@ def split_for(table: Table, data: DataSpec, seed: int) -> Split:
         val_fraction=data.val_fraction,
         test_fraction=data.test_fraction,
         label_noise=data.label_noise,
-        split_words=Words(seed if data.split_seed is None else data.split_seed, "split"),
-        noise_words=Words(seed, "label_noise"),
+        split_draws=RawDraws(seed if data.split_seed is None else data.split_seed, "split"),
+        noise_draws=RawDraws(seed, "label_noise"),
     )
 
 
@@ -57,8 +57,8 @@ class ExampleBatches:
         }
         self._y = {part: table.y.to(device)[rows] for part, rows in self._rows.items()}
         self._y["train"] = torch.stack([s.labels for s in splits]).to(device)
-        self._order = [Words(s, "order") for s in unique]
-        self._draws = [Words(s, "augment") for s in unique]
+        self._order = [RawDraws(s, "order") for s in unique]
+        self._draws = [RawDraws(s, "augment") for s in unique]
         self._maps = view == "image"
         self._x = self._ready(table.x)
         self._scale: Tensor | None = None
@@ -94,10 +94,10 @@ class ExampleBatches:
 
     def foreign(self, x: Tensor, chunk: int) -> Iterator[Tensor]:
         """Raw examples [n, *table.shape] of elsewhere, viewed and normalised as these are: [K, B, *shape] at a time."""
-        other = copy.copy(self)
-        other._x = self._ready(x)
-        other._rows = other._y = {"foreign": torch.arange(len(x), device=self._device).expand(self._seeds, -1)}
-        for batch in other.part("foreign", chunk):
+        elsewhere = copy.copy(self)
+        elsewhere._x = self._ready(x)
+        elsewhere._rows = elsewhere._y = {"foreign": torch.arange(len(x), device=self._device).expand(self._seeds, -1)}
+        for batch in elsewhere.part("foreign", chunk):
             yield batch.x
 
     def narrowed(self, replicas: Tensor) -> ExampleBatches:
@@ -105,27 +105,27 @@ class ExampleBatches:
 
         Seeds that no replica is left of are gathered no more.
         """
-        other = copy.copy(self)
+        narrower = copy.copy(self)
         index = torch.arange(self._seeds) if self._index is None else self._index.cpu()
         used, renumbered = index[replicas.cpu()].unique(return_inverse=True)
         kept = used.to(self._device)
-        other._seeds = len(used)
-        other._rows = {part: rows[kept] for part, rows in self._rows.items()}
-        other._y = {part: y[kept] for part, y in self._y.items()}
+        narrower._seeds = len(used)
+        narrower._rows = {part: rows[kept] for part, rows in self._rows.items()}
+        narrower._y = {part: y[kept] for part, y in self._y.items()}
         if self._scale is not None:
-            other._scale, other._shift = self._scale[kept], self._shift[kept]
-        other._order = [self._order[i] for i in used.tolist()]
-        other._draws = [self._draws[i] for i in used.tolist()]
-        other._select(renumbered)
-        return other
+            narrower._scale, narrower._shift = self._scale[kept], self._shift[kept]
+        narrower._order = [self._order[i] for i in used.tolist()]
+        narrower._draws = [self._draws[i] for i in used.tolist()]
+        narrower._select(renumbered)
+        return narrower
 
     def _batch_sizes(self) -> list[int]:
         n, size = self._rows["train"].shape[1], self._batch_size
-        sizes = [min(size, n - start) for start in range(0, n, size)]
-        if sizes[-1] == 1 and size > 2 and len(sizes) > 1:
+        lengths = [min(size, n - start) for start in range(0, n, size)]
+        if lengths[-1] == 1 and size > 2 and len(lengths) > 1:
             # Batch norm has no variance of one example: the batch before gives one up.
-            sizes[-2:] = [size - 1, 2]
-        return sizes
+            lengths[-2:] = [size - 1, 2]
+        return lengths
 
     def _select(self, index: Tensor) -> None:
         in_order = torch.equal(index, torch.arange(self._seeds))
@@ -149,8 +149,8 @@ class ExampleBatches:
     def _augmented(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
         parts = [
-            augment.apply(one, augment.parameters(self._augment, one.shape[0], height, width, words))
-            for one, words in zip(x.unbind(0), self._draws, strict=True)
+            augment.apply(one, augment.parameters(self._augment, one.shape[0], height, width, raw))
+            for one, raw in zip(x.unbind(0), self._draws, strict=True)
         ]
         return torch.stack(parts)
 

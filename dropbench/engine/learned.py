@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from dropbench.dropout.base import Learned
 from dropbench.engine.noise import SiteNoise, StackNoise
@@ -31,6 +32,7 @@ class LearnedRates(nn.Module):
             self.register_parameter(f"logit_{i}", nn.Parameter(logit))
             self.register_buffer(f"on_{i}", (start > 0).to(start.dtype))
 
+    @override
     def forward(self, x: Tensor, noise: StackNoise) -> Tensor:
         at = noise.learned()
         for i, name in enumerate(self._sites):

@@ -9,6 +9,7 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from dropbench.dropout.base import AtTransitions, AtWeights, Keeping, Learned, Variant
 from dropbench.engine import subset
@@ -18,6 +19,7 @@ from dropbench.nn.embedding import lookup
 from dropbench.nn.product import affine
 from dropbench.nn.recurrent import Between, Times
 from dropbench.sites import Site
+from dropbench.sites.noise import Noise
 
 
 class SiteNoise:
@@ -34,7 +36,27 @@ class SiteNoise:
         stream: str = "mask",
         shared: bool = False,
     ) -> None:
-        """`stream` opens the name of the streams; `shared` has all examples under one mask, until `StackNoise.advance`."""
+        """Noise at one site, from the beginning of its stream.
+
+        Parameters
+        ----------
+        variant : Variant
+            What is done there.
+        site : Site
+            Where.
+        rates : Sequence[float]
+            One a replica, in [0, 1).
+        seeds : Sequence[int]
+            One a replica; equal ones share their draws.
+        batch : int
+            The most examples of a step.
+        device : torch.device
+            Where masks are drawn.
+        stream : str
+            Opens the name of the stream, before the site's.
+        shared : bool
+            Whether all examples are under one mask, until `StackNoise.advance`.
+        """
         self.variant = variant
         self.site = site
         self.nominal = torch.tensor(rates, dtype=torch.float32, device=device)
@@ -126,8 +148,8 @@ class SiteNoise:
         return fork
 
 
-class StackNoise:
-    """`sites.noise.Noise` for a stack. `training` switches the noise alone, so that batch norm may stay in evaluation mode."""
+class StackNoise(Noise):
+    """The noise of a stack. `training` switches the noise alone, so that batch norm may stay in evaluation mode."""
 
     def __init__(
         self,
@@ -138,7 +160,23 @@ class StackNoise:
         batch: int,
         device: torch.device,
     ) -> None:
-        """`rates` has one mapping a replica, of site names to rates; a site that it leaves out has rate 0 there."""
+        """Noise of one variant at the sites where any replica has a rate above 0.
+
+        Parameters
+        ----------
+        variant : Variant
+            What is done there.
+        sites : Sequence[Site]
+            Those of the model.
+        rates : Sequence[Mapping[str, float]]
+            One mapping a replica, of site names to rates in [0, 1); a site that it leaves out has rate 0 there.
+        seeds : Sequence[int]
+            One a replica.
+        batch : int
+            The most examples of a step.
+        device : torch.device
+            Where masks are drawn.
+        """
         self.training = True
         self._edit: Callable[[str, Tensor], Tensor] | None = None
         self._at: dict[str, list[SiteNoise]] = {
@@ -147,6 +185,7 @@ class StackNoise:
             if any(r.get(site.name, 0.0) > 0 for r in rates)
         }
 
+    @override
     def __call__(self, site: str, x: Tensor) -> Tensor:
         if self._edit is not None:
             x = self._edit(site, x)
@@ -155,7 +194,13 @@ class StackNoise:
         return x
 
     def at(self, site: str) -> SiteNoise | None:
-        """The noise of a site; None where there is none. Raises ValueError where there are several."""
+        """The noise of a site; None where there is none.
+
+        Raises
+        ------
+        ValueError
+            Where there are several: only `__call__` has them act in turn.
+        """
         several = self._at.get(site)
         if several is None:
             return None
@@ -164,9 +209,11 @@ class StackNoise:
             raise ValueError(f"several noises at one site, {site}, are not built: {names}")
         return several[0]
 
+    @override
     def acts(self, site: str) -> bool:
         return self.training and site in self._at
 
+    @override
     def affine(self, site: str, x: Tensor, weight: Tensor, bias: Tensor, then: Callable[[Tensor], Tensor]) -> Tensor:
         if (at := self.at(site)) is None:
             return then(affine(x, weight, bias))
@@ -175,6 +222,7 @@ class StackNoise:
             return variant.act_affine(x, weight, bias, at.mask(x.shape[1], weight.dtype), rate, then)
         return variant.evaluate_affine(x, weight, bias, rate, then)
 
+    @override
     def dense(self, site: str, x: Tensor, weight: Tensor, bias: Tensor, then: Callable[[Tensor], Tensor]) -> Tensor:
         at = self.at(site)
         simple = at is None or (at.fuses if self.training else at.variant.rests)
@@ -184,6 +232,7 @@ class StackNoise:
             return dense_relu(x, weight, bias, mask)
         return self(site, self.affine(f"{site}.weight", x, weight, bias, then))
 
+    @override
     def steps(self, site: str) -> Callable[[Tensor, int], Tensor] | None:
         if (at := self.at(site)) is None:
             return None
@@ -196,6 +245,7 @@ class StackNoise:
         mask_at = _held(at)
         return lambda state, step: at.variant.act(state, mask_at(state, step), at.broadcast_rate(state))
 
+    @override
     def transition(self, site: str) -> Callable[[Tensor, Tensor, int], Tensor] | None:
         if (at := self.at(site)) is None:
             return None
@@ -204,6 +254,7 @@ class StackNoise:
         expected = cast(AtTransitions, at.variant).expected
         return Between(lambda state: expected(at.broadcast_rate(state)).expand_as(state)[:, :, None], at.acts)
 
+    @override
     def branch(self, site: str, branch: nn.Module, x: Tensor, *beside: Tensor) -> Tensor:
         given = (x, *beside)
         if (at := self.at(site)) is None:
@@ -219,6 +270,7 @@ class StackNoise:
         out = subset.run(branch, given, self, kept, (*x.shape[:2], *at.site.shape))
         return at.variant.act(out, mask, at.broadcast_rate(mask))
 
+    @override
     def embed(self, site: str, ids: Tensor, table: Tensor) -> Tensor:
         rows = lookup(ids, table)
         if (at := self.at(site)) is None:

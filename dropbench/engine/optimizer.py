@@ -29,7 +29,7 @@ class Group:
     weight_decay: float
 
     def of(self, tensors: list[Tensor], replicas: int) -> list[Tensor]:
-        """This group's part of each tensor of a stack of `replicas`."""
+        """The part of this group in each tensor of a stack of `replicas`."""
         return tensors if self.stop - self.start == replicas else [t[self.start : self.stop] for t in tensors]
 
 
@@ -71,11 +71,11 @@ class StackedOptimizer:
         grads = [p.grad for p in self._parameters]
         whole = [self._in_vectors(self._parameters), self._in_vectors(grads), *self._state]
         # A user's model may freeze a parameter or leave it unused.
-        found = [i for i, grad in enumerate(whole[1]) if grad is not None and self._undecayed[i] == exempt]
-        if not found:
+        trained = [i for i, grad in enumerate(whole[1]) if grad is not None and self._undecayed[i] == exempt]
+        if not trained:
             return
-        if len(found) < len(self._parameters):
-            whole = [[tensors[i] for i in found] for tensors in whole]
+        if len(trained) < len(self._parameters):
+            whole = [[tensors[i] for i in trained] for tensors in whole]
         for group in self._groups:
             decay = 0.0 if exempt else group.weight_decay
             values, given, *state = (group.of(tensors, len(self._replicas)) for tensors in whole)
@@ -109,14 +109,13 @@ class StackedOptimizer:
                     amsgrad=False,
                     maximize=False,
                 )
-        for i, value in zip(found, whole[0], strict=True):
+        for i, value in zip(trained, whole[0], strict=True):
             if self._spare[i]:
                 parameter = self._parameters[i]
                 parameter.copy_(value[:, : -self._spare[i]].view_as(parameter))
 
     def _in_vectors(self, tensors: Sequence[Tensor | None]) -> list[Any]:
-        """Tensors like the parameters; of those whose replicas end within a vector register a copy [K, n], with zeros up to
-        the next.
+        """Tensors like the parameters, padded with zeros where a replica ends within a vector register: those a copy [K, n].
 
         The kernels do a tensor's last few elements, those that fill no register, in scalar code that rounds differently, and
         a replica must not know whether it is the last of its stack.
@@ -127,6 +126,7 @@ class StackedOptimizer:
         ]
 
     def lrs(self, factor: float) -> list[float]:
+        """Each replica's learning rate under a factor of the schedule."""
         return [lr * factor for lr, _ in self._replicas]
 
     def narrow(self, replicas: Tensor) -> None:

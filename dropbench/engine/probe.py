@@ -12,7 +12,7 @@ from dropbench.engine import stack
 from dropbench.engine.evaluate import evaluating
 from dropbench.engine.example_batches import ExampleBatches
 from dropbench.engine.replicas import Replicas
-from dropbench.engine.streams import StackedWords
+from dropbench.engine.streams import StackedDraws
 
 
 def is_probe(measurement: Callable[..., object]) -> bool:
@@ -51,15 +51,18 @@ class Probed:
         self._units = {s.name: i - len(s.axes) for s in hidden for i, axis in enumerate(s.axes) if axis in "FC"}
 
     def examples(self, part: str) -> Iterator[tuple[Tensor, Tensor]]:
+        """Inputs [K, B, *shape], normalised, and classes [K, B] of a part, in pieces."""
         stack.begin(self.model)
         for batch in self._replicas.batches.part(part, self._replicas.chunk):
             yield batch.x, batch.y
 
     def logits(self, x: Tensor) -> Tensor:
+        """[K, B, C] float32 with the noise off."""
         output: Tensor = self.model(x, self.noise)
         return output.float()
 
     def activations(self, x: Tensor) -> dict[str, Tensor]:
+        """What comes to each site behind a hidden layer, [K, n, units], by the name of the site."""
         seen: dict[str, Tensor] = {}
 
         def keep(site: str, h: Tensor) -> Tensor:
@@ -74,6 +77,8 @@ class Probed:
         }
 
     def without(self, x: Tensor, site: str, unit: int) -> Tensor:
+        """The logits with one unit of a site at zero."""
+
         def edit(name: str, h: Tensor) -> Tensor:
             index = torch.tensor([unit], device=h.device)
             return h.index_fill(self._units[site], index, 0) if name == site else h
@@ -82,6 +87,7 @@ class Probed:
         return output.float()
 
     def foreign(self, data: str, examples: int) -> Iterator[Tensor]:
+        """At most so many examples of other data, evenly spaced, in pieces [K, B, *shape]; normalised like their own."""
         batches = self._replicas.batches
         assert isinstance(batches, ExampleBatches)  # running text is compared with nothing: see outline.others
         stack.begin(self.model)
@@ -90,6 +96,7 @@ class Probed:
         yield from batches.foreign(x[torch.arange(n) * len(x) // n], self._replicas.chunk)
 
     def noisy(self, stream: str) -> Callable[[Tensor], Tensor]:
+        """A function that gives the logits under fresh masks at each call, from a stream of that name."""
         noise = self.noise.forked(stream, self._replicas.noise_chunk)
         noise.training = True
 
@@ -100,7 +107,9 @@ class Probed:
         return logits
 
     def uniforms(self, stream: str) -> Callable[[tuple[int, ...]], Tensor]:
-        return StackedWords(self._replicas.seeds, stream, self.parameters[0].device).uniform
+        """A function that gives float32 in [0, 1), [K, *shape], from a stream of that name."""
+        return StackedDraws(self._replicas.seeds, stream, self.parameters[0].device).uniform
 
     def normals(self, stream: str) -> Callable[[tuple[int, ...]], Tensor]:
-        return StackedWords(self._replicas.seeds, stream, self.parameters[0].device).normal
+        """A function that gives standard normals, [K, *shape], from a stream of that name."""
+        return StackedDraws(self._replicas.seeds, stream, self.parameters[0].device).normal

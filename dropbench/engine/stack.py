@@ -11,7 +11,7 @@ from hydra.utils import get_object
 from torch import Tensor, nn
 
 from dropbench.data.base import Graph
-from dropbench.engine.streams import StackedWords
+from dropbench.engine.streams import StackedDraws
 from dropbench.engine.user_module import Plain
 from dropbench.engine.vmap_check import unstacked
 from dropbench.engine.vmapped import Vmapped
@@ -21,7 +21,7 @@ from dropbench.spec import Component, TrainSpec
 
 def build(
     model: Component,
-    plan: Outline,
+    outline: Outline,
     seeds: Sequence[int],
     device: torch.device,
     train: TrainSpec,
@@ -33,22 +33,22 @@ def build(
     otherwise built alone, K = 1, behind `Plain`.
     """
     cls = get_object(model.target)
-    if not plan.stacked:
+    if not outline.stacked:
 
         def construct() -> nn.Module:
-            made: nn.Module = cls(plan.shape, plan.n_classes, **model.options)
+            module: nn.Module = cls(outline.shape, outline.n_classes, **model.options)
             if graph is not None:
-                made.attach(graph, device)  # type: ignore[operator]
-            return made
+                module.attach(graph, device)  # type: ignore[operator]
+            return module
 
-        if (reason := unstacked(model, plan, train, str(device))) is None:
+        if (reason := unstacked(model, outline, train, str(device))) is None:
             return Vmapped(construct, seeds).to(device)
         if len(seeds) > 1:
             raise ValueError(f"{model.target} trains one run at a time, not {len(seeds)}: {reason}")
         return Plain(construct, seeds[0]).to(device)
     with torch.device(device):
-        stack: nn.Module = cls(len(seeds), plan.shape, plan.n_classes, **model.options)
-    draw = StackedWords(seeds, "init", device)
+        stack: nn.Module = cls(len(seeds), outline.shape, outline.n_classes, **model.options)
+    draw = StackedDraws(seeds, "init", device)
     for layer in stack.modules():
         reset = getattr(layer, "reset", None)
         if callable(reset):

@@ -26,41 +26,44 @@ def bit_generator(seed: int, name: str) -> np.random.SFC64:
     return np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(zlib.crc32(name.encode()),)))
 
 
-class Words:
-    """Raw 64-bit words of a stream, on demand: `words(n)` continues where the last call ended."""
+class RawDraws:
+    """Raw 64-bit draws of a stream, on demand: a call continues where the last one ended."""
 
     def __init__(self, seed: int, name: str) -> None:
         self._raw = bit_generator(seed, name)
 
     def __call__(self, n: int) -> NDArray[np.uint64]:
+        """The next n draws, [n]."""
         return self._raw.random_raw(n)
 
 
-class StackedWords:
+class StackedDraws:
     """`nn.init.Draw` for a stack: each replica's numbers from its own seed, drawn once for replicas that share it."""
 
     def __init__(self, seeds: Sequence[int], name: str, device: torch.device) -> None:
         unique = sorted(set(seeds))
-        self._words = [Words(seed, name) for seed in unique]
+        self._raw = [RawDraws(seed, name) for seed in unique]
         self._index = torch.tensor([unique.index(s) for s in seeds])
         self._device = device
 
     def uniform(self, shape: tuple[int, ...]) -> Tensor:
-        return self._stack([_uniform(w(math.prod(shape))) for w in self._words], shape)
+        """float32 in [0, 1), [K, *shape]."""
+        return self._stack([_uniform(raw(math.prod(shape))) for raw in self._raw], shape)
 
     def normal(self, shape: tuple[int, ...]) -> Tensor:
+        """Standard normals, float32, [K, *shape]."""
         n = math.prod(shape)
         return self._stack(
-            [box_muller(torch.from_numpy(w((n + 1) // 2).view(np.int32)))[:n] for w in self._words], shape
+            [box_muller(torch.from_numpy(raw((n + 1) // 2).view(np.int32)))[:n] for raw in self._raw], shape
         )
 
     def _stack(self, rows: list[Tensor], shape: tuple[int, ...]) -> Tensor:
         return torch.stack(rows)[self._index].view(-1, *shape).to(self._device)
 
 
-def _uniform(words: NDArray[np.uint64]) -> Tensor:
-    """float32 in [0, 1) from the top 24 bits of each word."""
-    return torch.from_numpy((words >> np.uint64(40)).astype(np.float32) * np.float32(2**-24))
+def _uniform(raw: NDArray[np.uint64]) -> Tensor:
+    """float32 in [0, 1) from the top 24 bits of each draw."""
+    return torch.from_numpy((raw >> np.uint64(40)).astype(np.float32) * np.float32(2**-24))
 
 
 def box_muller(bits: Tensor) -> Tensor:
@@ -87,17 +90,18 @@ class NoiseStream:
         self._draws, self._n, self._device = draws, n, device
         self._seeds = len(unique)
         self._select(torch.tensor([unique.index(s) for s in seeds]))
-        per_word = 4 if draws == "bits" else 2
-        self._words = -(-n // per_word)  # whole 64-bit words a step; what is over is left unused
+        per_draw = 4 if draws == "bits" else 2
+        self._raw_draws = -(-n // per_draw)  # whole 64-bit draws a step; what is over is left unused
         # On a CPU the block of all seeds stays in the cache, and its length changes no number. CUDA's generator fills a
         # block as one, so there its length is a seed's own affair.
         sharing = 1 if device.type == "cuda" else len(unique)
-        self._steps = max(1, min(64, _BLOCK_BYTES // (8 * self._words * sharing)))
+        self._steps = max(1, min(64, _BLOCK_BYTES // (8 * self._raw_draws * sharing)))
         self._at = self._steps
         self._block = torch.empty(0)
         self._sources = [_source(s, name, device) for s in unique]
 
     def next(self) -> Tensor:
+        """The noise of the next step, [K, n]."""
         if self._at == self._steps:
             self._block = self._draw()
             self._at = 0
@@ -113,15 +117,15 @@ class NoiseStream:
 
         Seeds that no replica is left of draw no more.
         """
-        other = copy.copy(self)
+        narrower = copy.copy(self)
         index = torch.arange(self._seeds) if self._index is None else self._index.cpu()
         used, renumbered = index[replicas.cpu()].unique(return_inverse=True)
-        other._seeds = len(used)
-        other._sources = [self._sources[i] for i in used.tolist()]
+        narrower._seeds = len(used)
+        narrower._sources = [self._sources[i] for i in used.tolist()]
         if self._at < self._steps:
-            other._block = self._block[:, used.to(self._block.device)]
-        other._select(renumbered)
-        return other
+            narrower._block = self._block[:, used.to(self._block.device)]
+        narrower._select(renumbered)
+        return narrower
 
     def _select(self, index: Tensor) -> None:
         """Which seed's numbers each replica gets; None where each seed has one replica, in order, and no gather is needed."""
@@ -130,15 +134,15 @@ class NoiseStream:
 
     def _draw(self) -> Tensor:
         """[steps, seeds, numbers]."""
-        shape = (self._steps, self._words)
+        shape = (self._steps, self._raw_draws)
         drawn = [draw(shape) for draw in self._sources]
-        words = torch.stack(drawn, 1) if len(drawn) > 1 else drawn[0][:, None]
-        numbers = words.view(torch.int16) if self._draws == "bits" else box_muller(words.view(torch.int32))
+        raw = torch.stack(drawn, 1) if len(drawn) > 1 else drawn[0][:, None]
+        numbers = raw.view(torch.int16) if self._draws == "bits" else box_muller(raw.view(torch.int32))
         return numbers.to(self._device)
 
 
 def _source(seed: int, name: str, device: torch.device) -> Callable[[tuple[int, int]], Tensor]:
-    """A function of a shape that gives the next raw 64-bit words of one stream, as int64."""
+    """A function of a shape that gives the next raw 64-bit draws of one stream, as int64."""
     bits = bit_generator(seed, name)
     if device.type != "cuda":
         return lambda shape: torch.from_numpy(bits.random_raw(math.prod(shape)).view(np.int64)).view(shape)

@@ -25,16 +25,16 @@ class TextBatches:
     def __init__(
         self, table: Table, data: DataSpec, batch_size: int, seeds: Sequence[int], device: torch.device
     ) -> None:
-        words = {name: text.part(table, name, data.n_train) for name in ("train", "val", "test")}
+        texts = {name: text.part(table, name, data.n_train) for name in ("train", "val", "test")}
         window = table.window or 0  # Table says that there is one.
         self._replicas = len(seeds)
-        self._train = _windows(words["train"], batch_size, window, device)
+        self._train = _windows(texts["train"], batch_size, window, device)
         # The training side of the gap is as long as the validation side, and in as many columns.
-        n_val = len(words["val"][0])
-        words["train"] = words["train"][0][:n_val], words["train"][1][:n_val]
+        n_val = len(texts["val"][0])
+        texts["train"] = texts["train"][0][:n_val], texts["train"][1][:n_val]
         self._parts = {
             name: _windows(pair, text.evaluation_columns(len(pair[0]), window), window, device)
-            for name, pair in words.items()
+            for name, pair in texts.items()
         }
 
     def part_sizes(self) -> dict[str, int]:
@@ -60,9 +60,9 @@ class TextBatches:
 
     def narrowed(self, replicas: Tensor) -> TextBatches:
         """The batches of these replicas only."""
-        other = copy.copy(self)
-        other._replicas = len(replicas)
-        return other
+        narrower = copy.copy(self)
+        narrower._replicas = len(replicas)
+        return narrower
 
     def _batches(self, windows: tuple[Tensor, Tensor]) -> Iterator[Batch]:
         for x, y in zip(*windows, strict=True):

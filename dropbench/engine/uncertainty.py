@@ -16,8 +16,9 @@ _exp, _log, _entr = one_by_one(torch.exp), one_by_one(torch.log), one_by_one(tor
 
 @torch.no_grad()
 def uncertainty(replicas: Replicas, part: str) -> dict[str, Tensor]:
-    """What `eval.mode` adds to the deterministic metrics of a classifier on one part of the data, [K] each; nothing for
-    `deterministic`.
+    """What `eval.mode` adds to the deterministic metrics of a classifier on one part of the data, [K] each.
+
+    deterministic: nothing.
 
     mc (Gal & Ghahramani 2016, arXiv:1506.02142): T = `passes` forward passes with a mask of its own for every example.
     `mc_<metric>` is of the mean p̄ of the T predictive distributions, `mc_<metric>_sd` the standard deviation of the single

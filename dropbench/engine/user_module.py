@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from typing_extensions import override
 
-from dropbench.engine.streams import Words
+from dropbench.engine.streams import RawDraws
 from dropbench.sites.noise import Noise
 
 
@@ -21,23 +22,24 @@ class Ordinary(nn.Module):
 
     def __init__(self, construct: Callable[[], nn.Module], seeds: Sequence[int]) -> None:
         super().__init__()
-        made = {seed: _constructed(construct, seed) for seed in dict.fromkeys(seeds)}
-        modules = [made[seed] for seed in seeds]
+        built = {seed: _constructed(construct, seed) for seed in dict.fromkeys(seeds)}
+        modules = [built[seed] for seed in seeds]
         self.incoming: dict[str, tuple[int, ...]] = {}
         self.names: dict[str, str] = {}
         """Of the module's tensors here, by their names there."""
         for i, (name, parameter) in enumerate(modules[0].named_parameters()):
-            own = self.names[name] = f"parameter_{i}"
+            held_as = self.names[name] = f"parameter_{i}"
             together = torch.stack([m.get_parameter(name).detach() for m in modules])
-            self.register_parameter(own, nn.Parameter(together, parameter.requires_grad))
+            self.register_parameter(held_as, nn.Parameter(together, parameter.requires_grad))
             if parameter.ndim > 1:  # torch's layers put outputs first, and what comes in after
-                self.incoming[own] = tuple(range(2, parameter.ndim + 1))
+                self.incoming[held_as] = tuple(range(2, parameter.ndim + 1))
         for i, (name, _) in enumerate(modules[0].named_buffers()):
-            own = self.names[name] = f"buffer_{i}"
-            self.register_buffer(own, torch.stack([m.get_buffer(name) for m in modules]))
+            held_as = self.names[name] = f"buffer_{i}"
+            self.register_buffer(held_as, torch.stack([m.get_buffer(name) for m in modules]))
         # In a tuple, so that it is not registered: its tensors are stand-ins for those above.
         self._module = (modules[0],)
 
+    @override
     def train(self, mode: bool = True) -> Ordinary:
         super().train(mode)
         self._module[0].train(mode)
@@ -53,7 +55,7 @@ class Ordinary(nn.Module):
 def _constructed(construct: Callable[[], nn.Module], seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         # Not `torch.manual_seed`, which would seed accelerators too, and those are not put back.
-        torch.default_generator.manual_seed(int(Words(seed, "init")(1)[0] >> 1))
+        torch.default_generator.manual_seed(int(RawDraws(seed, "init")(1)[0] >> 1))
         return construct()
 
 
@@ -63,9 +65,10 @@ class Plain(Ordinary):
     def __init__(self, construct: Callable[[], nn.Module], seed: int) -> None:
         super().__init__(construct, [seed])
 
+    @override
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
         # `[0]` of a tensor is a view, so batch norm's running statistics are updated where they are held.
-        tensors = {name: getattr(self, own)[0] for name, own in self.names.items()}
+        tensors = {name: getattr(self, held_as)[0] for name, held_as in self.names.items()}
         logits: Tensor = functional_call(self._module[0], tensors, (x[0], PlainNoise(noise)))
         return logits[None]
 
@@ -76,26 +79,33 @@ class PlainNoise(Noise):
     def __init__(self, noise: Noise) -> None:
         self._noise = noise
 
+    @override
     def __call__(self, site: str, x: Tensor) -> Tensor:
         return self._noise(site, x[None])[0]
 
+    @override
     def affine(self, site: str, x: Tensor, weight: Tensor, bias: Tensor, then: Callable[[Tensor], Tensor]) -> Tensor:
         return self._noise.affine(site, x[None], weight[None], bias.view(1, 1, -1), lambda z: then(z[0])[None])[0]
 
+    @override
     def acts(self, site: str) -> bool:
         return self._noise.acts(site)
 
+    @override
     def steps(self, site: str) -> Callable[[Tensor, int], Tensor] | None:
         act = self._noise.steps(site)
         return None if act is None else lambda state, step: act(state[None], step)[0]
 
+    @override
     def transition(self, site: str) -> Callable[[Tensor, Tensor, int], Tensor] | None:
         act = self._noise.transition(site)
         return None if act is None else lambda old, new, step: act(old[None], new[None], step)[0]
 
+    @override
     def branch(self, site: str, branch: nn.Module, x: Tensor, *beside: Tensor) -> Tensor:
         return self._noise.branch(site, _Stacked(branch, self), x[None], *(b[None] for b in beside))[0]
 
+    @override
     def embed(self, site: str, ids: Tensor, table: Tensor) -> Tensor:
         return self._noise.embed(site, ids[None], table[None])[0]
 

@@ -46,59 +46,60 @@ Given = tuple[Tensor, Tensor]
 _known: dict[str, str | None] = {}
 
 
-def unstacked(model: Component, plan: Outline, train: TrainSpec, device: str) -> str | None:
+def unstacked(model: Component, outline: Outline, train: TrainSpec, device: str) -> str | None:
     """Why runs of a module without a replica axis train one by one on this device; None where `vmap` stacks them.
 
-    It depends on nothing that runs of one cohort may differ in, and is found once a process and kind of run.
+    It depends on nothing that runs of one cohort may differ in, and is looked for once a process and kind of run.
     """
-    key = f"{model.model_dump_json()} {plan.shape} {plan.view} {plan.n_classes} {train.batch_size} {train.precision} {device}"
+    data = f"{outline.shape} {outline.view} {outline.n_classes}"
+    key = f"{model.model_dump_json()} {data} {train.batch_size} {train.precision} {device}"
     if key not in _known:
-        _known[key] = _reason(model, plan, train, exact=device == "cpu")
+        _known[key] = _reason(model, outline, train, exact=device == "cpu")
     return _known[key]
 
 
-def note(model: Component, plan: Outline, train: TrainSpec, device: str) -> str:
+def note(model: Component, outline: Outline, train: TrainSpec, device: str) -> str:
     """How such runs were trained, in words for the user."""
-    reason = unstacked(model, plan, train, device)
+    reason = unstacked(model, outline, train, device)
     return "trained stacked by vmap" if reason is None else f"trained unstacked: {reason}"
 
 
-def _reason(model: Component, plan: Outline, train: TrainSpec, exact: bool) -> str | None:
+def _reason(model: Component, outline: Outline, train: TrainSpec, exact: bool) -> str | None:
     cls = get_object(model.target)
     if train.precision != "fp32":
         return f"vmap does not carry train.precision={train.precision}"
-    if exact and plan.parameters > _LARGE:
-        return f"of {plan.parameters:,} parameters one replica fills the cache of a CPU"
+    if exact and outline.parameters > _LARGE:
+        return f"of {outline.parameters:,} parameters one replica fills the cache of a CPU"
     if hasattr(cls, "begin") or hasattr(cls, "attach"):
         return "it carries a state or a graph of its own, which vmap does not map over"
 
     def construct() -> nn.Module:
-        made: nn.Module = cls(plan.shape, plan.n_classes, **model.options)
-        return made
+        module: nn.Module = cls(outline.shape, outline.n_classes, **model.options)
+        return module
 
     threads = torch.get_num_threads()
     use_threads(1)  # as planning must: processes are forked after it
     try:
         with torch.random.fork_rng(devices=[]):
-            return _trial(construct, plan, train.batch_size, exact)
+            return _trial(construct, outline, train.batch_size, exact)
     except Exception as error:  # whatever a user's module raises where its tensors are not what they seem
         return _told(error)
     finally:
         use_threads(threads)
 
 
-def _trial(construct: Callable[[], nn.Module], plan: Outline, batch_size: int, exact: bool) -> str | None:
-    many = max(_FEW, min(_MANY, _NUMBERS // max(1, plan.parameters))) if exact else _FEW
+def _trial(construct: Callable[[], nn.Module], outline: Outline, batch_size: int, exact: bool) -> str | None:
+    many = max(_FEW, min(_MANY, _NUMBERS // max(1, outline.parameters))) if exact else _FEW
     for replicas, size in ((many, _ODD), (_FEW, batch_size)):
         stack = Vmapped(construct, [_SEEDS[k % len(_SEEDS)] for k in range(replicas)])
         alone = [Vmapped(construct, [seed]) for seed in _SEEDS]
         plain = [Plain(construct, seed) for seed in _SEEDS]
         for training in (True, False):
-            given = _inputs(plan, size)
+            given = _inputs(outline, size)
             together = _passed(stack, _each(given, replicas), training)
             for k in range(len(_SEEDS)):
-                own = [g[k : k + 1] for g in given]
-                one, reference = _passed(alone[k], own, training), _passed(plain[k], own, training)
+                inputs = [g[k : k + 1] for g in given]
+                one, reference = _passed(alone[k], inputs, training), _passed(plain[k], inputs, training)
                 alike = {name: t[k :: len(_SEEDS)] for name, t in together.items()}
                 if not (_close(one, reference) and _close({n: t[:1] for n, t in alike.items()}, reference)):
                     return "vmap does not give what the module gives by itself"
@@ -108,8 +109,8 @@ def _trial(construct: Callable[[], nn.Module], plan: Outline, batch_size: int, e
             for training in (True, False):
                 with _Ends(replicas) as ends:
                     _passed(stack, _each(given, replicas), training)
-                if ends.found is not None:
-                    return f"the last bits of {ends.found} would depend on the runs beside it"
+                if ends.function is not None:
+                    return f"the last bits of {ends.function} would depend on the runs beside it"
     return None
 
 
@@ -119,15 +120,15 @@ def _each(given: Given, replicas: int) -> Given:
     return x, slope
 
 
-def _inputs(plan: Outline, size: int) -> Given:
+def _inputs(outline: Outline, size: int) -> Given:
     """An input [3, size, *shape], and random numbers to make a gradient of; from a generator of their own."""
     generator = torch.Generator().manual_seed(size)
     lead = (len(_SEEDS), size)
-    if plan.view in ("tokens", "text"):
-        words, vocabulary = plan.shape
+    if outline.view in ("tokens", "text"):
+        words, vocabulary = outline.shape
         x = torch.randint(vocabulary, (*lead, words), generator=generator)
     else:
-        x = torch.randn(*lead, *plan.shape, generator=generator)
+        x = torch.randn(*lead, *outline.shape, generator=generator)
     return x, torch.randn(*lead, 1, generator=generator)
 
 
@@ -147,22 +148,22 @@ def _passed(model: Ordinary, given: Sequence[Tensor], training: bool) -> dict[st
     for warning in caught:
         if missing := re.search(r"implemented the batching rule for (\S+?)\.? ", str(warning.message)):
             raise NotImplementedError(f"it has no rule for {missing[1]}")
-    found = {"output": output.detach()}
+    tensors = {"output": output.detach()}
     if x.grad is not None:
-        found["gradient of x"] = x.grad
-    for name, own in model.names.items():
-        tensor = getattr(model, own)
+        tensors["gradient of x"] = x.grad
+    for name, held_as in model.names.items():
+        tensor = getattr(model, held_as)
         if not isinstance(tensor, nn.Parameter):
-            found[name] = tensor.clone()
+            tensors[name] = tensor.clone()
         elif tensor.grad is not None:
-            found[f"gradient of {name}"] = tensor.grad
-    return found
+            tensors[f"gradient of {name}"] = tensor.grad
+    return tensors
 
 
-def _close(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> bool:
-    if found.keys() != expected.keys():
+def _close(got: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> bool:
+    if got.keys() != expected.keys():
         return False
-    pairs = [(found[name].double(), expected[name].double()) for name in found]
+    pairs = [(got[name].double(), expected[name].double()) for name in got]
     return all(a.shape == b.shape and float((a - b).norm()) <= _CLOSE * (1 + float(b.norm())) for a, b in pairs)
 
 
@@ -230,7 +231,7 @@ class _Ends(TorchDispatchMode):
     def __init__(self, replicas: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._replicas = replicas
-        self.found: str | None = None
+        self.function: str | None = None
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -249,5 +250,5 @@ class _Ends(TorchDispatchMode):
                 self._tell(f"{name} over {numbers // _ODD or 1} numbers an example")
         return out
 
-    def _tell(self, found: str) -> None:
-        self.found = self.found or found
+    def _tell(self, function: str) -> None:
+        self.function = self.function or function

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
+from typing_extensions import override
 
 from dropbench.engine.user_module import Ordinary
 from dropbench.sites.noise import Noise
@@ -22,8 +23,9 @@ class Vmapped(Ordinary):
     Running statistics are changed in place, and so where the stack holds them.
     """
 
+    @override
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
-        tensors = {name: getattr(self, own) for name, own in self.names.items()}
+        tensors = {name: getattr(self, held_as) for name, held_as in self.names.items()}
 
         def one(tensors: dict[str, Tensor], x: Tensor, replica: Tensor) -> Any:
             return functional_call(self._module[0], tensors, (x, VmappedNoise(noise, replica)))
@@ -48,9 +50,11 @@ class VmappedNoise(Noise):
         out: Tensor = _Outside.apply(stacked, self._replica, *given)  # type: ignore[no-untyped-call]
         return out
 
+    @override
     def __call__(self, site: str, x: Tensor) -> Tensor:
         return self._outside(lambda x: self._noise(site, x), x)
 
+    @override
     def affine(self, site: str, x: Tensor, weight: Tensor, bias: Tensor, then: Callable[[Tensor], Tensor]) -> Tensor:
         # Parameters that `then` uses are mapped over still, so it is mapped beside them.
         def stacked(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -58,22 +62,27 @@ class VmappedNoise(Noise):
 
         return self._outside(stacked, x, weight, bias.view(-1))
 
+    @override
     def acts(self, site: str) -> bool:
         return self._noise.acts(site)
 
+    @override
     def steps(self, site: str) -> Callable[[Tensor, int], Tensor] | None:
         act = self._noise.steps(site)
         return None if act is None else lambda state, step: self._outside(lambda s: act(s, step), state)
 
+    @override
     def transition(self, site: str) -> Callable[[Tensor, Tensor, int], Tensor] | None:
         act = self._noise.transition(site)
         return None if act is None else lambda old, new, step: self._outside(lambda o, n: act(o, n, step), old, new)
 
+    @override
     def branch(self, site: str, branch: nn.Module, x: Tensor, *beside: Tensor) -> Tensor:
         # Computed for all replicas, dropped or not: under `vmap` there is no leaving one out.
         out: Tensor = branch(x, self, *beside)
         return self._outside(lambda x, out: self._noise.branch(site, _Given(), x, out), x, out)
 
+    @override
     def embed(self, site: str, ids: Tensor, table: Tensor) -> Tensor:
         return self._outside(lambda ids, table: self._noise.embed(site, ids, table), ids, table)
 

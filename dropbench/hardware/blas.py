@@ -52,6 +52,7 @@ def use_threads(n: int) -> None:
 
 @cache
 def amd_with_avx512() -> bool:
+    """Whether the processor is one of AMD's with AVX-512, as far as Linux tells."""
     try:
         with open("/proc/cpuinfo") as file:
             first = file.read(8192).split("\n\n")[0]  # all processors of a machine are alike, and there may be hundreds

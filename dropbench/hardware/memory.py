@@ -33,11 +33,11 @@ class Peak:
     def mb(self) -> float | None:
         """The most since the last call, in 10**6 bytes; None where the system does not tell."""
         if self._device.type == "cuda":
-            found: int | None = torch.cuda.max_memory_allocated(self._device)
+            most: int | None = torch.cuda.max_memory_allocated(self._device)
         else:
-            found = _resident() if self._device.type == "cpu" else None
+            most = _resident() if self._device.type == "cpu" else None
         self._restart()
-        return None if found is None else round(found / 1e6, 1)
+        return None if most is None else round(most / 1e6, 1)
 
 
 def _resident() -> int | None:

@@ -97,8 +97,8 @@ def _splits(data: DataSpec, table: Table) -> None:
         val_fraction=data.val_fraction,
         test_fraction=data.test_fraction,
         label_noise=data.label_noise,
-        split_words=_zeros,
-        noise_words=_zeros,
+        split_draws=_zeros,
+        noise_draws=_zeros,
     )
 
 

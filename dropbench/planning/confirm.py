@@ -16,22 +16,30 @@ if TYPE_CHECKING:
     from dropbench.planning.plan import Plan
 
 
-def again(config: Mapping[str, Any], seeds: range, results: str, composer: Composer) -> list[str]:
-    """What to type after `dropbench sweep` for a stored arm under these seeds: what differs from the options' defaults.
-
-    config: of one of its records. Raises UsageError for an option that is no longer there.
-    """
-    return [*overrides(config, composer.extra), typed(seeds), f"results={results}"]
-
-
 def plan(
     baseline: str, arms: Mapping[str, Mapping[str, Any]], seeds: range, results: str, composer: Composer
 ) -> tuple[Plan, list[list[str]]]:
-    """The runs of these arms (each a stored config) as one plan, and the overrides of the sweeps that it is made of.
+    """The runs of these arms as one plan, and the overrides of each sweep that it is made of.
 
-    Raises UsageError where an arm cannot be composed as it was: an option's defaults or version have changed since.
+    Parameters
+    ----------
+    baseline : str
+        The arm that the others are compared with.
+    arms : mapping of str to mapping
+        The stored configuration of a run of each, by the arm's name.
+    seeds : range
+        Fresh ones.
+    results : str
+        The folder to which the runs go.
+    composer : Composer
+        Knows the user's folders of options.
+
+    Raises
+    ------
+    UsageError
+        Where an arm cannot be composed as it was: an option has gone, or its defaults or version have changed since.
     """
-    commands = [again(config, seeds, results, composer) for config in arms.values()]
+    commands = [[*overrides(config, composer.extra), typed(seeds), f"results={results}"] for config in arms.values()]
     parts = [make(command, composer) for command in commands]
     for (name, config), part in zip(arms.items(), parts, strict=True):
         now, then = (_settings(c) for c in (part.specs[0].as_dict(), config))

@@ -36,8 +36,9 @@ class Noise(Protocol):
         ...
 
     def branch(self, site: str, branch: nn.Module, x: Tensor, *beside: Tensor) -> Tensor:
-        """`branch(x, noise, *beside)` under a branch site's noise; where a replica drops it for a whole batch it is not
-        computed.
+        """`branch(x, noise, *beside)` under a branch site's noise.
+
+        Where a replica drops it for a whole batch it is not computed.
 
         x [K, B, ...]; the result [K, B, *site.shape]. A dropped branch gives zeros. `beside` are what else the branch needs of
         each replica, [K, ...], such as which steps are padding.

@@ -49,9 +49,13 @@ def rate_at(name: str, rate: float, rates: Mapping[str, float]) -> float:
 class Supporter(Protocol):
     """As much of a variant as placement needs."""
 
-    def supports(self, site: Site) -> str | None: ...
+    def supports(self, site: Site) -> str | None:
+        """None where it can act, else the reason why not."""
+        ...
 
-    def site_rate(self, site: Site, rate: float) -> float: ...
+    def site_rate(self, site: Site, rate: float) -> float:
+        """The rate of one site, in [0, 1), where the common rate is `rate`."""
+        ...
 
 
 def site_rates(

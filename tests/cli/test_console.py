@@ -11,7 +11,7 @@ from rich.console import Console
 from terminal import dropbench
 
 from dropbench.cli.console import Shown
-from dropbench.cli.training import Work
+from dropbench.cli.work import Work
 from dropbench.config.compose import composer
 from dropbench.execute.cohorts import Cohort
 from dropbench.planning.plan import Plan, make

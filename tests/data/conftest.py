@@ -1,4 +1,4 @@
-"""What the tests of this room share: streams of words, and where the large real sets are."""
+"""What the tests of this room share: streams of raw draws, and where the large real sets are."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import torch
 from numpy.typing import NDArray
 
 from dropbench.data.base import Table
-from dropbench.data.words import Words
+from dropbench.data.raw_draws import RawDraws
 
 
 @pytest.fixture(scope="session")
-def words() -> Callable[[int], Words]:
-    """words(seed): a fresh stream, made as a run's are."""
+def raw() -> Callable[[int], RawDraws]:
+    """raw(seed): a fresh stream, made as a run's are."""
 
-    def stream(seed: int) -> Words:
+    def stream(seed: int) -> RawDraws:
         raw = np.random.SFC64(seed)
 
         def take(n: int) -> NDArray[np.uint64]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dropbench.data._torchvision import kernels, torchvision
-from dropbench.data.augment import WORDS, Draws, apply, check, parameters
+from dropbench.data.augment import DRAWS, Draws, apply, check, parameters
 from dropbench.errors import UsageError
 from dropbench.spec import Augment
 
@@ -42,22 +42,22 @@ def one_by_one(x: torch.Tensor, draws: Draws) -> torch.Tensor:
 
 
 @given(SETTINGS, st.integers(0, 2**32))
-def test_equals_torchvision_an_example_at_a_time(words, augment: Augment, seed: int) -> None:
+def test_equals_torchvision_an_example_at_a_time(raw, augment: Augment, seed: int) -> None:
     x = images(6)
-    draws = parameters(augment, 6, 7, 9, words(seed))
+    draws = parameters(augment, 6, 7, 9, raw(seed))
     torch.testing.assert_close(apply(x, draws), one_by_one(x, draws), rtol=0, atol=1e-6)
 
 
-def test_nothing_asked_for_is_the_same_tensor(words) -> None:
+def test_nothing_asked_for_is_the_same_tensor(raw) -> None:
     x = images(4)
-    assert apply(x, parameters(Augment(), 4, 7, 9, words(0))) is x
+    assert apply(x, parameters(Augment(), 4, 7, 9, raw(0))) is x
 
 
 @pytest.mark.parametrize("augment", [Augment(crop=2), Augment(flip=1), Augment(rotation=10), Augment(erase=1), ALL])
-def test_the_input_is_left_as_it_was_and_the_range_kept(words, augment: Augment) -> None:
+def test_the_input_is_left_as_it_was_and_the_range_kept(raw, augment: Augment) -> None:
     x = images(8)
     before = x.clone()
-    y = apply(x, parameters(augment, 8, 7, 9, words(0)))
+    y = apply(x, parameters(augment, 8, 7, 9, raw(0)))
     assert torch.equal(x, before)
     assert y.shape == x.shape and y.dtype == x.dtype
     assert not torch.equal(x, y)
@@ -73,31 +73,31 @@ def test_words_taken_are_the_same_whatever_is_switched_on(augment: Augment) -> N
         return np.random.SFC64(0).random_raw(n)
 
     parameters(augment, 5, 7, 9, count)
-    assert taken == [5 * WORDS]
+    assert taken == [5 * DRAWS]
 
 
 @given(st.integers(0, 2**32))
-def test_an_example_does_not_depend_on_the_others(words, seed: int) -> None:
-    together = rows(parameters(ALL, 6, 7, 9, words(seed)))
-    stream = words(seed)
+def test_an_example_does_not_depend_on_the_others(raw, seed: int) -> None:
+    together = rows(parameters(ALL, 6, 7, 9, raw(seed)))
+    stream = raw(seed)
     assert [rows(parameters(ALL, 1, 7, 9, stream))[0] for _ in range(6)] == together
 
 
-def test_settings_share_what_they_have_in_common(words) -> None:
-    some, more = (parameters(a, 50, 28, 28, words(3)) for a in (Augment(crop=4), Augment(crop=4, flip=0.5, erase=0.3)))
+def test_settings_share_what_they_have_in_common(raw) -> None:
+    some, more = (parameters(a, 50, 28, 28, raw(3)) for a in (Augment(crop=4), Augment(crop=4, flip=0.5, erase=0.3)))
     assert torch.equal(some.dy, more.dy) and torch.equal(some.dx, more.dx)
 
 
-def test_the_global_generator_is_untouched(words) -> None:
+def test_the_global_generator_is_untouched(raw) -> None:
     torch.manual_seed(0)
     before = torch.get_rng_state()
-    apply(images(8), parameters(ALL, 8, 7, 9, words(0)))
+    apply(images(8), parameters(ALL, 8, 7, 9, raw(0)))
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_draws_have_their_distributions(words) -> None:
+def test_draws_have_their_distributions(raw) -> None:
     n = 20_000
-    d = parameters(Augment(crop=4, flip=0.3, rotation=15, erase=0.25), n, 32, 32, words(0))
+    d = parameters(Augment(crop=4, flip=0.3, rotation=15, erase=0.25), n, 32, 32, raw(0))
     for shift in (d.dy, d.dx):
         counts = torch.bincount(shift + 4, minlength=9)
         assert len(counts) == 9 and (abs(counts - n / 9) < 5 * (n / 9) ** 0.5).all()
@@ -110,10 +110,10 @@ def test_draws_have_their_distributions(words) -> None:
     assert (d.top >= 0).all() and (d.left >= 0).all()
 
 
-def test_erased_rectangles_are_distributed_as_random_erasing_s(words) -> None:
+def test_erased_rectangles_are_distributed_as_random_erasing_s(raw) -> None:
     kernels()  # loads transforms.v2
     n = 3000
-    d = parameters(Augment(erase=1), n, 24, 16, words(0))
+    d = parameters(Augment(erase=1), n, 24, 16, raw(0))
     torch.manual_seed(0)
     transform, image = torchvision().transforms.v2.RandomErasing(p=1), torch.zeros(1, 24, 16)
     theirs = [transform.make_params([image]) for _ in range(n)]
@@ -124,8 +124,8 @@ def test_erased_rectangles_are_distributed_as_random_erasing_s(words) -> None:
         assert mine.double().std().item() == pytest.approx(other.std().item(), rel=0.1)
 
 
-def test_a_fraction_of_a_degree_still_rotates(words) -> None:
-    angles = parameters(Augment(rotation=0.5), 100, 7, 9, words(0)).angle
+def test_a_fraction_of_a_degree_still_rotates(raw) -> None:
+    angles = parameters(Augment(rotation=0.5), 100, 7, 9, raw(0)).angle
     assert angles.unique().tolist() == [-0.5, 0.0, 0.5]
 
 

@@ -17,9 +17,9 @@ CLASSES = st.lists(st.integers(1, 40), min_size=1, max_size=6)
 FRACTION = st.floats(0.05, 0.9)
 
 
-def run(table: Table, words: Any, seed: int = 0, noise_seed: int = 1, **over: Any) -> Split:
+def run(table: Table, raw: Any, seed: int = 0, noise_seed: int = 1, **over: Any) -> Split:
     options: dict[str, Any] = {"n_train": None, "val_fraction": 0.2, "test_fraction": 0.2, "label_noise": 0.0} | over
-    return split(table, **options, split_words=words(seed), noise_words=words(noise_seed))
+    return split(table, **options, split_draws=raw(seed), noise_draws=raw(noise_seed))
 
 
 def same(a: torch.Tensor, b: torch.Tensor) -> bool:
@@ -27,7 +27,7 @@ def same(a: torch.Tensor, b: torch.Tensor) -> bool:
 
 
 @given(counts=CLASSES, seed=st.integers(0, 2**32), val=FRACTION, test=FRACTION, data=st.data())
-def test_disjoint_exact_sizes_stratified(words, table, counts, seed, val, test, data) -> None:
+def test_disjoint_exact_sizes_stratified(raw, table, counts, seed, val, test, data) -> None:
     t, n, k = table(counts), sum(counts), len(counts)
     n_test = round(n * test)
     rest = n - n_test
@@ -39,7 +39,7 @@ def test_disjoint_exact_sizes_stratified(words, table, counts, seed, val, test, 
         assume(n_train < rest)
         sizes = (n_train, min(round(n_train * val / (1 - val)), rest - n_train))
     assume(sizes[0] >= k and sizes[1] >= 1)
-    s = run(t, words, seed, n_train=n_train, val_fraction=val, test_fraction=test)
+    s = run(t, raw, seed, n_train=n_train, val_fraction=val, test_fraction=test)
     parts = [s.train, s.val, s.test]
     assert [len(p) for p in parts] == [*sizes, n_test]
     rows = torch.cat(parts)
@@ -77,56 +77,56 @@ def test_allocate_keeps_bounds_where_it_can(weights: list[int], part: float) -> 
         assert (share >= low).all() and (share <= high).all()
 
 
-def test_balanced_classes_are_divided_exactly(words, table) -> None:
+def test_balanced_classes_are_divided_exactly(raw, table) -> None:
     t = table([100] * 5)
-    s = run(t, words)
+    s = run(t, raw)
     assert [t.y[p].bincount().tolist() for p in (s.train, s.val, s.test)] == [[64] * 5, [16] * 5, [20] * 5]
 
 
-def test_three_of_a_class_give_one_to_each_part(words, table) -> None:
+def test_three_of_a_class_give_one_to_each_part(raw, table) -> None:
     t = table([3, 97])
     for seed in range(5):
-        s = run(t, words, seed)
+        s = run(t, raw, seed)
         assert [int((t.y[p] == 0).sum()) for p in (s.train, s.val, s.test)] == [1, 1, 1]
 
 
-def test_validation_beside_n_train(words, table) -> None:
+def test_validation_beside_n_train(raw, table) -> None:
     t = table([100] * 5)
-    s = run(t, words, n_train=40, val_fraction=0.2)
+    s = run(t, raw, n_train=40, val_fraction=0.2)
     assert (len(s.train), len(s.val), len(s.test)) == (40, 10, 100)
     assert t.y[s.train].bincount().tolist() == [8] * 5
-    s = run(t, words, n_train=390, val_fraction=0.5)  # more than what is left: all of it
+    s = run(t, raw, n_train=390, val_fraction=0.5)  # more than what is left: all of it
     assert (len(s.train), len(s.val)) == (390, 10)
 
 
-def test_the_official_test_split_is_used_whole(words, table) -> None:
+def test_the_official_test_split_is_used_whole(raw, table) -> None:
     official = list(range(0, 50, 5))
-    s = run(table([25, 25], test=official), words, test_fraction=0.9)
+    s = run(table([25, 25], test=official), raw, test_fraction=0.9)
     assert sorted(s.test.tolist()) == official
     assert len(s.train) + len(s.val) == 40
 
 
-def test_the_test_rows_depend_on_neither_n_train_nor_val_fraction(words, table) -> None:
+def test_the_test_rows_depend_on_neither_n_train_nor_val_fraction(raw, table) -> None:
     t = table([30, 20, 10])
-    tests = [run(t, words, **o).test for o in ({}, {"n_train": 9}, {"val_fraction": 0.5}, {"label_noise": 0.5})]
+    tests = [run(t, raw, **o).test for o in ({}, {"n_train": 9}, {"val_fraction": 0.5}, {"label_noise": 0.5})]
     assert all(same(tests[0], other) for other in tests)
 
 
-def test_seeds_differ_and_repeat(words, table) -> None:
+def test_seeds_differ_and_repeat(raw, table) -> None:
     t = table([30, 30])
-    assert same(run(t, words, 0).train, run(t, words, 0).train)
-    assert not same(run(t, words, 0).train, run(t, words, 1).train)
+    assert same(run(t, raw, 0).train, run(t, raw, 0).train)
+    assert not same(run(t, raw, 0).train, run(t, raw, 1).train)
 
 
-def test_rows_come_in_random_order(words, table) -> None:
+def test_rows_come_in_random_order(raw, table) -> None:
     t = table([50, 50])
-    assert t.y[run(t, words).train][:20].unique().tolist() == [0, 1]
+    assert t.y[run(t, raw).train][:20].unique().tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.1, 0.5, 1.0])
-def test_label_noise_strikes_its_share(words, table, fraction) -> None:
+def test_label_noise_strikes_its_share(raw, table, fraction) -> None:
     t = table([1000] * 5)
-    s, clean = run(t, words, label_noise=fraction), run(t, words)
+    s, clean = run(t, raw, label_noise=fraction), run(t, raw)
     assert all(same(getattr(s, p), getattr(clean, p)) for p in ("train", "val", "test"))
     changed = (s.labels != clean.labels).sum().item()
     n, expected = len(s.train), fraction * 4 / 5  # one in five keeps its label
@@ -135,20 +135,20 @@ def test_label_noise_strikes_its_share(words, table, fraction) -> None:
     assert set(s.labels.tolist()) <= set(range(5))
 
 
-def test_a_replaced_label_is_any_label(words, table) -> None:
+def test_a_replaced_label_is_any_label(raw, table) -> None:
     t = table([1000] * 4)
-    s = run(t, words, label_noise=1.0)
+    s = run(t, raw, label_noise=1.0)
     together = torch.bincount(t.y[s.train] * 4 + s.labels, minlength=16)
     assert (abs(together - len(s.train) / 16) < 5 * (len(s.train) / 16) ** 0.5).all()
 
 
-def test_noise_is_nested_and_leaves_the_split_alone(words, table) -> None:
+def test_noise_is_nested_and_leaves_the_split_alone(raw, table) -> None:
     t = table([100] * 3)
-    clean, some, more = (run(t, words, label_noise=f).labels for f in (0.0, 0.3, 0.6))
+    clean, some, more = (run(t, raw, label_noise=f).labels for f in (0.0, 0.3, 0.6))
     struck = some != clean
     assert same(some[struck], more[struck])
-    other = run(t, words, noise_seed=2, label_noise=0.3)
-    assert same(other.train, run(t, words).train)
+    other = run(t, raw, noise_seed=2, label_noise=0.3)
+    assert same(other.train, run(t, raw).train)
     assert not same(other.labels, some)
 
 
@@ -160,25 +160,25 @@ def official(table: Any, counts: list[int], train: list[int] | None = None) -> T
 
 
 @given(seed=st.integers(0, 2**32), val=FRACTION, test=FRACTION)
-def test_an_official_validation_split_leaves_nothing_to_draw(words, table, seed, val, test) -> None:
+def test_an_official_validation_split_leaves_nothing_to_draw(raw, table, seed, val, test) -> None:
     t = official(table, [25, 15])
-    s = run(t, words, seed, val_fraction=val, test_fraction=test)
+    s = run(t, raw, seed, val_fraction=val, test_fraction=test)
     parts = [sorted(p.tolist()) for p in (s.train, s.val, s.test)]
     assert parts[1:] == [list(range(1, 40, 5)), list(range(0, 40, 5))]
     assert parts[0] == [i for i in range(40) if i % 5 > 1]
     assert same(s.labels, t.y[s.train])
 
 
-def test_official_training_rows_are_used_whole_and_no_other(words, table) -> None:
-    s = run(official(table, [25, 15], train=[2, 3, 37, 39]), words)
+def test_official_training_rows_are_used_whole_and_no_other(raw, table) -> None:
+    s = run(official(table, [25, 15], train=[2, 3, 37, 39]), raw)
     assert sorted(s.train.tolist()) == [2, 3, 37, 39]
     assert (len(s.val), len(s.test)) == (8, 8)
 
 
 @given(seed=st.integers(0, 2**32), n=st.integers(2, 24))
-def test_n_train_of_official_training_rows_is_stratified(words, table, seed, n) -> None:
+def test_n_train_of_official_training_rows_is_stratified(raw, table, seed, n) -> None:
     t = official(table, [25, 15])
-    s = run(t, words, seed, n_train=n)
+    s = run(t, raw, seed, n_train=n)
     counts = t.y[s.train].bincount(minlength=2)
     assert counts.sum() == n and abs(counts[0] - n * 15 / 24) < 1 and counts.min() >= 1
     assert not set(s.train.tolist()) & {*s.val.tolist(), *s.test.tolist()}
@@ -188,9 +188,9 @@ def test_n_train_of_official_training_rows_is_stratified(words, table, seed, n) 
     ("n", "sentence"),
     [(25, "data.n_train=25 is too many: data 'toy' has 24 training examples .* data.n_train=24$"), (1, "too few")],
 )
-def test_n_train_of_official_training_rows_has_limits(words, table, n, sentence) -> None:
+def test_n_train_of_official_training_rows_has_limits(raw, table, n, sentence) -> None:
     with pytest.raises(UsageError, match=sentence):
-        run(official(table, [25, 15]), words, n_train=n)
+        run(official(table, [25, 15]), raw, n_train=n)
 
 
 @pytest.mark.parametrize(
@@ -206,13 +206,13 @@ def test_n_train_of_official_training_rows_has_limits(words, table, n, sentence)
         ({"test_fraction": 0.99}, "data.test_fraction=0.99 makes a test split of 20"),
     ],
 )
-def test_too_few_examples_is_a_sentence(words, table, options, sentence) -> None:
+def test_too_few_examples_is_a_sentence(raw, table, options, sentence) -> None:
     with pytest.raises(UsageError, match=sentence):
-        run(table([10, 10]), words, **options)
+        run(table([10, 10]), raw, **options)
 
 
-def test_the_largest_n_train_that_the_sentence_names_works(words, table) -> None:
-    s = run(table([10, 10]), words, n_train=15)
+def test_the_largest_n_train_that_the_sentence_names_works(raw, table) -> None:
+    s = run(table([10, 10]), raw, n_train=15)
     assert (len(s.train), len(s.val)) == (15, 1)
-    s = run(table([10, 10]), words, n_train=13)
+    s = run(table([10, 10]), raw, n_train=13)
     assert (len(s.train), len(s.val)) == (13, 3)

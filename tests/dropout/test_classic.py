@@ -12,7 +12,7 @@ from noise_kit import factor, site, stack_noise
 from torch import Tensor
 
 from dropbench.engine.noise import StackNoise
-from dropbench.engine.streams import StackedWords
+from dropbench.engine.streams import StackedDraws
 from dropbench.models.mlp import MLP
 
 RATES, BATCH = [0.0, 0.2, 0.5, 0.8], 32
@@ -25,7 +25,7 @@ def net() -> MLP:
     made = MLP(len(RATES), (12,), 3, widths=[20, 16])
     for layer in made.modules():
         if hasattr(layer, "reset"):
-            layer.reset(StackedWords([0] * len(RATES), "init", torch.device("cpu")))
+            layer.reset(StackedDraws([0] * len(RATES), "init", torch.device("cpu")))
     return made
 
 

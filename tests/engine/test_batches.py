@@ -14,7 +14,7 @@ from dropbench.data import augment
 from dropbench.data.base import Graph, Table
 from dropbench.engine.batches import batches_for
 from dropbench.engine.example_batches import ExampleBatches, split_for
-from dropbench.engine.streams import Words
+from dropbench.engine.streams import RawDraws
 from dropbench.engine.text_batches import TextBatches
 from dropbench.spec import Augment, DataSpec, RunSpec
 
@@ -115,7 +115,7 @@ def test_augmentation_draws_from_each_seeds_own_stream(monkeypatch: pytest.Monke
     seeds = [4, 0]
     batches = ExampleBatches(table_of(spec), spec.data, "image", 100, spec.train.augment, seeds, CPU)
     list(batches.epoch())
-    streams = {s: Words(s, "augment")(4).tolist() for s in seeds}
+    streams = {s: RawDraws(s, "augment")(4).tolist() for s in seeds}
     assert drawn == [streams[0][:2], streams[4][:2], streams[0][2:], streams[4][2:]]
 
 

@@ -18,7 +18,7 @@ from dropbench.engine.probe import Probed, is_probe
 from dropbench.metrics.fgsm import fgsm
 from dropbench.metrics.loss import loss
 from dropbench.metrics.membership import auc
-from dropbench.spec import Component, RunSpec
+from dropbench.spec import MetricSpec, RunSpec
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "fgsm": {"percent": [5, 30]},
@@ -38,7 +38,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 def spec(model: str = "mlp", **settings: Any) -> RunSpec:
     made = make_spec(model, **{"variant": "standard", "rate": 0.5, **settings})
     probes = {
-        name: Component(name=name, _target_=f"dropbench.metrics.{name}.{name}", options=options)
+        name: MetricSpec(name=name, _target_=f"dropbench.metrics.{name}.{name}", options=options)
         for name, options in OPTIONS.items()
     }
     return made.model_copy(update={"metric": {**made.metric, **probes}})

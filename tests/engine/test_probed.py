@@ -13,14 +13,14 @@ from training import Trained, cohort_of, differences, made_table, make_spec
 from dropbench.engine.evaluate import evaluating
 from dropbench.engine.probe import Probed
 from dropbench.engine.train import Training
-from dropbench.spec import Component, EvalSpec, RunSpec
+from dropbench.spec import EvalSpec, MetricSpec, RunSpec
 
 THERE = torch.from_numpy(np.random.default_rng(0).random((70, 1, 8, 8)).astype(np.float32))
 
 
 def spec(model: str = "mlp", against: tuple[str, ...] = ("there", "noise"), **settings: Any) -> RunSpec:
     made = make_spec(model, **{"rate": 0.5, "epochs": 1, **settings})
-    ood = Component(name="ood", _target_="dropbench.metrics.ood.ood", options={"against": list(against)})
+    ood = MetricSpec(name="ood", _target_="dropbench.metrics.ood.ood", options={"against": list(against)})
     return made.model_copy(update={"metric": {**made.metric, "ood": ood}, "eval": EvalSpec(mode="mc", passes=3)})
 
 

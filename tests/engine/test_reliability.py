@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from training import Trained, differences, make_spec
+from training import Trained, differences, make_spec, table_of
 
 from dropbench.execute.record import record_of
-from dropbench.spec import Component, RunSpec
+from dropbench.spec import MetricSpec, RunSpec
 from dropbench.store import Store, read
 
 
 def spec(**settings: Any) -> RunSpec:
     made = make_spec("mlp", **{"variant": "standard", "rate": 0.5, "epochs": 3, **settings})
     asked = {
-        name: Component(name=name, _target_=f"dropbench.metrics.{name}.{name}", options={"bins": 7})
+        name: MetricSpec(name=name, _target_=f"dropbench.metrics.{name}.{name}", options={"bins": 7})
         for name in ("ece", "reliability")
     }
     return made.model_copy(update={"metric": {**made.metric, **asked}})
@@ -55,6 +55,7 @@ def test_a_run_has_the_same_rows_in_any_stack() -> None:
 
 def test_a_stored_record_holds_the_rows_exactly(tmp_path: Any) -> None:
     run = spec()
+    run = run.model_copy(update={"data_fingerprint": table_of(run).fingerprint})
     found = Trained(run)[run]
     folder = Store(tmp_path).write(record_of(found, "cpu", 1), found.history, "")
     back = read(folder)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dropbench.engine import streams
-from dropbench.engine.streams import NoiseStream, StackedWords, Words
+from dropbench.engine.streams import NoiseStream, RawDraws, StackedDraws
 
 CPU = torch.device("cpu")
 
@@ -27,26 +27,26 @@ CPU = torch.device("cpu")
     ],
 )
 def test_words_are_those_of_every_release(seed: int, name: str, first: list[int]) -> None:
-    assert Words(seed, name)(3).tolist() == first
+    assert RawDraws(seed, name)(3).tolist() == first
 
 
 @given(seed=st.integers(0, 2**63 - 1), name=st.text(min_size=1, max_size=20))
 def test_words_are_numpy_sfc64_spawned_by_name(seed: int, name: str) -> None:
     sequence = np.random.SeedSequence(entropy=seed, spawn_key=(zlib.crc32(name.encode()),))
-    assert Words(seed, name)(5).tolist() == np.random.SFC64(sequence).random_raw(5).tolist()
+    assert RawDraws(seed, name)(5).tolist() == np.random.SFC64(sequence).random_raw(5).tolist()
 
 
 def test_words_continue_where_the_last_call_ended() -> None:
-    one, other = Words(3, "order"), Words(3, "order")
+    one, other = RawDraws(3, "order"), RawDraws(3, "order")
     assert np.concatenate([one(2), one(0), one(5)]).tolist() == other(7).tolist()
 
 
 def test_seeds_and_names_are_different_streams() -> None:
     """Seed 0 included, which `if seed:` would lose."""
     names = ["init", "order", "split", "label_noise", "augment", "mask/hidden.0", "mask/hidden.1", "mask/input"]
-    words = np.stack([Words(seed, name)(64) for seed in range(8) for name in names])
-    assert len(np.unique(words)) == words.size
-    bits = np.unpackbits(words.view(np.uint8), axis=1).astype(np.float64)
+    raw = np.stack([RawDraws(seed, name)(64) for seed in range(8) for name in names])
+    assert len(np.unique(raw)) == raw.size
+    bits = np.unpackbits(raw.view(np.uint8), axis=1).astype(np.float64)
     correlations = np.corrcoef(bits)[np.triu_indices(len(bits), 1)]
     # 4096 bits a stream: a correlation has standard deviation 1/64, and the largest of 2016 is below 5 of them.
     assert np.abs(correlations).max() < 5 / 64
@@ -55,10 +55,10 @@ def test_seeds_and_names_are_different_streams() -> None:
 @pytest.mark.parametrize("kind", ["uniform", "normal"])
 def test_stacked_words_give_a_replica_what_it_would_get_alone(kind: str) -> None:
     seeds = [5, 0, 5, 2]
-    stack = StackedWords(seeds, "init", CPU)
+    stack = StackedDraws(seeds, "init", CPU)
     together = [getattr(stack, kind)(shape) for shape in ((3, 5), (7,), ())]
     for k, seed in enumerate(seeds):
-        alone = StackedWords([seed], "init", CPU)
+        alone = StackedDraws([seed], "init", CPU)
         for drawn, shape in zip(together, ((3, 5), (7,), ()), strict=True):
             assert drawn.shape == (4, *shape)
             assert torch.equal(drawn[k], getattr(alone, kind)(shape)[0])
@@ -110,16 +110,16 @@ def test_a_stream_may_narrow_before_its_first_step() -> None:
 
 
 def test_bits_are_the_words_of_the_stream() -> None:
-    """Four 16-bit numbers a word, whole words a step."""
-    words = Words(3, "mask/a")(6)
+    """Four 16-bit numbers a raw draw, whole draws a step."""
+    raw = RawDraws(3, "mask/a")(6)
     stream = NoiseStream([3], "mask/a", 7, "bits", CPU)
     drawn = torch.stack([stream.next()[0].clone() for _ in range(3)])
     assert drawn.dtype == torch.int16
-    assert drawn.tolist() == words.view(np.int16).reshape(3, 8)[:, :7].tolist()
+    assert drawn.tolist() == raw.view(np.int16).reshape(3, 8)[:, :7].tolist()
 
 
 def test_normals_are_box_muller_of_the_words() -> None:
-    halves = Words(3, "mask/a")(50).view(np.int32).astype(np.float64)
+    halves = RawDraws(3, "mask/a")(50).view(np.int32).astype(np.float64)
     u, v = halves[::2] / 2**32 + 0.5, halves[1::2] / 2**32 + 0.5
     radius = np.sqrt(-2 * np.log(u))
     expected = np.stack([radius * np.cos(2 * np.pi * v), radius * np.sin(2 * np.pi * v)], 1).ravel()
@@ -174,7 +174,7 @@ def test_normals_are_normal() -> None:
 
 
 def test_the_extreme_words_make_finite_normals() -> None:
-    words = np.array([0, 2**64 - 1, 1 << 31, 0x80000000_80000000, 0x7FFFFFFF_7FFFFFFF], dtype=np.uint64)
-    made = streams.box_muller(torch.from_numpy(words.view(np.int32)))
+    raw = np.array([0, 2**64 - 1, 1 << 31, 0x80000000_80000000, 0x7FFFFFFF_7FFFFFFF], dtype=np.uint64)
+    made = streams.box_muller(torch.from_numpy(raw.view(np.int32)))
     assert bool(torch.isfinite(made).all())
     assert float(made.abs().max()) == pytest.approx((50 * math.log(2)) ** 0.5)  # of a uniform of 2**-25

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from training import Trained, cohort_of, differences, make_spec
 
 from dropbench.engine.evaluate import evaluate
-from dropbench.engine.streams import Words
+from dropbench.engine.streams import RawDraws
 from dropbench.engine.user_module import Plain
 from dropbench.sites.noise import Noise
 
@@ -27,7 +27,7 @@ class Silence:
 def module_of(spec: Any) -> user_models.Small:
     """The module by itself, started as the engine starts it."""
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(int(Words(spec.seed, "init")(1)[0] >> 1))
+        torch.default_generator.manual_seed(int(RawDraws(spec.seed, "init")(1)[0] >> 1))
         return user_models.Small((64,), 10)
 
 

@@ -19,7 +19,7 @@ from dropbench.engine import stack
 from dropbench.engine.evaluate import evaluate
 from dropbench.engine.user_module import Plain
 from dropbench.engine.vmapped import Vmapped
-from dropbench.spec import Component, RunSpec
+from dropbench.spec import MetricSpec, RunSpec
 
 CASES: list[tuple[str, str, dict[str, Any]]] = [
     ("Digits", "standard", {}),
@@ -161,7 +161,7 @@ def test_evaluation_with_the_noise_on(mode: str) -> None:
 def test_gradients_of_the_input_are_a_runs_own_too() -> None:
     def spec(seed: int) -> RunSpec:
         made = make_spec("vmap_models.Normed", rate=0.5, seed=seed, epochs=1)
-        fgsm = Component(name="fgsm", _target_="dropbench.metrics.fgsm.fgsm")
+        fgsm = MetricSpec(name="fgsm", _target_="dropbench.metrics.fgsm.fgsm")
         return made.model_copy(update={"metric": {**made.metric, "fgsm": fgsm}})
 
     run = spec(3)

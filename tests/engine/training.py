@@ -21,7 +21,7 @@ from dropbench.engine.result import RunResult
 from dropbench.engine.train import Training
 from dropbench.planning.outline import outline
 from dropbench.planning.sources import load
-from dropbench.spec import Component, DataSpec, DropoutSpec, RunSpec, Settings, TrainSpec
+from dropbench.spec import Component, DataSpec, DropoutSpec, MetricSpec, RunSpec, Settings, TrainSpec
 
 CPU = torch.device("cpu")
 
@@ -95,7 +95,7 @@ def make_spec(
         ),
         data=DataSpec(name=data, _target_=f"dropbench.data.{data}.load", **{"n_train": 150, **(split or {})}),
         train=TrainSpec(**{**_TRAIN, **train}),
-        metric={name: Component(**m) for name, m in _METRICS.items()},
+        metric={name: MetricSpec(**m) for name, m in _METRICS.items()},
         seed=seed,
     )
 

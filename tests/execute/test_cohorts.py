@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dropbench.config.compose import composer
-from dropbench.execute.cohorts import cohorts
+from dropbench.data import views
+from dropbench.execute.cohorts import Cohort, cohorts
 from dropbench.planning.outline import Outline
 from dropbench.planning.plan import make
 from dropbench.sites import Site
@@ -134,3 +135,25 @@ def test_models_and_data_do_not_mix() -> None:
 
 def test_nothing_makes_no_cohorts() -> None:
     assert cohorts([], {}, place(), "cpu", 2) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_nothing_is_outlined_again_after_planning(carry: Any, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+    """What a run builds comes with its cohort, to workers too."""
+    check, outlined = views.check, []
+
+    def once(*arguments: Any) -> str:
+        assert not outlined
+        outlined.append(arguments)
+        return check(*arguments)
+
+    monkeypatch.setattr(views, "check", once)  # which every outline asks, whoever makes it
+    assert carry("seed=0,1", workers=workers, cohort=1).statuses() == {"completed": 2} and len(outlined) == 1
+
+
+def test_a_cohort_is_divided() -> None:
+    specs = tuple(BASE.model_copy(update={"seed": seed}) for seed in range(3))
+    cohort = Cohort(specs, outline_of())
+    assert cohort.part(1, 3).specs == specs[1:] and len(cohort) == 3
+    assert [one.specs for one in cohort.singly()] == [(s,) for s in specs]
+    assert cohort.without(specs[1].run_id).specs == (specs[0], specs[2])

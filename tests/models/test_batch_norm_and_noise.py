@@ -6,7 +6,7 @@ import pytest
 import torch
 from noise_kit import stack_noise
 
-from dropbench.engine.streams import StackedWords
+from dropbench.engine.streams import StackedDraws
 from dropbench.models.block import BatchNormPlace, DenseBlock
 
 RATE, BATCH = 0.5, 512
@@ -14,7 +14,7 @@ RATE, BATCH = 0.5, 512
 
 def block(place: BatchNormPlace) -> DenseBlock:
     made = DenseBlock(1, "hidden.0", 20, 30, "relu", place)
-    made.linear.reset(StackedWords([0], "init", torch.device("cpu")))
+    made.linear.reset(StackedDraws([0], "init", torch.device("cpu")))
     return made
 
 

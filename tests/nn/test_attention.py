@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from dropbench.engine.streams import StackedWords
+from dropbench.engine.streams import StackedDraws
 from dropbench.nn import attention
 from dropbench.nn.attention import SelfAttention, explicit, fused, key_bias
 
@@ -72,7 +72,7 @@ def test_nothing_but_padding_is_no_nan(attend: object) -> None:
 
 def test_positions_start_normal_with_a_deviation_of_a_fiftieth() -> None:
     positions = attention.Positions(2, 100, 200)
-    positions.reset(StackedWords([0, 1], "init", torch.device("cpu")))
+    positions.reset(StackedDraws([0, 1], "init", torch.device("cpu")))
     for replica in positions.weight.detach():
         assert abs(float(replica.std()) / 0.02 - 1) < 5 / (2 * 20_000) ** 0.5
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from dropbench.engine.streams import StackedWords
+from dropbench.engine.streams import StackedDraws
 from dropbench.nn.embedding import Embedding, lookup
 
 
@@ -27,7 +27,7 @@ def test_each_replica_looks_up_in_its_own_table() -> None:
 
 def test_rows_start_normal_with_the_given_deviation() -> None:
     embedding = Embedding(2, 500, 40, scale=0.2)
-    embedding.reset(StackedWords([0, 1], "init", torch.device("cpu")))
+    embedding.reset(StackedDraws([0, 1], "init", torch.device("cpu")))
     for replica in embedding.weight.detach():
         assert abs(float(replica.std()) / 0.2 - 1) < 5 / (2 * 20_000) ** 0.5
         assert abs(float(replica.mean())) < 5 * 0.2 / 20_000**0.5

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dropbench.engine.streams import StackedWords
+from dropbench.engine.streams import StackedDraws
 from dropbench.nn.activation import Activation, function, gain, monotone
 from dropbench.nn.conv import Conv2d
 from dropbench.nn.linear import Linear
@@ -21,7 +21,7 @@ ACTIVATIONS = pytest.mark.parametrize("activation", get_args(Activation))
 
 
 def start(layer: nn.Module, *seeds: int) -> None:
-    layer.reset(StackedWords(seeds, "init", torch.device("cpu")))  # type: ignore[operator]
+    layer.reset(StackedDraws(seeds, "init", torch.device("cpu")))  # type: ignore[operator]
 
 
 def uniform_with_variance(weight: Tensor, variance: float) -> bool:

@@ -30,6 +30,12 @@ def test_the_plans_id_is_that_of_its_runs(c: Composer) -> None:
     assert one.plan_id != make(["dropout.rate=0.1"], c).plan_id
 
 
+def test_one_run_is_composed_once(c: Composer, monkeypatch: pytest.MonkeyPatch) -> None:
+    compose, points = c.compose, []
+    monkeypatch.setattr(c, "compose", lambda point: points.append(point) or compose(point))
+    assert len(single(["seed=3"], c).specs) == len(points) == 1
+
+
 def test_one_run(c: Composer) -> None:
     assert [s.seed for s in single(["seed=3"], c).specs] == [3]
     assert compose_one(["data=mnist"], c).spec.data.name == "mnist"  # without looking whether it is here

@@ -40,9 +40,10 @@ def load(paths: Sequence[Path]) -> Found:
             rank = (record.status != "failed", record.started)  # finished before failed, then the one started last
             if record.run_id not in best or rank >= best[record.run_id][0]:
                 best[record.run_id] = (rank, record, folder / "history.csv")
-    # By seed: sums over seeds then have the same last digit whatever the runs are called.
-    usable.records = sorted((record for _, record, _ in best.values()), key=lambda r: (r.seed, r.run_id))
-    usable.histories = {run: history for run, (_, _, history) in best.items()}
+    # In the order of folders: results of an older dropbench, whose runs have other ids now, are summed as they were then.
+    in_order = sorted(best, key=lambda run: best[run][2].parent.name)
+    usable.records = [best[run][1] for run in in_order]
+    usable.histories = {run: best[run][2] for run in in_order}
     return usable
 
 
