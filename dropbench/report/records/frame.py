@@ -76,8 +76,8 @@ def config_keys(frame: pd.DataFrame) -> list[str]:
 def setting_keys(frame: pd.DataFrame) -> list[str]:
     """Those that make a run what it is.
 
-    What is measured does not: a run that has one metric more is the same run. Nor does the file of the package in which a part of
-    dropbench's own lies, which its name and version stand for.
+    What is measured does not: a run that has one metric more is the same run. Nor does the file of the package in which a part
+    of dropbench's own lies, which its name and version stand for.
     """
     return [
         k
