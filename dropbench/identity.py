@@ -52,12 +52,11 @@ def ids(config: Tree, fingerprint: str | None, sources: Mapping[str, str]) -> di
         If it is no configuration of a run.
     """
     setting = _canonical(config, dict.fromkeys(sources))
-    arm = {"setting": _canonical(config, sources) if sources else setting, "data": fingerprint}
-    return {
-        "setting_id": _hash(setting),
-        "arm_id": _hash(arm),
-        "run_id": _hash({**arm, "seed": config.get("seed")}),
-    }
+    # Hashes of hashes: the configuration, which is long, is written out once.
+    whole = _hash(setting)
+    arm = _hash([_hash(_canonical(config, sources)) if sources else whole, fingerprint])
+    named = {"setting_id": whole, "arm_id": arm, "run_id": _hash([arm, config.get("seed")])}
+    return {name: digits[:12] for name, digits in named.items()}
 
 
 def plan_id(study: str | None, run_ids: Iterable[str]) -> str:
@@ -132,5 +131,5 @@ def _present(node: Tree) -> dict[str, Any]:
     return {k: v for k, v in node.items() if v is not None}
 
 
-def _hash(tree: Tree) -> str:
-    return hashlib.sha256(json.dumps(tree, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:12]
+def _hash(tree: Any) -> str:
+    return hashlib.sha256(json.dumps(tree, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -31,8 +31,8 @@ def compose(c: Composer, *words: str) -> Composed:
 @pytest.mark.parametrize(
     ("words", "run_id"),
     [
-        ((), "7dd03afb2d57"),
-        (("model=cnn", "dropout=spatial", "dropout.rate=0.2", "seed=3", "train=zaremba_small"), "85b550d4398b"),
+        ((), "9e33fef264c0"),
+        (("model=cnn", "dropout=spatial", "dropout.rate=0.2", "seed=3", "train=zaremba_small"), "14b60459d251"),
     ],
 )
 def test_ids_know_no_loggers(c: Composer, words: tuple[str, ...], run_id: str) -> None:
