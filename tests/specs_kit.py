@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dropbench.config.compose import Composed, Composer, composer
+from dropbench.config.compose import Composed, Composer
 from dropbench.config.grammar import expand, parse
 from dropbench.spec import RunSpec, Settings
 
@@ -18,10 +18,9 @@ def composed(c: Composer, *overrides: str) -> Composed:
     return one
 
 
-def spec_of(*overrides: str) -> RunSpec:
-    """The spec of one run, by a composer of its own."""
-    with composer() as c:
-        return composed(c, *overrides).spec
+def spec_of(c: Composer, *overrides: str) -> RunSpec:
+    """The spec of one run."""
+    return composed(c, *overrides).spec
 
 
 def spec_and_settings(c: Composer, *overrides: str) -> tuple[RunSpec, Settings]:
