@@ -7,13 +7,13 @@ import math
 
 import pytest
 import torch
-from model_kit import Recorder, batch, built, running_text, torchs_lstm, training_of
+from model_kit import Recorder, batch, built, torchs_lstm, training_of
 from noise_kit import VARIANTS
 from specs_kit import spec_of
+from texts import running_text, text
 from torch import Tensor, nn
 
 from dropbench.config.compose import Composer
-from dropbench.data.base import Table
 from dropbench.engine import stack
 from dropbench.engine.lr_schedule import lr_factor
 from dropbench.errors import UsageError
@@ -86,8 +86,7 @@ def test_zarembas_dropout_is_where_standard_goes_by_itself() -> None:
 def test_it_learns_what_only_the_carried_state_can_know(c: Composer) -> None:
     """0 1 0 2 in windows of two: after 0 comes what the window before tells, else log 2 / 2 nats a word are left."""
     x = torch.tensor([0, 1, 0, 2]).repeat(550)
-    parts = {"val": torch.arange(600, 1400), "test": torch.arange(1400, 2200)}
-    table = Table("W", x[:, None], x.roll(-1), "W", 3, vocabulary=3, window=2, **parts)
+    table = text(x, words=3, window=2, val=800, test=800)
     size = ("model=lm", "model.hidden=8", "model.layers=1")
     spec = spec_of(c, *size, "dropout=none", "train.lr=0.02", "train.epochs=12", "train.batch_size=5")
     (result,) = training_of([spec], table).run()
