@@ -6,7 +6,7 @@ Two processes, alternated five times, medians; the setting has to be in the envi
 
     python benchmarks/alignment.py
 
-Figures in docs/design.md: 2 vCPUs (AMD Zen 4), torch 2.13.0 (CPU).
+Figures in docs/engine.md: 2 vCPUs (AMD Zen 4), torch 2.13.0 (CPU).
 """
 
 from __future__ import annotations

@@ -201,9 +201,9 @@ def compared(name: str, before: Checkout, after: Checkout, said: tuple[str, str]
 def told(output: str, fmt: str) -> list[str]:
     """The lines of a report without seconds, memory and ids, which differ each time.
 
-    Runs stand in the order of their ids, and the last digits of a sum depend on the order: twelve are compared.
+    Runs stand in the order of their ids, and the last digits of a sum depend on the order: ten are compared.
     """
-    output = re.sub(r"-?\d+\.\d{12,}(e-?\d+)?", lambda number: f"{float(number[0]):.12g}", output)
+    output = re.sub(r"-?\d+\.\d{12,}(e-?\d+)?", lambda number: f"{float(number[0]):.10g}", output)
     if "csv" in fmt:
         table = list(csv.DictReader(output.splitlines()))
         return [str({k: v for k, v in row.items() if k != "arm_id" and not VARYING.search(k)}) for row in table]

@@ -1,4 +1,4 @@
-"""dropbench: does dropout help on my model and data, which kind, at what rate, where in the network, and how sure am I?"""
+"""An answer by experiment: does dropout help on this model and data, which kind, at what rate, where, and how sure is that."""
 
 from dropbench.hardware.blas import settle
 

@@ -51,9 +51,10 @@ def ids(config: Tree, fingerprint: str | None, sources: Mapping[str, str]) -> di
     ValueError
         If it is no configuration of a run.
     """
-    arm = {"setting": _canonical(config, sources), "data": fingerprint}
+    setting = _canonical(config, dict.fromkeys(sources))
+    arm = {"setting": _canonical(config, sources) if sources else setting, "data": fingerprint}
     return {
-        "setting_id": _hash(_canonical(config, dict.fromkeys(sources))),
+        "setting_id": _hash(setting),
         "arm_id": _hash(arm),
         "run_id": _hash({**arm, "seed": config.get("seed")}),
     }

@@ -172,7 +172,7 @@ def one_where_kept(bits: Tensor, kept: Tensor, dtype: torch.dtype) -> Tensor:
     """0 where an element is dropped and 1 where it is kept, for `kept` of `kept_levels`.
 
     `bits` are int16, uniform over all 65,536 values. Comparing integers straight into floats costs a fifteenth of
-    drawing floats (docs/design.md).
+    drawing floats (docs/engine.md).
     """
     return _compared(bits, _threshold(kept), dtype)
 

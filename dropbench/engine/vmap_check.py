@@ -2,7 +2,7 @@
 
 On a CPU a run has the same bits alone and in any stack. Two things decide whether a module's runs have them under `vmap`:
 replicas give, together, exactly what each gives by itself; and no function that torch computes differently at the end of a
-tensor meets a replica that ends within a vector register (docs/design.md). The second is looked up and not left to the
+tensor meets a replica that ends within a vector register (docs/engine.md). The second is looked up and not left to the
 first, because it shows in a few numbers, now and then. An accelerator makes no such promise, and there only what `vmap` can
 carry counts; that too is tried on the CPU, for a process that has used CUDA cannot be forked.
 """

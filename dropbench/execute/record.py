@@ -26,8 +26,8 @@ def record_of(outcome: RunResult | Failure, device: str, threads: int) -> Record
     Raises ValueError where the run's id is not that of the data it was trained on.
     """
     spec = outcome.spec
-    found = _FAILED if isinstance(outcome, Failure) else _measured(outcome)
-    trained_on = found.get("data_fingerprint", spec.data_fingerprint)
+    measured = _FAILED if isinstance(outcome, Failure) else _measured(outcome)
+    trained_on = measured.get("data_fingerprint", spec.data_fingerprint)
     if trained_on is None or trained_on != spec.data_fingerprint:
         raise ValueError(
             f"a run of data {spec.data_fingerprint}, trained on {trained_on}, has no id to be stored under"
@@ -35,15 +35,15 @@ def record_of(outcome: RunResult | Failure, device: str, threads: int) -> Record
     config = spec.as_dict()
     declared = {name: metric.model_dump() for name, metric in spec.metric.items()}
     tree = {
-        **found,
+        **measured,
         "run_id": spec.run_id,
         "arm_id": spec.arm_id,
         "setting_id": spec.setting_id,
         "config": config,
         "seed": spec.seed,
         "task": getattr(locate(spec.model.target), "task", "classify"),
-        "measures": derived.measures(found["metrics"], declared),
-        "variants": derived.variants(config, found["rates"]),
+        "measures": derived.measures(measured["metrics"], declared),
+        "variants": derived.variants(config, measured["rates"]),
         "regularizers": derived.regularizers(config),
         "data_fingerprint": trained_on,
         "sources": spec.sources,
@@ -103,13 +103,13 @@ def products(device: str) -> str:
 @cache
 def versions() -> dict[str, str]:
     """Of Python and the packages that the numbers of a run depend on."""
-    found = {"python": platform.python_version()}
+    of_packages = {"python": platform.python_version()}
     for package in ("dropbench", "torch", "numpy"):
         try:
-            found[package] = version(package)
+            of_packages[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "unknown"
-    return found
+            of_packages[package] = "unknown"
+    return of_packages
 
 
 @cache

@@ -14,7 +14,7 @@ def settle() -> None:
     """Makes MKL's results depend on shapes alone, in this process and its children; before its first product.
 
     It otherwise chooses a kernel by where in memory a matrix begins, so that the same product inside a stack and alone may
-    differ in its last bit. MKL_CBWR=AUTO costs nothing measurable (docs/design.md), is ignored where torch is built without
+    differ in its last bit. MKL_CBWR=AUTO costs nothing measurable (docs/engine.md), is ignored where torch is built without
     MKL, and is left alone where it has been set already.
     """
     os.environ.setdefault("MKL_CBWR", "AUTO")

@@ -49,12 +49,12 @@ def opened(
     runs: all that may be trained. study: what groups them in a tool that has groups. warn: shows a sentence to the user.
     Raises UsageError for a logger that cannot begin: better before training than after it.
     """
-    made: dict[str, Logger] = {}
-    loggers = Loggers(made, runs, warn)
+    by_name: dict[str, Logger] = {}
+    loggers = Loggers(by_name, runs, warn)
     try:
         for name in names:
             try:
-                made[name] = _made(name, results / LOGS / name, study)
+                by_name[name] = _made(name, results / LOGS / name, study)
             except Exception as error:  # whatever a library raises
                 raise UsageError(f"train.loggers={name} cannot begin: {_first_line(error)}") from error
         yield loggers

@@ -74,11 +74,11 @@ class MLflow:
                 self._client.delete_run(old.info.run_id)
         tags = {RUN_ID: run.run_id, ARM: run.arm, RESULTS: self._results}
         tags |= {"mlflow.source.name": "dropbench", "mlflow.source.type": "LOCAL"}
-        made = self._client.create_run(self._experiment, tags=tags, run_name=f"{run.arm}, seed {run.seed}")
-        self._open[run.run_id] = _Open(made.info.run_id)
+        created = self._client.create_run(self._experiment, tags=tags, run_name=f"{run.arm}, seed {run.seed}")
+        self._open[run.run_id] = _Open(created.info.run_id)
         params = [Param(key, written(value)) for key, value in run.settings.items()]
         for some in _chunks(params, _MOST_PARAMS):
-            self._client.log_batch(made.info.run_id, params=some)
+            self._client.log_batch(created.info.run_id, params=some)
 
     def epoch(self, run_id: str, row: Row) -> None:
         """Keeps a row to be sent with others."""

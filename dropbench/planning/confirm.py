@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from dropbench import identity
 from dropbench.errors import UsageError
 from dropbench.planning.plan import make
 from dropbench.planning.reproduce import NOT_SET, leaves, overrides
@@ -61,5 +62,7 @@ def plan(
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What a run of this configuration rests on, but for its metrics."""
-    return {key: value for key, value in leaves(config, NOT_SET[:1]).items() if not key.startswith("metric.")}
+    """What a run of this configuration rests on: not on its metrics, nor on the name of a variant that drops nothing."""
+    dropout = config["dropout"]
+    idle = ("dropout.",) if identity.silent(dropout.get("rate"), dropout.get("rates") or {}) else ()
+    return {k: value for k, value in leaves(config, NOT_SET[:1]).items() if not k.startswith(("metric.", *idle))}

@@ -64,8 +64,13 @@ def build(
     """
     gathered = gather(paths, filters, where)
     gathered, metric = with_asked(gathered, metric)
-    ask = _Ask(tuple([baseline] if baseline else gathered.baselines), baseline is not None, metric, rope)
-    return _compared(gathered, ask)
+    if baseline:
+        gathered = replace(gathered, baselines=(baseline,))
+    report = _compared(gathered, metric, rope)
+    if baseline and not any(find(c.arms, baseline) for c in report.comparisons):
+        valid = [name for c in report.comparisons for a in c.arms for name in (a.label, a.name) if name]
+        raise UsageError(f"--baseline '{baseline}': no arm here is called that; {nearest(baseline, valid)}")
+    return report
 
 
 def pivot(
@@ -98,7 +103,7 @@ class Gathered:
     named : sequence or None
         The arms of the plans that were asked for, by study=.
     baselines : sequence
-        What these plans compare with.
+        What an arm to compare with may be called; the first that is there counts.
     """
 
     report: Report
@@ -158,31 +163,18 @@ def for_runs(store: Store, run_ids: Iterable[str], arms: Mapping[str, Sequence[s
     if gathered.frame.empty:
         return _told(report)
     named = [(name, run) for name, runs in arms.items() for run in runs]
-    return _compared(replace(gathered, report=report, named=named or None), _Ask((baseline,), False, None, None))
+    return _compared(replace(gathered, report=report, named=named or None, baselines=(baseline,)))
 
 
-@dataclass(frozen=True)
-class _Ask:
-    """What is asked of every comparison. baselines: the first that is here counts; insist: one must be here somewhere."""
-
-    baselines: tuple[str, ...]
-    insist: bool
-    metric: str | None
-    rope: str | None
-
-
-def _compared(gathered: Gathered, ask: _Ask) -> Report:
+def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = None) -> Report:
     frame, measures = gathered.frame, gathered.measures
-    if ask.metric is not None:
-        measures.resolve(frame, ask.metric)
-    tables = [(title, runs, name_arms(runs)) for title, runs in comparisons(_with_names(frame, gathered.named))]
-    if ask.insist and not any(find(arms, b) for _, _, arms in tables for b in ask.baselines):
-        valid = [name for _, _, arms in tables for a in arms for name in (a.label, a.name) if name]
-        raise UsageError(
-            f"--baseline '{ask.baselines[0]}': no arm here is called that; {nearest(ask.baselines[0], valid)}"
-        )
-    done = [_comparison(title, runs, arms, measures, ask) for title, runs, arms in tables]
-    return _told(gathered.report, comparisons=tuple(diagnosed(c, gathered.report) for c in done))
+    if metric is not None:
+        measures.resolve(frame, metric)  # a mistake if no run has it; a comparison may lack it
+    done = []
+    for title, runs in comparisons(_with_names(frame, gathered.named)):
+        comparison = _comparison(title, runs, gathered.baselines, _measure(runs, measures, metric), measures, rope)
+        done.append(diagnosed(comparison, gathered.report))
+    return _told(gathered.report, comparisons=tuple(done))
 
 
 def _told(report: Report, **about: Any) -> Report:
@@ -190,22 +182,30 @@ def _told(report: Report, **about: Any) -> Report:
     return replace(report, notes=(*report.notes, *notes.skipped(report.skipped)), **about)
 
 
-def _comparison(title: str, runs: pd.DataFrame, arms: Sequence[Arm], measures: Measures, ask: _Ask) -> Comparison:
+def _comparison(
+    title: str,
+    runs: pd.DataFrame,
+    wanted: Sequence[str],
+    measure: Measure | None,
+    measures: Measures,
+    rope: str | None,
+) -> Comparison:
+    """wanted: what the baseline may be called; the first that is there counts."""
+    arms = name_arms(runs)
     labels = {(a.name, a.arm_id): a.label for a in arms}
     runs = runs.assign(label=[labels[key] for key in zip(runs["name"], runs["arm_id"], strict=True)])
     runs = runs.drop_duplicates(["label", "seed"])
-    baselines = next((f for f in (find(arms, b) for b in ask.baselines) if f), [])
+    baselines = next((f for f in (find(arms, b) for b in wanted) if f), [])
     stand_ins: list[Arm] = []
-    if not baselines and ask.baselines == (NONE,):
+    if not baselines and tuple(wanted) == (NONE,):
         baselines = stand_ins = quiet(arms, runs)
         # At rate 0 one variant is as good as another, but not with one regularizer or another beside it.
         beside = {a.setting.removeprefix(a.dropout) for a in baselines}
         baselines = baselines[:1] if len(beside) == 1 else baselines
     baseline = baselines[0].label if len(baselines) == 1 else None
-    measure = _measure(runs, measures, ask.metric)
     chosen = tuple(choices(runs, arms, measure))
-    comparison = Comparison(title, runs, tuple(arms), baseline, measure, measures, ask.rope, chosen)
-    about = notes.about(comparison, ask.baselines[0], [a.label for a in baselines])
+    comparison = Comparison(title, runs, tuple(arms), baseline, measure, measures, rope, chosen)
+    about = notes.about(comparison, wanted[0], [a.label for a in baselines])
     about += notes.stand_in(baseline, [a.label for a in stand_ins])
     return replace(comparison, notes=(*about, *notes.statistics(comparison), *notes.selection(chosen)))
 

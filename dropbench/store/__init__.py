@@ -177,17 +177,17 @@ class Store:
     @cached_property
     def _old(self) -> dict[str, dict[str, list[Path]]]:
         """Folders named by older ids, those that measured most first, by the id that the run has now, of each kind."""
-        found: dict[str, dict[str, list[Path]]] = {}
+        folders: dict[str, dict[str, list[Path]]] = {}
         for kind in (RUNS, FAILED):
             old = [
                 (record, f)
                 for f in files.visible(self.root / kind)
                 if is_old(f) and isinstance(record := read(f), Record)
             ]
-            by_id = found.setdefault(kind, {})
+            by_id = folders.setdefault(kind, {})
             for record, folder in sorted(old, key=lambda pair: -len(pair[0].metrics)):
                 by_id.setdefault(record.run_id, []).append(folder)
-        return found
+        return folders
 
     def _stored_plans(self) -> list[StoredPlan | Skipped]:
         return [read_plan(p) for p in files.visible(self.root / PLANS)]

@@ -43,14 +43,14 @@ def regularizers(config: Tree) -> list[dict[str, Any]]:
 
 
 def _measure(name: str, declared: Mapping[str, Tree]) -> dict[str, Any]:
-    if (found := _declared(name, declared)) is not None:
-        return found
+    if (declaration := _declared(name, declared)) is not None:
+        return declaration
     for pattern, unit in SPREADS.items():
         if fnmatchcase(name, pattern):
             return {"range": (0.0, None), "unit": unit}
     for prefix in OF_MODES:
-        if name.startswith(prefix) and (found := _declared(name.removeprefix(prefix), declared)) is not None:
-            return found
+        if name.startswith(prefix) and (declaration := _declared(name.removeprefix(prefix), declared)) is not None:
+            return declaration
     return {}
 
 

@@ -38,9 +38,18 @@ _LEGAL_JSON: Any = {"ser_json_inf_nan": "strings"}
 class Measure:
     """How a number in a record's metrics is to be read, as its metric declared it.
 
-    direction: which of two values is better. range: the least and the largest there is, None where there is no bound. unit:
-    `percent` for a fraction that people read in percent, `nats`, or nothing. region: differences within it count as none, as
-    typed: `0.2pp`, `1%` or `0.01`. version: of the metric; numbers of other versions cannot be compared.
+    Attributes
+    ----------
+    direction : {"higher", "lower", "neither"}
+        Which of two values is better.
+    range : tuple
+        The least and the largest value there is; None where there is no bound.
+    unit : str
+        `percent` for a fraction that people read in percent, `nats`, or nothing.
+    region : str
+        Differences within it count as none, as typed: `0.2pp`, `1%` or `0.01`.
+    version : int
+        Of the metric; numbers of other versions cannot be compared.
     """
 
     direction: Literal["higher", "lower", "neither"] = "neither"
@@ -69,26 +78,75 @@ class UsedRegularizer:
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What one run was and what came of it.
+    """What one run was and what came of it; docs/record.md has one whole.
 
-    run_id: hash of configuration, seed, data and the user's sources; the name of its folder. arm_id: the same without the
-    seed. setting_id: of the configuration alone, so that the same setting on other data is found. See `dropbench.identity`.
-    status: completed, diverged (its loss was not finite), or failed (it raised). reason: why it is not completed.
-    config: nested, as the command line names it. seed: as in config. task: what the model is trained for, None where that is
-    not known. metrics: at the chosen epoch, `<part>_<name>`, fractions (not percent) for accuracies; gap_* = train minus
-    validation, both in eval mode; empty for a diverged or failed run. measures: how to read each of them, by its name without
-    the part. target_unit: of the numbers to be predicted, None for classes. arrays: short rows that a metric gave, by its name.
-    chosen_epoch: the one whose weights were tested, from 1. epochs_run: how many were trained. n: examples in train, val and
-    test. parameters: how many numbers were trained. variants: the arm's, in order. regularizers: those beside dropout that
-    were on. rates: {site: probability dropped}, before any schedule. learned_rates: those at the chosen epoch, where a variant
-    learns them and `rates` is where it began. data_fingerprint: of shapes and bytes of the data, None if a run failed before
-    it was read. sources: hashes of the code of the user's parts, by import path; "unknown" where the record was migrated.
-    seconds: of wall clock. started: ISO 8601, UTC. device, threads, cohort_size: where it was trained, and beside how many.
-    products: the library that multiplied matrices: openblas, mkl, torch (neither), cuda or mps; None where it is not known.
-    peak_memory_mb: of the device or, on a CPU, the process while the whole cohort trained, in 10**6 bytes; None where it is not
-    known. versions: of dropbench, python, torch and numpy. git_commit: of dropbench's checkout, None once installed.
-    predictions, weights: names of files in the run's folder, None where they were not kept. parent: id of the run that this one
-    went on with. schema: of this form; it is the last in the file.
+    Attributes
+    ----------
+    run_id : str
+        Hash of configuration, seed, data and the user's sources: see `dropbench.identity`. The name of the run's folder.
+    arm_id : str
+        The same without the seed.
+    setting_id : str
+        Hash of the configuration alone, by which the same setting on other data is found.
+    status : {"completed", "diverged", "failed"}
+        Diverged: its loss was not finite. Failed: it raised.
+    reason : str or None
+        Why it is not completed.
+    config : dict
+        Nested, as the command line names it.
+    seed : int
+        As in `config`.
+    task : str or None
+        What the model is trained for; None where that is not known.
+    metrics : dict
+        `<part>_<name>` at the chosen epoch; accuracies are fractions. `gap_*` is train minus validation, both in eval mode.
+        Empty for a run that diverged or failed.
+    measures : dict
+        How to read each of them, by its name without the part.
+    target_unit : str or None
+        Of the numbers to be predicted; None for classes.
+    arrays : dict
+        Short rows of numbers that a metric gave, by its name.
+    chosen_epoch : int or None
+        The epoch, from 1, whose weights were tested.
+    epochs_run : int
+        How many were trained.
+    n : dict
+        Examples in train, val and test.
+    parameters : int or None
+        How many numbers were trained.
+    variants : list of UsedVariant
+        The arm's, in order.
+    regularizers : list of UsedRegularizer
+        Those beside dropout that were on.
+    rates : dict
+        Probability of dropping by site, before any schedule.
+    learned_rates : dict
+        Those at the chosen epoch, of a variant that learns them; `rates` is where it began.
+    data_fingerprint : str or None
+        Hash of the data's shapes and bytes; None if the run failed before they were read.
+    sources : dict
+        Hashes of the code of the user's parts, by import path; "unknown" in a record of schema 1.
+    seconds : float
+        Of wall clock, the run's share of its cohort's.
+    started : str
+        ISO 8601, UTC.
+    device, threads, cohort_size : str, int, int
+        Where it was trained, and how many runs trained together.
+    products : str or None
+        The library that multiplied matrices: openblas, mkl, torch (neither), cuda or mps; None where it is not known.
+    peak_memory_mb : float or None
+        10**6 bytes: of the device or, on a CPU, of the process, while the whole cohort trained.
+    versions : dict
+        Of dropbench, python, torch and numpy.
+    git_commit : str or None
+        Of dropbench's checkout; None once installed.
+    predictions, weights : str or None
+        Names of files in the run's folder; None where they were not kept.
+    parent : str or None
+        Id of the run that this one went on with.
+    schema : int
+        Version of this form. It is the last in the file.
     """
 
     __pydantic_config__: ClassVar[Any] = _LEGAL_JSON
@@ -208,11 +266,11 @@ def read_all(*folders: Path) -> Loaded:
         rank = record.status in FINISHED, len(record.metrics), record.run_id == folder.name
         if record.run_id not in best or rank > best[record.run_id][0]:
             best[record.run_id] = rank, record, folder
-    found = {run: best[run] for run in sorted(best)}
+    kept = {run: best[run] for run in sorted(best)}
     return Loaded(
-        [record for _, record, _ in found.values()],
+        [record for _, record, _ in kept.values()],
         sorted(skipped, key=lambda s: s.path),
-        {run: folder for run, (_, _, folder) in found.items()},
+        {run: folder for run, (_, _, folder) in kept.items()},
     )
 
 

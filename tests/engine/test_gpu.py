@@ -12,7 +12,7 @@ from dropbench.spec import RunSpec
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 MODELS = pytest.mark.parametrize("model", ["mlp", "cnn", "rnn"])
 CLOSE = 1e-3
-"""Relative: products of stacks of other sizes, and TF32 in convolutions, round differently. docs/design.md states it."""
+"""Relative: products of stacks of other sizes, and TF32 in convolutions, round differently. docs/engine.md states it."""
 
 
 def trained(*specs: RunSpec) -> dict[str, RunResult]:

@@ -50,13 +50,11 @@ class Evidence:
 
     def seeds(self, label: str) -> tuple[int, ...]:
         """Of all of an arm's runs, failed ones too."""
-        runs = self.comparison.runs
-        return tuple(sorted(int(s) for s in runs.loc[runs["label"] == label, "seed"]))
+        return tuple(sorted(map(int, self.comparison.runs_of(label)["seed"])))
 
     def learned(self, label: str) -> bool:
         """Whether an arm's variant learns its rates: the one in the settings is then where they start."""
-        runs = self.comparison.runs
-        return any(runs.loc[runs["label"] == label, "learned_rates"])
+        return any(self.comparison.runs_of(label)["learned_rates"])
 
     def against(self, measure: Measure) -> Mapping[str, Contrast]:
         """Each arm against the baseline, by label. Empty without a better side, or where none has it."""
@@ -73,7 +71,7 @@ class Evidence:
     def curves(self, label: str) -> dict[int, Curves]:
         """By seed, of the runs that have a history: those that diverged too."""
         by_seed = {}
-        rows = self.comparison.runs[self.comparison.runs["label"] == label]
+        rows = self.comparison.runs_of(label)
         for seed, run in zip(rows["seed"].tolist(), rows["run_id"].tolist(), strict=True):
             if run not in self._read:
                 self._read[run] = columns(self.histories[run]) if run in self.histories else {}

@@ -293,7 +293,7 @@ def _to_settle(e: Evidence, unsettled: Mapping[str, Contrast], pairs: int, tests
 
 def _trouble(e: Evidence, label: str) -> dict[str, set[int]]:
     """The seeds of an arm's runs by what befell them."""
-    rows = e.comparison.runs[e.comparison.runs["label"] == label]
+    rows = e.comparison.runs_of(label)
     curves = e.curves(label)
     return {
         "diverged": {int(s) for s in rows.loc[rows["status"] == "diverged", "seed"]},

@@ -33,7 +33,7 @@ def markdown(report: Report, width: int | None) -> str:
 
 
 def latex(report: Report, width: int | None) -> str:
-    """Tables for \\usepackage{booktabs}, each with its title, caption and notes as comments above it."""
+    r"""Tables for \usepackage{booktabs}, each with its title, caption and notes as comments above it."""
     told, shared = sections(report, width)
     parts = []
     for section in told:

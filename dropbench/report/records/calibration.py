@@ -19,14 +19,14 @@ def bins(arrays: Sequence[Mapping[str, Sequence[float]]]) -> Floats:
     arrays: the records'. A row that is none (cut short, not a number, more right than examples, as many bins as nobody else
     has) leaves its run out.
     """
-    found = [made for each in arrays if (made := _of(each)) is not None]
-    alike = [made for made in found if made.shape == found[0].shape]
+    sound = [of_run for each in arrays if (of_run := _of(each)) is not None]
+    alike = [of_run for of_run in sound if of_run.shape == sound[0].shape]
     return np.array(alike) if alike else np.empty((0, len(PARTS), 0))
 
 
-def ece(found: Floats) -> Floats:
+def ece(stored: Floats) -> Floats:
     """The expected calibration error of each run, [runs]: that of the metric `ece` with as many bins, to the last bit."""
-    examples, confidence, right = found[:, 0], found[:, 1], found[:, 2]
+    examples, confidence, right = stored[:, 0], stored[:, 1], stored[:, 2]
     error: Floats = abs(confidence - right).sum(1) / examples.sum(1)
     return error
 
@@ -36,7 +36,7 @@ def _of(arrays: Mapping[str, Any]) -> Floats | None:
     rows = [arrays.get(f"test_reliability_{part}", ()) for part in PARTS]
     if not rows[0] or len({len(row) for row in rows}) > 1:
         return None
-    made = np.array(rows, dtype=float)
-    examples, *sums = made
-    sound = np.isfinite(made).all() and (made >= 0).all() and examples.sum() > 0
-    return made if sound and all((part <= examples + _ROUNDING).all() for part in sums) else None
+    stored = np.array(rows, dtype=float)
+    examples, *sums = stored
+    sound = np.isfinite(stored).all() and (stored >= 0).all() and examples.sum() > 0
+    return stored if sound and all((part <= examples + _ROUNDING).all() for part in sums) else None

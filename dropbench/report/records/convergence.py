@@ -80,8 +80,6 @@ def asked(metric: str | None, measures: Measures) -> Convergence | None:
         raise UsageError(f"--metric '{metric}': histories have train_ and val_ scores; write {_FORMS}")
     if threshold is None:
         return Convergence(score, None)
-    if not score.direction:
-        raise UsageError(f"--metric '{metric}': it is not known whether {score} is better high or low; write {_FORMS}")
     try:
         value = float(threshold.removesuffix("%")) / (100 if threshold.endswith("%") else 1)
     except ValueError as error:
@@ -94,7 +92,8 @@ def with_convergence(
 ) -> tuple[pd.DataFrame, Measures, str | None, list[str]]:
     """The frame with what `metric` asks of histories as a column, its declaration, its name, and what to know of it.
 
-    histories: history.csv by run id. Another metric comes back as it is. Raises UsageError where no history has the score.
+    histories: history.csv by run id. Another metric comes back as it is. Raises UsageError where no history
+    has the score, and where it is not known which way it is better.
     """
     wanted = asked(metric, measures)
     if wanted is None:
@@ -109,6 +108,8 @@ def with_convergence(
             )
         scores = sorted({c for c in frame.columns if c.startswith(("train_", "val_")) and not c.endswith("_examples")})
         raise UsageError(f"--metric '{metric}': no history has {score}; {nearest(score, scores)}")
+    if wanted.threshold is not None and not wanted.score.direction:
+        raise UsageError(f"--metric '{metric}': it is not known whether {score} is better high or low; write {_FORMS}")
     values = {run: wanted.of(curve) for run, curve in curves.items()}
     column = [values.get(run, math.nan) for run in frame["run_id"]]
     declared = replace(measures, declared={**measures.declared, measure.metric: measure.declared})

@@ -55,10 +55,10 @@ def select(frame: pd.DataFrame, filters: Sequence[tuple[str, list[str]]]) -> pd.
     for key, wanted in filters:
         column = column_of(frame, key)
         values = frame[column].tolist()
-        here = known(frame, column)
+        there = known(frame, column)
         for want in wanted:
-            if not any(_fits(v, want) for v in here):
-                valid = [written(v) for v in sorted({written(v): v for v in here}.values(), key=order)]
+            if not any(_fits(v, want) for v in there):
+                valid = [written(v) for v in sorted({written(v): v for v in there}.values(), key=order)]
                 raise UsageError(f"{key}={want}: no stored run has that; {_hint(want, valid)}")
         keep = [k and any(_fits(v, w) for w in wanted) for k, v in zip(keep, values, strict=True)]
     if not any(keep):
@@ -69,7 +69,7 @@ def select(frame: pd.DataFrame, filters: Sequence[tuple[str, list[str]]]) -> pd.
 
 def conditions(texts: Sequence[str]) -> list[Condition]:
     """The conditions in each text, which `and` joins. Raises UsageError for what is none."""
-    found = []
+    parsed = []
     for words in texts:
         for part in re.split(r"\s+and\s+", words.strip()):
             form = _CONDITION.fullmatch(part)
@@ -80,8 +80,8 @@ def conditions(texts: Sequence[str]) -> list[Condition]:
             key, sign, value = form.groups()
             if sign in _ORDER and number(value) is None:
                 raise UsageError(f"--where '{part}': {value} is no number; of names, use = or !=")
-            found.append((key.replace("/", "."), sign, value))
-    return found
+            parsed.append((key.replace("/", "."), sign, value))
+    return parsed
 
 
 def where(frame: pd.DataFrame, wanted: Sequence[Condition]) -> pd.DataFrame:
@@ -94,9 +94,9 @@ def where(frame: pd.DataFrame, wanted: Sequence[Condition]) -> pd.DataFrame:
         values = frame[column_of(frame, key)].tolist()
         keep = [k and _holds(v, sign, value) for k, v in zip(keep, values, strict=True)]
         if not any(keep):
-            here = [written(v) for v in sorted({written(v): v for v in values if not absent(v)}.values(), key=order)]
+            valid = [written(v) for v in sorted({written(v): v for v in values if not absent(v)}.values(), key=order)]
             raise UsageError(
-                f"--where '{key}{sign}{value}': no stored run that is left fits; there are: {', '.join(here)}"
+                f"--where '{key}{sign}{value}': no stored run that is left fits; there are: {', '.join(valid)}"
             )
     return frame[keep]
 
@@ -104,11 +104,12 @@ def where(frame: pd.DataFrame, wanted: Sequence[Condition]) -> pd.DataFrame:
 def _holds(value: object, sign: str, wanted: str) -> bool:
     if sign not in _ORDER:
         return _fits(value, wanted) != (sign == "!=")
-    here, there = number(value), number(wanted)
-    return here is not None and there is not None and _ORDER[sign](here, there)
+    ours, theirs = number(value), number(wanted)
+    return ours is not None and theirs is not None and _ORDER[sign](ours, theirs)
 
 
 def column_of(frame: pd.DataFrame, key: str) -> str:
+    """The column that a typed key means: `model` is `model.name`. Raises UsageError for an unknown one."""
     keys = config_keys(frame)
     if key in keys or key in PLAIN:
         return key

@@ -74,8 +74,17 @@ def config_keys(frame: pd.DataFrame) -> list[str]:
 
 
 def setting_keys(frame: pd.DataFrame) -> list[str]:
-    """Those that make a run what it is. What is measured does not: a run that has one metric more is the same run."""
-    return [k for k in config_keys(frame) if not k.startswith("metric.")]
+    """Those that make a run what it is.
+
+    What is measured does not: a run that has one metric more is the same run. Nor does the file of the package in which a part
+    of dropbench's own lies, which its name and version stand for.
+    """
+    return [
+        k
+        for k in config_keys(frame)
+        if not k.startswith("metric.")
+        and not (k.endswith("._target_") and all(str(v).startswith("dropbench.") for v in known(frame, k)))
+    ]
 
 
 def known(frame: pd.DataFrame, column: str) -> list[object]:

@@ -14,8 +14,8 @@ def columns(history: Path) -> dict[str, list[float]]:
     try:
         head, *lines = history.read_text(encoding="utf-8").splitlines()
         rows = [[float(cell) if cell else math.nan for cell in line.split(",")] for line in lines]
-        found = dict(zip(head.split(","), map(list, zip(*rows, strict=True)), strict=True)) if rows else {}
-        return found if "epoch" in found else {}
+        table = dict(zip(head.split(","), map(list, zip(*rows, strict=True)), strict=True)) if rows else {}
+        return table if "epoch" in table else {}
     except (OSError, ValueError):  # UnicodeDecodeError is a ValueError
         return {}
 
@@ -25,6 +25,6 @@ def evaluated(history: Path, score: str, by: str = "epoch") -> list[tuple[int, f
 
     by: what to count in, `epoch`, or `updates` of the weights since training began, which older histories lack.
     """
-    found = columns(history)
-    pairs = zip(found.get(by, ()), found.get(score, ()), strict=False)
+    table = columns(history)
+    pairs = zip(table.get(by, ()), table.get(score, ()), strict=False)
     return [(int(at), value) for at, value in pairs if not (math.isnan(value) or math.isnan(at))]

@@ -27,40 +27,39 @@ class Found:
 
 def load(paths: Sequence[Path]) -> Found:
     """Every run in these folders, the newest where one is in several. Raises UsageError for a path without results."""
-    found = Found()
+    usable = Found()
     best: dict[str, tuple[tuple[bool, str], Record, Path]] = {}
     for path in paths:
-        loaded, history = _folder(path)
-        found.skipped += loaded.skipped
+        loaded = _folder(path)
+        usable.skipped += loaded.skipped
         for record in loaded.records:
-            where = history(record.run_id)
+            folder = loaded.folders[record.run_id]
             if (reason := unusable(record)) is not None:
-                found.skipped.append(Skipped(where.parent, reason))
+                usable.skipped.append(Skipped(folder, reason))
                 continue
             rank = (record.status != "failed", record.started)  # finished before failed, then the one started last
             if record.run_id not in best or rank >= best[record.run_id][0]:
-                best[record.run_id] = (rank, record, where)
-    in_order = sorted(
-        best, key=lambda run: best[run][2].parent.name
-    )  # of folders, so that one read after an upgrade stays
-    found.records = [best[run][1] for run in in_order]
-    found.histories = {run: best[run][2] for run in in_order}
-    return found
+                best[record.run_id] = (rank, record, folder / "history.csv")
+    # In the order of folders: results of an older dropbench, whose runs have other ids now, are summed as they were then.
+    in_order = sorted(best, key=lambda run: best[run][2].parent.name)
+    usable.records = [best[run][1] for run in in_order]
+    usable.histories = {run: best[run][2] for run in in_order}
+    return usable
 
 
 def from_store(store: Store, run_ids: Sequence[str]) -> Found:
     """These runs of one store, in this order; those that were never tried are left out."""
-    found = Found()
+    usable = Found()
     for run in run_ids:
         record = store.find(run)
         if isinstance(record, Record) and (reason := unusable(record)) is not None:
             record = Skipped(store.history(run).parent, reason)
         if isinstance(record, Record):
-            found.records.append(record)
-            found.histories[run] = store.history(run)
+            usable.records.append(record)
+            usable.histories[run] = store.history(run)
         elif record is not None:
-            found.skipped.append(record)
-    return found
+            usable.skipped.append(record)
+    return usable
 
 
 def unusable(record: Record) -> str | None:
@@ -83,20 +82,19 @@ def best_epoch(history: Path, config: Mapping[str, Any], measures: Measures) -> 
     return -max(scores)[1] if scores and monitor.direction else None
 
 
-def _folder(path: Path) -> tuple[Loaded, Any]:
-    """What a results folder, the runs/ or failed/ in it, or a single run folder holds; and where a run's history is."""
+def _folder(path: Path) -> Loaded:
+    """What a results folder, the runs/ or failed/ in it, or a single run folder holds."""
     if not path.exists():
         raise UsageError(f"there is no folder {path}; {RUN_SOMETHING}")
     if (path / RECORD).exists():
-        found = read(path)
-        one = Loaded([found], [], {found.run_id: path}) if isinstance(found, Record) else Loaded([], [found], {})
-        return one, lambda _: path / "history.csv"
+        record = read(path)
+        if isinstance(record, Record):
+            return Loaded([record], [], {record.run_id: path})
+        return Loaded([], [record], {})
     if (path / RUNS).is_dir() or (path / FAILED).is_dir():
-        loaded = Store(path).load()
-        return loaded, lambda run: loaded.folders[run] / "history.csv"
+        return Store(path).load()
     if path.resolve().name in (RUNS, FAILED) and path.is_dir():
-        alone = read_all(path)
-        return alone, lambda run: alone.folders[run] / "history.csv"
+        return read_all(path)
     raise UsageError(
         f"{path} is no results folder (it has no {RUNS}/) and no run (it has no {RECORD}); {RUN_SOMETHING}"
     )

@@ -155,11 +155,11 @@ class Measures:
 
         Raises UsageError for one that no run has.
         """
-        found = {str(m): m for m in self.within(runs)}
+        by_name = {str(m): m for m in self.within(runs)}
         if wanted is None:
-            return next((m for m in found.values() if m.part == "test"), None)
+            return next((m for m in by_name.values() if m.part == "test"), None)
         for name in (f"test_{wanted}", wanted):
-            if name in found:
-                return found[name]
-        metrics = list(dict.fromkeys(m.metric for m in found.values()))
-        raise UsageError(f"--metric {wanted}: no run here has that; {nearest(wanted, [*metrics, *found])}")
+            if name in by_name:
+                return by_name[name]
+        metrics = list(dict.fromkeys(m.metric for m in by_name.values()))
+        raise UsageError(f"--metric {wanted}: no run here has that; {nearest(wanted, [*metrics, *by_name])}")

@@ -124,11 +124,6 @@ class Contrast:
         return math.inf if needed is None else max(needed, d.pairs + 1)
 
     @property
-    def has_interval(self) -> bool:
-        """Whether it has an interval; a limit may be infinite."""
-        return not (math.isnan(self.difference.low) or math.isnan(self.difference.high))
-
-    @property
     def not_better(self) -> bool:
         """Whether an improvement that matters is excluded: one end of the interval, so 97.5 % sure."""
         return self._told and self._better_upwards[1] <= self.region
@@ -142,7 +137,9 @@ class Contrast:
         """`+1.20 points (95 % interval +0.50 to +1.90)`."""
         d, write = self.difference, self.measure.difference
         mean = f"{write(d.mean)} {self.measure.points}".rstrip()
-        return f"{mean} (95 % interval {write(d.low)} to {write(d.high)})" if self.has_interval else mean
+        if math.isnan(d.low) or math.isnan(d.high):
+            return mean
+        return f"{mean} (95 % interval {write(d.low)} to {write(d.high)})"
 
     @property
     def _told(self) -> bool:

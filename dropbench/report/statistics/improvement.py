@@ -18,6 +18,8 @@ Z = 1.959963984540054
 
 
 class Probability(NamedTuple):
+    """With its 95 % interval; NaN where it cannot be told."""
+
     value: float
     low: float
     high: float
@@ -27,7 +29,15 @@ UNKNOWN = Probability(math.nan, math.nan, math.nan)
 
 
 def paired(differences: Floats, sign: int) -> Probability:
-    """differences [n]; sign: 1 where higher is better, -1 where lower is. Wilson's interval (Wilson 1927), of a share."""
+    """That one more seed favours the arm, with Wilson's interval of a share (Wilson 1927).
+
+    Parameters
+    ----------
+    differences : array [n]
+        One a seed.
+    sign : int
+        1 where higher is better, -1 where lower is, 0 where that is not known: then nothing is.
+    """
     n = len(differences)
     if n == 0 or sign == 0:
         return UNKNOWN
@@ -38,7 +48,17 @@ def paired(differences: Floats, sign: int) -> Probability:
 
 
 def unpaired(arm: Floats, baseline: Floats, sign: int) -> Probability:
-    """arm [n], baseline [m]. Newcombe's interval, his method 5 (Statistics in Medicine 25:559-573, 2006)."""
+    """That one run of the arm beats one of the baseline.
+
+    The interval is Newcombe's, his method 5 (Statistics in Medicine 25:559-573, 2006).
+
+    Parameters
+    ----------
+    arm, baseline : array [n], array [m]
+        Scores of independent runs.
+    sign : int
+        As in `paired`.
+    """
     n, m = len(arm), len(baseline)
     if n == 0 or m == 0 or sign == 0:
         return UNKNOWN

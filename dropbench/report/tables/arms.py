@@ -45,6 +45,7 @@ class Arm:
 
 
 def belongs_to_arm(key: str) -> bool:
+    """Whether a configuration key is a regularizer's."""
     return key.startswith(("dropout.", AUGMENT)) or key in REGULARIZERS
 
 
@@ -113,17 +114,17 @@ def name_arms(frame: pd.DataFrame) -> list[Arm]:
 def find(arms: Sequence[Arm], wanted: str) -> list[Arm]:
     """The arms that `wanted` may mean: by label if one has it, else by name in the plan, setting, dropout or id."""
     for what in ("label", "name", "setting", "dropout", "arm_id"):
-        found = [a for a in arms if getattr(a, what) == wanted]
-        if found:
-            return found
+        meant = [a for a in arms if getattr(a, what) == wanted]
+        if meant:
+            return meant
     return []
 
 
 def quiet(arms: Sequence[Arm], frame: pd.DataFrame) -> list[Arm]:
     """The arms that drop nothing, if any with no other regularizer on but what all arms have: what to take for `none`."""
     firsts = {(row["name"], row["arm_id"]): row for row in rows_of(frame.drop_duplicates(["name", "arm_id"]))}
-    found = [a for a in arms if silent(firsts[a.name, a.arm_id])]
-    return [a for a in found if a.setting == a.dropout] or found
+    silent_ones = [a for a in arms if silent(firsts[a.name, a.arm_id])]
+    return [a for a in silent_ones if a.setting == a.dropout] or silent_ones
 
 
 def comparisons(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -133,9 +134,9 @@ def comparisons(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     groups: dict[tuple[str | None, ...], list[int]] = {}
     for i, group in enumerate(zip(*values.values(), strict=True)):
         groups.setdefault(group, []).append(i)
-    found = list(groups.values())
-    titles = _titles(rows_of(frame.iloc[[i[0] for i in found]]), keys)
-    return sorted(((t, frame.iloc[i]) for t, i in zip(titles, found, strict=True)), key=lambda pair: order(pair[0]))
+    places = list(groups.values())
+    titles = _titles(rows_of(frame.iloc[[i[0] for i in places]]), keys)
+    return sorted(((t, frame.iloc[i]) for t, i in zip(titles, places, strict=True)), key=lambda pair: order(pair[0]))
 
 
 def vary(rows: Sequence[Row], keys: Iterable[str]) -> list[str]:
@@ -153,10 +154,10 @@ def _titles(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
             group = k.split(".")[0]
             peers = [r for r in rows if group == "train" or r.get(f"{group}.name") == row.get(f"{group}.name")]
             values = {shown(r.get(k, math.nan)) for r in peers} - {None}
-            here = shown(row.get(k, math.nan))
-            tells = len(values) > 1 and here is not None and not k.endswith(_DULL)
-            said = (k == "data.n_train" and here not in (None, "null")) or (
-                k == "data.label_noise" and here not in (None, "0")
+            value = shown(row.get(k, math.nan))
+            tells = len(values) > 1 and value is not None and not k.endswith(_DULL)
+            said = (k == "data.n_train" and value not in (None, "null")) or (
+                k == "data.label_noise" and value not in (None, "0")
             )
             if tells or said:
                 told.append(k)

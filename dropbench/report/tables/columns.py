@@ -32,6 +32,7 @@ class Column:
 
     @property
     def width(self) -> int:
+        """Of the longest line in it, in characters."""
         return max(map(len, (*self.heading, *self.cells)))
 
 
@@ -110,10 +111,10 @@ def _summary(comparison: Comparison) -> list[Column | None]:
         for part, rank in (("train", 2), ("val", 1), ("test", 0), ("gap", 0)):
             if (measure := of.get(part)) is None:
                 continue
-            found = [s.levels[measure] for s in arms]
+            values = [s.levels[measure] for s in arms]
             later = 5 + 2 * place - (part in ("test", "gap"))  # the verdict's metric stays longest
-            levels.append(mean(found, _heading(measure), measure.level, later if place else rank))
-            medians.append(only((x.median for x in found), (*_heading(measure), "median"), measure.level, 30 + place))
+            levels.append(mean(values, _heading(measure), measure.level, later if place else rank))
+            medians.append(only((x.median for x in values), (*_heading(measure), "median"), measure.level, 30 + place))
     return [
         Column(("arm",), tuple(s.arm.label for s in arms), right=False),
         Column(("setting",), tuple(s.arm.setting for s in arms), rank=3, right=False) if named else None,
@@ -140,12 +141,12 @@ def _differences(comparison: Comparison) -> list[Column | None]:
         """The mean of the differences, their sd and the interval, with their ranks in that order."""
         if measure not in comparison.compared:
             return []
-        found, write = [c.difference for c in comparison.against(measure).values()], measure.difference
-        methods = dict.fromkeys(d.interval for d in found if d.interval)
+        shown, write = [c.difference for c in comparison.against(measure).values()], measure.difference
+        methods = dict.fromkeys(d.interval for d in shown if d.interval)
         return [
-            _column(_difference_heading(measure), (_or_absent(write, d.mean) for d in found), ranks[0]),
-            _column(("", "sd"), (_or_absent(_unsigned(write), d.sd) for d in found), ranks[1]),
-            _column(("95 % interval", " or ".join(methods)), (_between(write, d.low, d.high) for d in found), ranks[2]),
+            _column(_difference_heading(measure), (_or_absent(write, d.mean) for d in shown), ranks[0]),
+            _column(("", "sd"), (_or_absent(_unsigned(write), d.sd) for d in shown), ranks[1]),
+            _column(("95 % interval", " or ".join(methods)), (_between(write, d.low, d.high) for d in shown), ranks[2]),
         ]
 
     paired = any(d.pairs for d in differences) or all(s.n == 0 for s in comparison.summaries if s.arm.label in verdicts)
@@ -189,13 +190,13 @@ def _choices(choices: Sequence[Choice]) -> list[Column | None]:
 
 
 def _agreement(summaries: Sequence[Summary]) -> list[Column | None]:
-    found = [s.agreement for s in summaries if s.agreement is not None]
+    agreements = [s.agreement for s in summaries if s.agreement is not None]
     return [
         Column(("arm",), tuple(s.arm.label for s in summaries), right=False),
-        Column(("seeds",), tuple(f"{a.seeds:.0f}" for a in found), rank=2),
-        Column(("mean",), tuple(_or_absent(_share, a.mean) for a in found)),
-        Column(("standard", "error"), tuple(_or_absent(_thousandths, a.se) for a in found), rank=1),
-        Column(("lowest", "pair"), tuple(_or_absent(_share, a.low) for a in found), rank=3),
+        Column(("seeds",), tuple(f"{a.seeds:.0f}" for a in agreements), rank=2),
+        Column(("mean",), tuple(_or_absent(_share, a.mean) for a in agreements)),
+        Column(("standard", "error"), tuple(_or_absent(_thousandths, a.se) for a in agreements), rank=1),
+        Column(("lowest", "pair"), tuple(_or_absent(_share, a.low) for a in agreements), rank=3),
     ]
 
 

@@ -102,7 +102,11 @@ class Comparison:
 
     def run_of(self, label: str) -> str:
         """The id of one of an arm's runs."""
-        return str(self.runs.loc[self.runs["label"] == label, "run_id"].iloc[0])
+        return str(self.runs_of(label)["run_id"].iloc[0])
+
+    def runs_of(self, label: str) -> pd.DataFrame:
+        """An arm's runs, failed ones too."""
+        return self.runs[self.runs["label"] == label]
 
     def done(self, label: str) -> pd.DataFrame:
         """An arm's completed runs."""

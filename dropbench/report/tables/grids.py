@@ -84,13 +84,13 @@ def _table(values: pd.Series, rows: list[str], cols: list[str]) -> pd.DataFrame:
 
 def _notes(frame: pd.DataFrame, part: pd.DataFrame, table: pd.DataFrame, first: bool) -> list[str]:
     counts = sorted(set(table["n"]))
-    found = [
+    notes = [
         f"Mean ± sd over seeds, n = {counts[0]} in every cell." if len(counts) == 1 else "Mean ± sd over seeds (n)."
     ]
     lost = int((frame["status"] != "completed").sum())
     if first and lost:
-        found.append(f"{lost} failed or diverged {'run is' if lost == 1 else 'runs are'} in no cell.")
-    return [*found, *mixed(part)]
+        notes.append(f"{lost} failed or diverged {'run is' if lost == 1 else 'runs are'} in no cell.")
+    return [*notes, *mixed(part)]
 
 
 def _short(key: str) -> str:

@@ -71,7 +71,7 @@ def missing(planned: Sequence[str], frame: pd.DataFrame) -> list[str]:
 
 def mixed(frame: pd.DataFrame) -> list[str]:
     """Sources that should be one and are not."""
-    found = []
+    notes = []
     for column, what in SOURCES.items():
         counts = Counter("unknown" if v is None else written(v) for v in frame[column].tolist())
         if len(counts) > 1:
@@ -79,8 +79,8 @@ def mixed(frame: pd.DataFrame) -> list[str]:
                 f"{value[:12] if column == 'git_commit' else value} ({count(n, 'run')})"
                 for value, n in sorted(counts.items())
             )
-            found.append(f"Mixed {what}: {parts}.")
-    return found
+            notes.append(f"Mixed {what}: {parts}.")
+    return notes
 
 
 def disputed(measures: Measures) -> list[str]:
@@ -113,7 +113,7 @@ def _seeds(runs: pd.DataFrame, arms: Sequence[str]) -> str:
 
 
 def _unfinished(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
-    found = []
+    notes = []
     runs = runs.sort_values("label", key=lambda labels: labels.map(arms.index), kind="stable")
     for status in ("failed", "diverged"):
         rows = runs[runs["status"] == status]
@@ -125,8 +125,8 @@ def _unfinished(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
             why = first if len(first) <= _SHORT else first[: _SHORT - 1] + "…"
             parts.append(f"{arm}, {plural(len(some), 'seed')} {spans(some['seed'].tolist())} ({why})")
         if parts:
-            found.append(f"{status.capitalize()}, in no mean: {'; '.join(parts)}.")
-    return found
+            notes.append(f"{status.capitalize()}, in no mean: {'; '.join(parts)}.")
+    return notes
 
 
 def _rule(runs: pd.DataFrame) -> str:
@@ -153,7 +153,7 @@ def _rule(runs: pd.DataFrame) -> str:
 
 def _learned(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
     """The mean learned rate of each site, and its spread."""
-    found = []
+    notes = []
     for arm in arms:
         of_runs = [rates for rates in runs.loc[runs["label"] == arm, "learned_rates"].tolist() if rates]
         parts = []
@@ -162,8 +162,8 @@ def _learned(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
             spread = f" ± {stdev(values):.3f}" if len(values) > 1 else ""
             parts.append(f"{site} {fmean(values):.3f}{spread}")
         if parts:
-            found.append(f"Learned rates of {arm}: {', '.join(parts)}.")
-    return found
+            notes.append(f"Learned rates of {arm}: {', '.join(parts)}.")
+    return notes
 
 
 def _pairing(comparison: Comparison, baseline: str) -> list[str]:

@@ -51,7 +51,7 @@ def choices(runs: pd.DataFrame, arms: Sequence[Arm], measure: Measure | None) ->
     if str(rule) not in runs or str(test) not in runs:
         return []
     done = runs[runs["status"] == "completed"]
-    found = []
+    best = []
     for variant, labels in _families(runs, arms):
         scores = done[done["label"].isin(labels)].pivot(index="seed", columns="label", values=str(rule))
         if len(scores.columns) < 2 or (scores := scores.dropna()).empty:
@@ -62,10 +62,10 @@ def choices(runs: pd.DataFrame, arms: Sequence[Arm], measure: Measure | None) ->
         spread = float(ours.std(ddof=1)) if len(ours) > 1 else math.nan
         seeds = tuple(int(s) for s in scores.index)
         score = float(sign * means[chosen])
-        found.append(
+        best.append(
             Choice(variant, chosen, tuple(scores.columns), seeds, rule, score, test, float(ours.mean()), spread)
         )
-    return found
+    return best
 
 
 def _families(runs: pd.DataFrame, arms: Sequence[Arm]) -> list[tuple[str, list[str]]]:

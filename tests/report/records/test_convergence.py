@@ -72,7 +72,7 @@ def test_what_is_asked(fake: Any) -> None:
         ("epochs to val_accuracy", "write 'epochs to val_accuracy=0.9'"),
         ("epochs to val_accuracy=high", "'high' is no number"),
         ("epochs to test_accuracy=0.9", "histories have train_ and val_ scores"),
-        ("epochs to val_mystery=1", "not known whether val_mystery is better high or low"),
+        ("epochs to val_mystery=1", "no history has val_mystery"),
         ("updates until val_accuracy=0.9", "write 'epochs to val_accuracy=0.9', 'updates to val_accuracy=0.9' or"),
         ("area", "--metric area: no run here has that"),
         ("area under val_los", "no history has val_los; did you mean 'val_loss'"),
@@ -82,6 +82,13 @@ def test_mistakes(fake: Any, put: Any, store: Any, text: str, said: str) -> None
     put(fake(0), fake(1))
     with pytest.raises(UsageError, match=said.replace("'", ".")):
         report.build([store.root], metric=text)
+
+
+def test_a_score_of_which_no_run_says_which_way_is_better(fake: Any, store: Any) -> None:
+    store.write(fake(0), [{"epoch": 1, "val_mystery": 1.0}], "")
+    with pytest.raises(UsageError, match="not known whether val_mystery is better high or low"):
+        report.build([store.root], metric="epochs to val_mystery=1")
+    assert report.build([store.root], metric="area under val_mystery").comparisons
 
 
 def stored(fake: Any, store: Any, *, lag: int, top: float = 0.95, steps: int | None = None, **changes: Any) -> None:

@@ -142,3 +142,11 @@ def test_values_are_written_as_typed() -> None:
     assert sorted([0.5, None, "b10", 0.25, "b9"], key=order) == [None, 0.25, 0.5, "b9", "b10"]
     assert spans([5, 0, 2, 1]) == "0-2, 5"
     assert spans([]) == ""
+
+
+def test_a_class_that_moved_within_the_package_is_the_same_part(fake: Any) -> None:
+    moved = {"model._target_": "dropbench.models.perceptron.MLP"}
+    ((_, runs),) = comparisons(to_frame([fake(0), fake(1, changes=moved)]).assign(name=None))
+    assert len(runs) == 2 and runs["arm_id"].nunique() == 1
+    theirs = {"model._target_": "theirs.MLP"}  # a user's class of the same name is another
+    assert len(comparisons(to_frame([fake(0), fake(1, changes=theirs)]).assign(name=None))) == 2

@@ -32,15 +32,10 @@ _PARTS = (("train", BLUE, "-", "o"), ("val", VERMILLION, (0, (4, 1.5)), "s"))
 
 def draw(comparison: Comparison, histories: Mapping[str, Path]) -> list[Picture]:
     """One for each leading metric and the verdict's that the histories have. histories: {run id: history.csv}."""
-    runs = comparison.runs[comparison.runs["status"] == "completed"]
     labels = [label for label in comparison.labels if len(comparison.done(label))]
     shown = some(labels, comparison.baseline, [c.chosen for c in comparison.choices], MOST)
-    stored = {
-        label: [
-            columns(histories[run]) for run in runs.loc[runs["label"] == label, "run_id"].tolist() if run in histories
-        ]
-        for label in shown
-    }
+    runs = {label: comparison.done(label)["run_id"].tolist() for label in shown}
+    stored = {label: [columns(histories[run]) for run in ids if run in histories] for label, ids in runs.items()}
     metrics = dict.fromkeys([*LEADING, *([comparison.measure.metric] if comparison.measure else [])])
     pictures = []
     for measure in (comparison.measures.of("val", metric) for metric in metrics):

@@ -29,6 +29,7 @@ class Picture:
         return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
     def png(self, dpi: int) -> bytes:
+        """A PNG file. dpi: points an inch."""
         file = io.BytesIO()
         with look():
             self.figure.savefig(file, format="png", dpi=dpi, metadata={"Software": None, "Title": self.title})
@@ -59,14 +60,14 @@ class Picture:
 def named_apart(titles: Sequence[str], sections: Sequence[Sequence[Picture]]) -> list[list[Picture]]:
     """With file names that are unique: of several sections, each picture's begins with its section's title."""
     taken: set[str] = set()
-    found = []
+    named = []
     for title, pictures in zip(titles, sections, strict=True):
         stem = f"{slug(title)}." if len(titles) > 1 else ""
         while any(f"{stem}{p.name}" in taken for p in pictures):
             stem = f"{stem.removesuffix('.')}-again."
-        found.append([replace(p, name=f"{stem}{p.name}") for p in pictures])
-        taken |= {p.name for p in found[-1]}
-    return found
+        named.append([replace(p, name=f"{stem}{p.name}") for p in pictures])
+        taken |= {p.name for p in named[-1]}
+    return named
 
 
 def slug(text: str) -> str:

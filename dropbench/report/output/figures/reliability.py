@@ -24,9 +24,8 @@ FAINT, HATCH, DASHES = 0.25, "/////", (0, (4, 2))
 
 def draw(comparison: Comparison) -> Picture | None:
     """Bins of all of an arm's runs added up. None where no run has any."""
-    runs = comparison.runs[comparison.runs["status"] == "completed"]
-    stored = {a.label: bins(runs.loc[runs["label"] == a.label, "arrays"].tolist()) for a in comparison.arms}
-    labels = [label for label, found in stored.items() if len(found)]
+    stored = {label: bins(comparison.done(label)["arrays"].tolist()) for label in comparison.labels}
+    labels = [label for label, bins_of in stored.items() if len(bins_of)]
     shown = style.some(labels, comparison.baseline, [c.chosen for c in comparison.choices], MOST)
     if not shown:
         return None
@@ -76,10 +75,10 @@ def draw(comparison: Comparison) -> Picture | None:
     return Picture("reliability", "Accuracy by confidence, with the expected calibration error (ECE)", alt, drawn)
 
 
-def _panel(above: style.Axes, below: style.Axes, label: str, found: Floats) -> str:
+def _panel(above: style.Axes, below: style.Axes, label: str, stored: Floats) -> str:
     """Draws one arm and returns what one sees, in words."""
     write = Measure("test", "ece").level
-    examples, confidence, right = found.sum(0)
+    examples, confidence, right = stored.sum(0)
     count = len(examples)
     edges = np.linspace(0, 1, count + 1)
     held = examples > 0
@@ -98,7 +97,7 @@ def _panel(above: style.Axes, below: style.Axes, label: str, found: Floats) -> s
     below.bar(
         left, examples / examples.sum(), facecolor=style.GREY, edgecolor=style.INK, linewidth=0.8, zorder=2, **bar
     )
-    errors = ece(found)
+    errors = ece(stored)
     over = interval(errors)
     between = f" ({write(over.low)} to {write(over.high)})" if len(errors) > 1 else ""
     seeds = f"n = {len(errors)}"

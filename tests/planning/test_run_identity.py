@@ -12,9 +12,11 @@ from mine import bring
 from specs_kit import planned
 from terminal import TINY, Said, dropbench
 
+from dropbench.config.compose import composer
 from dropbench.config.source_hash import source_hash
 from dropbench.errors import UsageError
-from dropbench.planning import sources
+from dropbench.planning import confirm, sources
+from dropbench.planning.plan import make
 from dropbench.store import Record, Store
 
 Sweep = Callable[..., Said]
@@ -109,6 +111,18 @@ def test_every_run_of_a_plan_is_bound_to_its_data() -> None:
     assert {s.data_fingerprint for s in plan.specs} == {sources.load(plan.specs[0].data, plan.settings).fingerprint}
     ids = {s.run_id for s in plan.specs}
     assert ids == set(plan.outlines) == {i for arm in plan.arms.values() for i in arm}
+
+
+def test_a_stored_arm_at_rate_0_can_be_confirmed_as_none() -> None:
+    with composer() as c:
+        (spec,) = make([*TINY, "dropout.rate=0.5"], c).specs
+        some = spec.as_dict()
+        silent = some | {"dropout": some["dropout"] | {"rate": 0.0}}
+        plan, _ = confirm.plan("standard 0", {"standard 0": silent, "standard 0.5": some}, range(3, 5), "results", c)
+        assert [s.dropout.name for s in plan.specs] == ["none", "none", "standard", "standard"]
+        other = some | {"train": some["train"] | {"epochs": 7.5}}
+        with pytest.raises(UsageError):
+            confirm.plan("standard 0", {"standard 0": silent, "standard 0.5": other}, range(3, 5), "results", c)
 
 
 def edited(folder: Path, file: str, old: str, new: str) -> None:

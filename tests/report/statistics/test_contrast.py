@@ -1,0 +1,122 @@
+"""One result: an expression's values, its judgement by hand, and what follows from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dropbench import report
+from dropbench.report.records.measures import Measure
+from dropbench.report.records.scores import Floats, ScoresOf
+from dropbench.report.statistics import difference, permutation
+from dropbench.report.statistics.contrast import Contrast, Minus, judged
+from dropbench.store import Measure as Declaration
+
+ACCURACY = Measure("test", "accuracy", Declaration("higher", unit="percent", region="0.2pp"))
+LOSS = Measure("test", "loss", Declaration("lower"))
+WOBBLE = (0.001, -0.001, 0.002, -0.002, 0.0, 0.001, -0.001, 0.0)
+
+
+def contrast(shift: float, measure: Measure = ACCURACY, region: float = 0.002, seeds: int = 8) -> Contrast:
+    """Of an arm whose scores are the other's and a shift, give or take a little."""
+    scores = {"other": dict.fromkeys(range(seeds), 0.8), "arm": {s: 0.8 + shift + WOBBLE[s] for s in range(seeds)}}
+    return judged([Minus("arm", "other", measure)], lambda label, _: scores[label], region)[0]
+
+
+def test_values_are_by_seed_of_the_seeds_that_both_have() -> None:
+    scores = {"arm": {3: 5.0, 1: 2.0, 2: math.nan, 9: 1.0}, "other": {1: 0.5, 2: 1.0, 3: 1.0}}
+    (found,) = judged([Minus("arm", "other", LOSS)], lambda label, _: scores[label], 0.1)
+    assert found.values == {1: 1.5, 3: 4.0} and list(found.values) == [1, 3]
+    assert (found.difference.pairs, found.difference.mean) == (2, 2.75)
+
+
+@pytest.mark.parametrize(
+    ("shift", "measure", "direction", "verdict"),
+    [
+        (0.02, ACCURACY, "better", "better"),
+        (-0.02, ACCURACY, "worse", "worse"),
+        (0.02, LOSS, "worse", "worse"),
+        (0.02, Measure("gap", "accuracy", ACCURACY.declared), "worse", "worse"),
+        (0.02, Measure("test", "novelty"), "higher", "higher"),
+        (0.0, replace(ACCURACY, part="val"), "equivalent", "equivalent"),
+        (0.002, ACCURACY, "", "inconclusive"),
+    ],
+)
+def test_direction_and_verdict(shift: float, measure: Measure, direction: str, verdict: str) -> None:
+    found = contrast(shift, measure)
+    assert (found.direction, found.verdict) == (direction, verdict)
+    assert found.confirmed is (verdict != "inconclusive")
+    assert math.isnan(found.detectable) is False
+
+
+def test_a_direction_that_few_seeds_or_many_arms_do_not_confirm() -> None:
+    few = contrast(0.02, seeds=5)
+    assert (few.direction, few.verdict, few.confirmed) == ("better", "inconclusive", False)
+    scores = {"other": dict.fromkeys(range(6), 0.8)} | {
+        arm: {s: 0.82 + WOBBLE[s] for s in range(6)} for arm in ("a", "b")
+    }
+    both = judged([Minus(arm, "other", ACCURACY) for arm in ("a", "b")], lambda label, _: scores[label], 0.002)
+    assert [(c.tests, c.p_holm, c.direction, c.confirmed) for c in both] == [(2, 4 / 64, "better", False)] * 2
+    assert [c.seeds_needed() for c in both] == [7, 7] and both[0].seeds_needed(tests=1) == 7
+
+
+def test_nothing_known_says_nothing() -> None:
+    (found,) = judged([Minus("arm", "other", ACCURACY)], lambda *_: {}, 0.002)
+    assert (found.verdict, found.direction, found.confirmed) == ("", "", False)
+    assert math.isnan(found.seeds_needed()) and math.isnan(found.detectable)
+    assert not found.not_better and not found.not_worse
+
+
+def test_what_is_excluded_is_one_end_of_the_interval() -> None:
+    assert (contrast(0.02).not_worse, contrast(0.02).not_better) == (True, False)
+    assert (contrast(0.02, LOSS).not_worse, contrast(0.02, LOSS).not_better) == (False, True)
+    assert str(contrast(0.02)).startswith("+2.00 points (95 % interval +1.")
+    assert replace(contrast(0.02), region=0.1).verdict == "equivalent", "another region takes no new test"
+
+
+def test_another_expression_is_judged_alike() -> None:
+    """A difference of differences: whether the second arm's gain over the first is that of the fourth over the third."""
+
+    @dataclass(frozen=True)
+    class Interaction:
+        arms: tuple[str, str, str, str]
+        measure: Measure
+
+        def values(self, scores: ScoresOf) -> dict[int, float]:
+            a, b, c, d = (scores(arm, self.measure) for arm in self.arms)
+            return {s: (b[s] - a[s]) - (d[s] - c[s]) for s in sorted(a.keys() & b.keys() & c.keys() & d.keys())}
+
+        def samples(self, scores: ScoresOf) -> tuple[Floats, Floats]:
+            return np.array([]), np.array([])
+
+    scores: Mapping[str, Mapping[int, float]] = {
+        arm: {s: 0.5 + gain + WOBBLE[(s + turn) % 8] for s in range(8)}
+        for turn, (arm, gain) in enumerate({"a": 0.0, "b": 0.3, "c": 0.1, "d": 0.2}.items())
+    }
+    (found,) = judged([Interaction(("a", "b", "c", "d"), ACCURACY)], lambda label, _: scores[label], 0.002)
+    assert found.difference.mean == pytest.approx(0.2) and found.verdict == "better"
+    assert found.difference.pairs == len(found.values) == 8
+
+
+def test_nothing_is_tested_twice(fake: Any, put: Any, store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables, answer, notes, figures and diagnosis together ask for each difference once."""
+    for seed in range(7):
+        put(fake(seed, test=0.8 + 0.001 * seed))
+        put(fake(seed, changes={"dropout": "standard", "dropout.rate": 0.5}, test=0.83 + 0.002 * seed, val=0.7))
+    tested: list[tuple[float, ...]] = []
+
+    def counted(samples: Floats) -> Floats:
+        tested.append(tuple(samples[:, 0]))
+        return permutation.sign_flip(samples)
+
+    monkeypatch.setattr(difference, "sign_flip", counted)
+    made = report.build([store.root])
+    for fmt in ("rich", "csv", "json", "html"):
+        report.render(made, fmt, wide=True)
+    measures = [m for m in made.comparisons[0].measures.within(made.comparisons[0].runs) if m.part != "train"]
+    assert len(tested) == len(measures) + 1, "the training score, of which the diagnosis asks"
