@@ -1,9 +1,16 @@
-"""What every test shares: how hypothesis searches, and one thread."""
+"""What every test shares: how hypothesis searches, one thread, a composer, and what a user brings."""
 
 from __future__ import annotations
 
-from hypothesis import settings
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
+from hypothesis import settings
+from mine import bring
+
+from dropbench.config.compose import Composer, composer
 from dropbench.hardware.blas import use_threads
 
 # Machines are shared and first examples pay for imports: time is no property here.
@@ -11,3 +18,20 @@ settings.register_profile("dropbench", deadline=None, max_examples=60)
 settings.load_profile("dropbench")
 
 use_threads(1)
+
+
+@pytest.fixture(scope="module")
+def c() -> Iterator[Composer]:
+    """A composer for the tests of a file, over conf/ alone."""
+    with composer() as opened:
+        yield opened
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of what a user adds (see mine.py), in the current folder; its classes are forgotten after."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.chdir(tmp_path)
+    yield bring(tmp_path / "mine")
+    for name in [n for n in sys.modules if n.startswith("my_")]:
+        del sys.modules[name]

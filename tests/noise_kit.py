@@ -82,6 +82,20 @@ def stack_noise(
     return StackNoise(SET_UP[variant], at, each, list(seeds), batch, torch.device("cpu"))
 
 
+def noisy(variant: str, at: Site, x: Tensor, rate: float, seed: int = 0) -> Tensor:
+    """What a variant makes of x [batch, *shape] at this site in training."""
+    return stack_noise(variant, at, [rate], [seed], len(x))(at.name, x[None])[0]
+
+
+def theirs(layer: nn.Module | Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """What a layer of another library makes of x in training, under a fixed seed and without touching the global one."""
+    if isinstance(layer, nn.Module):
+        layer.train()
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(0)
+        return layer(x)
+
+
 def started(model: Module, seeds: Sequence[int]) -> Module:
     """A stacked model or layer with the weights that the engine starts it with."""
     draw = StackedDraws(seeds, "init", torch.device("cpu"))
@@ -89,6 +103,15 @@ def started(model: Module, seeds: Sequence[int]) -> Module:
         if callable(reset := getattr(layer, "reset", None)):
             reset(draw)
     return model
+
+
+def randomised(module: nn.Module, scale: float) -> torch.Generator:
+    """Makes every parameter normal, with this deviation; the generator goes on with what is drawn after them."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * scale)
+    return generator
 
 
 def through(

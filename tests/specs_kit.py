@@ -1,9 +1,10 @@
-"""From overrides to specs, as the command line goes, for tests of what is made from a spec."""
+"""From overrides to specs and plans, as the command line goes, for tests of what is made from them."""
 
 from __future__ import annotations
 
 from dropbench.config.compose import Composed, Composer, composer
 from dropbench.config.grammar import expand, parse
+from dropbench.planning.plan import Plan, make
 from dropbench.spec import RunSpec, Settings
 
 
@@ -18,13 +19,18 @@ def composed(c: Composer, *overrides: str) -> Composed:
     return one
 
 
-def spec_of(*overrides: str) -> RunSpec:
-    """The spec of one run, by a composer of its own."""
-    with composer() as c:
-        return composed(c, *overrides).spec
+def spec_of(c: Composer, *overrides: str) -> RunSpec:
+    """The spec of one run."""
+    return composed(c, *overrides).spec
 
 
 def spec_and_settings(c: Composer, *overrides: str) -> tuple[RunSpec, Settings]:
     """The spec of one run, and where its data lies."""
     one = composed(c, *overrides)
     return one.spec, one.settings
+
+
+def planned(*overrides: str) -> Plan:
+    """The plan that these overrides make, by a composer of its own, which ends any other."""
+    with composer() as c:
+        return make(overrides, c)

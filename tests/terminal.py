@@ -1,9 +1,11 @@
-"""dropbench as it is called from a terminal, without starting a process."""
+"""dropbench as it is called from a terminal: in this process, or in one of its own."""
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from unittest.mock import patch
 
 import pytest
@@ -28,3 +30,9 @@ def dropbench(capsys: pytest.CaptureFixture[str], *words: str) -> Said:
         main()
     out, err = capsys.readouterr()
     return Said(int(ended.value.code or 0), out, err)
+
+
+def started(folder: Path, *words: str, output: int = subprocess.PIPE) -> subprocess.Popen[str]:
+    """dropbench in this folder, in a process and a session of its own: signals to its group reach nothing else."""
+    command = [sys.executable, "-m", "dropbench", *words]
+    return subprocess.Popen(command, cwd=folder, stdout=output, stderr=output, text=True, start_new_session=True)

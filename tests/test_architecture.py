@@ -7,12 +7,11 @@ import graphlib
 import json
 import re
 import subprocess
-from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
+from source_trees import imported, tree
 from terminal import dropbench
 
 from dropbench.config.options import options
@@ -65,23 +64,6 @@ NO_SPEC = {"store", "sites", "report", "models", "dropout"}
 def room(file: Path) -> str:
     first = file.relative_to(PACKAGE).parts[0]
     return first.removesuffix(".py")
-
-
-@cache
-def tree(file: Path) -> ast.Module:
-    return ast.parse(file.read_text(encoding="utf-8"))
-
-
-def imported(file: Path) -> Iterator[str]:
-    """Every module that a file imports, wherever in it: under TYPE_CHECKING and in functions too."""
-    for node in ast.walk(tree(file)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{file}: a relative import"
-            assert node.module
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names if node.module == "dropbench")
 
 
 def ours(file: Path) -> set[str]:

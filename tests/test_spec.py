@@ -10,22 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
+from specs_kit import spec_of
 
 from dropbench import identity
-from dropbench.config.compose import Composer, composer
-from dropbench.config.grammar import expand, parse
+from dropbench.config.compose import Composer
 from dropbench.spec import NONE, Frozen, RunSpec
-
-
-@pytest.fixture(scope="module")
-def c() -> Iterator[Composer]:
-    with composer() as made:
-        yield made
-
-
-def spec(c: Composer, *words: str) -> RunSpec:
-    (point,) = expand(parse(words), c.options)
-    return c.compose(point).spec
 
 
 @pytest.mark.parametrize(
@@ -63,7 +52,7 @@ def spec(c: Composer, *words: str) -> RunSpec:
     ],
 )
 def test_spelling_and_order_do_not_matter(c: Composer, one: list[str], other: list[str]) -> None:
-    assert spec(c, *one).run_id == spec(c, *other).run_id
+    assert spec_of(c, *one).run_id == spec_of(c, *other).run_id
 
 
 @pytest.mark.parametrize(
@@ -80,11 +69,11 @@ def test_spelling_and_order_do_not_matter(c: Composer, one: list[str], other: li
     ],
 )
 def test_where_it_runs_is_not_part_of_it(c: Composer, word: str) -> None:
-    assert spec(c, word) == spec(c)
+    assert spec_of(c, word) == spec_of(c)
 
 
 def test_an_arm_is_a_run_without_its_seed(c: Composer) -> None:
-    one, other = spec(c, "seed=1"), spec(c, "seed=2")
+    one, other = spec_of(c, "seed=1"), spec_of(c, "seed=2")
     assert one.arm_id == other.arm_id and one.run_id != other.run_id
     assert len(one.run_id) == 12 and int(one.run_id, 16) >= 0
 
@@ -146,7 +135,7 @@ def with_change(model: Any, path: tuple[str, ...]) -> Any:
 
 
 def test_every_field_is_part_of_the_id(c: Composer) -> None:
-    plain = spec(c, "dropout/schedule=late", "eval.mode=mc")
+    plain = spec_of(c, "dropout/schedule=late", "eval.mode=mc")
     found = [p for p in paths(plain) if p not in NOT_HASHED | {("metric",)}]
     assert len(found) > 40
     ids = {path: with_change(plain, path).run_id for path in found}
@@ -168,18 +157,18 @@ def test_every_field_is_part_of_the_id(c: Composer) -> None:
     ],
 )
 def test_other_runs_have_other_ids(c: Composer, one: list[str], other: list[str]) -> None:
-    assert spec(c, *one).run_id != spec(c, *other).run_id
+    assert spec_of(c, *one).run_id != spec_of(c, *other).run_id
 
 
 def test_parts_of_a_spec_that_need_not_be_given(c: Composer) -> None:
     """They are what conf/ says of them."""
-    found = spec(c)
+    found = spec_of(c)
     tree = found.model_dump(by_alias=True, exclude={"eval": True, "dropout": {"schedule"}, "train": {"step_first"}})
     assert RunSpec.model_validate(tree) == found
 
 
 def test_of_a_metric_only_the_monitored_ones_computation_is_part_of_the_id(c: Composer) -> None:
-    plain = spec(c, "metric=[loss,accuracy,ece]")
+    plain = spec_of(c, "metric=[loss,accuracy,ece]")
     assert plain.train.monitor == "val_loss"
     for name, metric in plain.metric.items():
         for field in type(metric).model_fields:
@@ -194,11 +183,11 @@ def test_of_a_metric_only_the_monitored_ones_computation_is_part_of_the_id(c: Co
 
 
 def test_the_metric_that_is_monitored_is_part_of_the_id(c: Composer) -> None:
-    assert spec(c).run_id != spec(c, "train.monitor=val_accuracy").run_id
+    assert spec_of(c).run_id != spec_of(c, "train.monitor=val_accuracy").run_id
 
 
 def test_data_and_sources_are_part_of_the_run_and_not_of_the_setting(c: Composer) -> None:
-    plain = spec(c)
+    plain = spec_of(c)
     data = plain.model_copy(update={"data_fingerprint": "0123456789ab"})
     own = plain.model_copy(update={"model": plain.model.model_copy(update={"target": "mine.Net", "source": "a"})})
     edited = own.model_copy(update={"model": own.model.model_copy(update={"source": "b"})})
@@ -211,7 +200,7 @@ def test_data_and_sources_are_part_of_the_run_and_not_of_the_setting(c: Composer
 
 
 def test_a_setting_is_without_its_seed(c: Composer) -> None:
-    one, other = spec(c, "seed=1"), spec(c, "seed=2")
+    one, other = spec_of(c, "seed=1"), spec_of(c, "seed=2")
     assert one.setting_id == other.setting_id
 
 
@@ -260,12 +249,12 @@ def test_what_is_off_leaves_no_trace(train: dict[str, Any], augment: dict[str, f
     ],
 )
 def test_a_rate_of_zero_everywhere_is_the_variant_none(c: Composer, words: list[str], silent: bool) -> None:
-    assert (spec(c, *words).dropout == NONE) is silent
-    assert spec(c, "dropout=none").dropout == NONE
+    assert (spec_of(c, *words).dropout == NONE) is silent
+    assert spec_of(c, "dropout=none").dropout == NONE
 
 
 def test_a_spec_is_frozen_and_plain(c: Composer) -> None:
-    found = spec(c)
+    found = spec_of(c)
     with pytest.raises(ValidationError):
         found.seed = 3  # type: ignore[misc]
     tree = found.as_dict()

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from terminal import TINY, dropbench
+from terminal import TINY, dropbench, started
 
 from dropbench.config.options import GROUPS, options
 
@@ -143,12 +143,10 @@ def test_python_m_dropbench_and_version(tmp_path: Path) -> None:
 def test_a_reader_that_leaves_early_is_no_failure(tmp_path: Path) -> None:
     """`dropbench report | head` under `set -o pipefail`."""
     for words in (["train", *TINY], ["report"], ["list"]):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "dropbench", *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+        process = started(tmp_path, *words)
         assert process.stdout is not None and process.stderr is not None
         process.stdout.close()
-        assert (process.wait(timeout=60), process.stderr.read()) == (0, b"")
+        assert (process.wait(timeout=60), process.stderr.read()) == (0, "")
         process.stderr.close()
         if words[0] == "train":  # it may have ended before it had trained
             subprocess.run([sys.executable, "-m", "dropbench", *words], cwd=tmp_path, check=True, capture_output=True)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from specs_kit import planned
 from terminal import dropbench
 
 from dropbench.cli.console import Shown
 from dropbench.cli.work import Work
-from dropbench.config.compose import composer
 from dropbench.execute.cohorts import Cohort
-from dropbench.planning.plan import Plan, make
+from dropbench.planning.plan import Plan
 
 
 def shown_dry(plan: Plan, size: int, workers: int, seconds: float) -> None:
@@ -26,9 +26,7 @@ def shown_dry(plan: Plan, size: int, workers: int, seconds: float) -> None:
 
 def test_a_dry_run_names_arms_and_what_tells_them_apart(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     words = ["study=three_arm", "train.lr=0.1,0.01", "model.widths=[4]", "data=wine", "seed=range(0,3)"]
-    with composer() as c:
-        plan = make(words, c)
-    shown_dry(plan, 9, workers=4, seconds=75.0)
+    shown_dry(planned(*words), 9, workers=4, seconds=75.0)
     lines = [re.sub(" +", " ", line.strip()) for line in capsys.readouterr().out.splitlines()]
     assert lines == [
         "arm model data dropout setting seeds parameters sites",
@@ -44,11 +42,8 @@ def test_a_dry_run_names_arms_and_what_tells_them_apart(capsys: pytest.CaptureFi
 
 
 def test_a_dry_run_counts_many_sites_of_one_rate(capsys: pytest.CaptureFixture[str]) -> None:
-    with composer() as c:
-        plans = [
-            make(["model.widths=[4,4,4,4]", "data=wine", f"dropout.rates={r}"], c) for r in ("{}", "{hidden.3: 0.1}")
-        ]
-    for plan in plans:
+    for rates in ("{}", "{hidden.3: 0.1}"):
+        plan = planned("model.widths=[4,4,4,4]", "data=wine", f"dropout.rates={rates}")
         shown_dry(plan, len(plan.specs), workers=1, seconds=1.0)
     out = capsys.readouterr().out
     assert "0.5 at 4 sites" in " ".join(out.split())

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from terminal import TINY, dropbench
+from terminal import TINY, dropbench, started
 
 
 def test_a_grid_without_a_study_ends_with_its_table(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -24,14 +22,7 @@ def test_an_interrupt_says_what_is_stored_and_leaves_no_worker(tmp_path: Path) -
     """SIGINT to the whole process group, as a terminal sends it; then the same command goes on."""
     words = ["sweep", "data=wine", "model.widths=[4]", "train.epochs=1,100000", "seed=0,1"]
     words += ["execute.workers=2", "execute.cohort=1", "--json"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dropbench", *words],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    process = started(tmp_path, *words)
     runs = tmp_path / "results" / "runs"
     end = time.monotonic() + 60
     while time.monotonic() < end and len(list(runs.glob("[!.]*"))) < 2:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from specs_kit import composed, spec_of
 
-from dropbench.config.compose import composer
+from dropbench.config.compose import Composer, composer
 from dropbench.errors import UsageError
 
 
@@ -30,18 +30,19 @@ from dropbench.errors import UsageError
         (["hydra.run.dir=x"], "hydra.run.dir=x: dropbench starts no Hydra jobs"),
     ],
 )
-def test_what_to_write_instead(overrides: list[str], sentence: str) -> None:
+def test_what_to_write_instead(c: Composer, overrides: list[str], sentence: str) -> None:
     with pytest.raises(UsageError) as error:
-        spec_of(*overrides)
+        spec_of(c, *overrides)
     assert str(error.value).startswith(sentence)
 
 
-def test_a_wall_of_keys_is_not_printed() -> None:
+def test_a_wall_of_keys_is_not_printed(c: Composer) -> None:
     with pytest.raises(UsageError) as error:
-        spec_of("train.zzz=3")
+        spec_of(c, "train.zzz=3")
     assert "`dropbench train --cfg` shows every key" in str(error.value) or len(str(error.value)) < 450
 
 
 def test_own_options_are_among_those_proposed(mine: Path) -> None:
-    with composer([mine]) as c, pytest.raises(UsageError, match="did you mean 'half'"):
-        composed(c, "dropout=hafl")
+    # Ends the other composer: this test is the last.
+    with composer([mine]) as own, pytest.raises(UsageError, match="did you mean 'half'"):
+        composed(own, "dropout=hafl")

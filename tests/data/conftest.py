@@ -42,25 +42,27 @@ def table() -> Callable[..., Table]:
     return make
 
 
+def root_with(names: str, *files: str) -> Path:
+    """The folder of real data, where these files are in it; what asks for them is skipped where they are not."""
+    root = Path(os.environ.get("DROPBENCH_DATA", ""))
+    if "DROPBENCH_DATA" not in os.environ or not all((root / file).is_file() for file in files):
+        pytest.skip(f"set DROPBENCH_DATA to a folder with {names}")
+    return root
+
+
 @pytest.fixture(scope="session")
 def data_root() -> Path:
     """A torchvision root with real MNIST, FashionMNIST and CIFAR-10; never written to."""
-    root = Path(os.environ.get("DROPBENCH_DATA", ""))
-    wanted = (
+    return root_with(
+        "MNIST, FashionMNIST and CIFAR-10, unpacked for torchvision",
         "MNIST/raw/t10k-labels-idx1-ubyte",
         "FashionMNIST/raw/t10k-labels-idx1-ubyte",
         "cifar-10-batches-py/test_batch",
     )
-    if "DROPBENCH_DATA" not in os.environ or not all((root / w).is_file() for w in wanted):
-        pytest.skip("set DROPBENCH_DATA to a folder with MNIST, FashionMNIST and CIFAR-10, unpacked for torchvision")
-    return root
 
 
 @pytest.fixture(scope="session")
 def real_root() -> Path:
     """A root with the real ptb, mr and cora; never written to."""
-    root = Path(os.environ.get("DROPBENCH_DATA", ""))
-    wanted = ("ptb/ptb.train.txt", "mr/rt-polarity.pos", "cora/cora.npz", "cora/ind.cora.graph")
-    if "DROPBENCH_DATA" not in os.environ or not all((root / w).is_file() for w in wanted):
-        pytest.skip("set DROPBENCH_DATA to a folder with ptb, mr and cora")
-    return root
+    files = ("ptb/ptb.train.txt", "mr/rt-polarity.pos", "cora/cora.npz", "cora/ind.cora.graph")
+    return root_with("ptb, mr and cora", *files)

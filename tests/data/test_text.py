@@ -8,25 +8,10 @@ import pytest
 import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from texts import running, running_data
 
-from dropbench.data.base import Table
 from dropbench.data.text import check, evaluation_columns, fold, part
 from dropbench.errors import UsageError
-from dropbench.spec import DataSpec
-
-
-def running(train: int, val: int, test: int, window: int) -> Table:
-    """A text in which every word tells its place."""
-    n = train + val + test
-    x = torch.arange(n)
-    return Table(
-        "running", x[:, None], x.roll(-1), "W", n, val=torch.arange(train, train + val), test=torch.arange(train + val, n),
-        vocabulary=n, window=window,
-    )  # fmt: skip
-
-
-def data(**over: Any) -> DataSpec:
-    return DataSpec.model_validate({"name": "running", "_target_": "none", **over})
 
 
 @given(n=st.integers(1, 300), columns=st.integers(1, 9), window=st.integers(1, 9))
@@ -68,7 +53,7 @@ def test_check_passes_exactly_what_gives_every_column_a_window(
     table = running(train, 20, 20, window)
     words, _ = part(table, "train", n_train)
     try:
-        check(table, data(n_train=n_train), batch)
+        check(table, running_data(n_train=n_train), batch)
     except UsageError:
         assert len(words) < batch * window
     else:
@@ -87,13 +72,13 @@ def test_check_passes_exactly_what_gives_every_column_a_window(
 )
 def test_what_cannot_be_is_a_sentence(over: dict[str, Any], batch: int, sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
-        check(running(100, 20, 20, 5), data(**over), batch)
+        check(running(100, 20, 20, 5), running_data(**over), batch)
 
 
 def test_the_limits_that_the_sentences_name_work() -> None:
-    check(running(100, 20, 20, 5), data(), 19)
-    check(running(100, 20, 20, 5), data(n_train=11), 2)
-    check(running(100, 20, 20, 3), data(n_train=4), 1)
-    check(running(100, 6, 7, 5), data(), 1)
+    check(running(100, 20, 20, 5), running_data(), 19)
+    check(running(100, 20, 20, 5), running_data(n_train=11), 2)
+    check(running(100, 20, 20, 3), running_data(n_train=4), 1)
+    check(running(100, 6, 7, 5), running_data(), 1)
     with pytest.raises(UsageError, match=r"data.window=5 is longer than .* largest possible is data.window=4$"):
-        check(running(100, 5, 7, 5), data(), 1)
+        check(running(100, 5, 7, 5), running_data(), 1)

@@ -6,27 +6,15 @@ import math
 
 import pytest
 import torch
-from noise_kit import VARIANTS, site, stack_noise
+from noise_kit import VARIANTS, noisy, site, theirs
 from scipy import stats
+from specs_kit import planned
 from torch import Tensor, nn
 
-from dropbench.config.compose import composer
-from dropbench.planning.plan import make
 from dropbench.sites import Site
 
 BATCH = 4000
 AT = site("f")
-
-
-def ours(variant: str, x: Tensor, rate: float, seed: int = 0) -> Tensor:
-    return stack_noise(variant, AT, [rate], [seed], len(x))("f", x[None])[0]
-
-
-def theirs(x: Tensor, rate: float) -> Tensor:
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        out: Tensor = nn.AlphaDropout(rate).train()(x)
-    return out
 
 
 def normal(seed: int = 0) -> Tensor:
@@ -37,7 +25,7 @@ def normal(seed: int = 0) -> Tensor:
 @pytest.mark.parametrize("value", [1.0, 0.0, -1.7])
 def test_torchs_two_values_as_often(rate: float, value: float) -> None:
     x = torch.full((BATCH, 48), value)
-    a, b = ours("alpha", x, rate), theirs(x, rate)
+    a, b = noisy("alpha", AT, x, rate), theirs(nn.AlphaDropout(rate), x)
     low, high = (sorted(set(y.unique().tolist())) for y in (a, b))
     assert len(low) == len(high) == 2
     torch.testing.assert_close(torch.tensor(low), torch.tensor(high), rtol=1e-3, atol=1e-4)
@@ -49,18 +37,19 @@ def test_torchs_two_values_as_often(rate: float, value: float) -> None:
 @pytest.mark.parametrize("rate", [0.1, 0.5])
 def test_the_same_distribution_as_torchs_on_normal_inputs(rate: float) -> None:
     """To three decimals: half of the mass may lie on one value, which differs by the rounding of the rate."""
-    a, b = (y.flatten().numpy().round(3) for y in (ours("alpha", normal(0), rate), theirs(normal(1), rate)))
+    outs = noisy("alpha", AT, normal(0), rate), theirs(nn.AlphaDropout(rate), normal(1))
+    a, b = (y.flatten().numpy().round(3) for y in outs)
     assert stats.ks_2samp(a, b, method="asymp").pvalue > 1e-3
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.1, 0.5, 0.9])
 def test_mean_0_and_variance_1_are_kept_and_standard_keeps_the_mean_only(rate: float) -> None:
     n = BATCH * 48
-    out = ours("alpha", normal(), rate).double()
+    out = noisy("alpha", AT, normal(), rate).double()
     kurtosis = float((out**4).mean())
     assert abs(float(out.mean())) < 5 / math.sqrt(n)
     assert abs(float(out.var()) - 1) < 5 * math.sqrt((kurtosis - 1) / n)
-    standard = ours("standard", normal(), rate).double()
+    standard = noisy("standard", AT, normal(), rate).double()
     assert float(standard.var()) == pytest.approx(1 / (1 - rate), rel=0.1)
 
 
@@ -71,7 +60,7 @@ def moments(variant: str, layers: int, rate: float) -> tuple[float, float]:
         w = torch.randn(48, 48, generator=torch.Generator().manual_seed(10 + layer)) / math.sqrt(48)
         w = w - w.mean(0)  # what the paper assumes of a unit's weights, and holds only on average
         w = w / w.norm(dim=0)
-        x = ours(variant, torch.selu(x @ w), rate, seed=layer)
+        x = noisy(variant, AT, torch.selu(x @ w), rate, seed=layer)
     return float(x.mean()), float(x.var())
 
 
@@ -85,7 +74,7 @@ def test_self_normalising_through_16_layers() -> None:
 def test_after_relu_it_keeps_neither() -> None:
     """Why it is for SELU: a layer with a mean of its own is moved."""
     x = torch.relu(normal())
-    out = ours("alpha", x, 0.5)
+    out = noisy("alpha", AT, x, 0.5)
     assert abs(float(out.mean()) - float(x.mean())) > 0.05 and abs(float(out.var()) / float(x.var()) - 1) > 0.2
 
 
@@ -96,7 +85,7 @@ def test_the_constant_is_selus_limit() -> None:
 
 
 def test_bf16_in_bf16_out() -> None:
-    assert ours("alpha", normal().bfloat16(), 0.3).dtype == torch.bfloat16
+    assert noisy("alpha", AT, normal().bfloat16(), 0.3).dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize(("follows", "warned"), [("relu", True), ("gelu", True), ("selu", False), (None, False)])
@@ -106,19 +95,14 @@ def test_it_warns_of_another_activation_where_that_is_known(follows: str | None,
     assert warning is None or ((follows or "") in warning and "model.activation=selu" in warning)
 
 
-def planned(*words: str) -> tuple[str, ...]:
-    with composer([]) as c:
-        return make(["data=wine", *words], c).warnings
-
-
 def test_a_plan_tells_each_warning_once_and_only_of_where_there_is_noise() -> None:
-    mlp = ("model=mlp", "model.widths=[8,8]")
-    (warning,) = planned(*mlp, "dropout=standard,alpha", "dropout.rate=0.1,0.2", "seed=0,1")
+    mlp = ("data=wine", "model=mlp", "model.widths=[8,8]")
+    (warning,) = planned(*mlp, "dropout=standard,alpha", "dropout.rate=0.1,0.2", "seed=0,1").warnings
     assert "relu" in warning
-    assert len(planned(*mlp, "dropout=alpha", "model.activation=relu,tanh,selu")) == 2
-    assert planned(*mlp, "dropout=alpha", "model.activation=selu") == ()
-    assert planned(*mlp, "dropout=alpha", "dropout.placement=input") == ()
-    assert planned(*mlp, "dropout=alpha", "dropout.rate=0") == ()
+    assert len(planned(*mlp, "dropout=alpha", "model.activation=relu,tanh,selu").warnings) == 2
+    assert planned(*mlp, "dropout=alpha", "model.activation=selu").warnings == ()
+    assert planned(*mlp, "dropout=alpha", "dropout.placement=input").warnings == ()
+    assert planned(*mlp, "dropout=alpha", "dropout.rate=0").warnings == ()
 
 
 def test_spatial_warns_of_maps_of_one_position() -> None:

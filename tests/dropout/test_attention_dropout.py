@@ -1,19 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 import torch
-from noise_kit import VARIANTS, stack_noise, started
+from noise_kit import VARIANTS, stack_noise
+from small_transformer import transformer
 
 from dropbench.engine.noise import StackNoise
-from dropbench.models.transformer import Transformer
 from dropbench.sites import Site
 from dropbench.sites.placement import site_rates
-
-
-def transformer(seeds: Sequence[int] = (0,)) -> Transformer:
-    return started(Transformer(len(seeds), (2, 8, 6), 3, width=6, heads=2, feedforward=5), seeds)
 
 
 def test_rows_of_weights_add_up_to_one_on_average_only() -> None:

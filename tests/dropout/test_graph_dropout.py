@@ -10,6 +10,7 @@ from graphs import graph_table
 from noise_kit import VARIANTS, factor, site, stack_noise
 from specs_kit import spec_of
 
+from dropbench.config.compose import Composer
 from dropbench.planning.checks import check
 from dropbench.planning.outline import outline
 from dropbench.planning.variants import arm_rates
@@ -17,9 +18,8 @@ from dropbench.sites import Site
 from dropbench.spec import RunSpec
 
 
-def spec(variant: str, model: str = "gcn", **keys: str) -> RunSpec:
-    others = (f"{key}={value}" for key, value in keys.items())
-    return spec_of(f"model={model}", f"dropout={variant}", "data=cora", *others)
+def spec(c: Composer, variant: str, *others: str) -> RunSpec:
+    return spec_of(c, "model=gcn", f"dropout={variant}", "data=cora", *others)
 
 
 def test_edges_are_kept_or_dropped_and_never_scaled() -> None:
@@ -44,12 +44,12 @@ def test_a_node_loses_all_features_or_none() -> None:
     assert float(kept[:, :, 0].mean(0).std()) > 0, "nodes differ"
 
 
-def test_default_places() -> None:
-    sites = outline(spec("none").model, graph_table()).sites
-    assert list(arm_rates(spec("drop_edge").dropout, sites)) == ["edges"]
-    assert list(arm_rates(spec("node_features").dropout, sites)) == ["input"], "the paper's DropNode"
-    assert list(arm_rates(spec("standard").dropout, sites)) == ["hidden.0"]
-    everywhere = spec("node_features", **{"dropout.placement": "['*']"})
+def test_default_places(c: Composer) -> None:
+    sites = outline(spec(c, "none").model, graph_table()).sites
+    assert list(arm_rates(spec(c, "drop_edge").dropout, sites)) == ["edges"]
+    assert list(arm_rates(spec(c, "node_features").dropout, sites)) == ["input"], "the paper's DropNode"
+    assert list(arm_rates(spec(c, "standard").dropout, sites)) == ["hidden.0"]
+    everywhere = spec(c, "node_features", "dropout.placement=['*']")
     assert list(arm_rates(everywhere.dropout, sites)) == ["input", "hidden.0"]
 
 
@@ -60,8 +60,8 @@ def test_default_places() -> None:
         ("locked", "it holds a mask over time, and hidden.0 has no time axis"),
     ],
 )
-def test_variants_of_maps_and_sequences_say_why_not(variant: str, why: str) -> None:
-    run, table = spec(variant), graph_table()
+def test_variants_of_maps_and_sequences_say_why_not(c: Composer, variant: str, why: str) -> None:
+    run, table = spec(c, variant), graph_table()
     assert check(run, table, outline(run.model, table)) == f"dropout={variant} has no site in model=gcn: {why}"
 
 

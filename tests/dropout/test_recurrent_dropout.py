@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from noise_kit import SET_UP, site, stack_noise
+from noise_kit import SET_UP, randomised, site, stack_noise
 from torch import Tensor
 
 from dropbench.nn.recurrent import CellNoise, Recurrent
@@ -60,10 +60,7 @@ def test_a_linear_path_over_t_steps(variant: str, rate: float, unscaled: object,
 def test_a_layer_meets_these_masks_and_the_outputs_are_left_alone(variant: str, cell: str) -> None:
     """A layer whose hidden-to-hidden weight is dropped by hand, a step at a time, gives the same states."""
     layer = Recurrent(1, 5, AT.shape[1], cell)  # type: ignore[arg-type]
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for p in layer.parameters():
-            p.copy_(torch.randn(p.shape, generator=generator) / 4)
+    generator = randomised(layer, 0.25)
     x = torch.randn(1, 6, STEPS, 5, generator=generator)
     out, _ = layer(x, CellNoise(state=stack_noise(variant, AT, [0.4], [2], 6).steps(AT.name)))
     twin = stack_noise(variant, AT, [0.4], [2], 6).steps(AT.name)

@@ -6,7 +6,6 @@ import inspect
 import math
 import subprocess
 import sys
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
+from torch_schedulers import torchs
 
 from dropbench.config.options import options
 from dropbench.config.parts import checked_options, locate
@@ -91,18 +91,6 @@ def test_what_falls_is_what_rises_turned_over(progress: float) -> None:
     assert schedule.cosine(progress) + schedule.cosine(progress, rising=True) == pytest.approx(1)
     assert schedule.linear_up(progress) + schedule.linear_down(progress) == pytest.approx(1)
     assert schedule.early(progress, until=1, shape="linear") == schedule.linear_down(progress)
-
-
-def torchs(make: Callable[..., object], steps: int, lr: float = 1.0, **settings: object) -> list[float]:
-    """The factors of a torch scheduler, at the start of each step."""
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=lr)
-    scheduler = make(optimizer, **settings)
-    factors = []
-    for _ in range(steps):
-        factors.append(float(optimizer.param_groups[0]["lr"]))
-        optimizer.step()
-        scheduler.step()  # type: ignore[attr-defined]
-    return factors
 
 
 def test_shapes_known_from_learning_rates_are_torchs() -> None:

@@ -1,18 +1,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 import torch
 from noise_kit import SET_UP, stack_noise, started
+from small_transformer import transformer
 from torch import nn
 
 from dropbench.dropout.stochastic_depth import StochasticDepth
 from dropbench.engine.noise import StackNoise
 from dropbench.models.mlp import MLP
 from dropbench.models.resnet import ResNet
-from dropbench.models.transformer import Transformer
 from dropbench.sites import Site
 from dropbench.sites.placement import site_rates
 
@@ -21,10 +20,6 @@ CPU = torch.device("cpu")
 
 def resnet(seeds: Sequence[int] = (0,), depth: int = 8) -> nn.Module:
     return started(ResNet(len(seeds), (2, 8, 6), 3, depth=depth, width=2), seeds)
-
-
-def transformer(**options: Any) -> nn.Module:
-    return Transformer(1, (2, 8, 6), 3, **options)
 
 
 def test_survival_falls_linearly_with_depth() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from noise_kit import factor, stack_noise
+from noise_kit import factor, randomised, stack_noise
 from torch import Tensor
 
 from dropbench.models.rnn import RNN
@@ -15,10 +15,7 @@ from dropbench.sites import Site
 def setting(cell: Cell, hidden: int = 5) -> tuple[RNN, Tensor, Site]:
     """A classifier of 5 steps of 4 features, 4 examples, and the site of its hidden-to-hidden weight."""
     model = RNN(1, (5, 4), 3, cell=cell, hidden=hidden)
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for p in model.parameters():
-            p.copy_(torch.randn(p.shape, generator=generator) / 2)
+    generator = randomised(model, 0.5)
     x = torch.randn(1, 4, 5, 4, generator=generator)
     return model, x, next(s for s in model.sites if s.kind == "recurrent_weight")
 

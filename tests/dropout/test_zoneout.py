@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from noise_kit import VARIANTS, factor, site, stack_noise, through
+from noise_kit import VARIANTS, factor, randomised, site, stack_noise, through
 
 from dropbench.models.rnn import RNN
 from dropbench.nn.recurrent import Cell, CellNoise, Recurrent
@@ -58,10 +58,7 @@ def test_a_unit_that_is_always_kept_would_remember_for_ever() -> None:
 def test_an_lstm_by_the_papers_equations(training: bool) -> None:
     """h_t is made of the new cell before its zoneout: with d_c = 1 throughout, c stays and h does not."""
     layer = Recurrent(1, 2, AT.shape[1], "lstm")
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for p in layer.parameters():
-            p.copy_(torch.randn(p.shape, generator=generator) / 4)
+    generator = randomised(layer, 0.25)
     x = torch.randn(1, 5, AT.shape[0], 2, generator=generator)
     noise, twin = (stack_noise("zoneout", AT, [0.4], [0], 5) for _ in range(2))
     noise.training = training
@@ -94,10 +91,7 @@ def test_hidden_and_cell_have_rates_of_their_own() -> None:
 def test_what_leaves_the_layer_is_zoned_out_too(cell: Cell) -> None:
     """The authors' TensorFlow wrapper returns the output as it was before."""
     layer = Recurrent(1, 2, AT.shape[1], cell)
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for p in layer.parameters():
-            p.copy_(torch.randn(p.shape, generator=generator) / 4)
+    generator = randomised(layer, 0.25)
     x = torch.randn(1, 50, AT.shape[0], 2, generator=generator)
     out, (last, _) = layer(x, CellNoise(hidden=stack_noise("zoneout", AT, [0.5], [0], 50).transition(AT.name)))
     assert torch.equal(out[:, :, -1], last)

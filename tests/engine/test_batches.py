@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from texts import running, running_data
 from training import CPU, Trained, cohort_of, made_table, make_spec, table_of
 
 from dropbench.data import augment
@@ -179,11 +180,7 @@ def test_numbers_to_look_up_come_as_they_are(axes: str, view: str, tail: tuple[i
 
 
 def test_running_text_has_batches_of_its_own() -> None:
-    x = torch.arange(40)
-    table = Table(
-        "text", x[:, None], x.roll(-1), "W", 40, val=torch.arange(20, 30), test=torch.arange(30, 40), vocabulary=40, window=3
-    )  # fmt: skip
-    made = batches_for(table, DataSpec(name="text", _target_="none"), "text", 2, Augment(), [0], CPU)
+    made = batches_for(running(20, 10, 10, 3), running_data(), "text", 2, Augment(), [0], CPU)
     assert isinstance(made, TextBatches)
 
 

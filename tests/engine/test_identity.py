@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from noise_kit import VARIANTS
-from training import Trained, differences, make_spec
+from training import Trained, arms, assert_identical, differences, make_spec
 
 from dropbench.data.digits import load
 from dropbench.planning.outline import outline
-from dropbench.spec import RunSpec
-
-
-def assert_identical(run: RunSpec, *cohorts: Sequence[RunSpec]) -> None:
-    alone = Trained(run)
-    for others in cohorts:
-        found = differences(run, alone, Trained(run, *others))
-        assert not found, f"beside {len(others)}: {len(found)} differences, {found[:5]}"
-
-
-def arms(model: str, variant: str, run: dict[str, Any], **common: Any) -> tuple[RunSpec, list[list[RunSpec]]]:
-    """A run, and neighbours for stacks of 2, 3 and 7 in which it stands first, in the middle and last (see Cohort's order)."""
-
-    def arm(seed: int, rate: float, lr: float, decay: float = 0.0, kind: str = variant) -> RunSpec:
-        return make_spec(model, variant=kind, rate=rate, seed=seed, lr=lr, weight_decay=decay, **common)
-
-    own = make_spec(
-        model, variant=variant, **{"rate": 0.5, "seed": 3, "lr": 0.01, "weight_decay": 1e-3, **run}, **common
-    )
-    same_seed, none = arm(3, 0.2, 0.003), arm(3, 0.0, 0.01, 1e-3, "none")
-    before = [arm(4, 0.5, 0.003), arm(0, 0.7, 0.005, 1e-2)]
-    after = [arm(5, 0.3, 0.05, 1e-3), arm(1, 0.1, 0.02)]
-    return own, [[none], before, [same_seed, after[0]], after, [same_seed, none, *before, *after]]
 
 
 def pairs() -> list[tuple[str, str]]:

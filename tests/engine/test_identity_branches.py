@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from test_identity import arms, assert_identical
+from training import arms, assert_identical
 
 from dropbench.spec import RunSpec
 

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from graphs import graph_table
 from noise_kit import VARIANTS
-from test_identity import arms
-from training import Trained, differences, make_spec
+from training import Trained, arms, assert_identical, differences, make_spec
 
 from dropbench.data.base import Table
 from dropbench.planning.outline import outline
@@ -18,14 +17,11 @@ GCN = "dropbench.models.gcn.GCN"
 TABLE = graph_table()
 
 
-def assert_identical(variant: str, placement: tuple[str, ...], table: Table = TABLE, **common: Any) -> None:
+def check(variant: str, placement: tuple[str, ...], table: Table = TABLE, **common: Any) -> None:
     run, cohorts = arms(
         GCN, variant, {}, placement=placement, batch_size=100, split={"n_train": None, "val_fraction": 0.2}, **common
     )
-    alone = Trained(run, table=table)
-    for others in cohorts:
-        found = differences(run, alone, Trained(run, *others, table=table))
-        assert not found, f"beside {len(others)}: {len(found)} differences, {found[:5]}"
+    assert_identical(run, *cohorts, table=table)
 
 
 SITES = outline(make_spec(GCN, options={"layers": 3}).model, TABLE).sites
@@ -34,12 +30,12 @@ SITES = outline(make_spec(GCN, options={"layers": 3}).model, TABLE).sites
 @pytest.mark.parametrize("variant", [v for v, m in VARIANTS.items() if any(m.supports(s) is None for s in SITES)])
 @pytest.mark.parametrize("hidden", [16, 13])
 def test_every_variant_at_every_site(variant: str, hidden: int) -> None:
-    assert_identical(variant, ("*",), options={"layers": 3, "hidden": hidden})
+    check(variant, ("*",), options={"layers": 3, "hidden": hidden})
 
 
 @pytest.mark.parametrize("options", [{"adjacency": "dense"}, {"batch_norm": "before_activation"}, {"hidden": 5}])
 def test_other_options(options: dict[str, Any]) -> None:
-    assert_identical("drop_edge", ("edges",), options={"layers": 3, **options})
+    check("drop_edge", ("edges",), options={"layers": 3, **options})
 
 
 @pytest.mark.parametrize("mode", ["mc", "ensemble"])
@@ -72,7 +68,7 @@ def test_a_run_without_noise_beside_noise_at_the_input() -> None:
 @pytest.mark.parametrize("density", [0.02, 0.5])
 def test_other_graphs(density: float) -> None:
     table = graph_table(150, features=203, edges=600, density=density)
-    assert_identical("drop_edge", ("edges",), table, options={"hidden": 33, "layers": 4})
+    check("drop_edge", ("edges",), table, options={"hidden": 33, "layers": 4})
 
 
 def test_a_neighbour_that_stops_early() -> None:

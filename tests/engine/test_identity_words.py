@@ -5,60 +5,41 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import torch
 from noise_kit import VARIANTS
-from test_identity import arms
-from training import Trained, differences, make_spec
+from texts import running_text, sentences
+from training import Trained, arms, assert_identical, differences, make_spec
 
-from dropbench.data.base import Table
 from dropbench.planning.outline import outline
 
-WORDS = 13
-
-
-def running_text() -> Table:
-    x = torch.randint(WORDS, (300,), generator=torch.Generator().manual_seed(0))
-    parts = {"val": torch.arange(200, 250), "test": torch.arange(250, 300)}
-    return Table("text", x[:, None], x.roll(-1), "W", WORDS, vocabulary=WORDS, window=4, **parts)
-
-
-def sentences() -> Table:
-    x = torch.randint(WORDS, (120, 7), generator=torch.Generator().manual_seed(0))
-    return Table("sentences", x, torch.arange(120) % 3, "T", 3, vocabulary=WORDS)
-
-
-TABLES = {"lm": running_text(), "rnn": sentences()}
+TABLES = {
+    "lm": running_text(words=13, window=4, train=200, val=50, test=50),
+    "rnn": sentences(examples=120, words=13, length=7),
+}
 SITES = {model: outline(make_spec(model).model, table).sites for model, table in TABLES.items()}
 CASES = [("lm", v) for v, made in VARIANTS.items() if any(made.supports(s) is None for s in SITES["lm"])]
 
 
-def assert_identical(model: str, variant: str, **common: Any) -> None:
-    table = TABLES[model]
+def check(model: str, variant: str, **common: Any) -> None:
     common = {"split": {"n_train": None}, "placement": ("*",), "batch_size": 7, "epochs": 2, **common}
     run, cohorts = arms(model, variant, {}, **common)
-    alone = Trained(run, table=table)
-    for others in (cohorts[0], cohorts[-1]):
-        found = differences(run, alone, Trained(run, *others, table=table))
-        assert not found, f"beside {len(others)}: {len(found)} differences, {found[:5]}"
+    assert_identical(run, cohorts[0], cohorts[-1], table=TABLES[model])
 
 
 @pytest.mark.parametrize(("model", "variant"), [*CASES, ("rnn", "embedding"), ("rnn", "locked")])
 def test_every_variant_at_every_site(model: str, variant: str) -> None:
-    assert_identical(model, variant)
+    check(model, variant)
 
 
 @pytest.mark.parametrize("hidden", [5, 16])
 @pytest.mark.parametrize("cell", ["vanilla", "lstm", "gru"])
 def test_every_cell(cell: str, hidden: int) -> None:
     """Of an LSTM and a GRU this is where a state is mixed with its last, which carries over from window to window."""
-    assert_identical("lm", "zoneout", options={"cell": cell, "hidden": hidden, "layers": 1})
+    check("lm", "zoneout", options={"cell": cell, "hidden": hidden, "layers": 1})
 
 
 @pytest.mark.parametrize("train", [{"optimizer": "sgd", "lr": 1.0, "grad_clip": 0.25}, {"precision": "bf16"}])
 def test_tied_weights_and_other_settings(train: dict[str, Any]) -> None:
-    assert_identical(
-        "lm", "weight_drop", options={"tied": True, "layers": 1}, **{k: v for k, v in train.items() if k != "lr"}
-    )
+    check("lm", "weight_drop", options={"tied": True, "layers": 1}, **{k: v for k, v in train.items() if k != "lr"})
 
 
 def test_a_neighbour_that_stops_early() -> None:

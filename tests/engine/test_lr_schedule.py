@@ -8,21 +8,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch_schedulers import torchs
 from training import Trained, make_spec
 
 from dropbench.engine.lr_schedule import lr_factor
 from dropbench.engine.optimizer import StackedOptimizer
-
-
-def torchs(make: type, steps: int, **settings: object) -> list[float]:
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
-    scheduler = make(optimizer, **settings)
-    factors = []
-    for _ in range(steps):
-        factors.append(float(optimizer.param_groups[0]["lr"]))
-        optimizer.step()
-        scheduler.step()
-    return factors
 
 
 def test_cosine_is_torchs() -> None:

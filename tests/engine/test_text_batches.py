@@ -5,25 +5,10 @@ from __future__ import annotations
 import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from texts import running, running_data
 from training import CPU
 
-from dropbench.data.base import Table
 from dropbench.engine.text_batches import TextBatches
-from dropbench.spec import DataSpec
-
-
-def running(train: int, val: int, test: int, window: int) -> Table:
-    """A text in which every word tells its place."""
-    n = train + val + test
-    x = torch.arange(n)
-    return Table(
-        "running", x[:, None], x.roll(-1), "W", n, val=torch.arange(train, train + val), test=torch.arange(train + val, n),
-        vocabulary=n, window=window,
-    )  # fmt: skip
-
-
-def data(n_train: int | None = None) -> DataSpec:
-    return DataSpec(name="running", _target_="none", n_train=n_train)
 
 
 @given(
@@ -35,7 +20,7 @@ def test_an_epoch_reads_the_training_text_in_order(
 ) -> None:
     n = n_train or train
     assume(batch * window + 1 <= n <= train)
-    batches = TextBatches(running(train, val, 30, window), data(n_train), batch, [0], CPU)
+    batches = TextBatches(running(train, val, 30, window), running_data(n_train=n_train), batch, [0], CPU)
     read = list(batches.epoch())
     assert len(read) == batches.steps == (n - 1) // batch // window
     x, y = (torch.stack([getattr(b, side)[0] for b in read]) for side in ("x", "y"))
@@ -54,7 +39,7 @@ def test_parts_are_read_in_few_columns_that_the_batch_size_does_not_change(
 ) -> None:
     window = 8
     table = running(train, val, test, window)
-    batches = TextBatches(table, data(), batch, [0], CPU)
+    batches = TextBatches(table, running_data(), batch, [0], CPU)
     for part, start, n in (("train", 0, min(train, val)), ("val", train, val), ("test", train + val, test)):
         columns = min(20, (n - 1) // window)
         x, y = (torch.cat([getattr(b, side)[0] for b in batches.part(part, 1000)], 1) for side in ("x", "y"))
@@ -63,19 +48,19 @@ def test_parts_are_read_in_few_columns_that_the_batch_size_does_not_change(
         assert (x.diff(dim=1) == 1).all() and len(x.unique()) == x.numel()
         if part != "train":
             assert batches.part_sizes()[part] == y.numel()
-    other = TextBatches(table, data(), 1, [5, 6], CPU)
+    other = TextBatches(table, running_data(), 1, [5, 6], CPU)
     for a, b in zip(batches.part("val", 1), other.part("val", 9), strict=True):
         assert torch.equal(a.x, b.x[:1]) and torch.equal(a.y, b.y[1:])
 
 
 def test_the_training_side_of_the_gap_is_as_long_as_validation() -> None:
-    batches = TextBatches(running(5000, 300, 200, 7), data(), 4, [0], CPU)
+    batches = TextBatches(running(5000, 300, 200, 7), running_data(), 4, [0], CPU)
     shapes = {part: [b.x.shape for b in batches.part(part, 128)] for part in ("train", "val")}
     assert shapes["train"] == shapes["val"]
 
 
 def test_replicas_share_one_copy_of_the_text() -> None:
-    batches = TextBatches(running(500, 100, 100, 7), data(), 4, [2, 0, 2], CPU)
+    batches = TextBatches(running(500, 100, 100, 7), running_data(), 4, [2, 0, 2], CPU)
     left = batches.narrowed(torch.tensor([2, 0]))
     (one, alone), *_ = zip(batches.epoch(), left.epoch(), strict=True)
     assert one.x.shape == one.y.shape == (3, 4, 7) and alone.x.shape == (2, 4, 7)
@@ -85,7 +70,7 @@ def test_replicas_share_one_copy_of_the_text() -> None:
 
 def test_a_text_by_hand() -> None:
     """15 words, of which the last predicts nothing; 2 columns of 7; windows of 3, so that the seventh is left out."""
-    batches = TextBatches(running(15, 4, 8, 3), data(), 2, [0], CPU)
+    batches = TextBatches(running(15, 4, 8, 3), running_data(), 2, [0], CPU)
     first, second = batches.epoch()
     assert first.x.tolist() == [[[0, 1, 2], [7, 8, 9]]] and first.y.tolist() == [[[1, 2, 3], [8, 9, 10]]]
     assert second.x.tolist() == [[[3, 4, 5], [10, 11, 12]]] and second.y.tolist() == [[[4, 5, 6], [11, 12, 13]]]

@@ -10,7 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from graphs import graph_table
-from test_identity_words import running_text
+from texts import running_text
 from torch import Tensor, nn
 from training import Trained, cohort_of, make_spec, table_of
 

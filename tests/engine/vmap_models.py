@@ -7,6 +7,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from user_models import Read
 
 from dropbench.sites import Site
 from dropbench.sites.noise import Noise
@@ -52,23 +53,11 @@ class Silu(Digits):
     act = staticmethod(F.silu)
 
 
-class Normed(nn.Module):
+class Normed(Read):
     """Batch norm, a counter, frozen and unused parameters; with a width of whole registers it stacks."""
 
-    eats = ("flat",)
-
     def __init__(self, shape: tuple[int, ...], n_classes: int, *, width: int = 32) -> None:
-        super().__init__()
-        self.first, self.norm = nn.Linear(shape[0], width), nn.BatchNorm1d(width)
-        self.second = nn.Linear(width, n_classes)
-        self.frozen = nn.Parameter(torch.rand(width) + 0.5, requires_grad=False)
-        self.unused = nn.Parameter(torch.ones(3))
-        self.sites = (Site("hidden", "activation", (width,), "F", reader="second.weight"),)
-
-    def forward(self, x: Tensor, noise: Noise) -> Tensor:
-        x = torch.relu(self.norm(self.first(x))) * self.frozen
-        logits: Tensor = self.second(noise("hidden", x))
-        return logits
+        super().__init__(shape, n_classes, hidden=width)
 
 
 class Steps(nn.Module):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from mine import bring
 
 from dropbench.config.compose import composer
 from dropbench.execute.cohort import Retry
@@ -34,15 +32,6 @@ class Carried:
 
 
 Carry = Callable[..., Carried]
-
-
-@pytest.fixture
-def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with metrics that kill and fail; its classes are forgotten after."""
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    yield bring(tmp_path / "mine")
-    for name in [n for n in sys.modules if n.startswith("my_")]:
-        del sys.modules[name]
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from specs_kit import planned
 
-from dropbench.config.compose import composer
 from dropbench.execute import cohort_sizes as module
 from dropbench.execute.cohort_sizes import CohortSizes, fastest
 from dropbench.execute.cohorts import Cohort, cohorts
-from dropbench.planning.plan import Plan, make
+from dropbench.planning.plan import Plan
 
 
 @pytest.fixture(autouse=True)
@@ -23,8 +23,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def plan_of(*words: str) -> Plan:
-    with composer() as c:
-        return make(["dropout=standard", *words], c)
+    return planned("dropout=standard", *words)
 
 
 @cache

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from specs_kit import planned
 
 from dropbench.config.compose import composer
 from dropbench.data import views
 from dropbench.execute.cohorts import Cohort, cohorts
 from dropbench.planning.outline import Outline
-from dropbench.planning.plan import make
 from dropbench.sites import Site
 from dropbench.spec import ExecuteSpec, RunSpec, Settings
 
@@ -93,8 +93,7 @@ def test_cohorts_of_a_kind_are_of_one_size_and_go_by_seed(specs: list[RunSpec], 
 
 
 def test_the_arms_of_a_seed_are_together() -> None:
-    with composer() as c:
-        plan = make(["study=three_arm", "seed=range(0,8)"], c)
+    plan = planned("study=three_arm", "seed=range(0,8)")
     for workers in (1, 2, 4):
         groups = cohorts(plan.specs, plan.outlines, plan.settings, "cpu", workers)
         assert (
@@ -115,9 +114,7 @@ def test_large_models_make_small_cohorts(parameters: int, count: int) -> None:
 
 def test_schedules_stack_and_evaluations_do_not() -> None:
     words = ["dropout=none,standard", "dropout/schedule=constant,early,linear_up", "data=wine", "seed=0,1"]
-    with composer() as c:
-        plan = make(words, c)
-        apart = make([*words, "eval.mode=deterministic,mc"], c)
+    plan, apart = planned(*words), planned(*words, "eval.mode=deterministic,mc")
     (together,) = cohorts(plan.specs, plan.outlines, plan.settings, "cpu", 1)
     assert len(together) == 8  # three schedules and one without noise, under two seeds
     groups = cohorts(apart.specs, apart.outlines, apart.settings, "cpu", 1)
@@ -126,8 +123,7 @@ def test_schedules_stack_and_evaluations_do_not() -> None:
 
 
 def test_models_and_data_do_not_mix() -> None:
-    with composer() as c:
-        plan = make(["model.widths=[4],[8]", "data=wine,digits", "data.n_train=50", "seed=0,1,2"], c)
+    plan = planned("model.widths=[4],[8]", "data=wine,digits", "data.n_train=50", "seed=0,1,2")
     groups = cohorts(plan.specs, plan.outlines, plan.settings, "cpu", 1)
     assert len(groups) == 4
     assert all(len({(s.data.name, str(s.model.options)) for s in g.specs}) == 1 for g in groups)

@@ -1,17 +1,15 @@
 from __future__ import annotations
 
 import pytest
+from specs_kit import planned
 
-from dropbench.config.compose import composer
 from dropbench.engine.train import Training
 from dropbench.execute.cohorts import Cohort, cohorts
 from dropbench.execute.estimate import estimate
-from dropbench.planning.plan import make
 
 
 def test_each_kind_of_cohort_is_timed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    with composer() as c:
-        plan = make(["data=wine", "model.widths=[4],[8]", "dropout.rate=0.1,0.2", "seed=0,1", "train.epochs=10"], c)
+    plan = planned("data=wine", "model.widths=[4],[8]", "dropout.rate=0.1,0.2", "seed=0,1", "train.epochs=10")
     timed = []
 
     def time(training: Training) -> float:
@@ -27,8 +25,7 @@ def test_each_kind_of_cohort_is_timed_once(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_cohorts_of_other_sizes_are_timed_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
-    with composer() as c:
-        plan = make(["data=wine", "model.widths=[4]", "dropout=standard", "seed=range(0,4)", "train.epochs=10"], c)
+    plan = planned("data=wine", "model.widths=[4]", "dropout=standard", "seed=range(0,4)", "train.epochs=10")
     monkeypatch.setattr("dropbench.engine.timing.seconds_per_epoch", lambda training: float(training.size))
     (together,) = cohorts(plan.specs, plan.outlines, plan.settings, "cpu", 1)
     assert estimate([together.part(0, 1), together.part(1, 4)], plan.settings, "cpu", 1) == 10 * (1 + 3)

@@ -7,14 +7,13 @@ import multiprocessing
 import os
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
-from terminal import dropbench
+from terminal import dropbench, started
 
 from dropbench.errors import UsageError
 from dropbench.execute.cohort import Failure
@@ -124,10 +123,7 @@ def test_a_failure_keeps_its_traceback_until_a_later_success(carry: Any, tmp_pat
     assert not failed.folder.exists()
 
 
-def test_failed_runs_on_the_command_line(
-    mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_failed_runs_on_the_command_line(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["data=wine", "model.widths=[4]", "train.epochs=1", "metric=[loss,accuracy,fail]", "--conf", str(mine)]
     said = dropbench(capsys, "sweep", *words, "seed=0,1", "execute.workers=1", "-q")
     assert (said.code, said.out) == (1, "")
@@ -148,13 +144,7 @@ def test_results_that_cannot_be_written_are_told_before_training(carry: Any, tmp
 
 def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     words = ["sweep", "data=wine", "model.widths=[4]", "train.epochs=100000", "seed=0,1", "execute.workers=2"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dropbench", *words],
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    process = started(tmp_path, *words, output=subprocess.DEVNULL)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     if not children.exists():
         process.kill()

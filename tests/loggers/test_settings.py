@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from specs_kit import composed
 from terminal import dropbench
 
 from dropbench import loggers
-from dropbench.config.compose import Composed, Composer, composer
-from dropbench.config.grammar import expand, parse
+from dropbench.config.compose import Composer
 from dropbench.errors import UsageError
 from dropbench.spec import TrainSpec
-
-
-@pytest.fixture(scope="module")
-def c() -> Iterator[Composer]:
-    with composer() as made:
-        yield made
-
-
-def compose(c: Composer, *words: str) -> Composed:
-    (point,) = expand(parse(words), c.options)
-    return c.compose(point)
 
 
 @pytest.mark.parametrize(
@@ -36,8 +24,8 @@ def compose(c: Composer, *words: str) -> Composed:
     ],
 )
 def test_ids_know_no_loggers(c: Composer, words: tuple[str, ...], run_id: str) -> None:
-    assert compose(c, *words).spec.run_id == run_id
-    assert compose(c, *words, "train.loggers=[csv,mlflow]").spec.run_id == run_id
+    assert composed(c, *words).spec.run_id == run_id
+    assert composed(c, *words, "train.loggers=[csv,mlflow]").spec.run_id == run_id
     assert "train_loggers" not in TrainSpec.model_fields
 
 
@@ -52,14 +40,14 @@ def test_ids_know_no_loggers(c: Composer, words: tuple[str, ...], run_id: str) -
     ],
 )
 def test_names(c: Composer, word: str, names: tuple[str, ...]) -> None:
-    assert compose(c, word).settings.train_loggers == names
+    assert composed(c, word).settings.train_loggers == names
 
 
 def test_another_name_is_told_the_names(c: Composer) -> None:
     with pytest.raises(UsageError, match=r"train\.loggers.*=wandb: it must be 'csv', 'tensorboard' or 'mlflow'"):
-        compose(c, "train.loggers=[csv,wandb]")
+        composed(c, "train.loggers=[csv,wandb]")
     with pytest.raises(UsageError, match=r"train\.loggers=3: "):
-        compose(c, "train.loggers=3")
+        composed(c, "train.loggers=3")
 
 
 def test_several_are_a_list_and_not_a_sweep(capsys: pytest.CaptureFixture[str]) -> None:

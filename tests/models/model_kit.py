@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from graphs import graph_table
+from graphs import CLASSES, graph_table
 from hydra.utils import get_class
+from texts import running_text, sentences
 from torch import Tensor, nn
 
 from dropbench.config.compose import composer
@@ -23,27 +24,11 @@ from dropbench.sites.noise import Noise
 from dropbench.spec import Component, RunSpec
 
 CPU = torch.device("cpu")
-CLASSES = 3
 
 
 def table(axes: str, *shape: int) -> Table:
     y = torch.arange(60) % CLASSES
     return Table(axes, torch.rand(60, *shape, generator=torch.Generator().manual_seed(0)), y, axes, CLASSES)
-
-
-def sentences(words: int = 11, length: int = 6) -> Table:
-    """Of 1 to 6 words, padded with 0 on the left."""
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randint(1, words, (60, length), generator=generator)
-    x[torch.arange(length) < torch.randint(length, (60, 1), generator=generator)] = 0
-    return Table("T", x, torch.arange(60) % CLASSES, "T", CLASSES, vocabulary=words)
-
-
-def running_text(words: int = 9, window: int = 5) -> Table:
-    """400 words to train on, 60 to validate, 60 to test."""
-    x = torch.randint(words, (520,), generator=torch.Generator().manual_seed(0))
-    parts = {"val": torch.arange(400, 460), "test": torch.arange(460, 520)}
-    return Table("W", x[:, None], x.roll(-1), "W", words, vocabulary=words, window=window, **parts)
 
 
 TABLES = (table("CHW", 2, 8, 6), table("TF", 5, 4), table("F", 7), sentences(), running_text(), graph_table())
@@ -107,6 +92,15 @@ def torchs_lstm(model: nn.Module) -> nn.LSTM:
             for ours, theirs in (("bias_input", "bias_ih"), ("bias_hidden", "bias_hh")):
                 getattr(lstm, f"{theirs}_l{i}").copy_(getattr(layer, ours)[0, 0])
     return lstm
+
+
+def assert_replica(stacked: nn.Module, one: nn.Module, k: int) -> None:
+    """Replica k of a stack has the gradients and the buffers of this stack of one."""
+    for (key, p), q in zip(stacked.named_parameters(), one.parameters(), strict=True):
+        assert p.grad is not None and q.grad is not None
+        torch.testing.assert_close(p.grad[k : k + 1], q.grad, msg=key)
+    for (key, b), c in zip(stacked.named_buffers(), one.buffers(), strict=True):
+        torch.testing.assert_close(b[k : k + 1], c, msg=key)
 
 
 class Recorder(Noise):

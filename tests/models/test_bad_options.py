@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from specs_kit import spec_of
 
+from dropbench.config.compose import Composer
 from dropbench.errors import UsageError
 
 CASES = [
@@ -28,12 +29,12 @@ CASES = [
 
 
 @pytest.mark.parametrize(("model", "option", "value"), CASES)
-def test_bad_option(model: str, option: str, value: str) -> None:
+def test_bad_option(c: Composer, model: str, option: str, value: str) -> None:
     with pytest.raises(UsageError) as error:
-        spec_of(f"model={model}", f"model.{option}={value}")
+        spec_of(c, f"model={model}", f"model.{option}={value}")
     assert str(error.value).startswith(f"model.{option}") and "\n" not in str(error.value)
 
 
-def test_no_dense_layers_is_a_model() -> None:
-    spec = spec_of("model=cnn", "model.head_widths=[]")
+def test_no_dense_layers_is_a_model(c: Composer) -> None:
+    spec = spec_of(c, "model=cnn", "model.head_widths=[]")
     assert spec.model.options["head_widths"] == []

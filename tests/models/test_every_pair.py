@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from model_kit import TABLES, training_of
 from noise_kit import VARIANTS
-from specs_kit import composed
+from specs_kit import spec_of
 
-from dropbench.config.compose import Composer, composer
+from dropbench.config.compose import Composer
 from dropbench.config.options import options
 from dropbench.config.parts import locate
 from dropbench.data import views
@@ -31,15 +29,9 @@ ACTS_IN_EVALUATION = {"dropconnect", "classic", "zoneout", "standout"}
 """They average over their masks, or scale."""
 
 
-@pytest.fixture(scope="module")
-def compose() -> Iterator[Composer]:
-    with composer() as made:
-        yield made
-
-
-def spec(compose: Composer, model: str, variant: str, precision: str = "fp32") -> RunSpec:
+def spec(c: Composer, model: str, variant: str, precision: str = "fp32") -> RunSpec:
     overrides = f"model={model}", f"dropout={variant}", f"train.precision={precision}", "dropout.rate=0.3"
-    return composed(compose, *overrides).spec
+    return spec_of(c, *overrides)
 
 
 def data_for(run: RunSpec) -> Table:
@@ -50,8 +42,8 @@ def data_for(run: RunSpec) -> Table:
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("model", options("model"))
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_one_step_or_a_reason(compose: Composer, model: str, variant: str, precision: str) -> None:
-    run = spec(compose, model, variant, precision)
+def test_one_step_or_a_reason(c: Composer, model: str, variant: str, precision: str) -> None:
+    run = spec(c, model, variant, precision)
     table = data_for(run)
     found = outline(run.model, table)
     reason = check(run, table, found)
@@ -84,9 +76,9 @@ def afresh(cohort: Training, x: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("model", options("model"))
-def test_noise_is_on_in_training_and_off_in_evaluation(compose: Composer, model: str, variant: str) -> None:
+def test_noise_is_on_in_training_and_off_in_evaluation(c: Composer, model: str, variant: str) -> None:
     """Functional dropout that ignores eval would fail here. Where a variant has no site there is none in training either."""
-    run = spec(compose, model, variant)
+    run = spec(c, model, variant)
     table = data_for(run)
     cohort = training_of([run], table)
     x = next(cohort.replicas.batches.epoch()).x
@@ -97,7 +89,7 @@ def test_noise_is_on_in_training_and_off_in_evaluation(compose: Composer, model:
         once, twice = afresh(cohort, x), afresh(cohort, x)
         assert torch.equal(once, twice)
         if variant not in ACTS_IN_EVALUATION:
-            silent = training_of([spec(compose, model, "none")], table)
+            silent = training_of([spec(c, model, "none")], table)
             assert torch.equal(once, afresh(silent, x))
 
 
@@ -106,10 +98,10 @@ def test_noise_is_on_in_training_and_off_in_evaluation(compose: Composer, model:
 @settings(max_examples=2, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rate=st.floats(0.05, 0.95), seeds=st.tuples(st.integers(0, 2**40), st.integers(0, 2**40)))
 def test_the_contract_at_the_models_own_sites(
-    compose: Composer, model: str, variant: str, rate: float, seeds: tuple[int, int]
+    c: Composer, model: str, variant: str, rate: float, seeds: tuple[int, int]
 ) -> None:
     """In training: rate 0 is no noise, exactly, beside a noisy replica; a replica's noise is of its own seed and rate."""
-    run = spec(compose, model, variant)
+    run = spec(c, model, variant)
     table = data_for(run)
     sites = outline(run.model, table).sites
     acting = arm_rates(run.dropout, sites)
@@ -127,7 +119,7 @@ def test_the_contract_at_the_models_own_sites(
         return {one.run_id: out[k] for k, one in enumerate(cohort.replicas.specs)}
 
     one, other, silent = arm(rate, seeds[0]), arm(rate / 2, seeds[1]), arm(0.0, seeds[0])
-    none = spec(compose, model, "none").model_copy(update={"seed": seeds[0]})
+    none = spec(c, model, "none").model_copy(update={"seed": seeds[0]})
     together = passed(one, other, silent)
     assert torch.equal(together[silent.run_id], passed(none)[none.run_id])
     assert torch.equal(together[one.run_id], passed(one)[one.run_id])

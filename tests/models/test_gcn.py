@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from graphs import CLASSES, graph_table, normalised
-from model_kit import CPU, TRAIN, Recorder
+from model_kit import CPU, TRAIN, Recorder, assert_replica
 from noise_kit import SET_UP
 from torch import Tensor, nn
 
@@ -150,8 +150,4 @@ def test_three_replicas_are_three_models(options: dict[str, Any], training: bool
         one = made(1, **options).double().train(training)
         one.load_state_dict({key: value[k : k + 1] for key, value in fresh.items()})
         one(x[k : k + 1], Recorder()).backward(g[k : k + 1])
-        for (key, p), q in zip(whole.named_parameters(), one.parameters(), strict=True):
-            assert p.grad is not None and q.grad is not None
-            torch.testing.assert_close(p.grad[k : k + 1], q.grad, msg=key)
-        for (key, b), c in zip(whole.named_buffers(), one.buffers(), strict=True):
-            torch.testing.assert_close(b[k : k + 1], c, msg=key)
+        assert_replica(whole, one, k)

@@ -7,12 +7,13 @@ import math
 
 import pytest
 import torch
-from model_kit import Recorder, batch, built, running_text, torchs_lstm, training_of
+from model_kit import Recorder, batch, built, torchs_lstm, training_of
 from noise_kit import VARIANTS
 from specs_kit import spec_of
+from texts import running_text, text
 from torch import Tensor, nn
 
-from dropbench.data.base import Table
+from dropbench.config.compose import Composer
 from dropbench.engine import stack
 from dropbench.engine.lr_schedule import lr_factor
 from dropbench.errors import UsageError
@@ -82,29 +83,28 @@ def test_zarembas_dropout_is_where_standard_goes_by_itself() -> None:
     assert list(site_rates(VARIANTS["standard"], sites, 0.5, {}, None)) == ["embedded", "hidden.0", "hidden.1", "head"]
 
 
-def test_it_learns_what_only_the_carried_state_can_know() -> None:
+def test_it_learns_what_only_the_carried_state_can_know(c: Composer) -> None:
     """0 1 0 2 in windows of two: after 0 comes what the window before tells, else log 2 / 2 nats a word are left."""
     x = torch.tensor([0, 1, 0, 2]).repeat(550)
-    parts = {"val": torch.arange(600, 1400), "test": torch.arange(1400, 2200)}
-    table = Table("W", x[:, None], x.roll(-1), "W", 3, vocabulary=3, window=2, **parts)
+    table = text(x, words=3, window=2, val=800, test=800)
     size = ("model=lm", "model.hidden=8", "model.layers=1")
-    spec = spec_of(*size, "dropout=none", "train.lr=0.02", "train.epochs=12", "train.batch_size=5")
+    spec = spec_of(c, *size, "dropout=none", "train.lr=0.02", "train.epochs=12", "train.batch_size=5")
     (result,) = training_of([spec], table).run()
     # The first word after 0 of each of 20 columns cannot be known.
     assert result.metrics["test_loss"] < 0.05 and result.metrics["test_accuracy"] > 0.97
     assert result.metrics["test_perplexity"] == pytest.approx(math.exp(result.metrics["test_loss"]))
 
 
-def test_running_text_that_has_no_order_is_not_learnt() -> None:
+def test_running_text_that_has_no_order_is_not_learnt(c: Composer) -> None:
     """Words drawn uniformly from 9: no model predicts them, and the perplexity is about 9."""
-    spec = spec_of("model=lm", "dropout=none", "train.epochs=1", "model.hidden=8", "train.batch_size=10")
+    spec = spec_of(c, "model=lm", "dropout=none", "train.epochs=1", "model.hidden=8", "train.batch_size=10")
     (result,) = training_of([spec], running_text()).run()
     assert 8.5 < result.metrics["test_perplexity"] < 10
 
 
-def test_the_recipe_of_the_small_model_is_zarembas() -> None:
+def test_the_recipe_of_the_small_model_is_zarembas(c: Composer) -> None:
     """Learning rate 1 for 4 epochs, then halved before each of 9 more, clipped at 5, of a loss summed over 20 steps."""
-    spec = spec_of("model=lm", "data=ptb", "data.window=20", "train=zaremba_small", "dropout=none")
+    spec = spec_of(c, "model=lm", "data=ptb", "data.window=20", "train=zaremba_small", "dropout=none")
     train, steps = spec.train, spec.data.options["window"]
     rates = [train.lr * lr_factor(train, epoch + 0.5) / steps for epoch in range(train.epochs)]
     assert rates == [1.0] * 4 + [0.5**i for i in range(1, 10)]

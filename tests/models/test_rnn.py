@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from model_kit import Recorder, batch, built, sentences, torchs_lstm
+from model_kit import Recorder, batch, built, torchs_lstm
 from noise_kit import factor, stack_noise
+from texts import sentences
 from torch import nn
 
 

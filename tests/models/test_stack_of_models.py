@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from model_kit import Recorder, batch, built
+from model_kit import Recorder, assert_replica, batch, built
 
 CASES: list[tuple[str, dict[str, Any]]] = [
     *(("mlp", {"batch_norm": b}) for b in ("none", "before_activation", "after_activation", "after_dropout")),
@@ -35,8 +35,4 @@ def test_three_replicas_are_three_models(name: str, options: dict[str, Any], tra
         alone = one(x[k : k + 1], Recorder())
         alone.backward(g[k : k + 1])
         torch.testing.assert_close(out[k : k + 1], alone)
-        for (key, p), q in zip(stack.named_parameters(), one.parameters(), strict=True):
-            assert p.grad is not None and q.grad is not None
-            torch.testing.assert_close(p.grad[k : k + 1], q.grad, msg=key)
-        for (key, b), c in zip(stack.named_buffers(), one.buffers(), strict=True):
-            torch.testing.assert_close(b[k : k + 1], c, msg=key)
+        assert_replica(stack, one, k)

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from model_kit import built, sentences
+from model_kit import built
 from noise_kit import stack_noise
+from texts import sentences
 from torch import nn
 
 from dropbench.errors import UsageError

@@ -5,15 +5,14 @@ from __future__ import annotations
 import importlib.util
 import math
 import os
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
-from noise_kit import stack_noise
-from torch import Tensor, nn
+from noise_kit import noisy
+from torch import Tensor
 
 from dropbench.data._torchvision import torchvision
 from dropbench.sites import Site
@@ -31,17 +30,8 @@ def fixed_input(at: Site, n: int = N) -> Tensor:
 
 
 def ours(variant: str, at: Site, rate: float, n: int = N) -> Tensor:
-    """[n, *shape], in training."""
-    return stack_noise(variant, at, [rate], [0], n)(at.name, fixed_input(at, n)[None])[0]
-
-
-def theirs(layer: nn.Module | Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """What a layer of another library makes of x in training, under a fixed seed and without touching the global one."""
-    if isinstance(layer, nn.Module):
-        layer.train()
-    with torch.random.fork_rng(), torch.no_grad():
-        torch.manual_seed(0)
-        return layer(x)
+    """[n, *shape]: the fixed input in training."""
+    return noisy(variant, at, fixed_input(at, n), rate)
 
 
 def distance(a: Tensor, b: Tensor) -> float:

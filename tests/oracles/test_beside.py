@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from beside import MAPS, SEQUENCE, VECTOR, distance, drop_fraction, fixed_input, ours, theirs
+from beside import MAPS, SEQUENCE, VECTOR, distance, drop_fraction, fixed_input, ours
+from noise_kit import theirs
 from torch import nn
 
 from dropbench.sites import Site

@@ -26,8 +26,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from beside import MAPS, N, distance, drop_fraction, fixed_input, theirs, timm_layers, vision
-from noise_kit import SET_UP, stack_noise
+from beside import MAPS, N, distance, drop_fraction, fixed_input, timm_layers, vision
+from noise_kit import SET_UP, stack_noise, theirs
 from numpy.typing import NDArray
 from torch import Tensor, nn
 

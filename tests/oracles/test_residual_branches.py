@@ -13,7 +13,8 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
-from beside import MAPS, SEQUENCE, VECTOR, N, distance, fixed_input, theirs, timm_layers, vision
+from beside import MAPS, SEQUENCE, VECTOR, N, distance, fixed_input, timm_layers, vision
+from noise_kit import theirs
 from torch import Tensor, nn
 
 from dropbench.dropout.stochastic_depth import StochasticDepth

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from beside import MAPS, SEQUENCE, VECTOR, N, distance, fixed_input, ours, theirs
-from noise_kit import stack_noise
+from beside import MAPS, SEQUENCE, VECTOR, N, distance, fixed_input, ours
+from noise_kit import stack_noise, theirs
 from torch import Tensor, nn
 
 from dropbench.sites import Site

@@ -5,17 +5,12 @@ from __future__ import annotations
 import shlex
 
 import pytest
-from specs_kit import composed, grid
+from specs_kit import grid, spec_of
 
 from dropbench.config.compose import Composer
 from dropbench.config.options import options
 from dropbench.errors import UsageError
 from dropbench.planning import reproduce
-from dropbench.spec import RunSpec
-
-
-def spec(c: Composer, *overrides: str) -> RunSpec:
-    return composed(c, *overrides).spec
 
 
 def run_ids(c: Composer, command: str) -> set[str]:
@@ -44,14 +39,14 @@ SETTINGS = [
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_every_option_comes_back(c: Composer, setting: str) -> None:
-    run = spec(c, *setting.split(), "seed=4")
+    run = spec_of(c, *setting.split(), "seed=4")
     (command,) = reproduce.commands([(run.as_dict(), [4])], "results")
     assert run_ids(c, command) == {run.run_id}, command
 
 
 def test_overrides_are_what_differs_from_the_defaults(c: Composer) -> None:
-    assert reproduce.overrides(spec(c).as_dict()) == ["dropout=standard"]
-    assert reproduce.overrides(spec(c, "model=cnn", "train.epochs=60").as_dict()) == [
+    assert reproduce.overrides(spec_of(c).as_dict()) == ["dropout=standard"]
+    assert reproduce.overrides(spec_of(c, "model=cnn", "train.epochs=60").as_dict()) == [
         "model=cnn",
         "dropout=standard",
         "train.epochs=60",
@@ -80,19 +75,19 @@ def test_overrides_are_what_differs_from_the_defaults(c: Composer) -> None:
 def test_arms_that_make_a_grid_are_one_command(
     c: Composer, arms: list[str], typed: list[str], seeds: list[int], word: str
 ) -> None:
-    commands = reproduce.commands([(spec(c, a).as_dict(), seeds) for a in arms], "results")
+    commands = reproduce.commands([(spec_of(c, a).as_dict(), seeds) for a in arms], "results")
     assert commands == [f"dropbench sweep {t.format(word)}" for t in typed]
-    wanted = {spec(c, a, f"seed={s}").run_id for a in arms for s in seeds}
+    wanted = {spec_of(c, a, f"seed={s}").run_id for a in arms for s in seeds}
     assert set().union(*(run_ids(c, command) for command in commands)) == wanted
 
 
 def test_another_folder_is_named(c: Composer) -> None:
-    (command,) = reproduce.commands([(spec(c).as_dict(), [0])], "my results")
+    (command,) = reproduce.commands([(spec_of(c).as_dict(), [0])], "my results")
     assert command.endswith("seed=0 'results=my results'")
 
 
 def test_what_is_no_longer_there_or_as_it_was(c: Composer) -> None:
-    config = spec(c).as_dict()
+    config = spec_of(c).as_dict()
     with pytest.raises(UsageError, match="dropout=gone: there is no such option any more"):
         reproduce.overrides(config | {"dropout": config["dropout"] | {"name": "gone"}})
     with pytest.raises(UsageError, match=r"dropout.version is 1 now and was 9"):

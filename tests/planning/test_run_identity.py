@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from mine import bring
-from terminal import Said, dropbench
+from specs_kit import planned
+from terminal import TINY, Said, dropbench
 
 from dropbench.config.compose import composer
 from dropbench.config.source_hash import source_hash
@@ -18,7 +19,6 @@ from dropbench.planning import confirm, sources
 from dropbench.planning.plan import make
 from dropbench.store import Record, Store
 
-TINY = ("data=wine", "train.epochs=1", "model.widths=[4]")
 Sweep = Callable[..., Said]
 
 
@@ -99,17 +99,15 @@ def test_a_users_metric_that_is_gone_is_not_lost(sweep: Sweep, tmp_path: Path) -
 
 
 def test_points_that_measure_other_things_are_one_run_that_measures_all() -> None:
-    with composer() as c:
-        plan = make([*TINY, "metric=[loss,accuracy],[loss,ece]"], c)
-        (spec,) = plan.specs
-        assert list(spec.metric) == ["loss", "accuracy", "ece"] and plan.merged == 1
-        with pytest.raises(UsageError, match=r"metric.ece.bins=5,9: what is measured makes no other run"):
-            make([*TINY, "metric=[loss,ece]", "metric.ece.bins=5,9"], c)
+    plan = planned(*TINY, "metric=[loss,accuracy],[loss,ece]")
+    (spec,) = plan.specs
+    assert list(spec.metric) == ["loss", "accuracy", "ece"] and plan.merged == 1
+    with pytest.raises(UsageError, match=r"metric.ece.bins=5,9: what is measured makes no other run"):
+        planned(*TINY, "metric=[loss,ece]", "metric.ece.bins=5,9")
 
 
 def test_every_run_of_a_plan_is_bound_to_its_data() -> None:
-    with composer() as c:
-        plan = make(["study=three_arm", "data=wine", "seed=0,1"], c)
+    plan = planned("study=three_arm", "data=wine", "seed=0,1")
     assert {s.data_fingerprint for s in plan.specs} == {sources.load(plan.specs[0].data, plan.settings).fingerprint}
     ids = {s.run_id for s in plan.specs}
     assert ids == set(plan.outlines) == {i for arm in plan.arms.values() for i in arm}

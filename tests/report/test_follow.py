@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -14,7 +12,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from terminal import dropbench
+from terminal import dropbench, started
 
 from dropbench import report
 from dropbench.errors import UsageError
@@ -158,11 +156,7 @@ def test_what_cannot_be_followed(capsys: Any, words: list[str]) -> None:
 def test_ctrl_c_ends_well(runs: Any, fake_plan: Any, store: Any) -> None:
     store.write_plan(fake_plan({"none": [runs(0, 0), runs(1, 0)]}, created=BEGAN.isoformat()))
     store.write(runs(0, 0), [], "")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dropbench", "report", str(store.root), "--watch", "--every", "0.1"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    process = started(store.root.parent, "report", str(store.root), "--watch", "--every", "0.1")
     assert process.stdout is not None
     assert "1 of 2 runs have ended" in process.stdout.readline()
     time.sleep(0.2)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from source_trees import imported
 
 ROOT = Path(__file__).resolve().parents[2]
 REPORT = ROOT / "dropbench" / "report"
@@ -24,17 +23,6 @@ DOORS = {
 """The files that may import what takes long; `follow` is imported for --watch alone."""
 LATE = ("scipy", "pyarrow")
 """Of these, what its own door imports within a function."""
-
-
-def imported(file: Path, *, at_the_top: bool = False) -> Iterator[str]:
-    """Modules that a file imports, under TYPE_CHECKING and in functions too, unless only those at the top are wanted."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    for node in tree.body if at_the_top else ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def earlier(room: str) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
+from specs_kit import spec_of
 from stored import make
 
-from dropbench.config.compose import Composer, composer
-from dropbench.config.grammar import expand, parse
+from dropbench.config.compose import Composer
 from dropbench.config.options import options
 from dropbench.spec import MetricSpec, RunSpec
 from dropbench.store import Record, Skipped, Store, StoredPlan, migrate, read
@@ -24,15 +23,8 @@ LATER = ("setting_id", "task", "measures", "target_unit", "variants", "regulariz
 LATER += ("predictions", "weights", "parent")
 
 
-@pytest.fixture(scope="module")
-def c() -> Iterator[Composer]:
-    with composer() as made:
-        yield made
-
-
 def spec(c: Composer, *words: str) -> RunSpec:
-    (point,) = expand(parse(words), c.options)
-    return c.compose(point).spec.model_copy(update={"data_fingerprint": "4df5aad9e191"})
+    return spec_of(c, *words).model_copy(update={"data_fingerprint": "4df5aad9e191"})
 
 
 def old_tree(spec: RunSpec, run_id: str, **fields: Any) -> dict[str, Any]:

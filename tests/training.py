@@ -1,4 +1,4 @@
-"""Specs of small runs, small tables, and ways to train runs and to compare them, for the tests of the engine."""
+"""Specs of small runs, small tables, and ways to train runs and to compare them."""
 
 from __future__ import annotations
 
@@ -175,6 +175,29 @@ def differences(spec: RunSpec, one: Trained, other: Trained) -> list[str]:
         same = torch.equal(tensor.nan_to_num(7e7), other.weights[spec.run_id][name].nan_to_num(7e7))
         found += [] if same else [f"weights {name}"]
     return found
+
+
+def assert_identical(run: RunSpec, *cohorts: Sequence[RunSpec], table: Table | None = None) -> None:
+    """A run gives the same numbers and weights beside each of these cohorts as alone, to the last bit."""
+    alone = Trained(run, table=table)
+    for others in cohorts:
+        found = differences(run, alone, Trained(run, *others, table=table))
+        assert not found, f"beside {len(others)}: {len(found)} differences, {found[:5]}"
+
+
+def arms(model: str, variant: str, run: dict[str, Any], **common: Any) -> tuple[RunSpec, list[list[RunSpec]]]:
+    """A run, and neighbours for stacks of 2, 3 and 7 in which it stands first, in the middle and last (see Cohort's order)."""
+
+    def arm(seed: int, rate: float, lr: float, decay: float = 0.0, kind: str = variant) -> RunSpec:
+        return make_spec(model, variant=kind, rate=rate, seed=seed, lr=lr, weight_decay=decay, **common)
+
+    own = make_spec(
+        model, variant=variant, **{"rate": 0.5, "seed": 3, "lr": 0.01, "weight_decay": 1e-3, **run}, **common
+    )
+    same_seed, none = arm(3, 0.2, 0.003), arm(3, 0.0, 0.01, 1e-3, "none")
+    before = [arm(4, 0.5, 0.003), arm(0, 0.7, 0.005, 1e-2)]
+    after = [arm(5, 0.3, 0.05, 1e-3), arm(1, 0.1, 0.02)]
+    return own, [[none], before, [same_seed, after[0]], after, [same_seed, none, *before, *after]]
 
 
 def made_table(n: int = 120, shape: tuple[int, ...] = (5,), classes: int = 3, axes: str = "F", seed: int = 1) -> Table:
