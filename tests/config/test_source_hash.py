@@ -58,6 +58,7 @@ def hashed() -> str:
         ("net_of_user.py", '"""Says something."""', '"""Says\n    more."""', False),
         ("net_of_user.py", "  # more", "   ", False),
         ("net_of_user.py", '        "one line"\n', "", False),
+        ("net_of_user.py", "class Net:", "\f\nclass Net:", False),  # a page break, which ends no line
         ("net_of_user.py", "+ 1", "+ 2", True),
         ("net_of_user.py", "import numpy as np", "import numpy", True),
         ("helper_of_net.py", "3", "4", True),
