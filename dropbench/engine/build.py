@@ -49,7 +49,7 @@ def build(
     device : torch.device
         Where they train.
     foreign : Mapping[str, Tensor], optional
-        The examples that metrics set those of the table against: see `outline.others`.
+        The examples that metrics set those of the table against: see `planning.sources.others`.
 
     Raises
     ------

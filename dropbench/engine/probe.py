@@ -89,7 +89,7 @@ class Probed:
     def foreign(self, data: str, examples: int) -> Iterator[Tensor]:
         """At most so many examples of other data, evenly spaced, in pieces [K, B, *shape]; normalised like their own."""
         batches = self._replicas.batches
-        assert isinstance(batches, ExampleBatches)  # running text is compared with nothing: see outline.others
+        assert isinstance(batches, ExampleBatches)  # running text is compared with nothing: see planning.sources.others
         stack.begin(self.model)
         x = self._replicas.foreign[data]
         n = min(len(x), examples)

@@ -36,7 +36,7 @@ class Replicas:
     metrics: Mapping[str, Metric]
     probes: Mapping[str, Probe]
     foreign: Mapping[str, Tensor]
-    """Examples of other data that probes set those of the runs against, by name: see `outline.others`."""
+    """Examples of other data that probes set those of the runs against, by name: see `planning.sources.others`."""
     chunk: int
     """Examples that are evaluated at once. It must not depend on K: a product's rounding depends on its size."""
 

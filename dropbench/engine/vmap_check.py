@@ -213,7 +213,7 @@ class _Everywhere(Noise):
 
 
 # Functions of single numbers that round alike in vector and in scalar code: arithmetic that is exact to the last bit, choices
-# and copies; and tanh and GELU, measured (tests/engine/test_trial.py).
+# and copies; and tanh and GELU, measured (tests/engine/test_vmap_check.py).
 # fmt: off
 _ALIKE = {
     "abs", "add", "add_", "sub", "sub_", "rsub", "mul", "mul_", "div", "div_", "neg", "reciprocal", "sqrt", "rsqrt", "sign",
