@@ -107,7 +107,8 @@ def bare(text: str) -> str:
 
     They are cut out by their places, so that no version of Python writes the rest in another way.
     """
-    lines = [line.encode() for line in text.split("\n")]  # as ast and tokenize do: `splitlines` ends a line at a form feed too
+    # As ast and tokenize do: `splitlines` ends a line at a form feed too.
+    lines = [line.encode() for line in text.split("\n")]
     for first, start, last, end in sorted({*_comments(text), *_docstrings(ast.parse(text))}, reverse=True):
         lines[first:last] = [lines[first][:start] + lines[last - 1][end:], *[b""] * (last - first - 1)]
     return "\n".join(line.rstrip().decode() for line in lines if line.strip())
