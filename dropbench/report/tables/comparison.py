@@ -106,7 +106,7 @@ class Comparison:
 
     def runs_of(self, label: str) -> pd.DataFrame:
         """An arm's runs, failed ones too."""
-        return self.runs[self.runs["label"] == label]
+        return self._runs_by_label[label]
 
     def done(self, label: str) -> pd.DataFrame:
         """An arm's completed runs."""
@@ -171,6 +171,10 @@ class Comparison:
     @property
     def _main(self) -> Measure | None:
         return self.measure or next(iter(self.compared), None)
+
+    @cached_property
+    def _runs_by_label(self) -> dict[str, pd.DataFrame]:
+        return {str(label): rows for label, rows in self.runs.groupby("label")}
 
     @cached_property
     def _done(self) -> dict[str, pd.DataFrame]:
