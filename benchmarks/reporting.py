@@ -1,10 +1,10 @@
-"""Claim: a report of 1,000 runs, 100 arms in five tables, takes under 3 s of one processor, from the start of the process.
+"""What a report of 1,000 runs costs: 100 arms in five tables, from the start of the process.
 
     python benchmarks/reporting.py
 
 Trains one run for an epoch and stores it a thousand times, under other settings and seeds and with other scores. Prints the
-seconds of processor time (user and system) of `dropbench report`: the median of five after one that warms the files.
-3.63 s on 2 vCPUs of an AMD EPYC (Zen 5), torch 2.13, pandas 3.1.
+seconds of processor time (user and system) of `dropbench report`: the median of five after one that warms the files. 3.0 s on 2
+vCPUs of an AMD EPYC (Zen 5), torch 2.13, pandas 3.1.
 """
 
 from __future__ import annotations
