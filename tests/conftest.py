@@ -11,6 +11,7 @@ from hypothesis import settings
 from mine import bring
 
 from dropbench.config.compose import Composer, composer
+from dropbench.execute.processes import have_this_process
 from dropbench.hardware.blas import use_threads
 
 # Machines are shared and first examples pay for imports: time is no property here.
@@ -18,6 +19,7 @@ settings.register_profile("dropbench", deadline=None, max_examples=60)
 settings.load_profile("dropbench")
 
 use_threads(1)
+have_this_process()  # so that workers are copies and know what a test has patched
 
 
 @pytest.fixture(scope="module")
