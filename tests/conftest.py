@@ -11,8 +11,8 @@ from hypothesis import settings
 from mine import bring
 
 from dropbench.config.compose import Composer, composer
-from dropbench.execute.processes import have_this_process
 from dropbench.hardware.blas import use_threads
+from dropbench.process.workers import have_this_process
 
 # Machines are shared and first examples pay for imports: time is no property here.
 settings.register_profile("dropbench", deadline=None, max_examples=60)

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from dropbench.execute.cohorts import Cohort, work_bytes
-from dropbench.execute.processes import may_fork
 from dropbench.hardware.blas import numpy_is_faster, use_threads
 from dropbench.kept import Kept
 from dropbench.planning.sources import load, others
+from dropbench.process.workers import may_fork
 from dropbench.spec import RunSpec, Settings
 
 _WORTH = 1e11

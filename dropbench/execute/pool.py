@@ -14,9 +14,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
 
-from dropbench.execute import processes
 from dropbench.execute.cohort import Failure, Listener, Retry, carry_out
 from dropbench.execute.cohorts import Cohort
+from dropbench.process.workers import begin, context
 from dropbench.spec import Settings
 
 if TYPE_CHECKING:
@@ -59,10 +59,10 @@ def in_pool(
 
 
 def _start(cohort: Cohort, settings: Settings, device: str) -> _Worker:
-    context = processes.context()
-    pipe, workers_end = context.Pipe()
-    process = context.Process(target=_work, args=(workers_end, settings, device), daemon=True)
-    processes.start(process)
+    kind = context()
+    pipe, workers_end = kind.Pipe()
+    process = kind.Process(target=_work, args=(workers_end, settings, device), daemon=True)
+    begin(process)
     workers_end.close()
     pipe.send(cohort)
     return _Worker(process, pipe, cohort)

@@ -12,7 +12,7 @@ import pytest
 SCRIPT = """
 import torch
 from dropbench.cli.sweep import sweep
-from dropbench.execute.processes import have_this_process, may_fork
+from dropbench.process.workers import have_this_process, may_fork
 
 print("script")
 foreign = may_fork()

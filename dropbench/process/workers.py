@@ -42,7 +42,7 @@ def context() -> Any:
     return get_context("fork" if may_fork() else "spawn")
 
 
-def start(process: BaseProcess) -> None:
+def begin(process: BaseProcess) -> None:
     """Starts it without running the script again that this process is of.
 
     A fresh interpreter would first import that script, for functions that it may have to find there. There are none of ours,
@@ -66,8 +66,9 @@ def _unknown_threads() -> bool:
     """Whether there are threads beside Python's own and those of OpenBLAS, which starts its threads afresh in a copy."""
     from threadpoolctl import threadpool_info
 
-    libraries = sum(library.get("internal_api") == "openblas" for library in threadpool_info())
-    return len(os.listdir(_TASKS)) > threading.active_count() + libraries * (_openblas_threads() - 1)
+    libraries = [library["internal_api"] for library in threadpool_info()].count("openblas")
+    known = threading.active_count() + libraries * (_openblas_threads() - 1)
+    return len(os.listdir(_TASKS)) > known
 
 
 def _openblas_threads() -> int:
