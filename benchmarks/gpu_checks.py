@@ -15,6 +15,7 @@ from benchmarks.gpu_log import Log
 from benchmarks.gpu_runs import (
     MODELS,
     VARIANTS,
+    broken_off,
     cohort,
     distance,
     farthest,
@@ -30,6 +31,7 @@ from dropbench.config.options import options
 from dropbench.engine import stack
 from dropbench.engine.evaluate import evaluate, evaluating, outputs
 from dropbench.engine.result import RunResult
+from dropbench.engine.snapshot import resume
 from dropbench.engine.streams import NoiseStream
 from dropbench.engine.train import Training
 from dropbench.planning.variants import variant
@@ -304,6 +306,46 @@ def _diverges(log: Log) -> tuple[bool, str]:
 
 def _results(runs: Sequence[RunSpec], log: Log) -> dict[str, RunResult]:
     return {result.spec.run_id: result for result in cohort(runs, log.device).run()}
+
+
+def going_on(log: Log) -> None:
+    """Runs that are broken off in the middle of an epoch, and go on from what was saved of them."""
+    for draws in ("bits", "normal"):
+        log.check(f"{draws}: a stream goes on in other company", partial(_stream_goes_on, log, draws))
+    cases = (
+        ("mlp", "standard"),
+        ("mlp", "concrete"),
+        ("cnn", "dropblock"),
+        ("rnn lstm", "recurrent"),
+        ("lm", "standard"),
+    )
+    for model, typed in (*cases, ("resnet", "stochastic_depth dropout.per=batch")):
+        log.check(f"{model} / {typed}", partial(_goes_on, log, model, typed))
+
+
+def _stream_goes_on(log: Log, draws: str) -> tuple[bool, str]:
+    same = 0
+    for taken in (5, 64, 70, 128):
+        whole, rest = (NoiseStream(seeds, "mask/a", 1000, draws, log.device) for seeds in ([5, 3, 9], [3, 3, 9, 5]))
+        for _ in range(taken):
+            whole.next()
+        states = whole.states()
+        rest.resume([states[k] for k in (1, 1, 2, 0)])
+        pairs = [(whole.next()[[1, 1, 2, 0]], rest.next()) for _ in range(100)]
+        same += all(torch.equal(a, b) for a, b in pairs)
+    return same == 4, f"the same bits for 100 steps from {same} of 4 places"
+
+
+def _goes_on(log: Log, model: str, typed: str) -> tuple[bool, str]:
+    runs = seeded(made(model, typed), range(4))
+    whole = _results(runs, log)
+    states = broken_off(cohort(runs, log.device), 2, 3)
+    training = cohort(runs, log.device)
+    resume(training, states)
+    gone_on = {result.spec.run_id: result for result in training.run()}
+    losses = [[results[run.run_id].history[-1]["val_loss"] for run in runs] for results in (whole, gone_on)]
+    away = max(abs(a - b) / a for a, b in zip(*losses, strict=True))
+    return away < ALONE, f"4 runs from update 3 of epoch 2: {'the same bits' if away == 0 else f'{away:.1e} relative'}"
 
 
 def repeats(log: Log) -> None:

@@ -24,7 +24,11 @@ def command_line(log: Log) -> None:
         for style in ("markdown", "csv"):
             log.check(f"a report as {style}", partial(_reported, Path(folder), style))
     with tempfile.TemporaryDirectory() as folder:
-        log.check("a sweep that is killed goes on", lambda: _killed(log, Path(folder)))
+        typed = _typed(log, "execute.cohort=2", epochs=20)
+        log.check("a sweep that is killed goes on", partial(_killed, typed, Path(folder), "runs/[!.]*/record.json", 2))
+    with tempfile.TemporaryDirectory() as folder:
+        typed = _typed(log, "execute.checkpoint=1", epochs=60)
+        log.check("and in the middle of a run", partial(_killed, typed, Path(folder), "work/*.safetensors", 1))
 
 
 def _typed(log: Log, *more: str, epochs: int = 3) -> list[str]:
@@ -70,9 +74,9 @@ def _reported(folder: Path, style: str) -> tuple[bool, str]:
     )
 
 
-def _killed(log: Log, folder: Path) -> tuple[bool, str]:
-    """Kills the process that trains once the first runs are stored; cohorts of 2, so that there are many moments for it."""
-    typed = [*_typed(log, "execute.cohort=2", epochs=20), "--quiet", f"results={folder}"]
+def _killed(typed: list[str], folder: Path, awaited: str, files: int) -> tuple[bool, str]:
+    """Kills the process that trains once there are so many of the files that are awaited, and lets the sweep go on."""
+    typed = [*typed, "--quiet", f"results={folder}"]
     process = subprocess.Popen(
         [sys.executable, "-m", "dropbench", *typed],
         cwd=ROOT,
@@ -81,21 +85,21 @@ def _killed(log: Log, folder: Path) -> tuple[bool, str]:
         stderr=subprocess.DEVNULL,
     )
     until = time.monotonic() + 90
-    while len(_written(folder)) < 2 and process.poll() is None and time.monotonic() < until:
+    while len(list(folder.glob(awaited))) < files and process.poll() is None and time.monotonic() < until:
         time.sleep(0.02)
     process.kill()
     process.wait()
-    before = _written(folder)
+    before, saved = _written(folder), len(list(folder.glob("work/*.safetensors")))
     done = _called(*typed)
     after = _written(folder)
     kept = sum(after.get(name) == moment for name, moment in before.items())
-    passed = done.returncode == 0 and len(after) == 12 and kept == len(before) and 0 < len(before) < 12
+    passed = done.returncode == 0 and len(after) == 12 and kept == len(before) < 12 and len(before) + saved > 0
     return passed, (
-        f"killed with {len(before)} of 12 stored; then exit code {done.returncode}, {len(after)} stored, {kept} of the first "
-        f"untouched{'' if passed else ': ' + done.stderr[-300:]}"
+        f"killed with {len(before)} of 12 stored and {saved} checkpoints; then exit code {done.returncode}, "
+        f"{len(after)} stored, {kept} of the first untouched{'' if passed else ': ' + done.stderr[-300:]}"
     )
 
 
 def _written(folder: Path) -> dict[str, int]:
     """When each record was written."""
-    return {file.parent.name: file.stat().st_mtime_ns for file in folder.glob("runs/*/record.json")}
+    return {file.parent.name: file.stat().st_mtime_ns for file in folder.glob("runs/[!.]*/record.json")}

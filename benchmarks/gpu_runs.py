@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -13,6 +14,7 @@ from benchmarks.specs import spec, table
 from dropbench.data.base import Graph, Table
 from dropbench.engine import stack
 from dropbench.engine.build import build
+from dropbench.engine.snapshot import Snapshot, State, snapshot
 from dropbench.engine.train import Training
 from dropbench.planning.outline import outline
 from dropbench.spec import Component, RunSpec
@@ -110,6 +112,25 @@ def steps(training: Training, n: int) -> None:
             n -= 1
             if n == 0:
                 return
+
+
+class _Broken(Exception):
+    pass
+
+
+def broken_off(training: Training, epoch: int, step: int) -> list[State]:
+    """Where its replicas are after so many updates of this epoch, from 1, with nothing left on the device."""
+
+    def after_update() -> None:
+        if (training.underway.epoch, training.underway.step) == (epoch, step):
+            raise _Broken
+
+    with suppress(_Broken):
+        for _ in training.run(after_update=after_update):
+            pass
+    taken = snapshot(training)
+    here = Snapshot(taken.epoch, taken.step, {n: t.clone().cpu() for n, t in taken.tensors.items()}, taken.runs)
+    return [here.state(run) for run in here.runs]
 
 
 def weights(training: Training, k: int) -> dict[str, Tensor]:
