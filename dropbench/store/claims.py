@@ -25,10 +25,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from dropbench.store import process
+from dropbench.process import identity
+from dropbench.store.checkpoints import WORK
 
-WORK = "work"
-"""The folder in results/ for what is in the making; empty where nothing is."""
 STALE_S = 60.0
 _BEATS = 6
 """How often a counter is raised in the time after which it would be stale."""
@@ -52,7 +51,7 @@ class _Owner:
 
     token: str = ""
     beat: str = ""
-    process: process.Process | None = None
+    process: identity.Process | None = None
 
 
 @dataclass
@@ -82,7 +81,7 @@ class Claims:
     ) -> None:
         self._folder = Path(root) / WORK
         self._stale_after, self._clock = stale_after, clock
-        self._process = process.this()
+        self._process = identity.this()
         self._lock = threading.RLock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep_beating, name="claims", daemon=True) if beats else None
@@ -316,7 +315,7 @@ def _read(place: Path) -> _Owner | None:
     try:
         tree = json.loads(os.read(handle, _MOST_BYTES))
         token, beat = str(tree["owner"]), str(tree["beat"])
-        return _Owner(token, beat, process.read(tree["process"])) if _TOKEN.fullmatch(token) else _Owner()
+        return _Owner(token, beat, identity.read(tree["process"])) if _TOKEN.fullmatch(token) else _Owner()
     except (OSError, ValueError, TypeError, KeyError):
         return _Owner()
     finally:
