@@ -44,6 +44,7 @@ def carry_out(cohort: Cohort, settings: Settings, device: str, listen: Listener)
     import torch
 
     from dropbench.engine.build import build
+    from dropbench.engine.result import Keep
     from dropbench.planning.sources import load, others
 
     began = time.perf_counter()
@@ -57,7 +58,8 @@ def carry_out(cohort: Cohort, settings: Settings, device: str, listen: Listener)
         first = cohort.specs[0]
         table = load(first.data, settings)
         foreign = others(first, table, settings)
-        for result in build(cohort.specs, cohort.outline, table, torch.device(device), foreign).run(listen):
+        keep = Keep(settings.train_save, settings.eval_keep)
+        for result in build(cohort.specs, cohort.outline, table, torch.device(device), foreign, keep).run(listen):
             waiting = waiting.without(result.spec.run_id)
             yield result
     except Exception as error:
