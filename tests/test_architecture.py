@@ -27,7 +27,7 @@ LEAVES = {"errors", "identity", "kept", "spec", "seeds", "values"}
 for the next time."""
 
 MAY_IMPORT: dict[str, set[str]] = {
-    "__init__": {"hardware"},
+    "__init__": {"hardware", "execute"},
     "__main__": {"cli"},
     "cli": {"config", "planning", "execute", "engine", "store", "report", "loggers", "hardware"},
     "config": set(),

@@ -17,13 +17,18 @@ from dropbench.engine.user_module import Ordinary
 
 def weights(replicas: Replicas, epochs: Sequence[int]) -> list[Weights]:
     """Of each replica, whose weights are now those of these epochs. Call it after a pass, which sets the learned rates."""
-    tensors = _tensors(replicas.model)
-    fitted = replicas.batches.preprocessing()
+    tensors = {**_tensors(replicas.model), **replicas.batches.preprocessing()}
+    learned = replicas.noise.learned()
     rates = {site: rate.tolist() for site, rate in replicas.noise.rates().items()}
+
+    def has(name: str, k: int) -> bool:
+        """Not the rate of a site where others of the stack have noise and this replica has none."""
+        return not name.startswith(LOGIT) or learned[name.removeprefix(LOGIT)].acts[k]
+
     return [
         Weights(
-            arrays={name: _array(t[k]) for name, t in {**tensors, **fitted}.items()},
-            rates={site: rate[k] for site, rate in rates.items()},
+            arrays={name: _array(t[k]) for name, t in tensors.items() if has(name, k)},
+            rates={site: rate[k] for site, rate in rates.items() if rate[k] > 0},
             epoch=epoch,
         )
         for k, epoch in enumerate(epochs)
@@ -41,6 +46,8 @@ def fill(model: nn.Module, held: Sequence[Mapping[str, Tensor]]) -> None:
     """
     for name, tensor in _tensors(model).items():
         for k, one in enumerate(held):
+            if name.startswith(LOGIT) and name not in one:
+                continue  # it has no noise there
             if name not in one or one[name].shape != tensor.shape[1:]:
                 raise ValueError(f"the weights that were kept are of another model: {name} does not fit")
             tensor[k].copy_(one[name])
