@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
@@ -17,9 +17,6 @@ from dropbench.execute.stored_parts import stored_part
 from dropbench.spec import DataSpec, DropoutSpec
 from dropbench.store import Record, Skipped, read, tensors
 from dropbench.store.record import WEIGHTS
-
-if TYPE_CHECKING:
-    from dropbench.data.base import Graph
 
 _MISFIT = (LookupError, TypeError, ValueError, RuntimeError, AttributeError)
 """What may be raised where a file of weights and a model are not of one kind."""
@@ -87,14 +84,13 @@ def _kept(folder: Path, record: Record) -> tuple[dict[str, Tensor], dict[str, An
     return held, about
 
 
-def _graph(record: Record, extra: Sequence[Path], root: Path) -> Graph | None:
+def _graph(record: Record, extra: Sequence[Path], root: Path) -> Any:
     """The graph that the run's nodes lie in. Raises UsageError where it is not here, or is another."""
     data = stored_part("data", record.config["data"], tuple(DataSpec.model_fields), record, extra)
     table = data.cls(root, False, **data.options)
     if table.fingerprint != record.data_fingerprint:
         raise UsageError(f"run {record.run_id} was trained on another graph than data '{table.name}' in {root} is now")
-    graph: Graph | None = table.graph
-    return graph
+    return table.graph
 
 
 def _root(given: str | Path | None) -> Path:
