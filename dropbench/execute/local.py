@@ -12,6 +12,7 @@ from dropbench.config.yaml import as_yaml
 from dropbench.errors import UsageError
 from dropbench.execute.cohort import Failure, Listener, carry_out
 from dropbench.execute.cohorts import Cohort
+from dropbench.execute.keeping import files_of
 from dropbench.execute.pool import in_pool
 from dropbench.execute.record import record_of
 from dropbench.spec import RunSpec, Settings
@@ -115,8 +116,9 @@ def _outcomes(
 
 
 def _keep(outcome: RunResult | Failure, settings: Settings, device: str, store: Store) -> Stored:
-    record = record_of(outcome, device, settings.execute.threads)
+    beside = files_of(outcome, settings)
+    record = record_of(outcome, device, settings.execute.threads, beside)
     config = as_yaml(record.config)
     if isinstance(outcome, Failure):
         return Stored(record, store.write(record, [], config, outcome.traceback), ())
-    return Stored(record, store.write(record, outcome.history, config), tuple(outcome.notes))
+    return Stored(record, store.write(record, outcome.history, config, beside=beside), tuple(outcome.notes))
