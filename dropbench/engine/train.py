@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dropbench.engine import gradients, stack
+from dropbench.engine import divergence, gradients, stack
 from dropbench.engine.batch import Batch
 from dropbench.engine.early_stopping import EarlyStopping
 from dropbench.engine.evaluate import evaluate
@@ -159,19 +159,22 @@ class Training:
         """Takes the replicas at these places out of the stack and yields their results."""
         device = self.replicas.device
         chosen_epochs = [self.early_stopping.chosen(k, epoch) for k in leaving]
-        tested = self._tested(torch.tensor(leaving, device=device), chosen_epochs)
+        tested, lost = self._tested(torch.tensor(leaving, device=device), chosen_epochs)
+        not_finite = f"the loss was not finite in epoch {epoch}"
+        reasons = [not_finite if diverged[k] else reason for k, reason in zip(leaving, lost, strict=True)]
         results = [
-            self._result(self.replicas.specs[k], chosen, epoch, {name: v[i] for name, v in tested.items()}, diverged[k])
+            self._result(self.replicas.specs[k], chosen, {name: v[i] for name, v in tested.items()}, reasons[i])
             for i, (k, chosen) in enumerate(zip(leaving, chosen_epochs, strict=True))
         ]
         if staying := [k for k in range(len(self.replicas)) if k not in leaving]:
             self._narrow(torch.tensor(staying, device=device))
         yield from results
 
-    def _tested(self, leaving: Tensor, chosen_epochs: Sequence[int]) -> dict[str, list[Any]]:
+    def _tested(self, leaving: Tensor, chosen_epochs: Sequence[int]) -> tuple[dict[str, list[Any]], list[str | None]]:
         """Test metrics of the replicas at these places at their chosen epochs, the only time the test split is read.
 
         With them what `eval.mode` adds, on validation too, and what probes measure on all parts: a number a replica, or a row.
+        And why each of them is lost although its training never failed, or None.
         """
         replicas = self.replicas if len(leaving) == len(self.replicas) else self.replicas.extracted(leaving)
         self.early_stopping.restore(replicas.model, leaving)
@@ -181,17 +184,20 @@ class Training:
         scores = {f"test_{name}": value for name, value in evaluate(replicas, "test").items()}
         for part in ("val", "test"):
             scores |= {f"{part}_{name}": value for name, value in uncertainty(replicas, part).items()}
+        rows = [self.history[s.run_id][e - 1] for s, e in zip(replicas.specs, chosen_epochs, strict=True)]
+        lost = divergence.lost(replicas, rows, scores)
         if replicas.probes:
             scores |= probe(replicas)
-        return {name: value.tolist() for name, value in scores.items()}
+        return {name: value.tolist() for name, value in scores.items()}, lost
 
     def _narrow(self, staying: Tensor) -> None:
         self.replicas = self.replicas.narrowed(staying)
         self.optimizer.narrow(staying)
         self.early_stopping.narrow(staying)
 
-    def _result(self, spec: RunSpec, chosen: int, epoch: int, tested: Mapping[str, Any], diverged: bool) -> RunResult:
-        """What is handed back of a run that ends with `epoch`, with the metrics of the chosen epoch unless it diverged."""
+    def _result(self, spec: RunSpec, chosen: int, tested: Mapping[str, Any], reason: str | None) -> RunResult:
+        """What is handed back of a run that has ended, with the metrics of the chosen epoch unless it diverged, for a reason."""
+        diverged = reason is not None
         history, rates = self.history[spec.run_id], self._rates[spec.run_id]
         row = history[chosen - 1]
         measured: dict[str, Any] = {}
@@ -201,7 +207,7 @@ class Training:
         return RunResult(
             spec=spec,
             status="diverged" if diverged else "completed",
-            reason=f"the loss was not finite in epoch {epoch}" if diverged else None,
+            reason=reason,
             metrics={name: v for name, v in measured.items() if not isinstance(v, list)},
             arrays={name: v for name, v in measured.items() if isinstance(v, list)},
             history=history,

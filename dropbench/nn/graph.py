@@ -156,8 +156,8 @@ class Adjacency:
         Parameters
         ----------
         strengths : Tensor or None
-            [K, E], the entries of A for each of `edges`, the same in both directions: 0 drops an edge, 1 keeps it, and what is left
-            is normalised again. Self-loops always have 1. None keeps all edges.
+            [K, E], the entries of A for each of `edges`, the same in both directions: 0 drops an edge, 1 keeps it, and what
+            is left is normalised again. Self-loops always have 1. None keeps all edges.
         k : int
             K.
 
