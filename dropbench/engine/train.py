@@ -196,7 +196,7 @@ class Training:
         self.early_stopping.narrow(staying)
 
     def _result(self, spec: RunSpec, chosen: int, tested: Mapping[str, Any], reason: str | None) -> RunResult:
-        """What is handed back of a run that has ended, with the metrics of the chosen epoch unless it diverged, for a reason."""
+        """What is handed back of a run that has ended: the metrics of the chosen epoch, or the `reason` why it is lost."""
         diverged = reason is not None
         history, rates = self.history[spec.run_id], self._rates[spec.run_id]
         row = history[chosen - 1]
