@@ -35,6 +35,8 @@ class RunResult:
     """Short rows of numbers that probes found, as `test_<name>`: the bins of a reliability diagram, say."""
     peak_memory_mb: float | None = None
     """Of the whole cohort: see hardware/memory.py."""
+    own_noise: list[str] = field(default_factory=list)
+    """The parts of a user's module that drew random numbers of its own."""
 
 
 @dataclass(frozen=True)

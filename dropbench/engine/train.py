@@ -220,6 +220,7 @@ class Training:
             cohort_size=self.size,
             peak_memory_mb=max((row["peak_memory_mb"] for row in history if "peak_memory_mb" in row), default=None),
             notes=self._notes,
+            own_noise=list(self.replicas.outline.own_noise),
             learned_rates={s: row[f"rate/{s}"] for s in rates} if self.learns_rates and not diverged else {},
         )
 
