@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import subprocess
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -24,29 +22,3 @@ def test_a_failure_has_a_record() -> None:
     assert made.task == "classify" and made.products in ("mkl", "openblas", "torch")
     assert set(made.versions) == {"python", "dropbench", "torch", "numpy"} and "unknown" not in made.versions.values()
     assert 59 < (datetime.now(UTC) - datetime.fromisoformat(made.started)).total_seconds() < 90
-
-
-def test_the_commit_is_that_of_the_checkout_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    record.git_commit.cache_clear()
-    monkeypatch.setattr(record, "__file__", str(tmp_path / "dropbench" / "execute" / "record.py"))
-    assert record.git_commit() is None
-    (tmp_path / ".git").mkdir()  # a checkout that git cannot read
-    record.git_commit.cache_clear()
-    assert record.git_commit() is None
-    (tmp_path / ".git").rmdir()
-
-    def git(*words: str) -> str:
-        who = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
-        told = subprocess.run(["git", "-C", str(tmp_path), *who, *words], capture_output=True, text=True, check=True)
-        return told.stdout.strip()
-
-    git("init")
-    (tmp_path / "file").write_text("one")
-    git("add", "file")
-    git("commit", "-m", "first")
-    git("tag", "v1", "-m", "which is not named")
-    for text, ending in (("one", ""), ("two", "-dirty")):
-        (tmp_path / "file").write_text(text)
-        record.git_commit.cache_clear()
-        assert record.git_commit() == git("rev-parse", "HEAD")[:12] + ending
-    record.git_commit.cache_clear()
