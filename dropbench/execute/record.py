@@ -83,6 +83,7 @@ def _measured(result: RunResult) -> dict[str, Any]:
         "data_fingerprint": result.fingerprint,
         "cohort_size": result.cohort_size,
         "learned_rates": result.learned_rates,
+        "own_noise": result.own_noise,
         "arrays": result.arrays,
         "peak_memory_mb": result.peak_memory_mb,
     }

@@ -125,6 +125,8 @@ class Record:
         Probability of dropping by site, before any schedule.
     learned_rates : dict
         Those at the chosen epoch, of a variant that learns them; `rates` is where it began.
+    own_noise : list of str
+        The parts of a user's module that drew random numbers of its own, which acted in every arm.
     data_fingerprint : str or None
         Hash of the data's shapes and bytes; None if the run failed before they were read.
     sources : dict
@@ -173,6 +175,7 @@ class Record:
     regularizers: list[UsedRegularizer]
     rates: dict[str, float]
     learned_rates: dict[str, float] = field(default_factory=dict)
+    own_noise: list[str] = field(default_factory=list)
     data_fingerprint: str | None
     sources: dict[str, str]
     seconds: float

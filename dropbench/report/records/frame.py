@@ -43,6 +43,7 @@ def to_frame(records: Sequence[Record], best: Mapping[str, int | None] | None = 
                 "chosen_epoch": record.chosen_epoch,
                 "epochs_run": record.epochs_run,
                 "learned_rates": record.learned_rates,
+                "own_noise": record.own_noise,
                 "arrays": record.arrays,
                 "parameters": record.parameters,
                 "seconds": record.seconds,
