@@ -6,12 +6,13 @@ on another machine, or trained by other workers, is the same run. `dropbench.ide
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_serializer
 
 from dropbench import identity
 
@@ -277,13 +278,44 @@ class StudySpec(Frozen):
         return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
+class Interval(Frozen):
+    """How often something is done: every so many seconds, every so many epochs or, with neither, never."""
+
+    seconds: float | None = None
+    epochs: int | None = None
+
+    def __bool__(self) -> bool:
+        return self.seconds is not None or self.epochs is not None
+
+    @model_serializer
+    def _written(self) -> str | int:
+        return self.epochs or (f"{self.seconds:g}s" if self.seconds else "off")
+
+
 class ExecuteSpec(Frozen):
-    """How many processes train, with how many threads each, and how many runs are stacked in one model."""
+    """How many processes train, with how many threads each, how many runs are stacked in one model, and when it is saved."""
 
     name: str = "local"
     workers: Positive | Literal["auto"]
     threads: Positive
     cohort: Positive | Literal["auto"]
+    checkpoint: Interval = Interval(seconds=30)
+
+    @field_validator("checkpoint", mode="before")
+    @classmethod
+    def _interval(cls, value: Any) -> Any:
+        """From `30s`, `2min`, a number of epochs, or `off`."""
+        if isinstance(value, Interval):
+            return value
+        text = "off" if value is None or value is False else str(value).strip()
+        if text == "off":
+            return Interval()
+        timed = re.fullmatch(r"(\d{1,9}(?:\.\d+)?) ?(s|min|h)", text)
+        if timed and float(timed[1]):
+            return Interval(seconds=float(timed[1]) * {"s": 1, "min": 60, "h": 3600}[timed[2]])
+        if re.fullmatch(r"[1-9]\d{0,8}", text):
+            return Interval(epochs=int(text))
+        raise ValueError("is a time such as 30s or 2min, a number of epochs such as 5, or off")
 
 
 class Settings(Frozen):

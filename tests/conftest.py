@@ -12,12 +12,14 @@ from mine import bring
 
 from dropbench.config.compose import Composer, composer
 from dropbench.hardware.blas import use_threads
+from dropbench.process.workers import have_this_process
 
 # Machines are shared and first examples pay for imports: time is no property here.
 settings.register_profile("dropbench", deadline=None, max_examples=60)
 settings.load_profile("dropbench")
 
 use_threads(1)
+have_this_process()  # so that workers are copies and know what a test has patched
 
 
 @pytest.fixture(scope="module")

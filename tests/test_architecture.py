@@ -22,9 +22,9 @@ PACKAGE = ROOT / "dropbench"
 FILES = sorted(PACKAGE.rglob("*.py"))
 CONF = sorted((ROOT / "conf").rglob("*.yaml"))
 
-LEAVES = {"errors", "identity", "kept", "spec", "seeds", "values"}
+LEAVES = {"errors", "identity", "kept", "process", "spec", "seeds", "values"}
 """What anything may import: how a mistake is told, what a run is and is called, how a value is written, what is kept
-for the next time."""
+for the next time, and the processes of a command."""
 
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {"hardware"},
@@ -47,6 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "identity": set(),
     "kept": set(),
+    "process": set(),
     "seeds": set(),
     "spec": set(),
     "values": set(),

@@ -232,6 +232,9 @@ def main() -> None:
 
 def script() -> None:
     """`main`, and out: what Python does at its end to take torch apart again, a third of a second, helps nobody."""
+    from dropbench.process.workers import have_this_process
+
+    have_this_process()
     # Looking for garbage among what imports make, all of which stays, is a sixth of their time. Training turns it on.
     gc.disable()
     code: Any = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -58,6 +58,7 @@ class ExampleBatches:
         self._y = {part: table.y.to(device)[rows] for part, rows in self._rows.items()}
         self._y["train"] = torch.stack([s.labels for s in splits]).to(device)
         self._order = [RawDraws(s, "order") for s in unique]
+        self._order_began: list[Tensor] = []
         self._draws = [RawDraws(s, "augment") for s in unique]
         self._maps = view == "image"
         self._x = self._ready(table.x)
@@ -76,15 +77,28 @@ class ExampleBatches:
         """Updates an epoch. The last batch is smaller where the examples do not divide."""
         return len(self._batch_sizes())
 
-    def epoch(self) -> Iterator[Batch]:
-        """Each training example once, in an order of each seed's own."""
+    def epoch(self, done: int = 0) -> Iterator[Batch]:
+        """Each training example once, in an order of each seed's own, but for the first `done` batches."""
+        self._order_began = [draws.state for draws in self._order]
         rows, labels = self._rows["train"], self._y["train"]
         order = torch.stack([torch.from_numpy(permutation(w(rows.shape[1]))) for w in self._order]).to(self._device)
-        for positions in order.split(self._batch_sizes(), dim=1):
+        for positions in order.split(self._batch_sizes(), dim=1)[done:]:
             x = self._gather(rows.gather(1, positions))
             if self._augment:
                 x = views.apply(self._augmented(x), self._table.axes, self._view)
             yield self._batch(x, labels.gather(1, positions))
+
+    def states(self) -> dict[str, Tensor]:
+        """Where each replica's streams are in the middle of an epoch, [K, n] by name: `order` where it was at the beginning."""
+        by_seed = {"order": self._order_began, "augment": [draws.state for draws in self._draws]}
+        rows = {name: torch.stack(states) for name, states in by_seed.items()}
+        return rows if self._index is None else {name: states[self._index.cpu()] for name, states in rows.items()}
+
+    def resume(self, states: Sequence[Mapping[str, Tensor]]) -> None:
+        """Goes on from there, given the rows of each replica; the next epoch is the one that was underway."""
+        index = list(range(self._seeds)) if self._index is None else self._index.tolist()
+        for i, state in zip(index, states, strict=True):  # equal for all replicas of a seed
+            self._order[i].state, self._draws[i].state = state["order"], state["augment"]
 
     def part(self, part: str, chunk: int) -> Iterator[Batch]:
         """A whole split in its own order, without augmentation, `chunk` examples at a time."""

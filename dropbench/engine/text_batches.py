@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -46,9 +46,20 @@ class TextBatches:
         """Updates an epoch."""
         return len(self._train[0])
 
-    def epoch(self) -> Iterator[Batch]:
-        """The training text once, `batch_size` columns side by side. Windows that would not be whole are left out."""
-        return self._batches(self._train)
+    def epoch(self, done: int = 0) -> Iterator[Batch]:
+        """The training text once, `batch_size` columns side by side, but for the first `done` windows.
+
+        Windows that would not be whole are left out.
+        """
+        x, y = self._train
+        return self._batches((x[done:], y[done:]))
+
+    def states(self) -> dict[str, Tensor]:
+        """Nothing is drawn."""
+        return {}
+
+    def resume(self, states: Sequence[Mapping[str, Tensor]]) -> None:
+        """Nothing was drawn."""
 
     def part(self, part: str, chunk: int) -> Iterator[Batch]:
         """A part in 20 columns, whatever the batch size; fewer where it is shorter than 20 windows.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -25,6 +26,34 @@ from dropbench.hardware.memory import Peak
 from dropbench.spec import RunSpec
 
 _NORM_SAMPLES = 4
+
+
+@dataclass
+class Epoch:
+    """The epoch that is underway.
+
+    Attributes
+    ----------
+    epoch : int
+        Its number, from 1.
+    loss : Tensor
+        The sum of the losses of its updates so far, [K].
+    norms : list[Tensor]
+        Gradient norms of the updates that are sampled, [K] each.
+    step : int
+        Updates that are done.
+    before : float
+        Seconds that an earlier process spent on it.
+    began : float
+        When this process took it up, by `time.perf_counter`.
+    """
+
+    epoch: int
+    loss: Tensor
+    norms: list[Tensor] = field(default_factory=list)
+    step: int = 0
+    before: float = 0.0
+    began: float = 0.0
 
 
 class Training:
@@ -71,19 +100,32 @@ class Training:
         self.early_stopping = EarlyStopping(self.train, replicas.model, self.size)
         self.history: dict[str, list[Row]] = {s.run_id: [] for s in replicas.specs}
         self._rates, self._fingerprint, self._parameter_count, self._notes = rates, fingerprint, parameter_count, notes
+        self.underway = Epoch(1, torch.zeros(self.size, device=replicas.device))
         self._ones = torch.ones(self.size, device=replicas.device)
         self._memory = Peak(replicas.device)
 
-    def run(self, listen: Listener = lambda progress: None) -> Iterator[RunResult]:
-        """Trains, and yields each run as soon as it is finished."""
-        for epoch in range(1, self.train.epochs + 1):
-            began = time.perf_counter()
-            loss, norms, factor = self._train_epoch(epoch)
+    def run(
+        self,
+        listen: Listener = lambda progress: None,
+        after_update: Callable[[], None] = lambda: None,
+    ) -> Iterator[RunResult]:
+        """Trains, from where it is, and yields each run as soon as it is finished.
+
+        Parameters
+        ----------
+        listen : Listener
+            Hears of each epoch's end.
+        after_update : Callable
+            Is called after each update of the weights; there a snapshot can be taken. What it raises ends the training.
+        """
+        for epoch in range(self.underway.epoch, self.train.epochs + 1):
+            self.underway.began = time.perf_counter()
+            loss, norms, factor = self._train_epoch(after_update)
             last = epoch == self.train.epochs
             scores = validated(self.replicas) if last or epoch % self.train.eval_every == 0 else {}
-            self._record(epoch, scores, norms, factor, time.perf_counter() - began)
+            self._record(epoch, scores, norms, factor, self.seconds())
+            listen(self.progress(epoch))
             specs = self.replicas.specs
-            listen(Progress(epoch, self.train.epochs, {s.run_id: self.history[s.run_id][-1] for s in specs}))
             over = self.early_stopping.update(epoch, scores, self.replicas.model)
             diverged = _not_finite([loss, *scores.values()])
             leaving = [k for k in range(len(specs)) if diverged[k] or over[k] or last]
@@ -91,29 +133,47 @@ class Training:
                 yield from self._retire(leaving, diverged, epoch)
             if len(leaving) == len(specs):
                 return
+            self.underway = Epoch(epoch + 1, torch.zeros(len(self.replicas), device=self.replicas.device))
 
-    def _train_epoch(self, epoch: int) -> tuple[Tensor, Tensor, float]:
+    def progress(self, epoch: int) -> Progress:
+        """What there is to say of the end of an epoch, from 1, that has ended."""
+        rows = {s.run_id: self.history[s.run_id][epoch - 1] for s in self.replicas.specs}
+        return Progress(epoch, self.train.epochs, rows)
+
+    def note(self, text: str) -> None:
+        """Something to say about these runs with their results, once."""
+        if text not in self._notes:
+            self._notes.append(text)
+
+    def seconds(self) -> float:
+        """How long the epoch that is underway has taken so far."""
+        return self.underway.before + time.perf_counter() - self.underway.began
+
+    def _train_epoch(self, after_update: Callable[[], None]) -> tuple[Tensor, Tensor, float]:
         """The mean training loss and gradient norm of each replica, [K] each, and the last learning-rate factor."""
-        specs, batches = self.replicas.specs, self.replicas.batches
+        specs, batches, underway = self.replicas.specs, self.replicas.batches, self.underway
         steps = batches.steps
         sampled = {round(i * (steps - 1) / (_NORM_SAMPLES - 1)) for i in range(_NORM_SAMPLES)}
-        total = torch.zeros(len(specs), device=self.replicas.device)
-        norms: list[Tensor] = []
-        factor = 1.0
-        stack.begin(self.replicas.model)
         # The rates at the middle of each step: warm-up then starts above zero.
-        progress = [epoch - 1 + (step + 0.5) / steps for step in range(steps)]
+        progress = [underway.epoch - 1 + (step + 0.5) / steps for step in range(steps)]
         rate_factors = self.schedules.factors(specs, [[p] * len(specs) for p in progress])
-        for step, batch in enumerate(batches.epoch()):
-            factor = lr_factor(self.train, progress[step])
+        if underway.step == 0:
+            stack.begin(self.replicas.model)
+        elif rate_factors is not None:  # an evaluation that comes next is at the rates of the last update
+            self.replicas.noise.scale_rates(rate_factors[underway.step - 1])
+        for batch in batches.epoch(underway.step):
+            step = underway.step
             if rate_factors is not None:
                 self.replicas.noise.scale_rates(rate_factors[step])
-            loss, norm = self.train_step(batch, factor, step in sampled)
-            total += loss
+            loss, norm = self.train_step(batch, lr_factor(self.train, progress[step]), step in sampled)
+            underway.loss += loss
             if norm is not None and step in sampled:  # of the same few steps where clipping measures them all
-                norms.append(norm)
+                underway.norms.append(norm)
+            underway.step += 1
+            after_update()
+        norms = underway.norms
         # Not by `mean(0)`, which adds a column of a matrix in another order than a vector.
-        return total / steps, sum(norms[1:], norms[0]) / len(norms), factor
+        return underway.loss / steps, sum(norms[1:], norms[0]) / len(norms), lr_factor(self.train, progress[-1])
 
     def train_step(self, batch: Batch, factor: float, measure: bool = False) -> tuple[Tensor, Tensor | None]:
         """One update of every replica: its loss, and its gradient norm before clipping where that is asked for, [K].

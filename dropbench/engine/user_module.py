@@ -45,6 +45,11 @@ class Ordinary(nn.Module):
         self._module[0].train(mode)
         return self
 
+    @property
+    def lent(self) -> nn.Module:
+        """The module that is called, whose own tensors are stand-ins."""
+        return self._module[0]
+
     def begin(self) -> None:
         """See `stack.begin`, which does not find the parts of a module that is not registered."""
         for module in self._module[0].modules():

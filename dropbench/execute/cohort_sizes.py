@@ -13,7 +13,6 @@ import json
 import multiprocessing as mp
 import os
 import platform
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -25,6 +24,7 @@ from dropbench.execute.cohorts import Cohort, work_bytes
 from dropbench.hardware.blas import numpy_is_faster, use_threads
 from dropbench.kept import Kept
 from dropbench.planning.sources import load, others
+from dropbench.process.workers import may_fork
 from dropbench.spec import RunSpec, Settings
 
 _WORTH = 1e11
@@ -58,8 +58,8 @@ class CohortSizes:
         return min(known, most)
 
     def _possible(self) -> bool:
-        # Processes are forked, which is for Linux and, once CUDA has been used, not even there.
-        return sys.platform == "linux" and self._device == "cpu"
+        # Worth it with processes that are there at once; and a process that has used CUDA cannot be copied.
+        return self._device == "cpu" and may_fork()
 
     def _updates(self, spec: RunSpec) -> float:
         """Of one run, about."""

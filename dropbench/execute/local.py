@@ -16,6 +16,7 @@ from dropbench.execute.pool import in_pool
 from dropbench.execute.record import record_of
 from dropbench.spec import RunSpec, Settings
 from dropbench.store import Record, Store, lacking
+from dropbench.store.checkpoints import Checkpoints
 
 if TYPE_CHECKING:
     from dropbench.engine.result import RunResult
@@ -88,8 +89,15 @@ def execute(
     process is then a failure, not the end.
     """
     store.check()
+    checkpoints = Checkpoints(store.root)
+    checkpoints.sweep(store.is_done)
+    left = {s.run_id: {t.run_id for t in cohort.specs} for cohort in cohorts for s in cohort.specs}
+    ended: set[str] = set()
     for outcome in _outcomes(cohorts, settings, device, workers, listen):
         yield _keep(outcome, settings, device, store)
+        ended.add(outcome.spec.run_id)
+        if left[outcome.spec.run_id] <= ended:
+            checkpoints.sweep(lambda run: run in ended or store.is_done(run))
 
 
 def _outcomes(

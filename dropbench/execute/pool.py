@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing as mp
 import os
 import signal
-import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -13,18 +12,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dropbench.execute.cohort import Failure, Listener, Retry, carry_out
 from dropbench.execute.cohorts import Cohort
+from dropbench.process.workers import begin, context
 from dropbench.spec import Settings
 
 if TYPE_CHECKING:
     from dropbench.engine.result import RunResult
-
-# Fork shares the data that planning has read; it is unsafe on macOS and absent on Windows. No parallel operation of
-# torch may come before it: planning runs on one thread for that reason.
-_CONTEXT: Any = mp.get_context("fork" if sys.platform == "linux" else "spawn")
 
 
 @dataclass
@@ -63,9 +59,10 @@ def in_pool(
 
 
 def _start(cohort: Cohort, settings: Settings, device: str) -> _Worker:
-    pipe, workers_end = _CONTEXT.Pipe()
-    process = _CONTEXT.Process(target=_work, args=(workers_end, settings, device), daemon=True)
-    process.start()
+    kind = context()
+    pipe, workers_end = kind.Pipe()
+    process = kind.Process(target=_work, args=(workers_end, settings, device), daemon=True)
+    begin(process)
     workers_end.close()
     pipe.send(cohort)
     return _Worker(process, pipe, cohort)

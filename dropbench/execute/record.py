@@ -88,6 +88,16 @@ def _measured(result: RunResult) -> dict[str, Any]:
     }
 
 
+def made_with(device: str, threads: int) -> dict[str, Any]:
+    """What the last bits of a run's numbers depend on beside its configuration and the processor."""
+    return {
+        "versions": versions(),
+        "device": device.partition(":")[0],
+        "threads": threads,
+        "products": products(device),
+    }
+
+
 def products(device: str) -> str:
     """The library that multiplies matrices on this device."""
     kind = device.partition(":")[0]
