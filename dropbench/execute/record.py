@@ -14,6 +14,7 @@ from dropbench.config.parts import locate
 from dropbench.execute.cohort import Failure
 from dropbench.hardware.blas import numpy_is_faster
 from dropbench.store import Record, derived
+from dropbench.store.contradictions import contradiction
 from dropbench.store.record import record_from
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 def record_of(outcome: RunResult | Failure, device: str, threads: int) -> Record:
     """The record of a run that has ended; `started` is counted back from now by the time that it took.
 
+    A result that cannot be, such as a metric beyond the range that it declares, is a failure: a reader would not believe it.
     Raises ValueError where the run's id is not that of the data it was trained on.
     """
     spec = outcome.spec
@@ -56,7 +58,10 @@ def record_of(outcome: RunResult | Failure, device: str, threads: int) -> Record
         "versions": versions(),
         "git_commit": git_commit(),
     }
-    return record_from(tree)
+    record = record_from(tree)
+    if not isinstance(outcome, Failure) and (wrong := contradiction(record)) is not None:
+        return record_of(Failure(spec, f"its result cannot be: {wrong}", "", outcome.seconds), device, threads)
+    return record
 
 
 _FAILED: dict[str, Any] = {
