@@ -49,7 +49,7 @@ def record_of(outcome: RunResult | Failure, device: str, threads: int) -> Record
         "regularizers": derived.regularizers(config),
         "data_fingerprint": trained_on,
         "sources": spec.sources,
-        "reason": outcome.reason,
+        "reason": None if outcome.reason is None else outcome.reason.encode(errors="backslashreplace").decode(),
         "seconds": outcome.seconds,
         "started": (datetime.now(UTC) - timedelta(seconds=outcome.seconds)).isoformat(timespec="seconds"),
         "device": device,

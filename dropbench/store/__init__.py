@@ -157,7 +157,10 @@ class Store:
 
     def write_plan(self, plan: StoredPlan) -> Path:
         """Writes or replaces a plan. Raises UsageError if the results folder cannot be written."""
-        content, final = dump(plan), self.root / PLANS / f"{plan.plan_id}.json"
+        typed = [
+            text.encode(errors="backslashreplace").decode() for text in plan.overrides
+        ]  # as bytes they may be no UTF-8
+        content, final = dump(replace(plan, overrides=typed)), self.root / PLANS / f"{plan.plan_id}.json"
         with self._writing():
             files.write_file(final, content)
         return final

@@ -124,7 +124,9 @@ def test_a_state_of_another_run_is_refused() -> None:
         resume(cohort_of(run), [State(run.run_id, state.epoch, state.step, state.tensors, state.told)])
 
 
-@pytest.mark.parametrize("model", ["user_models.Small", "user_models.Recurrent", "vmap_models.Normed", "vmap_models.Steps"])
+@pytest.mark.parametrize(
+    "model", ["user_models.Small", "user_models.Recurrent", "vmap_models.Normed", "vmap_models.Steps"]
+)
 def test_users_modules(model: str) -> None:
     """Buffers of batch norm and parameters that are frozen or unused included; stacked by vmap, and alone."""
     run, beside = (make_spec(model, rate=0.3, seed=seed, weight_decay=0.01) for seed in (3, 4))
