@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from dropbench.execute.cohorts import Cohort
-from dropbench.execute.record import made_with
+from dropbench.execute.environment import made_with
 from dropbench.spec import RunSpec, Settings
 from dropbench.store.checkpoints import Checkpoints, metadata
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import platform
-import subprocess
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.config.parts import locate
 from dropbench.execute.cohort import Failure
-from dropbench.hardware.blas import numpy_is_faster
+from dropbench.execute.environment import git_commit, products, versions
 from dropbench.store import Record, derived
 from dropbench.store.contradictions import contradiction
 from dropbench.store.record import record_from
@@ -91,55 +86,3 @@ def _measured(result: RunResult) -> dict[str, Any]:
         "arrays": result.arrays,
         "peak_memory_mb": result.peak_memory_mb,
     }
-
-
-def made_with(device: str, threads: int) -> dict[str, Any]:
-    """What the last bits of a run's numbers depend on beside its configuration and the processor."""
-    return {
-        "versions": versions(),
-        "device": device.partition(":")[0],
-        "threads": threads,
-        "products": products(device),
-    }
-
-
-def products(device: str) -> str:
-    """The library that multiplies matrices on this device."""
-    kind = device.partition(":")[0]
-    if kind != "cpu":
-        return kind
-    if numpy_is_faster():
-        return "openblas"
-    import torch
-
-    return "mkl" if torch.backends.mkl.is_available() else "torch"
-
-
-@cache
-def versions() -> dict[str, str]:
-    """Of Python and the packages that the numbers of a run depend on."""
-    of_packages = {"python": platform.python_version()}
-    for package in ("dropbench", "torch", "numpy"):
-        try:
-            of_packages[package] = version(package)
-        except PackageNotFoundError:
-            of_packages[package] = "unknown"
-    return of_packages
-
-
-@cache
-def git_commit() -> str | None:
-    """The commit of the checkout that this code is in, with `-dirty` where its files differ; None once installed."""
-    package = Path(__file__).parents[1]
-    if not (package.parent / ".git").exists():
-        return None
-    try:
-        described = subprocess.run(
-            ["git", "-C", str(package.parent), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return described.stdout.strip() or None

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -43,29 +41,3 @@ def test_a_result_that_cannot_be_is_a_failure() -> None:
     assert (made.status, made.metrics, made.seconds) == ("failed", {}, 2.0)
     assert made.reason == "its result cannot be: its test_accuracy is 1.14, and its range is 0 to 1"
     assert record.record_of(replace(result, metrics={**row, "test_accuracy": 1.0}), "cpu", 1).status == "completed"
-
-
-def test_the_commit_is_that_of_the_checkout_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    record.git_commit.cache_clear()
-    monkeypatch.setattr(record, "__file__", str(tmp_path / "dropbench" / "execute" / "record.py"))
-    assert record.git_commit() is None
-    (tmp_path / ".git").mkdir()  # a checkout that git cannot read
-    record.git_commit.cache_clear()
-    assert record.git_commit() is None
-    (tmp_path / ".git").rmdir()
-
-    def git(*words: str) -> str:
-        who = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
-        told = subprocess.run(["git", "-C", str(tmp_path), *who, *words], capture_output=True, text=True, check=True)
-        return told.stdout.strip()
-
-    git("init")
-    (tmp_path / "file").write_text("one")
-    git("add", "file")
-    git("commit", "-m", "first")
-    git("tag", "v1", "-m", "which is not named")
-    for text, ending in (("one", ""), ("two", "-dirty")):
-        (tmp_path / "file").write_text(text)
-        record.git_commit.cache_clear()
-        assert record.git_commit() == git("rev-parse", "HEAD")[:12] + ending
-    record.git_commit.cache_clear()
