@@ -303,6 +303,13 @@ class ExecuteSpec(Frozen):
     threads: Annotated[int, Field(gt=0, le=1024)]
     cohort: Positive | Literal["auto"]
     checkpoint: Interval = Interval(seconds=30)
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Seconds that a cohort may train without the end of an epoch."""
+
+    @field_validator("timeout", mode="before")
+    @classmethod
+    def _off(cls, value: Any) -> Any:
+        return None if value is False or value == "off" else value
 
     @field_validator("checkpoint", mode="before")
     @classmethod
