@@ -334,6 +334,13 @@ class Settings(Frozen):
     data_root: Path | None = Field(None, validation_alias="data.root")
     data_download: bool = Field(False, validation_alias="data.download")
     train_loggers: tuple[Literal["csv", "tensorboard", "mlflow"], ...] = Field((), validation_alias="train.loggers")
+    train_save: Literal["best", "last"] | None = Field(None, validation_alias="train.save")
+    eval_keep: Literal["auto", "probabilities"] | None = Field("auto", validation_alias="eval.keep")
+
+    @field_validator("train_save", "eval_keep", mode="before")
+    @classmethod
+    def _none_is_nothing(cls, value: Any) -> Any:
+        return None if value == "none" else value
 
     @field_validator("train_loggers", mode="before")
     @classmethod

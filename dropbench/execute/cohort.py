@@ -111,6 +111,7 @@ def _results(
     import torch
 
     from dropbench.engine.build import build
+    from dropbench.engine.result import Keep
     from dropbench.execute.checkpoint import Saver, gone_on
     from dropbench.planning.sources import load, others
 
@@ -122,7 +123,8 @@ def _results(
     first = cohort.specs[0]
     table = load(first.data, settings)
     foreign = others(first, table, settings)
-    training = gone_on(lambda: build(cohort.specs, cohort.outline, table, torch.device(device), foreign), states)
+    keep = Keep(settings.train_save, settings.eval_keep)
+    training = gone_on(lambda: build(cohort.specs, cohort.outline, table, torch.device(device), foreign, keep), states)
     for past in range(1, training.underway.epoch):
         listen(training.progress(past))
     yield from training.run(listen, Saver(training, settings, device, stop))

@@ -16,6 +16,7 @@ from dropbench.execute.agenda import Agenda, Marks, marks
 from dropbench.execute.cohort import Broken, Failure, Listener, Note, Retry, carry_out
 from dropbench.execute.cohorts import Cohort
 from dropbench.execute.disk import Writer
+from dropbench.execute.keeping import files_of
 from dropbench.execute.memory_limits import MemoryLimits
 from dropbench.execute.pool import Pool
 from dropbench.execute.record import record_of
@@ -228,8 +229,9 @@ def _of_own(listen: Listener, claims: Claims) -> Listener:
 
 
 def _keep(outcome: RunResult | Failure, settings: Settings, device: str, store: Store) -> Stored:
-    record = record_of(outcome, device, settings.execute.threads)
+    beside = files_of(outcome, settings)
+    record = record_of(outcome, device, settings.execute.threads, beside)
     config = as_yaml(record.config)
     if isinstance(outcome, Failure):
         return Stored(record, store.write(record, [], config, outcome.traceback), ())
-    return Stored(record, store.write(record, outcome.history, config), tuple(outcome.notes))
+    return Stored(record, store.write(record, outcome.history, config, beside=beside), tuple(outcome.notes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -9,14 +10,16 @@ from dropbench.config.parts import locate
 from dropbench.execute.cohort import Failure
 from dropbench.execute.environment import git_commit, products, versions
 from dropbench.store import Record, derived
-from dropbench.store.record import record_from
+from dropbench.store.record import PREDICTIONS, WEIGHTS, record_from
 
 if TYPE_CHECKING:
     from dropbench.engine.result import RunResult
 
 
-def record_of(outcome: RunResult | Failure, device: str, threads: int) -> Record:
+def record_of(outcome: RunResult | Failure, device: str, threads: int, beside: Container[str] = ()) -> Record:
     """The record of a run that has ended; `started` is counted back from now by the time that it took.
+
+    `beside`: the names of the files that are stored beside it.
 
     Raises ValueError where the run's id is not that of the data it was trained on.
     """
@@ -50,6 +53,8 @@ def record_of(outcome: RunResult | Failure, device: str, threads: int) -> Record
         "products": products(device),
         "versions": versions(),
         "git_commit": git_commit(),
+        "predictions": PREDICTIONS if PREDICTIONS in beside else None,
+        "weights": WEIGHTS if WEIGHTS in beside else None,
     }
     return record_from(tree)
 

@@ -30,6 +30,8 @@ FINISHED = ("completed", "diverged")
 """A diverged run would diverge again, so it counts as finished; a failed one may succeed when tried again."""
 
 RECORD = "record.json"
+WEIGHTS, PREDICTIONS = "weights.safetensors", "test.npz"
+"""What a run's folder holds beside it where they were kept."""
 _SETTING = re.compile(rb'"setting_id": "(\w+)"')
 _LEGAL_JSON: Any = {"ser_json_inf_nan": "strings"}
 
