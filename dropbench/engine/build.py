@@ -97,7 +97,9 @@ def build(
         # A graph is computed whole, whatever is asked of it.
         chunk=len(table.y) if table.graph is not None else _chunk(outline),
     )
-    notes = [] if outline.stacked else [vmap_check.note(first.model, outline, train, str(device))]
+    notes = (
+        [] if outline.stacked and not outline.own_noise else [vmap_check.note(first.model, outline, train, str(device))]
+    )
     return Training(replicas, rates, table.fingerprint, parameters, notes, keep)
 
 

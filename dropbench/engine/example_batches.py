@@ -11,7 +11,7 @@ from torch import Tensor
 from dropbench.data import augment, normalise, views
 from dropbench.data.base import Table
 from dropbench.data.raw_draws import permutation
-from dropbench.data.split import Split, split
+from dropbench.data.split import Split, batch_sizes, split
 from dropbench.engine.batch import Batch
 from dropbench.engine.result import SCALE, SHIFT
 from dropbench.engine.streams import RawDraws
@@ -152,12 +152,7 @@ class ExampleBatches:
         return narrower
 
     def _batch_sizes(self) -> list[int]:
-        n, size = self._rows["train"].shape[1], self._batch_size
-        lengths = [min(size, n - start) for start in range(0, n, size)]
-        if lengths[-1] == 1 and size > 2 and len(lengths) > 1:
-            # Batch norm has no variance of one example: the batch before gives one up.
-            lengths[-2:] = [size - 1, 2]
-        return lengths
+        return batch_sizes(self._rows["train"].shape[1], self._batch_size)
 
     def _select(self, index: Tensor) -> None:
         in_order = torch.equal(index, torch.arange(self._seeds))

@@ -73,6 +73,8 @@ class RunResult:
     weights: Weights | None = None
     predictions: Arrays | None = None
     """What was said of each example of the test split: see `engine.said`."""
+    own_noise: list[str] = field(default_factory=list)
+    """The parts of a user's module that drew random numbers of its own."""
 
 
 @dataclass(frozen=True)

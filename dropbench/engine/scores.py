@@ -22,13 +22,17 @@ from dropbench.engine.weights import weights
 class Tested:
     """Of one replica at its chosen epoch.
 
-    scores: test metrics, what `eval.mode` adds on validation too, and what probes measure on all parts: numbers, or rows.
+    scores: test metrics, and what `eval.mode` adds on validation too.
+    probed: what probes measure on all parts, numbers or rows.
     weights, predictions: what is to be kept beside them.
+    lost: why it has no result although its training went on to the end; see `engine.divergence`.
     """
 
-    scores: dict[str, Any]
+    scores: dict[str, float]
+    probed: dict[str, Any]
     weights: Weights | None
     predictions: Arrays | None
+    lost: str | None = None
 
 
 def validated(replicas: Replicas) -> dict[str, Tensor]:
@@ -46,13 +50,13 @@ def tested(replicas: Replicas, schedules: RateSchedules, epochs: Sequence[int], 
     held = weights(replicas, epochs) if keep.weights == "best" else None
     for part in ("val", "test"):
         scores |= {f"{part}_{name}": value for name, value in uncertainty(replicas, part).items()}
-    if replicas.probes:
-        scores |= probe(replicas)
     listed = {name: value.tolist() for name, value in scores.items()}
+    probed = {name: value.tolist() for name, value in probe(replicas).items()} if replicas.probes else {}
     predictions = None if said is None else said.arrays()
     return [
         Tested(
             {name: value[k] for name, value in listed.items()},
+            {name: value[k] for name, value in probed.items()},
             held[k] if held else None,
             predictions[k] if predictions else None,
         )

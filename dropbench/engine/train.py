@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dropbench.engine import gradients, stack
+from dropbench.engine import divergence, gradients, stack
 from dropbench.engine.batch import Batch
 from dropbench.engine.early_stopping import EarlyStopping
 from dropbench.engine.learned import LearnedRates
@@ -224,7 +224,12 @@ class Training:
         chosen_epochs = [self.early_stopping.chosen(k, epoch) for k in leaving]
         found = self._tested(torch.tensor(leaving, device=device), chosen_epochs, epoch)
         results = [
-            self._result(self.replicas.specs[k], chosen, epoch, found[i], diverged[k])
+            self._result(
+                self.replicas.specs[k],
+                chosen,
+                found[i],
+                f"the loss was not finite in epoch {epoch}" if diverged[k] else found[i].lost,
+            )
             for i, (k, chosen) in enumerate(zip(leaving, chosen_epochs, strict=True))
         ]
         if staying := [k for k in range(len(self.replicas)) if k not in leaving]:
@@ -236,7 +241,10 @@ class Training:
         replicas = self.replicas if len(leaving) == len(self.replicas) else self.replicas.extracted(leaving)
         last = weights(replicas, [epoch] * len(replicas)) if self._keep.weights == "last" else []
         self.early_stopping.restore(replicas.model, leaving)
+        rows = [self.history[s.run_id][e - 1] for s, e in zip(replicas.specs, chosen_epochs, strict=True)]
         found = tested(replicas, self.schedules, chosen_epochs, self._keep)
+        lost = divergence.lost(replicas, rows, [one.scores for one in found])
+        found = [replace(one, lost=reason) for one, reason in zip(found, lost, strict=True)]
         return [replace(one, weights=w) for one, w in zip(found, last, strict=True)] if last else found
 
     def _narrow(self, staying: Tensor) -> None:
@@ -244,18 +252,19 @@ class Training:
         self.optimizer.narrow(staying)
         self.early_stopping.narrow(staying)
 
-    def _result(self, spec: RunSpec, chosen: int, epoch: int, test: Tested, diverged: bool) -> RunResult:
-        """What is handed back of a run that ends with `epoch`, with the metrics of the chosen epoch unless it diverged."""
+    def _result(self, spec: RunSpec, chosen: int, test: Tested, reason: str | None) -> RunResult:
+        """What is handed back of a run that has ended: the metrics of the chosen epoch, or the `reason` why it is lost."""
+        diverged = reason is not None
         history, rates = self.history[spec.run_id], self._rates[spec.run_id]
         row = history[chosen - 1]
         measured: dict[str, Any] = {}
         if not diverged:
             measured = {name: v for name, v in row.items() if name.startswith(("train_", "val_", "gap_"))}
-            measured.update(test.scores)
+            measured.update({**test.scores, **test.probed})
         return RunResult(
             spec=spec,
             status="diverged" if diverged else "completed",
-            reason=f"the loss was not finite in epoch {epoch}" if diverged else None,
+            reason=reason,
             metrics={name: v for name, v in measured.items() if not isinstance(v, list)},
             arrays={name: v for name, v in measured.items() if isinstance(v, list)},
             history=history,
@@ -268,6 +277,7 @@ class Training:
             cohort_size=self.size,
             peak_memory_mb=max((row["peak_memory_mb"] for row in history if "peak_memory_mb" in row), default=None),
             notes=self._notes,
+            own_noise=list(self.replicas.outline.own_noise),
             learned_rates={s: row[f"rate/{s}"] for s in rates} if self.learns_rates and not diverged else {},
             weights=None if diverged else test.weights,
             predictions=None if diverged else test.predictions,
