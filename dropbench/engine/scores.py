@@ -69,7 +69,10 @@ def measured(replicas: Replicas, schedules: RateSchedules, epochs: Sequence[int]
     scale_rates(replicas, schedules, epochs)
     listed = {name: value.tolist() for name, value in validated(replicas).items()}
     found = tested(replicas, schedules, epochs, Keep(None, None))
-    return [{**{name: value[k] for name, value in listed.items()}, **one.scores} for k, one in enumerate(found)]
+    return [
+        {**{name: value[k] for name, value in listed.items()}, **one.scores, **one.probed}
+        for k, one in enumerate(found)
+    ]
 
 
 def scale_rates(replicas: Replicas, schedules: RateSchedules, epochs: Sequence[int]) -> None:
