@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.console import Shown
+from dropbench.cli.measuring import left_to_train
 from dropbench.cli.training import trained
 from dropbench.cli.work import arranged
 from dropbench.values import count
@@ -47,7 +48,7 @@ def carry_out(plan: Plan, conf: Sequence[Path], shown: Shown, *, dry_run: bool =
     from dropbench.store import Store
 
     store = Store(plan.settings.results)
-    todo = unfinished(plan.specs, store, conf)
+    todo = left_to_train(unfinished(plan.specs, store, conf), plan, store, shown, dry_run=dry_run)
     for note in of_other_data(todo, store) if todo else ():
         shown.note(note)
     if again := sum(store.is_done(s.run_id) for s in todo):

@@ -236,7 +236,7 @@ def _of_own(listen: Listener, claims: Claims) -> Listener:
 
 
 def _keep(outcome: RunResult | Failure, settings: Settings, device: str, store: Store) -> Stored:
-    beside = files_of(outcome, settings)
+    beside = files_of(outcome, settings, store)
     record = record_of(outcome, device, settings.execute.threads, beside)
     config = as_yaml(record.config)
     if isinstance(outcome, Failure):
