@@ -55,6 +55,8 @@ class Table:
     vocabulary: how many different word numbers there are, 0..vocabulary-1.
     window: the words of running text that a model reads at a time. Its training text comes first in x, and its
         validation and test rows are ranges without gaps.
+    words: of words, what each number stands for; one that is called `<unk>` stands for all others. None: predictions for new
+        sentences have to be asked for by number. Not part of the fingerprint: it names numbers and changes none.
     files: what the loader read all of it from, so that its fingerprint is hashed once for as long as they stay as they are;
         none: at each start.
     columns: what the features are called, for messages; read_numbers tells it.
@@ -74,6 +76,7 @@ class Table:
     vocabulary: int | None = None
     window: int | None = None
     graph: Graph | None = None
+    words: tuple[str, ...] | None = None
     files: tuple[Path, ...] = ()
     columns: tuple[str, ...] = ()
     first_line: int | None = None

@@ -30,7 +30,9 @@ FACTORS = {"train": 100.0, "val": 10_000.0, "test": 10_000.0}
 """By how much the loss may exceed that of the constant predictor, in evaluation mode at the chosen epoch."""
 
 
-def lost(replicas: Replicas, rows: Sequence[Mapping[str, float]], tested: Mapping[str, Tensor]) -> list[str | None]:
+def lost(
+    replicas: Replicas, rows: Sequence[Mapping[str, float]], tested: Sequence[Mapping[str, float]]
+) -> list[str | None]:
     """Why each of these replicas is lost, or None.
 
     Parameters
@@ -39,21 +41,19 @@ def lost(replicas: Replicas, rows: Sequence[Mapping[str, float]], tested: Mappin
         Those that ended, with the weights that they are tested with.
     rows : sequence of mapping
         Of the history of each, the chosen epoch.
-    tested : mapping of str to Tensor
-        What metrics found with these weights, by name, [K] each.
+    tested : sequence of mapping
+        What metrics found with these weights, by name.
     """
     constant = 1.0 if replicas.outline.task == "reconstruct" else math.log(max(2, replicas.outline.n_classes))
-    columns = {name: value.tolist() for name, value in tested.items()}
-    scores = [dict(row) | {name: column[k] for name, column in columns.items()} for k, row in enumerate(rows)]
+    scores = [{**row, **found} for row, found in zip(rows, tested, strict=True)]
     if any("train_loss" not in row for row in rows):  # it was not asked for, or no scores were due in that epoch
         trained = _trained_loss(replicas).tolist()
         scores = [{"train_loss": one, **score} for score, one in zip(scores, trained, strict=True)]
-    return [_no_number(score, list(columns)) or _exploded(score, constant) for score in scores]
+    return [_no_number(one) or _exploded(score, constant) for one, score in zip(tested, scores, strict=True)]
 
 
-def _no_number(score: Mapping[str, float], names: Sequence[str]) -> str | None:
-    found = next((name for name in names if not math.isfinite(score[name])), None)
-    return None if found is None else f"its {found} is {score[found]}"
+def _no_number(found: Mapping[str, float]) -> str | None:
+    return next((f"its {name} is {value}" for name, value in found.items() if not math.isfinite(value)), None)
 
 
 def _exploded(score: Mapping[str, float], constant: float) -> str | None:

@@ -13,6 +13,7 @@ from dropbench.data.base import Table
 from dropbench.data.raw_draws import permutation
 from dropbench.data.split import Split, batch_sizes, split
 from dropbench.engine.batch import Batch
+from dropbench.engine.result import SCALE, SHIFT
 from dropbench.engine.streams import RawDraws
 from dropbench.spec import Augment, DataSpec
 
@@ -113,6 +114,23 @@ class ExampleBatches:
         elsewhere._rows = elsewhere._y = {"foreign": torch.arange(len(x), device=self._device).expand(self._seeds, -1)}
         for batch in elsewhere.part("foreign", chunk):
             yield batch.x
+
+    @property
+    def total(self) -> int:
+        """Rows of the whole data set."""
+        return len(self._table.y)
+
+    def rows(self, part: str) -> Tensor:
+        """The row numbers of a part's examples as `part` gives them, [K, n]."""
+        rows = self._rows[part]
+        return rows if self._index is None else rows[self._index]
+
+    def preprocessing(self) -> dict[str, Tensor]:
+        """What was fitted to the training examples, a row a replica: an example is seen as x · scale + shift."""
+        if self._scale is None:
+            return {}
+        fitted = {SHIFT: self._shift[:, 0], SCALE: self._scale[:, 0]}
+        return fitted if self._index is None else {name: t[self._index] for name, t in fitted.items()}
 
     def narrowed(self, replicas: Tensor) -> ExampleBatches:
         """The batches of these replicas only, which go on where these are and take their place.

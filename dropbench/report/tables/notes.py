@@ -20,7 +20,7 @@ from dropbench.report.statistics.verdict import INCONCLUSIVE, definition
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.selection import Choice
 from dropbench.store import Skipped
-from dropbench.values import absent, count, plural, spans, written
+from dropbench.values import absent, count, plain, plural, spans, written
 
 SOURCES = {
     "data_fingerprint": "data (runs that did not see the same examples)",
@@ -121,7 +121,7 @@ def _unfinished(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
         for (arm, reason), some in rows.fillna({"reason": "no reason recorded"}).groupby(
             ["label", "reason"], sort=False
         ):
-            first = (str(reason).strip().splitlines() or [""])[0]
+            first = plain((str(reason).strip().splitlines() or [""])[0])
             why = first if len(first) <= _SHORT else first[: _SHORT - 1] + "…"
             parts.append(f"{arm}, {plural(len(some), 'seed')} {spans(some['seed'].tolist())} ({why})")
         if parts:
