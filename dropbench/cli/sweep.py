@@ -19,13 +19,18 @@ if TYPE_CHECKING:
     from dropbench.store import Store
 
 
-def sweep(overrides: Sequence[str], conf: Sequence[Path], *, dry_run: bool, as_json: bool, quiet: bool) -> int:
-    """Trains what is not finished yet, or says what that would be. Returns the exit code: 1 where a run failed."""
+def sweep(
+    overrides: Sequence[str], conf: Sequence[Path], *, dry_run: bool, as_json: bool, quiet: bool, max_runs: int
+) -> int:
+    """Trains what is not finished yet, or says what that would be. Returns the exit code: 1 where a run failed.
+
+    Raises UsageError for what cannot be trained, and for more than `max_runs` runs.
+    """
     from dropbench.config.compose import composer
     from dropbench.planning.plan import make
 
     with composer(conf) as c:
-        plan = make(overrides, c)
+        plan = make(overrides, c, max_runs)
     return carry_out(plan, conf, Shown(quiet, as_json), dry_run=dry_run)
 
 
