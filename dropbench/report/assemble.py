@@ -22,6 +22,7 @@ from dropbench.report.tables import notes
 from dropbench.report.tables.arms import NONE, Arm, comparisons, find, name_arms, quiet
 from dropbench.report.tables.comparison import Comparison, Diagnosis
 from dropbench.report.tables.grids import grids
+from dropbench.report.tables.headline import headline
 from dropbench.report.tables.report import Report
 from dropbench.report.tables.selection import choices
 from dropbench.store import RUNS, Store, StoredPlan
@@ -175,7 +176,8 @@ def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = 
     for title, runs in comparisons(_with_names(frame, gathered.named)):
         comparison = _comparison(title, runs, gathered.baselines, _measure(runs, measures, metric), measures, rope)
         done.append(diagnosed(comparison, gathered.report))
-    return _told(gathered.report, comparisons=tuple(done))
+    headlines = [said for c in done if (said := headline(c)) is not None]
+    return _told(gathered.report, comparisons=tuple(done), headlines=tuple(map(plain, headlines)))
 
 
 def _told(report: Report, **about: Any) -> Report:

@@ -208,6 +208,7 @@ def statistics(comparison: Comparison) -> list[str]:
     if len(methods.keys() - {""}) > 1:
         by_method = [f"{how} in {', '.join(arms)}" for how, arms in methods.items() if how]
         notes.append(f"Interval: {'; '.join(by_method)}.")
+    notes += _by_rank(contrasts)
     pairs = max(c.difference.pairs for c in contrasts.values())
     tests = sum(c.difference.p == c.difference.p for c in contrasts.values())
     if tests:
@@ -225,6 +226,21 @@ def statistics(comparison: Comparison) -> list[str]:
             f"differences, so no winner is named; it takes {fewest(tests)} pairs, or fewer arms."
         )
     return notes + _more_seeds(contrasts)
+
+
+def _by_rank(contrasts: Mapping[str, Contrast]) -> list[str]:
+    """How seeds that diverged count, where some did."""
+    bad = {label: c.difference for label, c in contrasts.items() if c.difference.diverged}
+    if not bad:
+        return []
+    who = "" if len(bad) == len(contrasts) else f"In {', '.join(bad)} "
+    ranks = "signed ranks" if all(d.pairs for d in bad.values()) else "ranks"
+    rests = "; ".join(f"{label}, {d.finished} of {d.n}" for label, d in bad.items())
+    return [
+        f"{who}{'s' if who else 'S'}eeds diverged. Such a seed counts as worse than every other, and as equal where both arms "
+        f"diverged: p, P(better) and verdict are by {ranks}, against the region's edges too; equivalent is not said where one "
+        f"arm alone diverged. Mean difference and interval are of the seeds that finished in both ({rests})."
+    ]
 
 
 def _more_seeds(contrasts: Mapping[str, Contrast]) -> list[str]:
@@ -252,11 +268,12 @@ def selection(choices: Sequence[Choice]) -> list[str]:
     """The rule by which rates were chosen, and what it does not allow."""
     if not choices:
         return []
-    first = choices[0]
+    first, unsafe = choices[0], [label for c in choices for label in c.unsafe]
     seeds = {c.seeds for c in choices}
     which = f"seeds {spans(list(first.seeds))}" if len(seeds) == 1 else "the seeds that all rates of a variant have"
     return [
         f"Rate chosen by mean {first.rule.spoken} over {which}, and by nothing else: the {first.test.spoken} of the rates "
         "not chosen is no ground for a choice. The same seeds chose and report; `dropbench report --confirm` runs the "
-        "choice and its baseline under fresh ones."
+        "choice and its baseline under fresh ones.",
+        *[f"Not chosen from, since more of their seeds diverged: {', '.join(unsafe)}."] * bool(unsafe),
     ]
