@@ -16,7 +16,7 @@ from dropbench.report.diagnosis.rules import diagnose
 from dropbench.report.records import filters as filtered
 from dropbench.report.records.convergence import with_convergence
 from dropbench.report.records.frame import to_frame
-from dropbench.report.records.load import RUN_SOMETHING, Found, best_epoch, from_store, load
+from dropbench.report.records.load import RUN_SOMETHING, Found, best_epochs, from_store, load
 from dropbench.report.records.measures import Measure, Measures
 from dropbench.report.tables import notes
 from dropbench.report.tables.arms import NONE, Arm, comparisons, find, name_arms, quiet
@@ -234,11 +234,10 @@ def _measure(runs: pd.DataFrame, measures: Measures, wanted: str | None) -> Meas
 def _gathered(found: Found) -> Gathered:
     """All of it, unfiltered."""
     measures = Measures.of_records(found.records)
-    epochs = {r.run_id: best_epoch(found.histories[r.run_id], r.config, measures) for r in found.records}
+    epochs, damaged = best_epochs(found, measures)
     configs = {r.run_id: r.config for r in found.records}
-    report = Report(
-        (), tuple(notes.disputed(measures)), tuple(found.skipped), configs=configs, histories=found.histories
-    )
+    known = (*notes.disputed(measures), *notes.histories(damaged))
+    report = Report((), known, tuple(found.skipped), configs=configs, histories=found.histories)
     return Gathered(report, to_frame(found.records, epochs), measures)
 
 

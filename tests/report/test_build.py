@@ -233,8 +233,8 @@ def test_notes_tell_seeds_failures_rule_and_doubts(fake: Any, put: Any, store: A
     assert "Failed, in no mean: standard 0.25, seed 2 (RuntimeError: boom)." in said
     assert "Diverged, in no mean: standard 0.25, seed 3 (loss nan)." in said
     assert "every number is from the last epoch, and the test split (10,000 examples) was read once" in said
-    assert "Fewer than six pairs, so no winner is named: even if all 2 differences" in said
-    assert "p = 0.5" in said
+    assert "Fewer than six pairs, so no winner is named: even if all 3 differences" in said
+    assert "p = 0.25" in said
     assert "Mixed git commits: c0ffee (7 runs), unknown (1 run)." in said
     assert "Skipped 1 record: 1 × no record.json" in said
     assert found.skipped[0].path.name == "junk"

@@ -9,7 +9,8 @@ from typing import Any
 
 from dropbench.errors import UsageError
 from dropbench.report.records.frame import GROUPS
-from dropbench.report.records.history import evaluated
+from dropbench.report.records.history import Columns, scored
+from dropbench.report.records.history import read as read_history
 from dropbench.report.records.measures import Measures
 from dropbench.store import FAILED, RECORD, RUNS, Loaded, Record, Skipped, Store, read, read_all
 
@@ -71,14 +72,25 @@ def unusable(record: Record) -> str | None:
     return None
 
 
-def best_epoch(history: Path, config: Mapping[str, Any], measures: Measures) -> int | None:
+def best_epochs(found: Found, measures: Measures) -> tuple[dict[str, int | None], list[Skipped]]:
+    """The best epoch of each run, by its id, and the histories that cannot be used."""
+    best, damaged = {}, []
+    for record in found.records:
+        table, why = read_history(path := found.histories[record.run_id])
+        best[record.run_id] = best_epoch(table, record.config, measures)
+        if why is not None:
+            damaged.append(Skipped(path, why))
+    return best, damaged
+
+
+def best_epoch(history: Columns, config: Mapping[str, Any], measures: Measures) -> int | None:
     """The epoch, from 1, with the best validation score by the run's own `train.monitor`; the first of equals.
 
-    None without a readable history, without that score in it, or where it is not known which way is better.
+    None without that score in the history, or where it is not known which way is better.
     """
     train = config.get("train")
     monitor = measures.read(str(train.get("monitor", "val_loss")) if isinstance(train, Mapping) else "val_loss")
-    scores = [(monitor.direction * score, -epoch) for epoch, score in evaluated(history, str(monitor))]
+    scores = [(monitor.direction * score, -epoch) for epoch, score in scored(history, str(monitor))]
     return -max(scores)[1] if scores and monitor.direction else None
 
 

@@ -93,12 +93,21 @@ def disputed(measures: Measures) -> list[str]:
 
 def skipped(items: Sequence[Skipped]) -> list[str]:
     """A count, and each reason with how often and one place where."""
-    if not items:
+    return [f"Skipped {count(len(items), 'record')}: {_reasons(items)}."] if items else []
+
+
+def histories(damaged: Sequence[Skipped]) -> list[str]:
+    """Of those that cannot be used: their runs have scores, and no curves."""
+    if not damaged:
         return []
+    which = "history" if len(damaged) == 1 else "histories"
+    return [f"Left out {len(damaged)} damaged {which}, so curves and best epochs are without: {_reasons(damaged)}."]
+
+
+def _reasons(items: Sequence[Skipped]) -> str:
     reasons = Counter(item.reason for item in items)
     first = {item.reason: item.path for item in reversed(items)}
-    parts = "; ".join(f"{n} × {reason} ({first[reason]})" for reason, n in sorted(reasons.items()))
-    return [f"Skipped {count(len(items), 'record')}: {parts}."]
+    return "; ".join(f"{n} × {reason} ({first[reason]})" for reason, n in sorted(reasons.items()))
 
 
 def _seeds(runs: pd.DataFrame, arms: Sequence[str]) -> str:
