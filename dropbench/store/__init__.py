@@ -134,14 +134,16 @@ class Store:
         history: Sequence[Mapping[str, float | int | str | None]],
         config_yaml: str,
         traceback: str | None = None,
+        beside: Mapping[str, bytes] | None = None,
     ) -> Path:
         """Puts a run in its place by its status and returns the folder that now stands for it.
 
         A finished run is not overwritten but by one that measured more and lacks nothing that it has: where another process
-        was first, its folder stays, and so does a folder that a newer dropbench wrote. Raises UsageError if the results folder
-        cannot be written, ValueError for a record that could not be read back.
+        was first, its folder stays, and so does a folder that a newer dropbench wrote. `beside`: the files that the record
+        names. Raises UsageError if the results folder cannot be written, ValueError for a record that could not be read back.
         """
         content = {RECORD: dump(record), "history.csv": files.as_csv(history), "config.yaml": config_yaml.encode()}
+        content |= beside or {}
         if traceback is not None:
             content["traceback.txt"] = traceback.encode(errors="replace")
         finished, failed = self.root / RUNS / record.run_id, self.root / FAILED / record.run_id

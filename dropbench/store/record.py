@@ -24,6 +24,8 @@ FINISHED = ("completed", "diverged")
 """A diverged run would diverge again, so it counts as finished; a failed one may succeed when tried again."""
 
 RECORD = "record.json"
+WEIGHTS, PREDICTIONS = "weights.safetensors", "test.npz"
+"""What a run's folder holds beside it where they were kept."""
 _LEGAL_JSON: Any = {"ser_json_inf_nan": "strings"}
 
 
@@ -116,6 +118,8 @@ class Record:
         Probability of dropping by site, before any schedule.
     learned_rates : dict
         Those at the chosen epoch, of a variant that learns them; `rates` is where it began.
+    own_noise : list of str
+        The parts of a user's module that drew random numbers of its own, which acted in every arm.
     data_fingerprint : str or None
         Hash of the data's shapes and bytes; None if the run failed before they were read.
     sources : dict
@@ -164,6 +168,7 @@ class Record:
     regularizers: list[UsedRegularizer]
     rates: dict[str, float]
     learned_rates: dict[str, float] = field(default_factory=dict)
+    own_noise: list[str] = field(default_factory=list)
     data_fingerprint: str | None
     sources: dict[str, str]
     seconds: float

@@ -36,7 +36,7 @@ _SPOKEN = 3
 def about(comparison: Comparison, wanted: str, candidates: Sequence[str]) -> list[str]:
     """The notes of one comparison. candidates: the arms that `wanted` may have meant, when there is not just one."""
     runs, arms = comparison.runs, comparison.labels
-    notes = [_seeds(runs, arms), *_unfinished(runs, arms), _rule(runs), *_learned(runs, arms)]
+    notes = [_seeds(runs, arms), *_unfinished(runs, arms), _rule(runs), *_learned(runs, arms), *_own_noise(runs, arms)]
     if comparison.baseline is not None:
         notes += _pairing(comparison, comparison.baseline)
     elif len(candidates) > 1:
@@ -172,6 +172,24 @@ def _learned(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
             parts.append(f"{site} {fmean(values):.3f}{spread}")
         if parts:
             notes.append(f"Learned rates of {arm}: {', '.join(parts)}.")
+    return notes
+
+
+def _own_noise(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
+    """What drew random numbers of its own in a user's module, so that no arm is without noise."""
+    of_arms: dict[tuple[str, ...], list[str]] = {}
+    for arm in arms:
+        found = dict.fromkeys(p for own in runs.loc[runs["label"] == arm, "own_noise"].tolist() for p in own)
+        if found:
+            of_arms.setdefault(tuple(map(str, found)), []).append(arm)
+    notes = []
+    for parts, some in of_arms.items():
+        where = "every arm" if len(some) == len(arms) else ", ".join(some)
+        rest = f" and {len(parts) - _SPOKEN} more" if len(parts) > _SPOKEN else ""
+        notes.append(
+            f"Noise of the model's own acted in {where}, whatever its rate: {', '.join(parts[:_SPOKEN])}{rest}. An arm called "
+            "none is not without noise here."
+        )
     return notes
 
 
