@@ -21,6 +21,7 @@ from dropbench.report.records.measures import Measure, Measures
 from dropbench.report.tables import notes
 from dropbench.report.tables.arms import NONE, Arm, comparisons, find, name_arms, quiet
 from dropbench.report.tables.comparison import Comparison, Diagnosis
+from dropbench.report.tables.current import current
 from dropbench.report.tables.grids import grids
 from dropbench.report.tables.headline import headline
 from dropbench.report.tables.report import Report
@@ -142,6 +143,8 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
         baselines = list(dict.fromkeys(plain(plan.baseline) for plan in reversed(plans)))
         gathered = replace(gathered, report=report, named=named, baselines=baselines)
     frame = filtered.where(filtered.select(frame, [w for w in wanted if w[0] != "study"]), conditioned)
+    frame, apart = current(frame)
+    gathered = replace(gathered, report=replace(gathered.report, notes=(*gathered.report.notes, *apart)))
     shown = set(frame["run_id"])
     plans = [p for p in plans if not p.arms or not shown.isdisjoint(chain(*p.arms.values()))]
     return replace(gathered, report=replace(gathered.report, plans=tuple(plans), runs=frame), frame=frame)
@@ -236,7 +239,7 @@ def _gathered(found: Found) -> Gathered:
     measures = Measures.of_records(found.records)
     epochs, damaged = best_epochs(found, measures)
     configs = {r.run_id: r.config for r in found.records}
-    known = (*notes.disputed(measures), *notes.histories(damaged))
+    known = (*notes.disputed(measures), *notes.several_folders(found.rivals), *notes.histories(damaged))
     report = Report((), known, tuple(found.skipped), configs=configs, histories=found.histories)
     return Gathered(report, to_frame(found.records, epochs), measures)
 

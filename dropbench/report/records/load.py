@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,17 +20,22 @@ RUN_SOMETHING = "to make some: dropbench sweep study=three_arm"
 
 @dataclass
 class Found:
-    """records: one a run. histories: {run id: history.csv}. skipped: what could not be used."""
+    """records: one a run. histories: {run id: history.csv}. skipped: what could not be used.
+
+    rivals: of runs that lie in several folders with other numbers, the folder that is used and the others.
+    """
 
     records: list[Record] = field(default_factory=list)
     histories: dict[str, Path] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
+    rivals: dict[str, list[Path]] = field(default_factory=dict)
 
 
 def load(paths: Sequence[Path]) -> Found:
     """Every run in these folders, the newest where one is in several. Raises UsageError for a path without results."""
     usable = Found()
     best: dict[str, tuple[tuple[bool, str], Record, Path]] = {}
+    there: dict[str, list[tuple[Record, Path]]] = {}
     for path in paths:
         loaded = _folder(path)
         usable.skipped += loaded.skipped
@@ -38,6 +44,7 @@ def load(paths: Sequence[Path]) -> Found:
             if (reason := unusable(record)) is not None:
                 usable.skipped.append(Skipped(folder, reason))
                 continue
+            there.setdefault(record.run_id, []).append((record, folder))
             rank = (record.status != "failed", record.started)  # finished before failed, then the one started last
             if record.run_id not in best or rank >= best[record.run_id][0]:
                 best[record.run_id] = (rank, record, folder / "history.csv")
@@ -45,7 +52,17 @@ def load(paths: Sequence[Path]) -> Found:
     in_order = sorted(best, key=lambda run: best[run][2].parent.name)
     usable.records = [best[run][1] for run in in_order]
     usable.histories = {run: best[run][2] for run in in_order}
+    for run, several in there.items():
+        used = best[run][2].parent
+        if others := [folder for record, folder in several if folder != used and _differ(record, best[run][1])]:
+            usable.rivals[run] = [used, *others]
     return usable
+
+
+def _differ(one: Record, other: Record) -> bool:
+    """Whether two records of a run ended otherwise, or have other numbers of what both measured."""
+    both = [(one.metrics[name], other.metrics[name]) for name in one.metrics.keys() & other.metrics.keys()]
+    return one.status != other.status or any(a != b and not (math.isnan(a) and math.isnan(b)) for a, b in both)
 
 
 def from_store(store: Store, run_ids: Sequence[str]) -> Found:

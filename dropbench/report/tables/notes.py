@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from statistics import fmean, stdev
 
 import pandas as pd
@@ -89,6 +90,19 @@ def disputed(measures: Measures) -> list[str]:
         return []
     told = ", ".join(f"{name} (version {measures.declared[name].version})" for name in measures.disputed)
     return [f"Runs declare these metrics in several ways, of which the newest counts for all: {told}."]
+
+
+def several_folders(rivals: Mapping[str, Sequence[Path]]) -> list[str]:
+    """Of runs that lie in several folders with other numbers: which is used. rivals: the folder used first."""
+    if not rivals:
+        return []
+    parts = [f"{used}, not {', '.join(map(str, others))}" for used, *others in list(rivals.values())[:_SPOKEN]]
+    rest = f"; and {len(rivals) - _SPOKEN} more" if len(rivals) > _SPOKEN else ""
+    lie = "lies" if len(rivals) == 1 else "lie"
+    return [
+        f"{count(len(rivals), 'run')} {lie} in several folders with other numbers; the one that finished, and was started "
+        f"last, is used: {'; '.join(parts)}{rest}."
+    ]
 
 
 def skipped(items: Sequence[Skipped]) -> list[str]:
