@@ -251,7 +251,8 @@ def test_six_pairs_need_no_excuse_and_one_version_no_note(fake: Any, put: Any, s
 
 def test_different_data_under_one_name_is_pointed_out(fake: Any, put: Any, store: Any) -> None:
     put(fake(0), fake(1, data_fingerprint="different"))
-    assert "1 run was made from other data than the newest (different); it is kept and not compared" in notes(report.build([store.root]))
+    said = notes(report.build([store.root]))
+    assert "1 run was made from other data than the newest (different); it is kept and not compared" in said
 
 
 def test_only_failures_is_still_a_report(fake: Any, put: Any, store: Any) -> None:
