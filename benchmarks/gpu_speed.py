@@ -263,9 +263,11 @@ def _graphed(work: Work, device: torch.device) -> Callable[[], object]:
     with torch.cuda.graph(graph):
         forward_and_back()
 
+    recorded = graph, forward_and_back  # a graph reads and writes tensors where they lay, and keeps none of them
+
     def step() -> None:
         rows.copy_(next(batches))
-        graph.replay()
+        recorded[0].replay()
 
     return step
 

@@ -303,6 +303,13 @@ class ExecuteSpec(Frozen):
     threads: Annotated[int, Field(gt=0, le=1024)]
     cohort: Positive | Literal["auto"]
     checkpoint: Interval = Interval(seconds=30)
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Seconds that a cohort may train without the end of an epoch."""
+
+    @field_validator("timeout", mode="before")
+    @classmethod
+    def _off(cls, value: Any) -> Any:
+        return None if value is False or value == "off" else value
 
     @field_validator("checkpoint", mode="before")
     @classmethod
@@ -330,6 +337,13 @@ class Settings(Frozen):
     data_root: Path | None = Field(None, validation_alias="data.root")
     data_download: bool = Field(False, validation_alias="data.download")
     train_loggers: tuple[Literal["csv", "tensorboard", "mlflow"], ...] = Field((), validation_alias="train.loggers")
+    train_save: Literal["best", "last"] | None = Field(None, validation_alias="train.save")
+    eval_keep: Literal["auto", "probabilities"] | None = Field("auto", validation_alias="eval.keep")
+
+    @field_validator("train_save", "eval_keep", mode="before")
+    @classmethod
+    def _none_is_nothing(cls, value: Any) -> Any:
+        return None if value == "none" else value
 
     @field_validator("train_loggers", mode="before")
     @classmethod

@@ -138,7 +138,7 @@ class Trained:
         self.tested: list[dict[str, Tensor]] = []
         self.cohort_specs = list(specs)
 
-        def spy(replicas: Replicas, part: str) -> dict[str, Tensor]:
+        def spy(replicas: Replicas, part: str, listen: Any = None) -> dict[str, Tensor]:
             if part == "test":
                 self.tests += 1
                 model = replicas.model
@@ -147,9 +147,9 @@ class Trained:
                 tensors = {name.removeprefix("model."): t for name, t in tensors.items()}
                 leaving = len(next(iter(tensors.values())))
                 self.tested.extend({name: t[k].detach().clone() for name, t in tensors.items()} for k in range(leaving))
-            return evaluate(replicas, part)
+            return evaluate(replicas, part, listen)
 
-        with patch("dropbench.engine.train.evaluate", spy):
+        with patch("dropbench.engine.scores.evaluate", spy):
             for result in self.cohort.run():
                 self.results[result.spec.run_id] = result
                 self.weights[result.spec.run_id] = self.tested[len(self.results) - 1]

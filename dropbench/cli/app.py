@@ -227,7 +227,7 @@ def main() -> None:
         sys.exit(2)
     except Interrupted as error:  # before anything trains, Typer itself exits with 130
         typer.echo(str(error), err=True)
-        sys.exit(130)
+        sys.exit(error.code)
     except Exception as error:
         from dropbench.cli.crash import keep
 

@@ -40,8 +40,8 @@ def spec_of(tree: Mapping[str, Any], extra: Sequence[Path] = ()) -> RunSpec:
                 "model": _component(tree["model"], ()),
                 "dropout": _component(tree["dropout"], tuple(DropoutSpec.model_fields)),
                 "data": _component(tree["data"], (*DataSpec.model_fields, "root", "download")),
-                "train": {key: value for key, value in tree["train"].items() if key != "loggers"},
-                "eval": tree["eval"],
+                "train": {key: value for key, value in tree["train"].items() if key not in ("loggers", "save")},
+                "eval": {key: value for key, value in tree["eval"].items() if key != "keep"},
                 "metric": {name: metric_of(node) for name, node in tree["metric"].items()},
                 "seed": tree["seed"],
             }
@@ -191,7 +191,8 @@ def settings_of(tree: Mapping[str, Any]) -> Settings:
         return Settings.model_validate(
             {key: tree[key] for key in ("device", "results", "execute")}
             | {f"data.{key}": data[key] for key in ("root", "download") if key in data}
-            | {"train.loggers": tree["train"].get("loggers")}
+            | {f"train.{key}": tree["train"].get(key) for key in ("loggers", "save")}
+            | {"eval.keep": tree["eval"].get("keep", "auto")}
         )
     except ValidationError as error:
         raise invalid("", error) from error

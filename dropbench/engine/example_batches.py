@@ -11,8 +11,9 @@ from torch import Tensor
 from dropbench.data import augment, normalise, views
 from dropbench.data.base import Table
 from dropbench.data.raw_draws import permutation
-from dropbench.data.split import Split, split
+from dropbench.data.split import Split, batch_sizes, split
 from dropbench.engine.batch import Batch
+from dropbench.engine.result import SCALE, SHIFT
 from dropbench.engine.streams import RawDraws
 from dropbench.spec import Augment, DataSpec
 
@@ -114,6 +115,23 @@ class ExampleBatches:
         for batch in elsewhere.part("foreign", chunk):
             yield batch.x
 
+    @property
+    def total(self) -> int:
+        """Rows of the whole data set."""
+        return len(self._table.y)
+
+    def rows(self, part: str) -> Tensor:
+        """The row numbers of a part's examples as `part` gives them, [K, n]."""
+        rows = self._rows[part]
+        return rows if self._index is None else rows[self._index]
+
+    def preprocessing(self) -> dict[str, Tensor]:
+        """What was fitted to the training examples, a row a replica: an example is seen as x · scale + shift."""
+        if self._scale is None:
+            return {}
+        fitted = {SHIFT: self._shift[:, 0], SCALE: self._scale[:, 0]}
+        return fitted if self._index is None else {name: t[self._index] for name, t in fitted.items()}
+
     def narrowed(self, replicas: Tensor) -> ExampleBatches:
         """The batches of these replicas only, which go on where these are and take their place.
 
@@ -134,12 +152,7 @@ class ExampleBatches:
         return narrower
 
     def _batch_sizes(self) -> list[int]:
-        n, size = self._rows["train"].shape[1], self._batch_size
-        lengths = [min(size, n - start) for start in range(0, n, size)]
-        if lengths[-1] == 1 and size > 2 and len(lengths) > 1:
-            # Batch norm has no variance of one example: the batch before gives one up.
-            lengths[-2:] = [size - 1, 2]
-        return lengths
+        return batch_sizes(self._rows["train"].shape[1], self._batch_size)
 
     def _select(self, index: Tensor) -> None:
         in_order = torch.equal(index, torch.arange(self._seeds))

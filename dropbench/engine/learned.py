@@ -40,6 +40,10 @@ class LearnedRates(nn.Module):
         out: Tensor = self.model(x, noise)
         return out
 
+    def logits(self) -> dict[str, Tensor]:
+        """The parameter behind the rates of each site, [K, ...]."""
+        return {site: getattr(self, f"logit_{held_as}") for site, held_as in self._sites.items()}
+
     def penalty(self, noise: StackNoise, n_train: int) -> Tensor:
         """What the variant's prior adds to each replica's mean loss, [K], at the rates of the last pass."""
         readers = dict(self.model.named_parameters())

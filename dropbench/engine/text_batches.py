@@ -29,6 +29,9 @@ class TextBatches:
         window = table.window or 0  # Table says that there is one.
         self._replicas = len(seeds)
         self._train = _windows(texts["train"], batch_size, window, device)
+        self._total = len(table.y)
+        rows = text.rows(table, "test", data.n_train)[:-1]
+        self._places = {"test": text.fold(rows, text.evaluation_columns(len(rows), window), window).to(device)}
         # The training side of the gap is as long as the validation side, and in as many columns.
         n_val = len(texts["val"][0])
         texts["train"] = texts["train"][0][:n_val], texts["train"][1][:n_val]
@@ -68,6 +71,19 @@ class TextBatches:
         cost a third of an epoch's training. `chunk` is not used, as windows go one by one.
         """
         return self._batches(self._parts[part])
+
+    @property
+    def total(self) -> int:
+        """Words of the whole text."""
+        return self._total
+
+    def rows(self, part: str) -> Tensor:
+        """The places in the whole text of the words that `part` gives, in its order, [K, n]."""
+        return self._places[part].flatten().expand(self._replicas, -1)
+
+    def preprocessing(self) -> dict[str, Tensor]:
+        """Nothing is fitted to words."""
+        return {}
 
     def narrowed(self, replicas: Tensor) -> TextBatches:
         """The batches of these replicas only."""

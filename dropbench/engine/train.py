@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dropbench.engine import gradients, stack
+from dropbench.engine import divergence, gradients, stack
 from dropbench.engine.batch import Batch
 from dropbench.engine.early_stopping import EarlyStopping
-from dropbench.engine.evaluate import evaluate
 from dropbench.engine.learned import LearnedRates
 from dropbench.engine.lr_schedule import lr_factor
 from dropbench.engine.optimizer import StackedOptimizer
-from dropbench.engine.probe import probe
 from dropbench.engine.rate_schedules import RateSchedules
 from dropbench.engine.replicas import Replicas
-from dropbench.engine.result import Listener, Progress, Row, RunResult
-from dropbench.engine.uncertainty import uncertainty
+from dropbench.engine.result import USUAL, Keep, Listener, Progress, Row, RunResult
+from dropbench.engine.scores import Tested, tested, validated
+from dropbench.engine.weights import weights
 from dropbench.hardware.memory import Peak
 from dropbench.spec import RunSpec
 
@@ -66,6 +65,7 @@ class Training:
         fingerprint: str,
         parameter_count: int,
         notes: list[str],
+        keep: Keep = USUAL,
     ) -> None:
         """Use `engine.build.build`.
 
@@ -81,6 +81,8 @@ class Training:
             Numbers that one replica's model holds, learned rates not counted.
         notes : list[str]
             What there is to say about how these runs train.
+        keep : Keep
+            What is kept of each run beside its numbers.
         """
         self.replicas = replicas
         self.size = len(replicas)
@@ -99,6 +101,7 @@ class Training:
         self.schedules = RateSchedules(replicas.specs, replicas.device)
         self.early_stopping = EarlyStopping(self.train, replicas.model, self.size)
         self.history: dict[str, list[Row]] = {s.run_id: [] for s in replicas.specs}
+        self._keep = keep
         self._rates, self._fingerprint, self._parameter_count, self._notes = rates, fingerprint, parameter_count, notes
         self.underway = Epoch(1, torch.zeros(self.size, device=replicas.device))
         self._ones = torch.ones(self.size, device=replicas.device)
@@ -219,49 +222,49 @@ class Training:
         """Takes the replicas at these places out of the stack and yields their results."""
         device = self.replicas.device
         chosen_epochs = [self.early_stopping.chosen(k, epoch) for k in leaving]
-        tested = self._tested(torch.tensor(leaving, device=device), chosen_epochs)
+        found = self._tested(torch.tensor(leaving, device=device), chosen_epochs, epoch)
         results = [
-            self._result(self.replicas.specs[k], chosen, epoch, {name: v[i] for name, v in tested.items()}, diverged[k])
+            self._result(
+                self.replicas.specs[k],
+                chosen,
+                found[i],
+                f"the loss was not finite in epoch {epoch}" if diverged[k] else found[i].lost,
+            )
             for i, (k, chosen) in enumerate(zip(leaving, chosen_epochs, strict=True))
         ]
         if staying := [k for k in range(len(self.replicas)) if k not in leaving]:
             self._narrow(torch.tensor(staying, device=device))
         yield from results
 
-    def _tested(self, leaving: Tensor, chosen_epochs: Sequence[int]) -> dict[str, list[Any]]:
-        """Test metrics of the replicas at these places at their chosen epochs, the only time the test split is read.
-
-        With them what `eval.mode` adds, on validation too, and what probes measure on all parts: a number a replica, or a row.
-        """
+    def _tested(self, leaving: Tensor, chosen_epochs: Sequence[int], epoch: int) -> list[Tested]:
+        """Of the replicas at these places what the test split says at their chosen epochs, the only time it is read."""
         replicas = self.replicas if len(leaving) == len(self.replicas) else self.replicas.extracted(leaving)
+        last = weights(replicas, [epoch] * len(replicas)) if self._keep.weights == "last" else []
         self.early_stopping.restore(replicas.model, leaving)
-        last_step = [epoch - 0.5 / replicas.batches.steps for epoch in chosen_epochs]
-        if (rate_factors := self.schedules.factors(replicas.specs, [last_step])) is not None:
-            replicas.noise.scale_rates(rate_factors[0])
-        scores = {f"test_{name}": value for name, value in evaluate(replicas, "test").items()}
-        for part in ("val", "test"):
-            scores |= {f"{part}_{name}": value for name, value in uncertainty(replicas, part).items()}
-        if replicas.probes:
-            scores |= probe(replicas)
-        return {name: value.tolist() for name, value in scores.items()}
+        rows = [self.history[s.run_id][e - 1] for s, e in zip(replicas.specs, chosen_epochs, strict=True)]
+        found = tested(replicas, self.schedules, chosen_epochs, self._keep)
+        lost = divergence.lost(replicas, rows, [one.scores for one in found])
+        found = [replace(one, lost=reason) for one, reason in zip(found, lost, strict=True)]
+        return [replace(one, weights=w) for one, w in zip(found, last, strict=True)] if last else found
 
     def _narrow(self, staying: Tensor) -> None:
         self.replicas = self.replicas.narrowed(staying)
         self.optimizer.narrow(staying)
         self.early_stopping.narrow(staying)
 
-    def _result(self, spec: RunSpec, chosen: int, epoch: int, tested: Mapping[str, Any], diverged: bool) -> RunResult:
-        """What is handed back of a run that ends with `epoch`, with the metrics of the chosen epoch unless it diverged."""
+    def _result(self, spec: RunSpec, chosen: int, test: Tested, reason: str | None) -> RunResult:
+        """What is handed back of a run that has ended: the metrics of the chosen epoch, or the `reason` why it is lost."""
+        diverged = reason is not None
         history, rates = self.history[spec.run_id], self._rates[spec.run_id]
         row = history[chosen - 1]
         measured: dict[str, Any] = {}
         if not diverged:
             measured = {name: v for name, v in row.items() if name.startswith(("train_", "val_", "gap_"))}
-            measured.update(tested)
+            measured.update({**test.scores, **test.probed})
         return RunResult(
             spec=spec,
             status="diverged" if diverged else "completed",
-            reason=f"the loss was not finite in epoch {epoch}" if diverged else None,
+            reason=reason,
             metrics={name: v for name, v in measured.items() if not isinstance(v, list)},
             arrays={name: v for name, v in measured.items() if isinstance(v, list)},
             history=history,
@@ -274,15 +277,11 @@ class Training:
             cohort_size=self.size,
             peak_memory_mb=max((row["peak_memory_mb"] for row in history if "peak_memory_mb" in row), default=None),
             notes=self._notes,
+            own_noise=list(self.replicas.outline.own_noise),
             learned_rates={s: row[f"rate/{s}"] for s in rates} if self.learns_rates and not diverged else {},
+            weights=None if diverged else test.weights,
+            predictions=None if diverged else test.predictions,
         )
-
-
-def validated(replicas: Replicas) -> dict[str, Tensor]:
-    """Training and validation metrics and their difference, all in evaluation mode, [K] each."""
-    train, val = evaluate(replicas, "train"), evaluate(replicas, "val")
-    scores = {f"train_{m}": v for m, v in train.items()} | {f"val_{m}": v for m, v in val.items()}
-    return scores | {f"gap_{m}": train[m] - val[m] for m in train}
 
 
 def _not_finite(numbers: Sequence[Tensor]) -> list[bool]:

@@ -11,13 +11,14 @@ from typing_extensions import override
 
 from dropbench.engine.streams import RawDraws
 from dropbench.sites.noise import Noise
+from dropbench.sites.own_draws import seeded
 
 
 class Ordinary(nn.Module):
     """K replicas of a module that knows of one: the tensors of all, [K, ...], and a module to lend them to.
 
-    torch's own initialisers draw from its global generator: it is seeded for the time of construction from each run's
-    `init` stream, and put back after.
+    torch's own initialisers draw from its global generator: that and all others are seeded for the time of construction
+    from each run's `init` stream, and put back after.
     """
 
     def __init__(self, construct: Callable[[], nn.Module], seeds: Sequence[int]) -> None:
@@ -58,9 +59,7 @@ class Ordinary(nn.Module):
 
 
 def _constructed(construct: Callable[[], nn.Module], seed: int) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        # Not `torch.manual_seed`, which would seed accelerators too, and those are not put back.
-        torch.default_generator.manual_seed(int(RawDraws(seed, "init")(1)[0] >> 1))
+    with seeded(int(RawDraws(seed, "init")(1)[0] >> 1)):
         return construct()
 
 

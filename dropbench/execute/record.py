@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -9,14 +10,18 @@ from dropbench.config.parts import locate
 from dropbench.execute.cohort import Failure
 from dropbench.execute.environment import git_commit, products, versions
 from dropbench.store import Record, derived
-from dropbench.store.record import record_from
+from dropbench.store.contradictions import contradiction
+from dropbench.store.record import PREDICTIONS, WEIGHTS, record_from
 
 if TYPE_CHECKING:
     from dropbench.engine.result import RunResult
 
 
-def record_of(outcome: RunResult | Failure, device: str, threads: int) -> Record:
+def record_of(outcome: RunResult | Failure, device: str, threads: int, beside: Container[str] = ()) -> Record:
     """The record of a run that has ended; `started` is counted back from now by the time that it took.
+
+    `beside`: the names of the files that are stored beside it. A result that cannot be, such as a metric beyond the range that
+    it declares, is a failure: a reader would not believe it.
 
     Raises ValueError where the run's id is not that of the data it was trained on.
     """
@@ -42,7 +47,7 @@ def record_of(outcome: RunResult | Failure, device: str, threads: int) -> Record
         "regularizers": derived.regularizers(config),
         "data_fingerprint": trained_on,
         "sources": spec.sources,
-        "reason": outcome.reason,
+        "reason": None if outcome.reason is None else outcome.reason.encode(errors="backslashreplace").decode(),
         "seconds": outcome.seconds,
         "started": (datetime.now(UTC) - timedelta(seconds=outcome.seconds)).isoformat(timespec="seconds"),
         "device": device,
@@ -50,8 +55,13 @@ def record_of(outcome: RunResult | Failure, device: str, threads: int) -> Record
         "products": products(device),
         "versions": versions(),
         "git_commit": git_commit(),
+        "predictions": PREDICTIONS if PREDICTIONS in beside else None,
+        "weights": WEIGHTS if WEIGHTS in beside else None,
     }
-    return record_from(tree)
+    record = record_from(tree)
+    if not isinstance(outcome, Failure) and (wrong := contradiction(record)) is not None:
+        return record_of(Failure(spec, f"its result cannot be: {wrong}", "", outcome.seconds), device, threads)
+    return record
 
 
 _FAILED: dict[str, Any] = {
@@ -78,6 +88,7 @@ def _measured(result: RunResult) -> dict[str, Any]:
         "data_fingerprint": result.fingerprint,
         "cohort_size": result.cohort_size,
         "learned_rates": result.learned_rates,
+        "own_noise": result.own_noise,
         "arrays": result.arrays,
         "peak_memory_mb": result.peak_memory_mb,
     }

@@ -108,7 +108,7 @@ def _plan(
 
 
 def _warnings(spec: RunSpec, outline: Outline, needs: Mapping[str, str]) -> list[str]:
-    return [*warnings(spec.dropout, outline.sites), *measures_nothing(spec, outline, needs)]
+    return [*warnings(spec, outline), *measures_nothing(spec, outline, needs)]
 
 
 def _composed(

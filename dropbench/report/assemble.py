@@ -16,15 +16,18 @@ from dropbench.report.diagnosis.rules import diagnose
 from dropbench.report.records import filters as filtered
 from dropbench.report.records.convergence import with_convergence
 from dropbench.report.records.frame import to_frame
-from dropbench.report.records.load import RUN_SOMETHING, Found, best_epoch, from_store, load
+from dropbench.report.records.load import RUN_SOMETHING, Found, best_epochs, from_store, load
 from dropbench.report.records.measures import Measure, Measures
 from dropbench.report.tables import notes
 from dropbench.report.tables.arms import NONE, Arm, comparisons, find, name_arms, quiet
 from dropbench.report.tables.comparison import Comparison, Diagnosis
+from dropbench.report.tables.current import current
 from dropbench.report.tables.grids import grids
+from dropbench.report.tables.headline import headline
 from dropbench.report.tables.report import Report
 from dropbench.report.tables.selection import choices
 from dropbench.store import RUNS, Store, StoredPlan
+from dropbench.values import plain
 
 Named = Sequence[tuple[str, str]]
 """(arm's name, run id), in a plan's order."""
@@ -137,9 +140,11 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
         questions = tuple(q for q in dict.fromkeys(p.question for p in plans) if q)
         missing = notes.missing(planned, frame)
         report = replace(gathered.report, questions=questions, notes=(*gathered.report.notes, *missing))
-        baselines = list(dict.fromkeys(plan.baseline for plan in reversed(plans)))
+        baselines = list(dict.fromkeys(plain(plan.baseline) for plan in reversed(plans)))
         gathered = replace(gathered, report=report, named=named, baselines=baselines)
     frame = filtered.where(filtered.select(frame, [w for w in wanted if w[0] != "study"]), conditioned)
+    frame, apart = current(frame)
+    gathered = replace(gathered, report=replace(gathered.report, notes=(*gathered.report.notes, *apart)))
     shown = set(frame["run_id"])
     plans = [p for p in plans if not p.arms or not shown.isdisjoint(chain(*p.arms.values()))]
     return replace(gathered, report=replace(gathered.report, plans=tuple(plans), runs=frame), frame=frame)
@@ -163,7 +168,7 @@ def for_runs(store: Store, run_ids: Iterable[str], arms: Mapping[str, Sequence[s
     if gathered.frame.empty:
         return _told(report)
     named = [(name, run) for name, runs in arms.items() for run in runs]
-    return _compared(replace(gathered, report=report, named=named or None, baselines=(baseline,)))
+    return _compared(replace(gathered, report=report, named=named or None, baselines=(plain(baseline),)))
 
 
 def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = None) -> Report:
@@ -174,12 +179,14 @@ def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = 
     for title, runs in comparisons(_with_names(frame, gathered.named)):
         comparison = _comparison(title, runs, gathered.baselines, _measure(runs, measures, metric), measures, rope)
         done.append(diagnosed(comparison, gathered.report))
-    return _told(gathered.report, comparisons=tuple(done))
+    headlines = [said for c in done if (said := headline(c)) is not None]
+    return _told(gathered.report, comparisons=tuple(done), headlines=tuple(map(plain, headlines)))
 
 
 def _told(report: Report, **about: Any) -> Report:
-    """With what it is about, and with a note on what was skipped as the last."""
-    return replace(report, notes=(*report.notes, *notes.skipped(report.skipped)), **about)
+    """With what it is about, and with a note on what was skipped as the last; its words made `plain`."""
+    told = map(plain, (*report.notes, *notes.skipped(report.skipped)))
+    return replace(report, notes=tuple(told), questions=tuple(map(plain, report.questions)), **about)
 
 
 def _comparison(
@@ -230,11 +237,10 @@ def _measure(runs: pd.DataFrame, measures: Measures, wanted: str | None) -> Meas
 def _gathered(found: Found) -> Gathered:
     """All of it, unfiltered."""
     measures = Measures.of_records(found.records)
-    epochs = {r.run_id: best_epoch(found.histories[r.run_id], r.config, measures) for r in found.records}
+    epochs, damaged = best_epochs(found, measures)
     configs = {r.run_id: r.config for r in found.records}
-    report = Report(
-        (), tuple(notes.disputed(measures)), tuple(found.skipped), configs=configs, histories=found.histories
-    )
+    known = (*notes.disputed(measures), *notes.several_folders(found.rivals), *notes.histories(damaged))
+    report = Report((), known, tuple(found.skipped), configs=configs, histories=found.histories)
     return Gathered(report, to_frame(found.records, epochs), measures)
 
 
@@ -243,7 +249,7 @@ def _with_names(frame: pd.DataFrame, named: Named | None) -> pd.DataFrame:
     if named is None:
         return frame.assign(name=None)
     rows = {run: i for i, run in enumerate(frame["run_id"].tolist())}
-    pairs = [(name, run) for name, run in dict.fromkeys(named) if run in rows]
+    pairs = [(plain(name), run) for name, run in dict.fromkeys(named) if run in rows]
     return frame.iloc[[rows[run] for _, run in pairs]].assign(name=[name for name, _ in pairs])
 
 
@@ -254,7 +260,7 @@ def _plans(paths: Sequence[Path]) -> list[StoredPlan]:
 
 
 def _plans_of(studies: Sequence[str], plans: Sequence[StoredPlan]) -> list[StoredPlan]:
-    names = {plan.study for plan in plans if plan.study}
+    names = {plain(plan.study) for plan in plans if plan.study}
     for study in studies:
         if study not in names:
             hint = nearest(study, names) if names else f"no study has been run here; {RUN_SOMETHING}"

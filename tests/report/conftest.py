@@ -82,7 +82,7 @@ def fake(seed: int = 0, *, changes: Mapping[str, Any] | None = None, **fields: A
         "config": {**config, "seed": seed},
         "seed": seed,
         "metrics": metrics,
-        "chosen_epoch": 20 + seed,
+        "chosen_epoch": min(20 + seed, fields.get("epochs_run", 50)),
         "epochs_run": 50,
         "n": {"train": 800, "val": 200, "test": 10_000},
         "parameters": 669_706,
@@ -100,7 +100,7 @@ def fake(seed: int = 0, *, changes: Mapping[str, Any] | None = None, **fields: A
     if values["status"] != "completed":
         values |= {"metrics": {}, "chosen_epoch": None}
     known = {
-        **identity.ids(values["config"], values["data_fingerprint"], {}),
+        **identity.ids(values["config"], values["data_fingerprint"], values.get("sources", {})),
         "task": "classify",
         "measures": derived.measures(values["metrics"], migrate.METRICS),
         "variants": derived.variants(values["config"], values["rates"]),

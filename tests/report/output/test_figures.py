@@ -23,6 +23,7 @@ from dropbench.report.output.figures import draw, write_figures
 from dropbench.report.output.figures.picture import Picture, slug
 from dropbench.report.output.figures.style import COLOURS, MARKS, some
 from dropbench.report.statistics.interval import bands, interval
+from dropbench.store import Measure as Declaration
 
 REPO = Path(__file__).resolve().parents[3]
 RATES = (0.1, 0.3, 0.5, 0.7)
@@ -160,10 +161,12 @@ def test_histories_that_cannot_be_read_are_left_out(grid: Path, fake: Any) -> No
 def test_an_infinite_score_stops_no_picture(fake: Any, put: Any, store: Any) -> None:
     for seed in SEEDS:
         bad = fake(seed, changes={"dropout": "standard", "dropout.rate": 0.5}, val=0.8)
-        bad.metrics["test_loss"] = bad.metrics["val_loss"] = math.inf
         others = [fake(seed, changes={"dropout": "standard", "dropout.rate": r}) for r in (0.1, 0.2, 0.3)]
-        put(fake(seed), bad, *others)
-    for picture in draw(report.build([store.root], metric="loss"))[0]:
+        for record in (whole := [fake(seed), bad, *others]):
+            record.metrics["test_mine"] = record.metrics["val_mine"] = math.inf if record is bad else 1.0 + seed
+            record.measures["mine"] = Declaration("lower")
+        put(*whole)
+    for picture in draw(report.build([store.root], metric="mine"))[0]:
         picture.svg()
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from dropbench import report
+from dropbench.report.records.history import columns
 from dropbench.report.records.load import best_epoch
 from dropbench.report.records.measures import Measures
 from dropbench.store import Measure as Declaration
@@ -89,14 +90,15 @@ def test_runs_asked_for_one_more_metric_are_still_one_table(fake: Any, put: Any,
 
 def test_the_newest_declaration_of_a_metric_counts_and_a_note_says_so(fake: Any, put: Any, store: Any) -> None:
     old, new = fake(0), fake(1)
-    old.measures["accuracy"] = Declaration("lower")
-    new.measures["accuracy"] = Declaration("higher", unit="percent", region="0.5pp", version=2)
+    old.metrics["test_mine"] = new.metrics["test_mine"] = 0.5
+    old.measures["mine"] = Declaration("lower")
+    new.measures["mine"] = Declaration("higher", unit="percent", region="0.5pp", version=2)
     put(old, new)
-    built = report.build([store.root])
+    built = report.build([store.root], metric="mine")
     measure = built.comparisons[0].measure
     assert measure is not None and (measure.direction, measure.declared.region) == (1, "0.5pp")
     assert built.notes == (
-        "Runs declare these metrics in several ways, of which the newest counts for all: accuracy (version 2).",
+        "Runs declare these metrics in several ways, of which the newest counts for all: mine (version 2).",
     )
 
 
@@ -120,9 +122,9 @@ def test_the_epoch_of_the_best_validation_score(
 ) -> None:
     file = tmp_path / "history.csv"
     measures = Measures.of_records([fake(0)])
-    assert best_epoch(file, {}, measures) is None
+    assert best_epoch(columns(file), {}, measures) is None
     file.write_text(HEAD + history)
-    assert best_epoch(file, {"train": {"monitor": monitor}}, measures) == epoch
+    assert best_epoch(columns(file), {"train": {"monitor": monitor}}, measures) == epoch
 
 
 def test_the_best_epoch_is_in_the_table(fake: Any, store: Any) -> None:
