@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dropbench.cli.console import Shown
+from dropbench.config.paths import plain_path
 from dropbench.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -30,7 +32,8 @@ class Selection:
 
     def paths(self) -> list[Path]:
         """The folders among the arguments; `results=DIR` names one as it does when training."""
-        return [Path(a.removeprefix("results=")) for a in self.arguments if not _is_filter(a)]
+        named = [a for a in self.arguments if not _is_filter(a)]
+        return [plain_path(*a.split("=", 1)) if a.startswith("results=") else Path(a) for a in named]
 
     def filters(self) -> list[str]:
         """The filters among the arguments, such as `model=cnn`."""
@@ -87,7 +90,7 @@ def report(selection: Selection, presentation: Presentation, conf: Sequence[Path
 
 def _is_filter(argument: str) -> bool:
     """An argument with `=` that is no file: `a=b/` may be a folder, and `results=DIR` names one."""
-    return "=" in argument and not argument.startswith("results=") and not Path(argument).exists()
+    return "=" in argument and not argument.startswith("results=") and not os.path.exists(argument)
 
 
 def _check(selection: Selection, presentation: Presentation) -> None:
