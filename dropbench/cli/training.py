@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, suppress
 from typing import TYPE_CHECKING
 
 from dropbench.errors import Interrupted
@@ -11,16 +11,20 @@ from dropbench.errors import Interrupted
 if TYPE_CHECKING:
     from dropbench.cli.console import Shown
     from dropbench.cli.work import Work
-    from dropbench.execute.local import Stored
+    from dropbench.execute.agenda import Marks
+    from dropbench.execute.local import Patience, Stored
     from dropbench.loggers import Loggers
     from dropbench.planning.plan import Plan
     from dropbench.spec import RunSpec
     from dropbench.store import Store
 
 
-def trained(plan: Plan, work: Work, store: Store, shown: Shown) -> list[Stored]:
-    """Trains and stores. Raises Interrupted where the user stops it."""
-    from dropbench.execute.local import execute, unfinished
+def trained(plan: Plan, work: Work, store: Store, shown: Shown, patience: Patience, before: Marks) -> list[Stored]:
+    """Trains and stores, until patience with failed runs ends. Raises Interrupted where the user stops it.
+
+    before: what was stored before it was decided what there is to train.
+    """
+    from dropbench.execute.local import TooManyFailed, execute, unfinished
     from dropbench.planning.labels import arm_names
 
     specs = [s for group in work.groups for s in group]
@@ -28,10 +32,20 @@ def trained(plan: Plan, work: Work, store: Store, shown: Shown) -> list[Stored]:
     stored: list[Stored] = []
     try:
         with (
+            suppress(TooManyFailed),
             _loggers(plan, specs, arms, store, shown) as loggers,
             shown.progress(work.groups, arms) as progress,
             closing(
-                execute(work.cohorts, plan.settings, work.device, work.workers, store, loggers.beside(progress.listen))
+                execute(
+                    work.cohorts,
+                    plan.settings,
+                    work.device,
+                    work.workers,
+                    store,
+                    loggers.beside(progress.listen),
+                    patience=patience,
+                    before=before,
+                )
             ) as ended,
         ):
             for one in ended:

@@ -191,7 +191,7 @@ def _stored(
             yield stored
         for record in agenda.ended_elsewhere():
             yield Stored(record, store.folder(record.run_id), (), elsewhere=True)
-    for stored in writer.rest():
+    for stored in writer.rest(threading.Event().wait):
         agenda.ended(stored.record.run_id)
         yield stored
     for record in agenda.ended_elsewhere():

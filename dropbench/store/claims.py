@@ -266,7 +266,9 @@ class Claims:
                     continue
                 chain = self._chain(run)
                 if after:
-                    if all(place != known for known, _ in chain):  # for ever: no owner begins a second chain of one name
+                    if all(
+                        place != known for known, _ in chain
+                    ):  # for ever: no owner begins a second chain of one name
                         _remove(place)
                 elif chain and self._is_dead(chain[-1][1]) and self._follow(run, chain):
                     self._give_up(run)
