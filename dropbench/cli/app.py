@@ -36,6 +36,10 @@ Conf = Annotated[
     list[Path] | None,
     typer.Option("--conf", metavar="DIR", help="A folder with config groups of your own, such as DIR/model/mine.yaml."),
 ]
+Retry = Annotated[
+    int,
+    typer.Option("--retry", metavar="N", min=0, help="Try a failed run again, up to N times, from where it was saved."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON, and progress on standard error.")]
 
@@ -45,6 +49,7 @@ def train(
     overrides: Overrides = None,
     conf: Conf = None,
     cfg: Annotated[bool, typer.Option("--cfg", help="Print the resolved config and stop.")] = False,
+    retry: Retry = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -60,7 +65,7 @@ def train(
     """
     from dropbench.cli.train import train
 
-    raise typer.Exit(train(overrides or [], conf or [], cfg=cfg, as_json=as_json, quiet=quiet))
+    raise typer.Exit(train(overrides or [], conf or [], cfg=cfg, retry=retry, as_json=as_json, quiet=quiet))
 
 
 @app.command()
@@ -74,12 +79,18 @@ def sweep(
         int,
         typer.Option("--max-runs", metavar="N", min=1, help="Plan at most N runs; a grid that has more is an error."),
     ] = 10_000,
+    retry: Retry = 0,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed run.")] = False,
+    max_failures: Annotated[
+        int | None, typer.Option("--max-failures", metavar="N", min=1, help="Stop at the Nth failed run.")
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Train every run of a grid or a study; runs that are finished already are skipped.
 
     Several values make a grid: `a,b`, `range(0,10)`, `choice(a,b)`, `glob(*)`. Stopped half-way, the same command goes on.
+    Typed several times at once, on one machine or on several that share the folder of results, it trains each run once.
 
     **Examples**
 
@@ -87,11 +98,22 @@ def sweep(
     - `dropbench sweep study=three_arm model=cnn dropout=spatial data=fashion_mnist data.n_train=2000`
     - `dropbench sweep dropout=none,standard dropout.rate=0.1,0.25,0.5 'seed=range(0,10)'`
     - `dropbench sweep model=mlp,rnn 'dropout=glob(*)' 'seed=range(0,6)' --dry-run`
+    - `dropbench sweep study=three_arm --retry 2 --fail-fast`
     """
     from dropbench.cli.sweep import sweep
 
+    failures = 1 if fail_fast else max_failures
     raise typer.Exit(
-        sweep(overrides or [], conf or [], dry_run=dry_run, as_json=as_json, quiet=quiet, max_runs=max_runs)
+        sweep(
+            overrides or [],
+            conf or [],
+            dry_run=dry_run,
+            max_runs=max_runs,
+            retry=retry,
+            failures=failures,
+            as_json=as_json,
+            quiet=quiet,
+        )
     )
 
 

@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from dropbench.config.compose import Composed
 
 
-def train(overrides: Sequence[str], conf: Sequence[Path], *, cfg: bool, as_json: bool, quiet: bool) -> int:
+def train(
+    overrides: Sequence[str], conf: Sequence[Path], *, cfg: bool, as_json: bool, quiet: bool, retry: int = 0
+) -> int:
     """Trains the run unless it is finished already, and shows its record. Returns the exit code: 1 where it failed."""
     from dropbench.config.compose import composer
+    from dropbench.execute.agenda import marks
     from dropbench.execute.earlier import of_other_data
-    from dropbench.execute.local import unfinished
+    from dropbench.execute.local import Patience, unfinished
     from dropbench.planning.plan import compose_one, single
     from dropbench.store import Store
 
@@ -32,6 +35,7 @@ def train(overrides: Sequence[str], conf: Sequence[Path], *, cfg: bool, as_json:
         plan = single(overrides, c)
     store = Store(plan.settings.results)
     spec = plan.specs[0]
+    before = marks([spec], store)
     todo = left_to_train(unfinished([spec], store, conf), plan, store, shown)
     if not todo:
         shown.note(f"run {spec.run_id} is finished already; its record is shown again")
@@ -40,8 +44,9 @@ def train(overrides: Sequence[str], conf: Sequence[Path], *, cfg: bool, as_json:
         for note in of_other_data(todo, store):
             shown.note(note)
         shown.warnings(plan)
-        # There is no other run to protect from this one: no process for it.
-        (stored,) = trained(plan, replace(arranged(todo, plan), workers=1), store, shown)
+        # There is no other run to protect from this one.
+        work = replace(arranged(todo, plan), workers=1)
+        (stored,) = trained(plan, work, store, shown, Patience(retry), before)
         record, folder = stored.record, stored.folder
     shown.run(record, folder)
     return 1 if getattr(record, "status", "failed") == "failed" else 0
