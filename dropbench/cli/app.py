@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from dropbench.cli.completion import complete_override
+from dropbench.cli.runs import runs
 
 app = typer.Typer(
     help="Does dropout help on your model and data, which kind, at what rate, where, and how sure can you be?\n\n"
@@ -22,6 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(runs, name="runs")
 
 Overrides = Annotated[
     list[str] | None,
@@ -38,6 +41,10 @@ Conf = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON, and progress on standard error.")]
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Train what is finished again; its record is replaced once the new one is finished."),
+]
 
 
 @app.command()
@@ -45,6 +52,11 @@ def train(
     overrides: Overrides = None,
     conf: Conf = None,
     cfg: Annotated[bool, typer.Option("--cfg", help="Print the resolved config and stop.")] = False,
+    from_: Annotated[
+        str | None,
+        typer.Option("--from", metavar="RUN", help="Repeat a stored run: its folder, or the beginning of its id."),
+    ] = None,
+    force: Force = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -57,10 +69,13 @@ def train(
     - `dropbench train 'dropout.rates={input: 0.2, "*": 0.5}' train.weight_decay=1e-4`
     - `dropbench train 'train.loggers=[csv,tensorboard]'`, or `mlflow`: epochs as they end, in results/logs/
     - `dropbench train model=rnn --cfg`
+    - `dropbench train --from results/runs/4df5aad9e191 --force`
     """
     from dropbench.cli.train import train
 
-    raise typer.Exit(train(overrides or [], conf or [], cfg=cfg, as_json=as_json, quiet=quiet))
+    raise typer.Exit(
+        train(overrides or [], conf or [], cfg=cfg, again=from_, force=force, as_json=as_json, quiet=quiet)
+    )
 
 
 @app.command()
@@ -70,6 +85,7 @@ def sweep(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan, its cohorts and an estimate of the time, and stop.")
     ] = False,
+    force: Force = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -86,7 +102,7 @@ def sweep(
     """
     from dropbench.cli.sweep import sweep
 
-    raise typer.Exit(sweep(overrides or [], conf or [], dry_run=dry_run, as_json=as_json, quiet=quiet))
+    raise typer.Exit(sweep(overrides or [], conf or [], dry_run=dry_run, force=force, as_json=as_json, quiet=quiet))
 
 
 @app.command()

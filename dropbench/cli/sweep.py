@@ -18,17 +18,19 @@ if TYPE_CHECKING:
     from dropbench.store import Store
 
 
-def sweep(overrides: Sequence[str], conf: Sequence[Path], *, dry_run: bool, as_json: bool, quiet: bool) -> int:
+def sweep(
+    overrides: Sequence[str], conf: Sequence[Path], *, dry_run: bool, force: bool, as_json: bool, quiet: bool
+) -> int:
     """Trains what is not finished yet, or says what that would be. Returns the exit code: 1 where a run failed."""
     from dropbench.config.compose import composer
     from dropbench.planning.plan import make
 
     with composer(conf) as c:
         plan = make(overrides, c)
-    return carry_out(plan, conf, Shown(quiet, as_json), dry_run=dry_run)
+    return carry_out(plan, conf, Shown(quiet, as_json), dry_run=dry_run, force=force)
 
 
-def carry_out(plan: Plan, conf: Sequence[Path], shown: Shown, *, dry_run: bool = False) -> int:
+def carry_out(plan: Plan, conf: Sequence[Path], shown: Shown, *, dry_run: bool = False, force: bool = False) -> int:
     """Trains what a plan has left and shows the report of all of it. Returns the exit code: 1 where a run failed.
 
     Parameters
@@ -41,17 +43,20 @@ def carry_out(plan: Plan, conf: Sequence[Path], shown: Shown, *, dry_run: bool =
         Where the report goes, and whether as JSON.
     dry_run : bool
         Whether to stop before anything trains or is written, and to show cohorts and an estimate of the time.
+    force : bool
+        Whether what is finished is trained again.
     """
     from dropbench.execute.earlier import of_other_data
     from dropbench.execute.local import unfinished
     from dropbench.store import Store
 
-    store = Store(plan.settings.results)
-    todo = unfinished(plan.specs, store, conf)
+    store = Store(plan.settings.results, replacing=[s.run_id for s in plan.specs] if force else ())
+    todo = unfinished(plan.specs, store, conf, force=force)
     for note in of_other_data(todo, store) if todo else ():
         shown.note(note)
     if again := sum(store.is_done(s.run_id) for s in todo):
-        shown.note(f"{count(again, 'finished run')} measured less than is asked for: trained again")
+        why = "as --force says" if force else "measured less than is asked for"
+        shown.note(f"{count(again, 'finished run')} {why}: trained again")
     work = arranged(todo, plan)
     shown.plan(plan, len(todo))
     shown.warnings(plan)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.console import Shown
+from dropbench.cli.repeated import Repeated
 from dropbench.cli.training import trained
 from dropbench.cli.work import arranged
 
@@ -15,8 +16,20 @@ if TYPE_CHECKING:
     from dropbench.config.compose import Composed
 
 
-def train(overrides: Sequence[str], conf: Sequence[Path], *, cfg: bool, as_json: bool, quiet: bool) -> int:
-    """Trains the run unless it is finished already, and shows its record. Returns the exit code: 1 where it failed."""
+def train(
+    overrides: Sequence[str],
+    conf: Sequence[Path],
+    *,
+    cfg: bool,
+    again: str | None,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Trains the run unless it is finished already, and shows its record. Returns the exit code: 1 where it failed.
+
+    again: a stored run that is repeated. force: whether to train it although it is finished.
+    """
     from dropbench.config.compose import composer
     from dropbench.execute.earlier import of_other_data
     from dropbench.execute.local import unfinished
@@ -24,16 +37,21 @@ def train(overrides: Sequence[str], conf: Sequence[Path], *, cfg: bool, as_json:
     from dropbench.store import Store
 
     shown = Shown(quiet, as_json)
+    stored_run = None if again is None else Repeated.of(again, overrides)
+    if stored_run is not None:
+        overrides = stored_run.overrides(conf)
     with composer(conf) as c:
         if cfg:
             shown.config(_config(compose_one(overrides, c)))
             return 0
         plan = single(overrides, c)
-    store = Store(plan.settings.results)
     spec = plan.specs[0]
-    todo = unfinished([spec], store, conf)
+    for note in stored_run.changed(spec) if stored_run is not None else ():
+        shown.note(note)
+    store = Store(plan.settings.results, replacing=[spec.run_id] if force else ())
+    todo = unfinished([spec], store, conf, force=force)
     if not todo:
-        shown.note(f"run {spec.run_id} is finished already; its record is shown again")
+        shown.note(f"run {spec.run_id} is finished already; its record is shown again (--force trains it once more)")
         record, folder = store.find(spec.run_id), store.folder(spec.run_id)
     else:
         for note in of_other_data(todo, store):
