@@ -86,6 +86,10 @@ def sweep(
         bool, typer.Option("--dry-run", help="Print the plan, its cohorts and an estimate of the time, and stop.")
     ] = False,
     force: Force = False,
+    max_runs: Annotated[
+        int,
+        typer.Option("--max-runs", metavar="N", min=1, help="Plan at most N runs; a grid that has more is an error."),
+    ] = 10_000,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -102,7 +106,17 @@ def sweep(
     """
     from dropbench.cli.sweep import sweep
 
-    raise typer.Exit(sweep(overrides or [], conf or [], dry_run=dry_run, force=force, as_json=as_json, quiet=quiet))
+    raise typer.Exit(
+        sweep(
+            overrides or [],
+            conf or [],
+            dry_run=dry_run,
+            force=force,
+            as_json=as_json,
+            quiet=quiet,
+            max_runs=max_runs,
+        )
+    )
 
 
 @app.command()

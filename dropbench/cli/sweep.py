@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.console import Shown
+from dropbench.cli.measuring import left_to_train
 from dropbench.cli.training import trained
 from dropbench.cli.work import arranged
 from dropbench.values import count
@@ -19,14 +20,24 @@ if TYPE_CHECKING:
 
 
 def sweep(
-    overrides: Sequence[str], conf: Sequence[Path], *, dry_run: bool, force: bool, as_json: bool, quiet: bool
+    overrides: Sequence[str],
+    conf: Sequence[Path],
+    *,
+    dry_run: bool,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+    max_runs: int,
 ) -> int:
-    """Trains what is not finished yet, or says what that would be. Returns the exit code: 1 where a run failed."""
+    """Trains what is not finished yet, or says what that would be. Returns the exit code: 1 where a run failed.
+
+    Raises UsageError for what cannot be trained, and for more than `max_runs` runs.
+    """
     from dropbench.config.compose import composer
     from dropbench.planning.plan import make
 
     with composer(conf) as c:
-        plan = make(overrides, c)
+        plan = make(overrides, c, max_runs)
     return carry_out(plan, conf, Shown(quiet, as_json), dry_run=dry_run, force=force)
 
 
@@ -52,6 +63,8 @@ def carry_out(plan: Plan, conf: Sequence[Path], shown: Shown, *, dry_run: bool =
 
     store = Store(plan.settings.results, replacing=[s.run_id for s in plan.specs] if force else ())
     todo = unfinished(plan.specs, store, conf, force=force)
+    if not force:  # what is asked later is measured from weights, where runs kept them
+        todo = left_to_train(todo, plan, store, shown, dry_run=dry_run)
     for note in of_other_data(todo, store) if todo else ():
         shown.note(note)
     if again := sum(store.is_done(s.run_id) for s in todo):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.console import Shown
+from dropbench.cli.measuring import left_to_train
 from dropbench.cli.repeated import Repeated
 from dropbench.cli.training import trained
 from dropbench.cli.work import arranged
@@ -50,6 +51,8 @@ def train(
         shown.note(note)
     store = Store(plan.settings.results, replacing=[spec.run_id] if force else ())
     todo = unfinished([spec], store, conf, force=force)
+    if not force:
+        todo = left_to_train(todo, plan, store, shown)
     if not todo:
         shown.note(f"run {spec.run_id} is finished already; its record is shown again (--force trains it once more)")
         record, folder = store.find(spec.run_id), store.folder(spec.run_id)
