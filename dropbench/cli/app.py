@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from dropbench.cli.completion import complete_override
+from dropbench.cli.runs import runs
 
 app = typer.Typer(
     help="Does dropout help on your model and data, which kind, at what rate, where, and how sure can you be?\n\n"
@@ -22,6 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(runs, name="runs")
 
 Overrides = Annotated[
     list[str] | None,
@@ -42,6 +45,10 @@ Retry = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON, and progress on standard error.")]
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Train what is finished again; its record is replaced once the new one is finished."),
+]
 
 
 @app.command()
@@ -50,6 +57,11 @@ def train(
     conf: Conf = None,
     cfg: Annotated[bool, typer.Option("--cfg", help="Print the resolved config and stop.")] = False,
     retry: Retry = 0,
+    from_: Annotated[
+        str | None,
+        typer.Option("--from", metavar="RUN", help="Repeat a stored run: its folder, or the beginning of its id."),
+    ] = None,
+    force: Force = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -62,10 +74,13 @@ def train(
     - `dropbench train 'dropout.rates={input: 0.2, "*": 0.5}' train.weight_decay=1e-4`
     - `dropbench train 'train.loggers=[csv,tensorboard]'`, or `mlflow`: epochs as they end, in results/logs/
     - `dropbench train model=rnn --cfg`
+    - `dropbench train --from results/runs/4df5aad9e191 --force`
     """
     from dropbench.cli.train import train
+    from dropbench.cli.training import Anew
 
-    raise typer.Exit(train(overrides or [], conf or [], cfg=cfg, retry=retry, as_json=as_json, quiet=quiet))
+    anew = Anew(force, retry)
+    raise typer.Exit(train(overrides or [], conf or [], anew, cfg=cfg, again=from_, as_json=as_json, quiet=quiet))
 
 
 @app.command()
@@ -75,6 +90,7 @@ def sweep(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan, its cohorts and an estimate of the time, and stop.")
     ] = False,
+    force: Force = False,
     max_runs: Annotated[
         int,
         typer.Option("--max-runs", metavar="N", min=1, help="Plan at most N runs; a grid that has more is an error."),
@@ -101,19 +117,11 @@ def sweep(
     - `dropbench sweep study=three_arm --retry 2 --fail-fast`
     """
     from dropbench.cli.sweep import sweep
+    from dropbench.cli.training import Anew
 
-    failures = 1 if fail_fast else max_failures
+    anew = Anew(force, retry, 1 if fail_fast else max_failures)
     raise typer.Exit(
-        sweep(
-            overrides or [],
-            conf or [],
-            dry_run=dry_run,
-            max_runs=max_runs,
-            retry=retry,
-            failures=failures,
-            as_json=as_json,
-            quiet=quiet,
-        )
+        sweep(overrides or [], conf or [], anew, dry_run=dry_run, max_runs=max_runs, as_json=as_json, quiet=quiet)
     )
 
 

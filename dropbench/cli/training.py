@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, closing, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dropbench.errors import Interrupted
@@ -19,6 +20,30 @@ if TYPE_CHECKING:
     from dropbench.planning.plan import Plan
     from dropbench.spec import RunSpec
     from dropbench.store import Store
+
+
+@dataclass(frozen=True)
+class Anew:
+    """What a command trains once more.
+
+    force: what is finished already. retries: how often each run that failed. failures: how many failed runs end the command,
+    None: however many.
+    """
+
+    force: bool = False
+    retries: int = 0
+    failures: int | None = None
+
+    @property
+    def patience(self) -> Patience:
+        """How failed runs are met."""
+        from dropbench.execute.local import Patience
+
+        return Patience(self.retries, self.failures)
+
+
+ONCE = Anew()
+"""Nothing that is finished, and no failed run twice."""
 
 
 def trained(plan: Plan, work: Work, store: Store, shown: Shown, patience: Patience, before: Marks) -> list[Stored]:
