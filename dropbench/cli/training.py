@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, closing
 from typing import TYPE_CHECKING
 
 from dropbench.errors import Interrupted
+from dropbench.process.streams import go_on
 
 if TYPE_CHECKING:
     from dropbench.cli.console import Shown
@@ -23,6 +24,7 @@ def trained(plan: Plan, work: Work, store: Store, shown: Shown) -> list[Stored]:
     from dropbench.execute.local import execute, unfinished
     from dropbench.planning.labels import arm_names
 
+    go_on()
     specs = [s for group in work.groups for s in group]
     arms = arm_names(plan, specs)
     stored: list[Stored] = []
