@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from dropbench.execute.record import git_commit
+from dropbench.execute.environment import git_commit
 
 _PACKAGES = ("torch", "numpy", "scikit-learn", "joblib", "lightning", "hydra-core", "hydra-joblib-launcher", "skorch")
 

@@ -39,7 +39,7 @@ from dropbench.data.base import Graph, Table
 from dropbench.dropout.base import Variant
 from dropbench.engine.build import build
 from dropbench.engine.noise import StackNoise
-from dropbench.execute.record import versions
+from dropbench.execute.environment import versions
 from dropbench.hardware.blas import use_threads
 from dropbench.planning.outline import outline
 from dropbench.planning.variants import variant

@@ -11,7 +11,11 @@ class UsageError(Exception):
 
 
 class Interrupted(Exception):
-    """The user stopped the command: what is stored and how to go on. The command line shows it and exits with 130."""
+    """The user stopped the command: what is stored and how to go on. The command line shows it and exits with `code`."""
+
+    def __init__(self, message: str, code: int = 130) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 def nearest(word: str, valid: Iterable[str]) -> str:

@@ -6,19 +6,21 @@ on another machine, or trained by other workers, is the same run. `dropbench.ide
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_serializer
 
 from dropbench import identity
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
 """Probability that an element is dropped."""
 Fraction = Annotated[float, Field(ge=0, lt=1)]
-Positive = Annotated[int, Field(gt=0)]
+Positive = Annotated[int, Field(gt=0, le=10**9)]
+"""Of what is counted, up to what nobody means."""
 Task = Literal["classify", "predict_next", "reconstruct"]
 """What a model is trained for: its class says so in `task`, classify where it says nothing."""
 BatchNorm = Literal["none", "before_activation", "after_activation", "after_dropout"]
@@ -27,7 +29,9 @@ BatchNorm = Literal["none", "before_activation", "after_activation", "after_drop
 class Frozen(BaseModel):
     """A table of fields that cannot be changed and takes no others."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, protected_namespaces=(), allow_inf_nan=False
+    )
 
 
 class Component(Frozen):
@@ -117,14 +121,14 @@ class DataSpec(Component):
     n_train: Positive | None = None
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    split_seed: Annotated[int, Field(ge=0)] | None = None
+    split_seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     label_noise: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
 class Augment(Frozen):
     """Image augmentation: the largest shift in pixels, chance of a flip, largest angle in degrees, chance of an erasure."""
 
-    crop: Annotated[int, Field(ge=0)] = 0
+    crop: Annotated[int, Field(ge=0, le=10**9)] = 0
     flip: Annotated[float, Field(ge=0, le=1)] = 0.0
     rotation: Annotated[float, Field(ge=0, le=180)] = 0.0
     erase: Annotated[float, Field(ge=0, le=1)] = 0.0
@@ -145,7 +149,7 @@ class TrainSpec(Frozen):
     nesterov: bool
     weight_decay: Annotated[float, Field(ge=0)]
     schedule: Literal["constant", "cosine", "step"]
-    warmup_epochs: Annotated[float, Field(ge=0)]
+    warmup_epochs: Annotated[float, Field(ge=0, le=10**9)]
     step_every: Positive
     step_factor: Annotated[float, Field(gt=0, le=1)]
     step_first: Positive | None = None
@@ -164,7 +168,7 @@ class EvalSpec(Frozen):
     """How metrics are taken: with the noise off, or over `passes` with it on."""
 
     mode: Literal["deterministic", "mc", "ensemble"] = "deterministic"
-    passes: Annotated[int, Field(ge=2)] | None = Field(None, validate_default=True)
+    passes: Annotated[int, Field(ge=2, le=10**9)] | None = Field(None, validate_default=True)
     """None where the mode is deterministic, whatever was given, so that the same run reads the same; else 30 for None."""
 
     @field_validator("passes", mode="after")
@@ -277,13 +281,51 @@ class StudySpec(Frozen):
         return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
+class Interval(Frozen):
+    """How often something is done: every so many seconds, every so many epochs or, with neither, never."""
+
+    seconds: float | None = None
+    epochs: int | None = None
+
+    def __bool__(self) -> bool:
+        return self.seconds is not None or self.epochs is not None
+
+    @model_serializer
+    def _written(self) -> str | int:
+        return self.epochs or (f"{self.seconds:g}s" if self.seconds else "off")
+
+
 class ExecuteSpec(Frozen):
-    """How many processes train, with how many threads each, and how many runs are stacked in one model."""
+    """How many processes train, with how many threads each, how many runs are stacked in one model, and when it is saved."""
 
     name: str = "local"
-    workers: Positive | Literal["auto"]
-    threads: Positive
+    workers: Annotated[int, Field(gt=0, le=1024)] | Literal["auto"]
+    threads: Annotated[int, Field(gt=0, le=1024)]
     cohort: Positive | Literal["auto"]
+    checkpoint: Interval = Interval(seconds=30)
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Seconds that a cohort may train without the end of an epoch."""
+
+    @field_validator("timeout", mode="before")
+    @classmethod
+    def _off(cls, value: Any) -> Any:
+        return None if value is False or value == "off" else value
+
+    @field_validator("checkpoint", mode="before")
+    @classmethod
+    def _interval(cls, value: Any) -> Any:
+        """From `30s`, `2min`, a number of epochs, or `off`."""
+        if isinstance(value, Interval):
+            return value
+        text = "off" if value is None or value is False else str(value).strip()
+        if text == "off":
+            return Interval()
+        timed = re.fullmatch(r"(\d{1,9}(?:\.\d+)?) ?(s|min|h)", text)
+        if timed and float(timed[1]):
+            return Interval(seconds=float(timed[1]) * {"s": 1, "min": 60, "h": 3600}[timed[2]])
+        if re.fullmatch(r"[1-9]\d{0,8}", text):
+            return Interval(epochs=int(text))
+        raise ValueError("is a time such as 30s or 2min, a number of epochs such as 5, or off")
 
 
 class Settings(Frozen):
@@ -295,6 +337,13 @@ class Settings(Frozen):
     data_root: Path | None = Field(None, validation_alias="data.root")
     data_download: bool = Field(False, validation_alias="data.download")
     train_loggers: tuple[Literal["csv", "tensorboard", "mlflow"], ...] = Field((), validation_alias="train.loggers")
+    train_save: Literal["best", "last"] | None = Field(None, validation_alias="train.save")
+    eval_keep: Literal["auto", "probabilities"] | None = Field("auto", validation_alias="eval.keep")
+
+    @field_validator("train_save", "eval_keep", mode="before")
+    @classmethod
+    def _none_is_nothing(cls, value: Any) -> Any:
+        return None if value == "none" else value
 
     @field_validator("train_loggers", mode="before")
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Container, Mapping
 from typing import Any
 
@@ -26,8 +27,26 @@ def flatten(config: Mapping[str, Any], prefix: str = "", whole: Container[str] =
     return flat
 
 
+_UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Categories of characters that are no ink but an order: to a terminal, to the direction of a line, to end it."""
+
+
+def plain(text: object) -> str:
+    r"""A text of which a reader sees every character: what would steer a terminal or turn a line round reads `\x1b`, `\u202e`.
+
+    What a record, a file's name or somebody's exception says goes through it on its way to the screen, a table or a page.
+    """
+    told = str(text)
+    if told.isprintable():  # nearly always
+        return told
+    return "".join(
+        c.encode("unicode_escape", "backslashreplace").decode() if unicodedata.category(c) in _UNSEEN else c
+        for c in told
+    )
+
+
 def written(value: object) -> str:
-    """A value as one would type it: 0.5, 1000, true, null, [512,512], {input: 0.2, *: 0.5}."""
+    """A value as one would type it: 0.5, 1000, true, null, [512,512], {input: 0.2, *: 0.5}; see `plain`."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -35,10 +54,10 @@ def written(value: object) -> str:
     if isinstance(value, float):
         return repr(value).removesuffix(".0")
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{k}: {written(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{plain(k)}: {written(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(written(v) for v in value) + "]"
-    return str(value)
+    return plain(value)
 
 
 def absent(value: object) -> bool:
@@ -52,7 +71,7 @@ def number(value: object) -> float | None:
         return None
     try:
         return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dropbench.config.compose import Composed, Composer, composer
-from dropbench.config.grammar import expand, parse
+from dropbench.config.grammar import parse
+from dropbench.config.sweeps import expand
 from dropbench.planning.plan import Plan, make
 from dropbench.spec import RunSpec, Settings
 

@@ -66,6 +66,10 @@ def test_spelling_and_order_do_not_matter(c: Composer, one: list[str], other: li
         "data.root=/x",
         "data.download=true",
         "train.loggers=[csv]",
+        "train.save=best",
+        "train.save=last",
+        "eval.keep=probabilities",
+        "eval.keep=null",
     ],
 )
 def test_where_it_runs_is_not_part_of_it(c: Composer, word: str) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+import safetensors.torch
 import torch
 import torch.nn.functional as F
 from noise_kit import VARIANTS
@@ -18,6 +21,7 @@ from dropbench.engine.evaluate import evaluate
 from dropbench.engine.example_batches import split_for
 from dropbench.engine.replicas import Replicas
 from dropbench.engine.result import RunResult
+from dropbench.engine.snapshot import Snapshot, State, resume, snapshot
 from dropbench.engine.train import Training
 from dropbench.planning.outline import outline
 from dropbench.planning.sources import load
@@ -119,16 +123,22 @@ class Trained:
     """A cohort trained to its end: each run's result, and the weights and buffers it was tested with, by run id."""
 
     def __init__(
-        self, *specs: RunSpec, table: Table | None = None, foreign: Mapping[str, Tensor] | None = None
+        self,
+        *specs: RunSpec,
+        table: Table | None = None,
+        foreign: Mapping[str, Tensor] | None = None,
+        states: Mapping[str, State] | None = None,
     ) -> None:
         self.cohort = cohort_of(*specs, table=table, foreign=foreign)
+        if states:
+            resume(self.cohort, [states[s.run_id] for s in specs])
         self.results: dict[str, RunResult] = {}
         self.weights: dict[str, dict[str, Tensor]] = {}
         self.tests = 0
         self.tested: list[dict[str, Tensor]] = []
         self.cohort_specs = list(specs)
 
-        def spy(replicas: Replicas, part: str) -> dict[str, Tensor]:
+        def spy(replicas: Replicas, part: str, listen: Any = None) -> dict[str, Tensor]:
             if part == "test":
                 self.tests += 1
                 model = replicas.model
@@ -137,15 +147,38 @@ class Trained:
                 tensors = {name.removeprefix("model."): t for name, t in tensors.items()}
                 leaving = len(next(iter(tensors.values())))
                 self.tested.extend({name: t[k].detach().clone() for name, t in tensors.items()} for k in range(leaving))
-            return evaluate(replicas, part)
+            return evaluate(replicas, part, listen)
 
-        with patch("dropbench.engine.train.evaluate", spy):
+        with patch("dropbench.engine.scores.evaluate", spy):
             for result in self.cohort.run():
                 self.results[result.spec.run_id] = result
                 self.weights[result.spec.run_id] = self.tested[len(self.results) - 1]
 
     def __getitem__(self, spec: RunSpec) -> RunResult:
         return self.results[spec.run_id]
+
+
+class _HereItEnds(Exception):
+    pass
+
+
+def states_at(epoch: int, step: int, *specs: RunSpec, table: Table | None = None) -> dict[str, State]:
+    """The states of a cohort that was broken off after so many updates of an epoch, by run id, as a disk gives them back."""
+    training = cohort_of(*specs, table=table)
+
+    def end() -> None:
+        if (training.underway.epoch, training.underway.step) == (epoch, step):
+            raise _HereItEnds
+
+    with suppress(_HereItEnds):
+        list(training.run(after_update=end))
+    assert (training.underway.epoch, training.underway.step) == (epoch, step)
+    taken = snapshot(training)
+    tensors = safetensors.torch.load(
+        safetensors.torch.save({name: t.clone().contiguous() for name, t in taken.tensors.items()})
+    )
+    stored = Snapshot(taken.epoch, taken.step, tensors, json.loads(json.dumps(taken.runs)))
+    return {run: stored.state(run) for run in stored.runs}
 
 
 def numbers(result: RunResult) -> dict[str, Any]:

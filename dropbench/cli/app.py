@@ -222,7 +222,7 @@ def main() -> None:
         sys.exit(2)
     except Interrupted as error:  # before anything trains, Typer itself exits with 130
         tell(str(error))
-        sys.exit(130)
+        sys.exit(error.code)
     except OutputLost:  # the exit code is made of what was lost
         sys.exit(0)
     except Exception as error:

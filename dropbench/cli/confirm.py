@@ -39,7 +39,7 @@ def confirm(report: Report, paths: Sequence[Path], conf: Sequence[Path], shown: 
     """
     from dropbench.cli.sweep import carry_out
     from dropbench.config.compose import composer
-    from dropbench.config.grammar import quoted
+    from dropbench.config.typed import command, words_of
     from dropbench.planning import confirm
     from dropbench.seeds import fresh
     from dropbench.store import RUNS
@@ -59,6 +59,6 @@ def confirm(report: Report, paths: Sequence[Path], conf: Sequence[Path], shown: 
             seeds = fresh([s for choice in comparison.choices for s in choice.seeds])
             plan, commands = confirm.plan(str(comparison.baseline), arms, seeds, str(paths[0]), c)
             for overrides in commands:
-                shown.note(f"dropbench sweep {' '.join(map(quoted, overrides))}")
+                shown.note(command("sweep", *words_of("--conf", conf), *overrides))
             code = max(code, carry_out(plan, conf, shown))
     return code

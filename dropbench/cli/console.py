@@ -18,7 +18,7 @@ from rich.text import Text
 
 from dropbench.cli.progress import Bar, TrainingProgress, duration
 from dropbench.config.yaml import as_yaml
-from dropbench.values import count
+from dropbench.values import count, plain
 
 if TYPE_CHECKING:
     from dropbench.cli.work import Work
@@ -101,15 +101,15 @@ class Shown:
 
     def note(self, text: str) -> None:
         """A line that is no result."""
-        self._talk.print(Text(text), soft_wrap=True)
+        self._talk.print(_seen(text), soft_wrap=True)
 
     def warning(self, text: str) -> None:
         """Shown even where only errors are wanted: something that was asked for is not done."""
-        self._side.print(Text(f"Warning: {text}"), soft_wrap=True)
+        self._side.print(_seen(f"Warning: {text}"), soft_wrap=True)
 
     def error(self, text: str) -> None:
         """What went wrong, without ending the command."""
-        self._side.print(Text(f"Error: {text}"), soft_wrap=True)
+        self._side.print(_seen(f"Error: {text}"), soft_wrap=True)
 
     def plan(self, plan: Plan, todo: int) -> None:
         """How many runs a plan has, what is left out and why. todo: how many are not finished yet."""
@@ -233,6 +233,11 @@ class Shown:
     def _result(self, text: str) -> None:
         """A line of what the command is for."""
         self._results.print(Text(text), soft_wrap=True)
+
+
+def _seen(text: str) -> Text:
+    """Lines that steer no terminal: an exception, or a stored record, may say anything."""
+    return Text("\n".join(map(plain, text.split("\n"))))
 
 
 def _score(metric: str, part: str, value: float | None) -> str:

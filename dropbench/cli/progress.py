@@ -14,7 +14,7 @@ from dropbench.values import count, plural
 
 if TYPE_CHECKING:
     from dropbench.engine.result import Progress as EpochEnd
-    from dropbench.execute.cohort import Retry
+    from dropbench.execute.cohort import Note, Retry
     from dropbench.execute.local import Stored
     from dropbench.spec import RunSpec
 
@@ -77,15 +77,18 @@ class TrainingProgress:
         self._began = self._counted = time.monotonic()
         self._task = bar.add_task(self._title(), total=self._total) if bar else None
 
-    def listen(self, event: EpochEnd | Retry) -> None:
-        """Takes note of an epoch's end, or of a cohort that is tried once more."""
-        from dropbench.execute.cohort import Retry
+    def listen(self, event: EpochEnd | Retry | Note) -> None:
+        """Takes note of an epoch's end, of a cohort that is tried once more, or of a sentence."""
+        from dropbench.execute.cohort import Note, Retry
 
+        if isinstance(event, Note):
+            self._note(event.text)
+            return
         if isinstance(event, Retry):
             runs = (
                 f"its {len(event.run_ids)} unfinished runs are" if len(event.run_ids) > 1 else "its unfinished run is"
             )
-            self._note(f"a cohort broke off, {event.reason}; {runs} tried once more, each alone")
+            self._note(f"a cohort broke off, {event.reason}; {runs} tried once more, {event.how}")
             self._at.update(dict.fromkeys(event.run_ids, 0))
             for run in event.run_ids:
                 self._latest.pop(run, None)

@@ -51,5 +51,6 @@ def _config(composed: Composed) -> dict[str, Any]:
     settings = composed.settings.model_dump(mode="json")
     tree = composed.spec.as_dict() | {key: settings[key] for key in ("device", "results", "execute")}
     tree["data"] |= {"root": settings["data_root"], "download": settings["data_download"]}
-    tree["train"]["loggers"] = settings["train_loggers"]
+    tree["train"] |= {"loggers": settings["train_loggers"], "save": settings["train_save"]}
+    tree["eval"]["keep"] = settings["eval_keep"]
     return tree

@@ -8,13 +8,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from dropbench.config.choices import check_choice
 from dropbench.config.explain import explained
-from dropbench.config.options import GROUPS, KEYS, conf_dir, options
+from dropbench.config.grammar import parse
+from dropbench.config.options import GROUPS, conf_dir, options
+from dropbench.config.paths import PATHS, plain_path
+from dropbench.config.shape import checked_tree
 from dropbench.config.specs import settings_of, spec_of, study_of
-from dropbench.errors import UsageError, nearest
+from dropbench.config.typed import setting, text
+from dropbench.errors import UsageError
 from dropbench.spec import RunSpec, Settings, StudySpec
+from dropbench.values import written
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
 
 
 @dataclass(frozen=True)
@@ -57,12 +66,14 @@ class Composer:
         UsageError
             For an override that means nothing here, and for values that cannot be.
         """
-        rest = tuple(text for key, text in overrides.items() if key != "seed")
+        rest = tuple(text for key, text in overrides.items() if key not in ("seed", *PATHS))
         if rest not in self._cache:
             self._cache[rest] = self._tree(rest)
         tree = dict(self._cache[rest])
         if "seed" in overrides:
             tree["seed"] = overrides["seed"].partition("=")[2]
+        for key in (k for k in PATHS if k in overrides):
+            _set_path(tree, key, overrides[key].partition("=")[2])
         return Composed(spec_of(tree, self.extra), settings_of(tree), study_of(tree.get("study")))
 
     def _tree(self, overrides: tuple[str, ...]) -> dict[str, Any]:
@@ -71,64 +82,74 @@ class Composer:
         from omegaconf.errors import OmegaConfBaseException
         from yaml import YAMLError  # type: ignore[import-untyped]
 
+        parsed = parse(overrides)
+        for override in parsed:
+            if override.key_or_group in GROUPS:
+                check_choice(override, self.extra)
         try:
-            tree = OmegaConf.to_container(self._hydra(overrides), resolve=True)
+            tree = OmegaConf.to_container(self._hydra(parsed), resolve=True)
         except YAMLError as error:
             raise UsageError(f"this is no YAML: {' '.join(str(error).split())}") from error
-        except (HydraException, OmegaConfBaseException, ValueError) as error:
-            raise explained(overrides, error, self.extra, self._hydra) from error
+        except (HydraException, OmegaConfBaseException, ValueError, OSError) as error:
+            raise explained(parsed, error, self.extra, lambda: self._files(parsed)) from error
         assert isinstance(tree, dict)
-        named = {str(k): v for k, v in tree.items()}
-        if unknown := [key for key in named if key not in KEYS]:
-            raise UsageError(f"'{unknown[0]}' is not a key here; {nearest(unknown[0], KEYS)}")
-        return named
+        _check_targets(tree, OmegaConf.to_container(self._files(parsed)))
+        return checked_tree({str(k): v for k, v in tree.items()})
 
-    def _hydra(self, overrides: Sequence[str]) -> Any:
-        from hydra import compose
-        from hydra.core.override_parser.overrides_parser import OverridesParser
+    def _hydra(self, overrides: Sequence[Override]) -> Any:
         from omegaconf import OmegaConf
 
-        for text in overrides:
-            if text.lstrip("+").startswith("hydra"):
-                raise UsageError(f"{text}: dropbench starts no Hydra jobs, so Hydra's own settings are not keys here")
-            _one_option(text)
         # Reading and merging the files of the chosen options costs 70 ms, so it is done once for all values that are then
         # set in what it gives, in the way in which Hydra does that.
-        values = [text for text in overrides if _is_value(text)]
-        choices = tuple(text for text in overrides if not _is_value(text))
-        if choices not in self._chosen:
-            path = [f"hydra.searchpath=[{','.join(f'file://{d}' for d in self.extra)}]"] if self.extra else []
-            self._chosen[choices] = compose("config", overrides=[*path, *choices])
-        tree = copy.deepcopy(self._chosen[choices])
-        for value in OverridesParser.create().parse_overrides(values):
-            OmegaConf.update(tree, value.key_or_group, value.value(), merge=True)
+        tree = copy.deepcopy(self._files(overrides))
+        for override in overrides:
+            if override.key_or_group not in GROUPS:
+                added = override.is_add() or override.is_force_add()
+                OmegaConf.update(tree, override.key_or_group, override.value(), merge=True, force_add=added)
         return tree
 
+    def _files(self, overrides: Sequence[Override]) -> Any:
+        """What the files of the chosen options say, before anything is set."""
+        from hydra import compose
 
-def _one_option(override: str) -> None:
-    """Raises UsageError for a list of several options of a group that takes one: Hydra would let the last one count.
+        chosen = [o for o in overrides if o.key_or_group in GROUPS and o.value() is not None]
+        choices = tuple(f"{o.key_or_group}={text(o.value())}" for o in chosen)
+        if choices not in self._chosen:
+            folders = [setting("hydra.searchpath", [f"file://{d}" for d in self.extra])] if self.extra else []
+            self._chosen[choices] = compose("config", overrides=[*folders, *choices])
+        return self._chosen[choices]
 
-    Metrics are several; so will variants be.
+
+def _set_path(tree: dict[str, Any], key: str, typed: str) -> None:
+    group, _, last = key.rpartition(".")
+    if group:
+        tree[group] = {**tree[group], last: plain_path(key, typed)}
+    else:
+        tree[last] = plain_path(key, typed)
+
+
+def _check_targets(tree: Any, files: Any, key: str = "") -> None:
+    """Raises UsageError where the class or function of a part is not the one that a file names in so many words.
+
+    `forbidden` refuses overrides that set one, and this finds what an interpolation brought.
     """
-    group, _, value = override.partition("=")
-    names = [n.strip("'\" ") for n in value.strip("[]").split(",")]
-    if group not in GROUPS or group == "metric" or not value.startswith("[") or len(names) < 2:
-        return
-    hint = f"to compare them, write {group}={','.join(names)}"
-    if group == "dropout":
-        raise UsageError(f"{override}: an arm with several variants cannot be trained yet; {hint}")
-    raise UsageError(f"{override}: a run has one option of {group}; {hint}")
-
-
-def _is_value(override: str) -> bool:
-    """Whether it sets a key, and neither chooses an option of a group nor adds or removes a key."""
-    key = override.partition("=")[0]
-    return not (key in GROUPS or key.startswith(("+", "~")) or "/" in key or "@" in key)
+    if isinstance(tree, Mapping):
+        known = files if isinstance(files, Mapping) else {}
+        if "_target_" in tree and tree["_target_"] != known.get("_target_"):
+            raise UsageError(
+                f"{key}._target_={written(tree['_target_'])}: a _target_ is the import path that the option's file names, "
+                "and nothing else may set it"
+            )
+        for name, inner in tree.items():
+            _check_targets(inner, known.get(name), f"{key}.{name}".lstrip("."))
+    elif isinstance(tree, list):
+        for inner in tree:
+            _check_targets(inner, None, key)
 
 
 @contextmanager
 def composer(extra: Sequence[Path] = ()) -> Iterator[Composer]:
-    """A Composer over conf/ and `extra`, whose folders, like the current one, may also hold the classes they name.
+    """A Composer over conf/ and `extra`, whose folders, and the current one beside them, may also hold the classes they name.
 
     Raises UsageError for a folder that does not exist.
     """
@@ -145,7 +166,8 @@ def composer(extra: Sequence[Path] = ()) -> Iterator[Composer]:
                 raise UsageError(
                     f"--conf {folder}: {group}/{name}.yaml is called like one of dropbench's own; rename it"
                 )
-    for entry in (str(Path.cwd()), *map(str, folders)):
+    # Without a folder of the user's nothing that lies beside a results folder is ever imported.
+    for entry in (str(Path.cwd()), *map(str, folders)) if folders else ():
         if entry not in sys.path:
             sys.path.append(entry)
     OmegaConf.register_new_resolver("half", _half, replace=True)

@@ -5,59 +5,49 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dropbench.config.options import GROUPS, KEYS, called, options
+from dropbench.config.options import GROUPS, KEYS, options
+from dropbench.config.typed import text
 from dropbench.errors import UsageError, nearest
 from dropbench.values import flatten
 
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
+
 
 def explained(
-    overrides: Sequence[str], error: Exception, extra: Sequence[Path], merged: Callable[[Sequence[str]], Any]
+    overrides: Sequence[Override], error: Exception, extra: Sequence[Path], files: Callable[[], Any]
 ) -> UsageError:
     """Which of the overrides is at fault, and what it might have meant.
 
     Parameters
     ----------
-    overrides : sequence of str
-        Simple ones, as they were typed.
+    overrides : sequence of Override
+        Simple ones.
     error : Exception
         What Hydra or OmegaConf said; its own words are the last resort.
     extra : sequence of Path
         The user's folders of options.
-    merged : callable
-        Gives Hydra's configuration for overrides; asked for that of the chosen options alone.
+    files : callable
+        Gives what the files of the chosen options say.
     """
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
 
     said = UsageError(" ".join(str(error).split()))
-    given = {text.partition("=")[0].lstrip("+"): text.partition("=")[2] for text in overrides}
-    chosen = {key: value for key, value in given.items() if key in GROUPS}
-    if fault := next(filter(None, (_no_option(group, value, extra) for group, value in chosen.items())), None):
-        return UsageError(fault)
     try:
-        tree: Any = OmegaConf.to_container(merged([f"{group}={value}" for group, value in chosen.items()]))
-    except HydraException:  # not the overrides: an option's own file
+        tree: Any = OmegaConf.to_container(files())
+    except (HydraException, OmegaConfBaseException, ValueError, OSError):  # not the overrides: an option's own file
         return said
     leaves = flatten(tree, whole=())
     valid = {key.rsplit(".", n)[0] for key in leaves for n in range(key.count(".") + 1)} | set(GROUPS)
-    for key, value in given.items():
-        if key not in valid:
-            return UsageError(_no_key(key, value, leaves, extra, study="study" in chosen))
+    study = any(override.key_or_group == "study" for override in overrides)
+    for override in overrides:
+        if (key := override.key_or_group) not in valid:
+            return UsageError(_no_key(key, text(override.value()), leaves, extra, study=study))
     return said
-
-
-def _no_option(group: str, value: str, extra: Sequence[Path]) -> str | None:
-    """What is wrong with the choice of an option, or of a list of them, or None."""
-    known = options(group, extra)
-    for name in (n.strip("'\" ") for n in value.strip("[]").split(",")):
-        if name not in known:
-            kind = group.rpartition("/")[2]
-            meant = " or ".join(f"{group}={option}" for option in called(group, name, extra))
-            near = f"what goes by that name is here {meant}" if meant else nearest(name, known)
-            return f"{group}={name}: there is no such {kind}; {near}"
-    return None
 
 
 def _no_key(key: str, value: str, leaves: Mapping[str, Any], extra: Sequence[Path], *, study: bool) -> str:

@@ -1,95 +1,125 @@
-"""The command line's grammar: Hydra's overrides, and what a sweep of them expands to."""
+"""The command line's grammar: Hydra's overrides, but for paths and for quotes around the keys of a dict."""
 
 from __future__ import annotations
 
 import itertools
-import math
 import re
-from collections.abc import Callable, Sequence
-from decimal import Decimal
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
+from dropbench.config.forbidden import refuse
+from dropbench.config.options import GROUPS
+from dropbench.config.paths import PATHS, plain_path
 from dropbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from hydra.core.override_parser.types import Override, RangeSweep
+    from hydra.core.override_parser.types import Override
 
-# Hydra's grammar takes no quotes around the keys of a dict, which is where people and shells put them: {"*": 0.5}.
-_QUOTED_KEY = re.compile(r"""([{,]\s*)(["'])([^"'{}:,]+)\2(\s*:)""")
+_DEEPEST = 20
+"""How many brackets may be open at once; a configuration never has more than a few."""
+
+_STRING = re.compile(r"""(?s)"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'""")
 
 
 def parse(overrides: Sequence[str]) -> list[Override]:
-    """The overrides as Hydra reads them. Raises UsageError for one that it cannot read."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
+    """The overrides as Hydra reads them, but for paths, which are read as they are.
 
-    parser = OverridesParser.create()
-    parsed = []
-    for text in overrides:
-        if "=" not in text[1:] or text.startswith("~"):
-            raise UsageError(f"'{text}' sets nothing; write key=value, such as dropout.rate=0.5 (or see --help)")
-        try:
-            override = parser.parse_override(_QUOTED_KEY.sub(r"\1\3\4", text))
-        except HydraException as error:
-            raise UsageError(
-                f"cannot read '{text}'; lists are [a,b], dicts {{a: 1}}, sweeps a,b or range(0,10), "
-                "and quotes keep the shell away from brackets"
-            ) from error
-        parsed.append(override)
+    Raises
+    ------
+    UsageError
+        For one that it cannot read, and for one that sets what the command line does not set: see `forbidden`.
+    """
+    parsed = [_override(line) for line in overrides]
+    for override in parsed:
+        refuse(override)
     return parsed
 
 
-def expand(overrides: Sequence[Override], options: Callable[[str], list[str]]) -> list[dict[str, str]]:
-    """Every point of the grid, as override strings by key, in order: the last sweep varies fastest.
-
-    `options(group)` names what a glob chooses from.
-    """
-    axes = []
-    for override in overrides:
-        key = override.get_key_element()
-        axes.append([(key, f"{key}={value}") for value in _values(override, options)])
-    return [dict(point) for point in itertools.product(*axes)]
-
-
-def swept(override: Override) -> bool:
-    """Whether it gives several values."""
-    return bool(override.is_sweep_override())
-
-
-def quoted(override: str) -> str:
-    """An override as the shell has to see it."""
-    return f"'{override}'" if any(c in override for c in '()[]{}*" ') else override
-
-
-def _values(override: Override, options: Callable[[str], list[str]]) -> list[str]:
-    from hydra.core.override_parser.types import Glob, RangeSweep
-
-    if not override.is_sweep_override():
-        return [str(override.get_value_element_as_str())]
-    value = override.value()
-    if isinstance(value, Glob):
-        known = options(override.key_or_group)
-        if not known:
-            raise UsageError(f"{override.input_line}: a glob chooses among the options of a group, such as model")
-        names = value.filter(known)
-        if not names:
-            raise UsageError(
-                f"{override.input_line}: no option of '{override.key_or_group}' fits; valid: {', '.join(known)}"
-            )
-        return list(names)
-    if override.is_interval_sweep():
+def _override(line: str) -> Override:
+    if "=" not in line[1:] or line.startswith("~"):
+        raise UsageError(f"'{line}' sets nothing; write key=value, such as dropout.rate=0.5 (or see --help)")
+    key, _, typed = line.partition("=")
+    if key.lstrip("+") in PATHS:
+        plain_path(key.lstrip("+"), typed)
+        return _as_it_is(line, key.lstrip("+"), typed)
+    if _depth(typed) > _DEEPEST:
+        raise UsageError(f"{key}=... opens more than {_DEEPEST} brackets at once, and no setting is as deep")
+    read, names = _with_bare_keys(line)
+    try:
+        override: Override = _parser().parse_override(read)
+    except Exception as error:  # beside Hydra's own there is Python's on a number of ten thousand digits
+        if key in GROUPS and not re.search(r"[\[\](){},]", typed):
+            return _as_it_is(line, key, typed)  # an option may be called like no word of the grammar: Hydra's is ASCII
         raise UsageError(
-            f"{override.input_line}: an interval has no list of values; use range(start,stop,step) or choice()"
-        )
-    values = _steps(value) if isinstance(value, RangeSweep) else list(override.sweep_string_iterator())
-    if not values:
-        raise UsageError(f"{override.input_line}: there is no value in it; range(0,10) is 0 to 9")
-    return values
+            f"cannot read '{line}'; lists are [a,b], dicts {{a: 1}}, sweeps a,b or range(0,10), "
+            "and quotes keep the shell away from brackets"
+        ) from error
+    override.input_line = line
+    override._value = _named(override._value, names)
+    if _nests(override._value):
+        raise UsageError(f"{line}: a sweep cannot be inside of something else; write its values one by one")
+    return override
 
 
-def _steps(sweep: RangeSweep) -> list[str]:
-    """The values of a range in decimal: Hydra adds in binary, where a step of 0.1 leads to 0.30000000000000004."""
-    start, stop, step = (Decimal(str(n)) for n in (sweep.start, sweep.stop, sweep.step))
-    count = math.ceil((stop - start) / step) if step else 0
-    kind = float if any(isinstance(n, float) for n in (sweep.start, sweep.stop, sweep.step)) else int
-    return [str(kind(start + i * step)) for i in range(count)]
+@cache
+def _parser() -> Any:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    return OverridesParser.create()
+
+
+def _as_it_is(line: str, key: str, typed: str) -> Override:
+    """An override whose value is what was typed, in which nothing means anything."""
+    from hydra.core.override_parser.types import Override, OverrideType, Quote, QuotedString, ValueType
+
+    value = QuotedString(typed, Quote.double)
+    return Override(OverrideType.CHANGE, key, ValueType.ELEMENT, value, input_line=line)
+
+
+def _depth(typed: str) -> int:
+    opened = (1 if c in "([{" else -1 if c in ")]}" else 0 for c in typed)
+    return max(itertools.accumulate(opened), default=0)
+
+
+def _with_bare_keys(line: str) -> tuple[str, dict[str, str]]:
+    """The line with a name in place of each quoted key of a dict, and the keys by those names.
+
+    Hydra's grammar takes no quotes there, which is where people and shells put them ({"*": 0.5}), and few characters without.
+    """
+    prefix = "key"
+    while prefix in line:
+        prefix += "_"
+    names: dict[str, str] = {}
+    pieces, end = [], 0
+    for string in _STRING.finditer(line):
+        if line[: string.start()].rstrip()[-1:] in ("{", ",") and line[string.end() :].lstrip().startswith(":"):
+            name = f"{prefix}{len(names)}"
+            names[name] = _parser().parse_override(f"a={string[0]}").value()
+            pieces += [line[end : string.start()], name]
+            end = string.end()
+    return "".join([*pieces, line[end:]]), names
+
+
+def _named(value: Any, names: Mapping[str, str]) -> Any:
+    """The value with the keys that were replaced by names."""
+    if isinstance(value, dict):
+        return {names.get(k, k) if isinstance(k, str) else k: _named(v, names) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_named(v, names) for v in value]
+    if hasattr(value, "simple_form"):  # the values of a sweep
+        value.list = [_named(v, names) for v in value.list]
+    return value
+
+
+def _nests(value: Any) -> bool:
+    """Whether there is a sweep inside of a list, a dict or another sweep."""
+    from hydra.core.override_parser.types import Glob, Sweep
+
+    return any(isinstance(one, Sweep | Glob) or _nests(one) for one in _inside(value))
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else value.list if hasattr(value, "simple_form") else ()

@@ -14,6 +14,8 @@ _COMPLAINTS = {
     "int_parsing": "a whole number",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
+    "int_parsing_size": "a whole number of fewer digits",
+    "finite_number": "a finite number",
     "float_parsing": "a number",
     "float_type": "a number",
     "bool_parsing": "true or false",
@@ -23,6 +25,8 @@ _COMPLAINTS = {
     "list_type": "a list, such as [a,b]",
     "tuple_type": "a list, such as [a,b]",
     "dict_type": "a dict, such as {{a: 1}}",
+    "model_type": "a dict, such as {{a: 1}}",
+    "model_attributes_type": "a dict, such as {{a: 1}}",
     "literal_error": "{expected}",
     "greater_than": "above {gt}",
     "greater_than_equal": "at least {ge}",
@@ -30,6 +34,7 @@ _COMPLAINTS = {
     "less_than_equal": "at most {le}",
     "string_pattern_mismatch": "points as in 0.2pp, a share as in 1%, or a number",
     "too_short": "at least {min_length} long",
+    "too_long": "at most {max_length} long",
 }
 """What a value must be, by pydantic's name for what it is not."""
 

@@ -4,25 +4,71 @@ from __future__ import annotations
 
 import inspect
 import logging
+import sys
+import traceback
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from dropbench.config.kinds import check_kind
 from dropbench.config.messages import invalid
 from dropbench.errors import UsageError
 
 
+def part_of(group: str, target: str) -> Any:
+    """The class or function that a `_target_` names, which can be a part of this group.
+
+    Raises
+    ------
+    UsageError
+        Where it cannot be imported, and where it is something else: see `kinds`. Nothing of it has been called then.
+    """
+    found = locate(target)
+    check_kind(group, target, found)
+    return found
+
+
 def locate(target: str) -> Any:
-    """The class or function that a `_target_` names. Raises UsageError where it cannot be imported."""
+    """The class or function that a `_target_` names.
+
+    Raises
+    ------
+    UsageError
+        Where it cannot be imported, and for what is of Python itself: nothing in its library is a part, some of it acts as soon
+        as it is imported, and most can do harm.
+    """
     from hydra.utils import get_object
 
+    if _of_python(target.partition(".")[0]):
+        raise UsageError(
+            f"_target_: {target} lies in a module of Python's own, which has no parts; name a class or function of yours, "
+            "in a module that is called otherwise"
+        )
     # Hydra logs what it raises, and a log without a handler goes to the console.
     logging.getLogger("hydra.utils").addHandler(logging.NullHandler())
     try:
-        return get_object(target)
+        found = get_object(target)
     except (ImportError, ValueError) as error:
         reason = str(error.__cause__ or error).splitlines()[0]
-        raise UsageError(f"_target_: {target} cannot be imported: {reason}") from error
+        raise UsageError(f"_target_: {target} cannot be imported: {reason}{_place(error.__cause__)}") from error
+    defined = str(getattr(found, "__module__", None) or "")
+    if _of_python(defined.partition(".")[0]):
+        raise UsageError(
+            f"_target_: {target} is of Python's own module {defined}, which has no parts; name one of yours"
+        )
+    return found
+
+
+def _of_python(module: str) -> bool:
+    return module in sys.stdlib_module_names or module in sys.builtin_module_names or module.startswith("__")
+
+
+def _place(error: BaseException | None) -> str:
+    """Where in a user's file an error came up: ` (mine.py, line 3)`; nothing where the file was not found or not read."""
+    if error is None or isinstance(error, ImportError | SyntaxError):
+        return ""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f" ({last.filename}, line {last.lineno})"
 
 
 @cache
@@ -30,16 +76,24 @@ def _options_model(target: str) -> Any:
     """A pydantic model of a target's keyword-only arguments: what may stand in its YAML, and of what type."""
     from typing import get_type_hints
 
-    from pydantic import ConfigDict, create_model
+    from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, create_model
 
     part = locate(target)
-    hints = get_type_hints(part.__init__ if inspect.isclass(part) else part, include_extras=True)
-    fields: dict[str, Any] = {
-        name: (hints.get(name, Any), ... if p.default is p.empty else p.default)
-        for name, p in inspect.signature(part).parameters.items()
-        if p.kind is p.KEYWORD_ONLY
-    }
-    return create_model("Options", __config__=ConfigDict(extra="forbid", protected_namespaces=()), **fields)
+    try:
+        hints = get_type_hints(part.__init__ if inspect.isclass(part) else part, include_extras=True)
+        fields: dict[str, Any] = {
+            name: (hints.get(name, Any), ... if p.default is p.empty else p.default)
+            for name, p in inspect.signature(part).parameters.items()
+            if p.kind is p.KEYWORD_ONLY
+        }
+        config = ConfigDict(extra="forbid", protected_namespaces=(), allow_inf_nan=False)
+        return create_model("Options", __config__=config, **fields)
+    except (NameError, TypeError, PydanticUserError, PydanticSchemaGenerationError) as error:
+        told = str(error).splitlines()[0]
+        raise UsageError(
+            f"_target_: the options of {target} cannot be checked: {told}; annotate its keyword-only arguments with types "
+            "that exist when it runs, such as int, float, str or list[int]"
+        ) from error
 
 
 def checked_options(group: str, target: str, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 from dropbench.config.messages import invalid
 from dropbench.config.options import options
-from dropbench.config.parts import checked_options, locate
+from dropbench.config.parts import checked_options, locate, part_of
 from dropbench.config.source_hash import Part, with_source
 from dropbench.errors import UsageError, nearest
 from dropbench.spec import (
@@ -23,7 +23,6 @@ from dropbench.spec import (
     StudySpec,
     Task,
 )
-from dropbench.values import written
 
 
 def spec_of(tree: Mapping[str, Any], extra: Sequence[Path] = ()) -> RunSpec:
@@ -34,11 +33,6 @@ def spec_of(tree: Mapping[str, Any], extra: Sequence[Path] = ()) -> RunSpec:
     """
     from pydantic import ValidationError
 
-    # What reads like the choice of an option is an override of the node to Hydra.
-    if not isinstance(tree["eval"], Mapping):
-        raise UsageError(f"eval={written(tree['eval'])}: write eval.mode={written(tree['eval'])}")
-    if not isinstance(schedule := tree["dropout"].get("schedule", {}), Mapping):
-        raise UsageError(f"dropout.schedule={written(schedule)}: write dropout/schedule={written(schedule)}")
     tasks = _tasks(tree["metric"])
     try:
         spec = RunSpec.model_validate(
@@ -46,14 +40,17 @@ def spec_of(tree: Mapping[str, Any], extra: Sequence[Path] = ()) -> RunSpec:
                 "model": _component(tree["model"], ()),
                 "dropout": _component(tree["dropout"], tuple(DropoutSpec.model_fields)),
                 "data": _component(tree["data"], (*DataSpec.model_fields, "root", "download")),
-                "train": {key: value for key, value in tree["train"].items() if key != "loggers"},
-                "eval": tree["eval"],
+                "train": {key: value for key, value in tree["train"].items() if key not in ("loggers", "save")},
+                "eval": {key: value for key, value in tree["eval"].items() if key != "keep"},
                 "metric": {name: metric_of(node) for name, node in tree["metric"].items()},
                 "seed": tree["seed"],
             }
         )
     except ValidationError as error:
         raise invalid("", error) from error
+    # Before anything of a part is asked or called.
+    for group, part in _parts(spec):
+        part_of(group, part.target)
     fitting = _fitting_metrics(spec, tasks)
     dropout = with_source("dropout", _canonical(spec.dropout), extra)
     schedule = with_source("dropout/schedule", dropout.schedule, extra)
@@ -65,6 +62,16 @@ def spec_of(tree: Mapping[str, Any], extra: Sequence[Path] = ()) -> RunSpec:
         "metric": {name: _with_checked_options(f"metric.{name}", m) for name, m in metrics.items()},
     }
     return spec.model_copy(update=update)
+
+
+def _parts(spec: RunSpec) -> Iterator[tuple[str, Component]]:
+    yield "model", spec.model
+    yield "data", spec.data
+    for variant in spec.variants:
+        yield "dropout", variant
+        yield "dropout/schedule", variant.schedule
+    for metric in spec.metric.values():
+        yield "metric", metric
 
 
 def metric_of(node: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,8 +89,11 @@ def stored_metric(name: str, node: Mapping[str, Any], extra: Sequence[Path]) -> 
     if (file := options("metric", extra).get(name)) is None:
         return None
     tree: Any = OmegaConf.to_container(OmegaConf.load(file))
+    if not isinstance(tree, Mapping) or not isinstance(tree.get(name), Mapping):
+        return None
     kept = {key: value for key, value in node.items() if key not in ("name", "_target_", "version")}
     metric = MetricSpec.model_validate(metric_of({**tree[name], **kept}))
+    part_of("metric", metric.target)
     return _with_checked_options(f"metric.{name}", with_source("metric", metric, extra))
 
 
@@ -181,7 +191,8 @@ def settings_of(tree: Mapping[str, Any]) -> Settings:
         return Settings.model_validate(
             {key: tree[key] for key in ("device", "results", "execute")}
             | {f"data.{key}": data[key] for key in ("root", "download") if key in data}
-            | {"train.loggers": tree["train"].get("loggers")}
+            | {f"train.{key}": tree["train"].get(key) for key in ("loggers", "save")}
+            | {"eval.keep": tree["eval"].get("keep", "auto")}
         )
     except ValidationError as error:
         raise invalid("", error) from error

@@ -17,11 +17,19 @@ class Graph:
     """What links the examples of a table whose examples are the nodes of one graph.
 
     features: [N, F] float32, a row a node, as the model is to see them: they are not normalised later.
-    edges: [2, E] int64 node numbers, each undirected edge once, without self loops.
+    edges: [2, E] int64 node numbers. They are undirected: an edge may be given in one direction or in both, and repeatedly,
+        and a loop from a node to itself says nothing. What is kept is each edge once, in order, so that the same graph is the
+        same data however its edges were listed.
     """
 
     features: Tensor
     edges: Tensor
+
+    def __post_init__(self) -> None:
+        if self.edges.ndim == 2 and len(self.edges) == 2 and not self.edges.is_floating_point():
+            low, high = self.edges.amin(0), self.edges.amax(0)
+            once = torch.stack([low, high])[:, low != high].unique(dim=1)
+            object.__setattr__(self, "edges", once)
 
 
 _NEEDS = {"T": ("vocabulary",), "W": ("vocabulary", "window", "val"), "N": ("graph",)}
@@ -45,6 +53,8 @@ class Table:
     vocabulary: how many different word numbers there are, 0..vocabulary-1.
     window: the words of running text that a model reads at a time. Its training text comes first in x, and its
         validation and test rows are ranges without gaps.
+    words: of words, what each number stands for; one that is called `<unk>` stands for all others. None: predictions for new
+        sentences have to be asked for by number. Not part of the fingerprint: it names numbers and changes none.
     files: what the loader read all of it from, so that its fingerprint is hashed once for as long as they stay as they are;
         none: at each start.
     """
@@ -61,6 +71,7 @@ class Table:
     vocabulary: int | None = None
     window: int | None = None
     graph: Graph | None = None
+    words: tuple[str, ...] | None = None
     files: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:

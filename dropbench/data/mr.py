@@ -71,6 +71,7 @@ def load(root: Path, download: bool, *, length: Positive = 40, min_count: Positi
         axes="T",
         n_classes=2,
         vocabulary=len(known) + UNKNOWN + 1,
+        words=("<pad>", "<unk>", *known),
         files=tuple(folder / file for file in _FILES),
         source="sentence polarity dataset v1.0 (Pang and Lee 2005)",
     )

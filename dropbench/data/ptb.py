@@ -76,6 +76,7 @@ def load(root: Path, download: bool, *, window: Positive = 35) -> Table:
         val=torch.arange(n_train, n_train + n_val),
         test=torch.arange(n_train + n_val, len(x)),
         vocabulary=len(number),
+        words=tuple(number),
         window=window,
         files=tuple(folder / file for file in _FILES),
         source="Penn Treebank (Marcus et al. 1993; Mikolov et al. 2010)",

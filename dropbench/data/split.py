@@ -103,6 +103,17 @@ def split(
     return Split(*(torch.from_numpy(part) for part in (train, val, test, labels)))
 
 
+def batch_sizes(n: int, size: int) -> list[int]:
+    """The examples of each batch of `size` of n: the last takes what is left, and one more where it would be a single example.
+
+    Batch norm has no variance of one example, so the batch before gives one up, if it then has two itself.
+    """
+    lengths = [min(size, n - start) for start in range(0, n, size)]
+    if lengths[-1] == 1 and size > 2 and len(lengths) > 1:
+        lengths[-2:] = [size - 1, 2]
+    return lengths
+
+
 def allocate(n: int, weights: Counts, low: NDArray[np.bool_] | Counts, high: Counts) -> Counts:
     """Divides n among C classes in proportion to `weights`, by largest remainders; in a tie the lower class gets more.
 

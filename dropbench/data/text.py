@@ -29,12 +29,16 @@ def part(table: Table, name: str, n_train: int | None) -> tuple[Tensor, Tensor]:
     n_train : int or None
         How much of the training text is used, its first words; None for all of it.
     """
+    within = rows(table, name, n_train)
+    return table.x[within[:-1], 0], table.y[within[:-1]]
+
+
+def rows(table: Table, name: str, n_train: int | None) -> Tensor:
+    """The row numbers of a part's words, in order."""
     assert table.val is not None and table.test is not None  # Table says so.
     if name == "train":
-        rows = torch.arange(_training_words(table) if n_train is None else n_train)
-    else:
-        rows = table.val if name == "val" else table.test
-    return table.x[rows[:-1], 0], table.y[rows[:-1]]
+        return torch.arange(_training_words(table) if n_train is None else n_train)
+    return table.val if name == "val" else table.test
 
 
 def fold(words: Tensor, columns: int, window: int) -> Tensor:

@@ -18,6 +18,7 @@ from dropbench.engine.learned import LearnedRates
 from dropbench.engine.noise import StackNoise
 from dropbench.engine.probe import is_probe
 from dropbench.engine.replicas import Replicas
+from dropbench.engine.result import USUAL, Keep
 from dropbench.engine.train import Training
 from dropbench.planning.outline import Outline
 from dropbench.planning.variants import arm_rates, variant
@@ -32,6 +33,7 @@ def build(
     table: Table,
     device: torch.device,
     foreign: Mapping[str, Tensor] | None = None,
+    keep: Keep = USUAL,
 ) -> Training:
     """Runs that are to train as one stacked model; one by itself is a stack of one.
 
@@ -50,6 +52,8 @@ def build(
         Where they train.
     foreign : Mapping[str, Tensor], optional
         The examples that metrics set those of the table against: see `planning.sources.others`.
+    keep : Keep
+        What is kept of each run beside its numbers.
 
     Raises
     ------
@@ -93,8 +97,10 @@ def build(
         # A graph is computed whole, whatever is asked of it.
         chunk=len(table.y) if table.graph is not None else _chunk(outline),
     )
-    notes = [] if outline.stacked else [vmap_check.note(first.model, outline, train, str(device))]
-    return Training(replicas, rates, table.fingerprint, parameters, notes)
+    notes = (
+        [] if outline.stacked and not outline.own_noise else [vmap_check.note(first.model, outline, train, str(device))]
+    )
+    return Training(replicas, rates, table.fingerprint, parameters, notes, keep)
 
 
 def _chunk(outline: Outline) -> int:

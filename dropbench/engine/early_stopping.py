@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -49,6 +51,18 @@ class EarlyStopping:
         tensors = state(model)
         for name, held in self._weights.items():
             tensors[name].copy_(held[replicas])
+
+    def weights(self) -> dict[str, Tensor]:
+        """References to the best weights so far, [K, ...] by name; empty where none are kept."""
+        return self._weights
+
+    def best(self, k: int) -> tuple[float, int]:
+        """Replica `k`'s best value so far, in the sense in which more is better, and its epoch."""
+        return self._best[k], self._best_epoch[k]
+
+    def resume(self, best: Sequence[tuple[float, int]]) -> None:
+        """Goes on with what `best` said of each replica; `weights` are the caller's to fill."""
+        self._best, self._best_epoch = [value for value, _ in best], [epoch for _, epoch in best]
 
     def narrow(self, replicas: Tensor) -> None:
         """Goes on with the replicas at these places only."""

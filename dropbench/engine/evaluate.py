@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -12,35 +12,40 @@ from dropbench.engine import stack
 from dropbench.engine.objective import compared
 from dropbench.engine.replicas import Replicas
 
+Listen = Callable[[Tensor, Tensor], None]
+
 
 @torch.no_grad()
-def evaluate(replicas: Replicas, part: str) -> dict[str, Tensor]:
+def evaluate(replicas: Replicas, part: str, listen: Listen | None = None) -> dict[str, Tensor]:
     """Each metric over `train`, `val` or `test`, [K].
 
     Metrics see a whole part at once; but of running text, where its logits would fill any memory, one window after the other,
-    and their mean counts. Leaves the model and the noise in training mode.
+    and their mean counts. `listen` hears output and target of each chunk. Leaves the model and the noise in training mode.
     """
     metrics = replicas.metrics
     with evaluating(replicas), replicas.autocast():
         if replicas.outline.task == "predict_next":
             of_windows = [
                 {name: metric(*pair).cpu().double() for name, metric in metrics.items()}
-                for pair in outputs(replicas, part)
+                for pair in outputs(replicas, part, listen)
             ]
             # Windows are of one size, so the mean of their means is that of all words.
             first, *rest = of_windows
             means = {name: sum((w[name] for w in rest), first[name]) / len(of_windows) for name in metrics}
             # The field's measure of a language model, which is no mean over words itself.
             return means | ({"perplexity": means["loss"].exp()} if "loss" in means else {})
-        logits, targets = (torch.cat(side, 1) for side in zip(*outputs(replicas, part), strict=True))
+        logits, targets = (torch.cat(side, 1) for side in zip(*outputs(replicas, part, listen), strict=True))
         return {name: metric(logits, targets) for name, metric in metrics.items()}
 
 
-def outputs(replicas: Replicas, part: str) -> Iterator[tuple[Tensor, Tensor]]:
+def outputs(replicas: Replicas, part: str, listen: Listen | None = None) -> Iterator[tuple[Tensor, Tensor]]:
     """Output and target of each chunk of a part."""
     stack.begin(replicas.model)
     for batch in replicas.batches.part(part, replicas.chunk):
-        yield compared(replicas.outline.task, replicas.model(batch.x, replicas.noise), batch)
+        pair = compared(replicas.outline.task, replicas.model(batch.x, replicas.noise), batch)
+        if listen is not None:
+            listen(*pair)
+        yield pair
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -11,8 +11,9 @@ from torch import Tensor
 from dropbench.data import augment, normalise, views
 from dropbench.data.base import Table
 from dropbench.data.raw_draws import permutation
-from dropbench.data.split import Split, split
+from dropbench.data.split import Split, batch_sizes, split
 from dropbench.engine.batch import Batch
+from dropbench.engine.result import SCALE, SHIFT
 from dropbench.engine.streams import RawDraws
 from dropbench.spec import Augment, DataSpec
 
@@ -58,6 +59,7 @@ class ExampleBatches:
         self._y = {part: table.y.to(device)[rows] for part, rows in self._rows.items()}
         self._y["train"] = torch.stack([s.labels for s in splits]).to(device)
         self._order = [RawDraws(s, "order") for s in unique]
+        self._order_began: list[Tensor] = []
         self._draws = [RawDraws(s, "augment") for s in unique]
         self._maps = view == "image"
         self._x = self._ready(table.x)
@@ -76,15 +78,28 @@ class ExampleBatches:
         """Updates an epoch. The last batch is smaller where the examples do not divide."""
         return len(self._batch_sizes())
 
-    def epoch(self) -> Iterator[Batch]:
-        """Each training example once, in an order of each seed's own."""
+    def epoch(self, done: int = 0) -> Iterator[Batch]:
+        """Each training example once, in an order of each seed's own, but for the first `done` batches."""
+        self._order_began = [draws.state for draws in self._order]
         rows, labels = self._rows["train"], self._y["train"]
         order = torch.stack([torch.from_numpy(permutation(w(rows.shape[1]))) for w in self._order]).to(self._device)
-        for positions in order.split(self._batch_sizes(), dim=1):
+        for positions in order.split(self._batch_sizes(), dim=1)[done:]:
             x = self._gather(rows.gather(1, positions))
             if self._augment:
                 x = views.apply(self._augmented(x), self._table.axes, self._view)
             yield self._batch(x, labels.gather(1, positions))
+
+    def states(self) -> dict[str, Tensor]:
+        """Where each replica's streams are in the middle of an epoch, [K, n] by name: `order` where it was at the beginning."""
+        by_seed = {"order": self._order_began, "augment": [draws.state for draws in self._draws]}
+        rows = {name: torch.stack(states) for name, states in by_seed.items()}
+        return rows if self._index is None else {name: states[self._index.cpu()] for name, states in rows.items()}
+
+    def resume(self, states: Sequence[Mapping[str, Tensor]]) -> None:
+        """Goes on from there, given the rows of each replica; the next epoch is the one that was underway."""
+        index = list(range(self._seeds)) if self._index is None else self._index.tolist()
+        for i, state in zip(index, states, strict=True):  # equal for all replicas of a seed
+            self._order[i].state, self._draws[i].state = state["order"], state["augment"]
 
     def part(self, part: str, chunk: int) -> Iterator[Batch]:
         """A whole split in its own order, without augmentation, `chunk` examples at a time."""
@@ -99,6 +114,23 @@ class ExampleBatches:
         elsewhere._rows = elsewhere._y = {"foreign": torch.arange(len(x), device=self._device).expand(self._seeds, -1)}
         for batch in elsewhere.part("foreign", chunk):
             yield batch.x
+
+    @property
+    def total(self) -> int:
+        """Rows of the whole data set."""
+        return len(self._table.y)
+
+    def rows(self, part: str) -> Tensor:
+        """The row numbers of a part's examples as `part` gives them, [K, n]."""
+        rows = self._rows[part]
+        return rows if self._index is None else rows[self._index]
+
+    def preprocessing(self) -> dict[str, Tensor]:
+        """What was fitted to the training examples, a row a replica: an example is seen as x · scale + shift."""
+        if self._scale is None:
+            return {}
+        fitted = {SHIFT: self._shift[:, 0], SCALE: self._scale[:, 0]}
+        return fitted if self._index is None else {name: t[self._index] for name, t in fitted.items()}
 
     def narrowed(self, replicas: Tensor) -> ExampleBatches:
         """The batches of these replicas only, which go on where these are and take their place.
@@ -120,12 +152,7 @@ class ExampleBatches:
         return narrower
 
     def _batch_sizes(self) -> list[int]:
-        n, size = self._rows["train"].shape[1], self._batch_size
-        lengths = [min(size, n - start) for start in range(0, n, size)]
-        if lengths[-1] == 1 and size > 2 and len(lengths) > 1:
-            # Batch norm has no variance of one example: the batch before gives one up.
-            lengths[-2:] = [size - 1, 2]
-        return lengths
+        return batch_sizes(self._rows["train"].shape[1], self._batch_size)
 
     def _select(self, index: Tensor) -> None:
         in_order = torch.equal(index, torch.arange(self._seeds))

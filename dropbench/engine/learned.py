@@ -22,23 +22,27 @@ class LearnedRates(nn.Module):
     def __init__(self, model: nn.Module, sites: dict[str, SiteNoise]) -> None:
         super().__init__()
         self.model = model
-        self._sites = list(sites)
-        for i, at in enumerate(sites.values()):
+        self._sites = {name: name.replace(".", "/") for name in sites}  # a module's attributes have no dots
+        for name, at in sites.items():
             assert isinstance(at.variant, Learned)
             shape = at.variant.rate_shape(at.site)
             start = at.nominal.view(-1, *(1,) * len(shape)).expand(-1, *shape)
             # In float64, and one number at a time in effect: every replica of one rate starts from the same bits.
             logit = torch.logit(start.double().cpu(), eps=1e-6).to(at.nominal)
-            self.register_parameter(f"logit_{i}", nn.Parameter(logit))
-            self.register_buffer(f"on_{i}", (start > 0).to(start.dtype))
+            self.register_parameter(f"logit_{self._sites[name]}", nn.Parameter(logit))
+            self.register_buffer(f"on_{self._sites[name]}", (start > 0).to(start.dtype))
 
     @override
     def forward(self, x: Tensor, noise: StackNoise) -> Tensor:
         at = noise.learned()
-        for i, name in enumerate(self._sites):
-            at[name].rate = function("sigmoid")(getattr(self, f"logit_{i}")) * getattr(self, f"on_{i}")
+        for name, held_as in self._sites.items():
+            at[name].rate = function("sigmoid")(getattr(self, f"logit_{held_as}")) * getattr(self, f"on_{held_as}")
         out: Tensor = self.model(x, noise)
         return out
+
+    def logits(self) -> dict[str, Tensor]:
+        """The parameter behind the rates of each site, [K, ...]."""
+        return {site: getattr(self, f"logit_{held_as}") for site, held_as in self._sites.items()}
 
     def penalty(self, noise: StackNoise, n_train: int) -> Tensor:
         """What the variant's prior adds to each replica's mean loss, [K], at the rates of the last pass."""

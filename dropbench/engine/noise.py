@@ -141,6 +141,14 @@ class SiteNoise:
         narrower._stream = self._stream.narrowed(replicas)
         return narrower
 
+    def states(self) -> Tensor:
+        """Where each replica's stream is: see `NoiseStream.states`."""
+        return self._stream.states()
+
+    def resume(self, states: Sequence[Tensor | None]) -> None:
+        """Goes on from there: see `NoiseStream.resume`."""
+        self._stream.resume(states)
+
     def forked(self, stream: str, batch: int, shared: bool) -> SiteNoise:
         """The same noise from the beginning of another stream."""
         fork = SiteNoise(self.variant, self.site, [], self._seeds, batch, self.nominal.device, stream, shared)
@@ -307,6 +315,10 @@ class StackNoise(Noise):
     def narrowed(self, replicas: Tensor) -> StackNoise:
         """The noise of these replicas only, which goes on where this is and takes its place."""
         return self._with(lambda one: one.narrowed(replicas))
+
+    def streams(self) -> dict[str, SiteNoise]:
+        """Each noise by the name of its stream without `mask/`."""
+        return {one.site.name: one for one in self._every()}
 
     def edited(self, edit: Callable[[str, Tensor], Tensor]) -> StackNoise:
         """The same noise behind `edit` of (site, x), which sees what comes to each site and may put another in its place."""

@@ -129,6 +129,14 @@ class StackedOptimizer:
         """Each replica's learning rate under a factor of the schedule."""
         return [lr * factor for lr, _ in self._replicas]
 
+    def moments(self) -> list[list[Tensor]]:
+        """References to what is kept of past gradients: buffer by buffer a tensor [K, ...] for each parameter."""
+        return self._state
+
+    def resume(self, updates: int) -> None:
+        """Goes on as after so many updates; `moments` are the caller's to fill."""
+        self._step.fill_(updates)
+
     def narrow(self, replicas: Tensor) -> None:
         """Go on with these replicas only; the parameters have been narrowed already."""
         self._state = [[s[replicas] for s in buffer] for buffer in self._state]

@@ -1,14 +1,49 @@
-"""What the engine hands back: plain values, no tensors."""
+"""What the engine hands back: plain values and NumPy arrays, which can be sent from one process to another; no tensors."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
+
+from numpy.typing import NDArray
 
 from dropbench.spec import RunSpec
 
 Row = dict[str, float]
+Arrays = dict[str, NDArray[Any]]
+
+LOGIT, SHIFT, SCALE = "logit/", "preprocessing/shift", "preprocessing/scale"
+"""Names of what is kept beside a model's own tensors, in whose names there is no slash."""
+
+
+@dataclass(frozen=True)
+class Keep:
+    """What is to be kept of a run beside its numbers.
+
+    weights: those that were tested, those of the last epoch, or none. predictions: of the test split what is small, with all
+    probabilities, or nothing.
+    """
+
+    weights: Literal["best", "last"] | None = None
+    predictions: Literal["auto", "probabilities"] | None = "auto"
+
+
+USUAL = Keep()
+"""What is kept where nothing was asked for."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One run's parameters and buffers by the names that they have in a model without a replica axis, and what goes with them.
+
+    `preprocessing/shift` and `preprocessing/scale`: an example x is seen as x · scale + shift. `logit/<site>`: what a learned
+    rate is the sigmoid of. rates: in force at each site with noise, their schedules applied. epoch: whose weights they are.
+    """
+
+    arrays: Arrays
+    rates: dict[str, float]
+    epoch: int
 
 
 @dataclass(frozen=True)
@@ -35,6 +70,11 @@ class RunResult:
     """Short rows of numbers that probes found, as `test_<name>`: the bins of a reliability diagram, say."""
     peak_memory_mb: float | None = None
     """Of the whole cohort: see hardware/memory.py."""
+    weights: Weights | None = None
+    predictions: Arrays | None = None
+    """What was said of each example of the test split: see `engine.said`."""
+    own_noise: list[str] = field(default_factory=list)
+    """The parts of a user's module that drew random numbers of its own."""
 
 
 @dataclass(frozen=True)

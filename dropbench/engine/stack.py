@@ -11,6 +11,7 @@ from hydra.utils import get_object
 from torch import Tensor, nn
 
 from dropbench.data.base import Graph
+from dropbench.engine import own_noise
 from dropbench.engine.streams import StackedDraws
 from dropbench.engine.user_module import Plain
 from dropbench.engine.vmap_check import unstacked
@@ -32,22 +33,22 @@ def build(
     A model without a replica axis is stacked by `Vmapped`, of any K, where `vmap_check.unstacked` finds nothing against it, and
     otherwise built alone, K = 1, behind `Plain`.
     """
-    cls = get_object(model.target)
     if not outline.stacked:
+        stack = _of_ordinary(model, outline, seeds, device, train, graph)
+    elif outline.own_noise and len(seeds) > 1:
+        raise ValueError(f"{model.target} trains one run at a time, not {len(seeds)}: {own_noise.ALONE}")
+    else:
+        stack = _of_layers(model, outline, seeds, device, graph)
+    if outline.own_noise:
+        own_noise.follow(stack, seeds[0], device)
+    return stack
 
-        def construct() -> nn.Module:
-            module: nn.Module = cls(outline.shape, outline.n_classes, **model.options)
-            if graph is not None:
-                module.attach(graph, device)  # type: ignore[operator]
-            return module
 
-        if (reason := unstacked(model, outline, train, str(device))) is None:
-            return Vmapped(construct, seeds).to(device)
-        if len(seeds) > 1:
-            raise ValueError(f"{model.target} trains one run at a time, not {len(seeds)}: {reason}")
-        return Plain(construct, seeds[0]).to(device)
+def _of_layers(
+    model: Component, outline: Outline, seeds: Sequence[int], device: torch.device, graph: Graph | None
+) -> nn.Module:
     with torch.device(device):
-        stack: nn.Module = cls(len(seeds), outline.shape, outline.n_classes, **model.options)
+        stack: nn.Module = get_object(model.target)(len(seeds), outline.shape, outline.n_classes, **model.options)
     draw = StackedDraws(seeds, "init", device)
     for layer in stack.modules():
         reset = getattr(layer, "reset", None)
@@ -56,6 +57,27 @@ def build(
     if graph is not None:
         stack.attach(graph, device)  # type: ignore[operator]
     return stack
+
+
+def _of_ordinary(
+    model: Component,
+    outline: Outline,
+    seeds: Sequence[int],
+    device: torch.device,
+    train: TrainSpec,
+    graph: Graph | None,
+) -> nn.Module:
+    def construct() -> nn.Module:
+        module: nn.Module = get_object(model.target)(outline.shape, outline.n_classes, **model.options)
+        if graph is not None:
+            module.attach(graph, device)  # type: ignore[operator]
+        return module
+
+    if (reason := unstacked(model, outline, train, str(device))) is None:
+        return Vmapped(construct, seeds).to(device)
+    if len(seeds) > 1:
+        raise ValueError(f"{model.target} trains one run at a time, not {len(seeds)}: {reason}")
+    return Plain(construct, seeds[0]).to(device)
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import math
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -35,6 +35,15 @@ class RawDraws:
     def __call__(self, n: int) -> NDArray[np.uint64]:
         """The next n draws, [n]."""
         return self._raw.random_raw(n)
+
+    @property
+    def state(self) -> Tensor:
+        """Where the stream is, int64 [4]: put into another one of the same kind, that goes on from here."""
+        return _state(self._raw)
+
+    @state.setter
+    def state(self, state: Tensor) -> None:
+        _set_state(self._raw, state)
 
 
 class StackedDraws:
@@ -98,7 +107,9 @@ class NoiseStream:
         self._steps = max(1, min(64, _BLOCK_BYTES // (8 * self._raw_draws * sharing)))
         self._at = self._steps
         self._block = torch.empty(0)
-        self._sources = [_source(s, name, device) for s in unique]
+        self._sources = [_Source(s, name, device) for s in unique]
+        self._began: list[Tensor] = []
+        """Where each source was before it drew this block."""
 
     def next(self) -> Tensor:
         """The noise of the next step, [K, n]."""
@@ -123,9 +134,41 @@ class NoiseStream:
         narrower._seeds = len(used)
         narrower._sources = [self._sources[i] for i in used.tolist()]
         if self._at < self._steps:
+            narrower._began = [self._began[i] for i in used.tolist()]
             narrower._block = self._block[:, used.to(self._block.device)]
         narrower._select(renumbered)
         return narrower
+
+    def states(self) -> Tensor:
+        """Where the stream is for each replica, int64 [K, 1 + n]: steps taken of a block, and the source before that block.
+
+        A block is longer or shorter in other company, but not what it begins with.
+        """
+        between = self._at == self._steps
+        began = [source.state for source in self._sources] if between else self._began
+        rows = torch.stack(began)
+        rows = torch.cat((torch.full((len(rows), 1), 0 if between else self._at), rows), 1)
+        return rows if self._index is None else rows[self._index.cpu()]
+
+    def resume(self, states: Sequence[Tensor | None]) -> None:
+        """Goes on from where `states` said, a row a replica; of replicas that share a seed, the first that has one counts.
+
+        A seed that has none, since no noise acted there, stays where it is.
+        """
+        index = list(range(self._seeds)) if self._index is None else self._index.tolist()
+        rows = dict(reversed([(i, row) for i, row in zip(index, states, strict=True) if row is not None]))
+        for i, row in rows.items():
+            self._sources[i].state = row[1:]
+        self._at = self._steps
+        taken = {i: int(row[0]) for i, row in rows.items() if row[0] > 0}
+        if not taken:
+            return
+        if self._device.type == "cuda":  # blocks are as long as they were: see above
+            self._block = self._draw()
+            self._at = max(taken.values())
+            return
+        for i, steps in taken.items():
+            self._sources[i].draw((steps, self._raw_draws))
 
     def _select(self, index: Tensor) -> None:
         """Which seed's numbers each replica gets; None where each seed has one replica, in order, and no gather is needed."""
@@ -135,18 +178,49 @@ class NoiseStream:
     def _draw(self) -> Tensor:
         """[steps, seeds, numbers]."""
         shape = (self._steps, self._raw_draws)
-        drawn = [draw(shape) for draw in self._sources]
+        self._began = [source.state for source in self._sources]
+        drawn = [source.draw(shape) for source in self._sources]
         raw = torch.stack(drawn, 1) if len(drawn) > 1 else drawn[0][:, None]
         numbers = raw.view(torch.int16) if self._draws == "bits" else box_muller(raw.view(torch.int32))
         return numbers.to(self._device)
 
 
-def _source(seed: int, name: str, device: torch.device) -> Callable[[tuple[int, int]], Tensor]:
-    """A function of a shape that gives the next raw 64-bit draws of one stream, as int64."""
-    bits = bit_generator(seed, name)
-    if device.type != "cuda":
-        return lambda shape: torch.from_numpy(bits.random_raw(math.prod(shape)).view(np.int64)).view(shape)
-    generator = torch.Generator(device).manual_seed(int(bits.random_raw() >> np.uint64(1)))
-    return lambda shape: torch.empty(shape, dtype=torch.int64, device=device).random_(
-        -(2**63), None, generator=generator
-    )
+class _Source:
+    """The raw 64-bit draws of one stream of one seed, on its device."""
+
+    def __init__(self, seed: int, name: str, device: torch.device) -> None:
+        self._bits, self._device = bit_generator(seed, name), device
+        self._generator: torch.Generator | None = None
+        if device.type == "cuda":
+            self._generator = torch.Generator(device).manual_seed(int(self._bits.random_raw() >> np.uint64(1)))
+
+    def draw(self, shape: tuple[int, int]) -> Tensor:
+        """The next draws, int64."""
+        if self._generator is None:
+            return torch.from_numpy(self._bits.random_raw(math.prod(shape)).view(np.int64)).view(shape)
+        return torch.empty(shape, dtype=torch.int64, device=self._device).random_(
+            -(2**63), None, generator=self._generator
+        )
+
+    @property
+    def state(self) -> Tensor:
+        """Where it is, int64 [n]."""
+        return _state(self._bits) if self._generator is None else self._generator.get_state().view(torch.int64)
+
+    @state.setter
+    def state(self, state: Tensor) -> None:
+        if self._generator is None:
+            _set_state(self._bits, state)
+        else:
+            self._generator.set_state(state.contiguous().view(torch.uint8))
+
+
+def _state(bits: np.random.SFC64) -> Tensor:
+    """int64 [4]; SFC64 has no more to it for who takes whole 64-bit draws."""
+    words: NDArray[np.uint64] = bits.state["state"]["state"]
+    return torch.from_numpy(words.view(np.int64).copy())
+
+
+def _set_state(bits: np.random.SFC64, state: Tensor) -> None:
+    words = state.contiguous().numpy().view(np.uint64)
+    bits.state = {"bit_generator": "SFC64", "state": {"state": words}, "has_uint32": 0, "uinteger": 0}

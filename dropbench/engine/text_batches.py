@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -30,6 +30,9 @@ class TextBatches:
         self._replicas = len(seeds)
         self._train = _windows(texts["train"], batch_size, window, device)
         # The training side of the gap is as long as the validation side, and in as many columns.
+        self._total = len(table.y)
+        rows = text.rows(table, "test", data.n_train)[:-1]
+        self._places = {"test": text.fold(rows, text.evaluation_columns(len(rows), window), window).to(device)}
         n_val = len(texts["val"][0])
         texts["train"] = texts["train"][0][:n_val], texts["train"][1][:n_val]
         self._parts = {
@@ -46,9 +49,20 @@ class TextBatches:
         """Updates an epoch."""
         return len(self._train[0])
 
-    def epoch(self) -> Iterator[Batch]:
-        """The training text once, `batch_size` columns side by side. Windows that would not be whole are left out."""
-        return self._batches(self._train)
+    def epoch(self, done: int = 0) -> Iterator[Batch]:
+        """The training text once, `batch_size` columns side by side, but for the first `done` windows.
+
+        Windows that would not be whole are left out.
+        """
+        x, y = self._train
+        return self._batches((x[done:], y[done:]))
+
+    def states(self) -> dict[str, Tensor]:
+        """Nothing is drawn."""
+        return {}
+
+    def resume(self, states: Sequence[Mapping[str, Tensor]]) -> None:
+        """Nothing was drawn."""
 
     def part(self, part: str, chunk: int) -> Iterator[Batch]:
         """A part in 20 columns, whatever the batch size; fewer where it is shorter than 20 windows.
@@ -57,6 +71,19 @@ class TextBatches:
         cost a third of an epoch's training. `chunk` is not used, as windows go one by one.
         """
         return self._batches(self._parts[part])
+
+    @property
+    def total(self) -> int:
+        """Words of the whole text."""
+        return self._total
+
+    def rows(self, part: str) -> Tensor:
+        """The places in the whole text of the words that `part` gives, in its order, [K, n]."""
+        return self._places[part].flatten().expand(self._replicas, -1)
+
+    def preprocessing(self) -> dict[str, Tensor]:
+        """Nothing is fitted to words."""
+        return {}
 
     def narrowed(self, replicas: Tensor) -> TextBatches:
         """The batches of these replicas only."""

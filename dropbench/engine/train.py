@@ -3,28 +3,56 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dropbench.engine import gradients, stack
+from dropbench.engine import divergence, gradients, stack
 from dropbench.engine.batch import Batch
 from dropbench.engine.early_stopping import EarlyStopping
-from dropbench.engine.evaluate import evaluate
 from dropbench.engine.learned import LearnedRates
 from dropbench.engine.lr_schedule import lr_factor
 from dropbench.engine.optimizer import StackedOptimizer
-from dropbench.engine.probe import probe
 from dropbench.engine.rate_schedules import RateSchedules
 from dropbench.engine.replicas import Replicas
-from dropbench.engine.result import Listener, Progress, Row, RunResult
-from dropbench.engine.uncertainty import uncertainty
+from dropbench.engine.result import USUAL, Keep, Listener, Progress, Row, RunResult
+from dropbench.engine.scores import Tested, tested, validated
+from dropbench.engine.weights import weights
 from dropbench.hardware.memory import Peak
 from dropbench.spec import RunSpec
 
 _NORM_SAMPLES = 4
+
+
+@dataclass
+class Epoch:
+    """The epoch that is underway.
+
+    Attributes
+    ----------
+    epoch : int
+        Its number, from 1.
+    loss : Tensor
+        The sum of the losses of its updates so far, [K].
+    norms : list[Tensor]
+        Gradient norms of the updates that are sampled, [K] each.
+    step : int
+        Updates that are done.
+    before : float
+        Seconds that an earlier process spent on it.
+    began : float
+        When this process took it up, by `time.perf_counter`.
+    """
+
+    epoch: int
+    loss: Tensor
+    norms: list[Tensor] = field(default_factory=list)
+    step: int = 0
+    before: float = 0.0
+    began: float = 0.0
 
 
 class Training:
@@ -37,6 +65,7 @@ class Training:
         fingerprint: str,
         parameter_count: int,
         notes: list[str],
+        keep: Keep = USUAL,
     ) -> None:
         """Use `engine.build.build`.
 
@@ -52,6 +81,8 @@ class Training:
             Numbers that one replica's model holds, learned rates not counted.
         notes : list[str]
             What there is to say about how these runs train.
+        keep : Keep
+            What is kept of each run beside its numbers.
         """
         self.replicas = replicas
         self.size = len(replicas)
@@ -70,20 +101,34 @@ class Training:
         self.schedules = RateSchedules(replicas.specs, replicas.device)
         self.early_stopping = EarlyStopping(self.train, replicas.model, self.size)
         self.history: dict[str, list[Row]] = {s.run_id: [] for s in replicas.specs}
+        self._keep = keep
         self._rates, self._fingerprint, self._parameter_count, self._notes = rates, fingerprint, parameter_count, notes
+        self.underway = Epoch(1, torch.zeros(self.size, device=replicas.device))
         self._ones = torch.ones(self.size, device=replicas.device)
         self._memory = Peak(replicas.device)
 
-    def run(self, listen: Listener = lambda progress: None) -> Iterator[RunResult]:
-        """Trains, and yields each run as soon as it is finished."""
-        for epoch in range(1, self.train.epochs + 1):
-            began = time.perf_counter()
-            loss, norms, factor = self._train_epoch(epoch)
+    def run(
+        self,
+        listen: Listener = lambda progress: None,
+        after_update: Callable[[], None] = lambda: None,
+    ) -> Iterator[RunResult]:
+        """Trains, from where it is, and yields each run as soon as it is finished.
+
+        Parameters
+        ----------
+        listen : Listener
+            Hears of each epoch's end.
+        after_update : Callable
+            Is called after each update of the weights; there a snapshot can be taken. What it raises ends the training.
+        """
+        for epoch in range(self.underway.epoch, self.train.epochs + 1):
+            self.underway.began = time.perf_counter()
+            loss, norms, factor = self._train_epoch(after_update)
             last = epoch == self.train.epochs
             scores = validated(self.replicas) if last or epoch % self.train.eval_every == 0 else {}
-            self._record(epoch, scores, norms, factor, time.perf_counter() - began)
+            self._record(epoch, scores, norms, factor, self.seconds())
+            listen(self.progress(epoch))
             specs = self.replicas.specs
-            listen(Progress(epoch, self.train.epochs, {s.run_id: self.history[s.run_id][-1] for s in specs}))
             over = self.early_stopping.update(epoch, scores, self.replicas.model)
             diverged = _not_finite([loss, *scores.values()])
             leaving = [k for k in range(len(specs)) if diverged[k] or over[k] or last]
@@ -91,29 +136,47 @@ class Training:
                 yield from self._retire(leaving, diverged, epoch)
             if len(leaving) == len(specs):
                 return
+            self.underway = Epoch(epoch + 1, torch.zeros(len(self.replicas), device=self.replicas.device))
 
-    def _train_epoch(self, epoch: int) -> tuple[Tensor, Tensor, float]:
+    def progress(self, epoch: int) -> Progress:
+        """What there is to say of the end of an epoch, from 1, that has ended."""
+        rows = {s.run_id: self.history[s.run_id][epoch - 1] for s in self.replicas.specs}
+        return Progress(epoch, self.train.epochs, rows)
+
+    def note(self, text: str) -> None:
+        """Something to say about these runs with their results, once."""
+        if text not in self._notes:
+            self._notes.append(text)
+
+    def seconds(self) -> float:
+        """How long the epoch that is underway has taken so far."""
+        return self.underway.before + time.perf_counter() - self.underway.began
+
+    def _train_epoch(self, after_update: Callable[[], None]) -> tuple[Tensor, Tensor, float]:
         """The mean training loss and gradient norm of each replica, [K] each, and the last learning-rate factor."""
-        specs, batches = self.replicas.specs, self.replicas.batches
+        specs, batches, underway = self.replicas.specs, self.replicas.batches, self.underway
         steps = batches.steps
         sampled = {round(i * (steps - 1) / (_NORM_SAMPLES - 1)) for i in range(_NORM_SAMPLES)}
-        total = torch.zeros(len(specs), device=self.replicas.device)
-        norms: list[Tensor] = []
-        factor = 1.0
-        stack.begin(self.replicas.model)
         # The rates at the middle of each step: warm-up then starts above zero.
-        progress = [epoch - 1 + (step + 0.5) / steps for step in range(steps)]
+        progress = [underway.epoch - 1 + (step + 0.5) / steps for step in range(steps)]
         rate_factors = self.schedules.factors(specs, [[p] * len(specs) for p in progress])
-        for step, batch in enumerate(batches.epoch()):
-            factor = lr_factor(self.train, progress[step])
+        if underway.step == 0:
+            stack.begin(self.replicas.model)
+        elif rate_factors is not None:  # an evaluation that comes next is at the rates of the last update
+            self.replicas.noise.scale_rates(rate_factors[underway.step - 1])
+        for batch in batches.epoch(underway.step):
+            step = underway.step
             if rate_factors is not None:
                 self.replicas.noise.scale_rates(rate_factors[step])
-            loss, norm = self.train_step(batch, factor, step in sampled)
-            total += loss
+            loss, norm = self.train_step(batch, lr_factor(self.train, progress[step]), step in sampled)
+            underway.loss += loss
             if norm is not None and step in sampled:  # of the same few steps where clipping measures them all
-                norms.append(norm)
+                underway.norms.append(norm)
+            underway.step += 1
+            after_update()
+        norms = underway.norms
         # Not by `mean(0)`, which adds a column of a matrix in another order than a vector.
-        return total / steps, sum(norms[1:], norms[0]) / len(norms), factor
+        return underway.loss / steps, sum(norms[1:], norms[0]) / len(norms), lr_factor(self.train, progress[-1])
 
     def train_step(self, batch: Batch, factor: float, measure: bool = False) -> tuple[Tensor, Tensor | None]:
         """One update of every replica: its loss, and its gradient norm before clipping where that is asked for, [K].
@@ -159,49 +222,49 @@ class Training:
         """Takes the replicas at these places out of the stack and yields their results."""
         device = self.replicas.device
         chosen_epochs = [self.early_stopping.chosen(k, epoch) for k in leaving]
-        tested = self._tested(torch.tensor(leaving, device=device), chosen_epochs)
+        found = self._tested(torch.tensor(leaving, device=device), chosen_epochs, epoch)
         results = [
-            self._result(self.replicas.specs[k], chosen, epoch, {name: v[i] for name, v in tested.items()}, diverged[k])
+            self._result(
+                self.replicas.specs[k],
+                chosen,
+                found[i],
+                f"the loss was not finite in epoch {epoch}" if diverged[k] else found[i].lost,
+            )
             for i, (k, chosen) in enumerate(zip(leaving, chosen_epochs, strict=True))
         ]
         if staying := [k for k in range(len(self.replicas)) if k not in leaving]:
             self._narrow(torch.tensor(staying, device=device))
         yield from results
 
-    def _tested(self, leaving: Tensor, chosen_epochs: Sequence[int]) -> dict[str, list[Any]]:
-        """Test metrics of the replicas at these places at their chosen epochs, the only time the test split is read.
-
-        With them what `eval.mode` adds, on validation too, and what probes measure on all parts: a number a replica, or a row.
-        """
+    def _tested(self, leaving: Tensor, chosen_epochs: Sequence[int], epoch: int) -> list[Tested]:
+        """Of the replicas at these places what the test split says at their chosen epochs, the only time it is read."""
         replicas = self.replicas if len(leaving) == len(self.replicas) else self.replicas.extracted(leaving)
+        last = weights(replicas, [epoch] * len(replicas)) if self._keep.weights == "last" else []
         self.early_stopping.restore(replicas.model, leaving)
-        last_step = [epoch - 0.5 / replicas.batches.steps for epoch in chosen_epochs]
-        if (rate_factors := self.schedules.factors(replicas.specs, [last_step])) is not None:
-            replicas.noise.scale_rates(rate_factors[0])
-        scores = {f"test_{name}": value for name, value in evaluate(replicas, "test").items()}
-        for part in ("val", "test"):
-            scores |= {f"{part}_{name}": value for name, value in uncertainty(replicas, part).items()}
-        if replicas.probes:
-            scores |= probe(replicas)
-        return {name: value.tolist() for name, value in scores.items()}
+        rows = [self.history[s.run_id][e - 1] for s, e in zip(replicas.specs, chosen_epochs, strict=True)]
+        found = tested(replicas, self.schedules, chosen_epochs, self._keep)
+        lost = divergence.lost(replicas, rows, [one.scores for one in found])
+        found = [replace(one, lost=reason) for one, reason in zip(found, lost, strict=True)]
+        return [replace(one, weights=w) for one, w in zip(found, last, strict=True)] if last else found
 
     def _narrow(self, staying: Tensor) -> None:
         self.replicas = self.replicas.narrowed(staying)
         self.optimizer.narrow(staying)
         self.early_stopping.narrow(staying)
 
-    def _result(self, spec: RunSpec, chosen: int, epoch: int, tested: Mapping[str, Any], diverged: bool) -> RunResult:
-        """What is handed back of a run that ends with `epoch`, with the metrics of the chosen epoch unless it diverged."""
+    def _result(self, spec: RunSpec, chosen: int, test: Tested, reason: str | None) -> RunResult:
+        """What is handed back of a run that has ended: the metrics of the chosen epoch, or the `reason` why it is lost."""
+        diverged = reason is not None
         history, rates = self.history[spec.run_id], self._rates[spec.run_id]
         row = history[chosen - 1]
         measured: dict[str, Any] = {}
         if not diverged:
             measured = {name: v for name, v in row.items() if name.startswith(("train_", "val_", "gap_"))}
-            measured.update(tested)
+            measured.update({**test.scores, **test.probed})
         return RunResult(
             spec=spec,
             status="diverged" if diverged else "completed",
-            reason=f"the loss was not finite in epoch {epoch}" if diverged else None,
+            reason=reason,
             metrics={name: v for name, v in measured.items() if not isinstance(v, list)},
             arrays={name: v for name, v in measured.items() if isinstance(v, list)},
             history=history,
@@ -214,15 +277,11 @@ class Training:
             cohort_size=self.size,
             peak_memory_mb=max((row["peak_memory_mb"] for row in history if "peak_memory_mb" in row), default=None),
             notes=self._notes,
+            own_noise=list(self.replicas.outline.own_noise),
             learned_rates={s: row[f"rate/{s}"] for s in rates} if self.learns_rates and not diverged else {},
+            weights=None if diverged else test.weights,
+            predictions=None if diverged else test.predictions,
         )
-
-
-def validated(replicas: Replicas) -> dict[str, Tensor]:
-    """Training and validation metrics and their difference, all in evaluation mode, [K] each."""
-    train, val = evaluate(replicas, "train"), evaluate(replicas, "val")
-    scores = {f"train_{m}": v for m, v in train.items()} | {f"val_{m}": v for m, v in val.items()}
-    return scores | {f"gap_{m}": train[m] - val[m] for m in train}
 
 
 def _not_finite(numbers: Sequence[Tensor]) -> list[bool]:

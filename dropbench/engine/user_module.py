@@ -11,13 +11,14 @@ from typing_extensions import override
 
 from dropbench.engine.streams import RawDraws
 from dropbench.sites.noise import Noise
+from dropbench.sites.own_draws import seeded
 
 
 class Ordinary(nn.Module):
     """K replicas of a module that knows of one: the tensors of all, [K, ...], and a module to lend them to.
 
-    torch's own initialisers draw from its global generator: it is seeded for the time of construction from each run's
-    `init` stream, and put back after.
+    torch's own initialisers draw from its global generator: that and all others are seeded for the time of construction
+    from each run's `init` stream, and put back after.
     """
 
     def __init__(self, construct: Callable[[], nn.Module], seeds: Sequence[int]) -> None:
@@ -39,11 +40,21 @@ class Ordinary(nn.Module):
         # In a tuple, so that it is not registered: its tensors are stand-ins for those above.
         self._module = (modules[0],)
 
+    @property
+    def module(self) -> nn.Module:
+        """What the user wrote; its tensors are stand-ins."""
+        return self._module[0]
+
     @override
     def train(self, mode: bool = True) -> Ordinary:
         super().train(mode)
         self._module[0].train(mode)
         return self
+
+    @property
+    def lent(self) -> nn.Module:
+        """The module that is called, whose own tensors are stand-ins."""
+        return self._module[0]
 
     def begin(self) -> None:
         """See `stack.begin`, which does not find the parts of a module that is not registered."""
@@ -53,9 +64,7 @@ class Ordinary(nn.Module):
 
 
 def _constructed(construct: Callable[[], nn.Module], seed: int) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        # Not `torch.manual_seed`, which would seed accelerators too, and those are not put back.
-        torch.default_generator.manual_seed(int(RawDraws(seed, "init")(1)[0] >> 1))
+    with seeded(int(RawDraws(seed, "init")(1)[0] >> 1)):
         return construct()
 
 

@@ -19,6 +19,7 @@ from hydra.utils import get_object
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from dropbench.engine import own_noise
 from dropbench.engine.user_module import Ordinary, Plain
 from dropbench.engine.vmapped import Vmapped
 from dropbench.hardware.blas import use_threads
@@ -66,6 +67,8 @@ def note(model: Component, outline: Outline, train: TrainSpec, device: str) -> s
 
 def _reason(model: Component, outline: Outline, train: TrainSpec, exact: bool) -> str | None:
     cls = get_object(model.target)
+    if outline.own_noise:
+        return own_noise.ALONE
     if train.precision != "fp32":
         return f"vmap does not carry train.precision={train.precision}"
     if exact and outline.parameters > _LARGE:
@@ -175,7 +178,7 @@ def _differing(one: Mapping[str, Tensor], alike: Mapping[str, Tensor]) -> list[s
 def _told(error: Exception) -> str:
     text = " ".join(str(error).split()).removeprefix("vmap: ")
     if "randomness" in text:
-        return "it draws random numbers of its own; noise(site, x) would draw those of each run"
+        return own_noise.ALONE
     sentence = re.split(r"(?<=[.;]) ", text)[0].rstrip(".;")
     return f"vmap cannot carry it: {sentence or type(error).__name__}"
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import gc
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dropbench.execute.cohorts import Cohort
+from dropbench.hardware import exhausted
 from dropbench.hardware.allocator import keep_freed_memory
 from dropbench.hardware.blas import use_threads
 from dropbench.spec import RunSpec, Settings
 
 if TYPE_CHECKING:
     from dropbench.engine.result import Progress, RunResult
+    from dropbench.engine.snapshot import State
 
 
 @dataclass(frozen=True)
@@ -29,42 +31,100 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Broken:
+    """The runs of a cohort that did not get to its end, and why.
+
+    out_of_memory: None where it may be, of a process that was killed by whoever.
+    """
+
+    cohort: Cohort
+    reason: str
+    traceback: str
+    seconds: float
+    out_of_memory: bool | None = False
+
+
+@dataclass(frozen=True)
 class Retry:
-    """Runs of a cohort that did not get to its end; each is tried once more, alone."""
+    """Runs that are tried again after a cohort broke off. how: `each alone`, `in two halves`."""
 
     run_ids: tuple[str, ...]
     reason: str
+    how: str = "each alone"
 
 
-Listener = Callable[["Progress | Retry"], None]
+@dataclass(frozen=True)
+class Note:
+    """A sentence to be shown, of no run in particular."""
+
+    text: str
 
 
-def carry_out(cohort: Cohort, settings: Settings, device: str, listen: Listener) -> Iterator[RunResult | Failure]:
-    """Trains a cohort. If it raises, its unfinished runs are tried once more, each alone: one must not cost the others."""
-    import torch
+Listener = Callable[["Progress | Retry | Note"], None]
 
-    from dropbench.engine.build import build
-    from dropbench.planning.sources import load, others
 
+def carry_out(
+    cohort: Cohort, settings: Settings, device: str, listen: Listener, stop: Callable[[], bool] = lambda: False
+) -> Iterator[RunResult | Broken]:
+    """Trains a cohort. If it raises, what is left of it is handed back: whether it is tried again is not for here to say.
+
+    What an earlier process saved of its runs goes on from there; runs that were saved at different places train apart. Raises
+    KeyboardInterrupt, once they are saved, where this process is to `stop`.
+    """
+    from dropbench.execute.checkpoint import apart
+
+    for together, states in apart(cohort, settings, device):
+        yield from _trained(together, states, settings, device, listen, stop)
+
+
+def _trained(
+    cohort: Cohort,
+    states: Sequence[State],
+    settings: Settings,
+    device: str,
+    listen: Listener,
+    stop: Callable[[], bool],
+) -> Iterator[RunResult | Broken]:
     began = time.perf_counter()
-    waiting = cohort
+    waiting, broken = cohort, None
     try:
-        use_threads(settings.execute.threads)
-        keep_freed_memory()
-        if not gc.isenabled():  # see cli.script
-            gc.freeze()  # what is there now stays, and to look at it would copy it out of the process that forked this one
-            gc.enable()
-        first = cohort.specs[0]
-        table = load(first.data, settings)
-        foreign = others(first, table, settings)
-        for result in build(cohort.specs, cohort.outline, table, torch.device(device), foreign).run(listen):
+        for result in _results(cohort, states, settings, device, listen, stop):
             waiting = waiting.without(result.spec.run_id)
             yield result
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        if len(cohort) > 1:
-            listen(Retry(tuple(s.run_id for s in waiting.specs), reason))
-            for alone in waiting.singly():
-                yield from carry_out(alone, settings, device, listen)
-            return
-        yield Failure(cohort.specs[0], reason, traceback.format_exc(), time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        broken = Broken(waiting, reason, traceback.format_exc(), seconds, exhausted.ran_out(error))
+    if broken is not None:  # by now the error is gone, and with it the frames that held the tensors of the training
+        exhausted.give_back(device)
+        yield broken
+
+
+def _results(
+    cohort: Cohort,
+    states: Sequence[State],
+    settings: Settings,
+    device: str,
+    listen: Listener,
+    stop: Callable[[], bool],
+) -> Iterator[RunResult]:
+    import torch
+
+    from dropbench.engine.build import build
+    from dropbench.engine.result import Keep
+    from dropbench.execute.checkpoint import Saver, gone_on
+    from dropbench.planning.sources import load, others
+
+    use_threads(settings.execute.threads)
+    keep_freed_memory()
+    if not gc.isenabled():  # see cli.script
+        gc.freeze()  # what is there now stays, and to look at it would copy it out of the process that forked this one
+        gc.enable()
+    first = cohort.specs[0]
+    table = load(first.data, settings)
+    foreign = others(first, table, settings)
+    keep = Keep(settings.train_save, settings.eval_keep)
+    training = gone_on(lambda: build(cohort.specs, cohort.outline, table, torch.device(device), foreign, keep), states)
+    for past in range(1, training.underway.epoch):
+        listen(training.progress(past))
+    yield from training.run(listen, Saver(training, settings, device, stop))

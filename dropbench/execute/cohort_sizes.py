@@ -8,20 +8,14 @@ caches and memory. No number of a run depends on the outcome (on a CPU, not one 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import multiprocessing as mp
-import os
-import platform
 from collections.abc import Callable
-from contextlib import suppress
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 
 from dropbench.execute.cohorts import Cohort, work_bytes
-from dropbench.hardware.blas import numpy_is_faster, use_threads
+from dropbench.execute.shape import shape_key
+from dropbench.hardware.blas import use_threads
 from dropbench.kept import Kept
 from dropbench.planning.sources import load, others
 from dropbench.process.workers import may_fork
@@ -50,10 +44,13 @@ class CohortSizes:
             return rule
         if self._updates(group.specs[0]) * len(group) * work_bytes(group) < _WORTH:
             return rule
-        key = self._key(group)
+        key = shape_key(group, self._settings, self._device, self._workers)
         known = self._kept.get(key)
         if not (isinstance(known, int) and known > 0):
-            known = fastest(group, min(rule, most), most, self._time)
+            try:
+                known = fastest(group, min(rule, most), most, self._time)
+            except Exception:  # what cannot be trained here, ends its process or hangs: its runs will tell
+                return min(rule, most)
             self._kept.put(key, known)
         return min(known, most)
 
@@ -67,33 +64,18 @@ class CohortSizes:
         n = data.n_train or len(load(data, self._settings).y) * (1 - data.val_fraction - data.test_fraction)
         return spec.train.epochs * n / spec.train.batch_size
 
-    def _key(self, group: Cohort) -> str:
-        """Of all that the best size depends on, and no more: not of rates, seeds or the number of epochs."""
-        spec, outline = group.specs[0], group.outline
-        dropout = {**spec.dropout.model_dump(mode="json"), "rate": None, "rates": None, "schedule": None}
-        train = {k: v for k, v in spec.train.model_dump(mode="json").items() if k in _TELLING}
-        runs = [spec.model.model_dump(mode="json"), dropout, train, outline.shape, outline.n_classes]
-        machine = [
-            _processor(),
-            os.cpu_count(),
-            self._device,
-            self._workers,
-            self._settings.execute.threads,
-            version("torch"),
-            numpy_is_faster(),
-        ]
-        return hashlib.sha256(json.dumps([runs, machine], sort_keys=True).encode()).hexdigest()[:16]
-
     def _in_processes(self, cohort: Cohort) -> float:
         """The median of as many processes at once as will train."""
-        context: Any = mp.get_context("fork")
-        with context.Pool(self._workers) as pool:
-            tasks = [(cohort, self._settings, self._device)] * self._workers
-            times: list[float] = pool.starmap(_seconds, tasks)
+        # Unlike multiprocessing's pool, it does not wait for a process that has died.
+        pool = ProcessPoolExecutor(self._workers, mp.get_context("fork"))
+        try:
+            tasks = [pool.submit(_seconds, cohort, self._settings, self._device) for _ in range(self._workers)]
+            times = [task.result(self._settings.execute.timeout) for task in tasks]
+        finally:
+            for process in pool._processes.values():
+                process.kill()
+            pool.shutdown()
         return sorted(times)[len(times) // 2]
-
-
-_TELLING = ("batch_size", "optimizer", "momentum", "grad_clip", "max_norm", "precision", "augment")
 
 
 def fastest(group: Cohort, start: int, most: int, time: Timer) -> int:
@@ -128,11 +110,3 @@ def _seconds(cohort: Cohort, settings: Settings, device: str) -> float:
     table = load(first.data, settings)
     foreign = others(first, table, settings)
     return seconds_per_step(build(cohort.specs, cohort.outline, table, torch.device(device), foreign), 11)
-
-
-def _processor() -> str:
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line
-    return platform.processor() or platform.machine()

@@ -114,7 +114,7 @@ def _group(spec: RunSpec, groups: Mapping[str, list[RunSpec]]) -> str:
 
 def _stacks(group: Cohort, device: str) -> bool:
     if group.outline.stacked:
-        return True
+        return not group.outline.own_noise
     from dropbench.engine.vmap_check import unstacked
 
     return unstacked(group.specs[0].model, group.outline, group.specs[0].train, device) is None

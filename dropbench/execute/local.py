@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dropbench.config.specs import stored_metric
 from dropbench.config.yaml import as_yaml
-from dropbench.errors import UsageError
-from dropbench.execute.cohort import Failure, Listener, carry_out
+from dropbench.errors import Interrupted, UsageError
+from dropbench.execute.agenda import Agenda, Marks, marks
+from dropbench.execute.cohort import Broken, Failure, Listener, Note, Retry, carry_out
 from dropbench.execute.cohorts import Cohort
-from dropbench.execute.pool import in_pool
+from dropbench.execute.disk import Writer
+from dropbench.execute.keeping import files_of
+from dropbench.execute.memory_limits import MemoryLimits
+from dropbench.execute.pool import Pool
 from dropbench.execute.record import record_of
 from dropbench.spec import RunSpec, Settings
 from dropbench.store import Record, Store, lacking
+from dropbench.store.checkpoints import Checkpoints
+from dropbench.store.claims import Claims
 
 if TYPE_CHECKING:
-    from dropbench.engine.result import RunResult
+    from dropbench.engine.result import Progress, RunResult
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,20 @@ class Stored:
     record: Record
     folder: Path
     notes: tuple[str, ...]
+    elsewhere: bool = False
+    """Whether another command trained it while this one ran."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How failed runs are met. retries: how often each is tried again. failures: how many end it all, None: however many."""
+
+    retries: int = 0
+    failures: int | None = None
+
+
+class TooManyFailed(Exception):
+    """As many runs failed as were to end the command."""
 
 
 def unfinished(specs: Sequence[RunSpec], store: Store, extra: Sequence[Path] = ()) -> list[RunSpec]:
@@ -81,34 +103,135 @@ def execute(
     workers: int,
     store: Store,
     listen: Listener = lambda event: None,
+    *,
+    patience: Patience = Patience(),
+    before: Marks | None = None,
+    claims: Claims | None = None,
 ) -> Generator[Stored]:
-    """Trains the cohorts and yields each run once it is stored.
+    """Trains the cohorts and yields each run once it is stored, by whomever: other commands may train some of them.
 
-    With one worker, in this process; with more, in processes of their own even where one would do: a run that kills its
-    process is then a failure, not the end.
+    With one worker, in this process, unless there is code of the user's in it or a time limit; else in processes of their
+    own: a run that kills its process is then a failure, not the end.
+
+    Parameters
+    ----------
+    cohorts : sequence of Cohort
+        What is to be trained.
+    settings : Settings
+        Those of the plan.
+    device : str
+        As torch names it.
+    workers : int
+        Processes that train at once.
+    store : Store
+        Where runs are stored, and found that others have stored.
+    listen : Listener
+        Hears the end of each epoch of the runs that this command trains, and what else there is to say.
+    patience : Patience
+        How failed runs are met.
+    before : Marks
+        What was stored before it was decided what is to be trained.
+    claims : Claims
+        Of runs, for tests.
+
+    Raises
+    ------
+    Interrupted
+        Where this ends while trained runs could not be stored, with exit code 1.
+    TooManyFailed
+        Where patience ends.
     """
     store.check()
-    for outcome in _outcomes(cohorts, settings, device, workers, listen):
-        yield _keep(outcome, settings, device, store)
+    specs = [s for cohort in cohorts for s in cohort.specs]
+    checkpoints = Checkpoints(store.root)
+    checkpoints.sweep(store.is_done)
+    left = {s.run_id: {t.run_id for t in cohort.specs} for cohort in cohorts for s in cohort.specs}
+    done: set[str] = set()
+    failures = 0
+    writer: Writer[RunResult | Failure, Stored] = Writer(
+        lambda outcome: _keep(outcome, settings, device, store), listen
+    )
+    with claims or Claims(store.root) as claimed:
+        limits = MemoryLimits(settings, device, workers)
+        since = marks(specs, store) if before is None else before
+        agenda = Agenda(cohorts, store, claimed, limits, listen, since, patience.retries)
+        heard = _of_own(listen, claimed)
+        try:
+            apart = workers > 1 or settings.execute.timeout is not None or any(s.sources for s in specs)
+            with closing(_outcomes(agenda, apart, settings, device, workers, heard)) as outcomes:
+                for stored in _stored(outcomes, agenda, writer, store):
+                    yield stored
+                    run = stored.record.run_id
+                    done.add(run)
+                    if left[run] <= done:
+                        checkpoints.sweep(lambda run: run in done or store.is_done(run))
+                    failures += stored.record.status == "failed"
+                    if patience.failures is not None and failures >= patience.failures:
+                        raise TooManyFailed
+        finally:
+            for _ in writer.written(now=True):
+                pass
+            if (lost := writer.lost()) is not None:
+                raise Interrupted(lost, code=1)
+
+
+def _stored(
+    outcomes: Iterator[RunResult | Broken | None],
+    agenda: Agenda,
+    writer: Writer[RunResult | Failure, Stored],
+    store: Store,
+) -> Iterator[Stored]:
+    """Each run as it is stored, here or by others."""
+    for outcome in outcomes:
+        ended = agenda.broken(outcome) if isinstance(outcome, Broken) else outcome
+        if ended is not None:
+            writer.add(ended)
+        for stored in writer.written():
+            agenda.ended(stored.record.run_id)
+            yield stored
+        for record in agenda.ended_elsewhere():
+            yield Stored(record, store.folder(record.run_id), (), elsewhere=True)
+    for stored in writer.rest():
+        agenda.ended(stored.record.run_id)
+        yield stored
+    for record in agenda.ended_elsewhere():
+        yield Stored(record, store.folder(record.run_id), (), elsewhere=True)
 
 
 def _outcomes(
-    cohorts: Sequence[Cohort],
-    settings: Settings,
-    device: str,
-    workers: int,
-    listen: Listener,
-) -> Iterator[RunResult | Failure]:
-    if workers > 1:
-        yield from in_pool(cohorts, settings, device, workers, listen)
+    agenda: Agenda, apart: bool, settings: Settings, device: str, workers: int, listen: Listener
+) -> Generator[RunResult | Broken | None]:
+    """What comes of the agenda, and None now and then. apart: in other processes than this one."""
+    if apart:
+        yield from Pool(agenda, settings, device, workers, listen).outcomes()
         return
-    for cohort in cohorts:
-        yield from carry_out(cohort, settings, device, listen)
+    pause = threading.Event()
+    while agenda.left:
+        cohort = agenda.next()
+        yield None
+        if cohort is not None:
+            yield from carry_out(cohort, settings, device, listen)
+        elif agenda.left:
+            pause.wait(agenda.pause())
+
+
+def _of_own(listen: Listener, claims: Claims) -> Listener:
+    """Leaves out epochs of runs that are not this command's any more: their new owner tells of them."""
+
+    def heard(event: Progress | Retry | Note) -> None:
+        from dropbench.engine.result import Progress
+
+        if isinstance(event, Progress):
+            event = replace(event, rows={run: row for run, row in event.rows.items() if claims.holds(run)})
+        listen(event)
+
+    return heard
 
 
 def _keep(outcome: RunResult | Failure, settings: Settings, device: str, store: Store) -> Stored:
-    record = record_of(outcome, device, settings.execute.threads)
+    beside = files_of(outcome, settings)
+    record = record_of(outcome, device, settings.execute.threads, beside)
     config = as_yaml(record.config)
     if isinstance(outcome, Failure):
         return Stored(record, store.write(record, [], config, outcome.traceback), ())
-    return Stored(record, store.write(record, outcome.history, config), tuple(outcome.notes))
+    return Stored(record, store.write(record, outcome.history, config, beside=beside), tuple(outcome.notes))

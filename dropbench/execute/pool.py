@@ -1,4 +1,4 @@
-"""Cohorts in worker processes, one pipe each. A worker that dies costs the cohort it had in hand, once."""
+"""Cohorts in worker processes, one pipe each. A worker that dies costs the cohort that it had in hand."""
 
 from __future__ import annotations
 
@@ -6,21 +6,27 @@ import multiprocessing as mp
 import os
 import signal
 import threading
-from collections import deque
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from dropbench.execute.cohort import Failure, Listener, Retry, carry_out
+from dropbench.execute.agenda import Agenda
+from dropbench.execute.cohort import Broken, Listener, Note, Retry, carry_out
 from dropbench.execute.cohorts import Cohort
+from dropbench.hardware import exhausted
 from dropbench.process.workers import begin, context
 from dropbench.spec import Settings
 
 if TYPE_CHECKING:
     from dropbench.engine.result import RunResult
+
+
+_LOOK_S = 10.0
+"""Between two looks at what others do, where nothing comes from the workers."""
 
 
 @dataclass
@@ -29,83 +35,121 @@ class _Worker:
     pipe: Connection
     unfinished: Cohort
     """What is left of the cohort in hand."""
+    kills: int | None
+    """How many processes the kernel had killed for want of memory when the cohort began."""
+    heard: float
+    """When the last sign came of it, on this process's clock."""
+
+    def silent_for(self) -> float:
+        """Seconds since the last sign, 0 where one waits to be read."""
+        return 0.0 if self.pipe.poll() else time.monotonic() - self.heard
 
 
-def in_pool(
-    cohorts: Sequence[Cohort],
-    settings: Settings,
-    device: str,
-    workers: int,
-    listen: Listener,
-) -> Iterator[RunResult | Failure]:
-    """Yields each run as soon as it is finished. The cohorts are handed out in order.
+class Pool:
+    """Worker processes that train what an agenda has.
 
-    Where a worker dies (out of memory, killed), its unfinished runs are tried once more, each alone; one that kills a
-    worker by itself is a Failure. Closing the generator, or an interrupt, ends all workers.
+    Where a worker dies (out of memory, killed) or gives no sign for too long, what is left of its cohort is `Broken`, and
+    another worker goes on. A worker that has nothing to do ends.
     """
-    waiting = deque(cohorts)
-    busy: list[_Worker] = []
-    try:
-        while waiting or busy:
-            while waiting and len(busy) < workers:
-                busy.append(_start(waiting.popleft(), settings, device))
-            ready = wait([w.pipe for w in busy])
-            for worker in [w for w in busy if w.pipe in ready]:
-                yield from _receive(worker, waiting, busy, settings, device, listen)
-    finally:
-        for worker in busy:
-            worker.process.terminate()
+
+    def __init__(self, agenda: Agenda, settings: Settings, device: str, workers: int, listen: Listener) -> None:
+        self._agenda, self._settings, self._device = agenda, settings, device
+        self._most, self._listen = workers, listen
+        self._timeout = settings.execute.timeout
+        self._busy: list[_Worker] = []
+
+    def outcomes(self) -> Iterator[RunResult | Broken | None]:
+        """Yields each run as soon as it is finished, and None now and then. Closing it, or an interrupt, ends all workers."""
+        try:
+            while True:
+                self._employ()
+                if not (self._busy or self._agenda.left):
+                    return
+                ready = self._wait()
+                for worker in [w for w in self._busy if w.pipe in ready]:
+                    yield self._receive(worker)
+                for worker in [w for w in self._busy if self._timeout and w.silent_for() > self._timeout]:
+                    worker.process.kill()
+                    yield self._lost(worker, f"no epoch ended within {self._timeout:g} s (execute.timeout)")
+                if not ready:
+                    yield None
+        finally:
+            for worker in self._busy:
+                worker.process.terminate()
+                worker.process.join()
+
+    def _employ(self) -> None:
+        """Starts workers while there is something for them."""
+        while len(self._busy) < self._most and (cohort := self._agenda.next()) is not None:
+            self._busy.append(_start(cohort, self._settings, self._device))
+
+    def _wait(self) -> list[object]:
+        """The pipes from which something comes, before it is time to look around."""
+        pause = self._agenda.pause() if len(self._busy) < self._most and self._agenda.left else _LOOK_S
+        if self._timeout:
+            pause = min(pause, self._timeout / 4)
+        if not self._busy:
+            threading.Event().wait(pause)
+            return []
+        return list(wait([w.pipe for w in self._busy], pause))
+
+    def _receive(self, worker: _Worker) -> RunResult | Broken | None:
+        from dropbench.engine.result import Progress
+
+        try:
+            message = worker.pipe.recv()
+        except (EOFError, OSError):
             worker.process.join()
+            code = worker.process.exitcode or 0
+            return self._lost(
+                worker, f"the worker process died ({f'signal {-code}' if code < 0 else f'exit code {code}'})"
+            )
+        worker.heard = time.monotonic()
+        if message is None:
+            self._go_on(worker)
+        elif isinstance(message, (Progress, Retry, Note)):
+            self._listen(message)
+        elif isinstance(message, Broken):
+            for spec in message.cohort.specs:
+                worker.unfinished = worker.unfinished.without(spec.run_id)
+            return message
+        else:
+            worker.unfinished = worker.unfinished.without(message.spec.run_id)
+            return cast("RunResult", message)
+        return None
+
+    def _go_on(self, worker: _Worker) -> None:
+        """Gives a worker that is done with its cohort the next, or lets it end."""
+        following = self._agenda.next()
+        with suppress(BrokenPipeError):  # it has died since: its next message is the end of the pipe
+            worker.pipe.send(following)
+        if following is None:
+            worker.process.join()
+            self._busy.remove(worker)
+        else:
+            worker.unfinished, worker.kills = following, exhausted.kills()
+
+    def _lost(self, worker: _Worker, reason: str) -> Broken | None:
+        """What a worker that is no more had in hand."""
+        worker.process.join()
+        self._busy.remove(worker)
+        if not worker.unfinished.specs:
+            return None
+        killed = worker.process.exitcode == -signal.SIGKILL and "timeout" not in reason
+        more = killed and worker.kills is not None and (exhausted.kills() or 0) > worker.kills
+        return Broken(worker.unfinished, reason, reason, 0.0, more or (None if killed else False))
 
 
 def _start(cohort: Cohort, settings: Settings, device: str) -> _Worker:
     kind = context()
     pipe, workers_end = kind.Pipe()
     process = kind.Process(target=_work, args=(workers_end, settings, device), daemon=True)
+    kills = exhausted.kills()
     begin(process)
     workers_end.close()
-    pipe.send(cohort)
-    return _Worker(process, pipe, cohort)
-
-
-def _receive(
-    worker: _Worker,
-    waiting: deque[Cohort],
-    busy: list[_Worker],
-    settings: Settings,
-    device: str,
-    listen: Listener,
-) -> Iterator[RunResult | Failure]:
-    from dropbench.engine.result import Progress
-
-    try:
-        message = worker.pipe.recv()
-    except (EOFError, OSError):
-        worker.process.join()
-        busy.remove(worker)
-        code = worker.process.exitcode or 0
-        reason = f"the worker process died ({f'signal {-code}' if code < 0 else f'exit code {code}'})"
-        unfinished = worker.unfinished
-        if len(unfinished) == 1:
-            yield Failure(unfinished.specs[0], reason, reason, 0.0)
-        elif unfinished.specs:
-            listen(Retry(tuple(s.run_id for s in unfinished.specs), reason))
-            waiting.extendleft(reversed(unfinished.singly()))
-        return
-    if message is None:  # the cohort is done
-        following = waiting.popleft() if waiting else None
-        with suppress(BrokenPipeError):  # it has died since: its next message is the end of the pipe
-            worker.pipe.send(following)
-        if following is None:
-            worker.process.join()
-            busy.remove(worker)
-        else:
-            worker.unfinished = following
-    elif isinstance(message, (Progress, Retry)):
-        listen(message)
-    else:
-        worker.unfinished = worker.unfinished.without(message.spec.run_id)
-        yield message
+    with suppress(BrokenPipeError):
+        pipe.send(cohort)
+    return _Worker(process, pipe, cohort, kills, time.monotonic())
 
 
 def _work(pipe: Connection, settings: Settings, device: str) -> None:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import platform
-import subprocess
+from collections.abc import Container
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.config.parts import locate
 from dropbench.execute.cohort import Failure
-from dropbench.hardware.blas import numpy_is_faster
+from dropbench.execute.environment import git_commit, products, versions
 from dropbench.store import Record, derived
-from dropbench.store.record import record_from
+from dropbench.store.contradictions import contradiction
+from dropbench.store.record import PREDICTIONS, WEIGHTS, record_from
 
 if TYPE_CHECKING:
     from dropbench.engine.result import RunResult
 
 
-def record_of(outcome: RunResult | Failure, device: str, threads: int) -> Record:
+def record_of(outcome: RunResult | Failure, device: str, threads: int, beside: Container[str] = ()) -> Record:
     """The record of a run that has ended; `started` is counted back from now by the time that it took.
+
+    `beside`: the names of the files that are stored beside it. A result that cannot be, such as a metric beyond the range that
+    it declares, is a failure: a reader would not believe it.
 
     Raises ValueError where the run's id is not that of the data it was trained on.
     """
@@ -47,7 +47,7 @@ def record_of(outcome: RunResult | Failure, device: str, threads: int) -> Record
         "regularizers": derived.regularizers(config),
         "data_fingerprint": trained_on,
         "sources": spec.sources,
-        "reason": outcome.reason,
+        "reason": None if outcome.reason is None else outcome.reason.encode(errors="backslashreplace").decode(),
         "seconds": outcome.seconds,
         "started": (datetime.now(UTC) - timedelta(seconds=outcome.seconds)).isoformat(timespec="seconds"),
         "device": device,
@@ -55,8 +55,13 @@ def record_of(outcome: RunResult | Failure, device: str, threads: int) -> Record
         "products": products(device),
         "versions": versions(),
         "git_commit": git_commit(),
+        "predictions": PREDICTIONS if PREDICTIONS in beside else None,
+        "weights": WEIGHTS if WEIGHTS in beside else None,
     }
-    return record_from(tree)
+    record = record_from(tree)
+    if not isinstance(outcome, Failure) and (wrong := contradiction(record)) is not None:
+        return record_of(Failure(spec, f"its result cannot be: {wrong}", "", outcome.seconds), device, threads)
+    return record
 
 
 _FAILED: dict[str, Any] = {
@@ -83,48 +88,7 @@ def _measured(result: RunResult) -> dict[str, Any]:
         "data_fingerprint": result.fingerprint,
         "cohort_size": result.cohort_size,
         "learned_rates": result.learned_rates,
+        "own_noise": result.own_noise,
         "arrays": result.arrays,
         "peak_memory_mb": result.peak_memory_mb,
     }
-
-
-def products(device: str) -> str:
-    """The library that multiplies matrices on this device."""
-    kind = device.partition(":")[0]
-    if kind != "cpu":
-        return kind
-    if numpy_is_faster():
-        return "openblas"
-    import torch
-
-    return "mkl" if torch.backends.mkl.is_available() else "torch"
-
-
-@cache
-def versions() -> dict[str, str]:
-    """Of Python and the packages that the numbers of a run depend on."""
-    of_packages = {"python": platform.python_version()}
-    for package in ("dropbench", "torch", "numpy"):
-        try:
-            of_packages[package] = version(package)
-        except PackageNotFoundError:
-            of_packages[package] = "unknown"
-    return of_packages
-
-
-@cache
-def git_commit() -> str | None:
-    """The commit of the checkout that this code is in, with `-dirty` where its files differ; None once installed."""
-    package = Path(__file__).parents[1]
-    if not (package.parent / ".git").exists():
-        return None
-    try:
-        described = subprocess.run(
-            ["git", "-C", str(package.parent), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return described.stdout.strip() or None

@@ -15,7 +15,7 @@ from dropbench.loggers.base import Logger, Row, Run
 
 if TYPE_CHECKING:
     from dropbench.engine.result import Progress
-    from dropbench.execute.cohort import Listener, Retry
+    from dropbench.execute.cohort import Listener, Note, Retry
     from dropbench.execute.local import Stored
 
 __all__ = ["Loggers", "Run", "check", "opened"]
@@ -88,16 +88,18 @@ class Loggers:
     def beside(self, listen: Listener) -> Listener:
         """A listener that tells first `listen` and then these."""
 
-        def both(event: Progress | Retry) -> None:
+        def both(event: Progress | Retry | Note) -> None:
             listen(event)
             self.listen(event)
 
         return both
 
-    def listen(self, event: Progress | Retry) -> None:
+    def listen(self, event: Progress | Retry | Note) -> None:
         """Tells each epoch of each run; runs that are tried again begin again."""
-        from dropbench.execute.cohort import Retry
+        from dropbench.execute.cohort import Note, Retry
 
+        if isinstance(event, Note):
+            return
         if isinstance(event, Retry):  # these runs start again, and their logs with them
             self._begun.difference_update(event.run_ids)
             return
@@ -106,7 +108,9 @@ class Loggers:
             self._each(partial(_epoch, run_id, row))
 
     def finished(self, stored: Stored) -> None:
-        """Tells the end of a run that has been stored."""
+        """Tells the end of a run that has been stored; of one that another command trained, that one's loggers have told."""
+        if stored.elsewhere:
+            return
         self._begin(stored.record.run_id)
         self._each(lambda logger: logger.end(stored.record))
 

@@ -40,12 +40,16 @@ class TensorBoard:
 
     def begin(self, run: Run) -> None:
         """Removes what an earlier attempt at this run left."""
-        if old := self._places.get(run.run_id):
+        arm = re.sub(r"[^\w.=+]+", "_", run.arm).strip("_")[:100] or "run"  # a name of a file has a limit
+        place = self._folder / f"{arm}-seed{run.seed}-{run.run_id}"
+        for old in {
+            place,
+            self._places.get(run.run_id, place),
+        }:  # the first may be of a command that began after this one
             shutil.rmtree(old, ignore_errors=not old.exists())
             self._forget(old)
-        arm = re.sub(r"[^\w.=+]+", "_", run.arm).strip("_")[:100] or "run"  # a name of a file has a limit
         self._runs[run.run_id] = run
-        self._places[run.run_id] = self._folder / f"{arm}-seed{run.seed}-{run.run_id}"
+        self._places[run.run_id] = place
 
     def epoch(self, run_id: str, row: Row) -> None:
         """Writes a row as scalars, training and validation to folders of their own."""

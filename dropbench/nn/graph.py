@@ -23,7 +23,7 @@ class Linked(Protocol):
 
     @property
     def edges(self) -> Tensor:
-        """Node numbers of each undirected edge, once, [2, E] int64."""
+        """Node numbers of the undirected edges, [2, E] int64."""
         ...
 
 
@@ -121,7 +121,8 @@ class Adjacency:
     Parameters
     ----------
     edges : Tensor
-        [2, E] int64 node numbers, each undirected edge once, no self-loops.
+        [2, E] int64 node numbers. An edge counts once, whether it is given in one direction, in both, or repeatedly; loops of
+        the list are left out, since every node has one anyway.
     nodes : int
         N.
     dense : bool
@@ -133,7 +134,11 @@ class Adjacency:
     """
 
     def __init__(self, edges: Tensor, nodes: int, dense: bool = False) -> None:
-        self.edges, self.nodes = edges, nodes
+        low, high = edges.amin(0), edges.amax(0)
+        keys = (low * nodes + high)[low != high].unique()
+        self.edges = edges = torch.stack([keys // nodes, keys % nodes])
+        """Of each edge the lower and the higher node, in order, [2, E]."""
+        self.nodes = nodes
         e, loops = edges.shape[1], torch.arange(nodes, device=edges.device)
         rows = torch.cat([edges[0], edges[1], loops])
         columns = torch.cat([edges[1], edges[0], loops])
@@ -151,8 +156,8 @@ class Adjacency:
         Parameters
         ----------
         strengths : Tensor or None
-            [K, E], the entries of A for each edge, the same in both directions: 0 drops an edge, 1 keeps it, and what is left
-            is normalised again. Self-loops always have 1. None keeps all edges.
+            [K, E], the entries of A for each of `edges`, the same in both directions: 0 drops an edge, 1 keeps it, and what
+            is left is normalised again. Self-loops always have 1. None keeps all edges.
         k : int
             K.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,23 +10,38 @@ from numpy.typing import NDArray
 
 from dropbench.config.parts import locate
 from dropbench.data import augment, text
-from dropbench.data.split import split
+from dropbench.data.split import batch_sizes, split
 from dropbench.errors import UsageError
-from dropbench.planning.outline import Outline
+from dropbench.planning.outline import Outline, constructor
 from dropbench.planning.sources import others
+from dropbench.planning.trial import needs_two
 from dropbench.planning.variants import arm_rates, variant
 from dropbench.sites import Site
-from dropbench.spec import CONSTANT, DataSpec, DropoutSpec, RunSpec, Settings
+from dropbench.spec import CONSTANT, DataSpec, RunSpec, Settings
 from dropbench.values import written
 
 if TYPE_CHECKING:
     from dropbench.data.base import Table
 
+_TOLD = 3
+"""How many parts of a module a sentence names."""
 
-def warnings(dropout: DropoutSpec, sites: tuple[Site, ...]) -> list[str]:
-    """What to know of this arm before it trains, from the sites where there will be noise."""
-    acting, rates = variant(dropout), arm_rates(dropout, sites)
-    return [warning for s in sites if rates.get(s.name) and (warning := acting.warns(s))]
+
+def warnings(spec: RunSpec, outline: Outline) -> list[str]:
+    """What to know of this arm before it trains: from the sites where there will be noise, and of noise that is elsewhere."""
+    acting, rates = variant(spec.dropout), arm_rates(spec.dropout, outline.sites)
+    return [
+        *([_own_noise(spec.model.name, outline.own_noise)] if outline.own_noise else []),
+        *(warning for s in outline.sites if rates.get(s.name) and (warning := acting.warns(s))),
+    ]
+
+
+def _own_noise(model: str, parts: Sequence[str]) -> str:
+    told = f"{', '.join(parts[:_TOLD])}{f' and {len(parts) - _TOLD} more' if len(parts) > _TOLD else ''}"
+    return (
+        f"model={model} draws random numbers of its own ({told}): that noise acts in every arm, so the arm called none is not "
+        "without noise; use noise(site, x) in its place, or leave it out"
+    )
 
 
 def check(spec: RunSpec, table: Table, outline: Outline) -> str | None:
@@ -38,20 +54,38 @@ def check(spec: RunSpec, table: Table, outline: Outline) -> str | None:
         augment.check(spec.train.augment, table.name, table.axes)
         if outline.view == "text":
             text.check(table, spec.data, spec.train.batch_size)
+            n_train = 0
         else:
-            _splits(spec.data, table)
+            n_train = _n_train(spec.data, table)
         acting = arm_rates(spec.dropout, outline.sites)
     except UsageError as error:
         return str(error)
-    if outline.batch_norm and spec.train.batch_size < 3:
-        # Three, for the last batch of an odd number of examples is one short.
-        return f"train.batch_size={spec.train.batch_size} is too small for batch norm; it must be at least 3"
+    if outline.batch_norm and n_train and (reason := _no_variance(spec, table, outline, n_train)):
+        return reason
+    if outline.own_noise and spec.eval.mode != "deterministic":
+        return (
+            f"eval.mode={spec.eval.mode} leaves on the noise of dropbench's sites alone, and model={spec.model.name} has noise "
+            f"of its own ({outline.own_noise[0]}); use noise(site, x) in its place, or eval.mode=deterministic"
+        )
     if spec.eval.mode != "deterministic" and outline.task != "classify":
         return (
             f"eval.mode={spec.eval.mode} averages a classifier's predictions, and model={spec.model.name} is none; "
             "leave it at eval.mode=deterministic"
         )
     return None if acting else _no_site(spec, outline.sites)
+
+
+def _no_variance(spec: RunSpec, table: Table, outline: Outline, n_train: int) -> str | None:
+    """Why batch norm cannot be trained in these batches, or None: a single example may do, where it is a map or a graph."""
+    sizes = batch_sizes(n_train, spec.train.batch_size)
+    construct = constructor(spec.model, outline.shape, outline.n_classes)
+    if 1 not in sizes or not needs_two(construct, outline.shape, table, outline.stacked):
+        return None
+    batch = "each batch" if set(sizes) == {1} else f"the last batch of {n_train} examples"
+    return (
+        f"train.batch_size={spec.train.batch_size} is too small for batch norm in model={spec.model.name}: {batch} would be a "
+        f"single example, which has no variance; it must be at least {3 if n_train % 2 else 2}"
+    )
 
 
 def no_schedule(spec: RunSpec) -> str | None:
@@ -89,9 +123,9 @@ def _no_site(spec: RunSpec, sites: tuple[Site, ...]) -> str | None:
     return f"dropout={spec.dropout.name} has no site in model={spec.model.name}: it {why}"
 
 
-def _splits(data: DataSpec, table: Table) -> None:
-    """Raises UsageError where the examples do not suffice; how many there are of each class is the same for every seed."""
-    split(
+def _n_train(data: DataSpec, table: Table) -> int:
+    """How many examples there are to train with, as under every seed. Raises UsageError where they do not suffice."""
+    parts = split(
         table,
         n_train=data.n_train,
         val_fraction=data.val_fraction,
@@ -100,6 +134,7 @@ def _splits(data: DataSpec, table: Table) -> None:
         split_draws=_zeros,
         noise_draws=_zeros,
     )
+    return len(parts.train)
 
 
 def _zeros(n: int) -> NDArray[np.uint64]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dropbench import identity
+from dropbench.config.paths import path_setting
 from dropbench.errors import UsageError
 from dropbench.planning.plan import make
 from dropbench.planning.reproduce import NOT_SET, leaves, overrides
@@ -40,7 +41,9 @@ def plan(
     UsageError
         Where an arm cannot be composed as it was: an option has gone, or its defaults or version have changed since.
     """
-    commands = [[*overrides(config, composer.extra), typed(seeds), f"results={results}"] for config in arms.values()]
+    commands = [
+        [*overrides(config, composer.extra), typed(seeds), path_setting("results", results)] for config in arms.values()
+    ]
     parts = [make(command, composer) for command in commands]
     for (name, config), part in zip(arms.items(), parts, strict=True):
         now, then = (_settings(c) for c in (part.specs[0].as_dict(), config))

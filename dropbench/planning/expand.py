@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dropbench.config import grammar
+from dropbench.config import grammar, sweeps
 from dropbench.config.compose import Composed, Composer
+from dropbench.config.paths import PATHS
+from dropbench.config.typed import command, words_of
+from dropbench.config.typed import setting as typed_setting
 from dropbench.errors import UsageError
-from dropbench.values import written
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -19,29 +21,31 @@ class Coincide(UsageError):
     """Two arms of a study are the same run."""
 
 
-def points(overrides: Sequence[str], composer: Composer) -> list[dict[str, str]]:
+def points(overrides: Sequence[str], composer: Composer, most: int = sweeps.MOST_RUNS) -> list[dict[str, str]]:
     """The points of the grid that these overrides make, each as simple overrides by key.
 
     Raises
     ------
     UsageError
-        For an override that cannot be read, and for a key that is given more than once.
+        For an override that cannot be read, for a key that is given more than once, and for more than `most` points.
     """
-    return grammar.expand(_parsed(overrides), composer.options)
+    return sweeps.expand(_parsed(overrides), composer.options, most)
 
 
 def one_point(overrides: Sequence[str], composer: Composer) -> dict[str, str]:
     """The same of one run. Raises UsageError for a grid and for a study, which are several."""
     parsed = _parsed(overrides)
     for override in parsed:
-        if grammar.swept(override) or override.get_key_element() == "study":
-            again = " ".join(map(grammar.quoted, overrides))
-            raise UsageError(f"{override.input_line}: that is more than one run; type: dropbench sweep {again}")
-    (point,) = grammar.expand(parsed, composer.options)
+        if override.is_sweep_override() or (override.key_or_group == "study" and override.value() is not None):
+            again = command("sweep", *words_of("--conf", composer.extra), *overrides)
+            raise UsageError(f"{override.input_line}: that is more than one run; type: {again}")
+    (point,) = sweeps.expand(parsed, composer.options)
     return point
 
 
-def runs_of(point: Mapping[str, str], composer: Composer) -> list[tuple[str | None, Composed]]:
+def runs_of(
+    point: Mapping[str, str], composer: Composer, most: int = sweeps.MOST_RUNS
+) -> list[tuple[str | None, Composed]]:
     """The runs of one point of the grid: itself, without a name, or each arm of its study under each seed.
 
     Raises
@@ -49,14 +53,15 @@ def runs_of(point: Mapping[str, str], composer: Composer) -> list[tuple[str | No
     Coincide
         Where two arms of the study are the same run.
     UsageError
-        For values that cannot be.
+        For values that cannot be, and for more than `most` runs.
     """
     composed = composer.compose(point)
     if composed.study is None:
         return [(None, composed)]
     seeds: Sequence[Mapping[str, str]] = [{}]
     if "seed" not in point:
-        seeds = grammar.expand(grammar.parse([f"seed={composed.study.seed}"]), composer.options)
+        seeds = _seeds(composed.study.seed, composer, most)
+    sweeps.check_count(len(seeds) * len(composed.study.arms), most)
     runs: list[tuple[str | None, Composed]] = []
     by_id: dict[str, str] = {}
     for name, setting in composed.study.arms.items():
@@ -76,9 +81,17 @@ def runs_of(point: Mapping[str, str], composer: Composer) -> list[tuple[str | No
     return runs
 
 
+def _seeds(typed: str, composer: Composer, most: int) -> list[dict[str, str]]:
+    """The seeds of a study, which its file writes as one types them."""
+    try:
+        return sweeps.expand(grammar.parse([f"seed={typed}"]), composer.options, most)
+    except UsageError as error:
+        raise UsageError(f"study.seed={typed}: {error}") from error
+
+
 def _parsed(overrides: Sequence[str]) -> list[Override]:
     parsed = grammar.parse(overrides)
-    repeated = [k for k, n in Counter(o.get_key_element() for o in parsed).items() if n > 1]
+    repeated = [k for k, n in Counter(o.key_or_group for o in parsed).items() if n > 1]
     if repeated:
         raise UsageError(f"'{repeated[0]}' is given more than once; write several values as {repeated[0]}=a,b")
     return parsed
@@ -89,7 +102,7 @@ def _with_arm(point: Mapping[str, str], setting: Mapping[str, Any]) -> dict[str,
 
     An arm that chooses an option of a group starts that group afresh: `dropout: none` has no use for a rate.
     """
-    arm = {key: f"{key}={written(value)}" for key, value in setting.items()}
+    arm = {key: f"{key}={value}" if key in PATHS else typed_setting(key, value) for key, value in setting.items()}
     chosen = tuple(f"{key.replace('/', '.')}." for key in arm if "." not in key)
     kept = {k: text for k, text in point.items() if k not in arm and not k.replace("/", ".").startswith(chosen)}
     return kept | arm

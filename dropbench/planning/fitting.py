@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dropbench.config.compose import Composer
 from dropbench.config.options import options
-from dropbench.config.parts import locate
+from dropbench.config.parts import part_of
 from dropbench.errors import UsageError
 from dropbench.planning.checks import check, no_others, no_schedule
 from dropbench.planning.outline import NoView, Outline, outline, takes
@@ -93,6 +93,6 @@ def _options_that(group: str, fits: Callable[[Any], bool], composer: Composer) -
         node: Any = OmegaConf.load(file)
         # A user's own may have options without a default, or a fault: it is not proposed.
         with suppress(TypeError, KeyError, AttributeError, UsageError):
-            if fits(locate(node["_target_"])):
+            if fits(part_of(group, str(node["_target_"]))):
                 names.append(name)
     return names

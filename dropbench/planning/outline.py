@@ -1,10 +1,11 @@
-"""What a spec would build, found without building it: the model on no device, and its sites.
+"""What a spec would build: the model on no device, and its sites; a user's model is tried too.
 
 Planning uses it to say before anything trains what cannot work; the engine uses it to build.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,12 @@ from dropbench.data import views
 from dropbench.data.views import Shape
 from dropbench.errors import UsageError
 from dropbench.sites import Site
+from dropbench.sites.own_draws import seeded
 from dropbench.spec import Component
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from dropbench.data.base import Table
 
 
@@ -31,6 +35,8 @@ class Outline:
     stacked: bool
     """Whether the class carries a replica axis itself."""
     batch_norm: bool
+    own_noise: tuple[str, ...] = ()
+    """The parts of a user's module that draw random numbers of its own, which are noise in every arm: see `trial`."""
     task: str = "classify"
     """What is learnt: "classify" (the class), "reconstruct" (the input) or "predict_next" (the next word)."""
 
@@ -44,7 +50,7 @@ class NoView(UsageError):
 
 
 def outline(model: Component, table: Table) -> Outline:
-    """Raises NoView where the model does not take this kind of data, UsageError where it cannot be built."""
+    """Raises NoView where the model does not take this kind of data, UsageError where it cannot be built or trained."""
     import torch
 
     cls = locate(model.target)
@@ -54,13 +60,18 @@ def outline(model: Component, table: Table) -> Outline:
         raise NoView(str(error)) from error
     shape = views.view_shape(table, view)
     stacked = bool(getattr(cls, "stacked", False))
-    arguments = (1, shape, table.n_classes) if stacked else (shape, table.n_classes)
+    construct = constructor(model, shape, table.n_classes)
     try:
-        with torch.device("meta"):
-            one = cls(*arguments, **model.options)
+        with seeded(0), torch.device("meta"):  # a constructor may draw, and not by torch alone
+            one = construct()
     except (TypeError, ValueError, RuntimeError) as error:
         told = " ".join(str(error).split())
         raise UsageError(f"model={model.name} cannot be built with {model.options or 'no options'}: {told}") from error
+    drawing: tuple[str, ...] = ()
+    if not cls.__module__.startswith("dropbench."):
+        from dropbench.planning.trial import tried
+
+        drawing = tried(model.name, construct, shape, table, stacked)
     parameters = sum(p.numel() for p in one.parameters())
     normed = any("BatchNorm" in type(m).__name__ for m in one.modules())  # ours and torch's
     return Outline(
@@ -72,7 +83,15 @@ def outline(model: Component, table: Table) -> Outline:
         stacked=stacked,
         batch_norm=normed,
         task=getattr(cls, "task", "classify"),
+        own_noise=drawing,
     )
+
+
+def constructor(model: Component, shape: Shape, n_classes: int) -> Callable[[], nn.Module]:
+    """What makes a model, of one replica where its class carries an axis for them."""
+    cls = locate(model.target)
+    lead = (1,) if getattr(cls, "stacked", False) else ()
+    return lambda: cls(*lead, shape, n_classes, **model.options)
 
 
 def takes(model: Any, table: Table) -> bool:

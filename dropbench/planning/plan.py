@@ -84,7 +84,7 @@ def _plan(overrides: Sequence[str], grid: Sequence[Mapping[str, str]], composer:
         outlines=outlines,
         skipped=tuple(dict.fromkeys((*coinciding, *skipped))),
         merged=len(runs) - len(distinct),
-        warnings=tuple(dict.fromkeys(w for s in one_of_each for w in warnings(s.dropout, outlines[s.run_id].sites))),
+        warnings=tuple(dict.fromkeys(w for s in one_of_each for w in warnings(s, outlines[s.run_id]))),
     )
 
 

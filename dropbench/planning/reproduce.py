@@ -7,8 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dropbench.config.grammar import quoted
 from dropbench.config.options import conf_dir, options
+from dropbench.config.paths import path_setting
+from dropbench.config.typed import command, setting, words_of
+from dropbench.config.typed import text as as_text
 from dropbench.errors import UsageError
 from dropbench.seeds import typed as typed_seeds
 from dropbench.values import flatten, written
@@ -21,9 +23,9 @@ _DEFAULTS = {
     "data": "digits",
     "dropout/schedule": "constant",
     "train": "default",
-    "metric": "[loss,accuracy]",
 }
 """Options that go without saying; the variant is always said."""
+_METRICS = ["loss", "accuracy"]
 
 
 def overrides(config: Mapping[str, Any], extra: Sequence[Path] = ()) -> list[str]:
@@ -37,7 +39,6 @@ def overrides(config: Mapping[str, Any], extra: Sequence[Path] = ()) -> list[str
         "dropout": str(config["dropout"]["name"]),
         "dropout/schedule": str(config["dropout"].get("schedule", {}).get("name", "constant")),
         "train": str(config["train"].get("name", "default")),
-        "metric": written(list(config["metric"])),
     }
     usual: dict[str, Any] = {"eval": _yaml(conf_dir() / "config.yaml")["eval"]}
     usual |= {group: _option(group, chosen[group], tuple(extra)) for group in ("model", "data", "dropout", "train")}
@@ -50,12 +51,15 @@ def overrides(config: Mapping[str, Any], extra: Sequence[Path] = ()) -> list[str
         raise UsageError(f"{key} is {default.get(key, 1)} now and was {stored[key]}: it cannot be run as it was")
     if config.get("eval", {}).get("mode") == "deterministic":
         stored.pop("eval.passes", None)  # of no account then, and null in a record
-    differing = {key: value for key, value in chosen.items() if value != _DEFAULTS.get(key)}
+    options_typed = {key: as_text(value) for key, value in chosen.items() if value != _DEFAULTS.get(key)}
+    if (metrics := list(config["metric"])) != _METRICS:
+        options_typed["metric"] = as_text(metrics)
+    differing = {}
     for key, value in stored.items():
         # What no file has cannot be set: it is a default of the code.
         if key.rpartition(".")[2] not in NOT_SET and key in default and default[key] != value:
-            differing[key] = typed(value)
-    return [f"{key}={value}" for key, value in differing.items()]
+            differing[key] = value
+    return [f"{group}={name}" for group, name in options_typed.items()] + [setting(k, v) for k, v in differing.items()]
 
 
 def commands(
@@ -67,13 +71,14 @@ def commands(
     """
     grids: dict[tuple[str, ...], list[tuple[str, str]]] = {}
     for config, seeds in steps:
-        typed_again = [*overrides(config, extra), typed_seeds(seeds), *[f"results={results}"] * (results != "results")]
-        name, rate = str(config["dropout"]["name"]), config["dropout"].get("rate")
+        place = [path_setting("results", results)] * (results != "results")
+        typed_again = [*overrides(config, extra), typed_seeds(seeds), *place]
+        name, rate = config["dropout"]["name"], config["dropout"].get("rate")
         rest = tuple(text for text in typed_again if text.partition("=")[0] not in ("dropout", "dropout.rate"))
-        arm = (name, "" if name == "none" or rate is None else written(rate))
+        arm = (as_text(name), "" if name == "none" or rate is None else written(rate))
         grids.setdefault(rest, []).append(arm)
     return [
-        " ".join(["dropbench sweep", *map(quoted, [*arm, *rest])])
+        command("sweep", *words_of("--conf", extra), *arm, *rest)
         for rest, arms in grids.items()
         for arm in _as_grid(list(dict.fromkeys(arms)))
     ]
@@ -91,15 +96,6 @@ def settings(config: Mapping[str, Any]) -> dict[str, Any]:
     chosen = {group: config[group]["name"] for group in ("model", "dropout", "data", "train")}
     schedule = {"dropout.schedule": config["dropout"]["schedule"]["name"]}
     return {**chosen, **schedule, **leaves(config), "seed": config["seed"]}
-
-
-def typed(value: Any) -> str:
-    """A value as it is typed; the names of sites quoted, which may be patterns."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f'"{key}": {typed(v)}' for key, v in value.items()) + "}"
-    if isinstance(value, list | tuple) and any(isinstance(v, str) for v in value):
-        return "[" + ", ".join(f'"{v}"' if isinstance(v, str) else typed(v) for v in value) + "]"
-    return written(value)
 
 
 @cache

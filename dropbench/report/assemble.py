@@ -25,6 +25,7 @@ from dropbench.report.tables.grids import grids
 from dropbench.report.tables.report import Report
 from dropbench.report.tables.selection import choices
 from dropbench.store import RUNS, Store, StoredPlan
+from dropbench.values import plain
 
 Named = Sequence[tuple[str, str]]
 """(arm's name, run id), in a plan's order."""
@@ -137,7 +138,7 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
         questions = tuple(q for q in dict.fromkeys(p.question for p in plans) if q)
         missing = notes.missing(planned, frame)
         report = replace(gathered.report, questions=questions, notes=(*gathered.report.notes, *missing))
-        baselines = list(dict.fromkeys(plan.baseline for plan in reversed(plans)))
+        baselines = list(dict.fromkeys(plain(plan.baseline) for plan in reversed(plans)))
         gathered = replace(gathered, report=report, named=named, baselines=baselines)
     frame = filtered.where(filtered.select(frame, [w for w in wanted if w[0] != "study"]), conditioned)
     shown = set(frame["run_id"])
@@ -163,7 +164,7 @@ def for_runs(store: Store, run_ids: Iterable[str], arms: Mapping[str, Sequence[s
     if gathered.frame.empty:
         return _told(report)
     named = [(name, run) for name, runs in arms.items() for run in runs]
-    return _compared(replace(gathered, report=report, named=named or None, baselines=(baseline,)))
+    return _compared(replace(gathered, report=report, named=named or None, baselines=(plain(baseline),)))
 
 
 def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = None) -> Report:
@@ -178,8 +179,9 @@ def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = 
 
 
 def _told(report: Report, **about: Any) -> Report:
-    """With what it is about, and with a note on what was skipped as the last."""
-    return replace(report, notes=(*report.notes, *notes.skipped(report.skipped)), **about)
+    """With what it is about, and with a note on what was skipped as the last; its words made `plain`."""
+    told = map(plain, (*report.notes, *notes.skipped(report.skipped)))
+    return replace(report, notes=tuple(told), questions=tuple(map(plain, report.questions)), **about)
 
 
 def _comparison(
@@ -243,7 +245,7 @@ def _with_names(frame: pd.DataFrame, named: Named | None) -> pd.DataFrame:
     if named is None:
         return frame.assign(name=None)
     rows = {run: i for i, run in enumerate(frame["run_id"].tolist())}
-    pairs = [(name, run) for name, run in dict.fromkeys(named) if run in rows]
+    pairs = [(plain(name), run) for name, run in dict.fromkeys(named) if run in rows]
     return frame.iloc[[rows[run] for _, run in pairs]].assign(name=[name for name, _ in pairs])
 
 
@@ -254,7 +256,7 @@ def _plans(paths: Sequence[Path]) -> list[StoredPlan]:
 
 
 def _plans_of(studies: Sequence[str], plans: Sequence[StoredPlan]) -> list[StoredPlan]:
-    names = {plan.study for plan in plans if plan.study}
+    names = {plain(plan.study) for plan in plans if plan.study}
     for study in studies:
         if study not in names:
             hint = nearest(study, names) if names else f"no study has been run here; {RUN_SOMETHING}"

@@ -21,6 +21,7 @@ from typing import Any
 from dropbench import identity
 from dropbench.errors import UsageError
 from dropbench.store import files
+from dropbench.store.reading import dump, is_old, listed, read, read_all, read_plan, setting_in
 from dropbench.store.record import (
     FINISHED,
     RECORD,
@@ -33,12 +34,6 @@ from dropbench.store.record import (
     StoredPlan,
     UsedRegularizer,
     UsedVariant,
-    dump,
-    is_old,
-    read,
-    read_all,
-    read_plan,
-    setting_in,
 )
 
 __all__ = [
@@ -105,7 +100,7 @@ class Store:
     def of_settings(self, setting_ids: Container[str], but: Container[str] = ()) -> list[Record]:
         """The finished runs of these settings, whatever their data and seeds, but for those with the run ids in `but`.
 
-        Looks at the first bytes of each record alone, and not at those of older schemas.
+        Reads those records alone whose first bytes say so, which those of older schemas do not.
         """
         folders = (f for f in files.visible(self.root / RUNS) if f.name not in but and setting_in(f) in setting_ids)
         records = (read(folder) for folder in folders)
@@ -139,14 +134,16 @@ class Store:
         history: Sequence[Mapping[str, float | int | str | None]],
         config_yaml: str,
         traceback: str | None = None,
+        beside: Mapping[str, bytes] | None = None,
     ) -> Path:
         """Puts a run in its place by its status and returns the folder that now stands for it.
 
         A finished run is not overwritten but by one that measured more and lacks nothing that it has: where another process
-        was first, its folder stays, and so does a folder that a newer dropbench wrote. Raises UsageError if the results folder
-        cannot be written, ValueError for a record that could not be read back.
+        was first, its folder stays, and so does a folder that a newer dropbench wrote. `beside`: the files that the record
+        names. Raises UsageError if the results folder cannot be written, ValueError for a record that could not be read back.
         """
         content = {RECORD: dump(record), "history.csv": files.as_csv(history), "config.yaml": config_yaml.encode()}
+        content |= beside or {}
         if traceback is not None:
             content["traceback.txt"] = traceback.encode(errors="replace")
         finished, failed = self.root / RUNS / record.run_id, self.root / FAILED / record.run_id
@@ -162,7 +159,10 @@ class Store:
 
     def write_plan(self, plan: StoredPlan) -> Path:
         """Writes or replaces a plan. Raises UsageError if the results folder cannot be written."""
-        content, final = dump(plan), self.root / PLANS / f"{plan.plan_id}.json"
+        typed = [
+            text.encode(errors="backslashreplace").decode() for text in plan.overrides
+        ]  # as bytes they may be no UTF-8
+        content, final = dump(replace(plan, overrides=typed)), self.root / PLANS / f"{plan.plan_id}.json"
         with self._writing():
             files.write_file(final, content)
         return final
@@ -190,7 +190,7 @@ class Store:
         return folders
 
     def _stored_plans(self) -> list[StoredPlan | Skipped]:
-        return [read_plan(p) for p in files.visible(self.root / PLANS)]
+        return [p if isinstance(p, Skipped) else read_plan(p) for p in listed(self.root / PLANS)]
 
     def _renamed(self, plan: StoredPlan) -> StoredPlan:
         """With the ids that its runs have now."""

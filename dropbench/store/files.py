@@ -100,10 +100,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def visible(folder: Path) -> list[Path]:
-    """What lies in a folder, in order, hidden names apart; an absent folder holds nothing."""
+    """What lies in a folder, in order, hidden names apart; one that is absent or cannot be listed holds nothing."""
     try:
         return sorted(p for p in folder.iterdir() if not p.name.startswith("."))
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
         return []
 
 

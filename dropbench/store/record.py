@@ -1,4 +1,4 @@
-"""What is stored of a run and of a plan, and its form on the disk.
+"""What is stored of a run and of a plan: its fields. `reading.py` has its form on the disk.
 
 JSON has no word for a non-finite float: metrics, rates and seconds hold the strings "NaN", "Infinity" and "-Infinity" and
 are read back as floats; inside `config` it is null (no such setting). In history.csv they are `nan`, `inf` and `-inf`, and
@@ -7,17 +7,11 @@ None is an empty cell.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
-
-from dropbench import identity
-from dropbench.store import migrate
-from dropbench.store.files import visible
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -30,7 +24,8 @@ FINISHED = ("completed", "diverged")
 """A diverged run would diverge again, so it counts as finished; a failed one may succeed when tried again."""
 
 RECORD = "record.json"
-_SETTING = re.compile(rb'"setting_id": "(\w+)"')
+WEIGHTS, PREDICTIONS = "weights.safetensors", "test.npz"
+"""What a run's folder holds beside it where they were kept."""
 _LEGAL_JSON: Any = {"ser_json_inf_nan": "strings"}
 
 
@@ -123,6 +118,8 @@ class Record:
         Probability of dropping by site, before any schedule.
     learned_rates : dict
         Those at the chosen epoch, of a variant that learns them; `rates` is where it began.
+    own_noise : list of str
+        The parts of a user's module that drew random numbers of its own, which acted in every arm.
     data_fingerprint : str or None
         Hash of the data's shapes and bytes; None if the run failed before they were read.
     sources : dict
@@ -171,6 +168,7 @@ class Record:
     regularizers: list[UsedRegularizer]
     rates: dict[str, float]
     learned_rates: dict[str, float] = field(default_factory=dict)
+    own_noise: list[str] = field(default_factory=list)
     data_fingerprint: str | None
     sources: dict[str, str]
     seconds: float
@@ -226,149 +224,15 @@ class Loaded:
     folders: dict[str, Path]
 
 
-def read(folder: Path) -> Record | Skipped:
-    """The record of one run folder, or why there is none. Never raises for what lies there.
-
-    One of schema 1 is migrated, so that its id is no longer the folder's name. One whose id does not follow from its content,
-    because someone edited it, is skipped.
-    """
-    tree = _tree(folder / RECORD, "run_id")
-    if isinstance(tree, Skipped):
-        return Skipped(folder, tree.reason)
-    if tree["run_id"] != folder.resolve().name:
-        return Skipped(folder, f"it holds the record of another run, {tree['run_id']}")
-    old = tree["schema"] < SCHEMA
-    try:
-        record = _validated(folder / RECORD, migrate.record(tree) if old else tree, Record)
-        wrong = None if old or isinstance(record, Skipped) else _wrong_id(record)
-    except ValueError as error:
-        wrong = str(error)
-    except (TypeError, AttributeError, KeyError):
-        wrong = "its configuration is none of dropbench's"
-    if wrong is not None:
-        again = "; what it was is in its config.yaml, to be trained anew" if old else ""
-        return Skipped(folder, f"{RECORD}: {wrong}{again}")
-    return Skipped(folder, record.reason) if isinstance(record, Skipped) else record
-
-
-def read_all(*folders: Path) -> Loaded:
-    """Every run folder directly inside `folders`, hidden names apart; an absent folder holds nothing.
-
-    Of several records of one run, finished ones come first, then those that measured more, then newer forms.
-    """
-    best: dict[str, tuple[tuple[bool, int, bool], Record, Path]] = {}
-    skipped = []
-    for folder in (f for parent in folders for f in visible(parent)):
-        record = read(folder)
-        if isinstance(record, Skipped):
-            skipped.append(record)
-            continue
-        rank = record.status in FINISHED, len(record.metrics), record.run_id == folder.name
-        if record.run_id not in best or rank > best[record.run_id][0]:
-            best[record.run_id] = rank, record, folder
-    kept = {run: best[run] for run in sorted(best)}
-    return Loaded(
-        [record for _, record, _ in kept.values()],
-        sorted(skipped, key=lambda s: s.path),
-        {run: folder for run, (_, _, folder) in kept.items()},
-    )
-
-
-def read_plan(path: Path) -> StoredPlan | Skipped:
-    """A stored plan, or why there is none. One of schema 1 still has the ids of its time: see `Store.plans`."""
-    tree = _tree(path, "plan_id")
-    return tree if isinstance(tree, Skipped) else _validated(path, tree, StoredPlan)
-
-
-def setting_in(folder: Path) -> str | None:
-    """The setting of a run folder's record, from its first bytes alone."""
-    try:
-        with (folder / RECORD).open("rb") as file:
-            told = _SETTING.search(file.read(256))
-    except OSError:
-        return None
-    return told[1].decode() if told else None
-
-
 def record_from(tree: Mapping[str, Any]) -> Record:
     """A record from plain values by field. Raises ValueError where one is of a wrong type."""
-    record: Record = _adapter(Record.__name__).validate_python(dict(tree))
+    record: Record = adapter(Record.__name__).validate_python(dict(tree))
     return record
 
 
-def is_old(folder: Path) -> bool:
-    """Whether a run folder holds a record of an older schema; reads its last bytes alone."""
-    try:
-        with (folder / RECORD).open("rb") as file:
-            file.seek(max(0, file.seek(0, 2) - 64))
-            _, key, value = file.read().rpartition(b'"schema":')
-    except OSError:
-        return False
-    number = value.strip().rstrip(b"}").strip()
-    return bool(key) and number.isdigit() and int(number) < SCHEMA
-
-
-def dump(thing: Record | StoredPlan) -> bytes:
-    """JSON, checked to be readable. Raises ValueError for values of a wrong type (a tensor, say) or a strange id."""
-    name = thing.run_id if isinstance(thing, Record) else thing.plan_id
-    if not name or name.startswith(".") or any(c in name for c in "/\\\0~"):
-        raise ValueError(f"{name!r} cannot be the name of a folder")
-    if isinstance(thing, Record) and (wrong := _wrong_id(thing)):
-        raise ValueError(f"{name}: {wrong}")
-    adapter = _adapter(type(thing).__name__)
-    content: bytes = adapter.dump_json(thing, indent=1, warnings="error")
-    adapter.validate_json(content)
-    return content + b"\n"
-
-
-def _wrong_id(record: Record) -> str | None:
-    """Why a record is not what it says, or None."""
-    told = {"run_id": record.run_id, "arm_id": record.arm_id, "setting_id": record.setting_id}
-    follows = identity.ids(record.config, record.data_fingerprint, record.sources)
-    for name, value in told.items():
-        if value != follows[name]:
-            return f"its {name} does not follow from what it says (that would be {follows[name]}), so it was changed"
-    if record.config.get("seed") != record.seed:
-        return f"it says seed {record.seed} and its configuration {record.config.get('seed')}, so it was changed"
-    return None
-
-
-_Kind = TypeVar("_Kind", Record, StoredPlan)
-
-
 @cache
-def _adapter(kind: str) -> TypeAdapter[Any]:
+def adapter(kind: str) -> TypeAdapter[Any]:
     """Pydantic's reader and writer of a dataclass, made when first needed: commands that read no record do not wait."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(Record if kind == Record.__name__ else StoredPlan)
-
-
-def _tree(path: Path, known: str) -> dict[str, Any] | Skipped:
-    """The JSON of a file that dropbench wrote: that has `known` and a schema that can be read."""
-    try:
-        tree = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return Skipped(path, f"no {path.name}")
-    except NotADirectoryError:
-        return Skipped(path, "not a run folder")
-    except OSError as error:
-        return Skipped(path, f"{path.name} cannot be read: {error.strerror}")
-    except (ValueError, RecursionError):
-        return Skipped(path, f"{path.name} is not JSON, perhaps cut short")
-    schema = tree.get("schema") if isinstance(tree, dict) else None
-    if type(schema) is not int or known not in tree:
-        return Skipped(path, f"{path.name} was not written by dropbench")
-    if schema > SCHEMA:
-        return Skipped(path, f"written by a newer dropbench (schema {schema}; this one reads {SCHEMA})")
-    return dict(tree)
-
-
-def _validated(path: Path, tree: dict[str, Any], kind: type[_Kind]) -> _Kind | Skipped:
-    try:
-        thing: _Kind = _adapter(kind.__name__).validate_python(tree)
-        return thing
-    except ValueError as error:  # pydantic's ValidationError is one
-        first: dict[str, Any] = getattr(error, "errors", lambda: [{}])()[0]
-        where = ".".join(map(str, first.get("loc", ())))
-        return Skipped(path, f"{path.name}: {where}: {str(first.get('msg', error)).lower()}")

@@ -23,7 +23,7 @@ from dropbench.cli.completion import completions
         ),
         ("dropout.schedule.u", ["dropout.schedule.until="]),
         ("ev", ["eval."]),
-        ("eval.", ["eval.mode=", "eval.passes="]),
+        ("eval.", ["eval.keep=", "eval.mode=", "eval.passes="]),
         ("model=m", ["model=mlp"]),
         ("model=mlp,c", ["model=mlp,cnn"]),
         ("dropout=standar", ["dropout=standard"]),

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropbench.config.grammar import expand, parse, quoted
+from dropbench.config.grammar import parse
+from dropbench.config.sweeps import expand
 from dropbench.errors import UsageError
 from dropbench.values import written
 
@@ -59,7 +60,7 @@ def test_two_keys_of_a_dict() -> None:
 
 
 def test_a_quoted_value_keeps_its_quotes() -> None:
-    assert points("results='a, b'") == [["results='a, b'"]]
+    assert points("model.label='a, b'") == [['model.label="a, b"']]
 
 
 def test_a_grid_varies_the_last_fastest() -> None:
@@ -97,8 +98,3 @@ PLAIN = st.recursive(
 def test_what_is_written_is_read_back(value: Any) -> None:
     (override,) = parse([f"key={written(value)}"])
     assert override.value() == value
-
-
-def test_words_for_the_shell() -> None:
-    assert quoted("seed=1") == "seed=1"
-    assert quoted("seed=range(0,3)") == "'seed=range(0,3)'"

@@ -56,11 +56,12 @@ def test_a_score_that_is_not_finite_counts(monkeypatch: pytest.MonkeyPatch) -> N
     good, bad = make_spec(seed=1), make_spec(seed=2)
     cohort = cohort_of(good, bad)
 
-    def spoilt(replicas: Replicas, part: str) -> dict[str, torch.Tensor]:
+    def spoilt(replicas: Replicas, part: str, listen: Any = None) -> dict[str, torch.Tensor]:
         at = torch.tensor([s.run_id == bad.run_id for s in replicas.specs])
-        return {m: torch.where(at, math.inf, v) if part == "val" else v for m, v in evaluate(replicas, part).items()}
+        scores = evaluate(replicas, part, listen)
+        return {m: torch.where(at, math.inf, v) if part == "val" else v for m, v in scores.items()}
 
-    monkeypatch.setattr("dropbench.engine.train.evaluate", spoilt)
+    monkeypatch.setattr("dropbench.engine.scores.evaluate", spoilt)
     results = {r.spec.run_id: r for r in cohort.run()}
     assert results[bad.run_id].status == "diverged" and len(results[bad.run_id].history) == 1
     assert results[good.run_id].status == "completed"

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 from dropbench.config.compose import composer
+from dropbench.engine.result import RunResult
 from dropbench.execute import record
 from dropbench.execute.cohort import Failure
 
@@ -26,27 +26,18 @@ def test_a_failure_has_a_record() -> None:
     assert 59 < (datetime.now(UTC) - datetime.fromisoformat(made.started)).total_seconds() < 90
 
 
-def test_the_commit_is_that_of_the_checkout_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    record.git_commit.cache_clear()
-    monkeypatch.setattr(record, "__file__", str(tmp_path / "dropbench" / "execute" / "record.py"))
-    assert record.git_commit() is None
-    (tmp_path / ".git").mkdir()  # a checkout that git cannot read
-    record.git_commit.cache_clear()
-    assert record.git_commit() is None
-    (tmp_path / ".git").rmdir()
-
-    def git(*words: str) -> str:
-        who = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
-        told = subprocess.run(["git", "-C", str(tmp_path), *who, *words], capture_output=True, text=True, check=True)
-        return told.stdout.strip()
-
-    git("init")
-    (tmp_path / "file").write_text("one")
-    git("add", "file")
-    git("commit", "-m", "first")
-    git("tag", "v1", "-m", "which is not named")
-    for text, ending in (("one", ""), ("two", "-dirty")):
-        (tmp_path / "file").write_text(text)
-        record.git_commit.cache_clear()
-        assert record.git_commit() == git("rev-parse", "HEAD")[:12] + ending
-    record.git_commit.cache_clear()
+def test_a_result_that_cannot_be_is_a_failure() -> None:
+    """Stored as completed it would be skipped by every reader, and trained again by every sweep."""
+    with composer() as c:
+        spec = c.compose({"seed": "seed=7"}).spec.model_copy(update={"data_fingerprint": "0123456789ab"})
+    row = {"train_accuracy": 0.5, "val_accuracy": 0.5, "gap_accuracy": 0.0, "test_accuracy": 1.14}
+    sizes = {"train": 8, "val": 4, "test": 4}
+    result = RunResult(spec, "completed", None, row, [], 1, sizes, 10, {}, "0123456789ab", 2.0, 1)
+    assert record.record_of(result, "cpu", 1).reason == (
+        "its result cannot be: its chosen epoch is 1 of 0"  # its history is empty
+    )
+    result = replace(result, history=[{"epoch": 1.0}])
+    made = record.record_of(result, "cpu", 1)
+    assert (made.status, made.metrics, made.seconds) == ("failed", {}, 2.0)
+    assert made.reason == "its result cannot be: its test_accuracy is 1.14, and its range is 0 to 1"
+    assert record.record_of(replace(result, metrics={**row, "test_accuracy": 1.0}), "cpu", 1).status == "completed"

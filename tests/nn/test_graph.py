@@ -8,6 +8,7 @@ from graphs import graph, normalised
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dropbench.data.base import Graph
 from dropbench.nn.graph import Adjacency, Features, Pattern, _csr
 
 
@@ -59,6 +60,28 @@ def test_normalised_adjacency(dense: bool) -> None:
     assert torch.equal(some[1], every[0]), "no noise, and noise that drops nothing"
     assert torch.equal(some, some.mT), "a dropped edge is dropped both ways"
     assert float(some[0, 60, 60]) == 1, "a node without edges keeps itself"
+
+
+@settings(max_examples=30)
+@given(nodes=st.integers(2, 12), data=st.data())
+def test_an_edge_counts_once_however_it_is_listed(nodes: int, data: st.DataObject) -> None:
+    """Both directions, repetitions, loops and any order: the same matrix to the last bit, and the same table."""
+    node = st.integers(0, nodes - 1)
+    pairs = data.draw(st.lists(st.tuples(node, node).filter(lambda e: e[0] != e[1]), min_size=1, max_size=20))
+    once = sorted({(min(e), max(e)) for e in pairs})
+    listed = data.draw(st.permutations(pairs + [(b, a) for a, b in pairs] + [(n, n) for n in range(nodes)]))
+    expected, got = (Adjacency(torch.tensor(edges).T, nodes) for edges in (once, listed))
+    eye = torch.eye(nodes)[None]
+    assert torch.equal(got.propagate(got.matrices(None, 1), eye), expected.propagate(expected.matrices(None, 1), eye))
+    by_hand = normalised(torch.tensor(once).T, torch.ones(len(once)), nodes)
+    torch.testing.assert_close(got.propagate(got.matrices(None, 1), eye)[0].double(), by_hand, atol=1e-6, rtol=1e-6)
+    assert torch.equal(Graph(eye[0], torch.tensor(listed).T).edges, torch.tensor(once).T)
+
+
+def test_a_graph_without_edges_is_its_loops() -> None:
+    for edges in (torch.empty(2, 0, dtype=torch.int64), torch.tensor([[1], [1]])):
+        links = Adjacency(edges, 3)
+        assert torch.equal(links.propagate(links.matrices(None, 1), torch.eye(3)[None])[0], torch.eye(3))
 
 
 def test_eigenvalues_are_in_minus_1_to_1() -> None:

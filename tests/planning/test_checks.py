@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from ast import literal_eval
+
 import pytest
+from graphs import graph_table
 from specs_kit import spec_and_settings
+from training import Trained, make_spec, table_of
 
 from dropbench.config.compose import Composer
 from dropbench.planning.checks import check
@@ -32,12 +36,43 @@ def test_why_not(c: Composer, words: list[str], reason: str | None) -> None:
     assert told == reason or (reason is not None and told is not None and told.startswith(reason))
 
 
-@pytest.mark.parametrize(("size", "fits"), [(1, False), (2, False), (3, True)])
-def test_batch_norm_needs_a_batch(c: Composer, size: int, fits: bool) -> None:
-    spec, settings = spec_and_settings(c, "model.batch_norm=before_activation", f"train.batch_size={size}")
-    table = load(spec.data, settings)
+@pytest.mark.parametrize(
+    ("words", "size", "n", "fits"),
+    [
+        ("mlp", 1, 40, "at least 2"),
+        ("mlp", 1, 41, "at least 3"),
+        ("mlp", 2, 40, None),
+        ("mlp", 2, 41, "at least 3"),
+        ("mlp", 3, 40, None),
+        ("mlp", 40, 41, None),
+        ("mlp", 39, 40, None),
+        ("cnn head_widths=[]", 1, 40, None),
+        ("cnn head_widths=[]", 2, 41, None),
+        ("cnn head_widths=[8]", 2, 41, "at least 3"),
+        ("resnet", 1, 12, None),
+    ],
+)
+def test_batch_norm_refuses_only_where_it_has_no_variance(words: str, size: int, n: int, fits: str | None) -> None:
+    """What is refused would raise in training, and what is not trains."""
+    name, *options = words.split()
+    given = {key: literal_eval(value) for key, value in (option.split("=") for option in options)}
+    given |= {} if name == "resnet" else {"batch_norm": "before_activation"}
+    spec = make_spec(name, options=given, split={"n_train": n}, batch_size=size, epochs=1)
+    table = table_of(spec)
     reason = check(spec, table, outline(spec.model, table))
-    assert (reason is None) is fits
-    assert fits or f"train.batch_size={size} is too small for batch norm" in str(reason)
-    plain, _ = spec_and_settings(c, f"train.batch_size={size}")
-    assert check(plain, table, outline(plain.model, table)) is None
+    if fits is None:
+        assert reason is None and Trained(spec)[spec].status == "completed"
+    else:
+        assert f"train.batch_size={size} is too small for batch norm in model={name}" in str(reason) and fits in str(
+            reason
+        )
+        with pytest.raises(ValueError, match="more than 1 value per channel"):
+            Trained(spec)
+
+
+def test_a_graph_is_normalised_over_all_nodes_whatever_the_batch() -> None:
+    spec = make_spec("dropbench.models.gcn.GCN", options={"batch_norm": "before_activation"}, split={"n_train": 7})
+    spec = spec.model_copy(update={"train": spec.train.model_copy(update={"batch_size": 1})})
+    table = graph_table()
+    assert check(spec, table, outline(spec.model, table)) is None
+    assert Trained(spec, table=table)[spec].status == "completed"

@@ -44,7 +44,7 @@ def test_one_run(c: Composer) -> None:
             single(words, c)
 
 
-@pytest.mark.parametrize("key", ["device=cpu,auto", "results=a,b", "execute.cohort=1,2", "data.root=a,b"])
+@pytest.mark.parametrize("key", ["device=cpu,auto", "execute.cohort=1,2"])
 def test_a_sweep_is_in_one_place(c: Composer, key: str) -> None:
     with pytest.raises(UsageError, match="holds for a whole sweep"):
         make([key], c)

@@ -82,7 +82,7 @@ def fake(seed: int = 0, *, changes: Mapping[str, Any] | None = None, **fields: A
         "config": {**config, "seed": seed},
         "seed": seed,
         "metrics": metrics,
-        "chosen_epoch": 20 + seed,
+        "chosen_epoch": min(20 + seed, fields.get("epochs_run", 50)),
         "epochs_run": 50,
         "n": {"train": 800, "val": 200, "test": 10_000},
         "parameters": 669_706,

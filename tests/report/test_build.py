@@ -213,7 +213,7 @@ def test_the_rule_says_how_the_epoch_was_chosen(
 ) -> None:
     put(
         *(
-            fake(0, changes={"train.patience": p, "train.restore_best": restore}, test=0.9 + i)
+            fake(0, changes={"train.patience": p, "train.restore_best": restore}, test=0.9 + i / 100)
             for i, p in enumerate(patience)
         )
     )

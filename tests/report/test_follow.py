@@ -91,7 +91,7 @@ def test_a_grid_has_no_arms_but_runs(runs: Any, fake_plan: Any, store: Any) -> N
 
 
 def test_times_that_are_none(fake: Any, fake_plan: Any, store: Any) -> None:
-    record = fake(0, started="yesterday")
+    record = fake(0)
     store.write_plan(fake_plan({"none": [record, fake(1)]}, created="today"))
     store.write(record, [], "")
     here = standing([store.root], [], at(1))

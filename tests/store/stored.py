@@ -9,7 +9,7 @@ from dropbench.store import Record, derived
 from dropbench.store.record import record_from
 
 CONFIG: dict[str, Any] = {
-    "dropout": {"name": "none", "rates": {}},
+    "dropout": {"name": "standard", "rate": 0.5, "rates": {}},
     "model": {"name": "mlp", "widths": [8, 8]},
     "data": {"name": "digits"},
     "train": {"monitor": "val_loss"},
@@ -21,6 +21,7 @@ CONFIG: dict[str, Any] = {
 def make(name: str = "digits", **changes: Any) -> Record:
     """A completed run on data of that name."""
     config = {**CONFIG, "data": {"name": name}, "seed": changes.get("seed", 0), **changes.pop("config", {})}
+    rates = {} if config["dropout"]["name"] == "none" else {"hidden.0": 0.1}
     values: dict[str, Any] = {
         "status": "completed",
         "reason": None,
@@ -33,9 +34,8 @@ def make(name: str = "digits", **changes: Any) -> Record:
         "epochs_run": 4,
         "n": {"train": 10, "val": 5, "test": 5},
         "parameters": 7,
-        "variants": derived.variants(config, {"hidden.0": 0.5}),
-        "regularizers": [],
-        "rates": {"hidden.0": 0.5},
+        "regularizers": derived.regularizers(config),
+        "rates": rates,
         "data_fingerprint": "abc",
         "sources": {},
         "seconds": 1.5,
@@ -48,6 +48,7 @@ def make(name: str = "digits", **changes: Any) -> Record:
         "started": "2025-01-01T00:00:00+00:00",
     }
     values |= changes
+    values.setdefault("variants", derived.variants(config, values["rates"]))
     ids = identity.ids(values["config"], values["data_fingerprint"], values["sources"])
     return record_from(ids | values)
 

@@ -17,7 +17,7 @@ from dropbench.config.compose import Composer
 from dropbench.config.options import options
 from dropbench.spec import MetricSpec, RunSpec
 from dropbench.store import Record, Skipped, Store, StoredPlan, migrate, read
-from dropbench.store.record import is_old
+from dropbench.store.reading import is_old
 
 LATER = ("setting_id", "task", "measures", "target_unit", "variants", "regularizers", "sources", "products")
 LATER += ("predictions", "weights", "parent")

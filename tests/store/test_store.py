@@ -145,7 +145,7 @@ trees = st.recursive(leaves, lambda x: st.lists(x, max_size=3) | st.dictionaries
     options=st.dictionaries(names.filter(lambda n: n not in ("name", "version")), trees, max_size=3),
     seed=st.integers(0, 2**63 - 1),
     metrics=st.dictionaries(names, finite_or_not, max_size=3),
-    rates=st.dictionaries(names, st.floats(0, 1, exclude_max=True), max_size=3),
+    rates=st.dictionaries(names, st.floats(0, 0.5), max_size=3),
     seconds=st.floats(0, 1e9),
     git_commit=st.none() | st.text(max_size=40),
     arrays=st.dictionaries(names, st.lists(finite_or_not, max_size=4), max_size=3),

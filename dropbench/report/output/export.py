@@ -15,6 +15,12 @@ from dropbench.report.output.sections import all_notes
 from dropbench.report.records.frame import rows_of
 from dropbench.report.tables.report import Report
 from dropbench.report.tables.selection import Choice
+from dropbench.values import plain
+
+_FORMULA = tuple(
+    "=+-@\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}"
+)
+"""How a text begins that a spreadsheet runs. A tab and a line's end are no characters of a `plain` text."""
 
 
 def rows(report: Report) -> pd.DataFrame:
@@ -31,6 +37,19 @@ def rows(report: Report) -> pd.DataFrame:
         table.insert(1, "measure", str(grid.measure))
         tables.append(table)
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["comparison", "baseline", "arm"])
+
+
+def as_csv(report: Report) -> str:
+    """What a spreadsheet opens without running any of it: text that it would take for a formula has an apostrophe before it.
+
+    Numbers stay as they are, negative ones too (OWASP, CSV Injection).
+    """
+    table = rows(report).rename(columns=_no_formula)
+    return str(table.apply(lambda column: column.map(_no_formula)).to_csv(index=False))
+
+
+def _no_formula(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell.lstrip().startswith(_FORMULA) else cell
 
 
 def as_json(report: Report) -> str:
@@ -55,7 +74,7 @@ def as_json(report: Report) -> str:
             for g in report.grids
         ],
         "notes": list(report.notes),
-        "skipped": [{"path": str(s.path), "reason": s.reason} for s in report.skipped],
+        "skipped": [{"path": plain(s.path), "reason": plain(s.reason)} for s in report.skipped],
         "questions": list(report.questions),
     }
     return json.dumps(_finite(tree), indent=1, ensure_ascii=False, allow_nan=False) + "\n"

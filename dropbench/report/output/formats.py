@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dropbench.errors import UsageError, nearest
 from dropbench.report.output import FORMATS
-from dropbench.report.output.export import as_json, rows, write_parquet
+from dropbench.report.output.export import as_csv, as_json, write_parquet
 from dropbench.report.tables.report import Report
 
 PAGE = 130
@@ -43,7 +43,7 @@ def render(report: Report, fmt: str = "rich", width: int | None = None, *, wide:
 
         return page(report, None if wide else READABLE)
     if fmt == "csv":
-        return str(rows(report).to_csv(index=False))
+        return as_csv(report)
     if fmt == "json":
         return as_json(report)
     if fmt == "parquet":

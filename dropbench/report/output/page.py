@@ -14,7 +14,7 @@ from dropbench.report.output.sections import sections
 from dropbench.report.records.frame import PACKAGES
 from dropbench.report.tables.answer import answer
 from dropbench.report.tables.report import Report
-from dropbench.values import absent, count, written
+from dropbench.values import absent, count, plain, written
 
 SOURCES = {
     **{f"{package}_version": package for package in PACKAGES},
@@ -38,9 +38,9 @@ def page(report: Report, width: int | None) -> str:
     )
     environment.filters["sentence"] = lambda words: words.replace(" %", "\N{NO-BREAK SPACE}%")
     parts, shared = sections(report, width)
-    answers = [(c.title, answer(c)) for c in report.comparisons]
+    answers = [(plain(c.title), plain(answer(c))) for c in report.comparisons]
     captions = [*("Each arm" for _ in report.comparisons), *(g.title for g in report.grids)]
-    asked = report.questions or tuple(dict.fromkeys(p.question for p in report.plans if p.question))
+    asked = report.questions or tuple(dict.fromkeys(plain(p.question) for p in report.plans if p.question))
     return environment.get_template("page.html.j2").render(
         question=" ".join(asked) or _question(report),
         parts=list(zip(parts, captions, draw(report), strict=True)),
@@ -48,7 +48,7 @@ def page(report: Report, width: int | None) -> str:
         notes=[*shared, *report.notes],
         commands=commands(report),
         unplanned=_unplanned(report),
-        report_command=report.command,
+        report_command=None if report.command is None else plain(report.command),
         sources=sources(report),
     )
 
@@ -64,7 +64,7 @@ def _question(report: Report) -> str:
 
 def commands(report: Report) -> list[str]:
     """What to type to train the runs again: one a stored plan, as it was typed."""
-    return list(dict.fromkeys(" ".join(["dropbench sweep", *map(quote, p.overrides)]) for p in report.plans))
+    return list(dict.fromkeys(plain(" ".join(["dropbench sweep", *map(quote, p.overrides)])) for p in report.plans))
 
 
 def sources(report: Report) -> list[tuple[str, str]]:

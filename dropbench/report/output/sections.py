@@ -13,7 +13,7 @@ from dropbench.report.tables.columns import ABSENT, Column, Sheet, plus_minus, s
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.grids import Grid
 from dropbench.report.tables.report import Report
-from dropbench.values import order
+from dropbench.values import order, plain
 
 _GAP = 2
 SPOKEN = 3
@@ -42,9 +42,26 @@ class Section:
 def sections(report: Report, width: int | None = None) -> tuple[list[Section], list[str]]:
     """The sections, kept to `width` columns, and the notes that every one of several has, which are said once instead."""
     parts = [_compared(c, width) for c in report.comparisons] + [_pivoted(g, width) for g in report.grids]
+    parts = [_plain(section) for section in parts]
     first, *rest = [s.notes for s in parts] or [()]
     shared = [note for note in first if rest and all(note in notes for notes in rest)]
     return [replace(s, notes=tuple(n for n in s.notes if n not in shared)) for s in parts], shared
+
+
+def _plain(section: Section) -> Section:
+    """The last wall: whatever a record said, nothing in a section steers a terminal or breaks out of its cell."""
+    sheets = [
+        Sheet(
+            plain(sheet.caption),
+            tuple(
+                replace(c, heading=tuple(map(plain, c.heading)), cells=tuple(map(plain, c.cells)))
+                for c in sheet.columns
+            ),
+        )
+        for sheet in section.sheets
+    ]
+    advice = [Advice(plain(a.lead), plain(a.text), tuple(map(plain, a.commands))) for a in section.advice]
+    return Section(plain(section.title), tuple(sheets), tuple(map(plain, section.notes)), tuple(advice))
 
 
 def all_notes(comparison: Comparison, *, legend_needed: bool = True) -> tuple[str, ...]:

@@ -8,15 +8,18 @@ from typing import Any
 import pandas as pd
 
 from dropbench.store import Record
-from dropbench.values import absent, flatten
+from dropbench.values import absent, flatten, plain
 
 GROUPS = ("model", "dropout", "data")
 PACKAGES = ("dropbench", "python", "torch", "numpy")
+PARTS = ("train", "val", "test", "gap")
+"""How the name of a metric's value begins; gap is train minus validation."""
 
 
 def to_frame(records: Sequence[Record], best: Mapping[str, int | None] | None = None) -> pd.DataFrame:
     """One row a record. Columns with a dot are configuration keys; `model`, `dropout` and `data` are their names.
 
+    Names and other texts that are no configuration values are made `plain`.
     Configuration values keep their Python types (dtype object). Metrics are float64 with NaN where there is none, named
     `<part>_<metric>`: accuracies as fractions, losses in nats; gap = train minus validation. So are chosen_epoch, seconds,
     epoch_seconds (their mean per epoch), peak_memory_mb and best_epoch, which is the epoch of the best validation score by run
@@ -25,32 +28,34 @@ def to_frame(records: Sequence[Record], best: Mapping[str, int | None] | None = 
     rows = []
     metrics: dict[str, None] = {}
     for record in records:
-        config = flatten(record.config)
-        metrics |= dict.fromkeys(record.metrics)
+        config = {plain(key): value for key, value in flatten(record.config).items()}
+        scores = measured(record)
+        metrics |= dict.fromkeys(scores)
         rows.append(
             {
                 **{key: value for key, value in config.items() if "." in key},
-                **record.metrics,
+                **scores,
                 **{group: config.get(f"{group}.name") for group in GROUPS},
                 **{f"{part}_examples": record.n.get(part) for part in ("train", "val", "test")},
-                **{f"{package}_version": record.versions.get(package) for package in PACKAGES},
+                **{f"{package}_version": _plain(record.versions.get(package)) for package in PACKAGES},
                 "run_id": record.run_id,
                 "arm_id": record.arm_id,
                 "status": record.status,
-                "reason": record.reason,
+                "reason": record.reason,  # of which the first line is shown, made plain there
                 "seed": record.seed,
                 "best_epoch": (best or {}).get(record.run_id),
                 "chosen_epoch": record.chosen_epoch,
                 "epochs_run": record.epochs_run,
-                "learned_rates": record.learned_rates,
+                "learned_rates": {plain(site): rate for site, rate in record.learned_rates.items()},
+                "own_noise": [plain(part) for part in record.own_noise],
                 "arrays": record.arrays,
                 "parameters": record.parameters,
                 "seconds": record.seconds,
                 "epoch_seconds": record.seconds / record.epochs_run if record.epochs_run else None,
                 "peak_memory_mb": record.peak_memory_mb,
-                "data_fingerprint": record.data_fingerprint,
-                "git_commit": record.git_commit,
-                "device": record.device,
+                "data_fingerprint": _plain(record.data_fingerprint),
+                "git_commit": _plain(record.git_commit),
+                "device": plain(record.device),
                 "threads": record.threads,
                 "started": record.started,
             }
@@ -61,6 +66,19 @@ def to_frame(records: Sequence[Record], best: Mapping[str, int | None] | None = 
     )
     # A copy, for a column at a time leaves a frame in pieces, which pandas warns of where there are a hundred.
     return frame.astype(numbers).copy() if rows else frame
+
+
+def measured(record: Record) -> dict[str, float]:
+    """Its numbers by `<part>_<metric>`; a metric called otherwise, or as another column is, would stand in its place."""
+    return {
+        plain(name): value
+        for name, value in record.metrics.items()
+        if name.startswith(tuple(f"{part}_" for part in PARTS)) and "." not in name and not name.endswith("_examples")
+    }
+
+
+def _plain(text: str | None) -> str | None:
+    return None if text is None else plain(text)
 
 
 def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from dropbench.errors import UsageError, nearest
+from dropbench.report.records.frame import PARTS
 from dropbench.store import Measure as Declaration
 from dropbench.store import Record
+from dropbench.values import plain
 
-PARTS = ("train", "val", "test", "gap")
 LEADING = ("accuracy", "loss")
 """The metrics that come first in a table; the first that the runs have is what a verdict is about by default."""
 PERCENT = "percent"
@@ -124,7 +125,7 @@ class Measures:
         told: dict[str, dict[Declaration, None]] = {}
         for record in records:
             for name, declaration in record.measures.items():
-                told.setdefault(name, {})[declaration] = None
+                told.setdefault(plain(name), {})[declaration] = None
         newest = {name: max(several, key=lambda d: d.version) for name, several in told.items()}
         return cls(newest, tuple(name for name, several in told.items() if len(several) > 1))
 

@@ -20,7 +20,7 @@ from dropbench.report.statistics.verdict import INCONCLUSIVE, definition
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.selection import Choice
 from dropbench.store import Skipped
-from dropbench.values import absent, count, plural, spans, written
+from dropbench.values import absent, count, plain, plural, spans, written
 
 SOURCES = {
     "data_fingerprint": "data (runs that did not see the same examples)",
@@ -36,7 +36,7 @@ _SPOKEN = 3
 def about(comparison: Comparison, wanted: str, candidates: Sequence[str]) -> list[str]:
     """The notes of one comparison. candidates: the arms that `wanted` may have meant, when there is not just one."""
     runs, arms = comparison.runs, comparison.labels
-    notes = [_seeds(runs, arms), *_unfinished(runs, arms), _rule(runs), *_learned(runs, arms)]
+    notes = [_seeds(runs, arms), *_unfinished(runs, arms), _rule(runs), *_learned(runs, arms), *_own_noise(runs, arms)]
     if comparison.baseline is not None:
         notes += _pairing(comparison, comparison.baseline)
     elif len(candidates) > 1:
@@ -121,7 +121,7 @@ def _unfinished(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
         for (arm, reason), some in rows.fillna({"reason": "no reason recorded"}).groupby(
             ["label", "reason"], sort=False
         ):
-            first = (str(reason).strip().splitlines() or [""])[0]
+            first = plain((str(reason).strip().splitlines() or [""])[0])
             why = first if len(first) <= _SHORT else first[: _SHORT - 1] + "…"
             parts.append(f"{arm}, {plural(len(some), 'seed')} {spans(some['seed'].tolist())} ({why})")
         if parts:
@@ -163,6 +163,24 @@ def _learned(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
             parts.append(f"{site} {fmean(values):.3f}{spread}")
         if parts:
             notes.append(f"Learned rates of {arm}: {', '.join(parts)}.")
+    return notes
+
+
+def _own_noise(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
+    """What drew random numbers of its own in a user's module, so that no arm is without noise."""
+    of_arms: dict[tuple[str, ...], list[str]] = {}
+    for arm in arms:
+        found = dict.fromkeys(p for own in runs.loc[runs["label"] == arm, "own_noise"].tolist() for p in own)
+        if found:
+            of_arms.setdefault(tuple(map(str, found)), []).append(arm)
+    notes = []
+    for parts, some in of_arms.items():
+        where = "every arm" if len(some) == len(arms) else ", ".join(some)
+        rest = f" and {len(parts) - _SPOKEN} more" if len(parts) > _SPOKEN else ""
+        notes.append(
+            f"Noise of the model's own acted in {where}, whatever its rate: {', '.join(parts[:_SPOKEN])}{rest}. An arm called "
+            "none is not without noise here."
+        )
     return notes
 
 

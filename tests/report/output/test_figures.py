@@ -23,6 +23,7 @@ from dropbench.report.output.figures import draw, write_figures
 from dropbench.report.output.figures.picture import Picture, slug
 from dropbench.report.output.figures.style import COLOURS, MARKS, some
 from dropbench.report.statistics.interval import bands, interval
+from dropbench.store import Measure as Declaration
 
 REPO = Path(__file__).resolve().parents[3]
 RATES = (0.1, 0.3, 0.5, 0.7)
@@ -74,8 +75,8 @@ def test_each_picture_that_the_records_allow(pictures: dict[str, Picture]) -> No
 def test_one_arm_without_epochs_has_no_picture(fake: Any, put: Any, store: Any, capsys: Any) -> None:
     put(fake(0), fake(1))
     assert draw(report.build([store.root])) == [[]]
-    out = dropbench(capsys, "report", str(store.root), "--figures", str(store.root / "figures")).out
-    assert "no figure: " in out
+    said = dropbench(capsys, "report", str(store.root), "--figures", str(store.root / "figures"))
+    assert "no figure: " in said.err
     assert not (store.root / "figures").exists()
 
 
@@ -160,10 +161,12 @@ def test_histories_that_cannot_be_read_are_left_out(grid: Path, fake: Any) -> No
 def test_an_infinite_score_stops_no_picture(fake: Any, put: Any, store: Any) -> None:
     for seed in SEEDS:
         bad = fake(seed, changes={"dropout": "standard", "dropout.rate": 0.5}, val=0.8)
-        bad.metrics["test_loss"] = bad.metrics["val_loss"] = math.inf
         others = [fake(seed, changes={"dropout": "standard", "dropout.rate": r}) for r in (0.1, 0.2, 0.3)]
-        put(fake(seed), bad, *others)
-    for picture in draw(report.build([store.root], metric="loss"))[0]:
+        for record in (whole := [fake(seed), bad, *others]):
+            record.metrics["test_mine"] = record.metrics["val_mine"] = math.inf if record is bad else 1.0 + seed
+            record.measures["mine"] = Declaration("lower")
+        put(*whole)
+    for picture in draw(report.build([store.root], metric="mine"))[0]:
         picture.svg()
 
 
@@ -241,7 +244,7 @@ def test_the_command_prints_what_it_wrote(grid: Path, tmp_path: Path, capsys: An
     folder = tmp_path / "new" / "figures"
     said = dropbench(capsys, "report", str(grid), "--figures", str(folder))
     for file in folder.iterdir():
-        assert f"written to {file}" in said.out
+        assert f"written to {file}" in said.err
     assert len(list(folder.iterdir())) == 10
     said = dropbench(capsys, "report", str(grid), "--figures", str(folder), "--format", "csv")
     assert "written" not in said.out

@@ -120,10 +120,10 @@ def test_json_parses_back_and_is_exact(rich_report: Any) -> None:
 
 def test_json_has_null_for_what_is_not_finite(fake: Any, put: Any, store: Any) -> None:
     record = fake(0)
-    record.metrics["test_loss"] = math.inf
+    record.metrics["test_mine"] = math.inf
     put(record)
     tree = json.loads(report.render(report.build([store.root]), "json"))
-    assert tree["rows"][0]["test_loss_mean"] is None
+    assert tree["rows"][0]["test_mine_mean"] is None
 
 
 def test_markdown_is_tables_and_notes(rich_report: Any) -> None:

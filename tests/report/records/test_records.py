@@ -89,14 +89,15 @@ def test_runs_asked_for_one_more_metric_are_still_one_table(fake: Any, put: Any,
 
 def test_the_newest_declaration_of_a_metric_counts_and_a_note_says_so(fake: Any, put: Any, store: Any) -> None:
     old, new = fake(0), fake(1)
-    old.measures["accuracy"] = Declaration("lower")
-    new.measures["accuracy"] = Declaration("higher", unit="percent", region="0.5pp", version=2)
+    old.metrics["test_mine"] = new.metrics["test_mine"] = 0.5
+    old.measures["mine"] = Declaration("lower")
+    new.measures["mine"] = Declaration("higher", unit="percent", region="0.5pp", version=2)
     put(old, new)
-    built = report.build([store.root])
+    built = report.build([store.root], metric="mine")
     measure = built.comparisons[0].measure
     assert measure is not None and (measure.direction, measure.declared.region) == (1, "0.5pp")
     assert built.notes == (
-        "Runs declare these metrics in several ways, of which the newest counts for all: accuracy (version 2).",
+        "Runs declare these metrics in several ways, of which the newest counts for all: mine (version 2).",
     )
 
 

@@ -1,0 +1,45 @@
+"""What the command line may not set: what a part is made of, and where Hydra's own settings and files lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from dropbench.config.options import GROUPS
+from dropbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
+
+
+def refuse(override: Override) -> None:
+    """Raises UsageError for an override that reaches for more than the settings of the chosen options.
+
+    A class or function is named by `_target_` in a YAML of conf/ or of a --conf folder, and nowhere else: what can be called
+    by its name alone could be anything that is installed.
+    """
+    line, key, package = override.input_line or "", override.key_or_group, override.package
+    if key.partition("/")[0].partition(".")[0] == "hydra" or (package or "").startswith("hydra"):
+        raise UsageError(f"{line}: dropbench starts no Hydra jobs, so Hydra's own settings are not keys here")
+    if package is not None:
+        raise UsageError(f"{line}: an option has its place already; write {key}=... without the @")
+    if any("_target_" in name for name in (key, *_keys(override._value))):
+        group = key.partition(".")[0]
+        group = group if group in GROUPS else "model"
+        raise UsageError(
+            f"{line}: a _target_ is read from files alone; put it into a YAML of your own, such as mine/{group}/mine.yaml, "
+            f"and type --conf mine {group}=mine"
+        )
+    if key in GROUPS and (line.startswith("+") or override.is_delete()):
+        raise UsageError(f"{line}: each group has its option already; write {line.lstrip('+')}")
+
+
+def _keys(value: Any) -> Iterator[str]:
+    """The keys of all mappings in a value."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield str(key)
+            yield from _keys(inner)
+    elif isinstance(inner := getattr(value, "list", value), list | tuple):  # the values of a sweep
+        for one in inner:
+            yield from _keys(one)

@@ -1,0 +1,122 @@
+"""What a part may be, found out before it is called: a file that names anything else as a part names it by mistake or worse."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from dropbench.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the parts of a group are."""
+
+    called: str
+    takes: tuple[tuple[str, ...], ...]
+    """What it is given by place; several where it may choose."""
+    base: str | None = None
+    """The class from which it must come, by its import path; None: it is a function."""
+    says: str | None = None
+    """The attribute in which it must say what data it takes."""
+
+
+KINDS = {
+    "model": Kind(
+        "a subclass of torch.nn.Module, or a function that makes one,",
+        (("shape", "n_classes"), ("replicas", "shape", "n_classes")),
+        base="torch.nn.modules.module.Module",
+        says="eats",
+    ),
+    "dropout": Kind("a subclass of dropbench.dropout.base.Variant", ((),), base="dropbench.dropout.base.Variant"),
+    "dropout/schedule": Kind("a function", (("progress",),)),
+    "data": Kind("a function", (("root", "download"),)),
+    "metric": Kind("a function", (("logits", "targets"), ("network", "part"))),
+}
+
+
+def check_kind(group: str, target: str, part: Any) -> None:
+    """Whether a part can be one of its group. Nothing of it is called for that.
+
+    Parameters
+    ----------
+    group : str
+        A key of `KINDS`.
+    target : str
+        Its import path.
+    part : Any
+        What is found there.
+
+    Raises
+    ------
+    UsageError
+        For what is no class or function, comes from another class, takes other arguments or, in an installed package, calls
+        them by other names: what lies there was written for something else unless it looks as if meant.
+    """
+    kind = KINDS[group]
+    hashable = callable(part) and getattr(part, "__hash__", None) is not None
+    if fault := _fault(kind, part) if hashable else "is something else":
+        takes = " or ".join(f"({', '.join(names)})" for names in kind.takes if names)
+        given = f" that takes {takes} and keyword-only options" if takes else ""
+        raise UsageError(f"_target_: {target} {fault}; a part of {group} is {kind.called}{given}")
+
+
+@cache
+def _fault(kind: Kind, part: Any) -> str | None:
+    of_a_class = kind.base is not None and inspect.isclass(part)
+    if of_a_class and not any(f"{c.__module__}.{c.__qualname__}" == kind.base for c in part.__mro__):
+        return f"is no subclass of {kind.base}"
+    if not of_a_class and (not inspect.isfunction(_plain(part)) or (kind.base is not None and kind.says is None)):
+        return "is something else"
+    if kind.says is not None and not _names(getattr(part, kind.says, None)):
+        return f'does not say what data it takes, as in {kind.says} = ("flat",)'
+    try:
+        signature = inspect.signature(part)
+    except (TypeError, ValueError):
+        return "does not say what it takes"
+    if not any(_fits(signature, names) for names in kind.takes):
+        return f"takes {signature}"
+    if kind.base is None and _installed(part) and not any(_named(signature, names) for names in kind.takes):
+        return f"takes {signature} and lies in an installed package, where the names must be those that are given here"
+    return None
+
+
+def _plain(part: Any) -> Any:
+    """The function below decorators and `functools.partial`."""
+    while True:
+        inner = part.func if isinstance(part, partial) else getattr(part, "__wrapped__", part)
+        if inner is part:
+            return part
+        part = inner
+
+
+def _names(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(v, str) for v in value)
+
+
+def _by_place(signature: inspect.Signature) -> list[inspect.Parameter]:
+    return [p for p in signature.parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+
+
+def _fits(signature: inspect.Signature, names: Sequence[str]) -> bool:
+    """Whether as many values can be given by place, and no more are asked for."""
+    known = _by_place(signature)
+    needed = sum(p.default is p.empty for p in known)
+    any_number = any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values())
+    return needed <= len(names) and (any_number or len(names) <= len(known))
+
+
+def _named(signature: inspect.Signature, names: Sequence[str]) -> bool:
+    return [p.name for p in _by_place(signature)][: len(names)] == list(names)
+
+
+def _installed(part: Callable[..., Any]) -> bool:
+    """Whether it was defined in a package that was installed, and not in a folder of the user's."""
+    module = sys.modules.get(getattr(_plain(part), "__module__", None) or "")
+    file = getattr(module, "__file__", None)
+    return file is None or not {"site-packages", "dist-packages"}.isdisjoint(Path(file).parts)

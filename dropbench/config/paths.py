@@ -1,0 +1,30 @@
+"""Folders as one types them: each character of a path counts as itself, whatever it means to Hydra's grammar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dropbench.errors import UsageError
+
+PATHS = ("results", "data.root")
+"""The keys whose value is a folder: no list, no sweep, no quotes, no interpolation."""
+
+
+def plain_path(key: str, typed: str) -> Path:
+    """The folder that was typed. `~` at its beginning is the user's home, as it is where a word of the shell begins so.
+
+    Raises
+    ------
+    UsageError
+        For no text at all, and for one that no system takes for a path.
+    """
+    if not typed:
+        raise UsageError(f"{key}= names no folder; write {key}=. for this one")
+    if "\0" in typed:
+        raise UsageError(f"{key}={typed!r}: no folder has a zero byte in its name")
+    return Path(typed).expanduser() if typed == "~" or typed.startswith("~/") else Path(typed)
+
+
+def path_setting(key: str, path: str | Path) -> str:
+    """`key=path`, which reads as this folder: one that is called `~` is written `./~`."""
+    return f"{key}=./{path}" if str(path).startswith("~") else f"{key}={path}"

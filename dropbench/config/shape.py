@@ -1,0 +1,33 @@
+"""Whether a composed configuration has the form that everything after it counts on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dropbench.config.options import KEYS
+from dropbench.errors import UsageError, nearest
+from dropbench.values import written
+
+_NODES = ("model", "dropout", "data", "train", "metric", "eval", "execute")
+"""The keys that hold others."""
+
+
+def checked_tree(tree: dict[str, Any]) -> dict[str, Any]:
+    """The same. Raises UsageError for a key that is none, and for a value in the place of keys."""
+    if unknown := [key for key in tree if key not in KEYS]:
+        raise UsageError(f"'{unknown[0]}' is not a key here; {nearest(unknown[0], KEYS)}")
+    for key in _NODES:
+        if not isinstance(node := tree.get(key), Mapping):
+            # What reads like the choice of an option is an override of the node to Hydra.
+            hint = f"write eval.mode={written(node)}" if key == "eval" else f"it must hold keys, such as {key}.name"
+            raise UsageError(f"{key}={written(node)}: {hint}")
+    schedule = tree["dropout"].get("schedule", {})
+    if not isinstance(schedule, Mapping):
+        raise UsageError(f"dropout.schedule={written(schedule)}: write dropout/schedule={written(schedule)}")
+    for name, node in tree["metric"].items():
+        if not isinstance(node, Mapping):
+            raise UsageError(
+                f"metric.{name}={written(node)}: write metric=[{name}] to measure it, and metric.{name}.KEY=... for its options"
+            )
+    return tree

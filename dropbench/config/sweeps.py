@@ -1,0 +1,106 @@
+"""What a sweep expands to: the points of a grid, counted before any of them is made."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from dropbench.config.paths import PATHS
+from dropbench.config.typed import text as as_text
+from dropbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override, RangeSweep
+
+MOST_RUNS = 10_000
+"""Runs of a plan, unless a command is told to take more: a slip of the hand asks for a billion."""
+
+
+def expand(
+    overrides: Sequence[Override], options: Callable[[str], list[str]], most: int = MOST_RUNS
+) -> list[dict[str, str]]:
+    """Every point of the grid, as override strings by key, in order: the last sweep varies fastest.
+
+    Parameters
+    ----------
+    overrides : sequence of Override
+        As `parse` gives them.
+    options : callable
+        `options(group)` names what a glob chooses from.
+    most : int
+        How many points there may be. They are counted before any is made.
+
+    Raises
+    ------
+    UsageError
+        For a sweep without a value, and for more points than `most`.
+    """
+    counted = [(override.get_key_element(), *_values(override, options)) for override in overrides]
+    check_count(math.prod(count for _, count, _ in counted), most)
+    axes = [[(key, f"{key}={value}") for value in values] for key, _, values in counted]
+    return [dict(point) for point in itertools.product(*axes)]
+
+
+def check_count(runs: int, most: int) -> None:
+    """Raises UsageError where there are more than may be."""
+    if runs > most:
+        shown = f"{runs:,}" if runs < 10**15 else f"{Decimal(runs):.0e}"
+        wanted = f"--max-runs {runs}" if runs < 10**15 else "--max-runs"
+        raise UsageError(
+            f"that is {shown} runs, and at most {most:,} are planned at once; take fewer values, or type {wanted} to allow more"
+        )
+
+
+def swept(override: Override) -> bool:
+    """Whether it gives several values."""
+    return bool(override.is_sweep_override())
+
+
+def _values(override: Override, options: Callable[[str], list[str]]) -> tuple[int, Iterator[str]]:
+    """How many values there are, and each of them as text."""
+    from hydra.core.override_parser.types import Glob, RangeSweep
+
+    value = override.value()
+    if not override.is_sweep_override():
+        key = override.key_or_group
+        return 1, iter([str(value) if key in PATHS else as_text(value)])
+    if override.is_interval_sweep():
+        raise UsageError(
+            f"{override.input_line}: an interval has no list of values; use range(start,stop,step) or choice()"
+        )
+    if isinstance(value, RangeSweep):
+        count, values = _steps(override, value)
+    elif isinstance(value, Glob):
+        names = _globbed(override, value, options)
+        count, values = len(names), map(as_text, names)
+    else:
+        each: list[Any] = [override._convert_value(one) for one in value.list]  # type: ignore[union-attr]
+        count, values = len(each), map(as_text, each)
+    if count <= 0:
+        raise UsageError(f"{override.input_line}: there is no value in it; range(0,10) is 0 to 9")
+    return count, values
+
+
+def _globbed(override: Override, glob: Any, options: Callable[[str], list[str]]) -> list[str]:
+    known = options(override.key_or_group)
+    if not known:
+        raise UsageError(f"{override.input_line}: a glob chooses among the options of a group, such as model")
+    names: list[str] = glob.filter(known)
+    if not names:
+        raise UsageError(
+            f"{override.input_line}: no option of '{override.key_or_group}' fits; valid: {', '.join(known)}"
+        )
+    return names
+
+
+def _steps(override: Override, sweep: RangeSweep) -> tuple[int, Iterator[str]]:
+    """The values of a range in decimal: Hydra adds in binary, where a step of 0.1 leads to 0.30000000000000004."""
+    start, stop, step = (Decimal(str(n)) for n in (sweep.start, sweep.stop, sweep.step))
+    if not (start.is_finite() and stop.is_finite() and step.is_finite()):
+        raise UsageError(f"{override.input_line}: a range goes from a number to a number; range(0,10) is 0 to 9")
+    count = math.ceil((stop - start) / step) if step else 0
+    kind = float if any(isinstance(n, float) for n in (sweep.start, sweep.stop, sweep.step)) else int
+    return count, (str(kind(start + i * step)) for i in range(count))

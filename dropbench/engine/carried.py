@@ -1,0 +1,85 @@
+"""What a model carries from batch to batch beside its parameters and buffers, as a language model its state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from dropbench.engine.user_module import Ordinary
+
+_OWN = frozenset(vars(nn.Module()))
+"""Attributes that torch gives every module."""
+
+
+def carried(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What the parts of a model that have a method `begin` hold in attributes of their own.
+
+    Returns
+    -------
+    tensors : dict
+        References to them by name, [K, ...] each.
+    forms : dict
+        For each attribute how its tensors lie in lists, tuples and dictionaries, as JSON can say it. An attribute that holds
+        anything else is left out.
+    """
+    tensors: dict[str, Tensor] = {}
+    forms: dict[str, Any] = {}
+    for name, part, stacked in _parts(model):
+        for key, value in vars(part).items():
+            inside: dict[str, Tensor] = {}
+            form = None if key in _OWN else _form(value, f"{name}:{key}", inside)
+            if form is not None:
+                forms[f"{name}:{key}"] = form
+                tensors |= inside if stacked else {at: t[None] for at, t in inside.items()}
+    return tensors, forms
+
+
+def carry(model: nn.Module, tensors: Mapping[str, Tensor], forms: Mapping[str, Any]) -> None:
+    """Gives a model what `carried` found, of as many replicas as the model has."""
+    for name, part, stacked in _parts(model):
+        for key in [k for k in vars(part) if f"{name}:{k}" in forms]:
+            setattr(part, key, _filled(forms[f"{name}:{key}"], tensors, stacked))
+
+
+def _parts(model: nn.Module) -> Iterator[tuple[str, nn.Module, bool]]:
+    """The modules that carry something, and whether their tensors have a replica axis."""
+    for name, module in model.named_modules():
+        if isinstance(module, Ordinary):
+            inner = module.lent
+            yield from ((f"{name}/{n}", m, False) for n, m in inner.named_modules() if _begins(m))
+        elif _begins(module):
+            yield name, module, True
+
+
+def _begins(module: nn.Module) -> bool:
+    return callable(getattr(module, "begin", None))
+
+
+def _form(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+    """A value without its tensors, which are put into `tensors`; None where there is more to it."""
+    if isinstance(value, Tensor):
+        tensors[name] = value.detach()
+        return {"tensor": name}
+    if value is None or isinstance(value, bool | int | float | str):
+        return {"value": value}
+    if type(value) in (list, tuple):
+        several = [_form(v, f"{name}.{i}", tensors) for i, v in enumerate(value)]
+        return None if None in several else {type(value).__name__: several}
+    if type(value) is dict and all(isinstance(key, str) for key in value):
+        by_key = {key: _form(v, f"{name}.{key}", tensors) for key, v in value.items()}
+        return None if None in by_key.values() else {"dict": by_key}
+    return None
+
+
+def _filled(form: Mapping[str, Any], tensors: Mapping[str, Tensor], stacked: bool) -> Any:
+    ((kind, held),) = form.items()
+    if kind == "tensor":
+        return tensors[held] if stacked else tensors[held][0]
+    if kind == "value":
+        return held
+    if kind == "dict":
+        return {key: _filled(f, tensors, stacked) for key, f in held.items()}
+    several = [_filled(f, tensors, stacked) for f in held]
+    return several if kind == "list" else tuple(several)

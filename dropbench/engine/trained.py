@@ -1,0 +1,236 @@
+"""A trained run as an ordinary module: no replica axis, noise as in evaluation, and the preprocessing fitted to its data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from typing_extensions import override
+
+from dropbench.data import views
+from dropbench.data.base import Graph
+from dropbench.data.rows import Rows
+from dropbench.data.views import Shape
+from dropbench.dropout.base import Variant
+from dropbench.engine import stack
+from dropbench.engine.noise import StackNoise
+from dropbench.engine.result import LOGIT, SCALE, SHIFT
+from dropbench.engine.user_module import PlainNoise
+from dropbench.errors import UsageError
+from dropbench.nn.activation import function
+from dropbench.sites import Site
+
+_AT_ONCE = 256
+_CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model with the weights of one run.
+
+    module: of a user's class as it is; of dropbench's own one whose tensors have lost their replica axis. stacked: whether it
+    wants one all the same. sites: where noise may act.
+    """
+
+    module: nn.Module
+    stacked: bool
+    sites: Sequence[Site]
+
+
+def network(
+    cls: Any, options: Mapping[str, Any], held: Mapping[str, Tensor], about: Mapping[str, Any], graph: Graph | None
+) -> Network:
+    """The network that a file of weights is of.
+
+    Parameters
+    ----------
+    cls : type
+        The model's class.
+    options : mapping
+        Its options.
+    held, about : mapping
+        The tensors and what is said of them, as `execute.keeping` writes them.
+    graph : Graph or None
+        What the nodes lie in, if they do.
+
+    Raises
+    ------
+    LookupError, TypeError, ValueError, RuntimeError, AttributeError
+        Where they do not go together.
+    """
+    shape = Shape(about["shape"], about["view"], about["edges"])
+    stacked = bool(getattr(cls, "stacked", False))
+    with torch.random.fork_rng(devices=[]):  # torch's own initialisers draw from its global generator
+        if stacked:
+            with torch.device("meta"):  # of no use until it has the weights, which may be large
+                module = cls(1, shape, about["n_classes"], **options)
+        else:
+            module = cls(shape, about["n_classes"], **options)
+    own = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    for name, tensor in own.items():
+        wanted = tuple(tensor.shape[1:] if stacked else tensor.shape)
+        if name not in held or tuple(held[name].shape) != wanted:
+            raise ValueError(f"there is no {name} of shape {wanted} in it")
+        if stacked:
+            _put(module, name, held[name])
+        else:
+            with torch.no_grad():
+                tensor.copy_(held[name])
+    if graph is not None:
+        module.attach(graph, _CPU)
+    return Network(module, stacked, tuple(module.sites))
+
+
+class TrainedModel(nn.Module):
+    """What `dropbench.load_model` gives: the network of a run in evaluation mode.
+
+    `forward` takes examples as the network sees them, ordinary tensors [B, ...]. `predict` and `probabilities` take new rows as
+    the data set has its own: images [n, C, H, W] in 0..1 or in bytes, rows of features (a DataFrame will do), sentences as
+    texts, numbers of nodes; of running text, texts that are gone on with.
+
+    Attributes
+    ----------
+    module : nn.Module
+        The network itself: of a user's class an instance of it, else one of dropbench's own.
+    task : str
+        `classify`, `reconstruct` or `predict_next`.
+    view : str
+        How the network sees an example: `flat`, `image`, `sequence`, `tokens`, `text` or `graph`.
+    rows : Rows
+        What an example of its data set is; `rows.words` are the words by number, of words.
+    epoch : int
+        The epoch, from 1, whose weights these are.
+    """
+
+    def __init__(
+        self, net: Network, variant: Variant, held: Mapping[str, Tensor], about: Mapping[str, Any], bf16: bool
+    ) -> None:
+        """Use `dropbench.load_model`.
+
+        Parameters
+        ----------
+        net : Network
+            What `network` made of the same file.
+        variant : Variant
+            The run's.
+        held, about : mapping
+            The tensors of the file, and what is said of them.
+        bf16 : bool
+            Whether products are taken in bfloat16, as they were in training.
+        """
+        super().__init__()
+        self.module, self.task, self.view, self.epoch = net.module, about["task"], about["view"], about["epoch"]
+        numbers = {"N": 0, "T": 1, "W": 1}.get(about["axes"])
+        self.rows = Rows(
+            axes=about["axes"],
+            shape=tuple(about["example"]),
+            numbers=0 if numbers is None else about["shape"][numbers],
+            words=None if about["words"] is None else tuple(about["words"]),
+        )
+        self._stacked, self._bf16 = net.stacked, bf16
+        rates = {site: torch.tensor([rate]) for site, rate in about["rates"].items()}
+        rates |= {n.removeprefix(LOGIT): function("sigmoid")(t[None]) for n, t in held.items() if n.startswith(LOGIT)}
+        self._sites = list(rates)
+        for i, rate in enumerate(rates.values()):
+            self.register_buffer(f"rate_{i}", rate)
+        # What these rates are is said at each call.
+        self._noise = StackNoise(variant, net.sites, [dict.fromkeys(rates, 0.5)], [0], 1, _CPU)
+        self._noise.training = False
+        self.register_buffer("shift", held.get(SHIFT))
+        self.register_buffer("scale", held.get(SCALE))
+
+    @override
+    def forward(self, x: Tensor, *, carry: bool = False) -> Tensor:
+        """Maps examples x [B, ...] as the network sees them to logits [B, C], of text [B, T, C], or to their reconstruction.
+
+        carry: of running text, whether the state goes on from the call before; otherwise every call begins a text.
+        """
+        for i, site in enumerate(self._sites):
+            at = self._noise.at(site)
+            assert at is not None
+            at.rate = getattr(self, f"rate_{i}")
+        if not carry:
+            stack.begin(self.module)
+        with self._precision(x.device.type):
+            if not self._stacked:
+                return _float(self.module(x, PlainNoise(self._noise)))
+            tensors = {**dict(self.module.named_parameters()), **dict(self.module.named_buffers())}
+            axis_of_one = {name: tensor[None] for name, tensor in tensors.items()}
+            return _float(functional_call(self.module, axis_of_one, (x[None], self._noise))[0])
+
+    def prepare(self, rows: Any) -> Tensor:
+        """New rows as the network sees them: in its view, and normalised by what was fitted to its training examples.
+
+        Raises
+        ------
+        UsageError
+            For rows that are not of the data's kind.
+        """
+        x = views.apply(self.rows.tensor(rows).to(self._device), self.rows.axes, self.view)
+        if self.shift is None or self.scale is None:
+            return x
+        if self.view == "image":  # in the order in which convolutions read it in training
+            x = x.contiguous(memory_format=torch.channels_last)
+        return torch.addcmul(self.shift, x, self.scale)
+
+    @torch.no_grad()
+    def predict(self, rows: Any) -> Tensor:
+        """What the network says of new rows: the class of each, the next word of each text, or its reconstruction.
+
+        Classes and words are numbers, [n] int64; a reconstruction is on the scale of the rows. Raises UsageError as `prepare`.
+        """
+        out = self._outputs(rows)
+        if self.task != "reconstruct":
+            return out.argmax(-1)
+        if self.shift is not None and self.scale is not None:
+            out = (out - self.shift) / self.scale
+        return out.reshape(-1, *self.rows.shape) if self.view == "flat" else out
+
+    @torch.no_grad()
+    def probabilities(self, rows: Any) -> Tensor:
+        """The probability of each class, or of each word to be the next, [n, C].
+
+        Raises
+        ------
+        UsageError
+            Where the network has no classes, and as `prepare` does.
+        """
+        if self.task == "reconstruct":
+            raise UsageError("a reconstruction has no probabilities: ask for predict")
+        return self._outputs(rows).softmax(-1)
+
+    shift: Tensor | None
+    scale: Tensor | None
+
+    @property
+    def _device(self) -> torch.device:
+        return next((t.device for t in self.module.parameters()), _CPU)
+
+    def _precision(self, device: str) -> AbstractContextManager[object]:
+        return torch.autocast(device, dtype=torch.bfloat16) if self._bf16 else nullcontext()
+
+    def _outputs(self, rows: Any) -> Tensor:
+        """Of running text the logits after each text's last word, which is what is asked for."""
+        if self.view == "text":
+            texts = [rows] if isinstance(rows, str) else rows
+            return torch.cat([self(self.rows.text(text)[None].to(self._device))[:, -1] for text in texts])
+        return torch.cat([self(x) for x in self.prepare(rows).split(_AT_ONCE)])
+
+
+def _float(out: Tensor) -> Tensor:
+    return out.float()
+
+
+def _put(module: nn.Module, name: str, tensor: Tensor) -> None:
+    """Gives a module a tensor of another shape in place of one of its own."""
+    where, _, leaf = name.rpartition(".")
+    parent = module.get_submodule(where)
+    if leaf in dict(parent.named_parameters(recurse=False)):
+        setattr(parent, leaf, nn.Parameter(tensor.clone()))
+    else:
+        setattr(parent, leaf, tensor.clone())

@@ -1,0 +1,73 @@
+"""The weights of a stack as they are kept: one run's at a time, by the names that they have in a model of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from dropbench.engine.learned import LearnedRates
+from dropbench.engine.replicas import Replicas
+from dropbench.engine.result import LOGIT, Weights
+from dropbench.engine.user_module import Ordinary
+
+
+def weights(replicas: Replicas, epochs: Sequence[int]) -> list[Weights]:
+    """Of each replica, whose weights are now those of these epochs. Call it after a pass, which sets the learned rates."""
+    tensors = {**_tensors(replicas.model), **replicas.batches.preprocessing()}
+    learned = replicas.noise.learned()
+    rates = {site: rate.tolist() for site, rate in replicas.noise.rates().items()}
+
+    def has(name: str, k: int) -> bool:
+        """Not the rate of a site where others of the stack have noise and this replica has none."""
+        return not name.startswith(LOGIT) or learned[name.removeprefix(LOGIT)].acts[k]
+
+    return [
+        Weights(
+            arrays={name: _array(t[k]) for name, t in tensors.items() if has(name, k)},
+            rates={site: rate[k] for site, rate in rates.items() if rate[k] > 0},
+            epoch=epoch,
+        )
+        for k, epoch in enumerate(epochs)
+    ]
+
+
+@torch.no_grad()
+def fill(model: nn.Module, held: Sequence[Mapping[str, Tensor]]) -> None:
+    """Gives each replica of a stack the weights that were kept of a run of its kind.
+
+    Raises
+    ------
+    ValueError
+        Where they are those of another model.
+    """
+    for name, tensor in _tensors(model).items():
+        for k, one in enumerate(held):
+            if name.startswith(LOGIT) and name not in one:
+                continue  # it has no noise there
+            if name not in one or one[name].shape != tensor.shape[1:]:
+                raise ValueError(f"the weights that were kept are of another model: {name} does not fit")
+            tensor[k].copy_(one[name])
+
+
+def _tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Those of a stack, [K, ...], by the names that they have without one."""
+    logits: dict[str, Tensor] = {}
+    if isinstance(model, LearnedRates):
+        logits = {f"{LOGIT}{site}": logit for site, logit in model.logits().items()}
+        model = model.model
+    if isinstance(model, Ordinary):
+        own = {name: getattr(model, held_as) for name, held_as in model.names.items()}
+    else:
+        own = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    return {**own, **logits}
+
+
+def _array(tensor: Tensor) -> NDArray[Any]:
+    tensor = tensor.detach().cpu()
+    # NumPy has no bfloat16, and float32 holds each of its numbers.
+    array: NDArray[Any] = (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy().copy()
+    return array

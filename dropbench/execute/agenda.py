@@ -1,0 +1,182 @@
+"""What a command has left to train, handed out cohort by cohort, while other commands may train some of the same runs."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from dropbench.execute.cohort import Broken, Failure, Listener, Note, Retry
+from dropbench.execute.cohorts import Cohort
+from dropbench.execute.memory_limits import MemoryLimits
+from dropbench.spec import RunSpec
+from dropbench.store import Record, Store, lacking
+from dropbench.store.claims import Claims
+from dropbench.values import count
+
+_FIRST_PAUSE_S, _LAST_PAUSE_S = 0.5, 10.0
+
+Marks = Mapping[str, tuple[int, int] | None]
+"""By run id, which folder holds a run's record: it is another one once the run has been trained again."""
+
+
+def marks(specs: Sequence[RunSpec], store: Store) -> Marks:
+    """What is stored now. To be asked for before anything else is of these runs: what changes after was trained by others."""
+    return {s.run_id: _mark(store.folder(s.run_id)) for s in specs}
+
+
+def _mark(folder: Path) -> tuple[int, int] | None:
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+class Agenda:
+    """Cohorts that wait, those of runs that other commands train, and what becomes of cohorts that break off.
+
+    Parameters
+    ----------
+    cohorts : sequence of Cohort
+        In the order in which they are to be trained.
+    store : Store
+        Where others store what they train.
+    claims : Claims
+        Those of this command.
+    limits : MemoryLimits
+        How large a cohort may be.
+    listen : Listener
+        Hears what is tried again, and that others are waited for.
+    before : Marks
+        What was stored when this command began.
+    retries : int
+        How often a run that failed is tried again.
+    """
+
+    def __init__(
+        self,
+        cohorts: Sequence[Cohort],
+        store: Store,
+        claims: Claims,
+        limits: MemoryLimits,
+        listen: Listener,
+        before: Marks,
+        retries: int = 0,
+    ) -> None:
+        self._fresh = deque(cohorts)
+        self._of_others: list[Cohort] = []
+        self._in_hand: set[str] = set()
+        self._ended: list[Record] = []
+        self._tried: Counter[str] = Counter()
+        self._store, self._claims, self._limits, self._listen = store, claims, limits, listen
+        self._before, self._retries = before, retries
+        self._told: set[str] = set()
+        self._pause = _FIRST_PAUSE_S
+
+    @property
+    def left(self) -> bool:
+        """Whether there is something to train, or may be once others leave it."""
+        return bool(self._fresh or self._of_others)
+
+    def next(self) -> Cohort | None:
+        """Runs that are this command's to train now; None where others have all that is left."""
+        while self._fresh:
+            if mine := self._claimed(self._cut(self._fresh.popleft())):
+                return mine
+        waiting, self._of_others = self._of_others, []
+        for i, cohort in enumerate(waiting):
+            if mine := self._claimed(cohort):
+                self._of_others += waiting[i + 1 :]
+                self._pause = _FIRST_PAUSE_S
+                return mine
+        return None
+
+    def pause(self) -> float:
+        """Seconds until it is worth to ask again; says, once, that others are waited for."""
+        if self._of_others and not self._in_hand:
+            runs = sum(map(len, self._of_others))
+            self._say(
+                f"the {count(runs, 'run')} left {'is' if runs == 1 else 'are'} in training by other commands: waiting"
+            )
+        self._pause, pause = min(2 * self._pause, _LAST_PAUSE_S), self._pause
+        return pause
+
+    def ended_elsewhere(self) -> list[Record]:
+        """The records of runs that others have ended, each once."""
+        ended, self._ended = self._ended, []
+        return ended
+
+    def ended(self, run_id: str) -> None:
+        """Gives up the claim of a run that is stored."""
+        self._in_hand.discard(run_id)
+        self._claims.release([run_id])
+
+    def broken(self, broken: Broken) -> Failure | None:
+        """Has what is left of a cohort tried again: in halves where memory ran out, else each run alone.
+
+        A run that broke off alone is tried as often as wanted. Returns its failure where it is not tried again.
+        """
+        runs = broken.cohort
+        if len(runs) > 1:
+            halved = broken.out_of_memory is not False
+            half = -(-len(runs) // 2)
+            parts = [runs.part(0, half), runs.part(half, len(runs))] if halved else runs.singly()
+            if broken.out_of_memory:
+                self._limits.lower(runs, half)
+            self._again(parts, broken.reason, "in two halves" if halved else "each alone")
+            self._fresh.extendleft(reversed(parts))
+            return None
+        if not runs.specs:
+            return None
+        spec = runs.specs[0]
+        self._tried[spec.run_id] += 1
+        if (tried := self._tried[spec.run_id]) <= self._retries:
+            self._again([runs], broken.reason, f"time {tried} of {self._retries}")
+            self._fresh.append(runs)
+            return None
+        return Failure(spec, broken.reason, broken.traceback, broken.seconds)
+
+    def _again(self, parts: Sequence[Cohort], reason: str, how: str) -> None:
+        self._listen(Retry(tuple(s.run_id for part in parts for s in part.specs), reason, how))
+
+    def _cut(self, cohort: Cohort) -> Cohort:
+        """Its first runs, as many as memory allows; the others are the next cohort."""
+        most = self._limits.most(cohort) if len(cohort) > 1 else None
+        if most is None or len(cohort) <= most:
+            return cohort
+        self._say(f"cohorts of at most {count(most, 'run')} of this shape: more have run out of memory here")
+        self._fresh.appendleft(cohort.part(most, len(cohort)))
+        return cohort.part(0, most)
+
+    def _claimed(self, cohort: Cohort) -> Cohort | None:
+        """The runs of it that are nobody else's and have not ended. What others have is kept to be asked for again."""
+        taken = set(self._claims.take(s.run_id for s in cohort.specs))
+        # Whoever has stored a run gives its claim up after that: so the store is asked once the claim is ours.
+        ended = {s.run_id: record for s in cohort.specs if (record := self._ended_since(s)) is not None}
+        self._claims.release(ended)
+        self._ended += ended.values()
+        mine = Cohort(tuple(s for s in cohort.specs if s.run_id in taken - ended.keys()), cohort.outline)
+        others = Cohort(tuple(s for s in cohort.specs if s.run_id not in taken | ended.keys()), cohort.outline)
+        if others.specs:
+            self._of_others.append(others)
+        self._in_hand.update(s.run_id for s in mine.specs)
+        return mine if mine.specs else None
+
+    def _ended_since(self, spec: RunSpec) -> Record | None:
+        """The record of a run that another command has trained, or tried in vain, since this one began."""
+        if spec.run_id in self._in_hand:
+            return None
+        now = _mark(self._store.folder(spec.run_id))
+        if now is None or now == self._before.get(spec.run_id):
+            return None
+        record = self._store.find(spec.run_id)
+        if not isinstance(record, Record):
+            return None
+        measured = record.status != "completed" or not lacking(record, spec.as_dict()["metric"], spec.sources)
+        return record if measured else None
+
+    def _say(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self._listen(Note(text))

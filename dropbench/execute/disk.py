@@ -1,0 +1,93 @@
+"""Stores what is trained; where the disk takes it not, keeps it in memory until it does."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
+
+from dropbench.errors import UsageError
+from dropbench.execute.cohort import Listener, Note
+from dropbench.values import count
+
+_AGAIN_S = 10.0
+"""Between two tries, while the disk is full."""
+
+Outcome = TypeVar("Outcome")
+Written = TypeVar("Written")
+
+
+class Writer(Generic[Outcome, Written]):
+    """Writes outcomes in their order. One that cannot be written stays, with those after it, and costs no run.
+
+    Parameters
+    ----------
+    write : callable
+        Stores an outcome. Raises UsageError, from an OSError, where the disk is full or not there.
+    listen : Listener
+        Hears when writing begins to fail, and when all is written after that.
+    clock : callable
+        Seconds.
+    """
+
+    def __init__(
+        self, write: Callable[[Outcome], Written], listen: Listener, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._write, self._listen, self._clock = write, listen, clock
+        self._waiting: deque[Outcome] = deque()
+        self._why: str | None = None
+        self._tried = 0.0
+
+    def __len__(self) -> int:
+        """How many are not stored yet."""
+        return len(self._waiting)
+
+    def add(self, outcome: Outcome) -> None:
+        """Takes an outcome, for `written`."""
+        self._waiting.append(outcome)
+
+    def written(self, now: bool = False) -> Iterator[Written]:
+        """Writes what waits, as far as that goes. After a failure not before some seconds have passed, unless `now`."""
+        if self._why is not None and not now and self._clock() - self._tried < _AGAIN_S:
+            return
+        while self._waiting:
+            try:
+                written = self._write(self._waiting[0])
+            except UsageError as error:
+                if not isinstance(error.__cause__, OSError):
+                    raise
+                self._failed(error.__cause__)
+                return
+            self._waiting.popleft()
+            yield written
+        if self._why is not None:
+            self._why = None
+            self._listen(Note("what was kept in memory is stored now"))
+
+    def rest(self) -> Iterator[Written]:
+        """Writes what waits, however long that takes."""
+        pause = threading.Event()
+        yield from self.written(now=True)
+        while self._waiting:
+            pause.wait(_AGAIN_S)
+            yield from self.written(now=True)
+
+    def lost(self) -> str | None:
+        """What to say where the command ends before all is stored; None where it is."""
+        if not self._waiting:
+            return None
+        runs = count(len(self._waiting), "run")
+        return f"Stopped: {runs} had been trained and could not be stored ({self._why}); the same command goes on from there"
+
+    def _failed(self, error: OSError) -> None:
+        why, self._tried = error.strerror or type(error).__name__, self._clock()
+        if self._why is None:
+            self._listen(
+                Note(
+                    f"results cannot be written now: {why}. What is trained is kept in memory and tried again every "
+                    f"{_AGAIN_S:g} s: make room, or stop with Ctrl-C"
+                )
+            )
+        self._why = why

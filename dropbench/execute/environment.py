@@ -1,0 +1,64 @@
+"""With what runs are trained: versions, libraries and the device, as records and checkpoints tell it."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from dropbench.hardware.blas import numpy_is_faster
+
+
+def made_with(device: str, threads: int) -> dict[str, Any]:
+    """What the last bits of a run's numbers depend on beside its configuration and the processor."""
+    return {
+        "versions": versions(),
+        "device": device.partition(":")[0],
+        "threads": threads,
+        "products": products(device),
+    }
+
+
+def products(device: str) -> str:
+    """The library that multiplies matrices on this device."""
+    kind = device.partition(":")[0]
+    if kind != "cpu":
+        return kind
+    if numpy_is_faster():
+        return "openblas"
+    import torch
+
+    return "mkl" if torch.backends.mkl.is_available() else "torch"
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Of Python and the packages that the numbers of a run depend on."""
+    of_packages = {"python": platform.python_version()}
+    for package in ("dropbench", "torch", "numpy"):
+        try:
+            of_packages[package] = version(package)
+        except PackageNotFoundError:
+            of_packages[package] = "unknown"
+    return of_packages
+
+
+@cache
+def git_commit() -> str | None:
+    """The commit of the checkout that this code is in, with `-dirty` where its files differ; None once installed."""
+    package = Path(__file__).parents[1]
+    if not (package.parent / ".git").exists():
+        return None
+    try:
+        described = subprocess.run(
+            ["git", "-C", str(package.parent), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return described.stdout.strip() or None

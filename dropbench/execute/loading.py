@@ -1,0 +1,108 @@
+"""A stored run as an ordinary module again."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from dropbench import identity
+from dropbench.engine.trained import TrainedModel, network
+from dropbench.errors import UsageError
+from dropbench.execute.stored_parts import stored_part
+from dropbench.spec import DataSpec, DropoutSpec
+from dropbench.store import Record, Skipped, read, tensors
+from dropbench.store.record import WEIGHTS
+
+_MISFIT = (LookupError, TypeError, ValueError, RuntimeError, AttributeError)
+"""What may be raised where a file of weights and a model are not of one kind."""
+
+
+def load_model(
+    run: str | Path, *, conf: str | Path | Sequence[str | Path] = (), data_root: str | Path | None = None
+) -> TrainedModel:
+    """The network of a run that kept its weights (`train.save=best` or `last`), in evaluation mode.
+
+    Parameters
+    ----------
+    run : str or Path
+        The run's folder, `results/runs/<id>`.
+    conf : str, Path, or several
+        The folders of options (`--conf`) that a user's own parts come from. Nothing else of a user's is imported.
+    data_root : str or Path, optional
+        The folder of data sets, where a graph is looked for: it is part of the network. Without it the folder that the
+        environment variable DROPBENCH_DATA names, or `data`.
+
+    Returns
+    -------
+    TrainedModel
+        An ordinary module: `model(x)` of examples as the network sees them, `model.predict(rows)` of raw rows.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such run, it kept no weights, or what it was made of is not here any more.
+    """
+    folder, extra = Path(run).expanduser(), _folders(conf)
+    record = _record(folder)
+    held, about = _kept(folder, record)
+    model = stored_part("model", record.config["model"], (), record, extra)
+    (arm,) = identity.variants(record.config)
+    variant = stored_part("dropout", arm, tuple(DropoutSpec.model_fields), record, extra)
+    graph = _graph(record, extra, _root(data_root)) if about.get("axes") == "N" else None
+    bf16 = record.config["train"].get("precision") == "bf16"
+    try:
+        made = network(model.cls, model.options, held, about, graph)
+        return TrainedModel(made, variant.cls(**variant.options), held, about, bf16).eval()
+    except _MISFIT as error:
+        told = " ".join(str(error).split())
+        raise UsageError(f"{folder / WEIGHTS} does not fit model={record.config['model']['name']}: {told}") from error
+
+
+def _record(folder: Path) -> Record:
+    record = read(folder)
+    if isinstance(record, Skipped):
+        raise UsageError(f"{folder} is no run that can be loaded: {record.reason}")
+    if record.weights != WEIGHTS:
+        raise UsageError(
+            f"run {record.run_id} kept no weights: train it again with train.save=best --force, or choose a run that did"
+        )
+    return record
+
+
+def _kept(folder: Path, record: Record) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        held, about = tensors.read(folder / WEIGHTS)
+    except tensors.Damaged as error:
+        raise UsageError(f"{folder / WEIGHTS}: {error}") from error
+    if about.get("run_id") != record.run_id:
+        raise UsageError(f"{folder / WEIGHTS} holds the weights of another run, {about.get('run_id')}")
+    return held, about
+
+
+def _graph(record: Record, extra: Sequence[Path], root: Path) -> Any:
+    """The graph that the run's nodes lie in. Raises UsageError where it is not here, or is another."""
+    data = stored_part("data", record.config["data"], tuple(DataSpec.model_fields), record, extra)
+    table = data.cls(root, False, **data.options)
+    if table.fingerprint != record.data_fingerprint:
+        raise UsageError(f"run {record.run_id} was trained on another graph than data '{table.name}' in {root} is now")
+    return table.graph
+
+
+def _root(given: str | Path | None) -> Path:
+    return Path(given or os.environ.get("DROPBENCH_DATA") or "data").expanduser()
+
+
+def _folders(conf: str | Path | Sequence[str | Path]) -> list[Path]:
+    """The user's folders, whose modules can be imported from now on, as under `--conf`."""
+    folders = [Path(f).expanduser().resolve() for f in ([conf] if isinstance(conf, str | Path) else conf)]
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(f"conf={folder}: there is no such folder")
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
+    return folders

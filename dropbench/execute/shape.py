@@ -1,0 +1,45 @@
+"""A name for runs that cost alike here: what was measured on some of them holds for the others."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from dropbench.execute.cohorts import Cohort
+from dropbench.hardware.blas import numpy_is_faster
+from dropbench.spec import Settings
+
+_TELLING = ("batch_size", "optimizer", "momentum", "grad_clip", "max_norm", "precision", "augment")
+
+
+def shape_key(group: Cohort, settings: Settings, device: str, workers: int) -> str:
+    """Of all that time and memory of a step depend on, and no more: not of rates, seeds or the number of epochs."""
+    spec, outline = group.specs[0], group.outline
+    dropout = {**spec.dropout.model_dump(mode="json"), "rate": None, "rates": None, "schedule": None}
+    train = {k: v for k, v in spec.train.model_dump(mode="json").items() if k in _TELLING}
+    runs = [spec.model.model_dump(mode="json"), dropout, train, outline.shape, outline.n_classes]
+    machine = [
+        _processor(),
+        os.cpu_count(),
+        device,
+        workers,
+        settings.execute.threads,
+        version("torch"),
+        numpy_is_faster(),
+    ]
+    return hashlib.sha256(json.dumps([runs, machine], sort_keys=True).encode()).hexdigest()[:16]
+
+
+@cache
+def _processor() -> str:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line
+    return platform.processor() or platform.machine()

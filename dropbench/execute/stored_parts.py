@@ -1,0 +1,75 @@
+"""The parts that a stored run was made of, found again by name: what a record says of a class is not believed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dropbench.config.options import conf_dir, options
+from dropbench.config.parts import checked_options, locate
+from dropbench.config.source_hash import source_hash
+from dropbench.errors import UsageError
+from dropbench.identity import OWN
+from dropbench.store import Record
+
+_UNKNOWN = "unknown"
+"""What a record of the first schema says of the code of a user's part."""
+
+
+class StoredPart(NamedTuple):
+    """A class or function, and the options that a run gave it."""
+
+    cls: Any
+    options: dict[str, Any]
+
+
+def stored_part(
+    group: str, node: Mapping[str, Any], fields: Sequence[str], record: Record, extra: Sequence[Path]
+) -> StoredPart:
+    """A part of a stored run as its option is now, which must be what it was.
+
+    Parameters
+    ----------
+    group : str
+        Of its option: `model`, `dropout`, `data`.
+    node : mapping
+        What the run's configuration says of it.
+    fields : sequence of str
+        Keys of the node that are no options of the class.
+    record : Record
+        The run's, which knows the hashes of a user's code.
+    extra : sequence of Path
+        The user's folders of options.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such option any more, it is of another version, or its code has changed.
+    """
+    from omegaconf import OmegaConf
+
+    name = str(node.get("name"))
+    if (file := options(group, extra).get(name)) is None:
+        raise UsageError(
+            f"run {record.run_id} has {group}={name}, which is no option here; name the folder that holds it: conf=DIR"
+        )
+    option: Any = OmegaConf.to_container(OmegaConf.load(file))
+    target, version = str(option["_target_"]), option.get("version", 1)
+    if version != node.get("version", 1):
+        raise UsageError(
+            f"run {record.run_id} has {group}={name} of version {node.get('version', 1)}, and it is of version {version} here: "
+            "it would compute something else"
+        )
+    if not (file.is_relative_to(conf_dir()) and target.startswith(OWN)):
+        _same_code(f"{group}={name}", target, record)
+    fixed = {"name", "_target_", "version", *fields}
+    given = {key: value for key, value in node.items() if key not in fixed}
+    return StoredPart(locate(target), checked_options(group, target, given))
+
+
+def _same_code(part: str, target: str, record: Record) -> None:
+    if record.sources.get(target) not in (_UNKNOWN, source_hash(target)):
+        raise UsageError(
+            f"run {record.run_id} was made by other code of {part} ({target}) than is here now: it would compute something else"
+        )

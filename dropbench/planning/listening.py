@@ -1,0 +1,66 @@
+"""Which parts of a module draw random numbers while it is called."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dropbench.sites.own_draws import found
+
+
+class Listening:
+    """Counts in `told` which parts of a module draw, by name and class.
+
+    Between any two entries and exits of parts it looks whether a generator has moved.
+    """
+
+    def __init__(self, module: nn.Module, told: Counter[str]) -> None:
+        self._module, self._told = module, told
+        self._sources = found(module)
+        self._within = ["its forward"]
+        self._states = self._now()
+
+    def __enter__(self) -> None:
+        self._hooks = []
+        for path, part in self._module.named_modules():
+            if path and not isinstance(part, torch.jit.ScriptModule):
+                label = f"{path} ({type(part).__name__})"
+                self._hooks.append(part.register_forward_pre_hook(partial(self._enter, label)))
+                self._hooks.append(part.register_forward_hook(self._leave, always_call=True))
+
+    def __exit__(self, *raised: object) -> None:
+        for hook in self._hooks:
+            hook.remove()
+        self._look()
+
+    def _enter(self, label: str, part: nn.Module, given: object) -> None:
+        self._look()
+        self._within.append(label)
+
+    def _leave(self, part: nn.Module, given: object, output: object) -> None:
+        self._look()
+        self._within.pop()
+
+    def _look(self) -> None:
+        now = self._now()
+        for source, before, after in zip(self._sources, self._states, now, strict=True):
+            if before != after:
+                self._told[self._within[-1] + ("" if source.name == "torch" else f" by {source.name}")] += 1
+        self._states = now
+
+    def _now(self) -> list[bytes]:
+        return [_written(source.state()) for source in self._sources]
+
+
+def _written(state: Any) -> bytes:
+    if isinstance(state, dict):
+        return b"".join(_written(value) for value in state.values())
+    if isinstance(state, Tensor):
+        return state.numpy().tobytes()
+    if isinstance(state, tuple) and any(hasattr(part, "tobytes") for part in state):
+        return b"".join(map(_written, state))
+    return bytes(state.tobytes()) if hasattr(state, "tobytes") else repr(state).encode()

@@ -1,0 +1,203 @@
+"""A user's module tried on a few examples before a plan relies on it: which sites it reaches, and what it draws itself.
+
+Noise acts everywhere in the trial, for a model may go another way round a site where none acts. Built-in models are not
+tried each time; their tests do the same.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from dropbench.data.views import Shape
+from dropbench.errors import UsageError, nearest
+from dropbench.planning.listening import Listening
+from dropbench.sites import Site
+from dropbench.sites.noise import Noise
+from dropbench.sites.own_draws import seeded
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from dropbench.data.base import Graph, Table
+
+_EXAMPLES = 4
+_CLOSE: dict[str, Any] = {"rtol": 1e-3, "atol": 1e-5, "equal_nan": True}
+"""How far two passes may be apart that should be the same: a sum may be added up in another order."""
+
+
+def tried(name: str, construct: Callable[[], nn.Module], shape: Shape, table: Table, stacked: bool) -> tuple[str, ...]:
+    """What a module draws random numbers with: the parts of it that do, in words; empty where it draws none.
+
+    A module that raises is left to its training, which tells of that.
+
+    Parameters
+    ----------
+    name : str
+        Of the model, for messages.
+    construct : Callable
+        Makes the module, of one replica where it carries an axis for them.
+    shape : Shape
+        One example, in the module's view.
+    table : Table
+        Its data.
+    stacked : bool
+        Whether it carries an axis of replicas.
+
+    Raises
+    ------
+    UsageError
+        Where a site is declared and never reached, or reached and not declared; where it draws numbers that no seed reaches.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # processes are forked after planning
+    try:
+        trial = _Trial(construct, shape, table, stacked)
+        trial.run()
+    except Exception:  # whatever a user's module raises
+        return ()
+    finally:
+        torch.set_num_threads(threads)
+    _check_sites(name, trial.sites, trial.noise)
+    if not trial.repeats:
+        raise UsageError(
+            f"model={name} draws random numbers that no seed reaches: two passes from the same seed differ; draw them by "
+            "torch, or use noise(site, x)"
+        )
+    return trial.draws()
+
+
+def needs_two(construct: Callable[[], nn.Module], shape: Shape, table: Table, stacked: bool) -> bool:
+    """Whether batch norm somewhere in a model, its own or a user's, has no variance of a batch of a single example."""
+    try:
+        with seeded(0):
+            module = construct()
+            _attach(module, table.graph)
+            x = _examples(shape, table)[:1]
+            module(x[None] if stacked else x, _Everywhere(stacked))
+    except ValueError as error:  # torch's own words
+        return "more than 1 value per channel" in str(error)
+    except Exception:  # whatever a user's module raises; its training tells of that
+        return False
+    return False
+
+
+def _attach(module: nn.Module, graph: Graph | None) -> None:
+    if graph is not None:
+        module.attach(graph, torch.device("cpu"))  # type: ignore[operator]
+
+
+class _Trial:
+    """Two modules of the same seed, each passed through in training and in evaluation."""
+
+    def __init__(self, construct: Callable[[], nn.Module], shape: Shape, table: Table, stacked: bool) -> None:
+        self._construct, self._graph = construct, table.graph
+        x = _examples(shape, table)
+        self._x = x[None] if stacked else x
+        self.noise = _Everywhere(stacked)
+        self.sites: Sequence[Site] = ()
+        self.repeats = True
+        self._training: Counter[str] = Counter()
+        self._evaluation: Counter[str] = Counter()
+
+    def run(self) -> None:
+        first, second = self._passes(), self._passes()
+        self.repeats = all(torch.allclose(a, b, **_CLOSE) for a, b in zip(first, second, strict=True))
+
+    def draws(self) -> tuple[str, ...]:
+        """Each part that draws, once."""
+        late = [f"{what}, in evaluation too" for what in self._evaluation]
+        return (*late, *(what for what in self._training if what not in self._evaluation))
+
+    def _passes(self) -> list[Tensor]:
+        with seeded(0):
+            module = self._construct()
+            _attach(module, self._graph)
+            self.sites = tuple(getattr(module, "sites", ()))
+            outputs = []
+            for training, told in ((True, self._training), (False, self._evaluation)):
+                module.train(training)
+                self.noise.training = training
+                if callable(start := getattr(module, "begin", None)):
+                    start()
+                with seeded(1, module), Listening(module, told):
+                    outputs.append(module(self._x, self.noise).detach().double())
+        return outputs
+
+
+def _examples(shape: Shape, table: Table) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    if shape.view in ("tokens", "text"):
+        words, vocabulary = shape
+        return torch.randint(vocabulary, (_EXAMPLES, words), generator=generator)
+    if shape.view == "graph":
+        return torch.arange(min(_EXAMPLES, len(table.x)))
+    return torch.randn(_EXAMPLES, *shape, generator=generator)
+
+
+def _check_sites(name: str, sites: Sequence[Site], noise: _Everywhere) -> None:
+    declared = Counter(s.name for s in sites)
+    wrong = [f"names its site '{site}' {n} times" for site, n in declared.items() if n > 1]
+    for site in sorted(noise.asked - set(declared)):
+        known = nearest(site, declared) if declared else "it declares none"
+        wrong.append(f"asks for noise at the site '{site}', which is not among its sites; {known}")
+    for site in (s for s in declared if s not in noise.reached):
+        wrong.append(
+            f"declares the site '{site}' and never comes to it, so that noise there would do nothing; call "
+            f"noise('{site}', x) in its forward, or leave it out of its sites"
+        )
+    if wrong:
+        raise UsageError(f"model={name} {'; and it '.join(wrong)}")
+
+
+class _Everywhere(Noise):
+    """Noise that acts at every site in training and keeps where it was met; of one replica, or of a stack."""
+
+    def __init__(self, stacked: bool) -> None:
+        self.training = True
+        self.asked: set[str] = set()
+        """Sites that were spoken of."""
+        self.reached: set[str] = set()
+        """Sites at which something came by."""
+        self._stacked = stacked
+
+    def _met(self, site: str, x: Tensor) -> Tensor:
+        self.asked.add(site)
+        self.reached.add(site)
+        return x * 0.5 if self.training else x
+
+    def __call__(self, site: str, x: Tensor) -> Tensor:
+        return self._met(site, x)
+
+    def affine(self, site: str, x: Tensor, weight: Tensor, bias: Tensor, then: Callable[[Tensor], Tensor]) -> Tensor:
+        return then(x @ self._met(site, weight) + bias)
+
+    def dense(self, site: str, x: Tensor, weight: Tensor, bias: Tensor, then: Callable[[Tensor], Tensor]) -> Tensor:
+        # A layer that is both at once may be declared as one of them.
+        self.reached.add(f"{site}.weight")
+        return self._met(site, then(x @ weight + bias))
+
+    def acts(self, site: str) -> bool:
+        self.asked.add(site)
+        return self.training
+
+    def steps(self, site: str) -> Callable[[Tensor, int], Tensor] | None:
+        self.asked.add(site)
+        return (lambda state, step: self._met(site, state)) if self.training else None
+
+    def transition(self, site: str) -> Callable[[Tensor, Tensor, int], Tensor] | None:
+        self.asked.add(site)
+        return (lambda old, new, step: self._met(site, old + new)) if self.training else None
+
+    def branch(self, site: str, branch: nn.Module, x: Tensor, *beside: Tensor) -> Tensor:
+        out: Tensor = branch(x, self, *beside)
+        return self._met(site, out)
+
+    def embed(self, site: str, ids: Tensor, table: Tensor) -> Tensor:
+        if not self._stacked:
+            return self._met(site, table[ids])
+        return self._met(site, torch.stack([rows[one] for rows, one in zip(table, ids, strict=True)]))

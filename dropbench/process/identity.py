@@ -1,0 +1,78 @@
+"""Which process is meant, so that one on this very machine is known to have ended; of any other nothing is concluded."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+_PROC = Path("/proc")
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process of Linux. A number alone would not do: another container, and the next boot, have the same ones."""
+
+    node: str
+    boot: str
+    """A random id that the kernel draws when it starts."""
+    space: str
+    """The namespace in which `pid` is a number."""
+    pid: int
+    start: str
+    """When it began, in ticks since boot: numbers are used again."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, that `read` takes."""
+        return asdict(self)
+
+    def has_ended(self, seen_from: Process) -> bool:
+        """Whether it certainly has, as another process can tell: only where both count in the same namespace."""
+        here = (seen_from.node, seen_from.boot, seen_from.space)
+        if (self.node, self.boot, self.space) != here:
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except (ProcessLookupError, OverflowError):
+            return True
+        except PermissionError:
+            pass
+        state, start = _state_and_start(str(self.pid)) or ("", self.start)  # hidden: it is another user's, and alive
+        return start != self.start or state in ("Z", "X")
+
+
+def this() -> Process | None:
+    """Of the process that asks; None where the system does not tell."""
+    try:
+        boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+        space = os.readlink(_PROC / "self/ns/pid")
+        number = os.readlink(_PROC / "self")
+    except OSError:
+        return None
+    found = _state_and_start("self")
+    if found is None or number != str(os.getpid()):  # a /proc of another namespace
+        return None
+    return Process(platform.node(), boot, space, os.getpid(), found[1])
+
+
+def read(tree: Any) -> Process | None:
+    """From `as_dict`; None for anything else."""
+    if not isinstance(tree, dict):
+        return None
+    try:
+        found = Process(**tree)
+    except TypeError:
+        return None
+    texts = (found.node, found.boot, found.space, found.start)
+    return found if isinstance(found.pid, int) and found.pid > 0 and all(isinstance(t, str) for t in texts) else None
+
+
+def _state_and_start(pid: str) -> tuple[str, str] | None:
+    """See proc(5): the name, which may hold anything, stands in parentheses before the third field."""
+    try:
+        fields = (_PROC / pid / "stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return None
+    return (fields[0], fields[19]) if len(fields) > 19 else None

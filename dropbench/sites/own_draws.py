@@ -1,0 +1,106 @@
+"""Everything that a user's module may draw random numbers from: seeded for a time, and then as it was."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Source(NamedTuple):
+    """A generator of random numbers: how it is called in messages, and how its state is read, set and seeded."""
+
+    name: str
+    state: Callable[[], Any]
+    restore: Callable[[Any], Any]
+    seed: Callable[[int], Any]
+
+
+@contextmanager
+def seeded(seed: int, module: nn.Module | None = None, device: str = "cpu") -> Iterator[None]:
+    """Has all draws follow from `seed` for as long as the context lasts, and puts every generator back after it.
+
+    Parameters
+    ----------
+    seed : int
+        In 0..2**63-1. torch's generator of the CPU is given it as it is.
+    module : nn.Module, optional
+        Whose own generators are seeded too: those that it or its parts hold, and those of the files that their classes are in.
+    device : str
+        Whose generator of torch is seeded beside that of the CPU.
+    """
+    sources = found(module, device)
+    before = [source.state() for source in sources]
+    try:
+        for source in sources:
+            source.seed(seed)
+        yield
+    finally:
+        for source, state in zip(sources, before, strict=True):
+            source.restore(state)
+
+
+def found(module: nn.Module | None = None, device: str = "cpu") -> list[Source]:
+    """The generators that everyone shares, and those of a module's own."""
+    import torch
+
+    sources = [
+        # Not `torch.manual_seed`, which would seed accelerators too.
+        Source("torch", torch.get_rng_state, torch.set_rng_state, torch.default_generator.manual_seed),
+        Source("random", random.getstate, random.setstate, random.seed),
+        Source("numpy.random", np.random.get_state, np.random.set_state, lambda seed: np.random.seed(seed % 2**32)),
+    ]
+    if device.startswith("cuda"):
+        index = torch.device(device).index
+        sources.append(_of(torch.cuda.default_generators[torch.cuda.current_device() if index is None else index]))
+    return sources if module is None else sources + [_of(each) for each in _held(module)]
+
+
+def _of(generator: Any) -> Source:
+    """Of an object that draws."""
+    import torch
+
+    name = f"a {type(generator).__module__.partition('.')[0]}.{type(generator).__name__} of its own"
+    if isinstance(generator, torch.Generator):
+        return Source(name, generator.get_state, generator.set_state, generator.manual_seed)
+    if isinstance(generator, random.Random):
+        return Source(name, generator.getstate, generator.setstate, generator.seed)
+    if isinstance(generator, np.random.RandomState):
+        return Source(name, generator.get_state, generator.set_state, lambda seed: generator.seed(seed % 2**32))
+    bits: Any = generator.bit_generator
+    return Source(
+        name,
+        lambda: bits.state,
+        lambda state: setattr(bits, "state", state),
+        lambda seed: setattr(bits, "state", type(bits)(seed).state),
+    )
+
+
+def _held(module: nn.Module) -> list[Any]:
+    """The generators in the attributes of a module and its parts, and in the files of their classes, each once."""
+    import torch
+
+    kinds = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
+    shared = {id(np.random.mtrand._rand), id(getattr(random, "_inst", None)), id(torch.default_generator)}
+    places: list[Mapping[str, Any]] = []
+    for part in module.modules():
+        file = sys.modules.get(type(part).__module__)
+        # torch's own layers hold none; their files do, that of everyone.
+        places += (
+            [vars(part)] if file is None or file.__name__.partition(".")[0] == "torch" else [vars(part), vars(file)]
+        )
+    values = (each for place in places for value in place.values() for each in _inside(value))
+    return list({id(v): v for v in values if isinstance(v, kinds) and id(v) not in shared}.values())
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, (list, tuple)) else (value,)

@@ -1,0 +1,120 @@
+"""Checkpoints on the disk: `work/<name>.safetensors`, each the runs of one cohort in the middle of training.
+
+A file is replaced by the next of the same cohort, and stays until none of its runs needs it. A cohort that goes on with runs
+of another one's file writes its own beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dropbench.store import files
+
+WORK = "work"
+"""The folder in a results folder for what is being trained; empty when nothing is."""
+
+_FORM = 1
+"""Version of what is in a file. One of another version is left alone and not used."""
+_SUFFIX = ".safetensors"
+_KEY = "dropbench"
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a checkpoint says of itself without its tensors.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    epoch, step : int
+        The epoch that was underway, from 1, and how many of its updates were done.
+    made : dict
+        The versions, device and threads with which it was trained: others round otherwise.
+    runs : dict
+        By run id, in the order of the tensors' rows, `config` and whatever else the engine keeps beside tensors.
+    """
+
+    path: Path
+    epoch: int
+    step: int
+    made: dict[str, Any]
+    runs: dict[str, dict[str, Any]]
+
+
+class Checkpoints:
+    """Those of one results folder, by whomever they were written."""
+
+    def __init__(self, results: Path) -> None:
+        self._folder = results / WORK
+
+    def path(self, name: str) -> Path:
+        """Where the checkpoint of a cohort lies."""
+        return self._folder / f"{name}{_SUFFIX}"
+
+    def write(self, name: str, content: bytes) -> None:
+        """Writes or replaces a checkpoint in one step, on the disk when this returns. Raises OSError."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        files.write_file(self.path(name), content)
+
+    def latest(self) -> dict[str, Header]:
+        """The one that each run has come farthest in, by run id."""
+        latest: dict[str, Header] = {}
+        for header in self._headers():
+            for run in header.runs:
+                if run not in latest or _place(header) > _place(latest[run]):
+                    latest[run] = header
+        return latest
+
+    def sweep(self, ended: Callable[[str], bool]) -> None:
+        """Removes what nobody needs: files whose every run has ended or has come farther in another, and leftovers of kills.
+
+        Parameters
+        ----------
+        ended : Callable
+            Whether a run, by its id, has ended and is stored.
+        """
+        if not self._folder.exists():
+            return
+        files.sweep(self._folder)
+        latest = self.latest()
+        for header in list(self._headers()):
+            if all(latest[run].path != header.path or ended(run) for run in header.runs if run in latest):
+                header.path.unlink(missing_ok=True)
+        with suppress(OSError):  # not empty
+            self._folder.rmdir()
+
+    def _headers(self) -> Iterator[Header]:
+        for path in files.visible(self._folder):
+            if path.suffix == _SUFFIX and (header := _header(path)) is not None:
+                yield header
+
+
+def metadata(epoch: int, step: int, made: Mapping[str, Any], runs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """A header as safetensors keeps it. A history may hold numbers that are not finite: in JSON as Python writes it."""
+    return {_KEY: json.dumps({"form": _FORM, "epoch": epoch, "step": step, "made": made, "runs": runs})}
+
+
+def _header(path: Path) -> Header | None:
+    """None for what is no checkpoint, is damaged, of another version or gone by now."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        if not path.is_file():
+            return None
+        with safe_open(path, framework="numpy") as file:
+            tree = json.loads((file.metadata() or {})[_KEY])
+        if tree.pop("form") != _FORM:
+            return None
+        return Header(path, **tree)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        return None
+
+
+def _place(header: Header) -> tuple[int, int]:
+    return header.epoch, header.step

@@ -1,0 +1,327 @@
+"""Which runs are being trained, and by whom, so that several commands on one results folder share the work.
+
+    results/work/<owner>.owner            a command that trains: a counter that it raises every ten seconds, and its process
+    results/work/<run_id>.claim           a run that it trains: a hard link to the owner's file
+    results/work/<run_id>~<owner>.claim   the next owner, which took the run over from that one
+
+Every claim is made by a creation that fails where the file exists, so one of several commands gets it. A run belongs to the
+last owner of its chain: the one that nobody has followed. An owner is followed once it is known to be dead, or once its counter
+stood still for a minute by the clock of whoever looks; the clocks of two machines are never compared. A claim's file is never
+replaced, and a chain is removed from its first file on, so who followed an owner whose chain is gone sees that and gives up.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from dropbench.process import identity
+from dropbench.store.checkpoints import WORK
+
+STALE_S = 60.0
+_BEATS = 6
+"""How often a counter is raised in the time after which it would be stale."""
+_LOOKS = 4
+"""Looks in that time that count at least: one after a long sleep of our own must not find that everyone else is dead."""
+_ABANDONED_S = 24 * 3600.0
+_TOKEN = re.compile(r"[0-9a-f]{16}")
+_MOST_BYTES = 4096
+
+
+def _now() -> float:
+    """Seconds that go on while the machine sleeps: what this process missed meanwhile, it must know."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
+@dataclass(frozen=True)
+class _Owner:
+    """What a claim says: whose it is (nothing where it cannot be read), how far the counter was, which process that is."""
+
+    token: str = ""
+    beat: str = ""
+    process: identity.Process | None = None
+
+
+@dataclass
+class _Watched:
+    beat: str
+    looked: float
+    still: float = 0.0
+
+
+class Claims:
+    """The claims of one command. Used in a `with`, at whose end nothing of it is left.
+
+    Parameters
+    ----------
+    root : Path
+        The results folder.
+    stale_after : float
+        Seconds for which another's counter must have been seen standing still.
+    clock : callable
+        Seconds of this machine.
+    beats : bool
+        Whether a thread raises the counter; tests call `beat` themselves.
+    """
+
+    def __init__(
+        self, root: Path, stale_after: float = STALE_S, clock: Callable[[], float] = _now, beats: bool = True
+    ) -> None:
+        self._folder = Path(root) / WORK
+        self._stale_after, self._clock = stale_after, clock
+        self._process = identity.this()
+        self._lock = threading.RLock()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._keep_beating, name="claims", daemon=True) if beats else None
+        self._held: set[str] = set()
+        self._watched: dict[str, _Watched] = {}
+        self._token = ""
+        """Empty until the first claim."""
+        self._count = 0
+        self._beaten = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def holds(self, run_id: str) -> bool:
+        """Whether a run is this command's: not if this process stood still for so long that another took it over."""
+        return run_id in self._held
+
+    def take(self, run_ids: Iterable[str]) -> list[str]:
+        """Claims runs, those of dead owners too, and returns the ones that are this command's now."""
+        with self._lock:
+            self._stay()
+            return [run for run in run_ids if run in self._held or self._take(run)]
+
+    def release(self, run_ids: Iterable[str]) -> None:
+        """Gives runs up, stored or not."""
+        with self._lock:
+            self._stay()
+            for run in [run for run in run_ids if run in self._held]:
+                self._give_up(run)
+
+    def beat(self) -> None:
+        """Raises the counter, and looks at those of others. Every few seconds, by a thread of its own."""
+        with self._lock:
+            if not self._token or self._renewed():
+                return
+            with suppress(OSError):  # a full disk: the next time, perhaps
+                self._count += 1
+                handle = os.open(self._own, os.O_WRONLY)
+                try:
+                    os.write(handle, self._content())
+                finally:
+                    os.close(handle)
+                self._beaten = self._clock()
+            for _, owner in self._others():
+                self._is_stale(owner)
+
+    def close(self) -> None:
+        """Gives all up, and removes what commands that died have left."""
+        self._over.set()
+        if self._thread is not None and self._thread.is_alive():
+            self._thread.join()
+        with self._lock:
+            if not self._token:
+                return
+            self.release(list(self._held))
+            self._clean()
+            _remove(self._own)
+            self._token = ""
+        with suppress(OSError):  # others are at work in it
+            self._folder.rmdir()
+
+    # An owner ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def _own(self) -> Path:
+        return self._folder / f"{self._token}.owner"
+
+    def _content(self) -> bytes:
+        """Always of one length: it is written over what was there."""
+        who = self._process.as_dict() if self._process else None
+        return json.dumps({"owner": self._token, "beat": f"{self._count:012d}", "process": who}).encode()
+
+    def _stay(self) -> None:
+        """Begins at the first claim. Later, looks whether this process missed its own beats."""
+        if not self._token:
+            self._begin()
+            self._clean()
+            if self._thread is not None:
+                self._thread.start()
+        else:
+            self._renewed()
+
+    def _begin(self) -> None:
+        """Makes the owner's file, under a new name."""
+        self._token, self._count = secrets.token_hex(8), 0
+        with suppress(OSError):  # a full disk: what cannot be claimed is trained unclaimed
+            for _ in range(8):
+                self._folder.mkdir(parents=True, exist_ok=True)
+                with suppress(FileNotFoundError):  # the last of others has just removed the folder
+                    self._own.write_bytes(self._content())
+                    break
+        self._beaten = self._clock()
+
+    def _renewed(self) -> bool:
+        """Whether others may have taken this owner for dead, so that it had to become another.
+
+        It then follows itself, as anyone else might have: what was taken from it is not its own any more.
+        """
+        if self._clock() - self._beaten < self._stale_after / 2 and self._own.exists():
+            return False
+        before, held = self._own, self._held
+        self._held = set()
+        former = self._token
+        self._begin()
+        for run in held:
+            chain = self._chain(run)
+            if not chain or chain[-1][1].token == former:
+                self._follow(run, chain)
+        _remove(before)
+        return True
+
+    def _keep_beating(self) -> None:
+        while not self._over.wait(self._stale_after / _BEATS):
+            self.beat()
+
+    # A claim ----------------------------------------------------------------------------------------------------------
+
+    def _take(self, run: str) -> bool:
+        chain = self._chain(run)
+        return (not chain or self._is_stale(chain[-1][1])) and self._follow(run, chain)
+
+    def _follow(self, run: str, chain: list[tuple[Path, _Owner]]) -> bool:
+        """Claims a run that is free, or whose last owner is dead. False where another was first."""
+        place = self._place(run, chain[-1][1] if chain else None)
+        try:
+            if not _linked(self._own, place, self._content()):
+                return False
+        except OSError:  # a full disk: better unclaimed than untrained
+            self._held.add(run)
+            return True
+        if chain and [owner.token for _, owner in self._chain(run)][-1:] != [self._token]:  # it was given up meanwhile
+            _remove(place)
+            return False
+        self._held.add(run)
+        return True
+
+    def _give_up(self, run: str) -> None:
+        self._held.discard(run)
+        chain = self._chain(run)
+        if chain and chain[-1][1].token == self._token:
+            for place, _ in chain:  # the first one first
+                _remove(place)
+
+    def _place(self, run: str, after: _Owner | None) -> Path:
+        return self._folder / (f"{run}~{after.token}.claim" if after else f"{run}.claim")
+
+    def _chain(self, run: str) -> list[tuple[Path, _Owner]]:
+        """The files of a run's claim with the owners that they name; empty where it is free."""
+        chain: list[tuple[Path, _Owner]] = []
+        place = self._place(run, None)
+        while (owner := _read(place)) is not None and all(place != known for known, _ in chain):
+            chain.append((place, owner))
+            place = self._place(run, owner)
+        return chain
+
+    # Others -----------------------------------------------------------------------------------------------------------
+
+    def _is_stale(self, owner: _Owner) -> bool:
+        """Whether another's claim is dead: its process is, for certain, or the counter stood still for long enough."""
+        if owner.process is not None and self._process is not None and owner.process.has_ended(self._process):
+            return True
+        # Where there are no hard links, a claim is a copy of what its owner's file was.
+        latest = _read(self._folder / f"{owner.token}.owner") if owner.token else None
+        beat, now = (latest or owner).beat, self._clock()
+        watched = self._watched.get(owner.token)
+        if watched is None or watched.beat != beat:
+            self._watched[owner.token] = _Watched(beat, now)
+            return False
+        watched.still += min(now - watched.looked, self._stale_after / _LOOKS)
+        watched.looked = now
+        return watched.still >= self._stale_after
+
+    def _clean(self) -> None:
+        """Removes what dead commands left: claims, by taking and giving up; ends of chains; their own files."""
+        with suppress(OSError):
+            for place in sorted(self._folder.glob("*.claim")):
+                run = place.name.removesuffix(".claim").partition("~")[0]
+                if run in self._held:
+                    continue
+                chain = self._chain(run)
+                if all(place != known for known, _ in chain):
+                    _remove(place)
+                elif place == chain[0][0] and self._is_dead(chain[-1][1]) and self._follow(run, chain):
+                    self._give_up(run)
+            for place, owner in self._others():
+                if self._is_dead(owner):
+                    _remove(place)
+
+    def _others(self) -> list[tuple[Path, _Owner]]:
+        """The other commands that train, or did."""
+        with suppress(OSError):
+            places = [place for place in self._folder.glob("*.owner") if place != self._own]
+            return [(place, owner) for place in places if (owner := _read(place)) is not None]
+        return []
+
+    def _is_dead(self, owner: _Owner) -> bool:
+        """As `_is_stale`; or one that wrote nothing for a day, for whom has not been here to watch it."""
+        if self._is_stale(owner):
+            return True
+        with suppress(OSError):
+            return time.time() - (self._folder / f"{owner.token}.owner").stat().st_mtime > _ABANDONED_S
+        return False
+
+
+def _linked(own: Path, place: Path, content: bytes) -> bool:
+    """Makes a claim's file in one step. False where there is one."""
+    try:
+        os.link(own, place)
+    except FileExistsError:
+        return False
+    except OSError:  # no hard links here: FAT, some network folders
+        try:
+            with place.open("xb") as file:
+                file.write(content)
+        except FileExistsError:
+            return False
+    return True
+
+
+def _read(place: Path) -> _Owner | None:
+    """Whose a file says it is; None where there is none. Whatever lies there, it is not waited for."""
+    try:
+        handle = os.open(place, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return _Owner()
+    try:
+        tree = json.loads(os.read(handle, _MOST_BYTES))
+        token, beat = str(tree["owner"]), str(tree["beat"])
+        return _Owner(token, beat, identity.read(tree["process"])) if _TOKEN.fullmatch(token) else _Owner()
+    except (OSError, ValueError, TypeError, KeyError):
+        return _Owner()
+    finally:
+        os.close(handle)
+
+
+def _remove(place: Path) -> None:
+    with suppress(OSError):
+        place.unlink()

@@ -1,0 +1,202 @@
+"""Whether a record is what it says: what of it does not follow from the rest, or cannot be.
+
+There is no signature, so a record that someone made up whole is believed. One that was edited, cut or written by faulty code
+is not: it would print an accuracy of 114 %, or call dropout `none`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from dropbench import identity
+from dropbench.store import derived, migrate
+from dropbench.store.record import SCHEMA, Measure, Record
+
+NONE = "none"
+"""The variant that drops nothing."""
+CERTAIN = ("accuracy", "loss")
+"""Metrics that every completed run has a finite value of; another may have none, as of a layer without units."""
+PERCENT = "percent"
+_ROUNDING = 1e-5
+_REGION = re.compile(r"\d+(\.\d*)?(pp|%)?")
+_LARGEST = 2**63
+
+
+def wrong_id(record: Record) -> str | None:
+    """Why a record's ids and seed are not those of its configuration, or None."""
+    told = {"run_id": record.run_id, "arm_id": record.arm_id, "setting_id": record.setting_id}
+    follows = identity.ids(record.config, record.data_fingerprint, record.sources)
+    for name, value in told.items():
+        if value != follows[name]:
+            return f"its {name} does not follow from what it says (that would be {follows[name]}), so it was changed"
+    if record.config.get("seed") != record.seed:
+        return f"it says seed {record.seed} and its configuration {record.config.get('seed')}, so it was changed"
+    return None
+
+
+def contradiction(record: Record) -> str | None:
+    """The first thing in a record that cannot be, as half a sentence; None where all of it agrees.
+
+    Raises TypeError, AttributeError, KeyError or ValueError where its configuration is none of dropbench's.
+    """
+    checks: tuple[Callable[[Record], Iterator[str]], ...] = (
+        _shape,
+        _counts,
+        _epochs,
+        _rates,
+        _derived,
+        _measures,
+        _metrics,
+    )
+    return next((wrong for check in checks for wrong in check(record)), None)
+
+
+def _shape(record: Record) -> Iterator[str]:
+    """What later readers take for granted of a configuration."""
+    for variant in identity.variants(record.config):
+        rates, placement = variant.get("rates") or {}, variant.get("placement")
+        if not isinstance(rates, Mapping) or not all(map(_is_rate, (*rates.values(), variant.get("rate") or 0))):
+            yield "a rate in its configuration is no number in [0, 1)"
+        if not (placement is None or isinstance(placement, str) or all(isinstance(p, str) for p in placement)):
+            yield "the placement in its configuration is no list of sites"
+    if not 0 <= record.seed < _LARGEST or type(record.config.get("seed")) is not int:
+        yield f"its seed {str(record.seed)[:30]} is none that a run can have"
+
+
+def _counts(record: Record) -> Iterator[str]:
+    for value, unit in ((record.seconds, "seconds"), (record.peak_memory_mb, "MB of memory")):
+        if value is not None and not 0 <= value < math.inf:
+            yield f"it took {value:g} {unit}"
+    least = {"threads": 1, "cohort_size": 1}
+    whole = {"epochs_run": record.epochs_run, "parameters": record.parameters, **record.n}
+    for name, n in {**whole, "threads": record.threads, "cohort_size": record.cohort_size}.items():
+        if n is not None and not least.get(name, 0) <= n < _LARGEST:
+            yield f"its {name} is {str(n)[:30]}"
+    try:
+        datetime.fromisoformat(record.started)
+    except ValueError:
+        yield "it started at no time that can be read"
+
+
+def _epochs(record: Record) -> Iterator[str]:
+    asked, chosen = record.config["train"].get("epochs"), record.chosen_epoch
+    if isinstance(asked, int) and record.epochs_run > asked:
+        yield f"it ran {record.epochs_run} epochs and its configuration says {asked}"
+    if chosen is not None and not 1 <= chosen <= record.epochs_run:
+        yield f"its chosen epoch is {chosen} of {record.epochs_run}"
+    if record.status == "completed" and chosen is None:
+        yield "it completed and has no chosen epoch"
+    if record.status == "completed" and not all(record.n.values()):
+        yield "it completed and has a part without examples"
+
+
+def _rates(record: Record) -> Iterator[str]:
+    for site, rate in record.rates.items():
+        if not _is_rate(rate):
+            yield f"its rate at {site} is {rate:g}, and a rate is in [0, 1)"
+    for site, rate in record.learned_rates.items():
+        if not 0 <= rate <= 1:
+            yield f"its learned rate at {site} is {rate:g}"
+    variants = identity.variants(record.config)
+    if all(v.get("name") == NONE for v in variants) and any(record.rates.values()):
+        yield "it calls itself none and drops something"
+    if record.schema < SCHEMA or len(variants) != 1:
+        return
+    most = max([variants[0].get("rate") or 0, *(variants[0].get("rates") or {}).values()])
+    for site, rate in record.rates.items():
+        if rate > most + _ROUNDING:
+            yield f"its rate at {site} is {rate:g}, and its configuration has none above {most:g}"
+
+
+def _derived(record: Record) -> Iterator[str]:
+    """What is stored beside the configuration although it follows from it."""
+    if [asdict(v) for v in record.variants] != derived.variants(record.config, record.rates):
+        yield "its variants are not those of its configuration"
+    if [asdict(r) for r in record.regularizers] != derived.regularizers(record.config):
+        yield "its regularizers are not those of its configuration"
+    model = record.config["model"]
+    own = str(model.get("_target_", "")).startswith(identity.OWN)
+    task = migrate.TASKS.get(str(model.get("name"))) if own and model.get("version", 1) == 1 else None
+    if task is not None and record.task != task:
+        yield f"its task is {record.task}, and that of its model {task}"
+
+
+def _measures(record: Record) -> Iterator[str]:
+    known = _known(record)
+    for name, measure in record.measures.items():
+        low, high = measure.range
+        if low is not None and high is not None and not low < high:
+            yield f"the range of its {name} is empty"
+        region = _REGION.fullmatch(measure.region)
+        if region is None or (region[2] == "pp" and measure.unit != PERCENT):
+            yield f"its {name} has a region of equivalence that cannot be read"
+        if measure.version < 1:
+            yield f"its {name} is of version {measure.version}"
+        if name in known and (known[name].direction, known[name].unit) != (measure.direction, measure.unit):
+            yield f"it says that {name} is {measure.direction} and in {measure.unit or 'no unit'}, which it is not"
+
+
+def _metrics(record: Record) -> Iterator[str]:
+    known = _known(record)
+    for name, value in record.metrics.items():
+        part, _, metric = name.partition("_")
+        for measure in (record.measures.get(metric), known.get(metric)):
+            if measure is not None and not _possible(value, measure, part):
+                yield f"its {name} is {value:g}, and {_bounds(measure, part)}"
+        if record.status == "completed" and metric in CERTAIN and not math.isfinite(value):
+            yield f"it completed and its {name} is {value:g}"
+    for name, gap in record.metrics.items():
+        part, _, metric = name.partition("_")
+        train, val = (record.metrics.get(f"{p}_{metric}") for p in ("train", "val"))
+        if part == "gap" and train is not None and val is not None and _differ(gap, train - val):
+            yield f"its {name} is {gap:g}, and training minus validation {train - val:g}"
+
+
+def _known(record: Record) -> dict[str, Measure]:
+    """What is certain of the metrics among its own that are dropbench's, whatever the record declares of them."""
+    asked = {
+        name: migrate.METRICS[name]
+        for name, node in record.config["metric"].items()
+        if name in migrate.METRICS
+        and node.get("version", 1) == 1
+        and str(node.get("_target_", "")).startswith(identity.OWN)
+    }
+    found = derived.measures(record.metrics, asked)
+    return {name: Measure(**told) for name, told in found.items() if told}
+
+
+def _possible(value: float, measure: Measure, part: str) -> bool:
+    """Whether a number lies in its range; that of a gap is as wide to both sides, that of a percentage 0 to 1 at most."""
+    if math.isnan(value):
+        return True
+    low, high = measure.range
+    if measure.unit == PERCENT:
+        low, high = max(low or 0.0, 0.0), 1.0 if high is None else min(high, 1.0)
+    if part == "gap":
+        width = math.inf if low is None or high is None else high - low
+        low, high = -width, width
+    least = -math.inf if low is None else low - _ROUNDING
+    most = math.inf if high is None else high + _ROUNDING
+    return least <= value <= most
+
+
+def _bounds(measure: Measure, part: str) -> str:
+    low, high = measure.range
+    if part == "gap" and low is not None and high is not None:
+        low, high = low - high, high - low
+    if low is None or high is None:
+        return f"it cannot be {'above' if low is None else 'below'} {high if low is None else low}"
+    return f"its range is {low:g} to {high:g}"
+
+
+def _differ(a: float, b: float) -> bool:
+    return math.isfinite(a) and math.isfinite(b) and abs(a - b) > _ROUNDING * max(1.0, abs(a), abs(b))
+
+
+def _is_rate(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1

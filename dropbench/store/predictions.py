@@ -1,0 +1,160 @@
+"""test.npz: what a run said of each example of its test split, in a few bits. NumPy alone: a report reads it without torch.
+
+Its arrays:
+
+    total               how many rows the data have
+    rows                a bit for each of them: whether it is in this run's test split
+    right               of a classifier a bit for each row of the split, in order: whether the class was right
+    loss                of anything else the loss of each, float16
+    log_probabilities   [n, classes] float16: of a classifier, where they are few or were asked for
+    classes             beside them the true class of each
+
+Bits compress well: those of an official split are one run of ones, and those of a good classifier nearly all ones. Logarithms
+of probabilities are kept since float16 holds them evenly: a chance of 1e-8 would be 0 and one of 0.9999 would be 1.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dropbench.store.record import PREDICTIONS
+
+_LARGEST_FILE = 2**30
+_ARRAYS = {"total", "rows", "right", "loss", "log_probabilities", "classes"}
+_DAMAGE = (
+    OSError,
+    ValueError,
+    TypeError,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    MemoryError,
+    zlib.error,
+    zipfile.BadZipFile,
+)
+"""What may be raised on reading a file that is damaged, or that is something else."""
+
+
+class Damaged(ValueError):
+    """Predictions that cannot be read: half a sentence that says why."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a run said of its test split.
+
+    Attributes
+    ----------
+    total : int
+        Rows of the data set.
+    rows : array
+        [n] int64, which of them are the split's, ascending: of a graph nodes, of running text the words before those predicted.
+    right : array or None
+        [n] bool, whether each one's class was right; None for what is no classifier.
+    loss : array or None
+        [n] float16: nats of the next word, or the mean squared error of a reconstruction; None for a classifier.
+    log_probabilities : array or None
+        [n, classes] float16, of a classifier; None where they were not kept.
+    classes : array or None
+        [n] the true class of each, beside `log_probabilities`.
+    """
+
+    total: int
+    rows: NDArray[np.int64]
+    right: NDArray[np.bool_] | None = None
+    loss: NDArray[np.float16] | None = None
+    log_probabilities: NDArray[np.float16] | None = None
+    classes: NDArray[np.integer[Any]] | None = None
+
+    @property
+    def probabilities(self) -> NDArray[np.float32] | None:
+        """[n, classes] float32, to three digits; None where they were not kept."""
+        return None if self.log_probabilities is None else np.exp(self.log_probabilities.astype(np.float32))
+
+
+def dumped(said: Predictions) -> bytes:
+    """The content of the file; the same for the same predictions."""
+    member = np.zeros(said.total, dtype=bool)
+    member[said.rows] = True
+    arrays: dict[str, NDArray[Any]] = {"total": np.array(said.total), "rows": np.packbits(member)}
+    if said.right is not None:
+        arrays["right"] = np.packbits(said.right)
+    if said.loss is not None:
+        arrays["loss"] = said.loss.astype(np.float16)
+    if said.log_probabilities is not None and said.classes is not None:
+        arrays["log_probabilities"] = said.log_probabilities.astype(np.float16)
+        arrays["classes"] = said.classes.astype(np.min_scalar_type(int(said.classes.max(initial=0))))
+    written = io.BytesIO()
+    np.savez_compressed(written, allow_pickle=False, **arrays)
+    return written.getvalue()
+
+
+def read_predictions(folder: Path) -> Predictions | None:
+    """What lies in a run's folder; None where its predictions were not kept.
+
+    Raises
+    ------
+    Damaged
+        Where something lies there that is no such file, or was cut short.
+    """
+    path = folder / PREDICTIONS
+    try:
+        # A pipe must not be waited for.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise Damaged(f"{PREDICTIONS} cannot be read: {error.strerror}") from error
+    with open(handle, "rb") as file:
+        told = os.fstat(handle)
+        if not stat.S_ISREG(told.st_mode) or told.st_size > _LARGEST_FILE:
+            raise Damaged(f"{PREDICTIONS} is not a file that dropbench wrote")
+        try:
+            with zipfile.ZipFile(file) as packed:
+                _small_enough(packed)
+            with np.load(file, allow_pickle=False) as held:
+                return _checked({name: held[name] for name in held.files})
+        except _DAMAGE as error:
+            raise Damaged(f"{PREDICTIONS} does not hold what a test split said: {error}") from error
+
+
+def _small_enough(packed: zipfile.ZipFile) -> None:
+    """Before anything is unpacked: few bytes can be told to become very many."""
+    members = packed.infolist()
+    if {m.filename.removesuffix(".npy") for m in members} - _ARRAYS or sum(
+        m.file_size for m in members
+    ) > _LARGEST_FILE:
+        raise ValueError("it holds other arrays, or too much")
+
+
+def _checked(held: dict[str, NDArray[Any]]) -> Predictions:
+    total = int(held["total"])
+    rows = np.flatnonzero(_bits(held["rows"], total))
+    n = len(rows)
+    right = _bits(held["right"], n) if "right" in held else None
+    loss, logs, classes = (held.get(name) for name in ("loss", "log_probabilities", "classes"))
+    if (right is None) == (loss is None) or (logs is None) != (classes is None):
+        raise ValueError("an array is missing")
+    if loss is not None and (loss.dtype != np.float16 or loss.shape != (n,)):
+        raise ValueError("its losses are not one of each row")
+    if logs is not None and classes is not None:
+        whole = logs.dtype == np.float16 and logs.ndim == 2 and classes.dtype.kind == "u"
+        if not whole or len(logs) != n or classes.shape != (n,) or classes.max(initial=0) >= logs.shape[1]:
+            raise ValueError("its probabilities are not one of each row and class")
+    return Predictions(total, rows, right, loss, logs, classes)
+
+
+def _bits(packed: NDArray[Any], n: int) -> NDArray[np.bool_]:
+    if n < 0 or packed.dtype != np.uint8 or packed.shape != ((n + 7) // 8,):
+        raise ValueError("its bits are not one of each row")
+    return np.unpackbits(packed, count=n).astype(bool)

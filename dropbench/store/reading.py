@@ -1,0 +1,189 @@
+"""From folders and files to records and plans, or to the reason why there is none. What lies there may be anything."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dropbench.store import migrate
+from dropbench.store.contradictions import contradiction, wrong_id
+from dropbench.store.record import FINISHED, RECORD, SCHEMA, Loaded, Record, Skipped, StoredPlan, adapter
+from dropbench.store.safely import content
+
+DEEPEST = 32
+"""How far a record's values may be nested: no configuration needs half of it, and readers recurse."""
+_SETTING = re.compile(rb'"setting_id": "(\w+)"')
+_WHOLE = ("seed", "chosen_epoch", "epochs_run", "parameters", "threads", "cohort_size", "n")
+_REAL = ("metrics", "rates", "learned_rates", "arrays", "seconds", "peak_memory_mb")
+_NOT_FINITE = ("NaN", "Infinity", "-Infinity")
+
+_Kind = TypeVar("_Kind", Record, StoredPlan)
+
+
+def read(folder: Path) -> Record | Skipped:
+    """The record of one run folder, or why there is none. Never raises for what lies there.
+
+    One of schema 1 is migrated, so that its id is no longer the folder's name. One that is not what it says, because someone
+    edited it, is skipped.
+    """
+    tree = _tree(folder / RECORD, "run_id")
+    if isinstance(tree, Skipped):
+        return Skipped(folder, tree.reason)
+    if tree["run_id"] != os.path.basename(os.path.realpath(folder)):
+        return Skipped(folder, f"it holds the record of another run, {str(tree['run_id'])[:80]}")
+    old = tree["schema"] < SCHEMA
+    try:
+        record = _validated(folder / RECORD, migrate.record(tree) if old else tree, Record)
+        wrong = None if isinstance(record, Skipped) else (None if old else wrong_id(record)) or contradiction(record)
+    except ValueError as error:
+        wrong = str(error)
+    except (TypeError, AttributeError, KeyError, OverflowError):
+        wrong = "its configuration is none of dropbench's"
+    if wrong is not None:
+        again = "; what it was is in its config.yaml, to be trained anew" if old else ""
+        return Skipped(folder, f"{RECORD}: {wrong}{again}")
+    return Skipped(folder, record.reason) if isinstance(record, Skipped) else record
+
+
+def read_all(*folders: Path) -> Loaded:
+    """Every run folder directly inside `folders`, hidden names apart; an absent folder holds nothing.
+
+    Of several records of one run, finished ones come first, then those that measured more, then newer forms.
+    """
+    best: dict[str, tuple[tuple[bool, int, bool], Record, Path]] = {}
+    skipped = []
+    for folder in (f for parent in folders for f in listed(parent)):
+        record = folder if isinstance(folder, Skipped) else read(folder)
+        if isinstance(record, Skipped) or isinstance(folder, Skipped):
+            skipped += [s for s in (record,) if isinstance(s, Skipped)]
+            continue
+        rank = record.status in FINISHED, len(record.metrics), record.run_id == folder.name
+        if record.run_id not in best or rank > best[record.run_id][0]:
+            best[record.run_id] = rank, record, folder
+    kept = {run: best[run] for run in sorted(best)}
+    return Loaded(
+        [record for _, record, _ in kept.values()],
+        sorted(skipped, key=lambda s: s.path),
+        {run: folder for run, (_, _, folder) in kept.items()},
+    )
+
+
+def listed(folder: Path) -> list[Path | Skipped]:
+    """What lies in a folder, in order, hidden names apart; why it cannot be told; nothing where there is none."""
+    try:
+        return [Path(folder, name) for name in sorted(os.listdir(folder)) if not name.startswith(".")]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        return [Skipped(folder, f"cannot be listed: {error.strerror}")]
+
+
+def read_plan(path: Path) -> StoredPlan | Skipped:
+    """A stored plan, or why there is none. One of schema 1 still has the ids of its time: see `Store.plans`."""
+    tree = _tree(path, "plan_id")
+    return tree if isinstance(tree, Skipped) else _validated(path, tree, StoredPlan)
+
+
+def setting_in(folder: Path) -> str | None:
+    """The setting of a run folder's record, by its first bytes."""
+    told = _SETTING.search(_ends(folder)[0])
+    return told[1].decode() if told else None
+
+
+def is_old(folder: Path) -> bool:
+    """Whether a run folder holds a record of an older schema, by its last bytes."""
+    _, key, value = _ends(folder)[1].rpartition(b'"schema":')
+    number = value.strip().rstrip(b"}").strip()
+    return bool(key) and number.isdigit() and int(number[:9]) < SCHEMA
+
+
+def dump(thing: Record | StoredPlan) -> bytes:
+    """JSON, checked to be readable. Raises ValueError for values of a wrong type (a tensor, say) or a strange id."""
+    name = thing.run_id if isinstance(thing, Record) else thing.plan_id
+    if not name or name.startswith(".") or any(c in name for c in "/\\\0~"):
+        raise ValueError(f"{name!r} cannot be the name of a folder")
+    form = adapter(type(thing).__name__)
+    written: bytes = form.dump_json(thing, indent=1, warnings="error")
+    form.validate_json(written)
+    if isinstance(thing, Record) and (wrong := wrong_id(thing) or contradiction(thing)):
+        raise ValueError(f"{name}: {wrong}")
+    return written + b"\n"
+
+
+def _ends(folder: Path) -> tuple[bytes, bytes]:
+    """The first 256 and the last 64 bytes of a run folder's record; nothing where it is no file."""
+    try:
+        whole = content(folder / RECORD)
+    except (OSError, ValueError):
+        return b"", b""
+    return whole[:256], whole[-64:]
+
+
+def _tree(path: Path, known: str) -> dict[str, Any] | Skipped:
+    """The JSON of a file that dropbench wrote: that has `known` and a schema that can be read."""
+    try:
+        tree = json.loads(content(path))
+    except FileNotFoundError:
+        return Skipped(path, f"no {path.name}")
+    except NotADirectoryError:
+        return Skipped(path, "not a run folder")
+    except OSError as error:
+        return Skipped(path, f"{path.name} cannot be read: {error.strerror}")
+    except (ValueError, RecursionError):
+        return Skipped(path, f"{path.name} is not JSON, perhaps cut short")
+    schema = tree.get("schema") if isinstance(tree, dict) else None
+    if type(schema) is not int or known not in tree:
+        return Skipped(path, f"{path.name} was not written by dropbench")
+    if schema > SCHEMA:
+        return Skipped(path, f"written by a newer dropbench (schema {schema}; this one reads {SCHEMA})")
+    if _depth(tree) > DEEPEST:
+        return Skipped(path, f"{path.name} is nested deeper than {DEEPEST} levels")
+    return dict(tree)
+
+
+def _validated(path: Path, tree: dict[str, Any], kind: type[_Kind]) -> _Kind | Skipped:
+    if loose := _loose(tree):
+        return Skipped(path, f"{path.name}: {loose} is no number")
+    try:
+        thing: _Kind = adapter(kind.__name__).validate_python(tree)
+        return thing
+    except ValueError as error:  # pydantic's ValidationError is one
+        first: dict[str, Any] = getattr(error, "errors", lambda: [{}])()[0]
+        where = ".".join(map(str, first.get("loc", ())))
+        return Skipped(path, f"{path.name}: {where}: {str(first.get('msg', error)).lower()}")
+
+
+def _depth(tree: Any) -> int:
+    """How far it is nested, at most one more than DEEPEST."""
+    depth, level = 0, [tree]
+    while level and depth <= DEEPEST:
+        depth += 1
+        inner = [v.values() if isinstance(v, dict) else v for v in level if isinstance(v, dict | list)]
+        level = [v for values in inner for v in values]
+    return depth
+
+
+def _loose(tree: Mapping[str, Any]) -> str | None:
+    """The first value that pydantic would take for a number and JSON does not: true, "0.5"."""
+    for fields, kinds in ((_WHOLE, (int,)), (_REAL, (int, float))):
+        for name, value in _leaves({name: tree.get(name) for name in fields}, ""):
+            right = isinstance(value, kinds) and not isinstance(value, bool)
+            if not (value is None or right or (kinds != (int,) and value in _NOT_FINITE)):
+                return name
+    return None
+
+
+def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Everything in it that is neither a mapping nor a list, with its keys."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{name}.{key}".lstrip("."))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _leaves(inner, name)
+    else:
+        yield name, value

@@ -1,0 +1,54 @@
+"""Reading files that anybody may have put into a results folder: no pipe, device or endless file may hang or fill a reader."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+MOST = 32 << 20
+"""Bytes: far above any record, plan or history, and read in a moment."""
+
+_KINDS = (
+    (stat.S_ISDIR, "it is a folder"),
+    (stat.S_ISFIFO, "it is a pipe"),
+    (stat.S_ISSOCK, "it is a socket"),
+    (stat.S_ISCHR, "it is a device"),
+    (stat.S_ISBLK, "it is a device"),
+)
+
+
+def content(path: Path, most: int = MOST) -> bytes:
+    """The bytes of a regular file.
+
+    Raises
+    ------
+    OSError
+        For whatever else lies there, for a file larger than `most` bytes, and as `open` does. `strerror` is half a sentence.
+    """
+    _check(os.stat(path), path, most)  # before it is opened: opening some devices does something
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
+    try:
+        _check(os.fstat(handle), path, most)
+        parts, left = [], most + 1
+        while left > 0 and (part := os.read(handle, min(left, 1 << 20))):
+            parts.append(part)
+            left -= len(part)
+    finally:
+        os.close(handle)
+    if not left:  # it grew, or does not tell its size
+        raise _large(path, most)
+    return b"".join(parts)
+
+
+def _check(status: os.stat_result, path: Path, most: int) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = next((words for is_one, words in _KINDS if is_one(status.st_mode)), "it is no file")
+        raise OSError(errno.EINVAL, kind, str(path))
+    if status.st_size > most:
+        raise _large(path, most)
+
+
+def _large(path: Path, most: int) -> OSError:
+    return OSError(errno.EFBIG, f"it is larger than {most >> 20} MiB", str(path))

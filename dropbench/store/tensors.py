@@ -1,0 +1,79 @@
+"""Named tensors as bytes and back: the safetensors format, which can hold numbers and nothing that runs.
+
+Beside the tensors stands a plain tree that says what they are. It is one text in the file's head: safetensors writes several in
+an order that changes from one process to the next, and the same content is to be the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from dropbench.store import files
+
+_KEY = "dropbench"
+_LENGTH = 8
+"""Bytes at the beginning of a file that give the length of its head."""
+
+
+class Damaged(ValueError):
+    """A file of tensors that cannot be read: half a sentence that says why."""
+
+
+def dumped(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> bytes:
+    """Tensors by name, of whatever device, and a tree of JSON values about them."""
+    # Copies: safetensors refuses tensors that lie in one another's memory, as the replicas of a stack do.
+    held = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    return save(held, {_KEY: json.dumps(about, sort_keys=True)})
+
+
+def loaded(content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors, on the CPU, and the tree about them.
+
+    Raises
+    ------
+    Damaged
+        For bytes that `dumped` did not give.
+    """
+    try:
+        tensors = load(content)
+        length = int.from_bytes(content[:_LENGTH], "little")
+        about = json.loads(json.loads(content[_LENGTH : _LENGTH + length])["__metadata__"][_KEY])
+    except (SafetensorError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise Damaged("it is no file of tensors that dropbench wrote, or was cut short") from error
+    if not isinstance(about, dict):
+        raise Damaged("what it says of its tensors cannot be read")
+    return tensors, about
+
+
+def write(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+    """Writes or replaces a file in one step, and waits until it is on the disk."""
+    files.write_file(path, dumped(tensors, about))
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What `write` wrote.
+
+    Raises
+    ------
+    Damaged
+        Where it is not a file, cannot be read, or holds something else.
+    """
+    try:
+        # A pipe or a device must not be waited for. What is opened is looked at, since a path can change in between.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with open(handle, "rb") as file:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise Damaged("it is not a file")
+            content = file.read()
+    except OSError as error:
+        raise Damaged(f"it cannot be read: {error.strerror}") from error
+    return loaded(content)

@@ -1,0 +1,89 @@
+"""Tensors on the disk: the same come back, the same bytes are written, and nothing else is taken for them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from dropbench.store import tensors
+from dropbench.store.tensors import Damaged, dumped, loaded
+
+STACK = torch.arange(24.0).view(2, 3, 4)
+HELD = {
+    "weight": STACK[1],
+    "the_same_memory": STACK[1],
+    "transposed": STACK[0].T,
+    "count": torch.tensor(7),
+    "half": torch.tensor([0.1], dtype=torch.bfloat16),
+    "empty": torch.empty(0, 3),
+    "mask": torch.tensor([True, False]),
+}
+ABOUT = {"epoch": 3, "rates": {"hidden.0": 0.5}, "words": ["été", "the"]}
+
+
+def test_tensors_come_back_as_they_were(tmp_path: Path) -> None:
+    tensors.write(tmp_path / "a.safetensors", HELD, ABOUT)
+    back, about = tensors.read(tmp_path / "a.safetensors")
+    assert about == ABOUT
+    assert back.keys() == HELD.keys()
+    for name, tensor in HELD.items():
+        assert back[name].dtype == tensor.dtype
+        assert torch.equal(back[name], tensor)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+def test_gradients_and_places_in_a_stack_do_not_matter() -> None:
+    weight = torch.nn.Parameter(torch.ones(2, 3))
+    assert dumped({"weight": weight[0]}, {}) == dumped({"weight": torch.ones(3)}, {})
+
+
+def test_the_same_content_is_the_same_bytes_in_every_process() -> None:
+    code = (
+        "import hashlib, torch; from dropbench.store.tensors import dumped;"
+        "t = {n: torch.arange(3.) for n in 'cab'};"
+        "print(hashlib.sha256(dumped(t, {n: [n] for n in 'xyzuvw'})).hexdigest())"
+    )
+    written = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(written) == 1
+
+
+@pytest.mark.parametrize("cut", [0, 1, 7, 8, 40, -1])
+def test_what_was_cut_short_is_said(cut: int) -> None:
+    with pytest.raises(Damaged):
+        loaded(dumped(HELD, ABOUT)[:cut])
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 64, b"\0" * 64, b"PK\x03\x04" + b"a" * 60])
+def test_what_is_something_else_is_said(content: bytes) -> None:
+    with pytest.raises(Damaged):
+        loaded(content)
+
+
+def test_tensors_of_others_are_not_ours() -> None:
+    from safetensors.torch import save
+
+    for metadata in (None, {"format": "pt"}, {"dropbench": "["}, {"dropbench": "[]"}):
+        with pytest.raises(Damaged):
+            loaded(save({"a": torch.ones(2)}, metadata))
+
+
+def test_a_pipe_or_a_folder_or_nothing_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "folder", "nothing"):
+        with pytest.raises(Damaged):
+            tensors.read(tmp_path / name)
