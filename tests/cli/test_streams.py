@@ -1,4 +1,4 @@
-"""Standard streams that are closed, full, left by their reader, or of few characters: none costs a run or ends in a traceback."""
+"""Standard streams that are closed, full, left by their reader or of few characters cost no run and end in no traceback."""
 
 from __future__ import annotations
 
@@ -96,8 +96,8 @@ def test_characters_that_a_terminal_lacks(trained: Path) -> None:
         assert (code, err) == (0, "written to other.txt\n")
         said = (trained / "out").read_bytes()
         assert said.isascii() == (encoding == "ascii")
-        assert b"?" not in said.replace(b"?", b"", wide.count("?"))
         table = said.decode("utf-8" if encoding == "POSIX" else "latin-1").splitlines()[: len(wide)]
+        assert "?" not in "".join(table)
         assert [len(t) for t in table[1:4]] == [len(w) for w in wide[1:4]]
         assert (trained / "other.txt").read_bytes() == (trained / "utf.txt").read_bytes()
 
