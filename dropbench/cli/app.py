@@ -70,6 +70,10 @@ def sweep(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan, its cohorts and an estimate of the time, and stop.")
     ] = False,
+    max_runs: Annotated[
+        int,
+        typer.Option("--max-runs", metavar="N", min=1, help="Plan at most N runs; a grid that has more is an error."),
+    ] = 10_000,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -86,7 +90,9 @@ def sweep(
     """
     from dropbench.cli.sweep import sweep
 
-    raise typer.Exit(sweep(overrides or [], conf or [], dry_run=dry_run, as_json=as_json, quiet=quiet))
+    raise typer.Exit(
+        sweep(overrides or [], conf or [], dry_run=dry_run, as_json=as_json, quiet=quiet, max_runs=max_runs)
+    )
 
 
 @app.command()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.console import Shown
+from dropbench.cli.measuring import left_to_train
 from dropbench.cli.training import trained
 from dropbench.cli.work import arranged
 from dropbench.values import count
@@ -18,13 +19,18 @@ if TYPE_CHECKING:
     from dropbench.store import Store
 
 
-def sweep(overrides: Sequence[str], conf: Sequence[Path], *, dry_run: bool, as_json: bool, quiet: bool) -> int:
-    """Trains what is not finished yet, or says what that would be. Returns the exit code: 1 where a run failed."""
+def sweep(
+    overrides: Sequence[str], conf: Sequence[Path], *, dry_run: bool, as_json: bool, quiet: bool, max_runs: int
+) -> int:
+    """Trains what is not finished yet, or says what that would be. Returns the exit code: 1 where a run failed.
+
+    Raises UsageError for what cannot be trained, and for more than `max_runs` runs.
+    """
     from dropbench.config.compose import composer
     from dropbench.planning.plan import make
 
     with composer(conf) as c:
-        plan = make(overrides, c)
+        plan = make(overrides, c, max_runs)
     return carry_out(plan, conf, Shown(quiet, as_json), dry_run=dry_run)
 
 
@@ -47,7 +53,7 @@ def carry_out(plan: Plan, conf: Sequence[Path], shown: Shown, *, dry_run: bool =
     from dropbench.store import Store
 
     store = Store(plan.settings.results)
-    todo = unfinished(plan.specs, store, conf)
+    todo = left_to_train(unfinished(plan.specs, store, conf), plan, store, shown, dry_run=dry_run)
     for note in of_other_data(todo, store) if todo else ():
         shown.note(note)
     if again := sum(store.is_done(s.run_id) for s in todo):
@@ -70,7 +76,21 @@ def carry_out(plan: Plan, conf: Sequence[Path], shown: Shown, *, dry_run: bool =
         shown.json({"plan_id": plan.plan_id, "runs": [s.run_id for s in plan.specs], **_outcome(plan, store)})
     elif not shown.quiet:
         _show_report(plan, store, conf, shown)
+    if shown.as_json or shown.quiet:
+        _warn_of_divergence(plan, store, shown)
     return 1 if failed else 0
+
+
+def _warn_of_divergence(plan: Plan, store: Store, shown: Shown) -> None:
+    """What the report would open with: told where nobody sees it, since the exit code does not say that all was in vain."""
+    if not any(
+        record and record.status == "diverged" for record in map(store.finished, (s.run_id for s in plan.specs))
+    ):
+        return  # without pandas
+    from dropbench.report import for_runs
+
+    for headline in for_runs(store, [s.run_id for s in plan.specs], plan.arms, plan.baseline).headlines:
+        shown.warning(headline)
 
 
 def _show_report(plan: Plan, store: Store, conf: Sequence[Path], shown: Shown) -> None:

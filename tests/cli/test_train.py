@@ -50,7 +50,14 @@ def test_cfg_can_be_read_back(bare: Path, capsys: pytest.CaptureFixture[str]) ->
     assert extra == {
         "device": "auto",
         "results": "results",
-        "execute": {"name": "local", "workers": "auto", "threads": 1, "cohort": "auto", "timeout": None},
+        "execute": {
+            "name": "local",
+            "workers": "auto",
+            "threads": 1,
+            "cohort": "auto",
+            "checkpoint": "30s",
+            "timeout": None,
+        },
     }
     assert (shown["data"].pop("root"), shown["data"].pop("download")) == ("data", False)
     assert (shown["train"].pop("loggers"), shown["train"].pop("save"), shown["eval"].pop("keep")) == ([], None, "auto")

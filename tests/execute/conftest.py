@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,16 @@ Carry = Callable[..., Carried]
 
 @pytest.fixture
 def carry(mine: Path, tmp_path: Path) -> Carry:
-    """Plans words and carries out what is unfinished; `take` stops after so many runs, as an interrupt would."""
+    """Plans words and carries out what is unfinished; `take` stops after so many runs, `stop` when it says so."""
 
-    def carry(*words: str, workers: int = 1, cohort: Any = "auto", to: str = "results", take: int = 10**6) -> Carried:
+    def carry(
+        *words: str,
+        workers: int = 1,
+        cohort: Any = "auto",
+        to: str = "results",
+        take: int = 10**6,
+        stop: Any = None,
+    ) -> Carried:
         own: Sequence[str] = [*TINY, f"results={tmp_path / to}", f"execute.cohort={cohort}", "device=cpu", *words]
         keys = {w.partition("=")[0] for w in words}
         with composer([mine]) as c:
@@ -48,8 +56,10 @@ def carry(mine: Path, tmp_path: Path) -> Carry:
         groups = cohorts(todo, plan.outlines, plan.settings, "cpu", workers)
         retries: list[Retry] = []
         listen = lambda event: retries.append(event) if isinstance(event, Retry) else None  # noqa: E731
-        outcomes = execute(groups, plan.settings, "cpu", workers, store, listen)
-        stored = [one for _, one in zip(range(take), outcomes, strict=False)] if groups else []
+        outcomes = execute(groups, plan.settings, "cpu", workers, store, listen, stop=stop)
+        stored: list[Stored] = []
+        with suppress(KeyboardInterrupt):
+            stored.extend(one for _, one in zip(range(take if groups else 0), outcomes, strict=False))
         outcomes.close()
         return Carried(plan, store, stored, retries)
 
