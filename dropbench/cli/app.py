@@ -248,29 +248,42 @@ def options(
 def main() -> None:
     """The console script. A user's mistake is a sentence and exit code 2; a fault of ours a file and exit code 1."""
     from dropbench.errors import Interrupted, UsageError
+    from dropbench.process.streams import OutputLost, tell
 
     try:
         app()
     except UsageError as error:
         for line in str(error).splitlines():
-            typer.echo(f"Error: {line}", err=True)
+            tell(f"Error: {line}")
         sys.exit(2)
     except Interrupted as error:  # before anything trains, Typer itself exits with 130
-        typer.echo(str(error), err=True)
+        tell(str(error))
         sys.exit(error.code)
+    except OutputLost:  # the exit code is made of what was lost
+        sys.exit(0)
     except Exception as error:
-        from dropbench.cli.crash import keep
+        from dropbench.cli.crash import told
 
-        typer.echo(f"Error: {type(error).__name__}: {error}", err=True)
-        typer.echo(f"This is a fault of dropbench, not yours. The whole traceback is in {keep()}", err=True)
+        if not _completing():  # which is no place for sentences
+            tell(told(error))
         sys.exit(1)
 
 
-def script() -> None:
-    """`main`, and out: what Python does at its end to take torch apart again, a third of a second, helps nobody."""
-    from dropbench.process.workers import have_this_process
+def _completing() -> bool:
+    """Whether a shell asks what may come next, by a variable such as _DROPBENCH_COMPLETE."""
+    return any(name.startswith("_") and name.endswith("_COMPLETE") for name in os.environ)
 
-    have_this_process()
+
+def script() -> None:
+    """`main` in a process of its own, and out.
+
+    What Python does at its end to take torch apart again, a third of a second, helps nobody.
+    """
+    from dropbench.process import environment, streams, workers
+
+    streams.settle()
+    environment.settle()
+    workers.have_this_process()
     # Looking for garbage among what imports make, all of which stays, is a sixth of their time. Training turns it on.
     gc.disable()
     code: Any = 0
@@ -278,8 +291,6 @@ def script() -> None:
         main()
     except SystemExit as end:
         code = end.code
-    atexit._run_exitfuncs()
-    with suppress(OSError):  # who read our output has left
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+    with suppress(Exception):
+        atexit._run_exitfuncs()
+    os._exit(streams.ended(code if isinstance(code, int) else 0 if code is None else 1))

@@ -74,7 +74,7 @@ def report(selection: Selection, presentation: Presentation, conf: Sequence[Path
     """
     _check(selection, presentation)
     # A report on standard output that a program may read has it to itself.
-    shown = Shown(presentation.quiet, as_json=presentation.fmt != "rich" and presentation.out is None)
+    shown = Shown(presentation.quiet, as_json=False)
     if (run := _one_run(selection, presentation)) is not None:
         from dropbench.cli.upkeep import show_run
 
@@ -132,7 +132,7 @@ def _follow(selection: Selection, conf: Sequence[Path], every: float, shown: Sho
     from dropbench.report.follow import watch
 
     folders = selection.paths() or [Path("results")]
-    watch(lambda: _built(selection, conf), folders, selection.studies(), every, shown.talk)
+    watch(lambda: _built(selection, conf), folders, selection.studies(), every, shown.results, shown.talk)
     return 0
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dropbench.errors import Interrupted
+from dropbench.process.streams import go_on
 from dropbench.values import count
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def trained(plan: Plan, work: Work, store: Store, shown: Shown, patience: Patien
     from dropbench.planning.labels import arm_names
     from dropbench.process.stop import Stop, listening
 
+    go_on()
     specs = [s for group in work.groups for s in group]
     arms = arm_names(plan, specs)
     stored: list[Stored] = []
