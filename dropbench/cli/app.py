@@ -75,6 +75,10 @@ def sweep(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan, its cohorts and an estimate of the time, and stop.")
     ] = False,
+    max_runs: Annotated[
+        int,
+        typer.Option("--max-runs", metavar="N", min=1, help="Plan at most N runs; a grid that has more is an error."),
+    ] = 10_000,
     retry: Retry = 0,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed run.")] = False,
     max_failures: Annotated[
@@ -104,6 +108,7 @@ def sweep(
             overrides or [],
             conf or [],
             dry_run=dry_run,
+            max_runs=max_runs,
             retry=retry,
             failures=failures,
             as_json=as_json,

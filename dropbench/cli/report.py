@@ -148,6 +148,9 @@ def _present(built: Report, presentation: Presentation, shown: Shown) -> None:
         shown.out(render(built, fmt, wide=wide))
     elif not presentation.quiet:
         show(built, shown.console)
+    if presentation.quiet or out is not None:  # what is written is not seen
+        for headline in built.headlines:
+            shown.warning(headline)
     if presentation.figures is not None:
         _draw(built, presentation.figures, shown)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.console import Shown
+from dropbench.cli.measuring import left_to_train
 from dropbench.cli.training import trained
 from dropbench.cli.work import arranged
 from dropbench.values import count
@@ -27,18 +28,20 @@ def sweep(
     dry_run: bool,
     as_json: bool,
     quiet: bool,
+    max_runs: int,
     retry: int = 0,
     failures: int | None = None,
 ) -> int:
     """Trains what is not finished yet, or says what that would be. Returns the exit code: 1 where a run failed.
 
-    retry: how often a failed run is tried again. failures: how many failed runs end the command.
+    retry: how often a failed run is tried again. failures: how many failed runs end the command. Raises UsageError for what
+    cannot be trained, and for more than `max_runs` runs.
     """
     from dropbench.config.compose import composer
     from dropbench.planning.plan import make
 
     with composer(conf) as c:
-        plan = make(overrides, c)
+        plan = make(overrides, c, max_runs)
     return carry_out(plan, conf, Shown(quiet, as_json), dry_run=dry_run, retry=retry, failures=failures)
 
 
@@ -75,7 +78,7 @@ def carry_out(
 
     store = Store(plan.settings.results)
     before = marks(plan.specs, store)
-    todo = unfinished(plan.specs, store, conf)
+    todo = left_to_train(unfinished(plan.specs, store, conf), plan, store, shown, dry_run=dry_run)
     for note in of_other_data(todo, store) if todo else ():
         shown.note(note)
     if again := sum(store.is_done(s.run_id) for s in todo):
@@ -99,7 +102,21 @@ def carry_out(
         shown.json({"plan_id": plan.plan_id, "runs": [s.run_id for s in plan.specs], **_outcome(plan, store)})
     elif not shown.quiet:
         _show_report(plan, store, conf, shown)
+    if shown.as_json or shown.quiet:
+        _warn_of_divergence(plan, store, shown)
     return 1 if failed else 0
+
+
+def _warn_of_divergence(plan: Plan, store: Store, shown: Shown) -> None:
+    """What the report would open with: told where nobody sees it, since the exit code does not say that all was in vain."""
+    if not any(
+        record and record.status == "diverged" for record in map(store.finished, (s.run_id for s in plan.specs))
+    ):
+        return  # without pandas
+    from dropbench.report import for_runs
+
+    for headline in for_runs(store, [s.run_id for s in plan.specs], plan.arms, plan.baseline).headlines:
+        shown.warning(headline)
 
 
 def _summarise(todo: Sequence[RunSpec], stored: Sequence[Stored], failed: int, shown: Shown) -> None:

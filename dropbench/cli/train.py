@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.console import Shown
+from dropbench.cli.measuring import left_to_train
 from dropbench.cli.training import trained
 from dropbench.cli.work import arranged
 
@@ -35,7 +36,7 @@ def train(
     store = Store(plan.settings.results)
     spec = plan.specs[0]
     before = marks([spec], store)
-    todo = unfinished([spec], store, conf)
+    todo = left_to_train(unfinished([spec], store, conf), plan, store, shown)
     if not todo:
         shown.note(f"run {spec.run_id} is finished already; its record is shown again")
         record, folder = store.find(spec.run_id), store.folder(spec.run_id)

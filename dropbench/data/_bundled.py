@@ -5,36 +5,38 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dropbench.data.numbers import read_numbers
 from dropbench.errors import UsageError
 
 
-def read(csv: str, header_lines: int, loader: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def read(csv: str, header: Literal["skip", "none"], loader: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Features [N, F] and labels [N] of a bundled file whose last column is the label.
 
     Parameters
     ----------
     csv : str
         Name of the file in scikit-learn's folder `datasets/data`.
-    header_lines : int
-        Lines before the first example.
+    header : {"skip", "none"}
+        Whether there is a line before the first example.
     loader : str
         Function in `sklearn.datasets` that gives the same, slowly; used if scikit-learn should keep its files elsewhere.
 
     Raises
     ------
     UsageError
-        Where scikit-learn is not installed.
+        Where scikit-learn is not installed, or its file damaged.
     """
     spec = importlib.util.find_spec("sklearn")
     if spec is None or spec.origin is None:
         raise UsageError("this data set comes with scikit-learn, which is not installed: pip install scikit-learn")
     file = Path(spec.origin).parent / "datasets" / "data" / csv
     if file.is_file():
-        rows = np.loadtxt(file, delimiter=",", skiprows=header_lines, dtype=np.float64)
+        rows = read_numbers(file, header=header).values
         features, labels = rows[:, :-1], rows[:, -1]
     else:
         features, labels = getattr(importlib.import_module("sklearn.datasets"), loader)(return_X_y=True)

@@ -11,6 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from dropbench.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Graph:
@@ -57,6 +59,9 @@ class Table:
         sentences have to be asked for by number. Not part of the fingerprint: it names numbers and changes none.
     files: what the loader read all of it from, so that its fingerprint is hashed once for as long as they stay as they are;
         none: at each start.
+    columns: what the features are called, for messages; read_numbers tells it.
+    first_line: the line of the one file in `files`, counted from 1, where the first row stands, if each of the next lines has
+        the next row; for messages.
     """
 
     name: str
@@ -73,13 +78,15 @@ class Table:
     graph: Graph | None = None
     words: tuple[str, ...] | None = None
     files: tuple[Path, ...] = ()
+    columns: tuple[str, ...] = ()
+    first_line: int | None = None
 
     def __post_init__(self) -> None:
         if (self.val is not None and self.test is None) or (self.train is not None and self.val is None):
-            raise ValueError(f"data '{self.name}': official training rows need validation rows, and those test rows")
+            raise UsageError(f"data '{self.name}': official training rows need validation rows, and those test rows")
         for needed in _NEEDS.get(self.axes, ()):
             if getattr(self, needed) is None:
-                raise ValueError(f"data '{self.name}': axes {self.axes!r} need a {needed}")
+                raise UsageError(f"data '{self.name}': axes {self.axes!r} need a {needed}")
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -26,7 +26,7 @@ def load(root: Path, download: bool) -> Table:
     ----------
     Street, Wolberg and Mangasarian, "Nuclear feature extraction for breast tumor diagnosis", 1993 (UCI).
     """
-    x, y = read("breast_cancer.csv", header_lines=1, loader="load_breast_cancer")
+    x, y = read("breast_cancer.csv", header="skip", loader="load_breast_cancer")
     return Table(
         name="breast_cancer",
         x=torch.from_numpy(x),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zlib
 from collections import defaultdict
 from pathlib import Path
 from pickle import UnpicklingError
@@ -27,7 +28,10 @@ _FILES = {
 }
 _ADDRESS = "https://raw.githubusercontent.com/kimiyoung/planetoid/master/data"
 _NODES, _WORDS, _ONES, _EDGES, _SPLIT = 2_708, 1_433, 49_216, 5_278, (140, 500, 1_000)
-_DAMAGE = (OSError, EOFError, LookupError, ValueError, TypeError, AttributeError, UnpicklingError, BadZipFile)
+_DAMAGE = (
+    OSError, EOFError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError, MemoryError, NotImplementedError,
+    UnpicklingError, BadZipFile, zlib.error,
+)  # fmt: skip
 """What may be raised on reading a file that is damaged, or that is something else."""
 
 Arrays = dict[str, NDArray[Any]]
@@ -107,7 +111,9 @@ def _from_npz(file: Path) -> Arrays:
 def _from_planetoid(folder: Path) -> Arrays:
     """The graph in Planetoid's files: the papers of `allx` are the first rows, those of `tx` the rows in `test.index`."""
     held = {part: _unpickled(folder / f"ind.cora.{part}") for part in ("x", "tx", "ty", "allx", "ally", "graph")}
-    test = np.loadtxt(folder / "ind.cora.test.index", dtype=np.int64)
+    for part in ("tx", "allx"):
+        held[part].check_format(full_check=True)  # scipy does not look where it writes
+    test = np.array((folder / "ind.cora.test.index").read_text().split(), dtype=np.int64)
     features = np.concatenate([held["allx"].toarray(), held["tx"].toarray()]).astype(np.float64)
     labels = np.concatenate([held["ally"], held["ty"]]).argmax(1)
     first = len(held["ally"])

@@ -26,7 +26,7 @@ def load(root: Path, download: bool) -> Table:
     ----------
     Alpaydin and Kaynak, UCI Machine Learning Repository, 1998.
     """
-    x, y = read("digits.csv.gz", header_lines=0, loader="load_digits")
+    x, y = read("digits.csv.gz", header="none", loader="load_digits")
     return Table(
         name="digits",
         x=torch.from_numpy(x / 16).reshape(-1, 1, 8, 8),

@@ -43,6 +43,7 @@ def statistics(table: Table, train_rows: Tensor) -> tuple[Tensor, Tensor]:
     mean = origin + shift
     std = np.sqrt(np.maximum(squares / count - np.square(shift), 0))
     # A spread of 1e-6 of the mean is rounding of the float32 inputs; a small one around a small mean is real and kept.
-    std[std <= 1e-6 * np.abs(mean)] = 1
+    # One that is smaller than float32 can divide by is none either.
+    std[(std <= 1e-6 * np.abs(mean)) | (std < np.finfo(np.float32).tiny)] = 1
     centre, scale = (torch.from_numpy(v[0].astype(np.float32)) for v in (mean, std))
     return (centre, scale) if table.axes == "CHW" else (centre.flatten(), scale.flatten())

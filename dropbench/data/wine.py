@@ -26,7 +26,7 @@ def load(root: Path, download: bool) -> Table:
     ----------
     Forina et al., PARVUS, 1991 (UCI Wine).
     """
-    x, y = read("wine_data.csv", header_lines=1, loader="load_wine")
+    x, y = read("wine_data.csv", header="skip", loader="load_wine")
     return Table(
         name="wine",
         x=torch.from_numpy(x),

@@ -40,7 +40,7 @@ def _begin(model: Any, given: object) -> None:
     step = int(model.own_step) if model.training else 0
     if model.training:
         model.own_step += 1
-    module = model.module if isinstance(model, Ordinary) else model
+    module = model.lent if isinstance(model, Ordinary) else model
     seed = draw_seed(model.own_seed, _TRAINING if model.training else _EVALUATION, step)
     model.own_draws = seeded(seed, module, model.own_device)
     model.own_draws.__enter__()

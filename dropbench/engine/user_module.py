@@ -40,11 +40,6 @@ class Ordinary(nn.Module):
         # In a tuple, so that it is not registered: its tensors are stand-ins for those above.
         self._module = (modules[0],)
 
-    @property
-    def module(self) -> nn.Module:
-        """What the user wrote; its tensors are stand-ins."""
-        return self._module[0]
-
     @override
     def train(self, mode: bool = True) -> Ordinary:
         super().train(mode)

@@ -64,9 +64,10 @@ def _data_sets() -> list[str]:
 
 @cache
 def _load(target: str, options: tuple[tuple[str, Any], ...], root: Path, download: bool) -> Table:
+    from dropbench.data.checked import checked
     from dropbench.data.fingerprints import recall
 
     loader = locate(target)
-    table: Table = loader(root, download, **dict(options))
+    table = checked(loader(root, download, **dict(options)), target)
     recall(table, loader, dict(options))
     return table

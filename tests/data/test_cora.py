@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import pickle
 from collections import defaultdict
@@ -11,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
 from dropbench.data import cora
@@ -108,6 +111,44 @@ def test_damage_is_a_sentence(both: tuple[Path, Path], kind: int) -> None:
         file.write_bytes(broken)
         with pytest.raises(UsageError, match=r"data 'cora': the files in .*cora do not hold the graph"):
             cora.load(both[kind], False)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@given(data=st.data())
+def test_any_bytes_that_differ_are_a_graph_or_a_sentence(both: tuple[Path, Path], data: st.DataObject) -> None:
+    """Numbers of rows and columns too: scipy writes where they point, and a process once ended there."""
+    kind = data.draw(st.integers(0, 1))
+    names = ["cora.npz"], ["ind.cora.tx", "ind.cora.allx", "ind.cora.ally", "ind.cora.graph", "ind.cora.test.index"]
+    file = both[kind] / "cora" / data.draw(st.sampled_from(names[kind]))
+    whole = file.read_bytes()
+    broken = bytearray(whole)
+    for place in data.draw(st.lists(st.integers(0, len(whole) - 1), min_size=1, max_size=4)):
+        broken[place] = data.draw(st.integers(0, 255))
+    try:
+        file.write_bytes(bytes(broken))
+        with contextlib.suppress(UsageError):
+            cora.load(both[kind], False)
+    finally:
+        file.write_bytes(whole)
+
+
+def test_an_index_beyond_the_matrix_is_a_sentence(both: tuple[Path, Path]) -> None:
+    far = csr_matrix((np.ones(1, np.float32), np.array([10**8]), np.array([0, 1])), shape=(1, 10**8 + 1))
+    far._shape = (1, WORDS)
+    (both[1] / "cora" / "ind.cora.tx").write_bytes(pickle.dumps(far, protocol=3))
+    with pytest.raises(UsageError, match="do not hold the graph"):
+        cora.load(both[1], False)
+
+
+def test_a_damaged_archive_is_a_sentence(both: tuple[Path, Path]) -> None:
+    file = both[0] / "cora" / "cora.npz"
+    with np.load(file) as held:
+        np.savez_compressed(file, **{name: held[name] for name in held.files})
+    whole = file.read_bytes()
+    start = whole.index(b"labels.npy") + 40
+    file.write_bytes(whole[:start] + b"\xff" * 8 + whole[start + 8 :])
+    with pytest.raises(UsageError, match="do not hold the graph"):
+        cora.load(both[0], False)
 
 
 def test_download(both: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

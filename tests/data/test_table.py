@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from dropbench.data.base import Graph, Table
+from dropbench.errors import UsageError
 
 Y = torch.tensor([0, 1, 0, 1, 0, 1])
 GRAPH = Graph(torch.ones(6, 2), torch.tensor([[0, 1], [1, 2]]))
@@ -54,5 +55,5 @@ def test_what_a_table_must_tell() -> None:
         {"test": None, "val": Y},
         {"train": Y},
     ):
-        with pytest.raises(ValueError, match="toy"):
+        with pytest.raises(UsageError, match="toy"):
             dataclasses.replace(PLAIN, **change)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ Carry = Callable[..., Carried]
 def carry(mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Carry:
     """Plans words and carries out what is unfinished; `take` stops after so many runs, as an interrupt would.
 
-    What is learned of memory is kept in a folder of the test. `how` goes to `execute`.
+    What is learned of memory is kept in a folder of the test. `how` goes to `execute`, such as `stop`, which is heard.
     """
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     bring_trouble(mine)
@@ -65,7 +66,9 @@ def carry(mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Carry:
                 notes.append(event.text)
 
         outcomes = execute(groups, plan.settings, "cpu", workers, store, listen, **how)
-        stored = [one for _, one in zip(range(take), outcomes, strict=False)] if groups else []
+        stored: list[Stored] = []
+        with suppress(KeyboardInterrupt):
+            stored.extend(one for _, one in zip(range(take if groups else 0), outcomes, strict=False))
         outcomes.close()
         return Carried(plan, store, stored, retries, notes)
 
