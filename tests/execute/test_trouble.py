@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import time
+from multiprocessing import Pipe, Process
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from terminal import dropbench
 from trouble import bring_trouble, trouble
 
+from dropbench.execute import pool
 from dropbench.execute.local import Patience, TooManyFailed
 from dropbench.hardware import exhausted
 
@@ -78,7 +81,13 @@ def test_all_workers_killed_is_not_the_end(carry: Any) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_run_that_hangs_is_given_up_after_a_time(carry: Any, workers: int) -> None:
+def test_a_run_that_hangs_is_given_up_after_a_time(
+    carry: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    def silent_for(worker: Any) -> float:  # as the clock would tell, were this machine never busy with other things
+        return 4.0 if (tmp_path / f"hanging-{worker.process.pid}").exists() else 0.0
+
+    monkeypatch.setattr(pool._Worker, "silent_for", silent_for)
     words = [*trouble("hang", classes=2), "data=breast_cancer,wine", "data.n_train=50", "seed=0,1"]
     carried = carry(*words, "execute.timeout=3", workers=workers, cohort=2)
     assert sorted(s.record.status for s in carried.stored) == ["completed"] * 2 + ["failed"] * 2
@@ -86,6 +95,14 @@ def test_a_run_that_hangs_is_given_up_after_a_time(carry: Any, workers: int) -> 
     assert reasons == {"no epoch ended within 3 s (execute.timeout)"}
     (retry,) = carried.retries
     assert (len(retry.run_ids), retry.how) == (2, "each alone")
+
+
+def test_how_long_a_worker_has_been_silent() -> None:
+    mine, theirs = Pipe()
+    worker = pool._Worker(Process(), mine, None, None, time.monotonic() - 5)  # type: ignore[arg-type]
+    assert 5 <= worker.silent_for() < 1000
+    theirs.send("something")
+    assert worker.silent_for() == 0.0  # it waits to be read
 
 
 def test_a_failed_run_is_tried_again_as_often_as_wanted(carry: Any, tmp_path: Path) -> None:
@@ -104,7 +121,8 @@ def test_failures_end_a_sweep_where_that_is_wanted(carry: Any, tmp_path: Path, w
     with pytest.raises(TooManyFailed):
         carry(*trouble("raise"), "seed=range(0,5)", cohort=1, workers=workers, patience=Patience(failures=most))
     assert len(list((tmp_path / "results/failed").glob("[!.]*"))) == most
-    assert not (tmp_path / "results/work").exists()
+    work = tmp_path / "results/work"
+    assert [*work.glob("*.claim"), *work.glob("*.owner")] == []
 
 
 def test_options_of_failures_on_the_command_line(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,6 +28,7 @@ def trouble(logits, targets, *, what: str, above: int, classes: int, mark: str):
         if what == "raise":
             raise RuntimeError("broken")
         if what == "hang":
+            open(f"hanging-{os.getpid()}", "w").close()
             time.sleep(3600)
     return accuracy(logits, targets)
 '''
