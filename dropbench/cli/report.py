@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -74,6 +75,10 @@ def report(selection: Selection, presentation: Presentation, conf: Sequence[Path
     _check(selection, presentation)
     # A report on standard output that a program may read has it to itself.
     shown = Shown(presentation.quiet, as_json=False)
+    if (run := _one_run(selection, presentation)) is not None:
+        from dropbench.cli.upkeep import show_run
+
+        return show_run(str(run), run, as_json=False, quiet=presentation.quiet)
     if presentation.every is not None:
         return _follow(selection, conf, presentation.every, shown)
     built = _built(selection, conf)
@@ -83,6 +88,16 @@ def report(selection: Selection, presentation: Presentation, conf: Sequence[Path
         return confirm(built, selection.paths() or [Path("results")], conf, shown)
     _present(replace(built, command=selection.command()), presentation, shown)
     return 0
+
+
+def _one_run(selection: Selection, presentation: Presentation) -> Path | None:
+    """The folder of a single run, of which there is nothing to compare: it is shown itself, unless more is asked."""
+    from dropbench.store import RECORD
+
+    paths = selection.paths()
+    asked = any(vars(replace(selection, arguments=())).values()) or replace(presentation, quiet=False) != Presentation()
+    alone = len(paths) == len(selection.arguments) == 1 and not asked
+    return paths[0] if alone and os.path.lexists(paths[0] / RECORD) else None
 
 
 def _is_filter(argument: str) -> bool:

@@ -43,8 +43,10 @@ class Stop:
         return self._bell[0]
 
     def wait(self, seconds: float) -> None:
-        """Waits so long, or until this process is asked to stop."""
+        """Waits so long. Raises KeyboardInterrupt where this process is asked to stop before."""
         wait([self.bell], seconds)
+        if self():
+            raise KeyboardInterrupt
 
     def ask(self, number: int, frame: FrameType | None = None) -> None:
         """A handler of signals: the first time it is noted, the second time KeyboardInterrupt is raised, and then no more."""
