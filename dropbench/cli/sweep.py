@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.console import Shown
 from dropbench.cli.measuring import left_to_train
-from dropbench.cli.training import trained
+from dropbench.cli.training import ONCE, Anew, trained
 from dropbench.cli.work import arranged
 from dropbench.values import count
 
@@ -24,17 +24,16 @@ if TYPE_CHECKING:
 def sweep(
     overrides: Sequence[str],
     conf: Sequence[Path],
+    anew: Anew,
     *,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
     max_runs: int,
-    retry: int = 0,
-    failures: int | None = None,
 ) -> int:
     """Trains what is not finished yet, or says what that would be. Returns the exit code: 1 where a run failed.
 
-    retry: how often a failed run is tried again. failures: how many failed runs end the command. Raises UsageError for what
+    Raises UsageError for what
     cannot be trained, and for more than `max_runs` runs.
     """
     from dropbench.config.compose import composer
@@ -42,18 +41,10 @@ def sweep(
 
     with composer(conf) as c:
         plan = make(overrides, c, max_runs)
-    return carry_out(plan, conf, Shown(quiet, as_json), dry_run=dry_run, retry=retry, failures=failures)
+    return carry_out(plan, conf, Shown(quiet, as_json), anew, dry_run=dry_run)
 
 
-def carry_out(
-    plan: Plan,
-    conf: Sequence[Path],
-    shown: Shown,
-    *,
-    dry_run: bool = False,
-    retry: int = 0,
-    failures: int | None = None,
-) -> int:
+def carry_out(plan: Plan, conf: Sequence[Path], shown: Shown, anew: Anew = ONCE, *, dry_run: bool = False) -> int:
     """Trains what a plan has left and shows the report of all of it. Returns the exit code: 1 where a run failed.
 
     Parameters
@@ -64,25 +55,26 @@ def carry_out(
         The user's folders of options, for the commands that a diagnosis proposes.
     shown : Shown
         Where the report goes, and whether as JSON.
+    anew : Anew
+        What is trained again.
     dry_run : bool
         Whether to stop before anything trains or is written, and to show cohorts and an estimate of the time.
-    retry : int
-        How often a run that failed is tried again.
-    failures : int or None
-        How many failed runs end the training; what is stored by then is shown.
     """
     from dropbench.execute.agenda import marks
     from dropbench.execute.earlier import of_other_data
-    from dropbench.execute.local import Patience, unfinished
+    from dropbench.execute.local import unfinished
     from dropbench.store import Store
 
-    store = Store(plan.settings.results)
+    store = Store(plan.settings.results, replacing=[s.run_id for s in plan.specs] if anew.force else ())
     before = marks(plan.specs, store)
-    todo = left_to_train(unfinished(plan.specs, store, conf), plan, store, shown, dry_run=dry_run)
+    todo = unfinished(plan.specs, store, conf, force=anew.force)
+    if not anew.force:  # what is asked later is measured from weights, where runs kept them
+        todo = left_to_train(todo, plan, store, shown, dry_run=dry_run)
     for note in of_other_data(todo, store) if todo else ():
         shown.note(note)
     if again := sum(store.is_done(s.run_id) for s in todo):
-        shown.note(f"{count(again, 'finished run')} measured less than is asked for: trained again")
+        why = "as --force says" if anew.force else "measured less than is asked for"
+        shown.note(f"{count(again, 'finished run')} {why}: trained again")
     work = arranged(todo, plan)
     shown.plan(plan, len(todo))
     shown.warnings(plan)
@@ -93,7 +85,7 @@ def carry_out(
         shown.dry_run(plan, todo, work, seconds)
         return 0
     store.write_plan(_as_stored(plan))
-    stored = trained(plan, work, store, shown, Patience(retry, failures), before) if todo else []
+    stored = trained(plan, work, store, shown, anew.patience, before) if todo else []
     failed = [s for s in stored if s.record.status == "failed"]
     for one in failed:
         shown.error(f"run {one.record.run_id} failed: {one.record.reason}; see {one.folder / 'traceback.txt'}")

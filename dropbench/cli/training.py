@@ -5,9 +5,11 @@ from __future__ import annotations
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, closing, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dropbench.errors import Interrupted
+from dropbench.process.streams import go_on
 from dropbench.values import count
 
 if TYPE_CHECKING:
@@ -21,6 +23,30 @@ if TYPE_CHECKING:
     from dropbench.store import Store
 
 
+@dataclass(frozen=True)
+class Anew:
+    """What a command trains once more.
+
+    force: what is finished already. retries: how often each run that failed. failures: how many failed runs end the command,
+    None: however many.
+    """
+
+    force: bool = False
+    retries: int = 0
+    failures: int | None = None
+
+    @property
+    def patience(self) -> Patience:
+        """How failed runs are met."""
+        from dropbench.execute.local import Patience
+
+        return Patience(self.retries, self.failures)
+
+
+ONCE = Anew()
+"""Nothing that is finished, and no failed run twice."""
+
+
 def trained(plan: Plan, work: Work, store: Store, shown: Shown, patience: Patience, before: Marks) -> list[Stored]:
     """Trains and stores, until patience with failed runs ends. Raises Interrupted where the user stops it.
 
@@ -30,6 +56,7 @@ def trained(plan: Plan, work: Work, store: Store, shown: Shown, patience: Patien
     from dropbench.planning.labels import arm_names
     from dropbench.process.stop import Stop, listening
 
+    go_on()
     specs = [s for group in work.groups for s in group]
     arms = arm_names(plan, specs)
     stored: list[Stored] = []

@@ -52,7 +52,9 @@ class TooManyFailed(Exception):
     """As many runs failed as were to end the command."""
 
 
-def unfinished(specs: Sequence[RunSpec], store: Store, extra: Sequence[Path] = ()) -> list[RunSpec]:
+def unfinished(
+    specs: Sequence[RunSpec], store: Store, extra: Sequence[Path] = (), *, force: bool = False
+) -> list[RunSpec]:
     """The runs to train: those without a record, those that failed, and those that lack a metric that is asked for now.
 
     The last measure again what they have, beside what is new, so that their records can be replaced without a loss. A run that
@@ -66,6 +68,8 @@ def unfinished(specs: Sequence[RunSpec], store: Store, extra: Sequence[Path] = (
         Where what was trained is.
     extra : sequence of Path
         The user's folders of options, among which a metric of a stored run may be.
+    force : bool
+        Whether what is finished is trained again too.
 
     Raises
     ------
@@ -77,7 +81,7 @@ def unfinished(specs: Sequence[RunSpec], store: Store, extra: Sequence[Path] = (
         record = store.finished(spec.run_id)
         if record is None:
             todo.append(spec)
-        elif record.status == "completed" and lacking(record, spec.as_dict()["metric"], spec.sources):
+        elif force or (record.status == "completed" and lacking(record, spec.as_dict()["metric"], spec.sources)):
             todo.append(_measuring_all(spec, record, extra))
     return todo
 
