@@ -11,6 +11,7 @@ import pytest
 import typer
 from terminal import TINY, dropbench
 
+from dropbench.cli import found
 from dropbench.errors import UsageError
 from dropbench.store import Record, Store, files, read
 
