@@ -11,6 +11,7 @@ import typer
 
 from dropbench.cli.console import Shown
 from dropbench.cli.found import all_of, results_folder
+from dropbench.cli.selection import Selection
 from dropbench.errors import UsageError, nearest
 from dropbench.values import count, plain, written
 
@@ -26,8 +27,6 @@ _SHOWN = 20
 
 def list_runs(arguments: Sequence[str], where: Sequence[str], *, as_json: bool, quiet: bool) -> int:
     """A line a run of these folders that fits, the newest last. Returns the exit code, 0."""
-    from dropbench.cli.report import Selection
-
     shown = Shown(quiet, as_json)
     selection = Selection(arguments, where=where)
     frame, loaded = _frame(selection.paths() or [Path("results")], selection.filters(), where)

@@ -151,6 +151,7 @@ def execute(
         Where patience ends.
     """
     store.check()
+    asked = Stop() if stop is None else stop
     specs = [s for cohort in cohorts for s in cohort.specs]
     checkpoints = Checkpoints(store.root)
     checkpoints.sweep(store.is_done)
@@ -167,8 +168,8 @@ def execute(
         heard = _of_own(listen, claimed)
         try:
             apart = workers > 1 or settings.execute.timeout is not None or any(s.sources for s in specs)
-            with closing(_outcomes(agenda, apart, settings, device, workers, heard, stop or Stop())) as outcomes:
-                for stored in _stored(outcomes, agenda, writer, store):
+            with closing(_outcomes(agenda, apart, settings, device, workers, heard, asked)) as outcomes:
+                for stored in _stored(outcomes, agenda, writer, store, asked):
                     yield stored
                     run = stored.record.run_id
                     done.add(run)
@@ -190,6 +191,7 @@ def _stored(
     agenda: Agenda,
     writer: Writer[RunResult | Failure, Stored],
     store: Store,
+    stop: Stop,
 ) -> Iterator[Stored]:
     """Each run as it is stored, here or by others."""
     for outcome in outcomes:
@@ -201,7 +203,7 @@ def _stored(
             yield stored
         for record in agenda.ended_elsewhere():
             yield Stored(record, store.folder(record.run_id), (), elsewhere=True)
-    for stored in writer.rest():
+    for stored in writer.rest(stop.wait):
         agenda.ended(stored.record.run_id)
         yield stored
     for record in agenda.ended_elsewhere():

@@ -18,7 +18,8 @@ from dropbench.execute.agenda import Agenda
 from dropbench.execute.cohort import Broken, Listener, Note, Retry, carry_out
 from dropbench.execute.cohorts import Cohort
 from dropbench.hardware import exhausted
-from dropbench.process.stop import Stop, leave_in_peace
+from dropbench.process.signals import SIGNALS
+from dropbench.process.stop import Stop
 from dropbench.process.workers import begin, context
 from dropbench.spec import Settings
 
@@ -183,7 +184,10 @@ def _start(cohort: Cohort, settings: Settings, device: str) -> _Worker:
 
 def _work(pipe: Connection, settings: Settings, device: str) -> None:
     """A worker: takes cohorts from the pipe until it gets None, and sends progress, outcomes, and None at each one's end."""
-    leave_in_peace()  # Ctrl-C goes to all processes of a terminal, and is the parent's to handle
+    for number in SIGNALS:
+        signal.signal(
+            number, signal.SIG_IGN
+        )  # Ctrl-C goes to all processes of a terminal, and is the parent's to handle
     stop = Stop()
     signal.signal(signal.SIGTERM, lambda number, frame: None if stop() else stop.ask(number))
     threading.Thread(target=_end_with_parent, daemon=True).start()
