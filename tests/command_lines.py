@@ -1,4 +1,4 @@
-"""Command lines that nobody would type, for hypothesis: any values, keys that nearly are some, odd folders."""
+"""Command lines that nobody would type, for hypothesis: keys with odd values, keys that nearly are some, odd folders."""
 
 from __future__ import annotations
 
