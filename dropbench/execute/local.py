@@ -197,6 +197,7 @@ def _stored(
     for outcome in outcomes:
         ended = agenda.broken(outcome) if isinstance(outcome, Broken) else outcome
         if ended is not None:
+            agenda.trained([ended.spec.run_id])
             writer.add(ended)
         for stored in writer.written():
             agenda.ended(stored.record.run_id)

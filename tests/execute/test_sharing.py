@@ -80,14 +80,11 @@ def test_what_another_command_trains_is_waited_for_and_not_trained(
     assert not (tmp_path / "results/work").exists()
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_what_another_command_gives_up_is_trained_here(
-    carry: Any, tmp_path: Path, while_waiting: Any, workers: int
-) -> None:
+def test_what_another_command_gives_up_is_trained_here(carry: Any, tmp_path: Path, while_waiting: Any) -> None:
     """It was interrupted; the next test is of one that was killed."""
     other = Other(carry, tmp_path / "results", "seed=range(0,4)")
     while_waiting(lambda: other.ends(stores=False))
-    carried = carry("seed=range(0,4)", workers=workers, cohort=4)
+    carried = carry("seed=range(0,4)", cohort=4)
     assert carried.statuses() == {"completed": 4} and not any(s.elsewhere for s in carried.stored)
 
 
