@@ -138,10 +138,12 @@ class Agenda:
         if self._exclusive not in self._training:
             self._exclusive = None
 
-    def ended(self, run_id: str) -> None:
-        """Gives up the claim of a run that is stored."""
+    def ended(self, run_id: str) -> bool:
+        """Gives up the claim of a run that is stored; False where another command had taken it over meanwhile."""
+        ours = self._claims.holds(run_id)
         self._in_hand.discard(run_id)
         self._claims.release([run_id])
+        return ours
 
     def broken(self, broken: Broken) -> Failure | None:
         """Has what is left of a cohort tried again: in halves where memory ran out, else each run alone.

@@ -200,8 +200,7 @@ def _stored(
             agenda.trained([ended.spec.run_id])
             writer.add(ended)
         for stored in writer.written():
-            agenda.ended(stored.record.run_id)
-            yield stored
+            yield replace(stored, elsewhere=not agenda.ended(stored.record.run_id))
         for record in agenda.ended_elsewhere():
             yield Stored(record, store.folder(record.run_id), (), elsewhere=True)
 
@@ -211,8 +210,7 @@ def _stored(
             raise KeyboardInterrupt
 
     for stored in writer.rest(wait):
-        agenda.ended(stored.record.run_id)
-        yield stored
+        yield replace(stored, elsewhere=not agenda.ended(stored.record.run_id))
     for record in agenda.ended_elsewhere():
         yield Stored(record, store.folder(record.run_id), (), elsewhere=True)
 

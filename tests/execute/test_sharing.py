@@ -152,6 +152,17 @@ def test_a_run_that_is_measured_again_is_so_once(carry: Any, tmp_path: Path, whi
     assert {s.record.run_id for s in carried.stored if s.elsewhere} == set(other.runs)
 
 
+def test_a_run_that_was_taken_over_is_told_of_by_its_new_owner(carry: Any, tmp_path: Path) -> None:
+    """This process stood still for so long that another took its runs: it stores them, but they are not its own any more."""
+
+    class Slept(Claims):
+        def holds(self, run_id: str) -> bool:
+            return False
+
+    carried = carry("seed=0,1", claims=Slept(tmp_path / "results"))
+    assert [s.elsewhere for s in carried.stored] == [True, True] and carried.epochs == []
+
+
 # Processes --------------------------------------------------------------------------------------------------------------
 
 SWEEP = ("sweep", "data=wine", "model.widths=[8]", "execute.cohort=2", "train.loggers=[csv]", "--json")
