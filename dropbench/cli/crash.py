@@ -1,13 +1,17 @@
-"""Keeps the traceback of a fault of ours, where the user can find it."""
+"""What is said of an exception that nothing has explained, and where its traceback is kept."""
 
 from __future__ import annotations
 
-import tempfile
 import traceback
 
+from dropbench.process import blame
+from dropbench.process.apart import keep
 
-def keep() -> str:
-    """Writes the exception that is being handled to a new file in the system's temporary folder; returns its path."""
-    with tempfile.NamedTemporaryFile("w", prefix="dropbench-crash-", suffix=".txt", delete=False) as file:
-        traceback.print_exc(file=file)
-    return file.name
+
+def told(error: BaseException) -> str:
+    """Two lines about an exception: what it says, and whose code it came up in."""
+    where = blame.place(error)
+    whose = "It came up in code of your own." if where else "This is a fault of dropbench, not yours."
+    kept = keep(error)
+    rest = f"The whole traceback is in {kept}" if kept else "".join(traceback.format_exception(error)).rstrip()
+    return f"Error: {type(error).__name__}: {error}{where}\n{whose} {rest}"

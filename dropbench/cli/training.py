@@ -4,28 +4,59 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dropbench.errors import Interrupted
+from dropbench.process.streams import go_on
 from dropbench.values import count
 
 if TYPE_CHECKING:
     from dropbench.cli.console import Shown
     from dropbench.cli.work import Work
-    from dropbench.execute.local import Stored
+    from dropbench.execute.agenda import Marks
+    from dropbench.execute.local import Patience, Stored
     from dropbench.loggers import Loggers
     from dropbench.planning.plan import Plan
     from dropbench.spec import RunSpec
     from dropbench.store import Store
 
 
-def trained(plan: Plan, work: Work, store: Store, shown: Shown) -> list[Stored]:
-    """Trains and stores. Raises Interrupted where the user stops it."""
-    from dropbench.execute.local import execute
+@dataclass(frozen=True)
+class Anew:
+    """What a command trains once more.
+
+    force: what is finished already. retries: how often each run that failed. failures: how many failed runs end the command,
+    None: however many.
+    """
+
+    force: bool = False
+    retries: int = 0
+    failures: int | None = None
+
+    @property
+    def patience(self) -> Patience:
+        """How failed runs are met."""
+        from dropbench.execute.local import Patience
+
+        return Patience(self.retries, self.failures)
+
+
+ONCE = Anew()
+"""Nothing that is finished, and no failed run twice."""
+
+
+def trained(plan: Plan, work: Work, store: Store, shown: Shown, patience: Patience, before: Marks) -> list[Stored]:
+    """Trains and stores, until patience with failed runs ends. Raises Interrupted where the user stops it.
+
+    before: what was stored before it was decided what there is to train.
+    """
+    from dropbench.execute.local import TooManyFailed, execute
     from dropbench.planning.labels import arm_names
     from dropbench.process.stop import Stop, listening
 
+    go_on()
     specs = [s for group in work.groups for s in group]
     arms = arm_names(plan, specs)
     stored: list[Stored] = []
@@ -33,6 +64,7 @@ def trained(plan: Plan, work: Work, store: Store, shown: Shown) -> list[Stored]:
     try:
         with (
             listening(stop),
+            suppress(TooManyFailed),
             _loggers(plan, specs, arms, store, shown) as loggers,
             shown.progress(work.groups, arms) as progress,
             closing(
@@ -43,6 +75,8 @@ def trained(plan: Plan, work: Work, store: Store, shown: Shown) -> list[Stored]:
                     work.workers,
                     store,
                     loggers.beside(progress.listen),
+                    patience=patience,
+                    before=before,
                     stop=stop,
                 )
             ) as ended,

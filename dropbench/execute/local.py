@@ -52,7 +52,9 @@ class TooManyFailed(Exception):
     """As many runs failed as were to end the command."""
 
 
-def unfinished(specs: Sequence[RunSpec], store: Store, extra: Sequence[Path] = ()) -> list[RunSpec]:
+def unfinished(
+    specs: Sequence[RunSpec], store: Store, extra: Sequence[Path] = (), *, force: bool = False
+) -> list[RunSpec]:
     """The runs to train: those without a record, those that failed, and those that lack a metric that is asked for now.
 
     The last measure again what they have, beside what is new, so that their records can be replaced without a loss. A run that
@@ -66,6 +68,8 @@ def unfinished(specs: Sequence[RunSpec], store: Store, extra: Sequence[Path] = (
         Where what was trained is.
     extra : sequence of Path
         The user's folders of options, among which a metric of a stored run may be.
+    force : bool
+        Whether what is finished is trained again too.
 
     Raises
     ------
@@ -77,7 +81,7 @@ def unfinished(specs: Sequence[RunSpec], store: Store, extra: Sequence[Path] = (
         record = store.finished(spec.run_id)
         if record is None:
             todo.append(spec)
-        elif record.status == "completed" and lacking(record, spec.as_dict()["metric"], spec.sources):
+        elif force or (record.status == "completed" and lacking(record, spec.as_dict()["metric"], spec.sources)):
             todo.append(_measuring_all(spec, record, extra))
     return todo
 
@@ -147,6 +151,7 @@ def execute(
         Where patience ends.
     """
     store.check()
+    asked = Stop() if stop is None else stop
     specs = [s for cohort in cohorts for s in cohort.specs]
     checkpoints = Checkpoints(store.root)
     checkpoints.sweep(store.is_done)
@@ -163,8 +168,8 @@ def execute(
         heard = _of_own(listen, claimed)
         try:
             apart = workers > 1 or settings.execute.timeout is not None or any(s.sources for s in specs)
-            with closing(_outcomes(agenda, apart, settings, device, workers, heard, stop or Stop())) as outcomes:
-                for stored in _stored(outcomes, agenda, writer, store):
+            with closing(_outcomes(agenda, apart, settings, device, workers, heard, asked)) as outcomes:
+                for stored in _stored(outcomes, agenda, writer, store, asked):
                     yield stored
                     run = stored.record.run_id
                     done.add(run)
@@ -186,6 +191,7 @@ def _stored(
     agenda: Agenda,
     writer: Writer[RunResult | Failure, Stored],
     store: Store,
+    stop: Stop,
 ) -> Iterator[Stored]:
     """Each run as it is stored, here or by others."""
     for outcome in outcomes:
@@ -197,7 +203,13 @@ def _stored(
             yield stored
         for record in agenda.ended_elsewhere():
             yield Stored(record, store.folder(record.run_id), (), elsewhere=True)
-    for stored in writer.rest():
+
+    def wait(seconds: float) -> None:
+        stop.wait(seconds)
+        if stop():
+            raise KeyboardInterrupt
+
+    for stored in writer.rest(wait):
         agenda.ended(stored.record.run_id)
         yield stored
     for record in agenda.ended_elsewhere():

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from dropbench import identity
 from dropbench.config.compose import Composed, Composer
+from dropbench.config.paths import check_results
 from dropbench.config.sweeps import MOST_RUNS, check_count
 from dropbench.errors import UsageError
 from dropbench.planning.checks import warnings
@@ -79,6 +80,7 @@ def _plan(
     runs, coinciding = _composed(grid, by_glob, composer, most)
     first = runs[0][1]
     _one_place([c.settings for _, c in runs])
+    check_results(first.settings.results)
     name = _one_study(grid)
     distinct, arms = _distinct([(arm, c.spec) for arm, c in runs])
     fit, outlines_of, skipped = fitting(distinct, first.settings, by_glob, composer)
