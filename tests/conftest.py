@@ -12,14 +12,22 @@ from mine import bring
 
 from dropbench.config.compose import Composer, composer
 from dropbench.hardware.blas import use_threads
-from dropbench.process.workers import have_this_process
+from dropbench.process import workers
 
 # Machines are shared and first examples pay for imports: time is no property here.
 settings.register_profile("dropbench", deadline=None, max_examples=60)
 settings.load_profile("dropbench")
 
 use_threads(1)
-have_this_process()  # so that workers are copies and know what a test has patched
+workers.have_this_process()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _copies() -> Iterator[None]:
+    """Workers are copies of this process, which know what a test has patched, whatever threads an earlier test has left."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workers, "_unknown_threads", lambda: False)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from dropbench.cli.completion import complete_override
+from dropbench.cli.runs import runs
 
 app = typer.Typer(
     help="Does dropout help on your model and data, which kind, at what rate, where, and how sure can you be?\n\n"
@@ -22,6 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(runs, name="runs")
 
 Overrides = Annotated[
     list[str] | None,
@@ -36,8 +39,16 @@ Conf = Annotated[
     list[Path] | None,
     typer.Option("--conf", metavar="DIR", help="A folder with config groups of your own, such as DIR/model/mine.yaml."),
 ]
+Retry = Annotated[
+    int,
+    typer.Option("--retry", metavar="N", min=0, help="Try a failed run again, up to N times, from where it was saved."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON, and progress on standard error.")]
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Train what is finished again; its record is replaced once the new one is finished."),
+]
 
 
 @app.command()
@@ -45,6 +56,12 @@ def train(
     overrides: Overrides = None,
     conf: Conf = None,
     cfg: Annotated[bool, typer.Option("--cfg", help="Print the resolved config and stop.")] = False,
+    retry: Retry = 0,
+    from_: Annotated[
+        str | None,
+        typer.Option("--from", metavar="RUN", help="Repeat a stored run: its folder, or the beginning of its id."),
+    ] = None,
+    force: Force = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -57,10 +74,13 @@ def train(
     - `dropbench train 'dropout.rates={input: 0.2, "*": 0.5}' train.weight_decay=1e-4`
     - `dropbench train 'train.loggers=[csv,tensorboard]'`, or `mlflow`: epochs as they end, in results/logs/
     - `dropbench train model=rnn --cfg`
+    - `dropbench train --from results/runs/4df5aad9e191 --force`
     """
     from dropbench.cli.train import train
+    from dropbench.cli.training import Anew
 
-    raise typer.Exit(train(overrides or [], conf or [], cfg=cfg, as_json=as_json, quiet=quiet))
+    anew = Anew(force, retry)
+    raise typer.Exit(train(overrides or [], conf or [], anew, cfg=cfg, again=from_, as_json=as_json, quiet=quiet))
 
 
 @app.command()
@@ -70,12 +90,23 @@ def sweep(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan, its cohorts and an estimate of the time, and stop.")
     ] = False,
+    force: Force = False,
+    max_runs: Annotated[
+        int,
+        typer.Option("--max-runs", metavar="N", min=1, help="Plan at most N runs; a grid that has more is an error."),
+    ] = 10_000,
+    retry: Retry = 0,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed run.")] = False,
+    max_failures: Annotated[
+        int | None, typer.Option("--max-failures", metavar="N", min=1, help="Stop at the Nth failed run.")
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Train every run of a grid or a study; runs that are finished already are skipped.
 
     Several values make a grid: `a,b`, `range(0,10)`, `choice(a,b)`, `glob(*)`. Stopped half-way, the same command goes on.
+    Typed several times at once, on one machine or on several that share the folder of results, it trains each run once.
 
     **Examples**
 
@@ -83,10 +114,15 @@ def sweep(
     - `dropbench sweep study=three_arm model=cnn dropout=spatial data=fashion_mnist data.n_train=2000`
     - `dropbench sweep dropout=none,standard dropout.rate=0.1,0.25,0.5 'seed=range(0,10)'`
     - `dropbench sweep model=mlp,rnn 'dropout=glob(*)' 'seed=range(0,6)' --dry-run`
+    - `dropbench sweep study=three_arm --retry 2 --fail-fast`
     """
     from dropbench.cli.sweep import sweep
+    from dropbench.cli.training import Anew
 
-    raise typer.Exit(sweep(overrides or [], conf or [], dry_run=dry_run, as_json=as_json, quiet=quiet))
+    anew = Anew(force, retry, 1 if fail_fast else max_failures)
+    raise typer.Exit(
+        sweep(overrides or [], conf or [], anew, dry_run=dry_run, max_runs=max_runs, as_json=as_json, quiet=quiet)
+    )
 
 
 @app.command()
@@ -161,7 +197,8 @@ def report(
     - `dropbench report study=three_arm --watch`
     - `dropbench report study=three_arm --figures figures --format html --out page.html`
     """
-    from dropbench.cli.report import Presentation, Selection, report
+    from dropbench.cli.report import Presentation, report
+    from dropbench.cli.selection import Selection
 
     selection = Selection(arguments or [], baseline, where or [], metric, rope, rows, cols)
     presentation = Presentation(format_, out, figures, wide, every if watch else None, confirm, quiet)
@@ -212,29 +249,42 @@ def options(
 def main() -> None:
     """The console script. A user's mistake is a sentence and exit code 2; a fault of ours a file and exit code 1."""
     from dropbench.errors import Interrupted, UsageError
+    from dropbench.process.streams import OutputLost, tell
 
     try:
         app()
     except UsageError as error:
         for line in str(error).splitlines():
-            typer.echo(f"Error: {line}", err=True)
+            tell(f"Error: {line}")
         sys.exit(2)
     except Interrupted as error:  # before anything trains, Typer itself exits with 130
-        typer.echo(str(error), err=True)
+        tell(str(error))
         sys.exit(error.code)
+    except OutputLost:  # the exit code is made of what was lost
+        sys.exit(0)
     except Exception as error:
-        from dropbench.cli.crash import keep
+        from dropbench.cli.crash import told
 
-        typer.echo(f"Error: {type(error).__name__}: {error}", err=True)
-        typer.echo(f"This is a fault of dropbench, not yours. The whole traceback is in {keep()}", err=True)
+        if not _completing():  # which is no place for sentences
+            tell(told(error))
         sys.exit(1)
 
 
-def script() -> None:
-    """`main`, and out: what Python does at its end to take torch apart again, a third of a second, helps nobody."""
-    from dropbench.process.workers import have_this_process
+def _completing() -> bool:
+    """Whether a shell asks what may come next, by a variable such as _DROPBENCH_COMPLETE."""
+    return any(name.startswith("_") and name.endswith("_COMPLETE") for name in os.environ)
 
-    have_this_process()
+
+def script() -> None:
+    """`main` in a process of its own, and out.
+
+    What Python does at its end to take torch apart again, a third of a second, helps nobody.
+    """
+    from dropbench.process import environment, signals, streams, workers
+
+    streams.settle()
+    environment.settle()
+    workers.have_this_process()
     # Looking for garbage among what imports make, all of which stays, is a sixth of their time. Training turns it on.
     gc.disable()
     code: Any = 0
@@ -242,8 +292,7 @@ def script() -> None:
         main()
     except SystemExit as end:
         code = end.code
-    atexit._run_exitfuncs()
-    with suppress(OSError):  # who read our output has left
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+    with suppress(Exception):
+        atexit._run_exitfuncs()
+    code = code if isinstance(code, int) else 0 if code is None else 1
+    os._exit(streams.ended(signals.exit_code(code)))

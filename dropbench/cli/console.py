@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -25,33 +27,52 @@ if TYPE_CHECKING:
     from dropbench.store import Record, Skipped
 
 
+def _is_screen(stream: TextIO | None) -> bool:
+    """Whether lines there can be drawn anew: it is a terminal that knows how to, whatever the environment says of colours."""
+    if stream is None or stream.closed or not stream.isatty():
+        return False
+    return sys.platform == "win32" or os.environ.get("TERM", "").lower() not in ("", "dumb", "unknown")
+
+
 class _Console(Console):
-    """A reader that leaves early, as in `dropbench report | head`, has what it wanted: no failure, unlike rich's own."""
+    """Writes what it means: where characters are missing, the stream has others for them, of the same width."""
+
+    @property
+    def encoding(self) -> str:
+        """Of any character. In ASCII rich would draw boxes where there are none."""
+        return "utf-8"
+
+
+class _Aside(_Console):
+    """What is no result, on standard error: nobody has to read it."""
+
+    def __init__(self, quiet: bool) -> None:
+        screen = _is_screen(sys.stderr)
+        super().__init__(stderr=True, force_terminal=screen, force_interactive=screen, highlight=False, quiet=quiet)
 
     def on_broken_pipe(self) -> None:
-        try:
-            super().on_broken_pipe()  # sends what is left nowhere, and exits with 1
-        except SystemExit:
-            raise SystemExit(0) from None
+        """Goes on in silence, where rich would end the process."""
+        self.quiet = True
 
 
 class Shown:
-    """Where a command prints: results to standard output, progress there too unless that is to hold JSON alone.
+    """Where a command prints: results to standard output, all else to standard error.
 
     Parameters
     ----------
     quiet : bool
         Whether only errors, and warnings of what was asked for and is not done, are printed.
     as_json : bool
-        Whether standard output is for a program: progress then goes to standard error.
+        Whether results are for a program.
     """
 
     def __init__(self, quiet: bool, as_json: bool) -> None:
         self.quiet = quiet
         self.as_json = as_json
-        self.console = _Console(highlight=False)
-        self._side = _Console(stderr=True, highlight=False)
-        self._talk = _Console(stderr=as_json, quiet=quiet, highlight=False)
+        self.console: Console = _Console(highlight=False)
+        self._results: Console = _Console(quiet=quiet, highlight=False)
+        self._side: Console = _Aside(quiet=False)
+        self._talk: Console = _Aside(quiet)
 
     def out(self, text: str) -> None:
         """Text as it is: no wrapping, no markup."""
@@ -69,8 +90,13 @@ class Shown:
             self.out(as_yaml(tree).rstrip())
 
     @property
+    def results(self) -> Console:
+        """The console for what the command is for, silent where only errors are wanted."""
+        return self._results
+
+    @property
     def talk(self) -> Console:
-        """The console for what is no result."""
+        """The console for what is no result; a terminal to it only where one can be drawn on."""
         return self._talk
 
     def note(self, text: str) -> None:
@@ -128,14 +154,14 @@ class Shown:
             )
             return
         if not todo:
-            self.note("nothing is left to train")
+            self._result("nothing is left to train")
             return
-        self._talk.print(_arms_table(plan, todo))
+        self._results.print(_arms_table(plan, todo))
         fewest, most = (pick(map(len, groups)) for pick in (min, max))
         runs = count(most, "run") if fewest == most else f"{fewest} to {count(most, 'run')}"
         workers = count(min(work.workers, len(groups)), "worker")
-        self.note(f"{count(len(groups), 'cohort')} of {runs}, {workers}, {work.device}")
-        self.note(f"about {duration(seconds)}, from timing a few steps of each kind of cohort")
+        self._result(f"{count(len(groups), 'cohort')} of {runs}, {workers}, {work.device}")
+        self._result(f"about {duration(seconds)}, from timing a few steps of each kind of cohort")
 
     @contextmanager
     def progress(self, cohorts: Sequence[Sequence[RunSpec]], arms: Mapping[str, str]) -> Iterator[TrainingProgress]:
@@ -168,8 +194,8 @@ class Shown:
             self.error(f"the run failed: {record.reason}; see {folder / 'traceback.txt'}")
             return
         if record.status == "diverged":  # an outcome, not an error: it would diverge again
-            self.note(f"no result: {record.reason}; {duration(record.seconds)} on {record.device}")
-            self.note(f"{folder}")
+            self._result(f"no result: {record.reason}; {duration(record.seconds)} on {record.device}")
+            self._result(f"{folder}")
             return
         table = Table(box=None, pad_edge=False, header_style="bold")
         for name in ("", "train", "validation", "test", "gap"):
@@ -177,32 +203,36 @@ class Shown:
         for metric in sorted({k.partition("_")[2] for k in record.metrics}, key=lambda m: (m.count("_"), m)):
             parts = {part: record.metrics.get(f"{part}_{metric}") for part in ("train", "val", "test", "gap")}
             table.add_row(metric.replace("_", " "), *(_score(metric, part, v) for part, v in parts.items()))
-        self._talk.print(table)
-        self.note(
+        self._results.print(table)
+        self._result(
             f"epoch {record.chosen_epoch} of {record.epochs_run}, {record.parameters:,} parameters, "
             f"{record.n['train']:,} / {record.n['val']:,} / {record.n['test']:,} examples, "
             f"{duration(record.seconds)} on {record.device}"
         )
         if record.learned_rates:
-            self.note("learned rates: " + ", ".join(f"{s} {rate:.3f}" for s, rate in record.learned_rates.items()))
-        self.note(f"{folder}")
+            self._result("learned rates: " + ", ".join(f"{s} {rate:.3f}" for s, rate in record.learned_rates.items()))
+        self._result(f"{folder}")
 
     def options(self, headlines: Mapping[str, Mapping[str, str]]) -> None:
         """The line of each option by its section and name: in columns that wrap on a terminal, elsewhere each on one line."""
         for section, names in headlines.items():
             if len(headlines) > 1:
-                self._talk.print(Text(section, style="bold"))
-            if not self._talk.is_terminal:
+                self._results.print(Text(section, style="bold"))
+            if not self._results.is_terminal:
                 width = max(map(len, names), default=0)
                 for name, line in names.items():
-                    self.note(f"{name:<{width}}  {line}")
+                    self._result(f"{name:<{width}}  {line}")
                 continue
             table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
             table.add_column(no_wrap=True)
             table.add_column()
             for name, line in names.items():
                 table.add_row(Text(name), Text(line))
-            self._talk.print(table)
+            self._results.print(table)
+
+    def _result(self, text: str) -> None:
+        """A line of what the command is for."""
+        self._results.print(Text(text), soft_wrap=True)
 
 
 def _seen(text: str) -> Text:

@@ -2,50 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dropbench.cli.console import Shown
+from dropbench.cli.selection import Selection
 from dropbench.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from dropbench.report.tables.report import Report
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Which runs are compared, and how: what was typed."""
-
-    arguments: Sequence[str]
-    """Folders and filters."""
-    baseline: str | None = None
-    where: Sequence[str] = ()
-    metric: str | None = None
-    rope: str | None = None
-    rows: str | None = None
-    cols: str | None = None
-
-    def paths(self) -> list[Path]:
-        """The folders among the arguments; `results=DIR` names one as it does when training."""
-        return [Path(a.removeprefix("results=")) for a in self.arguments if not _is_filter(a)]
-
-    def filters(self) -> list[str]:
-        """The filters among the arguments, such as `model=cnn`."""
-        return [a for a in self.arguments if _is_filter(a)]
-
-    def studies(self) -> list[str]:
-        """The names of the studies that the filters choose."""
-        return [v for f in self.filters() if f.startswith("study=") for v in f.removeprefix("study=").split(",")]
-
-    def command(self) -> str:
-        """It as one would type it again."""
-        options = [("--baseline", self.baseline), *(("--where", w) for w in self.where), ("--metric", self.metric)]
-        options += [("--rope", self.rope), ("--rows", self.rows), ("--cols", self.cols)]
-        typed = [text for name, value in options if value is not None for text in (name, value)]
-        return shlex.join(["dropbench", "report", *self.arguments, *typed])
 
 
 @dataclass(frozen=True)
@@ -73,7 +41,11 @@ def report(selection: Selection, presentation: Presentation, conf: Sequence[Path
     """
     _check(selection, presentation)
     # A report on standard output that a program may read has it to itself.
-    shown = Shown(presentation.quiet, as_json=presentation.fmt != "rich" and presentation.out is None)
+    shown = Shown(presentation.quiet, as_json=False)
+    if (run := _one_run(selection, presentation)) is not None:
+        from dropbench.cli.upkeep import show_run
+
+        return show_run(str(run), run, as_json=False, quiet=presentation.quiet)
     if presentation.every is not None:
         return _follow(selection, conf, presentation.every, shown)
     built = _built(selection, conf)
@@ -85,9 +57,14 @@ def report(selection: Selection, presentation: Presentation, conf: Sequence[Path
     return 0
 
 
-def _is_filter(argument: str) -> bool:
-    """An argument with `=` that is no file: `a=b/` may be a folder, and `results=DIR` names one."""
-    return "=" in argument and not argument.startswith("results=") and not Path(argument).exists()
+def _one_run(selection: Selection, presentation: Presentation) -> Path | None:
+    """The folder of a single run, of which there is nothing to compare: it is shown itself, unless more is asked."""
+    from dropbench.store import RECORD
+
+    paths = selection.paths()
+    asked = any(vars(replace(selection, arguments=())).values()) or replace(presentation, quiet=False) != Presentation()
+    alone = len(paths) == len(selection.arguments) == 1 and not asked
+    return paths[0] if alone and os.path.lexists(paths[0] / RECORD) else None
 
 
 def _check(selection: Selection, presentation: Presentation) -> None:
@@ -117,7 +94,7 @@ def _follow(selection: Selection, conf: Sequence[Path], every: float, shown: Sho
     from dropbench.report.follow import watch
 
     folders = selection.paths() or [Path("results")]
-    watch(lambda: _built(selection, conf), folders, selection.studies(), every, shown.talk)
+    watch(lambda: _built(selection, conf), folders, selection.studies(), every, shown.results, shown.talk)
     return 0
 
 
@@ -148,6 +125,9 @@ def _present(built: Report, presentation: Presentation, shown: Shown) -> None:
         shown.out(render(built, fmt, wide=wide))
     elif not presentation.quiet:
         show(built, shown.console)
+    if presentation.quiet or out is not None:  # what is written is not seen
+        for headline in built.headlines:
+            shown.warning(headline)
     if presentation.figures is not None:
         _draw(built, presentation.figures, shown)
 

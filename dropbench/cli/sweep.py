@@ -9,26 +9,42 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.console import Shown
-from dropbench.cli.training import trained
+from dropbench.cli.measuring import left_to_train
+from dropbench.cli.training import ONCE, Anew, trained
 from dropbench.cli.work import arranged
 from dropbench.values import count
 
 if TYPE_CHECKING:
+    from dropbench.execute.local import Stored
     from dropbench.planning.plan import Plan
+    from dropbench.spec import RunSpec
     from dropbench.store import Store
 
 
-def sweep(overrides: Sequence[str], conf: Sequence[Path], *, dry_run: bool, as_json: bool, quiet: bool) -> int:
-    """Trains what is not finished yet, or says what that would be. Returns the exit code: 1 where a run failed."""
+def sweep(
+    overrides: Sequence[str],
+    conf: Sequence[Path],
+    anew: Anew,
+    *,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+    max_runs: int,
+) -> int:
+    """Trains what is not finished yet, or says what that would be. Returns the exit code: 1 where a run failed.
+
+    Raises UsageError for what
+    cannot be trained, and for more than `max_runs` runs.
+    """
     from dropbench.config.compose import composer
     from dropbench.planning.plan import make
 
     with composer(conf) as c:
-        plan = make(overrides, c)
-    return carry_out(plan, conf, Shown(quiet, as_json), dry_run=dry_run)
+        plan = make(overrides, c, max_runs)
+    return carry_out(plan, conf, Shown(quiet, as_json), anew, dry_run=dry_run)
 
 
-def carry_out(plan: Plan, conf: Sequence[Path], shown: Shown, *, dry_run: bool = False) -> int:
+def carry_out(plan: Plan, conf: Sequence[Path], shown: Shown, anew: Anew = ONCE, *, dry_run: bool = False) -> int:
     """Trains what a plan has left and shows the report of all of it. Returns the exit code: 1 where a run failed.
 
     Parameters
@@ -39,19 +55,26 @@ def carry_out(plan: Plan, conf: Sequence[Path], shown: Shown, *, dry_run: bool =
         The user's folders of options, for the commands that a diagnosis proposes.
     shown : Shown
         Where the report goes, and whether as JSON.
+    anew : Anew
+        What is trained again.
     dry_run : bool
         Whether to stop before anything trains or is written, and to show cohorts and an estimate of the time.
     """
+    from dropbench.execute.agenda import marks
     from dropbench.execute.earlier import of_other_data
     from dropbench.execute.local import unfinished
     from dropbench.store import Store
 
-    store = Store(plan.settings.results)
-    todo = unfinished(plan.specs, store, conf)
+    store = Store(plan.settings.results, replacing=[s.run_id for s in plan.specs] if anew.force else ())
+    before = marks(plan.specs, store)
+    todo = unfinished(plan.specs, store, conf, force=anew.force)
+    if not anew.force:  # what is asked later is measured from weights, where runs kept them
+        todo = left_to_train(todo, plan, store, shown, dry_run=dry_run)
     for note in of_other_data(todo, store) if todo else ():
         shown.note(note)
     if again := sum(store.is_done(s.run_id) for s in todo):
-        shown.note(f"{count(again, 'finished run')} measured less than is asked for: trained again")
+        why = "as --force says" if anew.force else "measured less than is asked for"
+        shown.note(f"{count(again, 'finished run')} {why}: trained again")
     work = arranged(todo, plan)
     shown.plan(plan, len(todo))
     shown.warnings(plan)
@@ -62,15 +85,42 @@ def carry_out(plan: Plan, conf: Sequence[Path], shown: Shown, *, dry_run: bool =
         shown.dry_run(plan, todo, work, seconds)
         return 0
     store.write_plan(_as_stored(plan))
-    stored = trained(plan, work, store, shown) if todo else []
+    stored = trained(plan, work, store, shown, anew.patience, before) if todo else []
     failed = [s for s in stored if s.record.status == "failed"]
     for one in failed:
         shown.error(f"run {one.record.run_id} failed: {one.record.reason}; see {one.folder / 'traceback.txt'}")
+    _summarise(todo, stored, len(failed), shown)
     if shown.as_json:
         shown.json({"plan_id": plan.plan_id, "runs": [s.run_id for s in plan.specs], **_outcome(plan, store)})
     elif not shown.quiet:
         _show_report(plan, store, conf, shown)
+    if shown.as_json or shown.quiet:
+        _warn_of_divergence(plan, store, shown)
     return 1 if failed else 0
+
+
+def _warn_of_divergence(plan: Plan, store: Store, shown: Shown) -> None:
+    """What the report would open with: told where nobody sees it, since the exit code does not say that all was in vain."""
+    if not any(
+        record and record.status == "diverged" for record in map(store.finished, (s.run_id for s in plan.specs))
+    ):
+        return  # without pandas
+    from dropbench.report import for_runs
+
+    for headline in for_runs(store, [s.run_id for s in plan.specs], plan.arms, plan.baseline).headlines:
+        shown.warning(headline)
+
+
+def _summarise(todo: Sequence[RunSpec], stored: Sequence[Stored], failed: int, shown: Shown) -> None:
+    """What a report does not tell: who trained, and what was left since too many runs had failed."""
+    if elsewhere := sum(one.elsewhere for one in stored):
+        here = len(stored) - elsewhere
+        shown.note(f"{count(here, 'run')} trained here, {elsewhere} by other commands at the same time")
+    if left := len(todo) - len(stored):
+        shown.error(
+            f"stopped after {count(failed, 'failed run')}, as asked for: {count(left, 'run')} "
+            f"{'is' if left == 1 else 'are'} left, and the same command goes on"
+        )
 
 
 def _show_report(plan: Plan, store: Store, conf: Sequence[Path], shown: Shown) -> None:

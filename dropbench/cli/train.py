@@ -8,39 +8,63 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.console import Shown
-from dropbench.cli.training import trained
+from dropbench.cli.measuring import left_to_train
+from dropbench.cli.repeated import Repeated
+from dropbench.cli.training import Anew, trained
 from dropbench.cli.work import arranged
 
 if TYPE_CHECKING:
     from dropbench.config.compose import Composed
 
 
-def train(overrides: Sequence[str], conf: Sequence[Path], *, cfg: bool, as_json: bool, quiet: bool) -> int:
-    """Trains the run unless it is finished already, and shows its record. Returns the exit code: 1 where it failed."""
+def train(
+    overrides: Sequence[str],
+    conf: Sequence[Path],
+    anew: Anew,
+    *,
+    cfg: bool,
+    again: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Trains the run unless it is finished already, and shows its record. Returns the exit code: 1 where it failed.
+
+    again: a stored run that is repeated.
+    """
     from dropbench.config.compose import composer
+    from dropbench.execute.agenda import marks
     from dropbench.execute.earlier import of_other_data
     from dropbench.execute.local import unfinished
     from dropbench.planning.plan import compose_one, single
     from dropbench.store import Store
 
     shown = Shown(quiet, as_json)
+    stored_run = None if again is None else Repeated.of(again, overrides)
+    if stored_run is not None:
+        overrides = stored_run.overrides(conf)
     with composer(conf) as c:
         if cfg:
             shown.config(_config(compose_one(overrides, c)))
             return 0
         plan = single(overrides, c)
-    store = Store(plan.settings.results)
     spec = plan.specs[0]
-    todo = unfinished([spec], store, conf)
+    for note in stored_run.changed(spec) if stored_run is not None else ():
+        shown.note(note)
+    store = Store(plan.settings.results, replacing=[spec.run_id] if anew.force else ())
+    before = marks([spec], store)
+    todo = unfinished([spec], store, conf, force=anew.force)
+    if not anew.force:
+        todo = left_to_train(todo, plan, store, shown)
     if not todo:
-        shown.note(f"run {spec.run_id} is finished already; its record is shown again")
+        shown.note(f"run {spec.run_id} is finished already; its record is shown again (--force trains it once more)")
         record, folder = store.find(spec.run_id), store.folder(spec.run_id)
     else:
         for note in of_other_data(todo, store):
             shown.note(note)
         shown.warnings(plan)
-        # There is no other run to protect from this one: no process for it.
-        (stored,) = trained(plan, replace(arranged(todo, plan), workers=1), store, shown)
+        # There is no other run to protect from this one.
+        work = replace(arranged(todo, plan), workers=1)
+        (stored,) = trained(plan, work, store, shown, anew.patience, before)
         record, folder = stored.record, stored.folder
     shown.run(record, folder)
     return 1 if getattr(record, "status", "failed") == "failed" else 0

@@ -2,36 +2,83 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dropbench.errors import Interrupted
+from dropbench.process.streams import go_on
+from dropbench.values import count
 
 if TYPE_CHECKING:
     from dropbench.cli.console import Shown
     from dropbench.cli.work import Work
-    from dropbench.execute.local import Stored
+    from dropbench.execute.agenda import Marks
+    from dropbench.execute.local import Patience, Stored
     from dropbench.loggers import Loggers
     from dropbench.planning.plan import Plan
     from dropbench.spec import RunSpec
     from dropbench.store import Store
 
 
-def trained(plan: Plan, work: Work, store: Store, shown: Shown) -> list[Stored]:
-    """Trains and stores. Raises Interrupted where the user stops it."""
-    from dropbench.execute.local import execute, unfinished
-    from dropbench.planning.labels import arm_names
+@dataclass(frozen=True)
+class Anew:
+    """What a command trains once more.
 
+    force: what is finished already. retries: how often each run that failed. failures: how many failed runs end the command,
+    None: however many.
+    """
+
+    force: bool = False
+    retries: int = 0
+    failures: int | None = None
+
+    @property
+    def patience(self) -> Patience:
+        """How failed runs are met."""
+        from dropbench.execute.local import Patience
+
+        return Patience(self.retries, self.failures)
+
+
+ONCE = Anew()
+"""Nothing that is finished, and no failed run twice."""
+
+
+def trained(plan: Plan, work: Work, store: Store, shown: Shown, patience: Patience, before: Marks) -> list[Stored]:
+    """Trains and stores, until patience with failed runs ends. Raises Interrupted where the user stops it.
+
+    before: what was stored before it was decided what there is to train.
+    """
+    from dropbench.execute.local import TooManyFailed, execute
+    from dropbench.planning.labels import arm_names
+    from dropbench.process.stop import Stop, listening
+
+    go_on()
     specs = [s for group in work.groups for s in group]
     arms = arm_names(plan, specs)
     stored: list[Stored] = []
+    stop = Stop()
     try:
         with (
+            listening(stop),
+            suppress(TooManyFailed),
             _loggers(plan, specs, arms, store, shown) as loggers,
             shown.progress(work.groups, arms) as progress,
             closing(
-                execute(work.cohorts, plan.settings, work.device, work.workers, store, loggers.beside(progress.listen))
+                execute(
+                    work.cohorts,
+                    plan.settings,
+                    work.device,
+                    work.workers,
+                    store,
+                    loggers.beside(progress.listen),
+                    patience=patience,
+                    before=before,
+                    stop=stop,
+                )
             ) as ended,
         ):
             for one in ended:
@@ -39,14 +86,25 @@ def trained(plan: Plan, work: Work, store: Store, shown: Shown) -> list[Stored]:
                 progress.finished(one)
                 loggers.finished(one)
     except KeyboardInterrupt:
-        done = len(specs) - len(unfinished(specs, store))
-        raise Interrupted(
-            f"Stopped: {done} of {len(specs)} runs had finished and are stored in {store.root}; "
-            "the same command goes on from there"
-            if len(specs) > 1
-            else "Stopped before the run had finished: nothing of it is stored, and the same command starts it afresh"
-        ) from None
+        raise Interrupted(_stopped(specs, store), 128 + (stop.signal or signal.SIGINT)) from None
     return stored
+
+
+def _stopped(specs: Sequence[RunSpec], store: Store) -> str:
+    """What is stored, and how to go on."""
+    from dropbench.execute.local import unfinished
+    from dropbench.store.checkpoints import Checkpoints
+
+    left = unfinished(specs, store)
+    saved = [h.epoch for run, h in Checkpoints(store.root).latest().items() if run in {s.run_id for s in left}]
+    if len(specs) == 1:
+        epoch = f"in epoch {saved[0]} of {specs[0].train.epochs}" if saved else "before anything of it was saved"
+        return f"Stopped {epoch}: the same command {'goes on from there' if saved else 'begins it anew'}"
+    done = f"Stopped: {len(specs) - len(left)} of {len(specs)} runs had finished and are stored in {store.root}"
+    begun = (
+        f", {count(len(saved), 'run')} in training {'is' if len(saved) == 1 else 'are'} saved there" if saved else ""
+    )
+    return f"{done}{begun}; the same command goes on from there"
 
 
 def _loggers(

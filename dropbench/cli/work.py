@@ -38,9 +38,11 @@ def arranged(specs: Sequence[RunSpec], plan: Plan) -> Work:
     from dropbench.execute.cohorts import cohorts
     from dropbench.hardware.device import resolve_device, resolve_workers
     from dropbench.loggers import check
+    from dropbench.store.checkpoints import Checkpoints
 
     check(plan.settings.train_loggers)
     device = resolve_device(plan.settings.device)
     workers = resolve_workers(plan.settings, device)
     choose_size = CohortSizes(plan.settings, device, workers)
-    return Work(cohorts(specs, plan.outlines, plan.settings, device, workers, choose_size), device, workers)
+    places = {run: (at.epoch, at.step) for run, at in Checkpoints(plan.settings.results).latest().items()}
+    return Work(cohorts(specs, plan.outlines, plan.settings, device, workers, choose_size, places), device, workers)

@@ -6,21 +6,22 @@ import copy
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.config.choices import check_choice
 from dropbench.config.explain import explained
+from dropbench.config.forbidden import check_targets
 from dropbench.config.grammar import parse
 from dropbench.config.options import GROUPS, conf_dir, options
 from dropbench.config.paths import PATHS, plain_path
-from dropbench.config.shape import checked_tree
+from dropbench.config.shape import check_names, checked_tree
 from dropbench.config.specs import settings_of, spec_of, study_of
+from dropbench.config.study_keys import check_keys
 from dropbench.config.typed import setting, text
 from dropbench.errors import UsageError
 from dropbench.spec import RunSpec, Settings, StudySpec
-from dropbench.values import written
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -33,6 +34,10 @@ class Composed:
     spec: RunSpec
     settings: Settings
     study: StudySpec | None
+    unfit: tuple[str, ...] = ()
+    """Metrics that were asked for by name and do not fit the task of the model."""
+    needs: Mapping[str, str] = field(default_factory=dict)
+    """Of metrics that have something to measure on some models and data only: what there must be."""
 
 
 class Composer:
@@ -74,7 +79,10 @@ class Composer:
             tree["seed"] = overrides["seed"].partition("=")[2]
         for key in (k for k in PATHS if k in overrides):
             _set_path(tree, key, overrides[key].partition("=")[2])
-        return Composed(spec_of(tree, self.extra), settings_of(tree), study_of(tree.get("study")))
+        spec = spec_of(tree, self.extra)
+        unfit = tuple(name for name in tree["metric"] if "metric" in overrides and name not in spec.metric)
+        needs = {name: str(node["needs"]) for name, node in tree["metric"].items() if "needs" in node}
+        return Composed(spec, settings_of(tree), study_of(tree.get("study")), unfit, needs)
 
     def _tree(self, overrides: tuple[str, ...]) -> dict[str, Any]:
         from hydra.errors import HydraException
@@ -87,14 +95,19 @@ class Composer:
             if override.key_or_group in GROUPS:
                 check_choice(override, self.extra)
         try:
-            tree = OmegaConf.to_container(self._hydra(parsed), resolve=True)
+            merged = self._hydra(parsed)
+            tree = OmegaConf.to_container(merged, resolve=True)
         except YAMLError as error:
             raise UsageError(f"this is no YAML: {' '.join(str(error).split())}") from error
         except (HydraException, OmegaConfBaseException, ValueError, OSError) as error:
             raise explained(parsed, error, self.extra, lambda: self._files(parsed)) from error
         assert isinstance(tree, dict)
-        _check_targets(tree, OmegaConf.to_container(self._files(parsed)))
-        return checked_tree({str(k): v for k, v in tree.items()})
+        check_targets(tree, OmegaConf.to_container(self._files(parsed)))
+        if isinstance(study := OmegaConf.to_container(merged).get("study"), Mapping):  # type: ignore[union-attr]
+            check_keys(study)
+        checked = checked_tree({str(k): v for k, v in tree.items()})
+        check_names(checked, {o.key_or_group: o.value() for o in parsed if o.key_or_group in GROUPS})
+        return checked
 
     def _hydra(self, overrides: Sequence[Override]) -> Any:
         from omegaconf import OmegaConf
@@ -126,25 +139,6 @@ def _set_path(tree: dict[str, Any], key: str, typed: str) -> None:
         tree[group] = {**tree[group], last: plain_path(key, typed)}
     else:
         tree[last] = plain_path(key, typed)
-
-
-def _check_targets(tree: Any, files: Any, key: str = "") -> None:
-    """Raises UsageError where the class or function of a part is not the one that a file names in so many words.
-
-    `forbidden` refuses overrides that set one, and this finds what an interpolation brought.
-    """
-    if isinstance(tree, Mapping):
-        known = files if isinstance(files, Mapping) else {}
-        if "_target_" in tree and tree["_target_"] != known.get("_target_"):
-            raise UsageError(
-                f"{key}._target_={written(tree['_target_'])}: a _target_ is the import path that the option's file names, "
-                "and nothing else may set it"
-            )
-        for name, inner in tree.items():
-            _check_targets(inner, known.get(name), f"{key}.{name}".lstrip("."))
-    elif isinstance(tree, list):
-        for inner in tree:
-            _check_targets(inner, None, key)
 
 
 @contextmanager

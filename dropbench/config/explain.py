@@ -74,7 +74,7 @@ def _having(key: str, files: Mapping[str, Path]) -> list[str]:
     ]
 
 
-_DECLARED = re.compile(r"^metric\.\w+\.(also|direction|range|unit|region|tasks)\b")
+_DECLARED = re.compile(r"^metric\.\w+\.(also|direction|range|unit|region|tasks|needs)\b")
 """What a metric's file says of it, which is a key without being a setting."""
 
 

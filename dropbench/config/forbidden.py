@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dropbench.config.options import GROUPS
 from dropbench.errors import UsageError
+from dropbench.values import written
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -30,8 +31,31 @@ def refuse(override: Override) -> None:
             f"{line}: a _target_ is read from files alone; put it into a YAML of your own, such as mine/{group}/mine.yaml, "
             f"and type --conf mine {group}=mine"
         )
+    if key.split(".")[0] in GROUPS and key.endswith((".name", ".version")):
+        raise UsageError(
+            f"{line}: what an option is called and which version it is stands in its file; choose another option"
+        )
     if key in GROUPS and (line.startswith("+") or override.is_delete()):
         raise UsageError(f"{line}: each group has its option already; write {line.lstrip('+')}")
+
+
+def check_targets(tree: Any, files: Any, key: str = "") -> None:
+    """Raises UsageError where the class or function of a part is not the one that a file names in so many words.
+
+    `refuse` refuses overrides that set one, and this finds what an interpolation brought.
+    """
+    if isinstance(tree, Mapping):
+        known = files if isinstance(files, Mapping) else {}
+        if "_target_" in tree and tree["_target_"] != known.get("_target_"):
+            raise UsageError(
+                f"{key}._target_={written(tree['_target_'])}: a _target_ is the import path that the option's file names, "
+                "and nothing else may set it"
+            )
+        for name, inner in tree.items():
+            check_targets(inner, known.get(name), f"{key}.{name}".lstrip("."))
+    elif isinstance(tree, list):
+        for inner in tree:
+            check_targets(inner, None, key)
 
 
 def _keys(value: Any) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 from dropbench.errors import UsageError
@@ -16,13 +18,26 @@ def plain_path(key: str, typed: str) -> Path:
     Raises
     ------
     UsageError
-        For no text at all, and for one that no system takes for a path.
+        For no text at all, for null, and for one that no system takes for a path.
     """
     if not typed:
         raise UsageError(f"{key}= names no folder; write {key}=. for this one")
+    if typed == "null":
+        raise UsageError(f"{key}=null: it must be a folder")
     if "\0" in typed:
         raise UsageError(f"{key}={typed!r}: no folder has a zero byte in its name")
     return Path(typed).expanduser() if typed == "~" or typed.startswith("~/") else Path(typed)
+
+
+def check_results(folder: Path) -> None:
+    """Raises UsageError where there cannot be a folder of this name, because something else is there or on the way to it."""
+    try:
+        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        reason = None if there.is_dir() else os.strerror(errno.ENOTDIR)
+    except OSError as error:
+        reason = error.strerror
+    if reason is not None:
+        raise UsageError(f"cannot write results into {folder}: {reason}; choose another folder: results=DIR")
 
 
 def path_setting(key: str, path: str | Path) -> str:

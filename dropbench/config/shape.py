@@ -31,3 +31,26 @@ def checked_tree(tree: dict[str, Any]) -> dict[str, Any]:
                 f"metric.{name}={written(node)}: write metric=[{name}] to measure it, and metric.{name}.KEY=... for its options"
             )
     return tree
+
+
+def check_names(tree: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
+    """Raises UsageError for an option that is called otherwise than its file, by which it is found again, and for no other."""
+    parts = {group: tree[group] for group in ("model", "dropout", "data", "train", "execute")}
+    parts["dropout/schedule"] = tree["dropout"].get("schedule", {})
+    for group, node in parts.items():
+        (option,) = chosen[group] if isinstance(chosen.get(group), list) else (chosen.get(group),)
+        if option is not None and node.get("name") not in (None, option):
+            raise UsageError(
+                f"{group}={option} has the name {written(node['name'])}; write name: {option} in {group}/{option}.yaml"
+            )
+    metrics = chosen.get("metric") or []
+    for option in metrics if isinstance(metrics, list) else [metrics]:
+        if option not in tree["metric"]:
+            raise UsageError(
+                f"metric={option}: metric/{option}.yaml must hold one key, {option}, and all of the metric below it"
+            )
+    for key, node in tree["metric"].items():
+        if node.get("name") not in (None, key):
+            raise UsageError(
+                f"metric.{key} has the name {written(node['name'])}; write name: {key} in metric/{key}.yaml"
+            )

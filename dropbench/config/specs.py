@@ -76,7 +76,7 @@ def _parts(spec: RunSpec) -> Iterator[tuple[str, Component]]:
 
 def metric_of(node: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a metric from its node in a configuration."""
-    return _component({k: v for k, v in node.items() if k != "tasks"}, tuple(MetricSpec.model_fields))
+    return _component({k: v for k, v in node.items() if k not in ("tasks", "needs")}, tuple(MetricSpec.model_fields))
 
 
 def stored_metric(name: str, node: Mapping[str, Any], extra: Sequence[Path]) -> MetricSpec | None:

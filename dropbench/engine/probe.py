@@ -45,10 +45,7 @@ class Probed:
         self.passes = how.passes or 0 if how.mode == "mc" else 0
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self._replicas = replicas
-        # What a layer makes, not what it is given; and where units are, counted from the end.
-        kinds, given = ("activation", "feedforward"), ("input", "embedded")
-        hidden = [s for s in replicas.outline.sites if s.kind in kinds and s.name not in given]
-        self._units = {s.name: i - len(s.axes) for s in hidden for i, axis in enumerate(s.axes) if axis in "FC"}
+        self._units = replicas.outline.units
 
     def examples(self, part: str) -> Iterator[tuple[Tensor, Tensor]]:
         """Inputs [K, B, *shape], normalised, and classes [K, B] of a part, in pieces."""

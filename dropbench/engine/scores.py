@@ -64,6 +64,17 @@ def tested(replicas: Replicas, schedules: RateSchedules, epochs: Sequence[int], 
     ]
 
 
+def measured(replicas: Replicas, schedules: RateSchedules, epochs: Sequence[int]) -> list[dict[str, Any]]:
+    """All numbers of each replica, which has the weights of its chosen epoch, one of `epochs`, as when it was trained."""
+    scale_rates(replicas, schedules, epochs)
+    listed = {name: value.tolist() for name, value in validated(replicas).items()}
+    found = tested(replicas, schedules, epochs, Keep(None, None))
+    return [
+        {**{name: value[k] for name, value in listed.items()}, **one.scores, **one.probed}
+        for k, one in enumerate(found)
+    ]
+
+
 def scale_rates(replicas: Replicas, schedules: RateSchedules, epochs: Sequence[int]) -> None:
     """Gives each replica the rates of the last step of an epoch: some variants evaluate with them."""
     last_step = [epoch - 0.5 / replicas.batches.steps for epoch in epochs]

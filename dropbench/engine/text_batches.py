@@ -30,8 +30,8 @@ class TextBatches:
         window = table.window or 0  # Table says that there is one.
         self._replicas = len(seeds)
         self._train = _windows(texts["train"], batch_size, window, device)
-        # The training side of the gap is as long as the validation side, and in as many columns.
         self._total = len(table.y)
+        # The training side of the gap is as long as the validation side, and in as many columns.
         n_val = len(texts["val"][0])
         texts["train"] = texts["train"][0][:n_val], texts["train"][1][:n_val]
         self._parts = {name: _whole(pair, window, device) for name, pair in texts.items()}

@@ -132,7 +132,7 @@ class Agenda:
         spec = runs.specs[0]
         self._tried[spec.run_id] += 1
         if (tried := self._tried[spec.run_id]) <= self._retries:
-            self._again([runs], broken.reason, f"time {tried} of {self._retries}")
+            self._again([runs], broken.reason, f"by --retry, time {tried} of {self._retries}")
             self._fresh.append(runs)
             return None
         return Failure(spec, broken.reason, broken.traceback, broken.seconds)

@@ -56,6 +56,7 @@ def cohorts(
     device: str,
     workers: int,
     choose_size: ChooseSize = lambda group, rule, most: rule,
+    places: Mapping[str, object] | None = None,
 ) -> list[Cohort]:
     """The runs in cohorts, each of about equal size and with the arms of a seed together, so that they share draws.
 
@@ -73,12 +74,15 @@ def cohorts(
         Processes that will train, 1 or more.
     choose_size : ChooseSize
         Has the last word where the size of a cohort is ours to choose.
+    places : mapping of str to object
+        How far runs have come that were saved in the middle of training, by run id: those at one place go on together.
     """
-    groups: dict[str, list[RunSpec]] = {}
+    by_place: dict[object, dict[str, list[RunSpec]]] = {}
     for spec in sorted(specs, key=lambda s: not variant(s.dropout).kinds):  # the arms that are no noise come last
+        groups = by_place.setdefault((places or {}).get(spec.run_id), {})
         groups.setdefault(_group(spec, groups), []).append(spec)
     parts: list[Cohort] = []
-    for members in groups.values():
+    for members in (m for groups in by_place.values() for m in groups.values()):
         group = Cohort(tuple(sorted(members, key=lambda s: s.seed)), outlines[members[0].run_id])
         count = _count(group, settings.execute.cohort, device, workers, choose_size)
         cuts = [round(i * len(group) / count) for i in range(count + 1)]

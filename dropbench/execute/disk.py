@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -66,12 +65,11 @@ class Writer(Generic[Outcome, Written]):
             self._why = None
             self._listen(Note("what was kept in memory is stored now"))
 
-    def rest(self) -> Iterator[Written]:
-        """Writes what waits, however long that takes."""
-        pause = threading.Event()
+    def rest(self, wait: Callable[[float], object]) -> Iterator[Written]:
+        """Writes what waits, however long that takes. wait: lets so many seconds pass, and raises where it is to end."""
         yield from self.written(now=True)
         while self._waiting:
-            pause.wait(_AGAIN_S)
+            wait(_AGAIN_S)
             yield from self.written(now=True)
 
     def lost(self) -> str | None:

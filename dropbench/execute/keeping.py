@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.execute.cohort import Failure
 from dropbench.spec import RunSpec, Settings
+from dropbench.store import Store
 from dropbench.store.record import PREDICTIONS, WEIGHTS
 
 if TYPE_CHECKING:
     from dropbench.engine.result import RunResult, Weights
 
 
-def files_of(outcome: RunResult | Failure, settings: Settings) -> dict[str, bytes]:
-    """Content by name of what is kept beside the record of a run; nothing of one that failed or diverged."""
+def files_of(outcome: RunResult | Failure, settings: Settings, store: Store) -> dict[str, bytes]:
+    """Content by name of what is kept beside the record of a run; nothing of one that failed or diverged.
+
+    A run that was trained again, and is the same, keeps the weights that it had.
+    """
     from dropbench.store import predictions
 
     files: dict[str, bytes] = {}
@@ -24,7 +30,15 @@ def files_of(outcome: RunResult | Failure, settings: Settings) -> dict[str, byte
         files[PREDICTIONS] = predictions.dumped(predictions.Predictions(int(said["total"]), **held))
     if outcome.weights is not None:
         files[WEIGHTS] = _weights(outcome.weights, outcome.spec, settings)
+    before = store.finished(outcome.spec.run_id)
+    if before is not None and before.metrics.items() <= outcome.metrics.items():
+        files = kept_files(store.folder(outcome.spec.run_id), (WEIGHTS, PREDICTIONS)) | files
     return files
+
+
+def kept_files(folder: Path, names: Sequence[str] = ("history.csv", WEIGHTS, PREDICTIONS)) -> dict[str, bytes]:
+    """Content by name of what lies beside a record and outlives it: its epochs, its weights, what its test split said."""
+    return {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
 
 
 def _weights(weights: Weights, spec: RunSpec, settings: Settings) -> bytes:

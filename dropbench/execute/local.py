@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from dropbench.execute.keeping import files_of
 from dropbench.execute.memory_limits import MemoryLimits
 from dropbench.execute.pool import Pool
 from dropbench.execute.record import record_of
+from dropbench.process.stop import Stop
 from dropbench.spec import RunSpec, Settings
 from dropbench.store import Record, Store, lacking
 from dropbench.store.checkpoints import Checkpoints
@@ -52,7 +52,9 @@ class TooManyFailed(Exception):
     """As many runs failed as were to end the command."""
 
 
-def unfinished(specs: Sequence[RunSpec], store: Store, extra: Sequence[Path] = ()) -> list[RunSpec]:
+def unfinished(
+    specs: Sequence[RunSpec], store: Store, extra: Sequence[Path] = (), *, force: bool = False
+) -> list[RunSpec]:
     """The runs to train: those without a record, those that failed, and those that lack a metric that is asked for now.
 
     The last measure again what they have, beside what is new, so that their records can be replaced without a loss. A run that
@@ -66,6 +68,8 @@ def unfinished(specs: Sequence[RunSpec], store: Store, extra: Sequence[Path] = (
         Where what was trained is.
     extra : sequence of Path
         The user's folders of options, among which a metric of a stored run may be.
+    force : bool
+        Whether what is finished is trained again too.
 
     Raises
     ------
@@ -77,7 +81,7 @@ def unfinished(specs: Sequence[RunSpec], store: Store, extra: Sequence[Path] = (
         record = store.finished(spec.run_id)
         if record is None:
             todo.append(spec)
-        elif record.status == "completed" and lacking(record, spec.as_dict()["metric"], spec.sources):
+        elif force or (record.status == "completed" and lacking(record, spec.as_dict()["metric"], spec.sources)):
             todo.append(_measuring_all(spec, record, extra))
     return todo
 
@@ -107,6 +111,7 @@ def execute(
     patience: Patience = Patience(),
     before: Marks | None = None,
     claims: Claims | None = None,
+    stop: Stop | None = None,
 ) -> Generator[Stored]:
     """Trains the cohorts and yields each run once it is stored, by whomever: other commands may train some of them.
 
@@ -133,15 +138,20 @@ def execute(
         What was stored before it was decided what is to be trained.
     claims : Claims
         Of runs, for tests.
+    stop : Stop
+        Whether this process is to stop.
 
     Raises
     ------
+    KeyboardInterrupt
+        Where it is to stop, once what is in training is saved.
     Interrupted
         Where this ends while trained runs could not be stored, with exit code 1.
     TooManyFailed
         Where patience ends.
     """
     store.check()
+    asked = Stop() if stop is None else stop
     specs = [s for cohort in cohorts for s in cohort.specs]
     checkpoints = Checkpoints(store.root)
     checkpoints.sweep(store.is_done)
@@ -158,8 +168,8 @@ def execute(
         heard = _of_own(listen, claimed)
         try:
             apart = workers > 1 or settings.execute.timeout is not None or any(s.sources for s in specs)
-            with closing(_outcomes(agenda, apart, settings, device, workers, heard)) as outcomes:
-                for stored in _stored(outcomes, agenda, writer, store):
+            with closing(_outcomes(agenda, apart, settings, device, workers, heard, asked)) as outcomes:
+                for stored in _stored(outcomes, agenda, writer, store, asked):
                     yield stored
                     run = stored.record.run_id
                     done.add(run)
@@ -171,6 +181,7 @@ def execute(
         finally:
             for _ in writer.written(now=True):
                 pass
+            checkpoints.sweep(lambda run: run in done or store.is_done(run))
             if (lost := writer.lost()) is not None:
                 raise Interrupted(lost, code=1)
 
@@ -180,6 +191,7 @@ def _stored(
     agenda: Agenda,
     writer: Writer[RunResult | Failure, Stored],
     store: Store,
+    stop: Stop,
 ) -> Iterator[Stored]:
     """Each run as it is stored, here or by others."""
     for outcome in outcomes:
@@ -191,7 +203,7 @@ def _stored(
             yield stored
         for record in agenda.ended_elsewhere():
             yield Stored(record, store.folder(record.run_id), (), elsewhere=True)
-    for stored in writer.rest():
+    for stored in writer.rest(stop.wait):
         agenda.ended(stored.record.run_id)
         yield stored
     for record in agenda.ended_elsewhere():
@@ -199,20 +211,21 @@ def _stored(
 
 
 def _outcomes(
-    agenda: Agenda, apart: bool, settings: Settings, device: str, workers: int, listen: Listener
+    agenda: Agenda, apart: bool, settings: Settings, device: str, workers: int, listen: Listener, stop: Stop
 ) -> Generator[RunResult | Broken | None]:
     """What comes of the agenda, and None now and then. apart: in other processes than this one."""
     if apart:
-        yield from Pool(agenda, settings, device, workers, listen).outcomes()
+        yield from Pool(agenda, settings, device, workers, listen, stop).outcomes()
         return
-    pause = threading.Event()
     while agenda.left:
+        if stop():
+            raise KeyboardInterrupt
         cohort = agenda.next()
         yield None
         if cohort is not None:
-            yield from carry_out(cohort, settings, device, listen)
+            yield from carry_out(cohort, settings, device, listen, stop)
         elif agenda.left:
-            pause.wait(agenda.pause())
+            stop.wait(agenda.pause())
 
 
 def _of_own(listen: Listener, claims: Claims) -> Listener:
@@ -229,7 +242,7 @@ def _of_own(listen: Listener, claims: Claims) -> Listener:
 
 
 def _keep(outcome: RunResult | Failure, settings: Settings, device: str, store: Store) -> Stored:
-    beside = files_of(outcome, settings)
+    beside = files_of(outcome, settings, store)
     record = record_of(outcome, device, settings.execute.threads, beside)
     config = as_yaml(record.config)
     if isinstance(outcome, Failure):

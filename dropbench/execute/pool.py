@@ -18,6 +18,8 @@ from dropbench.execute.agenda import Agenda
 from dropbench.execute.cohort import Broken, Listener, Note, Retry, carry_out
 from dropbench.execute.cohorts import Cohort
 from dropbench.hardware import exhausted
+from dropbench.process.signals import SIGNALS
+from dropbench.process.stop import Stop
 from dropbench.process.workers import begin, context
 from dropbench.spec import Settings
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from dropbench.engine.result import RunResult
 
 
+_GRACE_S = 30.0
+"""For a worker to end its update, or an evaluation, and to save what it trains."""
 _LOOK_S = 10.0
 """Between two looks at what others do, where nothing comes from the workers."""
 
@@ -52,16 +56,24 @@ class Pool:
     another worker goes on. A worker that has nothing to do ends.
     """
 
-    def __init__(self, agenda: Agenda, settings: Settings, device: str, workers: int, listen: Listener) -> None:
-        self._agenda, self._settings, self._device = agenda, settings, device
+    def __init__(
+        self, agenda: Agenda, settings: Settings, device: str, workers: int, listen: Listener, stop: Stop
+    ) -> None:
+        self._agenda, self._settings, self._device, self._stop = agenda, settings, device, stop
         self._most, self._listen = workers, listen
         self._timeout = settings.execute.timeout
         self._busy: list[_Worker] = []
 
     def outcomes(self) -> Iterator[RunResult | Broken | None]:
-        """Yields each run as soon as it is finished, and None now and then. Closing it, or an interrupt, ends all workers."""
+        """Yields each run as soon as it is finished, and None now and then. Closing it, or an interrupt, ends all workers.
+
+        Raises KeyboardInterrupt, once the workers have saved what they train, where this process is to stop.
+        """
         try:
             while True:
+                if self._stop():
+                    yield from self._last()
+                    raise KeyboardInterrupt
                 self._employ()
                 if not (self._busy or self._agenda.left):
                     return
@@ -74,9 +86,28 @@ class Pool:
                 if not ready:
                     yield None
         finally:
+            self._end()
+
+    def _last(self) -> Iterator[RunResult]:
+        """Has the workers save what they train, and yields what they finish meanwhile."""
+        until = time.monotonic() + _GRACE_S
+        while self._busy and time.monotonic() < until:
             for worker in self._busy:
-                worker.process.terminate()
-                worker.process.join()
+                worker.process.terminate()  # more than once: one that has just begun does not listen yet
+            ready = wait([w.pipe for w in self._busy], 1.0)
+            for worker in [w for w in self._busy if w.pipe in ready]:
+                if not isinstance(outcome := self._receive(worker), Broken | None):
+                    yield outcome
+
+    def _end(self) -> None:
+        """Ends all workers: where there is time, once they have saved what they train."""
+        for worker in self._busy:
+            worker.process.kill() if self._stop.at_once else worker.process.terminate()
+        until = time.monotonic() + _GRACE_S
+        for worker in self._busy:
+            worker.process.join(max(0.0, until - time.monotonic()))
+            worker.process.kill()
+            worker.process.join()
 
     def _employ(self) -> None:
         """Starts workers while there is something for them."""
@@ -88,10 +119,9 @@ class Pool:
         pause = self._agenda.pause() if len(self._busy) < self._most and self._agenda.left else _LOOK_S
         if self._timeout:
             pause = min(pause, self._timeout / 4)
-        if not self._busy:
-            threading.Event().wait(pause)
-            return []
-        return list(wait([w.pipe for w in self._busy], pause))
+        return [
+            pipe for pipe in wait([*(w.pipe for w in self._busy), self._stop.bell], pause) if pipe != self._stop.bell
+        ]
 
     def _receive(self, worker: _Worker) -> RunResult | Broken | None:
         from dropbench.engine.result import Progress
@@ -120,7 +150,7 @@ class Pool:
 
     def _go_on(self, worker: _Worker) -> None:
         """Gives a worker that is done with its cohort the next, or lets it end."""
-        following = self._agenda.next()
+        following = None if self._stop() else self._agenda.next()
         with suppress(BrokenPipeError):  # it has died since: its next message is the end of the pipe
             worker.pipe.send(following)
         if following is None:
@@ -154,13 +184,19 @@ def _start(cohort: Cohort, settings: Settings, device: str) -> _Worker:
 
 def _work(pipe: Connection, settings: Settings, device: str) -> None:
     """A worker: takes cohorts from the pipe until it gets None, and sends progress, outcomes, and None at each one's end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to handle
+    for number in SIGNALS:
+        signal.signal(
+            number, signal.SIG_IGN
+        )  # Ctrl-C goes to all processes of a terminal, and is the parent's to handle
+    stop = Stop()
+    signal.signal(signal.SIGTERM, lambda number, frame: None if stop() else stop.ask(number))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # The end of the pipe would not do as a sign to stop: workers started later hold copies of it.
-    while (cohort := pipe.recv()) is not None:
-        for outcome in carry_out(cohort, settings, device, pipe.send):
-            pipe.send(outcome)
-        pipe.send(None)
+    with suppress(KeyboardInterrupt):  # once all is saved
+        while (cohort := pipe.recv()) is not None:
+            for outcome in carry_out(cohort, settings, device, pipe.send, stop):
+                pipe.send(outcome)
+            pipe.send(None)
 
 
 def _end_with_parent() -> None:

@@ -12,6 +12,7 @@ from dropbench.config.parts import part_of
 from dropbench.errors import UsageError
 from dropbench.planning.checks import check, no_others, no_schedule
 from dropbench.planning.outline import NoView, Outline, outline, takes
+from dropbench.planning.size import too_large
 from dropbench.planning.sources import load
 from dropbench.spec import RunSpec, Settings
 
@@ -66,7 +67,8 @@ def _on_data(spec: RunSpec, settings: Settings, composer: Composer) -> tuple[Tab
     """The data and the model on it, or why they cannot be: the data is not here, or the model takes no such data."""
     try:
         table = load(spec.data, settings)
-        return table, outline(spec.model, table)
+        model = outline(spec.model, table)
+        return too_large(spec.model, model) or (table, model)
     except NoView as error:
         models = _options_that("model", lambda model: takes(model, table), composer)
         return f"{error}: {', '.join(models) or 'there is none'}"

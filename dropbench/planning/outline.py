@@ -40,6 +40,13 @@ class Outline:
     task: str = "classify"
     """What is learnt: "classify" (the class), "reconstruct" (the input) or "predict_next" (the next word)."""
 
+    @property
+    def units(self) -> dict[str, int]:
+        """The sites of what a hidden layer makes, not of what it is given; and the axis of their units, from the end."""
+        kinds, given = ("activation", "feedforward"), ("input", "embedded")
+        hidden = [s for s in self.sites if s.kind in kinds and s.name not in given]
+        return {s.name: i - len(s.axes) for s in hidden for i, axis in enumerate(s.axes) if axis in "FC"}
+
     def noise_batch(self, batch_size: int) -> int:
         """For how many examples noise is drawn: a graph is one, however many of its nodes are asked for."""
         return 1 if self.view == "graph" else batch_size
@@ -64,7 +71,7 @@ def outline(model: Component, table: Table) -> Outline:
     try:
         with seeded(0), torch.device("meta"):  # a constructor may draw, and not by torch alone
             one = construct()
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, MemoryError) as error:
         told = " ".join(str(error).split())
         raise UsageError(f"model={model.name} cannot be built with {model.options or 'no options'}: {told}") from error
     drawing: tuple[str, ...] = ()

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 
 from dropbench import identity
 from dropbench.config.compose import Composed, Composer
+from dropbench.config.paths import check_results
+from dropbench.config.sweeps import MOST_RUNS, check_count
 from dropbench.errors import UsageError
 from dropbench.planning.checks import warnings
 from dropbench.planning.expand import Coincide, one_point, points, runs_of
 from dropbench.planning.fitting import fitting
+from dropbench.planning.measured import measures_nothing, not_taken
 from dropbench.planning.outline import Outline
 from dropbench.planning.sources import load
 from dropbench.spec import MetricSpec, RunSpec, Settings
@@ -52,26 +55,40 @@ def single(overrides: Sequence[str], composer: Composer) -> Plan:
     return _plan(overrides, [one_point(overrides, composer)], composer)
 
 
-def make(overrides: Sequence[str], composer: Composer) -> Plan:
+def make(overrides: Sequence[str], composer: Composer, most: int = MOST_RUNS) -> Plan:
     """Expands, composes, merges runs that coincide, and checks all of them.
 
     A pair that cannot be, of a variant and a model or of a model and data, is an error with all its like in one message;
     where a glob asked for whatever there is, it is skipped instead, with the reason.
+
+    Parameters
+    ----------
+    overrides : sequence of str
+        As they were typed.
+    composer : Composer
+        Knows the options.
+    most : int
+        How many runs there may be, before those that coincide are merged.
     """
-    return _plan(overrides, points(overrides, composer), composer)
+    return _plan(overrides, points(overrides, composer, most), composer, most)
 
 
-def _plan(overrides: Sequence[str], grid: Sequence[Mapping[str, str]], composer: Composer) -> Plan:
+def _plan(
+    overrides: Sequence[str], grid: Sequence[Mapping[str, str]], composer: Composer, most: int = MOST_RUNS
+) -> Plan:
     by_glob = any("glob(" in text for text in overrides)
-    runs, coinciding = _composed(grid, by_glob, composer)
+    runs, coinciding = _composed(grid, by_glob, composer, most)
     first = runs[0][1]
     _one_place([c.settings for _, c in runs])
+    check_results(first.settings.results)
     name = _one_study(grid)
     distinct, arms = _distinct([(arm, c.spec) for arm, c in runs])
     fit, outlines_of, skipped = fitting(distinct, first.settings, by_glob, composer)
     bound = {s.run_id: _bound(s, first.settings) for s in fit}
     specs, outlines = bound.values(), {bound[i].run_id: outline for i, outline in outlines_of.items()}
     study = first.study
+    told = [w for _, c in runs for w in not_taken(c.spec, c.unfit)]
+    needs = {name: need for _, c in runs for name, need in c.needs.items()}
     one_of_each = {s.arm_id: s for s in specs}.values()
     return Plan(
         study=name if study else None,
@@ -84,19 +101,27 @@ def _plan(overrides: Sequence[str], grid: Sequence[Mapping[str, str]], composer:
         outlines=outlines,
         skipped=tuple(dict.fromkeys((*coinciding, *skipped))),
         merged=len(runs) - len(distinct),
-        warnings=tuple(dict.fromkeys(w for s in one_of_each for w in warnings(s, outlines[s.run_id]))),
+        warnings=tuple(
+            dict.fromkeys((*told, *(w for s in one_of_each for w in _warnings(s, outlines[s.run_id], needs))))
+        ),
     )
 
 
+def _warnings(spec: RunSpec, outline: Outline, needs: Mapping[str, str]) -> list[str]:
+    return [*warnings(spec, outline), *measures_nothing(spec, outline, needs)]
+
+
 def _composed(
-    grid: Sequence[Mapping[str, str]], skip: bool, composer: Composer
+    grid: Sequence[Mapping[str, str]], skip: bool, composer: Composer, most: int
 ) -> tuple[list[tuple[str | None, Composed]], list[str]]:
     """Every run of the grid with the name of its arm, and the points that were left out since two arms of them coincide."""
     runs: list[tuple[str | None, Composed]] = []
     coinciding: dict[str, None] = {}
     for point in grid:
         try:
-            runs.extend(runs_of(point, composer))
+            runs.extend(of_point := runs_of(point, composer, most))
+            # A study's arms and seeds are known once it is read, and each point of a grid has as many.
+            check_count(len(of_point) * len(grid), most)
         except Coincide as error:
             coinciding[str(error)] = None
     if coinciding and not (skip and runs):
@@ -109,7 +134,7 @@ def _one_study(grid: Sequence[Mapping[str, str]]) -> str | None:
     names = dict.fromkeys(point["study"].partition("=")[2] for point in grid if "study" in point)
     if len(names) > 1:
         raise UsageError(f"study={','.join(names)}: one study at a time, since each has a baseline of its own")
-    return next(iter(names), None)
+    return next((name for name in names if name != "null"), None)
 
 
 def _one_place(settings: Sequence[Settings]) -> None:

@@ -63,12 +63,23 @@ def _no_script() -> Iterator[None]:
 
 
 def _unknown_threads() -> bool:
-    """Whether there are threads beside Python's own and those of OpenBLAS, which starts its threads afresh in a copy."""
+    """Whether there are threads beside Python's own and those of libraries that start theirs afresh in a copy.
+
+    They are OpenBLAS, and the jemalloc of pyarrow, which pandas imports where it is installed.
+    """
     from threadpoolctl import threadpool_info
 
     libraries = [library["internal_api"] for library in threadpool_info()].count("openblas")
     known = threading.active_count() + libraries * (_openblas_threads() - 1)
-    return len(os.listdir(_TASKS)) > known
+    return sum(_name(task) != "jemalloc_bg_thd" for task in _TASKS.iterdir()) > known
+
+
+def _name(task: Path) -> str:
+    """Of a thread; nothing where it has ended meanwhile."""
+    try:
+        return (task / "comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _openblas_threads() -> int:

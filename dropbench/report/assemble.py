@@ -16,12 +16,14 @@ from dropbench.report.diagnosis.rules import diagnose
 from dropbench.report.records import filters as filtered
 from dropbench.report.records.convergence import with_convergence
 from dropbench.report.records.frame import to_frame
-from dropbench.report.records.load import RUN_SOMETHING, Found, best_epoch, from_store, load
+from dropbench.report.records.load import RUN_SOMETHING, Found, best_epochs, from_store, load
 from dropbench.report.records.measures import Measure, Measures
 from dropbench.report.tables import notes
 from dropbench.report.tables.arms import NONE, Arm, comparisons, find, name_arms, quiet
 from dropbench.report.tables.comparison import Comparison, Diagnosis
+from dropbench.report.tables.current import current
 from dropbench.report.tables.grids import grids
+from dropbench.report.tables.headline import headline
 from dropbench.report.tables.report import Report
 from dropbench.report.tables.selection import choices
 from dropbench.store import RUNS, Store, StoredPlan
@@ -141,6 +143,8 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
         baselines = list(dict.fromkeys(plain(plan.baseline) for plan in reversed(plans)))
         gathered = replace(gathered, report=report, named=named, baselines=baselines)
     frame = filtered.where(filtered.select(frame, [w for w in wanted if w[0] != "study"]), conditioned)
+    frame, apart = current(frame)
+    gathered = replace(gathered, report=replace(gathered.report, notes=(*gathered.report.notes, *apart)))
     shown = set(frame["run_id"])
     plans = [p for p in plans if not p.arms or not shown.isdisjoint(chain(*p.arms.values()))]
     return replace(gathered, report=replace(gathered.report, plans=tuple(plans), runs=frame), frame=frame)
@@ -175,7 +179,8 @@ def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = 
     for title, runs in comparisons(_with_names(frame, gathered.named)):
         comparison = _comparison(title, runs, gathered.baselines, _measure(runs, measures, metric), measures, rope)
         done.append(diagnosed(comparison, gathered.report))
-    return _told(gathered.report, comparisons=tuple(done))
+    headlines = [said for c in done if (said := headline(c)) is not None]
+    return _told(gathered.report, comparisons=tuple(done), headlines=tuple(map(plain, headlines)))
 
 
 def _told(report: Report, **about: Any) -> Report:
@@ -232,11 +237,10 @@ def _measure(runs: pd.DataFrame, measures: Measures, wanted: str | None) -> Meas
 def _gathered(found: Found) -> Gathered:
     """All of it, unfiltered."""
     measures = Measures.of_records(found.records)
-    epochs = {r.run_id: best_epoch(found.histories[r.run_id], r.config, measures) for r in found.records}
+    epochs, damaged = best_epochs(found, measures)
     configs = {r.run_id: r.config for r in found.records}
-    report = Report(
-        (), tuple(notes.disputed(measures)), tuple(found.skipped), configs=configs, histories=found.histories
-    )
+    known = (*notes.disputed(measures), *notes.several_folders(found.rivals), *notes.histories(damaged))
+    report = Report((), known, tuple(found.skipped), configs=configs, histories=found.histories)
     return Gathered(report, to_frame(found.records, epochs), measures)
 
 

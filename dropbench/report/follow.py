@@ -67,15 +67,21 @@ def plan_runs(plan: StoredPlan) -> list[str]:
 
 
 def watch(
-    build: Callable[[], Report], paths: Sequence[Path], studies: Sequence[str], every: float, console: Console
+    build: Callable[[], Report],
+    paths: Sequence[Path],
+    studies: Sequence[str],
+    every: float,
+    console: Console,
+    aside: Console,
 ) -> None:
     """Shows what `build` reports, again every so many seconds, until the plan is complete or Ctrl-C; then all of it.
 
-    On a terminal the table is redrawn in place, elsewhere a line is printed when another run has ended. Raises UsageError
+    On a terminal the table is redrawn in place, elsewhere a line is printed when another run has ended; both are no result and
+    go to `aside`, and what is shown in the end to `console`. Raises UsageError
     where nothing is stored and no plan promises that there will be.
     """
     roots = list(dict.fromkeys(p if (p / RUNS).is_dir() else p.parent.parent for p in paths))
-    screen = Screen(console)
+    screen = Screen(aside)
     report: Report | None = None
     with suppress(KeyboardInterrupt), screen.open():
         while True:

@@ -39,6 +39,7 @@ from dropbench.store.record import (
 __all__ = [
     "FAILED",
     "FINISHED",
+    "PLANS",
     "RECORD",
     "RUNS",
     "SCHEMA",
@@ -54,16 +55,26 @@ __all__ = [
     "lacking",
     "read",
     "read_all",
+    "read_plan",
 ]
 
 RUNS, FAILED, PLANS = "runs", "failed", "plans"
 
 
 class Store:
-    """One results folder. Making a Store touches nothing; the first write makes the folders it needs."""
+    """One results folder. Making a Store touches nothing; the first write makes the folders it needs.
 
-    def __init__(self, root: Path) -> None:
+    Parameters
+    ----------
+    root : Path
+        The folder.
+    replacing : container of str
+        Ids of runs that are trained again: a finished record of one gives way to the new one, once that is finished too.
+    """
+
+    def __init__(self, root: Path, replacing: Container[str] = ()) -> None:
         self.root = Path(root)
+        self._replacing = replacing
         self._swept = False
 
     def finished(self, run_id: str) -> Record | None:
@@ -148,14 +159,21 @@ class Store:
             content["traceback.txt"] = traceback.encode(errors="replace")
         finished, failed = self.root / RUNS / record.run_id, self.root / FAILED / record.run_id
         final = finished if record.status in FINISHED else failed
+        stays = self._asked_again if record.run_id in self._replacing else _stays
         for place in self._places(record.run_id):
-            if _stays(place, record):
+            if stays(place, record):
                 return place
         with self._writing():
-            files.write_folder(final, content, lambda folder: _stays(folder, record))
+            files.write_folder(final, content, lambda folder: stays(folder, record))
             if final == finished and failed.exists():
                 files.discard(failed)
         return final
+
+    @staticmethod
+    def _asked_again(folder: Path, new: Record) -> bool:
+        """`_stays` of a run that is trained again: only what a newer dropbench wrote does not give way."""
+        standing = read(folder)
+        return isinstance(standing, Skipped) and _stays(folder, new)
 
     def write_plan(self, plan: StoredPlan) -> Path:
         """Writes or replaces a plan. Raises UsageError if the results folder cannot be written."""
@@ -166,6 +184,26 @@ class Store:
         with self._writing():
             files.write_file(final, content)
         return final
+
+    def matching(self, text: str) -> dict[str, list[Path]]:
+        """The run folders whose id, or name, begins with a text: by the id that the run has now, else by the folder's name.
+
+        One that cannot be read is among them. A whole id is itself alone, though another may begin with it.
+        """
+        found: dict[str, list[Path]] = {}
+        for folder in (f for kind in (RUNS, FAILED) for f in files.visible(self.root / kind)):
+            record = read(folder)
+            run = record.run_id if isinstance(record, Record) else folder.name
+            if text and (run.startswith(text) or folder.name.startswith(text)):
+                found.setdefault(run, []).append(folder)
+        return {text: found[text]} if text in found else found
+
+    def remove(self, folder: Path) -> None:
+        """Removes a run's folder or a plan in one step for readers. Raises UsageError where that cannot be done."""
+        if folder.parent.parent.resolve() != self.root.resolve() or folder.parent.name not in (RUNS, FAILED, PLANS):
+            raise ValueError(f"{folder} is not in {self.root}")
+        with self._writing():
+            files.discard(folder)
 
     def _places(self, run_id: str) -> Iterator[Path]:
         """The folders that may hold a run, the best first; those of older ids are looked for when no other will do."""

@@ -261,13 +261,16 @@ class Claims:
         """Removes what dead commands left: claims, by taking and giving up; ends of chains; their own files."""
         with suppress(OSError):
             for place in sorted(self._folder.glob("*.claim")):
-                run = place.name.removesuffix(".claim").partition("~")[0]
+                run, _, after = place.name.removesuffix(".claim").partition("~")
                 if run in self._held:
                     continue
                 chain = self._chain(run)
-                if all(place != known for known, _ in chain):
-                    _remove(place)
-                elif place == chain[0][0] and self._is_dead(chain[-1][1]) and self._follow(run, chain):
+                if after:
+                    if all(
+                        place != known for known, _ in chain
+                    ):  # for ever: no owner begins a second chain of one name
+                        _remove(place)
+                elif chain and self._is_dead(chain[-1][1]) and self._follow(run, chain):
                     self._give_up(run)
             for place, owner in self._others():
                 if self._is_dead(owner):

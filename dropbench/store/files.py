@@ -70,6 +70,11 @@ def discard(folder: Path) -> None:
     shutil.rmtree(hidden, ignore_errors=True)
 
 
+def abandoned(folder: Path) -> list[Path]:
+    """What killed writers left: their process is gone or, made on another machine, it is a day old."""
+    return [leftover for leftover in folder.glob(".*~*~*~*") if _is_abandoned(leftover)]
+
+
 def as_csv(rows: Sequence[Mapping[str, float | int | str | None]]) -> bytes:
     """A table with a line for the names of its columns; None is an empty cell."""
     columns = list(dict.fromkeys(key for row in rows for key in row)) or ["epoch"]
@@ -108,15 +113,18 @@ def visible(folder: Path) -> list[Path]:
 
 
 def sweep(folder: Path) -> None:
-    """Removes what killed writers left: their process is gone or, made on another machine, it is a day old."""
-    for leftover in folder.glob(".*~*~*~*"):
-        _, host, pid, _ = leftover.name.rsplit("~", 3)
-        try:
-            old = time.time() - leftover.stat().st_mtime > _ABANDONED_S
-        except FileNotFoundError:
-            continue
-        if old or (host == _host() and not _alive(pid)):
-            shutil.rmtree(leftover, ignore_errors=True)
+    """Removes what killed writers left."""
+    for leftover in abandoned(folder):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _is_abandoned(leftover: Path) -> bool:
+    _, host, pid, _ = leftover.name.rsplit("~", 3)
+    try:
+        old = time.time() - leftover.stat().st_mtime > _ABANDONED_S
+    except FileNotFoundError:
+        return False
+    return old or (host == _host() and not _alive(pid))
 
 
 def _publish(hidden: Path, final: Path, keep: Callable[[Path], bool]) -> None:

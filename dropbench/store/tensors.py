@@ -6,12 +6,14 @@ an order that changes from one process to the next, and the same content is to b
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -22,6 +24,9 @@ from dropbench.store import files
 _KEY = "dropbench"
 _LENGTH = 8
 """Bytes at the beginning of a file that give the length of its head."""
+_LONGEST = 100_000_000
+"""Bytes of a head that safetensors reads."""
+_NOT_OURS = "it is no file of tensors that dropbench wrote, or was cut short"
 
 
 class Damaged(ValueError):
@@ -43,15 +48,11 @@ def loaded(content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Damaged
         For bytes that `dumped` did not give.
     """
+    told = _about(io.BytesIO(content))
     try:
-        tensors = load(content)
-        length = int.from_bytes(content[:_LENGTH], "little")
-        about = json.loads(json.loads(content[_LENGTH : _LENGTH + length])["__metadata__"][_KEY])
-    except (SafetensorError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise Damaged("it is no file of tensors that dropbench wrote, or was cut short") from error
-    if not isinstance(about, dict):
-        raise Damaged("what it says of its tensors cannot be read")
-    return tensors, about
+        return load(content), told
+    except (SafetensorError, ValueError, TypeError, KeyError) as error:
+        raise Damaged(_NOT_OURS) from error
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
@@ -67,13 +68,38 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Damaged
         Where it is not a file, cannot be read, or holds something else.
     """
+    with _opened(path) as file:
+        return loaded(file.read())
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """The tree about the tensors of a file, which are not read. Raises Damaged as `read` does."""
+    with _opened(path) as file:
+        return _about(file)
+
+
+def _about(file: BinaryIO) -> dict[str, Any]:
+    length = int.from_bytes(file.read(_LENGTH), "little")
+    try:
+        if length > _LONGEST:
+            raise ValueError
+        about = json.loads(json.loads(file.read(length))["__metadata__"][_KEY])
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise Damaged(_NOT_OURS) from error
+    if not isinstance(about, dict):
+        raise Damaged(_NOT_OURS)
+    return about
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
         # A pipe or a device must not be waited for. What is opened is looked at, since a path can change in between.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise Damaged("it is not a file")
         with open(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise Damaged("it is not a file")
-            content = file.read()
+            yield file
     except OSError as error:
         raise Damaged(f"it cannot be read: {error.strerror}") from error
-    return loaded(content)

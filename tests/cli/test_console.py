@@ -56,7 +56,7 @@ def test_lists_wrap_on_a_terminal_only(capsys: pytest.CaptureFixture[str]) -> No
     shown.options(found)
     assert len(capsys.readouterr().out.splitlines()) == 2
     screen = io.StringIO()
-    shown._talk = Console(file=screen, force_terminal=True, width=80, color_system=None)
+    shown._results = Console(file=screen, force_terminal=True, width=80, color_system=None)
     shown.options(found)
     lines = screen.getvalue().splitlines()
     assert len(lines) == 5 and max(map(len, lines)) <= 80

@@ -55,7 +55,7 @@ def specs(n: int, epochs: int) -> list[Any]:
 
 def log(capsys: pytest.CaptureFixture[str]) -> list[str]:
     """What was printed, without the seconds."""
-    return [re.sub(r"[\d.]+ s left", "# s left", line) for line in capsys.readouterr().out.splitlines()]
+    return [re.sub(r"[\d.]+ s left", "# s left", line) for line in capsys.readouterr().err.splitlines()]
 
 
 def test_a_log_has_a_line_a_tenth(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ def test_many_options_and_metrics_leave_a_report_without_warnings(
 
 def test_report_writes_a_file(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
     dropbench(capsys, "train", *TINY)
-    assert dropbench(capsys, "report", "-f", "markdown", "-o", "table.md").out == "written to table.md\n"
+    assert dropbench(capsys, "report", "-f", "markdown", "-o", "table.md").err == "written to table.md\n"
     assert "standard 0.5" in (bare / "table.md").read_text()
     dropbench(capsys, "train", *TINY, "results=elsewhere")
     by_key, by_path = (dropbench(capsys, "report", w) for w in ("results=elsewhere", "elsewhere"))

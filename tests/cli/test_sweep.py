@@ -15,7 +15,7 @@ def test_a_grid_without_a_study_ends_with_its_table(bare: Path, capsys: pytest.C
     said = dropbench(capsys, "sweep", *TINY, "dropout=none,standard", "seed=0,1")
     assert "mlp on wine" in said.out and "standard 0.5" in said.out
     said = dropbench(capsys, "sweep", *TINY, "dropout=none,standard", "seed=0,1", "--dry-run")
-    assert said.out == "sweep: 4 runs, 4 finished already and skipped\nnothing is left to train\n"
+    assert (said.out, said.err) == ("nothing is left to train\n", "sweep: 4 runs, 4 finished already and skipped\n")
 
 
 def test_an_interrupt_says_what_is_stored_and_leaves_no_worker(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_an_own_study(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ("study=pair", "--conf", str(mine), "data=wine", "model.widths=[4]", "train.epochs=1")
     said = dropbench(capsys, "sweep", *words)
     assert said.code == 0
-    assert "pair: 4 runs" in said.out and "Difference from without" in said.out
+    assert "pair: 4 runs" in said.err and "Difference from without" in said.out
     (plan,) = Path("results/plans").glob("*.json")
     stored = json.loads(plan.read_text())
     assert (stored["baseline"], stored["question"]) == ("without", "Is it worth it?")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from trouble import bring_trouble
 
 from dropbench.config.compose import composer
-from dropbench.execute.cohort import Retry
+from dropbench.execute.cohort import Note, Retry
 from dropbench.execute.cohorts import cohorts
 from dropbench.execute.local import Stored, execute, unfinished
 from dropbench.planning.plan import Plan, make
@@ -25,6 +27,7 @@ class Carried:
     store: Store
     stored: list[Stored]
     retries: list[Retry]
+    notes: list[str]
 
     def statuses(self) -> dict[str, int]:
         found = [s.record.status for s in self.stored]
@@ -35,10 +38,17 @@ Carry = Callable[..., Carried]
 
 
 @pytest.fixture
-def carry(mine: Path, tmp_path: Path) -> Carry:
-    """Plans words and carries out what is unfinished; `take` stops after so many runs, as an interrupt would."""
+def carry(mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Carry:
+    """Plans words and carries out what is unfinished; `take` stops after so many runs, as an interrupt would.
 
-    def carry(*words: str, workers: int = 1, cohort: Any = "auto", to: str = "results", take: int = 10**6) -> Carried:
+    What is learned of memory is kept in a folder of the test. `how` goes to `execute`, such as `stop`, which is heard.
+    """
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    bring_trouble(mine)
+
+    def carry(
+        *words: str, workers: int = 1, cohort: Any = "auto", to: str = "results", take: int = 10**6, **how: Any
+    ) -> Carried:
         own: Sequence[str] = [*TINY, f"results={tmp_path / to}", f"execute.cohort={cohort}", "device=cpu", *words]
         keys = {w.partition("=")[0] for w in words}
         with composer([mine]) as c:
@@ -47,10 +57,19 @@ def carry(mine: Path, tmp_path: Path) -> Carry:
         todo = unfinished(plan.specs, store)
         groups = cohorts(todo, plan.outlines, plan.settings, "cpu", workers)
         retries: list[Retry] = []
-        listen = lambda event: retries.append(event) if isinstance(event, Retry) else None  # noqa: E731
-        outcomes = execute(groups, plan.settings, "cpu", workers, store, listen)
-        stored = [one for _, one in zip(range(take), outcomes, strict=False)] if groups else []
+        notes: list[str] = []
+
+        def listen(event: Any) -> None:
+            if isinstance(event, Retry):
+                retries.append(event)
+            elif isinstance(event, Note):
+                notes.append(event.text)
+
+        outcomes = execute(groups, plan.settings, "cpu", workers, store, listen, **how)
+        stored: list[Stored] = []
+        with suppress(KeyboardInterrupt):
+            stored.extend(one for _, one in zip(range(take if groups else 0), outcomes, strict=False))
         outcomes.close()
-        return Carried(plan, store, stored, retries)
+        return Carried(plan, store, stored, retries, notes)
 
     return carry

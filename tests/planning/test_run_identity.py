@@ -67,7 +67,7 @@ def test_a_metric_more_makes_no_other_runs(sweep: Sweep, results: Path, capsys: 
         assert "test_ece" in record.metrics and record.measures["ece"].direction == "lower"
     told = json.loads(dropbench(capsys, "report", str(results), "--format", "json").out)
     assert {row["comparison"] for row in told["rows"]} == {told["rows"][0]["comparison"]} and "absent" not in str(told)
-    assert "12 finished already and skipped" in sweep(*arms).out
+    assert "12 finished already and skipped" in sweep(*arms).err
 
 
 def test_what_was_measured_is_kept_when_something_else_is_asked_for(sweep: Sweep, results: Path) -> None:
@@ -84,7 +84,7 @@ def test_what_was_measured_is_kept_when_something_else_is_asked_for(sweep: Sweep
 def test_a_diverged_run_is_not_trained_again_for_a_metric(sweep: Sweep) -> None:
     sweep("train.optimizer=sgd", "train.lr=1e30", "train.epochs=3")
     said = sweep("train.optimizer=sgd", "train.lr=1e30", "train.epochs=3", "metric=[loss,accuracy,ece]")
-    assert "1 finished already and skipped" in said.out
+    assert "1 finished already and skipped" in said.err
 
 
 def test_a_users_metric_that_is_gone_is_not_lost(sweep: Sweep, tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def fake(seed: int = 0, *, changes: Mapping[str, Any] | None = None, **fields: A
     if values["status"] != "completed":
         values |= {"metrics": {}, "chosen_epoch": None}
     known = {
-        **identity.ids(values["config"], values["data_fingerprint"], {}),
+        **identity.ids(values["config"], values["data_fingerprint"], values.get("sources", {})),
         "task": "classify",
         "measures": derived.measures(values["metrics"], migrate.METRICS),
         "variants": derived.variants(values["config"], values["rates"]),

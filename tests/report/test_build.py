@@ -233,8 +233,8 @@ def test_notes_tell_seeds_failures_rule_and_doubts(fake: Any, put: Any, store: A
     assert "Failed, in no mean: standard 0.25, seed 2 (RuntimeError: boom)." in said
     assert "Diverged, in no mean: standard 0.25, seed 3 (loss nan)." in said
     assert "every number is from the last epoch, and the test split (10,000 examples) was read once" in said
-    assert "Fewer than six pairs, so no winner is named: even if all 2 differences" in said
-    assert "p = 0.5" in said
+    assert "Fewer than six pairs, so no winner is named: even if all 3 differences" in said
+    assert "p = 0.25" in said
     assert "Mixed git commits: c0ffee (7 runs), unknown (1 run)." in said
     assert "Skipped 1 record: 1 × no record.json" in said
     assert found.skipped[0].path.name == "junk"
@@ -251,7 +251,8 @@ def test_six_pairs_need_no_excuse_and_one_version_no_note(fake: Any, put: Any, s
 
 def test_different_data_under_one_name_is_pointed_out(fake: Any, put: Any, store: Any) -> None:
     put(fake(0), fake(1, data_fingerprint="different"))
-    assert "Mixed data" in notes(report.build([store.root]))
+    said = notes(report.build([store.root]))
+    assert "1 run was made from other data than the newest (different); it is kept and not compared" in said
 
 
 def test_only_failures_is_still_a_report(fake: Any, put: Any, store: Any) -> None:

@@ -99,7 +99,7 @@ def test_times_that_are_none(fake: Any, fake_plan: Any, store: Any) -> None:
 
 
 def follow(store: Any, console: Console, **asked: Any) -> None:
-    watch(lambda: report.build([store.root], **asked), [store.root], [], 0.01, console)
+    watch(lambda: report.build([store.root], **asked), [store.root], [], 0.01, console, console)
 
 
 def test_it_ends_with_the_plan_and_prints_the_whole_report(
@@ -157,8 +157,8 @@ def test_ctrl_c_ends_well(runs: Any, fake_plan: Any, store: Any) -> None:
     store.write_plan(fake_plan({"none": [runs(0, 0), runs(1, 0)]}, created=BEGAN.isoformat()))
     store.write(runs(0, 0), [], "")
     process = started(store.root.parent, "report", str(store.root), "--watch", "--every", "0.1")
-    assert process.stdout is not None
-    assert "1 of 2 runs have ended" in process.stdout.readline()
+    assert process.stderr is not None
+    assert "1 of 2 runs have ended" in process.stderr.readline()
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=20)

@@ -56,3 +56,19 @@ def test_what_a_record_lacks_is_told_by_options_version_and_source() -> None:
     own = {"own": {"name": "own", "_target_": "mine.own"}}
     record = measuring(LOSS | own, {"test_own": 1.0}, sources={"mine.own": "a"})
     assert lacking(record, own, {"mine.own": "a"}) == [] and lacking(record, own, {"mine.own": "b"}) == ["own"]
+
+
+def test_a_forced_run_that_fails_keeps_the_old_record(tmp_path: Path) -> None:
+    first = Store(tmp_path / "r")
+    record = make()
+    first.write(record, [], "")
+    again = Store(tmp_path / "r", replacing=[record.run_id])
+    fresh = make(status="failed", metrics={}, chosen_epoch=None, reason="boom")
+    assert again.write(fresh, [], "", "boom").parent.name == "failed"
+    assert again.finished(record.run_id) == record and Store(tmp_path / "r").load().records == [record]
+    newer = make(seconds=99.0)
+    again.write(newer, [], "")
+    assert again.find(record.run_id) == newer and not (tmp_path / "r" / "failed" / record.run_id).exists()
+    other = make(seconds=1.0)
+    Store(tmp_path / "r").write(other, [], "")
+    assert again.find(record.run_id) == newer  # without being asked again it stays

@@ -29,7 +29,7 @@ ABOUT = {"epoch": 3, "rates": {"hidden.0": 0.5}, "words": ["été", "the"]}
 def test_tensors_come_back_as_they_were(tmp_path: Path) -> None:
     tensors.write(tmp_path / "a.safetensors", HELD, ABOUT)
     back, about = tensors.read(tmp_path / "a.safetensors")
-    assert about == ABOUT
+    assert about == tensors.read_about(tmp_path / "a.safetensors") == ABOUT
     assert back.keys() == HELD.keys()
     for name, tensor in HELD.items():
         assert back[name].dtype == tensor.dtype
@@ -85,5 +85,6 @@ def test_a_pipe_or_a_folder_or_nothing_is_not_waited_for(tmp_path: Path) -> None
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
     for name in ("pipe", "folder", "nothing"):
-        with pytest.raises(Damaged):
-            tensors.read(tmp_path / name)
+        for read in (tensors.read, tensors.read_about):
+            with pytest.raises(Damaged):
+                read(tmp_path / name)

@@ -156,7 +156,7 @@ def misplaced(e: Evidence) -> list[Diagnosis]:
         if harm.verdict != "worse" or not peers:
             continue
         asked = [Minus(o, label, measure) for o in peers]
-        apart = dict(zip(peers, judged(asked, e.comparison.scores, harm.region), strict=True))
+        apart = dict(zip(peers, judged(asked, e.comparison.scores, harm.region, e.comparison.diverged), strict=True))
         better = [o for o, c in apart.items() if c.verdict == "better"]
         if not better:
             continue

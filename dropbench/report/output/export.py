@@ -73,6 +73,7 @@ def as_json(report: Report) -> str:
             {"title": g.title, "measure": str(g.measure), "rows": g.rows, "cols": g.cols, "notes": g.notes}
             for g in report.grids
         ],
+        "headlines": list(report.headlines),
         "notes": list(report.notes),
         "skipped": [{"path": plain(s.path), "reason": plain(s.reason)} for s in report.skipped],
         "questions": list(report.questions),

@@ -14,7 +14,7 @@ from dropbench.report.tables.report import Report
 def markdown(report: Report, width: int | None) -> str:
     """Pipe tables under headings. width: of the tables, in characters; None keeps every column."""
     told, shared = sections(report, width)
-    parts = [f"*{question}*" for question in report.questions]
+    parts = [*(f"**{said}**" for said in report.headlines), *(f"*{question}*" for question in report.questions)]
     for section in told:
         parts.append(f"### {section.title}")
         for sheet in section.sheets:
@@ -37,7 +37,7 @@ def latex(report: Report, width: int | None) -> str:
     told, shared = sections(report, width)
     parts = []
     for section in told:
-        above = [section.title, *section.notes, *shared, *report.notes]
+        above = [*report.headlines, section.title, *section.notes, *shared, *report.notes]
         for sheet in section.sheets:
             lines = [*above, sheet.caption] if sheet is section.sheets[0] else [sheet.caption]
             comments = "\n".join(f"% {line}" for line in lines if line)

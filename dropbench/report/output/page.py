@@ -44,6 +44,7 @@ def page(report: Report, width: int | None) -> str:
     return environment.get_template("page.html.j2").render(
         question=" ".join(asked) or _question(report),
         parts=list(zip(parts, captions, draw(report), strict=True)),
+        headlines=report.headlines,
         verdicts=answers,
         notes=[*shared, *report.notes],
         commands=commands(report),

@@ -38,6 +38,11 @@ def text(report: Report, width: int | None, wide: bool) -> str:
 
 def show(report: Report, console: Console) -> None:
     """Prints the report's tables, as wide as the console. Style adds nothing that the words do not say."""
+    for said in report.headlines:
+        console.print(
+            Text("\n".join(textwrap.wrap(said, min(console.width, READABLE))), style="bold red"), soft_wrap=True
+        )
+        console.print()
     for question in report.questions:
         console.print(Text(question, style="italic"))
         console.print()

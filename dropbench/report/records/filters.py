@@ -17,7 +17,7 @@ from dropbench.errors import UsageError, nearest
 from dropbench.report.records.frame import config_keys, known
 from dropbench.values import absent, number, order, same, written
 
-PLAIN = ("seed", "status", "device", "git_commit", "run_id", "arm_id")
+PLAIN = ("seed", "status", "device", "git_commit", "run_id", "arm_id", "data_fingerprint", "sources")
 _RANGE = re.compile(r"range\((-?\d+(?:,-?\d+){0,2})\)")
 _CONDITION = re.compile(r"\s*([\w./]+)\s*(<=|>=|!=|==|=|<|>)\s*(.+?)\s*")
 _ORDER: dict[str, Callable[[float, float], bool]] = {
@@ -135,7 +135,8 @@ def _hint(word: str, valid: Iterable[str]) -> str:
 def _fits(value: object, wanted: str) -> bool:
     if absent(value):
         return False
-    return same(value, wanted) or (isinstance(value, str) and fnmatchcase(value, wanted))
+    text = written(value) if isinstance(value, dict) else value  # the sources of a run, by part
+    return same(value, wanted) or (isinstance(text, str) and fnmatchcase(text, wanted))
 
 
 def _split(values: str) -> list[str]:

@@ -54,6 +54,7 @@ def to_frame(records: Sequence[Record], best: Mapping[str, int | None] | None = 
                 "epoch_seconds": record.seconds / record.epochs_run if record.epochs_run else None,
                 "peak_memory_mb": record.peak_memory_mb,
                 "data_fingerprint": _plain(record.data_fingerprint),
+                "sources": {plain(part): plain(code) for part, code in record.sources.items()},
                 "git_commit": _plain(record.git_commit),
                 "device": plain(record.device),
                 "threads": record.threads,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any
 
 from dropbench.errors import UsageError
 from dropbench.report.records.frame import GROUPS
-from dropbench.report.records.history import evaluated
+from dropbench.report.records.history import Columns, scored
+from dropbench.report.records.history import read as read_history
 from dropbench.report.records.measures import Measures
 from dropbench.store import FAILED, RECORD, RUNS, Loaded, Record, Skipped, Store, read, read_all
 
@@ -18,17 +20,22 @@ RUN_SOMETHING = "to make some: dropbench sweep study=three_arm"
 
 @dataclass
 class Found:
-    """records: one a run. histories: {run id: history.csv}. skipped: what could not be used."""
+    """records: one a run. histories: {run id: history.csv}. skipped: what could not be used.
+
+    rivals: of runs that lie in several folders with other numbers, the folder that is used and the others.
+    """
 
     records: list[Record] = field(default_factory=list)
     histories: dict[str, Path] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
+    rivals: dict[str, list[Path]] = field(default_factory=dict)
 
 
 def load(paths: Sequence[Path]) -> Found:
     """Every run in these folders, the newest where one is in several. Raises UsageError for a path without results."""
     usable = Found()
     best: dict[str, tuple[tuple[bool, str], Record, Path]] = {}
+    there: dict[str, list[tuple[Record, Path]]] = {}
     for path in paths:
         loaded = _folder(path)
         usable.skipped += loaded.skipped
@@ -37,6 +44,7 @@ def load(paths: Sequence[Path]) -> Found:
             if (reason := unusable(record)) is not None:
                 usable.skipped.append(Skipped(folder, reason))
                 continue
+            there.setdefault(record.run_id, []).append((record, folder))
             rank = (record.status != "failed", record.started)  # finished before failed, then the one started last
             if record.run_id not in best or rank >= best[record.run_id][0]:
                 best[record.run_id] = (rank, record, folder / "history.csv")
@@ -44,7 +52,17 @@ def load(paths: Sequence[Path]) -> Found:
     in_order = sorted(best, key=lambda run: best[run][2].parent.name)
     usable.records = [best[run][1] for run in in_order]
     usable.histories = {run: best[run][2] for run in in_order}
+    for run, several in there.items():
+        used = best[run][2].parent
+        if others := [folder for record, folder in several if folder != used and _differ(record, best[run][1])]:
+            usable.rivals[run] = [used, *others]
     return usable
+
+
+def _differ(one: Record, other: Record) -> bool:
+    """Whether two records of a run ended otherwise, or have other numbers of what both measured."""
+    both = [(one.metrics[name], other.metrics[name]) for name in one.metrics.keys() & other.metrics.keys()]
+    return one.status != other.status or any(a != b and not (math.isnan(a) and math.isnan(b)) for a, b in both)
 
 
 def from_store(store: Store, run_ids: Sequence[str]) -> Found:
@@ -71,14 +89,25 @@ def unusable(record: Record) -> str | None:
     return None
 
 
-def best_epoch(history: Path, config: Mapping[str, Any], measures: Measures) -> int | None:
+def best_epochs(found: Found, measures: Measures) -> tuple[dict[str, int | None], list[Skipped]]:
+    """The best epoch of each run, by its id, and the histories that cannot be used."""
+    best, damaged = {}, []
+    for record in found.records:
+        table, why = read_history(path := found.histories[record.run_id])
+        best[record.run_id] = best_epoch(table, record.config, measures)
+        if why is not None:
+            damaged.append(Skipped(path, why))
+    return best, damaged
+
+
+def best_epoch(history: Columns, config: Mapping[str, Any], measures: Measures) -> int | None:
     """The epoch, from 1, with the best validation score by the run's own `train.monitor`; the first of equals.
 
-    None without a readable history, without that score in it, or where it is not known which way is better.
+    None without that score in the history, or where it is not known which way is better.
     """
     train = config.get("train")
     monitor = measures.read(str(train.get("monitor", "val_loss")) if isinstance(train, Mapping) else "val_loss")
-    scores = [(monitor.direction * score, -epoch) for epoch, score in evaluated(history, str(monitor))]
+    scores = [(monitor.direction * score, -epoch) for epoch, score in scored(history, str(monitor))]
     return -max(scores)[1] if scores and monitor.direction else None
 
 

@@ -6,19 +6,20 @@ Arm minus baseline is the simplest question; others are further classes with the
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
 from dropbench.report.records.measures import Measure
-from dropbench.report.records.scores import Floats, Scores, ScoresOf
+from dropbench.report.records.scores import Diverged, Floats, Scores, ScoresOf
+from dropbench.report.statistics import improvement, ranks
 from dropbench.report.statistics.difference import Difference, paired, unpaired
 from dropbench.report.statistics.interval import MIN_PAIRS
 from dropbench.report.statistics.permutation import holm
 from dropbench.report.statistics.power import detectable, seeds_to_settle
-from dropbench.report.statistics.verdict import INCONCLUSIVE, direction, verdict
+from dropbench.report.statistics.verdict import INCONCLUSIVE, direction, verdict, verdict_by_rank
 
 
 class Expression(Protocol):
@@ -33,6 +34,13 @@ class Expression(Protocol):
 
     def samples(self, scores: ScoresOf) -> tuple[Floats, Floats]:
         """Two independent samples, [n] and [m], to compare where no seed has a value; empty where there are no such."""
+
+    def lost(self, scores: ScoresOf, diverged: Diverged) -> tuple[dict[int, float], tuple[int, int]]:
+        """What seeds that diverged say of it.
+
+        Under each seed with an answer: inf where that is better than any number, -inf where it is worse, 0 where neither
+        side has one. And how many runs of either side diverged.
+        """
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,14 @@ class Minus:
         """See Expression."""
         ours, theirs = self._both(scores)
         return np.array([*ours.values()]), np.array([*theirs.values()])
+
+    def lost(self, scores: ScoresOf, diverged: Diverged) -> tuple[dict[int, float], tuple[int, int]]:
+        """See Expression."""
+        ours, theirs = self._both(scores)
+        bad, bad_other = set(diverged(self.arm)), set(diverged(self.other))
+        answers = dict.fromkeys(bad & bad_other, 0.0)
+        answers |= dict.fromkeys(bad & theirs.keys(), -math.inf) | dict.fromkeys(bad_other & ours.keys(), math.inf)
+        return answers, (len(bad), len(bad_other))
 
     def _both(self, scores: ScoresOf) -> tuple[Scores, Scores]:
         ours, theirs = (scores(label, self.measure) for label in (self.arm, self.other))
@@ -76,6 +92,8 @@ class Contrast:
         How many of that family were tested, at least 1.
     region : float
         Half the width of what counts as no difference, in the measure's unit; NaN where it is not known.
+    side : int
+        Where seeds diverged, the side on which the ranks lie beyond the region: 1 better, -1 worse, 0 neither for sure.
     """
 
     expression: Expression
@@ -84,6 +102,7 @@ class Contrast:
     p_holm: float
     tests: int
     region: float
+    side: int = 0
 
     @property
     def measure(self) -> Measure:
@@ -104,13 +123,16 @@ class Contrast:
     def verdict(self) -> str:
         """The direction where it is confirmed, else `inconclusive`; nothing where no value is known."""
         d = self.difference
+        if d.diverged:
+            within = d.lost == d.won == 0 and d.finished >= MIN_PAIRS and self.direction == "equivalent"
+            return verdict_by_rank(self.side, within, self.p_holm, d.n)
         return verdict(d.low, d.high, self.p_holm, d.n, self.region, self.measure.direction) if d.n else ""
 
     @property
     def detectable(self) -> float:
-        """The true difference that would be told in 80 % of studies of this size; NaN where there is no spread."""
+        """What true difference would be told in 80 % of studies of this size; NaN without a spread, or if any diverged."""
         d = self.difference
-        return detectable(d.error, d.df, self.region, d.pairs or None) if d.df > 0 else math.nan
+        return detectable(d.error, d.df, self.region, d.pairs or None) if d.df > 0 and not d.diverged else math.nan
 
     def seeds_needed(self, tests: int | None = None) -> float:
         """Seeds in all that would settle it, were mean and sd the true ones.
@@ -118,7 +140,7 @@ class Contrast:
         NaN where nothing can be said, infinite beyond what is worth naming. tests: of the family; None: those of this one.
         """
         d = self.difference
-        if d.pairs < 2 or math.isnan(self.region) or math.isnan(d.sd):
+        if d.pairs < 2 or d.diverged or math.isnan(self.region) or math.isnan(d.sd):
             return math.nan
         needed = seeds_to_settle(d.mean, d.sd, self.region, self.tests if tests is None else tests)
         return math.inf if needed is None else max(needed, d.pairs + 1)
@@ -126,16 +148,18 @@ class Contrast:
     @property
     def not_better(self) -> bool:
         """Whether an improvement that matters is excluded: one end of the interval, so 97.5 % sure."""
-        return self._told and self._better_upwards[1] <= self.region
+        return self._told and self._better_upwards[1] <= self.region and not self.difference.won
 
     @property
     def not_worse(self) -> bool:
         """Whether a loss that matters is excluded."""
-        return self._told and self._better_upwards[0] >= -self.region
+        return self._told and self._better_upwards[0] >= -self.region and not self.difference.lost
 
     def __str__(self) -> str:
         """`+1.20 points (95 % interval +0.50 to +1.90)`."""
         d, write = self.difference, self.measure.difference
+        if math.isnan(d.mean):
+            return "no number, since no seed finished in both"
         mean = f"{write(d.mean)} {self.measure.points}".rstrip()
         if math.isnan(d.low) or math.isnan(d.high):
             return mean
@@ -144,7 +168,7 @@ class Contrast:
     @property
     def _told(self) -> bool:
         d = self.difference
-        return d.n >= MIN_PAIRS and all(map(math.isfinite, (d.low, d.high, self.region)))
+        return d.finished >= MIN_PAIRS and all(map(math.isfinite, (d.low, d.high, self.region)))
 
     @property
     def _better_upwards(self) -> tuple[float, float]:
@@ -152,7 +176,13 @@ class Contrast:
         return (d.low, d.high) if self.measure.direction > 0 else (-d.high, -d.low)
 
 
-def judged(expressions: Sequence[Expression], scores: ScoresOf, region: float) -> list[Contrast]:
+def _nobody(label: str) -> Collection[int]:
+    return ()
+
+
+def judged(
+    expressions: Sequence[Expression], scores: ScoresOf, region: float, diverged: Diverged = _nobody
+) -> list[Contrast]:
     """The contrasts of one family of questions, with Holm's correction over them, in their order.
 
     Parameters
@@ -163,16 +193,49 @@ def judged(expressions: Sequence[Expression], scores: ScoresOf, region: float) -
         From an arm's label and a measure to {seed: score}.
     region : float
         Half the width of what counts as no difference, in that unit; NaN where it is not known.
+    diverged : callable
+        From an arm's label to its seeds that diverged: the worst by rank, where it is known which way is better.
     """
     asked = [(e, e.values(scores)) for e in expressions]
-    differences = [
-        paired(np.array([*values.values()]), e.measure.direction)
-        if values
-        else unpaired(*e.samples(scores), e.measure.direction)
-        for e, values in asked
-    ]
-    adjusted = holm([d.p for d in differences])
-    tests = max(1, sum(not math.isnan(d.p) for d in differences))
+    differences = [_difference(e, values, scores, region, diverged) for e, values in asked]
+    adjusted = holm([d.p for d, _ in differences])
+    tests = max(1, sum(not math.isnan(d.p) for d, _ in differences))
     return [
-        Contrast(e, values, d, p, tests, region) for (e, values), d, p in zip(asked, differences, adjusted, strict=True)
+        Contrast(e, values, d, p, tests, region, side)
+        for (e, values), (d, side), p in zip(asked, differences, adjusted, strict=True)
     ]
+
+
+def _difference(
+    e: Expression, values: Mapping[int, float], scores: ScoresOf, region: float, diverged: Diverged
+) -> tuple[Difference, int]:
+    """What is known of one question, and where seeds diverged the side on which the ranks lie."""
+    sign = e.measure.direction
+    lost, runs = e.lost(scores, diverged) if sign else ({}, (0, 0))
+    if values or lost:
+        d = paired(np.array([*values.values()]), sign)
+        return _by_signed_ranks(d, {s: sign * v for s, v in values.items()} | lost, lost, region) if lost else (d, 0)
+    ours, theirs = e.samples(scores)
+    d = unpaired(ours, theirs, sign)
+    if not any(runs):
+        return d, 0
+    worst = [np.full(n, -math.inf) for n in runs]
+    arm, other = np.append(sign * ours, worst[0]), np.append(sign * theirs, worst[1])
+    if not (len(arm) and len(other)):
+        return d, 0
+    p, side = ranks.unpaired(arm, other, region)
+    chance = improvement.unpaired(arm, other, 1)
+    n = min(len(arm), len(other))
+    return replace(d, n=n, p=p, chance=chance, lost=runs[0], won=runs[1]), side
+
+
+def _by_signed_ranks(
+    d: Difference, outcomes: Mapping[int, float], lost: Mapping[int, float], region: float
+) -> tuple[Difference, int]:
+    """With p and the chance of all seeds, those that diverged among them. outcomes: upwards is better."""
+    whole = np.array([outcomes[seed] for seed in sorted(outcomes)])
+    whole[np.isnan(whole)] = 0.0  # two scores that are infinite are no different
+    p, side = ranks.paired(whole, region)
+    n, kinds, chance = len(whole), [*lost.values()], improvement.paired(whole, 1)
+    lost_, won, tied = (kinds.count(kind) for kind in (-math.inf, math.inf, 0.0))
+    return replace(d, pairs=n, n=n, p=p, chance=chance, lost=lost_, won=won, tied=tied), side

@@ -30,6 +30,8 @@ class Difference:
         Seeds with a difference.
     n : int
         What the numbers rest on: the pairs, or the smaller sample's runs without any.
+    finished : int
+        The same without what diverged, on which mean and interval rest.
     mean : float
         Of the differences, or the difference of the means.
     sd : float
@@ -44,6 +46,9 @@ class Difference:
         Two-sided.
     chance : Probability
         Of doing better once more.
+    lost, won, tied : int
+        Of the pairs, those in which the arm alone diverged, the baseline alone, and both. They are worst by rank in `p` and
+        `chance`, and in none of mean, sd, error and interval, which are of the others.
     """
 
     pairs: int = 0
@@ -57,6 +62,15 @@ class Difference:
     interval: str = ""
     p: float = math.nan
     chance: improvement.Probability = improvement.UNKNOWN
+    finished: int = 0
+    lost: int = 0
+    won: int = 0
+    tied: int = 0
+
+    @property
+    def diverged(self) -> int:
+        """Pairs with a run that diverged; without pairs, runs that did."""
+        return self.lost + self.won + self.tied
 
 
 def paired(differences: Floats, sign: int = 1) -> Difference:
@@ -74,7 +88,7 @@ def paired(differences: Floats, sign: int = 1) -> Difference:
         return Difference()
     if n == 1 or not np.isfinite(differences).all():
         with np.errstate(invalid="ignore"):
-            return Difference(n, n, float(differences.mean()))
+            return Difference(n, n, float(differences.mean()), finished=n)
     sd = float(differences.std(ddof=1))
     limits = interval(differences)
     return Difference(
@@ -89,6 +103,7 @@ def paired(differences: Floats, sign: int = 1) -> Difference:
         interval=limits.method,
         p=float(sign_flip(differences[:, None])[0]),
         chance=improvement.paired(differences, sign),
+        finished=n,
     )
 
 
@@ -108,7 +123,7 @@ def unpaired(arm: Floats, baseline: Floats, sign: int = 1) -> Difference:
     with np.errstate(invalid="ignore"):
         mean = float(arm.mean() - baseline.mean())
     if min(n, m) < 2 or not (np.isfinite(arm).all() and np.isfinite(baseline).all()):
-        return Difference(0, min(n, m), mean)
+        return Difference(0, min(n, m), mean, finished=min(n, m))
     ours, theirs = float(arm.var(ddof=1)) / n, float(baseline.var(ddof=1)) / m
     error = math.sqrt(ours + theirs)
     df = (ours + theirs) ** 2 / (ours**2 / (n - 1) + theirs**2 / (m - 1)) if error else n + m - 2.0
@@ -123,6 +138,7 @@ def unpaired(arm: Floats, baseline: Floats, sign: int = 1) -> Difference:
         interval=WELCH,
         p=_two_sided(mean, error, df),
         chance=improvement.unpaired(arm, baseline, sign),
+        finished=min(n, m),
     )
 
 

@@ -30,6 +30,15 @@ def sign_flip(samples: Floats) -> Floats:
     return share
 
 
+def upper_sign_flip(values: Floats) -> float:
+    """One-sided p of paired values [n]: the share of sign assignments whose sum is at least theirs."""
+    signs = _signs(len(values))
+    sums, least = signs @ values, values.sum() - 1e-10 * np.abs(values).sum()
+    if len(values) <= EXACT:  # of the rows with the first sign turned, the sums are those with the other sign
+        return float(((sums >= least).sum() + (-sums >= least).sum()) / (2 * len(signs)))
+    return float(((sums >= least).sum() + 1) / (len(signs) + 1))
+
+
 def holm(p: Sequence[float]) -> list[float]:
     """Adjusted p of a family of tests, in the order given (Holm 1979); NaN are no tests and stay NaN."""
     values = np.asarray(p, dtype=float)

@@ -98,6 +98,23 @@ def verdict(low: float, high: float, p_holm: float, n: int, rope: float, sign: i
     return word if word and sure else INCONCLUSIVE
 
 
+def verdict_by_rank(side: int, within: bool, p_holm: float, n: int) -> str:
+    """Where seeds diverged: the side on which the ranks lie, if they do so surely.
+
+    Parameters
+    ----------
+    side : int
+        1 where the arm is better beyond the region, -1 where it is worse, 0 where ranks do not say.
+    within : bool
+        Whether all that finished is surely within it, and no seed diverged in one of the two arms alone.
+    """
+    if n < MIN_PAIRS:
+        return INCONCLUSIVE
+    if side and p_holm <= ALPHA:
+        return "better" if side > 0 else "worse"
+    return "equivalent" if within else INCONCLUSIVE
+
+
 def definition(measure: Measure, rope: float, stated: bool) -> str:
     """The rule as a sentence for the foot of a table. stated: whether the region was typed."""
     better, worse = ("better", "worse") if measure.direction else ("higher", "lower")

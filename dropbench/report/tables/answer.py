@@ -18,7 +18,9 @@ def answer(comparison: Comparison) -> str:
     if not comparison.verdicts or comparison.measure is None:
         return "No verdict: these runs hold no baseline and another arm to compare on the same measure."
     judged = {
-        label: c for label, c in comparison.verdicts.items() if c.verdict and c.difference.low == c.difference.low
+        label: c
+        for label, c in comparison.verdicts.items()
+        if c.verdict and (c.difference.low == c.difference.low or c.difference.diverged)
     }
     if not judged:
         return f"No verdict: no arm has enough runs beside {comparison.baseline} for an interval."
@@ -47,5 +49,25 @@ def _one(label: str, contrast: Contrast, chosen: bool) -> str:
     unit = " points" if contrast.measure.in_percent else ""
     rate = ", its rate chosen on validation data," if chosen else ""
     seeds = f", {d.pairs} paired seeds" if d.pairs else ", unpaired"
+    if d.diverged:
+        return f"{label}{rate} is {contrast.verdict} by rank ({_diverged(contrast)}{seeds}; {_of_the_rest(contrast)})"
     interval = f"95 % interval {write(d.low)} to {write(d.high)}"
     return f"{label}{rate} is {contrast.verdict} ({write(d.mean)}{unit}, {interval}{seeds})"
+
+
+def _diverged(contrast: Contrast) -> str:
+    """Of paired seeds whose; of independent runs how many of either arm."""
+    d = contrast.difference
+    counts = ((d.lost, "diverged in it alone"), (d.won, "in the baseline alone"), (d.tied, "in both"))
+    if not d.pairs:
+        counts = ((d.lost, "of its runs diverged"), (d.won, "of the baseline's"), (0, ""))
+    return ", ".join(f"{n} {where}" for n, where in counts if n)
+
+
+def _of_the_rest(contrast: Contrast) -> str:
+    d, write = contrast.difference, contrast.measure.difference
+    unit = " points" if contrast.measure.in_percent else ""
+    if d.mean != d.mean:
+        return "none finished in both"
+    interval = f", 95 % interval {write(d.low)} to {write(d.high)}" if d.low == d.low else ""
+    return f"of those that finished {write(d.mean)}{unit}{interval}"

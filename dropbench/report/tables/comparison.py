@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -117,6 +117,11 @@ class Comparison:
         done, column = self.done(label), str(measure)
         return dict(zip(done["seed"].tolist(), done[column].tolist(), strict=True)) if column in done else {}
 
+    def diverged(self, label: str) -> Collection[int]:
+        """The seeds of an arm's runs that diverged."""
+        rows = self.runs_of(label)
+        return frozenset(rows.loc[rows["status"] == "diverged", "seed"].tolist())
+
     def region(self, measure: Measure) -> float:
         """Half the width of what counts as no difference; what was typed is about the verdict's metric alone."""
         typed = self.rope if self.measure and measure.metric == self.measure.metric else None
@@ -129,7 +134,7 @@ class Comparison:
         if measure not in self._contrasts:
             asked = [Minus(label, self.baseline, measure) for label in self.others]
             self._contrasts[measure] = dict(
-                zip(self.others, judged(asked, self.scores, self.region(measure)), strict=True)
+                zip(self.others, judged(asked, self.scores, self.region(measure), self.diverged), strict=True)
             )
         return self._contrasts[measure]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from statistics import fmean, stdev
 
 import pandas as pd
@@ -91,14 +92,36 @@ def disputed(measures: Measures) -> list[str]:
     return [f"Runs declare these metrics in several ways, of which the newest counts for all: {told}."]
 
 
+def several_folders(rivals: Mapping[str, Sequence[Path]]) -> list[str]:
+    """Of runs that lie in several folders with other numbers: which is used. rivals: the folder used first."""
+    if not rivals:
+        return []
+    parts = [f"{used}, not {', '.join(map(str, others))}" for used, *others in list(rivals.values())[:_SPOKEN]]
+    rest = f"; and {len(rivals) - _SPOKEN} more" if len(rivals) > _SPOKEN else ""
+    lie = "lies" if len(rivals) == 1 else "lie"
+    return [
+        f"{count(len(rivals), 'run')} {lie} in several folders with other numbers; the one that finished, and was started "
+        f"last, is used: {'; '.join(parts)}{rest}."
+    ]
+
+
 def skipped(items: Sequence[Skipped]) -> list[str]:
     """A count, and each reason with how often and one place where."""
-    if not items:
+    return [f"Skipped {count(len(items), 'record')}: {_reasons(items)}."] if items else []
+
+
+def histories(damaged: Sequence[Skipped]) -> list[str]:
+    """Of those that cannot be used: their runs have scores, and no curves."""
+    if not damaged:
         return []
+    which = "history" if len(damaged) == 1 else "histories"
+    return [f"Left out {len(damaged)} damaged {which}, so curves and best epochs are without: {_reasons(damaged)}."]
+
+
+def _reasons(items: Sequence[Skipped]) -> str:
     reasons = Counter(item.reason for item in items)
     first = {item.reason: item.path for item in reversed(items)}
-    parts = "; ".join(f"{n} × {reason} ({first[reason]})" for reason, n in sorted(reasons.items()))
-    return [f"Skipped {count(len(items), 'record')}: {parts}."]
+    return "; ".join(f"{n} × {reason} ({first[reason]})" for reason, n in sorted(reasons.items()))
 
 
 def _seeds(runs: pd.DataFrame, arms: Sequence[str]) -> str:
@@ -226,6 +249,7 @@ def statistics(comparison: Comparison) -> list[str]:
     if len(methods.keys() - {""}) > 1:
         by_method = [f"{how} in {', '.join(arms)}" for how, arms in methods.items() if how]
         notes.append(f"Interval: {'; '.join(by_method)}.")
+    notes += _by_rank(contrasts)
     pairs = max(c.difference.pairs for c in contrasts.values())
     tests = sum(c.difference.p == c.difference.p for c in contrasts.values())
     if tests:
@@ -243,6 +267,21 @@ def statistics(comparison: Comparison) -> list[str]:
             f"differences, so no winner is named; it takes {fewest(tests)} pairs, or fewer arms."
         )
     return notes + _more_seeds(contrasts)
+
+
+def _by_rank(contrasts: Mapping[str, Contrast]) -> list[str]:
+    """How seeds that diverged count, where some did."""
+    bad = {label: c.difference for label, c in contrasts.items() if c.difference.diverged}
+    if not bad:
+        return []
+    who = "" if len(bad) == len(contrasts) else f"In {', '.join(bad)} "
+    ranks = "signed ranks" if all(d.pairs for d in bad.values()) else "ranks"
+    rests = "; ".join(f"{label}, {d.finished} of {d.n}" for label, d in bad.items())
+    return [
+        f"{who}{'s' if who else 'S'}eeds diverged. Such a seed counts as worse than every other, and as equal where both arms "
+        f"diverged: p, P(better) and verdict are by {ranks}, against the region's edges too; equivalent is not said where one "
+        f"arm alone diverged. Mean difference and interval are of the seeds that finished in both ({rests})."
+    ]
 
 
 def _more_seeds(contrasts: Mapping[str, Contrast]) -> list[str]:
@@ -270,11 +309,12 @@ def selection(choices: Sequence[Choice]) -> list[str]:
     """The rule by which rates were chosen, and what it does not allow."""
     if not choices:
         return []
-    first = choices[0]
+    first, unsafe = choices[0], [label for c in choices for label in c.unsafe]
     seeds = {c.seeds for c in choices}
     which = f"seeds {spans(list(first.seeds))}" if len(seeds) == 1 else "the seeds that all rates of a variant have"
     return [
         f"Rate chosen by mean {first.rule.spoken} over {which}, and by nothing else: the {first.test.spoken} of the rates "
         "not chosen is no ground for a choice. The same seeds chose and report; `dropbench report --confirm` runs the "
-        "choice and its baseline under fresh ones."
+        "choice and its baseline under fresh ones.",
+        *[f"Not chosen from, since more of their seeds diverged: {', '.join(unsafe)}."] * bool(unsafe),
     ]

@@ -24,6 +24,8 @@ class Report:
         In natural order of their titles.
     notes : tuple
         About all of them.
+    headlines : tuple
+        What comes before all else, and is said even where only errors are wanted.
     skipped : tuple
         What could not be read.
     questions : tuple
@@ -43,6 +45,7 @@ class Report:
     comparisons: tuple[Comparison, ...]
     notes: tuple[str, ...]
     skipped: tuple[Skipped, ...]
+    headlines: tuple[str, ...] = ()
     questions: tuple[str, ...] = ()
     grids: tuple[Grid, ...] = ()
     configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)

@@ -1,7 +1,8 @@
 """Which rate of each variant is best on validation data, and what that one scores on test data.
 
 The rule: of the arms that drop something and differ in nothing but their rates, the one with the best mean validation score
-over the seeds that all of them have. Only then is its test score looked at.
+over the seeds that all of them have. An arm of which more seeds diverged than of another is not among them: a mean of those
+that are left is no merit. Only then is the test score looked at.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ class Choice:
     """variant: what the rates are of. chosen: an arm's label. of: the labels to choose from. seeds: common to all of them.
 
     rule: the measure that decided, `val_accuracy`; score: its mean. test: the measure that is then shown, with its mean and sd
-    (ddof 1, NaN of one seed) over the same seeds. Fractions and nats.
+    (ddof 1, NaN of one seed) over the same seeds. Fractions and nats. unsafe: labels that were out of the question, since more
+    of their seeds diverged.
     """
 
     variant: str
@@ -37,6 +39,7 @@ class Choice:
     test: Measure
     test_mean: float
     test_sd: float
+    unsafe: tuple[str, ...] = ()
 
 
 def choices(runs: pd.DataFrame, arms: Sequence[Arm], measure: Measure | None) -> list[Choice]:
@@ -52,9 +55,11 @@ def choices(runs: pd.DataFrame, arms: Sequence[Arm], measure: Measure | None) ->
         return []
     done = runs[runs["status"] == "completed"]
     best = []
-    for variant, labels in _families(runs, arms):
+    for variant, family in _families(runs, arms):
+        labels = _safest(runs, family)
+        unsafe = tuple(label for label in family if label not in labels)
         scores = done[done["label"].isin(labels)].pivot(index="seed", columns="label", values=str(rule))
-        if len(scores.columns) < 2 or (scores := scores.dropna()).empty:
+        if len(scores.columns) + len(unsafe) < 2 or (scores := scores.dropna()).empty:
             continue
         means = sign * scores[[label for label in labels if label in scores]].mean()
         chosen = str(means.idxmax())
@@ -63,9 +68,27 @@ def choices(runs: pd.DataFrame, arms: Sequence[Arm], measure: Measure | None) ->
         seeds = tuple(int(s) for s in scores.index)
         score = float(sign * means[chosen])
         best.append(
-            Choice(variant, chosen, tuple(scores.columns), seeds, rule, score, test, float(ours.mean()), spread)
+            Choice(
+                variant,
+                chosen,
+                (*scores.columns, *unsafe),
+                seeds,
+                rule,
+                score,
+                test,
+                float(ours.mean()),
+                spread,
+                unsafe,
+            )
         )
     return best
+
+
+def _safest(runs: pd.DataFrame, labels: Sequence[str]) -> list[str]:
+    """Those of which the smallest share of seeds diverged."""
+    of_label = runs.loc[runs["label"].isin(labels) & runs["status"].isin(["completed", "diverged"])]
+    shares = (of_label["status"] == "diverged").groupby(of_label["label"]).mean()
+    return [label for label in labels if label not in shares or shares[label] == shares.min()]
 
 
 def _families(runs: pd.DataFrame, arms: Sequence[Arm]) -> list[tuple[str, list[str]]]:

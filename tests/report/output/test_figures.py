@@ -75,8 +75,8 @@ def test_each_picture_that_the_records_allow(pictures: dict[str, Picture]) -> No
 def test_one_arm_without_epochs_has_no_picture(fake: Any, put: Any, store: Any, capsys: Any) -> None:
     put(fake(0), fake(1))
     assert draw(report.build([store.root])) == [[]]
-    out = dropbench(capsys, "report", str(store.root), "--figures", str(store.root / "figures")).out
-    assert "no figure: " in out
+    said = dropbench(capsys, "report", str(store.root), "--figures", str(store.root / "figures"))
+    assert "no figure: " in said.err
     assert not (store.root / "figures").exists()
 
 
@@ -244,7 +244,7 @@ def test_the_command_prints_what_it_wrote(grid: Path, tmp_path: Path, capsys: An
     folder = tmp_path / "new" / "figures"
     said = dropbench(capsys, "report", str(grid), "--figures", str(folder))
     for file in folder.iterdir():
-        assert f"written to {file}" in said.out
+        assert f"written to {file}" in said.err
     assert len(list(folder.iterdir())) == 10
     said = dropbench(capsys, "report", str(grid), "--figures", str(folder), "--format", "csv")
     assert "written" not in said.out

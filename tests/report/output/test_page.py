@@ -223,7 +223,7 @@ def test_a_pivot_is_a_page(fake: Any, put: Any, store: Any) -> None:
 def test_from_the_command_line(made: Any, store: Any, tmp_path: Path, capsys: Any) -> None:
     file = tmp_path / "page.html"
     words = ["report", str(store.root), "study=three_arm", "--where", "seed<=5"]
-    assert "written to" in dropbench(capsys, *words, "--format", "html", "--out", str(file)).out
+    assert "written to" in dropbench(capsys, *words, "--format", "html", "--out", str(file)).err
     Tree(file.read_text())
     assert f"dropbench report {store.root} study=three_arm --where &#39;seed&lt;=5&#39;" in file.read_text()
     assert dropbench(capsys, *words, "--format", "html").out.startswith("<!doctype html>")

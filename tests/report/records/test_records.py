@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from dropbench import report
+from dropbench.report.records.history import columns
 from dropbench.report.records.load import best_epoch
 from dropbench.report.records.measures import Measures
 from dropbench.store import Measure as Declaration
@@ -121,9 +122,9 @@ def test_the_epoch_of_the_best_validation_score(
 ) -> None:
     file = tmp_path / "history.csv"
     measures = Measures.of_records([fake(0)])
-    assert best_epoch(file, {}, measures) is None
+    assert best_epoch(columns(file), {}, measures) is None
     file.write_text(HEAD + history)
-    assert best_epoch(file, {"train": {"monitor": monitor}}, measures) == epoch
+    assert best_epoch(columns(file), {"train": {"monitor": monitor}}, measures) == epoch
 
 
 def test_the_best_epoch_is_in_the_table(fake: Any, store: Any) -> None:

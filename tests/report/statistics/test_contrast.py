@@ -12,7 +12,7 @@ import pytest
 
 from dropbench import report
 from dropbench.report.records.measures import Measure
-from dropbench.report.records.scores import Floats, ScoresOf
+from dropbench.report.records.scores import Diverged, Floats, ScoresOf
 from dropbench.report.statistics import difference, permutation
 from dropbench.report.statistics.contrast import Contrast, Minus, judged
 from dropbench.store import Measure as Declaration
@@ -90,6 +90,9 @@ def test_another_expression_is_judged_alike() -> None:
         def values(self, scores: ScoresOf) -> dict[int, float]:
             a, b, c, d = (scores(arm, self.measure) for arm in self.arms)
             return {s: (b[s] - a[s]) - (d[s] - c[s]) for s in sorted(a.keys() & b.keys() & c.keys() & d.keys())}
+
+        def lost(self, scores: ScoresOf, diverged: Diverged) -> tuple[dict[int, float], tuple[int, int]]:
+            return {}, (0, 0)
 
         def samples(self, scores: ScoresOf) -> tuple[Floats, Floats]:
             return np.array([]), np.array([])

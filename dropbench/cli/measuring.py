@@ -1,0 +1,43 @@
+"""Finished runs and their weights: what is asked of them later is measured, and what is left is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dropbench.values import count
+
+if TYPE_CHECKING:
+    from dropbench.cli.console import Shown
+    from dropbench.planning.plan import Plan
+    from dropbench.spec import RunSpec
+    from dropbench.store import Store
+
+
+def left_to_train(
+    todo: Sequence[RunSpec], plan: Plan, store: Store, shown: Shown, *, dry_run: bool = False
+) -> list[RunSpec]:
+    """Measures from weights what can be, which a dry run only says, and gives the runs of these that are left."""
+    from dropbench.execute.measure import measurable, measured
+    from dropbench.hardware.device import resolve_device
+
+    if plan.settings.train_save is not None:
+        _say_without(todo, plan, store, shown)
+    if not (able := measurable(todo, store)):
+        return list(todo)
+    if dry_run:
+        done = {one.spec.run_id for one in able}
+        shown.note(f"{count(len(done), 'finished run')} would be measured from the weights that they kept")
+    else:
+        device = resolve_device(plan.settings.device)
+        done = set(measured(able, plan.outlines, plan.settings, device, store))
+        shown.note(f"{count(len(done), 'run')} measured from {'its' if len(done) == 1 else 'their'} weights")
+    return [s for s in todo if s.run_id not in done]
+
+
+def _say_without(todo: Sequence[RunSpec], plan: Plan, store: Store, shown: Shown) -> None:
+    """What is finished is not trained again for its weights: that is said."""
+    trained_now = {s.run_id for s in todo}
+    finished = [store.finished(s.run_id) for s in plan.specs if s.run_id not in trained_now]
+    if n := sum(r is not None and r.status == "completed" and r.weights is None for r in finished):
+        shown.note(f"{count(n, 'finished run')} kept no weights when trained; --force trains again")

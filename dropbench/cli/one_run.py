@@ -1,0 +1,83 @@
+"""One stored run, whole: its settings, how it ended, its scores, its last epochs, and the command that repeats it."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dropbench.config.yaml import as_yaml
+from dropbench.report.records.history import read as read_history
+from dropbench.values import plain
+
+if TYPE_CHECKING:
+    from dropbench.cli.console import Shown
+    from dropbench.store import Record
+
+_EPOCHS = 3
+"""The last ones, that are shown."""
+_MOST = 8
+"""Columns of a history that a terminal has room for."""
+
+
+def show(record: Record, folder: Path, shown: Shown) -> None:
+    """Prints it: as JSON the record, with its folder and the command."""
+    if shown.quiet:
+        return
+    command = repeat(record, folder)
+    if shown.as_json:
+        shown.json({**asdict(record), "folder": str(folder), "command": command})
+        return
+    for line in plain_lines(as_yaml(record.config)):
+        shown.out(line)
+    shown.out("")
+    shown.run(record, folder)
+    for line in _last_epochs(folder / "history.csv"):
+        shown.out(line)
+    for line in _facts(record):
+        shown.out(line)
+    shown.out("")
+    shown.out(f"repeat it: {command}")
+
+
+def repeat(record: Record, folder: Path) -> str:
+    """The command that runs it again: with the user's folder of options, where it takes one, to be filled in."""
+    words = ["dropbench", "train", "--from", str(folder)]
+    return plain(shlex.join(words)) + (" --conf DIR" if record.sources else "")
+
+
+def plain_lines(text: str) -> list[str]:
+    """Its lines, none of which steers a terminal."""
+    return [plain(line) for line in text.rstrip("\n").split("\n")]
+
+
+def _last_epochs(history: Path) -> Sequence[str]:
+    table, why = read_history(history)
+    if why is not None:
+        return [f"no curves: {why}"]
+    names = [n for n in table if n == "epoch" or n.startswith(("train_", "val_"))][:_MOST]
+    if len(names) < 2:
+        return []
+    rows = [names, *([_cell(table[n][i]) for n in names] for i in range(len(table["epoch"]))[-_EPOCHS:])]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(names))]
+    return ["last epochs:", *("  ".join(c.rjust(w) for c, w in zip(map(plain, r), widths, strict=True)) for r in rows)]
+
+
+def _cell(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.5g}"
+
+
+def _facts(record: Record) -> list[str]:
+    """What is known of where it comes from."""
+    told = {
+        "started": record.started,
+        "data": record.data_fingerprint,
+        "code of your own": ", ".join(f"{part} ({code})" for part, code in record.sources.items()),
+        "versions": ", ".join(f"{name} {version}" for name, version in record.versions.items()),
+        "kept": ", ".join(name for name in (record.weights, record.predictions) if name),
+        "goes on from": record.parent,
+    }
+    return [plain(f"{name}: {value}") for name, value in told.items() if value]

@@ -1,0 +1,104 @@
+"""`dropbench train --from`: a stored run once more, as it was or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dropbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from dropbench.spec import RunSpec
+    from dropbench.store import Record
+
+BESIDE = (
+    "results=",
+    "device=",
+    "execute",
+    "data.root=",
+    "data.download=",
+    "train.loggers=",
+    "train.save=",
+    "eval.keep=",
+)
+"""How overrides begin that change no number."""
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """A stored run and what was typed beside it.
+
+    Parameters
+    ----------
+    record : Record
+        What is repeated: its parts are found by their names, in conf/ and the folders of --conf, and never because it says so.
+    folder : Path
+        Where it lies.
+    typed : sequence
+        Overrides: of where and how it is trained, since those of what is trained would make it another run.
+    """
+
+    record: Record
+    folder: Path
+    typed: Sequence[str]
+
+    @classmethod
+    def of(cls, run: str, typed: Sequence[str]) -> Repeated:
+        """Raises UsageError where there is no such run, or its record cannot be read."""
+        from dropbench.cli.upkeep import found
+        from dropbench.store import Skipped, read
+
+        for text in typed:
+            if not text.startswith(BESIDE):
+                raise UsageError(
+                    f"--from repeats a run as it was, and {text} might make it another; beside it only settings of where and "
+                    "how it is trained may be typed, such as results=DIR, device=cpu or data.root=DIR"
+                )
+        results = [text.partition("=")[2] for text in typed if text.startswith("results=")]
+        folder = found(run, Path(results[-1] if results else "results"))
+        record = read(folder)
+        if isinstance(record, Skipped):
+            raise UsageError(f"--from {run}: {record.reason}")
+        return cls(record, folder, typed)
+
+    def overrides(self, conf: Sequence[Path]) -> list[str]:
+        """What to type for it. Raises UsageError where a part is no option any more."""
+        from dropbench.planning.reproduce import overrides
+
+        keys = {text.partition("=")[0] for text in self.typed}
+        try:
+            whole = [*overrides(self.record.config, conf), f"seed={self.record.seed}"]
+        except UsageError as error:
+            own = ", ".join(self.record.sources)
+            hint = f"; {own} is code of your own: name the folder of its YAML with --conf DIR" if own else ""
+            raise UsageError(f"--from {self.folder}: {error}{hint}") from error
+        root = self.folder.absolute().parent.parent
+        results = [] if "results" in keys else [f"results={root}"]
+        return [*(text for text in whole if text.partition("=")[0] not in keys), *results, *self.typed]
+
+    def changed(self, spec: RunSpec) -> list[str]:
+        """What has changed since under the same settings, a sentence each. Raises UsageError for other settings."""
+        from dropbench.planning.reproduce import leaves
+
+        told = f"--from {self.folder}"
+        if spec.setting_id != self.record.setting_id or spec.seed != self.record.seed:
+            now, then = leaves(spec.as_dict(), ()), leaves(self.record.config, ())
+            keys = sorted(k for k in now.keys() | then.keys() if now.get(k, ...) != then.get(k, ...)) or ["seed"]
+            raise UsageError(
+                f"{told}: it cannot be repeated as it was, since {', '.join(keys[:3])} would be another: what conf/ holds has "
+                "changed since"
+            )
+        notes = []
+        if spec.data_fingerprint != self.record.data_fingerprint:
+            notes.append(
+                f"its data have changed since ({self.record.data_fingerprint} then, {spec.data_fingerprint} now): "
+                f"this is another run, {spec.run_id}"
+            )
+        for part, code in spec.sources.items():
+            if self.record.sources.get(part) != code:
+                notes.append(
+                    f"the code of {part} has changed since, or is not known: this is another run, {spec.run_id}"
+                )
+        return notes

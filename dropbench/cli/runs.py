@@ -1,0 +1,132 @@
+"""`dropbench runs`: looks after a results folder. Parses; `upkeep` does the work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+runs = typer.Typer(
+    help="Look after stored runs: list, show, verify, remove, prune.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+
+Arguments = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="PATHS|FILTERS",
+        help="Results folders (default: results) and filters such as `model=cnn`, `status=failed`.",
+        show_default=False,
+    ),
+]
+Folders = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="PATHS", help="Results folders (default: results).", show_default=False),
+]
+Results = Annotated[Path, typer.Option("--results", "-r", metavar="DIR", help="The results folder.")]
+Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", "-w", help="A condition, such as `data.n_train<=1000 and status=diverged`."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and stop.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Remove without asking.")]
+
+
+@runs.command("list")
+def list_(arguments: Arguments = None, where: Where = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """One line a run: its id, how it ended, what it was and its test score.
+
+    **Examples**
+
+    - `dropbench runs list`
+    - `dropbench runs list results other model=cnn --where 'dropout.rate>0.3'`
+    """
+    from dropbench.cli.upkeep import list_runs
+
+    raise typer.Exit(list_runs(arguments or [], where or [], as_json=as_json, quiet=quiet))
+
+
+@runs.command()
+def show(
+    run: Annotated[str, typer.Argument(metavar="ID", help="The beginning of a run's id, or its folder.")],
+    results: Results = Path("results"),
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """All that is stored of one run, and the command that repeats it.
+
+    **Example**
+
+    - `dropbench runs show 4df5`
+    """
+    from dropbench.cli.upkeep import show_run
+
+    raise typer.Exit(show_run(run, results, as_json=as_json, quiet=quiet))
+
+
+@runs.command()
+def verify(folders: Folders = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """Look at every record, history, plan, weights and predictions file, and say what is wrong. Exit code 1 if anything is.
+
+    **Example**
+
+    - `dropbench runs verify results`
+    """
+    from dropbench.cli.upkeep import verify_runs
+
+    raise typer.Exit(verify_runs(folders or [Path("results")], as_json=as_json, quiet=quiet))
+
+
+@runs.command()
+def remove(
+    ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="IDS", help="Beginnings of runs' ids, or their folders.", show_default=False),
+    ] = None,
+    where: Where = None,
+    results: Results = Path("results"),
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    quiet: Quiet = False,
+) -> None:
+    """Remove runs, by id or by condition. They are listed, and nothing is removed before you agree.
+
+    **Examples**
+
+    - `dropbench runs remove 4df5 b26e0f`
+    - `dropbench runs remove --where 'model=cnn and status=diverged' --dry-run`
+    """
+    from dropbench.cli.upkeep import remove_runs
+
+    raise typer.Exit(remove_runs(ids or [], where or [], results, dry_run=dry_run, yes=yes, quiet=quiet))
+
+
+@runs.command()
+def prune(
+    folders: Folders = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="KIND", help="failed, unreadable, leftovers, set-aside or plans; default: all."),
+    ] = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    quiet: Quiet = False,
+) -> None:
+    """Remove what no report needs. It is listed, and nothing is removed before you agree.
+
+    That is: failed attempts, records that cannot be read, leftovers of killed commands, runs of older data or code, and plans
+    without runs.
+
+    **Examples**
+
+    - `dropbench runs prune --dry-run`
+    - `dropbench runs prune --only failed --only leftovers --yes`
+    """
+    from dropbench.cli.upkeep import prune_runs
+
+    raise typer.Exit(prune_runs(folders or [Path("results")], only or [], dry_run=dry_run, yes=yes, quiet=quiet))

@@ -1,0 +1,235 @@
+"""What `dropbench runs` does: finds runs, shows them, and removes what was agreed to."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from dropbench.cli.console import Shown
+from dropbench.cli.selection import Selection
+from dropbench.errors import UsageError, nearest
+from dropbench.values import count, plain, written
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dropbench.report.records.load import Found
+    from dropbench.store import Store
+
+_SHOWN = 20
+"""Lines of what would be removed that are shown of each kind."""
+
+
+def list_runs(arguments: Sequence[str], where: Sequence[str], *, as_json: bool, quiet: bool) -> int:
+    """A line a run of these folders that fits, the newest last. Returns the exit code, 0."""
+    shown = Shown(quiet, as_json)
+    selection = Selection(arguments, where=where)
+    frame, loaded = _frame(selection.paths() or [Path("results")], selection.filters(), where)
+    rows = [_row(row) for row in frame.sort_values("started", kind="stable").to_dict("records")]
+    if as_json:
+        shown.json(rows)
+    elif not quiet:
+        for line in _columns([tuple(rows[0]), *(tuple(map(written, r.values())) for r in rows)] if rows else []):
+            shown.out(line)
+        shown.note(count(len(rows), "run"))
+    if loaded.skipped:
+        shown.warning(f"{count(len(loaded.skipped), 'record')} cannot be read: dropbench runs verify says why")
+    return 0
+
+
+def show_run(run: str, results: Path, *, as_json: bool, quiet: bool) -> int:
+    """One run, whole. Returns the exit code: 1 where its record cannot be read."""
+    from dropbench.cli.one_run import show
+    from dropbench.store import Skipped, read
+
+    folder = found(run, results)
+    record = read(folder)
+    shown = Shown(quiet, as_json)
+    if isinstance(record, Skipped):
+        shown.error(f"{record.path}: {record.reason}")
+        return 1
+    show(record, folder, shown)
+    return 0
+
+
+def verify_runs(folders: Sequence[Path], *, as_json: bool, quiet: bool) -> int:
+    """Says what is wrong in results folders. Returns the exit code: 1 where anything is."""
+    from dropbench.report.upkeep import verify
+
+    shown = Shown(quiet, as_json)
+    looked, wrong = 0, []
+    for root in map(_results, folders):
+        n, more = verify(root)
+        looked += n
+        wrong += more
+    if as_json:
+        shown.json({"looked_at": looked, "wrong": [{"path": str(w.path), "reason": w.reason} for w in wrong]})
+    else:
+        for fault in wrong:
+            shown.error(f"{fault.path}: {fault.reason}")
+        shown.note(f"{looked} records and plans looked at, {len(wrong) or 'nothing'} wrong")
+    return 1 if wrong else 0
+
+
+def remove_runs(
+    ids: Sequence[str], where: Sequence[str], results: Path, *, dry_run: bool, yes: bool, quiet: bool
+) -> int:
+    """Removes runs by id and by condition. Returns the exit code: 1 where the user did not agree."""
+    from dropbench.store import Store
+
+    if not ids and not where:
+        raise UsageError(
+            "runs remove: say which, by id or by condition: dropbench runs remove 4df5, or --where status=failed"
+        )
+    store = Store(_results(results))
+    folders = [folder for run in ids for folder in _all_of(run, store)]
+    if where:
+        frame, loaded = _frame([store.root], [], where)
+        folders += [loaded.histories[run].parent for run in frame["run_id"].tolist()]
+    runs = [(folder, _about(folder)) for folder in dict.fromkeys(folders)]
+    return _removed({"runs": runs}, store, Shown(quiet, False), dry_run=dry_run, yes=yes)
+
+
+def prune_runs(folders: Sequence[Path], only: Sequence[str], *, dry_run: bool, yes: bool, quiet: bool) -> int:
+    """Removes what no report needs. Returns the exit code: 1 where the user did not agree."""
+    from dropbench.report.upkeep import KINDS, prunable
+    from dropbench.store import Store
+
+    for kind in only:
+        if kind not in KINDS:
+            raise UsageError(f"--only {kind}: there is no such kind; {nearest(kind, KINDS)}")
+    shown, code = Shown(quiet, False), 0
+    for root in map(_results, folders):
+        items = [item for item in prunable(root) if not only or item.kind in only]
+        by_kind = {KINDS[k]: [(i.path, i.why) for i in items if i.kind == k] for k in KINDS}
+        code = max(
+            code, _removed({k: v for k, v in by_kind.items() if v}, Store(root), shown, dry_run=dry_run, yes=yes)
+        )
+    return code
+
+
+def found(run: str, results: Path) -> Path:
+    """The folder of one run, by its path or the beginning of its id. Raises UsageError for none or several."""
+    from dropbench.store import RECORD, Store
+
+    path = Path(run)
+    if os.path.lexists(path / RECORD):
+        return path
+    if path.name != run:
+        raise UsageError(f"{run} is no run: it has no {RECORD}; dropbench runs list shows those that are stored")
+    return next(iter(_all_of(run, Store(_results(results)))))
+
+
+def _all_of(run: str, store: Store) -> list[Path]:
+    """The folders of the one run whose id begins so: finished first."""
+    if (path := Path(run)).name != run:
+        run = path.name
+        if path.parent.parent.resolve() != store.root.resolve():
+            raise UsageError(f"{path} is not in {store.root}; name its folder: --results {path.parent.parent}")
+    several = store.matching(run)
+    if len(several) == 1:
+        return next(iter(several.values()))
+    if several:
+        first = ", ".join(list(several)[:5])
+        raise UsageError(f"{run}: {len(several)} runs in {store.root} begin so ({first}, ...); write more of the id")
+    raise UsageError(f"{run}: no run in {store.root} begins so; dropbench runs list shows those that are stored")
+
+
+def _removed(kinds: dict[str, list[tuple[Path, str]]], store: Store, shown: Shown, *, dry_run: bool, yes: bool) -> int:
+    """Lists, asks and removes."""
+    total = sum(map(len, kinds.values()))
+    if not total:
+        shown.note(f"{store.root}: nothing to remove")
+        return 0
+    for kind, items in kinds.items():
+        shown.note(f"{len(items)} × {kind}:")
+        for path, why in items[:_SHOWN]:
+            shown.note(f"  {path}  {why}")
+        if len(items) > _SHOWN:
+            shown.note(f"  and {len(items) - _SHOWN} more")
+    if dry_run:
+        shown.note(f"{total} would be removed")
+        return 0
+    if not yes and not _agreed(f"Remove {'this' if total == 1 else f'these {total}'} from {store.root}?"):
+        shown.note("nothing was removed")
+        return 1
+    for items in kinds.values():
+        for path, _ in items:
+            store.remove(path)
+    shown.note(f"removed {total}")
+    return 0
+
+
+def _agreed(question: str) -> bool:
+    """Whether the user says yes. Raises UsageError where nobody can be asked."""
+    if not sys.stdin.isatty():
+        raise UsageError(f"{question} Nobody can be asked here: say --yes, or --dry-run to see what it would be")
+    return typer.confirm(question, default=False, err=True)
+
+
+def _results(folder: Path) -> Path:
+    """A results folder, also by `results=DIR`. Raises UsageError for what is none."""
+    from dropbench.report.records.load import RUN_SOMETHING
+    from dropbench.store import FAILED, PLANS, RUNS
+
+    root = Path(str(folder).removeprefix("results="))
+    if not any(os.path.lexists(root / kind) for kind in (RUNS, FAILED, PLANS)):
+        raise UsageError(f"{root} is no results folder (it has no {RUNS}/); {RUN_SOMETHING}")
+    return root
+
+
+def _frame(paths: Sequence[Path], filters_: Sequence[str], where: Sequence[str]) -> tuple[pd.DataFrame, Found]:
+    """A row a run that fits, and what it is of."""
+    from dropbench.report.records import filters
+    from dropbench.report.records.frame import to_frame
+    from dropbench.report.records.load import load
+
+    loaded = load(paths)
+    if not loaded.records:
+        raise UsageError(f"{', '.join(map(str, paths))} holds no run that can be read; dropbench runs verify says why")
+    frame = filters.select(to_frame(loaded.records), filters.parse(filters_))
+    return filters.where(frame, filters.conditions(where)), loaded
+
+
+def _row(row: dict[Any, Any]) -> dict[str, Any]:
+    """What a line says of a run."""
+    from dropbench.report.tables.arms import setting
+    from dropbench.values import absent
+
+    scores = {k: row[k] for k in ("test_accuracy", "test_loss") if k in row and not absent(row[k])}
+    name, value = next(iter(scores.items()), ("", None))
+    return {
+        "run": row["run_id"],
+        "status": row["status"],
+        "model": row["model"],
+        "data": row["data"],
+        "setting": setting(row),
+        "seed": row["seed"],
+        "score": f"{name.removeprefix('test_')} {value:.4g}" if value is not None else "-",
+        "started": row["started"],
+    }
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as lines of columns that are as wide as they need to be."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)] if rows else []
+    return ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _about(folder: Path) -> str:
+    """A run in a few words."""
+    from dropbench.store import Record, read
+
+    record = read(folder)
+    if not isinstance(record, Record):
+        return record.reason
+    parts = [
+        *(str(record.config[group].get("name")) for group in ("model", "data")),
+        *(v.name for v in record.variants),
+    ]
+    return plain(f"{record.status}, {', '.join(parts)}, seed {record.seed}")

@@ -1,0 +1,51 @@
+"""Whether a study's keys mean something: a key of its own is there to be referred to by its arms."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dropbench.errors import UsageError, nearest
+from dropbench.spec import StudySpec
+
+
+def check_keys(node: Mapping[str, Any]) -> None:
+    """Whether each key is one of a study, or one to which a key of a study leads, itself or by way of others.
+
+    Parameters
+    ----------
+    node : mapping
+        The study with its interpolations as they are written: `${study.target.rate}`, or `${..target.rate}`.
+
+    Raises
+    ------
+    UsageError
+        For a key that changes nothing, such as `seeds` for `seed`.
+    """
+    known = set(StudySpec.model_fields)
+    read = [key for key in node if key in known]
+    waiting = [key for key in node if key not in known]
+    for key in read:  # grows
+        texts = list(_interpolations(node[key]))
+        found = [other for other in waiting if any(_leads_to(other, text) for text in texts)]
+        read += found
+        waiting = [other for other in waiting if other not in found]
+    if waiting:
+        raise UsageError(
+            f"'study.{waiting[0]}' is not a key of a study, and no arm refers to it; {nearest(waiting[0], known)}"
+        )
+
+
+def _leads_to(key: str, text: str) -> bool:
+    return re.search(rf"(study[.\[]|\.\.){re.escape(key)}(?![\w-])", text) is not None
+
+
+def _interpolations(value: Any) -> Iterator[str]:
+    """The texts in a value that hold one."""
+    if isinstance(value, str):
+        if "${" in value:
+            yield value
+    elif isinstance(value, Mapping | list):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _interpolations(inner)

@@ -1,0 +1,85 @@
+"""Being asked to stop: by Ctrl-C, by a batch system or a shutdown (SIGTERM), by a terminal that closes (SIGHUP)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection, Pipe, wait
+from types import FrameType
+
+from dropbench.process.signals import SIGNALS, Interrupt
+
+_NOTICE = b"\nStopping: what is in training is being saved. Once more stops at once.\n"
+
+
+class Stop:
+    """Whether this process has been asked to stop: calling it tells.
+
+    Attributes
+    ----------
+    signal : int or None
+        By which signal it was asked first.
+    at_once : bool
+        Whether it was asked again.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self.at_once = False
+        self._bell: tuple[Connection, Connection] | None = None
+        self._interrupt = Interrupt()
+
+    def __call__(self) -> bool:
+        """Whether it has."""
+        return self.signal is not None
+
+    @property
+    def bell(self) -> Connection:
+        """Something to wait for beside other pipes: it can be read from once this process has been asked to stop."""
+        if self._bell is None:
+            self._bell = Pipe(duplex=False)
+        return self._bell[0]
+
+    def wait(self, seconds: float) -> None:
+        """Waits so long. Raises KeyboardInterrupt where this process is asked to stop before."""
+        wait([self.bell], seconds)
+        if self():
+            raise KeyboardInterrupt
+
+    def ask(self, number: int, frame: FrameType | None = None) -> None:
+        """A handler of signals: the first time it is noted, and after that as by `Interrupt`."""
+        if self.signal is None:
+            self.signal = number
+            # A lock may be held where a handler comes in between: so no Event, and nothing of `print`.
+            if self._bell is not None:
+                os.write(self._bell[1].fileno(), b"!")
+            if number == signal.SIGINT:
+                with suppress(OSError):
+                    os.write(2, _NOTICE)
+            return
+        self.at_once = True
+        self._interrupt(number)
+
+
+@contextmanager
+def listening(stop: Stop) -> Iterator[Stop]:
+    """Has signals ask this process to stop. In another thread than the main one, where that cannot be, it changes nothing.
+
+    A signal that this process was started to ignore, as SIGHUP by `nohup`, is ignored.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    heard = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in heard:
+        signal.signal(number, stop.ask)
+    try:
+        yield stop
+    finally:
+        if not stop.at_once:
+            for number in heard:
+                signal.signal(number, before[number] or signal.SIG_DFL)

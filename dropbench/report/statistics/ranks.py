@@ -1,0 +1,97 @@
+"""Tests for seeds of which some have no score but an order: one that diverged is worse than every one that did not.
+
+Where a mean cannot be had ranks can: Wilcoxon's signed ranks of paired seeds, the rank sum of independent ones. Both by
+permutation, so that ties and infinities need no theory of their own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dropbench.report.records.scores import Floats
+from dropbench.report.statistics.permutation import FLIPS, sign_flip, upper_sign_flip
+
+EDGE = 0.025
+"""Of the one-sided tests at the region's edges: what an end of a 95 % interval stands for."""
+MOST_SPLITS = 20_000
+"""Up to here every way to deal the scores to two arms is tried; beyond, FLIPS random ones."""
+
+
+def signed_ranks(outcomes: Floats) -> Floats:
+    """Each paired outcome's rank by size, with its sign, [n].
+
+    Infinite ones share the highest ranks. Outcomes of 0 are ranked too and count for neither side (Pratt 1959).
+    """
+    steps = _steps(outcomes)
+    return np.sign(steps) * _ranks(np.abs(steps))
+
+
+def paired(outcomes: Floats, region: float) -> tuple[float, int]:
+    """The two-sided p of paired outcomes, and on which side of the region they lie.
+
+    Parameters
+    ----------
+    outcomes : array [n]
+        How much better the arm did under each seed: infinite where one of the two diverged, 0 where both did.
+    region : float
+        Half the width of what counts as no difference; 0 is taken for one that is not known.
+
+    Returns
+    -------
+    tuple
+        p, and 1 or -1 where the arm is better or worse by more than the region at the 2.5 % level, else 0.
+    """
+    p = float(sign_flip(signed_ranks(outcomes)[:, None])[0])
+    edge = region if math.isfinite(region) else 0.0
+    for side in (1, -1):
+        if upper_sign_flip(signed_ranks(side * outcomes - edge)) <= EDGE:
+            return p, side
+    return p, 0
+
+
+def unpaired(arm: Floats, other: Floats, region: float) -> tuple[float, int]:
+    """The same of two independent samples [n] and [m] of scores, higher better and -inf for what diverged."""
+    p = min(1.0, 2 * min(_rank_sum(arm, other)))
+    edge = region if math.isfinite(region) else 0.0
+    for side in (1, -1):
+        if _rank_sum(side * arm - edge, side * other)[0] <= EDGE:
+            return p, side
+    return p, 0
+
+
+def _rank_sum(arm: Floats, other: Floats) -> tuple[float, float]:
+    """How often chance alone deals the arm a sum of ranks at least as high, and at least as low."""
+    ranks = _ranks(_steps(np.concatenate([arm, other])))
+    n = len(arm)
+    sums = ranks[_splits(len(ranks), n)].sum(1)
+    found = ranks[:n].sum()
+    observed = 0 if math.comb(len(ranks), n) <= MOST_SPLITS else 1  # random ones count the observed one too
+    tries = len(sums) + observed
+    return float((sums >= found).sum() + observed) / tries, float((sums <= found).sum() + observed) / tries
+
+
+@lru_cache(maxsize=4)
+def _splits(total: int, n: int) -> NDArray[np.int_]:
+    """Which n of all scores are the arm's, a row each: all ways, or FLIPS random ones. Seeded by the sizes."""
+    if math.comb(total, n) <= MOST_SPLITS:
+        return np.array(list(itertools.combinations(range(total), n)))
+    rng = np.random.default_rng((total, n))
+    return rng.permuted(np.tile(np.arange(total), (FLIPS, 1)), axis=1)[:, :n]
+
+
+def _ranks(values: Floats) -> Floats:
+    """From 1; equal values have the mean of the ranks that they share."""
+    _, place, times = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: Floats = (np.cumsum(times) - (times - 1) / 2)[place]
+    return ranks
+
+
+def _steps(values: Floats) -> Floats:
+    """In whole steps, so that what is equal but for rounding is equal: 0.9 - 0.8 and 0.8 - 0.7."""
+    finite = np.abs(values[np.isfinite(values)])
+    return np.round(values / (1e-10 * float(finite.max(initial=0.0)) or 1.0))

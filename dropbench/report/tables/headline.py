@@ -1,0 +1,32 @@
+"""What comes before every table: that there is nothing to compare, since all of it diverged."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from dropbench.report.tables.comparison import Comparison
+from dropbench.values import count
+
+TRY = "lower train.lr, or clip the gradient: train.grad_clip=1"
+
+
+def headline(comparison: Comparison) -> str | None:
+    """Said where no run completed, or none of the baseline's, and some diverged: else a table would look like any other."""
+    whole = _ended(comparison, comparison.labels)
+    if whole is not None:
+        return f"{comparison.title}: every run {whole}. There is nothing to compare; {TRY}."
+    if comparison.baseline is not None and (base := _ended(comparison, [comparison.baseline])) is not None:
+        return (
+            f"{comparison.title}: every run of the baseline, {comparison.baseline}, {base}. That an arm does better says no "
+            f"more than that; in all arms, {TRY}."
+        )
+    return None
+
+
+def _ended(comparison: Comparison, labels: list[str]) -> str | None:
+    """`diverged`, or how many did and how many failed; None where one completed or none diverged."""
+    statuses = Counter(s for label in labels for s in comparison.runs_of(label)["status"].tolist())
+    if statuses["completed"] or not statuses["diverged"]:
+        return None
+    diverged, failed = statuses["diverged"], statuses["failed"]
+    return f"diverged ({count(diverged, 'run')})" if not failed else f"diverged ({diverged}) or failed ({failed})"

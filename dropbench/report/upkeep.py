@@ -1,0 +1,161 @@
+"""What is wrong in a results folder, and what of it nobody needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dropbench import identity
+from dropbench.report.records.history import read as read_history
+from dropbench.store import (
+    FAILED,
+    PLANS,
+    RUNS,
+    SCHEMA,
+    Record,
+    Skipped,
+    Store,
+    files,
+    predictions,
+    read_plan,
+    safely,
+)
+
+_CONFIG, _HISTORY = "config.yaml", "history.csv"
+KINDS = {
+    "failed": "attempts that failed, which the next sweep tries again anyway",
+    "unreadable": "records and plans that cannot be read, or are not what they say",
+    "leftovers": "what writers that were killed left behind",
+    "set-aside": "runs of which newer ones of the same setting saw other data or other code, so that no report compares them",
+    "plans": "plans of which no run is stored",
+}
+"""What `prune` removes, by its name."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """Something that `prune` would remove: its kind, where it lies, and why."""
+
+    kind: str
+    path: Path
+    why: str
+
+
+def verify(root: Path) -> tuple[int, list[Skipped]]:
+    """How many runs and plans were looked at, and all that is wrong, by path."""
+    store = Store(root)
+    loaded = store.load()
+    wrong = [*loaded.skipped]
+    for record in loaded.records:
+        wrong += _of_run(record, loaded.folders[record.run_id])
+    plans = [plan for plan in files.visible(root / PLANS) if not isinstance(read_plan(plan), Skipped)]
+    for path in plans:
+        wrong += _of_plan(path)
+    wrong += [Skipped(path, "left behind by a writer that was killed") for path in _abandoned(root)]
+    return len(loaded.records) + len(plans) + len(loaded.skipped), sorted(wrong, key=lambda w: w.path)
+
+
+def prunable(root: Path) -> list[Item]:
+    """What nobody needs, in the order of KINDS. Nothing that a newer dropbench wrote is among it."""
+    from dropbench.report.records.frame import to_frame
+    from dropbench.report.records.load import unusable
+    from dropbench.report.tables.current import current
+
+    store = Store(root)
+    loaded = store.load()
+    items = [Item("failed", f, _why(store, f)) for f in files.visible(root / FAILED)]
+    known = {item.path for item in items}
+    items += [
+        Item("unreadable", s.path, s.reason)
+        for s in loaded.skipped
+        if s.path not in known and s.path.parent.name in (RUNS, PLANS) and "newer dropbench" not in s.reason
+    ]
+    items += [Item("leftovers", path, "its writer was killed") for path in _abandoned(root)]
+    usable = [r for r in loaded.records if unusable(r) is None and r.status != "failed"]
+    if usable:
+        kept = set(current(to_frame(usable))[0]["run_id"])
+        why = "newer runs of its setting saw other data or code"
+        items += [Item("set-aside", loaded.folders[r.run_id], why) for r in usable if r.run_id not in kept]
+    stored = {r.run_id for r in loaded.records}
+    for path in files.visible(root / PLANS):
+        plan = read_plan(path)
+        named = [] if isinstance(plan, Skipped) else [*plan.runs, *(run for runs in plan.arms.values() for run in runs)]
+        if named and plan.schema == SCHEMA and stored.isdisjoint(named):  # type: ignore[union-attr]
+            items.append(Item("plans", path, f"none of its {len(set(named))} runs is stored"))
+    return items
+
+
+def _why(store: Store, folder: Path) -> str:
+    found = store.find(folder.name)
+    if isinstance(found, Record):
+        return found.reason or "no reason recorded" if found.status == "failed" else "it finished since"
+    return found.reason if found is not None else "no record"
+
+
+def _abandoned(root: Path) -> list[Path]:
+    return [path for kind in (RUNS, FAILED, PLANS) for path in files.abandoned(root / kind)]
+
+
+def _of_run(record: Record, folder: Path) -> Iterator[Skipped]:
+    """What of a run's files is missing, damaged, or not what its record says."""
+    try:
+        safely.content(folder / _CONFIG)
+    except OSError as error:
+        yield Skipped(folder / _CONFIG, f"it cannot be read: {error.strerror}")
+    table, why = read_history(folder / _HISTORY)
+    if why is not None:
+        yield Skipped(folder / _HISTORY, why)
+    elif record.status in ("completed", "diverged") and len(table.get("epoch", ())) != record.epochs_run:
+        yield Skipped(folder / _HISTORY, f"it has {len(table.get('epoch', ()))} epochs of {record.epochs_run}")
+    for name in filter(None, (record.predictions, record.weights)):
+        if why := _of_file(folder, name):
+            yield Skipped(folder / name, why)
+
+
+def _of_file(folder: Path, name: str) -> str | None:
+    """What is wrong with a file that a record names, or None."""
+    if os.path.basename(name) != name or name in (os.curdir, os.pardir):
+        return "its record names a file outside of its folder"
+    try:
+        status = os.stat(folder / name)
+    except OSError as error:
+        return f"it cannot be read: {error.strerror}"
+    if not stat.S_ISREG(status.st_mode):
+        return "it is no file"
+    if name.endswith(".safetensors"):
+        return _of_tensors(folder / name, status.st_size)
+    try:
+        predictions.read_predictions(folder)
+    except predictions.Damaged as error:
+        return str(error)
+    return None
+
+
+def _of_tensors(path: Path, size: int) -> str | None:
+    """Whether a safetensors file is whole, by its head, which says where each tensor ends. Without torch."""
+    cut = "it is no file of tensors, or was cut short"
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 2 <= length <= size - 8:
+            return cut
+        try:
+            head = json.loads(file.read(length))
+            ends = [int(tensor["data_offsets"][1]) for name, tensor in head.items() if name != "__metadata__"]
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
+            return cut
+    return None if max(ends, default=0) == size - 8 - length else cut
+
+
+def _of_plan(path: Path) -> Iterator[Skipped]:
+    """Whether a plan's name follows from its runs."""
+    plan = read_plan(path)
+    if isinstance(plan, Skipped) or plan.schema < SCHEMA:
+        return
+    if plan.plan_id != path.stem:
+        yield Skipped(path, f"it holds the plan {plan.plan_id}")
+    elif plan.runs and plan.plan_id != identity.plan_id(plan.study, plan.runs):
+        yield Skipped(path, "its plan_id does not follow from its runs, so it was changed")

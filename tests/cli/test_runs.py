@@ -1,0 +1,288 @@
+"""`dropbench runs`, `train --from` and `--force`: a results folder is looked after, and a run is made again."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from terminal import TINY, dropbench
+
+from dropbench.cli import upkeep
+from dropbench.store import Record, Store, files, read
+
+WINE = [*TINY, "dropout=none,standard", "seed=0,1"]
+
+
+@pytest.fixture
+def swept(bare: Path, capsys: pytest.CaptureFixture[str]) -> Store:
+    """Four runs in results/, trained in one process."""
+    assert dropbench(capsys, "sweep", *WINE, "execute.workers=1", "-q").code == 0
+    return Store(bare / "results")
+
+
+def runs(store: Store) -> list[str]:
+    return sorted(r.run_id for r in store.load().records)
+
+
+def edited(folder: Path, *edits: tuple[str, Any]) -> None:
+    tree = json.loads((folder / "record.json").read_text())
+    for key, value in edits:
+        tree[key] = value
+    (folder / "record.json").write_text(json.dumps(tree))
+
+
+# Looking
+
+
+def test_list_has_a_line_a_run(swept: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    said = dropbench(capsys, "runs", "list")
+    assert said.code == 0
+    for run in runs(swept):
+        assert sum(run in line for line in said.out.splitlines()) == 1
+    assert "standard 0.5" in said.out and "4 runs" in said.out
+    some = json.loads(dropbench(capsys, "runs", "list", "results", "seed=1", "--where", "dropout!=none", "--json").out)
+    assert [(r["seed"], r["setting"]) for r in some] == [(1, "standard 0.5")]
+    swept.folder(runs(swept)[0]).joinpath("record.json").write_text("{")
+    assert "1 record cannot be read" in dropbench(capsys, "runs", "list").err
+
+
+def test_show_and_report_print_one_run_and_the_command_that_repeats_it(
+    swept: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = runs(swept)[0]
+    shown, reported = dropbench(capsys, "runs", "show", run[:6]), dropbench(capsys, "report", f"results/runs/{run}")
+    assert shown == reported and shown.code == 0
+    for part in ("name: wine", "last epochs:", "accuracy", "started: ", f"dropbench train --from results/runs/{run}"):
+        assert part in shown.out
+    tree = json.loads(dropbench(capsys, "runs", "show", run, "--json").out)
+    assert tree["run_id"] == run and tree["command"] == f"dropbench train --from results/runs/{run}"
+    assert "Seeds: " in dropbench(capsys, "report", f"results/runs/{run}", "--metric", "loss").out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["show", "zzz"], "zzz: no run in results begins so"),
+        (["show", ""], "no run in results begins so"),
+        (["show", "results/runs/zzz"], "results/runs/zzz is no run: it has no record.json"),
+        (["verify", "elsewhere"], "elsewhere is no results folder (it has no runs/)"),
+        (["remove"], "say which, by id or by condition"),
+        (["prune", "--only", "faild"], "--only faild: there is no such kind; did you mean 'failed'?"),
+        (["list", "--where", "seed"], "--where 'seed': write key, comparison, value"),
+        (["list", "mode=mlp"], "unknown filter 'mode'; did you mean 'model'?"),
+        (["remove", "elsewhere/runs/abc", "--yes"], "is not in results; name its folder: --results elsewhere"),
+    ],
+)
+def test_mistakes_are_sentences(swept: Store, capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
+    answer = dropbench(capsys, "runs", *words)
+    assert answer.code == 2 and said in answer.err and "Traceback" not in answer.err
+
+
+def test_an_id_that_several_have_is_not_guessed(swept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Store, "matching", lambda *_: {"ab1": [Path("a")], "ab2": [Path("b")]})
+    with pytest.raises(
+        upkeep.UsageError, match=r"ab: 2 runs in results begin so \(ab1, ab2, ...\); write more of the id"
+    ):
+        upkeep.found("ab", Path("results"))
+
+
+# Verifying
+
+
+def test_verify_finds_nothing_wrong_with_what_was_just_made(swept: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    said = dropbench(capsys, "runs", "verify")
+    assert (said.code, said.out) == (0, "5 records and plans looked at, nothing wrong\n")
+
+
+def test_verify_names_each_fault(swept: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    a, b, c, d = (swept.folder(run) for run in runs(swept))
+    edited(a, ("seed", 99))
+    (b / "history.csv").write_text("epoch,val_loss\n1,high\n")
+    (c / "config.yaml").unlink()
+    (c / "history.csv").write_text("epoch\n")
+    (d / "test.npz").write_bytes(b"PK")
+    (plan,) = (swept.root / "plans").iterdir()
+    tree = json.loads(plan.read_text())
+    plan.write_text(json.dumps(tree | {"runs": tree["runs"][:1]}))
+    (swept.root / "runs" / f".x~{files._host()}~{2**22 + 1}~ab").mkdir()
+    said = dropbench(capsys, "runs", "verify", "--json")
+    assert said.code == 1
+    wrong = {str(Path(w["path"]).relative_to("results")): w["reason"] for w in json.loads(said.out)["wrong"]}
+    assert "it says seed 99" in wrong.pop(f"runs/{a.name}")
+    assert wrong.pop(f"runs/{b.name}/history.csv") == "line 2 holds what is no number"
+    assert "No such file" in wrong.pop(f"runs/{c.name}/config.yaml")
+    assert wrong.pop(f"runs/{c.name}/history.csv") == "it has 0 epochs of 1"
+    assert "test.npz does not hold" in wrong.pop(f"runs/{d.name}/test.npz")
+    assert "does not follow from its runs" in wrong.pop(f"plans/{plan.name}")
+    assert "killed" in wrong.popitem()[1] and not wrong
+    plain = dropbench(capsys, "runs", "verify")
+    assert plain.code == 1 and plain.err.count("Error: ") == 7
+
+
+@pytest.mark.parametrize(("content", "whole"), [(b"", False), (b"\x08\0\0\0\0\0\0\0{}", False), (b"\xff" * 40, False)])
+def test_verify_looks_at_weights(swept: Store, capsys: pytest.CaptureFixture[str], content: bytes, whole: bool) -> None:
+    folder = swept.folder(runs(swept)[0])
+    edited(folder, ("weights", "weights.safetensors"))
+    (folder / "weights.safetensors").write_bytes(content)
+    said = dropbench(capsys, "runs", "verify")
+    assert said.code == 1 and "it is no file of tensors, or was cut short" in said.err
+    edited(folder, ("weights", "../../x"))
+    assert "outside of its folder" in dropbench(capsys, "runs", "verify").err
+
+
+def test_verify_is_content_with_weights_as_they_are_written(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert dropbench(capsys, "train", *TINY, "train.save=last", "-q").code == 0
+    assert dropbench(capsys, "runs", "verify", "-q").code == 0
+    (file,) = bare.glob("results/runs/*/weights.safetensors")
+    file.write_bytes(file.read_bytes()[:-1])
+    assert dropbench(capsys, "runs", "verify", "-q").code == 1
+
+
+# Removing
+
+
+def test_nothing_is_removed_without_a_yes(
+    swept: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = runs(swept)
+    said = dropbench(capsys, "runs", "remove", before[0][:6], "--dry-run")
+    assert said.code == 0 and "1 would be removed" in said.out and before[0] in said.out
+    said = dropbench(capsys, "runs", "remove", before[0])
+    assert said.code == 2 and "say --yes" in said.err
+    monkeypatch.setattr("sys.stdin", type("Terminal", (), {"isatty": lambda self: True})())
+    monkeypatch.setattr(typer, "confirm", lambda *_, **__: False)
+    assert dropbench(capsys, "runs", "remove", before[0]).code == 1
+    assert runs(swept) == before
+    monkeypatch.setattr(typer, "confirm", lambda *_, **__: True)
+    assert dropbench(capsys, "runs", "remove", before[0]).code == 0
+    assert runs(swept) == before[1:]
+
+
+def test_remove_by_condition(swept: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    assert dropbench(capsys, "runs", "remove", "--where", "dropout=none and seed>0", "--yes").code == 0
+    assert [(r.seed, r.variants[0].name) for r in swept.load().records if r.seed] == [(1, "standard")]
+    assert len(swept.load().records) == 3
+    assert dropbench(capsys, "sweep", *WINE, "execute.workers=1", "-q").code == 0  # and is trained again
+    assert len(swept.load().records) == 4
+
+
+def test_prune_removes_what_no_report_needs_and_nothing_else(swept: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    good, bad, *_ = runs(swept)
+    (swept.folder(bad) / "record.json").write_text("{")
+    newer = swept.root / "runs" / "newer"
+    newer.mkdir()
+    (newer / "record.json").write_text('{"schema": 99, "run_id": "newer"}')
+    attempt = swept.root / "failed" / "aaaa"
+    attempt.mkdir()
+    leftover = swept.root / "runs" / f".x~{files._host()}~{2**22 + 1}~ab"
+    leftover.mkdir()
+    (swept.root / "plans" / "bad.json").write_text("{")
+    shown = dropbench(capsys, "runs", "prune", "--dry-run")
+    for path in (swept.root / "runs" / bad, attempt, leftover, swept.root / "plans" / "bad.json"):
+        assert str(path.relative_to(swept.root.parent)) in shown.out and path.exists()
+    assert "4 would be removed" in shown.out and "newer" not in shown.out
+    assert dropbench(capsys, "runs", "prune", "--only", "failed", "--yes").code == 0
+    assert not attempt.exists() and (swept.root / "runs" / bad).exists()
+    assert dropbench(capsys, "runs", "prune", "--yes").code == 0
+    assert good in runs(swept) and len(runs(swept)) == 3 and newer.exists()
+    assert not leftover.exists() and not (swept.root / "plans" / "bad.json").exists()
+    assert dropbench(capsys, "runs", "prune", "--yes").out.endswith("nothing to remove\n")
+
+
+def test_prune_sets_older_data_aside_and_plans_without_runs(swept: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    from dropbench import identity
+
+    folder = swept.folder(runs(swept)[0])
+    tree = json.loads((folder / "record.json").read_text()) | {
+        "data_fingerprint": "0" * 12,
+        "started": "2020-01-01T00:00:00Z",
+    }
+    tree |= identity.ids(tree["config"], tree["data_fingerprint"], tree["sources"])
+    (folder / "record.json").write_text(json.dumps(tree))
+    old = folder.rename(folder.with_name(tree["run_id"]))
+    shown = dropbench(capsys, "runs", "prune", "--dry-run")
+    assert old.name in shown.out and "1 would be removed" in shown.out
+    for run in runs(swept):
+        swept.remove(swept.folder(run))
+    assert "none of its 4 runs is stored" in dropbench(capsys, "runs", "prune", "--yes").out
+    assert not list((swept.root / "plans").iterdir())
+
+
+def test_nothing_outside_of_the_folder_is_removed(swept: Store, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "keep").write_text("")
+    with pytest.raises(ValueError, match="is not in"):
+        swept.remove(outside)
+    link = swept.root / "runs" / "link"
+    link.symlink_to(outside)
+    swept.remove(link)
+    assert not os.path.lexists(link) and (outside / "keep").exists()
+
+
+# Again
+
+
+def test_force_trains_again_and_replaces_the_record_when_it_is_finished(
+    swept: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = [swept.folder(run) for run in runs(swept)]
+    before = [read(f) for f in folders]
+    said = dropbench(capsys, "sweep", *WINE, "execute.workers=1", "--force")
+    assert "4 finished runs as --force says: trained again" in said.out and "0 finished already" not in said.out
+    after = [read(f) for f in folders]
+    for old, new in zip(before, after, strict=True):
+        assert isinstance(old, Record) and isinstance(new, Record)
+        assert old.metrics == new.metrics and old != new  # the same numbers, at another time
+    assert "finished already" in dropbench(capsys, "sweep", *WINE, "execute.workers=1").out
+
+
+def test_from_repeats_a_run(swept: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    run = next(r for r in swept.load().records if r.seed == 1 and r.variants[0].name == "standard")
+    said = dropbench(capsys, "train", "--from", f"results/runs/{run.run_id}")
+    assert said.code == 0 and f"run {run.run_id} is finished already" in said.out and "--force" in said.out
+    said = dropbench(capsys, "train", "--from", run.run_id[:5], "--force", "--json")
+    again = json.loads(said.out)
+    assert again["run_id"] == run.run_id and again["metrics"] == run.metrics and again["started"] >= run.started
+    elsewhere = dropbench(capsys, "train", "--from", f"results/runs/{run.run_id}", "results=other", "--json")
+    assert json.loads(elsewhere.out)["metrics"] == run.metrics and Path("other/runs", run.run_id).is_dir()
+
+
+def test_from_says_what_it_cannot_repeat(swept: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    run = runs(swept)[0]
+    for words, said in (
+        (["model=cnn"], "--from repeats a run as it was, and model=cnn might make it another"),
+        (["seed=3"], "and seed=3 might make it another"),
+    ):
+        answer = dropbench(capsys, "train", "--from", run, *words)
+        assert answer.code == 2 and said in answer.err
+    assert "no run in results begins so" in dropbench(capsys, "train", "--from", "zzz").err
+
+
+def test_from_says_that_data_have_changed(
+    swept: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dropbench import identity
+
+    folder = swept.folder(runs(swept)[0])
+    tree = json.loads((folder / "record.json").read_text()) | {"data_fingerprint": "0" * 12}
+    tree |= identity.ids(tree["config"], tree["data_fingerprint"], tree["sources"])
+    (folder / "record.json").write_text(json.dumps(tree))
+    old = folder.rename(folder.with_name(tree["run_id"]))
+    said = dropbench(capsys, "train", "--from", str(old.relative_to(swept.root.parent)))
+    assert said.code == 0 and "its data have changed since (000000000000 then," in said.out
+    assert "this is another run" in said.out and len(runs(swept)) == 5
+
+
+def test_a_users_part_is_found_through_conf_alone(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["model=tiny", "data=wine", "train.epochs=1"]
+    assert dropbench(capsys, "train", *words, "--conf", str(mine), "-q").code == 0
+    (folder,) = Path("results/runs").iterdir()
+    said = dropbench(capsys, "train", "--from", str(folder))
+    assert said.code == 2 and "name the folder of its YAML with --conf DIR" in said.err
+    assert "finished already" in dropbench(capsys, "train", "--from", str(folder), "--conf", str(mine)).out
+    assert "--conf DIR" in dropbench(capsys, "report", str(folder)).out
