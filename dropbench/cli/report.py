@@ -43,7 +43,7 @@ def report(selection: Selection, presentation: Presentation, conf: Sequence[Path
     # A report on standard output that a program may read has it to itself.
     shown = Shown(presentation.quiet, as_json=False)
     if (run := _one_run(selection, presentation)) is not None:
-        from dropbench.cli.upkeep import show_run
+        from dropbench.cli.one_run import show_run
 
         return show_run(str(run), run, as_json=False, quiet=presentation.quiet)
     if presentation.every is not None:

@@ -203,7 +203,13 @@ def _stored(
             yield stored
         for record in agenda.ended_elsewhere():
             yield Stored(record, store.folder(record.run_id), (), elsewhere=True)
-    for stored in writer.rest(stop.wait):
+
+    def wait(seconds: float) -> None:
+        stop.wait(seconds)
+        if stop():
+            raise KeyboardInterrupt
+
+    for stored in writer.rest(wait):
         agenda.ended(stored.record.run_id)
         yield stored
     for record in agenda.ended_elsewhere():

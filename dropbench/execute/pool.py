@@ -18,6 +18,8 @@ from dropbench.execute.agenda import Agenda
 from dropbench.execute.cohort import Broken, Listener, Note, Retry, carry_out
 from dropbench.execute.cohorts import Cohort
 from dropbench.hardware import exhausted
+from dropbench.process import streams
+from dropbench.process.guarded import guarded
 from dropbench.process.signals import SIGNALS
 from dropbench.process.stop import Stop
 from dropbench.process.workers import begin, context
@@ -184,18 +186,18 @@ def _start(cohort: Cohort, settings: Settings, device: str) -> _Worker:
 
 def _work(pipe: Connection, settings: Settings, device: str) -> None:
     """A worker: takes cohorts from the pipe until it gets None, and sends progress, outcomes, and None at each one's end."""
-    for number in SIGNALS:
-        signal.signal(
-            number, signal.SIG_IGN
-        )  # Ctrl-C goes to all processes of a terminal, and is the parent's to handle
+    streams.settle_worker()
+    for number in SIGNALS:  # Ctrl-C goes to all processes of a terminal, and is the parent's to handle
+        signal.signal(number, signal.SIG_IGN)
     stop = Stop()
     signal.signal(signal.SIGTERM, lambda number, frame: None if stop() else stop.ask(number))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # The end of the pipe would not do as a sign to stop: workers started later hold copies of it.
     with suppress(KeyboardInterrupt):  # once all is saved
         while (cohort := pipe.recv()) is not None:
-            for outcome in carry_out(cohort, settings, device, pipe.send, stop):
-                pipe.send(outcome)
+            with guarded():
+                for outcome in carry_out(cohort, settings, device, pipe.send, stop):
+                    pipe.send(outcome)
             pipe.send(None)
 
 

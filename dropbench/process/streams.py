@@ -91,6 +91,14 @@ def settle() -> None:
     sys.stderr = _text(Sink(2, closed[2]), sys.stderr)
 
 
+def settle_worker() -> None:
+    """For a process that trains: all that is printed in it goes to standard error, and is dropped where nobody reads that."""
+    closed = _reserved(2)
+    with suppress(OSError):
+        os.dup2(2, 1)
+    sys.stdout = sys.stderr = _text(Sink(2, closed), sys.stderr)
+
+
 def go_on() -> None:
     """From here on the command is worth carrying out even if nobody reads what it prints: it trains."""
     _output.needed = False

@@ -11,7 +11,8 @@ import pytest
 import typer
 from terminal import TINY, dropbench
 
-from dropbench.cli import upkeep
+from dropbench.cli import found
+from dropbench.errors import UsageError
 from dropbench.store import Record, Store, files, read
 
 WINE = [*TINY, "dropout=none,standard", "seed=0,1"]
@@ -84,10 +85,8 @@ def test_mistakes_are_sentences(swept: Store, capsys: pytest.CaptureFixture[str]
 
 def test_an_id_that_several_have_is_not_guessed(swept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Store, "matching", lambda *_: {"ab1": [Path("a")], "ab2": [Path("b")]})
-    with pytest.raises(
-        upkeep.UsageError, match=r"ab: 2 runs in results begin so \(ab1, ab2, ...\); write more of the id"
-    ):
-        upkeep.found("ab", Path("results"))
+    with pytest.raises(UsageError, match=r"ab: 2 runs in results begin so \(ab1, ab2, ...\); write more of the id"):
+        found.found("ab", Path("results"))
 
 
 # Verifying

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -134,6 +135,9 @@ def test_a_classifier_says_again_what_it_said(
     assert torch.allclose(trained(x[:3]).softmax(-1), chances[:3], atol=1e-6)
     trained(x).sum().backward()
     assert all(p.grad is not None for p in trained.module.parameters() if p.requires_grad)
+    again = copy.deepcopy(trained)
+    again.load_state_dict(trained.state_dict())
+    assert torch.equal(again(x), trained(x))
 
 
 def test_names_and_shapes_are_those_of_one_model(train: Train) -> None:
