@@ -32,6 +32,10 @@ Condition = tuple[str, str, str]
 """A key, a comparison, a value as typed."""
 
 
+_MOST = 100_000
+"""Numbers of a range in a filter."""
+
+
 def parse(filters: Sequence[str]) -> list[tuple[str, list[str]]]:
     """(key, values) of each. Commas inside brackets are part of a value; `range(a,b)` is the numbers it stands for."""
     parsed = []
@@ -44,9 +48,21 @@ def parse(filters: Sequence[str]) -> list[tuple[str, list[str]]]:
         values = []
         for value in _split(rest.replace(" ", "")):
             numbers = _RANGE.fullmatch(value)
-            values += [str(i) for i in range(*map(int, numbers[1].split(",")))] if numbers else [value]
+            values += _numbers(item, numbers[1]) if numbers else [value]
         parsed.append((key.replace("/", "."), values))  # `dropout/schedule`, as it is chosen in a sweep
     return parsed
+
+
+def _numbers(item: str, typed: str) -> list[str]:
+    """Those of a range, which are counted before they are written out."""
+    try:
+        numbers = range(*map(int, typed.split(",")))
+        fault = "too many numbers to choose by" if len(numbers) > _MOST else None
+    except (ValueError, OverflowError, TypeError):
+        fault = "no range of numbers"
+    if fault is not None:
+        raise UsageError(f"'{item[:80]}': that is {fault}; range(0,10) is 0 to 9")
+    return [str(i) for i in numbers]
 
 
 def select(frame: pd.DataFrame, filters: Sequence[tuple[str, list[str]]]) -> pd.DataFrame:
