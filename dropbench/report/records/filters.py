@@ -19,7 +19,7 @@ from dropbench.values import absent, number, order, same, written
 
 PLAIN = ("seed", "status", "device", "git_commit", "run_id", "arm_id", "data_fingerprint", "sources")
 _RANGE = re.compile(r"range\((-?\d+(?:,-?\d+){0,2})\)")
-_CONDITION = re.compile(r"\s*([\w./]+)\s*(<=|>=|!=|==|=|<|>)\s*(.+?)\s*")
+_CONDITION = re.compile(r"\s*([\w./]+)\s*(<=|>=|!=|==|=|<|>)\s*([^=\s].*?)\s*")
 _ORDER: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -27,13 +27,13 @@ _ORDER: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
 }
 _LONG = 16
+_MOST = 100_000
+"""Numbers that a range may stand for."""
 
 Condition = tuple[str, str, str]
 """A key, a comparison, a value as typed."""
 
 
-_MOST = 100_000
-"""Numbers of a range in a filter."""
 
 
 def parse(filters: Sequence[str]) -> list[tuple[str, list[str]]]:
@@ -48,20 +48,23 @@ def parse(filters: Sequence[str]) -> list[tuple[str, list[str]]]:
         values = []
         for value in _split(rest.replace(" ", "")):
             numbers = _RANGE.fullmatch(value)
-            values += _numbers(item, numbers[1]) if numbers else [value]
+            values += _ranged(value, numbers[1]) if numbers else [value]
+        if not values:
+            raise UsageError(f"'{item}' names no value: write key=value[,value...]")
         parsed.append((key.replace("/", "."), values))  # `dropout/schedule`, as it is chosen in a sweep
     return parsed
 
 
-def _numbers(item: str, typed: str) -> list[str]:
-    """Those of a range, which are counted before they are written out."""
+def _ranged(typed: str, limits: str) -> list[str]:
+    """The numbers that a range stands for."""
     try:
-        numbers = range(*map(int, typed.split(",")))
-        fault = "too many numbers to choose by" if len(numbers) > _MOST else None
-    except (ValueError, OverflowError, TypeError):
-        fault = "no range of numbers"
-    if fault is not None:
-        raise UsageError(f"'{item[:80]}': that is {fault}; range(0,10) is 0 to 9")
+        numbers = range(*map(int, limits.split(",")))
+        if not 0 < len(numbers) <= _MOST:
+            raise OverflowError
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"{typed} is no range of 1 to {_MOST:,} numbers; write range(first,end), as in seed=range(0,6)"
+        ) from None
     return [str(i) for i in numbers]
 
 
@@ -111,9 +114,8 @@ def where(frame: pd.DataFrame, wanted: Sequence[Condition]) -> pd.DataFrame:
         keep = [k and _holds(v, sign, value) for k, v in zip(keep, values, strict=True)]
         if not any(keep):
             valid = [written(v) for v in sorted({written(v): v for v in values if not absent(v)}.values(), key=order)]
-            raise UsageError(
-                f"--where '{key}{sign}{value}': no stored run that is left fits; there are: {', '.join(valid)}"
-            )
+            there = ", ".join([*valid[:_LONG], *["..."] * (len(valid) > _LONG)])
+            raise UsageError(f"--where '{key}{sign}{value}': no stored run that is left fits; there are: {there}")
     return frame[keep]
 
 
