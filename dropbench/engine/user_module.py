@@ -59,9 +59,27 @@ class Ordinary(nn.Module):
                 start()
 
 
-def _constructed(construct: Callable[[], nn.Module], seed: int) -> nn.Module:
-    with seeded(int(RawDraws(seed, "init")(1)[0] >> 1)):
+def _constructed(construct: Callable[[], nn.Module], seed: int, device: str = "cpu") -> nn.Module:
+    with seeded(int(RawDraws(seed, "init")(1)[0] >> 1), device=device):
         return construct()
+
+
+@torch.no_grad()
+def own_stack(construct: Callable[[int], nn.Module], seeds: Sequence[int], device: torch.device) -> nn.Module:
+    """A user's module with a replica axis, of which each replica starts as it would alone.
+
+    Its constructor may draw, and what it draws for a whole stack would depend on how many there are. What its layers draw
+    afterwards, in `reset`, is each seed's own anyway.
+    """
+    alone = {seed: _constructed(lambda: construct(1), seed, str(device)) for seed in dict.fromkeys(seeds)}
+    if len(seeds) == 1:
+        return alone[seeds[0]]
+    stack = _constructed(lambda: construct(len(seeds)), seeds[0], str(device))
+    tensors = {seed: {**dict(m.named_parameters()), **dict(m.named_buffers())} for seed, m in alone.items()}
+    for name, whole in (*stack.named_parameters(), *stack.named_buffers()):
+        for k, seed in enumerate(seeds):
+            whole[k].copy_(tensors[seed][name][0])
+    return stack
 
 
 class Plain(Ordinary):
