@@ -1,5 +1,5 @@
 """`python -m dropbench`."""
 
-from dropbench.cli.app import script
+from dropbench.cli.entry import script
 
 script()

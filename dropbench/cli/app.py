@@ -197,7 +197,8 @@ def report(
     - `dropbench report study=three_arm --watch`
     - `dropbench report study=three_arm --figures figures --format html --out page.html`
     """
-    from dropbench.cli.report import Presentation, Selection, report
+    from dropbench.cli.report import Presentation, report
+    from dropbench.cli.selection import Selection
 
     selection = Selection(arguments or [], baseline, where or [], metric, rope, rows, cols)
     presentation = Presentation(format_, out, figures, wide, every if watch else None, confirm, quiet)
@@ -288,7 +289,7 @@ def script() -> None:
 
     What Python does at its end to take torch apart again, a third of a second, helps nobody.
     """
-    from dropbench.process import environment, streams, workers
+    from dropbench.process import environment, signals, streams, workers
 
     streams.settle()
     environment.settle()
@@ -302,4 +303,5 @@ def script() -> None:
         code = end.code
     with suppress(Exception):
         atexit._run_exitfuncs()
-    os._exit(streams.ended(code if isinstance(code, int) else 0 if code is None else 1))
+    code = code if isinstance(code, int) else 0 if code is None else 1
+    os._exit(streams.ended(signals.exit_code(code)))

@@ -9,18 +9,33 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dropbench.cli.console import Shown
+from dropbench.cli.found import found
 from dropbench.config.yaml import as_yaml
 from dropbench.report.records.history import read as read_history
 from dropbench.values import plain
 
 if TYPE_CHECKING:
-    from dropbench.cli.console import Shown
     from dropbench.store import Record
 
 _EPOCHS = 3
 """The last ones, that are shown."""
 _MOST = 8
 """Columns of a history that a terminal has room for."""
+
+
+def show_run(run: str, results: Path, *, as_json: bool, quiet: bool) -> int:
+    """One run, whole. Returns the exit code: 1 where its record cannot be read."""
+    from dropbench.store import Skipped, read
+
+    folder = found(run, results)
+    record = read(folder)
+    shown = Shown(quiet, as_json)
+    if isinstance(record, Skipped):
+        shown.error(f"{record.path}: {record.reason}")
+        return 1
+    show(record, folder, shown)
+    return 0
 
 
 def show(record: Record, folder: Path, shown: Shown) -> None:

@@ -47,7 +47,7 @@ class Repeated:
     @classmethod
     def of(cls, run: str, typed: Sequence[str]) -> Repeated:
         """Raises UsageError where there is no such run, or its record cannot be read."""
-        from dropbench.cli.upkeep import found
+        from dropbench.cli.found import found
         from dropbench.store import Skipped, read
 
         for text in typed:

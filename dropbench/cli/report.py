@@ -3,50 +3,17 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dropbench.cli.console import Shown
+from dropbench.cli.selection import Selection
 from dropbench.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from dropbench.report.tables.report import Report
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Which runs are compared, and how: what was typed."""
-
-    arguments: Sequence[str]
-    """Folders and filters."""
-    baseline: str | None = None
-    where: Sequence[str] = ()
-    metric: str | None = None
-    rope: str | None = None
-    rows: str | None = None
-    cols: str | None = None
-
-    def paths(self) -> list[Path]:
-        """The folders among the arguments; `results=DIR` names one as it does when training."""
-        return [Path(a.removeprefix("results=")) for a in self.arguments if not _is_filter(a)]
-
-    def filters(self) -> list[str]:
-        """The filters among the arguments, such as `model=cnn`."""
-        return [a for a in self.arguments if _is_filter(a)]
-
-    def studies(self) -> list[str]:
-        """The names of the studies that the filters choose."""
-        return [v for f in self.filters() if f.startswith("study=") for v in f.removeprefix("study=").split(",")]
-
-    def command(self) -> str:
-        """It as one would type it again."""
-        options = [("--baseline", self.baseline), *(("--where", w) for w in self.where), ("--metric", self.metric)]
-        options += [("--rope", self.rope), ("--rows", self.rows), ("--cols", self.cols)]
-        typed = [text for name, value in options if value is not None for text in (name, value)]
-        return shlex.join(["dropbench", "report", *self.arguments, *typed])
 
 
 @dataclass(frozen=True)
@@ -76,7 +43,7 @@ def report(selection: Selection, presentation: Presentation, conf: Sequence[Path
     # A report on standard output that a program may read has it to itself.
     shown = Shown(presentation.quiet, as_json=False)
     if (run := _one_run(selection, presentation)) is not None:
-        from dropbench.cli.upkeep import show_run
+        from dropbench.cli.one_run import show_run
 
         return show_run(str(run), run, as_json=False, quiet=presentation.quiet)
     if presentation.every is not None:
@@ -98,11 +65,6 @@ def _one_run(selection: Selection, presentation: Presentation) -> Path | None:
     asked = any(vars(replace(selection, arguments=())).values()) or replace(presentation, quiet=False) != Presentation()
     alone = len(paths) == len(selection.arguments) == 1 and not asked
     return paths[0] if alone and os.path.lexists(paths[0] / RECORD) else None
-
-
-def _is_filter(argument: str) -> bool:
-    """An argument with `=` that is no file: `a=b/` may be a folder, and `results=DIR` names one."""
-    return "=" in argument and not argument.startswith("results=") and not Path(argument).exists()
 
 
 def _check(selection: Selection, presentation: Presentation) -> None:

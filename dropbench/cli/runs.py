@@ -64,7 +64,7 @@ def show(
 
     - `dropbench runs show 4df5`
     """
-    from dropbench.cli.upkeep import show_run
+    from dropbench.cli.one_run import show_run
 
     raise typer.Exit(show_run(run, results, as_json=as_json, quiet=quiet))
 

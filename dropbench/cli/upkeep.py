@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from dropbench.cli.console import Shown
+from dropbench.cli.found import all_of, results_folder
+from dropbench.cli.selection import Selection
 from dropbench.errors import UsageError, nearest
 from dropbench.values import count, plain, written
 
@@ -26,8 +27,6 @@ _SHOWN = 20
 
 def list_runs(arguments: Sequence[str], where: Sequence[str], *, as_json: bool, quiet: bool) -> int:
     """A line a run of these folders that fits, the newest last. Returns the exit code, 0."""
-    from dropbench.cli.report import Selection
-
     shown = Shown(quiet, as_json)
     selection = Selection(arguments, where=where)
     frame, loaded = _frame(selection.paths() or [Path("results")], selection.filters(), where)
@@ -37,24 +36,9 @@ def list_runs(arguments: Sequence[str], where: Sequence[str], *, as_json: bool, 
     elif not quiet:
         for line in _columns([tuple(rows[0]), *(tuple(map(written, r.values())) for r in rows)] if rows else []):
             shown.out(line)
-        shown.note(count(len(rows), "run"))
+        _say(shown, count(len(rows), "run"))
     if loaded.skipped:
         shown.warning(f"{count(len(loaded.skipped), 'record')} cannot be read: dropbench runs verify says why")
-    return 0
-
-
-def show_run(run: str, results: Path, *, as_json: bool, quiet: bool) -> int:
-    """One run, whole. Returns the exit code: 1 where its record cannot be read."""
-    from dropbench.cli.one_run import show
-    from dropbench.store import Skipped, read
-
-    folder = found(run, results)
-    record = read(folder)
-    shown = Shown(quiet, as_json)
-    if isinstance(record, Skipped):
-        shown.error(f"{record.path}: {record.reason}")
-        return 1
-    show(record, folder, shown)
     return 0
 
 
@@ -64,16 +48,16 @@ def verify_runs(folders: Sequence[Path], *, as_json: bool, quiet: bool) -> int:
 
     shown = Shown(quiet, as_json)
     looked, wrong = 0, []
-    for root in map(_results, folders):
+    for root in map(results_folder, folders):
         n, more = verify(root)
         looked += n
         wrong += more
     if as_json:
         shown.json({"looked_at": looked, "wrong": [{"path": str(w.path), "reason": w.reason} for w in wrong]})
     else:
-        for fault in wrong:
-            shown.error(f"{fault.path}: {fault.reason}")
-        shown.note(f"{looked} records and plans looked at, {len(wrong) or 'nothing'} wrong")
+        for fault in wrong:  # also where only errors are wanted: that is what they are
+            shown.out(plain(f"{fault.path}: {fault.reason}"))
+        _say(shown, f"{looked} records and plans looked at, {len(wrong) or 'nothing'} wrong")
     return 1 if wrong else 0
 
 
@@ -87,8 +71,8 @@ def remove_runs(
         raise UsageError(
             "runs remove: say which, by id or by condition: dropbench runs remove 4df5, or --where status=failed"
         )
-    store = Store(_results(results))
-    folders = [folder for run in ids for folder in _all_of(run, store)]
+    store = Store(results_folder(results))
+    folders = [folder for run in ids for folder in all_of(run, store)]
     if where:
         frame, loaded = _frame([store.root], [], where)
         folders += [loaded.histories[run].parent for run in frame["run_id"].tolist()]
@@ -105,7 +89,7 @@ def prune_runs(folders: Sequence[Path], only: Sequence[str], *, dry_run: bool, y
         if kind not in KINDS:
             raise UsageError(f"--only {kind}: there is no such kind; {nearest(kind, KINDS)}")
     shown, code = Shown(quiet, False), 0
-    for root in map(_results, folders):
+    for root in map(results_folder, folders):
         items = [item for item in prunable(root) if not only or item.kind in only]
         by_kind = {KINDS[k]: [(i.path, i.why) for i in items if i.kind == k] for k in KINDS}
         code = max(
@@ -114,55 +98,28 @@ def prune_runs(folders: Sequence[Path], only: Sequence[str], *, dry_run: bool, y
     return code
 
 
-def found(run: str, results: Path) -> Path:
-    """The folder of one run, by its path or the beginning of its id. Raises UsageError for none or several."""
-    from dropbench.store import RECORD, Store
-
-    path = Path(run)
-    if os.path.lexists(path / RECORD):
-        return path
-    if path.name != run:
-        raise UsageError(f"{run} is no run: it has no {RECORD}; dropbench runs list shows those that are stored")
-    return next(iter(_all_of(run, Store(_results(results)))))
-
-
-def _all_of(run: str, store: Store) -> list[Path]:
-    """The folders of the one run whose id begins so: finished first."""
-    if (path := Path(run)).name != run:
-        run = path.name
-        if path.parent.parent.resolve() != store.root.resolve():
-            raise UsageError(f"{path} is not in {store.root}; name its folder: --results {path.parent.parent}")
-    several = store.matching(run)
-    if len(several) == 1:
-        return next(iter(several.values()))
-    if several:
-        first = ", ".join(list(several)[:5])
-        raise UsageError(f"{run}: {len(several)} runs in {store.root} begin so ({first}, ...); write more of the id")
-    raise UsageError(f"{run}: no run in {store.root} begins so; dropbench runs list shows those that are stored")
-
-
 def _removed(kinds: dict[str, list[tuple[Path, str]]], store: Store, shown: Shown, *, dry_run: bool, yes: bool) -> int:
     """Lists, asks and removes."""
     total = sum(map(len, kinds.values()))
     if not total:
-        shown.note(f"{store.root}: nothing to remove")
+        _say(shown, f"{store.root}: nothing to remove")
         return 0
     for kind, items in kinds.items():
-        shown.note(f"{len(items)} × {kind}:")
+        _say(shown, f"{len(items)} × {kind}:")
         for path, why in items[:_SHOWN]:
-            shown.note(f"  {path}  {why}")
+            _say(shown, f"  {path}  {why}")
         if len(items) > _SHOWN:
-            shown.note(f"  and {len(items) - _SHOWN} more")
+            _say(shown, f"  and {len(items) - _SHOWN} more")
     if dry_run:
-        shown.note(f"{total} would be removed")
+        _say(shown, f"{total} would be removed")
         return 0
     if not yes and not _agreed(f"Remove {'this' if total == 1 else f'these {total}'} from {store.root}?"):
-        shown.note("nothing was removed")
+        _say(shown, "nothing was removed")
         return 1
     for items in kinds.values():
         for path, _ in items:
             store.remove(path)
-    shown.note(f"removed {total}")
+    _say(shown, f"removed {total}")
     return 0
 
 
@@ -171,17 +128,6 @@ def _agreed(question: str) -> bool:
     if not sys.stdin.isatty():
         raise UsageError(f"{question} Nobody can be asked here: say --yes, or --dry-run to see what it would be")
     return typer.confirm(question, default=False, err=True)
-
-
-def _results(folder: Path) -> Path:
-    """A results folder, also by `results=DIR`. Raises UsageError for what is none."""
-    from dropbench.report.records.load import RUN_SOMETHING
-    from dropbench.store import FAILED, PLANS, RUNS
-
-    root = Path(str(folder).removeprefix("results="))
-    if not any(os.path.lexists(root / kind) for kind in (RUNS, FAILED, PLANS)):
-        raise UsageError(f"{root} is no results folder (it has no {RUNS}/); {RUN_SOMETHING}")
-    return root
 
 
 def _frame(paths: Sequence[Path], filters_: Sequence[str], where: Sequence[str]) -> tuple[pd.DataFrame, Found]:
@@ -234,3 +180,9 @@ def _about(folder: Path) -> str:
         *(v.name for v in record.variants),
     ]
     return plain(f"{record.status}, {', '.join(parts)}, seed {record.seed}")
+
+
+def _say(shown: Shown, text: str) -> None:
+    """A line of the answer: what these commands are asked for is what they print."""
+    if not shown.quiet:
+        shown.out(plain(text))

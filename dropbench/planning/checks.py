@@ -64,6 +64,8 @@ def check(spec: RunSpec, table: Table, outline: Outline) -> str | None:
         return str(error)
     if outline.batch_norm and n_train and (reason := _no_variance(spec, table, outline, n_train)):
         return reason
+    if outline.task == "classify" and bool((table.y == table.y[0]).all()):
+        return f"data '{table.name}' have a single class, so that model={spec.model.name} has nothing to tell apart"
     if outline.own_noise and spec.eval.mode != "deterministic":
         return (
             f"eval.mode={spec.eval.mode} leaves on the noise of dropbench's sites alone, and model={spec.model.name} has noise "

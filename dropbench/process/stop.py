@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, Pipe, wait
 from types import FrameType
 
-SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+from dropbench.process.signals import SIGNALS, Interrupt
 
 _NOTICE = b"\nStopping: what is in training is being saved. Once more stops at once.\n"
 
@@ -30,6 +30,7 @@ class Stop:
         self.signal: int | None = None
         self.at_once = False
         self._bell: tuple[Connection, Connection] | None = None
+        self._interrupt = Interrupt()
 
     def __call__(self) -> bool:
         """Whether it has."""
@@ -49,7 +50,7 @@ class Stop:
             raise KeyboardInterrupt
 
     def ask(self, number: int, frame: FrameType | None = None) -> None:
-        """A handler of signals: the first time it is noted, the second time KeyboardInterrupt is raised, and then no more."""
+        """A handler of signals: the first time it is noted, and after that as by `Interrupt`."""
         if self.signal is None:
             self.signal = number
             # A lock may be held where a handler comes in between: so no Event, and nothing of `print`.
@@ -60,8 +61,7 @@ class Stop:
                     os.write(2, _NOTICE)
             return
         self.at_once = True
-        leave_in_peace()
-        raise KeyboardInterrupt
+        self._interrupt(number)
 
 
 @contextmanager
@@ -83,9 +83,3 @@ def listening(stop: Stop) -> Iterator[Stop]:
         if not stop.at_once:
             for number in heard:
                 signal.signal(number, before[number] or signal.SIG_DFL)
-
-
-def leave_in_peace() -> None:
-    """From now on this process, which is at its end, ignores all that would have it stop."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from dropbench.process.stop import SIGNALS, Stop, listening
+from dropbench.process.signals import SIGNALS
+from dropbench.process.stop import Stop, listening
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 

@@ -1,0 +1,50 @@
+"""Which run is meant: by its folder, or by the beginning of its id."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dropbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from dropbench.store import Store
+
+
+def found(run: str, results: Path) -> Path:
+    """The folder of one run, by its path or the beginning of its id. Raises UsageError for none or several."""
+    from dropbench.store import RECORD, Store
+
+    path = Path(run)
+    if os.path.lexists(path / RECORD):
+        return path
+    if path.name != run:
+        raise UsageError(f"{run} is no run: it has no {RECORD}; dropbench runs list shows those that are stored")
+    return next(iter(all_of(run, Store(results_folder(results)))))
+
+
+def all_of(run: str, store: Store) -> list[Path]:
+    """The folders of the one run whose id begins so: finished first."""
+    if (path := Path(run)).name != run:
+        run = path.name
+        if path.parent.parent.resolve() != store.root.resolve():
+            raise UsageError(f"{path} is not in {store.root}; name its folder: --results {path.parent.parent}")
+    several = store.matching(run)
+    if len(several) == 1:
+        return next(iter(several.values()))
+    if several:
+        first = ", ".join(list(several)[:5])
+        raise UsageError(f"{run}: {len(several)} runs in {store.root} begin so ({first}, ...); write more of the id")
+    raise UsageError(f"{run}: no run in {store.root} begins so; dropbench runs list shows those that are stored")
+
+
+def results_folder(folder: Path) -> Path:
+    """A results folder, also by `results=DIR`. Raises UsageError for what is none."""
+    from dropbench.report.records.load import RUN_SOMETHING
+    from dropbench.store import FAILED, PLANS, RUNS
+
+    root = Path(str(folder).removeprefix("results="))
+    if not any(os.path.lexists(root / kind) for kind in (RUNS, FAILED, PLANS)):
+        raise UsageError(f"{root} is no results folder (it has no {RUNS}/); {RUN_SOMETHING}")
+    return root

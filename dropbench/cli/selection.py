@@ -1,0 +1,47 @@
+"""Which runs of which folders a command is about, as it was typed."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which runs are compared, and how: what was typed."""
+
+    arguments: Sequence[str]
+    """Folders and filters."""
+    baseline: str | None = None
+    where: Sequence[str] = ()
+    metric: str | None = None
+    rope: str | None = None
+    rows: str | None = None
+    cols: str | None = None
+
+    def paths(self) -> list[Path]:
+        """The folders among the arguments; `results=DIR` names one as it does when training."""
+        return [Path(a.removeprefix("results=")) for a in self.arguments if not is_filter(a)]
+
+    def filters(self) -> list[str]:
+        """The filters among the arguments, such as `model=cnn`."""
+        return [a for a in self.arguments if is_filter(a)]
+
+    def studies(self) -> list[str]:
+        """The names of the studies that the filters choose."""
+        return [v for f in self.filters() if f.startswith("study=") for v in f.removeprefix("study=").split(",")]
+
+    def command(self) -> str:
+        """It as one would type it again."""
+        options = [("--baseline", self.baseline), *(("--where", w) for w in self.where), ("--metric", self.metric)]
+        options += [("--rope", self.rope), ("--rows", self.rows), ("--cols", self.cols)]
+        typed = [text for name, value in options if value is not None for text in (name, value)]
+        return shlex.join(["dropbench", "report", *self.arguments, *typed])
+
+
+def is_filter(argument: str) -> bool:
+    """An argument with `=` that is no file: `a=b/` may be a folder, and `results=DIR` names one."""
+    return "=" in argument and not argument.startswith("results=") and not os.path.exists(argument)
