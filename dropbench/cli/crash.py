@@ -12,6 +12,6 @@ def told(error: BaseException) -> str:
     """Two lines about an exception: what it says, and whose code it came up in."""
     where = blame.place(error)
     whose = "It came up in code of your own." if where else "This is a fault of dropbench, not yours."
-    kept = keep(error)
-    rest = f"The whole traceback is in {kept}" if kept else "".join(traceback.format_exception(error)).rstrip()
+    whole = "".join(traceback.format_exception(error))
+    rest = f"The whole traceback is in {kept}" if (kept := keep(whole)) else whole.rstrip()
     return f"Error: {type(error).__name__}: {error}{where}\n{whose} {rest}"

@@ -36,7 +36,7 @@ def list_runs(arguments: Sequence[str], where: Sequence[str], *, as_json: bool, 
     elif not quiet:
         for line in _columns([tuple(rows[0]), *(tuple(map(written, r.values())) for r in rows)] if rows else []):
             shown.out(line)
-        shown.note(count(len(rows), "run"))
+        _say(shown, count(len(rows), "run"))
     if loaded.skipped:
         shown.warning(f"{count(len(loaded.skipped), 'record')} cannot be read: dropbench runs verify says why")
     return 0
@@ -55,9 +55,9 @@ def verify_runs(folders: Sequence[Path], *, as_json: bool, quiet: bool) -> int:
     if as_json:
         shown.json({"looked_at": looked, "wrong": [{"path": str(w.path), "reason": w.reason} for w in wrong]})
     else:
-        for fault in wrong:
-            shown.error(f"{fault.path}: {fault.reason}")
-        shown.note(f"{looked} records and plans looked at, {len(wrong) or 'nothing'} wrong")
+        for fault in wrong:  # also where only errors are wanted: that is what they are
+            shown.out(plain(f"{fault.path}: {fault.reason}"))
+        _say(shown, f"{looked} records and plans looked at, {len(wrong) or 'nothing'} wrong")
     return 1 if wrong else 0
 
 
@@ -102,24 +102,24 @@ def _removed(kinds: dict[str, list[tuple[Path, str]]], store: Store, shown: Show
     """Lists, asks and removes."""
     total = sum(map(len, kinds.values()))
     if not total:
-        shown.note(f"{store.root}: nothing to remove")
+        _say(shown, f"{store.root}: nothing to remove")
         return 0
     for kind, items in kinds.items():
-        shown.note(f"{len(items)} × {kind}:")
+        _say(shown, f"{len(items)} × {kind}:")
         for path, why in items[:_SHOWN]:
-            shown.note(f"  {path}  {why}")
+            _say(shown, f"  {path}  {why}")
         if len(items) > _SHOWN:
-            shown.note(f"  and {len(items) - _SHOWN} more")
+            _say(shown, f"  and {len(items) - _SHOWN} more")
     if dry_run:
-        shown.note(f"{total} would be removed")
+        _say(shown, f"{total} would be removed")
         return 0
     if not yes and not _agreed(f"Remove {'this' if total == 1 else f'these {total}'} from {store.root}?"):
-        shown.note("nothing was removed")
+        _say(shown, "nothing was removed")
         return 1
     for items in kinds.values():
         for path, _ in items:
             store.remove(path)
-    shown.note(f"removed {total}")
+    _say(shown, f"removed {total}")
     return 0
 
 
@@ -180,3 +180,9 @@ def _about(folder: Path) -> str:
         *(v.name for v in record.variants),
     ]
     return plain(f"{record.status}, {', '.join(parts)}, seed {record.seed}")
+
+
+def _say(shown: Shown, text: str) -> None:
+    """A line of the answer: what these commands are asked for is what they print."""
+    if not shown.quiet:
+        shown.out(plain(text))

@@ -197,10 +197,10 @@ def _stored(
     for outcome in outcomes:
         ended = agenda.broken(outcome) if isinstance(outcome, Broken) else outcome
         if ended is not None:
+            agenda.trained([ended.spec.run_id])
             writer.add(ended)
         for stored in writer.written():
-            agenda.ended(stored.record.run_id)
-            yield stored
+            yield replace(stored, elsewhere=not agenda.ended(stored.record.run_id))
         for record in agenda.ended_elsewhere():
             yield Stored(record, store.folder(record.run_id), (), elsewhere=True)
 
@@ -210,8 +210,7 @@ def _stored(
             raise KeyboardInterrupt
 
     for stored in writer.rest(wait):
-        agenda.ended(stored.record.run_id)
-        yield stored
+        yield replace(stored, elsewhere=not agenda.ended(stored.record.run_id))
     for record in agenda.ended_elsewhere():
         yield Stored(record, store.folder(record.run_id), (), elsewhere=True)
 

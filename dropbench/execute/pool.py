@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, cast
 
+from dropbench.errors import UsageError
 from dropbench.execute.agenda import Agenda
 from dropbench.execute.cohort import Broken, Listener, Note, Retry, carry_out
 from dropbench.execute.cohorts import Cohort
@@ -24,6 +25,7 @@ from dropbench.process.signals import SIGNALS
 from dropbench.process.stop import Stop
 from dropbench.process.workers import begin, context
 from dropbench.spec import Settings
+from dropbench.values import count
 
 if TYPE_CHECKING:
     from dropbench.engine.result import RunResult
@@ -114,7 +116,14 @@ class Pool:
     def _employ(self) -> None:
         """Starts workers while there is something for them."""
         while len(self._busy) < self._most and (cohort := self._agenda.next()) is not None:
-            self._busy.append(_start(cohort, self._settings, self._device))
+            try:
+                self._busy.append(_start(cohort, self._settings, self._device))
+            except OSError as error:  # no memory for one more, or too many processes
+                self._agenda.give_back(cohort)
+                if not self._busy:
+                    raise UsageError(f"no worker process can be started: {error.strerror}") from error
+                self._most = len(self._busy)
+                self._listen(Note(f"{error.strerror}: {count(self._most, 'worker')} from here on"))
 
     def _wait(self) -> list[object]:
         """The pipes from which something comes, before it is time to look around."""

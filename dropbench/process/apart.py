@@ -12,17 +12,19 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar, cast
 
 from dropbench.errors import UsageError
+from dropbench.identity import OWN
 from dropbench.process import blame
 from dropbench.process.guarded import guarded
 from dropbench.process.workers import may_fork
 
 T = TypeVar("T")
 
-PATIENCE_S = 300.0
+PATIENCE_S = 120.0
 """For a module to be imported, built or tried on a few examples, which takes seconds at most."""
 READING_S = 3600.0
 """For a loader of data, which may have much to read."""
@@ -32,14 +34,20 @@ class PartFailed(UsageError):
     """Code of the user's own raised, ended its process or did not come to an end."""
 
 
-def apart(what: str, act: Callable[[], T], seconds: float | None = None) -> T:
-    """What a call gives that runs code of the user's own.
+class PartHangs(PartFailed):
+    """It did not come to an end, nor would it in training."""
 
-    It is made in a copy of this process where there may be one, and here where not, or where what it gives cannot be handed
-    over.
+
+def apart(target: str, what: str, act: Callable[[], T], seconds: float | None = None) -> T:
+    """What a call gives that runs a part's code: one of dropbench's own is called as it is.
+
+    That of a user's is made in a copy of this process where there may be one, and here where not, or where what it gives
+    cannot be handed over.
 
     Parameters
     ----------
+    target : str
+        The part's import path.
     what : str
         What is called, for messages: `model=mine`.
     act : Callable
@@ -52,6 +60,8 @@ def apart(what: str, act: Callable[[], T], seconds: float | None = None) -> T:
     PartFailed
         Where it raises, ends its process or takes too long. A UsageError that it raises comes as it is.
     """
+    if target.startswith(OWN):
+        return act()
     if not may_fork() or multiprocessing.parent_process() is not None:
         return _here(what, act)
     kind, value = _in_copy(what, act, PATIENCE_S if seconds is None else seconds)
@@ -61,7 +71,7 @@ def apart(what: str, act: Callable[[], T], seconds: float | None = None) -> T:
     if kind == "raised":
         raise cast("UsageError", pickle.loads(value))
     if kind == "failed":
-        raise PartFailed(f"{what}: {value}")
+        raise PartFailed(f"{what}: {_sentence(*value)}")
     return _here(what, act)
 
 
@@ -76,7 +86,7 @@ def _in_copy(what: str, act: Callable[[], Any], seconds: float) -> tuple[str, An
     theirs.close()
     try:
         if not wait([ours, process.sentinel], seconds):
-            raise PartFailed(f"{what} did not come to an end within {seconds:g} s")
+            raise PartHangs(f"{what} did not come to an end within {seconds:g} s")
         if ours.poll():
             with suppress(EOFError, OSError):
                 return cast("tuple[str, Any]", ours.recv())
@@ -108,9 +118,9 @@ def _outcome(act: Callable[[], Any]) -> tuple[str, Any]:
         try:
             return "raised", pickle.dumps(error)
         except Exception:
-            return "failed", str(error)
+            return "failed", (str(error), "")
     except BaseException as error:
-        return "failed", _failed(error)
+        return "failed", (blame.told(error), _whole(error))
     try:
         return "gave", pickle.dumps(value, protocol=5)
     except Exception:
@@ -125,23 +135,28 @@ def _here(what: str, act: Callable[[], T]) -> T:
             raise
         except BaseException as error:
             if isinstance(error, Exception) or blame.raised_by_user(error):
-                raise PartFailed(f"{what}: {_failed(error)}") from error
+                raise PartFailed(f"{what}: {_sentence(blame.told(error), _whole(error))}") from error
             raise
 
 
-def _failed(error: BaseException) -> str:
-    """A sentence, and where the whole traceback is kept."""
-    kept = keep(error)
-    return blame.told(error) + (f"; the whole traceback is in {kept}" if kept else "")
+def _whole(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))
 
 
-def keep(error: BaseException) -> str | None:
+@cache
+def _sentence(told: str, whole: str) -> str:
+    """With where the whole traceback is kept: once, however often it came up."""
+    kept = keep(whole) if whole else None
+    return told + (f"; the whole traceback is in {kept}" if kept else "")
+
+
+def keep(whole: str) -> str | None:
     """Writes a traceback to a new file in the system's temporary folder; returns its path, or None where there is no room."""
     try:
         with tempfile.NamedTemporaryFile(
             "w", prefix="dropbench-crash-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
         ) as file:
-            traceback.print_exception(error, file=file)
+            file.write(whole)
     except OSError:
         return None
     return file.name

@@ -18,8 +18,8 @@ def place(error: BaseException) -> str:
         calls = traceback.extract_tb(raised.__traceback__)
         files = [call.filename for call in calls]
         ours = next((i for i, file in enumerate(files) if file.startswith(_PACKAGE)), None)
-        if ours is None:
-            continue
+        if ours is None and raised is error:
+            return ""  # dropbench has not been called
         for call in reversed(calls[ours:]):
             if _is_own(call.filename):
                 return f" ({_short(call.filename)}, line {call.lineno})"
@@ -32,11 +32,14 @@ def raised_by_user(error: BaseException) -> bool:
     return bool(calls) and _is_own(calls[-1].filename) and bool(place(error))
 
 
-def told(error: BaseException) -> str:
-    """The first line of what it says, behind its name, and where it came up in code of the user's."""
+def told(error: BaseException, caught: BaseException | None = None) -> str:
+    """The first line of what it says, behind its name, and where it came up in code of the user's.
+
+    caught: what was raised in its place.
+    """
     name = type(error).__name__
     text = f"{name}: {error}".strip().splitlines()[0] if str(error).strip() else name
-    return f"{text}{place(error)}"
+    return f"{text}{place(caught or error)}"
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

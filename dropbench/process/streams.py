@@ -74,6 +74,14 @@ class Sink(io.RawIOBase):
         return len(data)
 
 
+class _Text(io.TextIOWrapper):
+    """Text that goes there for as long as the process lives: code of a user's may have closed its own output, and not this."""
+
+    @override
+    def close(self) -> None:
+        self.flush()
+
+
 _WHY = {errno.EPIPE: "its reader has left", errno.EBADF: "it is closed", errno.ENOSPC: "the disk is full"}
 _output = Sink(1, closed=False)
 
@@ -123,7 +131,7 @@ def ended(code: int) -> int:
 @contextmanager
 def output_to_errors() -> Iterator[None]:
     """While code of a user's runs: what it prints, in Python or not, is no result of the command."""
-    told, sys.stdout = sys.stdout, sys.stderr
+    told, sys.stdout = sys.stdout, _text(Sink(2, closed=False), sys.stderr)
     try:
         told.flush()
         kept = os.dup(1)
@@ -160,7 +168,7 @@ def tell(text: str) -> None:
 def _text(to: Any, before: TextIO | None) -> TextIO:
     """Text in the encoding that Python chose for the stream before. to: what takes its bytes."""
     lenient = getattr(before, "errors", None) in ("replace", "ignore", "xmlcharrefreplace", "namereplace")
-    return io.TextIOWrapper(
+    return _Text(
         to,
         encoding=getattr(before, "encoding", None) or "utf-8",
         errors=before.errors if before is not None and lenient else plain.register(),

@@ -119,7 +119,7 @@ def test_verify_names_each_fault(swept: Store, capsys: pytest.CaptureFixture[str
     assert "does not follow from its runs" in wrong.pop(f"plans/{plan.name}")
     assert "killed" in wrong.popitem()[1] and not wrong
     plain = dropbench(capsys, "runs", "verify")
-    assert plain.code == 1 and plain.err.count("Error: ") == 7
+    assert plain.code == 1 and len(plain.out.splitlines()) == 8
 
 
 @pytest.mark.parametrize(("content", "whole"), [(b"", False), (b"\x08\0\0\0\0\0\0\0{}", False), (b"\xff" * 40, False)])
@@ -128,9 +128,9 @@ def test_verify_looks_at_weights(swept: Store, capsys: pytest.CaptureFixture[str
     edited(folder, ("weights", "weights.safetensors"))
     (folder / "weights.safetensors").write_bytes(content)
     said = dropbench(capsys, "runs", "verify")
-    assert said.code == 1 and "it is no file of tensors, or was cut short" in said.err
+    assert said.code == 1 and "it is no file of tensors, or was cut short" in said.out
     edited(folder, ("weights", "../../x"))
-    assert "outside of its folder" in dropbench(capsys, "runs", "verify").err
+    assert "outside of its folder" in dropbench(capsys, "runs", "verify").out
 
 
 def test_verify_is_content_with_weights_as_they_are_written(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -232,18 +232,18 @@ def test_force_trains_again_and_replaces_the_record_when_it_is_finished(
     folders = [swept.folder(run) for run in runs(swept)]
     before = [read(f) for f in folders]
     said = dropbench(capsys, "sweep", *WINE, "execute.workers=1", "--force")
-    assert "4 finished runs as --force says: trained again" in said.out and "0 finished already" not in said.out
+    assert "4 finished runs as --force says: trained again" in said.err and "0 finished already" not in said.err
     after = [read(f) for f in folders]
     for old, new in zip(before, after, strict=True):
         assert isinstance(old, Record) and isinstance(new, Record)
         assert old.metrics == new.metrics and old != new  # the same numbers, at another time
-    assert "finished already" in dropbench(capsys, "sweep", *WINE, "execute.workers=1").out
+    assert "finished already" in dropbench(capsys, "sweep", *WINE, "execute.workers=1").err
 
 
 def test_from_repeats_a_run(swept: Store, capsys: pytest.CaptureFixture[str]) -> None:
     run = next(r for r in swept.load().records if r.seed == 1 and r.variants[0].name == "standard")
     said = dropbench(capsys, "train", "--from", f"results/runs/{run.run_id}")
-    assert said.code == 0 and f"run {run.run_id} is finished already" in said.out and "--force" in said.out
+    assert said.code == 0 and f"run {run.run_id} is finished already" in said.err and "--force" in said.err
     said = dropbench(capsys, "train", "--from", run.run_id[:5], "--force", "--json")
     again = json.loads(said.out)
     assert again["run_id"] == run.run_id and again["metrics"] == run.metrics and again["started"] >= run.started
@@ -273,8 +273,8 @@ def test_from_says_that_data_have_changed(
     (folder / "record.json").write_text(json.dumps(tree))
     old = folder.rename(folder.with_name(tree["run_id"]))
     said = dropbench(capsys, "train", "--from", str(old.relative_to(swept.root.parent)))
-    assert said.code == 0 and "its data have changed since (000000000000 then," in said.out
-    assert "this is another run" in said.out and len(runs(swept)) == 5
+    assert said.code == 0 and "its data have changed since (000000000000 then," in said.err
+    assert "this is another run" in said.err and len(runs(swept)) == 5
 
 
 def test_a_users_part_is_found_through_conf_alone(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -283,5 +283,5 @@ def test_a_users_part_is_found_through_conf_alone(mine: Path, capsys: pytest.Cap
     (folder,) = Path("results/runs").iterdir()
     said = dropbench(capsys, "train", "--from", str(folder))
     assert said.code == 2 and "name the folder of its YAML with --conf DIR" in said.err
-    assert "finished already" in dropbench(capsys, "train", "--from", str(folder), "--conf", str(mine)).out
+    assert "finished already" in dropbench(capsys, "train", "--from", str(folder), "--conf", str(mine)).err
     assert "--conf DIR" in dropbench(capsys, "report", str(folder)).out

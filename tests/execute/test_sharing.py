@@ -80,14 +80,11 @@ def test_what_another_command_trains_is_waited_for_and_not_trained(
     assert not (tmp_path / "results/work").exists()
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_what_another_command_gives_up_is_trained_here(
-    carry: Any, tmp_path: Path, while_waiting: Any, workers: int
-) -> None:
+def test_what_another_command_gives_up_is_trained_here(carry: Any, tmp_path: Path, while_waiting: Any) -> None:
     """It was interrupted; the next test is of one that was killed."""
     other = Other(carry, tmp_path / "results", "seed=range(0,4)")
     while_waiting(lambda: other.ends(stores=False))
-    carried = carry("seed=range(0,4)", workers=workers, cohort=4)
+    carried = carry("seed=range(0,4)", cohort=4)
     assert carried.statuses() == {"completed": 4} and not any(s.elsewhere for s in carried.stored)
 
 
@@ -153,6 +150,17 @@ def test_a_run_that_is_measured_again_is_so_once(carry: Any, tmp_path: Path, whi
     assert len(carried.stored) == 4
     assert all("test_brier" in s.record.metrics for s in carried.stored)
     assert {s.record.run_id for s in carried.stored if s.elsewhere} == set(other.runs)
+
+
+def test_a_run_that_was_taken_over_is_told_of_by_its_new_owner(carry: Any, tmp_path: Path) -> None:
+    """This process stood still for so long that another took its runs: it stores them, but they are not its own any more."""
+
+    class Slept(Claims):
+        def holds(self, run_id: str) -> bool:
+            return False
+
+    carried = carry("seed=0,1", claims=Slept(tmp_path / "results"))
+    assert [s.elsewhere for s in carried.stored] == [True, True] and carried.epochs == []
 
 
 # Processes --------------------------------------------------------------------------------------------------------------

@@ -82,6 +82,8 @@ def asked(metric: str | None, measures: Measures) -> Convergence | None:
         return Convergence(score, None)
     try:
         value = float(threshold.removesuffix("%")) / (100 if threshold.endswith("%") else 1)
+        if not math.isfinite(value):
+            raise ValueError
     except ValueError as error:
         raise UsageError(f"--metric '{metric}': '{threshold}' is no number; write {_FORMS}") from error
     return Convergence(score, value, typed["unit"])

@@ -19,7 +19,7 @@ from dropbench.values import absent, number, order, same, written
 
 PLAIN = ("seed", "status", "device", "git_commit", "run_id", "arm_id", "data_fingerprint", "sources")
 _RANGE = re.compile(r"range\((-?\d+(?:,-?\d+){0,2})\)")
-_CONDITION = re.compile(r"\s*([\w./]+)\s*(<=|>=|!=|==|=|<|>)\s*(.+?)\s*")
+_CONDITION = re.compile(r"\s*([\w./]+)\s*(<=|>=|!=|==|=|<|>)\s*([^=\s].*?)\s*")
 _ORDER: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -27,9 +27,13 @@ _ORDER: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
 }
 _LONG = 16
+_MOST = 100_000
+"""Numbers that a range may stand for."""
 
 Condition = tuple[str, str, str]
 """A key, a comparison, a value as typed."""
+
+
 
 
 def parse(filters: Sequence[str]) -> list[tuple[str, list[str]]]:
@@ -44,9 +48,24 @@ def parse(filters: Sequence[str]) -> list[tuple[str, list[str]]]:
         values = []
         for value in _split(rest.replace(" ", "")):
             numbers = _RANGE.fullmatch(value)
-            values += [str(i) for i in range(*map(int, numbers[1].split(",")))] if numbers else [value]
+            values += _ranged(value, numbers[1]) if numbers else [value]
+        if not values:
+            raise UsageError(f"'{item}' names no value: write key=value[,value...]")
         parsed.append((key.replace("/", "."), values))  # `dropout/schedule`, as it is chosen in a sweep
     return parsed
+
+
+def _ranged(typed: str, limits: str) -> list[str]:
+    """The numbers that a range stands for."""
+    try:
+        numbers = range(*map(int, limits.split(",")))
+        if not 0 < len(numbers) <= _MOST:
+            raise OverflowError
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"{typed} is no range of 1 to {_MOST:,} numbers; write range(first,end), as in seed=range(0,6)"
+        ) from None
+    return [str(i) for i in numbers]
 
 
 def select(frame: pd.DataFrame, filters: Sequence[tuple[str, list[str]]]) -> pd.DataFrame:
@@ -95,9 +114,8 @@ def where(frame: pd.DataFrame, wanted: Sequence[Condition]) -> pd.DataFrame:
         keep = [k and _holds(v, sign, value) for k, v in zip(keep, values, strict=True)]
         if not any(keep):
             valid = [written(v) for v in sorted({written(v): v for v in values if not absent(v)}.values(), key=order)]
-            raise UsageError(
-                f"--where '{key}{sign}{value}': no stored run that is left fits; there are: {', '.join(valid)}"
-            )
+            there = ", ".join([*valid[:_LONG], *["..."] * (len(valid) > _LONG)])
+            raise UsageError(f"--where '{key}{sign}{value}': no stored run that is left fits; there are: {there}")
     return frame[keep]
 
 

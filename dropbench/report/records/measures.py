@@ -162,5 +162,9 @@ class Measures:
         for name in (f"test_{wanted}", wanted):
             if name in by_name:
                 return by_name[name]
-        metrics = list(dict.fromkeys(m.metric for m in by_name.values()))
+        if parts := [name for name, m in by_name.items() if m.metric == wanted]:
+            raise UsageError(
+                f"--metric {wanted}: no run here measured that on the test split; there is --metric {parts[0]}"
+            )
+        metrics = list(dict.fromkeys(m.metric for m in by_name.values() if f"test_{m.metric}" in by_name))
         raise UsageError(f"--metric {wanted}: no run here has that; {nearest(wanted, [*metrics, *by_name])}")

@@ -46,7 +46,7 @@ def region(rope: str | None, measure: Measure, baseline: pd.DataFrame) -> float:
     if rope is None:
         rope = measure.declared.region
     typed = _FORM.fullmatch(rope.replace(" ", ""))
-    if not typed:
+    if not typed or not math.isfinite(float(typed[1])):
         raise UsageError(f"--rope {rope}: {_FORMS}")
     value, form = float(typed[1]), typed[2]
     if form == "pp":

@@ -1,0 +1,88 @@
+"""Whatever a report is asked, it answers with a table or with one sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dropbench import report
+from dropbench.errors import UsageError
+from dropbench.store import Measure
+
+FORMATS = ("rich", "markdown", "latex", "csv", "json", "html")
+
+
+@pytest.fixture
+def odd(fake: Any, put: Any, store: Any) -> Any:
+    """Two arms with a measure of the training split alone, and one of the validation split alone."""
+    for seed in range(7):
+        for changes in ({}, {"dropout": "standard", "dropout.rate": 0.5}):
+            record = fake(seed, changes=changes, test=0.8 + seed / 100)
+            record.metrics.update({"train_norm": 1.0 + seed, "val_only": 0.5, "train_percent": 0.5})
+            record.measures.update({"norm": Measure("lower"), "percent": Measure("higher", (0, 1), "percent", "0.2pp")})
+            put(record)
+    return store
+
+
+@pytest.mark.parametrize("metric", ["train_norm", "val_only", "train_percent", "train_loss", "gap_accuracy"])
+def test_a_measure_of_one_part_alone_is_compared(odd: Any, metric: str) -> None:
+    built = report.build([odd.root], metric=metric)
+    assert str(built.comparisons[0].measure) == metric
+    for fmt in FORMATS:
+        assert report.render(built, fmt)
+    assert report.pivot([odd.root], rows="seed", metric=metric).grids
+
+
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        ("norm", "--metric norm: no run here measured that on the test split; there is --metric train_norm"),
+        ("only", "--metric only: no run here measured that on the test split; there is --metric val_only"),
+        ("nor", "--metric nor: no run here has that"),
+        ("epochs to val_loss=nan", "'nan' is no number"),
+        ("epochs to val_loss=1e999", "'1e999' is no number"),
+        ("epochs to train_norm=1", "no history has train_norm"),
+        ("updates to test_loss=1", "histories have train_ and val_ scores"),
+    ],
+)
+def test_a_metric_that_is_not_there(odd: Any, metric: str, said: str) -> None:
+    for ask in (
+        lambda: report.build([odd.root], metric=metric),
+        lambda: report.pivot([odd.root], rows="seed", metric=metric),
+    ):
+        with pytest.raises(UsageError) as error:
+            ask()
+        assert said in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("", "write key, comparison, value"),
+        ("seed", "write key, comparison, value"),
+        ("seed<=", "write key, comparison, value"),
+        ("seed=3 and and seed=4", "write key, comparison, value"),
+        ("seed<x", "x is no number; of names, use = or !="),
+        ("seed<=nan", "no stored run that is left fits"),
+        ("seed>=1e999", "no stored run that is left fits"),
+        ("status=[", "no stored run that is left fits"),
+        ("nothing=1", "unknown filter 'nothing'"),
+    ],
+)
+def test_a_condition_that_none_fits(odd: Any, where: str, said: str) -> None:
+    with pytest.raises(UsageError) as error:
+        report.build([odd.root], where=[where])
+    assert said in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("typed", ["range(0,10,0)", "range(5,0)", "range(0,10**9)", "range(0,1000000000000)", ","])
+def test_a_range_that_is_none_or_too_long(odd: Any, typed: str) -> None:
+    with pytest.raises(UsageError):
+        report.build([odd.root], [f"seed={typed}"])
+
+
+@pytest.mark.parametrize("rope", ["", "x", "-1", "nan", "1e999", "1%"])
+def test_a_region_that_is_none(odd: Any, rope: str) -> None:
+    with pytest.raises(UsageError, match="--rope"):
+        report.build([odd.root], rope=rope)
