@@ -262,12 +262,21 @@ def main() -> None:
         sys.exit(error.code)
     except OutputLost:  # the exit code is made of what was lost
         sys.exit(0)
-    except Exception as error:
+    except BaseException as error:
+        if not isinstance(error, Exception) and not _by_user(error):
+            raise
         from dropbench.cli.crash import told
 
         if not _completing():  # which is no place for sentences
             tell(told(error))
         sys.exit(1)
+
+
+def _by_user(error: BaseException) -> bool:
+    """Whether code of the user's own ended the command, as by sys.exit(), and not the command itself or Ctrl-C."""
+    from dropbench.process.blame import raised_by_user
+
+    return raised_by_user(error)
 
 
 def _completing() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,4 +44,4 @@ class Selection:
 
 def is_filter(argument: str) -> bool:
     """An argument with `=` that is no file: `a=b/` may be a folder, and `results=DIR` names one."""
-    return "=" in argument and not argument.startswith("results=") and not Path(argument).exists()
+    return "=" in argument and not argument.startswith("results=") and not os.path.exists(argument)

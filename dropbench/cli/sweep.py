@@ -91,7 +91,7 @@ def carry_out(plan: Plan, conf: Sequence[Path], shown: Shown, anew: Anew = ONCE,
         shown.error(f"run {one.record.run_id} failed: {one.record.reason}; see {one.folder / 'traceback.txt'}")
     _summarise(todo, stored, len(failed), shown)
     if shown.as_json:
-        shown.json({"plan_id": plan.plan_id, "runs": [s.run_id for s in plan.specs], **_outcome(plan, store)})
+        shown.json({"plan_id": plan.plan_id, "runs": [s.run_id for s in plan.specs], **_outcome(plan, stored, store)})
     elif not shown.quiet:
         _show_report(plan, store, conf, shown)
     if shown.as_json or shown.quiet:
@@ -146,14 +146,15 @@ def _as_stored(plan: Plan) -> Any:
     )
 
 
-def _outcome(plan: Plan, store: Store) -> dict[str, Any]:
-    """How the runs ended, for JSON."""
+def _outcome(plan: Plan, stored: Sequence[Stored], store: Store) -> dict[str, Any]:
+    """How the runs ended, for JSON, and how many of them this command has trained."""
     from dropbench.store import Record
 
     records = [r for s in plan.specs if isinstance(r := store.find(s.run_id), Record)]
     statuses = [r.status for r in records]
     return {
         **{status: statuses.count(status) for status in ("completed", "diverged", "failed")},
+        "trained": sum(not one.elsewhere for one in stored),
         "skipped": list(plan.skipped),
         "results": str(store.root),
         "records": [asdict(r) for r in records],

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import logging
 import sys
-import traceback
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -13,6 +13,13 @@ from typing import Any
 from dropbench.config.kinds import check_kind
 from dropbench.config.messages import invalid
 from dropbench.errors import UsageError
+from dropbench.identity import OWN
+from dropbench.process.apart import apart
+from dropbench.process.blame import told
+from dropbench.process.guarded import guarded
+
+_tried: set[str] = set()
+"""Parts of the user's own that could be imported."""
 
 
 def part_of(group: str, target: str) -> Any:
@@ -37,20 +44,12 @@ def locate(target: str) -> Any:
         Where it cannot be imported, and for what is of Python itself: nothing in its library is a part, some of it acts as soon
         as it is imported, and most can do harm.
     """
-    from hydra.utils import get_object
-
     if _of_python(target.partition(".")[0]):
         raise UsageError(
             f"_target_: {target} lies in a module of Python's own, which has no parts; name a class or function of yours, "
             "in a module that is called otherwise"
         )
-    # Hydra logs what it raises, and a log without a handler goes to the console.
-    logging.getLogger("hydra.utils").addHandler(logging.NullHandler())
-    try:
-        found = get_object(target)
-    except (ImportError, ValueError) as error:
-        reason = str(error.__cause__ or error).splitlines()[0]
-        raise UsageError(f"_target_: {target} cannot be imported: {reason}{_place(error.__cause__)}") from error
+    found = _imported(target)
     defined = str(getattr(found, "__module__", None) or "")
     if _of_python(defined.partition(".")[0]):
         raise UsageError(
@@ -59,16 +58,34 @@ def locate(target: str) -> Any:
     return found
 
 
+def _imported(target: str) -> Any:
+    """It, of whose module a user's may do anything when it is imported: the first time that is done elsewhere before."""
+    if target.startswith(OWN) or target.rpartition(".")[0] in sys.modules:
+        return _got(target)
+    if target not in _tried:
+        importlib.import_module("torch")  # a user's module will want it, and then not in the copy as well
+        apart(target, f"_target_: importing {target}", lambda: _got(target) is None)
+        _tried.add(target)
+    with guarded():
+        return _got(target)
+
+
+def _got(target: str) -> Any:
+    from hydra.utils import get_object
+
+    # Hydra logs what it raises, and a log without a handler goes to the console.
+    logging.getLogger("hydra.utils").addHandler(logging.NullHandler())
+    try:
+        return get_object(target)
+    except (ImportError, ValueError) as error:
+        cause = error.__cause__ or error
+        plain = isinstance(cause, ImportError | SyntaxError) or cause is error
+        reason = str(cause).splitlines()[0] if plain else told(cause, error)
+        raise UsageError(f"_target_: {target} cannot be imported: {reason}") from error
+
+
 def _of_python(module: str) -> bool:
     return module in sys.stdlib_module_names or module in sys.builtin_module_names or module.startswith("__")
-
-
-def _place(error: BaseException | None) -> str:
-    """Where in a user's file an error came up: ` (mine.py, line 3)`; nothing where the file was not found or not read."""
-    if error is None or isinstance(error, ImportError | SyntaxError):
-        return ""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f" ({last.filename}, line {last.lineno})"
 
 
 @cache
@@ -89,9 +106,9 @@ def _options_model(target: str) -> Any:
         config = ConfigDict(extra="forbid", protected_namespaces=(), allow_inf_nan=False)
         return create_model("Options", __config__=config, **fields)
     except (NameError, TypeError, PydanticUserError, PydanticSchemaGenerationError) as error:
-        told = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0]
         raise UsageError(
-            f"_target_: the options of {target} cannot be checked: {told}; annotate its keyword-only arguments with types "
+            f"_target_: the options of {target} cannot be checked: {reason}; annotate its keyword-only arguments with types "
             "that exist when it runs, such as int, float, str or list[int]"
         ) from error
 

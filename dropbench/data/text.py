@@ -18,9 +18,9 @@ EVALUATION_COLUMNS = 20
 
 
 def part(table: Table, name: str, n_train: int | None) -> tuple[Tensor, Tensor]:
-    """The words of a part and the word after each, both [n] int64.
+    """The words that are read in a part and the word after each, which is to be predicted, both [n] int64.
 
-    A part's last word is left out, because the word after it is not in the part.
+    Every word of a part is predicted once, its first from the last word before it; but the first of all words follows none.
 
     Parameters
     ----------
@@ -29,15 +29,15 @@ def part(table: Table, name: str, n_train: int | None) -> tuple[Tensor, Tensor]:
     n_train : int or None
         How much of the training text is used, its first words; None for all of it.
     """
-    within = rows(table, name, n_train)
-    return table.x[within[:-1], 0], table.y[within[:-1]]
+    read = rows(table, name, n_train) - 1
+    return table.x[read, 0], table.y[read]
 
 
 def rows(table: Table, name: str, n_train: int | None) -> Tensor:
-    """The row numbers of a part's words, in order."""
+    """The row numbers of the words of a part that are predicted, in order."""
     assert table.val is not None and table.test is not None  # Table says so.
     if name == "train":
-        return torch.arange(_training_words(table) if n_train is None else n_train)
+        return torch.arange(1, _training_words(table) if n_train is None else n_train)
     return table.val if name == "val" else table.test
 
 
@@ -47,6 +47,20 @@ def fold(words: Tensor, columns: int, window: int) -> Tensor:
     windows = length // window
     pieces = words[: columns * length].view(columns, length)[:, : windows * window]
     return pieces.reshape(columns, windows, window).movedim(1, 0).contiguous()
+
+
+def fold_whole(n: int, columns: int, window: int) -> tuple[Tensor, Tensor]:
+    """The places of n words in windows that leave none out, [windows, columns, window], and which of them count, as bool.
+
+    The columns are contiguous pieces, of which some may be longer by a word. What the last windows lack is filled with words
+    that come after and do not count; beyond the text, with its last.
+    """
+    starts = torch.arange(columns + 1) * n // columns
+    longest = int(starts.diff().max())
+    places = starts[:-1, None] + torch.arange(-(-longest // window) * window)
+    counted = places < starts[1:, None]
+    whole, those = (t.unflatten(1, (-1, window)).movedim(1, 0) for t in (places.clamp(max=n - 1), counted))
+    return whole, those
 
 
 def evaluation_columns(words: int, window: int) -> int:

@@ -13,3 +13,5 @@ class Batch:
 
     x: Tensor
     y: Tensor
+    counted: Tensor | None = None
+    """Of running text, which words of y are to be counted in evaluation, [B, T] bool; None: all."""

@@ -21,10 +21,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from dropbench.engine import stack
-from dropbench.engine.evaluate import evaluating
-from dropbench.engine.objective import losses
+from dropbench.engine.evaluate import evaluating, outputs
 from dropbench.engine.replicas import Replicas
+from dropbench.nn.cross_entropy import cross_entropy
 
 FACTORS = {"train": 100.0, "val": 10_000.0, "test": 10_000.0}
 """By how much the loss may exceed that of the constant predictor, in evaluation mode at the chosen epoch."""
@@ -72,9 +71,9 @@ def _trained_loss(replicas: Replicas) -> Tensor:
     """The mean loss over the training examples, in evaluation mode, [K]."""
     total, examples = torch.zeros(len(replicas), dtype=torch.float64), 0
     with evaluating(replicas), replicas.autocast():
-        stack.begin(replicas.model)
-        for batch in replicas.batches.part("train", replicas.chunk):
-            loss = losses(replicas.outline.task, replicas.model(batch.x, replicas.noise), batch, label_smoothing=0.0)
-            total += loss.cpu().double() * batch.y.shape[1]
-            examples += batch.y.shape[1]
+        for output, target in outputs(replicas, "train"):
+            numbers = target.is_floating_point()
+            each = (output - target).square().flatten(2).mean(2) if numbers else cross_entropy(output, target)
+            total += each.cpu().double().sum(1)
+            examples += each.shape[1]
     return total / examples

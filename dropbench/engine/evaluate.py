@@ -20,18 +20,19 @@ def evaluate(replicas: Replicas, part: str, listen: Listen | None = None) -> dic
     """Each metric over `train`, `val` or `test`, [K].
 
     Metrics see a whole part at once; but of running text, where its logits would fill any memory, one window after the other,
-    and their mean counts. `listen` hears output and target of each chunk. Leaves the model and the noise in training mode.
+    and the mean over all words counts. `listen` hears output and target of each chunk. Leaves the model and the noise in
+    training mode.
     """
     metrics = replicas.metrics
     with evaluating(replicas), replicas.autocast():
         if replicas.outline.task == "predict_next":
             of_windows = [
-                {name: metric(*pair).cpu().double() for name, metric in metrics.items()}
+                (pair[1].shape[1], {name: metric(*pair).cpu().double() for name, metric in metrics.items()})
                 for pair in outputs(replicas, part, listen)
             ]
-            # Windows are of one size, so the mean of their means is that of all words.
-            first, *rest = of_windows
-            means = {name: sum((w[name] for w in rest), first[name]) / len(of_windows) for name in metrics}
+            words = sum(n for n, _ in of_windows)
+            first, *rest = ({name: n * value for name, value in w.items()} for n, w in of_windows)
+            means = {name: sum((w[name] for w in rest), first[name]) / words for name in metrics}
             # The field's measure of a language model, which is no mean over words itself.
             return means | ({"perplexity": means["loss"].exp()} if "loss" in means else {})
         logits, targets = (torch.cat(side, 1) for side in zip(*outputs(replicas, part, listen), strict=True))

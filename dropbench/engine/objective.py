@@ -27,4 +27,8 @@ def compared(task: str, output: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
     """Output and target as metrics take them: [K, n, C] and [K, n], or [K, n, ...] both for a reconstruction."""
     if task == "reconstruct":
         return output.float(), batch.x
-    return output.float().flatten(1, -2), batch.y.flatten(1)
+    logits, classes = output.float().flatten(1, -2), batch.y.flatten(1)
+    if batch.counted is None:
+        return logits, classes
+    counted = batch.counted.flatten()
+    return logits[:, counted], classes[:, counted]

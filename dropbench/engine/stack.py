@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from dropbench.data.base import Graph
 from dropbench.engine import own_noise
 from dropbench.engine.streams import StackedDraws
-from dropbench.engine.user_module import Plain
+from dropbench.engine.user_module import Plain, own_stack
 from dropbench.engine.vmap_check import unstacked
 from dropbench.engine.vmapped import Vmapped
 from dropbench.planning.outline import Outline
@@ -47,8 +47,15 @@ def build(
 def _of_layers(
     model: Component, outline: Outline, seeds: Sequence[int], device: torch.device, graph: Graph | None
 ) -> nn.Module:
-    with torch.device(device):
-        stack: nn.Module = get_object(model.target)(len(seeds), outline.shape, outline.n_classes, **model.options)
+    cls = get_object(model.target)
+
+    def construct(replicas: int) -> nn.Module:
+        with torch.device(device):
+            made: nn.Module = cls(replicas, outline.shape, outline.n_classes, **model.options)
+        return made
+
+    ours = cls.__module__.startswith("dropbench.")
+    stack = construct(len(seeds)) if ours else own_stack(construct, seeds, device)
     draw = StackedDraws(seeds, "init", device)
     for layer in stack.modules():
         reset = getattr(layer, "reset", None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -30,19 +31,15 @@ class TextBatches:
         self._replicas = len(seeds)
         self._train = _windows(texts["train"], batch_size, window, device)
         self._total = len(table.y)
-        rows = text.rows(table, "test", data.n_train)[:-1]
-        self._places = {"test": text.fold(rows, text.evaluation_columns(len(rows), window), window).to(device)}
         # The training side of the gap is as long as the validation side, and in as many columns.
         n_val = len(texts["val"][0])
         texts["train"] = texts["train"][0][:n_val], texts["train"][1][:n_val]
-        self._parts = {
-            name: _windows(pair, text.evaluation_columns(len(pair[0]), window), window, device)
-            for name, pair in texts.items()
-        }
+        self._parts = {name: _whole(pair, window, device) for name, pair in texts.items()}
+        self._rows = {name: text.rows(table, name, data.n_train)[: len(texts[name][0])].to(device) for name in texts}
 
     def part_sizes(self) -> dict[str, int]:
         """Words that are predicted: in an epoch of training, and in the whole of validation and test."""
-        return {"train": self._train[1].numel()} | {p: self._parts[p][1].numel() for p in ("val", "test")}
+        return {"train": self._train[1].numel()} | {p: len(self._rows[p]) for p in ("val", "test")}
 
     @property
     def steps(self) -> int:
@@ -65,12 +62,16 @@ class TextBatches:
         """Nothing was drawn."""
 
     def part(self, part: str, chunk: int) -> Iterator[Batch]:
-        """A part in 20 columns, whatever the batch size; fewer where it is shorter than 20 windows.
+        """Every word of a part, in 20 columns, whatever the batch size; in fewer where it is shorter than 20 windows.
+
+        Windows are whole; at the ends of the columns some of their words do not count.
 
         `train` is the beginning of the training text, as many words as validation has: on all of it an evaluation would
         cost a third of an epoch's training. `chunk` is not used, as windows go one by one.
         """
-        return self._batches(self._parts[part])
+        windows = self._parts[part]
+        for batch, counted in zip(self._batches((windows.x, windows.y)), windows.counted, strict=True):
+            yield batch if bool(counted.all()) else replace(batch, counted=counted)
 
     @property
     def total(self) -> int:
@@ -78,8 +79,9 @@ class TextBatches:
         return self._total
 
     def rows(self, part: str) -> Tensor:
-        """The places in the whole text of the words that `part` gives, in its order, [K, n]."""
-        return self._places[part].flatten().expand(self._replicas, -1)
+        """The places in the whole text of the words that are predicted in `part`, in its order, [K, n]."""
+        windows = self._parts[part]
+        return self._rows[part][windows.places[windows.counted]].expand(self._replicas, -1)
 
     def preprocessing(self) -> dict[str, Tensor]:
         """Nothing is fitted to words."""
@@ -94,6 +96,22 @@ class TextBatches:
     def _batches(self, windows: tuple[Tensor, Tensor]) -> Iterator[Batch]:
         for x, y in zip(*windows, strict=True):
             yield Batch(x.expand(self._replicas, -1, -1), y.expand(self._replicas, -1, -1))
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """A part in windows that leave no word out, [windows, columns, window] each: see `text.fold_whole`."""
+
+    x: Tensor
+    y: Tensor
+    places: Tensor
+    counted: Tensor
+
+
+def _whole(pair: tuple[Tensor, Tensor], window: int, device: torch.device) -> _Whole:
+    n = len(pair[0])
+    places, counted = text.fold_whole(n, text.evaluation_columns(n, window), window)
+    return _Whole(*(t.to(device) for t in (pair[0][places], pair[1][places], places, counted)))
 
 
 def _windows(pair: tuple[Tensor, Tensor], columns: int, window: int, device: torch.device) -> tuple[Tensor, Tensor]:

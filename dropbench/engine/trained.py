@@ -34,12 +34,13 @@ class Network:
     """A model with the weights of one run.
 
     module: of a user's class as it is; of dropbench's own one whose tensors have lost their replica axis. stacked: whether it
-    wants one all the same. sites: where noise may act.
+    wants one all the same. sites: where noise may act. graph: what it is to be given by `attach`, if anything.
     """
 
     module: nn.Module
     stacked: bool
     sites: Sequence[Site]
+    graph: Graph | None
 
 
 def network(
@@ -81,9 +82,7 @@ def network(
         else:
             with torch.no_grad():
                 tensor.copy_(held[name])
-    if graph is not None:
-        module.attach(graph, _CPU)
-    return Network(module, stacked, tuple(module.sites))
+    return Network(module, stacked, tuple(module.sites), graph)
 
 
 class TrainedModel(nn.Module):
@@ -133,6 +132,7 @@ class TrainedModel(nn.Module):
             words=None if about["words"] is None else tuple(about["words"]),
         )
         self._stacked, self._bf16 = net.stacked, bf16
+        self._graph, self._attached = net.graph, torch.device("meta")
         rates = {site: torch.tensor([rate]) for site, rate in about["rates"].items()}
         rates |= {n.removeprefix(LOGIT): function("sigmoid")(t[None]) for n, t in held.items() if n.startswith(LOGIT)}
         self._sites = list(rates)
@@ -154,6 +154,9 @@ class TrainedModel(nn.Module):
             at = self._noise.at(site)
             assert at is not None
             at.rate = getattr(self, f"rate_{i}")
+        if self._graph is not None and self._attached != x.device:
+            self.module.attach(self._graph, x.device)  # type: ignore[operator]
+            self._attached = x.device
         if not carry:
             stack.begin(self.module)
         with self._precision(x.device.type):

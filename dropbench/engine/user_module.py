@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from typing_extensions import override
 
+from dropbench.engine.incoming import Incoming, incoming
 from dropbench.engine.streams import RawDraws
 from dropbench.sites.noise import Noise
 from dropbench.sites.own_draws import seeded
@@ -25,15 +26,15 @@ class Ordinary(nn.Module):
         super().__init__()
         built = {seed: _constructed(construct, seed) for seed in dict.fromkeys(seeds)}
         modules = [built[seed] for seed in seeds]
-        self.incoming: dict[str, tuple[int, ...]] = {}
+        self.incoming: dict[str, Incoming] = {}
         self.names: dict[str, str] = {}
         """Of the module's tensors here, by their names there."""
         for i, (name, parameter) in enumerate(modules[0].named_parameters()):
             held_as = self.names[name] = f"parameter_{i}"
             together = torch.stack([m.get_parameter(name).detach() for m in modules])
             self.register_parameter(held_as, nn.Parameter(together, parameter.requires_grad))
-            if parameter.ndim > 1:  # torch's layers put outputs first, and what comes in after
-                self.incoming[held_as] = tuple(range(2, parameter.ndim + 1))
+            if (into := incoming(modules[0], name, parameter)) is not None:
+                self.incoming[held_as] = into
         for i, (name, _) in enumerate(modules[0].named_buffers()):
             held_as = self.names[name] = f"buffer_{i}"
             self.register_buffer(held_as, torch.stack([m.get_buffer(name) for m in modules]))
@@ -58,9 +59,27 @@ class Ordinary(nn.Module):
                 start()
 
 
-def _constructed(construct: Callable[[], nn.Module], seed: int) -> nn.Module:
-    with seeded(int(RawDraws(seed, "init")(1)[0] >> 1)):
+def _constructed(construct: Callable[[], nn.Module], seed: int, device: str = "cpu") -> nn.Module:
+    with seeded(int(RawDraws(seed, "init")(1)[0] >> 1), device=device):
         return construct()
+
+
+@torch.no_grad()
+def own_stack(construct: Callable[[int], nn.Module], seeds: Sequence[int], device: torch.device) -> nn.Module:
+    """A user's module with a replica axis, of which each replica starts as it would alone.
+
+    Its constructor may draw, and what it draws for a whole stack would depend on how many there are. What its layers draw
+    afterwards, in `reset`, is each seed's own anyway.
+    """
+    alone = {seed: _constructed(lambda: construct(1), seed, str(device)) for seed in dict.fromkeys(seeds)}
+    if len(seeds) == 1:
+        return alone[seeds[0]]
+    stack = _constructed(lambda: construct(len(seeds)), seeds[0], str(device))
+    tensors = {seed: {**dict(m.named_parameters()), **dict(m.named_buffers())} for seed, m in alone.items()}
+    for name, whole in (*stack.named_parameters(), *stack.named_buffers()):
+        for k, seed in enumerate(seeds):
+            whole[k].copy_(tensors[seed][name][0])
+    return stack
 
 
 class Plain(Ordinary):

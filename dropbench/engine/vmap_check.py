@@ -26,6 +26,7 @@ from dropbench.hardware.blas import use_threads
 from dropbench.nn.embedding import lookup
 from dropbench.nn.product import affine
 from dropbench.planning.outline import Outline
+from dropbench.process.apart import PartFailed, apart
 from dropbench.sites.noise import Noise
 from dropbench.spec import Component, TrainSpec
 
@@ -55,7 +56,7 @@ def unstacked(model: Component, outline: Outline, train: TrainSpec, device: str)
     data = f"{outline.shape} {outline.view} {outline.n_classes}"
     key = f"{model.model_dump_json()} {data} {train.batch_size} {train.precision} {device}"
     if key not in _known:
-        _known[key] = _reason(model, outline, train, exact=device == "cpu")
+        _known[key] = _found(model, outline, train, exact=device == "cpu")
     return _known[key]
 
 
@@ -63,6 +64,13 @@ def note(model: Component, outline: Outline, train: TrainSpec, device: str) -> s
     """How such runs were trained, in words for the user."""
     reason = unstacked(model, outline, train, device)
     return "trained stacked by vmap" if reason is None else f"trained unstacked: {reason}"
+
+
+def _found(model: Component, outline: Outline, train: TrainSpec, exact: bool) -> str | None:
+    try:
+        return apart(model.target, f"model={model.name}", lambda: _reason(model, outline, train, exact))
+    except PartFailed as error:  # each run tells of that by itself
+        return str(error)
 
 
 def _reason(model: Component, outline: Outline, train: TrainSpec, exact: bool) -> str | None:

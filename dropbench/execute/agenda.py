@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from dropbench.execute.cohort import Broken, Failure, Listener, Note, Retry
@@ -66,7 +66,13 @@ class Agenda:
     ) -> None:
         self._fresh = deque(cohorts)
         self._of_others: list[Cohort] = []
+        self._large: list[Cohort] = []
+        """Runs that were out of memory alone, but beside others: they wait until nothing else trains."""
         self._in_hand: set[str] = set()
+        """Claimed, and not stored yet."""
+        self._training: set[str] = set()
+        self._exclusive: str | None = None
+        """The one of these that nothing is to train beside."""
         self._ended: list[Record] = []
         self._tried: Counter[str] = Counter()
         self._store, self._claims, self._limits, self._listen = store, claims, limits, listen
@@ -77,13 +83,27 @@ class Agenda:
     @property
     def left(self) -> bool:
         """Whether there is something to train, or may be once others leave it."""
-        return bool(self._fresh or self._of_others)
+        return bool(self._fresh or self._of_others or self._large)
 
     def next(self) -> Cohort | None:
-        """Runs that are this command's to train now; None where others have all that is left."""
+        """Runs that are this command's to train now; None where others have all that is left, or memory for no more."""
+        if self._exclusive is not None:
+            return None
+        cohort = self._own() or self._left_by_others()
+        if cohort is None and self._large and not self._training:
+            cohort = self._large.pop(0)
+            self._exclusive = cohort.specs[0].run_id
+        if cohort is not None:
+            self._training.update(s.run_id for s in cohort.specs)
+        return cohort
+
+    def _own(self) -> Cohort | None:
         while self._fresh:
             if mine := self._claimed(self._cut(self._fresh.popleft())):
                 return mine
+        return None
+
+    def _left_by_others(self) -> Cohort | None:
         waiting, self._of_others = self._of_others, []
         for i, cohort in enumerate(waiting):
             if mine := self._claimed(cohort):
@@ -107,10 +127,23 @@ class Agenda:
         ended, self._ended = self._ended, []
         return ended
 
-    def ended(self, run_id: str) -> None:
-        """Gives up the claim of a run that is stored."""
+    def give_back(self, cohort: Cohort) -> None:
+        """Takes a cohort back that could not begin to train."""
+        self.trained(s.run_id for s in cohort.specs)
+        self._fresh.appendleft(cohort)
+
+    def trained(self, run_ids: Iterable[str]) -> None:
+        """Takes note of runs that train no more, however that ended."""
+        self._training.difference_update(run_ids)
+        if self._exclusive not in self._training:
+            self._exclusive = None
+
+    def ended(self, run_id: str) -> bool:
+        """Gives up the claim of a run that is stored; False where another command had taken it over meanwhile."""
+        ours = self._claims.holds(run_id)
         self._in_hand.discard(run_id)
         self._claims.release([run_id])
+        return ours
 
     def broken(self, broken: Broken) -> Failure | None:
         """Has what is left of a cohort tried again: in halves where memory ran out, else each run alone.
@@ -118,6 +151,8 @@ class Agenda:
         A run that broke off alone is tried as often as wanted. Returns its failure where it is not tried again.
         """
         runs = broken.cohort
+        alone = self._exclusive is not None
+        self.trained(s.run_id for s in runs.specs)
         if len(runs) > 1:
             halved = broken.out_of_memory is not False
             half = -(-len(runs) // 2)
@@ -130,6 +165,10 @@ class Agenda:
         if not runs.specs:
             return None
         spec = runs.specs[0]
+        if broken.out_of_memory is not False and not alone and self._training:
+            self._again([runs], broken.reason, "once nothing else trains")
+            self._large.append(runs)
+            return None
         self._tried[spec.run_id] += 1
         if (tried := self._tried[spec.run_id]) <= self._retries:
             self._again([runs], broken.reason, f"by --retry, time {tried} of {self._retries}")

@@ -13,6 +13,7 @@ from dropbench.execute.cohorts import Cohort
 from dropbench.hardware import exhausted
 from dropbench.hardware.allocator import keep_freed_memory
 from dropbench.hardware.blas import use_threads
+from dropbench.process import blame
 from dropbench.spec import RunSpec, Settings
 
 if TYPE_CHECKING:
@@ -91,8 +92,10 @@ def _trained(
         for result in _results(cohort, states, settings, device, listen, stop):
             waiting = waiting.without(result.spec.run_id)
             yield result
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    except BaseException as error:
+        if not isinstance(error, Exception) and not blame.raised_by_user(error):
+            raise
+        reason = blame.told(error)
         seconds = time.perf_counter() - began
         broken = Broken(waiting, reason, traceback.format_exc(), seconds, exhausted.ran_out(error))
     if broken is not None:  # by now the error is gone, and with it the frames that held the tensors of the training

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from dropbench.execute.cohorts import Cohort
 from dropbench.hardware.blas import use_threads
+from dropbench.identity import OWN
+from dropbench.process.apart import apart
 from dropbench.spec import Settings
 
 
@@ -31,7 +34,9 @@ def estimate(cohorts: Sequence[Cohort], settings: Settings, device: str, workers
         key = (kind.run_id, len(cohort))
         if key not in timed:
             table = load(first.data, settings)
-            timed[key] = seconds_per_epoch(build(cohort.specs, cohort.outline, table, torch.device(device)))
+            build_it = partial(build, cohort.specs, cohort.outline, table, torch.device(device))
+            own = next(iter(first.sources), OWN)
+            timed[key] = apart(own, f"training with {own}", lambda make=build_it: seconds_per_epoch(make()))  # type: ignore[misc]
         seconds = timed[key] * first.train.epochs
         total, longest = total + seconds, max(longest, seconds)
     return max(longest, total / workers)

@@ -197,15 +197,20 @@ def _stored(
     for outcome in outcomes:
         ended = agenda.broken(outcome) if isinstance(outcome, Broken) else outcome
         if ended is not None:
+            agenda.trained([ended.spec.run_id])
             writer.add(ended)
         for stored in writer.written():
-            agenda.ended(stored.record.run_id)
-            yield stored
+            yield replace(stored, elsewhere=not agenda.ended(stored.record.run_id))
         for record in agenda.ended_elsewhere():
             yield Stored(record, store.folder(record.run_id), (), elsewhere=True)
-    for stored in writer.rest(stop.wait):
-        agenda.ended(stored.record.run_id)
-        yield stored
+
+    def wait(seconds: float) -> None:
+        stop.wait(seconds)
+        if stop():
+            raise KeyboardInterrupt
+
+    for stored in writer.rest(wait):
+        yield replace(stored, elsewhere=not agenda.ended(stored.record.run_id))
     for record in agenda.ended_elsewhere():
         yield Stored(record, store.folder(record.run_id), (), elsewhere=True)
 

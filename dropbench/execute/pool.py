@@ -14,14 +14,18 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, cast
 
+from dropbench.errors import UsageError
 from dropbench.execute.agenda import Agenda
 from dropbench.execute.cohort import Broken, Listener, Note, Retry, carry_out
 from dropbench.execute.cohorts import Cohort
 from dropbench.hardware import exhausted
+from dropbench.process import streams
+from dropbench.process.guarded import guarded
 from dropbench.process.signals import SIGNALS
 from dropbench.process.stop import Stop
 from dropbench.process.workers import begin, context
 from dropbench.spec import Settings
+from dropbench.values import count
 
 if TYPE_CHECKING:
     from dropbench.engine.result import RunResult
@@ -112,7 +116,14 @@ class Pool:
     def _employ(self) -> None:
         """Starts workers while there is something for them."""
         while len(self._busy) < self._most and (cohort := self._agenda.next()) is not None:
-            self._busy.append(_start(cohort, self._settings, self._device))
+            try:
+                self._busy.append(_start(cohort, self._settings, self._device))
+            except OSError as error:  # no memory for one more, or too many processes
+                self._agenda.give_back(cohort)
+                if not self._busy:
+                    raise UsageError(f"no worker process can be started: {error.strerror}") from error
+                self._most = len(self._busy)
+                self._listen(Note(f"{error.strerror}: {count(self._most, 'worker')} from here on"))
 
     def _wait(self) -> list[object]:
         """The pipes from which something comes, before it is time to look around."""
@@ -184,18 +195,18 @@ def _start(cohort: Cohort, settings: Settings, device: str) -> _Worker:
 
 def _work(pipe: Connection, settings: Settings, device: str) -> None:
     """A worker: takes cohorts from the pipe until it gets None, and sends progress, outcomes, and None at each one's end."""
-    for number in SIGNALS:
-        signal.signal(
-            number, signal.SIG_IGN
-        )  # Ctrl-C goes to all processes of a terminal, and is the parent's to handle
+    streams.settle_worker()
+    for number in SIGNALS:  # Ctrl-C goes to all processes of a terminal, and is the parent's to handle
+        signal.signal(number, signal.SIG_IGN)
     stop = Stop()
     signal.signal(signal.SIGTERM, lambda number, frame: None if stop() else stop.ask(number))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # The end of the pipe would not do as a sign to stop: workers started later hold copies of it.
     with suppress(KeyboardInterrupt):  # once all is saved
         while (cohort := pipe.recv()) is not None:
-            for outcome in carry_out(cohort, settings, device, pipe.send, stop):
-                pipe.send(outcome)
+            with guarded():
+                for outcome in carry_out(cohort, settings, device, pipe.send, stop):
+                    pipe.send(outcome)
             pipe.send(None)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dropbench.config.options import conf_dir, options
-from dropbench.config.parts import checked_options, locate
+from dropbench.config.parts import checked_options, part_of
 from dropbench.config.source_hash import source_hash
 from dropbench.errors import UsageError
 from dropbench.identity import OWN
@@ -65,7 +65,7 @@ def stored_part(
         _same_code(f"{group}={name}", target, record)
     fixed = {"name", "_target_", "version", *fields}
     given = {key: value for key, value in node.items() if key not in fixed}
-    return StoredPart(locate(target), checked_options(group, target, given))
+    return StoredPart(part_of(group, target), checked_options(group, target, given))
 
 
 def _same_code(part: str, target: str, record: Record) -> None:

@@ -83,7 +83,8 @@ class Loggers:
     def __init__(self, loggers: dict[str, Logger], runs: Sequence[Run], warn: Callable[[str], None]) -> None:
         self._loggers, self._warn = loggers, warn
         self._runs = {run.run_id: run for run in runs}
-        self._begun: set[str] = set()
+        self._last: dict[str, float] = {}
+        """The last epoch that was told of each run that has begun."""
 
     def beside(self, listen: Listener) -> Listener:
         """A listener that tells first `listen` and then these."""
@@ -95,16 +96,20 @@ class Loggers:
         return both
 
     def listen(self, event: Progress | Retry | Note) -> None:
-        """Tells each epoch of each run; runs that are tried again begin again."""
+        """Tells each epoch of each run, once. Runs that are tried again, or go on from what was saved, begin again."""
         from dropbench.execute.cohort import Note, Retry
 
         if isinstance(event, Note):
             return
         if isinstance(event, Retry):  # these runs start again, and their logs with them
-            self._begun.difference_update(event.run_ids)
+            for run_id in event.run_ids:
+                self._last.pop(run_id, None)
             return
         for run_id, row in event.rows.items():
+            if row["epoch"] <= self._last.get(run_id, 0):
+                self._last.pop(run_id)
             self._begin(run_id)
+            self._last[run_id] = row["epoch"]
             self._each(partial(_epoch, run_id, row))
 
     def finished(self, stored: Stored) -> None:
@@ -120,8 +125,8 @@ class Loggers:
         self._loggers.clear()
 
     def _begin(self, run_id: str) -> None:
-        if run_id not in self._begun:
-            self._begun.add(run_id)
+        if run_id not in self._last:
+            self._last[run_id] = 0
             self._each(lambda logger: logger.begin(self._runs[run_id]))
 
     def _each(self, act: Callable[[Logger], None]) -> None:

@@ -85,6 +85,8 @@ class LanguageModel(nn.Module):
             )
         self.embedding = Embedding(replicas, vocabulary, features, features**-0.5)
         self.layers = RecurrentLayers(replicas, features, hidden, cell, layers, steps)
+        if tied:  # its rows are what comes into the units of the head
+            self.embedding.incoming = {"weight": (2,)}
         self.head = TiedHead(replicas, vocabulary) if tied else Linear(replicas, hidden, n_classes)
         self.carried: list[State | None] = [None] * layers
         self.sites = (

@@ -32,6 +32,8 @@ class Embedding(nn.Module):
         super().__init__()
         self.scale = scale
         self.weight = nn.Parameter(torch.empty(replicas, words, features))
+        self.incoming: dict[str, tuple[int, ...]] = {}
+        """Nothing: a word is looked up and not added to others. Where a model uses the table as weights too, it says so."""
 
     @torch.no_grad()
     def reset(self, draw: Draw) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from dropbench.planning.outline import Outline, constructor
 from dropbench.planning.sources import others
 from dropbench.planning.trial import needs_two
 from dropbench.planning.variants import arm_rates, variant
+from dropbench.process.apart import PartFailed, apart
 from dropbench.sites import Site
 from dropbench.spec import CONSTANT, DataSpec, RunSpec, Settings
 from dropbench.values import written
@@ -62,6 +64,8 @@ def check(spec: RunSpec, table: Table, outline: Outline) -> str | None:
         return str(error)
     if outline.batch_norm and n_train and (reason := _no_variance(spec, table, outline, n_train)):
         return reason
+    if outline.task == "classify" and bool((table.y == table.y[0]).all()):
+        return f"data '{table.name}' have a single class, so that model={spec.model.name} has nothing to tell apart"
     if outline.own_noise and spec.eval.mode != "deterministic":
         return (
             f"eval.mode={spec.eval.mode} leaves on the noise of dropbench's sites alone, and model={spec.model.name} has noise "
@@ -79,7 +83,13 @@ def _no_variance(spec: RunSpec, table: Table, outline: Outline, n_train: int) ->
     """Why batch norm cannot be trained in these batches, or None: a single example may do, where it is a map or a graph."""
     sizes = batch_sizes(n_train, spec.train.batch_size)
     construct = constructor(spec.model, outline.shape, outline.n_classes)
-    if 1 not in sizes or not needs_two(construct, outline.shape, table, outline.stacked):
+    if 1 not in sizes:
+        return None
+    needs = partial(needs_two, construct, outline.shape, table, outline.stacked)
+    try:
+        if not apart(spec.model.target, f"model={spec.model.name}", needs):
+            return None
+    except PartFailed:  # its training tells of that
         return None
     batch = "each batch" if set(sizes) == {1} else f"the last batch of {n_train} examples"
     return (

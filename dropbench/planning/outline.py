@@ -6,13 +6,16 @@ Planning uses it to say before anything trains what cannot work; the engine uses
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dropbench.config.parts import locate
 from dropbench.data import views
 from dropbench.data.views import Shape
 from dropbench.errors import UsageError
+from dropbench.identity import OWN
+from dropbench.process.apart import PartFailed, PartHangs, apart
+from dropbench.process.blame import place
 from dropbench.sites import Site
 from dropbench.sites.own_draws import seeded
 from dropbench.spec import Component
@@ -68,30 +71,41 @@ def outline(model: Component, table: Table) -> Outline:
     shape = views.view_shape(table, view)
     stacked = bool(getattr(cls, "stacked", False))
     construct = constructor(model, shape, table.n_classes)
-    try:
-        with seeded(0), torch.device("meta"):  # a constructor may draw, and not by torch alone
-            one = construct()
-    except (TypeError, ValueError, RuntimeError, ArithmeticError, MemoryError) as error:
-        told = " ".join(str(error).split())
-        raise UsageError(f"model={model.name} cannot be built with {model.options or 'no options'}: {told}") from error
-    drawing: tuple[str, ...] = ()
-    if not cls.__module__.startswith("dropbench."):
-        from dropbench.planning.trial import tried
 
-        drawing = tried(model.name, construct, shape, table, stacked)
-    parameters = sum(p.numel() for p in one.parameters())
-    normed = any("BatchNorm" in type(m).__name__ for m in one.modules())  # ours and torch's
-    return Outline(
-        view=view,
-        shape=shape,
-        n_classes=table.n_classes,
-        sites=tuple(getattr(one, "sites", ())),
-        parameters=parameters,
-        stacked=stacked,
-        batch_norm=normed,
-        task=getattr(cls, "task", "classify"),
-        own_noise=drawing,
-    )
+    def built() -> Outline:
+        try:
+            with seeded(0), torch.device("meta"):  # a constructor may draw, and not by torch alone
+                one = construct()
+        except (TypeError, ValueError, RuntimeError, ArithmeticError, MemoryError) as error:
+            told = " ".join(str(error).split()) + place(error)
+            raise UsageError(
+                f"model={model.name} cannot be built with {model.options or 'no options'}: {told}"
+            ) from error
+        return Outline(
+            view=view,
+            shape=shape,
+            n_classes=table.n_classes,
+            sites=tuple(getattr(one, "sites", ())),
+            parameters=sum(p.numel() for p in one.parameters()),
+            stacked=stacked,
+            batch_norm=any("BatchNorm" in type(m).__name__ for m in one.modules()),  # ours and torch's
+            task=getattr(cls, "task", "classify"),
+        )
+
+    found = apart(model.target, f"model={model.name}", built)
+    if cls.__module__.startswith(OWN):
+        return found
+    from dropbench.planning.trial import tried
+
+    try:
+        drawing = apart(
+            model.target, f"model={model.name}", lambda: tried(model.name, construct, shape, table, stacked)
+        )
+    except PartHangs:
+        raise
+    except PartFailed:  # its training tells of that, and other runs are trained meanwhile
+        return found
+    return replace(found, own_noise=drawing)
 
 
 def constructor(model: Component, shape: Shape, n_classes: int) -> Callable[[], nn.Module]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dropbench import data as data_sets
 from dropbench.config.parts import locate
 from dropbench.errors import UsageError, nearest
+from dropbench.process.apart import READING_S, apart
 from dropbench.spec import DataSpec, RunSpec, Settings
 
 if TYPE_CHECKING:
@@ -68,6 +69,10 @@ def _load(target: str, options: tuple[tuple[str, Any], ...], root: Path, downloa
     from dropbench.data.fingerprints import recall
 
     loader = locate(target)
-    table = checked(loader(root, download, **dict(options)), target)
-    recall(table, loader, dict(options))
-    return table
+
+    def read() -> Table:
+        table = checked(loader(root, download, **dict(options)), target)
+        recall(table, loader, dict(options))
+        return table
+
+    return apart(target, f"data loader {target}", read, READING_S)

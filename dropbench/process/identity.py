@@ -43,6 +43,14 @@ class Process:
         return start != self.start or state in ("Z", "X")
 
 
+def place() -> str:
+    """Where numbers of processes are the ones of this process: this machine, and the container in it."""
+    try:
+        return f"{platform.node()}/{os.readlink(_PROC / 'self/ns/pid')}"
+    except OSError:
+        return platform.node()
+
+
 def this() -> Process | None:
     """Of the process that asks; None where the system does not tell."""
     try:

@@ -74,6 +74,14 @@ class Sink(io.RawIOBase):
         return len(data)
 
 
+class _Text(io.TextIOWrapper):
+    """Text that goes there for as long as the process lives: code of a user's may have closed its own output, and not this."""
+
+    @override
+    def close(self) -> None:
+        self.flush()
+
+
 _WHY = {errno.EPIPE: "its reader has left", errno.EBADF: "it is closed", errno.ENOSPC: "the disk is full"}
 _output = Sink(1, closed=False)
 
@@ -89,6 +97,14 @@ def settle() -> None:
     sys.stdout = _text(io.BufferedWriter(_output), sys.stdout)
     # Nothing is held back: what is said last may be why the process ended.
     sys.stderr = _text(Sink(2, closed[2]), sys.stderr)
+
+
+def settle_worker() -> None:
+    """For a process that trains: all that is printed in it goes to standard error, and is dropped where nobody reads that."""
+    closed = _reserved(2)
+    with suppress(OSError):
+        os.dup2(2, 1)
+    sys.stdout = sys.stderr = _text(Sink(2, closed), sys.stderr)
 
 
 def go_on() -> None:
@@ -115,7 +131,7 @@ def ended(code: int) -> int:
 @contextmanager
 def output_to_errors() -> Iterator[None]:
     """While code of a user's runs: what it prints, in Python or not, is no result of the command."""
-    told, sys.stdout = sys.stdout, sys.stderr
+    told, sys.stdout = sys.stdout, _text(Sink(2, closed=False), sys.stderr)
     try:
         told.flush()
         kept = os.dup(1)
@@ -152,7 +168,7 @@ def tell(text: str) -> None:
 def _text(to: Any, before: TextIO | None) -> TextIO:
     """Text in the encoding that Python chose for the stream before. to: what takes its bytes."""
     lenient = getattr(before, "errors", None) in ("replace", "ignore", "xmlcharrefreplace", "namereplace")
-    return io.TextIOWrapper(
+    return _Text(
         to,
         encoding=getattr(before, "encoding", None) or "utf-8",
         errors=before.errors if before is not None and lenient else plain.register(),

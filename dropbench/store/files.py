@@ -9,7 +9,6 @@ import csv
 import errno
 import io
 import os
-import platform
 import secrets
 import shutil
 import time
@@ -18,6 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+
+from dropbench.process import identity
 
 _ABANDONED_S = 24 * 3600.0
 
@@ -144,7 +145,7 @@ def _publish(hidden: Path, final: Path, keep: Callable[[Path], bool]) -> None:
 
 @cache
 def _host() -> str:
-    return f"{zlib.crc32(platform.node().encode()):08x}"
+    return f"{zlib.crc32(identity.place().encode()):08x}"  # process ids of another container are not trusted either
 
 
 def _alive(pid: str) -> bool:

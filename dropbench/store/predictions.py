@@ -16,8 +16,6 @@ of probabilities are kept since float16 holds them evenly: a chance of 1e-8 woul
 from __future__ import annotations
 
 import io
-import os
-import stat
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -27,9 +25,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dropbench.store import safely
 from dropbench.store.record import PREDICTIONS
 
-_LARGEST_FILE = 2**30
+_MOST = 1 << 30
+"""Bytes of the file, packed or not."""
 _ARRAYS = {"total", "rows", "right", "loss", "log_probabilities", "classes"}
 _DAMAGE = (
     OSError,
@@ -107,33 +107,25 @@ def read_predictions(folder: Path) -> Predictions | None:
     Damaged
         Where something lies there that is no such file, or was cut short.
     """
-    path = folder / PREDICTIONS
     try:
-        # A pipe must not be waited for.
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        file = io.BytesIO(safely.content(folder / PREDICTIONS, _MOST))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise Damaged(f"{PREDICTIONS} cannot be read: {error.strerror}") from error
-    with open(handle, "rb") as file:
-        told = os.fstat(handle)
-        if not stat.S_ISREG(told.st_mode) or told.st_size > _LARGEST_FILE:
-            raise Damaged(f"{PREDICTIONS} is not a file that dropbench wrote")
-        try:
-            with zipfile.ZipFile(file) as packed:
-                _small_enough(packed)
-            with np.load(file, allow_pickle=False) as held:
-                return _checked({name: held[name] for name in held.files})
-        except _DAMAGE as error:
-            raise Damaged(f"{PREDICTIONS} does not hold what a test split said: {error}") from error
+    try:
+        with zipfile.ZipFile(file) as packed:
+            _small_enough(packed)
+        with np.load(file, allow_pickle=False) as held:
+            return _checked({name: held[name] for name in held.files})
+    except _DAMAGE as error:
+        raise Damaged(f"{PREDICTIONS} does not hold what a test split said: {error}") from error
 
 
 def _small_enough(packed: zipfile.ZipFile) -> None:
     """Before anything is unpacked: few bytes can be told to become very many."""
     members = packed.infolist()
-    if {m.filename.removesuffix(".npy") for m in members} - _ARRAYS or sum(
-        m.file_size for m in members
-    ) > _LARGEST_FILE:
+    if {m.filename.removesuffix(".npy") for m in members} - _ARRAYS or sum(m.file_size for m in members) > _MOST:
         raise ValueError("it holds other arrays, or too much")
 
 

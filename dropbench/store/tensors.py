@@ -6,26 +6,22 @@ an order that changes from one process to the next, and the same content is to b
 
 from __future__ import annotations
 
-import io
 import json
-import os
-import stat
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from dropbench.store import files
+from dropbench.store import files, safely
 
 _KEY = "dropbench"
 _LENGTH = 8
 """Bytes at the beginning of a file that give the length of its head."""
-_LONGEST = 100_000_000
-"""Bytes of a head that safetensors reads."""
+_MOST = 64 << 30
+"""Bytes of a file: far above any network that is trained here."""
 _NOT_OURS = "it is no file of tensors that dropbench wrote, or was cut short"
 
 
@@ -48,7 +44,7 @@ def loaded(content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Damaged
         For bytes that `dumped` did not give.
     """
-    told = _about(io.BytesIO(content))
+    told = _about(content)
     try:
         return load(content), told
     except (SafetensorError, ValueError, TypeError, KeyError) as error:
@@ -68,22 +64,18 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Damaged
         Where it is not a file, cannot be read, or holds something else.
     """
-    with _opened(path) as file:
-        return loaded(file.read())
+    return loaded(_content(path))
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """The tree about the tensors of a file, which are not read. Raises Damaged as `read` does."""
-    with _opened(path) as file:
-        return _about(file)
+    """The tree about the tensors of a file. Raises Damaged as `read` does."""
+    return _about(_content(path))
 
 
-def _about(file: BinaryIO) -> dict[str, Any]:
-    length = int.from_bytes(file.read(_LENGTH), "little")
+def _about(content: bytes) -> dict[str, Any]:
+    length = int.from_bytes(content[:_LENGTH], "little")
     try:
-        if length > _LONGEST:
-            raise ValueError
-        about = json.loads(json.loads(file.read(length))["__metadata__"][_KEY])
+        about = json.loads(json.loads(content[_LENGTH : _LENGTH + length])["__metadata__"][_KEY])
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise Damaged(_NOT_OURS) from error
     if not isinstance(about, dict):
@@ -91,15 +83,8 @@ def _about(file: BinaryIO) -> dict[str, Any]:
     return about
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def _content(path: Path) -> bytes:
     try:
-        # A pipe or a device must not be waited for. What is opened is looked at, since a path can change in between.
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            os.close(handle)
-            raise Damaged("it is not a file")
-        with open(handle, "rb") as file:
-            yield file
+        return safely.content(path, _MOST)
     except OSError as error:
         raise Damaged(f"it cannot be read: {error.strerror}") from error

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from texts import running, running_data
 
-from dropbench.data.text import check, evaluation_columns, fold, part
+from dropbench.data.text import check, evaluation_columns, fold, fold_whole, part
 from dropbench.errors import UsageError
 
 
@@ -27,14 +27,29 @@ def test_columns_read_on_where_they_ended_and_miss_little(n: int, columns: int, 
     assert len(folded.unique()) == folded.numel()
 
 
+@given(n=st.integers(1, 300), columns=st.integers(1, 20), window=st.integers(1, 9))
+def test_every_word_counts_once_where_none_may_be_left_out(n: int, columns: int, window: int) -> None:
+    assume(n >= columns)
+    places, counted = fold_whole(n, columns, window)
+    assert places.shape == counted.shape and places.shape[1:] == (columns, window)
+    assert places[counted].sort().values.tolist() == list(range(n))
+    for c in range(columns):
+        read = places[:, c].flatten()
+        steps = read.diff()
+        assert bool(((steps == 1) | ((steps == 0) & (read[1:] == n - 1))).all()), "read on, and held at the text's end"
+        assert bool(counted[0, c, 0]) and bool((counted[:, c].flatten().int().diff() <= 0).all())
+    assert bool(counted.flatten(1).any(1).all()), "no window for nothing"
+
+
 @given(train=st.integers(2, 40), val=st.integers(2, 9), test=st.integers(2, 9), n_train=st.none() | st.integers(2, 40))
-def test_no_part_reads_or_predicts_a_word_of_another(train: int, val: int, test: int, n_train: int | None) -> None:
+def test_each_word_of_a_part_is_predicted_once(train: int, val: int, test: int, n_train: int | None) -> None:
+    """And none of another part; the first of a part from the last before it, which the first of all does not have."""
     assume(n_train is None or n_train <= train)
     table = running(train, val, test, 1)
     n = n_train or train
-    for name, start, length in (("train", 0, n), ("val", train, val), ("test", train + val, test)):
+    for name, start, length in (("train", 1, n - 1), ("val", train, val), ("test", train + val, test)):
         words, after = part(table, name, n_train)
-        assert words.tolist() == list(range(start, start + length - 1))
+        assert after.tolist() == list(range(start, start + length))
         assert torch.equal(after, words + 1)
 
 

@@ -128,6 +128,21 @@ class Stacked(nn.Module):
         return F.dropout(noise("input", x), training=self.training) @ self.weight
 
 
+class StartedStack(nn.Module):
+    """With an axis of replicas, whose first weights come from torch's own generator."""
+
+    stacked = True
+    eats = ("flat",)
+
+    def __init__(self, replicas: int, shape: tuple[int, ...], n_classes: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(replicas, shape[0], n_classes) / 10)
+        self.sites = (Site("input", "activation", shape, "F"),)
+
+    def forward(self, x: Tensor, noise: Noise) -> Tensor:
+        return noise("input", x) @ self.weight
+
+
 class Started(nn.Module):
     """Its first weights are from generators other than torch's."""
 

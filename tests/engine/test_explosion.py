@@ -72,12 +72,12 @@ def test_a_test_score_that_is_no_number_is_no_completed_run(monkeypatch: pytest.
     good, bad = make_spec(seed=1), make_spec(seed=2)
     cohort = cohort_of(good, bad)
 
-    def spoilt(replicas: Replicas, part: str) -> dict[str, Tensor]:
+    def spoilt(replicas: Replicas, part: str, listen: Any = None) -> dict[str, Tensor]:
         at = torch.tensor([s.run_id == bad.run_id for s in replicas.specs])
-        found = evaluate(replicas, part)
+        found = evaluate(replicas, part, listen)
         return {**found, "accuracy": torch.where(at, value, found["accuracy"])} if part == "test" else found
 
-    monkeypatch.setattr("dropbench.engine.train.evaluate", spoilt)
+    monkeypatch.setattr("dropbench.engine.scores.evaluate", spoilt)
     results = {r.spec.run_id: r for r in cohort.run()}
     assert results[bad.run_id].status == "diverged" and results[bad.run_id].metrics == {}
     assert results[bad.run_id].reason == f"its test_accuracy is {value}"
@@ -102,5 +102,6 @@ def test_the_loss_that_is_taken_is_the_metric() -> None:
 def test_what_eval_mode_adds_counts_too() -> None:
     spec = make_spec(seed=1, rate=0.5).model_copy(update={"eval": EvalSpec(mode="mc", passes=2)})
     cohort = cohort_of(spec)
-    nan = {"val_mc_loss": torch.tensor([math.nan])}
-    assert divergence.lost(cohort.replicas, [{"train_loss": 1.0}], nan) == ["its val_mc_loss is nan"]
+    assert divergence.lost(cohort.replicas, [{"train_loss": 1.0}], [{"val_mc_loss": math.nan}]) == [
+        "its val_mc_loss is nan"
+    ]

@@ -169,6 +169,17 @@ def test_a_constructor_that_draws_elsewhere_is_seeded_too() -> None:
     assert not differences(spec, one, Trained(spec))
 
 
+def test_a_stack_of_the_users_own_starts_each_replica_as_alone() -> None:
+    one, other = (make_spec("noisy_models.StartedStack", seed=s, rate=0.2) for s in (3, 4))
+    alone = Trained(one)
+    before = states()
+    stirred()
+    stirring = states()
+    together = Trained(other, one)
+    assert states() == stirring != before
+    assert not differences(one, alone, together)
+
+
 def test_what_is_said_before_it_trains() -> None:
     spec = small("LAYERS", "Dropout")
     (warning,) = warnings(spec, outlined(spec))

@@ -40,14 +40,18 @@ def test_parts_are_read_in_few_columns_that_the_batch_size_does_not_change(
     window = 8
     table = running(train, val, test, window)
     batches = TextBatches(table, running_data(), batch, [0], CPU)
-    for part, start, n in (("train", 0, min(train, val)), ("val", train, val), ("test", train + val, test)):
-        columns = min(20, (n - 1) // window)
-        x, y = (torch.cat([getattr(b, side)[0] for b in batches.part(part, 1000)], 1) for side in ("x", "y"))
-        assert x.shape == (columns, (n - 1) // columns // window * window)
-        assert torch.equal(y, x + 1) and x.min() == start and y.max() < start + n
-        assert (x.diff(dim=1) == 1).all() and len(x.unique()) == x.numel()
+    first = min(train - 1, val)
+    for part, start, n in (("train", 1, first), ("val", train, val), ("test", train + val, test)):
+        read = list(batches.part(part, 1000))
+        assert {tuple(b.x.shape) for b in read} == {(1, min(20, n // window), window)}
+        everything = torch.ones(read[0].y.shape[1:], dtype=torch.bool)
+        told = torch.cat([b.y[0][everything if b.counted is None else b.counted] for b in read])
+        assert told.sort().values.tolist() == list(range(start, start + n)), "each word once, whatever the window"
+        assert torch.equal(batches.rows(part)[0], told), "every word tells its place"
+        x, y = (torch.cat([getattr(b, side)[0] for b in read], 1) for side in ("x", "y"))
+        assert torch.equal(y, x + 1) or part == "test"
         if part != "train":
-            assert batches.part_sizes()[part] == y.numel()
+            assert batches.part_sizes()[part] == n
     other = TextBatches(table, running_data(), 1, [5, 6], CPU)
     for a, b in zip(batches.part("val", 1), other.part("val", 9), strict=True):
         assert torch.equal(a.x, b.x[:1]) and torch.equal(a.y, b.y[1:])
@@ -74,8 +78,15 @@ def test_a_text_by_hand() -> None:
     first, second = batches.epoch()
     assert first.x.tolist() == [[[0, 1, 2], [7, 8, 9]]] and first.y.tolist() == [[[1, 2, 3], [8, 9, 10]]]
     assert second.x.tolist() == [[[3, 4, 5], [10, 11, 12]]] and second.y.tolist() == [[[4, 5, 6], [11, 12, 13]]]
-    (val,) = batches.part("val", 128)
-    assert val.x.tolist() == [[[15, 16, 17]]] and val.y.tolist() == [[[16, 17, 18]]]
-    (test,) = batches.part("test", 128)
-    assert test.x.tolist() == [[[19, 20, 21], [22, 23, 24]]]
-    assert batches.part_sizes() == {"train": 12, "val": 3, "test": 6}
+    val, end = batches.part("val", 128)
+    assert val.x.tolist() == [[[14, 15, 16]]] and val.y.tolist() == [[[15, 16, 17]]] and val.counted is None
+    assert (
+        end.y.tolist() == [[[18, 18, 18]]]
+        and end.counted is not None
+        and end.counted.tolist() == [[True, False, False]]
+    )
+    test, end = batches.part("test", 128)
+    assert test.y.tolist() == [[[19, 20, 21], [23, 24, 25]]] and test.counted is None
+    assert end.y.tolist() == [[[22, 23, 24], [26, 26, 26]]]
+    assert end.counted is not None and end.counted.tolist() == [[True, False, False], [True, False, False]]
+    assert batches.part_sizes() == {"train": 12, "val": 4, "test": 8}

@@ -28,6 +28,8 @@ class Carried:
     stored: list[Stored]
     retries: list[Retry]
     notes: list[str]
+    epochs: list[int]
+    """That listeners heard of, a row a run."""
 
     def statuses(self) -> dict[str, int]:
         found = [s.record.status for s in self.stored]
@@ -58,18 +60,21 @@ def carry(mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Carry:
         groups = cohorts(todo, plan.outlines, plan.settings, "cpu", workers)
         retries: list[Retry] = []
         notes: list[str] = []
+        epochs: list[int] = []
 
         def listen(event: Any) -> None:
             if isinstance(event, Retry):
                 retries.append(event)
             elif isinstance(event, Note):
                 notes.append(event.text)
+            else:
+                epochs.extend(event.epoch for _ in event.rows)
 
         outcomes = execute(groups, plan.settings, "cpu", workers, store, listen, **how)
         stored: list[Stored] = []
         with suppress(KeyboardInterrupt):
             stored.extend(one for _, one in zip(range(take if groups else 0), outcomes, strict=False))
         outcomes.close()
-        return Carried(plan, store, stored, retries, notes)
+        return Carried(plan, store, stored, retries, notes, epochs)
 
     return carry

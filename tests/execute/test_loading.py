@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -134,6 +135,9 @@ def test_a_classifier_says_again_what_it_said(
     assert torch.allclose(trained(x[:3]).softmax(-1), chances[:3], atol=1e-6)
     trained(x).sum().backward()
     assert all(p.grad is not None for p in trained.module.parameters() if p.requires_grad)
+    again = copy.deepcopy(trained)
+    again.load_state_dict(trained.state_dict())
+    assert torch.equal(again(x), trained(x))
 
 
 def test_names_and_shapes_are_those_of_one_model(train: Train) -> None:
@@ -169,14 +173,14 @@ def test_a_language_model_goes_on_with_a_text(train: Train, words: list[str]) ->
     trained, table = kept.model(), kept.table
     assert table.test is not None and table.window is not None
     # As it was tested: columns side by side, the state carried from window to window.
-    n = len(table.test) - 1
-    columns = text.evaluation_columns(n, table.window)
-    x, y = (text.fold(side[table.test[:-1]], columns, table.window) for side in (table.x[:, 0], table.y))
+    n = len(table.test)
+    places, counted = text.fold_whole(n, text.evaluation_columns(n, table.window), table.window)
+    x, y = (side[table.test - 1][places] for side in (table.x[:, 0], table.y))
     losses = [
-        F.cross_entropy(trained(window, carry=i > 0).detach().flatten(0, 1), after.flatten())
-        for i, (window, after) in enumerate(zip(x, y, strict=True))
+        F.cross_entropy(trained(words, carry=i > 0).detach()[those], after[those], reduction="none")
+        for i, (words, after, those) in enumerate(zip(x, y, counted, strict=True))
     ]
-    assert float(torch.stack(losses).double().mean()) == pytest.approx(kept.record.metrics["test_loss"], rel=1e-5)
+    assert float(torch.cat(losses).double().mean()) == pytest.approx(kept.record.metrics["test_loss"], rel=1e-5)
     chances = trained.probabilities(["a b c", "d"])
     assert chances.shape == (2, 10) and torch.equal(chances.argmax(-1), trained.predict(["a b c", "d"]))
     assert torch.allclose(chances[0], trained(torch.tensor([[2, 3, 4]]))[0, -1].softmax(-1))

@@ -25,8 +25,7 @@ def sizes(carried: Any) -> list[int]:
     return sorted(s.record.cohort_size for s in carried.stored)
 
 
-@pytest.mark.parametrize("what", ["memory", "torch"])
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("what", "workers"), [("memory", 1), ("torch", 2)])
 def test_a_cohort_that_is_out_of_memory_is_halved_until_it_fits(carry: Any, what: str, workers: int) -> None:
     carried = carry(*trouble(what, above=2), "seed=range(0,6)", workers=workers, cohort=6)
     assert carried.statuses() == {"completed": 6}
@@ -115,8 +114,7 @@ def test_a_failed_run_is_tried_again_as_often_as_wanted(carry: Any, tmp_path: Pa
     assert never.statuses() == {"failed": 1} and len(never.retries) == 2
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("most", [1, 2])
+@pytest.mark.parametrize(("workers", "most"), [(1, 1), (2, 2)])
 def test_failures_end_a_sweep_where_that_is_wanted(carry: Any, tmp_path: Path, workers: int, most: int) -> None:
     with pytest.raises(TooManyFailed):
         carry(*trouble("raise"), "seed=range(0,5)", cohort=1, workers=workers, patience=Patience(failures=most))

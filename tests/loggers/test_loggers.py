@@ -13,7 +13,7 @@ from sweeping import Sweep
 
 from dropbench import loggers
 from dropbench.engine.result import Progress
-from dropbench.execute.cohort import Retry
+from dropbench.execute.cohort import Note, Retry
 from dropbench.execute.local import Stored
 from dropbench.loggers import Loggers, Run
 from dropbench.loggers.base import Row
@@ -147,6 +147,26 @@ def test_a_cohort_that_broke_off_begins_again() -> None:
         listen(event)
     assert spy.told == [("begin", "a"), ("epoch", "a", 1), *[("begin", "b"), ("epoch", "b", 1)] * 2]
     assert len(heard) == 3
+
+
+def test_each_epoch_has_one_row_whatever_is_told_twice() -> None:
+    """A run that goes on from what was saved tells its epochs from the first: its log begins anew."""
+    spy = Spy()
+    told = Loggers({"spy": spy}, [Run("a", "none", 0, {})], pytest.fail)
+    for epoch in (1, 2, 1, 2, 3):
+        told.listen(Progress(epoch, 3, {"a": {"epoch": epoch}}))
+    told.listen(Note("something else"))
+    assert spy.told == [
+        *(("begin", "a"), ("epoch", "a", 1), ("epoch", "a", 2)),
+        *(("begin", "a"), ("epoch", "a", 1), ("epoch", "a", 2), ("epoch", "a", 3)),
+    ]
+
+
+def test_a_run_of_another_command_is_told_by_that_one() -> None:
+    spy = Spy()
+    told = Loggers({"spy": spy}, [Run("a", "none", 0, {})], pytest.fail)
+    told.finished(Stored(SimpleNamespace(run_id="a"), Path(), (), elsewhere=True))  # type: ignore[arg-type]
+    assert spy.told == []
 
 
 def test_a_run_that_fails_before_its_first_epoch_begins_and_ends() -> None:

@@ -116,3 +116,14 @@ def test_one_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         assert dropbench(capsys, "train", *words).code == 0
     (folder,) = (tmp_path / "logs/tensorboard").iterdir()
     assert len(scalars(folder)["final/test_loss"]) == 1
+
+
+def test_what_another_command_wrote_of_a_run_is_replaced(tmp_path: Path) -> None:
+    """It began after this one, was killed, and its run is taken over."""
+    here, other = TensorBoard(tmp_path), TensorBoard(tmp_path)
+    for logger, epochs in ((other, (1, 2, 3)), (here, (1, 2, 3, 4))):
+        logger.begin(RUN)
+        for epoch in epochs:
+            logger.epoch(RUN.run_id, {"epoch": epoch, "lr": 0.1})
+    (folder,) = tmp_path.iterdir()
+    assert [step for step, _ in scalars(folder)["lr"]] == [1, 2, 3, 4]

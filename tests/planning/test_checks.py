@@ -7,7 +7,7 @@ from ast import literal_eval
 import pytest
 from graphs import graph_table
 from specs_kit import spec_and_settings
-from training import Trained, make_spec, table_of
+from training import Trained, made_table, make_spec, table_of
 
 from dropbench.config.compose import Composer
 from dropbench.planning.checks import check
@@ -68,6 +68,17 @@ def test_batch_norm_refuses_only_where_it_has_no_variance(words: str, size: int,
         )
         with pytest.raises(ValueError, match="more than 1 value per channel"):
             Trained(spec)
+
+
+def test_a_single_class_is_nothing_to_learn_but_by_an_autoencoder() -> None:
+    table = made_table(60, classes=1)
+    for model, reason in (
+        ("mlp", "data 'made' have a single class, so that model=mlp has nothing"),
+        ("autoencoder", None),
+    ):
+        spec = make_spec(model, split={"n_train": 30})
+        told = check(spec, table, outline(spec.model, table))
+        assert told == reason or str(told).startswith(str(reason))
 
 
 def test_a_graph_is_normalised_over_all_nodes_whatever_the_batch() -> None:

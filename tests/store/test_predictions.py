@@ -141,7 +141,7 @@ def test_what_would_fill_the_memory_is_not_unpacked(tmp_path: Path) -> None:
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "test.npz")
-    with pytest.raises(Damaged, match="is not a file"):
+    with pytest.raises(Damaged, match="it is a pipe"):
         read_predictions(tmp_path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,7 +114,7 @@ def best_epoch(history: Columns, config: Mapping[str, Any], measures: Measures) 
 
 def _folder(path: Path) -> Loaded:
     """What a results folder, the runs/ or failed/ in it, or a single run folder holds."""
-    if not path.exists():
+    if not os.path.exists(path):  # unlike Path's, it knows that what cannot be a name is not there
         raise UsageError(f"there is no folder {path}; {RUN_SOMETHING}")
     if (path / RECORD).exists():
         record = read(path)

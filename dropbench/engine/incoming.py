@@ -1,0 +1,41 @@
+"""Which numbers of a parameter come into one unit of a user's layer: what `train.max_norm` limits the length of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+_NORMS = (nn.LayerNorm, nn.RMSNorm, nn.GroupNorm)
+
+
+class Incoming(NamedTuple):
+    """Axes of a stacked parameter [K, ...] that come into a unit; all others tell units apart.
+
+    With `groups` they are those of the parameter with axis 1 taken apart into so many groups, [K, groups, ...].
+    """
+
+    axes: tuple[int, ...]
+    groups: int | None = None
+
+
+def incoming(module: nn.Module, name: str, parameter: Tensor) -> Incoming | None:
+    """Of one replica's parameter, by its name in its module; None where it holds no weights of units.
+
+    torch's layers put the units first and what comes in after, but for transposed convolutions, and so may a user's. One that
+    does not says what comes in: `self.incoming = {"weight": (0,)}`, axes of its parameter by its name.
+    """
+    path, _, own = name.rpartition(".")
+    layer = module.get_submodule(path)
+    declared = getattr(layer, "incoming", {})
+    if isinstance(declared, Mapping) and own in declared:
+        return Incoming(tuple(axis + 1 for axis in declared[own]))
+    if parameter.ndim < 2 or isinstance(layer, _NORMS):
+        return None
+    if isinstance(layer, _TRANSPOSED):  # [inputs, outputs / groups, ...]
+        return Incoming((2, *range(4, parameter.ndim + 2)), layer.groups)
+    if parameter.ndim > 2 and len(parameter) == 1 and not isinstance(layer, nn.modules.conv._ConvNd | nn.Bilinear):
+        return None  # one for all examples, such as positions or the keys that attention adds: it is a bias
+    return Incoming(tuple(range(2, parameter.ndim + 1)))

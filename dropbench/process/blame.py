@@ -1,0 +1,65 @@
+"""Whose code an exception came up in: the user's own, at a line of a file, or dropbench's."""
+
+from __future__ import annotations
+
+import os
+import sysconfig
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+_PACKAGE = str(Path(__file__).parents[1]) + os.sep
+_INSTALLED = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+
+def place(error: BaseException) -> str:
+    """` (my_model.py, line 3)`: the innermost line of the user's own that dropbench had called; empty where there is none."""
+    for raised in _chain(error):
+        calls = traceback.extract_tb(raised.__traceback__)
+        files = [call.filename for call in calls]
+        ours = next((i for i, file in enumerate(files) if file.startswith(_PACKAGE)), None)
+        if ours is None and raised is error:
+            return ""  # dropbench has not been called
+        for call in reversed(calls[ours:]):
+            if _is_own(call.filename):
+                return f" ({_short(call.filename)}, line {call.lineno})"
+    return ""
+
+
+def raised_by_user(error: BaseException) -> bool:
+    """Whether a line of the user's own raised it itself, as `sys.exit()` in a model does; Ctrl-C comes from elsewhere."""
+    calls = traceback.extract_tb(error.__traceback__)
+    return bool(calls) and _is_own(calls[-1].filename) and bool(place(error))
+
+
+def told(error: BaseException, caught: BaseException | None = None) -> str:
+    """The first line of what it says, behind its name, and where it came up in code of the user's.
+
+    caught: what was raised in its place.
+    """
+    name = type(error).__name__
+    text = f"{name}: {error}".strip().splitlines()[0] if str(error).strip() else name
+    return f"{text}{place(caught or error)}"
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """It, what caused it, and so on."""
+    seen: list[BaseException] = []
+    following: BaseException | None = error
+    while following is not None and following not in seen:
+        seen.append(following)
+        yield following
+        following = following.__cause__ or following.__context__
+
+
+def _is_own(file: str) -> bool:
+    """Whether a file is neither dropbench's nor of an installed package or Python."""
+    return file.endswith(".py") and not file.startswith((_PACKAGE, *_INSTALLED, "<")) and "site-packages" not in file
+
+
+def _short(file: str) -> str:
+    """From the current folder where it lies below."""
+    try:
+        return str(Path(file).relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return file
