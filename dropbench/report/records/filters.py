@@ -34,8 +34,6 @@ Condition = tuple[str, str, str]
 """A key, a comparison, a value as typed."""
 
 
-
-
 def parse(filters: Sequence[str]) -> list[tuple[str, list[str]]]:
     """(key, values) of each. Commas inside brackets are part of a value; `range(a,b)` is the numbers it stands for."""
     parsed = []
