@@ -41,7 +41,8 @@ _COMPLAINTS = {
 
 def invalid(group: str, error: Any, fields: list[str] | None = None) -> UsageError:
     """The first of pydantic's complaints as a sentence."""
-    first = error.errors()[0]
+    # A key that is none explains why another is missing.
+    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     key = _key(group, first["loc"])
     if first["type"] == "extra_forbidden":
         owners: dict[str, type[Frozen]] = {
