@@ -10,6 +10,11 @@ What the engine asks of a model class:
         sites: tuple[Site, ...]           # the places where noise may act, set by the constructor
         def forward(self, x, noise): ...  # x [K, B, *shape] -> logits [K, B, n_classes]
 
+Every site must be reached, and noise asked for at no other: a user's model is tried before it is planned with. So is what it
+draws by itself, which is noise in every arm: see docs/engine.md. Where `train.max_norm` should limit the weights of a layer, it
+has `incoming`, a dict of the axes of its parameters that come into a unit, by their names: of stacked ones counted with the
+replica axis.
+
 The options after `*` are the keys of its YAML, checked against their annotations. A model that is not stacked has the
 same contract without the replica axis and without `replicas`: the engine stacks it by `torch.func.vmap`, or, where vmap cannot
 be used (engine/vmap_check.py), trains its replicas one after the other.

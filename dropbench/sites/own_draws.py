@@ -7,11 +7,15 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+_KNOWN: WeakKeyDictionary[Any, list[Source]] = WeakKeyDictionary()
 
 
 class Source(NamedTuple):
@@ -36,7 +40,7 @@ def seeded(seed: int, module: nn.Module | None = None, device: str = "cpu") -> I
     device : str
         Whose generator of torch is seeded beside that of the CPU.
     """
-    sources = found(module, device)
+    sources = found(device) if module is None else [*found(device), *_own(module)]
     before = [source.state() for source in sources]
     try:
         for source in sources:
@@ -47,8 +51,8 @@ def seeded(seed: int, module: nn.Module | None = None, device: str = "cpu") -> I
             source.restore(state)
 
 
-def found(module: nn.Module | None = None, device: str = "cpu") -> list[Source]:
-    """The generators that everyone shares, and those of a module's own."""
+def found(device: str = "cpu") -> list[Source]:
+    """The generators that everyone shares."""
     import torch
 
     sources = [
@@ -60,7 +64,19 @@ def found(module: nn.Module | None = None, device: str = "cpu") -> list[Source]:
     if device.startswith("cuda"):
         index = torch.device(device).index
         sources.append(_of(torch.cuda.default_generators[torch.cuda.current_device() if index is None else index]))
-    return sources if module is None else sources + [_of(each) for each in _held(module)]
+    return sources
+
+
+def own(module: nn.Module) -> list[Source]:
+    """The generators of a module's own."""
+    return [_of(each) for each in _held(module)]
+
+
+def _own(module: nn.Module) -> list[Source]:
+    """The same, looked for once: there is a step between two calls."""
+    if module not in _KNOWN:
+        _KNOWN[module] = own(module)
+    return _KNOWN[module]
 
 
 def _of(generator: Any) -> Source:
