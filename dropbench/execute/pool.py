@@ -47,6 +47,8 @@ class _Worker:
     """How many processes the kernel had killed for want of memory when the cohort began."""
     heard: float
     """When the last sign came of it, on this process's clock."""
+    spent: bool = False
+    """Whether it ran out of memory: what such a process has of it lies in pieces, so another goes on."""
 
     def silent_for(self) -> float:
         """Seconds since the last sign, 0 where one waits to be read."""
@@ -153,6 +155,7 @@ class Pool:
         elif isinstance(message, Broken):
             for spec in message.cohort.specs:
                 worker.unfinished = worker.unfinished.without(spec.run_id)
+            worker.spent = worker.spent or bool(message.out_of_memory)
             return message
         else:
             worker.unfinished = worker.unfinished.without(message.spec.run_id)
@@ -161,7 +164,7 @@ class Pool:
 
     def _go_on(self, worker: _Worker) -> None:
         """Gives a worker that is done with its cohort the next, or lets it end."""
-        following = None if self._stop() else self._agenda.next()
+        following = None if self._stop() or worker.spent else self._agenda.next()
         with suppress(BrokenPipeError):  # it has died since: its next message is the end of the pipe
             worker.pipe.send(following)
         if following is None:
