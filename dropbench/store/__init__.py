@@ -209,7 +209,7 @@ class Store:
     def _places(self, run_id: str) -> Iterator[Path]:
         """The folders that may hold a run, the best first; those of older ids are looked for when no other will do."""
         for kind in (RUNS, FAILED):
-            if (folder := self.root / kind / run_id).exists():
+            if os.path.lexists(folder := self.root / kind / run_id):
                 yield folder
             yield from self._old[kind].get(run_id, ())
 
