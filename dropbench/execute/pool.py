@@ -108,10 +108,17 @@ class Pool:
     def _end(self) -> None:
         """Ends all workers: where there is time, once they have saved what they train."""
         for worker in self._busy:
-            worker.process.kill() if self._stop.at_once else worker.process.terminate()
+            with suppress(OSError):
+                worker.pipe.send(None)  # one that waits for a cohort hears no signal
         until = time.monotonic() + _GRACE_S
+        while (alive := [w for w in self._busy if w.process.is_alive()]) and time.monotonic() < until:
+            for worker in alive:  # more than once: one that has just begun does not listen yet
+                worker.process.kill() if self._stop.at_once else worker.process.terminate()
+            ready = wait([*(w.pipe for w in alive), *(w.process.sentinel for w in alive)], 0.2)
+            for worker in [w for w in alive if w.pipe in ready]:
+                with suppress(EOFError, OSError):
+                    worker.pipe.recv()  # one that cannot send does not end
         for worker in self._busy:
-            worker.process.join(max(0.0, until - time.monotonic()))
             worker.process.kill()
             worker.process.join()
 
