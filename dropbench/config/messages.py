@@ -35,6 +35,7 @@ _COMPLAINTS = {
     "string_pattern_mismatch": "points as in 0.2pp, a share as in 1%, or a number",
     "too_short": "at least {min_length} long",
     "too_long": "at most {max_length} long",
+    "value_error": "{error}",
 }
 """What a value must be, by pydantic's name for what it is not."""
 
