@@ -116,6 +116,12 @@ def test_a_key_of_a_study_that_an_arm_reads(mine: Path, reference: str, strong: 
         ),
         (
             "study/odd.yaml",
+            "baseline: a\narms: {a: {dropout: none}, b: {study: pair}}\n",
+            "study=odd",
+            "study=odd, arm b: 'study' is no key of an arm",
+        ),
+        (
+            "study/odd.yaml",
             "baseline: a\nseed: x(\narms: {a: {dropout: none}, b: {train.lr: 1}}\n",
             "study=odd",
             "study.seed=x(: cannot read",
@@ -137,3 +143,21 @@ def test_a_file_that_cannot_be(
     said = dropbench(capsys, "sweep", "--dry-run", *words, word, "--conf", str(mine))
     assert said.code == 2 and said.err.startswith(f"Error: {sentence}"), said.err
     assert len(said.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("word", ["model=größe", "model=größe,mlp", "metric=[loss,größe]"])
+def test_an_option_may_be_called_in_any_letters(mine: Path, word: str) -> None:
+    (mine / "model" / "größe.yaml").write_text("_target_: my_model.Tiny\nname: größe\n", encoding="utf-8")
+    (mine / "metric" / "größe.yaml").write_text(
+        "größe:\n  _target_: dropbench.metrics.brier.brier\n  name: größe\n", encoding="utf-8"
+    )
+    with composer([mine]) as c:
+        plan = make([word, "data=wine"], c)
+    assert any("größe" in (s.model.name, *s.metric) for s in plan.specs)
+
+
+def test_a_file_that_is_no_text(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (mine / "model" / "odd.yaml").write_bytes(b"\xff\xfe")
+    said = dropbench(capsys, "sweep", "--dry-run", "model=odd", "--conf", str(mine))
+    assert said.code == 2 and said.err.startswith("Error: model=odd: ") and "cannot be read" in said.err
+    assert dropbench(capsys, "list", "--conf", str(mine)).code == 0

@@ -77,7 +77,7 @@ def test_the_words_of_a_text_stand_in_its_order() -> None:
     spec = make_spec("lm", split=SPLIT, batch_size=4, epochs=6, lr=0.05)
     spec = spec.model_copy(update={"metric": {"loss": spec.metric["loss"]}})
     told = said(Trained(spec, table=table)[spec])
-    assert told["rows"][told["loss"].argmax()] == rare + 1  # y is the word after each
+    assert told["rows"][told["loss"].argmax()] == rare + 1, "the place of the word that row `rare` predicts"
 
 
 def test_a_reconstruction_keeps_the_error_of_each_example() -> None:
