@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dropbench import identity
-from dropbench.store import Store
+from dropbench.store import Store, UsedVariant
 
 SIZES, RATES, SEEDS, TIMES = (100, 200, 300, 400, 500), 20, 10, 5
 
@@ -47,7 +47,10 @@ def multiply(folder: Path) -> None:
                 config = {**record.config, "dropout": dropout, "data": data, "seed": seed}
                 ids = identity.ids(config, record.data_fingerprint, {})
                 metrics = {**record.metrics, "test_accuracy": 0.8 + 0.001 * ((7 * seed + 3 * i) % 10)}
-                store.write(replace(record, config=config, seed=seed, metrics=metrics, **ids), history, "")
+                rates = dict.fromkeys(record.rates, i / RATES)
+                variants = [UsedVariant("standard", 1, rates)]
+                said = {"config": config, "seed": seed, "metrics": metrics, "rates": rates, "variants": variants, **ids}
+                store.write(replace(record, **said), history, "")
 
 
 def main() -> None:

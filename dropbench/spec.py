@@ -325,7 +325,7 @@ class ExecuteSpec(Frozen):
             return Interval(seconds=float(timed[1]) * {"s": 1, "min": 60, "h": 3600}[timed[2]])
         if re.fullmatch(r"[1-9]\d{0,8}", text):
             return Interval(epochs=int(text))
-        raise ValueError("is a time such as 30s or 2min, a number of epochs such as 5, or off")
+        raise ValueError("a time such as 30s or 2min, a number of epochs such as 5, or off")
 
 
 class Settings(Frozen):

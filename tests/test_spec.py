@@ -14,7 +14,7 @@ from specs_kit import spec_of
 
 from dropbench import identity
 from dropbench.config.compose import Composer
-from dropbench.spec import NONE, Frozen, RunSpec
+from dropbench.spec import NONE, ExecuteSpec, Frozen, RunSpec
 
 
 @pytest.mark.parametrize(
@@ -276,3 +276,31 @@ def test_the_conf_folder_in_a_checkout_and_in_a_wheel(tmp_path: Path, monkeypatc
     (package / "conf" / "config.yaml").touch()
     monkeypatch.setattr(options, "_PACKAGE", package)
     assert options.conf_dir() == package / "conf"
+
+
+@pytest.mark.parametrize(
+    ("typed", "seconds", "epochs"),
+    [
+        ("30s", 30, None),
+        ("1.5 s", 1.5, None),
+        ("2min", 120, None),
+        ("1h", 3600, None),
+        (5, None, 5),
+        ("5", None, 5),
+        ("off", None, None),
+        (False, None, None),
+        (None, None, None),
+    ],
+)
+def test_how_often_something_is_done(typed: Any, seconds: float | None, epochs: int | None) -> None:
+    spec = ExecuteSpec.model_validate({"workers": 1, "threads": 1, "cohort": "auto", "checkpoint": typed})
+    assert (spec.checkpoint.seconds, spec.checkpoint.epochs) == (seconds, epochs)
+    assert bool(spec.checkpoint) is (seconds is not None or epochs is not None)
+    again = ExecuteSpec.model_validate(spec.model_dump(mode="json"))
+    assert again == spec
+
+
+@pytest.mark.parametrize("typed", ["0s", "soon", "-1s", "0", "1e9", "3 epochs", True, [1], "30ss", "9999999999s"])
+def test_what_is_no_interval_is_refused(typed: Any) -> None:
+    with pytest.raises(ValidationError, match="a time such as 30s"):
+        ExecuteSpec.model_validate({"workers": 1, "threads": 1, "cohort": "auto", "checkpoint": typed})

@@ -44,7 +44,7 @@ Retry = Annotated[
     typer.Option("--retry", metavar="N", min=0, help="Try a failed run again, up to N times, from where it was saved."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON, and progress on standard error.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")]
 Force = Annotated[
     bool,
     typer.Option("--force", help="Train what is finished again; its record is replaced once the new one is finished."),

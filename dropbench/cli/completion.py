@@ -37,7 +37,7 @@ def completions(incomplete: str, conf: list[Path]) -> list[str]:
         return [f"{name}." if name == "eval" else f"{name}=" for name in first]
     group = key.rpartition(".")[0]
     folders = {file.parent for file in options(group.replace(".", "/"), conf).values()}
-    texts = [file.read_text(encoding="utf-8") for folder in folders for file in folder.glob("*.yaml")]
+    texts = [file.read_text(encoding="utf-8", errors="replace") for folder in folders for file in folder.glob("*.yaml")]
     if group == "eval":  # a node of config.yaml, at its end
         node = (conf_dir() / "config.yaml").read_text(encoding="utf-8").partition("\neval:")[2]
         texts = [dedent(node.partition("\n")[2])]

@@ -44,5 +44,5 @@ def list_options(section: str | None, conf: Sequence[Path], *, as_json: bool, qu
 
 def _headline(file: Path) -> str:
     """An option's line: the comment that opens its file."""
-    first = file.read_text(encoding="utf-8").partition("\n")[0]
+    first = file.read_text(encoding="utf-8", errors="replace").partition("\n")[0]
     return first.removeprefix("#").strip() if first.startswith("#") else ""

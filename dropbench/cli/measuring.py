@@ -31,7 +31,8 @@ def left_to_train(
     else:
         device = resolve_device(plan.settings.device)
         done = set(measured(able, plan.outlines, plan.settings, device, store))
-        shown.note(f"{count(len(done), 'run')} measured from {'its' if len(done) == 1 else 'their'} weights")
+        if done:  # what could not be measured is trained again, and says why
+            shown.note(f"{count(len(done), 'run')} measured from {'its' if len(done) == 1 else 'their'} weights")
     return [s for s in todo if s.run_id not in done]
 
 

@@ -48,6 +48,7 @@ class Repeated:
     def of(cls, run: str, typed: Sequence[str]) -> Repeated:
         """Raises UsageError where there is no such run, or its record cannot be read."""
         from dropbench.cli.found import found
+        from dropbench.config.paths import plain_path
         from dropbench.store import Skipped, read
 
         for text in typed:
@@ -57,7 +58,7 @@ class Repeated:
                     "how it is trained may be typed, such as results=DIR, device=cpu or data.root=DIR"
                 )
         results = [text.partition("=")[2] for text in typed if text.startswith("results=")]
-        folder = found(run, Path(results[-1] if results else "results"))
+        folder = found(run, plain_path("results", results[-1]) if results else Path("results"))
         record = read(folder)
         if isinstance(record, Skipped):
             raise UsageError(f"--from {run}: {record.reason}")

@@ -91,10 +91,12 @@ def _check(selection: Selection, presentation: Presentation) -> None:
 
 def _follow(selection: Selection, conf: Sequence[Path], every: float, shown: Shown) -> int:
     """The report again and again while a sweep elsewhere adds to it. Ends with 0 once that is complete, and on Ctrl-C."""
+    from dropbench.process import signals
     from dropbench.report.follow import watch
 
     folders = selection.paths() or [Path("results")]
     watch(lambda: _built(selection, conf), folders, selection.studies(), every, shown.results, shown.talk)
+    signals.answered()
     return 0
 
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dropbench.config.paths import plain_path
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -24,7 +26,8 @@ class Selection:
 
     def paths(self) -> list[Path]:
         """The folders among the arguments; `results=DIR` names one as it does when training."""
-        return [Path(a.removeprefix("results=")) for a in self.arguments if not is_filter(a)]
+        named = [a for a in self.arguments if not is_filter(a)]
+        return [plain_path(*a.split("=", 1)) if a.startswith("results=") else Path(a) for a in named]
 
     def filters(self) -> list[str]:
         """The filters among the arguments, such as `model=cnn`."""

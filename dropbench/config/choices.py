@@ -29,6 +29,7 @@ def check_choice(override: Override, extra: Sequence[Path]) -> None:
     for name in names:
         if name not in known:
             raise UsageError(_no_option(group, name, known, extra))
+        _check_text(group, name, known[name])
     if group == "metric":
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise UsageError(f"{group}=[{','.join(names)}]: {twice} is in it twice")
@@ -38,6 +39,13 @@ def check_choice(override: Override, extra: Sequence[Path]) -> None:
         if group == "dropout":
             raise UsageError(f"{shown}: an arm with several variants cannot be trained yet; {hint}")
         raise UsageError(f"{shown}: a run has one option of {group}; {hint}")
+
+
+def _check_text(group: str, name: str, file: Path) -> None:
+    try:
+        file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{group}={name}: {file} cannot be read: {error}") from error
 
 
 def _no_option(group: str, name: str, known: dict[str, Path], extra: Sequence[Path]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dropbench.config.options import GROUPS, KEYS, options
+from dropbench.config.options import GROUPS, KEYS, options, text_of
 from dropbench.config.typed import text
 from dropbench.errors import UsageError, nearest
 from dropbench.values import flatten
@@ -69,9 +69,7 @@ def _no_key(key: str, value: str, leaves: Mapping[str, Any], extra: Sequence[Pat
 
 def _having(key: str, files: Mapping[str, Path]) -> list[str]:
     """The options whose file sets that key."""
-    return [
-        n for n, f in files.items() if re.search(rf"^{re.escape(key)}:", f.read_text(encoding="utf-8"), re.MULTILINE)
-    ]
+    return [n for n, f in files.items() if re.search(rf"^{re.escape(key)}:", text_of(f), re.MULTILINE)]
 
 
 _DECLARED = re.compile(r"^metric\.\w+\.(also|direction|range|unit|region|tasks|needs)\b")

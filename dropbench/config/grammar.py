@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dropbench.config.forbidden import refuse
 from dropbench.config.options import GROUPS
 from dropbench.config.paths import PATHS, plain_path
+from dropbench.config.typed import quoted
 from dropbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ _DEEPEST = 20
 """How many brackets may be open at once; a configuration never has more than a few."""
 
 _STRING = re.compile(r"""(?s)"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'""")
+
+
+_OPTION = re.compile(r"""[^][(){},'"]+""")
+"""What may be the name of an option in a list or a sweep of them."""
 
 
 def parse(overrides: Sequence[str]) -> list[Override]:
@@ -49,12 +54,13 @@ def _override(line: str) -> Override:
     try:
         override: Override = _parser().parse_override(read)
     except Exception as error:  # beside Hydra's own there is Python's on a number of ten thousand digits
-        if key in GROUPS and not re.search(r"[\[\](){},]", typed):
-            return _as_it_is(line, key, typed)  # an option may be called like no word of the grammar: Hydra's is ASCII
-        raise UsageError(
-            f"cannot read '{line}'; lists are [a,b], dicts {{a: 1}}, sweeps a,b or range(0,10), "
-            "and quotes keep the shell away from brackets"
-        ) from error
+        # An option may be called like no word of the grammar, which is ASCII.
+        if key not in GROUPS or (named := _between_quotes(key, typed)) is None:
+            raise UsageError(
+                f"cannot read '{line}'; lists are [a,b], dicts {{a: 1}}, sweeps a,b or range(0,10), "
+                "and quotes keep the shell away from brackets"
+            ) from error
+        override = named
     override.input_line = line
     override._value = _named(override._value, names)
     if _nests(override._value):
@@ -67,6 +73,15 @@ def _parser() -> Any:
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     return OverridesParser.create()
+
+
+def _between_quotes(key: str, typed: str) -> Override | None:
+    """The same with each name in it as a text, if it can be read so."""
+    try:
+        read: Override = _parser().parse_override(f"{key}={_OPTION.sub(lambda m: quoted(m[0].strip()), typed)}")
+    except Exception:  # as above
+        return None
+    return read
 
 
 def _as_it_is(line: str, key: str, typed: str) -> Override:

@@ -35,13 +35,19 @@ _COMPLAINTS = {
     "string_pattern_mismatch": "points as in 0.2pp, a share as in 1%, or a number",
     "too_short": "at least {min_length} long",
     "too_long": "at most {max_length} long",
+    "value_error": "{error}",
 }
 """What a value must be, by pydantic's name for what it is not."""
 
 
+_BESIDE = [("data", "root"), ("data", "download"), ("train", "loggers"), ("train", "save"), ("eval", "keep")]
+"""Groups and keys in them that are no part of a run, but of how it is carried out."""
+
+
 def invalid(group: str, error: Any, fields: list[str] | None = None) -> UsageError:
     """The first of pydantic's complaints as a sentence."""
-    first = error.errors()[0]
+    # A key that is none explains why another is missing.
+    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     key = _key(group, first["loc"])
     if first["type"] == "extra_forbidden":
         owners: dict[str, type[Frozen]] = {
@@ -55,6 +61,7 @@ def invalid(group: str, error: Any, fields: list[str] | None = None) -> UsageErr
         parent = key.rpartition(".")[0]
         owner = owners.get(parent)
         own = set(owner.model_fields) - {"name", "target", "version", "options"} if owner else set()
+        own |= {key for group, key in _BESIDE if group == parent}
         return UsageError(
             f"'{key}' is not a key here; {nearest(key, [f'{parent}.{k}' for k in (*own, *(fields or ()))])}"
         )

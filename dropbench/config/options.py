@@ -26,11 +26,19 @@ def options(group: str, extra: Sequence[Path] = ()) -> dict[str, Path]:
     return dict(sorted(files.items()))
 
 
+def text_of(file: Path) -> str:
+    """What is in an option's file, to be looked through: what is no UTF-8 in it is told where the option is chosen."""
+    return file.read_text(encoding="utf-8", errors="replace")
+
+
 def called(group: str, name: str, extra: Sequence[Path] = ()) -> list[str]:
     """The options that others call `name`: those whose file says so in a line `# also called: drop_path, layerdrop`."""
     names = []
     for option, file in options(group, extra).items():
-        line = next((t for t in file.read_text(encoding="utf-8").splitlines() if t.startswith("# also called: ")), "")
+        line = next(
+            (t for t in text_of(file).splitlines() if t.startswith("# also called: ")),
+            "",
+        )
         if _bare(name) in (_bare(word) for word in line.partition(": ")[2].split(",")):
             names.append(option)
     return names

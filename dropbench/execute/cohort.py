@@ -74,7 +74,14 @@ def carry_out(
     """
     from dropbench.execute.checkpoint import apart
 
-    for together, states in apart(cohort, settings, device):
+    began = time.perf_counter()
+    try:
+        parts = apart(cohort, settings, device)
+    except Exception as error:  # no memory for what was saved, say
+        reason = blame.told(error)
+        yield Broken(cohort, reason, traceback.format_exc(), time.perf_counter() - began, exhausted.ran_out(error))
+        return
+    for together, states in parts:
         yield from _trained(together, states, settings, device, listen, stop)
 
 

@@ -47,6 +47,8 @@ class _Worker:
     """How many processes the kernel had killed for want of memory when the cohort began."""
     heard: float
     """When the last sign came of it, on this process's clock."""
+    spent: bool = False
+    """Whether it ran out of memory: what such a process has of it lies in pieces, so another goes on."""
 
     def silent_for(self) -> float:
         """Seconds since the last sign, 0 where one waits to be read."""
@@ -106,10 +108,17 @@ class Pool:
     def _end(self) -> None:
         """Ends all workers: where there is time, once they have saved what they train."""
         for worker in self._busy:
-            worker.process.kill() if self._stop.at_once else worker.process.terminate()
+            with suppress(OSError):
+                worker.pipe.send(None)  # one that waits for a cohort hears no signal
         until = time.monotonic() + _GRACE_S
+        while (alive := [w for w in self._busy if w.process.is_alive()]) and time.monotonic() < until:
+            for worker in alive:  # more than once: one that has just begun does not listen yet
+                worker.process.kill() if self._stop.at_once else worker.process.terminate()
+            ready = wait([*(w.pipe for w in alive), *(w.process.sentinel for w in alive)], 0.2)
+            for worker in [w for w in alive if w.pipe in ready]:
+                with suppress(EOFError, OSError):
+                    worker.pipe.recv()  # one that cannot send does not end
         for worker in self._busy:
-            worker.process.join(max(0.0, until - time.monotonic()))
             worker.process.kill()
             worker.process.join()
 
@@ -153,6 +162,7 @@ class Pool:
         elif isinstance(message, Broken):
             for spec in message.cohort.specs:
                 worker.unfinished = worker.unfinished.without(spec.run_id)
+            worker.spent = worker.spent or bool(message.out_of_memory)
             return message
         else:
             worker.unfinished = worker.unfinished.without(message.spec.run_id)
@@ -161,7 +171,7 @@ class Pool:
 
     def _go_on(self, worker: _Worker) -> None:
         """Gives a worker that is done with its cohort the next, or lets it end."""
-        following = None if self._stop() else self._agenda.next()
+        following = None if self._stop() or worker.spent else self._agenda.next()
         with suppress(BrokenPipeError):  # it has died since: its next message is the end of the pipe
             worker.pipe.send(following)
         if following is None:

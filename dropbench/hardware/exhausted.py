@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import gc
 import re
+import sys
 from pathlib import Path
 
 _SAID = re.compile(
@@ -17,7 +19,9 @@ _COUNTERS = (Path("/sys/fs/cgroup/memory.events"), Path("/proc/vmstat"))
 
 
 def ran_out(error: BaseException) -> bool:
-    """Whether an error says that there was no memory left."""
+    """Whether an error says that there was no memory left, itself or the one that it came of."""
+    if (first := error.__cause__ or error.__context__) is not None and ran_out(first):
+        return True
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     # torch.OutOfMemoryError is a RuntimeError, and so are those that have no class of their own.
@@ -37,9 +41,11 @@ def kills() -> int | None:
 
 
 def give_back(device: str) -> None:
-    """Returns what broke off to the device: the next cohort is to have all of it."""
+    """Returns what broke off to the device or, from a CPU, to the system: the next cohort is to have all of it."""
     gc.collect()
     if device.startswith("cuda"):
         import torch
 
         torch.cuda.empty_cache()
+    elif (trim := getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None) is not None:
+        trim(0)  # by itself glibc keeps it: see hardware/allocator.py

@@ -65,6 +65,8 @@ def runs_of(
     runs: list[tuple[str | None, Composed]] = []
     by_id: dict[str, str] = {}
     for name, setting in composed.study.arms.items():
+        if "study" in setting:
+            raise UsageError(f"{point['study']}, arm {name}: 'study' is no key of an arm, which is a part of one")
         overrides = _with_arm(point, setting)
         try:
             repeated = [composer.compose({**overrides, **seed}) for seed in seeds]

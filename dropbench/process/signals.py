@@ -40,6 +40,12 @@ def settle() -> None:
             signal.signal(number, interrupt)
 
 
+def answered() -> None:
+    """Forgets a Ctrl-C that was how the command is ended well, so that its exit code says so."""
+    if interrupt.signal == signal.SIGINT:
+        interrupt.signal = None
+
+
 def exit_code(code: int) -> int:
     """128 and the signal's number, as shells have it, where a signal ended this process; 130 would be Ctrl-C."""
     return code if interrupt.signal is None else 128 + interrupt.signal

@@ -20,6 +20,7 @@ from typing import Any, TextIO
 from typing_extensions import override
 
 from dropbench.process import plain
+from dropbench.values import plain as seen
 
 
 class OutputLost(Exception):
@@ -160,9 +161,9 @@ def _reserved(number: int) -> bool:
 
 
 def tell(text: str) -> None:
-    """A line on standard error, if there is one."""
+    """A line on standard error, if there is one; what a file's name or an exception says in it steers no terminal."""
     if sys.stderr is not None:
-        print(text, file=sys.stderr, flush=True)
+        print("\n".join(map(seen, text.split("\n"))), file=sys.stderr, flush=True)
 
 
 def _text(to: Any, before: TextIO | None) -> TextIO:

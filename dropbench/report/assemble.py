@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -255,7 +256,7 @@ def _with_names(frame: pd.DataFrame, named: Named | None) -> pd.DataFrame:
 
 def _plans(paths: Sequence[Path]) -> list[StoredPlan]:
     """The plans of these results folders, oldest first in each."""
-    roots = dict.fromkeys(p if (p / RUNS).is_dir() else p.parent.parent for p in paths)
+    roots = dict.fromkeys(p if os.path.isdir(p / RUNS) else p.parent.parent for p in paths)
     return [plan for root in roots for plan in Store(root).plans()]
 
 

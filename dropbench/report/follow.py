@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -80,7 +81,7 @@ def watch(
     go to `aside`, and what is shown in the end to `console`. Raises UsageError
     where nothing is stored and no plan promises that there will be.
     """
-    roots = list(dict.fromkeys(p if (p / RUNS).is_dir() else p.parent.parent for p in paths))
+    roots = list(dict.fromkeys(p if os.path.isdir(p / RUNS) else p.parent.parent for p in paths))
     screen = Screen(aside)
     report: Report | None = None
     with suppress(KeyboardInterrupt), screen.open():

@@ -3,6 +3,7 @@
     results/runs/<run_id>/     config.yaml · record.json · history.csv   (completed or diverged: finished)
     results/failed/<run_id>/   the same with traceback.txt               (never finished; replaced when tried again)
     results/plans/<plan_id>.json
+    results/work/              claims (see claims.py) and checkpoints (checkpoints.py) of what is in training; else absent
 
 A folder is written under a hidden name beside its place, synced, then renamed: a reader sees a whole run or none. Runs that an
 older dropbench stored lie in folders named by the ids of their time, and are found under the ids that they have now.
@@ -208,7 +209,7 @@ class Store:
     def _places(self, run_id: str) -> Iterator[Path]:
         """The folders that may hold a run, the best first; those of older ids are looked for when no other will do."""
         for kind in (RUNS, FAILED):
-            if (folder := self.root / kind / run_id).exists():
+            if os.path.lexists(folder := self.root / kind / run_id):
                 yield folder
             yield from self._old[kind].get(run_id, ())
 

@@ -58,7 +58,7 @@ class Predictions:
     total : int
         Rows of the data set.
     rows : array
-        [n] int64, which of them are the split's, ascending: of a graph nodes, of running text the words before those predicted.
+        [n] int64, which of them are the split's, ascending: of a graph nodes, of running text the words that are predicted.
     right : array or None
         [n] bool, whether each one's class was right; None for what is no classifier.
     loss : array or None

@@ -83,6 +83,12 @@ def test_mistakes_are_sentences(swept: Store, capsys: pytest.CaptureFixture[str]
     assert answer.code == 2 and said in answer.err and "Traceback" not in answer.err
 
 
+def test_what_a_mistake_names_steers_no_terminal(swept: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["report", "a\x1b[31mb"], ["runs", "show", "\u202ex"], ["train", "--from", "\x07"]):
+        said = dropbench(capsys, *words)
+        assert said.code == 2 and said.err.replace("\n", "").isprintable()
+
+
 def test_an_id_that_several_have_is_not_guessed(swept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Store, "matching", lambda *_: {"ab1": [Path("a")], "ab2": [Path("b")]})
     with pytest.raises(UsageError, match=r"ab: 2 runs in results begin so \(ab1, ab2, ...\); write more of the id"):

@@ -18,7 +18,7 @@ def test_train_shows_the_run_and_shows_it_again(bare: Path, capsys: pytest.Captu
     assert "accuracy" in first.out and "results/runs/" in first.out
     again = dropbench(capsys, "train", *TINY)
     assert again.code == 0
-    assert re.match(r"run \w{12} is finished already; its record is shown again\n", again.err)
+    assert re.match(r"run \w{12} is finished already; its record is shown again", again.err)
     assert again.out == first.out
 
 

@@ -108,7 +108,7 @@ def test_an_exception_in_a_cohort_is_tried_alone(carry: Any, workers: int) -> No
     carried = carry("metric=[loss,accuracy,fail]", "metric.fail.above=1", "seed=range(0,4)", workers=workers, cohort=4)
     assert carried.statuses() == {"completed": 4}
     (retry,) = carried.retries
-    assert (len(retry.run_ids), retry.reason) == (4, "RuntimeError: too many")
+    assert (len(retry.run_ids), retry.reason) == (4, "RuntimeError: too many (mine/my_metric.py, line 28)")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -117,7 +117,7 @@ def test_a_failure_keeps_its_traceback_until_a_later_success(carry: Any, tmp_pat
     carried = carry(*words, workers=workers, cohort=1)
     assert carried.statuses() == {"failed": 1, "completed": 1} or carried.statuses() == {"completed": 1, "failed": 1}
     (failed,) = [s for s in carried.stored if s.record.status == "failed"]
-    assert failed.record.reason == "RuntimeError: too many"
+    assert failed.record.reason == "RuntimeError: too many (mine/my_metric.py, line 28)"
     text = (failed.folder / "traceback.txt").read_text()
     assert text.startswith("Traceback") and "my_metric.py" in text and text.rstrip().endswith("of them")
     again = carry(*words, workers=workers, cohort=1)
@@ -131,12 +131,14 @@ def test_failed_runs_on_the_command_line(mine: Path, capsys: pytest.CaptureFixtu
     said = dropbench(capsys, "sweep", *words, "seed=0,1", "execute.workers=1", "-q")
     assert (said.code, said.out) == (1, "")
     assert [line.partition(" failed: ")[2].partition(";")[0] for line in said.err.splitlines()] == (
-        ["RuntimeError: too many"] * 2
+        ["RuntimeError: too many (mine/my_metric.py, line 28)"] * 2
     )
     assert "; see results/failed/" in said.err
     said = dropbench(capsys, "train", *words)
     assert said.code == 1
-    assert said.err.startswith("Error: the run failed: RuntimeError: too many; see results/failed/")
+    assert said.err.startswith(
+        "Error: the run failed: RuntimeError: too many (mine/my_metric.py, line 28); see results/failed/"
+    )
 
 
 def test_results_that_cannot_be_written_are_told_before_training(carry: Any, tmp_path: Path) -> None:
@@ -226,7 +228,9 @@ def test_what_was_finished_before_is_not_tried_again(carry: Any, monkeypatch: py
     assert sorted(s.record.run_id for s in carried.stored) == sorted(runs)
     (retry,) = carried.retries
     assert list(retry.run_ids) == runs[1:]
-    assert retry.reason == ("RuntimeError: broken" if workers == 1 else "the worker process died (exit code 3)")
+    assert retry.reason.partition(" (/")[0] == (
+        "RuntimeError: broken" if workers == 1 else "the worker process died (exit code 3)"
+    )
 
 
 @pytest.mark.parametrize("on", [True, False])

@@ -11,7 +11,7 @@ import pytest
 # No `if __name__ == "__main__"`: a script's own top level must not run again in its workers.
 SCRIPT = """
 import torch
-from dropbench.cli.sweep import sweep
+from dropbench.cli.app import app
 from dropbench.process.workers import have_this_process, may_fork
 
 print("script")
@@ -22,7 +22,8 @@ torch.set_num_threads(2)
 torch.randn(1000, 1000).exp().sum()
 print(foreign, alone, may_fork())
 words = ["data=breast_cancer", "model.widths=[512]", "train.epochs=1", "seed=0,1,2,3", "execute.workers=2"]
-print(sweep([*words, "execute.cohort=2", "execute.threads=2"], [], dry_run=False, as_json=False, quiet=True))
+app(["sweep", *words, "execute.cohort=2", "execute.threads=2", "--quiet"], standalone_mode=False)
+print("end")
 """
 
 
@@ -33,5 +34,5 @@ def test_a_script_that_has_used_threads(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
     )
-    assert (done.stdout.split(), done.stderr) == (["script", "False", "True", "False", "0"], "")
+    assert (done.stdout.split(), done.stderr) == (["script", "False", "True", "False", "end"], "")
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 4

@@ -48,7 +48,8 @@ def test_what_fits_is_remembered_for_the_next_command(carry: Any, tmp_path: Path
 def test_a_run_that_is_out_of_memory_alone_has_failed(carry: Any) -> None:
     carried = carry(*trouble("memory", classes=2), "data=breast_cancer,wine", "data.n_train=50", "seed=0,1", cohort=2)
     assert carried.statuses() in ({"failed": 2, "completed": 2}, {"completed": 2, "failed": 2})
-    assert {s.record.reason for s in carried.stored if s.record.status == "failed"} == {"MemoryError: no room"}
+    for one in carried.stored:
+        assert one.record.status == "completed" or str(one.record.reason).startswith("MemoryError: no room")
 
 
 @pytest.mark.parametrize("more", [0, 1])
@@ -109,7 +110,7 @@ def test_a_failed_run_is_tried_again_as_often_as_wanted(carry: Any, tmp_path: Pa
     carried = carry(*trouble("raise", mark=mark), "seed=0,1", cohort=1, patience=Patience(retries=1))
     assert carried.statuses() == {"completed": 2}
     (retry,) = carried.retries
-    assert (retry.reason, retry.how) == ("RuntimeError: broken", "by --retry, time 1 of 1")
+    assert retry.reason.startswith("RuntimeError: broken") and retry.how == "by --retry, time 1 of 1"
     never = carry(*trouble("raise"), "seed=2", patience=Patience(retries=2))
     assert never.statuses() == {"failed": 1} and len(never.retries) == 2
 
@@ -133,7 +134,7 @@ def test_options_of_failures_on_the_command_line(mine: Path, capsys: pytest.Capt
         "Error: stopped after 1 failed run, as asked for: 3 runs are left, and the same command goes on"
     )
     said = dropbench(capsys, *words, "--max-failures", "3")
-    assert (said.code, said.err.count(" failed: RuntimeError: broken; see ")) == (1, 3)
+    assert (said.code, said.err.count(" failed: RuntimeError: broken")) == (1, 3)
     mark = mine / "mark"
     said = dropbench(capsys, *words, f"metric.trouble.mark={mark}", "--retry", "1")
     assert (said.code, said.err) == (0, "")
@@ -152,6 +153,12 @@ def test_what_memory_that_ran_out_is_told_by() -> None:
     assert exhausted.ran_out(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"))
     assert exhausted.ran_out(MemoryError()) and exhausted.ran_out(OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)))
     assert exhausted.ran_out(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"))
+    with pytest.raises(ValueError) as told:
+        try:
+            raise MemoryError
+        except MemoryError as error:
+            raise ValueError("the model cannot be built") from error
+    assert exhausted.ran_out(told.value)
     assert not exhausted.ran_out(RuntimeError("shapes cannot be multiplied")) and not exhausted.ran_out(ValueError("x"))
     assert not exhausted.ran_out(OSError(errno.ENOSPC, "No space left on device"))
 
@@ -164,3 +171,19 @@ def test_the_kernels_count_of_kills(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert exhausted.kills() == 4
     events.write_text("low 0\noom 9\noom_kill 1\noom_group_kill 0\n")
     assert exhausted.kills() == 1
+
+
+def test_memory_may_run_out_before_anything_trains(carry: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While what was saved of the runs is read."""
+    from dropbench.execute import checkpoint
+
+    apart = checkpoint.apart
+
+    def too_many(cohort: Any, *rest: Any) -> Any:
+        if len(cohort) > 2:
+            raise MemoryError("no room")
+        return apart(cohort, *rest)
+
+    monkeypatch.setattr(checkpoint, "apart", too_many)
+    carried = carry("seed=range(0,4)", cohort=4)
+    assert carried.statuses() == {"completed": 4} and [r.how for r in carried.retries] == ["in two halves"]

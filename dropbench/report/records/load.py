@@ -116,14 +116,14 @@ def _folder(path: Path) -> Loaded:
     """What a results folder, the runs/ or failed/ in it, or a single run folder holds."""
     if not os.path.exists(path):  # unlike Path's, it knows that what cannot be a name is not there
         raise UsageError(f"there is no folder {path}; {RUN_SOMETHING}")
-    if (path / RECORD).exists():
+    if os.path.lexists(path / RECORD):
         record = read(path)
         if isinstance(record, Record):
             return Loaded([record], [], {record.run_id: path})
         return Loaded([], [record], {})
-    if (path / RUNS).is_dir() or (path / FAILED).is_dir():
+    if os.path.isdir(path / RUNS) or os.path.isdir(path / FAILED):
         return Store(path).load()
-    if path.resolve().name in (RUNS, FAILED) and path.is_dir():
+    if os.path.basename(os.path.realpath(path)) in (RUNS, FAILED) and os.path.isdir(path):
         return read_all(path)
     raise UsageError(
         f"{path} is no results folder (it has no {RUNS}/) and no run (it has no {RECORD}); {RUN_SOMETHING}"

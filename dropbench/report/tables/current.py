@@ -6,6 +6,7 @@ different questions, and no table may have both.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -50,7 +51,8 @@ def _newest(runs: pd.DataFrame) -> tuple[list[bool], list[str]]:
         newest = max(dated)[1]
         others = [v for v, yes in zip(values, fit, strict=True) if yes and v not in (None, newest)]
         fit[:] = [yes and v in (None, newest) for v, yes in zip(values, fit, strict=True)]
-        see = ", ".join(f"`dropbench report {shows(str(v))}`" for v in dict.fromkeys(others))
+        commands = (shlex.join(["dropbench", "report", shows(str(v))]) for v in dict.fromkeys(others))
+        see = ", ".join(f"`{command}`" for command in commands)
         was, are, them = ("was", "it is", "it") if len(others) == 1 else ("were", "they are", "them")
         notes.append(
             f"{about}: {count(len(others), 'run')} {was} made {words(newest)}; {are} kept and not compared. {see} shows {them}."
@@ -66,7 +68,7 @@ def _newest(runs: pd.DataFrame) -> tuple[list[bool], list[str]]:
         keep(
             [each.get(part) for each in sources],
             lambda newest, part=part: f"by other code of {part} than the newest ({newest})",  # type: ignore[misc]
-            lambda value: f"'sources=*{value}*'",
+            lambda value: f"sources=*{value}*",
         )
     return fit, notes
 
