@@ -22,7 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from dropbench.engine import own_noise
 from dropbench.engine.user_module import Ordinary, Plain
 from dropbench.engine.vmapped import Vmapped
-from dropbench.hardware.blas import use_threads
+from dropbench.hardware.blas import one_thread
 from dropbench.nn.embedding import lookup
 from dropbench.nn.product import affine
 from dropbench.planning.outline import Outline
@@ -88,15 +88,11 @@ def _reason(model: Component, outline: Outline, train: TrainSpec, exact: bool) -
         module: nn.Module = cls(outline.shape, outline.n_classes, **model.options)
         return module
 
-    threads = torch.get_num_threads()
-    use_threads(1)  # as planning must: processes are forked after it
     try:
-        with torch.random.fork_rng(devices=[]):
+        with one_thread(), torch.random.fork_rng(devices=[]):
             return _trial(construct, outline, train.batch_size, exact)
     except Exception as error:  # whatever a user's module raises where its tensors are not what they seem
         return _told(error)
-    finally:
-        use_threads(threads)
 
 
 def _trial(construct: Callable[[], nn.Module], outline: Outline, batch_size: int, exact: bool) -> str | None:

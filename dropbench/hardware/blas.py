@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -48,6 +50,19 @@ def use_threads(n: int) -> None:
 
     torch.set_num_threads(n)
     threadpool_limits(n, user_api="blas")
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Has torch and the other libraries use one thread meanwhile: a process that started others can be copied no more."""
+    import torch
+
+    threads = torch.get_num_threads()
+    use_threads(1)
+    try:
+        yield
+    finally:
+        use_threads(threads)
 
 
 @cache

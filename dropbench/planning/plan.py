@@ -10,6 +10,7 @@ from dropbench.config.compose import Composed, Composer
 from dropbench.config.paths import check_results
 from dropbench.config.sweeps import MOST_RUNS, check_count
 from dropbench.errors import UsageError
+from dropbench.hardware.blas import one_thread
 from dropbench.planning.checks import warnings
 from dropbench.planning.expand import Coincide, one_point, points, runs_of
 from dropbench.planning.fitting import fitting
@@ -83,8 +84,9 @@ def _plan(
     check_results(first.settings.results)
     name = _one_study(grid)
     distinct, arms = _distinct([(arm, c.spec) for arm, c in runs])
-    fit, outlines_of, skipped = fitting(distinct, first.settings, by_glob, composer)
-    bound = {s.run_id: _bound(s, first.settings) for s in fit}
+    with one_thread():  # workers are copies of this process
+        fit, outlines_of, skipped = fitting(distinct, first.settings, by_glob, composer)
+        bound = {s.run_id: _bound(s, first.settings) for s in fit}
     specs, outlines = bound.values(), {bound[i].run_id: outline for i, outline in outlines_of.items()}
     study = first.study
     told = [w for _, c in runs for w in not_taken(c.spec, c.unfit)]

@@ -53,15 +53,11 @@ def tried(name: str, construct: Callable[[], nn.Module], shape: Shape, table: Ta
     UsageError
         Where a site is declared and never reached, or reached and not declared; where it draws numbers that no seed reaches.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # processes are forked after planning
     try:
         trial = _Trial(construct, shape, table, stacked)
         trial.run()
     except Exception:  # whatever a user's module raises
         return ()
-    finally:
-        torch.set_num_threads(threads)
     _check_sites(name, trial.sites, trial.noise)
     if not trial.repeats:
         raise UsageError(

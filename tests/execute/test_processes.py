@@ -36,3 +36,24 @@ def test_a_script_that_has_used_threads(tmp_path: Path) -> None:
     )
     assert (done.stdout.split(), done.stderr) == (["script", "False", "True", "False", "end"], "")
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 4
+
+
+PLANNING = """
+from dropbench.process.workers import have_this_process, may_fork
+
+have_this_process()
+from dropbench.config.compose import composer
+from dropbench.planning.plan import make
+
+with composer() as c:
+    make(["dropout=none,standard", "model=mlp,cnn,rnn"], c)
+    make(["model=cnn", "model.batch_norm=after_activation", "model.channels=[4,8]"], c)
+print(may_fork())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are copied on Linux alone")
+def test_planning_leaves_no_threads_behind() -> None:
+    """Else every worker of every sweep would have to import torch afresh."""
+    done = subprocess.run([sys.executable, "-c", PLANNING], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.strip() == "True"
