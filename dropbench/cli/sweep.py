@@ -61,8 +61,7 @@ def carry_out(plan: Plan, conf: Sequence[Path], shown: Shown, anew: Anew = ONCE,
         Whether to stop before anything trains or is written, and to show cohorts and an estimate of the time.
     """
     from dropbench.execute.agenda import marks
-    from dropbench.execute.earlier import of_other_data
-    from dropbench.execute.local import unfinished
+    from dropbench.execute.local import failed_when_planned, unfinished
     from dropbench.store import Store
 
     store = Store(plan.settings.results, replacing=[s.run_id for s in plan.specs] if anew.force else ())
@@ -70,26 +69,27 @@ def carry_out(plan: Plan, conf: Sequence[Path], shown: Shown, anew: Anew = ONCE,
     todo = unfinished(plan.specs, store, conf, force=anew.force)
     if not anew.force:  # what is asked later is measured from weights, where runs kept them
         todo = left_to_train(todo, plan, store, shown, dry_run=dry_run)
-    for note in of_other_data(todo, store) if todo else ():
-        shown.note(note)
-    if again := sum(store.is_done(s.run_id) for s in todo):
-        why = "as --force says" if anew.force else "measured less than is asked for"
-        shown.note(f"{count(again, 'finished run')} {why}: trained again")
-    work = arranged(todo, plan)
+    _say_of_earlier(todo, store, anew, shown)
+    lost = [s for s in todo if s.run_id in plan.failed]
     shown.plan(plan, len(todo))
+    todo = [s for s in todo if s.run_id not in plan.failed]
+    work = arranged(todo, plan)
     shown.warnings(plan)
     if dry_run:
+        for reason in dict.fromkeys(plan.failed.values()):
+            shown.warning(reason)
         from dropbench.execute.estimate import estimate
 
         seconds = estimate(work.cohorts, plan.settings, work.device, work.workers) if todo else 0.0
         shown.dry_run(plan, todo, work, seconds)
         return 0
     store.write_plan(_as_stored(plan))
-    stored = trained(plan, work, store, shown, anew.patience, before) if todo else []
+    stored = failed_when_planned(lost, plan.failed, plan.settings, work.device, store)
+    stored += trained(plan, work, store, shown, anew.patience, before) if todo else []
     failed = [s for s in stored if s.record.status == "failed"]
     for one in failed:
         shown.error(f"run {one.record.run_id} failed: {one.record.reason}; see {one.folder / 'traceback.txt'}")
-    _summarise(todo, stored, len(failed), shown)
+    _summarise([*lost, *todo], stored, len(failed), shown)
     if shown.as_json:
         shown.json({"plan_id": plan.plan_id, "runs": [s.run_id for s in plan.specs], **_outcome(plan, stored, store)})
     elif not shown.quiet:
@@ -97,6 +97,17 @@ def carry_out(plan: Plan, conf: Sequence[Path], shown: Shown, anew: Anew = ONCE,
     if shown.as_json or shown.quiet:
         _warn_of_divergence(plan, store, shown)
     return 1 if failed else 0
+
+
+def _say_of_earlier(todo: Sequence[RunSpec], store: Store, anew: Anew, shown: Shown) -> None:
+    """What is stored already of what is to be trained, or of its settings."""
+    from dropbench.execute.earlier import of_other_data
+
+    for note in of_other_data(todo, store) if todo else ():
+        shown.note(note)
+    if again := sum(store.is_done(s.run_id) for s in todo):
+        why = "as --force says" if anew.force else "measured less than is asked for"
+        shown.note(f"{count(again, 'finished run')} {why}: trained again")
 
 
 def _warn_of_divergence(plan: Plan, store: Store, shown: Shown) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -231,6 +231,13 @@ def _outcomes(
             yield from carry_out(cohort, settings, device, listen, stop)
         elif agenda.left:
             stop.wait(agenda.pause())
+
+
+def failed_when_planned(
+    specs: Sequence[RunSpec], reasons: Mapping[str, str], settings: Settings, device: str, store: Store
+) -> list[Stored]:
+    """Stores runs that nothing could be trained of as failed, each for its reason, by run id."""
+    return [_keep(Failure(s, reasons[s.run_id], reasons[s.run_id], 0.0), settings, device, store) for s in specs]
 
 
 def _of_own(listen: Listener, claims: Claims) -> Listener:

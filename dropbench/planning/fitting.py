@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dropbench.config.compose import Composer
@@ -14,16 +15,35 @@ from dropbench.planning.checks import check, no_others, no_schedule
 from dropbench.planning.outline import NoView, Outline, outline, takes
 from dropbench.planning.size import too_large
 from dropbench.planning.sources import load
+from dropbench.process.apart import PartFailed
 from dropbench.spec import RunSpec, Settings
 
 if TYPE_CHECKING:
     from dropbench.data.base import Table
 
 
-def fitting(
-    specs: Sequence[RunSpec], settings: Settings, skip: bool, composer: Composer
-) -> tuple[list[RunSpec], dict[str, Outline], list[str]]:
-    """The specs that can be trained, their outlines by run id, and each distinct reason why others cannot.
+@dataclass(frozen=True)
+class Fitting:
+    """Which specs can be trained.
+
+    Attributes
+    ----------
+    outlines : dict
+        What each of them builds, by run id.
+    reasons : list
+        Each distinct reason why others cannot be.
+    failed : dict
+        Why a user's model cannot even be built without an end to its process, by run id: such a run has failed, and the others
+        are trained.
+    """
+
+    outlines: dict[str, Outline]
+    reasons: list[str]
+    failed: dict[str, str]
+
+
+def fitting(specs: Sequence[RunSpec], settings: Settings, skip: bool, composer: Composer) -> Fitting:
+    """Looks at all specs, each arm once.
 
     Parameters
     ----------
@@ -45,33 +65,47 @@ def fitting(
     for spec in specs:
         arms.setdefault(spec.arm_id, spec)
     outline_of: dict[str, Outline] = {}
-    on_data: dict[str, tuple[Table, Outline] | str] = {}
+    on_data: dict[str, tuple[Table, Outline] | str | PartFailed] = {}
     reasons: dict[str, None] = {}
+    failed: dict[str, str] = {}
     for arm, spec in arms.items():
         key = f"{spec.model.model_dump_json()} {spec.data.target} {spec.data.options}"
         if key not in on_data:
             on_data[key] = _on_data(spec, settings, composer)
         model = on_data[key]
+        if isinstance(model, PartFailed):
+            failed[arm] = str(model)
+            continue
         reason = model if isinstance(model, str) else _unfit(spec, *model, settings, composer)
         if reason is not None:
             reasons[reason] = None
         elif not isinstance(model, str):
             outline_of[arm] = model[1]
+    if not outline_of:
+        reasons |= dict.fromkeys(failed.values())
     if reasons and not (skip and outline_of):
         raise UsageError("\n".join(reasons))
-    fit = [s for s in specs if s.arm_id in outline_of]
-    return fit, {s.run_id: outline_of[s.arm_id] for s in fit}, list(reasons)
+    return Fitting(
+        {s.run_id: outline_of[s.arm_id] for s in specs if s.arm_id in outline_of},
+        list(reasons),
+        {s.run_id: failed[s.arm_id] for s in specs if s.arm_id in failed},
+    )
 
 
-def _on_data(spec: RunSpec, settings: Settings, composer: Composer) -> tuple[Table, Outline] | str:
+def _on_data(spec: RunSpec, settings: Settings, composer: Composer) -> tuple[Table, Outline] | str | PartFailed:
     """The data and the model on it, or why they cannot be: the data is not here, or the model takes no such data."""
     try:
         table = load(spec.data, settings)
+    except UsageError as error:
+        return str(error)
+    try:
         model = outline(spec.model, table)
         return too_large(spec.model, model) or (table, model)
     except NoView as error:
         models = _options_that("model", lambda model: takes(model, table), composer)
         return f"{error}: {', '.join(models) or 'there is none'}"
+    except PartFailed as error:
+        return error
     except UsageError as error:
         return str(error)
 

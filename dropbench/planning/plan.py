@@ -39,6 +39,8 @@ class Plan:
     merged: int = 0
     warnings: tuple[str, ...] = ()
     """What may not be what it seems in some of the arms, each told once."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Why runs of `specs` have failed before anything of them could be trained, by run id; they have no outline."""
 
     @property
     def plan_id(self) -> str:
@@ -85,13 +87,14 @@ def _plan(
     name = _one_study(grid)
     distinct, arms = _distinct([(arm, c.spec) for arm, c in runs])
     with one_thread():  # workers are copies of this process
-        fit, outlines_of, skipped = fitting(distinct, first.settings, by_glob, composer)
-        bound = {s.run_id: _bound(s, first.settings) for s in fit}
-    specs, outlines = bound.values(), {bound[i].run_id: outline for i, outline in outlines_of.items()}
+        fit = fitting(distinct, first.settings, by_glob, composer)
+        kept = fit.outlines.keys() | fit.failed.keys()
+        bound = {s.run_id: _bound(s, first.settings) for s in distinct if s.run_id in kept}
+    specs, outlines = bound.values(), {bound[i].run_id: outline for i, outline in fit.outlines.items()}
     study = first.study
     told = [w for _, c in runs for w in not_taken(c.spec, c.unfit)]
     needs = {name: need for _, c in runs for name, need in c.needs.items()}
-    one_of_each = {s.arm_id: s for s in specs}.values()
+    one_of_each = {s.arm_id: s for s in specs if s.run_id in outlines}.values()
     return Plan(
         study=name if study else None,
         question=study.question if study else None,
@@ -101,11 +104,12 @@ def _plan(
         settings=first.settings,
         overrides=tuple(overrides),
         outlines=outlines,
-        skipped=tuple(dict.fromkeys((*coinciding, *skipped))),
+        skipped=tuple(dict.fromkeys((*coinciding, *fit.reasons))),
         merged=len(runs) - len(distinct),
         warnings=tuple(
             dict.fromkeys((*told, *(w for s in one_of_each for w in _warnings(s, outlines[s.run_id], needs))))
         ),
+        failed={bound[i].run_id: reason for i, reason in fit.failed.items()},
     )
 
 

@@ -14,7 +14,7 @@ from terminal import dropbench
 from dropbench.process import apart as module
 
 CODE = """
-import os, signal, sys, time, warnings
+import faulthandler, os, signal, sys, time, warnings
 import torch
 from torch import nn
 from dropbench.data.base import Table
@@ -85,29 +85,50 @@ PLANNED = [
         r"data loader my_own.load: SystemExit: 0 \(mine/my_own.py, line 16\); the whole .* \S+",
     ),
     (("loading", "os._exit(3)"), r"data loader my_own.load ended its process \(exit code 3\)"),
-    (
-        ("building", "raise KeyboardInterrupt"),
-        r"model=tiny: KeyboardInterrupt \(mine/my_own.py, line 16\); the whole .* \S+",
-    ),
     (("building", "act(when)"), r"model=tiny cannot be built with no options: maximum recursion depth .* line \d+\)"),
-    (("building", "os.kill(os.getpid(), 11)"), r"model=tiny ended its process \(signal 11, SIGSEGV\)"),
-    (("building", "time.sleep(1000)"), r"model=tiny did not come to an end within 5 s"),
-    (("forward", "time.sleep(1000)"), r"model=tiny did not come to an end within 5 s"),
 ]
 
 
 @pytest.mark.parametrize(("brought", "sentence"), PLANNED, indirect=["brought"])
 def test_what_goes_wrong_when_planned_is_a_sentence(
-    brought: Path, sentence: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    brought: Path, sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With the place in the user's file, or how the process ended. Nothing has trained by then, and no code ends the test."""
-    if "5 s" in sentence:
-        monkeypatch.setattr(module, "PATIENCE_S", 5.0)
     said = dropbench(capsys, "sweep", *WORDS, "--conf", str(brought))
     assert (said.code, said.out) == (2, "")
     (line,) = [line for line in said.err.splitlines() if not line.startswith("hello")]
     assert re.fullmatch(f"Error: {sentence}", line)
     assert not Path("results").exists()
+
+
+ENDED = [
+    (
+        ("building", "raise KeyboardInterrupt"),
+        r"model=tiny: KeyboardInterrupt \(mine/my_own.py, line 16\); the whole .* \S+",
+    ),
+    (("building", "faulthandler.disable(); os.kill(os.getpid(), 11)"), r"model=tiny ended its process \(signal 11, SIGSEGV\)"),
+    (("building", "time.sleep(1000)"), r"model=tiny did not come to an end within 5 s"),
+    (("forward", "time.sleep(1000)"), r"model=tiny did not come to an end within 5 s"),
+]
+
+
+@pytest.mark.parametrize(("brought", "reason"), ENDED, indirect=["brought"])
+def test_a_model_that_cannot_be_planned_is_a_failed_run_beside_others(
+    brought: Path, reason: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "5 s" in reason:
+        monkeypatch.setattr(module, "PATIENCE_S", 5.0)
+    said = dropbench(capsys, "sweep", *WORDS, "--json", "--conf", str(brought))
+    told = json.loads(said.out)
+    assert (said.code, told["completed"], told["failed"]) == (1, 1, 1)
+    (failed,) = [r for r in told["records"] if r["status"] == "failed"]
+    assert failed["config"]["model"]["name"] == "tiny" and re.fullmatch(reason, failed["reason"])
+
+
+@pytest.mark.parametrize("brought", [("building", "os._exit(4)")], indirect=True)
+def test_by_itself_it_is_a_sentence(brought: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = dropbench(capsys, "sweep", "model=tiny", *WORDS[1:], "--conf", str(brought))
+    assert (said.code, said.out) == (2, "") and "model=tiny ended its process (exit code 4)" in said.err
 
 
 TRAINED = [
