@@ -26,7 +26,7 @@ from dropbench.planning.plan import make
 from dropbench.store.checkpoints import Checkpoints
 
 COHORTS = {
-    "60 small MLPs on digits": ("dropout.rate=0.0,0.2,0.5", "seed=range(0,20)", "train.epochs=700"),
+    "small MLPs on digits": ("dropout.rate=0.0,0.2,0.5", "seed=range(0,20)", "train.epochs=700"),
     "4 MLPs of 1024 units on MNIST": (
         *("data=mnist", "model.widths=[1024,1024]", "seed=range(0,4)", "train.epochs=5"),
         "execute.cohort=4",

@@ -103,7 +103,7 @@ def test_thirty_kills_cost_a_third_of_the_work_at_most(tmp_path: Path) -> None:
     (tmp_path / "conf" / "metric").mkdir(parents=True)
     (tmp_path / "kills_counting.py").write_text(COUNTING)
     (tmp_path / "conf" / "metric" / "counted.yaml").write_text(
-        "name: counted\n_target_: kills_counting.counted\nto: ???\n"
+        "counted:\n  name: counted\n  _target_: kills_counting.counted\n  to: ???\n"
     )
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
 

@@ -106,7 +106,10 @@ ENDED = [
         ("building", "raise KeyboardInterrupt"),
         r"model=tiny: KeyboardInterrupt \(mine/my_own.py, line 16\); the whole .* \S+",
     ),
-    (("building", "faulthandler.disable(); os.kill(os.getpid(), 11)"), r"model=tiny ended its process \(signal 11, SIGSEGV\)"),
+    (
+        ("building", "faulthandler.disable(); os.kill(os.getpid(), 11)"),
+        r"model=tiny ended its process \(signal 11, SIGSEGV\)",
+    ),
     (("building", "time.sleep(1000)"), r"model=tiny did not come to an end within 5 s"),
     (("forward", "time.sleep(1000)"), r"model=tiny did not come to an end within 5 s"),
 ]

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from specs_kit import spec_of
 from training import Trained, differences, make_spec, table_of
 
+from dropbench.config.compose import Composer
 from dropbench.execute.record import record_of
 from dropbench.spec import MetricSpec, RunSpec
 from dropbench.store import Store, read
@@ -53,8 +55,10 @@ def test_a_run_has_the_same_rows_in_any_stack() -> None:
     assert [differences(run, Trained(run), together) for run in runs] == [[]] * 3
 
 
-def test_a_stored_record_holds_the_rows_exactly(tmp_path: Any) -> None:
-    run = spec()
+def test_a_stored_record_holds_the_rows_exactly(tmp_path: Any, c: Composer) -> None:
+    run = spec_of(
+        "metric=[loss,accuracy,ece,reliability]", "data.n_train=150", "train.epochs=3"
+    )  # as conf/ declares them
     run = run.model_copy(update={"data_fingerprint": table_of(run).fingerprint})
     found = Trained(run)[run]
     folder = Store(tmp_path).write(record_of(found, "cpu", 1), found.history, "")
