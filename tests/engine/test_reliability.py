@@ -57,8 +57,8 @@ def test_a_run_has_the_same_rows_in_any_stack() -> None:
 
 def test_a_stored_record_holds_the_rows_exactly(tmp_path: Any, c: Composer) -> None:
     run = spec_of(
-        "metric=[loss,accuracy,ece,reliability]", "data.n_train=150", "train.epochs=3"
-    )  # as conf/ declares them
+        c, "metric=[loss,accuracy,ece,reliability]", "data.n_train=150", "train.epochs=3"
+    )  # as conf/ has them
     run = run.model_copy(update={"data_fingerprint": table_of(run).fingerprint})
     found = Trained(run)[run]
     folder = Store(tmp_path).write(record_of(found, "cpu", 1), found.history, "")
