@@ -82,22 +82,27 @@ def cohorts(
         groups = by_place.setdefault((places or {}).get(spec.run_id), {})
         groups.setdefault(_group(spec, groups), []).append(spec)
     parts: list[Cohort] = []
-    for members in (m for groups in by_place.values() for m in groups.values()):
+    saved = sum(len(groups) for place, groups in by_place.items() if place is not None)
+    for place, members in ((place, m) for place, groups in by_place.items() for m in groups.values()):
         group = Cohort(tuple(sorted(members, key=lambda s: s.seed)), outlines[members[0].run_id])
-        count = _count(group, settings.execute.cohort, device, workers, choose_size)
+        # Cohorts that were broken off are work for everyone already. Cut again each time, they would end as single runs.
+        share = workers if place is None or saved < workers else 1
+        count = _count(group, settings.execute.cohort, device, workers, share, choose_size)
         cuts = [round(i * len(group) / count) for i in range(count + 1)]
         parts.extend(group.part(start, stop) for start, stop in itertools.pairwise(cuts))
     return parts
 
 
-def _count(group: Cohort, wanted: int | Literal["auto"], device: str, workers: int, choose_size: ChooseSize) -> int:
-    """Into how many cohorts a group is cut."""
+def _count(
+    group: Cohort, wanted: int | Literal["auto"], device: str, workers: int, share: int, choose_size: ChooseSize
+) -> int:
+    """Into how many cohorts a group is cut: a multiple of `share`, where it is not said."""
     if not _stacks(group, device):
         return len(group)
     if wanted != "auto":
         return math.ceil(len(group) / wanted)
     count = math.ceil(len(group) / choose_size(group, *_rule(group, device, workers)))
-    return min(len(group), math.ceil(count / workers) * workers)  # work for everyone
+    return min(len(group), math.ceil(count / share) * share)
 
 
 def _group(spec: RunSpec, groups: Mapping[str, list[RunSpec]]) -> str:

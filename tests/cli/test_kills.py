@@ -33,7 +33,7 @@ def everything(results: Path) -> dict[str, Any]:
     runs = {}
     for folder in sorted((results / "runs").iterdir()):
         record = json.loads((folder / "record.json").read_text())
-        for key in ("seconds", "started", "peak_memory_mb", "cohort_size"):
+        for key in ("seconds", "started", "peak_memory_mb", "cohort_size", "git_commit"):
             record.pop(key)
         rows = [line.rsplit(",", 2)[0] for line in (folder / "history.csv").read_text().splitlines()]
         runs[folder.name] = record, rows, (folder / "test.npz").read_bytes()

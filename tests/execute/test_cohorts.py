@@ -153,3 +153,16 @@ def test_a_cohort_is_divided() -> None:
     assert cohort.part(1, 3).specs == specs[1:] and len(cohort) == 3
     assert [one.specs for one in cohort.singly()] == [(s,) for s in specs]
     assert cohort.without(specs[1].run_id).specs == (specs[0], specs[2])
+
+
+def test_cohorts_that_were_broken_off_go_on_whole() -> None:
+    """However often: cut for all workers each time, they would end as single runs, which train the slower."""
+    specs = [arm(0.1, seed, 0.1, BASE, 1) for seed in range(40)]
+    outlines = {s.run_id: outline_of() for s in specs}
+    first = cohorts(specs, outlines, place(), "cpu", 2)
+    assert [len(cohort) for cohort in first] == [20, 20]
+    places = {s.run_id: (3, i) for i, cohort in enumerate(first) for s in cohort.specs}
+    again = cohorts(specs, outlines, place(), "cpu", 2, places=places)
+    assert [cohort.specs for cohort in again] == [cohort.specs for cohort in first]
+    alone = cohorts(first[0].specs, outlines, place(), "cpu", 2, places=places)
+    assert [len(cohort) for cohort in alone] == [10, 10]  # else one worker would have nothing to do
