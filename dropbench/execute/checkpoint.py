@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from dropbench.execute.cohorts import Cohort
 from dropbench.execute.environment import made_with
@@ -48,6 +48,9 @@ class Saver:
         self._checkpoints = Checkpoints(settings.results)
         self._made = made_with(device, settings.execute.threads)
         self._name = secrets.token_hex(8)
+        self._configs = {s.run_id: s.as_dict() for s in training.replicas.specs}
+        self._rows: dict[str, list[str]] = {}
+        """Histories so far, as JSON: what has been written once is not written out again for each save."""
         self._began = self._last = time.monotonic()
         self._apart = min(_FIRST_S, self._every.seconds or _FIRST_S)
 
@@ -73,8 +76,7 @@ class Saver:
 
         before = time.monotonic()
         taken = snapshot(self._training)
-        specs = {s.run_id: s for s in self._training.replicas.specs}
-        runs = {run: {"config": specs[run].as_dict(), "told": told} for run, told in taken.runs.items()}
+        runs = {run: {"config": self._configs[run], "told": self._told(run, told)} for run, told in taken.runs.items()}
         tensors = {
             name: t.clone().cpu().contiguous() for name, t in taken.tensors.items()
         }  # it takes none that share memory
@@ -85,6 +87,13 @@ class Saver:
         self._last = time.monotonic()
         far = self._every.seconds or _FIRST_S
         self._apart = max(min(far, self._last - self._began), (self._last - before) / _SHARE)
+
+
+    def _told(self, run: str, told: Mapping[str, Any]) -> dict[str, Any]:
+        """With its history as lines of JSON."""
+        rows = self._rows.setdefault(run, [])
+        rows += [json.dumps(row) for row in told["history"][len(rows) :]]
+        return {**told, "history": "\n".join(rows)}
 
 
 def apart(cohort: Cohort, settings: Settings, device: str) -> list[tuple[Cohort, list[State]]]:
@@ -137,10 +146,14 @@ def _saved(specs: Sequence[RunSpec], settings: Settings, device: str) -> dict[st
         header = latest[runs[0]]
         try:
             tensors = load_file(path)
-        except (OSError, SafetensorError):  # it was damaged, or has been replaced meanwhile
-            continue
-        taken = Snapshot(
-            header.epoch, header.step, tensors, {r: kept.get("told", {}) for r, kept in header.runs.items()}
-        )
+            told = {run: _with_rows(kept["told"]) if run in runs else {} for run, kept in header.runs.items()}
+        except (OSError, SafetensorError, LookupError, TypeError, ValueError, AttributeError):
+            continue  # it was damaged, or has been replaced meanwhile
+        taken = Snapshot(header.epoch, header.step, tensors, told)
         states |= {run: taken.state(run) for run in runs}
     return states
+
+
+def _with_rows(told: Mapping[str, Any]) -> dict[str, Any]:
+    """The other way round from `Saver._told`."""
+    return {**told, "history": [json.loads(row) for row in told["history"].splitlines()]}

@@ -18,7 +18,7 @@ from dropbench.store import files
 WORK = "work"
 """The folder in a results folder for what is being trained; empty when nothing is."""
 
-_FORM = 1
+_FORM = 2
 """Version of what is in a file. One of another version is left alone and not used."""
 _SUFFIX = ".safetensors"
 _KEY = "dropbench"

@@ -111,7 +111,7 @@ def test_thirty_kills_cost_a_third_of_the_work_at_most(tmp_path: Path) -> None:
         words = [
             "dropout.rate=0.0,0.2,0.4,0.6",
             "seed=range(0,10)",
-            "train.epochs=1500",
+            "train.epochs=6000",
             "data=wine",
             "model.widths=[8]",
         ]
@@ -130,7 +130,7 @@ def test_thirty_kills_cost_a_third_of_the_work_at_most(tmp_path: Path) -> None:
     for number in kills:
         process = sweep("killed")
         before = work("killed") if (tmp_path / "killed.txt").exists() else 0
-        goal = before + chance.random() * work("whole") / 12
+        goal = before + chance.random() * work("whole") / 15
         wait_for(process, lambda goal=goal: (tmp_path / "killed.txt").exists() and work("killed") >= goal)  # type: ignore[misc]
         if process.poll() is not None:
             break

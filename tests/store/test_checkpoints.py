@@ -63,7 +63,7 @@ def test_of_two_that_have_come_equally_far_one_stays(tmp_path: Path) -> None:
 def test_what_is_damaged_or_of_another_version_is_left_alone(tmp_path: Path, damage: str) -> None:
     path = saved(tmp_path, "first", 2, 4, "one")
     whole = path.read_bytes()
-    other = {"dropbench": metadata(2, 4, {}, {})["dropbench"].replace('"form": 1', '"form": 99')}
+    other = {"dropbench": metadata(2, 4, {}, {})["dropbench"].replace('"form": 2', '"form": 99')}
     contents = {"cut": whole[:40], "text": b"hello", "nothing": b"", "other": save({"a": np.zeros(2)}, other)}
     path.write_bytes(contents[damage])
     assert Checkpoints(tmp_path).latest() == {}
