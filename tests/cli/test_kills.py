@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from terminal import started
 
+from dropbench.store.checkpoints import Checkpoints
+
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 SWEEP = (
     "sweep",
@@ -99,7 +101,7 @@ def counted(output: Tensor, target: Tensor, *, to: str) -> Tensor:
 
 @pytest.mark.slow
 def test_thirty_kills_cost_a_third_of_the_work_at_most(tmp_path: Path) -> None:
-    """40 runs on two workers: killed 25 times at random, told to stop 5 times. A run by itself: killed at nine tenths."""
+    """40 runs on two workers: killed 25 times at random, told to stop 5 times."""
     (tmp_path / "conf" / "metric").mkdir(parents=True)
     (tmp_path / "kills_counting.py").write_text(COUNTING)
     (tmp_path / "conf" / "metric" / "counted.yaml").write_text(
@@ -147,3 +149,23 @@ def test_thirty_kills_cost_a_third_of_the_work_at_most(tmp_path: Path) -> None:
     assert sorted(p.name for p in (tmp_path / "killed").iterdir()) == ["failed", "plans", "runs"]
     print(f"{len(kills)} kills: {work('killed') / work('whole'):.3f} times the work of none")
     assert work("killed") <= 1.3 * work("whole")
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_at_nine_tenths_goes_on_from_there(tmp_path: Path) -> None:
+    run = ("train", "data=wine", "model.widths=[8]", "metric=[loss]", "train.epochs=20000", "train.loggers=csv", "--quiet")
+    whole = started(tmp_path, *run, "results=whole")
+    assert whole.communicate(timeout=600) and whole.returncode == 0
+
+    def epochs() -> int:
+        return max((text.read_text().count("\n") for text in (tmp_path / "killed" / "logs").rglob("*.csv")), default=0)
+
+    process = started(tmp_path, *run, "results=killed")
+    wait_for(process, lambda: epochs() >= 18_000)
+    process.kill()
+    process.wait()
+    (header,) = Checkpoints(tmp_path / "killed").latest().values()
+    assert header.epoch >= 9_000  # half of what was done, at the least
+    last = started(tmp_path, *run, "results=killed")
+    assert last.communicate(timeout=600) and last.returncode == 0
+    assert everything(tmp_path / "killed") == everything(tmp_path / "whole")
