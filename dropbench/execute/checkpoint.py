@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 _FIRST_S = 2.0
 """Before a first save, at most."""
-_SHARE = 0.01
-"""Of the time of training that saving may take: where one takes longer, the next comes later."""
+_SHARE, _MOST_SHARE = 0.01, 0.1
+"""Of the time of training that saving may take: where one takes longer, the next comes later. The larger share is for who asks
+for saves that are closer than they are by default."""
+_USUAL_S = 30.0
 
 
 class Saver:
@@ -53,6 +55,7 @@ class Saver:
         """Histories so far, as JSON: what has been written once is not written out again for each save."""
         self._began = self._last = time.monotonic()
         self._apart = min(_FIRST_S, self._every.seconds or _FIRST_S)
+        self._share = _SHARE if (self._every.seconds or _USUAL_S) >= _USUAL_S else _MOST_SHARE
 
     def __call__(self) -> None:
         """Saves where it is time to. Raises KeyboardInterrupt, once all is saved, where this process is to stop."""
@@ -86,7 +89,7 @@ class Saver:
             self._training.note(f"could not be saved while it trained: {error.strerror or error}")
         self._last = time.monotonic()
         far = self._every.seconds or _FIRST_S
-        self._apart = max(min(far, self._last - self._began), (self._last - before) / _SHARE)
+        self._apart = max(min(far, self._last - self._began), (self._last - before) / self._share)
 
 
     def _told(self, run: str, told: Mapping[str, Any]) -> dict[str, Any]:

@@ -113,9 +113,11 @@ def test_thirty_kills_cost_a_third_of_the_work_at_most(tmp_path: Path) -> None:
         words = [
             "dropout.rate=0.0,0.2,0.4,0.6",
             "seed=range(0,10)",
-            "train.epochs=6000",
-            "data=wine",
-            "model.widths=[8]",
+            "train.epochs=500",
+            "data=digits",
+            "data.n_train=600",
+            "model=rnn",
+            "model.hidden=16",
         ]
         words += ["metric=[loss,counted]", f"metric.counted.to={tmp_path / results}.txt", "execute.workers=2"]
         words += ["execute.checkpoint=1s", f"results={results}", "--conf", "conf", "--quiet"]
