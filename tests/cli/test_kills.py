@@ -165,7 +165,7 @@ def test_a_run_that_is_killed_at_nine_tenths_goes_on_from_there(tmp_path: Path) 
     process = started(tmp_path, *run, "results=killed")
     wait_for(process, lambda: epochs() >= 18_000)
     process.kill()
-    process.wait()
+    process.communicate()
     (header,) = Checkpoints(tmp_path / "killed").latest().values()
     assert header.epoch >= 9_000  # half of what was done, at the least
     last = started(tmp_path, *run, "results=killed")
