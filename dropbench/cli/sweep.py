@@ -71,9 +71,9 @@ def carry_out(plan: Plan, conf: Sequence[Path], shown: Shown, anew: Anew = ONCE,
         todo = left_to_train(todo, plan, store, shown, dry_run=dry_run)
     _say_of_earlier(todo, store, anew, shown)
     lost = [s for s in todo if s.run_id in plan.failed]
-    shown.plan(plan, len(todo))
     todo = [s for s in todo if s.run_id not in plan.failed]
     work = arranged(todo, plan)
+    shown.plan(plan, len(lost) + len(todo))
     shown.warnings(plan)
     if dry_run:
         for reason in dict.fromkeys(plan.failed.values()):
