@@ -123,7 +123,7 @@ def test_the_picture_in_the_docs_is_the_rule() -> None:
 @pytest.mark.parametrize("name", ["store", "report", "errors", "spec", "values", "config", "cli"])
 def test_rooms_that_never_import_torch_themselves(name: str) -> None:
     for file in FILES:
-        if room(file) == name and file != PACKAGE / "store" / "tensors.py":  # which nobody there imports
+        if room(file) == name and file != PACKAGE / "store" / "tensors.py":  # which names its types alone
             assert not {m.partition(".")[0] for m in imported(file)} & {"torch", "torchvision"}, file
 
 

@@ -77,10 +77,19 @@ def train(
     - `dropbench train --from results/runs/4df5aad9e191 --force`
     """
     from dropbench.cli.train import train
-    from dropbench.cli.training import Anew
 
-    anew = Anew(force, retry)
-    raise typer.Exit(train(overrides or [], conf or [], anew, cfg=cfg, again=from_, as_json=as_json, quiet=quiet))
+    raise typer.Exit(
+        train(
+            overrides or [],
+            conf or [],
+            cfg=cfg,
+            again=from_,
+            force=force,
+            retries=retry,
+            as_json=as_json,
+            quiet=quiet,
+        )
+    )
 
 
 @app.command()
@@ -117,11 +126,19 @@ def sweep(
     - `dropbench sweep study=three_arm --retry 2 --fail-fast`
     """
     from dropbench.cli.sweep import sweep
-    from dropbench.cli.training import Anew
+    from dropbench.execute.failure_policy import FailurePolicy
 
-    anew = Anew(force, retry, 1 if fail_fast else max_failures)
     raise typer.Exit(
-        sweep(overrides or [], conf or [], anew, dry_run=dry_run, max_runs=max_runs, as_json=as_json, quiet=quiet)
+        sweep(
+            overrides or [],
+            conf or [],
+            policy=FailurePolicy(retry, 1 if fail_fast else max_failures),
+            force=force,
+            dry_run=dry_run,
+            max_runs=max_runs,
+            as_json=as_json,
+            quiet=quiet,
+        )
     )
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.console import Shown
 from dropbench.cli.measuring import left_to_train
-from dropbench.cli.training import ONCE, Anew, trained
+from dropbench.cli.training import trained
 from dropbench.cli.work import arranged
+from dropbench.execute.failure_policy import LENIENT, FailurePolicy
 from dropbench.values import count
 
 if TYPE_CHECKING:
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 def sweep(
     overrides: Sequence[str],
     conf: Sequence[Path],
-    anew: Anew,
     *,
+    policy: FailurePolicy,
+    force: bool,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
@@ -33,18 +35,25 @@ def sweep(
 ) -> int:
     """Trains what is not finished yet, or says what that would be. Returns the exit code: 1 where a run failed.
 
-    Raises UsageError for what
-    cannot be trained, and for more than `max_runs` runs.
+    Raises UsageError for what cannot be trained, and for more than `max_runs` runs.
     """
     from dropbench.config.compose import composer
     from dropbench.planning.plan import make
 
     with composer(conf) as c:
         plan = make(overrides, c, max_runs)
-    return carry_out(plan, conf, Shown(quiet, as_json), anew, dry_run=dry_run)
+    return carry_out(plan, conf, Shown(quiet, as_json), policy, force=force, dry_run=dry_run)
 
 
-def carry_out(plan: Plan, conf: Sequence[Path], shown: Shown, anew: Anew = ONCE, *, dry_run: bool = False) -> int:
+def carry_out(
+    plan: Plan,
+    conf: Sequence[Path],
+    shown: Shown,
+    policy: FailurePolicy = LENIENT,
+    *,
+    force: bool = False,
+    dry_run: bool = False,
+) -> int:
     """Trains what a plan has left and shows the report of all of it. Returns the exit code: 1 where a run failed.
 
     Parameters
@@ -55,8 +64,10 @@ def carry_out(plan: Plan, conf: Sequence[Path], shown: Shown, anew: Anew = ONCE,
         The user's folders of options, for the commands that a diagnosis proposes.
     shown : Shown
         Where the report goes, and whether as JSON.
-    anew : Anew
-        What is trained again.
+    policy : FailurePolicy
+        How failed runs are met.
+    force : bool
+        Whether what is finished is trained again.
     dry_run : bool
         Whether to stop before anything trains or is written, and to show cohorts and an estimate of the time.
     """
@@ -64,12 +75,12 @@ def carry_out(plan: Plan, conf: Sequence[Path], shown: Shown, anew: Anew = ONCE,
     from dropbench.execute.local import failed_when_planned, unfinished
     from dropbench.store import Store
 
-    store = Store(plan.settings.results, replacing=[s.run_id for s in plan.specs] if anew.force else ())
+    store = Store(plan.settings.results, replacing=[s.run_id for s in plan.specs] if force else ())
     before = marks(plan.specs, store)
-    todo = unfinished(plan.specs, store, conf, force=anew.force)
-    if not anew.force:  # what is asked later is measured from weights, where runs kept them
+    todo = unfinished(plan.specs, store, conf, force=force)
+    if not force:  # what is asked later is measured from weights, where runs kept them
         todo = left_to_train(todo, plan, store, shown, dry_run=dry_run)
-    _say_of_earlier(todo, store, anew, shown)
+    _say_of_earlier(todo, store, shown, force=force)
     lost = [s for s in todo if s.run_id in plan.failed]
     todo = [s for s in todo if s.run_id not in plan.failed]
     work = arranged(todo, plan)
@@ -85,7 +96,7 @@ def carry_out(plan: Plan, conf: Sequence[Path], shown: Shown, anew: Anew = ONCE,
         return 0
     store.write_plan(_as_stored(plan))
     stored = failed_when_planned(lost, plan.failed, plan.settings, work.device, store)
-    stored += trained(plan, work, store, shown, anew.patience, before) if todo else []
+    stored += trained(plan, work, store, shown, policy, before) if todo else []
     failed = [s for s in stored if s.record.status == "failed"]
     for one in failed:
         shown.error(f"run {one.record.run_id} failed: {one.record.reason}; see {one.folder / 'traceback.txt'}")
@@ -99,14 +110,14 @@ def carry_out(plan: Plan, conf: Sequence[Path], shown: Shown, anew: Anew = ONCE,
     return 1 if failed else 0
 
 
-def _say_of_earlier(todo: Sequence[RunSpec], store: Store, anew: Anew, shown: Shown) -> None:
+def _say_of_earlier(todo: Sequence[RunSpec], store: Store, shown: Shown, *, force: bool) -> None:
     """What is stored already of what is to be trained, or of its settings."""
     from dropbench.execute.earlier import of_other_data
 
     for note in of_other_data(todo, store) if todo else ():
         shown.note(note)
     if again := sum(store.is_done(s.run_id) for s in todo):
-        why = "as --force says" if anew.force else "measured less than is asked for"
+        why = "as --force says" if force else "measured less than is asked for"
         shown.note(f"{count(again, 'finished run')} {why}: trained again")
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from dropbench.cli.console import Shown
 from dropbench.cli.measuring import left_to_train
 from dropbench.cli.repeated import Repeated
-from dropbench.cli.training import Anew, trained
+from dropbench.cli.training import trained
 from dropbench.cli.work import arranged
+from dropbench.execute.failure_policy import FailurePolicy
 
 if TYPE_CHECKING:
     from dropbench.config.compose import Composed
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 def train(
     overrides: Sequence[str],
     conf: Sequence[Path],
-    anew: Anew,
     *,
+    retries: int,
+    force: bool,
     cfg: bool,
     again: str | None,
     as_json: bool,
@@ -50,10 +52,10 @@ def train(
     spec = plan.specs[0]
     for note in stored_run.changed(spec) if stored_run is not None else ():
         shown.note(note)
-    store = Store(plan.settings.results, replacing=[spec.run_id] if anew.force else ())
+    store = Store(plan.settings.results, replacing=[spec.run_id] if force else ())
     before = marks([spec], store)
-    todo = unfinished([spec], store, conf, force=anew.force)
-    if not anew.force:
+    todo = unfinished([spec], store, conf, force=force)
+    if not force:
         todo = left_to_train(todo, plan, store, shown)
     if not todo:
         shown.note(f"run {spec.run_id} is finished already; its record is shown again (--force trains it once more)")
@@ -64,7 +66,7 @@ def train(
         shown.warnings(plan)
         # There is no other run to protect from this one.
         work = replace(arranged(todo, plan), workers=1)
-        (stored,) = trained(plan, work, store, shown, anew.patience, before)
+        (stored,) = trained(plan, work, store, shown, FailurePolicy(retries), before)
         record, folder = stored.record, stored.folder
     shown.run(record, folder)
     return 1 if getattr(record, "status", "failed") == "failed" else 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, closing, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dropbench.errors import Interrupted
@@ -16,39 +15,16 @@ if TYPE_CHECKING:
     from dropbench.cli.console import Shown
     from dropbench.cli.work import Work
     from dropbench.execute.agenda import Marks
-    from dropbench.execute.local import Patience, Stored
+    from dropbench.execute.failure_policy import FailurePolicy
+    from dropbench.execute.local import Stored
     from dropbench.loggers import Loggers
     from dropbench.planning.plan import Plan
     from dropbench.spec import RunSpec
     from dropbench.store import Store
 
 
-@dataclass(frozen=True)
-class Anew:
-    """What a command trains once more.
-
-    force: what is finished already. retries: how often each run that failed. failures: how many failed runs end the command,
-    None: however many.
-    """
-
-    force: bool = False
-    retries: int = 0
-    failures: int | None = None
-
-    @property
-    def patience(self) -> Patience:
-        """How failed runs are met."""
-        from dropbench.execute.local import Patience
-
-        return Patience(self.retries, self.failures)
-
-
-ONCE = Anew()
-"""Nothing that is finished, and no failed run twice."""
-
-
-def trained(plan: Plan, work: Work, store: Store, shown: Shown, patience: Patience, before: Marks) -> list[Stored]:
-    """Trains and stores, until patience with failed runs ends. Raises Interrupted where the user stops it.
+def trained(plan: Plan, work: Work, store: Store, shown: Shown, policy: FailurePolicy, before: Marks) -> list[Stored]:
+    """Trains and stores, until too many have failed. Raises Interrupted where the user stops it.
 
     before: what was stored before it was decided what there is to train.
     """
@@ -75,7 +51,7 @@ def trained(plan: Plan, work: Work, store: Store, shown: Shown, patience: Patien
                     work.workers,
                     store,
                     loggers.beside(progress.listen),
-                    patience=patience,
+                    policy=policy,
                     before=before,
                     stop=stop,
                 )

@@ -71,7 +71,7 @@ def _fault(kind: Kind, part: Any) -> str | None:
     of_a_class = kind.base is not None and inspect.isclass(part)
     if of_a_class and not any(f"{c.__module__}.{c.__qualname__}" == kind.base for c in part.__mro__):
         return f"is no subclass of {kind.base}"
-    if not of_a_class and (not inspect.isfunction(plain(part)) or (kind.base is not None and kind.says is None)):
+    if not of_a_class and (not inspect.isfunction(undecorated(part)) or (kind.base is not None and kind.says is None)):
         return "is something else"
     if kind.says is not None and not _names(getattr(part, kind.says, None)):
         return f'does not say what data it takes, as in {kind.says} = ("flat",)'
@@ -86,7 +86,7 @@ def _fault(kind: Kind, part: Any) -> str | None:
     return None
 
 
-def plain(part: Any) -> Any:
+def undecorated(part: Any) -> Any:
     """The function below decorators and `functools.partial`; anything else is itself."""
     while True:
         inner = part.func if isinstance(part, partial) else getattr(part, "__wrapped__", part)
@@ -117,6 +117,6 @@ def _named(signature: inspect.Signature, names: Sequence[str]) -> bool:
 
 def _installed(part: Callable[..., Any]) -> bool:
     """Whether it was defined in a package that was installed, and not in a folder of the user's."""
-    module = sys.modules.get(getattr(plain(part), "__module__", None) or "")
+    module = sys.modules.get(getattr(undecorated(part), "__module__", None) or "")
     file = getattr(module, "__file__", None)
     return file is None or not {"site-packages", "dist-packages"}.isdisjoint(Path(file).parts)

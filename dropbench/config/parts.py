@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from dropbench.config.kinds import check_kind, plain
+from dropbench.config.kinds import check_kind, undecorated
 from dropbench.config.messages import invalid
 from dropbench.errors import UsageError
 from dropbench.identity import OWN
@@ -50,7 +50,7 @@ def locate(target: str) -> Any:
             "in a module that is called otherwise"
         )
     found = _imported(target)
-    defined = str(getattr(plain(found), "__module__", None) or "")
+    defined = str(getattr(undecorated(found), "__module__", None) or "")
     if _of_python(defined.partition(".")[0]):
         raise UsageError(
             f"_target_: {target} is of Python's own module {defined}, which has no parts; name one of yours"
@@ -97,7 +97,7 @@ def _options_model(target: str) -> Any:
 
     part = locate(target)
     try:
-        hints = get_type_hints(part.__init__ if inspect.isclass(part) else plain(part), include_extras=True)
+        hints = get_type_hints(part.__init__ if inspect.isclass(part) else undecorated(part), include_extras=True)
         fields: dict[str, Any] = {
             name: (hints.get(name, Any), ... if p.default is p.empty else p.default)
             for name, p in inspect.signature(part).parameters.items()

@@ -6,12 +6,15 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.execute.cohorts import Cohort
 from dropbench.execute.environment import made_with
 from dropbench.spec import RunSpec, Settings
-from dropbench.store.checkpoints import Checkpoints, metadata
+from dropbench.store import tensors
+from dropbench.store.checkpoints import Checkpoints
+from dropbench.store.safely import Damaged
 
 if TYPE_CHECKING:
     from dropbench.engine.snapshot import State
@@ -73,18 +76,13 @@ class Saver:
         return self._every.seconds is not None and time.monotonic() - self._last >= self._apart
 
     def _save(self) -> None:
-        from safetensors.torch import save
-
         from dropbench.engine.snapshot import snapshot
 
         before = time.monotonic()
         taken = snapshot(self._training)
         runs = {run: {"config": self._configs[run], "told": self._told(run, told)} for run, told in taken.runs.items()}
-        tensors = {
-            name: t.clone().cpu().contiguous() for name, t in taken.tensors.items()
-        }  # it takes none that share memory
         try:
-            self._checkpoints.write(self._name, save(tensors, metadata(taken.epoch, taken.step, self._made, runs)))
+            self._checkpoints.write(self._name, taken.tensors, (taken.epoch, taken.step), self._made, runs)
         except OSError as error:  # a full disk costs the checkpoint, not the run
             self._training.note(f"could not be saved while it trained: {error.strerror or error}")
         self._last = time.monotonic()
@@ -132,27 +130,24 @@ def _saved(specs: Sequence[RunSpec], settings: Settings, device: str) -> dict[st
     A checkpoint counts for a run of the same configuration, metrics included, that was trained by the same versions, kind of
     device and number of threads: others would have given other bits.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     from dropbench.engine.snapshot import Snapshot
 
     made = made_with(device, settings.execute.threads)
     wanted = {s.run_id: json.loads(json.dumps(s.as_dict())) for s in specs}
-    by_file: dict[str, list[str]] = {}
+    by_file: dict[Path, list[str]] = {}
     latest = {run: header for run, header in Checkpoints(settings.results).latest().items() if run in wanted}
     for run, header in latest.items():
         if header.made == made and header.runs[run].get("config") == wanted[run]:
-            by_file.setdefault(str(header.path), []).append(run)
+            by_file.setdefault(header.path, []).append(run)
     states: dict[str, State] = {}
     for path, runs in by_file.items():
         header = latest[runs[0]]
         try:
-            tensors = load_file(path)
+            held, _ = tensors.read(path)
             told = {run: _with_rows(kept["told"]) if run in runs else {} for run, kept in header.runs.items()}
-        except (OSError, SafetensorError, LookupError, TypeError, ValueError, AttributeError):
+        except (Damaged, LookupError, TypeError, ValueError, AttributeError):
             continue  # it was damaged, or has been replaced meanwhile
-        taken = Snapshot(header.epoch, header.step, tensors, told)
+        taken = Snapshot(header.epoch, header.step, held, told)
         states |= {run: taken.state(run) for run in runs}
     return states
 

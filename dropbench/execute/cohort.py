@@ -82,21 +82,16 @@ def carry_out(
         yield Broken(cohort, reason, traceback.format_exc(), time.perf_counter() - began, exhausted.ran_out(error))
         return
     for together, states in parts:
-        yield from _trained(together, states, settings, device, listen, stop)
+        results = _results(together, states, settings, device, listen, stop)
+        yield from _unless_broken(together, results, device)
 
 
-def _trained(
-    cohort: Cohort,
-    states: Sequence[State],
-    settings: Settings,
-    device: str,
-    listen: Listener,
-    stop: Callable[[], bool],
-) -> Iterator[RunResult | Broken]:
+def _unless_broken(cohort: Cohort, results: Iterator[RunResult], device: str) -> Iterator[RunResult | Broken]:
+    """The results of a cohort and, where they break off, what is left of it."""
     began = time.perf_counter()
     waiting, broken = cohort, None
     try:
-        for result in _results(cohort, states, settings, device, listen, stop):
+        for result in results:
             waiting = waiting.without(result.spec.run_id)
             yield result
     except BaseException as error:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from dropbench.hardware.ram import ram
 from dropbench.planning.outline import Outline
 from dropbench.planning.variants import variant
 from dropbench.spec import RunSpec, Settings
@@ -18,6 +18,8 @@ from dropbench.spec import RunSpec, Settings
 # size at half of a 32 MiB last-level cache, and see nothing to gain beyond 64 replicas.
 _CPU_BYTES, _CPU_MOST = 16 * 2**20, 64
 _GPU_BYTES, _GPU_MOST = 4 * 2**30, 1024
+_UNTOLD = 8 * 2**30
+"""Bytes, where the system does not tell how many it has."""
 _SHARE = 0.25
 """Of the memory, for all workers: what a step touches is not all that it needs."""
 
@@ -154,7 +156,4 @@ def _memory(device: str) -> int:
 
         if torch.cuda.is_available():
             return int(torch.cuda.get_device_properties(device).total_memory)
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError):  # Windows has no sysconf
-        return 8 * 2**30
+    return ram() or _UNTOLD

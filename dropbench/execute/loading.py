@@ -17,6 +17,7 @@ from dropbench.execute.stored_parts import stored_part
 from dropbench.spec import DataSpec, DropoutSpec
 from dropbench.store import Record, Skipped, read, tensors
 from dropbench.store.record import WEIGHTS
+from dropbench.store.safely import Damaged
 
 _MISFIT = (LookupError, TypeError, ValueError, RuntimeError, AttributeError)
 """What may be raised where a file of weights and a model are not of one kind."""
@@ -77,7 +78,7 @@ def _record(folder: Path) -> Record:
 def _kept(folder: Path, record: Record) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         held, about = tensors.read(folder / WEIGHTS)
-    except tensors.Damaged as error:
+    except Damaged as error:
         raise UsageError(f"{folder / WEIGHTS}: {error}") from error
     if about.get("run_id") != record.run_id:
         raise UsageError(f"{folder / WEIGHTS} holds the weights of another run, {about.get('run_id')}")

@@ -15,6 +15,7 @@ from dropbench.execute.agenda import Agenda, Marks, marks
 from dropbench.execute.cohort import Broken, Failure, Listener, Note, Retry, carry_out
 from dropbench.execute.cohorts import Cohort
 from dropbench.execute.disk import Writer
+from dropbench.execute.failure_policy import LENIENT, FailurePolicy
 from dropbench.execute.keeping import files_of
 from dropbench.execute.memory_limits import MemoryLimits
 from dropbench.execute.pool import Pool
@@ -38,14 +39,6 @@ class Stored:
     notes: tuple[str, ...]
     elsewhere: bool = False
     """Whether another command trained it while this one ran."""
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How failed runs are met. retries: how often each is tried again. failures: how many end it all, None: however many."""
-
-    retries: int = 0
-    failures: int | None = None
 
 
 class TooManyFailed(Exception):
@@ -108,7 +101,7 @@ def execute(
     store: Store,
     listen: Listener = lambda event: None,
     *,
-    patience: Patience = Patience(),
+    policy: FailurePolicy = LENIENT,
     before: Marks | None = None,
     claims: Claims | None = None,
     stop: Stop | None = None,
@@ -132,7 +125,7 @@ def execute(
         Where runs are stored, and found that others have stored.
     listen : Listener
         Hears the end of each epoch of the runs that this command trains, and what else there is to say.
-    patience : Patience
+    policy : FailurePolicy
         How failed runs are met.
     before : Marks
         What was stored before it was decided what is to be trained.
@@ -148,7 +141,7 @@ def execute(
     Interrupted
         Where this ends while trained runs could not be stored, with exit code 1.
     TooManyFailed
-        Where patience ends.
+        Where as many failed as `policy` allows.
     """
     store.check()
     asked = Stop() if stop is None else stop
@@ -164,7 +157,7 @@ def execute(
     with claims or Claims(store.root) as claimed:
         limits = MemoryLimits(settings, device, workers)
         since = marks(specs, store) if before is None else before
-        agenda = Agenda(cohorts, store, claimed, limits, listen, since, patience.retries)
+        agenda = Agenda(cohorts, store, claimed, limits, listen, since, policy.retries)
         heard = _of_own(listen, claimed)
         try:
             apart = workers > 1 or settings.execute.timeout is not None or any(s.sources for s in specs)
@@ -176,7 +169,7 @@ def execute(
                     if left[run] <= done:
                         checkpoints.sweep(lambda run: run in done or store.is_done(run))
                     failures += stored.record.status == "failed"
-                    if patience.failures is not None and failures >= patience.failures:
+                    if policy.max_failures is not None and failures >= policy.max_failures:
                         raise TooManyFailed
         finally:
             for _ in writer.written(now=True):

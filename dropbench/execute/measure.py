@@ -17,6 +17,7 @@ from dropbench.planning.outline import Outline
 from dropbench.spec import RunSpec, Settings
 from dropbench.store import Record, Store, derived, lacking
 from dropbench.store.record import WEIGHTS, record_from
+from dropbench.store.safely import Damaged
 
 _OF_ANY_METRIC = ("mc_entropy", "mc_mutual_information")
 """What comes with every metric under `eval.mode=mc`, and so is known already."""
@@ -88,7 +89,7 @@ def _of_its_test(file: Path, record: Record) -> bool:
 
     try:
         about = tensors.read_about(file)
-    except tensors.Damaged:
+    except Damaged:
         return False
     return (about.get("run_id"), about.get("epoch")) == (record.run_id, record.chosen_epoch)
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dropbench.sites.own_draws import found, own
+from dropbench.sites.own_draws import own, shared
 
 
 class Listening:
@@ -20,7 +20,7 @@ class Listening:
 
     def __init__(self, module: nn.Module, told: Counter[str]) -> None:
         self._module, self._told = module, told
-        self._sources = [*found(), *own(module)]
+        self._sources = [*shared(), *own(module)]
         self._within = ["its forward"]
         self._states = self._now()
 

@@ -100,9 +100,7 @@ def _in_copy(what: str, act: Callable[[], Any], seconds: float) -> tuple[str, An
 
 def _copy(pipe: Connection, act: Callable[[], Any]) -> None:
     """In the copy: makes the call and sends what came of it."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C goes to all processes of a terminal, and is the parent's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all of a terminal, and is the parent's to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with guarded():

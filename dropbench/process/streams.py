@@ -19,7 +19,7 @@ from typing import Any, TextIO
 
 from typing_extensions import override
 
-from dropbench.process import plain
+from dropbench.process import stand_ins
 from dropbench.values import plain as seen
 
 
@@ -172,7 +172,7 @@ def _text(to: Any, before: TextIO | None) -> TextIO:
     return _Text(
         to,
         encoding=getattr(before, "encoding", None) or "utf-8",
-        errors=before.errors if before is not None and lenient else plain.register(),
+        errors=before.errors if before is not None and lenient else stand_ins.register(),
         line_buffering=to.isatty(),
         write_through=isinstance(to, Sink),
     )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +21,9 @@ from dropbench.store import (
     predictions,
     read_plan,
     safely,
+    tensors,
 )
+from dropbench.store.safely import Damaged
 
 _CONFIG, _HISTORY = "config.yaml", "history.csv"
 KINDS = {
@@ -121,33 +121,13 @@ def _of_file(folder: Path, name: str) -> str | None:
     if os.path.basename(name) != name or name in (os.curdir, os.pardir):
         return "its record names a file outside of its folder"
     try:
-        status = os.stat(folder / name)
-    except OSError as error:
-        return f"it cannot be read: {error.strerror}"
-    if not stat.S_ISREG(status.st_mode):
-        return "it is no file"
-    if name.endswith(".safetensors"):
-        return _of_tensors(folder / name, status.st_size)
-    try:
-        predictions.read_predictions(folder)
-    except predictions.Damaged as error:
+        if name.endswith(".safetensors"):
+            tensors.read_about(folder / name)
+        else:
+            predictions.read_predictions(folder)
+    except Damaged as error:
         return str(error)
     return None
-
-
-def _of_tensors(path: Path, size: int) -> str | None:
-    """Whether a safetensors file is whole, by its head, which says where each tensor ends. Without torch."""
-    cut = "it is no file of tensors, or was cut short"
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if not 2 <= length <= size - 8:
-            return cut
-        try:
-            head = json.loads(file.read(length))
-            ends = [int(tensor["data_offsets"][1]) for name, tensor in head.items() if name != "__metadata__"]
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
-            return cut
-    return None if max(ends, default=0) == size - 8 - length else cut
 
 
 def _of_plan(path: Path) -> Iterator[Skipped]:

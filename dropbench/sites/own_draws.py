@@ -40,7 +40,7 @@ def seeded(seed: int, module: nn.Module | None = None, device: str = "cpu") -> I
     device : str
         Whose generator of torch is seeded beside that of the CPU.
     """
-    sources = found(device) if module is None else [*found(device), *_own(module)]
+    sources = shared(device) if module is None else [*shared(device), *_own(module)]
     before = [source.state() for source in sources]
     try:
         for source in sources:
@@ -51,7 +51,7 @@ def seeded(seed: int, module: nn.Module | None = None, device: str = "cpu") -> I
             source.restore(state)
 
 
-def found(device: str = "cpu") -> list[Source]:
+def shared(device: str = "cpu") -> list[Source]:
     """The generators that everyone shares."""
     import torch
 
@@ -104,7 +104,7 @@ def _held(module: nn.Module) -> list[Any]:
     import torch
 
     kinds = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
-    shared = {id(np.random.mtrand._rand), id(getattr(random, "_inst", None)), id(torch.default_generator)}
+    of_all = {id(np.random.mtrand._rand), id(getattr(random, "_inst", None)), id(torch.default_generator)}
     places: list[Mapping[str, Any]] = []
     for part in module.modules():
         file = sys.modules.get(type(part).__module__)
@@ -113,7 +113,7 @@ def _held(module: nn.Module) -> list[Any]:
             [vars(part)] if file is None or file.__name__.partition(".")[0] == "torch" else [vars(part), vars(file)]
         )
     values = (each for place in places for value in place.values() for each in _inside(value))
-    return list({id(v): v for v in values if isinstance(v, kinds) and id(v) not in shared}.values())
+    return list({id(v): v for v in values if isinstance(v, kinds) and id(v) not in of_all}.values())
 
 
 def _inside(value: Any) -> Iterable[Any]:

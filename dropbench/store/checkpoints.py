@@ -6,22 +6,21 @@ of another one's file writes its own beside it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dropbench.store import files
+from dropbench.store import files, tensors
+from dropbench.store.safely import Damaged
 
 WORK = "work"
 """The folder in a results folder for what is being trained; empty when nothing is."""
 
-_FORM = 2
+_FORM = 1
 """Version of what is in a file. One of another version is left alone and not used."""
 _SUFFIX = ".safetensors"
-_KEY = "dropbench"
 
 
 @dataclass(frozen=True)
@@ -57,10 +56,35 @@ class Checkpoints:
         """Where the checkpoint of a cohort lies."""
         return self._folder / f"{name}{_SUFFIX}"
 
-    def write(self, name: str, content: bytes) -> None:
-        """Writes or replaces a checkpoint in one step, on the disk when this returns. Raises OSError."""
+    def write(
+        self,
+        name: str,
+        held: Mapping[str, Any],
+        place: tuple[int, int],
+        made: Mapping[str, Any],
+        runs: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        """Writes or replaces a checkpoint in one step, on the disk when this returns.
+
+        Parameters
+        ----------
+        name : str
+            Of the cohort.
+        held : Mapping
+            Tensors by name, [K, ...], a row a run.
+        place : tuple
+            The epoch that is underway, from 1, and how many of its updates are done.
+        made, runs : Mapping
+            As in `Header`, the runs in the order of the rows.
+
+        Raises
+        ------
+        OSError
+            Where it cannot be written.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
-        files.write_file(self.path(name), content)
+        about = {"form": _FORM, "epoch": place[0], "step": place[1], "made": made, "order": list(runs), "runs": runs}
+        tensors.write(self.path(name), held, about)
 
     def latest(self) -> dict[str, Header]:
         """The one that each run has come farthest in, by run id."""
@@ -95,24 +119,15 @@ class Checkpoints:
                 yield header
 
 
-def metadata(epoch: int, step: int, made: Mapping[str, Any], runs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """A header as safetensors keeps it. A history may hold numbers that are not finite: in JSON as Python writes it."""
-    return {_KEY: json.dumps({"form": _FORM, "epoch": epoch, "step": step, "made": made, "runs": runs})}
-
-
 def _header(path: Path) -> Header | None:
     """None for what is no checkpoint, is damaged, of another version or gone by now."""
-    from safetensors import SafetensorError, safe_open
-
     try:
-        if not path.is_file():
+        about = tensors.read_about(path)
+        if about["form"] != _FORM:
             return None
-        with safe_open(path, framework="numpy") as file:
-            tree = json.loads((file.metadata() or {})[_KEY])
-        if tree.pop("form") != _FORM:
-            return None
-        return Header(path, **tree)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        runs = {run: about["runs"][run] for run in about["order"]}
+        return Header(path, int(about["epoch"]), int(about["step"]), about["made"], runs)
+    except (Damaged, LookupError, TypeError, ValueError, AttributeError):
         return None
 
 

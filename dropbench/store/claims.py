@@ -25,7 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from dropbench.process import identity
+from dropbench.process import alive
 from dropbench.store.checkpoints import WORK
 
 STALE_S = 60.0
@@ -51,7 +51,7 @@ class _Owner:
 
     token: str = ""
     beat: str = ""
-    process: identity.Process | None = None
+    process: alive.Process | None = None
 
 
 @dataclass
@@ -81,7 +81,7 @@ class Claims:
     ) -> None:
         self._folder = Path(root) / WORK
         self._stale_after, self._clock = stale_after, clock
-        self._process = identity.this()
+        self._process = alive.this()
         self._lock = threading.RLock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep_beating, name="claims", daemon=True) if beats else None
@@ -318,7 +318,7 @@ def _read(place: Path) -> _Owner | None:
     try:
         tree = json.loads(os.read(handle, _MOST_BYTES))
         token, beat = str(tree["owner"]), str(tree["beat"])
-        return _Owner(token, beat, identity.read(tree["process"])) if _TOKEN.fullmatch(token) else _Owner()
+        return _Owner(token, beat, alive.read(tree["process"])) if _TOKEN.fullmatch(token) else _Owner()
     except (OSError, ValueError, TypeError, KeyError):
         return _Owner()
     finally:

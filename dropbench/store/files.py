@@ -18,7 +18,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from dropbench.process import identity
+from dropbench.process import alive
 
 _ABANDONED_S = 24 * 3600.0
 
@@ -145,7 +145,7 @@ def _publish(hidden: Path, final: Path, keep: Callable[[Path], bool]) -> None:
 
 @cache
 def _host() -> str:
-    return f"{zlib.crc32(identity.place().encode()):08x}"  # process ids of another container are not trusted either
+    return f"{zlib.crc32(alive.place().encode()):08x}"  # process ids of another container are not trusted either
 
 
 def _alive(pid: str) -> bool:

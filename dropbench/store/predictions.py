@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from dropbench.store import safely
 from dropbench.store.record import PREDICTIONS
+from dropbench.store.safely import Damaged
 
 _MOST = 1 << 30
 """Bytes of the file, packed or not."""
@@ -43,10 +44,6 @@ _DAMAGE = (
     zipfile.BadZipFile,
 )
 """What may be raised on reading a file that is damaged, or that is something else."""
-
-
-class Damaged(ValueError):
-    """Predictions that cannot be read: half a sentence that says why."""
 
 
 @dataclass(frozen=True)

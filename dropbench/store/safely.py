@@ -7,6 +7,10 @@ import os
 import stat
 from pathlib import Path
 
+class Damaged(ValueError):
+    """A file that does not hold what it should: half a sentence that says why."""
+
+
 MOST = 32 << 20
 """Bytes: far above any record, plan or history, and read in a moment."""
 
@@ -27,7 +31,7 @@ def content(path: Path, most: int = MOST) -> bytes:
     OSError
         For whatever else lies there, for a file larger than `most` bytes, and as `open` does. `strerror` is half a sentence.
     """
-    _check(os.stat(path), path, most)  # before it is opened: opening some devices does something
+    check(path, most)  # before it is opened: opening some devices does something
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
     try:
         _check(os.fstat(handle), path, most)
@@ -40,6 +44,11 @@ def content(path: Path, most: int = MOST) -> bytes:
     if not left:  # it grew, or does not tell its size
         raise _large(path, most)
     return b"".join(parts)
+
+
+def check(path: Path, most: int = MOST) -> None:
+    """Raises OSError, with half a sentence as `strerror`, for what is no regular file of at most so many bytes."""
+    _check(os.stat(path), path, most)
 
 
 def _check(status: os.stat_result, path: Path, most: int) -> None:

@@ -9,46 +9,27 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from dropbench.store import files, safely
+from dropbench.store.safely import Damaged
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _KEY = "dropbench"
-_LENGTH = 8
-"""Bytes at the beginning of a file that give the length of its head."""
 _MOST = 64 << 30
 """Bytes of a file: far above any network that is trained here."""
 _NOT_OURS = "it is no file of tensors that dropbench wrote, or was cut short"
 
 
-class Damaged(ValueError):
-    """A file of tensors that cannot be read: half a sentence that says why."""
-
-
 def dumped(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> bytes:
     """Tensors by name, of whatever device, and a tree of JSON values about them."""
+    from safetensors.torch import save
+
     # Copies: safetensors refuses tensors that lie in one another's memory, as the replicas of a stack do.
     held = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     return save(held, {_KEY: json.dumps(about, sort_keys=True)})
-
-
-def loaded(content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors, on the CPU, and the tree about them.
-
-    Raises
-    ------
-    Damaged
-        For bytes that `dumped` did not give.
-    """
-    told = _about(content)
-    try:
-        return load(content), told
-    except (SafetensorError, ValueError, TypeError, KeyError) as error:
-        raise Damaged(_NOT_OURS) from error
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
@@ -57,34 +38,43 @@ def write(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What `write` wrote.
+    """What `write` wrote: the tensors, on the CPU, and the tree about them.
 
     Raises
     ------
     Damaged
         Where it is not a file, cannot be read, or holds something else.
     """
-    return loaded(_content(path))
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    about = read_about(path)
+    try:
+        return load_file(path), about
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
+        raise Damaged(_NOT_OURS) from error
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """The tree about the tensors of a file. Raises Damaged as `read` does."""
-    return _about(_content(path))
+    """The tree about the tensors of a file, of which no more than the head is read; without torch.
 
+    Raises
+    ------
+    Damaged
+        As `read` does, and for a file that was cut short.
+    """
+    from safetensors import SafetensorError, safe_open
 
-def _about(content: bytes) -> dict[str, Any]:
-    length = int.from_bytes(content[:_LENGTH], "little")
     try:
-        about = json.loads(json.loads(content[_LENGTH : _LENGTH + length])["__metadata__"][_KEY])
+        safely.check(path, _MOST)
+        with safe_open(path, framework="numpy") as file:
+            about = json.loads((file.metadata() or {})[_KEY])
+    except SafetensorError as error:
+        raise Damaged(_NOT_OURS) from error
+    except OSError as error:
+        raise Damaged(f"it cannot be read: {error.strerror or error}") from error
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise Damaged(_NOT_OURS) from error
     if not isinstance(about, dict):
         raise Damaged(_NOT_OURS)
     return about
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return safely.content(path, _MOST)
-    except OSError as error:
-        raise Damaged(f"it cannot be read: {error.strerror}") from error

@@ -20,7 +20,7 @@ from dropbench.errors import UsageError
 from dropbench.execute.cohorts import Cohort, _stacks
 from dropbench.planning.checks import check, warnings
 from dropbench.planning.outline import Outline, outline
-from dropbench.sites.own_draws import found
+from dropbench.sites.own_draws import shared
 from dropbench.spec import EvalSpec, RunSpec
 
 BY: dict[str, str] = {
@@ -72,7 +72,7 @@ def test_what_no_seed_reaches_is_refused(what: str) -> None:
 
 
 def states() -> list[Any]:
-    return [repr(source.state()) for source in found()]
+    return [repr(source.state()) for source in shared()]
 
 
 def stirred() -> None:

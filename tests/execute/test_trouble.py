@@ -15,7 +15,8 @@ from terminal import dropbench
 from trouble import bring_trouble, trouble
 
 from dropbench.execute import pool
-from dropbench.execute.local import Patience, TooManyFailed
+from dropbench.execute.failure_policy import FailurePolicy
+from dropbench.execute.local import TooManyFailed
 from dropbench.hardware import exhausted
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
@@ -107,18 +108,18 @@ def test_how_long_a_worker_has_been_silent() -> None:
 
 def test_a_failed_run_is_tried_again_as_often_as_wanted(carry: Any, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
-    carried = carry(*trouble("raise", mark=mark), "seed=0,1", cohort=1, patience=Patience(retries=1))
+    carried = carry(*trouble("raise", mark=mark), "seed=0,1", cohort=1, policy=FailurePolicy(retries=1))
     assert carried.statuses() == {"completed": 2}
     (retry,) = carried.retries
     assert retry.reason.startswith("RuntimeError: broken") and retry.how == "by --retry, time 1 of 1"
-    never = carry(*trouble("raise"), "seed=2", patience=Patience(retries=2))
+    never = carry(*trouble("raise"), "seed=2", policy=FailurePolicy(retries=2))
     assert never.statuses() == {"failed": 1} and len(never.retries) == 2
 
 
 @pytest.mark.parametrize(("workers", "most"), [(1, 1), (2, 2)])
 def test_failures_end_a_sweep_where_that_is_wanted(carry: Any, tmp_path: Path, workers: int, most: int) -> None:
     with pytest.raises(TooManyFailed):
-        carry(*trouble("raise"), "seed=range(0,5)", cohort=1, workers=workers, patience=Patience(failures=most))
+        carry(*trouble("raise"), "seed=range(0,5)", cohort=1, workers=workers, policy=FailurePolicy(max_failures=most))
     assert len(list((tmp_path / "results/failed").glob("[!.]*"))) == most
     work = tmp_path / "results/work"
     assert [*work.glob("*.claim"), *work.glob("*.owner")] == []

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from dropbench.process import plain
+from dropbench.process import stand_ins
 from dropbench.process.apart import PartFailed, PartHangs, apart
 from dropbench.process.blame import place, raised_by_user, told
 
@@ -61,7 +61,7 @@ def test_the_innermost_line_of_the_user_is_named(own: ModuleType) -> None:
 
 
 def test_a_fault_of_dropbench_is_nobody_elses(own: ModuleType) -> None:
-    assert place(raised(partial(plain.stand_in, 3))) == ""
+    assert place(raised(partial(stand_ins.stand_in, 3))) == ""
     with pytest.raises(KeyError) as caught:
         own.raises()
     assert place(caught.value) == ""  # dropbench had not been called
@@ -82,7 +82,7 @@ def test_a_copy_gives_what_the_call_gives_and_ends_alone() -> None:
     [("±", "+-"), ("≤", "<="), ("•", "*"), ("─", "-"), ("│", "|"), ("┌", "+"), ("é", "e"), ("α", "alpha"), ("²", "^2")],
 )
 def test_stand_ins(character: str, instead: str) -> None:
-    plain.register()
-    assert plain.stand_in(character) == instead
-    assert f"a{character}b".encode("ascii", plain.NAME).decode() == f"a{instead}b"
-    assert "1 ± 2 € \udce9".encode("ascii", plain.NAME) == b"1 +-2 \\u20ac \xe9"
+    stand_ins.register()
+    assert stand_ins.stand_in(character) == instead
+    assert f"a{character}b".encode("ascii", stand_ins.NAME).decode() == f"a{instead}b"
+    assert "1 ± 2 € \udce9".encode("ascii", stand_ins.NAME) == b"1 +-2 \\u20ac \xe9"

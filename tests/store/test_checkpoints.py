@@ -5,21 +5,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
-from safetensors.numpy import save
+import torch
 
-from dropbench.store.checkpoints import WORK, Checkpoints, metadata
+from dropbench.store import tensors
+from dropbench.store.checkpoints import WORK, Checkpoints
 
 NOBODY = frozenset[str]()
 
 
 def saved(results: Path, name: str, epoch: int, step: int, *runs: str) -> Path:
-    content = save(
-        {"a": np.zeros((len(runs), 2))}, metadata(epoch, step, {"v": 1}, {run: {"config": {}} for run in runs})
-    )
     checkpoints = Checkpoints(results)
-    checkpoints.write(name, content)
+    held = {"a": torch.zeros(len(runs), 2)}
+    checkpoints.write(name, held, (epoch, step), {"v": 1}, {run: {"config": {}} for run in runs})
     return checkpoints.path(name)
 
 
@@ -52,6 +50,11 @@ def test_a_file_stays_until_its_runs_have_ended_or_come_farther(tmp_path: Path) 
     assert not (tmp_path / WORK).exists()
 
 
+def test_rows_keep_the_order_in_which_they_were_given(tmp_path: Path) -> None:
+    saved(tmp_path, "first", 2, 4, "two", "one", "three")
+    assert list(Checkpoints(tmp_path).latest()["one"].runs) == ["two", "one", "three"]
+
+
 def test_of_two_that_have_come_equally_far_one_stays(tmp_path: Path) -> None:
     saved(tmp_path, "first", 2, 4, "one")
     saved(tmp_path, "second", 2, 4, "one")
@@ -63,8 +66,8 @@ def test_of_two_that_have_come_equally_far_one_stays(tmp_path: Path) -> None:
 def test_what_is_damaged_or_of_another_version_is_left_alone(tmp_path: Path, damage: str) -> None:
     path = saved(tmp_path, "first", 2, 4, "one")
     whole = path.read_bytes()
-    other = {"dropbench": metadata(2, 4, {}, {})["dropbench"].replace('"form": 2', '"form": 99')}
-    contents = {"cut": whole[:40], "text": b"hello", "nothing": b"", "other": save({"a": np.zeros(2)}, other)}
+    other = tensors.dumped({"a": torch.zeros(1)}, {**tensors.read_about(path), "form": 99})
+    contents = {"cut": whole[:40], "text": b"hello", "nothing": b"", "other": other}
     path.write_bytes(contents[damage])
     assert Checkpoints(tmp_path).latest() == {}
     Checkpoints(tmp_path).sweep(lambda run: True)

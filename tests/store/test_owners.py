@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from dropbench.process import identity
+from dropbench.process import alive
 from dropbench.store.claims import Claims
 
 RUNS = ["aaaaaaaaaaaa", "bbbbbbbbbbbb", "cccccccccccc"]
 
-needs_proc = pytest.mark.skipif(identity.this() is None, reason="needs /proc")
+needs_proc = pytest.mark.skipif(alive.this() is None, reason="needs /proc")
 
 CLAIMING = """
 import sys
@@ -53,7 +53,7 @@ def test_a_process_of_this_machine_that_was_killed_is_not_waited_for(
 @needs_proc
 @pytest.mark.parametrize("differs", ["node", "boot", "space"])
 def test_nothing_is_concluded_of_a_process_of_another_machine_boot_or_container(differs: str) -> None:
-    this = identity.this()
+    this = alive.this()
     assert this is not None and not this.has_ended(this)
     gone = replace(this, start="1")  # its number is another's by now
     assert gone.has_ended(this)
@@ -63,9 +63,9 @@ def test_nothing_is_concluded_of_a_process_of_another_machine_boot_or_container(
 
 @needs_proc
 def test_a_zombie_has_ended(claiming: subprocess.Popen[str]) -> None:
-    this = identity.this()
+    this = alive.this()
     assert this is not None
-    found = identity._state_and_start(str(claiming.pid))
+    found = alive._state_and_start(str(claiming.pid))
     assert found is not None
     theirs = replace(this, pid=claiming.pid, start=found[1])
     assert not theirs.has_ended(this)
@@ -78,4 +78,4 @@ def test_a_zombie_has_ended(claiming: subprocess.Popen[str]) -> None:
     "tree", [None, 3, {}, {"pid": 1}, {"node": "a", "boot": "b", "space": "c", "pid": "1", "start": "2"}]
 )
 def test_a_process_that_cannot_be_read_is_none(tree: Any) -> None:
-    assert identity.read(tree) is None
+    assert alive.read(tree) is None

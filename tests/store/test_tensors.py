@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from dropbench.store import tensors
-from dropbench.store.tensors import Damaged, dumped, loaded
+from dropbench.store.safely import Damaged
+from dropbench.store.tensors import dumped
 
 STACK = torch.arange(24.0).view(2, 3, 4)
 HELD = {
@@ -61,24 +62,29 @@ def test_the_same_content_is_the_same_bytes_in_every_process() -> None:
     assert len(written) == 1
 
 
+def assert_damaged(content: bytes, folder: Path) -> None:
+    """Whether its tensors are asked for, or only what is said of them."""
+    (folder / "a.safetensors").write_bytes(content)
+    for read in (tensors.read, tensors.read_about):
+        with pytest.raises(Damaged):
+            read(folder / "a.safetensors")
+
+
 @pytest.mark.parametrize("cut", [0, 1, 7, 8, 40, -1])
-def test_what_was_cut_short_is_said(cut: int) -> None:
-    with pytest.raises(Damaged):
-        loaded(dumped(HELD, ABOUT)[:cut])
+def test_what_was_cut_short_is_said(cut: int, tmp_path: Path) -> None:
+    assert_damaged(dumped(HELD, ABOUT)[:cut], tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 64, b"\0" * 64, b"PK\x03\x04" + b"a" * 60])
-def test_what_is_something_else_is_said(content: bytes) -> None:
-    with pytest.raises(Damaged):
-        loaded(content)
+def test_what_is_something_else_is_said(content: bytes, tmp_path: Path) -> None:
+    assert_damaged(content, tmp_path)
 
 
-def test_tensors_of_others_are_not_ours() -> None:
+def test_tensors_of_others_are_not_ours(tmp_path: Path) -> None:
     from safetensors.torch import save
 
     for metadata in (None, {"format": "pt"}, {"dropbench": "["}, {"dropbench": "[]"}):
-        with pytest.raises(Damaged):
-            loaded(save({"a": torch.ones(2)}, metadata))
+        assert_damaged(save({"a": torch.ones(2)}, metadata), tmp_path)
 
 
 def test_a_pipe_or_a_folder_or_nothing_is_not_waited_for(tmp_path: Path) -> None:

@@ -1,0 +1,25 @@
+"""How failed runs are met. Apart from what trains, so that the command line can name it at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FailurePolicy:
+    """What a failed run leads to.
+
+    Attributes
+    ----------
+    retries : int
+        How often each failed run is tried again, from where it was saved.
+    max_failures : int or None
+        How many failed runs end the training; None: however many.
+    """
+
+    retries: int = 0
+    max_failures: int | None = None
+
+
+LENIENT = FailurePolicy()
+"""Each run is tried once, and a failure costs that run alone."""
