@@ -89,7 +89,6 @@ class Saver:
         far = self._every.seconds or _FIRST_S
         self._apart = max(min(far, self._last - self._began), (self._last - before) / self._share)
 
-
     def _told(self, run: str, told: Mapping[str, Any]) -> dict[str, Any]:
         """With its history as lines of JSON."""
         rows = self._rows.setdefault(run, [])

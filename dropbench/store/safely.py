@@ -7,6 +7,7 @@ import os
 import stat
 from pathlib import Path
 
+
 class Damaged(ValueError):
     """A file that does not hold what it should: half a sentence that says why."""
 

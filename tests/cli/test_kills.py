@@ -155,7 +155,15 @@ def test_thirty_kills_cost_a_third_of_the_work_at_most(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_run_that_is_killed_at_nine_tenths_goes_on_from_there(tmp_path: Path) -> None:
-    run = ("train", "data=wine", "model.widths=[8]", "metric=[loss]", "train.epochs=20000", "train.loggers=csv", "--quiet")
+    run = (
+        "train",
+        "data=wine",
+        "model.widths=[8]",
+        "metric=[loss]",
+        "train.epochs=20000",
+        "train.loggers=csv",
+        "--quiet",
+    )
     whole = started(tmp_path, *run, "results=whole")
     assert whole.communicate(timeout=600) and whole.returncode == 0
 
