@@ -10,12 +10,13 @@ import subprocess
 import time
 from dataclasses import asdict
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from terminal import dropbench, started
 
+from dropbench.engine.build import build
+from dropbench.engine.train import Training
 from dropbench.errors import UsageError
 from dropbench.execute.cohort import Failure
 from dropbench.hardware.device import resolve_device, resolve_workers
@@ -209,20 +210,19 @@ def test_device_and_workers(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_was_finished_before_is_not_tried_again(carry: Any, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
     """A cohort that fails, or whose worker dies, when the first of its runs has ended."""
 
-    class Ending:
-        def __init__(self, specs: Any, *rest: Any) -> None:
-            self.specs = specs
-
-        underway = SimpleNamespace(epoch=1)
-
-        def run(self, listen: Any, save: Any) -> Any:
-            yield Failure(self.specs[0], "the first", "", 0.0)  # which is as good as a result here
-            if len(self.specs) > 1 and workers > 1:
+    def ending(specs: Any, *rest: Any) -> Training:
+        def run(listen: Any, after_update: Any) -> Any:
+            yield Failure(specs[0], "the first", "", 0.0)  # which is as good as a result here
+            if len(specs) > 1 and workers > 1:
                 os._exit(3)
-            if len(self.specs) > 1:
+            if len(specs) > 1:
                 raise RuntimeError("broken")
 
-    monkeypatch.setattr("dropbench.engine.build.build", Ending)
+        training = build(specs, *rest)
+        monkeypatch.setattr(training, "run", run)
+        return training
+
+    monkeypatch.setattr("dropbench.engine.build.build", ending)
     carried = carry("seed=range(0,4)", workers=workers, cohort=4)
     runs = [s.run_id for s in carried.plan.specs]
     assert sorted(s.record.run_id for s in carried.stored) == sorted(runs)

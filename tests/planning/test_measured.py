@@ -74,10 +74,10 @@ def test_a_model_that_no_machine_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["data=wine", "model.widths=[100,100]"]
     (spec,) = planned(*words).specs
     assert spec.model.options["widths"] == [100, 100]
-    monkeypatch.setattr(size, "_memory", lambda: 10**4)
+    monkeypatch.setattr(size, "ram", lambda: 10**4)
     with pytest.raises(UsageError, match=r"^model=mlp would have 11,803 parameters, .* GB .*; make it smaller"):
         planned(*words)
-    monkeypatch.setattr(size, "_memory", lambda: None)
+    monkeypatch.setattr(size, "ram", lambda: None)
     assert planned(*words).specs
 
 
