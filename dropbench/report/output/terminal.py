@@ -22,7 +22,7 @@ from dropbench.report.tables.report import Report
 READABLE = 110
 """Columns of text in a line that is pleasant to read."""
 ENDLESS = 2_000
-_CERTAIN = {"better": "bold green", "worse": "bold red", "equivalent": "bold"}
+_CERTAIN = {"better": "green", "worse": "red", "yes": "bold"}
 """Style of the verdicts that say something: it adds nothing to the word."""
 _RULE = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 """One line under the headings and no other."""

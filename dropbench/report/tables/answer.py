@@ -6,7 +6,6 @@ from collections import Counter
 
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.interval import MIN_PAIRS
-from dropbench.report.statistics.power import fewest
 from dropbench.report.tables.comparison import Comparison
 
 FEW = 3
@@ -35,12 +34,8 @@ def answer(comparison: Comparison) -> str:
     said = f"Against {comparison.baseline}, on {comparison.measure.spoken}: {'; '.join(parts)}."
     runs = {s.arm.label: s.n for s in comparison.summaries}
     least = min(c.difference.pairs or runs[label] for label, c in judged.items())
-    most = max(c.difference.pairs for c in judged.values())
-    needed = fewest(sum(c.difference.p == c.difference.p for c in judged.values()) or 1)
     if least < MIN_PAIRS:
-        said += f" With {least} seeds no winner can be named: it takes at least {MIN_PAIRS}."
-    elif 0 < most < needed:
-        said += f" With {most} seeds and {len(judged)} arms no winner can be named: it takes at least {needed}."
+        said += f" With {least} seeds nothing is confirmed: it takes at least {MIN_PAIRS}."
     return said
 
 
