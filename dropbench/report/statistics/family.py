@@ -66,8 +66,8 @@ class Joint:
     p : float
         Of no difference, for this arm by itself.
     p_adjusted : float
-        The same among all arms, by steps: the furthest arm is compared with all, each next one with those that are no further
-        out than itself.
+        The same among all arms, by steps: the surest arm is compared with all, each next one with those that are no surer than
+        itself.
     side : int
         By rank: 1 or -1 where the arm is better or worse by more than the edge, among all arms at once, else 0.
     """
@@ -103,15 +103,24 @@ def judge(columns: Sequence[Column], seeds: int, alpha: float, share: float = 1.
     for k, (column, m) in enumerate(zip(columns, moments, strict=True)):
         centred[column.rows, k] = m.centred / (m.n * (m.spread + floors[k]) or 1.0)
     reach = _common(np.abs(flips @ centred), np.array([m.n for m in moments]))
-    found = np.array([m.found(floor) for m, floor in zip(moments, floors, strict=True)])
-    order = np.argsort(-_common(found, np.array([m.n for m in moments])), kind="stable")
-    no_further = np.zeros(reach.shape)
-    no_further[:, order[:-1]] = np.maximum.accumulate(reach[:, order[:0:-1]], axis=1)[:, ::-1]
     arms = [_Arm(c, m, floors[k], flips) for k, (c, m) in enumerate(zip(columns, moments, strict=True))]
-    all_others = _without_each(reach)
-    steps = [arm.p(no_further[:, k]) for k, arm in enumerate(arms)]
-    steps = _never_falling(steps, order)
-    return [arm.joint(all_others[:, k], steps[k], alpha, share) for k, arm in enumerate(arms)]
+    others = _without_each(reach)
+    adjusted = _by_steps(arms, reach, [arm.p(others[:, k]) for k, arm in enumerate(arms)])
+    return [arm.joint(others[:, k], adjusted[k], alpha, share) for k, arm in enumerate(arms)]
+
+
+def _by_steps(arms: Sequence[_Arm], reach: Floats, p: Sequence[float]) -> list[float]:
+    """The adjusted p of each arm: each is compared with those only whose p among all is no smaller, in that order.
+
+    So it is at most its p among all, and what an interval excludes is never left in doubt by its p.
+    """
+    order = np.lexsort(([-arm.far_out for arm in arms], p))
+    later = np.zeros(reach.shape)
+    later[:, order[:-1]] = np.maximum.accumulate(reach[:, order[:0:-1]], axis=1)[:, ::-1]
+    adjusted, least = [0.0] * len(arms), 0.0
+    for k in order:
+        adjusted[k] = least = max(least, arms[k].p(later[:, k]))
+    return adjusted
 
 
 @dataclass(frozen=True)
@@ -123,7 +132,6 @@ class _Moments:
     centred: Floats
     spread: float
     ranked: bool
-    widened: float
 
     @classmethod
     def of(cls, column: Column) -> _Moments:
@@ -134,14 +142,7 @@ class _Moments:
         spread = float(np.sqrt((centred**2).mean()))
         if spread < 1e-10 * float(np.abs(values).max(initial=0.0)):  # all are equal, but for rounding
             centred, spread = np.zeros(len(values)), 0.0
-        return cls(len(values), mean, centred, spread, ranked, column.widened)
-
-    def found(self, floor: float) -> float:
-        """How far out the mean lies, in [0, 1)."""
-        if self.ranked:
-            return abs(self.mean) / (self.spread + floor or 1.0)
-        away = abs(self.mean) / self.widened
-        return away / (math.hypot(away, self.spread) + floor or 1.0)
+        return cls(len(values), mean, centred, spread, ranked)
 
 
 def _floors(moments: Sequence[_Moments]) -> list[float]:
@@ -173,13 +174,6 @@ def _without_each(reach: Floats) -> Floats:
     alone = is_first.sum(1) == 1
     others: Floats = np.where(is_first & alone[:, None], second[:, None], first[:, None])
     return others
-
-
-def _never_falling(p: Sequence[float], order: NDArray[np.int_]) -> list[float]:
-    """Each step's p at least that of the step before."""
-    raised = np.array(p)
-    raised[order] = np.maximum.accumulate(raised[order])
-    return [float(v) for v in raised]
 
 
 @dataclass(frozen=True)
@@ -223,13 +217,20 @@ class _Arm:
         mean = self.moments.mean
         return np.minimum(self._own[0], mean - u), np.maximum(self._own[1], mean + u)
 
+    @property
+    def far_out(self) -> float:
+        """How far out the mean lies, in [0, 1]."""
+        away = abs(self.moments.mean) / self.column.widened
+        spread = self.moments.spread if self.moments.ranked else math.hypot(away, self.moments.spread)
+        return away / (spread + self.floor or 1.0)
+
     def p(self, others: Floats | None) -> float:
         """Of no difference; others: how far out the furthest of those lies that it is compared with, by flip."""
         if self.moments.ranked:
             return self._p_by_rank(self.column.values, others)
         low, high = self._kept(others)
         value = self.moments.mean * (
-            1 - 1 / self.moments.widened
+            1 - 1 / self.column.widened
         )  # as far from the mean as 0 is, less what it is widened by
         inside = (low <= value + self._tolerance) & (high >= value - self._tolerance)
         return float(inside.mean())
@@ -273,6 +274,6 @@ class _Arm:
     def _limits(self, low: Floats, high: Floats, alpha: float) -> tuple[float, float]:
         """Of the values that more than alpha of all flips do not reject."""
         k = math.floor(alpha * len(low) + 1e-9)
-        mean, by = self.moments.mean, self.moments.widened
+        mean, by = self.moments.mean, self.column.widened
         ends = float(np.partition(low, k)[k]), float(-np.partition(-high, k)[k])
         return mean + by * (ends[0] - mean), mean + by * (ends[1] - mean)

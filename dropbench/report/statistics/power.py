@@ -13,6 +13,8 @@ from dropbench.report.statistics.distributions import t_cdf, t_quantile
 from dropbench.report.statistics.interval import MIN_PAIRS
 
 POWER = 0.80
+NORMAL_POWER = 0.8416212335729143
+"""The normal quantile of POWER."""
 MOST = 1_000
 """More seeds than this are not worth naming."""
 _DRAWS = 2_000
@@ -34,13 +36,18 @@ UNKNOWN = Seeds(math.nan, math.nan)
 def detectable(d: Difference, region: float) -> float:
     """The minimal detectable effect: the true difference that is told in 80 % of studies of this size.
 
-    The region, half of the interval that was found among so many arms, and the quantile that leaves 80 % beyond it: the spread
-    is the one that was measured.
+    The region, half of the interval that was found among so many arms, and what leaves 80 % beyond it. That allows for two
+    measured spreads, this study's, in which the effect is told here, and the next one's, which will judge it: each is off by
+    about one part in √(2 df).
     """
     half = (d.high - d.low) / 2
-    if not math.isfinite(half):
+    if not math.isfinite(half) or not d.error:
         return math.nan
-    return (region if math.isfinite(region) else 0.0) + half + t_quantile(POWER, d.df) * d.error
+    h = half / d.error
+    beyond = NORMAL_POWER
+    for _ in range(30):
+        beyond = NORMAL_POWER * math.sqrt(1 + ((h + beyond) ** 2 + h**2) / (2 * d.df))
+    return (region if math.isfinite(region) else 0.0) + (h + beyond) * d.error
 
 
 def seeds_to_settle(d: Difference, region: float, alpha: float, examples: int = 0) -> Seeds:
@@ -73,7 +80,7 @@ def _ahead(first: int) -> Floats:
     """Numbers of seeds, each a twelfth more than the one before."""
     numbers = [first]
     while numbers[-1] < MOST:
-        numbers.append(max(numbers[-1] + 1, round(numbers[-1] * 13 / 12)))
+        numbers.append(min(max(numbers[-1] + 1, round(numbers[-1] * 13 / 12)), MOST))
     return np.array(numbers, dtype=float)
 
 

@@ -105,6 +105,6 @@ def definition(measure: Measure, rope: float, stated: bool, family: int) -> str:
     holds = "" if family < 2 else f", which holds for all {family} arms at once"
     return (
         f"Verdict on {measure.spoken}, with ±{measure.size(rope)}{default} taken as no difference that matters: {better} or "
-        f"{worse} = the interval lies beyond that; {SAME} = within; {UNTOLD} = neither. Confirmed = so does the interval "
-        f"that is shown{holds}, with six seeds at least."
+        f"{worse} = the interval lies beyond that; {SAME} = within; {UNTOLD} = neither. A ? behind it: not confirmed, "
+        f"which takes six seeds and the interval that is shown{holds}."
     )

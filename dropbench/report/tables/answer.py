@@ -6,6 +6,7 @@ from collections import Counter
 
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.interval import MIN_PAIRS
+from dropbench.report.statistics.verdict import UNTOLD
 from dropbench.report.tables.comparison import Comparison
 
 FEW = 3
@@ -26,7 +27,7 @@ def answer(comparison: Comparison) -> str:
     many = len(judged) > FEW
     chosen = {c.chosen for c in comparison.choices}
     named = [label for label in judged if not many or label in chosen]
-    rest = Counter(c.verdict for label, c in judged.items() if label not in named)
+    rest = Counter(_spoken(c) for label, c in judged.items() if label not in named)
     parts = [_one(label, judged[label], many and label in chosen) for label in named]
     if rest:
         counts = ", ".join(f"{n} {word}" for word, n in rest.most_common())
@@ -39,15 +40,22 @@ def answer(comparison: Comparison) -> str:
     return said
 
 
+def _spoken(contrast: Contrast, one: bool = False) -> str:
+    """`is better`, or of several what comes behind their number: `better`."""
+    if contrast.direction == UNTOLD:
+        return "cannot be told apart"
+    return f"is {contrast.verdict}" if one else contrast.verdict
+
+
 def _one(label: str, contrast: Contrast, chosen: bool) -> str:
     d, write = contrast.difference, contrast.measure.difference
     unit = " points" if contrast.measure.in_percent else ""
     rate = ", its rate chosen on validation data," if chosen else ""
     seeds = f", {d.pairs} paired seeds" if d.pairs else ", unpaired"
     if d.diverged:
-        return f"{label}{rate} is {contrast.verdict} by rank ({_diverged(contrast)}{seeds}; {_of_the_rest(contrast)})"
+        return f"{label}{rate} {_spoken(contrast, one=True)} by rank ({_diverged(contrast)}{seeds}; {_of_the_rest(contrast)})"
     interval = f"95 % interval {write(d.low)} to {write(d.high)}"
-    return f"{label}{rate} is {contrast.verdict} ({write(d.mean)}{unit}, {interval}{seeds})"
+    return f"{label}{rate} {_spoken(contrast, one=True)} ({write(d.mean)}{unit}, {interval}{seeds})"
 
 
 def _diverged(contrast: Contrast) -> str:

@@ -18,6 +18,8 @@ from dropbench.report.tables.summary import Level, Summary
 ABSENT = "-"
 FOLD = 2
 """How far the further lines of a folded label are indented."""
+SPREADS = ("sd",)
+"""Headings that say nothing away from the column beside them."""
 _GAP = 2
 """Blank columns between two columns of a table."""
 
@@ -39,10 +41,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Sheet:
-    """One printed table."""
+    """One printed table. hidden: the headings of the columns for which there is no room."""
 
     caption: str
     columns: tuple[Column, ...]
+    hidden: tuple[str, ...] = ()
 
 
 def sheets(comparison: Comparison, width: int | None = None) -> list[Sheet]:
@@ -62,7 +65,12 @@ def sheets(comparison: Comparison, width: int | None = None) -> list[Sheet]:
         parts.append((f"Rate with the {best} for each variant", _choices(comparison.choices)))
     if any(s.agreement for s in comparison.summaries):
         parts.append(("Input gradients of two seeds: rank correlation of their maps", _agreement(comparison.summaries)))
-    return [Sheet(caption, _fit(columns, width)) for caption, columns in parts]
+    made = []
+    for caption, columns in parts:
+        fitting = _fit(columns, width)
+        names = [" ".join(" ".join(c.heading).split()) for c in columns if c is not None and c not in fitting]
+        made.append(Sheet(caption, fitting, tuple(dict.fromkeys(name for name in names if name not in SPREADS))))
+    return made
 
 
 def label_width(columns: Sequence[Column], width: int) -> int:
@@ -163,8 +171,7 @@ def _differences(comparison: Comparison) -> list[Column | None]:
     ]
     return [
         Column(("arm",), tuple(verdicts), right=False),
-        Column(("verdict",), tuple(c.direction or ABSENT for c in contrasts), right=False),
-        Column(("confirmed",), tuple(_confirmed(c) for c in contrasts), right=False),
+        Column(("verdict",), tuple(map(_verdict, contrasts)), right=False),
         Column(("pairs",), tuple(str(d.pairs) for d in differences), rank=3) if paired else None,
         *of(main, (0, 8, 1)),
         _column(("p", "adjusted"), (_or_absent(_p, d.p_adjusted) for d in differences), 2),
@@ -243,10 +250,11 @@ def _unsigned(write: Write) -> Write:
     return lambda value: write(value).removeprefix("+")
 
 
-def _confirmed(contrast: Contrast) -> str:
+def _verdict(contrast: Contrast) -> str:
+    """`better`, or `better?` where that is not confirmed."""
     if contrast.direction in ("", UNTOLD):
-        return ABSENT
-    return "yes" if contrast.confirmed else "not yet"
+        return contrast.direction or ABSENT
+    return contrast.direction + ("" if contrast.confirmed else "?")
 
 
 def _seeds(needed: Seeds) -> str:
