@@ -50,13 +50,19 @@ def about(comparison: Comparison, wanted: str, candidates: Sequence[str]) -> lis
     return [*notes, *mixed(runs)]
 
 
-def stand_in(baseline: str | None, arms: Sequence[str]) -> list[str]:
-    """Of a baseline that is not called none: why it is one. arms: all that drop nothing."""
-    if baseline is None or baseline not in arms:
-        return []
-    rest = [arm for arm in arms if arm != baseline]
+def stand_in(arms: Sequence[str]) -> list[str]:
+    """Of a baseline that is not called none: why it is one. arms: all that drop nothing, the baseline first."""
+    baseline, *rest = arms
     also = f"; nor does {' or '.join(rest)}" if rest else ""
     return [f"No arm here is called none: the baseline is {baseline}, which drops nothing{also}."]
+
+
+def still(baseline: str) -> str:
+    """The same of one that drops something."""
+    return (
+        f"No arm here drops nothing: the baseline is {baseline}, whose rate stays as it is; the others differ in its schedule "
+        "alone."
+    )
 
 
 def missing(planned: Sequence[str], frame: pd.DataFrame) -> list[str]:
