@@ -13,6 +13,9 @@ where s² is the variance of D_s over n seeds. The first part is what an interva
 estimated from the products of the differences of each example under two seeds, less each seed's mean: it is what two-way
 cluster-robust variance (Cameron, Gelbach & Miller 2011, J. Business & Economic Statistics 29) calls V_examples - V_both, freed
 of the bias of few seeds and small test splits. docs/statistics.md compares it with the pigeonhole bootstrap by simulation.
+
+Where scores are right or wrong, the effect may rest on a few examples in a hundred, of which a small test split may hold none;
+var(a) is then taken to be what it would be if it held one: 1 / examples.
 """
 
 from __future__ import annotations
@@ -54,34 +57,42 @@ class Error(NamedTuple):
         return self.both / self.seeds if self.seeds else math.inf
 
 
-def error(by_seed: Sequence[Differences]) -> Error:
+def error(by_seed: Sequence[Differences], span: float = 0.0) -> Error:
     """The standard errors of the mean over seeds of each seed's mean; NaN of fewer than two, or of one that tests nothing.
 
     Parameters
     ----------
     by_seed : sequence of Differences
         Of each seed. Their test splits may be equal, overlap or be disjoint, and of several sizes.
+    span : float
+        How far one example's difference is from zero where arm and baseline disagree on it, if that is one number: 1 where
+        they are right or wrong. 0: no such number.
     """
     n, sizes = len(by_seed), np.array([len(d.rows) for d in by_seed])
     if n < 2 or not sizes.all():
         return Error(math.nan, math.nan)
+    rows, pairs = [d.rows for d in by_seed], n * (n - 1)
     means = np.array([d.values.mean() for d in by_seed])
     of_seeds = float(means.var(ddof=1)) / n
-    rows = [d.rows for d in by_seed]
-    pairs = n * (n - 1)
-    shared = _between(rows, [np.full(m, 1 / m) for m in sizes]) / pairs
+    weights = [np.full(m, 1 / m) for m in sizes]
+    by_row = _by_row(rows, weights)
+    shared = _between(by_row, weights) / pairs
     # A seed's own mean, which is taken off, holds a part of each a_i: without it this would be 1.
     kept = 1 - 2 * float((1 / sizes).mean()) + shared
     centred = [(d.values - mean) / len(d.rows) for d, mean in zip(by_seed, means, strict=True)]
-    covariance = _between(rows, centred) / pairs / kept if kept > 0 else 0.0
-    return Error(math.sqrt(of_seeds), math.sqrt(of_seeds + max(0.0, covariance)))
+    covariance = _between(_by_row(rows, centred), centred) / pairs / kept if kept > 0 else 0.0
+    of_one = shared * span**2 / np.count_nonzero(by_row)
+    return Error(math.sqrt(of_seeds), math.sqrt(of_seeds + max(covariance, of_one)))
 
 
-def _between(rows: Sequence[NDArray[np.integer[Any]]], values: Sequence[Floats]) -> float:
+def _by_row(rows: Sequence[NDArray[np.integer[Any]]], values: Sequence[Floats]) -> Floats:
+    """The sum over seeds, for each row of the pool."""
+    total = np.zeros(max(int(r.max()) for r in rows) + 1)
+    for tested, v in zip(rows, values, strict=True):
+        total[tested] += v  # a seed tests a row once
+    return total
+
+
+def _between(by_row: Floats, values: Sequence[Floats]) -> float:
     """The sum over ordered pairs of seeds, and over the rows that both test, of the products of two values."""
-    by_row = np.zeros(max(int(r.max()) for r in rows) + 1)
-    alone = 0.0
-    for of_seed, v in zip(rows, values, strict=True):
-        by_row[of_seed] += v
-        alone += v @ v
-    return float(by_row @ by_row - alone)
+    return float(by_row @ by_row - sum(v @ v for v in values))

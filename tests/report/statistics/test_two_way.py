@@ -86,6 +86,19 @@ def test_seeds_that_agree_to_the_last_bit(shift: float, factor: float) -> None:
     assert found.both == pytest.approx(values.std(ddof=1) / math.sqrt(8))
 
 
+@pytest.mark.parametrize("fixed", [False, True], ids=["redrawn", "fixed"])
+def test_where_arm_and_baseline_agree_on_all_one_example_more_might_have_been_unlike(fixed: bool) -> None:
+    """Having met no example on which they differ proves nothing: var(a) is then that of one such example among those tested."""
+    random = np.random.default_rng(6)
+    by_seed = drawn(random, 9, pool=60, tested=20, fixed=fixed)
+    tested = len(set(np.concatenate([d.rows for d in by_seed])))
+    same = [Differences(d.rows, np.zeros(20)) for d in by_seed]
+    shared = np.mean([len({*a.rows} & {*b.rows}) / 400 for a in by_seed for b in by_seed if a is not b])
+    assert error(same) == (0, 0)
+    assert error(same, span=1) == (0, pytest.approx(math.sqrt(shared / tested)))
+    assert error(by_seed, span=1) == error(by_seed)  # whose examples differ by more
+
+
 def test_neither_the_order_nor_the_names_of_rows_matter_and_a_unit_does_as_a_unit() -> None:
     random = np.random.default_rng(4)
     by_seed = drawn(random, 6, pool=50, tested=10, fixed=False)
