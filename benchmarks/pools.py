@@ -1,6 +1,6 @@
 """How often an interval of trained networks holds the effect of dropout on new examples: pools of MNIST that are drawn again.
 
-    python -m benchmarks.pools --data ROOT [--pools 200]
+    python -m benchmarks.pools --data ROOT [--pools 200] [--score loss]
 
 Prints a table of docs/statistics.md ("Which population"). MNIST's 70,000 images stand for the population. Each pool has 500 of
 them; under each of 40 seeds 100 are tested, another 100 each time or always the same, and networks with and without dropout are
@@ -64,14 +64,18 @@ def forward(weights: list[Tensor], x: Tensor, mask: Tensor | float = 1.0) -> Ten
     return (x @ first + bias).relu() * mask @ second + last
 
 
-def right(weights: list[Tensor], x: Tensor, y: Tensor) -> NDArray[np.float64]:
-    """[rates, seeds, n]: whether each network has each example right."""
-    told = (forward(weights, x).argmax(-1) == y).double()
-    return told.unflatten(0, (len(RATES), -1)).numpy()
+def scored(weights: list[Tensor], x: Tensor, y: Tensor, score: str) -> NDArray[np.float64]:
+    """[rates, seeds, n]: whether each network has each example right, or its loss."""
+    logits = forward(weights, x)
+    if score == "accuracy":
+        told = logits.argmax(-1) == y
+    else:
+        told = -logits.log_softmax(-1).gather(-1, y.expand(len(logits), -1)[..., None])[..., 0]
+    return told.double().unflatten(0, (len(RATES), -1)).numpy()
 
 
 def pools(
-    x: Tensor, y: Tensor, count: int, fixed: bool
+    x: Tensor, y: Tensor, count: int, fixed: bool, score: str
 ) -> Iterator[tuple[list[list[Differences]], NDArray[np.float64]]]:
     """Of each pool and each rate but 0 the differences by seed, and the mean difference on new examples: [rates - 1]."""
     for number in range(count):
@@ -81,19 +85,21 @@ def pools(
         order = np.repeat(order, SEEDS // len(order), axis=0)
         tested, rest = np.sort(order[:, :TESTED], axis=1), order[:, TESTED:]
         weights = trained(x, y, pool[rest], number)
-        of_pool, of_new = right(weights, x[pool], y[pool]), right(weights, x[:NEW], y[:NEW]).mean(-1)
+        of_pool = scored(weights, x[pool], y[pool], score)
+        of_new = scored(weights, x[:NEW], y[:NEW], score).mean(-1)
         there = np.take_along_axis(of_pool, np.broadcast_to(tested, (len(RATES), *tested.shape)), -1)
         by_rate = [[Differences(*pair) for pair in zip(tested, arm - there[0], strict=True)] for arm in there[1:]]
         yield by_rate, (of_new[1:] - of_new[0]).mean(1)
 
 
-def table(x: Tensor, y: Tensor, count: int) -> Iterator[str]:
+def table(x: Tensor, y: Tensor, count: int, score: str) -> Iterator[str]:
     """Line by line."""
+    unit, scale, span = ("points", 100, 1.0) if score == "accuracy" else ("nats", 1, 0.0)
     intervals = "seeds alone | seeds and examples"
-    yield f"| dropout | test split | effect, points | seeds | all pools: {intervals} | this pool: {intervals} | wider |"
+    yield f"| dropout | test split | effect, {unit} | seeds | all pools: {intervals} | this pool: {intervals} | wider |"
     yield "| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     for fixed in (False, True):
-        studies = [*pools(x, y, count, fixed)]
+        studies = [*pools(x, y, count, fixed, score)]
         effects = np.array([effect for _, effect in studies])
         for i, rate in enumerate(RATES[1:]):
             truth = effects[:, i].mean()
@@ -101,13 +107,13 @@ def table(x: Tensor, y: Tensor, count: int) -> Iterator[str]:
                 t, held, widths = t_quantile(0.975, n - 1), [], []
                 for (by_rate, _), here in zip(studies, effects[:, i], strict=True):
                     some = by_rate[i][:n]
-                    mean, found = np.mean([d.values.mean() for d in some]), error(some, span=1.0)
+                    mean, found = np.mean([d.values.mean() for d in some]), error(some, span)
                     held.append([abs(mean - target) <= t * e for target in (truth, here) for e in found])
                     widths.append(found)
                 wide = np.mean(widths, axis=0)
                 told = " | ".join(f"{share:.3f}" for share in np.mean(held, axis=0))
                 split = "one" if fixed else "redrawn"
-                yield f"| {rate} | {split} | {100 * truth:+.2f} | {n} | {told} | {wide[1] / wide[0]:.2f} |"
+                yield f"| {rate} | {split} | {scale * truth:+.3g} | {n} | {told} | {wide[1] / wide[0]:.2f} |"
 
 
 def main() -> None:
@@ -115,11 +121,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--pools", type=int, default=200)
+    parser.add_argument("--score", choices=("accuracy", "loss"), default="accuracy")
     options = parser.parse_args()
     images = load(options.data, download=False)
     x = avg_pool2d(images.x.float().reshape(-1, 1, 28, 28), 4).flatten(1)
     x = (x - x.mean()) / x.std()
-    for line in table(x, images.y.long(), options.pools):
+    for line in table(x, images.y.long(), options.pools, options.score):
         print(line, flush=True)
 
 

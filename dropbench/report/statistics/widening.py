@@ -52,21 +52,23 @@ def widening(expression: Expression, scores: ScoresOf, runs: RunsOf, said: Said)
     """Raises Untold where it cannot be known: the expression then holds for the examples that were tested."""
     values = {seed: v for seed, v in expression.values(scores).items() if math.isfinite(v)}
     if len(values) < 2:
-        raise Untold("there are no two seeds to compare")
+        raise Untold("its arms share fewer than two seeds")
     moves = _moves(expression, scores)
+    stored = {(label, measure): (runs(label), scores(label, measure)) for label, measure in moves}
     by_seed, totals = [], set()
     for seed, value in values.items():
-        of_arms = [
-            (by[seed], said.examples(runs(label)[seed], measure, scores(label, measure)[seed]))
-            for (label, measure), by in moves.items()
-            if by.get(seed)
-        ]
+        of_arms = []
+        for key, by in moves.items():
+            if by.get(seed):
+                ids, reached = stored[key]
+                of_arms.append((by[seed], said.examples(ids[seed], key[1], reached[seed])))
         totals |= {e.total for _, e in of_arms}
         by_seed.append(_shares(value, of_arms))
     if len(totals) > 1:
         raise Untold("seeds drew their test examples from data of several sizes")
     steps = [abs(m) for (_, measure), by in moves.items() if measure.metric == "accuracy" for m in by.values()]
-    examples = int(np.count_nonzero(np.bincount(np.concatenate([d.rows for d in by_seed]))))
+    splits = {id(d.rows): d.rows for d in by_seed}  # one object where they are one split
+    examples = int(np.count_nonzero(np.bincount(np.concatenate([*splits.values()]))))
     readings = sum(len(d.rows) for d in by_seed)
     return Widening(error(by_seed, max(steps, default=0.0)), examples, readings, readings == examples * len(by_seed))
 
@@ -76,7 +78,7 @@ def _shares(value: float, of_arms: list[tuple[float, Examples]]) -> Differences:
     if not of_arms:
         raise Untold("it does not depend on any score")
     rows = of_arms[0][1].rows
-    if any(not np.array_equal(e.rows, rows) for _, e in of_arms):
+    if any(e.rows is not rows and not np.array_equal(e.rows, rows) for _, e in of_arms):
         raise Untold("arms were tested on other examples under one seed")
     shares: Floats = np.full(len(rows), value)
     for move, examples in of_arms:

@@ -150,5 +150,5 @@ def test_one_run_without_what_it_said_is_enough(world: World) -> None:
 
 def test_no_seed_in_common(world: World) -> None:
     world.said = {(label, s + 10 * (label == "b")): p for (label, s), p in world.said.items()}
-    with pytest.raises(Untold, match="no two seeds"):
+    with pytest.raises(Untold, match="share fewer than two seeds"):
         world.widening(Minus("a", "b", ACCURACY))
