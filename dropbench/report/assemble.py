@@ -21,6 +21,7 @@ from dropbench.report.records.load import RUN_SOMETHING, Found, best_epochs, fro
 from dropbench.report.records.measures import Measure, Measures
 from dropbench.report.tables import notes
 from dropbench.report.tables.arms import NONE, Arm, comparisons, find, name_arms, quiet
+from dropbench.report.tables.asked import Questions, ask
 from dropbench.report.tables.comparison import Comparison, Diagnosis
 from dropbench.report.tables.current import current
 from dropbench.report.tables.grids import grids
@@ -72,9 +73,13 @@ def build(
         gathered = replace(gathered, baselines=(baseline,))
     report = _compared(gathered, metric, rope)
     if baseline and not any(find(c.arms, baseline) for c in report.comparisons):
-        valid = [name for c in report.comparisons for a in c.arms for name in (a.label, a.name) if name]
-        raise UsageError(f"--baseline '{baseline}': no arm here is called that; {nearest(baseline, valid)}")
+        raise _unknown_baseline(baseline, [a for c in report.comparisons for a in c.arms])
     return report
+
+
+def _unknown_baseline(baseline: str, arms: Sequence[Arm]) -> UsageError:
+    valid = [name for a in arms for name in (a.label, a.name) if name]
+    return UsageError(f"--baseline '{baseline}': no arm here is called that; {nearest(baseline, valid)}")
 
 
 def pivot(
@@ -92,6 +97,33 @@ def pivot(
     """
     gathered, metric = with_asked(gather(paths, filters, where), metric)
     return _told(gathered.report, grids=tuple(grids(gathered.frame, gathered.measures, rows, cols, metric)))
+
+
+def asked(
+    paths: Sequence[Path],
+    filters: Sequence[str],
+    questions: Questions,
+    baseline: str | None = None,
+    *,
+    where: Sequence[str] = (),
+    metric: str | None = None,
+    rope: str | None = None,
+) -> Report:
+    """The answers to questions about all arms together, whatever they differ in; the rest is as in `build`.
+
+    Raises UsageError as `build` does, and for a question that these arms and measures have no answer to.
+    """
+    gathered, metric = with_asked(gather(paths, filters, where), metric)
+    runs = _with_names(gathered.frame, gathered.named)
+    arms, runs = _labelled(runs)
+    wanted = (baseline,) if baseline else gathered.baselines
+    bases = next((f for f in (find(arms, b) for b in wanted) if f), [])
+    if baseline and not bases:
+        raise _unknown_baseline(baseline, arms)
+    labels = [a.label for a in bases or quiet(arms, runs)]
+    measure, first = gathered.measures.resolve(runs, metric), labels[0] if labels else None
+    whole = Comparison("", runs, tuple(arms), first, measure, gathered.measures, rope)
+    return _told(gathered.report, asked=ask(whole, labels, questions))
 
 
 @dataclass(frozen=True)
@@ -199,10 +231,7 @@ def _comparison(
     rope: str | None,
 ) -> Comparison:
     """wanted: what the baseline may be called; the first that is there counts."""
-    arms = name_arms(runs)
-    labels = {(a.name, a.arm_id): a.label for a in arms}
-    runs = runs.assign(label=[labels[key] for key in zip(runs["name"], runs["arm_id"], strict=True)])
-    runs = runs.drop_duplicates(["label", "seed"])
+    arms, runs = _labelled(runs)
     baselines = next((f for f in (find(arms, b) for b in wanted) if f), [])
     stand_ins: list[Arm] = []
     if not baselines and tuple(wanted) == (NONE,):
@@ -216,6 +245,14 @@ def _comparison(
     about = notes.about(comparison, wanted[0], [a.label for a in baselines])
     about += notes.stand_in(baseline, [a.label for a in stand_ins])
     return replace(comparison, notes=(*about, *notes.statistics(comparison), *notes.selection(chosen)))
+
+
+def _labelled(runs: pd.DataFrame) -> tuple[list[Arm], pd.DataFrame]:
+    """The arms of these runs, and the runs with the `label` of theirs, one a seed."""
+    arms = name_arms(runs)
+    labels = {(a.name, a.arm_id): a.label for a in arms}
+    runs = runs.assign(label=[labels[key] for key in zip(runs["name"], runs["arm_id"], strict=True)])
+    return arms, runs.drop_duplicates(["label", "seed"])
 
 
 def diagnosed(c: Comparison, report: Report) -> Comparison:

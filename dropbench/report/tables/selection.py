@@ -56,7 +56,7 @@ def choices(runs: pd.DataFrame, arms: Sequence[Arm], measure: Measure | None) ->
     done = runs[runs["status"] == "completed"]
     best = []
     for variant, family in _families(runs, arms):
-        labels = _safest(runs, family)
+        labels = safest(runs, family)
         unsafe = tuple(label for label in family if label not in labels)
         scores = done[done["label"].isin(labels)].pivot(index="seed", columns="label", values=str(rule))
         if len(scores.columns) + len(unsafe) < 2 or (scores := scores.dropna()).empty:
@@ -84,7 +84,7 @@ def choices(runs: pd.DataFrame, arms: Sequence[Arm], measure: Measure | None) ->
     return best
 
 
-def _safest(runs: pd.DataFrame, labels: Sequence[str]) -> list[str]:
+def safest(runs: pd.DataFrame, labels: Sequence[str]) -> list[str]:
     """Those of which the smallest share of seeds diverged."""
     of_label = runs.loc[runs["label"].isin(labels) & runs["status"].isin(["completed", "diverged"])]
     shares = (of_label["status"] == "diverged").groupby(of_label["label"]).mean()

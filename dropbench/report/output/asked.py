@@ -1,0 +1,119 @@
+"""What was asked as tables to print, and as rows and a tree for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from dropbench.report.records.frame import rows_of
+from dropbench.report.tables.asked import Answer, Asked
+from dropbench.report.tables.columns import (
+    ABSENT,
+    Column,
+    Sheet,
+    _between,
+    _fit,
+    _or_absent,
+    _p,
+    _seeds,
+    _share,
+    plus_minus,
+)
+from dropbench.report.tables.optimum import Optimum
+from dropbench.values import count
+
+CONTRASTS = "Contrasts"
+
+
+def contrasts(asked: Asked, width: int | None) -> Sheet:
+    """A row a contrast, kept to `width` columns."""
+    answers = asked.answers
+
+    def each(heading: tuple[str, ...], cell: Callable[[Answer], str], rank: int = 0) -> Column:
+        return Column(heading, tuple(map(cell, answers)), rank)
+
+    def difference(value: Callable[[Answer], float]) -> Callable[[Answer], str]:
+        return lambda a: _or_absent(a.contrast.measure.difference, value(a))
+
+    columns = [
+        Column(("contrast",), tuple(a.name for a in answers), right=False),
+        Column(("verdict",), tuple(a.contrast.verdict or ABSENT for a in answers), right=False),
+        each(("estimate",), difference(lambda a: a.contrast.difference.mean)),
+        each(("unit",), lambda a: a.contrast.measure.points or a.formula.unit or ABSENT, 3),
+        each(("95 % interval",), _interval, 1),
+        each(("p",), lambda a: _or_absent(_p, a.contrast.difference.p), 5),
+        each(("p", "corrected"), lambda a: _or_absent(_p, a.contrast.p_holm), 2),
+        each(("seeds",), lambda a: str(a.contrast.difference.pairs), 1),
+        each(("sd",), lambda a: difference(lambda a: a.contrast.difference.sd)(a).removeprefix("+"), 6),
+        each(
+            ("seeds", "to settle"),
+            lambda a: ABSENT if a.contrast.confirmed else _or_absent(_seeds, a.contrast.seeds_needed()),
+            7,
+        ),
+    ]
+    return Sheet("", _fit(columns, width))
+
+
+def _interval(answer: Answer) -> str:
+    d = answer.contrast.difference
+    return _between(answer.contrast.measure.difference, d.low, d.high)
+
+
+def optimum(found: Optimum, width: int | None) -> tuple[Sheet, list[str]]:
+    """A row a value of the key, and what the table comes to."""
+    of, write = found.candidates, found.measure.level
+    unit = f" {found.measure.unit}".rstrip()
+    columns = [
+        Column((found.series.key,), tuple(c.level for c in of), right=False),
+        Column((f"{found.measure.spoken}{unit}",), tuple(plus_minus(write, c.mean, c.sd) for c in of)),
+        Column(("may be", "the best"), tuple("yes" if c.possible else "no" for c in of), right=False),
+        Column(("better", "for sure"), tuple(c.beaten_by or ABSENT for c in of), 2),
+        Column(("best in so many", "resamples"), tuple(_or_absent(_share, c.share) for c in of), 1),
+    ]
+    return Sheet("", _fit(columns, width)), _said(found)
+
+
+def title(found: Optimum) -> str:
+    """Of a table of the values of a key."""
+    return f"Optimum of {found.series.key} in {found.measure.spoken}: {found.series.name}"
+
+
+def titles(asked: Asked) -> list[str]:
+    """Of all tables, in their order."""
+    return [*[CONTRASTS] * bool(asked.answers), *map(title, asked.optima)]
+
+
+def _said(found: Optimum) -> list[str]:
+    key, best = found.series.key, found.best
+    if best is None:
+        return ["No seed has all of these values, so they cannot be compared."]
+    possible = [c.level for c in found.candidates if c.possible]
+    notes = [
+        f"Best mean over {count(found.seeds, 'seed')}: {key}={best.level}. With 95 % confidence the best of these values is "
+        f"{'it' if possible == [best.level] else 'one of ' + ', '.join(possible)}: the others are worse than a value beside "
+        "them for sure."
+    ]
+    if found.at_edge:
+        notes.append(f"{key}={best.level} lies at the edge of what was tried: the optimum may lie beyond it.")
+    if found.unsafe:
+        notes.append(f"Left out, since more of their seeds diverged: {', '.join(found.unsafe)}.")
+    return notes
+
+
+def rows(asked: Asked) -> list[pd.DataFrame]:
+    """The tables that there are, for csv and the like."""
+    tables = [asked.table] if asked.answers else []
+    return tables + [found.table for found in asked.optima]
+
+
+def tree(asked: Asked) -> dict[str, Any]:
+    """All of it for JSON."""
+    return {
+        "contrasts": rows_of(asked.table),
+        "optima": [
+            {"rows": rows_of(o.table), "seeds": o.seeds, "unsafe": o.unsafe, "notes": _said(o)} for o in asked.optima
+        ],
+        "notes": list(asked.notes),
+    }

@@ -1,0 +1,173 @@
+"""What was asked of the arms in the grammar of contrasts, and over configuration keys, with its answers.
+
+Interactions and trends are contrasts too, so that all that one command asks is judged in one way, as one family.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import pandas as pd
+
+from dropbench.errors import UsageError
+from dropbench.report.statistics.contrast import Contrast, judged
+from dropbench.report.statistics.formula import Formula
+from dropbench.report.statistics.grammar import Node, arm_written, parse, written
+from dropbench.report.tables.binding import bound
+from dropbench.report.tables.comparison import Comparison
+from dropbench.report.tables.factors import Factors
+from dropbench.report.tables.optimum import Optimum, optima
+from dropbench.report.tables.slopes import interactions, trends
+from dropbench.values import count
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What was typed, read but not yet held against what is stored.
+
+    contrasts: in the grammar. interactions: two keys each. trends, optima: a key each.
+    """
+
+    contrasts: tuple[Node, ...] = ()
+    interactions: tuple[tuple[str, str], ...] = ()
+    trends: tuple[str, ...] = ()
+    optima: tuple[str, ...] = ()
+
+    @classmethod
+    def typed(
+        cls,
+        contrasts: Sequence[str] = (),
+        interactions: Sequence[str] = (),
+        trends: Sequence[str] = (),
+        optima: Sequence[str] = (),
+    ) -> Questions:
+        """Raises UsageError for what cannot be read, whatever is stored."""
+        return cls(tuple(map(parse, contrasts)), tuple(map(_two_keys, interactions)), tuple(trends), tuple(optima))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """name: what was asked, in short. formula: the same in the grammar, with labels. contrast: what came of it."""
+
+    name: str
+    formula: Formula
+    contrast: Contrast
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Answers in the order of the questions, the optima, and what to know of the answers."""
+
+    answers: tuple[Answer, ...]
+    optima: tuple[Optimum, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row an answer, numbers in the measure's own unit."""
+        return pd.DataFrame([_row(answer) for answer in self.answers])
+
+
+def ask(whole: Comparison, baselines: Sequence[str], questions: Questions) -> Asked:
+    """The answers from all arms that are stored.
+
+    Parameters
+    ----------
+    whole : Comparison
+        Of all runs, whatever they differ in; its measure is what interactions, trends and optima are about.
+    baselines : sequence
+        Labels of the arms to compare with: several where a key outside of the arms varies.
+
+    Raises
+    ------
+    UsageError
+        For an arm, a measure or a key that is not here or may mean several, and for units that do not fit.
+    """
+    if whole.measure is None:
+        raise UsageError("no run here has completed, so there is nothing to ask of it")
+    factors, measure = Factors.of(whole), whole.measure
+    parts = [([(written(node), node) for node in questions.contrasts], list[str]())]
+    parts += [interactions(factors, keys, baselines, measure) for keys in questions.interactions]
+    parts += [trends(factors, key, baselines, measure) for key in questions.trends]
+    formulas = [(name, bound(node, factors)) for named, _ in parts for name, node in named]
+    judgements = _judged([formula for _, formula in formulas], whole)
+    answers = [Answer(name, formula, c) for (name, formula), c in zip(formulas, judgements, strict=True)]
+    found = [o for key in questions.optima for o in optima(factors, key, measure, whole)]
+    notes = [*chain(*(said for _, said in parts)), *_notes(answers, whole)]
+    return Asked(tuple(answers), tuple(found), tuple(notes))
+
+
+def _two_keys(typed: str) -> tuple[str, str]:
+    keys = [key.strip() for key in typed.split(",")]
+    if len(keys) != 2 or not all(keys) or keys[0] == keys[1]:
+        raise UsageError(f"--interaction {typed}: write two keys, as in --interaction dropout,train.weight_decay")
+    return keys[0], keys[1]
+
+
+def _judged(formulas: Sequence[Formula], whole: Comparison) -> list[Contrast]:
+    """All of one unit and region are one family. What has no unit has no region: any difference for sure is one."""
+    families: dict[tuple[str, float], list[int]] = {}
+    for i, formula in enumerate(formulas):
+        region = whole.region(formula.in_unit_of) if formula.in_unit_of else 0.0
+        families.setdefault((formula.unit, region), []).append(i)
+    found: dict[int, Contrast] = {}
+    for (_, region), places in families.items():
+        contrasts = judged([formulas[i] for i in places], whole.scores, region, whole.diverged)
+        found |= dict(zip(places, contrasts, strict=True))
+    return [found[i] for i in range(len(formulas))]
+
+
+def _row(answer: Answer) -> dict[str, object]:
+    c = answer.contrast
+    d = c.difference
+    return {
+        "contrast": answer.name,
+        "expression": str(answer.formula),
+        "unit": answer.formula.unit,
+        "pairs": d.pairs,
+        "mean": d.mean,
+        "sd": d.sd,
+        "low": d.low,
+        "high": d.high,
+        "interval": d.interval,
+        "p": d.p,
+        "p_holm": c.p_holm,
+        "mde": c.detectable,
+        "rope": c.region,
+        "verdict": c.verdict,
+        "seeds_needed": math.nan if c.confirmed else c.seeds_needed(),
+    }
+
+
+def _notes(answers: Sequence[Answer], whole: Comparison) -> list[str]:
+    """What better is said of, what counts as no difference, over how many it was corrected, and what `best` chose."""
+    notes = []
+    if any(a.contrast.measure.direction for a in answers):
+        notes.append("Better and worse are said of the arm that a contrast names first.")
+    families: dict[tuple[str, float], list[Answer]] = {}
+    for answer in answers:
+        families.setdefault((answer.formula.unit, answer.contrast.region), []).append(answer)
+    for (unit, region), family in families.items():
+        first, n = family[0].contrast, len(family)
+        over = f"; p is corrected over these {n}" if n > 1 else ""
+        if unit:
+            named = "points" if first.measure.in_percent else unit
+            notes.append(
+                f"In {named}, {count(n, 'contrast')}: ±{first.measure.size(region)} is taken as no difference{over}."
+            )
+        else:
+            notes.append(
+                f"Without a unit, {count(n, 'contrast')}: whatever is surely not 0 is taken as a difference{over}."
+            )
+    for best, counted in {b: n for a in answers for b, n in a.formula.choices(whole.scores).items()}.items():
+        rule = whole.measures.read(best.by)
+        taken = ", ".join(
+            f"{label or 'none, for want of another seed'} ({count(n, 'seed')})" for label, n in counted.most_common()
+        )
+        notes.append(
+            f"{arm_written(best)} is under each seed the arm with the best mean {rule.spoken} over the other seeds: {taken}."
+        )
+    return notes
