@@ -69,7 +69,7 @@ def optimum(found: Optimum, width: int | None) -> tuple[Sheet, list[str]]:
         Column((found.series.key,), tuple(c.level for c in of), right=False),
         Column((f"{found.measure.spoken}{unit}",), tuple(plus_minus(write, c.mean, c.sd) for c in of)),
         Column(("may be", "the best"), tuple("yes" if c.possible else "no" for c in of), right=False),
-        Column(("better", "for sure"), tuple(c.beaten_by or ABSENT for c in of), 2),
+        Column(("surely", "better"), tuple(c.beaten_by or ABSENT for c in of), 2),
         Column(("best in so many", "resamples"), tuple(_or_absent(_share, c.share) for c in of), 1),
     ]
     return Sheet("", _fit(columns, width)), _said(found)
@@ -89,17 +89,20 @@ def _said(found: Optimum) -> list[str]:
     key, best = found.series.key, found.best
     if best is None:
         return ["No seed has all of these values, so they cannot be compared."]
-    possible = [c.level for c in found.candidates if c.possible]
-    notes = [
-        f"Best mean over {count(found.seeds, 'seed')}: {key}={best.level}. With 95 % confidence the best of these values is "
-        f"{'it' if possible == [best.level] else 'one of ' + ', '.join(possible)}: the others are worse than a value beside "
-        "them for sure."
-    ]
+    notes = [f"Best mean over {count(found.seeds, 'seed')}: {key}={best.level}. {_possible(found)}"]
     if found.at_edge:
         notes.append(f"{key}={best.level} lies at the edge of what was tried: the optimum may lie beyond it.")
     if found.unsafe:
         notes.append(f"Left out, since more of their seeds diverged: {', '.join(found.unsafe)}.")
     return notes
+
+
+def _possible(found: Optimum) -> str:
+    levels = [c.level for c in found.candidates if c.possible]
+    if len(levels) == len(found.candidates):
+        return f"These seeds rule none of the {len(levels)} values out."
+    which = levels[0] if len(levels) == 1 else f"one of {', '.join(levels)}"
+    return f"At 95 % confidence the best of these values is {which}: for each other one there is one that is surely better."
 
 
 def rows(asked: Asked) -> list[pd.DataFrame]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -71,6 +72,12 @@ class Formula:
     def in_unit_of(self) -> Measure | None:
         """A measure in whose unit the values are; None for ratios and products."""
         return self.measures[self.first.measure] if self._unit(self.node) == self._unit(self.first) else None
+
+    @property
+    def labels(self) -> list[str]:
+        """Of all arms that it may take a score of."""
+        arms = dict.fromkeys(s.arm for s in scores(self.node))
+        return [*chain(*([arm.name] if isinstance(arm, Arm) else self.candidates[arm] for arm in arms))]
 
     @property
     def unit(self) -> str:

@@ -13,12 +13,15 @@ from itertools import chain
 import pandas as pd
 
 from dropbench.errors import UsageError
+from dropbench.report.records.measures import Measure
 from dropbench.report.statistics.contrast import Contrast, judged
 from dropbench.report.statistics.formula import Formula
 from dropbench.report.statistics.grammar import Node, arm_written, parse, written
+from dropbench.report.statistics.verdict import region
 from dropbench.report.tables.binding import bound
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.factors import Factors
+from dropbench.report.tables.notes import mixed, unfinished
 from dropbench.report.tables.optimum import Optimum, optima
 from dropbench.report.tables.slopes import interactions, trends
 from dropbench.values import count
@@ -93,10 +96,13 @@ def ask(whole: Comparison, baselines: Sequence[str], questions: Questions) -> As
     parts += [interactions(factors, keys, baselines, measure) for keys in questions.interactions]
     parts += [trends(factors, key, baselines, measure) for key in questions.trends]
     formulas = [(name, bound(node, factors)) for named, _ in parts for name, node in named]
-    judgements = _judged([formula for _, formula in formulas], whole)
+    judgements = _judged([formula for _, formula in formulas], whole, baselines)
     answers = [Answer(name, formula, c) for (name, formula), c in zip(formulas, judgements, strict=True)]
     found = [o for key in questions.optima for o in optima(factors, key, measure, whole)]
     notes = [*chain(*(said for _, said in parts)), *_notes(answers, whole)]
+    named = {label for answer in answers for label in answer.formula.labels}
+    runs = whole.runs[whole.runs["label"].isin(named)]
+    notes += [*unfinished(runs, [label for label in whole.labels if label in named]), *mixed(runs)]
     return Asked(tuple(answers), tuple(found), tuple(notes))
 
 
@@ -107,17 +113,25 @@ def _two_keys(typed: str) -> tuple[str, str]:
     return keys[0], keys[1]
 
 
-def _judged(formulas: Sequence[Formula], whole: Comparison) -> list[Contrast]:
+def _judged(formulas: Sequence[Formula], whole: Comparison, baselines: Sequence[str]) -> list[Contrast]:
     """All of one unit and region are one family. What has no unit has no region: any difference for sure is one."""
     families: dict[tuple[str, float], list[int]] = {}
     for i, formula in enumerate(formulas):
-        region = whole.region(formula.in_unit_of) if formula.in_unit_of else 0.0
-        families.setdefault((formula.unit, region), []).append(i)
+        known = formula.in_unit_of
+        size = 0.0 if known is None else _region(known, whole, baselines)
+        families.setdefault((formula.unit, size), []).append(i)
     found: dict[int, Contrast] = {}
-    for (_, region), places in families.items():
-        contrasts = judged([formulas[i] for i in places], whole.scores, region, whole.diverged)
+    for (_, size), places in families.items():
+        contrasts = judged([formulas[i] for i in places], whole.scores, size, whole.diverged)
         found |= dict(zip(places, contrasts, strict=True))
     return [found[i] for i in range(len(formulas))]
+
+
+def _region(measure: Measure, whole: Comparison, baselines: Sequence[str]) -> float:
+    """Half the width of what counts as no difference: a share is one of the mean over all baselines, else over all arms."""
+    typed = whole.rope if whole.measure is not None and measure.metric == whole.measure.metric else None
+    done = whole.runs[whole.runs["status"] == "completed"]
+    return region(typed, measure, done[done["label"].isin(baselines or whole.labels)])
 
 
 def _row(answer: Answer) -> dict[str, object]:
@@ -150,13 +164,13 @@ def _notes(answers: Sequence[Answer], whole: Comparison) -> list[str]:
     families: dict[tuple[str, float], list[Answer]] = {}
     for answer in answers:
         families.setdefault((answer.formula.unit, answer.contrast.region), []).append(answer)
-    for (unit, region), family in families.items():
+    for (unit, size), family in families.items():
         first, n = family[0].contrast, len(family)
         over = f"; p is corrected over these {n}" if n > 1 else ""
         if unit:
             named = "points" if first.measure.in_percent else unit
             notes.append(
-                f"In {named}, {count(n, 'contrast')}: ±{first.measure.size(region)} is taken as no difference{over}."
+                f"In {named}, {count(n, 'contrast')}: ±{first.measure.size(size)} is taken as no difference{over}."
             )
         else:
             notes.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -146,6 +147,7 @@ class Factors:
 def _common(labels: Sequence[str], key: str, levels: Mapping[str, str]) -> str:
     """What labels say less the key: `standard` of `standard 0.1` and `standard 0.5`."""
     said = dict.fromkeys(
-        label.replace(f" {key}={levels[label]}", "").removesuffix(f" {levels[label]}") for label in labels
+        re.sub(rf" {re.escape(key)}=\S+|(?<=\w) {re.escape(levels[label])}(?= |$)", "", label, count=1)
+        for label in labels
     )
     return next(iter(said)) if len(said) == 1 else f"{labels[0]} to {labels[-1]}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import product
+from typing import Literal
 
 from dropbench.errors import UsageError
 from dropbench.report.records.measures import Measure
@@ -16,6 +17,10 @@ from dropbench.values import order
 Named = list[tuple[str, Node]]
 FOLD = 4
 """A key that spans as many times its least value is taken by doublings."""
+DIGITS = 12
+"""Of a weight, so that it reads as one would write it."""
+SPOKEN = 5
+"""Values of a key that are all named."""
 
 
 def interactions(
@@ -79,29 +84,19 @@ def trends(factors: Factors, key: str, baselines: Sequence[str], measure: Measur
     named: Named = []
     spans = dict[str, None]()
     for series in factors.series(key):
-        if set(series.labels) <= set(baselines):
-            continue
-        arms = [label for label in series.labels if label not in baselines]
-        sizes = [size for label, size in zip(series.labels, series.sizes(), strict=True) if label in arms]
-        if len(arms) < 2:
-            continue
-        weights, per = _weights(sizes)
-        beside = _baselines(factors, series, arms, baselines)
-        named.append(
-            (
-                f"{series.name} − {_name(factors, key, beside)}, {per.format(key=key)}",
-                _sum(weights, arms, beside, measure),
-            )
-        )
-        low, high = series.levels[arms[0]], series.levels[arms[-1]]
-        spans[
-            f"{key} is {', '.join(series.levels[a] for a in arms)}" if len(arms) < 4 else f"{key} is {low} to {high}"
-        ] = None
+        arms = series.labels
+        if not set(arms) <= set(baselines):
+            weights, per = _weights(series.sizes())
+            beside = _baselines(factors, series, baselines)
+            name = f"{series.name} − {_name(factors, key, beside)}, {per.format(key=key)}"
+            named.append((name, _sum(weights, arms, beside, measure)))
+            values = list(series.levels.values())
+            spans[", ".join(values if len(values) <= SPOKEN else [*values[:2], "...", values[-1]])] = None
     if not named:
-        raise UsageError(f"--trend {key}: it takes two arms beside the baseline that differ in it alone")
+        raise UsageError(f"--trend {key}: only baselines differ in it alone, so there is nothing to hold against them")
     said = f"Trend over {key}: the slope of the difference from the baseline in {measure.spoken}"
     return named, [
-        f"{said}, by least squares under each seed; {'; '.join(spans)}. Better: the arm gains on the "
+        f"{said}, by least squares under each seed; {key} is {' or '.join(spans)}. Better: the arm gains on the "
         "baseline as it grows."
     ]
 
@@ -136,14 +131,14 @@ def _weights(sizes: Sequence[float]) -> tuple[list[float], str]:
     mean = math.fsum(x) / len(x)
     spread = math.fsum((v - mean) ** 2 for v in x)
     per = "per doubling of {key}" if doublings else f"over {{key}} from {low:g} to {high:g}"
-    return [(v - mean) / spread for v in x], per
+    return [round((v - mean) / spread, DIGITS) for v in x], per
 
 
-def _baselines(factors: Factors, series: Series, arms: Sequence[str], baselines: Sequence[str]) -> list[str]:
+def _baselines(factors: Factors, series: Series, baselines: Sequence[str]) -> list[str]:
     """The baseline of each arm: at its level where theirs vary, and alike in all that is no regularizer."""
     levels, found = factors.levels(series.key), []
     varies = len({levels[b] for b in baselines}) > 1
-    for arm in arms:
+    for arm in series.labels:
         near = [b for b in baselines if not varies or levels[b] == levels[arm]]
         alike = [b for b in near if all(map(belongs_to_arm, factors.differing([arm, b], series.key)))]
         if len(alike) != 1:
@@ -161,16 +156,18 @@ def _name(factors: Factors, key: str, baselines: Sequence[str]) -> str:
 
 
 def _sum(weights: Sequence[float], arms: Sequence[str], baselines: Sequence[str], measure: Measure) -> Node:
-    """The largest first, so that better is said of a difference that grows; a weight of 0 has no part in it."""
+    """The largest first, so that better is said of a difference that grows; what is 0 has no part in it."""
     terms = sorted(zip(weights, arms, baselines, strict=True), key=lambda term: -term[0])
     whole: Node | None = None
     for weight, arm, baseline in terms:
-        if not math.isclose(weight, 0, abs_tol=1e-12):
-            effect = Operation(
-                "*", Number(abs(weight)), Operation("-", _score(arm, measure), _score(baseline, measure))
-            )
-            whole = effect if whole is None else Operation("+" if weight > 0 else "-", whole, effect)
-    assert whole is not None  # two sizes and more, so one lies above the mean
+        if weight and arm != baseline:
+            ours, theirs = _score(arm, measure), _score(baseline, measure)
+            if whole is None and weight < 0:  # all above are baselines
+                weight, ours, theirs = -weight, theirs, ours
+            effect = Operation("*", Number(abs(weight)), Operation("-", ours, theirs))
+            sign: Literal["+", "-"] = "+" if weight > 0 else "-"
+            whole = effect if whole is None else Operation(sign, whole, effect)
+    assert whole is not None  # two sizes and more have two weights that are not 0, and one arm is no baseline
     return whole
 
 

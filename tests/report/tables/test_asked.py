@@ -88,11 +88,24 @@ def test_a_trend_over_a_short_range_is_from_end_to_end(fake: Any, put: Put, stor
         for seed, test in enumerate(tests):
             put(fake(seed, changes=arm(rate), test=test))
     (answer,) = asked(store, trends=[DROP]).asked.answers
-    assert answer.name == f"standard − none, over {DROP} from 0.2 to 0.6"
+    (from_above,) = asked(store, trends=[DROP], baseline="standard 0.6").asked.answers
+    assert answer.name == f"standard − none, over {DROP} from 0 to 0.6"
+    assert from_above.name == f"standard − standard 0.6, over {DROP} from 0 to 0.6"
     for seed, slope in answer.contrast.values.items():
-        rates = [0.2, 0.3, 0.45, 0.6]
-        effect = [scores[rate][seed] - scores[0.0][seed] for rate in rates]
-        assert slope == pytest.approx(0.4 * np.polyfit(rates, effect, 1)[0], rel=1e-9)
+        effect = [tests[seed] - scores[0.0][seed] for tests in scores.values()]
+        assert slope == pytest.approx(0.6 * np.polyfit([*scores], effect, 1)[0], rel=1e-9)
+    assert from_above.contrast.values == pytest.approx(answer.contrast.values), "a baseline that is one moves no slope"
+    assert from_above.contrast.measure.direction == 1
+
+
+@pytest.mark.parametrize("last", [0.3, 0.6])
+def test_a_trend_against_its_own_last_arm(fake: Any, put: Put, store: Any, last: float) -> None:
+    """Where the arm with the largest value is the baseline, its term is nothing, and a rise is still better."""
+    for rate in (0.0, 0.3, last) if last > 0.3 else (0.0, last):
+        for seed in range(6):
+            put(fake(seed, changes=arm(rate), test=0.5 + rate / 2 + 0.001 * seed))
+    (answer,) = asked(store, trends=[DROP], baseline=f"standard {last}").asked.answers
+    assert answer.contrast.difference.mean == pytest.approx(last / 2) and answer.contrast.direction == "better"
 
 
 def test_names_are_labels_and_settings_over_all_tables(grid: Any, store: Any) -> None:
