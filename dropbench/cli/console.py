@@ -149,7 +149,7 @@ class Shown:
                     "device": work.device,
                     "workers": work.workers,
                     "estimated_seconds": seconds,
-                    "skipped": list(plan.skipped),
+                    "skipped": [*plan.skipped, *plan.unplanned],
                 }
             )
             return

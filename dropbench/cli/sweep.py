@@ -87,7 +87,7 @@ def carry_out(
     shown.plan(plan, len(lost) + len(todo))
     shown.warnings(plan)
     if dry_run:
-        for reason in dict.fromkeys(plan.failed.values()):
+        for reason in dict.fromkeys((*plan.unplanned, *plan.failed.values())):
             shown.warning(reason)
         from dropbench.execute.estimate import estimate
 
@@ -98,6 +98,8 @@ def carry_out(
     stored = failed_when_planned(lost, plan.failed, plan.settings, work.device, store)
     stored += trained(plan, work, store, shown, policy, before) if todo else []
     failed = [s for s in stored if s.record.status == "failed"]
+    for reason in plan.unplanned:
+        shown.error(f"{reason}; what was asked for of it is not among the runs")
     for one in failed:
         shown.error(f"run {one.record.run_id} failed: {one.record.reason}; see {one.folder / 'traceback.txt'}")
     _summarise([*lost, *todo], stored, len(failed), shown)
@@ -107,7 +109,7 @@ def carry_out(
         _show_report(plan, store, conf, shown)
     if shown.as_json or shown.quiet:
         _warn_of_divergence(plan, store, shown)
-    return 1 if failed else 0
+    return 1 if failed or plan.unplanned else 0
 
 
 def _say_of_earlier(todo: Sequence[RunSpec], store: Store, shown: Shown, *, force: bool) -> None:
@@ -177,7 +179,7 @@ def _outcome(plan: Plan, stored: Sequence[Stored], store: Store) -> dict[str, An
     return {
         **{status: statuses.count(status) for status in ("completed", "diverged", "failed")},
         "trained": sum(not one.elsewhere for one in stored),
-        "skipped": list(plan.skipped),
+        "skipped": [*plan.skipped, *plan.unplanned],
         "results": str(store.root),
         "records": [asdict(r) for r in records],
     }

@@ -59,6 +59,7 @@ def plan(
         specs=tuple({s.run_id: s for part in parts for s in part.specs}.values()),
         arms={name: [s.run_id for s in part.specs] for name, part in zip(arms, parts, strict=True)},
         outlines={run: outline for part in parts for run, outline in part.outlines.items()},
+        unplanned=tuple(reason for part in parts for reason in part.unplanned),
         failed={run: reason for part in parts for run, reason in part.failed.items()},
         overrides=tuple(text for command in commands for text in command),
     )

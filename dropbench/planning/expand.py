@@ -12,6 +12,7 @@ from dropbench.config.paths import PATHS
 from dropbench.config.typed import command, words_of
 from dropbench.config.typed import setting as typed_setting
 from dropbench.errors import UsageError
+from dropbench.process.apart import PartDied
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -45,8 +46,10 @@ def one_point(overrides: Sequence[str], composer: Composer) -> dict[str, str]:
 
 def runs_of(
     point: Mapping[str, str], composer: Composer, most: int = sweeps.MOST_RUNS
-) -> list[tuple[str | None, Composed]]:
+) -> list[tuple[str | None, Composed | PartDied]]:
     """The runs of one point of the grid: itself, without a name, or each arm of its study under each seed.
+
+    In place of one whose code ends its process as soon as it is imported stands the error that says so.
 
     Raises
     ------
@@ -55,14 +58,17 @@ def runs_of(
     UsageError
         For values that cannot be, and for more than `most` runs.
     """
-    composed = composer.compose(point)
+    try:
+        composed = composer.compose(point)
+    except PartDied as error:
+        return [(None, error)]
     if composed.study is None:
         return [(None, composed)]
     seeds: Sequence[Mapping[str, str]] = [{}]
     if "seed" not in point:
         seeds = _seeds(composed.study.seed, composer, most)
     sweeps.check_count(len(seeds) * len(composed.study.arms), most)
-    runs: list[tuple[str | None, Composed]] = []
+    runs: list[tuple[str | None, Composed | PartDied]] = []
     by_id: dict[str, str] = {}
     for name, setting in composed.study.arms.items():
         if "study" in setting:
@@ -70,6 +76,9 @@ def runs_of(
         overrides = _with_arm(point, setting)
         try:
             repeated = [composer.compose({**overrides, **seed}) for seed in seeds]
+        except PartDied as error:
+            runs.append((name, error))
+            continue
         except UsageError as error:
             raise UsageError(f"{point['study']}, arm {name}: {error}") from error
         runs.extend((name, run) for run in repeated)
