@@ -77,7 +77,8 @@ def optimum(found: Optimum, width: int | None) -> tuple[Sheet, list[str]]:
 
 def title(found: Optimum) -> str:
     """Of a table of the values of a key."""
-    return f"Optimum of {found.series.key} in {found.measure.spoken}: {found.series.name}"
+    of = f": {found.series.name}" if found.series.name else ""
+    return f"Optimum of {found.series.key} in {found.measure.spoken}{of}"
 
 
 def titles(asked: Asked) -> list[str]:
@@ -92,13 +93,17 @@ def _said(found: Optimum) -> list[str]:
     notes = [f"Best mean over {count(found.seeds, 'seed')}: {key}={best.level}. {_possible(found)}"]
     if found.at_edge:
         notes.append(f"{key}={best.level} lies at the edge of what was tried: the optimum may lie beyond it.")
-    if found.unsafe:
-        notes.append(f"Left out, since more of their seeds diverged: {', '.join(found.unsafe)}.")
+    if found.left_out:
+        notes.append(
+            f"Left out, for want of scores or since more of their seeds diverged: {', '.join(found.left_out)}."
+        )
     return notes
 
 
 def _possible(found: Optimum) -> str:
     levels = [c.level for c in found.candidates if c.possible]
+    if len(found.candidates) == 1:
+        return "There is none to hold it against."
     if len(levels) == len(found.candidates):
         return f"These seeds rule none of the {len(levels)} values out."
     which = levels[0] if len(levels) == 1 else f"one of {', '.join(levels)}"
@@ -116,7 +121,8 @@ def tree(asked: Asked) -> dict[str, Any]:
     return {
         "contrasts": rows_of(asked.table),
         "optima": [
-            {"rows": rows_of(o.table), "seeds": o.seeds, "unsafe": o.unsafe, "notes": _said(o)} for o in asked.optima
+            {"rows": rows_of(o.table), "seeds": o.seeds, "left_out": o.left_out, "notes": _said(o)}
+            for o in asked.optima
         ],
         "notes": list(asked.notes),
     }

@@ -141,17 +141,18 @@ class Formula:
         """What `best` takes under a seed: the label with the best mean over all *other* seeds, the first of equals.
 
         So no score is of a run that had a part in its own choice. Chosen by all seeds, the luck of a run on validation data,
-        which is luck on test data too, would count as merit. Only seeds under which all candidates have a score decide;
+        which is luck on test data too, would count as merit. Only seeds under which all that have any score have one decide;
         without another such seed there is no choice, and the label is empty.
         """
-        rule, labels = self.measures[best.by], self.candidates[best]
-        by_label = [_known(scores_of(label, rule)) for label in labels]
-        common = sorted(set.intersection(*(set(of) for of in by_label)))
-        merits = rule.direction * np.array([[of[s] for of in by_label] for s in common]).reshape(-1, len(labels))
+        rule = self.measures[best.by]
+        known = {label: _known(scores_of(label, rule)) for label in self.candidates[best]}
+        labels = [label for label, of in known.items() if of]
+        common = sorted(set.intersection(*(set(known[label]) for label in labels))) if labels else []
+        merits = rule.direction * np.array([[known[label][s] for label in labels] for s in common])
 
         def choose(seed: int) -> str:
-            others = merits[[s != seed for s in common]]
-            return labels[int(np.argmax(others.mean(0)))] if len(others) else ""
+            others = [s != seed for s in common]
+            return labels[int(np.argmax(merits[others].mean(0)))] if any(others) else ""
 
         return choose
 

@@ -23,7 +23,7 @@ DROPOUT = "dropout."
 class Series:
     """Arms that differ in one key alone.
 
-    name: what they have in common. levels: the key's value by label, in the order of the values.
+    name: what else they are called. levels: the key's value by label, in the order of the values.
     """
 
     name: str
@@ -145,9 +145,9 @@ class Factors:
 
 
 def _common(labels: Sequence[str], key: str, levels: Mapping[str, str]) -> str:
-    """What labels say less the key: `standard` of `standard 0.1` and `standard 0.5`."""
+    """What labels say less the key: `standard` of `standard 0.1` and `standard 0.5`; nothing where that was all."""
     said = dict.fromkeys(
-        re.sub(rf" {re.escape(key)}=\S+|(?<=\w) {re.escape(levels[label])}(?= |$)", "", label, count=1)
+        re.sub(rf"( {re.escape(key)}=\S+|(^| ){re.escape(levels[label])}(?= |$))", "", label, count=1).strip()
         for label in labels
     )
     return next(iter(said)) if len(said) == 1 else f"{labels[0]} to {labels[-1]}"

@@ -51,14 +51,14 @@ class Candidate:
 class Optimum:
     """The values of a key in one set of arms that differ in nothing else, in their order.
 
-    seeds: that all candidates have. unsafe: values left out, since more of their seeds diverged.
+    seeds: that all candidates have. left_out: values without a score, or of which more seeds diverged.
     """
 
     series: Series
     measure: Measure
     candidates: tuple[Candidate, ...]
     seeds: int
-    unsafe: tuple[str, ...]
+    left_out: tuple[str, ...]
 
     @property
     def best(self) -> Candidate | None:
@@ -88,19 +88,25 @@ class Optimum:
 def optima(factors: Factors, key: str, measure: Measure, whole: Comparison) -> list[Optimum]:
     """One for each set of arms that differ in the key alone, those without dropout among the rates of each.
 
-    Raises UsageError where no arms differ in the key alone, and for a measure of which it is not known which way is better.
+    Raises UsageError where no arms differ in the key alone or none of them has a score, and for a measure of which it is
+    not known which way is better.
     """
     if not measure.direction:
         raise UsageError(
             f"--optimum {key}: it is not known whether {measure.spoken} is better high or low; choose by --metric"
         )
-    return [_optimum(series, measure, whole) for series in factors.series(key)]
+    found = [o for series in factors.series(key) if (o := _optimum(series, measure, whole)).candidates]
+    if not found:
+        raise UsageError(f"--optimum {key}: none of its values has a score in {measure.spoken}; choose by --metric")
+    return found
 
 
 def _optimum(series: Series, measure: Measure, whole: Comparison) -> Optimum:
-    labels = safest(whole.runs, series.labels)
+    labels = [label for label in safest(whole.runs, series.labels) if whole.scores(label, measure)]
     by_label = {label: whole.scores(label, measure) for label in labels}
-    seeds = sorted(set.intersection(*({s for s, v in of.items() if v == v} for of in by_label.values())))
+    seeds = (
+        sorted(set.intersection(*({s for s, v in of.items() if v == v} for of in by_label.values()))) if labels else []
+    )
     table = np.array([[by_label[label][s] for label in labels] for s in seeds]).reshape(len(seeds), len(labels))
     chances = shares(measure.direction * table)
     better = beaten(labels, measure, whole.scores, whole.diverged)
@@ -115,5 +121,5 @@ def _optimum(series: Series, measure: Measure, whole: Comparison) -> Optimum:
         )
         for i, label in enumerate(labels)
     ]
-    unsafe = tuple(series.levels[label] for label in series.labels if label not in labels)
-    return Optimum(series, measure, tuple(candidates), len(seeds), unsafe)
+    left_out = tuple(series.levels[label] for label in series.labels if label not in labels)
+    return Optimum(series, measure, tuple(candidates), len(seeds), left_out)

@@ -105,9 +105,8 @@ def _cells(
     factors: Factors, keys: tuple[str, str], ours: Mapping[str, str], theirs: Mapping[str, str]
 ) -> dict[tuple[str, str], str]:
     """The arm of each cell. Raises UsageError where one has several, or where another key varies over the cells."""
-    said = f"{keys[0]}, {keys[1]}"
-    both = {label: f"{ours[label]}, {theirs[label]}" for label in factors.rows}
-    labels = factors.one_a_level([*factors.rows], both, said)
+    both = {label: f"{ours[label]} {keys[1]}={theirs[label]}" for label in factors.rows}
+    labels = factors.one_a_level([*factors.rows], both, keys[0])
     for key in factors.differing(labels, *keys):
         if not (factors.follows(key, labels, ours) or factors.follows(key, labels, theirs)):
             raise UsageError(

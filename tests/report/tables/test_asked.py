@@ -227,7 +227,7 @@ def test_what_diverges_more_is_no_optimum(fake: Any, put: Put, store: Any) -> No
             lost = rate == 0.4 and seed < 2
             put(fake(seed, changes=arm(rate), test=0.5 + rate, status="diverged" if lost else "completed"))
     (found,) = asked(store, optima=[DROP]).asked.optima
-    assert found.unsafe == ("0.4",) and [c.level for c in found.candidates] == ["0", "0.2"]
+    assert found.left_out == ("0.4",) and [c.level for c in found.candidates] == ["0", "0.2"]
 
 
 def test_every_format_has_the_answers(grid: Any, store: Any, tmp_path: Path) -> None:
