@@ -84,8 +84,8 @@ def _check(selection: Selection, presentation: Presentation) -> None:
     if selection.rows is not None and (selection.baseline or selection.rope or presentation.confirm):
         raise UsageError("--rows shows a metric and compares nothing: leave out --baseline, --rope and --confirm")
     asked = [option for option, texts in selection.questions().items() if texts]
-    if asked and (selection.rows is not None or presentation.confirm):
-        raise UsageError(f"{asked[0]} shows answers alone: leave out --rows, --cols and --confirm")
+    if asked and (selection.rows is not None or presentation.confirm or presentation.figures):
+        raise UsageError(f"{asked[0]} shows answers alone: leave out --rows, --cols, --figures and --confirm")
     if selection.rows is None and selection.cols is not None:
         raise UsageError(f"--cols {selection.cols} needs --rows, as in --rows dropout.rate --cols {selection.cols}")
     if presentation.confirm and presentation.figures is not None:

@@ -45,7 +45,7 @@ def test_questions_of_a_sweep(bare: Path, capsys: pytest.CaptureFixture[str]) ->
     typed += ["--contrast", "arm('standard 0.5').test_loss / none.loss - 1"]
     said = dropbench(capsys, "report", *typed)
     assert (said.code, said.err) == (0, "") and "Optimum of train.weight_decay" in said.out
-    for other in (["--rows", "dropout"], ["--confirm"], ["--cols", "model"]):
+    for other in (["--rows", "dropout"], ["--confirm"], ["--cols", "model"], ["--figures", "here"]):
         assert dropbench(capsys, "report", *typed, *other).code == 2
     page = dropbench(capsys, "report", *typed, "-f", "html").out
     assert "--interaction dropout,train.weight_decay" in page, "it says how it was made"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 from typing import Literal
@@ -43,8 +43,8 @@ class Formula:
     """
 
     node: Node
-    measures: Mapping[str, Measure]
-    candidates: Mapping[Best, Sequence[str]]
+    measures: Mapping[str, Measure] = field(compare=False)
+    candidates: Mapping[Best, Sequence[str]] = field(compare=False)
 
     def __post_init__(self) -> None:
         for best in self.candidates:

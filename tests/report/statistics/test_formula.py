@@ -233,3 +233,36 @@ def test_a_choice_by_the_others_is_no_merit() -> None:
         by_all.append(luck[:, luck.mean(0).argmax()].mean())
     assert abs(np.mean(by_others)) < 0.03
     assert np.mean(by_all) > 0.4
+
+
+ODD = {
+    arm: {
+        name: {s: v + i / 8 for s, v in enumerate((0.0, 0.5, 1.0, math.inf, math.nan, -2.0, 0.25))} for name in MEASURES
+    }
+    for i, arm in enumerate("abc")
+}
+TEXTS = st.recursive(
+    st.builds("{}.{}".format, st.sampled_from("abc"), st.sampled_from([*MEASURES]))
+    | st.sampled_from(["0", "1", "0.5"]),
+    lambda inner: st.builds("({} {} {})".format, inner, st.sampled_from("+-*/"), inner) | inner.map("-{}".format),
+    max_leaves=8,
+).filter(lambda text: "_" in text)
+
+
+@given(TEXTS, st.sets(st.integers(7, 9)))
+def test_whatever_is_written_is_judged_or_refused_in_a_sentence(text: str, gone: set[int]) -> None:
+    """With scores that are infinite, missing, negative and nothing, and seeds that diverged."""
+    try:
+        asked = formula(text)
+    except UsageError as error:
+        assert str(error)
+        return
+    (found,) = judged([asked], lambda label, m: ODD[label][str(m)], 0.01, lambda label: gone if label == "a" else ())
+    for seed, value in found.values.items():
+        arms = {a: SimpleNamespace(**{m: of[seed] for m, of in ODD[a].items()}) for a in ODD}
+        try:
+            right = eval(text, {}, arms)
+        except ZeroDivisionError:
+            right = math.nan
+        assert value == right or (math.isnan(value) and math.isnan(right))
+    assert found.measure.direction in (-1, 0, 1) and str(found)
