@@ -21,7 +21,7 @@ from dropbench.report.records.load import RUN_SOMETHING, Found, best_epochs, fro
 from dropbench.report.records.measures import Measure, Measures
 from dropbench.report.tables import notes
 from dropbench.report.tables.arms import NONE, Arm, comparisons, find, name_arms, quiet
-from dropbench.report.tables.asked import Questions, ask
+from dropbench.report.tables.asked import Questions, about_runs, ask
 from dropbench.report.tables.comparison import Comparison, Diagnosis
 from dropbench.report.tables.current import current
 from dropbench.report.tables.grids import grids
@@ -123,7 +123,9 @@ def asked(
     labels = [a.label for a in bases or quiet(arms, runs)]
     measure, first = gathered.measures.resolve(runs, metric), labels[0] if labels else None
     whole = Comparison("", runs, tuple(arms), first, measure, gathered.measures, rope)
-    return _told(gathered.report, asked=ask(whole, labels, questions))
+    answers = ask(whole, labels, questions)
+    known = (*gathered.report.notes, *about_runs(whole, answers))
+    return _told(replace(gathered.report, notes=known), asked=answers)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 
-from dropbench.report.records.frame import rows_of
 from dropbench.report.tables.asked import Answer, Asked
 from dropbench.report.tables.columns import (
     ABSENT,
@@ -107,7 +106,7 @@ def _possible(found: Optimum) -> str:
     if len(levels) == len(found.candidates):
         return f"These seeds rule none of the {len(levels)} values out."
     which = levels[0] if len(levels) == 1 else f"one of {', '.join(levels)}"
-    return f"At 95 % confidence the best of these values is {which}: for each other one there is one that is surely better."
+    return f"At 95 % confidence the best of these values is {which}: each of the others has one that is surely better than it."
 
 
 def rows(asked: Asked) -> list[pd.DataFrame]:
@@ -117,12 +116,9 @@ def rows(asked: Asked) -> list[pd.DataFrame]:
 
 
 def tree(asked: Asked) -> dict[str, Any]:
-    """All of it for JSON."""
-    return {
-        "contrasts": rows_of(asked.table),
-        "optima": [
-            {"rows": rows_of(o.table), "seeds": o.seeds, "left_out": o.left_out, "notes": _said(o)}
-            for o in asked.optima
-        ],
-        "notes": list(asked.notes),
-    }
+    """What the rows do not say, for JSON."""
+    optima = [
+        {"title": title(o), "key": o.series.key, "seeds": o.seeds, "left_out": o.left_out, "notes": _said(o)}
+        for o in asked.optima
+    ]
+    return {"notes": list(asked.notes), "optima": optima}

@@ -99,11 +99,15 @@ def ask(whole: Comparison, baselines: Sequence[str], questions: Questions) -> As
     judgements = _judged([formula for _, formula in formulas], whole, baselines)
     answers = [Answer(name, formula, c) for (name, formula), c in zip(formulas, judgements, strict=True)]
     found = [o for key in questions.optima for o in optima(factors, key, measure, whole)]
-    notes = [*chain(*(said for _, said in parts)), *_notes(answers, whole)]
-    named = {label for answer in answers for label in answer.formula.labels}
+    return Asked(tuple(answers), tuple(found), (*chain(*(said for _, said in parts)), *_notes(answers, whole)))
+
+
+def about_runs(whole: Comparison, asked: Asked) -> list[str]:
+    """What became of the runs of the arms that were asked, and what they should share and do not."""
+    named = {label for answer in asked.answers for label in answer.formula.labels}
+    named |= {label for found in asked.optima for label in found.series.labels}
     runs = whole.runs[whole.runs["label"].isin(named)]
-    notes += [*unfinished(runs, [label for label in whole.labels if label in named]), *mixed(runs)]
-    return Asked(tuple(answers), tuple(found), tuple(notes))
+    return [*unfinished(runs, [label for label in whole.labels if label in named]), *mixed(runs)]
 
 
 def _two_keys(typed: str) -> tuple[str, str]:
