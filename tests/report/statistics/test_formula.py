@@ -109,6 +109,7 @@ def test_division_by_nothing_is_no_number_and_makes_no_mean() -> None:
         ("1 - b.test_accuracy / a.test_accuracy", "", "", -1),
         ("(a.test_loss - b.test_loss) / b.test_loss", "", "", -1),
         ("a.test_log_odds * b.test_log_odds - 1", "", "", 0),
+        ("1 / a.test_loss - 1 / b.test_loss", "", "", 1),
         ("a.test_accuracy * b.test_loss / c.test_loss - d.test_accuracy", "percent", "points", 1),
     ],
 )
@@ -177,7 +178,7 @@ def test_a_seed_that_diverged_counts_on_the_side_of_its_arm() -> None:
 
 
 def test_an_arm_that_pulls_both_ways_loses_nothing() -> None:
-    table = {"a": {"test_loss": {0: 1.0}}, "b": {"test_loss": {0: 1.0, 1: 1.0}, "train_loss": {0: 1.0, 1: 1.0}}}
+    table = {"a": {"test_loss": {0: 1.0, 2: 1.0}}, "b": {"test_loss": {0: 1.0, 1: 1.0}, "train_loss": {0: 1.0, 1: 1.0}}}
     asked = formula("a.test_loss - (b.test_loss - b.train_loss)")
     lost, _ = asked.lost(lambda label, m: table[label].get(str(m), {}), lambda label: {"a": [1], "b": [2]}[label])
     assert lost == {1: -math.inf}, "a diverged under seed 1; what b's seed 2 says is not known"

@@ -66,6 +66,8 @@ def test_an_interaction_by_hand(fake: Any, put: Put, store: Any) -> None:
     assert [a.contrast.difference.mean for a in made.asked.answers] == pytest.approx([0.05] * 3)
     assert made.asked.answers[1].name == f"dropout=standard 0.5 × {DECAY}=0.1"
     assert {a.contrast.direction for a in made.asked.answers} == {"better"}
+    (from_both,) = asked(store, interactions=[f"{DROP},{DECAY}"], baseline=f"standard 0.5 {DECAY}=0.1").asked.answers
+    assert from_both.name == f"{DROP}=0 × {DECAY}=0" and from_both.contrast.difference.mean == pytest.approx(0.05)
 
 
 def test_a_trend_is_the_slope_by_seed(grid: Any, store: Any) -> None:
