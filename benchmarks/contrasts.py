@@ -17,9 +17,10 @@ import numpy as np
 from dropbench.report.records.measures import Measure
 from dropbench.report.records.scores import Floats, Scores
 from dropbench.report.statistics.best import beaten
-from dropbench.report.statistics.contrast import Minus, judged
+from dropbench.report.statistics.contrast import Minus
 from dropbench.report.statistics.formula import Formula
 from dropbench.report.statistics.grammar import Best, parse, scores
+from dropbench.report.statistics.judged import judged
 from dropbench.store import Measure as Declaration
 
 VAL, TEST = (Measure(part, "merit", Declaration("higher")) for part in ("val", "test"))

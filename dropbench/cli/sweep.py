@@ -129,9 +129,9 @@ def _warn_of_divergence(plan: Plan, store: Store, shown: Shown) -> None:
         record and record.status == "diverged" for record in map(store.finished, (s.run_id for s in plan.specs))
     ):
         return  # without pandas
-    from dropbench.report import for_runs
+    from dropbench.report import for_plan
 
-    for headline in for_runs(store, [s.run_id for s in plan.specs], plan.arms, plan.baseline).headlines:
+    for headline in for_plan(store, _as_stored(plan)).headlines:
         shown.warning(headline)
 
 
@@ -149,9 +149,9 @@ def _summarise(todo: Sequence[RunSpec], stored: Sequence[Stored], failed: int, s
 
 def _show_report(plan: Plan, store: Store, conf: Sequence[Path], shown: Shown) -> None:
     from dropbench.cli.proposals import with_commands
-    from dropbench.report import for_runs, show
+    from dropbench.report import for_plan, show
 
-    built = for_runs(store, [s.run_id for s in plan.specs], plan.arms, plan.baseline)
+    built = for_plan(store, _as_stored(plan))
     show(with_commands(built, [store.root], conf), shown.console)
 
 
@@ -166,6 +166,7 @@ def _as_stored(plan: Plan) -> Any:
         arms=plan.arms,
         overrides=list(plan.overrides),
         runs=[s.run_id for s in plan.specs],
+        tables=plan.tables,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -20,7 +20,7 @@ from dropbench.report.records.frame import to_frame
 from dropbench.report.records.load import RUN_SOMETHING, Found, best_epochs, from_store, load
 from dropbench.report.records.measures import Measure, Measures
 from dropbench.report.tables import notes
-from dropbench.report.tables.arms import NONE, Arm, comparisons, find, name_arms, quiet
+from dropbench.report.tables.arms import NONE, Arm, comparisons, find, name_arms, quiet, unscheduled
 from dropbench.report.tables.asked import Questions, about_runs, ask
 from dropbench.report.tables.comparison import Comparison, Diagnosis
 from dropbench.report.tables.current import current
@@ -31,8 +31,8 @@ from dropbench.report.tables.selection import choices
 from dropbench.store import RUNS, Store, StoredPlan
 from dropbench.values import plain
 
-Named = Sequence[tuple[str, str]]
-"""(arm's name, run id), in a plan's order."""
+Named = Sequence[tuple[str | None, str, str]]
+"""(table, arm's name, run id), in a plan's order; no table where the plan does not know its."""
 
 
 def build(
@@ -96,7 +96,8 @@ def pivot(
     One table for each setting of what else varies. Raises UsageError as `build` does, and for unknown keys.
     """
     gathered, metric = with_asked(gather(paths, filters, where), metric)
-    return _told(gathered.report, grids=tuple(grids(gathered.frame, gathered.measures, rows, cols, metric)))
+    runs = gathered.frame.drop_duplicates("run_id")
+    return _told(gathered.report, grids=tuple(grids(runs, gathered.measures, rows, cols, metric)))
 
 
 def asked(
@@ -114,8 +115,7 @@ def asked(
     Raises UsageError as `build` does, and for a question that these arms and measures have no answer to.
     """
     gathered, metric = with_asked(gather(paths, filters, where), metric)
-    runs = _with_names(gathered.frame, gathered.named)
-    arms, runs = _labelled(runs)
+    arms, runs = _labelled(gathered.frame)
     wanted = (baseline,) if baseline else gathered.baselines
     bases = next((f for f in (find(arms, b) for b in wanted) if f), [])
     if baseline and not bases:
@@ -137,9 +137,7 @@ class Gathered:
     report : Report
         Where it comes from, without what it is about.
     frame : DataFrame
-        A row a run.
-    named : sequence or None
-        The arms of the plans that were asked for, by study=.
+        A row a run; of studies one for each arm that it is, with the `name` of that and its `table`.
     baselines : sequence
         What an arm to compare with may be called; the first that is there counts.
     """
@@ -147,7 +145,6 @@ class Gathered:
     report: Report
     frame: pd.DataFrame
     measures: Measures
-    named: Named | None = None
     baselines: Sequence[str] = (NONE,)
 
 
@@ -165,9 +162,9 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
     studies = [v for key, values in wanted if key == "study" for v in values]
     if studies:
         plans = _plans_of(studies, plans)
-        named = [(name, run) for plan in plans for name, runs in plan.arms.items() for run in runs]
-        planned = list(dict.fromkeys(run for _, run in named))
-        frame = frame[frame["run_id"].isin(planned)]
+        named = _named(plans)
+        planned = list(dict.fromkeys(run for *_, run in named))
+        frame = _with_names(frame, named)
         if frame.empty:
             raise UsageError(
                 f"study={','.join(studies)}: none of its {len(planned)} planned runs is stored; start it again"
@@ -176,13 +173,15 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
         missing = notes.missing(planned, frame)
         report = replace(gathered.report, questions=questions, notes=(*gathered.report.notes, *missing))
         baselines = list(dict.fromkeys(plain(plan.baseline) for plan in reversed(plans)))
-        gathered = replace(gathered, report=report, named=named, baselines=baselines)
+        gathered = replace(gathered, report=report, baselines=baselines)
     frame = filtered.where(filtered.select(frame, [w for w in wanted if w[0] != "study"]), conditioned)
     frame, apart = current(frame)
     gathered = replace(gathered, report=replace(gathered.report, notes=(*gathered.report.notes, *apart)))
     shown = set(frame["run_id"])
     plans = [p for p in plans if not p.arms or not shown.isdisjoint(chain(*p.arms.values()))]
-    return replace(gathered, report=replace(gathered.report, plans=tuple(plans), runs=frame), frame=frame)
+    return replace(
+        gathered, report=replace(gathered.report, plans=tuple(plans), runs=frame.drop_duplicates("run_id")), frame=frame
+    )
 
 
 def with_asked(gathered: Gathered, metric: str | None) -> tuple[Gathered, str | None]:
@@ -194,16 +193,16 @@ def with_asked(gathered: Gathered, metric: str | None) -> tuple[Gathered, str | 
     ), metric
 
 
-def for_runs(store: Store, run_ids: Iterable[str], arms: Mapping[str, Sequence[str]], baseline: str) -> Report:
-    """A report on one plan: its run ids, its arms {name: run ids}, and the name of the arm to compare with."""
-    planned = list(dict.fromkeys(run_ids))
+def for_plan(store: Store, plan: StoredPlan) -> Report:
+    """A report on the runs of one plan."""
+    planned = plan.every_run
     gathered = _gathered(from_store(store, planned))
     missing = notes.missing(planned, gathered.frame)
     report = replace(gathered.report, notes=(*gathered.report.notes, *missing))
     if gathered.frame.empty:
         return _told(report)
-    named = [(name, run) for name, runs in arms.items() for run in runs]
-    return _compared(replace(gathered, report=report, named=named or None, baselines=(plain(baseline),)))
+    frame = _with_names(gathered.frame, _named([plan])) if plan.arms else gathered.frame
+    return _compared(replace(gathered, report=report, frame=frame, baselines=(plain(plan.baseline),)))
 
 
 def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = None) -> Report:
@@ -211,8 +210,11 @@ def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = 
     if metric is not None:
         measures.resolve(frame, metric)  # a mistake if no run has it; a comparison may lack it
     done = []
-    for title, runs in comparisons(_with_names(frame, gathered.named)):
-        comparison = _comparison(title, runs, gathered.baselines, _measure(runs, measures, metric), measures, rope)
+    for title, runs in comparisons(frame):
+        sweeps = [plan.every_run for plan in gathered.report.plans if plan.every_run]
+        comparison = _comparison(
+            title, runs, gathered.baselines, _measure(runs, measures, metric), measures, rope, sweeps
+        )
         done.append(diagnosed(comparison, gathered.report))
     headlines = [said for c in done if (said := headline(c)) is not None]
     return _told(gathered.report, comparisons=tuple(done), headlines=tuple(map(plain, headlines)))
@@ -231,22 +233,16 @@ def _comparison(
     measure: Measure | None,
     measures: Measures,
     rope: str | None,
+    sweeps: Sequence[Sequence[str]],
 ) -> Comparison:
-    """wanted: what the baseline may be called; the first that is there counts."""
+    """wanted: what the baseline may be called; the first that is there counts. sweeps: the run ids of each."""
     arms, runs = _labelled(runs)
-    baselines = next((f for f in (find(arms, b) for b in wanted) if f), [])
-    stand_ins: list[Arm] = []
-    if not baselines and tuple(wanted) == (NONE,):
-        baselines = stand_ins = quiet(arms, runs)
-        # At rate 0 one variant is as good as another, but not with one regularizer or another beside it.
-        beside = {a.setting.removeprefix(a.dropout) for a in baselines}
-        baselines = baselines[:1] if len(beside) == 1 else baselines
+    baselines, why = _baselines(arms, runs, wanted)
     baseline = baselines[0].label if len(baselines) == 1 else None
-    chosen = tuple(choices(runs, arms, measure))
+    chosen = tuple(choices(runs, arms, measure, sweeps))
     comparison = Comparison(title, runs, tuple(arms), baseline, measure, measures, rope, chosen)
     about = notes.about(comparison, wanted[0], [a.label for a in baselines])
-    about += notes.stand_in(baseline, [a.label for a in stand_ins])
-    return replace(comparison, notes=(*about, *notes.statistics(comparison), *notes.selection(chosen)))
+    return replace(comparison, notes=(*about, *why, *notes.statistics(comparison), *notes.selection(chosen)))
 
 
 def _labelled(runs: pd.DataFrame) -> tuple[list[Arm], pd.DataFrame]:
@@ -255,6 +251,20 @@ def _labelled(runs: pd.DataFrame) -> tuple[list[Arm], pd.DataFrame]:
     labels = {(a.name, a.arm_id): a.label for a in arms}
     runs = runs.assign(label=[labels[key] for key in zip(runs["name"], runs["arm_id"], strict=True)])
     return arms, runs.drop_duplicates(["label", "seed"])
+
+
+def _baselines(arms: Sequence[Arm], runs: pd.DataFrame, wanted: Sequence[str]) -> tuple[list[Arm], list[str]]:
+    """The arms that may be the one to compare with, and a note where it is not called as wanted."""
+    if found := next((f for f in (find(arms, b) for b in wanted) if f), []):
+        return found, []
+    if tuple(wanted) != (NONE,):
+        return [], []
+    if idle := quiet(arms, runs):
+        # At rate 0 one variant is as good as another, but not with one regularizer or another beside it.
+        first = idle[:1] if len({a.beside for a in idle}) == 1 else idle
+        return first, notes.stand_in([a.label for a in idle]) if len(first) == 1 else []
+    still = unscheduled(arms, runs)
+    return still, [notes.still(a.label) for a in still]
 
 
 def diagnosed(c: Comparison, report: Report) -> Comparison:
@@ -281,16 +291,30 @@ def _gathered(found: Found) -> Gathered:
     configs = {r.run_id: r.config for r in found.records}
     known = (*notes.disputed(measures), *notes.several_folders(found.rivals), *notes.histories(damaged))
     report = Report((), known, tuple(found.skipped), configs=configs, histories=found.histories)
-    return Gathered(report, to_frame(found.records, epochs), measures)
+    return Gathered(report, to_frame(found.records, epochs).assign(name=None, table=None), measures)
 
 
-def _with_names(frame: pd.DataFrame, named: Named | None) -> pd.DataFrame:
-    """With a `name` column. A run that is in two arms of a plan (their rates are equal, say) has a row in each."""
-    if named is None:
-        return frame.assign(name=None)
+def _named(plans: Sequence[StoredPlan]) -> Named:
+    """The arms of these plans. What an older plan, without tables, says of a run is left out where a later one says it too."""
+    tabled = [
+        (table, name, run)
+        for plan in plans
+        for table, arms in plan.tables.items()
+        for name, runs in arms.items()
+        for run in runs
+    ]
+    told = {(name, run) for _, name, run in tabled}
+    older = (p for p in plans if not p.tables)
+    rest = [(None, name, run) for p in older for name, runs in p.arms.items() for run in runs]
+    return list(dict.fromkeys([*tabled, *((t, name, run) for t, name, run in rest if (name, run) not in told)]))
+
+
+def _with_names(frame: pd.DataFrame, named: Named) -> pd.DataFrame:
+    """With a `name` and a `table`. A run that is in two arms of a plan (their rates are equal, say) has a row in each."""
     rows = {run: i for i, run in enumerate(frame["run_id"].tolist())}
-    pairs = [(plain(name), run) for name, run in dict.fromkeys(named) if run in rows]
-    return frame.iloc[[rows[run] for _, run in pairs]].assign(name=[name for name, _ in pairs])
+    there = [(table, plain(name), run) for table, name, run in named if run in rows]
+    tables = pd.Series([table for table, *_ in there], dtype=object).tolist()
+    return frame.iloc[[rows[run] for *_, run in there]].assign(name=[name for _, name, _ in there], table=tables)
 
 
 def _plans(paths: Sequence[Path]) -> list[StoredPlan]:

@@ -190,8 +190,9 @@ class Record:
 class StoredPlan:
     """A study or command line as it was expanded: which runs are which arm.
 
-    arms: {name: run ids}, in the plan's order; only a study names arms. runs: all of its run ids. created: when it was started
-    last, ISO 8601, UTC.
+    arms: {name: run ids}, in the plan's order; only a study names arms. tables: those of each table of its report, by the
+    setting id of its baseline; empty in a plan of before, whose tables are of arms that differ in regularizers alone. runs: all
+    of its run ids. created: when it was started last, ISO 8601, UTC.
     """
 
     __pydantic_config__: ClassVar[Any] = _LEGAL_JSON
@@ -204,7 +205,13 @@ class StoredPlan:
     overrides: list[str]
     created: str
     runs: list[str] = field(default_factory=list)
+    tables: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     schema: int = SCHEMA
+
+    @property
+    def every_run(self) -> list[str]:
+        """All of its run ids; of an older record of a plain grid, which names no arms, none."""
+        return list(dict.fromkeys([*self.runs, *(run for runs in self.arms.values() for run in runs)]))
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,14 @@ from dropbench.report.tables.columns import (
     ABSENT,
     Column,
     Sheet,
-    _between,
-    _fit,
-    _or_absent,
-    _p,
-    _seeds,
-    _share,
+    between,
+    or_absent,
+    p_value,
     plus_minus,
+    seeds_to_confirm,
+    share,
+    sheet,
+    verdict_word,
 )
 from dropbench.report.tables.optimum import Optimum
 from dropbench.values import count
@@ -34,30 +35,30 @@ def contrasts(asked: Asked, width: int | None) -> Sheet:
         return Column(heading, tuple(map(cell, answers)), rank)
 
     def difference(value: Callable[[Answer], float]) -> Callable[[Answer], str]:
-        return lambda a: _or_absent(a.contrast.measure.difference, value(a))
+        return lambda a: or_absent(a.contrast.measure.difference, value(a))
 
     columns = [
         Column(("contrast",), tuple(a.name for a in answers), right=False),
-        Column(("verdict",), tuple(a.contrast.verdict or ABSENT for a in answers), right=False),
+        Column(("verdict",), tuple(verdict_word(a.contrast) for a in answers), right=False),
         each(("estimate",), difference(lambda a: a.contrast.difference.mean)),
         each(("unit",), lambda a: a.contrast.measure.points or a.formula.unit or ABSENT, 3),
         each(("95 % interval",), _interval, 1),
-        each(("p",), lambda a: _or_absent(_p, a.contrast.difference.p), 5),
-        each(("p", "corrected"), lambda a: _or_absent(_p, a.contrast.p_holm), 2),
+        each(("p", "adjusted"), lambda a: or_absent(p_value, a.contrast.difference.p_adjusted), 2),
+        each(("p", "alone"), lambda a: or_absent(p_value, a.contrast.difference.p), 5),
         each(("seeds",), lambda a: str(a.contrast.difference.pairs), 1),
         each(("sd",), lambda a: difference(lambda a: a.contrast.difference.sd)(a).removeprefix("+"), 6),
         each(
-            ("seeds", "to settle"),
-            lambda a: ABSENT if a.contrast.confirmed else _or_absent(_seeds, a.contrast.seeds_needed()),
-            7,
+            ("seeds to", "confirm"),
+            lambda a: ABSENT if a.contrast.confirmed else seeds_to_confirm(a.contrast.seeds_needed),
+            4,
         ),
     ]
-    return Sheet("", _fit(columns, width))
+    return sheet("", columns, width)
 
 
 def _interval(answer: Answer) -> str:
     d = answer.contrast.difference
-    return _between(answer.contrast.measure.difference, d.low, d.high)
+    return between(answer.contrast.measure.difference, d.low, d.high)
 
 
 def optimum(found: Optimum, width: int | None) -> tuple[Sheet, list[str]]:
@@ -69,9 +70,9 @@ def optimum(found: Optimum, width: int | None) -> tuple[Sheet, list[str]]:
         Column((f"{found.measure.spoken}{unit}",), tuple(plus_minus(write, c.mean, c.sd) for c in of)),
         Column(("may be", "the best"), tuple("yes" if c.possible else "no" for c in of), right=False),
         Column(("surely", "better"), tuple(c.beaten_by or ABSENT for c in of), 2),
-        Column(("best in so many", "resamples"), tuple(_or_absent(_share, c.share) for c in of), 1),
+        Column(("best in so many", "resamples"), tuple(or_absent(share, c.share) for c in of), 1),
     ]
-    return Sheet("", _fit(columns, width)), _said(found)
+    return sheet("", columns, width), _said(found)
 
 
 def title(found: Optimum) -> str:

@@ -13,7 +13,8 @@ import numpy as np
 
 from dropbench.report.records.measures import Measure
 from dropbench.report.records.scores import Diverged, Floats, ScoresOf
-from dropbench.report.statistics.contrast import Minus, judged
+from dropbench.report.statistics.contrast import Minus
+from dropbench.report.statistics.judged import judged
 
 RESAMPLES = 9_999
 

@@ -5,7 +5,6 @@ Interactions and trends are contrasts too, so that all that one command asks is 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -14,10 +13,12 @@ import pandas as pd
 
 from dropbench.errors import UsageError
 from dropbench.report.records.measures import Measure
-from dropbench.report.statistics.contrast import Contrast, judged
+from dropbench.report.statistics.contrast import Contrast, Expression
 from dropbench.report.statistics.formula import Formula
 from dropbench.report.statistics.grammar import Node, arm_written, parse, written
-from dropbench.report.statistics.verdict import region
+from dropbench.report.statistics.judged import judged
+from dropbench.report.statistics.power import UNKNOWN
+from dropbench.report.statistics.verdict import UNTOLD, region
 from dropbench.report.tables.binding import bound
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.factors import Factors
@@ -120,13 +121,15 @@ def _two_keys(typed: str) -> tuple[str, str]:
 def _judged(formulas: Sequence[Formula], whole: Comparison, baselines: Sequence[str]) -> list[Contrast]:
     """All of one unit and region are one family. What has no unit has no region: any difference for sure is one."""
     families: dict[tuple[str, float], list[int]] = {}
+    examples: dict[Expression, int] = {f: whole.examples(f.in_unit_of) for f in formulas if f.in_unit_of is not None}
     for i, formula in enumerate(formulas):
         known = formula.in_unit_of
         size = 0.0 if known is None else _region(known, whole, baselines)
         families.setdefault((formula.unit, size), []).append(i)
     found: dict[int, Contrast] = {}
     for (_, size), places in families.items():
-        contrasts = judged([formulas[i] for i in places], whole.scores, size, whole.diverged)
+        asked = [formulas[i] for i in places]
+        contrasts = judged(asked, whole.scores, size, whole.diverged, examples=lambda f: examples.get(f, 0))
         found |= dict(zip(places, contrasts, strict=True))
     return [found[i] for i in range(len(formulas))]
 
@@ -140,7 +143,7 @@ def _region(measure: Measure, whole: Comparison, baselines: Sequence[str]) -> fl
 
 def _row(answer: Answer) -> dict[str, object]:
     c = answer.contrast
-    d = c.difference
+    d, needed = c.difference, UNKNOWN if c.confirmed else c.seeds_needed
     return {
         "contrast": answer.name,
         "expression": str(answer.formula),
@@ -152,11 +155,14 @@ def _row(answer: Answer) -> dict[str, object]:
         "high": d.high,
         "interval": d.interval,
         "p": d.p,
-        "p_holm": c.p_holm,
+        "p_adjusted": d.p_adjusted,
         "mde": c.detectable,
         "rope": c.region,
         "verdict": c.verdict,
-        "seeds_needed": math.nan if c.confirmed else c.seeds_needed(),
+        "direction": c.direction,
+        "confirmed": c.confirmed,
+        "seeds_even": needed.even,
+        "seeds_likely": needed.likely,
     }
 
 
@@ -170,16 +176,18 @@ def _notes(answers: Sequence[Answer], whole: Comparison) -> list[str]:
         families.setdefault((answer.formula.unit, answer.contrast.region), []).append(answer)
     for (unit, size), family in families.items():
         first, n = family[0].contrast, len(family)
-        over = f"; p is corrected over these {n}" if n > 1 else ""
-        if unit:
-            named = "points" if first.measure.in_percent else unit
-            notes.append(
-                f"In {named}, {count(n, 'contrast')}: ±{first.measure.size(size)} is taken as no difference{over}."
-            )
-        else:
-            notes.append(
-                f"Without a unit, {count(n, 'contrast')}: whatever is surely not 0 is taken as a difference{over}."
-            )
+        over = f"; intervals hold for all {n} at once, and p is adjusted for them" if n > 1 else ""
+        named = f"In {'points' if first.measure.in_percent else unit}" if unit else "Without a unit"
+        same = (
+            f"±{first.measure.size(size)} is taken as no difference"
+            if unit
+            else "whatever is surely not 0 is a difference"
+        )
+        notes.append(f"{named}, {count(n, 'contrast')}: {same}{over}.")
+    if any(a.contrast.direction not in ("", UNTOLD) and not a.contrast.confirmed for a in answers):
+        notes.append(
+            "A question mark: not confirmed, for want of six seeds, or since the interval that is shown does not say so."
+        )
     for best, counted in {b: n for a in answers for b, n in a.formula.choices(whole.scores).items()}.items():
         rule = whole.measures.read(best.by)
         taken = ", ".join(

@@ -11,7 +11,7 @@ import pandas as pd
 from dropbench.report.records.measures import Measure
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.difference import Difference
-from dropbench.report.statistics.verdict import INCONCLUSIVE
+from dropbench.report.statistics.power import UNKNOWN
 from dropbench.report.tables.summary import Summary
 
 LEVEL = ("mean", "sd", "median")
@@ -20,7 +20,7 @@ DIFFERENCE = ("mean", "sd", "low", "high", "interval")
 
 def wide(
     summaries: Sequence[Summary],
-    source: Mapping[str, object],
+    sources: Mapping[str, Mapping[str, object]],
     contrasts: Mapping[Measure, Mapping[str, Contrast]],
     main: Measure | None,
     region: float | None,
@@ -30,15 +30,16 @@ def wide(
     Columns: arm, model, data, setting, arm_id, n (completed runs), failed, diverged; for each measure and each cost
     `<name>_mean`, `_sd`, `_median` over completed runs; then against the baseline: pairs; for each compared measure
     `<name>_diff_mean`, `_diff_sd`, `_diff_low`, `_diff_high`, `_diff_interval` (the method's name); and of `metric`, which
-    names the verdict's measure: p, p_holm, improvement with _low and _high, mde, rope, verdict and seeds_needed (in all, where
-    inconclusive); at last what the agreement of gradients came to, where there is any.
+    names the verdict's measure: p, p_adjusted, improvement with _low and _high, mde, rope, verdict with its two parts,
+    direction and confirmed, and where it is not confirmed the seeds in all that settle it with an even chance and with one of
+    four in five, seeds_even and seeds_likely; at last what the agreement of gradients came to, where there is any.
 
     Parameters
     ----------
     summaries : sequence
         Of the arms, in the table's order.
-    source : Mapping
-        Columns that have one value: model and data.
+    sources : Mapping
+        By the arm's label, its model and data.
     contrasts : Mapping
         By measure, then by the arm's label, in the order of the columns.
     main : Measure or None
@@ -49,7 +50,7 @@ def wide(
     rows = []
     for summary in summaries:
         arm, label = summary.arm, summary.arm.label
-        row: dict[str, Any] = {"arm": label, **source, "setting": arm.setting, "arm_id": arm.arm_id}
+        row: dict[str, Any] = {"arm": label, **sources[label], "setting": arm.setting, "arm_id": arm.arm_id}
         row |= {"n": summary.n, "failed": summary.failed, "diverged": summary.diverged}
         for name, level in (*summary.levels.items(), *summary.costs.items()):
             row |= {f"{name}_{part}": getattr(level, part) for part in LEVEL}
@@ -68,15 +69,19 @@ def wide(
 
 def _judged(measure: Measure, contrast: Contrast | None, region: float) -> dict[str, Any]:
     d = Difference() if contrast is None else contrast.difference
+    needed = UNKNOWN if contrast is None or contrast.confirmed else contrast.seeds_needed
     return {
         "metric": str(measure),
         "p": d.p,
-        "p_holm": math.nan if contrast is None else contrast.p_holm,
+        "p_adjusted": d.p_adjusted,
         "improvement": d.chance.value,
         "improvement_low": d.chance.low,
         "improvement_high": d.chance.high,
         "mde": math.nan if contrast is None else contrast.detectable,
         "rope": region,
         "verdict": "" if contrast is None else contrast.verdict,
-        "seeds_needed": contrast.seeds_needed() if contrast and contrast.verdict == INCONCLUSIVE else math.nan,
+        "direction": "" if contrast is None else contrast.direction,
+        "confirmed": contrast is not None and contrast.confirmed,
+        "seeds_even": needed.even,
+        "seeds_likely": needed.likely,
     }

@@ -10,14 +10,14 @@ from statistics import fmean, stdev
 
 import pandas as pd
 
-from dropbench.report.records.frame import PACKAGES
+from dropbench.report.records.frame import PACKAGES, rows_of
 from dropbench.report.records.measures import Measures
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.difference import WELCH
 from dropbench.report.statistics.interval import MIN_PAIRS
 from dropbench.report.statistics.permutation import EXACT, FLIPS
-from dropbench.report.statistics.power import MOST, fewest
-from dropbench.report.statistics.verdict import INCONCLUSIVE, definition
+from dropbench.report.statistics.power import MOST
+from dropbench.report.statistics.verdict import SAME, definition
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.selection import Choice
 from dropbench.store import Skipped
@@ -50,13 +50,19 @@ def about(comparison: Comparison, wanted: str, candidates: Sequence[str]) -> lis
     return [*notes, *mixed(runs)]
 
 
-def stand_in(baseline: str | None, arms: Sequence[str]) -> list[str]:
-    """Of a baseline that is not called none: why it is one. arms: all that drop nothing."""
-    if baseline is None or baseline not in arms:
-        return []
-    rest = [arm for arm in arms if arm != baseline]
+def stand_in(arms: Sequence[str]) -> list[str]:
+    """Of a baseline that is not called none: why it is one. arms: all that drop nothing, the baseline first."""
+    baseline, *rest = arms
     also = f"; nor does {' or '.join(rest)}" if rest else ""
     return [f"No arm here is called none: the baseline is {baseline}, which drops nothing{also}."]
+
+
+def still(baseline: str) -> str:
+    """The same of one that drops something."""
+    return (
+        f"No arm here drops nothing: the baseline is {baseline}, whose rate stays as it is; the others differ in its schedule "
+        "alone."
+    )
 
 
 def missing(planned: Sequence[str], frame: pd.DataFrame) -> list[str]:
@@ -154,18 +160,17 @@ def unfinished(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
 
 
 def _rule(runs: pd.DataFrame) -> str:
-    """How the epoch was chosen is in each run's configuration; within a comparison only `patience` may differ."""
-    row = runs.iloc[0]
+    """How the epoch was chosen is in each run's configuration."""
     scores = {"val_loss": "the lowest validation loss", "val_accuracy": "the highest validation accuracy"}
-    score = scores.get(str(row.get("train.monitor")), "the best validation score")
-    patience = runs.get("train.patience")
-    restored = patience is not None and row.get("train.restore_best") is True
-    stopping = [v is None or absent(v) for v in patience] if restored and patience is not None else []
+    keys = ("train.monitor", "train.patience", "train.restore_best")
+    chosen = [dict(zip(keys, (row.get(k) for k in keys), strict=True)) for row in rows_of(runs)]
+    best = [c for c in chosen if not _none(c["train.patience"]) and c["train.restore_best"] is True]
+    monitored = " ".join({str(c["train.monitor"]) for c in best})
+    score = scores.get(monitored, "the best validation score")
     epoch = "the last epoch"
-    if stopping and not any(stopping):
-        epoch = f"the epoch with {score}"
-    elif not all(stopping):
-        epoch = f"the last epoch, or with early stopping the epoch with {score}"
+    if best:
+        every = len(best) == len(chosen)
+        epoch = f"the epoch with {score}" if every else f"the last epoch, or with early stopping the epoch with {score}"
     sizes = {n for n in runs["test_examples"].tolist() if isinstance(n, int)}
     size = f" ({sizes.pop():,} examples)" if len(sizes) == 1 else ""
     spread = " ± is the sd over seeds." if runs["seed"].nunique() > 1 else ""
@@ -173,6 +178,10 @@ def _rule(runs: pd.DataFrame) -> str:
         f"Rule: every number is from {epoch}, and the test split{size} was read once, there. "
         f"Gap = training minus validation, both in eval mode.{spread}"
     )
+
+
+def _none(value: object) -> bool:
+    return value is None or absent(value)
 
 
 def _learned(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
@@ -238,12 +247,12 @@ def _pairing(comparison: Comparison, baseline: str) -> list[str]:
 
 
 def statistics(comparison: Comparison) -> list[str]:
-    """What the numbers of the differences are, the verdict's rule, and what would settle the inconclusive ones."""
+    """What the numbers of the differences are, the verdict's rule, and what would confirm what is not."""
     contrasts = {label: c for label, c in comparison.verdicts.items() if c.verdict}
     if not contrasts:
         return []
     first = next(iter(contrasts.values()))
-    notes = [definition(first.measure, first.region, comparison.rope is not None)]
+    notes = [definition(first.measure, first.region, comparison.rope is not None, first.tests)]
     methods: dict[str, list[str]] = {}
     for label, c in contrasts.items():
         methods.setdefault(c.difference.interval, []).append(label)
@@ -252,22 +261,29 @@ def statistics(comparison: Comparison) -> list[str]:
         notes.append(f"Interval: {'; '.join(by_method)}.")
     notes += _by_rank(contrasts)
     pairs = max(c.difference.pairs for c in contrasts.values())
-    tests = sum(c.difference.p == c.difference.p for c in contrasts.values())
-    if tests:
+    if any(c.difference.p == c.difference.p for c in contrasts.values()):
         flips = "exact" if pairs <= EXACT else f"{FLIPS:,} random flips beyond {EXACT} pairs"
-        test = f"sign-flip, {flips}" if pairs else "Welch's t"
-        holm, alone = (f"; Holm over {len(contrasts)} arms", " and one arm") if len(contrasts) > 1 else ("", "")
-        finder = "this verdict tells" if pairs >= MIN_PAIRS else "a t test at .05 finds"
+        test = f"sign flips of whole seeds, {flips}" if pairs else "Welch's t"
+        among = f"; adjusted: among {len(contrasts)} arms, by steps" if len(contrasts) > 1 else ""
         notes.append(
-            f"p: two-sided, {test}{holm}. P(better): that one more seed favours the arm, Wilson's interval. MDE: the true "
-            f"difference that {finder} in 80 % of studies of this size{alone}."
+            f"p: two-sided, {test}{among}. P(better): that one more seed favours the arm, Wilson's interval. MDE: the true "
+            "difference that this verdict confirms in 80 % of studies of this size, were the spread the one that was measured."
         )
-    if tests and MIN_PAIRS <= pairs < fewest(tests):
-        notes.append(
-            f"{pairs} pairs are too few for {tests} arms: Holm's p cannot go below {tests * 2 / 2**pairs:.3g}, whatever the "
-            f"differences, so no winner is named; it takes {fewest(tests)} pairs, or fewer arms."
-        )
-    return notes + _more_seeds(contrasts)
+    return notes + _coarse(contrasts) + _more_seeds(contrasts)
+
+
+def _coarse(contrasts: Mapping[str, Contrast]) -> list[str]:
+    """Where so few test examples cannot show that two arms are the same."""
+    coarse = [c for c in contrasts.values() if c.region < c.resolution]
+    if not coarse:
+        return []
+    c = max(coarse, key=lambda c: c.resolution)
+    n, write = c.difference.finished, c.measure.size
+    return [
+        f"{count(n, 'seed')} of {c.examples:,} test examples cannot show that two arms are {SAME} within ±{write(c.region)}, "
+        f"even where they agree in all: {write(c.resolution)} is the least (3 in {n * c.examples:,}). It takes more seeds, "
+        "more examples or a wider --rope."
+    ]
 
 
 def _by_rank(contrasts: Mapping[str, Contrast]) -> list[str]:
@@ -280,29 +296,29 @@ def _by_rank(contrasts: Mapping[str, Contrast]) -> list[str]:
     rests = "; ".join(f"{label}, {d.finished} of {d.n}" for label, d in bad.items())
     return [
         f"{who}{'s' if who else 'S'}eeds diverged. Such a seed counts as worse than every other, and as equal where both arms "
-        f"diverged: p, P(better) and verdict are by {ranks}, against the region's edges too; equivalent is not said where one "
+        f"diverged: p, P(better) and verdict are by {ranks}, against the region's edges too; {SAME} is not said where one "
         f"arm alone diverged. Mean difference and interval are of the seeds that finished in both ({rests})."
     ]
 
 
 def _more_seeds(contrasts: Mapping[str, Contrast]) -> list[str]:
-    """One sentence on what is inconclusive. An arm with too few pairs to know a spread is not spoken of."""
-    needed = {label: c.seeds_needed() for label, c in contrasts.items() if c.verdict == INCONCLUSIVE}
-    known = sorted(((n, label) for label, n in needed.items() if n == n), key=lambda pair: pair[0])
+    """One sentence on what is not confirmed. An arm with too few pairs to know a spread is not spoken of."""
+    needed = {label: c.seeds_needed for label, c in contrasts.items() if not c.confirmed}
+    known = sorted(((n, label) for label, n in needed.items() if n.even == n.even), key=lambda pair: pair[0])
     if not known:
         return []
     parts = []
     for n, label in known[:_SPOKEN]:
-        if math.isinf(n):
+        if math.isinf(n.even):
             parts.append(f"{label}, more than {MOST:,} (it lies at the edge of what matters)")
+        elif math.isinf(n.likely):
+            parts.append(f"{label}, {n.even:,.0f} with an even chance")
         else:
-            more = int(n - contrasts[label].difference.pairs)
-            parts.append(f"{label}, {more:,} more ({int(n):,} in all)")
+            parts.append(f"{label}, {n.even:,.0f} with an even chance and {n.likely:,.0f} with four in five")
     rest = f"; and {len(known) - _SPOKEN} more arms, see --wide" if len(known) > _SPOKEN else ""
-    spoken = next(iter(contrasts.values())).measure.spoken
     return [
-        f"Seeds to settle what is inconclusive, at 80 % power and if mean and sd of the {spoken} stay as they are: "
-        f"{'; '.join(parts)}{rest}. Decide on a number before looking again: stopping at the first winner finds too many."
+        f"Seeds in all that would confirm what is not confirmed, given what these seeds leave open: {'; '.join(parts)}{rest}. "
+        "Decide on a number before looking again: stopping at the first winner finds too many."
     ]
 
 
@@ -312,10 +328,12 @@ def selection(choices: Sequence[Choice]) -> list[str]:
         return []
     first, unsafe = choices[0], [label for c in choices for label in c.unsafe]
     seeds = {c.seeds for c in choices}
-    which = f"seeds {spans(list(first.seeds))}" if len(seeds) == 1 else "the seeds that all rates of a variant have"
+    which = f"seeds {spans(list(first.seeds))}" if len(seeds) == 1 else "the seeds that all rates of a sweep have"
+    none = [f"{c.variant} ({', '.join(c.of)})" for c in choices if c.idle]
+    confirm = "; `dropbench report --confirm` runs the choice and its baseline under fresh ones"
     return [
         f"Rate chosen by mean {first.rule.spoken} over {which}, and by nothing else: the {first.test.spoken} of the rates "
-        "not chosen is no ground for a choice. The same seeds chose and report; `dropbench report --confirm` runs the "
-        "choice and its baseline under fresh ones.",
+        f"not chosen is no ground for a choice. The same seeds chose and report{confirm * (len(none) < len(choices))}.",
+        *[f"No dropout is best there, so no rate is chosen: {'; '.join(none)}."] * bool(none),
         *[f"Not chosen from, since more of their seeds diverged: {', '.join(unsafe)}."] * bool(unsafe),
     ]

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from dropbench.errors import UsageError
 from dropbench.report.records.measures import Measure
 from dropbench.report.records.scores import Scores
-from dropbench.report.statistics.contrast import Minus, judged
+from dropbench.report.statistics.contrast import Minus
 from dropbench.report.statistics.formula import Formula
 from dropbench.report.statistics.grammar import Best, parse, scores
+from dropbench.report.statistics.judged import judged
 from dropbench.store import Measure as Declaration
 
 ACCURACY = Declaration("higher", (0, 1), "percent", "0.2pp")
