@@ -183,6 +183,28 @@ def report(
         str | None, typer.Option("--rows", metavar="KEY", help="Instead: the metric by the values of this key.")
     ] = None,
     cols: Annotated[str | None, typer.Option("--cols", metavar="KEY", help="With --rows: and of this one.")] = None,
+    contrast: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--contrast",
+            metavar="EXPRESSION",
+            help="Instead: an answer to `target.test_accuracy - none.test_accuracy` and the like; see docs/contrasts.md.",
+        ),
+    ] = None,
+    interaction: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--interaction", metavar="KEY,KEY", help="Instead: how much more one key does at another's values."
+        ),
+    ] = None,
+    trend: Annotated[
+        list[str] | None,
+        typer.Option("--trend", metavar="KEY", help="Instead: the slope of arm minus baseline over a numeric key."),
+    ] = None,
+    optimum: Annotated[
+        list[str] | None,
+        typer.Option("--optimum", metavar="KEY", help="Instead: which values of this key may be the best one."),
+    ] = None,
     confirm: Annotated[
         bool,
         typer.Option("--confirm", help="Train each chosen rate and its baseline under fresh seeds and compare those."),
@@ -211,13 +233,15 @@ def report(
     - `dropbench report results data.n_train=1000 --baseline 'standard 0.5' --format markdown --out table.md`
     - `dropbench report --metric loss --rope 0.01 --where 'data.n_train<=1000'`
     - `dropbench report --rows dropout.rate --cols model`
+    - `dropbench report --contrast "arm('standard 0.5').test_loss - none.test_loss" --optimum dropout.rate`
     - `dropbench report study=three_arm --watch`
     - `dropbench report study=three_arm --figures figures --format html --out page.html`
     """
     from dropbench.cli.report import Presentation, report
     from dropbench.cli.selection import Selection
 
-    selection = Selection(arguments or [], baseline, where or [], metric, rope, rows, cols)
+    asked = (contrast or [], interaction or [], trend or [], optimum or [])
+    selection = Selection(arguments or [], baseline, where or [], metric, rope, rows, cols, *asked)
     presentation = Presentation(format_, out, figures, wide, every if watch else None, confirm, quiet)
     raise typer.Exit(report(selection, presentation, conf or []))
 

@@ -21,6 +21,7 @@ from dropbench.report.records.load import RUN_SOMETHING, Found, best_epochs, fro
 from dropbench.report.records.measures import Measure, Measures
 from dropbench.report.tables import notes
 from dropbench.report.tables.arms import NONE, Arm, comparisons, find, name_arms, quiet, unscheduled
+from dropbench.report.tables.asked import Questions, about_runs, ask
 from dropbench.report.tables.comparison import Comparison, Diagnosis
 from dropbench.report.tables.current import current
 from dropbench.report.tables.grids import grids
@@ -72,9 +73,13 @@ def build(
         gathered = replace(gathered, baselines=(baseline,))
     report = _compared(gathered, metric, rope)
     if baseline and not any(find(c.arms, baseline) for c in report.comparisons):
-        valid = [name for c in report.comparisons for a in c.arms for name in (a.label, a.name) if name]
-        raise UsageError(f"--baseline '{baseline}': no arm here is called that; {nearest(baseline, valid)}")
+        raise _unknown_baseline(baseline, [a for c in report.comparisons for a in c.arms])
     return report
+
+
+def _unknown_baseline(baseline: str, arms: Sequence[Arm]) -> UsageError:
+    valid = [name for a in arms for name in (a.label, a.name) if name]
+    return UsageError(f"--baseline '{baseline}': no arm here is called that; {nearest(baseline, valid)}")
 
 
 def pivot(
@@ -93,6 +98,34 @@ def pivot(
     gathered, metric = with_asked(gather(paths, filters, where), metric)
     runs = gathered.frame.drop_duplicates("run_id")
     return _told(gathered.report, grids=tuple(grids(runs, gathered.measures, rows, cols, metric)))
+
+
+def asked(
+    paths: Sequence[Path],
+    filters: Sequence[str],
+    questions: Questions,
+    baseline: str | None = None,
+    *,
+    where: Sequence[str] = (),
+    metric: str | None = None,
+    rope: str | None = None,
+) -> Report:
+    """The answers to questions about all arms together, whatever they differ in; the rest is as in `build`.
+
+    Raises UsageError as `build` does, and for a question that these arms and measures have no answer to.
+    """
+    gathered, metric = with_asked(gather(paths, filters, where), metric)
+    arms, runs = _labelled(gathered.frame)
+    wanted = (baseline,) if baseline else gathered.baselines
+    bases = next((f for f in (find(arms, b) for b in wanted) if f), [])
+    if baseline and not bases:
+        raise _unknown_baseline(baseline, arms)
+    labels = [a.label for a in bases or quiet(arms, runs)]
+    measure, first = gathered.measures.resolve(runs, metric), labels[0] if labels else None
+    whole = Comparison("", runs, tuple(arms), first, measure, gathered.measures, rope)
+    answers = ask(whole, labels, questions)
+    known = (*gathered.report.notes, *about_runs(whole, answers))
+    return _told(replace(gathered.report, notes=known), asked=answers)
 
 
 @dataclass(frozen=True)
@@ -203,16 +236,21 @@ def _comparison(
     sweeps: Sequence[Sequence[str]],
 ) -> Comparison:
     """wanted: what the baseline may be called; the first that is there counts. sweeps: the run ids of each."""
-    arms = name_arms(runs)
-    labels = {(a.name, a.arm_id): a.label for a in arms}
-    runs = runs.assign(label=[labels[key] for key in zip(runs["name"], runs["arm_id"], strict=True)])
-    runs = runs.drop_duplicates(["label", "seed"])
+    arms, runs = _labelled(runs)
     baselines, why = _baselines(arms, runs, wanted)
     baseline = baselines[0].label if len(baselines) == 1 else None
     chosen = tuple(choices(runs, arms, measure, sweeps))
     comparison = Comparison(title, runs, tuple(arms), baseline, measure, measures, rope, chosen)
     about = notes.about(comparison, wanted[0], [a.label for a in baselines])
     return replace(comparison, notes=(*about, *why, *notes.statistics(comparison), *notes.selection(chosen)))
+
+
+def _labelled(runs: pd.DataFrame) -> tuple[list[Arm], pd.DataFrame]:
+    """The arms of these runs, and the runs with the `label` of theirs, one a seed."""
+    arms = name_arms(runs)
+    labels = {(a.name, a.arm_id): a.label for a in arms}
+    runs = runs.assign(label=[labels[key] for key in zip(runs["name"], runs["arm_id"], strict=True)])
+    return arms, runs.drop_duplicates(["label", "seed"])
 
 
 def _baselines(arms: Sequence[Arm], runs: pd.DataFrame, wanted: Sequence[str]) -> tuple[list[Arm], list[str]]:
