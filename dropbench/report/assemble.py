@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -160,16 +160,16 @@ def with_asked(gathered: Gathered, metric: str | None) -> tuple[Gathered, str | 
     ), metric
 
 
-def for_runs(store: Store, run_ids: Iterable[str], arms: Mapping[str, Sequence[str]], baseline: str) -> Report:
-    """A report on one plan: its run ids, its arms {name: run ids}, and the name of the arm to compare with."""
-    planned = list(dict.fromkeys(run_ids))
+def for_plan(store: Store, plan: StoredPlan) -> Report:
+    """A report on the runs of one plan."""
+    planned = plan.every_run
     gathered = _gathered(from_store(store, planned))
     missing = notes.missing(planned, gathered.frame)
     report = replace(gathered.report, notes=(*gathered.report.notes, *missing))
     if gathered.frame.empty:
         return _told(report)
-    named = [(name, run) for name, runs in arms.items() for run in runs]
-    return _compared(replace(gathered, report=report, named=named or None, baselines=(plain(baseline),)))
+    named = [(name, run) for name, runs in plan.arms.items() for run in runs]
+    return _compared(replace(gathered, report=report, named=named or None, baselines=(plain(plan.baseline),)))
 
 
 def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = None) -> Report:

@@ -56,15 +56,10 @@ def standing(roots: Sequence[Path], studies: Sequence[str], now: datetime) -> St
         (plan, _standing(plan, Store(root), now))
         for root in roots
         for plan in Store(root).plans()
-        if plan_runs(plan) and (not studies or plan.study in studies)
+        if plan.trained and (not studies or plan.study in studies)
     ]
     ranked = sorted(standings, key=lambda pair: (not pair[1].complete, pair[0].created))
     return ranked[-1][1] if ranked else None
-
-
-def plan_runs(plan: StoredPlan) -> list[str]:
-    """All runs of a plan; of an older record of a plain grid, which names no arms, none."""
-    return list(dict.fromkeys([*plan.runs, *(run for runs in plan.arms.values() for run in runs)]))
 
 
 def watch(
@@ -106,7 +101,7 @@ def watch(
 
 def _standing(plan: StoredPlan, store: Store, now: datetime) -> Standing:
     began = _time(plan.created)
-    runs = plan_runs(plan)
+    runs = plan.trained
     ends: list[datetime] = []
     ended = failed = 0
     for record in filter(None, map(store.find, runs)):

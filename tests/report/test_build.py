@@ -152,25 +152,22 @@ def test_a_name_that_meant_two_settings_is_told_apart(fake: Any, fake_plan: Any,
     assert labels == [["none", "reduced", "target: standard 0.5", "target: standard 0.25"]]
 
 
-def test_a_plan_that_is_not_finished_says_how_far_it_is(fake: Any, put: Any, store: Any) -> None:
+def test_a_plan_that_is_not_finished_says_how_far_it_is(fake: Any, fake_plan: Any, put: Any, store: Any) -> None:
     arms = three_arms(fake, 3)
     put(*arms["none"], *arms["target"][:2])
-    ids = {name: [r.run_id for r in records] for name, records in arms.items()}
-    every = [run for runs in ids.values() for run in runs]
-    found = report.for_runs(store, every, ids, "none")
+    found = report.for_plan(store, fake_plan(arms))
     assert arm_labels(found) == [["none", "target"]]
     assert "4 of 9 planned runs not run yet" in notes(found)
     assert "target, seed 2" in notes(found)
-    none_yet = report.for_runs(store, ids["reduced"], ids, "none")
+    none_yet = report.for_plan(store, fake_plan({"reduced": arms["reduced"]}))
     assert none_yet.comparisons == ()
     assert "3 of 3 planned runs not run yet" in report.render(none_yet, "rich", 80)
 
 
-def test_a_run_in_two_arms_of_a_plan_is_in_both(fake: Any, put: Any, store: Any) -> None:
+def test_a_run_in_two_arms_of_a_plan_is_in_both(fake: Any, fake_plan: Any, put: Any, store: Any) -> None:
     records = [fake(s) for s in range(2)]
     put(*records)
-    ids = [r.run_id for r in records]
-    found = report.for_runs(store, ids, {"none": ids, "target": ids}, "none")
+    found = report.for_plan(store, fake_plan({"none": records, "target": records}))
     assert arm_labels(found) == [["none", "target"]]
     assert found.comparisons[0].table["test_accuracy_diff_mean"].tolist()[1] == 0
 

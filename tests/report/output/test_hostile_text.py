@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -94,7 +95,7 @@ def _texts(tree: Any) -> list[str]:
 
 def test_a_study_of_that_name(hostile: Any) -> None:
     (plan,) = hostile.plans()
-    built = report.for_runs(hostile, plan.runs or [r for ids in plan.arms.values() for r in ids], plan.arms, EVIL)
+    built = report.for_plan(hostile, replace(plan, baseline=EVIL))
     (comparison,) = built.comparisons
     assert plain(EVIL) in comparison.labels[1] and comparison.baseline is not None
     console = Console(file=io.StringIO(), width=100)
@@ -116,9 +117,7 @@ def test_a_spreadsheet_runs_no_cell(fake: Any, fake_plan: Any, store: Any) -> No
         record = fake(0, changes={"dropout": "standard", "dropout.rate": i / 10}, val=0.5, test=0.4 + i / 100)
         store.write(record, [], "")
         arms[name] = [record]
-    built = report.for_runs(
-        store, [r.run_id for (r,) in arms.values()], {k: [r.run_id for r in v] for k, v in arms.items()}, "safe"
-    )
+    built = report.for_plan(store, fake_plan(arms, baseline="safe"))
     rows = list(csv.DictReader(io.StringIO(report.render(built, "csv"))))
     assert [row["arm"] for row in rows] == [*(f"'{name}" for name in names[:-1]), "safe"]
     differences = [float(row["test_accuracy_diff_mean"]) for row in rows[:-1]]

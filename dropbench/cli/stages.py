@@ -1,0 +1,98 @@
+"""A course and its stages: when a comparison is settled, how far it has come as it is stored, and what is still to come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from dropbench.cli.work import arranged
+
+if TYPE_CHECKING:
+    from dropbench.planning.continuing import Course, Looking, Stage
+    from dropbench.planning.plan import Plan
+    from dropbench.planning.tuning import Find
+    from dropbench.store import Store, StoredPlan
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What may come after a stage: fewest and most runs, and the seconds that these would take."""
+
+    runs: tuple[int, int]
+    seconds: tuple[float, float]
+
+
+def looking(at_most: int | None) -> Looking:
+    """Looks that pay for themselves, with the report's verdict as what settles."""
+    from dropbench.planning.continuing import Looking
+    from dropbench.report.statistics.looks import looks
+
+    known: dict[tuple[str, int], bool] = {}
+
+    def settled(plan: Plan, look: int, of: tuple[int, ...]) -> bool:
+        from dropbench.report import settled
+        from dropbench.store import Store
+
+        if (plan.plan_id, look) not in known:
+            runs = [s.run_id for s in plan.specs]
+            known[plan.plan_id, look] = settled(Store(plan.settings.results), runs, plan.arms, plan.baseline, of, look)
+        return known[plan.plan_id, look]
+
+    return Looking(at_most, looks, settled)
+
+
+def as_stored(course: Course, stages: Sequence[Stage], finished: Find) -> StoredPlan:
+    """A course with these stages, which `Store.write_plan` takes. What it compares is the last, unless that tunes."""
+    from dropbench import store
+    from dropbench.planning.continuing import COMPARISON
+
+    plan = stages[-1].plan
+    compares = stages[-1].name == COMPARISON
+    rule = course.rule
+    return store.StoredPlan(
+        plan_id=course.plan_id,
+        study=plan.study,
+        question=plan.question,
+        baseline=plan.baseline,
+        arms=plan.arms if compares else {},
+        overrides=list(plan.overrides),
+        runs=[s.run_id for s in plan.specs] if compares else [],
+        course=None
+        if rule is None
+        else store.Course(
+            rule=rule,
+            stages=[store.StoredStage(name=s.name, runs=[spec.run_id for spec in s.plan.specs]) for s in stages],
+            tuned=course.tuned(finished),
+            ended=stages[-1].done(finished) and len(course.stages(finished)) == len(stages),
+        ),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def told(kept: StoredPlan) -> list[dict[str, Any]]:
+    """The stages for JSON: what each is, its runs and seeds, and what the tuning found."""
+    if kept.course is None:
+        return []
+    stages = [asdict(stage) for stage in kept.course.stages]
+    for stage in stages:
+        if stage["name"] == "tuning":
+            stage["found"] = [asdict(tuned) for tuned in kept.course.tuned]
+    return stages
+
+
+def rest(course: Course, stages: Sequence[Stage], store: Store | None) -> Rest | None:
+    """What may come after the last of these stages; None where nothing does.
+
+    store: what is finished there is not to come; None where all of it would be trained again.
+    """
+    from dropbench.execute.estimate import estimate
+
+    runs, seconds = [], []
+    for plan, specs in course.ahead(stages):
+        left = [s for s in specs if store is None or not store.is_done(s.run_id)]
+        work = arranged(left, plan)
+        runs.append(len(left))
+        seconds.append(estimate(work.cohorts, plan.settings, work.device, work.workers) if left else 0.0)
+    return Rest((min(runs), max(runs)), (min(seconds), max(seconds))) if runs else None

@@ -1,0 +1,225 @@
+"""Each arm at its own best setting: the runs that try the candidates, the choice among them, and the runs that compare.
+
+Every arm has the same candidates under the same seeds, the baseline included, and what decides is the mean on validation data
+alone. To diverge is the worst there is: a candidate of which fewer runs did is better, whatever it scored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING, Any
+
+from dropbench.config import sweeps
+from dropbench.config.grammar import parse
+from dropbench.config.typed import setting
+from dropbench.errors import UsageError
+from dropbench.planning.labels import arm_names
+from dropbench.planning.plan import Plan, make
+from dropbench.seeds import typed as typed_seeds
+from dropbench.store import Candidate, Record, Tuned
+from dropbench.values import flatten, written
+
+if TYPE_CHECKING:
+    from dropbench.config.compose import Composer
+    from dropbench.spec import RunSpec
+
+Find = Callable[[str], Record | None]
+"""From a run's id to its record, once it has completed or diverged."""
+Key = tuple[str | None, str]
+"""An arm: its name in a study, and all of its configuration but for its seed and what is tuned."""
+
+MEASURES = {"val_accuracy": 1, "val_loss": -1}
+"""What may choose, the first that all runs have, and 1 where higher is better: the validation side of a report's verdict."""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What is tuned, under which seeds, and for which comparison.
+
+    Parameters
+    ----------
+    plan : Plan
+        Every arm with every candidate under every tuning seed.
+    values : dict
+        The candidates' values by key.
+    seeds, reporting : sequence of int
+        Those of the tuning, and those of the comparison.
+    overrides : tuple of str
+        What was typed beside them.
+    """
+
+    plan: Plan
+    values: dict[str, list[Any]]
+    seeds: Sequence[int]
+    reporting: Sequence[int]
+    overrides: tuple[str, ...]
+    composer: Composer
+    _made: dict[str, Plan] = field(default_factory=dict, repr=False)
+
+    def chosen(self, finished: Find) -> dict[Key, Tuned]:
+        """The candidates of each arm and the best of them, from runs that have all finished; of equal ones the first."""
+        records = {s.run_id: finished(s.run_id) for s in self.plan.specs}
+        whole = [r.metrics for r in records.values() if r is not None and r.status == "completed"]
+        measure = next((m for m in MEASURES if all(m in metrics for metrics in whole)), "val_loss")
+        called = arm_names(self.plan, [specs[0] for candidates in self._arms.values() for specs in candidates[:1]])
+        found = {}
+        for key, candidates in self._arms.items():
+            tried = []
+            for specs in candidates:
+                of_it = [r for s in specs if (r := records[s.run_id]) is not None]
+                tried.append(_candidate(settings_of(specs[0], self.values), of_it, measure))
+            ranks = [_rank(candidate, MEASURES[measure]) for candidate in tried]
+            best = ranks.index(min(ranks))
+            arm, arm_id = called[candidates[0][0].run_id], candidates[best][0].arm_id
+            found[key] = Tuned(arm=arm, arm_id=arm_id, measure=measure, candidates=tried, chosen=best)
+        return found
+
+    def untried(self, end: int) -> dict[Key, Tuned]:
+        """As if the first candidate of each arm had been chosen (0), or the last (-1)."""
+        found = {}
+        for key, several in self._arms.items():
+            tried = [_candidate(settings_of(specs[0], self.values), [], "val_loss") for specs in several]
+            found[key] = Tuned(arm="", arm_id=several[end][0].arm_id, measure="", candidates=tried, chosen=end)
+        return found
+
+    def comparison(self, chosen: Mapping[Key, Tuned]) -> Plan:
+        """The arms under the reporting seeds, each with the setting that was chosen for it."""
+        parts: dict[str, Plan] = {}
+        for tuned in chosen.values():
+            words = [setting(key, value) for key, value in tuned.candidates[tuned.chosen].setting.items()]
+            if (name := " ".join(words)) not in self._made:
+                self._made[name] = make([*self.overrides, *words, typed_seeds(self.reporting)], self.composer)
+            parts[name] = self._made[name]
+        specs: dict[str, RunSpec] = {}
+        arms: dict[str, list[str]] = {}
+        whole = list(parts.values())
+        for key, spec in (pair for part in whole for pair in _keyed(part, self.values)):
+            if key in chosen and spec.arm_id == chosen[key].arm_id:
+                specs[spec.run_id] = spec
+                if key[0] is not None:
+                    arms.setdefault(key[0], []).append(spec.run_id)
+        return replace(
+            whole[0],
+            specs=tuple(specs.values()),
+            arms={name: arms[name] for name in whole[0].arms if name in arms},
+            outlines={run: o for part in whole for run, o in part.outlines.items() if run in specs},
+            failed={run: why for part in whole for run, why in part.failed.items() if run in specs},
+            overrides=self.plan.overrides,
+            warnings=(),  # those of the tuning, which has every arm, have been told
+            skipped=(),
+            merged=0,
+        )
+
+    @cached_property
+    def _arms(self) -> dict[Key, list[list[RunSpec]]]:
+        """By arm its candidates in order, each as its runs."""
+        arms: dict[Key, dict[str, list[RunSpec]]] = {}
+        for key, spec in _keyed(self.plan, self.values):
+            arms.setdefault(key, {}).setdefault(spec.arm_id, []).append(spec)
+        return {key: list(candidates.values()) for key, candidates in arms.items()}
+
+
+def tuning(
+    overrides: Sequence[str],
+    tune: Sequence[str],
+    seeds: Sequence[int],
+    reporting: Sequence[int],
+    composer: Composer,
+    most: int,
+) -> Tuning:
+    """Raises UsageError for what cannot be tuned, beside what `make` raises.
+
+    Parameters
+    ----------
+    overrides : sequence of str
+        As typed, without seeds.
+    tune : sequence of str
+        `key=value,value,...` each.
+    seeds, reporting : sequence of int
+        Of the tuning and of the comparison.
+    composer : Composer
+        Knows the options.
+    most : int
+        How many runs there may be in each of the two.
+    """
+    keys = [_key(text) for text in tune]
+    typed = {text.partition("=")[0] for text in overrides}
+    for i, key in enumerate(keys):
+        if key in keys[:i]:
+            raise UsageError(f"--tune {key}: it is tuned twice; write all of its values in one list: {key}=a,b,c")
+        if key in typed:
+            raise UsageError(f"--tune {key}: it is set beside that too; leave out {key}=... or do not tune it")
+    plan = make([*overrides, *tune, typed_seeds(seeds)], composer, most)
+    arms: dict[Key, list[dict[str, Any]]] = {}
+    for arm, spec in _keyed(plan, keys):
+        arms.setdefault(arm, []).append(settings_of(spec, keys))
+    # An arm may have no use for a key, as `none` has none for a rate, and then has one value that nobody typed.
+    values = {key: _several([[s[key] for s in several if key in s] for several in arms.values()]) for key in keys}
+    for key in (key for key, found in values.items() if not found):
+        raise UsageError(f"--tune {key}: these values make no two runs of an arm that differ; tune another key")
+    return Tuning(plan, values, seeds, reporting, tuple(overrides), composer)
+
+
+def _several(of_arms: Sequence[Sequence[Any]]) -> list[Any]:
+    """The values, each once, of the arms that have more than one."""
+    return _once([value for values in of_arms if len(_once(values)) > 1 for value in values])
+
+
+def _once(values: Sequence[Any]) -> list[Any]:
+    """Each of them once. They may be lists, which have no hash."""
+    return list({written(value): value for value in values}.values())
+
+
+def _key(text: str) -> str:
+    (override,) = parse([text])
+    key = str(override.key_or_group)
+    if "." not in key or "/" in key:
+        raise UsageError(
+            f"--tune {text}: it takes a key and its values, such as train.lr=3e-4,1e-3,3e-3; what an option chooses is an arm"
+        )
+    if not sweeps.swept(override):
+        raise UsageError(f"--tune {text}: one value leaves nothing to choose; write several, as in {key}=a,b,c")
+    return key
+
+
+def _keyed(plan: Plan, tuned: Collection[str]) -> list[tuple[Key, RunSpec]]:
+    """Each run with the arm that it belongs to, once for each name that it has."""
+    names: dict[str, list[str | None]] = {}
+    for name, runs in plan.arms.items():
+        for run in runs:
+            names.setdefault(run, []).append(name)
+    keyed: list[tuple[Key, RunSpec]] = []
+    for spec in plan.specs:
+        flat = flatten(spec.as_dict())
+        rest = {k: v for k, v in flat.items() if k not in tuned and k != "seed" and not k.startswith("metric.")}
+        text = json.dumps(rest, sort_keys=True)
+        keyed += [((name, text), spec) for name in names.get(spec.run_id, [None])]
+    return keyed
+
+
+def settings_of(spec: RunSpec, keys: Collection[str]) -> dict[str, Any]:
+    """The values of these keys, of those that the run has."""
+    flat = flatten(spec.as_dict())
+    return {key: flat[key] for key in keys if key in flat}
+
+
+def _candidate(setting: dict[str, Any], records: Sequence[Record], measure: str) -> Candidate:
+    scores = [r.metrics[measure] for r in records if r.status == "completed"]
+    return Candidate(
+        setting=setting,
+        score=fmean(scores) if scores else None,
+        sd=stdev(scores) if len(scores) > 1 else None,
+        runs=len(records),
+        diverged=len(records) - len(scores),
+    )
+
+
+def _rank(candidate: Candidate, sign: int) -> tuple[float, float]:
+    """The smallest is the best: first the share that diverged, then the score. A score that is no number is the worst."""
+    score = candidate.score
+    known = score is not None and score == score
+    return candidate.diverged / max(candidate.runs, 1), -sign * score if known and score is not None else float("inf")
