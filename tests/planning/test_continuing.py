@@ -84,7 +84,7 @@ def test_every_arm_is_tuned_and_compared_at_its_own_best_setting(tuned: Course) 
     stages = world.end()
     assert [name for name, _ in stages] == [TUNING, COMPARISON, COMPARISON]
     tuning, _, last = tuned.stages(world.records.get)
-    assert settings(tuning.plan) == dict.fromkeys((0.0, 0.2, 0.4), {0.1, 0.001, 0.01})
+    assert settings(tuning.plan) == {rate: {0.1, 0.001, 0.01} for rate in (0.0, 0.2, 0.4)}
     assert tuning.seeds == [500, 501] and len(tuning.plan.specs) == 3 * 3 * 2
     assert settings(last.plan) == {0.0: {0.001}, 0.2: {0.01}, 0.4: {0.1}}
     assert last.seeds == [0, 1, 2] and {name: len(runs) for name, runs in last.plan.arms.items()} == {

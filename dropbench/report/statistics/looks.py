@@ -1,8 +1,8 @@
 """Looking several times: after how many seeds, and at which level each time, so that all looks together err as one would.
 
-Alpha spending (Lan & DeMets 1983, Discrete sequential boundaries for clinical trials): a function says how much of the error may
-have been spent by each share of all seeds, and a look has the level that brings the chance to have been beyond the bound by then
-to that. The function is RHO of the family of Kim & DeMets (1987); the chances are those of a normal mean, by integration
+Alpha spending (Lan & DeMets 1983, Discrete sequential boundaries for clinical trials): a function says how much of the error
+may have been spent by each share of all seeds, and a look has the level that brings the chance to have been beyond a bound by
+then to that. The function is one of the family of Kim & DeMets (1987); the chances are those of a normal mean, by integration
 from look to look as in Armitage, McPherson & Rowe (1969). `benchmarks/looks.py` has what it costs in power and saves in seeds,
 beside others.
 """
@@ -10,16 +10,17 @@ beside others.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 
 import numpy as np
 
 from dropbench.report.records.scores import Floats
+from dropbench.report.statistics.power import ALPHA
 
-ALPHA = 0.05
 RHO = 1.5
-"""1 ends large effects soonest and finds the fewest small ones; 3 is much like O'Brien & Fleming's bounds."""
+"""The power of the share that is spent. 1 ends large effects soonest and finds the fewest small ones; 3 is much like O'Brien
+and Fleming's bounds, whose first levels are below any p that so few seeds can have."""
 LEAST = 6
 """Seeds with which there can be a verdict."""
 _GROWTH = 1.6
@@ -40,14 +41,19 @@ def looks(at_most: int) -> tuple[int, ...]:
     return (*worth, at_most)
 
 
-def spent(share: float, rho: float = RHO) -> float:
+def spent(share: float) -> float:
     """How much of ALPHA may have been spent after this share of all seeds."""
-    return float(ALPHA * share**rho)
+    return float(ALPHA * share**RHO)
 
 
 @cache
-def levels(looks: Sequence[int], rho: float = RHO) -> tuple[float, ...]:
-    """The two-sided level of each look. looks: after how many seeds, rising, the last after all; a tuple."""
+def levels(looks: tuple[int, ...]) -> tuple[float, ...]:
+    """The two-sided level of each look; looks: after how many seeds, rising, the last after all."""
+    return of_spending(looks, spent)
+
+
+def of_spending(looks: Sequence[int], spending: Callable[[float], float]) -> tuple[float, ...]:
+    """The same for any function from the share of all seeds, in (0, 1], to what of the error may have been spent by then."""
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     places, mass = np.zeros(1), np.ones(1)  # of the sum of all seeds so far, where no bound has been passed yet
     found: list[float] = []
@@ -56,7 +62,7 @@ def levels(looks: Sequence[int], rho: float = RHO) -> tuple[float, ...]:
         share = n / looks[-1]
         step = math.sqrt(share - before)
         beyond = partial(_beyond, places, mass, step)
-        bound = _where(beyond, spent(share, rho) - gone, 12 * math.sqrt(share))
+        bound = _where(beyond, spending(share) - gone, 12 * math.sqrt(share))
         gone, before = gone + beyond(bound), share
         found.append(math.erfc(bound / math.sqrt(2 * share)))
         new = nodes * bound
@@ -80,5 +86,5 @@ def _where(falling: partial[float], value: float, high: float) -> float:
 
 
 def _upper(z: Floats) -> Floats:
-    """The chance that a standard normal variable is above."""
+    """The chance that a standard normal variable is above each."""
     return np.array([math.erfc(one) / 2 for one in z / math.sqrt(2)])
