@@ -2,9 +2,9 @@
 
     python -m benchmarks.looks [--studies 20000] [--judged 400]
 
-Prints the tables of docs/continuing.md. First one arm beside its baseline, judged by Student's interval, which is quick: ways to
-spend the error beside each other. Then the report's own verdict, with one arm and with four. Differences are normal with an sd
-of 1; at most 60 seeds. A study ends once each of its arms is beyond the region or within it, at the level of that look.
+Prints the tables of docs/continuing.md. First one arm beside its baseline, judged by Student's interval, which is quick: ways
+to spend the error beside each other. Then the report's own verdict, with one arm and with four. Differences are normal with an
+sd of 1; at most 60 seeds. A study ends once each of its arms is beyond the region or within it, at the level of that look.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from dropbench.cli.progress import Bar, TrainingProgress, duration
 from dropbench.config.yaml import as_yaml
-from dropbench.values import count, plain, spans
+from dropbench.values import count, plain, spans, written
 
 if TYPE_CHECKING:
     from dropbench.cli.stages import Rest
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dropbench.planning.continuing import Stage
     from dropbench.planning.plan import Plan
     from dropbench.spec import RunSpec
-    from dropbench.store import Record, Skipped
+    from dropbench.store import Record, Skipped, Tuned
 
 
 def _is_screen(stream: TextIO | None) -> bool:
@@ -122,8 +122,11 @@ class Shown:
         for reason in plan.skipped:
             self.note(f"skipped: {reason}")
 
-    def stage(self, stage: Stage) -> None:
-        """Which stage of a course comes next, and under which seeds."""
+    def stage(self, stage: Stage, tuned: Sequence[Tuned] = ()) -> None:
+        """Which stage of a course comes next, and under which seeds; before it what the tuning found."""
+        for one in tuned:
+            setting = " ".join(f"{key}={written(value)}" for key, value in one.candidates[one.chosen].setting.items())
+            self.note(f"tuned: {one.arm}, {setting}")
         self.note(f"{stage.name}, seeds {spans(stage.seeds)}:")
 
     def warnings(self, plan: Plan) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -32,15 +32,25 @@ def looking(at_most: int | None) -> Looking:
     known: dict[tuple[str, int], bool] = {}
 
     def settled(plan: Plan, look: int, of: tuple[int, ...]) -> bool:
-        from dropbench.report import settled
-        from dropbench.store import Store
-
         if (plan.plan_id, look) not in known:
-            runs = [s.run_id for s in plan.specs]
-            known[plan.plan_id, look] = settled(Store(plan.settings.results), runs, plan.arms, plan.baseline, of, look)
+            known[plan.plan_id, look] = _settled(plan, look, of)
         return known[plan.plan_id, look]
 
     return Looking(at_most, looks, settled)
+
+
+def _settled(plan: Plan, look: int, of: tuple[int, ...]) -> bool:
+    """Whether the report of these runs confirms something of every arm, at the level of this look."""
+    from dropbench.report import for_plan
+    from dropbench.store import Course as StoredCourse
+    from dropbench.store import Rule, Store, StoredStage
+
+    runs = [s.run_id for s in plan.specs]
+    taken = [StoredStage(name="comparison", runs=runs)] * (look + 1)
+    kept = replace(_compared(plan), course=StoredCourse(rule=Rule(looks=list(of)), stages=taken))
+    report = for_plan(Store(plan.settings.results), kept)
+    contrasts = [c for comparison in report.comparisons for c in comparison.verdicts.values()]
+    return bool(contrasts) and all(c.confirmed for c in contrasts)
 
 
 def as_stored(course: Course, stages: Sequence[Stage], finished: Find) -> StoredPlan:
@@ -49,24 +59,31 @@ def as_stored(course: Course, stages: Sequence[Stage], finished: Find) -> Stored
     from dropbench.planning.continuing import COMPARISON
 
     plan = stages[-1].plan
-    compares = stages[-1].name == COMPARISON
-    rule = course.rule
-    return store.StoredPlan(
-        plan_id=course.plan_id,
+    kept = _compared(plan)
+    if course.rule is None:
+        return kept
+    going = store.Course(
+        rule=course.rule,
+        stages=[store.StoredStage(name=s.name, runs=[spec.run_id for spec in s.plan.specs]) for s in stages],
+        tuned=course.tuned(finished),
+        ended=stages[-1].done(finished) and len(course.stages(finished)) == len(stages),
+    )
+    kept = replace(kept, plan_id=course.plan_id, course=going)
+    return kept if stages[-1].name == COMPARISON else replace(kept, arms={}, runs=[])
+
+
+def _compared(plan: Plan) -> StoredPlan:
+    """A plan by itself, all of whose runs are compared."""
+    from dropbench.store import StoredPlan
+
+    return StoredPlan(
+        plan_id=plan.plan_id,
         study=plan.study,
         question=plan.question,
         baseline=plan.baseline,
-        arms=plan.arms if compares else {},
+        arms=plan.arms,
         overrides=list(plan.overrides),
-        runs=[s.run_id for s in plan.specs] if compares else [],
-        course=None
-        if rule is None
-        else store.Course(
-            rule=rule,
-            stages=[store.StoredStage(name=s.name, runs=[spec.run_id for spec in s.plan.specs]) for s in stages],
-            tuned=course.tuned(finished),
-            ended=stages[-1].done(finished) and len(course.stages(finished)) == len(stages),
-        ),
+        runs=[s.run_id for s in plan.specs],
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

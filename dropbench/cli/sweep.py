@@ -116,7 +116,7 @@ def carry_out(
         specs = [s for s in plan.specs if s.run_id not in done]
         again.update(s.run_id for s in specs if force)
         if course.rule is not None:
-            shown.stage(stages[-1])
+            shown.stage(stages[-1], course.tuned(finished) if len(stages) == 2 else ())
         if dry_run:
             _dry_run(course, stages, store, conf, shown, force=force)
             return 0

@@ -223,10 +223,12 @@ def course(
     looks, settled = ((), _never) if looking is None else (looking.looks(len(seeds)), looking.settled)
     if looking is not None and looking.at_most is not None and len(seeds) > looking.at_most:
         raise UsageError(f"--at-most {looking.at_most}: {len(seeds)} seeds are typed; leave one of the two out")
+    as_typed = tuple(overrides)
     if tune:
         found = tuning(rest, tune, apart(seeds, tuning_seeds), seeds, composer, most)
-        return Course(None, found, looks, settled)
-    return Course(make([*rest, typed(seeds)], composer, most), None, looks, settled)
+        return Course(None, replace(found, plan=replace(found.plan, overrides=as_typed)), looks, settled)
+    whole = make([*rest, typed(seeds)], composer, most)
+    return Course(replace(whole, overrides=as_typed), None, looks, settled)
 
 
 def _seeds(overrides: Sequence[str], composer: Composer, most: int) -> list[int]:

@@ -7,6 +7,7 @@ alone. To diverge is the worst there is: a candidate of which fewer runs did is 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -32,8 +33,10 @@ Find = Callable[[str], Record | None]
 Key = tuple[str | None, str]
 """An arm: its name in a study, and all of its configuration but for its seed and what is tuned."""
 
-MEASURES = {"val_accuracy": 1, "val_loss": -1}
-"""What may choose, the first that all runs have, and 1 where higher is better: the validation side of a report's verdict."""
+LOSS = "val_loss"
+SIGNS = {"val_accuracy": -1, LOSS: 1}
+"""What may choose, and what a score is multiplied by so that smaller is better: of these the first that all runs have, which is
+what a report's verdict is about, but on validation data."""
 
 
 @dataclass(frozen=True)
@@ -61,28 +64,34 @@ class Tuning:
     _made: dict[str, Plan] = field(default_factory=dict, repr=False)
 
     def chosen(self, finished: Find) -> dict[Key, Tuned]:
-        """The candidates of each arm and the best of them, from runs that have all finished; of equal ones the first."""
-        records = {s.run_id: finished(s.run_id) for s in self.plan.specs}
-        whole = [r.metrics for r in records.values() if r is not None and r.status == "completed"]
-        measure = next((m for m in MEASURES if all(m in metrics for metrics in whole)), "val_loss")
-        called = arm_names(self.plan, [specs[0] for candidates in self._arms.values() for specs in candidates[:1]])
+        """The candidates of each arm and the best of them, from runs that have all finished.
+
+        Of two with one score the one with the smaller validation loss; of two that are equal in this too the first.
+        """
+        records = {s.run_id: r for s in self.plan.specs if (r := finished(s.run_id)) is not None}
+        whole = [r.metrics for r in records.values() if r.status == "completed"]
+        measure = next((m for m in SIGNS if all(m in metrics for metrics in whole)), LOSS)
+        called = arm_names(self.plan, [candidates[0][0] for candidates in self._arms.values()])
         found = {}
         for key, candidates in self._arms.items():
-            tried = []
-            for specs in candidates:
-                of_it = [r for s in specs if (r := records[s.run_id]) is not None]
-                tried.append(_candidate(settings_of(specs[0], self.values), of_it, measure))
-            ranks = [_rank(candidate, MEASURES[measure]) for candidate in tried]
+            of_each = [[records[s.run_id] for s in specs if s.run_id in records] for specs in candidates]
+            settings = [settings_of(specs[0], self.values) for specs in candidates]
+            ranks = [_rank(runs, measure) for runs in of_each]
             best = ranks.index(min(ranks))
-            arm, arm_id = called[candidates[0][0].run_id], candidates[best][0].arm_id
-            found[key] = Tuned(arm=arm, arm_id=arm_id, measure=measure, candidates=tried, chosen=best)
+            found[key] = Tuned(
+                arm=called[candidates[0][0].run_id],
+                arm_id=candidates[best][0].arm_id,
+                measure=measure,
+                candidates=[_candidate(*pair, measure) for pair in zip(settings, of_each, strict=True)],
+                chosen=best,
+            )
         return found
 
     def untried(self, end: int) -> dict[Key, Tuned]:
         """As if the first candidate of each arm had been chosen (0), or the last (-1)."""
         found = {}
         for key, several in self._arms.items():
-            tried = [_candidate(settings_of(specs[0], self.values), [], "val_loss") for specs in several]
+            tried = [_candidate(settings_of(specs[0], self.values), [], LOSS) for specs in several]
             found[key] = Tuned(arm="", arm_id=several[end][0].arm_id, measure="", candidates=tried, chosen=end)
         return found
 
@@ -207,19 +216,24 @@ def settings_of(spec: RunSpec, keys: Collection[str]) -> dict[str, Any]:
     return {key: flat[key] for key in keys if key in flat}
 
 
-def _candidate(setting: dict[str, Any], records: Sequence[Record], measure: str) -> Candidate:
-    scores = [r.metrics[measure] for r in records if r.status == "completed"]
+def _candidate(setting: dict[str, Any], runs: Sequence[Record], measure: str) -> Candidate:
+    scores = _scores(runs, measure)
     return Candidate(
         setting=setting,
         score=fmean(scores) if scores else None,
         sd=stdev(scores) if len(scores) > 1 else None,
-        runs=len(records),
-        diverged=len(records) - len(scores),
+        runs=len(runs),
+        diverged=len(runs) - len(scores),
     )
 
 
-def _rank(candidate: Candidate, sign: int) -> tuple[float, float]:
-    """The smallest is the best: first the share that diverged, then the score. A score that is no number is the worst."""
-    score = candidate.score
-    known = score is not None and score == score
-    return candidate.diverged / max(candidate.runs, 1), -sign * score if known and score is not None else float("inf")
+def _rank(runs: Sequence[Record], measure: str) -> tuple[float, ...]:
+    """The smallest is the best: the share that diverged, then the score, then the loss. What is no number is the worst."""
+    means = [sign * fmean(scores) for m, sign in SIGNS.items() if m in (measure, LOSS) and (scores := _scores(runs, m))]
+    bad = sum(r.status != "completed" for r in runs)
+    return bad / max(len(runs), 1), *(mean if mean == mean else math.inf for mean in means or [math.inf])
+
+
+def _scores(runs: Sequence[Record], measure: str) -> list[float]:
+    """Of those that completed and measured it."""
+    return [r.metrics[measure] for r in runs if r.status == "completed" and measure in r.metrics]

@@ -19,7 +19,7 @@ from dropbench.report.records.convergence import with_convergence
 from dropbench.report.records.frame import to_frame
 from dropbench.report.records.load import RUN_SOMETHING, Found, best_epochs, from_store, load
 from dropbench.report.records.measures import Measure, Measures
-from dropbench.report.tables import notes
+from dropbench.report.tables import courses, notes
 from dropbench.report.tables.arms import NONE, Arm, comparisons, find, name_arms, quiet
 from dropbench.report.tables.comparison import Comparison, Diagnosis
 from dropbench.report.tables.current import current
@@ -108,6 +108,8 @@ class Gathered:
         The arms of the plans that were asked for, by study=.
     baselines : sequence
         What an arm to compare with may be called; the first that is there counts.
+    known : sequence
+        All plans that are stored.
     """
 
     report: Report
@@ -115,6 +117,7 @@ class Gathered:
     measures: Measures
     named: Named | None = None
     baselines: Sequence[str] = (NONE,)
+    known: Sequence[StoredPlan] = ()
 
 
 def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str]) -> Gathered:
@@ -127,7 +130,9 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
         unread = f" ({len(found.skipped)} that cannot be read: {found.skipped[0].reason})" if found.skipped else ""
         raise UsageError(f"{places} holds no runs{unread}; {RUN_SOMETHING}")
     gathered = _gathered(found)
-    frame, plans = gathered.frame, _plans(roots)
+    plans = _plans(roots)
+    gathered = replace(gathered, known=plans)
+    frame = gathered.frame
     studies = [v for key, values in wanted if key == "study" for v in values]
     if studies:
         plans = _plans_of(studies, plans)
@@ -169,7 +174,9 @@ def for_plan(store: Store, plan: StoredPlan) -> Report:
     if gathered.frame.empty:
         return _told(report)
     named = [(name, run) for name, runs in plan.arms.items() for run in runs]
-    return _compared(replace(gathered, report=report, named=named or None, baselines=(plain(plan.baseline),)))
+    others = [p for p in store.plans() if p.plan_id != plan.plan_id]
+    gathered = replace(gathered, report=report, named=named or None, known=[*others, plan])
+    return _compared(replace(gathered, baselines=(plain(plan.baseline),)))
 
 
 def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = None) -> Report:
@@ -178,7 +185,10 @@ def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = 
         measures.resolve(frame, metric)  # a mistake if no run has it; a comparison may lack it
     done = []
     for title, runs in comparisons(_with_names(frame, gathered.named)):
-        comparison = _comparison(title, runs, gathered.baselines, _measure(runs, measures, metric), measures, rope)
+        planned = courses.of_runs(gathered.known, runs)
+        comparison = _comparison(
+            title, runs, gathered.baselines, _measure(runs, measures, metric), measures, rope, planned
+        )
         done.append(diagnosed(comparison, gathered.report))
     headlines = [said for c in done if (said := headline(c)) is not None]
     return _told(gathered.report, comparisons=tuple(done), headlines=tuple(map(plain, headlines)))
@@ -197,8 +207,9 @@ def _comparison(
     measure: Measure | None,
     measures: Measures,
     rope: str | None,
+    plans: Sequence[StoredPlan],
 ) -> Comparison:
-    """wanted: what the baseline may be called; the first that is there counts."""
+    """wanted: what the baseline may be called; the first that is there counts. plans: those of these runs."""
     arms = name_arms(runs)
     labels = {(a.name, a.arm_id): a.label for a in arms}
     runs = runs.assign(label=[labels[key] for key in zip(runs["name"], runs["arm_id"], strict=True)])
@@ -212,10 +223,13 @@ def _comparison(
         baselines = baselines[:1] if len(beside) == 1 else baselines
     baseline = baselines[0].label if len(baselines) == 1 else None
     chosen = tuple(choices(runs, arms, measure))
-    comparison = Comparison(title, runs, tuple(arms), baseline, measure, measures, rope, chosen)
+    alpha = courses.level(plans, runs)
+    tuned = courses.tuned(arms, plans)
+    comparison = Comparison(title, runs, tuple(arms), baseline, measure, measures, rope, alpha, chosen, tuned)
     about = notes.about(comparison, wanted[0], [a.label for a in baselines])
     about += notes.stand_in(baseline, [a.label for a in stand_ins])
-    return replace(comparison, notes=(*about, *notes.statistics(comparison), *notes.selection(chosen)))
+    about += [*notes.statistics(comparison), *notes.selection(chosen), *courses.notes(comparison, plans)]
+    return replace(comparison, notes=tuple(about))
 
 
 def diagnosed(c: Comparison, report: Report) -> Comparison:

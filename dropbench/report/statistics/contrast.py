@@ -181,7 +181,12 @@ def _nobody(label: str) -> Collection[int]:
 
 
 def judged(
-    expressions: Sequence[Expression], scores: ScoresOf, region: float, diverged: Diverged = _nobody
+    expressions: Sequence[Expression],
+    scores: ScoresOf,
+    region: float,
+    diverged: Diverged = _nobody,
+    *,
+    alpha: float = 0.05,
 ) -> list[Contrast]:
     """The contrasts of one family of questions, with Holm's correction over them, in their order.
 
