@@ -149,6 +149,18 @@ def test_the_share_that_diverged_comes_first_and_ties_go_to_the_first(c: Compose
         assert [(t.runs, t.diverged) for t in found.candidates] == [(3, 1), (3, 0), (3, 0)]
 
 
+def test_among_equal_accuracies_the_loss_decides_and_what_is_no_number_is_worst(c: Composer) -> None:
+    losses = {0.1: math.nan, 0.001: 0.3, 0.01: 0.2}
+
+    def outcome(spec: RunSpec) -> Record:
+        metrics = {"val_accuracy": 0.5, "val_loss": losses[spec.train.lr]}
+        return cast(Record, SimpleNamespace(status="completed", metrics=metrics))
+
+    world = World(course(["dropout=none,standard", "seed=0", *TINY], c, tune=[TUNE]), outcome)
+    world.end()
+    assert [t.candidates[t.chosen].setting for t in world.course.tuned(world.records.get)] == [{"train.lr": 0.01}] * 2
+
+
 def test_several_keys_and_an_arm_without_use_for_one(c: Composer) -> None:
     tune = ["train.lr=0.01,0.1", "dropout.rate=0.1,0.3"]
     one = course(["dropout=none,standard", "seed=0,1", *TINY], c, tune=tune, tuning_seeds=1)
