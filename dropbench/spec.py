@@ -262,9 +262,9 @@ class RunSpec(Frozen):
 
 
 class StudySpec(Frozen):
-    """A named question: its arms, each a set of overrides beside those of the command line, and its seeds.
+    """A named question: its arms, each a mapping of overrides beside those of the command line, and its seeds.
 
-    Keys of a study's own, such as `target`, are what its arms refer to.
+    Keys of a study's own, such as `target`, are what its arms, `set` or `grid` refer to.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -273,7 +273,11 @@ class StudySpec(Frozen):
     baseline: str
     seed: str = "range(0,10)"
     """In the grammar of the command line; used where that sets no seed."""
-    arms: Annotated[dict[str, dict[str, Any]], Field(min_length=2)]
+    set: dict[str, Any] = {}
+    """Overrides for all arms; what is typed wins over them, and an arm over both."""
+    arms: dict[str, dict[str, Any]] = {}
+    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
+    """Values by key: every combination of them is an arm beside `arms`."""
 
     @field_validator("seed", mode="before")
     @classmethod

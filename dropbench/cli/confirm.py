@@ -48,6 +48,9 @@ def confirm(report: Report, paths: Sequence[Path], conf: Sequence[Path], shown: 
     chosen = [c for c in report.comparisons if c.choices and c.baseline is not None]
     if not chosen:
         raise UsageError("--confirm: no rate was chosen, which takes several rates of a variant beside a baseline")
+    chosen = [c for c in chosen if not all(choice.idle for choice in c.choices)]
+    if not chosen:
+        raise UsageError("--confirm: no dropout is best on validation data, so there is no rate to run again")
     if len(paths) > 1 or not (paths[0] / RUNS).is_dir():
         raise UsageError(
             "--confirm adds runs to one results folder: name that one, as in dropbench report results --confirm"
@@ -55,7 +58,8 @@ def confirm(report: Report, paths: Sequence[Path], conf: Sequence[Path], shown: 
     code = 0
     with composer(conf) as c:
         for comparison in chosen:
-            labels = dict.fromkeys([comparison.baseline, *(choice.chosen for choice in comparison.choices)])
+            rates = [choice.chosen for choice in comparison.choices if not choice.idle]
+            labels = dict.fromkeys([comparison.baseline, *rates])
             arms = {str(label): report.configs[comparison.run_of(str(label))] for label in labels}
             seeds = fresh([s for choice in comparison.choices for s in choice.seeds])
             plan, commands = confirm.plan(str(comparison.baseline), arms, seeds, str(paths[0]), c)

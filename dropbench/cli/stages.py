@@ -69,7 +69,7 @@ def as_stored(course: Course, stages: Sequence[Stage], finished: Find) -> Stored
         ended=stages[-1].done(finished) and len(course.stages(finished)) == len(stages),
     )
     kept = replace(kept, plan_id=course.plan_id, course=going)
-    return kept if stages[-1].name == COMPARISON else replace(kept, arms={}, runs=[])
+    return kept if stages[-1].name == COMPARISON else replace(kept, arms={}, tables={}, runs=[])
 
 
 def _compared(plan: Plan) -> StoredPlan:
@@ -84,6 +84,7 @@ def _compared(plan: Plan) -> StoredPlan:
         arms=plan.arms,
         overrides=list(plan.overrides),
         runs=[s.run_id for s in plan.specs],
+        tables=plan.tables,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

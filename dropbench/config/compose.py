@@ -18,7 +18,7 @@ from dropbench.config.options import GROUPS, conf_dir, options
 from dropbench.config.paths import PATHS, plain_path
 from dropbench.config.shape import check_names, checked_tree
 from dropbench.config.specs import settings_of, spec_of, study_of
-from dropbench.config.study_keys import check_keys
+from dropbench.config.study_keys import MAPPINGS, check_keys, overrides_of
 from dropbench.config.typed import setting, text
 from dropbench.errors import UsageError
 from dropbench.spec import RunSpec, Settings, StudySpec
@@ -84,23 +84,34 @@ class Composer:
         needs = {name: str(node["needs"]) for name, node in tree["metric"].items() if "needs" in node}
         return Composed(spec, settings_of(tree), study_of(tree.get("study")), unfit, needs)
 
-    def _tree(self, overrides: tuple[str, ...]) -> dict[str, Any]:
-        from hydra.errors import HydraException
-        from omegaconf import OmegaConf
-        from omegaconf.errors import OmegaConfBaseException
-        from yaml import YAMLError  # type: ignore[import-untyped]
+    def for_all_arms(self, overrides: Mapping[str, str]) -> dict[str, str]:
+        """What the study that these overrides choose sets for all of its arms, as simple overrides by key.
 
-        parsed = parse(overrides)
-        for override in parsed:
-            if override.key_or_group in GROUPS:
-                check_choice(override, self.extra)
-        try:
+        Interpolations in it stay, for what they refer to may be set by the other overrides.
+
+        Raises
+        ------
+        UsageError
+            For a study that cannot be read, and for a key that is no setting of an arm.
+        """
+        from omegaconf import OmegaConf
+
+        own = tuple(text for key, text in overrides.items() if key.partition(".")[0] == "study")
+        if not own:
+            return {}
+        with self._explaining(parsed := self._parsed(own)):
+            node = OmegaConf.select(self._hydra(parsed), "study.set")
+            given = OmegaConf.to_container(node) if OmegaConf.is_dict(node) else {}
+        assert isinstance(given, dict)
+        return overrides_of({str(k): v for k, v in given.items()}, lambda key, value: f"{key}={text(value)}")
+
+    def _tree(self, overrides: tuple[str, ...]) -> dict[str, Any]:
+        from omegaconf import OmegaConf
+
+        parsed = self._parsed(overrides)
+        with self._explaining(parsed):
             merged = self._hydra(parsed)
             tree = OmegaConf.to_container(merged, resolve=True)
-        except YAMLError as error:
-            raise UsageError(f"this is no YAML: {' '.join(str(error).split())}") from error
-        except (HydraException, OmegaConfBaseException, ValueError, OSError) as error:
-            raise explained(parsed, error, self.extra, lambda: self._files(parsed)) from error
         assert isinstance(tree, dict)
         check_targets(tree, OmegaConf.to_container(self._files(parsed)))
         if isinstance(study := OmegaConf.to_container(merged).get("study"), Mapping):  # type: ignore[union-attr]
@@ -108,6 +119,28 @@ class Composer:
         checked = checked_tree({str(k): v for k, v in tree.items()})
         check_names(checked, {o.key_or_group: o.value() for o in parsed if o.key_or_group in GROUPS})
         return checked
+
+    def _parsed(self, overrides: Sequence[str]) -> list[Override]:
+        """With the options of groups looked at."""
+        parsed = parse(overrides)
+        for override in parsed:
+            if override.key_or_group in GROUPS:
+                check_choice(override, self.extra)
+        return parsed
+
+    @contextmanager
+    def _explaining(self, overrides: Sequence[Override]) -> Iterator[None]:
+        """What Hydra says of these overrides, or of the files that they choose, as a sentence."""
+        from hydra.errors import HydraException
+        from omegaconf.errors import OmegaConfBaseException
+        from yaml import YAMLError  # type: ignore[import-untyped]
+
+        try:
+            yield
+        except YAMLError as error:
+            raise UsageError(f"this is no YAML: {' '.join(str(error).split())}") from error
+        except (HydraException, OmegaConfBaseException, ValueError, OSError) as error:
+            raise explained(overrides, error, self.extra, lambda: self._files(overrides)) from error
 
     def _hydra(self, overrides: Sequence[Override]) -> Any:
         from omegaconf import OmegaConf
@@ -129,8 +162,23 @@ class Composer:
         choices = tuple(f"{o.key_or_group}={text(o.value())}" for o in chosen)
         if choices not in self._chosen:
             folders = [setting("hydra.searchpath", [f"file://{d}" for d in self.extra])] if self.extra else []
-            self._chosen[choices] = compose("config", overrides=[*folders, *choices])
+            self._chosen[choices] = _with_room(compose("config", overrides=[*folders, *choices]))
         return self._chosen[choices]
+
+
+def _with_room(tree: Any) -> Any:
+    """With the mappings of a study that its file leaves out, so that they can be typed: `study.grid={train.lr: [...]}`."""
+    from omegaconf import OmegaConf
+
+    if OmegaConf.is_dict(study := tree.get("study")):
+        OmegaConf.set_struct(study, False)
+        for key in MAPPINGS:
+            if key not in study:
+                study[key] = {}
+            if OmegaConf.is_dict(study[key]):
+                OmegaConf.set_struct(study[key], False)
+        OmegaConf.set_struct(study, True)
+    return tree
 
 
 def _set_path(tree: dict[str, Any], key: str, typed: str) -> None:

@@ -80,6 +80,9 @@ def _near_key(key: str, keys: Iterable[str]) -> str:
     """Near keys of the same group if it is one, else of all: a whole list would be a wall."""
     group, last = key.partition(".")[0], key.rpartition(".")[2]
     visible = [k for k in keys if not k.endswith(("_target_", ".name", ".version")) and not _DECLARED.search(k)]
+    visible = [
+        k for k in visible if group == "study" or not k.startswith("study.")
+    ]  # whose arms have the key's own mistakes
     beside = [k for k in visible if k.startswith(f"{group}.")] or [*KEYS, *GROUPS]
     near = nearest(key, [*beside, *(k for k in visible if "." in key and k.rpartition(".")[2] == last)])
     return near if len(near) < 400 else f"{near.rpartition('valid: ')[0]}`dropbench train --cfg` shows every key"

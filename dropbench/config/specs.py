@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -23,6 +24,7 @@ from dropbench.spec import (
     StudySpec,
     Task,
 )
+from dropbench.values import written
 
 
 def spec_of(tree: Mapping[str, Any], extra: Sequence[Path] = ()) -> RunSpec:
@@ -175,9 +177,10 @@ def study_of(node: Mapping[str, Any] | None) -> StudySpec | None:
         study = StudySpec.model_validate(node)
     except ValidationError as error:
         raise invalid("study", error) from error
-    if study.baseline not in study.arms:
+    if len(study.arms) + (math.prod(map(len, study.grid.values())) if study.grid else 0) < 2:
         raise UsageError(
-            f"study.baseline={study.baseline}: no arm is called that; {nearest(study.baseline, study.arms)}"
+            f"study.arms={written(study.arms)}: a study compares two arms or more; name them under arms, or give a key several "
+            "values under grid"
         )
     return study
 

@@ -1,13 +1,21 @@
-"""Whether a study's keys mean something: a key of its own is there to be referred to by its arms."""
+"""A study's keys: whether each means something, and what an arm's settings are as overrides."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from dropbench.config.paths import PATHS
 from dropbench.errors import UsageError, nearest
 from dropbench.spec import StudySpec
+
+MAPPINGS = ("set", "arms", "grid")
+"""The keys of a study that hold settings of runs."""
+_NOT_OF_ARMS = {
+    "study": "is no key of an arm, which is a part of one",
+    "seed": "is the same for all arms: write it as the study's own seed",
+}
 
 
 def check_keys(node: Mapping[str, Any]) -> None:
@@ -35,6 +43,27 @@ def check_keys(node: Mapping[str, Any]) -> None:
         raise UsageError(
             f"'study.{waiting[0]}' is not a key of a study, and no arm refers to it; {nearest(waiting[0], known)}"
         )
+
+
+def overrides_of(settings: Mapping[str, Any], typed: Callable[[str, Any], str]) -> dict[str, str]:
+    """Settings of a study as simple overrides by key.
+
+    Parameters
+    ----------
+    settings : mapping
+        Of one arm, or of all.
+    typed : callable
+        Writes `key=value`.
+
+    Raises
+    ------
+    UsageError
+        For `study` and `seed`, which no arm has for itself.
+    """
+    for key in settings:
+        if why := _NOT_OF_ARMS.get(key):
+            raise UsageError(f"'{key}' {why}")
+    return {key: f"{key}={value}" if key in PATHS else typed(key, value) for key, value in settings.items()}
 
 
 def _leads_to(key: str, text: str) -> bool:

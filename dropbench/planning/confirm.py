@@ -52,12 +52,15 @@ def plan(
                 f"--confirm: {name} cannot be run as it was, since {', '.join(changed[:3])} would be another; "
                 "run its sweep again first"
             )
+    of_arms = dict(zip(arms, parts, strict=True))
     whole = replace(
         parts[0],
         question=f"Does the rate that was chosen hold under the seeds {seeds.start}-{seeds.stop - 1}?",
         baseline=baseline,
         specs=tuple({s.run_id: s for part in parts for s in part.specs}.values()),
-        arms={name: [s.run_id for s in part.specs] for name, part in zip(arms, parts, strict=True)},
+        tables={
+            of_arms[baseline].specs[0].setting_id: {name: [s.run_id for s in p.specs] for name, p in of_arms.items()}
+        },
         outlines={run: outline for part in parts for run, outline in part.outlines.items()},
         failed={run: reason for part in parts for run, reason in part.failed.items()},
         overrides=tuple(text for command in commands for text in command),

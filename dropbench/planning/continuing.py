@@ -163,7 +163,10 @@ def under(plan: Plan, seeds: Collection[int]) -> Plan:
     return replace(
         plan,
         specs=tuple(s for s in plan.specs if s.run_id in kept),
-        arms={name: [run for run in runs if run in kept] for name, runs in plan.arms.items()},
+        tables={
+            table: {name: [run for run in runs if run in kept] for name, runs in arms.items()}
+            for table, arms in plan.tables.items()
+        },
         outlines={run: outline for run, outline in plan.outlines.items() if run in kept},
         failed={run: reason for run, reason in plan.failed.items() if run in kept},
     )
@@ -233,5 +236,5 @@ def course(
 
 def _seeds(overrides: Sequence[str], composer: Composer, most: int) -> list[int]:
     """Those that were typed, else the study's, else the one that is set by default; each once, rising."""
-    runs = (composed for point in points(overrides, composer, most) for _, composed in runs_of(point, composer, most))
-    return sorted({composed.spec.seed for composed in runs})
+    runs = (run for point in points(overrides, composer, most) for run in runs_of(point, composer, most))
+    return sorted({run.composed.spec.seed for run in runs})

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from dropbench.config import grammar, sweeps
 from dropbench.config.compose import Composed, Composer
-from dropbench.config.paths import PATHS
 from dropbench.config.typed import command, words_of
-from dropbench.config.typed import setting as typed_setting
 from dropbench.errors import UsageError
+from dropbench.planning.study_arms import arms_of, with_set
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
 
-class Coincide(UsageError):
-    """Two arms of a study are the same run."""
+class Planned(NamedTuple):
+    """A run of a plan. arm: its name in its study. table: the setting id of the baseline that it is compared with there."""
+
+    composed: Composed
+    arm: str | None = None
+    table: str | None = None
 
 
 def points(overrides: Sequence[str], composer: Composer, most: int = sweeps.MOST_RUNS) -> list[dict[str, str]]:
@@ -43,9 +46,7 @@ def one_point(overrides: Sequence[str], composer: Composer) -> dict[str, str]:
     return point
 
 
-def runs_of(
-    point: Mapping[str, str], composer: Composer, most: int = sweeps.MOST_RUNS
-) -> list[tuple[str | None, Composed]]:
+def runs_of(point: Mapping[str, str], composer: Composer, most: int = sweeps.MOST_RUNS) -> list[Planned]:
     """The runs of one point of the grid: itself, without a name, or each arm of its study under each seed.
 
     Raises
@@ -55,32 +56,16 @@ def runs_of(
     UsageError
         For values that cannot be, and for more than `most` runs.
     """
-    composed = composer.compose(point)
-    if composed.study is None:
-        return [(None, composed)]
+    whole = with_set(point, composer)
+    composed = composer.compose(whole)
+    if (study := composed.study) is None:
+        return [Planned(composed)]
     seeds: Sequence[Mapping[str, str]] = [{}]
     if "seed" not in point:
-        seeds = _seeds(composed.study.seed, composer, most)
-    sweeps.check_count(len(seeds) * len(composed.study.arms), most)
-    runs: list[tuple[str | None, Composed]] = []
-    by_id: dict[str, str] = {}
-    for name, setting in composed.study.arms.items():
-        if "study" in setting:
-            raise UsageError(f"{point['study']}, arm {name}: 'study' is no key of an arm, which is a part of one")
-        overrides = _with_arm(point, setting)
-        try:
-            repeated = [composer.compose({**overrides, **seed}) for seed in seeds]
-        except UsageError as error:
-            raise UsageError(f"{point['study']}, arm {name}: {error}") from error
-        runs.extend((name, run) for run in repeated)
-        first = repeated[0].spec
-        if (other := by_id.setdefault(first.arm_id, name)) != name:
-            keys = dict.fromkeys(key for arm in composed.study.arms.values() for key in arm)
-            raise Coincide(
-                f"{point['study']}: its arms {other} and {name} are the same run with dropout={first.dropout.name} "
-                f"dropout.rate={first.dropout.rate:g}; give another value to one of {', '.join(keys)}"
-            )
-    return runs
+        seeds = _seeds(study.seed, composer, most)
+    arms = arms_of(study, whole, seeds, composer, most)
+    baseline = next(arm for arm in arms if arm.name == study.baseline).runs[0].spec.setting_id
+    return [Planned(run, arm.name, baseline) for arm in arms for run in arm.runs]
 
 
 def _seeds(typed: str, composer: Composer, most: int) -> list[dict[str, str]]:
@@ -97,14 +82,3 @@ def _parsed(overrides: Sequence[str]) -> list[Override]:
     if repeated:
         raise UsageError(f"'{repeated[0]}' is given more than once; write several values as {repeated[0]}=a,b")
     return parsed
-
-
-def _with_arm(point: Mapping[str, str], setting: Mapping[str, Any]) -> dict[str, str]:
-    """A point's overrides with those of a study's arm.
-
-    An arm that chooses an option of a group starts that group afresh: `dropout: none` has no use for a rate.
-    """
-    arm = {key: f"{key}={value}" if key in PATHS else typed_setting(key, value) for key, value in setting.items()}
-    chosen = tuple(f"{key.replace('/', '.')}." for key in arm if "." not in key)
-    kept = {k: text for k, text in point.items() if k not in arm and not k.replace("/", ".").startswith(chosen)}
-    return kept | arm

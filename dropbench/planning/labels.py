@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def arm_names(plan: Plan, specs: Sequence[RunSpec]) -> dict[str, str]:
-    """What each run's arm is called, by run id: as its study names it, or by the variant, its rate and what else differs.
+    """What each run's arm is called, by run id: as its study names it alone, or by variant, rate and what else differs.
 
     Parameters
     ----------
@@ -32,7 +33,10 @@ def arm_names(plan: Plan, specs: Sequence[RunSpec]) -> dict[str, str]:
         rate = [] if s.dropout.name == "none" else [f"{s.dropout.rate:g}"]
         parts += [by_study[s.run_id]] if s.run_id in by_study else [s.dropout.name, *rate]
         names[s.run_id] = " ".join([*parts, *settings[s.arm_id]])
-    return names
+    arms = {s.run_id: s.arm_id for s in specs}
+    of_names = {(by_study[run], arm) for run, arm in arms.items() if run in by_study}
+    several = Counter(name for name, _ in of_names)
+    return {run: by_study[run] if several[by_study.get(run, "")] == 1 else name for run, name in names.items()}
 
 
 def differing(specs: Sequence[RunSpec]) -> dict[str, list[str]]:

@@ -12,11 +12,12 @@ from dropbench.config.sweeps import MOST_RUNS, check_count
 from dropbench.errors import UsageError
 from dropbench.hardware.blas import one_thread
 from dropbench.planning.checks import warnings
-from dropbench.planning.expand import Coincide, one_point, points, runs_of
+from dropbench.planning.expand import Planned, one_point, points, runs_of
 from dropbench.planning.fitting import fitting
 from dropbench.planning.measured import measures_nothing, not_taken
 from dropbench.planning.outline import Outline
 from dropbench.planning.sources import load
+from dropbench.planning.study_arms import Coincide
 from dropbench.spec import MetricSpec, RunSpec, Settings
 from dropbench.values import flatten, written
 
@@ -29,8 +30,9 @@ class Plan:
     question: str | None
     baseline: str
     specs: tuple[RunSpec, ...]
-    arms: dict[str, list[str]]
-    """Run ids by the arm's name; only a study names its arms."""
+    tables: dict[str, dict[str, list[str]]]
+    """Of a study, which names its arms: the tables of its report, each by the setting id of its baseline, with the run ids of
+    its arms by name. Points of a sweep over a study that have one baseline are one table."""
     settings: Settings
     overrides: tuple[str, ...]
     outlines: dict[str, Outline] = field(repr=False)
@@ -41,6 +43,15 @@ class Plan:
     """What may not be what it seems in some of the arms, each told once."""
     failed: dict[str, str] = field(default_factory=dict)
     """Why runs of `specs` have failed before anything of them could be trained, by run id; they have no outline."""
+
+    @property
+    def arms(self) -> dict[str, list[str]]:
+        """The run ids of each named arm, of all tables."""
+        arms: dict[str, dict[str, None]] = {}
+        for table in self.tables.values():
+            for name, runs in table.items():
+                arms.setdefault(name, {}).update(dict.fromkeys(runs))
+        return {name: list(runs) for name, runs in arms.items()}
 
     @property
     def plan_id(self) -> str:
@@ -81,26 +92,29 @@ def _plan(
 ) -> Plan:
     by_glob = any("glob(" in text for text in overrides)
     runs, coinciding = _composed(grid, by_glob, composer, most)
-    first = runs[0][1]
-    _one_place([c.settings for _, c in runs])
+    first = runs[0].composed
+    _one_place([r.composed.settings for r in runs])
     check_results(first.settings.results)
     name = _one_study(grid)
-    distinct, arms = _distinct([(arm, c.spec) for arm, c in runs])
+    distinct, tables = _distinct(runs)
     with one_thread():  # workers are copies of this process
         fit = fitting(distinct, first.settings, by_glob, composer)
         kept = fit.outlines.keys() | fit.failed.keys()
         bound = {s.run_id: _bound(s, first.settings) for s in distinct if s.run_id in kept}
     specs, outlines = bound.values(), {bound[i].run_id: outline for i, outline in fit.outlines.items()}
     study = first.study
-    told = [w for _, c in runs for w in not_taken(c.spec, c.unfit)]
-    needs = {name: need for _, c in runs for name, need in c.needs.items()}
+    told = [w for r in runs for w in not_taken(r.composed.spec, r.composed.unfit)]
+    needs = {name: need for r in runs for name, need in r.composed.needs.items()}
     one_of_each = {s.arm_id: s for s in specs if s.run_id in outlines}.values()
     return Plan(
         study=name if study else None,
         question=study.question if study else None,
         baseline=study.baseline if study else "none",
         specs=tuple(specs),
-        arms={arm: [bound[i].run_id for i in ids if i in bound] for arm, ids in arms.items()},
+        tables={
+            table: {arm: [bound[i].run_id for i in ids if i in bound] for arm, ids in arms.items()}
+            for table, arms in tables.items()
+        },
         settings=first.settings,
         overrides=tuple(overrides),
         outlines=outlines,
@@ -119,9 +133,9 @@ def _warnings(spec: RunSpec, outline: Outline, needs: Mapping[str, str]) -> list
 
 def _composed(
     grid: Sequence[Mapping[str, str]], skip: bool, composer: Composer, most: int
-) -> tuple[list[tuple[str | None, Composed]], list[str]]:
-    """Every run of the grid with the name of its arm, and the points that were left out since two arms of them coincide."""
-    runs: list[tuple[str | None, Composed]] = []
+) -> tuple[list[Planned], list[str]]:
+    """Every run of the grid, and the points that were left out since two arms of them coincide."""
+    runs: list[Planned] = []
     coinciding: dict[str, None] = {}
     for point in grid:
         try:
@@ -158,17 +172,23 @@ def _bound(spec: RunSpec, settings: Settings) -> RunSpec:
     return spec.model_copy(update={"data_fingerprint": load(spec.data, settings).fingerprint})
 
 
-def _distinct(runs: Sequence[tuple[str | None, RunSpec]]) -> tuple[list[RunSpec], dict[str, list[str]]]:
-    """Each run once, and the runs of each named arm. Those that differ in what they measure alone are one: it measures all."""
+def _distinct(runs: Sequence[Planned]) -> tuple[list[RunSpec], dict[str, dict[str, list[str]]]]:
+    """Each run once, and those of each named arm of each table.
+
+    Runs that differ in what they measure alone are one: it measures all.
+    """
     specs: dict[str, RunSpec] = {}
-    arms: dict[str, list[str]] = {}
-    for name, spec in runs:
+    tables: dict[str, dict[str, list[str]]] = {}
+    for composed, arm, table in runs:
+        spec = composed.spec
         other = specs.setdefault(spec.run_id, spec)
         if other.metric != spec.metric:
             specs[spec.run_id] = other.model_copy(update={"metric": _all_metrics(other, spec)})
-        if name is not None and spec.run_id not in arms.setdefault(name, []):
-            arms[name].append(spec.run_id)
-    return list(specs.values()), arms
+        if arm is not None and table is not None:
+            ids = tables.setdefault(table, {}).setdefault(arm, [])
+            if spec.run_id not in ids:
+                ids.append(spec.run_id)
+    return list(specs.values()), tables
 
 
 def _all_metrics(one: RunSpec, other: RunSpec) -> dict[str, MetricSpec]:

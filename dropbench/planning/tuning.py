@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
+from dropbench import identity
 from dropbench.config import sweeps
 from dropbench.config.grammar import parse
 from dropbench.config.typed import setting
@@ -33,6 +35,10 @@ Find = Callable[[str], Record | None]
 Key = tuple[str | None, str]
 """An arm: its name in a study, and all of its configuration but for its seed and what is tuned."""
 
+Tables = dict[str, dict[str, list[str]]]
+"""As a plan holds them."""
+_OF_ARMS = ("dropout.", *(f"train.{name}" for name in identity.OFF))
+"""How the keys begin in which the arms of a grid may differ: those of regularizers."""
 LOSS = "val_loss"
 SIGNS = {"val_accuracy": -1, LOSS: 1}
 """What may choose, and what a score is multiplied by so that smaller is better: of these the first that all runs have, which is
@@ -71,7 +77,6 @@ class Tuning:
         records = {s.run_id: r for s in self.plan.specs if (r := finished(s.run_id)) is not None}
         whole = [r.metrics for r in records.values() if r.status == "completed"]
         measure = next((m for m in SIGNS if all(m in metrics for metrics in whole)), LOSS)
-        called = arm_names(self.plan, [candidates[0][0] for candidates in self._arms.values()])
         found = {}
         for key, candidates in self._arms.items():
             of_each = [[records[s.run_id] for s in specs if s.run_id in records] for specs in candidates]
@@ -79,7 +84,7 @@ class Tuning:
             ranks = [_rank(runs, measure) for runs in of_each]
             best = ranks.index(min(ranks))
             found[key] = Tuned(
-                arm=called[candidates[0][0].run_id],
+                arm=self._called[key],
                 arm_id=candidates[best][0].arm_id,
                 measure=measure,
                 candidates=[_candidate(*pair, measure) for pair in zip(settings, of_each, strict=True)],
@@ -92,7 +97,9 @@ class Tuning:
         found = {}
         for key, several in self._arms.items():
             tried = [_candidate(settings_of(specs[0], self.values), [], LOSS) for specs in several]
-            found[key] = Tuned(arm="", arm_id=several[end][0].arm_id, measure="", candidates=tried, chosen=end)
+            found[key] = Tuned(
+                arm=self._called[key], arm_id=several[end][0].arm_id, measure="", candidates=tried, chosen=end
+            )
         return found
 
     def comparison(self, chosen: Mapping[Key, Tuned]) -> Plan:
@@ -103,18 +110,19 @@ class Tuning:
             if (name := " ".join(words)) not in self._made:
                 self._made[name] = make([*self.overrides, *words, typed_seeds(self.reporting)], self.composer)
             parts[name] = self._made[name]
-        specs: dict[str, RunSpec] = {}
-        arms: dict[str, list[str]] = {}
         whole = list(parts.values())
-        for key, spec in (pair for part in whole for pair in _keyed(part, self.values)):
-            if key in chosen and spec.arm_id == chosen[key].arm_id:
-                specs[spec.run_id] = spec
-                if key[0] is not None:
-                    arms.setdefault(key[0], []).append(spec.run_id)
+        kept = {
+            (key[0], spec.run_id): spec
+            for part in whole
+            for key, spec in _keyed(part, self.values)
+            if key in chosen and spec.arm_id == chosen[key].arm_id
+        }
+        specs = {spec.run_id: spec for spec in kept.values()}
+        called = {tuned.arm_id: tuned.arm for tuned in chosen.values()}
         return replace(
             whole[0],
             specs=tuple(specs.values()),
-            arms={name: arms[name] for name in whole[0].arms if name in arms},
+            tables=_tables(whole, kept) if whole[0].tables else _tables_of_grid(specs.values(), called, self.values),
             outlines={run: o for part in whole for run, o in part.outlines.items() if run in specs},
             failed={run: why for part in whole for run, why in part.failed.items() if run in specs},
             overrides=self.plan.overrides,
@@ -122,6 +130,15 @@ class Tuning:
             skipped=(),
             merged=0,
         )
+
+    @cached_property
+    def _called(self) -> dict[Key, str]:
+        """Each arm's name: in its study, or by what tells it from the others, and by its id where that is not said in words."""
+        firsts = {key: candidates[0][0] for key, candidates in self._arms.items()}
+        names = arm_names(self.plan, list(firsts.values()))
+        alike = Counter(names[spec.run_id] for spec in firsts.values())
+        told = {key: (names[spec.run_id], spec.arm_id) for key, spec in firsts.items()}
+        return {key: name if alike[name] == 1 else f"{name} #{arm_id}" for key, (name, arm_id) in told.items()}
 
     @cached_property
     def _arms(self) -> dict[Key, list[list[RunSpec]]]:
@@ -208,6 +225,37 @@ def _keyed(plan: Plan, tuned: Collection[str]) -> list[tuple[Key, RunSpec]]:
         text = json.dumps(rest, sort_keys=True)
         keyed += [((name, text), spec) for name in names.get(spec.run_id, [None])]
     return keyed
+
+
+def _tables(parts: Sequence[Plan], kept: Collection[tuple[str | None, str]]) -> Tables:
+    """Those of a study, put together from the same tables of several plans; each by the setting id of its baseline."""
+    setting_ids = {s.run_id: s.setting_id for part in parts for s in part.specs}
+    found: Tables = {}
+    for several in zip(*(part.tables.values() for part in parts), strict=True):
+        arms = {name: [r for of in several for r in of[name] if (name, r) in kept] for name in several[0]}
+        found[setting_ids[arms[parts[0].baseline][0]]] = arms
+    return found
+
+
+def _tables_of_grid(specs: Iterable[RunSpec], called: Mapping[str, str], tuned: Collection[str]) -> Tables:
+    """Those of runs that no study names: of arms that differ in regularizers alone, and in what was tuned.
+
+    called: the names of arms by their ids. A table is called by the setting id of its first arm, since a report finds the
+    baseline of a grid by itself.
+    """
+    of_tables: dict[str, list[RunSpec]] = {}
+    for spec in specs:
+        flat = flatten(spec.as_dict())
+        rest = {
+            k: v for k, v in flat.items() if not (k in tuned or k == "seed" or k.startswith((*_OF_ARMS, "metric.")))
+        }
+        of_tables.setdefault(json.dumps(rest, sort_keys=True), []).append(spec)
+    found: Tables = {}
+    for several in of_tables.values():
+        arms = found.setdefault(several[0].setting_id, {})
+        for spec in several:
+            arms.setdefault(called[spec.arm_id], []).append(spec.run_id)
+    return found
 
 
 def settings_of(spec: RunSpec, keys: Collection[str]) -> dict[str, Any]:

@@ -28,10 +28,10 @@ from dropbench.report.tables.headline import headline
 from dropbench.report.tables.report import Report
 from dropbench.report.tables.selection import choices
 from dropbench.store import RUNS, Store, StoredPlan
-from dropbench.values import plain
+from dropbench.values import count, plain
 
-Named = Sequence[tuple[str, str]]
-"""(arm's name, run id), in a plan's order."""
+Named = Sequence[tuple[str | None, str | None, str]]
+"""(table, arm's name, run id), in a plan's order; no table where the plan does not know its, no name where it has none."""
 
 
 def build(
@@ -91,7 +91,8 @@ def pivot(
     One table for each setting of what else varies. Raises UsageError as `build` does, and for unknown keys.
     """
     gathered, metric = with_asked(gather(paths, filters, where), metric)
-    return _told(gathered.report, grids=tuple(grids(gathered.frame, gathered.measures, rows, cols, metric)))
+    runs = gathered.frame.drop_duplicates("run_id")
+    return _told(gathered.report, grids=tuple(grids(runs, gathered.measures, rows, cols, metric)))
 
 
 @dataclass(frozen=True)
@@ -103,9 +104,7 @@ class Gathered:
     report : Report
         Where it comes from, without what it is about.
     frame : DataFrame
-        A row a run.
-    named : sequence or None
-        The arms of the plans that were asked for, by study=.
+        A row a run; of studies one for each arm that it is, with the `name` of that and its `table`.
     baselines : sequence
         What an arm to compare with may be called; the first that is there counts.
     known : sequence
@@ -115,7 +114,6 @@ class Gathered:
     report: Report
     frame: pd.DataFrame
     measures: Measures
-    named: Named | None = None
     baselines: Sequence[str] = (NONE,)
     known: Sequence[StoredPlan] = ()
 
@@ -136,9 +134,13 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
     studies = [v for key, values in wanted if key == "study" for v in values]
     if studies:
         plans = _plans_of(studies, plans)
-        named = [(name, run) for plan in plans for name, runs in plan.arms.items() for run in runs]
-        planned = list(dict.fromkeys(run for _, run in named))
-        frame = frame[frame["run_id"].isin(planned)]
+        named = _named(plans)
+        planned = list(dict.fromkeys(run for *_, run in named))
+        frame = _with_names(frame, named)
+        if not planned:
+            raise UsageError(
+                f"study={','.join(studies)}: it is still being tuned, so there is nothing to compare yet; its sweep goes on"
+            )
         if frame.empty:
             raise UsageError(
                 f"study={','.join(studies)}: none of its {len(planned)} planned runs is stored; start it again"
@@ -147,13 +149,18 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
         missing = notes.missing(planned, frame)
         report = replace(gathered.report, questions=questions, notes=(*gathered.report.notes, *missing))
         baselines = list(dict.fromkeys(plain(plan.baseline) for plan in reversed(plans)))
-        gathered = replace(gathered, report=report, named=named, baselines=baselines)
+        gathered = replace(gathered, report=report, baselines=baselines)
+    else:
+        frame, told = _with_tuned(frame, plans)
+        gathered = replace(gathered, report=replace(gathered.report, notes=(*gathered.report.notes, *told)))
     frame = filtered.where(filtered.select(frame, [w for w in wanted if w[0] != "study"]), conditioned)
     frame, apart = current(frame)
     gathered = replace(gathered, report=replace(gathered.report, notes=(*gathered.report.notes, *apart)))
     shown = set(frame["run_id"])
     plans = [p for p in plans if not p.arms or not shown.isdisjoint(chain(*p.arms.values()))]
-    return replace(gathered, report=replace(gathered.report, plans=tuple(plans), runs=frame), frame=frame)
+    return replace(
+        gathered, report=replace(gathered.report, plans=tuple(plans), runs=frame.drop_duplicates("run_id")), frame=frame
+    )
 
 
 def with_asked(gathered: Gathered, metric: str | None) -> tuple[Gathered, str | None]:
@@ -173,9 +180,9 @@ def for_plan(store: Store, plan: StoredPlan) -> Report:
     report = replace(gathered.report, notes=(*gathered.report.notes, *missing))
     if gathered.frame.empty:
         return _told(report)
-    named = [(name, run) for name, runs in plan.arms.items() for run in runs]
+    frame = _with_names(gathered.frame, _named([plan])) if plan.arms else gathered.frame
     others = [p for p in store.plans() if p.plan_id != plan.plan_id]
-    gathered = replace(gathered, report=report, named=named or None, known=[*others, plan])
+    gathered = replace(gathered, report=report, frame=frame, known=[*others, plan])
     return _compared(replace(gathered, baselines=(plain(plan.baseline),)))
 
 
@@ -184,10 +191,11 @@ def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = 
     if metric is not None:
         measures.resolve(frame, metric)  # a mistake if no run has it; a comparison may lack it
     done = []
-    for title, runs in comparisons(_with_names(frame, gathered.named)):
-        planned = courses.of_runs(gathered.known, runs)
+    for title, runs in comparisons(frame):
+        sweeps = [plan.every_run for plan in gathered.report.plans if plan.every_run]
+        plans = courses.of_runs(gathered.known, runs)
         comparison = _comparison(
-            title, runs, gathered.baselines, _measure(runs, measures, metric), measures, rope, planned
+            title, runs, gathered.baselines, _measure(runs, measures, metric), measures, rope, sweeps, plans
         )
         done.append(diagnosed(comparison, gathered.report))
     headlines = [said for c in done if (said := headline(c)) is not None]
@@ -207,9 +215,10 @@ def _comparison(
     measure: Measure | None,
     measures: Measures,
     rope: str | None,
+    sweeps: Sequence[Sequence[str]],
     plans: Sequence[StoredPlan],
 ) -> Comparison:
-    """wanted: what the baseline may be called; the first that is there counts. plans: those of these runs."""
+    """wanted: what the baseline may be called; the first that is there counts. sweeps: run ids of each. plans: of the runs."""
     arms = name_arms(runs)
     labels = {(a.name, a.arm_id): a.label for a in arms}
     runs = runs.assign(label=[labels[key] for key in zip(runs["name"], runs["arm_id"], strict=True)])
@@ -219,10 +228,10 @@ def _comparison(
     if not baselines and tuple(wanted) == (NONE,):
         baselines = stand_ins = quiet(arms, runs)
         # At rate 0 one variant is as good as another, but not with one regularizer or another beside it.
-        beside = {a.setting.removeprefix(a.dropout) for a in baselines}
+        beside = {a.beside for a in baselines}
         baselines = baselines[:1] if len(beside) == 1 else baselines
     baseline = baselines[0].label if len(baselines) == 1 else None
-    chosen = tuple(choices(runs, arms, measure))
+    chosen = tuple(choices(runs, arms, measure, sweeps))
     alpha = courses.level(plans, runs)
     tuned = courses.tuned(arms, plans)
     comparison = Comparison(title, runs, tuple(arms), baseline, measure, measures, rope, alpha, chosen, tuned)
@@ -256,16 +265,49 @@ def _gathered(found: Found) -> Gathered:
     configs = {r.run_id: r.config for r in found.records}
     known = (*notes.disputed(measures), *notes.several_folders(found.rivals), *notes.histories(damaged))
     report = Report((), known, tuple(found.skipped), configs=configs, histories=found.histories)
-    return Gathered(report, to_frame(found.records, epochs), measures)
+    return Gathered(report, to_frame(found.records, epochs).assign(name=None, table=None), measures)
 
 
-def _with_names(frame: pd.DataFrame, named: Named | None) -> pd.DataFrame:
-    """With a `name` column. A run that is in two arms of a plan (their rates are equal, say) has a row in each."""
-    if named is None:
-        return frame.assign(name=None)
+def _named(plans: Sequence[StoredPlan]) -> Named:
+    """The arms of these plans. What an older plan, without tables, says of a run is left out where a later one says it too."""
+    tabled = [
+        (table, name, run)
+        for plan in plans
+        for table, arms in plan.tables.items()
+        for name, runs in arms.items()
+        for run in runs
+    ]
+    told = {(name, run) for _, name, run in tabled}
+    older = (p for p in plans if not p.tables)
+    rest = [(None, name, run) for p in older for name, runs in p.arms.items() for run in runs]
+    return list(dict.fromkeys([*tabled, *((t, name, run) for t, name, run in rest if (name, run) not in told)]))
+
+
+def _with_tuned(frame: pd.DataFrame, plans: Sequence[StoredPlan]) -> tuple[pd.DataFrame, list[str]]:
+    """Without the runs that tuned what is compared, of which there is a note; arms that were tuned in the tables of their plans.
+
+    These may differ in more than regularizers, which would put them into several. A run that another plan compares is in its
+    table too.
+    """
+    runs = frame["run_id"].tolist()
+    tuned = [p for p in plans if p.course is not None and p.course.tuned and p.tables]
+    tabled = _named(tuned)
+    compared = {run for p in plans for run in p.every_run}
+    apart = {run for p in plans for run in p.trained if run not in compared}.intersection(runs)
+    elsewhere = {run for p in plans if p not in tuned for run in p.every_run}
+    left_out = apart | ({run for *_, run in tabled} - elsewhere)
+    note = f"{count(len(apart), 'run')} tuned what is compared, under seeds of their own, and are in no table."
+    whole = [*((None, None, run) for run in runs if run not in left_out), *tabled]
+    return (_with_names(frame, whole), [note] if apart else []) if left_out else (frame, [])
+
+
+def _with_names(frame: pd.DataFrame, named: Named) -> pd.DataFrame:
+    """With a `name` and a `table`. A run that is in two arms of a plan (their rates are equal, say) has a row in each."""
     rows = {run: i for i, run in enumerate(frame["run_id"].tolist())}
-    pairs = [(plain(name), run) for name, run in dict.fromkeys(named) if run in rows]
-    return frame.iloc[[rows[run] for _, run in pairs]].assign(name=[name for name, _ in pairs])
+    there = [(table, None if name is None else plain(name), run) for table, name, run in named if run in rows]
+    tables, names, _ = zip(*there, strict=True) if there else ((), (), ())
+    texts = {"table": pd.Series(tables, dtype=object).tolist(), "name": pd.Series(names, dtype=object).tolist()}
+    return frame.iloc[[rows[run] for *_, run in there]].assign(**texts)
 
 
 def _plans(paths: Sequence[Path]) -> list[StoredPlan]:

@@ -192,8 +192,9 @@ class Record:
 class StoredPlan:
     """A study or command line as it was expanded: which runs are which arm.
 
-    arms: {name: run ids}, in the plan's order; only a study names arms. runs: all that it compares, by id. created: when it was
-    started last, ISO 8601, UTC. course: of one that goes on from what it finds.
+    arms: {name: run ids}, in the plan's order; only a study names arms. tables: those of each table of its report, by the
+    setting id of its baseline; empty in a plan of before, whose tables are of arms that differ in regularizers alone. runs: all
+    that it compares, by id. created: when it was started last, ISO 8601, UTC. course: of one that goes on from what it finds.
     """
 
     __pydantic_config__: ClassVar[Any] = _LEGAL_JSON
@@ -206,6 +207,7 @@ class StoredPlan:
     overrides: list[str]
     created: str
     runs: list[str] = field(default_factory=list)
+    tables: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     course: Course | None = None
     schema: int = SCHEMA
 

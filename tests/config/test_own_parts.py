@@ -119,7 +119,7 @@ def test_classes_beside_the_current_folder(mine: Path, capsys: pytest.CaptureFix
         (
             "study/mine.yaml",
             "arms: {a: {dropout.rate: 0.1}}\nbaseline: a\n",
-            "study.arms={a: {dropout.rate: 0.1}}: it must be",
+            "study.arms={a: {dropout.rate: 0.1}}: a study compares two arms or more; name them under arms, or give a key",
         ),
         ("study/mine.yaml", "arms: {a: {dropout.rate: 0.1}, b: {dropout: none}}\n", "study.baseline has no value"),
         ("dropout/mine.yaml", "defaults: [nowhere]\n", "In 'dropout/mine': Could not load 'dropout/nowhere'."),

@@ -19,6 +19,18 @@ def test_a_grid_multiplies_the_arms_and_none_is_merged(c: Composer) -> None:
     assert len(plan.specs) == 3 and plan.merged == 1 and plan.arms == {} and plan.study is None
 
 
+def test_points_with_one_baseline_are_one_table(c: Composer) -> None:
+    plan = make(["study=three_arm", "dropout.rate=0.2,0.5", "seed=0,1"], c)
+    (table,) = plan.tables.values()
+    assert table == plan.arms
+    plan = make(["study=three_arm", "model.widths=[8],[16]", "train.weight_decay=0,0.1", "seed=0,1"], c)
+    settings = {s.run_id: s.setting_id for s in plan.specs}
+    assert len(plan.tables) == 4
+    for baseline, arms in plan.tables.items():
+        assert {settings[run] for run in arms["none"]} == {baseline}
+        assert [len(runs) for runs in arms.values()] == [2, 2, 2]
+
+
 def test_the_order_is_that_of_the_words(c: Composer) -> None:
     plan = make(["dropout.rate=0.3,0.1", "seed=1,0"], c)
     assert [(s.dropout.rate, s.seed) for s in plan.specs] == [(0.3, 1), (0.3, 0), (0.1, 1), (0.1, 0)]

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from dropbench.report.records.history import columns
 from dropbench.report.records.measures import Measure
 from dropbench.report.statistics.contrast import Contrast
+from dropbench.report.tables.arms import belongs_to_arm
 from dropbench.report.tables.comparison import Comparison, Config
+from dropbench.values import flatten
 
 Curves = Mapping[str, Sequence[float]]
 """Columns of a run's history, a value an epoch; NaN in epochs that were not evaluated."""
@@ -68,6 +71,11 @@ class Evidence:
         region = self.comparison.region(measure.on("val"))
         return {label: replace(c, region=region) for label, c in contrasts.items()}
 
+    def regularized(self, label: str) -> bool:
+        """Whether an arm differs from the baseline in regularizers alone, as a study's arms need not."""
+        ours, theirs = (_settings(self.configs[o]) for o in (label, self.baseline))
+        return all(ours.get(k) == theirs.get(k) for k in ours.keys() | theirs.keys() if not belongs_to_arm(k))
+
     def curves(self, label: str) -> dict[int, Curves]:
         """By seed, of the runs that have a history: those that diverged too."""
         by_seed = {}
@@ -78,3 +86,7 @@ class Evidence:
             if self._read[run]:
                 by_seed[int(seed)] = self._read[run]
         return by_seed
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    return flatten({key: value for key, value in config.items() if key not in ("metric", "seed")})

@@ -94,7 +94,7 @@ def helping(e: Evidence) -> list[Diagnosis]:
         says = f"{label} changes {e.score.spoken} by {score}, Holm p = {score.p_holm:.3g}{aside}."
         config = e.configs[label]
         rates = remedies.same_sites(config, e.configs, e.others)
-        if len(rates) > 1:
+        if len(rates) > 1 or not e.regularized(label):
             advice = "see whether it holds under seeds that chose nothing"
             seeds = tuple(fresh(e.seeds(label)))
             steps = [Step(e.configs[e.baseline], seeds), Step(config, seeds)]
@@ -113,7 +113,7 @@ def too_aggressive(e: Evidence) -> list[Diagnosis]:
     validation, scores = e.against(e.measure.on("val")), e.against(e.score)
     told = []
     for label, train in e.against(e.measure.on("train")).items():
-        val = validation.get(label)
+        val = validation.get(label) if e.regularized(label) else None
         if val is None or train.verdict != "worse" or not val.not_better or label in moved:
             continue
         if label in scores and scores[label].verdict == "better":
@@ -179,7 +179,8 @@ def slower(e: Evidence) -> list[Diagnosis]:
     """
     measure = e.measure.on("val")
     validation = e.against(measure)
-    epochs = {label: both for label, c in validation.items() if c.not_worse and (both := _epochs(e, label, measure))}
+    ours = {label: c for label, c in validation.items() if c.not_worse and e.regularized(label)}
+    epochs = {label: both for label in ours if (both := _epochs(e, label, measure))}
     told = []
     for label, both in epochs.items():
         usual, later = (sum(side.values()) / len(side) for side in (both[e.baseline], both[label]))

@@ -1,7 +1,8 @@
 """Which runs are one arm, which arms can be compared, and what to call them.
 
-A configuration key belongs to the arm if it is a regularizer's (dropout and those beside it), to the comparison
-otherwise: two runs that differ in the model, the data or the length of training are in different tables.
+A study's arms are compared whatever they differ in. Of other runs a configuration key belongs to the arm if it is a
+regularizer's (dropout and those beside it), to the comparison otherwise: two that differ in the model, the data or the length
+of training are in different tables.
 """
 
 from __future__ import annotations
@@ -27,14 +28,21 @@ NONE = "none"
 _OFF = (None, "null", "0", "false")
 """How a regularizer that is not in use reads: it is not worth a word in a label."""
 _DULL = (".name", "._target_", ".version")
+_CHOSEN = ("model.name", "data.name", "dropout.name", "dropout.schedule.name")
+"""Which option of a group it is: not dull, unlike the name of training's."""
+IN_WORDS = ("dropout.name", "dropout.rate", "dropout.rates", "dropout.placement", "dropout.schedule.name")
+"""The keys of which `setting` speaks."""
+_SEVERAL = "several"
+"""How a key that differs between the arms of a table reads where tables are told apart."""
 
 
 @dataclass(frozen=True)
 class Arm:
     """One row of a table.
 
-    name: in its plan, or None. dropout: as `standard 0.5`. setting: the same with the other regularizers that vary.
-    label: what it is called, unique in its comparison.
+    name: in its study, or None. dropout: as `standard 0.5`. setting: the same with the other regularizers that vary; of a
+    study's arm all in which its arms differ, and dropout where they differ in it. label: what it is called, unique in its
+    comparison. beside: what is in the setting beside dropout.
     """
 
     name: str | None
@@ -42,6 +50,7 @@ class Arm:
     dropout: str
     setting: str
     label: str
+    beside: str = ""
 
 
 def belongs_to_arm(key: str) -> bool:
@@ -74,17 +83,24 @@ def silent(row: Row) -> bool:
 
 
 def name_arms(frame: pd.DataFrame) -> list[Arm]:
-    """The arms of one comparison, in the order to show them. frame has a `name` column: the plan's, or None.
+    """The arms of one comparison, in the order to show them.
 
-    A label is the plan's name or else the setting, then the other regularizers that vary and are on; and, where two
-    would still be called the same, the setting, any key that differs, and at last the arm's id.
+    A label is the study's name for it or else the setting; and, where two would still be called the same, the name with the
+    setting, any key that differs, and at last the arm's id.
+
+    frame: with a `name` column, the study's or None, and a `table` column where it is of a study whose tables are known.
     """
     firsts = rows_of(frame.drop_duplicates(["name", "arm_id"]))
     keys = setting_keys(frame)
-    beside = [k for k in vary(firsts, keys) if belongs_to_arm(k) and not k.startswith("dropout.")]
-    settings = [setting(row) for row in firsts]
-    extras = ["".join(f" {k}={written(row[k])}" for k in beside if shown(row.get(k)) not in _OFF) for row in firsts]
-    labels = [(row["name"] or s) + e for row, s, e in zip(firsts, settings, extras, strict=True)]
+    of_study = firsts[0].get("table") is not None
+    dropouts = [setting(row) for row in firsts]
+    besides = [_beside(row, firsts, keys, of_study=of_study) for row in firsts]
+    settings = [_joined(words, beside) for words, beside in zip(dropouts, besides, strict=True)]
+    if of_study:
+        settings = _only_differing(dropouts, besides, firsts, keys)
+        labels = [str(row["name"]) for row in firsts]
+    else:
+        labels = [_joined(row["name"] or words, b) for row, words, b in zip(firsts, dropouts, besides, strict=True)]
 
     def tell_apart(better: Callable[[int, list[int]], str]) -> None:
         counts = Counter(labels)
@@ -95,7 +111,7 @@ def name_arms(frame: pd.DataFrame) -> list[Arm]:
 
     def with_setting(i: int, alike: list[int]) -> str:
         differ = firsts[i]["name"] and len({settings[j] for j in alike}) > 1
-        return f"{firsts[i]['name']}: {settings[i]}{extras[i]}" if differ else labels[i]
+        return f"{firsts[i]['name']}: {settings[i]}" if differ else labels[i]
 
     def with_keys(i: int, alike: list[int]) -> str:
         differ = vary([firsts[j] for j in alike], keys)
@@ -105,10 +121,52 @@ def name_arms(frame: pd.DataFrame) -> list[Arm]:
     tell_apart(with_keys)
     tell_apart(lambda i, _: f"{labels[i]} #{firsts[i]['arm_id']}")
     if firsts[0]["name"] is None:
-        rows = sorted(range(len(firsts)), key=lambda i: (settings[i] != NONE, order(labels[i])))
+        rows = sorted(range(len(firsts)), key=lambda i: (dropouts[i] != NONE, order(labels[i])))
     else:
         rows = list(range(len(firsts)))  # the plan's order
-    return [Arm(firsts[i]["name"], firsts[i]["arm_id"], settings[i], settings[i] + extras[i], labels[i]) for i in rows]
+    return [Arm(firsts[i]["name"], firsts[i]["arm_id"], dropouts[i], settings[i], labels[i], besides[i]) for i in rows]
+
+
+def _joined(*words: str) -> str:
+    return " ".join(word for word in words if word)
+
+
+def _beside(row: Row, rows: Sequence[Row], keys: Sequence[str], *, of_study: bool) -> str:
+    """What tells an arm from the others beside what `setting` says: the regularizers that are on; in a study anything."""
+    told = [k for k in keys if k not in IN_WORDS and tells(row, rows, k)]
+    if not of_study:
+        told = [k for k in told if belongs_to_arm(k) and not k.startswith("dropout.")]
+    on = [k for k in told if not (_is_regularizer(k) and shown(row.get(k)) in _OFF)]
+    return as_settings(row, on)
+
+
+def _only_differing(
+    dropouts: Sequence[str], besides: Sequence[str], rows: Sequence[Row], keys: Sequence[str]
+) -> list[str]:
+    """The settings of a study's arms: dropout where they differ in it, and what is beside it. None of them is empty."""
+    spoken = dropouts if len(set(dropouts)) > 1 else [""] * len(dropouts)
+    settings = [_joined(words, beside) for words, beside in zip(spoken, besides, strict=True)]
+    off = [as_settings(row, [k for k in keys if _is_regularizer(k) and tells(row, rows, k)]) for row in rows]
+    return [setting or no or words for setting, no, words in zip(settings, off, dropouts, strict=True)]
+
+
+def as_settings(row: Row, keys: Iterable[str]) -> str:
+    """`model=cnn train.lr=0.1`."""
+    return " ".join(f"{k.removesuffix('.name')}={written(row.get(k))}" for k in keys)
+
+
+def _is_regularizer(key: str) -> bool:
+    return belongs_to_arm(key) and not key.startswith("dropout.")
+
+
+def tells(row: Row, rows: Sequence[Row], key: str) -> bool:
+    """Whether a key tells a row from others. Options of different models differ by nature: only those of one do."""
+    if key.endswith(_DULL) and key not in _CHOSEN:
+        return False
+    chosen = next((c for c in ("dropout.schedule.name", *_CHOSEN) if key.startswith(c.removesuffix("name"))), None)
+    peers = rows if chosen in (None, key) else [r for r in rows if r.get(chosen) == row.get(chosen)]
+    value = shown(row.get(key, math.nan))
+    return value is not None and any(shown(r.get(key, math.nan)) != value for r in peers)
 
 
 def find(arms: Sequence[Arm], wanted: str) -> list[Arm]:
@@ -124,19 +182,55 @@ def quiet(arms: Sequence[Arm], frame: pd.DataFrame) -> list[Arm]:
     """The arms that drop nothing, if any with no other regularizer on but what all arms have: what to take for `none`."""
     firsts = {(row["name"], row["arm_id"]): row for row in rows_of(frame.drop_duplicates(["name", "arm_id"]))}
     silent_ones = [a for a in arms if silent(firsts[a.name, a.arm_id])]
-    return [a for a in silent_ones if a.setting == a.dropout] or silent_ones
+    return [a for a in silent_ones if not a.beside] or silent_ones
 
 
 def comparisons(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """(title, rows) for each set of arms that differ in regularizers only, titles in natural order."""
+    """(title, rows) for each table: of a study's, or of runs that differ in regularizers only; titles in natural order."""
+    places = tables(frame)
+    parts = [frame.iloc[rows] for rows in places]
+    keys = setting_keys(frame)
+    if frame.get("table") is None or frame["table"].isna().all():
+        keys = [k for k in keys if not belongs_to_arm(k)]
+    titles = _told_apart(_titles([_as_one(rows_of(part), keys) for part in parts], keys), parts, keys)
+    return sorted(zip(titles, parts, strict=True), key=lambda pair: order(pair[0]))
+
+
+def tables(frame: pd.DataFrame) -> list[list[int]]:
+    """The places of the rows of each table.
+
+    There is one for each value of the `table` column or, where that is empty or not there, for each setting of the keys that
+    belong to no arm.
+    """
     keys = [k for k in setting_keys(frame) if not belongs_to_arm(k)]
-    values = {k: [shown(v) for v in frame[k].tolist()] for k in keys}
+    values = [[shown(v) for v in frame[k].tolist()] for k in keys]
+    planned = frame["table"].tolist() if "table" in frame else [None] * len(frame)
     groups: dict[tuple[str | None, ...], list[int]] = {}
-    for i, group in enumerate(zip(*values.values(), strict=True)):
+    for i, table in enumerate(planned):
+        group = (table,) if table is not None else (None, *(column[i] for column in values))
         groups.setdefault(group, []).append(i)
-    places = list(groups.values())
-    titles = _titles(rows_of(frame.iloc[[i[0] for i in places]]), keys)
-    return sorted(((t, frame.iloc[i]) for t, i in zip(titles, places, strict=True)), key=lambda pair: order(pair[0]))
+    return list(groups.values())
+
+
+def _told_apart(titles: Sequence[str], parts: Sequence[pd.DataFrame], keys: Sequence[str]) -> list[str]:
+    """Tables of a study may differ in what also tells its arms apart: `..., usual at lr=0.1`, by the name of an arm."""
+    told = list(titles)
+    for title in (t for t, n in Counter(titles).items() if n > 1):
+        alike = [i for i, other in enumerate(titles) if other == title]
+        for name in dict.fromkeys(parts[alike[0]]["name"].tolist()):
+            rows = [row for i in alike for row in rows_of(parts[i][parts[i]["name"] == name].head(1))]
+            settings = [as_settings(row, vary(rows, keys)) for row in rows]
+            if len(set(settings)) == len(alike):
+                for i, words in zip(alike, settings, strict=True):
+                    told[i] = f"{title}, {name} at {words}"
+                break
+    return told
+
+
+def _as_one(rows: Sequence[Row], keys: Sequence[str]) -> Row:
+    """A row that stands for a whole table."""
+    names = {group: ", ".join(dict.fromkeys(written(row.get(group)) for row in rows)) for group in ("model", "data")}
+    return {**rows[0], **dict.fromkeys(vary(rows, keys), _SEVERAL), **names}
 
 
 def vary(rows: Sequence[Row], keys: Iterable[str]) -> list[str]:
@@ -150,26 +244,20 @@ def _titles(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
     for row in rows:
         told = []
         for k in keys:
-            # Options of different models or data sets differ by nature; only alike ones are worth telling apart.
-            group = k.split(".")[0]
-            peers = [r for r in rows if group == "train" or r.get(f"{group}.name") == row.get(f"{group}.name")]
-            values = {shown(r.get(k, math.nan)) for r in peers} - {None}
             value = shown(row.get(k, math.nan))
-            tells = len(values) > 1 and value is not None and not k.endswith(_DULL)
-            said = (k == "data.n_train" and value not in (None, "null")) or (
-                k == "data.label_noise" and value not in (None, "0")
+            said = (k == "data.n_train" and value not in (None, "null", _SEVERAL)) or (
+                k == "data.label_noise" and value not in (None, "0", _SEVERAL)
             )
-            if tells or said:
+            if said or (k not in ("model.name", "data.name") and tells(row, rows, k)):
                 told.append(k)
         titles.append(_title(row, told))
-    if len(set(titles)) == len(titles):
-        return titles
-    return [_title(row, vary(rows, keys)) for row in rows]
+    more = [_title(row, vary(rows, keys)) for row in rows]
+    return titles if len(set(titles)) >= len(set(more)) else more
 
 
 def _title(row: Row, told: Sequence[str]) -> str:
-    short = Counter(k.rsplit(".", 1)[-1] for k in told)
-    names = {k: k.rsplit(".", 1)[-1] for k in told}
+    names = {k: k.removesuffix(".name").rsplit(".", 1)[-1] for k in told}
+    short = Counter(names.values())
     parts = [f"{names[k] if short[names[k]] == 1 else k}={shown(row.get(k)) or 'absent'}" for k in told]
     return ", ".join([f"{written(row.get('model'))} on {written(row.get('data'))}", *parts])
 

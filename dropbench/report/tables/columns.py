@@ -182,7 +182,7 @@ def _choices(choices: Sequence[Choice]) -> list[Column | None]:
     return [
         Column(("chosen",), tuple(c.chosen for c in choices), right=False),
         Column(("variant",), tuple(c.variant for c in choices), rank=3, right=False),
-        Column(("rates",), tuple(str(len(c.of)) for c in choices), rank=1),
+        Column(("of arms",), tuple(str(len(c.of)) for c in choices), rank=1),
         Column(("seeds",), tuple(str(len(c.seeds)) for c in choices), rank=2),
         Column(_heading(rule), tuple(_or_absent(rule.level, c.score) for c in choices)),
         Column(_heading(test), tuple(plus_minus(test.level, c.test_mean, c.test_sd) for c in choices)),

@@ -1,4 +1,4 @@
-"""One comparison: arms that differ in regularizers only, and all that is known of them, each thing computed once."""
+"""One comparison: arms, and all that is known of them, each thing computed once."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Arms that differ in regularizers only.
+    """Arms of a study, or arms that differ in regularizers only.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ class Comparison:
         shown = self.measure is not None and self.baseline is not None
         return wide(
             self.summaries,
-            {key: self.runs[key].iloc[0] for key in ("model", "data")},
+            {label: {key: self.runs_of(label)[key].iloc[0] for key in ("model", "data")} for label in self.labels},
             {m: self.against(m) for m in self.compared},
             main,
             self.region(main) if main is not None and shown else None,

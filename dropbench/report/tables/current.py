@@ -13,20 +13,22 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from dropbench.report.records.frame import setting_keys
-from dropbench.report.tables.arms import belongs_to_arm, shown
+from dropbench.report.tables.arms import shown, tables
 from dropbench.values import count, written
 
 
 def current(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """The runs that may be compared, and a sentence on those that may not.
 
-    Within what one comparison would hold the data of the newest run count, and of each of the user's parts its source in the
-    newest run that has it. A run that failed before its data were read goes with any.
+    Within one table, and there of one data set with its options, the data of the newest run count, and of each of the user's
+    parts its source in the newest run that has it. A run that failed before its data were read goes with any. A run that is in
+    several tables, and in each of them has a row, stays where it is current.
     """
-    keys = [k for k in setting_keys(frame) if not belongs_to_arm(k)]
-    groups: dict[tuple[str | None, ...], list[int]] = {}
-    for i, group in enumerate(zip(*([shown(v) for v in frame[k].tolist()] for k in keys), strict=True)):
-        groups.setdefault(group, []).append(i)
+    keys = [k for k in setting_keys(frame) if k.startswith("data.")]
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for table, places in enumerate(tables(frame)):
+        for i in places:
+            groups.setdefault((table, *(shown(frame[k].iloc[i]) for k in keys)), []).append(i)
     kept: list[int] = []
     told: dict[str, None] = {}
     for places in groups.values():

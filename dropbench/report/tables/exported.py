@@ -20,7 +20,7 @@ DIFFERENCE = ("mean", "sd", "low", "high", "interval")
 
 def wide(
     summaries: Sequence[Summary],
-    source: Mapping[str, object],
+    sources: Mapping[str, Mapping[str, object]],
     contrasts: Mapping[Measure, Mapping[str, Contrast]],
     main: Measure | None,
     region: float | None,
@@ -37,8 +37,8 @@ def wide(
     ----------
     summaries : sequence
         Of the arms, in the table's order.
-    source : Mapping
-        Columns that have one value: model and data.
+    sources : Mapping
+        By the arm's label, its model and data.
     contrasts : Mapping
         By measure, then by the arm's label, in the order of the columns.
     main : Measure or None
@@ -49,7 +49,7 @@ def wide(
     rows = []
     for summary in summaries:
         arm, label = summary.arm, summary.arm.label
-        row: dict[str, Any] = {"arm": label, **source, "setting": arm.setting, "arm_id": arm.arm_id}
+        row: dict[str, Any] = {"arm": label, **sources[label], "setting": arm.setting, "arm_id": arm.arm_id}
         row |= {"n": summary.n, "failed": summary.failed, "diverged": summary.diverged}
         for name, level in (*summary.levels.items(), *summary.costs.items()):
             row |= {f"{name}_{part}": getattr(level, part) for part in LEVEL}

@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 
 import pandas as pd
 
-from dropbench.report.records.frame import PACKAGES
+from dropbench.report.records.frame import PACKAGES, rows_of
 from dropbench.report.records.measures import Measures
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.difference import WELCH
@@ -153,18 +153,17 @@ def _unfinished(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
 
 
 def _rule(runs: pd.DataFrame) -> str:
-    """How the epoch was chosen is in each run's configuration; within a comparison only `patience` may differ."""
-    row = runs.iloc[0]
+    """How the epoch was chosen is in each run's configuration."""
     scores = {"val_loss": "the lowest validation loss", "val_accuracy": "the highest validation accuracy"}
-    score = scores.get(str(row.get("train.monitor")), "the best validation score")
-    patience = runs.get("train.patience")
-    restored = patience is not None and row.get("train.restore_best") is True
-    stopping = [v is None or absent(v) for v in patience] if restored and patience is not None else []
+    keys = ("train.monitor", "train.patience", "train.restore_best")
+    chosen = [dict(zip(keys, (row.get(k) for k in keys), strict=True)) for row in rows_of(runs)]
+    best = [c for c in chosen if not _none(c["train.patience"]) and c["train.restore_best"] is True]
+    monitored = " ".join({str(c["train.monitor"]) for c in best})
+    score = scores.get(monitored, "the best validation score")
     epoch = "the last epoch"
-    if stopping and not any(stopping):
-        epoch = f"the epoch with {score}"
-    elif not all(stopping):
-        epoch = f"the last epoch, or with early stopping the epoch with {score}"
+    if best:
+        every = len(best) == len(chosen)
+        epoch = f"the epoch with {score}" if every else f"the last epoch, or with early stopping the epoch with {score}"
     sizes = {n for n in runs["test_examples"].tolist() if isinstance(n, int)}
     size = f" ({sizes.pop():,} examples)" if len(sizes) == 1 else ""
     spread = " ± is the sd over seeds." if runs["seed"].nunique() > 1 else ""
@@ -172,6 +171,10 @@ def _rule(runs: pd.DataFrame) -> str:
         f"Rule: every number is from {epoch}, and the test split{size} was read once, there. "
         f"Gap = training minus validation, both in eval mode.{spread}"
     )
+
+
+def _none(value: object) -> bool:
+    return value is None or absent(value)
 
 
 def _learned(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
@@ -311,10 +314,12 @@ def selection(choices: Sequence[Choice]) -> list[str]:
         return []
     first, unsafe = choices[0], [label for c in choices for label in c.unsafe]
     seeds = {c.seeds for c in choices}
-    which = f"seeds {spans(list(first.seeds))}" if len(seeds) == 1 else "the seeds that all rates of a variant have"
+    which = f"seeds {spans(list(first.seeds))}" if len(seeds) == 1 else "the seeds that all rates of a sweep have"
+    none = [f"{c.variant} ({', '.join(c.of)})" for c in choices if c.idle]
+    confirm = "; `dropbench report --confirm` runs the choice and its baseline under fresh ones"
     return [
         f"Rate chosen by mean {first.rule.spoken} over {which}, and by nothing else: the {first.test.spoken} of the rates "
-        "not chosen is no ground for a choice. The same seeds chose and report; `dropbench report --confirm` runs the "
-        "choice and its baseline under fresh ones.",
+        f"not chosen is no ground for a choice. The same seeds chose and report{confirm * (len(none) < len(choices))}.",
+        *[f"No dropout is best there, so no rate is chosen: {'; '.join(none)}."] * bool(none),
         *[f"Not chosen from, since more of their seeds diverged: {', '.join(unsafe)}."] * bool(unsafe),
     ]

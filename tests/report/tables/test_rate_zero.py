@@ -31,7 +31,7 @@ def rates(*values: float, **more: Any) -> list[dict[str, Any]]:
     return [STANDARD | {"dropout.rate": r} | more for r in values]
 
 
-def test_it_is_the_baseline_by_its_own_name_and_no_rate_to_choose(compared: Any) -> None:
+def test_it_is_the_baseline_by_its_own_name_and_no_dropout_to_choose(compared: Any) -> None:
     found = compared(*rates(0.0, 0.2, 0.5))
     assert found.baseline == "standard 0"
     assert "No arm here is called none: the baseline is standard 0, which drops nothing." in found.notes
@@ -39,7 +39,7 @@ def test_it_is_the_baseline_by_its_own_name_and_no_rate_to_choose(compared: Any)
     assert table["test_accuracy_diff_mean"].tolist()[1:] == pytest.approx([-0.01, -0.02])
     assert table["verdict"].tolist() == ["", "worse", "worse"]
     (choice,) = found.choices
-    assert (choice.chosen, choice.of) == ("standard 0.2", ("standard 0.2", "standard 0.5"))
+    assert (choice.chosen, choice.of) == ("standard 0", ("standard 0", "standard 0.2", "standard 0.5")) and choice.idle
 
 
 def test_none_goes_before_it(compared: Any) -> None:

@@ -25,7 +25,7 @@ def test_the_choice_is_by_validation_and_not_by_test(fake: Any, put: Any, store:
     assert (choice.variant, choice.chosen, choice.of) == (
         "standard",
         "standard 0.25",
-        ("standard 0.25", "standard 0.5"),
+        ("none", "standard 0.25", "standard 0.5"),
     )
     assert (choice.score, choice.test_mean, choice.test_sd) == pytest.approx((0.92, 0.81, 0.01))
     (by_loss,) = report.build([store.root], metric="loss").comparisons[0].choices
@@ -57,7 +57,86 @@ def test_one_rate_is_no_choice(fake: Any, put: Any, store: Any) -> None:
     assert report.build([store.root]).comparisons[0].choices == ()
 
 
-TINY = ("data=wine", "model.widths=[8]", "train.epochs=1", "execute.workers=1")
+# No dropout, and other sweeps
+
+
+def test_no_dropout_is_among_what_is_chosen_from_and_said_to_be_best(fake: Any, put: Any, store: Any) -> None:
+    put(*(at(fake, rate, s, 0.95 - rate / 10, 0.9) for rate in (0.0, 0.25, 0.5) for s in range(2)))
+    found = report.build([store.root])
+    (choice,) = found.comparisons[0].choices
+    assert (choice.chosen, choice.of, choice.idle) == ("none", ("none", "standard 0.25", "standard 0.5"), True)
+    text = " ".join(report.render(found, "rich", 200).split())
+    assert "No dropout is best there, so no rate is chosen: standard (none, standard 0.25, standard 0.5)." in text
+    assert "--confirm" not in text
+
+
+@pytest.fixture
+def sweep(put: Any, store: Any, fake_plan: Any) -> Any:
+    """Stores runs as those of a sweep."""
+
+    def stored(name: str, records: list[Any]) -> None:
+        put(*records)
+        store.write_plan(fake_plan({}, plan_id=name, study=None, runs=[r.run_id for r in records]))
+
+    return stored
+
+
+def swept(fake: Any, best: dict[float, float], seeds: range) -> list[Any]:
+    return [at(fake, rate, s, val + 0.001 * (s % 3), 0.8) for rate, val in best.items() for s in seeds]
+
+
+def test_another_sweep_changes_neither_the_seeds_nor_the_choice(fake: Any, sweep: Any, store: Any) -> None:
+    sweep("first", swept(fake, {0.0: 0.90, 0.1: 0.93, 0.3: 0.92}, range(6)))
+    (alone,) = report.build([store.root]).comparisons[0].choices
+    assert (alone.chosen, alone.seeds) == ("standard 0.1", tuple(range(6)))
+    # One rate more under two seeds, better than all; and rates of its own under other seeds, without an arm that drops nothing.
+    sweep("second", swept(fake, {0.0: 0.90, 0.5: 0.99}, range(2)))
+    assert report.build([store.root]).comparisons[0].choices == (alone,)
+    sweep("third", swept(fake, {0.6: 0.91, 0.7: 0.89}, range(1, 4)))
+    first, third = report.build([store.root]).comparisons[0].choices
+    assert first == alone
+    # The arm that drops nothing has all of its seeds in another sweep.
+    assert (third.chosen, third.of) == ("standard 0.6", ("none", "standard 0.6", "standard 0.7"))
+    assert third.seeds == (1, 2, 3)
+
+
+def test_no_dropout_of_another_sweep_takes_no_seeds_away(fake: Any, sweep: Any, store: Any) -> None:
+    sweep("rates", swept(fake, {0.1: 0.93, 0.3: 0.92}, range(6)))
+    sweep("none", swept(fake, {0.0: 0.99}, range(5)))
+    (choice,) = report.build([store.root]).comparisons[0].choices
+    assert (choice.of, choice.seeds) == (("standard 0.1", "standard 0.3"), tuple(range(6)))
+    sweep("one more", swept(fake, {0.0: 0.99}, range(5, 6)))
+    (choice,) = report.build([store.root]).comparisons[0].choices
+    assert (choice.chosen, choice.seeds) == ("none", tuple(range(6)))
+
+
+def test_sweeps_with_the_same_arms_are_one(fake: Any, sweep: Any, store: Any) -> None:
+    for name, seeds in (("first", range(3)), ("more", range(3, 6))):
+        sweep(name, swept(fake, {0.0: 0.90, 0.1: 0.93, 0.3: 0.92}, seeds))
+    (choice,) = report.build([store.root]).comparisons[0].choices
+    assert choice.seeds == tuple(range(6))
+    # All of it in a wider sweep: that alone is shown.
+    sweep("wide", swept(fake, {0.0: 0.90, 0.1: 0.93, 0.3: 0.92, 0.5: 0.94}, range(6)))
+    (choice,) = report.build([store.root]).comparisons[0].choices
+    assert (choice.chosen, len(choice.of)) == ("standard 0.5", 4)
+
+
+def test_rates_at_two_learning_rates_are_two_choices(fake: Any, put: Any, store: Any, fake_plan: Any) -> None:
+    arms = {
+        f"{name} {rate}": [at(fake, rate, 0, 0.9 + sign * rate / 100, 0.8, train__lr=lr)]
+        for name, lr, sign in (("slow", 0.001, 1), ("fast", 0.1, -1))
+        for rate in (0.1, 0.2)
+    }
+    plan = fake_plan(
+        arms, study="rates", baseline="slow 0.1", tables={"t": {k: [r.run_id for r in v] for k, v in arms.items()}}
+    )
+    put(*(r for records in arms.values() for r in records))
+    store.write_plan(plan)
+    found = {c.variant: c.chosen for c in report.build([store.root], ["study=rates"]).comparisons[0].choices}
+    assert found == {"standard train.lr=0.001": "slow 0.2", "standard train.lr=0.1": "fast 0.1"}
+
+
+TINY = ("data=wine", "model.widths=[8]", "train.epochs=1", "train.lr=0.1", "execute.workers=1")
 
 
 def test_confirm_trains_the_choice_and_the_baseline_under_fresh_seeds(

@@ -1,0 +1,162 @@
+"""The arms of a study: those that it names, and the combinations of its grid, each with a name."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dropbench.config import sweeps
+from dropbench.config.compose import Composed, Composer
+from dropbench.config.study_keys import overrides_of
+from dropbench.config.typed import setting as typed_setting
+from dropbench.errors import UsageError, nearest
+from dropbench.spec import StudySpec
+from dropbench.values import written
+
+Overrides = Mapping[str, str]
+"""Simple ones, by their keys."""
+
+
+class Coincide(UsageError):
+    """Two arms of a study are the same run."""
+
+
+@dataclass
+class StudyArm:
+    """runs: one a seed. of_grid: the combinations that it is; none where the study names it."""
+
+    name: str
+    runs: list[Composed]
+    of_grid: list[Mapping[str, Any]] = field(default_factory=list)
+
+
+def with_set(point: Overrides, composer: Composer) -> dict[str, str]:
+    """A point's overrides upon those that its study sets for all arms.
+
+    Raises UsageError for what a study cannot set.
+    """
+    try:
+        common = composer.for_all_arms(point)
+        whole = layered(common, point)
+        if common:
+            composer.compose(whole)
+    except UsageError as error:
+        if _is_right(point, composer):
+            raise UsageError(f"{point['study']}, set: {error}") from error
+        raise
+    return whole
+
+
+def arms_of(
+    study: StudySpec, point: Overrides, seeds: Sequence[Overrides], composer: Composer, most: int
+) -> list[StudyArm]:
+    """The arms in order, those of the grid after the others, under each seed.
+
+    A combination of the grid is called by its values, as in `lr=0.1 rate=0.3`. Combinations that are one run, as with
+    `dropout: none` at any rate, are one arm, called by what they have in common; one that is the same run as a named arm is
+    that arm.
+
+    Parameters
+    ----------
+    study : StudySpec
+        As composed with `point`.
+    point : mapping
+        What all arms have: typed, or set by the study.
+    seeds : sequence of mapping
+        As overrides; empty ones where the point has its seed.
+    most : int
+        How many runs there may be.
+
+    Raises
+    ------
+    Coincide
+        Where two named arms are the same run, or all are.
+    UsageError
+        For values that cannot be, a baseline that is no arm, and for more than `most` runs.
+    """
+    combinations = math.prod(map(len, study.grid.values())) if study.grid else 0
+    sweeps.check_count(len(seeds) * (len(study.arms) + combinations), most)
+    title = point["study"]
+    found: dict[str, StudyArm] = {}
+    for name, setting in study.arms.items():
+        arm = StudyArm(name, _runs(f"{title}, arm {name}", setting, point, seeds, composer))
+        first = arm.runs[0].spec
+        if (other := found.setdefault(first.arm_id, arm)) is not arm:
+            keys = dict.fromkeys(key for one in study.arms.values() for key in one)
+            raise Coincide(
+                f"{title}: its arms {other.name} and {name} are the same run with dropout={first.dropout.name} "
+                f"dropout.rate={first.dropout.rate:g}; give another value to one of {', '.join(keys)}"
+            )
+    for setting in _combinations(study.grid):
+        name = _name(setting, study.grid)
+        arm = StudyArm(name, _runs(f"{title}, arm {name}", setting, point, seeds, composer), [setting])
+        other = found.setdefault(arm.runs[0].spec.arm_id, arm)
+        if other is not arm and other.of_grid:
+            other.of_grid.append(setting)
+    arms = list(found.values())
+    for arm in arms:
+        if common := _common(arm.of_grid):
+            arm.name = _name(common, study.grid)
+    _check_names(title, study, [arm.name for arm in arms])
+    return arms
+
+
+def layered(lower: Overrides, upper: Overrides) -> dict[str, str]:
+    """Overrides with others that win over them.
+
+    One that chooses an option of a group starts that group afresh: `dropout: none` has no use for a rate.
+    """
+    chosen = tuple(f"{key.replace('/', '.')}." for key in upper if "." not in key)
+    kept = {k: text for k, text in lower.items() if k not in upper and not k.replace("/", ".").startswith(chosen)}
+    return {**kept, **upper}
+
+
+def _runs(
+    title: str, setting: Mapping[str, Any], point: Overrides, seeds: Sequence[Overrides], composer: Composer
+) -> list[Composed]:
+    try:
+        overrides = layered(point, overrides_of(setting, typed_setting))
+        return [composer.compose({**overrides, **seed}) for seed in seeds]
+    except UsageError as error:
+        raise UsageError(f"{title}: {error}") from error
+
+
+def _is_right(point: Overrides, composer: Composer) -> bool:
+    """Whether it could be composed without what its study sets, so that the fault lies there."""
+    try:
+        composer.compose(point)
+    except UsageError:
+        return False
+    return True
+
+
+def _combinations(grid: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    """The last key varies fastest. Nothing without a grid."""
+    if grid:
+        yield from (dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values()))
+
+
+def _name(setting: Mapping[str, Any], grid: Mapping[str, Any]) -> str:
+    """`lr=0.1 rate=0.3`: keys by their last word, where no other key of the grid ends with it."""
+    last = {key: key.replace("/", ".").rpartition(".")[2] for key in grid}
+    short = Counter(last.values())
+    return " ".join(f"{last[k] if short[last[k]] == 1 else k}={written(v)}" for k, v in setting.items())
+
+
+def _common(settings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What all of several combinations say alike."""
+    first, *rest = settings or [{}]
+    return {key: value for key, value in first.items() if all(other[key] == value for other in rest)}
+
+
+def _check_names(title: str, study: StudySpec, names: Sequence[str]) -> None:
+    if len(names) < 2:
+        raise Coincide(f"{title}: all combinations of its grid are the same run, and a study compares two arms or more")
+    if twice := next((name for name, n in Counter(names).items() if n > 1), None):
+        raise UsageError(f"{title}: two arms are called {twice}; rename the one under arms")
+    if study.baseline not in names:
+        raise UsageError(f"study.baseline={study.baseline}: no arm is called that; {nearest(study.baseline, names)}")
