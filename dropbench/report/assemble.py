@@ -284,7 +284,7 @@ def _named(plans: Sequence[StoredPlan]) -> Named:
 
 
 def _with_tuned(frame: pd.DataFrame, plans: Sequence[StoredPlan]) -> tuple[pd.DataFrame, list[str]]:
-    """Without the runs that tuned what is compared, of which there is a note; arms that were tuned in the tables of their plans.
+    """Without the runs that tuned what is compared, of which there is a note; tuned arms in the tables of their plans.
 
     These may differ in more than regularizers, which would put them into several. A run that another plan compares is in its
     table too.
