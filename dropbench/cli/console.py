@@ -162,7 +162,7 @@ class Shown:
                     "device": work.device,
                     "workers": work.workers,
                     "estimated_seconds": seconds,
-                    "skipped": list(plan.skipped),
+                    "skipped": [*plan.skipped, *plan.unplanned],
                     **({"rest": {"runs": rest.runs, "estimated_seconds": rest.seconds}} if rest else {}),
                 }
             )

@@ -127,8 +127,10 @@ def carry_out(
         failed = any(one.record.status == "failed" for one in ended)
         if failed or len(course.stages(finished)) == len(stages):
             break
+    for reason in plan.unplanned:
+        shown.error(f"{reason}; what was asked for of it is not among the runs")
     _tell(course, as_stored(course, stages, finished), plan, stored, store, conf, shown)
-    return 1 if failed else 0
+    return 1 if failed or plan.unplanned else 0
 
 
 def _tell(
@@ -221,7 +223,7 @@ def _dry_run(
 
     plan = stages[-1].plan
     left = _left(plan.specs, plan, store, conf, shown, force=force, dry_run=True)
-    for reason in dict.fromkeys(plan.failed.values()):
+    for reason in dict.fromkeys((*plan.unplanned, *plan.failed.values())):
         shown.warning(reason)
     seconds = estimate(left.work.cohorts, plan.settings, left.work.device, left.work.workers) if left.todo else 0.0
     shown.dry_run(plan, left.todo, left.work, seconds, rest(course, stages, None if force else store))
@@ -276,7 +278,7 @@ def _outcome(plan: Plan, stored: Sequence[Stored], store: Store) -> dict[str, An
     return {
         **{status: statuses.count(status) for status in ("completed", "diverged", "failed")},
         "trained": sum(not one.elsewhere for one in stored),
-        "skipped": list(plan.skipped),
+        "skipped": [*plan.skipped, *plan.unplanned],
         "results": str(store.root),
         "records": [asdict(r) for r in records],
     }

@@ -15,6 +15,7 @@ from dropbench.config.explain import explained
 from dropbench.config.forbidden import check_targets
 from dropbench.config.grammar import parse
 from dropbench.config.options import GROUPS, conf_dir, options
+from dropbench.config.parts import forget_dead
 from dropbench.config.paths import PATHS, plain_path
 from dropbench.config.shape import check_names, checked_tree
 from dropbench.config.specs import settings_of, spec_of, study_of
@@ -212,6 +213,7 @@ def composer(extra: Sequence[Path] = ()) -> Iterator[Composer]:
     for entry in (str(Path.cwd()), *map(str, folders)) if folders else ():
         if entry not in sys.path:
             sys.path.append(entry)
+    forget_dead()
     OmegaConf.register_new_resolver("half", _half, replace=True)
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):

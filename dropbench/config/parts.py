@@ -14,12 +14,18 @@ from dropbench.config.kinds import check_kind, undecorated
 from dropbench.config.messages import invalid
 from dropbench.errors import UsageError
 from dropbench.identity import OWN
-from dropbench.process.apart import apart
+from dropbench.process.apart import PartDied, apart
 from dropbench.process.blame import told
 from dropbench.process.guarded import guarded
 
-_tried: set[str] = set()
-"""Parts of the user's own that could be imported."""
+_tried: dict[str, PartDied | None] = {}
+"""Parts of the user's own: whether they could be imported, or ended the process that did so."""
+
+
+def forget_dead() -> None:
+    """Gives parts that ended their process another chance: a file may have been mended since."""
+    for target in [target for target, died in _tried.items() if died is not None]:
+        del _tried[target]
 
 
 def part_of(group: str, target: str) -> Any:
@@ -64,8 +70,13 @@ def _imported(target: str) -> Any:
         return _got(target)
     if target not in _tried:
         importlib.import_module("torch")  # a user's module will want it, and then not in the copy as well
-        apart(target, f"_target_: importing {target}", lambda: _got(target) is None)
-        _tried.add(target)
+        try:
+            apart(target, f"_target_: importing {target}", lambda: _got(target) is None)
+            _tried[target] = None
+        except PartDied as error:
+            _tried[target] = error
+    if (died := _tried.get(target)) is not None:
+        raise died
     with guarded():
         return _got(target)
 

@@ -62,6 +62,7 @@ def plan(
             of_arms[baseline].specs[0].setting_id: {name: [s.run_id for s in p.specs] for name, p in of_arms.items()}
         },
         outlines={run: outline for part in parts for run, outline in part.outlines.items()},
+        unplanned=tuple(reason for part in parts for reason in part.unplanned),
         failed={run: reason for part in parts for run, reason in part.failed.items()},
         overrides=tuple(text for command in commands for text in command),
     )

@@ -11,6 +11,7 @@ from dropbench.config.compose import Composed, Composer
 from dropbench.config.typed import command, words_of
 from dropbench.errors import UsageError
 from dropbench.planning.study_arms import arms_of, with_set
+from dropbench.process.apart import PartDied
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -46,8 +47,12 @@ def one_point(overrides: Sequence[str], composer: Composer) -> dict[str, str]:
     return point
 
 
-def runs_of(point: Mapping[str, str], composer: Composer, most: int = sweeps.MOST_RUNS) -> list[Planned]:
+def runs_of(
+    point: Mapping[str, str], composer: Composer, most: int = sweeps.MOST_RUNS
+) -> tuple[list[Planned], list[PartDied]]:
     """The runs of one point of the grid: itself, without a name, or each arm of its study under each seed.
+
+    And, of what names code that ends its process as soon as it is imported, the errors that say so.
 
     Raises
     ------
@@ -56,16 +61,21 @@ def runs_of(point: Mapping[str, str], composer: Composer, most: int = sweeps.MOS
     UsageError
         For values that cannot be, and for more than `most` runs.
     """
-    whole = with_set(point, composer)
-    composed = composer.compose(whole)
+    try:
+        whole = with_set(point, composer)
+        composed = composer.compose(whole)
+    except PartDied as error:
+        return [], [error]
     if (study := composed.study) is None:
-        return [Planned(composed)]
+        return [Planned(composed)], []
     seeds: Sequence[Mapping[str, str]] = [{}]
     if "seed" not in point:
         seeds = _seeds(study.seed, composer, most)
     arms = arms_of(study, whole, seeds, composer, most)
-    baseline = next(arm for arm in arms if arm.name == study.baseline).runs[0].spec.setting_id
-    return [Planned(run, arm.name, baseline) for arm in arms for run in arm.runs]
+    compared = sorted(arms, key=lambda arm: arm.name != study.baseline)  # the baseline first
+    table = next((run.spec.setting_id for arm in compared for run in arm.runs), None)
+    died = [arm.died for arm in arms if arm.died is not None]
+    return [Planned(run, arm.name, table) for arm in arms for run in arm.runs], died
 
 
 def _seeds(typed: str, composer: Composer, most: int) -> list[dict[str, str]]:

@@ -15,7 +15,7 @@ from dropbench.planning.checks import check, no_others, no_schedule
 from dropbench.planning.outline import NoView, Outline, outline, takes
 from dropbench.planning.size import too_large
 from dropbench.planning.sources import load
-from dropbench.process.apart import PartFailed
+from dropbench.process.apart import PartDied, PartFailed
 from dropbench.spec import RunSpec, Settings
 
 if TYPE_CHECKING:
@@ -35,11 +35,25 @@ class Fitting:
     failed : dict
         Why a user's model cannot even be built without an end to its process, by run id: such a run has failed, and the others
         are trained.
+    unplanned : list
+        Why the data of others could not be read without an end to the process: they have no id that holds, and no record.
     """
 
     outlines: dict[str, Outline]
     reasons: list[str]
     failed: dict[str, str]
+    unplanned: list[str]
+
+
+@dataclass(frozen=True)
+class _Unread:
+    """Data whose loader, a user's, ended its process or did not come to an end."""
+
+    reason: str
+
+
+_Not = str | PartFailed | _Unread
+"""Why something is not trained: it cannot be, it would end its process, or its data does."""
 
 
 def fitting(specs: Sequence[RunSpec], settings: Settings, skip: bool, composer: Composer) -> Fitting:
@@ -64,38 +78,36 @@ def fitting(specs: Sequence[RunSpec], settings: Settings, skip: bool, composer: 
     arms: dict[str, RunSpec] = {}
     for spec in specs:
         arms.setdefault(spec.arm_id, spec)
-    outline_of: dict[str, Outline] = {}
-    on_data: dict[str, tuple[Table, Outline] | str | PartFailed] = {}
-    reasons: dict[str, None] = {}
-    failed: dict[str, str] = {}
+    on_data: dict[str, tuple[Table, Outline] | _Not] = {}
+    answers: dict[str, Outline | _Not] = {}
     for arm, spec in arms.items():
         key = f"{spec.model.model_dump_json()} {spec.data.target} {spec.data.options}"
         if key not in on_data:
             on_data[key] = _on_data(spec, settings, composer)
-        model = on_data[key]
-        if isinstance(model, PartFailed):
-            failed[arm] = str(model)
-            continue
-        reason = model if isinstance(model, str) else _unfit(spec, *model, settings, composer)
-        if reason is not None:
-            reasons[reason] = None
-        elif not isinstance(model, str):
-            outline_of[arm] = model[1]
+        found = on_data[key]
+        answers[arm] = _answer(spec, *found, settings, composer) if isinstance(found, tuple) else found
+    outline_of = {arm: answer for arm, answer in answers.items() if isinstance(answer, Outline)}
+    failed = {arm: str(answer) for arm, answer in answers.items() if isinstance(answer, PartFailed)}
+    unread = dict.fromkeys(answer.reason for answer in answers.values() if isinstance(answer, _Unread))
+    reasons = dict.fromkeys(answer for answer in answers.values() if isinstance(answer, str))
     if not outline_of:
-        reasons |= dict.fromkeys(failed.values())
+        reasons |= dict.fromkeys((*failed.values(), *unread))
     if reasons and not (skip and outline_of):
         raise UsageError("\n".join(reasons))
     return Fitting(
         {s.run_id: outline_of[s.arm_id] for s in specs if s.arm_id in outline_of},
         list(reasons),
         {s.run_id: failed[s.arm_id] for s in specs if s.arm_id in failed},
+        list(unread),
     )
 
 
-def _on_data(spec: RunSpec, settings: Settings, composer: Composer) -> tuple[Table, Outline] | str | PartFailed:
+def _on_data(spec: RunSpec, settings: Settings, composer: Composer) -> tuple[Table, Outline] | _Not:
     """The data and the model on it, or why they cannot be: the data is not here, or the model takes no such data."""
     try:
         table = load(spec.data, settings)
+    except PartDied as error:
+        return _Unread(str(error))
     except UsageError as error:
         return str(error)
     try:
@@ -110,10 +122,12 @@ def _on_data(spec: RunSpec, settings: Settings, composer: Composer) -> tuple[Tab
         return str(error)
 
 
-def _unfit(spec: RunSpec, table: Table, model: Outline, settings: Settings, composer: Composer) -> str | None:
-    """Why this arm cannot be trained, with the variants that would fit where its own has no site; or None."""
+def _answer(spec: RunSpec, table: Table, model: Outline, settings: Settings, composer: Composer) -> Outline | str:
+    """What this arm builds, or why it cannot be trained, with the variants that would fit where its own has no site."""
     reason = no_schedule(spec) or check(spec, table, model) or no_others(spec, table, settings)
-    if reason is None or " has no site in " not in reason:
+    if reason is None:
+        return model
+    if " has no site in " not in reason:
         return reason
     variants = _options_that("dropout", lambda v: any(v().supports(s) is None for s in model.sites), composer)
     sites = ", ".join(s.name for s in model.sites)

@@ -16,7 +16,7 @@ from dropbench.planning.expand import Planned, one_point, points, runs_of
 from dropbench.planning.fitting import fitting
 from dropbench.planning.measured import measures_nothing, not_taken
 from dropbench.planning.outline import Outline
-from dropbench.planning.sources import load
+from dropbench.planning.sources import forget_dead, load
 from dropbench.planning.study_arms import Coincide
 from dropbench.spec import MetricSpec, RunSpec, Settings
 from dropbench.values import flatten, written
@@ -41,6 +41,8 @@ class Plan:
     merged: int = 0
     warnings: tuple[str, ...] = ()
     """What may not be what it seems in some of the arms, each told once."""
+    unplanned: tuple[str, ...] = ()
+    """Why some of what was asked for is not even among the runs: code of the user's own ended the process that looked at it."""
     failed: dict[str, str] = field(default_factory=dict)
     """Why runs of `specs` have failed before anything of them could be trained, by run id; they have no outline."""
 
@@ -91,7 +93,8 @@ def _plan(
     overrides: Sequence[str], grid: Sequence[Mapping[str, str]], composer: Composer, most: int = MOST_RUNS
 ) -> Plan:
     by_glob = any("glob(" in text for text in overrides)
-    runs, coinciding = _composed(grid, by_glob, composer, most)
+    forget_dead()
+    runs, coinciding, died = _composed(grid, by_glob, composer, most)
     first = runs[0].composed
     _one_place([r.composed.settings for r in runs])
     check_results(first.settings.results)
@@ -123,6 +126,7 @@ def _plan(
         warnings=tuple(
             dict.fromkeys((*told, *(w for s in one_of_each for w in _warnings(s, outlines[s.run_id], needs))))
         ),
+        unplanned=tuple(dict.fromkeys((*died, *fit.unplanned))),
         failed={bound[i].run_id: reason for i, reason in fit.failed.items()},
     )
 
@@ -133,20 +137,28 @@ def _warnings(spec: RunSpec, outline: Outline, needs: Mapping[str, str]) -> list
 
 def _composed(
     grid: Sequence[Mapping[str, str]], skip: bool, composer: Composer, most: int
-) -> tuple[list[Planned], list[str]]:
-    """Every run of the grid, and the points that were left out since two arms of them coincide."""
+) -> tuple[list[Planned], list[str], list[str]]:
+    """Every run of the grid.
+
+    And the points that were left out since two arms of them coincide, and why others have no config: what they import dies.
+    """
     runs: list[Planned] = []
     coinciding: dict[str, None] = {}
+    died: dict[str, None] = {}
     for point in grid:
         try:
-            runs.extend(of_point := runs_of(point, composer, most))
+            of_point, dead = runs_of(point, composer, most)
+            died |= dict.fromkeys(map(str, dead))
+            runs += of_point
             # A study's arms and seeds are known once it is read, and each point of a grid has as many.
             check_count(len(of_point) * len(grid), most)
         except Coincide as error:
             coinciding[str(error)] = None
     if coinciding and not (skip and runs):
         raise UsageError("\n".join(coinciding))
-    return runs, list(coinciding)
+    if not runs:
+        raise UsageError("\n".join(died))
+    return runs, list(coinciding), list(died)
 
 
 def _one_study(grid: Sequence[Mapping[str, str]]) -> str | None:

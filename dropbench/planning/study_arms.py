@@ -14,6 +14,7 @@ from dropbench.config.compose import Composed, Composer
 from dropbench.config.study_keys import overrides_of
 from dropbench.config.typed import setting as typed_setting
 from dropbench.errors import UsageError, nearest
+from dropbench.process.apart import PartDied
 from dropbench.spec import StudySpec
 from dropbench.values import written
 
@@ -27,11 +28,20 @@ class Coincide(UsageError):
 
 @dataclass
 class StudyArm:
-    """runs: one a seed. of_grid: the combinations that it is; none where the study names it."""
+    """runs: one a seed. of_grid: the combinations that it is; none where the study names it.
+
+    died: why there are no runs, of code that ends its process as soon as it is imported.
+    """
 
     name: str
-    runs: list[Composed]
-    of_grid: list[Mapping[str, Any]] = field(default_factory=list)
+    of_grid: list[Mapping[str, Any]]
+    runs: list[Composed] = field(default_factory=list)
+    died: PartDied | None = None
+
+    @property
+    def arm_id(self) -> str:
+        """What other arms that are the same run have too."""
+        return self.runs[0].spec.arm_id if self.runs else f"died {self.name}"
 
 
 def with_set(point: Overrides, composer: Composer) -> dict[str, str]:
@@ -44,6 +54,8 @@ def with_set(point: Overrides, composer: Composer) -> dict[str, str]:
         whole = layered(common, point)
         if common:
             composer.compose(whole)
+    except PartDied:
+        raise
     except UsageError as error:
         if _is_right(point, composer):
             raise UsageError(f"{point['study']}, set: {error}") from error
@@ -83,18 +95,17 @@ def arms_of(
     title = point["study"]
     found: dict[str, StudyArm] = {}
     for name, setting in study.arms.items():
-        arm = StudyArm(name, _runs(f"{title}, arm {name}", setting, point, seeds, composer))
-        first = arm.runs[0].spec
-        if (other := found.setdefault(first.arm_id, arm)) is not arm:
+        arm = _arm(StudyArm(name, []), setting, point, seeds, composer)
+        if (other := found.setdefault(arm.arm_id, arm)) is not arm:
+            first = arm.runs[0].spec
             keys = dict.fromkeys(key for one in study.arms.values() for key in one)
             raise Coincide(
                 f"{title}: its arms {other.name} and {name} are the same run with dropout={first.dropout.name} "
                 f"dropout.rate={first.dropout.rate:g}; give another value to one of {', '.join(keys)}"
             )
     for setting in _combinations(study.grid):
-        name = _name(setting, study.grid)
-        arm = StudyArm(name, _runs(f"{title}, arm {name}", setting, point, seeds, composer), [setting])
-        other = found.setdefault(arm.runs[0].spec.arm_id, arm)
+        arm = _arm(StudyArm(_name(setting, study.grid), [setting]), setting, point, seeds, composer)
+        other = found.setdefault(arm.arm_id, arm)
         if other is not arm and other.of_grid:
             other.of_grid.append(setting)
     arms = list(found.values())
@@ -115,14 +126,18 @@ def layered(lower: Overrides, upper: Overrides) -> dict[str, str]:
     return {**kept, **upper}
 
 
-def _runs(
-    title: str, setting: Mapping[str, Any], point: Overrides, seeds: Sequence[Overrides], composer: Composer
-) -> list[Composed]:
+def _arm(
+    arm: StudyArm, setting: Mapping[str, Any], point: Overrides, seeds: Sequence[Overrides], composer: Composer
+) -> StudyArm:
+    """The arm with its runs, or with why it has none."""
     try:
         overrides = layered(point, overrides_of(setting, typed_setting))
-        return [composer.compose({**overrides, **seed}) for seed in seeds]
+        arm.runs = [composer.compose({**overrides, **seed}) for seed in seeds]
+    except PartDied as error:
+        arm.died = error
     except UsageError as error:
-        raise UsageError(f"{title}: {error}") from error
+        raise UsageError(f"{point['study']}, arm {arm.name}: {error}") from error
+    return arm
 
 
 def _is_right(point: Overrides, composer: Composer) -> bool:

@@ -34,7 +34,11 @@ class PartFailed(UsageError):
     """Code of the user's own raised, ended its process or did not come to an end."""
 
 
-class PartHangs(PartFailed):
+class PartDied(PartFailed):
+    """It ended its process, or did not come to an end."""
+
+
+class PartHangs(PartDied):
     """It did not come to an end, nor would it in training."""
 
 
@@ -58,7 +62,7 @@ def apart(target: str, what: str, act: Callable[[], T], seconds: float | None = 
     Raises
     ------
     PartFailed
-        Where it raises, ends its process or takes too long. A UsageError that it raises comes as it is.
+        Where it raises; PartDied where it ends its process or takes too long. A UsageError that it raises comes as it is.
     """
     if target.startswith(OWN):
         return act()
@@ -91,7 +95,7 @@ def _in_copy(what: str, act: Callable[[], Any], seconds: float) -> tuple[str, An
             with suppress(EOFError, OSError):
                 return cast("tuple[str, Any]", ours.recv())
         process.join(seconds)
-        raise PartFailed(f"{what} ended its process ({_ended(process.exitcode)})")
+        raise PartDied(f"{what} ended its process ({_ended(process.exitcode)})")
     finally:
         process.kill()
         process.join()

@@ -20,7 +20,7 @@ from dropbench.report.records.frame import to_frame
 from dropbench.report.records.load import RUN_SOMETHING, Found, best_epochs, from_store, load
 from dropbench.report.records.measures import Measure, Measures
 from dropbench.report.tables import courses, notes
-from dropbench.report.tables.arms import NONE, Arm, comparisons, find, name_arms, quiet
+from dropbench.report.tables.arms import NONE, Arm, comparisons, find, name_arms, quiet, unscheduled
 from dropbench.report.tables.comparison import Comparison, Diagnosis
 from dropbench.report.tables.current import current
 from dropbench.report.tables.grids import grids
@@ -223,22 +223,29 @@ def _comparison(
     labels = {(a.name, a.arm_id): a.label for a in arms}
     runs = runs.assign(label=[labels[key] for key in zip(runs["name"], runs["arm_id"], strict=True)])
     runs = runs.drop_duplicates(["label", "seed"])
-    baselines = next((f for f in (find(arms, b) for b in wanted) if f), [])
-    stand_ins: list[Arm] = []
-    if not baselines and tuple(wanted) == (NONE,):
-        baselines = stand_ins = quiet(arms, runs)
-        # At rate 0 one variant is as good as another, but not with one regularizer or another beside it.
-        beside = {a.beside for a in baselines}
-        baselines = baselines[:1] if len(beside) == 1 else baselines
+    baselines, why = _baselines(arms, runs, wanted)
     baseline = baselines[0].label if len(baselines) == 1 else None
     chosen = tuple(choices(runs, arms, measure, sweeps))
     alpha = courses.level(plans, runs)
     tuned = courses.tuned(arms, plans)
     comparison = Comparison(title, runs, tuple(arms), baseline, measure, measures, rope, alpha, chosen, tuned)
     about = notes.about(comparison, wanted[0], [a.label for a in baselines])
-    about += notes.stand_in(baseline, [a.label for a in stand_ins])
-    about += [*notes.statistics(comparison), *notes.selection(chosen), *courses.notes(comparison, plans)]
+    about += [*why, *notes.statistics(comparison), *notes.selection(chosen), *courses.notes(comparison, plans)]
     return replace(comparison, notes=tuple(about))
+
+
+def _baselines(arms: Sequence[Arm], runs: pd.DataFrame, wanted: Sequence[str]) -> tuple[list[Arm], list[str]]:
+    """The arms that may be the one to compare with, and a note where it is not called as wanted."""
+    if found := next((f for f in (find(arms, b) for b in wanted) if f), []):
+        return found, []
+    if tuple(wanted) != (NONE,):
+        return [], []
+    if idle := quiet(arms, runs):
+        # At rate 0 one variant is as good as another, but not with one regularizer or another beside it.
+        first = idle[:1] if len({a.beside for a in idle}) == 1 else idle
+        return first, notes.stand_in([a.label for a in idle]) if len(first) == 1 else []
+    still = unscheduled(arms, runs)
+    return still, [notes.still(a.label) for a in still]
 
 
 def diagnosed(c: Comparison, report: Report) -> Comparison:

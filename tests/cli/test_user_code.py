@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from terminal import dropbench
+from terminal import dropbench, started
 
 from dropbench.process import apart as module
 
@@ -79,12 +79,10 @@ PLANNED = [
         ("import", "raise KeyError('k')"),
         r"_target_: my_own.\w+ cannot be imported: KeyError: 'k' \(mine/my_own.py, line 16\)",
     ),
-    (("import", "os._exit(0)"), r"_target_: importing my_own.\w+ ended its process \(exit code 0\)"),
     (
         ("loading", "sys.exit(0)"),
         r"data loader my_own.load: SystemExit: 0 \(mine/my_own.py, line 16\); the whole .* \S+",
     ),
-    (("loading", "os._exit(3)"), r"data loader my_own.load ended its process \(exit code 3\)"),
     (("building", "act(when)"), r"model=tiny cannot be built with no options: maximum recursion depth .* line \d+\)"),
 ]
 
@@ -128,10 +126,44 @@ def test_a_model_that_cannot_be_planned_is_a_failed_run_beside_others(
     assert failed["config"]["model"]["name"] == "tiny" and re.fullmatch(reason, failed["reason"])
 
 
+UNPLANNED = [
+    (("import", "os._exit(0)"), ["model=mlp,tiny", "data=digits"], "_target_: importing my_own.Tiny ended its process"),
+    (("import", "os._exit(0)"), ["study=two", "data=digits"], "_target_: importing my_own.Tiny ended its process"),
+    (("loading", "os._exit(3)"), ["data=stripes,digits"], "data loader my_own.load ended its process (exit code 3)"),
+]
+
+
+@pytest.mark.parametrize(("brought", "words", "reason"), UNPLANNED, indirect=["brought"])
+def test_what_cannot_even_be_looked_at_does_not_keep_the_rest_from_training(
+    brought: Path, words: list[str], reason: str
+) -> None:
+    """No config and no data, so no run and no record: it is told at the end, and the exit code says that not all is well."""
+    (brought / "study" / "two.yaml").write_text(
+        "# Mine\nquestion: '?'\nbaseline: a\nseed: 0\narms:\n  a: {dropout: none}\n  b: {model: tiny}\n"
+    )
+    seed = [] if "study=two" in words else ["seed=0"]
+    command = ["sweep", *words, *seed, "train.epochs=1", "--conf", str(brought)]
+    dry = started(Path(), *command, "--dry-run")
+    assert reason in dry.communicate(timeout=120)[1] and dry.returncode == 0
+    sweep = started(Path(), *command, "--json")
+    out, err = sweep.communicate(timeout=120)
+    told = json.loads(out)
+    assert (sweep.returncode, told["completed"], told["failed"], len(told["skipped"])) == (1, 1, 0, 1)
+    assert reason in err and reason in told["skipped"][0]
+
+
 @pytest.mark.parametrize("brought", [("building", "os._exit(4)")], indirect=True)
 def test_by_itself_it_is_a_sentence(brought: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = dropbench(capsys, "sweep", "model=tiny", *WORDS[1:], "--conf", str(brought))
     assert (said.code, said.out) == (2, "") and "model=tiny ended its process (exit code 4)" in said.err
+
+
+@pytest.mark.parametrize("brought", [("import", "os._exit(4)"), ("loading", "os._exit(4)")], indirect=True)
+def test_nor_is_anything_trained_where_nothing_else_was_asked_for(brought: Path) -> None:
+    sweep = started(Path(), "sweep", *WORDS, "--conf", str(brought))
+    out, err = sweep.communicate(timeout=120)
+    assert (sweep.returncode, out) == (2, "") and "ended its process (exit code 4)" in err
+    assert not Path("results").exists()
 
 
 TRAINED = [

@@ -16,7 +16,7 @@ from functools import cache, partial
 import numpy as np
 
 from dropbench.report.records.scores import Floats
-from dropbench.report.statistics.power import ALPHA
+from dropbench.report.statistics.interval import ALPHA
 
 RHO = 1.5
 """The power of the share that is spent. 1 ends large effects soonest and finds the fewest small ones; 3 is much like O'Brien

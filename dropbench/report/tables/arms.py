@@ -185,6 +185,20 @@ def quiet(arms: Sequence[Arm], frame: pd.DataFrame) -> list[Arm]:
     return [a for a in silent_ones if not a.beside] or silent_ones
 
 
+def unscheduled(arms: Sequence[Arm], frame: pd.DataFrame) -> list[Arm]:
+    """The one arm whose rate stays as it is, where every other is the same but for a schedule of it; else none."""
+    rows = {arm.label: _row_of(arm, frame) for arm in arms}
+    keys = [k for k in setting_keys(frame) if not k.startswith("dropout.schedule.")]
+    schedules = {label: row.get("dropout.schedule.name") for label, row in rows.items()}
+    still = [a for a in arms if schedules[a.label] in (None, "constant") or absent(schedules[a.label])]
+    alike = not vary(list(rows.values()), keys)
+    return still if alike and len(still) == 1 < len(arms) else []
+
+
+def _row_of(arm: Arm, frame: pd.DataFrame) -> Row:
+    return rows_of(frame[frame["arm_id"] == arm.arm_id].head(1))[0]
+
+
 def comparisons(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """(title, rows) for each table: of a study's, or of runs that differ in regularizers only; titles in natural order."""
     places = tables(frame)

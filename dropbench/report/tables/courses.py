@@ -9,8 +9,8 @@ from dataclasses import replace
 import pandas as pd
 
 from dropbench.report.records.measures import Measure
+from dropbench.report.statistics.interval import ALPHA
 from dropbench.report.statistics.looks import levels
-from dropbench.report.statistics.power import ALPHA
 from dropbench.report.tables.arms import Arm
 from dropbench.report.tables.comparison import Comparison
 from dropbench.store import Candidate, Course, StoredPlan, Tuned

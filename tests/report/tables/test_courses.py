@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from dropbench import report
+from dropbench.report.statistics.interval import ALPHA
 from dropbench.report.statistics.looks import levels
-from dropbench.report.statistics.power import ALPHA
 from dropbench.store import Candidate, Course, Rule, StoredStage, Tuned
 
 TUNED = "Each arm at its own best setting"

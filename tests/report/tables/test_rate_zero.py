@@ -105,3 +105,15 @@ def test_another_baseline_of_a_study_is_not_replaced(fake: Any, fake_plan: Any, 
 def test_what_drops_nothing(settings: dict[str, Any], expected: bool) -> None:
     assert silent({"dropout.name": "standard", **settings}) is expected
     assert silent({"dropout.name": "none", **settings})
+
+
+def test_of_schedules_the_constant_one_is_the_baseline(compared: Any) -> None:
+    early = [{"dropout.schedule": {"name": "early", "until": until}} for until in (0.2, 0.5)]
+    found = compared(*rates(0.5), *(arm for more in early for arm in rates(0.5, **more)))
+    assert found.baseline == "standard 0.5" and len(found.verdicts) == 2
+    assert [note for note in found.notes if "whose rate stays as it is" in note]
+
+
+def test_of_schedules_at_several_rates_none_is(compared: Any) -> None:
+    found = compared(*rates(0.5), *rates(0.2, **{"dropout.schedule": {"name": "early", "until": 0.2}}))
+    assert found.baseline is None
