@@ -236,5 +236,5 @@ def course(
 
 def _seeds(overrides: Sequence[str], composer: Composer, most: int) -> list[int]:
     """Those that were typed, else the study's, else the one that is set by default; each once, rising."""
-    runs = (run for point in points(overrides, composer, most) for run in runs_of(point, composer, most))
-    return sorted({run.composed.spec.seed for run in runs})
+    runs = (run for point in points(overrides, composer, most) for run in runs_of(point, composer, most)[0])
+    return sorted({run.composed.spec.seed for run in runs}) or [0]  # without any run `make` says why

@@ -6,6 +6,7 @@ alone. To diverge is the worst there is: a candidate of which fewer runs did is 
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections import Counter
@@ -228,12 +229,17 @@ def _keyed(plan: Plan, tuned: Collection[str]) -> list[tuple[Key, RunSpec]]:
 
 
 def _tables(parts: Sequence[Plan], kept: Collection[tuple[str | None, str]]) -> Tables:
-    """Those of a study, put together from the same tables of several plans; each by the setting id of its baseline."""
+    """Those of a study, put together from the same tables of several plans.
+
+    Each by the setting id of its baseline or, where that could not be planned, of its first arm.
+    """
     setting_ids = {s.run_id: s.setting_id for part in parts for s in part.specs}
     found: Tables = {}
     for several in zip(*(part.tables.values() for part in parts), strict=True):
         arms = {name: [r for of in several for r in of[name] if (name, r) in kept] for name in several[0]}
-        found[setting_ids[arms[parts[0].baseline][0]]] = arms
+        first = next(iter(arms.get(parts[0].baseline) or itertools.chain(*arms.values())), None)
+        if first is not None:
+            found[setting_ids[first]] = arms
     return found
 
 
