@@ -81,8 +81,10 @@ def _check(selection: Selection, presentation: Presentation) -> None:
         raise UsageError(
             "--watch shows tables as they grow: leave out --format, --out, --figures, --wide and --confirm"
         )
-    if selection.rows is not None and (selection.baseline or selection.rope or presentation.confirm):
-        raise UsageError("--rows shows a metric and compares nothing: leave out --baseline, --rope and --confirm")
+    if selection.rows is not None and (selection.baseline or selection.rope or selection.about or presentation.confirm):
+        raise UsageError(
+            "--rows shows a metric and compares nothing: leave out --baseline, --rope, --about and --confirm"
+        )
     if selection.rows is None and selection.cols is not None:
         raise UsageError(f"--cols {selection.cols} needs --rows, as in --rows dropout.rate --cols {selection.cols}")
     if presentation.confirm and presentation.figures is not None:
@@ -108,7 +110,9 @@ def _built(selection: Selection, conf: Sequence[Path]) -> Report:
     paths, filters, where, metric = selection.paths(), selection.filters(), selection.where, selection.metric
     if selection.rows is not None:
         return pivot(paths, filters, rows=selection.rows, cols=selection.cols, where=where, metric=metric)
-    compared = build(paths, filters, selection.baseline, where=where, metric=metric, rope=selection.rope)
+    compared = build(
+        paths, filters, selection.baseline, where=where, metric=metric, rope=selection.rope, about=selection.about
+    )
     return with_commands(compared, paths, conf)
 
 

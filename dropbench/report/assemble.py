@@ -19,7 +19,8 @@ from dropbench.report.records.convergence import with_convergence
 from dropbench.report.records.frame import to_frame
 from dropbench.report.records.load import RUN_SOMETHING, Found, best_epochs, from_store, load
 from dropbench.report.records.measures import Measure, Measures
-from dropbench.report.tables import notes
+from dropbench.report.records.said import Said
+from dropbench.report.tables import notes, population
 from dropbench.report.tables.arms import NONE, Arm, comparisons, find, name_arms, quiet, unscheduled
 from dropbench.report.tables.comparison import Comparison, Diagnosis
 from dropbench.report.tables.current import current
@@ -42,6 +43,7 @@ def build(
     where: Sequence[str] = (),
     metric: str | None = None,
     rope: str | None = None,
+    about: str | None = None,
 ) -> Report:
     """A report on what is stored.
 
@@ -60,17 +62,21 @@ def build(
         else loss.
     rope : str or None
         Half the width of the region of practical equivalence, `0.2pp`, `0.01` or `1%`; None is what the metric declares.
+    about : str or None
+        Whether answers are about `examples` like those tested, as None is, or about the `pool` of these alone.
 
     Raises
     ------
     UsageError
-        For a path without results, a filter that can match nothing, and an unknown baseline or metric.
+        For a path without results, a filter that can match nothing, an unknown baseline or metric, and another `about`.
     """
+    if about not in (None, *population.ABOUT):
+        raise UsageError(f"--about {about}: there is no such; {nearest(str(about), population.ABOUT)}")
     gathered = gather(paths, filters, where)
     gathered, metric = with_asked(gathered, metric)
     if baseline:
         gathered = replace(gathered, baselines=(baseline,))
-    report = _compared(gathered, metric, rope)
+    report = _compared(gathered, metric, rope, about != population.POOL)
     if baseline and not any(find(c.arms, baseline) for c in report.comparisons):
         valid = [name for c in report.comparisons for a in c.arms for name in (a.label, a.name) if name]
         raise UsageError(f"--baseline '{baseline}': no arm here is called that; {nearest(baseline, valid)}")
@@ -172,18 +178,20 @@ def for_plan(store: Store, plan: StoredPlan) -> Report:
     return _compared(replace(gathered, report=report, frame=frame, baselines=(plain(plan.baseline),)))
 
 
-def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = None) -> Report:
+def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = None, beyond: bool = True) -> Report:
+    """beyond: whether answers are about examples beyond those tested."""
     frame, measures = gathered.frame, gathered.measures
+    said = Said({run: path.parent for run, path in gathered.report.histories.items()}) if beyond else None
     if metric is not None:
         measures.resolve(frame, metric)  # a mistake if no run has it; a comparison may lack it
     done = []
     for title, runs in comparisons(frame):
         sweeps = [plan.every_run for plan in gathered.report.plans if plan.every_run]
         comparison = _comparison(
-            title, runs, gathered.baselines, _measure(runs, measures, metric), measures, rope, sweeps
+            title, runs, gathered.baselines, _measure(runs, measures, metric), measures, rope, sweeps, said
         )
         done.append(diagnosed(comparison, gathered.report))
-    headlines = [said for c in done if (said := headline(c)) is not None]
+    headlines = [text for c in done if (text := headline(c)) is not None]
     return _told(gathered.report, comparisons=tuple(done), headlines=tuple(map(plain, headlines)))
 
 
@@ -201,6 +209,7 @@ def _comparison(
     measures: Measures,
     rope: str | None,
     sweeps: Sequence[Sequence[str]],
+    said: Said | None,
 ) -> Comparison:
     """wanted: what the baseline may be called; the first that is there counts. sweeps: the run ids of each."""
     arms = name_arms(runs)
@@ -210,9 +219,10 @@ def _comparison(
     baselines, why = _baselines(arms, runs, wanted)
     baseline = baselines[0].label if len(baselines) == 1 else None
     chosen = tuple(choices(runs, arms, measure, sweeps))
-    comparison = Comparison(title, runs, tuple(arms), baseline, measure, measures, rope, chosen)
-    about = notes.about(comparison, wanted[0], [a.label for a in baselines])
-    return replace(comparison, notes=(*about, *why, *notes.statistics(comparison), *notes.selection(chosen)))
+    comparison = Comparison(title, runs, tuple(arms), baseline, measure, measures, rope, chosen, said=said)
+    about = [*notes.about(comparison, wanted[0], [a.label for a in baselines]), *why]
+    about += [*notes.statistics(comparison), *population.notes(comparison), *notes.selection(chosen)]
+    return replace(comparison, notes=tuple(about))
 
 
 def _baselines(arms: Sequence[Arm], runs: pd.DataFrame, wanted: Sequence[str]) -> tuple[list[Arm], list[str]]:

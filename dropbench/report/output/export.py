@@ -13,6 +13,7 @@ import pandas as pd
 from dropbench.errors import UsageError
 from dropbench.report.output.sections import all_notes
 from dropbench.report.records.frame import rows_of
+from dropbench.report.tables.population import about
 from dropbench.report.tables.report import Report
 from dropbench.report.tables.selection import Choice
 from dropbench.values import plain
@@ -61,6 +62,7 @@ def as_json(report: Report) -> str:
                 "title": c.title,
                 "baseline": c.baseline,
                 "measure": None if c.measure is None else str(c.measure),
+                "about": about(c),
                 "choices": [_chosen(choice) for choice in c.choices],
                 "notes": all_notes(c),
                 "diagnosis": [
