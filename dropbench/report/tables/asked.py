@@ -176,7 +176,7 @@ def _notes(answers: Sequence[Answer], whole: Comparison) -> list[str]:
         families.setdefault((answer.formula.unit, answer.contrast.region), []).append(answer)
     for (unit, size), family in families.items():
         first, n = family[0].contrast, len(family)
-        over = f"; intervals hold for all {n} at once, and p is adjusted for them" if n > 1 else ""
+        over = f"; the intervals hold for these {n} at once, and p is adjusted for them" if n > 1 else ""
         named = f"In {'points' if first.measure.in_percent else unit}" if unit else "Without a unit"
         same = (
             f"±{first.measure.size(size)} is taken as no difference"
