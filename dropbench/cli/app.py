@@ -104,6 +104,25 @@ def sweep(
         int,
         typer.Option("--max-runs", metavar="N", min=1, help="Plan at most N runs; a grid that has more is an error."),
     ] = 10_000,
+    tune: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tune",
+            metavar="KEY=VALUES",
+            help="First give each arm its own best value of this key, by validation: `train.lr=3e-4,1e-3,3e-3,1e-2`.",
+        ),
+    ] = None,
+    tuning_seeds: Annotated[
+        int | None,
+        typer.Option("--tuning-seeds", metavar="N", min=1, help="With --tune: under how many seeds (default: 3)."),
+    ] = None,
+    until_settled: Annotated[
+        bool, typer.Option("--until-settled", help="Take more and more seeds, until every arm has its verdict.")
+    ] = False,
+    at_most: Annotated[
+        int | None,
+        typer.Option("--at-most", metavar="N", min=6, help="With --until-settled: at most N seeds (default: 60)."),
+    ] = None,
     retry: Retry = 0,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed run.")] = False,
     max_failures: Annotated[
@@ -123,15 +142,17 @@ def sweep(
     - `dropbench sweep study=three_arm model=cnn dropout=spatial data=fashion_mnist data.n_train=2000`
     - `dropbench sweep dropout=none,standard dropout.rate=0.1,0.25,0.5 'seed=range(0,10)'`
     - `dropbench sweep model=mlp,rnn 'dropout=glob(*)' 'seed=range(0,6)' --dry-run`
+    - `dropbench sweep study=three_arm --tune train.lr=3e-4,1e-3,3e-3,1e-2 --until-settled`
     - `dropbench sweep study=three_arm --retry 2 --fail-fast`
     """
-    from dropbench.cli.sweep import sweep
+    from dropbench.cli.sweep import Going, sweep
     from dropbench.execute.failure_policy import FailurePolicy
 
     raise typer.Exit(
         sweep(
             overrides or [],
             conf or [],
+            Going(tune or [], tuning_seeds, until_settled, at_most),
             policy=FailurePolicy(retry, 1 if fail_fast else max_failures),
             force=force,
             dry_run=dry_run,

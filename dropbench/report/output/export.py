@@ -67,6 +67,8 @@ def as_json(report: Report) -> str:
                 "baseline": c.baseline,
                 "measure": None if c.measure is None else str(c.measure),
                 "choices": [_chosen(choice) for choice in c.choices],
+                "alpha": c.alpha,
+                "tuned": [asdict(tuned) for tuned in c.tuned],
                 "notes": all_notes(c),
                 "diagnosis": [
                     {key: value for key, value in asdict(d).items() if key != "steps"} for d in c.diagnosis or ()

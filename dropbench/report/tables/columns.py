@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from dropbench.report.records.measures import LEADING, Measure, Write
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.difference import WELCH
+from dropbench.report.statistics.interval import confidence
 from dropbench.report.statistics.power import MOST, UNKNOWN, Seeds
 from dropbench.report.statistics.verdict import UNTOLD
 from dropbench.report.tables.comparison import Comparison
@@ -147,6 +148,7 @@ def _differences(comparison: Comparison) -> list[Column | None]:
     verdicts = comparison.verdicts
     contrasts = list(verdicts.values())
     differences = [c.difference for c in contrasts]
+    interval = f"{confidence(comparison.alpha)} interval"
 
     def of(measure: Measure, ranks: tuple[int, int, int]) -> list[Column | None]:
         """The mean of the differences, their sd and the interval, with their ranks in that order."""
@@ -157,7 +159,7 @@ def _differences(comparison: Comparison) -> list[Column | None]:
         return [
             _column(_difference_heading(measure), (or_absent(write, d.mean) for d in shown), ranks[0]),
             _column(("", "sd"), (or_absent(_unsigned(write), d.sd) for d in shown), ranks[1]),
-            _column(("95 % interval", " or ".join(methods)), (between(write, d.low, d.high) for d in shown), ranks[2]),
+            _column((interval, " or ".join(methods)), (between(write, d.low, d.high) for d in shown), ranks[2]),
         ]
 
     paired = any(d.pairs for d in differences) or all(s.n == 0 for s in comparison.summaries if s.arm.label in verdicts)

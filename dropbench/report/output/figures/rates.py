@@ -43,8 +43,8 @@ def draw(comparison: Comparison) -> Picture | None:
             best = chosen[variant].chosen
             if not chosen[variant].idle:
                 rate, mean, _ = min(points, key=lambda point: abs(point[1] - chosen[variant].score))
-                star = {"color": mark.colour, "mec": INK, "mew": 0.9, "markersize": 13}
-                axes.plot(rate + aside, scale * mean, "*", zorder=5, **star)
+                x_star, y_star = rate + aside, scale * mean
+                axes.plot(x_star, y_star, "*", color=mark.colour, mec=INK, mew=0.9, markersize=13, zorder=5)
                 best = f"{rate:g}"
             told.append(f"{variant}: {', '.join(f'{write(m)} at {rate:g}' for rate, m, _ in points)}; chosen {best}")
         axes.plot([], [], "*", color=PAPER, mec=INK, mew=0.9, markersize=12, linestyle="none", label="chosen rate")
