@@ -71,16 +71,22 @@ def build(
     UsageError
         For a path without results, a filter that can match nothing, an unknown baseline or metric, and another `about`.
     """
-    if about not in (None, *population.ABOUT):
-        raise UsageError(f"--about {about}: there is no such; {nearest(str(about), population.ABOUT)}")
+    beyond = _beyond(about)
     gathered = gather(paths, filters, where)
     gathered, metric = with_asked(gathered, metric)
     if baseline:
         gathered = replace(gathered, baselines=(baseline,))
-    report = _compared(gathered, metric, rope, about != population.POOL)
+    report = _compared(gathered, metric, rope, beyond)
     if baseline and not any(find(c.arms, baseline) for c in report.comparisons):
         raise _unknown_baseline(baseline, [a for c in report.comparisons for a in c.arms])
     return report
+
+
+def _beyond(about: str | None) -> bool:
+    """Whether answers are about examples beyond those tested. Raises UsageError for another `about` than there are."""
+    if about not in (None, *population.ABOUT):
+        raise UsageError(f"--about {about}: there is no such; {nearest(str(about), population.ABOUT)}")
+    return about != population.POOL
 
 
 def _unknown_baseline(baseline: str, arms: Sequence[Arm]) -> UsageError:
@@ -115,11 +121,13 @@ def asked(
     where: Sequence[str] = (),
     metric: str | None = None,
     rope: str | None = None,
+    about: str | None = None,
 ) -> Report:
     """The answers to questions about all arms together, whatever they differ in; the rest is as in `build`.
 
     Raises UsageError as `build` does, and for a question that these arms and measures have no answer to.
     """
+    beyond = _beyond(about)
     gathered, metric = with_asked(gather(paths, filters, where), metric)
     arms, runs = _labelled(gathered.frame)
     wanted = (baseline,) if baseline else gathered.baselines
@@ -128,7 +136,9 @@ def asked(
         raise _unknown_baseline(baseline, arms)
     labels = [a.label for a in bases or quiet(arms, runs)]
     measure, first = gathered.measures.resolve(runs, metric), labels[0] if labels else None
-    whole = Comparison("", runs, tuple(arms), first, measure, gathered.measures, rope)
+    alpha = courses.level(courses.of_runs(gathered.known, runs), runs)
+    said = _said(gathered) if beyond else None
+    whole = Comparison("", runs, tuple(arms), first, measure, gathered.measures, rope, alpha, said=said)
     answers = ask(whole, labels, questions)
     known = (*gathered.report.notes, *about_runs(whole, answers))
     return _told(replace(gathered.report, notes=known), asked=answers)
@@ -228,7 +238,7 @@ def for_plan(store: Store, plan: StoredPlan) -> Report:
 def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = None, beyond: bool = True) -> Report:
     """beyond: whether answers are about examples beyond those tested."""
     frame, measures = gathered.frame, gathered.measures
-    said = Said({run: path.parent for run, path in gathered.report.histories.items()}) if beyond else None
+    said = _said(gathered) if beyond else None
     if metric is not None:
         measures.resolve(frame, metric)  # a mistake if no run has it; a comparison may lack it
     done = []
@@ -241,6 +251,11 @@ def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = 
         done.append(diagnosed(comparison, gathered.report))
     headlines = [text for c in done if (text := headline(c)) is not None]
     return _told(gathered.report, comparisons=tuple(done), headlines=tuple(map(plain, headlines)))
+
+
+def _said(gathered: Gathered) -> Said:
+    """What the runs said of their test examples, read when it is asked for."""
+    return Said({run: path.parent for run, path in gathered.report.histories.items()})
 
 
 def _told(report: Report, **about: Any) -> Report:
