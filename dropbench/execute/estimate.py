@@ -20,7 +20,7 @@ def estimate(cohorts: Sequence[Cohort], settings: Settings, device: str, workers
     import torch
 
     from dropbench.engine.build import build
-    from dropbench.engine.timing import seconds_per_epoch
+    from dropbench.engine.timing import seconds_of
     from dropbench.planning.sources import load
 
     use_threads(settings.execute.threads)
@@ -36,7 +36,7 @@ def estimate(cohorts: Sequence[Cohort], settings: Settings, device: str, workers
             table = load(first.data, settings)
             build_it = partial(build, cohort.specs, cohort.outline, table, torch.device(device))
             own = next(iter(first.sources), OWN)
-            timed[key] = apart(own, f"training with {own}", lambda make=build_it: seconds_per_epoch(make()))  # type: ignore[misc]
-        seconds = timed[key] * first.train.epochs
+            timed[key] = apart(own, f"training with {own}", lambda make=build_it: seconds_of(make()))  # type: ignore[misc]
+        seconds = timed[key]
         total, longest = total + seconds, max(longest, seconds)
     return max(longest, total / workers)
