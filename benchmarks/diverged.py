@@ -14,7 +14,8 @@ from collections import Counter
 import numpy as np
 
 from dropbench.report.records.measures import Measure
-from dropbench.report.statistics.contrast import Minus, judged
+from dropbench.report.statistics.contrast import Minus
+from dropbench.report.statistics.judged import judged
 from dropbench.store import Measure as Declaration
 
 LOSS = Measure("test", "loss", Declaration("lower"))

@@ -79,15 +79,15 @@ def clipped(config: Config, norms: Sequence[float]) -> Config | None:
     return _with(config, "grad_clip", float(f"{median(norms):.1g}") if norms and median(norms) > 0 else 1.0)
 
 
-def more_seeds(undecided: Sequence[Contrast], tests: int, most: int) -> tuple[int, list[bool]]:
+def more_seeds(undecided: Sequence[Contrast], most: int) -> tuple[int, list[bool]]:
     """How many more seeds settle each of these that `most` in all can settle, and which those are; 0 where it is none.
 
-    With too few for any verdict, up to ten in all. tests: arms of the table.
+    With too few for any verdict, up to ten in all.
     """
     pairs = max(c.difference.pairs for c in undecided)
     if pairs < MIN_PAIRS:
         return FIRST_LOOK - pairs, [True] * len(undecided)
-    needed = [c.seeds_needed(tests) for c in undecided]
+    needed = [c.seeds_needed.likely for c in undecided]
     reached = [n <= most for n in needed]
     return int(max((n for n in needed if n <= most), default=pairs)) - pairs, reached
 

@@ -17,10 +17,9 @@ from dropbench.report.diagnosis.evidence import Evidence
 from dropbench.report.records.convergence import EPOCHS
 from dropbench.report.records.measures import Measure
 from dropbench.report.records.scores import Scores
-from dropbench.report.statistics.contrast import Contrast, Minus, judged
-from dropbench.report.statistics.interval import MIN_PAIRS, interval
-from dropbench.report.statistics.power import ALPHA
-from dropbench.report.statistics.verdict import INCONCLUSIVE
+from dropbench.report.statistics.contrast import Contrast, Minus
+from dropbench.report.statistics.interval import ALPHA, MIN_PAIRS, interval
+from dropbench.report.statistics.judged import judged
 from dropbench.report.tables.comparison import Diagnosis, Step
 from dropbench.seeds import fresh
 from dropbench.values import count, plural
@@ -91,7 +90,7 @@ def helping(e: Evidence) -> list[Diagnosis]:
             continue
         gap = e.against(e.score.on("gap")).get(label)
         aside = f"; the gap moves by {gap}" if gap is not None else ""
-        says = f"{label} changes {e.score.spoken} by {score}, Holm p = {score.p_holm:.3g}{aside}."
+        says = f"{label} changes {e.score.spoken} by {score}, p = {score.difference.p_adjusted:.3g}{aside}."
         config = e.configs[label]
         rates = remedies.same_sites(config, e.configs, e.others)
         if len(rates) > 1 or not e.regularized(label):
@@ -120,7 +119,7 @@ def too_aggressive(e: Evidence) -> list[Diagnosis]:
             continue
         what = "gets worse too" if val.verdict == "worse" else "does not improve by anything that matters"
         says = (
-            f"{label} lags in training, where it is scored with the noise off: {train}, Holm p = {train.p_holm:.3g}; "
+            f"{label} lags in training, where it is scored with the noise off: {train}, p = {train.difference.p_adjusted:.3g}; "
             f"validation {what}: {val}."
         )
         told.append(Diagnosis("too aggressive", (label,), says, *_milder(e, label)))
@@ -162,7 +161,7 @@ def misplaced(e: Evidence) -> list[Diagnosis]:
             continue
         best = max(better, key=lambda o: measure.direction * apart[o].difference.mean)
         says = (
-            f"{label} hurts validation: {harm}, Holm p = {harm.p_holm:.3g}; {best}, the same elsewhere, does not: "
+            f"{label} hurts validation: {harm}, p = {harm.difference.p_adjusted:.3g}; {best}, the same elsewhere, does not: "
             f"{val[best]}, and is better than {label} by {apart[best]}."
         )
         steps = tuple(_rates_around(e, best))
@@ -186,7 +185,7 @@ def slower(e: Evidence) -> list[Diagnosis]:
         usual, later = (sum(side.values()) / len(side) for side in (both[e.baseline], both[label]))
         delay = _delay(Minus(label, e.baseline, EPOCHS), both, max(1.0, SLOWER * usual))
         # Against its own baseline's epochs, so Holm over the arms is applied by hand: Bonferroni, which is never laxer.
-        if delay.verdict != "worse" or delay.p_holm * len(epochs) > ALPHA:
+        if delay.verdict != "worse" or delay.difference.p_adjusted * len(epochs) > ALPHA:
             continue
         says = (
             f"{label} is not worse in validation ({validation[label]}), but takes {later:.1f} epochs to the score "
@@ -249,7 +248,7 @@ def unstable(e: Evidence) -> list[Diagnosis]:
 
 
 def undecided(e: Evidence, but: Collection[str] = ()) -> list[Diagnosis]:
-    """The arms whose verdict is inconclusive, together: what these seeds cannot tell, and how many more might.
+    """The arms whose verdict is not confirmed, together: what these seeds cannot tell, and how many more might.
 
     but: arms of which there is something better to try already.
     """
@@ -257,36 +256,36 @@ def undecided(e: Evidence, but: Collection[str] = ()) -> list[Diagnosis]:
     unsettled = {
         label: c
         for label, c in score.items()
-        if c.verdict == INCONCLUSIVE and math.isfinite(c.difference.mean) and label not in but
+        if not c.confirmed and math.isfinite(c.difference.mean) and label not in but
     }
     if not unsettled:
         return []
     shown = "; ".join(
-        f"{label} {c}" + (f", Holm p = {c.p_holm:.2g}" if c.p_holm == c.p_holm else "")
+        f"{label} {c}" + (f", p = {d.p_adjusted:.2g}" if (d := c.difference).p_adjusted == d.p_adjusted else "")
         for label, c in list(unsettled.items())[:3]
     )
     rest = f"; and {len(unsettled) - 3} more arms" if len(unsettled) > 3 else ""
     pairs = max(c.difference.n for c in unsettled.values())
     few = f" With {count(pairs, 'seed')} nothing is: it takes six." if pairs < MIN_PAIRS else ""
     says = f"Whether {e.score.spoken} changes cannot be told yet: {shown}{rest}.{few}"
-    return [Diagnosis("undecided", tuple(unsettled), says, *_to_settle(e, unsettled, pairs, len(score)))]
+    return [Diagnosis("undecided", tuple(unsettled), says, *_to_settle(e, unsettled, pairs))]
 
 
-def _to_settle(e: Evidence, unsettled: Mapping[str, Contrast], pairs: int, tests: int) -> tuple[str, tuple[Step, ...]]:
+def _to_settle(e: Evidence, unsettled: Mapping[str, Contrast], pairs: int) -> tuple[str, tuple[Step, ...]]:
     """What would decide these contrasts, each of so many pairs: words, and the runs that it takes."""
     apart = [label for label, c in unsettled.items() if not c.difference.pairs]
     if apart:
         steps = tuple(Step(e.configs[label], e.seeds(e.baseline)) for label in apart)
         return "run these arms under the baseline's seeds", steps
-    more, reach = remedies.more_seeds(list(unsettled.values()), tests, MANY_SEEDS)
+    more, reach = remedies.more_seeds(list(unsettled.values()), MANY_SEEDS)
     if not more:
-        return f"nothing to run: if means and spreads stay as they are, it takes more than {MANY_SEEDS} seeds", ()
+        return f"nothing to run: given what these seeds leave open, it takes more than {MANY_SEEDS} of them", ()
     arms = [label for label, yes in zip(unsettled, reach, strict=True) if yes]
     first = max(e.seeds(e.baseline)) + 1
     settles = (
         "as a first look"
         if pairs < MIN_PAIRS
-        else f"would settle {', '.join(arms)} if means and spreads stay as they are"
+        else f"would confirm {', '.join(arms)} with a chance of four in five, each"
     )
     advice = f"{more} more {plural(more, 'seed')}, decided on before looking again: {settles}"
     return advice, tuple(Step(e.configs[o], tuple(range(first, first + more))) for o in (e.baseline, *arms))

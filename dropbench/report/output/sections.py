@@ -51,9 +51,10 @@ def sections(report: Report, width: int | None = None) -> tuple[list[Section], l
 def _plain(section: Section) -> Section:
     """The last wall: whatever a record said, nothing in a section steers a terminal or breaks out of its cell."""
     sheets = [
-        Sheet(
-            plain(sheet.caption),
-            tuple(
+        replace(
+            sheet,
+            caption=plain(sheet.caption),
+            columns=tuple(
                 replace(c, heading=tuple(map(plain, c.heading)), cells=tuple(map(plain, c.cells)))
                 for c in sheet.columns
             ),

@@ -16,13 +16,16 @@ from rich.table import Table
 from rich.text import Text
 
 from dropbench.report.output.sections import Advice, Section, sections
+from dropbench.report.statistics.verdict import SAME
 from dropbench.report.tables.columns import FOLD, Sheet, label_width
 from dropbench.report.tables.report import Report
 
 READABLE = 110
 """Columns of text in a line that is pleasant to read."""
 ENDLESS = 2_000
-_CERTAIN = {"better": "bold green", "worse": "bold red", "equivalent": "bold"}
+_NAMED = 6
+"""Columns left out that are named."""
+_CERTAIN = {"better": "bold green", "worse": "bold red", SAME: "bold"}
 """Style of the verdicts that say something: it adds nothing to the word."""
 _RULE = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 """One line under the headings and no other."""
@@ -102,9 +105,17 @@ def _section(section: Section, console: Console, last: bool) -> None:
     console.print()
     if section.advice:
         _advice(section.advice, console)
-    _notes(console, section.notes)
+    hidden = dict.fromkeys(name for sheet in section.sheets for name in sheet.hidden)
+    _notes(console, [*section.notes, *_left_out(list(hidden))])
     if section.notes and not last:
         console.print()
+
+
+def _left_out(names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return [f"Columns left out for want of room: {', '.join(names[:_NAMED])}{more}; --wide shows them."]
 
 
 def _advice(told: Sequence[Advice], console: Console) -> None:

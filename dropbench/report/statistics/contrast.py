@@ -6,20 +6,19 @@ Arm minus baseline is the simplest question; others are further classes with the
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
 from dropbench.report.records.measures import Measure
 from dropbench.report.records.scores import Diverged, Floats, Scores, ScoresOf
-from dropbench.report.statistics import improvement, ranks
-from dropbench.report.statistics.difference import Difference, paired, unpaired
-from dropbench.report.statistics.interval import MIN_PAIRS
-from dropbench.report.statistics.permutation import holm
-from dropbench.report.statistics.power import detectable, seeds_to_settle
-from dropbench.report.statistics.verdict import INCONCLUSIVE, direction, verdict, verdict_by_rank
+from dropbench.report.statistics import power
+from dropbench.report.statistics.difference import Difference
+from dropbench.report.statistics.interval import ALPHA, MIN_PAIRS
+from dropbench.report.statistics.verdict import SAME, UNTOLD, direction
 
 
 class Expression(Protocol):
@@ -78,6 +77,9 @@ class Minus:
 class Contrast:
     """An expression, its values and their judgement.
 
+    Direction and confirmation are two things: the interval that the expression would have by itself says where it seems to lie,
+    the one that holds for all of its family whether that may be told as a result.
+
     Parameters
     ----------
     expression : Expression
@@ -85,24 +87,27 @@ class Contrast:
     values : Mapping
         The number under each seed; empty where two samples without a seed in common were compared.
     difference : Difference
-        The mean of these values, its interval, p and the probability of doing better.
-    p_holm : float
-        p after Holm's correction over the family that it was judged in; NaN where there was no test.
+        The mean of these values, its intervals, p and the probability of doing better.
     tests : int
-        How many of that family were tested, at least 1.
+        How many of its family were tested, at least 1.
     region : float
         Half the width of what counts as no difference, in the measure's unit; NaN where it is not known.
     side : int
         Where seeds diverged, the side on which the ranks lie beyond the region: 1 better, -1 worse, 0 neither for sure.
+    examples : int
+        Of the test split of one seed, where the measure is the share of them that is right; else 0.
+    alpha : float
+        How often any interval of the family may miss.
     """
 
     expression: Expression
     values: Mapping[int, float]
     difference: Difference
-    p_holm: float
     tests: int
     region: float
     side: int = 0
+    examples: int = 0
+    alpha: float = ALPHA
 
     @property
     def measure(self) -> Measure:
@@ -110,40 +115,66 @@ class Contrast:
         return self.expression.measure
 
     @property
+    def resolution(self) -> float:
+        """The smallest region that so many examples can fill; 0 where they are not counted.
+
+        Of N examples of which none is right in one arm alone there may still be 3 in N, with 95 % confidence: the rule of three
+        (Hanley & Lippman-Hand 1983).
+        """
+        return 3 / (self.examples * self.difference.finished) if self.examples and self.difference.finished else 0.0
+
+    @property
     def direction(self) -> str:
-        """Where the interval lies: better, worse (higher, lower), equivalent, or nothing where it does not say."""
-        return direction(self.difference.low, self.difference.high, self.region, self.measure.direction)
+        """Where it seems to lie: better, worse (higher, lower), about the same, or `cannot tell`; nothing without a value."""
+        d = self.difference
+        if not d.n:
+            return ""
+        if d.diverged and self.side:
+            return "better" if self.side > 0 else "worse"
+        return self._where(*d.alone)
 
     @property
     def confirmed(self) -> bool:
-        """Whether the direction may be told as a result: enough seeds, and the corrected p small enough."""
-        return self.verdict not in ("", INCONCLUSIVE)
+        """Whether the direction may be told as a result: six seeds, and the interval that holds for all says so."""
+        d = self.difference
+        if d.n < MIN_PAIRS or self.direction in ("", UNTOLD):
+            return False
+        if d.diverged and self.side:
+            return True
+        return d.finished >= MIN_PAIRS and self._where(d.low, d.high) == self.direction
 
     @property
     def verdict(self) -> str:
-        """The direction where it is confirmed, else `inconclusive`; nothing where no value is known."""
+        """The direction, with `, unconfirmed` behind one that is not."""
+        known = self.direction not in ("", UNTOLD)
+        return f"{self.direction}, unconfirmed" if known and not self.confirmed else self.direction
+
+    def _where(self, low: float, high: float) -> str:
+        """What an interval says. Where seeds diverged it is of the others alone, and can only say that these are the same."""
         d = self.difference
-        if d.diverged:
-            within = d.lost == d.won == 0 and d.finished >= MIN_PAIRS and self.direction == "equivalent"
-            return verdict_by_rank(self.side, within, self.p_holm, d.n)
-        return verdict(d.low, d.high, self.p_holm, d.n, self.region, self.measure.direction) if d.n else ""
+        told = direction(low, high, self.region, self.measure.direction)
+        if told == SAME:
+            return SAME if self.region >= self.resolution and d.lost == d.won == 0 else UNTOLD
+        return told if told and not d.diverged else UNTOLD
 
     @property
     def detectable(self) -> float:
-        """What true difference would be told in 80 % of studies of this size; NaN without a spread, or if any diverged."""
-        d = self.difference
-        return detectable(d.error, d.df, self.region, d.pairs or None) if d.df > 0 and not d.diverged else math.nan
+        """What true difference would be told in 80 % of studies of this size; NaN where nothing can be said.
 
-    def seeds_needed(self, tests: int | None = None) -> float:
-        """Seeds in all that would settle it, were mean and sd the true ones.
-
-        NaN where nothing can be said, infinite beyond what is worth naming. tests: of the family; None: those of this one.
+        That is without a spread, where seeds diverged, and where the test examples are too few to tell the region from nothing.
         """
         d = self.difference
-        if d.pairs < 2 or d.diverged or math.isnan(self.region) or math.isnan(d.sd):
+        if not d.df > 0 or d.diverged or self.region < self.resolution:
             return math.nan
-        needed = seeds_to_settle(d.mean, d.sd, self.region, self.tests if tests is None else tests)
-        return math.inf if needed is None else max(needed, d.pairs + 1)
+        return power.detectable(d, self.region)
+
+    @cached_property
+    def seeds_needed(self) -> power.Seeds:
+        """Seeds in all that would settle it, with an even chance and with one of four in five."""
+        d = self.difference
+        if d.pairs < 2 or d.diverged or math.isnan(self.region) or math.isnan(d.sd):
+            return power.UNKNOWN
+        return power.seeds_to_settle(d, self.region, self.alpha / self.tests, self.examples)
 
     @property
     def not_better(self) -> bool:
@@ -163,79 +194,14 @@ class Contrast:
         mean = f"{write(d.mean)} {self.measure.points}".rstrip()
         if math.isnan(d.low) or math.isnan(d.high):
             return mean
-        return f"{mean} (95 % interval {write(d.low)} to {write(d.high)})"
+        return f"{mean} ({100 * (1 - self.alpha):.3g} % interval {write(d.low)} to {write(d.high)})"
 
     @property
     def _told(self) -> bool:
         d = self.difference
-        return d.finished >= MIN_PAIRS and all(map(math.isfinite, (d.low, d.high, self.region)))
+        return d.finished >= MIN_PAIRS and all(map(math.isfinite, (*d.alone, self.region)))
 
     @property
     def _better_upwards(self) -> tuple[float, float]:
-        d = self.difference
-        return (d.low, d.high) if self.measure.direction > 0 else (-d.high, -d.low)
-
-
-def _nobody(label: str) -> Collection[int]:
-    return ()
-
-
-def judged(
-    expressions: Sequence[Expression], scores: ScoresOf, region: float, diverged: Diverged = _nobody
-) -> list[Contrast]:
-    """The contrasts of one family of questions, with Holm's correction over them, in their order.
-
-    Parameters
-    ----------
-    expressions : sequence
-        The questions, all on measures of one unit.
-    scores : callable
-        From an arm's label and a measure to {seed: score}.
-    region : float
-        Half the width of what counts as no difference, in that unit; NaN where it is not known.
-    diverged : callable
-        From an arm's label to its seeds that diverged: the worst by rank, where it is known which way is better.
-    """
-    asked = [(e, e.values(scores)) for e in expressions]
-    differences = [_difference(e, values, scores, region, diverged) for e, values in asked]
-    adjusted = holm([d.p for d, _ in differences])
-    tests = max(1, sum(not math.isnan(d.p) for d, _ in differences))
-    return [
-        Contrast(e, values, d, p, tests, region, side)
-        for (e, values), (d, side), p in zip(asked, differences, adjusted, strict=True)
-    ]
-
-
-def _difference(
-    e: Expression, values: Mapping[int, float], scores: ScoresOf, region: float, diverged: Diverged
-) -> tuple[Difference, int]:
-    """What is known of one question, and where seeds diverged the side on which the ranks lie."""
-    sign = e.measure.direction
-    lost, runs = e.lost(scores, diverged) if sign else ({}, (0, 0))
-    if values or lost:
-        d = paired(np.array([*values.values()]), sign)
-        return _by_signed_ranks(d, {s: sign * v for s, v in values.items()} | lost, lost, region) if lost else (d, 0)
-    ours, theirs = e.samples(scores)
-    d = unpaired(ours, theirs, sign)
-    if not any(runs):
-        return d, 0
-    worst = [np.full(n, -math.inf) for n in runs]
-    arm, other = np.append(sign * ours, worst[0]), np.append(sign * theirs, worst[1])
-    if not (len(arm) and len(other)):
-        return d, 0
-    p, side = ranks.unpaired(arm, other, region)
-    chance = improvement.unpaired(arm, other, 1)
-    n = min(len(arm), len(other))
-    return replace(d, n=n, p=p, chance=chance, lost=runs[0], won=runs[1]), side
-
-
-def _by_signed_ranks(
-    d: Difference, outcomes: Mapping[int, float], lost: Mapping[int, float], region: float
-) -> tuple[Difference, int]:
-    """With p and the chance of all seeds, those that diverged among them. outcomes: upwards is better."""
-    whole = np.array([outcomes[seed] for seed in sorted(outcomes)])
-    whole[np.isnan(whole)] = 0.0  # two scores that are infinite are no different
-    p, side = ranks.paired(whole, region)
-    n, kinds, chance = len(whole), [*lost.values()], improvement.paired(whole, 1)
-    lost_, won, tied = (kinds.count(kind) for kind in (-math.inf, math.inf, 0.0))
-    return replace(d, pairs=n, n=n, p=p, chance=chance, lost=lost_, won=won, tied=tied), side
+        low, high = self.difference.alone
+        return (low, high) if self.measure.direction > 0 else (-high, -low)

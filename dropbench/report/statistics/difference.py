@@ -7,17 +7,18 @@ taken within each seed first. Arms that share no seed with the baseline are comp
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dropbench.report.records.scores import Floats
 from dropbench.report.statistics import improvement
 from dropbench.report.statistics.distributions import t_cdf, t_quantile
-from dropbench.report.statistics.interval import interval
+from dropbench.report.statistics.interval import ALPHA, CONFIDENCE, MIN_PAIRS, STUDENT_T
 from dropbench.report.statistics.permutation import sign_flip
 
 WELCH = "Welch t"
+FLIPPED = "sign flips"
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,17 @@ class Difference:
     error, df : float
         Standard error of the mean and its degrees of freedom.
     low, high : float
-        Limits of the 95 % interval.
+        Limits of the interval that holds for all arms at once.
+    alone : tuple
+        Limits of the 95 % interval that this arm would have by itself.
     interval : str
         The name of the method that gave them.
     p : float
-        Two-sided.
+        Two-sided, of this arm by itself.
+    p_adjusted : float
+        The same among all arms.
+    widened : float
+        How many times wider the intervals are than seeds alone would make them, at least 1.
     chance : Probability
         Of doing better once more.
     lost, won, tied : int
@@ -59,8 +66,11 @@ class Difference:
     df: float = math.nan
     low: float = math.nan
     high: float = math.nan
+    alone: tuple[float, float] = (math.nan, math.nan)
     interval: str = ""
     p: float = math.nan
+    p_adjusted: float = math.nan
+    widened: float = 1.0
     chance: improvement.Probability = improvement.UNKNOWN
     finished: int = 0
     lost: int = 0
@@ -73,15 +83,19 @@ class Difference:
         return self.lost + self.won + self.tied
 
 
-def paired(differences: Floats, sign: int = 1) -> Difference:
-    """Of paired differences; without an interval where one is infinite or there is only one.
+def paired(differences: Floats, sign: int = 1, widened: float = 1.0) -> Difference:
+    """Of paired differences: without interval and p where one of them is infinite or there is only one.
+
+    With fewer than six, of which nothing can be told for sure, by Student's t; with more that is for the family to say.
 
     Parameters
     ----------
     differences : array [n]
-        In the order of the seeds, on which resampling depends.
+        In the order of the seeds.
     sign : int
         1 where higher is better, -1 where lower is, 0 where neither is known to be.
+    widened : float
+        See Difference.
     """
     n = len(differences)
     if n == 0:
@@ -89,25 +103,27 @@ def paired(differences: Floats, sign: int = 1) -> Difference:
     if n == 1 or not np.isfinite(differences).all():
         with np.errstate(invalid="ignore"):
             return Difference(n, n, float(differences.mean()), finished=n)
-    sd = float(differences.std(ddof=1))
-    limits = interval(differences)
-    return Difference(
+    mean, sd = float(differences.mean()), float(differences.std(ddof=1))
+    d = Difference(
         pairs=n,
         n=n,
-        mean=float(differences.mean()),
+        mean=mean,
         sd=sd,
-        error=sd / math.sqrt(n),
+        error=widened * sd / math.sqrt(n),
         df=n - 1,
-        low=limits.low,
-        high=limits.high,
-        interval=limits.method,
-        p=float(sign_flip(differences[:, None])[0]),
+        widened=widened,
         chance=improvement.paired(differences, sign),
         finished=n,
     )
+    if n >= MIN_PAIRS:
+        return d
+    half = t_quantile((1 + CONFIDENCE) / 2, n - 1) * d.error
+    p = float(sign_flip(differences[:, None])[0])
+    limits = mean - half, mean + half
+    return replace(d, low=limits[0], high=limits[1], alone=limits, interval=STUDENT_T, p=p, p_adjusted=p)
 
 
-def unpaired(arm: Floats, baseline: Floats, sign: int = 1) -> Difference:
+def unpaired(arm: Floats, baseline: Floats, sign: int = 1, tests: int = 1, alpha: float = ALPHA) -> Difference:
     """Of independent runs: Welch's t (Welch 1947), which lets the arms have different variances.
 
     Parameters
@@ -116,6 +132,10 @@ def unpaired(arm: Floats, baseline: Floats, sign: int = 1) -> Difference:
         Scores; without an interval where one is infinite or a sample has only one.
     sign : int
         1 where higher is better, -1 where lower is, 0 where neither is known to be.
+    tests : int
+        Of how many comparisons this is one: its share of alpha is one of so many (Bonferroni).
+    alpha : float
+        How often an interval may miss.
     """
     n, m = len(arm), len(baseline)
     if n == 0 or m == 0:
@@ -127,7 +147,8 @@ def unpaired(arm: Floats, baseline: Floats, sign: int = 1) -> Difference:
     ours, theirs = float(arm.var(ddof=1)) / n, float(baseline.var(ddof=1)) / m
     error = math.sqrt(ours + theirs)
     df = (ours + theirs) ** 2 / (ours**2 / (n - 1) + theirs**2 / (m - 1)) if error else n + m - 2.0
-    half = t_quantile(0.975, df) * error
+    alone, half = (t_quantile(1 - level / 2, df) * error for level in (alpha, alpha / tests))
+    p = _two_sided(mean, error, df)
     return Difference(
         n=min(n, m),
         mean=mean,
@@ -135,8 +156,10 @@ def unpaired(arm: Floats, baseline: Floats, sign: int = 1) -> Difference:
         df=df,
         low=mean - half,
         high=mean + half,
+        alone=(mean - alone, mean + alone),
         interval=WELCH,
-        p=_two_sided(mean, error, df),
+        p=p,
+        p_adjusted=min(1.0, tests * p),
         chance=improvement.unpaired(arm, baseline, sign),
         finished=min(n, m),
     )

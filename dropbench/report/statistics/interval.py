@@ -17,6 +17,8 @@ from dropbench.report.records.scores import Floats
 from dropbench.report.statistics.distributions import t_quantile
 
 CONFIDENCE = 0.95
+ALPHA = 0.05
+"""How often an interval, or any of those that hold together, may miss."""
 MIN_PAIRS = 6
 """With n pairs a two-sided sign-flip test reaches p = 2/2^n at best: .0625 for five, .031 for six."""
 RESAMPLES = 9_999

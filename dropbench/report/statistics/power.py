@@ -3,78 +3,113 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from typing import NamedTuple
 
+import numpy as np
+
+from dropbench.report.records.scores import Floats
+from dropbench.report.statistics.difference import Difference
 from dropbench.report.statistics.distributions import t_cdf, t_quantile
-from dropbench.report.statistics.interval import CONFIDENCE, MIN_PAIRS
+from dropbench.report.statistics.interval import MIN_PAIRS
 
 POWER = 0.80
-ALPHA = 1 - CONFIDENCE
-MOST = 10_000
+NORMAL_POWER = 0.8416212335729143
+"""The normal quantile of POWER."""
+MOST = 1_000
 """More seeds than this are not worth naming."""
+_DRAWS = 2_000
 
 
-WIDENED = {6: 1.352, 7: 1.181, 8: 1.146, 9: 1.136, 10: 1.110, 12: 1.070, 16: 1.048, 24: 1.027, 48: 1.011}
-"""By pairs: how many times the effect that a t test finds it takes for the verdict, simulated by benchmarks/detectable.py."""
+class Seeds(NamedTuple):
+    """How many seeds in all settle a contrast with an even chance, and how many with one of four in five.
 
-
-def detectable(error: float, df: float, rope: float = 0.0, pairs: int | None = None) -> float:
-    """The minimal detectable effect: the true difference that is called better or worse in 80 % of studies of this size.
-
-    error: the standard error, sd/√n for pairs, with n - 1 degrees of freedom. For normal differences and one arm beside the
-    baseline: Holm's correction over more asks for more. Without pairs, and with fewer than six, where there is no verdict,
-    what the t test finds, whatever the region.
+    Infinite beyond MOST, NaN where nothing can be said.
     """
-    least = by_t_test(error, df)
-    if pairs is None or pairs < MIN_PAIRS:
-        return least
-    return least * _widened(pairs) + (rope if math.isfinite(rope) else 0.0)
+
+    even: float
+    likely: float
 
 
-def by_t_test(error: float, df: float) -> float:
-    """(t.975 + t.80) · standard error: what the t test at the 5 % level finds with 80 % power."""
-    return (t_quantile((1 + CONFIDENCE) / 2, df) + t_quantile(POWER, df)) * error
+UNKNOWN = Seeds(math.nan, math.nan)
 
 
-def _widened(pairs: int) -> float:
-    """Between the sizes that were simulated by 1/n, to which the excess is about in proportion; 1 for ever more."""
-    known = [*WIDENED.items()]
-    for (few, more), (many, less) in pairwise(known):
-        if pairs <= many:
-            share = (1 / pairs - 1 / many) / (1 / few - 1 / many)
-            return less + share * (more - less)
-    many, less = known[-1]
-    return 1 + (less - 1) * many / pairs
+def detectable(d: Difference, region: float) -> float:
+    """The minimal detectable effect: the true difference that is told in 80 % of studies of this size.
 
-
-def fewest(tests: int) -> int:
-    """The pairs with which an exact sign-flip p can fall to .05 after Holm's correction over `tests` arms; at least six."""
-    return max(MIN_PAIRS, math.ceil(1 + math.log2(tests / ALPHA)))
-
-
-def seeds_to_settle(mean: float, sd: float, rope: float, tests: int) -> int | None:
-    """How many paired seeds would give a verdict with 80 % power, were mean and sd the true ones; None beyond MOST.
-
-    Beyond the region: the interval must clear it, at the level that Holm asks of the smallest of `tests` p. Within: the
-    interval must fit in. Nothing settles a difference that lies on the region's edge.
+    The region, half of the interval that was found among so many arms, and what leaves 80 % beyond it. That allows for two
+    measured spreads, this study's, in which the effect is told here, and the next one's, which will judge it: each is off by
+    about one part in √(2 df).
     """
-    inside = abs(mean) < rope
-    least = MIN_PAIRS if inside else fewest(tests)
+    half = (d.high - d.low) / 2
+    if not math.isfinite(half) or not d.error:
+        return math.nan
+    h = half / d.error
+    beyond = NORMAL_POWER
+    for _ in range(30):
+        beyond = NORMAL_POWER * math.sqrt(1 + ((h + beyond) ** 2 + h**2) / (2 * d.df))
+    return (region if math.isfinite(region) else 0.0) + (h + beyond) * d.error
 
-    def enough(n: int) -> bool:
-        df, error = n - 1, sd / math.sqrt(n)
-        if error == 0:
-            return abs(mean) != rope
-        if not inside:
-            return t_cdf((abs(mean) - rope) / error - t_quantile(1 - ALPHA / 2 / tests, df), df) >= POWER
-        half = t_quantile((1 + CONFIDENCE) / 2, df)
-        room = t_cdf((rope - mean) / error - half, df) + t_cdf((rope + mean) / error - half, df) - 1
-        return room >= POWER
 
-    if not (math.isfinite(mean) and math.isfinite(sd)) or not enough(MOST):
-        return None
-    low, high = least - 1, MOST
-    while high - low > 1:  # `enough` holds from some n on
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+def seeds_to_settle(d: Difference, region: float, alpha: float, examples: int = 0) -> Seeds:
+    """How many paired seeds would give a verdict.
+
+    Mean and spread are not taken for the true ones, which so few seeds do not know: what further seeds may bring is drawn from
+    all that is compatible with those that are there (flat priors), and that number of seeds is told which settles so large a
+    share of it. (The assurance of O'Hagan, Stevens & Campbell 2005, Pharmaceutical Statistics 4:187.)
+
+    Parameters
+    ----------
+    d : Difference
+        Of two pairs at least.
+    region : float
+        Half the width of what counts as no difference.
+    alpha : float
+        The level to take where there is no interval yet from which to read what the family asks of one arm.
+    examples : int
+        See Contrast: a region that so few cannot fill is no region to fit into.
+    """
+    ahead = _ahead(max(d.pairs + 1, MIN_PAIRS))
+    settled = _settled(d, region, _level(d, alpha), ahead)
+    if examples:
+        settled[1][3 / (examples * ahead) > region] = 0.0
+    share = settled.sum(0)
+    return Seeds(*(float(next(iter(ahead[share >= least]), math.inf)) for least in (0.5, POWER)))
+
+
+def _ahead(first: int) -> Floats:
+    """Numbers of seeds, each a twelfth more than the one before."""
+    numbers = [first]
+    while numbers[-1] < MOST:
+        numbers.append(min(max(numbers[-1] + 1, round(numbers[-1] * 13 / 12)), MOST))
+    return np.array(numbers, dtype=float)
+
+
+def _level(d: Difference, alpha: float) -> float:
+    """At which Student's t gives the interval that was found."""
+    half = (d.high - d.low) / 2
+    if d.pairs < MIN_PAIRS or not math.isfinite(half) or d.error == 0:
+        return alpha
+    return min(max(2 * t_cdf(-half / d.error, d.df), 1e-9), 0.5)
+
+
+def _settled(d: Difference, region: float, level: float, ahead: Floats) -> Floats:
+    """Of studies of so many seeds the shares that end beyond the region and within it, [2, len(ahead)]."""
+    n = d.pairs
+    rng = np.random.default_rng(n)
+    first, later, spreads = rng.standard_normal((3, _DRAWS, 1))
+    sd = d.sd * np.sqrt((n - 1) / rng.chisquare(n - 1, (_DRAWS, 1)))
+    mean = d.mean + sd / math.sqrt(n) * first
+    new = ahead - n
+    theirs = mean + sd / np.sqrt(new) * later
+    ended = (n * d.mean + new * theirs) / ahead
+    # The variance of the new seeds by Wilson & Hilferty (1931): a chi-square's cube root is about normal.
+    df = np.maximum(new - 1, 1)
+    variance = sd**2 * np.maximum(1 - 2 / (9 * df) + spreads * np.sqrt(2 / (9 * df)), 0.0) ** 3
+    between = n * new / ahead * (theirs - d.mean) ** 2
+    whole = ((n - 1) * d.sd**2 + np.where(new > 1, new - 1, 0) * variance + between) / (ahead - 1)
+    fixed = (d.widened**2 - 1) * d.sd**2 / n  # what more seeds do not make smaller
+    quantile = np.array([t_quantile(1 - level / 2, df) for df in ahead - 1])
+    half = quantile * np.sqrt(whole / ahead + fixed)
+    beyond = np.abs(ended) - half > region
+    within = np.abs(ended) + half <= region
+    return np.stack([beyond.mean(0), within.mean(0)])

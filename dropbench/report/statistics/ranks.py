@@ -14,10 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dropbench.report.records.scores import Floats
-from dropbench.report.statistics.permutation import FLIPS, sign_flip, upper_sign_flip
+from dropbench.report.statistics.permutation import FLIPS, sign_flip
 
-EDGE = 0.025
-"""Of the one-sided tests at the region's edges: what an end of a 95 % interval stands for."""
 MOST_SPLITS = 20_000
 """Up to here every way to deal the scores to two arms is tried; beyond, FLIPS random ones."""
 
@@ -31,35 +29,35 @@ def signed_ranks(outcomes: Floats) -> Floats:
     return np.sign(steps) * _ranks(np.abs(steps))
 
 
-def paired(outcomes: Floats, region: float) -> tuple[float, int]:
-    """The two-sided p of paired outcomes, and on which side of the region they lie.
+def paired(outcomes: Floats) -> float:
+    """The two-sided p of paired outcomes [n]: how much better the arm did under each seed.
+
+    Infinite where one of the two diverged, 0 where both did.
+    """
+    return float(sign_flip(signed_ranks(outcomes)[:, None])[0])
+
+
+def unpaired(arm: Floats, other: Floats, region: float, alpha: float) -> tuple[float, int]:
+    """The two-sided p of two independent samples of scores, and on which side of the region they lie.
 
     Parameters
     ----------
-    outcomes : array [n]
-        How much better the arm did under each seed: infinite where one of the two diverged, 0 where both did.
+    arm, other : array [n], array [m]
+        Higher is better, and -inf is what diverged.
     region : float
         Half the width of what counts as no difference; 0 is taken for one that is not known.
+    alpha : float
+        Half of it is the level of the one-sided tests at the region's edges, as of the ends of an interval.
 
     Returns
     -------
     tuple
-        p, and 1 or -1 where the arm is better or worse by more than the region at the 2.5 % level, else 0.
+        p, and 1 or -1 where the arm is better or worse by more than the region, else 0.
     """
-    p = float(sign_flip(signed_ranks(outcomes)[:, None])[0])
-    edge = region if math.isfinite(region) else 0.0
-    for side in (1, -1):
-        if upper_sign_flip(signed_ranks(side * outcomes - edge)) <= EDGE:
-            return p, side
-    return p, 0
-
-
-def unpaired(arm: Floats, other: Floats, region: float) -> tuple[float, int]:
-    """The same of two independent samples [n] and [m] of scores, higher better and -inf for what diverged."""
     p = min(1.0, 2 * min(_rank_sum(arm, other)))
     edge = region if math.isfinite(region) else 0.0
     for side in (1, -1):
-        if _rank_sum(side * arm - edge, side * other)[0] <= EDGE:
+        if _rank_sum(side * arm - edge, side * other)[0] <= alpha / 2:
             return p, side
     return p, 0
 

@@ -1,4 +1,4 @@
-"""Better, worse, equivalent or inconclusive: the interval held against a region of practical equivalence.
+"""Better, worse, about the same, or not to be told: the interval held against a region of practical equivalence.
 
 Kruschke (2018), Rejecting or accepting parameter values in Bayesian estimation, has the decision; here the interval is a
 confidence interval, as in an equivalence test (Schuirmann 1987).
@@ -13,10 +13,8 @@ import pandas as pd
 
 from dropbench.errors import UsageError
 from dropbench.report.records.measures import Measure
-from dropbench.report.statistics.interval import MIN_PAIRS
-from dropbench.report.statistics.power import ALPHA
 
-INCONCLUSIVE = "inconclusive"
+SAME, UNTOLD = "about the same", "cannot tell"
 _FORM = re.compile(r"(\d*\.?\d+(?:e-?\d+)?)(pp|%)?")
 _FORMS = "write points as 0.2pp, a number in the metric's own unit as 0.01, or a share of the baseline's mean as 1%"
 
@@ -62,7 +60,7 @@ def region(rope: str | None, measure: Measure, baseline: pd.DataFrame) -> float:
 
 
 def direction(low: float, high: float, rope: float, sign: int) -> str:
-    """Where an interval lies: better or worse where all of it is beyond the region, equivalent where all of it is within.
+    """Where an interval lies: better or worse where all of it is beyond the region, about the same where all is within.
 
     Parameters
     ----------
@@ -81,46 +79,32 @@ def direction(low: float, high: float, rope: float, sign: int) -> str:
     if not all(map(math.isfinite, (low, high, rope))):
         return ""
     if -rope <= low and high <= rope:
-        return "equivalent"
+        return SAME
     if low > rope or high < -rope:
         way = 1 if low > rope else -1
         return {1: "better", -1: "worse"}[way * sign] if sign else {1: "higher", -1: "lower"}[way]
     return ""
 
 
-def verdict(low: float, high: float, p_holm: float, n: int, rope: float, sign: int) -> str:
-    """The direction where there are at least six seeds, and Holm's p at most .05 unless it is `equivalent`.
-
-    Else `inconclusive`. n: of pairs, or of the smaller arm; the rest is as in `direction`.
-    """
-    word = direction(low, high, rope, sign)
-    sure = n >= MIN_PAIRS and (word == "equivalent" or p_holm <= ALPHA)
-    return word if word and sure else INCONCLUSIVE
-
-
-def verdict_by_rank(side: int, within: bool, p_holm: float, n: int) -> str:
-    """Where seeds diverged: the side on which the ranks lie, if they do so surely.
+def definition(measure: Measure, rope: float, stated: bool, family: int) -> str:
+    """The rule as a sentence for the foot of a table.
 
     Parameters
     ----------
-    side : int
-        1 where the arm is better beyond the region, -1 where it is worse, 0 where ranks do not say.
-    within : bool
-        Whether all that finished is surely within it, and no seed diverged in one of the two arms alone.
+    measure : Measure
+        What the verdict is about.
+    rope : float
+        Half the width of the region.
+    stated : bool
+        Whether it was typed.
+    family : int
+        How many arms the interval holds for at once.
     """
-    if n < MIN_PAIRS:
-        return INCONCLUSIVE
-    if side and p_holm <= ALPHA:
-        return "better" if side > 0 else "worse"
-    return "equivalent" if within else INCONCLUSIVE
-
-
-def definition(measure: Measure, rope: float, stated: bool) -> str:
-    """The rule as a sentence for the foot of a table. stated: whether the region was typed."""
     better, worse = ("better", "worse") if measure.direction else ("higher", "lower")
     default = "" if stated else " (the default; --rope sets it)"
+    holds = "" if family < 2 else f", which holds for all {family} arms at once"
     return (
         f"Verdict on {measure.spoken}, with ±{measure.size(rope)}{default} taken as no difference that matters: {better} or "
-        f"{worse} = the whole interval beyond that and Holm p ≤ .05; equivalent = the whole interval within it; "
-        "inconclusive = neither."
+        f"{worse} = the interval lies beyond that; {SAME} = within; {UNTOLD} = neither. A ? behind it: not confirmed, "
+        f"which takes six seeds and the interval that is shown{holds}."
     )

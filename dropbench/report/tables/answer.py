@@ -6,7 +6,7 @@ from collections import Counter
 
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.interval import MIN_PAIRS
-from dropbench.report.statistics.power import fewest
+from dropbench.report.statistics.verdict import UNTOLD
 from dropbench.report.tables.comparison import Comparison
 
 FEW = 3
@@ -27,7 +27,7 @@ def answer(comparison: Comparison) -> str:
     many = len(judged) > FEW
     chosen = {c.chosen for c in comparison.choices}
     named = [label for label in judged if not many or label in chosen]
-    rest = Counter(c.verdict for label, c in judged.items() if label not in named)
+    rest = Counter(_spoken(c) for label, c in judged.items() if label not in named)
     parts = [_one(label, judged[label], many and label in chosen) for label in named]
     if rest:
         counts = ", ".join(f"{n} {word}" for word, n in rest.most_common())
@@ -35,13 +35,16 @@ def answer(comparison: Comparison) -> str:
     said = f"Against {comparison.baseline}, on {comparison.measure.spoken}: {'; '.join(parts)}."
     runs = {s.arm.label: s.n for s in comparison.summaries}
     least = min(c.difference.pairs or runs[label] for label, c in judged.items())
-    most = max(c.difference.pairs for c in judged.values())
-    needed = fewest(sum(c.difference.p == c.difference.p for c in judged.values()) or 1)
     if least < MIN_PAIRS:
-        said += f" With {least} seeds no winner can be named: it takes at least {MIN_PAIRS}."
-    elif 0 < most < needed:
-        said += f" With {most} seeds and {len(judged)} arms no winner can be named: it takes at least {needed}."
+        said += f" With {least} seeds nothing is confirmed: it takes at least {MIN_PAIRS}."
     return said
+
+
+def _spoken(contrast: Contrast, one: bool = False) -> str:
+    """`is better`, or of several what comes behind their number: `better`."""
+    if contrast.direction == UNTOLD:
+        return "cannot be told apart"
+    return f"is {contrast.verdict}" if one else contrast.verdict
 
 
 def _one(label: str, contrast: Contrast, chosen: bool) -> str:
@@ -50,9 +53,9 @@ def _one(label: str, contrast: Contrast, chosen: bool) -> str:
     rate = ", its rate chosen on validation data," if chosen else ""
     seeds = f", {d.pairs} paired seeds" if d.pairs else ", unpaired"
     if d.diverged:
-        return f"{label}{rate} is {contrast.verdict} by rank ({_diverged(contrast)}{seeds}; {_of_the_rest(contrast)})"
+        return f"{label}{rate} {_spoken(contrast, one=True)} by rank ({_diverged(contrast)}{seeds}; {_of_the_rest(contrast)})"
     interval = f"95 % interval {write(d.low)} to {write(d.high)}"
-    return f"{label}{rate} is {contrast.verdict} ({write(d.mean)}{unit}, {interval}{seeds})"
+    return f"{label}{rate} {_spoken(contrast, one=True)} ({write(d.mean)}{unit}, {interval}{seeds})"
 
 
 def _diverged(contrast: Contrast) -> str:

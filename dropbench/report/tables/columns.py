@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dropbench.report.records.measures import LEADING, Measure, Write
+from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.difference import WELCH
-from dropbench.report.statistics.power import MOST
-from dropbench.report.statistics.verdict import INCONCLUSIVE
+from dropbench.report.statistics.power import MOST, UNKNOWN, Seeds
+from dropbench.report.statistics.verdict import UNTOLD
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.selection import Choice
 from dropbench.report.tables.summary import Level, Summary
@@ -17,6 +18,8 @@ from dropbench.report.tables.summary import Level, Summary
 ABSENT = "-"
 FOLD = 2
 """How far the further lines of a folded label are indented."""
+SPREADS = ("sd",)
+"""Headings that say nothing away from the column beside them."""
 _GAP = 2
 """Blank columns between two columns of a table."""
 
@@ -38,10 +41,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Sheet:
-    """One printed table."""
+    """One printed table. hidden: the headings of the columns for which there is no room."""
 
     caption: str
     columns: tuple[Column, ...]
+    hidden: tuple[str, ...] = ()
 
 
 def sheets(comparison: Comparison, width: int | None = None) -> list[Sheet]:
@@ -61,7 +65,12 @@ def sheets(comparison: Comparison, width: int | None = None) -> list[Sheet]:
         parts.append((f"Rate with the {best} for each variant", _choices(comparison.choices)))
     if any(s.agreement for s in comparison.summaries):
         parts.append(("Input gradients of two seeds: rank correlation of their maps", _agreement(comparison.summaries)))
-    return [Sheet(caption, _fit(columns, width)) for caption, columns in parts]
+    made = []
+    for caption, columns in parts:
+        fitting = _fit(columns, width)
+        names = [" ".join(" ".join(c.heading).split()) for c in columns if c is not None and c not in fitting]
+        made.append(Sheet(caption, fitting, tuple(dict.fromkeys(name for name in names if name not in SPREADS))))
+    return made
 
 
 def label_width(columns: Sequence[Column], width: int) -> int:
@@ -150,7 +159,7 @@ def _differences(comparison: Comparison) -> list[Column | None]:
         ]
 
     paired = any(d.pairs for d in differences) or all(s.n == 0 for s in comparison.summaries if s.arm.label in verdicts)
-    needed = (c.seeds_needed() if c.verdict == INCONCLUSIVE else math.nan for c in contrasts)
+    needed = [UNKNOWN if c.confirmed else c.seeds_needed for c in contrasts]
     others = [main.on(part) for part in ("gap", "test", "val") if part != main.part]
     rest = [
         m
@@ -162,15 +171,15 @@ def _differences(comparison: Comparison) -> list[Column | None]:
     ]
     return [
         Column(("arm",), tuple(verdicts), right=False),
+        Column(("verdict",), tuple(map(_verdict, contrasts)), right=False),
         Column(("pairs",), tuple(str(d.pairs) for d in differences), rank=3) if paired else None,
         *of(main, (0, 8, 1)),
-        _column(("p",), (_or_absent(_p, d.p) for d in differences), 6),
-        _column(("p", "Holm"), (_or_absent(_p, c.p_holm) for c in contrasts), 2),
+        _column(("p", "adjusted"), (_or_absent(_p, d.p_adjusted) for d in differences), 2),
+        _column(("seeds to", "confirm"), map(_seeds, needed), 3),
+        _column(("p", "alone"), (_or_absent(_p, d.p) for d in differences), 6),
         _column(("P(better)", ""), (_or_absent(_share, d.chance.value) for d in differences), 5),
         _column(("95 %", "interval"), (_between(_share, d.chance.low, d.chance.high) for d in differences), 7),
         _column(("MDE", main.points), (_or_absent(_unsigned(main.difference), c.detectable) for c in contrasts), 4),
-        _column(("verdict",), (c.verdict or ABSENT for c in contrasts), 0),
-        _column(("seeds", "to settle"), (_or_absent(_seeds, n) for n in needed), 8),
         # Of the other measures a difference is not shown without its interval.
         *(column for i, m in enumerate(others) for column in of(m, (9 + 2 * i, 10 + 2 * i, 9 + 2 * i))),
         *(column for i, m in enumerate(rest) for column in of(m, (20 + 2 * i, 21 + 2 * i, 20 + 2 * i))),
@@ -241,8 +250,20 @@ def _unsigned(write: Write) -> Write:
     return lambda value: write(value).removeprefix("+")
 
 
-def _seeds(value: float) -> str:
-    return f"{value:,.0f}" if math.isfinite(value) else f">{MOST:,}"
+def _verdict(contrast: Contrast) -> str:
+    """`better`, or `better?` where that is not confirmed."""
+    if contrast.direction in ("", UNTOLD):
+        return contrast.direction or ABSENT
+    return contrast.direction + ("" if contrast.confirmed else "?")
+
+
+def _seeds(needed: Seeds) -> str:
+    """`14 to 26`: with an even chance, and with one of four in five."""
+    if math.isnan(needed.even):
+        return ABSENT
+    if math.isinf(needed.likely):
+        return f"{needed.even:,.0f} or more" if math.isfinite(needed.even) else f">{MOST:,}"
+    return f"{needed.even:,.0f}" if needed.even == needed.likely else f"{needed.even:,.0f} to {needed.likely:,.0f}"
 
 
 def _share(value: float) -> str:

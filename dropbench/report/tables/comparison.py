@@ -11,7 +11,8 @@ import pandas as pd
 
 from dropbench.report.records.measures import LEADING, Measure, Measures
 from dropbench.report.records.scores import Scores
-from dropbench.report.statistics.contrast import Contrast, Minus, judged
+from dropbench.report.statistics.contrast import Contrast, Minus
+from dropbench.report.statistics.judged import judged
 from dropbench.report.statistics.verdict import region
 from dropbench.report.tables.arms import Arm
 from dropbench.report.tables.attribution_agreement import agreements
@@ -20,6 +21,9 @@ from dropbench.report.tables.selection import Choice
 from dropbench.report.tables.summary import Summary, summarise
 
 Config = Mapping[str, Any]
+
+SHARES = "accuracy"
+"""How the names of metrics end that are the share of examples that are right."""
 
 
 @dataclass(frozen=True)
@@ -133,10 +137,18 @@ class Comparison:
             return {}
         if measure not in self._contrasts:
             asked = [Minus(label, self.baseline, measure) for label in self.others]
-            self._contrasts[measure] = dict(
-                zip(self.others, judged(asked, self.scores, self.region(measure), self.diverged), strict=True)
-            )
+            region, examples = self.region(measure), self.examples(measure)
+            told = judged(asked, self.scores, region, self.diverged, examples=lambda _: examples)
+            self._contrasts[measure] = dict(zip(self.others, told, strict=True))
         return self._contrasts[measure]
+
+    def examples(self, measure: Measure) -> int:
+        """How many of them one run's score is a share of; 0 for a score that is none, and where that is not known."""
+        column = f"{measure.part}_examples"
+        if not measure.metric.endswith(SHARES) or column not in self.runs:
+            return 0
+        known = self.runs[column].dropna()
+        return int(known.min()) if len(known) else 0
 
     @property
     def verdicts(self) -> Mapping[str, Contrast]:

@@ -11,7 +11,7 @@ import pandas as pd
 from dropbench.report.records.measures import Measure
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.difference import Difference
-from dropbench.report.statistics.verdict import INCONCLUSIVE
+from dropbench.report.statistics.power import UNKNOWN
 from dropbench.report.tables.summary import Summary
 
 LEVEL = ("mean", "sd", "median")
@@ -30,8 +30,9 @@ def wide(
     Columns: arm, model, data, setting, arm_id, n (completed runs), failed, diverged; for each measure and each cost
     `<name>_mean`, `_sd`, `_median` over completed runs; then against the baseline: pairs; for each compared measure
     `<name>_diff_mean`, `_diff_sd`, `_diff_low`, `_diff_high`, `_diff_interval` (the method's name); and of `metric`, which
-    names the verdict's measure: p, p_holm, improvement with _low and _high, mde, rope, verdict and seeds_needed (in all, where
-    inconclusive); at last what the agreement of gradients came to, where there is any.
+    names the verdict's measure: p, p_adjusted, improvement with _low and _high, mde, rope, verdict with its two parts,
+    direction and confirmed, and where it is not confirmed the seeds in all that settle it with an even chance and with one of
+    four in five, seeds_even and seeds_likely; at last what the agreement of gradients came to, where there is any.
 
     Parameters
     ----------
@@ -68,15 +69,19 @@ def wide(
 
 def _judged(measure: Measure, contrast: Contrast | None, region: float) -> dict[str, Any]:
     d = Difference() if contrast is None else contrast.difference
+    needed = UNKNOWN if contrast is None or contrast.confirmed else contrast.seeds_needed
     return {
         "metric": str(measure),
         "p": d.p,
-        "p_holm": math.nan if contrast is None else contrast.p_holm,
+        "p_adjusted": d.p_adjusted,
         "improvement": d.chance.value,
         "improvement_low": d.chance.low,
         "improvement_high": d.chance.high,
         "mde": math.nan if contrast is None else contrast.detectable,
         "rope": region,
         "verdict": "" if contrast is None else contrast.verdict,
-        "seeds_needed": contrast.seeds_needed() if contrast and contrast.verdict == INCONCLUSIVE else math.nan,
+        "direction": "" if contrast is None else contrast.direction,
+        "confirmed": contrast is not None and contrast.confirmed,
+        "seeds_even": needed.even,
+        "seeds_likely": needed.likely,
     }

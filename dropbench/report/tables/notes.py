@@ -16,8 +16,8 @@ from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.difference import WELCH
 from dropbench.report.statistics.interval import MIN_PAIRS
 from dropbench.report.statistics.permutation import EXACT, FLIPS
-from dropbench.report.statistics.power import MOST, fewest
-from dropbench.report.statistics.verdict import INCONCLUSIVE, definition
+from dropbench.report.statistics.power import MOST
+from dropbench.report.statistics.verdict import SAME, definition
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.selection import Choice
 from dropbench.store import Skipped
@@ -246,12 +246,12 @@ def _pairing(comparison: Comparison, baseline: str) -> list[str]:
 
 
 def statistics(comparison: Comparison) -> list[str]:
-    """What the numbers of the differences are, the verdict's rule, and what would settle the inconclusive ones."""
+    """What the numbers of the differences are, the verdict's rule, and what would confirm what is not."""
     contrasts = {label: c for label, c in comparison.verdicts.items() if c.verdict}
     if not contrasts:
         return []
     first = next(iter(contrasts.values()))
-    notes = [definition(first.measure, first.region, comparison.rope is not None)]
+    notes = [definition(first.measure, first.region, comparison.rope is not None, first.tests)]
     methods: dict[str, list[str]] = {}
     for label, c in contrasts.items():
         methods.setdefault(c.difference.interval, []).append(label)
@@ -260,22 +260,29 @@ def statistics(comparison: Comparison) -> list[str]:
         notes.append(f"Interval: {'; '.join(by_method)}.")
     notes += _by_rank(contrasts)
     pairs = max(c.difference.pairs for c in contrasts.values())
-    tests = sum(c.difference.p == c.difference.p for c in contrasts.values())
-    if tests:
+    if any(c.difference.p == c.difference.p for c in contrasts.values()):
         flips = "exact" if pairs <= EXACT else f"{FLIPS:,} random flips beyond {EXACT} pairs"
-        test = f"sign-flip, {flips}" if pairs else "Welch's t"
-        holm, alone = (f"; Holm over {len(contrasts)} arms", " and one arm") if len(contrasts) > 1 else ("", "")
-        finder = "this verdict tells" if pairs >= MIN_PAIRS else "a t test at .05 finds"
+        test = f"sign flips of whole seeds, {flips}" if pairs else "Welch's t"
+        among = f"; adjusted: among {len(contrasts)} arms, by steps" if len(contrasts) > 1 else ""
         notes.append(
-            f"p: two-sided, {test}{holm}. P(better): that one more seed favours the arm, Wilson's interval. MDE: the true "
-            f"difference that {finder} in 80 % of studies of this size{alone}."
+            f"p: two-sided, {test}{among}. P(better): that one more seed favours the arm, Wilson's interval. MDE: the true "
+            "difference that this verdict confirms in 80 % of studies of this size, were the spread the one that was measured."
         )
-    if tests and MIN_PAIRS <= pairs < fewest(tests):
-        notes.append(
-            f"{pairs} pairs are too few for {tests} arms: Holm's p cannot go below {tests * 2 / 2**pairs:.3g}, whatever the "
-            f"differences, so no winner is named; it takes {fewest(tests)} pairs, or fewer arms."
-        )
-    return notes + _more_seeds(contrasts)
+    return notes + _coarse(contrasts) + _more_seeds(contrasts)
+
+
+def _coarse(contrasts: Mapping[str, Contrast]) -> list[str]:
+    """Where so few test examples cannot show that two arms are the same."""
+    coarse = [c for c in contrasts.values() if c.region < c.resolution]
+    if not coarse:
+        return []
+    c = max(coarse, key=lambda c: c.resolution)
+    n, write = c.difference.finished, c.measure.size
+    return [
+        f"{count(n, 'seed')} of {c.examples:,} test examples cannot show that two arms are {SAME} within ±{write(c.region)}, "
+        f"even where they agree in all: {write(c.resolution)} is the least (3 in {n * c.examples:,}). It takes more seeds, "
+        "more examples or a wider --rope."
+    ]
 
 
 def _by_rank(contrasts: Mapping[str, Contrast]) -> list[str]:
@@ -288,29 +295,29 @@ def _by_rank(contrasts: Mapping[str, Contrast]) -> list[str]:
     rests = "; ".join(f"{label}, {d.finished} of {d.n}" for label, d in bad.items())
     return [
         f"{who}{'s' if who else 'S'}eeds diverged. Such a seed counts as worse than every other, and as equal where both arms "
-        f"diverged: p, P(better) and verdict are by {ranks}, against the region's edges too; equivalent is not said where one "
+        f"diverged: p, P(better) and verdict are by {ranks}, against the region's edges too; {SAME} is not said where one "
         f"arm alone diverged. Mean difference and interval are of the seeds that finished in both ({rests})."
     ]
 
 
 def _more_seeds(contrasts: Mapping[str, Contrast]) -> list[str]:
-    """One sentence on what is inconclusive. An arm with too few pairs to know a spread is not spoken of."""
-    needed = {label: c.seeds_needed() for label, c in contrasts.items() if c.verdict == INCONCLUSIVE}
-    known = sorted(((n, label) for label, n in needed.items() if n == n), key=lambda pair: pair[0])
+    """One sentence on what is not confirmed. An arm with too few pairs to know a spread is not spoken of."""
+    needed = {label: c.seeds_needed for label, c in contrasts.items() if not c.confirmed}
+    known = sorted(((n, label) for label, n in needed.items() if n.even == n.even), key=lambda pair: pair[0])
     if not known:
         return []
     parts = []
     for n, label in known[:_SPOKEN]:
-        if math.isinf(n):
+        if math.isinf(n.even):
             parts.append(f"{label}, more than {MOST:,} (it lies at the edge of what matters)")
+        elif math.isinf(n.likely):
+            parts.append(f"{label}, {n.even:,.0f} with an even chance")
         else:
-            more = int(n - contrasts[label].difference.pairs)
-            parts.append(f"{label}, {more:,} more ({int(n):,} in all)")
+            parts.append(f"{label}, {n.even:,.0f} with an even chance and {n.likely:,.0f} with four in five")
     rest = f"; and {len(known) - _SPOKEN} more arms, see --wide" if len(known) > _SPOKEN else ""
-    spoken = next(iter(contrasts.values())).measure.spoken
     return [
-        f"Seeds to settle what is inconclusive, at 80 % power and if mean and sd of the {spoken} stay as they are: "
-        f"{'; '.join(parts)}{rest}. Decide on a number before looking again: stopping at the first winner finds too many."
+        f"Seeds in all that would confirm what is not confirmed, given what these seeds leave open: {'; '.join(parts)}{rest}. "
+        "Decide on a number before looking again: stopping at the first winner finds too many."
     ]
 
 

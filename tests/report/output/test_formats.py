@@ -19,6 +19,7 @@ from rich.console import Console
 
 from dropbench import report
 from dropbench.errors import UsageError
+from dropbench.report.tables.columns import sheets
 
 REPO = Path(__file__).resolve().parents[3]
 LONG: dict[str, Any] = {"dropout": "standard", "dropout.rate": 0.5, "dropout.rates": {"input": 0.2, "*": 0.5}}
@@ -59,15 +60,20 @@ def test_no_line_is_longer_than_the_terminal(rich_report: Any, width: int) -> No
     assert not any(line.endswith(" ") for line in lines)
     everything = "\n".join(lines)
     assert "…" not in everything
-    for heading in ("arm", "test", "gap", "pairs", "points"):
+    for heading in ("arm", "test", "gap", "verdict", "points"):
         assert heading in everything
+    for sheet in (s for c in rich_report.comparisons for s in sheets(c, width)):
+        shown = " ".join(" ".join(c.heading) for c in sheet.columns)
+        assert "P(better)" in shown + " ".join(sheet.hidden) or "Difference" not in sheet.caption
+        headings = [c.heading for c in sheet.columns]
+        assert "Difference" not in sheet.caption or headings[:2] == [("arm",), ("verdict",)]
 
 
 def test_80_columns_hold_what_matters_and_200_the_rest(rich_report: Any) -> None:
     narrow, wide = (report.render(rich_report, "rich", w) for w in (80, 200))
     for words in ("train", "validation", "acc. %", "95 % interval", "verdict", "±", "Rule:", "[bold]that[/bold]"):
         assert words in narrow
-    assert "seconds" not in narrow
+    assert "seconds" not in narrow.partition("Rule:")[0]
     for words in ("loss", "epoch", "failed", "diverged", "standard {input: 0.2, *: 0.5}", "sd", "P(better)", "MDE"):
         assert words in wide
     assert narrow.count("Rule:") == 1  # what is true of every table is said once
@@ -80,7 +86,7 @@ def test_percent_and_signed_points(fake: Any, put: Any, store: Any) -> None:
     row = next(line for line in text.splitlines() if line.startswith(" standard 0.5"))
     assert " ".join(row.split()) == "standard 0.5 2 95.0 ± 0.0 92.0 ± 0.0 91.2 ± 0.0 +3.0 ± 0.0"
     row = [line for line in text.splitlines() if line.startswith(" standard 0.5")][1]
-    assert " ".join(row.split()) == "standard 0.5 2 +1.25 +1.25 to +1.25 0.5000 0.00 inconclusive"
+    assert " ".join(row.split()) == "standard 0.5 better? 2 +1.25 +1.25 to +1.25 0.5000 6"
 
 
 def test_one_run_shows_no_spread_and_no_nan(fake: Any, put: Any, store: Any) -> None:
@@ -169,7 +175,7 @@ def test_parquet_without_pyarrow_says_what_to_install(
 def test_wide_shows_every_column_whole(rich_report: Any) -> None:
     text = report.render(rich_report, "rich", 80, wide=True)
     assert "…" not in text
-    for words in ("median", "seconds", "P(better)", "to settle"):
+    for words in ("median", "seconds", "P(better)", "seeds to", "alone"):
         assert words in text
 
 

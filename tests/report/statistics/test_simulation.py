@@ -1,4 +1,4 @@
-"""What a report claims, held against thousands of simulated comparisons whose truth is known."""
+"""What a report claims, held against thousands of simulated studies whose truth is known: benchmarks/verdicts.py in small."""
 
 from __future__ import annotations
 
@@ -9,99 +9,88 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dropbench.report.statistics.difference import Difference, paired, unpaired
-from dropbench.report.statistics.permutation import holm
-from dropbench.report.statistics.power import detectable, seeds_to_settle
-from dropbench.report.statistics.verdict import verdict
+from dropbench.report.records.measures import Measure
+from dropbench.report.statistics.contrast import Contrast, Minus
+from dropbench.report.statistics.difference import unpaired
+from dropbench.report.statistics.judged import judged
+from dropbench.report.statistics.verdict import SAME
+from dropbench.store import Measure as Declaration
 
-RUNS = 2000
-DRAWS: dict[str, Callable[[Any, int], Any]] = {
-    "normal": lambda rng, n: rng.normal(size=n),
-    "normal in steps of half an sd": lambda rng, n: np.round(2 * rng.normal(size=n)) / 2,
-    "gumbel": lambda rng, n: rng.gumbel(size=n) - np.euler_gamma,
-    "exponential": lambda rng, n: rng.exponential(size=n) - 1,
+SCORE = Measure("test", "score", Declaration("higher"))
+DRAWS: dict[str, Callable[[Any, Any], Any]] = {
+    "normal": lambda rng, size: rng.normal(size=size),
+    "normal in steps of half an sd": lambda rng, size: np.round(2 * rng.normal(size=size)) / 2,
+    "t with 3 degrees of freedom": lambda rng, size: rng.standard_t(3, size=size) / math.sqrt(3),
+    "gumbel": lambda rng, size: (rng.gumbel(size=size) - np.euler_gamma) / 1.28,
+    "exponential": lambda rng, size: rng.exponential(size=size) - 1,
 }
 
 
-def comparisons(draw: str, n: int, shift: float = 0.0, runs: int = RUNS) -> list[Difference]:
-    rng = np.random.default_rng([n, len(draw)])
-    return [paired(DRAWS[draw](rng, n) + shift) for _ in range(runs)]
+def study(draw: str, rng: Any, n: int, truths: list[float], region: float = 0.0) -> list[Contrast]:
+    """Arms whose differences have an sd of about 1, half of it shared, since they are of one baseline."""
+    noise = DRAWS[draw]
+    drawn = math.sqrt(0.5) * noise(rng, (n, 1)) + math.sqrt(0.5) * noise(rng, (n, len(truths))) + np.array(truths)
+    scores = {f"arm {k}": dict(enumerate(column.tolist())) for k, column in enumerate(drawn.T)}
+    scores["none"] = dict.fromkeys(range(n), 0.0)
+    asked = [Minus(f"arm {k}", "none", SCORE) for k in range(len(truths))]
+    return judged(asked, lambda label, _: scores[label], region)
 
 
-def judged(found: Difference, rope: float = 0.0) -> str:
-    return verdict(found.low, found.high, holm([found.p])[0], found.n, rope, 1)
+def missed(contrasts: list[Contrast], truths: list[float]) -> bool:
+    """Whether any of the intervals that hold together does not."""
+    return any(not c.difference.low <= truth <= c.difference.high for c, truth in zip(contrasts, truths, strict=True))
+
+
+def most(share: float, runs: int) -> float:
+    return share + 4 * math.sqrt(share * (1 - share) / runs)
+
+
+@pytest.mark.parametrize(("n", "arms"), [(6, 1), (10, 1), (6, 8), (8, 3), (10, 8)])
+@pytest.mark.parametrize("draw", ["normal", "t with 3 degrees of freedom"])
+def test_all_intervals_hold_at_once(draw: str, n: int, arms: int) -> None:
+    """With effects in half of the arms and none in the others: at most 5 % of studies have an interval that misses."""
+    rng, runs = np.random.default_rng([n, arms, len(draw)]), 400
+    truths = [0.0 if k % 2 else 3.0 for k in range(arms)]
+    found = [study(draw, rng, n, truths) for _ in range(runs)]
+    assert np.mean([missed(f, truths) for f in found]) <= most(0.05, runs)
+    # And so a winner among arms without an effect is said as rarely, by verdict and by adjusted p.
+    wrong = [any(c.confirmed for c, t in zip(f, truths, strict=True) if not t) for f in found]
+    low = [any(c.difference.p_adjusted <= 0.05 for c, t in zip(f, truths, strict=True) if not t) for f in found]
+    assert np.mean(wrong) <= most(0.05, runs) and np.mean(low) <= most(0.05, runs)
+
+
+@pytest.mark.parametrize(("arms", "least"), [(8, 0.9), (60, 0.85)])
+def test_effects_of_three_sd_are_found_with_six_seeds_among_many_arms(arms: int, least: float) -> None:
+    """Where Holm's correction of exact p values has a power of 0: 8 · 2/64 is more than .05."""
+    rng, runs = np.random.default_rng(arms), 60
+    told = [study("normal", rng, 6, [3.0] + [0.0] * (arms - 1))[0].verdict for _ in range(runs)]
+    assert told.count("better") / runs >= least
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("draw", DRAWS)
+@pytest.mark.parametrize("n", [6, 10, 30])
+@pytest.mark.parametrize("arms", [1, 4])
+def test_no_effect(draw: str, n: int, arms: int) -> None:
+    """Nominal 5 %. Exponential differences are the worst that is simulated: 13 % at most, as the table in the docs says."""
+    rng, runs = np.random.default_rng([n, arms, len(draw)]), 2000
+    found = [study(draw, rng, n, [0.0] * arms) for _ in range(runs)]
+    share = np.mean([missed(f, [0.0] * arms) for f in found])
+    assert share <= most({"exponential": 0.13, "gumbel": 0.08}.get(draw, 0.06), runs)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [6, 10, 30])
-def test_no_effect(n: int) -> None:
-    """The interval covers 95 ± 2 %, and `better` is said in at most 5 %; a one-sided error of 2.5 % is meant."""
-    found = comparisons("normal", n)
-    covered = np.mean([d.low <= 0 <= d.high for d in found])
-    better, worse = (np.mean([judged(d) == word for d in found]) for word in ("better", "worse"))
-    assert 0.93 <= covered <= 0.97
-    assert better <= 0.05
-    assert better + worse <= 0.05 + 5 * math.sqrt(0.05 * 0.95 / RUNS)
-    assert np.mean([d.p <= 0.05 for d in found]) <= 0.05 + 5 * math.sqrt(0.05 * 0.95 / RUNS)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("draw", [d for d in DRAWS if d != "normal"])
-@pytest.mark.parametrize("n", [6, 10, 30])
-def test_no_effect_in_shapes_that_are_not_normal(draw: str, n: int) -> None:
-    """Worst measured: 92.7 %, six exponential differences, where Student's t covers 89 %."""
-    found = comparisons(draw, n)
-    assert 0.91 <= np.mean([d.low <= 0 <= d.high for d in found]) <= 0.98
-    assert np.mean([judged(d) == "better" for d in found]) <= 0.05
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("n", [6, 10, 30])
-def test_a_difference_on_the_edge_of_the_region_is_rarely_called_one(n: int) -> None:
-    found = comparisons("normal", n, shift=0.3)
-    assert np.mean([judged(d, rope=0.3) == "better" for d in found]) <= 0.05
-    assert np.mean([judged(d, rope=0.3) == "equivalent" for d in found]) <= 0.05
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("n", [10, 30])
-def test_of_several_arms_without_an_effect_hardly_ever_one_is_called_better(n: int) -> None:
-    """Four arms beside one baseline, whose luck they share: that any is better or worse is said in 5 %, by Holm."""
-    rng = np.random.default_rng([n, 4])
-    better = either = 0
-    for _ in range(RUNS // 2):
-        baseline = rng.normal(size=n)
-        found = [paired(rng.normal(size=n) - baseline) for _ in range(4)]
-        adjusted = holm([d.p for d in found])
-        words = [verdict(d.low, d.high, p, d.n, 0.0, 1) for d, p in zip(found, adjusted, strict=True)]
-        better += "better" in words
-        either += bool({"better", "worse"} & {*words})
-    assert better / (RUNS // 2) <= 0.05
-    assert either / (RUNS // 2) <= 0.05 + 5 * math.sqrt(0.05 * 0.95 / (RUNS // 2))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("rope", [0.0, 0.2])
-@pytest.mark.parametrize("n", [6, 10, 14, 30])
-def test_the_printed_effect_is_found_in_four_of_five_studies(n: int, rope: float) -> None:
-    """By the verdict, at sizes that were simulated to find the factors (6, 10) and at others."""
-    found = comparisons("normal", n, shift=detectable(1 / math.sqrt(n), n - 1, rope, n))
-    assert 0.75 <= np.mean([judged(d, rope) == "better" for d in found]) <= 0.85
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("mean", "rope", "word"), [(0.9, 0.2, "better"), (0.0, 0.6, "equivalent")])
-def test_the_seeds_that_are_asked_for_settle_it(mean: float, rope: float, word: str) -> None:
-    n = seeds_to_settle(mean, 1.0, rope, 1)
-    assert n is not None
-    found = comparisons("normal", n, shift=mean)
-    assert 0.74 <= np.mean([judged(d, rope) == word for d in found]) <= 0.86
+def test_a_difference_on_the_edge_of_the_region_is_rarely_told(n: int) -> None:
+    rng, runs = np.random.default_rng(n), 2000
+    found = [study("normal", rng, n, [0.3], 0.3)[0] for _ in range(runs)]
+    assert np.mean([c.verdict == "better" for c in found]) <= most(0.025, runs)
+    assert np.mean([c.verdict == SAME for c in found]) <= most(0.025, runs)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("n", "m"), [(6, 6), (6, 20)])
 def test_unpaired_runs_without_an_effect(n: int, m: int) -> None:
-    rng = np.random.default_rng(n + m)
-    found = [unpaired(rng.normal(0, 2, n), rng.normal(0, 1, m)) for _ in range(RUNS)]
+    rng, runs = np.random.default_rng(n + m), 2000
+    found = [unpaired(rng.normal(0, 2, n), rng.normal(0, 1, m)) for _ in range(runs)]
     assert 0.93 <= np.mean([d.low <= 0 <= d.high for d in found]) <= 0.97
-    assert np.mean([judged(d) == "better" for d in found]) <= 0.05

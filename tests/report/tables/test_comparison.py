@@ -101,25 +101,29 @@ def judged(fake: Any, shifts: dict[str, float], seeds: int = 8, rope: str | None
     [
         (0.02, None, "better"),
         (-0.02, None, "worse"),
-        (0.02, "5pp", "equivalent"),
-        (0.001, "0.1pp", "inconclusive"),
-        (0.002, None, "inconclusive"),
+        (0.02, "5pp", "about the same"),
+        (0.001, "0.1pp", "cannot tell"),
+        (0.002, None, "cannot tell"),
         (0.002, "0", "better"),
     ],
 )
 def test_verdicts(fake: Any, shift: float, rope: str | None, word: str) -> None:
     row = judged(fake, {"none": 0, "standard": shift}, rope=rope)["some"]
     assert row["verdict"] == word
-    assert math.isnan(row["seeds_needed"]) == (word != "inconclusive")
+    assert math.isnan(row["seeds_likely"]) == (word != "cannot tell") == row["confirmed"]
 
 
-def test_six_seeds_are_enough_for_one_arm_and_not_for_two(fake: Any) -> None:
-    """All six point one way: p = 2/64, and 4/64 once Holm counts two arms. Seven would do, and five never."""
+def test_six_seeds_are_enough_for_one_arm_and_for_two_and_five_are_not(fake: Any) -> None:
+    """All six point one way, p = 2/64: the arms are judged together, and no p is multiplied by their number."""
     one = judged(fake, {"none": 0, "standard": 0.02}, seeds=6)["some"]
-    assert (one["p"], one["p_holm"], one["verdict"]) == (2 / 64, 2 / 64, "better")
-    two = judged(fake, {"none": 0, "standard": 0.02, "spatial": -0.02}, seeds=6)["some"]
-    assert (two["p"], two["p_holm"], two["verdict"], two["seeds_needed"]) == (2 / 64, 4 / 64, "inconclusive", 7)
-    assert judged(fake, {"none": 0, "standard": 0.02}, seeds=5)["some"]["verdict"] == "inconclusive"
+    assert (one["p"], one["p_adjusted"], one["verdict"]) == (2 / 64, 2 / 64, "better")
+    two = judged(fake, {"none": 0, "standard": 0.02, "spatial": -0.02}, seeds=6)
+    assert [(row["p_adjusted"], row["verdict"]) for row in two.values() if row["verdict"]] == [
+        (2 / 64, "better"),
+        (2 / 64, "worse"),
+    ]
+    few = judged(fake, {"none": 0, "standard": 0.02}, seeds=5)["some"]
+    assert (few["verdict"], few["direction"], few["confirmed"]) == ("better, unconfirmed", "better", False)
 
 
 def test_which_way_is_better_depends_on_the_measure(fake: Any) -> None:

@@ -6,18 +6,19 @@ import math
 
 from dropbench.report.output.figures.picture import Picture
 from dropbench.report.output.figures.style import BLUE, GREEN, GREY, INK, PAPER, VERMILLION, figure, folded, look
+from dropbench.report.statistics.verdict import SAME
 from dropbench.report.tables.comparison import Comparison
 
 MINUS = "\N{MINUS SIGN}"
 _LOOK = {
     "better": (GREEN, "o", True),
     "worse": (VERMILLION, "X", True),
-    "equivalent": (BLUE, "s", True),
-    "inconclusive": (INK, "o", False),
+    SAME: (BLUE, "s", True),
     "higher": (BLUE, "^", True),
     "lower": (BLUE, "v", True),
 }
-"""Colour, marker, and whether it is filled."""
+"""Colour, marker, and whether it is filled, of what is confirmed."""
+_OPEN = (INK, "o", False)
 
 
 def draw(comparison: Comparison) -> Picture | None:
@@ -46,7 +47,7 @@ def draw(comparison: Comparison) -> Picture | None:
                 axes.axvline(edge, color=GREY, linewidth=0.7, linestyle=":", zorder=1)
         axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
         for place, (d, verdict) in enumerate(rows):
-            colour, marker, filled = _LOOK[verdict]
+            colour, marker, filled = _LOOK.get(verdict, _OPEN)
             axes.plot([d.low * scale, d.high * scale], [place, place], color=colour, linewidth=2, zorder=2)
             axes.plot(
                 d.mean * scale, place, marker, color=colour, mfc=colour if filled else PAPER, mew=1.6, ms=7, zorder=3
@@ -56,8 +57,9 @@ def draw(comparison: Comparison) -> Picture | None:
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         way = {1: " (higher is better)", -1: " (lower is better)", 0: ""}[measure.direction]
+        at_once = f" that hold for all {len(rows)} arms at once" if len(rows) > 1 else ""
         label = f"{measure.spoken} minus that of {baseline}{', points' if measure.in_percent else ''}{way}"
-        axes.set_xlabel(f"{label}\n95 % intervals{f'; shaded: {shaded}' if shaded else ''}")
+        axes.set_xlabel(f"{label}\n95 % intervals{at_once}{f'; shaded: {shaded}' if shaded else ''}")
         numbers = axes.secondary_yaxis("right")
         numbers.set_yticks(range(len(rows)), said)
         numbers.tick_params(axis="y", length=0)

@@ -1,0 +1,165 @@
+"""The contrasts of one family of questions, judged together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dropbench.report.records.scores import Diverged, Floats, ScoresOf
+from dropbench.report.statistics import improvement, ranks
+from dropbench.report.statistics.contrast import Contrast, Expression
+from dropbench.report.statistics.difference import FLIPPED, Difference, paired, unpaired
+from dropbench.report.statistics.family import Column, Joint, judge
+from dropbench.report.statistics.interval import ALPHA, MIN_PAIRS
+
+
+def _nobody(label: str) -> Collection[int]:
+    return ()
+
+
+def judged(
+    expressions: Sequence[Expression],
+    scores: ScoresOf,
+    region: float,
+    diverged: Diverged = _nobody,
+    *,
+    alpha: float = ALPHA,
+    widened: Callable[[Expression], float] = lambda _: 1.0,
+    examples: Callable[[Expression], int] = lambda _: 0,
+) -> list[Contrast]:
+    """The contrasts of one family of questions, in their order: see `family` for how they are judged together.
+
+    Where seeds diverged ranks stand for numbers. Questions whose arms share no seed are compared as independent samples, each
+    at its part of alpha.
+
+    Parameters
+    ----------
+    expressions : sequence
+        The questions, all on measures of one unit.
+    scores : callable
+        From an arm's label and a measure to {seed: score}.
+    region : float
+        Half the width of what counts as no difference, in that unit; NaN where it is not known.
+    diverged : callable
+        From an arm's label to its seeds that diverged: the worst by rank, where it is known which way is better.
+    alpha : float
+        How often any of the intervals may miss.
+    widened : callable
+        From a question to how many times wider its interval is than seeds alone would make it, at least 1.
+    examples : callable
+        From a question to the test examples of one seed, where its measure is a share of them; else 0.
+    """
+    asked = [_Asked.of(e, scores, diverged, widened(e)) for e in expressions]
+    apart = [a for a in asked if not a.seeds]
+    together = [a for a in asked if len(a.seeds) >= MIN_PAIRS and a.finite]
+    tests = max(1, len(together) + sum(min(map(len, a.samples)) > 1 for a in apart))
+    share = len(together) / tests
+    seeds = sorted({seed for a in together for seed in a.seeds})
+    rows = {seed: row for row, seed in enumerate(seeds)}
+    columns = [a.column(rows, region) for a in together]
+    found = dict(zip(map(id, together), judge(columns, len(seeds), alpha, share), strict=True))
+    contrasts = []
+    for a in asked:
+        d, side = a.told(found.get(id(a)), region, alpha, tests)
+        contrasts.append(Contrast(a.expression, a.values, d, tests, region, side, examples(a.expression), alpha))
+    return contrasts
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A question with what its arms say of it.
+
+    outcomes: under each seed how much better it is where a seed diverged, inf and -inf among them; else empty.
+    samples, worst: of independent runs both scores, and how many of either diverged.
+    """
+
+    expression: Expression
+    values: Mapping[int, float]
+    outcomes: Mapping[int, float]
+    lost: Mapping[int, float]
+    samples: tuple[Floats, Floats]
+    worst: tuple[int, int]
+    widened: float
+
+    @classmethod
+    def of(cls, e: Expression, scores: ScoresOf, diverged: Diverged, widened: float) -> _Asked:
+        values, sign = e.values(scores), e.measure.direction
+        lost, worst = e.lost(scores, diverged) if sign else ({}, (0, 0))
+        outcomes = {s: sign * v for s, v in values.items()} | lost if lost else {}
+        # Two scores that are infinite are no different.
+        outcomes = {seed: 0.0 if math.isnan(v) else v for seed, v in outcomes.items()}
+        samples = e.samples(scores) if not (values or lost) else (np.zeros(0), np.zeros(0))
+        return cls(e, values, outcomes, lost, samples, worst, widened)
+
+    @property
+    def seeds(self) -> Collection[int]:
+        return self.outcomes.keys() if self.lost else self.values.keys()
+
+    @property
+    def finite(self) -> bool:
+        return bool(self.lost) or all(map(math.isfinite, self.values.values()))
+
+    def column(self, rows: Mapping[int, int], region: float) -> Column:
+        told = self.outcomes if self.lost else self.values
+        seeds = sorted(told)
+        where, values = np.array([rows[s] for s in seeds]), np.array([told[s] for s in seeds])
+        return Column(where, values, region if self.lost else None, 1.0 if self.lost else self.widened)
+
+    def told(self, joint: Joint | None, region: float, alpha: float, tests: int) -> tuple[Difference, int]:
+        """What is known of it, and where seeds diverged the side on which the ranks lie."""
+        sign = self.expression.measure.direction
+        if not self.seeds:
+            return self._unpaired(region, sign, alpha, tests)
+        finished = np.array([self.values[s] for s in sorted(self.values)])
+        d = paired(finished, sign, self.widened)
+        if self.lost:
+            return self._by_rank(_by_itself(d, finished, alpha / tests), joint)
+        return (d if joint is None else _with(d, joint)), 0
+
+    def _by_rank(self, d: Difference, joint: Joint | None) -> tuple[Difference, int]:
+        """With p and the chance of all seeds, those that diverged among them."""
+        whole = np.array([self.outcomes[seed] for seed in sorted(self.outcomes)])
+        n, kinds = len(whole), [*self.lost.values()]
+        p = ranks.paired(whole) if joint is None else joint.p
+        adjusted, side = (p, 0) if joint is None else (joint.p_adjusted, joint.side)
+        lost, won, tied = (kinds.count(kind) for kind in (-math.inf, math.inf, 0.0))
+        chance = improvement.paired(whole, 1)
+        d = replace(d, pairs=n, n=n, p=p, p_adjusted=adjusted, chance=chance, lost=lost, won=won, tied=tied)
+        return d, side
+
+    def _unpaired(self, region: float, sign: int, alpha: float, tests: int) -> tuple[Difference, int]:
+        ours, theirs = self.samples
+        d = unpaired(ours, theirs, sign, tests, alpha)
+        if not any(self.worst):
+            return d, 0
+        worst = [np.full(n, -math.inf) for n in self.worst]
+        arm, other = np.append(sign * ours, worst[0]), np.append(sign * theirs, worst[1])
+        if not (len(arm) and len(other)):
+            return d, 0
+        p, side = ranks.unpaired(arm, other, region, alpha / tests)
+        chance = improvement.unpaired(arm, other, 1)
+        n, (lost, won) = min(len(arm), len(other)), self.worst
+        return replace(d, n=n, p=p, p_adjusted=min(1.0, tests * p), chance=chance, lost=lost, won=won), side
+
+
+def _by_itself(d: Difference, values: Floats, alpha: float) -> Difference:
+    """With the interval of those that finished, by themselves: they are in no family, whose test is by ranks of all."""
+    if d.finished < MIN_PAIRS or not np.isfinite(values).all():
+        return d
+    (joint,) = judge([Column(np.arange(len(values)), values, widened=d.widened)], len(values), alpha)
+    return _with(d, joint)
+
+
+def _with(d: Difference, joint: Joint) -> Difference:
+    return replace(
+        d,
+        low=joint.low,
+        high=joint.high,
+        alone=joint.alone,
+        interval=FLIPPED,
+        p=joint.p,
+        p_adjusted=joint.p_adjusted,
+    )
