@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dropbench.cli.console import Shown
 from dropbench.cli.measuring import left_to_train
 from dropbench.cli.training import trained
-from dropbench.cli.work import arranged
+from dropbench.cli.work import Work, arranged, within
 from dropbench.execute.failure_policy import LENIENT, FailurePolicy
 from dropbench.values import count
 
@@ -32,17 +33,19 @@ def sweep(
     as_json: bool,
     quiet: bool,
     max_runs: int,
+    max_minutes: float | None = None,
 ) -> int:
     """Trains what is not finished yet, or says what that would be. Returns the exit code: 1 where a run failed.
 
     Raises UsageError for what cannot be trained, and for more than `max_runs` runs.
     """
+    until = None if max_minutes is None else time.monotonic() + 60 * max_minutes
     from dropbench.config.compose import composer
     from dropbench.planning.plan import make
 
     with composer(conf) as c:
         plan = make(overrides, c, max_runs)
-    return carry_out(plan, conf, Shown(quiet, as_json), policy, force=force, dry_run=dry_run)
+    return carry_out(plan, conf, Shown(quiet, as_json), policy, force=force, dry_run=dry_run, until=until)
 
 
 def carry_out(
@@ -53,6 +56,7 @@ def carry_out(
     *,
     force: bool = False,
     dry_run: bool = False,
+    until: float | None = None,
 ) -> int:
     """Trains what a plan has left and shows the report of all of it. Returns the exit code: 1 where a run failed.
 
@@ -70,6 +74,8 @@ def carry_out(
         Whether what is finished is trained again.
     dry_run : bool
         Whether to stop before anything trains or is written, and to show cohorts and an estimate of the time.
+    until : float or None
+        When training is to be over, by `time.monotonic`: what is underway then is saved.
     """
     from dropbench.execute.agenda import marks
     from dropbench.execute.local import failed_when_planned, unfinished
@@ -87,14 +93,11 @@ def carry_out(
     shown.plan(plan, len(lost) + len(todo))
     shown.warnings(plan)
     if dry_run:
-        for reason in dict.fromkeys((*plan.unplanned, *plan.failed.values())):
-            shown.warning(reason)
-        from dropbench.execute.estimate import estimate
-
-        seconds = estimate(work.cohorts, plan.settings, work.device, work.workers) if todo else 0.0
-        shown.dry_run(plan, todo, work, seconds)
+        _dry_run(plan, todo, work, shown)
         return 0
     store.write_plan(_as_stored(plan))
+    if todo and until is not None:
+        work = within(work, plan, until)
     stored = failed_when_planned(lost, plan.failed, plan.settings, work.device, store)
     stored += trained(plan, work, store, shown, policy, before) if todo else []
     failed = [s for s in stored if s.record.status == "failed"]
@@ -102,7 +105,9 @@ def carry_out(
         shown.error(f"{reason}; what was asked for of it is not among the runs")
     for one in failed:
         shown.error(f"run {one.record.run_id} failed: {one.record.reason}; see {one.folder / 'traceback.txt'}")
-    _summarise([*lost, *todo], stored, len(failed), shown)
+    _summarise(
+        [*lost, *todo], stored, len(failed), store, shown, in_time=until is not None and not _too_many(failed, policy)
+    )
     if shown.as_json:
         shown.json({"plan_id": plan.plan_id, "runs": [s.run_id for s in plan.specs], **_outcome(plan, stored, store)})
     elif not shown.quiet:
@@ -110,6 +115,15 @@ def carry_out(
     if shown.as_json or shown.quiet:
         _warn_of_divergence(plan, store, shown)
     return 1 if failed or plan.unplanned else 0
+
+
+def _dry_run(plan: Plan, todo: Sequence[RunSpec], work: Work, shown: Shown) -> None:
+    from dropbench.execute.estimate import Durations, estimate
+
+    for reason in dict.fromkeys((*plan.unplanned, *plan.failed.values())):
+        shown.warning(reason)
+    seconds = estimate(work.cohorts, Durations(plan.settings, work.device), work.workers) if todo else 0.0
+    shown.dry_run(plan, todo, work, seconds)
 
 
 def _say_of_earlier(todo: Sequence[RunSpec], store: Store, shown: Shown, *, force: bool) -> None:
@@ -135,16 +149,30 @@ def _warn_of_divergence(plan: Plan, store: Store, shown: Shown) -> None:
         shown.warning(headline)
 
 
-def _summarise(todo: Sequence[RunSpec], stored: Sequence[Stored], failed: int, shown: Shown) -> None:
-    """What a report does not tell: who trained, and what was left since too many runs had failed."""
+def _too_many(failed: Sequence[Stored], policy: FailurePolicy) -> bool:
+    return policy.max_failures is not None and len(failed) >= policy.max_failures
+
+
+def _summarise(
+    todo: Sequence[RunSpec], stored: Sequence[Stored], failed: int, store: Store, shown: Shown, *, in_time: bool
+) -> None:
+    """What a report does not tell: who trained, and what was left since too many runs had failed or the time was over."""
     if elsewhere := sum(one.elsewhere for one in stored):
         here = len(stored) - elsewhere
         shown.note(f"{count(here, 'run')} trained here, {elsewhere} by other commands at the same time")
-    if left := len(todo) - len(stored):
-        shown.error(
-            f"stopped after {count(failed, 'failed run')}, as asked for: {count(left, 'run')} "
-            f"{'is' if left == 1 else 'are'} left, and the same command goes on"
-        )
+    ended = {one.record.run_id for one in stored}
+    left = [s.run_id for s in todo if s.run_id not in ended and not store.is_done(s.run_id)]
+    if not left:
+        return
+    are = f"{count(len(left), 'run')} {'is' if len(left) == 1 else 'are'} left"
+    if in_time:
+        from dropbench.store.checkpoints import Checkpoints
+
+        saved = len(Checkpoints(store.root).latest().keys() & set(left))
+        begun = f", of which {saved} in training {'is' if saved == 1 else 'are'} saved" if saved else ""
+        shown.warning(f"stopped in time, as asked for: {are}{begun}; the same command goes on")
+    else:
+        shown.error(f"stopped after {count(failed, 'failed run')}, as asked for: {are}, and the same command goes on")
 
 
 def _show_report(plan: Plan, store: Store, conf: Sequence[Path], shown: Shown) -> None:
