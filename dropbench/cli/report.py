@@ -83,6 +83,9 @@ def _check(selection: Selection, presentation: Presentation) -> None:
         )
     if selection.rows is not None and (selection.baseline or selection.rope or presentation.confirm):
         raise UsageError("--rows shows a metric and compares nothing: leave out --baseline, --rope and --confirm")
+    asked = [option for option, texts in selection.questions().items() if texts]
+    if asked and (selection.rows is not None or presentation.confirm or presentation.figures):
+        raise UsageError(f"{asked[0]} shows answers alone: leave out --rows, --cols, --figures and --confirm")
     if selection.rows is None and selection.cols is not None:
         raise UsageError(f"--cols {selection.cols} needs --rows, as in --rows dropout.rate --cols {selection.cols}")
     if presentation.confirm and presentation.figures is not None:
@@ -103,9 +106,12 @@ def _follow(selection: Selection, conf: Sequence[Path], every: float, shown: Sho
 def _built(selection: Selection, conf: Sequence[Path]) -> Report:
     """The report of what is stored now."""
     from dropbench.cli.proposals import with_commands
-    from dropbench.report import build, pivot
+    from dropbench.report import Questions, asked, build, pivot
 
     paths, filters, where, metric = selection.paths(), selection.filters(), selection.where, selection.metric
+    if any(selection.questions().values()):
+        questions = Questions.typed(*selection.questions().values())  # before anything is read
+        return asked(paths, filters, questions, selection.baseline, where=where, metric=metric, rope=selection.rope)
     if selection.rows is not None:
         return pivot(paths, filters, rows=selection.rows, cols=selection.cols, where=where, metric=metric)
     compared = build(paths, filters, selection.baseline, where=where, metric=metric, rope=selection.rope)

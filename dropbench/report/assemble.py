@@ -19,8 +19,9 @@ from dropbench.report.records.convergence import with_convergence
 from dropbench.report.records.frame import to_frame
 from dropbench.report.records.load import RUN_SOMETHING, Found, best_epochs, from_store, load
 from dropbench.report.records.measures import Measure, Measures
-from dropbench.report.tables import notes
+from dropbench.report.tables import courses, notes
 from dropbench.report.tables.arms import NONE, Arm, comparisons, find, name_arms, quiet, unscheduled
+from dropbench.report.tables.asked import Questions, about_runs, ask
 from dropbench.report.tables.comparison import Comparison, Diagnosis
 from dropbench.report.tables.current import current
 from dropbench.report.tables.grids import grids
@@ -28,10 +29,10 @@ from dropbench.report.tables.headline import headline
 from dropbench.report.tables.report import Report
 from dropbench.report.tables.selection import choices
 from dropbench.store import RUNS, Store, StoredPlan
-from dropbench.values import plain
+from dropbench.values import count, plain
 
-Named = Sequence[tuple[str | None, str, str]]
-"""(table, arm's name, run id), in a plan's order; no table where the plan does not know its."""
+Named = Sequence[tuple[str | None, str | None, str]]
+"""(table, arm's name, run id), in a plan's order; no table where the plan does not know its, no name where it has none."""
 
 
 def build(
@@ -72,9 +73,13 @@ def build(
         gathered = replace(gathered, baselines=(baseline,))
     report = _compared(gathered, metric, rope)
     if baseline and not any(find(c.arms, baseline) for c in report.comparisons):
-        valid = [name for c in report.comparisons for a in c.arms for name in (a.label, a.name) if name]
-        raise UsageError(f"--baseline '{baseline}': no arm here is called that; {nearest(baseline, valid)}")
+        raise _unknown_baseline(baseline, [a for c in report.comparisons for a in c.arms])
     return report
+
+
+def _unknown_baseline(baseline: str, arms: Sequence[Arm]) -> UsageError:
+    valid = [name for a in arms for name in (a.label, a.name) if name]
+    return UsageError(f"--baseline '{baseline}': no arm here is called that; {nearest(baseline, valid)}")
 
 
 def pivot(
@@ -95,6 +100,34 @@ def pivot(
     return _told(gathered.report, grids=tuple(grids(runs, gathered.measures, rows, cols, metric)))
 
 
+def asked(
+    paths: Sequence[Path],
+    filters: Sequence[str],
+    questions: Questions,
+    baseline: str | None = None,
+    *,
+    where: Sequence[str] = (),
+    metric: str | None = None,
+    rope: str | None = None,
+) -> Report:
+    """The answers to questions about all arms together, whatever they differ in; the rest is as in `build`.
+
+    Raises UsageError as `build` does, and for a question that these arms and measures have no answer to.
+    """
+    gathered, metric = with_asked(gather(paths, filters, where), metric)
+    arms, runs = _labelled(gathered.frame)
+    wanted = (baseline,) if baseline else gathered.baselines
+    bases = next((f for f in (find(arms, b) for b in wanted) if f), [])
+    if baseline and not bases:
+        raise _unknown_baseline(baseline, arms)
+    labels = [a.label for a in bases or quiet(arms, runs)]
+    measure, first = gathered.measures.resolve(runs, metric), labels[0] if labels else None
+    whole = Comparison("", runs, tuple(arms), first, measure, gathered.measures, rope)
+    answers = ask(whole, labels, questions)
+    known = (*gathered.report.notes, *about_runs(whole, answers))
+    return _told(replace(gathered.report, notes=known), asked=answers)
+
+
 @dataclass(frozen=True)
 class Gathered:
     """What the folders hold, filtered.
@@ -107,12 +140,15 @@ class Gathered:
         A row a run; of studies one for each arm that it is, with the `name` of that and its `table`.
     baselines : sequence
         What an arm to compare with may be called; the first that is there counts.
+    known : sequence
+        All plans that are stored.
     """
 
     report: Report
     frame: pd.DataFrame
     measures: Measures
     baselines: Sequence[str] = (NONE,)
+    known: Sequence[StoredPlan] = ()
 
 
 def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str]) -> Gathered:
@@ -125,13 +161,19 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
         unread = f" ({len(found.skipped)} that cannot be read: {found.skipped[0].reason})" if found.skipped else ""
         raise UsageError(f"{places} holds no runs{unread}; {RUN_SOMETHING}")
     gathered = _gathered(found)
-    frame, plans = gathered.frame, _plans(roots)
+    plans = _plans(roots)
+    gathered = replace(gathered, known=plans)
+    frame = gathered.frame
     studies = [v for key, values in wanted if key == "study" for v in values]
     if studies:
         plans = _plans_of(studies, plans)
         named = _named(plans)
         planned = list(dict.fromkeys(run for *_, run in named))
         frame = _with_names(frame, named)
+        if not planned:
+            raise UsageError(
+                f"study={','.join(studies)}: it is still being tuned, so there is nothing to compare yet; its sweep goes on"
+            )
         if frame.empty:
             raise UsageError(
                 f"study={','.join(studies)}: none of its {len(planned)} planned runs is stored; start it again"
@@ -141,6 +183,9 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
         report = replace(gathered.report, questions=questions, notes=(*gathered.report.notes, *missing))
         baselines = list(dict.fromkeys(plain(plan.baseline) for plan in reversed(plans)))
         gathered = replace(gathered, report=report, baselines=baselines)
+    else:
+        frame, told = _with_tuned(frame, plans)
+        gathered = replace(gathered, report=replace(gathered.report, notes=(*gathered.report.notes, *told)))
     frame = filtered.where(filtered.select(frame, [w for w in wanted if w[0] != "study"]), conditioned)
     frame, apart = current(frame)
     gathered = replace(gathered, report=replace(gathered.report, notes=(*gathered.report.notes, *apart)))
@@ -169,7 +214,9 @@ def for_plan(store: Store, plan: StoredPlan) -> Report:
     if gathered.frame.empty:
         return _told(report)
     frame = _with_names(gathered.frame, _named([plan])) if plan.arms else gathered.frame
-    return _compared(replace(gathered, report=report, frame=frame, baselines=(plain(plan.baseline),)))
+    others = [p for p in store.plans() if p.plan_id != plan.plan_id]
+    gathered = replace(gathered, report=report, frame=frame, known=[*others, plan])
+    return _compared(replace(gathered, baselines=(plain(plan.baseline),)))
 
 
 def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = None) -> Report:
@@ -179,8 +226,9 @@ def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = 
     done = []
     for title, runs in comparisons(frame):
         sweeps = [plan.every_run for plan in gathered.report.plans if plan.every_run]
+        plans = courses.of_runs(gathered.known, runs)
         comparison = _comparison(
-            title, runs, gathered.baselines, _measure(runs, measures, metric), measures, rope, sweeps
+            title, runs, gathered.baselines, _measure(runs, measures, metric), measures, rope, sweeps, plans
         )
         done.append(diagnosed(comparison, gathered.report))
     headlines = [said for c in done if (said := headline(c)) is not None]
@@ -201,18 +249,27 @@ def _comparison(
     measures: Measures,
     rope: str | None,
     sweeps: Sequence[Sequence[str]],
+    plans: Sequence[StoredPlan],
 ) -> Comparison:
-    """wanted: what the baseline may be called; the first that is there counts. sweeps: the run ids of each."""
-    arms = name_arms(runs)
-    labels = {(a.name, a.arm_id): a.label for a in arms}
-    runs = runs.assign(label=[labels[key] for key in zip(runs["name"], runs["arm_id"], strict=True)])
-    runs = runs.drop_duplicates(["label", "seed"])
+    """wanted: what the baseline may be called; the first that is there counts. sweeps: run ids of each. plans: of the runs."""
+    arms, runs = _labelled(runs)
     baselines, why = _baselines(arms, runs, wanted)
     baseline = baselines[0].label if len(baselines) == 1 else None
     chosen = tuple(choices(runs, arms, measure, sweeps))
-    comparison = Comparison(title, runs, tuple(arms), baseline, measure, measures, rope, chosen)
+    alpha = courses.level(plans, runs)
+    tuned = courses.tuned(arms, plans)
+    comparison = Comparison(title, runs, tuple(arms), baseline, measure, measures, rope, alpha, chosen, tuned)
     about = notes.about(comparison, wanted[0], [a.label for a in baselines])
-    return replace(comparison, notes=(*about, *why, *notes.statistics(comparison), *notes.selection(chosen)))
+    about += [*why, *notes.statistics(comparison), *notes.selection(chosen), *courses.notes(comparison, plans)]
+    return replace(comparison, notes=tuple(about))
+
+
+def _labelled(runs: pd.DataFrame) -> tuple[list[Arm], pd.DataFrame]:
+    """The arms of these runs, and the runs with the `label` of theirs, one a seed."""
+    arms = name_arms(runs)
+    labels = {(a.name, a.arm_id): a.label for a in arms}
+    runs = runs.assign(label=[labels[key] for key in zip(runs["name"], runs["arm_id"], strict=True)])
+    return arms, runs.drop_duplicates(["label", "seed"])
 
 
 def _baselines(arms: Sequence[Arm], runs: pd.DataFrame, wanted: Sequence[str]) -> tuple[list[Arm], list[str]]:
@@ -271,12 +328,31 @@ def _named(plans: Sequence[StoredPlan]) -> Named:
     return list(dict.fromkeys([*tabled, *((t, name, run) for t, name, run in rest if (name, run) not in told)]))
 
 
+def _with_tuned(frame: pd.DataFrame, plans: Sequence[StoredPlan]) -> tuple[pd.DataFrame, list[str]]:
+    """Without the runs that tuned what is compared, of which there is a note; tuned arms in the tables of their plans.
+
+    These may differ in more than regularizers, which would put them into several. A run that another plan compares is in its
+    table too.
+    """
+    runs = frame["run_id"].tolist()
+    tuned = [p for p in plans if p.course is not None and p.course.tuned and p.tables]
+    tabled = _named(tuned)
+    compared = {run for p in plans for run in p.every_run}
+    apart = {run for p in plans for run in p.trained if run not in compared}.intersection(runs)
+    elsewhere = {run for p in plans if p not in tuned for run in p.every_run}
+    left_out = apart | ({run for *_, run in tabled} - elsewhere)
+    note = f"{count(len(apart), 'run')} tuned what is compared, under seeds of their own, and are in no table."
+    whole = [*((None, None, run) for run in runs if run not in left_out), *tabled]
+    return (_with_names(frame, whole), [note] if apart else []) if left_out else (frame, [])
+
+
 def _with_names(frame: pd.DataFrame, named: Named) -> pd.DataFrame:
     """With a `name` and a `table`. A run that is in two arms of a plan (their rates are equal, say) has a row in each."""
     rows = {run: i for i, run in enumerate(frame["run_id"].tolist())}
-    there = [(table, plain(name), run) for table, name, run in named if run in rows]
-    tables = pd.Series([table for table, *_ in there], dtype=object).tolist()
-    return frame.iloc[[rows[run] for *_, run in there]].assign(name=[name for _, name, _ in there], table=tables)
+    there = [(table, None if name is None else plain(name), run) for table, name, run in named if run in rows]
+    tables, names, _ = zip(*there, strict=True) if there else ((), (), ())
+    texts = {"table": pd.Series(tables, dtype=object).tolist(), "name": pd.Series(names, dtype=object).tolist()}
+    return frame.iloc[[rows[run] for *_, run in there]].assign(**texts)
 
 
 def _plans(paths: Sequence[Path]) -> list[StoredPlan]:

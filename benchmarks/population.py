@@ -1,0 +1,198 @@
+"""How often a 95 % interval holds the effect on examples like those tested, by the seeds alone and by seeds and examples.
+
+    python -m benchmarks.population [--studies 2000]
+
+Prints tables of docs/statistics.md ("Which population"). Each study draws a pool of examples from a population without end, and
+seeds that redraw their test split from this pool or all read one. Whether an arm has an example right is a threshold on the sum
+of how hard the example is, how hard it is for this arm, how well this seed's network came out, and noise. Under it the true
+effect on new examples is known. Intervals are Student's over seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dropbench.report.statistics.distributions import t_quantile
+from dropbench.report.statistics.two_way import Differences, error
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Design:
+    """pool: examples in all. tested: of them by each seed. fixed: whether all seeds test the same."""
+
+    pool: int
+    tested: int
+    fixed: bool
+
+    def __str__(self) -> str:
+        return f"{self.tested} of {self.pool}, {'one split' if self.fixed else 'redrawn'}"
+
+    def splits(self, seeds: int, random: np.random.Generator) -> NDArray[np.int64]:
+        """The rows that each seed tests: [seeds, tested]."""
+        if self.fixed:
+            return np.tile(np.arange(self.tested), (seeds, 1))
+        drawn = random.permuted(np.tile(np.arange(self.pool), (seeds, 1)), axis=1)
+        return np.sort(drawn[:, : self.tested], axis=1)
+
+
+DESIGNS = (Design(1797, 359, False), Design(1797, 359, True), Design(178, 36, False), Design(178, 36, True))
+"""Digits and wine, as their seeds redraw them and with `data.split_seed=0`."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Shares of the variance of how well an arm does on an example under a seed, which is 1; noise is the rest.
+
+    Parameters
+    ----------
+    example : float
+        How hard the example is for all arms and seeds.
+    own : float
+        How hard it is for this arm.
+    network : float
+        How well this arm came out under this seed.
+    right : float
+        The baseline's accuracy on the population.
+    effect : float
+        What the arms add to it.
+    """
+
+    example: float
+    own: float
+    network: float
+    right: float
+    effect: float = 0.0
+
+
+ALIKE = World(example=0.975, own=0.0025, network=0.0005, right=0.98)
+"""An arm like its baseline, as dropout .2 was on digits: their right answers differ on 0.8 % of examples."""
+UNLIKE = World(example=0.93, own=0.03, network=0.001, right=0.975, effect=-0.02)
+"""One that is worse, as dropout .5 was after 20 epochs: they differ on 2.6 %."""
+
+
+def study(world: World, design: Design, seeds: int, arms: int, random: np.random.Generator) -> list[list[Differences]]:
+    """Arm minus baseline of each seed, for each of the arms."""
+    rows = design.splits(seeds, random)
+    hard = math.sqrt(world.example) * random.normal(size=design.pool)
+    noise = math.sqrt(1 - world.example - world.own - world.network)
+
+    def right(share: float) -> Floats:
+        own = math.sqrt(world.own) * random.normal(size=design.pool)
+        network = math.sqrt(world.network) * random.normal(size=(seeds, 1))
+        total = (hard + own)[rows] + network + noise * random.normal(size=rows.shape)
+        return (total < NormalDist().inv_cdf(share)).astype(float)
+
+    baseline = right(world.right)
+    values = [right(world.right + world.effect) - baseline for _ in range(arms)]
+    return [[Differences(*both) for both in zip(rows, each, strict=True)] for each in values]
+
+
+def of_seeds(by_seed: list[Differences], random: np.random.Generator) -> float:
+    """The standard error over seeds alone."""
+    return error(by_seed).seeds
+
+
+def moments(by_seed: list[Differences], random: np.random.Generator) -> float:
+    """By moments, whatever they are."""
+    return error(by_seed).both
+
+
+def with_one(by_seed: list[Differences], random: np.random.Generator) -> float:
+    """By moments, one example at least: what a report uses."""
+    return error(by_seed, span=1.0).both
+
+
+def cluster_robust(by_seed: list[Differences], random: np.random.Generator) -> float:
+    """V_seeds + V_examples - V_both of residuals from the grand mean, each with its n / (n - 1); V_seeds if that is more."""
+    values, there = _dense(by_seed)
+    residual = np.where(there, values - values[there].mean(), 0.0) / there.sum()
+
+    def clustered(sums: Floats) -> float:
+        return float(sums @ sums) * len(sums) / (len(sums) - 1)
+
+    tested = there.any(0)
+    parts = clustered(residual.sum(1)), clustered(residual.sum(0)[tested]), clustered(residual[there])
+    return math.sqrt(max(parts[0], parts[0] + parts[1] - parts[2]))
+
+
+def pigeonhole(by_seed: list[Differences], random: np.random.Generator, resamples: int = 100) -> float:
+    """Owen's bootstrap: seeds and examples are drawn with replacement, each by itself."""
+    values, there = _dense(by_seed)
+    tested = there.any(0)
+    values, there = values[:, tested], there[:, tested]
+    n, pool = values.shape
+    seeds = random.multinomial(n, [1 / n] * n, size=resamples)
+    drawn = random.integers(pool, size=(resamples, pool)) + pool * np.arange(resamples)[:, None]
+    rows = np.bincount(drawn.ravel(), minlength=resamples * pool).reshape(resamples, pool)
+    means = ((seeds @ values) * rows).sum(1) / ((seeds @ there) * rows).sum(1)
+    return float(means.std(ddof=1))
+
+
+def _dense(by_seed: list[Differences]) -> tuple[Floats, NDArray[np.bool_]]:
+    """Values and which there are: [seeds, rows]."""
+    shape = len(by_seed), max(int(d.rows.max()) for d in by_seed) + 1
+    values, there = np.zeros(shape), np.zeros(shape, dtype=bool)
+    for s, d in enumerate(by_seed):
+        values[s, d.rows], there[s, d.rows] = d.values, True
+    return values, there
+
+
+Estimator = Callable[[list[Differences], np.random.Generator], float]
+ESTIMATORS: dict[str, Estimator] = {
+    "seeds alone": of_seeds,
+    "moments": moments,
+    "with one": with_one,
+    "cluster-robust": cluster_robust,
+    "pigeonhole": pigeonhole,
+}
+
+
+def coverage(world: World, design: Design, seeds: int, studies: int) -> dict[str, tuple[float, float]]:
+    """Of each estimator how often its interval holds the true effect, and how wide it is: in mean widths by seeds alone."""
+    random = np.random.default_rng([design.pool, design.fixed, seeds])
+    t = t_quantile(0.975, seeds - 1)
+    held: dict[str, list[bool]] = {name: [] for name in ESTIMATORS}
+    wide: dict[str, list[float]] = {name: [] for name in ESTIMATORS}
+    for _ in range(studies):
+        (by_seed,) = study(world, design, seeds, 1, random)
+        mean = float(np.mean([d.values.mean() for d in by_seed]))
+        for name, estimator in ESTIMATORS.items():
+            half = t * estimator(by_seed, random)
+            held[name].append(abs(mean - world.effect) <= half)
+            wide[name].append(half)
+    narrow = np.mean(wide["seeds alone"])
+    return {name: (float(np.mean(held[name])), float(np.mean(wide[name]) / narrow)) for name in ESTIMATORS}
+
+
+def coverages(studies: int) -> Iterator[str]:
+    """The table of estimators, line by line."""
+    yield f"| arm | test examples | seeds | {' | '.join(ESTIMATORS)} |"
+    yield "| --- | --- | ---: |" + " ---: |" * len(ESTIMATORS)
+    for name, world in (("alike", ALIKE), ("worse", UNLIKE)):
+        for design in DESIGNS:
+            for seeds in (6, 10, 20, 40):
+                cells = coverage(world, design, seeds, studies).values()
+                told = " | ".join(f"{held:.3f} (×{wide:.2f})" for held, wide in cells)
+                yield f"| {name} | {design} | {seeds} | {told} |"
+
+
+def main() -> None:
+    """Prints the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--studies", type=int, default=2000)
+    studies = parser.parse_args().studies
+    for line in coverages(studies):
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""What runs said of each example of their test split, as scores whose mean is a measure; read when it is asked for.
+
+Only some measures are means over test examples that were kept: accuracy, the loss and the Brier score. Whether one is, is
+not taken from its name alone: the mean of what was kept has to be the score in the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dropbench.report.records.measures import Measure
+from dropbench.report.records.scores import Floats
+from dropbench.store.predictions import Predictions, read_predictions
+from dropbench.store.safely import Damaged
+
+ROUNDING, OF_HALF = 1e-6, 2e-3
+"""What a sum in another order, and beside it float16, may change of a score: as a share of the mean size of an example's."""
+
+
+class Untold(ValueError):
+    """That nothing is known of a score's examples: half a sentence that says why."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """One score of each example that a run tested.
+
+    total: rows of the data set. rows: [m] ascending, which of them it tested. values: [m], whose mean is the score.
+    """
+
+    total: int
+    rows: NDArray[np.int64]
+    values: Floats
+
+
+@dataclass
+class Said:
+    """What runs said. folders: where each lies, by its id; each is read once."""
+
+    folders: Mapping[str, Path]
+    _read: dict[str, _Kept | Untold] = field(default_factory=dict, repr=False)
+    _rows: dict[bytes, NDArray[np.int64]] = field(default_factory=dict, repr=False)
+
+    def examples(self, run: str, measure: Measure, score: float) -> Examples:
+        """Of a run and a measure on which it has this score. Raises Untold."""
+        if measure.part != "test" or measure.metric not in _SCORES:
+            raise Untold(f"{measure.spoken} is no mean over test examples that were kept")
+        if run not in self._read:
+            self._read[run] = self._kept(run)
+        if isinstance(kept := self._read[run], Untold):
+            raise kept
+        if (scores := kept.scores.get(measure.metric)) is None or not len(scores):
+            raise Untold(f"what runs kept of their test examples does not hold the {measure.name} of each")
+        values = scores.astype(float)
+        rounding = ROUNDING if scores.dtype == bool else OF_HALF
+        if not abs(values.mean() - score) <= rounding * abs(values).mean():
+            raise Untold(f"what was kept of the test examples does not add up to the {measure.name}")
+        return Examples(kept.total, kept.rows, values)
+
+    def _kept(self, run: str) -> _Kept | Untold:
+        try:
+            said = read_predictions(self.folders[run]) if run in self.folders else None
+        except Damaged as error:
+            return Untold(str(error))
+        if said is None:
+            return Untold("runs did not keep what they said of each test example")
+        rows = self._rows.setdefault(said.rows.tobytes(), said.rows)  # the same in every arm
+        with np.errstate(all="ignore"):
+            told = {metric: score(said) for metric, score in _SCORES.items()}
+        return _Kept(said.total, rows, {metric: scores for metric, scores in told.items() if scores is not None})
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Of one run by metric the scores of its examples, in as few bytes as they take."""
+
+    total: int
+    rows: NDArray[np.int64]
+    scores: Mapping[str, _Scores]
+
+
+_Scores = NDArray[np.bool_] | NDArray[np.float16] | NDArray[np.float32]
+
+
+def _right(said: Predictions) -> _Scores | None:
+    return said.right
+
+
+def _loss(said: Predictions) -> _Scores | None:
+    """Of a classifier the negative logarithm of the true class's probability."""
+    if said.log_probabilities is None or said.classes is None:
+        return said.loss
+    of_the_true: NDArray[np.float16] = -said.log_probabilities[np.arange(len(said.rows)), said.classes]
+    return of_the_true
+
+
+def _brier(said: Predictions) -> _Scores | None:
+    """The squared distance between the probabilities and the truth, as the metric `brier` has it."""
+    if (p := said.probabilities) is None or said.classes is None:
+        return None
+    distance: NDArray[np.float32] = (p**2).sum(1) - 2 * p[np.arange(len(p)), said.classes] + 1
+    return distance
+
+
+_SCORES: Mapping[str, Callable[[Predictions], _Scores | None]] = {"accuracy": _right, "loss": _loss, "brier": _brier}

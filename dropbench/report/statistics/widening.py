@@ -1,0 +1,110 @@
+"""How much less sure an answer is for examples like those tested than for these: of any expression, from what runs said.
+
+An expression turns scores into one number a seed, and a score is a mean over test examples. So each example has a share in the
+number: its own score times how fast the number moves with the mean score (the delta method; exact for sums and differences).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from dropbench.report.records.measures import Measure
+from dropbench.report.records.said import Examples, Said, Untold
+from dropbench.report.records.scores import Floats, Scores, ScoresOf
+from dropbench.report.statistics.contrast import Expression
+from dropbench.report.statistics.two_way import Differences, Error, error
+
+RunsOf = Callable[[str], Mapping[int, str]]
+"""From an arm's label to the ids of its completed runs by seed."""
+_STEP = 1e-6
+_Moves = Mapping[tuple[str, Measure], Scores]
+"""By label and measure, and by seed, how far the expression moves when that score grows by one."""
+
+
+@dataclass(frozen=True)
+class Widening:
+    """What is known of one expression.
+
+    Parameters
+    ----------
+    error : Error
+        Its standard errors over seeds, and over seeds and examples.
+    examples : int
+        How many test examples all its seeds have together, each counted once.
+    readings : int
+        How often they were tested, over all seeds.
+
+    one_split : bool
+        Whether all seeds test the same examples, so that more seeds tell nothing of others.
+    """
+
+    error: Error
+    examples: int
+    readings: int
+    one_split: bool
+
+
+def widening(expression: Expression, scores: ScoresOf, runs: RunsOf, said: Said) -> Widening:
+    """Raises Untold where it cannot be known: the expression then holds for the examples that were tested."""
+    values = {seed: v for seed, v in expression.values(scores).items() if math.isfinite(v)}
+    if len(values) < 2:
+        raise Untold("its arms share fewer than two seeds")
+    moves = _moves(expression, scores)
+    stored = {(label, measure): (runs(label), scores(label, measure)) for label, measure in moves}
+    by_seed, totals = [], set()
+    for seed, value in values.items():
+        of_arms = []
+        for key, by in moves.items():
+            if by.get(seed):
+                ids, reached = stored[key]
+                of_arms.append((by[seed], said.examples(ids[seed], key[1], reached[seed])))
+        totals |= {e.total for _, e in of_arms}
+        by_seed.append(_shares(value, of_arms))
+    if len(totals) > 1:
+        raise Untold("seeds drew their test examples from data of several sizes")
+    steps = [abs(m) for (_, measure), by in moves.items() if measure.metric == "accuracy" for m in by.values()]
+    splits = {id(d.rows): d.rows for d in by_seed}  # one object where they are one split
+    examples = int(np.count_nonzero(np.bincount(np.concatenate([*splits.values()]))))
+    readings = sum(len(d.rows) for d in by_seed)
+    return Widening(error(by_seed, max(steps, default=0.0)), examples, readings, readings == examples * len(by_seed))
+
+
+def _shares(value: float, of_arms: list[tuple[float, Examples]]) -> Differences:
+    """Of each example that a seed tests, with the seed's value as their mean. of_arms: moves and scores."""
+    if not of_arms:
+        raise Untold("it does not depend on any score")
+    rows = of_arms[0][1].rows
+    if any(e.rows is not rows and not np.array_equal(e.rows, rows) for _, e in of_arms):
+        raise Untold("arms were tested on other examples under one seed")
+    shares: Floats = np.full(len(rows), value)
+    for move, examples in of_arms:
+        shares += move * (examples.values - examples.values.mean())
+    return Differences(rows, shares)
+
+
+def _moves(expression: Expression, scores: ScoresOf) -> _Moves:
+    """By a small step of each score that it asks for, up and down."""
+    asked: dict[tuple[str, Measure], None] = {}
+
+    def recorded(label: str, measure: Measure) -> Scores:
+        asked[label, measure] = None
+        return scores(label, measure)
+
+    expression.values(recorded)
+
+    def after(step: float, moved: tuple[str, Measure]) -> Scores:
+        def shifted(label: str, measure: Measure) -> Scores:
+            by = scores(label, measure)
+            return {seed: v + step for seed, v in by.items()} if (label, measure) == moved else by
+
+        return expression.values(shifted)
+
+    found = {}
+    for key in asked:
+        up, down = after(_STEP, key), after(-_STEP, key)
+        found[key] = {seed: (up[seed] - down[seed]) / (2 * _STEP) for seed in up.keys() & down.keys()}
+    return found

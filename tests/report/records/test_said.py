@@ -1,0 +1,90 @@
+"""Scores of single examples from what runs kept: their mean is the record's score, or nothing is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dropbench.report.records.measures import Measure
+from dropbench.report.records.said import Said, Untold
+from dropbench.store import predictions
+from dropbench.store.predictions import Predictions, dumped
+from dropbench.store.record import PREDICTIONS
+
+ROWS = np.array([2, 3, 7, 8])
+LOGS = np.log(np.array([[0.7, 0.3], [0.4, 0.6], [0.9, 0.1], [0.5, 0.5]])).astype(np.float16)
+CLASSES = np.array([0, 0, 0, 1])
+WHOLE = Predictions(9, ROWS, np.array([True, False, True, True]), None, LOGS, CLASSES)
+
+
+def on(metric: str, part: str = "test") -> Measure:
+    return Measure(part, metric)
+
+
+def said(folder: Path, kept: Predictions | None = WHOLE) -> Said:
+    if kept is not None:
+        (folder / PREDICTIONS).write_bytes(dumped(kept))
+    return Said({"run": folder})
+
+
+def test_right_or_wrong(tmp_path: Path) -> None:
+    found = said(tmp_path).examples("run", on("accuracy"), 0.75)
+    assert (found.total, found.rows.tolist(), found.values.tolist()) == (9, [2, 3, 7, 8], [1, 0, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("metric", "by_hand"),
+    [
+        ("loss", -np.log([0.7, 0.4, 0.9, 0.5])),
+        ("brier", np.array([2 * 0.3**2, 2 * 0.6**2, 2 * 0.1**2, 2 * 0.5**2])),
+    ],
+)
+def test_of_probabilities(tmp_path: Path, metric: str, by_hand: np.ndarray) -> None:
+    found = said(tmp_path).examples("run", on(metric), float(by_hand.mean()))
+    assert found.values == pytest.approx(by_hand, rel=2e-3)
+
+
+def test_losses_as_they_were_kept(tmp_path: Path) -> None:
+    kept = Predictions(4, np.arange(4), loss=np.array([1, 2, 3, 0.5], dtype=np.float16))
+    assert said(tmp_path, kept).examples("run", on("loss"), 1.625).values.tolist() == [1, 2, 3, 0.5]
+    with pytest.raises(Untold, match="does not hold the accuracy of each"):
+        said(tmp_path, kept).examples("run", on("accuracy"), 0.5)
+
+
+@pytest.mark.parametrize("score", [0.7499, 0.5, float("nan")])
+def test_a_metric_of_that_name_which_is_another(tmp_path: Path, score: float) -> None:
+    with pytest.raises(Untold, match="does not add up to the accuracy"):
+        said(tmp_path).examples("run", on("accuracy"), score)
+
+
+@pytest.mark.parametrize("measure", [on("ece"), on("accuracy", "val"), on("accuracy", "gap")], ids=str)
+def test_what_is_no_mean_over_test_examples(tmp_path: Path, measure: Measure) -> None:
+    with pytest.raises(Untold, match=f"{measure.spoken} is no mean over test examples that were kept"):
+        said(tmp_path).examples("run", measure, 0.75)
+
+
+def test_what_was_not_kept_and_what_is_damaged(tmp_path: Path) -> None:
+    with pytest.raises(Untold, match="did not keep what they said"):
+        said(tmp_path, None).examples("run", on("accuracy"), 0.75)
+    with pytest.raises(Untold, match="did not keep what they said"):
+        said(tmp_path).examples("another", on("accuracy"), 0.75)
+    with pytest.raises(Untold, match="does not hold the loss of each"):
+        said(tmp_path, Predictions(9, ROWS, WHOLE.right)).examples("run", on("loss"), 0.5)
+    (tmp_path / PREDICTIONS).write_bytes(b"no archive")
+    with pytest.raises(Untold, match=f"{PREDICTIONS} does not hold"):
+        Said({"run": tmp_path}).examples("run", on("accuracy"), 0.75)
+
+
+def test_a_split_without_examples(tmp_path: Path) -> None:
+    with pytest.raises(Untold):
+        said(tmp_path, Predictions(9, ROWS[:0], WHOLE.right[:0])).examples("run", on("accuracy"), 0.75)  # type: ignore[index]
+
+
+def test_a_file_is_read_once(tmp_path: Path) -> None:
+    asked = said(tmp_path)
+    asked.examples("run", on("accuracy"), 0.75)
+    (tmp_path / PREDICTIONS).unlink()
+    assert len(asked.examples("run", on("accuracy"), 0.75).rows) == 4
+    assert predictions.read_predictions(tmp_path) is None
