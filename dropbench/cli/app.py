@@ -203,6 +203,10 @@ def report(
             "--rope", help="No difference that matters: `0.2pp` of accuracy, `0.01` of a loss, or `1%` of one."
         ),
     ] = None,
+    about: Annotated[
+        str | None,
+        typer.Option("--about", help="`examples` like those tested (default), or the `pool` of just these."),
+    ] = None,
     where: Annotated[
         list[str] | None,
         typer.Option("--where", "-w", help="A condition, such as `data.n_train<=1000 and model!=cnn`."),
@@ -269,7 +273,7 @@ def report(
     from dropbench.cli.selection import Selection
 
     asked = (contrast or [], interaction or [], trend or [], optimum or [])
-    selection = Selection(arguments or [], baseline, where or [], metric, rope, rows, cols, *asked)
+    selection = Selection(arguments or [], baseline, where or [], metric, rope, about, rows, cols, *asked)
     presentation = Presentation(format_, out, figures, wide, every if watch else None, confirm, quiet)
     raise typer.Exit(report(selection, presentation, conf or []))
 

@@ -81,8 +81,10 @@ def _check(selection: Selection, presentation: Presentation) -> None:
         raise UsageError(
             "--watch shows tables as they grow: leave out --format, --out, --figures, --wide and --confirm"
         )
-    if selection.rows is not None and (selection.baseline or selection.rope or presentation.confirm):
-        raise UsageError("--rows shows a metric and compares nothing: leave out --baseline, --rope and --confirm")
+    if selection.rows is not None and (selection.baseline or selection.rope or selection.about or presentation.confirm):
+        raise UsageError(
+            "--rows shows a metric and compares nothing: leave out --baseline, --rope, --about and --confirm"
+        )
     asked = [option for option, texts in selection.questions().items() if texts]
     if asked and (selection.rows is not None or presentation.confirm or presentation.figures):
         raise UsageError(f"{asked[0]} shows answers alone: leave out --rows, --cols, --figures and --confirm")
@@ -114,7 +116,9 @@ def _built(selection: Selection, conf: Sequence[Path]) -> Report:
         return asked(paths, filters, questions, selection.baseline, where=where, metric=metric, rope=selection.rope)
     if selection.rows is not None:
         return pivot(paths, filters, rows=selection.rows, cols=selection.cols, where=where, metric=metric)
-    compared = build(paths, filters, selection.baseline, where=where, metric=metric, rope=selection.rope)
+    compared = build(
+        paths, filters, selection.baseline, where=where, metric=metric, rope=selection.rope, about=selection.about
+    )
     return with_commands(compared, paths, conf)
 
 

@@ -310,7 +310,7 @@ def _more_seeds(contrasts: Mapping[str, Contrast]) -> list[str]:
     parts = []
     for n, label in known[:_SPOKEN]:
         if math.isinf(n.even):
-            parts.append(f"{label}, more than {MOST:,} (it lies at the edge of what matters)")
+            parts.append(f"{label}, more than {MOST:,} (it lies at the edge of what matters, or examples are too few)")
         elif math.isinf(n.likely):
             parts.append(f"{label}, {n.even:,.0f} with an even chance")
         else:
