@@ -18,6 +18,7 @@ from dropbench.execute.failure_policy import LENIENT, FailurePolicy
 from dropbench.values import count
 
 if TYPE_CHECKING:
+    from dropbench.execute.agenda import Marks
     from dropbench.execute.local import Stored
     from dropbench.planning.continuing import Course, Stage
     from dropbench.planning.plan import Plan
@@ -106,6 +107,7 @@ def carry_out(
     int
         The exit code: 1 where a run failed.
     """
+    from dropbench.execute.agenda import marks
     from dropbench.store import Store
 
     again: set[str] = set()
@@ -126,8 +128,10 @@ def carry_out(
         if dry_run:
             _dry_run(course, stages, store, conf, shown, force=force)
             return 0
+        before = marks(plan.specs, store)
+        left = _left(specs, plan, store, conf, shown, force=force)
         store.write_plan(as_stored(course, stages, finished))
-        ended = _trained(specs, plan, store, conf, shown, policy, force=force, until=until)
+        ended = _trained(left, plan, store, shown, policy, before, until)
         stored += ended
         done |= {s.run_id for s in specs if store.is_done(s.run_id)}
         failed = any(one.record.status == "failed" for one in ended)
@@ -172,22 +176,17 @@ class _Left:
 
 
 def _trained(
-    specs: Sequence[RunSpec],
+    left: _Left,
     plan: Plan,
     store: Store,
-    conf: Sequence[Path],
     shown: Shown,
     policy: FailurePolicy,
-    *,
-    force: bool,
+    before: Marks,
     until: float | None,
 ) -> list[Stored]:
-    """Trains those of these runs of a plan that are left, as far as there is time; what failed is told."""
-    from dropbench.execute.agenda import marks
+    """Trains what is left of a plan, as far as there is time; what failed is told. before: what was stored then."""
     from dropbench.execute.local import failed_when_planned
 
-    before = marks(plan.specs, store)
-    left = _left(specs, plan, store, conf, shown, force=force)
     stored = failed_when_planned(left.lost, plan.failed, plan.settings, left.work.device, store)
     if left.todo:
         work = left.work if until is None else within(left.work, plan, until)
