@@ -140,10 +140,14 @@ class Augment(Frozen):
 
 
 class TrainSpec(Frozen):
-    """Optimizer, learning rate and the regularizers beside dropout; `conf/train/default.yaml` says what each key means."""
+    """Optimizer, learning rate and the regularizers beside dropout; `conf/train/default.yaml` says what each key means.
+
+    epochs: with `updates` it follows from them and the data, is right once those have been loaded, and is part of no id.
+    """
 
     name: str = "default"
     epochs: Positive
+    updates: Positive | None = None
     batch_size: Positive
     optimizer: Literal["sgd", "adam", "adamw"]
     lr: Annotated[float, Field(gt=0)]
@@ -164,6 +168,10 @@ class TrainSpec(Frozen):
     eval_every: Positive
     precision: Literal["fp32", "bf16"]
     augment: Augment
+
+    def length(self, steps: int) -> float:
+        """How long training is in epochs of so many `steps`: a fraction where the last is cut."""
+        return self.epochs if self.updates is None else self.updates / steps
 
 
 class EvalSpec(Frozen):
@@ -250,6 +258,7 @@ class RunSpec(Frozen):
         tree: dict[str, Any] = self.model_dump(
             mode="json", by_alias=True, exclude={"data_fingerprint": True, "metric": {"__all__": how}}
         )
+        del tree["train"]["updates" if self.train.updates is None else "epochs"]  # a run has one of the two
         variants = tree["dropout"]
         parts = [tree["model"], tree["data"], *tree["metric"].values(), *variants, *(v["schedule"] for v in variants)]
         for part in parts:
