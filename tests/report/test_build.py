@@ -287,4 +287,6 @@ def test_one_seed_that_carries_the_spread_is_named(fake: Any, put: Any, store: A
             put(fake(seed, changes=changes, test=0.9 - gone + noise.gauss(0, 0.005)))
     (found,) = report.build([store.root]).comparisons
     (note,) = [n for n in found.notes if n.startswith("One seed carries")]
-    assert re.match(r"One seed carries most of the spread: standard 0\.2, seed 3 \(-(49|50)\.\d+ points, without it", note)
+    assert re.match(
+        r"One seed carries most of the spread: standard 0\.2, seed 3 \(-(49|50)\.\d+ points, without it", note
+    )

@@ -296,7 +296,9 @@ def _one_seed(contrasts: Mapping[str, Contrast]) -> list[str]:
         middle = median(c.values.values())
         far = max(seeds, key=lambda seed: abs(c.values[seed] - middle))
         rest = [value for seed, value in c.values.items() if seed != far]
-        if stdev(rest) * (1 + 10 / len(seeds)) < stdev(c.values.values()):  # of normal differences in 1 % of studies
+        if (
+            0 < stdev(rest) * (1 + 10 / len(seeds)) < stdev(c.values.values())
+        ):  # of normal differences in 1 % of studies
             write, points = c.measure.difference, c.measure.points
             told.append(
                 f"{label}, seed {far} ({f'{write(c.values[far])} {points}'.rstrip()}, without it {write(fmean(rest))})"
