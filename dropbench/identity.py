@@ -59,9 +59,15 @@ def ids(config: Tree, fingerprint: str | None, sources: Mapping[str, str]) -> di
     return {name: digits[:12] for name, digits in named.items()}
 
 
-def plan_id(study: str | None, run_ids: Iterable[str]) -> str:
-    """The id of a plan: of the study that names its arms, and its runs in any order."""
-    return hashlib.sha256(f"{study}:{','.join(sorted(run_ids))}".encode()).hexdigest()[:12]
+def plan_id(study: str | None, run_ids: Iterable[str], rule: Tree | None = None) -> str:
+    """The id of a plan: of the study that names its arms, and its runs in any order.
+
+    rule: of a plan that goes on from what it finds, whose runs are then those that it begins with.
+    """
+    whole = f"{study}:{','.join(sorted(run_ids))}"
+    if rule is not None:
+        whole += json.dumps(rule, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(whole.encode()).hexdigest()[:12]
 
 
 def regularizers(config: Tree) -> Iterator[tuple[str, float]]:

@@ -14,6 +14,15 @@ def fresh(seeds: Sequence[int]) -> range:
     return range(start, start + len(seeds))
 
 
+def apart(seeds: Sequence[int], n: int) -> range:
+    """So many seeds for tuning, which are neither these nor what `fresh` makes of them: for 0-9 they are 500-502."""
+    taken = {*seeds, *fresh(seeds)}
+    start = BLOCK // 2
+    while not taken.isdisjoint(range(start, start + n)):
+        start += BLOCK
+    return range(start, start + n)
+
+
 def typed(seeds: Sequence[int]) -> str:
     """The override that sets these seeds: `seed=range(0,10)`, or one after the other."""
     first, last = min(seeds), max(seeds)

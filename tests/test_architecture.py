@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"cli"},
     "cli": {"config", "planning", "execute", "engine", "store", "report", "loggers", "hardware"},
     "config": set(),
-    "planning": {"config", "sites", "data", "dropout", "hardware"},
+    "planning": {"config", "sites", "data", "dropout", "hardware", "store"},
     "execute": {"engine", "store", "planning", "config", "hardware"},
     "engine": {"dropout", "data", "nn", "sites", "planning", "hardware"},
     "loggers": {"execute", "engine", "store"},

@@ -104,6 +104,25 @@ def sweep(
         int,
         typer.Option("--max-runs", metavar="N", min=1, help="Plan at most N runs; a grid that has more is an error."),
     ] = 10_000,
+    tune: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tune",
+            metavar="KEY=VALUES",
+            help="First give each arm its own best value of this key, by validation: `train.lr=3e-4,1e-3,3e-3,1e-2`.",
+        ),
+    ] = None,
+    tuning_seeds: Annotated[
+        int | None,
+        typer.Option("--tuning-seeds", metavar="N", min=1, help="With --tune: under how many seeds (default: 3)."),
+    ] = None,
+    until_settled: Annotated[
+        bool, typer.Option("--until-settled", help="Take more and more seeds, until every arm has its verdict.")
+    ] = False,
+    at_most: Annotated[
+        int | None,
+        typer.Option("--at-most", metavar="N", min=6, help="With --until-settled: at most N seeds (default: 60)."),
+    ] = None,
     retry: Retry = 0,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed run.")] = False,
     max_failures: Annotated[
@@ -123,15 +142,17 @@ def sweep(
     - `dropbench sweep study=three_arm model=cnn dropout=spatial data=fashion_mnist data.n_train=2000`
     - `dropbench sweep dropout=none,standard dropout.rate=0.1,0.25,0.5 'seed=range(0,10)'`
     - `dropbench sweep model=mlp,rnn 'dropout=glob(*)' 'seed=range(0,6)' --dry-run`
+    - `dropbench sweep study=three_arm --tune train.lr=3e-4,1e-3,3e-3,1e-2 --until-settled`
     - `dropbench sweep study=three_arm --retry 2 --fail-fast`
     """
-    from dropbench.cli.sweep import sweep
+    from dropbench.cli.sweep import Going, sweep
     from dropbench.execute.failure_policy import FailurePolicy
 
     raise typer.Exit(
         sweep(
             overrides or [],
             conf or [],
+            Going(tune or [], tuning_seeds, until_settled, at_most),
             policy=FailurePolicy(retry, 1 if fail_fast else max_failures),
             force=force,
             dry_run=dry_run,
@@ -187,6 +208,28 @@ def report(
         str | None, typer.Option("--rows", metavar="KEY", help="Instead: the metric by the values of this key.")
     ] = None,
     cols: Annotated[str | None, typer.Option("--cols", metavar="KEY", help="With --rows: and of this one.")] = None,
+    contrast: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--contrast",
+            metavar="EXPRESSION",
+            help="Instead: an answer to `target.test_accuracy - none.test_accuracy` and the like; see docs/contrasts.md.",
+        ),
+    ] = None,
+    interaction: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--interaction", metavar="KEY,KEY", help="Instead: how much more one key does at another's values."
+        ),
+    ] = None,
+    trend: Annotated[
+        list[str] | None,
+        typer.Option("--trend", metavar="KEY", help="Instead: the slope of arm minus baseline over a numeric key."),
+    ] = None,
+    optimum: Annotated[
+        list[str] | None,
+        typer.Option("--optimum", metavar="KEY", help="Instead: which values of this key may be the best one."),
+    ] = None,
     confirm: Annotated[
         bool,
         typer.Option("--confirm", help="Train each chosen rate and its baseline under fresh seeds and compare those."),
@@ -215,13 +258,15 @@ def report(
     - `dropbench report results data.n_train=1000 --baseline 'standard 0.5' --format markdown --out table.md`
     - `dropbench report --metric loss --rope 0.01 --where 'data.n_train<=1000'`
     - `dropbench report --rows dropout.rate --cols model`
+    - `dropbench report --contrast "arm('standard 0.5').test_loss - none.test_loss" --optimum dropout.rate`
     - `dropbench report study=three_arm --watch`
     - `dropbench report study=three_arm --figures figures --format html --out page.html`
     """
     from dropbench.cli.report import Presentation, report
     from dropbench.cli.selection import Selection
 
-    selection = Selection(arguments or [], baseline, where or [], metric, rope, about, rows, cols)
+    asked = (contrast or [], interaction or [], trend or [], optimum or [])
+    selection = Selection(arguments or [], baseline, where or [], metric, rope, about, rows, cols, *asked)
     presentation = Presentation(format_, out, figures, wide, every if watch else None, confirm, quiet)
     raise typer.Exit(report(selection, presentation, conf or []))
 

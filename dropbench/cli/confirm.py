@@ -41,6 +41,7 @@ def confirm(report: Report, paths: Sequence[Path], conf: Sequence[Path], shown: 
     from dropbench.config.compose import composer
     from dropbench.config.typed import command, words_of
     from dropbench.planning import confirm
+    from dropbench.planning.continuing import Course
     from dropbench.seeds import fresh
     from dropbench.store import RUNS
 
@@ -64,5 +65,8 @@ def confirm(report: Report, paths: Sequence[Path], conf: Sequence[Path], shown: 
             plan, commands = confirm.plan(str(comparison.baseline), arms, seeds, str(paths[0]), c)
             for overrides in commands:
                 shown.note(command("sweep", *words_of("--conf", conf), *overrides))
-            code = max(code, carry_out(plan, conf, shown))
+            chose = [comparison.runs_of(label) for choice in comparison.choices for label in choice.of]
+            runs = dict.fromkeys(run for of_arm in chose for run in of_arm["run_id"].tolist())
+            course = Course(plan, confirms=tuple(runs))
+            code = max(code, carry_out(course, conf, shown))
     return code

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -18,13 +18,15 @@ from rich.text import Text
 
 from dropbench.cli.progress import Bar, TrainingProgress, duration
 from dropbench.config.yaml import as_yaml
-from dropbench.values import count, plain
+from dropbench.values import count, plain, spans, written
 
 if TYPE_CHECKING:
+    from dropbench.cli.stages import Rest
     from dropbench.cli.work import Work
+    from dropbench.planning.continuing import Stage
     from dropbench.planning.plan import Plan
     from dropbench.spec import RunSpec
-    from dropbench.store import Record, Skipped
+    from dropbench.store import Record, Skipped, Tuned
 
 
 def _is_screen(stream: TextIO | None) -> bool:
@@ -120,12 +122,21 @@ class Shown:
         for reason in plan.skipped:
             self.note(f"skipped: {reason}")
 
+    def stage(self, stage: Stage, tuned: Sequence[Tuned] = ()) -> None:
+        """Which stage of a course comes next, and under which seeds; before it what the tuning found."""
+        for one in tuned:
+            setting = " ".join(f"{key}={written(value)}" for key, value in one.candidates[one.chosen].setting.items())
+            self.note(f"tuned: {one.arm}, {setting}")
+        self.note(f"{stage.name}, seeds {spans(stage.seeds)}:")
+
     def warnings(self, plan: Plan) -> None:
         """Where an arm may not be what it seems. On standard error, never among the results."""
         for warning in () if self.quiet else plan.warnings:
             self._side.print(Text(f"Warning: {warning}"), soft_wrap=True)
 
-    def dry_run(self, plan: Plan, todo: Sequence[RunSpec], work: Work, seconds: float) -> None:
+    def dry_run(
+        self, plan: Plan, todo: Sequence[RunSpec], work: Work, seconds: float, rest: Rest | None = None
+    ) -> None:
         """The arms of a plan, its cohorts, and the time that they would take.
 
         Parameters
@@ -138,6 +149,8 @@ class Shown:
             These in cohorts.
         seconds : float
             What training them is estimated to take.
+        rest : Rest or None
+            What may come after them, in a plan that goes on from what it finds.
         """
         groups = work.groups
         if self.as_json:
@@ -150,12 +163,20 @@ class Shown:
                     "workers": work.workers,
                     "estimated_seconds": seconds,
                     "skipped": [*plan.skipped, *plan.unplanned],
+                    **({"rest": {"runs": rest.runs, "estimated_seconds": rest.seconds}} if rest else {}),
                 }
             )
             return
-        if not todo:
+        if todo:
+            self._cohorts(plan, todo, work, seconds)
+        else:
             self._result("nothing is left to train")
-            return
+        if rest is not None:
+            runs, (least, most) = between(*rest.runs, lambda n: f"{n:,}"), rest.seconds
+            self._result(f"then, by what these find, {runs} more runs, about {between(least, most, duration)}")
+
+    def _cohorts(self, plan: Plan, todo: Sequence[RunSpec], work: Work, seconds: float) -> None:
+        groups = work.groups
         self._results.print(_arms_table(plan, todo))
         fewest, most = (pick(map(len, groups)) for pick in (min, max))
         runs = count(most, "run") if fewest == most else f"{fewest} to {count(most, 'run')}"
@@ -233,6 +254,11 @@ class Shown:
     def _result(self, text: str) -> None:
         """A line of what the command is for."""
         self._results.print(Text(text), soft_wrap=True)
+
+
+def between(least: float, most: float, write: Callable[[Any], str]) -> str:
+    """`10 to 60`, or `10` where both are written alike."""
+    return write(least) if write(least) == write(most) else f"{write(least)} to {write(most)}"
 
 
 def _seen(text: str) -> Text:

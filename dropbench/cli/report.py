@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.console import Shown
 from dropbench.cli.selection import Selection
@@ -85,6 +85,9 @@ def _check(selection: Selection, presentation: Presentation) -> None:
         raise UsageError(
             "--rows shows a metric and compares nothing: leave out --baseline, --rope, --about and --confirm"
         )
+    asked = [option for option, texts in selection.questions().items() if texts]
+    if asked and (selection.rows is not None or presentation.confirm or presentation.figures):
+        raise UsageError(f"{asked[0]} shows answers alone: leave out --rows, --cols, --figures and --confirm")
     if selection.rows is None and selection.cols is not None:
         raise UsageError(f"--cols {selection.cols} needs --rows, as in --rows dropout.rate --cols {selection.cols}")
     if presentation.confirm and presentation.figures is not None:
@@ -105,15 +108,16 @@ def _follow(selection: Selection, conf: Sequence[Path], every: float, shown: Sho
 def _built(selection: Selection, conf: Sequence[Path]) -> Report:
     """The report of what is stored now."""
     from dropbench.cli.proposals import with_commands
-    from dropbench.report import build, pivot
+    from dropbench.report import Questions, asked, build, pivot
 
     paths, filters, where, metric = selection.paths(), selection.filters(), selection.where, selection.metric
+    how: dict[str, Any] = {"where": where, "metric": metric, "rope": selection.rope, "about": selection.about}
+    if any(selection.questions().values()):
+        questions = Questions.typed(*selection.questions().values())  # before anything is read
+        return asked(paths, filters, questions, selection.baseline, **how)
     if selection.rows is not None:
         return pivot(paths, filters, rows=selection.rows, cols=selection.cols, where=where, metric=metric)
-    compared = build(
-        paths, filters, selection.baseline, where=where, metric=metric, rope=selection.rope, about=selection.about
-    )
-    return with_commands(compared, paths, conf)
+    return with_commands(build(paths, filters, selection.baseline, **how), paths, conf)
 
 
 def _present(built: Report, presentation: Presentation, shown: Shown) -> None:

@@ -24,6 +24,10 @@ class Selection:
     about: str | None = None
     rows: str | None = None
     cols: str | None = None
+    contrasts: Sequence[str] = ()
+    interactions: Sequence[str] = ()
+    trends: Sequence[str] = ()
+    optima: Sequence[str] = ()
 
     def paths(self) -> list[Path]:
         """The folders among the arguments; `results=DIR` names one as it does when training."""
@@ -38,10 +42,16 @@ class Selection:
         """The names of the studies that the filters choose."""
         return [v for f in self.filters() if f.startswith("study=") for v in f.removeprefix("study=").split(",")]
 
+    def questions(self) -> dict[str, Sequence[str]]:
+        """What is asked of all arms together, by option."""
+        asked = (self.contrasts, self.interactions, self.trends, self.optima)
+        return dict(zip(("--contrast", "--interaction", "--trend", "--optimum"), asked, strict=True))
+
     def command(self) -> str:
         """It as one would type it again."""
         options = [("--baseline", self.baseline), *(("--where", w) for w in self.where), ("--metric", self.metric)]
         options += [("--rope", self.rope), ("--about", self.about), ("--rows", self.rows), ("--cols", self.cols)]
+        options += [(option, text) for option, texts in self.questions().items() for text in texts]
         typed = [text for name, value in options if value is not None for text in (name, value)]
         return shlex.join(["dropbench", "report", *self.arguments, *typed])
 

@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.console import Shown
 from dropbench.cli.measuring import left_to_train
+from dropbench.cli.stages import as_stored, looking, rest, told
 from dropbench.cli.training import trained
-from dropbench.cli.work import arranged
+from dropbench.cli.work import Work, arranged
+from dropbench.errors import UsageError
 from dropbench.execute.failure_policy import LENIENT, FailurePolicy
 from dropbench.values import count
 
 if TYPE_CHECKING:
     from dropbench.execute.local import Stored
+    from dropbench.planning.continuing import Course, Stage
     from dropbench.planning.plan import Plan
     from dropbench.spec import RunSpec
-    from dropbench.store import Store
+    from dropbench.store import Record, Store, StoredPlan
+
+
+@dataclass(frozen=True)
+class Going:
+    """How a sweep goes on from what it finds: what was typed. tune: `key=value,value` each. until_settled, at_most: see app."""
+
+    tune: Sequence[str] = ()
+    tuning_seeds: int | None = None
+    until_settled: bool = False
+    at_most: int | None = None
 
 
 def sweep(
     overrides: Sequence[str],
     conf: Sequence[Path],
+    going: Going,
     *,
     policy: FailurePolicy,
     force: bool,
@@ -35,18 +48,29 @@ def sweep(
 ) -> int:
     """Trains what is not finished yet, or says what that would be. Returns the exit code: 1 where a run failed.
 
-    Raises UsageError for what cannot be trained, and for more than `max_runs` runs.
+    Raises UsageError for what cannot be trained, for options that do not go together, and for more than `max_runs` runs.
     """
     from dropbench.config.compose import composer
-    from dropbench.planning.plan import make
+    from dropbench.planning.continuing import TUNING_SEEDS, course
 
+    if going.tuning_seeds is not None and not going.tune:
+        raise UsageError("--tuning-seeds: nothing is tuned; type what, as in --tune train.lr=3e-4,1e-3,3e-3")
+    if going.at_most is not None and not going.until_settled:
+        raise UsageError("--at-most is for a sweep that ends once it is settled; type --until-settled beside it")
     with composer(conf) as c:
-        plan = make(overrides, c, max_runs)
-    return carry_out(plan, conf, Shown(quiet, as_json), policy, force=force, dry_run=dry_run)
+        asked = course(
+            overrides,
+            c,
+            tune=going.tune,
+            tuning_seeds=going.tuning_seeds or TUNING_SEEDS,
+            looking=looking(going.at_most) if going.until_settled else None,
+            most=max_runs,
+        )
+        return carry_out(asked, conf, Shown(quiet, as_json), policy, force=force, dry_run=dry_run)
 
 
 def carry_out(
-    plan: Plan,
+    course: Course,
     conf: Sequence[Path],
     shown: Shown,
     policy: FailurePolicy = LENIENT,
@@ -54,11 +78,11 @@ def carry_out(
     force: bool = False,
     dry_run: bool = False,
 ) -> int:
-    """Trains what a plan has left and shows the report of all of it. Returns the exit code: 1 where a run failed.
+    """Trains what a course has left, stage by stage, and shows the report of its comparison.
 
     Parameters
     ----------
-    plan : Plan
+    course : Course
         Its results go to the folder that its settings name.
     conf : sequence of Path
         The user's folders of options, for the commands that a diagnosis proposes.
@@ -70,14 +94,116 @@ def carry_out(
         Whether what is finished is trained again.
     dry_run : bool
         Whether to stop before anything trains or is written, and to show cohorts and an estimate of the time.
+
+    Returns
+    -------
+    int
+        The exit code: 1 where a run failed.
     """
-    from dropbench.execute.agenda import marks
-    from dropbench.execute.local import failed_when_planned, unfinished
     from dropbench.store import Store
 
-    store = Store(plan.settings.results, replacing=[s.run_id for s in plan.specs] if force else ())
+    again: set[str] = set()
+    store = Store(course.first.settings.results, replacing=again)
+    done: set[str] = set()
+    stored: list[Stored] = []
+
+    def finished(run: str) -> Record | None:
+        return store.finished(run) if not force or run in done else None
+
+    while True:
+        stages = course.stages(finished)
+        plan = stages[-1].plan
+        specs = [s for s in plan.specs if s.run_id not in done]
+        again.update(s.run_id for s in specs if force)
+        if course.rule is not None:
+            shown.stage(stages[-1], course.tuned(finished) if len(stages) == 2 else ())
+        if dry_run:
+            _dry_run(course, stages, store, conf, shown, force=force)
+            return 0
+        store.write_plan(as_stored(course, stages, finished))
+        ended = _trained(specs, plan, store, conf, shown, policy, force=force)
+        stored += ended
+        done |= {s.run_id for s in specs if store.is_done(s.run_id)}
+        failed = any(one.record.status == "failed" for one in ended)
+        if failed or len(course.stages(finished)) == len(stages):
+            break
+    for reason in plan.unplanned:
+        shown.error(f"{reason}; what was asked for of it is not among the runs")
+    _tell(course, as_stored(course, stages, finished), plan, stored, store, conf, shown)
+    return 1 if failed or plan.unplanned else 0
+
+
+def _tell(
+    course: Course,
+    kept: StoredPlan,
+    plan: Plan,
+    stored: Sequence[Stored],
+    store: Store,
+    conf: Sequence[Path],
+    shown: Shown,
+) -> None:
+    """Stores how far a course has come, and reports on its comparison. plan: of its last stage."""
+    store.write_plan(kept)
+    if shown.as_json:
+        stages = {"stages": told(kept)} if kept.course else {}
+        runs = [s.run_id for s in plan.specs]
+        shown.json({"plan_id": kept.plan_id, "runs": runs, **stages, **_outcome(plan, stored, store)})
+    elif not kept.runs:
+        shown.warning("there is nothing to compare before the tuning is finished; the same command goes on with it")
+    elif not shown.quiet:
+        _show_report(kept, store, conf, shown)
+    if shown.as_json or shown.quiet:
+        _warn_of_divergence(kept, store, shown)
+
+
+@dataclass(frozen=True)
+class _Left:
+    """Of the runs of a stage those that cannot be trained, those that are to be, and these in cohorts."""
+
+    lost: list[RunSpec]
+    todo: list[RunSpec]
+    work: Work
+
+
+def _trained(
+    specs: Sequence[RunSpec],
+    plan: Plan,
+    store: Store,
+    conf: Sequence[Path],
+    shown: Shown,
+    policy: FailurePolicy,
+    *,
+    force: bool,
+) -> list[Stored]:
+    """Trains those of these runs of a plan that are left; what failed is told."""
+    from dropbench.execute.agenda import marks
+    from dropbench.execute.local import failed_when_planned
+
     before = marks(plan.specs, store)
-    todo = unfinished(plan.specs, store, conf, force=force)
+    left = _left(specs, plan, store, conf, shown, force=force)
+    stored = failed_when_planned(left.lost, plan.failed, plan.settings, left.work.device, store)
+    stored += trained(plan, left.work, store, shown, policy, before) if left.todo else []
+    failed = [s for s in stored if s.record.status == "failed"]
+    for one in failed:
+        shown.error(f"run {one.record.run_id} failed: {one.record.reason}; see {one.folder / 'traceback.txt'}")
+    _summarise([*left.lost, *left.todo], stored, len(failed), shown)
+    return stored
+
+
+def _left(
+    specs: Sequence[RunSpec],
+    plan: Plan,
+    store: Store,
+    conf: Sequence[Path],
+    shown: Shown,
+    *,
+    force: bool,
+    dry_run: bool = False,
+) -> _Left:
+    """What is left of these runs of a plan; tells of the plan."""
+    from dropbench.execute.local import unfinished
+
+    todo = unfinished(specs, store, conf, force=force)
     if not force:  # what is asked later is measured from weights, where runs kept them
         todo = left_to_train(todo, plan, store, shown, dry_run=dry_run)
     _say_of_earlier(todo, store, shown, force=force)
@@ -86,30 +212,21 @@ def carry_out(
     work = arranged(todo, plan)
     shown.plan(plan, len(lost) + len(todo))
     shown.warnings(plan)
-    if dry_run:
-        for reason in dict.fromkeys((*plan.unplanned, *plan.failed.values())):
-            shown.warning(reason)
-        from dropbench.execute.estimate import estimate
+    return _Left(lost, todo, work)
 
-        seconds = estimate(work.cohorts, plan.settings, work.device, work.workers) if todo else 0.0
-        shown.dry_run(plan, todo, work, seconds)
-        return 0
-    store.write_plan(_as_stored(plan))
-    stored = failed_when_planned(lost, plan.failed, plan.settings, work.device, store)
-    stored += trained(plan, work, store, shown, policy, before) if todo else []
-    failed = [s for s in stored if s.record.status == "failed"]
-    for reason in plan.unplanned:
-        shown.error(f"{reason}; what was asked for of it is not among the runs")
-    for one in failed:
-        shown.error(f"run {one.record.run_id} failed: {one.record.reason}; see {one.folder / 'traceback.txt'}")
-    _summarise([*lost, *todo], stored, len(failed), shown)
-    if shown.as_json:
-        shown.json({"plan_id": plan.plan_id, "runs": [s.run_id for s in plan.specs], **_outcome(plan, stored, store)})
-    elif not shown.quiet:
-        _show_report(plan, store, conf, shown)
-    if shown.as_json or shown.quiet:
-        _warn_of_divergence(plan, store, shown)
-    return 1 if failed or plan.unplanned else 0
+
+def _dry_run(
+    course: Course, stages: Sequence[Stage], store: Store, conf: Sequence[Path], shown: Shown, *, force: bool
+) -> None:
+    """What the next stage would take, and between what and what the rest."""
+    from dropbench.execute.estimate import estimate
+
+    plan = stages[-1].plan
+    left = _left(plan.specs, plan, store, conf, shown, force=force, dry_run=True)
+    for reason in dict.fromkeys((*plan.unplanned, *plan.failed.values())):
+        shown.warning(reason)
+    seconds = estimate(left.work.cohorts, plan.settings, left.work.device, left.work.workers) if left.todo else 0.0
+    shown.dry_run(plan, left.todo, left.work, seconds, rest(course, stages, None if force else store))
 
 
 def _say_of_earlier(todo: Sequence[RunSpec], store: Store, shown: Shown, *, force: bool) -> None:
@@ -123,15 +240,13 @@ def _say_of_earlier(todo: Sequence[RunSpec], store: Store, shown: Shown, *, forc
         shown.note(f"{count(again, 'finished run')} {why}: trained again")
 
 
-def _warn_of_divergence(plan: Plan, store: Store, shown: Shown) -> None:
+def _warn_of_divergence(kept: StoredPlan, store: Store, shown: Shown) -> None:
     """What the report would open with: told where nobody sees it, since the exit code does not say that all was in vain."""
-    if not any(
-        record and record.status == "diverged" for record in map(store.finished, (s.run_id for s in plan.specs))
-    ):
+    if not any(record and record.status == "diverged" for record in map(store.finished, kept.runs)):
         return  # without pandas
     from dropbench.report import for_plan
 
-    for headline in for_plan(store, _as_stored(plan)).headlines:
+    for headline in for_plan(store, kept).headlines:
         shown.warning(headline)
 
 
@@ -147,28 +262,11 @@ def _summarise(todo: Sequence[RunSpec], stored: Sequence[Stored], failed: int, s
         )
 
 
-def _show_report(plan: Plan, store: Store, conf: Sequence[Path], shown: Shown) -> None:
+def _show_report(kept: StoredPlan, store: Store, conf: Sequence[Path], shown: Shown) -> None:
     from dropbench.cli.proposals import with_commands
     from dropbench.report import for_plan, show
 
-    built = for_plan(store, _as_stored(plan))
-    show(with_commands(built, [store.root], conf), shown.console)
-
-
-def _as_stored(plan: Plan) -> Any:
-    from dropbench import store
-
-    return store.StoredPlan(
-        plan_id=plan.plan_id,
-        study=plan.study,
-        question=plan.question,
-        baseline=plan.baseline,
-        arms=plan.arms,
-        overrides=list(plan.overrides),
-        runs=[s.run_id for s in plan.specs],
-        tables=plan.tables,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
+    show(with_commands(for_plan(store, kept), [store.root], conf), shown.console)
 
 
 def _outcome(plan: Plan, stored: Sequence[Stored], store: Store) -> dict[str, Any]:

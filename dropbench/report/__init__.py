@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING, Any
 from dropbench.report.output import FORMATS
 
 if TYPE_CHECKING:
-    from dropbench.report.assemble import build, for_plan, pivot
+    from dropbench.report.assemble import asked, build, for_plan, pivot
     from dropbench.report.output.figures import write_figures
     from dropbench.report.output.formats import render, write
     from dropbench.report.output.terminal import show
+    from dropbench.report.tables.asked import Questions
 
-__all__ = ["FORMATS", "build", "for_plan", "pivot", "render", "show", "write", "write_figures"]
+__all__ = ["FORMATS", "Questions", "asked", "build", "for_plan", "pivot", "render", "show", "write", "write_figures"]
 
 _FILES = {
-    "assemble": ("build", "for_plan", "pivot"),
+    "assemble": ("asked", "build", "for_plan", "pivot"),
     "output.figures": ("write_figures",),
     "output.formats": ("render", "write"),
     "output.terminal": ("show",),
+    "tables.asked": ("Questions",),
 }
 
 

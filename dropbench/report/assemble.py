@@ -20,8 +20,9 @@ from dropbench.report.records.frame import to_frame
 from dropbench.report.records.load import RUN_SOMETHING, Found, best_epochs, from_store, load
 from dropbench.report.records.measures import Measure, Measures
 from dropbench.report.records.said import Said
-from dropbench.report.tables import notes, population
+from dropbench.report.tables import courses, notes, population
 from dropbench.report.tables.arms import NONE, Arm, comparisons, find, name_arms, quiet, unscheduled
+from dropbench.report.tables.asked import Questions, about_runs, ask
 from dropbench.report.tables.comparison import Comparison, Diagnosis
 from dropbench.report.tables.current import current
 from dropbench.report.tables.grids import grids
@@ -29,10 +30,10 @@ from dropbench.report.tables.headline import headline
 from dropbench.report.tables.report import Report
 from dropbench.report.tables.selection import choices
 from dropbench.store import RUNS, Store, StoredPlan
-from dropbench.values import plain
+from dropbench.values import count, plain
 
-Named = Sequence[tuple[str | None, str, str]]
-"""(table, arm's name, run id), in a plan's order; no table where the plan does not know its."""
+Named = Sequence[tuple[str | None, str | None, str]]
+"""(table, arm's name, run id), in a plan's order; no table where the plan does not know its, no name where it has none."""
 
 
 def build(
@@ -70,17 +71,25 @@ def build(
     UsageError
         For a path without results, a filter that can match nothing, an unknown baseline or metric, and another `about`.
     """
-    if about not in (None, *population.ABOUT):
-        raise UsageError(f"--about {about}: there is no such; {nearest(str(about), population.ABOUT)}")
-    gathered = gather(paths, filters, where)
-    gathered, metric = with_asked(gathered, metric)
+    gathered, metric = with_asked(_about(about, gather(paths, filters, where)), metric)
     if baseline:
         gathered = replace(gathered, baselines=(baseline,))
-    report = _compared(gathered, metric, rope, about != population.POOL)
+    report = _compared(gathered, metric, rope)
     if baseline and not any(find(c.arms, baseline) for c in report.comparisons):
-        valid = [name for c in report.comparisons for a in c.arms for name in (a.label, a.name) if name]
-        raise UsageError(f"--baseline '{baseline}': no arm here is called that; {nearest(baseline, valid)}")
+        raise _unknown_baseline(baseline, [a for c in report.comparisons for a in c.arms])
     return report
+
+
+def _about(about: str | None, gathered: Gathered) -> Gathered:
+    """Raises UsageError for what nothing can be about."""
+    if about not in (None, *population.ABOUT):
+        raise UsageError(f"--about {about}: there is no such; {nearest(str(about), population.ABOUT)}")
+    return replace(gathered, said=None) if about == population.POOL else gathered
+
+
+def _unknown_baseline(baseline: str, arms: Sequence[Arm]) -> UsageError:
+    valid = [name for a in arms for name in (a.label, a.name) if name]
+    return UsageError(f"--baseline '{baseline}': no arm here is called that; {nearest(baseline, valid)}")
 
 
 def pivot(
@@ -101,6 +110,35 @@ def pivot(
     return _told(gathered.report, grids=tuple(grids(runs, gathered.measures, rows, cols, metric)))
 
 
+def asked(
+    paths: Sequence[Path],
+    filters: Sequence[str],
+    questions: Questions,
+    baseline: str | None = None,
+    *,
+    where: Sequence[str] = (),
+    metric: str | None = None,
+    rope: str | None = None,
+    about: str | None = None,
+) -> Report:
+    """The answers to questions about all arms together, whatever they differ in; the rest is as in `build`.
+
+    Raises UsageError as `build` does, and for a question that these arms and measures have no answer to.
+    """
+    gathered, metric = with_asked(_about(about, gather(paths, filters, where)), metric)
+    arms, runs = _labelled(gathered.frame)
+    wanted = (baseline,) if baseline else gathered.baselines
+    bases = next((f for f in (find(arms, b) for b in wanted) if f), [])
+    if baseline and not bases:
+        raise _unknown_baseline(baseline, arms)
+    labels = [a.label for a in bases or quiet(arms, runs)]
+    measure, first = gathered.measures.resolve(runs, metric), labels[0] if labels else None
+    whole = Comparison("", runs, tuple(arms), first, measure, gathered.measures, rope, said=gathered.said)
+    answers = ask(whole, labels, questions)
+    known = (*gathered.report.notes, *about_runs(whole, answers))
+    return _told(replace(gathered.report, notes=known), asked=answers)
+
+
 @dataclass(frozen=True)
 class Gathered:
     """What the folders hold, filtered.
@@ -113,12 +151,18 @@ class Gathered:
         A row a run; of studies one for each arm that it is, with the `name` of that and its `table`.
     baselines : sequence
         What an arm to compare with may be called; the first that is there counts.
+    known : sequence
+        All plans that are stored.
+    said : Said or None
+        What runs said of their test examples, where answers are to be about examples like these.
     """
 
     report: Report
     frame: pd.DataFrame
     measures: Measures
     baselines: Sequence[str] = (NONE,)
+    known: Sequence[StoredPlan] = ()
+    said: Said | None = None
 
 
 def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str]) -> Gathered:
@@ -131,13 +175,19 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
         unread = f" ({len(found.skipped)} that cannot be read: {found.skipped[0].reason})" if found.skipped else ""
         raise UsageError(f"{places} holds no runs{unread}; {RUN_SOMETHING}")
     gathered = _gathered(found)
-    frame, plans = gathered.frame, _plans(roots)
+    plans = _plans(roots)
+    gathered = replace(gathered, known=plans)
+    frame = gathered.frame
     studies = [v for key, values in wanted if key == "study" for v in values]
     if studies:
         plans = _plans_of(studies, plans)
         named = _named(plans)
         planned = list(dict.fromkeys(run for *_, run in named))
         frame = _with_names(frame, named)
+        if not planned:
+            raise UsageError(
+                f"study={','.join(studies)}: it is still being tuned, so there is nothing to compare yet; its sweep goes on"
+            )
         if frame.empty:
             raise UsageError(
                 f"study={','.join(studies)}: none of its {len(planned)} planned runs is stored; start it again"
@@ -147,6 +197,9 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
         report = replace(gathered.report, questions=questions, notes=(*gathered.report.notes, *missing))
         baselines = list(dict.fromkeys(plain(plan.baseline) for plan in reversed(plans)))
         gathered = replace(gathered, report=report, baselines=baselines)
+    else:
+        frame, told = _with_tuned(frame, plans)
+        gathered = replace(gathered, report=replace(gathered.report, notes=(*gathered.report.notes, *told)))
     frame = filtered.where(filtered.select(frame, [w for w in wanted if w[0] != "study"]), conditioned)
     frame, apart = current(frame)
     gathered = replace(gathered, report=replace(gathered.report, notes=(*gathered.report.notes, *apart)))
@@ -175,21 +228,20 @@ def for_plan(store: Store, plan: StoredPlan) -> Report:
     if gathered.frame.empty:
         return _told(report)
     frame = _with_names(gathered.frame, _named([plan])) if plan.arms else gathered.frame
-    return _compared(replace(gathered, report=report, frame=frame, baselines=(plain(plan.baseline),)))
+    others = [p for p in store.plans() if p.plan_id != plan.plan_id]
+    gathered = replace(gathered, report=report, frame=frame, known=[*others, plan])
+    return _compared(replace(gathered, baselines=(plain(plan.baseline),)))
 
 
-def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = None, beyond: bool = True) -> Report:
-    """beyond: whether answers are about examples beyond those tested."""
+def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = None) -> Report:
     frame, measures = gathered.frame, gathered.measures
-    said = Said({run: path.parent for run, path in gathered.report.histories.items()}) if beyond else None
     if metric is not None:
         measures.resolve(frame, metric)  # a mistake if no run has it; a comparison may lack it
     done = []
     for title, runs in comparisons(frame):
         sweeps = [plan.every_run for plan in gathered.report.plans if plan.every_run]
-        comparison = _comparison(
-            title, runs, gathered.baselines, _measure(runs, measures, metric), measures, rope, sweeps, said
-        )
+        plans = courses.of_runs(gathered.known, runs)
+        comparison = _comparison(title, runs, gathered, _measure(runs, measures, metric), rope, sweeps, plans)
         done.append(diagnosed(comparison, gathered.report))
     headlines = [text for c in done if (text := headline(c)) is not None]
     return _told(gathered.report, comparisons=tuple(done), headlines=tuple(map(plain, headlines)))
@@ -204,29 +256,44 @@ def _told(report: Report, **about: Any) -> Report:
 def _comparison(
     title: str,
     runs: pd.DataFrame,
-    wanted: Sequence[str],
+    gathered: Gathered,
     measure: Measure | None,
-    measures: Measures,
     rope: str | None,
     sweeps: Sequence[Sequence[str]],
-    said: Said | None,
+    plans: Sequence[StoredPlan],
 ) -> Comparison:
-    """wanted: what the baseline may be called; the first that is there counts. sweeps: the run ids of each."""
-    arms = name_arms(runs)
-    labels = {(a.name, a.arm_id): a.label for a in arms}
-    runs = runs.assign(label=[labels[key] for key in zip(runs["name"], runs["arm_id"], strict=True)])
-    runs = runs.drop_duplicates(["label", "seed"])
+    """runs: of `gathered`. sweeps: run ids of each. plans: of the runs."""
+    arms, runs = _labelled(runs)
+    wanted, measures = gathered.baselines, gathered.measures
     baselines, why = _baselines(arms, runs, wanted)
     baseline = baselines[0].label if len(baselines) == 1 else None
     chosen = tuple(choices(runs, arms, measure, sweeps))
-    comparison = Comparison(title, runs, tuple(arms), baseline, measure, measures, rope, chosen, said=said)
-    about = [*notes.about(comparison, wanted[0], [a.label for a in baselines]), *why]
-    about += [*notes.statistics(comparison), *population.notes(comparison), *notes.selection(chosen)]
+    alpha = courses.level(plans, runs)
+    tuned = courses.tuned(arms, plans)
+    comparison = Comparison(
+        title, runs, tuple(arms), baseline, measure, measures, rope, alpha, chosen, tuned, said=gathered.said
+    )
+    about = notes.about(comparison, wanted[0], [a.label for a in baselines])
+    about += [
+        *why,
+        *notes.statistics(comparison),
+        *population.notes(comparison),
+        *notes.selection(chosen),
+        *courses.notes(comparison, plans),
+    ]
     return replace(comparison, notes=tuple(about))
 
 
+def _labelled(runs: pd.DataFrame) -> tuple[list[Arm], pd.DataFrame]:
+    """The arms of these runs, and the runs with the `label` of theirs, one a seed."""
+    arms = name_arms(runs)
+    labels = {(a.name, a.arm_id): a.label for a in arms}
+    runs = runs.assign(label=[labels[key] for key in zip(runs["name"], runs["arm_id"], strict=True)])
+    return arms, runs.drop_duplicates(["label", "seed"])
+
+
 def _baselines(arms: Sequence[Arm], runs: pd.DataFrame, wanted: Sequence[str]) -> tuple[list[Arm], list[str]]:
-    """The arms that may be the one to compare with, and a note where it is not called as wanted."""
+    """The arms that may be the one to compare with, of those that are wanted the first; and a note where it is another."""
     if found := next((f for f in (find(arms, b) for b in wanted) if f), []):
         return found, []
     if tuple(wanted) != (NONE,):
@@ -263,7 +330,8 @@ def _gathered(found: Found) -> Gathered:
     configs = {r.run_id: r.config for r in found.records}
     known = (*notes.disputed(measures), *notes.several_folders(found.rivals), *notes.histories(damaged))
     report = Report((), known, tuple(found.skipped), configs=configs, histories=found.histories)
-    return Gathered(report, to_frame(found.records, epochs).assign(name=None, table=None), measures)
+    said = Said({run: path.parent for run, path in found.histories.items()})
+    return Gathered(report, to_frame(found.records, epochs).assign(name=None, table=None), measures, said=said)
 
 
 def _named(plans: Sequence[StoredPlan]) -> Named:
@@ -281,12 +349,31 @@ def _named(plans: Sequence[StoredPlan]) -> Named:
     return list(dict.fromkeys([*tabled, *((t, name, run) for t, name, run in rest if (name, run) not in told)]))
 
 
+def _with_tuned(frame: pd.DataFrame, plans: Sequence[StoredPlan]) -> tuple[pd.DataFrame, list[str]]:
+    """Without the runs that tuned what is compared, of which there is a note; tuned arms in the tables of their plans.
+
+    These may differ in more than regularizers, which would put them into several. A run that another plan compares is in its
+    table too.
+    """
+    runs = frame["run_id"].tolist()
+    tuned = [p for p in plans if p.course is not None and p.course.tuned and p.tables]
+    tabled = _named(tuned)
+    compared = {run for p in plans for run in p.every_run}
+    apart = {run for p in plans for run in p.trained if run not in compared}.intersection(runs)
+    elsewhere = {run for p in plans if p not in tuned for run in p.every_run}
+    left_out = apart | ({run for *_, run in tabled} - elsewhere)
+    note = f"{count(len(apart), 'run')} tuned what is compared, under seeds of their own, and are in no table."
+    whole = [*((None, None, run) for run in runs if run not in left_out), *tabled]
+    return (_with_names(frame, whole), [note] if apart else []) if left_out else (frame, [])
+
+
 def _with_names(frame: pd.DataFrame, named: Named) -> pd.DataFrame:
     """With a `name` and a `table`. A run that is in two arms of a plan (their rates are equal, say) has a row in each."""
     rows = {run: i for i, run in enumerate(frame["run_id"].tolist())}
-    there = [(table, plain(name), run) for table, name, run in named if run in rows]
-    tables = pd.Series([table for table, *_ in there], dtype=object).tolist()
-    return frame.iloc[[rows[run] for *_, run in there]].assign(name=[name for _, name, _ in there], table=tables)
+    there = [(table, None if name is None else plain(name), run) for table, name, run in named if run in rows]
+    tables, names, _ = zip(*there, strict=True) if there else ((), (), ())
+    texts = {"table": pd.Series(tables, dtype=object).tolist(), "name": pd.Series(names, dtype=object).tolist()}
+    return frame.iloc[[rows[run] for *_, run in there]].assign(**texts)
 
 
 def _plans(paths: Sequence[Path]) -> list[StoredPlan]:

@@ -28,6 +28,8 @@ class Standing:
         Of those that ended.
     left, idle : float or None
         Seconds to its end, and since the last run ended; None where that is not known.
+    more : bool
+        Whether further runs may come, by what these find.
     """
 
     ended: int
@@ -35,18 +37,20 @@ class Standing:
     total: int
     left: float | None
     idle: float | None
+    more: bool = False
 
     @property
     def complete(self) -> bool:
-        """Whether all of its runs have ended."""
-        return self.ended == self.total
+        """Whether all of its runs have ended, and no more will come."""
+        return self.ended == self.total and not self.more
 
     def __str__(self) -> str:
         parts = [f"{self.ended} of {self.total} runs have ended" + (f", {self.failed} failed" if self.failed else "")]
         if not self.complete:
             if self.idle is not None:
                 parts.append(f"the last {_clock(self.idle)} ago")
-            parts.append("time left not known yet" if self.left is None else f"about {_clock(self.left)} left")
+            unknown = "more may come by what these find" if self.ended == self.total else "time left not known yet"
+            parts.append(unknown if not self.left else f"about {_clock(self.left)} left")
         return "; ".join(parts)
 
 
@@ -56,7 +60,7 @@ def standing(roots: Sequence[Path], studies: Sequence[str], now: datetime) -> St
         (plan, _standing(plan, Store(root), now))
         for root in roots
         for plan in Store(root).plans()
-        if plan.every_run and (not studies or plan.study in studies)
+        if plan.trained and (not studies or plan.study in studies)
     ]
     ranked = sorted(standings, key=lambda pair: (not pair[1].complete, pair[0].created))
     return ranked[-1][1] if ranked else None
@@ -101,7 +105,7 @@ def watch(
 
 def _standing(plan: StoredPlan, store: Store, now: datetime) -> Standing:
     began = _time(plan.created)
-    runs = plan.every_run
+    runs = plan.trained
     ends: list[datetime] = []
     ended = failed = 0
     for record in filter(None, map(store.find, runs)):
@@ -119,7 +123,7 @@ def _standing(plan: StoredPlan, store: Store, now: datetime) -> Standing:
     if began is not None and ends:
         left = (now - began).total_seconds() / len(ends) * (len(runs) - ended)
     idle = max(0.0, (now - max(ends)).total_seconds()) if ends else None
-    return Standing(ended, failed, len(runs), left, idle)
+    return Standing(ended, failed, len(runs), left, idle, plan.course is not None and not plan.course.ended)
 
 
 def _time(text: str) -> datetime | None:

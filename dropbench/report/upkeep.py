@@ -83,9 +83,9 @@ def prunable(root: Path) -> list[Item]:
     stored = {r.run_id for r in loaded.records}
     for path in files.visible(root / PLANS):
         plan = read_plan(path)
-        named = [] if isinstance(plan, Skipped) else [*plan.runs, *(run for runs in plan.arms.values() for run in runs)]
+        named = [] if isinstance(plan, Skipped) else plan.trained
         if named and plan.schema == SCHEMA and stored.isdisjoint(named):  # type: ignore[union-attr]
-            items.append(Item("plans", path, f"none of its {len(set(named))} runs is stored"))
+            items.append(Item("plans", path, f"none of its {len(named)} runs is stored"))
     return items
 
 
@@ -137,5 +137,7 @@ def _of_plan(path: Path) -> Iterator[Skipped]:
         return
     if plan.plan_id != path.stem:
         yield Skipped(path, f"it holds the plan {plan.plan_id}")
-    elif plan.runs and plan.plan_id != identity.plan_id(plan.study, plan.runs):
+        return
+    first, rule = (plan.course.stages[0].runs, plan.course.rule.parameters) if plan.course else (plan.runs, None)
+    if first and plan.plan_id != identity.plan_id(plan.study, first, rule):
         yield Skipped(path, "its plan_id does not follow from its runs, so it was changed")

@@ -22,6 +22,7 @@ from typing import Any
 from dropbench import identity
 from dropbench.errors import UsageError
 from dropbench.store import files
+from dropbench.store.course import Candidate, Course, Rule, StoredStage, Tuned
 from dropbench.store.reading import dump, is_old, listed, read, read_all, read_plan, setting_in
 from dropbench.store.record import (
     FINISHED,
@@ -44,13 +45,18 @@ __all__ = [
     "RECORD",
     "RUNS",
     "SCHEMA",
+    "Candidate",
+    "Course",
     "Loaded",
     "Measure",
     "Record",
+    "Rule",
     "Skipped",
     "Status",
     "Store",
     "StoredPlan",
+    "StoredStage",
+    "Tuned",
     "UsedRegularizer",
     "UsedVariant",
     "lacking",

@@ -13,6 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from dropbench.store.course import Course
+
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
@@ -192,7 +194,7 @@ class StoredPlan:
 
     arms: {name: run ids}, in the plan's order; only a study names arms. tables: those of each table of its report, by the
     setting id of its baseline; empty in a plan of before, whose tables are of arms that differ in regularizers alone. runs: all
-    of its run ids. created: when it was started last, ISO 8601, UTC.
+    that it compares, by id. created: when it was started last, ISO 8601, UTC. course: of one that goes on from what it finds.
     """
 
     __pydantic_config__: ClassVar[Any] = _LEGAL_JSON
@@ -206,12 +208,19 @@ class StoredPlan:
     created: str
     runs: list[str] = field(default_factory=list)
     tables: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    course: Course | None = None
     schema: int = SCHEMA
 
     @property
     def every_run(self) -> list[str]:
         """All of its run ids; of an older record of a plain grid, which names no arms, none."""
         return list(dict.fromkeys([*self.runs, *(run for runs in self.arms.values() for run in runs)]))
+
+    @property
+    def trained(self) -> list[str]:
+        """These and those that tuned them."""
+        of_stages = [run for stage in self.course.stages for run in stage.runs] if self.course else []
+        return list(dict.fromkeys([*of_stages, *self.every_run]))
 
 
 @dataclass(frozen=True)

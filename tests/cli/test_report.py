@@ -41,3 +41,25 @@ def test_answers_about_other_examples_or_about_these(bare: Path, capsys: pytest.
     wrong, rows = (dropbench(capsys, "report", *words) for words in (("--about", "us"), (*ABOUT, "--rows", "seed")))
     assert (wrong.code, rows.code) == (2, 2)
     assert "--about us: there is no such" in wrong.err and "leave out" in rows.err
+
+
+def test_questions_are_read_before_anything_is_loaded(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """So a mistake in one is told where nothing is stored yet."""
+    for option, text in (("--contrast", "none.test_accuracy ** 2"), ("--interaction", "dropout")):
+        said = dropbench(capsys, "report", option, text)
+        assert said.code == 2 and "no folder" not in said.err and text in said.err
+    said = dropbench(capsys, "report", "--contrast", "none.test_accuracy - 1")
+    assert said.code == 2 and "no folder" in said.err
+
+
+def test_questions_of_a_sweep(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    grid = ["dropout=none,standard", "train.weight_decay=0,0.1", "seed=range(0,3)"]
+    assert dropbench(capsys, "sweep", *TINY[:-1], *grid).code == 0
+    typed = ["--interaction", "dropout,train.weight_decay", "--optimum", "train.weight_decay"]
+    typed += ["--contrast", "arm('standard 0.5').test_loss / none.loss - 1"]
+    said = dropbench(capsys, "report", *typed)
+    assert (said.code, said.err) == (0, "") and "Optimum of train.weight_decay" in said.out
+    for other in (["--rows", "dropout"], ["--confirm"], ["--cols", "model"], ["--figures", "here"]):
+        assert dropbench(capsys, "report", *typed, *other).code == 2
+    page = dropbench(capsys, "report", *typed, "-f", "html").out
+    assert "--interaction dropout,train.weight_decay" in page, "it says how it was made"

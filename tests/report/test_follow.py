@@ -17,6 +17,7 @@ from terminal import dropbench, started
 from dropbench import report
 from dropbench.errors import UsageError
 from dropbench.report.follow import standing, watch
+from dropbench.store import Course, Rule, StoredStage
 
 BEGAN = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -54,6 +55,21 @@ def test_standing(runs: Any, fake_plan: Any, store: Any) -> None:
         pytest.approx(20),
     )
     assert str(here) == "3 of 8 runs have ended; the last 0:00:20 ago; about 0:02:30 left"
+
+
+def test_a_plan_that_goes_on_from_what_it_finds_is_complete_once_it_has_ended(
+    runs: Any, fake_plan: Any, store: Any
+) -> None:
+    records = [runs(0, 20), runs(1, 40)]
+    for record in records:
+        store.write(record, [], "")
+    stages = [StoredStage(name="tuning", runs=[records[0].run_id])]
+    for ended in (False, True):
+        course = Course(rule=Rule(tune={"train.lr": [0.1, 0.2]}), stages=stages, ended=ended)
+        store.write_plan(fake_plan({"none": records[1:]}, created=BEGAN.isoformat(), course=course))
+        now = standing([store.root], [], at(60))
+        assert now is not None and (now.ended, now.total, now.complete) == (2, 2, ended)
+        assert ("more may come by what these find" in str(now)) is not ended
 
 
 def test_a_failure_counts_unless_it_is_being_tried_again(runs: Any, fake_plan: Any, store: Any) -> None:

@@ -86,3 +86,30 @@ def test_a_range_that_is_none_or_too_long(odd: Any, typed: str) -> None:
 def test_a_region_that_is_none(odd: Any, rope: str) -> None:
     with pytest.raises(UsageError, match="--rope"):
         report.build([odd.root], rope=rope)
+
+
+@pytest.mark.parametrize("status", ["failed", "diverged"])
+def test_questions_to_runs_of_which_some_or_all_came_to_nothing(fake: Any, put: Any, store: Any, status: str) -> None:
+    rate = {"dropout": "standard", "dropout.rate": 0.5}
+    questions = report.Questions.typed(
+        ["arm('standard 0.5').loss - none.loss", "best('*', by=val_loss).loss / none.loss - 1"],
+        trends=["dropout.rate"],
+        optima=["dropout"],
+    )
+    for seed in range(7):
+        put(fake(seed, changes=rate, status=status))
+    with pytest.raises(UsageError, match="no run here has completed"):
+        report.asked([store.root], [], questions)
+    for seed in range(7):
+        put(fake(seed, test=0.8 + seed / 100))
+    made = report.asked([store.root], [], questions)
+    for fmt in FORMATS:
+        assert report.render(made, fmt)
+    assert [(len(o.candidates), o.left_out) for o in made.asked.optima] == [(1, ("standard 0.5",))]
+    difference, ratio, _ = (answer.contrast for answer in made.asked.answers)
+    assert difference.verdict == ("worse" if status == "diverged" else "") and not difference.values
+    assert [*ratio.values.values()] == [0.0] * 7, "none is chosen, since it is the one that did not diverge"
+    for seed in range(7, 14):
+        put(fake(seed, changes=rate, test=0.5))
+    apart, _, _ = (answer.contrast for answer in report.asked([store.root], [], questions).asked.answers)
+    assert apart.difference.pairs == (7 if status == "diverged" else 0) and apart.difference.n == 7

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from dropbench.errors import UsageError
+from dropbench.report.output import asked as of_asked
 from dropbench.report.output.sections import all_notes
 from dropbench.report.records.frame import rows_of
 from dropbench.report.tables.population import about
@@ -25,7 +26,10 @@ _FORMULA = tuple(
 
 
 def rows(report: Report) -> pd.DataFrame:
-    """One row an arm and comparison with title and baseline in front; of grids one row a cell, with title and measure."""
+    """One row an arm and comparison with title and baseline in front; of grids one row a cell, with title and measure.
+
+    Of what was asked one row a contrast, and one a value whose optimum was asked for.
+    """
     tables = []
     for comparison in report.comparisons:
         table = comparison.table.copy()
@@ -37,6 +41,7 @@ def rows(report: Report) -> pd.DataFrame:
         table.insert(0, "grid", grid.title)
         table.insert(1, "measure", str(grid.measure))
         tables.append(table)
+    tables += [] if report.asked is None else of_asked.rows(report.asked)
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["comparison", "baseline", "arm"])
 
 
@@ -64,6 +69,8 @@ def as_json(report: Report) -> str:
                 "measure": None if c.measure is None else str(c.measure),
                 "about": about(c),
                 "choices": [_chosen(choice) for choice in c.choices],
+                "alpha": c.alpha,
+                "tuned": [asdict(tuned) for tuned in c.tuned],
                 "notes": all_notes(c),
                 "diagnosis": [
                     {key: value for key, value in asdict(d).items() if key != "steps"} for d in c.diagnosis or ()
@@ -75,6 +82,7 @@ def as_json(report: Report) -> str:
             {"title": g.title, "measure": str(g.measure), "rows": g.rows, "cols": g.cols, "notes": g.notes}
             for g in report.grids
         ],
+        "asked": None if report.asked is None else of_asked.tree(report.asked),
         "headlines": list(report.headlines),
         "notes": list(report.notes),
         "skipped": [{"path": plain(s.path), "reason": plain(s.reason)} for s in report.skipped],

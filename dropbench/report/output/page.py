@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import zip_longest
 from shlex import quote
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from dropbench.report.output.asked import titles
 from dropbench.report.output.figures import draw
 from dropbench.report.output.sections import sections
 from dropbench.report.records.frame import PACKAGES
@@ -40,10 +42,11 @@ def page(report: Report, width: int | None) -> str:
     parts, shared = sections(report, width)
     answers = [(plain(c.title), plain(answer(c))) for c in report.comparisons]
     captions = [*("Each arm" for _ in report.comparisons), *(g.title for g in report.grids)]
+    captions += [] if report.asked is None else titles(report.asked)
     asked = report.questions or tuple(dict.fromkeys(plain(p.question) for p in report.plans if p.question))
     return environment.get_template("page.html.j2").render(
         question=" ".join(asked) or _question(report),
-        parts=list(zip(parts, captions, draw(report), strict=True)),
+        parts=list(zip_longest(parts, captions, draw(report), fillvalue=())),
         headlines=report.headlines,
         verdicts=answers,
         notes=[*shared, *report.notes],

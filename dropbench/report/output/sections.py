@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from dropbench.report.output import asked as of_asked
 from dropbench.report.records.frame import rows_of
 from dropbench.report.tables.arms import legend
+from dropbench.report.tables.asked import Asked
 from dropbench.report.tables.columns import ABSENT, Column, Sheet, plus_minus, sheets
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.grids import Grid
@@ -31,7 +33,7 @@ class Advice:
 
 @dataclass(frozen=True)
 class Section:
-    """A comparison or a grid to print: its tables, what to know of them, and what they mean for the next run."""
+    """A comparison, a grid or answers to print: its tables, what to know of them, and what they mean for the next run."""
 
     title: str
     sheets: tuple[Sheet, ...]
@@ -42,6 +44,7 @@ class Section:
 def sections(report: Report, width: int | None = None) -> tuple[list[Section], list[str]]:
     """The sections, kept to `width` columns, and the notes that every one of several has, which are said once instead."""
     parts = [_compared(c, width) for c in report.comparisons] + [_pivoted(g, width) for g in report.grids]
+    parts += [] if report.asked is None else _asked(report.asked, width)
     parts = [_plain(section) for section in parts]
     first, *rest = [s.notes for s in parts] or [()]
     shared = [note for note in first if rest and all(note in notes for notes in rest)]
@@ -93,6 +96,14 @@ def advice(comparison: Comparison) -> tuple[Advice, ...]:
         if rest := [d.arms[0] for d in ours[SPOKEN:]]:
             told.append(Advice(f"{rule.capitalize()},", f"too: {', '.join(rest)}; --format json has the numbers."))
     return tuple(told)
+
+
+def _asked(asked: Asked, width: int | None) -> list[Section]:
+    parts = [Section(of_asked.CONTRASTS, (of_asked.contrasts(asked, width),), asked.notes)] if asked.answers else []
+    for found in asked.optima:
+        sheet, notes = of_asked.optimum(found, width)
+        parts.append(Section(of_asked.title(found), (sheet,), tuple(notes)))
+    return parts
 
 
 def _pivoted(grid: Grid, width: int | None) -> Section:

@@ -76,7 +76,7 @@ def select(frame: pd.DataFrame, filters: Sequence[tuple[str, list[str]]]) -> pd.
         for want in wanted:
             if not any(_fits(v, want) for v in there):
                 valid = [written(v) for v in sorted({written(v): v for v in there}.values(), key=order)]
-                raise UsageError(f"{key}={want}: no stored run has that; {_hint(want, valid)}")
+                raise UsageError(f"{key}={want}: no stored run has that; {hint(want, valid)}")
         keep = [k and any(_fits(v, w) for w in wanted) for k, v in zip(keep, values, strict=True)]
     if not any(keep):
         shown = " ".join(f"{key}={','.join(values)}" for key, values in filters)
@@ -133,10 +133,10 @@ def column_of(frame: pd.DataFrame, key: str) -> str:
         return f"{key}.name"
     groups = [k.removesuffix(".name") for k in keys if k.endswith(".name")]
     valid = [*groups, *PLAIN, "study", *(k for k in keys if not k.endswith(("._target_", ".name")))]
-    raise UsageError(f"unknown filter '{key}'; {_hint(key, valid)}")
+    raise UsageError(f"unknown filter '{key}'; {hint(key, valid)}")
 
 
-def _hint(word: str, valid: Iterable[str]) -> str:
+def hint(word: str, valid: Iterable[str]) -> str:
     """`nearest`, but of a long list only the part that is close, so that an error stays a line or two."""
     names = list(dict.fromkeys(valid))
     if len(names) > _LONG:

@@ -17,7 +17,7 @@ from dropbench.report.records.measures import Measure
 from dropbench.report.records.scores import Diverged, Floats, Scores, ScoresOf
 from dropbench.report.statistics import power
 from dropbench.report.statistics.difference import Difference
-from dropbench.report.statistics.interval import ALPHA, MIN_PAIRS
+from dropbench.report.statistics.interval import ALPHA, MIN_PAIRS, confidence
 from dropbench.report.statistics.verdict import SAME, UNTOLD, direction
 
 
@@ -194,7 +194,7 @@ class Contrast:
         mean = f"{write(d.mean)} {self.measure.points}".rstrip()
         if math.isnan(d.low) or math.isnan(d.high):
             return mean
-        return f"{mean} ({100 * (1 - self.alpha):.3g} % interval {write(d.low)} to {write(d.high)})"
+        return f"{mean} ({confidence(self.alpha)} interval {write(d.low)} to {write(d.high)})"
 
     @property
     def _told(self) -> bool:

@@ -25,6 +25,11 @@ RESAMPLES = 9_999
 BOOTSTRAP_T, STUDENT_T = "bootstrap-t", "t"
 
 
+def confidence(alpha: float = ALPHA) -> str:
+    """How sure intervals are that miss so often, as people say it: `95 %`, `99.7 %`."""
+    return f"{100 * (1 - alpha):.3g} %"
+
+
 class Interval(NamedTuple):
     """The limits of a 95 % interval, and the name of the method that gave them."""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from dropbench.report.records.measures import LEADING, Measure, Write
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.difference import WELCH
+from dropbench.report.statistics.interval import confidence
 from dropbench.report.statistics.power import MOST, UNKNOWN, Seeds
 from dropbench.report.statistics.verdict import UNTOLD
 from dropbench.report.tables.comparison import Comparison
@@ -65,12 +66,14 @@ def sheets(comparison: Comparison, width: int | None = None) -> list[Sheet]:
         parts.append((f"Rate with the {best} for each variant", _choices(comparison.choices)))
     if any(s.agreement for s in comparison.summaries):
         parts.append(("Input gradients of two seeds: rank correlation of their maps", _agreement(comparison.summaries)))
-    made = []
-    for caption, columns in parts:
-        fitting = _fit(columns, width)
-        names = [" ".join(" ".join(c.heading).split()) for c in columns if c is not None and c not in fitting]
-        made.append(Sheet(caption, fitting, tuple(dict.fromkeys(name for name in names if name not in SPREADS))))
-    return made
+    return [sheet(caption, columns, width) for caption, columns in parts]
+
+
+def sheet(caption: str, columns: Sequence[Column | None], width: int | None) -> Sheet:
+    """With as many of the columns as there is room for; of those that are None there are none."""
+    fitting = _fit(columns, width)
+    names = [" ".join(" ".join(c.heading).split()) for c in columns if c is not None and c not in fitting]
+    return Sheet(caption, fitting, tuple(dict.fromkeys(name for name in names if name not in SPREADS)))
 
 
 def label_width(columns: Sequence[Column], width: int) -> int:
@@ -104,7 +107,7 @@ def _summary(comparison: Comparison) -> list[Column | None]:
         return _column(heading, (plus_minus(write, level.mean, level.sd) for level in levels), rank)
 
     def only(values: Iterable[float], heading: tuple[str, ...], write: Write, rank: int) -> Column | None:
-        return _column(heading, (_or_absent(write, value) for value in values), rank)
+        return _column(heading, (or_absent(write, value) for value in values), rank)
 
     def cost(name: str) -> list[Level]:
         return [s.costs[name] for s in arms]
@@ -145,6 +148,7 @@ def _differences(comparison: Comparison) -> list[Column | None]:
     verdicts = comparison.verdicts
     contrasts = list(verdicts.values())
     differences = [c.difference for c in contrasts]
+    interval = f"{confidence(comparison.alpha)} interval"
 
     def of(measure: Measure, ranks: tuple[int, int, int]) -> list[Column | None]:
         """The mean of the differences, their sd and the interval, with their ranks in that order."""
@@ -153,9 +157,9 @@ def _differences(comparison: Comparison) -> list[Column | None]:
         shown, write = [c.difference for c in comparison.against(measure).values()], measure.difference
         methods = dict.fromkeys(d.interval for d in shown if d.interval)
         return [
-            _column(_difference_heading(measure), (_or_absent(write, d.mean) for d in shown), ranks[0]),
-            _column(("", "sd"), (_or_absent(_unsigned(write), d.sd) for d in shown), ranks[1]),
-            _column(("95 % interval", " or ".join(methods)), (_between(write, d.low, d.high) for d in shown), ranks[2]),
+            _column(_difference_heading(measure), (or_absent(write, d.mean) for d in shown), ranks[0]),
+            _column(("", "sd"), (or_absent(_unsigned(write), d.sd) for d in shown), ranks[1]),
+            _column((interval, " or ".join(methods)), (between(write, d.low, d.high) for d in shown), ranks[2]),
         ]
 
     paired = any(d.pairs for d in differences) or all(s.n == 0 for s in comparison.summaries if s.arm.label in verdicts)
@@ -171,15 +175,15 @@ def _differences(comparison: Comparison) -> list[Column | None]:
     ]
     return [
         Column(("arm",), tuple(verdicts), right=False),
-        Column(("verdict",), tuple(map(_verdict, contrasts)), right=False),
+        Column(("verdict",), tuple(map(verdict_word, contrasts)), right=False),
         Column(("pairs",), tuple(str(d.pairs) for d in differences), rank=3) if paired else None,
         *of(main, (0, 8, 1)),
-        _column(("p", "adjusted"), (_or_absent(_p, d.p_adjusted) for d in differences), 2),
-        _column(("seeds to", "confirm"), map(_seeds, needed), 3),
-        _column(("p", "alone"), (_or_absent(_p, d.p) for d in differences), 6),
-        _column(("P(better)", ""), (_or_absent(_share, d.chance.value) for d in differences), 5),
-        _column(("95 %", "interval"), (_between(_share, d.chance.low, d.chance.high) for d in differences), 7),
-        _column(("MDE", main.points), (_or_absent(_unsigned(main.difference), c.detectable) for c in contrasts), 4),
+        _column(("p", "adjusted"), (or_absent(p_value, d.p_adjusted) for d in differences), 2),
+        _column(("seeds to", "confirm"), map(seeds_to_confirm, needed), 3),
+        _column(("p", "alone"), (or_absent(p_value, d.p) for d in differences), 6),
+        _column(("P(better)", ""), (or_absent(share, d.chance.value) for d in differences), 5),
+        _column(("95 %", "interval"), (between(share, d.chance.low, d.chance.high) for d in differences), 7),
+        _column(("MDE", main.points), (or_absent(_unsigned(main.difference), c.detectable) for c in contrasts), 4),
         # Of the other measures a difference is not shown without its interval.
         *(column for i, m in enumerate(others) for column in of(m, (9 + 2 * i, 10 + 2 * i, 9 + 2 * i))),
         *(column for i, m in enumerate(rest) for column in of(m, (20 + 2 * i, 21 + 2 * i, 20 + 2 * i))),
@@ -193,7 +197,7 @@ def _choices(choices: Sequence[Choice]) -> list[Column | None]:
         Column(("variant",), tuple(c.variant for c in choices), rank=3, right=False),
         Column(("of arms",), tuple(str(len(c.of)) for c in choices), rank=1),
         Column(("seeds",), tuple(str(len(c.seeds)) for c in choices), rank=2),
-        Column(_heading(rule), tuple(_or_absent(rule.level, c.score) for c in choices)),
+        Column(_heading(rule), tuple(or_absent(rule.level, c.score) for c in choices)),
         Column(_heading(test), tuple(plus_minus(test.level, c.test_mean, c.test_sd) for c in choices)),
     ]
 
@@ -203,9 +207,9 @@ def _agreement(summaries: Sequence[Summary]) -> list[Column | None]:
     return [
         Column(("arm",), tuple(s.arm.label for s in summaries), right=False),
         Column(("seeds",), tuple(f"{a.seeds:.0f}" for a in agreements), rank=2),
-        Column(("mean",), tuple(_or_absent(_share, a.mean) for a in agreements)),
-        Column(("standard", "error"), tuple(_or_absent(_thousandths, a.se) for a in agreements), rank=1),
-        Column(("lowest", "pair"), tuple(_or_absent(_share, a.low) for a in agreements), rank=3),
+        Column(("mean",), tuple(or_absent(share, a.mean) for a in agreements)),
+        Column(("standard", "error"), tuple(or_absent(_thousandths, a.se) for a in agreements), rank=1),
+        Column(("lowest", "pair"), tuple(or_absent(share, a.low) for a in agreements), rank=3),
     ]
 
 
@@ -233,16 +237,18 @@ def _column(heading: tuple[str, ...], cells: Iterable[str], rank: int) -> Column
     return column if any(c != ABSENT for c in column.cells) else None
 
 
-def _or_absent(write: Write, value: float) -> str:
+def or_absent(write: Write, value: float) -> str:
+    """A value as `write` has it; of NaN that it is not there."""
     return ABSENT if math.isnan(value) else write(value)
 
 
 def plus_minus(write: Write, mean: float, sd: float) -> str:
     """`91.2 ± 0.4`, or the mean alone where there is no sd."""
-    return _or_absent(write, mean) if math.isnan(sd) else f"{write(mean)} ± {_unsigned(write)(sd)}"
+    return or_absent(write, mean) if math.isnan(sd) else f"{write(mean)} ± {_unsigned(write)(sd)}"
 
 
-def _between(write: Write, low: float, high: float) -> str:
+def between(write: Write, low: float, high: float) -> str:
+    """`-0.20 to +1.30`, or that it is not there."""
     return ABSENT if math.isnan(low) or math.isnan(high) else f"{write(low)} to {write(high)}"
 
 
@@ -250,14 +256,14 @@ def _unsigned(write: Write) -> Write:
     return lambda value: write(value).removeprefix("+")
 
 
-def _verdict(contrast: Contrast) -> str:
+def verdict_word(contrast: Contrast) -> str:
     """`better`, or `better?` where that is not confirmed."""
     if contrast.direction in ("", UNTOLD):
         return contrast.direction or ABSENT
     return contrast.direction + ("" if contrast.confirmed else "?")
 
 
-def _seeds(needed: Seeds) -> str:
+def seeds_to_confirm(needed: Seeds) -> str:
     """`14 to 26`: with an even chance, and with one of four in five."""
     if math.isnan(needed.even):
         return ABSENT
@@ -266,7 +272,8 @@ def _seeds(needed: Seeds) -> str:
     return f"{needed.even:,.0f}" if needed.even == needed.likely else f"{needed.even:,.0f} to {needed.likely:,.0f}"
 
 
-def _share(value: float) -> str:
+def share(value: float) -> str:
+    """`0.25`."""
     return f"{value:.2f}"
 
 
@@ -274,7 +281,8 @@ def _thousandths(value: float) -> str:
     return f"{value:.3f}"
 
 
-def _p(value: float) -> str:
+def p_value(value: float) -> str:
+    """`0.0312`, `<.0001`."""
     return f"{value:.4f}" if value >= 0.0001 else "<.0001"
 
 

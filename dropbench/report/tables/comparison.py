@@ -14,6 +14,7 @@ from dropbench.report.records.measures import LEADING, Measure, Measures
 from dropbench.report.records.said import Said, Untold
 from dropbench.report.records.scores import Scores
 from dropbench.report.statistics.contrast import Contrast, Expression, Minus
+from dropbench.report.statistics.interval import ALPHA
 from dropbench.report.statistics.judged import judged
 from dropbench.report.statistics.verdict import region
 from dropbench.report.statistics.widening import Widening, widening
@@ -22,6 +23,7 @@ from dropbench.report.tables.attribution_agreement import agreements
 from dropbench.report.tables.exported import wide
 from dropbench.report.tables.selection import Choice
 from dropbench.report.tables.summary import Summary, summarise
+from dropbench.store import Tuned
 
 Config = Mapping[str, Any]
 
@@ -79,8 +81,12 @@ class Comparison:
         What the runs' metrics declare.
     rope : str or None
         The region of equivalence of that measure's metric as typed; None is what it declares.
+    alpha : float
+        How often any of the verdict's intervals may miss.
     choices : tuple
         Of rates.
+    tuned : tuple
+        How the settings of arms were found, of those that were tuned.
     diagnosis : tuple or None
         What it means for the next run; None where nobody asked.
     said : Said or None
@@ -95,7 +101,9 @@ class Comparison:
     measure: Measure | None
     measures: Measures
     rope: str | None = None
+    alpha: float = ALPHA
     choices: tuple[Choice, ...] = ()
+    tuned: tuple[Tuned, ...] = ()
     notes: tuple[str, ...] = ()
     diagnosis: tuple[Diagnosis, ...] | None = None
     said: Said | None = None
@@ -171,7 +179,15 @@ class Comparison:
         if measure not in self._contrasts:
             asked = [Minus(label, self.baseline, measure) for label in self.others]
             region, examples = self.region(measure), self.examples(measure)
-            told = judged(asked, self.scores, region, self.diverged, widened=self.widened, examples=lambda _: examples)
+            told = judged(
+                asked,
+                self.scores,
+                region,
+                self.diverged,
+                alpha=self.alpha,
+                widened=self.widened,
+                examples=lambda _: examples,
+            )
             self._contrasts[measure] = dict(zip(self.others, told, strict=True))
         return self._contrasts[measure]
 

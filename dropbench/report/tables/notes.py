@@ -37,7 +37,7 @@ _SPOKEN = 3
 def about(comparison: Comparison, wanted: str, candidates: Sequence[str]) -> list[str]:
     """The notes of one comparison. candidates: the arms that `wanted` may have meant, when there is not just one."""
     runs, arms = comparison.runs, comparison.labels
-    notes = [_seeds(runs, arms), *_unfinished(runs, arms), _rule(runs), *_learned(runs, arms), *_own_noise(runs, arms)]
+    notes = [_seeds(runs, arms), *unfinished(runs, arms), _rule(runs), *_learned(runs, arms), *_own_noise(runs, arms)]
     if comparison.baseline is not None:
         notes += _pairing(comparison, comparison.baseline)
     elif len(candidates) > 1:
@@ -141,7 +141,8 @@ def _seeds(runs: pd.DataFrame, arms: Sequence[str]) -> str:
     return "Seeds: " + "; ".join(f"{shown} ({', '.join(some)})" for shown, some in by_seeds.items()) + "."
 
 
-def _unfinished(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
+def unfinished(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
+    """The runs of these arms, which are all that `runs` has, that failed or diverged, and why."""
     notes = []
     runs = runs.sort_values("label", key=lambda labels: labels.map(arms.index), kind="stable")
     for status in ("failed", "diverged"):

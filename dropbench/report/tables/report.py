@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from dropbench.report.tables.asked import Asked
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.grids import Grid
 from dropbench.store import Skipped, StoredPlan
@@ -32,6 +33,8 @@ class Report:
         What the studies asked, if the report is of studies.
     grids : tuple
         Pivots, instead of comparisons.
+    asked : Asked or None
+        Answers to questions in the grammar of contrasts, instead of both.
     configs, histories : Mapping
         Of every run that was loaded, by its id: what it was set to, and where its history.csv is.
     plans : tuple
@@ -48,6 +51,7 @@ class Report:
     headlines: tuple[str, ...] = ()
     questions: tuple[str, ...] = ()
     grids: tuple[Grid, ...] = ()
+    asked: Asked | None = None
     configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     histories: Mapping[str, Path] = field(default_factory=dict, repr=False)
     plans: tuple[StoredPlan, ...] = ()

@@ -89,7 +89,7 @@ def choices(
 def _choice(rows: pd.DataFrame, family: _Family, sign: int, rule: Measure, test: Measure) -> Choice | None:
     """Of the arms of one sweep."""
     there = [label for label in (*family.idle, *family.labels) if (rows["label"] == label).any()]
-    labels = _safest(rows, there)
+    labels = safest(rows, there)
     unsafe = tuple(label for label in there if label not in labels)
     done = rows[rows["status"] == "completed"]
     scores = _common(done, labels, rule)
@@ -156,7 +156,7 @@ def _within(choice: Choice, other: Choice) -> bool:
     return set(choice.of) < set(other.of) and set(choice.seeds) <= set(other.seeds)
 
 
-def _safest(runs: pd.DataFrame, labels: Sequence[str]) -> list[str]:
+def safest(runs: pd.DataFrame, labels: Sequence[str]) -> list[str]:
     """Those of which the smallest share of seeds diverged."""
     of_label = runs.loc[runs["label"].isin(labels) & runs["status"].isin(["completed", "diverged"])]
     shares = (of_label["status"] == "diverged").groupby(of_label["label"]).mean()

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from dropbench import report
+from dropbench.errors import UsageError
 from dropbench.report.output.figures import draw
 from dropbench.store import Measure, Skipped
 from dropbench.values import plain
@@ -73,8 +74,15 @@ def hostile(fake: Any, fake_plan: Any, store: Any) -> Any:
 
 @pytest.mark.parametrize("fmt", ["rich", "markdown", "latex", "html", "json", "csv"])
 def test_no_format_carries_a_control_character(hostile: Any, fmt: str) -> None:
+    compared = report.build([hostile.root])
+    ours, theirs = (f"arm({label!r}).test_loss" for label in reversed(compared.comparisons[0].labels))
+    questions = report.Questions.typed([f"{ours} - {theirs}"], ["dropout,dropout.placement"], [], ["dropout"])
+    with pytest.raises(UsageError) as told:
+        report.asked([hostile.root], [], questions)
+    assert not steers(str(told.value), but="")
     for built in (
-        report.build([hostile.root]),
+        compared,
+        report.asked([hostile.root], [], replace(questions, interactions=())),
         report.build([hostile.root], metric=plain(EVIL)),
         report.pivot([hostile.root], rows="device", cols="dropout"),
     ):

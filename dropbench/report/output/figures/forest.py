@@ -6,6 +6,7 @@ import math
 
 from dropbench.report.output.figures.picture import Picture
 from dropbench.report.output.figures.style import BLUE, GREEN, GREY, INK, PAPER, VERMILLION, figure, folded, look
+from dropbench.report.statistics.interval import confidence
 from dropbench.report.statistics.verdict import SAME
 from dropbench.report.tables.comparison import Comparison
 
@@ -31,7 +32,7 @@ def draw(comparison: Comparison) -> Picture | None:
     if not contrasts or comparison.measure is None:
         return None
     measure, baseline = comparison.measure, comparison.baseline
-    scale, write = measure.scale, measure.difference
+    scale, write, sure = measure.scale, measure.difference, confidence(comparison.alpha)
     rows = [(c.difference, c.verdict) for c in contrasts.values()]
     rope = next(iter(contrasts.values())).region * scale
     said = [
@@ -59,7 +60,7 @@ def draw(comparison: Comparison) -> Picture | None:
         way = {1: " (higher is better)", -1: " (lower is better)", 0: ""}[measure.direction]
         at_once = f" that hold for all {len(rows)} arms at once" if len(rows) > 1 else ""
         label = f"{measure.spoken} minus that of {baseline}{', points' if measure.in_percent else ''}{way}"
-        axes.set_xlabel(f"{label}\n95 % intervals{at_once}{f'; shaded: {shaded}' if shaded else ''}")
+        axes.set_xlabel(f"{label}\n{sure} intervals{at_once}{f'; shaded: {shaded}' if shaded else ''}")
         numbers = axes.secondary_yaxis("right")
         numbers.set_yticks(range(len(rows)), said)
         numbers.tick_params(axis="y", length=0)
@@ -69,5 +70,5 @@ def draw(comparison: Comparison) -> Picture | None:
         for label, (d, verdict) in zip(contrasts, rows, strict=True)
     )
     region = f" Shaded: {shaded}." if shaded else ""
-    alt = f"Forest plot of differences in {measure.spoken} from {baseline}, mean and 95 % interval: {words}.{region}"
-    return Picture("forest", f"Differences from {baseline}, with 95 % intervals", alt, drawn)
+    alt = f"Forest plot of differences in {measure.spoken} from {baseline}, mean and {sure} interval: {words}.{region}"
+    return Picture("forest", f"Differences from {baseline}, with {sure} intervals", alt, drawn)

@@ -40,13 +40,13 @@ def draw(comparison: Comparison) -> Picture | None:
             axes.fill_between(x, low, high, color=mark.colour, alpha=0.15, linewidth=0, zorder=1)
             axes.vlines(x, low, high, color=mark.colour, linewidth=1.2, zorder=2)
             axes.plot(x, means, color=mark.colour, linestyle=mark.line, marker=mark.marker, label=variant, zorder=3)
-            best = min(points, key=lambda point: abs(point[1] - chosen[variant].score))
-            axes.plot(
-                best[0] + aside, scale * best[1], "*", color=mark.colour, mec=INK, mew=0.9, markersize=13, zorder=5
-            )
-            told.append(
-                f"{variant}: {', '.join(f'{write(m)} at {rate:g}' for rate, m, _ in points)}; chosen {best[0]:g}"
-            )
+            best = chosen[variant].chosen
+            if not chosen[variant].idle:
+                rate, mean, _ = min(points, key=lambda point: abs(point[1] - chosen[variant].score))
+                x_star, y_star = rate + aside, scale * mean
+                axes.plot(x_star, y_star, "*", color=mark.colour, mec=INK, mew=0.9, markersize=13, zorder=5)
+                best = f"{rate:g}"
+            told.append(f"{variant}: {', '.join(f'{write(m)} at {rate:g}' for rate, m, _ in points)}; chosen {best}")
         axes.plot([], [], "*", color=PAPER, mec=INK, mew=0.9, markersize=12, linestyle="none", label="chosen rate")
         seeds = tuple({seed for choice in chosen.values() for seed in choice.seeds})
         if (base := _of_arm(comparison, comparison.baseline, rule, seeds)) is not None:
@@ -65,10 +65,13 @@ def draw(comparison: Comparison) -> Picture | None:
 
 
 def _points(comparison: Comparison, choice: Choice) -> list[tuple[float, float, Interval]]:
-    """(rate, mean, interval) over the seeds that chose, by rate; of the arms that are told apart by one rate."""
+    """(rate, mean, interval) over the seeds that chose, by rate; of the arms that are told apart by one rate.
+
+    But for the baseline, which has a line of its own.
+    """
     runs = comparison.runs
     by_rate: dict[float, tuple[float, Interval]] = {}
-    for label in choice.of:
+    for label in (label for label in choice.of if label != comparison.baseline):
         row = runs[runs["label"] == label].iloc[0]
         rate = number(row.get("dropout.rate"))
         values = _of_arm(comparison, label, choice.rule, choice.seeds)

@@ -1,0 +1,116 @@
+"""A course and its stages: when a comparison is settled, how far it has come as it is stored, and what is still to come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from dropbench.cli.work import arranged
+
+if TYPE_CHECKING:
+    from dropbench.planning.continuing import Course, Looking, Stage
+    from dropbench.planning.plan import Plan
+    from dropbench.planning.tuning import Find
+    from dropbench.store import Store, StoredPlan
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What may come after a stage: fewest and most runs, and the seconds that these would take."""
+
+    runs: tuple[int, int]
+    seconds: tuple[float, float]
+
+
+def looking(at_most: int | None) -> Looking:
+    """Looks that pay for themselves, with the report's verdict as what settles."""
+    from dropbench.planning.continuing import Looking
+    from dropbench.report.statistics.looks import looks
+
+    known: dict[tuple[str, int], bool] = {}
+
+    def settled(plan: Plan, look: int, of: tuple[int, ...]) -> bool:
+        if (plan.plan_id, look) not in known:
+            known[plan.plan_id, look] = _settled(plan, look, of)
+        return known[plan.plan_id, look]
+
+    return Looking(at_most, looks, settled)
+
+
+def _settled(plan: Plan, look: int, of: tuple[int, ...]) -> bool:
+    """Whether the report of these runs confirms something of every arm, at the level of this look."""
+    from dropbench.report import for_plan
+    from dropbench.store import Course as StoredCourse
+    from dropbench.store import Rule, Store, StoredStage
+
+    runs = [s.run_id for s in plan.specs]
+    taken = [StoredStage(name="comparison", runs=runs)] * (look + 1)
+    kept = replace(_compared(plan), course=StoredCourse(rule=Rule(looks=list(of)), stages=taken))
+    report = for_plan(Store(plan.settings.results), kept)
+    contrasts = [c for comparison in report.comparisons for c in comparison.verdicts.values()]
+    return bool(contrasts) and all(c.confirmed for c in contrasts)
+
+
+def as_stored(course: Course, stages: Sequence[Stage], finished: Find) -> StoredPlan:
+    """A course with these stages, which `Store.write_plan` takes. What it compares is the last, unless that tunes."""
+    from dropbench import store
+    from dropbench.planning.continuing import COMPARISON
+
+    plan = stages[-1].plan
+    kept = _compared(plan)
+    if course.rule is None:
+        return kept
+    going = store.Course(
+        rule=course.rule,
+        stages=[store.StoredStage(name=s.name, runs=[spec.run_id for spec in s.plan.specs]) for s in stages],
+        tuned=course.tuned(finished),
+        ended=stages[-1].done(finished) and len(course.stages(finished)) == len(stages),
+    )
+    kept = replace(kept, plan_id=course.plan_id, course=going)
+    return kept if stages[-1].name == COMPARISON else replace(kept, arms={}, tables={}, runs=[])
+
+
+def _compared(plan: Plan) -> StoredPlan:
+    """A plan by itself, all of whose runs are compared."""
+    from dropbench.store import StoredPlan
+
+    return StoredPlan(
+        plan_id=plan.plan_id,
+        study=plan.study,
+        question=plan.question,
+        baseline=plan.baseline,
+        arms=plan.arms,
+        overrides=list(plan.overrides),
+        runs=[s.run_id for s in plan.specs],
+        tables=plan.tables,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def told(kept: StoredPlan) -> list[dict[str, Any]]:
+    """The stages for JSON: what each is, its runs and seeds, and what the tuning found."""
+    if kept.course is None:
+        return []
+    stages = [asdict(stage) for stage in kept.course.stages]
+    for stage in stages:
+        if stage["name"] == "tuning":
+            stage["found"] = [asdict(tuned) for tuned in kept.course.tuned]
+    return stages
+
+
+def rest(course: Course, stages: Sequence[Stage], store: Store | None) -> Rest | None:
+    """What may come after the last of these stages; None where nothing does.
+
+    store: what is finished there is not to come; None where all of it would be trained again.
+    """
+    from dropbench.execute.estimate import estimate
+
+    runs, seconds = [], []
+    for plan, specs in course.ahead(stages):
+        left = [s for s in specs if store is None or not store.is_done(s.run_id)]
+        work = arranged(left, plan)
+        runs.append(len(left))
+        seconds.append(estimate(work.cohorts, plan.settings, work.device, work.workers) if left else 0.0)
+    return Rest((min(runs), max(runs)), (min(seconds), max(seconds))) if runs else None

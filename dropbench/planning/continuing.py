@@ -1,0 +1,240 @@
+"""Plans that go on from what they find: a pure function from finished runs to the stages that are known by then.
+
+A course has a tuning stage where something is tuned, and then its comparison, which is looked at once or several times with
+more and more seeds. It holds no state: the records say how far it has come, so that one that was interrupted goes on, and
+ends, as it would have without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from dropbench import identity
+from dropbench.config.sweeps import MOST_RUNS
+from dropbench.errors import UsageError
+from dropbench.planning.expand import points, runs_of
+from dropbench.planning.plan import Plan, make
+from dropbench.planning.tuning import Find, Tuning, tuning
+from dropbench.seeds import apart, typed
+from dropbench.store import Rule, Tuned
+
+if TYPE_CHECKING:
+    from dropbench.config.compose import Composer
+    from dropbench.spec import RunSpec
+
+TUNING, COMPARISON = "tuning", "comparison"
+TUNING_SEEDS = 3
+AT_MOST = 60
+"""Seeds of a comparison that ends once it is settled, unless another limit is typed."""
+
+
+Settled = Callable[[Plan, int, tuple[int, ...]], bool]
+"""Whether a plan whose runs have all finished leaves nothing open, at the level of this look, counted from 0, of these."""
+
+
+def _never(plan: Plan, look: int, looks: tuple[int, ...]) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Runs that are decided on together. name: TUNING or COMPARISON. whole: the plan of which they are a part, or all."""
+
+    name: str
+    plan: Plan
+    whole: Plan
+
+    @property
+    def seeds(self) -> list[int]:
+        """Of its runs, each once."""
+        return list(dict.fromkeys(s.seed for s in self.plan.specs))
+
+    def done(self, finished: Find) -> bool:
+        """Whether all of its runs have finished."""
+        return all(finished(s.run_id) is not None for s in self.plan.specs)
+
+
+@dataclass(frozen=True)
+class Course:
+    """A rule over one comparison.
+
+    Parameters
+    ----------
+    whole : Plan or None
+        The comparison under all of its seeds; None where it is made by tuning.
+    tuning : Tuning or None
+        What finds each arm's setting first.
+    looks : tuple of int
+        After how many seeds the comparison is judged, rising; the last is all of them. Empty: once, after all.
+    settled : callable
+        Decides at a look whether it is the last.
+    confirms : tuple of str
+        The runs that chose what is compared.
+    """
+
+    whole: Plan | None
+    tuning: Tuning | None = None
+    looks: tuple[int, ...] = ()
+    settled: Settled = _never
+    confirms: tuple[str, ...] = ()
+
+    @property
+    def first(self) -> Plan:
+        """The runs that it begins with, whatever they find."""
+        return self.stages(lambda run: None)[0].plan
+
+    @property
+    def rule(self) -> Rule | None:
+        """What decides on the next runs; None where nothing does, since all runs are known."""
+        if self.tuning is None and not self.looks and not self.confirms:
+            return None
+        return Rule(
+            tune=self.tuning.values if self.tuning else {},
+            tuning_seeds=list(self.tuning.seeds) if self.tuning else [],
+            seeds=list(self.seeds),
+            looks=list(self.looks),
+            confirms=list(self.confirms),
+        )
+
+    @property
+    def seeds(self) -> Sequence[int]:
+        """Of the comparison, in the order in which they are taken up."""
+        if self.tuning is not None:
+            return self.tuning.reporting
+        assert self.whole is not None
+        return list(dict.fromkeys(s.seed for s in self.whole.specs))
+
+    @property
+    def plan_id(self) -> str:
+        """The plan's where all runs are known; else of the first runs and the rule, so that it stays as the plan grows."""
+        rule = self.rule
+        of_rule = rule.parameters if rule else None
+        return identity.plan_id(self.first.study, (s.run_id for s in self.first.specs), of_rule)
+
+    def tuned(self, finished: Find) -> list[Tuned]:
+        """What the tuning found of each arm; empty without one, and before all of its runs have finished."""
+        tuning = self.tuning
+        if tuning is None or any(finished(s.run_id) is None for s in tuning.plan.specs):
+            return []
+        return list(tuning.chosen(finished).values())
+
+    def stages(self, finished: Find) -> list[Stage]:
+        """The stages that are known, in order; the last of them is to be done next, or has been and ends the course."""
+        stages = []
+        whole = self.whole
+        if self.tuning is not None:
+            stages.append(Stage(TUNING, self.tuning.plan, self.tuning.plan))
+            if not stages[0].done(finished):
+                return stages
+            whole = self.tuning.comparison(self.tuning.chosen(finished))
+        assert whole is not None
+        looks = self.looks or (len(self.seeds),)
+        for look, n in enumerate(looks):
+            stages.append(Stage(COMPARISON, under(whole, self.seeds[:n]), whole))
+            if n == looks[-1] or not stages[-1].done(finished) or self.settled(stages[-1].plan, look, looks):
+                break
+        return stages
+
+    def ahead(self, stages: Sequence[Stage]) -> list[tuple[Plan, list[RunSpec]]]:
+        """What may come after these stages, at the least and at the most, each as runs of a plan; empty where nothing can.
+
+        Until the tuning has ended every arm has its first candidates in the one and its last in the other.
+        """
+        now, seeds = stages[-1], self.seeds
+        if now.name == COMPARISON:
+            return [(now.whole, []), (now.whole, _but(now.whole, now.plan))] if now.whole != now.plan else []
+        assert self.tuning is not None
+        first, last = (self.tuning.comparison(self.tuning.untried(end)) for end in (0, -1))
+        least = self.looks[0] if self.looks else len(seeds)
+        return [(first, _but(under(first, seeds[:least]), now.plan)), (last, _but(last, now.plan))]
+
+
+def _but(plan: Plan, other: Plan) -> list[RunSpec]:
+    """The runs that the other does not have."""
+    had = {s.run_id for s in other.specs}
+    return [s for s in plan.specs if s.run_id not in had]
+
+
+def under(plan: Plan, seeds: Collection[int]) -> Plan:
+    """The part of a plan under some of its seeds."""
+    kept = {s.run_id for s in plan.specs if s.seed in set(seeds)}
+    return replace(
+        plan,
+        specs=tuple(s for s in plan.specs if s.run_id in kept),
+        tables={
+            table: {name: [run for run in runs if run in kept] for name, runs in arms.items()}
+            for table, arms in plan.tables.items()
+        },
+        outlines={run: outline for run, outline in plan.outlines.items() if run in kept},
+        failed={run: reason for run, reason in plan.failed.items() if run in kept},
+    )
+
+
+@dataclass(frozen=True)
+class Looking:
+    """How a comparison is looked at before all of its seeds are used up.
+
+    at_most: how many seeds it may take, None: those that are typed, else AT_MOST. looks: from that number to the looks of a
+    Course. settled: that of a Course.
+    """
+
+    at_most: int | None
+    looks: Callable[[int], tuple[int, ...]]
+    settled: Settled
+
+
+def course(
+    overrides: Sequence[str],
+    composer: Composer,
+    *,
+    tune: Sequence[str] = (),
+    tuning_seeds: int = TUNING_SEEDS,
+    looking: Looking | None = None,
+    most: int = MOST_RUNS,
+) -> Course:
+    """The course that a command line asks for; the whole of it is checked before any of it trains.
+
+    Parameters
+    ----------
+    overrides : sequence of str
+        As typed.
+    composer : Composer
+        Knows the options.
+    tune : sequence of str
+        `key=value,value,...` each.
+    tuning_seeds : int
+        Under how many seeds they are tried.
+    looking : Looking or None
+        None: once, under all seeds.
+    most : int
+        How many runs there may be in a stage.
+
+    Raises
+    ------
+    UsageError
+        As `make` and `tuning` do, and where more seeds are typed than there may be.
+    """
+    if not tune and looking is None:
+        return Course(make(overrides, composer, most))
+    rest = [text for text in overrides if not text.startswith("seed=")]
+    if looking is not None and len(rest) == len(overrides):
+        seeds = list(range(looking.at_most or AT_MOST))
+    else:
+        seeds = _seeds(overrides, composer, most)
+    looks, settled = ((), _never) if looking is None else (looking.looks(len(seeds)), looking.settled)
+    if looking is not None and looking.at_most is not None and len(seeds) > looking.at_most:
+        raise UsageError(f"--at-most {looking.at_most}: {len(seeds)} seeds are typed; leave one of the two out")
+    as_typed = tuple(overrides)
+    if tune:
+        found = tuning(rest, tune, apart(seeds, tuning_seeds), seeds, composer, most)
+        return Course(None, replace(found, plan=replace(found.plan, overrides=as_typed)), looks, settled)
+    whole = make([*rest, typed(seeds)], composer, most)
+    return Course(replace(whole, overrides=as_typed), None, looks, settled)
+
+
+def _seeds(overrides: Sequence[str], composer: Composer, most: int) -> list[int]:
+    """Those that were typed, else the study's, else the one that is set by default; each once, rising."""
+    runs = (run for point in points(overrides, composer, most) for run in runs_of(point, composer, most)[0])
+    return sorted({run.composed.spec.seed for run in runs}) or [0]  # without any run `make` says why

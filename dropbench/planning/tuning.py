@@ -1,0 +1,293 @@
+"""Each arm at its own best setting: the runs that try the candidates, the choice among them, and the runs that compare.
+
+Every arm has the same candidates under the same seeds, the baseline included, and what decides is the mean on validation data
+alone. To diverge is the worst there is: a candidate of which fewer runs did is better, whatever it scored.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING, Any
+
+from dropbench import identity
+from dropbench.config import sweeps
+from dropbench.config.grammar import parse
+from dropbench.config.typed import setting
+from dropbench.errors import UsageError
+from dropbench.planning.labels import arm_names
+from dropbench.planning.plan import Plan, make
+from dropbench.seeds import typed as typed_seeds
+from dropbench.store import Candidate, Record, Tuned
+from dropbench.values import flatten, written
+
+if TYPE_CHECKING:
+    from dropbench.config.compose import Composer
+    from dropbench.spec import RunSpec
+
+Find = Callable[[str], Record | None]
+"""From a run's id to its record, once it has completed or diverged."""
+Key = tuple[str | None, str]
+"""An arm: its name in a study, and all of its configuration but for its seed and what is tuned."""
+
+Tables = dict[str, dict[str, list[str]]]
+"""As a plan holds them."""
+_OF_ARMS = ("dropout.", *(f"train.{name}" for name in identity.OFF))
+"""How the keys begin in which the arms of a grid may differ: those of regularizers."""
+LOSS = "val_loss"
+SIGNS = {"val_accuracy": -1, LOSS: 1}
+"""What may choose, and what a score is multiplied by so that smaller is better: of these the first that all runs have, which is
+what a report's verdict is about, but on validation data."""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What is tuned, under which seeds, and for which comparison.
+
+    Parameters
+    ----------
+    plan : Plan
+        Every arm with every candidate under every tuning seed.
+    values : dict
+        The candidates' values by key.
+    seeds, reporting : sequence of int
+        Those of the tuning, and those of the comparison.
+    overrides : tuple of str
+        What was typed beside them.
+    """
+
+    plan: Plan
+    values: dict[str, list[Any]]
+    seeds: Sequence[int]
+    reporting: Sequence[int]
+    overrides: tuple[str, ...]
+    composer: Composer
+    _made: dict[str, Plan] = field(default_factory=dict, repr=False)
+
+    def chosen(self, finished: Find) -> dict[Key, Tuned]:
+        """The candidates of each arm and the best of them, from runs that have all finished.
+
+        Of two with one score the one with the smaller validation loss; of two that are equal in this too the first.
+        """
+        records = {s.run_id: r for s in self.plan.specs if (r := finished(s.run_id)) is not None}
+        whole = [r.metrics for r in records.values() if r.status == "completed"]
+        measure = next((m for m in SIGNS if all(m in metrics for metrics in whole)), LOSS)
+        found = {}
+        for key, candidates in self._arms.items():
+            of_each = [[records[s.run_id] for s in specs if s.run_id in records] for specs in candidates]
+            settings = [settings_of(specs[0], self.values) for specs in candidates]
+            ranks = [_rank(runs, measure) for runs in of_each]
+            best = ranks.index(min(ranks))
+            found[key] = Tuned(
+                arm=self._called[key],
+                arm_id=candidates[best][0].arm_id,
+                measure=measure,
+                candidates=[_candidate(*pair, measure) for pair in zip(settings, of_each, strict=True)],
+                chosen=best,
+            )
+        return found
+
+    def untried(self, end: int) -> dict[Key, Tuned]:
+        """As if the first candidate of each arm had been chosen (0), or the last (-1)."""
+        found = {}
+        for key, several in self._arms.items():
+            tried = [_candidate(settings_of(specs[0], self.values), [], LOSS) for specs in several]
+            found[key] = Tuned(
+                arm=self._called[key], arm_id=several[end][0].arm_id, measure="", candidates=tried, chosen=end
+            )
+        return found
+
+    def comparison(self, chosen: Mapping[Key, Tuned]) -> Plan:
+        """The arms under the reporting seeds, each with the setting that was chosen for it."""
+        parts: dict[str, Plan] = {}
+        for tuned in chosen.values():
+            words = [setting(key, value) for key, value in tuned.candidates[tuned.chosen].setting.items()]
+            if (name := " ".join(words)) not in self._made:
+                self._made[name] = make([*self.overrides, *words, typed_seeds(self.reporting)], self.composer)
+            parts[name] = self._made[name]
+        whole = list(parts.values())
+        kept = {
+            (key[0], spec.run_id): spec
+            for part in whole
+            for key, spec in _keyed(part, self.values)
+            if key in chosen and spec.arm_id == chosen[key].arm_id
+        }
+        specs = {spec.run_id: spec for spec in kept.values()}
+        called = {tuned.arm_id: tuned.arm for tuned in chosen.values()}
+        return replace(
+            whole[0],
+            specs=tuple(specs.values()),
+            tables=_tables(whole, kept) if whole[0].tables else _tables_of_grid(specs.values(), called, self.values),
+            outlines={run: o for part in whole for run, o in part.outlines.items() if run in specs},
+            failed={run: why for part in whole for run, why in part.failed.items() if run in specs},
+            overrides=self.plan.overrides,
+            warnings=(),  # those of the tuning, which has every arm, have been told
+            skipped=(),
+            merged=0,
+        )
+
+    @cached_property
+    def _called(self) -> dict[Key, str]:
+        """Each arm's name: in its study, or by what tells it from the others, and by its id where that is not said in words."""
+        firsts = {key: candidates[0][0] for key, candidates in self._arms.items()}
+        names = arm_names(self.plan, list(firsts.values()))
+        alike = Counter(names[spec.run_id] for spec in firsts.values())
+        told = {key: (names[spec.run_id], spec.arm_id) for key, spec in firsts.items()}
+        return {key: name if alike[name] == 1 else f"{name} #{arm_id}" for key, (name, arm_id) in told.items()}
+
+    @cached_property
+    def _arms(self) -> dict[Key, list[list[RunSpec]]]:
+        """By arm its candidates in order, each as its runs."""
+        arms: dict[Key, dict[str, list[RunSpec]]] = {}
+        for key, spec in _keyed(self.plan, self.values):
+            arms.setdefault(key, {}).setdefault(spec.arm_id, []).append(spec)
+        return {key: list(candidates.values()) for key, candidates in arms.items()}
+
+
+def tuning(
+    overrides: Sequence[str],
+    tune: Sequence[str],
+    seeds: Sequence[int],
+    reporting: Sequence[int],
+    composer: Composer,
+    most: int,
+) -> Tuning:
+    """Raises UsageError for what cannot be tuned, beside what `make` raises.
+
+    Parameters
+    ----------
+    overrides : sequence of str
+        As typed, without seeds.
+    tune : sequence of str
+        `key=value,value,...` each.
+    seeds, reporting : sequence of int
+        Of the tuning and of the comparison.
+    composer : Composer
+        Knows the options.
+    most : int
+        How many runs there may be in each of the two.
+    """
+    keys = [_key(text) for text in tune]
+    typed = {text.partition("=")[0] for text in overrides}
+    for i, key in enumerate(keys):
+        if key in keys[:i]:
+            raise UsageError(f"--tune {key}: it is tuned twice; write all of its values in one list: {key}=a,b,c")
+        if key in typed:
+            raise UsageError(f"--tune {key}: it is set beside that too; leave out {key}=... or do not tune it")
+    plan = make([*overrides, *tune, typed_seeds(seeds)], composer, most)
+    arms: dict[Key, list[dict[str, Any]]] = {}
+    for arm, spec in _keyed(plan, keys):
+        arms.setdefault(arm, []).append(settings_of(spec, keys))
+    # An arm may have no use for a key, as `none` has none for a rate, and then has one value that nobody typed.
+    values = {key: _several([[s[key] for s in several if key in s] for several in arms.values()]) for key in keys}
+    for key in (key for key, found in values.items() if not found):
+        raise UsageError(f"--tune {key}: these values make no two runs of an arm that differ; tune another key")
+    return Tuning(plan, values, seeds, reporting, tuple(overrides), composer)
+
+
+def _several(of_arms: Sequence[Sequence[Any]]) -> list[Any]:
+    """The values, each once, of the arms that have more than one."""
+    return _once([value for values in of_arms if len(_once(values)) > 1 for value in values])
+
+
+def _once(values: Sequence[Any]) -> list[Any]:
+    """Each of them once. They may be lists, which have no hash."""
+    return list({written(value): value for value in values}.values())
+
+
+def _key(text: str) -> str:
+    (override,) = parse([text])
+    key = str(override.key_or_group)
+    if "." not in key or "/" in key:
+        raise UsageError(
+            f"--tune {text}: it takes a key and its values, such as train.lr=3e-4,1e-3,3e-3; what an option chooses is an arm"
+        )
+    if not sweeps.swept(override):
+        raise UsageError(f"--tune {text}: one value leaves nothing to choose; write several, as in {key}=a,b,c")
+    return key
+
+
+def _keyed(plan: Plan, tuned: Collection[str]) -> list[tuple[Key, RunSpec]]:
+    """Each run with the arm that it belongs to, once for each name that it has."""
+    names: dict[str, list[str | None]] = {}
+    for name, runs in plan.arms.items():
+        for run in runs:
+            names.setdefault(run, []).append(name)
+    keyed: list[tuple[Key, RunSpec]] = []
+    for spec in plan.specs:
+        flat = flatten(spec.as_dict())
+        rest = {k: v for k, v in flat.items() if k not in tuned and k != "seed" and not k.startswith("metric.")}
+        text = json.dumps(rest, sort_keys=True)
+        keyed += [((name, text), spec) for name in names.get(spec.run_id, [None])]
+    return keyed
+
+
+def _tables(parts: Sequence[Plan], kept: Collection[tuple[str | None, str]]) -> Tables:
+    """Those of a study, put together from the same tables of several plans.
+
+    Each by the setting id of its baseline or, where that could not be planned, of its first arm.
+    """
+    setting_ids = {s.run_id: s.setting_id for part in parts for s in part.specs}
+    found: Tables = {}
+    for several in zip(*(part.tables.values() for part in parts), strict=True):
+        arms = {name: [r for of in several for r in of[name] if (name, r) in kept] for name in several[0]}
+        first = next(iter(arms.get(parts[0].baseline) or itertools.chain(*arms.values())), None)
+        if first is not None:
+            found[setting_ids[first]] = arms
+    return found
+
+
+def _tables_of_grid(specs: Iterable[RunSpec], called: Mapping[str, str], tuned: Collection[str]) -> Tables:
+    """Those of runs that no study names: of arms that differ in regularizers alone, and in what was tuned.
+
+    called: the names of arms by their ids. A table is called by the setting id of its first arm, since a report finds the
+    baseline of a grid by itself.
+    """
+    of_tables: dict[str, list[RunSpec]] = {}
+    for spec in specs:
+        flat = flatten(spec.as_dict())
+        rest = {
+            k: v for k, v in flat.items() if not (k in tuned or k == "seed" or k.startswith((*_OF_ARMS, "metric.")))
+        }
+        of_tables.setdefault(json.dumps(rest, sort_keys=True), []).append(spec)
+    found: Tables = {}
+    for several in of_tables.values():
+        arms = found.setdefault(several[0].setting_id, {})
+        for spec in several:
+            arms.setdefault(called[spec.arm_id], []).append(spec.run_id)
+    return found
+
+
+def settings_of(spec: RunSpec, keys: Collection[str]) -> dict[str, Any]:
+    """The values of these keys, of those that the run has."""
+    flat = flatten(spec.as_dict())
+    return {key: flat[key] for key in keys if key in flat}
+
+
+def _candidate(setting: dict[str, Any], runs: Sequence[Record], measure: str) -> Candidate:
+    scores = _scores(runs, measure)
+    return Candidate(
+        setting=setting,
+        score=fmean(scores) if scores else None,
+        sd=stdev(scores) if len(scores) > 1 else None,
+        runs=len(runs),
+        diverged=len(runs) - len(scores),
+    )
+
+
+def _rank(runs: Sequence[Record], measure: str) -> tuple[float, ...]:
+    """The smallest is the best: the share that diverged, then the score, then the loss. What is no number is the worst."""
+    means = [sign * fmean(scores) for m, sign in SIGNS.items() if m in (measure, LOSS) and (scores := _scores(runs, m))]
+    bad = sum(r.status != "completed" for r in runs)
+    return bad / max(len(runs), 1), *(mean if mean == mean else math.inf for mean in means or [math.inf])
+
+
+def _scores(runs: Sequence[Record], measure: str) -> list[float]:
+    """Of those that completed and measured it."""
+    return [r.metrics[measure] for r in runs if r.status == "completed" and measure in r.metrics]

@@ -1,0 +1,247 @@
+"""What a contrast may say: `target.test_accuracy - none.test_accuracy`, read into small frozen objects.
+
+Python's own parser reads the text, and then all but a few kinds of its nodes are refused: nothing of it is ever evaluated as
+Python. Names are checked where arms and measures are known. `written` is the way back: `parse(written(node)) == node`.
+
+    contrast  = number | arm "." measure | "-" contrast | contrast ("+" | "-" | "*" | "/") contrast | "(" contrast ")"
+    arm       = name | "arm(" string ")" | "best(" (string | key) ", by=" measure ")"
+"""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import math
+import unicodedata
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from dropbench.errors import UsageError, nearest
+from dropbench.values import plain
+
+LONGEST = 10_000
+"""Characters of a contrast."""
+DEEPEST = 100
+"""Parts within parts; a sum of n terms has n."""
+FUNCTIONS = ("arm", "best")
+_SHOWN = 120
+_SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
+_RANKS = {"+": 1, "-": 1, "*": 2, "/": 2}
+_UNARY, _ATOM = 3, 4
+_PARTS = "there are numbers, arm.measure, + - * / and parentheses"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An arm by what it is called: in its plan, or its label."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Best:
+    """Of several arms the one that is best on validation data.
+
+    of: a glob over names of arms, or a configuration key in which they differ, if `key`. by: the measure that decides.
+    """
+
+    of: str
+    by: str
+    key: bool = False
+
+
+@dataclass(frozen=True)
+class Score:
+    """A measure of an arm."""
+
+    arm: Arm | Best
+    measure: str
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number as it is typed, so never below 0."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class Negative:
+    """A contrast with the sign turned."""
+
+    of: Node
+
+
+@dataclass(frozen=True)
+class Operation:
+    """Two contrasts and what is done with them."""
+
+    sign: Literal["+", "-", "*", "/"]
+    left: Node
+    right: Node
+
+
+Node = Score | Number | Negative | Operation
+
+
+def parse(text: str) -> Node:
+    """What a text says. Raises UsageError, and nothing else, for one that is no contrast."""
+    try:
+        node = _read(_tree(text), text.strip(), 0)
+        if not any(scores(node)):
+            raise UsageError("it names no arm; write arm.measure, as in target.test_accuracy - none.test_accuracy")
+        return node
+    except UsageError as error:
+        raise UsageError(f"contrast '{_short(text)}': {error}") from None
+
+
+def written(node: Node) -> str:
+    """A contrast as one would type it."""
+    return _written(node)[0]
+
+
+def arm_written(arm: Arm | Best) -> str:
+    """An arm as one would type it."""
+    if isinstance(arm, Arm):
+        return arm.name if _is_name(arm.name) else f"arm({arm.name!r})"
+    by = arm.by if all(map(_is_name, arm.by.split("."))) else repr(arm.by)
+    return f"best({arm.of if arm.key else repr(arm.of)}, by={by})"
+
+
+def scores(node: Node) -> Iterator[Score]:
+    """All that it asks of arms, as one reads it; what is named twice comes twice."""
+    if isinstance(node, Score):
+        yield node
+    elif isinstance(node, Negative):
+        yield from scores(node.of)
+    elif isinstance(node, Operation):
+        yield from scores(node.left)
+        yield from scores(node.right)
+
+
+def _tree(text: str) -> ast.expr:
+    if len(text) > LONGEST:
+        raise UsageError(f"it has {len(text):,} characters; write at most {LONGEST:,}")
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of what Python itself would find odd in it
+            return ast.parse(text.strip(), mode="eval").body
+    except (RecursionError, MemoryError):
+        raise UsageError(f"its parts lie more than {DEEPEST} deep in each other; write several contrasts") from None
+    except (SyntaxError, ValueError):  # ValueError: a character that no source text may hold
+        raise UsageError(
+            "it cannot be read; write arm.measure, as in target.test_accuracy - none.test_accuracy, and a name with "
+            "spaces or signs as arm('standard 0.5').test_accuracy"
+        ) from None
+
+
+def _read(tree: ast.expr, text: str, depth: int) -> Node:
+    """text: where it comes from, for the sentence that says what is wrong."""
+    if depth > DEEPEST:
+        raise UsageError(f"its parts lie more than {DEEPEST} deep in each other; write several contrasts")
+    if isinstance(tree, ast.Constant):
+        return _number(tree, text)
+    if isinstance(tree, ast.Attribute):
+        return Score(_arm(tree.value, text), tree.attr)
+    if isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.USub):
+        return Negative(_read(tree.operand, text, depth + 1))
+    if isinstance(tree, ast.BinOp) and (sign := _SIGNS.get(type(tree.op))):
+        return Operation(sign, _read(tree.left, text, depth + 1), _read(tree.right, text, depth + 1))  # type: ignore[arg-type]
+    said = _said(tree, text)
+    if isinstance(tree, ast.Name | ast.Call):
+        arm = _arm(tree, text)  # says what is wrong with it, if that is not the missing measure
+        raise UsageError(f"'{said}' says no measure; write {arm_written(arm)}.test_accuracy")
+    raise UsageError(f"'{said}' is no part of a contrast; {_PARTS}")
+
+
+def _number(tree: ast.Constant, text: str) -> Number:
+    value = tree.value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UsageError(f"'{_said(tree, text)}' is no number; {_PARTS}")
+    try:
+        if math.isfinite(number := float(value)):
+            return Number(number)
+    except OverflowError:
+        pass
+    raise UsageError(f"'{_said(tree, text)}' is too large a number")
+
+
+def _arm(tree: ast.expr, text: str) -> Arm | Best:
+    if isinstance(tree, ast.Name):
+        return Arm(tree.id)
+    said = _said(tree, text)
+    if dotted := _dotted(tree):
+        raise UsageError(f"a name with a dot is written in quotes: arm('{dotted}')")
+    if not isinstance(tree, ast.Call):
+        raise UsageError(f"'{said}' is no arm, and measures are of arms; write target.test_accuracy")
+    function = _dotted(tree.func) or _said(tree.func, text)
+    if function not in FUNCTIONS:
+        raise UsageError(f"there is no function '{_short(function)}'; {nearest(function, FUNCTIONS)}")
+    return _named(tree, said) if function == "arm" else _best(tree, said)
+
+
+def _named(tree: ast.Call, said: str) -> Arm:
+    name = _text(tree.args[0]) if len(tree.args) == 1 and not tree.keywords else None
+    if name is None:
+        raise UsageError(f"'{said}': write one name in quotes, as in arm('standard 0.5')")
+    return Arm(name)
+
+
+def _best(tree: ast.Call, said: str) -> Best:
+    named = {k.arg: k.value for k in tree.keywords}
+    if len(tree.args) == len(tree.keywords) == 1 and set(named) == {"by"}:
+        by = _text(named["by"]) or _dotted(named["by"])
+        glob, key = _text(tree.args[0]), _dotted(tree.args[0])
+        if by and (glob or key):
+            return Best(glob or key, by, key=not glob)
+    raise UsageError(
+        f"'{said}': write arms in quotes or a key, and what decides, as in best('standard *', by=val_loss) or "
+        "best(dropout.rate, by=val_loss)"
+    )
+
+
+def _text(tree: ast.expr) -> str | None:
+    return tree.value if isinstance(tree, ast.Constant) and isinstance(tree.value, str) else None
+
+
+def _dotted(tree: ast.expr) -> str:
+    """`dropout.rate` of a name or of attributes of one; nothing of anything else."""
+    parts: list[str] = []
+    while isinstance(tree, ast.Attribute):
+        parts.append(tree.attr)
+        tree = tree.value
+    return ".".join(reversed([*parts, tree.id])) if isinstance(tree, ast.Name) else ""
+
+
+def _said(tree: ast.expr, text: str) -> str:
+    """The part of the text that a node was read from."""
+    return _short(ast.get_source_segment(text, tree) or text)
+
+
+def _short(text: str) -> str:
+    whole = plain(text)
+    return whole if len(whole) <= _SHOWN else whole[: _SHOWN - 1] + "…"
+
+
+def _written(node: Node) -> tuple[str, int]:
+    """With how closely its parts hold together."""
+    if isinstance(node, Number):
+        return repr(node.value).removesuffix(".0"), _ATOM
+    if isinstance(node, Score):
+        return f"{arm_written(node.arm)}.{node.measure}", _ATOM
+    if isinstance(node, Negative):
+        return f"-{_within(node.of, _UNARY)}", _UNARY
+    rank = _RANKS[node.sign]
+    return f"{_within(node.left, rank)} {node.sign} {_within(node.right, rank + 1)}", rank
+
+
+def _within(node: Node, least: int) -> str:
+    """In parentheses where it would fall apart."""
+    text, rank = _written(node)
+    return text if rank >= least else f"({text})"
+
+
+def _is_name(text: str) -> bool:
+    """Whether Python reads it as a name, and as this one: it takes ligatures and such apart (PEP 3131)."""
+    return text.isidentifier() and not keyword.iskeyword(text) and unicodedata.normalize("NFKC", text) == text

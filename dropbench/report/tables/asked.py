@@ -1,0 +1,203 @@
+"""What was asked of the arms in the grammar of contrasts, and over configuration keys, with its answers.
+
+Interactions and trends are contrasts too, so that all that one command asks is judged in one way, as one family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import pandas as pd
+
+from dropbench.errors import UsageError
+from dropbench.report.records.measures import Measure
+from dropbench.report.statistics.contrast import Contrast, Expression
+from dropbench.report.statistics.formula import Formula
+from dropbench.report.statistics.grammar import Node, arm_written, parse, written
+from dropbench.report.statistics.judged import judged
+from dropbench.report.statistics.power import UNKNOWN
+from dropbench.report.statistics.verdict import UNTOLD, region
+from dropbench.report.tables.binding import bound
+from dropbench.report.tables.comparison import Comparison
+from dropbench.report.tables.factors import Factors
+from dropbench.report.tables.notes import mixed, unfinished
+from dropbench.report.tables.optimum import Optimum, optima
+from dropbench.report.tables.population import lines
+from dropbench.report.tables.slopes import interactions, trends
+from dropbench.values import count
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What was typed, read but not yet held against what is stored.
+
+    contrasts: in the grammar. interactions: two keys each. trends, optima: a key each.
+    """
+
+    contrasts: tuple[Node, ...] = ()
+    interactions: tuple[tuple[str, str], ...] = ()
+    trends: tuple[str, ...] = ()
+    optima: tuple[str, ...] = ()
+
+    @classmethod
+    def typed(
+        cls,
+        contrasts: Sequence[str] = (),
+        interactions: Sequence[str] = (),
+        trends: Sequence[str] = (),
+        optima: Sequence[str] = (),
+    ) -> Questions:
+        """Raises UsageError for what cannot be read, whatever is stored."""
+        return cls(tuple(map(parse, contrasts)), tuple(map(_two_keys, interactions)), tuple(trends), tuple(optima))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """name: what was asked, in short. formula: the same in the grammar, with labels. contrast: what came of it."""
+
+    name: str
+    formula: Formula
+    contrast: Contrast
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Answers in the order of the questions, the optima, and what to know of the answers."""
+
+    answers: tuple[Answer, ...]
+    optima: tuple[Optimum, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row an answer, numbers in the measure's own unit."""
+        return pd.DataFrame([_row(answer) for answer in self.answers])
+
+
+def ask(whole: Comparison, baselines: Sequence[str], questions: Questions) -> Asked:
+    """The answers from all arms that are stored.
+
+    Parameters
+    ----------
+    whole : Comparison
+        Of all runs, whatever they differ in; its measure is what interactions, trends and optima are about.
+    baselines : sequence
+        Labels of the arms to compare with: several where a key outside of the arms varies.
+
+    Raises
+    ------
+    UsageError
+        For an arm, a measure or a key that is not here or may mean several, and for units that do not fit.
+    """
+    if whole.measure is None:
+        raise UsageError("no run here has completed, so there is nothing to ask of it")
+    factors, measure = Factors.of(whole), whole.measure
+    parts = [([(written(node), node) for node in questions.contrasts], list[str]())]
+    parts += [interactions(factors, keys, baselines, measure) for keys in questions.interactions]
+    parts += [trends(factors, key, baselines, measure) for key in questions.trends]
+    formulas = [(name, bound(node, factors)) for named, _ in parts for name, node in named]
+    judgements = _judged([formula for _, formula in formulas], whole, baselines)
+    answers = [Answer(name, formula, c) for (name, formula), c in zip(formulas, judgements, strict=True)]
+    found = [o for key in questions.optima for o in optima(factors, key, measure, whole)]
+    about = lines(whole, {a.name: a.contrast for a in answers}, "Intervals and p of contrasts") if answers else []
+    return Asked(tuple(answers), tuple(found), (*chain(*(said for _, said in parts)), *_notes(answers, whole), *about))
+
+
+def about_runs(whole: Comparison, asked: Asked) -> list[str]:
+    """What became of the runs of the arms that were asked, and what they should share and do not."""
+    named = {label for answer in asked.answers for label in answer.formula.labels}
+    named |= {label for found in asked.optima for label in found.series.labels}
+    runs = whole.runs[whole.runs["label"].isin(named)]
+    return [*unfinished(runs, [label for label in whole.labels if label in named]), *mixed(runs)]
+
+
+def _two_keys(typed: str) -> tuple[str, str]:
+    keys = [key.strip() for key in typed.split(",")]
+    if len(keys) != 2 or not all(keys) or keys[0] == keys[1]:
+        raise UsageError(f"--interaction {typed}: write two keys, as in --interaction dropout,train.weight_decay")
+    return keys[0], keys[1]
+
+
+def _judged(formulas: Sequence[Formula], whole: Comparison, baselines: Sequence[str]) -> list[Contrast]:
+    """All of one unit and region are one family. What has no unit has no region: any difference for sure is one."""
+    families: dict[tuple[str, float], list[int]] = {}
+    examples: dict[Expression, int] = {f: whole.examples(f.in_unit_of) for f in formulas if f.in_unit_of is not None}
+    for i, formula in enumerate(formulas):
+        known = formula.in_unit_of
+        size = 0.0 if known is None else _region(known, whole, baselines)
+        families.setdefault((formula.unit, size), []).append(i)
+    found: dict[int, Contrast] = {}
+    for (_, size), places in families.items():
+        asked = [formulas[i] for i in places]
+        contrasts = judged(
+            asked, whole.scores, size, whole.diverged, widened=whole.widened, examples=lambda f: examples.get(f, 0)
+        )
+        found |= dict(zip(places, contrasts, strict=True))
+    return [found[i] for i in range(len(formulas))]
+
+
+def _region(measure: Measure, whole: Comparison, baselines: Sequence[str]) -> float:
+    """Half the width of what counts as no difference: a share is one of the mean over all baselines, else over all arms."""
+    typed = whole.rope if whole.measure is not None and measure.metric == whole.measure.metric else None
+    done = whole.runs[whole.runs["status"] == "completed"]
+    return region(typed, measure, done[done["label"].isin(baselines or whole.labels)])
+
+
+def _row(answer: Answer) -> dict[str, object]:
+    c = answer.contrast
+    d, needed = c.difference, UNKNOWN if c.confirmed else c.seeds_needed
+    return {
+        "contrast": answer.name,
+        "expression": str(answer.formula),
+        "unit": answer.formula.unit,
+        "pairs": d.pairs,
+        "mean": d.mean,
+        "sd": d.sd,
+        "low": d.low,
+        "high": d.high,
+        "interval": d.interval,
+        "p": d.p,
+        "p_adjusted": d.p_adjusted,
+        "mde": c.detectable,
+        "rope": c.region,
+        "verdict": c.verdict,
+        "direction": c.direction,
+        "confirmed": c.confirmed,
+        "seeds_even": needed.even,
+        "seeds_likely": needed.likely,
+    }
+
+
+def _notes(answers: Sequence[Answer], whole: Comparison) -> list[str]:
+    """What better is said of, what counts as no difference, over how many it was corrected, and what `best` chose."""
+    notes = []
+    if any(a.contrast.measure.direction for a in answers):
+        notes.append("Better and worse are said of the arm that a contrast names first.")
+    families: dict[tuple[str, float], list[Answer]] = {}
+    for answer in answers:
+        families.setdefault((answer.formula.unit, answer.contrast.region), []).append(answer)
+    for (unit, size), family in families.items():
+        first, n = family[0].contrast, len(family)
+        over = f"; intervals hold for all {n} at once, and p is adjusted for them" if n > 1 else ""
+        named = f"In {'points' if first.measure.in_percent else unit}" if unit else "Without a unit"
+        same = (
+            f"±{first.measure.size(size)} is taken as no difference"
+            if unit
+            else "whatever is surely not 0 is a difference"
+        )
+        notes.append(f"{named}, {count(n, 'contrast')}: {same}{over}.")
+    if any(a.contrast.direction not in ("", UNTOLD) and not a.contrast.confirmed for a in answers):
+        notes.append(
+            "A question mark: not confirmed, for want of six seeds, or since the interval that is shown does not say so."
+        )
+    for best, counted in {b: n for a in answers for b, n in a.formula.choices(whole.scores).items()}.items():
+        rule = whole.measures.read(best.by)
+        taken = ", ".join(
+            f"{label or 'none, for want of another seed'} ({count(n, 'seed')})" for label, n in counted.most_common()
+        )
+        notes.append(
+            f"{arm_written(best)} is under each seed the arm with the best mean {rule.spoken} over the other seeds: {taken}."
+        )
+    return notes

@@ -1,0 +1,95 @@
+"""Names in a contrast held against the arms and measures that there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+from dropbench.errors import UsageError
+from dropbench.report.records.filters import hint
+from dropbench.report.records.measures import Measure
+from dropbench.report.statistics.formula import Formula
+from dropbench.report.statistics.grammar import Arm, Best, Negative, Node, Number, Score, arm_written, written
+from dropbench.report.tables.arms import find
+from dropbench.report.tables.factors import Factors
+from dropbench.report.tables.selection import safest
+
+
+def bound(node: Node, factors: Factors) -> Formula:
+    """A contrast whose arms are labels and whose measures are there.
+
+    Raises UsageError for a name that nothing has, or several arms, and for units that do not fit.
+    """
+    binding = _Binding(factors)
+    try:
+        return Formula(binding.of(node), binding.measures, binding.candidates)
+    except UsageError as error:
+        raise UsageError(f"contrast '{written(node)}': {error}") from None
+
+
+class _Binding:
+    """measures: those met so far, by name. candidates: the labels that each `best` chooses from."""
+
+    def __init__(self, factors: Factors) -> None:
+        self.factors = factors
+        self.measures: dict[str, Measure] = {}
+        self.candidates: dict[Best, Sequence[str]] = {}
+
+    def of(self, node: Node) -> Node:
+        if isinstance(node, Number):
+            return node
+        if isinstance(node, Negative):
+            return Negative(self.of(node.of))
+        if isinstance(node, Score):
+            arm = self._arm(node.arm) if isinstance(node.arm, Arm) else self._best(node.arm)
+            return Score(arm, self._measure(node.measure, "test"))
+        return replace(node, left=self.of(node.left), right=self.of(node.right))
+
+    def _arm(self, arm: Arm) -> Arm:
+        arms = self.factors.whole.arms
+        meant = [a.label for a in find(arms, arm.name)]
+        if not meant:
+            names = [name for a in arms for name in (a.label, a.name, a.setting) if name]
+            raise UsageError(f"no arm here is called '{arm.name}'; {hint(arm.name, names)}")
+        if len(meant) > 1:
+            some, keys = " or ".join(arm_written(Arm(label)) for label in meant[:3]), self.factors.differing(meant)
+            raise UsageError(
+                f"'{arm.name}' may be any of {len(meant)} arms, which differ in {', '.join(keys)}; write {some}, or choose by "
+                "a filter"
+            )
+        return Arm(meant[0])
+
+    def _best(self, best: Best) -> Best:
+        named = replace(best, by=self._measure(best.by, "val"))
+        if named not in self.candidates:
+            labels = self._differing(best.of) if best.key else self._matching(best.of)
+            self.candidates[named] = safest(self.factors.whole.runs, labels)
+        return named
+
+    def _matching(self, glob: str) -> list[str]:
+        arms = self.factors.whole.arms
+        labels = [a.label for a in arms if any(fnmatchcase(name, glob) for name in (a.label, a.name) if name)]
+        if not labels:
+            raise UsageError(f"no arm here is called '{glob}'; {hint(glob, [a.label for a in arms])}")
+        return labels
+
+    def _differing(self, key: str) -> list[str]:
+        first, *more = self.factors.series(key)
+        if more:
+            names = ", ".join(s.name for s in (first, *more))
+            raise UsageError(
+                f"{key} varies in {len(more) + 1} sets of arms ({names}); choose by a filter, or name the arms of one, as in "
+                f"best('{first.name}*', by=val_loss)"
+            )
+        return first.labels
+
+    def _measure(self, name: str, part: str) -> str:
+        """The full name of a measure; `accuracy` is on the part that is meant there."""
+        whole = self.factors.whole
+        there = {str(m): m for m in whole.measures.within(whole.runs)}
+        for full in (name, f"{part}_{name}"):
+            if full in there:
+                self.measures[full] = there[full]
+                return full
+        raise UsageError(f"no run here measured '{name}'; {hint(name, there)}")

@@ -1,0 +1,161 @@
+"""What stored plans say of a comparison: how its arms were tuned, how often it was looked at, and so its level."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from dropbench.report.records.measures import Measure
+from dropbench.report.statistics.interval import ALPHA
+from dropbench.report.statistics.looks import levels
+from dropbench.report.tables.arms import Arm
+from dropbench.report.tables.comparison import Comparison
+from dropbench.store import Candidate, Course, StoredPlan, Tuned
+from dropbench.values import count, number, order, plain, spans, written
+
+RATE = "train.lr"
+"""The key that is asked about where nothing was tuned: it moves what dropout does more than any other."""
+_FACTORS = (0.3, 1.0, 3.0, 10.0)
+_SPOKEN = 6
+"""So many candidates, and so many arms, are gone through in a sentence."""
+
+
+def of_runs(plans: Iterable[StoredPlan], runs: pd.DataFrame) -> list[StoredPlan]:
+    """The plans that compare some of these runs, oldest first."""
+    there = set(runs["run_id"])
+    return sorted((p for p in plans if not there.isdisjoint(p.every_run)), key=lambda p: p.created)
+
+
+def level(plans: Iterable[StoredPlan], runs: pd.DataFrame) -> float:
+    """At which these runs are judged: that of the last look where all of them are of a plan that looks several times."""
+    return min((of[taken - 1] for course in _looked(plans, runs) for of, taken in [_looks(course)]), default=ALPHA)
+
+
+def tuned(arms: Iterable[Arm], plans: Iterable[StoredPlan]) -> tuple[Tuned, ...]:
+    """Of those of the arms that were tuned, each with the label that it has here."""
+    found = {t.arm_id: t for p in plans if p.course for t in p.course.tuned}
+    return tuple(replace(found[arm.arm_id], arm=arm.label) for arm in arms if arm.arm_id in found)
+
+
+def notes(comparison: Comparison, plans: Sequence[StoredPlan]) -> list[str]:
+    """The sentences on a comparison; plans: those of its runs."""
+    runs = comparison.runs
+    said = [*_tuned(comparison, plans), *_edges(comparison.tuned), *_several_looks(plans, runs), *_again(runs, plans)]
+    return [*said, *([] if comparison.tuned else _untuned(comparison, plans))]
+
+
+def _tuned(comparison: Comparison, plans: Iterable[StoredPlan]) -> Iterator[str]:
+    """Under which seeds, by what, and what every candidate of the first arms scored."""
+    arms = comparison.tuned
+    if not arms:
+        return
+    chosen = {t.arm_id for t in arms}
+    courses = [p.course for p in plans if p.course and not chosen.isdisjoint(t.arm_id for t in p.course.tuned)]
+    seeds = {seed for course in courses for seed in course.rule.tuning_seeds}
+    measure = comparison.measures.read(arms[0].measure)
+    parts = []
+    for tuned in arms[:_SPOKEN]:
+        best = _setting(tuned.candidates[tuned.chosen].setting)
+        scores = [f"{_values(c.setting)}: {_outcome(c, measure)}" for c in tuned.candidates]
+        of = f" ({', '.join(scores)})" if 1 < len(scores) <= _SPOKEN else f", the best of {len(scores)}"
+        parts.append(f"{tuned.arm}, {best}{of if len(scores) > 1 else ', which has nothing to choose'}")
+    rest = f"; and {count(len(arms) - _SPOKEN, 'arm')} more, see --format json" if len(arms) > _SPOKEN else ""
+    unit = ", %," if measure.in_percent else ""
+    yield (
+        f"Each arm at its own best setting, by mean {measure.spoken}{unit} under seeds {spans(sorted(seeds))}, which are in no "
+        f"number above: {'; '.join(parts)}{rest}."
+    )
+
+
+def _outcome(candidate: Candidate, measure: Measure) -> str:
+    if candidate.diverged:
+        return f"{candidate.diverged} of {candidate.runs} diverged"
+    return "not measured" if candidate.score is None else measure.level(candidate.score)
+
+
+def _edges(arms: Iterable[Tuned]) -> Iterator[str]:
+    """Where the best value is the smallest or the largest that was tried."""
+    found = []
+    for tuned in arms:
+        for key, value in tuned.candidates[tuned.chosen].setting.items():
+            tried = [number(c.setting.get(key)) for c in tuned.candidates]
+            sizes = sorted({size for size in tried if size is not None})
+            if len(sizes) > 1 and number(value) in (sizes[0], sizes[-1]):
+                end = "largest" if number(value) == sizes[-1] else "smallest"
+                found.append(f"{tuned.arm}, {key}={written(value)}, the {end}")
+    if found:
+        rest = f"; and {len(found) - _SPOKEN} more" if len(found) > _SPOKEN else ""
+        yield (
+            f"Best at the edge of what was tried, so that a better value may lie beyond: {'; '.join(found[:_SPOKEN])}{rest}. "
+            "Tune over more values."
+        )
+
+
+def _several_looks(plans: Iterable[StoredPlan], runs: pd.DataFrame) -> Iterator[str]:
+    """How often, and at which level this one is."""
+    for course in _looked(plans, runs)[-1:]:
+        of, taken = _looks(course)
+        after = ", ".join(map(str, course.rule.looks[:taken]))
+        yield (
+            f"Looked at after {after} of at most {course.rule.looks[-1]} seeds. Verdicts and intervals are at the level of "
+            f"this look, {of[taken - 1]:.2g} in place of {ALPHA:.2g}, so that all looks together err no more often than one."
+        )
+
+
+def _again(runs: pd.DataFrame, plans: Sequence[StoredPlan]) -> Iterator[str]:
+    """Where plans of the same arms with fewer seeds are stored: someone may have looked at each."""
+    arms, seeds = set(runs["arm_id"]), set(runs["seed"])
+    sizes = set()
+    for plan in plans:
+        of_plan = runs[runs["run_id"].isin(plan.every_run)]
+        if set(of_plan["arm_id"]) == arms and set(of_plan["seed"]) < seeds:
+            sizes.add(of_plan["seed"].nunique())
+    if sizes and not _looked(plans, runs):
+        yield (
+            f"The same arms were planned before with {' and '.join(map(str, sorted(sizes)))} of these {len(seeds)} seeds. "
+            "Whoever adds seeds until something is told finds too much: `dropbench sweep ... --until-settled` pays for each "
+            "look."
+        )
+
+
+def _untuned(comparison: Comparison, plans: Sequence[StoredPlan]) -> Iterator[str]:
+    """Where all arms ran at one learning rate that was tuned for none of them."""
+    runs = comparison.runs
+    values = {written(v): v for v in runs[RATE].tolist()} if RATE in runs else {}
+    if len(values) != 1 or comparison.baseline is None or len(comparison.arms) < 2:
+        return
+    rate = number(next(iter(values.values())))
+    if not rate:
+        return
+    grid = ",".join(f"{rate * factor:.2g}" for factor in _FACTORS)
+    typed = [text for text in plans[-1].overrides if not text.startswith(f"{RATE}=")] if plans else []
+    words = shlex.join(typed) if typed else "..."
+    yield (
+        f"All arms ran at {RATE}={written(rate)}, which was tuned for none of them here; what helps at one learning rate may "
+        f"harm at another. `dropbench sweep {plain(words)} --tune {RATE}={grid}` gives each arm its own best."
+    )
+
+
+def _looked(plans: Iterable[StoredPlan], runs: pd.DataFrame) -> list[Course]:
+    """The courses of those that look several times and have all of these runs."""
+    there = set(runs["run_id"])
+    several = [p for p in plans if p.course is not None and len(p.course.rule.looks) > 1]
+    return [p.course for p in several if p.course is not None and there <= set(p.every_run)]
+
+
+def _looks(course: Course) -> tuple[tuple[float, ...], int]:
+    """The level of each look, and how many have been taken."""
+    return levels(tuple(course.rule.looks)), max(1, sum(stage.name == "comparison" for stage in course.stages))
+
+
+def _setting(setting: dict[str, object]) -> str:
+    return " ".join(
+        f"{key}={written(value)}" for key, value in sorted(setting.items(), key=lambda pair: order(pair[0]))
+    )
+
+
+def _values(setting: dict[str, object]) -> str:
+    return " ".join(written(value) for _, value in sorted(setting.items(), key=lambda pair: order(pair[0])))

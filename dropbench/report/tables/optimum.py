@@ -1,0 +1,125 @@
+"""Where an optimum lies: which values of a key may be the best one, for all that the seeds can tell."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from dropbench.errors import UsageError
+from dropbench.report.records.measures import Measure
+from dropbench.report.statistics.best import beaten, shares
+from dropbench.report.tables.comparison import Comparison
+from dropbench.report.tables.factors import Factors, Series
+from dropbench.report.tables.selection import safest
+from dropbench.values import number
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One value of the key.
+
+    Parameters
+    ----------
+    level, label : str
+        The value, and its arm.
+    mean, sd : float
+        Of the measure, over the seeds that all candidates have; NaN where there are none, or too few.
+    share : float
+        Of resamples of the seeds (with replacement, for all candidates together), those in which its mean is the best.
+    beaten_by : str
+        The value that is better for sure, with the smallest p where several are; nothing where none is, so that this one may
+        be the best.
+    """
+
+    level: str
+    label: str
+    mean: float
+    sd: float
+    share: float
+    beaten_by: str
+
+    @property
+    def possible(self) -> bool:
+        """Whether it is in the confidence set for the best value."""
+        return not self.beaten_by
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The values of a key in one set of arms that differ in nothing else, in their order.
+
+    seeds: that all candidates have. left_out: values without a score, or of which more seeds diverged.
+    """
+
+    series: Series
+    measure: Measure
+    candidates: tuple[Candidate, ...]
+    seeds: int
+    left_out: tuple[str, ...]
+
+    @property
+    def best(self) -> Candidate | None:
+        """The candidate with the best mean; None without a seed that all have."""
+        known = [c for c in self.candidates if c.mean == c.mean]
+        return max(known, key=lambda c: self.measure.direction * c.mean, default=None)
+
+    @property
+    def at_edge(self) -> bool:
+        """Whether the least or the largest number is the best, so that the optimum may lie beyond what was tried.
+
+        Nothing is taken to lie below 0.
+        """
+        if self.best is None or any(number(c.level) is None for c in self.candidates):
+            return False
+        return self.best is self.candidates[-1] or (self.best is self.candidates[0] and number(self.best.level) != 0)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row a candidate, numbers in the measure's own unit."""
+        rows = [{**vars(c), "possible": c.possible, "best": c is self.best} for c in self.candidates]
+        return pd.DataFrame(
+            [{"key": self.series.key, "arms": self.series.name, "measure": str(self.measure), **r} for r in rows]
+        )
+
+
+def optima(factors: Factors, key: str, measure: Measure, whole: Comparison) -> list[Optimum]:
+    """One for each set of arms that differ in the key alone, those without dropout among the rates of each.
+
+    Raises UsageError where no arms differ in the key alone or none of them has a score, and for a measure of which it is
+    not known which way is better.
+    """
+    if not measure.direction:
+        raise UsageError(
+            f"--optimum {key}: it is not known whether {measure.spoken} is better high or low; choose by --metric"
+        )
+    found = [o for series in factors.series(key) if (o := _optimum(series, measure, whole)).candidates]
+    if not found:
+        raise UsageError(f"--optimum {key}: none of its values has a score in {measure.spoken}; choose by --metric")
+    return found
+
+
+def _optimum(series: Series, measure: Measure, whole: Comparison) -> Optimum:
+    labels = [label for label in safest(whole.runs, series.labels) if whole.scores(label, measure)]
+    by_label = {label: whole.scores(label, measure) for label in labels}
+    seeds = (
+        sorted(set.intersection(*({s for s, v in of.items() if v == v} for of in by_label.values()))) if labels else []
+    )
+    table = np.array([[by_label[label][s] for label in labels] for s in seeds]).reshape(len(seeds), len(labels))
+    chances = shares(measure.direction * table)
+    better = beaten(labels, measure, whole.scores, whole.diverged)
+    candidates = [
+        Candidate(
+            series.levels[label],
+            label,
+            float(table[:, i].mean()) if seeds else math.nan,
+            float(table[:, i].std(ddof=1)) if len(seeds) > 1 else math.nan,
+            chances[i],
+            series.levels[better[label]] if label in better else "",
+        )
+        for i, label in enumerate(labels)
+    ]
+    left_out = tuple(series.levels[label] for label in series.labels if label not in labels)
+    return Optimum(series, measure, tuple(candidates), len(seeds), left_out)

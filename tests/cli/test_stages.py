@@ -1,0 +1,157 @@
+"""Sweeps that go on from what they find, as they are typed: tuned, looked at until settled, broken off and gone on with."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from terminal import TINY, dropbench, started
+
+from dropbench.report import for_plan
+from dropbench.report.statistics.looks import levels
+from dropbench.store import Record, Store, StoredPlan
+
+TUNE = ("--tune", "train.lr=0.001,0.1", "--tuning-seeds", "2")
+STUDY = ("sweep", "study=three_arm", *TINY, "dropout.rate=0.4", "execute.workers=1")
+
+
+def plan_of(results: Path) -> StoredPlan:
+    (plan,) = Store(results).plans()
+    return plan
+
+
+def test_a_tuned_sweep_compares_each_arm_at_its_best(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = dropbench(capsys, *STUDY, "seed=range(0,3)", *TUNE, "--json")
+    assert said.code == 0, said.err
+    told, store = json.loads(said.out), Store(bare / "results")
+    plan = plan_of(bare / "results")
+    assert plan.course is not None and plan.course.ended and told["plan_id"] == plan.plan_id
+    assert [(s["name"], len(s["runs"])) for s in told["stages"]] == [("tuning", 3 * 2 * 2), ("comparison", 9)]
+    assert told["runs"] == plan.runs and {name: len(runs) for name, runs in plan.arms.items()} == {
+        "none": 3,
+        "reduced": 3,
+        "target": 3,
+    }
+    assert told["completed"] == 9 and told["trained"] == 12 + 9
+    for tuned in plan.course.tuned:  # by hand, from the records
+        scores = {}
+        for run in plan.course.stages[0].runs:
+            record = store.find(run)
+            assert isinstance(record, Record) and record.seed in (500, 501)
+            if record.config["dropout"]["rate"] == {"none": 0.0, "reduced": 0.2, "target": 0.4}[tuned.arm]:
+                scores.setdefault(record.config["train"]["lr"], []).append(record.metrics[tuned.measure])
+        assert [c.score for c in tuned.candidates] == pytest.approx([sum(scores[lr]) / 2 for lr in (0.001, 0.1)])
+        chosen = tuned.candidates[tuned.chosen].setting["train.lr"]
+        (first, *_) = plan.arms[tuned.arm]
+        found = store.find(first)
+        assert isinstance(found, Record) and found.config["train"]["lr"] == chosen and found.arm_id == tuned.arm_id
+    again = dropbench(capsys, *STUDY, "seed=range(0,3)", *TUNE)
+    assert (again.code, "9 runs, 9 finished already and skipped" in again.err) == (0, True)
+    assert "under seeds 500-501" in re.sub(r"\s+", " ", again.out) and len(plan_of(bare / "results").runs) == 9
+    assert dropbench(capsys, "runs", "verify").code == 0
+    assert dropbench(capsys, *STUDY, "seed=range(0,3)", *TUNE, "--dry-run").out == "nothing is left to train\n"
+
+
+def test_a_dry_run_tells_the_first_stage_and_a_range(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = dropbench(capsys, *STUDY, *TUNE, "--until-settled", "--at-most", "20", "--dry-run", "--json")
+    told = json.loads(said.out)
+    assert (said.code, len(told["runs"]), told["rest"]["runs"]) == (0, 12, [30, 60])
+    assert told["rest"]["estimated_seconds"][0] <= told["rest"]["estimated_seconds"][1]
+    said = dropbench(capsys, *STUDY, "--until-settled", "--dry-run")
+    assert "then, by what these find, 0 to 150 more runs" in said.out and "comparison, seeds 0-9:" in said.err
+    assert not (bare / "results").exists()
+
+
+@pytest.mark.parametrize(("words", "taken"), [(("dropout.rate=0.95",), [10]), (("train.lr=1e-12",), [10, 16])])
+def test_it_ends_once_it_is_settled(
+    bare: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], taken: list[int]
+) -> None:
+    """To drop nearly all harms for sure; networks that do not learn are equal, which so few test examples do not show."""
+    typed = ("data=wine", "model.widths=[8]", "train.epochs=30", "train.lr=0.01", "dropout=none,standard")
+    typed = tuple({text.partition("=")[0]: text for text in (*typed, *words)}.values())
+    said = dropbench(capsys, "sweep", *typed, "--until-settled", "--at-most", "16", "--json", "execute.workers=1")
+    plan = plan_of(bare / "results")
+    assert said.code == 0 and plan.course is not None and plan.course.ended and plan.course.rule.looks == [10, 16]
+    assert [len(stage["runs"]) // 2 for stage in json.loads(said.out)["stages"]] == taken
+    (comparison,) = for_plan(Store(bare / "results"), plan).comparisons
+    assert comparison.alpha == levels((10, 16))[len(taken) - 1] < 0.05
+    assert [c.confirmed for c in comparison.verdicts.values()] == [taken == [10]]
+    assert f"Looked at after {', '.join(map(str, taken))} of at most 16 seeds" in " ".join(comparison.notes)
+    later = dropbench(capsys, "sweep", *typed, "seed=range(0,20)", "execute.workers=1").out
+    later = re.sub(r"\s+", " ", later)
+    assert "Looked at" not in later and f"planned before with {taken[-1]} of these 20 seeds" in later
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--at-most", "20"), "type --until-settled beside it"),
+        (("--tuning-seeds", "3"), "nothing is tuned"),
+        (("--tune", "train.lr"), "sets nothing"),
+        (("--tune", "train.lr=0.1"), "nothing to choose"),
+        (("--until-settled", "--at-most", "7", "seed=range(0,8)"), "8 seeds are typed"),
+    ],
+)
+def test_options_that_do_not_go_together(
+    bare: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+) -> None:
+    told = dropbench(capsys, "sweep", *TINY, *words)
+    assert told.code == 2 and said in told.err and told.err.startswith("Error: ") and "Traceback" not in told.err
+
+
+def test_what_failed_while_tuning_is_tried_again_before_anything_is_compared(
+    bare: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dropbench.engine.train import Training
+
+    run = Training.run
+
+    def broken(self: Any, *args: Any, **options: Any) -> Any:
+        if any(s.train.lr == 0.1 for s in self.specs):
+            raise RuntimeError("a fault")
+        return run(self, *args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "run", broken)
+        said = dropbench(capsys, *STUDY, "seed=0,1", *TUNE)
+        assert said.code == 1 and "there is nothing to compare before the tuning is finished" in said.err
+    kept = plan_of(bare / "results")
+    assert kept.runs == [] and kept.course is not None and not kept.course.ended and kept.course.tuned == []
+    assert dropbench(capsys, *STUDY, "seed=0,1", *TUNE).code == 0
+    assert plan_of(bare / "results").plan_id == kept.plan_id and len(plan_of(bare / "results").runs) == 6
+
+
+def test_force_goes_through_all_stages_again(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ((), ("--force",)):
+        said = dropbench(capsys, *STUDY, "seed=0,1", *TUNE, *words, "--json")
+        assert said.code == 0 and json.loads(said.out)["trained"] == 12 + 6
+    assert "12 finished runs as --force says: trained again" in said.err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_one_that_is_killed_and_told_to_stop_ends_with_the_same_runs(tmp_path: Path) -> None:
+    words = ["sweep", "data=wine", "model.widths=[4]", "dropout=none,standard", "train.epochs=150", "execute.workers=1"]
+    words += ["--tune", "train.lr=0.001,0.01,0.1", "--until-settled", "--at-most", "12", "--quiet", "execute.cohort=2"]
+    for number, runs in ((signal.SIGKILL, 2), (signal.SIGINT, 14), (signal.SIGTERM, 22)):
+        process = started(tmp_path, *words, "results=parts")
+        until = time.monotonic() + 120
+        while process.poll() is None and len(list((tmp_path / "parts" / "runs").glob("[!.]*"))) < runs:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        process.send_signal(number)
+        process.communicate(timeout=60)
+    for results in ("parts", "whole"):
+        process = started(tmp_path, *words, f"results={results}")
+        _, told = process.communicate(timeout=120)
+        assert process.returncode == 0, told
+    parts, whole = plan_of(tmp_path / "parts"), plan_of(tmp_path / "whole")
+    assert (parts.plan_id, parts.runs, parts.course) == (whole.plan_id, whole.runs, whole.course)
+    for run in whole.trained:
+        one, other = Store(tmp_path / "parts").finished(run), Store(tmp_path / "whole").finished(run)
+        assert one is not None and other is not None and one.metrics == other.metrics

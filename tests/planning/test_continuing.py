@@ -1,0 +1,211 @@
+"""Plans that go on from what they find: the same stages whatever interrupts them, each arm's best setting, and their ids."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dropbench.config.compose import Composer
+from dropbench.errors import UsageError
+from dropbench.planning.continuing import COMPARISON, TUNING, Course, Looking, course
+from dropbench.planning.plan import Plan, make
+from dropbench.spec import RunSpec
+from dropbench.store import Record
+
+TINY = ("data=wine", "model.widths=[4]", "train.epochs=1")
+TUNE = "train.lr=0.1,0.001,0.01"
+
+
+def record(accuracy: float, diverged: bool = False) -> Record:
+    """What a course reads of one."""
+    metrics = {} if diverged else {"val_accuracy": accuracy, "val_loss": 1 - accuracy}
+    return cast(Record, SimpleNamespace(status="diverged" if diverged else "completed", metrics=metrics))
+
+
+def by_rate(spec: RunSpec) -> Record:
+    """The more is dropped, the larger the best learning rate; the seed moves all alike."""
+    best = {0.0: 0.001, 0.2: 0.01, 0.4: 0.1}[spec.dropout.rate]
+    return record(0.9 - 0.1 * abs(math.log10(spec.train.lr / best)) + 0.001 * spec.seed)
+
+
+class World:
+    """A course, and runs that finish one after the other."""
+
+    def __init__(self, course: Course, outcome: Callable[[RunSpec], Record]) -> None:
+        self.course = course
+        self.outcome = outcome
+        self.records: dict[str, Record] = {}
+
+    def left(self) -> list[RunSpec]:
+        return [s for s in self.course.stages(self.records.get)[-1].plan.specs if s.run_id not in self.records]
+
+    def finish(self, *specs: RunSpec) -> None:
+        self.records |= {s.run_id: self.outcome(s) for s in specs}
+
+    def end(self) -> list[Any]:
+        """The stages by name and runs, once nothing is left."""
+        while left := self.left():
+            self.finish(*left)
+        return self.now()
+
+    def now(self) -> list[Any]:
+        return [(s.name, [spec.run_id for spec in s.plan.specs]) for s in self.course.stages(self.records.get)]
+
+
+def settled_with(n: int) -> Looking:
+    """Looks after 2, 3, 5 and all seeds, the last after n of them."""
+    return Looking(6, lambda most: (2, 3, 5, most), lambda plan, look, looks: looks[look] >= n)
+
+
+def settings(plan: Plan) -> dict[float, set[float]]:
+    """The learning rates by rate."""
+    found: dict[float, set[float]] = {}
+    for spec in plan.specs:
+        found.setdefault(spec.dropout.rate, set()).add(spec.train.lr)
+    return found
+
+
+STUDY = ("study=three_arm", "dropout.rate=0.4", *TINY)
+
+
+@pytest.fixture(scope="module")
+def tuned(c: Composer) -> Course:
+    return course([*STUDY, "seed=range(0,6)"], c, tune=[TUNE], tuning_seeds=2, looking=settled_with(3))
+
+
+def test_every_arm_is_tuned_and_compared_at_its_own_best_setting(tuned: Course) -> None:
+    world = World(tuned, by_rate)
+    stages = world.end()
+    assert [name for name, _ in stages] == [TUNING, COMPARISON, COMPARISON]
+    tuning, _, last = tuned.stages(world.records.get)
+    assert settings(tuning.plan) == {rate: {0.1, 0.001, 0.01} for rate in (0.0, 0.2, 0.4)}
+    assert tuning.seeds == [500, 501] and len(tuning.plan.specs) == 3 * 3 * 2
+    assert settings(last.plan) == {0.0: {0.001}, 0.2: {0.01}, 0.4: {0.1}}
+    assert last.seeds == [0, 1, 2] and {name: len(runs) for name, runs in last.plan.arms.items()} == {
+        "none": 3,
+        "reduced": 3,
+        "target": 3,
+    }
+    found = {t.arm.split()[0]: t for t in tuned.tuned(world.records.get)}
+    assert [c.setting for c in found["none"].candidates] == [{"train.lr": v} for v in (0.1, 0.001, 0.01)]
+    assert [c.score for c in found["none"].candidates] == pytest.approx([0.7 + 0.5005, 0.9 + 0.5005, 0.8 + 0.5005])
+    assert {name: t.candidates[t.chosen].setting["train.lr"] for name, t in found.items()} == {
+        "none": 0.001,
+        "reduced": 0.01,
+        "target": 0.1,
+    }
+    arms = {spec.arm_id for spec in last.plan.specs}
+    assert {t.arm_id for t in found.values()} == arms
+
+
+@given(st.data())
+def test_an_interruption_anywhere_changes_neither_the_runs_nor_the_end(tuned: Course, data: st.DataObject) -> None:
+    expected = World(tuned, by_rate).end()
+    world = World(tuned, by_rate)
+    while left := world.left():
+        before = world.now()
+        some = data.draw(st.lists(st.sampled_from(left), min_size=1, unique_by=lambda s: s.run_id))
+        world.finish(*some)
+        assert world.now()[: len(before)] == before  # what was decided stays decided
+    assert world.now() == expected
+
+
+def test_one_that_is_made_again_is_the_same(c: Composer, tuned: Course) -> None:
+    again = course([*STUDY, "seed=range(0,6)"], c, tune=[TUNE], tuning_seeds=2, looking=settled_with(3))
+    assert again.plan_id == tuned.plan_id and World(again, by_rate).end() == World(tuned, by_rate).end()
+    other = course([*STUDY, "seed=range(0,7)"], c, tune=[TUNE], tuning_seeds=2, looking=Looking(7, *_as(tuned)))
+    assert other.first.plan_id == tuned.first.plan_id and other.plan_id != tuned.plan_id
+    plain = course([*STUDY, "seed=0,1"], c)
+    assert plain.rule is None and plain.plan_id == make([*STUDY, "seed=0,1"], c).plan_id
+
+
+def _as(one: Course) -> tuple[Any, Any]:
+    return lambda most: (2, most), one.settled
+
+
+@pytest.mark.parametrize(("n", "looks"), [(0, [2]), (3, [2, 3]), (4, [2, 3, 5]), (99, [2, 3, 5, 6])])
+def test_looks_until_settled_or_all_seeds(c: Composer, n: int, looks: list[int]) -> None:
+    one = course(["dropout=none,standard", *TINY], c, looking=settled_with(n))
+    stages = World(one, lambda spec: record(0.5)).end()
+    assert [len(runs) for _, runs in stages] == [2 * n for n in looks]
+    assert one.rule is not None and one.rule.parameters == {"seeds": [*range(6)], "looks": [2, 3, 5, 6]}
+
+
+def test_the_share_that_diverged_comes_first_and_ties_go_to_the_first(c: Composer) -> None:
+    def outcome(spec: RunSpec) -> Record:
+        bad = {0.1: (500,), 0.001: (), 0.01: ()}[spec.train.lr]
+        return record({0.1: 0.99, 0.001: 0.5, 0.01: 0.5}[spec.train.lr], spec.seed in bad)
+
+    world = World(course(["dropout=none,standard", "seed=0", *TINY], c, tune=[TUNE]), outcome)
+    world.end()
+    for found in world.course.tuned(world.records.get):
+        assert found.candidates[found.chosen].setting == {"train.lr": 0.001}
+        assert [(t.runs, t.diverged) for t in found.candidates] == [(3, 1), (3, 0), (3, 0)]
+
+
+def test_among_equal_accuracies_the_loss_decides_and_what_is_no_number_is_worst(c: Composer) -> None:
+    losses = {0.1: math.nan, 0.001: 0.3, 0.01: 0.2}
+
+    def outcome(spec: RunSpec) -> Record:
+        metrics = {"val_accuracy": 0.5, "val_loss": losses[spec.train.lr]}
+        return cast(Record, SimpleNamespace(status="completed", metrics=metrics))
+
+    world = World(course(["dropout=none,standard", "seed=0", *TINY], c, tune=[TUNE]), outcome)
+    world.end()
+    assert [t.candidates[t.chosen].setting for t in world.course.tuned(world.records.get)] == [{"train.lr": 0.01}] * 2
+
+
+def test_several_keys_and_an_arm_without_use_for_one(c: Composer) -> None:
+    tune = ["train.lr=0.01,0.1", "dropout.rate=0.1,0.3"]
+    one = course(["dropout=none,standard", "seed=0,1", *TINY], c, tune=tune, tuning_seeds=1)
+    assert one.rule is not None and one.rule.tune == {"train.lr": [0.01, 0.1], "dropout.rate": [0.1, 0.3]}
+    world = World(one, lambda spec: record(0.5 + spec.dropout.rate - spec.train.lr))
+    world.end()
+    none, some = world.course.tuned(world.records.get)
+    assert [len(none.candidates), len(some.candidates)] == [2, 4]
+    assert some.candidates[some.chosen].setting == {"train.lr": 0.01, "dropout.rate": 0.3}
+    last = one.stages(world.records.get)[-1].plan
+    assert [(s.dropout.rate, s.train.lr, s.seed) for s in last.specs] == [
+        (0.0, 0.01, 0),
+        (0.0, 0.01, 1),
+        (0.3, 0.01, 0),
+        (0.3, 0.01, 1),
+    ]
+
+
+def test_what_may_come(c: Composer, tuned: Course) -> None:
+    world = World(tuned, by_rate)
+    ahead = [len(specs) for _, specs in tuned.ahead(tuned.stages(world.records.get))]
+    assert ahead == [3 * 2, 3 * 6]
+    world.finish(*world.left())
+    assert [len(specs) for _, specs in tuned.ahead(tuned.stages(world.records.get))] == [0, 3 * 4]
+    plain = course([*STUDY, "seed=0,1"], c)
+    assert plain.ahead(plain.stages(world.records.get)) == []
+
+
+@pytest.mark.parametrize(
+    ("tune", "said"),
+    [
+        (["train.lr=0.1"], "one value leaves nothing to choose"),
+        (["train.lr=0.1,0.1"], "no two runs of an arm that differ"),
+        (["train.lr=0.1,0.2", "train.lr=0.3,0.4"], "tuned twice"),
+        (["train.epochs=1,2"], "set beside that too"),
+        (["dropout=none,standard"], "an arm"),
+        (["train.lrr=0.1,0.2"], "train.lr"),
+        (["train.lr"], "sets nothing"),
+    ],
+)
+def test_what_cannot_be_tuned(c: Composer, tune: list[str], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        course(["dropout=none,standard", *TINY], c, tune=tune)
+
+
+def test_more_seeds_typed_than_there_may_be(c: Composer) -> None:
+    with pytest.raises(UsageError, match="7 seeds are typed"):
+        course(["seed=range(0,7)", *TINY], c, looking=settled_with(0))
