@@ -104,6 +104,12 @@ def sweep(
         int,
         typer.Option("--max-runs", metavar="N", min=1, help="Plan at most N runs; a grid that has more is an error."),
     ] = 10_000,
+    max_minutes: Annotated[
+        float | None,
+        typer.Option(
+            "--max-minutes", metavar="M", min=0, help="Stop in time, with what there is; type it again to go on."
+        ),
+    ] = None,
     tune: Annotated[
         list[str] | None,
         typer.Option(
@@ -157,6 +163,7 @@ def sweep(
             force=force,
             dry_run=dry_run,
             max_runs=max_runs,
+            max_minutes=max_minutes,
             as_json=as_json,
             quiet=quiet,
         )

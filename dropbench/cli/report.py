@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dropbench.cli.console import Shown
 from dropbench.cli.selection import Selection
@@ -111,13 +111,24 @@ def _built(selection: Selection, conf: Sequence[Path]) -> Report:
     from dropbench.report import Questions, asked, build, pivot
 
     paths, filters, where, metric = selection.paths(), selection.filters(), selection.where, selection.metric
-    how: dict[str, Any] = {"where": where, "metric": metric, "rope": selection.rope, "about": selection.about}
     if any(selection.questions().values()):
         questions = Questions.typed(*selection.questions().values())  # before anything is read
-        return asked(paths, filters, questions, selection.baseline, **how)
+        return asked(
+            paths,
+            filters,
+            questions,
+            selection.baseline,
+            where=where,
+            metric=metric,
+            rope=selection.rope,
+            about=selection.about,
+        )
     if selection.rows is not None:
         return pivot(paths, filters, rows=selection.rows, cols=selection.cols, where=where, metric=metric)
-    return with_commands(build(paths, filters, selection.baseline, **how), paths, conf)
+    compared = build(
+        paths, filters, selection.baseline, where=where, metric=metric, rope=selection.rope, about=selection.about
+    )
+    return with_commands(compared, paths, conf)
 
 
 def _present(built: Report, presentation: Presentation, shown: Shown) -> None:

@@ -71,20 +71,22 @@ def build(
     UsageError
         For a path without results, a filter that can match nothing, an unknown baseline or metric, and another `about`.
     """
-    gathered, metric = with_asked(_about(about, gather(paths, filters, where)), metric)
+    beyond = _beyond(about)
+    gathered = gather(paths, filters, where)
+    gathered, metric = with_asked(gathered, metric)
     if baseline:
         gathered = replace(gathered, baselines=(baseline,))
-    report = _compared(gathered, metric, rope)
+    report = _compared(gathered, metric, rope, beyond)
     if baseline and not any(find(c.arms, baseline) for c in report.comparisons):
         raise _unknown_baseline(baseline, [a for c in report.comparisons for a in c.arms])
     return report
 
 
-def _about(about: str | None, gathered: Gathered) -> Gathered:
-    """Raises UsageError for what nothing can be about."""
+def _beyond(about: str | None) -> bool:
+    """Whether answers are about examples beyond those tested. Raises UsageError for another `about` than there are."""
     if about not in (None, *population.ABOUT):
         raise UsageError(f"--about {about}: there is no such; {nearest(str(about), population.ABOUT)}")
-    return replace(gathered, said=None) if about == population.POOL else gathered
+    return about != population.POOL
 
 
 def _unknown_baseline(baseline: str, arms: Sequence[Arm]) -> UsageError:
@@ -125,7 +127,8 @@ def asked(
 
     Raises UsageError as `build` does, and for a question that these arms and measures have no answer to.
     """
-    gathered, metric = with_asked(_about(about, gather(paths, filters, where)), metric)
+    beyond = _beyond(about)
+    gathered, metric = with_asked(gather(paths, filters, where), metric)
     arms, runs = _labelled(gathered.frame)
     wanted = (baseline,) if baseline else gathered.baselines
     bases = next((f for f in (find(arms, b) for b in wanted) if f), [])
@@ -133,7 +136,9 @@ def asked(
         raise _unknown_baseline(baseline, arms)
     labels = [a.label for a in bases or quiet(arms, runs)]
     measure, first = gathered.measures.resolve(runs, metric), labels[0] if labels else None
-    whole = Comparison("", runs, tuple(arms), first, measure, gathered.measures, rope, said=gathered.said)
+    alpha = courses.level(courses.of_runs(gathered.known, runs), runs)
+    said = _said(gathered) if beyond else None
+    whole = Comparison("", runs, tuple(arms), first, measure, gathered.measures, rope, alpha, said=said)
     answers = ask(whole, labels, questions)
     known = (*gathered.report.notes, *about_runs(whole, answers))
     return _told(replace(gathered.report, notes=known), asked=answers)
@@ -153,8 +158,6 @@ class Gathered:
         What an arm to compare with may be called; the first that is there counts.
     known : sequence
         All plans that are stored.
-    said : Said or None
-        What runs said of their test examples, where answers are to be about examples like these.
     """
 
     report: Report
@@ -162,7 +165,6 @@ class Gathered:
     measures: Measures
     baselines: Sequence[str] = (NONE,)
     known: Sequence[StoredPlan] = ()
-    said: Said | None = None
 
 
 def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str]) -> Gathered:
@@ -233,18 +235,27 @@ def for_plan(store: Store, plan: StoredPlan) -> Report:
     return _compared(replace(gathered, baselines=(plain(plan.baseline),)))
 
 
-def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = None) -> Report:
+def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = None, beyond: bool = True) -> Report:
+    """beyond: whether answers are about examples beyond those tested."""
     frame, measures = gathered.frame, gathered.measures
+    said = _said(gathered) if beyond else None
     if metric is not None:
         measures.resolve(frame, metric)  # a mistake if no run has it; a comparison may lack it
     done = []
     for title, runs in comparisons(frame):
         sweeps = [plan.every_run for plan in gathered.report.plans if plan.every_run]
         plans = courses.of_runs(gathered.known, runs)
-        comparison = _comparison(title, runs, gathered, _measure(runs, measures, metric), rope, sweeps, plans)
+        comparison = _comparison(
+            title, runs, gathered.baselines, _measure(runs, measures, metric), measures, rope, sweeps, plans, said
+        )
         done.append(diagnosed(comparison, gathered.report))
     headlines = [text for c in done if (text := headline(c)) is not None]
     return _told(gathered.report, comparisons=tuple(done), headlines=tuple(map(plain, headlines)))
+
+
+def _said(gathered: Gathered) -> Said:
+    """What the runs said of their test examples, read when it is asked for."""
+    return Said({run: path.parent for run, path in gathered.report.histories.items()})
 
 
 def _told(report: Report, **about: Any) -> Report:
@@ -256,31 +267,27 @@ def _told(report: Report, **about: Any) -> Report:
 def _comparison(
     title: str,
     runs: pd.DataFrame,
-    gathered: Gathered,
+    wanted: Sequence[str],
     measure: Measure | None,
+    measures: Measures,
     rope: str | None,
     sweeps: Sequence[Sequence[str]],
     plans: Sequence[StoredPlan],
+    said: Said | None,
 ) -> Comparison:
-    """runs: of `gathered`. sweeps: run ids of each. plans: of the runs."""
+    """wanted: what the baseline may be called; the first that is there counts. sweeps: run ids of each. plans: of the runs."""
     arms, runs = _labelled(runs)
-    wanted, measures = gathered.baselines, gathered.measures
     baselines, why = _baselines(arms, runs, wanted)
     baseline = baselines[0].label if len(baselines) == 1 else None
     chosen = tuple(choices(runs, arms, measure, sweeps))
     alpha = courses.level(plans, runs)
     tuned = courses.tuned(arms, plans)
     comparison = Comparison(
-        title, runs, tuple(arms), baseline, measure, measures, rope, alpha, chosen, tuned, said=gathered.said
+        title, runs, tuple(arms), baseline, measure, measures, rope, alpha, chosen, tuned, said=said
     )
-    about = notes.about(comparison, wanted[0], [a.label for a in baselines])
-    about += [
-        *why,
-        *notes.statistics(comparison),
-        *population.notes(comparison),
-        *notes.selection(chosen),
-        *courses.notes(comparison, plans),
-    ]
+    about = [*notes.about(comparison, wanted[0], [a.label for a in baselines]), *why]
+    about += [*notes.statistics(comparison), *population.notes(comparison), *notes.selection(chosen)]
+    about += courses.notes(comparison, plans)
     return replace(comparison, notes=tuple(about))
 
 
@@ -293,7 +300,7 @@ def _labelled(runs: pd.DataFrame) -> tuple[list[Arm], pd.DataFrame]:
 
 
 def _baselines(arms: Sequence[Arm], runs: pd.DataFrame, wanted: Sequence[str]) -> tuple[list[Arm], list[str]]:
-    """The arms that may be the one to compare with, of those that are wanted the first; and a note where it is another."""
+    """The arms that may be the one to compare with, and a note where it is not called as wanted."""
     if found := next((f for f in (find(arms, b) for b in wanted) if f), []):
         return found, []
     if tuple(wanted) != (NONE,):
@@ -330,8 +337,7 @@ def _gathered(found: Found) -> Gathered:
     configs = {r.run_id: r.config for r in found.records}
     known = (*notes.disputed(measures), *notes.several_folders(found.rivals), *notes.histories(damaged))
     report = Report((), known, tuple(found.skipped), configs=configs, histories=found.histories)
-    said = Said({run: path.parent for run, path in found.histories.items()})
-    return Gathered(report, to_frame(found.records, epochs).assign(name=None, table=None), measures, said=said)
+    return Gathered(report, to_frame(found.records, epochs).assign(name=None, table=None), measures)
 
 
 def _named(plans: Sequence[StoredPlan]) -> Named:

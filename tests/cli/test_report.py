@@ -31,18 +31,6 @@ def test_report_writes_a_file(bare: Path, capsys: pytest.CaptureFixture[str]) ->
     assert (said.code, said.err.partition(":")[0]) == (2, "Error")
 
 
-def test_answers_about_other_examples_or_about_these(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    sweep = ["dropout=none,standard", "dropout.rate=0.5", "seed=range(0,6)", "data.n_train=100", "train.epochs=3"]
-    assert dropbench(capsys, "sweep", *sweep).code == 0
-    default, examples, pool = (dropbench(capsys, "report", *words) for words in ((), ABOUT, (ABOUT[0], "pool")))
-    assert default == examples != pool
-    assert "verdicts on test accuracy are about examples like" in " ".join(default.out.split())
-    assert "verdicts on test accuracy are about the pool of examples" in " ".join(pool.out.split())
-    wrong, rows = (dropbench(capsys, "report", *words) for words in (("--about", "us"), (*ABOUT, "--rows", "seed")))
-    assert (wrong.code, rows.code) == (2, 2)
-    assert "--about us: there is no such" in wrong.err and "leave out" in rows.err
-
-
 def test_questions_are_read_before_anything_is_loaded(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """So a mistake in one is told where nothing is stored yet."""
     for option, text in (("--contrast", "none.test_accuracy ** 2"), ("--interaction", "dropout")):
@@ -63,3 +51,15 @@ def test_questions_of_a_sweep(bare: Path, capsys: pytest.CaptureFixture[str]) ->
         assert dropbench(capsys, "report", *typed, *other).code == 2
     page = dropbench(capsys, "report", *typed, "-f", "html").out
     assert "--interaction dropout,train.weight_decay" in page, "it says how it was made"
+
+
+def test_answers_about_other_examples_or_about_these(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = ["dropout=none,standard", "dropout.rate=0.5", "seed=range(0,6)", "data.n_train=100", "train.epochs=3"]
+    assert dropbench(capsys, "sweep", *sweep).code == 0
+    default, examples, pool = (dropbench(capsys, "report", *words) for words in ((), ABOUT, (ABOUT[0], "pool")))
+    assert default == examples != pool
+    assert "verdicts on test accuracy are about examples like" in " ".join(default.out.split())
+    assert "verdicts on test accuracy are about the pool of examples" in " ".join(pool.out.split())
+    wrong, rows = (dropbench(capsys, "report", *words) for words in (("--about", "us"), (*ABOUT, "--rows", "seed")))
+    assert (wrong.code, rows.code) == (2, 2)
+    assert "--about us: there is no such" in wrong.err and "leave out" in rows.err

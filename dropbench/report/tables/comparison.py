@@ -179,14 +179,9 @@ class Comparison:
         if measure not in self._contrasts:
             asked = [Minus(label, self.baseline, measure) for label in self.others]
             region, examples = self.region(measure), self.examples(measure)
+            widened, alpha = self.widened, self.alpha
             told = judged(
-                asked,
-                self.scores,
-                region,
-                self.diverged,
-                alpha=self.alpha,
-                widened=self.widened,
-                examples=lambda _: examples,
+                asked, self.scores, region, self.diverged, alpha=alpha, widened=widened, examples=lambda _: examples
             )
             self._contrasts[measure] = dict(zip(self.others, told, strict=True))
         return self._contrasts[measure]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dropbench.report.records.said import Untold
 from dropbench.report.statistics.contrast import Contrast
@@ -23,23 +23,17 @@ def about(c: Comparison) -> dict[str, str]:
 
 
 def notes(c: Comparison) -> list[str]:
-    """One line on which of the two the verdicts are about, why where it is not what was asked, and one on fresh seeds."""
-    if not c.verdicts or c.measure is None:
+    """What the verdicts of its table are about; see `told`."""
+    return [] if c.measure is None else told(c, c.verdicts, f"Intervals, p and verdicts on {c.measure.spoken}")
+
+
+def told(c: Comparison, verdicts: Mapping[str, Contrast], answers: str) -> list[str]:
+    """One line on which of the two it is, why where it is not what was asked, and one where all seeds have one test split.
+
+    verdicts: by what they are called. answers: what to call all of them.
+    """
+    if not verdicts:
         return []
-    told = lines(c, c.verdicts, f"Intervals, p and verdicts on {c.measure.spoken}")
-    known = [c.of_examples(v.expression) for v in c.verdicts.values()]
-    one = [k for k in known if isinstance(k, Widening) and k.one_split]
-    if len(one) == len(known):
-        fresh = ", and so will those of --confirm" if c.choices else ""
-        told.append(
-            f"All seeds test the same {one[0].examples:,} examples{fresh}: more seeds make the difference on these surer, and "
-            "tell nothing more of others."
-        )
-    return told
-
-
-def lines(c: Comparison, contrasts: Mapping[str, Contrast], answers: str) -> list[str]:
-    """What some contrasts by name are about, and why where that is not what was asked. answers: how they are called."""
     if c.said is None:
         return [
             f"{answers} are about the pool of examples that these seeds drew from, as --about pool asks; of others like them "
@@ -47,25 +41,47 @@ def lines(c: Comparison, contrasts: Mapping[str, Contrast], answers: str) -> lis
         ]
     known: dict[str, Widening] = {}
     unknown: dict[str, list[str]] = {}
-    for name, contrast in contrasts.items():
-        found = c.of_examples(contrast.expression)
+    for label, v in verdicts.items():
+        found = c.of_examples(v.expression)
         if isinstance(found, Untold):
-            unknown.setdefault(str(found), []).append(name)
+            unknown.setdefault(str(found), []).append(label)
         else:
-            known[name] = found
-    told = [
-        f"{answers} are about the examples tested, not others like them, for {', '.join(n)}: {w}."
-        for w, n in unknown.items()
-    ]
-    if ranked := [name for name in known if contrasts[name].difference.diverged]:
-        told.append(f"But p and verdict of {', '.join(ranked)} go by ranks, which are about the examples tested alone.")
+            known[label] = found
+    factors = [c.widened(verdicts[label].expression) for label in known]
+    ranked = [label for label in known if verdicts[label].difference.diverged]
+    return [*_beyond(known, factors, answers), *_these(unknown, answers), *_ranked(ranked), *_one_split(c, known)]
+
+
+def _beyond(known: Mapping[str, Widening], factors: Sequence[float], answers: str) -> list[str]:
     if not known:
-        return told
-    factors = sorted(c.widened(contrasts[name].expression) for name in known)
-    ends = dict.fromkeys(f"{f:.2f}" for f in (factors[0], factors[-1]))
+        return []
+    ends = dict.fromkeys(f"{f:.2f}" for f in (min(factors), max(factors)))
     tested = max(k.examples for k in known.values())
-    first = (
+    return [
         f"{answers} are about examples like the {tested:,} tested, not these alone, which makes intervals "
         f"{' to '.join(ends)} times as wide; with --about pool they are about these."
-    )
-    return [first, *told]
+    ]
+
+
+def _these(unknown: Mapping[str, list[str]], answers: str) -> list[str]:
+    return [
+        f"{answers} are about the examples tested, not others like them, for {', '.join(labels)}: {why}."
+        for why, labels in unknown.items()
+    ]
+
+
+def _ranked(ranked: Sequence[str]) -> list[str]:
+    if not ranked:
+        return []
+    return [f"But p and verdict of {', '.join(ranked)} go by ranks, which are about the examples tested alone."]
+
+
+def _one_split(c: Comparison, known: Mapping[str, Widening]) -> list[str]:
+    if not known or not all(k.one_split for k in known.values()):
+        return []
+    tested = next(iter(known.values())).examples
+    fresh = ", and so will those of --confirm" if c.choices else ""
+    return [
+        f"All seeds test the same {tested:,} examples{fresh}: more seeds make the difference on these surer, and tell nothing "
+        "more of others."
+    ]

@@ -155,5 +155,5 @@ def test_contrasts_are_about_the_same_examples(store: Store, trained: Trained) -
     difference, ratio = (answer.contrast.difference.widened for answer in wide.answers)
     assert difference > 1 and ratio == pytest.approx(difference, rel=0.1)
     assert {answer.contrast.difference.widened for answer in narrow.answers} == {1.0}
-    assert [n for n in wide.notes if n.startswith("Intervals and p of contrasts are about examples like the 1")]
-    assert [n for n in narrow.notes if n.startswith("Intervals and p of contrasts are about the pool")]
+    assert [n for n in wide.notes if n.startswith("Intervals, p and verdicts are about examples like the 1")]
+    assert [n for n in narrow.notes if n.startswith("Intervals, p and verdicts are about the pool")]
