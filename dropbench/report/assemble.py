@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from dropbench.report.records.load import RUN_SOMETHING, Found, best_epochs, fro
 from dropbench.report.records.measures import Measure, Measures
 from dropbench.report.records.said import Said
 from dropbench.report.tables import courses, notes, population
-from dropbench.report.tables.arms import NONE, Arm, comparisons, find, name_arms, quiet, unscheduled
+from dropbench.report.tables.arms import NONE, Arm, comparisons, find, name_arms, quiet, tables, unscheduled
 from dropbench.report.tables.asked import Questions, about_runs, ask
 from dropbench.report.tables.comparison import Comparison, Diagnosis
 from dropbench.report.tables.current import current
@@ -76,7 +76,7 @@ def build(
     gathered = gather(paths, filters, where)
     gathered, metric = with_asked(gathered, metric)
     if baseline:
-        gathered = replace(gathered, baselines=(baseline,))
+        gathered = replace(gathered, baselines=(baseline,), of_tables={})
     report = _compared(gathered, metric, rope, about != population.POOL)
     if baseline and not any(find(c.arms, baseline) for c in report.comparisons):
         raise _unknown_baseline(baseline, [a for c in report.comparisons for a in c.arms])
@@ -148,6 +148,8 @@ class Gathered:
         What an arm to compare with may be called; the first that is there counts.
     known : sequence
         All plans that are stored.
+    of_tables : Mapping
+        What the baseline of a plan's table is called, by the table; it goes before the others.
     """
 
     report: Report
@@ -155,6 +157,7 @@ class Gathered:
     measures: Measures
     baselines: Sequence[str] = (NONE,)
     known: Sequence[StoredPlan] = ()
+    of_tables: Mapping[str, str] = field(default_factory=dict)
 
 
 def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str]) -> Gathered:
@@ -168,7 +171,7 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
         raise UsageError(f"{places} holds no runs{unread}; {RUN_SOMETHING}")
     gathered = _gathered(found)
     plans = _plans(roots)
-    gathered = replace(gathered, known=plans)
+    gathered = replace(gathered, known=plans, of_tables={t: plain(p.baseline) for p in plans for t in p.tables})
     frame = gathered.frame
     studies = [v for key, values in wanted if key == "study" for v in values]
     if studies:
@@ -190,7 +193,7 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
         baselines = list(dict.fromkeys(plain(plan.baseline) for plan in reversed(plans)))
         gathered = replace(gathered, report=report, baselines=baselines)
     else:
-        frame, told = _with_tuned(frame, plans)
+        frame, told = _with_whole(frame, plans)
         gathered = replace(gathered, report=replace(gathered.report, notes=(*gathered.report.notes, *told)))
     frame = filtered.where(filtered.select(frame, [w for w in wanted if w[0] != "study"]), conditioned)
     frame, apart = current(frame)
@@ -235,8 +238,10 @@ def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = 
     for title, runs in comparisons(frame):
         sweeps = [plan.every_run for plan in gathered.report.plans if plan.every_run]
         plans = courses.of_runs(gathered.known, runs)
+        own = gathered.of_tables.get(runs["table"].iloc[0])
+        wanted = list(dict.fromkeys([*([own] if own else []), *gathered.baselines]))
         comparison = _comparison(
-            title, runs, gathered.baselines, _measure(runs, measures, metric), measures, rope, sweeps, plans, said
+            title, runs, wanted, _measure(runs, measures, metric), measures, rope, sweeps, plans, said
         )
         done.append(diagnosed(comparison, gathered.report))
     headlines = [text for c in done if (text := headline(c)) is not None]
@@ -340,14 +345,22 @@ def _named(plans: Sequence[StoredPlan]) -> Named:
     return list(dict.fromkeys([*tabled, *((t, name, run) for t, name, run in rest if (name, run) not in told)]))
 
 
-def _with_tuned(frame: pd.DataFrame, plans: Sequence[StoredPlan]) -> tuple[pd.DataFrame, list[str]]:
-    """Without the runs that tuned what is compared, of which there is a note; tuned arms in the tables of their plans.
+def _torn(plan: StoredPlan, frame: pd.DataFrame) -> bool:
+    """Whether a table of a plan holds runs that differ in more than regularizers."""
+    runs = frame["run_id"].tolist()
+    group = {runs[i]: place for place, places in enumerate(tables(frame)) for i in places}
+    whole = ([group[r] for ids in arms.values() for r in ids if r in group] for arms in plan.tables.values())
+    return any(len(set(places)) > 1 for places in whole)
 
-    These may differ in more than regularizers, which would put them into several. A run that another plan compares is in its
-    table too.
+
+def _with_whole(frame: pd.DataFrame, plans: Sequence[StoredPlan]) -> tuple[pd.DataFrame, list[str]]:
+    """Without the runs that tuned what is compared, of which there is a note; some plans' arms in the tables of these.
+
+    Those whose arms differ in more than regularizers, which would put them into several: tuned ones, and a study's. A run that
+    another plan compares is in its table too.
     """
     runs = frame["run_id"].tolist()
-    tuned = [p for p in plans if p.course is not None and p.course.tuned and p.tables]
+    tuned = [p for p in plans if p.tables and ((p.course is not None and p.course.tuned) or _torn(p, frame))]
     tabled = _named(tuned)
     compared = {run for p in plans for run in p.every_run}
     apart = {run for p in plans for run in p.trained if run not in compared}.intersection(runs)
@@ -363,8 +376,10 @@ def _with_names(frame: pd.DataFrame, named: Named) -> pd.DataFrame:
     rows = {run: i for i, run in enumerate(frame["run_id"].tolist())}
     there = [(table, None if name is None else plain(name), run) for table, name, run in named if run in rows]
     tables, names, _ = zip(*there, strict=True) if there else ((), (), ())
-    texts = {"table": pd.Series(tables, dtype=object).tolist(), "name": pd.Series(names, dtype=object).tolist()}
-    return frame.iloc[[rows[run] for *_, run in there]].assign(**texts)
+    found = frame.iloc[[rows[run] for *_, run in there]]
+    # Of objects, among which None stays None beside a text.
+    texts = {k: pd.Series(v, found.index, dtype=object) for k, v in (("table", tables), ("name", names))}
+    return found.assign(**texts)
 
 
 def _plans(paths: Sequence[Path]) -> list[StoredPlan]:
