@@ -108,6 +108,8 @@ class MetricSpec(Component, Declaration):
     """
 
     also: dict[str, Declaration] = {}
+    of_task: dict[str, Declaration] = {}
+    """How to read it where a model is trained for that task, for which the name stands for another number."""
 
 
 class DataSpec(Component):
@@ -252,7 +254,7 @@ class RunSpec(Frozen):
         A list of one variant reads as that variant. What is known of parts and data but not typed is left out: hashes, and how
         to read metrics.
         """
-        how = dict.fromkeys(("source", *Declaration.model_fields, "also"), True)
+        how = dict.fromkeys(("source", *Declaration.model_fields, "also", "of_task"), True)
         tree: dict[str, Any] = self.model_dump(
             mode="json", by_alias=True, exclude={"data_fingerprint": True, "metric": {"__all__": how}}
         )

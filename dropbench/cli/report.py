@@ -113,7 +113,16 @@ def _built(selection: Selection, conf: Sequence[Path]) -> Report:
     paths, filters, where, metric = selection.paths(), selection.filters(), selection.where, selection.metric
     if any(selection.questions().values()):
         questions = Questions.typed(*selection.questions().values())  # before anything is read
-        return asked(paths, filters, questions, selection.baseline, where=where, metric=metric, rope=selection.rope)
+        return asked(
+            paths,
+            filters,
+            questions,
+            selection.baseline,
+            where=where,
+            metric=metric,
+            rope=selection.rope,
+            about=selection.about,
+        )
     if selection.rows is not None:
         return pivot(paths, filters, rows=selection.rows, cols=selection.cols, where=where, metric=metric)
     compared = build(

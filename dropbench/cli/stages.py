@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.work import arranged
@@ -47,19 +46,22 @@ def _settled(plan: Plan, look: int, of: tuple[int, ...]) -> bool:
 
     runs = [s.run_id for s in plan.specs]
     taken = [StoredStage(name="comparison", runs=runs)] * (look + 1)
-    kept = replace(_compared(plan), course=StoredCourse(rule=Rule(looks=list(of)), stages=taken))
+    kept = replace(_compared(plan, ""), course=StoredCourse(rule=Rule(looks=list(of)), stages=taken))
     report = for_plan(Store(plan.settings.results), kept)
     contrasts = [c for comparison in report.comparisons for c in comparison.verdicts.values()]
     return bool(contrasts) and all(c.confirmed for c in contrasts)
 
 
-def as_stored(course: Course, stages: Sequence[Stage], finished: Find) -> StoredPlan:
-    """A course with these stages, which `Store.write_plan` takes. What it compares is the last, unless that tunes."""
+def as_stored(course: Course, stages: Sequence[Stage], finished: Find, began: str) -> StoredPlan:
+    """A course with these stages, which `Store.write_plan` takes. What it compares is the last, unless that tunes.
+
+    began: when the command was started, ISO 8601, UTC.
+    """
     from dropbench import store
     from dropbench.planning.continuing import COMPARISON
 
     plan = stages[-1].plan
-    kept = _compared(plan)
+    kept = _compared(plan, began)
     if course.rule is None:
         return kept
     going = store.Course(
@@ -72,7 +74,7 @@ def as_stored(course: Course, stages: Sequence[Stage], finished: Find) -> Stored
     return kept if stages[-1].name == COMPARISON else replace(kept, arms={}, tables={}, runs=[])
 
 
-def _compared(plan: Plan) -> StoredPlan:
+def _compared(plan: Plan, began: str) -> StoredPlan:
     """A plan by itself, all of whose runs are compared."""
     from dropbench.store import StoredPlan
 
@@ -85,7 +87,7 @@ def _compared(plan: Plan) -> StoredPlan:
         overrides=list(plan.overrides),
         runs=[s.run_id for s in plan.specs],
         tables=plan.tables,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=began,
     )
 
 

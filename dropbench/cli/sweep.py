@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.console import Shown
 from dropbench.cli.measuring import left_to_train
-from dropbench.cli.stages import as_stored, looking, rest, told
+from dropbench.cli.stages import Rest, as_stored, looking, rest, told
 from dropbench.cli.training import trained
 from dropbench.cli.work import Work, arranged, within
 from dropbench.errors import UsageError
@@ -20,7 +21,7 @@ from dropbench.values import count
 if TYPE_CHECKING:
     from dropbench.execute.agenda import Marks
     from dropbench.execute.local import Stored
-    from dropbench.planning.continuing import Course, Stage
+    from dropbench.planning.continuing import Course
     from dropbench.planning.plan import Plan
     from dropbench.spec import RunSpec
     from dropbench.store import Record, Store, StoredPlan
@@ -110,6 +111,7 @@ def carry_out(
     from dropbench.execute.agenda import marks
     from dropbench.store import Store
 
+    began = datetime.now(UTC).isoformat(timespec="seconds")
     again: set[str] = set()
     store = Store(course.first.settings.results, replacing=again)
     done: set[str] = set()
@@ -125,12 +127,12 @@ def carry_out(
         again.update(s.run_id for s in specs if force)
         if course.rule is not None:
             shown.stage(stages[-1], course.tuned(finished) if len(stages) == 2 else ())
-        if dry_run:
-            _dry_run(course, stages, store, conf, shown, force=force)
-            return 0
         before = marks(plan.specs, store)
-        left = _left(specs, plan, store, conf, shown, force=force)
-        store.write_plan(as_stored(course, stages, finished))
+        left = _left(specs, plan, store, conf, shown, force=force, dry_run=dry_run)
+        if dry_run:
+            _dry_run(left, plan, rest(course, stages, None if force else store), shown)
+            return 0
+        store.write_plan(as_stored(course, stages, finished, began))
         ended = _trained(left, plan, store, shown, policy, before, until)
         stored += ended
         done |= {s.run_id for s in specs if store.is_done(s.run_id)}
@@ -139,21 +141,17 @@ def carry_out(
             break
     for reason in plan.unplanned:
         shown.error(f"{reason}; what was asked for of it is not among the runs")
-    _tell(course, as_stored(course, stages, finished), plan, stored, store, conf, shown)
+    kept = as_stored(course, stages, finished, began)
+    if kept.course is not None:  # how far it has come
+        store.write_plan(kept)
+    _tell(kept, plan, stored, store, conf, shown)
     return 1 if failed or plan.unplanned else 0
 
 
 def _tell(
-    course: Course,
-    kept: StoredPlan,
-    plan: Plan,
-    stored: Sequence[Stored],
-    store: Store,
-    conf: Sequence[Path],
-    shown: Shown,
+    kept: StoredPlan, plan: Plan, stored: Sequence[Stored], store: Store, conf: Sequence[Path], shown: Shown
 ) -> None:
-    """Stores how far a course has come, and reports on its comparison. plan: of its last stage."""
-    store.write_plan(kept)
+    """Reports on what a course compares. plan: of its last stage."""
     if shown.as_json:
         stages = {"stages": told(kept)} if kept.course else {}
         runs = [s.run_id for s in plan.specs]
@@ -184,7 +182,7 @@ def _trained(
     before: Marks,
     until: float | None,
 ) -> list[Stored]:
-    """Trains what is left of a plan, as far as there is time; what failed is told. before: what was stored then."""
+    """Trains what is left of a stage, as far as there is time; what failed is told. before: what was stored till then."""
     from dropbench.execute.local import failed_when_planned
 
     stored = failed_when_planned(left.lost, plan.failed, plan.settings, left.work.device, store)
@@ -224,19 +222,15 @@ def _left(
     return _Left(lost, todo, work)
 
 
-def _dry_run(
-    course: Course, stages: Sequence[Stage], store: Store, conf: Sequence[Path], shown: Shown, *, force: bool
-) -> None:
+def _dry_run(left: _Left, plan: Plan, to_come: Rest | None, shown: Shown) -> None:
     """What the next stage would take, and between what and what the rest."""
     from dropbench.execute.estimate import Durations, estimate
 
-    plan = stages[-1].plan
-    left = _left(plan.specs, plan, store, conf, shown, force=force, dry_run=True)
     for reason in dict.fromkeys((*plan.unplanned, *plan.failed.values())):
         shown.warning(reason)
     durations = Durations(plan.settings, left.work.device)
     seconds = estimate(left.work.cohorts, durations, left.work.workers) if left.todo else 0.0
-    shown.dry_run(plan, left.todo, left.work, seconds, rest(course, stages, None if force else store))
+    shown.dry_run(plan, left.todo, left.work, seconds, to_come)
 
 
 def _say_of_earlier(todo: Sequence[RunSpec], store: Store, shown: Shown, *, force: bool) -> None:

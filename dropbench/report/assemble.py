@@ -21,19 +21,17 @@ from dropbench.report.records.load import RUN_SOMETHING, Found, best_epochs, fro
 from dropbench.report.records.measures import Measure, Measures
 from dropbench.report.records.said import Said
 from dropbench.report.tables import courses, notes, population
-from dropbench.report.tables.arms import NONE, Arm, comparisons, find, name_arms, quiet, tables, unscheduled
+from dropbench.report.tables.arms import NONE, Arm, comparisons, find, name_arms, quiet, unscheduled
 from dropbench.report.tables.asked import Questions, about_runs, ask
 from dropbench.report.tables.comparison import Comparison, Diagnosis
 from dropbench.report.tables.current import current
 from dropbench.report.tables.grids import grids
 from dropbench.report.tables.headline import headline
+from dropbench.report.tables.planned import named, with_names, with_whole
 from dropbench.report.tables.report import Report
 from dropbench.report.tables.selection import choices
 from dropbench.store import RUNS, Store, StoredPlan
-from dropbench.values import count, plain
-
-Named = Sequence[tuple[str | None, str | None, str]]
-"""(table, arm's name, run id), in a plan's order; no table where the plan does not know its, no name where it has none."""
+from dropbench.values import plain
 
 
 def build(
@@ -71,16 +69,22 @@ def build(
     UsageError
         For a path without results, a filter that can match nothing, an unknown baseline or metric, and another `about`.
     """
-    if about not in (None, *population.ABOUT):
-        raise UsageError(f"--about {about}: there is no such; {nearest(str(about), population.ABOUT)}")
+    beyond = _beyond(about)
     gathered = gather(paths, filters, where)
     gathered, metric = with_asked(gathered, metric)
     if baseline:
         gathered = replace(gathered, baselines=(baseline,), of_tables={})
-    report = _compared(gathered, metric, rope, about != population.POOL)
+    report = _compared(gathered, metric, rope, beyond)
     if baseline and not any(find(c.arms, baseline) for c in report.comparisons):
         raise _unknown_baseline(baseline, [a for c in report.comparisons for a in c.arms])
     return report
+
+
+def _beyond(about: str | None) -> bool:
+    """Whether answers are about examples beyond those tested. Raises UsageError for another `about` than there are."""
+    if about not in (None, *population.ABOUT):
+        raise UsageError(f"--about {about}: there is no such; {nearest(str(about), population.ABOUT)}")
+    return about != population.POOL
 
 
 def _unknown_baseline(baseline: str, arms: Sequence[Arm]) -> UsageError:
@@ -115,11 +119,13 @@ def asked(
     where: Sequence[str] = (),
     metric: str | None = None,
     rope: str | None = None,
+    about: str | None = None,
 ) -> Report:
     """The answers to questions about all arms together, whatever they differ in; the rest is as in `build`.
 
     Raises UsageError as `build` does, and for a question that these arms and measures have no answer to.
     """
+    beyond = _beyond(about)
     gathered, metric = with_asked(gather(paths, filters, where), metric)
     arms, runs = _labelled(gathered.frame)
     wanted = (baseline,) if baseline else gathered.baselines
@@ -128,7 +134,9 @@ def asked(
         raise _unknown_baseline(baseline, arms)
     labels = [a.label for a in bases or quiet(arms, runs)]
     measure, first = gathered.measures.resolve(runs, metric), labels[0] if labels else None
-    whole = Comparison("", runs, tuple(arms), first, measure, gathered.measures, rope)
+    alpha = courses.level(courses.of_runs(gathered.known, runs), runs)
+    said = _said(gathered) if beyond else None
+    whole = Comparison("", runs, tuple(arms), first, measure, gathered.measures, rope, alpha, said=said)
     answers = ask(whole, labels, questions)
     known = (*gathered.report.notes, *about_runs(whole, answers))
     return _told(replace(gathered.report, notes=known), asked=answers)
@@ -176,9 +184,9 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
     studies = [v for key, values in wanted if key == "study" for v in values]
     if studies:
         plans = _plans_of(studies, plans)
-        named = _named(plans)
-        planned = list(dict.fromkeys(run for *_, run in named))
-        frame = _with_names(frame, named)
+        arms = named(plans)
+        planned = list(dict.fromkeys(run for *_, run in arms))
+        frame = with_names(frame, arms)
         if not planned:
             raise UsageError(
                 f"study={','.join(studies)}: it is still being tuned, so there is nothing to compare yet; its sweep goes on"
@@ -193,7 +201,7 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
         baselines = list(dict.fromkeys(plain(plan.baseline) for plan in reversed(plans)))
         gathered = replace(gathered, report=report, baselines=baselines)
     else:
-        frame, told = _with_whole(frame, plans)
+        frame, told = with_whole(frame, plans)
         gathered = replace(gathered, report=replace(gathered.report, notes=(*gathered.report.notes, *told)))
     frame = filtered.where(filtered.select(frame, [w for w in wanted if w[0] != "study"]), conditioned)
     frame, apart = current(frame)
@@ -222,7 +230,7 @@ def for_plan(store: Store, plan: StoredPlan) -> Report:
     report = replace(gathered.report, notes=(*gathered.report.notes, *missing))
     if gathered.frame.empty:
         return _told(report)
-    frame = _with_names(gathered.frame, _named([plan])) if plan.arms else gathered.frame
+    frame = with_names(gathered.frame, named([plan])) if plan.arms else gathered.frame
     others = [p for p in store.plans() if p.plan_id != plan.plan_id]
     gathered = replace(gathered, report=report, frame=frame, known=[*others, plan])
     return _compared(replace(gathered, baselines=(plain(plan.baseline),)))
@@ -231,7 +239,7 @@ def for_plan(store: Store, plan: StoredPlan) -> Report:
 def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = None, beyond: bool = True) -> Report:
     """beyond: whether answers are about examples beyond those tested."""
     frame, measures = gathered.frame, gathered.measures
-    said = Said({run: path.parent for run, path in gathered.report.histories.items()}) if beyond else None
+    said = _said(gathered) if beyond else None
     if metric is not None:
         measures.resolve(frame, metric)  # a mistake if no run has it; a comparison may lack it
     done = []
@@ -246,6 +254,11 @@ def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = 
         done.append(diagnosed(comparison, gathered.report))
     headlines = [text for c in done if (text := headline(c)) is not None]
     return _told(gathered.report, comparisons=tuple(done), headlines=tuple(map(plain, headlines)))
+
+
+def _said(gathered: Gathered) -> Said:
+    """What the runs said of their test examples, read when it is asked for."""
+    return Said({run: path.parent for run, path in gathered.report.histories.items()})
 
 
 def _told(report: Report, **about: Any) -> Report:
@@ -328,58 +341,6 @@ def _gathered(found: Found) -> Gathered:
     known = (*notes.disputed(measures), *notes.several_folders(found.rivals), *notes.histories(damaged))
     report = Report((), known, tuple(found.skipped), configs=configs, histories=found.histories)
     return Gathered(report, to_frame(found.records, epochs).assign(name=None, table=None), measures)
-
-
-def _named(plans: Sequence[StoredPlan]) -> Named:
-    """The arms of these plans. What an older plan, without tables, says of a run is left out where a later one says it too."""
-    tabled = [
-        (table, name, run)
-        for plan in plans
-        for table, arms in plan.tables.items()
-        for name, runs in arms.items()
-        for run in runs
-    ]
-    told = {(name, run) for _, name, run in tabled}
-    older = (p for p in plans if not p.tables)
-    rest = [(None, name, run) for p in older for name, runs in p.arms.items() for run in runs]
-    return list(dict.fromkeys([*tabled, *((t, name, run) for t, name, run in rest if (name, run) not in told)]))
-
-
-def _torn(plan: StoredPlan, frame: pd.DataFrame) -> bool:
-    """Whether a table of a plan holds runs that differ in more than regularizers."""
-    runs = frame["run_id"].tolist()
-    group = {runs[i]: place for place, places in enumerate(tables(frame)) for i in places}
-    whole = ([group[r] for ids in arms.values() for r in ids if r in group] for arms in plan.tables.values())
-    return any(len(set(places)) > 1 for places in whole)
-
-
-def _with_whole(frame: pd.DataFrame, plans: Sequence[StoredPlan]) -> tuple[pd.DataFrame, list[str]]:
-    """Without the runs that tuned what is compared, of which there is a note; some plans' arms in the tables of these.
-
-    Those whose arms differ in more than regularizers, which would put them into several: tuned ones, and a study's. A run that
-    another plan compares is in its table too.
-    """
-    runs = frame["run_id"].tolist()
-    tuned = [p for p in plans if p.tables and ((p.course is not None and p.course.tuned) or _torn(p, frame))]
-    tabled = _named(tuned)
-    compared = {run for p in plans for run in p.every_run}
-    apart = {run for p in plans for run in p.trained if run not in compared}.intersection(runs)
-    elsewhere = {run for p in plans if p not in tuned for run in p.every_run}
-    left_out = apart | ({run for *_, run in tabled} - elsewhere)
-    note = f"{count(len(apart), 'run')} tuned what is compared, under seeds of their own, and are in no table."
-    whole = [*((None, None, run) for run in runs if run not in left_out), *tabled]
-    return (_with_names(frame, whole), [note] if apart else []) if left_out else (frame, [])
-
-
-def _with_names(frame: pd.DataFrame, named: Named) -> pd.DataFrame:
-    """With a `name` and a `table`. A run that is in two arms of a plan (their rates are equal, say) has a row in each."""
-    rows = {run: i for i, run in enumerate(frame["run_id"].tolist())}
-    there = [(table, None if name is None else plain(name), run) for table, name, run in named if run in rows]
-    tables, names, _ = zip(*there, strict=True) if there else ((), (), ())
-    found = frame.iloc[[rows[run] for *_, run in there]]
-    # Of objects, among which None stays None beside a text.
-    texts = {k: pd.Series(v, found.index, dtype=object) for k, v in (("table", tables), ("name", names))}
-    return found.assign(**texts)
 
 
 def _plans(paths: Sequence[Path]) -> list[StoredPlan]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dropbench.report.records.said import Untold
+from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.widening import Widening
 from dropbench.report.tables.comparison import Comparison
 
@@ -22,10 +23,17 @@ def about(c: Comparison) -> dict[str, str]:
 
 
 def notes(c: Comparison) -> list[str]:
-    """One line on which of the two it is, why where it is not what was asked, and one where all seeds have one test split."""
-    if not c.verdicts or c.measure is None:
+    """What the verdicts of its table are about; see `told`."""
+    return [] if c.measure is None else told(c, c.verdicts, f"Intervals, p and verdicts on {c.measure.spoken}")
+
+
+def told(c: Comparison, verdicts: Mapping[str, Contrast], answers: str) -> list[str]:
+    """One line on which of the two it is, why where it is not what was asked, and one where all seeds have one test split.
+
+    verdicts: by what they are called. answers: what to call all of them.
+    """
+    if not verdicts:
         return []
-    answers = f"Intervals, p and verdicts on {c.measure.spoken}"
     if c.said is None:
         return [
             f"{answers} are about the pool of examples that these seeds drew from, as --about pool asks; of others like them "
@@ -33,20 +41,21 @@ def notes(c: Comparison) -> list[str]:
         ]
     known: dict[str, Widening] = {}
     unknown: dict[str, list[str]] = {}
-    for label, v in c.verdicts.items():
+    for label, v in verdicts.items():
         found = c.of_examples(v.expression)
         if isinstance(found, Untold):
             unknown.setdefault(str(found), []).append(label)
         else:
             known[label] = found
-    return [*_beyond(c, known, answers), *_these(unknown, answers), *_ranked(c, known), *_one_split(c, known)]
+    factors = [c.widened(verdicts[label].expression) for label in known]
+    ranked = [label for label in known if verdicts[label].difference.diverged]
+    return [*_beyond(known, factors, answers), *_these(unknown, answers), *_ranked(ranked), *_one_split(c, known)]
 
 
-def _beyond(c: Comparison, known: Mapping[str, Widening], answers: str) -> list[str]:
+def _beyond(known: Mapping[str, Widening], factors: Sequence[float], answers: str) -> list[str]:
     if not known:
         return []
-    factors = sorted(c.widened(c.verdicts[label].expression) for label in known)
-    ends = dict.fromkeys(f"{f:.2f}" for f in (factors[0], factors[-1]))
+    ends = dict.fromkeys(f"{f:.2f}" for f in (min(factors), max(factors)))
     tested = max(k.examples for k in known.values())
     return [
         f"{answers} are about examples like the {tested:,} tested, not these alone, which makes intervals "
@@ -61,8 +70,7 @@ def _these(unknown: Mapping[str, list[str]], answers: str) -> list[str]:
     ]
 
 
-def _ranked(c: Comparison, known: Mapping[str, Widening]) -> list[str]:
-    ranked = [label for label in known if c.verdicts[label].difference.diverged]
+def _ranked(ranked: Sequence[str]) -> list[str]:
     if not ranked:
         return []
     return [f"But p and verdict of {', '.join(ranked)} go by ranks, which are about the examples tested alone."]

@@ -13,6 +13,7 @@ import pytest
 from dropbench import report
 from dropbench.errors import UsageError
 from dropbench.report.tables import population
+from dropbench.report.tables.asked import Questions
 from dropbench.report.tables.comparison import Comparison
 from dropbench.store import Store
 from dropbench.store.predictions import Predictions, dumped
@@ -142,3 +143,17 @@ def test_what_it_may_be_about(store: Store, trained: Trained) -> None:
     trained()
     with pytest.raises(UsageError, match="--about pol: there is no such; did you mean 'pool'"):
         compared(store, about="pol")
+
+
+def test_contrasts_are_about_the_same_examples(store: Store, trained: Trained) -> None:
+    """A ratio less 1 has the factor of the difference, as near as a straight line is to it."""
+    trained()
+    arm = "arm('standard 0.5').test_accuracy"
+    questions = Questions.typed([f"{arm} - none.test_accuracy", f"{arm} / none.test_accuracy - 1"])
+    wide, narrow = (report.asked([store.root], [], questions, about=about).asked for about in (None, "pool"))
+    assert wide is not None and narrow is not None
+    difference, ratio = (answer.contrast.difference.widened for answer in wide.answers)
+    assert difference > 1 and ratio == pytest.approx(difference, rel=0.1)
+    assert {answer.contrast.difference.widened for answer in narrow.answers} == {1.0}
+    assert [n for n in wide.notes if n.startswith("Intervals, p and verdicts are about examples like the 1")]
+    assert [n for n in narrow.notes if n.startswith("Intervals, p and verdicts are about the pool")]
