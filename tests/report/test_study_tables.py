@@ -53,7 +53,7 @@ def planned(put: Any, store: Any, fake_plan: Any) -> Any:
     return plan
 
 
-def test_a_study_is_one_table_with_each_arms_setting(fake: Any, planned: Any, store: Any) -> None:
+def test_a_study_is_one_table_with_each_arms_setting(fake: Any, planned: Any, put: Any, store: Any) -> None:
     plan = planned(records(fake, ARMS))
     for found in (report.for_plan(store, plan), report.build([store.root], ["study=mine"])):
         (comparison,) = found.comparisons
@@ -69,8 +69,13 @@ def test_a_study_is_one_table_with_each_arms_setting(fake: Any, planned: Any, st
         rows = comparison.table.set_index("arm")
         assert rows["model"].to_dict() == {**dict.fromkeys(ARMS, "mlp"), "conv": "cnn"}
         assert rows["test_accuracy_diff_mean"].tolist()[1:] == pytest.approx([0.005, 0.01, 0.015, 0.02], abs=5e-4)
-    # Without the study they are what they are to anyone: runs that differ in more than regularizers.
-    assert len(report.build([store.root]).comparisons) == 4
+    # In a report that names no study it is not torn apart either, and another sweep stands beside it.
+    put(*(fake(s, changes=STANDARD) for s in range(3)))
+    study, other = sorted(report.build([store.root]).comparisons, key=lambda c: len(c.labels), reverse=True)
+    assert (study.labels, study.baseline, len(study.verdicts)) == (list(ARMS), "usual", 4)
+    assert other.labels == ["standard 0.5"]
+    (asked,) = (c for c in report.build([store.root], baseline="fast").comparisons if c.baseline)
+    assert asked.baseline == "fast"
 
 
 def test_only_what_differs_is_a_setting(fake: Any, planned: Any, store: Any) -> None:
