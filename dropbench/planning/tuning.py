@@ -107,7 +107,7 @@ class Tuning:
         """The arms under the reporting seeds, each with the setting that was chosen for it."""
         parts: dict[str, Plan] = {}
         for tuned in chosen.values():
-            words = [setting(key, value) for key, value in tuned.candidates[tuned.chosen].setting.items()]
+            words = [setting(key, value) for key, value in self._typed(tuned).items()]
             if (name := " ".join(words)) not in self._made:
                 self._made[name] = make([*self.overrides, *words, typed_seeds(self.reporting)], self.composer)
             parts[name] = self._made[name]
@@ -131,6 +131,12 @@ class Tuning:
             skipped=(),
             merged=0,
         )
+
+    def _typed(self, tuned: Tuned) -> dict[str, Any]:
+        """The values at which an arm's best setting was tried: of a key that does not move it any, so the first."""
+        best = tuned.candidates[tuned.chosen].setting
+        moves = {key: len(_once([c.setting.get(key) for c in tuned.candidates])) > 1 for key in self.values}
+        return {key: best[key] if moves[key] else values[0] for key, values in self.values.items()}
 
     @cached_property
     def _called(self) -> dict[Key, str]:
@@ -236,7 +242,8 @@ def _tables(parts: Sequence[Plan], kept: Collection[tuple[str | None, str]]) -> 
     setting_ids = {s.run_id: s.setting_id for part in parts for s in part.specs}
     found: Tables = {}
     for several in zip(*(part.tables.values() for part in parts), strict=True):
-        arms = {name: [r for of in several for r in of[name] if (name, r) in kept] for name in several[0]}
+        names = dict.fromkeys(name for of in several for name in of)
+        arms = {name: [r for of in several for r in of.get(name, ()) if (name, r) in kept] for name in names}
         first = next(iter(arms.get(parts[0].baseline) or itertools.chain(*arms.values())), None)
         if first is not None:
             found[setting_ids[first]] = arms
