@@ -60,6 +60,10 @@ class Tuning:
         Those of the tuning, and those of the comparison.
     overrides : tuple of str
         What was typed beside them.
+    composer : Composer
+        Knows the options.
+    most : int
+        How many runs there may be in each of the two.
     """
 
     plan: Plan
@@ -68,6 +72,7 @@ class Tuning:
     reporting: Sequence[int]
     overrides: tuple[str, ...]
     composer: Composer
+    most: int = sweeps.MOST_RUNS
     _made: dict[str, Plan] = field(default_factory=dict, repr=False)
 
     def chosen(self, finished: Find) -> dict[Key, Tuned]:
@@ -109,7 +114,9 @@ class Tuning:
         for tuned in chosen.values():
             words = [setting(key, value) for key, value in self._typed(tuned).items()]
             if (name := " ".join(words)) not in self._made:
-                self._made[name] = make([*self.overrides, *words, typed_seeds(self.reporting)], self.composer)
+                self._made[name] = make(
+                    [*self.overrides, *words, typed_seeds(self.reporting)], self.composer, self.most
+                )
             parts[name] = self._made[name]
         whole = list(parts.values())
         kept = {
@@ -194,7 +201,8 @@ def tuning(
     values = {key: _several([[s[key] for s in several if key in s] for several in arms.values()]) for key in keys}
     for key in (key for key, found in values.items() if not found):
         raise UsageError(f"--tune {key}: these values make no two runs of an arm that differ; tune another key")
-    return Tuning(plan, values, seeds, reporting, tuple(overrides), composer)
+    sweeps.check_count(len(arms) * len(reporting), most)
+    return Tuning(plan, values, seeds, reporting, tuple(overrides), composer, most)
 
 
 def _several(of_arms: Sequence[Sequence[Any]]) -> list[Any]:

@@ -218,6 +218,12 @@ def test_what_cannot_be_tuned(c: Composer, tune: list[str], said: str) -> None:
         course(["dropout=none,standard", *TINY], c, tune=tune)
 
 
+def test_the_comparison_is_counted_before_anything_is_tuned(c: Composer) -> None:
+    words = ["dropout=none,standard", "seed=range(0,50)", *TINY]
+    with pytest.raises(UsageError, match="that is 100 runs, and at most 60"):
+        course(words, c, tune=[TUNE], most=60)
+
+
 def test_more_seeds_typed_than_there_may_be(c: Composer) -> None:
     with pytest.raises(UsageError, match="7 seeds are typed"):
         course(["seed=range(0,7)", *TINY], c, looking=settled_with(0))
