@@ -1,11 +1,12 @@
 """How often a 95 % interval holds the effect on examples like those tested, by the seeds alone and by seeds and examples.
 
-    python -m benchmarks.population [--studies 2000]
+    python -m benchmarks.population [--studies 1000]
 
-Prints tables of docs/statistics.md ("Which population"). Each study draws a pool of examples from a population without end, and
-seeds that redraw their test split from this pool or all read one. Whether an arm has an example right is a threshold on the sum
-of how hard the example is, how hard it is for this arm, how well this seed's network came out, and noise. Under it the true
-effect on new examples is known. Intervals are Student's over seeds.
+Prints two tables of docs/statistics.md ("Which population"): of intervals by several estimators, and of verdicts where there
+is no effect. Each study draws a pool of examples from a population without end, and seeds that redraw their test split from
+this pool or all read one. Whether an arm has an example right is a threshold on the sum of how hard the example is, how hard it
+is for this arm, how well this seed's network came out, and noise. Under it the true effect on new examples is known. The
+intervals of the first table are Student's over seeds; the verdicts are those of a report, with a region of zero.
 """
 
 from __future__ import annotations
@@ -14,15 +15,21 @@ import argparse
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dropbench.report.records.measures import Measure
+from dropbench.report.statistics.contrast import Minus
 from dropbench.report.statistics.distributions import t_quantile
+from dropbench.report.statistics.judged import judged
 from dropbench.report.statistics.two_way import Differences, error
+from dropbench.store import Measure as Declaration
 
 Floats = NDArray[np.float64]
+ACCURACY = Measure("test", "accuracy", Declaration("higher"))
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,8 @@ class World:
 
 ALIKE = World(example=0.975, own=0.0025, network=0.0005, right=0.98)
 """An arm like its baseline, as dropout .2 was on digits: their right answers differ on 0.8 % of examples."""
+EVEN = World(example=0.93, own=0.03, network=0.001, right=0.975)
+"""One that has other examples right than its baseline, and as many."""
 UNLIKE = World(example=0.93, own=0.03, network=0.001, right=0.975, effect=-0.02)
 """One that is worse, as dropout .5 was after 20 epochs: they differ on 2.6 %."""
 
@@ -185,12 +194,40 @@ def coverages(studies: int) -> Iterator[str]:
                 yield f"| {name} | {design} | {seeds} | {told} |"
 
 
+def told(design: Design, seeds: int, arms: int, studies: int) -> tuple[float, float]:
+    """How often any of the arms is called better or worse for sure where none is: by seeds alone, and as a report does."""
+    random = np.random.default_rng([design.pool, design.fixed, seeds, arms])
+    asked = [Minus(f"arm {k}", "none", ACCURACY) for k in range(arms)]
+    counts = np.zeros(2)
+    for _ in range(studies):
+        by_arm = study(EVEN, design, seeds, arms, random)
+        scores = {e.arm: dict(enumerate(d.values.mean() for d in of)) for e, of in zip(asked, by_arm, strict=True)}
+        scores["none"] = dict.fromkeys(range(seeds), 0.0)
+        factors = {e.arm: error(of, span=1.0).factor for e, of in zip(asked, by_arm, strict=True)}
+        finite = {arm: f if math.isfinite(f) else 1.0 for arm, f in factors.items()}
+        for i, widened in enumerate((lambda e: 1.0, lambda e, finite=finite: finite[e.arm])):
+            found = judged(asked, lambda label, _, scores=scores: scores[label], 0.0, widened=widened)
+            counts[i] += any(c.confirmed and c.direction in ("better", "worse") for c in found)
+    narrow, wide = counts / studies
+    return float(narrow), float(wide)
+
+
+def verdicts(studies: int) -> Iterator[str]:
+    """The table of verdicts, line by line."""
+    yield "| test examples | seeds | 1 arm: seeds alone | seeds and examples | 8 arms: seeds alone | seeds and examples |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: |"
+    for design in DESIGNS:
+        for seeds in (6, 10, 20, 40):
+            cells = [share for arms in (1, 8) for share in told(design, seeds, arms, studies)]
+            yield f"| {design} | {seeds} | {' | '.join(f'{share:.1%}' for share in cells)} |"
+
+
 def main() -> None:
     """Prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--studies", type=int, default=2000)
+    parser.add_argument("--studies", type=int, default=1000)
     studies = parser.parse_args().studies
-    for line in coverages(studies):
+    for line in chain(coverages(studies), [""], verdicts(studies)):
         print(line, flush=True)
 
 

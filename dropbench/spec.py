@@ -108,6 +108,8 @@ class MetricSpec(Component, Declaration):
     """
 
     also: dict[str, Declaration] = {}
+    of_task: dict[str, Declaration] = {}
+    """How to read it where a model is trained for that task, for which the name stands for another number."""
 
 
 class DataSpec(Component):
@@ -138,10 +140,14 @@ class Augment(Frozen):
 
 
 class TrainSpec(Frozen):
-    """Optimizer, learning rate and the regularizers beside dropout; `conf/train/default.yaml` says what each key means."""
+    """Optimizer, learning rate and the regularizers beside dropout; `conf/train/default.yaml` says what each key means.
+
+    epochs: with `updates` it follows from them and the data, is right once those have been loaded, and is part of no id.
+    """
 
     name: str = "default"
     epochs: Positive
+    updates: Positive | None = None
     batch_size: Positive
     optimizer: Literal["sgd", "adam", "adamw"]
     lr: Annotated[float, Field(gt=0)]
@@ -162,6 +168,10 @@ class TrainSpec(Frozen):
     eval_every: Positive
     precision: Literal["fp32", "bf16"]
     augment: Augment
+
+    def length(self, steps: int) -> float:
+        """How long training is in epochs of so many `steps`: a fraction where the last is cut."""
+        return self.epochs if self.updates is None else self.updates / steps
 
 
 class EvalSpec(Frozen):
@@ -244,10 +254,11 @@ class RunSpec(Frozen):
         A list of one variant reads as that variant. What is known of parts and data but not typed is left out: hashes, and how
         to read metrics.
         """
-        how = dict.fromkeys(("source", *Declaration.model_fields, "also"), True)
+        how = dict.fromkeys(("source", *Declaration.model_fields, "also", "of_task"), True)
         tree: dict[str, Any] = self.model_dump(
             mode="json", by_alias=True, exclude={"data_fingerprint": True, "metric": {"__all__": how}}
         )
+        del tree["train"]["updates" if self.train.updates is None else "epochs"]  # a run has one of the two
         variants = tree["dropout"]
         parts = [tree["model"], tree["data"], *tree["metric"].values(), *variants, *(v["schedule"] for v in variants)]
         for part in parts:

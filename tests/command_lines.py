@@ -115,7 +115,7 @@ FLAGS = st.lists(
 CONDITIONS = st.builds("{}{}{}".format, keys(), st.sampled_from(["<", "<=", "=", "!=", ">", " ", "~"]), ATOMS)
 REPORTED = st.lists(
     st.tuples(
-        st.sampled_from(["--where", "--rows", "--cols", "--metric", "--baseline", "--rope", "--format"]),
+        st.sampled_from(["--where", "--rows", "--cols", "--metric", "--baseline", "--rope", "--about", "--format"]),
         st.sampled_from(KEYS) | ATOMS | TEXT | CONDITIONS,
     )
     | st.sampled_from([("--wide",), ("-q",)])

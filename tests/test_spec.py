@@ -91,6 +91,7 @@ CHANGES: dict[str, Any] = {
     "max_norm": 2.0,
     "grad_clip": 2.0,
     "patience": 2,
+    "updates": 100,
     "optimizer": "sgd",
     "schedule": "cosine",
     "monitor": "val_accuracy",

@@ -104,6 +104,12 @@ def sweep(
         int,
         typer.Option("--max-runs", metavar="N", min=1, help="Plan at most N runs; a grid that has more is an error."),
     ] = 10_000,
+    max_minutes: Annotated[
+        float | None,
+        typer.Option(
+            "--max-minutes", metavar="M", min=0, help="Stop in time, with what there is; type it again to go on."
+        ),
+    ] = None,
     tune: Annotated[
         list[str] | None,
         typer.Option(
@@ -157,6 +163,7 @@ def sweep(
             force=force,
             dry_run=dry_run,
             max_runs=max_runs,
+            max_minutes=max_minutes,
             as_json=as_json,
             quiet=quiet,
         )
@@ -195,6 +202,10 @@ def report(
         typer.Option(
             "--rope", help="No difference that matters: `0.2pp` of accuracy, `0.01` of a loss, or `1%` of one."
         ),
+    ] = None,
+    about: Annotated[
+        str | None,
+        typer.Option("--about", help="`examples` like those tested (default), or the `pool` of just these."),
     ] = None,
     where: Annotated[
         list[str] | None,
@@ -262,7 +273,7 @@ def report(
     from dropbench.cli.selection import Selection
 
     asked = (contrast or [], interaction or [], trend or [], optimum or [])
-    selection = Selection(arguments or [], baseline, where or [], metric, rope, rows, cols, *asked)
+    selection = Selection(arguments or [], baseline, where or [], metric, rope, about, rows, cols, *asked)
     presentation = Presentation(format_, out, figures, wide, every if watch else None, confirm, quiet)
     raise typer.Exit(report(selection, presentation, conf or []))
 

@@ -81,8 +81,10 @@ def _check(selection: Selection, presentation: Presentation) -> None:
         raise UsageError(
             "--watch shows tables as they grow: leave out --format, --out, --figures, --wide and --confirm"
         )
-    if selection.rows is not None and (selection.baseline or selection.rope or presentation.confirm):
-        raise UsageError("--rows shows a metric and compares nothing: leave out --baseline, --rope and --confirm")
+    if selection.rows is not None and (selection.baseline or selection.rope or selection.about or presentation.confirm):
+        raise UsageError(
+            "--rows shows a metric and compares nothing: leave out --baseline, --rope, --about and --confirm"
+        )
     asked = [option for option, texts in selection.questions().items() if texts]
     if asked and (selection.rows is not None or presentation.confirm or presentation.figures):
         raise UsageError(f"{asked[0]} shows answers alone: leave out --rows, --cols, --figures and --confirm")
@@ -111,10 +113,21 @@ def _built(selection: Selection, conf: Sequence[Path]) -> Report:
     paths, filters, where, metric = selection.paths(), selection.filters(), selection.where, selection.metric
     if any(selection.questions().values()):
         questions = Questions.typed(*selection.questions().values())  # before anything is read
-        return asked(paths, filters, questions, selection.baseline, where=where, metric=metric, rope=selection.rope)
+        return asked(
+            paths,
+            filters,
+            questions,
+            selection.baseline,
+            where=where,
+            metric=metric,
+            rope=selection.rope,
+            about=selection.about,
+        )
     if selection.rows is not None:
         return pivot(paths, filters, rows=selection.rows, cols=selection.cols, where=where, metric=metric)
-    compared = build(paths, filters, selection.baseline, where=where, metric=metric, rope=selection.rope)
+    compared = build(
+        paths, filters, selection.baseline, where=where, metric=metric, rope=selection.rope, about=selection.about
+    )
     return with_commands(compared, paths, conf)
 
 

@@ -21,6 +21,7 @@ class Selection:
     where: Sequence[str] = ()
     metric: str | None = None
     rope: str | None = None
+    about: str | None = None
     rows: str | None = None
     cols: str | None = None
     contrasts: Sequence[str] = ()
@@ -49,7 +50,7 @@ class Selection:
     def command(self) -> str:
         """It as one would type it again."""
         options = [("--baseline", self.baseline), *(("--where", w) for w in self.where), ("--metric", self.metric)]
-        options += [("--rope", self.rope), ("--rows", self.rows), ("--cols", self.cols)]
+        options += [("--rope", self.rope), ("--about", self.about), ("--rows", self.rows), ("--cols", self.cols)]
         options += [(option, text) for option, texts in self.questions().items() for text in texts]
         typed = [text for name, value in options if value is not None for text in (name, value)]
         return shlex.join(["dropbench", "report", *self.arguments, *typed])

@@ -107,12 +107,12 @@ def rest(course: Course, stages: Sequence[Stage], store: Store | None) -> Rest |
 
     store: what is finished there is not to come; None where all of it would be trained again.
     """
-    from dropbench.execute.estimate import estimate
+    from dropbench.execute.estimate import Durations, estimate
 
     runs, seconds = [], []
     for plan, specs in course.ahead(stages):
         left = [s for s in specs if store is None or not store.is_done(s.run_id)]
         work = arranged(left, plan)
         runs.append(len(left))
-        seconds.append(estimate(work.cohorts, plan.settings, work.device, work.workers) if left else 0.0)
+        seconds.append(estimate(work.cohorts, Durations(plan.settings, work.device), work.workers) if left else 0.0)
     return Rest((min(runs), max(runs)), (min(seconds), max(seconds))) if runs else None

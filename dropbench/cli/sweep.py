@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from dropbench.cli.console import Shown
 from dropbench.cli.measuring import left_to_train
 from dropbench.cli.stages import Rest, as_stored, looking, rest, told
 from dropbench.cli.training import trained
-from dropbench.cli.work import Work, arranged
+from dropbench.cli.work import Work, arranged, within
 from dropbench.errors import UsageError
 from dropbench.execute.failure_policy import LENIENT, FailurePolicy
 from dropbench.values import count
@@ -47,11 +48,13 @@ def sweep(
     as_json: bool,
     quiet: bool,
     max_runs: int,
+    max_minutes: float | None = None,
 ) -> int:
     """Trains what is not finished yet, or says what that would be. Returns the exit code: 1 where a run failed.
 
     Raises UsageError for what cannot be trained, for options that do not go together, and for more than `max_runs` runs.
     """
+    until = None if max_minutes is None else time.monotonic() + 60 * max_minutes
     from dropbench.config.compose import composer
     from dropbench.planning.continuing import TUNING_SEEDS, course
 
@@ -68,7 +71,7 @@ def sweep(
             looking=looking(going.at_most) if going.until_settled else None,
             most=max_runs,
         )
-        return carry_out(asked, conf, Shown(quiet, as_json), policy, force=force, dry_run=dry_run)
+        return carry_out(asked, conf, Shown(quiet, as_json), policy, force=force, dry_run=dry_run, until=until)
 
 
 def carry_out(
@@ -79,6 +82,7 @@ def carry_out(
     *,
     force: bool = False,
     dry_run: bool = False,
+    until: float | None = None,
 ) -> int:
     """Trains what a course has left, stage by stage, and shows the report of its comparison.
 
@@ -96,6 +100,8 @@ def carry_out(
         Whether what is finished is trained again.
     dry_run : bool
         Whether to stop before anything trains or is written, and to show cohorts and an estimate of the time.
+    until : float or None
+        When training is to be over, by `time.monotonic`: what is underway then is saved.
 
     Returns
     -------
@@ -127,7 +133,7 @@ def carry_out(
             _dry_run(left, plan, rest(course, stages, None if force else store), shown)
             return 0
         store.write_plan(as_stored(course, stages, finished, began))
-        ended = _trained(left, plan, store, shown, policy, before)
+        ended = _trained(left, plan, store, shown, policy, before, until)
         stored += ended
         done |= {s.run_id for s in specs if store.is_done(s.run_id)}
         failed = any(one.record.status == "failed" for one in ended)
@@ -167,16 +173,27 @@ class _Left:
     work: Work
 
 
-def _trained(left: _Left, plan: Plan, store: Store, shown: Shown, policy: FailurePolicy, before: Marks) -> list[Stored]:
-    """Trains what is left of a stage; what failed is told. before: what was stored before that was decided."""
+def _trained(
+    left: _Left,
+    plan: Plan,
+    store: Store,
+    shown: Shown,
+    policy: FailurePolicy,
+    before: Marks,
+    until: float | None,
+) -> list[Stored]:
+    """Trains what is left of a stage, as far as there is time; what failed is told. before: what was stored till then."""
     from dropbench.execute.local import failed_when_planned
 
     stored = failed_when_planned(left.lost, plan.failed, plan.settings, left.work.device, store)
-    stored += trained(plan, left.work, store, shown, policy, before) if left.todo else []
+    if left.todo:
+        work = left.work if until is None else within(left.work, plan, until)
+        stored += trained(plan, work, store, shown, policy, before)
     failed = [s for s in stored if s.record.status == "failed"]
     for one in failed:
         shown.error(f"run {one.record.run_id} failed: {one.record.reason}; see {one.folder / 'traceback.txt'}")
-    _summarise([*left.lost, *left.todo], stored, len(failed), shown)
+    too_many = policy.max_failures is not None and len(failed) >= policy.max_failures
+    _summarise([*left.lost, *left.todo], stored, len(failed), store, shown, in_time=until is not None and not too_many)
     return stored
 
 
@@ -207,11 +224,12 @@ def _left(
 
 def _dry_run(left: _Left, plan: Plan, to_come: Rest | None, shown: Shown) -> None:
     """What the next stage would take, and between what and what the rest."""
-    from dropbench.execute.estimate import estimate
+    from dropbench.execute.estimate import Durations, estimate
 
     for reason in dict.fromkeys((*plan.unplanned, *plan.failed.values())):
         shown.warning(reason)
-    seconds = estimate(left.work.cohorts, plan.settings, left.work.device, left.work.workers) if left.todo else 0.0
+    durations = Durations(plan.settings, left.work.device)
+    seconds = estimate(left.work.cohorts, durations, left.work.workers) if left.todo else 0.0
     shown.dry_run(plan, left.todo, left.work, seconds, to_come)
 
 
@@ -236,16 +254,26 @@ def _warn_of_divergence(kept: StoredPlan, store: Store, shown: Shown) -> None:
         shown.warning(headline)
 
 
-def _summarise(todo: Sequence[RunSpec], stored: Sequence[Stored], failed: int, shown: Shown) -> None:
-    """What a report does not tell: who trained, and what was left since too many runs had failed."""
+def _summarise(
+    todo: Sequence[RunSpec], stored: Sequence[Stored], failed: int, store: Store, shown: Shown, *, in_time: bool
+) -> None:
+    """What a report does not tell: who trained, and what was left since too many runs had failed or the time was over."""
     if elsewhere := sum(one.elsewhere for one in stored):
         here = len(stored) - elsewhere
         shown.note(f"{count(here, 'run')} trained here, {elsewhere} by other commands at the same time")
-    if left := len(todo) - len(stored):
-        shown.error(
-            f"stopped after {count(failed, 'failed run')}, as asked for: {count(left, 'run')} "
-            f"{'is' if left == 1 else 'are'} left, and the same command goes on"
-        )
+    ended = {one.record.run_id for one in stored}
+    left = [s.run_id for s in todo if s.run_id not in ended and not store.is_done(s.run_id)]
+    if not left:
+        return
+    are = f"{count(len(left), 'run')} {'is' if len(left) == 1 else 'are'} left"
+    if in_time:
+        from dropbench.store.checkpoints import Checkpoints
+
+        saved = len(Checkpoints(store.root).latest().keys() & set(left))
+        begun = f", of which {saved} in training {'is' if saved == 1 else 'are'} saved" if saved else ""
+        shown.warning(f"stopped in time, as asked for: {are}{begun}; the same command goes on")
+    else:
+        shown.error(f"stopped after {count(failed, 'failed run')}, as asked for: {are}, and the same command goes on")
 
 
 def _show_report(kept: StoredPlan, store: Store, conf: Sequence[Path], shown: Shown) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def trained(plan: Plan, work: Work, store: Store, shown: Shown, policy: FailurePolicy, before: Marks) -> list[Stored]:
-    """Trains and stores, until too many have failed. Raises Interrupted where the user stops it.
+    """Trains and stores, until too many have failed or the time is over. Raises Interrupted where the user stops it.
 
     before: what was stored before it was decided what there is to train.
     """
@@ -36,7 +36,7 @@ def trained(plan: Plan, work: Work, store: Store, shown: Shown, policy: FailureP
     specs = [s for group in work.groups for s in group]
     arms = arm_names(plan, specs)
     stored: list[Stored] = []
-    stop = Stop()
+    stop = Stop(work.until)
     try:
         with (
             listening(stop),
@@ -54,6 +54,7 @@ def trained(plan: Plan, work: Work, store: Store, shown: Shown, policy: FailureP
                     policy=policy,
                     before=before,
                     stop=stop,
+                    in_time=work.in_time,
                 )
             ) as ended,
         ):
@@ -62,6 +63,8 @@ def trained(plan: Plan, work: Work, store: Store, shown: Shown, policy: FailureP
                 progress.finished(one)
                 loggers.finished(one)
     except KeyboardInterrupt:
+        if stop.signal is None and stop():
+            return stored
         raise Interrupted(_stopped(specs, store), 128 + (stop.signal or signal.SIGINT)) from None
     return stored
 

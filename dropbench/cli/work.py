@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dropbench.execute.agenda import InTime
     from dropbench.execute.cohorts import Cohort
     from dropbench.planning.plan import Plan
     from dropbench.spec import RunSpec
+
+
+MOST_BLOCKS = 50
+"""Of seeds, times two: no cohort is cut finer for want of time."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +26,10 @@ class Work:
     cohorts: list[Cohort]
     device: str
     workers: int
+    until: float | None = None
+    """When it is to be over, by `time.monotonic`; None: when it is done."""
+    in_time: InTime = lambda cohort: True
+    """Whether a cohort that is begun now is expected to end by then."""
 
     @property
     def groups(self) -> list[Sequence[RunSpec]]:
@@ -46,3 +57,36 @@ def arranged(specs: Sequence[RunSpec], plan: Plan) -> Work:
     choose_size = CohortSizes(plan.settings, device, workers)
     places = {run: (at.epoch, at.step) for run, at in Checkpoints(plan.settings.results).latest().items()}
     return Work(cohorts(specs, plan.outlines, plan.settings, device, workers, choose_size, places), device, workers)
+
+
+def within(work: Work, plan: Plan, until: float) -> Work:
+    """The same, to be over at a time: cut into blocks of seeds where it would take longer, so that these end for all arms.
+
+    Where twice the time would be needed it is four blocks, of which two may end; and so on.
+
+    Parameters
+    ----------
+    work : Work
+        As `arranged`; there is something to train.
+    plan : Plan
+        Its own.
+    until : float
+        By `time.monotonic`.
+    """
+    from dropbench.execute.cohorts import by_seeds
+    from dropbench.execute.estimate import Durations, estimate
+    from dropbench.store.checkpoints import Checkpoints
+
+    durations = Durations(plan.settings, work.device)
+    needed, there = estimate(work.cohorts, durations, work.workers), until - time.monotonic()
+    blocks = 1 if needed <= there else 2 * math.ceil(needed / max(there, needed / MOST_BLOCKS))
+    begun = {run: at.epoch - 1 for run, at in Checkpoints(plan.settings.results).latest().items()}
+    cohorts = by_seeds(work.cohorts, blocks, begun)
+    for cohort in cohorts:  # all kinds are timed before anything trains
+        durations.of(cohort)
+
+    def in_time(cohort: Cohort) -> bool:
+        done = min(begun.get(s.run_id, 0) / s.train.epochs for s in cohort.specs)
+        return time.monotonic() + (1 - done) * durations.of(cohort) <= until
+
+    return replace(work, cohorts=cohorts, until=until, in_time=in_time)

@@ -17,7 +17,7 @@ from dropbench.config.grammar import parse
 from dropbench.config.options import GROUPS, conf_dir, options
 from dropbench.config.parts import forget_dead
 from dropbench.config.paths import PATHS, plain_path
-from dropbench.config.shape import check_names, checked_tree
+from dropbench.config.shape import check_budget, check_names, checked_tree
 from dropbench.config.specs import settings_of, spec_of, study_of
 from dropbench.config.study_keys import MAPPINGS, check_keys, overrides_of
 from dropbench.config.typed import setting, text
@@ -118,6 +118,7 @@ class Composer:
         if isinstance(study := OmegaConf.to_container(merged).get("study"), Mapping):  # type: ignore[union-attr]
             check_keys(study)
         checked = checked_tree({str(k): v for k, v in tree.items()})
+        check_budget(checked, {o.key_or_group: o.value() for o in parsed})
         check_names(checked, {o.key_or_group: o.value() for o in parsed if o.key_or_group in GROUPS})
         return checked
 

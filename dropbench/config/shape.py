@@ -33,6 +33,22 @@ def checked_tree(tree: dict[str, Any]) -> dict[str, Any]:
     return tree
 
 
+EPOCHS, UPDATES = "train.epochs", "train.updates"
+"""How long a run trains: one of the two."""
+
+
+def check_budget(tree: Mapping[str, Any], typed: Mapping[str, Any]) -> None:
+    """Epochs that are typed stand in place of the updates that a file may say. Raises UsageError where both are typed."""
+    if typed.get(EPOCHS) is None:
+        return
+    if (updates := typed.get(UPDATES)) is not None:
+        raise UsageError(
+            f"{EPOCHS}={written(typed[EPOCHS])} and {UPDATES}={written(updates)}: a run ends after so many epochs or after so "
+            "many updates; leave one out"
+        )
+    tree["train"]["updates"] = None
+
+
 def check_names(tree: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
     """Raises UsageError for an option that is called otherwise than its file, by which it is found again, and for no other."""
     parts = {group: tree[group] for group in ("model", "dropout", "data", "train", "execute")}

@@ -7,10 +7,10 @@ import math
 from dropbench.spec import TrainSpec
 
 
-def lr_factor(train: TrainSpec, progress: float) -> float:
-    """The factor at `progress` epochs (fractional) into training.
+def lr_factor(train: TrainSpec, progress: float, length: float | None = None) -> float:
+    """The factor at `progress` epochs (fractional) into training, which is `length` epochs long; None: `train.epochs`.
 
-    Warm-up rises linearly from near zero over `warmup_epochs`; cosine then falls to zero at the last epoch (Loshchilov &
+    Warm-up rises linearly from near zero over `warmup_epochs`; cosine then falls to zero at its end (Loshchilov &
     Hutter 2017, one cycle); step multiplies by `step_factor` after `step_first` epochs (null: `step_every`) and every
     `step_every` epochs from then on. Zaremba et al. (2014, arXiv:1409.2329), small model: step_first 4, step_every 1,
     step_factor 0.5.
@@ -18,7 +18,7 @@ def lr_factor(train: TrainSpec, progress: float) -> float:
     if progress < train.warmup_epochs:
         return progress / train.warmup_epochs
     if train.schedule == "cosine":
-        span = max(train.epochs - train.warmup_epochs, 1e-12)
+        span = max((train.epochs if length is None else length) - train.warmup_epochs, 1e-12)
         return 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - train.warmup_epochs) / span)))
     if train.schedule == "step":
         first = train.step_first or train.step_every

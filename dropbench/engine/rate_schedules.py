@@ -14,12 +14,13 @@ from dropbench.spec import RunSpec
 class RateSchedules:
     """What runs multiply their nominal dropout rates by, at each point of training."""
 
-    def __init__(self, specs: Sequence[RunSpec], device: torch.device) -> None:
+    def __init__(self, specs: Sequence[RunSpec], device: torch.device, length: float) -> None:
+        """length: of training, in epochs."""
         self._at: dict[str, Callable[[float], float]] = {
             s.run_id: schedule.resolve(s.dropout.schedule.target, s.dropout.schedule.options) for s in specs
         }
         self._constant = all(s.dropout.schedule.name == "constant" for s in specs)
-        self._device = device
+        self._device, self._length = device, length
 
     def factors(self, specs: Sequence[RunSpec], epochs: Sequence[Sequence[float]]) -> Tensor | None:
         """The factors of some of the runs, [n, K], or None if no rate ever changes.
@@ -35,6 +36,6 @@ class RateSchedules:
         """
         if self._constant:
             return None
-        at = [(self._at[s.run_id], s.train.epochs) for s in specs]
-        factors = [[factor(e / last) for (factor, last), e in zip(at, row, strict=True)] for row in epochs]
+        at = [self._at[s.run_id] for s in specs]
+        factors = [[factor(e / self._length) for factor, e in zip(at, row, strict=True)] for row in epochs]
         return torch.tensor(factors, dtype=torch.float32, device=self._device)

@@ -77,6 +77,8 @@ def measured(replicas: Replicas, schedules: RateSchedules, epochs: Sequence[int]
 
 def scale_rates(replicas: Replicas, schedules: RateSchedules, epochs: Sequence[int]) -> None:
     """Gives each replica the rates of the last step of an epoch: some variants evaluate with them."""
-    last_step = [epoch - 0.5 / replicas.batches.steps for epoch in epochs]
+    steps = replicas.batches.steps
+    end = replicas.train.length(steps)
+    last_step = [min(epoch, end) - 0.5 / steps for epoch in epochs]
     if (rate_factors := schedules.factors(replicas.specs, [last_step])) is not None:
         replicas.noise.scale_rates(rate_factors[0])

@@ -23,6 +23,11 @@ def seconds_per_epoch(training: Training) -> float:
     return step * batches.steps + evaluation * (n["train"] + n["val"]) / n["val"]
 
 
+def seconds_of(training: Training) -> float:
+    """Of all of it, if no run stops early."""
+    return seconds_per_epoch(training) * training.length
+
+
 def seconds_per_step(training: Training, steps: int = 5) -> float:
     """The median of so many steps after one of warm-up, in seconds."""
     times = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -98,7 +99,9 @@ class Training:
             if self.learns_rates
             else (),
         )
-        self.schedules = RateSchedules(replicas.specs, replicas.device)
+        self.length = self.train.length(replicas.batches.steps)
+        self.epochs = math.ceil(self.length)
+        self.schedules = RateSchedules(replicas.specs, replicas.device, self.length)
         self.early_stopping = EarlyStopping(self.train, replicas.model, self.size)
         self.history: dict[str, list[Row]] = {s.run_id: [] for s in replicas.specs}
         self._keep = keep
@@ -121,10 +124,10 @@ class Training:
         after_update : Callable
             Is called after each update of the weights; there a snapshot can be taken. What it raises ends the training.
         """
-        for epoch in range(self.underway.epoch, self.train.epochs + 1):
+        for epoch in range(self.underway.epoch, self.epochs + 1):
             self.underway.began = time.perf_counter()
             loss, norms, factor = self._train_epoch(after_update)
-            last = epoch == self.train.epochs
+            last = epoch == self.epochs
             scores = validated(self.replicas) if last or epoch % self.train.eval_every == 0 else {}
             self._record(epoch, scores, norms, factor, self.seconds())
             listen(self.progress(epoch))
@@ -141,7 +144,7 @@ class Training:
     def progress(self, epoch: int) -> Progress:
         """What there is to say of the end of an epoch, from 1, that has ended."""
         rows = {s.run_id: self.history[s.run_id][epoch - 1] for s in self.replicas.specs}
-        return Progress(epoch, self.train.epochs, rows)
+        return Progress(epoch, self.epochs, rows)
 
     def note(self, text: str) -> None:
         """Something to say about these runs with their results, once."""
@@ -155,20 +158,22 @@ class Training:
     def _train_epoch(self, after_update: Callable[[], None]) -> tuple[Tensor, Tensor, float]:
         """The mean training loss and gradient norm of each replica, [K] each, and the last learning-rate factor."""
         specs, batches, underway = self.replicas.specs, self.replicas.batches, self.underway
-        steps = batches.steps
+        steps = self._updates_until(underway.epoch) - self._updates_until(underway.epoch - 1)
         sampled = {round(i * (steps - 1) / (_NORM_SAMPLES - 1)) for i in range(_NORM_SAMPLES)}
         # The rates at the middle of each step: warm-up then starts above zero.
-        progress = [underway.epoch - 1 + (step + 0.5) / steps for step in range(steps)]
+        progress = [underway.epoch - 1 + (step + 0.5) / batches.steps for step in range(steps)]
         rate_factors = self.schedules.factors(specs, [[p] * len(specs) for p in progress])
         if underway.step == 0:
             stack.begin(self.replicas.model)
         elif rate_factors is not None:  # an evaluation that comes next is at the rates of the last update
             self.replicas.noise.scale_rates(rate_factors[underway.step - 1])
         for batch in batches.epoch(underway.step):
+            if underway.step == steps:  # of an epoch that is cut
+                break
             step = underway.step
             if rate_factors is not None:
                 self.replicas.noise.scale_rates(rate_factors[step])
-            loss, norm = self.train_step(batch, lr_factor(self.train, progress[step]), step in sampled)
+            loss, norm = self.train_step(batch, lr_factor(self.train, progress[step], self.length), step in sampled)
             underway.loss += loss
             if norm is not None and step in sampled:  # of the same few steps where clipping measures them all
                 underway.norms.append(norm)
@@ -176,7 +181,13 @@ class Training:
             after_update()
         norms = underway.norms
         # Not by `mean(0)`, which adds a column of a matrix in another order than a vector.
-        return underway.loss / steps, sum(norms[1:], norms[0]) / len(norms), lr_factor(self.train, progress[-1])
+        factor = lr_factor(self.train, progress[-1], self.length)
+        return underway.loss / steps, sum(norms[1:], norms[0]) / len(norms), factor
+
+    def _updates_until(self, epoch: int) -> int:
+        """The end of an epoch, in updates."""
+        whole = epoch * self.replicas.batches.steps
+        return whole if self.train.updates is None else min(whole, self.train.updates)
 
     def train_step(self, batch: Batch, factor: float, measure: bool = False) -> tuple[Tensor, Tensor | None]:
         """One update of every replica: its loss, and its gradient norm before clipping where that is asked for, [K].
@@ -209,7 +220,7 @@ class Training:
         in_force = {site: rate.tolist() for site, rate in replicas.noise.rates().items()}
         memory = self._memory.mb()
         for k, spec in enumerate(replicas.specs):
-            row: Row = {"epoch": epoch, "updates": epoch * replicas.batches.steps, "lr": lrs[k]}
+            row: Row = {"epoch": epoch, "updates": self._updates_until(epoch), "lr": lrs[k]}
             row |= {name: values[k] for name, values in columns.items()}
             # A site where no replica has a rate above 0 has no noise, and what a run records does not tell.
             row |= {f"rate/{s}": in_force[s][k] if s in in_force else 0.0 for s in self._rates[spec.run_id]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from dropbench.execute.cohort import Broken, Failure, Listener, Note, Retry
@@ -14,6 +14,7 @@ from dropbench.store import Record, Store, lacking
 from dropbench.store.claims import Claims
 from dropbench.values import count
 
+InTime = Callable[[Cohort], bool]
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.5, 10.0
 
 Marks = Mapping[str, tuple[int, int] | None]
@@ -52,6 +53,9 @@ class Agenda:
         What was stored when this command began.
     retries : int
         How often a run that failed is tried again.
+    in_time : callable
+        Whether a cohort that is begun now is expected to end in time. One that is not is left, but for the first of all, so
+        that a command that is typed again and again gets on.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class Agenda:
         listen: Listener,
         before: Marks,
         retries: int = 0,
+        in_time: InTime = lambda cohort: True,
     ) -> None:
         self._fresh = deque(cohorts)
         self._of_others: list[Cohort] = []
@@ -76,7 +81,8 @@ class Agenda:
         self._ended: list[Record] = []
         self._tried: Counter[str] = Counter()
         self._store, self._claims, self._limits, self._listen = store, claims, limits, listen
-        self._before, self._retries = before, retries
+        self._before, self._retries, self._in_time = before, retries, in_time
+        self._begun = False
         self._told: set[str] = set()
         self._pause = _FIRST_PAUSE_S
 
@@ -99,7 +105,9 @@ class Agenda:
 
     def _own(self) -> Cohort | None:
         while self._fresh:
-            if mine := self._claimed(self._cut(self._fresh.popleft())):
+            cohort = self._cut(self._fresh.popleft())
+            if (not self._begun or self._in_time(cohort)) and (mine := self._claimed(cohort)):
+                self._begun = True
                 return mine
         return None
 

@@ -62,7 +62,7 @@ class CohortSizes:
         """Of one run, about."""
         data = spec.data
         n = data.n_train or len(load(data, self._settings).y) * (1 - data.val_fraction - data.test_fraction)
-        return spec.train.epochs * n / spec.train.batch_size
+        return spec.train.updates or spec.train.epochs * n / spec.train.batch_size
 
     def _in_processes(self, cohort: Cohort) -> float:
         """The median of as many processes at once as will train."""

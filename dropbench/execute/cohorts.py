@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -93,6 +93,31 @@ def cohorts(
         cuts = [round(i * len(group) / count) for i in range(count + 1)]
         parts.extend(group.part(start, stop) for start, stop in itertools.pairwise(cuts))
     return parts
+
+
+def by_seeds(cohorts: Sequence[Cohort], blocks: int, whole: Collection[str] = ()) -> list[Cohort]:
+    """Cohorts cut into blocks of seeds and in the order of those: what has ended at any time are the first seeds of all arms.
+
+    Parameters
+    ----------
+    cohorts : sequence of Cohort
+        In any order.
+    blocks : int
+        How many parts are made of each, where it has as many seeds.
+    whole : collection of str
+        Ids of runs whose cohorts stay as they are and come first, since they were saved together in the middle of training.
+    """
+    begun = [c for c in cohorts if any(s.run_id in whole for s in c.specs)]
+    parts = [part for c in cohorts if c not in begun for part in _blocks(c, blocks)]
+    return begun + sorted(parts, key=lambda part: part.specs[0].seed)
+
+
+def _blocks(cohort: Cohort, blocks: int) -> list[Cohort]:
+    ordered = Cohort(tuple(sorted(cohort.specs, key=lambda s: s.seed)), cohort.outline)
+    starts = [i for i, s in enumerate(ordered.specs) if i == 0 or s.seed != ordered.specs[i - 1].seed]
+    count = min(blocks, len(starts))
+    cuts = [*(starts[round(i * len(starts) / count)] for i in range(count)), len(ordered)]
+    return [ordered.part(start, stop) for start, stop in itertools.pairwise(cuts)]
 
 
 def _count(

@@ -1,4 +1,4 @@
-"""How long a plan would take here, by timing a few steps of each kind of cohort in it."""
+"""How long cohorts would take here, by timing a few steps of each kind."""
 
 from __future__ import annotations
 
@@ -12,31 +12,40 @@ from dropbench.process.apart import apart
 from dropbench.spec import Settings
 
 
-def estimate(cohorts: Sequence[Cohort], settings: Settings, device: str, workers: int) -> float:
-    """Seconds of wall clock, if every epoch is trained and the workers share the cohorts evenly.
+class Durations:
+    """Seconds of whole cohorts, if every epoch is trained. Those that differ in nothing but seeds and rates are timed once."""
 
-    Cohorts that differ in nothing but seeds and rates are timed once.
-    """
-    import torch
+    def __init__(self, settings: Settings, device: str) -> None:
+        self._settings, self._device = settings, device
+        self._timed: dict[tuple[str, int], float] = {}
 
-    from dropbench.engine.build import build
-    from dropbench.engine.timing import seconds_per_epoch
-    from dropbench.planning.sources import load
-
-    use_threads(settings.execute.threads)
-    timed: dict[tuple[str, int], float] = {}
-    total = longest = 0.0
-    for cohort in cohorts:
+    def of(self, cohort: Cohort) -> float:
+        """Of one cohort, in seconds of one worker."""
         first = cohort.specs[0]
         kind = first.model_copy(
             update={"seed": 0, "dropout": first.dropout.model_copy(update={"rate": 0.0, "rates": {}})}
         )
         key = (kind.run_id, len(cohort))
-        if key not in timed:
-            table = load(first.data, settings)
-            build_it = partial(build, cohort.specs, cohort.outline, table, torch.device(device))
-            own = next(iter(first.sources), OWN)
-            timed[key] = apart(own, f"training with {own}", lambda make=build_it: seconds_per_epoch(make()))  # type: ignore[misc]
-        seconds = timed[key] * first.train.epochs
-        total, longest = total + seconds, max(longest, seconds)
-    return max(longest, total / workers)
+        if key not in self._timed:
+            self._timed[key] = self._time(cohort)
+        return self._timed[key]
+
+    def _time(self, cohort: Cohort) -> float:
+        import torch
+
+        from dropbench.engine.build import build
+        from dropbench.engine.timing import seconds_of
+        from dropbench.planning.sources import load
+
+        use_threads(self._settings.execute.threads)
+        first = cohort.specs[0]
+        table = load(first.data, self._settings)
+        build_it = partial(build, cohort.specs, cohort.outline, table, torch.device(self._device))
+        own = next(iter(first.sources), OWN)
+        return apart(own, f"training with {own}", lambda: seconds_of(build_it()))
+
+
+def estimate(cohorts: Sequence[Cohort], durations: Durations, workers: int) -> float:
+    """Seconds of wall clock, if the workers share the cohorts evenly."""
+    seconds = [durations.of(cohort) for cohort in cohorts]
+    return max([sum(seconds) / workers, *seconds])

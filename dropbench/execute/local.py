@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dropbench.config.specs import stored_metric
 from dropbench.config.yaml import as_yaml
 from dropbench.errors import Interrupted, UsageError
-from dropbench.execute.agenda import Agenda, Marks, marks
+from dropbench.execute.agenda import Agenda, InTime, Marks, marks
 from dropbench.execute.cohort import Broken, Failure, Listener, Note, Retry, carry_out
 from dropbench.execute.cohorts import Cohort
 from dropbench.execute.disk import Writer
@@ -105,6 +105,7 @@ def execute(
     before: Marks | None = None,
     claims: Claims | None = None,
     stop: Stop | None = None,
+    in_time: InTime = lambda cohort: True,
 ) -> Generator[Stored]:
     """Trains the cohorts and yields each run once it is stored, by whomever: other commands may train some of them.
 
@@ -133,6 +134,8 @@ def execute(
         Of runs, for tests.
     stop : Stop
         Whether this process is to stop.
+    in_time : InTime
+        Whether a cohort that is begun now is expected to end before it is.
 
     Raises
     ------
@@ -157,7 +160,7 @@ def execute(
     with claims or Claims(store.root) as claimed:
         limits = MemoryLimits(settings, device, workers)
         since = marks(specs, store) if before is None else before
-        agenda = Agenda(cohorts, store, claimed, limits, listen, since, policy.retries)
+        agenda = Agenda(cohorts, store, claimed, limits, listen, since, policy.retries, in_time)
         heard = _of_own(listen, claimed)
         try:
             apart = workers > 1 or settings.execute.timeout is not None or any(s.sources for s in specs)

@@ -132,7 +132,7 @@ def _replace(one: Finished, scores: Mapping[str, Any], store: Store) -> None:
             "config": {**record.config, "metric": spec.as_dict()["metric"]},
             "metrics": {**record.metrics, **numbers},
             "arrays": {**record.arrays, **rows},
-            "measures": {**tree["measures"], **derived.measures(numbers, declared)},
+            "measures": {**tree["measures"], **derived.measures(numbers, declared, record.task or "classify")},
             "sources": {**record.sources, **spec.sources},
         }
     )

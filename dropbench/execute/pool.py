@@ -139,6 +139,7 @@ class Pool:
         pause = self._agenda.pause() if len(self._busy) < self._most and self._agenda.left else _LOOK_S
         if self._timeout:
             pause = min(pause, self._timeout / 4)
+        pause = max(0.0, min(pause, self._stop.left))
         return [
             pipe for pipe in wait([*(w.pipe for w in self._busy), self._stop.bell], pause) if pipe != self._stop.bell
         ]

@@ -33,6 +33,7 @@ def record_of(outcome: RunResult | Failure, device: str, threads: int, beside: C
             f"a run of data {spec.data_fingerprint}, trained on {trained_on}, has no id to be stored under"
         )
     config = spec.as_dict()
+    task = getattr(locate(spec.model.target), "task", "classify")
     declared = {name: metric.model_dump() for name, metric in spec.metric.items()}
     tree = {
         **measured,
@@ -41,8 +42,8 @@ def record_of(outcome: RunResult | Failure, device: str, threads: int, beside: C
         "setting_id": spec.setting_id,
         "config": config,
         "seed": spec.seed,
-        "task": getattr(locate(spec.model.target), "task", "classify"),
-        "measures": derived.measures(measured["metrics"], declared),
+        "task": task,
+        "measures": derived.measures(measured["metrics"], declared, task),
         "variants": derived.variants(config, measured["rates"]),
         "regularizers": derived.regularizers(config),
         "data_fingerprint": trained_on,

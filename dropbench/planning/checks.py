@@ -58,7 +58,7 @@ def check(spec: RunSpec, table: Table, outline: Outline) -> str | None:
             text.check(table, spec.data, spec.train.batch_size)
             n_train = 0
         else:
-            n_train = _n_train(spec.data, table)
+            n_train = training_examples(spec.data, table)
         acting = arm_rates(spec.dropout, outline.sites)
     except UsageError as error:
         return str(error)
@@ -133,7 +133,7 @@ def _no_site(spec: RunSpec, sites: tuple[Site, ...]) -> str | None:
     return f"dropout={spec.dropout.name} has no site in model={spec.model.name}: it {why}"
 
 
-def _n_train(data: DataSpec, table: Table) -> int:
+def training_examples(data: DataSpec, table: Table) -> int:
     """How many examples there are to train with, as under every seed. Raises UsageError where they do not suffice."""
     parts = split(
         table,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from dropbench import identity
 from dropbench.config.compose import Composed, Composer
@@ -11,6 +12,7 @@ from dropbench.config.paths import check_results
 from dropbench.config.sweeps import MOST_RUNS, check_count
 from dropbench.errors import UsageError
 from dropbench.hardware.blas import one_thread
+from dropbench.planning.budget import epochs_of
 from dropbench.planning.checks import warnings
 from dropbench.planning.expand import Planned, one_point, points, runs_of
 from dropbench.planning.fitting import fitting
@@ -103,7 +105,7 @@ def _plan(
     with one_thread():  # workers are copies of this process
         fit = fitting(distinct, first.settings, by_glob, composer)
         kept = fit.outlines.keys() | fit.failed.keys()
-        bound = {s.run_id: _bound(s, first.settings) for s in distinct if s.run_id in kept}
+        bound = _bound([s for s in distinct if s.run_id in kept], fit.outlines, first.settings)
     specs, outlines = bound.values(), {bound[i].run_id: outline for i, outline in fit.outlines.items()}
     study = first.study
     told = [w for r in runs for w in not_taken(r.composed.spec, r.composed.unfit)]
@@ -179,9 +181,21 @@ def _one_place(settings: Sequence[Settings]) -> None:
                 raise UsageError(f"'{key.replace('_', '.')}' holds for a whole sweep: give it one value{lists}")
 
 
-def _bound(spec: RunSpec, settings: Settings) -> RunSpec:
-    """With the fingerprint of its data, without which it has no id that holds."""
-    return spec.model_copy(update={"data_fingerprint": load(spec.data, settings).fingerprint})
+def _bound(specs: Sequence[RunSpec], outlines: Mapping[str, Outline], settings: Settings) -> dict[str, RunSpec]:
+    """Each, by its id of before, with the fingerprint of its data, without which it has no id that holds.
+
+    And with the epochs that its updates take on them.
+    """
+    bound, epochs = {}, dict[str, int]()
+    for spec in specs:
+        table = load(spec.data, settings)
+        update: dict[str, Any] = {"data_fingerprint": table.fingerprint}
+        if spec.train.updates is not None and (outline := outlines.get(spec.run_id)) is not None:
+            if spec.setting_id not in epochs:
+                epochs[spec.setting_id] = epochs_of(spec, table, outline)
+            update["train"] = spec.train.model_copy(update={"epochs": epochs[spec.setting_id]})
+        bound[spec.run_id] = spec.model_copy(update=update)
+    return bound
 
 
 def _distinct(runs: Sequence[Planned]) -> tuple[list[RunSpec], dict[str, dict[str, list[str]]]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from dropbench.config import sweeps
 from dropbench.config.compose import Composed, Composer
+from dropbench.config.shape import EPOCHS, UPDATES
 from dropbench.config.study_keys import overrides_of
 from dropbench.config.typed import setting as typed_setting
 from dropbench.errors import UsageError, nearest
@@ -119,8 +120,12 @@ def arms_of(
 def layered(lower: Overrides, upper: Overrides) -> dict[str, str]:
     """Overrides with others that win over them.
 
-    One that chooses an option of a group starts that group afresh: `dropout: none` has no use for a rate.
+    One that chooses an option of a group starts that group afresh: `dropout: none` has no use for a rate. Epochs stand in place
+    of updates, and the other way round.
     """
+    for key, other in ((UPDATES, EPOCHS), (EPOCHS, UPDATES)):
+        if upper.get(key, f"{key}=null") != f"{key}=null":
+            lower = {k: text for k, text in lower.items() if k != other}
     chosen = tuple(f"{key.replace('/', '.')}." for key in upper if "." not in key)
     kept = {k: text for k, text in lower.items() if k not in upper and not k.replace("/", ".").startswith(chosen)}
     return {**kept, **upper}

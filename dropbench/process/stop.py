@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, Pipe, wait
@@ -16,7 +18,12 @@ _NOTICE = b"\nStopping: what is in training is being saved. Once more stops at o
 
 
 class Stop:
-    """Whether this process has been asked to stop: calling it tells.
+    """Whether this process has been asked to stop, or its time is over: calling it tells.
+
+    Parameters
+    ----------
+    until : float or None
+        When its time is over, by `time.monotonic`.
 
     Attributes
     ----------
@@ -26,15 +33,21 @@ class Stop:
         Whether it was asked again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, until: float | None = None) -> None:
+        self.until = until
         self.signal: int | None = None
         self.at_once = False
         self._bell: tuple[Connection, Connection] | None = None
         self._interrupt = Interrupt()
 
     def __call__(self) -> bool:
-        """Whether it has."""
-        return self.signal is not None
+        """Whether it has, or is."""
+        return self.signal is not None or self.left <= 0
+
+    @property
+    def left(self) -> float:
+        """Seconds until its time is over; infinity where nobody set one."""
+        return math.inf if self.until is None else self.until - time.monotonic()
 
     @property
     def bell(self) -> Connection:
@@ -44,8 +57,8 @@ class Stop:
         return self._bell[0]
 
     def wait(self, seconds: float) -> None:
-        """Waits so long. Raises KeyboardInterrupt where this process is asked to stop before."""
-        wait([self.bell], seconds)
+        """Waits so long. Raises KeyboardInterrupt where this process is to stop before."""
+        wait([self.bell], max(0.0, min(seconds, self.left)))
         if self():
             raise KeyboardInterrupt
 

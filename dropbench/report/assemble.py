@@ -19,7 +19,8 @@ from dropbench.report.records.convergence import with_convergence
 from dropbench.report.records.frame import to_frame
 from dropbench.report.records.load import RUN_SOMETHING, Found, best_epochs, from_store, load
 from dropbench.report.records.measures import Measure, Measures
-from dropbench.report.tables import courses, notes
+from dropbench.report.records.said import Said
+from dropbench.report.tables import courses, notes, population
 from dropbench.report.tables.arms import NONE, Arm, comparisons, find, name_arms, quiet, unscheduled
 from dropbench.report.tables.asked import Questions, about_runs, ask
 from dropbench.report.tables.comparison import Comparison, Diagnosis
@@ -43,6 +44,7 @@ def build(
     where: Sequence[str] = (),
     metric: str | None = None,
     rope: str | None = None,
+    about: str | None = None,
 ) -> Report:
     """A report on what is stored.
 
@@ -61,20 +63,30 @@ def build(
         else loss.
     rope : str or None
         Half the width of the region of practical equivalence, `0.2pp`, `0.01` or `1%`; None is what the metric declares.
+    about : str or None
+        Whether answers are about `examples` like those tested, as None is, or about the `pool` of these alone.
 
     Raises
     ------
     UsageError
-        For a path without results, a filter that can match nothing, and an unknown baseline or metric.
+        For a path without results, a filter that can match nothing, an unknown baseline or metric, and another `about`.
     """
+    beyond = _beyond(about)
     gathered = gather(paths, filters, where)
     gathered, metric = with_asked(gathered, metric)
     if baseline:
         gathered = replace(gathered, baselines=(baseline,))
-    report = _compared(gathered, metric, rope)
+    report = _compared(gathered, metric, rope, beyond)
     if baseline and not any(find(c.arms, baseline) for c in report.comparisons):
         raise _unknown_baseline(baseline, [a for c in report.comparisons for a in c.arms])
     return report
+
+
+def _beyond(about: str | None) -> bool:
+    """Whether answers are about examples beyond those tested. Raises UsageError for another `about` than there are."""
+    if about not in (None, *population.ABOUT):
+        raise UsageError(f"--about {about}: there is no such; {nearest(str(about), population.ABOUT)}")
+    return about != population.POOL
 
 
 def _unknown_baseline(baseline: str, arms: Sequence[Arm]) -> UsageError:
@@ -109,11 +121,13 @@ def asked(
     where: Sequence[str] = (),
     metric: str | None = None,
     rope: str | None = None,
+    about: str | None = None,
 ) -> Report:
     """The answers to questions about all arms together, whatever they differ in; the rest is as in `build`.
 
     Raises UsageError as `build` does, and for a question that these arms and measures have no answer to.
     """
+    beyond = _beyond(about)
     gathered, metric = with_asked(gather(paths, filters, where), metric)
     arms, runs = _labelled(gathered.frame)
     wanted = (baseline,) if baseline else gathered.baselines
@@ -122,7 +136,9 @@ def asked(
         raise _unknown_baseline(baseline, arms)
     labels = [a.label for a in bases or quiet(arms, runs)]
     measure, first = gathered.measures.resolve(runs, metric), labels[0] if labels else None
-    whole = Comparison("", runs, tuple(arms), first, measure, gathered.measures, rope)
+    alpha = courses.level(courses.of_runs(gathered.known, runs), runs)
+    said = _said(gathered) if beyond else None
+    whole = Comparison("", runs, tuple(arms), first, measure, gathered.measures, rope, alpha, said=said)
     answers = ask(whole, labels, questions)
     known = (*gathered.report.notes, *about_runs(whole, answers))
     return _told(replace(gathered.report, notes=known), asked=answers)
@@ -219,8 +235,10 @@ def for_plan(store: Store, plan: StoredPlan) -> Report:
     return _compared(replace(gathered, baselines=(plain(plan.baseline),)))
 
 
-def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = None) -> Report:
+def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = None, beyond: bool = True) -> Report:
+    """beyond: whether answers are about examples beyond those tested."""
     frame, measures = gathered.frame, gathered.measures
+    said = _said(gathered) if beyond else None
     if metric is not None:
         measures.resolve(frame, metric)  # a mistake if no run has it; a comparison may lack it
     done = []
@@ -228,11 +246,16 @@ def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = 
         sweeps = [plan.every_run for plan in gathered.report.plans if plan.every_run]
         plans = courses.of_runs(gathered.known, runs)
         comparison = _comparison(
-            title, runs, gathered.baselines, _measure(runs, measures, metric), measures, rope, sweeps, plans
+            title, runs, gathered.baselines, _measure(runs, measures, metric), measures, rope, sweeps, plans, said
         )
         done.append(diagnosed(comparison, gathered.report))
-    headlines = [said for c in done if (said := headline(c)) is not None]
+    headlines = [text for c in done if (text := headline(c)) is not None]
     return _told(gathered.report, comparisons=tuple(done), headlines=tuple(map(plain, headlines)))
+
+
+def _said(gathered: Gathered) -> Said:
+    """What the runs said of their test examples, read when it is asked for."""
+    return Said({run: path.parent for run, path in gathered.report.histories.items()})
 
 
 def _told(report: Report, **about: Any) -> Report:
@@ -250,6 +273,7 @@ def _comparison(
     rope: str | None,
     sweeps: Sequence[Sequence[str]],
     plans: Sequence[StoredPlan],
+    said: Said | None,
 ) -> Comparison:
     """wanted: what the baseline may be called; the first that is there counts. sweeps: run ids of each. plans: of the runs."""
     arms, runs = _labelled(runs)
@@ -258,9 +282,12 @@ def _comparison(
     chosen = tuple(choices(runs, arms, measure, sweeps))
     alpha = courses.level(plans, runs)
     tuned = courses.tuned(arms, plans)
-    comparison = Comparison(title, runs, tuple(arms), baseline, measure, measures, rope, alpha, chosen, tuned)
-    about = notes.about(comparison, wanted[0], [a.label for a in baselines])
-    about += [*why, *notes.statistics(comparison), *notes.selection(chosen), *courses.notes(comparison, plans)]
+    comparison = Comparison(
+        title, runs, tuple(arms), baseline, measure, measures, rope, alpha, chosen, tuned, said=said
+    )
+    about = [*notes.about(comparison, wanted[0], [a.label for a in baselines]), *why]
+    about += [*notes.statistics(comparison), *population.notes(comparison), *notes.selection(chosen)]
+    about += courses.notes(comparison, plans)
     return replace(comparison, notes=tuple(about))
 
 

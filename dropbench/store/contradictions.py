@@ -166,7 +166,7 @@ def _known(record: Record) -> dict[str, Measure]:
         and node.get("version", 1) == 1
         and str(node.get("_target_", "")).startswith(identity.OWN)
     }
-    found = derived.measures(record.metrics, asked)
+    found = derived.measures(record.metrics, asked, record.task or "classify")
     return {name: Measure(**told) for name, told in found.items() if told}
 
 

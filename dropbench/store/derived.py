@@ -16,7 +16,7 @@ SPREADS = {"mc_*_sd": "", "mc_entropy": "nats", "mc_mutual_information": "nats"}
 """The unit of the numbers that eval.mode=mc adds, none of which is better when higher or lower."""
 
 
-def measures(names: Iterable[str], declared: Mapping[str, Tree]) -> dict[str, dict[str, Any]]:
+def measures(names: Iterable[str], declared: Mapping[str, Tree], task: str = "classify") -> dict[str, dict[str, Any]]:
     """How to read each number: direction, range, unit, region and version, by its name without the part.
 
     Parameters
@@ -24,8 +24,12 @@ def measures(names: Iterable[str], declared: Mapping[str, Tree]) -> dict[str, di
     names : Iterable
         Of a record's metrics: `test_accuracy`, `gap_loss`.
     declared : Mapping
-        What each metric's YAML says, by the metric's name; `also` holds the same for other names it gives, by pattern.
+        What each metric's YAML says, by the metric's name; `also` holds the same for other names it gives, by pattern,
+        and `of_task` for what its own name stands for where a model is trained for that task.
+    task : str
+        What the model is trained for.
     """
+    declared = {name: {**node, **(node.get("of_task") or {}).get(task, {})} for name, node in declared.items()}
     bases = dict.fromkeys(name.partition("_")[2] for name in names)
     return {base: _measure(base, declared) for base in bases}
 

@@ -16,32 +16,35 @@ TASKS = {"autoencoder": "reconstruct", "lm": "predict_next"}
 """What dropbench's models are trained for where it is not to classify, when schema 1 was written."""
 
 _ACCURACY = {"direction": "higher", "range": (0, 1), "unit": "percent", "region": "0.2pp"}
+_FINE = {"region": "0.005"}
 _SHARE = {"range": (0, 1)}
 _POSITIVE = {"range": (0, None)}
-_NATS = {"unit": "nats"}
+_NATS = {"unit": "nats", "region": "0.01"}
 METRICS: dict[str, dict[str, Any]] = {
     "ablation": {"also": {"ablation_gini": _SHARE, "ablation_share": _SHARE, "ablation_*": _NATS}},
     "accuracy": _ACCURACY,
-    "adaptive_ece": {"direction": "lower", "range": (0, 1)},
+    "adaptive_ece": {"direction": "lower", "range": (0, 1), **_FINE},
     "attribution": {"also": {"attribution_gini": _SHARE, "attribution_share": _SHARE}},
-    "brier": {"direction": "lower", "range": (0, 2)},
-    "coadaptation": _SHARE,
-    "dead_units": _SHARE,
-    "ece": {"direction": "lower", "range": (0, 1)},
+    "brier": {"direction": "lower", "range": (0, 2), **_FINE},
+    "coadaptation": {**_SHARE, "region": "0.01"},
+    "dead_units": {**_SHARE, "region": "0.01"},
+    "ece": {"direction": "lower", "range": (0, 1), **_FINE},
     "fgsm": {"also": {"fgsm_*_accuracy": _ACCURACY}},
     "loss": {
         "direction": "lower",
         "range": (0, None),
         "unit": "nats",
+        "region": "0.01",
+        "of_task": {"reconstruct": {"direction": "lower", "range": (0, None), "unit": "nats", "region": "1%"}},
         "also": {"perplexity": {"direction": "lower", "range": (1, None)}},
     },
     "mask_gradients": {"also": {"gradient_norm": _POSITIVE, "gradient_variance": _POSITIVE}},
-    "membership": {"also": {"membership_auc": {"direction": "lower", "range": (0, 1)}}},
+    "membership": {"also": {"membership_auc": {"direction": "lower", "range": (0, 1), **_FINE}}},
     "missing": {"also": {"missing_*_accuracy": _ACCURACY}},
     "missing_by_value": {"also": {"missing_by_value_*_accuracy": _ACCURACY}},
-    "ood": {"also": {"ood_*auroc": {"direction": "higher", "range": (0, 1)}}},
-    "reliability": {"also": {"reliability_ece": {"direction": "lower", "range": (0, 1)}}},
-    "sharpness": {"unit": "nats", "also": {"adaptive_sharpness": _NATS, "average_sharpness": _NATS}},
+    "ood": {"also": {"ood_*auroc": {"direction": "higher", "range": (0, 1), **_FINE}}},
+    "reliability": {"also": {"reliability_ece": {"direction": "lower", "range": (0, 1), **_FINE}}},
+    "sharpness": {**_NATS, "also": {"adaptive_sharpness": _NATS, "average_sharpness": _NATS}},
 }
 """What the metrics of schema 1 declare now; a user's declared nothing."""
 
@@ -56,11 +59,12 @@ def record(tree: dict[str, Any]) -> dict[str, Any]:
     model = config["model"]
     own = str(model.get("_target_", identity.OWN)).startswith(identity.OWN)
     asked = {name: METRICS.get(name, {}) for name in config["metric"]}
+    task = TASKS.get(str(model["name"]), "classify") if own else None
     return {
         **tree,
         **identity.ids(config, tree["data_fingerprint"], sources),
-        "task": TASKS.get(str(model["name"]), "classify") if own else None,
-        "measures": derived.measures(tree["metrics"], asked),
+        "task": task,
+        "measures": derived.measures(tree["metrics"], asked, task or "classify"),
         "variants": derived.variants(config, tree["rates"]),
         "regularizers": derived.regularizers(config),
         "sources": sources,

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from terminal import TINY, dropbench
 
+ABOUT = ("--about", "examples")
+
 
 def test_many_options_and_metrics_leave_a_report_without_warnings(
     bare: Path, capsys: pytest.CaptureFixture[str]
@@ -49,3 +51,15 @@ def test_questions_of_a_sweep(bare: Path, capsys: pytest.CaptureFixture[str]) ->
         assert dropbench(capsys, "report", *typed, *other).code == 2
     page = dropbench(capsys, "report", *typed, "-f", "html").out
     assert "--interaction dropout,train.weight_decay" in page, "it says how it was made"
+
+
+def test_answers_about_other_examples_or_about_these(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = ["dropout=none,standard", "dropout.rate=0.5", "seed=range(0,6)", "data.n_train=100", "train.epochs=3"]
+    assert dropbench(capsys, "sweep", *sweep).code == 0
+    default, examples, pool = (dropbench(capsys, "report", *words) for words in ((), ABOUT, (ABOUT[0], "pool")))
+    assert default == examples != pool
+    assert "verdicts on test accuracy are about examples like" in " ".join(default.out.split())
+    assert "verdicts on test accuracy are about the pool of examples" in " ".join(pool.out.split())
+    wrong, rows = (dropbench(capsys, "report", *words) for words in (("--about", "us"), (*ABOUT, "--rows", "seed")))
+    assert (wrong.code, rows.code) == (2, 2)
+    assert "--about us: there is no such" in wrong.err and "leave out" in rows.err

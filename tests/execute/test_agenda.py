@@ -60,6 +60,12 @@ def test_a_run_that_is_out_of_memory_with_nothing_beside_it_has_failed(agenda: A
     assert isinstance(failure, Failure) and agenda.heard == []
 
 
+def test_what_is_not_expected_to_end_in_time_is_left_but_for_the_first(agenda: Any) -> None:
+    agenda._in_time = lambda cohort: False
+    assert agenda.next() is not None and agenda.left
+    assert agenda.next() is None and not agenda.left
+
+
 @pytest.mark.parametrize("most", [0, 1])
 def test_fewer_workers_where_no_more_can_be_started(carry: Any, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
     begin, begun = pool.begin, []

@@ -13,7 +13,7 @@ from specs_kit import planned
 
 from dropbench.config.compose import composer
 from dropbench.data import views
-from dropbench.execute.cohorts import Cohort, cohorts
+from dropbench.execute.cohorts import Cohort, by_seeds, cohorts
 from dropbench.planning.outline import Outline
 from dropbench.sites import Site
 from dropbench.spec import ExecuteSpec, RunSpec, Settings
@@ -166,3 +166,25 @@ def test_cohorts_that_were_broken_off_go_on_whole() -> None:
     assert [cohort.specs for cohort in again] == [cohort.specs for cohort in first]
     alone = cohorts(first[0].specs, outlines, place(), "cpu", 2, places=places)
     assert [len(cohort) for cohort in alone] == [10, 10]  # else one worker would have nothing to do
+
+
+@given(PLANS, st.integers(1, 9))
+def test_blocks_of_seeds_divide_the_runs_and_are_in_their_order(specs: list[RunSpec], blocks: int) -> None:
+    groups = cohorts(specs, {s.run_id: outline_of() for s in specs}, place(), "cpu", 2)
+    found = by_seeds(groups, blocks)
+    assert sorted(s.run_id for g in found for s in g.specs) == sorted(s.run_id for s in specs)
+    assert [g.specs[0].seed for g in found] == sorted(g.specs[0].seed for g in found)
+    of_before = {s.run_id: i for i, g in enumerate(groups) for s in g.specs}
+    for i, group in enumerate(groups):
+        parts = [g for g in found if of_before[g.specs[0].run_id] == i]
+        assert len(parts) == min(blocks, len({s.seed for s in group.specs}))
+        seeds = [{s.seed for s in part.specs} for part in parts]
+        assert all(one.isdisjoint(other) for one, other in itertools.combinations(seeds, 2))
+
+
+def test_what_was_saved_together_stays_together_and_comes_first() -> None:
+    specs = [arm(0.1, seed, 0.1, BASE, epochs) for epochs in (1, 2) for seed in range(6)]
+    groups = cohorts(specs, {s.run_id: outline_of() for s in specs}, place(), "cpu", 1)
+    begun = next(g for g in groups if g.specs[0].train.epochs == 2)
+    found = by_seeds(groups, 3, {begun.specs[4].run_id})
+    assert found[0] == begun and [len(g) for g in found[1:]] == [2, 2, 2]

@@ -5,7 +5,7 @@ from specs_kit import planned
 
 from dropbench.engine.train import Training
 from dropbench.execute.cohorts import Cohort, cohorts
-from dropbench.execute.estimate import estimate
+from dropbench.execute.estimate import Durations, estimate
 
 
 def test_each_kind_of_cohort_is_timed_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,14 +18,15 @@ def test_each_kind_of_cohort_is_timed_once(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr("dropbench.engine.timing.seconds_per_epoch", time)
     cohorts = [Cohort((s,), plan.outlines[s.run_id]) for s in plan.specs]
-    assert estimate(cohorts, plan.settings, "cpu", 1) == 8 * 10 * 0.5
+    durations = Durations(plan.settings, "cpu")
+    assert estimate(cohorts, durations, 1) == 8 * 10 * 0.5
     assert timed == [1, 1]
-    assert estimate(cohorts, plan.settings, "cpu", 4) == 2 * 10 * 0.5
-    assert estimate(cohorts[:1], plan.settings, "cpu", 4) == 10 * 0.5  # one cohort is one worker's
+    assert estimate(cohorts, durations, 4) == 2 * 10 * 0.5
+    assert estimate(cohorts[:1], durations, 4) == 10 * 0.5  # one cohort is one worker's
 
 
 def test_cohorts_of_other_sizes_are_timed_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = planned("data=wine", "model.widths=[4]", "dropout=standard", "seed=range(0,4)", "train.epochs=10")
     monkeypatch.setattr("dropbench.engine.timing.seconds_per_epoch", lambda training: float(training.size))
     (together,) = cohorts(plan.specs, plan.outlines, plan.settings, "cpu", 1)
-    assert estimate([together.part(0, 1), together.part(1, 4)], plan.settings, "cpu", 1) == 10 * (1 + 3)
+    assert estimate([together.part(0, 1), together.part(1, 4)], Durations(plan.settings, "cpu"), 1) == 10 * (1 + 3)

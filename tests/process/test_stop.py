@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -82,3 +83,12 @@ def test_a_notice_goes_to_standard_error_even_where_that_is_closed() -> None:
         done = subprocess.run([sys.executable, "-c", code, *closed], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == str(int(signal.SIGINT))
         assert ("Once more stops at once" in done.stderr) is not bool(closed)
+
+
+def test_its_time_may_be_over() -> None:
+    soon = Stop(time.monotonic() + 0.05)
+    assert not soon() and 0 < soon.left < 0.06
+    with pytest.raises(KeyboardInterrupt):
+        soon.wait(1000.0)  # for as long as that only where no time is set
+    assert soon() and soon.signal is None
+    assert Stop().left == float("inf")

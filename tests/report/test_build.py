@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -274,3 +275,18 @@ def test_six_seeds_are_enough_for_many_arms(fake: Any, put: Any, store: Any) -> 
     assert set(found.table["p_adjusted"][1:]) == {2 / 64} and set(found.table["verdict"][1:]) == {"better"}
     assert not [n for n in found.notes if "too few" in n]
     assert "no winner can be named" not in report.render(made, "html")
+
+
+@pytest.mark.parametrize("seeds", [6, 10])
+def test_one_seed_that_carries_the_spread_is_named(fake: Any, put: Any, store: Any, seeds: int) -> None:
+    noise = random.Random(seeds)
+    for seed in range(seeds):
+        put(fake(seed, test=0.9))
+        for i, gone in ((1, 0.0), (2, 0.5 * (seed == 3))):
+            changes = {"dropout": "standard", "dropout.rate": i / 10}
+            put(fake(seed, changes=changes, test=0.9 - gone + noise.gauss(0, 0.005)))
+    (found,) = report.build([store.root]).comparisons
+    (note,) = [n for n in found.notes if n.startswith("One seed carries")]
+    assert re.match(
+        r"One seed carries most of the spread: standard 0\.2, seed 3 \(-(49|50)\.\d+ points, without it", note
+    )

@@ -57,8 +57,9 @@ def other_rates(config: Config, there: Sequence[Config]) -> list[Config]:
 
 
 def longer(config: Config) -> Config:
-    """For twice as many epochs."""
-    return _with(config, "epochs", 2 * config["train"]["epochs"])
+    """For twice as many epochs, or updates."""
+    unit = "epochs" if config["train"].get("updates") is None else "updates"
+    return _with(config, unit, 2 * config["train"][unit])
 
 
 def faster(config: Config) -> Config:

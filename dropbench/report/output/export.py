@@ -14,6 +14,7 @@ from dropbench.errors import UsageError
 from dropbench.report.output import asked as of_asked
 from dropbench.report.output.sections import all_notes
 from dropbench.report.records.frame import rows_of
+from dropbench.report.tables.population import about
 from dropbench.report.tables.report import Report
 from dropbench.report.tables.selection import Choice
 from dropbench.values import plain
@@ -66,6 +67,7 @@ def as_json(report: Report) -> str:
                 "title": c.title,
                 "baseline": c.baseline,
                 "measure": None if c.measure is None else str(c.measure),
+                "about": about(c),
                 "choices": [_chosen(choice) for choice in c.choices],
                 "alpha": c.alpha,
                 "tuned": [asdict(tuned) for tuned in c.tuned],

@@ -7,19 +7,25 @@ sure, corrected over all others. The truly best arm is then left out in at most 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from dropbench.report.records.measures import Measure
 from dropbench.report.records.scores import Diverged, Floats, ScoresOf
-from dropbench.report.statistics.contrast import Minus
+from dropbench.report.statistics.contrast import Expression, Minus
 from dropbench.report.statistics.judged import judged
 
 RESAMPLES = 9_999
 
 
-def beaten(labels: Sequence[str], measure: Measure, scores: ScoresOf, diverged: Diverged) -> Mapping[str, str]:
+def beaten(
+    labels: Sequence[str],
+    measure: Measure,
+    scores: ScoresOf,
+    diverged: Diverged,
+    widened: Callable[[Expression], float] = lambda _: 1.0,
+) -> Mapping[str, str]:
     """By label the arm that is better for sure, with the smallest p where several are; those with none may be the best.
 
     measure: one of which it is known which way is better. The rest is as in `contrast.judged`.
@@ -27,7 +33,7 @@ def beaten(labels: Sequence[str], measure: Measure, scores: ScoresOf, diverged: 
     found: dict[str, str] = {}
     for label in labels:
         others = [other for other in labels if other != label]
-        contrasts = judged([Minus(other, label, measure) for other in others], scores, 0.0, diverged)
+        contrasts = judged([Minus(other, label, measure) for other in others], scores, 0.0, diverged, widened=widened)
         better = [c for c in contrasts if c.confirmed and c.direction == "better"]
         if better:
             surest = min(better, key=lambda c: c.difference.p)

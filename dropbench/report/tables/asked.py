@@ -24,6 +24,7 @@ from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.factors import Factors
 from dropbench.report.tables.notes import mixed, unfinished
 from dropbench.report.tables.optimum import Optimum, optima
+from dropbench.report.tables.population import told
 from dropbench.report.tables.slopes import interactions, trends
 from dropbench.values import count
 
@@ -100,7 +101,8 @@ def ask(whole: Comparison, baselines: Sequence[str], questions: Questions) -> As
     judgements = _judged([formula for _, formula in formulas], whole, baselines)
     answers = [Answer(name, formula, c) for (name, formula), c in zip(formulas, judgements, strict=True)]
     found = [o for key in questions.optima for o in optima(factors, key, measure, whole)]
-    return Asked(tuple(answers), tuple(found), (*chain(*(said for _, said in parts)), *_notes(answers, whole)))
+    about = told(whole, {answer.name: answer.contrast for answer in answers}, "Intervals, p and verdicts")
+    return Asked(tuple(answers), tuple(found), (*chain(*(said for _, said in parts)), *_notes(answers, whole), *about))
 
 
 def about_runs(whole: Comparison, asked: Asked) -> list[str]:
@@ -129,7 +131,15 @@ def _judged(formulas: Sequence[Formula], whole: Comparison, baselines: Sequence[
     found: dict[int, Contrast] = {}
     for (_, size), places in families.items():
         asked = [formulas[i] for i in places]
-        contrasts = judged(asked, whole.scores, size, whole.diverged, examples=lambda f: examples.get(f, 0))
+        contrasts = judged(
+            asked,
+            whole.scores,
+            size,
+            whole.diverged,
+            alpha=whole.alpha,
+            widened=whole.widened,
+            examples=lambda f: examples.get(f, 0),
+        )
         found |= dict(zip(places, contrasts, strict=True))
     return [found[i] for i in range(len(formulas))]
 
@@ -176,7 +186,7 @@ def _notes(answers: Sequence[Answer], whole: Comparison) -> list[str]:
         families.setdefault((answer.formula.unit, answer.contrast.region), []).append(answer)
     for (unit, size), family in families.items():
         first, n = family[0].contrast, len(family)
-        over = f"; intervals hold for all {n} at once, and p is adjusted for them" if n > 1 else ""
+        over = f"; the intervals hold for these {n} at once, and p is adjusted for them" if n > 1 else ""
         named = f"In {'points' if first.measure.in_percent else unit}" if unit else "Without a unit"
         same = (
             f"±{first.measure.size(size)} is taken as no difference"

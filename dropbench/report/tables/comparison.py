@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,11 +11,13 @@ from typing import Any
 import pandas as pd
 
 from dropbench.report.records.measures import LEADING, Measure, Measures
+from dropbench.report.records.said import Said, Untold
 from dropbench.report.records.scores import Scores
-from dropbench.report.statistics.contrast import Contrast, Minus
+from dropbench.report.statistics.contrast import Contrast, Expression, Minus
 from dropbench.report.statistics.interval import ALPHA
 from dropbench.report.statistics.judged import judged
 from dropbench.report.statistics.verdict import region
+from dropbench.report.statistics.widening import Widening, widening
 from dropbench.report.tables.arms import Arm
 from dropbench.report.tables.attribution_agreement import agreements
 from dropbench.report.tables.exported import wide
@@ -86,6 +89,9 @@ class Comparison:
         How the settings of arms were found, of those that were tuned.
     diagnosis : tuple or None
         What it means for the next run; None where nobody asked.
+    said : Said or None
+        What runs said of their test examples, so that answers are about examples like these; None where they are to be about
+        these.
     """
 
     title: str
@@ -100,6 +106,8 @@ class Comparison:
     tuned: tuple[Tuned, ...] = ()
     notes: tuple[str, ...] = ()
     diagnosis: tuple[Diagnosis, ...] | None = None
+    said: Said | None = None
+    _widenings: dict[int, tuple[Expression, Widening | Untold]] = field(default_factory=dict, repr=False)
     _contrasts: dict[Measure, dict[str, Contrast]] = field(default_factory=dict, repr=False)
 
     @property
@@ -134,6 +142,31 @@ class Comparison:
         rows = self.runs_of(label)
         return frozenset(rows.loc[rows["status"] == "diverged", "seed"].tolist())
 
+    def of_examples(self, expression: Expression) -> Widening | Untold:
+        """What examples add to the error of an answer; why nothing is known of it, where nothing is."""
+        key = id(expression)  # not all can be hashed; kept beside, so that nothing else gets its id
+        if key not in self._widenings:
+            self._widenings[key] = expression, self._of_examples(expression)
+        return self._widenings[key][1]
+
+    def widened(self, expression: Expression) -> float:
+        """How many times as wide as by seeds alone its interval has to be: 1 where it is about the examples tested."""
+        known = self.of_examples(expression)
+        factor = 1.0 if isinstance(known, Untold) else known.error.factor
+        return factor if math.isfinite(factor) else 1.0  # no spread over seeds can be made wider
+
+    def _of_examples(self, expression: Expression) -> Widening | Untold:
+        if self.said is None:
+            return Untold("only these were asked about")
+        try:
+            return widening(expression, self.scores, self._run_ids, self.said)
+        except Untold as why:
+            return why
+
+    def _run_ids(self, label: str) -> Mapping[int, str]:
+        done = self.done(label)
+        return dict(zip(done["seed"].tolist(), done["run_id"].tolist(), strict=True))
+
     def region(self, measure: Measure) -> float:
         """Half the width of what counts as no difference; what was typed is about the verdict's metric alone."""
         typed = self.rope if self.measure and measure.metric == self.measure.metric else None
@@ -146,7 +179,10 @@ class Comparison:
         if measure not in self._contrasts:
             asked = [Minus(label, self.baseline, measure) for label in self.others]
             region, examples = self.region(measure), self.examples(measure)
-            told = judged(asked, self.scores, region, self.diverged, alpha=self.alpha, examples=lambda _: examples)
+            widened, alpha = self.widened, self.alpha
+            told = judged(
+                asked, self.scores, region, self.diverged, alpha=alpha, widened=widened, examples=lambda _: examples
+            )
             self._contrasts[measure] = dict(zip(self.others, told, strict=True))
         return self._contrasts[measure]
 

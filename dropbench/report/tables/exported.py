@@ -15,7 +15,7 @@ from dropbench.report.statistics.power import UNKNOWN
 from dropbench.report.tables.summary import Summary
 
 LEVEL = ("mean", "sd", "median")
-DIFFERENCE = ("mean", "sd", "low", "high", "interval")
+DIFFERENCE = ("mean", "sd", "low", "high", "interval", "widened")
 
 
 def wide(
@@ -29,10 +29,11 @@ def wide(
 
     Columns: arm, model, data, setting, arm_id, n (completed runs), failed, diverged; for each measure and each cost
     `<name>_mean`, `_sd`, `_median` over completed runs; then against the baseline: pairs; for each compared measure
-    `<name>_diff_mean`, `_diff_sd`, `_diff_low`, `_diff_high`, `_diff_interval` (the method's name); and of `metric`, which
-    names the verdict's measure: p, p_adjusted, improvement with _low and _high, mde, rope, verdict with its two parts,
-    direction and confirmed, and where it is not confirmed the seeds in all that settle it with an even chance and with one of
-    four in five, seeds_even and seeds_likely; at last what the agreement of gradients came to, where there is any.
+    `<name>_diff_mean`, `_diff_sd`, `_diff_low`, `_diff_high`, `_diff_interval` (the method's name) and `_diff_widened` (how
+    many times as wide as by seeds alone); and of `metric`, which names the verdict's measure: p, p_adjusted, improvement
+    with _low and _high, mde, rope, verdict with its two parts, direction and confirmed, and where it is not confirmed the
+    seeds in all that settle it with an even chance and with one of four in five, seeds_even and seeds_likely; at last what
+    the agreement of gradients came to, where there is any.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev
 
 import pandas as pd
 
@@ -269,7 +269,7 @@ def statistics(comparison: Comparison) -> list[str]:
             f"p: two-sided, {test}{among}. P(better): that one more seed favours the arm, Wilson's interval. MDE: the true "
             "difference that this verdict confirms in 80 % of studies of this size, were the spread the one that was measured."
         )
-    return notes + _coarse(contrasts) + _more_seeds(contrasts)
+    return notes + _coarse(contrasts) + _one_seed(contrasts) + _more_seeds(contrasts)
 
 
 def _coarse(contrasts: Mapping[str, Contrast]) -> list[str]:
@@ -283,6 +283,32 @@ def _coarse(contrasts: Mapping[str, Contrast]) -> list[str]:
         f"{count(n, 'seed')} of {c.examples:,} test examples cannot show that two arms are {SAME} within ±{write(c.region)}, "
         f"even where they agree in all: {write(c.resolution)} is the least (3 in {n * c.examples:,}). It takes more seeds, "
         "more examples or a wider --rope."
+    ]
+
+
+def _one_seed(contrasts: Mapping[str, Contrast]) -> list[str]:
+    """Where one seed is far from all others: then neither a mean nor its interval says much."""
+    told = []
+    for label, c in contrasts.items():
+        seeds = [*c.values]
+        if len(seeds) < MIN_PAIRS or not all(map(math.isfinite, c.values.values())):
+            continue
+        middle = median(c.values.values())
+        far = max(seeds, key=lambda seed: abs(c.values[seed] - middle))
+        rest = [value for seed, value in c.values.items() if seed != far]
+        if (
+            0 < stdev(rest) * (1 + 10 / len(seeds)) < stdev(c.values.values())
+        ):  # of normal differences in 1 % of studies
+            write, points = c.measure.difference, c.measure.points
+            told.append(
+                f"{label}, seed {far} ({f'{write(c.values[far])} {points}'.rstrip()}, without it {write(fmean(rest))})"
+            )
+    if not told:
+        return []
+    rest_ = f"; and {len(told) - _SPOKEN} more arms" if len(told) > _SPOKEN else ""
+    return [
+        f"One seed carries most of the spread: {'; '.join(told[:_SPOKEN])}{rest_}. Of such differences an interval misses more "
+        "often than it says: look at that run (its curves, and whether the gradient exploded) before the mean is believed."
     ]
 
 
@@ -310,7 +336,7 @@ def _more_seeds(contrasts: Mapping[str, Contrast]) -> list[str]:
     parts = []
     for n, label in known[:_SPOKEN]:
         if math.isinf(n.even):
-            parts.append(f"{label}, more than {MOST:,} (it lies at the edge of what matters)")
+            parts.append(f"{label}, more than {MOST:,} (it lies at the edge of what matters, or examples are too few)")
         elif math.isinf(n.likely):
             parts.append(f"{label}, {n.even:,.0f} with an even chance")
         else:

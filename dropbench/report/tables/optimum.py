@@ -109,7 +109,7 @@ def _optimum(series: Series, measure: Measure, whole: Comparison) -> Optimum:
     )
     table = np.array([[by_label[label][s] for label in labels] for s in seeds]).reshape(len(seeds), len(labels))
     chances = shares(measure.direction * table)
-    better = beaten(labels, measure, whole.scores, whole.diverged)
+    better = beaten(labels, measure, whole.scores, whole.diverged, whole.widened)
     candidates = [
         Candidate(
             series.levels[label],

@@ -254,3 +254,26 @@ def test_every_format_has_the_answers(grid: Any, store: Any, tmp_path: Path) -> 
 def test_the_same_runs_give_the_same_answers(grid: Any, store: Any) -> None:
     one, other = (report.render(asked(store, trends=[N], optima=[DROP]), "json") for _ in range(2))
     assert one == other
+
+
+@pytest.mark.parametrize("about", ["examples", "pool"])
+def test_arm_minus_baseline_is_what_the_table_says(fake: Any, put: Put, store: Any, about: str) -> None:
+    """Interval, p and verdict too: one judgement, wherever it is asked for."""
+    noise = random.Random(4)
+    for rate, decay in ((0.0, 0.0), (0.25, 0.0), (0.5, 0.0)):
+        for seed in range(9):
+            lost = rate == 0.5 and seed == 3
+            put(
+                fake(
+                    seed,
+                    changes=arm(rate, decay),
+                    test=noise.gauss(0.8, 0.01),
+                    status="diverged" if lost else "completed",
+                )
+            )
+    (compared,) = report.build([store.root], about=about).comparisons
+    texts = [f"arm({label!r}).test_accuracy - none.test_accuracy" for label in compared.others]
+    made = report.asked([store.root], [], report.Questions.typed(texts), about=about)
+    for answer, (label, known) in zip(made.asked.answers, compared.verdicts.items(), strict=True):
+        assert repr(answer.contrast.difference) == repr(known.difference), label
+        assert (answer.contrast.verdict, answer.contrast.tests) == (known.verdict, 2)

@@ -159,5 +159,5 @@ def test_runs_without_accuracy_are_judged_by_their_loss(fake: Any) -> None:
             del r.metrics[key]
     row = table(records, {"none": "none", "standard": "some"}, "none", "test_loss")["some"]
     assert row["verdict"] == "better"
-    assert row["rope"] == pytest.approx(0.01 * sum(1.6 * (0.2 - 0.01 * (s % 3)) for s in range(8)) / 8)
+    assert row["rope"] == 0.01, "no share of a mean that may be near 0"
     assert not [k for k in row if "accuracy" in k]
