@@ -14,7 +14,7 @@ from dropbench.report.records.frame import PACKAGES, rows_of
 from dropbench.report.records.measures import Measures
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.difference import WELCH
-from dropbench.report.statistics.interval import MIN_PAIRS
+from dropbench.report.statistics.interval import ALPHA, MIN_PAIRS
 from dropbench.report.statistics.permutation import EXACT, FLIPS
 from dropbench.report.statistics.power import MOST
 from dropbench.report.statistics.verdict import SAME, definition
@@ -342,10 +342,18 @@ def _more_seeds(contrasts: Mapping[str, Contrast]) -> list[str]:
         else:
             parts.append(f"{label}, {n.even:,.0f} with an even chance and {n.likely:,.0f} with four in five")
     rest = f"; and {len(known) - _SPOKEN} more arms, see --wide" if len(known) > _SPOKEN else ""
+    looks = any(c.alpha < ALPHA for c in contrasts.values())  # which are paid for
+    decide = "" if looks else " Decide on a number before looking again: stopping at the first winner finds too many."
     return [
-        f"Seeds in all that would confirm what is not confirmed, given what these seeds leave open: {'; '.join(parts)}{rest}. "
-        "Decide on a number before looking again: stopping at the first winner finds too many."
+        f"Seeds in all that would confirm what is not confirmed, given what these seeds leave open: {'; '.join(parts)}{rest}."
+        + decide
     ]
+
+
+def _few(labels: Sequence[str]) -> str:
+    """`none, standard 0.1, standard 0.2 and 15 more`."""
+    more = f" and {len(labels) - _SPOKEN} more" if len(labels) > _SPOKEN else ""
+    return ", ".join(labels[:_SPOKEN]) + more
 
 
 def selection(choices: Sequence[Choice]) -> list[str]:
@@ -355,7 +363,7 @@ def selection(choices: Sequence[Choice]) -> list[str]:
     first, unsafe = choices[0], [label for c in choices for label in c.unsafe]
     seeds = {c.seeds for c in choices}
     which = f"seeds {spans(list(first.seeds))}" if len(seeds) == 1 else "the seeds that all rates of a sweep have"
-    none = [f"{c.variant} ({', '.join(c.of)})" for c in choices if c.idle]
+    none = [f"{c.variant} ({_few(c.of)})" for c in choices if c.idle]
     confirm = "; `dropbench report --confirm` runs the choice and its baseline under fresh ones"
     return [
         f"Rate chosen by mean {first.rule.spoken} over {which}, and by nothing else: the {first.test.spoken} of the rates "
