@@ -62,6 +62,8 @@ def sheets(comparison: Comparison, width: int | None = None) -> list[Sheet]:
         )
         caption = f"Difference from {comparison.baseline} (arm minus {comparison.baseline}), {how}"
         parts.append((caption, _differences(comparison)))
+        further = [m for m in comparison.outcomes if m != comparison.measure]
+        parts += [(f"The same on {m.spoken}, named in advance too", _outcome(comparison, m)) for m in further]
     if comparison.choices:
         rule = comparison.choices[0].rule
         best = f"{'highest' if rule.direction > 0 else 'lowest'} mean {rule.spoken}"
@@ -193,6 +195,19 @@ def _differences(comparison: Comparison) -> list[Column | None]:
         # Of the other measures a difference is not shown without its interval.
         *(column for i, m in enumerate(others) for column in of(m, (9 + 2 * i, 10 + 2 * i, 9 + 2 * i))),
         *(column for i, m in enumerate(rest) for column in of(m, (20 + 2 * i, 21 + 2 * i, 20 + 2 * i))),
+    ]
+
+
+def _outcome(comparison: Comparison, measure: Measure) -> list[Column | None]:
+    """The verdicts on a further outcome."""
+    contrasts = comparison.against(measure)
+    differences, write = [c.difference for c in contrasts.values()], measure.difference
+    return [
+        Column(("arm",), tuple(contrasts), right=False),
+        Column(("verdict",), tuple(map(verdict_word, contrasts.values())), right=False),
+        _column(_difference_heading(measure), (or_absent(write, d.mean) for d in differences), 0),
+        _column((f"{confidence(comparison.alpha)} interval",), (between(write, d.low, d.high) for d in differences), 1),
+        _column(("p", "adjusted"), (or_absent(p_value, d.p_adjusted) for d in differences), 2),
     ]
 
 
