@@ -106,7 +106,7 @@ def main() -> None:
             print(f"| {design} | " + " | ".join(f"{100 * told:.1f} %, {used:.0f}" for told, used in cells) + " |")
     print("\n| arms | effect | looks | an arm is told | any is | seeds |\n| ---: | ---: | --- | ---: | ---: | ---: |")
     for arms in (1, 4):
-        for effect in (0.0, 0.4, 0.8, 1.25):
+        for effect in (0.0, 0.4, 0.8, 1.25) if arms == 1 else (0.0, 0.8, 1.25):
             for design in ("once, 60 seeds", "each look at .05", f"share^{RHO}, the report's"):
                 studies = asked.judged // 5 if effect else asked.judged
                 one, several, used = by_report(design, (effect,) * arms, 0.0, studies)

@@ -18,12 +18,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dropbench.report.statistics import family
 from dropbench.report.statistics.family import Column, judge
 from dropbench.report.statistics.interval import bootstrap_t, student_t
 
 Floats = NDArray[np.float64]
 
-SHAPES: dict[str, Callable[[Any, tuple[int, ...]], Floats]] = {
+Shapes = dict[str, Callable[[Any, tuple[int, ...]], Floats]]
+
+SHAPES: Shapes = {
     "normal": lambda rng, size: rng.normal(size=size),
     "in steps of half an sd": lambda rng, size: np.round(2 * rng.normal(size=size)) / 2,
     "t, 3 degrees of freedom": lambda rng, size: rng.standard_t(3, size=size) / math.sqrt(3),
@@ -37,15 +40,20 @@ def main() -> None:
     """Prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=1000)
-    studies = parser.parse_args().studies
-    _of_one_arm(studies)
-    _of_many(studies)
+    parser.add_argument("--shape", choices=SHAPES, help="this one alone")
+    parser.add_argument("--floor", type=float, help="what takes the place of a quarter of the median spread")
+    typed = parser.parse_args()
+    if typed.floor is not None:
+        family.FLOOR = typed.floor
+    shapes = {name: draw for name, draw in SHAPES.items() if typed.shape in (None, name)}
+    _of_one_arm(shapes, typed.studies)
+    _of_many(shapes, typed.studies)
 
 
-def _of_one_arm(studies: int) -> None:
+def _of_one_arm(shapes: Shapes, studies: int) -> None:
     """Coverage of intervals for one arm, by method."""
     print("| differences | n | sign flips | bootstrap-t | Student's t |\n| --- | ---: | ---: | ---: | ---: |")
-    for shape, draw in SHAPES.items():
+    for shape, draw in shapes.items():
         for n in (6, 10, 30):
             rng = np.random.default_rng([n, len(shape)])
             drawn = draw(rng, (n, studies))
@@ -62,13 +70,13 @@ def _of_one_arm(studies: int) -> None:
             print(f"| {shape} | {n} | {' | '.join(f'{s:.3f}'.removeprefix('0') for s in shares)} |", flush=True)
 
 
-def _of_many(studies: int) -> None:
+def _of_many(shapes: Shapes, studies: int) -> None:
     """Errors, coverage and power of arms that are judged together, beside Holm's correction of exact sign-flip p values."""
     print(
         "\n| differences | spreads | n | arms | error, no effects | error beside effects | coverage | power | power by Holm |"
     )
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for shape, draw in SHAPES.items():
+    for shape, draw in shapes.items():
         for equal in (True, False):
             for n, arms in SIZES:
                 runs = max(50, studies * 8 // (8 + arms))

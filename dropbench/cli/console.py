@@ -21,6 +21,7 @@ from dropbench.config.yaml import as_yaml
 from dropbench.values import count, plain, spans, written
 
 if TYPE_CHECKING:
+    from dropbench.cli.design import Design
     from dropbench.cli.stages import Rest
     from dropbench.cli.work import Work
     from dropbench.planning.continuing import Stage
@@ -135,7 +136,13 @@ class Shown:
             self._side.print(Text(f"Warning: {warning}"), soft_wrap=True)
 
     def dry_run(
-        self, plan: Plan, todo: Sequence[RunSpec], work: Work, seconds: float, rest: Rest | None = None
+        self,
+        plan: Plan,
+        todo: Sequence[RunSpec],
+        work: Work,
+        seconds: float,
+        rest: Rest | None = None,
+        design: Design | None = None,
     ) -> None:
         """The arms of a plan, its cohorts, and the time that they would take.
 
@@ -151,6 +158,8 @@ class Shown:
             What training them is estimated to take.
         rest : Rest or None
             What may come after them, in a plan that goes on from what it finds.
+        design : Design or None
+            What all of it could find.
         """
         groups = work.groups
         if self.as_json:
@@ -163,6 +172,7 @@ class Shown:
                     "workers": work.workers,
                     "estimated_seconds": seconds,
                     "skipped": [*plan.skipped, *plan.unplanned],
+                    **({"design": asdict(design)} if design else {}),
                     **({"rest": {"runs": rest.runs, "estimated_seconds": rest.seconds}} if rest else {}),
                 }
             )
@@ -171,6 +181,8 @@ class Shown:
             self._cohorts(plan, todo, work, seconds)
         else:
             self._result("nothing is left to train")
+        if design is not None:
+            self._result(str(design))
         if rest is not None:
             runs, (least, most) = between(*rest.runs, lambda n: f"{n:,}"), rest.seconds
             self._result(f"then, by what these find, {runs} more runs, about {between(least, most, duration)}")

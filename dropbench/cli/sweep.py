@@ -224,13 +224,14 @@ def _left(
 
 def _dry_run(left: _Left, plan: Plan, to_come: Rest | None, shown: Shown) -> None:
     """What the next stage would take, and between what and what the rest."""
+    from dropbench.cli.design import design
     from dropbench.execute.estimate import Durations, estimate
 
     for reason in dict.fromkeys((*plan.unplanned, *plan.failed.values())):
         shown.warning(reason)
     durations = Durations(plan.settings, left.work.device)
     seconds = estimate(left.work.cohorts, durations, left.work.workers) if left.todo else 0.0
-    shown.dry_run(plan, left.todo, left.work, seconds, to_come)
+    shown.dry_run(plan, left.todo, left.work, seconds, to_come, design(plan))
 
 
 def _say_of_earlier(todo: Sequence[RunSpec], store: Store, shown: Shown, *, force: bool) -> None:

@@ -60,6 +60,10 @@ class Tuning:
         Those of the tuning, and those of the comparison.
     overrides : tuple of str
         What was typed beside them.
+    composer : Composer
+        Knows the options.
+    most : int
+        How many runs there may be in each of the two.
     """
 
     plan: Plan
@@ -68,6 +72,7 @@ class Tuning:
     reporting: Sequence[int]
     overrides: tuple[str, ...]
     composer: Composer
+    most: int = sweeps.MOST_RUNS
     _made: dict[str, Plan] = field(default_factory=dict, repr=False)
 
     def chosen(self, finished: Find) -> dict[Key, Tuned]:
@@ -107,9 +112,11 @@ class Tuning:
         """The arms under the reporting seeds, each with the setting that was chosen for it."""
         parts: dict[str, Plan] = {}
         for tuned in chosen.values():
-            words = [setting(key, value) for key, value in tuned.candidates[tuned.chosen].setting.items()]
+            words = [setting(key, value) for key, value in self._typed(tuned).items()]
             if (name := " ".join(words)) not in self._made:
-                self._made[name] = make([*self.overrides, *words, typed_seeds(self.reporting)], self.composer)
+                self._made[name] = make(
+                    [*self.overrides, *words, typed_seeds(self.reporting)], self.composer, self.most
+                )
             parts[name] = self._made[name]
         whole = list(parts.values())
         kept = {
@@ -131,6 +138,12 @@ class Tuning:
             skipped=(),
             merged=0,
         )
+
+    def _typed(self, tuned: Tuned) -> dict[str, Any]:
+        """The values at which an arm's best setting was tried: of a key that does not move it any, so the first."""
+        best = tuned.candidates[tuned.chosen].setting
+        moves = {key: len(_once([c.setting.get(key) for c in tuned.candidates])) > 1 for key in self.values}
+        return {key: best[key] if moves[key] else values[0] for key, values in self.values.items()}
 
     @cached_property
     def _called(self) -> dict[Key, str]:
@@ -188,7 +201,8 @@ def tuning(
     values = {key: _several([[s[key] for s in several if key in s] for several in arms.values()]) for key in keys}
     for key in (key for key, found in values.items() if not found):
         raise UsageError(f"--tune {key}: these values make no two runs of an arm that differ; tune another key")
-    return Tuning(plan, values, seeds, reporting, tuple(overrides), composer)
+    sweeps.check_count(len(arms) * len(reporting), most)
+    return Tuning(plan, values, seeds, reporting, tuple(overrides), composer, most)
 
 
 def _several(of_arms: Sequence[Sequence[Any]]) -> list[Any]:
@@ -236,7 +250,8 @@ def _tables(parts: Sequence[Plan], kept: Collection[tuple[str | None, str]]) -> 
     setting_ids = {s.run_id: s.setting_id for part in parts for s in part.specs}
     found: Tables = {}
     for several in zip(*(part.tables.values() for part in parts), strict=True):
-        arms = {name: [r for of in several for r in of[name] if (name, r) in kept] for name in several[0]}
+        names = dict.fromkeys(name for of in several for name in of)
+        arms = {name: [r for of in several for r in of.get(name, ()) if (name, r) in kept] for name in names}
         first = next(iter(arms.get(parts[0].baseline) or itertools.chain(*arms.values())), None)
         if first is not None:
             found[setting_ids[first]] = arms

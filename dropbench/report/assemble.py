@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -27,13 +27,11 @@ from dropbench.report.tables.comparison import Comparison, Diagnosis
 from dropbench.report.tables.current import current
 from dropbench.report.tables.grids import grids
 from dropbench.report.tables.headline import headline
+from dropbench.report.tables.planned import named, with_names, with_whole
 from dropbench.report.tables.report import Report
 from dropbench.report.tables.selection import choices
 from dropbench.store import RUNS, Store, StoredPlan
-from dropbench.values import count, plain
-
-Named = Sequence[tuple[str | None, str | None, str]]
-"""(table, arm's name, run id), in a plan's order; no table where the plan does not know its, no name where it has none."""
+from dropbench.values import plain
 
 
 def build(
@@ -75,7 +73,7 @@ def build(
     gathered = gather(paths, filters, where)
     gathered, metric = with_asked(gathered, metric)
     if baseline:
-        gathered = replace(gathered, baselines=(baseline,))
+        gathered = replace(gathered, baselines=(baseline,), of_tables={})
     report = _compared(gathered, metric, rope, beyond)
     if baseline and not any(find(c.arms, baseline) for c in report.comparisons):
         raise _unknown_baseline(baseline, [a for c in report.comparisons for a in c.arms])
@@ -158,6 +156,8 @@ class Gathered:
         What an arm to compare with may be called; the first that is there counts.
     known : sequence
         All plans that are stored.
+    of_tables : Mapping
+        What the baseline of a plan's table is called, by the table; it goes before the others.
     """
 
     report: Report
@@ -165,6 +165,7 @@ class Gathered:
     measures: Measures
     baselines: Sequence[str] = (NONE,)
     known: Sequence[StoredPlan] = ()
+    of_tables: Mapping[str, str] = field(default_factory=dict)
 
 
 def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str]) -> Gathered:
@@ -178,14 +179,14 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
         raise UsageError(f"{places} holds no runs{unread}; {RUN_SOMETHING}")
     gathered = _gathered(found)
     plans = _plans(roots)
-    gathered = replace(gathered, known=plans)
+    gathered = replace(gathered, known=plans, of_tables={t: plain(p.baseline) for p in plans for t in p.tables})
     frame = gathered.frame
     studies = [v for key, values in wanted if key == "study" for v in values]
     if studies:
         plans = _plans_of(studies, plans)
-        named = _named(plans)
-        planned = list(dict.fromkeys(run for *_, run in named))
-        frame = _with_names(frame, named)
+        arms = named(plans)
+        planned = list(dict.fromkeys(run for *_, run in arms))
+        frame = with_names(frame, arms)
         if not planned:
             raise UsageError(
                 f"study={','.join(studies)}: it is still being tuned, so there is nothing to compare yet; its sweep goes on"
@@ -200,7 +201,7 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
         baselines = list(dict.fromkeys(plain(plan.baseline) for plan in reversed(plans)))
         gathered = replace(gathered, report=report, baselines=baselines)
     else:
-        frame, told = _with_tuned(frame, plans)
+        frame, told = with_whole(frame, plans)
         gathered = replace(gathered, report=replace(gathered.report, notes=(*gathered.report.notes, *told)))
     frame = filtered.where(filtered.select(frame, [w for w in wanted if w[0] != "study"]), conditioned)
     frame, apart = current(frame)
@@ -229,7 +230,7 @@ def for_plan(store: Store, plan: StoredPlan) -> Report:
     report = replace(gathered.report, notes=(*gathered.report.notes, *missing))
     if gathered.frame.empty:
         return _told(report)
-    frame = _with_names(gathered.frame, _named([plan])) if plan.arms else gathered.frame
+    frame = with_names(gathered.frame, named([plan])) if plan.arms else gathered.frame
     others = [p for p in store.plans() if p.plan_id != plan.plan_id]
     gathered = replace(gathered, report=report, frame=frame, known=[*others, plan])
     return _compared(replace(gathered, baselines=(plain(plan.baseline),)))
@@ -245,8 +246,10 @@ def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = 
     for title, runs in comparisons(frame):
         sweeps = [plan.every_run for plan in gathered.report.plans if plan.every_run]
         plans = courses.of_runs(gathered.known, runs)
+        own = gathered.of_tables.get(runs["table"].iloc[0])
+        wanted = list(dict.fromkeys([*([own] if own else []), *gathered.baselines]))
         comparison = _comparison(
-            title, runs, gathered.baselines, _measure(runs, measures, metric), measures, rope, sweeps, plans, said
+            title, runs, wanted, _measure(runs, measures, metric), measures, rope, sweeps, plans, said
         )
         done.append(diagnosed(comparison, gathered.report))
     headlines = [text for c in done if (text := headline(c)) is not None]
@@ -280,15 +283,25 @@ def _comparison(
     baselines, why = _baselines(arms, runs, wanted)
     baseline = baselines[0].label if len(baselines) == 1 else None
     chosen = tuple(choices(runs, arms, measure, sweeps))
-    alpha = courses.level(plans, runs)
+    outcomes = _outcomes(plans, measures, measure, runs)
+    alpha = courses.level(plans, runs) / max(1, len(outcomes))
     tuned = courses.tuned(arms, plans)
     comparison = Comparison(
-        title, runs, tuple(arms), baseline, measure, measures, rope, alpha, chosen, tuned, said=said
+        title, runs, tuple(arms), baseline, measure, measures, rope, alpha, outcomes, chosen, tuned, said=said
     )
     about = [*notes.about(comparison, wanted[0], [a.label for a in baselines]), *why]
     about += [*notes.statistics(comparison), *population.notes(comparison), *notes.selection(chosen)]
     about += courses.notes(comparison, plans)
     return replace(comparison, notes=tuple(about))
+
+
+def _outcomes(
+    plans: Sequence[StoredPlan], measures: Measures, main: Measure | None, runs: pd.DataFrame
+) -> tuple[Measure, ...]:
+    """What the newest plan of these runs named in advance, if the verdict is about one of them."""
+    named = next((plan.outcomes for plan in reversed(plans) if plan.outcomes), [])
+    found = [measures.of("test", plain(name)) for name in named if f"test_{plain(name)}" in runs]
+    return (main, *(m for m in found if m != main)) if main is not None and main in found else ()
 
 
 def _labelled(runs: pd.DataFrame) -> tuple[list[Arm], pd.DataFrame]:
@@ -338,48 +351,6 @@ def _gathered(found: Found) -> Gathered:
     known = (*notes.disputed(measures), *notes.several_folders(found.rivals), *notes.histories(damaged))
     report = Report((), known, tuple(found.skipped), configs=configs, histories=found.histories)
     return Gathered(report, to_frame(found.records, epochs).assign(name=None, table=None), measures)
-
-
-def _named(plans: Sequence[StoredPlan]) -> Named:
-    """The arms of these plans. What an older plan, without tables, says of a run is left out where a later one says it too."""
-    tabled = [
-        (table, name, run)
-        for plan in plans
-        for table, arms in plan.tables.items()
-        for name, runs in arms.items()
-        for run in runs
-    ]
-    told = {(name, run) for _, name, run in tabled}
-    older = (p for p in plans if not p.tables)
-    rest = [(None, name, run) for p in older for name, runs in p.arms.items() for run in runs]
-    return list(dict.fromkeys([*tabled, *((t, name, run) for t, name, run in rest if (name, run) not in told)]))
-
-
-def _with_tuned(frame: pd.DataFrame, plans: Sequence[StoredPlan]) -> tuple[pd.DataFrame, list[str]]:
-    """Without the runs that tuned what is compared, of which there is a note; tuned arms in the tables of their plans.
-
-    These may differ in more than regularizers, which would put them into several. A run that another plan compares is in its
-    table too.
-    """
-    runs = frame["run_id"].tolist()
-    tuned = [p for p in plans if p.course is not None and p.course.tuned and p.tables]
-    tabled = _named(tuned)
-    compared = {run for p in plans for run in p.every_run}
-    apart = {run for p in plans for run in p.trained if run not in compared}.intersection(runs)
-    elsewhere = {run for p in plans if p not in tuned for run in p.every_run}
-    left_out = apart | ({run for *_, run in tabled} - elsewhere)
-    note = f"{count(len(apart), 'run')} tuned what is compared, under seeds of their own, and are in no table."
-    whole = [*((None, None, run) for run in runs if run not in left_out), *tabled]
-    return (_with_names(frame, whole), [note] if apart else []) if left_out else (frame, [])
-
-
-def _with_names(frame: pd.DataFrame, named: Named) -> pd.DataFrame:
-    """With a `name` and a `table`. A run that is in two arms of a plan (their rates are equal, say) has a row in each."""
-    rows = {run: i for i, run in enumerate(frame["run_id"].tolist())}
-    there = [(table, None if name is None else plain(name), run) for table, name, run in named if run in rows]
-    tables, names, _ = zip(*there, strict=True) if there else ((), (), ())
-    texts = {"table": pd.Series(tables, dtype=object).tolist(), "name": pd.Series(names, dtype=object).tolist()}
-    return frame.iloc[[rows[run] for *_, run in there]].assign(**texts)
 
 
 def _plans(paths: Sequence[Path]) -> list[StoredPlan]:

@@ -179,6 +179,18 @@ def test_several_keys_and_an_arm_without_use_for_one(c: Composer) -> None:
     ]
 
 
+def test_an_arm_that_sets_the_key_itself_keeps_it(c: Composer) -> None:
+    """At that value another arm would be the same run, which is no mistake since it is not among those that are tried."""
+    own = "study.arms.reduced={dropout.rate: 0.4, train.lr: 0.01}"
+    one = course([*STUDY, own, "seed=0,1"], c, tune=["train.lr=0.1,0.001"], tuning_seeds=1)
+    world = World(one, lambda spec: record(0.5 + spec.train.lr))
+    world.end()
+    found = {t.arm: t.candidates[t.chosen].setting["train.lr"] for t in one.tuned(world.records.get)}
+    assert found == {"none": 0.1, "reduced": 0.01, "target": 0.1}
+    (table,) = one.stages(world.records.get)[-1].plan.tables.values()
+    assert {name: len(runs) for name, runs in table.items()} == {"none": 2, "reduced": 2, "target": 2}
+
+
 def test_what_may_come(c: Composer, tuned: Course) -> None:
     world = World(tuned, by_rate)
     ahead = [len(specs) for _, specs in tuned.ahead(tuned.stages(world.records.get))]
@@ -204,6 +216,12 @@ def test_what_may_come(c: Composer, tuned: Course) -> None:
 def test_what_cannot_be_tuned(c: Composer, tune: list[str], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         course(["dropout=none,standard", *TINY], c, tune=tune)
+
+
+def test_the_comparison_is_counted_before_anything_is_tuned(c: Composer) -> None:
+    words = ["dropout=none,standard", "seed=range(0,50)", *TINY]
+    with pytest.raises(UsageError, match="that is 100 runs, and at most 60"):
+        course(words, c, tune=[TUNE], most=60)
 
 
 def test_more_seeds_typed_than_there_may_be(c: Composer) -> None:

@@ -13,10 +13,10 @@ from dropbench.report.records.frame import rows_of
 from dropbench.report.tables.arms import legend
 from dropbench.report.tables.asked import Asked
 from dropbench.report.tables.columns import ABSENT, Column, Sheet, plus_minus, sheets
-from dropbench.report.tables.comparison import Comparison
+from dropbench.report.tables.comparison import Comparison, Diagnosis
 from dropbench.report.tables.grids import Grid
 from dropbench.report.tables.report import Report
-from dropbench.values import order, plain
+from dropbench.values import count, order, plain
 
 _GAP = 2
 SPOKEN = 3
@@ -103,16 +103,27 @@ def advice(comparison: Comparison) -> tuple[Advice, ...]:
         return ()
     if not comparison.diagnosis:
         return (Advice("", "No rule fits these runs; what is certain of them is in the verdicts."),)
-    told, given = [], set[str]()
+    told, given = list[Advice](), set[str]()
     for rule in dict.fromkeys(d.rule for d in comparison.diagnosis):
         ours = [d for d in comparison.diagnosis if d.rule == rule]
         for d in ours[:SPOKEN]:
             new = tuple(c for c in d.commands if c not in given)
             given.update(new)
-            told.append(Advice(f"{rule.capitalize()}.", f"{d.says} Next: {d.advice}.", new))
+            first = "Or" if told else "Next"
+            told.append(Advice(f"{rule.capitalize()}.", f"{d.says} {first}: {d.advice}{_cost(comparison, d)}.", new))
         if rest := [d.arms[0] for d in ours[SPOKEN:]]:
             told.append(Advice(f"{rule.capitalize()},", f"too: {', '.join(rest)}; --format json has the numbers."))
     return tuple(told)
+
+
+def _cost(comparison: Comparison, told: Diagnosis) -> str:
+    """What its runs would take, by what an epoch of those of the comparison took: `; 20 runs, about 7 s of training`."""
+    runs = sum(len(step.seeds) for step in told.steps)
+    epoch = comparison.runs.loc[comparison.runs["status"] == "completed", "epoch_seconds"].astype(float).mean()
+    seconds = epoch * sum(len(step.seeds) * (step.config["train"].get("epochs") or 0) for step in told.steps)
+    if not runs:
+        return ""
+    return f"; {count(runs, 'run')}" + (f", about {seconds:,.3g} s of training" if seconds >= 0.1 else "")
 
 
 def _asked(asked: Asked, width: int | None) -> list[Section]:

@@ -94,11 +94,11 @@ class Measure:
     def level(self, value: float) -> str:
         """How a value is written: accuracies in percent, signed for gaps."""
         sign = "+" if self.part == "gap" else ""
-        return f"{100 * value:{sign}.1f}" if self.in_percent else self._plain(value, sign)
+        return f"{round(100 * value, 1) + 0.0:{sign}.1f}" if self.in_percent else self._plain(value, sign)
 
     def difference(self, value: float) -> str:
         """How a difference is written: accuracies in points."""
-        return f"{100 * value:+.2f}" if self.in_percent else self._plain(value, "+")
+        return f"{round(100 * value, 2) + 0.0:+.2f}" if self.in_percent else self._plain(value, "+")  # no -0.00
 
     def size(self, value: float) -> str:
         """A width such as the region of equivalence, in the measure's unit: `0.2 points`, `0.0123`."""
@@ -106,7 +106,8 @@ class Measure:
 
     def _plain(self, value: float, sign: str) -> str:
         digits = 1 if self.declared.unit in WHOLE else 3
-        return f"{value:{sign}.{digits}f}" if math.isfinite(value) and abs(value) < 100 else f"{value:{sign},.1f}"
+        small = math.isfinite(value) and abs(value) < 100
+        return f"{round(value, digits) + 0.0:{sign}.{digits}f}" if small else f"{value:{sign},.1f}"
 
 
 @dataclass(frozen=True)

@@ -208,7 +208,9 @@ class _Arm:
 
     def _kept(self, others: Floats | None) -> tuple[Floats, Floats]:
         """The same where the furthest of some other arms, by flip, counts too."""
-        if others is None:
+        if (
+            others is None or self.moments.spread + self.floor == 0
+        ):  # all differences are one number: no distance is far
             return self._own
         # |v - mean| = u lies as far out as z where u / (sqrt(u² + spread²) + floor) = z.
         z, s, a = _back(others, self.moments.n), self.moments.spread, self.floor

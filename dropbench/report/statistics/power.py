@@ -10,7 +10,9 @@ import numpy as np
 from dropbench.report.records.scores import Floats
 from dropbench.report.statistics.difference import Difference
 from dropbench.report.statistics.distributions import t_cdf, t_quantile
-from dropbench.report.statistics.interval import MIN_PAIRS
+from dropbench.report.statistics.family import Column, judge
+from dropbench.report.statistics.interval import ALPHA, MIN_PAIRS
+from dropbench.report.statistics.permutation import EXACT
 
 POWER = 0.80
 NORMAL_POWER = 0.8416212335729143
@@ -18,6 +20,8 @@ NORMAL_POWER = 0.8416212335729143
 MOST = 1_000
 """More seeds than this are not worth naming."""
 _DRAWS = 2_000
+_STUDIES = (25, 8)
+"""Of few seeds, and of so many that one study is much like another."""
 
 
 class Seeds(NamedTuple):
@@ -113,3 +117,29 @@ def _settled(d: Difference, region: float, level: float, ahead: Floats) -> Float
     beyond = np.abs(ended) - half > region
     within = np.abs(ended) + half <= region
     return np.stack([beyond.mean(0), within.mean(0)])
+
+
+def findable(seeds: int, arms: int) -> float:
+    """The minimal detectable effect beyond the region of a study that is still to be made.
+
+    Parameters
+    ----------
+    seeds : int
+        At least six.
+    arms : int
+        Beside the baseline; of more than 30 what 30 take, which hardly differs.
+
+    Returns
+    -------
+    float
+        In standard deviations of the differences between seeds: the median over a few simulated studies of normal differences
+        without an effect, half of whose variance is the baseline's.
+    """
+    rng, arms = np.random.default_rng((seeds, arms)), min(arms, 30)
+    found = []
+    for _ in range(_STUDIES[seeds > EXACT]):
+        drawn = (rng.standard_normal((seeds, 1)) + rng.standard_normal((seeds, arms))) / math.sqrt(2)
+        first = judge([Column(np.arange(seeds), column) for column in drawn.T], seeds, ALPHA)[0]
+        d = Difference(seeds, seeds, error=1 / math.sqrt(seeds), df=seeds - 1, low=first.low, high=first.high)
+        found.append(detectable(d, 0.0))
+    return float(np.nanmedian(found))

@@ -262,7 +262,8 @@ def _titles(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
             said = (k == "data.n_train" and value not in (None, "null", _SEVERAL)) or (
                 k == "data.label_noise" and value not in (None, "0", _SEVERAL)
             )
-            if said or (k not in ("model.name", "data.name") and tells(row, rows, k)):
+            apart = value != _SEVERAL and k not in ("model.name", "data.name") and tells(row, rows, k)
+            if said or apart:
                 told.append(k)
         titles.append(_title(row, told))
     more = [_title(row, vary(rows, keys)) for row in rows]

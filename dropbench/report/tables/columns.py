@@ -19,6 +19,8 @@ from dropbench.report.tables.summary import Level, Summary
 ABSENT = "-"
 FOLD = 2
 """How far the further lines of a folded label are indented."""
+ASKED = 2
+"""Metrics beside the verdict's whose test scores stay where room is short."""
 SPREADS = ("sd",)
 """Headings that say nothing away from the column beside them."""
 _GAP = 2
@@ -60,6 +62,8 @@ def sheets(comparison: Comparison, width: int | None = None) -> list[Sheet]:
         )
         caption = f"Difference from {comparison.baseline} (arm minus {comparison.baseline}), {how}"
         parts.append((caption, _differences(comparison)))
+        further = [m for m in comparison.outcomes if m != comparison.measure]
+        parts += [(f"The same on {m.spoken}, named in advance too", _outcome(comparison, m)) for m in further]
     if comparison.choices:
         rule = comparison.choices[0].rule
         best = f"{'highest' if rule.direction > 0 else 'lowest'} mean {rule.spoken}"
@@ -101,7 +105,9 @@ def _summary(comparison: Comparison) -> list[Column | None]:
     measures = list(arms[0].levels)
     first = comparison.measure.metric if comparison.measure else ""
     tested = {m.metric for m in measures if m.part in ("test", "gap")} | {first}
-    metrics = sorted(dict.fromkeys(m.metric for m in measures if m.metric in tested), key=lambda name: name != first)
+    # What is measured unasked comes last: whoever added a metric wants to see it.
+    named_ones = dict.fromkeys(m.metric for m in measures if m.metric in tested)
+    metrics = sorted(named_ones, key=lambda name: (name != first, name in LEADING))
 
     def mean(levels: Sequence[Level], heading: tuple[str, ...], write: Write, rank: int) -> Column | None:
         return _column(heading, (plus_minus(write, level.mean, level.sd) for level in levels), rank)
@@ -114,22 +120,24 @@ def _summary(comparison: Comparison) -> list[Column | None]:
 
     named = any(s.arm.setting not in s.arm.label for s in arms)
     # The notes name every run that failed or diverged, so these two may leave.
-    counts = [("n", [s.n for s in arms], 0), ("failed", [s.failed for s in arms], 4)]
-    counts += [("diverged", [s.diverged for s in arms], 4)]
+    counts = [("n", [s.n for s in arms], 0), ("failed", [s.failed for s in arms], 5)]
+    counts += [("diverged", [s.diverged for s in arms], 5)]
     levels: list[Column | None] = []
     medians: list[Column | None] = []
     for place, name in enumerate(metrics):
         of = {m.part: m for m in measures if m.metric == name}
-        for part, rank in (("train", 2), ("val", 1), ("test", 0), ("gap", 0)):
+        for part, rank in (("train", 3), ("val", 2), ("test", 0), ("gap", 0)):
             if (measure := of.get(part)) is None:
                 continue
             values = [s.levels[measure] for s in arms]
-            later = 5 + 2 * place - (part in ("test", "gap"))  # the verdict's metric stays longest
+            later = 6 + 2 * place - (part in ("test", "gap"))  # the verdict's metric stays longest
+            if part == "test" and name not in LEADING and place <= ASKED:
+                later = 1
             levels.append(mean(values, _heading(measure), measure.level, later if place else rank))
             medians.append(only((x.median for x in values), (*_heading(measure), "median"), measure.level, 30 + place))
     return [
         Column(("arm",), tuple(s.arm.label for s in arms), right=False),
-        Column(("setting",), tuple(s.arm.setting for s in arms), rank=3, right=False) if named else None,
+        Column(("setting",), tuple(s.arm.setting for s in arms), rank=4, right=False) if named else None,
         *(Column((what,), tuple(map(str, n)), rank) if what == "n" or any(n) else None for what, n, rank in counts),
         *levels,
         mean(cost("best_epoch"), ("best", "epoch"), one_digit, 20),
@@ -187,6 +195,19 @@ def _differences(comparison: Comparison) -> list[Column | None]:
         # Of the other measures a difference is not shown without its interval.
         *(column for i, m in enumerate(others) for column in of(m, (9 + 2 * i, 10 + 2 * i, 9 + 2 * i))),
         *(column for i, m in enumerate(rest) for column in of(m, (20 + 2 * i, 21 + 2 * i, 20 + 2 * i))),
+    ]
+
+
+def _outcome(comparison: Comparison, measure: Measure) -> list[Column | None]:
+    """The verdicts on a further outcome."""
+    contrasts = comparison.against(measure)
+    differences, write = [c.difference for c in contrasts.values()], measure.difference
+    return [
+        Column(("arm",), tuple(contrasts), right=False),
+        Column(("verdict",), tuple(map(verdict_word, contrasts.values())), right=False),
+        _column(_difference_heading(measure), (or_absent(write, d.mean) for d in differences), 0),
+        _column((f"{confidence(comparison.alpha)} interval",), (between(write, d.low, d.high) for d in differences), 1),
+        _column(("p", "adjusted"), (or_absent(p_value, d.p_adjusted) for d in differences), 2),
     ]
 
 

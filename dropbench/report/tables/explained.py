@@ -49,18 +49,22 @@ def _called(s: Summary) -> str:
 
 
 def _arm(s: Summary, c: Comparison) -> list[tuple[str, str]]:
-    """Its scores and, of one that is not the baseline, what they are beside the baseline's."""
-    label = s.arm.label
+    """Its scores and, of one that is not the baseline, what they are beside the baseline's: a paragraph an outcome."""
+    label, base = s.arm.label, c.baseline
     told = [_runs(s), *(_levels(s, c.measure) if s.n else []), *_costs(s), *_agreement(s)]
-    if label == c.baseline:
+    if label == base:
         told.append("It is the baseline, with which the others are compared.")
     scores = (_called(s), " ".join(told))
-    if (contrast := c.verdicts.get(label)) is None or c.baseline is None:
+    if label not in c.verdicts or base is None:
         return [scores]
+    main, further = c.verdicts[label], [c.against(m)[label] for m in c.outcomes if m != c.measure]
+    beside = [(f"{label} against {base} in {o.measure.spoken}:", " ".join(_judged(o, base, c))) for o in further]
+    return [scores, (f"{label} against {base}:", " ".join([*_judged(main, base, c), *_others(c, label)])), *beside]
+
+
+def _judged(contrast: Contrast, baseline: str, c: Comparison) -> list[str]:
     these = isinstance(c.of_examples(contrast.expression), Untold)
-    examples = "the examples that were tested" if these else "examples like those tested"
-    judged = [*judgement(contrast, c.baseline, examples), *_others(c, label)]
-    return [scores, (f"{label} against {c.baseline}:", " ".join(judged))]
+    return judgement(contrast, baseline, "the examples that were tested" if these else "examples like those tested")
 
 
 def _runs(s: Summary) -> str:
@@ -141,8 +145,8 @@ def _agreement(s: Summary) -> list[str]:
 
 
 def _others(c: Comparison, label: str) -> list[str]:
-    """The differences on the other measures that are compared: what each came to, and whether it is a good sign."""
-    told = [_other(m, c.against(m)[label]) for m in c.compared if m != c.measure]
+    """The differences on the other measures that are compared: what each came to, and which way is better."""
+    told = [_other(m, c.against(m)[label]) for m in c.compared if m not in (c.measure, *c.outcomes)]
     told = [words for words in told if words]
     return [f"Its other differences from {c.baseline}: {'; '.join(told)}."] if told else []
 

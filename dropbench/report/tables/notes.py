@@ -14,7 +14,7 @@ from dropbench.report.records.frame import PACKAGES, rows_of
 from dropbench.report.records.measures import Measures
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.difference import WELCH
-from dropbench.report.statistics.interval import MIN_PAIRS
+from dropbench.report.statistics.interval import ALPHA, MIN_PAIRS, confidence
 from dropbench.report.statistics.permutation import EXACT, FLIPS
 from dropbench.report.statistics.power import MOST
 from dropbench.report.statistics.verdict import SAME, definition
@@ -274,7 +274,9 @@ def statistics(comparison: Comparison) -> list[str]:
             f"p: two-sided, {test}{among}. P(better): that one more seed favours the arm, Wilson's interval. MDE: the true "
             "difference that this verdict confirms in 80 % of studies of this size, were the spread the one that was measured."
         )
-    return notes + _coarse(contrasts) + _one_seed(contrasts) + _more_seeds(contrasts)
+    looks = comparison.alpha * max(1, len(comparison.outcomes)) < ALPHA  # which are paid for
+    notes += _outcomes(comparison) + _coarse(contrasts) + _one_seed(contrasts)
+    return notes + _more_seeds(contrasts, looks)
 
 
 def _coarse(contrasts: Mapping[str, Contrast]) -> list[str]:
@@ -332,7 +334,23 @@ def _by_rank(contrasts: Mapping[str, Contrast]) -> list[str]:
     ]
 
 
-def _more_seeds(contrasts: Mapping[str, Contrast]) -> list[str]:
+def _outcomes(comparison: Comparison) -> list[str]:
+    """Which measures were named in advance, and what that leaves of the others."""
+    named = comparison.outcomes
+    if not named:
+        return []
+    each = (
+        f"; each has intervals of {confidence(comparison.alpha)}, so that all of them hold at once"
+        if len(named) > 1
+        else ""
+    )
+    return [
+        f"Outcomes named in advance: {', '.join(m.spoken for m in named)}{each}. Differences of other measures are "
+        "exploratory: what is found there is to be confirmed under fresh seeds."
+    ]
+
+
+def _more_seeds(contrasts: Mapping[str, Contrast], looks: bool) -> list[str]:
     """One sentence on what is not confirmed. An arm with too few pairs to know a spread is not spoken of."""
     needed = {label: c.seeds_needed for label, c in contrasts.items() if not c.confirmed}
     known = sorted(((n, label) for label, n in needed.items() if n.even == n.even), key=lambda pair: pair[0])
@@ -347,10 +365,17 @@ def _more_seeds(contrasts: Mapping[str, Contrast]) -> list[str]:
         else:
             parts.append(f"{label}, {n.even:,.0f} with an even chance and {n.likely:,.0f} with four in five")
     rest = f"; and {len(known) - _SPOKEN} more arms, see --wide" if len(known) > _SPOKEN else ""
+    decide = "" if looks else " Decide on a number before looking again: stopping at the first winner finds too many."
     return [
-        f"Seeds in all that would confirm what is not confirmed, given what these seeds leave open: {'; '.join(parts)}{rest}. "
-        "Decide on a number before looking again: stopping at the first winner finds too many."
+        f"Seeds in all that would confirm what is not confirmed, given what these seeds leave open: {'; '.join(parts)}{rest}."
+        + decide
     ]
+
+
+def _few(labels: Sequence[str]) -> str:
+    """`none, standard 0.1, standard 0.2 and 15 more`."""
+    more = f" and {len(labels) - _SPOKEN} more" if len(labels) > _SPOKEN else ""
+    return ", ".join(labels[:_SPOKEN]) + more
 
 
 def selection(choices: Sequence[Choice]) -> list[str]:
@@ -360,7 +385,7 @@ def selection(choices: Sequence[Choice]) -> list[str]:
     first, unsafe = choices[0], [label for c in choices for label in c.unsafe]
     seeds = {c.seeds for c in choices}
     which = f"seeds {spans(list(first.seeds))}" if len(seeds) == 1 else "the seeds that all rates of a sweep have"
-    none = [f"{c.variant} ({', '.join(c.of)})" for c in choices if c.idle]
+    none = [f"{c.variant} ({_few(c.of)})" for c in choices if c.idle]
     confirm = "; `dropbench report --confirm` runs the choice and its baseline under fresh ones"
     return [
         f"Rate chosen by mean {first.rule.spoken} over {which}, and by nothing else: the {first.test.spoken} of the rates "

@@ -158,6 +158,10 @@ def test_equal_differences_have_no_width_alone_and_some_beside_others() -> None:
     rng = np.random.default_rng(3)
     beside = together(np.hstack([same, rng.normal(size=(8, 2))]))[0]
     assert beside.alone == (0.25, 0.25) and beside.low < 0.25 < beside.high
+    even = np.array([[1.0], [-1]] * 4)
+    with np.errstate(all="raise"):
+        odd = together(np.hstack([same, same, even]))
+    assert [(j.low, j.high) for j in odd[:2]] == [(0.25, 0.25)] * 2 and odd[2].low < 0 < odd[2].high
     flat = together(np.zeros((7, 3)))
     assert [(j.low, j.high, j.p_adjusted) for j in flat] == [(0, 0, 1)] * 3
 

@@ -225,3 +225,20 @@ def test_each_format_has_the_words_and_only_where_asked_for(three: Any, store: A
             "standard 0.5 against none:",
             "Chosen:",
         ]
+
+
+def test_each_outcome_that_was_named_in_advance_is_judged_in_words(
+    fake: Any, fake_plan: Any, put: Any, store: Any
+) -> None:
+    noise = random.Random(2)
+    arms = {
+        name: [fake(s, changes=changes, test=round(0.9 + plus + noise.gauss(0, 0.004), 4)) for s in range(8)]
+        for name, changes, plus in (("none", {}, 0.0), ("target", ON, 0.02))
+    }
+    put(*arms["none"], *arms["target"])
+    store.write_plan(fake_plan(arms, outcomes=["accuracy", "loss"]))
+    c = explained(store, filters=["study=three_arm"])
+    loss = c.against(c.outcomes[1])["target"]
+    words = paragraphs(c)["target against none in test loss:"]
+    assert f"Verdict: {verdict_word(loss)}" in words and "97.5 % confidence" in words
+    assert "test loss" not in paragraphs(c)["target against none:"], "it is not told twice"

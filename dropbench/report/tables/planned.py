@@ -1,0 +1,66 @@
+"""Which arm of which stored plan a run is, and in which of its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from dropbench.report.tables.arms import tables
+from dropbench.store import StoredPlan
+from dropbench.values import count, plain
+
+Named = Sequence[tuple[str | None, str | None, str]]
+"""(table, arm's name, run id), in a plan's order; no table where the plan does not know its, no name where it has none."""
+
+
+def named(plans: Sequence[StoredPlan]) -> Named:
+    """The arms of these plans. What an older plan, without tables, says of a run is left out where a later one says it too."""
+    tabled = [
+        (table, name, run)
+        for plan in plans
+        for table, arms in plan.tables.items()
+        for name, runs in arms.items()
+        for run in runs
+    ]
+    told = {(name, run) for _, name, run in tabled}
+    older = (p for p in plans if not p.tables)
+    rest = [(None, name, run) for p in older for name, runs in p.arms.items() for run in runs]
+    return list(dict.fromkeys([*tabled, *((t, name, run) for t, name, run in rest if (name, run) not in told)]))
+
+
+def _torn(plan: StoredPlan, frame: pd.DataFrame) -> bool:
+    """Whether a table of a plan holds runs that differ in more than regularizers."""
+    runs = frame["run_id"].tolist()
+    group = {runs[i]: place for place, places in enumerate(tables(frame)) for i in places}
+    whole = ([group[r] for ids in arms.values() for r in ids if r in group] for arms in plan.tables.values())
+    return any(len(set(places)) > 1 for places in whole)
+
+
+def with_whole(frame: pd.DataFrame, plans: Sequence[StoredPlan]) -> tuple[pd.DataFrame, list[str]]:
+    """Without the runs that tuned what is compared, of which there is a note; some plans' arms in the tables of these.
+
+    Those whose arms differ in more than regularizers, which would put them into several: tuned ones, and a study's. A run that
+    another plan compares is in its table too.
+    """
+    runs = frame["run_id"].tolist()
+    tuned = [p for p in plans if p.tables and ((p.course is not None and p.course.tuned) or _torn(p, frame))]
+    tabled = named(tuned)
+    compared = {run for p in plans for run in p.every_run}
+    apart = {run for p in plans for run in p.trained if run not in compared}.intersection(runs)
+    elsewhere = {run for p in plans if p not in tuned for run in p.every_run}
+    left_out = apart | ({run for *_, run in tabled} - elsewhere)
+    note = f"{count(len(apart), 'run')} tuned what is compared, under seeds of their own, and are in no table."
+    whole = [*((None, None, run) for run in runs if run not in left_out), *tabled]
+    return (with_names(frame, whole), [note] if apart else []) if left_out else (frame, [])
+
+
+def with_names(frame: pd.DataFrame, arms: Named) -> pd.DataFrame:
+    """With a `name` and a `table`. A run that is in two arms of a plan (their rates are equal, say) has a row in each."""
+    rows = {run: i for i, run in enumerate(frame["run_id"].tolist())}
+    there = [(table, None if name is None else plain(name), run) for table, name, run in arms if run in rows]
+    tables, names, _ = zip(*there, strict=True) if there else ((), (), ())
+    found = frame.iloc[[rows[run] for *_, run in there]]
+    # Of objects, among which None stays None beside a text.
+    texts = {k: pd.Series(v, found.index, dtype=object) for k, v in (("table", tables), ("name", names))}
+    return found.assign(**texts)
