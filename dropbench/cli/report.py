@@ -126,7 +126,7 @@ def _check_words(selection: Selection, presentation: Presentation) -> None:
         raise UsageError(f"--explain goes through tables of arms: leave out {others} and --confirm")
     if presentation.fmt not in WORDY:
         raise UsageError(
-            f"--format {presentation.fmt} has no place for words: --explain takes --format {' or '.join(WORDY)}"
+            f"--format {presentation.fmt} has no place for words: --explain takes {', '.join(WORDY[:-1])} or {WORDY[-1]}"
         )
 
 

@@ -148,7 +148,7 @@ def _others(c: Comparison, label: str) -> list[str]:
     """The differences on the other measures that are compared: what each came to, and which way is better."""
     told = [_other(m, c.against(m)[label]) for m in c.compared if m not in (c.measure, *c.outcomes)]
     told = [words for words in told if words]
-    return [f"Its other differences from {c.baseline}: {'; '.join(told)}."] if told else []
+    return [f"Its other differences from {c.baseline}: {', '.join(told)}."] if told else []
 
 
 def _other(m: Measure, contrast: Contrast) -> str:
@@ -156,8 +156,8 @@ def _other(m: Measure, contrast: Contrast) -> str:
     if math.isnan(d.mean):
         return ""
     better = {1: "higher is better", -1: "lower is better", 0: "neither way is known to be better"}[m.direction]
-    where = "" if math.isnan(d.low) else f", which {limits(contrast)}"
-    return f"{m.spoken} {m.difference(d.mean)}{unit(m)}{where} ({better})"
+    where = "" if math.isnan(d.low) else f"the true one {limits(contrast)}; "
+    return f"{m.spoken} {m.difference(d.mean)}{unit(m)} ({where}{better})"
 
 
 def _choice(choice: Choice) -> str:
