@@ -110,6 +110,7 @@ class Comparison:
     notes: tuple[str, ...] = ()
     diagnosis: tuple[Diagnosis, ...] | None = None
     said: Said | None = None
+    explained: tuple[tuple[str, str], ...] = ()
     _widenings: dict[int, tuple[Expression, Widening | Untold]] = field(default_factory=dict, repr=False)
     _contrasts: dict[Measure, dict[str, Contrast]] = field(default_factory=dict, repr=False)
 

@@ -151,12 +151,17 @@ def unfinished(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
         for (arm, reason), some in rows.fillna({"reason": "no reason recorded"}).groupby(
             ["label", "reason"], sort=False
         ):
-            first = plain((str(reason).strip().splitlines() or [""])[0])
+            first = first_line(str(reason)) or ""
             why = first if len(first) <= _SHORT else first[: _SHORT - 1] + "…"
             parts.append(f"{arm}, {plural(len(some), 'seed')} {spans(some['seed'].tolist())} ({why})")
         if parts:
             notes.append(f"{status.capitalize()}, in no mean: {'; '.join(parts)}.")
     return notes
+
+
+def first_line(reason: str | None) -> str | None:
+    """Of why a run did not complete, which may be a whole traceback."""
+    return plain((reason.strip().splitlines() or [""])[0]) if reason is not None else None
 
 
 def _rule(runs: pd.DataFrame) -> str:
