@@ -184,7 +184,7 @@ def slower(e: Evidence) -> list[Diagnosis]:
     for label, both in epochs.items():
         usual, later = (sum(side.values()) / len(side) for side in (both[e.baseline], both[label]))
         delay = _delay(Minus(label, e.baseline, EPOCHS), both, max(1.0, SLOWER * usual))
-        # Against its own baseline's epochs, so Holm over the arms is applied by hand: Bonferroni, which is never laxer.
+        # Against its own baseline's epochs, so it is corrected over the arms by hand: Bonferroni, which is never laxer.
         if delay.verdict != "worse" or delay.difference.p_adjusted * len(epochs) > ALPHA:
             continue
         says = (

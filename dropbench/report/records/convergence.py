@@ -148,4 +148,4 @@ def _notes(wanted: Convergence, values: Sequence[float]) -> list[str]:
     if not never:
         return [said]
     runs = count(never, "run")
-    return [f"{said} {runs} of {len(values)} never got there and count as infinite; medians are in --wide."]
+    return [f"{said} {runs} of {len(values)} never got there: they count as slowest, by rank; medians are in --wide."]

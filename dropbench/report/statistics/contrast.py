@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from dropbench.report.records.measures import Measure
+from dropbench.report.records.measures import WHOLE, Measure
 from dropbench.report.records.scores import Diverged, Floats, Scores, ScoresOf
 from dropbench.report.statistics import power
 from dropbench.report.statistics.difference import Difference
@@ -113,6 +113,11 @@ class Contrast:
     def measure(self) -> Measure:
         """Which way is better, and how the numbers are written."""
         return self.expression.measure
+
+    @property
+    def how_lost(self) -> str:
+        """What became of seeds that have no number: they `diverged`, or `never got there`."""
+        return "never got there" if self.measure.declared.unit in WHOLE else "diverged"
 
     @property
     def resolution(self) -> float:

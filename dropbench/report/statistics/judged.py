@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dropbench.report.records.measures import WHOLE
 from dropbench.report.records.scores import Diverged, Floats, ScoresOf
 from dropbench.report.statistics import improvement, ranks
 from dropbench.report.statistics.contrast import Contrast, Expression
@@ -32,8 +33,8 @@ def judged(
 ) -> list[Contrast]:
     """The contrasts of one family of questions, in their order: see `family` for how they are judged together.
 
-    Where seeds diverged ranks stand for numbers. Questions whose arms share no seed are compared as independent samples, each
-    at its part of alpha.
+    Where seeds diverged, or never came to a score, ranks stand for numbers. Questions whose arms share no seed are compared as
+    independent samples, each at its part of alpha.
 
     Parameters
     ----------
@@ -88,8 +89,11 @@ class _Asked:
     def of(cls, e: Expression, scores: ScoresOf, diverged: Diverged, widened: float) -> _Asked:
         values, sign = e.values(scores), e.measure.direction
         lost, worst = e.lost(scores, diverged) if sign else ({}, (0, 0))
+        # A time to a score that was never reached is worst as well; two that are infinite are no different.
+        never = {s: 0.0 if math.isnan(v) else sign * v for s, v in values.items() if not math.isfinite(v)}
+        if never and sign and e.measure.declared.unit in WHOLE:
+            lost, values = {**lost, **never}, {s: v for s, v in values.items() if s not in never}
         outcomes = {s: sign * v for s, v in values.items()} | lost if lost else {}
-        # Two scores that are infinite are no different.
         outcomes = {seed: 0.0 if math.isnan(v) else v for seed, v in outcomes.items()}
         samples = e.samples(scores) if not (values or lost) else (np.zeros(0), np.zeros(0))
         return cls(e, values, outcomes, lost, samples, worst, widened)

@@ -61,9 +61,9 @@ def _one(label: str, contrast: Contrast, chosen: bool) -> str:
 def _diverged(contrast: Contrast) -> str:
     """Of paired seeds whose; of independent runs how many of either arm."""
     d = contrast.difference
-    counts = ((d.lost, "diverged in it alone"), (d.won, "in the baseline alone"), (d.tied, "in both"))
+    counts = ((d.lost, f"{contrast.how_lost} in it alone"), (d.won, "in the baseline alone"), (d.tied, "in both"))
     if not d.pairs:
-        counts = ((d.lost, "of its runs diverged"), (d.won, "of the baseline's"), (0, ""))
+        counts = ((d.lost, f"of its runs {contrast.how_lost}"), (d.won, "of the baseline's"), (0, ""))
     return ", ".join(f"{n} {where}" for n, where in counts if n)
 
 

@@ -51,14 +51,15 @@ def _breakdowns(c: Contrast, baseline: str) -> list[str]:
     d = c.difference
     if not d.diverged:
         return []
+    what = "training broke down (diverged)" if c.how_lost == "diverged" else c.how_lost
     if d.pairs:
         places = ((d.lost, "in it alone"), (d.won, f"in {baseline} alone"), (d.tied, "in both"))
         told = ", ".join(f"{n} {where}" for n, where in places if n)
-        where = f"Of the {count(d.pairs, 'seed')} of both, training broke down (diverged): {told}."
+        where = f"Of the {count(d.pairs, 'seed')} of both, {what}: {told}."
     else:
-        where = f"Training broke down (diverged) in {d.lost} of its runs and in {d.won} of those of {baseline}."
+        where = f"{what[0].upper()}{what[1:]} in {d.lost} of its runs and in {d.won} of those of {baseline}."
     return [
-        f"{where} A run that broke down has no score and counts as worse than any that has one, so verdict, p and the chance "
+        f"{where} Such a run has no score and counts as worse than any that has one, so verdict, p and the chance "
         "of doing better go by order, not by size, and are about the examples that were tested."
     ]
 

@@ -327,10 +327,11 @@ def _by_rank(contrasts: Mapping[str, Contrast]) -> list[str]:
     who = "" if len(bad) == len(contrasts) else f"In {', '.join(bad)} "
     ranks = "signed ranks" if all(d.pairs for d in bad.values()) else "ranks"
     rests = "; ".join(f"{label}, {d.finished} of {d.n}" for label, d in bad.items())
+    lost = next(iter(contrasts.values())).how_lost
     return [
-        f"{who}{'s' if who else 'S'}eeds diverged. Such a seed counts as worse than every other, and as equal where both arms "
-        f"diverged: p, P(better) and verdict are by {ranks}, against the region's edges too; {SAME} is not said where one "
-        f"arm alone diverged. Mean difference and interval are of the seeds that finished in both ({rests})."
+        f"{who}{'s' if who else 'S'}eeds {lost}. Such a seed counts as worse than every other, and as equal where both arms "
+        f"{lost}: p, P(better) and verdict are by {ranks}, against the region's edges too; {SAME} is not said where one "
+        f"arm alone {lost}. Mean difference and interval are of the seeds that have a number in both ({rests})."
     ]
 
 

@@ -169,6 +169,21 @@ def test_without_a_common_seed_runs_are_ranked_too() -> None:
     assert beaten.verdict == "better" and beaten.difference.p == pytest.approx(2 / math.comb(16, 8))
 
 
+@pytest.mark.parametrize("never", [{5}, {2, 4, 6}])
+def test_a_run_that_never_gets_there_is_slowest_and_does_not_void_its_arm(never: set[int]) -> None:
+    """As one that diverged is: by rank, with mean and interval of the seeds in which both got there."""
+    epochs = Measure("val", "epochs", Declaration("lower", unit="epochs"))
+    base = {s: 10.0 + s for s in range(9)}
+    ours = {s: INF if s in never else v + 5 + s / 10 for s, v in base.items()}
+    found = compared(ours, base, measure=epochs, region=1.0)
+    as_lost = compared({s: v for s, v in ours.items() if s not in never}, base, never, measure=epochs, region=1.0)
+    assert found.difference == as_lost.difference and found.verdict == as_lost.verdict == "worse"
+    assert math.isfinite(found.difference.mean) and found.difference.lost == len(never)
+    assert found.how_lost == "never got there"
+    both = compared(ours, {s: INF if s == 5 else v for s, v in base.items()}, measure=epochs, region=1.0)
+    assert both.difference.tied == (5 in never) and both.difference.won == (5 not in never)
+
+
 # Without an effect
 
 
