@@ -289,6 +289,13 @@ class StudySpec(Frozen):
     arms: dict[str, dict[str, Any]] = {}
     grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
     """Values by key: every combination of them is an arm beside `arms`."""
+    outcomes: tuple[str, ...] = ()
+    """Metrics that the study is about, such as accuracy and ece: judged on the test split and corrected together."""
+
+    @field_validator("outcomes", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
 
     @field_validator("seed", mode="before")
     @classmethod

@@ -237,6 +237,12 @@ def report(
         list[str] | None,
         typer.Option("--optimum", metavar="KEY", help="Instead: which values of this key may be the best one."),
     ] = None,
+    each_run: Annotated[
+        bool, typer.Option("--runs", help="Instead: a row a run, with its settings and all that was measured.")
+    ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Also say every number of the tables in plain words.")
+    ] = False,
     confirm: Annotated[
         bool,
         typer.Option("--confirm", help="Train each chosen rate and its baseline under fresh seeds and compare those."),
@@ -266,6 +272,8 @@ def report(
     - `dropbench report --metric loss --rope 0.01 --where 'data.n_train<=1000'`
     - `dropbench report --rows dropout.rate --cols model`
     - `dropbench report --contrast "arm('standard 0.5').test_loss - none.test_loss" --optimum dropout.rate`
+    - `dropbench report --runs --where 'data.n_train<=1000' --format csv --out runs.csv`
+    - `dropbench report study=three_arm --explain`
     - `dropbench report study=three_arm --watch`
     - `dropbench report study=three_arm --figures figures --format html --out page.html`
     """
@@ -273,8 +281,8 @@ def report(
     from dropbench.cli.selection import Selection
 
     asked = (contrast or [], interaction or [], trend or [], optimum or [])
-    selection = Selection(arguments or [], baseline, where or [], metric, rope, about, rows, cols, *asked)
-    presentation = Presentation(format_, out, figures, wide, every if watch else None, confirm, quiet)
+    selection = Selection(arguments or [], baseline, where or [], metric, rope, about, rows, cols, *asked, each_run)
+    presentation = Presentation(format_, out, figures, wide, every if watch else None, confirm, quiet, explain)
     raise typer.Exit(report(selection, presentation, conf or []))
 
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from dropbench.report.tables.report import Report
 
 
+WORDY = ("rich", "markdown", "html", "json")
+"""Formats that --explain fits in."""
+
+
 @dataclass(frozen=True)
 class Presentation:
     """What becomes of a report."""
@@ -29,6 +33,8 @@ class Presentation:
     confirm: bool = False
     """Whether what it chose is trained under fresh seeds, in place of being shown."""
     quiet: bool = False
+    explain: bool = False
+    """Whether every number is said in plain words too."""
 
 
 def report(selection: Selection, presentation: Presentation, conf: Sequence[Path]) -> int:
@@ -53,6 +59,10 @@ def report(selection: Selection, presentation: Presentation, conf: Sequence[Path
         from dropbench.cli.confirm import confirm
 
         return confirm(built, selection.paths() or [Path("results")], conf, shown)
+    if presentation.explain:
+        from dropbench.report import explained
+
+        built = explained(built)
     _present(replace(built, command=selection.command()), presentation, shown)
     return 0
 
@@ -79,7 +89,7 @@ def _check(selection: Selection, presentation: Presentation) -> None:
     others = replace(presentation, every=None, quiet=False)
     if presentation.every is not None and others != Presentation():
         raise UsageError(
-            "--watch shows tables as they grow: leave out --format, --out, --figures, --wide and --confirm"
+            "--watch shows tables as they grow: leave out --format, --out, --figures, --wide, --explain and --confirm"
         )
     if selection.rows is not None and (selection.baseline or selection.rope or selection.about or presentation.confirm):
         raise UsageError(
@@ -92,6 +102,32 @@ def _check(selection: Selection, presentation: Presentation) -> None:
         raise UsageError(f"--cols {selection.cols} needs --rows, as in --rows dropout.rate --cols {selection.cols}")
     if presentation.confirm and presentation.figures is not None:
         raise UsageError("--confirm trains and draws nothing: leave out --figures, and ask for them after it")
+    _check_runs(selection, presentation)
+    _check_words(selection, presentation)
+
+
+def _check_runs(selection: Selection, presentation: Presentation) -> None:
+    """--runs shows what is stored; there is nothing to ask of it."""
+    compares = (selection.baseline, selection.rope, selection.about, selection.rows, *selection.questions().values())
+    beside = (presentation.confirm, presentation.figures, presentation.every, presentation.explain)
+    if selection.runs and any((*compares, *beside)):
+        others = ", ".join(("--baseline", "--rope", "--about", "--rows", *selection.questions()))
+        raise UsageError(
+            f"--runs shows single runs and compares nothing: leave out {others}, --confirm, --figures, --watch and --explain"
+        )
+
+
+def _check_words(selection: Selection, presentation: Presentation) -> None:
+    """--explain reads a table of arms aloud, where there is room for words."""
+    if not presentation.explain:
+        return
+    if selection.rows is not None or any(selection.questions().values()) or presentation.confirm:
+        others = ", ".join(("--rows", *selection.questions()))
+        raise UsageError(f"--explain goes through tables of arms: leave out {others} and --confirm")
+    if presentation.fmt not in WORDY:
+        raise UsageError(
+            f"--format {presentation.fmt} has no place for words: --explain takes {', '.join(WORDY[:-1])} or {WORDY[-1]}"
+        )
 
 
 def _follow(selection: Selection, conf: Sequence[Path], every: float, shown: Shown) -> int:
@@ -108,7 +144,7 @@ def _follow(selection: Selection, conf: Sequence[Path], every: float, shown: Sho
 def _built(selection: Selection, conf: Sequence[Path]) -> Report:
     """The report of what is stored now."""
     from dropbench.cli.proposals import with_commands
-    from dropbench.report import Questions, asked, build, pivot
+    from dropbench.report import Questions, asked, build, list_runs, pivot
 
     paths, filters, where, metric = selection.paths(), selection.filters(), selection.where, selection.metric
     if any(selection.questions().values()):
@@ -123,6 +159,8 @@ def _built(selection: Selection, conf: Sequence[Path]) -> Report:
             rope=selection.rope,
             about=selection.about,
         )
+    if selection.runs:
+        return list_runs(paths, filters, where=where, metric=metric)
     if selection.rows is not None:
         return pivot(paths, filters, rows=selection.rows, cols=selection.cols, where=where, metric=metric)
     compared = build(

@@ -28,6 +28,8 @@ class Selection:
     interactions: Sequence[str] = ()
     trends: Sequence[str] = ()
     optima: Sequence[str] = ()
+    runs: bool = False
+    """Whether single runs are shown, a row each, and not what they come to."""
 
     def paths(self) -> list[Path]:
         """The folders among the arguments; `results=DIR` names one as it does when training."""
@@ -53,7 +55,7 @@ class Selection:
         options += [("--rope", self.rope), ("--about", self.about), ("--rows", self.rows), ("--cols", self.cols)]
         options += [(option, text) for option, texts in self.questions().items() for text in texts]
         typed = [text for name, value in options if value is not None for text in (name, value)]
-        return shlex.join(["dropbench", "report", *self.arguments, *typed])
+        return shlex.join(["dropbench", "report", *self.arguments, *typed, *["--runs"] * self.runs])
 
 
 def is_filter(argument: str) -> bool:

@@ -87,6 +87,7 @@ def _compared(plan: Plan, began: str) -> StoredPlan:
         overrides=list(plan.overrides),
         runs=[s.run_id for s in plan.specs],
         tables=plan.tables,
+        outcomes=list(plan.outcomes),
         created=began,
     )
 

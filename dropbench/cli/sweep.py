@@ -231,7 +231,7 @@ def _dry_run(left: _Left, plan: Plan, to_come: Rest | None, shown: Shown) -> Non
         shown.warning(reason)
     durations = Durations(plan.settings, left.work.device)
     seconds = estimate(left.work.cohorts, durations, left.work.workers) if left.todo else 0.0
-    shown.dry_run(plan, left.todo, left.work, seconds, to_come, design(plan))
+    shown.dry_run(plan, left.todo, left.work, seconds, to_come, design(plan) if left.todo else None)
 
 
 def _say_of_earlier(todo: Sequence[RunSpec], store: Store, shown: Shown, *, force: bool) -> None:

@@ -72,7 +72,7 @@ def _having(key: str, files: Mapping[str, Path]) -> list[str]:
     return [n for n, f in files.items() if re.search(rf"^{re.escape(key)}:", text_of(f), re.MULTILINE)]
 
 
-_DECLARED = re.compile(r"^metric\.\w+\.(also|direction|range|unit|region|tasks|needs)\b")
+_DECLARED = re.compile(r"^metric\.\w+\.(also|of_task|direction|range|unit|region|tasks|needs)\b")
 """What a metric's file says of it, which is a key without being a setting."""
 
 

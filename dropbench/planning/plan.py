@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 from dropbench import identity
 from dropbench.config.compose import Composed, Composer
 from dropbench.config.paths import check_results
 from dropbench.config.sweeps import MOST_RUNS, check_count
-from dropbench.errors import UsageError
+from dropbench.errors import UsageError, nearest
 from dropbench.hardware.blas import one_thread
 from dropbench.planning.budget import epochs_of
 from dropbench.planning.checks import warnings
@@ -43,6 +44,8 @@ class Plan:
     merged: int = 0
     warnings: tuple[str, ...] = ()
     """What may not be what it seems in some of the arms, each told once."""
+    outcomes: tuple[str, ...] = ()
+    """Metrics of the test split that were named in advance, and are corrected together."""
     unplanned: tuple[str, ...] = ()
     """Why some of what was asked for is not even among the runs: code of the user's own ended the process that looked at it."""
     failed: dict[str, str] = field(default_factory=dict)
@@ -114,6 +117,7 @@ def _plan(
     return Plan(
         study=name if study else None,
         question=study.question if study else None,
+        outcomes=_outcomes(study.outcomes if study else (), specs),
         baseline=study.baseline if study else "none",
         specs=tuple(specs),
         tables={
@@ -131,6 +135,18 @@ def _plan(
         unplanned=tuple(dict.fromkeys((*died, *fit.unplanned))),
         failed={bound[i].run_id: reason for i, reason in fit.failed.items()},
     )
+
+
+def _outcomes(named: Sequence[str], specs: Iterable[RunSpec]) -> tuple[str, ...]:
+    """The outcomes of a study. Raises UsageError for one that a run does not measure."""
+    for spec in specs:
+        known = [name for name, metric in spec.metric.items() for name in (name, *metric.also)]
+        for name in named:
+            if not any(fnmatchcase(name, pattern) for pattern in known):
+                asked = ",".join([*spec.metric, name])
+                hint = nearest(name, [k for k in known if "*" not in k])
+                raise UsageError(f"study.outcomes: no run measures {name}; {hint}, or measure it: 'metric=[{asked}]'")
+    return tuple(dict.fromkeys(named))
 
 
 def _warnings(spec: RunSpec, outline: Outline, needs: Mapping[str, str]) -> list[str]:

@@ -15,16 +15,33 @@ if TYPE_CHECKING:
     from dropbench.report.output.figures import write_figures
     from dropbench.report.output.formats import render, write
     from dropbench.report.output.terminal import show
+    from dropbench.report.single_runs import list_runs
     from dropbench.report.tables.asked import Questions
+    from dropbench.report.tables.explained import explained
 
-__all__ = ["FORMATS", "Questions", "asked", "build", "for_plan", "pivot", "render", "show", "write", "write_figures"]
+__all__ = [
+    "FORMATS",
+    "Questions",
+    "asked",
+    "build",
+    "explained",
+    "for_plan",
+    "list_runs",
+    "pivot",
+    "render",
+    "show",
+    "write",
+    "write_figures",
+]
 
 _FILES = {
     "assemble": ("asked", "build", "for_plan", "pivot"),
+    "single_runs": ("list_runs",),
     "output.figures": ("write_figures",),
     "output.formats": ("render", "write"),
     "output.terminal": ("show",),
     "tables.asked": ("Questions",),
+    "tables.explained": ("explained",),
 }
 
 

@@ -287,15 +287,25 @@ def _comparison(
     baselines, why = _baselines(arms, runs, wanted)
     baseline = baselines[0].label if len(baselines) == 1 else None
     chosen = tuple(choices(runs, arms, measure, sweeps))
-    alpha = courses.level(plans, runs)
+    outcomes = _outcomes(plans, measures, measure, runs)
+    alpha = courses.level(plans, runs) / max(1, len(outcomes))
     tuned = courses.tuned(arms, plans)
     comparison = Comparison(
-        title, runs, tuple(arms), baseline, measure, measures, rope, alpha, chosen, tuned, said=said
+        title, runs, tuple(arms), baseline, measure, measures, rope, alpha, outcomes, chosen, tuned, said=said
     )
     about = [*notes.about(comparison, wanted[0], [a.label for a in baselines]), *why]
     about += [*notes.statistics(comparison), *population.notes(comparison), *notes.selection(chosen)]
     about += courses.notes(comparison, plans)
     return replace(comparison, notes=tuple(about))
+
+
+def _outcomes(
+    plans: Sequence[StoredPlan], measures: Measures, main: Measure | None, runs: pd.DataFrame
+) -> tuple[Measure, ...]:
+    """What the newest plan of these runs named in advance, if the verdict is about one of them."""
+    named = next((plan.outcomes for plan in reversed(plans) if plan.outcomes), [])
+    found = [measures.of("test", plain(name)) for name in named if f"test_{plain(name)}" in runs]
+    return (main, *(m for m in found if m != main)) if main is not None and main in found else ()
 
 
 def _labelled(runs: pd.DataFrame) -> tuple[list[Arm], pd.DataFrame]:

@@ -195,6 +195,7 @@ class StoredPlan:
     arms: {name: run ids}, in the plan's order; only a study names arms. tables: those of each table of its report, by the
     setting id of its baseline; empty in a plan of before, whose tables are of arms that differ in regularizers alone. runs: all
     that it compares, by id. created: when it was started last, ISO 8601, UTC. course: of one that goes on from what it finds.
+    outcomes: metrics that were named in advance.
     """
 
     __pydantic_config__: ClassVar[Any] = _LEGAL_JSON
@@ -209,6 +210,7 @@ class StoredPlan:
     runs: list[str] = field(default_factory=list)
     tables: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     course: Course | None = None
+    outcomes: list[str] = field(default_factory=list)
     schema: int = SCHEMA
 
     @property

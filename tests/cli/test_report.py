@@ -31,6 +31,22 @@ def test_report_writes_a_file(bare: Path, capsys: pytest.CaptureFixture[str]) ->
     assert (said.code, said.err.partition(":")[0]) == (2, "Error")
 
 
+def test_single_runs_and_words(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert dropbench(capsys, "sweep", *TINY[:-1], "dropout=none,standard", "seed=range(0,2)").code == 0
+    said = dropbench(capsys, "report", "--runs", "--where", "seed<1", "-f", "csv")
+    assert (said.code, said.err, len(said.out.strip().splitlines())) == (0, "", 3)
+    assert "--runs" in dropbench(capsys, "report", "--runs", "-f", "html").out, "it says how it was made"
+    said = dropbench(capsys, "report", "--explain")
+    assert said.code == 0 and "standard 0.5 against none:" in said.out
+    assert "against none:" not in dropbench(capsys, "report").out
+    for options in (["--rows", "model"], ["--baseline", "none"], ["--optimum", "dropout"], ["--explain"], ["--watch"]):
+        said = dropbench(capsys, "report", "--runs", *options)
+        assert said.code == 2 and "leave out" in said.err, options
+    for options in (["--rows", "model"], ["--trend", "seed"], ["--confirm"], ["--format", "csv"], ["--watch"]):
+        said = dropbench(capsys, "report", "--explain", *options)
+        assert said.code == 2 and said.err.startswith("Error: --"), options
+
+
 def test_questions_are_read_before_anything_is_loaded(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """So a mistake in one is told where nothing is stored yet."""
     for option, text in (("--contrast", "none.test_accuracy ** 2"), ("--interaction", "dropout")):

@@ -97,7 +97,7 @@ def test_characters_that_a_terminal_lacks(trained: Path) -> None:
         said = (trained / "out").read_bytes()
         assert said.isascii() == (encoding == "ascii")
         table = said.decode("utf-8" if encoding == "POSIX" else "latin-1").splitlines()[: len(wide)]
-        assert "?" not in "".join(table)
+        assert "".join(table).count("?") == "".join(wide).count("?"), "no character is missing"
         assert [len(t) for t in table[1:4]] == [len(w) for w in wide[1:4]]
         assert (trained / "other.txt").read_bytes() == (trained / "utf.txt").read_bytes()
 

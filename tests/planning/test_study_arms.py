@@ -147,3 +147,11 @@ def test_a_grid_is_counted_before_it_is_made(planned: Planner) -> None:
     grid = ", ".join(f"train.{key}: [{', '.join(map(str, range(1, 200)))}]" for key in ("lr", "epochs", "batch_size"))
     with pytest.raises(UsageError, match="that is 7,880,599 runs"):
         planned(f"baseline: a\ngrid: {{{grid}}}")
+
+
+def test_outcomes_are_metrics_that_its_runs_measure(planned: Planner) -> None:
+    arms = "baseline: a\narms: {a: {dropout: none}, b: {dropout: standard}}\n"
+    assert planned(f"outcomes: [accuracy, perplexity]\n{arms}").outcomes == ("accuracy", "perplexity")
+    assert planned(f"outcomes: ece\n{arms}", "metric=[loss,ece]").outcomes == ("ece",)
+    with pytest.raises(UsageError, match=r"^study.outcomes: no run measures eec; .*'metric=\[loss,accuracy,eec\]'"):
+        planned(f"outcomes: [eec]\n{arms}")

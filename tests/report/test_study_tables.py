@@ -169,3 +169,22 @@ def test_a_pivot_of_a_study_has_each_run_once(fake: Any, planned: Any, store: An
     planned({**runs, "again": runs["fast"]})
     grids = report.pivot([store.root], ["study=mine", "train.lr=0.1"], rows="train.lr").grids
     assert [g.table["n"].tolist() for g in grids] == [[7]]
+
+
+def test_outcomes_named_in_advance_are_corrected_together(fake: Any, planned: Any, store: Any) -> None:
+    """Two outcomes have intervals of 97.5 % each, and verdicts of their own; of what was not named the report says so."""
+    runs = records(fake, {"usual": {}, "half": STANDARD}, seeds=8)
+    planned(runs)
+    (alone,) = report.build([store.root], ["study=mine"]).comparisons
+    planned(runs, outcomes=["accuracy", "loss"])
+    made = report.build([store.root], ["study=mine"])
+    (both,) = made.comparisons
+    assert (alone.alpha, both.alpha) == (0.05, 0.025)
+    assert [str(m) for m in both.outcomes] == ["test_accuracy", "test_loss"]
+    ours, theirs = (c.verdicts["half"].difference for c in (both, alone))
+    assert ours.low <= theirs.low and ours.high >= theirs.high and ours.p_adjusted == theirs.p_adjusted
+    assert "Outcomes named in advance: test accuracy, test loss; each has intervals of 97.5 %" in " ".join(both.notes)
+    assert not [n for n in alone.notes if n.startswith("Outcomes")]
+    assert both.table["test_loss_verdict"].tolist()[1] == both.against(both.outcomes[1])["half"].verdict
+    text = report.render(made, "rich", 80)
+    assert "The same on test loss, named in advance too" in text and "97.5 % interval" in text

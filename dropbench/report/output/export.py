@@ -28,8 +28,10 @@ _FORMULA = tuple(
 def rows(report: Report) -> pd.DataFrame:
     """One row an arm and comparison with title and baseline in front; of grids one row a cell, with title and measure.
 
-    Of what was asked one row a contrast, and one a value whose optimum was asked for.
+    Of what was asked one row a contrast, and one a value whose optimum was asked for; of single runs a row each.
     """
+    if report.single is not None:
+        return report.single.table
     tables = []
     for comparison in report.comparisons:
         table = comparison.table.copy()
@@ -71,6 +73,7 @@ def as_json(report: Report) -> str:
                 "choices": [_chosen(choice) for choice in c.choices],
                 "alpha": c.alpha,
                 "tuned": [asdict(tuned) for tuned in c.tuned],
+                "explained": [{"about": plain(what), "says": plain(says)} for what, says in c.explained],
                 "notes": all_notes(c),
                 "diagnosis": [
                     {key: value for key, value in asdict(d).items() if key != "steps"} for d in c.diagnosis or ()

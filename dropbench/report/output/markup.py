@@ -21,12 +21,12 @@ def markdown(report: Report, width: int | None) -> str:
             if sheet.caption:
                 parts.append(f"**{sheet.caption}**")
             parts.append(_tabulated(sheet, "pipe", lambda cell: cell.replace("|", r"\|")))
-        if section.advice:
+        for heading, paragraphs in section.paragraphs:
             said = [
                 f"{f'**{a.lead}** ' if a.lead else ''}{a.text}" + "".join(f"\n  `{c}`  " for c in a.commands).rstrip()
-                for a in section.advice
+                for a in paragraphs
             ]
-            parts.append(f"**Diagnosis**\n\n{_bullets(said)}")
+            parts.append(f"**{heading}**\n\n{_bullets(said)}")
         parts.append(_bullets(section.notes))
     parts += [*["Of all tables above:"] * bool(shared), _bullets([*shared, *report.notes])]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -43,6 +43,7 @@ def page(report: Report, width: int | None) -> str:
     answers = [(plain(c.title), plain(answer(c))) for c in report.comparisons]
     captions = [*("Each arm" for _ in report.comparisons), *(g.title for g in report.grids)]
     captions += [] if report.asked is None else titles(report.asked)
+    captions += [] if report.single is None else ["Each run"]
     asked = report.questions or tuple(dict.fromkeys(plain(p.question) for p in report.plans if p.question))
     return environment.get_template("page.html.j2").render(
         question=" ".join(asked) or _question(report),
@@ -62,6 +63,8 @@ def _question(report: Report) -> str:
     if report.grids:
         grid = report.grids[0]
         return f"{grid.measure.spoken.capitalize()} by {' and '.join(k for k in (grid.rows, grid.cols) if k)}"
+    if report.single is not None:
+        return "What did each run come to?"
     against = {c.baseline for c in report.comparisons if c.baseline}
     return f"Does anything do better than {against.pop()}?" if len(against) == 1 else "Which arm does better?"
 

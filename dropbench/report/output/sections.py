@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dropbench.report.output import asked as of_asked
+from dropbench.report.output import runs as of_single
 from dropbench.report.records.frame import rows_of
 from dropbench.report.tables.arms import legend
 from dropbench.report.tables.asked import Asked
@@ -33,18 +34,29 @@ class Advice:
 
 @dataclass(frozen=True)
 class Section:
-    """A comparison, a grid or answers to print: its tables, what to know of them, and what they mean for the next run."""
+    """A comparison, a grid or answers to print: its tables, what to know of them, and what they mean for the next run.
+
+    explained: the tables' rows in plain words, where that was asked for.
+    """
 
     title: str
     sheets: tuple[Sheet, ...]
     notes: tuple[str, ...]
     advice: tuple[Advice, ...] = ()
+    explained: tuple[Advice, ...] = ()
+
+    @property
+    def paragraphs(self) -> list[tuple[str, tuple[Advice, ...]]]:
+        """What stands between tables and notes, under a heading each."""
+        return [(name, told) for name, told in (("In words", self.explained), ("Diagnosis", self.advice)) if told]
 
 
 def sections(report: Report, width: int | None = None) -> tuple[list[Section], list[str]]:
     """The sections, kept to `width` columns, and the notes that every one of several has, which are said once instead."""
     parts = [_compared(c, width) for c in report.comparisons] + [_pivoted(g, width) for g in report.grids]
     parts += [] if report.asked is None else _asked(report.asked, width)
+    if report.single is not None:
+        parts.append(Section(of_single.TITLE, (of_single.of_runs(report.single, width),), (of_single.NOTE,)))
     parts = [_plain(section) for section in parts]
     first, *rest = [s.notes for s in parts] or [()]
     shared = [note for note in first if rest and all(note in notes for notes in rest)]
@@ -64,8 +76,11 @@ def _plain(section: Section) -> Section:
         )
         for sheet in section.sheets
     ]
-    advice = [Advice(plain(a.lead), plain(a.text), tuple(map(plain, a.commands))) for a in section.advice]
-    return Section(plain(section.title), tuple(sheets), tuple(map(plain, section.notes)), tuple(advice))
+    advice, explained = (
+        tuple(Advice(plain(a.lead), plain(a.text), tuple(map(plain, a.commands))) for a in told)
+        for told in (section.advice, section.explained)
+    )
+    return Section(plain(section.title), tuple(sheets), tuple(map(plain, section.notes)), advice, explained)
 
 
 def all_notes(comparison: Comparison, *, legend_needed: bool = True) -> tuple[str, ...]:
@@ -77,7 +92,9 @@ def all_notes(comparison: Comparison, *, legend_needed: bool = True) -> tuple[st
 def _compared(comparison: Comparison, width: int | None) -> Section:
     parts = sheets(comparison, width)
     said = any(c.heading == ("setting",) for c in parts[0].columns)
-    return Section(comparison.title, tuple(parts), all_notes(comparison, legend_needed=not said), advice(comparison))
+    told = tuple(Advice(*paragraph) for paragraph in comparison.explained)
+    notes = all_notes(comparison, legend_needed=not said)
+    return Section(comparison.title, tuple(parts), notes, advice(comparison), told)
 
 
 def advice(comparison: Comparison) -> tuple[Advice, ...]:

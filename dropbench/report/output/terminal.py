@@ -103,8 +103,8 @@ def _section(section: Section, console: Console, last: bool) -> None:
             console.print(_indented(Text(sheet.caption)))
         console.print(_indented(_table(sheet, console.width - 2)))
     console.print()
-    if section.advice:
-        _advice(section.advice, console)
+    for heading, told in section.paragraphs:
+        _paragraphs(heading, told, console)
     hidden = dict.fromkeys(name for sheet in section.sheets for name in sheet.hidden)
     _notes(console, [*section.notes, *_left_out(list(hidden))])
     if section.notes and not last:
@@ -118,8 +118,8 @@ def _left_out(names: Sequence[str]) -> list[str]:
     return [f"Columns left out for want of room: {', '.join(names[:_NAMED])}{more}; --wide shows them."]
 
 
-def _advice(told: Sequence[Advice], console: Console) -> None:
-    console.print(_indented(Text("Diagnosis", style="bold")))
+def _paragraphs(heading: str, told: Sequence[Advice], console: Console) -> None:
+    console.print(_indented(Text(heading, style="bold")))
     for advice in told:
         _notes(console, [f"{advice.lead} {advice.text}".lstrip()], bold=len(advice.lead))
         for command in advice.commands:  # never wrapped: it is there to be copied

@@ -62,6 +62,8 @@ def sheets(comparison: Comparison, width: int | None = None) -> list[Sheet]:
         )
         caption = f"Difference from {comparison.baseline} (arm minus {comparison.baseline}), {how}"
         parts.append((caption, _differences(comparison)))
+        further = [m for m in comparison.outcomes if m != comparison.measure]
+        parts += [(f"The same on {m.spoken}, named in advance too", _outcome(comparison, m)) for m in further]
     if comparison.choices:
         rule = comparison.choices[0].rule
         best = f"{'highest' if rule.direction > 0 else 'lowest'} mean {rule.spoken}"
@@ -138,12 +140,12 @@ def _summary(comparison: Comparison) -> list[Column | None]:
         Column(("setting",), tuple(s.arm.setting for s in arms), rank=4, right=False) if named else None,
         *(Column((what,), tuple(map(str, n)), rank) if what == "n" or any(n) else None for what, n, rank in counts),
         *levels,
-        mean(cost("best_epoch"), ("best", "epoch"), _plain, 20),
-        mean(cost("chosen_epoch"), ("chosen", "epoch"), _plain, 21),
+        mean(cost("best_epoch"), ("best", "epoch"), one_digit, 20),
+        mean(cost("chosen_epoch"), ("chosen", "epoch"), one_digit, 21),
         # Of a cohort's time each run has an equal share, and its memory is all of theirs: a spread over runs would say nothing.
-        only((x.mean for x in cost("seconds")), ("time", "seconds"), _figures, 22),
-        only((x.mean for x in cost("epoch_seconds")), ("seconds", "an epoch"), _figures, 23),
-        only((x.mean for x in cost("peak_memory_mb")), ("cohort's", "peak MB"), _plain, 24),
+        only((x.mean for x in cost("seconds")), ("time", "seconds"), figures, 22),
+        only((x.mean for x in cost("epoch_seconds")), ("seconds", "an epoch"), figures, 23),
+        only((x.mean for x in cost("peak_memory_mb")), ("cohort's", "peak MB"), one_digit, 24),
         *medians,
     ]
 
@@ -164,7 +166,7 @@ def _differences(comparison: Comparison) -> list[Column | None]:
         methods = dict.fromkeys(d.interval for d in shown if d.interval)
         return [
             _column(_difference_heading(measure), (or_absent(write, d.mean) for d in shown), ranks[0]),
-            _column(("", "sd"), (or_absent(_unsigned(write), d.sd) for d in shown), ranks[1]),
+            _column(("", "sd"), (or_absent(unsigned(write), d.sd) for d in shown), ranks[1]),
             _column((interval, " or ".join(methods)), (between(write, d.low, d.high) for d in shown), ranks[2]),
         ]
 
@@ -189,10 +191,23 @@ def _differences(comparison: Comparison) -> list[Column | None]:
         _column(("p", "alone"), (or_absent(p_value, d.p) for d in differences), 6),
         _column(("P(better)", ""), (or_absent(share, d.chance.value) for d in differences), 5),
         _column(("95 %", "interval"), (between(share, d.chance.low, d.chance.high) for d in differences), 7),
-        _column(("MDE", main.points), (or_absent(_unsigned(main.difference), c.detectable) for c in contrasts), 4),
+        _column(("MDE", main.points), (or_absent(unsigned(main.difference), c.detectable) for c in contrasts), 4),
         # Of the other measures a difference is not shown without its interval.
         *(column for i, m in enumerate(others) for column in of(m, (9 + 2 * i, 10 + 2 * i, 9 + 2 * i))),
         *(column for i, m in enumerate(rest) for column in of(m, (20 + 2 * i, 21 + 2 * i, 20 + 2 * i))),
+    ]
+
+
+def _outcome(comparison: Comparison, measure: Measure) -> list[Column | None]:
+    """The verdicts on a further outcome."""
+    contrasts = comparison.against(measure)
+    differences, write = [c.difference for c in contrasts.values()], measure.difference
+    return [
+        Column(("arm",), tuple(contrasts), right=False),
+        Column(("verdict",), tuple(map(verdict_word, contrasts.values())), right=False),
+        _column(_difference_heading(measure), (or_absent(write, d.mean) for d in differences), 0),
+        _column((f"{confidence(comparison.alpha)} interval",), (between(write, d.low, d.high) for d in differences), 1),
+        _column(("p", "adjusted"), (or_absent(p_value, d.p_adjusted) for d in differences), 2),
     ]
 
 
@@ -250,7 +265,7 @@ def or_absent(write: Write, value: float) -> str:
 
 def plus_minus(write: Write, mean: float, sd: float) -> str:
     """`91.2 ± 0.4`, or the mean alone where there is no sd."""
-    return or_absent(write, mean) if math.isnan(sd) else f"{write(mean)} ± {_unsigned(write)(sd)}"
+    return or_absent(write, mean) if math.isnan(sd) else f"{write(mean)} ± {unsigned(write)(sd)}"
 
 
 def between(write: Write, low: float, high: float) -> str:
@@ -258,7 +273,8 @@ def between(write: Write, low: float, high: float) -> str:
     return ABSENT if math.isnan(low) or math.isnan(high) else f"{write(low)} to {write(high)}"
 
 
-def _unsigned(write: Write) -> Write:
+def unsigned(write: Write) -> Write:
+    """The same without a plus: of a spread."""
     return lambda value: write(value).removeprefix("+")
 
 
@@ -292,10 +308,11 @@ def p_value(value: float) -> str:
     return f"{value:.4f}" if value >= 0.0001 else "<.0001"
 
 
-def _plain(value: float) -> str:
+def one_digit(value: float) -> str:
+    """`9.9`, and `311` from 100 on."""
     return f"{value:.1f}" if value < 100 else f"{value:,.0f}"
 
 
-def _figures(value: float) -> str:
+def figures(value: float) -> str:
     """At least two figures: an epoch may take milliseconds."""
-    return _plain(value) if value >= 9.95 or value == 0 else f"{value:.{max(0, 1 - math.floor(math.log10(value)))}f}"
+    return one_digit(value) if value >= 9.95 or value == 0 else f"{value:.{max(0, 1 - math.floor(math.log10(value)))}f}"

@@ -82,7 +82,9 @@ class Comparison:
     rope : str or None
         The region of equivalence of that measure's metric as typed; None is what it declares.
     alpha : float
-        How often any of the verdict's intervals may miss.
+        How often any of the intervals on one measure may miss.
+    outcomes : tuple
+        Measures that were named in advance, the verdict's first: each has its part of what may miss. None where none were.
     choices : tuple
         Of rates.
     tuned : tuple
@@ -102,11 +104,13 @@ class Comparison:
     measures: Measures
     rope: str | None = None
     alpha: float = ALPHA
+    outcomes: tuple[Measure, ...] = ()
     choices: tuple[Choice, ...] = ()
     tuned: tuple[Tuned, ...] = ()
     notes: tuple[str, ...] = ()
     diagnosis: tuple[Diagnosis, ...] | None = None
     said: Said | None = None
+    explained: tuple[tuple[str, str], ...] = ()
     _widenings: dict[int, tuple[Expression, Widening | Untold]] = field(default_factory=dict, repr=False)
     _contrasts: dict[Measure, dict[str, Contrast]] = field(default_factory=dict, repr=False)
 
@@ -202,7 +206,7 @@ class Comparison:
     @cached_property
     def compared(self) -> list[Measure]:
         """The measures whose differences are shown: of the leading metrics and the verdict's."""
-        metrics = {*LEADING, *([self.measure.metric] if self.measure else [])}
+        metrics = {*LEADING, *([self.measure.metric] if self.measure else []), *(m.metric for m in self.outcomes)}
         return [m for m in self._measured if m.metric in metrics and (m.part != "train" or m == self.measure)]
 
     @cached_property
@@ -227,6 +231,7 @@ class Comparison:
             {m: self.against(m) for m in self.compared},
             main,
             self.region(main) if main is not None and shown else None,
+            self.outcomes,
         )
 
     @property

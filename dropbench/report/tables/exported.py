@@ -24,6 +24,7 @@ def wide(
     contrasts: Mapping[Measure, Mapping[str, Contrast]],
     main: Measure | None,
     region: float | None,
+    outcomes: Sequence[Measure] = (),
 ) -> pd.DataFrame:
     """One row an arm, full precision: fractions and nats, not percent. NaN where unknown and in the baseline's row.
 
@@ -47,6 +48,8 @@ def wide(
         The measure of the pairs and of the verdict.
     region : float or None
         That of the verdict; None where there is none.
+    outcomes : sequence
+        What was named in advance; of those that are not `main` there are `<name>_verdict` and `<name>_p_adjusted` too.
     """
     rows = []
     for summary in summaries:
@@ -62,6 +65,10 @@ def wide(
             row |= {f"{measure}_diff_{part}": getattr(difference, part) for part in DIFFERENCE}
         if region is not None and main is not None:
             row |= _judged(main, contrasts[main].get(label), region)
+        for measure in (m for m in outcomes if m != main):
+            told = contrasts[measure].get(label)
+            row[f"{measure}_verdict"] = "" if told is None else told.verdict
+            row[f"{measure}_p_adjusted"] = math.nan if told is None else told.difference.p_adjusted
         if summary.agreement is not None:
             row |= {f"attribution_stability_{part}": value for part, value in summary.agreement._asdict().items()}
         rows.append(row)

@@ -14,7 +14,7 @@ from dropbench.report.records.frame import PACKAGES, rows_of
 from dropbench.report.records.measures import Measures
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.difference import WELCH
-from dropbench.report.statistics.interval import ALPHA, MIN_PAIRS
+from dropbench.report.statistics.interval import ALPHA, MIN_PAIRS, confidence
 from dropbench.report.statistics.permutation import EXACT, FLIPS
 from dropbench.report.statistics.power import MOST
 from dropbench.report.statistics.verdict import SAME, definition
@@ -151,12 +151,17 @@ def unfinished(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
         for (arm, reason), some in rows.fillna({"reason": "no reason recorded"}).groupby(
             ["label", "reason"], sort=False
         ):
-            first = plain((str(reason).strip().splitlines() or [""])[0])
+            first = first_line(str(reason)) or ""
             why = first if len(first) <= _SHORT else first[: _SHORT - 1] + "…"
             parts.append(f"{arm}, {plural(len(some), 'seed')} {spans(some['seed'].tolist())} ({why})")
         if parts:
             notes.append(f"{status.capitalize()}, in no mean: {'; '.join(parts)}.")
     return notes
+
+
+def first_line(reason: str | None) -> str | None:
+    """Of why a run did not complete, which may be a whole traceback."""
+    return plain((reason.strip().splitlines() or [""])[0]) if reason is not None else None
 
 
 def _rule(runs: pd.DataFrame) -> str:
@@ -269,7 +274,9 @@ def statistics(comparison: Comparison) -> list[str]:
             f"p: two-sided, {test}{among}. P(better): that one more seed favours the arm, Wilson's interval. MDE: the true "
             "difference that this verdict confirms in 80 % of studies of this size, were the spread the one that was measured."
         )
-    return notes + _coarse(contrasts) + _one_seed(contrasts) + _more_seeds(contrasts)
+    looks = comparison.alpha * max(1, len(comparison.outcomes)) < ALPHA  # which are paid for
+    notes += _outcomes(comparison) + _coarse(contrasts) + _one_seed(contrasts)
+    return notes + _more_seeds(contrasts, looks)
 
 
 def _coarse(contrasts: Mapping[str, Contrast]) -> list[str]:
@@ -327,7 +334,23 @@ def _by_rank(contrasts: Mapping[str, Contrast]) -> list[str]:
     ]
 
 
-def _more_seeds(contrasts: Mapping[str, Contrast]) -> list[str]:
+def _outcomes(comparison: Comparison) -> list[str]:
+    """Which measures were named in advance, and what that leaves of the others."""
+    named = comparison.outcomes
+    if not named:
+        return []
+    each = (
+        f"; each has intervals of {confidence(comparison.alpha)}, so that all of them hold at once"
+        if len(named) > 1
+        else ""
+    )
+    return [
+        f"Outcomes named in advance: {', '.join(m.spoken for m in named)}{each}. Differences of other measures are "
+        "exploratory: what is found there is to be confirmed under fresh seeds."
+    ]
+
+
+def _more_seeds(contrasts: Mapping[str, Contrast], looks: bool) -> list[str]:
     """One sentence on what is not confirmed. An arm with too few pairs to know a spread is not spoken of."""
     needed = {label: c.seeds_needed for label, c in contrasts.items() if not c.confirmed}
     known = sorted(((n, label) for label, n in needed.items() if n.even == n.even), key=lambda pair: pair[0])
@@ -342,7 +365,6 @@ def _more_seeds(contrasts: Mapping[str, Contrast]) -> list[str]:
         else:
             parts.append(f"{label}, {n.even:,.0f} with an even chance and {n.likely:,.0f} with four in five")
     rest = f"; and {len(known) - _SPOKEN} more arms, see --wide" if len(known) > _SPOKEN else ""
-    looks = any(c.alpha < ALPHA for c in contrasts.values())  # which are paid for
     decide = "" if looks else " Decide on a number before looking again: stopping at the first winner finds too many."
     return [
         f"Seeds in all that would confirm what is not confirmed, given what these seeds leave open: {'; '.join(parts)}{rest}."

@@ -12,6 +12,7 @@ import pandas as pd
 from dropbench.report.tables.asked import Asked
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.grids import Grid
+from dropbench.report.tables.runs import Runs
 from dropbench.store import Skipped, StoredPlan
 
 
@@ -35,6 +36,8 @@ class Report:
         Pivots, instead of comparisons.
     asked : Asked or None
         Answers to questions in the grammar of contrasts, instead of both.
+    single : Runs or None
+        Runs, a row each, instead of all of these.
     configs, histories : Mapping
         Of every run that was loaded, by its id: what it was set to, and where its history.csv is.
     plans : tuple
@@ -52,6 +55,7 @@ class Report:
     questions: tuple[str, ...] = ()
     grids: tuple[Grid, ...] = ()
     asked: Asked | None = None
+    single: Runs | None = None
     configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     histories: Mapping[str, Path] = field(default_factory=dict, repr=False)
     plans: tuple[StoredPlan, ...] = ()

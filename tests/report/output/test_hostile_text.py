@@ -82,6 +82,8 @@ def test_no_format_carries_a_control_character(hostile: Any, fmt: str) -> None:
     assert not steers(str(told.value), but="")
     for built in (
         compared,
+        report.explained(compared),
+        report.list_runs([hostile.root]),
         report.asked([hostile.root], [], replace(questions, interactions=())),
         report.build([hostile.root], metric=plain(EVIL)),
         report.pivot([hostile.root], rows="device", cols="dropout"),

@@ -1,0 +1,34 @@
+"""From folders to a Report of single runs: load, filter, name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from dropbench.report.assemble import gather, with_asked
+from dropbench.report.tables.notes import skipped
+from dropbench.report.tables.report import Report
+from dropbench.report.tables.runs import runs_of
+from dropbench.values import plain
+
+
+def list_runs(
+    paths: Sequence[Path], filters: Sequence[str] = (), *, where: Sequence[str] = (), metric: str | None = None
+) -> Report:
+    """A row a run; the rest is as in `build`.
+
+    metric: what is asked of histories, as a column more: `epochs to val_accuracy=0.9`; of other metrics that it is there.
+
+    Raises UsageError as `build` does.
+    """
+    gathered, metric = with_asked(gather(paths, filters, where), metric)
+    frame, report = gathered.frame, gathered.report
+    gathered.measures.resolve(frame, metric)  # a mistake if no run has it
+    notes = tuple(map(plain, (*report.notes, *skipped(report.skipped))))
+    return replace(
+        report,
+        notes=notes,
+        questions=tuple(map(plain, report.questions)),
+        single=runs_of(frame, gathered.measures, report.plans),
+    )

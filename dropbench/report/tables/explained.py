@@ -1,0 +1,170 @@
+"""Every row of a comparison read aloud: what its numbers mean to someone who knows no statistics."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from dropbench.report.records.measures import Measure
+from dropbench.report.records.said import Untold
+from dropbench.report.statistics.contrast import Contrast
+from dropbench.report.tables.columns import figures, one_digit, or_absent, plus_minus, share, unsigned
+from dropbench.report.tables.comparison import SHARES, Comparison
+from dropbench.report.tables.judgement_in_words import judgement, limits, unit
+from dropbench.report.tables.report import Report
+from dropbench.report.tables.selection import Choice
+from dropbench.report.tables.summary import Summary
+from dropbench.values import count
+
+PLACES = {"train": "in training", "val": "in validation", "test": "in the test"}
+_SEED = (
+    "Seed:",
+    "one split of the data, one beginning of the weights, one order of the examples and one stream of noise. Arms that were "
+    "trained under one seed share all of these, so they are compared seed by seed.",
+)
+_GAP = (
+    "Gap:",
+    "the score on the examples that were learned from minus that on the validation examples, the noise off in both: how much "
+    "better a model does on what it has seen.",
+)
+_NATS = ("Nats:", "how much the right answers surprised the model: 0 is not at all, 0.69 is as a tossed coin does.")
+
+
+def explained(report: Report) -> Report:
+    """With every comparison in words."""
+    return replace(report, comparisons=tuple(replace(c, explained=in_words(c)) for c in report.comparisons))
+
+
+def in_words(comparison: Comparison) -> tuple[tuple[str, str], ...]:
+    """(what a paragraph is about, its sentences): words, the arms in the table's order, and how rates were chosen."""
+    measures = [m for s in comparison.summaries for m in s.levels]
+    words = [_SEED, *[_GAP] * any(m.part == "gap" for m in measures)]
+    words += [_NATS] * any(m.declared.unit == "nats" for m in measures)
+    arms = [paragraph for s in comparison.summaries for paragraph in _arm(s, comparison)]
+    return (*words, *arms, *(("Chosen:", _choice(choice)) for choice in comparison.choices))
+
+
+def _called(s: Summary) -> str:
+    return f"{s.arm.label}:" if s.arm.setting in s.arm.label else f"{s.arm.label} ({s.arm.setting}):"
+
+
+def _arm(s: Summary, c: Comparison) -> list[tuple[str, str]]:
+    """Its scores and, of one that is not the baseline, what they are beside the baseline's: a paragraph an outcome."""
+    label, base = s.arm.label, c.baseline
+    told = [_runs(s), *(_levels(s, c.measure) if s.n else []), *_costs(s), *_agreement(s)]
+    if label == base:
+        told.append("It is the baseline, with which the others are compared.")
+    scores = (_called(s), " ".join(told))
+    if label not in c.verdicts or base is None:
+        return [scores]
+    main, further = c.verdicts[label], [c.against(m)[label] for m in c.outcomes if m != c.measure]
+    beside = [(f"{label} against {base} in {o.measure.spoken}:", " ".join(_judged(o, base, c))) for o in further]
+    return [scores, (f"{label} against {base}:", " ".join([*_judged(main, base, c), *_others(c, label)])), *beside]
+
+
+def _judged(contrast: Contrast, baseline: str, c: Comparison) -> list[str]:
+    these = isinstance(c.of_examples(contrast.expression), Untold)
+    return judgement(contrast, baseline, "the examples that were tested" if these else "examples like those tested")
+
+
+def _runs(s: Summary) -> str:
+    ended = [f"{n} {what}" for n, what in ((s.failed, "failed"), (s.diverged, "diverged")) if n]
+    rest = f"; {' and '.join(ended)}, and are in no mean" if ended else ""
+    return f"{count(s.n, 'run')} finished{rest}." if s.n else f"None of its runs finished{rest}."
+
+
+def _levels(s: Summary, main: Measure | None) -> list[str]:
+    """The verdict's measure first and in full; of the other metrics one clause each."""
+    told = [] if main is None or main not in s.levels else [_score(s, main)]
+    for name in dict.fromkeys(m.metric for m in s.levels):
+        of = [m for m in s.levels if m.metric == name and m != main and not math.isnan(s.levels[m].mean)]
+        if of:
+            told.append(f"{name.replace('_', ' ').capitalize()}{_kind(of[0])}: {', '.join(_part(s, m) for m in of)}.")
+    return told
+
+
+def _score(s: Summary, m: Measure) -> str:
+    level = s.levels[m]
+    if math.isnan(level.mean):
+        return f"Its {m.spoken} is not known."
+    value = m.level(level.mean)
+    examples = {"train": "training", "val": "validation", "test": "test"}.get(m.part)
+    if m.in_percent and m.metric.endswith(SHARES) and examples:
+        said = f"{value} of 100 {examples} examples were right on average"
+    else:
+        said = f"Its {m.spoken} was {value}{f' {m.unit}' if m.unit else unit(m) * (not m.in_percent)} on average"
+    if math.isnan(level.sd):
+        return f"{said}."
+    spread = f"from seed to seed that moves by about {unsigned(m.level)(level.sd)} (±)"
+    return f"{said}; {spread}, and the middle of its runs is {m.level(level.median)} (median)."
+
+
+def _kind(m: Measure) -> str:
+    """How to read a metric's levels: in which unit, and which way is better."""
+    better = {"higher": "higher is better", "lower": "lower is better", "neither": ""}[m.declared.direction]
+    words = ", ".join(word for word in ("in %" if m.in_percent else unit(m).strip(), better) if word)
+    return f" ({words})" if words else ""
+
+
+def _part(s: Summary, m: Measure) -> str:
+    level = s.levels[m]
+    value = plus_minus(m.level, level.mean, level.sd)
+    if m.part == "gap":
+        return f"a gap of {value}{f' {m.unit}' if m.unit else ''}"
+    return f"{value} {PLACES[m.part]}"
+
+
+def _costs(s: Summary) -> list[str]:
+    of = {name: level for name, level in s.costs.items() if not math.isnan(level.mean)}
+    told = []
+    if "chosen_epoch" in of:
+        best = f"; the best in validation was epoch {_spread(s, 'best_epoch')}" if "best_epoch" in of else ""
+        told.append(f"Scores are of epoch {_spread(s, 'chosen_epoch')}{best}.")
+    if "seconds" in of:
+        each = f", {figures(of['epoch_seconds'].mean)} an epoch" if "epoch_seconds" in of else ""
+        told.append(f"A run took {figures(of['seconds'].mean)} seconds{each}.")
+    if "peak_memory_mb" in of:
+        told.append(
+            f"The runs that trained together took {one_digit(of['peak_memory_mb'].mean)} MB of memory at the most."
+        )
+    return told
+
+
+def _spread(s: Summary, name: str) -> str:
+    return plus_minus(one_digit, s.costs[name].mean, s.costs[name].sd)
+
+
+def _agreement(s: Summary) -> list[str]:
+    a = s.agreement
+    if a is None or math.isnan(a.mean):
+        return []
+    return [
+        f"What two of its {a.seeds:.0f} seeds look at in an input agrees by {share(a.mean)} on average (1 would be the same), "
+        f"known to about {or_absent(lambda v: f'{v:.3f}', a.se)}; the least alike two by {share(a.low)}."
+    ]
+
+
+def _others(c: Comparison, label: str) -> list[str]:
+    """The differences on the other measures that are compared: what each came to, and which way is better."""
+    told = [_other(m, c.against(m)[label]) for m in c.compared if m not in (c.measure, *c.outcomes)]
+    told = [words for words in told if words]
+    return [f"Its other differences from {c.baseline}: {', '.join(told)}."] if told else []
+
+
+def _other(m: Measure, contrast: Contrast) -> str:
+    d = contrast.difference
+    if math.isnan(d.mean):
+        return ""
+    better = {1: "higher is better", -1: "lower is better", 0: "neither way is known to be better"}[m.direction]
+    where = "" if math.isnan(d.low) else f"the true one {limits(contrast)}; "
+    return f"{m.spoken} {m.difference(d.mean)}{unit(m)} ({where}{better})"
+
+
+def _choice(choice: Choice) -> str:
+    best = "highest" if choice.rule.direction > 0 else "lowest"
+    rule, test = (f" {m.unit}".rstrip() for m in (choice.rule, choice.test))
+    return (
+        f"Of {', '.join(choice.of)}, {choice.chosen} had the {best} mean {choice.rule.spoken} over "
+        f"{count(len(choice.seeds), 'seed')}: {choice.rule.level(choice.score)}{rule}. Its {choice.test.spoken} under the same "
+        f"seeds, {plus_minus(choice.test.level, choice.test_mean, choice.test_sd)}{test}, had no say in that."
+    )

@@ -1,0 +1,129 @@
+"""Single runs as one table: what each was set to, what came of it, and which arm of which study it is."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from dropbench.report.records.frame import PACKAGES, PARTS, config_keys, rows_of, setting_keys
+from dropbench.report.records.measures import Measure, Measures
+from dropbench.report.tables.arms import comparisons, name_arms, vary
+from dropbench.report.tables.notes import first_line
+from dropbench.store import StoredPlan
+from dropbench.values import absent, plain, written
+
+FIRST = ("run_id", "arm", "table", "study", "plan", "status", "reason", "seed")
+LAST = (
+    "chosen_epoch",
+    "best_epoch",
+    "epochs_run",
+    "seconds",
+    "epoch_seconds",
+    "peak_memory_mb",
+    "parameters",
+    *(f"{part}_examples" for part in PARTS if part != "gap"),
+    "data_fingerprint",
+    "arm_id",
+    "device",
+    "threads",
+    "started",
+    "git_commit",
+    *(f"{package}_version" for package in PACKAGES),
+)
+_APART = "; "
+"""Between the names of what a run belongs to, where that is several."""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """A row a run.
+
+    Parameters
+    ----------
+    table : DataFrame
+        FIRST, every configuration key, every measure in full precision (accuracies as fractions, losses in nats), LAST. A
+        column has values of one kind, or texts; what is not known, not set or null is None or NaN.
+    varying : tuple
+        The configuration keys that have several values.
+    measures : tuple
+        Those of the table, in its order.
+    """
+
+    table: pd.DataFrame
+    varying: tuple[str, ...]
+    measures: tuple[Measure, ...]
+
+
+def runs_of(frame: pd.DataFrame, measures: Measures, plans: Sequence[StoredPlan]) -> Runs:
+    """The runs in the order of the tables and arms that a report would have, and of their seeds.
+
+    frame: a row a run, of studies one for each arm that it is. plans: in which they may be.
+    """
+    places = _places(frame)
+    owners = {what: _owners(plans, what) for what in ("study", "plan_id")}
+    known = {row["run_id"]: row for row in rows_of(frame.drop_duplicates("run_id"))}
+    rows = [
+        {
+            **known[run],
+            "arm": _joined(label for _, label in where),
+            "table": _joined(title for title, _ in where),
+            "study": _joined(owners["study"][run]),
+            "plan": _joined(owners["plan_id"][run]),
+            "reason": first_line(known[run]["reason"]),
+            **{name: _whole(known[run][name]) for name in ("chosen_epoch", "best_epoch")},
+        }
+        for run, where in places.items()
+    ]
+    shown, keys = tuple(measures.within(frame)), config_keys(frame)
+    columns = {name: _of_one_kind([row.get(name) for row in rows]) for name in (*FIRST, *keys, *map(str, shown), *LAST)}
+    table = pd.DataFrame(columns, dtype=object).astype(dict.fromkeys(map(str, shown), float))
+    return Runs(table, tuple(vary(rows, setting_keys(frame))), shown)
+
+
+def _places(frame: pd.DataFrame) -> dict[str, list[tuple[str, str]]]:
+    """By run, in order, the title of each table that it is in and its arm's label there."""
+    places: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for title, runs in comparisons(frame):
+        for arm in name_arms(runs):
+            ours = runs[[(name, arm_id) == (arm.name, arm.arm_id) for name, arm_id in _named(runs)]]
+            for run in ours.sort_values("seed", kind="stable")["run_id"].tolist():
+                places[run].append((title, arm.label))
+    return places
+
+
+def _named(runs: pd.DataFrame) -> list[tuple[str | None, str]]:
+    return list(zip(runs["name"].tolist(), runs["arm_id"].tolist(), strict=True))
+
+
+def _owners(plans: Sequence[StoredPlan], what: str) -> dict[str, list[str]]:
+    """By run the studies, or the ids, of the plans that trained it."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for plan in plans:
+        if (name := getattr(plan, what)) is not None:
+            for run in plan.trained:
+                found[run].append(name)
+    return found
+
+
+def _joined(names: Any) -> str | None:
+    return _APART.join(dict.fromkeys(map(plain, names))) or None
+
+
+def _whole(number: float) -> int | None:
+    return None if absent(number) else int(number)
+
+
+def _of_one_kind(values: Sequence[Any]) -> list[Any]:
+    """All true or false, all whole numbers, all numbers or all texts, so that any program can hold them in a column."""
+    values = [None if absent(v) else v for v in values]
+    known = [v for v in values if v is not None]
+    if all(isinstance(v, bool) for v in known):
+        return values
+    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in known):
+        whole = all(isinstance(v, int) for v in known)
+        return values if whole else [None if v is None else float(v) for v in values]
+    return [None if v is None else written(v) for v in values]
