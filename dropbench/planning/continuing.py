@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dropbench import identity
-from dropbench.config.sweeps import MOST_RUNS
+from dropbench.config.sweeps import MOST_RUNS, check_count
 from dropbench.errors import UsageError
 from dropbench.planning.expand import points, runs_of
 from dropbench.planning.plan import Plan, make
@@ -214,10 +214,11 @@ def course(
     Raises
     ------
     UsageError
-        As `make` and `tuning` do, and where more seeds are typed than there may be.
+        As `make` and `tuning` do, and where more seeds are typed or asked for than there may be.
     """
     if not tune and looking is None:
         return Course(make(overrides, composer, most))
+    check_count(max(tuning_seeds if tune else 0, (looking and looking.at_most) or 0), most)  # before any seed is listed
     rest = [text for text in overrides if not text.startswith("seed=")]
     if looking is not None and len(rest) == len(overrides):
         seeds = list(range(looking.at_most or AT_MOST))

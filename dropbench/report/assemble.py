@@ -202,6 +202,10 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
         gathered = replace(gathered, report=report, baselines=baselines)
     else:
         frame, told = with_whole(frame, plans)
+        if frame.empty:
+            raise UsageError(
+                "all runs here are of a tuning that is not finished: nothing to compare yet; its sweep goes on"
+            )
         gathered = replace(gathered, report=replace(gathered.report, notes=(*gathered.report.notes, *told)))
     frame = filtered.where(filtered.select(frame, [w for w in wanted if w[0] != "study"]), conditioned)
     frame, apart = current(frame)

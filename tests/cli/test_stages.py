@@ -121,6 +121,8 @@ def test_what_failed_while_tuning_is_tried_again_before_anything_is_compared(
         patch.setattr(Training, "run", broken)
         said = dropbench(capsys, *STUDY, "seed=0,1", *TUNE)
         assert said.code == 1 and "there is nothing to compare before the tuning is finished" in said.err
+        said = dropbench(capsys, "report")
+        assert said.code == 2 and "all runs here are of a tuning that is not finished" in said.err
     kept = plan_of(bare / "results")
     assert kept.runs == [] and kept.course is not None and not kept.course.ended and kept.course.tuned == []
     assert dropbench(capsys, *STUDY, "seed=0,1", *TUNE).code == 0

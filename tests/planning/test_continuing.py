@@ -224,6 +224,15 @@ def test_the_comparison_is_counted_before_anything_is_tuned(c: Composer) -> None
         course(words, c, tune=[TUNE], most=60)
 
 
+@pytest.mark.parametrize(
+    "asked", [{"tune": [TUNE], "tuning_seeds": 10**9}, {"looking": Looking(10**9, lambda n: (n,), lambda *_: True)}]
+)
+def test_seeds_are_counted_before_they_are_listed(c: Composer, asked: dict[str, Any]) -> None:
+    """A billion of them took all of the machine's memory."""
+    with pytest.raises(UsageError, match=r"that is 1.000.000.000 runs, and at most 10.000"):
+        course(["dropout=none,standard", *TINY], c, **asked)
+
+
 def test_more_seeds_typed_than_there_may_be(c: Composer) -> None:
     with pytest.raises(UsageError, match="7 seeds are typed"):
         course(["seed=range(0,7)", *TINY], c, looking=settled_with(0))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -14,7 +13,7 @@ from dropbench.report.statistics.looks import levels
 from dropbench.report.tables.arms import Arm
 from dropbench.report.tables.comparison import Comparison
 from dropbench.store import Candidate, Course, StoredPlan, Tuned
-from dropbench.values import count, number, order, plain, spans, written
+from dropbench.values import count, number, order, spans, written
 
 RATE = "train.lr"
 """The key that is asked about where nothing was tuned: it moves what dropout does more than any other."""
@@ -44,7 +43,7 @@ def notes(comparison: Comparison, plans: Sequence[StoredPlan]) -> list[str]:
     """The sentences on a comparison; plans: those of its runs."""
     runs = comparison.runs
     said = [*_tuned(comparison, plans), *_edges(comparison.tuned), *_several_looks(plans, runs), *_again(runs, plans)]
-    return [*said, *([] if comparison.tuned else _untuned(comparison, plans))]
+    return [*said, *([] if comparison.tuned else _untuned(comparison))]
 
 
 def _tuned(comparison: Comparison, plans: Iterable[StoredPlan]) -> Iterator[str]:
@@ -121,8 +120,11 @@ def _again(runs: pd.DataFrame, plans: Sequence[StoredPlan]) -> Iterator[str]:
         )
 
 
-def _untuned(comparison: Comparison, plans: Sequence[StoredPlan]) -> Iterator[str]:
-    """Where all arms ran at one learning rate that was tuned for none of them."""
+def _untuned(comparison: Comparison) -> Iterator[str]:
+    """Where all arms ran at one learning rate that was tuned for none of them.
+
+    The words of the sweep are left to who typed them: those in a stored plan may be anybody's, and lack its `--conf`.
+    """
     runs = comparison.runs
     values = {written(v): v for v in runs[RATE].tolist()} if RATE in runs else {}
     if len(values) != 1 or comparison.baseline is None or len(comparison.arms) < 2:
@@ -131,11 +133,9 @@ def _untuned(comparison: Comparison, plans: Sequence[StoredPlan]) -> Iterator[st
     if not rate:
         return
     grid = ",".join(f"{rate * factor:.2g}" for factor in _FACTORS)
-    typed = [text for text in plans[-1].overrides if not text.startswith(f"{RATE}=")] if plans else []
-    words = shlex.join(typed) if typed else "..."
     yield (
         f"All arms ran at {RATE}={written(rate)}, which was tuned for none of them here; what helps at one learning rate may "
-        f"harm at another. `dropbench sweep {plain(words)} --tune {RATE}={grid}` gives each arm its own best."
+        f"harm at another. `dropbench sweep ... --tune {RATE}={grid}` gives each arm its own best."
     )
 
 

@@ -53,7 +53,7 @@ def _newest(runs: pd.DataFrame) -> tuple[list[bool], list[str]]:
         newest = max(dated)[1]
         others = [v for v, yes in zip(values, fit, strict=True) if yes and v not in (None, newest)]
         fit[:] = [yes and v in (None, newest) for v, yes in zip(values, fit, strict=True)]
-        commands = (shlex.join(["dropbench", "report", shows(str(v))]) for v in dict.fromkeys(others))
+        commands = ("dropbench report ... " + shlex.quote(shows(str(v))) for v in dict.fromkeys(others))
         see = ", ".join(f"`{command}`" for command in commands)
         was, are, them = ("was", "it is", "it") if len(others) == 1 else ("were", "they are", "them")
         notes.append(
