@@ -264,7 +264,7 @@ def undecided(e: Evidence, but: Collection[str] = ()) -> list[Diagnosis]:
         f"{label} {c}" + (f", p = {d.p_adjusted:.2g}" if (d := c.difference).p_adjusted == d.p_adjusted else "")
         for label, c in list(unsettled.items())[:3]
     )
-    rest = f"; and {len(unsettled) - 3} more arms" if len(unsettled) > 3 else ""
+    rest = f"; and {count(len(unsettled) - 3, 'more arm')}" if len(unsettled) > 3 else ""
     pairs = max(c.difference.n for c in unsettled.values())
     few = f" With {count(pairs, 'seed')} nothing is: it takes six." if pairs < MIN_PAIRS else ""
     says = f"Whether {e.score.spoken} changes cannot be told yet: {shown}{rest}.{few}"

@@ -303,16 +303,15 @@ def _one_seed(contrasts: Mapping[str, Contrast]) -> list[str]:
         middle = median(c.values.values())
         far = max(seeds, key=lambda seed: abs(c.values[seed] - middle))
         rest = [value for seed, value in c.values.items() if seed != far]
-        if (
-            0 < stdev(rest) * (1 + 10 / len(seeds)) < stdev(c.values.values())
-        ):  # of normal differences in 1 % of studies
+        # Of normal differences that is so in 1 % of studies. Where all others agree it is one example or two, and no collapse.
+        if 0 < stdev(rest) * (1 + 10 / len(seeds)) < stdev(c.values.values()):
             write, points = c.measure.difference, c.measure.points
             told.append(
                 f"{label}, seed {far} ({f'{write(c.values[far])} {points}'.rstrip()}, without it {write(fmean(rest))})"
             )
     if not told:
         return []
-    rest_ = f"; and {len(told) - _SPOKEN} more arms" if len(told) > _SPOKEN else ""
+    rest_ = f"; and {count(len(told) - _SPOKEN, 'more arm')}" if len(told) > _SPOKEN else ""
     return [
         f"One seed carries most of the spread: {'; '.join(told[:_SPOKEN])}{rest_}. Of such differences an interval misses more "
         "often than it says: look at that run (its curves, and whether the gradient exploded) before the mean is believed."
@@ -365,7 +364,7 @@ def _more_seeds(contrasts: Mapping[str, Contrast], looks: bool) -> list[str]:
             parts.append(f"{label}, {n.even:,.0f} with an even chance")
         else:
             parts.append(f"{label}, {n.even:,.0f} with an even chance and {n.likely:,.0f} with four in five")
-    rest = f"; and {len(known) - _SPOKEN} more arms, see --wide" if len(known) > _SPOKEN else ""
+    rest = f"; and {count(len(known) - _SPOKEN, 'more arm')}, see --wide" if len(known) > _SPOKEN else ""
     decide = "" if looks else " Decide on a number before looking again: stopping at the first winner finds too many."
     return [
         f"Seeds in all that would confirm what is not confirmed, given what these seeds leave open: {'; '.join(parts)}{rest}."
