@@ -54,9 +54,14 @@ def write_folder(final: Path, files: Mapping[str, bytes], keep: Callable[[Path],
 
 def write_file(final: Path, content: bytes) -> None:
     """Writes or replaces a file in one step."""
+    write_by(final, lambda path: write_synced(path, content))
+
+
+def write_by(final: Path, write: Callable[[Path], None]) -> None:
+    """The same of a file that `write` writes, and has on the disk when it returns, where it is told to."""
     hidden = temporary(final)
     try:
-        write_synced(hidden / final.name, content)
+        write(hidden / final.name)
         os.replace(hidden / final.name, final)
         sync_folder(final.parent)
     finally:
@@ -91,6 +96,12 @@ def write_synced(path: Path, content: bytes) -> None:
     with path.open("wb") as file:
         file.write(content)
         file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_file(path: Path) -> None:
+    """Waits until a file that is written and closed is on the disk."""
+    with path.open("rb+") as file:
         os.fsync(file.fileno())
 
 

@@ -7,6 +7,8 @@ an order that changes from one process to the next, and the same content is to b
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,14 +29,40 @@ def dumped(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> bytes:
     """Tensors by name, of whatever device, and a tree of JSON values about them."""
     from safetensors.torch import save
 
-    # Copies: safetensors refuses tensors that lie in one another's memory, as the replicas of a stack do.
-    held = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    return save(held, {_KEY: json.dumps(about, sort_keys=True)})
+    return save(_held(tensors), _said(about))
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
-    """Writes or replaces a file in one step, and waits until it is on the disk."""
-    files.write_file(path, dumped(tensors, about))
+    """Writes or replaces a file in one step, and waits until it is on the disk. Raises OSError where it cannot be written.
+
+    Straight from the tensors: as bytes they would be in memory once more, and where there is no room for those safetensors
+    ends the process.
+    """
+    held, said = _held(tensors), _said(about)
+
+    def to(hidden: Path) -> None:
+        from safetensors import SafetensorError
+        from safetensors.torch import save_file
+
+        try:
+            save_file(held, hidden, said)
+        except SafetensorError as error:
+            code = re.search(r"os error (\d+)", str(error))
+            raise (
+                OSError(int(code[1]), os.strerror(int(code[1])), str(path)) if code else OSError(str(error))
+            ) from error
+        files.sync_file(hidden)
+
+    files.write_by(path, to)
+
+
+def _held(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies: safetensors refuses tensors that lie in one another's memory, as the replicas of a stack do."""
+    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+
+
+def _said(about: Mapping[str, Any]) -> dict[str, str]:
+    return {_KEY: json.dumps(about, sort_keys=True)}
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -94,3 +94,44 @@ def test_a_pipe_or_a_folder_or_nothing_is_not_waited_for(tmp_path: Path) -> None
         for read in (tensors.read, tensors.read_about):
             with pytest.raises(Damaged):
                 read(tmp_path / name)
+
+
+def test_a_file_holds_the_bytes_of_the_same_content(tmp_path: Path) -> None:
+    tensors.write(tmp_path / "a.safetensors", HELD, ABOUT)
+    assert (tmp_path / "a.safetensors").read_bytes() == dumped(HELD, ABOUT)
+
+
+LIMITED = """
+import resource, sys, torch
+from pathlib import Path
+from safetensors.torch import save_file
+from dropbench.store import tensors
+held = {"a": torch.ones(32 << 20)}  # 128 MiB
+tensors.write(Path("small.safetensors"), {"a": torch.ones(3)}, {})  # what it takes is imported by now
+kind, room = getattr(resource, sys.argv[1]), int(sys.argv[2])
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() if kind == resource.RLIMIT_AS else 0
+resource.setrlimit(kind, (used + room, resource.RLIM_INFINITY))
+try:
+    tensors.write(Path("large.safetensors"), held, {})
+    print("written")
+except OSError as error:
+    print(type(error).__name__, error.strerror)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of a process as Linux has them")
+@pytest.mark.parametrize(
+    ("limit", "room", "told"),
+    [
+        # Room for a copy of the tensors and not for one as bytes beside it, without which safetensors ends the process.
+        ("RLIMIT_AS", 200 << 20, "written"),
+        ("RLIMIT_FSIZE", 1 << 20, "OSError File too large"),
+    ],
+)
+def test_no_room_in_memory_and_none_on_the_disk(tmp_path: Path, limit: str, room: int, told: str) -> None:
+    command = [sys.executable, "-c", LIMITED, limit, str(room)]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout.strip()) == (0, told), ended.stderr
+    assert {p.name for p in tmp_path.iterdir()} - {"small.safetensors"} == set(
+        ["large.safetensors"] * (told == "written")
+    )
