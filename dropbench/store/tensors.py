@@ -101,6 +101,8 @@ def read_about(path: Path) -> dict[str, Any]:
         raise Damaged(_NOT_OURS) from error
     except OSError as error:
         raise Damaged(f"it cannot be read: {error.strerror or error}") from error
+    except MemoryError as error:  # the head is small, but safetensors maps the whole file
+        raise Damaged("there is no memory to read it in") from error
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise Damaged(_NOT_OURS) from error
     if not isinstance(about, dict):
