@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -30,6 +31,8 @@ OFF: Tree = {
     "augment": {},
 }
 """Regularizers beside dropout, by their key in `train`, and the value that is none of it."""
+PATH = "path"
+"""The option of data that names a user's file."""
 OWN = "dropbench."
 """How the import path of a part that is not a user's begins."""
 
@@ -95,7 +98,7 @@ def _canonical(config: Tree, sources: Mapping[str, str | None]) -> dict[str, Any
     return {
         **_present({k: v for k, v in config.items() if k not in (*PARTS, "seed", "eval")}),
         "model": part(config["model"], sources),
-        "data": part({k: v for k, v in config["data"].items() if (k, v) != ("label_noise", 0)}, sources),
+        "data": part(_data(config["data"]), sources),
         "dropout": [_variant(v, sources) for v in variants(config)],
         "train": _train(train),
         "eval": {} if evaluation.get("mode") == "deterministic" else _present(evaluation),
@@ -110,6 +113,25 @@ def part(node: Tree, sources: Mapping[str, str | None]) -> dict[str, Any]:
     if target in sources or not target.startswith(OWN):
         kept["_target_"], kept["_source_"] = target, sources.get(target)
     return kept
+
+
+def data_name(node: Tree) -> str:
+    """What data are called: those of a user's file as the file is, less folder and ending."""
+    path = node.get(PATH)
+    return (
+        str(node["name"])
+        if not path
+        else re.split(r"[\\/]", str(path).rstrip("\\/"))[-1].partition(".")[0] or str(path)
+    )
+
+
+def _data(node: Tree) -> dict[str, Any]:
+    """Data are what their content is, so where their files lie counts for nothing, but what they are called."""
+    kept = {k: v for k, v in node.items() if (k, v) != ("label_noise", 0)}
+    if not kept.get(PATH):
+        return kept
+    unsaid: tuple[object, ...] = ([], "auto")
+    return {k: v for k, v in kept.items() if k != "test_path" and v not in unsaid} | {PATH: data_name(node)}
 
 
 def _variant(node: Tree, sources: Mapping[str, str | None]) -> dict[str, Any]:

@@ -21,8 +21,9 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(gt=0, le=10**9)]
 """Of what is counted, up to what nobody means."""
-Task = Literal["classify", "predict_next", "reconstruct"]
-"""What a model is trained for: its class says so in `task`, classify where it says nothing."""
+Task = Literal["classify", "regress", "predict_next", "reconstruct"]
+"""What a model is trained for: its class says so in `task`; one that says nothing tells classes, or numbers where the data have
+numbers to predict."""
 BatchNorm = Literal["none", "before_activation", "after_activation", "after_dropout"]
 
 
@@ -108,6 +109,8 @@ class MetricSpec(Component, Declaration):
     """
 
     also: dict[str, Declaration] = {}
+    tasks: tuple[Task, ...] = ()
+    """Of models that it can be taken for; none: all."""
     of_task: dict[str, Declaration] = {}
     """How to read it where a model is trained for that task, for which the name stands for another number."""
 
@@ -125,6 +128,11 @@ class DataSpec(Component):
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     split_seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     label_noise: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+    @property
+    def called(self) -> str:
+        """What they are called: those of a user's file as the file is."""
+        return identity.data_name({"name": self.name, **self.options})
 
 
 class Augment(Frozen):
@@ -160,6 +168,8 @@ class TrainSpec(Frozen):
     step_factor: Annotated[float, Field(gt=0, le=1)]
     step_first: Positive | None = None
     label_smoothing: Fraction
+    loss: Literal["mse", "huber", "gaussian"] | None = None
+    noise: Annotated[float, Field(gt=0)] | None = None
     max_norm: Annotated[float, Field(gt=0)] | None
     grad_clip: Annotated[float, Field(gt=0)] | None
     patience: Positive | None
@@ -168,6 +178,11 @@ class TrainSpec(Frozen):
     eval_every: Positive
     precision: Literal["fp32", "bf16"]
     augment: Augment
+
+    @property
+    def says_variance(self) -> bool:
+        """Whether a network that predicts a number says beside it how sure it is."""
+        return self.loss == "gaussian" and self.noise is None
 
     def length(self, steps: int) -> float:
         """How long training is in epochs of so many `steps`: a fraction where the last is cut."""
@@ -254,7 +269,7 @@ class RunSpec(Frozen):
         A list of one variant reads as that variant. What is known of parts and data but not typed is left out: hashes, and how
         to read metrics.
         """
-        how = dict.fromkeys(("source", *Declaration.model_fields, "also", "of_task"), True)
+        how = dict.fromkeys(("source", *Declaration.model_fields, "also", "of_task", "tasks"), True)
         tree: dict[str, Any] = self.model_dump(
             mode="json", by_alias=True, exclude={"data_fingerprint": True, "metric": {"__all__": how}}
         )

@@ -91,6 +91,8 @@ CHANGES: dict[str, Any] = {
     "max_norm": 2.0,
     "grad_clip": 2.0,
     "patience": 2,
+    "loss": "huber",
+    "noise": 2.0,
     "updates": 100,
     "optimizer": "sgd",
     "schedule": "cosine",
@@ -177,8 +179,15 @@ def test_of_a_metric_only_the_monitored_ones_computation_is_part_of_the_id(c: Co
     assert plain.train.monitor == "val_loss"
     for name, metric in plain.metric.items():
         for field in type(metric).model_fields:
-            if field in ("also", "of_task", "range", "direction", "region"):
-                changes = {"also": {}, "of_task": {}, "range": (0, 9), "direction": "neither", "region": "7%"}
+            if field in ("also", "of_task", "range", "direction", "region", "tasks"):
+                changes = {
+                    "also": {},
+                    "of_task": {},
+                    "range": (0, 9),
+                    "direction": "neither",
+                    "region": "7%",
+                    "tasks": ("regress",),
+                }
                 other = metric.model_copy(update={field: changes[field]})
             else:
                 other = with_change(metric, (field,))

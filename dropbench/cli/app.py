@@ -291,22 +291,31 @@ def list_(
     section: Annotated[
         str | None,
         typer.Argument(
-            metavar="variants|schedules|models|data|studies|metrics", help="Default: all of them.", show_default=False
+            metavar="variants|schedules|models|data|studies|metrics|columns",
+            help="Default: all of them but columns.",
+            show_default=False,
         ),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="OVERRIDES", help="Of columns: data.path=my.csv and the like.", show_default=False),
     ] = None,
     conf: Conf = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """What exists: one line each, with the paper.
+    """What exists: one line each, with the paper; or what the columns of your table are taken for.
 
     **Examples**
 
     - `dropbench list`
     - `dropbench list variants`
+    - `dropbench list columns data.path=my.csv`
     """
-    from dropbench.cli.listing import list_options
+    from dropbench.cli.listing import list_columns, list_options
 
+    if section == "columns":
+        raise typer.Exit(list_columns(overrides or [], conf or [], as_json=as_json))
     raise typer.Exit(list_options(section, conf or [], as_json=as_json, quiet=quiet))
 
 

@@ -263,6 +263,17 @@ class Shown:
                 table.add_row(Text(name), Text(line))
             self._results.print(table)
 
+    def rows(self, rows: Sequence[Mapping[str, object]]) -> None:
+        """A table of rows with the same keys, which are its headings; columns without a value in any row are left out."""
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        heads = [head for head in rows[0] if any(row[head] not in (None, "", 0) for row in rows)]
+        for head in heads:
+            numbers = all(isinstance(row[head], int | None) for row in rows)
+            table.add_column(head, justify="right" if numbers else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(Text("" if row[head] is None else plain(row[head])) for head in heads))
+        self._results.print(table)
+
     def _result(self, text: str) -> None:
         """A line of what the command is for."""
         self._results.print(Text(text), soft_wrap=True)
@@ -309,7 +320,7 @@ def _arms_table(plan: Plan, todo: Sequence[RunSpec]) -> Table:
             (
                 names.get(first.run_id, ""),
                 first.model.name,
-                first.data.name,
+                first.data.called,
                 first.dropout.name,
                 " ".join(settings[arm]),
                 str(len(specs)),

@@ -42,6 +42,43 @@ def list_options(section: str | None, conf: Sequence[Path], *, as_json: bool, qu
     return 0
 
 
+def list_columns(overrides: Sequence[str], conf: Sequence[Path], *, as_json: bool) -> int:
+    """Shows what each column of a user's table is taken for. Returns the exit code, 0.
+
+    Raises UsageError for a file that is no table, and for overrides that are not of one.
+    """
+    from dropbench.config.compose import composer
+    from dropbench.data.tabular.load import described
+    from dropbench.planning.plan import compose_one
+
+    chosen = any(text.startswith("data=") for text in overrides)
+    with composer(conf) as composing:
+        composed = compose_one([*([] if chosen else ["data=csv"]), *overrides], composing)
+    spec, root = composed.spec.data, composed.settings.data_root or Path("data")
+    if "path" not in spec.options:
+        raise UsageError(f"data={spec.name} has no columns to show; type data.path=my.csv")
+    columns = described(root, spec.options)
+    left_out = {**dict.fromkeys(spec.options["drop"], "dropped")}
+    left_out |= {str(spec.options[role]): role for role in ("group", "weight", "target") if spec.options[role]}
+    rows = [
+        {
+            "column": c.name,
+            "kind": c.kind,
+            "use": left_out.get(c.name, "input" if c.used else "not used"),
+            "missing": c.missing,
+            "values": len(c.levels) or None,
+            "why": c.told if c.name not in left_out else "",
+        }
+        for c in columns
+    ]
+    shown = Shown(False, as_json)
+    if as_json:
+        shown.json(rows)
+    else:
+        shown.rows(rows)
+    return 0
+
+
 def _headline(file: Path) -> str:
     """An option's line: the comment that opens its file."""
     first = file.read_text(encoding="utf-8", errors="replace").partition("\n")[0]

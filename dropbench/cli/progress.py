@@ -170,7 +170,11 @@ class TrainingProgress:
             return sum(values) / len(values) if values else None
 
         parts = []
-        for metric, scale, form, unit in (("loss", 1, ".3f", ""), ("accuracy", 100, ".1f", " %")):
+        numbers = mean("val_rmse") is not None  # whose loss is in the square of the target's unit
+        for metric, scale, form, unit in (
+            ("rmse", 1, ".4g", "") if numbers else ("loss", 1, ".3f", ""),
+            ("accuracy", 100, ".1f", " %"),
+        ):
             train, val = mean(f"train_{metric}"), mean(f"val_{metric}")
             if train is not None and val is not None:
                 parts.append(f"train/val {metric} {scale * train:{form}}/{scale * val:{form}}{unit}")

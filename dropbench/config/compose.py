@@ -35,7 +35,7 @@ class Composed:
     spec: RunSpec
     settings: Settings
     study: StudySpec | None
-    unfit: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
     """Metrics that were asked for by name and do not fit the task of the model."""
     needs: Mapping[str, str] = field(default_factory=dict)
     """Of metrics that have something to measure on some models and data only: what there must be."""
@@ -81,9 +81,9 @@ class Composer:
         for key in (k for k in PATHS if k in overrides):
             _set_path(tree, key, overrides[key].partition("=")[2])
         spec = spec_of(tree, self.extra)
-        unfit = tuple(name for name in tree["metric"] if "metric" in overrides and name not in spec.metric)
+        asked = tuple(tree["metric"]) if "metric" in overrides else ()
         needs = {name: str(node["needs"]) for name, node in tree["metric"].items() if "needs" in node}
-        return Composed(spec, settings_of(tree), study_of(tree.get("study")), unfit, needs)
+        return Composed(spec, settings_of(tree), study_of(tree.get("study")), asked, needs)
 
     def for_all_arms(self, overrides: Mapping[str, str]) -> dict[str, str]:
         """What the study that these overrides choose sets for all of its arms, as simple overrides by key.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dropbench.config.forbidden import refuse
 from dropbench.config.options import GROUPS
-from dropbench.config.paths import PATHS, plain_path
+from dropbench.config.paths import PATHS, names_file, plain_path
 from dropbench.config.typed import quoted
 from dropbench.errors import UsageError
 
@@ -48,6 +48,8 @@ def _override(line: str) -> Override:
     if key.lstrip("+") in PATHS:
         plain_path(key.lstrip("+"), typed)
         return _as_it_is(line, key.lstrip("+"), typed)
+    if names_file(key, typed):
+        return _as_it_is(line, key, typed)
     if _depth(typed) > _DEEPEST:
         raise UsageError(f"{key}=... opens more than {_DEEPEST} brackets at once, and no setting is as deep")
     read, names = _with_bare_keys(line)

@@ -11,6 +11,17 @@ from dropbench.errors import UsageError
 PATHS = ("results", "data.root")
 """The keys whose value is a folder: no list, no sweep, no quotes, no interpolation."""
 
+FILES = ("data.path", "data.test_path")
+"""Keys whose value names a file of the user's, which may be swept over; one that is there is read as it is."""
+
+
+def names_file(key: str, typed: str) -> bool:
+    """Whether what was typed for a key is a file or a folder that is there, whatever else it could mean."""
+    try:
+        return key in FILES and bool(typed) and Path(typed).expanduser().exists()
+    except (OSError, ValueError):
+        return False
+
 
 def plain_path(key: str, typed: str) -> Path:
     """The folder that was typed. `~` at its beginning is the user's home, as it is where a word of the shell begins so.

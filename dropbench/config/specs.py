@@ -35,7 +35,7 @@ def spec_of(tree: Mapping[str, Any], extra: Sequence[Path] = ()) -> RunSpec:
     """
     from pydantic import ValidationError
 
-    tasks = _tasks(tree["metric"])
+    _check_tasks(tree["metric"])
     try:
         spec = RunSpec.model_validate(
             {
@@ -53,7 +53,7 @@ def spec_of(tree: Mapping[str, Any], extra: Sequence[Path] = ()) -> RunSpec:
     # Before anything of a part is asked or called.
     for group, part in _parts(spec):
         part_of(group, part.target)
-    fitting = _fitting_metrics(spec, tasks)
+    fitting = _fitting_metrics(spec)
     dropout = with_source("dropout", _canonical(spec.dropout), extra)
     schedule = with_source("dropout/schedule", dropout.schedule, extra)
     metrics = {name: with_source("metric", m, extra) for name, m in fitting.items()}
@@ -78,7 +78,7 @@ def _parts(spec: RunSpec) -> Iterator[tuple[str, Component]]:
 
 def metric_of(node: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a metric from its node in a configuration."""
-    return _component({k: v for k, v in node.items() if k not in ("tasks", "needs")}, tuple(MetricSpec.model_fields))
+    return _component({k: v for k, v in node.items() if k != "needs"}, tuple(MetricSpec.model_fields))
 
 
 def stored_metric(name: str, node: Mapping[str, Any], extra: Sequence[Path]) -> MetricSpec | None:
@@ -99,13 +99,17 @@ def stored_metric(name: str, node: Mapping[str, Any], extra: Sequence[Path]) -> 
     return _with_checked_options(f"metric.{name}", with_source("metric", metric, extra))
 
 
-def _fitting_metrics(spec: RunSpec, tasks: Mapping[str, Sequence[str]]) -> dict[str, MetricSpec]:
-    """The metrics that fit the task of the model. Raises UsageError where the one that training monitors does not."""
+def _fitting_metrics(spec: RunSpec) -> dict[str, MetricSpec]:
+    """The metrics that may fit the task of the model: whether it tells classes or numbers is known once the data are.
+
+    Raises UsageError where the one that training monitors does not.
+    """
     monitored = spec.train.monitor.removeprefix("val_")
     if monitored not in spec.metric:
         raise UsageError(f"train.monitor={spec.train.monitor} is not measured; add it: metric=[loss,accuracy]")
     task = getattr(locate(spec.model.target), "task", "classify")
-    fitting = {name: m for name, m in spec.metric.items() if not tasks[name] or task in tasks[name]}
+    possible = {"classify", "regress"} if task == "classify" else {task}
+    fitting = {name: m for name, m in spec.metric.items() if not m.tasks or possible & set(m.tasks)}
     if monitored not in fitting:
         others = " or ".join(f"train.monitor=val_{n}" for n in fitting) or "a metric that fits it"
         raise UsageError(
@@ -148,14 +152,12 @@ def _schedule_options(schedule: Component) -> dict[str, Any]:
     return checked
 
 
-def _tasks(metrics: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The tasks that each metric is for: none named means all."""
+def _check_tasks(metrics: Mapping[str, Any]) -> None:
+    """Raises UsageError for a metric of a task that does not exist."""
     known = get_args(Task)
-    tasks = {name: list(node.get("tasks") or ()) for name, node in metrics.items()}
-    for name, named in tasks.items():
-        if unknown := [task for task in named if task not in known]:
+    for name, node in metrics.items():
+        if unknown := [task for task in node.get("tasks") or () if task not in known]:
             raise UsageError(f"metric.{name}.tasks: there is no task '{unknown[0]}'; {nearest(unknown[0], known)}")
-    return tasks
 
 
 def _component(node: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:

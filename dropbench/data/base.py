@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
 from dropbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from dropbench.data.tabular.prepare import Prepared
 
 
 @dataclass(frozen=True)
@@ -40,14 +44,14 @@ _NEEDS = {"T": ("vocabulary",), "W": ("vocabulary", "window", "val"), "N": ("gra
 
 @dataclass(frozen=True)
 class Table:
-    """A data set in memory, each example with a class to be told.
+    """A data set in memory, each example with a class or a number to be told.
 
     x: [N, *shape], one of
         float32 on its raw scale (images in 0..1); normalising is the engine's, from training examples only;
         int64 word numbers, axes "T": a text of T words an example;
         int64 word numbers, axes "W", [N, 1]: one running text, an example a word, `y` the word after it;
         int64 node numbers 0..N-1, axes "N", [N, 1]: the nodes of `graph`.
-    y: [N] int64 in 0..n_classes-1.
+    y: [N] int64 in 0..n_classes-1; of a task "regress" float32 in the target's own unit, and n_classes is 1.
     axes: a letter for each axis of one example: "CHW" for images, "F" for features, "TF" for sequences; see above.
     test: row numbers of the official test split, or None where there is none and one is drawn.
     val: row numbers of the official validation split, only beside `test`; None: validation is drawn.
@@ -60,6 +64,14 @@ class Table:
     files: what the loader read all of it from, so that its fingerprint is hashed once for as long as they stay as they are;
         none: at each start.
     columns: what the features are called, for messages; read_numbers tells it.
+    task: "classify" or "regress".
+    classes: what the classes are called, by number; none: by their numbers.
+    prepared: of a table whose columns become inputs by what is fitted to the training rows of each seed; x then holds them
+        unfitted, and is not normalised.
+    groups: [N] int64; rows with one number stay together in training, validation or test.
+    times: [N] float64; test rows are the latest, then come validation rows, and training rows are the earliest.
+    weights: [N] float32, how much each row counts in the training loss.
+    notes: what a user should know of how it was read. Not part of the fingerprint.
     first_line: the line of the one file in `files`, counted from 1, where the first row stands, if each of the next lines has
         the next row; for messages.
     """
@@ -80,6 +92,13 @@ class Table:
     files: tuple[Path, ...] = ()
     columns: tuple[str, ...] = ()
     first_line: int | None = None
+    task: Literal["classify", "regress"] = "classify"
+    classes: tuple[str, ...] = ()
+    prepared: Prepared | None = None
+    groups: Tensor | None = None
+    times: Tensor | None = None
+    weights: Tensor | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.val is not None and self.test is None) or (self.train is not None and self.val is None):
@@ -87,11 +106,18 @@ class Table:
         for needed in _NEEDS.get(self.axes, ()):
             if getattr(self, needed) is None:
                 raise UsageError(f"data '{self.name}': axes {self.axes!r} need a {needed}")
+        if self.groups is not None and self.times is not None:
+            raise UsageError(f"data '{self.name}': rows are split by groups or by time, not by both")
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Of one example."""
         return tuple(self.x.shape[1:])
+
+    @property
+    def strata(self) -> Tensor:
+        """[N] int64: what each part of a split has in the proportion of the whole: the classes; nothing of numbers."""
+        return self.y if self.task == "classify" else torch.zeros(len(self.y), dtype=torch.int64)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -109,7 +135,7 @@ class Table:
 
     def _beside(self) -> Iterator[tuple[str, Tensor | int]]:
         """What only some tables have."""
-        for name in ("val", "train", "vocabulary", "window"):
+        for name in ("val", "train", "vocabulary", "window", "groups", "times", "weights"):
             if (value := getattr(self, name)) is not None:
                 yield name, value
         if self.graph is not None:

@@ -12,7 +12,7 @@ from dropbench.data.base import Table
 from dropbench.errors import UsageError
 
 _AXES = ("CHW", "F", "TF", "T", "W", "N")
-_NUMBERS = ("CHW", "F", "TF")
+_OF_NUMBERS = ("CHW", "F", "TF")
 """Axes of examples that are numbers; the others are looked up."""
 
 
@@ -46,6 +46,7 @@ def _faults(table: Table) -> Iterator[str]:
     yield from _examples(table)
     yield from _labels(table)
     yield from _parts(table)
+    yield from _beside(table)
     if table.axes == "W":
         yield from _text(table)
     if table.graph is not None:
@@ -59,19 +60,21 @@ def _types(table: Table) -> Iterator[str]:
         value = getattr(table, name)
         if not isinstance(value, Tensor) and not (value is None and name not in ("x", "y")):
             yield f"{name} is a {type(value).__name__}; it must be a torch.Tensor: torch.as_tensor makes one of an array"
+    if table.task not in ("classify", "regress"):
+        yield f"task is {table.task!r}; it must be 'classify' or 'regress'"
     for name in ("n_classes", "vocabulary", "window"):
         value = getattr(table, name)
         if value is not None and (type(value) is not int or value < 1):
             yield f"{name} is {value!r}; it must be a whole number from 1 up"
     if not all(isinstance(file, Path) for file in table.files):
         yield "files must hold a pathlib.Path for each file"
-    dtype = torch.float32 if table.axes in _NUMBERS else torch.int64
+    dtype = torch.float32 if table.axes in _OF_NUMBERS else torch.int64
     if table.x.dtype != dtype:
         yield f"x is {_called(table.x)}; with axes {table.axes!r} it must be {str(dtype)[6:]}: x.to({dtype})"
 
 
 def _shapes(table: Table) -> Iterator[str]:
-    axes = table.axes if table.axes in _NUMBERS else "T"
+    axes = table.axes if table.axes in _OF_NUMBERS else "T"
     if table.x.ndim != 1 + len(axes):
         yield f"x has the shape {_shape(table.x)}, and one row an example and axes {table.axes!r} make {1 + len(axes)} axes"
     if table.y.ndim != 1:
@@ -84,7 +87,7 @@ def _shapes(table: Table) -> Iterator[str]:
 
 def _examples(table: Table) -> Iterator[str]:
     x = table.x
-    if table.axes in _NUMBERS:
+    if table.axes in _OF_NUMBERS:
         # A sum is the fastest look at all numbers; one that overflows is looked at again.
         if not bool(x.sum().isfinite()) and (at := _first(~x.isfinite())) is not None:
             yield f"{_place(table, 'x', at)} is {float(x[at])}; every number must be finite"
@@ -96,8 +99,24 @@ def _examples(table: Table) -> Iterator[str]:
         yield "x of a graph must be the numbers of its nodes in order, torch.arange(n)[:, None]"
 
 
+def _numbers(table: Table) -> Iterator[str]:
+    """Targets that are numbers."""
+    y = table.y
+    if y.dtype != torch.float32:
+        yield f"y is {_called(y)}; of a task 'regress' it must be float32: y.float()"
+    if (at := _first(~y.isfinite())) is not None:
+        yield f"{_place(table, 'y', at)} is {float(y[at])}; every number must be finite"
+    if bool((y == y[0]).all()):
+        yield "y is the same number for all examples, so there is nothing to predict"
+    if table.n_classes != 1 or table.axes in ("W", "N"):
+        yield "a task 'regress' has n_classes=1, and no running text or graph"
+
+
 def _labels(table: Table) -> Iterator[str]:
     y = table.y
+    if table.task == "regress":
+        yield from _numbers(table)
+        return
     if y.is_floating_point():
         if (at := _first(~y.isfinite() | (y != y.floor()))) is not None:
             yield f"{_place(table, 'y', at)} is {float(y[at])}; a label must be a whole number"
@@ -113,8 +132,9 @@ def _labels(table: Table) -> Iterator[str]:
         if len(lone):
             label = int(lone[0])
             at = _first(y == label) or (0,)
+            called = f"'{table.classes[label]}'" if table.classes else label
             yield (
-                f"class {label} has a single example, {_place(table, 'y', at)}, which cannot be both trained on and tested; "
+                f"class {called} has a single example, {_place(table, 'y', at)}, which cannot be both trained on and tested; "
                 "give it another, or leave it out"
             )
 
@@ -139,6 +159,20 @@ def _parts(table: Table) -> Iterator[str]:
         taken[rows] = True
     if table.train is None and bool(taken.all()):
         yield "test and val take all rows, and leave none to train with"
+
+
+def _beside(table: Table) -> Iterator[str]:
+    """What goes with each row."""
+    for name, dtype in (("groups", torch.int64), ("times", torch.float64), ("weights", torch.float32)):
+        beside = getattr(table, name)
+        if beside is None:
+            continue
+        if beside.shape != table.y.shape or beside.dtype != dtype:
+            yield (
+                f"{name} are {_called(beside)} of the shape {_shape(beside)}; they must be {str(dtype)[6:]}, one an example"
+            )
+        if name == "weights" and not bool((beside.isfinite() & (beside >= 0)).all() and beside.sum() > 0):
+            yield "weights must be finite and not negative, and some of them more than 0"
 
 
 def _text(table: Table) -> Iterator[str]:

@@ -23,6 +23,11 @@ def fitted(foreign: Table, table: Table) -> Tensor:
     UsageError
         Where the examples cannot be brought to this shape.
     """
+    if table.prepared is not None or foreign.prepared is not None:
+        raise UsageError(
+            f"data '{foreign.name}' cannot be set against data '{table.name}': the columns of a table have a meaning of "
+            "their own; leave it out"
+        )
     x = foreign.x if foreign.test is None else foreign.x[foreign.test]
     if not (x.is_floating_point() and table.x.is_floating_point()):
         raise UsageError(

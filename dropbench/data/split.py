@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dropbench.data.base import Table
+from dropbench.data.part_sizes import Counts, Parts, check_classes, n_tested, sizes
 from dropbench.data.raw_draws import RawDraws, below, permutation
+from dropbench.data.split_whole import by_group, by_time
 from dropbench.errors import UsageError
-
-Counts = NDArray[np.int64]
-"""One whole number for each class."""
 
 
 @dataclass(frozen=True)
@@ -75,18 +74,37 @@ def split(
     UsageError
         Where the table has too few rows.
     """
-    y = table.y.numpy()
+    draw = _drawn if table.groups is None else by_group
+    draw = draw if table.times is None else by_time
+    train, val, test = draw(table, n_train, val_fraction, test_fraction, split_draws)
+    if table.task == "regress":
+        if label_noise:
+            raise UsageError(
+                f"data.label_noise={label_noise:g} replaces classes, and data '{table.name}' have numbers to predict; "
+                "leave it out"
+            )
+        labels = table.y[torch.from_numpy(train)]
+    else:
+        labels = torch.from_numpy(_with_noise(table.y.numpy()[train], table.n_classes, label_noise, noise_draws))
+    return Split(torch.from_numpy(train), torch.from_numpy(val), torch.from_numpy(test), labels)
+
+
+def _drawn(
+    table: Table, n_train: int | None, val_fraction: float, test_fraction: float, split_draws: RawDraws
+) -> Parts:
+    """Training, validation and test rows, each with the classes in the table's proportion."""
+    y = table.strata.numpy()
     order = permutation(split_draws(len(y)))
     if table.test is None:
         counts = np.bincount(y, minlength=table.n_classes)
-        n_test = _n_test(table, test_fraction)
+        n_test = n_tested(table, test_fraction)
         # A class of one goes to training, a class of two to training and test.
         share = allocate(n_test, counts, low=counts >= 2, high=np.where(counts > 2, counts - 2, counts // 2))
         test, order = _take(order, y, share)
     else:
         test, order = _official(order, table.test)
     if table.val is None:
-        n_train, n_val = _sizes(table, len(order), n_train, val_fraction)
+        n_train, n_val = sizes(table, len(order), n_train, val_fraction)
         rest = np.bincount(y[order], minlength=table.n_classes)
         share = allocate(n_train, rest, low=rest >= 1, high=np.where(rest > 1, rest - 1, rest))
         train, order = _take(order, y, share)
@@ -99,8 +117,7 @@ def split(
             _check_official(table, n_train, len(train))
             rest = np.bincount(y[train], minlength=table.n_classes)
             train, _ = _take(train, y, allocate(n_train, rest, low=rest >= 1, high=rest))
-    labels = _with_noise(y[train], table.n_classes, label_noise, noise_draws)
-    return Split(*(torch.from_numpy(part) for part in (train, val, test, labels)))
+    return train, val, test
 
 
 def batch_sizes(n: int, size: int) -> list[int]:
@@ -165,52 +182,8 @@ def _official(order: Counts, rows: Tensor) -> tuple[Counts, Counts]:
     return order[among], order[~among]
 
 
-def _n_test(table: Table, fraction: float) -> int:
-    n = round(len(table.y) * fraction)
-    if not 1 <= n <= len(table.y) - 2:
-        raise UsageError(
-            f"data.test_fraction={fraction} makes a test split of {n} of the {len(table.y)} examples of data "
-            f"'{table.name}': each of training, validation and test needs at least one"
-        )
-    return n
-
-
-def _sizes(table: Table, rest: int, n_train: int | None, fraction: float) -> tuple[int, int]:
-    """How many of `rest` examples are for training and for validation; UsageError where one of them gets too few."""
-    if n_train is None:
-        n_val = round(rest * fraction)
-        if n_val < 1 or rest - n_val < table.n_classes:
-            raise UsageError(
-                f"data.val_fraction={fraction} of the {rest} examples of data '{table.name}' beside its test split "
-                f"leaves {rest - n_val} for training and {n_val} for validation: training needs at least "
-                f"{table.n_classes}, one of each class, and validation 1"
-            )
-        return rest - n_val, n_val
-    _check_classes(table, n_train)
-    if n_train >= rest:
-        raise UsageError(
-            f"data.n_train={n_train} is too many: data '{table.name}' has {rest} examples beside its test split, and "
-            f"validation needs some of them; the largest possible is {rest - 1}, and up to "
-            f"{rest - round(rest * fraction)} leaves validation its share of data.val_fraction={fraction}"
-        )
-    n_val = round(n_train * fraction / (1 - fraction))
-    if n_val < 1:
-        raise UsageError(
-            f"data.val_fraction={fraction} beside data.n_train={n_train} makes an empty validation split: raise either"
-        )
-    return n_train, min(n_val, rest - n_train)
-
-
-def _check_classes(table: Table, n_train: int) -> None:
-    if n_train < table.n_classes:
-        raise UsageError(
-            f"data.n_train={n_train} is too few: data '{table.name}' has {table.n_classes} classes, and the smallest "
-            f"possible is one example of each, data.n_train={table.n_classes}"
-        )
-
-
 def _check_official(table: Table, n_train: int, rest: int) -> None:
-    _check_classes(table, n_train)
+    check_classes(table, n_train)
     if n_train > rest:
         raise UsageError(
             f"data.n_train={n_train} is too many: data '{table.name}' has {rest} training examples beside its official "

@@ -9,9 +9,18 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Batch:
-    """x [K, B, *shape] normalised, y [K, B]; or int64 numbers to look up: see data/views.py and engine/text_batches.py."""
+    """x [K, B, *shape] normalised, y [K, B]; or int64 numbers to look up: see data/views.py and engine/text_batches.py.
+
+    y are classes, or numbers in their own unit.
+    """
 
     x: Tensor
     y: Tensor
     counted: Tensor | None = None
     """Of running text, which words of y are to be counted in evaluation, [B, T] bool; None: all."""
+    centre: Tensor | None = None
+    spread: Tensor | None = None
+    """Of targets that are numbers, mean and standard deviation over each replica's training examples, [K, 1]: the network
+    predicts (y - centre) / spread."""
+    weight: Tensor | None = None
+    """How much each example counts in the training loss, [K, B]; None: all the same."""

@@ -4,7 +4,8 @@ What is called lost must be beyond doubt, since it counts as the worst of its ar
 gives one class or the mean whatever it sees, is not much worse than a constant predictor: it has a result, a poor one.
 
 The constant predictor gives every class (of running text, every word) the same probability, or every input its mean. Its
-loss is the log of the number of classes, or 1, the variance of a normalised input. The frequencies of the classes are left
+loss is the log of the number of classes, the variance of a number over the training examples, or 1, that of a
+normalised input. The frequencies of the classes are left
 out of it on purpose: where one class is rare, a predictor of the frequencies has next to no loss, and many times that is what
 an untrained network has.
 
@@ -22,6 +23,7 @@ import torch
 from torch import Tensor
 
 from dropbench.engine.evaluate import evaluating, outputs
+from dropbench.engine.objective import squared
 from dropbench.engine.replicas import Replicas
 from dropbench.nn.cross_entropy import cross_entropy
 
@@ -43,12 +45,22 @@ def lost(
     tested : sequence of mapping
         What metrics found with these weights, by name.
     """
-    constant = 1.0 if replicas.outline.task == "reconstruct" else math.log(max(2, replicas.outline.n_classes))
     scores = [{**row, **found} for row, found in zip(rows, tested, strict=True)]
     if any("train_loss" not in row for row in rows):  # it was not asked for, or no scores were due in that epoch
         trained = _trained_loss(replicas).tolist()
         scores = [{"train_loss": one, **score} for score, one in zip(scores, trained, strict=True)]
-    return [_no_number(one) or _exploded(score, constant) for one, score in zip(tested, scores, strict=True)]
+    constants = _constants(replicas)
+    return [_no_number(t) or _exploded(s, constant) for t, s, constant in zip(tested, scores, constants, strict=True)]
+
+
+def _constants(replicas: Replicas) -> list[float]:
+    """The loss of each replica's constant predictor."""
+    task = replicas.outline.task
+    if task == "regress":
+        targets = replicas.batches.targets()
+        assert targets is not None
+        return targets.spread[:, 0].double().square().tolist()
+    return len(replicas) * [1.0 if task == "reconstruct" else math.log(max(2, replicas.outline.n_classes))]
 
 
 def _no_number(found: Mapping[str, float]) -> str | None:
@@ -72,8 +84,7 @@ def _trained_loss(replicas: Replicas) -> Tensor:
     total, examples = torch.zeros(len(replicas), dtype=torch.float64), 0
     with evaluating(replicas), replicas.autocast():
         for output, target in outputs(replicas, "train"):
-            numbers = target.is_floating_point()
-            each = (output - target).square().flatten(2).mean(2) if numbers else cross_entropy(output, target)
+            each = squared(output, target) if target.is_floating_point() else cross_entropy(output, target)
             total += each.cpu().double().sum(1)
             examples += each.shape[1]
     return total / examples

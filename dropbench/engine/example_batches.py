@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dropbench.data import augment, normalise, views
@@ -13,8 +15,9 @@ from dropbench.data.base import Table
 from dropbench.data.raw_draws import permutation
 from dropbench.data.split import Split, batch_sizes, split
 from dropbench.engine.batch import Batch
-from dropbench.engine.result import SCALE, SHIFT
+from dropbench.engine.result import COLUMNS, SCALE, SHIFT, TARGET
 from dropbench.engine.streams import RawDraws
+from dropbench.engine.target_scale import TargetScale
 from dropbench.spec import Augment, DataSpec
 
 
@@ -62,9 +65,13 @@ class ExampleBatches:
         self._order_began: list[Tensor] = []
         self._draws = [RawDraws(s, "augment") for s in unique]
         self._maps = view == "image"
-        self._x = self._ready(table.x)
         self._scale: Tensor | None = None
-        if self._x.is_floating_point():  # Numbers to look up are not normalised.
+        self._targets = TargetScale.of(table, splits, device)
+        self._weights = None if table.weights is None else table.weights.to(device)
+        self._fitted = [] if table.prepared is None else [table.prepared.fitted(s.train) for s in splits]
+        self._x = self._ready(table.x) if table.prepared is None else self._each(table.prepared.raw)
+        # Numbers to look up are not normalised, and columns are already.
+        if self._x.is_floating_point() and table.prepared is None:
             means, scales = zip(*(self._viewed_statistics(s) for s in splits), strict=True)
             self._scale = (1 / torch.stack(scales)).to(device)[:, None]
             self._shift = -torch.stack(means).to(device)[:, None] * self._scale
@@ -87,7 +94,8 @@ class ExampleBatches:
             x = self._gather(rows.gather(1, positions))
             if self._augment:
                 x = views.apply(self._augmented(x), self._table.axes, self._view)
-            yield self._batch(x, labels.gather(1, positions))
+            weight = None if self._weights is None else self._weights[rows.gather(1, positions)]
+            yield self._batch(x, labels.gather(1, positions), weight)
 
     def states(self) -> dict[str, Tensor]:
         """Where each replica's streams are in the middle of an epoch, [K, n] by name: `order` where it was at the beginning."""
@@ -111,6 +119,7 @@ class ExampleBatches:
         """Raw examples [n, *table.shape] of elsewhere, viewed and normalised as these are: [K, B, *shape] at a time."""
         elsewhere = copy.copy(self)
         elsewhere._x = self._ready(x)
+        elsewhere._fitted, elsewhere._targets = [], None
         elsewhere._rows = elsewhere._y = {"foreign": torch.arange(len(x), device=self._device).expand(self._seeds, -1)}
         for batch in elsewhere.part("foreign", chunk):
             yield batch.x
@@ -125,11 +134,20 @@ class ExampleBatches:
         rows = self._rows[part]
         return rows if self._index is None else rows[self._index]
 
+    def targets(self) -> TargetScale | None:
+        """How each replica's targets were standardised, where they are numbers."""
+        return self._targets if self._targets is None or self._index is None else self._targets[self._index]
+
     def preprocessing(self) -> dict[str, Tensor]:
         """What was fitted to the training examples, a row a replica: an example is seen as x · scale + shift."""
-        if self._scale is None:
-            return {}
-        fitted = {SHIFT: self._shift[:, 0], SCALE: self._scale[:, 0]}
+        fitted: dict[str, Tensor] = {}
+        if self._scale is not None:
+            fitted = {SHIFT: self._shift[:, 0], SCALE: self._scale[:, 0]}
+        if self._fitted:
+            states = [one.state() for one in self._fitted]
+            fitted |= {f"{COLUMNS}{name}": torch.stack([state[name] for state in states]) for name in states[0]}
+        if self._targets is not None:
+            fitted |= {TARGET: torch.cat([self._targets.centre, self._targets.spread], 1)}
         return fitted if self._index is None else {name: t[self._index] for name, t in fitted.items()}
 
     def narrowed(self, replicas: Tensor) -> ExampleBatches:
@@ -146,6 +164,10 @@ class ExampleBatches:
         narrower._y = {part: y[kept] for part, y in self._y.items()}
         if self._scale is not None:
             narrower._scale, narrower._shift = self._scale[kept], self._shift[kept]
+        if self._targets is not None:
+            narrower._targets = self._targets[kept]
+        if self._fitted:
+            narrower._fitted, narrower._x = [self._fitted[i] for i in used.tolist()], self._x[kept]
         narrower._order = [self._order[i] for i in used.tolist()]
         narrower._draws = [self._draws[i] for i in used.tolist()]
         narrower._select(renumbered)
@@ -165,13 +187,26 @@ class ExampleBatches:
 
     def _gather(self, rows: Tensor) -> Tensor:
         """[S, B, ...] examples by row number."""
+        if self._fitted:  # each seed has inputs of its own
+            return torch.stack([x.index_select(0, one) for x, one in zip(self._x, rows, strict=True)])
         x = self._x.index_select(0, rows.reshape(-1)).view(*rows.shape, *self._x.shape[1:])
         return x.movedim(-1, -3) if self._maps and not self._augment else x
 
-    def _batch(self, x: Tensor, y: Tensor) -> Batch:
+    def _batch(self, x: Tensor, y: Tensor, weight: Tensor | None = None) -> Batch:
         if self._scale is not None:
             x = torch.addcmul(self._shift, x, self._scale)
-        return Batch(x, y) if self._index is None else Batch(x[self._index], y[self._index])
+        beside = {"weight": weight}
+        if self._targets is not None:
+            beside |= {"centre": self._targets.centre, "spread": self._targets.spread}
+        if self._index is None:
+            return Batch(x, y, **beside)
+        given = {name: None if t is None else t[self._index] for name, t in beside.items()}
+        return Batch(x[self._index], y[self._index], **given)
+
+    def _each(self, raw: NDArray[np.float64]) -> Tensor:
+        """The inputs of all rows as fitted to the training rows of each seed, [S, N, *shape]."""
+        seen = [views.apply(one.inputs(raw), self._table.axes, self._view) for one in self._fitted]
+        return torch.stack(seen).contiguous().to(self._device)
 
     def _augmented(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]

@@ -62,7 +62,7 @@ class Replicas:
         """Each replica's mean loss over its batch, [K], with the noise on."""
         with self.autocast():
             output = self.model(batch.x, self.noise)
-        return losses(self.outline.task, output, batch, self.train.label_smoothing)
+        return losses(self.outline.task, output, batch, self.train)
 
     def autocast(self) -> AbstractContextManager[object]:
         """The precision in which these runs compute."""

@@ -14,6 +14,7 @@ Row = dict[str, float]
 Arrays = dict[str, NDArray[Any]]
 
 LOGIT, SHIFT, SCALE = "logit/", "preprocessing/shift", "preprocessing/scale"
+COLUMNS, TARGET = "columns/", "preprocessing/target"
 """Names of what is kept beside a model's own tensors, in whose names there is no slash."""
 
 
@@ -37,8 +38,10 @@ USUAL = Keep()
 class Weights:
     """One run's parameters and buffers by the names that they have in a model without a replica axis, and what goes with them.
 
-    `preprocessing/shift` and `preprocessing/scale`: an example x is seen as x · scale + shift. `logit/<site>`: what a learned
-    rate is the sigmoid of. rates: in force at each site with noise, their schedules applied. epoch: whose weights they are.
+    `preprocessing/shift` and `preprocessing/scale`: an example x is seen as x · scale + shift. `columns/...`: what was fitted
+    to a table's columns, see `data.tabular.prepare.Fitted`. `preprocessing/target`: centre and spread of a number.
+    `logit/<site>`: what a learned rate is the sigmoid of. rates: in force at each site with noise, their schedules applied.
+    epoch: whose weights they are.
     """
 
     arrays: Arrays

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dropbench.engine.objective import squared
 from dropbench.engine.replicas import Replicas
 from dropbench.nn.cross_entropy import cross_entropy
 
@@ -18,7 +19,7 @@ _LARGEST = float(np.finfo(np.float16).max)
 
 
 class Said:
-    """Called with output and target of one chunk after the other: whether each class was right, or else the loss.
+    """Called with output and target of one chunk after the other: whether classes were right, errors of numbers, or losses.
 
     Beside it the probabilities of the classes, where they are few or asked for. `store.predictions` says how they are kept.
     """
@@ -29,6 +30,7 @@ class Said:
         self._total = replicas.batches.total
         few = self._rows.shape[1] * replicas.outline.n_classes <= _SMALL
         self._with_probabilities = few or keep == "probabilities"
+        self._spread = None if (targets := replicas.batches.targets()) is None else targets.spread
         self._pieces: list[dict[str, Tensor]] = []
 
     def __call__(self, output: Tensor, target: Tensor) -> None:
@@ -36,18 +38,21 @@ class Said:
         self._pieces.append({name: t.cpu() for name, t in self._of(output, target).items()})
 
     def arrays(self) -> list[dict[str, NDArray[Any]]]:
-        """For each replica: `rows`, ascending, of `total` in the data, and for each of them `right` or `loss`."""
+        """For each replica: `rows`, ascending, of `total` in the data, and for each of them `right`, `error` or `loss`."""
         whole = {name: torch.cat([p[name] for p in self._pieces], 1) for name in self._pieces[0]}
         found = []
         for k, rows in enumerate(self._rows.cpu().unbind(0)):
             order = rows.argsort()
             ordered = {name: t[k][order].numpy() for name, t in {**whole, "rows": self._rows.cpu()}.items()}
-            found.append({"total": np.array(self._total), **ordered})
+            beside = {} if self._spread is None else {"spread": np.array(float(self._spread[k]))}
+            found.append({"total": np.array(self._total), **beside, **ordered})
         return found
 
     def _of(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         if self._task == "reconstruct":
-            return {"loss": _half((output - target).square().flatten(2).mean(-1))}
+            return {"loss": _half(squared(output, target))}
+        if self._spread is not None:
+            return {"error": _half((output[..., 0] - target) / self._spread)}
         if self._task == "predict_next":
             return {"loss": _half(cross_entropy(output, target))}
         told = {"right": output.argmax(-1) == target}

@@ -83,6 +83,9 @@ class TextBatches:
         windows = self._parts[part]
         return self._rows[part][windows.places[windows.counted]].expand(self._replicas, -1)
 
+    def targets(self) -> None:
+        """Words are no numbers to standardise."""
+
     def preprocessing(self) -> dict[str, Tensor]:
         """Nothing is fitted to words."""
         return {}

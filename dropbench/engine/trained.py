@@ -15,11 +15,12 @@ from typing_extensions import override
 from dropbench.data import views
 from dropbench.data.base import Graph
 from dropbench.data.rows import Rows
+from dropbench.data.tabular.prepare import Columns, Fitted
 from dropbench.data.views import Shape
 from dropbench.dropout.base import Variant
 from dropbench.engine import stack
 from dropbench.engine.noise import StackNoise
-from dropbench.engine.result import LOGIT, SCALE, SHIFT
+from dropbench.engine.result import COLUMNS, LOGIT, SCALE, SHIFT, TARGET
 from dropbench.engine.user_module import PlainNoise
 from dropbench.errors import UsageError
 from dropbench.nn.activation import function
@@ -89,7 +90,8 @@ class TrainedModel(nn.Module):
     """What `dropbench.load_model` gives: the network of a run in evaluation mode.
 
     `forward` takes examples as the network sees them, ordinary tensors [B, ...]. `predict` and `probabilities` take new rows as
-    the data set has its own: images [n, C, H, W] in 0..1 or in bytes, rows of features (a DataFrame will do), sentences as
+    the data set has its own: images [n, C, H, W] in 0..1 or in bytes, rows of features (a DataFrame will do; of a
+    table with named columns it must be one), sentences as
     texts, numbers of nodes; of running text, texts that are gone on with.
 
     Attributes
@@ -97,9 +99,11 @@ class TrainedModel(nn.Module):
     module : nn.Module
         The network itself: of a user's class an instance of it, else one of dropbench's own.
     task : str
-        `classify`, `reconstruct` or `predict_next`.
+        `classify`, `regress`, `reconstruct` or `predict_next`.
     view : str
         How the network sees an example: `flat`, `image`, `sequence`, `tokens`, `text` or `graph`.
+    classes : tuple of str
+        What the classes are called, where the data name them.
     rows : Rows
         What an example of its data set is; `rows.words` are the words by number, of words.
     epoch : int
@@ -141,6 +145,12 @@ class TrainedModel(nn.Module):
         # What these rates are is said at each call.
         self._noise = StackNoise(variant, net.sites, [dict.fromkeys(rates, 0.5)], [0], 1, _CPU)
         self._noise.training = False
+        self.classes: tuple[str, ...] = tuple(about.get("classes") or ())
+        self._fitted = None
+        if about.get("columns"):
+            state = {name.removeprefix(COLUMNS): t for name, t in held.items() if name.startswith(COLUMNS)}
+            self._fitted = Fitted.restored(Columns.loaded(about["columns"]), state)
+        self.register_buffer("target", held.get(TARGET))
         self.register_buffer("shift", held.get(SHIFT))
         self.register_buffer("scale", held.get(SCALE))
 
@@ -174,6 +184,8 @@ class TrainedModel(nn.Module):
         UsageError
             For rows that are not of the data's kind.
         """
+        if self._fitted is not None:
+            return views.apply(self._fitted.of(rows).to(self._device), self.rows.axes, self.view)
         x = views.apply(self.rows.tensor(rows).to(self._device), self.rows.axes, self.view)
         if self.shift is None or self.scale is None:
             return x
@@ -183,11 +195,15 @@ class TrainedModel(nn.Module):
 
     @torch.no_grad()
     def predict(self, rows: Any) -> Tensor:
-        """What the network says of new rows: the class of each, the next word of each text, or its reconstruction.
+        """What the network says of new rows: the class of each, a number, the next word of each text, or its reconstruction.
 
-        Classes and words are numbers, [n] int64; a reconstruction is on the scale of the rows. Raises UsageError as `prepare`.
+        Classes and words are numbers, [n] int64, and `classes` has the names of classes where there are any. What is predicted
+        as a number is in its own unit, [n]; a reconstruction is on the scale of the rows. Raises UsageError as `prepare`.
         """
         out = self._outputs(rows)
+        if self.task == "regress":
+            assert self.target is not None
+            return out[:, 0] * self.target[1] + self.target[0]
         if self.task != "reconstruct":
             return out.argmax(-1)
         if self.shift is not None and self.scale is not None:
@@ -203,10 +219,12 @@ class TrainedModel(nn.Module):
         UsageError
             Where the network has no classes, and as `prepare` does.
         """
-        if self.task == "reconstruct":
-            raise UsageError("a reconstruction has no probabilities: ask for predict")
+        if self.task in ("reconstruct", "regress"):
+            kind = "a reconstruction" if self.task == "reconstruct" else "a predicted number"
+            raise UsageError(f"{kind} has no probabilities: ask for predict")
         return self._outputs(rows).softmax(-1)
 
+    target: Tensor | None
     shift: Tensor | None
     scale: Tensor | None
 

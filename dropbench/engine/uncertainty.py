@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from dropbench.engine import uncertainty_of_numbers
 from dropbench.engine.evaluate import evaluating, outputs
 from dropbench.engine.replicas import Replicas
 from dropbench.nn.activation import one_by_one
@@ -16,7 +18,9 @@ _exp, _log, _entr = one_by_one(torch.exp), one_by_one(torch.log), one_by_one(tor
 
 @torch.no_grad()
 def uncertainty(replicas: Replicas, part: str) -> dict[str, Tensor]:
-    """What `eval.mode` adds to the deterministic metrics of a classifier on one part of the data, [K] each.
+    """What `eval.mode` adds to the deterministic metrics on one part of the data, [K] each.
+
+    Of classes as follows; of numbers see `uncertainty_of_numbers`.
 
     deterministic: nothing.
 
@@ -40,19 +44,17 @@ def uncertainty(replicas: Replicas, part: str) -> dict[str, Tensor]:
 
 
 def _of_passes(replicas: Replicas, part: str, mode: str, passes: int) -> dict[str, Tensor]:
-    noise = replicas.noise.forked(f"{mode}/{part}", replicas.noise_chunk, shared=mode == "ensemble")
-    noisy = replace(replicas, noise=noise)
+    if replicas.outline.task == "regress":
+        return uncertainty_of_numbers.of_passes(replicas, _passes(replicas, part, mode, passes), mode)
     probability = log_probability = entropy = torch.zeros(())
     single: dict[str, list[Tensor]] = {name: [] for name in replicas.metrics}
     targets = torch.empty(0)
-    for _ in range(passes):
-        logits, targets = _one_pass(noisy, part)
+    for logits, targets in _passes(replicas, part, mode, passes):
         log_p = torch.log_softmax(logits.double(), -1)
         p = _exp(log_p)
         probability, log_probability, entropy = probability + p, log_probability + log_p, entropy + _entropy(p)
         for name, metric in replicas.metrics.items():
             single[name].append(metric(logits, targets))
-        noise.advance()
     mean = probability / passes
     arithmetic = {name: metric(_log(mean), targets) for name, metric in replicas.metrics.items()}
     if mode == "ensemble":
@@ -70,8 +72,17 @@ def _of_passes(replicas: Replicas, part: str, mode: str, passes: int) -> dict[st
     }
 
 
+def _passes(replicas: Replicas, part: str, mode: str, passes: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Output and target of the whole part in each pass, under the noise of that pass."""
+    noise = replicas.noise.forked(f"{mode}/{part}", replicas.noise_chunk, shared=mode == "ensemble")
+    noisy = replace(replicas, noise=noise)
+    for _ in range(passes):
+        yield _one_pass(noisy, part)
+        noise.advance()
+
+
 def _one_pass(noisy: Replicas, part: str) -> tuple[Tensor, Tensor]:
-    """Logits [K, n, C] and targets [K, n] of the whole part."""
+    """Outputs [K, n, C] and targets [K, n] of the whole part."""
     with evaluating(noisy):
         noisy.noise.training = True
         logits, targets = zip(*outputs(noisy, part), strict=True)

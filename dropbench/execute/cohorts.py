@@ -82,7 +82,7 @@ def cohorts(
     by_place: dict[object, dict[str, list[RunSpec]]] = {}
     for spec in sorted(specs, key=lambda s: not variant(s.dropout).kinds):  # the arms that are no noise come last
         groups = by_place.setdefault((places or {}).get(spec.run_id), {})
-        groups.setdefault(_group(spec, groups), []).append(spec)
+        groups.setdefault(_group(spec, groups, outlines[spec.run_id].even), []).append(spec)
     parts: list[Cohort] = []
     saved = sum(len(groups) for place, groups in by_place.items() if place is not None)
     for place, members in ((place, m) for place, groups in by_place.items() for m in groups.values()):
@@ -132,11 +132,14 @@ def _count(
     return min(len(group), math.ceil(count / share) * share)
 
 
-def _group(spec: RunSpec, groups: Mapping[str, list[RunSpec]]) -> str:
-    """What runs must have in common to stack; an arm without noise joins the first group that is the same otherwise."""
+def _group(spec: RunSpec, groups: Mapping[str, list[RunSpec]], even: bool) -> str:
+    """What runs must have in common to stack; an arm without noise joins the first group that is the same otherwise.
+
+    even: whether all seeds have as many examples; otherwise those of one seed alone stack.
+    """
     tree = spec.as_dict()
     dropout = tree.pop("dropout")
-    for key in ("seed", "train.lr", "train.weight_decay"):
+    for key in (*(["seed"] if even else []), "train.lr", "train.weight_decay"):
         group, _, name = key.rpartition(".")
         (tree[group] if group else tree).pop(name)
     rest = json.dumps(tree, sort_keys=True)

@@ -50,7 +50,7 @@ def _weights(weights: Weights, spec: RunSpec, settings: Settings) -> bytes:
     from dropbench.store import tensors
 
     table = load(spec.data, settings)
-    of = outline(spec.model, table)
+    of = outline(spec.model, table, spec.train.says_variance)
     about = {
         "run_id": spec.run_id,
         "epoch": weights.epoch,
@@ -63,5 +63,7 @@ def _weights(weights: Weights, spec: RunSpec, settings: Settings) -> bytes:
         "axes": table.axes,
         "example": list(table.shape),
         "words": table.words,
+        "columns": None if table.prepared is None else table.prepared.columns.dumped(),
+        "classes": table.classes,
     }
     return tensors.dumped({name: torch.from_numpy(array) for name, array in weights.arrays.items()}, about)

@@ -9,19 +9,22 @@ from dropbench.nn.cross_entropy import cross_entropy
 
 
 def loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean cross-entropy in nats, or the mean squared error of a reconstruction: [K].
+    """Mean cross-entropy in nats, or the mean squared error of a reconstruction or a number: [K].
 
     Without label smoothing, so that it means the same under every setting.
 
     Parameters
     ----------
     logits : Tensor
-        [K, n, C], or a reconstruction [K, n, ...].
+        [K, n, C], a reconstruction [K, n, ...], or predicted numbers [K, n, 1 or 2], the first of which counts.
     targets : Tensor
-        [K, n] int64 classes; or float32 in the reconstruction's shape.
+        [K, n] int64 classes; or float32 in the reconstruction's shape, or [K, n].
     """
-    numbers = targets.is_floating_point()
-    each = (logits - targets).square().flatten(1) if numbers else cross_entropy(logits, targets)
+    if targets.is_floating_point():
+        numbers = logits[..., 0] if logits.ndim > targets.ndim else logits
+        each = (numbers - targets).square().flatten(1)
+    else:
+        each = cross_entropy(logits, targets)
     # One replica at a time: torch's threads divide a long vector among them but give each a whole row of a matrix, so a sum
     # over a stack would round differently from that of a replica alone.
     return torch.stack([row.mean() for row in each.unbind(0)])

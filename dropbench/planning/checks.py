@@ -71,11 +71,13 @@ def check(spec: RunSpec, table: Table, outline: Outline) -> str | None:
             f"eval.mode={spec.eval.mode} leaves on the noise of dropbench's sites alone, and model={spec.model.name} has noise "
             f"of its own ({outline.own_noise[0]}); use noise(site, x) in its place, or eval.mode=deterministic"
         )
-    if spec.eval.mode != "deterministic" and outline.task != "classify":
+    if spec.eval.mode != "deterministic" and outline.task not in ("classify", "regress"):
         return (
-            f"eval.mode={spec.eval.mode} averages a classifier's predictions, and model={spec.model.name} is none; "
+            f"eval.mode={spec.eval.mode} averages predictions of classes or numbers, and model={spec.model.name} has none; "
             "leave it at eval.mode=deterministic"
         )
+    if reason := _no_loss(spec, table, outline):
+        return reason
     return None if acting else _no_site(spec, outline.sites)
 
 
@@ -96,6 +98,28 @@ def _no_variance(spec: RunSpec, table: Table, outline: Outline, n_train: int) ->
         f"train.batch_size={spec.train.batch_size} is too small for batch norm in model={spec.model.name}: {batch} would be a "
         f"single example, which has no variance; it must be at least {3 if n_train % 2 else 2}"
     )
+
+
+def _no_loss(spec: RunSpec, table: Table, outline: Outline) -> str | None:
+    """Why its loss does not go with what is to be predicted, or None."""
+    train = spec.train
+    if train.noise is not None and train.loss != "gaussian":
+        return (
+            f"train.noise={train.noise:g} is the standard deviation of train.loss=gaussian; set that, or leave it out"
+        )
+    if outline.task != "regress":
+        if train.loss is not None:
+            return (
+                f"train.loss={train.loss} is of numbers, and data '{table.name}' with model={spec.model.name} have none to "
+                "predict; leave it out, or read the target as a number: data.task=regress"
+            )
+        return None
+    if train.label_smoothing:
+        smoothing = f"train.label_smoothing={train.label_smoothing:g}"
+        return f"{smoothing} is of classes, and data '{table.name}' have numbers to predict; leave it out"
+    if train.loss != "gaussian" and "gaussian_nll" in spec.metric:
+        return "metric=gaussian_nll needs a network that says how sure it is: type train.loss=gaussian, or leave it out"
+    return None
 
 
 def no_schedule(spec: RunSpec) -> str | None:

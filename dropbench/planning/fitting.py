@@ -12,6 +12,7 @@ from dropbench.config.options import options
 from dropbench.config.parts import part_of
 from dropbench.errors import UsageError
 from dropbench.planning.checks import check, no_others, no_schedule
+from dropbench.planning.measured import unmonitored
 from dropbench.planning.outline import NoView, Outline, outline, takes
 from dropbench.planning.size import too_large
 from dropbench.planning.sources import load
@@ -81,7 +82,7 @@ def fitting(specs: Sequence[RunSpec], settings: Settings, skip: bool, composer: 
     on_data: dict[str, tuple[Table, Outline] | _Not] = {}
     answers: dict[str, Outline | _Not] = {}
     for arm, spec in arms.items():
-        key = f"{spec.model.model_dump_json()} {spec.data.target} {spec.data.options}"
+        key = f"{spec.model.model_dump_json()} {spec.data.target} {spec.data.options} {spec.train.says_variance}"
         if key not in on_data:
             on_data[key] = _on_data(spec, settings, composer)
         found = on_data[key]
@@ -111,7 +112,7 @@ def _on_data(spec: RunSpec, settings: Settings, composer: Composer) -> tuple[Tab
     except UsageError as error:
         return str(error)
     try:
-        model = outline(spec.model, table)
+        model = outline(spec.model, table, spec.train.says_variance)
         return too_large(spec.model, model) or (table, model)
     except NoView as error:
         models = _options_that("model", lambda model: takes(model, table), composer)
@@ -124,7 +125,12 @@ def _on_data(spec: RunSpec, settings: Settings, composer: Composer) -> tuple[Tab
 
 def _answer(spec: RunSpec, table: Table, model: Outline, settings: Settings, composer: Composer) -> Outline | str:
     """What this arm builds, or why it cannot be trained, with the variants that would fit where its own has no site."""
-    reason = no_schedule(spec) or check(spec, table, model) or no_others(spec, table, settings)
+    reason = (
+        no_schedule(spec)
+        or check(spec, table, model)
+        or unmonitored(spec, model.task)
+        or no_others(spec, table, settings)
+    )
     if reason is None:
         return model
     if " has no site in " not in reason:

@@ -25,11 +25,11 @@ def arm_names(plan: Plan, specs: Sequence[RunSpec]) -> dict[str, str]:
     """
     by_study = {run: name for name, runs in plan.arms.items() for run in runs}
     settings = differing(specs)
-    models, data = len({s.model.name for s in specs}) > 1, len({s.data.name for s in specs}) > 1
+    models, data = len({s.model.name for s in specs}) > 1, len({s.data.called for s in specs}) > 1
     names = {}
     wanted = {s.run_id for s in specs}
     for s in (s for s in plan.specs if s.run_id in wanted):
-        parts = [s.model.name] * models + [s.data.name] * data
+        parts = [s.model.name] * models + [s.data.called] * data
         rate = [] if s.dropout.name == "none" else [f"{s.dropout.rate:g}"]
         parts += [by_study[s.run_id]] if s.run_id in by_study else [s.dropout.name, *rate]
         names[s.run_id] = " ".join([*parts, *settings[s.arm_id]])
@@ -41,7 +41,10 @@ def arm_names(plan: Plan, specs: Sequence[RunSpec]) -> dict[str, str]:
 
 def differing(specs: Sequence[RunSpec]) -> dict[str, list[str]]:
     """The settings that tell these runs apart beside seed, names, rates and placement, by arm id; the schedule is one."""
-    told, schedule = ("seed", "dropout.rate", "dropout.rates", "dropout.placement"), "dropout.schedule.name"
+    told, schedule = (
+        ("seed", "dropout.rate", "dropout.rates", "dropout.placement", "data.path"),
+        "dropout.schedule.name",
+    )
     leaves = {s.arm_id: flatten(s.as_dict(), whole=()) for s in specs}
     values: dict[str, set[str]] = {}
     for tree in leaves.values():

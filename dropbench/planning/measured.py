@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
+from dropbench.config.specs import stored_metric
 from dropbench.planning.outline import Outline
-from dropbench.spec import RunSpec
+from dropbench.spec import MetricSpec, RunSpec
 
+OF_NUMBERS = ("rmse", "r2")
+"""Metrics of a predicted number that go without saying: the loss is in the square of its unit, and accuracy there is none."""
 _LOOKED_UP = {"tokens": "words", "text": "words", "graph": "nodes"}
 """What the examples of a view are where they are no numbers."""
 
@@ -39,7 +43,32 @@ def measures_nothing(spec: RunSpec, outline: Outline, needs: Mapping[str, str]) 
             )
 
 
-def not_taken(spec: RunSpec, unfit: Iterable[str]) -> Iterator[str]:
-    """A sentence for each metric that was asked for by name and does not fit what the model is trained for."""
-    for name in unfit:
-        yield f"metric={name} is none for what model={spec.model.name} is trained for, and is not measured; leave it out"
+def of_task(spec: RunSpec, task: str) -> dict[str, MetricSpec]:
+    """The metrics that can be taken of what is trained for this task."""
+    return {name: m for name, m in spec.metric.items() if not m.tasks or task in m.tasks}
+
+
+def unasked(task: str, extra: Sequence[Path]) -> dict[str, MetricSpec]:
+    """What is measured of this task beside `conf/config.yaml`'s own, where no metric was asked for."""
+    found = {name: stored_metric(name, {}, extra) for name in (OF_NUMBERS if task == "regress" else ())}
+    return {name: metric for name, metric in found.items() if metric is not None}
+
+
+def unmonitored(spec: RunSpec, task: str) -> str | None:
+    """Why training cannot monitor what it is to monitor, or None."""
+    name, fitting = spec.train.monitor.removeprefix("val_"), of_task(spec, task)
+    if name in fitting:
+        return None
+    others = " or ".join(f"train.monitor=val_{n}" for n in fitting) or "a metric that fits it"
+    kind = "numbers" if task == "regress" else "classes"
+    return (
+        f"train.monitor={spec.train.monitor}: data={spec.data.name} has {kind} to predict, of which {name} is no metric; "
+        f"choose {others}"
+    )
+
+
+def not_taken(spec: RunSpec, asked: Iterable[str]) -> Iterator[str]:
+    """A sentence for each metric that was asked for by name and does not fit what the model is trained for on its data."""
+    for name in asked:
+        if name not in spec.metric:
+            yield f"metric={name} is none for what model={spec.model.name} is trained for, and is not measured; leave it out"

@@ -33,6 +33,7 @@ class Outline:
     view: str
     shape: Shape
     n_classes: int
+    """Outputs of an example: logits, or of a number one, and two where its variance is predicted beside it."""
     sites: tuple[Site, ...]
     parameters: int
     stacked: bool
@@ -41,7 +42,9 @@ class Outline:
     own_noise: tuple[str, ...] = ()
     """The parts of a user's module that draw random numbers of its own, which are noise in every arm: see `trial`."""
     task: str = "classify"
-    """What is learnt: "classify" (the class), "reconstruct" (the input) or "predict_next" (the next word)."""
+    """What is learnt: "classify" (a class), "regress" (a number), "reconstruct" (the input), "predict_next" (the next word)."""
+    even: bool = True
+    """Whether all seeds have as many examples in each part, so that they can be stacked."""
 
     @property
     def units(self) -> dict[str, int]:
@@ -59,8 +62,11 @@ class NoView(UsageError):
     """The model does not take this kind of data."""
 
 
-def outline(model: Component, table: Table) -> Outline:
-    """Raises NoView where the model does not take this kind of data, UsageError where it cannot be built or trained."""
+def outline(model: Component, table: Table, variance: bool = False) -> Outline:
+    """What the model is on this data. variance: whether, where it predicts a number, it gives that one's variance as well.
+
+    Raises NoView where the model does not take this kind of data, UsageError where it cannot be built or trained.
+    """
     import torch
 
     cls = locate(model.target)
@@ -70,7 +76,11 @@ def outline(model: Component, table: Table) -> Outline:
         raise NoView(str(error)) from error
     shape = views.view_shape(table, view)
     stacked = bool(getattr(cls, "stacked", False))
-    construct = constructor(model, shape, table.n_classes)
+    task = getattr(cls, "task", "classify")
+    if task == "classify":
+        task = table.task
+    outputs = 2 if task == "regress" and variance else table.n_classes
+    construct = constructor(model, shape, outputs)
 
     def built() -> Outline:
         try:
@@ -84,12 +94,13 @@ def outline(model: Component, table: Table) -> Outline:
         return Outline(
             view=view,
             shape=shape,
-            n_classes=table.n_classes,
+            n_classes=outputs,
             sites=tuple(getattr(one, "sites", ())),
             parameters=sum(p.numel() for p in one.parameters()),
             stacked=stacked,
             batch_norm=any("BatchNorm" in type(m).__name__ for m in one.modules()),  # ours and torch's
-            task=getattr(cls, "task", "classify"),
+            task=task,
+            even=table.groups is None,
         )
 
     found = apart(model.target, f"model={model.name}", built)

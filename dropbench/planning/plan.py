@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -17,7 +17,7 @@ from dropbench.planning.budget import epochs_of
 from dropbench.planning.checks import warnings
 from dropbench.planning.expand import Planned, one_point, points, runs_of
 from dropbench.planning.fitting import fitting
-from dropbench.planning.measured import measures_nothing, not_taken
+from dropbench.planning.measured import measures_nothing, not_taken, of_task, unasked
 from dropbench.planning.outline import Outline
 from dropbench.planning.sources import forget_dead, load
 from dropbench.planning.study_arms import Coincide
@@ -108,11 +108,18 @@ def _plan(
     with one_thread():  # workers are copies of this process
         fit = fitting(distinct, first.settings, by_glob, composer)
         kept = fit.outlines.keys() | fit.failed.keys()
-        bound = _bound([s for s in distinct if s.run_id in kept], fit.outlines, first.settings)
+        asked = any(r.composed.asked for r in runs)
+        bound = _bound(
+            [s for s in distinct if s.run_id in kept],
+            fit.outlines,
+            first.settings,
+            lambda task: {} if asked else unasked(task, composer.extra),
+        )
     specs, outlines = bound.values(), {bound[i].run_id: outline for i, outline in fit.outlines.items()}
     study = first.study
-    told = [w for r in runs for w in not_taken(r.composed.spec, r.composed.unfit)]
+    told = [w for r in runs if (spec := bound.get(r.composed.spec.run_id)) for w in not_taken(spec, r.composed.asked)]
     needs = {name: need for r in runs for name, need in r.composed.needs.items()}
+    told += _notes(specs, first.settings)
     one_of_each = {s.arm_id: s for s in specs if s.run_id in outlines}.values()
     return Plan(
         study=name if study else None,
@@ -135,6 +142,13 @@ def _plan(
         unplanned=tuple(dict.fromkeys((*died, *fit.unplanned))),
         failed={bound[i].run_id: reason for i, reason in fit.failed.items()},
     )
+
+
+def _notes(specs: Iterable[RunSpec], settings: Settings) -> Iterator[str]:
+    """What to know of how the data were read."""
+    for data in {s.data.model_dump_json(): s.data for s in specs}.values():
+        table = load(data, settings)
+        yield from (f"data '{table.name}': {note}" for note in table.notes)
 
 
 def _outcomes(named: Sequence[str], specs: Iterable[RunSpec]) -> tuple[str, ...]:
@@ -197,15 +211,23 @@ def _one_place(settings: Sequence[Settings]) -> None:
                 raise UsageError(f"'{key.replace('_', '.')}' holds for a whole sweep: give it one value{lists}")
 
 
-def _bound(specs: Sequence[RunSpec], outlines: Mapping[str, Outline], settings: Settings) -> dict[str, RunSpec]:
+def _bound(
+    specs: Sequence[RunSpec],
+    outlines: Mapping[str, Outline],
+    settings: Settings,
+    beside: Callable[[str], dict[str, MetricSpec]],
+) -> dict[str, RunSpec]:
     """Each, by its id of before, with the fingerprint of its data, without which it has no id that holds.
 
-    And with the epochs that its updates take on them.
+    And with the metrics that fit its task, those `beside` them, and the epochs that its updates take on them.
     """
     bound, epochs = {}, dict[str, int]()
     for spec in specs:
         table = load(spec.data, settings)
         update: dict[str, Any] = {"data_fingerprint": table.fingerprint}
+        if spec.run_id in outlines:
+            task = outlines[spec.run_id].task
+            update["metric"] = of_task(spec, task) | beside(task)
         if spec.train.updates is not None and (outline := outlines.get(spec.run_id)) is not None:
             if spec.setting_id not in epochs:
                 epochs[spec.setting_id] = epochs_of(spec, table, outline)

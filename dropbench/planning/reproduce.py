@@ -25,7 +25,8 @@ _DEFAULTS = {
     "train": "default",
 }
 """Options that go without saying; the variant is always said."""
-_METRICS = ["loss", "accuracy"]
+_METRICS = (["loss", "accuracy"], ["loss", "rmse", "r2"])
+"""What is measured unasked, of classes and of numbers."""
 
 
 def overrides(config: Mapping[str, Any], extra: Sequence[Path] = ()) -> list[str]:
@@ -52,7 +53,7 @@ def overrides(config: Mapping[str, Any], extra: Sequence[Path] = ()) -> list[str
     if config.get("eval", {}).get("mode") == "deterministic":
         stored.pop("eval.passes", None)  # of no account then, and null in a record
     options_typed = {key: as_text(value) for key, value in chosen.items() if value != _DEFAULTS.get(key)}
-    if (metrics := list(config["metric"])) != _METRICS:
+    if (metrics := list(config["metric"])) not in _METRICS:
         options_typed["metric"] = as_text(metrics)
     differing = {}
     for key, value in stored.items():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dropbench import data as data_sets
 from dropbench.config.parts import locate
@@ -30,7 +31,7 @@ def forget_dead() -> None:
 
 def load(data: DataSpec, settings: Settings) -> Table:
     """The data set of a spec, read once a process."""
-    return _load(data.target, tuple(sorted(data.options.items())), _root(settings), settings.data_download)
+    return _load(data.target, json.dumps(data.options, sort_keys=True), _root(settings), settings.data_download)
 
 
 def others(spec: RunSpec, table: Table, settings: Settings) -> dict[str, Tensor]:
@@ -50,7 +51,7 @@ def others(spec: RunSpec, table: Table, settings: Settings) -> dict[str, Tensor]
                     f"metric.{key}.against={name}: there is no such data; {nearest(name, [NOISE, *known])}"
                 )
             try:
-                other = _load(f"dropbench.data.{name}.load", (), _root(settings), settings.data_download)
+                other = _load(f"dropbench.data.{name}.load", "{}", _root(settings), settings.data_download)
                 examples[name] = fitted(other, table)
             except UsageError as error:
                 raise UsageError(f"metric.{key}.against={name}: {error}") from error
@@ -73,15 +74,16 @@ _died: dict[str, PartDied] = {}
 
 
 @cache
-def _load(target: str, options: tuple[tuple[str, Any], ...], root: Path, download: bool) -> Table:
+def _load(target: str, options: str, root: Path, download: bool) -> Table:
+    """`options` as JSON, since lists among them cannot be a key of what is kept."""
     from dropbench.data.checked import checked
     from dropbench.data.fingerprints import recall
 
-    loader = locate(target)
+    loader, given = locate(target), json.loads(options)
 
     def read() -> Table:
-        table = checked(loader(root, download, **dict(options)), target)
-        recall(table, loader, dict(options))
+        table = checked(loader(root, download, **given), target)
+        recall(table, loader, given)
         return table
 
     key = f"{target} {options} {root}"

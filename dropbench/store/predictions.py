@@ -5,6 +5,8 @@ Its arrays:
     total               how many rows the data have
     rows                a bit for each of them: whether it is in this run's test split
     right               of a classifier a bit for each row of the split, in order: whether the class was right
+    error               of a number predicted less true, in units of `spread`, float16
+    spread              beside it the standard deviation of the training targets
     loss                of anything else the loss of each, float16
     log_probabilities   [n, classes] float16: of a classifier, where they are few or were asked for
     classes             beside them the true class of each
@@ -31,7 +33,7 @@ from dropbench.store.safely import Damaged
 
 _MOST = 1 << 30
 """Bytes of the file, packed or not."""
-_ARRAYS = {"total", "rows", "right", "loss", "log_probabilities", "classes"}
+_ARRAYS = {"total", "rows", "right", "loss", "error", "spread", "log_probabilities", "classes"}
 _DAMAGE = (
     OSError,
     ValueError,
@@ -60,6 +62,8 @@ class Predictions:
         [n] bool, whether each one's class was right; None for what is no classifier.
     loss : array or None
         [n] float16: nats of the next word, or the mean squared error of a reconstruction; None for a classifier.
+    error : array or None
+        [n] float64, of a predicted number predicted less true, in the target's unit, to three digits; None for anything else.
     log_probabilities : array or None
         [n, classes] float16, of a classifier; None where they were not kept.
     classes : array or None
@@ -72,6 +76,8 @@ class Predictions:
     loss: NDArray[np.float16] | None = None
     log_probabilities: NDArray[np.float16] | None = None
     classes: NDArray[np.integer[Any]] | None = None
+    error: NDArray[np.float64] | None = None
+    spread: float | None = None
 
     @property
     def probabilities(self) -> NDArray[np.float32] | None:
@@ -88,6 +94,8 @@ def dumped(said: Predictions) -> bytes:
         arrays["right"] = np.packbits(said.right)
     if said.loss is not None:
         arrays["loss"] = said.loss.astype(np.float16)
+    if said.error is not None and said.spread is not None:
+        arrays |= {"error": said.error.astype(np.float16), "spread": np.array(float(said.spread))}
     if said.log_probabilities is not None and said.classes is not None:
         arrays["log_probabilities"] = said.log_probabilities.astype(np.float16)
         arrays["classes"] = said.classes.astype(np.min_scalar_type(int(said.classes.max(initial=0))))
@@ -132,8 +140,13 @@ def _checked(held: dict[str, NDArray[Any]]) -> Predictions:
     n = len(rows)
     right = _bits(held["right"], n) if "right" in held else None
     loss, logs, classes = (held.get(name) for name in ("loss", "log_probabilities", "classes"))
-    if (right is None) == (loss is None) or (logs is None) != (classes is None):
+    error, spread = held.get("error"), held.get("spread")
+    if sum(one is None for one in (right, loss, error)) != 2 or (logs is None) != (classes is None):
         raise ValueError("an array is missing")
+    if error is not None:
+        if spread is None or spread.shape != () or error.dtype != np.float16 or error.shape != (n,):
+            raise ValueError("its errors are not one of each row")
+        return Predictions(total, rows, error=error.astype(np.float64) * float(spread), spread=float(spread))
     if loss is not None and (loss.dtype != np.float16 or loss.shape != (n,)):
         raise ValueError("its losses are not one of each row")
     if logs is not None and classes is not None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from dropbench.config.parts import locate
 from dropbench.spec import DataSpec
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -23,23 +24,29 @@ def composed(name: str) -> dict[str, object]:
     return {str(k): v for k, v in tree.items()}
 
 
+def loader(name: str) -> Callable[..., object]:
+    found = locate(str(composed(name)["_target_"]))
+    assert callable(found)
+    return found
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_composes_into_a_data_spec(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DROPBENCH_DATA", raising=False)
     tree = composed(name)
     assert (tree.pop("root"), tree.pop("download")) == ("data", False)
-    load = importlib.import_module(f"dropbench.data.{name}").load
+    load = loader(name)
     own = {p.name: p.default for p in inspect.signature(load).parameters.values() if p.kind is p.KEYWORD_ONLY}
-    assert {key: tree.pop(key) for key in own} == own  # a loader's own defaults are those of its YAML
-    assert DataSpec.model_validate(tree) == DataSpec.model_validate(
-        {"name": name, "_target_": f"dropbench.data.{name}.load"}
-    )
+    assert {key: tree.pop(key) for key in own} == {
+        k: list(v) if isinstance(v, tuple) else v for k, v in own.items()
+    }  # a loader's own defaults are those of its YAML
+    target = f"{load.__module__}.{load.__name__}"
+    assert DataSpec.model_validate(tree) == DataSpec.model_validate({"name": name, "_target_": target})
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_target_is_a_loader(name: str) -> None:
-    load = importlib.import_module(f"dropbench.data.{name}").load
-    first, second, *options = inspect.signature(load).parameters.values()
+    first, second, *options = inspect.signature(loader(name)).parameters.values()
     assert (first.name, second.name) == ("root", "download")
     assert all(p.kind is p.KEYWORD_ONLY for p in options)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from dropbench.identity import PATH, data_name
 from dropbench.store import Record
 from dropbench.values import absent, flatten, plain
 
@@ -29,6 +30,8 @@ def to_frame(records: Sequence[Record], best: Mapping[str, int | None] | None = 
     metrics: dict[str, None] = {}
     for record in records:
         config = {plain(key): value for key, value in flatten(record.config).items()}
+        if config.pop(f"data.{PATH}", None):  # which a name stands for
+            config["data.name"] = plain(data_name(record.config["data"]))
         scores = measured(record)
         metrics |= dict.fromkeys(scores)
         rows.append(

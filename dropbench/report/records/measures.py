@@ -17,7 +17,7 @@ from dropbench.store import Measure as Declaration
 from dropbench.store import Record
 from dropbench.values import plain
 
-LEADING = ("accuracy", "loss")
+LEADING = ("accuracy", "rmse", "loss")
 """The metrics that come first in a table; the first that the runs have is what a verdict is about by default."""
 PERCENT = "percent"
 WHOLE = ("epochs", "updates")

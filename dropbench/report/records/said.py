@@ -1,6 +1,7 @@
 """What runs said of each example of their test split, as scores whose mean is a measure; read when it is asked for.
 
-Only some measures are means over test examples that were kept: accuracy, the loss and the Brier score. Whether one is, is
+Only some measures are means over test examples that were kept: accuracy, the loss, the Brier score and the absolute error; the
+root of the mean squared error is one to first order. Whether one is, is
 not taken from its name alone: the mean of what was kept has to be the score in the record.
 """
 
@@ -84,7 +85,7 @@ class _Kept:
     scores: Mapping[str, _Scores]
 
 
-_Scores = NDArray[np.bool_] | NDArray[np.float16] | NDArray[np.float32]
+_Scores = NDArray[np.bool_] | NDArray[np.float16] | NDArray[np.float32] | NDArray[np.float64]
 
 
 def _right(said: Predictions) -> _Scores | None:
@@ -93,6 +94,8 @@ def _right(said: Predictions) -> _Scores | None:
 
 def _loss(said: Predictions) -> _Scores | None:
     """Of a classifier the negative logarithm of the true class's probability."""
+    if said.error is not None:
+        return _squared(said)
     if said.log_probabilities is None or said.classes is None:
         return said.loss
     of_the_true: NDArray[np.float16] = -said.log_probabilities[np.arange(len(said.rows)), said.classes]
@@ -107,4 +110,25 @@ def _brier(said: Predictions) -> _Scores | None:
     return distance
 
 
-_SCORES: Mapping[str, Callable[[Predictions], _Scores | None]] = {"accuracy": _right, "loss": _loss, "brier": _brier}
+def _squared(said: Predictions) -> _Scores | None:
+    return None if said.error is None else np.square(said.error)
+
+
+def _absolute(said: Predictions) -> _Scores | None:
+    return None if said.error is None else np.abs(said.error)
+
+
+def _root(said: Predictions) -> _Scores | None:
+    """What each example adds to the root of a mean, to first order: their mean is that root."""
+    if (squared := _squared(said)) is None or not (root := float(np.sqrt(squared.mean()))):
+        return None
+    return np.asarray(root + (squared - root**2) / (2 * root), dtype=np.float64)
+
+
+_SCORES: Mapping[str, Callable[[Predictions], _Scores | None]] = {
+    "accuracy": _right,
+    "loss": _loss,
+    "brier": _brier,
+    "mae": _absolute,
+    "rmse": _root,
+}

@@ -1,0 +1,212 @@
+"""Columns made into inputs: everything that depends on values is fitted to the training rows of one seed, by scikit-learn.
+
+The levels of a category are those of all rows, so that runs of all seeds have inputs of one shape.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dropbench.data.tabular.columns import Column, as_numbers, codes
+from dropbench.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sklearn.compose import ColumnTransformer
+
+Scale = Literal["standard", "quantile", "squash"]
+_QUANTILES = 1000
+_FITTED = {
+    "standard": ("mean_", "scale_"),
+    "quantile": ("quantiles_", "references_"),
+    "squash": ("center_", "scale_"),
+}
+"""What each way of scaling learns, by scikit-learn's names."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The inputs of a table and how they are made into numbers.
+
+    Attributes
+    ----------
+    columns : tuple of Column
+        Those that are used, in order.
+    scale : {"standard", "quantile", "squash"}
+        How numbers are scaled: to mean 0 and variance 1; to normal quantiles; or centred at the median, divided by the
+        interquartile range and clipped smoothly at ±3 (Holzmüller et al. 2024, arXiv:2407.04491).
+    """
+
+    columns: tuple[Column, ...]
+    scale: Scale = "standard"
+
+    @property
+    def numbers(self) -> list[int]:
+        """Places of numbers and dates."""
+        return [i for i, c in enumerate(self.columns) if c.kind != "category"]
+
+    @property
+    def gaps(self) -> list[int]:
+        """Places of those that have cells without a value, each of which gets a flag."""
+        return [i for i in self.numbers if self.columns[i].missing]
+
+    @property
+    def categories(self) -> list[int]:
+        """Places of categories."""
+        return [i for i, c in enumerate(self.columns) if c.kind == "category"]
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """What each input of the network is called: numbers, then flags, then a category's levels."""
+        names = [c.name for c in self.columns]
+        levels = [f"{names[i]}={level}" for i in self.categories for level in self.columns[i].levels]
+        return (*(names[i] for i in self.numbers), *(f"{names[i]} missing" for i in self.gaps), *levels)
+
+    def raw(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+        """The cells as float64 [n, columns]: numbers, NaN where there is none; the places of categories' levels, -1 unknown.
+
+        Raises
+        ------
+        UsageError
+            For a cell that is not of its column's kind.
+        """
+        parts = [
+            codes(frame[c.name], c.levels) if c.kind == "category" else as_numbers(frame[c.name], c.kind)
+            for c in self.columns
+        ]
+        return np.stack(parts, 1)
+
+    def unscaled(self, raw: NDArray[np.float64]) -> Tensor:
+        """The inputs before anything is fitted, [n, inputs] float32: numbers as they are, 0 where there is none."""
+        parts = [np.nan_to_num(raw[:, self.numbers]), np.isnan(raw[:, self.gaps])]
+        parts += [raw[:, [i]] == np.arange(len(self.columns[i].levels)) for i in self.categories]
+        return torch.from_numpy(np.concatenate([p.astype(np.float32) for p in parts], 1))
+
+    def fitted(self, raw: NDArray[np.float64], train_rows: NDArray[np.int64]) -> Fitted:
+        """What is learnt from the training rows."""
+        return Fitted(self, _transformer(self, len(train_rows)).fit(raw[train_rows]))
+
+    def dumped(self) -> str:
+        """As text, to be kept with weights."""
+        return json.dumps({"columns": [asdict(c) for c in self.columns], "scale": self.scale})
+
+    @classmethod
+    def loaded(cls, text: str) -> Columns:
+        """What `dumped` wrote. Raises ValueError, TypeError or KeyError for anything else."""
+        tree = json.loads(text)
+        columns = (Column(**{**c, "levels": tuple(c["levels"])}) for c in tree["columns"])
+        return cls(tuple(columns), tree["scale"])
+
+
+class Fitted:
+    """Columns with what was learnt from the training rows of one seed: makes inputs of any rows."""
+
+    def __init__(self, columns: Columns, transformer: ColumnTransformer) -> None:
+        """Use `Columns.fitted`."""
+        self._columns, self._transformer = columns, transformer
+
+    def inputs(self, raw: NDArray[np.float64]) -> Tensor:
+        """Rows as the network sees them, [n, inputs] float32."""
+        return torch.from_numpy(np.ascontiguousarray(self._transformer.transform(raw), dtype=np.float32))
+
+    def of(self, frame: Any) -> Tensor:
+        """New rows, [n, inputs] float32, from a DataFrame with the columns of the data set; others are not looked at.
+
+        Raises
+        ------
+        UsageError
+            For something else, for a column that is missing, and for a cell that is not of its column's kind.
+        """
+        names = [c.name for c in self._columns.columns]
+        if not hasattr(frame, "columns"):
+            raise UsageError(
+                f"these rows are a {type(frame).__name__}; they must be a DataFrame with the columns {', '.join(names)}"
+            )
+        for name in names:
+            if name not in frame.columns:
+                raise UsageError(
+                    f"these rows have no column '{name}'; {nearest(name, [str(c) for c in frame.columns])}"
+                )
+        return self.inputs(self._columns.raw(frame))
+
+    def state(self) -> dict[str, Tensor]:
+        """What was learnt, to be kept with weights: `fill` (the medians that stand for missing numbers), and of the scaler."""
+        if not self._columns.numbers:
+            return {}
+        fill, scaler = self._steps()
+        return {"fill": _tensor(fill.statistics_)} | {
+            name.rstrip("_"): _tensor(getattr(scaler, name)) for name in _FITTED[self._columns.scale]
+        }
+
+    @classmethod
+    def restored(cls, columns: Columns, state: Mapping[str, Tensor]) -> Fitted:
+        """From what `state` gave. Raises KeyError where it is of other columns."""
+        transformer = _transformer(columns, len(state.get("references", ())) or 1)
+        made = cls(columns, transformer.fit(np.zeros((2, len(columns.columns)))))
+        if columns.numbers:
+            fill, scaler = made._steps()
+            fill.statistics_ = state["fill"].numpy()
+            for name in _FITTED[columns.scale]:
+                setattr(scaler, name, state[name.rstrip("_")].numpy())
+        return made
+
+    def _steps(self) -> tuple[Any, Any]:
+        (fill, _), (scaler, _) = [(step, name) for name, step in self._transformer.named_transformers_["numbers"].steps]
+        return fill, scaler
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The columns of a data set and its cells, raw: [N, columns] as `Columns.raw` gives them."""
+
+    columns: Columns
+    raw: NDArray[np.float64]
+
+    def fitted(self, train_rows: Tensor) -> Fitted:
+        """What is learnt from these rows, [n] int64."""
+        return self.columns.fitted(self.raw, train_rows.numpy())
+
+
+def _tensor(values: Any) -> Tensor:
+    return torch.from_numpy(np.array(values, dtype=np.float64))
+
+
+def _transformer(columns: Columns, n_train: int) -> ColumnTransformer:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import MissingIndicator, SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    fill = SimpleImputer(strategy="median", keep_empty_features=True)
+    known = [np.arange(len(columns.columns[i].levels), dtype=np.float64) for i in columns.categories]
+    parts: list[tuple[str, Any, Sequence[int]]] = [
+        ("numbers", make_pipeline(fill, _scaler(columns.scale, n_train)), columns.numbers),
+        ("missing", MissingIndicator(features="all"), columns.gaps),
+        (
+            "categories",
+            OneHotEncoder(categories=known, handle_unknown="ignore", sparse_output=False),
+            columns.categories,
+        ),
+    ]
+    return ColumnTransformer([part for part in parts if part[2]])
+
+
+def _scaler(scale: Scale, n_train: int) -> Any:
+    from sklearn.preprocessing import QuantileTransformer, StandardScaler
+
+    if scale == "standard":
+        return StandardScaler()
+    if scale == "quantile":
+        return QuantileTransformer(n_quantiles=min(_QUANTILES, n_train), output_distribution="normal", subsample=None)
+    from dropbench.data.tabular.squash import Squash
+
+    return Squash()

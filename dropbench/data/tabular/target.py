@@ -1,0 +1,73 @@
+"""What is to be predicted: a class or a number, told from the column's cells unless the user says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dropbench.data.tabular.columns import numbers, numbers_of, texts
+from dropbench.errors import UsageError
+from dropbench.values import count
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Asked = Literal["auto", "classify", "regress"]
+_FEW = 20
+"""Different whole numbers that are read as classes; more are read as a number."""
+_ROWS_A_CLASS = 5
+"""Fewer rows than so many for each class, on average: the column names rows."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """y: [n] int64 classes, in the order of `classes`, or float32 numbers. note: what to know of how it was read, or None."""
+
+    task: Literal["classify", "regress"]
+    y: Tensor
+    classes: tuple[str, ...] = ()
+    note: str | None = None
+
+
+def target_of(cells: pd.Series, task: Asked) -> Target:
+    """The target column, none of whose cells is empty.
+
+    auto: texts, true and false, two values, and up to 20 different whole numbers are classes; other numbers are numbers.
+
+    Raises
+    ------
+    UsageError
+        For a single value, for texts that are to be numbers, and for classes that are nearly as many as rows.
+    """
+    name, different = str(cells.name), cells.nunique()
+    if different < 2:
+        raise UsageError(f"data.target={name}: all rows have the same value, so there is nothing to predict")
+    values = numbers(cells)
+    whole = values is not None and bool((values == np.floor(values)).all())
+    if task == "regress" and values is None:
+        wrong = next(v for v in texts(cells) if numbers_of([v]) is None)
+        raise UsageError(
+            f"data.task=regress: the column '{name}' holds {wrong!r}, which is no number; type data.task=classify"
+        )
+    if task == "regress" or (
+        task == "auto" and values is not None and different > 2 and not (whole and different <= _FEW)
+    ):
+        assert values is not None
+        return Target("regress", torch.from_numpy(values.astype(np.float32)))
+    if different * _ROWS_A_CLASS > len(cells) and different > 2:
+        number = "; as a number: data.task=regress" if values is not None else ""
+        raise UsageError(
+            f"data.target={name}: {different} different values in {count(len(cells), 'row')} are too many for classes, and "
+            f"look like names of rows{number}"
+        )
+    labels = texts(cells)
+    known = sorted(set(labels), key=float) if values is not None else sorted(set(labels))
+    place = {label: i for i, label in enumerate(known)}
+    note = None
+    if task == "auto" and values is not None and different > 2:
+        note = f"{different} whole numbers in the target '{name}' are read as classes; data.task=regress reads them as a number"
+    return Target("classify", torch.tensor([place[label] for label in labels]), tuple(known), note)

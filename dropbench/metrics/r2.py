@@ -1,0 +1,24 @@
+"""Coefficient of determination."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def r2(logits: Tensor, targets: Tensor) -> Tensor:
+    """1 - (sum of squared errors) / (sum of squares about the mean of these targets), at most 1: [K].
+
+    NaN where the targets are all equal.
+
+    Parameters
+    ----------
+    logits : Tensor
+        [K, n, 1 or 2], of which the first number of each example counts.
+    targets : Tensor
+        [K, n].
+    """
+    predicted, true = logits[..., 0].cpu().to(torch.float64), targets.cpu().to(torch.float64)
+    return torch.stack(
+        [1 - (y - p).square().sum() / (y - y.mean()).square().sum() for p, y in zip(predicted, true, strict=True)]
+    )

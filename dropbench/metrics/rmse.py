@@ -1,0 +1,20 @@
+"""Root mean squared error."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def rmse(logits: Tensor, targets: Tensor) -> Tensor:
+    """The root of the mean squared error, in the unit of the target: [K].
+
+    Parameters
+    ----------
+    logits : Tensor
+        [K, n, 1 or 2], of which the first number of each example counts.
+    targets : Tensor
+        [K, n].
+    """
+    errors = (logits[..., 0] - targets).cpu().to(torch.float64)
+    return torch.stack([row.square().mean().sqrt() for row in errors.unbind(0)])
