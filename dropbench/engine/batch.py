@@ -15,3 +15,5 @@ class Batch:
     y: Tensor
     counted: Tensor | None = None
     """Of running text, which words of y are to be counted in evaluation, [B, T] bool; None: all."""
+    weight: Tensor | None = None
+    """How much each example counts in the training loss, [K, B]; None: all the same."""

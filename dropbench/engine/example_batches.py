@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -31,6 +32,18 @@ def split_for(table: Table, data: DataSpec, seed: int) -> Split:
     )
 
 
+def class_weights_of(labels: Tensor, n_classes: int) -> Tensor:
+    """What an example of each class counts where all classes are to count the same: n / (C n_c), [n_classes] float32.
+
+    n examples have these labels [n], C classes are among them, and n_c examples are of class c (King & Zeng 2001; so is it in
+    `sklearn.utils.class_weight.compute_class_weight`). The mean over the examples is 1; a class that is not there has 0.
+    """
+    counts = torch.bincount(labels, minlength=n_classes)
+    there = counts > 0
+    weights = len(labels) / (there.sum() * counts.clamp(min=1).double())
+    return torch.where(there, weights, 0.0).float()
+
+
 class ExampleBatches:
     """All that a stack reads: replicas that share a seed share split, order and augmentation, so those are made once.
 
@@ -46,7 +59,9 @@ class ExampleBatches:
         augmentation: Augment,
         seeds: Sequence[int],
         device: torch.device,
+        class_weights: Literal["balanced"] | None = None,
     ) -> None:
+        """class_weights: `balanced` has each class of the training labels count the same in the training loss."""
         unique = sorted(set(seeds))
         self._table, self._view, self._augment, self._device = table, view, augmentation, device
         self._batch_size = batch_size
@@ -58,6 +73,8 @@ class ExampleBatches:
         }
         self._y = {part: table.y.to(device)[rows] for part, rows in self._rows.items()}
         self._y["train"] = torch.stack([s.labels for s in splits]).to(device)
+        balanced = [class_weights_of(s.labels, table.n_classes) for s in splits] if class_weights else None
+        self._class_weights = None if balanced is None else torch.stack(balanced).to(device)
         self._order = [RawDraws(s, "order") for s in unique]
         self._order_began: list[Tensor] = []
         self._draws = [RawDraws(s, "augment") for s in unique]
@@ -87,7 +104,7 @@ class ExampleBatches:
             x = self._gather(rows.gather(1, positions))
             if self._augment:
                 x = views.apply(self._augmented(x), self._table.axes, self._view)
-            yield self._batch(x, labels.gather(1, positions))
+            yield self._batch(x, labels.gather(1, positions), self._class_weights)
 
     def states(self) -> dict[str, Tensor]:
         """Where each replica's streams are in the middle of an epoch, [K, n] by name: `order` where it was at the beginning."""
@@ -144,6 +161,8 @@ class ExampleBatches:
         narrower._seeds = len(used)
         narrower._rows = {part: rows[kept] for part, rows in self._rows.items()}
         narrower._y = {part: y[kept] for part, y in self._y.items()}
+        if self._class_weights is not None:
+            narrower._class_weights = self._class_weights[kept]
         if self._scale is not None:
             narrower._scale, narrower._shift = self._scale[kept], self._shift[kept]
         narrower._order = [self._order[i] for i in used.tolist()]
@@ -168,10 +187,13 @@ class ExampleBatches:
         x = self._x.index_select(0, rows.reshape(-1)).view(*rows.shape, *self._x.shape[1:])
         return x.movedim(-1, -3) if self._maps and not self._augment else x
 
-    def _batch(self, x: Tensor, y: Tensor) -> Batch:
+    def _batch(self, x: Tensor, y: Tensor, class_weights: Tensor | None = None) -> Batch:
         if self._scale is not None:
             x = torch.addcmul(self._shift, x, self._scale)
-        return Batch(x, y) if self._index is None else Batch(x[self._index], y[self._index])
+        weight = None if class_weights is None else class_weights.gather(1, y)
+        if self._index is None:
+            return Batch(x, y, weight=weight)
+        return Batch(x[self._index], y[self._index], weight=None if weight is None else weight[self._index])
 
     def _augmented(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]

@@ -16,11 +16,15 @@ def losses(task: str, output: Tensor, batch: Batch, label_smoothing: float) -> T
     """Each replica's mean loss over its batch, [K].
 
     classify: cross-entropy of logits [K, B, C]; predict_next: of logits [K, B, T, C], over all words; reconstruct: the mean
-    squared error of [K, B, ...] against the batch's x, which is the input before any noise.
+    squared error of [K, B, ...] against the batch's x, which is the input before any noise. Where a batch has weights w, it is
+    sum(w l) / sum(w) over the losses l of its examples, as of torch's `CrossEntropyLoss(weight=...)`.
     """
     if task == "reconstruct":
         return (output.float() - batch.x).square().flatten(1).mean(1)
-    return cross_entropy(output.float().flatten(1, -2), batch.y.flatten(1), label_smoothing).mean(1)
+    each = cross_entropy(output.float().flatten(1, -2), batch.y.flatten(1), label_smoothing)
+    if batch.weight is None:
+        return each.mean(1)
+    return (batch.weight * each).sum(1) / batch.weight.sum(1)
 
 
 def compared(task: str, output: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
