@@ -292,6 +292,7 @@ class Training:
             learned_rates={s: row[f"rate/{s}"] for s in rates} if self.learns_rates and not diverged else {},
             weights=None if diverged else test.weights,
             predictions=None if diverged else test.predictions,
+            test_classes={} if diverged else test.classes,
         )
 
 

@@ -18,6 +18,7 @@ from dropbench.report.statistics.interval import ALPHA, MIN_PAIRS, confidence
 from dropbench.report.statistics.permutation import EXACT, FLIPS
 from dropbench.report.statistics.power import MOST
 from dropbench.report.statistics.verdict import SAME, definition
+from dropbench.report.tables.collapsed import collapsed
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.how_chosen import rule
 from dropbench.report.tables.selection import Choice
@@ -44,6 +45,7 @@ def about(comparison: Comparison, wanted: str, candidates: Sequence[str]) -> lis
         rule(runs, comparison.measures),
         *_learned(runs, arms),
         *_own_noise(runs, arms),
+        *collapsed(runs, arms),
     ]
     if comparison.baseline is not None:
         notes += _pairing(comparison, comparison.baseline)
