@@ -34,6 +34,11 @@ def test_every_metric_says_which_of_two_values_is_better() -> None:
         assert all(one["direction"] in ("higher", "lower", "neither") for one in told), name
 
 
+def test_the_page_on_metrics_has_all_of_them() -> None:
+    page = (Path(__file__).parents[2] / "docs/metrics.md").read_text(encoding="utf-8")
+    assert [name for name in options("metric", ()) if f"`{name}`" not in page] == []
+
+
 @pytest.mark.parametrize("metric", ["accuracy", "ece", "auroc", "mcc"])
 def test_any_metric_that_is_measured_may_be_monitored(metric: str) -> None:
     with composer() as c:
