@@ -53,7 +53,7 @@ def spec_of(tree: Mapping[str, Any], extra: Sequence[Path] = ()) -> RunSpec:
     # Before anything of a part is asked or called.
     for group, part in _parts(spec):
         part_of(group, part.target)
-    fitting = fitting_metrics(spec, tasks, list(options("metric", extra)))
+    fitting = fitting_metrics(spec, tasks, extra)
     dropout = with_source("dropout", _canonical(spec.dropout), extra)
     schedule = with_source("dropout/schedule", dropout.schedule, extra)
     metrics = {name: with_source("metric", m, extra) for name, m in fitting.items()}

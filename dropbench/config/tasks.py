@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, get_args
 
 from dropbench.config.kinds import takes_network
+from dropbench.config.options import called, options
 from dropbench.config.parts import locate
 from dropbench.errors import UsageError, nearest
 from dropbench.spec import MetricSpec, RunSpec, Task
@@ -21,7 +23,7 @@ def tasks_of(metrics: Mapping[str, Any]) -> dict[str, list[str]]:
     return tasks
 
 
-def fitting_metrics(spec: RunSpec, tasks: Mapping[str, Sequence[str]], known: Sequence[str]) -> dict[str, MetricSpec]:
+def fitting_metrics(spec: RunSpec, tasks: Mapping[str, Sequence[str]], extra: Sequence[Path]) -> dict[str, MetricSpec]:
     """The metrics that fit the task of the model.
 
     Parameters
@@ -30,8 +32,8 @@ def fitting_metrics(spec: RunSpec, tasks: Mapping[str, Sequence[str]], known: Se
         The run.
     tasks : mapping
         Those that each of its metrics is for: see `tasks_of`.
-    known : sequence of str
-        All metrics that there are.
+    extra : sequence of Path
+        The user's folders of options.
 
     Raises
     ------
@@ -41,7 +43,7 @@ def fitting_metrics(spec: RunSpec, tasks: Mapping[str, Sequence[str]], known: Se
     """
     task = getattr(locate(spec.model.target), "task", "classify")
     fitting = {name: m for name, m in spec.metric.items() if not tasks[name] or task in tasks[name]}
-    _check_monitored(spec, fitting, task, known)
+    _check_monitored(spec, fitting, task, extra)
     if spec.train.class_weights is not None and task != "classify":
         raise UsageError(
             f"train.class_weights={spec.train.class_weights} weighs the classes of examples, and model={spec.model.name} is "
@@ -50,12 +52,14 @@ def fitting_metrics(spec: RunSpec, tasks: Mapping[str, Sequence[str]], known: Se
     return fitting
 
 
-def _check_monitored(spec: RunSpec, fitting: Mapping[str, MetricSpec], task: str, known: Sequence[str]) -> None:
+def _check_monitored(spec: RunSpec, fitting: Mapping[str, MetricSpec], task: str, extra: Sequence[Path]) -> None:
     name = spec.train.monitored
     told = f"train.monitor={spec.train.monitor}"
     if name not in spec.metric:
-        if name not in known:
-            raise UsageError(f"{told}: there is no metric {name}; {nearest(f'val_{name}', _choices(spec.metric))}")
+        if name not in options("metric", extra):
+            meant = " or ".join(f"train.monitor={m}" for m in _choices(called("metric", name, extra)))
+            near = f"what goes by that name is here {meant}" if meant else nearest(f"val_{name}", _choices(spec.metric))
+            raise UsageError(f"{told}: there is no metric {name}; {near}")
         raise UsageError(f"{told} is not measured; add it: metric=[{','.join([name, *spec.metric])}]")
     others = [m for m in fitting if _can_be_monitored(fitting[m], task) is None]
     instead = " or ".join(f"train.monitor={m}" for m in _choices(others)) or "a metric that fits it"

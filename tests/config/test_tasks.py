@@ -65,6 +65,9 @@ def test_what_may_not_be_monitored_is_told_in_a_sentence(tmp_path: Path) -> None
             "train.monitor=val_auroc is not measured; add it: metric=[auroc,loss,accuracy]"
         )
         assert "there is no metric acuracy; did you mean 'val_accuracy'?" in refused(c, "train.monitor=val_acuracy")
+        assert refused(c, "train.monitor=val_auc") == (
+            "train.monitor=val_auc: there is no metric auc; what goes by that name is here train.monitor=val_auroc"
+        )
         assert refused(c, "metric=[loss,fgsm]", "train.monitor=val_fgsm") == (
             "train.monitor=val_fgsm: fgsm is measured once, when training has ended; choose train.monitor=val_loss"
         )
