@@ -173,7 +173,8 @@ class TrainSpec(Frozen):
     max_norm: Annotated[float, Field(gt=0)] | None
     grad_clip: Annotated[float, Field(gt=0)] | None
     patience: Positive | None
-    monitor: Literal["val_loss", "val_accuracy"]
+    monitor: str
+    class_weights: Literal["balanced"] | None = None
     restore_best: bool
     eval_every: Positive
     precision: Literal["fp32", "bf16"]
@@ -183,6 +184,18 @@ class TrainSpec(Frozen):
     def says_variance(self) -> bool:
         """Whether a network that predicts a number says beside it how sure it is."""
         return self.loss == "gaussian" and self.noise is None
+
+    @field_validator("monitor", mode="after")
+    @classmethod
+    def _of_validation(cls, value: str) -> str:
+        if not re.fullmatch(r"val_\w+", value):
+            raise ValueError("val_ and the name of a metric, such as val_accuracy")
+        return value
+
+    @property
+    def monitored(self) -> str:
+        """The metric by which a run stops early and chooses its epoch, on validation data."""
+        return self.monitor.removeprefix("val_")
 
     def length(self, steps: int) -> float:
         """How long training is in epochs of so many `steps`: a fraction where the last is cut."""

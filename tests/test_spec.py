@@ -97,6 +97,7 @@ CHANGES: dict[str, Any] = {
     "optimizer": "sgd",
     "schedule": "cosine",
     "monitor": "val_accuracy",
+    "class_weights": "balanced",
     "precision": "bf16",
     "source": "a1b2",
     "data_fingerprint": "0123456789ab",

@@ -69,7 +69,10 @@ _TRAIN: dict[str, Any] = {
     "precision": "fp32",
     "augment": {},
 }
-_METRICS = {m: {"name": m, "_target_": f"dropbench.metrics.{m}.{m}"} for m in ("loss", "accuracy")}
+_METRICS = {
+    m: {"name": m, "_target_": f"dropbench.metrics.{m}.{m}", "direction": better}
+    for m, better in (("loss", "lower"), ("accuracy", "higher"))
+}
 
 
 def make_spec(

@@ -35,6 +35,8 @@ def refuse(override: Override) -> None:
         raise UsageError(
             f"{line}: what an option is called and which version it is stands in its file; choose another option"
         )
+    if key.startswith("metric.") and key.endswith(".direction"):
+        raise UsageError(f"{line}: which of two values of a metric is better stands in its file and is not typed")
     if key in GROUPS and (line.startswith("+") or override.is_delete()):
         raise UsageError(f"{line}: each group has its option already; write {line.lstrip('+')}")
 

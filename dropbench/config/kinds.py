@@ -86,6 +86,11 @@ def _fault(kind: Kind, part: Any) -> str | None:
     return None
 
 
+def takes_network(metric: Any) -> bool:
+    """Whether a metric is a probe: it asks for a `network`, where others ask for logits, and is measured once a run."""
+    return next(iter(inspect.signature(metric).parameters), "") == "network"
+
+
 def undecorated(part: Any) -> Any:
     """The function below decorators and `functools.partial`; anything else is itself."""
     while True:

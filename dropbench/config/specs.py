@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from dropbench.config.messages import invalid
 from dropbench.config.options import options
 from dropbench.config.parts import checked_options, locate, part_of
 from dropbench.config.source_hash import Part, with_source
-from dropbench.errors import UsageError, nearest
+from dropbench.config.tasks import fitting_metrics, tasks_of
+from dropbench.errors import UsageError
 from dropbench.spec import (
     CONSTANT,
     NONE,
@@ -22,7 +23,6 @@ from dropbench.spec import (
     RunSpec,
     Settings,
     StudySpec,
-    Task,
 )
 from dropbench.values import written
 
@@ -35,7 +35,7 @@ def spec_of(tree: Mapping[str, Any], extra: Sequence[Path] = ()) -> RunSpec:
     """
     from pydantic import ValidationError
 
-    _check_tasks(tree["metric"])
+    tasks = tasks_of(tree["metric"])
     try:
         spec = RunSpec.model_validate(
             {
@@ -53,7 +53,7 @@ def spec_of(tree: Mapping[str, Any], extra: Sequence[Path] = ()) -> RunSpec:
     # Before anything of a part is asked or called.
     for group, part in _parts(spec):
         part_of(group, part.target)
-    fitting = _fitting_metrics(spec)
+    fitting = fitting_metrics(spec, tasks, extra)
     dropout = with_source("dropout", _canonical(spec.dropout), extra)
     schedule = with_source("dropout/schedule", dropout.schedule, extra)
     metrics = {name: with_source("metric", m, extra) for name, m in fitting.items()}
@@ -99,26 +99,6 @@ def stored_metric(name: str, node: Mapping[str, Any], extra: Sequence[Path]) -> 
     return _with_checked_options(f"metric.{name}", with_source("metric", metric, extra))
 
 
-def _fitting_metrics(spec: RunSpec) -> dict[str, MetricSpec]:
-    """The metrics that may fit the task of the model: whether it tells classes or numbers is known once the data are.
-
-    Raises UsageError where the one that training monitors does not.
-    """
-    monitored = spec.train.monitor.removeprefix("val_")
-    if monitored not in spec.metric:
-        raise UsageError(f"train.monitor={spec.train.monitor} is not measured; add it: metric=[loss,accuracy]")
-    task = getattr(locate(spec.model.target), "task", "classify")
-    possible = {"classify", "regress"} if task == "classify" else {task}
-    fitting = {name: m for name, m in spec.metric.items() if not m.tasks or possible & set(m.tasks)}
-    if monitored not in fitting:
-        others = " or ".join(f"train.monitor=val_{n}" for n in fitting) or "a metric that fits it"
-        raise UsageError(
-            f"train.monitor={spec.train.monitor}: {monitored} is no metric for model={spec.model.name}, whose task is "
-            f"{task}; choose {others}"
-        )
-    return fitting
-
-
 def _with_checked_options(group: str, part: Part) -> Part:
     return part.model_copy(update={"options": checked_options(group, part.target, part.options)})
 
@@ -150,14 +130,6 @@ def _schedule_options(schedule: Component) -> dict[str, Any]:
                 f"dropout/schedule={schedule.name} gives {factor:g} at progress {point:g}; it must give 0 to 1"
             )
     return checked
-
-
-def _check_tasks(metrics: Mapping[str, Any]) -> None:
-    """Raises UsageError for a metric of a task that does not exist."""
-    known = get_args(Task)
-    for name, node in metrics.items():
-        if unknown := [task for task in node.get("tasks") or () if task not in known]:
-            raise UsageError(f"metric.{name}.tasks: there is no task '{unknown[0]}'; {nearest(unknown[0], known)}")
 
 
 def _component(node: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:

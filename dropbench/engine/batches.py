@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 
@@ -22,6 +23,7 @@ def batches_for(
     augmentation: Augment,
     seeds: Sequence[int],
     device: torch.device,
+    class_weights: Literal["balanced"] | None = None,
 ) -> Batches:
     """The batches of a table for one replica a seed.
 
@@ -41,7 +43,9 @@ def batches_for(
         One a replica; those that are equal share split, order and augmentation.
     device : torch.device
         Where the batches lie.
+    class_weights : str or None
+        How much training examples count in the loss: see `ExampleBatches`. Running text has none.
     """
     if view == "text":
         return TextBatches(table, data, batch_size, seeds, device)
-    return ExampleBatches(table, data, view, batch_size, augmentation, seeds, device)
+    return ExampleBatches(table, data, view, batch_size, augmentation, seeds, device, class_weights)

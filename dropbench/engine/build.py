@@ -64,7 +64,9 @@ def build(
     ordered = tuple(sorted(specs, key=lambda s: (s.train.lr, s.train.weight_decay, s.seed, s.run_id)))
     first = ordered[0]
     train, seeds = first.train, [s.seed for s in ordered]
-    batches = batches_for(table, first.data, outline.view, train.batch_size, train.augment, seeds, device)
+    batches = batches_for(
+        table, first.data, outline.view, train.batch_size, train.augment, seeds, device, train.class_weights
+    )
     model = stack.build(first.model, outline, seeds, device, train, table.graph)
     parameters = sum(p[0].numel() for p in model.parameters())
     if any(len(s.variants) > 1 for s in ordered):

@@ -18,10 +18,11 @@ class EarlyStopping:
     With `restore_best` the best epoch is chosen and its weights come back for the test, otherwise the last.
     """
 
-    def __init__(self, train: TrainSpec, model: nn.Module, replicas: int) -> None:
+    def __init__(self, train: TrainSpec, model: nn.Module, replicas: int, direction: str) -> None:
+        """direction: `higher` where the greater of two values of `monitor` is better, else the smaller is."""
         self._patience = train.patience
         self._monitor = train.monitor
-        self._sign = -1.0 if train.monitor == "val_loss" else 1.0
+        self._sign = 1.0 if direction == "higher" else -1.0
         self._keeping = train.patience is not None and train.restore_best
         self._best = [-float("inf")] * replicas
         self._best_epoch = [0] * replicas

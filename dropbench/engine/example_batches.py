@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -34,6 +35,18 @@ def split_for(table: Table, data: DataSpec, seed: int) -> Split:
     )
 
 
+def class_weights_of(labels: Tensor, n_classes: int) -> Tensor:
+    """What an example of each class counts where all classes are to count the same: n / (C n_c), [n_classes] float32.
+
+    n examples have these labels [n], C classes are among them, and n_c examples are of class c (King & Zeng 2001; so is it in
+    `sklearn.utils.class_weight.compute_class_weight`). The mean over the examples is 1; a class that is not there has 0.
+    """
+    counts = torch.bincount(labels, minlength=n_classes)
+    there = counts > 0
+    weights = len(labels) / (there.sum() * counts.clamp(min=1).double())
+    return torch.where(there, weights, 0.0).float()
+
+
 class ExampleBatches:
     """All that a stack reads: replicas that share a seed share split, order and augmentation, so those are made once.
 
@@ -49,7 +62,9 @@ class ExampleBatches:
         augmentation: Augment,
         seeds: Sequence[int],
         device: torch.device,
+        class_weights: Literal["balanced"] | None = None,
     ) -> None:
+        """class_weights: `balanced` has each class of the training labels count the same in the training loss."""
         unique = sorted(set(seeds))
         self._table, self._view, self._augment, self._device = table, view, augmentation, device
         self._batch_size = batch_size
@@ -61,6 +76,8 @@ class ExampleBatches:
         }
         self._y = {part: table.y.to(device)[rows] for part, rows in self._rows.items()}
         self._y["train"] = torch.stack([s.labels for s in splits]).to(device)
+        balanced = [class_weights_of(s.labels, table.n_classes) for s in splits] if class_weights else None
+        self._class_weights = None if balanced is None else torch.stack(balanced).to(device)
         self._order = [RawDraws(s, "order") for s in unique]
         self._order_began: list[Tensor] = []
         self._draws = [RawDraws(s, "augment") for s in unique]
@@ -94,8 +111,8 @@ class ExampleBatches:
             x = self._gather(rows.gather(1, positions))
             if self._augment:
                 x = views.apply(self._augmented(x), self._table.axes, self._view)
-            weight = None if self._weights is None else self._weights[rows.gather(1, positions)]
-            yield self._batch(x, labels.gather(1, positions), weight)
+            y = labels.gather(1, positions)
+            yield self._batch(x, y, self._weighed(rows.gather(1, positions), y))
 
     def states(self) -> dict[str, Tensor]:
         """Where each replica's streams are in the middle of an epoch, [K, n] by name: `order` where it was at the beginning."""
@@ -162,6 +179,8 @@ class ExampleBatches:
         narrower._seeds = len(used)
         narrower._rows = {part: rows[kept] for part, rows in self._rows.items()}
         narrower._y = {part: y[kept] for part, y in self._y.items()}
+        if self._class_weights is not None:
+            narrower._class_weights = self._class_weights[kept]
         if self._scale is not None:
             narrower._scale, narrower._shift = self._scale[kept], self._shift[kept]
         if self._targets is not None:
@@ -202,6 +221,13 @@ class ExampleBatches:
             return Batch(x, y, **beside)
         given = {name: None if t is None else t[self._index] for name, t in beside.items()}
         return Batch(x[self._index], y[self._index], **given)
+
+    def _weighed(self, rows: Tensor, y: Tensor) -> Tensor | None:
+        """How much each training example counts, [S, B]: by its class, by its row, or by both."""
+        by_class = None if self._class_weights is None else self._class_weights.gather(1, y)
+        if self._weights is None:
+            return by_class
+        return self._weights[rows] if by_class is None else self._weights[rows] * by_class
 
     def _each(self, raw: NDArray[np.float64]) -> Tensor:
         """The inputs of all rows as fitted to the training rows of each seed, [S, N, *shape]."""

@@ -11,10 +11,11 @@ from dropbench.spec import TrainSpec
 
 
 def losses(task: str, output: Tensor, batch: Batch, train: TrainSpec) -> Tensor:
-    """Each replica's mean loss over its batch, [K]; where rows have weights, the weighted mean.
+    """Each replica's mean loss over its batch, [K].
 
     classify: cross-entropy of logits [K, B, C]; predict_next: of logits [K, B, T, C], over all words; reconstruct: the mean
-    squared error of [K, B, ...] against the batch's x, which is the input before any noise; regress: see `regression`.
+    squared error of [K, B, ...] against the batch's x, which is the input before any noise; regress: see `regression`. Where a
+    batch has weights w, it is sum(w l) / sum(w) over its examples' losses l, as of torch's `CrossEntropyLoss(weight=...)`.
     """
     if task == "reconstruct":
         return (output.float() - batch.x).square().flatten(1).mean(1)

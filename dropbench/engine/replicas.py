@@ -49,6 +49,12 @@ class Replicas:
         return self.specs[0].train
 
     @property
+    def monitored_direction(self) -> str:
+        """Which values are better of the metric that training monitors; nothing is known of one that is not measured."""
+        metric = self.specs[0].metric.get(self.train.monitored)
+        return "neither" if metric is None else metric.of_task.get(self.outline.task, metric).direction
+
+    @property
     def noise_chunk(self) -> int:
         """How many examples of a chunk have noise of their own."""
         return self.outline.noise_batch(self.chunk)

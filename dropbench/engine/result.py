@@ -13,6 +13,8 @@ from dropbench.spec import RunSpec
 Row = dict[str, float]
 Arrays = dict[str, NDArray[Any]]
 
+MAJORITY, ANSWERED = "majority", "answered"
+"""Of the test split: the share of the most frequent class, and of the examples that were given the most frequent answer."""
 LOGIT, SHIFT, SCALE = "logit/", "preprocessing/shift", "preprocessing/scale"
 COLUMNS, TARGET = "columns/", "preprocessing/target"
 """Names of what is kept beside a model's own tensors, in whose names there is no slash."""
@@ -76,6 +78,8 @@ class RunResult:
     weights: Weights | None = None
     predictions: Arrays | None = None
     """What was said of each example of the test split: see `engine.said`."""
+    test_classes: dict[str, float] = field(default_factory=dict)
+    """`majority` and `answered`, where the model is a classifier."""
     own_noise: list[str] = field(default_factory=list)
     """The parts of a user's module that drew random numbers of its own."""
 

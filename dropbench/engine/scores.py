@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from dropbench.engine.answers import Answers
 from dropbench.engine.evaluate import evaluate
 from dropbench.engine.probe import probe
 from dropbench.engine.rate_schedules import RateSchedules
@@ -25,6 +26,7 @@ class Tested:
     scores: test metrics, and what `eval.mode` adds on validation too.
     probed: what probes measure on all parts, numbers or rows.
     weights, predictions: what is to be kept beside them.
+    classes: of a classifier, what the test split and the answers to it are made of: see `engine.answers`.
     lost: why it has no result although its training went on to the end; see `engine.divergence`.
     """
 
@@ -32,6 +34,7 @@ class Tested:
     probed: dict[str, Any]
     weights: Weights | None
     predictions: Arrays | None
+    classes: dict[str, float]
     lost: str | None = None
 
 
@@ -46,19 +49,28 @@ def tested(replicas: Replicas, schedules: RateSchedules, epochs: Sequence[int], 
     """What the test split says of each replica, which has the weights of its chosen epoch: one of `epochs`."""
     scale_rates(replicas, schedules, epochs)
     said = None if keep.predictions is None else Said(replicas, keep.predictions)
-    scores = {f"test_{name}": value for name, value in evaluate(replicas, "test", said).items()}
+    answers = Answers() if replicas.outline.task == "classify" else None
+
+    def listen(output: Tensor, target: Tensor) -> None:
+        for hears in (said, answers):
+            if hears is not None:
+                hears(output, target)
+
+    scores = {f"test_{name}": value for name, value in evaluate(replicas, "test", listen).items()}
     held = weights(replicas, epochs) if keep.weights == "best" else None
     for part in ("val", "test"):
         scores |= {f"{part}_{name}": value for name, value in uncertainty(replicas, part).items()}
     listed = {name: value.tolist() for name, value in scores.items()}
     probed = {name: value.tolist() for name, value in probe(replicas).items()} if replicas.probes else {}
     predictions = None if said is None else said.arrays()
+    classes = None if answers is None else answers.shares()
     return [
         Tested(
             {name: value[k] for name, value in listed.items()},
             {name: value[k] for name, value in probed.items()},
             held[k] if held else None,
             predictions[k] if predictions else None,
+            classes[k] if classes else {},
         )
         for k in range(len(replicas))
     ]

@@ -102,7 +102,7 @@ class Training:
         self.length = self.train.length(replicas.batches.steps)
         self.epochs = math.ceil(self.length)
         self.schedules = RateSchedules(replicas.specs, replicas.device, self.length)
-        self.early_stopping = EarlyStopping(self.train, replicas.model, self.size)
+        self.early_stopping = EarlyStopping(self.train, replicas.model, self.size, replicas.monitored_direction)
         self.history: dict[str, list[Row]] = {s.run_id: [] for s in replicas.specs}
         self._keep = keep
         self._rates, self._fingerprint, self._parameter_count, self._notes = rates, fingerprint, parameter_count, notes
@@ -292,6 +292,7 @@ class Training:
             learned_rates={s: row[f"rate/{s}"] for s in rates} if self.learns_rates and not diverged else {},
             weights=None if diverged else test.weights,
             predictions=None if diverged else test.predictions,
+            test_classes={} if diverged else test.classes,
         )
 
 

@@ -90,6 +90,7 @@ def _measured(result: RunResult) -> dict[str, Any]:
         "cohort_size": result.cohort_size,
         "learned_rates": result.learned_rates,
         "own_noise": result.own_noise,
+        "test_classes": result.test_classes,
         "arrays": result.arrays,
         "peak_memory_mb": result.peak_memory_mb,
     }

@@ -114,6 +114,9 @@ def _no_loss(spec: RunSpec, table: Table, outline: Outline) -> str | None:
                 "predict; leave it out, or read the target as a number: data.task=regress"
             )
         return None
+    if train.class_weights is not None:
+        weights = f"train.class_weights={train.class_weights}"
+        return f"{weights} weighs classes, and data '{table.name}' have numbers to predict; leave it out"
     if train.label_smoothing:
         smoothing = f"train.label_smoothing={train.label_smoothing:g}"
         return f"{smoothing} is of classes, and data '{table.name}' have numbers to predict; leave it out"

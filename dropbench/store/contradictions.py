@@ -72,6 +72,9 @@ def _counts(record: Record) -> Iterator[str]:
     for value, unit in ((record.seconds, "seconds"), (record.peak_memory_mb, "MB of memory")):
         if value is not None and not 0 <= value < math.inf:
             yield f"it took {value:g} {unit}"
+    for name, share in record.test_classes.items():
+        if not 0 < share <= 1:
+            yield f"its share of test examples that is {name[:30]} is {share:g}"
     least = {"threads": 1, "cohort_size": 1}
     whole = {"epochs_run": record.epochs_run, "parameters": record.parameters, **record.n}
     for name, n in {**whole, "threads": record.threads, "cohort_size": record.cohort_size}.items():

@@ -18,7 +18,7 @@ DEEPEST = 32
 """How far a record's values may be nested: no configuration needs half of it, and readers recurse."""
 _SETTING = re.compile(rb'"setting_id": "(\w+)"')
 _WHOLE = ("seed", "chosen_epoch", "epochs_run", "parameters", "threads", "cohort_size", "n")
-_REAL = ("metrics", "rates", "learned_rates", "arrays", "seconds", "peak_memory_mb")
+_REAL = ("metrics", "rates", "learned_rates", "test_classes", "arrays", "seconds", "peak_memory_mb")
 _NOT_FINITE = ("NaN", "Infinity", "-Infinity")
 
 _Kind = TypeVar("_Kind", Record, StoredPlan)

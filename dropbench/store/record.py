@@ -122,6 +122,9 @@ class Record:
         Those at the chosen epoch, of a variant that learns them; `rates` is where it began.
     own_noise : list of str
         The parts of a user's module that drew random numbers of its own, which acted in every arm.
+    test_classes : dict
+        Of a classifier's test split, `majority`, the share of its most frequent class, and `answered`, the share of examples
+        that were given the most frequent answer. Empty in records of before it was kept.
     data_fingerprint : str or None
         Hash of the data's shapes and bytes; None if the run failed before they were read.
     sources : dict
@@ -171,6 +174,7 @@ class Record:
     rates: dict[str, float]
     learned_rates: dict[str, float] = field(default_factory=dict)
     own_noise: list[str] = field(default_factory=list)
+    test_classes: dict[str, float] = field(default_factory=dict)
     data_fingerprint: str | None
     sources: dict[str, str]
     seconds: float

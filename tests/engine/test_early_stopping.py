@@ -29,7 +29,8 @@ class Weights(nn.Module):
 
 
 def watch(model: nn.Module, replicas: int, **train: Any) -> EarlyStopping:
-    return EarlyStopping(make_spec(**train).train, model, replicas)
+    spec = make_spec(**train)
+    return EarlyStopping(spec.train, model, replicas, spec.metric[spec.train.monitored].direction)
 
 
 @pytest.mark.parametrize("monitor", ["val_loss", "val_accuracy"])

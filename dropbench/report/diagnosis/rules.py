@@ -295,9 +295,12 @@ def _trouble(e: Evidence, label: str) -> dict[str, set[int]]:
     """The seeds of an arm's runs by what befell them."""
     rows = e.comparison.runs_of(label)
     curves = e.curves(label)
+    # With weights of classes it is another loss that training makes small, and the one that is measured may rise meanwhile.
+    measured = e.configs[label]["train"].get("class_weights") is None
+    spiked = {s for s, c in curves.items() if measured and spikes(c.get("train_loss", ()))}
     return {
         "diverged": {int(s) for s in rows.loc[rows["status"] == "diverged", "seed"]},
-        "with a spike of the training loss": {s for s, c in curves.items() if spikes(c.get("train_loss", ()))},
+        "with a spike of the training loss": spiked,
         "with a burst of the gradient": {s for s, c in curves.items() if bursts(c.get("grad_norm", ()))},
     }
 

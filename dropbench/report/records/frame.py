@@ -51,6 +51,7 @@ def to_frame(records: Sequence[Record], best: Mapping[str, int | None] | None = 
                 "epochs_run": record.epochs_run,
                 "learned_rates": {plain(site): rate for site, rate in record.learned_rates.items()},
                 "own_noise": [plain(part) for part in record.own_noise],
+                "classes": record.test_classes,
                 "arrays": record.arrays,
                 "parameters": record.parameters,
                 "seconds": record.seconds,

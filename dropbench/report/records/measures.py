@@ -67,6 +67,11 @@ class Measure:
         return -sign if self.part == "gap" else sign
 
     @property
+    def is_share_of_examples(self) -> bool:
+        """Whether it says how many of the examples are right: an accuracy, but not one that is averaged over classes."""
+        return self.metric.endswith("accuracy") and not self.metric.endswith("balanced_accuracy")
+
+    @property
     def in_percent(self) -> bool:
         """Whether it is a fraction that people read in percent."""
         return self.declared.unit == PERCENT

@@ -20,7 +20,14 @@ from dropbench.values import absent, number, order, written
 
 Row = Mapping[str, Any]
 
-REGULARIZERS = ("train.weight_decay", "train.max_norm", "train.label_smoothing", "train.patience", "train.grad_clip")
+REGULARIZERS = (
+    "train.weight_decay",
+    "train.max_norm",
+    "train.label_smoothing",
+    "train.class_weights",
+    "train.patience",
+    "train.grad_clip",
+)
 """The keys beside dropout, and beside AUGMENT's, that make an arm."""
 AUGMENT = "train.augment."
 NONE = "none"

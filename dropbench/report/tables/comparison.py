@@ -27,9 +27,6 @@ from dropbench.store import Tuned
 
 Config = Mapping[str, Any]
 
-SHARES = "accuracy"
-"""How the names of metrics end that are the share of examples that are right."""
-
 
 @dataclass(frozen=True)
 class Step:
@@ -193,7 +190,7 @@ class Comparison:
     def examples(self, measure: Measure) -> int:
         """How many of them one run's score is a share of; 0 for a score that is none, and where that is not known."""
         column = f"{measure.part}_examples"
-        if not measure.metric.endswith(SHARES) or column not in self.runs:
+        if not measure.is_share_of_examples or column not in self.runs:
             return 0
         known = self.runs[column].dropna()
         return int(known.min()) if len(known) else 0

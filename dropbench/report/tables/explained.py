@@ -9,7 +9,7 @@ from dropbench.report.records.measures import Measure
 from dropbench.report.records.said import Untold
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.tables.columns import figures, one_digit, or_absent, plus_minus, share, unsigned
-from dropbench.report.tables.comparison import SHARES, Comparison
+from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.judgement_in_words import judgement, limits, unit
 from dropbench.report.tables.report import Report
 from dropbench.report.tables.selection import Choice
@@ -89,7 +89,7 @@ def _score(s: Summary, m: Measure) -> str:
         return f"Its {m.spoken} is not known."
     value = m.level(level.mean)
     examples = {"train": "training", "val": "validation", "test": "test"}.get(m.part)
-    if m.in_percent and m.metric.endswith(SHARES) and examples:
+    if m.in_percent and m.is_share_of_examples and examples:
         said = f"{value} of 100 {examples} examples were right on average"
     else:
         said = f"Its {m.spoken} was {value}{f' {m.unit}' if m.unit else unit(m) * (not m.in_percent)} on average"

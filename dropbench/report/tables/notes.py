@@ -10,7 +10,7 @@ from statistics import fmean, median, stdev
 
 import pandas as pd
 
-from dropbench.report.records.frame import PACKAGES, rows_of
+from dropbench.report.records.frame import PACKAGES
 from dropbench.report.records.measures import Measures
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.difference import WELCH
@@ -18,10 +18,12 @@ from dropbench.report.statistics.interval import ALPHA, MIN_PAIRS, confidence
 from dropbench.report.statistics.permutation import EXACT, FLIPS
 from dropbench.report.statistics.power import MOST
 from dropbench.report.statistics.verdict import SAME, definition
+from dropbench.report.tables.collapsed import collapsed
 from dropbench.report.tables.comparison import Comparison
+from dropbench.report.tables.how_chosen import rule
 from dropbench.report.tables.selection import Choice
 from dropbench.store import Skipped
-from dropbench.values import absent, count, plain, plural, spans, written
+from dropbench.values import count, plain, plural, spans, written
 
 SOURCES = {
     "data_fingerprint": "data (runs that did not see the same examples)",
@@ -37,7 +39,14 @@ _SPOKEN = 3
 def about(comparison: Comparison, wanted: str, candidates: Sequence[str]) -> list[str]:
     """The notes of one comparison. candidates: the arms that `wanted` may have meant, when there is not just one."""
     runs, arms = comparison.runs, comparison.labels
-    notes = [_seeds(runs, arms), *unfinished(runs, arms), _rule(runs), *_learned(runs, arms), *_own_noise(runs, arms)]
+    notes = [
+        _seeds(runs, arms),
+        *unfinished(runs, arms),
+        rule(runs, comparison.measures),
+        *_learned(runs, arms),
+        *_own_noise(runs, arms),
+        *collapsed(runs, arms),
+    ]
     if comparison.baseline is not None:
         notes += _pairing(comparison, comparison.baseline)
     elif len(candidates) > 1:
@@ -162,31 +171,6 @@ def unfinished(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
 def first_line(reason: str | None) -> str | None:
     """Of why a run did not complete, which may be a whole traceback."""
     return plain((reason.strip().splitlines() or [""])[0]) if reason is not None else None
-
-
-def _rule(runs: pd.DataFrame) -> str:
-    """How the epoch was chosen is in each run's configuration."""
-    scores = {"val_loss": "the lowest validation loss", "val_accuracy": "the highest validation accuracy"}
-    keys = ("train.monitor", "train.patience", "train.restore_best")
-    chosen = [dict(zip(keys, (row.get(k) for k in keys), strict=True)) for row in rows_of(runs)]
-    best = [c for c in chosen if not _none(c["train.patience"]) and c["train.restore_best"] is True]
-    monitored = " ".join({str(c["train.monitor"]) for c in best})
-    score = scores.get(monitored, "the best validation score")
-    epoch = "the last epoch"
-    if best:
-        every = len(best) == len(chosen)
-        epoch = f"the epoch with {score}" if every else f"the last epoch, or with early stopping the epoch with {score}"
-    sizes = {n for n in runs["test_examples"].tolist() if isinstance(n, int)}
-    size = f" ({sizes.pop():,} examples)" if len(sizes) == 1 else ""
-    spread = " ± is the sd over seeds." if runs["seed"].nunique() > 1 else ""
-    return (
-        f"Rule: every number is from {epoch}, and the test split{size} was read once, there. "
-        f"Gap = training minus validation, both in eval mode.{spread}"
-    )
-
-
-def _none(value: object) -> bool:
-    return value is None or absent(value)
 
 
 def _learned(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:

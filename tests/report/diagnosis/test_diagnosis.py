@@ -243,6 +243,15 @@ def test_unstable(arm: Any, store: Any) -> None:
     assert [s.config["train"]["grad_clip"] for s in d.steps] == [1.0]
 
 
+def test_a_loss_that_is_not_the_one_of_training_may_rise(arm: Any, store: Any) -> None:
+    jumpy = {"train_loss": JUMPY["train_loss"], "grad_norm": CALM["grad_norm"]}
+    arm("none", curves=CALM)
+    arm("standard", curves=jumpy, train__class_weights="balanced")
+    assert "unstable" not in rules(store)
+    arm("standard", curves=jumpy, train__weight_decay=0.1)
+    assert "unstable" in rules(store)
+
+
 def test_one_bad_seed_is_an_accident(arm: Any, store: Any) -> None:
     arm("none", curves=CALM)
     arm("standard", curves=CALM, seeds=range(1, 8))

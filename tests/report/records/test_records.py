@@ -13,7 +13,7 @@ import pytest
 from dropbench import report
 from dropbench.report.records.history import columns
 from dropbench.report.records.load import best_epoch
-from dropbench.report.records.measures import Measures
+from dropbench.report.records.measures import Measure, Measures
 from dropbench.store import Measure as Declaration
 
 REPO = Path(__file__).resolve().parents[3]
@@ -151,3 +151,11 @@ def test_a_thousand_runs_are_reported_without_torch(fake: Any, store: Any) -> No
         [sys.executable, "-c", script, str(store.root)], cwd=REPO, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["1000", "False"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "share"),
+    [("accuracy", True), ("fgsm_10_accuracy", True), ("balanced_accuracy", False), ("mc_balanced_accuracy", False)],
+)
+def test_a_mean_over_classes_is_no_share_of_the_examples(metric: str, share: bool) -> None:
+    assert Measure("test", metric).is_share_of_examples is share

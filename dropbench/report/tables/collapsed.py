@@ -1,0 +1,43 @@
+"""Arms that tell nothing apart: they answer every test example with the same class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from dropbench.values import count
+
+_SPOKEN = 3
+"""How many arms a sentence goes through before it says how many are left."""
+
+
+def collapsed(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
+    """The arms that do so in most of their seeds, but for one example at most.
+
+    Accuracy does not show it: where a class has 97 % of the examples, that is how good such an arm looks. Runs of before this
+    was kept are not spoken of.
+    """
+    told, shares = [], set()
+    for arm in arms:
+        done = runs[(runs["label"] == arm) & (runs["status"] == "completed")]
+        known = [
+            (said, n)
+            for said, n in zip(done["classes"].tolist(), done["test_examples"].tolist(), strict=True)
+            if said.keys() >= {"answered", "majority"} and isinstance(n, int)
+        ]
+        same = [said for said, n in known if said["answered"] * n > n - 1.5]
+        if len(same) > len(known) / 2:
+            told.append(f"{arm} in {len(same)} of {count(len(known), 'seed')}")
+            shares |= {round(100 * said["majority"], 1) for said in same}
+    if not told:
+        return []
+    rest = f" and {count(len(told) - _SPOKEN, 'more arm')}" if len(told) > _SPOKEN else ""
+    share = f"{min(shares):.1f}" if len(shares) == 1 else f"{min(shares):.1f} to {max(shares):.1f}"
+    measured = "test_balanced_accuracy" in runs and runs["test_balanced_accuracy"].notna().any()
+    look = "--metric balanced_accuracy" if measured else "metric=[loss,accuracy,balanced_accuracy]"
+    return [
+        f"The same class is said for every test example by {', '.join(told[:_SPOKEN])}{rest}: the accuracy of such a run "
+        f"is the share of that class (the most frequent one has {share} %), whatever it has learnt. Look at balanced "
+        f"accuracy: {look}."
+    ]
