@@ -188,9 +188,7 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
         planned = list(dict.fromkeys(run for *_, run in arms))
         frame = with_names(frame, arms)
         if not planned:
-            raise UsageError(
-                f"study={','.join(studies)}: it is still being tuned, so there is nothing to compare yet; its sweep goes on"
-            )
+            raise UsageError(f"study={','.join(studies)}: {courses.why_nothing(plans)}")
         if frame.empty:
             raise UsageError(
                 f"study={','.join(studies)}: none of its {len(planned)} planned runs is stored; start it again"
@@ -203,9 +201,7 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
     else:
         frame, told = with_whole(frame, plans)
         if frame.empty:
-            raise UsageError(
-                "all runs here are of a tuning that is not finished: nothing to compare yet; its sweep goes on"
-            )
+            raise UsageError(f"all runs here are of a tuning: {courses.why_nothing(plans)}")
         gathered = replace(gathered, report=replace(gathered.report, notes=(*gathered.report.notes, *told)))
     frame = filtered.where(filtered.select(frame, [w for w in wanted if w[0] != "study"]), conditioned)
     frame, apart = current(frame)
