@@ -204,7 +204,8 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
             raise UsageError(f"all runs here are of a tuning: {courses.why_nothing(plans)}")
         gathered = replace(gathered, report=replace(gathered.report, notes=(*gathered.report.notes, *told)))
     frame = filtered.where(filtered.select(frame, [w for w in wanted if w[0] != "study"]), conditioned)
-    frame, apart = current(frame)
+    folders = [] if roots == [Path("results")] else map(str, roots)
+    frame, apart = current(frame, [*folders, *filters, *(word for w in wheres for word in ("--where", w))])
     gathered = replace(gathered, report=replace(gathered.report, notes=(*gathered.report.notes, *apart)))
     shown = set(frame["run_id"])
     plans = [p for p in plans if not p.arms or not shown.isdisjoint(chain(*p.arms.values()))]
@@ -292,7 +293,7 @@ def _comparison(
     about = [*notes.about(comparison, wanted[0], [a.label for a in baselines]), *why]
     about += [*notes.statistics(comparison), *population.notes(comparison), *notes.selection(chosen)]
     about += courses.notes(comparison, plans)
-    return replace(comparison, notes=tuple(about))
+    return replace(comparison, notes=tuple(about), further=courses.further(comparison, plans))
 
 
 def _outcomes(

@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from dropbench.values import number
+from dropbench.values import number, written
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +37,16 @@ class Rule:
     def parameters(self) -> dict[str, Any]:
         """Those that say something, which alone are hashed: a parameter that comes later changes no id of today."""
         return {name: value for name, value in asdict(self).items() if value}
+
+    @property
+    def options(self) -> list[str]:
+        """The options of a sweep with which it is typed, beside the overrides."""
+        words = [
+            word for key, values in self.tune.items() for word in ("--tune", f"{key}={','.join(map(written, values))}")
+        ]
+        if self.tune:
+            words += ["--tuning-seeds", str(len(self.tuning_seeds))]
+        return [*words, "--until-settled", "--at-most", str(self.looks[-1])] if self.looks else words
 
 
 @dataclass(frozen=True, kw_only=True)

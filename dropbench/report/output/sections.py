@@ -36,7 +36,7 @@ class Advice:
 class Section:
     """A comparison, a grid or answers to print: its tables, what to know of them, and what they mean for the next run.
 
-    explained: the tables' rows in plain words, where that was asked for.
+    explained: the tables' rows in plain words, where that was asked for. further: what of the sweep limits what it can tell.
     """
 
     title: str
@@ -44,11 +44,13 @@ class Section:
     notes: tuple[str, ...]
     advice: tuple[Advice, ...] = ()
     explained: tuple[Advice, ...] = ()
+    further: tuple[Advice, ...] = ()
 
     @property
     def paragraphs(self) -> list[tuple[str, tuple[Advice, ...]]]:
         """What stands between tables and notes, under a heading each."""
-        return [(name, told) for name, told in (("In words", self.explained), ("Diagnosis", self.advice)) if told]
+        parts = (("In words", self.explained), ("Diagnosis", self.advice), ("Before you rely on it", self.further))
+        return [(name, told) for name, told in parts if told]
 
 
 def sections(report: Report, width: int | None = None) -> tuple[list[Section], list[str]]:
@@ -76,11 +78,11 @@ def _plain(section: Section) -> Section:
         )
         for sheet in section.sheets
     ]
-    advice, explained = (
+    paragraphs = (
         tuple(Advice(plain(a.lead), plain(a.text), tuple(map(plain, a.commands))) for a in told)
-        for told in (section.advice, section.explained)
+        for told in (section.advice, section.explained, section.further)
     )
-    return Section(plain(section.title), tuple(sheets), tuple(map(plain, section.notes)), advice, explained)
+    return Section(plain(section.title), tuple(sheets), tuple(map(plain, section.notes)), *paragraphs)
 
 
 def all_notes(comparison: Comparison, *, legend_needed: bool = True) -> tuple[str, ...]:
@@ -94,7 +96,11 @@ def _compared(comparison: Comparison, width: int | None) -> Section:
     said = any(c.heading == ("setting",) for c in parts[0].columns)
     told = tuple(Advice(*paragraph) for paragraph in comparison.explained)
     notes = all_notes(comparison, legend_needed=not said)
-    return Section(comparison.title, tuple(parts), notes, advice(comparison), told)
+    further = tuple(
+        Advice(f"{d.rule.capitalize()}.", f"{d.says} {d.advice}{':' if d.commands else '.'}", d.commands)
+        for d in comparison.further
+    )
+    return Section(comparison.title, tuple(parts), notes, advice(comparison), told, further)
 
 
 def advice(comparison: Comparison) -> tuple[Advice, ...]:

@@ -55,6 +55,8 @@ class Diagnosis:
         The runs that this takes, if any.
     commands : tuple
         The same as typed, where they were written.
+    options : tuple
+        Of the sweep of the whole comparison, typed once more, in place of steps: `--tune` and its values, say.
     """
 
     rule: str
@@ -63,6 +65,7 @@ class Diagnosis:
     advice: str
     steps: tuple[Step, ...] = ()
     commands: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,8 @@ class Comparison:
         How the settings of arms were found, of those that were tuned.
     diagnosis : tuple or None
         What it means for the next run; None where nobody asked.
+    further : tuple of Diagnosis
+        What of the sweep itself limits what it can tell, and how it is typed without that.
     said : Said or None
         What runs said of their test examples, so that answers are about examples like these; None where they are to be about
         these.
@@ -109,6 +114,7 @@ class Comparison:
     tuned: tuple[Tuned, ...] = ()
     notes: tuple[str, ...] = ()
     diagnosis: tuple[Diagnosis, ...] | None = None
+    further: tuple[Diagnosis, ...] = ()
     said: Said | None = None
     explained: tuple[tuple[str, str], ...] = ()
     _widenings: dict[int, tuple[Expression, Widening | Untold]] = field(default_factory=dict, repr=False)

@@ -11,12 +11,14 @@ from dropbench.report.records.measures import Measure
 from dropbench.report.statistics.interval import ALPHA
 from dropbench.report.statistics.looks import levels
 from dropbench.report.tables.arms import Arm
-from dropbench.report.tables.comparison import Comparison
+from dropbench.report.tables.comparison import Comparison, Diagnosis
 from dropbench.store import Candidate, Course, StoredPlan, Tuned
 from dropbench.values import count, number, order, spans, written
 
 RATE = "train.lr"
 """The key that is asked about where nothing was tuned: it moves what dropout does more than any other."""
+AT_MOST = 60
+"""Seeds that --until-settled may take where it is not told otherwise."""
 _FACTORS = (0.3, 1.0, 3.0, 10.0)
 _SPOKEN = 6
 """So many candidates, and so many arms, are gone through in a sentence."""
@@ -42,8 +44,12 @@ def tuned(arms: Iterable[Arm], plans: Iterable[StoredPlan]) -> tuple[Tuned, ...]
 def notes(comparison: Comparison, plans: Sequence[StoredPlan]) -> list[str]:
     """The sentences on a comparison; plans: those of its runs."""
     runs = comparison.runs
-    said = [*_tuned(comparison, plans), *_edges(comparison.tuned), *_several_looks(plans, runs), *_again(runs, plans)]
-    return [*said, *([] if comparison.tuned else _untuned(comparison))]
+    return [*_tuned(comparison, plans), *_edges(comparison.tuned), *_several_looks(plans, runs)]
+
+
+def further(comparison: Comparison, plans: Sequence[StoredPlan]) -> tuple[Diagnosis, ...]:
+    """What the sweep of a comparison left to chance, with the options with which it would not; plans: those of its runs."""
+    return (*_again(comparison, plans), *([] if comparison.tuned else _untuned(comparison)))
 
 
 def _tuned(comparison: Comparison, plans: Iterable[StoredPlan]) -> Iterator[str]:
@@ -149,8 +155,9 @@ def _several_looks(plans: Iterable[StoredPlan], runs: pd.DataFrame) -> Iterator[
         )
 
 
-def _again(runs: pd.DataFrame, plans: Sequence[StoredPlan]) -> Iterator[str]:
+def _again(comparison: Comparison, plans: Sequence[StoredPlan]) -> Iterator[Diagnosis]:
     """Where plans of the same arms with fewer seeds are stored: someone may have looked at each."""
+    runs = comparison.runs
     arms, seeds = set(runs["arm_id"]), set(runs["seed"])
     sizes = set()
     for plan in plans:
@@ -158,18 +165,19 @@ def _again(runs: pd.DataFrame, plans: Sequence[StoredPlan]) -> Iterator[str]:
         if set(of_plan["arm_id"]) == arms and set(of_plan["seed"]) < seeds:
             sizes.add(of_plan["seed"].nunique())
     if sizes and not _looked(plans, runs):
-        yield (
+        most = ("--at-most", str(len(seeds))) if len(seeds) > AT_MOST else ()
+        yield Diagnosis(
+            "looked at before",
+            tuple(comparison.labels),
             f"The same arms were planned before with {' and '.join(map(str, sorted(sizes)))} of these {len(seeds)} seeds. "
-            "Whoever adds seeds until something is told finds too much: `dropbench sweep ... --until-settled` pays for each "
-            "look."
+            "Whoever adds seeds until something is told finds too much.",
+            "--until-settled pays for each look",
+            options=("--until-settled", *most),
         )
 
 
-def _untuned(comparison: Comparison) -> Iterator[str]:
-    """Where all arms ran at one learning rate that was tuned for none of them.
-
-    The words of the sweep are left to who typed them: those in a stored plan may be anybody's, and lack its `--conf`.
-    """
+def _untuned(comparison: Comparison) -> Iterator[Diagnosis]:
+    """Where all arms ran at one learning rate that was tuned for none of them."""
     runs = comparison.runs
     values = {written(v): v for v in runs[RATE].tolist()} if RATE in runs else {}
     if len(values) != 1 or comparison.baseline is None or len(comparison.arms) < 2:
@@ -178,9 +186,13 @@ def _untuned(comparison: Comparison) -> Iterator[str]:
     if not rate:
         return
     grid = ",".join(f"{rate * factor:.2g}" for factor in _FACTORS)
-    yield (
+    yield Diagnosis(
+        "not tuned",
+        tuple(comparison.labels),
         f"All arms ran at {RATE}={written(rate)}, which was tuned for none of them here; what helps at one learning rate may "
-        f"harm at another. `dropbench sweep ... --tune {RATE}={grid}` gives each arm its own best."
+        "harm at another.",
+        "--tune gives each arm its own best",
+        options=("--tune", f"{RATE}={grid}"),
     )
 
 

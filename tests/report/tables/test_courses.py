@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -64,7 +65,7 @@ def of_looks(looks: list[int], taken: int) -> Course:
 
 def told(found: Any) -> str:
     (comparison,) = found.comparisons
-    return " ".join(comparison.notes)
+    return " ".join([*comparison.notes, *(d.says for d in comparison.further)])
 
 
 def test_tuned_arms_say_under_which_seeds_and_what_the_candidates_scored(
@@ -119,17 +120,17 @@ def test_plans_of_the_same_arms_with_fewer_seeds_are_told(fake: Any, fake_plan: 
 
 
 @pytest.mark.parametrize(("target", "said"), [(0.001, True), (0.01, False)])
-def test_one_learning_rate_that_nobody_tuned_is_told_with_the_command(
+def test_one_learning_rate_that_nobody_tuned_is_told_with_what_would_tune_it(
     fake: Any, fake_plan: Any, put: Any, store: Any, target: float, said: bool
 ) -> None:
     both = arms(fake, target=target)
     put(*both["none"], *both["target"])
-    words = ["--conf=elsewhere", "results=elsewhere", "seed=range(0,6)"]  # a stored plan may be anybody's
-    built = report.for_plan(store, fake_plan(both, runs=runs(both), overrides=words))
-    notes = " ".join(note for c in built.comparisons for note in c.notes)
-    command = "`dropbench sweep ... --tune train.lr=0.0003,0.001,0.003,0.01`"
-    assert (UNTUNED in notes and command in notes) is said
-    assert "elsewhere" not in notes
+    built = report.for_plan(store, fake_plan(both, runs=runs(both)))
+    further = [d for c in built.comparisons for d in c.further]
+    assert [d.options for d in further] == [("--tune", "train.lr=0.0003,0.001,0.003,0.01")] * said
+    assert all(UNTUNED in d.says for d in further)
+    for form in ("markdown", "latex", "json", "html", "rich"):
+        assert (UNTUNED in re.sub(r"\s+", " ", report.render(built, form))) is said
 
 
 def test_what_the_tuning_did_not_find_is_said(fake: Any, fake_plan: Any, put: Any, store: Any) -> None:
