@@ -123,6 +123,7 @@ def _compared(plan: Plan, began: str) -> StoredPlan:
         runs=[s.run_id for s in plan.specs],
         tables=plan.tables,
         outcomes=list(plan.outcomes),
+        contrasts=dict(plan.contrasts),
         created=began,
     )
 

@@ -55,6 +55,7 @@ def sweep(
     Raises UsageError for what cannot be trained, for options that do not go together, and for more than `max_runs` runs.
     """
     until = None if max_minutes is None else time.monotonic() + 60 * max_minutes
+    from dropbench.cli.study_contrasts import check
     from dropbench.config.compose import composer
     from dropbench.planning.continuing import TUNING_SEEDS, course
 
@@ -71,6 +72,7 @@ def sweep(
             looking=looking(going.at_most) if going.until_settled else None,
             most=max_runs,
         )
+        check(asked.first)
         return carry_out(asked, conf, Shown(quiet, as_json), policy, force=force, dry_run=dry_run, until=until)
 
 

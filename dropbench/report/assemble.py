@@ -30,6 +30,7 @@ from dropbench.report.tables.headline import headline
 from dropbench.report.tables.planned import named, with_names, with_whole
 from dropbench.report.tables.report import Report
 from dropbench.report.tables.selection import choices
+from dropbench.report.tables.study_contrasts import of_study
 from dropbench.store import RUNS, Store, StoredPlan
 from dropbench.values import plain
 
@@ -293,7 +294,9 @@ def _comparison(
     about = [*notes.about(comparison, wanted[0], [a.label for a in baselines]), *why]
     about += [*notes.statistics(comparison), *population.notes(comparison), *notes.selection(chosen)]
     about += courses.notes(comparison, plans)
-    return replace(comparison, notes=tuple(about), further=courses.further(comparison, plans))
+    answers, of_answers = of_study(comparison, plans, courses.level(plans, runs))
+    about += [note for note in of_answers if note not in about]
+    return replace(comparison, notes=tuple(about), further=courses.further(comparison, plans), answers=answers)
 
 
 def _outcomes(

@@ -14,6 +14,7 @@ from dropbench.errors import UsageError
 from dropbench.report.output import asked as of_asked
 from dropbench.report.output.sections import all_notes
 from dropbench.report.records.frame import rows_of
+from dropbench.report.tables.answers import tabled
 from dropbench.report.tables.comparison import Diagnosis
 from dropbench.report.tables.population import about
 from dropbench.report.tables.report import Report
@@ -78,6 +79,7 @@ def as_json(report: Report) -> str:
                 "notes": all_notes(c),
                 "diagnosis": [_diagnosed(d) for d in c.diagnosis or ()],
                 "further": [_diagnosed(d) for d in c.further],
+                "contrasts": rows_of(tabled(c.answers)),
             }
             for c in report.comparisons
         ],

@@ -92,10 +92,13 @@ def all_notes(comparison: Comparison, *, legend_needed: bool = True) -> tuple[st
 
 
 def _compared(comparison: Comparison, width: int | None) -> Section:
-    parts = sheets(comparison, width)
+    parts = list(sheets(comparison, width))
     said = any(c.heading == ("setting",) for c in parts[0].columns)
     told = tuple(Advice(*paragraph) for paragraph in comparison.explained)
     notes = all_notes(comparison, legend_needed=not said)
+    if comparison.answers:
+        answered = of_asked.contrasts(comparison.answers, width)
+        parts.append(replace(answered, caption=f"{of_asked.CONTRASTS} that the study names"))
     further = tuple(
         Advice(f"{d.rule.capitalize()}.", f"{d.says} {d.advice}{':' if d.commands else '.'}", d.commands)
         for d in comparison.further
@@ -133,7 +136,9 @@ def _cost(comparison: Comparison, told: Diagnosis) -> str:
 
 
 def _asked(asked: Asked, width: int | None) -> list[Section]:
-    parts = [Section(of_asked.CONTRASTS, (of_asked.contrasts(asked, width),), asked.notes)] if asked.answers else []
+    parts = (
+        [Section(of_asked.CONTRASTS, (of_asked.contrasts(asked.answers, width),), asked.notes)] if asked.answers else []
+    )
     for found in asked.optima:
         sheet, notes = of_asked.optimum(found, width)
         parts.append(Section(of_asked.title(found), (sheet,), tuple(notes)))
