@@ -319,6 +319,8 @@ class StudySpec(Frozen):
     """Values by key: every combination of them is an arm beside `arms`."""
     outcomes: tuple[str, ...] = ()
     """Metrics that the study is about, such as accuracy and ece: judged on the test split and corrected together."""
+    contrasts: dict[str, str] = {}
+    """Questions to the arms by name, in the grammar of contrasts: `{retuned: a.test_accuracy - b.test_accuracy}`."""
 
     @field_validator("outcomes", mode="before")
     @classmethod

@@ -37,13 +37,14 @@ def confirm(report: Report, paths: Sequence[Path], conf: Sequence[Path], shown: 
     UsageError
         Where no rate was chosen, for several folders, and for an arm that cannot be run as it was.
     """
+    from dropbench.cli.proposals import data_root
     from dropbench.cli.sweep import carry_out
     from dropbench.config.compose import composer
     from dropbench.config.typed import command, words_of
-    from dropbench.planning import confirm
+    from dropbench.planning import confirm, reproduce
     from dropbench.planning.continuing import Course
     from dropbench.seeds import fresh
-    from dropbench.store import RUNS
+    from dropbench.store import RUNS, Store
 
     chosen = [c for c in report.comparisons if c.choices and c.baseline is not None]
     if not chosen:
@@ -55,14 +56,16 @@ def confirm(report: Report, paths: Sequence[Path], conf: Sequence[Path], shown: 
         raise UsageError(
             "--confirm adds runs to one results folder: name that one, as in dropbench report results --confirm"
         )
-    code = 0
+    code, stored = 0, Store(paths[0]).plans()
     with composer(conf) as c:
         for comparison in chosen:
             rates = [choice.chosen for choice in comparison.choices if not choice.idle]
             labels = dict.fromkeys([comparison.baseline, *rates])
             arms = {str(label): report.configs[comparison.run_of(str(label))] for label in labels}
             seeds = fresh([s for choice in comparison.choices for s in choice.seeds])
-            plan, commands = confirm.plan(str(comparison.baseline), arms, seeds, str(paths[0]), c)
+            runs_there = comparison.runs["run_id"].tolist()
+            places = reproduce.places(str(paths[0]), data_root(stored, runs_there))
+            plan, commands = confirm.plan(str(comparison.baseline), arms, seeds, places, c)
             for overrides in commands:
                 shown.note(command("sweep", *words_of("--conf", conf), *overrides))
             chose = [comparison.runs_of(label) for choice in comparison.choices for label in choice.of]

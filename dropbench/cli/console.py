@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -17,8 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from dropbench.cli.progress import Bar, TrainingProgress, duration
+from dropbench.cli.tuned import said
 from dropbench.config.yaml import as_yaml
-from dropbench.values import count, plain, spans, written
+from dropbench.values import count, plain, spans
 
 if TYPE_CHECKING:
     from dropbench.cli.design import Design
@@ -114,6 +115,11 @@ class Shown:
         """What went wrong, without ending the command."""
         self._side.print(_seen(f"Error: {text}"), soft_wrap=True)
 
+    def errors(self, texts: Iterable[str]) -> None:
+        """Each of them."""
+        for text in texts:
+            self.error(text)
+
     def plan(self, plan: Plan, todo: int) -> None:
         """How many runs a plan has, what is left out and why. todo: how many are not finished yet."""
         done = len(plan.specs) - todo
@@ -126,8 +132,7 @@ class Shown:
     def stage(self, stage: Stage, tuned: Sequence[Tuned] = ()) -> None:
         """Which stage of a course comes next, and under which seeds; before it what the tuning found."""
         for one in tuned:
-            setting = " ".join(f"{key}={written(value)}" for key, value in one.candidates[one.chosen].setting.items())
-            self.note(f"tuned: {one.arm}, {setting}")
+            self.note(said(one))
         self.note(f"{stage.name}, seeds {spans(stage.seeds)}:")
 
     def warnings(self, plan: Plan) -> None:

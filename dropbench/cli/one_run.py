@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from dropbench.cli.console import Shown
 from dropbench.cli.found import found
+from dropbench.config.paths import path_setting
+from dropbench.config.typed import words_of
 from dropbench.config.yaml import as_yaml
 from dropbench.report.records.history import read as read_history
 from dropbench.values import plain
@@ -24,8 +26,8 @@ _MOST = 8
 """Columns of a history that a terminal has room for."""
 
 
-def show_run(run: str, results: Path, *, as_json: bool, quiet: bool) -> int:
-    """One run, whole. Returns the exit code: 1 where its record cannot be read."""
+def show_run(run: str, results: Path, conf: Sequence[Path] = (), *, as_json: bool, quiet: bool) -> int:
+    """One run, whole. conf: the user's folders of options. Returns the exit code: 1 where its record cannot be read."""
     from dropbench.store import Skipped, read
 
     folder = found(run, results)
@@ -34,15 +36,15 @@ def show_run(run: str, results: Path, *, as_json: bool, quiet: bool) -> int:
     if isinstance(record, Skipped):
         shown.error(f"{record.path}: {record.reason}")
         return 1
-    show(record, folder, shown)
+    show(record, folder, shown, conf)
     return 0
 
 
-def show(record: Record, folder: Path, shown: Shown) -> None:
+def show(record: Record, folder: Path, shown: Shown, conf: Sequence[Path] = ()) -> None:
     """Prints it: as JSON the record, with its folder and the command."""
     if shown.quiet:
         return
-    command = repeat(record, folder)
+    command = repeat(record, folder, conf)
     if shown.as_json:
         shown.json({**asdict(record), "folder": str(folder), "command": command})
         return
@@ -58,10 +60,15 @@ def show(record: Record, folder: Path, shown: Shown) -> None:
     shown.out(f"repeat it: {command}")
 
 
-def repeat(record: Record, folder: Path) -> str:
-    """The command that runs it again: with the user's folder of options, where it takes one, to be filled in."""
-    words = ["dropbench", "train", "--from", str(folder)]
-    return plain(shlex.join(words)) + (" --conf DIR" if record.sources else "")
+def repeat(record: Record, folder: Path, conf: Sequence[Path] = ()) -> str:
+    """The command that runs it again: with the user's folders of options, or a place for one where a run takes one."""
+    from dropbench.cli.proposals import data_root
+    from dropbench.store import Store
+
+    root = data_root(Store(folder.absolute().parent.parent).plans(), [record.run_id])
+    words = ["dropbench", "train", "--from", str(folder), *words_of("--conf", conf)]
+    words += [] if root is None else [path_setting("data.root", root)]
+    return plain(shlex.join(words)) + (" --conf DIR" if record.sources and not conf else "")
 
 
 def plain_lines(text: str) -> list[str]:

@@ -1,21 +1,24 @@
-"""What to type for what a diagnosis proposes."""
+"""What to type for what a report proposes: the runs of a diagnosis, or its sweep with other options."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from dropbench.config.paths import PATHS
 from dropbench.errors import UsageError
 
 if TYPE_CHECKING:
+    from dropbench.report.tables.comparison import Comparison, Diagnosis
     from dropbench.report.tables.report import Report
+    from dropbench.store import StoredPlan
 
 
 def with_commands(report: Report, paths: Sequence[Path], conf: Sequence[Path]) -> Report:
-    """The report with the commands for each diagnosis, where the options that it takes are still as they were.
+    """The report with the commands for all that it proposes, where the options that it takes are still as they were.
 
     Parameters
     ----------
@@ -26,18 +29,93 @@ def with_commands(report: Report, paths: Sequence[Path], conf: Sequence[Path]) -
     conf : sequence of Path
         The user's folders of options.
     """
-    from dropbench.planning.reproduce import commands
-    from dropbench.store import RUNS
+    from dropbench.store import RUNS, Store
 
     first = paths[0] if paths else Path("results")
-    root = str(next((p for p in (first, first.parent, first.parent.parent) if (p / RUNS).is_dir()), first))
-    comparisons = []
-    for comparison in report.comparisons:
-        diagnoses = []
-        for diagnosis in comparison.diagnosis or ():
-            with suppress(UsageError):
-                steps = [(s.config, s.seeds) for s in diagnosis.steps]
-                diagnosis = replace(diagnosis, commands=tuple(commands(steps, root, conf)))
-            diagnoses.append(diagnosis)
-        comparisons.append(replace(comparison, diagnosis=tuple(diagnoses)))
-    return replace(report, comparisons=tuple(comparisons))
+    root = next((p for p in (first, first.parent, first.parent.parent) if (p / RUNS).is_dir()), first)
+    stored = Store(root).plans()
+    return replace(
+        report,
+        comparisons=tuple(
+            _Typist(c, report.configs, _of(c, stored), str(root), conf).told() for c in report.comparisons
+        ),
+    )
+
+
+def data_root(plans: Iterable[StoredPlan], runs: Collection[str]) -> str | None:
+    """The folder of the data that was typed for these runs last, if one was: no record says where its data lay."""
+    typed = [
+        text.partition("=")[2]
+        for plan in sorted(plans, key=lambda p: p.created)
+        if not set(runs).isdisjoint(plan.trained)
+        for text in plan.overrides
+        if text.startswith("data.root=")
+    ]
+    return typed[-1] if typed else None
+
+
+def _of(comparison: Comparison, plans: Sequence[StoredPlan]) -> list[StoredPlan]:
+    """The plans of its runs, oldest first."""
+    runs = set(comparison.runs["run_id"])
+    return sorted((p for p in plans if not runs.isdisjoint(p.every_run)), key=lambda p: p.created)
+
+
+@dataclass(frozen=True)
+class _Typist:
+    """Writes the commands of one comparison. configs: by run id. plans: of its runs. root: the folder of results."""
+
+    comparison: Comparison
+    configs: Mapping[str, Mapping[str, Any]]
+    plans: Sequence[StoredPlan]
+    root: str
+    conf: Sequence[Path]
+
+    def told(self) -> Comparison:
+        c = self.comparison
+        return replace(
+            c,
+            diagnosis=tuple(self._with_runs(d) for d in c.diagnosis or ()),
+            further=tuple(self._with_sweep(d) for d in c.further),
+        )
+
+    @property
+    def _data_root(self) -> str | None:
+        return data_root(self.plans, self.comparison.runs["run_id"].tolist())
+
+    def _with_runs(self, told: Diagnosis) -> Diagnosis:
+        """With the commands for the runs that it asks for."""
+        from dropbench.planning.reproduce import commands
+
+        with suppress(UsageError):
+            steps = [(s.config, s.seeds) for s in told.steps]
+            told = replace(told, commands=tuple(commands(steps, self.root, self.conf, data_root=self._data_root)))
+        return told
+
+    def _with_sweep(self, told: Diagnosis) -> Diagnosis:
+        """With the command of the whole sweep and its further options, where it can be written as one."""
+        with suppress(UsageError):
+            lines = self._as_typed(told.options) or self._as_stored(told.options)
+            return replace(told, commands=tuple(lines) if len(lines) == 1 else ())
+        return told
+
+    def _as_typed(self, options: Sequence[str]) -> list[str]:
+        """As the newest plan of all of these runs was: the arms of a study have no other name."""
+        from dropbench.planning.reproduce import decided, places, sweep
+
+        runs = set(self.comparison.runs["run_id"])
+        whole = [p for p in self.plans if runs <= set(p.every_run) and not (p.course and p.course.rule.confirms)]
+        if not whole:
+            return []
+        had = whole[-1].course.rule.options if whole[-1].course else []
+        options = [*(had if options[0] not in had else []), *options]
+        # A plan in a results folder may be anybody's: of its words those count that set something, and no folder to write to.
+        typed = [text for text in whole[-1].overrides if "=" in text and not text.startswith(("-", *PATHS))]
+        return [sweep([*decided(typed, options), *places(self.root, self._data_root)], self.conf, options)]
+
+    def _as_stored(self, options: Sequence[str]) -> list[str]:
+        """By the configurations of the arms, which are one command where they make a grid."""
+        from dropbench.planning.reproduce import commands
+
+        c = self.comparison
+        arms = [(self.configs[c.run_of(label)], sorted(set(c.runs_of(label)["seed"].tolist()))) for label in c.labels]
+        return commands(arms, self.root, self.conf, data_root=self._data_root, options=options)

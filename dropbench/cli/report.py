@@ -51,7 +51,7 @@ def report(selection: Selection, presentation: Presentation, conf: Sequence[Path
     if (run := _one_run(selection, presentation)) is not None:
         from dropbench.cli.one_run import show_run
 
-        return show_run(str(run), run, as_json=False, quiet=presentation.quiet)
+        return show_run(str(run), run, conf, as_json=False, quiet=presentation.quiet)
     if presentation.every is not None:
         return _follow(selection, conf, presentation.every, shown)
     built = _built(selection, conf)

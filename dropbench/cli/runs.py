@@ -17,16 +17,22 @@ runs = typer.Typer(
 Arguments = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="PATHS|FILTERS",
-        help="Results folders (default: results) and filters such as `model=cnn`, `status=failed`.",
+        metavar="FILTERS",
+        help="Filters such as `model=cnn`, `status=failed`; results folders too, as with --results.",
         show_default=False,
     ),
 ]
 Folders = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="PATHS", help="Results folders (default: results).", show_default=False),
+    typer.Argument(metavar="PATHS", help="Results folders, as with --results.", show_default=False),
 ]
 Results = Annotated[Path, typer.Option("--results", "-r", metavar="DIR", help="The results folder.")]
+Several = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--results", "-r", metavar="DIR", help="A results folder (default: results); may be given several times."
+    ),
+]
 Where = Annotated[
     list[str] | None,
     typer.Option("--where", "-w", help="A condition, such as `data.n_train<=1000 and status=diverged`."),
@@ -38,17 +44,23 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Remove without asking.")
 
 
 @runs.command("list")
-def list_(arguments: Arguments = None, where: Where = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
+def list_(
+    arguments: Arguments = None,
+    where: Where = None,
+    results: Several = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
     """One line a run: its id, how it ended, what it was and its test score.
 
     **Examples**
 
     - `dropbench runs list`
-    - `dropbench runs list results other model=cnn --where 'dropout.rate>0.3'`
+    - `dropbench runs list --results other model=cnn --where 'dropout.rate>0.3'`
     """
     from dropbench.cli.upkeep import list_runs
 
-    raise typer.Exit(list_runs(arguments or [], where or [], as_json=as_json, quiet=quiet))
+    raise typer.Exit(list_runs(arguments or [], where or [], results or [], as_json=as_json, quiet=quiet))
 
 
 @runs.command()
@@ -70,16 +82,16 @@ def show(
 
 
 @runs.command()
-def verify(folders: Folders = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
+def verify(folders: Folders = None, results: Several = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Look at every record, history, plan, weights and predictions file, and say what is wrong. Exit code 1 if anything is.
 
     **Example**
 
-    - `dropbench runs verify results`
+    - `dropbench runs verify --results other`
     """
     from dropbench.cli.upkeep import verify_runs
 
-    raise typer.Exit(verify_runs(folders or [Path("results")], as_json=as_json, quiet=quiet))
+    raise typer.Exit(verify_runs(_folders(folders, results), as_json=as_json, quiet=quiet))
 
 
 @runs.command()
@@ -99,7 +111,7 @@ def remove(
     **Examples**
 
     - `dropbench runs remove 4df5 b26e0f`
-    - `dropbench runs remove --where 'model=cnn and status=diverged' --dry-run`
+    - `dropbench runs remove --results other --where 'model=cnn and status=diverged' --dry-run`
     """
     from dropbench.cli.upkeep import remove_runs
 
@@ -113,6 +125,7 @@ def prune(
         list[str] | None,
         typer.Option("--only", metavar="KIND", help="failed, unreadable, leftovers, set-aside or plans; default: all."),
     ] = None,
+    results: Several = None,
     dry_run: DryRun = False,
     yes: Yes = False,
     quiet: Quiet = False,
@@ -125,8 +138,13 @@ def prune(
     **Examples**
 
     - `dropbench runs prune --dry-run`
-    - `dropbench runs prune --only failed --only leftovers --yes`
+    - `dropbench runs prune --results other --only failed --only leftovers --yes`
     """
     from dropbench.cli.upkeep import prune_runs
 
-    raise typer.Exit(prune_runs(folders or [Path("results")], only or [], dry_run=dry_run, yes=yes, quiet=quiet))
+    raise typer.Exit(prune_runs(_folders(folders, results), only or [], dry_run=dry_run, yes=yes, quiet=quiet))
+
+
+def _folders(*named: list[Path] | None) -> list[Path]:
+    """Those that were named, in either way, each once."""
+    return list(dict.fromkeys(folder for several in named for folder in several or ())) or [Path("results")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,7 @@ from dropbench.cli.work import arranged
 if TYPE_CHECKING:
     from dropbench.planning.continuing import Course, Looking, Stage
     from dropbench.planning.plan import Plan
-    from dropbench.planning.tuning import Find
-    from dropbench.store import Store, StoredPlan
+    from dropbench.store import Record, Store, StoredPlan
 
 
 @dataclass(frozen=True)
@@ -21,6 +20,42 @@ class Rest:
 
     runs: tuple[int, int]
     seconds: tuple[float, float]
+
+
+class Seen:
+    """What has become of runs: as this command sees it, and as it is stored.
+
+    Parameters
+    ----------
+    store : Store
+        With their records.
+    force : bool
+        Whether what is stored counts only once this command has trained it again.
+    """
+
+    def __init__(self, store: Store, force: bool) -> None:
+        self._store, self._force = store, force
+        self.tried: set[str] = set()
+        """The runs that this command has brought to an end, or found finished."""
+
+    def now(self, *runs: Iterable[str]) -> None:
+        """Takes note of runs that have been tried."""
+        self.tried.update(*runs)
+
+    def ended(self, run: str) -> Record | None:
+        """The record of a run that has ended. What failed under an earlier command is tried again, so it has not."""
+        counts = run in self.tried or (not self._force and self._store.is_done(run))
+        return self._found(run) if counts else None
+
+    def known(self, run: str) -> Record | None:
+        """The same with what failed under an earlier command: what is compared stays so while that is tried again."""
+        return self.ended(run) if self._force else self._found(run)
+
+    def _found(self, run: str) -> Record | None:
+        from dropbench.store import Record
+
+        record = self._store.find(run)
+        return record if isinstance(record, Record) else None
 
 
 def looking(at_most: int | None) -> Looking:
@@ -52,23 +87,23 @@ def _settled(plan: Plan, look: int, of: tuple[int, ...]) -> bool:
     return bool(contrasts) and all(c.confirmed for c in contrasts)
 
 
-def as_stored(course: Course, stages: Sequence[Stage], finished: Find, began: str) -> StoredPlan:
-    """A course with these stages, which `Store.write_plan` takes. What it compares is the last, unless that tunes.
+def as_stored(course: Course, seen: Seen, began: str, *, over: bool) -> StoredPlan:
+    """A course as far as it is known, which `Store.write_plan` takes. What it compares is the last stage, unless that tunes.
 
-    began: when the command was started, ISO 8601, UTC.
+    began: when the command was started, ISO 8601, UTC. over: whether no run of the last stage is to be tried again.
     """
     from dropbench import store
     from dropbench.planning.continuing import COMPARISON
 
-    plan = stages[-1].plan
-    kept = _compared(plan, began)
+    stages = course.stages(seen.known)
+    kept = _compared(stages[-1].plan, began)
     if course.rule is None:
         return kept
     going = store.Course(
         rule=course.rule,
         stages=[store.StoredStage(name=s.name, runs=[spec.run_id for spec in s.plan.specs]) for s in stages],
-        tuned=course.tuned(finished),
-        ended=stages[-1].done(finished) and len(course.stages(finished)) == len(stages),
+        tuned=course.tuned(seen.known),
+        ended=over and stages[-1].done(seen.known),
     )
     kept = replace(kept, plan_id=course.plan_id, course=going)
     return kept if stages[-1].name == COMPARISON else replace(kept, arms={}, tables={}, runs=[])
@@ -88,6 +123,7 @@ def _compared(plan: Plan, began: str) -> StoredPlan:
         runs=[s.run_id for s in plan.specs],
         tables=plan.tables,
         outcomes=list(plan.outcomes),
+        contrasts=dict(plan.contrasts),
         created=began,
     )
 

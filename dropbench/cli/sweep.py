@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.console import Shown
 from dropbench.cli.measuring import left_to_train
-from dropbench.cli.stages import Rest, as_stored, looking, rest, told
+from dropbench.cli.stages import Rest, Seen, as_stored, looking, rest, told
 from dropbench.cli.training import trained
 from dropbench.cli.work import Work, arranged, within
 from dropbench.errors import UsageError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dropbench.planning.continuing import Course
     from dropbench.planning.plan import Plan
     from dropbench.spec import RunSpec
-    from dropbench.store import Record, Store, StoredPlan
+    from dropbench.store import Store, StoredPlan
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ def sweep(
     Raises UsageError for what cannot be trained, for options that do not go together, and for more than `max_runs` runs.
     """
     until = None if max_minutes is None else time.monotonic() + 60 * max_minutes
+    from dropbench.cli.study_contrasts import check
     from dropbench.config.compose import composer
     from dropbench.planning.continuing import TUNING_SEEDS, course
 
@@ -71,6 +72,7 @@ def sweep(
             looking=looking(going.at_most) if going.until_settled else None,
             most=max_runs,
         )
+        check(asked.first)
         return carry_out(asked, conf, Shown(quiet, as_json), policy, force=force, dry_run=dry_run, until=until)
 
 
@@ -108,44 +110,44 @@ def carry_out(
     int
         The exit code: 1 where a run failed.
     """
+    from dropbench.cli.tuned import left_out
     from dropbench.execute.agenda import marks
     from dropbench.store import Store
 
     began = datetime.now(UTC).isoformat(timespec="seconds")
     again: set[str] = set()
     store = Store(course.first.settings.results, replacing=again)
-    done: set[str] = set()
+    seen = Seen(store, force)
     stored: list[Stored] = []
-
-    def finished(run: str) -> Record | None:
-        return store.finished(run) if not force or run in done else None
-
     while True:
-        stages = course.stages(finished)
+        stages = course.stages(seen.ended)
         plan = stages[-1].plan
-        specs = [s for s in plan.specs if s.run_id not in done]
+        specs = [s for s in plan.specs if s.run_id not in seen.tried]
         again.update(s.run_id for s in specs if force)
         if course.rule is not None:
-            shown.stage(stages[-1], course.tuned(finished) if len(stages) == 2 else ())
+            shown.stage(stages[-1], course.tuned(seen.ended) if len(stages) == 2 else ())
         before = marks(plan.specs, store)
         left = _left(specs, plan, store, conf, shown, force=force, dry_run=dry_run)
         if dry_run:
             _dry_run(left, plan, rest(course, stages, None if force else store), shown)
             return 0
-        store.write_plan(as_stored(course, stages, finished, began))
+        store.write_plan(as_stored(course, seen, began, over=False))
         ended = _trained(left, plan, store, shown, policy, before, until)
         stored += ended
-        done |= {s.run_id for s in specs if store.is_done(s.run_id)}
-        failed = any(one.record.status == "failed" for one in ended)
-        if failed or len(course.stages(finished)) == len(stages):
+        seen.now([s.run_id for s in specs if store.is_done(s.run_id)], [one.record.run_id for one in ended])
+        if policy.reached(_failed(stored)) or len(course.stages(seen.ended)) == len(stages):
             break
-    for reason in plan.unplanned:
-        shown.error(f"{reason}; what was asked for of it is not among the runs")
-    kept = as_stored(course, stages, finished, began)
+    shown.errors(f"{reason}; what was asked for of it is not among the runs" for reason in plan.unplanned)
+    kept = as_stored(course, seen, began, over=stages[-1].done(seen.ended))
     if kept.course is not None:  # how far it has come
         store.write_plan(kept)
     _tell(kept, plan, stored, store, conf, shown)
-    return 1 if failed or plan.unplanned else 0
+    shown.errors(left_out(kept, store))
+    return 1 if _failed(stored) or plan.unplanned else 0
+
+
+def _failed(stored: Sequence[Stored]) -> int:
+    return sum(one.record.status == "failed" for one in stored)
 
 
 def _tell(
@@ -157,7 +159,8 @@ def _tell(
         runs = [s.run_id for s in plan.specs]
         shown.json({"plan_id": kept.plan_id, "runs": runs, **stages, **_outcome(plan, stored, store)})
     elif not kept.runs:
-        shown.warning("there is nothing to compare before the tuning is finished; the same command goes on with it")
+        if kept.course is None or not kept.course.tuned:
+            shown.warning("there is nothing to compare before the tuning is finished; the same command goes on with it")
     elif not shown.quiet:
         _show_report(kept, store, conf, shown)
     if shown.as_json or shown.quiet:
@@ -192,8 +195,8 @@ def _trained(
     failed = [s for s in stored if s.record.status == "failed"]
     for one in failed:
         shown.error(f"run {one.record.run_id} failed: {one.record.reason}; see {one.folder / 'traceback.txt'}")
-    too_many = policy.max_failures is not None and len(failed) >= policy.max_failures
-    _summarise([*left.lost, *left.todo], stored, len(failed), store, shown, in_time=until is not None and not too_many)
+    in_time = until is not None and not policy.reached(len(failed))
+    _summarise([*left.lost, *left.todo], stored, len(failed), store, shown, in_time=in_time)
     return stored
 
 
@@ -217,7 +220,8 @@ def _left(
     lost = [s for s in todo if s.run_id in plan.failed]
     todo = [s for s in todo if s.run_id not in plan.failed]
     work = arranged(todo, plan)
-    shown.plan(plan, len(lost) + len(todo))
+    given_up = sum(not store.is_done(s.run_id) for s in plan.specs) - sum(not store.is_done(s.run_id) for s in specs)
+    shown.plan(plan, len(lost) + len(todo) + given_up)
     shown.warnings(plan)
     return _Left(lost, todo, work)
 

@@ -25,11 +25,14 @@ _SHOWN = 20
 """Lines of what would be removed that are shown of each kind."""
 
 
-def list_runs(arguments: Sequence[str], where: Sequence[str], *, as_json: bool, quiet: bool) -> int:
+def list_runs(
+    arguments: Sequence[str], where: Sequence[str], results: Sequence[Path] = (), *, as_json: bool, quiet: bool
+) -> int:
     """A line a run of these folders that fits, the newest last. Returns the exit code, 0."""
     shown = Shown(quiet, as_json)
     selection = Selection(arguments, where=where)
-    frame, loaded = _frame(selection.paths() or [Path("results")], selection.filters(), where)
+    folders = [*selection.paths(), *map(results_folder, results)] or [Path("results")]
+    frame, loaded = _frame(list(dict.fromkeys(folders)), selection.filters(), where)
     rows = [_row(row) for row in frame.sort_values("started", kind="stable").to_dict("records")]
     if as_json:
         shown.json(rows)

@@ -174,7 +174,7 @@ def _with_room(tree: Any) -> Any:
 
     if OmegaConf.is_dict(study := tree.get("study")):
         OmegaConf.set_struct(study, False)
-        for key in MAPPINGS:
+        for key in (*MAPPINGS, "contrasts"):
             if key not in study:
                 study[key] = {}
             if OmegaConf.is_dict(study[key]):

@@ -20,6 +20,10 @@ class FailurePolicy:
     retries: int = 0
     max_failures: int | None = None
 
+    def reached(self, failures: int) -> bool:
+        """Whether so many failed runs end the training."""
+        return self.max_failures is not None and failures >= self.max_failures
+
 
 LENIENT = FailurePolicy()
 """Each run is tried once, and a failure costs that run alone."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dropbench import identity
-from dropbench.config.paths import path_setting
 from dropbench.errors import UsageError
 from dropbench.planning.plan import make
 from dropbench.planning.reproduce import NOT_SET, leaves, overrides
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def plan(
-    baseline: str, arms: Mapping[str, Mapping[str, Any]], seeds: range, results: str, composer: Composer
+    baseline: str, arms: Mapping[str, Mapping[str, Any]], seeds: range, places: Sequence[str], composer: Composer
 ) -> tuple[Plan, list[list[str]]]:
     """The runs of these arms as one plan, and the overrides of each sweep that it is made of.
 
@@ -31,8 +30,8 @@ def plan(
         The stored configuration of a run of each, by the arm's name.
     seeds : range
         Fresh ones.
-    results : str
-        The folder to which the runs go.
+    places : sequence of str
+        The overrides of the folders to which the runs go and in which their data are.
     composer : Composer
         Knows the user's folders of options.
 
@@ -41,9 +40,7 @@ def plan(
     UsageError
         Where an arm cannot be composed as it was: an option has gone, or its defaults or version have changed since.
     """
-    commands = [
-        [*overrides(config, composer.extra), typed(seeds), path_setting("results", results)] for config in arms.values()
-    ]
+    commands = [[*overrides(config, composer.extra), typed(seeds), *places] for config in arms.values()]
     parts = [make(command, composer) for command in commands]
     for (name, config), part in zip(arms.items(), parts, strict=True):
         now, then = (_settings(c) for c in (part.specs[0].as_dict(), config))

@@ -1,8 +1,11 @@
-"""Plans that go on from what they find: a pure function from finished runs to the stages that are known by then.
+"""Plans that go on from what they find: a pure function from runs that have ended to the stages that are known by then.
 
 A course has a tuning stage where something is tuned, and then its comparison, which is looked at once or several times with
 more and more seeds. It holds no state: the records say how far it has come, so that one that was interrupted goes on, and
 ends, as it would have without.
+
+A run that failed has ended as well, once it has been tried: an arm all of whose runs failed does not hold up the others, which
+go on without it. Who asks says whether an earlier failure counts, or is to be tried again first.
 """
 
 from __future__ import annotations
@@ -16,9 +19,10 @@ from dropbench.config.sweeps import MOST_RUNS, check_count
 from dropbench.errors import UsageError
 from dropbench.planning.expand import points, runs_of
 from dropbench.planning.plan import Plan, make
+from dropbench.planning.tables import without
 from dropbench.planning.tuning import Find, Tuning, tuning
 from dropbench.seeds import apart, typed
-from dropbench.store import Rule, Tuned
+from dropbench.store import FINISHED, Rule, Tuned
 
 if TYPE_CHECKING:
     from dropbench.config.compose import Composer
@@ -31,7 +35,7 @@ AT_MOST = 60
 
 
 Settled = Callable[[Plan, int, tuple[int, ...]], bool]
-"""Whether a plan whose runs have all finished leaves nothing open, at the level of this look, counted from 0, of these."""
+"""Whether a plan whose runs have all ended leaves nothing open, at the level of this look, counted from 0, of these."""
 
 
 def _never(plan: Plan, look: int, looks: tuple[int, ...]) -> bool:
@@ -51,9 +55,9 @@ class Stage:
         """Of its runs, each once."""
         return list(dict.fromkeys(s.seed for s in self.plan.specs))
 
-    def done(self, finished: Find) -> bool:
-        """Whether all of its runs have finished."""
-        return all(finished(s.run_id) is not None for s in self.plan.specs)
+    def done(self, ended: Find) -> bool:
+        """Whether all of its runs have ended."""
+        return all(ended(s.run_id) is not None for s in self.plan.specs)
 
 
 @dataclass(frozen=True)
@@ -113,28 +117,40 @@ class Course:
         of_rule = rule.parameters if rule else None
         return identity.plan_id(self.first.study, (s.run_id for s in self.first.specs), of_rule)
 
-    def tuned(self, finished: Find) -> list[Tuned]:
-        """What the tuning found of each arm; empty without one, and before all of its runs have finished."""
+    def tuned(self, ended: Find) -> list[Tuned]:
+        """What the tuning found of each arm; empty without one, and before all of its runs have ended."""
         tuning = self.tuning
-        if tuning is None or any(finished(s.run_id) is None for s in tuning.plan.specs):
+        if tuning is None or any(ended(s.run_id) is None for s in tuning.plan.specs):
             return []
-        return list(tuning.chosen(finished).values())
+        return list(tuning.chosen(ended).values())
 
-    def stages(self, finished: Find) -> list[Stage]:
-        """The stages that are known, in order; the last of them is to be done next, or has been and ends the course."""
+    def stages(self, ended: Find) -> list[Stage]:
+        """The stages that are known, in order; the last of them is to be done next, or has been and ends the course.
+
+        There is no comparison where the tuning leaves nothing to compare. An arm all of whose runs have failed at a look has no
+        runs at the later ones.
+        """
         stages = []
         whole = self.whole
         if self.tuning is not None:
             stages.append(Stage(TUNING, self.tuning.plan, self.tuning.plan))
-            if not stages[0].done(finished):
+            if not stages[0].done(ended):
                 return stages
-            whole = self.tuning.comparison(self.tuning.chosen(finished))
+            whole = self.tuning.comparison(self.tuning.chosen(ended))
+            if not whole.specs:
+                return stages
         assert whole is not None
         looks = self.looks or (len(self.seeds),)
         for look, n in enumerate(looks):
             stages.append(Stage(COMPARISON, under(whole, self.seeds[:n]), whole))
-            if n == looks[-1] or not stages[-1].done(finished) or self.settled(stages[-1].plan, look, looks):
+            if n == looks[-1] or not stages[-1].done(ended):
                 break
+            there = stages[-1].plan
+            lost = _lost(there, ended)
+            rest = without(there, lost)
+            if not rest.specs or self.settled(rest, look, looks):
+                break
+            whole = without(whole, lost, keep={s.run_id for s in there.specs})
         return stages
 
     def ahead(self, stages: Sequence[Stage]) -> list[tuple[Plan, list[RunSpec]]]:
@@ -149,6 +165,13 @@ class Course:
         first, last = (self.tuning.comparison(self.tuning.untried(end)) for end in (0, -1))
         least = self.looks[0] if self.looks else len(seeds)
         return [(first, _but(under(first, seeds[:least]), now.plan)), (last, _but(last, now.plan))]
+
+
+def _lost(plan: Plan, ended: Find) -> set[str]:
+    """The ids of the arms all of whose runs have failed."""
+    records = [(s.arm_id, ended(s.run_id)) for s in plan.specs]
+    whole = {arm for arm, record in records if record is not None and record.status in FINISHED}
+    return {arm for arm, _ in records} - whole
 
 
 def _but(plan: Plan, other: Plan) -> list[RunSpec]:

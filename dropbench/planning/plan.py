@@ -46,6 +46,8 @@ class Plan:
     """What may not be what it seems in some of the arms, each told once."""
     outcomes: tuple[str, ...] = ()
     """Metrics of the test split that were named in advance, and are corrected together."""
+    contrasts: dict[str, str] = field(default_factory=dict)
+    """Questions to the arms of a study by name, in the grammar of contrasts."""
     unplanned: tuple[str, ...] = ()
     """Why some of what was asked for is not even among the runs: code of the user's own ended the process that looked at it."""
     failed: dict[str, str] = field(default_factory=dict)
@@ -125,6 +127,7 @@ def _plan(
         study=name if study else None,
         question=study.question if study else None,
         outcomes=_outcomes(study.outcomes if study else (), specs),
+        contrasts=dict(study.contrasts) if study else {},
         baseline=study.baseline if study else "none",
         specs=tuple(specs),
         tables={

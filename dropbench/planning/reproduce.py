@@ -64,25 +64,63 @@ def overrides(config: Mapping[str, Any], extra: Sequence[Path] = ()) -> list[str
 
 
 def commands(
-    steps: Sequence[tuple[Mapping[str, Any], Sequence[int]]], results: str, extra: Sequence[Path] = ()
+    steps: Sequence[tuple[Mapping[str, Any], Sequence[int]]],
+    results: str,
+    extra: Sequence[Path] = (),
+    *,
+    data_root: str | None = None,
+    options: Sequence[str] = (),
 ) -> list[str]:
     """What to type to run these stored configurations, each under its seeds; arms that make a grid are one command.
 
-    Raises UsageError as `overrides` does.
+    Parameters
+    ----------
+    steps : sequence
+        Configurations, each with its seeds.
+    results : str
+        The folder to which the runs go.
+    extra : sequence of Path
+        The user's folders of options.
+    data_root : str or None
+        The folder of the data, where one was typed.
+    options : sequence of str
+        Of the sweep, such as `--tune` and its values. What these decide on is left out of the configurations.
+
+    Raises
+    ------
+    UsageError
+        As `overrides` does.
     """
     grids: dict[tuple[str, ...], list[tuple[str, str]]] = {}
     for config, seeds in steps:
-        place = [path_setting("results", results)] * (results != "results")
-        typed_again = [*overrides(config, extra), typed_seeds(seeds), *place]
+        typed_again = decided([*overrides(config, extra), typed_seeds(seeds)], options) + places(results, data_root)
         name, rate = config["dropout"]["name"], config["dropout"].get("rate")
         rest = tuple(text for text in typed_again if text.partition("=")[0] not in ("dropout", "dropout.rate"))
         arm = (as_text(name), "" if name == "none" or rate is None else written(rate))
         grids.setdefault(rest, []).append(arm)
     return [
-        command("sweep", *words_of("--conf", extra), *arm, *rest)
+        sweep([*arm, *rest], extra, options)
         for rest, arms in grids.items()
         for arm in _as_grid(list(dict.fromkeys(arms)))
     ]
+
+
+def sweep(overrides: Sequence[str], extra: Sequence[Path] = (), options: Sequence[str] = ()) -> str:
+    """A sweep as one line for a shell. Raises UsageError for what cannot be typed."""
+    return command("sweep", *words_of("--conf", extra), *overrides, *options)
+
+
+def places(results: str, data_root: str | None) -> list[str]:
+    """The folders of a command, those that are not the usual ones."""
+    typed = [path_setting("results", results)] * (results != "results")
+    return typed + ([] if data_root is None else [path_setting("data.root", data_root)])
+
+
+def decided(overrides: Sequence[str], options: Sequence[str]) -> list[str]:
+    """Overrides without what options decide on: a key that is tuned, and seeds of a sweep that takes as many as it needs."""
+    tuned = {option.partition("=")[0] for option in options if "=" in option}
+    left_out = tuned | ({"seed"} if "--until-settled" in options else set())
+    return [text for text in overrides if text.partition("=")[0] not in left_out]
 
 
 def leaves(config: Mapping[str, Any], but: Sequence[str] = NOT_SET) -> dict[str, Any]:

@@ -1,30 +1,30 @@
 """Each arm at its own best setting: the runs that try the candidates, the choice among them, and the runs that compare.
 
 Every arm has the same candidates under the same seeds, the baseline included, and what decides is the mean on validation data
-alone. To diverge is the worst there is: a candidate of which fewer runs did is better, whatever it scored.
+alone. To diverge is the worst that a run can come to: a candidate of which fewer runs did is better, whatever it scored. A
+candidate of which fewer runs failed goes before both; an arm of which every run failed has no setting, and is left out.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
-from dropbench import identity
 from dropbench.config import sweeps
 from dropbench.config.grammar import parse
 from dropbench.config.typed import setting
 from dropbench.errors import UsageError
 from dropbench.planning.labels import arm_names
 from dropbench.planning.plan import Plan, make
+from dropbench.planning.tables import baselines, of_grid, of_study, without
 from dropbench.seeds import typed as typed_seeds
-from dropbench.store import Candidate, Record, Tuned
+from dropbench.store import FINISHED, Candidate, Record, Tuned
 from dropbench.values import flatten, written
 
 if TYPE_CHECKING:
@@ -32,14 +32,10 @@ if TYPE_CHECKING:
     from dropbench.spec import RunSpec
 
 Find = Callable[[str], Record | None]
-"""From a run's id to its record, once it has completed or diverged."""
+"""From a run's id to its record, once it has completed or diverged, or has failed as often as it is tried."""
 Key = tuple[str | None, str]
 """An arm: its name in a study, and all of its configuration but for its seed and what is tuned."""
 
-Tables = dict[str, dict[str, list[str]]]
-"""As a plan holds them."""
-_OF_ARMS = ("dropout.", *(f"train.{name}" for name in identity.OFF))
-"""How the keys begin in which the arms of a grid may differ: those of regularizers."""
 LOSS = "val_loss"
 SIGNS = {"val_accuracy": -1, LOSS: 1}
 """What may choose, and what a score is multiplied by so that smaller is better: of these the first that all runs have, which is
@@ -75,12 +71,13 @@ class Tuning:
     most: int = sweeps.MOST_RUNS
     _made: dict[str, Plan] = field(default_factory=dict, repr=False)
 
-    def chosen(self, finished: Find) -> dict[Key, Tuned]:
-        """The candidates of each arm and the best of them, from runs that have all finished.
+    def chosen(self, ended: Find) -> dict[Key, Tuned]:
+        """The candidates of each arm and the best of them, from runs that have all ended.
 
-        Of two with one score the one with the smaller validation loss; of two that are equal in this too the first.
+        Of two with one score the one with the smaller validation loss; of two that are equal in this too the first. None where
+        all of them failed.
         """
-        records = {s.run_id: r for s in self.plan.specs if (r := finished(s.run_id)) is not None}
+        records = {s.run_id: r for s in self.plan.specs if (r := ended(s.run_id)) is not None}
         whole = [r.metrics for r in records.values() if r.status == "completed"]
         measure = next((m for m in SIGNS if all(m in metrics for metrics in whole)), LOSS)
         found = {}
@@ -94,7 +91,8 @@ class Tuning:
                 arm_id=candidates[best][0].arm_id,
                 measure=measure,
                 candidates=[_candidate(*pair, measure) for pair in zip(settings, of_each, strict=True)],
-                chosen=best,
+                chosen=best if any(r.status in FINISHED for runs in of_each for r in runs) else None,
+                baseline=candidates[best][0].arm_id in self._baselines,
             )
         return found
 
@@ -109,7 +107,10 @@ class Tuning:
         return found
 
     def comparison(self, chosen: Mapping[Key, Tuned]) -> Plan:
-        """The arms under the reporting seeds, each with the setting that was chosen for it."""
+        """The arms under the reporting seeds, each with the setting that was chosen for it; without those that have none.
+
+        Nothing of a table is left where its baseline has none.
+        """
         parts: dict[str, Plan] = {}
         for tuned in chosen.values():
             words = [setting(key, value) for key, value in self._typed(tuned).items()]
@@ -127,10 +128,10 @@ class Tuning:
         }
         specs = {spec.run_id: spec for spec in kept.values()}
         called = {tuned.arm_id: tuned.arm for tuned in chosen.values()}
-        return replace(
+        made = replace(
             whole[0],
             specs=tuple(specs.values()),
-            tables=_tables(whole, kept) if whole[0].tables else _tables_of_grid(specs.values(), called, self.values),
+            tables=of_study(whole, kept) if whole[0].tables else of_grid(specs.values(), called, self.values),
             outlines={run: o for part in whole for run, o in part.outlines.items() if run in specs},
             failed={run: why for part in whole for run, why in part.failed.items() if run in specs},
             overrides=self.plan.overrides,
@@ -138,10 +139,11 @@ class Tuning:
             skipped=(),
             merged=0,
         )
+        return without(made, {tuned.arm_id for tuned in chosen.values() if tuned.best is None})
 
     def _typed(self, tuned: Tuned) -> dict[str, Any]:
         """The values at which an arm's best setting was tried: of a key that does not move it any, so the first."""
-        best = tuned.candidates[tuned.chosen].setting
+        best = (tuned.best or tuned.candidates[0]).setting
         moves = {key: len(_once([c.setting.get(key) for c in tuned.candidates])) > 1 for key in self.values}
         return {key: best[key] if moves[key] else values[0] for key, values in self.values.items()}
 
@@ -153,6 +155,10 @@ class Tuning:
         alike = Counter(names[spec.run_id] for spec in firsts.values())
         told = {key: (names[spec.run_id], spec.arm_id) for key, spec in firsts.items()}
         return {key: name if alike[name] == 1 else f"{name} #{arm_id}" for key, (name, arm_id) in told.items()}
+
+    @cached_property
+    def _baselines(self) -> set[str]:
+        return baselines(self.plan)
 
     @cached_property
     def _arms(self) -> dict[Key, list[list[RunSpec]]]:
@@ -242,43 +248,6 @@ def _keyed(plan: Plan, tuned: Collection[str]) -> list[tuple[Key, RunSpec]]:
     return keyed
 
 
-def _tables(parts: Sequence[Plan], kept: Collection[tuple[str | None, str]]) -> Tables:
-    """Those of a study, put together from the same tables of several plans.
-
-    Each by the setting id of its baseline or, where that could not be planned, of its first arm.
-    """
-    setting_ids = {s.run_id: s.setting_id for part in parts for s in part.specs}
-    found: Tables = {}
-    for several in zip(*(part.tables.values() for part in parts), strict=True):
-        names = dict.fromkeys(name for of in several for name in of)
-        arms = {name: [r for of in several for r in of.get(name, ()) if (name, r) in kept] for name in names}
-        first = next(iter(arms.get(parts[0].baseline) or itertools.chain(*arms.values())), None)
-        if first is not None:
-            found[setting_ids[first]] = arms
-    return found
-
-
-def _tables_of_grid(specs: Iterable[RunSpec], called: Mapping[str, str], tuned: Collection[str]) -> Tables:
-    """Those of runs that no study names: of arms that differ in regularizers alone, and in what was tuned.
-
-    called: the names of arms by their ids. A table is called by the setting id of its first arm, since a report finds the
-    baseline of a grid by itself.
-    """
-    of_tables: dict[str, list[RunSpec]] = {}
-    for spec in specs:
-        flat = flatten(spec.as_dict())
-        rest = {
-            k: v for k, v in flat.items() if not (k in tuned or k == "seed" or k.startswith((*_OF_ARMS, "metric.")))
-        }
-        of_tables.setdefault(json.dumps(rest, sort_keys=True), []).append(spec)
-    found: Tables = {}
-    for several in of_tables.values():
-        arms = found.setdefault(several[0].setting_id, {})
-        for spec in several:
-            arms.setdefault(called[spec.arm_id], []).append(spec.run_id)
-    return found
-
-
 def settings_of(spec: RunSpec, keys: Collection[str]) -> dict[str, Any]:
     """The values of these keys, of those that the run has."""
     flat = flatten(spec.as_dict())
@@ -291,16 +260,19 @@ def _candidate(setting: dict[str, Any], runs: Sequence[Record], measure: str) ->
         setting=setting,
         score=fmean(scores) if scores else None,
         sd=stdev(scores) if len(scores) > 1 else None,
-        runs=len(runs),
-        diverged=len(runs) - len(scores),
+        runs=sum(r.status in FINISHED for r in runs),
+        diverged=sum(r.status == "diverged" for r in runs),
+        failed=sum(r.status not in FINISHED for r in runs),
     )
 
 
 def _rank(runs: Sequence[Record], measure: str) -> tuple[float, ...]:
-    """The smallest is the best: the share that diverged, then the score, then the loss. What is no number is the worst."""
+    """The smallest is the best: the share that failed, that diverged, the score, the loss. What is no number is the worst."""
     means = [sign * fmean(scores) for m, sign in SIGNS.items() if m in (measure, LOSS) and (scores := _scores(runs, m))]
-    bad = sum(r.status != "completed" for r in runs)
-    return bad / max(len(runs), 1), *(mean if mean == mean else math.inf for mean in means or [math.inf])
+    failed = sum(r.status not in FINISHED for r in runs)
+    diverged = sum(r.status == "diverged" for r in runs)
+    shares = (failed / max(len(runs), 1), diverged / max(len(runs) - failed, 1))
+    return *shares, *(mean if mean == mean else math.inf for mean in means or [math.inf])
 
 
 def _scores(runs: Sequence[Record], measure: str) -> list[float]:

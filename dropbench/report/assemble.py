@@ -30,6 +30,7 @@ from dropbench.report.tables.headline import headline
 from dropbench.report.tables.planned import named, with_names, with_whole
 from dropbench.report.tables.report import Report
 from dropbench.report.tables.selection import choices
+from dropbench.report.tables.study_contrasts import of_study
 from dropbench.store import RUNS, Store, StoredPlan
 from dropbench.values import plain
 
@@ -188,9 +189,7 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
         planned = list(dict.fromkeys(run for *_, run in arms))
         frame = with_names(frame, arms)
         if not planned:
-            raise UsageError(
-                f"study={','.join(studies)}: it is still being tuned, so there is nothing to compare yet; its sweep goes on"
-            )
+            raise UsageError(f"study={','.join(studies)}: {courses.why_nothing(plans)}")
         if frame.empty:
             raise UsageError(
                 f"study={','.join(studies)}: none of its {len(planned)} planned runs is stored; start it again"
@@ -203,12 +202,11 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
     else:
         frame, told = with_whole(frame, plans)
         if frame.empty:
-            raise UsageError(
-                "all runs here are of a tuning that is not finished: nothing to compare yet; its sweep goes on"
-            )
+            raise UsageError(f"all runs here are of a tuning: {courses.why_nothing(plans)}")
         gathered = replace(gathered, report=replace(gathered.report, notes=(*gathered.report.notes, *told)))
     frame = filtered.where(filtered.select(frame, [w for w in wanted if w[0] != "study"]), conditioned)
-    frame, apart = current(frame)
+    folders = [] if roots == [Path("results")] else map(str, roots)
+    frame, apart = current(frame, [*folders, *filters, *(word for w in wheres for word in ("--where", w))])
     gathered = replace(gathered, report=replace(gathered.report, notes=(*gathered.report.notes, *apart)))
     shown = set(frame["run_id"])
     plans = [p for p in plans if not p.arms or not shown.isdisjoint(chain(*p.arms.values()))]
@@ -296,7 +294,9 @@ def _comparison(
     about = [*notes.about(comparison, wanted[0], [a.label for a in baselines]), *why]
     about += [*notes.statistics(comparison), *population.notes(comparison), *notes.selection(chosen)]
     about += courses.notes(comparison, plans)
-    return replace(comparison, notes=tuple(about))
+    answers, of_answers = of_study(comparison, plans, courses.level(plans, runs))
+    about += [note for note in of_answers if note not in about]
+    return replace(comparison, notes=tuple(about), further=courses.further(comparison, plans), answers=answers)
 
 
 def _outcomes(

@@ -199,7 +199,7 @@ class StoredPlan:
     arms: {name: run ids}, in the plan's order; only a study names arms. tables: those of each table of its report, by the
     setting id of its baseline; empty in a plan of before, whose tables are of arms that differ in regularizers alone. runs: all
     that it compares, by id. created: when it was started last, ISO 8601, UTC. course: of one that goes on from what it finds.
-    outcomes: metrics that were named in advance.
+    outcomes: metrics that were named in advance. contrasts: questions to the arms that were, by name.
     """
 
     __pydantic_config__: ClassVar[Any] = _LEGAL_JSON
@@ -215,6 +215,7 @@ class StoredPlan:
     tables: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     course: Course | None = None
     outcomes: list[str] = field(default_factory=list)
+    contrasts: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
 
     @property

@@ -7,6 +7,8 @@ import os
 import re
 import signal
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from terminal import TINY, dropbench, started
 
 from dropbench.report import for_plan
 from dropbench.report.statistics.looks import levels
+from dropbench.spec import RunSpec
 from dropbench.store import Record, Store, StoredPlan
 
 TUNE = ("--tune", "train.lr=0.001,0.1", "--tuning-seeds", "2")
@@ -105,28 +108,81 @@ def test_options_that_do_not_go_together(
     assert told.code == 2 and said in told.err and told.err.startswith("Error: ") and "Traceback" not in told.err
 
 
-def test_what_failed_while_tuning_is_tried_again_before_anything_is_compared(
-    bare: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from dropbench.engine.train import Training
+@contextmanager
+def failing(monkeypatch: pytest.MonkeyPatch, fails: Callable[[RunSpec], bool]) -> Iterator[None]:
+    """Runs of which this is true raise once they are to be trained."""
+    from dropbench.engine import build
 
-    run = Training.run
+    whole = build.build
 
-    def broken(self: Any, *args: Any, **options: Any) -> Any:
-        if any(s.train.lr == 0.1 for s in self.specs):
+    def broken(specs: Sequence[RunSpec], *args: Any) -> Any:
+        if any(map(fails, specs)):
             raise RuntimeError("a fault")
-        return run(self, *args, **options)
+        return whole(specs, *args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Training, "run", broken)
+        patch.setattr(build, "build", broken)
+        yield
+
+
+def test_an_arm_that_failed_while_tuning_is_left_out_until_it_succeeds(
+    bare: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with failing(monkeypatch, lambda s: s.dropout.rate == 0.2):
         said = dropbench(capsys, *STUDY, "seed=0,1", *TUNE)
-        assert said.code == 1 and "there is nothing to compare before the tuning is finished" in said.err
-        said = dropbench(capsys, "report")
-        assert said.code == 2 and "all runs here are of a tuning that is not finished" in said.err
-    kept = plan_of(bare / "results")
-    assert kept.runs == [] and kept.course is not None and not kept.course.ended and kept.course.tuned == []
+        assert said.code == 1 and "not tuned: reduced, each of its 2 settings failed" in said.err
+        last = said.err.splitlines()[-1]
+        assert last.startswith("Error: reduced is left out of the comparison:") and "(RuntimeError: a fault" in last
+        kept = plan_of(bare / "results")
+        assert kept.course is not None and kept.course.ended and set(kept.arms) == {"none", "target"}
+        assert {t.arm for t in kept.course.tuned if t.best is None} == {"reduced"} and len(kept.runs) == 4
+        shown = re.sub(r"\s+", " ", dropbench(capsys, "report").out)
+        assert "Left out, since every run of every setting failed while it was tuned: reduced." in shown
+        again = dropbench(capsys, *STUDY, "seed=0,1", *TUNE)  # tried again, and the comparison stands
+        assert again.code == 1 and again.err.count("RuntimeError: a fault") > 2
+        assert plan_of(bare / "results").runs == kept.runs
     assert dropbench(capsys, *STUDY, "seed=0,1", *TUNE).code == 0
     assert plan_of(bare / "results").plan_id == kept.plan_id and len(plan_of(bare / "results").runs) == 6
+    assert dropbench(capsys, "runs", "verify").code == 0
+
+
+def test_without_its_baseline_nothing_is_compared(
+    bare: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with failing(monkeypatch, lambda s: s.dropout.rate == 0):
+        said = dropbench(capsys, *STUDY, "seed=0,1", *TUNE)
+    last = said.err.splitlines()[-1]
+    assert (said.code, said.out) == (1, "") and "nothing is compared with none, the baseline, since each of" in last
+    assert plan_of(bare / "results").runs == []
+    said = dropbench(capsys, "report")
+    assert said.code == 2 and "every run of none, the baseline, failed" in said.err
+
+
+def test_an_arm_is_tuned_among_the_settings_that_did_not_fail(
+    bare: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with failing(monkeypatch, lambda s: s.train.lr == 0.1 and s.seed >= 500):
+        said = dropbench(capsys, *STUDY, "seed=0,1", *TUNE)
+    assert said.code == 1 and "tuned: none, train.lr=0.001. Of its 2 settings 1 failed" in said.err
+    assert "0.1: 2 of 2 failed" in re.sub(r"\s+", " ", said.out) and len(plan_of(bare / "results").runs) == 6
+
+
+def test_what_stops_at_the_first_failure_compares_nothing(
+    bare: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with failing(monkeypatch, lambda s: s.dropout.rate == 0.2):
+        said = dropbench(capsys, *STUDY, "seed=0,1", *TUNE, "--fail-fast")
+    assert (
+        said.code == 1 and "stopped after 1 failed run" in said.err and "comparison" not in said.err.split("Error")[0]
+    )
+    assert plan_of(bare / "results").runs == []
+
+
+def test_settings_that_all_diverge_are_told_as_no_tuning(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = dropbench(capsys, *STUDY, "seed=0,1", "--tune", "train.lr=1e18,1e19", "--tuning-seeds", "1")
+    assert "not tuned: target, each of its 2 settings diverged, so that none is better than another" in said.err
+    assert "tuned: target, train.lr=1e+18, the best" not in said.err
+    assert "Every setting that was tried diverged" in re.sub(r"\s+", " ", said.out)
 
 
 def test_force_goes_through_all_stages_again(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,6 +34,10 @@ def by_rate(spec: RunSpec) -> Record:
     return record(0.9 - 0.1 * abs(math.log10(spec.train.lr / best)) + 0.001 * spec.seed)
 
 
+def broke() -> Record:
+    return cast(Record, SimpleNamespace(status="failed", metrics={}))
+
+
 class World:
     """A course, and runs that finish one after the other."""
 
@@ -53,6 +57,10 @@ class World:
         while left := self.left():
             self.finish(*left)
         return self.now()
+
+    def begin(self) -> None:
+        """Another command: what failed is to be tried again."""
+        self.records = {run: r for run, r in self.records.items() if r.status != "failed"}
 
     def now(self) -> list[Any]:
         return [(s.name, [spec.run_id for spec in s.plan.specs]) for s in self.course.stages(self.records.get)]
@@ -114,6 +122,86 @@ def test_an_interruption_anywhere_changes_neither_the_runs_nor_the_end(tuned: Co
         world.finish(*some)
         assert world.now()[: len(before)] == before  # what was decided stays decided
     assert world.now() == expected
+
+
+@given(st.data())
+def test_commands_broken_off_beside_runs_that_fail_end_the_same(tuned: Course, data: st.DataObject) -> None:
+    """Each command tries again what failed; which runs fail does not depend on when they are tried."""
+    failing = data.draw(st.sets(st.tuples(st.sampled_from((0.0, 0.2, 0.4)), st.sampled_from((0.1, 0.001, 0.01)))))
+
+    def outcome(spec: RunSpec) -> Record:
+        return broke() if (spec.dropout.rate, spec.train.lr) in failing else by_rate(spec)
+
+    whole = World(tuned, outcome)
+    expected = whole.end()
+    world = World(tuned, outcome)
+    for _ in range(data.draw(st.integers(0, 4))):
+        if left := world.left():
+            world.finish(*data.draw(st.lists(st.sampled_from(left), unique_by=lambda s: s.run_id)))
+        world.begin()
+    assert world.end() == expected and tuned.tuned(world.records.get) == tuned.tuned(whole.records.get)
+    all_failed = {rate for rate in (0.0, 0.2, 0.4) if all((rate, lr) in failing for lr in (0.1, 0.001, 0.01))}
+    assert {t.arm.split()[0] for t in tuned.tuned(whole.records.get) if t.best is None} == {
+        {0.0: "none", 0.2: "reduced", 0.4: "target"}[rate] for rate in all_failed
+    }
+    last = tuned.stages(whole.records.get)[-1]
+    nothing = 0.0 in all_failed or len(all_failed) > 1
+    assert last.name == (TUNING if nothing else COMPARISON)
+    if not nothing:
+        assert set(settings(last.plan)) == {0.0, 0.2, 0.4} - all_failed
+        assert all(set(table) == set(last.plan.arms) for table in last.plan.tables.values())
+
+
+def test_what_failed_and_succeeds_later_joins(tuned: Course) -> None:
+    bad = True
+
+    def outcome(spec: RunSpec) -> Record:
+        return broke() if bad and spec.dropout.rate == 0.4 else by_rate(spec)
+
+    world = World(tuned, outcome)
+    world.end()
+    assert set(settings(tuned.stages(world.records.get)[-1].plan)) == {0.0, 0.2}
+    bad = False
+    world.begin()
+    assert world.end() == World(tuned, by_rate).end()
+
+
+@pytest.mark.parametrize("words", [("study=three_arm",), ("dropout=none,standard", "model=mlp,cnn")])
+def test_a_table_without_its_baseline_is_left_out_and_the_others_stay(c: Composer, words: tuple[str, ...]) -> None:
+    words = (*words, "data=digits", "train.epochs=1", "data.n_train=50")
+    words = (*words, "model=mlp,cnn") if "model=mlp,cnn" not in words else words
+    one = course([*words, "seed=0,1"], c, tune=["train.lr=0.01,0.1"], tuning_seeds=1)
+    world = World(one, lambda s: broke() if (s.model.name, s.dropout.name) == ("cnn", "none") else record(0.5))
+    world.end()
+    assert [t.baseline for t in one.tuned(world.records.get) if t.best is None] == [True]
+    last = one.stages(world.records.get)[-1]
+    assert last.name == COMPARISON and {s.model.name for s in last.plan.specs} == {"mlp"}
+    (table,) = last.plan.tables.values()
+    assert len(table) == (3 if "study=three_arm" in words else 2)
+
+
+def test_among_the_settings_those_of_which_runs_failed_come_last(c: Composer) -> None:
+    def outcome(spec: RunSpec) -> Record:
+        if spec.train.lr == 0.1 and spec.seed == 500:
+            return broke()
+        return record(0.9 if spec.train.lr == 0.1 else 0.5, diverged=spec.train.lr == 0.001)
+
+    world = World(course(["dropout=none,standard", "seed=0", *TINY], c, tune=[TUNE]), outcome)
+    world.end()
+    for found in world.course.tuned(world.records.get):
+        assert found.best is not None and found.best.setting == {"train.lr": 0.01}
+        assert [(t.runs, t.diverged, t.failed) for t in found.candidates] == [(2, 0, 1), (3, 3, 0), (3, 0, 0)]
+
+
+def test_an_arm_that_fails_at_a_look_does_not_hold_up_the_others(c: Composer) -> None:
+    words = ["dropout=none,standard", "dropout.rate=0.2,0.4", *TINY]
+    one = course(words, c, looking=settled_with(5))
+    world = World(one, lambda s: broke() if s.dropout.rate == 0.4 else record(0.5))
+    world.end()
+    stages = one.stages(world.records.get)
+    assert [len(s.plan.specs) for s in stages] == [3 * 2, 2 * 3 + 2, 2 * 5 + 2]  # what was tried stays, to be shown
+    base = World(one, lambda s: broke() if s.dropout.name == "none" else record(0.5))
+    assert [len(runs) for _, runs in base.end()] == [3 * 2]
 
 
 def test_one_that_is_made_again_is_the_same(c: Composer, tuned: Course) -> None:

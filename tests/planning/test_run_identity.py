@@ -118,11 +118,15 @@ def test_a_stored_arm_at_rate_0_can_be_confirmed_as_none() -> None:
         (spec,) = make([*TINY, "dropout.rate=0.5"], c).specs
         some = spec.as_dict()
         silent = some | {"dropout": some["dropout"] | {"rate": 0.0}}
-        plan, _ = confirm.plan("standard 0", {"standard 0": silent, "standard 0.5": some}, range(3, 5), "results", c)
+        plan, _ = confirm.plan(
+            "standard 0", {"standard 0": silent, "standard 0.5": some}, range(3, 5), ["results=results"], c
+        )
         assert [s.dropout.name for s in plan.specs] == ["none", "none", "standard", "standard"]
         other = some | {"train": some["train"] | {"epochs": 7.5}}
         with pytest.raises(UsageError):
-            confirm.plan("standard 0", {"standard 0": silent, "standard 0.5": other}, range(3, 5), "results", c)
+            confirm.plan(
+                "standard 0", {"standard 0": silent, "standard 0.5": other}, range(3, 5), ["results=results"], c
+            )
 
 
 def edited(folder: Path, file: str, old: str, new: str) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
 
 from dropbench.report.statistics.interval import confidence
-from dropbench.report.tables.asked import Answer, Asked
+from dropbench.report.tables.answers import Answer
+from dropbench.report.tables.asked import Asked
 from dropbench.report.tables.columns import (
     ABSENT,
     Column,
@@ -28,9 +29,8 @@ from dropbench.values import count
 CONTRASTS = "Contrasts"
 
 
-def contrasts(asked: Asked, width: int | None) -> Sheet:
+def contrasts(answers: Sequence[Answer], width: int | None) -> Sheet:
     """A row a contrast, kept to `width` columns."""
-    answers = asked.answers
 
     def each(heading: tuple[str, ...], cell: Callable[[Answer], str], rank: int = 0) -> Column:
         return Column(heading, tuple(map(cell, answers)), rank)

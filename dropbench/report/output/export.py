@@ -14,6 +14,8 @@ from dropbench.errors import UsageError
 from dropbench.report.output import asked as of_asked
 from dropbench.report.output.sections import all_notes
 from dropbench.report.records.frame import rows_of
+from dropbench.report.tables.answers import tabled
+from dropbench.report.tables.comparison import Diagnosis
 from dropbench.report.tables.population import about
 from dropbench.report.tables.report import Report
 from dropbench.report.tables.selection import Choice
@@ -75,9 +77,9 @@ def as_json(report: Report) -> str:
                 "tuned": [asdict(tuned) for tuned in c.tuned],
                 "explained": [{"about": plain(what), "says": plain(says)} for what, says in c.explained],
                 "notes": all_notes(c),
-                "diagnosis": [
-                    {key: value for key, value in asdict(d).items() if key != "steps"} for d in c.diagnosis or ()
-                ],
+                "diagnosis": [_diagnosed(d) for d in c.diagnosis or ()],
+                "further": [_diagnosed(d) for d in c.further],
+                "contrasts": rows_of(tabled(c.answers)),
             }
             for c in report.comparisons
         ],
@@ -92,6 +94,11 @@ def as_json(report: Report) -> str:
         "questions": list(report.questions),
     }
     return json.dumps(_finite(tree), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _diagnosed(told: Diagnosis) -> dict[str, Any]:
+    """Without its runs, which its commands say."""
+    return {key: value for key, value in asdict(told).items() if key not in ("steps", "options")}
 
 
 def write_parquet(report: Report, file: Path) -> None:

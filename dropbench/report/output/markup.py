@@ -37,7 +37,8 @@ def latex(report: Report, width: int | None) -> str:
     told, shared = sections(report, width)
     parts = []
     for section in told:
-        above = [*report.headlines, section.title, *section.notes, *shared, *report.notes]
+        limits = [f"{a.lead} {a.text}" for a in section.further]
+        above = [*report.headlines, section.title, *limits, *section.notes, *shared, *report.notes]
         for sheet in section.sheets:
             lines = [*above, sheet.caption] if sheet is section.sheets[0] else [sheet.caption]
             comments = "\n".join(f"% {line}" for line in lines if line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from itertools import zip_longest
-from shlex import quote
+from shlex import join
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -16,6 +16,7 @@ from dropbench.report.output.sections import sections
 from dropbench.report.records.frame import PACKAGES
 from dropbench.report.tables.answer import answer
 from dropbench.report.tables.report import Report
+from dropbench.store import StoredPlan
 from dropbench.values import absent, count, plain, written
 
 SOURCES = {
@@ -70,8 +71,16 @@ def _question(report: Report) -> str:
 
 
 def commands(report: Report) -> list[str]:
-    """What to type to train the runs again: one a stored plan, as it was typed."""
-    return list(dict.fromkeys(plain(" ".join(["dropbench sweep", *map(quote, p.overrides)])) for p in report.plans))
+    """What to type to train the runs again: one a stored plan, as it was typed, but for its --conf, which no plan holds."""
+    return list(dict.fromkeys(plain(_typed(p)) for p in report.plans))
+
+
+def _typed(plan: StoredPlan) -> str:
+    rule = plan.course.rule if plan.course else None
+    if rule is not None and rule.confirms:  # the sweeps that it is made of were never typed
+        folders = [text.partition("=")[2] for text in plan.overrides if text.startswith("results=")]
+        return join(["dropbench", "report", *folders[:1], "--confirm"])
+    return join(["dropbench", "sweep", *plan.overrides, *(rule.options if rule else ())])
 
 
 def sources(report: Report) -> list[tuple[str, str]]:

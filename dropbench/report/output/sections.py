@@ -36,7 +36,7 @@ class Advice:
 class Section:
     """A comparison, a grid or answers to print: its tables, what to know of them, and what they mean for the next run.
 
-    explained: the tables' rows in plain words, where that was asked for.
+    explained: the tables' rows in plain words, where that was asked for. further: what of the sweep limits what it can tell.
     """
 
     title: str
@@ -44,11 +44,13 @@ class Section:
     notes: tuple[str, ...]
     advice: tuple[Advice, ...] = ()
     explained: tuple[Advice, ...] = ()
+    further: tuple[Advice, ...] = ()
 
     @property
     def paragraphs(self) -> list[tuple[str, tuple[Advice, ...]]]:
         """What stands between tables and notes, under a heading each."""
-        return [(name, told) for name, told in (("In words", self.explained), ("Diagnosis", self.advice)) if told]
+        parts = (("In words", self.explained), ("Diagnosis", self.advice), ("Before you rely on it", self.further))
+        return [(name, told) for name, told in parts if told]
 
 
 def sections(report: Report, width: int | None = None) -> tuple[list[Section], list[str]]:
@@ -76,11 +78,11 @@ def _plain(section: Section) -> Section:
         )
         for sheet in section.sheets
     ]
-    advice, explained = (
+    paragraphs = (
         tuple(Advice(plain(a.lead), plain(a.text), tuple(map(plain, a.commands))) for a in told)
-        for told in (section.advice, section.explained)
+        for told in (section.advice, section.explained, section.further)
     )
-    return Section(plain(section.title), tuple(sheets), tuple(map(plain, section.notes)), advice, explained)
+    return Section(plain(section.title), tuple(sheets), tuple(map(plain, section.notes)), *paragraphs)
 
 
 def all_notes(comparison: Comparison, *, legend_needed: bool = True) -> tuple[str, ...]:
@@ -90,11 +92,18 @@ def all_notes(comparison: Comparison, *, legend_needed: bool = True) -> tuple[st
 
 
 def _compared(comparison: Comparison, width: int | None) -> Section:
-    parts = sheets(comparison, width)
+    parts = list(sheets(comparison, width))
     said = any(c.heading == ("setting",) for c in parts[0].columns)
     told = tuple(Advice(*paragraph) for paragraph in comparison.explained)
     notes = all_notes(comparison, legend_needed=not said)
-    return Section(comparison.title, tuple(parts), notes, advice(comparison), told)
+    if comparison.answers:
+        answered = of_asked.contrasts(comparison.answers, width)
+        parts.append(replace(answered, caption=f"{of_asked.CONTRASTS} that the study names"))
+    further = tuple(
+        Advice(f"{d.rule.capitalize()}.", f"{d.says} {d.advice}{':' if d.commands else '.'}", d.commands)
+        for d in comparison.further
+    )
+    return Section(comparison.title, tuple(parts), notes, advice(comparison), told, further)
 
 
 def advice(comparison: Comparison) -> tuple[Advice, ...]:
@@ -127,7 +136,9 @@ def _cost(comparison: Comparison, told: Diagnosis) -> str:
 
 
 def _asked(asked: Asked, width: int | None) -> list[Section]:
-    parts = [Section(of_asked.CONTRASTS, (of_asked.contrasts(asked, width),), asked.notes)] if asked.answers else []
+    parts = (
+        [Section(of_asked.CONTRASTS, (of_asked.contrasts(asked.answers, width),), asked.notes)] if asked.answers else []
+    )
     for found in asked.optima:
         sheet, notes = of_asked.optimum(found, width)
         parts.append(Section(of_asked.title(found), (sheet,), tuple(notes)))

@@ -91,7 +91,7 @@ class Screen:
 
 
 def _bare(report: Report, width: int) -> str:
-    comparisons = tuple(replace(c, notes=(), diagnosis=None) for c in report.comparisons)
+    comparisons = tuple(replace(c, notes=(), diagnosis=None, further=()) for c in report.comparisons)
     return text(replace(report, comparisons=comparisons, notes=()), width, False)
 
 

@@ -17,8 +17,8 @@ from dropbench.report.statistics.contrast import Contrast, Expression
 from dropbench.report.statistics.formula import Formula
 from dropbench.report.statistics.grammar import Node, arm_written, parse, written
 from dropbench.report.statistics.judged import judged
-from dropbench.report.statistics.power import UNKNOWN
 from dropbench.report.statistics.verdict import UNTOLD, region
+from dropbench.report.tables.answers import Answer, tabled
 from dropbench.report.tables.binding import bound
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.factors import Factors
@@ -54,15 +54,6 @@ class Questions:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """name: what was asked, in short. formula: the same in the grammar, with labels. contrast: what came of it."""
-
-    name: str
-    formula: Formula
-    contrast: Contrast
-
-
-@dataclass(frozen=True)
 class Asked:
     """Answers in the order of the questions, the optima, and what to know of the answers."""
 
@@ -73,7 +64,7 @@ class Asked:
     @property
     def table(self) -> pd.DataFrame:
         """A row an answer, numbers in the measure's own unit."""
-        return pd.DataFrame([_row(answer) for answer in self.answers])
+        return tabled(self.answers)
 
 
 def ask(whole: Comparison, baselines: Sequence[str], questions: Questions) -> Asked:
@@ -149,31 +140,6 @@ def _region(measure: Measure, whole: Comparison, baselines: Sequence[str]) -> fl
     typed = whole.rope if whole.measure is not None and measure.metric == whole.measure.metric else None
     done = whole.runs[whole.runs["status"] == "completed"]
     return region(typed, measure, done[done["label"].isin(baselines or whole.labels)])
-
-
-def _row(answer: Answer) -> dict[str, object]:
-    c = answer.contrast
-    d, needed = c.difference, UNKNOWN if c.confirmed else c.seeds_needed
-    return {
-        "contrast": answer.name,
-        "expression": str(answer.formula),
-        "unit": answer.formula.unit,
-        "pairs": d.pairs,
-        "mean": d.mean,
-        "sd": d.sd,
-        "low": d.low,
-        "high": d.high,
-        "interval": d.interval,
-        "p": d.p,
-        "p_adjusted": d.p_adjusted,
-        "mde": c.detectable,
-        "rope": c.region,
-        "verdict": c.verdict,
-        "direction": c.direction,
-        "confirmed": c.confirmed,
-        "seeds_even": needed.even,
-        "seeds_likely": needed.likely,
-    }
 
 
 def _notes(answers: Sequence[Answer], whole: Comparison) -> list[str]:

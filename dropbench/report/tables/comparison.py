@@ -18,6 +18,7 @@ from dropbench.report.statistics.interval import ALPHA
 from dropbench.report.statistics.judged import judged
 from dropbench.report.statistics.verdict import region
 from dropbench.report.statistics.widening import Widening, widening
+from dropbench.report.tables.answers import Answer
 from dropbench.report.tables.arms import Arm
 from dropbench.report.tables.attribution_agreement import agreements
 from dropbench.report.tables.exported import wide
@@ -52,6 +53,8 @@ class Diagnosis:
         The runs that this takes, if any.
     commands : tuple
         The same as typed, where they were written.
+    options : tuple
+        Of the sweep of the whole comparison, typed once more, in place of steps: `--tune` and its values, say.
     """
 
     rule: str
@@ -60,6 +63,7 @@ class Diagnosis:
     advice: str
     steps: tuple[Step, ...] = ()
     commands: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,10 @@ class Comparison:
         How the settings of arms were found, of those that were tuned.
     diagnosis : tuple or None
         What it means for the next run; None where nobody asked.
+    further : tuple of Diagnosis
+        What of the sweep itself limits what it can tell, and how it is typed without that.
+    answers : tuple of Answer
+        To the contrasts that its study names.
     said : Said or None
         What runs said of their test examples, so that answers are about examples like these; None where they are to be about
         these.
@@ -106,6 +114,8 @@ class Comparison:
     tuned: tuple[Tuned, ...] = ()
     notes: tuple[str, ...] = ()
     diagnosis: tuple[Diagnosis, ...] | None = None
+    further: tuple[Diagnosis, ...] = ()
+    answers: tuple[Answer, ...] = ()
     said: Said | None = None
     explained: tuple[tuple[str, str], ...] = ()
     _widenings: dict[int, tuple[Expression, Widening | Untold]] = field(default_factory=dict, repr=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -11,12 +11,14 @@ from dropbench.report.records.measures import Measure
 from dropbench.report.statistics.interval import ALPHA
 from dropbench.report.statistics.looks import levels
 from dropbench.report.tables.arms import Arm
-from dropbench.report.tables.comparison import Comparison
+from dropbench.report.tables.comparison import Comparison, Diagnosis
 from dropbench.store import Candidate, Course, StoredPlan, Tuned
 from dropbench.values import count, number, order, spans, written
 
 RATE = "train.lr"
 """The key that is asked about where nothing was tuned: it moves what dropout does more than any other."""
+AT_MOST = 60
+"""Seeds that --until-settled may take where it is not told otherwise."""
 _FACTORS = (0.3, 1.0, 3.0, 10.0)
 _SPOKEN = 6
 """So many candidates, and so many arms, are gone through in a sentence."""
@@ -35,15 +37,19 @@ def level(plans: Iterable[StoredPlan], runs: pd.DataFrame) -> float:
 
 def tuned(arms: Iterable[Arm], plans: Iterable[StoredPlan]) -> tuple[Tuned, ...]:
     """Of those of the arms that were tuned, each with the label that it has here."""
-    found = {t.arm_id: t for p in plans if p.course for t in p.course.tuned}
+    found = {t.arm_id: t for p in plans if p.course for t in p.course.tuned if t.best is not None}
     return tuple(replace(found[arm.arm_id], arm=arm.label) for arm in arms if arm.arm_id in found)
 
 
 def notes(comparison: Comparison, plans: Sequence[StoredPlan]) -> list[str]:
     """The sentences on a comparison; plans: those of its runs."""
     runs = comparison.runs
-    said = [*_tuned(comparison, plans), *_edges(comparison.tuned), *_several_looks(plans, runs), *_again(runs, plans)]
-    return [*said, *([] if comparison.tuned else _untuned(comparison))]
+    return [*_tuned(comparison, plans), *_edges(comparison.tuned), *_several_looks(plans, runs)]
+
+
+def further(comparison: Comparison, plans: Sequence[StoredPlan]) -> tuple[Diagnosis, ...]:
+    """What the sweep of a comparison left to chance, with the options with which it would not; plans: those of its runs."""
+    return (*_again(comparison, plans), *([] if comparison.tuned else _untuned(comparison)))
 
 
 def _tuned(comparison: Comparison, plans: Iterable[StoredPlan]) -> Iterator[str]:
@@ -57,39 +63,84 @@ def _tuned(comparison: Comparison, plans: Iterable[StoredPlan]) -> Iterator[str]
     measure = comparison.measures.read(arms[0].measure)
     parts = []
     for tuned in arms[:_SPOKEN]:
-        best = _setting(tuned.candidates[tuned.chosen].setting)
         scores = [f"{_values(c.setting)}: {_outcome(c, measure)}" for c in tuned.candidates]
-        of = f" ({', '.join(scores)})" if 1 < len(scores) <= _SPOKEN else f", the best of {len(scores)}"
-        parts.append(f"{tuned.arm}, {best}{of if len(scores) > 1 else ', which has nothing to choose'}")
+        of = f" ({', '.join(scores)})" if 1 < len(scores) <= _SPOKEN else f", {_of_many(tuned)}"
+        parts.append(f"{tuned.arm}, {_best(tuned)}{of if len(scores) > 1 else ', which has nothing to choose'}")
     rest = f"; and {count(len(arms) - _SPOKEN, 'arm')} more, see --format json" if len(arms) > _SPOKEN else ""
     unit = ", %," if measure.in_percent else ""
     yield (
         f"Each arm at its own best setting, by mean {measure.spoken}{unit} under seeds {spans(sorted(seeds))}, which are in no "
         f"number above: {'; '.join(parts)}{rest}."
     )
+    yield from _no_best(arms)
+    yield from _left_out(courses, {name for arm in comparison.arms for name in (arm.name, arm.label)})
+
+
+def _best(tuned: Tuned) -> str:
+    return "" if tuned.best is None else _setting(tuned.best.setting)
+
+
+def _of_many(tuned: Tuned) -> str:
+    n = len(tuned.candidates)
+    return f"the first of {n}, all of which diverged" if tuned.all_diverged else f"the best of {n}"
 
 
 def _outcome(candidate: Candidate, measure: Measure) -> str:
+    if candidate.failed:
+        return f"{candidate.failed} of {candidate.runs + candidate.failed} failed"
     if candidate.diverged:
         return f"{candidate.diverged} of {candidate.runs} diverged"
     return "not measured" if candidate.score is None else measure.level(candidate.score)
 
 
+def _no_best(arms: Iterable[Tuned]) -> Iterator[str]:
+    """Which settings are no better than another that was tried, so that they are the first of them."""
+    diverged = [t for t in arms if t.all_diverged]
+    if diverged:
+        lower = {c.setting[RATE] for t in diverged for c in t.candidates if RATE in c.setting}
+        hint = f"; try values of {RATE} below {written(min(lower))}" if len(lower) > 1 else ""
+        yield f"Every setting that was tried diverged, so that none is better than another: {_names(diverged)}{hint}."
+    if equal := [t for t in arms if t.equals]:
+        yield (
+            f"Settings that scored the same as the chosen one: {_names(equal)}. The smaller validation loss decides then, and "
+            "after it the order in which they were typed."
+        )
+
+
+def _left_out(courses: Iterable[Course], there: Collection[str | None]) -> Iterator[str]:
+    """The arms that have no setting. there: those that are compared, under another version of a user's code say."""
+    lost = {t.arm: t for course in courses for t in course.tuned if t.best is None and t.arm not in there}
+    if lost:
+        yield f"Left out, since every run of every setting failed while it was tuned: {_names(list(lost.values()))}."
+
+
+def why_nothing(plans: Iterable[StoredPlan]) -> str:
+    """Why plans that tune have nothing to compare: they are not finished, or left no baseline or no two arms."""
+    lost = [t for p in plans if p.course and p.course.ended for t in p.course.tuned if t.best is None]
+    if not lost:
+        return "it is not finished, so there is nothing to compare yet; its sweep, typed again, goes on"
+    bases = [t for t in lost if t.baseline]
+    what = f"{_names(bases)}, the baseline," if bases else _names(lost)
+    return f"every run of {what} failed, so there is nothing to compare; its sweep, typed again, tries them again"
+
+
+def _names(arms: Sequence[Tuned]) -> str:
+    more = f" and {len(arms) - _SPOKEN} more" if len(arms) > _SPOKEN else ""
+    return ", ".join(tuned.arm for tuned in arms[:_SPOKEN]) + more
+
+
 def _edges(arms: Iterable[Tuned]) -> Iterator[str]:
-    """Where the best value is the smallest or the largest that was tried."""
-    found = []
-    for tuned in arms:
-        for key, value in tuned.candidates[tuned.chosen].setting.items():
-            tried = [number(c.setting.get(key)) for c in tuned.candidates]
-            sizes = sorted({size for size in tried if size is not None})
-            if len(sizes) > 1 and number(value) in (sizes[0], sizes[-1]):
-                end = "largest" if number(value) == sizes[-1] else "smallest"
-                found.append(f"{tuned.arm}, {key}={written(value)}, the {end}")
+    """Where the best value is the smallest or the largest that was tried, with one that lies beyond it."""
+    found = [
+        f"{tuned.arm}, {e.key}={written(e.value)}, the {e.end} (try {written(e.beyond)} too)"
+        for tuned in arms
+        for e in tuned.edges
+    ]
     if found:
         rest = f"; and {len(found) - _SPOKEN} more" if len(found) > _SPOKEN else ""
         yield (
             f"Best at the edge of what was tried, so that a better value may lie beyond: {'; '.join(found[:_SPOKEN])}{rest}. "
-            "Tune over more values."
+            "Type the same command with more values."
         )
 
 
@@ -104,8 +155,9 @@ def _several_looks(plans: Iterable[StoredPlan], runs: pd.DataFrame) -> Iterator[
         )
 
 
-def _again(runs: pd.DataFrame, plans: Sequence[StoredPlan]) -> Iterator[str]:
+def _again(comparison: Comparison, plans: Sequence[StoredPlan]) -> Iterator[Diagnosis]:
     """Where plans of the same arms with fewer seeds are stored: someone may have looked at each."""
+    runs = comparison.runs
     arms, seeds = set(runs["arm_id"]), set(runs["seed"])
     sizes = set()
     for plan in plans:
@@ -113,18 +165,19 @@ def _again(runs: pd.DataFrame, plans: Sequence[StoredPlan]) -> Iterator[str]:
         if set(of_plan["arm_id"]) == arms and set(of_plan["seed"]) < seeds:
             sizes.add(of_plan["seed"].nunique())
     if sizes and not _looked(plans, runs):
-        yield (
+        most = ("--at-most", str(len(seeds))) if len(seeds) > AT_MOST else ()
+        yield Diagnosis(
+            "looked at before",
+            tuple(comparison.labels),
             f"The same arms were planned before with {' and '.join(map(str, sorted(sizes)))} of these {len(seeds)} seeds. "
-            "Whoever adds seeds until something is told finds too much: `dropbench sweep ... --until-settled` pays for each "
-            "look."
+            "Whoever adds seeds until something is told finds too much.",
+            "--until-settled pays for each look",
+            options=("--until-settled", *most),
         )
 
 
-def _untuned(comparison: Comparison) -> Iterator[str]:
-    """Where all arms ran at one learning rate that was tuned for none of them.
-
-    The words of the sweep are left to who typed them: those in a stored plan may be anybody's, and lack its `--conf`.
-    """
+def _untuned(comparison: Comparison) -> Iterator[Diagnosis]:
+    """Where all arms ran at one learning rate that was tuned for none of them."""
     runs = comparison.runs
     values = {written(v): v for v in runs[RATE].tolist()} if RATE in runs else {}
     if len(values) != 1 or comparison.baseline is None or len(comparison.arms) < 2:
@@ -133,9 +186,13 @@ def _untuned(comparison: Comparison) -> Iterator[str]:
     if not rate:
         return
     grid = ",".join(f"{rate * factor:.2g}" for factor in _FACTORS)
-    yield (
+    yield Diagnosis(
+        "not tuned",
+        tuple(comparison.labels),
         f"All arms ran at {RATE}={written(rate)}, which was tuned for none of them here; what helps at one learning rate may "
-        f"harm at another. `dropbench sweep ... --tune {RATE}={grid}` gives each arm its own best."
+        "harm at another.",
+        "--tune gives each arm its own best",
+        options=("--tune", f"{RATE}={grid}"),
     )
 
 

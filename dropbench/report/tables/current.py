@@ -17,12 +17,14 @@ from dropbench.report.tables.arms import shown, tables
 from dropbench.values import count, written
 
 
-def current(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def current(frame: pd.DataFrame, typed: Sequence[str] = ()) -> tuple[pd.DataFrame, list[str]]:
     """The runs that may be compared, and a sentence on those that may not.
 
     Within one table, and there of one data set with its options, the data of the newest run count, and of each of the user's
     parts its source in the newest run that has it. A run that failed before its data were read goes with any. A run that is in
     several tables, and in each of them has a row, stays where it is current.
+
+    typed: of the report, folders and filters, with which the sentence says how the others are shown.
     """
     keys = [k for k in setting_keys(frame) if k.startswith("data.")]
     groups: dict[tuple[object, ...], list[int]] = {}
@@ -32,13 +34,13 @@ def current(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     kept: list[int] = []
     told: dict[str, None] = {}
     for places in groups.values():
-        fit, notes = _newest(frame.iloc[places])
+        fit, notes = _newest(frame.iloc[places], typed)
         kept += [place for place, yes in zip(places, fit, strict=True) if yes]
         told |= dict.fromkeys(notes)
     return frame.iloc[sorted(kept)], list(told)
 
 
-def _newest(runs: pd.DataFrame) -> tuple[list[bool], list[str]]:
+def _newest(runs: pd.DataFrame, typed: Sequence[str]) -> tuple[list[bool], list[str]]:
     """Which of these runs are compared, and what is said of the others."""
     about = f"{written(runs['model'].iloc[0])} on {written(runs['data'].iloc[0])}"
     started = [_moment(text) for text in runs["started"].tolist()]
@@ -53,7 +55,7 @@ def _newest(runs: pd.DataFrame) -> tuple[list[bool], list[str]]:
         newest = max(dated)[1]
         others = [v for v, yes in zip(values, fit, strict=True) if yes and v not in (None, newest)]
         fit[:] = [yes and v in (None, newest) for v, yes in zip(values, fit, strict=True)]
-        commands = ("dropbench report ... " + shlex.quote(shows(str(v))) for v in dict.fromkeys(others))
+        commands = (shlex.join(["dropbench", "report", *typed, shows(str(v))]) for v in dict.fromkeys(others))
         see = ", ".join(f"`{command}`" for command in commands)
         was, are, them = ("was", "it is", "it") if len(others) == 1 else ("were", "they are", "them")
         notes.append(

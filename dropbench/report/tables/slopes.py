@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import product
+from shlex import join
 from typing import Literal
 
 from dropbench.errors import UsageError
@@ -61,7 +62,7 @@ def interactions(
     if not named:
         raise UsageError(
             f"--interaction {','.join(keys)}: no four arms make a square of two levels each; train them as a grid, as in "
-            f"dropbench sweep {keys[0]}={','.join(firsts[:2])} {keys[1]}={','.join(seconds[:2])}"
+            f"{join(['dropbench', 'sweep', _typed(keys[0], firsts[:2]), _typed(keys[1], seconds[:2])])}"
         )
     notes = [
         f"{keys[0]} × {keys[1]}: by how much {measure.spoken} differs from what the two would come to if each did what it "
@@ -99,6 +100,11 @@ def trends(factors: Factors, key: str, baselines: Sequence[str], measure: Measur
         f"{said}, by least squares under each seed; {key} is {' or '.join(spans)}. Better: the arm gains on the "
         "baseline as it grows."
     ]
+
+
+def _typed(key: str, levels: Sequence[str]) -> str:
+    """The override that sweeps over these: of an option, such as `standard 0.4`, by its name alone."""
+    return f"{key}={','.join(dict.fromkeys(level if '.' in key else level.partition(' ')[0] for level in levels))}"
 
 
 def _cells(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from dropbench import report
+from dropbench.errors import UsageError
 from dropbench.report.statistics.interval import ALPHA
 from dropbench.report.statistics.looks import levels
 from dropbench.store import Candidate, Course, Rule, StoredStage, Tuned
@@ -47,13 +49,23 @@ def tuned(arm: str, arm_id: str, chosen: int) -> Tuned:
     return Tuned(arm=arm, arm_id=arm_id, measure="val_accuracy", candidates=candidates, chosen=chosen)
 
 
+def candidate(lr: float, score: float | None, diverged: int = 0, failed: int = 0) -> Candidate:
+    return Candidate(setting={"train.lr": lr}, score=score, sd=None, runs=3 - failed, diverged=diverged, failed=failed)
+
+
+def found(arm_id: str, *candidates: Candidate, chosen: int | None = 0, arm: str = "x", baseline: bool = False) -> Tuned:
+    return Tuned(
+        arm=arm, arm_id=arm_id, measure="val_accuracy", candidates=[*candidates], chosen=chosen, baseline=baseline
+    )
+
+
 def of_looks(looks: list[int], taken: int) -> Course:
     return Course(rule=Rule(looks=looks), stages=[StoredStage(name="comparison", runs=[])] * taken, ended=True)
 
 
 def told(found: Any) -> str:
     (comparison,) = found.comparisons
-    return " ".join(comparison.notes)
+    return " ".join([*comparison.notes, *(d.says for d in comparison.further)])
 
 
 def test_tuned_arms_say_under_which_seeds_and_what_the_candidates_scored(
@@ -71,7 +83,8 @@ def test_tuned_arms_say_under_which_seeds_and_what_the_candidates_scored(
     said = told(built)
     assert TUNED in said and "by mean validation accuracy, %, under seeds 500-502" in said and UNTUNED not in said
     assert "none, train.lr=0.001 (0.0003: 91.0, 0.001: 93.0, 1: 3 of 3 diverged)" in said
-    assert f"{EDGE}, so that a better value may lie beyond: target, train.lr=0.0003, the smallest." in said
+    edge = "target, train.lr=0.0003, the smallest (try 9e-05 too)."
+    assert f"{EDGE}, so that a better value may lie beyond: {edge}" in said
     (comparison,) = json.loads(report.render(built, "json"))["comparisons"]
     assert [(t["arm"], t["candidates"][0]["score"]) for t in comparison["tuned"]] == [("none", 0.91), ("target", 0.91)]
     assert comparison["alpha"] == ALPHA
@@ -107,14 +120,79 @@ def test_plans_of_the_same_arms_with_fewer_seeds_are_told(fake: Any, fake_plan: 
 
 
 @pytest.mark.parametrize(("target", "said"), [(0.001, True), (0.01, False)])
-def test_one_learning_rate_that_nobody_tuned_is_told_with_the_command(
+def test_one_learning_rate_that_nobody_tuned_is_told_with_what_would_tune_it(
     fake: Any, fake_plan: Any, put: Any, store: Any, target: float, said: bool
 ) -> None:
     both = arms(fake, target=target)
     put(*both["none"], *both["target"])
-    words = ["--conf=elsewhere", "results=elsewhere", "seed=range(0,6)"]  # a stored plan may be anybody's
-    built = report.for_plan(store, fake_plan(both, runs=runs(both), overrides=words))
-    notes = " ".join(note for c in built.comparisons for note in c.notes)
-    command = "`dropbench sweep ... --tune train.lr=0.0003,0.001,0.003,0.01`"
-    assert (UNTUNED in notes and command in notes) is said
-    assert "elsewhere" not in notes
+    built = report.for_plan(store, fake_plan(both, runs=runs(both)))
+    further = [d for c in built.comparisons for d in c.further]
+    assert [d.options for d in further] == [("--tune", "train.lr=0.0003,0.001,0.003,0.01")] * said
+    assert all(UNTUNED in d.says for d in further)
+    for form in ("markdown", "latex", "json", "html", "rich"):
+        assert (UNTUNED in re.sub(r"\s+", " ", report.render(built, form))) is said
+
+
+def test_what_the_tuning_did_not_find_is_said(fake: Any, fake_plan: Any, put: Any, store: Any) -> None:
+    both = arms(fake)
+    put(*both["none"], *both["target"])
+    ids = {name: records[0].arm_id for name, records in both.items()}
+    all_diverged = found(ids["target"], candidate(0.001, None, 3), candidate(0.01, None, 3))
+    equal = found(ids["none"], candidate(0.001, 0.9), candidate(0.01, 0.9), candidate(0.0001, 0.8))
+    lost = [found("a", candidate(1.0, None, failed=3), chosen=None, arm=name) for name in ("other", "target")]
+    course = Course(
+        rule=Rule(tune={"train.lr": [0.001, 0.01]}, tuning_seeds=[500]),
+        stages=[StoredStage(name="tuning", runs=["x"]), StoredStage(name="comparison", runs=runs(both))],
+        tuned=[equal, all_diverged, *lost],
+    )
+    said = told(report.for_plan(store, fake_plan(both, runs=runs(both), course=course)))
+    assert "target, train.lr=0.001 (0.001: 3 of 3 diverged, 0.01: 3 of 3 diverged)" in said
+    assert "so that none is better than another: target; try values of train.lr below 0.001." in said
+    assert "scored the same as the chosen one: none." in said
+    assert "failed while it was tuned: other." in said  # the lost target is compared all the same, say as other code
+    assert EDGE not in said  # a setting that diverged is no best one
+
+
+@pytest.mark.parametrize(
+    ("tried", "chosen", "said"),
+    [
+        ((3e-4, 1e-3, 3e-3), 2, ("largest", 9e-3)),
+        ((3e-4, 1e-3, 3e-3), 0, ("smallest", 9e-5)),
+        ((3e-4, 1e-3, 3e-3), 1, None),
+        ((0.1, 0.3, 0.5), 2, ("largest", 0.83)),
+        ((0.3, 0.5, 0.8), 2, ("largest", 0.9)),  # which may be a rate: 1.28 is none
+        ((0.0, 0.1, 0.5), 0, None),  # nothing is below 0
+        ((0.0, 0.1), 1, ("largest", 0.2)),
+        ((16, 64), 1, ("largest", 256)),
+        ((1, 2), 0, None),
+        ((7, 8), 1, ("largest", 9)),
+        ((0.98, 0.99), 1, ("largest", 0.99 + 0.005)),
+        (("a", "b"), 1, None),
+    ],
+)
+def test_a_value_beyond_the_edge(tried: tuple[Any, ...], chosen: int, said: tuple[str, float] | None) -> None:
+    of = [Candidate(setting={"k": v}, score=0.5, sd=None, runs=1, diverged=0) for v in tried]
+    edges = Tuned(arm="a", arm_id="i", measure="val_loss", candidates=of, chosen=chosen).edges
+    assert [(e.end, e.beyond) for e in edges] == ([(said[0], pytest.approx(said[1]))] if said else [])
+    if edges and isinstance(tried[0], int):
+        assert isinstance(edges[0].beyond, int)
+
+
+def test_a_baseline_that_failed_while_it_was_tuned_leaves_nothing_to_report(
+    fake: Any, fake_plan: Any, put: Any, store: Any
+) -> None:
+    both = arms(fake)
+    put(*both["none"], *both["target"])
+    for lost, said in (
+        ([], "it is not finished"),
+        (
+            [found("a", candidate(1.0, None, failed=3), chosen=None, arm="none", baseline=True)],
+            "none, the baseline, failed",
+        ),
+    ):
+        stages = [StoredStage(name="tuning", runs=runs(both))]
+        course = Course(rule=Rule(tune={"train.lr": [1.0]}), stages=stages, tuned=lost, ended=bool(lost))
+        store.write_plan(fake_plan({}, runs=[], course=course, plan_id="tuning", study="s"))
+        for words in ([], ["study=s"]):
+            with pytest.raises(UsageError, match=said):
+                report.build([store.root], words)

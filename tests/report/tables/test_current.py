@@ -36,7 +36,7 @@ def test_runs_of_other_data_are_kept_told_and_not_compared(fake: Any, put: Any, 
     assert set(comparison.runs["data_fingerprint"]) == {"b" * 12} and comparison.table["n"].tolist() == [3, 3]
     assert built.notes == (
         f"mlp on mnist: 6 runs were made from other data than the newest ({'b' * 12}); they are kept and not compared. "
-        f"`dropbench report ... data_fingerprint={'a' * 12}` shows them.",
+        f"`dropbench report {store.root} data_fingerprint={'a' * 12}` shows them.",
     )
     (old,) = report.build([store.root], [f"data_fingerprint={'a' * 12}"]).comparisons
     assert set(old.runs["data_fingerprint"]) == {"a" * 12}
@@ -74,7 +74,7 @@ def test_runs_by_other_code_are_not_compared(fake: Any, put: Any, store: Any) ->
     assert [s["my.Net"] for s in comparison.runs["sources"]] == ["2" * 12] * 6
     assert built.notes == (
         f"mlp on mnist: 6 runs were made by other code of my.Net than the newest ({'2' * 12}); they are kept and not "
-        f"compared. `dropbench report ... 'sources=*{'1' * 12}*'` shows them.",
+        f"compared. `dropbench report {store.root} 'sources=*{'1' * 12}*'` shows them.",
     )
     (old,) = report.build([store.root], [f"sources=*{'1' * 12}*"]).comparisons
     assert [s["my.Net"] for s in old.runs["sources"]] == ["1" * 12] * 6

@@ -1,0 +1,88 @@
+"""Whether the contrasts that a study names can be asked, before anything trains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from dropbench.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from dropbench.planning.plan import Plan
+    from dropbench.report.records.measures import Measure
+    from dropbench.report.statistics.grammar import Arm, Best, Node
+    from dropbench.spec import Declaration, MetricSpec
+
+
+def check(plan: Plan) -> None:
+    """Raises UsageError for a contrast that cannot be read, names what the study does not have, or does not fit together."""
+    if not plan.contrasts:
+        return
+    from dropbench.report.statistics.formula import Formula
+    from dropbench.report.statistics.grammar import parse
+
+    metrics = {name: metric for spec in plan.specs for name, metric in spec.metric.items()}
+    for name, text in plan.contrasts.items():
+        names = _Names(list(plan.arms), metrics, {}, {})
+        try:
+            Formula(names.held(parse(text)), names.measures, names.candidates)
+        except UsageError as error:
+            raise UsageError(f"study.contrasts.{name}: {error}") from None
+
+
+@dataclass(frozen=True)
+class _Names:
+    """Arms and metrics of a study. measures, candidates: those that were met, as a Formula takes them."""
+
+    arms: Sequence[str]
+    metrics: dict[str, MetricSpec]
+    measures: dict[str, Measure]
+    candidates: dict[Best, Sequence[str]]
+
+    def held(self, node: Node) -> Node:
+        """The contrast with whole names of measures. Raises UsageError for what the study does not have."""
+        from dropbench.report.statistics.grammar import Arm, Negative, Number, Score
+
+        if isinstance(node, Number):
+            return node
+        if isinstance(node, Negative):
+            return Negative(self.held(node.of))
+        if isinstance(node, Score):
+            arm = self._arm(node.arm) if isinstance(node.arm, Arm) else self._best(node.arm)
+            return Score(arm, self._measure(node.measure, "test"))
+        return replace(node, left=self.held(node.left), right=self.held(node.right))
+
+    def _arm(self, arm: Arm) -> Arm:
+        if arm.name not in self.arms:
+            raise UsageError(f"no arm of the study is called '{arm.name}'; {nearest(arm.name, self.arms)}")
+        return arm
+
+    def _best(self, best: Best) -> Best:
+        named = replace(best, by=self._measure(best.by, "val"))
+        fit = [arm for arm in self.arms if best.key or fnmatchcase(arm, best.of)]
+        if not fit:
+            raise UsageError(f"no arm of the study is called '{best.of}'; {nearest(best.of, self.arms)}")
+        self.candidates[named] = fit
+        return named
+
+    def _measure(self, name: str, part: str) -> str:
+        from dropbench.report.records.frame import PARTS
+        from dropbench.report.records.measures import Measure
+        from dropbench.store import Measure as Declared
+
+        for full in (name, f"{part}_{name}"):
+            where, _, metric = full.partition("_")
+            if where in PARTS and (found := self._declared(metric)) is not None:
+                how = Declared(found.direction, found.range, found.unit, found.region)
+                self.measures[full] = Measure(where, metric, how)
+                return full
+        known = [f"{p}_{metric}" for metric in self.metrics for p in PARTS]
+        raise UsageError(f"no run of the study measures '{name}'; {nearest(name, known)}")
+
+    def _declared(self, metric: str) -> Declaration | None:
+        if metric in self.metrics:
+            return self.metrics[metric]
+        also = {pattern: how for of in self.metrics.values() for pattern, how in of.also.items()}
+        return next((how for pattern, how in also.items() if fnmatchcase(metric, pattern)), None)

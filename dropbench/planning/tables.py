@@ -1,0 +1,106 @@
+"""The tables of a plan: those of a study from several plans, those of a grid, and both without some of the arms."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from dropbench import identity
+from dropbench.planning.plan import Plan
+from dropbench.spec import RunSpec
+from dropbench.values import flatten
+
+Tables = dict[str, dict[str, list[str]]]
+"""As a plan holds them."""
+_OF_ARMS = ("dropout.", *(f"train.{name}" for name in identity.OFF))
+"""How the keys begin in which the arms of a grid may differ: those of regularizers."""
+
+
+def of_study(parts: Sequence[Plan], kept: Collection[tuple[str | None, str]]) -> Tables:
+    """Those of a study, put together from the same tables of several plans.
+
+    Each by the setting id of its baseline or, where that could not be planned, of its first arm.
+    """
+    setting_ids = {s.run_id: s.setting_id for part in parts for s in part.specs}
+    found: Tables = {}
+    for several in zip(*(part.tables.values() for part in parts), strict=True):
+        names = dict.fromkeys(name for of in several for name in of)
+        arms = {name: [r for of in several for r in of.get(name, ()) if (name, r) in kept] for name in names}
+        first = next(iter(arms.get(parts[0].baseline) or itertools.chain(*arms.values())), None)
+        if first is not None:
+            found[setting_ids[first]] = arms
+    return found
+
+
+def of_grid(specs: Iterable[RunSpec], called: Mapping[str, str], tuned: Collection[str]) -> Tables:
+    """Those of runs that no study names: of arms that differ in regularizers alone, and in what was tuned.
+
+    called: the names of arms by their ids. A table is called by the setting id of its first arm, since a report finds the
+    baseline of a grid by itself.
+    """
+    of_tables: dict[str, list[RunSpec]] = {}
+    for spec in specs:
+        flat = flatten(spec.as_dict())
+        rest = {
+            k: v for k, v in flat.items() if not (k in tuned or k == "seed" or k.startswith((*_OF_ARMS, "metric.")))
+        }
+        of_tables.setdefault(json.dumps(rest, sort_keys=True), []).append(spec)
+    found: Tables = {}
+    for several in of_tables.values():
+        arms = found.setdefault(several[0].setting_id, {})
+        for spec in several:
+            arms.setdefault(called[spec.arm_id], []).append(spec.run_id)
+    return found
+
+
+def baselines(plan: Plan) -> set[str]:
+    """The ids of the arms that others may be compared with: a study's baseline.
+
+    Of a grid those that drop nothing and have the fewest other regularizers on, as a report finds them.
+    """
+    if plan.study:
+        named = {run for table in plan.tables.values() for run in table.get(plan.baseline, ())}
+        return {s.arm_id for s in plan.specs if s.run_id in named}
+    beside = {s.arm_id: len(list(identity.regularizers(s.as_dict()))) for s in plan.specs if s.dropout.silent}
+    return {arm for arm, n in beside.items() if n == min(beside.values())}
+
+
+def without(plan: Plan, lost: Collection[str], *, keep: Collection[str] = ()) -> Plan:
+    """A plan without these arms, and without the tables in which nothing is left to compare.
+
+    That is where only one arm is left, or no baseline of those that there were.
+
+    Parameters
+    ----------
+    plan : Plan
+        Whose arms are compared under the same seeds.
+    lost : collection of str
+        Arm ids.
+    keep : collection of str
+        The ids of runs that stay, though their arm is lost: they have been tried.
+    """
+    if not lost:
+        return plan
+    arm_of = {s.run_id: s.arm_id for s in plan.specs}
+    bases = baselines(plan)
+    left: set[str] = set()
+    for table in (plan.tables or of_grid(plan.specs, {arm: arm for arm in arm_of.values()}, ())).values():
+        there = [run for runs in table.values() for run in runs]
+        arms = {arm_of[run] for run in there}
+        rest = arms.difference(lost)
+        if len(rest) > 1 and (bases.isdisjoint(arms) or not bases.isdisjoint(rest)):
+            left.update(run for run in there if arm_of[run] in rest)
+    left |= set(keep)
+    return replace(
+        plan,
+        specs=tuple(s for s in plan.specs if s.run_id in left),
+        tables={
+            name: found
+            for name, table in plan.tables.items()
+            if (found := {arm: kept for arm, runs in table.items() if (kept := [r for r in runs if r in left])})
+        },
+        outlines={run: outline for run, outline in plan.outlines.items() if run in left},
+        failed={run: reason for run, reason in plan.failed.items() if run in left},
+    )
