@@ -12,6 +12,7 @@ from dropbench.report.statistics.interval import ALPHA
 from dropbench.report.statistics.looks import levels
 from dropbench.report.tables.arms import Arm
 from dropbench.report.tables.comparison import Comparison
+from dropbench.report.tables.notes.note import Note, as_they_are
 from dropbench.store import Candidate, Course, StoredPlan, Tuned
 from dropbench.values import count, number, order, spans, written
 
@@ -39,14 +40,14 @@ def tuned(arms: Iterable[Arm], plans: Iterable[StoredPlan]) -> tuple[Tuned, ...]
     return tuple(replace(found[arm.arm_id], arm=arm.label) for arm in arms if arm.arm_id in found)
 
 
-def notes(comparison: Comparison, plans: Sequence[StoredPlan]) -> list[str]:
+def notes(comparison: Comparison, plans: Sequence[StoredPlan]) -> list[Note]:
     """The sentences on a comparison; plans: those of its runs."""
     runs = comparison.runs
-    said = [*_tuned(comparison, plans), *_edges(comparison.tuned), *_several_looks(plans, runs), *_again(runs, plans)]
-    return [*said, *([] if comparison.tuned else _untuned(comparison))]
+    beside = [*_edges(comparison.tuned), *_several_looks(plans, runs), *_again(runs, plans)]
+    return [*_tuned(comparison, plans), *as_they_are(beside), *([] if comparison.tuned else _untuned(comparison))]
 
 
-def _tuned(comparison: Comparison, plans: Iterable[StoredPlan]) -> Iterator[str]:
+def _tuned(comparison: Comparison, plans: Iterable[StoredPlan]) -> Iterator[Note]:
     """Under which seeds, by what, and what every candidate of the first arms scored."""
     arms = comparison.tuned
     if not arms:
@@ -63,9 +64,10 @@ def _tuned(comparison: Comparison, plans: Iterable[StoredPlan]) -> Iterator[str]
         parts.append(f"{tuned.arm}, {best}{of if len(scores) > 1 else ', which has nothing to choose'}")
     rest = f"; and {count(len(arms) - _SPOKEN, 'arm')} more, see --format json" if len(arms) > _SPOKEN else ""
     unit = ", %," if measure.in_percent else ""
-    yield (
-        f"Each arm at its own best setting, by mean {measure.spoken}{unit} under seeds {spans(sorted(seeds))}, which are in no "
-        f"number above: {'; '.join(parts)}{rest}."
+    under = f"under seeds {spans(sorted(seeds))}, which are in no number above"
+    yield Note(
+        f"Each arm at its own best setting, by mean {measure.spoken}{unit} {under}: {'; '.join(parts)}{rest}.",
+        f"Each arm at its own best setting, by {measure.spoken} {under}.",
     )
 
 
@@ -120,7 +122,7 @@ def _again(runs: pd.DataFrame, plans: Sequence[StoredPlan]) -> Iterator[str]:
         )
 
 
-def _untuned(comparison: Comparison) -> Iterator[str]:
+def _untuned(comparison: Comparison) -> Iterator[Note]:
     """Where all arms ran at one learning rate that was tuned for none of them.
 
     The words of the sweep are left to who typed them: those in a stored plan may be anybody's, and lack its `--conf`.
@@ -129,13 +131,17 @@ def _untuned(comparison: Comparison) -> Iterator[str]:
     values = {written(v): v for v in runs[RATE].tolist()} if RATE in runs else {}
     if len(values) != 1 or comparison.baseline is None or len(comparison.arms) < 2:
         return
+    if not (runs["status"] == "completed").any():  # there is nothing that could help
+        return
     rate = number(next(iter(values.values())))
     if not rate:
         return
     grid = ",".join(f"{rate * factor:.2g}" for factor in _FACTORS)
-    yield (
+    tune = f"`dropbench sweep ... --tune {RATE}={grid}`"
+    yield Note(
         f"All arms ran at {RATE}={written(rate)}, which was tuned for none of them here; what helps at one learning rate may "
-        f"harm at another. `dropbench sweep ... --tune {RATE}={grid}` gives each arm its own best."
+        f"harm at another. {tune} gives each arm its own best.",
+        f"{RATE} was tuned for no arm: {tune}.",
     )
 
 
