@@ -271,7 +271,7 @@ def plus_minus(write: Write, mean: float, sd: float) -> str:
 
 
 def level_of(write: Write, level: Level) -> str:
-    """`91.2 ± 0.4`; where some runs never came to a score, whose mean is infinite, the median and how many: `7.0, never 3/8`."""
+    """`91.2 ± 0.4`; of a score that some runs never came to, whose mean is infinite, `7.0, never 3/8` with the median."""
     if not level.never:
         return plus_minus(write, level.mean, level.sd)
     never = f"never {level.never}/{level.n}"

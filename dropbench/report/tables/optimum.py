@@ -51,7 +51,8 @@ class Candidate:
 class Optimum:
     """The values of a key in one set of arms that differ in nothing else, in their order.
 
-    seeds: that all candidates have. left_out: values without a score, or with a run that never came to it, or of which more seeds diverged.
+    seeds: that all candidates have. left_out: values without a score under all
+    their seeds, or of which more seeds diverged.
     """
 
     series: Series
@@ -98,7 +99,7 @@ def optima(factors: Factors, key: str, measure: Measure, whole: Comparison) -> l
     found = [o for series in factors.series(key) if (o := _optimum(series, measure, whole)).candidates]
     if not found:
         raise UsageError(
-            f"--optimum {key}: none of its values has a score in {measure.spoken} under all its seeds; choose another by --metric"
+            f"--optimum {key}: no value has a score in {measure.spoken} under all its seeds; choose another by --metric"
         )
     return found
 
