@@ -34,7 +34,7 @@ def region(rope: str | None, measure: Measure, baseline: pd.DataFrame) -> float:
     Returns
     -------
     float
-        NaN where a share is asked for and nothing was measured.
+        NaN where a share is asked for and nothing was measured; 0 where it is one of times that were never reached.
 
     Raises
     ------
@@ -58,10 +58,10 @@ def region(rope: str | None, measure: Measure, baseline: pd.DataFrame) -> float:
     column = str(measure.on("test") if measure.part == "gap" else measure)
     if column not in baseline:
         return math.nan
-    scores = baseline[column].astype(
-        float
-    )  # a time to a score that was never reached is infinite, and no share of it is a size
-    return abs(float(scores[scores.abs() < math.inf].mean())) * value / 100
+    # A time to a score that was never reached is infinite, and no share of it is a size.
+    scores = baseline[column].astype(float).dropna()
+    finite = scores[scores.abs() < math.inf]
+    return 0.0 if len(scores) and finite.empty else abs(float(finite.mean())) * value / 100
 
 
 def direction(low: float, high: float, rope: float, sign: int) -> str:

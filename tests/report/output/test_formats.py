@@ -211,3 +211,11 @@ def test_nothing_heavy_is_imported(fake: Any, put: Any, store: Any) -> None:
     command = [sys.executable, "-c", script, str(store.root)]
     environment = os.environ | {"PYTHONPATH": str(REPO)}
     assert subprocess.check_output(command, env=environment, text=True).strip() == "[]"
+
+
+@pytest.mark.parametrize("width", range(40, 100, 3))
+def test_no_heading_is_cut_short(width: int, fake: Any, put: Any, store: Any) -> None:
+    """The first column is never narrower than it is drawn, however short the names in it are."""
+    for seed in range(8):
+        put(fake(seed, test=0.9 + seed / 1000), fake(seed, changes={"dropout": "alpha", "dropout.rate": 0.5}, test=0.8))
+    assert "…" not in report.render(report.build([store.root]), "rich", width)
