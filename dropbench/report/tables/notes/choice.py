@@ -30,8 +30,8 @@ def notes(choices: Sequence[Choice]) -> list[Note]:
         of = "" if len(none) == len(choices) else f": {', '.join(c.variant for c in choices if c.idle)}"
         told.append(
             Note(
-                f"No dropout is best there, so no rate is chosen: {'; '.join(none)}.",
-                f"By {first.rule.spoken} no dropout is best, so no rate is chosen{of}.",
+                f"Going without dropout is best there, so no rate is chosen: {'; '.join(none)}.",
+                f"By {first.rule.spoken} no rate beats going without dropout, so none is chosen{of}.",
             )
         )
     return told + as_they_are(
