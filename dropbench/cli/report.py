@@ -81,6 +81,7 @@ def _check(selection: Selection, presentation: Presentation) -> None:
     """Raises UsageError for options that do not go together."""
     from dropbench.report import FORMATS
 
+    _check_empty(selection, presentation)
     fmt, out = presentation.fmt, presentation.out
     if fmt not in FORMATS:
         raise UsageError(f"--format {fmt}: there is no such format; {nearest(fmt, FORMATS)}")
@@ -104,6 +105,46 @@ def _check(selection: Selection, presentation: Presentation) -> None:
         raise UsageError("--confirm trains and draws nothing: leave out --figures, and ask for them after it")
     _check_runs(selection, presentation)
     _check_words(selection, presentation)
+
+
+_EXAMPLES = {
+    "--trend": "--trend train.lr",
+    "--optimum": "--optimum dropout.rate",
+    "--interaction": "--interaction dropout,train.weight_decay",
+    "--contrast": "--contrast 'target.test_accuracy - none.test_accuracy'",
+    "--metric": "--metric loss",
+    "--rope": "--rope 0.2pp",
+    "--about": "--about pool",
+    "--baseline": "--baseline none",
+    "--where": "--where 'train.lr<=0.01'",
+    "--rows": "--rows dropout.rate",
+    "--cols": "--cols model",
+    "--format": "--format markdown",
+    "--out": "--out report.md",
+    "--figures": "--figures figures",
+}
+"""What each option may be given."""
+
+
+def _check_empty(selection: Selection, presentation: Presentation) -> None:
+    """Raises UsageError for an option or an argument of blanks alone, as an unset variable of a shell leaves it."""
+    said: dict[str, Sequence[object]] = {
+        **selection.questions(),
+        "--where": selection.where,
+        **{
+            f"--{name}": (getattr(selection, name),) for name in ("metric", "rope", "about", "baseline", "rows", "cols")
+        },
+        "--format": (presentation.fmt,),
+        "--figures": (presentation.figures,),
+        "--out": (presentation.out,),
+    }
+    for option, values in said.items():
+        if any(value is not None and not str(value).strip() for value in values):
+            raise UsageError(f"{option} is empty: write {_EXAMPLES[option]}, say, or leave it out")
+    if any(not argument.strip() for argument in selection.arguments):
+        raise UsageError(
+            "one argument is empty: name a folder of results, such as results, or a filter, such as model=mlp"
+        )
 
 
 def _check_runs(selection: Selection, presentation: Presentation) -> None:

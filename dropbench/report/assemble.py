@@ -20,13 +20,17 @@ from dropbench.report.records.frame import to_frame
 from dropbench.report.records.load import RUN_SOMETHING, Found, best_epochs, from_store, load
 from dropbench.report.records.measures import Measure, Measures
 from dropbench.report.records.said import Said
-from dropbench.report.tables import courses, notes, population
+from dropbench.report.tables import courses, population
 from dropbench.report.tables.arms import NONE, Arm, comparisons, find, name_arms, quiet, unscheduled
 from dropbench.report.tables.asked import Questions, about_runs, ask
 from dropbench.report.tables.comparison import Comparison, Diagnosis
 from dropbench.report.tables.current import current
 from dropbench.report.tables.grids import grids
 from dropbench.report.tables.headline import headline
+from dropbench.report.tables.notes import pairing
+from dropbench.report.tables.notes import runs as runs_noted
+from dropbench.report.tables.notes import whole as all_notes
+from dropbench.report.tables.notes.note import as_they_are
 from dropbench.report.tables.planned import named, with_names, with_whole
 from dropbench.report.tables.report import Report
 from dropbench.report.tables.selection import choices
@@ -195,7 +199,7 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
                 f"study={','.join(studies)}: none of its {len(planned)} planned runs is stored; start it again"
             )
         questions = tuple(q for q in dict.fromkeys(p.question for p in plans) if q)
-        missing = notes.missing(planned, frame)
+        missing = runs_noted.missing(planned, frame)
         report = replace(gathered.report, questions=questions, notes=(*gathered.report.notes, *missing))
         baselines = list(dict.fromkeys(plain(plan.baseline) for plan in reversed(plans)))
         gathered = replace(gathered, report=report, baselines=baselines)
@@ -228,7 +232,7 @@ def for_plan(store: Store, plan: StoredPlan) -> Report:
     """A report on the runs of one plan."""
     planned = plan.every_run
     gathered = _gathered(from_store(store, planned))
-    missing = notes.missing(planned, gathered.frame)
+    missing = runs_noted.missing(planned, gathered.frame)
     report = replace(gathered.report, notes=(*gathered.report.notes, *missing))
     if gathered.frame.empty:
         return _told(report)
@@ -265,7 +269,7 @@ def _said(gathered: Gathered) -> Said:
 
 def _told(report: Report, **about: Any) -> Report:
     """With what it is about, and with a note on what was skipped as the last; its words made `plain`."""
-    told = map(plain, (*report.notes, *notes.skipped(report.skipped)))
+    told = map(plain, (*report.notes, *runs_noted.skipped(report.skipped)))
     return replace(report, notes=tuple(told), questions=tuple(map(plain, report.questions)), **about)
 
 
@@ -291,12 +295,17 @@ def _comparison(
     comparison = Comparison(
         title, runs, tuple(arms), baseline, measure, measures, rope, alpha, outcomes, chosen, tuned, said=said
     )
-    about = [*notes.about(comparison, wanted[0], [a.label for a in baselines]), *why]
-    about += [*notes.statistics(comparison), *population.notes(comparison), *notes.selection(chosen)]
-    about += courses.notes(comparison, plans)
+    about = all_notes.notes(comparison, wanted[0], [a.label for a in baselines], why, plans)
     answers, of_answers = of_study(comparison, plans, courses.level(plans, runs))
-    about += [note for note in of_answers if note not in about]
-    return replace(comparison, notes=tuple(about), further=courses.further(comparison, plans), answers=answers)
+    said_already = {n.full for n in about}
+    about += as_they_are(note for note in of_answers if note not in said_already)
+    return replace(
+        comparison,
+        notes=tuple(n.full for n in about),
+        brief=tuple(n.brief for n in about if n.brief),
+        further=courses.further(comparison, plans),
+        answers=answers,
+    )
 
 
 def _outcomes(
@@ -325,9 +334,9 @@ def _baselines(arms: Sequence[Arm], runs: pd.DataFrame, wanted: Sequence[str]) -
     if idle := quiet(arms, runs):
         # At rate 0 one variant is as good as another, but not with one regularizer or another beside it.
         first = idle[:1] if len({a.beside for a in idle}) == 1 else idle
-        return first, notes.stand_in([a.label for a in idle]) if len(first) == 1 else []
+        return first, pairing.stand_in([a.label for a in idle]) if len(first) == 1 else []
     still = unscheduled(arms, runs)
-    return still, [notes.still(a.label) for a in still]
+    return still, [pairing.still(a.label) for a in still]
 
 
 def diagnosed(c: Comparison, report: Report) -> Comparison:
@@ -352,7 +361,7 @@ def _gathered(found: Found) -> Gathered:
     measures = Measures.of_records(found.records)
     epochs, damaged = best_epochs(found, measures)
     configs = {r.run_id: r.config for r in found.records}
-    known = (*notes.disputed(measures), *notes.several_folders(found.rivals), *notes.histories(damaged))
+    known = (*runs_noted.disputed(measures), *runs_noted.several_folders(found.rivals), *runs_noted.histories(damaged))
     report = Report((), known, tuple(found.skipped), configs=configs, histories=found.histories)
     return Gathered(report, to_frame(found.records, epochs).assign(name=None, table=None), measures)
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from dropbench.store import migrate
 from dropbench.store.contradictions import contradiction, wrong_id
+from dropbench.store.counted import contradicted
 from dropbench.store.record import FINISHED, RECORD, SCHEMA, Loaded, Record, Skipped, StoredPlan, adapter
 from dropbench.store.safely import content
 
@@ -38,7 +39,9 @@ def read(folder: Path) -> Record | Skipped:
     old = tree["schema"] < SCHEMA
     try:
         record = _validated(folder / RECORD, migrate.record(tree) if old else tree, Record)
-        wrong = None if isinstance(record, Skipped) else (None if old else wrong_id(record)) or contradiction(record)
+        wrong = None
+        if isinstance(record, Record):
+            wrong = (None if old else wrong_id(record)) or contradiction(record) or contradicted(record, folder)
     except ValueError as error:
         wrong = str(error)
     except (TypeError, AttributeError, KeyError, OverflowError):

@@ -154,7 +154,7 @@ def test_a_terminal_is_redrawn_without_notes(
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue())
     drawn, _, after = text.partition("Seeds:")
     assert "1 of 3 runs have ended" in drawn and "89.0" in drawn
-    assert "Rule: every number" in after and "Rule:" not in drawn
+    assert "gap: training minus" in after and "gap:" not in drawn
     assert max(map(len, text.splitlines())) <= 110
 
 

@@ -72,6 +72,11 @@ def gentler(config: Config) -> Config:
     return _with(config, "lr", _rounded(config["train"]["lr"] / 2))
 
 
+def much_gentler(config: Config) -> Config:
+    """With a tenth of the learning rate."""
+    return _with(config, "lr", _rounded(config["train"]["lr"] / 10))
+
+
 def clipped(config: Config, norms: Sequence[float]) -> Config | None:
     """With the gradient clipped at the median of these norms; None where it is clipped already."""
     if config["train"].get("grad_clip") is not None:

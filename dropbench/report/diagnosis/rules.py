@@ -20,6 +20,7 @@ from dropbench.report.records.scores import Scores
 from dropbench.report.statistics.contrast import Contrast, Minus
 from dropbench.report.statistics.interval import ALPHA, MIN_PAIRS, interval
 from dropbench.report.statistics.judged import judged
+from dropbench.report.tables.columns import p_value
 from dropbench.report.tables.comparison import Diagnosis, Step
 from dropbench.seeds import fresh
 from dropbench.values import count, plural
@@ -78,6 +79,7 @@ def no_overfitting(e: Evidence) -> list[Diagnosis]:
             + ": a regularizer has next to nothing to win.",
             "keep the baseline; a gap may still open when it trains twice as long",
             (Step(remedies.longer(e.configs[e.baseline]), e.seeds(e.baseline)),),
+            "That shows whether a regularizer would ever have anything to win.",
         )
     ]
 
@@ -90,20 +92,46 @@ def helping(e: Evidence) -> list[Diagnosis]:
             continue
         gap = e.against(e.score.on("gap")).get(label)
         aside = f"; the gap moves by {gap}" if gap is not None else ""
-        says = f"{label} changes {e.score.spoken} by {score}, p = {score.difference.p_adjusted:.3g}{aside}."
+        says = f"{label} changes {e.score.spoken} by {score}, {_p(score)}{aside}."
         config = e.configs[label]
         rates = remedies.same_sites(config, e.configs, e.others)
         if len(rates) > 1 or not e.regularized(label):
             advice = "see whether it holds under seeds that chose nothing"
             seeds = tuple(fresh(e.seeds(label)))
             steps = [Step(e.configs[e.baseline], seeds), Step(config, seeds)]
+            buys = _again(label, score)
         else:
             advice = "look for a rate that does better still, by validation score"
             steps = _rates_around(e, label)
+            buys = f"That shows whether another rate does better in validation than {label}."
             if not steps:
-                advice = "keep it"
-        told.append(Diagnosis("helping", (label,), says, advice, tuple(steps)))
-    return told
+                advice, buys = "keep it", ""
+        told.append(Diagnosis("helping", (label,), says, advice, tuple(steps), buys))
+    return sorted(told, key=lambda d: -_in_validation(e, d.arms[0]))
+
+
+def _in_validation(e: Evidence, label: str) -> float:
+    """How much better than the baseline it is on validation data: what is spoken of first is not chosen by its test score."""
+    on = e.measure.on("val")
+    found = e.against(on).get(label)
+    return on.direction * found.difference.mean if found is not None and math.isfinite(found.difference.mean) else 0.0
+
+
+def _again(label: str, score: Contrast) -> str:
+    """What the same comparison under as many fresh seeds settles, and how often."""
+    by = f"by more than {score.measure.size(score.region)}"
+    said = f"That settles whether {label} is better {by} under seeds that did not choose it"
+    size = abs(score.difference.mean)
+    if not math.isfinite(score.detectable):
+        return f"{said}."
+    often = "more than" if size > score.detectable else "fewer than"
+    return f"{said}: if it is as much better as here, {often} four of five such studies confirm it."
+
+
+def _p(c: Contrast) -> str:
+    """As the table has it: `p = 0.0039`."""
+    shown = p_value(c.difference.p_adjusted)
+    return f"p {shown}" if shown.startswith("<") else f"p = {shown}"
 
 
 def too_aggressive(e: Evidence) -> list[Diagnosis]:
@@ -119,10 +147,12 @@ def too_aggressive(e: Evidence) -> list[Diagnosis]:
             continue
         what = "gets worse too" if val.verdict == "worse" else "does not improve by anything that matters"
         says = (
-            f"{label} lags in training, where it is scored with the noise off: {train}, p = {train.difference.p_adjusted:.3g}; "
+            f"{label} lags in training, where it is scored with the noise off: {train}, {_p(train)}; "
             f"validation {what}: {val}."
         )
-        told.append(Diagnosis("too aggressive", (label,), says, *_milder(e, label)))
+        advice, steps = _milder(e, label)
+        buys = f"That shows whether less of it does better than {e.baseline} in validation."
+        told.append(Diagnosis("too aggressive", (label,), says, advice, steps, buys * bool(steps)))
     return told
 
 
@@ -161,12 +191,13 @@ def misplaced(e: Evidence) -> list[Diagnosis]:
             continue
         best = max(better, key=lambda o: measure.direction * apart[o].difference.mean)
         says = (
-            f"{label} hurts validation: {harm}, p = {harm.difference.p_adjusted:.3g}; {best}, the same elsewhere, does not: "
+            f"{label} hurts validation: {harm}, {_p(harm)}; {best}, the same elsewhere, does not: "
             f"{val[best]}, and is better than {label} by {apart[best]}."
         )
         steps = tuple(_rates_around(e, best))
         advice = f"keep it where {best} has it" + ("; then look for the rate there" if steps else "")
-        told.append(Diagnosis("misplaced", (label, best), says, advice, steps))
+        buys = f"That shows whether another rate does better in validation than {best}."
+        told.append(Diagnosis("misplaced", (label, best), says, advice, steps, buys * bool(steps)))
     return told
 
 
@@ -192,13 +223,15 @@ def slower(e: Evidence) -> list[Diagnosis]:
             f"that {e.baseline} reaches in {usual:.1f}: {delay} epochs."
         )
         advice, change = "a higher learning rate may make up for it (Srivastava et al. 2014, A.2)", remedies.faster
+        buys = f"That shows whether {label} can be as fast as {e.baseline}."
         if ends_at_best(list(e.curves(label).values()), measure):
             advice, change = (
                 "it may still have been improving at the end: train both for twice as long",
                 remedies.longer,
             )
+            buys = f"That shows whether {label} ends ahead of {e.baseline} when both have the time."
         steps = tuple(Step(change(e.configs[o]), e.seeds(label)) for o in (e.baseline, label))
-        told.append(Diagnosis("slower but not worse", (label,), says, advice, steps))
+        told.append(Diagnosis("slower but not worse", (label,), says, advice, steps, buys))
     return told
 
 
@@ -235,15 +268,21 @@ def unstable(e: Evidence) -> list[Diagnosis]:
         theirs = len(set().union(*seen[e.baseline].values()))
         beside = "" if label == e.baseline else f" (of {e.baseline}: {theirs} of {len(e.seeds(e.baseline))})"
         says = f"{len(bad)} of {n} runs of {label} were unstable{beside}: {', '.join(parts)}."
-        norms = [v for c in e.curves(label).values() for v in c.get("grad_norm", ()) if math.isfinite(v)]
+        # Gradients of runs that diverged are no measure of what a step should be.
+        whole = [c for seed, c in e.curves(label).items() if seed not in trouble["diverged"]]
+        norms = [v for c in whole for v in c.get("grad_norm", ()) if math.isfinite(v)]
         capped = remedies.clipped(e.configs[label], norms)
-        if capped is not None:
+        if 2 * len(trouble["diverged"]) >= n and e.configs[label]["train"].get("lr"):
+            advice = "a tenth of the learning rate"
+            steps = [Step(remedies.much_gentler(e.configs[label]), e.seeds(label))]
+        elif capped is not None:
             advice = "clip the gradient at its median norm"
             steps = [Step(capped, e.seeds(label))]
         else:
             advice = "the gradient is clipped already: halve the learning rate"
             steps = [Step(remedies.gentler(e.configs[o]), e.seeds(label)) for o in dict.fromkeys((e.baseline, label))]
-        told.append(Diagnosis("unstable", (label,), says, advice, tuple(steps)))
+        buys = f"That shows whether {label} then holds together, and what it scores."
+        told.append(Diagnosis("unstable", (label,), says, advice, tuple(steps), buys))
     return told
 
 
@@ -261,34 +300,43 @@ def undecided(e: Evidence, but: Collection[str] = ()) -> list[Diagnosis]:
     if not unsettled:
         return []
     shown = "; ".join(
-        f"{label} {c}" + (f", p = {d.p_adjusted:.2g}" if (d := c.difference).p_adjusted == d.p_adjusted else "")
+        f"{label} {c}" + (f", {_p(c)}" if (d := c.difference).p_adjusted == d.p_adjusted else "")
         for label, c in list(unsettled.items())[:3]
     )
     rest = f"; and {count(len(unsettled) - 3, 'more arm')}" if len(unsettled) > 3 else ""
     pairs = max(c.difference.n for c in unsettled.values())
     few = f" With {count(pairs, 'seed')} nothing is: it takes six." if pairs < MIN_PAIRS else ""
-    says = f"Whether {e.score.spoken} changes cannot be told yet: {shown}{rest}.{few}"
+    size = e.score.size(next(iter(unsettled.values())).region)
+    says = f"Whether {e.score.spoken} changes by more than {size} cannot be told yet: {shown}{rest}.{few}"
     return [Diagnosis("undecided", tuple(unsettled), says, *_to_settle(e, unsettled, pairs))]
 
 
-def _to_settle(e: Evidence, unsettled: Mapping[str, Contrast], pairs: int) -> tuple[str, tuple[Step, ...]]:
-    """What would decide these contrasts, each of so many pairs: words, and the runs that it takes."""
+def _to_settle(e: Evidence, unsettled: Mapping[str, Contrast], pairs: int) -> tuple[str, tuple[Step, ...], str]:
+    """What would decide these contrasts, each of so many pairs: words, the runs that it takes, and what they buy."""
     apart = [label for label, c in unsettled.items() if not c.difference.pairs]
     if apart:
         steps = tuple(Step(e.configs[label], e.seeds(e.baseline)) for label in apart)
-        return "run these arms under the baseline's seeds", steps
+        buys = "That makes pairs, in which what a seed does to both arms cancels."
+        return "run these arms under the baseline's seeds", steps, buys
     more, reach = remedies.more_seeds(list(unsettled.values()), MANY_SEEDS)
     if not more:
-        return f"nothing to run: given what these seeds leave open, it takes more than {MANY_SEEDS} of them", ()
+        why = f"given what these seeds leave open, it would take more than {MANY_SEEDS} of them"
+        if all(math.isnan(c.seeds_needed.even) for c in unsettled.values()):
+            why = "how many seeds it would take is not known where ranks decide"
+        return f"leave it at that: {why}", (), ""
     arms = [label for label, yes in zip(unsettled, reach, strict=True) if yes]
     first = max(e.seeds(e.baseline)) + 1
-    settles = (
-        "as a first look"
-        if pairs < MIN_PAIRS
-        else f"would confirm {', '.join(arms)} with a chance of four in five, each"
+    size = next(iter(unsettled.values()))
+    differ = f"differs by more than {size.measure.size(size.region)}"
+    each = f"whether {arms[0]} {differ}" if len(arms) == 1 else f"which of {', '.join(arms)} {differ}"
+    buys = f"That would settle {each}: four of five such studies confirm it{', for each' * (len(arms) > 1)}."
+    if pairs < MIN_PAIRS:
+        buys = "That makes a first verdict possible; it may settle nothing."
+    advice = (
+        f"{more} more {plural(more, 'seed')} of {', '.join(arms)} and {e.baseline}, decided on before looking again"
     )
-    advice = f"{more} more {plural(more, 'seed')}, decided on before looking again: {settles}"
-    return advice, tuple(Step(e.configs[o], tuple(range(first, first + more))) for o in (e.baseline, *arms))
+    steps = tuple(Step(e.configs[o], tuple(range(first, first + more))) for o in (e.baseline, *arms))
+    return advice, steps, buys
 
 
 def _trouble(e: Evidence, label: str) -> dict[str, set[int]]:

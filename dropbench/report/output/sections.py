@@ -12,10 +12,11 @@ from dropbench.report.output import runs as of_single
 from dropbench.report.records.frame import rows_of
 from dropbench.report.tables.arms import legend
 from dropbench.report.tables.asked import Asked
-from dropbench.report.tables.columns import ABSENT, Column, Sheet, plus_minus, sheets
+from dropbench.report.tables.columns import ABSENT, Column, Sheet, level_of, sheets
 from dropbench.report.tables.comparison import Comparison, Diagnosis
 from dropbench.report.tables.grids import Grid
 from dropbench.report.tables.report import Report
+from dropbench.report.tables.summary import Level
 from dropbench.values import count, order, plain
 
 _GAP = 2
@@ -53,9 +54,12 @@ class Section:
         return [(name, told) for name, told in parts if told]
 
 
-def sections(report: Report, width: int | None = None) -> tuple[list[Section], list[str]]:
-    """The sections, kept to `width` columns, and the notes that every one of several has, which are said once instead."""
-    parts = [_compared(c, width) for c in report.comparisons] + [_pivoted(g, width) for g in report.grids]
+def sections(report: Report, width: int | None = None, *, brief: bool = False) -> tuple[list[Section], list[str]]:
+    """The sections, kept to `width` columns, and the notes that every one of several has, which are said once instead.
+
+    brief: notes in short, and of the diagnosis one next step with its command; the rest is named.
+    """
+    parts = [_compared(c, width, brief) for c in report.comparisons] + [_pivoted(g, width) for g in report.grids]
     parts += [] if report.asked is None else _asked(report.asked, width)
     if report.single is not None:
         parts.append(Section(of_single.TITLE, (of_single.of_runs(report.single, width),), (of_single.NOTE,)))
@@ -85,17 +89,17 @@ def _plain(section: Section) -> Section:
     return Section(plain(section.title), tuple(sheets), tuple(map(plain, section.notes)), *paragraphs)
 
 
-def all_notes(comparison: Comparison, *, legend_needed: bool = True) -> tuple[str, ...]:
+def all_notes(comparison: Comparison, *, legend_needed: bool = True, brief: bool = False) -> tuple[str, ...]:
     """With what the plan's names stand for, unless a table says it."""
     names = legend(comparison.arms) if legend_needed else []
-    return (*[f"Arms: {'; '.join(names)}."] * bool(names), *comparison.notes)
+    return (*[f"Arms: {'; '.join(names)}."] * bool(names), *(comparison.brief if brief else comparison.notes))
 
 
-def _compared(comparison: Comparison, width: int | None) -> Section:
+def _compared(comparison: Comparison, width: int | None, brief: bool) -> Section:
     parts = list(sheets(comparison, width))
     said = any(c.heading == ("setting",) for c in parts[0].columns)
     told = tuple(Advice(*paragraph) for paragraph in comparison.explained)
-    notes = all_notes(comparison, legend_needed=not said)
+    notes = all_notes(comparison, legend_needed=not said, brief=brief)
     if comparison.answers:
         answered = of_asked.contrasts(comparison.answers, width)
         parts.append(replace(answered, caption=f"{of_asked.CONTRASTS} that the study names"))
@@ -103,36 +107,47 @@ def _compared(comparison: Comparison, width: int | None) -> Section:
         Advice(f"{d.rule.capitalize()}.", f"{d.says} {d.advice}{':' if d.commands else '.'}", d.commands)
         for d in comparison.further
     )
-    return Section(comparison.title, tuple(parts), notes, advice(comparison), told, further)
+    return Section(comparison.title, tuple(parts), notes, advice(comparison, brief=brief), told, further)
 
 
-def advice(comparison: Comparison) -> tuple[Advice, ...]:
-    """The diagnosis in words, a rule after the other; a command that has been given is not given again."""
-    if comparison.diagnosis is None or comparison.baseline is None or len(comparison.arms) < 2:
+def advice(comparison: Comparison, *, brief: bool = False) -> tuple[Advice, ...]:
+    """The diagnosis in words, a rule after the other: one next step and what it buys, then what else could be done.
+
+    A command that has been given is not given again. brief: a rule speaks of one arm, and the next step alone has commands.
+    """
+    if (
+        comparison.diagnosis is None
+        or comparison.baseline is None
+        or len(comparison.arms) < 2
+        or not comparison.verdicts
+    ):
         return ()
     if not comparison.diagnosis:
         return (Advice("", "No rule fits these runs; what is certain of them is in the verdicts."),)
     told, given = list[Advice](), set[str]()
+    spoken, where = (1, "--explain") if brief else (SPOKEN, "--format json")
     for rule in dict.fromkeys(d.rule for d in comparison.diagnosis):
         ours = [d for d in comparison.diagnosis if d.rule == rule]
-        for d in ours[:SPOKEN]:
+        for d in ours[:spoken]:
             new = tuple(c for c in d.commands if c not in given)
             given.update(new)
-            first = "Or" if told else "Next"
-            told.append(Advice(f"{rule.capitalize()}.", f"{d.says} {first}: {d.advice}{_cost(comparison, d)}.", new))
-        if rest := [d.arms[0] for d in ours[SPOKEN:]]:
-            told.append(Advice(f"{rule.capitalize()},", f"too: {', '.join(rest)}; --format json has the numbers."))
+            step = f"{d.advice}{_cost(comparison, d)}."
+            text = f"{d.says} Or: {step}" if told else f"{d.says} Next: {step} {d.buys}".rstrip()
+            told.append(Advice(f"{rule.capitalize()}.", text, () if brief and told else new))
+        if rest := [d.arms[0] for d in ours[spoken:]]:
+            told.append(Advice(f"{rule.capitalize()},", f"too: {', '.join(rest)}; {where} has the numbers."))
     return tuple(told)
 
 
 def _cost(comparison: Comparison, told: Diagnosis) -> str:
-    """What its runs would take, by what an epoch of those of the comparison took: `; 20 runs, about 7 s of training`."""
+    """What its runs would take, by what an epoch of those of the comparison took: `; 20 runs, about 7.1 s of training`."""
     runs = sum(len(step.seeds) for step in told.steps)
     epoch = comparison.runs.loc[comparison.runs["status"] == "completed", "epoch_seconds"].astype(float).mean()
     seconds = epoch * sum(len(step.seeds) * (step.config["train"].get("epochs") or 0) for step in told.steps)
     if not runs:
         return ""
-    return f"; {count(runs, 'run')}" + (f", about {seconds:,.3g} s of training" if seconds >= 0.1 else "")
+    about = f"{seconds:.2g}" if seconds < 99.5 else f"{seconds:,.0f}"
+    return f"; {count(runs, 'run')}" + (f", about {about} s of training" if seconds >= 0.1 else "")
 
 
 def _asked(asked: Asked, width: int | None) -> list[Section]:
@@ -154,7 +169,9 @@ def _pivoted(grid: Grid, width: int | None) -> Section:
         of = cells.get((row, column))
         if of is None:
             return ABSENT
-        return plus_minus(grid.measure.level, of["mean"], of["sd"]) + (f" ({of['n']})" if counted else "")
+        return level_of(grid.measure.level, Level(of["mean"], of["sd"], of["median"], of.get("never", 0), of["n"])) + (
+            f" ({of['n']})" if counted else ""
+        )
 
     columns = [
         Column((c,), tuple(cell(r, c) for r in rows)) for c in sorted(dict.fromkeys(c for _, c in cells), key=order)

@@ -23,7 +23,8 @@ from dropbench.report.tables.report import Report
 READABLE = 110
 """Columns of text in a line that is pleasant to read."""
 ENDLESS = 2_000
-_NAMED = 6
+MORE = "In full, number by number: dropbench report --explain."
+_NAMED = 2
 """Columns left out that are named."""
 _CERTAIN = {"better": "bold green", "worse": "bold red", SAME: "bold"}
 """Style of the verdicts that say something: it adds nothing to the word."""
@@ -49,13 +50,15 @@ def show(report: Report, console: Console) -> None:
     for question in report.questions:
         console.print(Text(question, style="italic"))
         console.print()
-    parts, shared = sections(report, console.width - 2)
+    brief = not any(c.explained for c in report.comparisons)
+    parts, shared = sections(report, console.width - 2, brief=brief)
     for section in parts:
         _section(section, console, last=section is parts[-1])
     if shared:
         console.print()
         console.print(Text("Of all tables above", style="bold"))
-    _notes(console, [*shared, *report.notes])
+    more = brief and any(len(c.notes) > len(c.brief) for c in report.comparisons)
+    _notes(console, [*shared, *report.notes, *[MORE] * more])
 
 
 class Screen:
@@ -91,7 +94,7 @@ class Screen:
 
 
 def _bare(report: Report, width: int) -> str:
-    comparisons = tuple(replace(c, notes=(), diagnosis=None, further=()) for c in report.comparisons)
+    comparisons = tuple(replace(c, notes=(), brief=(), diagnosis=None, further=()) for c in report.comparisons)
     return text(replace(report, comparisons=comparisons, notes=()), width, False)
 
 
@@ -115,7 +118,7 @@ def _left_out(names: Sequence[str]) -> list[str]:
     if not names:
         return []
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return [f"Columns left out for want of room: {', '.join(names[:_NAMED])}{more}; --wide shows them."]
+    return [f"Columns left out: {', '.join(names[:_NAMED])}{more}; --wide has them."]
 
 
 def _paragraphs(heading: str, told: Sequence[Advice], console: Console) -> None:

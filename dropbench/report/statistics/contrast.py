@@ -183,7 +183,7 @@ class Contrast:
 
     @property
     def not_better(self) -> bool:
-        """Whether an improvement that matters is excluded: one end of the interval, so 97.5 % sure."""
+        """Whether an improvement that matters is excluded, by the one end of the interval that is shown: 97.5 % sure."""
         return self._told and self._better_upwards[1] <= self.region and not self.difference.won
 
     @property
@@ -204,9 +204,9 @@ class Contrast:
     @property
     def _told(self) -> bool:
         d = self.difference
-        return d.finished >= MIN_PAIRS and all(map(math.isfinite, (*d.alone, self.region)))
+        return d.finished >= MIN_PAIRS and all(map(math.isfinite, (d.low, d.high, self.region)))
 
     @property
     def _better_upwards(self) -> tuple[float, float]:
-        low, high = self.difference.alone
+        low, high = self.difference.low, self.difference.high
         return (low, high) if self.measure.direction > 0 else (-high, -low)

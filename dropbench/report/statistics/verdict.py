@@ -34,7 +34,7 @@ def region(rope: str | None, measure: Measure, baseline: pd.DataFrame) -> float:
     Returns
     -------
     float
-        NaN where a share is asked for and nothing was measured.
+        NaN where a share is asked for and nothing was measured; 0 where it is one of times that were never reached.
 
     Raises
     ------
@@ -56,7 +56,12 @@ def region(rope: str | None, measure: Measure, baseline: pd.DataFrame) -> float:
     if measure.in_percent:
         raise UsageError(f"--rope {rope}: of an accuracy that may mean two things; write points as {typed[1]}pp")
     column = str(measure.on("test") if measure.part == "gap" else measure)
-    return abs(float(baseline[column].mean())) * value / 100 if column in baseline else math.nan
+    if column not in baseline:
+        return math.nan
+    # A time to a score that was never reached is infinite, and no share of it is a size.
+    scores = baseline[column].astype(float).dropna()
+    finite = scores[scores.abs() < math.inf]
+    return 0.0 if len(scores) and finite.empty else abs(float(finite.mean())) * value / 100
 
 
 def direction(low: float, high: float, rope: float, sign: int) -> str:
@@ -86,8 +91,8 @@ def direction(low: float, high: float, rope: float, sign: int) -> str:
     return ""
 
 
-def definition(measure: Measure, rope: float, stated: bool, family: int) -> str:
-    """The rule as a sentence for the foot of a table.
+def definition(measure: Measure, rope: float, stated: bool, family: int) -> tuple[str, str]:
+    """The rule as a sentence for the foot of a table, in full and in short.
 
     Parameters
     ----------
@@ -103,8 +108,13 @@ def definition(measure: Measure, rope: float, stated: bool, family: int) -> str:
     better, worse = ("better", "worse") if measure.direction else ("higher", "lower")
     default = "" if stated else " (the default; --rope sets it)"
     holds = "" if family < 2 else f", which holds for all {family} arms at once"
-    return (
+    full = (
         f"Verdict on {measure.spoken}, with ±{measure.size(rope)}{default} taken as no difference that matters: {better} or "
         f"{worse} = the interval lies beyond that; {SAME} = within; {UNTOLD} = neither. A ? behind it: not confirmed, "
         f"which takes six seeds and the interval that is shown{holds}."
     )
+    small = "" if stated else " (--rope)"
+    brief = (
+        f"{better.capitalize()}, {worse}: the interval lies beyond ±{measure.size(rope)}{small}; a ?: not confirmed."
+    )
+    return full, brief

@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from dropbench.report.records.frame import rows_of, setting_keys
-from dropbench.values import absent, number, order, written
+from dropbench.values import absent, number, order, plain, written
 
 Row = Mapping[str, Any]
 
@@ -177,11 +177,15 @@ def tells(row: Row, rows: Sequence[Row], key: str) -> bool:
 
 
 def find(arms: Sequence[Arm], wanted: str) -> list[Arm]:
-    """The arms that `wanted` may mean: by label if one has it, else by name in the plan, setting, dropout or id."""
-    for what in ("label", "name", "setting", "dropout", "arm_id"):
-        meant = [a for a in arms if getattr(a, what) == wanted]
-        if meant:
-            return meant
+    """The arms that `wanted` may mean: by label if one has it, else by name in the plan, setting, dropout or id.
+
+    Names are as they are printed, so a control character in `wanted` stands for what is printed in its place.
+    """
+    for called in dict.fromkeys((wanted, plain(wanted))):
+        for what in ("label", "name", "setting", "dropout", "arm_id"):
+            meant = [a for a in arms if getattr(a, what) == called]
+            if meant:
+                return meant
     return []
 
 

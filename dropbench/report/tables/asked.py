@@ -22,7 +22,7 @@ from dropbench.report.tables.answers import Answer, tabled
 from dropbench.report.tables.binding import bound
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.factors import Factors
-from dropbench.report.tables.notes import mixed, unfinished
+from dropbench.report.tables.notes.runs import mixed, unfinished
 from dropbench.report.tables.optimum import Optimum, optima
 from dropbench.report.tables.population import told
 from dropbench.report.tables.slopes import interactions, trends

@@ -14,6 +14,7 @@ from dropbench.report.statistics.grammar import Arm, Best, Negative, Node, Numbe
 from dropbench.report.tables.arms import find
 from dropbench.report.tables.factors import Factors
 from dropbench.report.tables.selection import safest
+from dropbench.values import plain
 
 
 def bound(node: Node, factors: Factors) -> Formula:
@@ -26,6 +27,11 @@ def bound(node: Node, factors: Factors) -> Formula:
         return Formula(binding.of(node), binding.measures, binding.candidates)
     except UsageError as error:
         raise UsageError(f"contrast '{written(node)}': {error}") from None
+
+
+def _typed(name: str) -> str:
+    """A name as it is typed between quotes, where a backslash is two."""
+    return name.replace("\\", "\\\\")
 
 
 class _Binding:
@@ -51,7 +57,7 @@ class _Binding:
         meant = [a.label for a in find(arms, arm.name)]
         if not meant:
             names = [name for a in arms for name in (a.label, a.name, a.setting) if name]
-            raise UsageError(f"no arm here is called '{arm.name}'; {hint(arm.name, names)}")
+            raise UsageError(f"no arm here is called '{arm.name}'; {hint(arm.name, map(_typed, names))}")
         if len(meant) > 1:
             some, keys = " or ".join(arm_written(Arm(label)) for label in meant[:3]), self.factors.differing(meant)
             raise UsageError(
@@ -69,9 +75,13 @@ class _Binding:
 
     def _matching(self, glob: str) -> list[str]:
         arms = self.factors.whole.arms
-        labels = [a.label for a in arms if any(fnmatchcase(name, glob) for name in (a.label, a.name) if name)]
+        labels = [
+            a.label
+            for a in arms
+            if any(fnmatchcase(name, form) for form in (glob, plain(glob)) for name in (a.label, a.name) if name)
+        ]
         if not labels:
-            raise UsageError(f"no arm here is called '{glob}'; {hint(glob, [a.label for a in arms])}")
+            raise UsageError(f"no arm here is called '{glob}'; {hint(glob, [_typed(a.label) for a in arms])}")
         return labels
 
     def _differing(self, key: str) -> list[str]:

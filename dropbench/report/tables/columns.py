@@ -17,6 +17,8 @@ from dropbench.report.tables.selection import Choice
 from dropbench.report.tables.summary import Level, Summary
 
 ABSENT = "-"
+NARROWEST = 8
+"""Characters that the first column of a table takes at least."""
 FOLD = 2
 """How far the further lines of a folded label are indented."""
 ASKED = 2
@@ -82,7 +84,7 @@ def sheet(caption: str, columns: Sequence[Column | None], width: int | None) -> 
 
 def label_width(columns: Sequence[Column], width: int) -> int:
     """What is left for the first column, the arm's label, which alone may be folded."""
-    return max(8, min(columns[0].width, width - sum(c.width + _GAP for c in columns[1:])))
+    return max(NARROWEST, min(columns[0].width, width - sum(c.width + _GAP for c in columns[1:])))
 
 
 def _fit(columns: Sequence[Column | None], width: int | None) -> tuple[Column, ...]:
@@ -91,7 +93,7 @@ def _fit(columns: Sequence[Column | None], width: int | None) -> tuple[Column, .
         return tuple(left)
     # A long label is folded before numbers are left out, but not to less than a third of the line, nor inside a word.
     longest = max(len(word) for cell in left[0].cells for word in cell.split()) + FOLD
-    label = min(left[0].width, max(16, width // 3, min(longest, width // 2)))
+    label = max(NARROWEST, min(left[0].width, max(16, width // 3, min(longest, width // 2))))
     while sum(c.width + _GAP for c in left[1:]) + label > width:
         last = max(left, key=lambda c: c.rank)
         if last.rank == 0:
@@ -110,10 +112,10 @@ def _summary(comparison: Comparison) -> list[Column | None]:
     metrics = sorted(named_ones, key=lambda name: (name != first, name in LEADING))
 
     def mean(levels: Sequence[Level], heading: tuple[str, ...], write: Write, rank: int) -> Column | None:
-        return _column(heading, (plus_minus(write, level.mean, level.sd) for level in levels), rank)
+        return _column(heading, (level_of(write, level) for level in levels), rank)
 
     def only(values: Iterable[float], heading: tuple[str, ...], write: Write, rank: int) -> Column | None:
-        return _column(heading, (or_absent(write, value) for value in values), rank)
+        return _column(heading, ("never" if math.isinf(v) else or_absent(write, v) for v in values), rank)
 
     def cost(name: str) -> list[Level]:
         return [s.costs[name] for s in arms]
@@ -266,6 +268,14 @@ def or_absent(write: Write, value: float) -> str:
 def plus_minus(write: Write, mean: float, sd: float) -> str:
     """`91.2 ± 0.4`, or the mean alone where there is no sd."""
     return or_absent(write, mean) if math.isnan(sd) else f"{write(mean)} ± {unsigned(write)(sd)}"
+
+
+def level_of(write: Write, level: Level) -> str:
+    """`91.2 ± 0.4`; of a score that some runs never came to, whose mean is infinite, `7.0, never 3/8` with the median."""
+    if not level.never:
+        return plus_minus(write, level.mean, level.sd)
+    never = f"never {level.never}/{level.n}"
+    return f"{write(level.median)}, {never}" if math.isfinite(level.median) else never
 
 
 def between(write: Write, low: float, high: float) -> str:

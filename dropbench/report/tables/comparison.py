@@ -49,6 +49,8 @@ class Diagnosis:
         Labels of the arms that it is about.
     says, advice : str
         The evidence, and what to try.
+    buys : str
+        A sentence on what is known once that has run; nothing where nothing is to be run.
     steps : tuple
         The runs that this takes, if any.
     commands : tuple
@@ -62,6 +64,7 @@ class Diagnosis:
     says: str
     advice: str
     steps: tuple[Step, ...] = ()
+    buys: str = ""
     commands: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
 
@@ -90,6 +93,8 @@ class Comparison:
         Of rates.
     tuned : tuple
         How the settings of arms were found, of those that were tuned.
+    notes, brief : tuple
+        What a reader must know beside the numbers, in full and in short: what warns is in both.
     diagnosis : tuple or None
         What it means for the next run; None where nobody asked.
     further : tuple of Diagnosis
@@ -113,6 +118,7 @@ class Comparison:
     choices: tuple[Choice, ...] = ()
     tuned: tuple[Tuned, ...] = ()
     notes: tuple[str, ...] = ()
+    brief: tuple[str, ...] = ()
     diagnosis: tuple[Diagnosis, ...] | None = None
     further: tuple[Diagnosis, ...] = ()
     answers: tuple[Answer, ...] = ()

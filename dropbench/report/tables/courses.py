@@ -12,6 +12,7 @@ from dropbench.report.statistics.interval import ALPHA
 from dropbench.report.statistics.looks import levels
 from dropbench.report.tables.arms import Arm
 from dropbench.report.tables.comparison import Comparison, Diagnosis
+from dropbench.report.tables.notes.note import Note, as_they_are
 from dropbench.store import Candidate, Course, StoredPlan, Tuned
 from dropbench.values import count, number, order, spans, written
 
@@ -41,10 +42,10 @@ def tuned(arms: Iterable[Arm], plans: Iterable[StoredPlan]) -> tuple[Tuned, ...]
     return tuple(replace(found[arm.arm_id], arm=arm.label) for arm in arms if arm.arm_id in found)
 
 
-def notes(comparison: Comparison, plans: Sequence[StoredPlan]) -> list[str]:
+def notes(comparison: Comparison, plans: Sequence[StoredPlan]) -> list[Note]:
     """The sentences on a comparison; plans: those of its runs."""
     runs = comparison.runs
-    return [*_tuned(comparison, plans), *_edges(comparison.tuned), *_several_looks(plans, runs)]
+    return [*_tuned(comparison, plans), *as_they_are([*_edges(comparison.tuned), *_several_looks(plans, runs)])]
 
 
 def further(comparison: Comparison, plans: Sequence[StoredPlan]) -> tuple[Diagnosis, ...]:
@@ -52,7 +53,7 @@ def further(comparison: Comparison, plans: Sequence[StoredPlan]) -> tuple[Diagno
     return (*_again(comparison, plans), *([] if comparison.tuned else _untuned(comparison)))
 
 
-def _tuned(comparison: Comparison, plans: Iterable[StoredPlan]) -> Iterator[str]:
+def _tuned(comparison: Comparison, plans: Iterable[StoredPlan]) -> Iterator[Note]:
     """Under which seeds, by what, and what every candidate of the first arms scored."""
     arms = comparison.tuned
     if not arms:
@@ -68,12 +69,13 @@ def _tuned(comparison: Comparison, plans: Iterable[StoredPlan]) -> Iterator[str]
         parts.append(f"{tuned.arm}, {_best(tuned)}{of if len(scores) > 1 else ', which has nothing to choose'}")
     rest = f"; and {count(len(arms) - _SPOKEN, 'arm')} more, see --format json" if len(arms) > _SPOKEN else ""
     unit = ", %," if measure.in_percent else ""
-    yield (
-        f"Each arm at its own best setting, by mean {measure.spoken}{unit} under seeds {spans(sorted(seeds))}, which are in no "
-        f"number above: {'; '.join(parts)}{rest}."
+    under = f"under seeds {spans(sorted(seeds))}, which are in no number above"
+    yield Note(
+        f"Each arm at its own best setting, by mean {measure.spoken}{unit} {under}: {'; '.join(parts)}{rest}.",
+        f"Each arm at its own best setting, by {measure.spoken} {under}.",
     )
-    yield from _no_best(arms)
-    yield from _left_out(courses, {name for arm in comparison.arms for name in (arm.name, arm.label)})
+    yield from as_they_are(_no_best(arms))
+    yield from as_they_are(_left_out(courses, {name for arm in comparison.arms for name in (arm.name, arm.label)}))
 
 
 def _best(tuned: Tuned) -> str:
@@ -181,6 +183,8 @@ def _untuned(comparison: Comparison) -> Iterator[Diagnosis]:
     runs = comparison.runs
     values = {written(v): v for v in runs[RATE].tolist()} if RATE in runs else {}
     if len(values) != 1 or comparison.baseline is None or len(comparison.arms) < 2:
+        return
+    if not (runs["status"] == "completed").any():  # there is nothing that could help
         return
     rate = number(next(iter(values.values())))
     if not rate:

@@ -87,6 +87,11 @@ def _score(s: Summary, m: Measure) -> str:
     level = s.levels[m]
     if math.isnan(level.mean):
         return f"Its {m.spoken} is not known."
+    if level.never:
+        middle = (
+            f"; the middle of its runs took {m.level(level.median)} (median)" if math.isfinite(level.median) else ""
+        )
+        return f"{level.never} of {count(level.n, 'run')} never came to that score ({m.spoken}){middle}."
     value = m.level(level.mean)
     examples = {"train": "training", "val": "validation", "test": "test"}.get(m.part)
     if m.in_percent and m.is_share_of_examples and examples:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from dropbench.report.records.filters import column_of
 from dropbench.report.records.frame import setting_keys
 from dropbench.report.records.measures import Measure, Measures
 from dropbench.report.tables.arms import shown
-from dropbench.report.tables.notes import mixed
+from dropbench.report.tables.notes.runs import mixed
 from dropbench.values import order
 
 ABSENT = "absent"
@@ -73,12 +74,13 @@ def _apart(texts: dict[str, list[str]], axes: Sequence[str]) -> list[str]:
 
 
 def _table(values: pd.Series, rows: list[str], cols: list[str]) -> pd.DataFrame:
-
     frame = pd.DataFrame({"row": rows, "column": cols, "value": values.tolist()})
     parts = frame.groupby(["row", "column"], sort=False)["value"]
-    table = pd.DataFrame(
-        {"n": parts.size(), "mean": parts.mean(), "sd": parts.std(ddof=1), "median": parts.median()}
-    ).reset_index()
+    table = pd.DataFrame({"n": parts.size(), "mean": parts.mean(), "sd": parts.std(ddof=1), "median": parts.median()})
+    never = frame["value"].map(math.isinf).groupby([frame["row"], frame["column"]], sort=False).sum()
+    if never.any():  # runs that did not come to a score
+        table["never"] = never
+    table = table.reset_index()
     return table.sort_values(["row", "column"], key=lambda c: c.map(order), kind="stable", ignore_index=True)
 
 

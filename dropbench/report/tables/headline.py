@@ -16,9 +16,10 @@ def headline(comparison: Comparison) -> str | None:
     if whole is not None:
         return f"{comparison.title}: every run {whole}. There is nothing to compare; {TRY}."
     if comparison.baseline is not None and (base := _ended(comparison, [comparison.baseline])) is not None:
+        alone = "train.lr" in comparison.runs and comparison.runs["train.lr"].map(str).nunique() > 1
         return (
             f"{comparison.title}: every run of the baseline, {comparison.baseline}, {base}. That an arm does better says no "
-            f"more than that; in all arms, {TRY}."
+            f"more than that; {'for the baseline' if alone else 'in all arms'}, {TRY}."
         )
     return None
 

@@ -51,7 +51,8 @@ class Candidate:
 class Optimum:
     """The values of a key in one set of arms that differ in nothing else, in their order.
 
-    seeds: that all candidates have. left_out: values without a score, or of which more seeds diverged.
+    seeds: that all candidates have. left_out: values without a score under all
+    their seeds, or of which more seeds diverged.
     """
 
     series: Series
@@ -97,12 +98,19 @@ def optima(factors: Factors, key: str, measure: Measure, whole: Comparison) -> l
         )
     found = [o for series in factors.series(key) if (o := _optimum(series, measure, whole)).candidates]
     if not found:
-        raise UsageError(f"--optimum {key}: none of its values has a score in {measure.spoken}; choose by --metric")
+        raise UsageError(
+            f"--optimum {key}: no value has a score in {measure.spoken} under all its seeds; choose another by --metric"
+        )
     return found
 
 
 def _optimum(series: Series, measure: Measure, whole: Comparison) -> Optimum:
-    labels = [label for label in safest(whole.runs, series.labels) if whole.scores(label, measure)]
+    # Of a time to a score that some runs never came to there is no mean.
+    labels = [
+        label
+        for label in safest(whole.runs, series.labels)
+        if (of := whole.scores(label, measure)) and not any(map(math.isinf, of.values()))
+    ]
     by_label = {label: whole.scores(label, measure) for label in labels}
     seeds = (
         sorted(set.intersection(*({s for s, v in of.items() if v == v} for of in by_label.values()))) if labels else []

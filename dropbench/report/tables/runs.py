@@ -12,7 +12,7 @@ import pandas as pd
 from dropbench.report.records.frame import PACKAGES, PARTS, config_keys, rows_of, setting_keys
 from dropbench.report.records.measures import Measure, Measures
 from dropbench.report.tables.arms import comparisons, name_arms, vary
-from dropbench.report.tables.notes import first_line
+from dropbench.report.tables.notes.runs import first_line
 from dropbench.store import StoredPlan
 from dropbench.values import absent, plain, written
 

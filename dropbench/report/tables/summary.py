@@ -21,11 +21,16 @@ cohort's."""
 
 @dataclass(frozen=True)
 class Level:
-    """Mean, sd (ddof 1) and median over an arm's completed runs; NaN for what cannot be told."""
+    """Mean, sd (ddof 1) and median over an arm's completed runs; NaN for what cannot be told.
+
+    never: of how many runs the value is infinite, as a time to a score that was not reached. n: of how many there is one.
+    """
 
     mean: float = math.nan
     sd: float = math.nan
     median: float = math.nan
+    never: int = 0
+    n: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,8 @@ def summarise(
     grouped = done.groupby("label")[names]
     with np.errstate(invalid="ignore"):  # a loss of inf has a mean of inf and no sd: nothing to warn about
         parts = [part.to_dict("index") for part in (grouped.mean(), grouped.std(ddof=1), grouped.median())]
+    endless = done[names].astype(float).map(math.isinf).groupby(done["label"]).sum()
+    parts += [endless.to_dict("index"), grouped.count().to_dict("index")]
 
     def level(label: str, name: str) -> Level:
         return Level(*(part[label][name] for part in parts)) if label in parts[0] else Level()

@@ -136,7 +136,7 @@ def test_a_spreadsheet_runs_no_cell(fake: Any, fake_plan: Any, store: Any) -> No
 
 
 def test_what_was_skipped_is_told_plainly(store: Any, put: Any, fake: Any) -> None:
-    from dropbench.report.tables import notes
+    from dropbench.report.tables.notes import runs as notes
 
     put(fake(0))
     (note,) = map(plain, notes.skipped([Skipped(Path(EVIL), EVIL)]))

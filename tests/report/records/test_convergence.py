@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,9 @@ from dropbench import report
 from dropbench.errors import UsageError
 from dropbench.report.records.convergence import area, asked, first_at
 from dropbench.report.records.history import evaluated
-from dropbench.report.records.measures import Measures
+from dropbench.report.records.measures import Measure, Measures
+from dropbench.report.statistics.verdict import region
+from dropbench.store import Measure as Declaration
 
 curves = st.lists(st.floats(-5, 5), min_size=1, max_size=20).map(lambda scores: list(enumerate(scores, 1)))
 
@@ -145,7 +149,8 @@ def test_runs_that_never_get_there_are_not_left_out(fake: Any, store: Any) -> No
     assert table["val_accuracy_epochs_median"].tolist() == [8, math.inf]
     assert table["n"].tolist() == [6, 6]
     assert "6 runs of 12 never got there" in "\n".join(made.notes)
-    assert "inf" in report.render(made, width=200)
+    shown = report.render(made, width=200)
+    assert "never 6/6" in shown and not re.search(r"\binf\b", shown)
 
 
 def test_a_report_about_areas_and_a_pivot(fake: Any, store: Any) -> None:
@@ -166,3 +171,15 @@ def test_a_history_that_cannot_be_read_counts_as_unknown(fake: Any, store: Any) 
     table = report.build([store.root], metric="epochs to val_accuracy=0.7").comparisons[0].table
     assert table["val_accuracy_epochs_mean"].tolist() == [4]
     assert evaluated(gone, "val_accuracy") == []
+
+
+def test_the_region_is_a_share_of_the_times_that_there_are(fake: Any, store: Any) -> None:
+    stored(fake, store, lag=0)
+    stored(fake, store, lag=0, top=0.8, **{"dropout": "standard", "dropout.rate": 0.5})
+    made = report.build([store.root], baseline="standard 0.5", metric="epochs to val_accuracy=0.9")
+    assert made.comparisons[0].verdicts["none"].region == 0, "of times that nobody took there is no share"
+    assert made.comparisons[0].verdicts["none"].verdict == "better"
+    usual = report.build([store.root], metric="epochs to val_accuracy=0.9").comparisons[0].verdicts["standard 0.5"]
+    assert usual.region == pytest.approx(0.08)
+    scores = pd.DataFrame({"val_accuracy_epochs": [4.0, math.inf, 8.0]})
+    assert region(None, Measure("val", "accuracy_epochs", Declaration("lower", unit="epochs")), scores) == 0.06

@@ -143,3 +143,15 @@ def test_nothing_is_tested_twice(fake: Any, put: Any, store: Any, monkeypatch: p
         report.render(made, fmt, wide=True)
     measures = [m for m in made.comparisons[0].measures.within(made.comparisons[0].runs) if m.part != "train"]
     assert len(judgements) == len(measures) + 1, "the training score, of which the diagnosis asks"
+
+
+def test_what_is_excluded_is_so_by_the_interval_that_is_shown() -> None:
+    """Beside noisy arms an interval reaches further than the arm's own, and a gain that it still holds is not excluded."""
+    random = np.random.default_rng(1)
+    scores = {"base": dict.fromkeys(range(8), 0.8)}
+    scores |= {f"arm {i}": {s: 0.795 + 0.008 * float(random.normal()) for s in range(8)} for i in range(12)}
+    found = judged([Minus(a, "base", ACCURACY) for a in scores if a != "base"], lambda label, _: scores[label], 0.002)
+    assert any(c.difference.alone[1] <= c.region < c.difference.high for c in found), "the two differ somewhere"
+    for c in found:
+        assert c.not_better == (c.difference.high <= c.region)
+        assert c.not_worse == (c.difference.low >= -c.region)

@@ -30,7 +30,7 @@ def test_the_choice_is_by_validation_and_not_by_test(fake: Any, put: Any, store:
     assert (choice.score, choice.test_mean, choice.test_sd) == pytest.approx((0.92, 0.81, 0.01))
     (by_loss,) = report.build([store.root], metric="loss").comparisons[0].choices
     assert (str(by_loss.rule), by_loss.chosen) == ("val_loss", "standard 0.25")  # the fake loss falls as accuracy rises
-    text = report.render(report.build([store.root]), "rich", 80)
+    text = report.render(report.build([store.root]), "markdown", 80)
     assert "Rate with the highest mean validation accuracy" in text
     assert "Rate chosen by mean validation accuracy over seeds 0-2, and by nothing else" in text
 
@@ -65,8 +65,14 @@ def test_no_dropout_is_among_what_is_chosen_from_and_said_to_be_best(fake: Any, 
     found = report.build([store.root])
     (choice,) = found.comparisons[0].choices
     assert (choice.chosen, choice.of, choice.idle) == ("none", ("none", "standard 0.25", "standard 0.5"), True)
-    text = " ".join(report.render(found, "rich", 200).split())
-    assert "No dropout is best there, so no rate is chosen: standard (none, standard 0.25, standard 0.5)." in text
+    text = " ".join(report.render(found, "markdown").split())
+    assert "By validation accuracy no rate beats going without dropout, so none is chosen." in report.render(
+        found, "rich", 200
+    )
+    assert (
+        "Going without dropout is best there, so no rate is chosen: standard (none, standard 0.25, standard 0.5)."
+        in text
+    )
     assert "--confirm" not in text
 
 
@@ -153,7 +159,7 @@ def test_confirm_trains_the_choice_and_the_baseline_under_fresh_seeds(
     commands = re.findall(r"^dropbench sweep (.*)$", said.err, re.MULTILINE)
     assert len(commands) == 2 and all("'seed=range(1000,1002)'" in c for c in commands)
     assert "sweep: 4 runs\n" in said.err
-    assert "Seeds: 1000-1001, the same in every arm." in said.out
+    assert "Seeds: 1000-1001; the last epoch" in said.out
     again = dropbench(capsys, "report", "--confirm")
     assert "sweep: 4 runs, 4 finished already and skipped" in again.err
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 6 + 4

@@ -1,0 +1,229 @@
+"""What became of the runs under a table: which there are, which did not finish, and what of them is mixed."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean, stdev
+
+import pandas as pd
+
+from dropbench.report.records.frame import PACKAGES, rows_of
+from dropbench.report.records.measures import Measures
+from dropbench.report.tables.collapsed import collapsed
+from dropbench.report.tables.comparison import Comparison
+from dropbench.report.tables.notes.note import Note, as_they_are
+from dropbench.store import Skipped
+from dropbench.values import absent, count, plain, plural, spans, written
+
+SOURCES = {
+    "data_fingerprint": "data (runs that did not see the same examples)",
+    "git_commit": "git commits",
+    "device": "devices",
+    **{f"{package}_version": f"{package} versions" for package in PACKAGES},
+}
+_SHORT = 120
+_NUMBER = re.compile(r"[-+]?\d[\d.]*(e[-+]?\d+)?")
+"""Of a reason: how large a loss was is another in every run."""
+_SPOKEN = 3
+"""How many a sentence goes through before it says how many are left."""
+
+
+def missing(planned: Sequence[str], frame: pd.DataFrame) -> list[str]:
+    """How far a plan has come, if not to its end."""
+    stored = set(frame["run_id"]) if len(frame) else set()
+    absent = sum(run not in stored for run in planned)
+    return (
+        [f"{absent} of {len(planned)} planned runs not run yet; the same sweep command goes on with them."]
+        if absent
+        else []
+    )
+
+
+def mixed(frame: pd.DataFrame) -> list[str]:
+    """Sources that should be one and are not."""
+    notes = []
+    for column, what in SOURCES.items():
+        counts = Counter("unknown" if v is None else written(v) for v in frame[column].tolist())
+        if len(counts) > 1:
+            parts = ", ".join(
+                f"{value[:12] if column == 'git_commit' else value} ({count(n, 'run')})"
+                for value, n in sorted(counts.items())
+            )
+            notes.append(f"Mixed {what}: {parts}.")
+    return notes
+
+
+def disputed(measures: Measures) -> list[str]:
+    """The metrics that runs declare in several ways."""
+    if not measures.disputed:
+        return []
+    told = ", ".join(f"{name} (version {measures.declared[name].version})" for name in measures.disputed)
+    return [f"Runs declare these metrics in several ways, of which the newest counts for all: {told}."]
+
+
+def several_folders(rivals: Mapping[str, Sequence[Path]]) -> list[str]:
+    """Of runs that lie in several folders with other numbers: which is used. rivals: the folder used first."""
+    if not rivals:
+        return []
+    parts = [f"{used}, not {', '.join(map(str, others))}" for used, *others in list(rivals.values())[:_SPOKEN]]
+    rest = f"; and {len(rivals) - _SPOKEN} more" if len(rivals) > _SPOKEN else ""
+    lie = "lies" if len(rivals) == 1 else "lie"
+    return [
+        f"{count(len(rivals), 'run')} {lie} in several folders with other numbers; the one that finished, and was started "
+        f"last, is used: {'; '.join(parts)}{rest}."
+    ]
+
+
+def skipped(items: Sequence[Skipped]) -> list[str]:
+    """A count, and each reason with how often and one place where."""
+    return [f"Skipped {count(len(items), 'record')}: {_reasons(items)}."] if items else []
+
+
+def histories(damaged: Sequence[Skipped]) -> list[str]:
+    """Of those that cannot be used: their runs have scores, and no curves."""
+    if not damaged:
+        return []
+    which = "history" if len(damaged) == 1 else "histories"
+    return [f"Left out {len(damaged)} damaged {which}, so curves and best epochs are without: {_reasons(damaged)}."]
+
+
+def _reasons(items: Sequence[Skipped]) -> str:
+    reasons = Counter(item.reason for item in items)
+    first = {item.reason: item.path for item in reversed(items)}
+    return "; ".join(f"{n} × {reason} ({first[reason]})" for reason, n in sorted(reasons.items()))
+
+
+def about(comparison: Comparison) -> list[Note]:
+    """Which runs there are, what their numbers are, and what acted in them beside dropout."""
+    runs, arms = comparison.runs, comparison.labels
+    done = runs[runs["status"] == "completed"]
+    if done.empty:
+        return _unfinished(runs, arms)
+    lost = _unfinished(runs, arms)
+    return [
+        *_seeds(done, arms),
+        *lost,
+        _rule(done, arms, comparison.measures),
+        *as_they_are([*_learned(runs, arms), *_own_noise(runs, arms), *collapsed(runs, arms)]),
+    ]
+
+
+def _seeds(done: pd.DataFrame, arms: Sequence[str]) -> list[Note]:
+    """Of the runs that completed. In short they are said with the rule, where all arms have the same."""
+    seeds = {arm: spans(done.loc[done["label"] == arm, "seed"].tolist()) for arm in arms}
+    if len(set(seeds.values())) == 1:
+        return [Note(f"Seeds: {seeds[arms[0]]}{', the same in every arm' if len(arms) > 1 else ''}.", "")]
+    by_seeds: dict[str, list[str]] = {}
+    for arm, shown in seeds.items():
+        by_seeds.setdefault(shown or "no run completed", []).append(arm)
+    return as_they_are(["Seeds: " + "; ".join(f"{shown} ({few(some)})" for shown, some in by_seeds.items()) + "."])
+
+
+def unfinished(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
+    """The runs of these arms, which are all that `runs` has, that failed or diverged, and why."""
+    return [note.full for note in _unfinished(runs, arms)]
+
+
+def _unfinished(runs: pd.DataFrame, arms: Sequence[str]) -> list[Note]:
+    """A sentence for those that failed and one for those that diverged; reasons that differ in numbers alone are one."""
+    told = []
+    runs = runs.sort_values("label", key=lambda labels: labels.map(arms.index), kind="stable")
+    for status in ("failed", "diverged"):
+        rows = runs[runs["status"] == status].fillna({"reason": "no reason recorded"})
+        why: dict[tuple[str, str], list[tuple[int, str]]] = {}
+        for label, seed, reason in zip(rows["label"], rows["seed"], rows["reason"], strict=True):
+            first = first_line(str(reason)) or ""
+            why.setdefault((label, _NUMBER.sub("#", first)), []).append((int(seed), first))
+        alike: dict[tuple[str, str, bool], list[tuple[str, str]]] = {}
+        for (label, kind), some in why.items():
+            seeds = f"{plural(len(some), 'seed')} {spans([seed for seed, _ in some])}"
+            several = len({reason for _, reason in some}) > 1
+            alike.setdefault((seeds, kind, several), []).append((label, some[0][1]))
+        parts = []
+        for (seeds, _, several), of in alike.items():
+            labels, first = [label for label, _ in of], of[0][1]
+            whole = "every arm" if 1 < len(labels) == len(arms) else ", ".join(labels)
+            reason = first if len(first) <= _SHORT else first[: _SHORT - 1] + "…"
+            such = "such as: " if several or len({r for _, r in of}) > 1 else ""
+            parts.append(f"{whole}, {seeds} ({such}{reason})")
+        if parts:
+            rest = "; and more, see --explain" if len(parts) > _SPOKEN else ""
+            said = f"{status.capitalize()}, in no mean: "
+            told.append(Note(f"{said}{'; '.join(parts)}.", f"{said}{'; '.join(parts[:_SPOKEN])}{rest}."))
+    return told
+
+
+def first_line(reason: str | None) -> str | None:
+    """Of why a run did not complete, which may be a whole traceback."""
+    return plain((reason.strip().splitlines() or [""])[0]) if reason is not None else None
+
+
+def _rule(runs: pd.DataFrame, arms: Sequence[str], measures: Measures) -> Note:
+    """How the epoch was chosen is in each run's configuration. runs: those that completed."""
+    keys = ("train.monitor", "train.patience", "train.restore_best")
+    chosen = [dict(zip(keys, (row.get(k) for k in keys), strict=True)) for row in rows_of(runs)]
+    best = [c for c in chosen if not _none(c["train.patience"]) and c["train.restore_best"] is True]
+    monitored = [measures.read(m) for m in {str(c["train.monitor"]) for c in best}]
+    score = "the best validation score"
+    if len(monitored) == 1 and monitored[0].direction:
+        score = f"the {'highest' if monitored[0].direction > 0 else 'lowest'} {monitored[0].spoken}"
+    epoch = "the last epoch"
+    if best:
+        every = len(best) == len(chosen)
+        epoch = f"the epoch with {score}" if every else f"the last epoch, or with early stopping the epoch with {score}"
+    sizes = {n for n in runs["test_examples"].tolist() if isinstance(n, int)}
+    size = f" ({sizes.pop():,} examples)" if len(sizes) == 1 else ""
+    spread = " ± is the sd over seeds." if runs["seed"].nunique() > 1 else ""
+    seeds = {spans(runs.loc[runs["label"] == arm, "seed"].tolist()) for arm in arms}
+    under = f"Seeds: {seeds.pop()}; " if len(seeds) == 1 else "Scores: "
+    return Note(
+        f"Rule: every number is from {epoch}, and the test split{size} was read once, there. "
+        f"Gap = training minus validation, both in eval mode.{spread}",
+        f"{under}{epoch}; gap: training minus validation{'; ±: sd over seeds' * bool(spread)}.",
+    )
+
+
+def few(labels: Sequence[str]) -> str:
+    """`none, standard 0.1, standard 0.2 and 15 more`."""
+    more = f" and {len(labels) - _SPOKEN} more" if len(labels) > _SPOKEN else ""
+    return ", ".join(labels[:_SPOKEN]) + more
+
+
+def _none(value: object) -> bool:
+    return value is None or absent(value)
+
+
+def _learned(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
+    """The mean learned rate of each site, and its spread."""
+    notes = []
+    for arm in arms:
+        of_runs = [rates for rates in runs.loc[runs["label"] == arm, "learned_rates"].tolist() if rates]
+        parts = []
+        for site in dict.fromkeys(site for rates in of_runs for site in rates):
+            values = [rates[site] for rates in of_runs if site in rates]
+            spread = f" ± {stdev(values):.3f}" if len(values) > 1 else ""
+            parts.append(f"{site} {fmean(values):.3f}{spread}")
+        if parts:
+            notes.append(f"Learned rates of {arm}: {', '.join(parts)}.")
+    return notes
+
+
+def _own_noise(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
+    """What drew random numbers of its own in a user's module, so that no arm is without noise."""
+    of_arms: dict[tuple[str, ...], list[str]] = {}
+    for arm in arms:
+        found = dict.fromkeys(p for own in runs.loc[runs["label"] == arm, "own_noise"].tolist() for p in own)
+        if found:
+            of_arms.setdefault(tuple(map(str, found)), []).append(arm)
+    notes = []
+    for parts, some in of_arms.items():
+        where = "every arm" if len(some) == len(arms) else ", ".join(some)
+        rest = f" and {len(parts) - _SPOKEN} more" if len(parts) > _SPOKEN else ""
+        notes.append(
+            f"Noise of the model's own acted in {where}, whatever its rate: {', '.join(parts[:_SPOKEN])}{rest}. An arm called "
+            "none is not without noise here."
+        )
+    return notes
