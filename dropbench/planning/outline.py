@@ -13,7 +13,7 @@ from dropbench.config.parts import locate
 from dropbench.data import views
 from dropbench.data.views import Shape
 from dropbench.errors import UsageError
-from dropbench.identity import OWN
+from dropbench.identity import HOST, OWN
 from dropbench.process.apart import PartFailed, PartHangs, apart
 from dropbench.process.blame import place
 from dropbench.sites import Site
@@ -42,6 +42,10 @@ class Outline:
     """The parts of a user's module that draw random numbers of its own, which are noise in every arm: see `trial`."""
     task: str = "classify"
     """What is learnt: "classify" (the class), "reconstruct" (the input) or "predict_next" (the next word)."""
+    parts: tuple[str, ...] = ()
+    """Of a network that was taken as it is, the names of its parts, behind which there could be sites."""
+    idle: tuple[str, ...] = ()
+    """Of such a network, the dropouts that no site stands for, since they are never called."""
 
     @property
     def units(self) -> dict[str, int]:
@@ -64,10 +68,17 @@ def outline(model: Component, table: Table) -> Outline:
     import torch
 
     cls = locate(model.target)
+    chosen = model.options.get("input", "auto") if model.target == HOST else "auto"
     try:
-        view = views.check(model.name, cls.eats, table.name, table.axes)
+        view = views.check(model.name, cls.eats if chosen == "auto" else (chosen,), table.name, table.axes)
     except UsageError as error:
         raise NoView(str(error)) from error
+    if model.target == HOST:
+        if not model.options.get("target"):
+            raise UsageError(
+                "model=module is a network of yours: name its class, or a function that makes it, by model.target=mypkg.net:Net"
+            )
+        view = _tried_view(model, cls, table, view if chosen != "auto" else None)
     shape = views.view_shape(table, view)
     stacked = bool(getattr(cls, "stacked", False))
     construct = constructor(model, shape, table.n_classes)
@@ -90,22 +101,29 @@ def outline(model: Component, table: Table) -> Outline:
             stacked=stacked,
             batch_norm=any("BatchNorm" in type(m).__name__ for m in one.modules()),  # ours and torch's
             task=getattr(cls, "task", "classify"),
+            parts=tuple(getattr(one, "parts", ())) if model.target == HOST else (),
+            idle=tuple(getattr(one, "idle", ())) if model.target == HOST else (),
         )
 
-    found = apart(model.target, f"model={model.name}", built)
-    if cls.__module__.startswith(OWN):
+    found = apart(model.code, f"model={model.name}", built)
+    if model.code.startswith(OWN) or (cls.__module__.startswith(OWN) and model.target != HOST):
         return found
     from dropbench.planning.trial import tried
 
     try:
-        drawing = apart(
-            model.target, f"model={model.name}", lambda: tried(model.name, construct, shape, table, stacked)
-        )
+        drawing = apart(model.code, f"model={model.name}", lambda: tried(model.name, construct, shape, table, stacked))
     except PartHangs:
         raise
     except PartFailed:  # its training tells of that, and other runs are trained meanwhile
         return found
     return replace(found, own_noise=drawing)
+
+
+def _tried_view(model: Component, cls: Any, table: Table, chosen: str | None) -> str:
+    """The view in which a user's network takes this data: it does not say, so it is tried."""
+    possible = [v for v in cls.eats if v in views.views(table.axes) and chosen in (None, v)]
+    shapes = [views.view_shape(table, view) for view in possible]
+    return apart(model.code, f"model={model.name}", lambda: str(cls.view_of(shapes, table.n_classes, **model.options)))
 
 
 def constructor(model: Component, shape: Shape, n_classes: int) -> Callable[[], nn.Module]:
