@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dropbench.hardware import torchvision
 from dropbench.hardware.blas import settle
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["load_model"]
 
 settle()
+torchvision.watch()
 
 
 def __getattr__(name: str) -> Any:

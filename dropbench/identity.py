@@ -34,7 +34,9 @@ OFF: Tree = {
 PATH = "path"
 """The option of data that names a user's file."""
 OWN = "dropbench."
-"""How the import path of a part that is not a user's begins."""
+"""How the import path of a part of dropbench's own begins."""
+HOST = "dropbench.models.module.Module"
+"""The part of dropbench's own that runs a user's code: its option `target` names it."""
 
 
 def ids(config: Tree, fingerprint: str | None, sources: Mapping[str, str]) -> dict[str, str]:
@@ -106,10 +108,15 @@ def _canonical(config: Tree, sources: Mapping[str, str | None]) -> dict[str, Any
     }
 
 
+def code(target: str, options: Tree) -> str:
+    """The import path of the code that a part runs: of the one that takes a user's network, the network's."""
+    return str(options.get("target") or target) if target == HOST else target
+
+
 def part(node: Tree, sources: Mapping[str, str | None]) -> dict[str, Any]:
     """A part as it is hashed: a user's keeps its import path, with the hash of its source beside it."""
     kept = {"version": 1, **_present({k: v for k, v in node.items() if k != "_target_"})}
-    target = str(node.get("_target_", ""))
+    target = code(str(node.get("_target_", "")), node)
     if target in sources or not target.startswith(OWN):
         kept["_target_"], kept["_source_"] = target, sources.get(target)
     return kept

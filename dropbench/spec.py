@@ -47,6 +47,11 @@ class Component(Frozen):
     source: str | None = None
     options: dict[str, Any] = {}
 
+    @property
+    def code(self) -> str:
+        """The import path of the code that runs, which is a user's where `target` takes a network of theirs."""
+        return identity.code(self.target, self.options)
+
 
 CONSTANT = Component(name="constant", target="dropbench.dropout.schedule.constant")
 """The schedule of a rate that stays as it is."""
@@ -246,7 +251,7 @@ class RunSpec(Frozen):
     @property
     def sources(self) -> dict[str, str]:
         """Hashes of the sources of the user's parts, by import path."""
-        return {part.target: part.source for part in self._parts() if part.source is not None}
+        return {part.code: part.source for part in self._parts() if part.source is not None}
 
     @cached_property
     def _ids(self) -> dict[str, str]:

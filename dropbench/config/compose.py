@@ -22,6 +22,7 @@ from dropbench.config.specs import settings_of, spec_of, study_of
 from dropbench.config.study_keys import MAPPINGS, check_keys, overrides_of
 from dropbench.config.typed import setting, text
 from dropbench.errors import UsageError
+from dropbench.identity import HOST
 from dropbench.spec import RunSpec, Settings, StudySpec
 
 if TYPE_CHECKING:
@@ -169,9 +170,16 @@ class Composer:
 
 
 def _with_room(tree: Any) -> Any:
-    """With the mappings of a study that its file leaves out, so that they can be typed: `study.grid={train.lr: [...]}`."""
+    """With the mappings of a study that its file leaves out, so that they can be typed: `study.grid={train.lr: [...]}`.
+
+    And with room in what a user's network is given, of which no file knows the keys: `model.args.depth=3`.
+    """
     from omegaconf import OmegaConf
 
+    if OmegaConf.is_dict(model := tree.get("model")) and model.get("_target_") == HOST:
+        if not OmegaConf.is_dict(model.get("args")):
+            OmegaConf.update(model, "args", {}, force_add=True)
+        OmegaConf.set_struct(model.args, False)
     if OmegaConf.is_dict(study := tree.get("study")):
         OmegaConf.set_struct(study, False)
         for key in (*MAPPINGS, "contrasts"):

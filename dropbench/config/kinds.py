@@ -81,7 +81,7 @@ def _fault(kind: Kind, part: Any) -> str | None:
         return "does not say what it takes"
     if not any(_fits(signature, names) for names in kind.takes):
         return f"takes {signature}"
-    if kind.base is None and _installed(part) and not any(_named(signature, names) for names in kind.takes):
+    if kind.base is None and installed(part) and not any(_named(signature, names) for names in kind.takes):
         return f"takes {signature} and lies in an installed package, where the names must be those that are given here"
     return None
 
@@ -120,7 +120,7 @@ def _named(signature: inspect.Signature, names: Sequence[str]) -> bool:
     return [p.name for p in _by_place(signature)][: len(names)] == list(names)
 
 
-def _installed(part: Callable[..., Any]) -> bool:
+def installed(part: Callable[..., Any]) -> bool:
     """Whether it was defined in a package that was installed, and not in a folder of the user's."""
     module = sys.modules.get(getattr(undecorated(part), "__module__", None) or "")
     file = getattr(module, "__file__", None)

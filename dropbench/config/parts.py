@@ -41,8 +41,8 @@ def part_of(group: str, target: str) -> Any:
     return found
 
 
-def locate(target: str) -> Any:
-    """The class or function that a `_target_` names.
+def locate(target: str, key: str = "_target_") -> Any:
+    """The class or function that a `_target_` names, or another `key`.
 
     Raises
     ------
@@ -52,36 +52,34 @@ def locate(target: str) -> Any:
     """
     if _of_python(target.partition(".")[0]):
         raise UsageError(
-            f"_target_: {target} lies in a module of Python's own, which has no parts; name a class or function of yours, "
+            f"{key}: {target} lies in a module of Python's own, which has no parts; name a class or function of yours, "
             "in a module that is called otherwise"
         )
-    found = _imported(target)
+    found = _imported(target, key)
     defined = str(getattr(undecorated(found), "__module__", None) or "")
     if _of_python(defined.partition(".")[0]):
-        raise UsageError(
-            f"_target_: {target} is of Python's own module {defined}, which has no parts; name one of yours"
-        )
+        raise UsageError(f"{key}: {target} is of Python's own module {defined}, which has no parts; name one of yours")
     return found
 
 
-def _imported(target: str) -> Any:
+def _imported(target: str, key: str) -> Any:
     """It, of whose module a user's may do anything when it is imported: the first time that is done elsewhere before."""
     if target.startswith(OWN) or target.rpartition(".")[0] in sys.modules:
-        return _got(target)
+        return _got(target, key)
     if target not in _tried:
         importlib.import_module("torch")  # a user's module will want it, and then not in the copy as well
         try:
-            apart(target, f"_target_: importing {target}", lambda: _got(target) is None)
+            apart(target, f"{key}: importing {target}", lambda: _got(target, key) is None)
             _tried[target] = None
         except PartDied as error:
             _tried[target] = error
     if (died := _tried.get(target)) is not None:
         raise died
     with guarded():
-        return _got(target)
+        return _got(target, key)
 
 
-def _got(target: str) -> Any:
+def _got(target: str, key: str) -> Any:
     from hydra.utils import get_object
 
     # Hydra logs what it raises, and a log without a handler goes to the console.
@@ -92,7 +90,7 @@ def _got(target: str) -> Any:
         cause = error.__cause__ or error
         plain = isinstance(cause, ImportError | SyntaxError) or cause is error
         reason = str(cause).splitlines()[0] if plain else told(cause, error)
-        raise UsageError(f"_target_: {target} cannot be imported: {reason}") from error
+        raise UsageError(f"{key}: {target} cannot be imported: {reason}") from error
 
 
 def _of_python(module: str) -> bool:

@@ -30,9 +30,9 @@ _KNOWN = {"dropbench", "torch", "numpy", "__future__"}
 def with_source(group: str, part: Part, extra: Sequence[Path]) -> Part:
     """The part with the hash of its source if it is a user's: its class is, or its option lies in one of the folders."""
     file = options(group, tuple(extra)).get(part.name) if extra else None
-    if part.target.startswith(OWN) and (file is None or file.is_relative_to(conf_dir())):
+    if part.code.startswith(OWN) and (file is None or file.is_relative_to(conf_dir())):
         return part
-    return part.model_copy(update={"source": source_hash(part.target)})
+    return part.model_copy(update={"source": source_hash(part.code)})
 
 
 @cache

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from dropbench.config.messages import invalid
+from dropbench.config.networks import network, network_path, reach_working_folder
 from dropbench.config.options import options
 from dropbench.config.parts import checked_options, locate, part_of
 from dropbench.config.source_hash import Part, with_source
 from dropbench.config.tasks import fitting_metrics, tasks_of
 from dropbench.errors import UsageError
+from dropbench.identity import HOST
 from dropbench.spec import (
     CONSTANT,
     NONE,
@@ -53,6 +55,7 @@ def spec_of(tree: Mapping[str, Any], extra: Sequence[Path] = ()) -> RunSpec:
     # Before anything of a part is asked or called.
     for group, part in _parts(spec):
         part_of(group, part.target)
+    spec = spec.model_copy(update={"model": with_network(spec.model)})
     fitting = fitting_metrics(spec, tasks, extra)
     dropout = with_source("dropout", _canonical(spec.dropout), extra)
     schedule = with_source("dropout/schedule", dropout.schedule, extra)
@@ -64,6 +67,16 @@ def spec_of(tree: Mapping[str, Any], extra: Sequence[Path] = ()) -> RunSpec:
         "metric": {name: _with_checked_options(f"metric.{name}", m) for name, m in metrics.items()},
     }
     return spec.model_copy(update=update)
+
+
+def with_network(model: Component) -> Component:
+    """A model that takes a network of the user's, with its import path in one form. Raises UsageError for what is none."""
+    if model.target != HOST or not (target := model.options.get("target")):  # without one it is planning that says so
+        return model
+    reach_working_folder()
+    path = network_path(target)
+    network(path)
+    return model.model_copy(update={"options": {**model.options, "target": path}})
 
 
 def _parts(spec: RunSpec) -> Iterator[tuple[str, Component]]:

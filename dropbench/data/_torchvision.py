@@ -1,8 +1,7 @@
 """The one place that imports torchvision, and the loader that its image sets share.
 
-It is imported late, because that takes a second and most commands never need it. And it is imported with care: beside a
-CPU-only torch, torchvision's plain wheel cannot load its compiled operators, and the import then fails for want of two
-operators that dropbench never uses.
+It is imported late, because that takes a second and most commands never need it. What its import needs beside a CPU-only
+torch, `hardware/torchvision.py` sees to, for a user's import of it as well.
 """
 
 from __future__ import annotations
@@ -30,14 +29,6 @@ from dropbench.errors import UsageError
 
 log = logging.getLogger(__name__)
 
-# A Library takes its definitions back when it is garbage-collected, so keep them for as long as the process lives.
-_declared: list[torch.library.Library] = []
-
-_ABSENT = {
-    "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-    "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-}
-
 
 @cache
 def torchvision() -> ModuleType:
@@ -51,16 +42,6 @@ def torchvision() -> ModuleType:
     spec = importlib.util.find_spec("torchvision")  # Finds the folder; for a top-level name it imports nothing.
     if spec is None or spec.origin is None:
         raise UsageError("this needs torchvision, which is not installed: pip install torchvision==0.28.0")
-    folder = Path(spec.origin).parent
-    for compiled in (*folder.glob("_C*.so"), *folder.glob("_C*.pyd")):
-        # Operators built for CUDA need libraries that are missing beside a CPU-only torch.
-        with contextlib.suppress(OSError):
-            torch.ops.load_library(compiled)
-    for name, schema in _ABSENT.items():
-        if not hasattr(torch.ops.torchvision, name):
-            library = torch.library.Library("torchvision", "FRAGMENT")
-            library.define(schema)
-            _declared.append(library)
     return importlib.import_module("torchvision")
 
 

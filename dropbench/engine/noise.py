@@ -187,6 +187,7 @@ class StackNoise(Noise):
         """
         self.training = True
         self._edit: Callable[[str, Tensor], Tensor] | None = None
+        self._possible = {site.name for site in sites if variant.supports(site) is None}
         self._at: dict[str, list[SiteNoise]] = {
             site.name: [SiteNoise(variant, site, [r.get(site.name, 0.0) for r in rates], seeds, batch, device)]
             for site in sites
@@ -220,6 +221,10 @@ class StackNoise(Noise):
     @override
     def acts(self, site: str) -> bool:
         return self.training and site in self._at
+
+    @override
+    def possible(self, site: str) -> bool:
+        return site in self._possible
 
     @override
     def affine(self, site: str, x: Tensor, weight: Tensor, bias: Tensor, then: Callable[[Tensor], Tensor]) -> Tensor:

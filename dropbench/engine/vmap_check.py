@@ -23,6 +23,7 @@ from dropbench.engine import own_noise
 from dropbench.engine.user_module import Ordinary, Plain
 from dropbench.engine.vmapped import Vmapped
 from dropbench.hardware.blas import one_thread
+from dropbench.identity import HOST
 from dropbench.nn.embedding import lookup
 from dropbench.nn.product import affine
 from dropbench.planning.outline import Outline
@@ -68,7 +69,7 @@ def note(model: Component, outline: Outline, train: TrainSpec, device: str) -> s
 
 def _found(model: Component, outline: Outline, train: TrainSpec, exact: bool) -> str | None:
     try:
-        return apart(model.target, f"model={model.name}", lambda: _reason(model, outline, train, exact))
+        return apart(model.code, f"model={model.name}", lambda: _reason(model, outline, train, exact))
     except PartFailed as error:  # each run tells of that by itself
         return str(error)
 
@@ -90,12 +91,16 @@ def _reason(model: Component, outline: Outline, train: TrainSpec, exact: bool) -
 
     try:
         with one_thread(), torch.random.fork_rng(devices=[]):
-            return _trial(construct, outline, train.batch_size, exact)
+            ways = {model.target != HOST, True}  # a network that was taken over has two: see `Noise.possible`
+            reasons = (_trial(construct, outline, train.batch_size, exact, way) for way in sorted(ways))
+            return next((reason for reason in reasons if reason is not None), None)
     except Exception as error:  # whatever a user's module raises where its tensors are not what they seem
         return _told(error)
 
 
-def _trial(construct: Callable[[], nn.Module], outline: Outline, batch_size: int, exact: bool) -> str | None:
+def _trial(
+    construct: Callable[[], nn.Module], outline: Outline, batch_size: int, exact: bool, possible: bool
+) -> str | None:
     many = max(_FEW, min(_MANY, _NUMBERS // max(1, outline.parameters))) if exact else _FEW
     for replicas, size in ((many, _ODD), (_FEW, batch_size)):
         stack = Vmapped(construct, [_SEEDS[k % len(_SEEDS)] for k in range(replicas)])
@@ -103,10 +108,10 @@ def _trial(construct: Callable[[], nn.Module], outline: Outline, batch_size: int
         plain = [Plain(construct, seed) for seed in _SEEDS]
         for training in (True, False):
             given = _inputs(outline, size)
-            together = _passed(stack, _each(given, replicas), training)
+            together = _passed(stack, _each(given, replicas), training, possible)
             for k in range(len(_SEEDS)):
                 inputs = [g[k : k + 1] for g in given]
-                one, reference = _passed(alone[k], inputs, training), _passed(plain[k], inputs, training)
+                one, reference = (_passed(m[k], inputs, training, possible) for m in (alone, plain))
                 alike = {name: t[k :: len(_SEEDS)] for name, t in together.items()}
                 if not (_close(one, reference) and _close({n: t[:1] for n, t in alike.items()}, reference)):
                     return "vmap does not give what the module gives by itself"
@@ -115,7 +120,7 @@ def _trial(construct: Callable[[], nn.Module], outline: Outline, batch_size: int
         if exact and size == _ODD:
             for training in (True, False):
                 with _Ends(replicas) as ends:
-                    _passed(stack, _each(given, replicas), training)
+                    _passed(stack, _each(given, replicas), training, possible)
                 if ends.function is not None:
                     return f"the last bits of {ends.function} would depend on the runs beside it"
     return None
@@ -139,7 +144,7 @@ def _inputs(outline: Outline, size: int) -> Given:
     return x, torch.randn(*lead, 1, generator=generator)
 
 
-def _passed(model: Ordinary, given: Sequence[Tensor], training: bool) -> dict[str, Tensor]:
+def _passed(model: Ordinary, given: Sequence[Tensor], training: bool, possible: bool) -> dict[str, Tensor]:
     """Output, gradients and buffers [K, ...] of one pass forward and back, by names that a user knows."""
     x, slope = given
     model.train(training)
@@ -148,7 +153,7 @@ def _passed(model: Ordinary, given: Sequence[Tensor], training: bool) -> dict[st
         x = x.clone().requires_grad_()  # there are measurements that ask for its gradient
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        output = model(x, _Everywhere(training))
+        output = model(x, _Everywhere(training, possible))
         # Weighted by position as well as by example: what follows, such as a softmax, may not see a constant.
         position = torch.linspace(-1, 1, output[0, 0].numel()).view(output[0, 0].shape)
         (output * slope.view(*slope.shape[:2], *(1,) * position.ndim) * position).sum().backward()
@@ -190,8 +195,8 @@ def _told(error: Exception) -> str:
 class _Everywhere(Noise):
     """`sites.noise.Noise` that acts at every site in training, alike in all replicas, and nowhere otherwise."""
 
-    def __init__(self, training: bool) -> None:
-        self._training = training
+    def __init__(self, training: bool, possible: bool) -> None:
+        self._training, self._possible = training, possible
 
     def _halved(self, x: Tensor) -> Tensor:
         return x * 0.5 if self._training else x
@@ -204,6 +209,9 @@ class _Everywhere(Noise):
 
     def acts(self, site: str) -> bool:
         return self._training
+
+    def possible(self, site: str) -> bool:
+        return self._possible
 
     def steps(self, site: str) -> Callable[[Tensor, int], Tensor] | None:
         return (lambda state, step: self._halved(state)) if self._training else None

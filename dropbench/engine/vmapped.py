@@ -67,6 +67,10 @@ class VmappedNoise(Noise):
         return self._noise.acts(site)
 
     @override
+    def possible(self, site: str) -> bool:
+        return self._noise.possible(site)
+
+    @override
     def steps(self, site: str) -> Callable[[Tensor, int], Tensor] | None:
         act = self._noise.steps(site)
         return None if act is None else lambda state, step: self._outside(lambda s: act(s, step), state)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dropbench.hardware.ram import ram
+from dropbench.identity import HOST
 from dropbench.planning.outline import Outline
 from dropbench.planning.variants import variant
 from dropbench.spec import RunSpec, Settings
@@ -145,10 +146,16 @@ def _group(spec: RunSpec, groups: Mapping[str, list[RunSpec]], even: bool) -> st
     rest = json.dumps(tree, sort_keys=True)
     if not variant(spec.dropout).kinds:
         for key in groups:
-            if key.startswith(rest):
+            if key.startswith(rest) and not _two_ways(groups[key][0]):
                 return key
     kind = {k: v for k, v in dropout.items() if k not in ("rate", "rates", "placement", "schedule")}
     return rest + json.dumps(kind, sort_keys=True)
+
+
+def _two_ways(spec: RunSpec) -> bool:
+    """Whether a variant has layers of a user's network computed in another way than without it: see `Noise.possible`."""
+    kinds = variant(spec.dropout).kinds
+    return spec.model.target == HOST and not kinds.isdisjoint(("weight", "attention"))
 
 
 def _stacks(group: Cohort, device: str) -> bool:

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dropbench.config.networks import network, network_path, reach_working_folder
 from dropbench.config.options import conf_dir, options
 from dropbench.config.parts import checked_options, part_of
 from dropbench.config.source_hash import source_hash
 from dropbench.errors import UsageError
-from dropbench.identity import OWN
+from dropbench.identity import HOST, OWN, code
 from dropbench.store import Record
 
 _UNKNOWN = "unknown"
@@ -61,7 +62,12 @@ def stored_part(
             f"run {record.run_id} has {group}={name} of version {node.get('version', 1)}, and it is of version {version} here: "
             "it would compute something else"
         )
-    if not (file.is_relative_to(conf_dir()) and target.startswith(OWN)):
+    if target == HOST:
+        runs = code(target, {**option, **node})
+        reach_working_folder()
+        _same_code(f"{group}={name}", network_path(runs), record)
+        network(runs)
+    elif not (file.is_relative_to(conf_dir()) and target.startswith(OWN)):
         _same_code(f"{group}={name}", target, record)
     fixed = {"name", "_target_", "version", *fields}
     given = {key: value for key, value in node.items() if key not in fixed}

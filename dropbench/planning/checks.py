@@ -13,13 +13,13 @@ from dropbench.config.parts import locate
 from dropbench.data import augment, text
 from dropbench.data.split import batch_sizes, split
 from dropbench.errors import UsageError
+from dropbench.identity import HOST
 from dropbench.planning.outline import Outline, constructor
 from dropbench.planning.sources import others
-from dropbench.planning.trial import needs_two
+from dropbench.planning.trial import LATE, needs_two
 from dropbench.planning.variants import arm_rates, variant
 from dropbench.process.apart import PartFailed, apart
-from dropbench.sites import Site
-from dropbench.spec import CONSTANT, DataSpec, RunSpec, Settings
+from dropbench.spec import CONSTANT, Component, DataSpec, RunSpec, Settings
 from dropbench.values import written
 
 if TYPE_CHECKING:
@@ -33,17 +33,30 @@ def warnings(spec: RunSpec, outline: Outline) -> list[str]:
     """What to know of this arm before it trains: from the sites where there will be noise, and of noise that is elsewhere."""
     acting, rates = variant(spec.dropout), arm_rates(spec.dropout, outline.sites)
     return [
-        *([_own_noise(spec.model.name, outline.own_noise)] if outline.own_noise else []),
+        *([_own_noise(spec.model, outline.own_noise)] if outline.own_noise else []),
+        *([_idle(spec.model.name, outline.idle)] if outline.idle else []),
         *(warning for s in outline.sites if rates.get(s.name) and (warning := acting.warns(s))),
     ]
 
 
-def _own_noise(model: str, parts: Sequence[str]) -> str:
-    told = f"{', '.join(parts[:_TOLD])}{f' and {len(parts) - _TOLD} more' if len(parts) > _TOLD else ''}"
-    return (
-        f"model={model} draws random numbers of its own ({told}): that noise acts in every arm, so the arm called none is not "
-        "without noise; use noise(site, x) in its place, or leave it out"
-    )
+def _own_noise(model: Component, parts: Sequence[str]) -> str:
+    instead = "use nn.Dropout" if model.target == HOST else "use noise(site, x)"
+    acts = f"that noise acts in every arm, so the arm called none is not without noise; {instead} in its place, or leave it out"
+    if late := [part.removesuffix(LATE) for part in parts if part.endswith(LATE)]:
+        return (
+            f"model={model.name} is noisy in evaluation, where two passes over the same examples should agree: {_some(late)} "
+            f"draws random numbers of its own or goes on from what it saw before; {acts}"
+        )
+    return f"model={model.name} draws random numbers of its own ({_some(parts)}): {acts}"
+
+
+def _idle(model: str, parts: Sequence[str]) -> str:
+    told = f"dropout that is never called as a module and so is no site ({_some(parts)})"
+    return f"model={model} has {told}: it is off in every arm"
+
+
+def _some(parts: Sequence[str]) -> str:
+    return f"{', '.join(parts[:_TOLD])}{f' and {len(parts) - _TOLD} more' if len(parts) > _TOLD else ''}"
 
 
 def check(spec: RunSpec, table: Table, outline: Outline) -> str | None:
@@ -78,7 +91,7 @@ def check(spec: RunSpec, table: Table, outline: Outline) -> str | None:
         )
     if reason := _no_loss(spec, table, outline):
         return reason
-    return None if acting else _no_site(spec, outline.sites)
+    return None if acting else _no_site(spec, outline)
 
 
 def _no_variance(spec: RunSpec, table: Table, outline: Outline, n_train: int) -> str | None:
@@ -89,7 +102,7 @@ def _no_variance(spec: RunSpec, table: Table, outline: Outline, n_train: int) ->
         return None
     needs = partial(needs_two, construct, outline.shape, table, outline.stacked)
     try:
-        if not apart(spec.model.target, f"model={spec.model.name}", needs):
+        if not apart(spec.model.code, f"model={spec.model.name}", needs):
             return None
     except PartFailed:  # its training tells of that
         return None
@@ -145,11 +158,18 @@ def no_others(spec: RunSpec, table: Table, settings: Settings) -> str | None:
     return None
 
 
-def _no_site(spec: RunSpec, sites: tuple[Site, ...]) -> str | None:
+def _no_site(spec: RunSpec, outline: Outline) -> str | None:
     """Why the variant acts on none of these sites, or None where it acts nowhere by intent: the baseline."""
     idle = variant(spec.dropout)
     if not idle.kinds:
         return None
+    sites = outline.sites
+    if spec.model.target == HOST and spec.dropout.placement is None and "activation" in idle.kinds:
+        return (
+            f"model={spec.model.name} has no dropout in it that could become a site of dropout={spec.dropout.name}: name parts "
+            f"behind which noise may act, such as model.sites=[{_named(outline.parts)}] (its parts: {_some(outline.parts)}), "
+            "or act on what it is given: dropout.placement=[input]"
+        )
     if possible := [s.name for s in sites if idle.supports(s) is None]:
         return (
             f"dropout.placement={written(spec.dropout.placement)} leaves dropout={spec.dropout.name} no site in "
@@ -158,6 +178,11 @@ def _no_site(spec: RunSpec, sites: tuple[Site, ...]) -> str | None:
     near = [reason for s in sites if s.kind in idle.kinds and (reason := idle.supports(s))]
     why = near[-1] if near else f"acts on {' and '.join(sorted(idle.kinds))} sites, and it has none"
     return f"dropout={spec.dropout.name} has no site in model={spec.model.name}: it {why}"
+
+
+def _named(parts: Sequence[str]) -> str:
+    """An example: what is neither first nor last, if there is."""
+    return parts[min(len(parts) // 2, max(0, len(parts) - 2))] if parts else "NAME"
 
 
 def training_examples(data: DataSpec, table: Table) -> int:

@@ -1,8 +1,9 @@
-"""Which parts of a module draw random numbers while it is called."""
+"""Which parts of a module draw random numbers while it is called, and what each of them gives."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -26,11 +27,9 @@ class Listening:
 
     def __enter__(self) -> None:
         self._hooks = []
-        for path, part in self._module.named_modules():
-            if path and not isinstance(part, torch.jit.ScriptModule):
-                label = f"{path} ({type(part).__name__})"
-                self._hooks.append(part.register_forward_pre_hook(partial(self._enter, label)))
-                self._hooks.append(part.register_forward_hook(self._leave, always_call=True))
+        for label, part in _parts(self._module):
+            self._hooks.append(part.register_forward_pre_hook(partial(self._enter, label)))
+            self._hooks.append(part.register_forward_hook(self._leave, always_call=True))
 
     def __exit__(self, *raised: object) -> None:
         for hook in self._hooks:
@@ -54,6 +53,36 @@ class Listening:
 
     def _now(self) -> list[bytes]:
         return [_written(source.state()) for source in self._sources]
+
+
+class Giving:
+    """Keeps the tensors that the parts of a module give, in the order in which they give them, by name and class."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+        self.outputs: list[tuple[str, Tensor]] = []
+
+    def __enter__(self) -> Giving:
+        self._hooks = [part.register_forward_hook(partial(self._keep, label)) for label, part in _parts(self._module)]
+        self._hooks.append(self._module.register_forward_hook(partial(self._keep, "its forward")))
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        for hook in self._hooks:
+            hook.remove()
+
+    def _keep(self, label: str, part: nn.Module, given: object, output: object) -> None:
+        for each in output if isinstance(output, (tuple, list)) else (output,):
+            if isinstance(each, Tensor):
+                self.outputs.append((label, each.detach().double()))
+
+
+def _parts(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """The parts of a module under the names that its author knows, with their classes."""
+    inside = getattr(module, "inside", "")
+    for path, part in module.named_modules():
+        if path and f"{path}." != inside and not isinstance(part, torch.jit.ScriptModule):
+            yield f"{path.removeprefix(inside)} ({type(part).__name__})", part
 
 
 def _written(state: Any) -> bytes:

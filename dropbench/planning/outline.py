@@ -13,7 +13,7 @@ from dropbench.config.parts import locate
 from dropbench.data import views
 from dropbench.data.views import Shape
 from dropbench.errors import UsageError
-from dropbench.identity import OWN
+from dropbench.identity import HOST, OWN
 from dropbench.process.apart import PartFailed, PartHangs, apart
 from dropbench.process.blame import place
 from dropbench.sites import Site
@@ -45,6 +45,10 @@ class Outline:
     """What is learnt: "classify" (a class), "regress" (a number), "reconstruct" (the input), "predict_next" (the next word)."""
     even: bool = True
     """Whether all seeds have as many examples in each part, so that they can be stacked."""
+    parts: tuple[str, ...] = ()
+    """Of a network that was taken as it is, the names of its parts, behind which there could be sites."""
+    idle: tuple[str, ...] = ()
+    """Of such a network, the dropouts that no site stands for, since they are never called."""
 
     @property
     def units(self) -> dict[str, int]:
@@ -70,16 +74,20 @@ def outline(model: Component, table: Table, variance: bool = False) -> Outline:
     import torch
 
     cls = locate(model.target)
+    chosen = model.options.get("input", "auto") if model.target == HOST else "auto"
     try:
-        view = views.check(model.name, cls.eats, table.name, table.axes)
+        view = views.check(model.name, cls.eats if chosen == "auto" else (chosen,), table.name, table.axes)
     except UsageError as error:
         raise NoView(str(error)) from error
+    if model.target == HOST:
+        if not model.options.get("target"):
+            raise UsageError(
+                "model=module is a network of yours: name its class, or a function that makes it, by model.target=mypkg.net:Net"
+            )
+        view = _tried_view(model, cls, table, view if chosen != "auto" else None, variance)
     shape = views.view_shape(table, view)
     stacked = bool(getattr(cls, "stacked", False))
-    task = getattr(cls, "task", "classify")
-    if task == "classify":
-        task = table.task
-    outputs = 2 if task == "regress" and variance else table.n_classes
+    task, outputs = _task(cls, table, variance)
     construct = constructor(model, shape, outputs)
 
     def built() -> Outline:
@@ -101,22 +109,38 @@ def outline(model: Component, table: Table, variance: bool = False) -> Outline:
             batch_norm=any("BatchNorm" in type(m).__name__ for m in one.modules()),  # ours and torch's
             task=task,
             even=table.groups is None,
+            parts=tuple(getattr(one, "parts", ())) if model.target == HOST else (),
+            idle=tuple(getattr(one, "idle", ())) if model.target == HOST else (),
         )
 
-    found = apart(model.target, f"model={model.name}", built)
-    if cls.__module__.startswith(OWN):
+    found = apart(model.code, f"model={model.name}", built)
+    if model.code.startswith(OWN) or (cls.__module__.startswith(OWN) and model.target != HOST):
         return found
     from dropbench.planning.trial import tried
 
     try:
-        drawing = apart(
-            model.target, f"model={model.name}", lambda: tried(model.name, construct, shape, table, stacked)
-        )
+        drawing = apart(model.code, f"model={model.name}", lambda: tried(model.name, construct, shape, table, stacked))
     except PartHangs:
         raise
     except PartFailed:  # its training tells of that, and other runs are trained meanwhile
         return found
     return replace(found, own_noise=drawing)
+
+
+def _task(cls: Any, table: Table, variance: bool) -> tuple[str, int]:
+    """What a model learns of this data, and how many outputs it has. Where it says nothing, the data have a class or a number."""
+    task = getattr(cls, "task", "classify")
+    if task == "classify":
+        task = table.task
+    return task, 2 if task == "regress" and variance else table.n_classes
+
+
+def _tried_view(model: Component, cls: Any, table: Table, chosen: str | None, variance: bool) -> str:
+    """The view in which a user's network takes this data: it does not say, so it is tried."""
+    outputs = _task(cls, table, variance)[1]
+    possible = [v for v in cls.eats if v in views.views(table.axes) and chosen in (None, v)]
+    shapes = [views.view_shape(table, view) for view in possible]
+    return apart(model.code, f"model={model.name}", lambda: str(cls.view_of(shapes, outputs, **model.options)))
 
 
 def constructor(model: Component, shape: Shape, n_classes: int) -> Callable[[], nn.Module]:

@@ -12,6 +12,7 @@ from dropbench.config.paths import path_setting
 from dropbench.config.typed import command, setting, words_of
 from dropbench.config.typed import text as as_text
 from dropbench.errors import UsageError
+from dropbench.identity import HOST
 from dropbench.seeds import typed as typed_seeds
 from dropbench.values import flatten, written
 
@@ -48,6 +49,9 @@ def overrides(config: Mapping[str, Any], extra: Sequence[Path] = ()) -> list[str
     }
     usual["metric"] = {k: v for name in config["metric"] for k, v in _option("metric", name, tuple(extra)).items()}
     default, stored = leaves(usual, ()), leaves(config, ())
+    if config["model"].get("_target_") == HOST:  # what a user's network is given has keys of its own
+        stored = {key: value for key, value in stored.items() if not key.startswith("model.args.")}
+        stored["model.args"] = dict(config["model"].get("args") or {})
     for key in (k for k in stored if k.endswith(".version") and stored[k] != default.get(k, 1)):
         raise UsageError(f"{key} is {default.get(key, 1)} now and was {stored[key]}: it cannot be run as it was")
     if config.get("eval", {}).get("mode") == "deterministic":

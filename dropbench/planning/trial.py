@@ -15,7 +15,7 @@ from torch import Tensor
 
 from dropbench.data.views import Shape
 from dropbench.errors import UsageError, nearest
-from dropbench.planning.listening import Listening
+from dropbench.planning.listening import Giving, Listening
 from dropbench.sites import Site
 from dropbench.sites.noise import Noise
 from dropbench.sites.own_draws import seeded
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from dropbench.data.base import Graph, Table
 
 _EXAMPLES = 4
+LATE = ", in evaluation too"
+"""How a part is told that draws in evaluation, where a module should draw nothing."""
 _CLOSE: dict[str, Any] = {"rtol": 1e-3, "atol": 1e-5, "equal_nan": True}
 """How far two passes may be apart that should be the same: a sum may be added up in another order."""
 
@@ -99,6 +101,7 @@ class _Trial:
         self.repeats = True
         self._training: Counter[str] = Counter()
         self._evaluation: Counter[str] = Counter()
+        self._unsteady: str | None = None
 
     def run(self) -> None:
         first, second = self._passes(), self._passes()
@@ -106,8 +109,10 @@ class _Trial:
 
     def draws(self) -> tuple[str, ...]:
         """Each part that draws, once."""
-        late = [f"{what}, in evaluation too" for what in self._evaluation]
-        return (*late, *(what for what in self._training if what not in self._evaluation))
+        late = list(self._evaluation)
+        if not late and self._unsteady is not None:  # by another way than a generator, such as a state that it keeps
+            late.append(self._unsteady)
+        return (*(f"{what}{LATE}" for what in late), *(what for what in self._training if what not in late))
 
     def _passes(self) -> list[Tensor]:
         with seeded(0):
@@ -122,7 +127,23 @@ class _Trial:
                     start()
                 with seeded(1, module), Listening(module, told):
                     outputs.append(module(self._x, self.noise).detach().double())
+            self._unsteady = self._unsteady or self._differing(module)
         return outputs
+
+    def _differing(self, module: nn.Module) -> str | None:
+        """The first part that gives something else when the module, in evaluation, sees the same examples again."""
+        passes: list[list[tuple[str, Tensor]]] = []
+        for seed in (1, 2):
+            if callable(start := getattr(module, "begin", None)):
+                start()
+            with seeded(seed, module), Giving(module) as gave, torch.no_grad():
+                module(self._x, self.noise)
+            passes.append(gave.outputs)
+        part: str
+        for (part, first), (other, second) in zip(*passes, strict=False):
+            if part == other and (first.shape != second.shape or not torch.allclose(first, second, **_CLOSE)):
+                return part
+        return None
 
 
 def _examples(shape: Shape, table: Table) -> Tensor:

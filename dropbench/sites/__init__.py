@@ -54,6 +54,8 @@ class Site:
     """Of an activation: the model's parameter that multiplies it next, if one alone does."""
     follows: str | None = None
     """Of an activation: the name of the function that it comes out of, if that is known."""
+    own: float | None = None
+    """The rate that a dropout of a user's module has there by itself: see `models.module`."""
 
     def __post_init__(self) -> None:
         if len(self.shape) != len(self.axes):

@@ -52,3 +52,10 @@ class Noise(Protocol):
     def acts(self, site: str) -> bool:
         """Whether there will be noise there now: a model may go a faster way round a site where there is none."""
         ...
+
+    def possible(self, site: str) -> bool:
+        """Whether these runs may have noise there at all, in training or in evaluation, whatever their rates.
+
+        A layer that can be computed in two ways goes the same one in all of them, so that no run's bits depend on the others.
+        """
+        return True

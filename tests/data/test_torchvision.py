@@ -28,6 +28,7 @@ from dropbench.data import _torchvision
 from dropbench.data._torchvision import load_images, torchvision
 from dropbench.data.base import Table
 from dropbench.errors import UsageError
+from dropbench.hardware import torchvision as before
 
 COUNTS = (30, 10)
 RAW = Path("MNIST/raw")
@@ -165,14 +166,14 @@ def test_imports_and_runs_a_kernel_in_a_fresh_process() -> None:
 
 def test_operators_that_exist_are_not_declared_again() -> None:
     if torchvision().extension._has_ops():
-        assert _torchvision._declared == []
+        assert before._declared == []
         return
     code = (
-        "import torch; from dropbench.data import _torchvision as t;"
+        "import torch; from dropbench.hardware import torchvision as t;"
         "lib = torch.library.Library('torchvision', 'FRAGMENT');"
-        "[lib.define(s) for s in t._ABSENT.values()]; t.torchvision(); print(len(t._declared))"
+        "[lib.define(s) for s in t._ABSENT.values()]; import torchvision; print(len(t._declared))"
     )
-    assert len(_torchvision._declared) == 2
+    assert len(before._declared) == 2
     assert python(code) == "0"
 
 
@@ -180,8 +181,18 @@ def test_a_broken_compiled_library_is_a_missing_one(monkeypatch: pytest.MonkeyPa
     def fail(path: Path) -> None:
         raise OSError("libcudart.so.13: cannot open shared object file")
 
+    torchvision()
     monkeypatch.setattr(torch.ops, "load_library", fail)
-    assert torchvision.__wrapped__() is torchvision()
+    before.declare(Path(str(torchvision().__file__)).parent)
+    assert hasattr(torch.ops.torchvision, "nms")
+
+
+def test_a_users_own_import_of_it_works_and_dropbenchs_own_does_without() -> None:
+    assert (
+        python("import sys, dropbench; assert 'torch' not in sys.modules; import torchvision.models; print('nms')")
+        == "nms"
+    )
+    assert python("import sys, dropbench.cli.app; print('torchvision' in sys.modules)") == "False"
 
 
 def test_not_installed_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

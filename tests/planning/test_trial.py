@@ -155,7 +155,7 @@ def test_it_is_said_when_it_is_planned(mine: Path) -> None:
 def test_a_plan_warns_of_noise_of_its_own(mine: Path) -> None:
     plan = planned_with(mine, ".tanh()", ".sigmoid().bernoulli()", "dropout=none,standard")
     assert len(plan.warnings) == 1
-    assert "draws random numbers of its own (its forward, in evaluation too)" in plan.warnings[0]
+    assert plan.warnings[0].startswith("model=tiny is noisy in evaluation") and "its forward" in plan.warnings[0]
 
 
 def test_models_of_ours_are_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:

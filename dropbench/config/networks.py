@@ -1,0 +1,67 @@
+"""What `model.target` of model=module may be: looked at before it is called, since a command line may name it.
+
+It is the one import path that is not read from a file. So it may name a subclass of nn.Module, a function that is known to make
+one, or a function from a folder of the user's; anything else that is installed could do anything.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from dropbench.config.kinds import installed, undecorated
+from dropbench.config.parts import locate
+from dropbench.errors import UsageError
+
+_KEY = "model.target"
+_MODULE = "torch.nn.modules.module.Module"
+_FACTORIES = ("timm.create_model", "timm.models._factory.create_model", "torchvision.models.")
+"""Functions of installed packages that make networks, or how their names begin."""
+_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
+
+
+def network_path(target: str) -> str:
+    """`pkg.mod.Name` from `pkg.mod:Name` or `pkg.mod.Name`. Raises UsageError for what is neither."""
+    path = str(target).replace(":", ".", 1)
+    if not _NAME.fullmatch(path):
+        raise UsageError(f"{_KEY}={target}: write the module and the name in it, as in {_KEY}=mypkg.net:Net")
+    return path
+
+
+def reach_working_folder() -> None:
+    """Lets a network lie in a file of the working folder; what is installed comes first."""
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)
+
+
+def network(path: str) -> Any:
+    """The class or function at an import path, which may make a network.
+
+    Raises
+    ------
+    UsageError
+        Where there is none, and for what is something else. Nothing of it has been called then.
+    """
+    found = locate(path, key=_KEY)
+    if fault := _fault(found, path):
+        raise UsageError(
+            f"{_KEY}={path} {fault}; name a subclass of torch.nn.Module, timm:create_model, a function of torchvision.models "
+            "or one of your own that makes a network"
+        )
+    return found
+
+
+def _fault(found: Any, path: str) -> str | None:
+    if inspect.isclass(found):
+        if not any(f"{c.__module__}.{c.__qualname__}" == _MODULE for c in found.__mro__):
+            return "is no subclass of torch.nn.Module"
+        return None
+    if not inspect.isfunction(undecorated(found)):
+        return "is neither a class nor a function"
+    defined = f"{undecorated(found).__module__}.{undecorated(found).__qualname__}"
+    if installed(found) and not defined.startswith(_FACTORIES):
+        return "is a function of an installed package that is not known to make networks"
+    return None

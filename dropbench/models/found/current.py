@@ -1,0 +1,131 @@
+"""The noise of the forward that is going on: what the parts of a module that were taken over have in common."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dropbench.models.found.place import Place
+from dropbench.sites import Kind
+from dropbench.sites.noise import Noise
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A call of a taken part in a dry forward.
+
+    by, call: the part, and which of its calls it was, from 1. channels_first: where the layer before puts its channels.
+    probabilities: whether x sums to one along its last axis, as attention weights do. follows: the function before it.
+    """
+
+    by: Taken
+    call: int
+    shape: tuple[int, ...]
+    channels_first: bool
+    probabilities: bool
+    follows: str | None
+    given: Tensor
+    """What is handed on, by which it is known again where a layer reads it."""
+
+
+class Current:
+    """Noise, and the places at which a module meets it.
+
+    Outside of a forward there is no noise. While `heard` is a list, calls are kept in it and nothing acts.
+    """
+
+    def __init__(self) -> None:
+        self.places: dict[tuple[str, int], Place] = {}
+        self.heard: list[Heard] | None = None
+        self.channels_first: bool | None = None
+        """Where the last layer of a dry forward put its channels; None before any."""
+        self.made: dict[int, str] = {}
+        """Names of the functions that tensors came out of, by their identity; of a dry forward."""
+        self.noise: Noise | None = None
+        self._calls: Counter[str] = Counter()
+
+    @contextmanager
+    def of(self, noise: Noise | None) -> Iterator[None]:
+        """For one forward."""
+        self.noise = noise
+        self._calls.clear()
+        try:
+            yield
+        finally:
+            self.noise = None
+
+    def next_call(self, name: str) -> int:
+        """Which call of a part this is in the forward that is going on, from 1."""
+        self._calls[name] += 1
+        return self._calls[name]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A part that was taken over: its name, what it is to a variant, and the rate that it had itself.
+
+    A part that is called several times in a forward is several sites: `drop`, `drop@2`, ...
+    """
+
+    current: Current
+    name: str
+    kind: Kind
+    own: float | None = None
+    channels_last: bool = False
+    """Whether features come last whatever the layer before does."""
+
+    @property
+    def possible(self) -> bool:
+        """Whether these runs may have noise here: see `Noise.possible`. In a dry forward there may be."""
+        current = self.current
+        if current.heard is not None:
+            return True
+        place = current.places.get((self.name, 1))
+        return place is not None and current.noise is not None and current.noise.possible(place.site.name)
+
+    def act(self, x: Tensor, training: bool) -> Tensor:
+        """`x` after the noise of this call."""
+        current = self.current
+        call = current.next_call(self.name)
+        if current.heard is not None:
+            return self._listen(x, call)
+        place = self._place(call, training)
+        return x if place is None or current.noise is None else place.act(current.noise, x)
+
+    def affine(self, x: Tensor, weight: Tensor, bias: Tensor | None, training: bool) -> Tensor:
+        """X [B, I] · weightᵀ [O, I] + bias [O] under the noise of a weight site."""
+        current = self.current
+        call = current.next_call(self.name)
+        if current.heard is not None:
+            self._listen(weight, call)
+            return torch.nn.functional.linear(x, weight, bias)
+        place = self._place(call, training)
+        if place is None or current.noise is None:
+            return torch.nn.functional.linear(x, weight, bias)
+        offset = weight.new_zeros(len(weight)) if bias is None else bias
+        return current.noise.affine(place.site.name, x, weight.t(), offset, lambda z: z)
+
+    def _place(self, call: int, training: bool) -> Place | None:
+        place = self.current.places.get((self.name, call))
+        if place is None and training and call > 1 and (self.name, 1) in self.current.places:
+            raise RuntimeError(
+                f"{self.name} is called more often in training than when the model was tried, so that its {call}th call "
+                "has no site"
+            )
+        return place
+
+    def _listen(self, x: Tensor, call: int) -> Tensor:
+        current = self.current
+        assert current.heard is not None
+        given = x.clone()
+        first = x.ndim > 3 if current.channels_first is None else current.channels_first
+        ones = x.ndim > 2 and bool((x >= 0).all()) and bool(((x.sum(-1) - 1).abs() < 1e-3).all())
+        follows = current.made.get(id(x))
+        first = first and not self.channels_last
+        current.heard.append(Heard(self, call, tuple(x.shape), first, ones, follows, given))
+        return given

@@ -1,0 +1,150 @@
+"""Where a module meets noise: found by dry forwards of two and of three examples, in the order of first call."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dropbench.models.found.current import Current, Heard
+from dropbench.models.found.place import Place, place
+from dropbench.sites import Kind, Site
+
+_FIRST = (
+    nn.modules.conv._ConvNd,
+    nn.modules.batchnorm._BatchNorm,
+    nn.GroupNorm,
+    nn.MaxPool1d,
+    nn.MaxPool2d,
+    nn.AvgPool2d,
+)
+_LAST = (nn.Linear, nn.LayerNorm, nn.RMSNorm, nn.Embedding, nn.RNNBase, nn.MultiheadAttention)
+_READS = (nn.Linear, nn.Conv1d, nn.Conv2d)
+_FUNCTIONS = {
+    nn.ReLU: "relu",
+    nn.Tanh: "tanh",
+    nn.GELU: "gelu",
+    nn.SELU: "selu",
+    nn.Sigmoid: "sigmoid",
+    nn.LeakyReLU: "leaky_relu",
+}
+Forward = Callable[[nn.Module, Tensor], Any]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The places of a module's sites by part and call, and parts with a rate of their own that were never called."""
+
+    places: dict[tuple[str, int], Place]
+    idle: tuple[str, ...]
+
+
+def find(
+    net: nn.Module, current: Current, forward: Forward, examples: Tensor, dropping: Sequence[str], prefix: str
+) -> Found:
+    """The places where a module's parts, which `take_over` took, meet noise.
+
+    Parameters
+    ----------
+    net : nn.Module
+        The module; a copy of it is called, in training mode, so that nothing in it changes.
+    current : Current
+        That of its parts.
+    forward : callable
+        Calls the module on examples.
+    examples : Tensor
+        Three of them.
+    dropping : sequence of str
+        The parts that had a rate of their own.
+    prefix : str
+        How the names of its parameters begin in the model that holds it.
+    """
+    heard, readers = zip(*(_dry(net, current, forward, examples[:n]) for n in (2, 3)), strict=True)
+    calls = {(h.by.name, h.call): h for h in heard[1]}
+    places: dict[tuple[str, int], Place] = {}
+    for two in heard[0]:
+        key = (two.by.name, two.call)
+        if (three := calls.get(key)) is None:
+            continue
+        kind: Kind = "attention" if two.by.kind == "activation" and two.probabilities else two.by.kind
+        found = place(
+            two.by.name if two.call == 1 else f"{two.by.name}@{two.call}",
+            kind,
+            two.shape,
+            three.shape,
+            channels_first=two.channels_first,
+            own=two.by.own,
+            reader=f"{prefix}{reader}" if (reader := readers[0].get(key)) and kind == "activation" else None,
+            follows=two.follows,
+        )
+        if found is not None:
+            places[key] = found
+    placed = {name for name, _ in places}
+    return Found(_in_depth(places), tuple(name for name in dropping if name not in placed))
+
+
+def _dry(
+    net: nn.Module, current: Current, forward: Forward, x: Tensor
+) -> tuple[list[Heard], dict[tuple[str, int], str]]:
+    """What was heard in one forward, and which parameter alone reads what a call handed on."""
+    with torch.no_grad():
+        module, its = copy.deepcopy((net, current))
+    heard: list[Heard] = []
+    made: dict[int, str] = {}
+    its.heard, its.made, its.channels_first = heard, made, None
+    reads: dict[tuple[str, int], list[str]] = {}
+    alive: list[Tensor] = []
+
+    def before(name: str, given: tuple[Any, ...]) -> None:
+        source = next((h for h in heard if given and h.given is given[0]), None)
+        if source is not None:
+            reads.setdefault((source.by.name, source.call), []).append(f"{name}.weight")
+
+    def after(part: nn.Module, out: Any) -> None:
+        if isinstance(part, _FIRST):
+            its.channels_first = True
+        elif isinstance(part, _LAST):
+            its.channels_first = False
+        if (function := _FUNCTIONS.get(type(part))) and isinstance(out, Tensor):
+            alive.append(out)
+            made[id(out)] = function
+
+    with torch.no_grad(), _hooked(module, before, after), its.of(None):
+        forward(module.train(), x)
+    return heard, {key: names[0] for key, names in reads.items() if len(names) == 1}
+
+
+@contextmanager
+def _hooked(
+    module: nn.Module, before: Callable[[str, tuple[Any, ...]], None], after: Callable[[nn.Module, Any], None]
+) -> Iterator[None]:
+    hooks = []
+    for name, part in module.named_modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            continue
+        if isinstance(part, _READS):
+            hooks.append(part.register_forward_pre_hook(lambda _, given, name=name: before(name, given)))
+        hooks.append(part.register_forward_hook(lambda part, _, out: after(part, out)))
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _in_depth(places: dict[tuple[str, int], Place]) -> dict[tuple[str, int], Place]:
+    """With the depth of each branch, by which stochastic depth decays."""
+    branches = [key for key, at in places.items() if at.site.kind == "branch"]
+    for i, key in enumerate(branches):
+        at = places[key]
+        places[key] = Place(_deep(at.site, (i + 1) / len(branches)), at.batch, at.merged, at.order)
+    return places
+
+
+def _deep(site: Site, depth: float) -> Site:
+    return Site(site.name, site.kind, site.shape, site.axes, depth=depth, own=site.own)

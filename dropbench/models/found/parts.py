@@ -1,0 +1,118 @@
+"""The parts of a module that noise can take the place of: each keeps its class, name and weights, and calls noise instead.
+
+An instance is given a class made of its own and of one below. A part that no noise can act at in these runs is called as its
+author would call it in evaluation: without dropout.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dropbench.models.found.attention import attention
+from dropbench.models.found.current import Current, Taken
+from dropbench.models.found.recurrent import recurrent
+
+_DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
+_PATHS = ("droppath", "stochasticdepth")
+"""How the names of classes end that drop residual branches: timm's, torchvision's and those that were copied from them."""
+_MIXED: dict[tuple[type, type], type] = {}
+_RATES = ("drop_prob", "p", "drop_rate", "prob", "drop_path")
+
+
+class _Dropout:
+    """torch's dropouts, and what drops residual branches."""
+
+    def forward(self: Any, input: Tensor, *unused: Any) -> Tensor:
+        return self.taken.act(input, self.training)  # type: ignore[no-any-return]
+
+
+class _Linear:
+    """A dense layer with noise on its weights, where it is given one vector an example."""
+
+    def forward(self: Any, input: Tensor) -> Tensor:
+        if input.ndim != 2 or not self.taken.possible:
+            return F.linear(input, self.weight, self.bias)
+        return self.taken.affine(input, self.weight, self.bias, self.training)  # type: ignore[no-any-return]
+
+
+class _Recurrent:
+    """torch's recurrent layers: noise between the layers, in place of their own, and on hidden-to-hidden weights."""
+
+    def forward(self: Any, input: Any, hx: Any = None) -> Any:
+        between, weights = self.taken, self.taken_weights
+        if (between is not None and between.possible) or any(w.possible for w in weights):
+            return recurrent(self, between, weights, input, hx)
+        return super().forward(input, hx)  # type: ignore[misc]
+
+
+class _Attention:
+    """torch's multi-head attention, with noise on its weights; computed step by step where there may be any."""
+
+    def forward(self: Any, *given: Any, **named: Any) -> Any:
+        if self.taken.possible:
+            return attention(self, self.taken, *given, **named)
+        return super().forward(*given, **named)  # type: ignore[misc]
+
+
+def take_over(net: nn.Module, current: Current) -> list[str]:
+    """Has every dropout of a module, and the weights of its dense layers, ask `current` for noise.
+
+    Returns the names of the parts that had a rate above 0 themselves.
+    """
+    dropping = []
+    for name, part in list(net.named_modules()):
+        if isinstance(part, _DROPOUTS) and type(part).forward in {cls.forward for cls in _DROPOUTS}:
+            own = _give(part, _Dropout, Taken(current, name, "activation", float(part.p)))
+            part.p = 0.0  # where other code reads it, as for a fused kernel
+        elif type(part).__name__.lower().replace("_", "").endswith(_PATHS):
+            own = _give(part, _Dropout, Taken(current, name, "branch", _rate(part)))
+        elif isinstance(part, nn.RNNBase) and type(part) in (nn.RNN, nn.LSTM, nn.GRU):
+            own = _take_recurrent(part, name, current)
+        elif type(part) is nn.MultiheadAttention:
+            own = _give(part, _Attention, Taken(current, name or "attention", "attention", float(part.dropout)))
+            part.dropout = 0.0
+        elif type(part) is nn.Linear:
+            own = _give(part, _Linear, Taken(current, f"{name}.weight" if name else "weight", "weight"))
+        else:
+            if getattr(part, "fused_attn", None) is True and hasattr(part, "attn_drop"):
+                part.fused_attn = False  # timm's: with it, its dropout would never be called
+            continue
+        if own:
+            dropping.append(name)
+    return dropping
+
+
+def _take_recurrent(part: Any, name: str, current: Current) -> float:
+    own = float(part.dropout)
+    between = Taken(current, name or "between", "activation", own, channels_last=True) if part.num_layers > 1 else None
+    part.taken_weights = tuple(
+        Taken(current, f"{name}.{weight}".lstrip("."), "recurrent_weight")
+        for weight, _ in part.named_parameters()
+        if weight.startswith("weight_hh")
+    )
+    part.taken = between
+    part.dropout = 0.0
+    part.__class__ = _with(_Recurrent, type(part))
+    return own if between is not None else 0.0
+
+
+def _give(part: Any, taking: type, taken: Taken) -> float:
+    part.taken = taken
+    part.__class__ = _with(taking, type(part))
+    return taken.own or 0.0
+
+
+def _with(taking: type, cls: type) -> type:
+    """A class of both, under the name of the part's own, by which messages call it."""
+    if (taking, cls) not in _MIXED:
+        told = {"__module__": cls.__module__, "__doc__": cls.__doc__}
+        _MIXED[taking, cls] = type(cls.__name__, (taking, cls), told)
+    return _MIXED[taking, cls]
+
+
+def _rate(part: nn.Module) -> float | None:
+    values = (getattr(part, name, None) for name in _RATES)
+    return next((float(value) for value in values if isinstance(value, (int, float))), None)

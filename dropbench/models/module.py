@@ -1,0 +1,248 @@
+"""Any `nn.Module` as it is: a network that knows nothing of dropbench, whose dropouts become sites.
+
+The instance that is made here is changed, and nothing else: its dropouts, recurrent layers, attentions and dense layers ask
+for noise where they dropped by themselves (`found/parts.py`); where in a forward they do is found by dry forwards
+(`found/finding.py`). docs/models.md is for users.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import Any, Literal
+
+import torch
+from hydra.utils import get_object
+from torch import Tensor, nn
+
+from dropbench.errors import UsageError, nearest
+from dropbench.models.found.arguments import CLASSES, Missing, completed, untold
+from dropbench.models.found.current import Current, Taken
+from dropbench.models.found.finding import Found, find
+from dropbench.models.found.outputs import described, logits
+from dropbench.models.found.parts import take_over
+from dropbench.models.found.place import usual
+from dropbench.process.blame import place
+from dropbench.sites import Site
+from dropbench.sites.noise import Noise
+from dropbench.sites.own_draws import seeded
+
+Input = Literal["auto", "image", "flat", "sequence", "tokens"]
+_PREFIX = "net."
+_AXES = {"image": "CHW", "flat": "F", "sequence": "TF"}
+_known: dict[tuple[Any, ...], Found] = {}
+"""What was found in a network, by all that it follows from."""
+
+
+class Module(nn.Module):
+    """A user's network behind the contract of `models`, without a replica axis.
+
+    Attributes
+    ----------
+    net : nn.Module
+        The user's, an instance of its class.
+    sites : tuple of Site
+        In the order in which a forward comes to them; the input first.
+    idle : tuple of str
+        Dropouts of the network's that are never called, and so are off in every arm.
+    parts : tuple of str
+        Names of all of its parts, behind which noise may act where one asks for it.
+    """
+
+    eats = ("image", "flat", "sequence", "tokens")
+    inside = _PREFIX
+    """How the names of the network's parts begin here, which its author does not know them by."""
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        n_classes: int,
+        *,
+        target: str | None = None,
+        args: Mapping[str, Any] | None = None,
+        sites: Sequence[str] | None = None,
+        input: Input = "auto",
+    ) -> None:
+        """Makes the network and takes over what drops in it.
+
+        Parameters
+        ----------
+        shape : Shape
+            One example, which knows its view.
+        n_classes : int
+            How many classes there are.
+        target : str
+            The import path of a subclass of nn.Module, or of a function that makes one.
+        args : mapping
+            What it is given by name.
+        sites : sequence of str
+            Names of its parts, or patterns, behind which noise may act too.
+        input : str
+            The view in which it sees an example; that of `shape`, or auto.
+
+        Raises
+        ------
+        UsageError
+            Where it gives no logits of these classes.
+        """
+        super().__init__()
+        assert target is not None  # looked at when the configuration was read
+        make = get_object(target)
+        view, called = shape.view, f"model=module: {target}"  # type: ignore[attr-defined]
+        given = completed(make, view, shape, n_classes, args or {})
+        with torch.device("cpu"):
+            x = _examples(shape, view)
+            self.net: nn.Module = make(**given)
+            if not isinstance(self.net, nn.Module):
+                raise UsageError(f"{called} gives a {type(self.net).__name__}, which is no nn.Module")
+            if any(isinstance(p, nn.parameter.UninitializedParameter) for p in self.net.parameters()):
+                with torch.no_grad():
+                    self.net.eval()(x[:2])  # lazy layers take their shapes from what they see first
+            self.net.train()
+            self._current = Current()
+            dropping = take_over(self.net, self._current)
+            self._declare(sites or (), called)
+            key = (make, json.dumps([given, list(sites or ())], default=str), tuple(shape), view, n_classes)
+            if key not in _known:
+                with seeded(0, self.net):
+                    _check(_called(self.net.eval(), self._current, x), len(x), n_classes, make, given, called)
+                    self.net.train()
+                    _known[key] = find(self.net, self._current, _forward, x, dropping, _PREFIX)
+        found = _known[key]
+        self._current.places = found.places
+        self.idle = found.idle
+        self.parts = tuple(name for name, _ in self.net.named_modules() if name)
+        entry = () if view == "tokens" else (Site("input", "activation", tuple(shape), _AXES[view]),)
+        self.sites = (*entry, *(at.site for at in found.places.values()))
+        self._has_input = bool(entry)
+
+    def forward(self, x: Tensor, noise: Noise) -> Tensor:
+        """Maps x [B, *shape], or word numbers [B, T] int64, to logits [B, n_classes]."""
+        if self._has_input:
+            x = noise("input", x)
+        with self._current.of(noise):
+            out = logits(_forward(self.net, usual(x)))
+        assert out is not None
+        return out
+
+    def _declare(self, patterns: Sequence[str], called: str) -> None:
+        names = [name for name, _ in self.net.named_modules() if name]
+        for pattern in patterns:
+            chosen = [n for n in names if fnmatchcase(n, pattern)]
+            if not chosen:
+                raise UsageError(f"model.sites: {called} has no part '{pattern}'; {nearest(pattern, names)}")
+            for name in chosen:
+                part = self.net.get_submodule(name)
+                taken = getattr(part, "taken", None)
+                if isinstance(taken, Taken) and taken.name == name and taken.kind != "weight":
+                    continue  # it is a site already
+                part.register_forward_hook(partial(_after, Taken(self._current, name, "activation")))
+
+    @staticmethod
+    def view_of(shapes: Sequence[Any], n_classes: int, **options: Any) -> str:
+        """The view of these in which a network can be made, takes two examples and gives logits of each by itself.
+
+        Raises
+        ------
+        UsageError
+            Where there is none, with what happened in each.
+        """
+        failed: list[tuple[Any, Exception]] = []
+        for shape in shapes:
+            try:
+                with seeded(0):
+                    model = Module(shape, n_classes, **options)
+                    _check_apart(model, _examples(shape, shape.view), options["target"])
+                return str(shape.view)
+            except Exception as error:  # whatever a user's module raises
+                failed.append((shape, error))
+        raise _no_view(failed, options["target"])
+
+
+def _forward(net: nn.Module, x: Tensor) -> Any:
+    """Without torch's fast path of attention, which in evaluation goes by every part that was taken over."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        return net(x)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+
+
+@torch.no_grad()
+def _called(net: nn.Module, current: Current, x: Tensor) -> Any:
+    with current.of(None):
+        return _forward(net, x)
+
+
+def _after(taken: Taken, part: nn.Module, given: Any, output: Any) -> Any:
+    """Noise behind a part that was named; behind the first tensor of what gives several."""
+    if isinstance(output, Tensor):
+        return taken.act(output, part.training)
+    if type(output) in (tuple, list) and output and isinstance(output[0], Tensor):
+        return type(output)([taken.act(output[0], part.training), *output[1:]])
+    raise UsageError(f"model.sites: {taken.name} gives a {type(output).__name__}, behind which no noise can act")
+
+
+def _examples(shape: Sequence[int], view: str) -> Tensor:
+    """Three examples."""
+    generator = torch.Generator().manual_seed(0)
+    if view == "tokens":
+        words, vocabulary = shape
+        return torch.randint(1, max(2, vocabulary), (3, words), generator=generator)
+    return torch.randn(3, *shape, generator=generator)
+
+
+def _check(output: Any, examples: int, n_classes: int, make: Any, given: Mapping[str, Any], called: str) -> None:
+    """Raises UsageError where these are no logits of these classes."""
+    found = logits(output)
+    if found is not None and tuple(found.shape) == (examples, n_classes):
+        return
+    open_ = untold(make, given)
+    number = next((n for n in (*given, *open_) if n in CLASSES), None)
+    if found is not None and found.ndim == 2 and len(found) == examples:
+        hint = (
+            f"type model.args.{number}={n_classes}"
+            if number and given.get(number) != n_classes
+            else f"give it the number of classes, by model.args.{open_[0] if open_ else 'NAME'}={n_classes} or the like"
+        )
+    else:
+        hint = "a classifier gives one row of logits an example"
+    shown = described(output).replace(f"[{examples}, ", "[B, ").replace(f"[{examples}]", "[B]")
+    raise UsageError(f"{called} gives {shown}, and the data have {n_classes} classes: {hint}")
+
+
+def _check_apart(model: Module, x: Tensor, target: str) -> None:
+    """Raises UsageError where what it says of an example depends on those beside it, in evaluation."""
+    model.eval()
+    both = [logits(_called(model.net, model._current, x[:n])) for n in (2, 3)]
+    if any(not torch.isfinite(b).all() for b in both if b is not None):
+        return
+    two, three = (b[:2] for b in both if b is not None)
+    with seeded(0):
+        again = logits(_called(model.net, model._current, x[:2]))
+    if again is not None and torch.allclose(again, two, 1e-4, 1e-5) and not torch.allclose(two, three, 1e-2, 1e-3):
+        raise UsageError(
+            f"model=module: {target} says of an example what depends on the others of its batch, as if they were steps of a "
+            "sequence; say how it sees an example: model.input=sequence"
+        )
+
+
+def _no_view(failed: Sequence[tuple[Any, Exception]], target: str) -> UsageError:
+    """What is most worth to be told: outputs that do not fit, then what was raised, then what it could not be made without."""
+    for known in (error for _, error in failed):
+        if isinstance(known, UsageError) and not isinstance(known, Missing):
+            return known
+    raised = [(shape, error) for shape, error in failed if not isinstance(error, UsageError)]
+    if not raised:
+        return UsageError(str(failed[-1][1]))
+    told = [
+        f"as {shape.view} {list(shape)}: {type(error).__name__}: {' '.join(str(error).split())}{place(error)}"
+        for shape, error in raised
+    ]
+    return UsageError(
+        f"model=module: {target} cannot be called on these data {'; '.join(told)}; model.input says how it sees an example, "
+        "and model.args what it is made with"
+    )

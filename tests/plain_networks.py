@@ -1,0 +1,221 @@
+"""Networks as people have them: none of these knows of dropbench."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def perceptron(in_features: int, num_classes: int, width: int = 64, p: float = 0.3) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(in_features, width),
+        nn.ReLU(),
+        nn.Dropout(p),
+        nn.Linear(width, width),
+        nn.ReLU(),
+        nn.Dropout(p),
+        nn.Linear(width, num_classes),
+    )
+
+
+class Convolutions(nn.Module):
+    """Reshapes by `view`, as most do; one dropout is called twice."""
+
+    def __init__(self, in_channels: int, num_classes: int = 1000) -> None:
+        super().__init__()
+        self.one = nn.Conv2d(in_channels, 4, 3, padding=1)
+        self.two = nn.Conv2d(4, 6, 3, padding=1)
+        self.maps = nn.Dropout2d(0.25)
+        self.drop = nn.Dropout(0.5)
+        self.hidden = nn.Linear(6 * 4 * 4, 16)
+        self.head = nn.Linear(16, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.one(x))
+        x = self.maps(F.max_pool2d(torch.relu(self.two(x)), 2))
+        x = self.drop(x.view(x.size(0), -1))
+        logits: Tensor = self.head(self.drop(torch.relu(self.hidden(x))))
+        return logits
+
+
+class Rows(nn.Module):
+    """A recurrent network over the rows of an image, or over any steps; `kind` is LSTM, GRU or RNN."""
+
+    def __init__(
+        self,
+        input_size: int,
+        num_classes: int,
+        kind: str = "LSTM",
+        layers: int = 3,
+        batch_first: bool = True,
+        both: bool = False,
+        packed: bool = False,
+    ) -> None:
+        super().__init__()
+        cls = getattr(nn, kind)
+        self.rnn = cls(input_size, 8, layers, batch_first=batch_first, dropout=0.4, bidirectional=both)
+        self.head = nn.Linear(16 if both else 8, num_classes)
+        self.batch_first, self.packed = batch_first, packed
+
+    def forward(self, x: Tensor) -> Tensor:
+        given = x if self.batch_first else x.transpose(0, 1)
+        if self.packed:
+            lengths = torch.arange(len(x)) % x.shape[1] + 1
+            packed = nn.utils.rnn.pack_padded_sequence(
+                given, lengths, batch_first=self.batch_first, enforce_sorted=False
+            )
+            out, _ = nn.utils.rnn.pad_packed_sequence(
+                self.rnn(packed)[0], batch_first=self.batch_first, total_length=x.shape[1]
+            )
+        else:
+            out, _ = self.rnn(given)
+        logits: Tensor = self.head(out.mean(1 if self.batch_first else 0))
+        return logits
+
+
+class Words(nn.Module):
+    """An LSTM over the words of a sentence."""
+
+    def __init__(self, vocab_size: int, num_classes: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocab_size, 16, padding_idx=0)
+        self.lstm = nn.LSTM(16, 12, 2, batch_first=True, dropout=0.3)
+        self.drop = nn.Dropout(0.5)
+        self.head = nn.Linear(12, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        _, (state, _) = self.lstm(self.embedding(x))
+        logits: Tensor = self.head(self.drop(state[-1]))
+        return logits
+
+
+class Encoder(nn.Module):
+    """torch's own transformer over words, with a mask for the padding."""
+
+    def __init__(self, vocab_size: int, num_classes: int, batch_first: bool = True, p: float = 0.1) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocab_size, 16)
+        layer = nn.TransformerEncoderLayer(16, 4, 32, p, batch_first=batch_first)
+        self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+        self.head = nn.Linear(16, num_classes)
+        self.batch_first = batch_first
+
+    def forward(self, x: Tensor) -> Tensor:
+        padding = x == 0
+        embedded = self.embedding(x)
+        embedded = embedded if self.batch_first else embedded.transpose(0, 1)
+        out = self.encoder(embedded, src_key_padding_mask=padding & ~padding.all(1, keepdim=True))
+        logits: Tensor = self.head(out.mean(1 if self.batch_first else 0))
+        return logits
+
+
+class DropPath(nn.Module):
+    """As timm's and others': drops a branch for an example."""
+
+    def __init__(self, drop_prob: float) -> None:
+        super().__init__()
+        self.drop_prob = drop_prob
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.drop_prob == 0:
+            return x
+        keep = x.new_empty(len(x), *(1,) * (x.ndim - 1)).bernoulli_(1 - self.drop_prob)
+        return x * keep / (1 - self.drop_prob)
+
+
+class Residual(nn.Module):
+    """Two branches, and layers of every other kind of torch's dropout."""
+
+    def __init__(self, in_features: int, num_classes: int) -> None:
+        super().__init__()
+        self.stem = nn.Linear(in_features, 12)
+        self.branches = nn.ModuleList(nn.Sequential(nn.Linear(12, 12), nn.SELU()) for _ in range(2))
+        self.paths = nn.ModuleList(DropPath(0.1 * i) for i in range(2))
+        self.alpha = nn.AlphaDropout(0.1)
+        self.features = nn.FeatureAlphaDropout(0.2)
+        self.head = nn.Linear(12, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        for branch, path in zip(self.branches, self.paths, strict=True):
+            x = x + path(branch(x))
+        logits: Tensor = self.head(self.features(self.alpha(x)))
+        return logits
+
+
+class Attending(nn.Module):
+    """Attention by itself, in the ways that nn.MultiheadAttention has."""
+
+    def __init__(self, input_size: int, num_classes: int, **options: object) -> None:
+        super().__init__()
+        self.attend = nn.MultiheadAttention(input_size, 2, dropout=0.2, **options)  # type: ignore[arg-type]
+        self.head = nn.Linear(input_size, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        given = x if self.attend.batch_first else x.transpose(0, 1)
+        out = self.attend(given, given, given)[0]
+        logits: Tensor = self.head(out.mean(1 if self.attend.batch_first else 0))
+        return logits
+
+
+class Functional(nn.Module):
+    """Drops by a function, and so in evaluation too where `always`."""
+
+    def __init__(self, in_features: int, num_classes: int, always: bool = False) -> None:
+        super().__init__()
+        self.first, self.drop, self.head = nn.Linear(in_features, 8), nn.Dropout(0.5), nn.Linear(8, num_classes)
+        self.always = always
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = F.dropout(self.first(x), self.drop.p or 0.5, self.training or self.always)
+        logits: Tensor = self.head(hidden)
+        return logits
+
+
+class Counting(nn.Module):
+    """In evaluation it goes on from what it saw before."""
+
+    def __init__(self, in_features: int, num_classes: int) -> None:
+        super().__init__()
+        self.first, self.memory, self.head = nn.Linear(in_features, 8), Memory(), nn.Linear(8, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.memory(self.first(x)))
+        return logits
+
+
+class Memory(nn.Module):
+    calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return x + self.calls
+
+
+class Silent(nn.Module):
+    """No dropout at all."""
+
+    def __init__(self, num_classes: int, width: int = 16) -> None:
+        super().__init__()
+        self.first, self.head = nn.Linear(64, width), nn.Linear(width, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.head(torch.relu(self.first(x)))
+        return logits
+
+
+class Fixed(nn.Module):
+    """A number of outputs under a name that nobody knows."""
+
+    def __init__(self, n: int = 7) -> None:
+        super().__init__()
+        self.first = nn.Linear(64, n)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.first(x)
+        return logits
+
+
+def text() -> str:
+    return "no network"
