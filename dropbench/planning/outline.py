@@ -128,7 +128,7 @@ def outline(model: Component, table: Table, variance: bool = False) -> Outline:
 
 
 def _task(cls: Any, table: Table, variance: bool) -> tuple[str, int]:
-    """What a model learns of this data, and how many outputs it has. Where it says nothing, the data have a class or a number."""
+    """What a model learns of this data, and how many outputs it has. Where it says nothing, the data say it."""
     task = getattr(cls, "task", "classify")
     if task == "classify":
         task = table.task
