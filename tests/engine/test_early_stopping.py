@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from training import Trained, cohort_of, make_spec, mlp_scores
 
 from dropbench.engine.early_stopping import EarlyStopping
+from dropbench.spec import MetricSpec
 
 
 class Weights(nn.Module):
@@ -144,3 +145,13 @@ def test_patience_counts_epochs_where_not_all_are_evaluated() -> None:
     result = Trained(spec)[spec]
     assert result.chosen_epoch is not None
     assert "val_loss" in result.history[result.chosen_epoch - 1] and "val_loss" in result.history[-1]
+
+
+@pytest.mark.parametrize(("metric", "better"), [("mcc", "higher"), ("brier", "lower")])
+def test_the_direction_is_the_one_that_the_metric_declares(metric: str, better: str) -> None:
+    spec = make_spec(seed=1, rate=0.3, monitor=f"val_{metric}", **SETTINGS)
+    watched = MetricSpec(name=metric, _target_=f"dropbench.metrics.{metric}.{metric}", direction=better)
+    spec = spec.model_copy(update={"metric": {**spec.metric, metric: watched}})
+    result = Trained(spec)[spec]
+    values = [row[f"val_{metric}"] for row in result.history]
+    assert result.chosen_epoch == values.index((max if better == "higher" else min)(values)) + 1 < len(values)
