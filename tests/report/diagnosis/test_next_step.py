@@ -73,7 +73,7 @@ def test_how_often_fresh_seeds_confirm_it_is_as_the_table_has_it(arm: Any, store
 
 def test_what_more_seeds_settle(arm: Any, store: Any) -> None:
     arm(0.0, 0.90)
-    arm(0.2, 0.903, turn=3)
+    arm(0.2, 0.905, turn=3)
     d = told(store, "undecided")
     contrast = compared(store).verdicts["standard 0.2"]
     assert "by more than 0.2 points cannot be told yet" in d.says
