@@ -279,6 +279,10 @@ class Shown:
             table.add_row(*(Text("" if row[head] is None else plain(row[head])) for head in heads))
         self._results.print(table)
 
+    def said(self, text: str) -> None:
+        """A sentence that is what the command is for, wrapped."""
+        self._results.print(Text(text), soft_wrap=not self._results.is_terminal)
+
     def _result(self, text: str) -> None:
         """A line of what the command is for."""
         self._results.print(Text(text), soft_wrap=True)

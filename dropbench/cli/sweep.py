@@ -85,6 +85,7 @@ def carry_out(
     force: bool = False,
     dry_run: bool = False,
     until: float | None = None,
+    tell: bool = True,
 ) -> int:
     """Trains what a course has left, stage by stage, and shows the report of its comparison.
 
@@ -104,6 +105,8 @@ def carry_out(
         Whether to stop before anything trains or is written, and to show cohorts and an estimate of the time.
     until : float or None
         When training is to be over, by `time.monotonic`: what is underway then is saved.
+    tell : bool
+        Whether to report on the comparison.
 
     Returns
     -------
@@ -141,7 +144,8 @@ def carry_out(
     kept = as_stored(course, seen, began, over=stages[-1].done(seen.ended))
     if kept.course is not None:  # how far it has come
         store.write_plan(kept)
-    _tell(kept, plan, stored, store, conf, shown)
+    if tell:
+        _tell(kept, plan, stored, store, conf, shown)
     shown.errors(left_out(kept, store))
     return 1 if _failed(stored) or plan.unplanned else 0
 

@@ -1,0 +1,167 @@
+"""`dropbench advise`: one question, one command, for those who know none of the words."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dropbench.cli.console import Shown
+from dropbench.errors import UsageError
+from dropbench.values import plain
+
+if TYPE_CHECKING:
+    from dropbench.planning.advising import Protocol
+    from dropbench.planning.continuing import Course
+    from dropbench.report.tables.advice import Advice
+    from dropbench.report.tables.report import Report
+    from dropbench.store import Store, StoredPlan
+
+PAGE, CONFIG = "advice.html", "advice.yaml"
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What is advised, and how to have it: a command, and a configuration. page: where the whole is explained."""
+
+    advice: Advice
+    command: str | None
+    config: Path
+    page: Path
+
+
+def advise(
+    overrides: Sequence[str],
+    conf: Sequence[Path],
+    *,
+    minutes: float,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Chooses what to compare, compares it for so many minutes, and says what to do. Returns the exit code.
+
+    Raises UsageError for what cannot be trained, and for keys that are chosen here.
+    """
+    from dropbench.cli.stages import looking
+    from dropbench.cli.sweep import carry_out
+    from dropbench.config.compose import composer
+    from dropbench.execute.failure_policy import LENIENT
+    from dropbench.planning.advising import TUNING_SEEDS, fitted, protocol
+    from dropbench.planning.continuing import course
+
+    until = time.monotonic() + 60 * minutes
+    shown = Shown(quiet, as_json)
+    with composer(conf) as c:
+
+        def asked(chosen: Protocol) -> Course:
+            return course(
+                chosen.overrides,
+                c,
+                tune=chosen.tune,
+                tuning_seeds=TUNING_SEEDS,
+                looking=looking(chosen.at_most),
+            )
+
+        chosen = protocol(overrides, c)
+        first = asked(chosen)
+        chosen = _again(first, chosen) or fitted(chosen, _seconds(first), minutes, overrides)
+        going = asked(chosen)
+        shown.note(f"advise: {chosen}")
+        code = carry_out(going, conf, shown, LENIENT, dry_run=dry_run, until=until, tell=False)
+    if dry_run:
+        return code
+    return code or _tell(going, conf, shown)
+
+
+def _seconds(course: Course) -> float:
+    """What the first stage of a course would take here."""
+    from dropbench.cli.work import arranged
+    from dropbench.execute.estimate import Durations, estimate
+
+    plan = course.first
+    work = arranged(plan.specs, plan)
+    return estimate(work.cohorts, Durations(plan.settings, work.device), work.workers)
+
+
+def _again(course: Course, chosen: Protocol) -> Protocol | None:
+    """The protocol of a stored plan of the same question, which is gone on with: the machine may be slower today."""
+    from dropbench.store import Store
+
+    fixed = ("train.epochs", "train.patience")
+    mine = [text for text in chosen.overrides if text.partition("=")[0] not in fixed]
+    for plan in sorted(Store(course.first.settings.results).plans(), key=lambda p: p.created, reverse=True):
+        theirs = [text for text in plan.overrides if text.partition("=")[0] not in fixed]
+        if (
+            plan.study == course.first.study
+            and sorted(theirs) == sorted(mine)
+            and plan.course
+            and not plan.course.ended
+        ):
+            epochs = next((t.partition("=")[2] for t in plan.overrides if t.startswith("train.epochs=")), None)
+            looks = plan.course.rule.looks
+            return replace(
+                chosen,
+                overrides=tuple(plan.overrides),
+                epochs=int(epochs) if epochs else chosen.epochs,
+                at_most=looks[-1] if looks else chosen.at_most,
+            )
+    return None
+
+
+def _tell(course: Course, conf: Sequence[Path], shown: Shown) -> int:
+    """Says what was found, and writes the page and the configuration beside the results."""
+    from dropbench.report import for_plan
+    from dropbench.report.tables.advice import advice
+    from dropbench.store import Store
+
+    store = Store(course.first.settings.results)
+    kept = next((p for p in store.plans() if p.plan_id == course.plan_id), None)
+    if kept is None or not kept.runs:
+        shown.warning(
+            "the time was over before anything could be compared; the same command goes on, or give it more --minutes"
+        )
+        return 0
+    report = for_plan(store, kept)
+    spec = course.first.specs[0]
+    what = f"model={spec.model.name} on {spec.data.called}"
+    comparison = report.comparisons[0] if report.comparisons else None
+    found = None if comparison is None else advice(comparison, what)
+    if found is None:
+        for headline in report.headlines:
+            shown.warning(headline)
+        raise UsageError(
+            "nothing can be advised: no run without dropout came to an end; dropbench report shows what happened"
+        )
+    _show(_written(found, report, store, kept, conf), shown)
+    return 0
+
+
+def _written(found: Advice, report: Report, store: Store, kept: StoredPlan, conf: Sequence[Path]) -> _Told:
+    from dropbench.cli.proposals import data_root, with_commands
+    from dropbench.config.yaml import as_yaml
+    from dropbench.planning.reproduce import commands
+    from dropbench.report import write
+
+    config = report.configs[found.run]
+    told = _Told(found, None, store.root / CONFIG, store.root / PAGE)
+    told.config.write_text(as_yaml({k: v for k, v in config.items() if k != "seed"}), encoding="utf-8")
+    write(with_commands(report, [store.root], conf), "html", told.page)
+    try:
+        lines = commands([(config, [0])], str(store.root), conf, data_root=data_root([kept], kept.every_run))
+    except UsageError:  # what was given as an object, say, cannot be typed
+        lines = []
+    return replace(told, command=lines[0].replace("dropbench sweep", "dropbench train", 1) if len(lines) == 1 else None)
+
+
+def _show(told: _Told, shown: Shown) -> None:
+    if shown.as_json:
+        tree: dict[str, Any] = asdict(told.advice)
+        shown.json({**tree, "command": told.command, "config": str(told.config), "page": str(told.page)})
+        return
+    lines = [*told.advice.sentences, *([f"To train it: {told.command}"] if told.command else [])]
+    lines.append(f"Its configuration is in {told.config}; how this was found out, with every number, in {told.page}")
+    for line in lines:
+        shown.said(plain(line))
