@@ -181,8 +181,8 @@ def advise(
 ) -> None:
     """Does dropout help on your model and data? Chooses what to compare, compares it, and says what to do.
 
-    A baseline, dropout at three rates and the variants that fit the model, each at its own learning rate; then fresh seeds until
-    it is settled or the time is over. Type it again to go on. What it did is an ordinary plan: `dropbench report` shows it.
+    A baseline, dropout at three rates and variants that fit the model, each at its own learning rate; then fresh seeds until it
+    is settled or the time is over. Type it again to go on. What it did is an ordinary plan: `dropbench report` shows it.
 
     **Examples**
 
