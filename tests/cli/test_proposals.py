@@ -82,7 +82,7 @@ def test_seeds_that_were_added_propose_looks_that_are_paid_for(conf: Path, capsy
         said = dropbench(capsys, "sweep", *TINY, "dropout=none,standard", seeds, *PLACES)
         assert said.code == 0
     told = {d["rule"]: d["commands"] for d in comparisons(capsys)[0]["further"]}
-    (line,) = told["looked at before"]
+    (line,) = told["seeds were added"]
     assert len(planned(capsys, line)["runs"]) == 2 * 10 - 6 and "seed" not in line
 
 

@@ -89,6 +89,21 @@ def test_what_a_mistake_names_steers_no_terminal(swept: Store, capsys: pytest.Ca
         assert said.code == 2 and said.err.replace("\n", "").isprintable()
 
 
+@pytest.mark.parametrize("words", [["-r", "other"], ["--results", "other"], ["-r", "results=other"]])
+def test_every_command_takes_the_folder_in_one_way(
+    swept: Store, bare: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    run = runs(swept)[0]
+    (bare / "results").rename(bare / "other")
+    commands = {"list": [], "verify": [], "prune": ["--dry-run"], "show": [run], "remove": [run, "--dry-run"]}
+    for command, rest in commands.items():
+        assert dropbench(capsys, "runs", command, *rest).code == 2  # there is no results/
+        said = dropbench(capsys, "runs", command, *rest, *words)
+        assert said.code == 0 and said.out, said.err
+        if command in ("list", "verify", "prune"):
+            assert dropbench(capsys, "runs", command, "other", *rest) == said
+
+
 def test_an_id_that_several_have_is_not_guessed(swept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Store, "matching", lambda *_: {"ab1": [Path("a")], "ab2": [Path("b")]})
     with pytest.raises(UsageError, match=r"ab: 2 runs in results begin so \(ab1, ab2, ...\); write more of the id"):

@@ -169,7 +169,7 @@ def _again(comparison: Comparison, plans: Sequence[StoredPlan]) -> Iterator[Diag
     if sizes and not _looked(plans, runs):
         most = ("--at-most", str(len(seeds))) if len(seeds) > AT_MOST else ()
         yield Diagnosis(
-            "looked at before",
+            "seeds were added",
             tuple(comparison.labels),
             f"The same arms were planned before with {' and '.join(map(str, sorted(sizes)))} of these {len(seeds)} seeds. "
             "Whoever adds seeds until something is told finds too much.",
