@@ -157,3 +157,10 @@ def test_contrasts_are_about_the_same_examples(store: Store, trained: Trained) -
     assert {answer.contrast.difference.widened for answer in narrow.answers} == {1.0}
     assert [n for n in wide.notes if n.startswith("Intervals, p and verdicts are about examples like the 1")]
     assert [n for n in narrow.notes if n.startswith("Intervals, p and verdicts are about the pool")]
+
+
+def test_that_fresh_seeds_test_one_split_again_is_said_in_short_too(store: Store, trained: Trained) -> None:
+    trained(fixed=True)
+    shown = " ".join(report.render(report.build([store.root]), "rich", 100).split())
+    assert "All seeds test the same 40 examples, and so will those of --confirm" in shown
+    assert "Intervals and p are about examples like the 40 tested" in shown
