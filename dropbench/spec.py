@@ -305,39 +305,6 @@ class RunSpec(Frozen):
             yield from (variant, variant.schedule)
 
 
-class StudySpec(Frozen):
-    """A named question: its arms, each a mapping of overrides beside those of the command line, and its seeds.
-
-    Keys of a study's own, such as `target`, are what its arms, `set` or `grid` refer to.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    question: str | None = None
-    baseline: str
-    seed: str = "range(0,10)"
-    """In the grammar of the command line; used where that sets no seed."""
-    set: dict[str, Any] = {}
-    """Overrides for all arms; what is typed wins over them, and an arm over both."""
-    arms: dict[str, dict[str, Any]] = {}
-    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
-    """Values by key: every combination of them is an arm beside `arms`."""
-    outcomes: tuple[str, ...] = ()
-    """Metrics that the study is about, such as accuracy and ece: judged on the test split and corrected together."""
-    contrasts: dict[str, str] = {}
-    """Questions to the arms by name, in the grammar of contrasts: `{retuned: a.test_accuracy - b.test_accuracy}`."""
-
-    @field_validator("outcomes", mode="before")
-    @classmethod
-    def _one_is_a_list(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
-
-    @field_validator("seed", mode="before")
-    @classmethod
-    def _as_typed(cls, value: Any) -> Any:
-        return ",".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
 class Interval(Frozen):
     """How often something is done: every so many seconds, every so many epochs or, with neither, never."""
 

@@ -12,7 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
-from dropbench.cli.completion import complete_override
+from dropbench.cli import beginning
+from dropbench.cli.options import AsJson, Conf, Force, Overrides, Quiet, Retry
 from dropbench.cli.runs import runs
 
 app = typer.Typer(
@@ -25,30 +26,7 @@ app = typer.Typer(
 )
 
 app.add_typer(runs, name="runs")
-
-Overrides = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="OVERRIDES",
-        help="Settings as key=value, such as `model=cnn`, `dropout.rate=0.3`, `train.lr=0.01`; `--cfg` shows every key.",
-        autocompletion=complete_override,
-        show_default=False,
-    ),
-]
-Conf = Annotated[
-    list[Path] | None,
-    typer.Option("--conf", metavar="DIR", help="A folder with config groups of your own, such as DIR/model/mine.yaml."),
-]
-Retry = Annotated[
-    int,
-    typer.Option("--retry", metavar="N", min=0, help="Try a failed run again, up to N times, from where it was saved."),
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")]
-Force = Annotated[
-    bool,
-    typer.Option("--force", help="Train what is finished again; its record is replaced once the new one is finished."),
-]
+app.command()(beginning.advise)
 
 
 @app.command()
@@ -167,32 +145,6 @@ def sweep(
             as_json=as_json,
             quiet=quiet,
         )
-    )
-
-
-@app.command()
-def advise(
-    overrides: Overrides = None,
-    conf: Conf = None,
-    minutes: Annotated[float, typer.Option("--minutes", metavar="M", min=0.1, help="How long it may take.")] = 5.0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be compared, and stop.")] = False,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-) -> None:
-    """Does dropout help on your model and data? Chooses what to compare, compares it, and says what to do.
-
-    A baseline, dropout at three rates and variants that fit the model, each at its own learning rate; then fresh seeds until it
-    is settled or the time is over. Type it again to go on. What it did is an ordinary plan: `dropbench report` shows it.
-
-    **Examples**
-
-    - `dropbench advise data=csv data.path=my.csv data.target=diagnosis --minutes 5`
-    - `dropbench advise model=cnn data=fashion_mnist data.n_train=2000 --minutes 20`
-    """
-    from dropbench.cli.advise import advise
-
-    raise typer.Exit(
-        advise(overrides or [], conf or [], minutes=minutes, dry_run=dry_run, as_json=as_json, quiet=quiet)
     )
 
 

@@ -20,10 +20,11 @@ from dropbench.config.paths import PATHS, plain_path
 from dropbench.config.shape import check_budget, check_names, checked_tree
 from dropbench.config.specs import settings_of, spec_of, study_of
 from dropbench.config.study_keys import MAPPINGS, check_keys, overrides_of
+from dropbench.config.study_spec import StudySpec
 from dropbench.config.typed import setting, text
 from dropbench.errors import UsageError
 from dropbench.identity import HOST
-from dropbench.spec import RunSpec, Settings, StudySpec
+from dropbench.spec import RunSpec, Settings
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override

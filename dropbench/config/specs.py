@@ -12,6 +12,7 @@ from dropbench.config.networks import network, network_path, reach_working_folde
 from dropbench.config.options import options
 from dropbench.config.parts import checked_options, locate, part_of
 from dropbench.config.source_hash import Part, with_source
+from dropbench.config.study_spec import StudySpec
 from dropbench.config.tasks import fitting_metrics, tasks_of
 from dropbench.errors import UsageError
 from dropbench.identity import HOST
@@ -24,7 +25,6 @@ from dropbench.spec import (
     MetricSpec,
     RunSpec,
     Settings,
-    StudySpec,
 )
 from dropbench.values import written
 

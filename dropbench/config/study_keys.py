@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from dropbench.config.paths import PATHS
+from dropbench.config.study_spec import StudySpec
 from dropbench.errors import UsageError, nearest
-from dropbench.spec import StudySpec
 
 MAPPINGS = ("set", "arms", "grid")
 """The keys of a study that hold settings of runs."""

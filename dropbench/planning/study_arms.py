@@ -13,10 +13,10 @@ from dropbench.config import sweeps
 from dropbench.config.compose import Composed, Composer
 from dropbench.config.shape import EPOCHS, UPDATES
 from dropbench.config.study_keys import overrides_of
+from dropbench.config.study_spec import StudySpec
 from dropbench.config.typed import setting as typed_setting
 from dropbench.errors import UsageError, nearest
 from dropbench.process.apart import PartDied
-from dropbench.spec import StudySpec
 from dropbench.values import written
 
 Overrides = Mapping[str, str]
