@@ -119,10 +119,8 @@ def _tell(course: Course, conf: Sequence[Path], shown: Shown) -> int:
 
     store = Store(course.first.settings.results)
     kept = next((p for p in store.plans() if p.plan_id == course.plan_id), None)
-    if kept is None or not kept.runs:
-        shown.warning(
-            "the time was over before anything could be compared; the same command goes on, or give it more --minutes"
-        )
+    if kept is None or not any(store.finished(run) for run in kept.runs):
+        shown.warning("the time was over before anything could be compared; the same command goes on where it stopped")
         return 0
     report = for_plan(store, kept)
     spec = course.first.specs[0]

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.work import arranged
+from dropbench.store import FINISHED
 
 if TYPE_CHECKING:
     from dropbench.planning.continuing import Course, Looking, Stage
@@ -37,6 +38,8 @@ class Seen:
         self._store, self._force = store, force
         self.tried: set[str] = set()
         """The runs that this command has brought to an end, or found finished."""
+        self._finished: dict[str, Record] = {}
+        """What was read of them: stages ask again and again, and it does not change any more."""
 
     def now(self, *runs: Iterable[str]) -> None:
         """Takes note of runs that have been tried."""
@@ -44,12 +47,17 @@ class Seen:
 
     def ended(self, run: str) -> Record | None:
         """The record of a run that has ended. What failed under an earlier command is tried again, so it has not."""
+        if run in self._finished:
+            return self._finished[run]
         counts = run in self.tried or (not self._force and self._store.is_done(run))
-        return self._found(run) if counts else None
+        record = self._found(run) if counts else None
+        if record is not None and record.status in FINISHED:
+            self._finished[run] = record
+        return record
 
     def known(self, run: str) -> Record | None:
         """The same with what failed under an earlier command: what is compared stays so while that is tried again."""
-        return self.ended(run) if self._force else self._found(run)
+        return self.ended(run) or (None if self._force else self._found(run))
 
     def _found(self, run: str) -> Record | None:
         from dropbench.store import Record

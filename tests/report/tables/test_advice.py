@@ -1,0 +1,54 @@
+"""Three sentences of advice, from comparisons of which the right advice is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from dropbench.report import build
+from dropbench.report.tables.advice import Advice, advice
+from dropbench.store import Record, Store
+
+Advised = Callable[[dict[float, Sequence[float]]], Advice]
+
+
+@pytest.fixture
+def advised(fake: Callable[..., Record], put: Callable[..., None], store: Store) -> Advised:
+    def of(arms: dict[float, Sequence[float]]) -> Advice:
+        """Of arms with these test accuracies by seed, by the rate of `standard`; 0 is none."""
+        for rate, scores in arms.items():
+            changes = {"dropout": "standard", "dropout.rate": rate} if rate else {}
+            put(*(fake(seed, changes=changes, test=score) for seed, score in enumerate(scores)))
+        found = advice(build([store.root], [], None).comparisons[0], "model=mlp on mnist")
+        assert found is not None
+        return found
+
+    return of
+
+
+def around(mean: float, seeds: int = 12, spread: float = 0.002) -> list[float]:
+    return (mean + spread * np.random.default_rng(int(1e4 * mean)).standard_normal(seeds)).tolist()
+
+
+def test_what_is_confirmed_to_be_better_is_advised(advised: Advised) -> None:
+    found = advised({0: around(0.90), 0.1: around(0.903), 0.5: around(0.93)})
+    assert (found.decision, found.arm) == ("use", "standard 0.5")
+    assert found.sentences[0].startswith("Use standard 0.5: test accuracy 93.")
+    assert "confirmed" in found.sentences[1] and "model=mlp on mnist" in found.sentences[2]
+
+
+def test_nothing_that_could_matter_is_no_bother(advised: Advised) -> None:
+    found = advised({0: around(0.93), 0.1: around(0.91), 0.5: around(0.88)})
+    assert (found.decision, found.arm) == ("leave", "none")
+    assert found.sentences[0].startswith("Don't bother: ")
+
+
+@pytest.mark.parametrize("seeds", [2, 8])
+def test_what_is_open_is_said_with_what_it_would_take(advised: Advised, seeds: int) -> None:
+    arms = {0: around(0.90, seeds, 0.02), 0.5: around(0.905, seeds, 0.021)}
+    found = advised(arms)
+    assert (found.decision, found.arm) == ("unknown", "none")
+    assert found.sentences[0].startswith("Cannot tell yet: ")
+    assert "seeds" in found.sentences[1] and "inf" not in found.sentences[1] and "nan" not in found.sentences[1]
