@@ -291,23 +291,27 @@ def list_(
     section: Annotated[
         str | None,
         typer.Argument(
-            metavar="variants|schedules|models|data|studies|metrics", help="Default: all of them.", show_default=False
+            metavar="variants|schedules|models|data|studies|metrics|sites",
+            help="Default: all but sites.",
+            show_default=False,
         ),
     ] = None,
+    overrides: Overrides = None,
     conf: Conf = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """What exists: one line each, with the paper.
+    """What exists: one line each, with the paper. And the sites of a model, where noise may act.
 
     **Examples**
 
     - `dropbench list`
     - `dropbench list variants`
+    - `dropbench list sites model=cnn data=digits dropout=spatial`
     """
     from dropbench.cli.listing import list_options
 
-    raise typer.Exit(list_options(section, conf or [], as_json=as_json, quiet=quiet))
+    raise typer.Exit(list_options(section, overrides or [], conf or [], as_json=as_json, quiet=quiet))
 
 
 def _version(value: bool) -> None:
