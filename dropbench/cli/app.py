@@ -269,32 +269,30 @@ def list_(
     section: Annotated[
         str | None,
         typer.Argument(
-            metavar="variants|schedules|models|data|studies|metrics|columns",
-            help="Default: all of them but columns.",
+            metavar="variants|schedules|models|data|studies|metrics|sites|columns",
+            help="Default: all but sites and columns.",
             show_default=False,
         ),
     ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="OVERRIDES", help="Of columns: data.path=my.csv and the like.", show_default=False),
-    ] = None,
+    overrides: Overrides = None,
     conf: Conf = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """What exists: one line each, with the paper; or what the columns of your table are taken for.
+    """What exists: one line each, with the paper. And the sites of a model, where noise may act, or the columns of your table.
 
     **Examples**
 
     - `dropbench list`
     - `dropbench list variants`
+    - `dropbench list sites model=cnn data=digits dropout=spatial`
     - `dropbench list columns data.path=my.csv`
     """
     from dropbench.cli.listing import list_columns, list_options
 
     if section == "columns":
         raise typer.Exit(list_columns(overrides or [], conf or [], as_json=as_json))
-    raise typer.Exit(list_options(section, conf or [], as_json=as_json, quiet=quiet))
+    raise typer.Exit(list_options(section, overrides or [], conf or [], as_json=as_json, quiet=quiet))
 
 
 def _version(value: bool) -> None:

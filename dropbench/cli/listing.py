@@ -19,15 +19,23 @@ _SECTIONS = {
 """What the sections are called, and the groups of conf/ that they show."""
 
 
-def list_options(section: str | None, conf: Sequence[Path], *, as_json: bool, quiet: bool) -> int:
+def list_options(
+    section: str | None, overrides: Sequence[str], conf: Sequence[Path], *, as_json: bool, quiet: bool
+) -> int:
     """Shows the options of one section, or of all for None, with the line that opens each file. Returns the exit code, 0.
 
-    Raises UsageError for a section that does not exist.
+    Sites are those of the model and data that `overrides` choose. Raises UsageError for a section that does not exist.
     """
     from dropbench.config.options import options
 
+    if section == "sites":
+        from dropbench.cli.sites import list_sites
+
+        return list_sites(overrides, conf, as_json=as_json, quiet=quiet)
+    if overrides:
+        raise UsageError(f"list {section} takes no settings such as {overrides[0]}; `dropbench list sites` does")
     if section is not None and section not in _SECTIONS:
-        raise UsageError(f"list {section}: there is no such section; {nearest(section, _SECTIONS)}")
+        raise UsageError(f"list {section}: there is no such section; {nearest(section, [*_SECTIONS, 'sites'])}")
     folders = [folder.resolve() for folder in conf]
     headlines = {
         name: {option: _headline(file) for option, file in options(group, folders).items()}

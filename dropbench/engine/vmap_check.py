@@ -163,7 +163,8 @@ def _passed(model: Ordinary, given: Sequence[Tensor], training: bool, possible: 
     tensors = {"output": output.detach()}
     if x.grad is not None:
         tensors["gradient of x"] = x.grad
-    for name, held_as in model.names.items():
+    inside = getattr(model.lent, "inside", "")
+    for name, held_as in ((name.removeprefix(inside), held_as) for name, held_as in model.names.items()):
         tensor = getattr(model, held_as)
         if not isinstance(tensor, nn.Parameter):
             tensors[name] = tensor.clone()

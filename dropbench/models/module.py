@@ -7,6 +7,7 @@ for noise where they dropped by themselves (`found/parts.py`); where in a forwar
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -107,8 +108,8 @@ class Module(nn.Module):
             key = (make, json.dumps([given, list(sites or ())], default=str), tuple(shape), view, n_classes)
             if key not in _known:
                 with seeded(0, self.net):
-                    _check(_called(self.net.eval(), self._current, x), len(x), n_classes, make, given, called)
-                    self.net.train()
+                    tried = copy.deepcopy((self.net, self._current))  # it may keep what it saw
+                    _check(_called(tried[0].eval(), tried[1], x), len(x), n_classes, make, given, called)
                     _known[key] = find(self.net, self._current, _forward, x, dropping, _PREFIX)
         found = _known[key]
         self._current.places = found.places

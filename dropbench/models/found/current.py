@@ -42,8 +42,8 @@ class Current:
     def __init__(self) -> None:
         self.places: dict[tuple[str, int], Place] = {}
         self.heard: list[Heard] | None = None
-        self.channels_first: bool | None = None
-        """Where the last layer of a dry forward put its channels; None before any."""
+        self.channels_first: int | None = 4
+        """Of how many axes a tensor of a dry forward is whose channels come first: what a layer before gave says so."""
         self.made: dict[int, str] = {}
         """Names of the functions that tensors came out of, by their identity; of a dry forward."""
         self.noise: Noise | None = None
@@ -123,9 +123,8 @@ class Taken:
         current = self.current
         assert current.heard is not None
         given = x.clone()
-        first = x.ndim > 3 if current.channels_first is None else current.channels_first
         ones = x.ndim > 2 and bool((x >= 0).all()) and bool(((x.sum(-1) - 1).abs() < 1e-3).all())
         follows = current.made.get(id(x))
-        first = first and not self.channels_last
+        first = x.ndim == current.channels_first and not self.channels_last
         current.heard.append(Heard(self, call, tuple(x.shape), first, ones, follows, given))
         return given

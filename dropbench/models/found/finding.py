@@ -96,7 +96,7 @@ def _dry(
         module, its = copy.deepcopy((net, current))
     heard: list[Heard] = []
     made: dict[int, str] = {}
-    its.heard, its.made, its.channels_first = heard, made, None
+    its.heard, its.made = heard, made
     reads: dict[tuple[str, int], list[str]] = {}
     alive: list[Tensor] = []
 
@@ -106,10 +106,10 @@ def _dry(
             reads.setdefault((source.by.name, source.call), []).append(f"{name}.weight")
 
     def after(part: nn.Module, out: Any) -> None:
-        if isinstance(part, _FIRST):
-            its.channels_first = True
+        if isinstance(part, _FIRST) and isinstance(out, Tensor):
+            its.channels_first = out.ndim  # transposed later, as patches of an image are, it has other axes
         elif isinstance(part, _LAST):
-            its.channels_first = False
+            its.channels_first = None
         if (function := _FUNCTIONS.get(type(part))) and isinstance(out, Tensor):
             alive.append(out)
             made[id(out)] = function

@@ -115,4 +115,4 @@ def _with(taking: type, cls: type) -> type:
 
 def _rate(part: nn.Module) -> float | None:
     values = (getattr(part, name, None) for name in _RATES)
-    return next((float(value) for value in values if isinstance(value, (int, float))), None)
+    return next((float(f"{value:.6g}") for value in values if isinstance(value, (int, float))), None)

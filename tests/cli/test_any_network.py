@@ -1,0 +1,167 @@
+"""`model=module` as it is typed: a network in a file of the working folder, what is told of it, and what it may be."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import plain_networks
+import pytest
+import torch
+from terminal import dropbench
+
+import dropbench as db
+from dropbench.config.compose import composer
+from dropbench.config.source_hash import source_hash
+from dropbench.errors import UsageError
+from dropbench.planning.plan import compose_one
+
+SHORT = ("data=digits", "data.n_train=60", "train.epochs=1", "device=cpu", "execute.workers=1")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A working folder with the networks in it, under a name of its own."""
+    shutil.copy(plain_networks.__file__, tmp_path / "people.py")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield tmp_path
+
+
+def error(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    said = dropbench(capsys, "train", "model=module", *SHORT, *words)
+    assert said.code == 2 and said.err.count("\n") == 1, said.err
+    return said.err
+
+
+@pytest.mark.parametrize("target", ["people:Convolutions", "people.Convolutions"])
+def test_one_command_trains_it_and_its_sites_are_those_that_dropped(
+    target: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = dropbench(capsys, "train", "model=module", f"model.target={target}", *SHORT, "--json")
+    assert said.code == 0, said.err
+    record = json.loads(said.out)
+    assert record["rates"] == {"maps": 0.5, "drop": 0.5, "drop@2": 0.5}
+    assert list(record["sources"]) == ["people.Convolutions"]
+    assert record["config"]["model"]["target"] == "people.Convolutions"
+
+
+def spec_ids(*words: str) -> tuple[str, str]:
+    source_hash.cache_clear()
+    with composer() as c:
+        spec = compose_one(["model=module", *words], c).spec
+    return spec.setting_id, spec.arm_id
+
+
+def test_a_path_is_the_same_in_both_ways_and_other_code_is_another_run(here: Path) -> None:
+    before = spec_ids("model.target=people:Silent")
+    assert spec_ids("model.target=people.Silent") == before
+    assert spec_ids("model.target=people:Silent", "model.args.width=8")[0] != before[0]
+    file = here / "people.py"
+    file.write_text(file.read_text() + "\n# A comment changes nothing.\n")
+    assert spec_ids("model.target=people:Silent") == before
+    file.write_text(file.read_text() + "\nX = 1\n")
+    after = spec_ids("model.target=people:Silent")
+    assert after[0] == before[0] and after[1] != before[1]
+
+
+def test_a_study_is_reported_and_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("model=module", "model.target=people:perceptron", "model.args.width=16", *SHORT)
+    said = dropbench(capsys, "sweep", "study=three_arm", "seed=0", *words)
+    assert said.code == 0, said.err
+    (record,) = [
+        r
+        for f in Path("results/runs").iterdir()
+        for r in [json.loads((f / "record.json").read_text())]
+        if r["rates"] == {"2": 0.5, "5": 0.5}
+    ]
+    again = dropbench(capsys, "train", "--from", record["run_id"])
+    assert again.code == 0 and "is finished already" in again.err
+    assert dropbench(capsys, "report", "model=module", "model.args.width=16").code == 0
+
+
+def test_kept_weights_are_the_network_again(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = dropbench(
+        capsys, "train", "model=module", "model.target=people:Convolutions", "train.save=best", *SHORT, "--json"
+    )
+    record = json.loads(said.out)
+    model = db.load_model(Path("results/runs") / record["run_id"], conf=here)
+    assert type(model.module.net).__name__ == "Convolutions"
+    x = torch.rand(6, 1, 8, 8)
+    plain = plain_networks.Convolutions(1, 10).eval()
+    plain.load_state_dict(model.module.net.state_dict())
+    torch.testing.assert_close(model(model.prepare(x)), plain(model.prepare(x).contiguous()))
+    (here / "people.py").write_text((here / "people.py").read_text() + "\n\nX = 1\n")
+    source_hash.cache_clear()
+    with pytest.raises(UsageError, match="made by other code of model=module"):
+        db.load_model(Path("results/runs") / record["run_id"], conf=here)
+
+
+def test_sites_are_listed_with_their_own_rates(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("list", "sites", "model=module", "model.target=people:Convolutions", "data=digits")
+    said = dropbench(capsys, *words)
+    assert [line.split()[0] for line in said.out.splitlines()] == [
+        "site", "input", "maps", "drop", "hidden.weight", "drop@2", "head.weight",
+    ]  # fmt: skip
+    assert 'dropout.rates={"*": 0.5, "maps": 0.25}' in said.err
+    sites = json.loads(dropbench(capsys, *words, "--json").out)["sites"]
+    assert sites["maps"] == {"kind": "activation", "axes": "CHW", "shape": [6, 4, 4], "own": 0.25, "rate": 0.5}
+
+
+def test_sites_of_a_builtin_model_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    said = dropbench(capsys, "list", "sites", "model=cnn", "data=digits", "dropout=spatial")
+    assert said.out.splitlines()[2].split() == ["conv.0", "activation", "CHW", "32", "x", "4", "x", "4", "0.5"]
+    assert "own rate" not in said.out
+    assert dropbench(capsys, "list", "models", "model=cnn").err.startswith("Error: list models takes no settings")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ((), "model=module is a network of yours: name its class, or a function that makes it, by model.target="),
+        (("model.target=os:system",), "model.target: os.system lies in a module of Python's own"),
+        (("model.target=people:nothing",), "model.target: people.nothing cannot be imported"),
+        (("model.target=Net",), "model.target=Net: write the module and the name in it, as in model.target=mypkg.net:Net"),
+        (("model.target=torch.hub:load",), "model.target=torch.hub.load is a function of an installed package"),
+        (("model.target=sklearn.linear_model:Ridge",), "is no subclass of torch.nn.Module; name a subclass"),
+        (("model.target=people:text",), "model=module: people.text gives a str, which is no nn.Module"),
+        (("model.target=people:Fixed",), "of shape [B, 7], and the data have 10 classes: give it the number of classes"),
+        (("model.target=people:Rows", "model.args.depth=2"), "model.args.depth: people.Rows takes no such argument; valid: "),
+        (("model.target=people:DropPath",), "cannot be made without drop_prob, which the data do not tell"),
+        (("model.target=people:Silent",), "no dropout in it that could become a site of dropout=standard: name parts behind"),
+        (("model.target=people:Silent", "model.sites=[frist]"), "has no part 'frist'; did you mean 'first'"),
+        (("model.target=people:Silent", "model.input=tokens"), "model 'module' eats tokens, but data 'digits' can only be"),
+        (("model._target_=people.Silent",), "a _target_ is read from files alone"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_sentence(words: tuple[str, ...], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sentence in error(capsys, *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("model.target=people:Functional", "dropout=none"), "draws random numbers of its own (its forward)"),
+        (("model.target=people:Functional", "model.args.always=true", "dropout=none"), "is noisy in evaluation"),
+        (("model.target=people:Counting", "dropout=none"), "memory (Memory) draws random numbers of its own or goes on"),
+        (("model.target=people:Functional", "dropout=none"), "never called as a module and so is no site (drop)"),
+    ],
+)  # fmt: skip
+def test_noise_that_cannot_be_taken_over_is_told(
+    words: tuple[str, ...], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = dropbench(capsys, "train", "model=module", *words, *SHORT)
+    assert said.code == 0 and sentence in " ".join(said.err.split()), said.err
+
+
+def test_a_network_that_ends_its_process_costs_a_sentence(here: Path) -> None:
+    (here / "ends.py").write_text(
+        "import os\nfrom torch import nn\n\n\nclass Ends(nn.Module):\n    def __init__(self):\n        os._exit(3)\n"
+    )
+    command = [sys.executable, "-m", "dropbench", "train", "model=module", "model.target=ends:Ends", *SHORT]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=here)
+    assert done.returncode == 2 and "model=module ended its process (exit code 3)" in done.stderr
