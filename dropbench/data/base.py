@@ -138,6 +138,8 @@ class Table:
         for name in ("val", "train", "vocabulary", "window", "groups", "times", "weights"):
             if (value := getattr(self, name)) is not None:
                 yield name, value
+        if self.prepared is not None:  # x has lost digits that the inputs are made of
+            yield "cells", torch.from_numpy(self.prepared.raw)
         if self.graph is not None:
             yield "features", self.graph.features
             yield "edges", self.graph.edges

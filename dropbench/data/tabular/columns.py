@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dropbench.errors import UsageError, nearest
+from dropbench.errors import UsageError
+from dropbench.values import count
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Kind = Literal["number", "category", "date", "id", "constant", "empty", "text"]
+Kind = Literal["number", "category", "date", "id", "constant", "empty", "text", "other"]
 USED: tuple[Kind, ...] = ("number", "date", "category")
 """Kinds that become inputs; columns of the others are left out."""
 MISSING = "missing"
 """The level of a category for cells without a value."""
 _FEW, _SHARE = 30, 0.5
 """A text column with more different values than the first, and than this share of its cells, names rows and not groups."""
+_TOLD = 20
+"""Names that a message lists."""
+_EXACT = 2**53
+"""Whole numbers beyond it are names: float64 does not tell them apart."""
 
 
 @dataclass(frozen=True)
@@ -33,17 +40,20 @@ class Column:
         Its heading.
     kind : str
         number; date (ISO 8601, read as days since 1970); category; and, left out: id (a value of its own in every row),
-        constant, empty, text (nearly as many texts as rows).
+        constant, empty, text (nearly as many texts as rows), other (lists, bytes and the like).
     missing : int
         Cells without a value.
     levels : tuple of str
         Of a category, its values over all rows, sorted; `missing` is the last where cells are empty.
+    odd : str or None
+        Of texts that are numbers for the most part, one that is none.
     """
 
     name: str
     kind: Kind
     missing: int = 0
     levels: tuple[str, ...] = ()
+    odd: str | None = None
 
     @property
     def used(self) -> bool:
@@ -53,11 +63,14 @@ class Column:
     @property
     def told(self) -> str:
         """Why a column that is no input is none."""
+        if self.odd is not None and self.kind in ("id", "text"):
+            return f"holds {self.odd!r} among numbers; leave such cells empty, and it is a number"
         return {
             "id": "has a value of its own in every row",
             "constant": "has one value in all rows",
             "empty": "has no value in any row",
             "text": "has nearly as many texts as rows",
+            "other": "holds neither numbers nor texts",
         }.get(self.kind, "")
 
 
@@ -99,7 +112,18 @@ def check_names(key: str, names: Sequence[str], known: Sequence[str]) -> None:
     """Raises UsageError for a name that no column has."""
     for name in names:
         if name not in known:
-            raise UsageError(f"{key}: there is no column '{name}'; {nearest(name, known)}")
+            raise UsageError(f"{key}: there is no column '{name}'; {some(known, near=name)}")
+
+
+def some(names: Sequence[str], near: str | None = None) -> str:
+    """Names of columns in their order, for a message: a table may have thousands. `near`: the one like it comes before them."""
+    more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
+    told = ", ".join(names[:_TOLD]) + more
+    if near is None:
+        return told
+    found = get_close_matches(near.lower(), [n.lower() for n in names], n=1, cutoff=0.5)
+    hint = next((f"did you mean '{n}'? " for n in names if [n.lower()] == found), "")
+    return f"{hint}its columns are {told}"
 
 
 def _column(cells: pd.Series, said: Kind | None, look_for_ids: bool) -> Column:
@@ -109,6 +133,9 @@ def _column(cells: pd.Series, said: Kind | None, look_for_ids: bool) -> Column:
         return Column(name, "empty", missing)
     if said == "id":
         return Column(name, "id", missing)
+    if present.dtype.kind == "m" or not present.map(_of_a_table).all():
+        return Column(name, "other", missing)
+    _check_finite(present)
     if said is None and present.nunique() == 1 and not missing:
         return Column(name, "constant", missing)
     kind = said or _kind(present, missing, look_for_ids)
@@ -117,18 +144,27 @@ def _column(cells: pd.Series, said: Kind | None, look_for_ids: bool) -> Column:
         raise UsageError(
             f"data.numeric: the column '{name}' holds {wrong!r}, which is no number; leave it out of data.numeric"
         )
-    return Column(name, kind, missing, levels(cells) if kind == "category" else ())
+    odd = None
+    if said is None and kind not in ("number", "date"):
+        check_writing(present)
+        odd = _odd(present)
+    return Column(name, kind, missing, levels(cells) if kind == "category" else (), odd)
+
+
+def _of_a_table(value: object) -> bool:
+    """Whether a cell is a number, a text or a date, and not a list or bytes."""
+    return not (isinstance(value, bytes) or (hasattr(value, "__len__") and not isinstance(value, str)))
 
 
 def _kind(present: pd.Series, missing: int, look_for_ids: bool) -> Kind:
     values = numbers(present)
     different = present.nunique()
     each_its_own = different == len(present) and not missing and len(present) > _FEW
-    if values is not None:
+    if values is not None and not (present.dtype.kind in "iu" and np.abs(values).max() > _EXACT):
         # The numbers of the rows: 1, 2, 3, ... in any order.
         counts = each_its_own and bool((np.sort(values) == np.arange(len(values)) + values.min()).all())
         return "id" if counts and look_for_ids else "number"
-    if dates(present) is not None:
+    if values is None and dates(present) is not None:
         return "date"
     if each_its_own and look_for_ids:
         return "id"
@@ -137,13 +173,63 @@ def _kind(present: pd.Series, missing: int, look_for_ids: bool) -> Kind:
     return "category"
 
 
+def _check_finite(present: pd.Series) -> None:
+    """Raises UsageError for a number that is infinite, or too large for what a network reckons in."""
+    if present.dtype.kind != "f":
+        return
+    with np.errstate(over="ignore"):
+        wrong = ~np.isfinite(present.to_numpy(dtype=np.float64).astype(np.float32))
+    if wrong.any():
+        at = int(wrong.argmax())
+        raise UsageError(
+            f"the column '{present.name}' holds {present.iloc[at]} ({count(int(wrong.sum()), 'row')}, the first is row "
+            f"{present.index[at] + 1}): numbers are at most 3.4e38; leave such cells empty, or the column out: "
+            f"data.drop=[{present.name}]"
+        )
+
+
+_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
+_OTHER_WRITING = re.compile(
+    r"[-+]?[$€£]? ?[-+]?(\d+|\d{1,3}([,.'\u202f ]\d{3})+)([.,]\d+)? ?[$€£%]?"  # -1.000,50 € for one
+)
+_DATE = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}")
+
+
+def check_writing(present: pd.Series) -> None:
+    """Raises UsageError for texts that all are numbers or dates in a writing that is not read: 12,5 or $3 or 31.12.2024."""
+    seen = [v if isinstance(v, str) else "" for v in present.unique()]
+    column, leave = f"the column '{present.name}'", f"where they are names, say data.categorical=[{present.name}]"
+    if all(_OTHER_WRITING.fullmatch(v) for v in seen):
+        commas = [v for v in seen if _DECIMAL_COMMA.fullmatch(v)]
+        # 44,000 may be either.
+        if any(len(v.partition(",")[2]) != 3 for v in commas):
+            raise UsageError(
+                f"{column} writes numbers with a comma, as {commas[0]!r}: write {commas[0].replace(',', '.')}; {leave}"
+            )
+        if len(seen) > _FEW:
+            raise UsageError(f"{column} writes numbers as {seen[0]!r}: write digits and a decimal point alone; {leave}")
+    if len(seen) > _FEW and all(_DATE.fullmatch(v) for v in seen):
+        raise UsageError(
+            f"{column} writes dates as {seen[0]!r}: write them as 2024-03-01, or leave them out: data.drop=[{present.name}]"
+        )
+
+
+def _odd(present: pd.Series) -> str | None:
+    """A text among many numbers, as one that stands for a missing value."""
+    seen = present.unique()
+    if len(seen) <= _FEW:
+        return None
+    texts_alone = [str(v) for v in seen if numbers_of([v]) is None]
+    return texts_alone[0] if 0 < len(texts_alone) < _SHARE * len(seen) else None
+
+
 def levels(cells: pd.Series) -> tuple[str, ...]:
     """The different values of a category, sorted, and `missing` where some are."""
     known = sorted(set(texts(cells.dropna())))
     return (*known, MISSING) if bool(cells.isna().any()) and MISSING not in known else tuple(known)
 
 
-def texts(cells: pd.Series) -> list[str]:
+def texts(cells: Iterable[object]) -> list[str]:
     """Values as texts: a whole number without its `.0`, as a column of numbers with gaps would have it."""
     return [str(int(v)) if isinstance(v, float | np.floating) and float(v).is_integer() else str(v) for v in cells]
 
@@ -209,6 +295,7 @@ def as_numbers(cells: pd.Series, kind: Kind) -> NDArray[np.float64]:
     if present.any():
         values = (numbers if kind == "number" else dates)(cells[present])
         if values is None:
-            raise UsageError(f"the column '{cells.name}' holds a value that is no {kind}")
+            wrong = next((str(v) for v in cells[present] if kind == "date" or numbers_of([v]) is None), "")
+            raise UsageError(f"the column '{cells.name}' holds {wrong!r}, which is no {kind}")
         found[present] = values
     return found

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from dropbench.data.base import Table
 from dropbench.data.tabular import read
-from dropbench.data.tabular.columns import Column, as_numbers, check_names, columns_of, dates, numbers, texts
+from dropbench.data.tabular.columns import Column, as_numbers, check_names, columns_of, dates, numbers, some, texts
 from dropbench.data.tabular.prepare import Columns, Prepared, Scale
 from dropbench.data.tabular.target import Asked, Target, target_of
-from dropbench.errors import UsageError, nearest
+from dropbench.errors import UsageError
 from dropbench.hardware.ram import ram
 from dropbench.values import count
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
 """Names of columns; one may stand by itself."""
+_BESIDE = {"group": {"drop"}, "weight": {"drop"}, "time": {"drop", "categorical", "numeric", "ids"}}
+"""What a column may be beside its first role."""
 _TOLD = 5
 """How many columns a note names."""
 _FEW_TWICE = 0.01
@@ -89,17 +91,18 @@ def table(
         For a file or a column that is not there, and whatever makes no table.
     """
     file = read.found("data.path", path, root, "csv")
-    frame, tested = _frames(file, None if test_path is None else read.found("data.test_path", test_path, root, "csv"))
+    test = None if test_path is None else read.found("data.test_path", test_path, root, "csv")
+    frame, tested = _frames(file, test)
     if target is None:
         raise UsageError(
             f"data.target is not set: it names the column to predict; the columns of {file.name} are "
-            f"{', '.join(map(str, frame.columns))}"
+            f"{some(list(frame.columns))}"
         )
-    roles = {"target": target, "group": group, "time": time, "weight": weight}
-    known = list(frame.columns)
-    for key, name in roles.items():
-        check_names(f"data.{key}", [] if name is None else [name], known)
-    check_names("data.drop", drop, known)
+    _check_roles(
+        list(frame.columns),
+        {"target": [target], "group": _one(group), "time": _one(time), "weight": _one(weight), "drop": drop}
+        | {"categorical": categorical, "numeric": numeric, "ids": ids or ()},
+    )
     notes: list[str] = []
     told_of = ~frame[target].isna().to_numpy()
     if not told_of.all():
@@ -107,6 +110,8 @@ def table(
         frame, tested = frame[told_of].reset_index(drop=True), tested[told_of]
     if not len(frame):
         raise UsageError(f"data.target={target}: the column has no value in any row")
+    if test is not None and (tested.all() or not tested.any()):
+        raise UsageError(f"{test if not tested.any() else file} has no row with a value of the target '{target}'")
     told = target_of(frame[target], task)
     apart = {target, group, weight, *drop} - {None}
     found = columns_of(
@@ -119,7 +124,7 @@ def table(
     if not columns.columns:
         raise UsageError(f"{file} has no column to learn from beside the target '{target}': {_unused(found)}")
     raw = columns.raw(frame)
-    notes += [*([told.note] if told.note else []), *_notes(found, raw, told)]
+    notes += [*([told.note] if told.note else []), *_notes(found, raw, told), *_unlearnt(told, tested)]
     return Table(
         name=file.stem,
         x=columns.unscaled(raw),
@@ -128,7 +133,7 @@ def table(
         n_classes=len(told.classes) or 1,
         test=torch.from_numpy(np.flatnonzero(tested)) if tested.any() else None,
         source=str(file),
-        files=(file,) if test_path is None else (file, read.found("data.test_path", test_path, root, "csv")),
+        files=(file,) if test is None else (file, test),
         columns=columns.inputs,
         task=told.task,
         classes=told.classes,
@@ -155,15 +160,32 @@ def _frames(file: Path, test: Path | None) -> tuple[pd.DataFrame, NDArray[np.boo
     frame = _read(file)
     if test is None:
         return frame, np.zeros(len(frame), dtype=bool)
+    if test.samefile(file):
+        raise UsageError(f"data.test_path={test} is the file of data.path too, so all test rows would be trained on")
     other = _read(test)
     if missing := [c for c in frame.columns if c not in other.columns]:
-        raise UsageError(f"{test} has no column '{missing[0]}'; {nearest(str(missing[0]), list(other.columns))}")
+        raise UsageError(f"{test} has no column '{missing[0]}'; {some(list(other.columns), near=str(missing[0]))}")
     both = pd.concat([frame, other[list(frame.columns)]], ignore_index=True)
     return both, np.arange(len(both)) >= len(frame)
 
 
 def _read(file: Path) -> pd.DataFrame:
     return (read.parquet if file.suffix in (".parquet", ".pq") else read.csv)(file, ram())
+
+
+def _one(name: str | None) -> tuple[str, ...]:
+    return () if name is None else (name,)
+
+
+def _check_roles(known: Sequence[str], roles: Mapping[str, Sequence[str]]) -> None:
+    """Raises UsageError for a column that is not there, and for one that is told to be two things that exclude each other."""
+    taken: dict[str, str] = {}
+    for role, names in roles.items():
+        check_names(f"data.{role}", names, known)
+        for name in names:
+            before = taken.setdefault(name, role)
+            if before != role and role not in _BESIDE.get(before, ()):
+                raise UsageError(f"data.{role}: the column '{name}' is data.{before} already; name it in one of them")
 
 
 def _groups(cells: pd.Series) -> Tensor:
@@ -200,7 +222,7 @@ def _notes(found: Sequence[Column], raw: NDArray[np.float64], told: Target) -> I
     for column in found:
         if len(column.levels) > _LEVELS:
             yield f"the category '{column.name}' has an input for each of its {len(column.levels)} values"
-    twice = len(raw) - len(np.unique(raw, axis=0))
+    twice = len(raw) - len(np.unique(np.where(np.isnan(raw), np.inf, raw), axis=0))
     if twice > _FEW_TWICE * len(raw):
         yield f"{twice:,} of {len(raw):,} rows have the inputs of another row, so test rows may be among those trained on"
     if told.task == "classify":
@@ -216,6 +238,15 @@ def _tells(values: NDArray[np.float64], y: NDArray[np.int64]) -> bool:
         return False
     pairs = np.unique(np.stack([place, y]), axis=1)
     return bool(pairs.shape[1] == len(different))
+
+
+def _unlearnt(told: Target, tested: NDArray[np.bool_]) -> Iterator[str]:
+    """Classes of the user's test file that stand nowhere else."""
+    if told.task == "classify" and tested.any():
+        trained = set(told.y[torch.from_numpy(~tested)].tolist())
+        for i in sorted(set(told.y.tolist()) - trained):
+            rows = int((told.y == i).sum())
+            yield f"{count(rows, 'test row')} of the class '{told.classes[i]}', which no other row has, cannot be told"
 
 
 def _unused(found: Sequence[Column]) -> str:

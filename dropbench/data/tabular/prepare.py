@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dropbench.data.tabular.columns import Column, as_numbers, codes
-from dropbench.errors import UsageError, nearest
+from dropbench.data.tabular.columns import Column, as_numbers, codes, some
+from dropbench.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,7 +134,7 @@ class Fitted:
         for name in names:
             if name not in frame.columns:
                 raise UsageError(
-                    f"these rows have no column '{name}'; {nearest(name, [str(c) for c in frame.columns])}"
+                    f"these rows have no column '{name}'; {some(list(map(str, frame.columns)), near=name)}"
                 )
         return self.inputs(self._columns.raw(frame))
 
@@ -150,8 +150,8 @@ class Fitted:
     @classmethod
     def restored(cls, columns: Columns, state: Mapping[str, Tensor]) -> Fitted:
         """From what `state` gave. Raises KeyError where it is of other columns."""
-        transformer = _transformer(columns, len(state.get("references", ())) or 1)
-        made = cls(columns, transformer.fit(np.zeros((2, len(columns.columns)))))
+        rows = len(state.get("references", ())) or 1
+        made = cls(columns, _transformer(columns, rows).fit(np.zeros((rows, len(columns.columns)))))
         if columns.numbers:
             fill, scaler = made._steps()
             fill.statistics_ = state["fill"].numpy()

@@ -5,12 +5,17 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
+from csv import reader as csv_rows
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from dropbench.data.tabular.columns import numbers_of
 from dropbench.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -61,7 +66,7 @@ def csv(file: Path, memory: int | None) -> pd.DataFrame:
     Raises
     ------
     UsageError
-        For a file that is no such text, has headings that are empty or stand twice, or would not fit in memory.
+        For a file that is no such text, has a heading that stands twice or none, or would not fit in memory.
     """
     import pandas as pd
 
@@ -70,7 +75,8 @@ def csv(file: Path, memory: int | None) -> pd.DataFrame:
         if not first:
             raise UsageError(f"{file} is empty")
         separator = _separator(first[0])
-        _check_size(file, len(first[0].split(separator)), first, memory)
+        headings = _headings(file, separator)
+        _check_size(file, len(headings), first, memory)
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # a row longer than the headings
             frame = pd.read_csv(
@@ -91,7 +97,7 @@ def csv(file: Path, memory: int | None) -> pd.DataFrame:
     except (OSError, EOFError, lzma.LZMAError, ValueError) as error:
         raise UsageError(f"{file} cannot be read: {' '.join(str(error).split())}") from error
     if isinstance(frame.index, pd.RangeIndex):
-        return _named(file, _stripped(frame), first[0].split(separator))
+        return _named(file, _stripped(frame), headings)
     raise UsageError(f"{file}: its rows have more cells than its first line; that line must name every column")
 
 
@@ -117,11 +123,34 @@ def parquet(file: Path, memory: int | None) -> pd.DataFrame:
 def _first_lines(file: Path) -> list[str]:
     with _OPEN.get(file.suffix, open)(file, "rt", encoding="utf-8-sig") as opened:
         text: str = opened.read(_SAMPLE)
+    if "\0" in text:
+        raise UsageError(f"{file} is no text; save your table as CSV, or as Parquet")
     return [line for line in text.splitlines() if line.strip()]
 
 
 def _separator(headings: str) -> str:
-    return max((",", ";", "\t", "|"), key=headings.count)
+    """The one that stands most often in the first line, outside of quotes."""
+    bare = re.sub(r'"[^"]*"?', "", headings)
+    return max((",", ";", "\t", "|"), key=bare.count)
+
+
+def _headings(file: Path, separator: str) -> list[str]:
+    """The cells of the first line that has any; in quotes they may hold separators and ends of lines.
+
+    Raises
+    ------
+    UsageError
+        Where they look like the numbers of a first row. A frame of numpy's has 0, 1, 2, ... for headings.
+    """
+    with _OPEN.get(file.suffix, open)(file, "rt", encoding="utf-8-sig", newline="") as opened:
+        rows = csv_rows(opened, delimiter=separator, skipinitialspace=True)
+        headings = next(row for row in rows if any(cell.strip() for cell in row))
+    values = numbers_of(headings)
+    if values is not None and len(values) > 1 and any(values != np.arange(len(values)) + values[0]):
+        raise UsageError(
+            f"{file} begins with the numbers {', '.join(headings[:3])}: its first line must name the columns"
+        )
+    return headings
 
 
 def _check_size(file: Path, columns: int, lines: list[str], memory: int | None) -> None:
@@ -146,17 +175,20 @@ def _stripped(frame: pd.DataFrame) -> pd.DataFrame:
     for name in frame.columns:
         cells = frame[name]
         if isinstance(cells, pd.Series) and not (pd.api.types.is_numeric_dtype(cells) or cells.dtype.kind in "Mb"):
-            stripped = cells.map(lambda v: v.strip() if isinstance(v, str) else v)
-            frame[name] = stripped.mask(stripped == "")
+            # A cell may be a list, which equals nothing.
+            frame[name] = cells.map(lambda v: (v.strip() or None) if isinstance(v, str) else v)
     return frame
 
 
 def _named(file: Path, frame: pd.DataFrame, headings: list[str]) -> pd.DataFrame:
-    names = [h.strip().strip('"') for h in headings]
+    names = [h.strip() for h in headings]
     if twice := [n for n, count in Counter(names).items() if count > 1 and n]:
         raise UsageError(f"{file}: the column '{twice[0]}' stands twice; name each differently")
     if not len(frame):
         raise UsageError(f"{file} holds headings and no rows")
     if len(frame.columns) < 2:
-        raise UsageError(f"{file} has one column, '{frame.columns[0]}'; a table has inputs and a target")
+        raise UsageError(
+            f"{file} has one column, '{frame.columns[0]}'; a table has inputs and a target, with commas, semicolons, "
+            "tabs or bars between them"
+        )
     return frame

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from dropbench.data.tabular.columns import numbers, numbers_of, texts
+from dropbench.data.tabular.columns import check_writing, numbers, numbers_of, texts
 from dropbench.errors import UsageError
 from dropbench.values import count
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 Asked = Literal["auto", "classify", "regress"]
 _FEW = 20
 """Different whole numbers that are read as classes; more are read as a number."""
+_EXACT = 1e-3
+"""Of a target's standard deviation: by how much float32 may change it."""
 _ROWS_A_CLASS = 5
 """Fewer rows than so many for each class, on average: the column names rows."""
 
@@ -41,7 +45,8 @@ def target_of(cells: pd.Series, task: Asked) -> Target:
     Raises
     ------
     UsageError
-        For a single value, for texts that are to be numbers, and for classes that are nearly as many as rows.
+        For a single value, for texts that are to be numbers, for numbers that float32 does not tell apart, for classes that
+        are nearly as many as rows, and for one that has a single row.
     """
     name, different = str(cells.name), cells.nunique()
     if different < 2:
@@ -57,7 +62,9 @@ def target_of(cells: pd.Series, task: Asked) -> Target:
         task == "auto" and values is not None and different > 2 and not (whole and different <= _FEW)
     ):
         assert values is not None
-        return Target("regress", torch.from_numpy(values.astype(np.float32)))
+        return Target("regress", torch.from_numpy(_in_float32(name, values)))
+    if values is None and task == "auto":
+        check_writing(cells)
     if different * _ROWS_A_CLASS > len(cells) and different > 2:
         number = "; as a number: data.task=regress" if values is not None else ""
         raise UsageError(
@@ -65,9 +72,31 @@ def target_of(cells: pd.Series, task: Asked) -> Target:
             f"look like names of rows{number}"
         )
     labels = texts(cells)
+    if lone := [label for label, rows in Counter(labels).items() if rows == 1]:
+        more = f", and so do {len(lone) - 1} others" if len(lone) > 1 else ""
+        raise UsageError(
+            f"data.target={name}: the class '{lone[0]}' stands in a single row{more}; a class needs one row to train on and "
+            "one to test: leave such rows out"
+        )
     known = sorted(set(labels), key=float) if values is not None else sorted(set(labels))
     place = {label: i for i, label in enumerate(known)}
     note = None
     if task == "auto" and values is not None and different > 2:
         note = f"{different} whole numbers in the target '{name}' are read as classes; data.task=regress reads them as a number"
     return Target("classify", torch.tensor([place[label] for label in labels]), tuple(known), note)
+
+
+def _in_float32(name: str, values: NDArray[np.float64]) -> NDArray[np.float32]:
+    """As a network has them. Raises UsageError where that would change numbers by more than a thousandth of their spread."""
+    with np.errstate(over="ignore"):
+        kept = values.astype(np.float32)
+    if not np.isfinite(kept).all():
+        raise UsageError(
+            f"data.target={name}: {values[~np.isfinite(kept)][0]:g} is too large; write it in another unit"
+        )
+    if not values.std() or np.abs(kept - values).max() > _EXACT * values.std():
+        raise UsageError(
+            f"data.target={name}: its numbers differ too little for their size, such as {texts([values[0]])[0]}; take "
+            f"{values.mean():.3g} away from all of them, or say data.task=classify"
+        )
+    return kept

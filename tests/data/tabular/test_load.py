@@ -1,0 +1,192 @@
+"""A user's table from file to `Table`: roles of columns, rows that are left out, a test file, and what is said of it all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from frames import loaded, mixed
+
+from dropbench.data.checked import checked
+from dropbench.data.tabular.load import described
+from dropbench.errors import UsageError
+
+N = 40
+
+
+def test_nothing_but_a_path_and_a_target(tmp_path: Path) -> None:
+    frame = mixed(N)
+    made = checked(loaded(tmp_path, frame), "table")
+    assert (made.name, made.task, made.classes, made.n_classes) == ("my", "classify", ("no", "yes"), 2)
+    assert [made.classes[i] for i in made.y] == frame["y"].tolist()
+    assert made.columns[:4] == ("size", "age", "day", "age missing")
+    assert made.x.shape == (N, len(made.columns)) and made.notes == ()
+
+
+def test_rows_without_a_target_are_left_out_and_said(tmp_path: Path) -> None:
+    frame = mixed(N)
+    frame.loc[[3, 17], "y"] = None
+    made = loaded(tmp_path, frame)
+    assert torch.equal(made.x, loaded(tmp_path, frame.drop([3, 17])).x)
+    assert made.y.tolist() == [int(v == "yes") for v in frame["y"].dropna()]
+    assert made.notes == ("2 rows without a value of the target 'y' left out",)
+
+
+def test_numbers_to_predict_are_in_their_own_unit(tmp_path: Path) -> None:
+    frame = mixed(N).assign(y=np.linspace(-3, 900, N))
+    made = checked(loaded(tmp_path, frame), "table")
+    assert (made.task, made.n_classes, made.classes) == ("regress", 1, ())
+    assert made.y.tolist() == frame["y"].astype(np.float32).tolist()
+
+
+def test_roles_are_no_inputs_but_time(tmp_path: Path) -> None:
+    more = mixed(N).assign(
+        who=[f"w{i // 4}" for i in range(N)], much=[1, 2] * (N // 2), left=0.5, when=np.arange(N) // 2
+    )
+    made = checked(loaded(tmp_path, more, group="who", weight="much", drop=("left",)), "table")
+    assert not {"much", "left"} & set(made.columns) and not any(c.startswith("who") for c in made.columns)
+    assert made.groups is not None and made.groups.tolist() == pd.factorize(more["who"], sort=True)[0].tolist()
+    assert made.weights is not None and (made.weights / made.weights[0]).tolist() == [1, 2] * (N // 2)
+    timed = checked(loaded(tmp_path, more, time="when", drop=("who",)), "table")
+    assert timed.times is not None and timed.times.tolist() == more["when"].tolist() and "when" in timed.columns
+    assert "when" not in loaded(tmp_path, more, time="when", drop=("who", "when")).columns
+    by_day = loaded(tmp_path, more, time="day", drop=("who",)).times
+    assert by_day is not None and by_day.diff().unique().tolist() == [1]
+
+
+def test_a_test_file(tmp_path: Path) -> None:
+    frame, other = mixed(N), mixed(12, seed=5)
+    other = other[other.columns[::-1]].assign(more=1)  # columns in any order, and others, do not matter
+    other.loc[2, "y"] = None
+    other.to_csv(tmp_path / "test.csv", index=False)
+    made = checked(loaded(tmp_path, frame, test_path=str(tmp_path / "test.csv")), "table")
+    assert made.test is not None and made.test.tolist() == list(range(N, N + 11))
+    assert len(made.files) == 2
+    other.drop(index=2)[frame.columns].to_csv(tmp_path / "both.csv", index=False)
+    whole = loaded(tmp_path, pd.concat([frame, pd.read_csv(tmp_path / "both.csv")]))
+    assert torch.equal(made.x, whole.x) and torch.equal(made.y, whole.y)
+
+
+def with_test(folder: Path, test: pd.DataFrame) -> None:
+    test.to_csv(folder / "test.csv", index=False)
+    loaded(folder, mixed(N), test_path=str(folder / "test.csv"))
+
+
+@pytest.mark.parametrize(
+    ("test", "message"),
+    [
+        (mixed(6).drop(columns="age"), "test.csv has no column 'age'"),
+        (mixed(6).assign(y=None), "test.csv has no row with a value of the target 'y'"),
+    ],
+)
+def test_a_test_file_that_does_not_fit(test: pd.DataFrame, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=message):
+        with_test(tmp_path, test)
+
+
+def test_the_file_itself_is_no_test_file(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="all test rows would be trained on"):
+        loaded(tmp_path, mixed(N), test_path=str(tmp_path / "my.csv"))
+
+
+def test_classes_of_the_test_file_alone_are_told(tmp_path: Path) -> None:
+    mixed(6).assign(y="perhaps").to_csv(tmp_path / "test.csv", index=False)
+    made = loaded(tmp_path, mixed(N), test_path=str(tmp_path / "test.csv"))
+    assert "6 test rows of the class 'perhaps', which no other row has, cannot be told" in made.notes
+
+
+def test_what_a_user_should_know_is_said(tmp_path: Path) -> None:
+    frame = mixed(N).assign(
+        row=np.arange(N), same=1, name=[f"n{i}" for i in range(N)], kind=[f"k{i % 2}" for i in range(N)],
+        gone=[None] * N, typed=["n.a.", *map(str, np.arange(1, N) + 0.5)],
+    )  # fmt: skip
+    notes = "\n".join(loaded(tmp_path, frame).notes)
+    for told in (
+        "row (has a value of its own in every row)", "same (has one value in all rows)", "gone (has no value in any row)",
+        "typed (holds 'n.a.' among numbers; leave such cells empty, and it is a number)",
+        "the column 'kind' alone tells the target of every row",
+    ):  # fmt: skip
+        assert told in notes
+    assert loaded(tmp_path, pd.concat([mixed(N)] * 2)).notes == (
+        f"{N} of {2 * N} rows have the inputs of another row, so test rows may be among those trained on",
+    )
+    many = pd.DataFrame({"c": [f"c{i % 101}" for i in range(404)], "y": [0, 1, 1, 0] * 101})
+    assert "the category 'c' has an input for each of its 101 values" in loaded(tmp_path, many).notes
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"target": "Y"}, "data.target: there is no column 'Y'; did you mean 'y'"),
+        ({"target": None}, "data.target is not set.*the columns of my.csv are size, age, colour, day, y"),
+        ({"group": "y"}, "data.group: the column 'y' is data.target already"),
+        ({"drop": ("y",)}, "data.drop: the column 'y' is data.target already"),
+        ({"weight": "size", "categorical": ("size",)}, "data.categorical: the column 'size' is data.weight already"),
+        ({"drop": ("size",), "numeric": ("size",)}, "data.numeric: the column 'size' is data.drop already"),
+        ({"group": "age"}, "data.group=age: [0-9]+ rows? have no value there"),
+        ({"time": "age"}, "data.time=age: [0-9]+ rows? have no value there"),
+        ({"drop": ("size", "age", "colour", "day")}, "has no column to learn from beside the target 'y'"),
+        ({"weight": "age"}, "every row needs a weight of 0 or more"),
+        ({"weight": "day"}, "holds values that are no numbers"),
+        ({"group": "size", "time": "day"}, "rows are split by groups or by time, not by both"),
+    ],
+)
+def test_what_cannot_be_is_told(options: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=message):
+        loaded(tmp_path, mixed(N), **options)
+
+
+@pytest.mark.parametrize("weights", [[-1.0] + [1.0] * (N - 1), [0.0] * N])
+def test_weights_are_weights(weights: list[float], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="every row needs a weight of 0 or more, and some more than 0"):
+        loaded(tmp_path, mixed(N).assign(w=weights), weight="w")
+
+
+@pytest.mark.parametrize(("value", "told"), [(np.inf, "inf"), (1e300, "1e\\+300")])
+def test_a_number_that_is_none_is_told_with_its_row(value: float, told: str, tmp_path: Path) -> None:
+    frame = mixed(N)
+    frame.loc[7, "size"] = value
+    with pytest.raises(UsageError, match=rf"the column 'size' holds {told} \(1 row, the first is row 8\)"):
+        loaded(tmp_path, frame)
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ([f"{i},{i % 7 + 1}" for i in range(N)], "writes numbers with a comma, as '0,1': write 0.1"),
+        ([f"{i + 1},000" for i in range(N)], "writes numbers as '1,000': write digits and a decimal point alone"),
+        ([f"${i}.50" for i in range(N)], r"writes numbers as '\$0.50'"),
+        ([f"{i:02}.03.2024" for i in range(N)], "writes dates as '00.03.2024': write them as 2024-03-01"),
+    ],
+)
+def test_numbers_and_dates_in_another_writing_are_not_taken_for_names(
+    written: list[str], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=f"the column 'w' {message}"):
+        loaded(tmp_path, mixed(N).assign(w=written))
+    assert "w=" in " ".join(loaded(tmp_path, mixed(N).assign(w=written), categorical=("w",)).columns)
+
+
+def test_whole_numbers_that_no_number_can_hold_are_names(tmp_path: Path) -> None:
+    made = loaded(tmp_path, mixed(N).assign(account=2**60 + 7 * np.arange(N)))
+    assert made.notes == ("columns that are not used: account (has a value of its own in every row)",)
+
+
+def test_two_tables_that_differ_in_a_digit_only_are_two(tmp_path: Path) -> None:
+    """In a digit that float32 does not have, but the standardised number does."""
+    frame = mixed(N).assign(size=1e6 + np.arange(N) * 1e-3)
+    one, other = loaded(tmp_path, frame), loaded(tmp_path, frame.assign(size=frame["size"] + np.arange(N) % 3 * 1e-4))
+    assert torch.equal(one.x, other.x) and one.fingerprint != other.fingerprint
+    assert one.fingerprint == loaded(tmp_path, frame).fingerprint
+
+
+def test_the_columns_of_a_file_without_its_target(tmp_path: Path) -> None:
+    loaded(tmp_path, mixed(N))
+    found = described(tmp_path, {"path": "my.csv", "categorical": ["age"]})
+    assert {c.name: c.kind for c in found} == {
+        "size": "number", "age": "category", "colour": "category", "day": "date", "y": "category",
+    }  # fmt: skip

@@ -1,0 +1,81 @@
+"""What is to be predicted: classes or numbers, told by the look of the column unless the user says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dropbench.data.tabular.target import Asked, target_of
+from dropbench.errors import UsageError
+
+
+def cells(values: list[Any]) -> pd.Series:
+    return pd.Series(values, name="y")
+
+
+@pytest.mark.parametrize(
+    ("values", "task", "classes"),
+    [
+        (["b", "a"] * 10, "classify", ("a", "b")),
+        ([True, False] * 10, "classify", ("False", "True")),
+        ([10, 9, 2] * 10, "classify", ("2", "9", "10")),  # in the order of numbers
+        ([1.0, 0.0] * 10, "classify", ("0", "1")),
+        ([0.5, 1.5] * 10, "classify", ("0.5", "1.5")),
+        (list(range(20)) * 10, "classify", tuple(map(str, range(20)))),
+        (list(range(21)) * 10, "regress", ()),
+        ([0.5, 1.5, 2.5] * 10, "regress", ()),
+    ],
+)
+def test_the_task(values: list[Any], task: str, classes: tuple[str, ...]) -> None:
+    found = target_of(cells(values), "auto")
+    assert (found.task, found.classes) == (task, classes)
+    if task == "classify":
+        told = [classes[i] for i in found.y]
+        assert [float(t) if isinstance(values[0], float) or type(values[0]) is int else t for t in told] == [
+            str(v) if isinstance(v, bool) else v for v in values
+        ]
+
+
+@given(
+    st.lists(st.sampled_from(["a", "b", "c"]), min_size=15).filter(
+        lambda v: min(map(v.count, set(v))) > 1 < len(set(v))
+    )
+)
+def test_labels_are_places_among_the_classes(values: list[str]) -> None:
+    found = target_of(cells(values), "classify")
+    assert [found.classes[i] for i in found.y] == values
+
+
+def test_what_the_user_says_wins() -> None:
+    assert target_of(cells([0, 1] * 10), "regress").y.dtype == torch.float32
+    assert target_of(cells([0.5, 1.5, 2.5] * 10), "classify").classes == ("0.5", "1.5", "2.5")
+
+
+def test_that_whole_numbers_are_read_as_classes_is_said_where_it_could_be_otherwise() -> None:
+    assert "data.task=regress" in str(target_of(cells([1, 2, 3] * 10), "auto").note)
+    assert target_of(cells([0, 1] * 10), "auto").note is None
+    assert target_of(cells([1, 2, 3] * 10), "classify").note is None
+
+
+@pytest.mark.parametrize(
+    ("values", "task", "message"),
+    [
+        (["a"] * 5, "auto", "nothing to predict"),
+        (["1", "2", "x"] * 5, "regress", "holds 'x', which is no number; type data.task=classify"),
+        ([f"name {i}" for i in range(50)], "auto", "50 different values in 50 rows are too many for classes"),
+        ([i + 0.5 for i in range(50)], "classify", "as a number: data.task=regress"),
+        (["a"] * 9 + ["b"] * 9 + ["c"], "auto", "the class 'c' stands in a single row;"),
+        ([f"{i},5" for i in range(50)], "auto", "writes numbers with a comma, as '0,5': write 0.5"),
+        (list(2**60 + np.arange(50)), "auto", "differ too little for their size"),
+        ([i * 1e38 for i in range(50)], "auto", "is too large; write it in another unit"),
+    ],
+)
+def test_what_cannot_be_is_told(values: list[Any], task: Asked, message: str) -> None:
+    with pytest.raises(UsageError, match=f"data.target=y: .*{message}|data.task=.*{message}|the column 'y' {message}"):
+        target_of(cells(values), task)
