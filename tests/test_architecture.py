@@ -27,8 +27,9 @@ LEAVES = {"errors", "identity", "kept", "process", "spec", "seeds", "values"}
 for the next time, and the processes of a command."""
 
 MAY_IMPORT: dict[str, set[str]] = {
-    "__init__": {"hardware", "execute"},
+    "__init__": {"api", "errors", "execute", "hardware", "report"},
     "__main__": {"cli"},
+    "api": {"cli", "config", "execute", "planning", "report", "store"},
     "cli": {"config", "planning", "execute", "engine", "store", "report", "loggers", "hardware", "data"},
     "config": set(),
     "planning": {"config", "sites", "data", "dropout", "hardware", "store"},

@@ -13,6 +13,7 @@ from dropbench.errors import UsageError
 from dropbench.values import plain
 
 if TYPE_CHECKING:
+    from dropbench.cli.sweep import Done
     from dropbench.planning.advising import Protocol
     from dropbench.planning.continuing import Course
     from dropbench.report.tables.advice import Advice
@@ -46,9 +47,8 @@ def advise(
     Raises UsageError for what cannot be trained, and for keys that are chosen here.
     """
     from dropbench.cli.stages import looking
-    from dropbench.cli.sweep import carry_out
+    from dropbench.cli.sweep import pursue
     from dropbench.config.compose import composer
-    from dropbench.execute.failure_policy import LENIENT
     from dropbench.planning.advising import TUNING_SEEDS, fitted, protocol
     from dropbench.planning.continuing import course
 
@@ -70,10 +70,8 @@ def advise(
         chosen = _again(first, chosen) or fitted(chosen, _seconds(first), minutes, overrides)
         going = asked(chosen)
         shown.note(f"advise: {chosen}")
-        code = carry_out(going, conf, shown, LENIENT, dry_run=dry_run, until=until, tell=False)
-    if dry_run:
-        return code
-    return code or _tell(going, conf, shown)
+        done = pursue(going, conf, shown, dry_run=dry_run, until=until)
+    return 0 if done is None else done.code or _tell(going, done, conf, shown)
 
 
 def _seconds(course: Course) -> float:
@@ -111,15 +109,13 @@ def _again(course: Course, chosen: Protocol) -> Protocol | None:
     return None
 
 
-def _tell(course: Course, conf: Sequence[Path], shown: Shown) -> int:
+def _tell(course: Course, done: Done, conf: Sequence[Path], shown: Shown) -> int:
     """Says what was found, and writes the page and the configuration beside the results."""
     from dropbench.report import for_plan
     from dropbench.report.tables.advice import advice
-    from dropbench.store import Store
 
-    store = Store(course.first.settings.results)
-    kept = next((p for p in store.plans() if p.plan_id == course.plan_id), None)
-    if kept is None or not any(store.finished(run) for run in kept.runs):
+    kept, store = done.kept, done.store
+    if not any(store.finished(run) for run in kept.runs):
         shown.warning("the time was over before anything could be compared; the same command goes on where it stopped")
         return 0
     report = for_plan(store, kept)

@@ -45,7 +45,7 @@ def report(selection: Selection, presentation: Presentation, conf: Sequence[Path
     UsageError
         For options that do not go together, a file that cannot be written, and what the selection cannot be.
     """
-    _check(selection, presentation)
+    check(selection, presentation)
     # A report on standard output that a program may read has it to itself.
     shown = Shown(presentation.quiet, as_json=False)
     if (run := _one_run(selection, presentation)) is not None:
@@ -54,16 +54,16 @@ def report(selection: Selection, presentation: Presentation, conf: Sequence[Path
         return show_run(str(run), run, conf, as_json=False, quiet=presentation.quiet)
     if presentation.every is not None:
         return _follow(selection, conf, presentation.every, shown)
-    built = _built(selection, conf)
+    made = built(selection, conf)
     if presentation.confirm:
         from dropbench.cli.confirm import confirm
 
-        return confirm(built, selection.paths() or [Path("results")], conf, shown)
+        return confirm(made, selection.paths() or [Path("results")], conf, shown)
     if presentation.explain:
         from dropbench.report import explained
 
-        built = explained(built)
-    _present(replace(built, command=selection.command()), presentation, shown)
+        made = explained(made)
+    _present(replace(made, command=selection.command()), presentation, shown)
     return 0
 
 
@@ -77,7 +77,7 @@ def _one_run(selection: Selection, presentation: Presentation) -> Path | None:
     return paths[0] if alone and os.path.lexists(paths[0] / RECORD) else None
 
 
-def _check(selection: Selection, presentation: Presentation) -> None:
+def check(selection: Selection, presentation: Presentation) -> None:
     """Raises UsageError for options that do not go together."""
     from dropbench.report import FORMATS
 
@@ -177,12 +177,12 @@ def _follow(selection: Selection, conf: Sequence[Path], every: float, shown: Sho
     from dropbench.report.follow import watch
 
     folders = selection.paths() or [Path("results")]
-    watch(lambda: _built(selection, conf), folders, selection.studies(), every, shown.results, shown.talk)
+    watch(lambda: built(selection, conf), folders, selection.studies(), every, shown.results, shown.talk)
     signals.answered()
     return 0
 
 
-def _built(selection: Selection, conf: Sequence[Path]) -> Report:
+def built(selection: Selection, conf: Sequence[Path]) -> Report:
     """The report of what is stored now."""
     from dropbench.cli.proposals import with_commands
     from dropbench.report import Questions, asked, build, list_runs, pivot

@@ -14,15 +14,18 @@ from dropbench.cli.measuring import left_to_train
 from dropbench.cli.stages import Rest, Seen, as_stored, looking, rest, told
 from dropbench.cli.training import trained
 from dropbench.cli.work import Work, arranged, within
+from dropbench.config.sweeps import MOST_RUNS
 from dropbench.errors import UsageError
 from dropbench.execute.failure_policy import LENIENT, FailurePolicy
 from dropbench.values import count
 
 if TYPE_CHECKING:
+    from dropbench.config.compose import Composer
     from dropbench.execute.agenda import Marks
     from dropbench.execute.local import Stored
     from dropbench.planning.continuing import Course
     from dropbench.planning.plan import Plan
+    from dropbench.report.tables.report import Report
     from dropbench.spec import RunSpec
     from dropbench.store import Store, StoredPlan
 
@@ -54,26 +57,65 @@ def sweep(
 
     Raises UsageError for what cannot be trained, for options that do not go together, and for more than `max_runs` runs.
     """
-    until = None if max_minutes is None else time.monotonic() + 60 * max_minutes
-    from dropbench.cli.study_contrasts import check
+    until = ends_in(max_minutes)
     from dropbench.config.compose import composer
+
+    with composer(conf) as c:
+        course = asked_for(overrides, going, c, max_runs)
+        return carry_out(course, conf, Shown(quiet, as_json), policy, force=force, dry_run=dry_run, until=until)
+
+
+def ends_in(minutes: float | None) -> float | None:
+    """When so many minutes are over, by `time.monotonic`."""
+    return None if minutes is None else time.monotonic() + 60 * minutes
+
+
+def asked_for(overrides: Sequence[str], going: Going, composer: Composer, max_runs: int = MOST_RUNS) -> Course:
+    """The course of a sweep as it was typed, checked as a whole. Raises UsageError as `sweep` does."""
+    from dropbench.cli.study_contrasts import check
     from dropbench.planning.continuing import TUNING_SEEDS, course
 
     if going.tuning_seeds is not None and not going.tune:
         raise UsageError("--tuning-seeds: nothing is tuned; type what, as in --tune train.lr=3e-4,1e-3,3e-3")
     if going.at_most is not None and not going.until_settled:
         raise UsageError("--at-most is for a sweep that ends once it is settled; type --until-settled beside it")
-    with composer(conf) as c:
-        asked = course(
-            overrides,
-            c,
-            tune=going.tune,
-            tuning_seeds=going.tuning_seeds or TUNING_SEEDS,
-            looking=looking(going.at_most) if going.until_settled else None,
-            most=max_runs,
-        )
-        check(asked.first)
-        return carry_out(asked, conf, Shown(quiet, as_json), policy, force=force, dry_run=dry_run, until=until)
+    asked = course(
+        overrides,
+        composer,
+        tune=going.tune,
+        tuning_seeds=going.tuning_seeds or TUNING_SEEDS,
+        looking=looking(going.at_most) if going.until_settled else None,
+        most=max_runs,
+    )
+    check(asked.first)
+    return asked
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a course, as far as it was carried out.
+
+    Parameters
+    ----------
+    kept : StoredPlan
+        It as it is stored.
+    plan : Plan
+        Of its last stage.
+    stored : sequence of Stored
+        The runs that have ended meanwhile.
+    store : Store
+        Where they are.
+    """
+
+    kept: StoredPlan
+    plan: Plan
+    stored: Sequence[Stored]
+    store: Store
+
+    @property
+    def code(self) -> int:
+        """The exit code: 1 where a run failed."""
+        return 1 if _failed(self.stored) or self.plan.unplanned else 0
 
 
 def carry_out(
@@ -85,9 +127,29 @@ def carry_out(
     force: bool = False,
     dry_run: bool = False,
     until: float | None = None,
-    tell: bool = True,
 ) -> int:
-    """Trains what a course has left, stage by stage, and shows the report of its comparison.
+    """Trains what a course has left, as `pursue` does, and shows the report of its comparison. Returns the exit code."""
+    from dropbench.cli.tuned import left_out
+
+    done = pursue(course, conf, shown, policy, force=force, dry_run=dry_run, until=until)
+    if done is None:
+        return 0
+    _tell(done, conf, shown)
+    shown.errors(left_out(done.kept, done.store))
+    return done.code
+
+
+def pursue(
+    course: Course,
+    conf: Sequence[Path],
+    shown: Shown,
+    policy: FailurePolicy = LENIENT,
+    *,
+    force: bool = False,
+    dry_run: bool = False,
+    until: float | None = None,
+) -> Done | None:
+    """Trains what a course has left, stage by stage.
 
     Parameters
     ----------
@@ -96,7 +158,7 @@ def carry_out(
     conf : sequence of Path
         The user's folders of options, for the commands that a diagnosis proposes.
     shown : Shown
-        Where the report goes, and whether as JSON.
+        What hears how it goes.
     policy : FailurePolicy
         How failed runs are met.
     force : bool
@@ -105,15 +167,12 @@ def carry_out(
         Whether to stop before anything trains or is written, and to show cohorts and an estimate of the time.
     until : float or None
         When training is to be over, by `time.monotonic`: what is underway then is saved.
-    tell : bool
-        Whether to report on the comparison.
 
     Returns
     -------
-    int
-        The exit code: 1 where a run failed.
+    Done or None
+        What came of it; None of a dry run.
     """
-    from dropbench.cli.tuned import left_out
     from dropbench.execute.agenda import marks
     from dropbench.store import Store
 
@@ -133,7 +192,7 @@ def carry_out(
         left = _left(specs, plan, store, conf, shown, force=force, dry_run=dry_run)
         if dry_run:
             _dry_run(left, plan, rest(course, stages, None if force else store), shown)
-            return 0
+            return None
         store.write_plan(as_stored(course, seen, began, over=False))
         ended = _trained(left, plan, store, shown, policy, before, until)
         stored += ended
@@ -144,31 +203,34 @@ def carry_out(
     kept = as_stored(course, seen, began, over=stages[-1].done(seen.ended))
     if kept.course is not None:  # how far it has come
         store.write_plan(kept)
-    if tell:
-        _tell(kept, plan, stored, store, conf, shown)
-    shown.errors(left_out(kept, store))
-    return 1 if _failed(stored) or plan.unplanned else 0
+    return Done(kept, plan, stored, store)
 
 
 def _failed(stored: Sequence[Stored]) -> int:
     return sum(one.record.status == "failed" for one in stored)
 
 
-def _tell(
-    kept: StoredPlan, plan: Plan, stored: Sequence[Stored], store: Store, conf: Sequence[Path], shown: Shown
-) -> None:
-    """Reports on what a course compares. plan: of its last stage."""
+def _tell(done: Done, conf: Sequence[Path], shown: Shown) -> None:
+    """Reports on what a course compares."""
+    kept, store = done.kept, done.store
     if shown.as_json:
         stages = {"stages": told(kept)} if kept.course else {}
-        runs = [s.run_id for s in plan.specs]
-        shown.json({"plan_id": kept.plan_id, "runs": runs, **stages, **_outcome(plan, stored, store)})
+        runs = [s.run_id for s in done.plan.specs]
+        shown.json({"plan_id": kept.plan_id, "runs": runs, **stages, **_outcome(done.plan, done.stored, store)})
     elif not kept.runs:
-        if kept.course is None or not kept.course.tuned:
-            shown.warning("there is nothing to compare before the tuning is finished; the same command goes on with it")
+        if untold := nothing_yet(kept):
+            shown.warning(untold)
     elif not shown.quiet:
         _show_report(kept, store, conf, shown)
     if shown.as_json or shown.quiet:
         _warn_of_divergence(kept, store, shown)
+
+
+def nothing_yet(kept: StoredPlan) -> str | None:
+    """Why a course has nothing to compare, where its tuning goes on; None where it has, or where another line says why."""
+    if kept.runs or (kept.course is not None and kept.course.tuned):
+        return None
+    return "there is nothing to compare before the tuning is finished; the same command goes on with it"
 
 
 @dataclass(frozen=True)
@@ -286,10 +348,17 @@ def _summarise(
 
 
 def _show_report(kept: StoredPlan, store: Store, conf: Sequence[Path], shown: Shown) -> None:
-    from dropbench.cli.proposals import with_commands
-    from dropbench.report import for_plan, show
+    from dropbench.report import show
 
-    show(with_commands(for_plan(store, kept), [store.root], conf), shown.console)
+    show(compared(kept, store, conf), shown.console)
+
+
+def compared(kept: StoredPlan, store: Store, conf: Sequence[Path]) -> Report:
+    """The report on what a stored plan compares, with the commands for what it proposes."""
+    from dropbench.cli.proposals import with_commands
+    from dropbench.report import for_plan
+
+    return with_commands(for_plan(store, kept), [store.root], conf)
 
 
 def _outcome(plan: Plan, stored: Sequence[Stored], store: Store) -> dict[str, Any]:

@@ -12,10 +12,12 @@ from dropbench.cli.measuring import left_to_train
 from dropbench.cli.repeated import Repeated
 from dropbench.cli.training import trained
 from dropbench.cli.work import arranged
-from dropbench.execute.failure_policy import FailurePolicy
+from dropbench.execute.failure_policy import LENIENT, FailurePolicy
 
 if TYPE_CHECKING:
     from dropbench.config.compose import Composed
+    from dropbench.planning.plan import Plan
+    from dropbench.store import Record, Skipped
 
 
 def train(
@@ -34,11 +36,7 @@ def train(
     again: a stored run that is repeated.
     """
     from dropbench.config.compose import composer
-    from dropbench.execute.agenda import marks
-    from dropbench.execute.earlier import of_other_data
-    from dropbench.execute.local import unfinished
     from dropbench.planning.plan import compose_one, single
-    from dropbench.store import Store
 
     shown = Shown(quiet, as_json)
     stored_run = None if again is None else Repeated.of(again, overrides)
@@ -52,6 +50,21 @@ def train(
     spec = plan.specs[0]
     for note in stored_run.changed(spec) if stored_run is not None else ():
         shown.note(note)
+    record, folder = one_run(plan, conf, shown, FailurePolicy(retries), force=force)
+    shown.run(record, folder)
+    return 1 if getattr(record, "status", "failed") == "failed" else 0
+
+
+def one_run(
+    plan: Plan, conf: Sequence[Path], shown: Shown, policy: FailurePolicy = LENIENT, *, force: bool = False
+) -> tuple[Record | Skipped | None, Path]:
+    """The record of a plan's one run, which is trained unless it is finished, and its folder. force: trained all the same."""
+    from dropbench.execute.agenda import marks
+    from dropbench.execute.earlier import of_other_data
+    from dropbench.execute.local import unfinished
+    from dropbench.store import Store
+
+    spec = plan.specs[0]
     store = Store(plan.settings.results, replacing=[spec.run_id] if force else ())
     before = marks([spec], store)
     todo = unfinished([spec], store, conf, force=force)
@@ -59,17 +72,14 @@ def train(
         todo = left_to_train(todo, plan, store, shown)
     if not todo:
         shown.note(f"run {spec.run_id} is finished already; its record is shown again (--force trains it once more)")
-        record, folder = store.find(spec.run_id), store.folder(spec.run_id)
-    else:
-        for note in of_other_data(todo, store):
-            shown.note(note)
-        shown.warnings(plan)
-        # There is no other run to protect from this one.
-        work = replace(arranged(todo, plan), workers=1)
-        (stored,) = trained(plan, work, store, shown, FailurePolicy(retries), before)
-        record, folder = stored.record, stored.folder
-    shown.run(record, folder)
-    return 1 if getattr(record, "status", "failed") == "failed" else 0
+        return store.find(spec.run_id), store.folder(spec.run_id)
+    for note in of_other_data(todo, store):
+        shown.note(note)
+    shown.warnings(plan)
+    # There is no other run to protect from this one.
+    work = replace(arranged(todo, plan), workers=1)
+    (stored,) = trained(plan, work, store, shown, policy, before)
+    return stored.record, stored.folder
 
 
 def _config(composed: Composed) -> dict[str, Any]:

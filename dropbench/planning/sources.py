@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from dropbench.data.base import Table
 
+Stamps = tuple[tuple[str, int, int], ...]
+"""Path, size and time of change of each file, which tell whether it is still what was read."""
 NOISE = "noise"
 """What a metric's option `against` may name beside data sets."""
 
@@ -27,6 +30,13 @@ NOISE = "noise"
 def forget_dead() -> None:
     """Gives loaders that ended their process another chance: a file may have been mended since."""
     _died.clear()
+
+
+def forget() -> None:
+    """Has data read again, in a process that goes on: tables that name their files only where one of these has changed."""
+    for key, (_, stamps) in list(_kept.items()):
+        if not stamps or stamps != _stamps([Path(file) for file, *_ in stamps]):
+            del _kept[key]
 
 
 def load(data: DataSpec, settings: Settings) -> Table:
@@ -73,9 +83,28 @@ _died: dict[str, PartDied] = {}
 """Loaders of the user's own that ended the process that called them: each is called once, since one that hangs has an hour."""
 
 
-@cache
+_kept: dict[tuple[str, str, Path, bool], tuple[Table, Stamps]] = {}
+"""What has been read, and what its files were like."""
+
+
 def _load(target: str, options: str, root: Path, download: bool) -> Table:
     """`options` as JSON, since lists among them cannot be a key of what is kept."""
+    key = target, options, root, download
+    if key not in _kept:
+        table = _read(*key)
+        _kept[key] = table, _stamps(table.files)
+    return _kept[key][0]
+
+
+def _stamps(files: Sequence[Path]) -> Stamps:
+    """Nothing where one of them is gone."""
+    try:
+        return tuple((str(file), told.st_size, told.st_mtime_ns) for file in files for told in [file.stat()])
+    except OSError:
+        return ()
+
+
+def _read(target: str, options: str, root: Path, download: bool) -> Table:
     from dropbench.data.checked import checked
     from dropbench.data.fingerprints import recall
 

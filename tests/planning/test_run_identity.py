@@ -30,7 +30,7 @@ def forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in [n for n in sys.modules if n in ("csv_model", "csv_data", "gone_metric")]:
         del sys.modules[name]
     source_hash.cache_clear()
-    sources._load.cache_clear()
+    sources._kept.clear()
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def edited(folder: Path, file: str, old: str, new: str) -> None:
     assert old in text
     (folder / file).write_text(text.replace(old, new))
     source_hash.cache_clear()
-    sources._load.cache_clear()
+    sources._kept.clear()
 
 
 @pytest.mark.parametrize(

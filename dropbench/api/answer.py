@@ -1,0 +1,146 @@
+"""What a comparison of stored runs says: in words, as a table, as a page, and in a notebook."""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dropbench.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dropbench.report.tables.report import Report
+    from dropbench.store import StoredPlan
+
+SUFFIXES = {
+    ".html": "html",
+    ".md": "markdown",
+    ".csv": "csv",
+    ".json": "json",
+    ".parquet": "parquet",
+    ".tex": "latex",
+    ".txt": "rich",
+}
+"""Of files that an answer can be saved to, and the format of each."""
+_WIDTH = 110
+"""Columns of text, where no terminal says how wide it is."""
+_HEIGHT = 620
+"""Pixels of the page in a notebook; it scrolls."""
+
+
+class Answer:
+    """What the runs of a comparison say, as `dropbench report` shows it.
+
+    Printed it is the text of the command; in a notebook it is its page. `sweep` and `report` make it.
+
+    Parameters
+    ----------
+    report : Report
+        What is shown.
+    plans : sequence of StoredPlan, optional
+        Which the runs may belong to; those that the report knows unless they are given.
+    """
+
+    def __init__(self, report: Report, plans: Sequence[StoredPlan] | None = None) -> None:
+        self.report = report
+        self._plans = report.plans if plans is None else plans
+
+    @cached_property
+    def headlines(self) -> list[str]:
+        """What one should read first, then the verdict of each comparison in a sentence or two."""
+        from dropbench.report.tables.answer import answer
+        from dropbench.values import plain
+
+        several = len(self.report.comparisons) > 1
+        said = [f"{plain(c.title)}: " * several + plain(answer(c)) for c in self.report.comparisons]
+        return [*self.report.headlines, *said]
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """One row an arm and comparison, as `--format csv` has it: accuracies are fractions, losses nats.
+
+        Of a report with `rows` it is one row a cell; of questions one row an answer.
+        """
+        from dropbench.report.output.export import rows
+
+        return rows(self.report).copy()
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """One row a run of those that are compared: `run_id`, `arm`, `seed`, settings, all that was measured, seconds."""
+        import pandas as pd
+
+        from dropbench.report.records.measures import Measures
+        from dropbench.report.tables.runs import runs_of
+
+        report = self.report
+        if report.single is not None:
+            return report.single.table.copy()
+        frames = [c.runs for c in report.comparisons] or ([] if report.runs is None else [report.runs])
+        if not frames:
+            return pd.DataFrame(columns=["run_id", "arm", "seed"])
+        return runs_of(pd.concat(frames), Measures({}), self._plans).table
+
+    @property
+    def notes(self) -> list[str]:
+        """What one should know of how the tables came about."""
+        from dropbench.report.output.sections import all_notes
+
+        return [*(note for c in self.report.comparisons for note in all_notes(c)), *self.report.notes]
+
+    @property
+    def text(self) -> str:
+        """The tables and what they mean, as the command prints them, as wide as the terminal."""
+        return self.as_text()
+
+    def as_text(self, width: int | None = None) -> str:
+        """The same, kept to so many columns."""
+        from shutil import get_terminal_size
+
+        from dropbench.report import render
+
+        return render(self.report, "rich", width or get_terminal_size((_WIDTH, 0)).columns)
+
+    def save(self, file: str | os.PathLike[str]) -> Path:
+        """Writes it to a file, whose ending says as what; returns the path.
+
+        Parameters
+        ----------
+        file : path
+            `.html` is the page with pictures, `.md` and `.tex` are tables for a text, `.csv` and `.parquet` are `frame`,
+            `.json` is all of it for a program, `.txt` is `text`.
+
+        Raises
+        ------
+        UsageError
+            For another ending, a file that cannot be written, and `.parquet` without pyarrow.
+        """
+        from dropbench.report import write
+
+        path = Path(file).expanduser()
+        fmt = SUFFIXES.get(path.suffix.lower())
+        if fmt is None:
+            raise UsageError(f"{path}: the ending says what is written; {nearest(path.suffix, SUFFIXES)}")
+        try:
+            write(self.report, fmt, path)
+        except OSError as error:
+            raise UsageError(f"{path}: {error.strerror}; choose a file in a folder that can be written") from error
+        return path
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        """The page in a frame, which keeps its styles from the rest of the notebook."""
+        from dropbench.report import render
+
+        page = html.escape(render(self.report, "html"), quote=True)
+        return (
+            f'<iframe srcdoc="{page}" style="width: 100%; height: {_HEIGHT}px; border: 0; background: white" '
+            'title="dropbench report"></iframe>'
+        )

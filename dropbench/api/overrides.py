@@ -1,0 +1,70 @@
+"""Settings as Python has them, as the command line would."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dropbench.config.paths import FILES, PATHS, path_setting
+from dropbench.config.typed import setting
+from dropbench.errors import UsageError
+
+Override = str | Mapping[str, Any]
+"""`"train.lr=0.01"`, or `{"train.lr": 0.01}`."""
+Folders = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+def words(overrides: Iterable[Override]) -> list[str]:
+    """Overrides as one types them.
+
+    Of a mapping each value stands for itself, whatever is in it: a list is one value. A tuple or a `range` is several values
+    to be tried, as `train.lr=0.01,0.1` and `seed=range(0,10)` are on the command line.
+
+    Raises
+    ------
+    UsageError
+        For what is neither a text nor a mapping.
+    """
+    typed: list[str] = []
+    for override in overrides:
+        if isinstance(override, str):
+            typed.append(override)
+        elif isinstance(override, Mapping):
+            typed += [_word(str(key), value) for key, value in override.items()]
+        else:
+            raise UsageError(
+                f"{override!r} is no setting: write 'train.lr=0.01' as on the command line, or {{'train.lr': 0.01}}"
+            )
+    return typed
+
+
+def _word(key: str, value: Any) -> str:
+    if isinstance(value, os.PathLike) or (key in PATHS and isinstance(value, str)):
+        return path_setting(key, os.fspath(value)) if key in (*PATHS, *FILES) else setting(key, os.fspath(value))
+    if isinstance(value, range) and value.step == 1 and len(value) > 1:
+        return f"{key}=range({value.start},{value.stop})"
+    if isinstance(value, range | tuple):
+        if not value:
+            raise UsageError(f"{key}: there is no value in {value!r}; give it one or several")
+        return f"{key}=" + ",".join(setting(key, _plain(v)).partition("=")[2] for v in value)
+    return setting(key, _plain(value))
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of NumPy and torch as Python's own."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    item = getattr(value, "item", None)
+    return item() if callable(item) else value
+
+
+def folders(given: Folders) -> list[Path]:
+    """One folder or several, as paths."""
+    several = [given] if isinstance(given, str | os.PathLike) else given
+    return [Path(folder).expanduser() for folder in several]

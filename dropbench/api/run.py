@@ -1,0 +1,75 @@
+"""One stored run as an object."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dropbench.engine.trained import TrainedModel
+    from dropbench.store import Record
+
+
+class Run:
+    """A run that has ended: what came of it, and where it is. `train` makes it.
+
+    Parameters
+    ----------
+    record : Record
+        As it is stored: docs/record.md.
+    folder : Path
+        Where that is.
+    conf : sequence of Path
+        The folders of options that its parts come from.
+    """
+
+    def __init__(self, record: Record, folder: Path, conf: list[Path]) -> None:
+        self.record, self.folder = record, folder
+        self._conf = conf
+
+    @property
+    def run_id(self) -> str:
+        """12 hex digits: of its configuration, its data and its seed."""
+        return self.record.run_id
+
+    @property
+    def status(self) -> str:
+        """`completed`, `diverged` or `failed`; `record.reason` says why."""
+        return self.record.status
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What was measured at the chosen epoch: `test_accuracy` (a fraction), `val_loss` (nats); empty if it failed."""
+        return dict(self.record.metrics)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """All that it was set to."""
+        return dict(self.record.config)
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """One row an epoch: `epoch`, losses, metrics, gaps. NaN where an epoch was not evaluated."""
+        import pandas as pd
+
+        from dropbench.report.records.history import columns
+
+        file = self.folder / "history.csv"
+        table = pd.DataFrame(dict(columns(file)) if file.exists() else {})
+        return table.astype({"epoch": int}) if len(table) else table
+
+    def model(self) -> TrainedModel:
+        """Its network with the weights that were kept (`train.save=best` or `last`), as `load_model` gives it.
+
+        Raises UsageError where it kept none.
+        """
+        from dropbench.execute.loading import load_model
+
+        return load_model(self.folder, conf=self._conf)
+
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{name}={value:.4f}" for name, value in self.metrics.items() if name.startswith("test_"))
+        return f"<Run {self.run_id}: {self.status}{f', {scores}' if scores else ''}; {self.folder}>"

@@ -1,0 +1,57 @@
+"""Settings as Python has them mean what they mean on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dropbench.api.call import spoken
+from dropbench.api.overrides import words
+from dropbench.config.compose import Composer
+from dropbench.config.grammar import parse
+from dropbench.planning.expand import points
+
+VALUES = st.none() | st.booleans() | st.integers(-(10**6), 10**6) | st.floats(-1e6, 1e6) | st.text(min_size=1)
+
+
+@given(value=VALUES | st.lists(VALUES, min_size=1, max_size=3))
+def test_a_value_of_a_mapping_is_that_value(value: Any) -> None:
+    (typed,) = words([{"model.args.x": value}])
+    (read,) = parse([typed])
+    escaped = read.value()
+    assert escaped == value or "${" in str(value)
+
+
+def test_several_values_are_a_sweep(c: Composer) -> None:
+    rates = points(words([{"dropout.rate": (0.1, np.float64(0.5))}, {"seed": range(3)}]), c, 100)
+    assert [(p["dropout.rate"], p["seed"]) for p in rates] == [
+        (f"dropout.rate={rate}", f"seed={seed}") for rate in ("0.1", "0.5") for seed in (0, 1, 2)
+    ]
+    assert len(points(words([{"seed": range(0, 10, 5)}]), c, 100)) == 2
+    assert len(points(words([{"model.widths": [8, 8]}]), c, 100)) == 1
+
+
+def test_folders_are_taken_as_they_are() -> None:
+    assert words([{"results": Path("a b,c")}, {"data.root": "~x"}, {"data.path": Path("d e.csv")}]) == [
+        "results=a b,c",
+        "data.root=./~x",
+        "data.path=d e.csv",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("--at-most 3: ten seeds", "at_most 3: ten seeds"),
+        ("train it with train.save=best --force, or", "train it with train.save=best force=True, or"),
+        ("a -- b --x", "a -- b x"),
+        ("no option", "no option"),
+    ],
+)
+def test_options_are_spoken_of_as_arguments(typed: str, said: str) -> None:
+    assert spoken(typed) == said
