@@ -4,18 +4,23 @@ Digits, 64-128-128-10 with dropout at both hidden layers, batches of 64, AdamW, 
 divided by its replicas, of the module called as it is (K = 1), of stacks of it by `vmap`, and of dropbench's own `mlp`.
 Blocks of 8 steps, alternated 15 times, medians; ratios to the module as it is.
 
-    python benchmarks/user_module.py
+Then two networks that know nothing of dropbench, by `model=module` and one by one, beside a plain PyTorch loop of the same:
+milliseconds of a step of each, alternated in the same way, and the ratio.
 
-2 vCPUs (AMD Zen 4), torch 2.13.0 (CPU), other work beside it: read the ratios, to about 15 %.
+    python benchmarks/user_module.py [plain]
+
+With `plain` the second part alone. 2 vCPUs (AMD Zen 4), torch 2.13.0 (CPU), other work beside it: read the ratios, to about 15 %.
 """
 
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 from itertools import islice
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dropbench.config.compose import composer
@@ -50,6 +55,94 @@ class Perceptron(nn.Module):
         return logits
 
 
+class Net(nn.Module):
+    """A perceptron that knows nothing of dropbench."""
+
+    def __init__(self, in_features: int, num_classes: int, width: int = 128) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Linear(in_features, width),
+            nn.ReLU(),
+            nn.Dropout(0.5),
+            nn.Linear(width, width),
+            nn.ReLU(),
+            nn.Dropout(0.5),
+        )
+        self.head = nn.Linear(width, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps x [B, F] to logits [B, n_classes]."""
+        logits: Tensor = self.head(self.body(x))
+        return logits
+
+
+class ConvNet(nn.Module):
+    """A convolutional network that knows nothing of dropbench."""
+
+    def __init__(self, in_channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(in_channels, 32, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(32, 64, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Dropout(0.25),
+            nn.Flatten(),
+            nn.Linear(64 * 16, 128),
+            nn.ReLU(),
+            nn.Dropout(0.5),
+        )
+        self.head = nn.Linear(128, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps x [B, C, H, W] to logits [B, n_classes]."""
+        logits: Tensor = self.head(self.body(x))
+        return logits
+
+
+def as_it_is(name: str) -> tuple[Training, nn.Module]:
+    """A run of one of the two by `model=module`, and the network by itself."""
+    typed = {
+        "model": "model=module",
+        "model.target": f"model.target=user_module:{name}",
+        "data": "data=digits",
+        "train.batch_size": "train.batch_size=64",
+    }
+    with composer() as c:
+        composed = c.compose(typed)
+    spec = composed.spec
+    table = load(spec.data, composed.settings)
+    training = build([spec], outline(spec.model, table), table, torch.device("cpu"))
+    return training, Net(64, 10) if name == "Net" else ConvNet(1, 10)
+
+
+def beside_a_plain_loop() -> None:
+    """One by one: a step of ours, and of a loop as one writes it, of the same network and batches."""
+    stack.unstacked = lambda *run: "as it is"
+    for name in ("Net", "ConvNet"):
+        training, network = as_it_is(name)
+        optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
+        times: dict[str, list[float]] = {"ours": [], "plain": []}
+        for _ in range(BLOCKS):
+            batches = list(islice(training.replicas.batches.epoch(), STEPS))
+            began = time.perf_counter()
+            for batch in batches:
+                training.train_step(batch, 1.0)
+            times["ours"].append(time.perf_counter() - began)
+            usual = [(batch.x[0].contiguous(), batch.y[0]) for batch in batches]
+            began = time.perf_counter()
+            for x, y in usual:
+                optimizer.zero_grad()
+                F.cross_entropy(network(x), y).backward()
+                optimizer.step()
+            times["plain"].append(time.perf_counter() - began)
+        ours, plain = (1e3 * statistics.median(taken) / STEPS for taken in times.values())
+        print(
+            f"{name:10s} model=module, one by one {ours:6.2f} ms  plain loop {plain:6.2f} ms  ratio {ours / plain:.2f}"
+        )
+
+
 def stacked(replicas: int, builtin: bool = False) -> Training:
     """A cohort of ten rates a seed, of `Perceptron` or of dropbench's own `mlp`."""
     typed = {"data": "data=digits", "model.widths": "model.widths=[128,128]", "train.batch_size": "train.batch_size=64"}
@@ -71,6 +164,8 @@ def stacked(replicas: int, builtin: bool = False) -> Training:
 def main() -> None:
     """Measures all stacks in turn and prints the medians."""
     use_threads(1)
+    if sys.argv[1:] == ["plain"]:
+        return beside_a_plain_loop()
     stacks = {f"vmap K={k}": stacked(k) for k in (1, 4, 16, 64)}
     stacks |= {f"mlp K={k}": stacked(k, builtin=True) for k in (1, 16, 64)}
     stack.unstacked = lambda *run: "as it is"
@@ -87,6 +182,7 @@ def main() -> None:
     for name, taken in times.items():
         median = statistics.median(taken)
         print(f"{name:10s} {1e6 * median:6.0f} us  x {reference / median:.2f}")
+    beside_a_plain_loop()
 
 
 if __name__ == "__main__":

@@ -219,3 +219,19 @@ class Fixed(nn.Module):
 
 def text() -> str:
     return "no network"
+
+
+def bert(vocab_size: int, num_labels: int) -> nn.Module:
+    """A Hugging Face encoder from a configuration, with nothing loaded."""
+    from transformers import BertConfig, BertForSequenceClassification
+
+    config = BertConfig(
+        vocab_size=vocab_size,
+        num_labels=num_labels,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=24,
+    )
+    network: nn.Module = BertForSequenceClassification(config)
+    return network

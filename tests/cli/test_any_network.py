@@ -165,3 +165,16 @@ def test_a_network_that_ends_its_process_costs_a_sentence(here: Path) -> None:
     command = [sys.executable, "-m", "dropbench", "train", "model=module", "model.target=ends:Ends", *SHORT]
     done = subprocess.run(command, capture_output=True, text=True, cwd=here)
     assert done.returncode == 2 and "model=module ended its process (exit code 3)" in done.stderr
+
+
+def test_the_example_of_the_documentation(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    python, shell, shown = (
+        text.partition(f"```{kind}\n")[2].partition("```")[0] for kind in ("python", "bash", "text")
+    )
+    (here / "mypkg").mkdir()
+    (here / "mypkg" / "net.py").write_text(python)
+    listed, swept = (line.split()[1:] for line in shell.splitlines())
+    assert dropbench(capsys, *listed).out == shown
+    short = ("data.n_train=40", "train.epochs=1", "seed=0", "execute.workers=1", "device=cpu")
+    assert dropbench(capsys, *swept, *short).code == 0

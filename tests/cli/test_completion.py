@@ -24,7 +24,7 @@ from dropbench.cli.completion import completions
         ("dropout.schedule.u", ["dropout.schedule.until="]),
         ("ev", ["eval."]),
         ("eval.", ["eval.keep=", "eval.mode=", "eval.passes="]),
-        ("model=m", ["model=mlp"]),
+        ("model=m", ["model=mlp", "model=module"]),
         ("model=mlp,c", ["model=mlp,cnn"]),
         ("dropout=standar", ["dropout=standard"]),
         ("dropout.rat", ["dropout.rate=", "dropout.rates="]),
@@ -51,7 +51,7 @@ def test_own_options(tmp_path: Path) -> None:
         (["train", "model=c"], ["model=cnn"]),
         (["train", "model", "=", "c"], ["cnn"]),  # bash breaks words at `=`
         (["train", "study", "="], ["three_arm"]),
-        (["sweep", "seed", "=", "3", "model", "=", "m"], ["mlp"]),
+        (["sweep", "seed", "=", "3", "model", "=", "m"], ["mlp", "module"]),
         (["sweep", "stu"], ["study="]),
         (["tr"], ["train"]),
     ],

@@ -9,7 +9,7 @@ import pytest
 import torch
 from noise_kit import VARIANTS
 from torch import Tensor, nn
-from training import Trained, cohort_of, make_spec
+from training import Trained, cohort_of, differences, make_spec, states_at
 
 from dropbench.data.views import Shape
 from dropbench.dropout.base import Variant
@@ -265,3 +265,16 @@ def test_cohort_of_noise_and_none_is_one_stack() -> None:
     options = {"target": "plain_networks.perceptron", "args": {"in_features": 64}}
     specs = [make_spec(HOST, options=options, rate=r) for r in (0.0, 0.5)]
     assert len(cohort_of(*specs).replicas) == 2
+
+
+@pytest.mark.parametrize(("name", "args"), [("Convolutions", {"in_channels": 1}), ("perceptron", {"in_features": 64})])
+def test_it_goes_on_from_where_it_was_saved(name: str, args: dict[str, Any]) -> None:
+    """Trained one by one, and stacked."""
+    run = make_spec(HOST, options={"target": f"plain_networks.{name}", "args": args}, rate=0.5)
+    assert not differences(run, Trained(run), Trained(run, states=states_at(1, 2, run)))
+
+
+def test_networks_without_a_stack_say_why() -> None:
+    run = make_spec(HOST, options={"target": "plain_networks.Rows", "args": {"input_size": 8}}, rate=0.5, epochs=1)
+    (note,) = Trained(run)[run].notes
+    assert note.startswith("trained unstacked: vmap cannot carry it")
