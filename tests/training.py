@@ -69,9 +69,9 @@ _TRAIN: dict[str, Any] = {
     "precision": "fp32",
     "augment": {},
 }
+_DIRECTIONS = {"loss": "lower", "accuracy": "higher", "rmse": "lower", "gaussian_nll": "lower"}
 _METRICS = {
-    m: {"name": m, "_target_": f"dropbench.metrics.{m}.{m}", "direction": better}
-    for m, better in (("loss", "lower"), ("accuracy", "higher"))
+    m: {"name": m, "_target_": f"dropbench.metrics.{m}.{m}", "direction": better} for m, better in _DIRECTIONS.items()
 }
 
 
@@ -86,6 +86,7 @@ def make_spec(
     data: str = "digits",
     split: Mapping[str, Any] | None = None,
     seed: int = 0,
+    metrics: Sequence[str] = ("loss", "accuracy"),
     **train: Any,
 ) -> RunSpec:
     """A small run. `model` is one of ours or an import path; `options` are the model's, `split` the data set's keys."""
@@ -102,7 +103,7 @@ def make_spec(
         ),
         data=DataSpec(name=data, _target_=f"dropbench.data.{data}.load", **{"n_train": 150, **(split or {})}),
         train=TrainSpec(**{**_TRAIN, **train}),
-        metric={name: MetricSpec(**m) for name, m in _METRICS.items()},
+        metric={name: MetricSpec(**_METRICS[name]) for name in metrics},
         seed=seed,
     )
 
@@ -119,7 +120,7 @@ def cohort_of(
     device: torch.device = CPU,
 ) -> Training:
     table = table_of(specs[0]) if table is None else table
-    return build(specs, outline(specs[0].model, table), table, device, foreign)
+    return build(specs, outline(specs[0].model, table, specs[0].train.says_variance), table, device, foreign)
 
 
 class Trained:

@@ -38,14 +38,19 @@ class Said:
         self._pieces.append({name: t.cpu() for name, t in self._of(output, target).items()})
 
     def arrays(self) -> list[dict[str, NDArray[Any]]]:
-        """For each replica: `rows`, ascending, of `total` in the data, and for each of them `right`, `error` or `loss`."""
+        """For each replica: `rows`, ascending, of `total` in the data, and for each of them `right`, `error` or `loss`.
+
+        An error is in the target's unit, to the digits that float16 has of it in units of `spread`.
+        """
         whole = {name: torch.cat([p[name] for p in self._pieces], 1) for name in self._pieces[0]}
         found = []
         for k, rows in enumerate(self._rows.cpu().unbind(0)):
             order = rows.argsort()
             ordered = {name: t[k][order].numpy() for name, t in {**whole, "rows": self._rows.cpu()}.items()}
-            beside = {} if self._spread is None else {"spread": np.array(float(self._spread[k]))}
-            found.append({"total": np.array(self._total), **beside, **ordered})
+            if self._spread is not None:
+                spread = np.array(float(self._spread[k]))
+                ordered |= {"spread": spread, "error": ordered["error"] * spread}
+            found.append({"total": np.array(self._total), **ordered})
         return found
 
     def _of(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:

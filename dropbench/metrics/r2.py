@@ -19,6 +19,9 @@ def r2(logits: Tensor, targets: Tensor) -> Tensor:
         [K, n].
     """
     predicted, true = logits[..., 0].cpu().to(torch.float64), targets.cpu().to(torch.float64)
-    return torch.stack(
-        [1 - (y - p).square().sum() / (y - y.mean()).square().sum() for p, y in zip(predicted, true, strict=True)]
-    )
+    return torch.stack([_of_one(p, y) for p, y in zip(predicted, true, strict=True)])
+
+
+def _of_one(predicted: Tensor, true: Tensor) -> Tensor:
+    total = (true - true.mean()).square().sum()
+    return 1 - (true - predicted).square().sum() / torch.where(total > 0, total, torch.nan)

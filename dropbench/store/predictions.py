@@ -68,6 +68,8 @@ class Predictions:
         [n, classes] float16, of a classifier; None where they were not kept.
     classes : array or None
         [n] the true class of each, beside `log_probabilities`.
+    spread : float or None
+        Beside `error`, the standard deviation of the training targets.
     """
 
     total: int
@@ -95,7 +97,7 @@ def dumped(said: Predictions) -> bytes:
     if said.loss is not None:
         arrays["loss"] = said.loss.astype(np.float16)
     if said.error is not None and said.spread is not None:
-        arrays |= {"error": said.error.astype(np.float16), "spread": np.array(float(said.spread))}
+        arrays |= {"error": (said.error / said.spread).astype(np.float16), "spread": np.array(float(said.spread))}
     if said.log_probabilities is not None and said.classes is not None:
         arrays["log_probabilities"] = said.log_probabilities.astype(np.float16)
         arrays["classes"] = said.classes.astype(np.min_scalar_type(int(said.classes.max(initial=0))))
@@ -146,6 +148,8 @@ def _checked(held: dict[str, NDArray[Any]]) -> Predictions:
     if error is not None:
         if spread is None or spread.shape != () or error.dtype != np.float16 or error.shape != (n,):
             raise ValueError("its errors are not one of each row")
+        if not (spread.dtype == np.float64 and 0 < float(spread) < np.inf):
+            raise ValueError("its spread is no standard deviation")
         return Predictions(total, rows, error=error.astype(np.float64) * float(spread), spread=float(spread))
     if loss is not None and (loss.dtype != np.float16 or loss.shape != (n,)):
         raise ValueError("its losses are not one of each row")

@@ -33,7 +33,7 @@ def put(folder: Path, content: bytes) -> Path:
 
 
 def same(one: Predictions, other: Predictions | None) -> bool:
-    names = ("total", "rows", "right", "loss", "log_probabilities", "classes")
+    names = ("total", "rows", "right", "loss", "log_probabilities", "classes", "error", "spread")
     return other is not None and all(np.array_equal(getattr(one, n), getattr(other, n)) for n in names)
 
 
@@ -43,8 +43,9 @@ def same(one: Predictions, other: Predictions | None) -> bool:
         CLASSIFIED,
         Predictions(9, np.array([1, 4, 8]), right=np.array([False, False, True])),
         Predictions(3, np.arange(3), loss=np.array([0.5, 65504, 1e-7], dtype=np.float16)),
+        Predictions(3, np.arange(3), error=np.array([0.5, -2.0, 0.0]) * 1e7, spread=1e7),
     ],
-    ids=["probabilities", "bits", "losses"],
+    ids=["probabilities", "bits", "losses", "errors"],
 )
 def test_predictions_come_back_as_they_were(said: Predictions, tmp_path: Path) -> None:
     assert same(said, read_predictions(put(tmp_path, dumped(said))))
@@ -58,6 +59,19 @@ def test_any_split_comes_back(tmp_path_factory: pytest.TempPathFactory, data: st
     right = np.array(data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows))), dtype=bool)
     said = Predictions(total, rows, right=right)
     assert same(said, read_predictions(put(tmp_path_factory.mktemp("said"), dumped(said))))
+
+
+@given(st.floats(-6, 9), st.lists(st.floats(-50, 50), min_size=1, max_size=30))
+def test_errors_come_back_to_three_digits_in_any_unit(
+    tmp_path_factory: pytest.TempPathFactory, unit: float, errors: list[float]
+) -> None:
+    spread = 10.0**unit
+    told = np.array(errors, dtype=np.float16).astype(float) * spread
+    said = Predictions(len(errors), np.arange(len(errors)), error=np.array(errors) * spread, spread=spread)
+    read = read_predictions(put(tmp_path_factory.mktemp("said"), dumped(said)))
+    assert read is not None and read.error is not None
+    assert np.array_equal(read.error, told)
+    assert read.error == pytest.approx(np.array(errors) * spread, rel=1e-3, abs=1e-6 * spread)
 
 
 def test_probabilities_are_what_was_said() -> None:
@@ -112,6 +126,13 @@ WRONG = {
     "losses of another kind": npz(total=np.array(3), rows=BITS, loss=np.zeros(3)),
     "more than memory": hollow(10**15),
     "several totals": npz(total=np.arange(3), rows=BITS, right=BITS),
+    "errors of no spread": npz(total=np.array(3), rows=BITS, error=HALF),
+    "errors of several": npz(total=np.array(3), rows=BITS, error=HALF, spread=np.ones(3)),
+    "errors of more": npz(total=np.array(3), rows=BITS, error=np.zeros(4, dtype=np.float16), spread=np.array(1.0)),
+    "errors of another kind": npz(total=np.array(3), rows=BITS, error=np.zeros(3), spread=np.array(1.0)),
+    "errors and losses": npz(total=np.array(3), rows=BITS, error=HALF, loss=HALF, spread=np.array(1.0)),
+    "a spread that is a text": npz(total=np.array(3), rows=BITS, error=HALF, spread=np.array("x")),
+    "a spread that is none": npz(total=np.array(3), rows=BITS, error=HALF, spread=np.array(float("nan"))),
     "a class too many": npz(
         total=np.array(3),
         rows=BITS,

@@ -112,18 +112,19 @@ def check_names(key: str, names: Sequence[str], known: Sequence[str]) -> None:
     """Raises UsageError for a name that no column has."""
     for name in names:
         if name not in known:
-            raise UsageError(f"{key}: there is no column '{name}'; {some(known, near=name)}")
+            raise UsageError(f"{key}: there is no column '{name}'; {like(name, known)}its columns are {some(known)}")
 
 
-def some(names: Sequence[str], near: str | None = None) -> str:
-    """Names of columns in their order, for a message: a table may have thousands. `near`: the one like it comes before them."""
+def some(names: Sequence[str]) -> str:
+    """Names in their order, for a message: a table may have thousands of columns."""
     more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
-    told = ", ".join(names[:_TOLD]) + more
-    if near is None:
-        return told
-    found = get_close_matches(near.lower(), [n.lower() for n in names], n=1, cutoff=0.5)
-    hint = next((f"did you mean '{n}'? " for n in names if [n.lower()] == found), "")
-    return f"{hint}its columns are {told}"
+    return ", ".join(names[:_TOLD]) + more
+
+
+def like(word: str, names: Sequence[str]) -> str:
+    """A question whether the name most like this word was meant, and a space; nothing where none is like it."""
+    found = get_close_matches(word.lower(), [n.lower() for n in names], n=1, cutoff=0.5)
+    return next((f"did you mean '{n}'? " for n in names if [n.lower()] == found), "")
 
 
 def _column(cells: pd.Series, said: Kind | None, look_for_ids: bool) -> Column:

@@ -13,7 +13,17 @@ from torch import Tensor
 
 from dropbench.data.base import Table
 from dropbench.data.tabular import read
-from dropbench.data.tabular.columns import Column, as_numbers, check_names, columns_of, dates, numbers, some, texts
+from dropbench.data.tabular.columns import (
+    Column,
+    as_numbers,
+    check_names,
+    columns_of,
+    dates,
+    like,
+    numbers,
+    some,
+    texts,
+)
 from dropbench.data.tabular.prepare import Columns, Prepared, Scale
 from dropbench.data.tabular.target import Asked, Target, target_of
 from dropbench.errors import UsageError
@@ -164,7 +174,8 @@ def _frames(file: Path, test: Path | None) -> tuple[pd.DataFrame, NDArray[np.boo
         raise UsageError(f"data.test_path={test} is the file of data.path too, so all test rows would be trained on")
     other = _read(test)
     if missing := [c for c in frame.columns if c not in other.columns]:
-        raise UsageError(f"{test} has no column '{missing[0]}'; {some(list(other.columns), near=str(missing[0]))}")
+        known = list(other.columns)
+        raise UsageError(f"{test} has no column '{missing[0]}'; {like(missing[0], known)}its columns are {some(known)}")
     both = pd.concat([frame, other[list(frame.columns)]], ignore_index=True)
     return both, np.arange(len(both)) >= len(frame)
 

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dropbench.data.tabular.columns import Column, as_numbers, codes, some
+from dropbench.data.tabular.columns import Column, as_numbers, codes, like, some
 from dropbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -133,9 +133,8 @@ class Fitted:
             )
         for name in names:
             if name not in frame.columns:
-                raise UsageError(
-                    f"these rows have no column '{name}'; {some(list(map(str, frame.columns)), near=name)}"
-                )
+                known = [str(c) for c in frame.columns]
+                raise UsageError(f"these rows have no column '{name}'; {like(name, known)}they have {some(known)}")
         return self.inputs(self._columns.raw(frame))
 
     def state(self) -> dict[str, Tensor]:

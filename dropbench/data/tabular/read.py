@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dropbench.data.tabular.columns import numbers_of
-from dropbench.errors import UsageError, nearest
+from dropbench.data.tabular.columns import like, numbers_of, some
+from dropbench.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +49,8 @@ def found(key: str, path: str | None, root: Path, kind: str) -> Path:
     if file is None:
         folder = typed.parent if typed.parent.is_dir() else Path()
         others = sorted(f.name for f in folder.iterdir() if f.is_file() and f.suffix == typed.suffix)
-        hint = f"; in {folder} there is: {nearest(typed.name, others)}" if others else ""
+        there = f"in {folder} there is {some(others)}" if folder != Path() else f"there is {some(others)}"
+        hint = f"; {like(typed.name, others)}{there}" if others else ""
         raise UsageError(f"{key}={path}: there is no such file{hint}")
     if file.is_dir():
         raise UsageError(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from frames import loaded, mixed
+from own_tables import loaded, mixed
 
 from dropbench.data.checked import checked
 from dropbench.data.tabular.load import described

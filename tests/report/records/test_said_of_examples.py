@@ -53,6 +53,50 @@ def test_losses_as_they_were_kept(tmp_path: Path) -> None:
         said(tmp_path, kept).examples("run", on("accuracy"), 0.5)
 
 
+SPREAD = 250.0
+OFF = SPREAD * np.array([1.0, -2.0, 0.5, 0.25])
+NUMBERS = Predictions(9, ROWS, error=OFF, spread=SPREAD)
+
+
+@pytest.mark.parametrize(("metric", "by_hand"), [("mae", np.abs(OFF)), ("loss", OFF**2)])
+def test_of_numbers(tmp_path: Path, metric: str, by_hand: np.ndarray) -> None:
+    found = said(tmp_path, NUMBERS).examples("run", on(metric), float(by_hand.mean()))
+    assert found.values == pytest.approx(by_hand, rel=2e-3)
+
+
+def test_what_each_example_adds_to_the_root_has_the_root_for_its_mean(tmp_path: Path) -> None:
+    rmse = float(np.sqrt((OFF**2).mean()))
+    found = said(tmp_path, NUMBERS).examples("run", on("rmse"), rmse)
+    assert found.values.mean() == pytest.approx(rmse, rel=1e-6)
+    without = np.array([np.sqrt((np.delete(OFF, i) ** 2).mean()) for i in range(4)])
+    assert np.argsort(found.values).tolist() == np.argsort(-without).tolist()  # who adds most is missed most
+
+
+def test_what_each_example_adds_to_the_root_tells_how_far_it_varies() -> None:
+    """The standard error that follows is the bootstrap's: the delta method."""
+    draw = np.random.default_rng(0)
+    errors = draw.normal(0, 3, 400)
+    adds = said_root(errors)
+    again = [np.sqrt((draw.choice(errors, 400) ** 2).mean()) for _ in range(2000)]
+    assert adds.std() / np.sqrt(400) == pytest.approx(np.std(again), rel=0.1)
+
+
+def said_root(errors: np.ndarray) -> np.ndarray:
+    from dropbench.report.records.said import _root
+
+    found = _root(Predictions(len(errors), np.arange(len(errors)), error=errors, spread=1.0))
+    assert found is not None
+    return np.asarray(found)
+
+
+def test_an_rmse_of_none_and_metrics_that_numbers_do_not_have(tmp_path: Path) -> None:
+    exact = Predictions(9, ROWS, error=np.zeros(4), spread=1.0)
+    with pytest.raises(Untold, match="does not hold the rmse of each"):
+        said(tmp_path, exact).examples("run", on("rmse"), 0.0)
+    with pytest.raises(Untold, match="does not hold the accuracy of each"):
+        said(tmp_path, exact).examples("run", on("accuracy"), 0.5)
+
+
 @pytest.mark.parametrize("score", [0.7499, 0.5, float("nan")])
 def test_a_metric_of_that_name_which_is_another(tmp_path: Path, score: float) -> None:
     with pytest.raises(Untold, match="does not add up to the accuracy"):

@@ -13,6 +13,13 @@ from dropbench.data.base import Table
 from dropbench.data.tabular.load import table
 
 
+def priced(folder: Path, n: int = 90, **options: Any) -> Table:
+    """The table `mixed` with a number to predict."""
+    frame = mixed(n)
+    price = 200 + 30 * frame["size"] + np.nan_to_num(frame["age"], nan=40) + np.random.default_rng(9).normal(0, 5, n)
+    return loaded(folder, frame.assign(y=price, who=np.arange(n) // 3, much=np.arange(n) % 3 + 0.5), **options)
+
+
 def loaded(folder: Path, frame: pd.DataFrame | str, target: str = "y", **options: Any) -> Table:
     """What `data=csv` makes of a frame, or of the text of a file."""
     file = folder / "my.csv"
