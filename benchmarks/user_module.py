@@ -9,7 +9,7 @@ milliseconds of a step of each, alternated in the same way, and the ratio.
 
     python benchmarks/user_module.py [plain]
 
-With `plain` the second part alone. 2 vCPUs (AMD Zen 4), torch 2.13.0 (CPU), other work beside it: read the ratios, to about 15 %.
+With `plain` the second part alone. 2 vCPUs (AMD Zen 4), torch 2.13.0 (CPU), other work beside it: ratios to about 15 %.
 """
 
 from __future__ import annotations
