@@ -33,6 +33,7 @@ OFF: Tree = {
 """Regularizers beside dropout, by their key in `train`, and the value that is none of it."""
 PATH = "path"
 """The option of data that names a user's file."""
+_ENDING = re.compile(r"\.(csv|tsv|txt|parquet|pq|npz|jsonl?|arrow)(\.(gz|bz2|xz))?$", re.IGNORECASE)
 OWN = "dropbench."
 """How the import path of a part of dropbench's own begins."""
 HOST = "dropbench.models.module.Module"
@@ -124,12 +125,10 @@ def part(node: Tree, sources: Mapping[str, str | None]) -> dict[str, Any]:
 
 def data_name(node: Tree) -> str:
     """What data are called: those of a user's file as the file is, less folder and ending."""
-    path = node.get(PATH)
-    return (
-        str(node["name"])
-        if not path
-        else re.split(r"[\\/]", str(path).rstrip("\\/"))[-1].partition(".")[0] or str(path)
-    )
+    if not (path := node.get(PATH)):
+        return str(node["name"])
+    file = re.split(r"[\\/]", str(path).rstrip("\\/"))[-1]
+    return _ENDING.sub("", file) or file
 
 
 def _data(node: Tree) -> dict[str, Any]:

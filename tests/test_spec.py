@@ -315,3 +315,11 @@ def test_how_often_something_is_done(typed: Any, seconds: float | None, epochs: 
 def test_what_is_no_interval_is_refused(typed: Any) -> None:
     with pytest.raises(ValidationError, match="a time such as 30s"):
         ExecuteSpec.model_validate({"workers": 1, "threads": 1, "cohort": "auto", "checkpoint": typed})
+
+
+@pytest.mark.parametrize(
+    ("path", "called"),
+    [("a/my.csv", "my"), ("a/2024.03.csv.gz", "2024.03"), ("x.parquet", "x"), ("pictures/", "pictures"), ("my", "my")],
+)
+def test_data_are_called_as_their_file_is_wherever_it_lies(path: str, called: str) -> None:
+    assert identity.data_name({"name": "csv", "path": path}) == called

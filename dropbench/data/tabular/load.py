@@ -28,6 +28,7 @@ from dropbench.data.tabular.prepare import Columns, Prepared, Scale
 from dropbench.data.tabular.target import Asked, Target, target_of
 from dropbench.errors import UsageError
 from dropbench.hardware.ram import ram
+from dropbench.identity import PATH, data_name
 from dropbench.values import count
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def table(
     raw = columns.raw(frame)
     notes += [*([told.note] if told.note else []), *_notes(found, raw, told), *_unlearnt(told, tested)]
     return Table(
-        name=file.stem,
+        name=data_name({"name": "csv", PATH: str(file)}),
         x=columns.unscaled(raw),
         y=told.y,
         axes="F",
