@@ -4,12 +4,14 @@ Digits, 64-128-128-10 with dropout at both hidden layers, batches of 64, AdamW, 
 divided by its replicas, of the module called as it is (K = 1), of stacks of it by `vmap`, and of dropbench's own `mlp`.
 Blocks of 8 steps, alternated 15 times, medians; ratios to the module as it is.
 
-Then two networks that know nothing of dropbench, by `model=module` and one by one, beside a plain PyTorch loop of the same:
+Then two networks that know nothing of dropbench, by `model=module` and one by one, beside a plain loop of the same:
 milliseconds of a step of each, alternated in the same way, and the ratio.
 
     python benchmarks/user_module.py [plain]
 
-With `plain` the second part alone. 2 vCPUs (AMD Zen 4), torch 2.13.0 (CPU), other work beside it: ratios to about 15 %.
+With `plain` the second part alone.
+
+2 vCPUs (AMD Zen 4), torch 2.13.0 (CPU), other work beside it: read the ratios, to about 15 %.
 """
 
 from __future__ import annotations

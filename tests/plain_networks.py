@@ -205,6 +205,19 @@ class Silent(nn.Module):
         return logits
 
 
+class Folded(nn.Module):
+    """Steps and examples on one axis, before a dense layer and a dropout."""
+
+    def __init__(self, input_size: int, num_classes: int) -> None:
+        super().__init__()
+        self.steps, self.drop, self.head = nn.Linear(input_size, 8), nn.Dropout(0.1), nn.Linear(8, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = self.drop(self.steps(x.flatten(0, 1)))
+        logits: Tensor = self.head(rows.unflatten(0, (len(x), -1)).mean(1))
+        return logits
+
+
 class Fixed(nn.Module):
     """A number of outputs under a name that nobody knows."""
 

@@ -93,6 +93,13 @@ def test_maps_vectors_and_a_dropout_that_is_called_twice() -> None:
     assert found["hidden.weight"] == ("weight", "IO", (96, 16), None)
 
 
+def test_steps_and_examples_on_one_axis_are_told_apart() -> None:
+    """Noise on weights is of an example, and a dense layer over several rows of one has none."""
+    found = told(made("Folded", SEQUENCE, input_size=6))
+    assert found["drop"] == ("activation", "TF", (7, 8), 0.1)
+    assert "steps.weight" not in found and "head.weight" in found
+
+
 def test_sites_may_be_placed_behind_named_parts() -> None:
     found = told(made("Convolutions", IMAGE, sites=["o*", "hidden"]))
     assert found["one"] == ("activation", "CHW", (4, 8, 8), None)
@@ -108,6 +115,7 @@ NETWORKS = [
     *(("Rows", SEQUENCE, {"input_size": 6, "kind": kind}) for kind in ("LSTM", "GRU", "RNN")),
     ("Rows", SEQUENCE, {"input_size": 6, "batch_first": False, "both": True}),
     ("Rows", SEQUENCE, {"input_size": 6, "packed": True, "both": True}),
+    ("Folded", SEQUENCE, {"input_size": 6}),
     ("Words", TOKENS, {"vocab_size": 50}),
     ("Encoder", TOKENS, {"vocab_size": 50}),
     ("Encoder", TOKENS, {"vocab_size": 50, "batch_first": False}),
@@ -132,7 +140,7 @@ def examples(shape: Shape, n: int) -> Tensor:
 
 
 @pytest.mark.parametrize(("name", "shape", "args"), NETWORKS)
-@pytest.mark.parametrize("variant", ["none", "standard", "attention", "dropconnect", "weight_drop"])
+@pytest.mark.parametrize("variant", ["none", "standard", "attention", "dropconnect", "standout", "weight_drop"])
 def test_without_noise_it_is_the_network_in_evaluation(
     name: str, shape: Shape, args: dict[str, Any], variant: str
 ) -> None:

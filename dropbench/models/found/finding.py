@@ -96,7 +96,7 @@ def _dry(
         module, its = copy.deepcopy((net, current))
     heard: list[Heard] = []
     made: dict[int, str] = {}
-    its.heard, its.made = heard, made
+    its.heard, its.made, its.examples = heard, made, len(x)
     reads: dict[tuple[str, int], list[str]] = {}
     alive: list[Tensor] = []
 
