@@ -63,7 +63,7 @@ def list_columns(overrides: Sequence[str], conf: Sequence[Path], *, as_json: boo
     with composer(conf) as composing:
         composed = compose_one([*([] if chosen else ["data=csv"]), *overrides], composing)
     spec, root = composed.spec.data, composed.settings.data_root or Path("data")
-    if "path" not in spec.options:
+    if "numeric" not in spec.options:
         raise UsageError(f"data={spec.name} has no columns to show; type data.path=my.csv")
     columns = described(root, spec.options)
     left_out = {**dict.fromkeys(spec.options["drop"], "dropped")}

@@ -33,7 +33,10 @@ def recall(table: Table, loader: Any, options: Mapping[str, Any]) -> None:
     """
     if not table.files:
         return
-    code = [*Path(__file__).parent.glob("*.py"), Path(getattr(sys.modules[loader.__module__], "__file__", None) or ".")]
+    code = [
+        *Path(__file__).parent.rglob("*.py"),
+        Path(getattr(sys.modules[loader.__module__], "__file__", None) or "."),
+    ]
     try:
         stamps = [_stamp(file) for file in sorted({*code, *table.files})]
     except OSError:

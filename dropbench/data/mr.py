@@ -8,7 +8,7 @@ import torch
 
 from dropbench.data._files import folder_of, wrong
 from dropbench.data.base import Table
-from dropbench.data.vocabulary import by_frequency
+from dropbench.data.sentences import numbered
 from dropbench.spec import Positive
 
 _FILES = {
@@ -17,9 +17,6 @@ _FILES = {
 }
 _ADDRESS = "https://raw.githubusercontent.com/yoonkim/CNN_sentence/master"
 _COUNT = 5_331
-
-PADDING, UNKNOWN = 0, 1
-"""The first two word numbers; those of words follow."""
 
 
 def load(root: Path, download: bool, *, length: Positive = 40, min_count: Positive = 2) -> Table:
@@ -58,20 +55,15 @@ def load(root: Path, download: bool, *, length: Positive = 40, min_count: Positi
     if any(len(part) != _COUNT for part in sentences):
         raise wrong("mr", folder, f"{_COUNT:,} sentences each")
     every = [words for part in sentences for words in part]
-    known = by_frequency((word for words in every for word in words), min_count)
-    number = {word: i for i, word in enumerate(known, UNKNOWN + 1)}
-    x = torch.full((len(every), length), PADDING)
-    for row, words in zip(x, every, strict=True):
-        kept = words[-length:]
-        row[length - len(kept) :] = torch.tensor([number.get(word, UNKNOWN) for word in kept])
+    x, words = numbered(every, length, min_count)
     return Table(
         name="mr",
         x=x,
         y=torch.arange(2).repeat_interleave(_COUNT),
         axes="T",
         n_classes=2,
-        vocabulary=len(known) + UNKNOWN + 1,
-        words=("<pad>", "<unk>", *known),
+        vocabulary=len(words),
+        words=words,
         files=tuple(folder / file for file in _FILES),
         source="sentence polarity dataset v1.0 (Pang and Lee 2005)",
     )

@@ -77,7 +77,10 @@ def test_every_metric_of_ours_declares_all_of_it() -> None:
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("metric.ece.direction=up", "metric.ece.direction=up: it must be 'higher', 'lower' or 'neither'"),
+        (
+            "metric.ece.direction=up",
+            "metric.ece.direction=up: which of two values of a metric is better stands in its file and is not typed",
+        ),
         (
             "metric.ece.region=wide",
             "metric.ece.region=wide: it must be points as in 0.2pp, a share as in 1%, or a number",

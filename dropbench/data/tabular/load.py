@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -104,9 +105,46 @@ def table(
     file = read.found("data.path", path, root, "csv")
     test = None if test_path is None else read.found("data.test_path", test_path, root, "csv")
     frame, tested = _frames(file, test)
+    made = of_frame(
+        frame,
+        data_name({"name": "csv", PATH: str(file)}),
+        tested,
+        target=target,
+        task=task,
+        scale=scale,
+        categorical=categorical,
+        numeric=numeric,
+        drop=drop,
+        ids=ids,
+        group=group,
+        time=time,
+        weight=weight,
+    )
+    if test is not None and (made.test is None or len(made.test) == len(made.y)):
+        raise UsageError(f"{test if made.test is None else file} has no row with a value of the target '{target}'")
+    return replace(made, source=str(file), files=(file,) if test is None else (file, test))
+
+
+def of_frame(
+    frame: pd.DataFrame,
+    name: str,
+    tested: NDArray[np.bool_],
+    *,
+    target: str | None,
+    task: Asked = "auto",
+    scale: Scale = "standard",
+    categorical: Sequence[str] = (),
+    numeric: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    ids: Sequence[str] | None = None,
+    group: str | None = None,
+    time: str | None = None,
+    weight: str | None = None,
+) -> Table:
+    """The same of a frame in memory, called `name`, whose rows `tested`, [n], are the test split. Raises as `table` does."""
     if target is None:
         raise UsageError(
-            f"data.target is not set: it names the column to predict; the columns of {file.name} are "
+            f"data.target is not set: it names the column to predict; the columns of '{name}' are "
             f"{some(list(frame.columns))}"
         )
     _check_roles(
@@ -121,8 +159,6 @@ def table(
         frame, tested = frame[told_of].reset_index(drop=True), tested[told_of]
     if not len(frame):
         raise UsageError(f"data.target={target}: the column has no value in any row")
-    if test is not None and (tested.all() or not tested.any()):
-        raise UsageError(f"{test if not tested.any() else file} has no row with a value of the target '{target}'")
     told = target_of(frame[target], task)
     apart = {target, group, weight, *drop} - {None}
     found = columns_of(
@@ -133,18 +169,16 @@ def table(
     )
     columns = Columns(tuple(c for c in found if c.used), scale)
     if not columns.columns:
-        raise UsageError(f"{file} has no column to learn from beside the target '{target}': {_unused(found)}")
+        raise UsageError(f"{name} has no column to learn from beside the target '{target}': {_unused(found)}")
     raw = columns.raw(frame)
     notes += [*([told.note] if told.note else []), *_notes(found, raw, told), *_unlearnt(told, tested)]
     return Table(
-        name=data_name({"name": "csv", PATH: str(file)}),
+        name=name,
         x=columns.unscaled(raw),
         y=told.y,
         axes="F",
         n_classes=len(told.classes) or 1,
         test=torch.from_numpy(np.flatnonzero(tested)) if tested.any() else None,
-        source=str(file),
-        files=(file,) if test is None else (file, test),
         columns=columns.inputs,
         task=told.task,
         classes=told.classes,

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Scale = Literal["standard", "quantile", "squash"]
 _QUANTILES = 1000
+_FARTHEST = 1e6
+"""Of an input, which is about 1 in training rows: a column that hardly varies there may be anything elsewhere."""
 _FITTED = {
     "standard": ("mean_", "scale_"),
     "quantile": ("quantiles_", "references_"),
@@ -115,8 +117,9 @@ class Fitted:
         self._columns, self._transformer = columns, transformer
 
     def inputs(self, raw: NDArray[np.float64]) -> Tensor:
-        """Rows as the network sees them, [n, inputs] float32."""
-        return torch.from_numpy(np.ascontiguousarray(self._transformer.transform(raw), dtype=np.float32))
+        """Rows as the network sees them, [n, inputs] float32; what lies so far out that it would overflow is drawn nearer."""
+        made = self._transformer.transform(raw).clip(-_FARTHEST, _FARTHEST)
+        return torch.from_numpy(np.ascontiguousarray(made, dtype=np.float32))
 
     def of(self, frame: Any) -> Tensor:
         """New rows, [n, inputs] float32, from a DataFrame with the columns of the data set; others are not looked at.

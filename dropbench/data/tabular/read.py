@@ -112,7 +112,7 @@ def parquet(file: Path, memory: int | None) -> pd.DataFrame:
         raise UsageError("data=parquet needs pyarrow: pip install 'dropbench[parquet]'") from None
     try:
         told = pq.ParquetFile(file).metadata
-        _too_large(file, told.num_rows * told.num_columns * 8, memory)
+        check_memory(file, told.num_rows * told.num_columns * 8, memory)
         frame = pd.read_parquet(file)
     except UsageError:
         raise
@@ -157,10 +157,11 @@ def _headings(file: Path, separator: str) -> list[str]:
 def _check_size(file: Path, columns: int, lines: list[str], memory: int | None) -> None:
     length = sum(len(line) + 1 for line in lines) / len(lines)
     size = file.stat().st_size * (_PACKED if file.suffix in _OPEN else 1)
-    _too_large(file, int(size / length * columns * _BYTES_A_CELL), memory)
+    check_memory(file, int(size / length * columns * _BYTES_A_CELL), memory)
 
 
-def _too_large(file: Path, needed: int, memory: int | None) -> None:
+def check_memory(file: Path, needed: int, memory: int | None) -> None:
+    """Raises UsageError where so many bytes would not fit in the memory of the machine, if that is known."""
     if memory is not None and needed > _SHARE * memory:
         raise UsageError(
             f"{file} would take about {needed / 2**30:.0f} GiB in memory, and this machine has {memory / 2**30:.0f}: "

@@ -50,7 +50,7 @@ def target_of(cells: pd.Series, task: Asked) -> Target:
     """
     name, different = str(cells.name), cells.nunique()
     if different < 2:
-        raise UsageError(f"data.target={name}: all rows have the same value, so there is nothing to predict")
+        raise UsageError(f"the target '{name}': all rows have the same value, so there is nothing to predict")
     values = numbers(cells)
     whole = values is not None and bool((values == np.floor(values)).all())
     if task == "regress" and values is None:
@@ -68,14 +68,14 @@ def target_of(cells: pd.Series, task: Asked) -> Target:
     if different * _ROWS_A_CLASS > len(cells) and different > 2:
         number = "; as a number: data.task=regress" if values is not None else ""
         raise UsageError(
-            f"data.target={name}: {different} different values in {count(len(cells), 'row')} are too many for classes, and "
+            f"the target '{name}': {different} different values in {count(len(cells), 'row')} are too many for classes, and "
             f"look like names of rows{number}"
         )
     labels = texts(cells)
     if lone := [label for label, rows in Counter(labels).items() if rows == 1]:
         more = f", and so do {len(lone) - 1} others" if len(lone) > 1 else ""
         raise UsageError(
-            f"data.target={name}: the class '{lone[0]}' stands in a single row{more}; a class needs one row to train on and "
+            f"the target '{name}': the class '{lone[0]}' stands in a single row{more}; a class needs one row to train on and "
             "one to test: leave such rows out"
         )
     known = sorted(set(labels), key=float) if values is not None else sorted(set(labels))
@@ -92,11 +92,11 @@ def _in_float32(name: str, values: NDArray[np.float64]) -> NDArray[np.float32]:
         kept = values.astype(np.float32)
     if not np.isfinite(kept).all():
         raise UsageError(
-            f"data.target={name}: {values[~np.isfinite(kept)][0]:g} is too large; write it in another unit"
+            f"the target '{name}': {values[~np.isfinite(kept)][0]:g} is too large; write it in another unit"
         )
     if not values.std() or np.abs(kept - values).max() > _EXACT * values.std():
         raise UsageError(
-            f"data.target={name}: its numbers differ too little for their size, such as {texts([values[0]])[0]}; take "
+            f"the target '{name}': its numbers differ too little for their size, such as {texts([values[0]])[0]}; take "
             f"{values.mean():.3g} away from all of them, or say data.task=classify"
         )
     return kept

@@ -77,5 +77,5 @@ def test_that_whole_numbers_are_read_as_classes_is_said_where_it_could_be_otherw
     ],
 )
 def test_what_cannot_be_is_told(values: list[Any], task: Asked, message: str) -> None:
-    with pytest.raises(UsageError, match=f"data.target=y: .*{message}|data.task=.*{message}|the column 'y' {message}"):
+    with pytest.raises(UsageError, match=f"the target .y.: .*{message}|data.task=.*{message}|the column 'y' {message}"):
         target_of(cells(values), task)
