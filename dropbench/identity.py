@@ -36,8 +36,18 @@ PATH = "path"
 _ENDING = re.compile(r"\.(csv|tsv|txt|parquet|pq|npz|jsonl?|arrow)(\.(gz|bz2|xz))?$", re.IGNORECASE)
 OWN = "dropbench."
 """How the import path of a part of dropbench's own begins."""
+OURS = "dropbench"
+"""In the place of the hash of a source: the part is one of dropbench's own under a name of the user's."""
 HOST = "dropbench.models.module.Module"
 """The part of dropbench's own that runs a user's code: its option `target` names it."""
+GIVEN_MODULE = "given_objects"
+"""The module in which a network lies that a program gave as an object."""
+_GIVEN = re.compile(rf"(^|[=/\\])(given_[0-9a-f]{{6}}(\.csv|\.table)?$|{GIVEN_MODULE}\.)")
+
+
+def given(word: str) -> bool:
+    """Whether an override or an option names what a program gave as an object, so that no command line can."""
+    return _GIVEN.search(word) is not None
 
 
 def ids(config: Tree, fingerprint: str | None, sources: Mapping[str, str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import signal
 import sys
@@ -50,7 +51,7 @@ def call(*, trains: bool = False) -> Iterator[None]:
         except Interrupted as error:
             stopped = error
     # The handlers of the process are its own again.
-    number, told = stopped.code - 128, spoken(str(stopped)).replace("the same command", "the same call")
+    number, told = stopped.code - 128, spoken(str(stopped))
     if number in SIGNALS and number != signal.SIGINT:
         signal.raise_signal(number)
     raise KeyboardInterrupt(told) if number in SIGNALS else OSError(told)
@@ -58,7 +59,8 @@ def call(*, trains: bool = False) -> Iterator[None]:
 
 def spoken(text: str) -> str:
     """A sentence about options of the command line as one about arguments: `--at-most 3` is `at_most 3`."""
-    return _OPTION.sub(lambda m: _FLAGS.get(m[0], m[1].replace("-", "_")), text)
+    in_python = _OPTION.sub(lambda m: _FLAGS.get(m[0], m[1].replace("-", "_")), text)
+    return in_python.replace("the same command", "the same call")
 
 
 def forget() -> None:
@@ -81,6 +83,7 @@ def _shared() -> Iterator[tuple[Any, Any]]:
     if threading.current_thread() is threading.main_thread():  # others neither have signals nor may ask for them
         for number in SIGNALS:
             yield partial(signal.getsignal, number), partial(_handled, number)
+    yield random.getstate, random.setstate
     yield _hydra, _hydra_back
     yield _threads, _threads_back
 

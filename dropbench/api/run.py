@@ -24,11 +24,13 @@ class Run:
         Where that is.
     conf : sequence of Path
         The folders of options that its parts come from.
+    network : class or function, optional
+        What it was given as its model.
     """
 
-    def __init__(self, record: Record, folder: Path, conf: list[Path]) -> None:
+    def __init__(self, record: Record, folder: Path, conf: list[Path], network: Any = None) -> None:
         self.record, self.folder = record, folder
-        self._conf = conf
+        self._conf, self._network = conf, network
 
     @property
     def run_id(self) -> str:
@@ -66,9 +68,12 @@ class Run:
 
         Raises UsageError where it kept none.
         """
+        from dropbench.api.call import call
+        from dropbench.api.objects import as_settings
         from dropbench.execute.loading import load_model
 
-        return load_model(self.folder, conf=self._conf)
+        with call(), as_settings(model=self._network):
+            return load_model(self.folder, conf=self._conf)
 
     def __repr__(self) -> str:
         scores = ", ".join(f"{name}={value:.4f}" for name, value in self.metrics.items() if name.startswith("test_"))

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dropbench.api.answer import Answer
 from dropbench.api.call import call
+from dropbench.api.objects import as_settings, typed
 from dropbench.api.overrides import Folders, Override, folders, words
 from dropbench.api.run import Run
 from dropbench.errors import UsageError
 
+if TYPE_CHECKING:
+    from dropbench.planning.plan import Plan
+
 
 def sweep(
     *overrides: Override,
+    data: Any = None,
+    target: str | None = None,
+    model: Any = None,
     conf: Folders = (),
     tune: Sequence[str] | Mapping[str, Sequence[Any]] = (),
     tuning_seeds: int | None = None,
@@ -37,6 +44,16 @@ def sweep(
     ----------
     *overrides : str or mapping
         Settings as on the command line, `"study=three_arm"`, `"dropout.rate=0.1,0.5"`, or `{"train.lr": 0.01}`.
+    data : object, optional
+        In place of `"data=..."`: `(x, y)` of arrays as `arrays.table_of` takes them, `(x, y, {"test": rows})` with the row
+        numbers of a test split, a DataFrame with `target`, or a `dropbench.data.base.Table`. Identified by its content.
+    target : str, optional
+        Of a DataFrame the column to predict. It is read as the CSV file that it would be written as, with the same settings:
+        `"data.task=regress"`.
+    model : class or function, optional
+        In place of `"model=..."`: makes an nn.Module, as `model=module` takes it; `{"model.args": {"depth": 3}}` says what it
+        is given. One of an importable module is as if typed. Any other, such as a cell's of a notebook, is identified by its
+        source and trained in this process.
     conf : path, or several
         Folders of options of your own.
     tune : sequence of str, or mapping
@@ -74,26 +91,40 @@ def sweep(
         On Ctrl-C, once what is in training is saved. The same call goes on from there.
     """
     with call(trains=True):
-        from dropbench.cli.console import Shown
+        from dropbench.api.telling import Telling
         from dropbench.cli.sweep import Going, asked_for, compared, ends_in, nothing_yet, pursue
         from dropbench.cli.tuned import left_out
         from dropbench.config.compose import composer
         from dropbench.execute.failure_policy import FailurePolicy
 
-        until, extra = ends_in(max_minutes), folders(conf)
+        until = ends_in(max_minutes)
         going = Going(_tuned(tune), tuning_seeds, until_settled, at_most)
-        shown, policy = Shown(quiet, as_json=False), FailurePolicy(retries, max_failures)
-        with composer(extra) as c:
-            course = asked_for(words(overrides), going, c, max_runs)
-            done = pursue(course, extra, shown, policy, force=force, until=until)
-        assert done is not None  # it was no dry run
-        if untold := nothing_yet(done.kept):
-            shown.warning(untold)
-        shown.errors(left_out(done.kept, done.store))
-        return Answer(compared(done.kept, done.store, extra), [done.kept])
+        shown, policy = Telling(quiet), FailurePolicy(retries, max_failures)
+        with as_settings(data, target, model) as objects:
+            extra = [*folders(conf), *objects.conf]
+            if objects.note is not None:
+                shown.note(objects.note)
+            with composer(extra) as c:
+                course = asked_for(typed(words(overrides), objects), going, c, max_runs)
+                _check_imported(course.first)
+                done = pursue(course, extra, shown, policy, force=force, until=until)
+            assert done is not None  # it was no dry run
+            if untold := nothing_yet(done.kept):
+                shown.warning(untold)
+            shown.errors(left_out(done.kept, done.store))
+            return Answer(compared(done.kept, done.store, extra), [done.kept])
 
 
-def train(*overrides: Override, conf: Folders = (), retries: int = 0, force: bool = False, quiet: bool = False) -> Run:
+def train(
+    *overrides: Override,
+    data: Any = None,
+    target: str | None = None,
+    model: Any = None,
+    conf: Folders = (),
+    retries: int = 0,
+    force: bool = False,
+    quiet: bool = False,
+) -> Run:
     """Trains one run, one arm under one seed, unless it is finished: `dropbench train`.
 
     It is trained in this process, unless code of your own is in it, which gets a fresh interpreter.
@@ -102,6 +133,8 @@ def train(*overrides: Override, conf: Folders = (), retries: int = 0, force: boo
     ----------
     *overrides : str or mapping
         Settings as on the command line, `"dropout.rate=0.3"`, or `{"train.lr": 0.01}`.
+    data, target, model : optional
+        Objects, as of `sweep`.
     conf : path, or several
         Folders of options of your own.
     retries : int
@@ -122,20 +155,33 @@ def train(*overrides: Override, conf: Folders = (), retries: int = 0, force: boo
         As `sweep` does.
     """
     with call(trains=True):
-        from dropbench.cli.console import Shown
+        from dropbench.api.telling import Telling
         from dropbench.cli.train import one_run
         from dropbench.config.compose import composer
         from dropbench.execute.failure_policy import FailurePolicy
         from dropbench.planning.plan import single
         from dropbench.store import Record
 
-        extra, shown = folders(conf), Shown(quiet, as_json=False)
-        with composer(extra) as c:
-            plan = single(words(overrides), c)
-        record, folder = one_run(plan, extra, shown, FailurePolicy(retries), force=force)
+        shown = Telling(quiet)
+        with as_settings(data, target, model) as objects:
+            extra = [*folders(conf), *objects.conf]
+            if objects.note is not None:
+                shown.note(objects.note)
+            with composer(extra) as c:
+                plan = single(typed(words(overrides), objects), c)
+                _check_imported(plan)
+            record, folder = one_run(plan, extra, shown, FailurePolicy(retries), force=force)
         if not isinstance(record, Record):
             raise UsageError(f"the record in {folder} cannot be read; --force trains the run again")
-        return Run(record, folder, extra)
+        return Run(record, folder, folders(conf), model)
+
+
+def _check_imported(plan: Plan) -> None:
+    """Raises UsageError where code of the user's own was edited after it was imported."""
+    from dropbench.config.source_hash import check_imported
+
+    for target in {target for spec in plan.specs for target in spec.sources}:
+        check_imported(target)
 
 
 def _tuned(tune: Sequence[str] | Mapping[str, Sequence[Any]]) -> list[str]:

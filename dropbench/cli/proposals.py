@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dropbench.config.paths import PATHS
 from dropbench.errors import UsageError
+from dropbench.identity import given
 
 if TYPE_CHECKING:
     from dropbench.report.tables.comparison import Comparison, Diagnosis
@@ -104,7 +105,7 @@ class _Typist:
 
         runs = set(self.comparison.runs["run_id"])
         whole = [p for p in self.plans if runs <= set(p.every_run) and not (p.course and p.course.rule.confirms)]
-        if not whole:
+        if not whole or any(map(given, whole[-1].overrides)):
             return []
         had = whole[-1].course.rule.options if whole[-1].course else []
         options = [*(had if options[0] not in had else []), *options]

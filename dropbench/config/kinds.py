@@ -122,6 +122,9 @@ def _named(signature: inspect.Signature, names: Sequence[str]) -> bool:
 
 def installed(part: Callable[..., Any]) -> bool:
     """Whether it was defined in a package that was installed, and not in a folder of the user's."""
-    module = sys.modules.get(getattr(undecorated(part), "__module__", None) or "")
+    name = getattr(undecorated(part), "__module__", None) or ""
+    if name == "__main__":  # of a notebook, which has no file
+        return False
+    module = sys.modules.get(name)
     file = getattr(module, "__file__", None)
     return file is None or not {"site-packages", "dist-packages"}.isdisjoint(Path(file).parts)

@@ -57,7 +57,7 @@ def locate(target: str, key: str = "_target_") -> Any:
         )
     found = _imported(target, key)
     defined = str(getattr(undecorated(found), "__module__", None) or "")
-    if _of_python(defined.partition(".")[0]):
+    if defined != "__main__" and _of_python(defined.partition(".")[0]):  # of the program that gave it as an object
         raise UsageError(f"{key}: {target} is of Python's own module {defined}, which has no parts; name one of yours")
     return found
 

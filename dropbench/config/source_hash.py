@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import inspect
 import io
 import sys
 import tokenize
@@ -16,11 +17,12 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
+from types import CodeType
 from typing import TypeVar
 
 from dropbench.config.options import conf_dir, options
 from dropbench.errors import UsageError
-from dropbench.identity import OWN
+from dropbench.identity import OURS, OWN
 from dropbench.spec import Component
 
 Part = TypeVar("Part", bound=Component)
@@ -51,7 +53,7 @@ def source_hash(target: str) -> str:
     """
     module = target.rpartition(".")[0]
     if target.startswith(OWN):
-        return "dropbench"  # ours under a name of the user's: its version counts
+        return OURS  # its version counts
     root = _root(module)
     if root is None:
         return hashlib.sha256(_installed(module).encode()).hexdigest()[:12]
@@ -100,6 +102,41 @@ def _imports(tree: ast.Module, package: str, root: Path) -> Iterator[str]:
             for name in (f"{base}.{alias.name}".lstrip(".") for alias in node.names):
                 if _below(name, root) is not None:
                     yield name
+
+
+def check_imported(target: str) -> None:
+    """Raises UsageError where this process imported the code of a part before its file was changed: it would train the old.
+
+    A command imports what it reads; a process of Python goes on while files are edited.
+    """
+    module = target.rpartition(".")[0]
+    if target.startswith(OWN) or (root := _root(module)) is None:
+        return
+    for name in _reached(module, root)[0]:
+        file = _below(name, root)
+        assert file is not None
+        if _outdated(name, file.read_text(encoding="utf-8"), file):
+            raise UsageError(
+                f"the module {name} has changed since this process imported it ({file}): importlib.reload({name}), or begin a "
+                "new process, so that what is trained is what is in the file"
+            )
+
+
+def _outdated(name: str, text: str, file: Path) -> bool:
+    """Whether a module was imported with other code than its file has now, as happens in a process of Python that goes on."""
+    if (module := sys.modules.get(name)) is None:
+        return False
+    known = set(_codes(compile(text, str(file), "exec", dont_inherit=True)))
+    classes = [c for c in vars(module).values() if inspect.isclass(c) and c.__module__ == name]
+    functions = [f for owner in (module, *classes) for f in vars(owner).values() if inspect.isfunction(f)]
+    return any(Path(f.__code__.co_filename) == file and f.__code__ not in known for f in functions)
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
 
 
 def bare(text: str) -> str:

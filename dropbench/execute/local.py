@@ -20,7 +20,9 @@ from dropbench.execute.keeping import files_of
 from dropbench.execute.memory_limits import MemoryLimits
 from dropbench.execute.pool import Pool
 from dropbench.execute.record import record_of
+from dropbench.identity import OURS
 from dropbench.process.stop import Stop
+from dropbench.process.workers import alone
 from dropbench.spec import RunSpec, Settings
 from dropbench.store import Record, Store, lacking
 from dropbench.store.checkpoints import Checkpoints
@@ -163,7 +165,12 @@ def execute(
         agenda = Agenda(cohorts, store, claimed, limits, listen, since, policy.retries, in_time)
         heard = _of_own(listen, claimed)
         try:
-            apart = workers > 1 or settings.execute.timeout is not None or any(s.sources for s in specs)
+            apart = (
+                workers > 1
+                or settings.execute.timeout is not None
+                or any({*s.sources.values()} - {OURS} for s in specs)
+            )
+            apart = apart and not alone()
             with closing(_outcomes(agenda, apart, settings, device, workers, heard, asked)) as outcomes:
                 for stored in _stored(outcomes, agenda, writer, store, asked):
                     yield stored

@@ -12,7 +12,7 @@ from dropbench.config.paths import path_setting
 from dropbench.config.typed import command, setting, words_of
 from dropbench.config.typed import text as as_text
 from dropbench.errors import UsageError
-from dropbench.identity import HOST
+from dropbench.identity import HOST, PATH, code, given
 from dropbench.seeds import typed as typed_seeds
 from dropbench.values import flatten, written
 
@@ -35,6 +35,10 @@ def overrides(config: Mapping[str, Any], extra: Sequence[Path] = ()) -> list[str
 
     extra: the user's own folders of options. Raises UsageError for an option that is no longer there, or is another version.
     """
+    if given(str(config["data"]["name"])) or given(str(config["data"].get(PATH) or "")):
+        raise UsageError("the data were given as an object of Python, which cannot be typed")
+    if given(code(config["model"].get("_target_", ""), config["model"])):
+        raise UsageError("the model was given as an object of Python, which cannot be typed")
     chosen = {
         "model": str(config["model"]["name"]),
         "data": str(config["data"]["name"]),

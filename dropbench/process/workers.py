@@ -35,6 +35,25 @@ def may_fork() -> bool:
     return sys.platform == "linux" and _own and not _unknown_threads()
 
 
+_alone = False
+
+
+@contextmanager
+def only_this_process() -> Iterator[None]:
+    """Meanwhile nothing is trained elsewhere: no other process could find the code that is to run."""
+    global _alone
+    before, _alone = _alone, True
+    try:
+        yield
+    finally:
+        _alone = before
+
+
+def alone() -> bool:
+    """Whether this process alone can train."""
+    return _alone
+
+
 def context() -> Any:
     """What to start workers with, one of those of multiprocessing."""
     from multiprocessing import get_context

@@ -58,11 +58,13 @@ def test_runs_are_those_that_are_stored(swept: Any, capsys: pytest.CaptureFixtur
     loaded = db.load(swept.results)
     assert list(loaded.columns) == list(written.columns)
     assert loaded["test_accuracy"].tolist() == pytest.approx(written["test_accuracy"].tolist())
-    assert db.load(swept.results, {"seed": 1}, where="dropout.rate>0.3")["arm"].tolist() == ["target"]
+    assert db.load(swept.results, "study=three_arm", {"seed": 1}, where="dropout.rate>0.3")["arm"].tolist() == [
+        "target"
+    ]
 
 
 def test_history_is_what_the_files_say(swept: Any) -> None:
-    table = db.history(swept.results, "seed=0")
+    table = db.history(swept.results, "seed=0", "study=three_arm")
     assert table.groupby("arm").size().to_dict() == {"none": 2, "reduced": 2, "target": 2}
     assert table["epoch"].tolist() == [1, 2] * 3
     run = table["run_id"].iloc[0]

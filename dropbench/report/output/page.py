@@ -10,6 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from dropbench.identity import given
 from dropbench.report.output.asked import titles
 from dropbench.report.output.figures import draw
 from dropbench.report.output.sections import sections
@@ -72,7 +73,7 @@ def _question(report: Report) -> str:
 
 def commands(report: Report) -> list[str]:
     """What to type to train the runs again: one a stored plan, as it was typed, but for its --conf, which no plan holds."""
-    return list(dict.fromkeys(plain(_typed(p)) for p in report.plans))
+    return list(dict.fromkeys(plain(_typed(p)) for p in report.plans if not any(map(given, p.overrides))))
 
 
 def _typed(plan: StoredPlan) -> str:

@@ -1,0 +1,200 @@
+"""Data and networks that are objects of a program: as settings for the time of a call.
+
+Data are written into a folder of this call alone, where other processes find them. A class or function of an importable
+module is its import path. Any other lives in this process alone, so this process trains it; a module that is made up for the
+time of the call holds it, and the text of its source, which identifies it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from dropbench.api.source import importable, source_of
+from dropbench.errors import UsageError
+from dropbench.identity import GIVEN_MODULE
+from dropbench.process.workers import only_this_process
+
+if TYPE_CHECKING:
+    from dropbench.data.base import Table
+
+_YAML = """# An object that a program of Python gave
+defaults:
+  - _split
+
+_target_: dropbench.data._given.load
+name: {name}
+path: {path}
+"""
+_NOTE = (
+    "{what} given as Python objects, identified by their content: runs are stored and reported like others, but no command "
+    "line can repeat them"
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What stands for the objects: overrides, folders of options, and what is to be told of it once."""
+
+    overrides: list[str]
+    conf: list[Path]
+    note: str | None = None
+
+
+@contextmanager
+def as_settings(data: Any = None, target: str | None = None, model: Any = None) -> Iterator[Settings]:
+    """What one would type for these objects, while it lasts.
+
+    Parameters
+    ----------
+    data : Table, DataFrame, (x, y) or (x, y, parts), optional
+        See `sweep`.
+    target : str, optional
+        Of a DataFrame the column to predict.
+    model : class or function, optional
+        Makes an nn.Module.
+
+    Raises
+    ------
+    UsageError
+        For what is none of these, and a network without a source.
+    """
+    if target is not None and not hasattr(data, "columns"):
+        raise UsageError("target names the column to predict of a DataFrame: give data=frame beside it")
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dropbench-")))
+        overrides: list[str] = []
+        conf: list[Path] = []
+        lasting = ["data"] if data is not None else []
+        if data is not None:
+            overrides += _data(data, target, folder)
+            conf += [folder / "conf"] * (folder / "conf").exists()
+        if model is not None:
+            name = _network(model)
+            overrides += ["model=module", f"model.target={name}"]
+            if name.startswith(f"{GIVEN_MODULE}."):
+                stack.enter_context(_held(model, folder))
+                stack.enter_context(only_this_process())
+                lasting.append("the model")
+        what = f"{' and '.join(lasting)} {'are' if lasting != ['the model'] else 'is'}"
+        yield Settings(overrides, conf, _NOTE.format(what=what) if lasting else None)
+
+
+def _data(data: Any, target: str | None, folder: Path) -> list[str]:
+    from dropbench.data.base import Table
+
+    if isinstance(data, tuple) and len(data) in (2, 3) and hasattr(data[0], "columns"):
+        frame, tested, target = _with_target(*data)
+        return _frame(frame, target, folder, tested)
+    if hasattr(data, "columns") and hasattr(data, "to_csv"):
+        if target is None:
+            names = ", ".join(map(str, data.columns))
+            raise UsageError(f"data is a DataFrame: target= names the column to predict; its columns are {names}")
+        return _frame(data, target, folder)
+    if isinstance(data, Table):
+        return _table(data, folder)
+    if isinstance(data, tuple) and len(data) in (2, 3):
+        from dropbench.api.arrays import table_of
+
+        return _table(table_of(*data), folder)
+    raise UsageError(
+        f"data is a {type(data).__name__}: give (x, y), (x, y, {{'test': rows}}), a DataFrame with target='y' or a Table; the "
+        "name of a data set is a setting, 'data=digits'"
+    )
+
+
+def _table(table: Table, folder: Path) -> list[str]:
+    from dropbench.data.checked import checked
+
+    name = f"given_{checked(table, 'data').fingerprint[:6]}"
+    (folder / "conf" / "data").mkdir(parents=True)
+    file = folder / f"{name}.table"
+    file.write_bytes(pickle.dumps(table, protocol=5))
+    (folder / "conf" / "data" / f"{name}.yaml").write_text(_YAML.format(name=name, path=file), encoding="utf-8")
+    return [f"data={name}"]
+
+
+def _frame(frame: Any, target: str, folder: Path, tested: Any = None) -> list[str]:
+    """A DataFrame is read as the CSV file that it is written as."""
+    from dropbench.config.typed import setting
+
+    text = frame.to_csv(index=False)
+    name = f"given_{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+    files = {"data.path": (f"{name}.csv", text)}
+    if tested is not None:
+        files["data.test_path"] = (f"{name}_test.csv", tested.to_csv(index=False))
+    for file, content in files.values():
+        (folder / file).write_text(content, encoding="utf-8")
+    paths = [f"{key}={folder / file}" for key, (file, _) in files.items()]
+    return ["data=csv", *paths, setting("data.target", str(target))]
+
+
+def _with_target(x: Any, y: Any, parts: Mapping[str, Any] | None = None) -> tuple[Any, Any, str]:
+    """Columns and what is to be predicted as one frame; the test rows as another, where they are given."""
+    import numpy as np
+
+    name = str(getattr(y, "name", None) or "target")
+    if name in x.columns:
+        raise UsageError(f"data=(x, y): x has the column '{name}', which is what y is called; leave it out of x")
+    frame = x.assign(**{name: np.asarray(y)})
+    if not parts:
+        return frame, None, name
+    if set(parts) != {"test"}:
+        raise UsageError("data=(x, y, parts): beside a DataFrame parts may hold {'test': row numbers} alone")
+    chosen = np.zeros(len(frame), dtype=bool)
+    chosen[np.asarray(parts["test"])] = True
+    return frame[~chosen], frame[chosen], name
+
+
+def _network(model: Any) -> str:
+    """The import path of a class or function, which is of a made-up module where it has none."""
+    if isinstance(model, str):
+        raise UsageError(f"model={model!r} is a name: write it among the settings, 'model={model}'")
+    if not callable(model) or not hasattr(model, "__qualname__"):
+        kind = type(model).__name__
+        raise UsageError(
+            f"model is a {kind}: give the class, or a function that makes one, since each seed begins with weights of its own"
+        )
+    if importable(model):
+        return f"{model.__module__}.{model.__qualname__}"
+    name = str(model.__name__)
+    if not name.isidentifier():
+        raise UsageError("model is a lambda: write it as a function with a name, def net(n_classes): ...")
+    return f"{GIVEN_MODULE}.{name}"
+
+
+@contextmanager
+def _held(model: Any, folder: Path) -> Iterator[None]:
+    """A module with the object in it. Its file is there for its source to be read, and would not run by itself."""
+    source = source_of(model)
+    file = folder / f"{GIVEN_MODULE}.py"
+    file.write_text(source, encoding="utf-8")
+    module = ModuleType(GIVEN_MODULE)
+    module.__file__ = str(file)
+    setattr(module, model.__name__, model)
+    sys.modules[GIVEN_MODULE] = module
+    sys.path.append(str(folder))
+    try:
+        yield
+    finally:
+        del sys.modules[GIVEN_MODULE]
+        sys.path.remove(str(folder))
+
+
+def typed(overrides: Sequence[str], objects: Settings) -> list[str]:
+    """Both together, and one worker where this process alone can train. Raises UsageError where one says what another does."""
+    given = {word.partition("=")[0] for word in objects.overrides}
+    for word in overrides:
+        if (key := word.partition("=")[0]) in given:
+            raise UsageError(f"{word}: {key} was given as an object; leave out one of the two")
+    alone = any(GIVEN_MODULE in word for word in objects.overrides)
+    workers = ["execute.workers=1"] if alone and not any(w.startswith("execute.workers=") for w in overrides) else []
+    return [*overrides, *objects.overrides, *workers]

@@ -1,0 +1,112 @@
+"""The source of a class or function that lies in no module: what identifies it, as its file would."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import linecache
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import suppress
+from types import CodeType, FunctionType
+from typing import Any
+
+from dropbench.errors import UsageError
+
+_PLAIN = (bool, int, float, str, bytes, tuple, type(None))
+_HERE = "__main__"
+
+
+def importable(found: Any) -> bool:
+    """Whether another process finds the same by its import path."""
+    module = sys.modules.get(str(getattr(found, "__module__", "")))
+    if module is None or module.__name__ == _HERE or getattr(module, "__file__", None) is None:
+        return False
+    name = found.__qualname__
+    return name.isidentifier() and getattr(module, name, None) is found
+
+
+def source_of(found: Any) -> str:
+    """Its text, and that of what it names of the program: bases, other classes and functions, and plain values.
+
+    Raises
+    ------
+    UsageError
+        Where there is no text, as of what was typed after `python -c`.
+    """
+    texts: dict[str, str] = {}
+    waiting = [found]
+    while waiting:
+        one = waiting.pop()
+        if (name := one.__qualname__) in texts:
+            continue
+        texts[name] = _text(one)
+        for used, value in _named(one):
+            if isinstance(value, type | FunctionType):
+                if value.__module__ == found.__module__ and not importable(value):
+                    waiting.append(value)
+            elif isinstance(value, _PLAIN):
+                texts.setdefault(f"{used} =", f"{used} = {value!r}")
+    return "\n".join(texts[name] for name in sorted(texts)) + "\n"
+
+
+def _named(found: Any) -> Iterator[tuple[str, Any]]:
+    """What its code names of the variables around it."""
+    functions = list(_functions(found))
+    if isinstance(found, type):
+        yield from ((base.__name__, base) for base in found.__mro__[1:])
+    for function in functions:
+        around = dict(inspect.getclosurevars(function).nonlocals) | function.__globals__
+        yield from ((name, around[name]) for name in _names(function.__code__) if name in around)
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from (*code.co_names, *code.co_freevars)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
+
+
+def _functions(found: Any) -> Iterator[FunctionType]:
+    found = inspect.unwrap(found)
+    if isinstance(found, FunctionType):
+        yield found
+        return
+    for value in vars(found).values():
+        inner = getattr(value, "fget", None) or getattr(value, "__func__", value)
+        if isinstance(inner, FunctionType) and inner.__module__ == found.__module__:
+            yield inspect.unwrap(inner)
+
+
+def _text(found: Any) -> str:
+    """Of a class by its methods, whose lines a notebook keeps, though it has no file."""
+    for function in _functions(found):
+        lines = linecache.getlines(function.__code__.co_filename)
+        with_it = _within("".join(lines), function.__code__.co_firstlineno, found)
+        if with_it is not None:
+            return with_it
+    with suppress(OSError, TypeError):  # of a class without methods, which has a file all the same
+        return textwrap.dedent(inspect.getsource(found)).rstrip()
+    raise UsageError(
+        f"model={found.__name__}: its source cannot be read, and by that it is identified; write it in a file or a cell of a "
+        "notebook"
+    )
+
+
+def _within(text: str, line: int, found: Any) -> str | None:
+    """The innermost definition of this name in a text that spans a line."""
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:
+        return None
+    best: ast.AST | None = None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == found.__name__:
+            first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+            if first <= line <= (node.end_lineno or 0):
+                best = node
+    if not isinstance(best, ast.ClassDef | ast.FunctionDef):
+        return None
+    first = min([best.lineno, *(d.lineno for d in best.decorator_list)])
+    return textwrap.dedent("\n".join(text.split("\n")[first - 1 : best.end_lineno]))

@@ -1,0 +1,199 @@
+"""Data and networks that are objects of a program."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+import dropbench as db
+from dropbench.api.arrays import table_of
+from dropbench.api.objects import as_settings
+from dropbench.api.source import source_of
+from dropbench.identity import given
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(120, 4)).astype(np.float32)
+Y = (X[:, 0] > 0).astype(int)
+ONE = {"train.epochs": 1, "dropout.rate": 0.2, "execute.workers": 1}
+WIDE = 6
+
+
+def helper() -> int:
+    return WIDE
+
+
+def made() -> Any:
+    """A class that no import path leads to."""
+
+    class Inner(nn.Module):
+        def __init__(self, in_features: int, n_classes: int) -> None:
+            super().__init__()
+            self.layers = nn.Sequential(nn.Linear(in_features, helper()), nn.Dropout(0.5), nn.Linear(6, n_classes))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.layers(x)
+
+    return Inner
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "axes", "task", "classes"),
+    [
+        (X, Y, "F", "classify", ("0", "1")),
+        (torch.tensor(X), torch.tensor(Y), "F", "classify", ("0", "1")),
+        (X.tolist(), np.where(Y, "b", "a"), "F", "classify", ("a", "b")),
+        (X, np.array(["a", "b"], dtype=object)[Y], "F", "classify", ("a", "b")),
+        (X, Y.astype(bool), "F", "classify", ("False", "True")),
+        (X, Y * 1.0, "F", "regress", ()),
+        (X.reshape(120, 2, 2), Y, "TF", "classify", ("0", "1")),
+        (np.full((120, 1, 2, 2), 255, dtype=np.uint8), Y, "CHW", "classify", ("0", "1")),
+    ],
+)
+def test_arrays_are_a_table(x: Any, y: Any, axes: str, task: str, classes: tuple[str, ...]) -> None:
+    table = table_of(x, y, {"test": [0, 5]})
+    assert (table.axes, table.task, table.classes) == (axes, task, classes)
+    assert table.x.dtype == torch.float32 and table.y.tolist() == Y.tolist()
+    assert table.test is not None and table.test.tolist() == [0, 5]
+    assert axes != "CHW" or float(table.x.max()) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ((X, Y[:5]), r"y has the shape \[5\] and x \[120, 4\]"),
+        ((X[:, 0], Y), r"x has the shape \[120\]"),
+        ((np.array([["a"]] * 120), Y), "it must hold numbers"),
+        ((np.zeros((120, 8, 8, 3)), Y), r"x\.transpose\(0, 3, 1, 2\)"),
+        ((X, Y, {"tests": [1]}), "did you mean 'test'"),
+        (([[1.0, float("nan")]] * 120, Y), "every number must be finite"),
+        ("digits", "'data=digits'"),
+        (pd.DataFrame(X), "its columns are 0, 1, 2, 3"),
+    ],
+)
+def test_what_is_no_data_is_told(data: Any, said: str) -> None:
+    with pytest.raises(db.UsageError, match=said):
+        db.train(ONE, data=data)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("cnn", "'model=cnn'"),
+        (nn.Linear(4, 2), "model is a Linear: give the class"),
+        (lambda n_classes: nn.Linear(4, n_classes), "model is a lambda"),
+        (int, "model"),
+    ],
+)
+def test_what_is_no_network_is_told(model: Any, said: str) -> None:
+    with pytest.raises(db.UsageError, match=said):
+        db.train(ONE, data=(X, Y), model=model)
+
+
+def test_one_content_is_one_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """However often the objects are made; and other content is another run. It is said once that the shell cannot repeat it."""
+    here = {**ONE, "results": tmp_path / "r"}
+    first = db.train(here, data=(X, Y), model=made())
+    assert first.status == "completed" and capfd.readouterr().err.count("no command line can repeat") == 1
+    assert db.train(here, data=(X.copy(), Y.copy()), model=made(), quiet=True).run_id == first.run_id
+    other = X.copy()
+    other[3, 1] += 1
+    assert db.train(here, data=(other, Y), model=made(), quiet=True).run_id != first.run_id
+    assert "given_objects" not in sys.modules
+
+
+def test_a_source_is_what_it_rests_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Base(nn.Module):
+        def size(self) -> int:
+            return WIDE
+
+    class Net(Base):
+        pass
+
+    one, here = source_of(Net), globals()
+    assert "class Base" in one and "class Net" in one and "WIDE = 6" in one
+    monkeypatch.setitem(here, "WIDE", 7)
+    assert source_of(Net) != one
+    exec("class Typed:\n    def f(self): pass", scope := {"__name__": "__main__"})
+    with pytest.raises(db.UsageError, match="its source cannot be read"):
+        source_of(scope["Typed"])
+
+
+def test_runs_of_objects_are_reported_without_commands(tmp_path: Path) -> None:
+    seeds = {**ONE, "results": tmp_path / "r", "seed": range(2)}
+    answer = db.sweep("study=three_arm", seeds, data=(X, Y), model=made(), quiet=True)
+    frame = pd.DataFrame(X, columns=list("abcd")).assign(y=Y)
+    table = db.sweep("study=three_arm", seeds, data=frame, target="y", quiet=True)
+    for text in (answer.text, table.text, db.report(tmp_path / "r").text, answer._repr_html_(), table._repr_html_()):
+        assert "dropbench sweep" not in text
+    assert answer.frame["arm"].tolist() == ["none", "reduced", "target"]
+
+
+def test_a_frame_is_its_csv(tmp_path: Path) -> None:
+    frame = pd.DataFrame(X, columns=list("abcd")).assign(kind=np.where(X[:, 1] > 0, "u", "v"), y=Y)
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    here = {**ONE, "results": tmp_path / "r"}
+    ours = db.train(here, "data.drop=[d]", data=frame, target="y", quiet=True)
+    file = db.train(
+        here, "data=csv", "data.drop=[d]", {"data.path": tmp_path / "t.csv", "data.target": "y"}, quiet=True
+    )
+    assert ours.metrics == file.metrics and ours.record.data_fingerprint == file.record.data_fingerprint
+    split = db.train(here, data=(frame.drop(columns="y"), frame["y"], {"test": np.arange(30)}), quiet=True)
+    assert split.record.n["test"] == 30
+
+
+def test_a_class_of_a_module_is_as_if_typed(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (mine / "my_net.py").write_text(
+        "from torch import nn\n\n\nclass Net(nn.Sequential):\n    def __init__(self, in_features, n_classes):\n"
+        "        super().__init__(nn.Linear(in_features, 5), nn.Dropout(0.5), nn.Linear(5, n_classes))\n"
+    )
+    monkeypatch.syspath_prepend(str(mine))
+    import my_net  # type: ignore[import-not-found]
+
+    with as_settings(model=my_net.Net) as objects:
+        assert objects.overrides == ["model=module", "model.target=my_net.Net"] and objects.note is None
+    run = db.train({**ONE, "results": mine / "r", "train.save": "best"}, "data=wine", model=my_net.Net, quiet=True)
+    assert run.model()(torch.zeros(2, 13)).shape == (2, 3)
+    (mine / "my_net.py").write_text((mine / "my_net.py").read_text().replace("0.5", "0.4").replace("5, n", "5 + 0, n"))
+    with pytest.raises(db.UsageError, match=r"my_net has changed .* importlib\.reload\(my_net\)"):
+        db.train({**ONE, "results": mine / "r"}, "data=wine", model=my_net.Net, quiet=True)
+
+
+def test_weights_of_a_class_without_a_module(tmp_path: Path) -> None:
+    net = made()
+    run = db.train({**ONE, "results": tmp_path / "r", "train.save": "best"}, data=(X, Y), model=net, quiet=True)
+    assert run.model().predict(X[:3]).shape == (3,)
+
+
+def test_objects_and_settings_do_not_contradict_each_other() -> None:
+    with pytest.raises(db.UsageError, match="model=cnn: model was given as an object"):
+        db.train("model=cnn", data=(X, Y), model=made())
+
+
+@pytest.mark.parametrize(
+    "word", ["data=given_3fa9c1", "data.path=/t/given_3fa9c1.csv", "model.target=given_objects.Net"]
+)
+def test_what_was_given_is_known(word: str) -> None:
+    assert given(word)
+    assert not given(word.replace("given", "taken")) and not given("data.path=given_names.csv")
+
+
+def test_other_processes_find_the_data(tmp_path: Path) -> None:
+    """In a script without `if __name__ == "__main__"`, whose workers are fresh interpreters."""
+    (tmp_path / "s.py").write_text(
+        "import dropbench as db, numpy as np\n"
+        "x = np.random.default_rng(0).normal(size=(60, 3)); y = (x[:, 0] > 0) * 1\n"
+        "few = {'train.epochs': 1, 'seed': range(2), 'execute.workers': 2}\n"
+        "print(len(db.sweep('study=three_arm', few, data=(x, y), quiet=True).runs))\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(Path(db.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "s.py"], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)
+    assert (done.stdout.split(), done.returncode) == (["6"], 0), done.stderr
