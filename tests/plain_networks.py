@@ -205,6 +205,23 @@ class Silent(nn.Module):
         return logits
 
 
+class Moved(nn.Module):
+    """Channels last, first, and on a line of positions."""
+
+    def __init__(self, in_channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.conv, self.dense = nn.Conv2d(in_channels, 6, 1), nn.Linear(6, 6)
+        self.last, self.first, self.steps, self.turned = (nn.Dropout(0.1) for _ in range(4))
+        self.head = nn.Linear(6, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.last(self.dense(self.conv(x).movedim(1, -1)))
+        x = self.first(x.movedim(-1, 1)).flatten(2)
+        x = self.steps(x.transpose(1, 2))
+        logits: Tensor = self.head(self.turned(x.transpose(1, 2)).mean(-1))
+        return logits
+
+
 class Folded(nn.Module):
     """Steps and examples on one axis, before a dense layer and a dropout."""
 
