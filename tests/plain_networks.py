@@ -51,14 +51,18 @@ class Rows(nn.Module):
         batch_first: bool = True,
         both: bool = False,
         packed: bool = False,
+        mixed: bool = False,
     ) -> None:
         super().__init__()
         cls = getattr(nn, kind)
         self.rnn = cls(input_size, 8, layers, batch_first=batch_first, dropout=0.4, bidirectional=both)
         self.head = nn.Linear(16 if both else 8, num_classes)
-        self.batch_first, self.packed = batch_first, packed
+        self.batch_first, self.packed, self.mixed = batch_first, packed, mixed
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.mixed:  # as many do by mistake
+            last: Tensor = self.head(self.rnn(x)[0][:, -1])
+            return last
         given = x if self.batch_first else x.transpose(0, 1)
         if self.packed:
             lengths = torch.arange(len(x)) % x.shape[1] + 1
@@ -205,6 +209,23 @@ class Silent(nn.Module):
         return logits
 
 
+class Moved(nn.Module):
+    """Channels last, first, and on a line of positions."""
+
+    def __init__(self, in_channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.conv, self.dense = nn.Conv2d(in_channels, 6, 1), nn.Linear(6, 6)
+        self.last, self.first, self.steps, self.turned = (nn.Dropout(0.1) for _ in range(4))
+        self.head = nn.Linear(6, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.last(self.dense(self.conv(x).movedim(1, -1)))
+        x = self.first(x.movedim(-1, 1)).flatten(2)
+        x = self.steps(x.transpose(1, 2))
+        logits: Tensor = self.head(self.turned(x.transpose(1, 2)).mean(-1))
+        return logits
+
+
 class Folded(nn.Module):
     """Steps and examples on one axis, before a dense layer and a dropout."""
 
@@ -228,6 +249,27 @@ class Fixed(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.first(x)
         return logits
+
+
+class Colours(nn.Module):
+    """Made for another number of channels."""
+
+    def __init__(self, in_channels: int = 3, num_classes: int = 10) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(in_channels, 4, 3), nn.Linear(4, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.conv(x).mean((2, 3)))
+        return logits
+
+
+class Broken(nn.Module):
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.head = nn.Linear(64, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(x.flatten(1)) + missing  # type: ignore[name-defined,no-any-return]  # noqa: F821
 
 
 def text() -> str:

@@ -19,7 +19,7 @@ from hydra.utils import get_object
 from torch import Tensor, nn
 
 from dropbench.errors import UsageError, nearest
-from dropbench.models.found.arguments import CLASSES, Missing, completed, untold
+from dropbench.models.found.arguments import CLASSES, Missing, completed, likely, untold
 from dropbench.models.found.current import Current, Taken
 from dropbench.models.found.finding import Found, find
 from dropbench.models.found.outputs import described, logits
@@ -155,11 +155,12 @@ class Module(nn.Module):
             try:
                 with seeded(0):
                     model = Module(shape, n_classes, **options)
-                    _check_apart(model, _examples(shape, shape.view), options["target"])
+                    if options.get("input", "auto") == "auto":
+                        _check_apart(model, _examples(shape, shape.view), options["target"], shape.view)
                 return str(shape.view)
             except Exception as error:  # whatever a user's module raises
                 failed.append((shape, error))
-        raise _no_view(failed, options["target"])
+        raise _no_view(failed, options["target"], options.get("args") or {})
 
 
 def _forward(net: nn.Module, x: Tensor) -> Any:
@@ -215,23 +216,25 @@ def _check(output: Any, examples: int, n_classes: int, make: Any, given: Mapping
     raise UsageError(f"{called} gives {shown}, and the data have {n_classes} classes: {hint}")
 
 
-def _check_apart(model: Module, x: Tensor, target: str) -> None:
-    """Raises UsageError where what it says of an example depends on those beside it, in evaluation."""
+def _check_apart(model: Module, x: Tensor, target: str, view: str) -> None:
+    """Raises UsageError where what it says of an example depends on those before or after it, in evaluation."""
     model.eval()
-    both = [logits(_called(model.net, model._current, x[:n])) for n in (2, 3)]
-    if any(not torch.isfinite(b).all() for b in both if b is not None):
-        return
-    two, three = (b[:2] for b in both if b is not None)
-    with seeded(0):
-        again = logits(_called(model.net, model._current, x[:2]))
-    if again is not None and torch.allclose(again, two, 1e-4, 1e-5) and not torch.allclose(two, three, 1e-2, 1e-3):
+
+    def said(x: Tensor, seed: int = 0) -> Tensor:
+        with seeded(seed):
+            found = logits(_called(*copy.deepcopy((model.net, model._current)), x))
+        assert found is not None  # it has been looked at
+        return found
+
+    once, again, turned = said(x), said(x, 1), said(x.flip(0)).flip(0)
+    if torch.equal(once, again) and bool(once.isfinite().all()) and not torch.allclose(once, turned, 1e-2, 1e-3):
         raise UsageError(
-            f"model=module: {target} says of an example what depends on the others of its batch, as if they were steps of a "
-            "sequence; say how it sees an example: model.input=sequence"
+            f"model=module: {target} says of an example as {view} what depends on those beside it in the batch, as where "
+            f"examples are taken for steps of a sequence (batch_first=True?); where that is meant, type model.input={view}"
         )
 
 
-def _no_view(failed: Sequence[tuple[Any, Exception]], target: str) -> UsageError:
+def _no_view(failed: Sequence[tuple[Any, Exception]], target: str, typed: Mapping[str, Any]) -> UsageError:
     """What is most worth to be told: outputs that do not fit, then what was raised, then what it could not be made without."""
     for known in (error for _, error in failed):
         if isinstance(known, UsageError) and not isinstance(known, Missing):
@@ -239,11 +242,20 @@ def _no_view(failed: Sequence[tuple[Any, Exception]], target: str) -> UsageError
     raised = [(shape, error) for shape, error in failed if not isinstance(error, UsageError)]
     if not raised:
         return UsageError(str(failed[-1][1]))
-    told = [
-        f"as {shape.view} {list(shape)}: {type(error).__name__}: {' '.join(str(error).split())}{place(error)}"
-        for shape, error in raised
-    ]
+    texts = [f"{type(error).__name__}: {shortened(error)}{place(error)}" for _, error in raised]
+    if len(set(texts)) == 1:
+        told = f": {texts[0]}"
+    else:
+        told = " " + "; ".join(f"as {s.view} {list(s)}: {text}" for (s, _), text in zip(raised, texts, strict=True))
+    shape = raised[0][0]
+    more = likely(get_object(target), shape.view, shape, typed)
+    hint = f"perhaps it needs {' '.join(more)}" if more else "model.args says what it is made with"
     return UsageError(
-        f"model=module: {target} cannot be called on these data {'; '.join(told)}; model.input says how it sees an example, "
-        "and model.args what it is made with"
+        f"model=module: {target} cannot be called on these data{told}; {hint}, model.input how it sees an example"
     )
+
+
+def shortened(error: Exception, most: int = 160) -> str:
+    """What an exception says, on one line."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -93,6 +93,18 @@ def test_maps_vectors_and_a_dropout_that_is_called_twice() -> None:
     assert found["hidden.weight"] == ("weight", "IO", (96, 16), None)
 
 
+def test_channels_are_found_where_they_have_been_moved() -> None:
+    """A dense layer over channels that come last, and then back, as in ConvNeXt; steps of a convolution turned round."""
+    assert told(made("Moved", IMAGE, in_channels=1)) == {
+        "input": ("activation", "CHW", (1, 8, 8), None),
+        "last": ("activation", "CHW", (6, 8, 8), 0.1),
+        "first": ("activation", "CHW", (6, 8, 8), 0.1),
+        "steps": ("activation", "TF", (64, 6), 0.1),
+        "turned": ("activation", "TF", (64, 6), 0.1),
+        "head.weight": ("weight", "IO", (6, 5), None),
+    }
+
+
 def test_steps_and_examples_on_one_axis_are_told_apart() -> None:
     """Noise on weights is of an example, and a dense layer over several rows of one has none."""
     found = told(made("Folded", SEQUENCE, input_size=6))
@@ -115,6 +127,7 @@ NETWORKS = [
     *(("Rows", SEQUENCE, {"input_size": 6, "kind": kind}) for kind in ("LSTM", "GRU", "RNN")),
     ("Rows", SEQUENCE, {"input_size": 6, "batch_first": False, "both": True}),
     ("Rows", SEQUENCE, {"input_size": 6, "packed": True, "both": True}),
+    ("Moved", IMAGE, {"in_channels": 1}),
     ("Folded", SEQUENCE, {"input_size": 6}),
     ("Words", TOKENS, {"vocab_size": 50}),
     ("Encoder", TOKENS, {"vocab_size": 50}),

@@ -128,3 +128,14 @@ def untold(make: Callable[..., Any], given: Mapping[str, Any]) -> list[str]:
         for name, p in inspect.signature(make).parameters.items()
         if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and name not in given
     ]
+
+
+def likely(make: Callable[..., Any], view: str, shape: Sequence[int], typed: Mapping[str, Any]) -> list[str]:
+    """Settings that may be what is missing: sizes of these examples, where a default says another."""
+    asked = inspect.signature(make).parameters
+    return [
+        f"model.args.{name}={value}"
+        for names, value in _sizes(view, shape)
+        for name in names
+        if name in asked and name not in typed and isinstance(asked[name].default, int) and asked[name].default != value
+    ]

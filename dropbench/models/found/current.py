@@ -44,6 +44,8 @@ class Current:
         self.heard: list[Heard] | None = None
         self.channels_first: int | None = 4
         """Of how many axes a tensor of a dry forward is whose channels come first: what a layer before gave says so."""
+        self.channels: int | None = None
+        """How many that layer had, by which they are found where they have been moved since."""
         self.examples = 0
         """How many there are in a dry forward."""
         self.made: dict[int, str] = {}
@@ -128,6 +130,13 @@ class Taken:
         given = x.clone()
         ones = x.ndim > 2 and bool((x >= 0).all()) and bool(((x.sum(-1) - 1).abs() < 1e-3).all())
         follows = current.made.get(id(x))
-        first = x.ndim == current.channels_first and not self.channels_last
+        first = self._channels_first(x)
         current.heard.append(Heard(self, call, tuple(x.shape), first, ones, follows, given))
         return given
+
+    def _channels_first(self, x: Tensor) -> bool:
+        if self.channels_last or x.ndim < 3:
+            return False
+        current = self.current
+        ends = [n == current.channels for n in (x.shape[1], x.shape[-1])]
+        return ends[0] if ends[0] != ends[1] else x.ndim == current.channels_first

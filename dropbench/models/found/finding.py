@@ -24,6 +24,8 @@ _FIRST = (
     nn.AvgPool2d,
 )
 _LAST = (nn.Linear, nn.LayerNorm, nn.RMSNorm, nn.Embedding, nn.RNNBase, nn.MultiheadAttention)
+_CHANNELS = ("out_channels", "out_features", "num_features", "num_channels", "embedding_dim")
+"""What layers call the number of them."""
 _READS = (nn.Linear, nn.Conv1d, nn.Conv2d)
 _FUNCTIONS = {
     nn.ReLU: "relu",
@@ -110,6 +112,9 @@ def _dry(
             its.channels_first = out.ndim  # transposed later, as patches of an image are, it has other axes
         elif isinstance(part, _LAST):
             its.channels_first = None
+        its.channels = next(
+            (getattr(part, name) for name in _CHANNELS if isinstance(getattr(part, name, None), int)), its.channels
+        )
         if (function := _FUNCTIONS.get(type(part))) and isinstance(out, Tensor):
             alive.append(out)
             made[id(out)] = function
