@@ -117,7 +117,7 @@ class Fitted:
         self._columns, self._transformer = columns, transformer
 
     def inputs(self, raw: NDArray[np.float64]) -> Tensor:
-        """Rows as the network sees them, [n, inputs] float32; what lies so far out that it would overflow later is drawn nearer."""
+        """Rows as the network sees them, [n, inputs] float32; what lies so far out that it would overflow is drawn nearer."""
         made = self._transformer.transform(raw).clip(-_FARTHEST, _FARTHEST)
         return torch.from_numpy(np.ascontiguousarray(made, dtype=np.float32))
 
