@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dropbench.config.forbidden import refuse
 from dropbench.config.options import GROUPS
-from dropbench.config.paths import PATHS, names_file, plain_path
+from dropbench.config.paths import FILES, PATHS, names_file, plain_path
 from dropbench.config.typed import quoted
 from dropbench.errors import UsageError
 
@@ -22,6 +22,9 @@ _DEEPEST = 20
 
 _STRING = re.compile(r"""(?s)"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'""")
 
+
+_COLUMNS = ("data.target", "data.group", "data.time", "data.weight")
+"""Keys that name a column of a user's, whose heading may have any characters."""
 
 _OPTION = re.compile(r"""[^][(){},'"]+""")
 """What may be the name of an option in a list or a sweep of them."""
@@ -56,11 +59,14 @@ def _override(line: str) -> Override:
     try:
         override: Override = _parser().parse_override(read)
     except Exception as error:  # beside Hydra's own there is Python's on a number of ten thousand digits
+        if key in (*_COLUMNS, *FILES) and not typed.startswith(("'", '"')):
+            return _as_it_is(line, key, typed)
         # An option may be called like no word of the grammar, which is ASCII.
         if key not in GROUPS or (named := _between_quotes(key, typed)) is None:
+            columns = "; names of columns with brackets in quotes, ['size [m]']" if key.startswith("data.") else ""
             raise UsageError(
                 f"cannot read '{line}'; lists are [a,b], dicts {{a: 1}}, sweeps a,b or range(0,10), "
-                "and quotes keep the shell away from brackets"
+                f"and quotes keep the shell away from brackets{columns}"
             ) from error
         override = named
     override.input_line = line

@@ -120,7 +120,7 @@ def test_columns_are_listed(folder: Path, capsys: pytest.CaptureFixture[str]) ->
         (["data=csv"], "data.path is not set: it names your file, as in data=csv data.path=my.csv"),
         (
             ["data=csv", "data.path=my.csv"],
-            "data.target is not set: it names the column to predict; the columns of my.csv",
+            "data.target is not set: it names the column to predict; the columns of my",
         ),
         (["data=csv", "data.path=mi.csv", "data.target=y"], "data.path=mi.csv: there is no such file; .*'my.csv'"),
         (["data=csv", "data.path=folder", "data.target=y"], "data.path=folder is a folder"),
@@ -172,3 +172,26 @@ def test_a_file_may_be_named_in_any_way(folder: Path, capsys: pytest.CaptureFixt
     assert one_run(folder)
     for words in (["data=csv", "data.path=half.csv.gz"], ["data=parquet", "data.path=my.csv"]):
         assert dropbench(capsys, "train", *words, "data.target=y", *TINY).code == 0
+
+
+ODD = ["größe [m²] (x)", "a, b", "y=z", "x{1}", "true", "1", "$e", "c:d"]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_column_may_be_called_anything(name: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mixed(N).rename(columns={"y": name}).to_csv("odd.csv", index=False)
+    typed = f"'{name}'" if "," in name else name
+    told = dropbench(capsys, "train", "data=csv", "data.path=odd.csv", f"data.target={typed}", *TINY)
+    assert told.code == 0, told.err
+    told = dropbench(capsys, "list", "columns", "data.path=odd.csv", f"data.drop=['{name}']", "--json")
+    assert [row["use"] for row in json.loads(told.out) if row["column"] == name] == ["dropped"]
+
+
+def test_headings_that_are_numbers_need_no_quotes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mixed(N).rename(columns={"size": "1", "age": "true"}).to_csv("odd.csv", index=False)
+    told = dropbench(
+        capsys, "list", "columns", "data.path=odd.csv", "data.drop=[1,true]", "data.categorical=day", "--json"
+    )
+    assert {row["column"]: row["use"] for row in json.loads(told.out)}["1"] == "dropped"
+    wrong = dropbench(capsys, "list", "columns", "data.path=odd.csv", "data.drop=[size [m]]")
+    assert wrong.code == 2 and "names of columns with brackets in quotes, ['size [m]']" in wrong.err

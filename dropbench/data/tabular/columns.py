@@ -134,7 +134,7 @@ def _column(cells: pd.Series, said: Kind | None, look_for_ids: bool) -> Column:
         return Column(name, "empty", missing)
     if said == "id":
         return Column(name, "id", missing)
-    if present.dtype.kind == "m" or not present.map(_of_a_table).all():
+    if present.dtype.kind == "m" or (present.dtype == object and not present.map(_of_a_table).all()):
         return Column(name, "other", missing)
     _check_finite(present)
     if said is None and present.nunique() == 1 and not missing:

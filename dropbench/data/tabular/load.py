@@ -36,7 +36,18 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
+
+def _name(value: object) -> object:
+    """A heading, which may look like a number or a truth."""
+    return str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, int | float) else value
+
+
+Name = Annotated[str, BeforeValidator(_name)]
+"""Name of a column."""
+Names = Annotated[
+    tuple[Name, ...],
+    BeforeValidator(lambda value: value if value is None or isinstance(value, list | tuple) else (value,)),
+]
 """Names of columns; one may stand by itself."""
 _BESIDE = {"group": {"drop"}, "weight": {"drop"}, "time": {"drop", "categorical", "numeric", "ids"}}
 """What a column may be beside its first role."""
@@ -53,16 +64,16 @@ def table(
     download: bool,
     *,
     path: str | None = None,
-    target: str | None = None,
+    target: Name | None = None,
     task: Asked = "auto",
     scale: Scale = "standard",
     categorical: Names = (),
     numeric: Names = (),
     drop: Names = (),
     ids: Names | None = None,
-    group: str | None = None,
-    time: str | None = None,
-    weight: str | None = None,
+    group: Name | None = None,
+    time: Name | None = None,
+    weight: Name | None = None,
     test_path: str | None = None,
 ) -> Table:
     """A CSV file whose first line names the columns, or a Parquet file (`.parquet`, `.pq`).

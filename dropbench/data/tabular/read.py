@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 _NO_VALUE = ("?",)
 """Texts that mean that there is no value, beside those of pandas (an empty cell, NA, NaN, null, None, ...)."""
 _OPEN: Mapping[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_OTHERS: Mapping[str, str] = {
+    ".npz": "type data=npz",
+    ".xlsx": "save it as CSV",
+    ".xls": "save it as CSV",
+    ".ods": "save it as CSV",
+}
+"""What to do with files that are often tried."""
 _PACKED = 5
 """How many times as large a packed file is when it is unpacked, about."""
 _SAMPLE = 2**20
@@ -71,6 +78,8 @@ def csv(file: Path, memory: int | None) -> pd.DataFrame:
     """
     import pandas as pd
 
+    if (kind := _OTHERS.get(file.suffix)) is not None:
+        raise UsageError(f"{file} is no table of text; {kind}")
     try:
         first = _first_lines(file)
         if not first:

@@ -94,6 +94,12 @@ def test_what_is_no_table_is_told(content: str | bytes, message: str, tmp_path: 
         csv(put(tmp_path, content), None)
 
 
+@pytest.mark.parametrize(("name", "told"), [("my.npz", "type data=npz"), ("my.xlsx", "save it as CSV")])
+def test_files_of_other_kinds_are_told_what_to_do_with(name: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"{name} is no table of text; {told}"):
+        csv(put(tmp_path, b"PK", name), None)
+
+
 def test_headings_of_numpy_are_headings(tmp_path: Path) -> None:
     text = pd.DataFrame(np.ones((2, 3))).to_csv(index=False)
     assert csv(put(tmp_path, text), None).columns.tolist() == ["0", "1", "2"]
