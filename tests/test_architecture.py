@@ -29,7 +29,7 @@ for the next time, and the processes of a command."""
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {"api", "errors", "execute", "hardware", "report"},
     "__main__": {"cli"},
-    "api": {"cli", "config", "execute", "planning", "report", "store"},
+    "api": {"cli", "config", "data", "engine", "execute", "planning", "report", "store"},
     "cli": {"config", "planning", "execute", "engine", "store", "report", "loggers", "hardware", "data"},
     "config": set(),
     "planning": {"config", "sites", "data", "dropout", "hardware", "store"},

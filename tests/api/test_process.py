@@ -84,7 +84,8 @@ import dropbench as db
 before = signal.getsignal(signal.SIGINT)
 print("begin", flush=True)
 try:
-    db.sweep("study=three_arm", "data=wine", {"train.epochs": 200000, "seed": range(2), "execute.workers": 1, "execute.checkpoint": "0.2s"})
+    long = {"train.epochs": 200000, "seed": range(2), "execute.workers": 1, "execute.checkpoint": "0.2s"}
+    db.sweep("study=three_arm", "data=wine", long)
 except KeyboardInterrupt as stopped:
     print(stopped, flush=True)
 print(signal.getsignal(signal.SIGINT) is before)

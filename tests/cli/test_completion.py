@@ -50,10 +50,11 @@ def test_own_options(tmp_path: Path) -> None:
     [
         (["train", "model=c"], ["model=cnn"]),
         (["train", "model", "=", "c"], ["cnn"]),  # bash breaks words at `=`
-        (["train", "study", "="], ["three_arm"]),
+        (["train", "study", "="], ["advise", "three_arm"]),
         (["sweep", "seed", "=", "3", "model", "=", "m"], ["mlp", "module"]),
         (["sweep", "stu"], ["study="]),
         (["tr"], ["train"]),
+        (["in"], ["init"]),
     ],
 )
 def test_in_bash(words: list[str], found: list[str]) -> None:
