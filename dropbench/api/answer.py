@@ -120,6 +120,7 @@ class Answer:
         UsageError
             For another ending, a file that cannot be written, and `.parquet` without pyarrow.
         """
+        from dropbench.api.call import call
         from dropbench.report import write
 
         path = Path(file).expanduser()
@@ -127,7 +128,8 @@ class Answer:
         if fmt is None:
             raise UsageError(f"{path}: the ending says what is written; {nearest(path.suffix, SUFFIXES)}")
         try:
-            write(self.report, fmt, path)
+            with call():
+                write(self.report, fmt, path)
         except OSError as error:
             raise UsageError(f"{path}: {error.strerror}; choose a file in a folder that can be written") from error
         return path

@@ -27,6 +27,7 @@ app = typer.Typer(
 
 app.add_typer(runs, name="runs")
 app.command()(beginning.advise)
+app.command()(beginning.init)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,3 +33,22 @@ def advise(
     raise typer.Exit(
         advise(overrides or [], conf or [], minutes=minutes, dry_run=dry_run, as_json=as_json, quiet=quiet)
     )
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is empty, or not there yet.")],
+    quiet: Quiet = False,
+) -> None:
+    """Write a small project that runs as it stands: a network, a table, a study, and how to go on.
+
+    **Examples**
+
+    - `dropbench init my_project`
+    """
+    from dropbench.cli.console import Shown
+    from dropbench.cli.new_project import init, next_steps
+
+    shown = Shown(quiet, as_json=False)
+    for file in init(folder):
+        shown.note(f"written: {file}")
+    shown.note(f"now type:\n{next_steps(folder)}")

@@ -39,7 +39,13 @@ def _is_screen(stream: TextIO | None) -> bool:
 
 
 class _Console(Console):
-    """Writes what it means: where characters are missing, the stream has others for them, of the same width."""
+    """Writes what it means: where characters are missing, the stream has others for them, of the same width.
+
+    In a notebook too it writes to its stream, where rich would make a picture of each line.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(force_jupyter=False, **options)
 
     @property
     def encoding(self) -> str:

@@ -105,6 +105,13 @@ def test_an_answer_shows_and_saves_itself(swept: Any, tmp_path: Path, monkeypatc
         answer.save(tmp_path / "no" / "a.csv")
 
 
+def test_text_has_no_escape_codes(swept: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the environment asks for colours, as a notebook's does."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert "\x1b" not in swept.answer.text
+
+
 def test_report_is_a_function_and_a_package() -> None:
     assert list(inspect.signature(db.report).parameters)[:2] == ["which", "baseline"]
     from dropbench.report import FORMATS

@@ -28,8 +28,8 @@ from dropbench.cli.completion import completions
         ("model=mlp,c", ["model=mlp,cnn"]),
         ("dropout=standar", ["dropout=standard"]),
         ("dropout.rat", ["dropout.rate=", "dropout.rates="]),
-        ("train.l", ["train.label_smoothing=", "train.loggers=", "train.lr="]),
-        ("data.n", ["data.n_train="]),
+        ("train.l", ["train.label_smoothing=", "train.loggers=", "train.loss=", "train.lr="]),
+        ("data.n_", ["data.n_train="]),
         ("nothing.", []),
         ("seed=", []),
     ],
@@ -50,10 +50,11 @@ def test_own_options(tmp_path: Path) -> None:
     [
         (["train", "model=c"], ["model=cnn"]),
         (["train", "model", "=", "c"], ["cnn"]),  # bash breaks words at `=`
-        (["train", "study", "="], ["three_arm"]),
+        (["train", "study", "="], ["advise", "three_arm"]),
         (["sweep", "seed", "=", "3", "model", "=", "m"], ["mlp", "module"]),
         (["sweep", "stu"], ["study="]),
         (["tr"], ["train"]),
+        (["in"], ["init"]),
     ],
 )
 def test_in_bash(words: list[str], found: list[str]) -> None:

@@ -34,7 +34,15 @@ _RULE = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 
 def text(report: Report, width: int | None, wide: bool) -> str:
     """What `show` prints, without style. width: in columns; None is the terminal's. wide: every column of the tables."""
-    console = Console(file=io.StringIO(), width=ENDLESS if wide else width, no_color=True, highlight=False)
+    # Not a terminal, nor a notebook, whatever the environment says: FORCE_COLOR, as notebooks set it, is about the screen.
+    console = Console(
+        file=io.StringIO(),
+        width=ENDLESS if wide else width,
+        no_color=True,
+        highlight=False,
+        force_terminal=False,
+        force_jupyter=False,
+    )
     with console.capture() as capture:
         show(report, console)
     return "\n".join(line.rstrip() for line in capture.get().rstrip().splitlines()) + "\n"

@@ -122,7 +122,7 @@ def test_what_a_user_should_know_is_said(tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"target": "Y"}, "data.target: there is no column 'Y'; did you mean 'y'"),
-        ({"target": None}, "data.target is not set.*the columns of my are size, age, colour, day, y"),
+        ({"target": None}, "data.target is not set.*the columns of 'my' are size, age, colour, day, y"),
         ({"group": "y"}, "data.group: the column 'y' is data.target already"),
         ({"drop": ("y",)}, "data.drop: the column 'y' is data.target already"),
         ({"weight": "size", "categorical": ("size",)}, "data.categorical: the column 'size' is data.weight already"),
