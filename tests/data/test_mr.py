@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from dropbench.data import mr
+from dropbench.data.sentences import PADDING, UNKNOWN
 from dropbench.errors import UsageError
 
 # An é and an ellipsis as cp1252 has them; the latter is a line end to those who take it for latin-1.
@@ -29,7 +30,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_by_hand(made: Path) -> None:
     table = mr.load(made, False, length=5, min_count=2)
     film, a, bad = 2, 3, 4  # 8, and 3 each
-    rare = mr.UNKNOWN
+    rare = UNKNOWN
     assert table.x.tolist() == [
         [0, 0, a, bad, film],
         [a, bad, rare, rare, bad],
@@ -43,7 +44,7 @@ def test_by_hand(made: Path) -> None:
 
 def test_every_word_has_a_number_of_its_own_without_a_minimum(made: Path) -> None:
     table = mr.load(made, False, length=7, min_count=1)
-    assert table.vocabulary == 2 + 6 and (table.x != mr.UNKNOWN).all()
+    assert table.vocabulary == 2 + 6 and (table.x != UNKNOWN).all()
 
 
 def test_an_incomplete_file(made: Path) -> None:
@@ -67,14 +68,14 @@ def test_published_counts(real_root: Path) -> None:
     table = mr.load(real_root, False)
     assert table.y.bincount().tolist() == [5_331, 5_331]
     assert table.x.shape == (10_662, 40)
-    padding = (table.x == mr.PADDING).long()
+    padding = (table.x == PADDING).long()
     assert (padding.diff(dim=1) <= 0).all() and (padding[:, -1] == 0).all()  # on the left, and never at the end
     whole = mr.load(real_root, False, length=60, min_count=1)
-    lengths = (whole.x != mr.PADDING).sum(1)
+    lengths = (whole.x != PADDING).sum(1)
     assert (int(lengths.min()), int(lengths.max()), round(float(lengths.double().mean()), 1)) == (1, 59, 21.0)
     assert round(float((lengths <= 40).double().mean()), 2) == 0.97
     counts = Counter(whole.x.flatten().tolist())
     assert whole.vocabulary == 2 + 21_420 and table.vocabulary == 2 + 10_380
     assert sum(1 for word, n in counts.items() if word > 1 and n >= 2) == 10_380
-    rest = (table.x != mr.UNKNOWN) & (table.x != mr.PADDING)
+    rest = (table.x != UNKNOWN) & (table.x != PADDING)
     assert torch.equal(table.x[rest], whole.x[:, -40:][rest])  # frequent words have the same number either way
