@@ -120,7 +120,7 @@ def test_columns_are_listed(folder: Path, capsys: pytest.CaptureFixture[str]) ->
         (["data=csv"], "data.path is not set: it names your file, as in data=csv data.path=my.csv"),
         (
             ["data=csv", "data.path=my.csv"],
-            "data.target is not set: it names the column to predict; the columns of my",
+            "data.target is not set: it names the column to predict; the columns of 'my'",
         ),
         (["data=csv", "data.path=mi.csv", "data.target=y"], "data.path=mi.csv: there is no such file; .*'my.csv'"),
         (["data=csv", "data.path=folder", "data.target=y"], "data.path=folder is a folder"),

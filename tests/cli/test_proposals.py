@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,12 @@ PLACES = ("results=my results; $(x)", "data.root=été (x)")
 
 
 @pytest.fixture
-def conf(bare: Path) -> Path:
+def conf(bare: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(sys, "path", list(sys.path))
     (bare / "été (x)").mkdir()
-    return bring(bare / "my options")
+    yield bring(bare / "my options")
+    for name in [n for n in sys.modules if n.startswith("my_")]:  # so that others import their own of these names
+        del sys.modules[name]
 
 
 def comparisons(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, Any]]:

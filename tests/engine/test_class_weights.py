@@ -39,7 +39,7 @@ def test_the_loss_is_that_of_torch() -> None:
     generator = torch.Generator().manual_seed(0)
     logits, y = torch.randn(2, 30, 4, generator=generator), torch.randint(0, 4, (2, 30), generator=generator)
     of_class = torch.tensor([0.2, 1.0, 3.0, 0.7])
-    found = losses("classify", logits, Batch(logits, y, weight=of_class[y]), 0.0)
+    found = losses("classify", logits, Batch(logits, y, weight=of_class[y]), make_spec().train)
     for k in range(2):
         theirs = F.cross_entropy(logits[k], y[k], weight=of_class)
         assert found[k].item() == pytest.approx(theirs.item(), rel=1e-6)
@@ -48,10 +48,11 @@ def test_the_loss_is_that_of_torch() -> None:
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_it_is_the_loss_of_a_batch_in_which_all_classes_are_as_frequent(smoothing: float) -> None:
     """Four examples of class 0 and two of class 1, the latter twice."""
+    train = make_spec(label_smoothing=smoothing).train
     logits, y = torch.randn(1, 6, 2, generator=torch.Generator().manual_seed(1)), torch.tensor([[0, 0, 0, 0, 1, 1]])
-    weighted = losses("classify", logits, Batch(logits, y, weight=class_weights_of(y[0], 2)[y]), smoothing)
+    weighted = losses("classify", logits, Batch(logits, y, weight=class_weights_of(y[0], 2)[y]), train)
     again = [0, 1, 2, 3, 4, 5, 4, 5]
-    repeated = losses("classify", logits[:, again], Batch(logits[:, again], y[:, again]), smoothing)
+    repeated = losses("classify", logits[:, again], Batch(logits[:, again], y[:, again]), train)
     assert weighted.item() == pytest.approx(repeated.item(), rel=1e-6)
 
 
