@@ -14,6 +14,8 @@ import pytest
 from PIL import Image
 from terminal import dropbench
 
+from dropbench.config import parts
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/data.md").read_text(encoding="utf-8")
 TINY = ["seed=0", "train.epochs=1", "device=cpu", "--dry-run"]
@@ -70,6 +72,7 @@ def folder(bare: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
                 Path(block.partition("\n")[0].removeprefix("# ")).write_text(block.partition("\n")[2], encoding="utf-8")
     yield bare
     sys.modules.pop("my_data", None)
+    parts._options_model.cache_clear()  # others have a module of this name
 
 
 @pytest.mark.parametrize("command", commands(PAGE))
