@@ -8,7 +8,6 @@ time of the call holds it, and the text of its source, which identifies it.
 from __future__ import annotations
 
 import hashlib
-import pickle
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -112,12 +111,13 @@ def _data(data: Any, target: str | None, folder: Path) -> list[str]:
 
 
 def _table(table: Table, folder: Path) -> list[str]:
+    from dropbench.data._given import lay
     from dropbench.data.checked import checked
 
     name = f"given_{checked(table, 'data').fingerprint[:6]}"
     (folder / "conf" / "data").mkdir(parents=True)
     file = folder / f"{name}.table"
-    file.write_bytes(pickle.dumps(table, protocol=5))
+    lay(table, file)
     (folder / "conf" / "data" / f"{name}.yaml").write_text(_YAML.format(name=name, path=file), encoding="utf-8")
     return [f"data={name}"]
 
