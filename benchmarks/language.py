@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from benchmarks.measure import Row, alternate_calls, ratio_row, row
 from benchmarks.specs import cohort, spec, table
+from dropbench.data.batch import Batch
 from dropbench.data.text import fold
-from dropbench.engine.batch import Batch
 from dropbench.hardware.blas import use_threads
 
 WORDS, HIDDEN, LAYERS, WINDOW, COLUMNS, RATE = 10_000, 200, 2, 20, 20, 0.2

@@ -22,6 +22,8 @@ from typing import Any
 Tree = Mapping[str, Any]
 PARTS = ("model", "data", "dropout", "train", "metric")
 """What every configuration has."""
+BESIDE = "regularizer"
+"""The key of the regularizers that are parts of their own; a configuration without one has not this key either."""
 OFF: Tree = {
     "weight_decay": 0,
     "label_smoothing": 0,
@@ -95,6 +97,8 @@ def regularizers(config: Tree) -> Iterator[tuple[str, float]]:
             yield from ((f"{name}.{k}", float(v)) for k, v in value.items() if v)
         elif value is not None and value != off:
             yield name, float(value)
+    for name, node in (config.get(BESIDE) or {}).items():
+        yield name, float(node[node["strength"]])
 
 
 def variants(config: Tree) -> list[Tree]:
@@ -109,13 +113,14 @@ def _canonical(config: Tree, sources: Mapping[str, str | None]) -> dict[str, Any
     train, evaluation = config["train"], config.get("eval") or {}
     monitored = config["metric"].get(str(train.get("monitor")).removeprefix("val_"))
     return {
-        **_present({k: v for k, v in config.items() if k not in (*PARTS, "seed", "eval")}),
+        **_present({k: v for k, v in config.items() if k not in (*PARTS, BESIDE, "seed", "eval")}),
         "model": part(config["model"], sources),
         "data": part(_data(config["data"]), sources),
         "dropout": [_variant(v, sources) for v in variants(config)],
         "train": _train(train),
         "eval": {} if evaluation.get("mode") == "deterministic" else _present(evaluation),
         "monitor": part(monitored, sources) if monitored else None,
+        **({BESIDE: {k: _regularizer(v, sources) for k, v in config[BESIDE].items()}} if config.get(BESIDE) else {}),
     }
 
 
@@ -158,6 +163,12 @@ def _variant(node: Tree, sources: Mapping[str, str | None]) -> dict[str, Any]:
     if schedule["name"] != "constant" and not silent(node.get("rate"), rates):
         kept["schedule"] = part(schedule, sources)
     return kept
+
+
+def _regularizer(node: Tree, sources: Mapping[str, str | None]) -> dict[str, Any]:
+    kept = part({k: v for k, v in node.items() if k not in ("schedule", "strength")}, sources)
+    schedule = node.get("schedule") or {"name": "constant"}
+    return kept if schedule["name"] == "constant" else kept | {"schedule": part(schedule, sources)}
 
 
 def silent(rate: float | None, rates: Mapping[str, float]) -> bool:

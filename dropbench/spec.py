@@ -1,7 +1,8 @@
 """The typed, frozen description of one run, and the ids that are its hashes.
 
-Everything that changes a run's numbers is in here: device, paths, worker counts and loggers are `Settings`, so that a run found
-on another machine, or trained by other workers, is the same run. `dropbench.identity` says what of it is hashed.
+Everything that changes a run's numbers is in here: device, paths, worker counts and loggers are in `dropbench.settings`, so
+that a run found on another machine, or trained by other workers, is the same run. `dropbench.identity` says what of it is
+hashed.
 """
 
 from __future__ import annotations
@@ -9,10 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_serializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from dropbench import identity
 
@@ -83,6 +83,33 @@ class DropoutSpec(Component):
     def silent(self) -> bool:
         """Whether it drops nothing anywhere, so that it is `NONE` under another name."""
         return identity.silent(self.rate, self.rates)
+
+
+class RegularizerSpec(Component):
+    """A regularizer beside dropout.
+
+    strength: the option that says how strong it is. off: the value of it that is none. schedule: of the strength over training,
+    a factor between none and the whole of it.
+    """
+
+    strength: str
+    off: float = 0.0
+    schedule: Component = CONSTANT
+
+    @property
+    def value(self) -> float:
+        """How strong it is, without a schedule."""
+        return float(self.options[self.strength])
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether its strength changes over training."""
+        return self.schedule.name != CONSTANT.name
+
+    @property
+    def silent(self) -> bool:
+        """Whether it does nothing, so that the arm is one without it."""
+        return self.value == self.off
 
 
 NONE = DropoutSpec(name="none", target="dropbench.dropout.none.NoDropout")
@@ -224,12 +251,13 @@ class RunSpec(Frozen):
     """One arm, one seed.
 
     variants: what the configuration calls `dropout`, in the order in which they act where several act at one site. One, until
-    the engine takes more. data_fingerprint: of the data that it is trained on, None until that has been loaded: the run's id is
-    not known before.
+    the engine takes more. regularizers: those beside dropout and the keys of `train`, by name. data_fingerprint: of
+    the data that it is trained on, None until that has been loaded: the run's id is not known before.
     """
 
     model: Component
     variants: Annotated[tuple[DropoutSpec, ...], Field(min_length=1, alias="dropout")]
+    regularizers: Annotated[tuple[RegularizerSpec, ...], Field(alias="regularizer")] = ()
     data: DataSpec
     train: TrainSpec
     eval: EvalSpec = EvalSpec()
@@ -289,89 +317,23 @@ class RunSpec(Frozen):
         """
         how = dict.fromkeys(("source", *Declaration.model_fields, "also", "of_task", "tasks"), True)
         tree: dict[str, Any] = self.model_dump(
-            mode="json", by_alias=True, exclude={"data_fingerprint": True, "metric": {"__all__": how}}
+            mode="json",
+            by_alias=True,
+            exclude={"data_fingerprint": True, "metric": {"__all__": how}, "regularizers": {"__all__": {"off"}}},
         )
         del tree["train"]["updates" if self.train.updates is None else "epochs"]  # a run has one of the two
-        variants = tree["dropout"]
-        parts = [tree["model"], tree["data"], *tree["metric"].values(), *variants, *(v["schedule"] for v in variants)]
+        variants, regularizers = tree["dropout"], tree.pop("regularizer")
+        several = [*variants, *regularizers]
+        parts = [tree["model"], tree["data"], *tree["metric"].values(), *several, *(v["schedule"] for v in several)]
         for part in parts:
             part.pop("source", None)
             part.update(part.pop("options"))
-        return {**tree, "dropout": variants[0] if len(variants) == 1 else variants}
+        beside = {"regularizer": {r["name"]: r for r in regularizers}} if regularizers else {}
+        return {**tree, "dropout": variants[0] if len(variants) == 1 else variants, **beside}
 
     def _parts(self) -> Iterator[Component]:
         yield from (self.model, self.data, *self.metric.values())
         for variant in self.variants:
             yield from (variant, variant.schedule)
-
-
-class Interval(Frozen):
-    """How often something is done: every so many seconds, every so many epochs or, with neither, never."""
-
-    seconds: float | None = None
-    epochs: int | None = None
-
-    def __bool__(self) -> bool:
-        return self.seconds is not None or self.epochs is not None
-
-    @model_serializer
-    def _written(self) -> str | int:
-        return self.epochs or (f"{self.seconds:g}s" if self.seconds else "off")
-
-
-class ExecuteSpec(Frozen):
-    """How many processes train, with how many threads each, how many runs are stacked in one model, and when it is saved."""
-
-    name: str = "local"
-    workers: Annotated[int, Field(gt=0, le=1024)] | Literal["auto"]
-    threads: Annotated[int, Field(gt=0, le=1024)]
-    cohort: Positive | Literal["auto"]
-    checkpoint: Interval = Interval(seconds=30)
-    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    """Seconds that a cohort may train without the end of an epoch."""
-
-    @field_validator("timeout", mode="before")
-    @classmethod
-    def _off(cls, value: Any) -> Any:
-        return None if value is False or value == "off" else value
-
-    @field_validator("checkpoint", mode="before")
-    @classmethod
-    def _interval(cls, value: Any) -> Any:
-        """From `30s`, `2min`, a number of epochs, or `off`."""
-        if isinstance(value, Interval):
-            return value
-        text = "off" if value is None or value is False else str(value).strip()
-        if text == "off":
-            return Interval()
-        timed = re.fullmatch(r"(\d{1,9}(?:\.\d+)?) ?(s|min|h)", text)
-        if timed and float(timed[1]):
-            return Interval(seconds=float(timed[1]) * {"s": 1, "min": 60, "h": 3600}[timed[2]])
-        if re.fullmatch(r"[1-9]\d{0,8}", text):
-            return Interval(epochs=int(text))
-        raise ValueError("a time such as 30s or 2min, a number of epochs such as 5, or off")
-
-
-class Settings(Frozen):
-    """Where and how runs are carried out: nothing here changes a run's numbers, so nothing here is in its id."""
-
-    device: str
-    results: Path
-    execute: ExecuteSpec
-    data_root: Path | None = Field(None, validation_alias="data.root")
-    data_download: bool = Field(False, validation_alias="data.download")
-    train_loggers: tuple[Literal["csv", "tensorboard", "mlflow"], ...] = Field((), validation_alias="train.loggers")
-    train_save: Literal["best", "last"] | None = Field(None, validation_alias="train.save")
-    eval_keep: Literal["auto", "probabilities"] | None = Field("auto", validation_alias="eval.keep")
-
-    @field_validator("train_save", "eval_keep", mode="before")
-    @classmethod
-    def _none_is_nothing(cls, value: Any) -> Any:
-        return None if value == "none" else value
-
-    @field_validator("train_loggers", mode="before")
-    @classmethod
-    def _one_name_is_a_list(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return (value,)
-        return tuple(dict.fromkeys(value or ())) if value is None or isinstance(value, list) else value
+        for regularizer in self.regularizers:
+            yield from (regularizer, regularizer.schedule)

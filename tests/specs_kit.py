@@ -6,7 +6,8 @@ from dropbench.config.compose import Composed, Composer, composer
 from dropbench.config.grammar import parse
 from dropbench.config.sweeps import expand
 from dropbench.planning.plan import Plan, make
-from dropbench.spec import RunSpec, Settings
+from dropbench.settings import Settings
+from dropbench.spec import RunSpec
 
 
 def grid(c: Composer, *overrides: str) -> list[Composed]:

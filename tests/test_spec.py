@@ -14,7 +14,8 @@ from specs_kit import spec_of
 
 from dropbench import identity
 from dropbench.config.compose import Composer
-from dropbench.spec import NONE, ExecuteSpec, Frozen, RunSpec
+from dropbench.settings import ExecuteSpec
+from dropbench.spec import NONE, Frozen, RunSpec
 
 
 @pytest.mark.parametrize(
@@ -118,8 +119,10 @@ def changed(value: Any, name: str) -> Any:
     return value + 1 if isinstance(value, int) else value + 0.001
 
 
-NOT_HASHED = {(part, "target") for part in ("model", "variants", "data")} | {("variants", "schedule", "target")}
-"""The path of a class of dropbench's own says nothing of what it computes."""
+NOT_HASHED = {(part, "target") for part in ("model", "variants", "data", "regularizers")}
+NOT_HASHED |= {(part, "schedule", "target") for part in ("variants", "regularizers")}
+NOT_HASHED |= {("regularizers", "strength"), ("regularizers", "off")}
+"""The path of a class of dropbench's own says nothing of what it computes, nor does how its strength is read."""
 
 
 def paths(model: BaseModel, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -143,7 +146,8 @@ def with_change(model: Any, path: tuple[str, ...]) -> Any:
 
 
 def test_every_field_is_part_of_the_id(c: Composer) -> None:
-    plain = spec_of(c, "dropout/schedule=late", "eval.mode=mc")
+    mixup = ("regularizer=[mixup]", "regularizer.mixup.schedule=linear_up")
+    plain = spec_of(c, "dropout/schedule=late", "eval.mode=mc", *mixup)
     found = [p for p in paths(plain) if p not in NOT_HASHED | {("metric",)}]
     assert len(found) > 40
     ids = {path: with_change(plain, path).run_id for path in found}

@@ -25,7 +25,8 @@ from dropbench.engine.snapshot import Snapshot, State, resume, snapshot
 from dropbench.engine.train import Training
 from dropbench.planning.outline import outline
 from dropbench.planning.sources import load
-from dropbench.spec import Component, DataSpec, DropoutSpec, MetricSpec, RunSpec, Settings, TrainSpec
+from dropbench.settings import Settings
+from dropbench.spec import Component, DataSpec, DropoutSpec, MetricSpec, RunSpec, TrainSpec
 
 CPU = torch.device("cpu")
 

@@ -11,6 +11,7 @@ from dropbench.errors import UsageError, nearest
 _SECTIONS = {
     "variants": "dropout",
     "schedules": "dropout/schedule",
+    "regularizers": "regularizer",
     "models": "model",
     "data": "data",
     "studies": "study",

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dropbench.config.options import called, options
+from dropbench.config.regularizers import NONE
 from dropbench.errors import UsageError, nearest
+from dropbench.identity import BESIDE
 from dropbench.values import written
 
 if TYPE_CHECKING:
@@ -17,20 +19,26 @@ if TYPE_CHECKING:
 def check_choice(override: Override, extra: Sequence[Path]) -> None:
     """Raises UsageError for an option that does not exist, and for several of a group that takes one.
 
-    Hydra would let the last of several count. Metrics are several; so will variants be.
+    Hydra would let the last of several count. Metrics are several, and regularizers, which may be none; so will variants be.
     """
     group, value = override.key_or_group, override.value()
     if group == "study" and value is None:
         return
     names = [written(one) for one in (value if isinstance(value, list) else [value])]
     known = options(group, extra)
+    if group == BESIDE and names in NONE:
+        return
     if not names:
         raise UsageError(f"{group}=[] chooses nothing; {nearest('', known)}")
     for name in names:
         if name not in known:
             raise UsageError(_no_option(group, name, known, extra))
         _check_text(group, name, known[name])
-    if group == "metric":
+    _check_several(group, names)
+
+
+def _check_several(group: str, names: Sequence[str]) -> None:
+    if group in ("metric", BESIDE):
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise UsageError(f"{group}=[{','.join(names)}]: {twice} is in it twice")
     elif len(names) > 1:

@@ -17,14 +17,16 @@ from dropbench.config.grammar import parse
 from dropbench.config.options import GROUPS, conf_dir, options
 from dropbench.config.parts import forget_dead
 from dropbench.config.paths import PATHS, plain_path
+from dropbench.config.regularizers import chosen, met
 from dropbench.config.shape import check_budget, check_names, checked_tree
 from dropbench.config.specs import settings_of, spec_of, study_of
 from dropbench.config.study_keys import MAPPINGS, check_keys, overrides_of
 from dropbench.config.study_spec import StudySpec
 from dropbench.config.typed import setting, text
 from dropbench.errors import UsageError
-from dropbench.identity import HOST
-from dropbench.spec import RunSpec, Settings
+from dropbench.identity import BESIDE, HOST
+from dropbench.settings import Settings
+from dropbench.spec import RunSpec
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -56,6 +58,10 @@ class Composer:
         self.extra = tuple(extra)
         self._cache: dict[tuple[str, ...], dict[str, Any]] = {}
         self._chosen: dict[tuple[str, ...], Any] = {}
+        self._idle: dict[str, str] = {}
+        """Keys that were typed of regularizers which some run has not, by the regularizer: see `config.regularizers`."""
+        self._beside: set[str] = set()
+        """The regularizers that were chosen for any run."""
 
     def options(self, group: str) -> list[str]:
         """The names of a group's options, the user's own among them."""
@@ -87,6 +93,13 @@ class Composer:
         needs = {name: str(node["needs"]) for name, node in tree["metric"].items() if "needs" in node}
         return Composed(spec, settings_of(tree), study_of(tree.get("study")), asked, needs)
 
+    def check_all_met(self) -> None:
+        """Raises UsageError where a key was typed of a regularizer that no run has of all that were composed."""
+        for name in self._idle.keys() - self._beside:
+            raise UsageError(
+                f"{self._idle[name]} has no effect, since no run has this regularizer; type {BESIDE}=[{name}] beside it"
+            )
+
     def for_all_arms(self, overrides: Mapping[str, str]) -> dict[str, str]:
         """What the study that these overrides choose sets for all of its arms, as simple overrides by key.
 
@@ -111,7 +124,9 @@ class Composer:
     def _tree(self, overrides: tuple[str, ...]) -> dict[str, Any]:
         from omegaconf import OmegaConf
 
-        parsed = self._parsed(overrides)
+        parsed, names, idle = met(self._parsed(overrides), self.extra)
+        self._idle |= idle
+        self._beside |= set(names)
         with self._explaining(parsed):
             merged = self._hydra(parsed)
             tree = OmegaConf.to_container(merged, resolve=True)
@@ -121,7 +136,7 @@ class Composer:
             check_keys(study)
         checked = checked_tree({str(k): v for k, v in tree.items()})
         check_budget(checked, {o.key_or_group: o.value() for o in parsed})
-        check_names(checked, {o.key_or_group: o.value() for o in parsed if o.key_or_group in GROUPS})
+        check_names(checked, {o.key_or_group: _choice(o) for o in parsed if o.key_or_group in GROUPS})
         return checked
 
     def _parsed(self, overrides: Sequence[str]) -> list[Override]:
@@ -162,12 +177,17 @@ class Composer:
         """What the files of the chosen options say, before anything is set."""
         from hydra import compose
 
-        chosen = [o for o in overrides if o.key_or_group in GROUPS and o.value() is not None]
-        choices = tuple(f"{o.key_or_group}={text(o.value())}" for o in chosen)
+        parts = [(o.key_or_group, _choice(o)) for o in overrides if o.key_or_group in GROUPS]
+        choices = tuple(f"{group}={text(choice)}" for group, choice in parts if choice is not None)
         if choices not in self._chosen:
             folders = [setting("hydra.searchpath", [f"file://{d}" for d in self.extra])] if self.extra else []
             self._chosen[choices] = _with_room(compose("config", overrides=[*folders, *choices]))
         return self._chosen[choices]
+
+
+def _choice(override: Override) -> Any:
+    """What an override chooses of its group."""
+    return chosen(override.value()) if override.key_or_group == BESIDE else override.value()
 
 
 def _with_room(tree: Any) -> Any:

@@ -35,6 +35,11 @@ KINDS = {
     ),
     "dropout": Kind("a subclass of dropbench.dropout.base.Variant", ((),), base="dropbench.dropout.base.Variant"),
     "dropout/schedule": Kind("a function", (("progress",),)),
+    "regularizer": Kind(
+        "a subclass of dropbench.regularizers.base.Regularizer",
+        ((),),
+        base="dropbench.regularizers.base.Regularizer",
+    ),
     "data": Kind("a function", (("root", "download"),)),
     "metric": Kind("a function", (("logits", "targets"), ("network", "part"))),
 }

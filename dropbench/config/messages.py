@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dropbench.errors import UsageError, nearest
-from dropbench.spec import Augment, DataSpec, DropoutSpec, EvalSpec, ExecuteSpec, Frozen, TrainSpec
+from dropbench.settings import ExecuteSpec
+from dropbench.spec import Augment, DataSpec, DropoutSpec, EvalSpec, Frozen, TrainSpec
 from dropbench.values import written
 
 _COMPLAINTS = {

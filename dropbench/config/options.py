@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-GROUPS = ("model", "dropout", "dropout/schedule", "data", "train", "metric", "study", "execute")
+GROUPS = ("model", "dropout", "dropout/schedule", "data", "train", "metric", "regularizer", "study", "execute")
 KEYS = (*(g for g in GROUPS if "/" not in g), "eval", "seed", "device", "results")
 _PACKAGE = Path(__file__).parents[1]
 

@@ -7,10 +7,13 @@ from typing import Any
 
 from dropbench.config.options import KEYS
 from dropbench.errors import UsageError, nearest
+from dropbench.identity import BESIDE
 from dropbench.values import written
 
 _NODES = ("model", "dropout", "data", "train", "metric", "eval", "execute")
 """The keys that hold others."""
+_SEVERAL = {"metric": "measure", BESIDE: "use"}
+"""Groups of which a run may have several options, each under its name."""
 
 
 def checked_tree(tree: dict[str, Any]) -> dict[str, Any]:
@@ -25,12 +28,14 @@ def checked_tree(tree: dict[str, Any]) -> dict[str, Any]:
     schedule = tree["dropout"].get("schedule", {})
     if not isinstance(schedule, Mapping):
         raise UsageError(f"dropout.schedule={written(schedule)}: write dropout/schedule={written(schedule)}")
-    for name, node in tree["metric"].items():
-        if not isinstance(node, Mapping):
-            raise UsageError(
-                f"metric.{name}={written(node)}: write metric=[{name}] to measure it, and metric.{name}.KEY=... for its options"
-            )
-    return tree
+    for group, purpose in _SEVERAL.items():
+        for name, node in (tree.get(group) or {}).items():
+            if not isinstance(node, Mapping):
+                raise UsageError(
+                    f"{group}.{name}={written(node)}: write {group}=[{name}] to {purpose} it, and {group}.{name}.KEY=... for "
+                    "its options"
+                )
+    return {**tree, BESIDE: tree.get(BESIDE) or {}}
 
 
 EPOCHS, UPDATES = "train.epochs", "train.updates"
@@ -59,14 +64,15 @@ def check_names(tree: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
             raise UsageError(
                 f"{group}={option} has the name {written(node['name'])}; write name: {option} in {group}/{option}.yaml"
             )
-    metrics = chosen.get("metric") or []
-    for option in metrics if isinstance(metrics, list) else [metrics]:
-        if option not in tree["metric"]:
-            raise UsageError(
-                f"metric={option}: metric/{option}.yaml must hold one key, {option}, and all of the metric below it"
-            )
-    for key, node in tree["metric"].items():
-        if node.get("name") not in (None, key):
-            raise UsageError(
-                f"metric.{key} has the name {written(node['name'])}; write name: {key} in metric/{key}.yaml"
-            )
+    for group in _SEVERAL:
+        several = chosen.get(group) or []
+        for option in several if isinstance(several, list) else [several]:
+            if option not in tree[group]:
+                raise UsageError(
+                    f"{group}={option}: {group}/{option}.yaml must hold one key, {option}, and all of the {group} below it"
+                )
+        for key, node in tree[group].items():
+            if node.get("name") not in (None, key):
+                raise UsageError(
+                    f"{group}.{key} has the name {written(node['name'])}; write name: {key} in {group}/{key}.yaml"
+                )

@@ -11,21 +11,14 @@ from dropbench.config.messages import invalid
 from dropbench.config.networks import network, network_path, reach_working_folder
 from dropbench.config.options import options
 from dropbench.config.parts import checked_options, locate, part_of
+from dropbench.config.regularizers import schedule_of
 from dropbench.config.source_hash import Part, with_source
 from dropbench.config.study_spec import StudySpec
 from dropbench.config.tasks import fitting_metrics, tasks_of
 from dropbench.errors import UsageError
-from dropbench.identity import HOST
-from dropbench.spec import (
-    CONSTANT,
-    NONE,
-    Component,
-    DataSpec,
-    DropoutSpec,
-    MetricSpec,
-    RunSpec,
-    Settings,
-)
+from dropbench.identity import BESIDE, HOST
+from dropbench.settings import Settings
+from dropbench.spec import CONSTANT, NONE, Component, DataSpec, DropoutSpec, MetricSpec, RegularizerSpec, RunSpec
 from dropbench.values import written
 
 
@@ -47,6 +40,7 @@ def spec_of(tree: Mapping[str, Any], extra: Sequence[Path] = ()) -> RunSpec:
                 "train": {key: value for key, value in tree["train"].items() if key not in ("loggers", "save")},
                 "eval": {key: value for key, value in tree["eval"].items() if key != "keep"},
                 "metric": {name: metric_of(node) for name, node in tree["metric"].items()},
+                BESIDE: [_regularizer(name, node, extra) for name, node in tree[BESIDE].items()],
                 "seed": tree["seed"],
             }
         )
@@ -65,6 +59,7 @@ def spec_of(tree: Mapping[str, Any], extra: Sequence[Path] = ()) -> RunSpec:
         "data": _with_checked_options("data", with_source("data", spec.data, extra)),
         "dropout": dropout.model_copy(update={"schedule": schedule}),
         "metric": {name: _with_checked_options(f"metric.{name}", m) for name, m in metrics.items()},
+        "regularizers": _acting(spec.regularizers, extra),
     }
     return spec.model_copy(update=update)
 
@@ -85,6 +80,9 @@ def _parts(spec: RunSpec) -> Iterator[tuple[str, Component]]:
     for variant in spec.variants:
         yield "dropout", variant
         yield "dropout/schedule", variant.schedule
+    for regularizer in spec.regularizers:
+        yield BESIDE, regularizer
+        yield "dropout/schedule", regularizer.schedule
     for metric in spec.metric.values():
         yield "metric", metric
 
@@ -130,9 +128,26 @@ def _canonical(dropout: DropoutSpec) -> DropoutSpec:
     return dropout.model_copy(update={"schedule": schedule, **update})
 
 
-def _schedule_options(schedule: Component) -> dict[str, Any]:
+def _regularizer(name: str, node: Mapping[str, Any], extra: Sequence[Path]) -> dict[str, Any]:
+    schedule = schedule_of(node.get("schedule"), f"{BESIDE}.{name}.schedule", extra)
+    return _component({**node, "schedule": schedule}, tuple(RegularizerSpec.model_fields))
+
+
+def _acting(regularizers: Sequence[RegularizerSpec], extra: Sequence[Path]) -> tuple[RegularizerSpec, ...]:
+    """Those that do anything, with checked options, in the order of their names: in which they are typed is of no account."""
+    checked = []
+    for one in regularizers:
+        part = _with_checked_options(f"{BESIDE}.{one.name}", with_source(BESIDE, one, extra))
+        schedule = part.schedule.model_copy(
+            update={"options": _schedule_options(part.schedule, f"{BESIDE}.{one.name}")}
+        )
+        checked.append(part.model_copy(update={"schedule": with_source("dropout/schedule", schedule, extra)}))
+    return tuple(sorted((r for r in checked if not r.silent), key=lambda r: r.name))
+
+
+def _schedule_options(schedule: Component, of: str = "dropout") -> dict[str, Any]:
     """Checked, and the schedule with them at a few points: options that do not go together show when it is called."""
-    checked = checked_options("dropout.schedule", schedule.target, schedule.options)
+    checked = checked_options(f"{of}.schedule", schedule.target, schedule.options)
     for point in (0.0, 0.25, 0.5, 0.75, 1.0):
         try:
             factor = round(float(locate(schedule.target)(point, **checked)), 9)

@@ -17,6 +17,7 @@ from dropbench.engine.batches import batches_for
 from dropbench.engine.learned import LearnedRates
 from dropbench.engine.noise import StackNoise
 from dropbench.engine.probe import is_probe
+from dropbench.engine.regularization import Regularization
 from dropbench.engine.replicas import Replicas
 from dropbench.engine.result import USUAL, Keep
 from dropbench.engine.train import Training
@@ -37,8 +38,8 @@ def build(
 ) -> Training:
     """Runs that are to train as one stacked model; one by itself is a stack of one.
 
-    They share everything but seed, rates, placement, learning rate and weight decay; an arm without dropout may join arms of
-    any one variant, at rate 0.
+    They share everything but seed, rates, placement, learning rate, weight decay and strengths of regularizers; an arm
+    without dropout may join arms of any one variant, at rate 0.
 
     Parameters
     ----------
@@ -102,7 +103,8 @@ def build(
     notes = (
         [] if outline.stacked and not outline.own_noise else [vmap_check.note(first.model, outline, train, str(device))]
     )
-    return Training(replicas, rates, table.fingerprint, parameters, notes, keep)
+    regularization = Regularization(ordered, model, noise, outline, table)
+    return Training(replicas, regularization, rates, table.fingerprint, parameters, notes, keep)
 
 
 def _chunk(outline: Outline) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -13,9 +13,9 @@ from torch import Tensor
 
 from dropbench.data import augment, normalise, views
 from dropbench.data.base import Table
+from dropbench.data.batch import Batch
 from dropbench.data.raw_draws import permutation
 from dropbench.data.split import Split, batch_sizes, split
-from dropbench.engine.batch import Batch
 from dropbench.engine.result import COLUMNS, SCALE, SHIFT, TARGET
 from dropbench.engine.streams import RawDraws
 from dropbench.engine.target_scale import TargetScale
@@ -214,7 +214,7 @@ class ExampleBatches:
     def _batch(self, x: Tensor, y: Tensor, weight: Tensor | None = None) -> Batch:
         if self._scale is not None:
             x = torch.addcmul(self._shift, x, self._scale)
-        beside = {"weight": weight}
+        beside: dict[str, Any] = {"weight": weight}
         if self._targets is not None:
             beside |= {"centre": self._targets.centre, "spread": self._targets.spread}
         if self._index is None:

@@ -14,6 +14,7 @@ from typing_extensions import override
 from dropbench.dropout.base import AtTransitions, AtWeights, Keeping, Learned, Variant
 from dropbench.engine import subset
 from dropbench.engine.streams import NoiseStream
+from dropbench.engine.tape import Tape
 from dropbench.nn.dense import dense_relu
 from dropbench.nn.embedding import lookup
 from dropbench.nn.product import affine
@@ -67,6 +68,8 @@ class SiteNoise:
         self._seeds = list(seeds)
         self._shared = shared
         self._held: Tensor | None = None
+        self.tape: Tape | None = None
+        """Of an update that passes through the model more than once: what it draws is drawn again."""
         # Maps are drawn channels-last, the order in which convolutions hand them over: a mask in another order would make
         # every multiplication a strided one.
         self._maps = site.axes == "CHW"
@@ -90,13 +93,16 @@ class SiteNoise:
     def draw(self, batch: int) -> Tensor:
         """The noise of the next step for `batch` examples, at most as many as the stream was opened for."""
         shape = self.variant.noise_shape(self.site, 1 if self._shared else batch)
-        noise = (self._stream.next() if self._held is None else self._held)[:, : math.prod(shape)]
+        noise = (self._next() if self._held is None else self._held)[:, : math.prod(shape)]
         if self._shared:
             self._held = noise
         if self._maps and len(shape) == 4:
             b, c, h, w = shape
             return noise.reshape(-1, b, h, w, c).permute(0, 1, 4, 2, 3)
         return noise.reshape(-1, *shape)
+
+    def _next(self) -> Tensor:
+        return self._stream.next() if self.tape is None else self.tape.next(self._stream.next)
 
     def mask(self, batch: int, dtype: torch.dtype) -> Tensor:
         """The mask of the next step."""
@@ -307,6 +313,17 @@ class StackNoise(Noise):
         """Sets the rates to the nominal ones times a factor in [0, 1] a replica, [K]."""
         for one in self._every():
             one.rate = one.nominal * factors
+
+    def tape(self, made: Callable[[], Tape | None]) -> None:
+        """Gives each site a tape, on which is kept what it draws, or takes it away."""
+        for one in self._every():
+            one.tape = made()
+
+    def rewind(self) -> None:
+        """What was drawn on the tapes is drawn again."""
+        for one in self._every():
+            if one.tape is not None:
+                one.tape.rewind()
 
     def learned(self) -> dict[str, SiteNoise]:
         """The sites with a learned rate, whose `rate` the stack sets: see `engine.learned`."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch import Tensor
 
+from dropbench.data.batch import Batch
 from dropbench.engine import regression
-from dropbench.engine.batch import Batch
 from dropbench.nn.cross_entropy import cross_entropy
 from dropbench.spec import TrainSpec
 
@@ -19,14 +21,27 @@ def losses(task: str, output: Tensor, batch: Batch, train: TrainSpec) -> Tensor:
     """
     if task == "reconstruct":
         return (output.float() - batch.x).square().flatten(1).mean(1)
-    if task == "regress":
-        each = regression.losses(output.float(), batch, train)
-    else:
-        each = cross_entropy(output.float().flatten(1, -2), batch.y.flatten(1), train.label_smoothing)
-    if batch.weight is None:
+    each, weight = _each(task, output, batch, train), batch.weight
+    if (mixed := batch.mixed) is not None:
+        others = _each(task, output, replace(batch, y=mixed.y), train)
+        own, other = mixed.share, 1 - mixed.share
+        if weight is None or mixed.weight is None:
+            return (own * each + other * others).mean(1)
+        each = own * weight * each + other * mixed.weight * others
+        weight = own * weight + other * mixed.weight
+    elif weight is None:
         return each.mean(1)
+    else:
+        each = each * weight
     # A batch whose rows all weigh nothing teaches nothing.
-    return (each * batch.weight).sum(1) / batch.weight.sum(1).clamp(min=1e-12)
+    return each.sum(1) / weight.sum(1).clamp(min=1e-12)
+
+
+def _each(task: str, output: Tensor, batch: Batch, train: TrainSpec) -> Tensor:
+    """The loss of each example, [K, n]."""
+    if task == "regress":
+        return regression.losses(output.float(), batch, train)
+    return cross_entropy(output.float().flatten(1, -2), batch.y.flatten(1), train.label_smoothing)
 
 
 def squared(output: Tensor, target: Tensor) -> Tensor:

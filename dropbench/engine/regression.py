@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dropbench.engine.batch import Batch
+from dropbench.data.batch import Batch
 from dropbench.nn.activation import one_by_one
 from dropbench.spec import TrainSpec
 

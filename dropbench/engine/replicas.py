@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from dropbench.data.batch import Batch
 from dropbench.engine import stack
-from dropbench.engine.batch import Batch
 from dropbench.engine.batches import Batches
 from dropbench.engine.noise import StackNoise
 from dropbench.engine.objective import losses
@@ -68,6 +68,10 @@ class Replicas:
         """Each replica's mean loss over its batch, [K], with the noise on."""
         with self.autocast():
             output = self.model(batch.x, self.noise)
+        return self.losses_of(output, batch)
+
+    def losses_of(self, output: Tensor, batch: Batch) -> Tensor:
+        """Each replica's mean loss of what its model made of a batch, [K]."""
         return losses(self.outline.task, output, batch, self.train)
 
     def autocast(self) -> AbstractContextManager[object]:

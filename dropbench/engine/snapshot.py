@@ -35,7 +35,8 @@ class State:
     epoch, step : int
         The epoch that is underway, from 1, and how many of its updates are done.
     tensors : Mapping[str, Tensor]
-        Its rows of those of the stack: `model/*`, `moment/*`, `best/*`, `stream/*`, `batches/*` and `carried/*`.
+        Its rows of those of the stack: `model/*`, `moment/*`, `kept/*`, `best/*`, `stream/*`, `drawn/*`,
+        `batches/*` and `carried/*`.
     told : Mapping[str, Any]
         What is no tensor, as JSON can say it: history, early stopping, sums over the epoch that is underway.
     """
@@ -67,6 +68,7 @@ def snapshot(training: Training) -> Snapshot:
     replicas, underway = training.replicas, training.underway
     tensors = {**dict(_filled(training)), **{f"batches/{n}": t for n, t in replicas.batches.states().items()}}
     tensors |= {f"stream/{n}": one.states() for n, one in replicas.noise.streams().items()}
+    tensors |= {f"drawn/{n}": t for n, t in training.regularization.states().items()}
     states, forms = carried(replicas.model)
     tensors |= {f"carried/{n}": t for n, t in states.items()}
     norms = [norm.tolist() for norm in underway.norms]
@@ -110,6 +112,7 @@ def _resume(training: Training, states: Sequence[State]) -> None:
                 row.copy_(state.tensors[name])
     for name, one in replicas.noise.streams().items():
         one.resume([state.tensors.get(f"stream/{name}") for state in states])
+    training.regularization.resume([_under("drawn/", state) for state in states])
     replicas.batches.resume([_under("batches/", state) for state in states])
     rows = [_under("carried/", state) for state in states]
     together = {name: torch.stack([row[name] for row in rows]).to(replicas.device) for name in rows[0]}
@@ -132,6 +135,7 @@ def _filled(training: Training) -> Iterator[tuple[str, Tensor]]:
     yield from ((f"model/{name}", t.detach()) for name, t in stack.state(model).items())
     for i, moments in enumerate(training.optimizer.moments()):
         yield from ((f"moment/{i}/{name}", t) for name, t in zip(names, moments, strict=True))
+    yield from ((f"kept/{name}", t) for name, t in training.regularization.filled())
     yield from ((f"best/{name}", t) for name, t in training.early_stopping.weights().items())
 
 

@@ -57,7 +57,7 @@ class StackedDraws:
 
     def uniform(self, shape: tuple[int, ...]) -> Tensor:
         """float32 in [0, 1), [K, *shape]."""
-        return self._stack([_uniform(raw(math.prod(shape))) for raw in self._raw], shape)
+        return self._stack([uniform(raw(math.prod(shape))) for raw in self._raw], shape)
 
     def normal(self, shape: tuple[int, ...]) -> Tensor:
         """Standard normals, float32, [K, *shape]."""
@@ -70,7 +70,7 @@ class StackedDraws:
         return torch.stack(rows)[self._index].view(-1, *shape).to(self._device)
 
 
-def _uniform(raw: NDArray[np.uint64]) -> Tensor:
+def uniform(raw: NDArray[np.uint64]) -> Tensor:
     """float32 in [0, 1) from the top 24 bits of each draw."""
     return torch.from_numpy((raw >> np.uint64(40)).astype(np.float32) * np.float32(2**-24))
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dropbench.data import text
 from dropbench.data.base import Table
-from dropbench.engine.batch import Batch
+from dropbench.data.batch import Batch
 from dropbench.spec import DataSpec
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from itertools import islice
 
-from dropbench.engine.batch import Batch
+from dropbench.data.batch import Batch
 from dropbench.engine.evaluate import evaluate
 from dropbench.engine.train import Training
 

@@ -11,16 +11,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dropbench.data.batch import Batch
 from dropbench.engine import divergence, gradients, stack
-from dropbench.engine.batch import Batch
 from dropbench.engine.early_stopping import EarlyStopping
 from dropbench.engine.learned import LearnedRates
 from dropbench.engine.lr_schedule import lr_factor
 from dropbench.engine.optimizer import StackedOptimizer
 from dropbench.engine.rate_schedules import RateSchedules
+from dropbench.engine.regularization import Regularization
 from dropbench.engine.replicas import Replicas
 from dropbench.engine.result import USUAL, Keep, Listener, Progress, Row, RunResult
 from dropbench.engine.scores import Tested, tested, validated
+from dropbench.engine.step import Update
 from dropbench.engine.weights import weights
 from dropbench.hardware.memory import Peak
 from dropbench.spec import RunSpec
@@ -62,6 +64,7 @@ class Training:
     def __init__(
         self,
         replicas: Replicas,
+        regularization: Regularization,
         rates: Mapping[str, dict[str, float]],
         fingerprint: str,
         parameter_count: int,
@@ -74,6 +77,8 @@ class Training:
         ----------
         replicas : Replicas
             What trains, in place.
+        regularization : Regularization
+            Their regularizers beside dropout and those of `TrainSpec`.
         rates : Mapping[str, dict[str, float]]
             The nominal rate at each site where a run's variant acts, by run id.
         fingerprint : str
@@ -85,7 +90,7 @@ class Training:
         keep : Keep
             What is kept of each run beside its numbers.
         """
-        self.replicas = replicas
+        self.replicas, self.regularization = replicas, regularization
         self.size = len(replicas)
         self.train = replicas.train
         self.parameters = list(replicas.model.parameters())
@@ -128,15 +133,20 @@ class Training:
             self.underway.began = time.perf_counter()
             loss, norms, factor = self._train_epoch(after_update)
             last = epoch == self.epochs
-            scores = validated(self.replicas) if last or epoch % self.train.eval_every == 0 else {}
-            self._record(epoch, scores, norms, factor, self.seconds())
-            listen(self.progress(epoch))
-            specs = self.replicas.specs
-            over = self.early_stopping.update(epoch, scores, self.replicas.model)
-            diverged = _not_finite([loss, *scores.values()])
-            leaving = [k for k in range(len(specs)) if diverged[k] or over[k] or last]
-            if leaving:
-                yield from self._retire(leaving, diverged, epoch)
+            specs, results = self.replicas.specs, []
+            with self.regularization.evaluated():
+                scores = validated(self.replicas) if last or epoch % self.train.eval_every == 0 else {}
+                self._record(epoch, scores, norms, factor, self.seconds())
+                listen(self.progress(epoch))
+                over = self.early_stopping.update(epoch, scores, self.replicas.model)
+                diverged = _not_finite([loss, *scores.values()])
+                leaving = [k for k in range(len(specs)) if diverged[k] or over[k] or last]
+                if leaving:
+                    results = self._results(leaving, diverged, epoch)
+            staying = [k for k in range(len(specs)) if k not in leaving]
+            if leaving and staying:
+                self._narrow(torch.tensor(staying, device=self.replicas.device))
+            yield from results
             if len(leaving) == len(specs):
                 return
             self.underway = Epoch(epoch + 1, torch.zeros(len(self.replicas), device=self.replicas.device))
@@ -166,13 +176,14 @@ class Training:
         if underway.step == 0:
             stack.begin(self.replicas.model)
         elif rate_factors is not None:  # an evaluation that comes next is at the rates of the last update
-            self.replicas.noise.scale_rates(rate_factors[underway.step - 1])
+            self._scale_rates(rate_factors[underway.step - 1])
         for batch in batches.epoch(underway.step):
             if underway.step == steps:  # of an epoch that is cut
                 break
             step = underway.step
             if rate_factors is not None:
-                self.replicas.noise.scale_rates(rate_factors[step])
+                self._scale_rates(rate_factors[step])
+            self.regularization.at(progress[step] / self.length)
             loss, norm = self.train_step(batch, lr_factor(self.train, progress[step], self.length), step in sampled)
             underway.loss += loss
             if norm is not None and step in sampled:  # of the same few steps where clipping measures them all
@@ -195,22 +206,27 @@ class Training:
         `factor` in [0, 1] is what the learning rates are multiplied by.
         """
         replicas = self.replicas
-        loss = replicas.losses(batch)
         for parameter in self.parameters:
             parameter.grad = None
-        objective = loss
-        if isinstance(replicas.model, LearnedRates):
-            objective = loss + replicas.model.penalty(replicas.noise, replicas.batches.part_sizes()["train"])
+        update = Update(replicas, self.regularization, batch)
         # Replicas share no weights, so the gradient of their sum is each replica's own gradient.
-        objective.backward(self._ones[: len(objective)])
+        update.backward(self._ones[: len(replicas)])
+        update.close()
         limit = self.train.grad_clip
         norm = gradients.gradient_norm(self.parameters) if measure or limit is not None else None
         if norm is not None and limit is not None:
             gradients.clip(self.parameters, norm, limit)
+        done = self._updates_until(self.underway.epoch - 1) + self.underway.step
+        self.regularization.gradient(done)
         self.optimizer.step(factor)
         if self.train.max_norm is not None:
             gradients.max_norm(replicas.model, self.train.max_norm)
-        return loss.detach(), norm
+        self.regularization.updated((done + 1) / self._updates_until(self.epochs))
+        return update.loss.detach(), norm
+
+    def _scale_rates(self, factors: Tensor) -> None:
+        self.replicas.noise.scale_rates(factors)
+        self.regularization.scale_rates(factors)
 
     def _record(self, epoch: int, scores: dict[str, Tensor], norms: Tensor, factor: float, seconds: float) -> None:
         """A row of history for each replica."""
@@ -229,12 +245,12 @@ class Training:
                 row["peak_memory_mb"] = memory
             self.history[spec.run_id].append(row)
 
-    def _retire(self, leaving: Sequence[int], diverged: Sequence[bool], epoch: int) -> Iterator[RunResult]:
-        """Takes the replicas at these places out of the stack and yields their results."""
+    def _results(self, leaving: Sequence[int], diverged: Sequence[bool], epoch: int) -> list[RunResult]:
+        """Those of the replicas at these places."""
         device = self.replicas.device
         chosen_epochs = [self.early_stopping.chosen(k, epoch) for k in leaving]
         found = self._tested(torch.tensor(leaving, device=device), chosen_epochs, epoch)
-        results = [
+        return [
             self._result(
                 self.replicas.specs[k],
                 chosen,
@@ -243,9 +259,6 @@ class Training:
             )
             for i, (k, chosen) in enumerate(zip(leaving, chosen_epochs, strict=True))
         ]
-        if staying := [k for k in range(len(self.replicas)) if k not in leaving]:
-            self._narrow(torch.tensor(staying, device=device))
-        yield from results
 
     def _tested(self, leaving: Tensor, chosen_epochs: Sequence[int], epoch: int) -> list[Tested]:
         """Of the replicas at these places what the test split says at their chosen epochs, the only time it is read."""
@@ -261,6 +274,7 @@ class Training:
     def _narrow(self, staying: Tensor) -> None:
         self.replicas = self.replicas.narrowed(staying)
         self.optimizer.narrow(staying)
+        self.regularization.narrow(staying)
         self.early_stopping.narrow(staying)
 
     def _result(self, spec: RunSpec, chosen: int, test: Tested, reason: str | None) -> RunResult:

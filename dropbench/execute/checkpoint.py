@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from dropbench.execute.cohorts import Cohort
 from dropbench.execute.environment import made_with
-from dropbench.spec import RunSpec, Settings
+from dropbench.settings import Settings
+from dropbench.spec import RunSpec
 from dropbench.store import tensors
 from dropbench.store.checkpoints import Checkpoints
 from dropbench.store.safely import Damaged

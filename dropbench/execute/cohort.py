@@ -14,7 +14,8 @@ from dropbench.hardware import exhausted
 from dropbench.hardware.allocator import keep_freed_memory
 from dropbench.hardware.blas import use_threads
 from dropbench.process import blame
-from dropbench.spec import RunSpec, Settings
+from dropbench.settings import Settings
+from dropbench.spec import RunSpec
 
 if TYPE_CHECKING:
     from dropbench.engine.result import Progress, RunResult

@@ -19,7 +19,8 @@ from dropbench.hardware.blas import use_threads
 from dropbench.kept import Kept
 from dropbench.planning.sources import load, others
 from dropbench.process.workers import may_fork
-from dropbench.spec import RunSpec, Settings
+from dropbench.settings import Settings
+from dropbench.spec import RunSpec
 
 _WORTH = 1e11
 """Bytes to be moved by a sweep, some ten seconds of them, from which it is worth a second to find the size."""

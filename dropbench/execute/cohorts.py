@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dropbench.hardware.ram import ram
-from dropbench.identity import HOST
+from dropbench.identity import BESIDE, HOST
 from dropbench.planning.outline import Outline
 from dropbench.planning.variants import variant
-from dropbench.spec import RunSpec, Settings
+from dropbench.settings import Settings
+from dropbench.spec import RunSpec
 
 # What a stack touches in a step should stay in the cache of the core that works on it. ENGINE measurements put the best
 # size at half of a 32 MiB last-level cache, and see nothing to gain beyond 64 replicas.
@@ -143,6 +144,8 @@ def _group(spec: RunSpec, groups: Mapping[str, list[RunSpec]], even: bool) -> st
     for key in (*(["seed"] if even else []), "train.lr", "train.weight_decay"):
         group, _, name = key.rpartition(".")
         (tree[group] if group else tree).pop(name)
+    for node in (tree.get(BESIDE) or {}).values():
+        del node[node["strength"]], node["schedule"]
     rest = json.dumps(tree, sort_keys=True)
     if not variant(spec.dropout).kinds:
         for key in groups:

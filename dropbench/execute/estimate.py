@@ -9,7 +9,7 @@ from dropbench.execute.cohorts import Cohort
 from dropbench.hardware.blas import use_threads
 from dropbench.identity import OWN
 from dropbench.process.apart import apart
-from dropbench.spec import Settings
+from dropbench.settings import Settings
 
 
 class Durations:

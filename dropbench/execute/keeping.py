@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.execute.cohort import Failure
-from dropbench.spec import RunSpec, Settings
+from dropbench.settings import Settings
+from dropbench.spec import RunSpec
 from dropbench.store import Store
 from dropbench.store.record import PREDICTIONS, WEIGHTS
 

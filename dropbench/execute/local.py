@@ -23,7 +23,8 @@ from dropbench.execute.record import record_of
 from dropbench.identity import OURS
 from dropbench.process.stop import Stop
 from dropbench.process.workers import alone
-from dropbench.spec import RunSpec, Settings
+from dropbench.settings import Settings
+from dropbench.spec import RunSpec
 from dropbench.store import Record, Store, lacking
 from dropbench.store.checkpoints import Checkpoints
 from dropbench.store.claims import Claims

@@ -14,7 +14,8 @@ from dropbench.execute.cohorts import Cohort, cohorts
 from dropbench.execute.keeping import kept_files
 from dropbench.hardware.blas import use_threads
 from dropbench.planning.outline import Outline
-from dropbench.spec import RunSpec, Settings
+from dropbench.settings import Settings
+from dropbench.spec import RunSpec
 from dropbench.store import Record, Store, derived, lacking
 from dropbench.store.record import WEIGHTS, record_from
 from dropbench.store.safely import Damaged

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dropbench.execute.cohorts import Cohort
 from dropbench.execute.shape import shape_key
 from dropbench.kept import Kept
-from dropbench.spec import Settings
+from dropbench.settings import Settings
 
 NAME = "memory_limits.json"
 """In the user's cache folder. Who has more memory now may delete it."""

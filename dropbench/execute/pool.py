@@ -24,7 +24,7 @@ from dropbench.process.guarded import guarded
 from dropbench.process.signals import SIGNALS
 from dropbench.process.stop import Stop
 from dropbench.process.workers import begin, context
-from dropbench.spec import Settings
+from dropbench.settings import Settings
 from dropbench.values import count
 
 if TYPE_CHECKING:

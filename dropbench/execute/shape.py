@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dropbench.execute.cohorts import Cohort
 from dropbench.hardware.blas import numpy_is_faster
-from dropbench.spec import Settings
+from dropbench.settings import Settings
 
 _TELLING = ("batch_size", "optimizer", "momentum", "grad_clip", "max_norm", "precision", "augment")
 

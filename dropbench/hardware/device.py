@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from dropbench.errors import UsageError
-from dropbench.spec import Settings
+from dropbench.settings import Settings
 
 
 def resolve_device(wanted: str) -> str:

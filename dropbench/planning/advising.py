@@ -10,7 +10,6 @@ from dropbench.config.typed import setting
 from dropbench.data.split import batch_sizes
 from dropbench.errors import UsageError
 from dropbench.planning.checks import training_examples
-from dropbench.planning.continuing import AT_MOST
 from dropbench.planning.plan import compose_one, single
 from dropbench.planning.sources import load
 from dropbench.planning.variants import arm_rates
@@ -19,8 +18,9 @@ from dropbench.values import count
 
 if TYPE_CHECKING:
     from dropbench.config.compose import Composer
+    from dropbench.settings import Settings
     from dropbench.sites import Site
-    from dropbench.spec import RunSpec, Settings
+    from dropbench.spec import RunSpec
 
 STUDY = "advise"
 TUNED = "train.lr"
@@ -34,8 +34,10 @@ _BESIDE = (("spatial", 0.2), ("locked", 0.25), ("stochastic_depth", 0.2))
 _UPDATES, _EPOCHS, _FEWEST_EPOCHS = 3000, (10, 200), 5
 _PATIENCE = 5
 """The share of training without improvement after which a run ends: one in so many epochs, at least three."""
-_HOPED = 3
+_HOPED = 4
 """How many times as many seeds are planned for as would fit if no run stopped early."""
+MOST = 400
+"""Seeds of the comparison, however much time there is: those of the tuning come after."""
 _SHARE = 0.8
 """Of the time for what is planned; what is left is for what was not foreseen."""
 
@@ -62,7 +64,7 @@ class Protocol:
     tune: tuple[str, ...]
     arms: int
     epochs: int
-    at_most: int = AT_MOST
+    at_most: int = MOST
 
     @property
     def first(self) -> int:
@@ -125,11 +127,11 @@ def fitted(protocol: Protocol, seconds: float, minutes: float, overrides: Sequen
         epochs = max(_FEWEST_EPOCHS, int(epochs * there / (a_run * protocol.first)))
         a_run *= epochs / protocol.epochs
     # Runs that stop early take less; those that time is too short for are not trained.
-    at_most = int(_HOPED * (there - a_run * tuning) / (a_run * protocol.arms)) if a_run else AT_MOST
+    at_most = int(_HOPED * (there - a_run * tuning) / (a_run * protocol.arms)) if a_run else MOST
     kept = [text for text in protocol.overrides if text.partition("=")[0] not in ("train.epochs", "train.patience")]
     kept += [*_unless(overrides, "train.epochs", epochs), *_stopping(overrides, epochs)]
     typed = [text for text in overrides if text.partition("=")[0] in ("train.epochs", "train.patience")]
-    return Protocol((*kept, *typed), protocol.tune, protocol.arms, epochs, max(FEWEST, min(AT_MOST, at_most)))
+    return Protocol((*kept, *typed), protocol.tune, protocol.arms, epochs, max(FEWEST, min(MOST, at_most)))
 
 
 def _typed(overrides: Sequence[str], *keys: str) -> bool:

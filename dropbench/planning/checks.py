@@ -15,11 +15,13 @@ from dropbench.data.split import batch_sizes, split
 from dropbench.errors import UsageError
 from dropbench.identity import HOST
 from dropbench.planning.outline import Outline, constructor
+from dropbench.planning.regularizers import cannot
 from dropbench.planning.sources import others
 from dropbench.planning.trial import LATE, needs_two
 from dropbench.planning.variants import arm_rates, variant
 from dropbench.process.apart import PartFailed, apart
-from dropbench.spec import CONSTANT, Component, DataSpec, RunSpec, Settings
+from dropbench.settings import Settings
+from dropbench.spec import CONSTANT, Component, DataSpec, RunSpec
 from dropbench.values import written
 
 if TYPE_CHECKING:
@@ -89,7 +91,7 @@ def check(spec: RunSpec, table: Table, outline: Outline) -> str | None:
             f"eval.mode={spec.eval.mode} averages predictions of classes or numbers, and model={spec.model.name} has none; "
             "leave it at eval.mode=deterministic"
         )
-    if reason := _no_loss(spec, table, outline):
+    if reason := _no_loss(spec, table, outline) or cannot(spec, outline, table):
         return reason
     return None if acting else _no_site(spec, outline)
 

@@ -17,7 +17,8 @@ from dropbench.planning.outline import NoView, Outline, outline, takes
 from dropbench.planning.size import too_large
 from dropbench.planning.sources import load
 from dropbench.process.apart import PartDied, PartFailed
-from dropbench.spec import RunSpec, Settings
+from dropbench.settings import Settings
+from dropbench.spec import RunSpec
 
 if TYPE_CHECKING:
     from dropbench.data.base import Table

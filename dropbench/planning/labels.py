@@ -31,7 +31,9 @@ def arm_names(plan: Plan, specs: Sequence[RunSpec]) -> dict[str, str]:
     for s in (s for s in plan.specs if s.run_id in wanted):
         parts = [s.model.name] * models + [s.data.called] * data
         rate = [] if s.dropout.name == "none" else [f"{s.dropout.rate:g}"]
-        parts += [by_study[s.run_id]] if s.run_id in by_study else [s.dropout.name, *rate]
+        beside = [f"{r.name} {r.value:g}" for r in s.regularizers]
+        variant = [] if beside and not rate else [" ".join([s.dropout.name, *rate])]
+        parts += [by_study[s.run_id]] if s.run_id in by_study else [" + ".join([*variant, *beside])]
         names[s.run_id] = " ".join([*parts, *settings[s.arm_id]])
     arms = {s.run_id: s.arm_id for s in specs}
     of_names = {(by_study[run], arm) for run, arm in arms.items() if run in by_study}
@@ -46,10 +48,12 @@ def differing(specs: Sequence[RunSpec]) -> dict[str, list[str]]:
         "dropout.schedule.name",
     )
     leaves = {s.arm_id: flatten(s.as_dict(), whole=()) for s in specs}
+    named = {f"regularizer.{r.name}.{key}" for s in specs for r in s.regularizers for key in ("strength", r.strength)}
     values: dict[str, set[str]] = {}
     for tree in leaves.values():
         for key, value in tree.items():
-            if key == schedule or not (key.startswith(told) or key.endswith((".name", "._target_", ".version"))):
+            dull = key in named or key.startswith(told) or key.endswith((".name", "._target_", ".version"))
+            if key == schedule or not dull:
                 values.setdefault(key, set()).add(written(value))
     several = [key for key, texts in values.items() if len(texts) > 1]
     return {

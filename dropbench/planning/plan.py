@@ -21,7 +21,8 @@ from dropbench.planning.measured import measures_nothing, not_taken, of_task, un
 from dropbench.planning.outline import Outline
 from dropbench.planning.sources import forget_dead, load
 from dropbench.planning.study_arms import Coincide
-from dropbench.spec import MetricSpec, RunSpec, Settings
+from dropbench.settings import Settings
+from dropbench.spec import MetricSpec, RunSpec
 from dropbench.values import flatten, written
 
 
@@ -102,6 +103,7 @@ def _plan(
     by_glob = any("glob(" in text for text in overrides)
     forget_dead()
     runs, coinciding, died = _composed(grid, by_glob, composer, most)
+    composer.check_all_met()
     first = runs[0].composed
     _one_place([r.composed.settings for r in runs])
     check_results(first.settings.results)

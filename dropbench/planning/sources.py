@@ -14,7 +14,8 @@ from dropbench import data as data_sets
 from dropbench.config.parts import locate
 from dropbench.errors import UsageError, nearest
 from dropbench.process.apart import READING_S, PartDied, apart
-from dropbench.spec import DataSpec, RunSpec, Settings
+from dropbench.settings import Settings
+from dropbench.spec import DataSpec, RunSpec
 
 if TYPE_CHECKING:
     from torch import Tensor

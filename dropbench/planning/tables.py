@@ -14,7 +14,7 @@ from dropbench.values import flatten
 
 Tables = dict[str, dict[str, list[str]]]
 """As a plan holds them."""
-_OF_ARMS = ("dropout.", *(f"train.{name}" for name in identity.OFF))
+_OF_ARMS = ("dropout.", f"{identity.BESIDE}.", *(f"train.{name}" for name in identity.OFF))
 """How the keys begin in which the arms of a grid may differ: those of regularizers."""
 
 

@@ -19,7 +19,8 @@ from dropbench.data.base import Graph, Table
 from dropbench.data.checked import checked
 from dropbench.errors import UsageError
 from dropbench.planning.sources import load
-from dropbench.spec import DataSpec, Settings
+from dropbench.settings import Settings
+from dropbench.spec import DataSpec
 
 N = 12
 X = torch.arange(N * 3, dtype=torch.float32).view(N, 3)

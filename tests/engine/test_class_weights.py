@@ -13,7 +13,7 @@ from training import Trained, cohort_of, made_table, make_spec, mlp_scores, stat
 
 from dropbench import identity
 from dropbench.data.base import Table
-from dropbench.engine.batch import Batch
+from dropbench.data.batch import Batch
 from dropbench.engine.example_batches import class_weights_of, split_for
 from dropbench.engine.objective import losses
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from training import Trained, cohort_of, differences, make_spec, mlp_scores, numbers, table_of
 
-from dropbench.engine.batch import Batch
+from dropbench.data.batch import Batch
 from dropbench.engine.evaluate import evaluate
 from dropbench.engine.example_batches import ExampleBatches, split_for
 from dropbench.engine.result import Progress

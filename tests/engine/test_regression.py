@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from training import Trained, arms, cohort_of, differences, make_spec, states_at
 
 from dropbench.data.base import Table
+from dropbench.data.batch import Batch
 from dropbench.engine import objective, regression
-from dropbench.engine.batch import Batch
 from dropbench.engine.example_batches import split_for
 from dropbench.engine.target_scale import TargetScale
 from dropbench.spec import RunSpec

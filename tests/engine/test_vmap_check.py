@@ -18,9 +18,10 @@ from dropbench.data.base import Graph
 from dropbench.engine import vmap_check
 from dropbench.execute.cohorts import cohorts
 from dropbench.planning.outline import outline
+from dropbench.settings import Settings
 from dropbench.sites import Site
 from dropbench.sites.noise import Noise
-from dropbench.spec import RunSpec, Settings
+from dropbench.spec import RunSpec
 
 BITS = "would depend on the runs beside it"
 

@@ -19,7 +19,8 @@ from dropbench.execute.checkpoint import Saver, apart, gone_on
 from dropbench.execute.cohorts import Cohort
 from dropbench.planning.outline import Outline
 from dropbench.process.stop import Stop
-from dropbench.spec import RunSpec, Settings
+from dropbench.settings import Settings
+from dropbench.spec import RunSpec
 from dropbench.store.checkpoints import WORK, Checkpoints
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")

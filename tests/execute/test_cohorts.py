@@ -15,8 +15,9 @@ from dropbench.config.compose import composer
 from dropbench.data import views
 from dropbench.execute.cohorts import Cohort, by_seeds, cohorts
 from dropbench.planning.outline import Outline
+from dropbench.settings import ExecuteSpec, Settings
 from dropbench.sites import Site
-from dropbench.spec import ExecuteSpec, RunSpec, Settings
+from dropbench.spec import RunSpec
 
 with composer() as _c:
     BASE = _c.compose({}).spec

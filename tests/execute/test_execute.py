@@ -20,7 +20,7 @@ from dropbench.engine.train import Training
 from dropbench.errors import UsageError
 from dropbench.execute.cohort import Failure
 from dropbench.hardware.device import resolve_device, resolve_workers
-from dropbench.spec import ExecuteSpec, Settings
+from dropbench.settings import ExecuteSpec, Settings
 from dropbench.store import Record
 
 # Python 3.12 warns of any fork beside threads, those of BLAS included; a worker uses torch on one thread.

@@ -6,8 +6,7 @@ import pytest
 
 from dropbench.config.compose import Composer
 from dropbench.errors import UsageError
-from dropbench.planning.advising import FACTORS, FEWEST, TUNING_SEEDS, Protocol, fitted, protocol
-from dropbench.planning.continuing import AT_MOST
+from dropbench.planning.advising import FACTORS, FEWEST, MOST, TUNING_SEEDS, Protocol, fitted, protocol
 from dropbench.planning.plan import make
 
 
@@ -53,6 +52,6 @@ def test_less_time_is_fewer_epochs_and_never_fewer_than_six_seeds() -> None:
     whole = Protocol(("data=wine", "train.epochs=200", "train.patience=40"), ("train.lr=1,2,3",), 4, 200)
     runs = 4 * len(FACTORS) * TUNING_SEEDS
     ample, short, tiny = (fitted(whole, seconds, 1, ["data=wine"]) for seconds in (0.1 * runs, 2 * runs, 1000 * runs))
-    assert (ample.epochs, ample.at_most) == (200, AT_MOST)
-    assert FEWEST <= short.at_most < AT_MOST and short.epochs == 100 and value(short, "train.patience") == "20"
+    assert (ample.epochs, ample.at_most) == (200, MOST)
+    assert FEWEST <= short.at_most < MOST and short.epochs == 100 and value(short, "train.patience") == "20"
     assert (tiny.epochs, tiny.at_most) == (5, FEWEST)

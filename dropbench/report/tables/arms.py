@@ -30,6 +30,7 @@ REGULARIZERS = (
 )
 """The keys beside dropout, and beside AUGMENT's, that make an arm."""
 AUGMENT = "train.augment."
+BESIDE = "regularizer."
 NONE = "none"
 """The variant without noise, and the baseline that is looked for where no study names one."""
 _OFF = (None, "null", "0", "false")
@@ -62,7 +63,7 @@ class Arm:
 
 def belongs_to_arm(key: str) -> bool:
     """Whether a configuration key is a regularizer's."""
-    return key.startswith(("dropout.", AUGMENT)) or key in REGULARIZERS
+    return key.startswith(("dropout.", AUGMENT, BESIDE)) or key in REGULARIZERS
 
 
 def setting(row: Row) -> str:
@@ -102,12 +103,17 @@ def name_arms(frame: pd.DataFrame) -> list[Arm]:
     of_study = firsts[0].get("table") is not None
     dropouts = [setting(row) for row in firsts]
     besides = [_beside(row, firsts, keys, of_study=of_study) for row in firsts]
-    settings = [_joined(words, beside) for words, beside in zip(dropouts, besides, strict=True)]
+    # What is told to be without dropout is an arm that has nothing else to tell of.
+    spoken = [
+        "" if words == NONE and told_beside(row, firsts, keys) else words
+        for row, words in zip(firsts, dropouts, strict=True)
+    ]
+    settings = [_joined(words, beside) for words, beside in zip(spoken, besides, strict=True)]
     if of_study:
         settings = _only_differing(dropouts, besides, firsts, keys)
         labels = [str(row["name"]) for row in firsts]
     else:
-        labels = [_joined(row["name"] or words, b) for row, words, b in zip(firsts, dropouts, besides, strict=True)]
+        labels = [_joined(row["name"] or words, b) for row, words, b in zip(firsts, spoken, besides, strict=True)]
 
     def tell_apart(better: Callable[[int, list[int]], str]) -> None:
         counts = Counter(labels)
@@ -135,16 +141,42 @@ def name_arms(frame: pd.DataFrame) -> list[Arm]:
 
 
 def _joined(*words: str) -> str:
-    return " ".join(word for word in words if word)
+    return " ".join(word for word in words if word).removeprefix("+ ")
 
 
 def _beside(row: Row, rows: Sequence[Row], keys: Sequence[str], *, of_study: bool) -> str:
     """What tells an arm from the others beside what `setting` says: the regularizers that are on; in a study anything."""
-    told = [k for k in keys if k not in IN_WORDS and tells(row, rows, k)]
+    told = [k for k in keys if k not in IN_WORDS and not k.startswith(BESIDE) and tells(row, rows, k)]
     if not of_study:
         told = [k for k in told if belongs_to_arm(k) and not k.startswith("dropout.")]
     on = [k for k in told if not (_is_regularizer(k) and shown(row.get(k)) in _OFF)]
-    return as_settings(row, on)
+    return " ".join(word for word in (*told_beside(row, rows, keys), as_settings(row, on)) if word)
+
+
+def told_beside(row: Row, rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
+    """The regularizers of an arm that tell it from the others: `+ mixup 0.2 + sam 0.05 linear_up`, word by word.
+
+    Options are told where they differ among the arms that have the regularizer.
+    """
+    words = []
+    for key in (
+        k for k in keys if k.startswith(BESIDE) and k.endswith(".strength") and not absent(row.get(k, math.nan))
+    ):
+        whole = key.removesuffix("strength")
+        own = [k for k in keys if k.startswith(whole) and not k.endswith((*_DULL, ".strength"))]
+        schedule = f"{whole}schedule.name"
+        if not any(tells(row, rows, k) for k in own) and not _differ(row, rows, schedule):
+            continue
+        strength, peers = whole + str(row[key]), [r for r in rows if not absent(r.get(key, math.nan))]
+        options = [k for k in own if k != strength and tells(row, peers, k)]
+        words += ["+", whole.removeprefix(BESIDE).removesuffix("."), written(row.get(strength))]
+        words += [written(row[schedule])] if row.get(schedule) not in (None, "constant") else []
+        words += [f"{k.removeprefix(whole)}={written(row.get(k))}" for k in options]
+    return words
+
+
+def _differ(row: Row, rows: Sequence[Row], key: str) -> bool:
+    return any(r.get(key, math.nan) != row.get(key) for r in rows if not absent(r.get(key, math.nan)))
 
 
 def _only_differing(
@@ -153,7 +185,8 @@ def _only_differing(
     """The settings of a study's arms: dropout where they differ in it, and what is beside it. None of them is empty."""
     spoken = dropouts if len(set(dropouts)) > 1 else [""] * len(dropouts)
     settings = [_joined(words, beside) for words, beside in zip(spoken, besides, strict=True)]
-    off = [as_settings(row, [k for k in keys if _is_regularizer(k) and tells(row, rows, k)]) for row in rows]
+    beside = [k for k in keys if _is_regularizer(k) and not k.startswith(BESIDE)]
+    off = [as_settings(row, [k for k in beside if tells(row, rows, k)]) for row in rows]
     return [setting or no or words for setting, no, words in zip(settings, off, dropouts, strict=True)]
 
 

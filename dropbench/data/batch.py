@@ -8,6 +8,19 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
+class Mixed:
+    """What is to be said of the examples that were mixed into those of a batch.
+
+    The loss is share l(y) + (1 - share) l(mixed.y). y [K, B] and weight [K, B] or None are as those of the batch; share,
+    [K, 1] or [K, B] in [0, 1], is that of the batch's own.
+    """
+
+    y: Tensor
+    share: Tensor
+    weight: Tensor | None = None
+
+
+@dataclass(frozen=True)
 class Batch:
     """x [K, B, *shape] normalised, y [K, B]; or int64 numbers to look up: see data/views.py and engine/text_batches.py.
 
@@ -24,3 +37,5 @@ class Batch:
     predicts (y - centre) / spread."""
     weight: Tensor | None = None
     """How much each example counts in the training loss, [K, B]; None: all the same."""
+    mixed: Mixed | None = None
+    """The targets of other examples that were mixed into these."""

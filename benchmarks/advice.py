@@ -1,0 +1,178 @@
+"""`dropbench advise` on every table of a folder, judged by the same arms under thirty seeds that it has not seen.
+
+    python -m benchmarks.advice FOLDER [--minutes 5] [--at-once 2] [--results DIR] [--out advice.md] [--only german,wdbc]
+
+Each question is one command with one worker, `--at-once` of them side by side. Then all arms, at the learning rates that were
+chosen for them, are trained under fresh seeds: what the advice was worth there, and what the best of the arms would have been.
+What is there already is not done again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from benchmarks.tables import TARGETS
+from dropbench.config.yaml import as_yaml
+from dropbench.planning.reproduce import overrides
+from dropbench.report import build
+from dropbench.report.tables.comparison import Comparison
+from dropbench.report.tables.report import Report
+from dropbench.values import count
+
+SEEDS = range(1000, 1030)
+STUDY = "judged"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One table: what was advised after how many seeds, and all of its arms under fresh seeds."""
+
+    name: str
+    decision: str
+    arm: str
+    seeds: int
+    fresh: Comparison
+
+    @property
+    def region(self) -> float:
+        """Differences within it count as none."""
+        return next(iter(self.fresh.verdicts.values())).region
+
+    def gain(self, arm: str) -> float:
+        """What an arm is better by than none in the mean of the fresh seeds."""
+        if arm == self.fresh.baseline:
+            return 0.0
+        told = self.fresh.verdicts[arm]
+        return told.measure.direction * told.difference.mean
+
+    @property
+    def best(self) -> str:
+        """The arm with the best mean."""
+        return max([str(self.fresh.baseline), *self.fresh.verdicts], key=self.gain)
+
+    @property
+    def cost(self) -> float:
+        """What was lost by following the advice in place of taking the arm that is best here."""
+        return self.gain(self.best) - self.gain(self.arm)
+
+    @property
+    def right(self) -> bool:
+        """Whether that is no more than what counts as none."""
+        return self.cost <= self.region
+
+
+def ask(file: Path, results: Path, minutes: float) -> dict[str, Any]:
+    """The advice on a table, as JSON."""
+    said = results / f"{file.stem}.json"
+    if not said.exists():
+        words = ["data=csv", f"data.path={file}", f"data.target={TARGETS.get(file.stem, 'target')}"]
+        words += ["execute.workers=1", f"results={results / file.stem}", "--minutes", str(minutes), "--json"]
+        began = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-m", "dropbench", "advise", *words], capture_output=True, text=True, check=True
+        )
+        said.write_text(done.stdout, encoding="utf-8")
+        print(f"{file.stem}: {time.monotonic() - began:.0f} s, {json.loads(done.stdout)['decision']}", flush=True)
+    told: dict[str, Any] = json.loads(said.read_text(encoding="utf-8"))
+    return told
+
+
+def judge(file: Path, results: Path, told: dict[str, Any]) -> Judged:
+    """Trains the same arms under the fresh seeds, what is not there yet of it."""
+    asked, fresh = build([results / file.stem], ["study=advise"], None), results / f"{file.stem}-fresh"
+    conf = results / f"{file.stem}-conf"
+    (conf / "study").mkdir(parents=True, exist_ok=True)
+    (conf / "study" / f"{STUDY}.yaml").write_text(as_yaml(_study(asked)), encoding="utf-8")
+    words = ["--conf", str(conf), f"study={STUDY}", "execute.workers=1", f"results={fresh}", "--quiet"]
+    subprocess.run([sys.executable, "-m", "dropbench", "sweep", *words], check=True)
+    (comparison,) = build([fresh], [f"study={STUDY}"], None).comparisons
+    seeds = max(v.difference.n for v in asked.comparisons[0].verdicts.values())
+    return Judged(file.stem, told["decision"], told["arm"], seeds, comparison)
+
+
+def _study(asked: Report) -> dict[str, Any]:
+    """A study of the same arms, each at the learning rate that was chosen for it, under the fresh seeds."""
+    c = asked.comparisons[0]
+    arms = {arm.label: dict(map(_pair, overrides(asked.configs[c.run_of(arm.label)]))) for arm in c.arms}
+    return {
+        "question": "Was the advice right?",
+        "baseline": c.baseline,
+        "seed": f"range({SEEDS.start},{SEEDS.stop})",
+        "arms": arms,
+    }
+
+
+def _pair(override: str) -> tuple[str, Any]:
+    key, _, value = override.partition("=")
+    return key, OmegaConf.create(f"v: {value}").v  # reads numbers as the command line does
+
+
+def markdown(rows: Sequence[Judged]) -> str:
+    """The table, and how often it was right."""
+    lines = [
+        "| table | advice | seeds | best of the fresh seeds | its gain | gain of the advice | lost | counts as none | right |",
+        "| --- | --- | ---: | --- | ---: | ---: | ---: | ---: | --- |",
+    ]
+    for row in rows:
+        m = next(iter(row.fresh.verdicts.values())).measure
+        advised = {"use": f"use {row.arm}", "leave": "don't bother", "unknown": "cannot tell"}[row.decision]
+        gains = [m.difference(value) for value in (row.gain(row.best), row.gain(row.arm))]
+        right = "yes" if row.right else "no"
+        cells = [row.name, advised, str(row.seeds), row.best, *gains, m.size(row.cost), m.size(row.region), right]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join([*lines, "", *_across(rows)])
+
+
+def _across(rows: Sequence[Judged]) -> list[str]:
+    """How often each advice was given, and was right."""
+    given, right = Counter(r.decision for r in rows), Counter(r.decision for r in rows if r.right)
+    spoken = {"use": "use this", "leave": "don't bother", "unknown": "cannot tell"}
+    lines = [f"{spoken[d]}: {count(n, 'table')}, right in {right[d]}." for d, n in given.most_common()]
+    wrong = [r.cost / r.region for r in rows if not r.right]
+    if wrong:
+        lines.append(f"Where it was not right it lost {fmean(wrong):.1f} times what counts as none in the mean.")
+    everywhere = {arm for r in rows for arm in r.fresh.verdicts}
+    for arm in sorted(everywhere):
+        settled = [r for r in rows if arm in r.fresh.verdicts]
+        verdicts = Counter(r.fresh.verdicts[arm].verdict for r in settled)
+        lines.append(f"{arm}, fresh seeds: {', '.join(f'{v} {n}' for v, n in verdicts.most_common())}.")
+    return lines
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--at-once", type=int, default=2)
+    parser.add_argument("--results", type=Path, default=Path("results/advice"))
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--only", default="")
+    given = parser.parse_args()
+    wanted = set(filter(None, given.only.split(",")))
+    files = [f for f in sorted(given.folder.glob("*.csv")) if not wanted or f.stem in wanted]
+    given.results.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(given.at_once) as pool:
+        told = list(pool.map(lambda file: ask(file, given.results, given.minutes), files))
+        rows = list(pool.map(lambda pair: judge(pair[0], given.results, pair[1]), zip(files, told, strict=True)))
+    text = markdown(rows)
+    print(text)
+    if given.out:
+        given.out.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,231 @@
+"""The regularizers of a stack: their strengths, one a replica, their random numbers and what they keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from dropbench.data.base import Table
+from dropbench.data.batch import Batch
+from dropbench.dropout import schedule
+from dropbench.engine.draws import OwnDraws
+from dropbench.engine.learned import LearnedRates
+from dropbench.engine.noise import StackNoise
+from dropbench.engine.stack import state
+from dropbench.engine.tape import Tape
+from dropbench.planning.outline import Outline
+from dropbench.planning.regularizers import given, in_order
+from dropbench.regularizers.base import Regularizer, Slot
+from dropbench.spec import RegularizerSpec, RunSpec
+
+FRESH = "fresh"
+"""Opens the names of the streams from which a second pass has its masks."""
+
+
+@dataclass
+class Active:
+    """One regularizer of a stack.
+
+    Attributes
+    ----------
+    name : str
+        Its option's.
+    part : Regularizer
+        What it does.
+    nominal : Tensor
+        The strengths without a schedule, [K].
+    off : float
+        The strength that is none.
+    factors : list
+        Of each replica its schedule, a function of the share of training that is done; empty where all are constant.
+    draws : OwnDraws
+        Its random numbers.
+    kept : dict
+        What it keeps of the training, [K, ...] by name.
+    strength : Tensor
+        The strengths in force, [K].
+    """
+
+    name: str
+    part: Regularizer
+    nominal: Tensor
+    off: float
+    factors: list[Callable[[float], float]]
+    draws: OwnDraws
+    kept: dict[str, Tensor]
+    strength: Tensor
+
+    def narrow(self, replicas: Tensor) -> None:
+        """Goes on with the replicas at these places only."""
+        self.nominal, self.strength = self.nominal[replicas], self.strength[replicas]
+        self.factors = [self.factors[k] for k in replicas.tolist()] if self.factors else []
+        self.draws = self.draws.narrowed(replicas)
+        self.kept = {name: tensor[replicas] for name, tensor in self.kept.items()}
+
+
+class Regularization:
+    """All of them, in the order in which they act."""
+
+    def __init__(
+        self, specs: Sequence[RunSpec], model: nn.Module, noise: StackNoise, outline: Outline, table: Table
+    ) -> None:
+        """As before the first update.
+
+        Parameters
+        ----------
+        specs : Sequence[RunSpec]
+            The runs. They may have different strengths; where one lacks a regularizer of another, its strength is none.
+        model : nn.Module
+            The stack.
+        noise : StackNoise
+            Its noise; what has fresh masks has them at the same rates, from streams of its own.
+        outline : Outline
+            What the runs build.
+        table : Table
+            Their data.
+        """
+        self._model = model.model if isinstance(model, LearnedRates) else model
+        self._given = given(outline, table)
+        device = next(model.parameters()).device
+        first = {r.name: r for s in specs for r in s.regularizers}
+        self._active = [self._made(spec, part, specs, device) for spec, part in in_order(first.values())]
+        parts = [one.part for one in self._active]
+        self.passes = any(part.passes for part in parts)
+        self.watches = any(part.watches for part in parts)
+        self._inputs_need_gradient = any(part.inputs_need_gradient for part in parts)
+        batch = outline.noise_batch(specs[0].train.batch_size)
+        self.fresh = noise.forked(FRESH, batch) if any(part.fresh_masks for part in parts) else None
+
+    def _made(self, spec: RegularizerSpec, part: Regularizer, specs: Sequence[RunSpec], device: torch.device) -> Active:
+        of = [next((r for r in s.regularizers if r.name == spec.name), None) for s in specs]
+        strengths = [spec.off if r is None else r.value for r in of]
+        nominal = torch.tensor(strengths, dtype=torch.float32, device=device)
+        factors = [
+            schedule.constant if r is None else schedule.resolve(r.schedule.target, r.schedule.options) for r in of
+        ]
+        scheduled = any(r is not None and r.scheduled for r in of)
+        draws = OwnDraws([s.seed for s in specs], f"regularizer/{spec.name}", device)
+        kept = part.state(self.tensors())
+        return Active(spec.name, part, nominal, spec.off, factors if scheduled else [], draws, kept, nominal)
+
+    def __bool__(self) -> bool:
+        return bool(self._active)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Parameters and buffers of the model, [K, ...] by name, without learned dropout rates."""
+        return {name: tensor.detach() for name, tensor in state(self._model).items()}
+
+    def parameters(self) -> dict[str, Tensor]:
+        """The weights that are trained, [K, ...] by name, to take gradients of."""
+        return {name: p for name, p in self._model.named_parameters() if p.requires_grad}
+
+    def slot(self, *slots: Slot) -> Iterator[Active]:
+        """Those of these slots, in order."""
+        return (one for one in self._active if one.part.slot in slots)
+
+    def at(self, done: float) -> None:
+        """Sets the strengths to those of a share of training, in [0, 1]."""
+        for one in self._active:
+            if one.factors:
+                factors = torch.tensor([f(done) for f in one.factors], dtype=torch.float32, device=one.nominal.device)
+                one.strength = one.off + (one.nominal - one.off) * factors
+
+    def examples(self, batch: Batch) -> Batch:
+        """The batch that is trained on in place of this one."""
+        for one in self.slot("examples", "mixing", "inputs"):
+            batch = one.part.examples(batch, one.strength, one.draws, self._given)
+        if self._inputs_need_gradient:
+            batch = replace(batch, x=batch.x.detach().requires_grad_())
+        return batch
+
+    @torch.no_grad()
+    def gradient(self, updates: int) -> None:
+        """Changes the gradients before an update, of which so many are done."""
+        for one in self.slot("gradient"):
+            parameters = [p for p in self.parameters().values() if p.grad is not None]
+            one.part.gradient(parameters, one.strength, one.draws, updates)
+
+    @torch.no_grad()
+    def updated(self, done: float) -> None:
+        """Changes the weights after an update. done: the share of training, that update included."""
+        for one in self.slot("weights", "average"):
+            one.part.weights(self.tensors(), one.strength, one.kept, done)
+
+    @contextmanager
+    def evaluated(self) -> Iterator[None]:
+        """The model has the weights that are evaluated, for as long as the context lasts."""
+        own: dict[str, Tensor] = {}
+        for one in self.slot("average"):
+            tensors = self.tensors()
+            stand_ins = one.part.evaluated(tensors, one.strength, one.kept)
+            own = {name: tensors[name].clone() for name in stand_ins}
+            _fill(tensors, stand_ins)
+        try:
+            yield
+        finally:
+            _fill(self.tensors(), own)
+
+    def record(self, noise: StackNoise) -> None:
+        """What is drawn from now on can be drawn again after `rewind`."""
+        self._tapes(noise, Tape)
+
+    def rewind(self, noise: StackNoise) -> None:
+        """All that was drawn since `record` is drawn again, from its beginning."""
+        for stack in self._noises(noise):
+            stack.rewind()
+        for one in self._active:
+            if one.draws.tape is not None:
+                one.draws.tape.rewind()
+
+    def forget(self, noise: StackNoise) -> None:
+        """The update is done: what is drawn is new."""
+        self._tapes(noise, lambda: None)
+
+    def _tapes(self, noise: StackNoise, made: Callable[[], Tape | None]) -> None:
+        for stack in self._noises(noise):
+            stack.tape(made)
+        for one in self._active:
+            one.draws.tape = made()
+
+    def _noises(self, noise: StackNoise) -> list[StackNoise]:
+        return [noise] if self.fresh is None else [noise, self.fresh]
+
+    def scale_rates(self, factors: Tensor) -> None:
+        """Sets the dropout rates of passes with fresh masks: see `StackNoise.scale_rates`."""
+        if self.fresh is not None:
+            self.fresh.scale_rates(factors)
+
+    def narrow(self, replicas: Tensor) -> None:
+        """Goes on with the replicas at these places only; the model has been narrowed already."""
+        for one in self._active:
+            one.narrow(replicas)
+        if self.fresh is not None:
+            self.fresh = self.fresh.narrowed(replicas)
+
+    def filled(self) -> Iterator[tuple[str, Tensor]]:
+        """References to what they keep, [K, ...] by name, which training changes in place."""
+        for one in self._active:
+            yield from ((f"{one.name}/{name}", tensor) for name, tensor in one.kept.items())
+
+    def states(self) -> dict[str, Tensor]:
+        """Where the streams of random numbers are, a row a replica by name."""
+        own = {f"{one.name}": one.draws.states() for one in self._active}
+        fresh = {} if self.fresh is None else self.fresh.streams()
+        return own | {f"{FRESH}/{name}": noise.states() for name, noise in fresh.items()}
+
+    def resume(self, states: Sequence[Mapping[str, Tensor]]) -> None:
+        """Goes on from there, given what `states` said of each replica."""
+        for one in self._active:
+            one.draws.resume([row[one.name] for row in states])
+        for name, noise in {} if self.fresh is None else self.fresh.streams().items():
+            noise.resume([row.get(f"{FRESH}/{name}") for row in states])
+
+
+@torch.no_grad()
+def _fill(tensors: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
+    for name, value in values.items():
+        tensors[name].copy_(value)

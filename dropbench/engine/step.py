@@ -1,0 +1,126 @@
+"""One update of a stack with regularizers, as those see it: `regularizers.base.Step`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import override
+
+from dropbench.data.batch import Batch
+from dropbench.engine.carried import carried, carry
+from dropbench.engine.learned import LearnedRates
+from dropbench.engine.noise import StackNoise
+from dropbench.engine.regularization import Regularization
+from dropbench.engine.replicas import Replicas
+from dropbench.regularizers.base import Step
+
+
+class Update(Step):
+    """The forward passes of one update, and the objective that they make."""
+
+    def __init__(self, replicas: Replicas, regularization: Regularization, batch: Batch) -> None:
+        """Computes loss and objective, with the noise on. `close` it in the end."""
+        self._replicas, self._regularization = replicas, regularization
+        self._seen: dict[str, Tensor] = {}
+        if regularization.passes:
+            self._began = carried(replicas.model)
+            regularization.record(replicas.noise)
+        self._batch = regularization.examples(batch)
+        self.loss, self._minimised = self._computed()
+        """The mean loss of each replica with the noise on, [K]; it is what a run without regularizers minimises."""
+
+    def backward(self, ones: Tensor) -> None:
+        """Leaves in `grad` of each parameter the gradient that the update is made with."""
+        self._minimised.backward(ones)
+        for one in self._regularization.slot("pass"):
+            one.part.gradients(self, one.strength)
+
+    def close(self) -> None:
+        """Lets what is kept for further passes go."""
+        if self._regularization.passes:
+            self._regularization.forget(self._replicas.noise)
+
+    @property
+    @override
+    def batch(self) -> Batch:
+        return self._batch
+
+    @property
+    @override
+    def output(self) -> Tensor:
+        return self._output
+
+    @property
+    @override
+    def parameters(self) -> Mapping[str, Tensor]:
+        return self._regularization.parameters()
+
+    @override
+    def losses(self, output: Tensor, batch: Batch) -> Tensor:
+        return self._replicas.losses_of(output, batch)
+
+    @override
+    def replay(self, x: Tensor) -> Tensor:
+        self._replicas.noise.rewind()
+        with self._undisturbed():
+            return self._forward(x, self._replicas.noise)
+
+    @override
+    def again(self) -> Tensor:
+        fresh = self._regularization.fresh
+        assert fresh is not None, "it declares no fresh_masks"
+        with self._undisturbed():
+            return self._forward(self._batch.x, fresh)
+
+    @override
+    def activations(self, site: str) -> Tensor:
+        return self._seen[site]
+
+    @override
+    def objective(self) -> Tensor:
+        self._regularization.rewind(self._replicas.noise)
+        with self._undisturbed():
+            return self._computed()[1]
+
+    def _computed(self) -> tuple[Tensor, Tensor]:
+        replicas, noise = self._replicas, self._replicas.noise
+        if self._regularization.watches:
+            noise = noise.edited(self._see)
+        self._output = self._forward(self._batch.x, noise)
+        loss = objective = self.losses(self._output, self._batch)
+        if isinstance(replicas.model, LearnedRates):
+            objective = loss + replicas.model.penalty(replicas.noise, replicas.batches.part_sizes()["train"])
+        for one in self._regularization.slot("loss"):
+            objective = one.part.loss(self, objective, one.strength, one.draws)
+        return loss, objective
+
+    def _forward(self, x: Tensor, noise: StackNoise) -> Tensor:
+        with self._replicas.autocast():
+            output: Tensor = self._replicas.model(x, noise)
+        return output
+
+    def _see(self, site: str, x: Tensor) -> Tensor:
+        self._seen[site] = x
+        return x
+
+    @contextmanager
+    def _undisturbed(self) -> Iterator[None]:
+        """A pass that leaves running statistics as they are, and starts from the state that the first pass started from."""
+        model = self._replicas.model
+        buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+        ended = carried(model)
+        carry(model, *self._began)
+        try:
+            yield
+        finally:
+            carry(model, *ended)
+            _restore(model, buffers)
+
+
+@torch.no_grad()
+def _restore(model: nn.Module, buffers: Mapping[str, Tensor]) -> None:
+    for name, buffer in model.named_buffers():
+        buffer.copy_(buffers[name])

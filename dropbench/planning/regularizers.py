@@ -1,0 +1,54 @@
+"""The regularizers of an arm: made from its spec, in the order in which they act, and whether they can be used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from dropbench.config.parts import locate
+from dropbench.regularizers.base import ALONE, SLOTS, Given, Regularizer
+from dropbench.spec import RegularizerSpec, RunSpec
+
+if TYPE_CHECKING:
+    from dropbench.data.base import Table
+    from dropbench.planning.outline import Outline
+
+
+def in_order(specs: Iterable[RegularizerSpec]) -> list[tuple[RegularizerSpec, Regularizer]]:
+    """They in the order in which they act: by slot, and by name within one."""
+    made: list[tuple[RegularizerSpec, Regularizer]] = [(s, locate(s.target)(**s.options)) for s in specs]
+    return sorted(made, key=lambda pair: (SLOTS.index(pair[1].slot), pair[0].name))
+
+
+def given(outline: Outline, table: Table) -> Given:
+    """What regularizers are told of a model and its data."""
+    channels, height, width = table.shape if table.axes == "CHW" else (0, 0, 0)
+    image = (channels, height, width) if channels else None
+    return Given(outline.task, outline.view, tuple(outline.shape), image, outline.batch_norm, bool(outline.own_noise))
+
+
+def cannot(spec: RunSpec, outline: Outline, table: Table) -> str | None:
+    """Why this arm cannot have its regularizers, or None."""
+    told = given(outline, table)
+    parts = in_order(spec.regularizers)
+    for one, part in parts:
+        if reason := part.supports(told):
+            return f"regularizer={one.name} {reason}"
+        if part.passes and told.own_noise:
+            return (
+                f"regularizer={one.name} passes each batch through the model more than once with the same dropout masks, and "
+                f"model={spec.model.name} draws random numbers of its own ({outline.own_noise[0]}), which would be others each "
+                "time; use noise(site, x) in its place"
+            )
+    for slot in ALONE:
+        names = [one.name for one, part in parts if part.slot == slot]
+        if len(names) > 1:
+            return f"regularizer=[{','.join(names)}]: {_PURPOSE[slot]}; choose one of {' and '.join(names)}"
+    return None
+
+
+_PURPOSE = {
+    "mixing": "each mixes examples and their targets, and a mixture of mixtures is defined by no paper",
+    "pass": "each decides at which weights the gradient is taken",
+    "average": "each decides which weights are evaluated",
+}

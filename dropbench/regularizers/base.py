@@ -1,0 +1,173 @@
+"""The contract of a regularizer: at which points of an update it acts, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol, get_args
+
+from torch import Tensor
+
+from dropbench.data.batch import Batch
+
+Slot = Literal["examples", "mixing", "inputs", "loss", "pass", "gradient", "weights", "average"]
+"""Where in an update a regularizer acts, in the order of the update, whatever the order in which they are typed.
+
+examples: changes each training example by itself (cutout). mixing: mixes examples and their targets (mixup); one at most.
+inputs: changes what the model is given, after that (noise). loss: adds to the loss, or changes it. pass: decides at which
+weights gradients are taken (SAM); one at most. gradient: changes the gradient, after clipping. weights: changes the weights
+after the optimizer's update. average: decides which weights are evaluated and kept; one at most.
+
+Within a slot they act in the order of their names.
+"""
+SLOTS: tuple[Slot, ...] = get_args(Slot)
+ALONE: frozenset[Slot] = frozenset({"mixing", "pass", "average"})
+"""Slots that hold one regularizer at most."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a regularizer is told of the model and the data before it trains: see `Regularizer.supports`."""
+
+    task: str
+    """What is learnt: "classify", "regress", "reconstruct" or "predict_next"."""
+    view: str
+    """How the model sees an example: "flat", "image", "sequence", "text", "graph", ..."""
+    shape: tuple[int, ...]
+    """An example as the model is given it; of running text and words to look up, none of it is numbers."""
+    image: tuple[int, int, int] | None
+    """(channels, height, width) where the data are images, also where the model sees them flat."""
+    batch_norm: bool
+    own_noise: bool
+    """Whether the model draws random numbers of its own."""
+
+    @property
+    def numbers(self) -> bool:
+        """Whether an example is numbers, not words or nodes to look up."""
+        return self.view not in ("text", "words", "graph")
+
+
+class Draws(Protocol):
+    """A regularizer's own random numbers: those of each run follow from its seed alone, so the arms of a seed share them."""
+
+    def uniform(self, shape: tuple[int, ...]) -> Tensor:
+        """float32 in [0, 1), [K, *shape]."""
+        ...
+
+    def normal(self, shape: tuple[int, ...]) -> Tensor:
+        """Standard normals, float32, [K, *shape]."""
+        ...
+
+    def permutation(self, n: int) -> Tensor:
+        """A permutation of 0..n-1 for each replica, int64 [K, n]."""
+        ...
+
+
+class Step(Protocol):
+    """An update that is underway, of K replicas."""
+
+    @property
+    def batch(self) -> Batch:
+        """What the model was given, as the slots before `loss` left it."""
+        ...
+
+    @property
+    def output(self) -> Tensor:
+        """What the model made of it with the noise on, [K, B, ...]; gradients flow through it."""
+        ...
+
+    @property
+    def parameters(self) -> Mapping[str, Tensor]:
+        """The weights that are trained, [K, ...] by name: the model's, without learned dropout rates."""
+        ...
+
+    def losses(self, output: Tensor, batch: Batch) -> Tensor:
+        """The mean loss of each replica, [K], without what regularizers make of it."""
+        ...
+
+    def replay(self, x: Tensor) -> Tensor:
+        """The output for other inputs [K, B, ...] under the same dropout masks. Batch norm's statistics stay as they are."""
+        ...
+
+    def again(self) -> Tensor:
+        """The output for the same inputs under fresh dropout masks. Needs `fresh_masks`."""
+        ...
+
+    def activations(self, site: str) -> Tensor:
+        """What came to a site in the pass behind `output`, [K, B, ...], before the noise there. Needs `watches`."""
+        ...
+
+    def objective(self) -> Tensor:
+        """What is minimised, [K], computed once more at the weights as they are now, with the same masks and draws."""
+        ...
+
+
+class Regularizer:
+    """One idea, in a slot of the update of a stack of K replicas.
+
+    It holds its options and no state. `strength` is given to it with one entry a replica, [K], so that a grid over strengths
+    trains as one stack; a replica at the strength that is none must come out with the bits that it has without it. Random
+    numbers come from `draws`, as many whatever the strengths are. Which option is the strength its YAML says.
+    """
+
+    slot: ClassVar[Slot]
+    passes: ClassVar[bool] = False
+    """Whether it computes the model's output more than once an update (`Step.replay`, `again` or `objective`)."""
+    fresh_masks: ClassVar[bool] = False
+    """Whether it calls `Step.again`."""
+    inputs_need_gradient: ClassVar[bool] = False
+    """Whether it takes the gradient of the loss with respect to the inputs."""
+    twice: ClassVar[bool] = False
+    """Whether it differentiates a gradient: such runs take operations that can be differentiated twice."""
+    watches: ClassVar[bool] = False
+    """Whether it reads what comes to sites."""
+
+    def supports(self, given: Given) -> str | None:
+        """None where it can be used, else the reason why not, as the end of a sentence: "mixes examples, and ..."."""
+        return None
+
+    def examples(self, batch: Batch, strength: Tensor, draws: Draws, given: Given) -> Batch:
+        """Slots `examples`, `mixing`, `inputs`: the batch to train on in place of `batch`, whose tensors stay as they are."""
+        return batch
+
+    def loss(self, step: Step, loss: Tensor, strength: Tensor, draws: Draws) -> Tensor:
+        """Slot `loss`: what is minimised, [K], in place of `loss` [K]."""
+        return loss
+
+    def gradients(self, step: Step, strength: Tensor) -> None:
+        """Slot `pass`: called when the gradient of `Step.objective` is in `grad` of each parameter; leaves another there."""
+
+    def gradient(self, parameters: Sequence[Tensor], strength: Tensor, draws: Draws, updates: int) -> None:
+        """Slot `gradient`: changes `grad` of parameters [K, ...] in place. updates: how many are done."""
+
+    def state(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What it keeps of a training, [K, ...] by name, as it is before the first update. tensors: see `weights`."""
+        return {}
+
+    def weights(
+        self, tensors: Mapping[str, Tensor], strength: Tensor, state: Mapping[str, Tensor], done: float
+    ) -> None:
+        """Slots `weights` and `average`, after an update: changes the weights or its state in place.
+
+        Parameters
+        ----------
+        tensors : Mapping of str to Tensor
+            Parameters and buffers of the model by name, [K, ...].
+        strength : Tensor
+            [K].
+        state : Mapping of str to Tensor
+            As `state` made it.
+        done : float
+            The share of training that is done, in (0, 1].
+        """
+
+    def evaluated(
+        self, tensors: Mapping[str, Tensor], strength: Tensor, state: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Slot `average`: what stands in place of tensors of these names while metrics are taken, [K, ...]."""
+        return {}
+
+
+def per_replica(strength: Tensor, like: Tensor) -> Tensor:
+    """A number of each replica [K], to broadcast over a tensor [K, ...]."""
+    return strength.view(-1, *(1,) * (like.ndim - 1))

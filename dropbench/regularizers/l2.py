@@ -1,0 +1,33 @@
+"""The squared length of the weights as a part of the loss."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge
+from torch import Tensor
+from typing_extensions import override
+
+from dropbench.regularizers.base import Draws, Regularizer, Slot, Step
+
+
+class L2(Regularizer):
+    """loss + alpha Σ w², over all weights but those with one axis: biases, and scales and shifts of normalisation.
+
+    Hoerl & Kennard 1970; Krogh & Hertz 1992. With plain SGD it is weight decay of 2 alpha, with Adam it is not (Loshchilov &
+    Hutter 2019, arXiv:1711.05101).
+    """
+
+    slot: ClassVar[Slot] = "loss"
+
+    def __init__(self, *, alpha: Annotated[float, Ge(0)] = 1e-4) -> None:
+        """alpha: how much it counts."""
+
+    @override
+    def loss(self, step: Step, loss: Tensor, strength: Tensor, draws: Draws) -> Tensor:
+        return loss + strength * sum(w.square().flatten(1).sum(1) for w in weights_of_units(step))
+
+
+def weights_of_units(step: Step) -> list[Tensor]:
+    """The weights without biases and what normalisation learns, [K, ...] each."""
+    return [w for w in step.parameters.values() if w.ndim > 2 and w[0].squeeze().ndim > 1]

@@ -1,0 +1,61 @@
+"""Sharpness-aware minimisation (Foret et al. 2021)."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+import torch
+from annotated_types import Ge
+from torch import Tensor
+from typing_extensions import override
+
+from dropbench.regularizers.base import Regularizer, Slot, Step, per_replica
+
+_TINY = 1e-12
+
+
+class SAM(Regularizer):
+    """The gradient is taken at w + ρ g/‖g‖, the worst weights nearby to first order, in place of w.
+
+    Foret, Kleiner, Mobahi & Neyshabur 2021, "Sharpness-Aware Minimization for Efficiently Improving Generalization",
+    arXiv:2010.01412, algorithm 1 with p = 2. Both passes have the same batch, dropout masks and random draws; batch norm's
+    running statistics are of the first.
+    """
+
+    slot: ClassVar[Slot] = "pass"
+    passes: ClassVar[bool] = True
+
+    def __init__(self, *, rho: Annotated[float, Ge(0)] = 0.05) -> None:
+        """rho: the radius of the neighbourhood, in the Euclidean norm of all weights."""
+
+    @override
+    def gradients(self, step: Step, strength: Tensor) -> None:
+        weights = [w for w in step.parameters.values() if w.grad is not None]
+        climbed(step, weights, self.directions(weights), strength)
+
+    def directions(self, weights: list[Tensor]) -> list[Tensor]:
+        """Where the objective rises fastest from here, of length 1 over all weights of a replica, [K, ...] each."""
+        gradients = [w.grad for w in weights if w.grad is not None]
+        length = norm(gradients)
+        return [g / (per_replica(length, g) + _TINY) for g in gradients]
+
+
+def norm(tensors: list[Tensor]) -> Tensor:
+    """The Euclidean norm of each replica's tensors together, [K]."""
+    # By rows: a reduction over a whole stack would add in an order that depends on K.
+    squares = torch.stack([torch.linalg.vector_norm(t.reshape(len(t), -1), dim=1) for t in tensors]).square().unbind(0)
+    return sum(squares[1:], squares[0]).sqrt()
+
+
+def climbed(step: Step, weights: list[Tensor], directions: list[Tensor], strength: Tensor) -> None:
+    """Leaves in `grad` the gradient at the weights plus strength [K] times the directions; the weights stay as they are."""
+    with torch.no_grad():
+        own = [w.clone() for w in weights]
+        for w, direction in zip(weights, directions, strict=True):
+            w.add_(per_replica(strength, w) * direction)
+            w.grad = None
+    objective = step.objective()
+    objective.backward(torch.ones_like(objective))
+    with torch.no_grad():
+        for w, before in zip(weights, own, strict=True):
+            w.copy_(before)

@@ -1,0 +1,83 @@
+"""Where and how runs are carried out: nothing here changes a run's numbers, so nothing here is in its id."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_serializer
+
+from dropbench.spec import Frozen, Positive
+
+
+class Interval(Frozen):
+    """How often something is done: every so many seconds, every so many epochs or, with neither, never."""
+
+    seconds: float | None = None
+    epochs: int | None = None
+
+    def __bool__(self) -> bool:
+        return self.seconds is not None or self.epochs is not None
+
+    @model_serializer
+    def _written(self) -> str | int:
+        return self.epochs or (f"{self.seconds:g}s" if self.seconds else "off")
+
+
+class ExecuteSpec(Frozen):
+    """How many processes train, with how many threads each, how many runs are stacked in one model, and when it is saved."""
+
+    name: str = "local"
+    workers: Annotated[int, Field(gt=0, le=1024)] | Literal["auto"]
+    threads: Annotated[int, Field(gt=0, le=1024)]
+    cohort: Positive | Literal["auto"]
+    checkpoint: Interval = Interval(seconds=30)
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Seconds that a cohort may train without the end of an epoch."""
+
+    @field_validator("timeout", mode="before")
+    @classmethod
+    def _off(cls, value: Any) -> Any:
+        return None if value is False or value == "off" else value
+
+    @field_validator("checkpoint", mode="before")
+    @classmethod
+    def _interval(cls, value: Any) -> Any:
+        """From `30s`, `2min`, a number of epochs, or `off`."""
+        if isinstance(value, Interval):
+            return value
+        text = "off" if value is None or value is False else str(value).strip()
+        if text == "off":
+            return Interval()
+        timed = re.fullmatch(r"(\d{1,9}(?:\.\d+)?) ?(s|min|h)", text)
+        if timed and float(timed[1]):
+            return Interval(seconds=float(timed[1]) * {"s": 1, "min": 60, "h": 3600}[timed[2]])
+        if re.fullmatch(r"[1-9]\d{0,8}", text):
+            return Interval(epochs=int(text))
+        raise ValueError("a time such as 30s or 2min, a number of epochs such as 5, or off")
+
+
+class Settings(Frozen):
+    """Where and how runs are carried out: nothing here changes a run's numbers, so nothing here is in its id."""
+
+    device: str
+    results: Path
+    execute: ExecuteSpec
+    data_root: Path | None = Field(None, validation_alias="data.root")
+    data_download: bool = Field(False, validation_alias="data.download")
+    train_loggers: tuple[Literal["csv", "tensorboard", "mlflow"], ...] = Field((), validation_alias="train.loggers")
+    train_save: Literal["best", "last"] | None = Field(None, validation_alias="train.save")
+    eval_keep: Literal["auto", "probabilities"] | None = Field("auto", validation_alias="eval.keep")
+
+    @field_validator("train_save", "eval_keep", mode="before")
+    @classmethod
+    def _none_is_nothing(cls, value: Any) -> Any:
+        return None if value == "none" else value
+
+    @field_validator("train_loggers", mode="before")
+    @classmethod
+    def _one_name_is_a_list(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return (value,)
+        return tuple(dict.fromkeys(value or ())) if value is None or isinstance(value, list) else value
