@@ -183,11 +183,13 @@ class TrainSpec(Frozen):
     """Optimizer, learning rate and the regularizers beside dropout; `conf/train/default.yaml` says what each key means.
 
     epochs: with `updates` it follows from them and the data, is right once those have been loaded, and is part of no id.
+    stop_at: the epoch after which a run ends although its schedules go on, None: the last.
     """
 
     name: str = "default"
     epochs: Positive
     updates: Positive | None = None
+    stop_at: Positive | None = None
     batch_size: Positive
     optimizer: Literal["sgd", "adam", "adamw"]
     lr: Annotated[float, Field(gt=0)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -139,7 +140,7 @@ class Shown:
         """Which stage of a course comes next, and under which seeds; before it what the tuning found."""
         for one in tuned:
             self.note(said(one))
-        self.note(f"{stage.name}, seeds {spans(stage.seeds)}:")
+        self.note(f"{stage.called}, seeds {spans(stage.seeds)}:")
 
     def warnings(self, plan: Plan) -> None:
         """Where an arm may not be what it seems. On standard error, never among the results."""
@@ -199,8 +200,14 @@ class Shown:
             self._result(f"then, by what these find, {runs} more runs, about {between(least, most, duration)}")
 
     def _cohorts(self, plan: Plan, todo: Sequence[RunSpec], work: Work, seconds: float) -> None:
+        from dropbench.planning.searching import NUMBER
+
         groups = work.groups
-        self._results.print(_arms_table(plan, todo))
+        if searched := Counter(name.partition(NUMBER)[0] for name in plan.arms if NUMBER in name):
+            for arm, n in searched.items():
+                self._result(f"{arm}: {count(n, 'setting')}")
+        else:
+            self._results.print(_arms_table(plan, todo))
         fewest, most = (pick(map(len, groups)) for pick in (min, max))
         runs = count(most, "run") if fewest == most else f"{fewest} to {count(most, 'run')}"
         workers = count(min(work.workers, len(groups)), "worker")

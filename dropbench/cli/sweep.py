@@ -174,6 +174,7 @@ def pursue(
         What came of it; None of a dry run.
     """
     from dropbench.execute.agenda import marks
+    from dropbench.planning.continuing import COMPARISON
     from dropbench.store import Store
 
     began = datetime.now(UTC).isoformat(timespec="seconds")
@@ -187,11 +188,13 @@ def pursue(
         specs = [s for s in plan.specs if s.run_id not in seen.tried]
         again.update(s.run_id for s in specs if force)
         if course.rule is not None:
-            shown.stage(stages[-1], course.tuned(seen.ended) if len(stages) == 2 else ())
+            first = [s.name for s in stages].count(COMPARISON) == 1
+            shown.stage(stages[-1], course.tuned(seen.ended) if first else ())
         before = marks(plan.specs, store)
         left = _left(specs, plan, store, conf, shown, force=force, dry_run=dry_run)
         if dry_run:
-            _dry_run(left, plan, rest(course, stages, None if force else store), shown)
+            compared = plan if stages[-1].name == COMPARISON else course.ahead(stages)[-1][0]
+            _dry_run(left, plan, compared, rest(course, stages, None if force else store), shown)
             return None
         store.write_plan(as_stored(course, seen, began, over=False))
         ended = _trained(left, plan, store, shown, policy, before, until)
@@ -292,8 +295,8 @@ def _left(
     return _Left(lost, todo, work)
 
 
-def _dry_run(left: _Left, plan: Plan, to_come: Rest | None, shown: Shown) -> None:
-    """What the next stage would take, and between what and what the rest."""
+def _dry_run(left: _Left, plan: Plan, compared: Plan, to_come: Rest | None, shown: Shown) -> None:
+    """What the next stage would take, between what and what the rest, and what the comparison in the end could find."""
     from dropbench.cli.design import design
     from dropbench.execute.estimate import Durations, estimate
 
@@ -301,7 +304,7 @@ def _dry_run(left: _Left, plan: Plan, to_come: Rest | None, shown: Shown) -> Non
         shown.warning(reason)
     durations = Durations(plan.settings, left.work.device)
     seconds = estimate(left.work.cohorts, durations, left.work.workers) if left.todo else 0.0
-    shown.dry_run(plan, left.todo, left.work, seconds, to_come, design(plan) if left.todo else None)
+    shown.dry_run(plan, left.todo, left.work, seconds, to_come, design(compared) if left.todo else None)
 
 
 def _say_of_earlier(todo: Sequence[RunSpec], store: Store, shown: Shown, *, force: bool) -> None:

@@ -60,12 +60,19 @@ class Composer:
         self._chosen: dict[tuple[str, ...], Any] = {}
         self._idle: dict[str, str] = {}
         """Keys that were typed of regularizers which some run has not, by the regularizer: see `config.regularizers`."""
+        self._arms: tuple[dict[str, dict[str, Any]], str] | None = None
         self._beside: set[str] = set()
         """The regularizers that were chosen for any run."""
 
     def options(self, group: str) -> list[str]:
         """The names of a group's options, the user's own among them."""
         return list(options(group, self.extra))
+
+    def with_arms(self, arms: Mapping[str, Mapping[str, Any]], baseline: str) -> Composer:
+        """The same, where the study that is chosen has these arms in place of its own."""
+        other = copy.copy(self)
+        other._arms = {name: dict(arm) for name, arm in arms.items()}, baseline
+        return other
 
     def compose(self, overrides: Mapping[str, str]) -> Composed:
         """One point of a grid. Seeds of one setting are composed once.
@@ -91,7 +98,10 @@ class Composer:
         spec = spec_of(tree, self.extra)
         asked = tuple(tree["metric"]) if "metric" in overrides else ()
         needs = {name: str(node["needs"]) for name, node in tree["metric"].items() if "needs" in node}
-        return Composed(spec, settings_of(tree), study_of(tree.get("study")), asked, needs)
+        study = study_of(tree.get("study"))
+        if study is not None and self._arms is not None:
+            study = study.model_copy(update=dict(zip(("arms", "baseline"), self._arms, strict=True)))
+        return Composed(spec, settings_of(tree), study, asked, needs)
 
     def check_all_met(self) -> None:
         """Raises UsageError where a key was typed of a regularizer that no run has of all that were composed."""

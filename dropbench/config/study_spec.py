@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, field_validator
 
+from dropbench.config.search_spec import SearchSpec
 from dropbench.spec import Frozen
 
 
@@ -28,6 +29,8 @@ class StudySpec(Frozen):
     """Values by key: every combination of them is an arm beside `arms`."""
     outcomes: tuple[str, ...] = ()
     """Metrics that the study is about, such as accuracy and ece: judged on the test split and corrected together."""
+    search: SearchSpec | None = None
+    """Which settings of its arms are searched before they are compared."""
     contrasts: dict[str, str] = Field(default_factory=dict)
     """Questions to the arms by name, in the grammar of contrasts: `{retuned: a.test_accuracy - b.test_accuracy}`."""
 

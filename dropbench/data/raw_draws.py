@@ -7,6 +7,7 @@ of it.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -14,6 +15,11 @@ from numpy.typing import NDArray
 
 RawDraws = Callable[[int], NDArray[np.uint64]]
 """Gives the next n raw 64-bit draws of a stream."""
+
+
+def bit_generator(seed: int, name: str) -> np.random.SFC64:
+    """The generator of one stream of one seed. Names are told apart by their CRC-32."""
+    return np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(zlib.crc32(name.encode()),)))
 
 
 def unit(raw: NDArray[np.uint64]) -> NDArray[np.float64]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 import math
-import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,12 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dropbench.data.raw_draws import bit_generator
+
 _BLOCK_BYTES = 4 * 2**20
-
-
-def bit_generator(seed: int, name: str) -> np.random.SFC64:
-    """The generator of one stream of one seed. Names are told apart by their CRC-32."""
-    return np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(zlib.crc32(name.encode()),)))
 
 
 class RawDraws:

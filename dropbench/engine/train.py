@@ -105,7 +105,8 @@ class Training:
             else (),
         )
         self.length = self.train.length(replicas.batches.steps)
-        self.epochs = math.ceil(self.length)
+        whole = math.ceil(self.length)
+        self.epochs = whole if self.train.stop_at is None else min(whole, self.train.stop_at)
         self.schedules = RateSchedules(replicas.specs, replicas.device, self.length)
         self.early_stopping = EarlyStopping(self.train, replicas.model, self.size, replicas.monitored_direction)
         self.history: dict[str, list[Row]] = {s.run_id: [] for s in replicas.specs}
@@ -221,7 +222,7 @@ class Training:
         self.optimizer.step(factor)
         if self.train.max_norm is not None:
             gradients.max_norm(replicas.model, self.train.max_norm)
-        self.regularization.updated((done + 1) / self._updates_until(self.epochs))
+        self.regularization.updated((done + 1) / (self.length * replicas.batches.steps))
         return update.loss.detach(), norm
 
     def _scale_rates(self, factors: Tensor) -> None:

@@ -19,6 +19,8 @@ from dropbench.config.sweeps import MOST_RUNS, check_count
 from dropbench.errors import UsageError
 from dropbench.planning.expand import points, runs_of
 from dropbench.planning.plan import Plan, make
+from dropbench.planning.searching import Searching, searching
+from dropbench.planning.study_arms import with_set
 from dropbench.planning.tables import without
 from dropbench.planning.tuning import Find, Tuning, tuning
 from dropbench.seeds import apart, typed
@@ -26,6 +28,7 @@ from dropbench.store import FINISHED, Rule, Tuned
 
 if TYPE_CHECKING:
     from dropbench.config.compose import Composer
+    from dropbench.config.study_spec import StudySpec
     from dropbench.spec import RunSpec
 
 TUNING, COMPARISON = "tuning", "comparison"
@@ -44,11 +47,15 @@ def _never(plan: Plan, look: int, looks: tuple[int, ...]) -> bool:
 
 @dataclass(frozen=True)
 class Stage:
-    """Runs that are decided on together. name: TUNING or COMPARISON. whole: the plan of which they are a part, or all."""
+    """Runs that are decided on together.
+
+    name: TUNING or COMPARISON. whole: the plan of which they are a part, or all. called: what they are called in messages.
+    """
 
     name: str
     plan: Plan
     whole: Plan
+    called: str = ""
 
     @property
     def seeds(self) -> list[int]:
@@ -79,7 +86,7 @@ class Course:
     """
 
     whole: Plan | None
-    tuning: Tuning | None = None
+    tuning: Tuning | Searching | None = None
     looks: tuple[int, ...] = ()
     settled: Settled = _never
     confirms: tuple[str, ...] = ()
@@ -95,7 +102,8 @@ class Course:
         if self.tuning is None and not self.looks and not self.confirms:
             return None
         return Rule(
-            tune=self.tuning.values if self.tuning else {},
+            tune=self.tuning.values if isinstance(self.tuning, Tuning) else {},
+            search=self.tuning.rule if self.tuning else {},
             tuning_seeds=list(self.tuning.seeds) if self.tuning else [],
             seeds=list(self.seeds),
             looks=list(self.looks),
@@ -120,7 +128,7 @@ class Course:
     def tuned(self, ended: Find) -> list[Tuned]:
         """What the tuning found of each arm; empty without one, and before all of its runs have ended."""
         tuning = self.tuning
-        if tuning is None or any(ended(s.run_id) is None for s in tuning.plan.specs):
+        if tuning is None or any(ended(s.run_id) is None for plan in tuning.stages(ended) for s in plan.specs):
             return []
         return list(tuning.chosen(ended).values())
 
@@ -133,8 +141,9 @@ class Course:
         stages = []
         whole = self.whole
         if self.tuning is not None:
-            stages.append(Stage(TUNING, self.tuning.plan, self.tuning.plan))
-            if not stages[0].done(ended):
+            names = self.tuning.called
+            stages = [Stage(TUNING, plan, plan, names[i]) for i, plan in enumerate(self.tuning.stages(ended))]
+            if not stages[-1].done(ended):
                 return stages
             whole = self.tuning.comparison(self.tuning.chosen(ended))
             if not whole.specs:
@@ -142,7 +151,7 @@ class Course:
         assert whole is not None
         looks = self.looks or (len(self.seeds),)
         for look, n in enumerate(looks):
-            stages.append(Stage(COMPARISON, under(whole, self.seeds[:n]), whole))
+            stages.append(Stage(COMPARISON, under(whole, self.seeds[:n]), whole, COMPARISON))
             if n == looks[-1] or not stages[-1].done(ended):
                 break
             there = stages[-1].plan
@@ -239,18 +248,26 @@ def course(
     UsageError
         As `make` and `tuning` do, and where more seeds are typed or asked for than there may be.
     """
-    if not tune and looking is None:
+    study = _searched(overrides, composer, most)
+    if not tune and looking is None and study is None:
         return Course(make(overrides, composer, most))
     check_count(max(tuning_seeds if tune else 0, (looking and looking.at_most) or 0), most)  # before any seed is listed
     rest = [text for text in overrides if not text.startswith("seed=")]
     if looking is not None and len(rest) == len(overrides):
         seeds = list(range(looking.at_most or AT_MOST))
     else:
-        seeds = _seeds(overrides, composer, most)
+        seeds = _seeds(overrides, composer, most) if study is None else _seeds_of(study, overrides, composer, most)
     looks, settled = ((), _never) if looking is None else (looking.looks(len(seeds)), looking.settled)
     if looking is not None and looking.at_most is not None and len(seeds) > looking.at_most:
         raise UsageError(f"--at-most {looking.at_most}: {len(seeds)} seeds are typed; leave one of the two out")
     as_typed = tuple(overrides)
+    if study is not None and study.search is not None:
+        if tune:
+            raise UsageError(
+                "--tune: this study searches settings itself, as its key search says; leave one of the two out"
+            )
+        found_by = searching(study, rest, apart(seeds, study.search.seeds), seeds, composer, most)
+        return Course(None, replace(found_by, typed=as_typed), looks, settled)
     if tune:
         found = tuning(rest, tune, apart(seeds, tuning_seeds), seeds, composer, most)
         return Course(None, replace(found, plan=replace(found.plan, overrides=as_typed)), looks, settled)
@@ -258,7 +275,26 @@ def course(
     return Course(replace(whole, overrides=as_typed), None, looks, settled)
 
 
+def _searched(overrides: Sequence[str], composer: Composer, most: int) -> StudySpec | None:
+    """The study that is chosen, if it searches settings. Raises UsageError where it is several."""
+    if not any(text.startswith("study=") for text in overrides):
+        return None
+    grid = points([text for text in overrides if not text.startswith("seed=")], composer, most)
+    study = composer.compose(with_set(grid[0], composer)).study
+    if study is None or study.search is None:
+        return None
+    if len(grid) > 1:
+        raise UsageError("a study that searches settings takes one value of everything else; type a command for each")
+    return study
+
+
 def _seeds(overrides: Sequence[str], composer: Composer, most: int) -> list[int]:
     """Those that were typed, else the study's, else the one that is set by default; each once, rising."""
     runs = (run for point in points(overrides, composer, most) for run in runs_of(point, composer, most)[0])
     return sorted({run.composed.spec.seed for run in runs}) or [0]  # without any run `make` says why
+
+
+def _seeds_of(study: StudySpec, overrides: Sequence[str], composer: Composer, most: int) -> list[int]:
+    """The same of a study whose arms are not known yet."""
+    typed_seed = next((text for text in overrides if text.startswith("seed=")), f"seed={study.seed}")
+    return sorted({int(point["seed"].partition("=")[2]) for point in points([typed_seed], composer, most)})

@@ -16,6 +16,7 @@ from dropbench.config.study_keys import overrides_of
 from dropbench.config.study_spec import StudySpec
 from dropbench.config.typed import setting as typed_setting
 from dropbench.errors import UsageError, nearest
+from dropbench.identity import BESIDE
 from dropbench.process.apart import PartDied
 from dropbench.values import written
 
@@ -126,7 +127,8 @@ def layered(lower: Overrides, upper: Overrides) -> dict[str, str]:
     for key, other in ((UPDATES, EPOCHS), (EPOCHS, UPDATES)):
         if upper.get(key, f"{key}=null") != f"{key}=null":
             lower = {k: text for k, text in lower.items() if k != other}
-    chosen = tuple(f"{key.replace('/', '.')}." for key in upper if "." not in key)
+    # Of regularizers there are several, and each arm takes what is said of those that it has.
+    chosen = tuple(f"{key.replace('/', '.')}." for key in upper if "." not in key and key != BESIDE)
     kept = {k: text for k, text in lower.items() if k not in upper and not k.replace("/", ".").startswith(chosen)}
     return {**kept, **upper}
 

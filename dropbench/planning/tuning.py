@@ -71,6 +71,20 @@ class Tuning:
     most: int = sweeps.MOST_RUNS
     _made: dict[str, Plan] = field(default_factory=dict, repr=False)
 
+    @property
+    def rule(self) -> dict[str, Any]:
+        """Nothing beside the values."""
+        return {}
+
+    @property
+    def called(self) -> list[str]:
+        """What its stages are called."""
+        return ["tuning"]
+
+    def stages(self, ended: Find) -> list[Plan]:
+        """One, in which all of them are tried."""
+        return [self.plan]
+
     def chosen(self, ended: Find) -> dict[Key, Tuned]:
         """The candidates of each arm and the best of them, from runs that have all ended.
 
@@ -84,13 +98,13 @@ class Tuning:
         for key, candidates in self._arms.items():
             of_each = [[records[s.run_id] for s in specs if s.run_id in records] for specs in candidates]
             settings = [settings_of(specs[0], self.values) for specs in candidates]
-            ranks = [_rank(runs, measure) for runs in of_each]
+            ranks = [ranked(runs, measure) for runs in of_each]
             best = ranks.index(min(ranks))
             found[key] = Tuned(
                 arm=self._called[key],
                 arm_id=candidates[best][0].arm_id,
                 measure=measure,
-                candidates=[_candidate(*pair, measure) for pair in zip(settings, of_each, strict=True)],
+                candidates=[tried(*pair, measure) for pair in zip(settings, of_each, strict=True)],
                 chosen=best if any(r.status in FINISHED for runs in of_each for r in runs) else None,
                 baseline=candidates[best][0].arm_id in self._baselines,
             )
@@ -100,9 +114,9 @@ class Tuning:
         """As if the first candidate of each arm had been chosen (0), or the last (-1)."""
         found = {}
         for key, several in self._arms.items():
-            tried = [_candidate(settings_of(specs[0], self.values), [], LOSS) for specs in several]
+            untried = [tried(settings_of(specs[0], self.values), [], LOSS) for specs in several]
             found[key] = Tuned(
-                arm=self._called[key], arm_id=several[end][0].arm_id, measure="", candidates=tried, chosen=end
+                arm=self._called[key], arm_id=several[end][0].arm_id, measure="", candidates=untried, chosen=end
             )
         return found
 
@@ -254,7 +268,8 @@ def settings_of(spec: RunSpec, keys: Collection[str]) -> dict[str, Any]:
     return {key: flat[key] for key in keys if key in flat}
 
 
-def _candidate(setting: dict[str, Any], runs: Sequence[Record], measure: str) -> Candidate:
+def tried(setting: dict[str, Any], runs: Sequence[Record], measure: str) -> Candidate:
+    """A setting of an arm, and what came of the runs that tried it."""
     scores = _scores(runs, measure)
     return Candidate(
         setting=setting,
@@ -266,9 +281,9 @@ def _candidate(setting: dict[str, Any], runs: Sequence[Record], measure: str) ->
     )
 
 
-def _rank(runs: Sequence[Record], measure: str) -> tuple[float, ...]:
+def ranked(runs: Sequence[Record], measure: str, signs: Mapping[str, int] = SIGNS) -> tuple[float, ...]:
     """The smallest is the best: the share that failed, that diverged, the score, the loss. What is no number is the worst."""
-    means = [sign * fmean(scores) for m, sign in SIGNS.items() if m in (measure, LOSS) and (scores := _scores(runs, m))]
+    means = [sign * fmean(scores) for m, sign in signs.items() if m in (measure, LOSS) and (scores := _scores(runs, m))]
     failed = sum(r.status not in FINISHED for r in runs)
     diverged = sum(r.status == "diverged" for r in runs)
     shares = (failed / max(len(runs), 1), diverged / max(len(runs) - failed, 1))

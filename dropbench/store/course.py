@@ -25,6 +25,8 @@ class Rule:
         After how many of these seeds the comparison is judged; one number where it is judged once.
     confirms : list of str
         The runs that chose what is compared, where it is compared again under other seeds.
+    search : dict
+        How settings are searched, as the study says; empty where none are.
     """
 
     tune: dict[str, list[Any]] = field(default_factory=dict)
@@ -32,6 +34,7 @@ class Rule:
     seeds: list[int] = field(default_factory=list)
     looks: list[int] = field(default_factory=list)
     confirms: list[str] = field(default_factory=list)
+    search: dict[str, Any] = field(default_factory=dict)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -96,6 +99,8 @@ class Tuned:
         Which of them is the best; None where every run of every one failed, so that the arm is left out.
     baseline : bool
         Whether it is an arm with which others are compared.
+    sampled : bool
+        Whether candidates were drawn at random, so that the last of them in a direction is no end of what was tried.
     """
 
     arm: str
@@ -104,6 +109,7 @@ class Tuned:
     candidates: list[Candidate]
     chosen: int | None
     baseline: bool = False
+    sampled: bool = False
 
     @property
     def best(self) -> Candidate | None:
@@ -130,7 +136,7 @@ class Tuned:
     def edges(self) -> list[Edge]:
         """Where the best value is the smallest or the largest that was tried, and another one lies beyond it."""
         best = self.best
-        if best is None or self.all_diverged or best.score is None:
+        if best is None or self.all_diverged or best.score is None or self.sampled:
             return []
         found = []
         for key, value in best.setting.items():

@@ -11,9 +11,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from dropbench.data.raw_draws import bit_generator
 from dropbench.dropout.base import LEVELS, kept_levels, one_where_kept
 from dropbench.engine import streams
-from dropbench.engine.streams import NoiseStream, bit_generator
+from dropbench.engine.streams import NoiseStream
 
 CPU = torch.device("cpu")
 SEEDS = (0, 1, 2, 2**63 - 1)

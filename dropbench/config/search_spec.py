@@ -1,0 +1,125 @@
+"""What a study searches: which settings of each arm, how many of them are tried, and how."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import Field, field_validator
+
+from dropbench.errors import UsageError
+from dropbench.spec import Frozen, Positive
+from dropbench.values import written
+
+EVERY = "*"
+"""The space that all arms have, with the same draws in each."""
+Value = Any
+Kind = Literal["uniform", "loguniform", "whole", "choice", "subset"]
+_CALL = re.compile(r"\s*(uniform|loguniform|whole|choice|subset)\((.*)\)\s*")
+
+
+class Distribution(NamedTuple):
+    """What a value is drawn from: uniform and loguniform from low to high, whole numbers, one of several values, or some."""
+
+    kind: Kind
+    values: tuple[Value, ...]
+
+    @property
+    def chooses(self) -> bool:
+        """Whether it makes another kind of run, and not another number in the same one."""
+        return self.kind in ("choice", "subset") and any(not isinstance(v, int | float) for v in self.values)
+
+    @property
+    def draws(self) -> int:
+        """How many uniform numbers a value takes."""
+        return len(self.values) if self.kind == "subset" else 1
+
+    def value(self, u: list[float]) -> Value:
+        """That of uniform numbers in [0, 1). Numbers have three digits, so that they can be typed."""
+        if self.kind == "subset":
+            return [v for v, one in zip(self.values, u, strict=True) if one < 0.5]
+        if self.kind == "choice":
+            return self.values[int(u[0] * len(self.values))]
+        low, high = self.values
+        if self.kind == "whole":
+            return int(low) + int(u[0] * (int(high) - int(low) + 1))
+        if self.kind == "loguniform":
+            return float(f"{low * (high / low) ** u[0]:.3g}")
+        return float(f"{low + (high - low) * u[0]:.3g}")
+
+
+class SearchSpec(Frozen):
+    """How the settings of a study's arms are searched: by random settings, of which the worse ones are given up early.
+
+    budget: how many settings are tried of each arm that has a space, of all the same. seeds: under which each is tried. rungs:
+    1: all of them to the end; more: successive halving (Jamieson & Talwalkar 2016, arXiv:1502.07943), each rung `eta` times as
+    long as the one before, with the best 1 / eta of its settings. together: so many settings in turn share what chooses another
+    kind of run, such as which regularizers there are, so that they train as one stack. seed: of the draws. spaces: by arm, and
+    under `*` of all arms, what keys are drawn from: `uniform(0, 0.8)`, `loguniform(1e-5, 0.1)`, `whole(1, 5)`, `choice(a, b)`,
+    `subset(mixup, sam)`, or a list.
+    """
+
+    budget: Positive = 24
+    seeds: Positive = 2
+    rungs: Annotated[int, Field(ge=1, le=5)] = 3
+    eta: Annotated[int, Field(ge=2, le=10)] = 3
+    together: Positive = 4
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    spaces: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
+
+    @field_validator("spaces", mode="after")
+    @classmethod
+    def _can_be_read(cls, spaces: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for arm, space in spaces.items():
+            for key, text in space.items():
+                try:
+                    distribution(text)
+                except UsageError as error:
+                    raise ValueError(f"{arm}, {key}: {error}") from error
+        return spaces
+
+
+def distribution(text: Value) -> Distribution:
+    """What is typed: a call such as `uniform(0, 0.8)`, or a list to choose from.
+
+    Raises UsageError for what is neither, and for bounds that are none.
+    """
+    import yaml  # type: ignore[import-untyped]
+
+    if isinstance(text, list):
+        kind, values = "choice", list(text)
+    elif (call := _CALL.fullmatch(str(text))) is None:
+        raise UsageError(
+            f"{written(text)} is nothing to draw from; write uniform(0, 0.8), loguniform(1e-5, 0.1), whole(1, 5), "
+            "choice(a, b), subset(a, b) or a list"
+        )
+    else:
+        kind = call[1]
+        values = [_number(value) for value in yaml.safe_load(f"[{call[2]}]")]
+    if not values or (kind not in ("choice", "subset") and not _bounds(kind, values)):
+        raise UsageError(f"{written(text)}: {kind} takes {_TAKES.get(kind, 'values to choose from')}")
+    return Distribution(kind, tuple(values))  # type: ignore[arg-type]
+
+
+_TAKES = {
+    "uniform": "two numbers that rise",
+    "loguniform": "two numbers above 0 that rise",
+    "whole": "two whole numbers that rise",
+}
+
+
+def _number(value: Value) -> Value:
+    """YAML 1.1 reads 1e-5 as a text."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def _bounds(kind: str, values: list[Value]) -> bool:
+    if len(values) != 2 or not all(isinstance(v, int | float) and math.isfinite(v) for v in values):
+        return False
+    low, high = values
+    whole = kind != "whole" or all(float(v).is_integer() for v in values)
+    return low < high and whole and (kind != "loguniform" or low > 0)

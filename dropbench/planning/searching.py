@@ -1,0 +1,264 @@
+"""Each arm at the best setting that a search finds: random settings, of which the worse ones are given up early.
+
+Every arm has a space and as many settings tried as any other, under the same seeds; the mean on validation data decides.
+A rung is a run that ends after some of its epochs, while its schedules are those of all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from dropbench.config import sweeps
+from dropbench.config.search_spec import EVERY, Distribution, SearchSpec, distribution
+from dropbench.config.typed import setting
+from dropbench.data.raw_draws import bit_generator, unit
+from dropbench.errors import UsageError, nearest
+from dropbench.identity import BESIDE
+from dropbench.planning.plan import Plan, make
+from dropbench.planning.tuning import LOSS, SIGNS, Find, Key, ranked, tried
+from dropbench.seeds import typed as typed_seeds
+from dropbench.store import FINISHED, Record, Tuned
+from dropbench.values import written
+
+if TYPE_CHECKING:
+    from dropbench.config.compose import Composer
+    from dropbench.config.study_spec import StudySpec
+    from dropbench.spec import RunSpec
+
+Settings = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Searching:
+    """What is searched, under which seeds, and for which comparison.
+
+    Parameters
+    ----------
+    study : StudySpec
+        The study, which has a search.
+    seeds, reporting : sequence of int
+        Those of the search, and those of the comparison.
+    overrides : tuple of str
+        What was typed, but for seeds.
+    composer : Composer
+        Knows the options.
+    most : int
+        How many runs there may be in a stage.
+    """
+
+    study: StudySpec
+    seeds: Sequence[int]
+    reporting: Sequence[int]
+    overrides: tuple[str, ...]
+    composer: Composer
+    most: int = sweeps.MOST_RUNS
+    typed: tuple[str, ...] = ()
+    _made: dict[str, Plan] = field(default_factory=dict, repr=False)
+
+    @property
+    def spec(self) -> SearchSpec:
+        """How it is searched."""
+        assert self.study.search is not None
+        return self.study.search
+
+    @property
+    def rule(self) -> dict[str, Any]:
+        """What decides on the runs, for the plan."""
+        return self.spec.model_dump(mode="json")
+
+    @property
+    def called(self) -> list[str]:
+        """What its stages are called."""
+        n = self.spec.rungs
+        return ["search"] if n == 1 else [f"search, rung {i + 1} of {n}" for i in range(n)]
+
+    @cached_property
+    def candidates(self) -> dict[str, Settings]:
+        """The settings of each arm that are tried, each once, in order."""
+        return {arm: settings_of(self.spec, arm) for arm in self.study.arms}
+
+    @property
+    def plan(self) -> Plan:
+        """The first rung, which has all of them."""
+        return self._rung(0, {arm: range(len(several)) for arm, several in self.candidates.items()})
+
+    def stages(self, ended: Find) -> list[Plan]:
+        """The rungs that are known."""
+        kept: Mapping[str, Sequence[int]] = {arm: range(len(several)) for arm, several in self.candidates.items()}
+        plans = []
+        for rung in range(self.spec.rungs):
+            plans.append(self._rung(rung, kept))
+            if any(ended(s.run_id) is None for s in plans[-1].specs):
+                break
+            kept = self._best(plans[-1], kept, ended)
+        return plans
+
+    def chosen(self, ended: Find) -> dict[Key, Tuned]:
+        """The settings of each arm, each with what its last rung scored, and the best of those that came to the last rung."""
+        plans = self.stages(ended)
+        found: dict[Key, Tuned] = {}
+        for arm, settings in self.candidates.items():
+            runs: dict[int, list[Record]] = {}
+            for plan in plans:
+                runs |= {i: records for i, records in _records(plan, arm, settings, ended).items() if records}
+            last = _records(plans[-1], arm, settings, ended)
+            measure = self._measure(plans[-1], ended)
+            order = sorted(last, key=lambda i: ranked(last[i], measure, self._signs(plans[-1])))
+            best = next((i for i in order if any(r.status in FINISHED for r in last[i])), None)
+            found[arm, arm] = Tuned(
+                arm=arm,
+                arm_id=self._arm_id(arm, settings[best or 0]),
+                measure=measure,
+                candidates=[tried(s, runs.get(i, []), measure) for i, s in enumerate(settings)],
+                chosen=best,
+                baseline=arm == self.study.baseline,
+                sampled=True,
+            )
+        return found
+
+    def untried(self, end: int) -> dict[Key, Tuned]:
+        """As if the first setting of each arm had been chosen (0), or the last (-1)."""
+        return {
+            (arm, arm): Tuned(
+                arm=arm,
+                arm_id=self._arm_id(arm, settings[end]),
+                measure="",
+                candidates=[tried(s, [], LOSS) for s in settings],
+                chosen=end % len(settings),
+            )
+            for arm, settings in self.candidates.items()
+        }
+
+    def comparison(self, chosen: Mapping[Key, Tuned]) -> Plan:
+        """The arms under the reporting seeds, each with the setting that was found for it; without those that have none."""
+        best = {t.arm: t.best.setting for t in chosen.values() if t.best is not None}
+        if self.study.baseline not in best or len(best) < 2:
+            return replace(self.plan, specs=(), tables={}, outlines={}, failed={})
+        return self._plan(best, self.reporting, [])
+
+    def _arm_id(self, arm: str, chosen: dict[str, Any]) -> str:
+        """The id of an arm at one of its settings, as it is compared."""
+        return self._run(arm, chosen).arm_id
+
+    def _run(self, arm: str, chosen: dict[str, Any]) -> RunSpec:
+        firsts = {other: several[0] for other, several in self.candidates.items()}
+        plan = self._plan({**firsts, arm: chosen}, self.reporting[:1], [])
+        return next(s for s in plan.specs if s.run_id == plan.arms[arm][0])
+
+    def _rung(self, rung: int, kept: Mapping[str, Sequence[int]]) -> Plan:
+        arms = {called(arm, i): self.candidates[arm][i] for arm, places in kept.items() for i in places}
+        if not (left := self.spec.rungs - 1 - rung):
+            return self._plan(arms, self.seeds, [])
+        epochs = max(1, round(self._epochs / self.spec.eta**left))
+        return self._plan(arms, self.seeds, [setting("train.stop_at", epochs)])
+
+    @cached_property
+    def _epochs(self) -> int:
+        """How many epochs a run has."""
+        first = next(iter(self.study.arms))
+        return self._run(first, self.candidates[first][0]).train.epochs
+
+    def _best(self, plan: Plan, kept: Mapping[str, Sequence[int]], ended: Find) -> dict[str, list[int]]:
+        """The places of the settings of each arm that go on: the best 1 / eta of them, and one at least."""
+        measure, signs = self._measure(plan, ended), self._signs(plan)
+        best = {}
+        for arm, places in kept.items():
+            records = _records(plan, arm, self.candidates[arm], ended)
+            order = sorted(places, key=lambda i: ranked(records[i], measure, signs))
+            best[arm] = sorted(order[: max(1, round(len(places) / self.spec.eta))])
+        return best
+
+    def _signs(self, plan: Plan) -> dict[str, int]:
+        """What may choose: the first outcome of the study, else what decides for all tuning."""
+        if not plan.outcomes:
+            return dict(SIGNS)
+        first = plan.outcomes[0]
+        directions = {s.metric[first].direction for s in plan.specs if first in s.metric}
+        return {f"val_{first}": -1 if directions == {"higher"} else 1, LOSS: 1}
+
+    def _measure(self, plan: Plan, ended: Find) -> str:
+        whole = [r.metrics for s in plan.specs if (r := ended(s.run_id)) is not None and r.status == "completed"]
+        return next((m for m in self._signs(plan) if all(m in metrics for metrics in whole)), LOSS)
+
+    def _plan(self, arms: Mapping[str, dict[str, Any]], seeds: Sequence[int], more: Sequence[str]) -> Plan:
+        """Runs of arms that are the study's but for these settings upon theirs. A plan is made once."""
+        name = written([arms, list(seeds), list(more)])
+        if name not in self._made:
+            of = {name: {**self.study.arms[name.partition(NUMBER)[0]], **upon} for name, upon in arms.items()}
+            baseline = self.study.baseline if self.study.baseline in of else next(iter(of))
+            words = [*self.overrides, *more, typed_seeds(seeds)]
+            made = make(words, self.composer.with_arms(of, baseline), self.most)
+            self._made[name] = replace(made, overrides=self.typed)
+        return self._made[name]
+
+
+NUMBER = " #"
+"""Between an arm and the number of one of its settings."""
+
+
+def called(arm: str, place: int) -> str:
+    """The name of one setting of an arm."""
+    return f"{arm}{NUMBER}{place}"
+
+
+def settings_of(spec: SearchSpec, arm: str) -> Settings:
+    """The settings of an arm that are tried: drawn from its space and from that of all arms, each once.
+
+    What both say of a key its own space says. An arm without a space has one setting, in which nothing is set.
+    """
+    spaces = {key: (EVERY, distribution(text)) for key, text in spec.spaces.get(EVERY, {}).items()}
+    spaces |= {key: (arm, distribution(text)) for key, text in spec.spaces.get(arm, {}).items()}
+    if not spaces:
+        return [{}]
+    drawn = {key: _drawn(spec, f"{owner}/{key}", of) for key, (owner, of) in spaces.items()}
+    settings = [_met({key: values[i] for key, values in drawn.items()}) for i in range(spec.budget)]
+    return list({written(s): s for s in settings}.values())
+
+
+def _drawn(spec: SearchSpec, name: str, of: Distribution) -> list[Any]:
+    """As many values as are tried. What makes another kind of run is drawn less often, and stays for some settings."""
+    numbers = unit(bit_generator(spec.seed, f"search/{name}").random_raw(of.draws * spec.budget)).reshape(
+        spec.budget, -1
+    )
+    values = [of.value(row) for row in numbers.tolist()]
+    return [values[i // spec.together] for i in range(spec.budget)] if of.chooses else values
+
+
+def _met(sample: dict[str, Any]) -> dict[str, Any]:
+    """Without what is drawn for regularizers that are not chosen in it."""
+    if BESIDE not in sample:
+        return sample
+    chosen = sample[BESIDE]
+    return {k: v for k, v in sample.items() if not k.startswith(f"{BESIDE}.") or k.split(".")[1] in chosen}
+
+
+def searching(
+    study: StudySpec,
+    overrides: Sequence[str],
+    seeds: Sequence[int],
+    reporting: Sequence[int],
+    composer: Composer,
+    most: int,
+) -> Searching:
+    """Raises UsageError for a space of what is no arm, and for more runs than there may be. Arguments: see Searching."""
+    assert study.search is not None
+    for name in study.search.spaces:
+        if name != EVERY and name not in study.arms:
+            raise UsageError(f"study.search.spaces: no arm is called {name}; {nearest(name, [EVERY, *study.arms])}")
+    if study.grid:
+        raise UsageError("study.search: a study with a grid has its settings in that; name its arms under arms instead")
+    sweeps.check_count(len(study.arms) * study.search.budget * len(seeds), most)
+    return Searching(study, seeds, reporting, tuple(overrides), composer, most, tuple(overrides))
+
+
+def _records(plan: Plan, arm: str, settings: Settings, ended: Find) -> dict[int, list[Record]]:
+    """The records of each setting of an arm that a rung has, by its place."""
+    found = {}
+    for place in range(len(settings)):
+        runs = plan.arms.get(called(arm, place))
+        if runs:
+            found[place] = [record for run in runs if (record := ended(run)) is not None]
+    return found

@@ -1,0 +1,186 @@
+"""What a study searches: draws that depend on names alone, rungs that keep the best, equal budgets, the comparison after."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dropbench.config.compose import composer
+from dropbench.config.search_spec import SearchSpec, distribution
+from dropbench.errors import UsageError
+from dropbench.planning.continuing import COMPARISON, TUNING, Course, course
+from dropbench.planning.searching import settings_of
+from dropbench.spec import RunSpec
+from dropbench.store import Record
+
+SEARCH: dict[str, Any] = {
+    "budget": 9,
+    "seeds": 2,
+    "rungs": 3,
+    "eta": 3,
+    "together": 3,
+    "spaces": {
+        "*": {"train.lr": "loguniform(1e-4, 1e-1)"},
+        "dropout": {"dropout.rate": "uniform(0.1, 0.8)"},
+        "cocktail": {
+            "regularizer": "subset(mixup, ema)",
+            "regularizer.mixup.alpha": "uniform(0.1, 1)",
+            "regularizer.ema.decay": [0.9, 0.99],
+        },
+    },
+}
+STUDY: dict[str, Any] = {
+    "baseline": "plain",
+    "seed": "range(0,3)",
+    "set": {"train.epochs": 9},
+    "search": SEARCH,
+    "arms": {"plain": {"dropout": "none"}, "dropout": {"dropout": "standard"}, "cocktail": {"dropout": "none"}},
+}
+
+
+Going = Callable[..., Course]
+
+
+@pytest.fixture
+def going(tmp_path: Path) -> Iterator[Going]:
+    """Makes the course of a study; its composer stays open, since a course composes as it goes on."""
+    with ExitStack() as stack:
+
+        def made(study: dict[str, Any] = STUDY, *overrides: str, tune: Sequence[str] = ()) -> Course:
+            (tmp_path / "study").mkdir(exist_ok=True)
+            (tmp_path / "study" / "mine.yaml").write_text(yaml.safe_dump(study))
+            stack.close()
+            c = stack.enter_context(composer([tmp_path]))
+            data = () if any(text.startswith("data=") for text in overrides) else ("data=wine",)
+            return course(["study=mine", "model.widths=[4]", *data, *overrides], c, tune=tune)
+
+        yield made
+
+
+def record(spec: RunSpec) -> Record:
+    """The nearer a learning rate is to 1e-2, the better."""
+    loss = abs(math.log10(spec.train.lr / 1e-2))
+    return cast(Record, SimpleNamespace(status="completed", metrics={"val_accuracy": 1 - loss / 10, "val_loss": loss}))
+
+
+def followed(found: Course) -> tuple[list[Any], dict[str, Record]]:
+    records: dict[str, Record] = {}
+    while True:
+        stages = found.stages(records.get)
+        left = [s for s in stages[-1].plan.specs if s.run_id not in records]
+        if not left:
+            return stages, records
+        records |= {s.run_id: record(s) for s in left}
+
+
+def test_rungs_keep_the_best_third_of_each_arm_and_run_three_times_as_long(going: Going) -> None:
+    stages, records = followed(found := going())
+    assert [s.name for s in stages] == [TUNING] * 3 + [COMPARISON]
+    assert [s.called for s in stages[:3]] == [f"search, rung {i} of 3" for i in (1, 2, 3)]
+    for stage, settings, epochs in zip(stages, (9, 3, 1), (1, 3, None), strict=False):
+        assert {s.train.stop_at for s in stage.plan.specs} == {epochs}
+        by_arm: dict[str, int] = {}
+        for name in stage.plan.arms:
+            by_arm[name.partition(" #")[0]] = by_arm.get(name.partition(" #")[0], 0) + 1
+        assert by_arm == {"plain": settings, "dropout": settings, "cocktail": settings}
+        assert {s.seed for s in stage.plan.specs}.isdisjoint({0, 1, 2}) and len({s.seed for s in stage.plan.specs}) == 2
+    for tuned in found.tuned(records.get):
+        rates = [c.setting["train.lr"] for c in tuned.candidates]
+        assert tuned.best is not None and tuned.best.setting["train.lr"] == min(
+            rates, key=lambda r: abs(math.log10(r / 1e-2))
+        )
+        assert len(tuned.candidates) == 9 and all(c.runs == 2 for c in tuned.candidates) and not tuned.edges
+    compared = stages[-1].plan
+    assert set(compared.arms) == {"plain", "dropout", "cocktail"} and {s.seed for s in compared.specs} == {0, 1, 2}
+    assert {s.train.stop_at for s in compared.specs} == {None} and compared.baseline == "plain"
+
+
+def test_arms_share_the_draws_of_the_space_that_all_have() -> None:
+    spec = SearchSpec.model_validate(SEARCH)
+    plain, dropout, cocktail = (settings_of(spec, arm) for arm in ("plain", "dropout", "cocktail"))
+    assert [s["train.lr"] for s in plain] == [s["train.lr"] for s in dropout] == [s["train.lr"] for s in cocktail]
+    assert len({s["dropout.rate"] for s in dropout}) == 9
+    # Which regularizers there are stays for three settings, and nothing is drawn of those that are not there.
+    sets = [tuple(s["regularizer"]) for s in cocktail]
+    assert all(len(set(sets[i : i + 3])) == 1 for i in (0, 3, 6))
+    for setting in cocktail:
+        own = {key.split(".")[1] for key in setting if key.startswith("regularizer.")}
+        assert own == set(setting["regularizer"])
+
+
+def test_more_budget_tries_the_same_settings_first() -> None:
+    few, more = (SearchSpec.model_validate({**SEARCH, "budget": n}) for n in (9, 12))
+    assert settings_of(more, "dropout")[:9] == settings_of(few, "dropout")
+
+
+def test_one_rung_is_a_random_search(going: Going) -> None:
+    stages, _ = followed(going({**STUDY, "search": {**SEARCH, "rungs": 1}}))
+    assert [s.called for s in stages] == ["search", COMPARISON]
+    assert {s.train.stop_at for s in stages[0].plan.specs} == {None} and len(stages[0].plan.arms) == 27
+
+
+def test_an_outcome_of_the_study_chooses(going: Going) -> None:
+    study = {**STUDY, "outcomes": ["balanced_accuracy"]}
+    found = going(study, "metric=[loss,accuracy,balanced_accuracy]")
+
+    def outcome(spec: RunSpec) -> Record:
+        loss = abs(math.log10(spec.train.lr / 1e-2))
+        metrics = {"val_accuracy": 1 - loss / 10, "val_loss": loss, "val_balanced_accuracy": loss}
+        return cast(Record, SimpleNamespace(status="completed", metrics=metrics))
+
+    records: dict[str, Record] = {}
+    while left := [s for s in found.stages(records.get)[-1].plan.specs if s.run_id not in records]:
+        records |= {s.run_id: outcome(s) for s in left}
+    for tuned in found.tuned(records.get):
+        assert tuned.measure == "val_balanced_accuracy" and tuned.best is not None
+        scores = [c.score for c in tuned.candidates if c.score is not None]
+        assert tuned.best.score == max(scores)
+
+
+def test_the_plan_is_of_its_search(going: Going) -> None:
+    one, other = going(), going({**STUDY, "search": {**SEARCH, "eta": 2}})
+    assert one.plan_id != other.plan_id and one.plan_id == going().plan_id
+    assert one.rule is not None and one.rule.search["eta"] == 3
+
+
+@pytest.mark.parametrize(
+    ("search", "told"),
+    [
+        ({"spaces": {"dropuot": {"train.lr": [1, 2]}}}, "did you mean 'dropout'"),
+        ({"spaces": {"dropout": {"train.lr": "unifrom(0, 1)"}}}, "is nothing to draw from"),
+        ({"spaces": {"dropout": {"train.lr": "uniform(1, 0)"}}}, "two numbers that rise"),
+        ({"spaces": {"dropout": {"train.lr": "loguniform(0, 1)"}}}, "above 0"),
+        ({"spaces": {}}, "at least 1"),
+        ({"budget": 0}, "budget"),
+        ({"budgte": 3}, "budgte"),
+    ],
+)
+def test_what_cannot_be_searched_is_a_sentence(going: Going, search: dict[str, Any], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        going({**STUDY, "search": {**SEARCH, **search}})
+
+
+def test_what_is_searched_is_not_tuned_beside_it(going: Going) -> None:
+    with pytest.raises(UsageError, match="--tune"):
+        going(STUDY, tune=["train.lr=0.1,0.2"])
+    with pytest.raises(UsageError, match="one value of everything else"):
+        going(STUDY, "data=wine,digits")
+
+
+@given(u=st.floats(0, 1, exclude_max=True), low=st.floats(1e-6, 1), width=st.floats(1.1, 100))
+def test_numbers_lie_between_their_bounds(u: float, low: float, width: float) -> None:
+    low, high = float(f"{low:.3g}"), float(f"{low * width:.3g}")
+    for kind in ("uniform", "loguniform"):
+        value = distribution(f"{kind}({low!r}, {high!r})").value([u])
+        assert low * (1 - 1e-2) <= value <= high * (1 + 1e-2) and value == float(f"{value:.3g}")
+    assert distribution("whole(2, 4)").value([u]) in (2, 3, 4)
+    assert distribution([7, "a"]).value([u]) in (7, "a")
