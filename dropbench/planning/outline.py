@@ -137,10 +137,10 @@ def _task(cls: Any, table: Table, variance: bool) -> tuple[str, int]:
 
 def _tried_view(model: Component, cls: Any, table: Table, chosen: str | None, variance: bool) -> str:
     """The view in which a user's network takes this data: it does not say, so it is tried."""
-    outputs = _task(cls, table, variance)[1]
+    task, outputs = _task(cls, table, variance)
     possible = [v for v in cls.eats if v in views.views(table.axes) and chosen in (None, v)]
     shapes = [views.view_shape(table, view) for view in possible]
-    return apart(model.code, f"model={model.name}", lambda: str(cls.view_of(shapes, outputs, **model.options)))
+    return apart(model.code, f"model={model.name}", lambda: str(cls.view_of(shapes, outputs, task, **model.options)))
 
 
 def constructor(model: Component, shape: Shape, n_classes: int) -> Callable[[], nn.Module]:
