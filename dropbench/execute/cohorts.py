@@ -155,7 +155,7 @@ def _group(spec: RunSpec, groups: Mapping[str, list[RunSpec]], even: bool) -> st
 def _two_ways(spec: RunSpec) -> bool:
     """Whether a variant has layers of a user's network computed in another way than without it: see `Noise.possible`."""
     kinds = variant(spec.dropout).kinds
-    return spec.model.target == HOST and not kinds.isdisjoint(("weight", "attention"))
+    return spec.model.target == HOST and not kinds.isdisjoint(("weight", "attention", "token"))
 
 
 def _stacks(group: Cohort, device: str) -> bool:

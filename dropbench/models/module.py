@@ -138,7 +138,7 @@ class Module(nn.Module):
             for name in chosen:
                 part = self.net.get_submodule(name)
                 taken = getattr(part, "taken", None)
-                if isinstance(taken, Taken) and taken.name == name and taken.kind != "weight":
+                if isinstance(taken, Taken) and taken.name == name and taken.kind not in ("weight", "token"):
                     continue  # it is a site already
                 part.register_forward_hook(partial(_after, Taken(self._current, name, "activation")))
 
