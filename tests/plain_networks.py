@@ -94,6 +94,20 @@ class Words(nn.Module):
         return logits
 
 
+class Positions(nn.Module):
+    """Words and where they stand, each in a table of its own."""
+
+    def __init__(self, vocab_size: int, num_classes: int) -> None:
+        super().__init__()
+        self.words, self.places = nn.Embedding(vocab_size, 16, padding_idx=0), nn.Embedding(64, 16)
+        self.head = nn.Linear(16, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        places = torch.arange(x.shape[1], device=x.device).expand(len(x), -1)
+        logits: Tensor = self.head(torch.tanh(self.words(x) + self.places(places)).mean(1))
+        return logits
+
+
 class Encoder(nn.Module):
     """torch's own transformer over words, with a mask for the padding."""
 
@@ -270,6 +284,55 @@ class Broken(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(x.flatten(1)) + missing  # type: ignore[name-defined,no-any-return]  # noqa: F821
+
+
+class Number(nn.Module):
+    """Predicts one number: as [B, 1], or squeezed as in many people's code, the last axis alone or every axis of one."""
+
+    def __init__(self, in_features: int, squeezed: str = "last") -> None:
+        super().__init__()
+        self.first, self.drop, self.head = nn.Linear(in_features, 64), nn.Dropout(0.5), nn.Linear(64, 1)
+        self.squeezed = squeezed
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.drop(torch.relu(self.first(x))))
+        return {"no": lambda: out, "last": lambda: out.squeeze(-1), "every": out.squeeze}[self.squeezed]()
+
+
+class Averaged(nn.Module):
+    """Predicts the mean of 32 numbers, which has no axis of its own."""
+
+    def __init__(self, in_features: int) -> None:
+        super().__init__()
+        self.first, self.drop, self.head = nn.Linear(in_features, 64), nn.Dropout(0.5), nn.Linear(64, 32)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.drop(torch.relu(self.first(x)))).mean(-1)
+        return out
+
+
+class Fixed5(nn.Module):
+    """Of five inputs, a number of outputs under a name that nobody knows."""
+
+    def __init__(self, n: int = 7) -> None:
+        super().__init__()
+        self.first = nn.Linear(5, n)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.first(x)
+        return logits
+
+
+class Cubes(nn.Module):
+    """An axis too many."""
+
+    def __init__(self, in_features: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(in_features, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.first(x)[:, None]
+        return out
 
 
 def text() -> str:

@@ -64,7 +64,8 @@ class Answer:
     def frame(self) -> pd.DataFrame:
         """One row an arm and comparison, as `--format csv` has it: accuracies are fractions, losses nats.
 
-        Of a report with `rows` it is one row a cell; of questions one row an answer.
+        After them one row a contrast that the study names. Of a report with `rows` it is one row a cell; of questions one row
+        an answer.
         """
         from dropbench.report.output.export import rows
 

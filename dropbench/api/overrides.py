@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from dropbench.config.paths import FILES, PATHS, path_setting
@@ -62,9 +61,3 @@ def _plain(value: Any) -> Any:
         return os.fspath(value)
     item = getattr(value, "item", None)
     return item() if callable(item) else value
-
-
-def folders(given: Folders) -> list[Path]:
-    """One folder or several, as paths."""
-    several = [given] if isinstance(given, str | os.PathLike) else given
-    return [Path(folder).expanduser() for folder in several]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from dropbench.api.answer import Answer
 from dropbench.api.call import call
-from dropbench.api.overrides import Folders, folders, words
+from dropbench.api.overrides import Folders, words
+from dropbench.config.paths import own_folders
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,7 +94,7 @@ def report(
             optima=_several(optimum),
         )
         check(selection, Presentation(explain=explain))
-        made = built(selection, folders(conf))
+        made = built(selection, own_folders(conf))
         if explain:
             from dropbench.report import explained
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from dropbench.api.answer import Answer
 from dropbench.api.call import call
 from dropbench.api.objects import as_settings, typed
-from dropbench.api.overrides import Folders, Override, folders, words
+from dropbench.api.overrides import Folders, Override, words
 from dropbench.api.run import Run
+from dropbench.config.paths import own_folders
 from dropbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def sweep(
         going = Going(_tuned(tune), tuning_seeds, until_settled, at_most)
         shown, policy = Telling(quiet), FailurePolicy(retries, max_failures)
         with as_settings(data, target, model) as objects:
-            extra = [*folders(conf), *objects.conf]
+            extra = [*own_folders(conf), *objects.conf]
             if objects.note is not None:
                 shown.note(objects.note)
             with composer(extra) as c:
@@ -164,7 +165,7 @@ def train(
 
         shown = Telling(quiet)
         with as_settings(data, target, model) as objects:
-            extra = [*folders(conf), *objects.conf]
+            extra = [*own_folders(conf), *objects.conf]
             if objects.note is not None:
                 shown.note(objects.note)
             with composer(extra) as c:
@@ -173,7 +174,7 @@ def train(
             record, folder = one_run(plan, extra, shown, FailurePolicy(retries), force=force)
         if not isinstance(record, Record):
             raise UsageError(f"the record in {folder} cannot be read; --force trains the run again")
-        return Run(record, folder, folders(conf), model)
+        return Run(record, folder, own_folders(conf), model)
 
 
 def _check_imported(plan: Plan) -> None:

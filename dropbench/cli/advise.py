@@ -15,10 +15,10 @@ from dropbench.values import plain
 if TYPE_CHECKING:
     from dropbench.cli.sweep import Done
     from dropbench.planning.advising import Protocol
-    from dropbench.planning.continuing import Course
+    from dropbench.planning.continuing import Course, Stage
     from dropbench.report.tables.advice import Advice
     from dropbench.report.tables.report import Report
-    from dropbench.store import Store, StoredPlan
+    from dropbench.store import Store, StoredPlan, Tuned
 
 PAGE, CONFIG = "advice.html", "advice.yaml"
 
@@ -31,6 +31,14 @@ class _Told:
     command: str | None
     config: Path
     page: Path
+
+
+class _Spare(Shown):
+    """Without the settings that a tuning found, which are for those who will choose the next ones."""
+
+    def stage(self, stage: Stage, tuned: Sequence[Tuned] = ()) -> None:
+        """Which stage comes next; of the tuning, the arms that it found nothing for."""
+        super().stage(stage, [one for one in tuned if one.best is None or one.all_diverged])
 
 
 def advise(
@@ -53,7 +61,7 @@ def advise(
     from dropbench.planning.continuing import course
 
     until = time.monotonic() + 60 * minutes
-    shown = Shown(quiet, as_json)
+    shown = _Spare(quiet, as_json)
     with composer(conf) as c:
 
         def asked(chosen: Protocol) -> Course:
@@ -154,6 +162,10 @@ def _show(told: _Told, shown: Shown) -> None:
     if shown.as_json:
         tree: dict[str, Any] = asdict(told.advice)
         shown.json({**tree, "command": told.command, "config": str(told.config), "page": str(told.page)})
+        return
+    if shown.quiet:  # no other command tells it again, so it is said: nothing else is
+        for sentence in told.advice.sentences:
+            shown.out(plain(sentence))
         return
     lines = [*told.advice.sentences, *([f"To train it: {told.command}"] if told.command else [])]
     lines.append(f"Its configuration is in {told.config}; how this was found out, with every number, in {told.page}")

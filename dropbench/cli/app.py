@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from dropbench.cli import beginning
-from dropbench.cli.options import AsJson, Conf, Force, Overrides, Quiet, Retry
+from dropbench.cli.options import AsJson, Conf, Force, Overrides, Quiet, Retry, path_of
 from dropbench.cli.runs import runs
 
 app = typer.Typer(
@@ -162,9 +162,18 @@ def report(
     format_: Annotated[
         str, typer.Option("--format", "-f", help="rich, csv, markdown, latex, json, parquet or html.")
     ] = "rich",
-    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write to FILE.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", parser=path_of("--out", "--out report.md"), help="Write to FILE."),
+    ] = None,
     figures: Annotated[
-        Path | None, typer.Option("--figures", metavar="DIR", help="Write pictures into DIR, as SVG and PNG.")
+        Path | None,
+        typer.Option(
+            "--figures",
+            metavar="DIR",
+            parser=path_of("--figures", "--figures figures"),
+            help="Write pictures into DIR, as SVG and PNG.",
+        ),
     ] = None,
     baseline: Annotated[
         str | None,
@@ -236,7 +245,10 @@ def report(
     conf: Annotated[
         list[Path] | None,
         typer.Option(
-            "--conf", metavar="DIR", help="Taken as by the other commands; records hold all that a report needs."
+            "--conf",
+            metavar="DIR",
+            parser=path_of("--conf", "--conf mine"),
+            help="Taken as by the other commands; records hold all that a report needs.",
         ),
     ] = None,
     quiet: Quiet = False,

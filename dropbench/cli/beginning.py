@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dropbench.cli.options import AsJson, Conf, Overrides, Quiet
+from dropbench.cli.options import AsJson, Conf, Overrides, Quiet, path_of
 
 
 def advise(
@@ -16,7 +16,9 @@ def advise(
     minutes: Annotated[float, typer.Option("--minutes", metavar="M", min=0.1, help="How long it may take.")] = 5.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be compared, and stop.")] = False,
     as_json: AsJson = False,
-    quiet: Quiet = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print the three sentences of advice and errors only.")
+    ] = False,
 ) -> None:
     """Does dropout help on your model and data? Chooses what to compare, compares it, and says what to do.
 
@@ -36,7 +38,14 @@ def advise(
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is empty, or not there yet.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR",
+            parser=path_of("the folder's name", "dropbench init my_project"),
+            help="A folder that is empty, or not there yet.",
+        ),
+    ],
     quiet: Quiet = False,
 ) -> None:
     """Write a small project that runs as it stands: a network, a table, a study, and how to go on.

@@ -16,6 +16,7 @@ def found(run: str, results: Path) -> Path:
     """The folder of one run, by its path or the beginning of its id. Raises UsageError for none or several."""
     from dropbench.store import RECORD, Store
 
+    _check_named(run)
     path = Path(run)
     if os.path.lexists(path / RECORD):
         return path
@@ -26,6 +27,7 @@ def found(run: str, results: Path) -> Path:
 
 def all_of(run: str, store: Store) -> list[Path]:
     """The folders of the one run whose id begins so: finished first."""
+    _check_named(run)
     if (path := Path(run)).name != run:
         run = path.name
         if path.parent.parent.resolve() != store.root.resolve():
@@ -37,6 +39,14 @@ def all_of(run: str, store: Store) -> list[Path]:
         first = ", ".join(list(several)[:5])
         raise UsageError(f"{run}: {len(several)} runs in {store.root} begin so ({first}, ...); write more of the id")
     raise UsageError(f"{run}: no run in {store.root} begins so; dropbench runs list shows those that are stored")
+
+
+def _check_named(run: str) -> None:
+    """Raises UsageError for blanks, with which every id begins."""
+    if not run.strip():
+        raise UsageError(
+            "no run is named: write its folder or the beginning of its id; dropbench runs list shows those that are stored"
+        )
 
 
 def results_folder(folder: Path) -> Path:

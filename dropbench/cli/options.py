@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dropbench.cli.completion import complete_override
+
+
+def path_of(name: str, example: str) -> Callable[[str | Path], Path]:
+    """What reads the path of an option or argument: a text of blanks, as an unset variable of a shell leaves it, is none.
+
+    `Path("")` would be the working folder, to be written to or looked after unasked.
+
+    Parameters
+    ----------
+    name : str
+        The option, as it is typed.
+    example : str
+        What may be typed in its place.
+    """
+
+    def read(typed: str | Path) -> Path:
+        from dropbench.errors import UsageError
+
+        if not str(typed).strip():
+            raise UsageError(f"{name} is empty: write {example}, say, or leave it out")
+        return Path(typed)
+
+    return read
+
 
 Overrides = Annotated[
     list[str] | None,
@@ -20,7 +45,12 @@ Overrides = Annotated[
 ]
 Conf = Annotated[
     list[Path] | None,
-    typer.Option("--conf", metavar="DIR", help="A folder with config groups of your own, such as DIR/model/mine.yaml."),
+    typer.Option(
+        "--conf",
+        metavar="DIR",
+        parser=path_of("--conf", "--conf mine"),
+        help="A folder with config groups of your own, such as DIR/model/mine.yaml.",
+    ),
 ]
 Retry = Annotated[
     int,

@@ -120,8 +120,6 @@ _EXAMPLES = {
     "--rows": "--rows dropout.rate",
     "--cols": "--cols model",
     "--format": "--format markdown",
-    "--out": "--out report.md",
-    "--figures": "--figures figures",
 }
 """What each option may be given."""
 
@@ -135,16 +133,10 @@ def _check_empty(selection: Selection, presentation: Presentation) -> None:
             f"--{name}": (getattr(selection, name),) for name in ("metric", "rope", "about", "baseline", "rows", "cols")
         },
         "--format": (presentation.fmt,),
-        "--figures": (presentation.figures,),
-        "--out": (presentation.out,),
     }
     for option, values in said.items():
         if any(value is not None and not str(value).strip() for value in values):
             raise UsageError(f"{option} is empty: write {_EXAMPLES[option]}, say, or leave it out")
-    if any(not argument.strip() for argument in selection.arguments):
-        raise UsageError(
-            "one argument is empty: name a folder of results, such as results, or a filter, such as model=mlp"
-        )
 
 
 def _check_runs(selection: Selection, presentation: Presentation) -> None:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from dropbench.cli.options import path_of
+
 runs = typer.Typer(
     help="Look after stored runs: list, show, verify, remove, prune.",
     no_args_is_help=True,
@@ -24,13 +26,23 @@ Arguments = Annotated[
 ]
 Folders = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="PATHS", help="Results folders, as with --results.", show_default=False),
+    typer.Argument(
+        metavar="PATHS",
+        parser=path_of("the name of a results folder", "results"),
+        help="Results folders, as with --results.",
+        show_default=False,
+    ),
 ]
-Results = Annotated[Path, typer.Option("--results", "-r", metavar="DIR", help="The results folder.")]
+_read = path_of("--results", "--results results")
+Results = Annotated[Path, typer.Option("--results", "-r", metavar="DIR", parser=_read, help="The results folder.")]
 Several = Annotated[
     list[Path] | None,
     typer.Option(
-        "--results", "-r", metavar="DIR", help="A results folder (default: results); may be given several times."
+        "--results",
+        "-r",
+        metavar="DIR",
+        parser=_read,
+        help="A results folder (default: results); may be given several times.",
     ),
 ]
 Where = Annotated[

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dropbench.config.paths import plain_path
+from dropbench.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,14 @@ class Selection:
     """Whether single runs are shown, a row each, and not what they come to."""
 
     def paths(self) -> list[Path]:
-        """The folders among the arguments; `results=DIR` names one as it does when training."""
+        """The folders among the arguments; `results=DIR` names one as it does when training.
+
+        Raises UsageError for an argument of blanks, as an unset variable of a shell leaves it.
+        """
+        if any(not argument.strip() for argument in self.arguments):
+            raise UsageError(
+                "one argument is empty: name a folder of results, such as results, or a filter, such as model=mlp"
+            )
         named = [a for a in self.arguments if not is_filter(a)]
         return [plain_path(*a.split("=", 1)) if a.startswith("results=") else Path(a) for a in named]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from dropbench.errors import UsageError
@@ -38,6 +39,15 @@ def plain_path(key: str, typed: str) -> Path:
     if "\0" in typed:
         raise UsageError(f"{key}={typed!r}: no folder has a zero byte in its name")
     return Path(typed).expanduser() if typed == "~" or typed.startswith("~/") else Path(typed)
+
+
+def own_folders(given: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Path]:
+    """One folder of options or several, as a Python call names them. Raises UsageError for a text of blanks."""
+    several = [given] if isinstance(given, str | os.PathLike) else given
+    for folder in several:
+        if not str(folder).strip():
+            raise UsageError(f"conf={folder!r} names no folder: name one with options of yours, or leave it out")
+    return [Path(folder).expanduser() for folder in several]
 
 
 def check_results(folder: Path) -> None:

@@ -231,8 +231,15 @@ class ExampleBatches:
 
     def _each(self, raw: NDArray[np.float64]) -> Tensor:
         """The inputs of all rows as fitted to the training rows of each seed, [S, N, *shape]."""
-        seen = [views.apply(one.inputs(raw), self._table.axes, self._view) for one in self._fitted]
-        return torch.stack(seen).contiguous().to(self._device)
+        first, *others = self._fitted
+        seen = views.apply(first.inputs(raw), self._table.axes, self._view)
+        every = torch.empty(
+            len(self._fitted), *seen.shape, device=self._device
+        )  # one after the other: a list of all is twice that
+        every[0] = seen
+        for i, one in enumerate(others, start=1):
+            every[i] = views.apply(one.inputs(raw), self._table.axes, self._view)
+        return every
 
     def _augmented(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]

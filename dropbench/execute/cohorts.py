@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -158,7 +160,7 @@ def _group(spec: RunSpec, groups: Mapping[str, list[RunSpec]], even: bool) -> st
 def _two_ways(spec: RunSpec) -> bool:
     """Whether a variant has layers of a user's network computed in another way than without it: see `Noise.possible`."""
     kinds = variant(spec.dropout).kinds
-    return spec.model.target == HOST and not kinds.isdisjoint(("weight", "attention"))
+    return spec.model.target == HOST and not kinds.isdisjoint(("weight", "attention", "token"))
 
 
 def _stacks(group: Cohort, device: str) -> bool:
@@ -172,9 +174,20 @@ def _stacks(group: Cohort, device: str) -> bool:
 def _rule(group: Cohort, device: str, workers: int) -> tuple[int, int]:
     """The size that is used without measuring, and the largest that memory allows."""
     budget, most = (_CPU_BYTES, _CPU_MOST) if device == "cpu" else (_GPU_BYTES, _GPU_MOST)
-    replica = work_bytes(group)
-    largest = max(1, min(most, int(_memory(device) * _SHARE / workers / replica)))
-    return max(1, min(most, budget // replica, largest)), largest
+    there = _memory(device) * _SHARE / workers
+    largest = bisect_right(range(1, most + 1), there, key=lambda size: held_bytes(group, size))
+    return max(1, min(most, budget // work_bytes(group), largest)), max(1, largest)
+
+
+def held_bytes(group: Cohort, size: int) -> int:
+    """What a cohort of so many of these runs holds at most: what its replicas touch, and inputs that seeds have for themselves.
+
+    Those twice, since they are copied when a seed leaves. The runs of a seed stand together, so `size` of them in a row are of
+    so many seeds at most.
+    """
+    runs = Counter(s.seed for s in group.specs)
+    held = min(len(runs), 1 + math.ceil((size - 1) / min(runs.values())))
+    return size * work_bytes(group) + 2 * held * group.outline.seed_bytes
 
 
 def work_bytes(cohort: Cohort) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from dropbench import identity
+from dropbench.config.paths import own_folders
 from dropbench.engine.trained import TrainedModel, network
 from dropbench.errors import UsageError
 from dropbench.execute.stored_parts import stored_part
@@ -48,6 +49,8 @@ def load_model(
     UsageError
         Where there is no such run, it kept no weights, or what it was made of is not here any more.
     """
+    if not str(run).strip():
+        raise UsageError("no run is named: write its folder, such as results/runs/4df5aad9e191")
     folder, extra = Path(run).expanduser(), _folders(conf)
     record = _record(folder)
     held, about = _kept(folder, record)
@@ -100,7 +103,7 @@ def _root(given: str | Path | None) -> Path:
 
 def _folders(conf: str | Path | Sequence[str | Path]) -> list[Path]:
     """The user's folders, whose modules can be imported from now on, as under `--conf`."""
-    folders = [Path(f).expanduser().resolve() for f in ([conf] if isinstance(conf, str | Path) else conf)]
+    folders = [folder.resolve() for folder in own_folders(conf)]
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"conf={folder}: there is no such folder")

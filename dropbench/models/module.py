@@ -19,10 +19,10 @@ from hydra.utils import get_object
 from torch import Tensor, nn
 
 from dropbench.errors import UsageError, nearest
-from dropbench.models.found.arguments import CLASSES, Missing, completed, likely, untold
+from dropbench.models.found.arguments import Missing, completed, likely
 from dropbench.models.found.current import Current, Taken
 from dropbench.models.found.finding import Found, find
-from dropbench.models.found.outputs import described, logits
+from dropbench.models.found.outputs import Misfit, check, logits
 from dropbench.models.found.parts import take_over
 from dropbench.models.found.place import usual
 from dropbench.process.blame import place
@@ -73,7 +73,7 @@ class Module(nn.Module):
         shape : Shape
             One example, which knows its view.
         n_classes : int
-            How many classes there are.
+            How many classes there are; of a number that is predicted the outputs of an example: 1, or 2 with its variance.
         target : str
             The import path of a subclass of nn.Module, or of a function that makes one.
         args : mapping
@@ -86,7 +86,7 @@ class Module(nn.Module):
         Raises
         ------
         UsageError
-            Where it gives no logits of these classes.
+            Where it gives no logits of these classes, or of one output not a number an example.
         """
         super().__init__()
         assert target is not None  # looked at when the configuration was read
@@ -109,7 +109,7 @@ class Module(nn.Module):
             if key not in _known:
                 with seeded(0, self.net):
                     tried = copy.deepcopy((self.net, self._current))  # it may keep what it saw
-                    _check(_called(tried[0].eval(), tried[1], x), len(x), n_classes, make, given, called)
+                    check(_called(tried[0].eval(), tried[1], x), len(x), n_classes, make, given, called)
                     _known[key] = find(self.net, self._current, _forward, x, dropping, _PREFIX)
         found = _known[key]
         self._current.places = found.places
@@ -117,7 +117,7 @@ class Module(nn.Module):
         self.parts = tuple(name for name, _ in self.net.named_modules() if name)
         entry = () if view == "tokens" else (Site("input", "activation", tuple(shape), _AXES[view]),)
         self.sites = (*entry, *(at.site for at in found.places.values()))
-        self._has_input = bool(entry)
+        self._has_input, self._outputs = bool(entry), n_classes
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
         """Maps x [B, *shape], or word numbers [B, T] int64, to logits [B, n_classes]."""
@@ -126,7 +126,8 @@ class Module(nn.Module):
         with self._current.of(noise):
             out = logits(_forward(self.net, usual(x)))
         assert out is not None
-        return out
+        # One number an example may come without an axis of its own; squeezed, that of a single example has no axis at all.
+        return out.reshape(len(x), 1) if self._outputs == 1 and out.ndim < 2 else out
 
     def _declare(self, patterns: Sequence[str], called: str) -> None:
         names = [name for name, _ in self.net.named_modules() if name]
@@ -137,13 +138,15 @@ class Module(nn.Module):
             for name in chosen:
                 part = self.net.get_submodule(name)
                 taken = getattr(part, "taken", None)
-                if isinstance(taken, Taken) and taken.name == name and taken.kind != "weight":
+                if isinstance(taken, Taken) and taken.name == name and taken.kind not in ("weight", "token"):
                     continue  # it is a site already
                 part.register_forward_hook(partial(_after, Taken(self._current, name, "activation")))
 
     @staticmethod
-    def view_of(shapes: Sequence[Any], n_classes: int, **options: Any) -> str:
+    def view_of(shapes: Sequence[Any], n_classes: int, task: str, **options: Any) -> str:
         """The view of these in which a network can be made, takes two examples and gives logits of each by itself.
+
+        `task` is what it learns, `classify` or `regress`, by which messages call its outputs.
 
         Raises
         ------
@@ -160,7 +163,7 @@ class Module(nn.Module):
                 return str(shape.view)
             except Exception as error:  # whatever a user's module raises
                 failed.append((shape, error))
-        raise _no_view(failed, options["target"], options.get("args") or {})
+        raise _no_view(failed, task, options["target"], options.get("args") or {})
 
 
 def _forward(net: nn.Module, x: Tensor) -> Any:
@@ -197,25 +200,6 @@ def _examples(shape: Sequence[int], view: str) -> Tensor:
     return torch.randn(3, *shape, generator=generator)
 
 
-def _check(output: Any, examples: int, n_classes: int, make: Any, given: Mapping[str, Any], called: str) -> None:
-    """Raises UsageError where these are no logits of these classes."""
-    found = logits(output)
-    if found is not None and tuple(found.shape) == (examples, n_classes):
-        return
-    open_ = untold(make, given)
-    number = next((n for n in (*given, *open_) if n in CLASSES), None)
-    if found is not None and found.ndim == 2 and len(found) == examples:
-        hint = (
-            f"type model.args.{number}={n_classes}"
-            if number and given.get(number) != n_classes
-            else f"give it the number of classes, by model.args.{open_[0] if open_ else 'NAME'}={n_classes} or the like"
-        )
-    else:
-        hint = "a classifier gives one row of logits an example"
-    shown = described(output).replace(f"[{examples}, ", "[B, ").replace(f"[{examples}]", "[B]")
-    raise UsageError(f"{called} gives {shown}, and the data have {n_classes} classes: {hint}")
-
-
 def _check_apart(model: Module, x: Tensor, target: str, view: str) -> None:
     """Raises UsageError where what it says of an example depends on those before or after it, in evaluation."""
     model.eval()
@@ -234,9 +218,11 @@ def _check_apart(model: Module, x: Tensor, target: str, view: str) -> None:
         )
 
 
-def _no_view(failed: Sequence[tuple[Any, Exception]], target: str, typed: Mapping[str, Any]) -> UsageError:
+def _no_view(failed: Sequence[tuple[Any, Exception]], task: str, target: str, typed: Mapping[str, Any]) -> UsageError:
     """What is most worth to be told: outputs that do not fit, then what was raised, then what it could not be made without."""
     for known in (error for _, error in failed):
+        if isinstance(known, Misfit):
+            return UsageError(known.told(task))
         if isinstance(known, UsageError) and not isinstance(known, Missing):
             return known
     raised = [(shape, error) for shape, error in failed if not isinstance(error, UsageError)]

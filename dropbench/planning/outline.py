@@ -45,6 +45,8 @@ class Outline:
     """What is learnt: "classify" (a class), "regress" (a number), "reconstruct" (the input), "predict_next" (the next word)."""
     even: bool = True
     """Whether all seeds have as many examples in each part, so that they can be stacked."""
+    seed_bytes: int = 0
+    """Of the inputs that each seed has for itself: those of a table, all rows of it, fitted to the seed's training rows."""
     parts: tuple[str, ...] = ()
     """Of a network that was taken as it is, the names of its parts, behind which there could be sites."""
     idle: tuple[str, ...] = ()
@@ -109,6 +111,7 @@ def outline(model: Component, table: Table, variance: bool = False) -> Outline:
             batch_norm=any("BatchNorm" in type(m).__name__ for m in one.modules()),  # ours and torch's
             task=task,
             even=table.groups is None,
+            seed_bytes=0 if table.prepared is None else table.x.nbytes,
             parts=tuple(getattr(one, "parts", ())) if model.target == HOST else (),
             idle=tuple(getattr(one, "idle", ())) if model.target == HOST else (),
         )
@@ -137,10 +140,10 @@ def _task(cls: Any, table: Table, variance: bool) -> tuple[str, int]:
 
 def _tried_view(model: Component, cls: Any, table: Table, chosen: str | None, variance: bool) -> str:
     """The view in which a user's network takes this data: it does not say, so it is tried."""
-    outputs = _task(cls, table, variance)[1]
+    task, outputs = _task(cls, table, variance)
     possible = [v for v in cls.eats if v in views.views(table.axes) and chosen in (None, v)]
     shapes = [views.view_shape(table, view) for view in possible]
-    return apart(model.code, f"model={model.name}", lambda: str(cls.view_of(shapes, outputs, **model.options)))
+    return apart(model.code, f"model={model.name}", lambda: str(cls.view_of(shapes, outputs, task, **model.options)))
 
 
 def constructor(model: Component, shape: Shape, n_classes: int) -> Callable[[], nn.Module]:

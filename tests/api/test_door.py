@@ -6,6 +6,7 @@ import inspect
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -138,3 +139,16 @@ def test_a_mistake_is_one_sentence(mistake: Any, said: str, tmp_path: Path, monk
         mistake()
     assert "--" not in str(raised.value)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("conf", ["", " ", ["mine", ""]])
+def test_an_empty_text_is_no_folder_of_options(conf: str | list[str]) -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: db.train("data=wine", conf=conf),
+        lambda: db.sweep("data=wine", conf=conf),
+        lambda: db.report(conf=conf),
+        lambda: db.load_model(""),
+    ]
+    for call in calls:
+        with pytest.raises(db.UsageError, match=r"names no folder: name one with options|no run is named"):
+            call()

@@ -28,6 +28,7 @@ def test_three_sentences_a_command_and_a_page(folder: Path, capsys: pytest.Captu
     first, *_ = said.out.splitlines()
     assert first.startswith(("Use ", "Don't bother: ", "Cannot tell yet: "))
     assert "4 arms, each at the best of 3 learning rates" in said.err
+    assert "tuned: " not in said.err and "beside it" not in said.err  # for those who choose the next rates themselves
     (line,) = [text for text in said.out.splitlines() if text.startswith("To train it: ")]
     typed = shlex.split(line.removeprefix("To train it: "))
     assert typed[:2] == ["dropbench", "train"]
@@ -46,6 +47,12 @@ def test_asked_again_it_goes_on_and_says_the_same(folder: Path, capsys: pytest.C
     assert told["decision"] in ("use", "leave", "unknown") and len(told["sentences"]) == 3
     assert told["command"].startswith("dropbench train ") and Path(told["page"]).is_file()
     assert set(before) <= set((folder / "runs").iterdir())
+
+
+def test_quiet_it_says_the_advice_and_nothing_else(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = dropbench(capsys, "advise", *QUICK, f"results={folder}", "--quiet")
+    told = json.loads(dropbench(capsys, "advise", *QUICK, f"results={folder}", "--json").out)
+    assert said.err == "" and said.out.splitlines() == told["sentences"]
 
 
 def test_what_would_be_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -68,7 +68,7 @@ def test_show_and_report_print_one_run_and_the_command_that_repeats_it(
     ("words", "said"),
     [
         (["show", "zzz"], "zzz: no run in results begins so"),
-        (["show", ""], "no run in results begins so"),
+        (["show", ""], "no run is named: write its folder or the beginning of its id"),
         (["show", "results/runs/zzz"], "results/runs/zzz is no run: it has no record.json"),
         (["verify", "elsewhere"], "elsewhere is no results folder (it has no runs/)"),
         (["remove"], "say which, by id or by condition"),

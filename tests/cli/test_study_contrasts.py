@@ -7,9 +7,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from terminal import TINY, Said, dropbench
 
+import dropbench as db
 from dropbench.report.statistics.grammar import parse, written
 from dropbench.store import Store
 
@@ -50,6 +52,29 @@ def test_the_example_is_answered_as_if_it_were_typed(study: Path, capsys: pytest
     assert [{**a, "contrast": ""} for a in ours] == [{**a, "contrast": ""} for a in typed] and len(ours) == 2
     for form in ("markdown", "latex", "html"):
         assert "fast: " in dropbench(capsys, "report", "study=faster", "--format", form).out
+
+
+def test_each_is_a_row_of_csv_and_parquet_too(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert dropbench(capsys, *WORDS, "-q").code == 0
+    told = report(capsys)
+    (comparison,) = told["comparisons"]
+    frames = {"json": pd.DataFrame(told["rows"])}
+    for form, read in (("csv", pd.read_csv), ("parquet", pd.read_parquet)):
+        file = Path(f"report.{form}")
+        assert dropbench(capsys, "report", "study=faster", "--format", form, "--out", str(file)).code == 0
+        frames[form] = read(file)
+    for frame in frames.values():
+        asked = frame[frame["contrast"].notna()]
+        assert len(frame) == len(comparison["contrasts"]) + 4 and frame["arm"].notna().sum() == 4
+        assert set(frame["comparison"]) == {comparison["title"]} and set(frame["baseline"]) == {"none"}
+        for row, answer in zip(asked.to_dict("records"), comparison["contrasts"], strict=True):
+            assert {key: row[key] for key in ("contrast", "expression", "verdict")} == {
+                key: answer[key] for key in ("contrast", "expression", "verdict")
+            }
+            assert row["mean"] == pytest.approx(answer["mean"], abs=1e-12) and row["pairs"] == 3
+    # A count stays a whole number beside rows that have none.
+    assert ",3.0," not in Path("report.csv").read_text()
+    assert db.report("study=faster").frame["n"].dropna().tolist() == [3] * 4
 
 
 def test_they_are_no_part_of_the_plans_id_and_a_plan_without_them_is_read(

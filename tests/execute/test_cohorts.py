@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from specs_kit import planned
 
 from dropbench.config.compose import composer
 from dropbench.data import views
-from dropbench.execute.cohorts import Cohort, by_seeds, cohorts
-from dropbench.planning.outline import Outline
+from dropbench.data.base import Table
+from dropbench.data.tabular.columns import Column
+from dropbench.data.tabular.prepare import Columns, Prepared
+from dropbench.engine.example_batches import ExampleBatches
+from dropbench.execute.cohorts import Cohort, by_seeds, cohorts, held_bytes, work_bytes
+from dropbench.planning.outline import Outline, outline
 from dropbench.settings import ExecuteSpec, Settings
 from dropbench.sites import Site
 from dropbench.spec import RunSpec
@@ -47,6 +54,9 @@ ARMS = st.builds(
     lr=st.sampled_from([0.1, 0.01]),
     variant=st.sampled_from([BASE, NONE, GAUSSIAN]),
     epochs=st.sampled_from([1, 1, 1, 2]),
+)
+PREPARED = Prepared(
+    Columns(tuple(Column(name, "number") for name in "abc")), np.arange(150, dtype=np.float64).reshape(50, 3)
 )
 PLANS = st.lists(ARMS, min_size=1, max_size=40, unique_by=lambda s: s.run_id)
 
@@ -111,6 +121,42 @@ def test_large_models_make_small_cohorts(parameters: int, count: int) -> None:
     assert len(groups) == count
     (together,) = cohorts(specs, {s.run_id: outline_of(parameters=parameters) for s in specs}, place(), "cuda", 1)
     assert len(together) == 30
+
+
+@settings(max_examples=60)
+@given(PLANS, st.sampled_from([0, 10**3, 10**5]), st.sampled_from([10**4, 10**6, 10**8]))
+def test_what_seeds_hold_for_themselves_fits_in_memory(specs: list[RunSpec], seed_bytes: int, memory: int) -> None:
+    """By counting what each cohort would hold: a quarter of the memory, or it is a single run."""
+    outline = replace(outline_of(), seed_bytes=seed_bytes)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("dropbench.execute.cohorts.ram", lambda: memory)
+        groups = cohorts(specs, {s.run_id: outline for s in specs}, place(), "cpu", 1)
+    for group in groups:
+        held = len(group) * work_bytes(group) + 2 * seed_bytes * len({s.seed for s in group.specs})
+        assert len(group) == 1 or held <= memory / 4
+
+
+def test_as_many_runs_stack_as_memory_allows() -> None:
+    """Ten seeds of two arms: with room for the inputs of three seeds, twice, and what six runs touch."""
+    specs = [arm(rate, seed, 0.1, BASE, 1) for seed in range(10) for rate in (0.1, 0.2)]
+    found = replace(outline_of(), seed_bytes=10**6)
+    group = Cohort(tuple(specs), found)
+    assert held_bytes(group, 1) == work_bytes(group) + 2 * 10**6
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("dropbench.execute.cohorts.ram", lambda: 4 * held_bytes(group, 5))
+        groups = cohorts(specs, {s.run_id: found for s in specs}, place(), "cpu", 1)
+    assert {len(g) for g in groups} == {5} and held_bytes(group, 6) > held_bytes(group, 5)
+
+
+def test_a_table_is_held_once_a_seed_and_counted_so() -> None:
+    table = Table("t", torch.zeros(50, 3), torch.arange(50) % 2, "F", 2, prepared=PREPARED)
+    specs = [BASE.model_copy(update={"seed": seed}) for seed in range(4)]
+    batches = ExampleBatches(
+        table, BASE.data, "flat", 8, BASE.train.augment, [s.seed for s in specs] * 2, torch.device("cpu")
+    )
+    counted = outline(BASE.model, table).seed_bytes
+    assert batches._x.nbytes == 4 * counted and counted == 50 * 3 * 4
+    assert outline(BASE.model, replace(table, prepared=None)).seed_bytes == 0
 
 
 def test_schedules_stack_and_evaluations_do_not() -> None:

@@ -130,6 +130,7 @@ NETWORKS = [
     ("Moved", IMAGE, {"in_channels": 1}),
     ("Folded", SEQUENCE, {"input_size": 6}),
     ("Words", TOKENS, {"vocab_size": 50}),
+    ("Positions", TOKENS, {"vocab_size": 50}),
     ("Encoder", TOKENS, {"vocab_size": 50}),
     ("Encoder", TOKENS, {"vocab_size": 50, "batch_first": False}),
     *(
@@ -153,7 +154,9 @@ def examples(shape: Shape, n: int) -> Tensor:
 
 
 @pytest.mark.parametrize(("name", "shape", "args"), NETWORKS)
-@pytest.mark.parametrize("variant", ["none", "standard", "attention", "dropconnect", "standout", "weight_drop"])
+@pytest.mark.parametrize(
+    "variant", ["none", "standard", "attention", "dropconnect", "standout", "weight_drop", "embedding"]
+)
 def test_without_noise_it_is_the_network_in_evaluation(
     name: str, shape: Shape, args: dict[str, Any], variant: str
 ) -> None:
@@ -171,7 +174,8 @@ def test_without_noise_it_is_the_network_in_evaluation(
 def test_gradients_reach_the_networks_own_parameters(name: str, shape: Shape, args: dict[str, Any]) -> None:
     model, expected = made(name, shape, **args), original(name, num_classes=5, **args).eval()
     x = examples(shape, 5)
-    for noise in (acting(model, VARIANTS[v], 0.0, 5) for v in ("standard", "attention", "dropconnect", "weight_drop")):
+    ways = ("standard", "attention", "dropconnect", "weight_drop", "embedding")
+    for noise in (acting(model, VARIANTS[v], 0.0, 5) for v in ways):
         model.zero_grad()
         model.train()(x, noise).square().sum().backward()
         expected.zero_grad()
@@ -200,6 +204,28 @@ def test_the_measured_fraction_is_the_rate(name: str, shape: Shape, args: dict[s
         tolerance = 0.08 if shared else 0.03
         assert abs(float((out[some] == 0).float().mean()) - rate) < tolerance, site
     assert reached or not any(acts.supports(s) is None for s in model.sites)
+
+
+def test_a_table_of_words_is_a_site_and_one_of_positions_is_none() -> None:
+    assert told(made("Positions", TOKENS, vocab_size=50)) == {
+        "words.weight": ("token", "VF", (50, 16), None),
+        "head.weight": ("weight", "IO", (16, 5), None),
+    }
+
+
+def test_a_word_that_is_dropped_is_zero_wherever_it_stands() -> None:
+    model = made("Positions", TOKENS, vocab_size=50).train()
+    x = examples(TOKENS, 300)
+    seen: list[Tensor] = []
+    model.net.words.register_forward_hook(lambda part, given, out: seen.append(out.detach()))
+    model(x, acting(model, VARIANTS["embedding"], 0.3, 300))
+    rows, table = seen[0], model.net.words.weight
+    dropped = (rows == 0).all(-1)
+    torch.testing.assert_close(rows[~dropped], table[x[~dropped]] / 0.7, rtol=1e-4, atol=1e-4)
+    said = {(i, int(word)): bool(gone) for i in range(300) for word, gone in zip(x[i], dropped[i], strict=True)}
+    assert all(said[i, int(w)] == bool(g) for i in range(300) for w, g in zip(x[i], dropped[i], strict=True))
+    words = [gone for (_, word), gone in said.items() if word]  # the row of the padding is zero anyway
+    assert abs(sum(words) / len(words) - 0.3) < 0.04
 
 
 @pytest.mark.parametrize("stacked", [True, False])

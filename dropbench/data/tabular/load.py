@@ -58,6 +58,11 @@ _FEW_TWICE = 0.01
 _LEVELS = 100
 """One-hot inputs of one category from which a note tells of it."""
 
+_BYTES_AN_INPUT = 24
+"""Of one row, while the inputs of a seed are made: as float32 unscaled and scaled, and twice as float64 by scikit-learn."""
+_SHARE = 0.7
+"""Of the memory of the machine."""
+
 
 def table(
     root: Path,
@@ -181,6 +186,7 @@ def of_frame(
     columns = Columns(tuple(c for c in found if c.used), scale)
     if not columns.columns:
         raise UsageError(f"{name} has no column to learn from beside the target '{target}': {_unused(found)}")
+    _check_memory(name, len(frame), columns, ram())
     raw = columns.raw(frame)
     notes += [*([told.note] if told.note else []), *_notes(found, raw, told), *_unlearnt(told, tested)]
     return Table(
@@ -228,6 +234,24 @@ def _frames(file: Path, test: Path | None) -> tuple[pd.DataFrame, NDArray[np.boo
 
 def _read(file: Path) -> pd.DataFrame:
     return (read.parquet if file.suffix in (".parquet", ".pq") else read.csv)(file, ram())
+
+
+def _check_memory(name: str, rows: int, columns: Columns, memory: int | None) -> None:
+    """Raises UsageError where the inputs of one seed would not fit in the memory of the machine, if that is known.
+
+    A category of many values makes much of a small file.
+    """
+    needed = rows * len(columns.inputs) * _BYTES_AN_INPUT
+    if memory is None or needed <= _SHARE * memory:
+        return
+    widest = max((c for c in columns.columns), key=lambda c: len(c.levels))
+    hint = "give fewer rows or columns"
+    if len(widest.levels) > _LEVELS:
+        hint = f"the category '{widest.name}' alone has {len(widest.levels):,}; leave it out: data.drop=[{widest.name}]"
+    raise UsageError(
+        f"'{name}' would have {len(columns.inputs):,} inputs in each of {rows:,} rows, which takes about "
+        f"{needed / 2**30:,.0f} GiB of memory, and this machine has {memory / 2**30:,.0f}: {hint}"
+    )
 
 
 def _one(name: str | None) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ class Current:
     """
 
     def __init__(self) -> None:
-        self.places: dict[tuple[str, int], Place] = {}
+        self.places = {}
         self.heard: list[Heard] | None = None
         self.channels_first: int | None = 4
         """Of how many axes a tensor of a dry forward is whose channels come first: what a layer before gave says so."""
@@ -48,10 +48,23 @@ class Current:
         """How many that layer had, by which they are found where they have been moved since."""
         self.examples = 0
         """How many there are in a dry forward."""
+        self.words: Tensor | None = None
+        """The word numbers of a dry forward, [B, T] int64, where there are any."""
         self.made: dict[int, str] = {}
         """Names of the functions that tensors came out of, by their identity; of a dry forward."""
         self.noise: Noise | None = None
         self._calls: Counter[str] = Counter()
+
+    @property
+    def places(self) -> dict[tuple[str, int], Place]:
+        """By part and call."""
+        return self._places
+
+    @places.setter
+    def places(self, places: dict[tuple[str, int], Place]) -> None:
+        self._places = places
+        self.first = {name: place for (name, _), place in reversed(places.items())}
+        """Of each part the place that is come to first."""
 
     @contextmanager
     def of(self, noise: Noise | None) -> Iterator[None]:
@@ -89,7 +102,7 @@ class Taken:
         current = self.current
         if current.heard is not None:
             return True
-        place = current.places.get((self.name, 1))
+        place = current.first.get(self.name)
         return place is not None and current.noise is not None and current.noise.possible(place.site.name)
 
     def act(self, x: Tensor, training: bool) -> Tensor:
@@ -114,6 +127,18 @@ class Taken:
             return torch.nn.functional.linear(x, weight, bias)
         offset = weight.new_zeros(len(weight)) if bias is None else bias
         return current.noise.affine(place.site.name, x, weight.t(), offset, lambda z: z)
+
+    def embed(self, ids: Tensor, weight: Tensor, padding: int | None, training: bool) -> Tensor:
+        """Rows of `weight` [V, F] for words [B, T] under the noise of a token site; the row `padding` learns nothing."""
+        current = self.current
+        call = current.next_call(self.name)
+        if current.heard is not None and current.words is not None and torch.equal(ids, current.words):
+            self._listen(weight, call)  # and not for positions or the like, of which a sentence has each once
+        place = self._place(call, training)
+        if place is None or current.noise is None:
+            return torch.nn.functional.embedding(ids, weight, padding)
+        rows = current.noise.embed(place.site.name, ids, weight)
+        return rows if padding is None else torch.where((ids == padding)[..., None], rows.detach(), rows)
 
     def _place(self, call: int, training: bool) -> Place | None:
         place = self.current.places.get((self.name, call))

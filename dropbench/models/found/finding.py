@@ -99,6 +99,7 @@ def _dry(
     heard: list[Heard] = []
     made: dict[int, str] = {}
     its.heard, its.made, its.examples = heard, made, len(x)
+    its.words = None if x.is_floating_point() else x
     reads: dict[tuple[str, int], list[str]] = {}
     alive: list[Tensor] = []
 

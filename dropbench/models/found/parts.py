@@ -38,6 +38,15 @@ class _Linear:
         return self.taken.affine(input, self.weight, self.bias, self.training)  # type: ignore[no-any-return]
 
 
+class _Embedding:
+    """A table of words with noise on its rows."""
+
+    def forward(self: Any, input: Tensor) -> Tensor:
+        if input.ndim != 2 or not self.taken.possible:
+            return super().forward(input)  # type: ignore[misc,no-any-return]
+        return self.taken.embed(input, self.weight, self.padding_idx, self.training)  # type: ignore[no-any-return]
+
+
 class _Recurrent:
     """torch's recurrent layers: noise between the layers, in place of their own, and on hidden-to-hidden weights."""
 
@@ -58,7 +67,7 @@ class _Attention:
 
 
 def take_over(net: nn.Module, current: Current) -> list[str]:
-    """Has every dropout of a module, and the weights of its dense layers, ask `current` for noise.
+    """Has every dropout of a module, and the weights of its dense layers and tables of words, ask `current` for noise.
 
     Returns the names of the parts that had a rate above 0 themselves.
     """
@@ -74,15 +83,22 @@ def take_over(net: nn.Module, current: Current) -> list[str]:
         elif type(part) is nn.MultiheadAttention:
             own = _give(part, _Attention, Taken(current, name or "attention", "attention", float(part.dropout)))
             part.dropout = 0.0
-        elif type(part) is nn.Linear:
-            own = _give(part, _Linear, Taken(current, f"{name}.weight" if name else "weight", "weight"))
         else:
-            if getattr(part, "fused_attn", None) is True and hasattr(part, "attn_drop"):
-                part.fused_attn = False  # timm's: with it, its dropout would never be called
+            _take_weights(part, name, current)
             continue
         if own:
             dropping.append(name)
     return dropping
+
+
+def _take_weights(part: Any, name: str, current: Current) -> None:
+    called = f"{name}.weight" if name else "weight"
+    if type(part) is nn.Linear:
+        _give(part, _Linear, Taken(current, called, "weight"))
+    elif type(part) is nn.Embedding and part.max_norm is None and not part.scale_grad_by_freq:
+        _give(part, _Embedding, Taken(current, called, "token"))
+    elif getattr(part, "fused_attn", None) is True and hasattr(part, "attn_drop"):
+        part.fused_attn = False  # timm's: with it, its dropout would never be called
 
 
 def _take_recurrent(part: Any, name: str, current: Current) -> float:

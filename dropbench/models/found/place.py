@@ -11,6 +11,9 @@ from torch import Tensor
 from dropbench.sites import Kind, Site
 from dropbench.sites.noise import Noise
 
+_WEIGHTS = {"weight": "IO", "recurrent_weight": "OI", "token": "VF"}
+"""Kinds of site that are parameters, with their axes."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -90,14 +93,14 @@ def place(
 ) -> Place | None:
     """Where the site of a tensor lies that has the shapes `two` and `three` in batches of two and of three examples.
 
-    Of a weight they are its own, torch's [outputs, inputs], and the same.
+    Of a weight or a table of words they are its own, torch's [outputs, inputs] or [words, features], and the same.
 
     channels_first: whether the layer before puts its channels before time or height and width.
 
     Returns None where the shapes do not tell which axis is that of the examples.
     """
-    if kind in ("weight", "recurrent_weight"):
-        return Place(Site(name, kind, (two[1], two[0]), "IO") if kind == "weight" else Site(name, kind, two, "OI"))
+    if kind in _WEIGHTS:
+        return Place(Site(name, kind, two[::-1] if kind == "weight" else two, _WEIGHTS[kind]))
     varying = [i for i, (a, b) in enumerate(zip(two, three, strict=False)) if a != b]
     if len(two) != len(three) or len(varying) > 1:
         return None

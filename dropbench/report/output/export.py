@@ -28,25 +28,36 @@ _FORMULA = tuple(
 
 
 def rows(report: Report) -> pd.DataFrame:
-    """One row an arm and comparison with title and baseline in front; of grids one row a cell, with title and measure.
+    """One row an arm and comparison with title and baseline in front, then one a contrast that its study names.
 
-    Of what was asked one row a contrast, and one a value whose optimum was asked for; of single runs a row each.
+    Of grids one row a cell, with title and measure. Of what was asked one row a contrast, and one a value whose optimum was
+    asked for; of single runs a row each.
     """
     if report.single is not None:
         return report.single.table
     tables = []
     for comparison in report.comparisons:
-        table = comparison.table.copy()
-        table.insert(0, "comparison", comparison.title)
-        table.insert(1, "baseline", comparison.baseline)
-        tables.append(table)
+        for table in (comparison.table.copy(), tabled(comparison.answers)):
+            table.insert(0, "comparison", comparison.title)
+            table.insert(1, "baseline", comparison.baseline)
+            tables += [table] if len(table) else []
     for grid in report.grids:
         table = grid.table.rename(columns={"row": grid.rows, "column": grid.cols or "column"})
         table.insert(0, "grid", grid.title)
         table.insert(1, "measure", str(grid.measure))
         tables.append(table)
     tables += [] if report.asked is None else of_asked.rows(report.asked)
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["comparison", "baseline", "arm"])
+    if not tables:
+        return pd.DataFrame(columns=["comparison", "baseline", "arm"])
+    return pd.concat(_counting(tables), ignore_index=True)
+
+
+def _counting(tables: list[pd.DataFrame]) -> list[pd.DataFrame]:
+    """With counts that stay whole numbers beside rows that have none: 3 seeds are not 3.0."""
+    every = set().union(*(table.columns for table in tables))
+    if all(len(table.columns) == len(every) for table in tables):
+        return tables
+    return [table.astype({c: "Int64" for c in table.columns if table[c].dtype.kind in "iu"}) for table in tables]
 
 
 def as_csv(report: Report) -> str:
@@ -117,9 +128,9 @@ def _chosen(choice: Choice) -> dict[str, Any]:
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no word for NaN and infinity: null."""
+    """JSON has no word for NaN, infinity and counts that are unknown: null."""
     if isinstance(value, dict):
         return {key: _finite(v) for key, v in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return None if value is pd.NA or (isinstance(value, float) and not math.isfinite(value)) else value

@@ -13,6 +13,7 @@ from own_tables import loaded, mixed
 
 from dropbench.data.checked import checked
 from dropbench.data.tabular.load import described
+from dropbench.data.tabular.prepare import Columns
 from dropbench.errors import UsageError
 
 N = 40
@@ -190,3 +191,16 @@ def test_the_columns_of_a_file_without_its_target(tmp_path: Path) -> None:
     assert {c.name: c.kind for c in found} == {
         "size": "number", "age": "category", "colour": "category", "day": "date", "y": "category",
     }  # fmt: skip
+
+
+def test_inputs_that_do_not_fit_are_told_before_they_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A category of many values makes much of a small file: 300 inputs of each of 900 rows, in 900 lines of a few letters."""
+    many = pd.DataFrame({"zip": [f"z{i % 300}" for i in range(900)], "age": range(0, 9000, 10), "y": [0, 1] * 450})
+    needed = 900 * 301 * 24
+    monkeypatch.setattr("dropbench.data.tabular.load.ram", lambda: needed / 0.7 + 100)
+    assert loaded(tmp_path, many).x.shape == (900, 301)
+    monkeypatch.setattr("dropbench.data.tabular.load.ram", lambda: needed / 0.7 - 100)
+    assert loaded(tmp_path, many, drop=["zip"]).x.shape == (900, 1)  # as the message says
+    monkeypatch.setattr(Columns, "unscaled", lambda *_: pytest.fail("they were made"))
+    with pytest.raises(UsageError, match=r"301 inputs in each of 900 rows.*'zip' alone has 300; .*data\.drop=\[zip\]$"):
+        loaded(tmp_path, many)
