@@ -28,7 +28,8 @@ Views, each with the shape of one example:
               one window to the next has `begin()`, which is called before the first window.
     graph     (N, F), a graph of N nodes with F features each. x holds node numbers, int64 [K, B]. `attach(graph, device)` is
               called once with `graph.features` [N, F] and `graph.edges` [2, E].
-A model that accepts several views reads `shape.view`; `shape.edges` is E.
+A model that accepts several views reads `shape.view`; `shape.edges` is E. Of a table `shape.numbers` says how many inputs, from
+the first on, are numbers, and `shape.levels` how many of the last ones belong to each category.
 
 Tasks: `classify` gives the logits of classes; `reconstruct` is trained to give back its own input as it was before any noise,
 in the same shape; `predict_next` is trained to predict the next word at every step.

@@ -57,7 +57,14 @@ def test_a_study_of_numbers_tells_their_error(folder: Path, capsys: pytest.Captu
 
 
 @pytest.mark.parametrize(
-    "more", [(), ("data.scale=quantile",), ("data.scale=squash", "data.categorical=[age]"), ("data.ids=[size]",)]
+    "more",
+    [
+        (),
+        ("data.scale=quantile",),
+        ("data.scale=squash", "data.categorical=[age]"),
+        ("data.ids=[size]",),
+        ("model.num_embed=plr",),
+    ],
 )
 @pytest.mark.parametrize("file", ["my.csv", "my prices [€].csv"])
 def test_a_trained_network_says_of_new_rows_what_it_said_of_its_own(

@@ -71,6 +71,13 @@ def test_odd_tables_and_every_activation(data: str, activation: str) -> None:
     assert_identical(run, *cohorts)
 
 
+@pytest.mark.parametrize("num_embed", ["plr", "pbld"])
+def test_embedded_numbers(num_embed: str) -> None:
+    options = {"widths": [7, 13], "num_embed": num_embed, "embed_size": 3, "frequencies": 5}
+    run, cohorts = arms("mlp", "standard", {}, data="wine", split={"n_train": None}, options=options, batch_size=33)
+    assert_identical(run, *cohorts)
+
+
 @pytest.mark.parametrize("model", ["mlp", "cnn", "rnn"])
 @pytest.mark.parametrize(
     "train",
