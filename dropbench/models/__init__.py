@@ -15,6 +15,10 @@ draws by itself, which is noise in every arm: see docs/engine.md. Where `train.m
 has `incoming`, a dict of the axes of its parameters that come into a unit, by their names: of stacked ones counted with the
 replica axis.
 
+A stacked model may fit its starting weights: `start_from(x, draw)` is called once, after the layers' `reset`, with training
+examples x [K, n, *shape] and random numbers of each run's own (`nn.init.Draw`). `paces` of a layer say how fast its parameters
+learn and decay: see `nn.pace`.
+
 The options after `*` are the keys of its YAML, checked against their annotations. A model that is not stacked has the
 same contract without the replica axis and without `replicas`: the engine stacks it by `torch.func.vmap`, or, where vmap cannot
 be used (engine/vmap_check.py), trains its replicas one after the other.

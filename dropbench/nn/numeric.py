@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from dropbench.nn.activation import one_by_one
 from dropbench.nn.init import Draw
+from dropbench.nn.pace import Pace
 from dropbench.nn.product import affine
 
 Kind = Literal["plr", "pbld"]
@@ -68,6 +69,7 @@ class NumericEmbedding(nn.Module):
         self.weight = nn.Parameter(torch.empty(replicas, numbers, waves, self._made))
         self.bias = nn.Parameter(torch.empty(replicas, numbers, 1, self._made))
         self.incoming = {"weight": (2,)}
+        self.paces: dict[str, Pace] = {}
 
     @torch.no_grad()
     def reset(self, draw: Draw) -> None:

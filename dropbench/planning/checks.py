@@ -141,7 +141,8 @@ def _no_loss(spec: RunSpec, table: Table, outline: Outline) -> str | None:
         return f"{weights} weighs classes, and data '{table.name}' have numbers to predict; leave it out"
     if train.label_smoothing:
         smoothing = f"train.label_smoothing={train.label_smoothing:g}"
-        return f"{smoothing} is of classes, and data '{table.name}' have numbers to predict; leave it out"
+        instead = "type train=realmlp_numbers" if train.name == "realmlp" else "leave it out"
+        return f"{smoothing} is of classes, and data '{table.name}' have numbers to predict; {instead}"
     if train.loss != "gaussian" and "gaussian_nll" in spec.metric:
         return "metric=gaussian_nll needs a network that says how sure it is: type train.loss=gaussian, or leave it out"
     return None

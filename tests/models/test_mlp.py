@@ -56,7 +56,7 @@ def plain_copy(stack: nn.Module, k: int, inputs: int, activation: str, place: st
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("activation", ["relu", "gelu", "selu", "leaky_relu", "tanh", "sigmoid"])
+@pytest.mark.parametrize("activation", ["relu", "gelu", "selu", "leaky_relu", "tanh", "sigmoid", "mish"])
 def test_equals_plain_torch_under_the_same_masks(activation: str, place: str) -> None:
     model = built("mlp", (0, 1), activation=activation, batch_norm=place).double()
     x = batch("mlp", 2, 8).double()
