@@ -19,6 +19,9 @@ A stacked model may fit its starting weights: `start_from(x, draw)` is called on
 examples x [K, n, *shape] and random numbers of each run's own (`nn.init.Draw`). `paces` of a layer say how fast its parameters
 learn and decay: see `nn.pace`.
 
+`held` of a stacked model says how many numbers an example becomes on its way beside those at sites, where they are many:
+cohorts and batches of evaluation are made smaller by it.
+
 The options after `*` are the keys of its YAML, checked against their annotations. A model that is not stacked has the
 same contract without the replica axis and without `replicas`: the engine stacks it by `torch.func.vmap`, or, where vmap cannot
 be used (engine/vmap_check.py), trains its replicas one after the other.

@@ -63,6 +63,7 @@ class MLP(nn.Module):
         super().__init__()
         inputs = math.prod(shape)
         self.embed = embedding(replicas, shape, inputs, num_embed, embed_size, frequencies, frequency_scale)
+        self.held = 0 if self.embed is None else self.embed.held
         features = [inputs if self.embed is None else self.embed.outputs, *widths]
         readers = [*(f"hidden.{i}.linear.weight" for i in range(len(widths))), "head.weight"]
         self.hidden = nn.ModuleList(

@@ -83,6 +83,7 @@ class RealMLP(nn.Module):
         sizes = (embed_size, frequencies, frequency_scale)
         kind = num_embed if numbers_in(shape) or any(sizes) else None  # a table of categories alone is one to train on
         self.embed = embedding(replicas, shape, self._plain, kind, *sizes)
+        self.held = 0 if self.embed is None else self.embed.held
         self.categories = columns.Categories(replicas, levels) if levels else None
         seen = self._plain if self.embed is None else self.embed.outputs
         seen += 0 if self.categories is None else self.categories.outputs

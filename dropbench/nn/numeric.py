@@ -64,6 +64,8 @@ class NumericEmbedding(nn.Module):
             (2 * sizes.frequencies, sizes.size) if kind == "plr" else (sizes.frequencies, sizes.size - 1)
         )
         self.outputs = numbers * sizes.size + inputs - numbers
+        self.held = numbers * (sizes.frequencies + waves) + self.outputs
+        """Numbers that an example becomes on the way."""
         self.frequency = nn.Parameter(torch.empty(replicas, numbers, 1, sizes.frequencies))
         self.phase = nn.Parameter(torch.empty(replicas, numbers, 1, sizes.frequencies)) if kind == "pbld" else None
         self.weight = nn.Parameter(torch.empty(replicas, numbers, waves, self._made))

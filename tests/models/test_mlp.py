@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from model_kit import Recorder, batch, built
+from model_kit import TABLES, Recorder, batch, built
 from noise_kit import factor, stack_noise
 from own_tables import loaded, mixed
 from specs_kit import spec_of
@@ -18,6 +18,7 @@ from dropbench.config.compose import Composer
 from dropbench.data.views import view_shape
 from dropbench.errors import UsageError
 from dropbench.nn.activation import function
+from dropbench.planning.outline import outline
 
 PLACES = ["none", "before_activation", "after_activation", "after_dropout"]
 
@@ -127,3 +128,10 @@ def test_no_embedding_is_what_an_mlp_was_before_there_was_one(c: Composer) -> No
     )
     assert plain.model_copy(update={"model": before}).run_id == plain.run_id
     assert spec_of(c, "model.num_embed=plr").run_id != plain.run_id
+
+
+def test_what_an_embedding_holds_is_known_before_it_is_built(c: Composer) -> None:
+    """So cohorts are as small as they must be."""
+    plain, embedded = (spec_of(c, "data=wine", f"model.num_embed={kind}") for kind in ("none", "plr"))
+    held = [outline(s.model, TABLES[2]).held for s in (plain, embedded)]
+    assert held == [0, 7 * (48 + 96) + 7 * 24]
