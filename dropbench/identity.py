@@ -179,6 +179,8 @@ def silent(rate: float | None, rates: Mapping[str, float]) -> bool:
 def _train(node: Tree) -> dict[str, Any]:
     augment = {k: v for k, v in (node.get("augment") or {}).items() if v}
     whole = {**node, "augment": augment}
+    if not node.get("weight_decay") or node.get("decay_schedule") == "constant":
+        whole.pop("decay_schedule", None)
     return _present({k: v for k, v in whole.items() if k not in OFF or v != OFF[k]})
 
 

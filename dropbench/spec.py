@@ -195,8 +195,10 @@ class TrainSpec(Frozen):
     lr: Annotated[float, Field(gt=0)]
     momentum: Annotated[float, Field(ge=0, lt=1)]
     nesterov: bool
+    beta2: Annotated[float, Field(ge=0, lt=1)] | None = None
     weight_decay: Annotated[float, Field(ge=0)]
-    schedule: Literal["constant", "cosine", "step"]
+    decay_schedule: Literal["constant", "flat_cos"] = "constant"
+    schedule: Literal["constant", "cosine", "step", "coslog4"]
     warmup_epochs: Annotated[float, Field(ge=0, le=10**9)]
     step_every: Positive
     step_factor: Annotated[float, Field(gt=0, le=1)]

@@ -94,6 +94,8 @@ CHANGES: dict[str, Any] = {
     "patience": 2,
     "loss": "huber",
     "noise": 2.0,
+    "beta2": 0.95,
+    "decay_schedule": "flat_cos",
     "updates": 100,
     "optimizer": "sgd",
     "schedule": "cosine",
@@ -148,7 +150,7 @@ def with_change(model: Any, path: tuple[str, ...]) -> Any:
 
 def test_every_field_is_part_of_the_id(c: Composer) -> None:
     mixup = ("regularizer=[mixup]", "regularizer.mixup.schedule=linear_up")
-    plain = spec_of(c, "dropout/schedule=late", "eval.mode=mc", *mixup)
+    plain = spec_of(c, "dropout/schedule=late", "eval.mode=mc", "train.weight_decay=0.1", *mixup)
     found = [p for p in paths(plain) if p not in NOT_HASHED | {("metric",)}]
     assert len(found) > 40
     ids = {path: with_change(plain, path).run_id for path in found}
@@ -257,6 +259,15 @@ def test_what_is_off_leaves_no_trace(train: dict[str, Any], augment: dict[str, f
     if told:
         none = config | {"train": {"monitor": "val_loss"}}
         assert identity.ids(config, None, {})["run_id"] != identity.ids(none, None, {})["run_id"]
+
+
+def test_a_schedule_of_the_decay_is_part_of_an_id_where_there_is_decay(c: Composer) -> None:
+    def run_id(*words: str) -> str:
+        return spec_of(c, *words).run_id
+
+    decay, schedule = "train.weight_decay=0.1", "train.decay_schedule=flat_cos"
+    assert run_id(schedule) == run_id()
+    assert run_id(decay) == run_id(decay, "train.decay_schedule=constant") != run_id(decay, schedule)
 
 
 @pytest.mark.parametrize(

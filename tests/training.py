@@ -32,6 +32,7 @@ CPU = torch.device("cpu")
 
 _MODELS: dict[str, dict[str, Any]] = {
     "mlp": {"widths": [24, 16]},
+    "realmlp": {"widths": [24, 16], "embed_size": 3, "frequencies": 5},
     "cnn": {"channels": [4, 6], "head_widths": [12]},
     "rnn": {"cell": "lstm", "hidden": 12},
     "autoencoder": {"widths": [24, 12]},
@@ -41,6 +42,7 @@ _MODELS: dict[str, dict[str, Any]] = {
 }
 _CLASSES = {
     "mlp": "MLP",
+    "realmlp": "RealMLP",
     "cnn": "CNN",
     "rnn": "RNN",
     "lm": "LanguageModel",

@@ -51,20 +51,34 @@ class Shape(tuple[int, ...]):
         The view: "flat", "image", ...
     edges : int
         Undirected edges of a graph; 0 for anything else.
+    numbers : int
+        How many inputs are numbers, which come first; the others of a table are flags and levels of categories.
+    levels : tuple of int
+        Of a table, the levels of each category: its last inputs, one a level, category by category.
     """
 
     view: str
     edges: int
+    numbers: int
+    levels: tuple[int, ...]
 
-    def __new__(cls, sizes: Iterable[int], view: str, edges: int = 0) -> Shape:
-        """A tuple of these sizes that knows its view."""
+    def __new__(
+        cls,
+        sizes: Iterable[int],
+        view: str,
+        edges: int = 0,
+        numbers: int | None = None,
+        levels: Sequence[int] = (),
+    ) -> Shape:
+        """A tuple of these sizes that knows its view. numbers: None: all inputs are."""
         shape = super().__new__(cls, sizes)
-        shape.view, shape.edges = view, edges
+        shape.view, shape.edges, shape.levels = view, edges, tuple(levels)
+        shape.numbers = prod(shape) if numbers is None else numbers
         return shape
 
-    def __getnewargs__(self) -> tuple[tuple[int, ...], str, int]:
+    def __getnewargs__(self) -> tuple[tuple[int, ...], str, int, int, tuple[int, ...]]:
         """What a copy or a pickle is made of, so that it knows its view too."""
-        return tuple(self), self.view, self.edges
+        return tuple(self), self.view, self.edges, self.numbers, self.levels
 
 
 def views(axes: str) -> tuple[str, ...]:
@@ -105,6 +119,10 @@ def view_shape(table: Table, view: str) -> Shape:
     """The shape of one example of this table in a view."""
     _possible(table.axes, view)
     shape = table.shape
+    if view == "flat" and table.prepared is not None:
+        columns = table.prepared.columns
+        levels = [len(columns.columns[i].levels) for i in columns.categories]
+        return Shape(shape, view, numbers=len(columns.numbers), levels=levels)
     if view == "flat":
         return Shape((prod(shape),), view)
     if view == "sequence" and table.axes == "CHW":

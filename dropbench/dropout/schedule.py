@@ -70,6 +70,14 @@ def cosine(progress: float, *, rising: bool = False) -> float:
     return (1.0 + (-1.0 if rising else 1.0) * math.cos(math.pi * progress)) / 2.0
 
 
+def flat_cos(progress: float, *, flat: Annotated[float, Ge(0), Lt(1)] = 0.5) -> float:
+    """1 up to p = flat, then (1 + cos(π (p - flat) / (1 - flat))) / 2: held, then half a cosine down to 0.
+
+    What RealMLP does with its dropout and its weight decay, with flat = 1/2 (Holzmüller et al. 2024, arXiv:2407.04491).
+    """
+    return 1.0 if progress < flat else cosine((progress - flat) / (1.0 - flat))
+
+
 def cyclical(progress: float, *, cycles: Annotated[int, Gt(0)] = 4) -> float:
     """1 - |2 (cycles · p mod 1) - 1|: a triangle wave, from 0 up to the nominal rate and back, `cycles` times.
 

@@ -13,19 +13,22 @@ from torch import Tensor
 
 from dropbench.data.base import Table
 from dropbench.engine import stack, vmap_check
-from dropbench.engine.batches import batches_for
+from dropbench.engine.batches import Batches, batches_for
 from dropbench.engine.learned import LearnedRates
 from dropbench.engine.noise import StackNoise
 from dropbench.engine.probe import is_probe
 from dropbench.engine.regularization import Regularization
 from dropbench.engine.replicas import Replicas
 from dropbench.engine.result import USUAL, Keep
+from dropbench.engine.streams import StackedDraws
 from dropbench.engine.train import Training
 from dropbench.planning.outline import Outline
 from dropbench.planning.variants import arm_rates, variant
 from dropbench.spec import RunSpec
 
 _EVAL_BYTES = 4 * 2**20
+_FOR_A_START = 4096
+"""Examples to which a model fits its starting weights, at most."""
 
 
 def build(
@@ -69,6 +72,8 @@ def build(
         table, first.data, outline.view, train.batch_size, train.augment, seeds, device, train.class_weights
     )
     model = stack.build(first.model, outline, seeds, device, train, table.graph)
+    if callable(start_from := getattr(model, "start_from", None)):
+        start_from(_some(batches), StackedDraws(seeds, "start", device))
     parameters = sum(p[0].numel() for p in model.parameters())
     if any(len(s.variants) > 1 for s in ordered):
         raise ValueError("a run with several variants cannot be trained yet: give it one")
@@ -107,7 +112,15 @@ def build(
     return Training(replicas, regularization, rates, table.fingerprint, parameters, notes, keep)
 
 
+def _some(batches: Batches) -> Tensor:
+    """Training examples of each replica, [K, n, ...]: all, or some thousands from everywhere among them."""
+    n = batches.part_sizes()["train"]
+    (whole,) = batches.part("train", n)
+    return whole.x[:, :: math.ceil(n / _FOR_A_START)]
+
+
 def _chunk(outline: Outline) -> int:
     """Examples that are evaluated at once: of one replica's making, not the stack's."""
-    widest = max((math.prod(s.shape) for s in outline.sites if s.kind in ("activation", "feedforward")), default=1)
+    sites = (math.prod(s.shape) for s in outline.sites if s.kind in ("activation", "feedforward"))
+    widest = max(outline.held, *sites, 1)
     return max(128, min(1024, _EVAL_BYTES // (4 * widest)))

@@ -10,6 +10,7 @@ from dropbench.dropout.base import Learned
 from dropbench.engine.noise import SiteNoise, StackNoise
 from dropbench.engine.user_module import Ordinary
 from dropbench.nn.activation import function
+from dropbench.nn.pace import Pace
 
 
 class LearnedRates(nn.Module):
@@ -23,6 +24,7 @@ class LearnedRates(nn.Module):
         super().__init__()
         self.model = model
         self._sites = {name: name.replace(".", "/") for name in sites}  # a module's attributes have no dots
+        self.paces = {f"logit_{held_as}": Pace(decay=0.0) for held_as in self._sites.values()}
         for name, at in sites.items():
             assert isinstance(at.variant, Learned)
             shape = at.variant.rate_shape(at.site)

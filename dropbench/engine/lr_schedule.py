@@ -1,10 +1,14 @@
-"""The learning rate over time, as a factor of `train.lr`."""
+"""The learning rate and the weight decay over time, as factors of `train.lr` and `train.weight_decay`."""
 
 from __future__ import annotations
 
 import math
 
+from dropbench.dropout.schedule import flat_cos
 from dropbench.spec import TrainSpec
+
+_CYCLES = 4
+"""Rises and falls of `coslog4`."""
 
 
 def lr_factor(train: TrainSpec, progress: float, length: float | None = None) -> float:
@@ -13,15 +17,24 @@ def lr_factor(train: TrainSpec, progress: float, length: float | None = None) ->
     Warm-up rises linearly from near zero over `warmup_epochs`; cosine then falls to zero at its end (Loshchilov &
     Hutter 2017, one cycle); step multiplies by `step_factor` after `step_first` epochs (null: `step_every`) and every
     `step_every` epochs from then on. Zaremba et al. (2014, arXiv:1409.2329), small model: step_first 4, step_every 1,
-    step_factor 0.5.
+    step_factor 0.5. coslog4 goes from zero to the learning rate and back four times, each time over twice as many epochs
+    (Holzmüller et al. 2024, arXiv:2407.04491).
     """
     if progress < train.warmup_epochs:
         return progress / train.warmup_epochs
-    if train.schedule == "cosine":
+    if train.schedule in ("cosine", "coslog4"):
         span = max((train.epochs if length is None else length) - train.warmup_epochs, 1e-12)
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - train.warmup_epochs) / span)))
+        done = min(1.0, (progress - train.warmup_epochs) / span)
+        if train.schedule == "cosine":
+            return 0.5 * (1 + math.cos(math.pi * done))
+        return 0.5 * (1 - math.cos(2 * math.pi * math.log2(1 + (2**_CYCLES - 1) * done)))
     if train.schedule == "step":
         first = train.step_first or train.step_every
         steps = 1 + (progress - first) // train.step_every if progress >= first else 0
         return float(train.step_factor ** int(steps))
     return 1.0
+
+
+def decay_factor(train: TrainSpec, progress: float, length: float) -> float:
+    """The factor of the weight decay at `progress` epochs (fractional) into training, which is `length` epochs long."""
+    return flat_cos(min(1.0, progress / length)) if train.decay_schedule == "flat_cos" else 1.0

@@ -11,9 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dropbench.nn.pace import Pace
 from dropbench.spec import TrainSpec
 
 _BETAS = (0.9, 0.999)
+"""The second where `train.beta2` says nothing."""
 _EPS = 1e-8
 _VECTOR = 16
 """float32 numbers in the widest vector register (AVX-512)."""
@@ -46,11 +48,12 @@ class StackedOptimizer:
         train: TrainSpec,
         lrs: Sequence[float],
         decays: Sequence[float],
-        undecayed: Sequence[bool] = (),
+        paces: Sequence[Pace] = (),
     ) -> None:
-        """`undecayed` marks the parameters on which no weight decay acts; none, if it is empty."""
+        """paces: of each parameter, what its learning rate and weight decay are multiplied by; empty: by 1."""
         self._parameters = list(parameters)
-        self._undecayed = list(undecayed) or [False] * len(self._parameters)
+        self._paces = list(paces) or [Pace()] * len(self._parameters)
+        self._beta2 = _BETAS[1] if train.beta2 is None else train.beta2
         self._train = train
         self._replicas = list(zip(lrs, decays, strict=True))
         self._groups = _groups(self._replicas)
@@ -60,24 +63,27 @@ class StackedOptimizer:
         self._step = torch.zeros((), device=self._parameters[0].device)
 
     @torch.no_grad()
-    def step(self, factor: float) -> None:
-        """One update from the parameters' `grad`, at `factor` (the schedule's) times each replica's learning rate."""
-        self._step += 1
-        for exempt in sorted(set(self._undecayed)):
-            self._update(exempt, factor)
+    def step(self, factor: float, decay_factor: float = 1.0) -> None:
+        """One update from the parameters' `grad`.
 
-    def _update(self, exempt: bool, factor: float) -> None:
+        Each replica's learning rate and weight decay are multiplied by these factors, which are those of their schedules.
+        """
+        self._step += 1
+        for pace in sorted(set(self._paces)):
+            self._update(pace, factor * pace.lr, decay_factor * pace.decay)
+
+    def _update(self, pace: Pace, factor: float, decay_factor: float) -> None:
         train = self._train
         grads = [p.grad for p in self._parameters]
         whole = [self._in_vectors(self._parameters), self._in_vectors(grads), *self._state]
         # A user's model may freeze a parameter or leave it unused.
-        trained = [i for i, grad in enumerate(whole[1]) if grad is not None and self._undecayed[i] == exempt]
+        trained = [i for i, grad in enumerate(whole[1]) if grad is not None and self._paces[i] == pace]
         if not trained:
             return
         if len(trained) < len(self._parameters):
             whole = [[tensors[i] for i in trained] for tensors in whole]
         for group in self._groups:
-            decay = 0.0 if exempt else group.weight_decay
+            decay = group.weight_decay * decay_factor
             values, given, *state = (group.of(tensors, len(self._replicas)) for tensors in whole)
             if train.optimizer == "sgd":
                 torch._fused_sgd_(
@@ -103,7 +109,7 @@ class StackedOptimizer:
                     [self._step] * len(values),
                     lr=group.lr * factor,
                     beta1=_BETAS[0],
-                    beta2=_BETAS[1],
+                    beta2=self._beta2,
                     weight_decay=decay,
                     eps=_EPS,
                     amsgrad=False,

@@ -15,7 +15,7 @@ from dropbench.data.batch import Batch
 from dropbench.engine import divergence, gradients, stack
 from dropbench.engine.early_stopping import EarlyStopping
 from dropbench.engine.learned import LearnedRates
-from dropbench.engine.lr_schedule import lr_factor
+from dropbench.engine.lr_schedule import decay_factor, lr_factor
 from dropbench.engine.optimizer import StackedOptimizer
 from dropbench.engine.rate_schedules import RateSchedules
 from dropbench.engine.regularization import Regularization
@@ -25,6 +25,7 @@ from dropbench.engine.scores import Tested, tested, validated
 from dropbench.engine.step import Update
 from dropbench.engine.weights import weights
 from dropbench.hardware.memory import Peak
+from dropbench.nn.pace import paces
 from dropbench.spec import RunSpec
 
 _NORM_SAMPLES = 4
@@ -100,9 +101,7 @@ class Training:
             self.train,
             [s.train.lr for s in replicas.specs],
             [s.train.weight_decay for s in replicas.specs],
-            undecayed=[name.startswith("logit_") for name, _ in replicas.model.named_parameters()]
-            if self.learns_rates
-            else (),
+            paces(replicas.model),
         )
         self.length = self.train.length(replicas.batches.steps)
         whole = math.ceil(self.length)
@@ -185,7 +184,12 @@ class Training:
             if rate_factors is not None:
                 self._scale_rates(rate_factors[step])
             self.regularization.at(progress[step] / self.length)
-            loss, norm = self.train_step(batch, lr_factor(self.train, progress[step], self.length), step in sampled)
+            loss, norm = self.train_step(
+                batch,
+                lr_factor(self.train, progress[step], self.length),
+                step in sampled,
+                decay_factor(self.train, progress[step], self.length),
+            )
             underway.loss += loss
             if norm is not None and step in sampled:  # of the same few steps where clipping measures them all
                 underway.norms.append(norm)
@@ -201,10 +205,12 @@ class Training:
         whole = epoch * self.replicas.batches.steps
         return whole if self.train.updates is None else min(whole, self.train.updates)
 
-    def train_step(self, batch: Batch, factor: float, measure: bool = False) -> tuple[Tensor, Tensor | None]:
+    def train_step(
+        self, batch: Batch, factor: float, measure: bool = False, decay: float = 1.0
+    ) -> tuple[Tensor, Tensor | None]:
         """One update of every replica: its loss, and its gradient norm before clipping where that is asked for, [K].
 
-        `factor` in [0, 1] is what the learning rates are multiplied by.
+        `factor` and `decay` in [0, 1] are what learning rates and weight decays are multiplied by.
         """
         replicas = self.replicas
         for parameter in self.parameters:
@@ -219,7 +225,7 @@ class Training:
             gradients.clip(self.parameters, norm, limit)
         done = self._updates_until(self.underway.epoch - 1) + self.underway.step
         self.regularization.gradient(done)
-        self.optimizer.step(factor)
+        self.optimizer.step(factor, decay)
         if self.train.max_norm is not None:
             gradients.max_norm(replicas.model, self.train.max_norm)
         self.regularization.updated((done + 1) / (self.length * replicas.batches.steps))

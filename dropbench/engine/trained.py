@@ -65,7 +65,7 @@ def network(
     LookupError, TypeError, ValueError, RuntimeError, AttributeError
         Where they do not go together.
     """
-    shape = Shape(about["shape"], about["view"], about["edges"])
+    shape = Shape(about["shape"], about["view"], about["edges"], about.get("numbers"), about.get("levels", ()))
     stacked = bool(getattr(cls, "stacked", False))
     with torch.random.fork_rng(devices=[]):  # torch's own initialisers draw from its global generator
         if stacked:

@@ -196,7 +196,7 @@ def work_bytes(cohort: Cohort) -> int:
     # Weights and the words of a table are among the parameters. A language model's logits are larger than all else.
     among = ("weight", "recurrent_weight", "token")
     logits = outline.n_classes * (outline.shape[0] if outline.task == "predict_next" else 1)
-    activations = logits + sum(math.prod(s.shape) for s in outline.sites if s.kind not in among)
+    activations = logits + outline.held + sum(math.prod(s.shape) for s in outline.sites if s.kind not in among)
     return 16 * outline.parameters + 8 * outline.noise_batch(cohort.specs[0].train.batch_size) * activations
 
 

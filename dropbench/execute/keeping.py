@@ -60,6 +60,8 @@ def _weights(weights: Weights, spec: RunSpec, settings: Settings) -> bytes:
         "view": of.view,
         "shape": list(of.shape),
         "edges": of.shape.edges,
+        "numbers": of.shape.numbers,
+        "levels": list(of.shape.levels),
         "n_classes": of.n_classes,
         "axes": table.axes,
         "example": list(table.shape),

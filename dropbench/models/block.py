@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Literal
 
 from annotated_types import Gt
 from torch import Tensor, nn
 
-from dropbench.nn.activation import Activation, function, gain
+from dropbench.nn.activation import Activation, Parametric, function, gain
 from dropbench.nn.linear import Linear
 from dropbench.nn.norm import BatchNorm
 from dropbench.sites import Site
@@ -37,6 +38,8 @@ class DenseBlock(nn.Module):
         Where batch norm comes, if at all.
     reader : str, optional
         Name of the parameter that multiplies the output, if no batch norm comes between.
+    parametric : bool
+        Whether how much of the activation there is is learned for each unit: see `nn.activation.Parametric`.
     """
 
     def __init__(
@@ -48,11 +51,14 @@ class DenseBlock(nn.Module):
         activation: Activation,
         batch_norm: BatchNormPlace,
         reader: str | None = None,
+        parametric: bool = False,
     ) -> None:
         super().__init__()
         self.name = name
         self.linear = Linear(replicas, inputs, outputs, gain(activation))
-        self.activation = function(activation)
+        self.activation: Callable[[Tensor], Tensor] = (
+            Parametric(replicas, outputs, activation) if parametric else function(activation)
+        )
         self.batch_norm = batch_norm
         self.norm = None if batch_norm == "none" else BatchNorm(replicas, outputs)
         self.sites = (

@@ -11,6 +11,7 @@ from annotated_types import MinLen
 from torch import Tensor, nn
 
 from dropbench.models.block import BatchNormPlace, DenseBlock, Positive
+from dropbench.models.embedded import NumEmbed, Scale, embedding
 from dropbench.nn.activation import Activation
 from dropbench.nn.linear import Linear
 from dropbench.sites import Site
@@ -36,6 +37,10 @@ class MLP(nn.Module):
         Of every hidden layer.
     batch_norm : {"none", "before_activation", "after_activation", "after_dropout"}
         Where batch norm comes, if at all.
+    num_embed : {"plr", "pbld"}, optional
+        How numbers are embedded before the first layer (categories are not): see `nn.numeric`. None: as they are.
+    embed_size, frequencies, frequency_scale : optional
+        Of the embedding; None: as in `nn.numeric.DEFAULTS`.
     """
 
     stacked = True
@@ -50,20 +55,30 @@ class MLP(nn.Module):
         widths: Annotated[list[Positive], MinLen(1)],
         activation: Activation = "relu",
         batch_norm: BatchNormPlace = "none",
+        num_embed: NumEmbed = None,
+        embed_size: Positive | None = None,
+        frequencies: Positive | None = None,
+        frequency_scale: Scale | None = None,
     ) -> None:
         super().__init__()
-        features = [math.prod(shape), *widths]
+        inputs = math.prod(shape)
+        self.embed = embedding(replicas, shape, inputs, num_embed, embed_size, frequencies, frequency_scale)
+        self.held = 0 if self.embed is None else self.embed.held
+        features = [inputs if self.embed is None else self.embed.outputs, *widths]
         readers = [*(f"hidden.{i}.linear.weight" for i in range(len(widths))), "head.weight"]
         self.hidden = nn.ModuleList(
             DenseBlock(replicas, f"hidden.{i}", inputs, outputs, activation, batch_norm, readers[i + 1])
             for i, (inputs, outputs) in enumerate(itertools.pairwise(features))
         )
         self.head = Linear(replicas, features[-1], n_classes)
-        self.sites = (Site("input", "activation", (features[0],), "F", reader=readers[0]), *block_sites(self.hidden))
+        reader = readers[0] if self.embed is None else None
+        self.sites = (Site("input", "activation", (inputs,), "F", reader=reader), *block_sites(self.hidden))
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
         """Maps x [K, B, F] to logits [K, B, n_classes]."""
         x = noise("input", x)
+        if self.embed is not None:
+            x = self.embed(x)
         for block in self.hidden:
             x = block(x, noise)
         logits: Tensor = self.head(x)

@@ -8,9 +8,12 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-Activation = Literal["relu", "tanh", "gelu", "selu", "sigmoid", "leaky_relu"]
+from dropbench.nn.init import Draw
+from dropbench.nn.pace import Pace
+
+Activation = Literal["relu", "tanh", "gelu", "selu", "sigmoid", "leaky_relu", "mish"]
 
 _VECTOR = 32
 """float32 numbers that torch's vectorised loops take at a time on the widest registers (two of AVX-512)."""
@@ -47,10 +50,12 @@ _FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "selu": one_by_one(torch.selu),
     "sigmoid": one_by_one(torch.sigmoid),
     "leaky_relu": F.leaky_relu,
+    "mish": one_by_one(F.mish),
 }
-# He et al. 2015 for the rectifiers (GELU is close to one), Glorot & Bengio 2010 for tanh, and LeCun's gain of one where
-# the paper of the activation asks for it (SELU, Klambauer et al. 2017).
-_GAINS = {"relu": math.sqrt(2), "gelu": math.sqrt(2), "leaky_relu": math.sqrt(2 / (1 + 0.01**2)), "tanh": 5 / 3}
+# He et al. 2015 for the rectifiers (GELU and Mish are close to one), Glorot & Bengio 2010 for tanh, and LeCun's gain of one
+# where the paper of the activation asks for it (SELU, Klambauer et al. 2017).
+_RECTIFIERS = dict.fromkeys(("relu", "gelu", "mish"), math.sqrt(2))
+_GAINS = {**_RECTIFIERS, "leaky_relu": math.sqrt(2 / (1 + 0.01**2)), "tanh": 5 / 3}
 
 
 def function(name: Activation) -> Callable[[Tensor], Tensor]:
@@ -68,4 +73,35 @@ def monotone(name: Activation) -> bool:
 
     Max-pooling may then come first, and a 2×2 pool leaves a quarter of the activations to compute.
     """
-    return name != "gelu"
+    return name not in ("gelu", "mish")
+
+
+class Parametric(nn.Module):
+    """x + (f(x) - x) a with a number a for each unit that is learned and starts at 1: between f and nothing at all.
+
+    Parameters
+    ----------
+    replicas, units : int
+        K and U, of x [K, B, U].
+    name : str
+        The activation f.
+
+    References
+    ----------
+    Holzmüller, Grinsztajn, Steinwart 2024 (arXiv:2407.04491), section 3.
+    """
+
+    def __init__(self, replicas: int, units: int, name: Activation) -> None:
+        super().__init__()
+        self.function = function(name)
+        self.share = nn.Parameter(torch.ones(replicas, 1, units))
+        self.paces: dict[str, Pace] = {}
+
+    @torch.no_grad()
+    def reset(self, draw: Draw) -> None:
+        """Sets every share to one; nothing is drawn."""
+        self.share.fill_(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps x [K, B, U] to the same shape."""
+        return x + (self.function(x) - x) * self.share

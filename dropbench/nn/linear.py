@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from dropbench.nn.init import Draw, fan_in_uniform
+from dropbench.nn.pace import Pace
 from dropbench.nn.product import affine
 
 
@@ -28,6 +29,7 @@ class Linear(nn.Module):
         self.weight = nn.Parameter(torch.empty(replicas, inputs, outputs))
         self.bias = nn.Parameter(torch.empty(replicas, 1, outputs))
         self.incoming = {"weight": (1,)}
+        self.paces: dict[str, Pace] = {}
 
     @torch.no_grad()
     def reset(self, draw: Draw) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from dropbench.planning.trial import LATE, needs_two
 from dropbench.planning.variants import arm_rates, variant
 from dropbench.process.apart import PartFailed, apart
 from dropbench.settings import Settings
-from dropbench.spec import CONSTANT, Component, DataSpec, RunSpec
+from dropbench.spec import CONSTANT, Component, DataSpec, RunSpec, TrainSpec
 from dropbench.values import written
 
 if TYPE_CHECKING:
@@ -38,7 +38,16 @@ def warnings(spec: RunSpec, outline: Outline) -> list[str]:
         *([_own_noise(spec.model, outline.own_noise)] if outline.own_noise else []),
         *([_idle(spec.model.name, outline.idle)] if outline.idle else []),
         *(warning for s in outline.sites if rates.get(s.name) and (warning := acting.warns(s))),
+        *_idle_settings(spec.train),
     ]
+
+
+def _idle_settings(train: TrainSpec) -> Iterator[str]:
+    """What was set of training and does nothing beside the rest."""
+    if train.decay_schedule != "constant" and not train.weight_decay:
+        yield f"train.decay_schedule={train.decay_schedule} has nothing to schedule, since train.weight_decay is 0"
+    if train.beta2 is not None and train.optimizer == "sgd":
+        yield f"train.beta2={train.beta2:g} is of adam and adamw, and does nothing with train.optimizer=sgd"
 
 
 def _own_noise(model: Component, parts: Sequence[str]) -> str:
@@ -134,7 +143,8 @@ def _no_loss(spec: RunSpec, table: Table, outline: Outline) -> str | None:
         return f"{weights} weighs classes, and data '{table.name}' have numbers to predict; leave it out"
     if train.label_smoothing:
         smoothing = f"train.label_smoothing={train.label_smoothing:g}"
-        return f"{smoothing} is of classes, and data '{table.name}' have numbers to predict; leave it out"
+        instead = "type train=realmlp_numbers" if train.name == "realmlp" else "leave it out"
+        return f"{smoothing} is of classes, and data '{table.name}' have numbers to predict; {instead}"
     if train.loss != "gaussian" and "gaussian_nll" in spec.metric:
         return "metric=gaussian_nll needs a network that says how sure it is: type train.loss=gaussian, or leave it out"
     return None

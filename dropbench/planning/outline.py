@@ -43,6 +43,8 @@ class Outline:
     """The parts of a user's module that draw random numbers of its own, which are noise in every arm: see `trial`."""
     task: str = "classify"
     """What is learnt: "classify" (a class), "regress" (a number), "reconstruct" (the input), "predict_next" (the next word)."""
+    held: int = 0
+    """Numbers that an example becomes on its way beside those at sites, as where numbers are embedded."""
     even: bool = True
     """Whether all seeds have as many examples in each part, so that they can be stacked."""
     seed_bytes: int = 0
@@ -110,6 +112,7 @@ def outline(model: Component, table: Table, variance: bool = False) -> Outline:
             stacked=stacked,
             batch_norm=any("BatchNorm" in type(m).__name__ for m in one.modules()),  # ours and torch's
             task=task,
+            held=int(getattr(one, "held", 0)) if stacked else 0,
             even=table.groups is None,
             seed_bytes=0 if table.prepared is None else table.x.nbytes,
             parts=tuple(getattr(one, "parts", ())) if model.target == HOST else (),

@@ -46,6 +46,22 @@ def test_a_study_in_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -
     assert "accuracy" in dropbench(capsys, "report").out
 
 
+@pytest.mark.parametrize(
+    ("file", "more"), [("my.csv", ()), ("my prices [€].csv", ("train=realmlp_numbers", "model.activation=mish"))]
+)
+def test_realmlp_is_a_study(file: str, more: tuple[str, ...], folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("study=realmlp", "data=csv", f"data.path={file}", "data.target=y", "seed=0,1", *more, *TINY)
+    told = dropbench(capsys, "sweep", *words)
+    assert told.code == 0, told.err
+    records = [json.loads(f.read_text()) for f in (folder / "results/runs").glob("*/record.json")]
+    assert len(records) == 6
+    for config in (r["config"] for r in records):
+        assert (config["model"]["name"], config["data"]["scale"]) == ("realmlp", "squash")
+        assert (config["train"]["schedule"], config["train"]["weight_decay"]) == ("coslog4", 0.02)
+        assert config["train"]["label_smoothing"] == (0 if more else 0.1)
+    assert {r["config"]["dropout"]["rate"] for r in records} == {0, 0.075, 0.15}
+
+
 def test_a_study_of_numbers_tells_their_error(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ("data=csv", "data.path=my prices [€].csv", "data.target=y", "seed=0,1,2", *TINY)
     assert dropbench(capsys, "sweep", "study=three_arm", *words).code == 0
@@ -57,7 +73,15 @@ def test_a_study_of_numbers_tells_their_error(folder: Path, capsys: pytest.Captu
 
 
 @pytest.mark.parametrize(
-    "more", [(), ("data.scale=quantile",), ("data.scale=squash", "data.categorical=[age]"), ("data.ids=[size]",)]
+    "more",
+    [
+        (),
+        ("data.scale=quantile",),
+        ("data.scale=squash", "data.categorical=[age]"),
+        ("data.ids=[size]",),
+        ("model.num_embed=plr",),
+        ("model=realmlp", "data.scale=squash"),
+    ],
 )
 @pytest.mark.parametrize("file", ["my.csv", "my prices [€].csv"])
 def test_a_trained_network_says_of_new_rows_what_it_said_of_its_own(

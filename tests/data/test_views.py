@@ -3,9 +3,11 @@ from __future__ import annotations
 import copy
 import pickle
 from math import prod
+from pathlib import Path
 
 import pytest
 import torch
+from own_tables import loaded, mixed
 
 from dropbench.data.base import Graph, Table
 from dropbench.data.views import Shape, apply, check, view_shape, views
@@ -79,9 +81,23 @@ def test_numbers_to_look_up(axes: str, steps: int, view: str, shape: tuple[int, 
 
 
 def test_a_shape_is_a_tuple_that_keeps_its_view() -> None:
-    shape = Shape((4, 7), "tokens", 3)
+    shape = Shape((4, 7), "tokens", 3, 5, (2, 4))
     for other in (copy.copy(shape), copy.deepcopy(shape), pickle.loads(pickle.dumps(shape))):
         assert isinstance(other, Shape) and other == (4, 7) and (other.view, other.edges) == ("tokens", 3)
+        assert (other.numbers, other.levels) == (5, (2, 4))
+
+
+def test_a_table_says_which_inputs_are_numbers_and_which_belong_to_a_category(tmp_path: Path) -> None:
+    """Numbers come first, then flags of gaps, then each category's levels."""
+    table = loaded(tmp_path, mixed())
+    shape = view_shape(table, "flat")
+    assert table.prepared is not None
+    named = table.prepared.columns.inputs
+    assert shape == (len(named),) and 0 < shape.numbers < len(named)
+    assert not any("=" in name or name.endswith(" missing") for name in named[: shape.numbers])
+    assert all("=" in name for name in named[len(named) - sum(shape.levels) :])
+    assert shape.levels == tuple(len(c.levels) for c in table.prepared.columns.columns if c.kind == "category")
+    assert view_shape(Table("toy", torch.zeros(4, 5), torch.arange(4), "F", 4), "flat").numbers == 5
 
 
 def test_text_goes_to_no_other_model() -> None:

@@ -27,6 +27,7 @@ INSIDE = st.floats(0, 1, exclude_min=True, exclude_max=True)
 OPTIONS = {
     "linear_up": st.fixed_dictionaries({"over": st.floats(0, 1, exclude_min=True)}),
     "cosine": st.fixed_dictionaries({"rising": st.booleans()}),
+    "flat_cos": st.fixed_dictionaries({"flat": st.floats(0, 1, exclude_max=True)}),
     "cyclical": st.fixed_dictionaries({"cycles": st.integers(1, 1000)}),
     "step": st.lists(INSIDE, min_size=1, max_size=5, unique=True).flatmap(
         lambda at: st.fixed_dictionaries(
@@ -55,6 +56,8 @@ def curve(name: str, points: list[float], **given: object) -> list[float]:
         ("linear_down", {}, [1, 0.75, 0.5, 0.25, 0]),
         ("cosine", {}, [1, (1 + math.sqrt(0.5)) / 2, 0.5, (1 - math.sqrt(0.5)) / 2, 0]),
         ("cosine", {"rising": True}, [0, (1 - math.sqrt(0.5)) / 2, 0.5, (1 + math.sqrt(0.5)) / 2, 1]),
+        ("flat_cos", {}, [1, 1, 1, 0.5, 0]),
+        ("flat_cos", {"flat": 0}, [1, (1 + math.sqrt(0.5)) / 2, 0.5, (1 - math.sqrt(0.5)) / 2, 0]),
         ("cyclical", {}, [0, 0, 0, 0, 0]),
         ("cyclical", {"cycles": 1}, [0, 0.5, 1, 0.5, 0]),
         ("cyclical", {"cycles": 2}, [0, 1, 0, 1, 0]),

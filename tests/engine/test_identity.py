@@ -57,7 +57,7 @@ def test_batch_norm(model: str, options: dict[str, Any], place: str) -> None:
 
 
 @pytest.mark.parametrize("data", ["wine", "breast_cancer"])
-@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu", "selu", "sigmoid", "leaky_relu"])
+@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu", "selu", "sigmoid", "leaky_relu", "mish"])
 def test_odd_tables_and_every_activation(data: str, activation: str) -> None:
     run, cohorts = arms(
         "mlp",
@@ -68,6 +68,23 @@ def test_odd_tables_and_every_activation(data: str, activation: str) -> None:
         options={"widths": [7, 13], "activation": activation},
         batch_size=33,
     )
+    assert_identical(run, *cohorts)
+
+
+@pytest.mark.parametrize("num_embed", ["plr", "pbld"])
+def test_embedded_numbers(num_embed: str) -> None:
+    options = {"widths": [7, 13], "num_embed": num_embed, "embed_size": 3, "frequencies": 5}
+    run, cohorts = arms("mlp", "standard", {}, data="wine", split={"n_train": None}, options=options, batch_size=33)
+    assert_identical(run, *cohorts)
+
+
+@pytest.mark.parametrize("data", ["wine", "digits"])
+@pytest.mark.parametrize("activation", ["selu", "mish"])
+def test_realmlp(data: str, activation: str) -> None:
+    """Its starting weights too, which are fitted to each seed's examples, and its parameters' paces."""
+    train = {"optimizer": "adamw", "decay_schedule": "flat_cos", "schedule": "coslog4", "beta2": 0.95, "batch_size": 33}
+    own = {"data": data, "options": {"activation": activation}, "split": {"n_train": 100}}
+    run, cohorts = arms("realmlp", "standard", {}, **own, **train)
     assert_identical(run, *cohorts)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch_schedulers import torchs
 from training import Trained, make_spec
 
-from dropbench.engine.lr_schedule import lr_factor
+from dropbench.engine.lr_schedule import decay_factor, lr_factor
 from dropbench.engine.optimizer import StackedOptimizer
 
 
@@ -60,7 +60,7 @@ def test_cosine_begins_where_warm_up_ends() -> None:
 
 
 @given(
-    schedule=st.sampled_from(["constant", "cosine", "step"]),
+    schedule=st.sampled_from(["constant", "cosine", "step", "coslog4"]),
     epochs=st.integers(1, 50),
     warmup=st.floats(0, 60),
     share=st.floats(0, 1),
@@ -75,10 +75,35 @@ def test_every_step_is_taken_at_the_middle_of_its_interval(monkeypatch: pytest.M
     specs = [make_spec(lr=lr, schedule="cosine", warmup_epochs=1, epochs=3, batch_size=50) for lr in (0.01, 0.03)]
     taken: list[float] = []
     step = StackedOptimizer.step
-    monkeypatch.setattr(StackedOptimizer, "step", lambda self, factor: (taken.append(factor), step(self, factor))[1])
+    monkeypatch.setattr(StackedOptimizer, "step", lambda self, f, decay: (taken.append(f), step(self, f, decay))[1])
     done = Trained(*specs)
     expected = [lr_factor(specs[0].train, (s + 0.5) / 3) for s in range(9)]
     assert taken == pytest.approx(expected)
     assert all(factor > 0 for factor in taken)
     for spec in specs:
         assert [row["lr"] for row in done[spec].history] == pytest.approx([spec.train.lr * f for f in expected[2::3]])
+
+
+def test_coslog4_rises_and_falls_four_times_each_twice_as_long_as_the_one_before() -> None:
+    """Holzmüller et al. 2024: zero at 0, 1/15, 3/15, 7/15 and 1 of training, and at the top halfway in log2(1 + 15 p)."""
+    train = make_spec(schedule="coslog4", epochs=30).train
+    for cycle in range(5):
+        assert lr_factor(train, 30 * (2**cycle - 1) / 15) == pytest.approx(0, abs=1e-12)
+    for cycle in range(4):
+        assert lr_factor(train, 30 * (2 ** (cycle + 0.5) - 1) / 15) == pytest.approx(1)
+
+
+def test_weight_decay_is_held_for_half_of_training_and_then_falls_to_nothing() -> None:
+    flat = make_spec(epochs=8, weight_decay=0.1, decay_schedule="flat_cos").train
+    assert [decay_factor(flat, p, 8) for p in (0, 3.9, 4, 6, 8)] == pytest.approx([1, 1, 1, 0.5, 0])
+    assert decay_factor(make_spec(epochs=8, weight_decay=0.1).train, 8, 8) == 1
+
+
+def test_every_step_has_the_decay_of_its_middle(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[float] = []
+    step = StackedOptimizer.step
+    monkeypatch.setattr(StackedOptimizer, "step", lambda self, f, decay: (taken.append(decay), step(self, f, decay))[1])
+    run = make_spec(optimizer="adamw", weight_decay=0.5, decay_schedule="flat_cos", epochs=4, batch_size=50)
+    _ = Trained(run)[run]
+    assert taken == pytest.approx([decay_factor(run.train, (s + 0.5) / 3, 4) for s in range(12)])
+    assert taken[5] == 1 > taken[6] > taken[11] > 0

@@ -11,6 +11,7 @@ from torch import Tensor
 from training import make_spec
 
 from dropbench.engine.optimizer import StackedOptimizer
+from dropbench.nn.pace import Pace
 
 SETTINGS: list[dict[str, Any]] = [
     {"optimizer": "sgd", "momentum": 0.0},
@@ -132,3 +133,25 @@ def test_a_parameter_without_a_gradient_stays(settings: dict[str, Any]) -> None:
     assert bool((parameters[0] < 1).all())
     assert torch.equal(parameters[1], torch.ones(2, 3))
     assert bool((parameters[2] > 1).all())
+
+
+@pytest.mark.parametrize("settings", SETTINGS[3:], ids=IDS[3:])
+def test_paces_and_beta2_are_torchs_parameter_groups(settings: dict[str, Any]) -> None:
+    """A group each with its own learning rate and weight decay; under a schedule of either."""
+    paces = [Pace(), Pace(0.1, 0.0), Pace(6.0, 0.5)]
+    generator = torch.Generator().manual_seed(0)
+    ours = [torch.randn(1, 4, 5, generator=generator).requires_grad_() for _ in paces]
+    theirs = [p.detach()[0].clone().requires_grad_() for p in ours]
+    cls = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings["optimizer"]]
+    twin = cls([{"params": [p]} for p in theirs], betas=(0.9, 0.95), foreach=False)
+    optimizer = StackedOptimizer(ours, make_spec(beta2=0.95, **settings).train, [0.02], [0.1], paces)
+    for step in range(STEPS):
+        for p, q in zip(ours, theirs, strict=True):
+            q.grad = torch.randn(4, 5, generator=generator)
+            p.grad = q.grad[None].clone()
+        for group, pace in zip(twin.param_groups, paces, strict=True):
+            group["lr"], group["weight_decay"] = 0.02 * pace.lr * factor(step), 0.1 * pace.decay * factor(2 * step)
+        twin.step()
+        optimizer.step(factor(step), factor(2 * step))
+    for p, q in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(p.detach()[0], q.detach(), rtol=1e-5, atol=1e-5)

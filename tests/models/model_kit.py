@@ -33,11 +33,13 @@ def table(axes: str, *shape: int) -> Table:
 
 TABLES = (table("CHW", 2, 8, 6), table("TF", 5, 4), table("F", 7), sentences(), running_text(), graph_table())
 TARGETS = {"mlp": "dropbench.models.mlp.MLP", "cnn": "dropbench.models.cnn.CNN", "rnn": "dropbench.models.rnn.RNN"}
+TARGETS |= {"realmlp": "dropbench.models.realmlp.RealMLP"}
 TARGETS |= {"autoencoder": "dropbench.models.autoencoder.Autoencoder"}
 TARGETS |= {"lm": "dropbench.models.lm.LanguageModel"}
 TARGETS |= {"resnet": "dropbench.models.resnet.ResNet", "transformer": "dropbench.models.transformer.Transformer"}
 SMALL: dict[str, dict[str, Any]] = {
     "mlp": {"widths": [6, 5]},
+    "realmlp": {"widths": [6, 5]},
     "cnn": {"channels": [4, 3], "head_widths": [5]},
     "rnn": {"hidden": 5, "layers": 2, "embedding": 4},
     "autoencoder": {"widths": [5, 3]},

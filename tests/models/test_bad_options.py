@@ -25,6 +25,9 @@ CASES = [
     ("transformer", "heads", "0"),
     ("transformer", "branches", "block"),
     ("mlp", "activation", "rleu"),
+    ("mlp", "num_embed", "prl"),
+    ("mlp", "embed_size", "0"),
+    ("mlp", "frequency_scale", "0"),
 ]
 
 

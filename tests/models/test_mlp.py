@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
-from model_kit import Recorder, batch, built
+from model_kit import TABLES, Recorder, batch, built
 from noise_kit import factor, stack_noise
+from own_tables import loaded, mixed
+from specs_kit import spec_of
 from torch import Tensor, nn
 
+from dropbench.config.compose import Composer
+from dropbench.data.views import view_shape
+from dropbench.errors import UsageError
 from dropbench.nn.activation import function
+from dropbench.planning.outline import outline
 
 PLACES = ["none", "before_activation", "after_activation", "after_dropout"]
 
@@ -48,7 +57,7 @@ def plain_copy(stack: nn.Module, k: int, inputs: int, activation: str, place: st
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("activation", ["relu", "gelu", "selu", "leaky_relu", "tanh", "sigmoid"])
+@pytest.mark.parametrize("activation", ["relu", "gelu", "selu", "leaky_relu", "tanh", "sigmoid", "mish"])
 def test_equals_plain_torch_under_the_same_masks(activation: str, place: str) -> None:
     model = built("mlp", (0, 1), activation=activation, batch_norm=place).double()
     x = batch("mlp", 2, 8).double()
@@ -84,3 +93,45 @@ def test_activations_are_the_ones_named() -> None:
     torch.testing.assert_close(function("gelu")(x), x * torch.special.ndtr(x))
     torch.testing.assert_close(function("sigmoid")(x), 1 / (1 + torch.exp(-x)))
     assert torch.equal(function("relu")(x), x.clamp_min(0))
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"embed_size": 4}, "embed_size is of an embedding of numbers; set num_embed=plr or pbld"),
+        ({"frequency_scale": 0.1}, "frequency_scale is of an embedding"),
+        ({"num_embed": "pbld", "embed_size": 1}, "it must be 2 or more"),
+    ],
+)
+def test_sizes_of_no_embedding_and_one_without_room_are_told(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        built("mlp", **options)
+
+
+def test_what_is_embedded_are_the_numbers_of_a_table(tmp_path: Path) -> None:
+    """Numbers alone go through the waves; data without one are told."""
+    table = loaded(tmp_path, mixed())
+    model = built("mlp", data=table, num_embed="plr", embed_size=3)
+    numbers = view_shape(table, "flat").numbers
+    assert model.hidden[0].linear.weight.shape[1] == table.shape[0] + 2 * numbers
+    assert [s.shape for s in model.sites if s.name == "input"] == [table.shape]
+    words = loaded(tmp_path, mixed()[["colour", "y"]])
+    with pytest.raises(UsageError, match="embeds numbers, and these data have categories alone"):
+        built("mlp", data=words, num_embed="plr")
+
+
+def test_no_embedding_is_what_an_mlp_was_before_there_was_one(c: Composer) -> None:
+    plain = spec_of(c)
+    assert plain.run_id == spec_of(c, "model.num_embed=none").run_id == spec_of(c, "model.num_embed=null").run_id
+    before = plain.model.model_copy(
+        update={"options": {k: plain.model.options[k] for k in ("widths", "activation", "batch_norm")}}
+    )
+    assert plain.model_copy(update={"model": before}).run_id == plain.run_id
+    assert spec_of(c, "model.num_embed=plr").run_id != plain.run_id
+
+
+def test_what_an_embedding_holds_is_known_before_it_is_built(c: Composer) -> None:
+    """So cohorts are as small as they must be."""
+    plain, embedded = (spec_of(c, "data=wine", f"model.num_embed={kind}") for kind in ("none", "plr"))
+    held = [outline(s.model, TABLES[2]).held for s in (plain, embedded)]
+    assert held == [0, 7 * (48 + 96) + 7 * 24]

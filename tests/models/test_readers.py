@@ -13,6 +13,7 @@ from dropbench.nn.activation import function
 CASES: list[tuple[str, dict[str, Any]]] = [
     *((m, {"batch_norm": b}) for m in ("mlp", "cnn") for b in ("none", "before_activation", "after_dropout")),
     ("cnn", {"pooling": "avg", "head_widths": []}),
+    ("realmlp", {}),
     ("resnet", {}),
     ("transformer", {}),
 ]

@@ -19,6 +19,7 @@ PARTS = [f"{part}{end}" for part in ("attention", "feedforward") for end in (".b
 CASES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("mlp", {}, ["input", "hidden.0.weight", "hidden.0", "hidden.1.weight", "hidden.1"]),
     ("mlp", {"widths": [4], "batch_norm": "after_dropout"}, ["input", "hidden.0.weight", "hidden.0"]),
+    ("realmlp", {}, ["input", "hidden.0.weight", "hidden.0", "hidden.1.weight", "hidden.1"]),
     ("cnn", {}, ["input", "conv.0", "conv.1", "head.0.weight", "head.0"]),
     ("cnn", {"head_widths": []}, ["input", "conv.0", "conv.1"]),
     ("cnn", {"pooling": "avg", "kernel": 5}, ["input", "conv.0", "conv.1", "head.0.weight", "head.0"]),
@@ -89,7 +90,7 @@ def test_words_are_embedded() -> None:
     assert [tuple(x.shape) for _, x in recorder.seen[:2]] == [(2, 11, 4), (2, 4, 6, 4)]
 
 
-@pytest.mark.parametrize("name", ["mlp", "cnn", "rnn", "lm", "resnet", "transformer"])
+@pytest.mark.parametrize("name", ["mlp", "realmlp", "cnn", "rnn", "lm", "resnet", "transformer"])
 def test_the_output_is_no_site(name: str) -> None:
     """With everything at every site put to zero, what is left is the read-out's bias."""
 

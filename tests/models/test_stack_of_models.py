@@ -10,6 +10,8 @@ from model_kit import Recorder, assert_replica, batch, built
 
 CASES: list[tuple[str, dict[str, Any]]] = [
     *(("mlp", {"batch_norm": b}) for b in ("none", "before_activation", "after_activation", "after_dropout")),
+    *(("mlp", {"num_embed": e, "embed_size": 3, "frequencies": 2}) for e in ("plr", "pbld")),
+    *(("realmlp", {"num_embed": e}) for e in ("plr", "pbld", None)),
     *(("cnn", {"batch_norm": b}) for b in ("none", "before_activation", "after_activation", "after_dropout")),
     *(("cnn", {"pooling": p, "activation": a}) for p, a in (("avg", "tanh"), ("none", "selu"), ("max", "gelu"))),
     *(("rnn", {"cell": c, "readout": r}) for c in ("vanilla", "lstm", "gru") for r in ("last", "mean")),

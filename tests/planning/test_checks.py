@@ -10,7 +10,7 @@ from specs_kit import spec_and_settings
 from training import Trained, made_table, make_spec, table_of
 
 from dropbench.config.compose import Composer
-from dropbench.planning.checks import check
+from dropbench.planning.checks import check, warnings
 from dropbench.planning.outline import outline
 from dropbench.planning.sources import load
 
@@ -87,3 +87,19 @@ def test_a_graph_is_normalised_over_all_nodes_whatever_the_batch() -> None:
     table = graph_table()
     assert check(spec, table, outline(spec.model, table)) is None
     assert Trained(spec, table=table)[spec].status == "completed"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["train.decay_schedule=flat_cos"], "train.decay_schedule=flat_cos has nothing to schedule"),
+        (["train.decay_schedule=flat_cos", "train.weight_decay=0.1"], None),
+        (["train.optimizer=sgd", "train.beta2=0.95"], "train.beta2=0.95 is of adam and adamw"),
+        (["train.optimizer=adamw", "train.beta2=0.95"], None),
+    ],
+)
+def test_what_has_no_effect_is_said(c: Composer, words: list[str], told: str | None) -> None:
+    spec, settings = spec_and_settings(c, *words)
+    said = warnings(spec, outline(spec.model, load(spec.data, settings)))
+    assert len(said) == (told is not None)
+    assert told is None or said[0].startswith(told)
