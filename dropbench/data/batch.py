@@ -37,5 +37,7 @@ class Batch:
     predicts (y - centre) / spread."""
     weight: Tensor | None = None
     """How much each example counts in the training loss, [K, B]; None: all the same."""
+    clean: Tensor | None = None
+    """x before a regularizer changed it, which a reconstruction is set against; None: x."""
     mixed: Mixed | None = None
     """The targets of other examples that were mixed into these."""

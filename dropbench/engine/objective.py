@@ -20,7 +20,8 @@ def losses(task: str, output: Tensor, batch: Batch, train: TrainSpec) -> Tensor:
     batch has weights w, it is sum(w l) / sum(w) over its examples' losses l, as of torch's `CrossEntropyLoss(weight=...)`.
     """
     if task == "reconstruct":
-        return (output.float() - batch.x).square().flatten(1).mean(1)
+        clean = batch.x if batch.clean is None else batch.clean
+        return (output.float() - clean).square().flatten(1).mean(1)
     each, weight = _each(task, output, batch, train), batch.weight
     if (mixed := batch.mixed) is not None:
         others = _each(task, output, replace(batch, y=mixed.y), train)

@@ -89,7 +89,7 @@ class Regularization:
             Their data.
         """
         self._model = model.model if isinstance(model, LearnedRates) else model
-        self._given = given(outline, table)
+        self.given = given(outline, table)
         device = next(model.parameters()).device
         first = {r.name: r for s in specs for r in s.regularizers}
         self._active = [self._made(spec, part, specs, device) for spec, part in in_order(first.values())]
@@ -136,8 +136,9 @@ class Regularization:
 
     def examples(self, batch: Batch) -> Batch:
         """The batch that is trained on in place of this one."""
+        batch = replace(batch, clean=batch.x)
         for one in self.slot("examples", "mixing", "inputs"):
-            batch = one.part.examples(batch, one.strength, one.draws, self._given)
+            batch = one.part.examples(batch, one.strength, one.draws, self.given)
         if self._inputs_need_gradient:
             batch = replace(batch, x=batch.x.detach().requires_grad_())
         return batch

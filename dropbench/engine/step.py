@@ -15,6 +15,7 @@ from dropbench.engine.learned import LearnedRates
 from dropbench.engine.noise import StackNoise
 from dropbench.engine.regularization import Regularization
 from dropbench.engine.replicas import Replicas
+from dropbench.nn.cross_entropy import laid_out
 from dropbench.regularizers.base import Step
 
 
@@ -76,8 +77,8 @@ class Update(Step):
             return self._forward(self._batch.x, fresh)
 
     @override
-    def activations(self, site: str) -> Tensor:
-        return self._seen[site]
+    def activations(self, site: str | None) -> Tensor:
+        return self._seen[site or list(self._regularization.given.sites)[-1]]
 
     @override
     def objective(self) -> Tensor:
@@ -90,6 +91,9 @@ class Update(Step):
         if self._regularization.watches:
             noise = noise.edited(self._see)
         self._output = self._forward(self._batch.x, noise)
+        if any(self._regularization.slot("loss")) and replicas.outline.task in ("classify", "predict_next"):
+            self._output = self._output.view_as(self._output)  # before the hooks that a model has at its output
+            self._output.register_hook(laid_out)
         loss = objective = self.losses(self._output, self._batch)
         if isinstance(replicas.model, LearnedRates):
             objective = loss + replicas.model.penalty(replicas.noise, replicas.batches.part_sizes()["train"])

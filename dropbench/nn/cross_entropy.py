@@ -27,3 +27,14 @@ def cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Te
         return F.cross_entropy(along_examples, targets, reduction="none", label_smoothing=smoothing)
     each = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none", label_smoothing=smoothing)
     return each.view_as(targets)
+
+
+def laid_out(gradient: Tensor) -> Tensor:
+    """A gradient of logits [K, ..., C] in the order in memory in which that of `cross_entropy` comes.
+
+    Products round by that order. Where something is added to the loss that reads the logits too, the sum of both gradients
+    would lie in either's.
+    """
+    if gradient.shape[-1] >= _FEW:
+        return gradient.contiguous()
+    return gradient.flatten(1, -2).mT.contiguous().mT.unflatten(1, gradient.shape[1:-1])

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from dropbench.config.parts import locate
+from dropbench.planning.variants import arm_rates
 from dropbench.regularizers.base import ALONE, SLOTS, Given, Regularizer
 from dropbench.spec import RegularizerSpec, RunSpec
 
@@ -24,7 +25,19 @@ def given(outline: Outline, table: Table) -> Given:
     """What regularizers are told of a model and its data."""
     channels, height, width = table.shape if table.axes == "CHW" else (0, 0, 0)
     image = (channels, height, width) if channels else None
-    return Given(outline.task, outline.view, tuple(outline.shape), image, outline.batch_norm, bool(outline.own_noise))
+    return Given(
+        task=outline.task,
+        view=outline.view,
+        shape=tuple(outline.shape),
+        image=image,
+        batch_norm=outline.batch_norm,
+        own_noise=bool(outline.own_noise),
+        sites={
+            s.name: dict(zip(s.axes, s.shape, strict=True)).get("T", 1)
+            for s in outline.sites
+            if s.kind == "activation" and s.name != "input"
+        },
+    )
 
 
 def cannot(spec: RunSpec, outline: Outline, table: Table) -> str | None:
@@ -34,6 +47,11 @@ def cannot(spec: RunSpec, outline: Outline, table: Table) -> str | None:
     for one, part in parts:
         if reason := part.supports(told):
             return f"regularizer={one.name} {reason}"
+        if part.fresh_masks and not arm_rates(spec.dropout, outline.sites):
+            return (
+                f"regularizer={one.name} compares passes under different dropout masks, and this arm has no dropout; give it some, "
+                "as by dropout.rate=0.1, or leave the regularizer out"
+            )
         if part.passes and told.own_noise:
             return (
                 f"regularizer={one.name} passes each batch through the model more than once with the same dropout masks, and "

@@ -40,6 +40,8 @@ class Given:
     batch_norm: bool
     own_noise: bool
     """Whether the model draws random numbers of its own."""
+    sites: Mapping[str, int]
+    """How many steps an example has at each site of an activation inside the model, in order; 1 where it is no sequence."""
 
     @property
     def numbers(self) -> bool:
@@ -93,8 +95,11 @@ class Step(Protocol):
         """The output for the same inputs under fresh dropout masks. Needs `fresh_masks`."""
         ...
 
-    def activations(self, site: str) -> Tensor:
-        """What came to a site in the pass behind `output`, [K, B, ...], before the noise there. Needs `watches`."""
+    def activations(self, site: str | None) -> Tensor:
+        """What came to a site in the pass behind `output`, [K, B, ...], before the noise there. Needs `watches`.
+
+        None: the last of `Given.sites`.
+        """
         ...
 
     def objective(self) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
+import torch
 from annotated_types import Ge
 from torch import Tensor
 from typing_extensions import override
@@ -25,9 +26,20 @@ class L2(Regularizer):
 
     @override
     def loss(self, step: Step, loss: Tensor, strength: Tensor, draws: Draws) -> Tensor:
-        return loss + strength * sum(w.square().flatten(1).sum(1) for w in weights_of_units(step))
+        return loss + strength * squared(step)
+
+
+def squared(step: Step) -> Tensor:
+    """The sum of squared weights of each replica, [K]."""
+    sums = [w.square().flatten(1).sum(1) for w in weights_of_units(step)]
+    return sum(sums, torch.zeros(()))
 
 
 def weights_of_units(step: Step) -> list[Tensor]:
     """The weights without biases and what normalisation learns, [K, ...] each."""
-    return [w for w in step.parameters.values() if w.ndim > 2 and w[0].squeeze().ndim > 1]
+    return [w for name, w in step.parameters.items() if _is_weight(name.rpartition(".")[2], w[0])]
+
+
+def _is_weight(name: str, w: Tensor) -> bool:
+    """Our biases are [1, O] and a weight to a single output is [I, 1], so that the number of axes does not tell all."""
+    return w.ndim > 1 if name.startswith("weight") else w.squeeze().ndim > 1

@@ -32,9 +32,7 @@ class Mixup(Regularizer):
     def supports(self, given: Given) -> str | None:
         if not given.numbers:
             return "mixes inputs that are numbers, and these are words or nodes to look up"
-        return (
-            None if given.task in ("classify", "regress") else "mixes targets, and this model has none beside its input"
-        )
+        return no_targets(given)
 
     @override
     def examples(self, batch: Batch, strength: Tensor, draws: Draws, given: Given) -> Batch:
@@ -42,16 +40,29 @@ class Mixup(Regularizer):
         return mixed(batch, share, draws.permutation(batch.y.shape[1]))
 
 
-def beta(alpha: Tensor, u: Tensor) -> Tensor:
-    """λ ~ Beta(α, α) by the inverse of its distribution function, from u uniform in [0, 1): [K, n]. It is 1 where α is 0.
+def no_targets(given: Given) -> str | None:
+    """Why targets cannot be mixed, as the end of a sentence, or None."""
+    return None if given.task in ("classify", "regress") else "mixes targets, and this model has none beside its input"
 
-    One draw, whatever α is, so that arms of a seed are paired. Of λ and 1 - λ the greater is taken, which is no other
-    mixture: x and x' are exchangeable.
+
+def beta(alpha: Tensor, u: Tensor) -> Tensor:
+    """λ ~ Beta(α, α) from u uniform in [0, 1): [K, n]. It is 1 where α is 0.
+
+    Of λ and 1 - λ the greater is taken, which is no other mixture: x and x' are exchangeable.
+    """
+    drawn = quantile(alpha, u)
+    greater = torch.where(alpha[:, None] > 0, torch.maximum(drawn, 1 - drawn), 1.0)
+    return greater.to(u)
+
+
+def quantile(alpha: Tensor, u: Tensor) -> Tensor:
+    """The inverse of the distribution function of Beta(α, α), or of Beta(1, 1) where α is 0: float64 [K, n], of u [K, n].
+
+    It takes one draw, whatever α is, so that arms of a seed are paired.
     """
     a = alpha.double().cpu().numpy()[:, None]
-    drawn = betaincinv(np.where(a > 0, a, 1), np.where(a > 0, a, 1), u.double().cpu().numpy())
-    greater = np.where(a > 0, np.maximum(drawn, 1 - drawn), 1.0)
-    return torch.from_numpy(greater).to(u)
+    a = np.where(a > 0, a, 1)
+    return torch.from_numpy(betaincinv(a, a, u.double().cpu().numpy())).to(u.device)
 
 
 def mixed(batch: Batch, share: Tensor, order: Tensor) -> Batch:

@@ -1,0 +1,44 @@
+"""Large activations cost (AR of Merity et al. 2017)."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge
+from torch import Tensor
+from typing_extensions import override
+
+from dropbench.regularizers.base import Draws, Given, Regularizer, Slot, Step
+
+
+class ActivationL2(Regularizer):
+    """loss + α mean(h²) of the activations h at a site.
+
+    Merity, McCann & Socher 2017, "Revisiting Activation Regularization for Language RNNs", arXiv:1708.01009, and the code of
+    AWD-LSTM (arXiv:1708.02182), where h is the top layer's output after its dropout. Here it is taken before: the mean square
+    after dropout at rate p is in expectation 1 / (1 - p) times that.
+    """
+
+    slot: ClassVar[Slot] = "loss"
+    watches: ClassVar[bool] = True
+
+    def __init__(self, *, alpha: Annotated[float, Ge(0)] = 2.0, site: str | None = None) -> None:
+        """alpha: α; 2 in AWD-LSTM. site: its name; None: the last one."""
+        self._site = site
+
+    @override
+    def supports(self, given: Given) -> str | None:
+        return no_site(given, self._site)
+
+    @override
+    def loss(self, step: Step, loss: Tensor, strength: Tensor, draws: Draws) -> Tensor:
+        return loss + strength * step.activations(self._site).float().square().flatten(1).mean(1)
+
+
+def no_site(given: Given, site: str | None) -> str | None:
+    """Why a site's activations cannot be read, as the end of a sentence, or None."""
+    if not given.sites:
+        return "reads what comes to a site of activations, and this model has none"
+    if site is None or site in given.sites:
+        return None
+    return f"reads what comes to the site {site}, and the sites of activations here are {', '.join(given.sites)}"

@@ -1,0 +1,36 @@
+"""The absolute values of the weights as a part of the loss."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+import torch
+from annotated_types import Ge
+from torch import Tensor
+from typing_extensions import override
+
+from dropbench.regularizers.base import Draws, Regularizer, Slot, Step
+from dropbench.regularizers.l2 import weights_of_units
+
+
+class L1(Regularizer):
+    """loss + alpha Σ |w|, over all weights but those with one axis: biases, and scales and shifts of normalisation.
+
+    Tibshirani 1996, "Regression Shrinkage and Selection via the Lasso", JRSS B 58. The optimizers take its subgradient, 0 at
+    0, so weights come near 0 without staying there.
+    """
+
+    slot: ClassVar[Slot] = "loss"
+
+    def __init__(self, *, alpha: Annotated[float, Ge(0)] = 1e-5) -> None:
+        """alpha: how much it counts."""
+
+    @override
+    def loss(self, step: Step, loss: Tensor, strength: Tensor, draws: Draws) -> Tensor:
+        return loss + strength * absolute(step)
+
+
+def absolute(step: Step) -> Tensor:
+    """The sum of absolute weights of each replica, [K]."""
+    sums = [w.abs().flatten(1).sum(1) for w in weights_of_units(step)]
+    return sum(sums, torch.zeros(()))
