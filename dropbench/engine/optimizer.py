@@ -9,8 +9,11 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+from dropbench.engine.learned import LearnedRates
+from dropbench.engine.user_module import Ordinary
+from dropbench.planning.decay import VECTORS, exempt
 from dropbench.spec import TrainSpec
 
 _BETAS = (0.9, 0.999)
@@ -150,3 +153,16 @@ def _groups(replicas: Sequence[tuple[float, float]]) -> list[Group]:
         places = [i for i, _ in run]
         groups.append(Group(places[0], places[-1] + 1, lr, decay))
     return groups
+
+
+def undecayed(model: nn.Module, patterns: Sequence[str]) -> list[bool]:
+    """Whether no weight decay acts on each parameter of a stack: those of `train.decay_exempt`, and learned rates."""
+    inner = model.model if isinstance(model, LearnedRates) else model
+    names = {held_as: name for name, held_as in inner.names.items()} if isinstance(inner, Ordinary) else {}
+    own = {id(p): (names.get(held_as, held_as), p) for held_as, p in inner.named_parameters()}
+    chosen = exempt([name for name, _ in own.values()], patterns)
+    vectors = VECTORS in patterns
+    return [
+        id(p) not in own or own[id(p)][0] in chosen or (vectors and p[0].squeeze().ndim <= 1)
+        for p in model.parameters()
+    ]

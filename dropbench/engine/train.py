@@ -16,7 +16,7 @@ from dropbench.engine import divergence, gradients, stack
 from dropbench.engine.early_stopping import EarlyStopping
 from dropbench.engine.learned import LearnedRates
 from dropbench.engine.lr_schedule import lr_factor
-from dropbench.engine.optimizer import StackedOptimizer
+from dropbench.engine.optimizer import StackedOptimizer, undecayed
 from dropbench.engine.rate_schedules import RateSchedules
 from dropbench.engine.regularization import Regularization
 from dropbench.engine.replicas import Replicas
@@ -100,9 +100,7 @@ class Training:
             self.train,
             [s.train.lr for s in replicas.specs],
             [s.train.weight_decay for s in replicas.specs],
-            undecayed=[name.startswith("logit_") for name, _ in replicas.model.named_parameters()]
-            if self.learns_rates
-            else (),
+            undecayed=undecayed(replicas.model, self.train.decay_exempt or ()),
         )
         self.length = self.train.length(replicas.batches.steps)
         self.epochs = math.ceil(self.length)
@@ -134,7 +132,7 @@ class Training:
             loss, norms, factor = self._train_epoch(after_update)
             last = epoch == self.epochs
             specs, results = self.replicas.specs, []
-            with self.regularization.evaluated():
+            with self.regularization.evaluated(self.replicas):
                 scores = validated(self.replicas) if last or epoch % self.train.eval_every == 0 else {}
                 self._record(epoch, scores, norms, factor, self.seconds())
                 listen(self.progress(epoch))
