@@ -198,6 +198,9 @@ class TrainSpec(Frozen):
     beta2: Annotated[float, Field(ge=0, lt=1)] | None = None
     weight_decay: Annotated[float, Field(ge=0)]
     decay_schedule: Literal["constant", "flat_cos"] = "constant"
+    decay_exempt: tuple[str, ...] | None = Field(None, validate_default=True)
+    """Names or patterns of the parameters on which no weight decay acts, `vectors` among them for all that have one axis; None
+    where there is no weight decay, whatever was given."""
     schedule: Literal["constant", "cosine", "step", "coslog4"]
     warmup_epochs: Annotated[float, Field(ge=0, le=10**9)]
     step_every: Positive
@@ -220,6 +223,16 @@ class TrainSpec(Frozen):
     def says_variance(self) -> bool:
         """Whether a network that predicts a number says beside it how sure it is."""
         return self.loss == "gaussian" and self.noise is None
+
+    @field_validator("decay_exempt", mode="before")
+    @classmethod
+    def _one_name_is_a_list(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("decay_exempt", mode="after")
+    @classmethod
+    def _of_weight_decay(cls, value: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
+        return tuple(sorted(set(value))) if value and info.data.get("weight_decay") else None
 
     @field_validator("monitor", mode="after")
     @classmethod

@@ -56,7 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "values": set(),
 }
 OF_PLANNING = {
-    "engine": {"outline", "regularizers", "variants"},
+    "engine": {"decay", "outline", "regularizers", "variants"},
     "execute": {"outline", "sources", "variants"},
 }
 """What of planning those may import that carry a plan out: what a run would build, never the plan."""

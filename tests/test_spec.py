@@ -101,6 +101,7 @@ CHANGES: dict[str, Any] = {
     "schedule": "cosine",
     "monitor": "val_accuracy",
     "class_weights": "balanced",
+    "decay_exempt": ("vectors",),
     "precision": "bf16",
     "source": "a1b2",
     "data_fingerprint": "0123456789ab",

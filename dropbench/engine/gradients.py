@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from dropbench.engine.incoming import Incoming
+from dropbench.engine.incoming import declared
 
 
 @torch.no_grad()
@@ -31,16 +31,8 @@ def clip(parameters: Sequence[Tensor], norms: Tensor, limit: float) -> None:
 
 @torch.no_grad()
 def max_norm(model: nn.Module, limit: float) -> None:
-    """Scales each unit's incoming weights down to a norm of `limit` (Srebro & Shraibman 2005; Srivastava et al. 2014).
-
-    A layer of ours says by `incoming` which axes of its stacked parameters come into a unit; for a user's module
-    `engine.incoming` finds them.
-    """
-    for layer in model.modules():
-        declared = getattr(layer, "incoming", {})
-        for name, into in declared.items() if isinstance(declared, Mapping) else ():
-            axes, groups = into if isinstance(into, Incoming) else (into, None)
-            weight = getattr(layer, name)
-            weight = weight if groups is None else weight.unflatten(1, (groups, -1))
-            norms = torch.linalg.vector_norm(weight, dim=axes, keepdim=True)
-            weight.mul_(limit / norms.clamp_min(limit))
+    """Scales each unit's incoming weights down to a norm of `limit` (Srebro & Shraibman 2005; Srivastava et al. 2014)."""
+    for _, whole, (axes, groups) in declared(model):
+        weight = whole if groups is None else whole.unflatten(1, (groups, -1))
+        norms = torch.linalg.vector_norm(weight, dim=axes, keepdim=True)
+        weight.mul_(limit / norms.clamp_min(limit))

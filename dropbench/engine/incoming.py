@@ -1,8 +1,8 @@
-"""Which numbers of a parameter come into one unit of a user's layer: what `train.max_norm` limits the length of."""
+"""Which numbers of a parameter come into one unit of a layer: what `train.max_norm` limits the length of."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -39,3 +39,20 @@ def incoming(module: nn.Module, name: str, parameter: Tensor) -> Incoming | None
     if parameter.ndim > 2 and len(parameter) == 1 and not isinstance(layer, nn.modules.conv._ConvNd | nn.Bilinear):
         return None  # one for all examples, such as positions or the keys that attention adds: it is a bias
     return Incoming(tuple(range(2, parameter.ndim + 1)))
+
+
+def declared(model: nn.Module) -> Iterator[tuple[str, Tensor, Incoming]]:
+    """Each stacked parameter of a model that holds weights of units, with its name and what comes into a unit.
+
+    A layer of ours says so by `incoming`; for a user's module it was found by the function of that name.
+    """
+    for path, layer in model.named_modules():
+        own = getattr(layer, "incoming", {})
+        for name, into in own.items() if isinstance(own, Mapping) else ():
+            whole = into if isinstance(into, Incoming) else Incoming(tuple(into))
+            yield f"{path}.{name}" if path else name, getattr(layer, name), whole
+
+
+def axes_into_units(model: nn.Module) -> dict[str, tuple[int, ...]]:
+    """By name of each stacked parameter of `declared` the axes that come into a unit, where those are whole axes."""
+    return {name: into.axes for name, _, into in declared(model) if into.groups is None}

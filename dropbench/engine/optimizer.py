@@ -9,9 +9,12 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from dropbench.nn.pace import Pace
+from dropbench.engine.learned import LearnedRates
+from dropbench.engine.user_module import Ordinary
+from dropbench.nn.pace import Pace, paces
+from dropbench.planning.decay import VECTORS, exempt
 from dropbench.spec import TrainSpec
 
 _BETAS = (0.9, 0.999)
@@ -156,3 +159,22 @@ def _groups(replicas: Sequence[tuple[float, float]]) -> list[Group]:
         places = [i for i, _ in run]
         groups.append(Group(places[0], places[-1] + 1, lr, decay))
     return groups
+
+
+def paces_of(model: nn.Module, patterns: Sequence[str]) -> list[Pace]:
+    """Those of a stack's parameters, with no weight decay on those of `train.decay_exempt`, nor on learned rates."""
+    said = zip(paces(model), _undecayed(model, patterns), strict=True)
+    return [pace._replace(decay=0.0) if off else pace for pace, off in said]
+
+
+def _undecayed(model: nn.Module, patterns: Sequence[str]) -> list[bool]:
+    """Whether no weight decay acts on each parameter."""
+    inner = model.model if isinstance(model, LearnedRates) else model
+    names = {held_as: name for name, held_as in inner.names.items()} if isinstance(inner, Ordinary) else {}
+    own = {id(p): (names.get(held_as, held_as), p) for held_as, p in inner.named_parameters()}
+    chosen = exempt([name for name, _ in own.values()], patterns)
+    vectors = VECTORS in patterns
+    return [
+        id(p) not in own or own[id(p)][0] in chosen or (vectors and p[0].squeeze().ndim <= 1)
+        for p in model.parameters()
+    ]

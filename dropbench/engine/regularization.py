@@ -12,14 +12,17 @@ from torch import Tensor, nn
 from dropbench.data.base import Table
 from dropbench.data.batch import Batch
 from dropbench.dropout import schedule
+from dropbench.engine import statistics
 from dropbench.engine.draws import OwnDraws
+from dropbench.engine.incoming import axes_into_units
 from dropbench.engine.learned import LearnedRates
 from dropbench.engine.noise import StackNoise
+from dropbench.engine.replicas import Replicas
 from dropbench.engine.stack import state
 from dropbench.engine.tape import Tape
 from dropbench.planning.outline import Outline
 from dropbench.planning.regularizers import given, in_order
-from dropbench.regularizers.base import Regularizer, Slot
+from dropbench.regularizers.base import Regularizer, Slot, Tensors
 from dropbench.spec import RegularizerSpec, RunSpec
 
 FRESH = "fresh"
@@ -109,7 +112,7 @@ class Regularization:
         ]
         scheduled = any(r is not None and r.scheduled for r in of)
         draws = OwnDraws([s.seed for s in specs], f"regularizer/{spec.name}", device)
-        kept = part.state(self.tensors())
+        kept = part.state(self._seen_by(part))
         return Active(spec.name, part, nominal, spec.off, factors if scheduled else [], draws, kept, nominal)
 
     def __bool__(self) -> bool:
@@ -118,6 +121,11 @@ class Regularization:
     def tensors(self) -> dict[str, Tensor]:
         """Parameters and buffers of the model, [K, ...] by name, without learned dropout rates."""
         return {name: tensor.detach() for name, tensor in state(self._model).items()}
+
+    def _seen_by(self, part: Regularizer) -> Tensors:
+        """What a regularizer of the slots `weights` and `average` is given."""
+        trained = {name: p.detach() for name, p in self.parameters().items()}
+        return Tensors(self.tensors() if part.slot == "average" else trained, axes_into_units(self._model))
 
     def parameters(self) -> dict[str, Tensor]:
         """The weights that are trained, [K, ...] by name, to take gradients of."""
@@ -154,17 +162,21 @@ class Regularization:
     def updated(self, done: float) -> None:
         """Changes the weights after an update. done: the share of training, that update included."""
         for one in self.slot("weights", "average"):
-            one.part.weights(self.tensors(), one.strength, one.kept, done)
+            one.part.weights(self._seen_by(one.part), one.strength, one.kept, done)
 
     @contextmanager
-    def evaluated(self) -> Iterator[None]:
-        """The model has the weights that are evaluated, for as long as the context lasts."""
+    def evaluated(self, replicas: Replicas) -> Iterator[None]:
+        """The model of these replicas has the weights that are evaluated, for as long as the context lasts."""
         own: dict[str, Tensor] = {}
         for one in self.slot("average"):
-            tensors = self.tensors()
+            tensors = self._seen_by(one.part)
             stand_ins = one.part.evaluated(tensors, one.strength, one.kept)
             own = {name: tensors[name].clone() for name in stand_ins}
             _fill(tensors, stand_ins)
+            if one.part.renews_statistics and self.given.batch_norm:
+                others = statistics.others(own, stand_ins)
+                before = statistics.renew(replicas, self._model, one.name, others)
+                own = before | own
         try:
             yield
         finally:

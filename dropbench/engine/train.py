@@ -16,7 +16,7 @@ from dropbench.engine import divergence, gradients, stack
 from dropbench.engine.early_stopping import EarlyStopping
 from dropbench.engine.learned import LearnedRates
 from dropbench.engine.lr_schedule import decay_factor, lr_factor
-from dropbench.engine.optimizer import StackedOptimizer
+from dropbench.engine.optimizer import StackedOptimizer, paces_of
 from dropbench.engine.rate_schedules import RateSchedules
 from dropbench.engine.regularization import Regularization
 from dropbench.engine.replicas import Replicas
@@ -25,7 +25,6 @@ from dropbench.engine.scores import Tested, tested, validated
 from dropbench.engine.step import Update
 from dropbench.engine.weights import weights
 from dropbench.hardware.memory import Peak
-from dropbench.nn.pace import paces
 from dropbench.spec import RunSpec
 
 _NORM_SAMPLES = 4
@@ -101,7 +100,7 @@ class Training:
             self.train,
             [s.train.lr for s in replicas.specs],
             [s.train.weight_decay for s in replicas.specs],
-            paces(replicas.model),
+            paces_of(replicas.model, self.train.decay_exempt or ()),
         )
         self.length = self.train.length(replicas.batches.steps)
         whole = math.ceil(self.length)
@@ -134,7 +133,7 @@ class Training:
             loss, norms, factor = self._train_epoch(after_update)
             last = epoch == self.epochs
             specs, results = self.replicas.specs, []
-            with self.regularization.evaluated():
+            with self.regularization.evaluated(self.replicas):
                 scores = validated(self.replicas) if last or epoch % self.train.eval_every == 0 else {}
                 self._record(epoch, scores, norms, factor, self.seconds())
                 listen(self.progress(epoch))

@@ -37,4 +37,5 @@ def laid_out(gradient: Tensor) -> Tensor:
     """
     if gradient.shape[-1] >= _FEW:
         return gradient.contiguous()
-    return gradient.flatten(1, -2).mT.contiguous().mT.unflatten(1, gradient.shape[1:-1])
+    laid: Tensor = gradient.flatten(1, -2).mT.contiguous().mT.unflatten(1, gradient.shape[1:-1])
+    return laid

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from dropbench.config.parts import locate
 from dropbench.data import augment, text
 from dropbench.data.split import batch_sizes, split
-from dropbench.errors import UsageError
+from dropbench.errors import UsageError, nearest
 from dropbench.identity import HOST
+from dropbench.planning.decay import VECTORS, exempt
 from dropbench.planning.outline import Outline, constructor
 from dropbench.planning.regularizers import cannot
 from dropbench.planning.sources import others
@@ -100,7 +101,7 @@ def check(spec: RunSpec, table: Table, outline: Outline) -> str | None:
             f"eval.mode={spec.eval.mode} averages predictions of classes or numbers, and model={spec.model.name} has none; "
             "leave it at eval.mode=deterministic"
         )
-    if reason := _no_loss(spec, table, outline) or cannot(spec, outline, table):
+    if reason := _no_loss(spec, table, outline) or _no_weight(spec, outline) or cannot(spec, outline, table):
         return reason
     return None if acting else _no_site(spec, outline)
 
@@ -147,6 +148,18 @@ def _no_loss(spec: RunSpec, table: Table, outline: Outline) -> str | None:
         return f"{smoothing} is of classes, and data '{table.name}' have numbers to predict; {instead}"
     if train.loss != "gaussian" and "gaussian_nll" in spec.metric:
         return "metric=gaussian_nll needs a network that says how sure it is: type train.loss=gaussian, or leave it out"
+    return None
+
+
+def _no_weight(spec: RunSpec, outline: Outline) -> str | None:
+    """Which pattern of what is exempt from weight decay fits no parameter, or None."""
+    for pattern in spec.train.decay_exempt or ():
+        if not exempt(outline.weights, (pattern,)) and pattern != VECTORS:
+            known = [VECTORS, *outline.weights]
+            return (
+                f"train.decay_exempt={written([pattern])}: model={spec.model.name} has no such parameter; "
+                f"{nearest(pattern, known)}"
+            )
     return None
 
 

@@ -54,6 +54,9 @@ class Outline:
     idle: tuple[str, ...] = ()
     """Of such a network, the dropouts that no site stands for, since they are never called."""
 
+    weights: tuple[str, ...] = ()
+    """The names of the model's parameters."""
+
     @property
     def units(self) -> dict[str, int]:
         """The sites of what a hidden layer makes, not of what it is given; and the axis of their units, from the end."""
@@ -117,6 +120,7 @@ def outline(model: Component, table: Table, variance: bool = False) -> Outline:
             seed_bytes=0 if table.prepared is None else table.x.nbytes,
             parts=tuple(getattr(one, "parts", ())) if model.target == HOST else (),
             idle=tuple(getattr(one, "idle", ())) if model.target == HOST else (),
+            weights=tuple(name for name, _ in one.named_parameters()),
         )
 
     found = apart(model.code, f"model={model.name}", built)

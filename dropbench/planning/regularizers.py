@@ -49,8 +49,8 @@ def cannot(spec: RunSpec, outline: Outline, table: Table) -> str | None:
             return f"regularizer={one.name} {reason}"
         if part.fresh_masks and not arm_rates(spec.dropout, outline.sites):
             return (
-                f"regularizer={one.name} compares passes under different dropout masks, and this arm has no dropout; give it some, "
-                "as by dropout.rate=0.1, or leave the regularizer out"
+                f"regularizer={one.name} compares passes under different dropout masks, and this arm has no dropout; give it "
+                "some, as by dropout.rate=0.1, or leave the regularizer out"
             )
         if part.passes and told.own_noise:
             return (

@@ -107,6 +107,27 @@ class Step(Protocol):
         ...
 
 
+class Tensors(dict[str, Tensor]):
+    """Tensors of a model by name, [K, ...].
+
+    Attributes
+    ----------
+    incoming : Mapping of str to tuple of int
+        Of each that holds weights of units, the axes that come into a unit, counted with the replica axis: all others tell
+        units apart. Biases, and what normalisation learns, are not in it.
+    """
+
+    def __init__(self, tensors: Mapping[str, Tensor], incoming: Mapping[str, tuple[int, ...]] | None = None) -> None:
+        super().__init__(tensors)
+        self.incoming = dict(incoming or {})
+
+    def matrix(self, name: str) -> Tensor:
+        """A tensor of `incoming` as a matrix of each replica, [K, units, what comes into each]."""
+        into, tensor = self.incoming[name], self[name]
+        units = [axis for axis in range(1, tensor.ndim) if axis not in into]
+        return tensor.permute(0, *units, *into).flatten(1 + len(units)).flatten(1, len(units))
+
+
 class Regularizer:
     """One idea, in a slot of the update of a stack of K replicas.
 
@@ -126,6 +147,9 @@ class Regularizer:
     """Whether it differentiates a gradient: such runs take operations that can be differentiated twice."""
     watches: ClassVar[bool] = False
     """Whether it reads what comes to sites."""
+    renews_statistics: ClassVar[bool] = False
+    """Whether the weights of slot `average` are some that batch norm has never seen: its running statistics are then those of
+    the training examples under them, with the noise on, in each replica that `evaluated` gives other weights than its own."""
 
     def supports(self, given: Given) -> str | None:
         """None where it can be used, else the reason why not, as the end of a sentence: "mixes examples, and ..."."""
@@ -145,19 +169,17 @@ class Regularizer:
     def gradient(self, parameters: Sequence[Tensor], strength: Tensor, draws: Draws, updates: int) -> None:
         """Slot `gradient`: changes `grad` of parameters [K, ...] in place. updates: how many are done."""
 
-    def state(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def state(self, tensors: Tensors) -> dict[str, Tensor]:
         """What it keeps of a training, [K, ...] by name, as it is before the first update. tensors: see `weights`."""
         return {}
 
-    def weights(
-        self, tensors: Mapping[str, Tensor], strength: Tensor, state: Mapping[str, Tensor], done: float
-    ) -> None:
+    def weights(self, tensors: Tensors, strength: Tensor, state: Mapping[str, Tensor], done: float) -> None:
         """Slots `weights` and `average`, after an update: changes the weights or its state in place.
 
         Parameters
         ----------
-        tensors : Mapping of str to Tensor
-            Parameters and buffers of the model by name, [K, ...].
+        tensors : Tensors
+            Parameters of the model that are trained; in slot `average` all parameters, and buffers.
         strength : Tensor
             [K].
         state : Mapping of str to Tensor
@@ -166,9 +188,7 @@ class Regularizer:
             The share of training that is done, in (0, 1].
         """
 
-    def evaluated(
-        self, tensors: Mapping[str, Tensor], strength: Tensor, state: Mapping[str, Tensor]
-    ) -> dict[str, Tensor]:
+    def evaluated(self, tensors: Tensors, strength: Tensor, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Slot `average`: what stands in place of tensors of these names while metrics are taken, [K, ...]."""
         return {}
 

@@ -9,7 +9,7 @@ from annotated_types import Ge, Lt
 from torch import Tensor
 from typing_extensions import override
 
-from dropbench.regularizers.base import Regularizer, Slot, per_replica
+from dropbench.regularizers.base import Regularizer, Slot, Tensors, per_replica
 
 
 class EMA(Regularizer):
@@ -26,15 +26,13 @@ class EMA(Regularizer):
         """decay: d, an update; 0.99 averages over some 100 updates."""
 
     @override
-    def state(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def state(self, tensors: Tensors) -> dict[str, Tensor]:
         averages = {name: t.new_zeros(t.shape) for name, t in tensors.items() if t.is_floating_point()}
         any_one = next(iter(averages.values()))
         return {**averages, _WEIGHT: any_one.new_zeros(len(any_one))}
 
     @override
-    def weights(
-        self, tensors: Mapping[str, Tensor], strength: Tensor, state: Mapping[str, Tensor], done: float
-    ) -> None:
+    def weights(self, tensors: Tensors, strength: Tensor, state: Mapping[str, Tensor], done: float) -> None:
         for name, average in state.items():
             if name == _WEIGHT:
                 average.mul_(strength).add_(1 - strength)
@@ -43,9 +41,7 @@ class EMA(Regularizer):
                 average.mul_(d).add_((1 - d) * tensors[name])
 
     @override
-    def evaluated(
-        self, tensors: Mapping[str, Tensor], strength: Tensor, state: Mapping[str, Tensor]
-    ) -> dict[str, Tensor]:
+    def evaluated(self, tensors: Tensors, strength: Tensor, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         share = state[_WEIGHT]
         averages = {name: average for name, average in state.items() if name != _WEIGHT}
         return {name: average / per_replica(share, average) for name, average in averages.items()}

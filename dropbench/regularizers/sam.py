@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 import torch
@@ -11,7 +12,8 @@ from typing_extensions import override
 
 from dropbench.regularizers.base import Regularizer, Slot, Step, per_replica
 
-_TINY = 1e-12
+TINY = 1e-12
+"""Added to a length that is divided by."""
 
 
 class SAM(Regularizer):
@@ -30,14 +32,16 @@ class SAM(Regularizer):
 
     @override
     def gradients(self, step: Step, strength: Tensor) -> None:
-        weights = [w for w in step.parameters.values() if w.grad is not None]
-        climbed(step, weights, self.directions(weights), strength)
+        weights = {name: w for name, w in step.parameters.items() if w.grad is not None}
+        with torch.no_grad():
+            directions = self.directions(weights)
+        climbed(step, list(weights.values()), directions, strength)
 
-    def directions(self, weights: list[Tensor]) -> list[Tensor]:
+    def directions(self, weights: Mapping[str, Tensor]) -> list[Tensor]:
         """Where the objective rises fastest from here, of length 1 over all weights of a replica, [K, ...] each."""
-        gradients = [w.grad for w in weights if w.grad is not None]
+        gradients = [w.grad for w in weights.values() if w.grad is not None]
         length = norm(gradients)
-        return [g / (per_replica(length, g) + _TINY) for g in gradients]
+        return [g / (per_replica(length, g) + TINY) for g in gradients]
 
 
 def norm(tensors: list[Tensor]) -> Tensor:

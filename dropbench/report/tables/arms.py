@@ -23,6 +23,7 @@ Row = Mapping[str, Any]
 REGULARIZERS = (
     "train.weight_decay",
     "train.decay_schedule",
+    "train.decay_exempt",
     "train.max_norm",
     "train.label_smoothing",
     "train.class_weights",
