@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 from typing_extensions import override
 
 from dropbench.data.batch import Batch
@@ -114,17 +113,18 @@ class Update(Step):
     def _undisturbed(self) -> Iterator[None]:
         """A pass that leaves running statistics as they are, and starts from the state that the first pass started from."""
         model = self._replicas.model
-        buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+        held = [(module, dict(module.named_buffers(recurse=False))) for module in model.modules()]
         ended = carried(model)
         carry(model, *self._began)
+        # Others in their place, and not they themselves put back: the first pass may not have had its backward pass yet, which
+        # reads them.
+        for module, buffers in held:
+            for name, buffer in buffers.items():
+                setattr(module, name, buffer.clone())
         try:
             yield
         finally:
             carry(model, *ended)
-            _restore(model, buffers)
-
-
-@torch.no_grad()
-def _restore(model: nn.Module, buffers: Mapping[str, Tensor]) -> None:
-    for name, buffer in model.named_buffers():
-        buffer.copy_(buffers[name])
+            for module, buffers in held:
+                for name, buffer in buffers.items():
+                    setattr(module, name, buffer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from terminal import dropbench
@@ -14,7 +15,7 @@ QUICK = ("data=wine", "train.epochs=2", "--minutes", "3")
 
 @pytest.fixture(autouse=True)
 def _one_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dropbench.planning.advising.AT_MOST", 6)
+    monkeypatch.setattr("dropbench.planning.advising.MOST", 6)
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,16 @@ def test_quiet_it_says_the_advice_and_nothing_else(folder: Path, capsys: pytest.
     said = dropbench(capsys, "advise", *QUICK, f"results={folder}", "--quiet")
     told = json.loads(dropbench(capsys, "advise", *QUICK, f"results={folder}", "--json").out)
     assert said.err == "" and said.out.splitlines() == told["sentences"]
+
+
+@pytest.mark.parametrize("option", ["--json", "--quiet"])
+def test_where_the_time_is_over_too_soon_that_is_the_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.setattr("dropbench.cli.advise.time", SimpleNamespace(monotonic=lambda: -1e9))
+    said = dropbench(capsys, "advise", *QUICK, option, f"results={tmp_path}")
+    (line,) = json.loads(said.out)["sentences"] if option == "--json" else said.out.splitlines()
+    assert said.code == 0 and line.startswith("Cannot tell yet: the time was over")
 
 
 def test_what_would_be_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -182,3 +182,22 @@ def test_a_schedule_scales_the_distance_from_none() -> None:
     for done in (0.0, 0.25, 1.0):
         regularization.at(done)
         assert mixup.strength.item() == pytest.approx(0.4 * done)
+
+
+@pytest.mark.parametrize("model", ["mlp", "cnn"])
+@pytest.mark.parametrize("name", [n for n in usable() if made(n).passes])
+def test_further_passes_leave_batch_norm_as_the_first_did(name: str, model: str) -> None:
+    """Its statistics, and with them the gradient of the first pass, which may still be to come."""
+    run = make_spec(model, options={"batch_norm": "before_activation"}, variant="standard", rate=0.4, epochs=1)
+    table = table_of(run)
+    if cannot(with_regularizers(run, of(name)), outline(run.model, table), table):
+        pytest.skip("it cannot be used there")
+    plain, passing = cohort_of(run), cohort_of(with_regularizers(run, of(name)))
+    for cohort in (plain, passing):
+        cohort.train_step(next(iter(cohort.replicas.batches.epoch())), 1.0)
+    buffers = dict(plain.replicas.model.named_buffers())
+    assert buffers and all(torch.equal(b, buffers[n]) for n, b in passing.replicas.model.named_buffers())
+    silent, beside = with_regularizers(run, off(name)), with_regularizers(run.model_copy(update={"seed": 1}), of(name))
+    if not made(name).twice:
+        alone, together = Trained(run), Trained(silent, beside)
+        assert all(torch.equal(t, together.weights[silent.run_id][n]) for n, t in alone.weights[run.run_id].items())
