@@ -47,6 +47,8 @@ class Column:
         Of a category, its values over all rows, sorted; `missing` is the last where cells are empty.
     odd : str or None
         Of texts that are numbers for the most part, one that is none.
+    writing : str or None
+        Of a category whose values are numbers or dates in a writing that is not read, such as 10% or 31.12.2024, one of them.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Column:
     missing: int = 0
     levels: tuple[str, ...] = ()
     odd: str | None = None
+    writing: str | None = None
 
     @property
     def used(self) -> bool:
@@ -62,9 +65,17 @@ class Column:
 
     @property
     def told(self) -> str:
-        """Why a column that is no input is none."""
-        if self.odd is not None and self.kind in ("id", "text"):
+        """Why a column that is no input is none, or why one is read as a category that may be meant for something else."""
+        if self.odd is not None:
             return f"holds {self.odd!r} among numbers; leave such cells empty, and it is a number"
+        if self.writing is not None:
+            date = _DATE.fullmatch(self.writing)
+            plain = (
+                "dates as 2024-03-01, and it is a date"
+                if date
+                else "digits and a decimal point alone, and it is a number"
+            )
+            return f"holds texts such as {self.writing!r}; write {plain}"
         return {
             "id": "has a value of its own in every row",
             "constant": "has one value in all rows",
@@ -145,11 +156,12 @@ def _column(cells: pd.Series, said: Kind | None, look_for_ids: bool) -> Column:
         raise UsageError(
             f"data.numeric: the column '{name}' holds {wrong!r}, which is no number; leave it out of data.numeric"
         )
-    odd = None
-    if said is None and kind not in ("number", "date"):
-        check_writing(present)
-        odd = _odd(present)
-    return Column(name, kind, missing, levels(cells) if kind == "category" else (), odd)
+    if said is not None or kind in ("number", "date"):
+        return Column(name, kind, missing, levels(cells) if kind == "category" else ())
+    check_writing(present)
+    if kind != "category":
+        return Column(name, kind, missing, odd=_odd(present))
+    return Column(name, kind, missing, levels(cells), _odd(present), _writing(present))
 
 
 def _of_a_table(value: object) -> bool:
@@ -213,6 +225,14 @@ def check_writing(present: pd.Series) -> None:
         raise UsageError(
             f"{column} writes dates as {seen[0]!r}: write them as 2024-03-01, or leave them out: data.drop=[{present.name}]"
         )
+
+
+def _writing(present: pd.Series) -> str | None:
+    """A value of few that all are numbers or dates in a writing that is not read: they may be names, so nothing is raised."""
+    seen = [v if isinstance(v, str) else "" for v in present.unique()]
+    unread = [v for v in seen if numbers_of([v]) is None]
+    alike = any(all(form.fullmatch(v) for v in seen) for form in (_OTHER_WRITING, _DATE))
+    return unread[0] if alike and unread else None
 
 
 def _odd(present: pd.Series) -> str | None:

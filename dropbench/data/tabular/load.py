@@ -303,6 +303,7 @@ def _notes(found: Sequence[Column], raw: NDArray[np.float64], told: Target) -> I
     for column in found:
         if len(column.levels) > _LEVELS:
             yield f"the category '{column.name}' has an input for each of its {len(column.levels)} values"
+    yield from _doubtful([c for c in found if c.used and c.told])
     twice = len(raw) - len(np.unique(np.where(np.isnan(raw), np.inf, raw), axis=0))
     if twice > _FEW_TWICE * len(raw):
         yield f"{twice:,} of {len(raw):,} rows have the inputs of another row, so test rows may be among those trained on"
@@ -310,6 +311,14 @@ def _notes(found: Sequence[Column], raw: NDArray[np.float64], told: Target) -> I
         for i, column in enumerate(c for c in found if c.used):
             if _tells(raw[:, i], told.y.numpy()):
                 yield f"the column '{column.name}' alone tells the target of every row: is it known when one predicts?"
+
+
+def _doubtful(columns: Sequence[Column]) -> Iterator[str]:
+    for c in columns[:_TOLD]:
+        names = f"where they are names, data.categorical=[{c.name}] says so"
+        yield f"the column '{c.name}' is read as a category: it {c.told}; {names}"
+    if more := [c.name for c in columns[_TOLD:]]:
+        yield f"read as categories too, and perhaps not meant so: {some(more)}; dropbench list columns says why"
 
 
 def _tells(values: NDArray[np.float64], y: NDArray[np.int64]) -> bool:

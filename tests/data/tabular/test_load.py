@@ -12,7 +12,7 @@ import torch
 from own_tables import loaded, mixed
 
 from dropbench.data.checked import checked
-from dropbench.data.tabular.load import described
+from dropbench.data.tabular.load import described, table
 from dropbench.data.tabular.prepare import Columns
 from dropbench.errors import UsageError
 
@@ -204,3 +204,45 @@ def test_inputs_that_do_not_fit_are_told_before_they_are_made(tmp_path: Path, mo
     monkeypatch.setattr(Columns, "unscaled", lambda *_: pytest.fail("they were made"))
     with pytest.raises(UsageError, match=r"301 inputs in each of 900 rows.*'zip' alone has 300; .*data\.drop=\[zip\]$"):
         loaded(tmp_path, many)
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (["5%", "10%", "20%"], "holds texts such as '5%'; write digits and a decimal point alone, and it is a number"),
+        (["$5", "$6"], "holds texts such as '$5'"),
+        (["1,234", "7,000"], "holds texts such as '1,234'"),
+        (["900", "1,200"], "holds texts such as '1,200'"),
+        (["26.03.2024", "1.4.2024"], "holds texts such as '26.03.2024'; write dates as 2024-03-01, and it is a date"),
+        ([*map(str, range(40)), "unknown"], "holds 'unknown' among numbers; leave such cells empty, and it is a number"),
+    ],
+)  # fmt: skip
+def test_a_category_that_may_be_meant_for_something_else_is_told(cells: list[str], told: str, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"much": [cells[i % len(cells)] for i in range(410)], "b": range(410, 820)})
+    frame["y"] = np.random.default_rng(0).integers(0, 2, 410)
+    (note,) = [n for n in loaded(tmp_path, frame, ids=[]).notes if "much" in n]
+    assert note.startswith(f"the column 'much' is read as a category: it {told}")
+    assert note.endswith("where they are names, data.categorical=[much] says so")
+    assert told in next(c.told for c in described(tmp_path, {"path": str(tmp_path / "my.csv")}) if c.name == "much")
+    assert not any("much" in n for n in loaded(tmp_path, frame, ids=[], categorical=["much"]).notes)
+
+
+def test_names_with_digits_are_told_nothing_of(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": ["A1", "B2"] * 50, "b": ["1-2", "3+"] * 50, "c": [True, False] * 50, "n": range(7, 107)})
+    frame["y"] = np.random.default_rng(0).integers(0, 2, 100)
+    assert not any("read as a categor" in note for note in loaded(tmp_path, frame, ids=[]).notes)
+
+
+def test_of_many_such_columns_five_are_told_each_and_the_others_named(tmp_path: Path) -> None:
+    frame = pd.DataFrame({f"c{i}": ["5%", "10%"] * 30 for i in range(9)})
+    frame["y"] = np.random.default_rng(0).integers(0, 2, 60)
+    told = [n for n in loaded(tmp_path, frame).notes if "read as" in n]
+    assert len(told) == 6 and told[-1].startswith("read as categories too, and perhaps not meant so: c5, c6, c7, c8;")
+
+
+def test_the_same_table_as_parquet_is_the_same_data(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    frame = mixed(N).assign(z=np.random.default_rng(0).normal(size=N), day=pd.date_range("2024-01-01", periods=N))
+    written = loaded(tmp_path, frame)
+    frame.to_parquet(tmp_path / "my.parquet")
+    assert table(tmp_path, False, path=str(tmp_path / "my.parquet"), target="y").fingerprint == written.fingerprint
