@@ -35,7 +35,7 @@ AUGMENT = "train.augment."
 BESIDE = "regularizer."
 NONE = "none"
 """The variant without noise, and the baseline that is looked for where no study names one."""
-_OFF = (None, "null", "0", "false")
+_OFF = (None, "null", "0", "false", "constant")
 """How a regularizer that is not in use reads: it is not worth a word in a label."""
 _DULL = (".name", "._target_", ".version")
 _CHOSEN = ("model.name", "data.name", "dropout.name", "dropout.schedule.name")
@@ -207,8 +207,8 @@ def tells(row: Row, rows: Sequence[Row], key: str) -> bool:
         return False
     chosen = next((c for c in ("dropout.schedule.name", *_CHOSEN) if key.startswith(c.removesuffix("name"))), None)
     peers = rows if chosen in (None, key) else [r for r in rows if r.get(chosen) == row.get(chosen)]
-    value = shown(row.get(key, math.nan))
-    return value is not None and any(shown(r.get(key, math.nan)) != value for r in peers)
+    value = row.get(key, math.nan)
+    return shown(value) is not None and any(_set(r.get(key, math.nan)) != _set(value) for r in peers)
 
 
 def find(arms: Sequence[Arm], wanted: str) -> list[Arm]:
@@ -263,7 +263,7 @@ def tables(frame: pd.DataFrame) -> list[list[int]]:
     belong to no arm.
     """
     keys = [k for k in setting_keys(frame) if not belongs_to_arm(k)]
-    values = [[shown(v) for v in frame[k].tolist()] for k in keys]
+    values = [[_set(v) for v in frame[k].tolist()] for k in keys]
     planned = frame["table"].tolist() if "table" in frame else [None] * len(frame)
     groups: dict[tuple[str | None, ...], list[int]] = {}
     for i, table in enumerate(planned):
@@ -294,8 +294,8 @@ def _as_one(rows: Sequence[Row], keys: Sequence[str]) -> Row:
 
 
 def vary(rows: Sequence[Row], keys: Iterable[str]) -> list[str]:
-    """The keys that have more than one value in the rows; being absent counts as one."""
-    return [k for k in keys if len({shown(row.get(k, math.nan)) for row in rows}) > 1]
+    """The keys that have more than one value in the rows; being absent or null counts as one."""
+    return [k for k in keys if len({_set(row.get(k, math.nan)) for row in rows}) > 1]
 
 
 def _titles(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
@@ -326,6 +326,11 @@ def _title(row: Row, told: Sequence[str]) -> str:
 def shown(value: object) -> str | None:
     """The value's text; None for the NaN that stands for an absent key."""
     return None if absent(value) else written(value)
+
+
+def _set(value: object) -> str | None:
+    """The text of a value that was set: what is null is absent, as in ids, so that a key of a later dropbench parts no runs."""
+    return None if value is None else shown(value)
 
 
 def legend(arms: Sequence[Arm]) -> list[str]:

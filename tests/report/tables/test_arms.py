@@ -122,6 +122,23 @@ def test_a_key_that_older_records_lack_makes_another_comparison(fake: Any) -> No
     assert len(set(found)) == 2
 
 
+def test_a_key_that_is_null_is_as_one_that_older_records_lack(fake: Any) -> None:
+    """So the runs of a dropbench that had no such key yet are in the table with those of one that has it, unset."""
+    old, new, other = fake(0), fake(1), fake(2)
+    for record, value in ((new, None), (other, "plr")):
+        record.config["model"]["num_embed"] = value
+    assert titles([old, new]) == ["mlp on mnist, n_train=1000"]
+    assert len(titles([old, new, other])) == 2
+
+
+def test_a_schedule_of_the_weight_decay_is_worth_a_word_where_it_does_something(fake: Any) -> None:
+    decay, flat = {"train.weight_decay": 0.1}, {"train.decay_schedule": "flat_cos"}
+    off = {"train.decay_schedule": "constant"}
+    records = [fake(0, changes=c) for c in (off, decay | off, decay | flat)]
+    told = "none train.weight_decay=0.1"
+    assert labels(records) == ["none", told, f"{told} train.decay_schedule=flat_cos"]
+
+
 def test_values_are_written_as_typed() -> None:
     values = [None, True, 0.5, 1.0, 1000, [512, 512], {"input": 0.2, "*": 0.5}, "mlp", 1e-05]
     assert [written(v) for v in values] == [
