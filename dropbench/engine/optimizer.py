@@ -66,21 +66,21 @@ class StackedOptimizer:
     def step(self, factor: float) -> None:
         """One update from the parameters' `grad`, at `factor` (the schedule's) times each replica's learning rate."""
         self._step += 1
-        for exempt in sorted(set(self._undecayed)):
-            self._update(exempt, factor)
+        for without in sorted(set(self._undecayed)):
+            self._update(without, factor)
 
-    def _update(self, exempt: bool, factor: float) -> None:
+    def _update(self, without: bool, factor: float) -> None:
         train = self._train
         grads = [p.grad for p in self._parameters]
         whole = [self._in_vectors(self._parameters), self._in_vectors(grads), *self._state]
         # A user's model may freeze a parameter or leave it unused.
-        trained = [i for i, grad in enumerate(whole[1]) if grad is not None and self._undecayed[i] == exempt]
+        trained = [i for i, grad in enumerate(whole[1]) if grad is not None and self._undecayed[i] == without]
         if not trained:
             return
         if len(trained) < len(self._parameters):
             whole = [[tensors[i] for i in trained] for tensors in whole]
         for group in self._groups:
-            decay = 0.0 if exempt else group.weight_decay
+            decay = 0.0 if without else group.weight_decay
             values, given, *state = (group.of(tensors, len(self._replicas)) for tensors in whole)
             if train.optimizer == "sgd":
                 torch._fused_sgd_(
