@@ -336,10 +336,13 @@ class RunSpec(Frozen):
         tree: dict[str, Any] = self.model_dump(
             mode="json",
             by_alias=True,
-            exclude={"data_fingerprint": True, "metric": {"__all__": how}, "regularizers": {"__all__": {"off"}}},
+            exclude={"data_fingerprint": True, "metric": {"__all__": how}},
         )
         del tree["train"]["updates" if self.train.updates is None else "epochs"]  # a run has one of the two
         variants, regularizers = tree["dropout"], tree.pop("regularizer")
+        for regularizer in regularizers:
+            if regularizer["off"] == 0:  # as it mostly is, and is taken to be where it is not said
+                del regularizer["off"]
         several = [*variants, *regularizers]
         parts = [tree["model"], tree["data"], *tree["metric"].values(), *several, *(v["schedule"] for v in several)]
         for part in parts:

@@ -124,7 +124,9 @@ def _tell(course: Course, done: Done, conf: Sequence[Path], shown: Shown) -> int
 
     kept, store = done.kept, done.store
     if not any(store.finished(run) for run in kept.runs):
-        over = "Cannot tell yet: the time was over before anything could be compared. The same command goes on from there."
+        over = (
+            "Cannot tell yet: the time was over before anything could be compared. The same command goes on from there."
+        )
         if shown.as_json:
             nothing = dict.fromkeys(("run", "command", "config", "page"))
             shown.json({"decision": "unknown", "arm": course.first.baseline, "sentences": [over], **nothing})

@@ -19,6 +19,16 @@ _SECTIONS = {
 }
 """What the sections are called, and the groups of conf/ that they show."""
 
+_OF_TRAINING = {
+    "train.weight_decay": "Weights shrink at each update; train.decay_exempt leaves parameters out (Loshchilov & Hutter 2019)",
+    "train.label_smoothing": "A share of each target is spread over all classes (Szegedy et al. 2016)",
+    "train.max_norm": "A limit to the length of each unit's incoming weights (Srebro & Shraibman 2005)",
+    "train.grad_clip": "A limit to the length of the gradient (Pascanu et al. 2013)",
+    "train.patience": "Early stopping: ends so many epochs after the best on validation data (Prechelt 1998)",
+    "train.augment": "Shifts, flips, rotations and erasures of training images: crop, flip, rotation, erase",
+}
+"""The keys of training that are regularizers, with what they do."""
+
 
 def list_options(
     section: str | None, overrides: Sequence[str], conf: Sequence[Path], *, as_json: bool, quiet: bool
@@ -43,6 +53,8 @@ def list_options(
         for name, group in _SECTIONS.items()
         if section in (None, name)
     }
+    if "regularizers" in headlines:
+        headlines["regularizers"] |= _OF_TRAINING
     shown = Shown(quiet, as_json)
     if as_json:
         shown.json(headlines)

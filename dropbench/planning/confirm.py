@@ -44,7 +44,9 @@ def plan(
     parts = [make(command, composer) for command in commands]
     for (name, config), part in zip(arms.items(), parts, strict=True):
         now, then = (_settings(c) for c in (part.specs[0].as_dict(), config))
-        if changed := sorted(key for key in now.keys() | then.keys() if now.get(key, ...) != then.get(key, ...)):
+        if changed := sorted(
+            key for key in now.keys() | then.keys() if now.get(key) != then.get(key)
+        ):  # null is as good as absent
             raise UsageError(
                 f"--confirm: {name} cannot be run as it was, since {', '.join(changed[:3])} would be another; "
                 "run its sweep again first"

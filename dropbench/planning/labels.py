@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from dropbench.spec import CONSTANT, RunSpec
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dropbench.planning.plan import Plan
 
 
-def arm_names(plan: Plan, specs: Sequence[RunSpec]) -> dict[str, str]:
+def arm_names(plan: Plan, specs: Sequence[RunSpec], tuned: Collection[str] = ()) -> dict[str, str]:
     """What each run's arm is called, by run id: as its study names it alone, or by variant, rate and what else differs.
 
     Parameters
@@ -22,6 +22,8 @@ def arm_names(plan: Plan, specs: Sequence[RunSpec]) -> dict[str, str]:
         Its order is that of the names, whatever the order of training.
     specs : sequence of RunSpec
         Those of its runs that are to be named, and told apart.
+    tuned : collection of str
+        Keys that are chosen for each arm by itself, so that none of its values is part of the name.
     """
     by_study = {run: name for name, runs in plan.arms.items() for run in runs}
     settings = differing(specs)
@@ -30,9 +32,11 @@ def arm_names(plan: Plan, specs: Sequence[RunSpec]) -> dict[str, str]:
     wanted = {s.run_id for s in specs}
     for s in (s for s in plan.specs if s.run_id in wanted):
         parts = [s.model.name] * models + [s.data.called] * data
-        rate = [] if s.dropout.name == "none" else [f"{s.dropout.rate:g}"]
-        beside = [f"{r.name} {r.value:g}" for r in s.regularizers]
-        variant = [] if beside and not rate else [" ".join([s.dropout.name, *rate])]
+        rate = [] if s.dropout.name == "none" or "dropout.rate" in tuned else [f"{s.dropout.rate:g}"]
+        beside = [
+            r.name if f"regularizer.{r.name}.{r.strength}" in tuned else f"{r.name} {r.value:g}" for r in s.regularizers
+        ]
+        variant = [] if beside and s.dropout.name == "none" else [" ".join([s.dropout.name, *rate])]
         parts += [by_study[s.run_id]] if s.run_id in by_study else [" + ".join([*variant, *beside])]
         names[s.run_id] = " ".join([*parts, *settings[s.arm_id]])
     arms = {s.run_id: s.arm_id for s in specs}

@@ -12,7 +12,8 @@ from dropbench.config.paths import path_setting
 from dropbench.config.typed import command, setting, words_of
 from dropbench.config.typed import text as as_text
 from dropbench.errors import UsageError
-from dropbench.identity import HOST, PATH, code, given
+from dropbench.identity import BESIDE, HOST, PATH, code, given
+from dropbench.planning.grids import Point, as_grids
 from dropbench.seeds import typed as typed_seeds
 from dropbench.values import flatten, written
 
@@ -52,7 +53,7 @@ def overrides(config: Mapping[str, Any], extra: Sequence[Path] = ()) -> list[str
         "schedule": _option("dropout/schedule", chosen["dropout/schedule"], tuple(extra))
     }
     usual["metric"] = {k: v for name in config["metric"] for k, v in _option("metric", name, tuple(extra)).items()}
-    default, stored = leaves(usual, ()), leaves(config, ())
+    default, stored = leaves(usual, ()), leaves({k: v for k, v in config.items() if k != BESIDE}, ())
     if config["model"].get("_target_") == HOST:  # what a user's network is given has keys of its own
         stored = {key: value for key, value in stored.items() if not key.startswith("model.args.")}
         stored["model.args"] = dict(config["model"].get("args") or {})
@@ -68,7 +69,35 @@ def overrides(config: Mapping[str, Any], extra: Sequence[Path] = ()) -> list[str
         # What no file has cannot be set: it is a default of the code.
         if key.rpartition(".")[2] not in NOT_SET and key in default and default[key] != value:
             differing[key] = value
-    return [f"{group}={name}" for group, name in options_typed.items()] + [setting(k, v) for k, v in differing.items()]
+    return [
+        *(f"{group}={name}" for group, name in options_typed.items()),
+        *(setting(key, value) for key, value in differing.items()),
+        *_beside(config.get(BESIDE) or {}, tuple(extra)),
+    ]
+
+
+def _beside(regularizers: Mapping[str, Mapping[str, Any]], extra: tuple[Path, ...]) -> list[str]:
+    """The overrides that give stored regularizers. Their strengths are always said, and a schedule is one value."""
+    words = [f"{BESIDE}={as_text(list(regularizers))}"] if regularizers else []
+    for name, stored in regularizers.items():
+        usual = _option(BESIDE, name, extra)[name]
+        schedule = stored.get("schedule") or {"name": "constant"}
+        usual_schedule = _option("dropout/schedule", str(schedule["name"]), extra)
+        for part, now, then in ((name, usual, stored), (f"{name}.schedule", usual_schedule, schedule)):
+            if (is_now := now.get("version", 1)) != (was := then.get("version", 1)):
+                raise UsageError(f"{BESIDE}.{part}.version is {is_now} now and was {was}: it cannot be run as it was")
+        for key, value in stored.items():
+            if (
+                key not in (*NOT_SET, "schedule")
+                and key in usual
+                and (key == stored["strength"] or usual[key] != value)
+            ):
+                words.append(setting(f"{BESIDE}.{name}.{key}", value))
+        if schedule["name"] != "constant":
+            given = {key: value for key, value in schedule.items() if key not in NOT_SET}
+            typed = {"name": schedule["name"], **given} if given else schedule["name"]
+            words.append(setting(f"{BESIDE}.{name}.schedule", typed))
+    return words
 
 
 def commands(
@@ -99,17 +128,24 @@ def commands(
     UsageError
         As `overrides` does.
     """
-    grids: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+    grids: dict[tuple[str, ...], list[Point]] = {}
     for config, seeds in steps:
         typed_again = decided([*overrides(config, extra), typed_seeds(seeds)], options) + places(results, data_root)
         name, rate = config["dropout"]["name"], config["dropout"].get("rate")
-        rest = tuple(text for text in typed_again if text.partition("=")[0] not in ("dropout", "dropout.rate"))
-        arm = (as_text(name), "" if name == "none" or rate is None else written(rate))
-        grids.setdefault(rest, []).append(arm)
+        beside, rest = [], []
+        for text in typed_again:
+            key, _, value = text.partition("=")
+            if key.startswith(f"{BESIDE}."):
+                beside.append((key, value))
+            elif key not in ("dropout", "dropout.rate", BESIDE):
+                rest.append(text)
+        common = "" if name == "none" or rate is None else written(rate)
+        point = Point(as_text(name), common, tuple(config.get(BESIDE) or ()), tuple(beside))
+        grids.setdefault(tuple(rest), []).append(point)
     return [
         sweep([*arm, *rest], extra, options)
-        for rest, arms in grids.items()
-        for arm in _as_grid(list(dict.fromkeys(arms)))
+        for rest, points in grids.items()
+        for arm in as_grids(list(dict.fromkeys(points)))
     ]
 
 
@@ -165,15 +201,3 @@ def _yaml(file: Path) -> dict[str, Any]:
 
     tree: Any = OmegaConf.to_container(OmegaConf.load(file))
     return {str(key): value for key, value in tree.items()}
-
-
-def _as_grid(arms: Sequence[tuple[str, str]]) -> list[list[str]]:
-    """(variant, rate or nothing) of each arm as overrides: of one command where they are a grid, else of a command each.
-
-    A grid has one variant beside none: none takes no rate, so that its points are one run.
-    """
-    variants = dict.fromkeys(name for name, _ in arms)
-    rates = [rate for name, rate in arms if name != "none"]
-    if len(variants) - ("none" in variants) > 1 or not all(rates):
-        return [[f"dropout={name}", *[f"dropout.rate={rate}"] * bool(rate)] for name, rate in arms]
-    return [[f"dropout={','.join(variants)}", *[f"dropout.rate={','.join(rates)}"] * bool(rates)]]

@@ -165,7 +165,7 @@ class Tuning:
     def _called(self) -> dict[Key, str]:
         """Each arm's name: in its study, or by what tells it from the others, and by its id where that is not said in words."""
         firsts = {key: candidates[0][0] for key, candidates in self._arms.items()}
-        names = arm_names(self.plan, list(firsts.values()))
+        names = arm_names(self.plan, list(firsts.values()), self.values)
         alike = Counter(names[spec.run_id] for spec in firsts.values())
         told = {key: (names[spec.run_id], spec.arm_id) for key, spec in firsts.items()}
         return {key: name if alike[name] == 1 else f"{name} #{arm_id}" for key, (name, arm_id) in told.items()}

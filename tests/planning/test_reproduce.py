@@ -33,6 +33,12 @@ SETTINGS = [
     "dropout=dropblock dropout.block_size=5 model=cnn model.kernel=5",
     "dropout/schedule=linear_up dropout.schedule.over=0.5",
     "data.n_train=300 data.label_noise=0.2 data.split_seed=3",
+    *(f"regularizer=[{name}]" for name in options("regularizer")),
+    "regularizer=[sam,mixup] regularizer.mixup.alpha=0.4 regularizer.sam.rho=0.1",
+    "regularizer=[mixup] regularizer.mixup.schedule=linear_up",
+    "regularizer=[l2,ema] regularizer.l2.schedule={name:linear_up,over:0.5} regularizer.ema.decay=0.9",
+    "regularizer=[gradient_noise] regularizer.gradient_noise.gamma=0.3",
+    "train.weight_decay=1e-3 train.decay_exempt=[vectors,'head.*']",
     "train.lr=1e-4 train.patience=5 train.augment.crop=2 train.grad_clip=0.3 model.activation=tanh",
 ]
 
@@ -79,6 +85,24 @@ def test_arms_that_make_a_grid_are_one_command(
     assert commands == [f"dropbench sweep {t.format(word)}" for t in typed]
     wanted = {spec_of(c, a, f"seed={s}").run_id for a in arms for s in seeds}
     assert set().union(*(run_ids(c, command) for command in commands)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("swept", "commands"),
+    [
+        ("regularizer=none,[mixup],[sam],[mixup,sam] regularizer.mixup.alpha=0.2,0.4 dropout=none,standard", 1),
+        ("regularizer=[mixup],[sam] regularizer.mixup.alpha=0.1,0.2 regularizer.sam.rho=0.1,0.2", 1),
+        ("regularizer=none,[mixup],[lookahead] regularizer.lookahead.k=3,5", 4),  # 5 is not said, since it is the usual
+        ("regularizer=none,[mixup] regularizer.mixup.schedule=constant,linear_up", 3),
+    ],
+)
+def test_a_grid_of_regularizers_is_typed_as_few_grids(c: Composer, swept: str, commands: int) -> None:
+    runs = [point.spec for point in grid(c, *swept.split(), "seed=4,5")]
+    steps = {run.setting_id: (run.as_dict(), [4, 5]) for run in runs}
+    typed = reproduce.commands(list(steps.values()), "results")
+    assert set().union(*(run_ids(c, command) for command in typed)) == {run.run_id for run in runs}
+    assert sum(len(run_ids(c, command)) for command in typed) == len({run.run_id for run in runs})
+    assert len(typed) == commands, typed
 
 
 def test_another_folder_is_named(c: Composer) -> None:

@@ -66,16 +66,20 @@ def _ranged(typed: str, limits: str) -> list[str]:
     return [str(i) for i in numbers]
 
 
+ABSENT = "absent"
+"""How a key that a run does not have reads, and how it is typed."""
+
+
 def select(frame: pd.DataFrame, filters: Sequence[tuple[str, list[str]]]) -> pd.DataFrame:
     """The rows that fit every filter. Raises UsageError for an unknown key and for a value that no run has."""
     keep = [True] * len(frame)
     for key, wanted in filters:
         column = column_of(frame, key)
         values = frame[column].tolist()
-        there = known(frame, column)
+        there = [*known(frame, column), *[v for v in values if absent(v)][:1]]
         for want in wanted:
             if not any(_fits(v, want) for v in there):
-                valid = [written(v) for v in sorted({written(v): v for v in there}.values(), key=order)]
+                valid = [written(v) for v in sorted({written(v): v for v in known(frame, column)}.values(), key=order)]
                 raise UsageError(f"{key}={want}: no stored run has that; {hint(want, valid)}")
         keep = [k and any(_fits(v, w) for w in wanted) for k, v in zip(keep, values, strict=True)]
     if not any(keep):
@@ -150,7 +154,7 @@ def hint(word: str, valid: Iterable[str]) -> str:
 
 def _fits(value: object, wanted: str) -> bool:
     if absent(value):
-        return False
+        return wanted == ABSENT
     text = written(value) if isinstance(value, dict) else value  # the sources of a run, by part
     return same(value, wanted) or (isinstance(text, str) and fnmatchcase(text, wanted))
 

@@ -100,12 +100,13 @@ def setting_keys(frame: pd.DataFrame) -> list[str]:
     """Those that make a run what it is.
 
     What is measured does not: a run that has one metric more is the same run. Nor does the file of the package in which a part
-    of dropbench's own lies, which its name and version stand for.
+    of dropbench's own lies, which its name and version stand for; nor which option of a regularizer is its strength.
     """
     return [
         k
         for k in config_keys(frame)
         if not k.startswith("metric.")
+        and not (k.startswith("regularizer.") and k.endswith((".strength", ".off")))
         and not (k.endswith("._target_") and all(str(v).startswith("dropbench.") for v in known(frame, k)))
     ]
 

@@ -161,24 +161,52 @@ def told_beside(row: Row, rows: Sequence[Row], keys: Sequence[str]) -> list[str]
     Options are told where they differ among the arms that have the regularizer.
     """
     words = []
-    for key in (
-        k for k in keys if k.startswith(BESIDE) and k.endswith(".strength") and not absent(row.get(k, math.nan))
-    ):
-        whole = key.removesuffix("strength")
-        own = [k for k in keys if k.startswith(whole) and not k.endswith((*_DULL, ".strength"))]
-        schedule = f"{whole}schedule.name"
+    for whole in _regularizers(row, keys):
+        own, schedule = _options(whole, keys), f"{whole}schedule.name"
         if not any(tells(row, rows, k) for k in own) and not _differ(row, rows, schedule):
             continue
-        strength, peers = whole + str(row[key]), [r for r in rows if not absent(r.get(key, math.nan))]
+        key = f"{whole}name"
+        strength, peers = whole + str(row[f"{whole}strength"]), [r for r in rows if not absent(r.get(key, math.nan))]
         options = [k for k in own if k != strength and tells(row, peers, k)]
-        words += ["+", whole.removeprefix(BESIDE).removesuffix("."), written(row.get(strength))]
-        words += [written(row[schedule])] if row.get(schedule) not in (None, "constant") else []
-        words += [f"{k.removeprefix(whole)}={written(row.get(k))}" for k in options]
+        words += ["+", *_strength(row, whole), *(f"{k.removeprefix(whole)}={written(row.get(k))}" for k in options)]
     return words
 
 
+def in_all(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
+    """The regularizers beside dropout that are on in all of these arms alike, so that no label tells them."""
+    row = rows[0]
+    alike = [
+        whole
+        for whole in _regularizers(row, keys)
+        if not any(_differ(row, rows, k) for k in (*_options(whole, keys), f"{whole}schedule.name"))
+    ]
+    on = [
+        k for k in keys if _is_regularizer(k) and not k.startswith(BESIDE) and shown(row.get(k, math.nan)) not in _OFF
+    ]
+    shared = [k for k in on if shown(row.get(k, math.nan)) is not None and not _differ(row, rows, k)]
+    return [*(" ".join(_strength(row, whole)) for whole in alike), *(as_settings(row, [k]) for k in shared)]
+
+
+def _regularizers(row: Row, keys: Sequence[str]) -> list[str]:
+    """How the keys of each regularizer of the group begin that an arm has: `regularizer.mixup.`."""
+    named = [k for k in keys if k.startswith(BESIDE) and k.endswith(".name") and not k.endswith(".schedule.name")]
+    return [k.removesuffix("name") for k in named if not absent(row.get(k, math.nan))]
+
+
+def _options(whole: str, keys: Sequence[str]) -> list[str]:
+    return [k for k in keys if k.startswith(whole) and not k.endswith(_DULL)]
+
+
+def _strength(row: Row, whole: str) -> list[str]:
+    """`mixup 0.2 linear_up`, word by word."""
+    schedule = row.get(f"{whole}schedule.name")
+    words = [whole.removeprefix(BESIDE).removesuffix("."), written(row.get(whole + str(row[f"{whole}strength"])))]
+    return words + ([] if schedule in (None, "constant") or absent(schedule) else [written(schedule)])
+
+
 def _differ(row: Row, rows: Sequence[Row], key: str) -> bool:
-    return any(r.get(key, math.nan) != row.get(key) for r in rows if not absent(r.get(key, math.nan)))
+    """Whether a key is another in other rows, or is not there."""
+    return any(shown(r.get(key, math.nan)) != shown(row.get(key, math.nan)) for r in rows)
 
 
 def _only_differing(

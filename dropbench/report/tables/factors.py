@@ -8,14 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dropbench.errors import UsageError
-from dropbench.report.records.filters import PLAIN, column_of
+from dropbench.report.records.filters import ABSENT, PLAIN, column_of
 from dropbench.report.records.frame import rows_of, setting_keys
-from dropbench.report.tables.arms import Row, setting, shown, silent
+from dropbench.report.tables.arms import BESIDE, Row, setting, shown, silent
 from dropbench.report.tables.comparison import Comparison
-from dropbench.values import number, order, written
+from dropbench.values import absent, number, order, written
 
-ABSENT = "absent"
-"""How a key that a run does not have reads."""
 DROPOUT = "dropout."
 
 
@@ -65,26 +63,31 @@ class Factors:
     def levels(self, key: str) -> dict[str, str]:
         """By label what a typed key is set to: `model` and `dropout` stand for all of their group.
 
-        A rate of nothing is a rate of 0. Raises UsageError for a key that is unknown, or none of an arm's settings.
+        A rate of nothing is a rate of 0, and so is the strength of a regularizer that an arm does not have that which is none.
+        Raises UsageError for a key that is unknown, or none of an arm's settings.
         """
         column = self._column(key)
         if column == "dropout.name":
             return {label: setting(row) for label, row in self.rows.items()}
-        rate = column == f"{DROPOUT}rate"
+        none = self._none_of(column)
         return {
-            label: "0" if rate and silent(row) else shown(row.get(column, math.nan)) or ABSENT
+            label: none if none and self._idle(row, column) else shown(row.get(column, math.nan)) or ABSENT
             for label, row in self.rows.items()
         }
 
     def series(self, key: str) -> list[Series]:
-        """The sets of two and more arms that differ in this key alone; one that drops nothing is in all of them."""
-        levels, beside = self.levels(key), self._beside(key)
-        joins = [label for label in self.rows if self._column(key).startswith(DROPOUT) and silent(self.rows[label])]
+        """The sets of two and more arms that differ in this key alone.
+
+        One that drops nothing is in all of them, if the key is dropout's; and one without a regularizer, if it is its strength.
+        """
+        levels, beside, column = self.levels(key), self._beside(key), self._column(key)
+        whole = column.startswith(DROPOUT) or self._none_of(column) is not None
+        joins = [label for label, row in self.rows.items() if whole and self._idle(row, column)]
         groups: dict[tuple[str, ...], list[str]] = {}
         for label in self.rows:
             if label not in joins:
                 groups.setdefault(self._texts(label, beside), []).append(label)
-        outside = [k for k in beside if not k.startswith(DROPOUT)]
+        outside = [k for k in beside if not k.startswith(_group(column))]
         found = []
         for group in groups.values():
             alike = [label for label in joins if self._texts(label, outside) == self._texts(group[0], outside)]
@@ -105,24 +108,49 @@ class Factors:
         for label in labels:
             other = at.setdefault(levels[label], label)
             if keys := self.differing([other, label]):
+                key = keys[0]
+                # Arms without a regularizer have no value of its options, and are to stay.
+                of_option = key.startswith(BESIDE) and key.count(".") > 1
+                sign, value = ("!=", label) if of_option else ("=", other)
                 raise UsageError(
                     f"{said}={levels[label]} is of several arms, such as '{other}' and '{label}', which differ in "
-                    f"{', '.join(keys)}; choose by a filter, as in {keys[0]}={self._text(other, keys[0])}"
+                    f"{', '.join(keys)}; choose by a filter, as in {key}{sign}{self._text(value, self._column(key))}"
                 )
         return [at[level] for level in sorted(at, key=order)]
 
     def differing(self, labels: Sequence[str], *but: str) -> list[str]:
         """The keys in which some arms differ, without those that the typed keys stand for."""
         keys = set(self._beside(*but))
-        return [k for k in self.keys if k in keys and len({self._text(label, k) for label in labels}) > 1]
+        found = [k for k in self.keys if k in keys and len({self._text(label, k) for label in labels}) > 1]
+        # Where one has a regularizer that another has not, its options are not worth a word.
+        lacking = [k.removesuffix(".name") for k in found if k.startswith(BESIDE) and k.endswith(".name")]
+        lacking = [name for name in lacking if not name.endswith(".schedule")]
+        return [*(k for k in found if not k.startswith(tuple(f"{name}." for name in lacking))), *lacking]
 
     def follows(self, key: str, labels: Sequence[str], levels: Mapping[str, str]) -> bool:
         """Whether a key has one value at each of these levels, which then say all of it."""
         at: dict[str, set[str]] = {}
         for label in labels:
-            if not (key.startswith(DROPOUT) and silent(self.rows[label])):
+            if not self._idle(self.rows[label], key):
                 at.setdefault(levels[label], set()).add(self._text(label, key))
         return all(len(texts) == 1 for texts in at.values())
+
+    def _none_of(self, column: str) -> str | None:
+        """How the level of an arm reads that has nothing of what this key says the strength of; None of any other key."""
+        if column == f"{DROPOUT}rate":
+            return "0"
+        group, _, option = column.rpartition(".")
+        for row in self.rows.values() if column.startswith(BESIDE) else ():
+            if row.get(f"{group}.strength") == option:
+                off = row.get(f"{group}.off", 0)
+                return "0" if absent(off) else f"{off:g}"
+        return None
+
+    def _idle(self, row: Row, key: str) -> bool:
+        """Whether an arm has nothing of what a key is an option of."""
+        if key.startswith(BESIDE):
+            return absent(row.get(f"{_group(key)}name", math.nan))
+        return key.startswith(DROPOUT) and silent(row)
 
     def _column(self, key: str) -> str:
         column = column_of(self.whole.runs, key)
@@ -151,3 +179,8 @@ def _common(labels: Sequence[str], key: str, levels: Mapping[str, str]) -> str:
         for label in labels
     )
     return next(iter(said)) if len(said) == 1 else f"{labels[0]} to {labels[-1]}"
+
+
+def _group(key: str) -> str:
+    """How the keys begin that do nothing where what they are options of is off: `dropout.`, `regularizer.mixup.`."""
+    return ".".join(key.split(".")[:2]) + "." if key.startswith(BESIDE) else DROPOUT

@@ -9,15 +9,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from dropbench.errors import UsageError
-from dropbench.report.records.filters import column_of
+from dropbench.report.records.filters import ABSENT, column_of
 from dropbench.report.records.frame import setting_keys
 from dropbench.report.records.measures import Measure, Measures
-from dropbench.report.tables.arms import shown
+from dropbench.report.tables.arms import BESIDE, shown
 from dropbench.report.tables.notes.runs import mixed
 from dropbench.values import order
-
-ABSENT = "absent"
-"""How a key that a run does not have reads."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +58,16 @@ def grids(frame: pd.DataFrame, measures: Measures, rows: str, cols: str | None, 
 
 
 def _apart(texts: dict[str, list[str]], axes: Sequence[str]) -> list[str]:
-    """The keys that must be told apart beside the axes, few of them: names before what follows from them."""
-    ranked = sorted(texts, key=lambda k: (k.endswith(("._target_", ".version")), not k.endswith(".name"), k))
+    """The keys that must be told apart beside the axes, few of them: names before what follows from them.
+
+    Of a regularizer that not all have its options say that too.
+    """
+
+    def rank(key: str) -> tuple[bool, bool, bool, str]:
+        beside = key.startswith(BESIDE)
+        return key.endswith(("._target_", ".version")), beside and key.endswith(".name"), not key.endswith(".name"), key
+
+    ranked = sorted(texts, key=rank)
     keys: list[str] = []
     for key in ranked:
         cells: dict[tuple[str, ...], set[str]] = {}

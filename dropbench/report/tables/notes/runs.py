@@ -10,8 +10,9 @@ from statistics import fmean, stdev
 
 import pandas as pd
 
-from dropbench.report.records.frame import PACKAGES, rows_of
+from dropbench.report.records.frame import PACKAGES, rows_of, setting_keys
 from dropbench.report.records.measures import Measures
+from dropbench.report.tables.arms import in_all
 from dropbench.report.tables.collapsed import collapsed
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.notes.note import Note, as_they_are
@@ -107,6 +108,7 @@ def about(comparison: Comparison) -> list[Note]:
         *_seeds(done, arms),
         *lost,
         _rule(done, arms, comparison.measures),
+        *_in_all(runs, arms),
         *as_they_are([*_learned(runs, arms), *_own_noise(runs, arms), *collapsed(runs, arms)]),
     ]
 
@@ -120,6 +122,13 @@ def _seeds(done: pd.DataFrame, arms: Sequence[str]) -> list[Note]:
     for arm, shown in seeds.items():
         by_seeds.setdefault(shown or "no run completed", []).append(arm)
     return as_they_are(["Seeds: " + "; ".join(f"{shown} ({few(some)})" for shown, some in by_seeds.items()) + "."])
+
+
+def _in_all(runs: pd.DataFrame, arms: Sequence[str]) -> list[Note]:
+    """What the arms have in common and so is in none of their names."""
+    told = in_all(rows_of(runs.drop_duplicates("label")), setting_keys(runs))
+    where = "In every arm" if len(arms) > 1 else "In this arm"
+    return as_they_are([f"{where}, so in no label: {', '.join(told)}."] if told else [])
 
 
 def unfinished(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
