@@ -37,4 +37,5 @@ def laid_out(gradient: Tensor) -> Tensor:
     """
     if gradient.shape[-1] >= _FEW:
         return gradient.contiguous()
-    return gradient.flatten(1, -2).mT.contiguous().mT.unflatten(1, gradient.shape[1:-1])
+    along_examples = gradient.flatten(1, -2).mT.contiguous()
+    return along_examples.mT.unflatten(1, gradient.shape[1:-1])  # type: ignore[no-any-return, no-untyped-call]

@@ -28,7 +28,9 @@ class CutMix(Regularizer):
 
     slot: ClassVar[Slot] = "mixing"
 
-    def __init__(self, *, alpha: Annotated[float, Ge(0)] = 1.0, probability: Annotated[float, Gt(0), Le(1)] = 1.0) -> None:
+    def __init__(
+        self, *, alpha: Annotated[float, Ge(0)] = 1.0, probability: Annotated[float, Gt(0), Le(1)] = 1.0
+    ) -> None:
         """alpha: of the Beta distribution; 0 is no mixing. probability: that a batch is mixed at all; 0.5 for CIFAR there."""
         self._probability = probability
 
