@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 from typing_extensions import override
 
 from dropbench.data.batch import Batch
@@ -16,6 +15,7 @@ from dropbench.engine.noise import StackNoise
 from dropbench.engine.regularization import Regularization
 from dropbench.engine.replicas import Replicas
 from dropbench.nn.cross_entropy import laid_out
+from dropbench.nn.twice import differentiable_twice
 from dropbench.regularizers.base import Step
 
 
@@ -102,7 +102,9 @@ class Update(Step):
         return loss, objective
 
     def _forward(self, x: Tensor, noise: StackNoise) -> Tensor:
-        with self._replicas.autocast():
+        foreign = not self._replicas.outline.stacked
+        twice = differentiable_twice(foreign) if self._regularization.twice else nullcontext()
+        with twice, self._replicas.autocast():
             output: Tensor = self._replicas.model(x, noise)
         return output
 
@@ -114,17 +116,15 @@ class Update(Step):
     def _undisturbed(self) -> Iterator[None]:
         """A pass that leaves running statistics as they are, and starts from the state that the first pass started from."""
         model = self._replicas.model
-        buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+        buffers = [(part, name, b) for part in model.modules() for name, b in part.named_buffers(recurse=False)]
         ended = carried(model)
         carry(model, *self._began)
+        # Copies in their place: the first pass has still to be differentiated, and must not find its own changed.
+        for part, name, buffer in buffers:
+            setattr(part, name, buffer.clone())
         try:
             yield
         finally:
             carry(model, *ended)
-            _restore(model, buffers)
-
-
-@torch.no_grad()
-def _restore(model: nn.Module, buffers: Mapping[str, Tensor]) -> None:
-    for name, buffer in model.named_buffers():
-        buffer.copy_(buffers[name])
+            for part, name, buffer in buffers:
+                setattr(part, name, buffer)
