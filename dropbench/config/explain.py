@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.config.options import GROUPS, KEYS, options, text_of
+from dropbench.config.regularizers import chosen, meant
 from dropbench.config.typed import text
 from dropbench.errors import UsageError, nearest
+from dropbench.identity import BESIDE
 from dropbench.values import flatten
 
 if TYPE_CHECKING:
@@ -46,12 +48,19 @@ def explained(
     study = any(override.key_or_group == "study" for override in overrides)
     for override in overrides:
         if (key := override.key_or_group) not in valid:
-            return UsageError(_no_key(key, text(override.value()), leaves, extra, study=study))
+            value = text(override.value())
+            beside = next((chosen(o.value()) for o in overrides if o.key_or_group == BESIDE), [])
+            return UsageError(_no_key(key, value, leaves, extra, study=study, beside=beside))
     return said
 
 
-def _no_key(key: str, value: str, leaves: Mapping[str, Any], extra: Sequence[Path], *, study: bool) -> str:
-    """What to write in place of a key that the chosen options do not have. study: whether a study is chosen."""
+def _no_key(
+    key: str, value: str, leaves: Mapping[str, Any], extra: Sequence[Path], *, study: bool, beside: Sequence[str]
+) -> str:
+    """What to write in place of a key that the chosen options do not have.
+
+    study: whether a study is chosen. beside: the regularizers that are.
+    """
     if key.startswith("study.") and not study:
         return f"{key} needs a study beside it: study={' or '.join(options('study', extra))}"
     parent, _, last = key.rpartition(".")
@@ -64,6 +73,8 @@ def _no_key(key: str, value: str, leaves: Mapping[str, Any], extra: Sequence[Pat
         )
     if not parent and (whole := [k for k in (*GROUPS, *leaves) if k.endswith((f"/{key}", f".{key}"))]):
         return f"'{key}' is not a key here; write {' or '.join(f'{k}={value}' for k in whole)}"
+    if hint := meant(key, value, beside, extra):
+        return f"'{key}' is not a key here; {hint}"
     return f"'{key}' is not a key here; {_near_key(key, leaves)}"
 
 
@@ -72,8 +83,10 @@ def _having(key: str, files: Mapping[str, Path]) -> list[str]:
     return [n for n, f in files.items() if re.search(rf"^{re.escape(key)}:", text_of(f), re.MULTILINE)]
 
 
-_DECLARED = re.compile(r"^metric\.\w+\.(also|of_task|direction|range|unit|region|tasks|needs)\b")
-"""What a metric's file says of it, which is a key without being a setting."""
+_DECLARED = re.compile(
+    r"^(metric\.\w+\.(also|of_task|direction|range|unit|region|tasks|needs)|regularizer\.\w+\.(strength|off))\b"
+)
+"""What the file of a metric or regularizer says of it, which is a key without being a setting."""
 
 
 def _near_key(key: str, keys: Iterable[str]) -> str:

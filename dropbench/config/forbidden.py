@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dropbench.config.options import GROUPS
 from dropbench.errors import UsageError
+from dropbench.identity import BESIDE
 from dropbench.values import written
 
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ def refuse(override: Override) -> None:
     if key.split(".")[0] in GROUPS and key.endswith((".name", ".version")):
         raise UsageError(
             f"{line}: what an option is called and which version it is stands in its file; choose another option"
+        )
+    if key.startswith(f"{BESIDE}.") and key.endswith((".strength", ".off")):
+        raise UsageError(
+            f"{line}: which option of a regularizer is its strength, and which value of it is none, stands in its file; type "
+            f"that option: dropbench train {BESIDE}=[{key.split('.')[1]}] --cfg shows it"
         )
     if key.startswith("metric.") and key.endswith(".direction"):
         raise UsageError(f"{line}: which of two values of a metric is better stands in its file and is not typed")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dropbench.config.regularizers import meant
 from dropbench.errors import UsageError, nearest
 from dropbench.settings import ExecuteSpec
 from dropbench.spec import Augment, DataSpec, DropoutSpec, EvalSpec, Frozen, TrainSpec
@@ -59,6 +60,8 @@ def invalid(group: str, error: Any, fields: list[str] | None = None) -> UsageErr
             "execute": ExecuteSpec,
             "eval": EvalSpec,
         }
+        if hint := meant(key, written(first["input"]), (), ()):
+            return UsageError(f"'{key}' is not a key here; {hint}")
         parent = key.rpartition(".")[0]
         owner = owners.get(parent)
         own = set(owner.model_fields) - {"name", "target", "version", "options"} if owner else set()

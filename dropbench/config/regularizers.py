@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dropbench.config.options import options
+from dropbench.config.options import called, options, text_of
 from dropbench.errors import UsageError, nearest
 from dropbench.identity import BESIDE
 from dropbench.spec import CONSTANT
-from dropbench.values import written
+from dropbench.values import number, written
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -43,6 +45,71 @@ def met(overrides: Sequence[Override], extra: Sequence[Path]) -> tuple[list[Over
         else:
             kept.append(override)
     return kept, names, left
+
+
+def meant(key: str, value: str, beside: Sequence[str], extra: Sequence[Path]) -> str | None:
+    """What to type where a key that is none reads like a regularizer: `mixup`, `train.sam`, `model.mixup_alpha`, `sam.rho`.
+
+    Parameters
+    ----------
+    key, value : str
+        As typed.
+    beside : sequence of str
+        The regularizers that are chosen already.
+    extra : sequence of Path
+        The user's folders of options.
+    """
+    known = options(BESIDE, extra)
+    words = key.split(".")
+    if words[0] == BESIDE and len(words) == 2 and (owners := [n for n in known if words[1] in _options(known[n])]):
+        shown = " or ".join(
+            f"{BESIDE}.{name}.{words[1]}={value}" for name in ([n for n in owners if n in beside] or owners[:3])
+        )
+        return f"an option of a regularizer is typed with its name: {shown}"
+    if words[0] == BESIDE and words[1:2] and words[1] in beside:  # it is one of its options that is mistyped
+        return None
+    for word in words:
+        for name, option in _read(word, known, extra):
+            given = option or (words[-1] if words[-1] in _options(known[name]) else "")
+            together = f"{BESIDE}=[{','.join(dict.fromkeys([*beside, name]))}]"
+            if not given and number(value) is None:  # as train.ema=true
+                return f"{name} is a regularizer: type {together}"
+            return f"{name} is a regularizer: type {together} {BESIDE}.{name}.{given or _strength(known[name])}={value}"
+    return None
+
+
+def elsewhere(group: str, name: str, extra: Sequence[Path]) -> str | None:
+    """Where the option of a group is that is none there, if it is a regularizer of another kind: dropout, or a key of train."""
+    if group == BESIDE and f"{name}:" in re.findall(r"^\w+:", text_of(options("train")["default"]), re.MULTILINE):
+        return f"write train.{name}=... in its place"
+    if (other := {BESIDE: "dropout", "dropout": BESIDE}.get(group)) is None:
+        return None
+    if names := [name] if name in options(other, extra) else called(other, name, extra):
+        return f"write {' or '.join(f'{other}={one}' for one in names)} in its place"
+    return None
+
+
+def _read(word: str, known: Mapping[str, Path], extra: Sequence[Path]) -> Iterator[tuple[str, str]]:
+    """The regularizers that a word may mean, each with the option that it names beside it: `mixup_alpha`."""
+    for name, file in known.items():
+        if word == name:
+            yield name, ""
+        for option in _options(file):
+            if word == f"{name}_{option}":
+                yield name, option
+    yield from ((name, "") for name in called(BESIDE, word, extra))
+    yield from ((name, "") for name in difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.8))
+
+
+def _options(file: Path) -> list[str]:
+    """The options that a regularizer's file sets."""
+    fixed = ("_target_", "name", "version", "strength", "off", "schedule")
+    return [key for key in re.findall(r"^  (\w+):", text_of(file), re.MULTILINE) if key not in fixed]
+
+
+def _strength(file: Path) -> str:
+    found = re.search(r"^  strength: (\w+)", text_of(file), re.MULTILINE)
+    return found[1] if found else "KEY"
 
 
 def schedule_of(node: Any, key: str, extra: Sequence[Path]) -> Any:

@@ -138,6 +138,11 @@ def _acting(regularizers: Sequence[RegularizerSpec], extra: Sequence[Path]) -> t
     checked = []
     for one in regularizers:
         part = _with_checked_options(f"{BESIDE}.{one.name}", with_source(BESIDE, one, extra))
+        if part.strength not in part.options:
+            raise UsageError(
+                f"{BESIDE}.{one.name}.strength={part.strength} is none of its options; write the name of one into "
+                f"{BESIDE}/{one.name}.yaml: {' or '.join(part.options) or 'it has none'}"
+            )
         schedule = part.schedule.model_copy(
             update={"options": _schedule_options(part.schedule, f"{BESIDE}.{one.name}")}
         )

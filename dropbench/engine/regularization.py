@@ -99,6 +99,7 @@ class Regularization:
         parts = [one.part for one in self._active]
         self.passes = any(part.passes for part in parts)
         self.watches = any(part.watches for part in parts)
+        self.twice = any(part.twice for part in parts)
         self._inputs_need_gradient = any(part.inputs_need_gradient for part in parts)
         batch = outline.noise_batch(specs[0].train.batch_size)
         self.fresh = noise.forked(FRESH, batch) if any(part.fresh_masks for part in parts) else None

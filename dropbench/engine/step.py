@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from torch import Tensor
 from typing_extensions import override
@@ -15,6 +15,7 @@ from dropbench.engine.noise import StackNoise
 from dropbench.engine.regularization import Regularization
 from dropbench.engine.replicas import Replicas
 from dropbench.nn.cross_entropy import laid_out
+from dropbench.nn.twice import differentiable_twice
 from dropbench.regularizers.base import Step
 
 
@@ -101,7 +102,9 @@ class Update(Step):
         return loss, objective
 
     def _forward(self, x: Tensor, noise: StackNoise) -> Tensor:
-        with self._replicas.autocast():
+        foreign = not self._replicas.outline.stacked
+        twice = differentiable_twice(foreign) if self._regularization.twice else nullcontext()
+        with twice, self._replicas.autocast():
             output: Tensor = self._replicas.model(x, noise)
         return output
 
@@ -113,18 +116,15 @@ class Update(Step):
     def _undisturbed(self) -> Iterator[None]:
         """A pass that leaves running statistics as they are, and starts from the state that the first pass started from."""
         model = self._replicas.model
-        held = [(module, dict(module.named_buffers(recurse=False))) for module in model.modules()]
+        buffers = [(part, name, b) for part in model.modules() for name, b in part.named_buffers(recurse=False)]
         ended = carried(model)
         carry(model, *self._began)
-        # Others in their place, and not they themselves put back: the first pass may not have had its backward pass yet, which
-        # reads them.
-        for module, buffers in held:
-            for name, buffer in buffers.items():
-                setattr(module, name, buffer.clone())
+        # Copies in their place: the first pass has still to be differentiated, and must not find its own changed.
+        for part, name, buffer in buffers:
+            setattr(part, name, buffer.clone())
         try:
             yield
         finally:
             carry(model, *ended)
-            for module, buffers in held:
-                for name, buffer in buffers.items():
-                    setattr(module, name, buffer)
+            for part, name, buffer in buffers:
+                setattr(part, name, buffer)

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from dropbench.nn.product import affine_alone, gradients
+from dropbench.nn.product import affine, affine_alone, gradients
+from dropbench.nn.twice import plain
 
 _threshold_backward = torch.ops.aten.threshold_backward
 
@@ -27,6 +28,9 @@ def dense_relu(x: Tensor, weight: Tensor, bias: Tensor, mask: Tensor | None) -> 
     mask : Tensor or None
         Broadcasts to [K, B, O]. Not negative; gets no gradient.
     """
+    if plain():
+        activated = torch.relu(affine(x, weight, bias))
+        return activated if mask is None else activated * mask
     out: Tensor = _DenseReLU.apply(x, weight, bias, mask)  # type: ignore[no-untyped-call]
     return out
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from dropbench.nn import bptt
 from dropbench.nn.init import Draw, fan_in_uniform, orthogonal
 from dropbench.nn.product import affine
+from dropbench.nn.twice import plain
 
 Cell = Literal["vanilla", "lstm", "gru"]
 Steps = Callable[[Tensor, int], Tensor]
@@ -94,7 +95,7 @@ class Recurrent(nn.Module):
 
     There are three ways to compute the same layer. On a CPU, an LSTM without noise inside goes to torch's fused kernel, one
     replica at a time, unless it is very small. Any other LSTM, and every GRU, goes through nn/bptt.py, if its noise only
-    multiplies. Everything else is computed step by step with autograd.
+    multiplies. Everything else is computed step by step with autograd, and so is what is to be differentiated twice.
 
     Parameters
     ----------
@@ -163,7 +164,7 @@ class Recurrent(nn.Module):
     def _forward(self, x: Tensor, noise: CellNoise, start: State, weight: Tensor) -> tuple[Tensor, State]:
         acting: list[object] = [n for n in (noise.state, noise.candidate, noise.hidden, noise.cell) if n is not None]
         factors = [n for n in acting if isinstance(n, Factor)]
-        if self.cell == "vanilla" or len(factors) < len(acting):
+        if self.cell == "vanilla" or len(factors) < len(acting) or plain():
             return self._step_by_step(x, noise, start, weight)
         if self.cell == "gru" or not _torchs_own_is_faster(x, weight):
             return self._by_hand(x, noise, start, weight)

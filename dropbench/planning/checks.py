@@ -16,7 +16,7 @@ from dropbench.errors import UsageError, nearest
 from dropbench.identity import HOST
 from dropbench.planning.decay import VECTORS, exempt
 from dropbench.planning.outline import Outline, constructor
-from dropbench.planning.regularizers import cannot
+from dropbench.planning.regularizers import cannot, idle
 from dropbench.planning.sources import others
 from dropbench.planning.trial import LATE, needs_two
 from dropbench.planning.variants import arm_rates, variant
@@ -38,6 +38,7 @@ def warnings(spec: RunSpec, outline: Outline) -> list[str]:
     return [
         *([_own_noise(spec.model, outline.own_noise)] if outline.own_noise else []),
         *([_idle(spec.model.name, outline.idle)] if outline.idle else []),
+        *idle(spec, outline),
         *(warning for s in outline.sites if rates.get(s.name) and (warning := acting.warns(s))),
         *_idle_settings(spec.train),
     ]

@@ -47,11 +47,6 @@ def cannot(spec: RunSpec, outline: Outline, table: Table) -> str | None:
     for one, part in parts:
         if reason := part.supports(told):
             return f"regularizer={one.name} {reason}"
-        if part.fresh_masks and not arm_rates(spec.dropout, outline.sites):
-            return (
-                f"regularizer={one.name} compares passes under different dropout masks, and this arm has no dropout; give it "
-                "some, as by dropout.rate=0.1, or leave the regularizer out"
-            )
         if part.passes and told.own_noise:
             return (
                 f"regularizer={one.name} passes each batch through the model more than once with the same dropout masks, and "
@@ -63,6 +58,18 @@ def cannot(spec: RunSpec, outline: Outline, table: Table) -> str | None:
         if len(names) > 1:
             return f"regularizer=[{','.join(names)}]: {_PURPOSE[slot]}; choose one of {' and '.join(names)}"
     return None
+
+
+def idle(spec: RunSpec, outline: Outline) -> list[str]:
+    """Of each regularizer that changes nothing in this arm a sentence that says so."""
+    if arm_rates(spec.dropout, outline.sites):
+        return []
+    return [
+        f"regularizer={one.name} compares passes under different dropout masks: where an arm has no dropout both are the same, "
+        "and it changes nothing but the time that training takes"
+        for one, part in in_order(spec.regularizers)
+        if part.fresh_masks
+    ]
 
 
 _PURPOSE = {

@@ -27,6 +27,41 @@ from dropbench.errors import UsageError
             "'dropout.block_size' is no key of dropout=standard; it is one of dropout=dropblock",
         ),
         (["dropout=dropblock", "dropout.blok_size=3"], "'dropout.blok_size' is not a key here; did you mean"),
+        (
+            ["train.mixup=0.2"],
+            "'train.mixup' is not a key here; mixup is a regularizer: type regularizer=[mixup] regular",
+        ),
+        (
+            ["+train.sam=1"],
+            "'train.sam' is not a key here; sam is a regularizer: type regularizer=[sam] regularizer.sam.rho=1",
+        ),
+        (
+            ["mixup_alpha=0.2"],
+            "'mixup_alpha' is not a key here; mixup is a regularizer: type regularizer=[mixup] regularize",
+        ),
+        (
+            ["regularizer=[sam]", "train.cutmx=1"],
+            "'train.cutmx' is not a key here; cutmix is a regularizer: type regularizer=[sam,",
+        ),
+        (["train.ema=true"], "'train.ema' is not a key here; ema is a regularizer: type regularizer=[ema]"),
+        (["lasso=2"], "'lasso' is not a key here; l1 is a regularizer: type regularizer=[l1] regularizer.l1.alpha=2"),
+        (
+            ["regularizer.rho=1"],
+            "'regularizer.rho' is not a key here; an option of a regularizer is typed with its name: regular",
+        ),
+        (
+            ["regularizer=[mixup]", "regularizer.mixup.alfa=1"],
+            "'regularizer.mixup.alfa' is not a key here; did you mean 'regularizer.mixup.alpha'",
+        ),
+        (["dropout=mixup"], "dropout=mixup: there is no such dropout; write regularizer=mixup in its place"),
+        (
+            ["regularizer=[droppath]"],
+            "regularizer=droppath: there is no such regularizer; write dropout=stochastic_depth in",
+        ),
+        (
+            ["regularizer=weight_decay"],
+            "regularizer=weight_decay: there is no such regularizer; write train.weight_decay=... in",
+        ),
         (["hydra.run.dir=x"], "hydra.run.dir=x: dropbench starts no Hydra jobs"),
     ],
 )

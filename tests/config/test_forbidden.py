@@ -11,6 +11,7 @@ from terminal import TINY, dropbench
 
 from dropbench.config.compose import Composer
 from dropbench.config.grammar import parse
+from dropbench.config.options import options
 from dropbench.errors import UsageError
 from dropbench.planning.plan import make
 
@@ -162,3 +163,25 @@ def test_nothing_beside_a_results_folder_is_imported(
     monkeypatch.chdir(tmp_path)
     assert dropbench(capsys, "train", "--cfg").code == 0
     assert str(tmp_path) not in sys.path
+
+
+@pytest.mark.parametrize("key", ["strength", "off"])
+def test_what_a_regularizers_file_says_of_its_options_is_not_typed(
+    capsys: pytest.CaptureFixture[str], key: str
+) -> None:
+    word = f"regularizer.mixup.{key}=schedule"
+    said = dropbench(capsys, "sweep", "--dry-run", *TINY, "regularizer=[mixup]", word)
+    assert said.code == 2 and said.err.startswith(f"Error: {word}: which option of a regularizer is its strength")
+
+
+def test_a_file_whose_strength_is_none_of_its_options_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "mine" / "regularizer"
+    folder.mkdir(parents=True)
+    ours = (options("regularizer")["l2"]).read_text(encoding="utf-8")
+    (folder / "mine.yaml").write_text(
+        ours.replace("l2:", "mine:").replace("name: l2", "name: mine").replace("strength: alpha", "strength: beta")
+    )
+    said = dropbench(capsys, "sweep", "--dry-run", "--conf", str(folder.parent), *TINY, "regularizer=[mine]")
+    assert said.code == 2 and said.err.startswith("Error: regularizer.mine.strength=beta is none of its options; ")

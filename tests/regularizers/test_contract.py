@@ -24,7 +24,7 @@ MODELS = ("mlp", "cnn", "rnn", "transformer", "lm")
 """The first that a regularizer can be used on is what it is tried on."""
 NAMES = list(REGULARIZERS)
 ACTING = {"flooding": 10.0}
-"""Strengths in place of the default where that does nothing in so short a training: the loss stays above the level."""
+"""Strengths in place of the default, to whose level the loss does not come down in so short a training."""
 TEXT = running_text(words=13, window=4, train=200, val=50, test=50)
 
 
