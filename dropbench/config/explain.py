@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dropbench.config.options import GROUPS, KEYS, options, text_of
+from dropbench.config import several
+from dropbench.config.options import GROUPS, KEYS, group_of, options, text_of
 from dropbench.config.typed import text
 from dropbench.errors import UsageError, nearest
 from dropbench.values import flatten
@@ -41,11 +42,15 @@ def explained(
         tree: Any = OmegaConf.to_container(files())
     except (HydraException, OmegaConfBaseException, ValueError, OSError):  # not the overrides: an option's own file
         return said
-    leaves = flatten(tree, whole=())
+    leaves = flatten(tree, whole=False)
     valid = {key.rsplit(".", n)[0] for key in leaves for n in range(key.count(".") + 1)} | set(GROUPS)
     study = any(override.key_or_group == "study" for override in overrides)
+    nodes = several.nodes(tree["dropout"]) if isinstance(tree.get("dropout"), Mapping) else {}
+    variants = [str(node.get("name")) for node in nodes.values() if isinstance(node, Mapping)]
     for override in overrides:
-        if (key := override.key_or_group) not in valid:
+        if (key := override.key_or_group) not in valid and group_of(key) is None:
+            if told := several.hint(key, text(override.value()), variants, options("dropout", extra)):
+                return UsageError(told)
             return UsageError(_no_key(key, text(override.value()), leaves, extra, study=study))
     return said
 
@@ -58,6 +63,7 @@ def _no_key(key: str, value: str, leaves: Mapping[str, Any], extra: Sequence[Pat
     if leaves.get(parent, ...) is None:
         return f"'{key}' is not a key here; write '{parent}={{{last}: {value}}}'"
     group = parent.replace(".", "/")
+    group = several.SCHEDULE if group_of(group) == several.SCHEDULE else group
     if group in GROUPS and (owners := _having(last, options(group, extra))):
         return (
             f"'{key}' is no key of {group}={leaves.get(f'{parent}.name')}; it is one of {group}={' or '.join(owners)}"

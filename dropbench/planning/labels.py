@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dropbench.spec import CONSTANT, RunSpec
-from dropbench.values import flatten, written
+from dropbench.spec import CONSTANT, NONE, DropoutSpec, RunSpec
+from dropbench.values import BESIDE, flatten, written
 
 if TYPE_CHECKING:
     from dropbench.planning.plan import Plan
+
+_TOLD = re.compile(r"seed|dropout\.(?:[^.]+\.)?(?:rate|rates|placement)\b|data\.path")
+_SCHEDULE = re.compile(r"dropout\.(?:[^.]+\.)?schedule\.name")
 
 
 def arm_names(plan: Plan, specs: Sequence[RunSpec]) -> dict[str, str]:
@@ -30,8 +34,7 @@ def arm_names(plan: Plan, specs: Sequence[RunSpec]) -> dict[str, str]:
     wanted = {s.run_id for s in specs}
     for s in (s for s in plan.specs if s.run_id in wanted):
         parts = [s.model.name] * models + [s.data.called] * data
-        rate = [] if s.dropout.name == "none" else [f"{s.dropout.rate:g}"]
-        parts += [by_study[s.run_id]] if s.run_id in by_study else [s.dropout.name, *rate]
+        parts.append(by_study[s.run_id] if s.run_id in by_study else in_words(s.variants))
         names[s.run_id] = " ".join([*parts, *settings[s.arm_id]])
     arms = {s.run_id: s.arm_id for s in specs}
     of_names = {(by_study[run], arm) for run, arm in arms.items() if run in by_study}
@@ -39,24 +42,25 @@ def arm_names(plan: Plan, specs: Sequence[RunSpec]) -> dict[str, str]:
     return {run: by_study[run] if several[by_study.get(run, "")] == 1 else name for run, name in names.items()}
 
 
+def in_words(variants: Sequence[DropoutSpec]) -> str:
+    """`none`, `standard 0.5`, `locked 0.4 + weight_drop 0.5`."""
+    return BESIDE.join(v.name if v.name == NONE.name else f"{v.name} {v.rate:g}" for v in variants)
+
+
 def differing(specs: Sequence[RunSpec]) -> dict[str, list[str]]:
     """The settings that tell these runs apart beside seed, names, rates and placement, by arm id; the schedule is one."""
-    told, schedule = (
-        ("seed", "dropout.rate", "dropout.rates", "dropout.placement", "data.path"),
-        "dropout.schedule.name",
-    )
-    leaves = {s.arm_id: flatten(s.as_dict(), whole=()) for s in specs}
+    leaves = {s.arm_id: flatten(s.as_dict(), whole=False) for s in specs}
     values: dict[str, set[str]] = {}
     for tree in leaves.values():
         for key, value in tree.items():
-            if key == schedule or not (key.startswith(told) or key.endswith((".name", "._target_", ".version"))):
+            if _SCHEDULE.fullmatch(key) or not (_TOLD.match(key) or key.endswith((".name", "._target_", ".version"))):
                 values.setdefault(key, set()).add(written(value))
     several = [key for key, texts in values.items() if len(texts) > 1]
     return {
         arm: [
             f"{k.partition('.')[2].removesuffix('.name')}={written(tree[k])}"
             for k in several
-            if k in tree and (k, tree[k]) != (schedule, CONSTANT.name)  # the absence of one
+            if k in tree and not (_SCHEDULE.fullmatch(k) and tree[k] == CONSTANT.name)  # the absence of one
         ]
         for arm, tree in leaves.items()
     }

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from dropbench.errors import UsageError
 from dropbench.report.records.filters import PLAIN, column_of
 from dropbench.report.records.frame import rows_of, setting_keys
-from dropbench.report.tables.arms import Row, setting, shown, silent
+from dropbench.report.tables.arms import Row, setting, shown, silent, variants_of
 from dropbench.report.tables.comparison import Comparison
 from dropbench.values import number, order, written
 
 ABSENT = "absent"
 """How a key that a run does not have reads."""
 DROPOUT = "dropout."
+_RATE = re.compile(r"dropout\.(?:([^.]+)\.)?rate")
 
 
 @dataclass(frozen=True)
@@ -65,16 +66,21 @@ class Factors:
     def levels(self, key: str) -> dict[str, str]:
         """By label what a typed key is set to: `model` and `dropout` stand for all of their group.
 
-        A rate of nothing is a rate of 0. Raises UsageError for a key that is unknown, or none of an arm's settings.
+        A rate of nothing is a rate of 0, and `dropout.locked.rate` is that of `locked` alone too. Raises UsageError for a key
+        that is unknown, or none of an arm's settings.
         """
         column = self._column(key)
         if column == "dropout.name":
             return {label: setting(row) for label, row in self.rows.items()}
-        rate = column == f"{DROPOUT}rate"
-        return {
-            label: "0" if rate and silent(row) else shown(row.get(column, math.nan)) or ABSENT
-            for label, row in self.rows.items()
-        }
+        rate = _RATE.fullmatch(column)
+
+        def level(row: Row) -> str:
+            if rate and (silent(row) or (rate[1] and rate[1] not in variants_of(row))):
+                return "0"
+            of_one = rate and rate[1] and row["dropout.name"] == rate[1]
+            return shown(row.get(f"{DROPOUT}rate" if of_one else column, math.nan)) or ABSENT
+
+        return {label: level(row) for label, row in self.rows.items()}
 
     def series(self, key: str) -> list[Series]:
         """The sets of two and more arms that differ in this key alone; one that drops nothing is in all of them."""
