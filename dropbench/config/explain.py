@@ -35,7 +35,7 @@ def explained(
     """
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
+    from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 
     said = UsageError(" ".join(str(error).split()))
     try:
@@ -47,6 +47,11 @@ def explained(
     study = any(override.key_or_group == "study" for override in overrides)
     nodes = several.nodes(tree["dropout"]) if isinstance(tree.get("dropout"), Mapping) else {}
     variants = [str(node.get("name")) for node in nodes.values() if isinstance(node, Mapping)]
+    if isinstance(error, InterpolationKeyError) and len(variants) > 1 and "'dropout." in str(error):
+        return UsageError(
+            f"a key here refers to {str(error).split(chr(39))[1]}, which dropout=[{','.join(variants)}] has for each of its "
+            "variants; choose one variant, or write a study whose arms say what they set of each"
+        )
     for override in overrides:
         if (key := override.key_or_group) not in valid and group_of(key) is None:
             if told := several.hint(key, text(override.value()), variants, options("dropout", extra)):

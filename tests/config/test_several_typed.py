@@ -81,6 +81,10 @@ def test_the_order_counts_and_what_is_dull_does_not(c: Composer) -> None:
         (("dropout=[locked,locked]",), "locked is in it twice; it may have a rate of its own at each site"),
         (("dropout=[locked,embeding]",), "dropout=embeding: there is no such dropout; did you mean 'embedding'?"),
         ((BOTH, "dropout.weight_drop.colour=red"), "'dropout.weight_drop.colour' is not a key here"),
+        (
+            (BOTH, "study=three_arm"),
+            "refers to dropout.rate, which dropout=[locked,weight_drop] has for each of its variants",
+        ),
         (("dropout=[standard,dropconnect]", "dropout.dropconnect.per=day"), "dropout.dropconnect.per=day: it must be"),
     ],
     ids=lambda x: x if isinstance(x, str) else " ".join(x),

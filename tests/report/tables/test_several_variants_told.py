@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dropbench import report
 from dropbench.report.diagnosis import remedies
 from dropbench.report.records.filters import parse, select
 from dropbench.report.records.frame import rows_of, to_frame
@@ -95,3 +96,18 @@ def test_remedies_change_every_rate(fake: Any) -> None:
     elsewhere = {**config, "dropout": [{**config["dropout"][0], "placement": ["head"]}, config["dropout"][1]]}
     assert remedies.same_rates(config, elsewhere) and remedies.placement(config) != remedies.placement(elsewhere)
     assert not remedies.same_rates(config, weaker)
+
+
+def test_two_rates_are_two_factors(fake: Any, put: Any, store: Any) -> None:
+    """Neither, each and both: 2, 1 and 6 points under every seed. What stands alone has its rate under a shorter key."""
+    standard, dropconnect = variant("standard", 0.3), variant("dropconnect", 0.2, per="batch")
+    arms = [((), 0.90), ((standard,), 0.92), ((dropconnect,), 0.91), ((standard, dropconnect), 0.96)]
+    for variants, score in arms:
+        for seed in range(6):
+            base = fake(seed).config
+            dropout = list(variants) if len(variants) > 1 else variants[0] if variants else base["dropout"]
+            put(fake(seed, config=base | {"dropout": dropout}, test=score + 0.001 * seed))
+    keys = "dropout.standard.rate", "dropout.dropconnect.rate"
+    (answer,) = report.asked([store.root], (), report.Questions.typed(interactions=[",".join(keys)])).asked.answers
+    assert answer.name == f"{keys[0]}=0.3 × {keys[1]}=0.2"
+    assert answer.contrast.difference.mean == pytest.approx(0.03)
