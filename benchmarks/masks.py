@@ -13,7 +13,8 @@ from benchmarks import claims
 from benchmarks.measure import Row, alternate_calls, ratio_row, row
 from benchmarks.specs import spec
 from benchmarks.workloads import TENTHS
-from dropbench.engine.noise import SiteNoise, StackNoise
+from dropbench.engine.noise import StackNoise
+from dropbench.engine.site_noise import SiteNoise
 from dropbench.hardware.blas import use_threads
 from dropbench.planning.variants import variant
 from dropbench.sites import Site

@@ -107,6 +107,11 @@ def variants(config: Tree) -> list[Tree]:
     return list(variants) if isinstance(variants, list | tuple) else [variants]
 
 
+def drops_nothing(config: Tree) -> bool:
+    """Whether none of the arm's variants drops anything."""
+    return all(silent(v.get("rate"), v.get("rates") or {}) for v in variants(config))
+
+
 def _canonical(config: Tree, sources: Mapping[str, str | None]) -> dict[str, Any]:
     if missing := [name for name in PARTS if not isinstance(config.get(name), Mapping | list | tuple)]:
         raise ValueError(f"its configuration has no {missing[0]}")

@@ -5,23 +5,29 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-WHOLE = ("dropout.rates",)
-"""Mappings that are one value: their keys are sites, which have dots of their own."""
+_RATES = re.compile(r"dropout\.(?:[^.]+\.)?rates")
+AND = " + "
+"""Between the names of an arm's variants."""
 
 
-def flatten(config: Mapping[str, Any], prefix: str = "", whole: Container[str] = WHOLE) -> dict[str, Any]:
+def flatten(config: Mapping[str, Any], prefix: str = "", *, whole: bool = True) -> dict[str, Any]:
     """{"dropout": {"rate": 0.5}} -> {"dropout.rate": 0.5}. An empty mapping stays a value, so that it is not lost.
 
-    whole: keys whose mapping stays a value.
+    Several variants, which are a list, are each under its own name as on the command line, `dropout.locked.rate`, and
+    `dropout.name` has all of their names.
+
+    whole: whether rates by site stay one value. Their keys have dots of their own.
     """
     flat: dict[str, Any] = {}
     for key, value in config.items():
         name = prefix + key
-        if isinstance(value, Mapping) and value and name not in whole:
-            flat |= flatten(value, name + ".", whole)
+        if name == "dropout" and isinstance(value, list | tuple):
+            value = {"name": AND.join(str(v.get("name")) for v in value)} | {str(v.get("name")): v for v in value}
+        if isinstance(value, Mapping) and value and not (whole and _RATES.fullmatch(name)):
+            flat |= flatten(value, name + ".", whole=whole)
         else:
             flat[name] = value
     return flat

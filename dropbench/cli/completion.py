@@ -25,18 +25,25 @@ def complete_override(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def completions(incomplete: str, conf: list[Path]) -> list[str]:
     """The overrides that begin so; conf: the user's folders of options."""
-    from dropbench.config.options import GROUPS, KEYS, conf_dir, options
+    from dropbench.config.options import GROUPS, KEYS, conf_dir, group_of, options
+    from dropbench.config.several import GROUP, RECIPE, variant_in
 
     key, equals, value = incomplete.partition("=")
     if equals:
         *before, last = value.split(",")  # a sweep: complete its last value
-        names = options(key, conf) if key in GROUPS else {}
+        chosen = group_of(key)
+        names = options(chosen, conf) if chosen else {}
+        if key == GROUP and not before:
+            names |= options(RECIPE, conf)
         return [f"{key}={','.join([*before, name])}" for name in names if name.startswith(last)]
     if "." not in key:
         first = [name for name in dict.fromkeys((*GROUPS, *KEYS)) if name.startswith(key)]
         return [f"{name}." if name == "eval" else f"{name}=" for name in first]
     group = key.rpartition(".")[0]
-    folders = {file.parent for file in options(group.replace(".", "/"), conf).values()}
+    held = group.replace(".", "/")
+    if (variant := variant_in(key)) in options(GROUP, conf):  # one of several
+        held = held.replace(f"/{variant}", "", 1)
+    folders = {file.parent for file in options(held, conf).values()}
     texts = [file.read_text(encoding="utf-8", errors="replace") for folder in folders for file in folder.glob("*.yaml")]
     if group == "eval":  # a node of config.yaml, at its end
         node = (conf_dir() / "config.yaml").read_text(encoding="utf-8").partition("\neval:")[2]

@@ -20,7 +20,7 @@ from rich.text import Text
 from dropbench.cli.progress import Bar, TrainingProgress, duration
 from dropbench.cli.tuned import said
 from dropbench.config.yaml import as_yaml
-from dropbench.values import count, plain, spans
+from dropbench.values import AND, count, plain, spans
 
 if TYPE_CHECKING:
     from dropbench.cli.design import Design
@@ -324,7 +324,7 @@ def _score(metric: str, part: str, value: float | None) -> str:
 def _arms_table(plan: Plan, todo: Sequence[RunSpec]) -> Table:
     """A row an arm: what it is, and what tells it from the others."""
     from dropbench.planning.labels import differing
-    from dropbench.planning.variants import arm_rates
+    from dropbench.planning.variants import places
 
     arms: dict[str, list[RunSpec]] = {}
     for spec in todo:
@@ -334,7 +334,7 @@ def _arms_table(plan: Plan, todo: Sequence[RunSpec]) -> Table:
     rows = []
     for arm, specs in arms.items():
         first, outline = specs[0], plan.outlines[specs[0].run_id]
-        rates = arm_rates(first.dropout, outline.sites)
+        rates = {p.label: p.rate for p in places(first.variants, outline.sites)}
         sites = " ".join(f"{name}={rate:.3g}" for name, rate in rates.items()) or "-"
         if len(rates) > 3 and len(set(rates.values())) == 1:  # as many names would be a column of a line a site
             sites = f"{next(iter(rates.values())):.3g} at {len(rates)} sites"
@@ -343,7 +343,7 @@ def _arms_table(plan: Plan, todo: Sequence[RunSpec]) -> Table:
                 names.get(first.run_id, ""),
                 first.model.name,
                 first.data.called,
-                first.dropout.name,
+                AND.join(v.name for v in first.variants),
                 " ".join(settings[arm]),
                 str(len(specs)),
                 f"{outline.parameters:,}",

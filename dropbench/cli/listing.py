@@ -10,6 +10,7 @@ from dropbench.errors import UsageError, nearest
 
 _SECTIONS = {
     "variants": "dropout",
+    "recipes": "dropout/recipe",
     "schedules": "dropout/schedule",
     "regularizers": "regularizer",
     "models": "model",

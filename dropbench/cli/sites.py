@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.console import Shown
 from dropbench.config.typed import setting
-from dropbench.values import written
+from dropbench.values import AND, written
 
 if TYPE_CHECKING:
     from dropbench.planning.outline import Outline
@@ -29,15 +29,18 @@ def list_sites(overrides: Sequence[str], conf: Sequence[Path], *, as_json: bool,
     from dropbench.planning.outline import outline
     from dropbench.planning.plan import compose_one
     from dropbench.planning.sources import load
-    from dropbench.planning.variants import arm_rates, variant
+    from dropbench.planning.variants import places, variant
 
     with one_thread():  # a user's network is tried in a copy of this process
         with composer(conf) as c:
             composed = compose_one(overrides, c)
         spec = composed.spec
         found = outline(spec.model, load(spec.data, composed.settings))
-        here = arm_rates(spec.dropout, found.sites)
-        able = [s.name for s in found.sites if variant(spec.dropout).supports(s) is None]
+        at: dict[str, dict[str, float]] = {}
+        for p in places(spec.variants, found.sites):
+            at.setdefault(p.site, {})[p.name] = p.rate
+        here: dict[str, Any] = {s: next(iter(r.values())) if len(spec.variants) == 1 else r for s, r in at.items()}
+        able = [s.name for s in found.sites if any(variant(v).supports(s) is None for v in spec.variants)]
     rows = {
         s.name: {"kind": s.kind, "axes": s.axes, "shape": list(s.shape), "own": s.own, "rate": here.get(s.name)}
         for s in found.sites
@@ -56,7 +59,7 @@ def list_sites(overrides: Sequence[str], conf: Sequence[Path], *, as_json: bool,
     if not quiet:
         for row in table:
             shown.out("  ".join(row[i].ljust(w) for i, w in zip(used, widths, strict=True)).rstrip())
-        for line in _notes(spec.dropout.name, able, found):
+        for line in _notes([v.name for v in spec.variants], able, found):
             shown.note(line)
     return 0
 
@@ -64,13 +67,18 @@ def list_sites(overrides: Sequence[str], conf: Sequence[Path], *, as_json: bool,
 def _cell(value: Any) -> str:
     if isinstance(value, list):
         return " x ".join(map(str, value))
+    if isinstance(value, Mapping):
+        return AND.join(f"{name} {rate:g}" for name, rate in value.items())
     return "" if value is None else written(value)
 
 
-def _notes(variant: str, able: Collection[str], found: Outline) -> list[str]:
-    notes = [
-        f"here: the rate of dropout={variant} as it is placed; a site is named in dropout.placement and dropout.rates"
-    ]
+def _notes(variants: Sequence[str], able: Collection[str], found: Outline) -> list[str]:
+    if len(variants) == 1:
+        shown, keys = f"the rate of dropout={variants[0]} as it is placed", "dropout.placement and dropout.rates"
+    else:
+        shown = f"the rates of dropout=[{','.join(variants)}] as they are placed, in the order in which they act"
+        keys = f"dropout.{variants[0]}.placement, dropout.{variants[0]}.rates and so on"
+    notes = [f"here: {shown}; a site is named in {keys}"]
     if own := _own_rates({s.name: s.own or 0.0 for s in found.sites if s.own is not None and s.name in able}):
         notes.append(f"its own rates, to be typed: {setting('dropout.rates', own)}")
     if found.idle:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dropbench.config.options import called, options
+from dropbench.config.options import called, group_of, options
 from dropbench.config.regularizers import NONE, elsewhere
+from dropbench.config.several import GROUP, RECIPE, names_of, recipe
 from dropbench.errors import UsageError, nearest
 from dropbench.identity import BESIDE
-from dropbench.values import written
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -19,34 +19,46 @@ if TYPE_CHECKING:
 def check_choice(override: Override, extra: Sequence[Path]) -> None:
     """Raises UsageError for an option that does not exist, and for several of a group that takes one.
 
-    Hydra would let the last of several count. Metrics are several, and regularizers, which may be none; so will variants be.
+    Hydra would let the last of several count. Metrics, variants and regularizers may be several, each once; of these last
+    there may be none.
     """
-    group, value = override.key_or_group, override.value()
+    typed, value = override.key_or_group, override.value()
+    group = group_of(typed) or typed
     if group == "study" and value is None:
         return
-    names = [written(one) for one in (value if isinstance(value, list) else [value])]
+    names = names_of(value)
     known = options(group, extra)
     if group == BESIDE and names in NONE:
+        return
+    recipes = options(RECIPE, extra) if group == GROUP else {}
+    if len(names) == 1 and names[0] not in known and names[0] in recipes:
+        recipe(names[0], extra)
         return
     if not names:
         raise UsageError(f"{group}=[] chooses nothing; {nearest('', known)}")
     for name in names:
         if name not in known:
-            raise UsageError(_no_option(group, name, known, extra))
+            if name in recipes:
+                raise UsageError(f"{group}={_shown(names)}: {name} is a recipe of several variants and stands alone")
+            raise UsageError(_no_option(group, name, {**known, **recipes}, extra))
         _check_text(group, name, known[name])
-    _check_several(group, names)
+    _check_several(group, typed, names)
 
 
-def _check_several(group: str, names: Sequence[str]) -> None:
-    if group in ("metric", BESIDE):
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise UsageError(f"{group}=[{','.join(names)}]: {twice} is in it twice")
-    elif len(names) > 1:
-        hint = f"to compare them, write {group}={','.join(names)}"
-        shown = f"{group}=[{','.join(names)}]"
-        if group == "dropout":
-            raise UsageError(f"{shown}: an arm with several variants cannot be trained yet; {hint}")
-        raise UsageError(f"{shown}: a run has one option of {group}; {hint}")
+def _check_several(group: str, typed: str, names: list[str]) -> None:
+    several = ("metric", GROUP, BESIDE)
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None and group in several:
+        instead = f"; it may have a rate of its own at each site, dropout.{twice}.rates" if group == GROUP else ""
+        raise UsageError(f"{group}={_shown(names)}: {twice} is in it twice{instead}")
+    if len(names) > 1 and group not in several:
+        raise UsageError(
+            f"{typed}={_shown(names)}: a run has one option of {group}; to compare them, write {typed}={','.join(names)}"
+        )
+
+
+def _shown(names: list[str]) -> str:
+    return f"[{','.join(names)}]"
 
 
 def _check_text(group: str, name: str, file: Path) -> None:

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dropbench.config import several
 from dropbench.config.choices import check_choice
 from dropbench.config.explain import explained
 from dropbench.config.forbidden import check_targets
 from dropbench.config.grammar import parse
-from dropbench.config.options import GROUPS, conf_dir, options
+from dropbench.config.options import GROUPS, conf_dir, group_of, options
 from dropbench.config.parts import forget_dead
 from dropbench.config.paths import PATHS, plain_path
 from dropbench.config.regularizers import chosen, met
@@ -66,7 +67,7 @@ class Composer:
 
     def options(self, group: str) -> list[str]:
         """The names of a group's options, the user's own among them."""
-        return list(options(group, self.extra))
+        return list(options(group_of(group) or group, self.extra))
 
     def with_arms(self, arms: Mapping[str, Mapping[str, Any]], baseline: str) -> Composer:
         """The same, where the study that is chosen has these arms in place of its own."""
@@ -146,16 +147,27 @@ class Composer:
             check_keys(study)
         checked = checked_tree({str(k): v for k, v in tree.items()})
         check_budget(checked, {o.key_or_group: o.value() for o in parsed})
-        check_names(checked, {o.key_or_group: _choice(o) for o in parsed if o.key_or_group in GROUPS})
+        names_of = {o.key_or_group: several.names_of(_choice(o)) for o in parsed if group_of(o.key_or_group)}
+        if several.GROUP in names_of:
+            names_of[several.GROUP] = self._variants(parsed)
+        check_names(checked, names_of)
         return checked
 
     def _parsed(self, overrides: Sequence[str]) -> list[Override]:
-        """With the options of groups looked at."""
+        """With the options of groups looked at, and the keys of an arm's one variant as they are where it is alone."""
         parsed = parse(overrides)
         for override in parsed:
-            if override.key_or_group in GROUPS:
+            if group_of(override.key_or_group):
                 check_choice(override, self.extra)
+        if len(variants := self._variants(parsed)) == 1:
+            for override in parsed:
+                override.key_or_group = several.bare(override.key_or_group, variants[0])
         return parsed
+
+    def _variants(self, overrides: Sequence[Override]) -> list[str]:
+        """The arm's variants, in order."""
+        typed = [o.value() for o in overrides if o.key_or_group == several.GROUP]
+        return several.variants_of(several.names_of(typed[0]), self.extra) if typed else [several.USUAL]
 
     @contextmanager
     def _explaining(self, overrides: Sequence[Override]) -> Iterator[None]:
@@ -178,7 +190,7 @@ class Composer:
         # set in what it gives, in the way in which Hydra does that.
         tree = copy.deepcopy(self._files(overrides))
         for override in overrides:
-            if override.key_or_group not in GROUPS:
+            if group_of(override.key_or_group) is None:
                 added = override.is_add() or override.is_force_add()
                 OmegaConf.update(tree, override.key_or_group, override.value(), merge=True, force_add=added)
         return tree
@@ -187,11 +199,19 @@ class Composer:
         """What the files of the chosen options say, before anything is set."""
         from hydra import compose
 
-        parts = [(o.key_or_group, _choice(o)) for o in overrides if o.key_or_group in GROUPS]
-        choices = tuple(f"{group}={text(choice)}" for group, choice in parts if choice is not None)
+        picked = {o.key_or_group: _choice(o) for o in overrides if group_of(o.key_or_group) and _choice(o) is not None}
+        variants = self._variants(overrides)
+        choices = tuple(f"{group}={text(value)}" for group, value in picked.items())
         if choices not in self._chosen:
+            typed = list(choices)
+            if len(variants) > 1:
+                typed = [f"{g}={text(v)}" for g, v in picked.items() if not g.startswith(several.GROUP)]
+                typed += several.choices(variants, {group: text(value) for group, value in picked.items()})
             folders = [setting("hydra.searchpath", [f"file://{d}" for d in self.extra])] if self.extra else []
-            self._chosen[choices] = _with_room(compose("config", overrides=[*folders, *choices]))
+            tree = _with_room(compose("config", overrides=[*folders, *typed]))
+            if len(variants) > 1 and not isinstance(named := picked[several.GROUP], list):
+                several.set_recipe(tree, str(named), self.extra)
+            self._chosen[choices] = tree
         return self._chosen[choices]
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dropbench.config.options import GROUPS, KEYS, options, text_of
+from dropbench.config import several
+from dropbench.config.options import GROUPS, KEYS, group_of, options, text_of
 from dropbench.config.regularizers import chosen, meant
 from dropbench.config.typed import text
 from dropbench.errors import UsageError, nearest
@@ -36,19 +37,28 @@ def explained(
     """
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
+    from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 
     said = UsageError(" ".join(str(error).split()))
     try:
         tree: Any = OmegaConf.to_container(files())
     except (HydraException, OmegaConfBaseException, ValueError, OSError):  # not the overrides: an option's own file
         return said
-    leaves = flatten(tree, whole=())
+    leaves = flatten(tree, whole=False)
     valid = {key.rsplit(".", n)[0] for key in leaves for n in range(key.count(".") + 1)} | set(GROUPS)
     study = any(override.key_or_group == "study" for override in overrides)
+    nodes = several.nodes(tree["dropout"]) if isinstance(tree.get("dropout"), Mapping) else {}
+    variants = [str(node.get("name")) for node in nodes.values() if isinstance(node, Mapping)]
+    if isinstance(error, InterpolationKeyError) and len(variants) > 1 and "'dropout." in str(error):
+        return UsageError(
+            f"a key here refers to {str(error).split(chr(39))[1]}, which dropout=[{','.join(variants)}] has for each of its "
+            "variants; choose one variant, or write a study whose arms say what they set of each"
+        )
     for override in overrides:
-        if (key := override.key_or_group) not in valid:
+        if (key := override.key_or_group) not in valid and group_of(key) is None:
             value = text(override.value())
+            if told := several.hint(key, value, variants, options("dropout", extra)):
+                return UsageError(told)
             beside = next((chosen(o.value()) for o in overrides if o.key_or_group == BESIDE), [])
             return UsageError(_no_key(key, value, leaves, extra, study=study, beside=beside))
     return said
@@ -67,6 +77,7 @@ def _no_key(
     if leaves.get(parent, ...) is None:
         return f"'{key}' is not a key here; write '{parent}={{{last}: {value}}}'"
     group = parent.replace(".", "/")
+    group = several.SCHEDULE if group_of(group) == several.SCHEDULE else group
     if group in GROUPS and (owners := _having(last, options(group, extra))):
         return (
             f"'{key}' is no key of {group}={leaves.get(f'{parent}.name')}; it is one of {group}={' or '.join(owners)}"

@@ -46,11 +46,13 @@ _BESIDE = [("data", "root"), ("data", "download"), ("train", "loggers"), ("train
 """Groups and keys in them that are no part of a run, but of how it is carried out."""
 
 
-def invalid(group: str, error: Any, fields: list[str] | None = None) -> UsageError:
-    """The first of pydantic's complaints as a sentence."""
+def invalid(
+    group: str, error: Any, fields: list[str] | None = None, variants: Sequence[str] = ("dropout",)
+) -> UsageError:
+    """The first of pydantic's complaints as a sentence. variants: the key of each of an arm's variants."""
     # A key that is none explains why another is missing.
     first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-    key = _key(group, first["loc"])
+    key = _key(group, first["loc"], variants)
     if first["type"] == "extra_forbidden":
         owners: dict[str, type[Frozen]] = {
             "dropout": DropoutSpec,
@@ -63,7 +65,7 @@ def invalid(group: str, error: Any, fields: list[str] | None = None) -> UsageErr
         if hint := meant(key, written(first["input"]), (), ()):
             return UsageError(f"'{key}' is not a key here; {hint}")
         parent = key.rpartition(".")[0]
-        owner = owners.get(parent)
+        owner = owners.get("dropout" if re.fullmatch(r"dropout\.(?!schedule$)[^.]+", parent) else parent)
         own = set(owner.model_fields) - {"name", "target", "version", "options"} if owner else set()
         own |= {key for group, key in _BESIDE if group == parent}
         return UsageError(
@@ -72,7 +74,7 @@ def invalid(group: str, error: Any, fields: list[str] | None = None) -> UsageErr
     if first["type"] == "missing":
         return UsageError(f"{key} has no value; give it one: {key}=...")
     # A union complains once for each of its branches.
-    same = [e for e in error.errors() if _key(group, e["loc"]) == key]
+    same = [e for e in error.errors() if _key(group, e["loc"], variants) == key]
     needs = [_COMPLAINTS[e["type"]].format(**_round(e.get("ctx", {}))) for e in same if e["type"] in _COMPLAINTS]
     return UsageError(f"{key}={written(first['input'])}: it must be {' or '.join(needs) or first['msg']}")
 
@@ -82,10 +84,10 @@ def _round(context: Mapping[str, Any]) -> dict[str, Any]:
     return {k: int(v) if isinstance(v, float) and v == int(v) else v for k, v in context.items()}
 
 
-def _key(group: str, location: Sequence[Any]) -> str:
+def _key(group: str, location: Sequence[Any], variants: Sequence[str]) -> str:
     """The configuration's name of a place in a spec."""
-    # An arm's variants are a list, which the configuration does not show while there is one in it.
-    location = [p for i, p in enumerate(location) if not (i == 1 and location[0] == "dropout" and isinstance(p, int))]
+    if len(location) > 1 and location[0] == "dropout" and isinstance(location[1], int):
+        location = [variants[location[1]], *location[2:]]
     # Beside keys, a location names the branch of a union that was tried, such as `constrained-int`.
     parts = [str(p) for p in location if re.fullmatch(r"[\w.*]+", str(p)) and p != "options"]
     return ".".join([group, *parts] if group else parts)

@@ -8,12 +8,18 @@ from pathlib import Path
 
 GROUPS = ("model", "dropout", "dropout/schedule", "data", "train", "metric", "regularizer", "study", "execute")
 KEYS = (*(g for g in GROUPS if "/" not in g), "eval", "seed", "device", "results")
+_OF_ONE = re.compile(r"dropout/[^/.]+/schedule")
 _PACKAGE = Path(__file__).parents[1]
 
 
 def conf_dir() -> Path:
     """Our own conf/: inside the package once installed, beside it in a checkout."""
     return next(d for d in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if (d / "config.yaml").is_file())
+
+
+def group_of(key: str) -> str | None:
+    """The group whose option a key chooses, such as `model`, or None: `dropout/locked/schedule` chooses a schedule."""
+    return "dropout/schedule" if _OF_ONE.fullmatch(key) else key if key in GROUPS else None
 
 
 def options(group: str, extra: Sequence[Path] = ()) -> dict[str, Path]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dropbench.config.options import KEYS
+from dropbench.config.several import nodes
 from dropbench.errors import UsageError, nearest
 from dropbench.identity import BESIDE
 from dropbench.values import written
@@ -25,9 +26,10 @@ def checked_tree(tree: dict[str, Any]) -> dict[str, Any]:
             # What reads like the choice of an option is an override of the node to Hydra.
             hint = f"write eval.mode={written(node)}" if key == "eval" else f"it must hold keys, such as {key}.name"
             raise UsageError(f"{key}={written(node)}: {hint}")
-    schedule = tree["dropout"].get("schedule", {})
-    if not isinstance(schedule, Mapping):
-        raise UsageError(f"dropout.schedule={written(schedule)}: write dropout/schedule={written(schedule)}")
+    for key, node in nodes(tree["dropout"]).items():
+        if not isinstance(schedule := node.get("schedule", {}), Mapping):
+            group = f"{key}.schedule".replace(".", "/")
+            raise UsageError(f"{key}.schedule={written(schedule)}: write {group}={written(schedule)}")
     for group, purpose in _SEVERAL.items():
         for name, node in (tree.get(group) or {}).items():
             if not isinstance(node, Mapping):
@@ -54,19 +56,30 @@ def check_budget(tree: Mapping[str, Any], typed: Mapping[str, Any]) -> None:
     tree["train"]["updates"] = None
 
 
-def check_names(tree: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
-    """Raises UsageError for an option that is called otherwise than its file, by which it is found again, and for no other."""
-    parts = {group: tree[group] for group in ("model", "dropout", "data", "train", "execute")}
-    parts["dropout/schedule"] = tree["dropout"].get("schedule", {})
-    for group, node in parts.items():
-        (option,) = chosen[group] if isinstance(chosen.get(group), list) else (chosen.get(group),)
-        if option is not None and node.get("name") not in (None, option):
-            raise UsageError(
-                f"{group}={option} has the name {written(node['name'])}; write name: {option} in {group}/{option}.yaml"
-            )
+def check_names(tree: Mapping[str, Any], chosen: Mapping[str, Sequence[str]]) -> None:
+    """Raises UsageError for an option that is called otherwise than its file, by which it is found again, and for no other.
+
+    chosen: the options of each group that was typed; of dropout the arm's variants.
+    """
+    parts = [(group, tree[group], chosen.get(group)) for group in ("model", "data", "train", "execute")]
+    schedules = {key: names for key, names in chosen.items() if key.endswith("/schedule")}
+    for i, (key, node) in enumerate(nodes(tree["dropout"]).items()):
+        parts.append(("dropout", node, chosen["dropout"][i : i + 1] if "dropout" in chosen else None))
+        own = schedules.get(f"{key}.schedule".replace(".", "/"), schedules.get("dropout/schedule"))
+        parts.append(("dropout/schedule", node.get("schedule", {}), own))
+    for group, node, options in parts:
+        for option in options or ():
+            if node.get("name") not in (None, option):
+                raise UsageError(
+                    f"{group}={option} has the name {written(node['name'])}; write name: {option} in {group}/{option}.yaml"
+                )
+    _check_several(tree, chosen)
+
+
+def _check_several(tree: Mapping[str, Any], chosen: Mapping[str, Sequence[str]]) -> None:
+    """The same of groups of which a run may have several options."""
     for group in _SEVERAL:
-        several = chosen.get(group) or []
-        for option in several if isinstance(several, list) else [several]:
+        for option in chosen.get(group, ()):
             if option not in tree[group]:
                 raise UsageError(
                     f"{group}={option}: {group}/{option}.yaml must hold one key, {option}, and all of the {group} below it"

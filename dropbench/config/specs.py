@@ -12,6 +12,7 @@ from dropbench.config.networks import network, network_path, reach_working_folde
 from dropbench.config.options import options
 from dropbench.config.parts import checked_options, locate, part_of
 from dropbench.config.regularizers import schedule_of
+from dropbench.config.several import nodes
 from dropbench.config.source_hash import Part, with_source
 from dropbench.config.study_spec import StudySpec
 from dropbench.config.tasks import fitting_metrics, tasks_of
@@ -31,11 +32,12 @@ def spec_of(tree: Mapping[str, Any], extra: Sequence[Path] = ()) -> RunSpec:
     from pydantic import ValidationError
 
     tasks = tasks_of(tree["metric"])
+    of_variants = nodes(tree["dropout"])
     try:
         spec = RunSpec.model_validate(
             {
                 "model": _component(tree["model"], ()),
-                "dropout": _component(tree["dropout"], tuple(DropoutSpec.model_fields)),
+                "dropout": [_component(node, tuple(DropoutSpec.model_fields)) for node in of_variants.values()],
                 "data": _component(tree["data"], (*DataSpec.model_fields, "root", "download")),
                 "train": {key: value for key, value in tree["train"].items() if key not in ("loggers", "save")},
                 "eval": {key: value for key, value in tree["eval"].items() if key != "keep"},
@@ -45,21 +47,20 @@ def spec_of(tree: Mapping[str, Any], extra: Sequence[Path] = ()) -> RunSpec:
             }
         )
     except ValidationError as error:
-        raise invalid("", error) from error
+        raise invalid("", error, variants=list(of_variants)) from error
     # Before anything of a part is asked or called.
     for group, part in _parts(spec):
         part_of(group, part.target)
     spec = spec.model_copy(update={"model": with_network(spec.model)})
     fitting = fitting_metrics(spec, tasks, extra)
-    dropout = with_source("dropout", _canonical(spec.dropout), extra)
-    schedule = with_source("dropout/schedule", dropout.schedule, extra)
+    variants = [_canonical(variant, key) for variant, key in zip(spec.variants, of_variants, strict=True)]
     metrics = {name: with_source("metric", m, extra) for name, m in fitting.items()}
     update: dict[str, Any] = {
         "model": _with_checked_options("model", with_source("model", spec.model, extra)),
         "data": _with_checked_options("data", with_source("data", spec.data, extra)),
-        "dropout": dropout.model_copy(update={"schedule": schedule}),
+        "variants": tuple(_with_sources(variant, extra) for variant in _acting(variants)),
         "metric": {name: _with_checked_options(f"metric.{name}", m) for name, m in metrics.items()},
-        "regularizers": _acting(spec.regularizers, extra),
+        "regularizers": _acting_beside(spec.regularizers, extra),
     }
     return spec.model_copy(update=update)
 
@@ -114,13 +115,25 @@ def _with_checked_options(group: str, part: Part) -> Part:
     return part.model_copy(update={"options": checked_options(group, part.target, part.options)})
 
 
-def _canonical(dropout: DropoutSpec) -> DropoutSpec:
+def _acting(variants: Sequence[DropoutSpec]) -> Sequence[DropoutSpec]:
+    """Those of several that drop something; of none that does, the first."""
+    return [v for v in variants if not v.silent] or variants[:1]
+
+
+def _with_sources(variant: DropoutSpec, extra: Sequence[Path]) -> DropoutSpec:
+    schedule = with_source("dropout/schedule", variant.schedule, extra)
+    return with_source("dropout", variant, extra).model_copy(update={"schedule": schedule})
+
+
+def _canonical(dropout: DropoutSpec, key: str) -> DropoutSpec:
     """The same arm always reads the same: a variant that acts nowhere has no rates, whatever a grid gave it.
 
     Nor has it a schedule; and one whose rates are all 0 is none.
+
+    key: under which its keys are typed.
     """
-    update: dict[str, Any] = {"options": checked_options("dropout", dropout.target, dropout.options)}
-    schedule = dropout.schedule.model_copy(update={"options": _schedule_options(dropout.schedule)})
+    update: dict[str, Any] = {"options": checked_options(key, dropout.target, dropout.options)}
+    schedule = dropout.schedule.model_copy(update={"options": _schedule_options(dropout.schedule, key)})
     if not locate(dropout.target).kinds:
         update |= {"rate": 0.0, "rates": {}, "placement": None, "schedule": CONSTANT}
     elif dropout.silent:
@@ -133,7 +146,7 @@ def _regularizer(name: str, node: Mapping[str, Any], extra: Sequence[Path]) -> d
     return _component({**node, "schedule": schedule}, tuple(RegularizerSpec.model_fields))
 
 
-def _acting(regularizers: Sequence[RegularizerSpec], extra: Sequence[Path]) -> tuple[RegularizerSpec, ...]:
+def _acting_beside(regularizers: Sequence[RegularizerSpec], extra: Sequence[Path]) -> tuple[RegularizerSpec, ...]:
     """Those that do anything, with checked options, in the order of their names: in which they are typed is of no account."""
     checked = []
     for one in regularizers:

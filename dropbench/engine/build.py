@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -20,11 +21,12 @@ from dropbench.engine.probe import is_probe
 from dropbench.engine.regularization import Regularization
 from dropbench.engine.replicas import Replicas
 from dropbench.engine.result import USUAL, Keep
+from dropbench.engine.site_noise import Acting
 from dropbench.engine.streams import StackedDraws
 from dropbench.engine.train import Training
 from dropbench.planning.outline import Outline
-from dropbench.planning.variants import arm_rates, variant
-from dropbench.spec import RunSpec
+from dropbench.planning.variants import places, variant
+from dropbench.spec import DropoutSpec, RunSpec
 
 _EVAL_BYTES = 4 * 2**20
 _FOR_A_START = 4096
@@ -42,7 +44,8 @@ def build(
     """Runs that are to train as one stacked model; one by itself is a stack of one.
 
     They share everything but seed, rates, placement, learning rate, weight decay and strengths of regularizers; an arm
-    without dropout may join arms of any one variant, at rate 0.
+    without dropout may join any others, at rate 0. Other arms have the same variants, several ones at the same sites; or any
+    that are all masks: see `execute.cohorts`.
 
     Parameters
     ----------
@@ -62,10 +65,11 @@ def build(
     Raises
     ------
     ValueError
-        For a run of several variants, and for several runs of a model that does not stack.
+        For several runs of a model that does not stack.
     """
     # Neighbours with the same optimizer settings are updated by one kernel call.
-    ordered = tuple(sorted(specs, key=lambda s: (s.train.lr, s.train.weight_decay, s.seed, s.run_id)))
+    # Those with the same variants write their masks at once.
+    ordered = tuple(sorted(specs, key=lambda s: (s.train.lr, s.train.weight_decay, _kinds(s), s.seed, s.run_id)))
     first = ordered[0]
     train, seeds = first.train, [s.seed for s in ordered]
     batches = batches_for(
@@ -75,14 +79,21 @@ def build(
     if callable(start_from := getattr(model, "start_from", None)):
         start_from(_some(batches), StackedDraws(seeds, "start", device))
     parameters = sum(p[0].numel() for p in model.parameters())
-    if any(len(s.variants) > 1 for s in ordered):
-        raise ValueError("a run with several variants cannot be trained yet: give it one")
-    rates = {s.run_id: arm_rates(s.dropout, outline.sites) for s in ordered}
-    noisy = next((s.dropout for s in ordered if rates[s.run_id]), first.dropout)
-    noise = StackNoise(
-        variant(noisy),
+    of_runs = {s.run_id: places(s.variants, outline.sites) for s in ordered}
+    rates = {run: {p.label: p.rate for p in found} for run, found in of_runs.items()}
+    variants = {_kind(v): variant(v) for s in ordered for v in s.variants}
+    sites = {s.name: s for s in outline.sites}
+    noise = StackNoise.of_arms(
+        [
+            [
+                Acting(variants[kind], kind, sites[p.site], p.rate, p.stream, p.label, p.slot)
+                for p in of_runs[s.run_id]
+                if p.rate > 0 and (kind := _kind(s.variants[p.slot]))
+            ]
+            for s in ordered
+        ],
+        list(variants.values()),
         outline.sites,
-        [rates[s.run_id] for s in ordered],
         seeds,
         outline.noise_batch(train.batch_size),
         device,
@@ -117,6 +128,15 @@ def _some(batches: Batches) -> Tensor:
     n = batches.part_sizes()["train"]
     (whole,) = batches.part("train", n)
     return whole.x[:, :: math.ceil(n / _FOR_A_START)]
+
+
+def _kinds(spec: RunSpec) -> list[str]:
+    return [_kind(v) for v in spec.variants]
+
+
+def _kind(dropout: DropoutSpec) -> str:
+    """What a variant does, whatever its rates: its class and options."""
+    return json.dumps([dropout.target, dropout.options], sort_keys=True)
 
 
 def _chunk(outline: Outline) -> int:

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from dropbench.dropout.base import Learned
-from dropbench.engine.noise import SiteNoise, StackNoise
+from dropbench.engine.noise import StackNoise
+from dropbench.engine.site_noise import SiteNoise
 from dropbench.engine.user_module import Ordinary
 from dropbench.nn.activation import function
 from dropbench.nn.pace import Pace

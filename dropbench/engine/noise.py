@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import cast
+from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from dropbench.dropout.base import AtTransitions, AtWeights, Keeping, Learned, Variant
+from dropbench.dropout.base import AtTransitions, AtWeights, Learned, Variant
 from dropbench.engine import subset
-from dropbench.engine.streams import NoiseStream
+from dropbench.engine.mixed_noise import MixedNoise
+from dropbench.engine.site_noise import Acting, SiteNoise
 from dropbench.engine.tape import Tape
 from dropbench.nn.dense import dense_relu
 from dropbench.nn.embedding import lookup
@@ -21,145 +21,6 @@ from dropbench.nn.product import affine
 from dropbench.nn.recurrent import Between, Times
 from dropbench.sites import Site
 from dropbench.sites.noise import Noise
-
-
-class SiteNoise:
-    """One variant at one site of a stack: its rates, one a replica, and its stream."""
-
-    def __init__(
-        self,
-        variant: Variant,
-        site: Site,
-        rates: Sequence[float],
-        seeds: Sequence[int],
-        batch: int,
-        device: torch.device,
-        stream: str = "mask",
-        shared: bool = False,
-    ) -> None:
-        """Noise at one site, from the beginning of its stream.
-
-        Parameters
-        ----------
-        variant : Variant
-            What is done there.
-        site : Site
-            Where.
-        rates : Sequence[float]
-            One a replica, in [0, 1).
-        seeds : Sequence[int]
-            One a replica; equal ones share their draws.
-        batch : int
-            The most examples of a step.
-        device : torch.device
-            Where masks are drawn.
-        stream : str
-            Opens the name of the stream, before the site's.
-        shared : bool
-            Whether all examples are under one mask, until `StackNoise.advance`.
-        """
-        self.variant = variant
-        self.site = site
-        self.nominal = torch.tensor(rates, dtype=torch.float32, device=device)
-        """The rates without a schedule, [K]."""
-        self.rate = self.nominal
-        self.acts = [rate > 0 for rate in rates]
-        """Of each replica, whether it has noise here."""
-        self._seeds = list(seeds)
-        self._shared = shared
-        self._held: Tensor | None = None
-        self.tape: Tape | None = None
-        """Of an update that passes through the model more than once: what it draws is drawn again."""
-        # Maps are drawn channels-last, the order in which convolutions hand them over: a mask in another order would make
-        # every multiplication a strided one.
-        self._maps = site.axes == "CHW"
-        self.fuses = variant.multiplies and variant.draws == "bits" and not variant.learned
-        """Whether in training a mask that is never negative and gets no gradient multiplies, and that is all."""
-        n = math.prod(variant.noise_shape(site, 1 if shared else batch))
-        self._stream = NoiseStream(seeds, f"{stream}/{site.name}", n, variant.draws, device)
-
-    @property
-    def rate(self) -> Tensor:
-        """The rates in force: [K], or [K, ...] where a variant learns several."""
-        return self._rate
-
-    @rate.setter
-    def rate(self, rate: Tensor) -> None:
-        self._rate = rate
-        # What is made of the rates, for as long as they stay: of most for a whole training.
-        self._shaped: dict[int, Tensor] = {}
-        self._keeping: dict[tuple[int, torch.dtype], Keeping] = {}
-
-    def draw(self, batch: int) -> Tensor:
-        """The noise of the next step for `batch` examples, at most as many as the stream was opened for."""
-        shape = self.variant.noise_shape(self.site, 1 if self._shared else batch)
-        noise = (self._next() if self._held is None else self._held)[:, : math.prod(shape)]
-        if self._shared:
-            self._held = noise
-        if self._maps and len(shape) == 4:
-            b, c, h, w = shape
-            return noise.reshape(-1, b, h, w, c).permute(0, 1, 4, 2, 3)
-        return noise.reshape(-1, *shape)
-
-    def _next(self) -> Tensor:
-        return self._stream.next() if self.tape is None else self.tape.next(self._stream.next)
-
-    def mask(self, batch: int, dtype: torch.dtype) -> Tensor:
-        """The mask of the next step."""
-        return self.mask_of(self.draw(batch), dtype)
-
-    def mask_of(self, noise: Tensor, dtype: torch.dtype) -> Tensor:
-        """What the variant makes of a draw [K, ...] at the rates in force."""
-        if not self.variant.flips:
-            return self.variant.mask(noise, self.broadcast_rate(noise), dtype)
-        key = noise.ndim, dtype
-        if key not in self._keeping:
-            self._keeping[key] = Keeping(self.broadcast_rate(noise), dtype, self.variant.scales)
-        return self._keeping[key].mask(noise)
-
-    def broadcast_rate(self, x: Tensor) -> Tensor:
-        """The rates, to broadcast over a tensor with as many axes as `x`."""
-        if (shaped := self._shaped.get(x.ndim)) is None:
-            several = self.rate.shape[1:]
-            shaped = self.rate.view(-1, *(1,) * (x.ndim - 1 - len(several)), *several)
-            if not self.rate.requires_grad:  # those are new at every step, and to be let go of with their graph
-                self._shaped[x.ndim] = shaped
-        return shaped
-
-    def act(self, x: Tensor) -> Tensor:
-        """`x` [K, B, *site.shape] in training, under the next mask."""
-        return self.variant.act(x, self.mask(x.shape[1], x.dtype), self.broadcast_rate(x))
-
-    def evaluate(self, x: Tensor) -> Tensor:
-        """`x` [K, B, *site.shape] in evaluation."""
-        return self.variant.evaluate(x, self.broadcast_rate(x))
-
-    def advance(self) -> None:
-        """Lets a shared mask go; the next draw is a new one."""
-        self._held = None
-
-    def narrowed(self, replicas: Tensor) -> SiteNoise:
-        """The noise of these replicas only, which goes on where this is and takes its place."""
-        narrower = copy.copy(self)
-        narrower.nominal, narrower.rate = self.nominal[replicas], self.rate[replicas]
-        narrower.acts = [self.acts[k] for k in replicas.tolist()]
-        narrower._seeds = [self._seeds[k] for k in replicas.tolist()]
-        narrower._stream = self._stream.narrowed(replicas)
-        return narrower
-
-    def states(self) -> Tensor:
-        """Where each replica's stream is: see `NoiseStream.states`."""
-        return self._stream.states()
-
-    def resume(self, states: Sequence[Tensor | None]) -> None:
-        """Goes on from there: see `NoiseStream.resume`."""
-        self._stream.resume(states)
-
-    def forked(self, stream: str, batch: int, shared: bool) -> SiteNoise:
-        """The same noise from the beginning of another stream."""
-        fork = SiteNoise(self.variant, self.site, [], self._seeds, batch, self.nominal.device, stream, shared)
-        fork.nominal, fork.rate, fork.acts = self.nominal, self.rate, self.acts
-        return fork
 
 
 class StackNoise(Noise):
@@ -191,14 +52,53 @@ class StackNoise(Noise):
         device : torch.device
             Where masks are drawn.
         """
+        arms = [
+            [Acting(variant, "", s, r[s.name], s.name, s.name) for s in sites if r.get(s.name, 0.0) > 0] for r in rates
+        ]
+        self._set(arms, [variant], sites, seeds, batch, device)
+
+    @classmethod
+    def of_arms(
+        cls,
+        arms: Sequence[Sequence[Acting]],
+        variants: Sequence[Variant],
+        sites: Sequence[Site],
+        seeds: Sequence[int],
+        batch: int,
+        device: torch.device,
+    ) -> Self:
+        """Noise of replicas that each have variants of their own.
+
+        Parameters
+        ----------
+        arms : Sequence[Sequence[Acting]]
+            Those of each replica; at one site in the order in which they act.
+        variants : Sequence[Variant]
+            All that the runs name, whether they act or not.
+        sites, seeds, batch, device
+            As above.
+        """
+        noise = cls.__new__(cls)
+        noise._set(arms, variants, sites, seeds, batch, device)
+        return noise
+
+    def _set(
+        self,
+        arms: Sequence[Sequence[Acting]],
+        variants: Sequence[Variant],
+        sites: Sequence[Site],
+        seeds: Sequence[int],
+        batch: int,
+        device: torch.device,
+    ) -> None:
         self.training = True
         self._edit: Callable[[str, Tensor], Tensor] | None = None
-        self._possible = {site.name for site in sites if variant.supports(site) is None}
-        self._at: dict[str, list[SiteNoise]] = {
-            site.name: [SiteNoise(variant, site, [r.get(site.name, 0.0) for r in rates], seeds, batch, device)]
-            for site in sites
-            if any(r.get(site.name, 0.0) > 0 for r in rates)
-        }
+        self._possible = {site.name for site in sites if any(v.supports(site) is None for v in variants)}
+        self._replicas = len(arms)
+        self._at: dict[str, list[SiteNoise | MixedNoise]] = {}
+        for site in sites:
+            if found := _at_site([[a for a in arm if a.site.name == site.name] for arm in arms], seeds, batch, device):
+                self._at[site.name] = found
 
     @override
     def __call__(self, site: str, x: Tensor) -> Tensor:
@@ -209,19 +109,19 @@ class StackNoise(Noise):
         return x
 
     def at(self, site: str) -> SiteNoise | None:
-        """The noise of a site; None where there is none.
+        """The noise of a site that takes one variant; None where there is none.
 
         Raises
         ------
         ValueError
-            Where there are several: only `__call__` has them act in turn.
+            Where there are several, which no plan lets be there: see `planning.variants.together`.
         """
         several = self._at.get(site)
         if several is None:
             return None
-        if len(several) > 1:
-            names = ", ".join(type(one.variant).__name__ for one in several)
-            raise ValueError(f"several noises at one site, {site}, are not built: {names}")
+        if len(several) > 1 or not isinstance(several[0], SiteNoise):
+            names = ", ".join(type(one.variant).__name__ for at in several for one, _ in at.parts())
+            raise ValueError(f"{site} takes one variant and has several: {names}")
         return several[0]
 
     @override
@@ -243,8 +143,9 @@ class StackNoise(Noise):
 
     @override
     def dense(self, site: str, x: Tensor, weight: Tensor, bias: Tensor, then: Callable[[Tensor], Tensor]) -> Tensor:
-        at = self.at(site)
-        simple = at is None or (at.fuses if self.training else at.variant.rests)
+        several = self._at.get(site, [])
+        at = several[0] if several else None
+        simple = len(several) < 2 and (at is None or (at.fuses if self.training else at.rests))
         between = f"{site}.weight" in self._at or self._edit is not None or torch.is_autocast_enabled(x.device.type)
         if then is torch.relu and simple and not between:
             mask = None if at is None or not self.training else at.mask(x.shape[1], x.dtype)
@@ -253,14 +154,17 @@ class StackNoise(Noise):
 
     @override
     def steps(self, site: str) -> Callable[[Tensor, int], Tensor] | None:
-        if (at := self.at(site)) is None:
+        several = self._at.get(site)
+        if several is None:
             return None
         if not self.training:
-            if at.variant.rests:
-                return None
-            return lambda state, step: at.evaluate(state)
-        if at.variant.multiplies:
-            return Times(lambda state: at.mask(state.shape[1], state.dtype), at.acts)
+            moving = [at for at in several if not at.rests]
+            return (lambda state, step: _in_turn(moving, state)) if moving else None
+        if all(at.multiplies for at in several):  # several masks at once are one factor
+            acts = [any(each) for each in zip(*(at.acts for at in several), strict=True)]
+            return Times(lambda state: _product([at.mask(state.shape[1], state.dtype) for at in several]), acts)
+        at = self.at(site)
+        assert at is not None
         mask_at = _held(at)
         return lambda state, step: at.variant.act(state, mask_at(state, step), at.broadcast_rate(state))
 
@@ -282,7 +186,7 @@ class StackNoise(Noise):
             return at.evaluate(subset.all_of(branch, given, self))
         mask = at.mask(x.shape[1], x.dtype)
         # Noise inside the branch is for all replicas, and drawn at every step whatever is dropped.
-        if mask.shape[1] > 1 or any(one.site.kind != "branch" for one in self._every()):
+        if mask.shape[1] > 1 or any(one.site.kind != "branch" for one, _ in self._parts()):
             return at.variant.act(subset.all_of(branch, given, self), mask, at.broadcast_rate(mask))
         # One mask for the whole batch: what is multiplied by zero need not be computed.
         kept = mask.flatten(1)[:, 0].nonzero().flatten()
@@ -292,55 +196,80 @@ class StackNoise(Noise):
     @override
     def embed(self, site: str, ids: Tensor, table: Tensor) -> Tensor:
         rows = lookup(ids, table)
-        if (at := self.at(site)) is None:
-            return rows
-        if not self.training:
-            return at.evaluate(rows)
-        # The noise of the words that occur, [K, B, T, 1], before it becomes a mask: the vocabulary is far larger.
-        noise = at.draw(ids.shape[1]).expand(-1, ids.shape[1], -1, -1)
-        noise = noise.gather(2, ids[..., None])
-        rate = at.broadcast_rate(rows)
-        return at.variant.act(rows, at.mask_of(noise, rows.dtype), rate)
+        for at in self._at.get(site, ()):
+            if not self.training:
+                rows = at.evaluate(rows)
+                continue
+            assert isinstance(at, SiteNoise)
+            # The noise of the words that occur, [K, B, T, 1], before it becomes a mask: the vocabulary is far larger.
+            noise = at.draw(ids.shape[1]).expand(-1, ids.shape[1], -1, -1)
+            noise = noise.gather(2, ids[..., None])
+            rate = at.broadcast_rate(rows)
+            rows = at.variant.act(rows, at.mask_of(noise, rows.dtype), rate)
+        return rows
 
     def rates(self) -> dict[str, Tensor]:
-        """The rate in force at each site, [K]; of several that are learned, their mean."""
-        rates = {name: one.rate.detach() for name, several in self._at.items() for one in several}
-        return {
-            name: r if r.ndim == 1 else torch.stack([one.mean() for one in r.unbind(0)]) for name, r in rates.items()
-        }
+        """The rates in force by their labels, [K]; of several that are learned, their mean."""
+        found: dict[str, Tensor] = {}
+        for one, rows in self._parts():
+            rate = one.rate.detach()
+            if rate.ndim > 1:
+                rate = torch.stack([each.mean() for each in rate.unbind(0)])
+            found.setdefault(one.label, rate.new_zeros(self._replicas))[rows] += rate
+        return found
 
     def scale_rates(self, factors: Tensor) -> None:
-        """Sets the rates to the nominal ones times a factor in [0, 1] a replica, [K]."""
-        for one in self._every():
-            one.rate = one.nominal * factors
+        """Sets the rates to the nominal ones times a factor in [0, 1] of each of a replica's variants, [K, V]."""
+        for one, rows in self._parts():
+            one.scale(factors[rows.to(factors.device)])
 
     def tape(self, made: Callable[[], Tape | None]) -> None:
         """Gives each site a tape, on which is kept what it draws, or takes it away."""
-        for one in self._every():
+        for one, _ in self._parts():
             one.tape = made()
 
     def rewind(self) -> None:
         """What was drawn on the tapes is drawn again."""
-        for one in self._every():
+        for one, _ in self._parts():
             if one.tape is not None:
                 one.tape.rewind()
 
     def learned(self) -> dict[str, SiteNoise]:
-        """The sites with a learned rate, whose `rate` the stack sets: see `engine.learned`."""
-        return {name: at for name in self._at if (at := self.at(name)) and isinstance(at.variant, Learned)}
+        """Noise with a learned rate, whose `rate` the stack sets, by the name of its stream: see `engine.learned`."""
+        return {one.stream: one for one, _ in self._parts() if isinstance(one.variant, Learned)}
+
+    def streams(self) -> dict[str, SiteNoise]:
+        """The noise of a stack of one run by the name of its stream without `mask/`."""
+        return {one.stream: one for one, _ in self._parts()}
+
+    def states(self) -> dict[str, Tensor]:
+        """Where the streams are by their names, int64 [K, n]; negative for replicas that draw nothing from them."""
+        found: dict[str, Tensor] = {}
+        for one, rows in self._parts():
+            states, acts = one.states(), torch.tensor(one.acts)
+            whole = found.setdefault(one.stream, states.new_full((self._replicas, states.shape[1]), -1))
+            whole[rows[acts]] = states[acts]
+        return found
+
+    def resume(self, states: Sequence[Mapping[str, Tensor]]) -> None:
+        """Goes on from what `states` said of each replica.
+
+        What a replica has drawn elsewhere without acting there says nothing: others of its seed may have drawn other numbers.
+        """
+        for one, rows in self._parts():
+            of_rows = [states[k].get(one.stream) for k in rows.tolist()]
+            one.resume(
+                [s if acts and s is not None and s[0] >= 0 else None for s, acts in zip(of_rows, one.acts, strict=True)]
+            )
 
     def advance(self) -> None:
         """The next of the networks whose examples share one mask; see `forked`."""
-        for one in self._every():
+        for one, _ in self._parts():
             one.advance()
 
     def narrowed(self, replicas: Tensor) -> StackNoise:
         """The noise of these replicas only, which goes on where this is and takes its place."""
-        return self._with(lambda one: one.narrowed(replicas))
-
-    def streams(self) -> dict[str, SiteNoise]:
-        """Each noise by the name of its stream without `mask/`."""
-        return {one.site.name: one for one in self._every()}
+        return self._with(len(replicas), lambda at: at.narrowed(replicas))
 
     def edited(self, edit: Callable[[str, Tensor], Tensor]) -> StackNoise:
         """The same noise behind `edit` of (site, x), which sees what comes to each site and may put another in its place."""
@@ -348,21 +277,71 @@ class StackNoise(Noise):
         behind._edit = edit
         return behind
 
-    def forked(self, stream: str, batch: int, shared: bool = False) -> StackNoise:
-        """The same noise at the same rates, from streams of another name, for batches of `batch`.
+    def forked(self, opening: str, batch: int, shared: bool = False) -> StackNoise:
+        """The same noise at the same rates, from streams whose names open so and not with `mask`, for batches of `batch`.
 
         With `shared` all examples are under one mask, one thinned network, until `advance`.
         """
-        return self._with(lambda one: one.forked(stream, batch, shared))
+        return self._with(self._replicas, lambda at: at.forked(opening, batch, shared))
 
-    def _every(self) -> Iterator[SiteNoise]:
+    def _parts(self) -> Iterator[tuple[SiteNoise, Tensor]]:
+        """Each variant at each site, with the places of its replicas, int64 [k]."""
         for several in self._at.values():
-            yield from several
+            for at in several:
+                yield from at.parts()
 
-    def _with(self, change: Callable[[SiteNoise], SiteNoise]) -> StackNoise:
+    def _with(self, replicas: int, change: Callable[[SiteNoise | MixedNoise], SiteNoise | MixedNoise]) -> StackNoise:
         changed = copy.copy(self)
-        changed._at = {name: [change(one) for one in several] for name, several in self._at.items()}
+        changed._replicas = replicas
+        changed._at = {}
+        for name, several in self._at.items():
+            if found := [one for at in several if any((one := change(at)).parts())]:
+                changed._at[name] = found
         return changed
+
+
+def _at_site(
+    arms: Sequence[Sequence[Acting]], seeds: Sequence[int], batch: int, device: torch.device
+) -> list[SiteNoise | MixedNoise]:
+    """The noises of one site in the order in which they act, from those of each replica there."""
+    found: list[SiteNoise | MixedNoise] = []
+    for turn in range(max(map(len, arms), default=0)):
+        now = {k: arm[turn] for k, arm in enumerate(arms) if turn < len(arm)}
+        kinds: dict[tuple[str, str, str], list[int]] = {}
+        for k, acting in now.items():
+            kinds.setdefault((acting.kind, acting.stream, acting.label), []).append(k)
+        parts = []
+        for rows in kinds.values() if len(kinds) > 1 else [range(len(arms))]:
+            first = next(now[k] for k in rows if k in now)
+            noise = SiteNoise(
+                first.variant,
+                first.site,
+                [now[k].rate if k in now else 0.0 for k in rows],
+                [seeds[k] for k in rows],
+                batch,
+                device,
+                stream=first.stream,
+                label=first.label,
+                slots=[now[k].slot if k in now else 0 for k in rows],
+            )
+            parts.append((noise, torch.tensor(list(rows))))
+        found.append(MixedNoise(parts, len(arms)) if len(parts) > 1 else parts[0][0])
+    return found
+
+
+def _in_turn(several: Sequence[SiteNoise | MixedNoise], state: Tensor) -> Tensor:
+    """A state in evaluation, after each of them."""
+    for at in several:
+        state = at.evaluate(state)
+    return state
+
+
+def _product(masks: Sequence[Tensor]) -> Tensor:
+    """Of masks [K, B, T or 1, H], multiplied in order."""
+    whole = masks[0]
+    for mask in masks[1:]:
+        whole = whole * mask
+    return whole
 
 
 def _held(at: SiteNoise) -> Callable[[Tensor, int], Tensor]:

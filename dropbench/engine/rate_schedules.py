@@ -16,14 +16,16 @@ class RateSchedules:
 
     def __init__(self, specs: Sequence[RunSpec], device: torch.device, length: float) -> None:
         """length: of training, in epochs."""
-        self._at: dict[str, Callable[[float], float]] = {
-            s.run_id: schedule.resolve(s.dropout.schedule.target, s.dropout.schedule.options) for s in specs
+        self._at: dict[str, list[Callable[[float], float]]] = {
+            s.run_id: [schedule.resolve(v.schedule.target, v.schedule.options) for v in s.variants] for s in specs
         }
-        self._constant = all(s.dropout.schedule.name == "constant" for s in specs)
+        self._constant = all(v.schedule.name == "constant" for s in specs for v in s.variants)
         self._device, self._length = device, length
 
     def factors(self, specs: Sequence[RunSpec], epochs: Sequence[Sequence[float]]) -> Tensor | None:
-        """The factors of some of the runs, [n, K], or None if no rate ever changes.
+        """The factors of some of the runs, [n, K, V] of the variants of each, or None if no rate ever changes.
+
+        V is as many as any of them has; there are ones in the place of what another lacks.
 
         Of all steps at once, so that nothing waits for an accelerator in between.
 
@@ -37,5 +39,12 @@ class RateSchedules:
         if self._constant:
             return None
         at = [self._at[s.run_id] for s in specs]
-        factors = [[factor(e / self._length) for factor, e in zip(at, row, strict=True)] for row in epochs]
+        most = max(map(len, at))
+        factors = [
+            [
+                [factor(e / self._length) for factor in of_run] + [1.0] * (most - len(of_run))
+                for of_run, e in zip(at, row, strict=True)
+            ]
+            for row in epochs
+        ]
         return torch.tensor(factors, dtype=torch.float32, device=self._device)

@@ -228,15 +228,18 @@ class Regularization:
     def states(self) -> dict[str, Tensor]:
         """Where the streams of random numbers are, a row a replica by name."""
         own = {f"{one.name}": one.draws.states() for one in self._active}
-        fresh = {} if self.fresh is None else self.fresh.streams()
-        return own | {f"{FRESH}/{name}": noise.states() for name, noise in fresh.items()}
+        fresh = {} if self.fresh is None else self.fresh.states()
+        return own | {f"{FRESH}/{name}": states for name, states in fresh.items()}
 
     def resume(self, states: Sequence[Mapping[str, Tensor]]) -> None:
         """Goes on from there, given what `states` said of each replica."""
         for one in self._active:
             one.draws.resume([row[one.name] for row in states])
-        for name, noise in {} if self.fresh is None else self.fresh.streams().items():
-            noise.resume([row.get(f"{FRESH}/{name}") for row in states])
+        if self.fresh is not None:
+            opening = f"{FRESH}/"
+            self.fresh.resume(
+                [{k.removeprefix(opening): v for k, v in row.items() if k.startswith(opening)} for row in states]
+            )
 
 
 @torch.no_grad()

@@ -67,7 +67,7 @@ def snapshot(training: Training) -> Snapshot:
     """Where a training is, between two updates of an epoch. Its tensors are those of the stack itself, not copies."""
     replicas, underway = training.replicas, training.underway
     tensors = {**dict(_filled(training)), **{f"batches/{n}": t for n, t in replicas.batches.states().items()}}
-    tensors |= {f"stream/{n}": one.states() for n, one in replicas.noise.streams().items()}
+    tensors |= {f"stream/{n}": states for n, states in replicas.noise.states().items()}
     tensors |= {f"drawn/{n}": t for n, t in training.regularization.states().items()}
     states, forms = carried(replicas.model)
     tensors |= {f"carried/{n}": t for n, t in states.items()}
@@ -110,8 +110,7 @@ def _resume(training: Training, states: Sequence[State]) -> None:
             # may come from a stack without them, and its rate is 0 and stays so.
             if name in state.tensors or not any(learned in name for learned in _LEARNED):
                 row.copy_(state.tensors[name])
-    for name, one in replicas.noise.streams().items():
-        one.resume([state.tensors.get(f"stream/{name}") for state in states])
+    replicas.noise.resume([_under("stream/", state) for state in states])
     training.regularization.resume([_under("drawn/", state) for state in states])
     replicas.batches.resume([_under("batches/", state) for state in states])
     rows = [_under("carried/", state) for state in states]

@@ -80,7 +80,7 @@ class Training:
         regularization : Regularization
             Their regularizers beside dropout and those of `TrainSpec`.
         rates : Mapping[str, dict[str, float]]
-            The nominal rate at each site where a run's variant acts, by run id.
+            The nominal rates of a run's variants by their labels, by run id.
         fingerprint : str
             Of the data, for the results.
         parameter_count : int
@@ -95,6 +95,7 @@ class Training:
         self.train = replicas.train
         self.parameters = list(replicas.model.parameters())
         self.learns_rates = isinstance(replicas.model, LearnedRates)
+        self._learned = {one.label for one in replicas.noise.learned().values()}
         self.optimizer = StackedOptimizer(
             self.parameters,
             self.train,
@@ -309,7 +310,11 @@ class Training:
             peak_memory_mb=max((row["peak_memory_mb"] for row in history if "peak_memory_mb" in row), default=None),
             notes=self._notes,
             own_noise=list(self.replicas.outline.own_noise),
-            learned_rates={s: row[f"rate/{s}"] for s in rates} if self.learns_rates and not diverged else {},
+            learned_rates={
+                label: row[f"rate/{label}"]
+                for label in rates
+                if self.learns_rates and not diverged and (len(spec.variants) == 1 or label in self._learned)
+            },
             weights=None if diverged else test.weights,
             predictions=None if diverged else test.predictions,
             test_classes={} if diverged else test.classes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +21,7 @@ from dropbench.dropout.base import Variant
 from dropbench.engine import stack
 from dropbench.engine.noise import StackNoise
 from dropbench.engine.result import COLUMNS, LOGIT, SCALE, SHIFT, TARGET
+from dropbench.engine.site_noise import Acting
 from dropbench.engine.user_module import PlainNoise
 from dropbench.errors import UsageError
 from dropbench.nn.activation import function
@@ -111,7 +112,12 @@ class TrainedModel(nn.Module):
     """
 
     def __init__(
-        self, net: Network, variant: Variant, held: Mapping[str, Tensor], about: Mapping[str, Any], bf16: bool
+        self,
+        net: Network,
+        variants: Mapping[str, Variant],
+        held: Mapping[str, Tensor],
+        about: Mapping[str, Any],
+        bf16: bool,
     ) -> None:
         """Use `dropbench.load_model`.
 
@@ -119,8 +125,8 @@ class TrainedModel(nn.Module):
         ----------
         net : Network
             What `network` made of the same file.
-        variant : Variant
-            The run's.
+        variants : mapping
+            The run's by their names, in order.
         held, about : mapping
             The tensors of the file, and what is said of them.
         bf16 : bool
@@ -137,14 +143,16 @@ class TrainedModel(nn.Module):
         )
         self._stacked, self._bf16 = net.stacked, bf16
         self._graph, self._attached = net.graph, torch.device("meta")
-        rates = {site: torch.tensor([rate]) for site, rate in about["rates"].items()}
-        rates |= {n.removeprefix(LOGIT): function("sigmoid")(t[None]) for n, t in held.items() if n.startswith(LOGIT)}
-        self._sites = list(rates)
-        for i, rate in enumerate(rates.values()):
-            self.register_buffer(f"rate_{i}", rate)
+        learned = {n.removeprefix(LOGIT): t[None] for n, t in held.items() if n.startswith(LOGIT)}
+        acting = _acting(variants, net.sites, {*about["rates"], *learned})
         # What these rates are is said at each call.
-        self._noise = StackNoise(variant, net.sites, [dict.fromkeys(rates, 0.5)], [0], 1, _CPU)
+        self._noise = StackNoise.of_arms([acting], list(variants.values()), net.sites, [0], 1, _CPU)
         self._noise.training = False
+        self._streams = [a.stream for a in acting]
+        for i, a in enumerate(acting):
+            logit = learned.get(a.stream)
+            rate = torch.tensor([about["rates"][a.label]]) if logit is None else function("sigmoid")(logit)
+            self.register_buffer(f"rate_{i}", rate)
         self.classes: tuple[str, ...] = tuple(about.get("classes") or ())
         self._fitted = None
         if about.get("columns"):
@@ -160,10 +168,9 @@ class TrainedModel(nn.Module):
 
         carry: of running text, whether the state goes on from the call before; otherwise every call begins a text.
         """
-        for i, site in enumerate(self._sites):
-            at = self._noise.at(site)
-            assert at is not None
-            at.rate = getattr(self, f"rate_{i}")
+        at = self._noise.streams()
+        for i, stream in enumerate(self._streams):
+            at[stream].rate = getattr(self, f"rate_{i}")
         if self._graph is not None and self._attached != x.device:
             self.module.attach(self._graph, x.device)  # type: ignore[operator]
             self._attached = x.device
@@ -241,6 +248,19 @@ class TrainedModel(nn.Module):
             texts = [rows] if isinstance(rows, str) else rows
             return torch.cat([self(self.rows.text(text)[None].to(self._device))[:, -1] for text in texts])
         return torch.cat([self(x) for x in self.prepare(rows).split(_AT_ONCE)])
+
+
+def _acting(variants: Mapping[str, Variant], sites: Sequence[Site], labels: Container[str]) -> list[Acting]:
+    """A run's variants where they act, which its rates tell by their labels; see `planning.variants.places`."""
+    found: list[Acting] = []
+    for site in sites:
+        before = len(found)
+        for name, variant in variants.items():
+            label = site.name if len(variants) == 1 else f"{site.name}/{name}"
+            if label in labels:
+                stream = label if len(found) > before else site.name
+                found.append(Acting(variant, name, site, 0.5, stream, label))
+    return found
 
 
 def _float(out: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ def weights(replicas: Replicas, epochs: Sequence[int]) -> list[Weights]:
     """Of each replica, whose weights are now those of these epochs. Call it after a pass, which sets the learned rates."""
     tensors = {**_tensors(replicas.model), **replicas.batches.preprocessing()}
     learned = replicas.noise.learned()
-    rates = {site: rate.tolist() for site, rate in replicas.noise.rates().items()}
+    rates = {label: rate.tolist() for label, rate in replicas.noise.rates().items()}
 
     def has(name: str, k: int) -> bool:
         """Not the rate of a site where others of the stack have noise and this replica has none."""
@@ -28,7 +28,7 @@ def weights(replicas: Replicas, epochs: Sequence[int]) -> list[Weights]:
     return [
         Weights(
             arrays={name: _array(t[k]) for name, t in tensors.items() if has(name, k)},
-            rates={site: rate[k] for site, rate in rates.items() if rate[k] > 0},
+            rates={label: rate[k] for label, rate in rates.items() if rate[k] > 0},
             epoch=epoch,
         )
         for k, epoch in enumerate(epochs)

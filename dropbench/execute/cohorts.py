@@ -9,14 +9,15 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from dropbench.hardware.ram import ram
-from dropbench.identity import BESIDE, HOST
+from dropbench.identity import BESIDE, HOST, OWN
 from dropbench.planning.outline import Outline
+from dropbench.planning.variants import places as of_sites
 from dropbench.planning.variants import variant
 from dropbench.settings import Settings
-from dropbench.spec import RunSpec
+from dropbench.spec import Component, DropoutSpec, RunSpec
 
 # What a stack touches in a step should stay in the cache of the core that works on it. ENGINE measurements put the best
 # size at half of a 32 MiB last-level cache, and see nothing to gain beyond 64 replicas.
@@ -51,6 +52,10 @@ class Cohort:
         return Cohort(tuple(s for s in self.specs if s.run_id != run_id), self.outline)
 
 
+_MASKS = "masks"
+_MASKED = {"activation", "feedforward", "recurrent", "candidate", "attention", "edge"}
+"""Kinds of site at which noise is one product with what is there, whatever the variant."""
+
 ChooseSize = Callable[[Cohort, int, int], int]
 """Of runs that may stack, the rule's size and the largest that memory allows: the size to use."""
 
@@ -84,9 +89,9 @@ def cohorts(
         How far runs have come that were saved in the middle of training, by run id: those at one place go on together.
     """
     by_place: dict[object, dict[str, list[RunSpec]]] = {}
-    for spec in sorted(specs, key=lambda s: not variant(s.dropout).kinds):  # the arms that are no noise come last
+    for spec in sorted(specs, key=_is_no_noise):  # the arms that are no noise come last
         groups = by_place.setdefault((places or {}).get(spec.run_id), {})
-        groups.setdefault(_group(spec, groups, outlines[spec.run_id].even), []).append(spec)
+        groups.setdefault(_group(spec, groups, outlines[spec.run_id]), []).append(spec)
     parts: list[Cohort] = []
     saved = sum(len(groups) for place, groups in by_place.items() if place is not None)
     for place, members in ((place, m) for place, groups in by_place.items() for m in groups.values()):
@@ -136,31 +141,65 @@ def _count(
     return min(len(group), math.ceil(count / share) * share)
 
 
-def _group(spec: RunSpec, groups: Mapping[str, list[RunSpec]], even: bool) -> str:
+def kinds(specs: Sequence[RunSpec]) -> tuple[str, ...]:
+    """What is done to runs and where, whatever the rates: class, options and placement of each of their variants."""
+    told = {"target", "options", "placement"}
+    return tuple(
+        sorted({json.dumps(v.model_dump(mode="json", include=told), sort_keys=True) for s in specs for v in s.variants})
+    )
+
+
+def _is_no_noise(spec: RunSpec) -> bool:
+    return not any(variant(v).kinds for v in spec.variants)
+
+
+def _group(spec: RunSpec, groups: Mapping[str, list[RunSpec]], outline: Outline) -> str:
     """What runs must have in common to stack; an arm without noise joins the first group that is the same otherwise.
 
-    even: whether all seeds have as many examples; otherwise those of one seed alone stack.
+    Where seeds have different numbers of examples, those of one seed alone stack.
     """
     tree = spec.as_dict()
-    dropout = tree.pop("dropout")
-    for key in (*(["seed"] if even else []), "train.lr", "train.weight_decay"):
+    del tree["dropout"]
+    for key in (*(["seed"] if outline.even else []), "train.lr", "train.weight_decay"):
         group, _, name = key.rpartition(".")
         (tree[group] if group else tree).pop(name)
     for node in (tree.get(BESIDE) or {}).values():
         del node[node["strength"]], node["schedule"]
     rest = json.dumps(tree, sort_keys=True)
-    if not variant(spec.dropout).kinds:
+    if _is_no_noise(spec):
         for key in groups:
             if key.startswith(rest) and not _two_ways(groups[key][0]):
                 return key
-    kind = {k: v for k, v in dropout.items() if k not in ("rate", "rates", "placement", "schedule")}
-    return rest + json.dumps(kind, sort_keys=True)
+    return rest + _noise(spec, outline)
+
+
+def _noise(spec: RunSpec, outline: Outline) -> str:
+    """What the noise of runs must have in common: the variants, and where they act if they are several.
+
+    Nothing, where it is all masks that a site's tensor is multiplied by: see `engine.mixed_noise`.
+    """
+    if all(_is_mask(v, spec.model) for v in spec.variants):
+        return _MASKS
+    told: list[Any] = [
+        v.model_dump(mode="json", include={"target", "options", "version", "source"}) for v in spec.variants
+    ]
+    if len(told) > 1:
+        told.append([(p.site, p.slot) for p in of_sites(spec.variants, outline.sites)])
+    return json.dumps(told, sort_keys=True)
+
+
+def _is_mask(dropout: DropoutSpec, model: Component) -> bool:
+    """Whether a variant only multiplies, at sites at which a model goes the same way with and without noise."""
+    acting = variant(dropout)
+    kinds = _MASKED - {"attention"} if model.target == HOST else _MASKED
+    own = dropout.target.startswith(OWN)  # what a user's mask is like is not known
+    return own and acting.multiplies and acting.rests and not acting.learned and acting.kinds <= kinds
 
 
 def _two_ways(spec: RunSpec) -> bool:
     """Whether a variant has layers of a user's network computed in another way than without it: see `Noise.possible`."""
-    kinds = variant(spec.dropout).kinds
-    return spec.model.target == HOST and not kinds.isdisjoint(("weight", "attention", "token"))
+    acting = set().union(*(variant(v).kinds for v in spec.variants))
+    return spec.model.target == HOST and not acting.isdisjoint(("weight", "attention", "token"))
 
 
 def _stacks(group: Cohort, device: str) -> bool:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from dropbench.execute.cohorts import Cohort
+from dropbench.execute.cohorts import Cohort, kinds
 from dropbench.hardware.blas import use_threads
 from dropbench.identity import OWN
 from dropbench.process.apart import apart
 from dropbench.settings import Settings
+from dropbench.spec import NONE
 
 
 class Durations:
@@ -17,15 +18,12 @@ class Durations:
 
     def __init__(self, settings: Settings, device: str) -> None:
         self._settings, self._device = settings, device
-        self._timed: dict[tuple[str, int], float] = {}
+        self._timed: dict[tuple[str, tuple[str, ...], int], float] = {}
 
     def of(self, cohort: Cohort) -> float:
         """Of one cohort, in seconds of one worker."""
-        first = cohort.specs[0]
-        kind = first.model_copy(
-            update={"seed": 0, "dropout": first.dropout.model_copy(update={"rate": 0.0, "rates": {}})}
-        )
-        key = (kind.run_id, len(cohort))
+        rest = cohort.specs[0].model_copy(update={"seed": 0, "dropout": NONE})
+        key = (rest.run_id, kinds(cohort.specs), len(cohort))
         if key not in self._timed:
             self._timed[key] = self._time(cohort)
         return self._timed[key]

@@ -55,13 +55,16 @@ def load_model(
     record = _record(folder)
     held, about = _kept(folder, record)
     model = stored_part("model", record.config["model"], (), record, extra)
-    (arm,) = identity.variants(record.config)
-    variant = stored_part("dropout", arm, tuple(DropoutSpec.model_fields), record, extra)
+    variants = {
+        str(node["name"]): stored_part("dropout", node, tuple(DropoutSpec.model_fields), record, extra)
+        for node in identity.variants(record.config)
+    }
     graph = _graph(record, extra, _root(data_root)) if about.get("axes") == "N" else None
     bf16 = record.config["train"].get("precision") == "bf16"
     try:
         made = network(model.cls, model.options, held, about, graph)
-        return TrainedModel(made, variant.cls(**variant.options), held, about, bf16).eval()
+        acting = {name: part.cls(**part.options) for name, part in variants.items()}
+        return TrainedModel(made, acting, held, about, bf16).eval()
     except _MISFIT as error:
         told = " ".join(str(error).split())
         raise UsageError(f"{folder / WEIGHTS} does not fit model={record.config['model']['name']}: {told}") from error

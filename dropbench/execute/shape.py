@@ -11,7 +11,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from dropbench.execute.cohorts import Cohort
+from dropbench.execute.cohorts import Cohort, kinds
 from dropbench.hardware.blas import numpy_is_faster
 from dropbench.settings import Settings
 
@@ -21,9 +21,8 @@ _TELLING = ("batch_size", "optimizer", "momentum", "grad_clip", "max_norm", "pre
 def shape_key(group: Cohort, settings: Settings, device: str, workers: int) -> str:
     """Of all that time and memory of a step depend on, and no more: not of rates, seeds or the number of epochs."""
     spec, outline = group.specs[0], group.outline
-    dropout = {**spec.dropout.model_dump(mode="json"), "rate": None, "rates": None, "schedule": None}
     train = {k: v for k, v in spec.train.model_dump(mode="json").items() if k in _TELLING}
-    runs = [spec.model.model_dump(mode="json"), dropout, train, outline.shape, outline.n_classes]
+    runs = [spec.model.model_dump(mode="json"), kinds(group.specs), train, outline.shape, outline.n_classes]
     machine = [
         _processor(),
         os.cpu_count(),

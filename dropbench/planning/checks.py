@@ -19,7 +19,7 @@ from dropbench.planning.outline import Outline, constructor
 from dropbench.planning.regularizers import cannot, idle
 from dropbench.planning.sources import others
 from dropbench.planning.trial import LATE, needs_two
-from dropbench.planning.variants import arm_rates, variant
+from dropbench.planning.variants import arm_rates, keys, places, together, variant
 from dropbench.process.apart import PartFailed, apart
 from dropbench.settings import Settings
 from dropbench.spec import CONSTANT, Component, DataSpec, RunSpec, TrainSpec
@@ -34,12 +34,17 @@ _TOLD = 3
 
 def warnings(spec: RunSpec, outline: Outline) -> list[str]:
     """What to know of this arm before it trains: from the sites where there will be noise, and of noise that is elsewhere."""
-    acting, rates = variant(spec.dropout), arm_rates(spec.dropout, outline.sites)
+    sites = {s.name: s for s in outline.sites}
+    acting = [variant(v) for v in spec.variants]
     return [
         *([_own_noise(spec.model, outline.own_noise)] if outline.own_noise else []),
         *([_idle(spec.model.name, outline.idle)] if outline.idle else []),
         *idle(spec, outline),
-        *(warning for s in outline.sites if rates.get(s.name) and (warning := acting.warns(s))),
+        *(
+            warning
+            for p in places(spec.variants, outline.sites)
+            if p.rate and (warning := acting[p.slot].warns(sites[p.site]))
+        ),
         *_idle_settings(spec.train),
     ]
 
@@ -85,7 +90,7 @@ def check(spec: RunSpec, table: Table, outline: Outline) -> str | None:
             n_train = 0
         else:
             n_train = training_examples(spec.data, table)
-        acting = arm_rates(spec.dropout, outline.sites)
+        acting = [arm_rates(v, outline.sites, key) for v, key in zip(spec.variants, keys(spec.variants), strict=True)]
     except UsageError as error:
         return str(error)
     if outline.batch_norm and n_train and (reason := _no_variance(spec, table, outline, n_train)):
@@ -104,7 +109,8 @@ def check(spec: RunSpec, table: Table, outline: Outline) -> str | None:
         )
     if reason := _no_loss(spec, table, outline) or _no_weight(spec, outline) or cannot(spec, outline, table):
         return reason
-    return None if acting else _no_site(spec, outline)
+    idle = [i for i, rates in enumerate(acting) if not rates]
+    return _no_site(spec, idle[0], outline) if idle else together(spec.variants, outline.sites)
 
 
 def _no_variance(spec: RunSpec, table: Table, outline: Outline, n_train: int) -> str | None:
@@ -166,13 +172,14 @@ def _no_weight(spec: RunSpec, outline: Outline) -> str | None:
 
 def no_schedule(spec: RunSpec) -> str | None:
     """Why this arm cannot have its schedule of the rate, or None."""
-    name = spec.dropout.schedule.name
-    if name == CONSTANT.name or not getattr(locate(spec.dropout.target), "learned", False):
-        return None
-    return (
-        f"dropout={spec.dropout.name} learns its rate, so dropout/schedule={name} has nothing to set; "
-        "leave the schedule out, or choose a variant whose rate is given"
-    )
+    for dropout, key in zip(spec.variants, keys(spec.variants), strict=True):
+        name = dropout.schedule.name
+        if name != CONSTANT.name and getattr(locate(dropout.target), "learned", False):
+            return (
+                f"dropout={dropout.name} learns its rate, so {key.replace('.', '/')}/schedule={name} has nothing to set; "
+                "leave the schedule out, or choose a variant whose rate is given"
+            )
+    return None
 
 
 def no_others(spec: RunSpec, table: Table, settings: Settings) -> str | None:
@@ -184,26 +191,27 @@ def no_others(spec: RunSpec, table: Table, settings: Settings) -> str | None:
     return None
 
 
-def _no_site(spec: RunSpec, outline: Outline) -> str | None:
-    """Why the variant acts on none of these sites, or None where it acts nowhere by intent: the baseline."""
-    idle = variant(spec.dropout)
+def _no_site(spec: RunSpec, slot: int, outline: Outline) -> str | None:
+    """Why one of its variants acts on none of these sites, or None where it acts nowhere by intent: the baseline."""
+    dropout, key = spec.variants[slot], keys(spec.variants)[slot]
+    idle = variant(dropout)
     if not idle.kinds:
         return None
     sites = outline.sites
-    if spec.model.target == HOST and spec.dropout.placement is None and "activation" in idle.kinds:
+    if spec.model.target == HOST and dropout.placement is None and "activation" in idle.kinds:
         return (
-            f"model={spec.model.name} has no dropout in it that could become a site of dropout={spec.dropout.name}: name parts "
+            f"model={spec.model.name} has no dropout in it that could become a site of dropout={dropout.name}: name parts "
             f"behind which noise may act, such as model.sites=[{_named(outline.parts)}] (its parts: {_some(outline.parts)}), "
-            "or act on what it is given: dropout.placement=[input]"
+            f"or act on what it is given: {key}.placement=[input]"
         )
     if possible := [s.name for s in sites if idle.supports(s) is None]:
         return (
-            f"dropout.placement={written(spec.dropout.placement)} leaves dropout={spec.dropout.name} no site in "
+            f"{key}.placement={written(dropout.placement)} leaves dropout={dropout.name} no site in "
             f"model={spec.model.name}; give it at least one of {', '.join(possible)}"
         )
     near = [reason for s in sites if s.kind in idle.kinds and (reason := idle.supports(s))]
     why = near[-1] if near else f"acts on {' and '.join(sorted(idle.kinds))} sites, and it has none"
-    return f"dropout={spec.dropout.name} has no site in model={spec.model.name}: it {why}"
+    return f"dropout={dropout.name} has no site in model={spec.model.name}: it {why}"
 
 
 def _named(parts: Sequence[str]) -> str:

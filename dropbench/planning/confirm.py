@@ -70,6 +70,5 @@ def plan(
 
 def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """What a run of this configuration rests on: not on its metrics, nor on the name of a variant that drops nothing."""
-    dropout = config["dropout"]
-    idle = ("dropout.",) if identity.silent(dropout.get("rate"), dropout.get("rates") or {}) else ()
+    idle = ("dropout.",) if identity.drops_nothing(config) else ()
     return {k: value for k, value in leaves(config, NOT_SET[:1]).items() if not k.startswith(("metric.", *idle))}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dropbench.config import grammar, sweeps
 from dropbench.config.compose import Composed, Composer
+from dropbench.config.several import without_others
 from dropbench.config.typed import command, words_of
 from dropbench.errors import UsageError
 from dropbench.planning.study_arms import arms_of, with_set
@@ -33,7 +34,7 @@ def points(overrides: Sequence[str], composer: Composer, most: int = sweeps.MOST
     UsageError
         For an override that cannot be read, for a key that is given more than once, and for more than `most` points.
     """
-    return sweeps.expand(_parsed(overrides), composer.options, most)
+    return without_others(sweeps.expand(_parsed(overrides), composer.options, most), composer.extra)
 
 
 def one_point(overrides: Sequence[str], composer: Composer) -> dict[str, str]:

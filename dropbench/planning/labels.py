@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from dropbench.spec import CONSTANT, RunSpec
-from dropbench.values import flatten, written
+from dropbench.spec import CONSTANT, NONE, RunSpec
+from dropbench.values import AND, flatten, written
 
 if TYPE_CHECKING:
     from dropbench.planning.plan import Plan
+
+_TOLD = re.compile(r"seed|dropout\.(?:[^.]+\.)?(?:rate|rates|placement)\b|data\.path")
+_SCHEDULE = re.compile(r"dropout\.(?:[^.]+\.)?schedule\.name")
 
 
 def arm_names(plan: Plan, specs: Sequence[RunSpec], tuned: Collection[str] = ()) -> dict[str, str]:
@@ -32,12 +36,7 @@ def arm_names(plan: Plan, specs: Sequence[RunSpec], tuned: Collection[str] = ())
     wanted = {s.run_id for s in specs}
     for s in (s for s in plan.specs if s.run_id in wanted):
         parts = [s.model.name] * models + [s.data.called] * data
-        rate = [] if s.dropout.name == "none" or "dropout.rate" in tuned else [f"{s.dropout.rate:g}"]
-        beside = [
-            r.name if f"regularizer.{r.name}.{r.strength}" in tuned else f"{r.name} {r.value:g}" for r in s.regularizers
-        ]
-        variant = [] if beside and s.dropout.name == "none" else [" ".join([s.dropout.name, *rate])]
-        parts += [by_study[s.run_id]] if s.run_id in by_study else [" + ".join([*variant, *beside])]
+        parts.append(by_study[s.run_id] if s.run_id in by_study else in_words(s, tuned))
         names[s.run_id] = " ".join([*parts, *settings[s.arm_id]])
     arms = {s.run_id: s.arm_id for s in specs}
     of_names = {(by_study[run], arm) for run, arm in arms.items() if run in by_study}
@@ -45,26 +44,35 @@ def arm_names(plan: Plan, specs: Sequence[RunSpec], tuned: Collection[str] = ())
     return {run: by_study[run] if several[by_study.get(run, "")] == 1 else name for run, name in names.items()}
 
 
+def in_words(spec: RunSpec, tuned: Collection[str] = ()) -> str:
+    """`none`, `standard 0.5`, `locked 0.4 + weight_drop 0.5`, `mixup 0.2 + sam 0.05`; no values of keys that are tuned."""
+    several = len(spec.variants) > 1
+    words = []
+    for v in spec.variants:
+        if v.name != NONE.name:
+            key = f"dropout.{v.name}.rate" if several else "dropout.rate"
+            words.append(v.name if key in tuned else f"{v.name} {v.rate:g}")
+    for r in spec.regularizers:
+        words.append(r.name if f"regularizer.{r.name}.{r.strength}" in tuned else f"{r.name} {r.value:g}")
+    return AND.join(words) or NONE.name
+
+
 def differing(specs: Sequence[RunSpec]) -> dict[str, list[str]]:
     """The settings that tell these runs apart beside seed, names, rates and placement, by arm id; the schedule is one."""
-    told, schedule = (
-        ("seed", "dropout.rate", "dropout.rates", "dropout.placement", "data.path"),
-        "dropout.schedule.name",
-    )
-    leaves = {s.arm_id: flatten(s.as_dict(), whole=()) for s in specs}
+    leaves = {s.arm_id: flatten(s.as_dict(), whole=False) for s in specs}
     named = {f"regularizer.{r.name}.{key}" for s in specs for r in s.regularizers for key in ("strength", r.strength)}
     values: dict[str, set[str]] = {}
     for tree in leaves.values():
         for key, value in tree.items():
-            dull = key in named or key.startswith(told) or key.endswith((".name", "._target_", ".version"))
-            if key == schedule or not dull:
+            dull = key in named or _TOLD.match(key) or key.endswith((".name", "._target_", ".version"))
+            if _SCHEDULE.fullmatch(key) or not dull:
                 values.setdefault(key, set()).add(written(value))
     several = [key for key, texts in values.items() if len(texts) > 1]
     return {
         arm: [
             f"{k.partition('.')[2].removesuffix('.name')}={written(tree[k])}"
             for k in several
-            if k in tree and (k, tree[k]) != (schedule, CONSTANT.name)  # the absence of one
+            if k in tree and not (_SCHEDULE.fullmatch(k) and tree[k] == CONSTANT.name)  # the absence of one
         ]
         for arm, tree in leaves.items()
     }

@@ -263,7 +263,7 @@ def _distinct(runs: Sequence[Planned]) -> tuple[list[RunSpec], dict[str, dict[st
 def _all_metrics(one: RunSpec, other: RunSpec) -> dict[str, MetricSpec]:
     """The metrics of both. Raises UsageError where they have one with different options."""
     for name in (n for n in one.metric if n in other.metric):
-        first, second = (flatten(s.as_dict()["metric"][name], f"metric.{name}.", whole=()) for s in (one, other))
+        first, second = (flatten(s.as_dict()["metric"][name], f"metric.{name}.", whole=False) for s in (one, other))
         for key in (k for k in first if first[k] != second.get(k)):
             raise UsageError(
                 f"{key}={written(first[key])},{written(second.get(key))}: what is measured makes no other run, and a run "

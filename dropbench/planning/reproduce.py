@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dropbench.config.options import conf_dir, options
+from dropbench import identity
+from dropbench.config.options import conf_dir, group_of, options
 from dropbench.config.paths import path_setting
 from dropbench.config.typed import command, setting, words_of
 from dropbench.config.typed import text as as_text
@@ -27,6 +29,7 @@ _DEFAULTS = {
     "train": "default",
 }
 """Options that go without saying; the variant is always said."""
+_RATES = re.compile(r"dropout\.(?:[^.]+\.)?rates")
 _METRICS = (["loss", "accuracy"], ["loss", "rmse", "r2"])
 """What is measured unasked, of classes and of numbers."""
 
@@ -40,18 +43,22 @@ def overrides(config: Mapping[str, Any], extra: Sequence[Path] = ()) -> list[str
         raise UsageError("the data were given as an object of Python, which cannot be typed")
     if given(code(config["model"].get("_target_", ""), config["model"])):
         raise UsageError("the model was given as an object of Python, which cannot be typed")
-    chosen = {
+    variants = {str(v["name"]): str(v.get("schedule", {}).get("name", "constant")) for v in identity.variants(config)}
+    several = len(variants) > 1
+    chosen: dict[str, Any] = {
         "model": str(config["model"]["name"]),
         "data": str(config["data"]["name"]),
-        "dropout": str(config["dropout"]["name"]),
-        "dropout/schedule": str(config["dropout"].get("schedule", {}).get("name", "constant")),
+        "dropout": list(variants) if several else next(iter(variants)),
+        **{f"dropout/{name}/schedule" if several else "dropout/schedule": s for name, s in variants.items()},
         "train": str(config["train"].get("name", "default")),
     }
     usual: dict[str, Any] = {"eval": _yaml(conf_dir() / "config.yaml")["eval"]}
-    usual |= {group: _option(group, chosen[group], tuple(extra)) for group in ("model", "data", "dropout", "train")}
-    usual["dropout"] = usual["dropout"] | {
-        "schedule": _option("dropout/schedule", chosen["dropout/schedule"], tuple(extra))
+    usual |= {group: _option(group, chosen[group], tuple(extra)) for group in ("model", "data", "train")}
+    nodes = {
+        name: _option("dropout", name, tuple(extra)) | {"schedule": _option("dropout/schedule", s, tuple(extra))}
+        for name, s in variants.items()
     }
+    usual["dropout"] = nodes if several else next(iter(nodes.values()))
     usual["metric"] = {k: v for name in config["metric"] for k, v in _option("metric", name, tuple(extra)).items()}
     default, stored = leaves(usual, ()), leaves({k: v for k, v in config.items() if k != BESIDE}, ())
     if config["model"].get("_target_") == HOST:  # what a user's network is given has keys of its own
@@ -61,7 +68,9 @@ def overrides(config: Mapping[str, Any], extra: Sequence[Path] = ()) -> list[str
         raise UsageError(f"{key} is {default.get(key, 1)} now and was {stored[key]}: it cannot be run as it was")
     if config.get("eval", {}).get("mode") == "deterministic":
         stored.pop("eval.passes", None)  # of no account then, and null in a record
-    options_typed = {key: as_text(value) for key, value in chosen.items() if value != _DEFAULTS.get(key)}
+    options_typed = {
+        key: as_text(value) for key, value in chosen.items() if value != _DEFAULTS.get(group_of(key) or key)
+    }
     if (metrics := list(config["metric"])) not in _METRICS:
         options_typed["metric"] = as_text(metrics)
     differing = {}
@@ -131,7 +140,7 @@ def commands(
     grids: dict[tuple[str, ...], list[Point]] = {}
     for config, seeds in steps:
         typed_again = decided([*overrides(config, extra), typed_seeds(seeds)], options) + places(results, data_root)
-        name, rate = config["dropout"]["name"], config["dropout"].get("rate")
+        first, *others = identity.variants(config)
         beside, rest = [], []
         for text in typed_again:
             key, _, value = text.partition("=")
@@ -139,8 +148,12 @@ def commands(
                 beside.append((key, value))
             elif key not in ("dropout", "dropout.rate", BESIDE):
                 rest.append(text)
-        common = "" if name == "none" or rate is None else written(rate)
-        point = Point(as_text(name), common, tuple(config.get(BESIDE) or ()), tuple(beside))
+        named, common = as_text(first["name"]), ""
+        if others:  # whose rates stay in the rest
+            named = as_text([first["name"], *(v["name"] for v in others)])
+        elif first["name"] != "none" and first.get("rate") is not None:
+            common = written(first["rate"])
+        point = Point(named, common, tuple(config.get(BESIDE) or ()), tuple(beside))
         grids.setdefault(tuple(rest), []).append(point)
     return [
         sweep([*arm, *rest], extra, options)
@@ -169,16 +182,21 @@ def decided(overrides: Sequence[str], options: Sequence[str]) -> list[str]:
 
 def leaves(config: Mapping[str, Any], but: Sequence[str] = NOT_SET) -> dict[str, Any]:
     """What of a configuration one could have set, by its key; rates are one value, since sites have dots of their own."""
-    whole = {"dropout.rates": dict(config["dropout"].get("rates") or {})}
-    rest = flatten({**config, "dropout": {k: v for k, v in config["dropout"].items() if k != "rates"}})
-    return {key: value for key, value in rest.items() if key.rpartition(".")[2] not in but and key != "seed"} | whole
+    flat = flatten(config)
+    whole = {key: dict(value or {}) for key, value in flat.items() if _RATES.fullmatch(key)}
+    return {k: v for k, v in flat.items() if k.rpartition(".")[2] not in but and k != "seed" and k not in whole} | whole
 
 
 def settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """What of a configuration tells it from others, by the keys of the command line: `model: mlp`, `dropout.rate: 0.5`."""
-    chosen = {group: config[group]["name"] for group in ("model", "dropout", "data", "train")}
-    schedule = {"dropout.schedule": config["dropout"]["schedule"]["name"]}
-    return {**chosen, **schedule, **leaves(config), "seed": config["seed"]}
+    variants = identity.variants(config)
+    names = [v["name"] for v in variants]
+    chosen = {"model": config["model"]["name"], "dropout": names if len(names) > 1 else names[0]}
+    chosen |= {group: config[group]["name"] for group in ("data", "train")}
+    for variant in variants:
+        key = f"dropout.{variant['name']}.schedule" if len(names) > 1 else "dropout.schedule"
+        chosen[key] = variant["schedule"]["name"]
+    return {**chosen, **leaves(config), "seed": config["seed"]}
 
 
 @cache

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dropbench.config import sweeps
+from dropbench.config import several, sweeps
 from dropbench.config.compose import Composed, Composer
 from dropbench.config.shape import EPOCHS, UPDATES
 from dropbench.config.study_keys import overrides_of
@@ -18,6 +18,7 @@ from dropbench.config.typed import setting as typed_setting
 from dropbench.errors import UsageError, nearest
 from dropbench.identity import BESIDE
 from dropbench.process.apart import PartDied
+from dropbench.spec import RunSpec
 from dropbench.values import written
 
 Overrides = Mapping[str, str]
@@ -92,21 +93,21 @@ def arms_of(
     UsageError
         For values that cannot be, a baseline that is no arm, and for more than `most` runs.
     """
-    combinations = math.prod(map(len, study.grid.values())) if study.grid else 0
-    sweeps.check_count(len(seeds) * (len(study.arms) + combinations), most)
+    of_grid = math.prod(map(len, study.grid.values())) if study.grid else 0
+    sweeps.check_count(len(seeds) * (len(study.arms) + of_grid), most)
     title = point["study"]
     found: dict[str, StudyArm] = {}
     for name, setting in study.arms.items():
         arm = _arm(StudyArm(name, []), setting, point, seeds, composer)
         if (other := found.setdefault(arm.arm_id, arm)) is not arm:
-            first = arm.runs[0].spec
             keys = dict.fromkeys(key for one in study.arms.values() for key in one)
             raise Coincide(
-                f"{title}: its arms {other.name} and {name} are the same run with dropout={first.dropout.name} "
-                f"dropout.rate={first.dropout.rate:g}; give another value to one of {', '.join(keys)}"
+                f"{title}: its arms {other.name} and {name} are the same run with {_told(arm.runs[0].spec)}; give another "
+                f"value to one of {', '.join(keys)}"
             )
-    for setting in _combinations(study.grid):
-        arm = _arm(StudyArm(_name(setting, study.grid), [setting]), setting, point, seeds, composer)
+    combinations = list(_combinations(study.grid))
+    for setting, own in zip(combinations, _own_keys(combinations, composer), strict=True):
+        arm = _arm(StudyArm(_name(setting, study.grid), [setting]), own, point, seeds, composer)
         other = found.setdefault(arm.arm_id, arm)
         if other is not arm and other.of_grid:
             other.of_grid.append(setting)
@@ -116,6 +117,14 @@ def arms_of(
             arm.name = _name(common, study.grid)
     _check_names(title, study, [arm.name for arm in arms])
     return arms
+
+
+def _told(spec: RunSpec) -> str:
+    """Its variants and their rates as one types them."""
+    if len(spec.variants) == 1:
+        return f"dropout={spec.dropout.name} dropout.rate={spec.dropout.rate:g}"
+    rates = " ".join(f"dropout.{v.name}.rate={v.rate:g}" for v in spec.variants)
+    return f"dropout=[{','.join(v.name for v in spec.variants)}] {rates}"
 
 
 def layered(lower: Overrides, upper: Overrides) -> dict[str, str]:
@@ -160,6 +169,13 @@ def _combinations(grid: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]
     """The last key varies fastest. Nothing without a grid."""
     if grid:
         yield from (dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values()))
+
+
+def _own_keys(settings: Sequence[Mapping[str, Any]], composer: Composer) -> Iterator[dict[str, Any]]:
+    """Each without the keys of variants that only others of them have."""
+    texts = [{key: typed_setting(key, value) for key, value in setting.items()} for setting in settings]
+    for setting, kept in zip(settings, several.without_others(texts, composer.extra), strict=True):
+        yield {key: setting[key] for key in kept}
 
 
 def _name(setting: Mapping[str, Any], grid: Mapping[str, Any]) -> str:

@@ -63,7 +63,9 @@ def baselines(plan: Plan) -> set[str]:
     if plan.study:
         named = {run for table in plan.tables.values() for run in table.get(plan.baseline, ())}
         return {s.arm_id for s in plan.specs if s.run_id in named}
-    beside = {s.arm_id: len(list(identity.regularizers(s.as_dict()))) for s in plan.specs if s.dropout.silent}
+    beside = {
+        s.arm_id: len(list(identity.regularizers(s.as_dict()))) for s in plan.specs if all(v.silent for v in s.variants)
+    }
     return {arm for arm, n in beside.items() if n == min(beside.values())}
 
 

@@ -15,21 +15,23 @@ def matches(name: str, pattern: str) -> bool:
     return fnmatchcase(name, pattern)
 
 
-def place(names: Sequence[str], placement: Sequence[str] | None, rates: Mapping[str, float]) -> list[str]:
+def place(
+    names: Sequence[str], placement: Sequence[str] | None, rates: Mapping[str, float], key: str = "dropout"
+) -> list[str]:
     """The sites, in the model's order, that noise is placed on.
 
     Patterns are globs, read in order; one that opens with `-` takes sites away: `["*", "-input"]`, or `["-input"]` for
     short. Without a placement noise goes everywhere but to the input, and to any site that `rates` names more closely
-    than by `*`.
+    than by `*`. `key` is that under which they were typed.
 
     Raises UsageError for a pattern that fits no site.
     """
     chosen = ["*", "-input", *(p for p in rates if p != "*")] if placement is None else list(placement)
-    given = [("dropout.placement", p, p.removeprefix("-")) for p in placement or ()]
-    given += [("dropout.rates", p, p) for p in rates]  # in which a `-` means nothing
-    for key, pattern, bare in given:
+    given = [("placement", p, p.removeprefix("-")) for p in placement or ()]
+    given += [("rates", p, p) for p in rates]  # in which a `-` means nothing
+    for last, pattern, bare in given:
         if not any(matches(n, bare) for n in names):
-            raise UsageError(f"{key}: no site here fits '{pattern}'; {nearest(pattern, names)}")
+            raise UsageError(f"{key}.{last}: no site here fits '{pattern}'; {nearest(pattern, names)}")
     on = dict.fromkeys(names, chosen[0].startswith("-") if chosen else False)
     for pattern in chosen:
         for name in names:
@@ -64,6 +66,7 @@ def site_rates(
     rate: float,
     rates: Mapping[str, float],
     placement: Sequence[str] | None,
+    key: str = "dropout",
 ) -> dict[str, float]:
     """The rate of every site on which a variant acts, in the model's order; empty where it can act on none.
 
@@ -72,4 +75,4 @@ def site_rates(
     able = {s.name: s for s in sites if variant.supports(s) is None}
     if not able:
         return {}
-    return {n: rate_at(n, variant.site_rate(able[n], rate), rates) for n in place(list(able), placement, rates)}
+    return {n: rate_at(n, variant.site_rate(able[n], rate), rates) for n in place(list(able), placement, rates, key)}

@@ -58,6 +58,9 @@ def contradiction(record: Record) -> str | None:
 
 def _shape(record: Record) -> Iterator[str]:
     """What later readers take for granted of a configuration."""
+    names = [variant.get("name") for variant in identity.variants(record.config)]
+    if not names or len(set(names)) < len(names):
+        yield "the variants in its configuration are none, or one of them twice"
     for variant in identity.variants(record.config):
         rates, placement = variant.get("rates") or {}, variant.get("placement")
         if not isinstance(rates, Mapping) or not all(map(_is_rate, (*rates.values(), variant.get("rate") or 0))):
@@ -108,12 +111,22 @@ def _rates(record: Record) -> Iterator[str]:
     variants = identity.variants(record.config)
     if all(v.get("name") == NONE for v in variants) and any(record.rates.values()):
         yield "it calls itself none and drops something"
-    if record.schema < SCHEMA or len(variants) != 1:
-        return
-    most = max([variants[0].get("rate") or 0, *(variants[0].get("rates") or {}).values()])
-    for site, rate in record.rates.items():
-        if rate > most + _ROUNDING:
-            yield f"its rate at {site} is {rate:g}, and its configuration has none above {most:g}"
+    if record.schema >= SCHEMA:
+        yield from _rates_of(variants, record)
+
+
+def _rates_of(variants: list[Mapping[str, Any]], record: Record) -> Iterator[str]:
+    """Whether each rate by site is one of a variant's."""
+    several = len(variants) > 1
+    for variant in variants:
+        most = max([variant.get("rate") or 0, *(variant.get("rates") or {}).values()])
+        for site, rate in derived.own_rates(variant, record.rates, several=several).items():
+            if rate > most + _ROUNDING:
+                yield f"its rate at {site} is {rate:g}, and its configuration has none above {most:g}"
+    endings = tuple(f"/{v.get('name')}" for v in variants)
+    for label in (*record.rates, *record.learned_rates) if several else ():
+        if not label.endswith(endings):
+            yield f"its rate at {label} is of none of its variants"
 
 
 def _derived(record: Record) -> Iterator[str]:

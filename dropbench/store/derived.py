@@ -35,10 +35,18 @@ def measures(names: Iterable[str], declared: Mapping[str, Tree], task: str = "cl
 
 
 def variants(config: Tree, rates: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Name, version and rates by site of each of an arm's variants, of which there is one until the engine takes more."""
+    """Name, version and rates by site of each of an arm's variants. rates: by label, as a record has them."""
+    found = identity.variants(config)
     return [
-        {"name": v.get("name"), "version": v.get("version", 1), "rates": dict(rates)} for v in identity.variants(config)
+        {"name": v.get("name"), "version": v.get("version", 1), "rates": own_rates(v, rates, several=len(found) > 1)}
+        for v in found
     ]
+
+
+def own_rates(variant: Tree, rates: Mapping[str, float], *, several: bool) -> dict[str, float]:
+    """Those of one variant by site: of several the rates whose label is `site/variant`."""
+    ending = f"/{variant.get('name')}"
+    return {s.removesuffix(ending): r for s, r in rates.items() if s.endswith(ending)} if several else dict(rates)
 
 
 def regularizers(config: Tree) -> list[dict[str, Any]]:

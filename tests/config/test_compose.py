@@ -35,7 +35,6 @@ def test_the_data_folder_comes_from_the_environment(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("override", "instead"),
     [
-        ("dropout=[standard,dropconnect]", "dropout=standard,dropconnect"),
         ("model=[mlp,cnn]", "model=mlp,cnn"),
         ("train=[default, zaremba_small]", "train=default,zaremba_small"),
         ("data=[digits,wine]", "data=digits,wine"),

@@ -8,7 +8,7 @@ import pytest
 import torch
 from noise_kit import VARIANTS
 from torch import Tensor, nn
-from training import CPU, cohort_of, make_spec
+from training import CPU
 
 from dropbench.dropout.stochastic_depth import StochasticDepth
 from dropbench.engine.noise import StackNoise
@@ -65,19 +65,10 @@ def test_noise_inside_a_branch_meets_all_replicas_whichever_are_dropped() -> Non
     assert dropped
 
 
-def test_several_noises_at_one_site_are_refused_where_more_than_one_is_asked_for() -> None:
-    """Their places are lists, of one: what only multiplies would be done in turn, the rest is not built."""
-    site = Site("hidden.0", "activation", (50,), "F")
-    noise = StackNoise(VARIANTS["standard"], [site], [{"hidden.0": 0.5}], [0], 4, CPU)
-    x = torch.ones(1, 4, 50)
-    mask = noise("hidden.0", x)
-    noise._at["hidden.0"] *= 2
-    with pytest.raises(ValueError, match=r"several noises at one site, hidden\.0, are not built: Standard, Standard"):
-        noise.dense("hidden.0", x, torch.ones(1, 50, 50), torch.zeros(1, 1, 50), torch.relu)
-    assert mask.shape == noise("hidden.0", x).shape
-
-
-def test_a_run_of_two_variants_is_refused() -> None:
-    one = make_spec(rate=0.5)
-    with pytest.raises(ValueError, match="several variants cannot be trained yet"):
-        cohort_of(one.model_copy(update={"variants": (one.dropout, one.dropout)}))
+def test_several_noises_are_refused_at_a_site_that_takes_one() -> None:
+    """A plan does not let them be there; were it to, their order would be an accident."""
+    site = Site("hidden.0.weight", "weight", (50, 50), "IO")
+    noise = StackNoise(VARIANTS["dropconnect"], [site], [{site.name: 0.5}], [0], 4, CPU)
+    noise._at[site.name] *= 2
+    with pytest.raises(ValueError, match="takes one variant and has several: DropConnect, DropConnect"):
+        noise.dense("hidden.0", torch.ones(1, 4, 50), torch.ones(1, 50, 50), torch.zeros(1, 1, 50), torch.relu)

@@ -29,7 +29,7 @@ from dropbench.spec import RunSpec
 with composer() as _c:
     BASE = _c.compose({}).spec
     NONE = _c.compose({"dropout": "dropout=none"}).spec
-    GAUSSIAN = _c.compose({"dropout": "dropout=gaussian"}).spec
+    ALPHA = _c.compose({"dropout": "dropout=alpha"}).spec
 
 
 def place(cohort: Any = "auto") -> Settings:
@@ -52,7 +52,7 @@ ARMS = st.builds(
     rate=st.sampled_from([0.1, 0.2]),
     seed=st.integers(0, 5),
     lr=st.sampled_from([0.1, 0.01]),
-    variant=st.sampled_from([BASE, NONE, GAUSSIAN]),
+    variant=st.sampled_from([BASE, NONE, ALPHA]),
     epochs=st.sampled_from([1, 1, 1, 2]),
 )
 PREPARED = Prepared(
@@ -92,7 +92,7 @@ def test_cohorts_divide_the_runs(specs: list[RunSpec], size: Any, workers: int, 
 
 @given(PLANS, st.integers(1, 4), st.integers(1, 7) | st.just("auto"))
 def test_cohorts_of_a_kind_are_of_one_size_and_go_by_seed(specs: list[RunSpec], workers: int, size: Any) -> None:
-    specs = [s for s in specs if s.train.epochs == 1 and s.dropout.name != "gaussian"]
+    specs = [s for s in specs if s.train.epochs == 1 and s.dropout.name != "alpha"]
     groups = cohorts(specs, {s.run_id: outline_of() for s in specs}, place(size), "cpu", workers)
     if specs:
         sizes = [len(g) for g in groups]
@@ -167,6 +167,33 @@ def test_schedules_stack_and_evaluations_do_not() -> None:
     groups = cohorts(apart.specs, apart.outlines, apart.settings, "cpu", 1)
     assert [len(g) for g in groups] == [8, 8]
     assert all(len({s.eval.mode for s in g.specs}) == 1 for g in groups)
+
+
+def test_variants_that_only_multiply_stack_and_others_do_not() -> None:
+    """`classic` scales in evaluation, `alpha` adds, `dropconnect` acts on weights, and `concrete` learns its rate."""
+    words = ["dropout=none,standard,gaussian,unscaled,classic,alpha,dropconnect,concrete", "data=wine", "seed=0,1"]
+    plan = planned(*words, "dropout.rate=0.3")
+    groups = cohorts(plan.specs, plan.outlines, plan.settings, "cpu", 1)
+    found = sorted(sorted({s.dropout.name for s in g.specs}) for g in groups)
+    assert found == [
+        ["alpha"],
+        ["classic"],
+        ["concrete"],
+        ["dropconnect"],
+        ["gaussian", "none", "standard", "unscaled"],
+    ]
+
+
+def test_arms_of_several_variants_stack_where_they_act_at_the_same_sites_or_are_all_masks() -> None:
+    def found(*words: str) -> list[int]:
+        plan = planned("data=wine", "seed=0,1", *words)
+        return sorted(len(g) for g in cohorts(plan.specs, plan.outlines, plan.settings, "cpu", 1))
+
+    assert found("dropout=none,[standard,gaussian],[gaussian,standard],standard") == [8]
+    assert found("dropout=none,[standard,dropconnect]", "dropout.standard.rate=0.1,0.4") == [6]
+    placed = "dropout.standard.placement=[hidden.0],[hidden.1]"
+    assert found("dropout=none,[standard,dropconnect]", placed) == [2, 4]
+    assert found("dropout=dropconnect,[standard,dropconnect]") == [2, 2]
 
 
 def test_models_and_data_do_not_mix() -> None:

@@ -92,6 +92,14 @@ CLASSIFIERS = [
     ("mlp", "wine", "dropout=concrete", []),
     ("mlp", "wine", "dropout=kingma", []),
     ("rnn", "digits", "dropout=zoneout", ["data.n_train=100"]),
+    (
+        "mlp",
+        "wine",
+        "dropout=[dropconnect,classic]",
+        ["dropout.classic.rate=0.3", "dropout/classic/schedule=linear_up"],
+    ),
+    ("mlp", "wine", "dropout=[classic,concrete,kingma]", []),
+    ("rnn", "digits", "dropout=[zoneout,classic]", ["data.n_train=100", "dropout.classic.placement=[input]"]),
     ("rnn", "digits", "dropout=standard", ["data.n_train=100", "model.cell=gru", "model.readout=mean"]),
     ("cnn", "digits", "dropout=spatial", ["data.n_train=100", "model.batch_norm=after_activation"]),
     ("cnn", "digits", "dropout=standard", ["data.n_train=100", "train.augment.flip=0.5"]),
@@ -118,7 +126,7 @@ def rows_of(table: Table, rows: Any) -> Any:
 def test_a_classifier_says_again_what_it_said(
     train: Train, model: str, data: str, variant: str, words: list[str]
 ) -> None:
-    rate = [] if variant == "dropout=none" else ["dropout.rate=0.4"]
+    rate = [] if variant == "dropout=none" or "[" in variant else ["dropout.rate=0.4"]
     kept = train(*SMALL[model], f"data={data}", variant, *rate, *words)
     trained, said, metrics = kept.model(), kept.said, kept.record.metrics
     assert isinstance(trained, nn.Module) and not trained.training and trained.task == "classify"

@@ -21,7 +21,9 @@ CONFIG: dict[str, Any] = {
 def make(name: str = "digits", **changes: Any) -> Record:
     """A completed run on data of that name."""
     config = {**CONFIG, "data": {"name": name}, "seed": changes.get("seed", 0), **changes.pop("config", {})}
-    rates = {} if config["dropout"]["name"] == "none" else {"hidden.0": 0.1}
+    names = [v["name"] for v in identity.variants(config)]
+    rates = {"hidden.0": 0.1} if len(names) == 1 else {f"hidden.0/{name}": 0.1 for name in names}
+    rates = {} if names == ["none"] else rates
     values: dict[str, Any] = {
         "status": "completed",
         "reason": None,

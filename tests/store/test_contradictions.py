@@ -117,6 +117,27 @@ def test_what_cannot_be_is_skipped_with_its_reason(tmp_path: Path, case: str) ->
     assert isinstance(found, Skipped) and reason in found.reason, found
 
 
+TWO = [{"name": "locked", "rate": 0.4, "rates": {}}, {"name": "standard", "rate": 0.2, "rates": {"hidden.0": 0.3}}]
+
+
+def test_of_several_variants_each_has_its_own_rates(tmp_path: Path) -> None:
+    def found(**rates: float) -> str | None:
+        config = {**good().config, "dropout": TWO}
+        return contradiction(good(config=config, rates={f"hidden.0/{name}": rate for name, rate in rates.items()}))
+
+    told = good(config={**good().config, "dropout": TWO})
+    assert [(v.name, v.rates) for v in told.variants] == [
+        ("locked", {"hidden.0": 0.1}),
+        ("standard", {"hidden.0": 0.1}),
+    ]
+    assert isinstance(read(Store(tmp_path).write(told, [], "")), Record)
+    assert found(locked=0.4, standard=0.3) is None and found(locked=0.4) is None
+    assert found(locked=0.4, standard=0.35) == "its rate at hidden.0 is 0.35, and its configuration has none above 0.3"
+    assert found(locked=0.4, embedding=0.1) == "its rate at hidden.0/embedding is of none of its variants"
+    twice = {**good().config, "dropout": [TWO[0], TWO[0]]}
+    assert "one of them twice" in str(contradiction(good(config=twice)))
+
+
 def test_a_task_that_its_model_does_not_have() -> None:
     of_a_model = {**good().config, "model": {"name": "lm", "_target_": "dropbench.models.lm.LanguageModel"}}
     assert contradiction(good(config=of_a_model, task="predict_next")) is None

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from dropbench import identity
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.interval import MIN_PAIRS
 from dropbench.report.tables.comparison import Config
@@ -25,14 +26,15 @@ def same_sites(config: Config, configs: Mapping[str, Config], labels: Sequence[s
 
 def same_rates(a: Config, b: Config) -> bool:
     """Whether two arms are the same but for where they act: one common rate, or one rate for each site that is named."""
-    return _but_placement(a) == _but_placement(b) and a["dropout"]["name"] != "none"
+    return _but_placement(a) == _but_placement(b) and not identity.drops_nothing(a)
 
 
 def placement(config: Config) -> tuple[str, ...]:
     """Where an arm acts, as its settings say it."""
-    dropout = config["dropout"]
-    sites = sorted(site for site, rate in (dropout.get("rates") or {}).items() if rate)
-    return (str(dropout.get("placement")), *sites)
+    found: list[str] = []
+    for variant in identity.variants(config):
+        found += [str(variant.get("placement")), *_named(variant)]
+    return tuple(found)
 
 
 def weaker(config: Config, there: Mapping[str, Config]) -> tuple[Config | None, list[str]]:
@@ -98,11 +100,9 @@ def more_seeds(undecided: Sequence[Contrast], most: int) -> tuple[int, list[bool
 
 
 def _rates(config: Config) -> list[float]:
-    """The common rate and those of sites; empty for an arm without noise, and where the variant learns its own."""
-    dropout = config["dropout"]
-    if dropout["name"] == "none":
-        return []
-    values = [dropout.get("rate"), *(dropout.get("rates") or {}).values()]
+    """The common rates and those of sites; empty for an arm without noise, and where the variant learns its own."""
+    acting = [v for v in identity.variants(config) if v["name"] != "none"]
+    values = [rate for v in acting for rate in (v.get("rate"), *(v.get("rates") or {}).values())]
     return [r for v in values if (r := number(v)) is not None]
 
 
@@ -111,10 +111,10 @@ def _scaled(config: Config, factor: float) -> Config:
     if not any(_rates(config)):
         return config
     changed: dict[str, Any] = copy.deepcopy(dict(config))
-    dropout = changed["dropout"]
-    if number(dropout.get("rate")) is not None:
-        dropout["rate"] = _rounded(factor * dropout["rate"])
-    dropout["rates"] = {site: _rounded(factor * rate) for site, rate in (dropout.get("rates") or {}).items()}
+    for variant in changed["dropout"] if isinstance(changed["dropout"], list) else [changed["dropout"]]:
+        if number(variant.get("rate")) is not None:
+            variant["rate"] = _rounded(factor * variant["rate"])
+        variant["rates"] = {site: _rounded(factor * rate) for site, rate in (variant.get("rates") or {}).items()}
     return changed
 
 
@@ -133,12 +133,22 @@ def _arm(config: Config) -> dict[str, Any]:
 
 
 def _but_rates(config: Config) -> dict[str, Any]:
-    dropout = {k: v for k, v in config["dropout"].items() if k not in ("rate", "rates")}
-    sites = [site for site, rate in (config["dropout"].get("rates") or {}).items() if rate]
-    return _arm(config) | {"dropout": dropout | {"sites": sorted(sites)}}
+    bare = [_without(v, "rate", "rates") | {"sites": _named(v)} for v in identity.variants(config)]
+    return _arm(config) | {"dropout": bare}
 
 
 def _but_placement(config: Config) -> dict[str, Any]:
-    dropout = {k: v for k, v in config["dropout"].items() if k not in ("placement", "rates")}
-    sizes = sorted(rate for rate in (config["dropout"].get("rates") or {}).values() if rate)
-    return _arm(config) | {"dropout": dropout | {"sizes": sizes}}
+    bare = [
+        _without(v, "placement", "rates") | {"sizes": sorted(r for r in (v.get("rates") or {}).values() if r)}
+        for v in identity.variants(config)
+    ]
+    return _arm(config) | {"dropout": bare}
+
+
+def _without(variant: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {k: v for k, v in variant.items() if k not in keys}
+
+
+def _named(variant: Mapping[str, Any]) -> list[str]:
+    """The sites to which a variant's `rates` give one above 0."""
+    return sorted(site for site, rate in (variant.get("rates") or {}).items() if rate)

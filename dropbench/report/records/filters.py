@@ -15,7 +15,7 @@ import pandas as pd
 
 from dropbench.errors import UsageError, nearest
 from dropbench.report.records.frame import config_keys, known
-from dropbench.values import absent, number, order, same, written
+from dropbench.values import AND, absent, number, order, same, written
 
 PLAIN = ("seed", "status", "device", "git_commit", "run_id", "arm_id", "data_fingerprint", "sources")
 _RANGE = re.compile(r"range\((-?\d+(?:,-?\d+){0,2})\)")
@@ -45,6 +45,8 @@ def parse(filters: Sequence[str]) -> list[tuple[str, list[str]]]:
             )
         values = []
         for value in _split(rest.replace(" ", "")):
+            if key == "dropout" and value.startswith("["):  # several variants, as they are typed in a sweep
+                value = AND.replace(" ", "").join(value.strip("[]").split(","))
             numbers = _RANGE.fullmatch(value)
             values += _ranged(value, numbers[1]) if numbers else [value]
         if not values:

@@ -84,9 +84,10 @@ def from_store(store: Store, run_ids: Sequence[str]) -> Found:
 def unusable(record: Record) -> str | None:
     """Why a record that can be read is of no use to a report, if so."""
     for group in GROUPS:
-        part = record.config.get(group)
-        if not isinstance(part, Mapping) or not isinstance(part.get("name"), str):
-            return f"{RECORD} has no {group}.name in its config"
+        found = record.config.get(group)
+        for part in found if group == "dropout" and isinstance(found, list) else [found]:
+            if not isinstance(part, Mapping) or not isinstance(part.get("name"), str):
+                return f"{RECORD} has no {group}.name in its config"
     return None
 
 

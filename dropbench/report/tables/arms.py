@@ -8,6 +8,7 @@ of training are in different tables.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from dropbench.report.records.frame import rows_of, setting_keys
-from dropbench.values import absent, number, order, plain, written
+from dropbench.values import AND, absent, number, order, plain, written
 
 Row = Mapping[str, Any]
 
@@ -40,8 +41,8 @@ _OFF = (None, "null", "0", "false", "constant")
 _DULL = (".name", "._target_", ".version")
 _CHOSEN = ("model.name", "data.name", "dropout.name", "dropout.schedule.name")
 """Which option of a group it is: not dull, unlike the name of training's."""
-IN_WORDS = ("dropout.name", "dropout.rate", "dropout.rates", "dropout.placement", "dropout.schedule.name")
-"""The keys of which `setting` speaks."""
+IN_WORDS = re.compile(r"dropout\.(?:[^.]+\.)?(?:name|rate|rates|placement|schedule\.name)")
+"""The keys of which `setting` speaks: of one variant, or of each of several under its name."""
 _SEVERAL = "several"
 """How a key that differs between the arms of a table reads where tables are told apart."""
 
@@ -69,27 +70,50 @@ def belongs_to_arm(key: str) -> bool:
 
 
 def setting(row: Row) -> str:
-    """`none`, `standard 0.25`, `standard {input: 0.2, *: 0.5}`, `standard 0.5 at [hidden.*]`, `standard 0.5 linear_up`."""
-    name, rates, placement = row["dropout.name"], row.get("dropout.rates") or {}, row.get("dropout.placement")
+    """`none`, `standard 0.25`, `standard {input: 0.2, *: 0.5}`, `standard 0.5 at [hidden.*]`, `standard 0.5 linear_up`.
+
+    Of several variants each so: `locked 0.4 + weight_drop 0.5`.
+    """
+    return AND.join(_in_words(row, name, key) for name, key in variants_of(row).items())
+
+
+def variants_of(row: Row) -> dict[str, str]:
+    """The names of an arm's variants, in order, and how the keys of each begin: `dropout.`, or `dropout.locked.` of several."""
+    names = str(row["dropout.name"]).split(AND)
+    return {names[0]: "dropout."} if len(names) == 1 else {name: f"dropout.{name}." for name in names}
+
+
+def _in_words(row: Row, name: str, key: str) -> str:
+    rates, placement = _rates(row, key), row.get(f"{key}placement")
     if name == NONE:
         return NONE
     words = [written(name)]
-    if "*" not in rates and row.get("dropout.rate") is not None:  # "*" leaves the common rate nothing to act on
-        words.append(written(row["dropout.rate"]))
+    rate = row.get(f"{key}rate")
+    if "*" not in rates and rate is not None and not absent(rate):  # "*" leaves the common rate nothing to act on
+        words.append(written(rate))
     if rates:
         words.append(written(rates))
     if isinstance(placement, list | tuple):
         words.append(f"at {written(placement)}")
-    if (schedule := row.get("dropout.schedule.name", "constant")) != "constant" and not absent(schedule):
+    if (schedule := row.get(f"{key}schedule.name", "constant")) != "constant" and not absent(schedule):
         words.append(written(schedule))
     return " ".join(words)
 
 
+def _rates(row: Row, key: str) -> Mapping[str, Any]:
+    rates = row.get(f"{key}rates")
+    return rates if isinstance(rates, Mapping) else {}
+
+
 def silent(row: Row) -> bool:
-    """Whether an arm drops nothing: it has no variant, or one at rate 0 everywhere, which is the identity for all of them."""
-    rates = row.get("dropout.rates") or {}
-    common = [] if "*" in rates else [row.get("dropout.rate")]
-    return row["dropout.name"] == NONE or all(number(r) == 0 for r in (*common, *rates.values()))
+    """Whether an arm drops nothing: it has no variant, or only such at rate 0 everywhere, which is the identity for all."""
+    return all(_silent(row, name, key) for name, key in variants_of(row).items())
+
+
+def _silent(row: Row, name: str, key: str) -> bool:
+    rates = _rates(row, key)
+    common = [] if "*" in rates else [row.get(f"{key}rate")]
+    return name == NONE or all(number(r) == 0 for r in (*common, *rates.values()))
 
 
 def name_arms(frame: pd.DataFrame) -> list[Arm]:
@@ -148,7 +172,7 @@ def _joined(*words: str) -> str:
 
 def _beside(row: Row, rows: Sequence[Row], keys: Sequence[str], *, of_study: bool) -> str:
     """What tells an arm from the others beside what `setting` says: the regularizers that are on; in a study anything."""
-    told = [k for k in keys if k not in IN_WORDS and not k.startswith(BESIDE) and tells(row, rows, k)]
+    told = [k for k in keys if not IN_WORDS.fullmatch(k) and not k.startswith(BESIDE) and tells(row, rows, k)]
     if not of_study:
         told = [k for k in told if belongs_to_arm(k) and not k.startswith("dropout.")]
     on = [k for k in told if not (_is_regularizer(k) and shown(row.get(k)) in _OFF)]

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from dropbench.errors import UsageError
 from dropbench.report.records.filters import ABSENT, PLAIN, column_of
 from dropbench.report.records.frame import rows_of, setting_keys
-from dropbench.report.tables.arms import BESIDE, Row, setting, shown, silent
+from dropbench.report.tables.arms import BESIDE, NONE, Row, setting, shown, silent, variants_of
 from dropbench.report.tables.comparison import Comparison
 from dropbench.values import absent, number, order, written
 
 DROPOUT = "dropout."
+_NAME = "dropout.name"
+_RATE = re.compile(r"dropout\.(?:([^.]+)\.)?rate")
 
 
 @dataclass(frozen=True)
@@ -60,20 +62,38 @@ class Factors:
         firsts = {row["label"]: row for row in rows_of(whole.runs.drop_duplicates("label"))}
         return cls({label: firsts[label] for label in whole.labels}, setting_keys(whole.runs), whole)
 
+    def apart(self, *keys: str) -> Factors:
+        """With the keys of each variant under its name, be it alone in its arm or not, where a key is of one of several.
+
+        So the arms of `none`, `standard`, `locked` and both differ in `dropout.standard.rate` and `dropout.locked.rate`.
+        """
+        if not any((rate := _RATE.fullmatch(key)) and rate[1] for key in keys):
+            return self
+        rows = {label: _apart(row) for label, row in self.rows.items()}
+        of_variants = dict.fromkeys(k for row in rows.values() for k in row if k.startswith(DROPOUT) and k != _NAME)
+        return Factors(rows, [*(k for k in self.keys if not k.startswith(DROPOUT)), *of_variants], self.whole)
+
     def levels(self, key: str) -> dict[str, str]:
         """By label what a typed key is set to: `model` and `dropout` stand for all of their group.
 
-        A rate of nothing is a rate of 0, and so is the strength of a regularizer that an arm does not have that which is none.
-        Raises UsageError for a key that is unknown, or none of an arm's settings.
+        A rate of nothing is a rate of 0, and so is the strength of a regularizer that an arm does not have that which is none;
+        `dropout.locked.rate` is that of `locked` alone too. Raises UsageError for a key that is unknown, or none of an arm's
+        settings.
         """
         column = self._column(key)
-        if column == "dropout.name":
+        if column == _NAME:
             return {label: setting(row) for label, row in self.rows.items()}
-        none = self._none_of(column)
-        return {
-            label: none if none and self._idle(row, column) else shown(row.get(column, math.nan)) or ABSENT
-            for label, row in self.rows.items()
-        }
+        rate, none = _RATE.fullmatch(column), self._none_of(column)
+
+        def level(row: Row) -> str:
+            if rate and (silent(row) or (rate[1] and rate[1] not in variants_of(row))):
+                return "0"
+            if none and not rate and self._idle(row, column):
+                return none
+            of_one = rate and row[_NAME] == rate[1] and column not in row
+            return shown(row.get(f"{DROPOUT}rate" if of_one else column, math.nan)) or ABSENT
+
+        return {label: level(row) for label, row in self.rows.items()}
 
     def series(self, key: str) -> list[Series]:
         """The sets of two and more arms that differ in this key alone.
@@ -184,3 +204,12 @@ def _common(labels: Sequence[str], key: str, levels: Mapping[str, str]) -> str:
 def _group(key: str) -> str:
     """How the keys begin that do nothing where what they are options of is off: `dropout.`, `regularizer.mixup.`."""
     return ".".join(key.split(".")[:2]) + "." if key.startswith(BESIDE) else DROPOUT
+
+
+def _apart(row: Row) -> Row:
+    """With the keys of each of its variants under the variant's name."""
+    found = {k: v for k, v in row.items() if not k.startswith(DROPOUT) or k == _NAME}
+    for name, begin in variants_of(row).items():
+        own = {k.removeprefix(begin): v for k, v in row.items() if k.startswith(begin) and not absent(v)}
+        found |= {f"{DROPOUT}{name}.{key}": value for key, value in own.items() if name != NONE and key != "name"}
+    return found

@@ -9,6 +9,7 @@ those that are left is no merit. Only then is the test score looked at.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ from dropbench.report.records.measures import Measure
 from dropbench.report.tables.arms import IN_WORDS, Arm, Row, as_settings, silent, tells
 from dropbench.values import absent, written
 
-RATES = ("dropout.rate", "dropout.rates")
+RATES = re.compile(r"dropout\.(?:[^.]+\.)?rates?")
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ def safest(runs: pd.DataFrame, labels: Sequence[str]) -> list[str]:
 
 def _families(runs: pd.DataFrame, arms: Sequence[Arm]) -> list[_Family]:
     """Of the arms that are the same but for their rates, where there are several; in the table's order."""
-    keys = [k for k in setting_keys(runs) if k not in RATES]
+    keys = [k for k in setting_keys(runs) if not RATES.fullmatch(k)]
     beside = [k for k in keys if not k.startswith("dropout.")]
     firsts = {row["label"]: row for row in rows_of(runs.drop_duplicates("label"))}
 
@@ -196,5 +197,5 @@ def _variant(row: Row, rows: Sequence[Row], keys: Sequence[str]) -> str:
         return name
     more = [row.get(k) for k in ("dropout.schedule.name", "dropout.placement")]
     words = [name, *(written(v) for v in more if v is not None and not absent(v) and v != "constant")]
-    differ = as_settings(row, [k for k in keys if k not in IN_WORDS and tells(row, alike, k)])
+    differ = as_settings(row, [k for k in keys if not IN_WORDS.fullmatch(k) and tells(row, alike, k)])
     return " ".join([*words, *[differ] * bool(differ)])

@@ -41,6 +41,7 @@ def interactions(
     UsageError
         For arms that the two keys do not tell apart, and where no four of them make a square.
     """
+    factors = factors.apart(*keys)
     ours, theirs = (factors.levels(key) for key in keys)
     cells = _cells(factors, keys, ours, theirs)
     firsts, seconds = _ordered(ours, baselines), _ordered(theirs, baselines)

@@ -1,0 +1,163 @@
+"""Several variants of dropout in one arm: the files behind a choice, and the keys of each variant.
+
+One variant has its keys under `dropout`. Each of several has them under its own name, `dropout.locked.rate`, and its schedule
+is chosen by `dropout/locked/schedule`; `dropout/schedule` is for all of them. A recipe, `dropout/recipe/x.yaml`, is a name for
+several variants and what is set of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dropbench.config.options import group_of, options
+from dropbench.errors import UsageError
+from dropbench.values import written
+
+GROUP, SCHEDULE, RECIPE = "dropout", "dropout/schedule", "dropout/recipe"
+USUAL = "standard"
+"""The variant that conf/config.yaml chooses."""
+_CONSTANT = "constant"
+"""The schedule that it chooses."""
+
+
+def names_of(value: Any) -> list[str]:
+    """The options that a choice names: one, or a list."""
+    return [written(one) for one in (value if isinstance(value, list | tuple) else [value])]
+
+
+def variants_of(chosen: Sequence[str], extra: Sequence[Path]) -> list[str]:
+    """The variants that options of dropout stand for: a recipe for its own, in order. Raises UsageError for a bad recipe."""
+    if len(chosen) == 1 and chosen[0] not in options(GROUP, extra) and chosen[0] in options(RECIPE, extra):
+        return list(recipe(chosen[0], extra))
+    return list(chosen)
+
+
+def recipe(name: str, extra: Sequence[Path]) -> dict[str, dict[str, Any]]:
+    """What a recipe sets, by variant in order.
+
+    Raises
+    ------
+    UsageError
+        For a file that is no mapping of two variants or more to their settings.
+    """
+    from omegaconf import OmegaConf
+
+    tree: Any = OmegaConf.to_container(OmegaConf.load(options(RECIPE, extra)[name]))
+    known = options(GROUP, extra)
+    if not isinstance(tree, Mapping) or len(tree) < 2 or not all(variant in known for variant in tree):
+        raise UsageError(
+            f"dropout/recipe/{name}.yaml: a recipe names two variants or more, each with its settings below it: "
+            "locked: {rate: 0.4}"
+        )
+    return {str(variant): dict(settings or {}) for variant, settings in tree.items()}
+
+
+def choices(variants: Sequence[str], schedules: Mapping[str, str]) -> list[str]:
+    """Overrides by which Hydra composes each variant under its own name.
+
+    schedules: the option chosen by `dropout/schedule` and by `dropout/NAME/schedule`, by that key.
+    """
+    made = [f"~{group}" for group in (GROUP, SCHEDULE)]
+    for name in variants:
+        schedule = schedules.get(f"{GROUP}/{name}/schedule", schedules.get(SCHEDULE, _CONSTANT))
+        made += [f"+{GROUP}@{GROUP}.{name}={name}", f"+{SCHEDULE}@{GROUP}.{name}.schedule={schedule}"]
+    return made
+
+
+def set_recipe(tree: Any, name: str, extra: Sequence[Path]) -> None:
+    """Sets in a composed configuration what a recipe says. Raises UsageError for a key that its variant does not have."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    for variant, settings in recipe(name, extra).items():
+        for key, value in settings.items():
+            try:
+                OmegaConf.update(tree, f"{GROUP}.{variant}.{key}", value, merge=True)
+            except OmegaConfBaseException as error:
+                raise UsageError(f"dropout/recipe/{name}.yaml: {variant} has no key {written(key)}") from error
+
+
+def nodes(dropout: Mapping[str, Any]) -> dict[str, Any]:
+    """The node of each variant in a composed configuration, by its key: `dropout`, or `dropout.locked` of several."""
+    several = len(dropout) > 1 and all(isinstance(v, Mapping) and "_target_" in v for v in dropout.values())
+    return {f"{GROUP}.{name}": node for name, node in dropout.items()} if several else {GROUP: dropout}
+
+
+def variant_in(key: str) -> str | None:
+    """The name in the second place of a key such as `dropout.locked.rate` or `dropout/locked/schedule`, else None."""
+    if group_of(key) == SCHEDULE:
+        parts = key.split("/")
+        return parts[1] if len(parts) == 3 else None
+    parts = key.split(".")
+    return parts[1] if parts[0] == GROUP and len(parts) > 2 else None
+
+
+def bare(key: str, variant: str) -> str:
+    """The key of the one variant of an arm, as `dropout.rate`, from its key among several, as `dropout.locked.rate`."""
+    return key.replace(f"{GROUP}.{variant}.", f"{GROUP}.", 1).replace(f"{GROUP}/{variant}/", f"{GROUP}/", 1)
+
+
+def without_others(points: Sequence[Mapping[str, str]], extra: Sequence[Path]) -> list[dict[str, str]]:
+    """Points of a grid, or arms of a study, each without the keys of variants that only others of them have.
+
+    So `dropout=none,[standard,locked] dropout.locked.rate=0.1,0.4` means what it says. A key of a variant that none of them has
+    stays, to be refused.
+
+    Parameters
+    ----------
+    points : sequence of mapping
+        Simple overrides by their keys.
+    extra : sequence of Path
+        The user's folders of options.
+    """
+    if not any(variant_in(key) for point in points for key in point):
+        return [dict(point) for point in points]
+    from dropbench.config.grammar import parse
+
+    have: dict[str, set[str]] = {}
+
+    def variants(point: Mapping[str, str]) -> set[str]:
+        text = point.get(GROUP, f"{GROUP}={USUAL}")
+        if text not in have:
+            (override,) = parse([text])
+            chosen = names_of(override.value())
+            have[text] = set(variants_of(chosen, extra))
+        return have[text]
+
+    anywhere: set[str] = set().union(*map(variants, points))
+    return [
+        {
+            k: text
+            for k, text in point.items()
+            if (v := variant_in(k)) is None or v in variants(point) or v not in anywhere
+        }
+        for point in points
+    ]
+
+
+def hint(key: str, value: str, variants: Sequence[str], known: Iterable[str]) -> str | None:
+    """What to write in place of a key that these variants of an arm do not have; None where it is near one that they have.
+
+    known: all variants that there are.
+    """
+    if not key.startswith(f"{GROUP}."):
+        return None
+    named, rest = variant_in(key), key.partition(".")[2]
+    if named is not None and named in known and named not in variants:
+        both = ",".join((*(v for v in variants if v != "none"), named))
+        chosen = both if both == named else f"[{both}]"
+        return (
+            f"'{key}' is a key of {named}, which is not in dropout={_listed(variants)}; write dropout={chosen}, "
+            "or leave it out"
+        )
+    if len(variants) < 2 or named in variants:
+        return None
+    return (
+        f"'{key}' is no key of several variants; write {' or '.join(f'{GROUP}.{v}.{rest}={value}' for v in variants)}"
+    )
+
+
+def _listed(variants: Sequence[str]) -> str:
+    return variants[0] if len(variants) == 1 else f"[{','.join(variants)}]"
