@@ -36,8 +36,17 @@ def warnings(spec: RunSpec, outline: Outline) -> list[str]:
         *([_own_noise(spec.model, outline.own_noise)] if outline.own_noise else []),
         *([_idle(spec.model.name, outline.idle)] if outline.idle else []),
         *(warning for s in outline.sites if rates.get(s.name) and (warning := acting.warns(s))),
+        *_another_recipe(spec),
         *_idle_settings(spec.train),
     ]
+
+
+def _another_recipe(spec: RunSpec) -> Iterator[str]:
+    """That a model is trained otherwise than it was made for."""
+    recipes = getattr(locate(spec.model.target), "recipes", ())
+    if recipes and spec.train.name not in recipes:
+        meant = " or ".join(f"train={name}" for name in recipes)
+        yield f"model={spec.model.name} is made for {meant}, and learns slowly at learning rates that suit other networks"
 
 
 def _idle_settings(train: TrainSpec) -> Iterator[str]:
