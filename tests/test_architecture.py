@@ -194,8 +194,8 @@ def test_targets_import_and_files_say_what_they_are(file: Path) -> None:
 
 def test_list_shows_first_lines(capsys: pytest.CaptureFixture[str]) -> None:
     shown = json.loads(dropbench(capsys, "list", "--json").out)
-    sections = {"variants": "dropout", "schedules": "dropout/schedule", "models": "model", "data": "data"}
-    sections |= {"studies": "study", "metrics": "metric"}
+    sections = {"variants": "dropout", "schedules": "dropout/schedule", "models": "model", "recipes": "train"}
+    sections |= {"data": "data", "studies": "study", "metrics": "metric"}
     assert list(shown) == list(sections)
     for section, group in sections.items():
         assert shown[section] == {

@@ -12,6 +12,7 @@ _SECTIONS = {
     "variants": "dropout",
     "schedules": "dropout/schedule",
     "models": "model",
+    "recipes": "train",
     "data": "data",
     "studies": "study",
     "metrics": "metric",
