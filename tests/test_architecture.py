@@ -202,6 +202,7 @@ def test_list_shows_first_lines(capsys: pytest.CaptureFixture[str]) -> None:
         "schedules": "dropout/schedule",
         "regularizers": "regularizer",
         "models": "model",
+        "training": "train",
         "data": "data",
     }
     sections |= {"studies": "study", "metrics": "metric"}

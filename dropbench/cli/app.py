@@ -282,7 +282,7 @@ def list_(
     section: Annotated[
         str | None,
         typer.Argument(
-            metavar="variants|schedules|models|data|studies|metrics|sites|columns",
+            metavar="variants|schedules|models|recipes|data|studies|metrics|sites|columns",
             help="Default: all but sites and columns.",
             show_default=False,
         ),

@@ -14,6 +14,7 @@ _SECTIONS = {
     "schedules": "dropout/schedule",
     "regularizers": "regularizer",
     "models": "model",
+    "training": "train",
     "data": "data",
     "studies": "study",
     "metrics": "metric",

@@ -19,6 +19,8 @@ A stacked model may fit its starting weights: `start_from(x, draw)` is called on
 examples x [K, n, *shape] and random numbers of each run's own (`nn.init.Draw`). `paces` of a layer say how fast its parameters
 learn and decay: see `nn.pace`.
 
+`recipes` names the options of `train` that a model is made for; with another one there is a warning.
+
 `held` of a stacked model says how many numbers an example becomes on its way beside those at sites, where they are many:
 cohorts and batches of evaluation are made smaller by it.
 

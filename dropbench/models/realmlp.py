@@ -63,6 +63,7 @@ class RealMLP(nn.Module):
 
     stacked = True
     eats = ("flat",)
+    recipes = ("realmlp", "realmlp_numbers")
 
     def __init__(
         self,

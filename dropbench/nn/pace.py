@@ -29,4 +29,5 @@ def _said(model: nn.Module) -> Iterator[tuple[nn.Parameter, Pace]]:
     for layer in model.modules():
         said = getattr(layer, "paces", {})
         if isinstance(said, dict):
-            yield from ((p, said[name]) for name, p in layer.named_parameters(recurse=False) if name in said)
+            own = layer.named_parameters(recurse=False)
+            yield from ((p, said[name]) for name, p in own if isinstance(said.get(name), Pace))

@@ -45,8 +45,17 @@ def warnings(spec: RunSpec, outline: Outline) -> list[str]:
             for p in places(spec.variants, outline.sites)
             if p.rate and (warning := acting[p.slot].warns(sites[p.site]))
         ),
+        *_another_recipe(spec),
         *_idle_settings(spec.train),
     ]
+
+
+def _another_recipe(spec: RunSpec) -> Iterator[str]:
+    """That a model is trained otherwise than it was made for."""
+    recipes = getattr(locate(spec.model.target), "recipes", ())
+    if recipes and spec.train.name not in recipes:
+        meant = " or ".join(f"train={name}" for name in recipes)
+        yield f"model={spec.model.name} is made for {meant}, and learns slowly at learning rates that suit other networks"
 
 
 def _idle_settings(train: TrainSpec) -> Iterator[str]:

@@ -58,7 +58,8 @@ def test_values_are_typed() -> None:
         found = composed(
             c, "model.widths=[8, 4]", "dropout.placement=hidden.*", "train.warmup_epochs=1", "metric=[loss]"
         )
-    assert found.spec.model.options == {"widths": [8, 4], "activation": "relu", "batch_norm": "none"}
+    said = {key: value for key, value in found.spec.model.options.items() if value is not None}
+    assert said == {"widths": [8, 4], "activation": "relu", "batch_norm": "none"}
     assert found.spec.dropout.placement == ("hidden.*",)
     assert isinstance(found.spec.train.warmup_epochs, float)
     assert list(found.spec.metric) == ["loss"]

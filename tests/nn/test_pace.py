@@ -15,6 +15,7 @@ from dropbench.nn.pace import Pace, paces
 def test_a_layer_says_them_by_name_and_all_others_are_one() -> None:
     model = nn.Sequential(Linear(1, 3, 2), Linear(1, 2, 2), nn.Linear(2, 2))
     model[1].paces = {"bias": Pace(0.1, 0.0)}
+    model[2].paces = {"weight": 3}  # of a user's own, which means something else
     assert paces(model) == [Pace(), Pace(), Pace(), Pace(0.1, 0.0), Pace(), Pace()]
 
 
