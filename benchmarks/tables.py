@@ -3,7 +3,8 @@
     python -m benchmarks.tables FOLDER [--results DIR] [--out tables.md] [--only german,wdbc]
 
 FOLDER holds CSV files; the target is the column that TARGETS names, else `target`. Each is `study=three_arm`, ten seeds, and
-nothing said of it but path and target. Tables with a rare class are measured in balanced accuracy too.
+nothing said of it but path and target. Tables with a rare class stand in a second table
+too, in balanced accuracy: `rare_classes`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import rare_classes
+from benchmarks.rare_classes import METRIC, RARE
 from dropbench.report import build
 from dropbench.report.tables.comparison import Comparison
 from dropbench.values import count
@@ -37,7 +40,6 @@ TARGETS = {
     "hitters": "Salary",
     "penguins": "species",
 }
-RARE = ("german", "default", "caravan")
 TRAINING = ("train.epochs=100", "train.patience=15")
 SEEDS = 10
 
@@ -54,9 +56,9 @@ class Row:
     seconds: float
 
 
-def command(file: Path, results: Path) -> list[str]:
-    """What is typed for one table."""
-    metric = ["metric=[loss,accuracy,balanced_accuracy]"] if file.stem in RARE else []
+def command(file: Path) -> list[str]:
+    """What is typed for one table, but for the folder of its results."""
+    metric = [METRIC] if file.stem in RARE else []
     return [
         "sweep",
         "study=three_arm",
@@ -65,7 +67,6 @@ def command(file: Path, results: Path) -> list[str]:
         f"data.target={TARGETS.get(file.stem, 'target')}",
         *TRAINING,
         *metric,
-        f"results={results / file.stem}",
         "--quiet",
     ]
 
@@ -73,7 +74,7 @@ def command(file: Path, results: Path) -> list[str]:
 def run(file: Path, results: Path) -> Row:
     """Trains what is not there yet."""
     began = time.monotonic()
-    subprocess.run([sys.executable, "-m", "dropbench", *command(file, results)], check=True)
+    subprocess.run([sys.executable, "-m", "dropbench", *command(file), f"results={results / file.stem}"], check=True)
     seconds = time.monotonic() - began
     comparison = build([results / file.stem], ["study=three_arm"], None).comparisons[0]
     table = _table(file)
@@ -172,7 +173,15 @@ def main() -> None:
     for file in files:
         rows.append(run(file, given.results))
         print(f"{file.stem}: {rows[-1].seconds:.0f} s", flush=True)
+    of_rare = [
+        row
+        for file in files
+        if file.stem in RARE
+        for row in rare_classes.rare(file.stem, _table(file), given.results / file.stem, command(file), SEEDS)
+    ]
     text = markdown(rows)
+    if of_rare:
+        text += f"\n\nBalanced accuracy where one class is rare:\n\n{rare_classes.markdown(of_rare)}"
     print(text)
     if given.out:
         given.out.write_text(text + "\n", encoding="utf-8")
