@@ -343,9 +343,12 @@ class StackNoise(Noise):
         return {one.site.name: one for one in self._every()}
 
     def edited(self, edit: Callable[[str, Tensor], Tensor]) -> StackNoise:
-        """The same noise behind `edit` of (site, x), which sees what comes to each site and may put another in its place."""
-        behind = copy.copy(self)
-        behind._edit = edit
+        """The same noise behind `edit` of (site, x), which sees what comes to each site and may put another in its place.
+
+        It comes before an edit that there is already, which sees what it gives.
+        """
+        behind, after = copy.copy(self), self._edit
+        behind._edit = edit if after is None else lambda site, x: after(site, edit(site, x))
         return behind
 
     def forked(self, stream: str, batch: int, shared: bool = False) -> StackNoise:

@@ -37,7 +37,15 @@ def given(outline: Outline, table: Table) -> Given:
             for s in outline.sites
             if s.kind == "activation" and s.name != "input"
         },
+        whole=None if outline.parts else _whole(outline),
     )
+
+
+def _whole(outline: Outline) -> tuple[str, ...]:
+    """The sites of activations that are in no residual branch: those have names below that of their branch."""
+    branches = tuple(f"{s.name.removesuffix('.branch')}." for s in outline.sites if s.kind == "branch")
+    inside = (s.name for s in outline.sites if s.kind == "activation" and s.name != "input")
+    return tuple(name for name in inside if not name.startswith(branches))
 
 
 def cannot(spec: RunSpec, outline: Outline, table: Table) -> str | None:
