@@ -70,7 +70,7 @@ def cannot(spec: RunSpec, outline: Outline, table: Table) -> str | None:
 
 def idle(spec: RunSpec, outline: Outline) -> list[str]:
     """Of each regularizer that changes nothing in this arm a sentence that says so."""
-    if arm_rates(spec.dropout, outline.sites):
+    if any(arm_rates(spec.dropout, outline.sites).values()):
         return []
     return [
         f"regularizer={one.name} compares passes under different dropout masks: where an arm has no dropout both are the same, "
