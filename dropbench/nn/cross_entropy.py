@@ -38,5 +38,5 @@ def laid_out(gradient: Tensor) -> Tensor:
     if gradient.shape[-1] >= _FEW:
         return gradient.contiguous()
     along_examples = gradient.flatten(1, -2).mT.contiguous()
-    laid: Tensor = along_examples.mT.unflatten(1, gradient.shape[1:-1])  # type: ignore[no-untyped-call]
+    laid: Tensor = along_examples.mT.unflatten(1, gradient.shape[1:-1])
     return laid
