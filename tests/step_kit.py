@@ -95,5 +95,6 @@ def given(**changes: Any) -> Given:
         "batch_norm": False,
         "own_noise": False,
         "sites": {},
+        "whole": (),
     }
     return Given(**{**usual, **changes})

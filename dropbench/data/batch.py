@@ -18,6 +18,12 @@ class Mixed:
     y: Tensor
     share: Tensor
     weight: Tensor | None = None
+    order: Tensor | None = None
+    """Where activations are to be mixed inside the model: with those of the examples at these places, [K, B] int64."""
+    at: tuple[str, ...] = ()
+    """Of each replica the site at which its activations are mixed."""
+    sites: tuple[str, ...] = ()
+    """All sites that `at` is drawn from."""
 
 
 @dataclass(frozen=True)

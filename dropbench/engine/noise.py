@@ -272,9 +272,12 @@ class StackNoise(Noise):
         return self._with(len(replicas), lambda at: at.narrowed(replicas))
 
     def edited(self, edit: Callable[[str, Tensor], Tensor]) -> StackNoise:
-        """The same noise behind `edit` of (site, x), which sees what comes to each site and may put another in its place."""
-        behind = copy.copy(self)
-        behind._edit = edit
+        """The same noise behind `edit` of (site, x), which sees what comes to each site and may put another in its place.
+
+        It comes before an edit that there is already, which sees what it gives.
+        """
+        behind, after = copy.copy(self), self._edit
+        behind._edit = edit if after is None else lambda site, x: after(site, edit(site, x))
         return behind
 
     def forked(self, opening: str, batch: int, shared: bool = False) -> StackNoise:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from functools import partial
 
 from torch import Tensor
 from typing_extensions import override
@@ -11,6 +12,7 @@ from typing_extensions import override
 from dropbench.data.batch import Batch
 from dropbench.engine.carried import carried, carry
 from dropbench.engine.learned import LearnedRates
+from dropbench.engine.mixing import mixed_at
 from dropbench.engine.noise import StackNoise
 from dropbench.engine.regularization import Regularization
 from dropbench.engine.replicas import Replicas
@@ -102,6 +104,8 @@ class Update(Step):
         return loss, objective
 
     def _forward(self, x: Tensor, noise: StackNoise) -> Tensor:
+        if (mixed := self._batch.mixed) is not None and mixed.at:
+            noise = noise.edited(partial(mixed_at, mixed))
         foreign = not self._replicas.outline.stacked
         twice = differentiable_twice(foreign) if self._regularization.twice else nullcontext()
         with twice, self._replicas.autocast():

@@ -17,8 +17,8 @@ def all_of(module: nn.Module, given: Sequence[Tensor], noise: Noise) -> Tensor:
     The gradients of several uses of x in the module meet before those of uses outside, such as a shortcut.
     """
     x, *beside = given
-    out: Tensor = module(_graded(x.view_as(x)), noise, *beside)
-    return _graded(out)
+    out: Tensor = module(graded(x.view_as(x)), noise, *beside)
+    return graded(out)
 
 
 def run(module: nn.Module, given: Sequence[Tensor], noise: Noise, kept: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -47,7 +47,7 @@ def run(module: nn.Module, given: Sequence[Tensor], noise: Noise, kept: Tensor, 
     return out.permute([order.index(i) for i in range(part.ndim)])
 
 
-def _graded(x: Tensor) -> Tensor:
+def graded(x: Tensor) -> Tensor:
     """x, whose gradient comes in the memory order of x."""
     if x.requires_grad:
         order = _order(x)

@@ -37,5 +37,6 @@ def laid_out(gradient: Tensor) -> Tensor:
     """
     if gradient.shape[-1] >= _FEW:
         return gradient.contiguous()
-    laid: Tensor = gradient.flatten(1, -2).mT.contiguous().mT.unflatten(1, gradient.shape[1:-1])
+    along_examples = gradient.flatten(1, -2).mT.contiguous()
+    laid: Tensor = along_examples.mT.unflatten(1, gradient.shape[1:-1])
     return laid

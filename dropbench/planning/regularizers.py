@@ -37,7 +37,15 @@ def given(outline: Outline, table: Table) -> Given:
             for s in outline.sites
             if s.kind == "activation" and s.name != "input"
         },
+        whole=None if outline.parts else _whole(outline),
     )
+
+
+def _whole(outline: Outline) -> tuple[str, ...]:
+    """The sites of activations that are in no residual branch: those have names below that of their branch."""
+    branches = tuple(f"{s.name.removesuffix('.branch')}." for s in outline.sites if s.kind == "branch")
+    inside = (s.name for s in outline.sites if s.kind == "activation" and s.name != "input")
+    return tuple(name for name in inside if not name.startswith(branches))
 
 
 def cannot(spec: RunSpec, outline: Outline, table: Table) -> str | None:
@@ -62,7 +70,7 @@ def cannot(spec: RunSpec, outline: Outline, table: Table) -> str | None:
 
 def idle(spec: RunSpec, outline: Outline) -> list[str]:
     """Of each regularizer that changes nothing in this arm a sentence that says so."""
-    if any(arm_rates(one, outline.sites) for one in spec.variants):
+    if any(rate for one in spec.variants for rate in arm_rates(one, outline.sites).values()):
         return []
     return [
         f"regularizer={one.name} compares passes under different dropout masks: where an arm has no dropout both are the same, "

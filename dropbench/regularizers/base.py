@@ -32,7 +32,7 @@ class Given:
     task: str
     """What is learnt: "classify", "regress", "reconstruct" or "predict_next"."""
     view: str
-    """How the model sees an example: "flat", "image", "sequence", "text", "graph", ..."""
+    """How the model sees an example: "flat", "image", "sequence", "tokens", "text" or "graph"."""
     shape: tuple[int, ...]
     """An example as the model is given it; of running text and words to look up, none of it is numbers."""
     image: tuple[int, int, int] | None
@@ -42,11 +42,13 @@ class Given:
     """Whether the model draws random numbers of its own."""
     sites: Mapping[str, int]
     """How many steps an example has at each site of an activation inside the model, in order; 1 where it is no sequence."""
+    whole: tuple[str, ...] | None
+    """Those of `sites` that no shortcut goes past; None where that is not known, as of a user's network."""
 
     @property
     def numbers(self) -> bool:
         """Whether an example is numbers, not words or nodes to look up."""
-        return self.view not in ("text", "words", "graph")
+        return self.view not in ("tokens", "text", "graph")
 
 
 class Draws(Protocol):

@@ -10,10 +10,10 @@ from annotated_types import Ge, Gt, Le
 from torch import Tensor
 from typing_extensions import override
 
-from dropbench.data.batch import Batch, Mixed
+from dropbench.data.batch import Batch
 from dropbench.regularizers.base import Draws, Given, Regularizer, Slot
 from dropbench.regularizers.boxes import centres, inside
-from dropbench.regularizers.mixup import no_targets, quantile
+from dropbench.regularizers.mixup import no_targets, quantile, targets
 
 
 class CutMix(Regularizer):
@@ -52,6 +52,5 @@ class CutMix(Regularizer):
         left, right = (x - half_x).clamp(min=0), (x + half_x).clamp(max=width)
         own = 1 - ((bottom - top) * (right - left)).float() / (height * width)
         rows = torch.arange(len(order), device=order.device)[:, None]
-        mixed = torch.where(inside(top, bottom, left, right, given), batch.x[rows, order], batch.x)
-        weight = None if batch.weight is None else batch.weight[rows, order]
-        return replace(batch, x=mixed, mixed=Mixed(batch.y[rows, order], own, weight))
+        x = torch.where(inside(top, bottom, left, right, given), batch.x[rows, order], batch.x)
+        return replace(batch, x=x, mixed=targets(batch, own, order))

@@ -24,7 +24,7 @@ class ElasticNet(Regularizer):
     slot: ClassVar[Slot] = "loss"
 
     def __init__(
-        self, *, alpha: Annotated[float, Ge(0)] = 1e-5, l1_ratio: Annotated[float, Ge(0), Le(1)] = 0.5
+        self, *, alpha: Annotated[float, Ge(0)] = 1e-4, l1_ratio: Annotated[float, Ge(0), Le(1)] = 0.5
     ) -> None:
         """alpha: how much it counts. l1_ratio: r, the share of the absolute values."""
         self._ratio = l1_ratio

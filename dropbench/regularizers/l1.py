@@ -22,7 +22,7 @@ class L1(Regularizer):
 
     slot: ClassVar[Slot] = "loss"
 
-    def __init__(self, *, alpha: Annotated[float, Ge(0)] = 1e-5) -> None:
+    def __init__(self, *, alpha: Annotated[float, Ge(0)] = 1e-4) -> None:
         """alpha: how much it counts."""
 
     @override

@@ -67,7 +67,18 @@ def quantile(alpha: Tensor, u: Tensor) -> Tensor:
 
 def mixed(batch: Batch, share: Tensor, order: Tensor) -> Batch:
     """Each example with that at its place in `order` [K, B] mixed in: share [K, 1] of its own."""
-    of_x = per_replica(share.flatten(), batch.x)
+    return replace(batch, x=mixture(batch.x, share, order), mixed=targets(batch, share, order))
+
+
+def mixture(x: Tensor, share: Tensor, order: Tensor) -> Tensor:
+    """Examples x [K, B, ...], of each share [K, 1] its own and the rest that at its place in `order` [K, B]."""
+    own = per_replica(share.flatten(), x)
     rows = torch.arange(len(order), device=order.device)[:, None]
-    y, weight = batch.y[rows, order], None if batch.weight is None else batch.weight[rows, order]
-    return replace(batch, x=of_x * batch.x + (1 - of_x) * batch.x[rows, order], mixed=Mixed(y, share, weight))
+    return own * x + (1 - own) * x[rows, order]
+
+
+def targets(batch: Batch, share: Tensor, order: Tensor) -> Mixed:
+    """What is to be said of the examples at the places `order` [K, B], which are mixed into those of the batch."""
+    rows = torch.arange(len(order), device=order.device)[:, None]
+    weight = None if batch.weight is None else batch.weight[rows, order]
+    return Mixed(batch.y[rows, order], share, weight)
