@@ -17,7 +17,7 @@ from dropbench.config.source_hash import Part, with_source
 from dropbench.config.study_spec import StudySpec
 from dropbench.config.tasks import fitting_metrics, tasks_of
 from dropbench.errors import UsageError
-from dropbench.identity import BESIDE, HOST
+from dropbench.identity import BESIDE, HOST, OWN
 from dropbench.settings import Settings
 from dropbench.spec import CONSTANT, NONE, Component, DataSpec, DropoutSpec, MetricSpec, RegularizerSpec, RunSpec
 from dropbench.values import written
@@ -56,7 +56,7 @@ def spec_of(tree: Mapping[str, Any], extra: Sequence[Path] = ()) -> RunSpec:
     variants = [_canonical(variant, key) for variant, key in zip(spec.variants, of_variants, strict=True)]
     metrics = {name: with_source("metric", m, extra) for name, m in fitting.items()}
     update: dict[str, Any] = {
-        "model": _with_checked_options("model", with_source("model", spec.model, extra)),
+        "model": _one_form(_with_checked_options("model", with_source("model", spec.model, extra))),
         "data": _with_checked_options("data", with_source("data", spec.data, extra)),
         "variants": tuple(_with_sources(variant, extra) for variant in _acting(variants)),
         "metric": {name: _with_checked_options(f"metric.{name}", m) for name, m in metrics.items()},
@@ -113,6 +113,12 @@ def stored_metric(name: str, node: Mapping[str, Any], extra: Sequence[Path]) -> 
 
 def _with_checked_options(group: str, part: Part) -> Part:
     return part.model_copy(update={"options": checked_options(group, part.target, part.options)})
+
+
+def _one_form(model: Component) -> Component:
+    """The same network always reads the same, where a model of dropbench's own says which options mean the same."""
+    form = getattr(locate(model.target), "one_form", None) if model.target.startswith(OWN) else None
+    return model if form is None else model.model_copy(update={"options": form(model.options)})
 
 
 def _acting(variants: Sequence[DropoutSpec]) -> Sequence[DropoutSpec]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Gt
 from torch import Tensor, nn
 
+from dropbench.errors import UsageError
 from dropbench.nn.activation import Activation, Parametric, function, gain
 from dropbench.nn.linear import Linear
-from dropbench.nn.norm import BatchNorm
+from dropbench.nn.norm import CHANNELS_OF_A_GROUP, BatchNorm, GroupNorm
 from dropbench.sites import Site
 from dropbench.sites.noise import Noise
 
@@ -19,6 +21,48 @@ Positive = Annotated[int, Gt(0)]
 # `after_dropout` is there to be measured and not recommended: the statistics that batch norm gathers under noise do not
 # fit the network without noise that is evaluated (variance shift, Li et al. 2019, arXiv:1801.05134).
 BatchNormPlace = Literal["none", "before_activation", "after_activation", "after_dropout"]
+NormKind = Literal["none", "batch", "layer", "group"]
+
+
+def placed(batch_norm: BatchNormPlace, norm: NormKind | None) -> tuple[BatchNormPlace, NormKind]:
+    """Where normalisation comes and of which kind it is, from the options of a model.
+
+    `batch_norm` says where batch norm comes; the other kinds come before the activation.
+
+    Raises
+    ------
+    UsageError
+        Where both say something, and not the same.
+    """
+    if norm in (None, "none"):
+        return batch_norm, "none" if batch_norm == "none" else "batch"
+    if norm == "batch":
+        return "before_activation" if batch_norm == "none" else batch_norm, "batch"
+    if batch_norm != "none":
+        raise UsageError(
+            f"model.norm={norm} model.batch_norm={batch_norm}: a layer is normalised once; leave one of the two out"
+        )
+    return "before_activation", norm
+
+
+def one_form(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a model of such blocks with what means the same written in one way: batch norm by its own option.
+
+    So `model.norm=none,batch,layer,group` compares with the runs of before there was `norm`.
+    """
+    place, kind = placed(options.get("batch_norm", "none"), options.get("norm"))
+    if kind in ("none", "batch"):
+        options = {**options, "batch_norm": place, "norm": None}
+    return {**options, "skip": True if options["skip"] else None} if "skip" in options else dict(options)
+
+
+def made_norm(kind: NormKind, replicas: int, channels: int) -> BatchNorm | GroupNorm | None:
+    """The layer that normalises so many channels; a layer norm is a group norm of one group of them."""
+    if kind == "none":
+        return None
+    if kind == "batch":
+        return BatchNorm(replicas, channels)
+    return GroupNorm(replicas, channels, 1 if kind == "layer" else channels // math.gcd(channels, CHANNELS_OF_A_GROUP))
 
 
 class DenseBlock(nn.Module):
@@ -40,6 +84,8 @@ class DenseBlock(nn.Module):
         Name of the parameter that multiplies the output, if no batch norm comes between.
     parametric : bool
         Whether how much of the activation there is is learned for each unit: see `nn.activation.Parametric`.
+    norm : {"none", "batch", "layer", "group"}, optional
+        The kind of normalisation: see `placed`.
     """
 
     def __init__(
@@ -52,15 +98,17 @@ class DenseBlock(nn.Module):
         batch_norm: BatchNormPlace,
         reader: str | None = None,
         parametric: bool = False,
+        norm: NormKind | None = None,
     ) -> None:
         super().__init__()
+        batch_norm, kind = placed(batch_norm, norm)
         self.name = name
         self.linear = Linear(replicas, inputs, outputs, gain(activation))
         self.activation: Callable[[Tensor], Tensor] = (
             Parametric(replicas, outputs, activation) if parametric else function(activation)
         )
         self.batch_norm = batch_norm
-        self.norm = None if batch_norm == "none" else BatchNorm(replicas, outputs)
+        self.norm = made_norm(kind, replicas, outputs)
         self.sites = (
             Site(f"{name}.weight", "weight", (inputs, outputs), "IO"),
             Site(
@@ -81,6 +129,6 @@ class DenseBlock(nn.Module):
         x = noise.dense(self.name, x, self.linear.weight, self.linear.bias, then)
         return norm(x) if norm is not None and last else x
 
-    def _normalised(self, norm: BatchNorm, x: Tensor) -> Tensor:
+    def _normalised(self, norm: nn.Module, x: Tensor) -> Tensor:
         out: Tensor = self.activation(norm(x)) if self.batch_norm == "before_activation" else norm(self.activation(x))
         return out

@@ -10,11 +10,10 @@ from annotated_types import MinLen
 from torch import Tensor, nn
 
 from dropbench.errors import UsageError
-from dropbench.models.block import BatchNormPlace, DenseBlock, Positive
+from dropbench.models.block import BatchNormPlace, DenseBlock, NormKind, Positive, made_norm, one_form, placed
 from dropbench.nn.activation import Activation, function, gain, monotone
 from dropbench.nn.conv import Conv2d, pool2d
 from dropbench.nn.linear import Linear
-from dropbench.nn.norm import BatchNorm
 from dropbench.sites import Site
 from dropbench.sites.noise import Noise
 
@@ -46,15 +45,19 @@ class CNN(nn.Module):
         Of every block and dense layer.
     batch_norm : {"none", "before_activation", "after_activation", "after_dropout"}
         Where batch norm comes, if at all.
+    norm : {"none", "batch", "layer", "group"}, optional
+        Normalisation before each activation in place of `batch_norm`. Layer norm takes a map's channels and places together;
+        group norm has groups of 16 channels where they divide.
 
     Raises
     ------
     UsageError
-        Where `kernel` is even.
+        Where `kernel` is even, and for two kinds of normalisation.
     """
 
     stacked = True
     eats = ("image",)
+    one_form = staticmethod(one_form)
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class CNN(nn.Module):
         head_widths: list[Positive],
         activation: Activation = "relu",
         batch_norm: BatchNormPlace = "none",
+        norm: NormKind | None = None,
     ) -> None:
         super().__init__()
         if kernel % 2 == 0:
@@ -80,7 +84,9 @@ class CNN(nn.Module):
         self.blocks = nn.ModuleList()
         for i, width in enumerate(channels):
             reader = readers[i + 1]
-            block = ConvBlock(replicas, f"conv.{i}", shape, width, kernel, pooling, activation, batch_norm, reader)
+            block = ConvBlock(
+                replicas, f"conv.{i}", shape, width, kernel, pooling, activation, batch_norm, reader, norm
+            )
             self.blocks.append(block)
             shape = block.site.shape
             sites.append(block.site)
@@ -88,7 +94,7 @@ class CNN(nn.Module):
         self.dense = nn.ModuleList()
         for i, (inputs, outputs) in enumerate(itertools.pairwise(features)):
             reader = readers[len(channels) + i + 1]
-            dense = DenseBlock(replicas, f"head.{i}", inputs, outputs, activation, batch_norm, reader)
+            dense = DenseBlock(replicas, f"head.{i}", inputs, outputs, activation, batch_norm, reader, norm=norm)
             self.dense.append(dense)
             sites.extend(dense.sites)
         self.head = Linear(replicas, features[-1], n_classes)
@@ -120,15 +126,17 @@ class ConvBlock(nn.Module):
         activation: Activation,
         batch_norm: BatchNormPlace,
         reader: str,
+        norm: NormKind | None = None,
     ) -> None:
         super().__init__()
+        batch_norm, kind = placed(batch_norm, norm)
         channels, height, width = shape
         self.conv = Conv2d(replicas, channels, outputs, kernel, gain(activation))
         self.activation = function(activation)
         self.pooling = pooling if min(height, width) >= 2 else "none"
         self.pool_first = self.pooling == "max" and monotone(activation)
         self.batch_norm = batch_norm
-        self.norm = None if batch_norm == "none" else BatchNorm(replicas, outputs)
+        self.norm = made_norm(kind, replicas, outputs)
         halved = (height, width) if self.pooling == "none" else (height // 2, width // 2)
         # An average of activations is no longer distributed as the activation's output.
         averaged = self.pooling == "avg" or batch_norm == "after_activation"

@@ -10,18 +10,21 @@ from typing import Annotated
 from annotated_types import MinLen
 from torch import Tensor, nn
 
-from dropbench.models.block import BatchNormPlace, DenseBlock, Positive
+from dropbench.errors import UsageError
+from dropbench.models.block import BatchNormPlace, DenseBlock, NormKind, Positive, one_form
 from dropbench.models.embedded import NumEmbed, Scale, embedding
 from dropbench.nn.activation import Activation
 from dropbench.nn.linear import Linear
 from dropbench.sites import Site
 from dropbench.sites.noise import Noise
+from dropbench.values import written
 
 
 class MLP(nn.Module):
     """Hidden layers of the given widths, then a linear read-out.
 
-    Sites: `input` (F), `hidden.i` after each hidden layer (F), and the weights of each, `hidden.i.weight` (IO).
+    Sites: `input` (F), `hidden.i` after each hidden layer (F), and the weights of each, `hidden.i.weight` (IO). With `skip`
+    also `hidden.i.branch`, each hidden layer to whose output its input is added (F).
 
     Parameters
     ----------
@@ -41,10 +44,21 @@ class MLP(nn.Module):
         How numbers are embedded before the first layer (categories are not): see `nn.numeric`. None: as they are.
     embed_size, frequencies, frequency_scale : optional
         Of the embedding; None: as in `nn.numeric.DEFAULTS`.
+    norm : {"none", "batch", "layer", "group"}, optional
+        Normalisation before each activation in place of `batch_norm`; group norm has groups of 16 units where they divide.
+    skip : bool, optional
+        Whether to a hidden layer that is as wide as the one before it that one's output is added, x + f(x): a residual network
+        of dense layers (He et al. 2016, arXiv:1512.03385).
+
+    Raises
+    ------
+    UsageError
+        For two kinds of normalisation, and for `skip` where no two neighbouring layers have one width.
     """
 
     stacked = True
     eats = ("flat",)
+    one_form = staticmethod(one_form)
 
     def __init__(
         self,
@@ -59,6 +73,8 @@ class MLP(nn.Module):
         embed_size: Positive | None = None,
         frequencies: Positive | None = None,
         frequency_scale: Scale | None = None,
+        norm: NormKind | None = None,
+        skip: bool | None = None,
     ) -> None:
         super().__init__()
         inputs = math.prod(shape)
@@ -66,21 +82,45 @@ class MLP(nn.Module):
         self.held = 0 if self.embed is None else self.embed.held
         features = [inputs if self.embed is None else self.embed.outputs, *widths]
         readers = [*(f"hidden.{i}.linear.weight" for i in range(len(widths))), "head.weight"]
+        self.skips = [bool(skip) and i > 0 and width == widths[i - 1] for i, width in enumerate(widths)]
+        if skip and not any(self.skips):
+            near = [widths[0], *widths[:1], *widths[2:]]
+            raise UsageError(
+                f"model.skip=true model.widths={written(list(widths))}: no hidden layer is as wide as the one before it, to "
+                f"which it could be added; try model.widths={written(near)}"
+            )
         self.hidden = nn.ModuleList(
-            DenseBlock(replicas, f"hidden.{i}", inputs, outputs, activation, batch_norm, readers[i + 1])
+            DenseBlock(
+                replicas,
+                f"hidden.{i}",
+                inputs,
+                outputs,
+                activation,
+                batch_norm,
+                None if skip else readers[i + 1],
+                norm=norm,
+            )
             for i, (inputs, outputs) in enumerate(itertools.pairwise(features))
         )
         self.head = Linear(replicas, features[-1], n_classes)
         reader = readers[0] if self.embed is None else None
-        self.sites = (Site("input", "activation", (inputs,), "F", reader=reader), *block_sites(self.hidden))
+        branches = [i for i, skips in enumerate(self.skips) if skips]
+        self.sites = (
+            Site("input", "activation", (inputs,), "F", reader=reader),
+            *block_sites(self.hidden),
+            *(
+                Site(f"hidden.{i}.branch", "branch", (widths[i],), "F", depth=(at + 1) / len(branches))
+                for at, i in enumerate(branches)
+            ),
+        )
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
         """Maps x [K, B, F] to logits [K, B, n_classes]."""
         x = noise("input", x)
         if self.embed is not None:
             x = self.embed(x)
-        for block in self.hidden:
-            x = block(x, noise)
+        for i, (block, skips) in enumerate(zip(self.hidden, self.skips, strict=True)):
+            x = x + noise.branch(f"hidden.{i}.branch", block, x).to(x.dtype) if skips else block(x, noise)
         logits: Tensor = self.head(x)
         return logits
 

@@ -1,4 +1,4 @@
-"""Batch and layer normalisation."""
+"""Batch, layer and group normalisation."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from dropbench.nn.init import Draw
 
+CHANNELS_OF_A_GROUP = 16
+"""Of group norm, where they divide the channels: as good as a fixed number of groups in Wu & He 2018, table 3."""
 _VECTOR = 16
 """float32 numbers in the widest vector register (AVX-512)."""
 
@@ -86,3 +88,33 @@ class LayerNorm(nn.Module):
         # order in which a stack's sum is added up depends on the stack.
         turns = zip(x.unbind(0), self.weight.unbind(0), self.bias.unbind(0), strict=True)
         return torch.stack([F.layer_norm(one, one.shape[-1:], weight, bias) for one, weight, bias in turns])
+
+
+class GroupNorm(nn.Module):
+    """K group norms over x [K, B, C] or [K, B, C, H, W], with torch's eps: each example's channels by groups.
+
+    One group is a layer norm (Ba et al. 2016), over maps of channels and places together.
+
+    References
+    ----------
+    Wu and He 2018 (arXiv:1803.08494).
+    """
+
+    def __init__(self, replicas: int, channels: int, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+        self.weight = nn.Parameter(torch.ones(replicas, channels))
+        self.bias = nn.Parameter(torch.zeros(replicas, channels))
+
+    @torch.no_grad()
+    def reset(self, draw: Draw) -> None:
+        """Sets the scale to one and the shift to zero; nothing is drawn."""
+        self.weight.fill_(1)
+        self.bias.zero_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalises each example of x; the shape stays."""
+        # One replica after the other, as `LayerNorm` does and for its reason; maps channels last, as `BatchNorm` gives them.
+        turns = zip(x.unbind(0), self.weight.unbind(0), self.bias.unbind(0), strict=True)
+        normed = [F.group_norm(one, self.groups, weight, bias) for one, weight, bias in turns]
+        return torch.stack([one.movedim(1, -1) for one in normed]).movedim(-1, 2)

@@ -51,12 +51,14 @@ def fake_id(tree: object) -> str:
 
 
 def fake(seed: int = 0, *, changes: Mapping[str, Any] | None = None, **fields: Any) -> Record:
-    """A completed run. changes: dotted configuration keys; `dropout`, `model` and `data` alone are names.
+    """A completed run. changes: dotted configuration keys; `dropout`, `model`, `data` alone are names; `regularizer` a dict.
 
     fields: the record's own; test, val and train are accuracies (fractions) from which the metrics are made.
     """
     config = copy.deepcopy(BASE)
-    for key, value in (changes or {}).items():
+    changes = dict(changes or {})
+    config |= {"regularizer": changes.pop("regularizer")} if "regularizer" in changes else {}
+    for key, value in changes.items():
         *path, last = key.split(".") if "." in key else (key, "name")
         part = config
         for name in path:
