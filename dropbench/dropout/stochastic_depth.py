@@ -21,7 +21,8 @@ class StochasticDepth(Variant):
     `per` "example" drops a branch for each example by itself, as torchvision's `StochasticDepth(mode="row")` and timm's
     `DropPath` do. `per` "batch" drops it for the whole mini-batch, as the paper does (torchvision's "batch"), and then it is
     not computed at all: time is saved, and the noise of a step is larger. A branch that is dropped for a batch gets a
-    gradient of zero, which an optimizer treats as any other, and its batch norms do not see the batch.
+    gradient of zero, which an optimizer treats as any other, and its batch norms do not see the batch. Beside another variant
+    that acts inside of branches it is computed all the same, and they do.
 
     The paper scales at the test instead: branches are multiplied by p_l there and unscaled in training, which gives the same
     mean. torchvision and timm scale in training, as here, and evaluation is the identity.

@@ -26,7 +26,7 @@ class MixedNoise:
         self._rows = [_slice(rows) for _, rows in parts]
         self._replicas = replicas
         self._covered = sum(len(rows) for _, rows in parts) == replicas
-        self.fuses = all(one.fuses for one, _ in parts)
+        self.fuses, self.signed = True, any(one.signed for one, _ in parts)
         """As of a `SiteNoise`."""
 
     @property

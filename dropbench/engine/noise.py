@@ -149,7 +149,7 @@ class StackNoise(Noise):
         between = f"{site}.weight" in self._at or self._edit is not None or torch.is_autocast_enabled(x.device.type)
         if then is torch.relu and simple and not between:
             mask = None if at is None or not self.training else at.mask(x.shape[1], x.dtype)
-            return dense_relu(x, weight, bias, mask)
+            return dense_relu(x, weight, bias, mask, at is not None and at.signed)
         return self(site, self.affine(f"{site}.weight", x, weight, bias, then))
 
     @override

@@ -109,8 +109,10 @@ class SiteNoise:
         # every multiplication a strided one.
         self._maps = site.axes == "CHW"
         self.multiplies, self.rests = variant.multiplies, variant.rests
-        self.fuses = variant.multiplies and variant.draws == "bits" and not variant.learned
-        """Whether in training a mask that is never negative and gets no gradient multiplies, and that is all."""
+        self.fuses = variant.multiplies and not variant.learned
+        """Whether in training a mask that gets no gradient multiplies, and that is all."""
+        self.signed = variant.draws != "bits" or not variant.flips
+        """Whether the mask may be negative."""
         n = math.prod(variant.noise_shape(site, 1 if shared else batch))
         self._numbers = NoiseStream(seeds, f"{opening}/{self.stream}", n, variant.draws, device)
 

@@ -25,6 +25,8 @@ _CPU_BYTES, _CPU_MOST = 16 * 2**20, 64
 _GPU_BYTES, _GPU_MOST = 4 * 2**30, 1024
 _UNTOLD = 8 * 2**30
 """Bytes, where the system does not tell how many it has."""
+_EVEN = 4
+"""Cohorts a worker, of which the last costs little time for those that wait for it."""
 _SHARE = 0.25
 """Of the memory, for all workers: what a step touches is not all that it needs."""
 
@@ -97,7 +99,9 @@ def cohorts(
     for place, members in ((place, m) for place, groups in by_place.items() for m in groups.values()):
         group = Cohort(tuple(sorted(members, key=lambda s: s.seed)), outlines[members[0].run_id])
         # Cohorts that were broken off are work for everyone already. Cut again each time, they would end as single runs.
-        share = workers if place is None or saved < workers else 1
+        share = 1 if place is not None and saved >= workers else workers
+        if place is None:  # nor need a group be cut for everyone to have work, where it is a small part of the whole
+            share = min(workers, math.ceil(_EVEN * workers * len(group) / len(specs)))
         count = _count(group, settings.execute.cohort, device, workers, share, choose_size)
         cuts = [round(i * len(group) / count) for i in range(count + 1)]
         parts.extend(group.part(start, stop) for start, stop in itertools.pairwise(cuts))

@@ -47,6 +47,20 @@ def test_its_gradient_is_that_of_differences(shape: tuple[int, ...] | None) -> N
     assert torch.autograd.gradcheck(lambda *given: dense_relu(*given, mask_of(shape)), leaves())
 
 
+@pytest.mark.parametrize("shape", [s for s in MASKS.values() if s is not None], ids=str)
+def test_masks_of_either_sign(shape: tuple[int, ...]) -> None:
+    """Of normals, as Gaussian dropout's; and one that is not negative, to the last bit as if that were known."""
+    mask = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    given = leaves()
+    assert torch.autograd.gradcheck(lambda *given: dense_relu(*given, mask, True), given)
+    x, weight, bias = given
+    expected = torch.relu(torch.baddbmm(bias, x, weight)) * mask
+    torch.testing.assert_close(dense_relu(x, weight, bias, mask, True), expected, rtol=1e-12, atol=1e-12)
+    told, untold = (dense_relu(x, weight, bias, mask.abs(), signed) for signed in (False, True))
+    slopes = [torch.autograd.grad(out.square().sum(), given) for out in (told, untold)]
+    assert torch.equal(told, untold) and all(torch.equal(a, b) for a, b in zip(*slopes, strict=True))
+
+
 def test_what_needs_no_gradient_gets_none() -> None:
     x, weight, bias = leaves()
     (of_weight,) = torch.autograd.grad(dense_relu(x.detach(), weight, bias.detach(), None).sum(), (weight,))
