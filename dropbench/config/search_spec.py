@@ -57,7 +57,7 @@ class SearchSpec(Frozen):
     long as the one before, with the best 1 / eta of its settings. together: so many settings in turn share what chooses another
     kind of run, such as which regularizers there are, so that they train as one stack. seed: of the draws. spaces: by arm, and
     under `*` of all arms, what keys are drawn from: `uniform(0, 0.8)`, `loguniform(1e-5, 0.1)`, `whole(1, 5)`, `choice(a, b)`,
-    `subset(mixup, sam)`, or a list.
+    `subset(mixup, sam)`, or a list. leave_out: arms whose best setting is compared with itself less each of its regularizers.
     """
 
     budget: Positive = 24
@@ -66,7 +66,13 @@ class SearchSpec(Frozen):
     eta: Annotated[int, Field(ge=2, le=10)] = 3
     together: Positive = 4
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    leave_out: tuple[str, ...] = ()
     spaces: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
+
+    @field_validator("leave_out", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
 
     @field_validator("spaces", mode="after")
     @classmethod

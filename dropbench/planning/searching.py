@@ -16,7 +16,7 @@ from dropbench.config.search_spec import EVERY, Distribution, SearchSpec, distri
 from dropbench.config.typed import setting
 from dropbench.data.raw_draws import bit_generator, unit
 from dropbench.errors import UsageError, nearest
-from dropbench.identity import BESIDE
+from dropbench.identity import BESIDE, OFF
 from dropbench.planning.plan import Plan, make
 from dropbench.planning.tuning import LOSS, SIGNS, Find, Key, ranked, tried
 from dropbench.seeds import typed as typed_seeds
@@ -135,9 +135,19 @@ class Searching:
     def comparison(self, chosen: Mapping[Key, Tuned]) -> Plan:
         """The arms under the reporting seeds, each with the setting that was found for it; without those that have none."""
         best = {t.arm: t.best.setting for t in chosen.values() if t.best is not None}
+        measure = next(iter(chosen.values())).measure.replace("val_", "test_", 1)
         if self.study.baseline not in best or len(best) < 2:
             return replace(self.plan, specs=(), tables={}, outlines={}, failed={})
-        return self._plan(best, self.reporting, [])
+        asked = {}
+        for arm in (name for name in self.spec.leave_out if name in best):
+            for ingredient, rest in without_each({**self.study.arms[arm], **best[arm]}).items():
+                # Less what it had alone it may be another arm of the study.
+                whole = {name: _plain({**self._base(name), **upon}) for name, upon in best.items()}
+                other = next((name for name in whole if whole[name] == _plain(rest)), f"{arm}{WITHOUT}{ingredient}")
+                best.setdefault(other, rest)
+                asked[f"{ingredient} in {arm}"] = f"arm({arm!r}).{measure} - arm({other!r}).{measure}"
+        plan = self._plan(best, self.reporting, [])
+        return replace(plan, contrasts={**plan.contrasts, **asked})
 
     def _arm_id(self, arm: str, chosen: dict[str, Any]) -> str:
         """The id of an arm at one of its settings, as it is compared."""
@@ -183,11 +193,15 @@ class Searching:
         whole = [r.metrics for s in plan.specs if (r := ended(s.run_id)) is not None and r.status == "completed"]
         return next((m for m in self._signs(plan) if all(m in metrics for metrics in whole)), LOSS)
 
+    def _base(self, name: str) -> dict[str, Any]:
+        """What the study says of the arm of which this is a setting; a whole setting has all of it."""
+        return {} if WITHOUT in name else self.study.arms[name.partition(NUMBER)[0]]
+
     def _plan(self, arms: Mapping[str, dict[str, Any]], seeds: Sequence[int], more: Sequence[str]) -> Plan:
         """Runs of arms that are the study's but for these settings upon theirs. A plan is made once."""
         name = written([arms, list(seeds), list(more)])
         if name not in self._made:
-            of = {name: {**self.study.arms[name.partition(NUMBER)[0]], **upon} for name, upon in arms.items()}
+            of = {name: {**self._base(name), **upon} for name, upon in arms.items()}
             baseline = self.study.baseline if self.study.baseline in of else next(iter(of))
             words = [*self.overrides, *more, typed_seeds(seeds)]
             made = make(words, self.composer.with_arms(of, baseline), self.most)
@@ -197,6 +211,37 @@ class Searching:
 
 NUMBER = " #"
 """Between an arm and the number of one of its settings."""
+
+
+WITHOUT = " without "
+"""Between an arm and the regularizer that it is compared without."""
+_NONE_OF_MODEL = {"model.batch_norm": "none", "model.norm": "none", "model.skip": False}
+
+
+def without_each(setting: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """A setting less each of its regularizers, by the name of what it lacks: dropout, those beside, keys of `train`, norms."""
+    found: dict[str, dict[str, Any]] = {}
+    off = _off()
+    if setting.get("dropout", "none") != "none":
+        kept = {k: v for k, v in setting.items() if not k.replace("/", ".").startswith("dropout")}
+        found["dropout"] = {**kept, "dropout": "none"}
+    for name in setting.get(BESIDE) or ():
+        rest = [other for other in setting[BESIDE] if other != name]
+        found[name] = _met({**setting, BESIDE: rest})
+    for key in (k for k in off if setting.get(k, off[k]) != off[k]):
+        found[key.partition(".")[2]] = {**setting, key: off[key]}
+    return found
+
+
+def _off() -> dict[str, Any]:
+    """The values of keys at which they are no regularizer."""
+    return {f"train.{name}": value for name, value in OFF.items() if not isinstance(value, Mapping)} | _NONE_OF_MODEL
+
+
+def _plain(setting: Mapping[str, Any]) -> dict[str, Any]:
+    """A setting without what is off."""
+    off = {**_off(), BESIDE: []}
+    return {k: v for k, v in setting.items() if k not in off or v != off[k]}
 
 
 def called(arm: str, place: int) -> str:
@@ -245,9 +290,9 @@ def searching(
 ) -> Searching:
     """Raises UsageError for a space of what is no arm, and for more runs than there may be. Arguments: see Searching."""
     assert study.search is not None
-    for name in study.search.spaces:
+    for name in (*study.search.spaces, *study.search.leave_out):
         if name != EVERY and name not in study.arms:
-            raise UsageError(f"study.search.spaces: no arm is called {name}; {nearest(name, [EVERY, *study.arms])}")
+            raise UsageError(f"study.search: no arm is called {name}; {nearest(name, [EVERY, *study.arms])}")
     if study.grid:
         raise UsageError("study.search: a study with a grid has its settings in that; name its arms under arms instead")
     sweeps.check_count(len(study.arms) * study.search.budget * len(seeds), most)

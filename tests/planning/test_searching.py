@@ -18,7 +18,7 @@ from dropbench.config.compose import composer
 from dropbench.config.search_spec import SearchSpec, distribution
 from dropbench.errors import UsageError
 from dropbench.planning.continuing import COMPARISON, TUNING, Course, course
-from dropbench.planning.searching import settings_of
+from dropbench.planning.searching import settings_of, without_each
 from dropbench.spec import RunSpec
 from dropbench.store import Record
 
@@ -184,3 +184,41 @@ def test_numbers_lie_between_their_bounds(u: float, low: float, width: float) ->
         assert low * (1 - 1e-2) <= value <= high * (1 + 1e-2) and value == float(f"{value:.3g}")
     assert distribution("whole(2, 4)").value([u]) in (2, 3, 4)
     assert distribution([7, "a"]).value([u]) in (7, "a")
+
+
+def test_the_best_setting_is_compared_with_itself_less_each_of_its_regularizers(going: Going) -> None:
+    found = going({**STUDY, "search": {**SEARCH, "leave_out": "cocktail"}})
+    stages, records = followed(found)
+    (cocktail,) = (t for t in found.tuned(records.get) if t.arm == "cocktail")
+    assert cocktail.best is not None and cocktail.best.setting["regularizer"]
+    plan = stages[-1].plan
+    by_id = {s.run_id: s for s in plan.specs}
+    whole = {r.name for r in by_id[plan.arms["cocktail"][0]].regularizers}
+    assert whole == set(cocktail.best.setting["regularizer"])
+    for lacking in whole:
+        # Of one regularizer alone that is the arm without any, at the same learning rate.
+        name = f"cocktail without {lacking}" if len(whole) > 1 else "plain"
+        assert {r.name for r in by_id[plan.arms[name][0]].regularizers} == whole - {lacking}
+        assert (
+            plan.contrasts[f"{lacking} in cocktail"] == f"arm('cocktail').test_accuracy - arm('{name}').test_accuracy"
+        )
+    assert len(plan.arms) == 3 + (len(whole) if len(whole) > 1 else 0)
+    assert found.plan_id != going().plan_id
+
+
+def test_what_a_setting_is_without_each_of_its_regularizers() -> None:
+    setting = {
+        "dropout": "standard",
+        "dropout.rate": 0.3,
+        "regularizer": ["mixup", "sam"],
+        "regularizer.mixup.alpha": 0.2,
+        "train.weight_decay": 0.01,
+        "train.lr": 0.1,
+        "model.batch_norm": "before_activation",
+    }
+    found = without_each(setting)
+    assert set(found) == {"dropout", "mixup", "sam", "weight_decay", "batch_norm"}
+    assert found["dropout"] == {k: v for k, v in setting.items() if k != "dropout.rate"} | {"dropout": "none"}
+    assert found["mixup"]["regularizer"] == ["sam"] and "regularizer.mixup.alpha" not in found["mixup"]
+    assert found["weight_decay"]["train.weight_decay"] == 0 and found["batch_norm"]["model.batch_norm"] == "none"
+    assert without_each({"dropout": "none", "train.weight_decay": 0, "regularizer": []}) == {}
