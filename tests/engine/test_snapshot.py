@@ -65,6 +65,12 @@ def test_every_place_under_other_settings(place: tuple[int, int], train: dict[st
         assert_goes_on(run, cohorts[0], [], place)
 
 
+def test_a_start_that_was_fitted_to_data_and_schedules_of_learning_rate_and_decay() -> None:
+    train = {"optimizer": "adamw", "decay_schedule": "flat_cos", "schedule": "coslog4", "beta2": 0.95, "epochs": 3}
+    run, cohorts = arms("realmlp", "standard", {}, **train)
+    assert_goes_on(run, cohorts[1], cohorts[2], (2, 3))
+
+
 def test_augmentation_batch_norm_and_a_schedule_of_the_rate() -> None:
     run, cohorts = arms(
         "cnn", "standard", {}, options={"batch_norm": "before_activation"}, augment={"crop": 1, "flip": 0.5}
