@@ -128,6 +128,20 @@ class Encoder(nn.Module):
         return logits
 
 
+class Attended(nn.Module):
+    """torch's own transformer over steps of features."""
+
+    def __init__(self, in_features: int, num_classes: int, width: int = 16) -> None:
+        super().__init__()
+        self.up = nn.Linear(in_features, width)
+        self.encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(width, 4, 32, 0.1, batch_first=True), 2)
+        self.head = nn.Linear(width, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.encoder(self.up(x)).mean(1))
+        return logits
+
+
 class DropPath(nn.Module):
     """As timm's and others': drops a branch for an example."""
 

@@ -1,4 +1,4 @@
-"""The linear model beside tables with a rare class: measured in balanced accuracy, with the weights of the network's loss."""
+"""The linear model beside the tables with a rare class, in balanced accuracy, with the weights of the network's loss."""
 
 from __future__ import annotations
 

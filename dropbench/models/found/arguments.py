@@ -106,7 +106,7 @@ def completed(
         typed_so = " ".join(f"model.args.{n}=..." for n in lacking)
         raise Missing(
             f"model=module: {name} cannot be made without {' and '.join(lacking)}, which the data do not tell as {view} "
-            f"{list(shape)}: type {typed_so}"
+            f"{list(shape)}: type {typed_so}, or name a function of yours that makes it"
         )
     return given
 
