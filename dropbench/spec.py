@@ -15,7 +15,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from dropbench import identity
+from dropbench.values import word
 
+SiteName = Annotated[str, BeforeValidator(word)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 """Probability that an element is dropped."""
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -65,8 +67,8 @@ class DropoutSpec(Component):
     """
 
     rate: Rate = 0.0
-    rates: dict[str, Rate] = {}
-    placement: tuple[str, ...] | None = None
+    rates: dict[SiteName, Rate] = {}
+    placement: tuple[SiteName, ...] | None = None
     schedule: Component = CONSTANT
 
     @field_validator("rates", mode="before")
@@ -77,7 +79,7 @@ class DropoutSpec(Component):
     @field_validator("placement", mode="before")
     @classmethod
     def _one_pattern_is_a_list(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
+        return (value,) if isinstance(word(value), str) else value
 
     @property
     def silent(self) -> bool:

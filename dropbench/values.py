@@ -66,6 +66,11 @@ def written(value: object) -> str:
     return plain(value)
 
 
+def word(value: object) -> object:
+    """A number as it is written, since what is called `3`, as a part of an `nn.Sequential` is, is typed and read as one."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
 def absent(value: object) -> bool:
     """Whether it is the NaN with which pandas marks a key that a configuration does not have."""
     return isinstance(value, float) and math.isnan(value)

@@ -28,6 +28,13 @@ from dropbench.spec import NONE, Frozen, RunSpec
         (["dropout.rates={input: 0.2, hidden.0: 0.1}"], ["dropout.rates={hidden.0: .1, input: .20}"]),
         (["dropout.rates=null"], ["dropout.rates={}"]),
         (["dropout.placement=input"], ["dropout.placement=[input]"]),
+        (["dropout.placement=3"], ["dropout.placement=['3']"]),  # as the parts of an nn.Sequential are called
+        (["dropout.rates={3: 0.1}"], ["dropout.rates={'3': 0.1}"]),
+        (["model=module", "model.sites=[1,fc]"], ["model=module", "model.sites=['1',fc]"]),
+        (
+            ["regularizer=[activation_l2]", "regularizer.activation_l2.site=3"],
+            ["regularizer=[activation_l2]", "regularizer.activation_l2.site='3'"],
+        ),
         (["train.augment={flip: 0.5}"], ["train.augment.flip=0.5"]),
         (["model.widths=[8,8]"], ["model.widths=[8, 8]"]),
         ([], ["model=mlp", "dropout=standard", "seed=0", "data.n_train=null"]),

@@ -12,10 +12,11 @@ import json
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from hydra.utils import get_object
+from pydantic import BeforeValidator
 from torch import Tensor, nn
 
 from dropbench.errors import UsageError, nearest
@@ -29,6 +30,7 @@ from dropbench.process.blame import place
 from dropbench.sites import Site
 from dropbench.sites.noise import Noise
 from dropbench.sites.own_draws import seeded
+from dropbench.values import word
 
 Input = Literal["auto", "image", "flat", "sequence", "tokens"]
 _PREFIX = "net."
@@ -63,7 +65,7 @@ class Module(nn.Module):
         *,
         target: str | None = None,
         args: Mapping[str, Any] | None = None,
-        sites: Sequence[str] | None = None,
+        sites: Sequence[Annotated[str, BeforeValidator(word)]] | None = None,
         input: Input = "auto",
     ) -> None:
         """Makes the network and takes over what drops in it.

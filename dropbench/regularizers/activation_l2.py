@@ -8,7 +8,7 @@ from annotated_types import Ge
 from torch import Tensor
 from typing_extensions import override
 
-from dropbench.regularizers.base import Draws, Given, Regularizer, Slot, Step
+from dropbench.regularizers.base import Draws, Given, Regularizer, SiteName, Slot, Step
 
 
 class ActivationL2(Regularizer):
@@ -22,7 +22,7 @@ class ActivationL2(Regularizer):
     slot: ClassVar[Slot] = "loss"
     watches: ClassVar[bool] = True
 
-    def __init__(self, *, alpha: Annotated[float, Ge(0)] = 2.0, site: str | None = None) -> None:
+    def __init__(self, *, alpha: Annotated[float, Ge(0)] = 2.0, site: SiteName | None = None) -> None:
         """alpha: α; 2 in AWD-LSTM. site: its name; None: the last one."""
         self._site = site
 

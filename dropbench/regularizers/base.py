@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, get_args
+from typing import Annotated, ClassVar, Literal, Protocol, get_args
 
+from pydantic import BeforeValidator
 from torch import Tensor
 
 from dropbench.data.batch import Batch
+from dropbench.values import word
 
+SiteName = Annotated[str, BeforeValidator(word)]
 Slot = Literal["examples", "mixing", "inputs", "loss", "pass", "gradient", "weights", "average"]
 """Where in an update a regularizer acts, in the order of the update, whatever the order in which they are typed.
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from dropbench.data.batch import Batch
-from dropbench.regularizers.base import Draws, Given, Regularizer, Slot
+from dropbench.regularizers.base import Draws, Given, Regularizer, SiteName, Slot
 from dropbench.regularizers.mixup import beta, mixture, no_targets, targets
 
 INPUT = "input"
@@ -27,7 +27,7 @@ class ManifoldMixup(Regularizer):
     slot: ClassVar[Slot] = "mixing"
 
     def __init__(
-        self, *, alpha: Annotated[float, Ge(0)] = 2.0, sites: Annotated[tuple[str, ...], MinLen(1)] | None = None
+        self, *, alpha: Annotated[float, Ge(0)] = 2.0, sites: Annotated[tuple[SiteName, ...], MinLen(1)] | None = None
     ) -> None:
         """alpha: of the Beta distribution; 2 there, 0 is no mixing. sites: the places; None: all that no shortcut goes past."""
         self._sites = sites

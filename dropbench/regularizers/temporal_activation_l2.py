@@ -9,7 +9,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from dropbench.regularizers.activation_l2 import no_site
-from dropbench.regularizers.base import Draws, Given, Regularizer, Slot, Step
+from dropbench.regularizers.base import Draws, Given, Regularizer, SiteName, Slot, Step
 
 
 class TemporalActivationL2(Regularizer):
@@ -22,7 +22,7 @@ class TemporalActivationL2(Regularizer):
     slot: ClassVar[Slot] = "loss"
     watches: ClassVar[bool] = True
 
-    def __init__(self, *, beta: Annotated[float, Ge(0)] = 1.0, site: str | None = None) -> None:
+    def __init__(self, *, beta: Annotated[float, Ge(0)] = 1.0, site: SiteName | None = None) -> None:
         """beta: β; 1 in AWD-LSTM. site: its name; None: the last one."""
         self._site = site
 
