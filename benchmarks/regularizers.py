@@ -5,8 +5,8 @@
 An update is timed on random images of the size of MNIST, under dropout 0.5: of `mlp` (two layers of 128), one run and a stack
 of ten, and of `cnn` (32 and 64 channels, 128 units), one run; batches of 64, one thread. In each block steps with each
 regularizer are taken one after the other, and steps without any, so that a machine that becomes slower slows all of them. A
-cost is the median over blocks of time with by time without in the same block; low and high are the extreme blocks. Evaluation is
-not in it: with `swa` and batch norm each passes over the training examples once more.
+cost is the median over blocks of time with by time without in the same block; low and high are the extreme blocks. Evaluation
+is not in it: with `swa` and batch norm each passes over the training examples once more.
 """
 
 from __future__ import annotations
