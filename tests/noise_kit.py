@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from dropbench.config.options import options
 from dropbench.config.parts import locate
 from dropbench.dropout.base import Variant
+from dropbench.dropout.shake_drop import ShakeDrop
 from dropbench.engine.noise import StackNoise
 from dropbench.engine.streams import StackedDraws
 from dropbench.sites import Site
@@ -174,8 +175,12 @@ def factor(noise: StackNoise, at: Site, replicas: int, batch: int) -> Tensor:
     At a transition site it is what multiplies the new state; a recurrent weight has no batch axis.
 
     Of variants that draw for each example of a weight site, [K, B, I + 1, O], or [K, B, O] where they draw a unit.
-    The slope, that is, of what comes out: alpha dropout adds a constant too.
+    The slope, that is, of what comes out: alpha dropout adds a constant too. Of ShakeDrop, whose gradients go another way, what
+    comes out itself.
     """
+    own = noise.at(at.name)
+    if own is not None and isinstance(own.variant, ShakeDrop):
+        return through(noise, at, [torch.ones(replicas, batch, *at.shape)])
     if at.kind == "token":
         return through(noise, at, [torch.ones(replicas, batch, *at.shape)])
     if at.kind != "weight":
@@ -211,7 +216,10 @@ def independent(variant: str, at: Site, batch: int, values: Tensor) -> Tensor:
     """
     drawn = values
     block = getattr(SET_UP[variant], "block_size", 1)
-    for axis, n in enumerate(SET_UP[variant].noise_shape(at, batch), 1):
+    shape = SET_UP[variant].noise_shape(at, batch)
+    if isinstance(SET_UP[variant], ShakeDrop):  # three numbers for each example
+        shape = (batch, *(1 for _ in at.shape))
+    for axis, n in enumerate(shape, 1):
         if n == 1:
             drawn = drawn.narrow(axis, 0, 1)
     assert torch.equal(drawn.expand_as(values), values), "elements that share a draw differ"

@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 from source_trees import imported, tree
 from terminal import dropbench
 
+from dropbench import identity
 from dropbench.config.options import options
 from dropbench.config.parts import locate
 
@@ -192,6 +193,11 @@ def test_targets_import_and_files_say_what_they_are(file: Path) -> None:
         assert (node["name"], node["_target_"]) == (file.stem, f"dropbench.dropout.schedule.{file.stem}")
     if group in ("metric", "regularizer"):
         assert list(node) == [file.stem]
+
+
+def test_list_of_regularizers_names_those_that_are_keys_of_training(capsys: pytest.CaptureFixture[str]) -> None:
+    told = dropbench(capsys, "list", "regularizers").out
+    assert all(f"train.{key} " in told for key in identity.OFF)
 
 
 def test_list_shows_first_lines(capsys: pytest.CaptureFixture[str]) -> None:

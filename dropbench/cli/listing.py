@@ -55,12 +55,12 @@ def list_options(
         for name, group in _SECTIONS.items()
         if section in (None, name)
     }
-    if "regularizers" in headlines:
-        headlines["regularizers"] |= _OF_TRAINING
     shown = Shown(quiet, as_json)
     if as_json:
         shown.json(headlines)
     else:
+        if "regularizers" in headlines:  # no options of the group, so not among those that JSON names
+            headlines["regularizers"] |= _OF_TRAINING
         shown.options(headlines)
     return 0
 

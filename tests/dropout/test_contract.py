@@ -29,10 +29,13 @@ NOTHING_IS_DROPPED = {"gaussian", "kingma", "kingma.weight"}
 """Multiplies by N(1, rate / (1 - rate)), which is never zero: its rate is that of the Bernoulli noise of that variance."""
 SOFT = {"concrete"}
 """A relaxation drops a share of an element between 0 and 1 (Gal et al. 2017, section 4): more than half counts as dropped."""
-ACTS_IN_EVALUATION = {"dropconnect", "dropconnect.example", "classic", "standout", "zoneout"}
+SHAKES = {"shake_drop"}
+"""A branch that is not kept comes out times a number in (-1, 1), and its gradient is not the slope of what comes out (Yamada et
+al. 2018): tests/dropout/test_shake_drop.py."""
+ACTS_IN_EVALUATION = {"shake_drop", "dropconnect", "dropconnect.example", "classic", "standout", "zoneout"}
 """Moment matching (Wan et al. 2013, section 3.3), scaling (Srivastava et al. 2014, section 4), or multiplying by the
 probability of keeping (Ba & Frey 2013, section 2), or the expectation of a step (Krueger et al. 2017, section 3), instead
-of the identity."""
+of the identity; and so of what shakes."""
 ONE_DRAW_A_BATCH = {"weight_drop", "embedding.batch", "stochastic_depth.batch"}
 """Examples share it by intent (Merity et al. 2017, sections 2 and 4.3; Huang et al. 2016, section 3), as they do at a weight
 site."""
@@ -52,9 +55,17 @@ EXPECTATION: dict[str, Callable[[float], float]] = {
     "concrete": lambda rate: 1 - math.pi**2 / 600 * rate * (1 - 2 * rate),  # tests/dropout/test_concrete.py, at 0.1
     "zoneout": lambda rate: 1 - rate,  # of the new state; the old one has the rest: tests/dropout/test_zoneout.py
     "drop_edge": lambda rate: 1 - rate,  # degrees are counted anew, which takes the place of a scale (Rong et al. 2020)
+    "shake_drop": lambda rate: 1 - rate,  # and evaluation shrinks as much
     "alpha": _alpha,  # mean 0 and variance 1 of the layer are kept instead: tests/dropout/test_alpha.py
 }
 """The mean of what multiplies an element in training, where it is not 1."""
+
+
+def error(variant: str, rate: float, n: int) -> float:
+    """The standard error of the mean of n factors, by that mean: a number in (-1, 1) has a variance of 1/3, and 0 has none."""
+    more = 1 / (3 * (1 - rate)) if variant in SHAKES else 0
+    return math.sqrt(rate / (1 - rate) * (1 + more) / n)
+
 
 over_cases = pytest.mark.parametrize(("variant", "at"), CASES, ids=case_id)
 
@@ -68,7 +79,9 @@ def test_each_variant_that_acts_has_a_site_in_this_test() -> None:
 def test_measured_drop_fraction_is_the_rate(variant: str, at: Site) -> None:
     drawn, n = draws(variant, at, RATES, SEEDS, 60_000)
     for rate, row in zip(RATES, drawn, strict=True):
-        dropped = int((row * (1 - rate) < 0.5).sum() if variant in SOFT else (row == 0).sum())
+        dropped = int(
+            (row * (1 - rate) < 0.5).sum() if variant in SOFT else (row != 1 if variant in SHAKES else row == 0).sum()
+        )
         if variant in NOTHING_IS_DROPPED:
             assert dropped == 0
             variance = rate / (1 - rate)
@@ -82,7 +95,7 @@ def test_expectation_is_preserved(variant: str, at: Site) -> None:
     drawn, n = draws(variant, at, RATES, SEEDS, 60_000)
     for rate, row in zip(RATES, drawn, strict=True):
         mean = EXPECTATION.get(variant, lambda rate: 1.0)(rate)
-        assert abs(float(row.mean()) / mean - 1) < 5 * math.sqrt(rate / (1 - rate) / n)
+        assert abs(float(row.mean()) / mean - 1) < 5 * error(variant, rate, n)
 
 
 @over_cases
@@ -94,7 +107,7 @@ def test_evaluation_scales_by_the_expectation_of_training(variant: str, at: Site
     evaluated = factor(noise, at, len(RATES), 4).double()
     for rate, row, scale in zip(RATES, drawn, evaluated.flatten(1), strict=True):
         torch.testing.assert_close(scale, scale[:1].expand_as(scale), rtol=1e-5, atol=1e-5)
-        far = abs(float(row.mean() / scale[0]) - 1) > 5 * math.sqrt(rate / (1 - rate) / n)
+        far = abs(float(row.mean() / scale[0]) - 1) > 5 * error(variant, rate, n)
         assert far == (variant in {"unscaled", "alpha", "drop_edge"})
 
 
@@ -169,11 +182,13 @@ def test_arms_of_one_seed_are_paired(variant: str, at: Site, rates: tuple[float,
     if variant in NOTHING_IS_DROPPED:
         scale = [math.sqrt(r / (1 - r)) for r in (low, high)]
         torch.testing.assert_close((less - 1) * scale[1], (more - 1) * scale[0], atol=1e-5 * (1 + scale[1]), rtol=1e-5)
+    elif variant in SHAKES:
+        assert bool(((more != 1) | (less == 1)).all())
     else:
         assert bool(((more == 0) | (less != 0)).all())
 
 
-@over_cases
+@pytest.mark.parametrize(("variant", "at"), [case for case in CASES if case[0] not in SHAKES], ids=case_id)
 def test_gradients_equal_autograds_numeric_check(variant: str, at: Site) -> None:
     """With the mask fixed, and down to the raw weight and bias where it is these that are dropped."""
     small = replace(at, shape=tuple(min(n, 2 + i) for i, n in enumerate(at.shape)))
@@ -278,7 +293,9 @@ def untrue(made: Variant, at: Site = SITES[0]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("variant", "at"), [(n, at) for n, at in CASES if at.kind not in ("weight", "transition")], ids=case_id
+    ("variant", "at"),
+    [(n, at) for n, at in CASES if at.kind not in ("weight", "transition") and n not in SHAKES],
+    ids=case_id,
 )
 def test_what_a_variant_says_of_itself_is_true(variant: str, at: Site) -> None:
     """The engine goes by it: what only multiplies is fused with the layer before, what rests is left out in evaluation."""

@@ -86,6 +86,7 @@ ACTS = {
     "drop_edge": {"edges"},
     "node_features": {"nodes"},
     "stochastic_depth": {"residual"},
+    "shake_drop": {"residual"},
     "attention": {"attended", "hidden"},
 }
 

@@ -25,7 +25,7 @@ from dropbench.spec import RunSpec
 IMPOSSIBLE = {("mlp", "locked"), ("mlp", "spatial"), ("cnn", "locked"), ("rnn", "dropconnect")}
 """Of the variants and models that there were first; of others, the pairs in which no site is supported."""
 
-ACTS_IN_EVALUATION = {"dropconnect", "classic", "zoneout", "standout"}
+ACTS_IN_EVALUATION = {"dropconnect", "classic", "zoneout", "standout", "shake_drop"}
 """They average over their masks, or scale."""
 
 
