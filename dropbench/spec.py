@@ -223,8 +223,8 @@ class EvalSpec(Frozen):
 class RunSpec(Frozen):
     """One arm, one seed.
 
-    variants: what the configuration calls `dropout`, in the order in which they act where several act at one site. One, until
-    the engine takes more. data_fingerprint: of the data that it is trained on, None until that has been loaded: the run's id is
+    variants: what the configuration calls `dropout`, in the order in which they act where several act at one site.
+    data_fingerprint: of the data that it is trained on, None until that has been loaded: the run's id is
     not known before.
     """
 
