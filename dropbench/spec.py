@@ -269,9 +269,9 @@ class EvalSpec(Frozen):
 class RunSpec(Frozen):
     """One arm, one seed.
 
-    variants: what the configuration calls `dropout`, in the order in which they act where several act at one site. One, until
-    the engine takes more. regularizers: those beside dropout and the keys of `train`, by name. data_fingerprint: of
-    the data that it is trained on, None until that has been loaded: the run's id is not known before.
+    variants: what the configuration calls `dropout`, in the order in which they act where several act at one site.
+    regularizers: those beside dropout and the keys of `train`, by name. data_fingerprint: of the data that it is trained
+    on, None until that has been loaded: the run's id is not known before.
     """
 
     model: Component

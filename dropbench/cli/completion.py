@@ -33,7 +33,7 @@ def completions(incomplete: str, conf: list[Path]) -> list[str]:
         *before, last = value.split(",")  # a sweep: complete its last value
         chosen = group_of(key)
         names = options(chosen, conf) if chosen else {}
-        if key == GROUP and not before:
+        if key == GROUP:
             names |= options(RECIPE, conf)
         return [f"{key}={','.join([*before, name])}" for name in names if name.startswith(last)]
     if "." not in key:

@@ -28,6 +28,11 @@ from dropbench.cli.completion import completions
         ("model=mlp,c", ["model=mlp,cnn"]),
         ("dropout=standar", ["dropout=standard"]),
         ("dropout.rat", ["dropout.rate=", "dropout.rates="]),
+        ("dropout=none,awd", ["dropout=none,awd_lstm"]),
+        ("dropout=[locked,weight", ["dropout=[locked,weight_drop"]),
+        ("dropout/locked/schedule=ea", ["dropout/locked/schedule=early"]),
+        ("dropout.locked.rat", ["dropout.locked.rate=", "dropout.locked.rates="]),
+        ("dropout.locked.schedule.u", ["dropout.locked.schedule.until="]),
         ("train.l", ["train.label_smoothing=", "train.loggers=", "train.loss=", "train.lr="]),
         ("data.n_", ["data.n_train="]),
         ("nothing.", []),
@@ -50,7 +55,7 @@ def test_own_options(tmp_path: Path) -> None:
     [
         (["train", "model=c"], ["model=cnn"]),
         (["train", "model", "=", "c"], ["cnn"]),  # bash breaks words at `=`
-        (["train", "study", "="], ["advise", "three_arm"]),
+        (["train", "study", "="], ["advise", "srivastava_mnist", "three_arm"]),
         (["sweep", "seed", "=", "3", "model", "=", "m"], ["mlp", "module"]),
         (["sweep", "stu"], ["study="]),
         (["tr"], ["train"]),
