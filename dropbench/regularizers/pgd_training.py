@@ -23,7 +23,6 @@ class PGDTraining(Regularizer):
 
     slot: ClassVar[Slot] = "loss"
     passes: ClassVar[bool] = True
-    inputs_need_gradient: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ import torch
 from regularized import of, with_regularizers
 from step_kit import ByHand, Sampled, given
 from torch import Tensor, nn
-from training import cohort_of, made_table, make_spec, table_of
+from training import Trained, cohort_of, differences, made_table, make_spec, table_of
 
 from dropbench.data.batch import Batch
 from dropbench.engine.step import Update
@@ -130,3 +130,11 @@ def test_the_gradient_of_the_penalty_is_that_of_finite_differences(name: str) ->
 
 def test_it_needs_inputs_that_are_numbers() -> None:
     assert "have none" in str(Jacobian().supports(given(view="text")))
+
+
+@pytest.mark.parametrize("model", ["cnn", "rnn", "rnn gru", "resnet", "transformer"])
+def test_alone_as_in_company(model: str) -> None:
+    given = {"variant": "standard", "rate": 0.3, **MODELS[model], "epochs": 1}
+    runs = [with_regularizers(make_spec(model.split()[0], seed=seed, **given), of("jacobian")) for seed in (3, 1, 4)]
+    alone, together = Trained(runs[0]), Trained(*runs)
+    assert not (found := differences(runs[0], alone, together)), found[:5]
