@@ -3,10 +3,10 @@
     python -m benchmarks.regularizers [results/reference/regularizers.md] [--quick]
 
 An update is timed on random images of the size of MNIST, under dropout 0.5: of `mlp` (two layers of 128), one run and a stack
-of ten, and of `cnn` (32 and 64 channels, 128 units), one run; batches of 64, one thread. In each block steps with each
-regularizer are taken one after the other, and steps without any, so that a machine that becomes slower slows all of them. A
-cost is the median over blocks of time with by time without in the same block; low and high are the extreme blocks. Evaluation
-is not in it: with `swa` and batch norm each passes over the training examples once more.
+of ten, and of `cnn` (32 and 64 channels, 128 units), one run; batches of 64, one thread, whose time on the processor counts.
+In each block each regularizer takes some steps right after as many without any, so that a machine that becomes slower slows
+both. A cost is the median over blocks of the one time by the other; low and high are the extreme blocks. Evaluation is not in
+it: with `swa` and batch norm each passes over the training examples once more.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.measure import alternate
 from dropbench.config.compose import Composer, composer
 from dropbench.config.options import options
 from dropbench.data.base import Table
@@ -32,7 +31,7 @@ from dropbench.planning.outline import outline
 from dropbench.planning.regularizers import cannot
 
 NONE = "none"
-STACKS = (("mlp", 1, 10), ("mlp", 10, 10), ("cnn", 1, 3))
+STACKS = (("mlp", 1, 20), ("mlp", 10, 10), ("cnn", 1, 3))
 """A model, the runs of a stack of it, and the steps of one measurement."""
 _TRAINING = 640
 """Examples to train on: ten batches."""
@@ -69,9 +68,9 @@ class Stepping:
         began = 0.0
         for i in range(steps + 1):
             if i == 1:
-                began = time.perf_counter()
+                began = time.process_time()
             self.training.train_step(next(self._batches), 1.0)
-        return time.perf_counter() - began
+        return time.process_time() - began
 
 
 def costs(
@@ -80,9 +79,12 @@ def costs(
     """Median, least and largest cost by regularizer, of those that can be used there."""
     all_of = {name: Stepping(c, data, model, name, runs) for name in (NONE, *sorted(options("regularizer")))}
     usable = {name: one for name, one in all_of.items() if one.reason is None}
-    measured = alternate({n: lambda s=one: s.seconds(steps) for n, one in usable.items()}, blocks, lambda text: None)  # type: ignore[misc]
-    ratios = {n: [x / y for x, y in zip(times, measured[NONE], strict=True)] for n, times in measured.items()}
-    return {n: (statistics.median(r), min(r), max(r)) for n, r in ratios.items() if n != NONE}
+    ratios: dict[str, list[float]] = {name: [] for name in usable if name != NONE}
+    for _ in range(blocks):
+        for name, of_name in ratios.items():
+            without = usable[NONE].seconds(steps)
+            of_name.append(usable[name].seconds(steps) / without)
+    return {n: (statistics.median(r), min(r), max(r)) for n, r in ratios.items()}
 
 
 def page(found: Sequence[dict[str, tuple[float, float, float]]], blocks: int) -> str:

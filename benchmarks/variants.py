@@ -69,8 +69,9 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "autoencoder": ("images", {}),
 }
 """The models in the order in which their sites are taken, each with its data and its options."""
-BY_INPUT = {"concrete", "standout"}
-"""Variants that do not drop elements by the rate alone: concrete's masks are soft, standout's depend on the input."""
+BY_INPUT = {"concrete", "standout", "shake_drop"}
+"""Variants that do not drop elements by the rate alone: concrete's masks are soft, standout's depend on the input, and what
+ShakeDrop does not keep it multiplies by a number."""
 Moments = Callable[[float, float], tuple[float, float]]
 """A function of (rate, mean of the input): the mean and variance of the output."""
 
@@ -86,6 +87,12 @@ def unscaled(rate: float, mean: float) -> tuple[float, float]:
     return keep * mean, keep * (1 + mean**2) - (keep * mean) ** 2
 
 
+def shaken(rate: float, mean: float) -> tuple[float, float]:
+    """The mean and variance of x m for m of 1 with chance 1 - rate, else uniform in (-1, 1); x of variance 1."""
+    keep = 1 - rate
+    return keep * mean, (keep + rate / 3) * (1 + mean**2) - (keep * mean) ** 2
+
+
 THEORY: Mapping[str, Moments] = {
     **dict.fromkeys(
         (
@@ -96,6 +103,7 @@ THEORY: Mapping[str, Moments] = {
     ),
     **dict.fromkeys(("classic", "unscaled", "drop_edge", "zoneout", "standout slope=0"), unscaled),
     "alpha": lambda rate, mean: (0.0, 1.0),
+    "shake_drop": shaken,
 }
 INPUT_MEAN = {"alpha": 0.0}
 """The mean of the inputs where it is not 1: alpha dropout's theory is of inputs with mean 0."""
