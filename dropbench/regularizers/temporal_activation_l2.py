@@ -34,7 +34,8 @@ class TemporalActivationL2(Regularizer):
         if given.sites[site] > 1:
             return None
         several = [name for name, steps in given.sites.items() if steps > 1]
-        where = f"choose another by site: {several[-1]}" if several else "no site of this model has several"
+        typed = f"type regularizer.temporal_activation_l2.site={several[-1]}" if several else ""
+        where = typed or "no site of this model has several"
         return f"compares the steps of a sequence, and the site {site} has one; {where}"
 
     @override
