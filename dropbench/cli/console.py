@@ -344,13 +344,14 @@ def _arms_table(plan: Plan, todo: Sequence[RunSpec]) -> Table:
                 first.model.name,
                 first.data.called,
                 AND.join(v.name for v in first.variants),
+                AND.join(f"{r.name} {r.value:g}" for r in first.regularizers),
                 " ".join(settings[arm]),
                 str(len(specs)),
                 f"{outline.parameters:,}",
                 sites,
             )
         )
-    heads = ("arm", "model", "data", "dropout", "setting", "seeds", "parameters", "sites")
+    heads = ("arm", "model", "data", "dropout", "beside", "setting", "seeds", "parameters", "sites")
     table = Table(box=None, pad_edge=False, header_style="bold")
     used = [i for i in range(len(heads)) if any(row[i] for row in rows)]
     for i in used:
