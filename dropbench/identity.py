@@ -171,7 +171,7 @@ def _variant(node: Tree, sources: Mapping[str, str | None]) -> dict[str, Any]:
 
 
 def _regularizer(node: Tree, sources: Mapping[str, str | None]) -> dict[str, Any]:
-    kept = part({k: v for k, v in node.items() if k not in ("schedule", "strength", "off")}, sources)
+    kept = part({k: v for k, v in node.items() if k not in ("schedule", "strength", "none_at")}, sources)
     schedule = node.get("schedule") or {"name": "constant"}
     return kept if schedule["name"] == "constant" else kept | {"schedule": part(schedule, sources)}
 

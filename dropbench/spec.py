@@ -90,12 +90,12 @@ class DropoutSpec(Component):
 class RegularizerSpec(Component):
     """A regularizer beside dropout.
 
-    strength: the option that says how strong it is. off: the value of it that is none. schedule: of the strength over training,
+    strength: the option that says how strong it is. none_at: the value of it that is none. schedule: of the strength over training,
     a factor between none and the whole of it.
     """
 
     strength: str
-    off: float = 0.0
+    none_at: float = 0.0
     schedule: Component = CONSTANT
 
     @property
@@ -111,7 +111,7 @@ class RegularizerSpec(Component):
     @property
     def silent(self) -> bool:
         """Whether it does nothing, so that the arm is one without it."""
-        return self.value == self.off
+        return self.value == self.none_at
 
 
 NONE = DropoutSpec(name="none", target="dropbench.dropout.none.NoDropout")
@@ -343,8 +343,8 @@ class RunSpec(Frozen):
         del tree["train"]["updates" if self.train.updates is None else "epochs"]  # a run has one of the two
         variants, regularizers = tree["dropout"], tree.pop("regularizer")
         for regularizer in regularizers:
-            if regularizer["off"] == 0:  # as it mostly is, and is taken to be where it is not said
-                del regularizer["off"]
+            if regularizer["none_at"] == 0:  # as it mostly is, and is taken to be where it is not said
+                del regularizer["none_at"]
         several = [*variants, *regularizers]
         parts = [tree["model"], tree["data"], *tree["metric"].values(), *several, *(v["schedule"] for v in several)]
         for part in parts:

@@ -17,7 +17,7 @@ def _of(name: str, file: object) -> RegularizerSpec:
     node = node[name]
     fixed = {*RegularizerSpec.model_fields, "_target_", "schedule"}
     given = {k: v for k, v in node.items() if k not in fixed}
-    of = {k: v for k, v in node.items() if k in ("name", "_target_", "version", "strength", "off")}
+    of = {k: v for k, v in node.items() if k in ("name", "_target_", "version", "strength", "none_at")}
     return RegularizerSpec(**of, options=checked_options("regularizer", node["_target_"], given))
 
 
@@ -36,7 +36,7 @@ def of(name: str, strength: float | None = None, schedule: str | None = None, **
 
 def off(name: str) -> RegularizerSpec:
     """One at the strength that is none, which a configuration would leave out."""
-    return of(name, REGULARIZERS[name].off)
+    return of(name, REGULARIZERS[name].none_at)
 
 
 def with_regularizers(run: RunSpec, *specs: RegularizerSpec, **update: Any) -> RunSpec:

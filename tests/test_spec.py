@@ -132,7 +132,7 @@ def changed(value: Any, name: str) -> Any:
 
 NOT_HASHED = {(part, "target") for part in ("model", "variants", "data", "regularizers")}
 NOT_HASHED |= {(part, "schedule", "target") for part in ("variants", "regularizers")}
-NOT_HASHED |= {("regularizers", "strength"), ("regularizers", "off")}
+NOT_HASHED |= {("regularizers", "strength"), ("regularizers", "none_at")}
 """The path of a class of dropbench's own says nothing of what it computes, nor does how its strength is read."""
 
 

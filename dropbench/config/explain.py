@@ -95,7 +95,7 @@ def _having(key: str, files: Mapping[str, Path]) -> list[str]:
 
 
 _DECLARED = re.compile(
-    r"^(metric\.\w+\.(also|of_task|direction|range|unit|region|tasks|needs)|regularizer\.\w+\.(strength|off))\b"
+    r"^(metric\.\w+\.(also|of_task|direction|range|unit|region|tasks|needs)|regularizer\.\w+\.(strength|none_at))\b"
 )
 """What the file of a metric or regularizer says of it, which is a key without being a setting."""
 

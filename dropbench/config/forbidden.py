@@ -36,7 +36,7 @@ def refuse(override: Override) -> None:
         raise UsageError(
             f"{line}: what an option is called and which version it is stands in its file; choose another option"
         )
-    if key.startswith(f"{BESIDE}.") and key.endswith((".strength", ".off")):
+    if key.startswith(f"{BESIDE}.") and key.endswith((".strength", ".none_at")):
         raise UsageError(
             f"{line}: which option of a regularizer is its strength, and which value of it is none, stands in its file; type "
             f"that option: dropbench train {BESIDE}=[{key.split('.')[1]}] --cfg shows it"

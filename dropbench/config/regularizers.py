@@ -103,7 +103,7 @@ def _read(word: str, known: Mapping[str, Path], extra: Sequence[Path]) -> Iterat
 
 def _options(file: Path) -> list[str]:
     """The options that a regularizer's file sets."""
-    fixed = ("_target_", "name", "version", "strength", "off", "schedule")
+    fixed = ("_target_", "name", "version", "strength", "none_at", "schedule")
     return [key for key in re.findall(r"^  (\w+):", text_of(file), re.MULTILINE) if key not in fixed]
 
 

@@ -41,7 +41,7 @@ class Active:
         What it does.
     nominal : Tensor
         The strengths without a schedule, [K].
-    off : float
+    none_at : float
         The strength that is none.
     factors : list
         Of each replica its schedule, a function of the share of training that is done; empty where all are constant.
@@ -56,7 +56,7 @@ class Active:
     name: str
     part: Regularizer
     nominal: Tensor
-    off: float
+    none_at: float
     factors: list[Callable[[float], float]]
     draws: OwnDraws
     kept: dict[str, Tensor]
@@ -106,7 +106,7 @@ class Regularization:
 
     def _made(self, spec: RegularizerSpec, part: Regularizer, specs: Sequence[RunSpec], device: torch.device) -> Active:
         of = [next((r for r in s.regularizers if r.name == spec.name), None) for s in specs]
-        strengths = [spec.off if r is None else r.value for r in of]
+        strengths = [spec.none_at if r is None else r.value for r in of]
         nominal = torch.tensor(strengths, dtype=torch.float32, device=device)
         factors = [
             schedule.constant if r is None else schedule.resolve(r.schedule.target, r.schedule.options) for r in of
@@ -114,7 +114,7 @@ class Regularization:
         scheduled = any(r is not None and r.scheduled for r in of)
         draws = OwnDraws([s.seed for s in specs], f"regularizer/{spec.name}", device)
         kept = part.state(self._seen_by(part))
-        return Active(spec.name, part, nominal, spec.off, factors if scheduled else [], draws, kept, nominal)
+        return Active(spec.name, part, nominal, spec.none_at, factors if scheduled else [], draws, kept, nominal)
 
     def __bool__(self) -> bool:
         return bool(self._active)
@@ -141,7 +141,7 @@ class Regularization:
         for one in self._active:
             if one.factors:
                 factors = torch.tensor([f(done) for f in one.factors], dtype=torch.float32, device=one.nominal.device)
-                one.strength = one.off + (one.nominal - one.off) * factors
+                one.strength = one.none_at + (one.nominal - one.none_at) * factors
 
     def examples(self, batch: Batch) -> Batch:
         """The batch that is trained on in place of this one."""

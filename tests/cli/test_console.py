@@ -41,6 +41,14 @@ def test_a_dry_run_names_arms_and_what_tells_them_apart(capsys: pytest.CaptureFi
     ]
 
 
+def test_a_dry_run_shows_the_regularizers_beside_dropout(capsys: pytest.CaptureFixture[str]) -> None:
+    plan = planned("regularizer=none,[mixup,sam]", "dropout=none", "data=wine", "model.widths=[4]")
+    shown_dry(plan, len(plan.specs), workers=1, seconds=1.0)
+    lines = [re.sub(" +", " ", line.strip()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == "model data dropout beside seeds parameters sites"
+    assert "mlp wine none mixup 0.2 + sam 0.05 1 71 -" in lines
+
+
 def test_a_dry_run_counts_many_sites_of_one_rate(capsys: pytest.CaptureFixture[str]) -> None:
     for rates in ("{}", "{hidden.3: 0.1}"):
         plan = planned("model.widths=[4,4,4,4]", "data=wine", f"dropout.rates={rates}")

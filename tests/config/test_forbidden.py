@@ -165,7 +165,7 @@ def test_nothing_beside_a_results_folder_is_imported(
     assert str(tmp_path) not in sys.path
 
 
-@pytest.mark.parametrize("key", ["strength", "off"])
+@pytest.mark.parametrize("key", ["strength", "none_at"])
 def test_what_a_regularizers_file_says_of_its_options_is_not_typed(
     capsys: pytest.CaptureFixture[str], key: str
 ) -> None:

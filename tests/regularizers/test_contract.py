@@ -128,7 +128,7 @@ def test_alone_as_in_company_that_leaves_early(name: str, precision: str) -> Non
             run_of(model, seed, patience=2, epochs=5, precision=precision, **more), of(name, strength)
         )
 
-    weaker = (of(name).value + REGULARIZERS[name].off) / 2
+    weaker = (of(name).value + REGULARIZERS[name].none_at) / 2
     whole = isinstance(of(name).options[REGULARIZERS[name].strength], int)
     run = arm(3)
     others = [arm(3, lr=0.03), arm(0, None if whole else weaker), arm(5, lr=0.3)]

@@ -106,7 +106,7 @@ def setting_keys(frame: pd.DataFrame) -> list[str]:
         k
         for k in config_keys(frame)
         if not k.startswith("metric.")
-        and not (k.startswith("regularizer.") and k.endswith((".strength", ".off")))
+        and not (k.startswith("regularizer.") and k.endswith((".strength", ".none_at")))
         and not (k.endswith("._target_") and all(str(v).startswith("dropbench.") for v in known(frame, k)))
     ]
 

@@ -162,7 +162,7 @@ class Factors:
         group, _, option = column.rpartition(".")
         for row in self.rows.values() if column.startswith(BESIDE) else ():
             if row.get(f"{group}.strength") == option:
-                off = row.get(f"{group}.off", 0)
+                off = row.get(f"{group}.none_at", 0)
                 return "0" if absent(off) else f"{off:g}"
         return None
 
