@@ -90,8 +90,8 @@ class DropoutSpec(Component):
 class RegularizerSpec(Component):
     """A regularizer beside dropout.
 
-    strength: the option that says how strong it is. none_at: the value of it that is none. schedule: of the strength over training,
-    a factor between none and the whole of it.
+    strength: the option that says how strong it is. none_at: the value of it that is none. schedule: of the strength over
+    training, a factor between none and the whole of it.
     """
 
     strength: str
