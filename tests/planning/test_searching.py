@@ -14,7 +14,8 @@ import yaml  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropbench.config.compose import composer
+from dropbench.config.compose import Composer, composer
+from dropbench.config.options import options
 from dropbench.config.search_spec import SearchSpec, distribution
 from dropbench.errors import UsageError
 from dropbench.planning.continuing import COMPARISON, TUNING, Course, course
@@ -222,3 +223,13 @@ def test_what_a_setting_is_without_each_of_its_regularizers() -> None:
     assert found["mixup"]["regularizer"] == ["sam"] and "regularizer.mixup.alpha" not in found["mixup"]
     assert found["weight_decay"]["train.weight_decay"] == 0 and found["batch_norm"]["model.batch_norm"] == "none"
     assert without_each({"dropout": "none", "train.weight_decay": 0, "regularizer": []}) == {}
+
+
+@pytest.mark.parametrize("name", options("study"))
+def test_every_study_of_the_folder_plans(name: str, c: Composer, tmp_path: Path) -> None:
+    """Its first stage, on a small table."""
+    rows = "\n".join(f"{i % 7},{i % 5},{'ab'[i % 2]}" for i in range(60))
+    (tmp_path / "t.csv").write_text(f"one,two,y\n{rows}\n")
+    search = ("study.search.budget=2",) if name in ("cocktail", "kadra2021") else ()
+    plan = course([f"study={name}", "data=csv", f"data.path={tmp_path / 't.csv'}", "data.target=y", *search], c).first
+    assert len(plan.arms) > 1 and not plan.failed and not plan.unplanned
