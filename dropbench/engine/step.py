@@ -14,7 +14,7 @@ from dropbench.engine.carried import carried, carry
 from dropbench.engine.learned import LearnedRates
 from dropbench.engine.mixing import mixed_at
 from dropbench.engine.noise import StackNoise
-from dropbench.engine.regularization import Regularization
+from dropbench.engine.regularization import Active, Regularization
 from dropbench.engine.replicas import Replicas
 from dropbench.nn.cross_entropy import laid_out
 from dropbench.nn.twice import differentiable_twice
@@ -104,6 +104,9 @@ class Update(Step):
         return loss, objective
 
     def _forward(self, x: Tensor, noise: StackNoise) -> Tensor:
+        for one in self._regularization.slot("inputs"):
+            if one.part.acts_at:
+                noise = noise.edited(partial(_acting, one))
         if (mixed := self._batch.mixed) is not None and mixed.at:
             noise = noise.edited(partial(mixed_at, mixed))
         foreign = not self._replicas.outline.stacked
@@ -132,3 +135,7 @@ class Update(Step):
             carry(model, *ended)
             for part, name, buffer in buffers:
                 setattr(part, name, buffer)
+
+
+def _acting(one: Active, site: str, x: Tensor) -> Tensor:
+    return one.part.at_site(x, one.strength, one.draws) if site in one.part.acts_at else x

@@ -150,6 +150,8 @@ class Regularizer:
     """Whether it takes the gradient of the loss with respect to the inputs."""
     twice: ClassVar[bool] = False
     """Whether it differentiates a gradient: such runs take operations that can be differentiated twice."""
+    acts_at: ClassVar[tuple[str, ...]] = ()
+    """Of slot `inputs`: the sites inside the model at which `at_site` is called."""
     watches: ClassVar[bool] = False
     """Whether it reads what comes to sites."""
     renews_statistics: ClassVar[bool] = False
@@ -163,6 +165,10 @@ class Regularizer:
     def examples(self, batch: Batch, strength: Tensor, draws: Draws, given: Given) -> Batch:
         """Slots `examples`, `mixing`, `inputs`: the batch to train on in place of `batch`, whose tensors stay as they are."""
         return batch
+
+    def at_site(self, x: Tensor, strength: Tensor, draws: Draws) -> Tensor:
+        """Slot `inputs`: what stands in place of what comes to a site of `acts_at` in training, [K, B, ...]; dropout comes after."""
+        return x
 
     def loss(self, step: Step, loss: Tensor, strength: Tensor, draws: Draws) -> Tensor:
         """Slot `loss`: what is minimised, [K], in place of `loss` [K]."""

@@ -79,7 +79,7 @@ def test_it_does_what_its_slot_says_and_no_more(name: str) -> None:
     of_slot = {
         "examples": {"examples"},
         "mixing": {"examples"},
-        "inputs": {"examples"},
+        "inputs": {"examples", "at_site"},
         "loss": {"loss"},
         "pass": {"gradients"},
         "gradient": {"gradient"},
