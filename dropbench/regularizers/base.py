@@ -167,7 +167,7 @@ class Regularizer:
         return batch
 
     def at_site(self, x: Tensor, strength: Tensor, draws: Draws) -> Tensor:
-        """Slot `inputs`: what stands in place of what comes to a site of `acts_at` in training, [K, B, ...]; dropout comes after."""
+        """Slot `inputs`: in training, what stands in place of what comes to a site of `acts_at`, [K, B, ...]."""
         return x
 
     def loss(self, step: Step, loss: Tensor, strength: Tensor, draws: Draws) -> Tensor:
