@@ -1,10 +1,11 @@
 """Times a sweep over every variant that fits a model, on two checkouts in turn.
 
-    python -m benchmarks.many_variants BEFORE AFTER [--models mlp,cnn,rnn] [--times N]
+    python -m benchmarks.many_variants BEFORE AFTER [--models mlp,cnn,rnn] [--times N] [--epochs N]
 
 BEFORE and AFTER are folders of checkouts, such as `git worktree add ../before main` makes. What is timed is the command as one
-types it, start and report included, into an empty folder; of each the median and the spread are printed, and into how many
-cohorts its runs went. Both have to store the same numbers: `benchmarks.before_after` compares those.
+types it, start and report included, into an empty folder; of each the median and the spread are printed, of wall clock and of
+the processor's time, and into how many cohorts its runs went. Both have to store the same numbers: `benchmarks.before_after`
+compares those.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import resource
 import statistics
 import subprocess
 import sys
@@ -22,9 +24,17 @@ from pathlib import Path
 SEEDS = "seed=range(0,5)"
 
 
-def words(model: str) -> list[str]:
+def words(model: str, epochs: int) -> list[str]:
     """The sweep of one model."""
-    return ["sweep", "dropout=glob(*)", "dropout.rate=0.3", f"model={model}", "data=digits", SEEDS]
+    return [
+        "sweep",
+        "dropout=glob(*)",
+        "dropout.rate=0.3",
+        f"model={model}",
+        "data=digits",
+        SEEDS,
+        f"train.epochs={epochs}",
+    ]
 
 
 def called(checkout: Path, *arguments: str) -> str:
@@ -34,21 +44,26 @@ def called(checkout: Path, *arguments: str) -> str:
     return subprocess.run(python, cwd=checkout, env=environment, check=True, capture_output=True, text=True).stdout
 
 
-def cohorts(checkout: Path, model: str) -> str:
-    """`50 runs in 18 cohorts`, from its plan."""
+def cohorts(checkout: Path, sweep: list[str]) -> str:
+    """`18 cohorts`, from its plan."""
     with tempfile.TemporaryDirectory() as folder:
-        shown = called(checkout, *words(model), f"results={folder}/results", "--dry-run")
-    runs, parts = re.search(r"(\d+) runs", shown), re.search(r"(\d+) cohorts?", shown)
-    assert runs and parts, shown
-    return f"{runs[1]} runs in {parts[1]} cohorts"
+        shown = called(checkout, *sweep, f"results={folder}/results", "--dry-run")
+    found = re.search(r"\d+ cohorts?", shown)
+    assert found, shown
+    return found[0]
 
 
-def seconds(checkout: Path, model: str) -> float:
-    """Of the sweep into an empty folder."""
+def seconds(checkout: Path, sweep: list[str]) -> tuple[float, float]:
+    """Of the sweep into an empty folder: of wall clock, and of the processor."""
     with tempfile.TemporaryDirectory() as folder:
-        began = time.perf_counter()
-        called(checkout, *words(model), f"results={folder}/results", "--quiet")
-        return time.perf_counter() - began
+        began, used = time.perf_counter(), _used()
+        called(checkout, *sweep, f"results={folder}/results", "--quiet")
+        return time.perf_counter() - began, _used() - used
+
+
+def _used() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def main() -> None:
@@ -58,18 +73,24 @@ def main() -> None:
     parser.add_argument("after", type=Path)
     parser.add_argument("--models", default="mlp,cnn,rnn")
     parser.add_argument("--times", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=30)
     given = parser.parse_args()
     checkouts = {"before": given.before, "after": given.after}
     for model in given.models.split(","):
-        took: dict[str, list[float]] = {name: [] for name in checkouts}
+        sweep = words(model, given.epochs)
+        took: dict[str, list[tuple[float, float]]] = {name: [] for name in checkouts}
         for turn in range(given.times):
             for name in sorted(checkouts, reverse=turn % 2 == 0):
-                took[name].append(seconds(checkouts[name], model))
+                took[name].append(seconds(checkouts[name], sweep))
+        middle = {name: [statistics.median(of) for of in zip(*each, strict=True)] for name, each in took.items()}
         for name, checkout in checkouts.items():
-            low, middle, high = min(took[name]), statistics.median(took[name]), max(took[name])
-            print(f"{model:4} {name:6} {middle:6.1f} s ({low:.1f} to {high:.1f})  {cohorts(checkout, model)}")
-        ratio = statistics.median(took["before"]) / statistics.median(took["after"])
-        print(f"{model:4} {ratio:.2f} times as fast", flush=True)
+            walls = [wall for wall, _ in took[name]]
+            print(
+                f"{model:4} {name:6} {middle[name][0]:6.1f} s ({min(walls):.1f} to {max(walls):.1f}), "
+                f"processor {middle[name][1]:6.1f} s, {cohorts(checkout, sweep)}"
+            )
+        wall, processor = (b / a for b, a in zip(middle["before"], middle["after"], strict=True))
+        print(f"{model:4} {wall:.2f} times as fast, {processor:.2f} by the processor's time", flush=True)
 
 
 if __name__ == "__main__":

@@ -209,8 +209,8 @@ class Composer:
                 typed += several.choices(variants, {group: text(value) for group, value in picked.items()})
             folders = [setting("hydra.searchpath", [f"file://{d}" for d in self.extra])] if self.extra else []
             tree = _with_room(compose("config", overrides=[*folders, *typed]))
-            if len(variants) > 1 and not isinstance(named := picked[several.GROUP], list):
-                several.set_recipe(tree, str(named), self.extra)
+            if len(variants) > 1 and len(named := several.names_of(picked[several.GROUP])) == 1:
+                several.set_recipe(tree, named[0], self.extra)
             self._chosen[choices] = tree
         return self._chosen[choices]
 

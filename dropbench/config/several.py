@@ -81,7 +81,7 @@ def set_recipe(tree: Any, name: str, extra: Sequence[Path]) -> None:
 
 def nodes(dropout: Mapping[str, Any]) -> dict[str, Any]:
     """The node of each variant in a composed configuration, by its key: `dropout`, or `dropout.locked` of several."""
-    several = len(dropout) > 1 and all(isinstance(v, Mapping) and "_target_" in v for v in dropout.values())
+    several = len(dropout) > 1 and all(isinstance(v, Mapping) for v in dropout.values())  # a variant has its name too
     return {f"{GROUP}.{name}": node for name, node in dropout.items()} if several else {GROUP: dropout}
 
 

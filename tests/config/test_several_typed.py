@@ -141,7 +141,7 @@ def test_a_recipe_is_a_name_for_a_list_and_its_settings(tmp_path: Path) -> None:
             "dropout.dropconnect.rate=0.1",
             "dropout.dropconnect.per=example",
         ]
-        assert spec_of(c, "dropout=mine") == spec_of(c, *typed)
+        assert spec_of(c, "dropout=mine") == spec_of(c, "dropout=[mine]") == spec_of(c, *typed)
         changed = spec_of(c, "dropout=mine", "dropout.dropconnect.rate=0.3")
         assert rates(changed)["dropconnect"] == 0.3
         for name, told in {

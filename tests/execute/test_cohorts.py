@@ -184,6 +184,17 @@ def test_variants_that_only_multiply_stack_and_others_do_not() -> None:
     ]
 
 
+def test_a_group_that_is_a_small_part_of_the_whole_is_not_cut_for_each_worker() -> None:
+    few, many = (
+        "standard,alpha",
+        "standard,alpha,classic,concrete,dropconnect,standout,kingma,[standard,dropconnect],[alpha,classic]",
+    )
+    for names, expected in ((few, [3, 3, 3, 3]), (many, [6] * 9)):
+        plan = planned(f"dropout={names}", "data=wine", "seed=range(0,6)")
+        groups = cohorts(plan.specs, plan.outlines, plan.settings, "cpu", 2)
+        assert [len(g) for g in groups] == expected
+
+
 def test_arms_of_several_variants_stack_where_they_act_at_the_same_sites_or_are_all_masks() -> None:
     def found(*words: str) -> list[int]:
         plan = planned("data=wine", "seed=0,1", *words)

@@ -17,6 +17,7 @@ from dropbench.config.parts import locate
 from dropbench.data import views
 from dropbench.data.base import Table
 from dropbench.engine import stack
+from dropbench.execute.cohorts import _is_mask
 from dropbench.planning.checks import check
 from dropbench.planning.outline import outline
 from dropbench.planning.variants import arm_rates, places
@@ -70,6 +71,24 @@ def test_they_compose_or_a_sentence_says_why_not(c: Composer, model: str, first:
         alone = passed(table, run)[run.run_id]
         together = passed(table, none, run, run.model_copy(update={"seed": 1}))[run.run_id]
         assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True)), (first, second)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_all_that_are_masks_in_one_stack(c: Composer, model: str) -> None:
+    """What `execute.cohorts` lets train together: every such variant of a model, and each with the next, are as alone."""
+    none = small(c, model)
+    eats = locate(none.model.target).eats
+    table = next(t for t in TABLES if set(eats) & set(views.views(t.axes)))
+    sites = outline(none.model, table).sites
+    of_variants = [dropout_of(c, v) for v in VARIANTS]
+    masks = [d for d in of_variants if _is_mask(d, none.model) and arm_rates(d, sites)]
+    assert len(masks) > 1
+    lists = [(d,) for d in masks] + list(itertools.pairwise(masks))
+    runs = [none.model_copy(update={"variants": v, "seed": i % 2}) for i, v in enumerate(lists)]
+    together = passed(table, none, *runs)
+    for run in runs:
+        alone = passed(table, run)[run.run_id]
+        assert all(torch.equal(a, b) for a, b in zip(alone, together[run.run_id], strict=True)), run.variants
 
 
 def test_order_is_of_no_account_where_no_site_is_shared(c: Composer) -> None:

@@ -43,6 +43,7 @@ _CHOSEN = ("model.name", "data.name", "dropout.name", "dropout.schedule.name")
 """Which option of a group it is: not dull, unlike the name of training's."""
 IN_WORDS = re.compile(r"dropout\.(?:[^.]+\.)?(?:name|rate|rates|placement|schedule\.name)")
 """The keys of which `setting` speaks: of one variant, or of each of several under its name."""
+_OF_ONE = re.compile(r"dropout\.([^.]+)\.rate")
 _SEVERAL = "several"
 """How a key that differs between the arms of a table reads where tables are told apart."""
 
@@ -81,6 +82,14 @@ def variants_of(row: Row) -> dict[str, str]:
     """The names of an arm's variants, in order, and how the keys of each begin: `dropout.`, or `dropout.locked.` of several."""
     names = str(row["dropout.name"]).split(AND)
     return {names[0]: "dropout."} if len(names) == 1 else {name: f"dropout.{name}." for name in names}
+
+
+def own_rate(row: Row, key: str) -> str | None:
+    """`dropout.locked.rate` of an arm that has `locked` alone or among others, 0 of one without; None for other keys."""
+    if (found := _OF_ONE.fullmatch(key)) is None:
+        return None
+    begin = variants_of(row).get(found[1])
+    return "0" if begin is None else shown(row.get(f"{begin}rate", math.nan))
 
 
 def _in_words(row: Row, name: str, key: str) -> str:

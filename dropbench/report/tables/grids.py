@@ -10,9 +10,9 @@ import pandas as pd
 
 from dropbench.errors import UsageError
 from dropbench.report.records.filters import ABSENT, column_of
-from dropbench.report.records.frame import setting_keys
+from dropbench.report.records.frame import rows_of, setting_keys
 from dropbench.report.records.measures import Measure, Measures
-from dropbench.report.tables.arms import BESIDE, shown
+from dropbench.report.tables.arms import BESIDE, own_rate, shown
 from dropbench.report.tables.notes.runs import mixed
 from dropbench.values import order
 
@@ -43,6 +43,8 @@ def grids(frame: pd.DataFrame, measures: Measures, rows: str, cols: str | None, 
     axes = [column_of(frame, key) for key in (rows, cols) if key is not None]
     done = frame[(frame["status"] == "completed") & frame[str(measure)].notna()]
     texts = {k: [shown(v) or ABSENT for v in done[k].tolist()] for k in {*axes, *setting_keys(done)}}
+    for key in axes:
+        texts[key] = [own_rate(row, key) or text for row, text in zip(rows_of(done), texts[key], strict=True)]
     keys = _apart(texts, axes)
     groups: dict[tuple[str, ...], list[int]] = {}
     for i, group in enumerate(zip(*(texts[k] for k in keys), strict=True) if keys else [()] * len(done)):

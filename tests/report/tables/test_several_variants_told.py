@@ -111,3 +111,14 @@ def test_two_rates_are_two_factors(fake: Any, put: Any, store: Any) -> None:
     (answer,) = report.asked([store.root], (), report.Questions.typed(interactions=[",".join(keys)])).asked.answers
     assert answer.name == f"{keys[0]}=0.3 × {keys[1]}=0.2"
     assert answer.contrast.difference.mean == pytest.approx(0.03)
+
+
+def test_two_rates_make_one_grid_of_neither_each_and_both(fake: Any, put: Any, store: Any) -> None:
+    standard, dropconnect = variant("standard", 0.3), variant("dropconnect", 0.2)
+    for variants, score in [((standard,), 0.92), ((dropconnect,), 0.91), ((standard, dropconnect), 0.96)]:
+        base = fake(0).config
+        put(fake(0, config=base | {"dropout": list(variants) if len(variants) > 1 else variants[0]}, test=score))
+    put(fake(0, test=0.9))
+    (grid,) = report.pivot([store.root], rows="dropout.standard.rate", cols="dropout.dropconnect.rate").grids
+    cells = {(r, c): m for r, c, m in grid.table[["row", "column", "mean"]].itertuples(index=False)}
+    assert cells == pytest.approx({("0", "0"): 0.9, ("0.3", "0"): 0.92, ("0", "0.2"): 0.91, ("0.3", "0.2"): 0.96})
