@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
+from statistics import median
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -69,9 +69,17 @@ class Judged:
         return self.gain(self.best) - self.gain(self.arm)
 
     @property
-    def right(self) -> bool:
-        """Whether that is no more than what counts as none."""
-        return self.cost <= self.region
+    def confirmed(self) -> list[str]:
+        """The arms of which the fresh seeds confirm that they are better than none."""
+        return [a for a, v in self.fresh.verdicts.items() if v.confirmed and v.direction == "better"]
+
+    @property
+    def wrong(self) -> bool:
+        """Whether the fresh seeds confirm the opposite: another arm is better where none was advised, or this one is worse."""
+        if self.arm == self.fresh.baseline:
+            return bool(self.confirmed)
+        told = self.fresh.verdicts[self.arm]
+        return told.confirmed and told.direction != "better"
 
 
 def ask(file: Path, results: Path, minutes: float) -> dict[str, Any]:
@@ -121,34 +129,37 @@ def _pair(override: str) -> tuple[str, Any]:
 
 
 def markdown(rows: Sequence[Judged]) -> str:
-    """The table, and how often it was right."""
+    """The table, and how often the advice was right."""
     lines = [
-        "| table | advice | seeds | best of the fresh seeds | its gain | gain of the advice | lost | counts as none | right |",
-        "| --- | --- | ---: | --- | ---: | ---: | ---: | ---: | --- |",
+        "| table | advice | seeds | gain of it, fresh seeds | best mean there | its gain | counts as none | confirmed there |",
+        "| --- | --- | ---: | ---: | --- | ---: | ---: | --- |",
     ]
     for row in rows:
         m = next(iter(row.fresh.verdicts.values())).measure
         advised = {"use": f"use {row.arm}", "leave": "don't bother", "unknown": "cannot tell"}[row.decision]
-        gains = [m.difference(value) for value in (row.gain(row.best), row.gain(row.arm))]
-        right = "yes" if row.right else "no"
-        cells = [row.name, advised, str(row.seeds), row.best, *gains, m.size(row.cost), m.size(row.region), right]
+        gains = [m.difference(row.gain(arm)) for arm in (row.arm, row.best)]
+        confirmed = ", ".join(f"{arm} better" for arm in row.confirmed) or "-"
+        cells = [row.name, advised, str(row.seeds), gains[0], row.best, gains[1], m.size(row.region), confirmed]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join([*lines, "", *_across(rows)])
 
 
 def _across(rows: Sequence[Judged]) -> list[str]:
-    """How often each advice was given, and was right."""
-    given, right = Counter(r.decision for r in rows), Counter(r.decision for r in rows if r.right)
+    """How often each advice was given, and what the fresh seeds say of it."""
+    given = Counter(r.decision for r in rows)
     spoken = {"use": "use this", "leave": "don't bother", "unknown": "cannot tell"}
-    lines = [f"{spoken[d]}: {count(n, 'table')}, right in {right[d]}." for d, n in given.most_common()]
-    wrong = [r.cost / r.region for r in rows if not r.right]
-    if wrong:
-        lines.append(f"Where it was not right it lost {fmean(wrong):.1f} times what counts as none in the mean.")
-    everywhere = {arm for r in rows for arm in r.fresh.verdicts}
-    for arm in sorted(everywhere):
-        settled = [r for r in rows if arm in r.fresh.verdicts]
-        verdicts = Counter(r.fresh.verdicts[arm].verdict for r in settled)
-        lines.append(f"{arm}, fresh seeds: {', '.join(f'{v} {n}' for v, n in verdicts.most_common())}.")
+    lines = []
+    for decision, n in given.most_common():
+        of = [r for r in rows if r.decision == decision]
+        lost = [r.cost / r.region for r in of]
+        opposite = sum(r.wrong for r in of)
+        lines += [
+            f"{spoken[decision]}: {count(n, 'table')}; the fresh seeds confirm the opposite on {opposite}. To the best mean of all arms,",
+            f"which is the luckiest of them too, it lost {median(lost):.1f} times what counts as none in the median, {max(lost):.1f} at most.",
+        ]
+    for arm in sorted({arm for r in rows for arm in r.fresh.verdicts}):
+        told = Counter(r.fresh.verdicts[arm].verdict for r in rows if arm in r.fresh.verdicts)
+        lines.append(f"{arm}, fresh seeds: {', '.join(f'{v} {n}' for v, n in told.most_common())}.")
     return lines
 
 
