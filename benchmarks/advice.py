@@ -153,10 +153,9 @@ def _across(rows: Sequence[Judged]) -> list[str]:
         of = [r for r in rows if r.decision == decision]
         lost = [r.cost / r.region for r in of]
         opposite = sum(r.wrong for r in of)
-        lines += [
-            f"{spoken[decision]}: {count(n, 'table')}; the fresh seeds confirm the opposite on {opposite}. To the best mean of all arms,",
-            f"which is the luckiest of them too, it lost {median(lost):.1f} times what counts as none in the median, {max(lost):.1f} at most.",
-        ]
+        told = f"{count(n, 'table')}; the fresh seeds confirm the opposite on {opposite}"
+        beside = f"it lost {median(lost):.1f} times what counts as none in the median, {max(lost):.1f} at most"
+        lines.append(f"{spoken[decision]}: {told}. To the best mean of all arms, the luckiest of them, {beside}.")
     for arm in sorted({arm for r in rows for arm in r.fresh.verdicts}):
         told = Counter(r.fresh.verdicts[arm].verdict for r in rows if arm in r.fresh.verdicts)
         lines.append(f"{arm}, fresh seeds: {', '.join(f'{v} {n}' for v, n in told.most_common())}.")
