@@ -12,6 +12,7 @@ import multiprocessing as mp
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
+from time import monotonic
 
 from dropbench.execute.cohorts import Cohort, work_bytes
 from dropbench.execute.shape import shape_key
@@ -24,6 +25,8 @@ from dropbench.spec import RunSpec
 
 _WORTH = 1e11
 """Bytes to be moved by a sweep, some ten seconds of them, from which it is worth a second to find the size."""
+_PATIENCE_S = 60.0
+"""For one measurement: a copy of a process may wait for ever for a thread that it lacks, and the rule needs none."""
 _GAIN = 0.97
 """Another size is taken if it takes this share of the time or less."""
 Timer = Callable[[Cohort], float]
@@ -71,7 +74,8 @@ class CohortSizes:
         pool = ProcessPoolExecutor(self._workers, mp.get_context("fork"))
         try:
             tasks = [pool.submit(_seconds, cohort, self._settings, self._device) for _ in range(self._workers)]
-            times = [task.result(self._settings.execute.timeout) for task in tasks]
+            until = monotonic() + (self._settings.execute.timeout or _PATIENCE_S)
+            times = [task.result(max(0.0, until - monotonic())) for task in tasks]
         finally:
             for process in pool._processes.values():
                 process.kill()

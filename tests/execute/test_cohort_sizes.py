@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from functools import cache
 from pathlib import Path
 
@@ -140,3 +141,19 @@ def test_steps_are_timed_for_real(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = CohortSizes(plan.settings, "cpu", 2)
     size = sizes(Cohort(plan.specs, plan.outlines[plan.specs[0].run_id]), 1, 64)
     assert size in (1, 2)
+
+
+def _waits_for_ever(*given: object) -> float:
+    time.sleep(600)
+    return 0.0
+
+
+def test_a_measurement_that_does_not_come_to_an_end_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a copy of a process that waits for a thread which it lacks; the size changes no number."""
+    monkeypatch.setattr(module, "_seconds", _waits_for_ever)
+    monkeypatch.setattr(module, "_PATIENCE_S", 0.5)
+    plan = plan_of(*LONG)
+    group = Cohort(plan.specs, plan.outlines[plan.specs[0].run_id])
+    began = time.monotonic()
+    assert CohortSizes(plan.settings, "cpu", 2)(group, 8, 64) == 8
+    assert time.monotonic() - began < 60
