@@ -15,7 +15,7 @@ test: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 # The long ones: statistics of the random bits, whole experiments on real data (DROPBENCH_DATA). Minutes, not seconds.
 test-slow: $(INSTALLED)
