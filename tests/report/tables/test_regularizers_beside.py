@@ -26,7 +26,7 @@ def beside(mixup: float = 0.0, sam: float = 0.0, lookahead: float = 1.0) -> dict
 
     chosen = {"mixup": node("mixup", "alpha", mixup)} if mixup else {}
     chosen |= {"sam": node("sam", "rho", sam)} if sam else {}
-    chosen |= {"lookahead": node("lookahead", "alpha", lookahead, off=1.0, k=5)} if lookahead != 1 else {}
+    chosen |= {"lookahead": node("lookahead", "alpha", lookahead, none_at=1.0, k=5)} if lookahead != 1 else {}
     return {"regularizer": chosen} if chosen else {}
 
 
