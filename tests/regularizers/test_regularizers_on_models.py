@@ -1,4 +1,4 @@
-"""The promise about bits on every model that a regularizer can be used on; `test_regularizer_contract.py` holds it to the first."""
+"""The promise about bits on every model that a regularizer fits; `test_regularizer_contract.py` holds it to the first."""
 
 from __future__ import annotations
 
