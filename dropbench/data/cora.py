@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
 import zlib
-from collections import defaultdict
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, Literal
@@ -15,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from dropbench.data._files import folder_of, wrong
+from dropbench.data._pickled import arrays_of
 from dropbench.data.base import Graph, Table
 
 _FILES = {
@@ -110,11 +109,9 @@ def _from_npz(file: Path) -> Arrays:
 
 def _from_planetoid(folder: Path) -> Arrays:
     """The graph in Planetoid's files: the papers of `allx` are the first rows, those of `tx` the rows in `test.index`."""
-    held = {part: _unpickled(folder / f"ind.cora.{part}") for part in ("x", "tx", "ty", "allx", "ally", "graph")}
-    for part in ("tx", "allx"):
-        held[part].check_format(full_check=True)  # scipy does not look where it writes
+    held = {part: arrays_of(folder / f"ind.cora.{part}") for part in ("x", "tx", "ty", "allx", "ally", "graph")}
     test = np.array((folder / "ind.cora.test.index").read_text().split(), dtype=np.int64)
-    features = np.concatenate([held["allx"].toarray(), held["tx"].toarray()]).astype(np.float64)
+    features = np.concatenate([held["allx"], held["tx"]]).astype(np.float64)
     labels = np.concatenate([held["ally"], held["ty"]]).argmax(1)
     first = len(held["ally"])
     rows = np.concatenate([np.arange(first), test])
@@ -129,30 +126,3 @@ def _from_planetoid(folder: Path) -> Arrays:
         "val": np.arange(n_train, n_train + _SPLIT[1]),
         "test": np.sort(test),
     }
-
-
-def _unpickled(file: Path) -> Any:
-    with file.open("rb") as opened:
-        return _Unpickler(opened, encoding="latin1").load()
-
-
-class _Unpickler(pickle.Unpickler):
-    """Reads pickles that hold arrays and lists of links; a pickle may call any function, and this one refuses all others."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        from scipy.sparse import csr_matrix
-
-        allowed: dict[tuple[str, str], Any] = {
-            ("scipy", "csr_matrix"): csr_matrix,
-            ("numpy", "_reconstruct"): np.empty(0).__reduce__()[0],
-            ("numpy", "ndarray"): np.ndarray,
-            ("numpy", "dtype"): np.dtype,
-            ("collections", "defaultdict"): defaultdict,
-            ("__builtin__", "list"): list,
-            ("builtins", "list"): list,
-        }
-        # By package and name, without the module: two of these have moved to other modules since Planetoid was written.
-        try:
-            return allowed[module.partition(".")[0], name]
-        except KeyError:
-            raise UnpicklingError(f"{module}.{name} has no place in a graph") from None

@@ -103,6 +103,21 @@ def test_a_pickle_that_would_run_code_does_not(both: tuple[Path, Path], tmp_path
     assert trace.exists()  # so it would have
 
 
+class Disordered:
+    """A type of NumPy whose flags say that its numbers are objects: set up so, it breaks every array of the process."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return np.dtype, ("i4", False, True), (3, "<", None, None, None, -1, -1, 63)
+
+
+def test_a_pickle_does_not_set_up_types_of_numpy(both: tuple[Path, Path]) -> None:
+    file = both[1] / "cora" / "ind.cora.graph"
+    file.write_bytes(pickle.dumps(Disordered(), protocol=2))
+    with pytest.raises(UsageError, match=r"do not hold the graph that they should"):
+        cora.load(both[1], False)
+    assert not np.dtype("i4").hasobject and np.sort(np.array([2, 1], dtype="i4")).tolist() == [1, 2]
+
+
 @pytest.mark.parametrize("kind", [0, 1])
 def test_damage_is_a_sentence(both: tuple[Path, Path], kind: int) -> None:
     file = both[kind] / "cora" / ("cora.npz", "ind.cora.tx")[kind]
