@@ -20,6 +20,8 @@ from dropbench.values import word
 SiteName = Annotated[str, BeforeValidator(word)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 """Probability that an element is dropped."""
+Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
+"""A list of texts, of which one by itself may be typed without brackets."""
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(gt=0, le=10**9)]
 """Of what is counted, up to what nobody means."""
@@ -200,7 +202,7 @@ class TrainSpec(Frozen):
     beta2: Annotated[float, Field(ge=0, lt=1)] | None = None
     weight_decay: Annotated[float, Field(ge=0)]
     decay_schedule: Literal["constant", "flat_cos"] = "constant"
-    decay_exempt: tuple[str, ...] | None = Field(None, validate_default=True)
+    decay_exempt: Names | None = Field(None, validate_default=True)
     """Names or patterns of the parameters on which no weight decay acts, `vectors` among them for all that have one axis; None
     where there is no weight decay, whatever was given."""
     schedule: Literal["constant", "cosine", "step", "coslog4"]
@@ -225,11 +227,6 @@ class TrainSpec(Frozen):
     def says_variance(self) -> bool:
         """Whether a network that predicts a number says beside it how sure it is."""
         return self.loss == "gaussian" and self.noise is None
-
-    @field_validator("decay_exempt", mode="before")
-    @classmethod
-    def _one_name_is_a_list(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
 
     @field_validator("decay_exempt", mode="after")
     @classmethod

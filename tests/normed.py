@@ -13,14 +13,14 @@ class Normed(nn.Module):
 
     eats = ("flat",)
 
-    def __init__(self, shape: tuple[int, ...], n_classes: int) -> None:
+    def __init__(self, shape: tuple[int, ...], n_classes: int, width: int = 64) -> None:
         super().__init__()
         self.one, self.norm, self.two = (
-            nn.Linear(shape[0], 64),
-            nn.BatchNorm1d(64, momentum=0.3),
-            nn.Linear(64, n_classes),
+            nn.Linear(shape[0], width),
+            nn.BatchNorm1d(width, momentum=0.3),
+            nn.Linear(width, n_classes),
         )
-        self.sites = (Site("middle", "activation", (64,), "F"),)
+        self.sites = (Site("middle", "activation", (width,), "F"),)
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
         out: Tensor = self.two(noise("middle", self.norm(self.one(x)).relu()))

@@ -24,7 +24,10 @@ class ByHand(Step):
         others: tuple[Callable[[Tensor], Tensor], ...] = (),
         loss: Callable[[Tensor, Batch], Tensor] | None = None,
         seen: Mapping[str | None, Tensor] | None = None,
+        weights: tuple[str, ...] = (),
     ) -> None:
+        """weights: the names of the parameters that are no biases, nor scales and shifts."""
+        self._weights = weights
         self._batch, self._model, self._parameters, self._seen = batch, model, parameters or {}, seen or {}
         self._others = iter(others)
         self._loss = loss or cross_entropies
@@ -41,6 +44,10 @@ class ByHand(Step):
     @property
     def parameters(self) -> Mapping[str, Tensor]:
         return self._parameters
+
+    @property
+    def weights(self) -> list[Tensor]:
+        return [self._parameters[name] for name in self._weights]
 
     def losses(self, output: Tensor, batch: Batch) -> Tensor:
         return self._loss(output, batch)

@@ -188,6 +188,18 @@ def states_at(epoch: int, step: int, *specs: RunSpec, table: Table | None = None
     return {run: stored.state(run) for run in stored.runs}
 
 
+def weights_after_each_update(spec: RunSpec) -> list[dict[str, Tensor]]:
+    """Of a run by name, for each of its updates."""
+    training = cohort_of(spec)
+    seen: list[dict[str, Tensor]] = []
+
+    def see() -> None:
+        seen.append({name: p.detach()[0].clone() for name, p in training.replicas.model.named_parameters()})
+
+    list(training.run(after_update=see))
+    return seen
+
+
 def numbers(result: RunResult) -> dict[str, Any]:
     """All that a run reports but how long it took, in how much memory, and beside how many others."""
     history = [{k: v for k, v in row.items() if k not in ("seconds", "peak_memory_mb")} for row in result.history]

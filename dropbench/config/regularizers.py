@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.config.options import called, options, text_of
+from dropbench.config.several import names_of
 from dropbench.errors import UsageError, nearest
 from dropbench.identity import BESIDE
 from dropbench.spec import CONSTANT
@@ -23,7 +24,7 @@ NONE: tuple[list[str], ...] = ([], ["none"], ["null"])
 
 def chosen(value: Any) -> list[str]:
     """The names that an override of the group chooses."""
-    names = [written(one) for one in (value if isinstance(value, list) else [value])]
+    names = names_of(value)
     return [] if names in NONE else names
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import Field, field_validator
 
 from dropbench.errors import UsageError
-from dropbench.spec import Frozen, Positive
+from dropbench.spec import Frozen, Names, Positive
 from dropbench.values import written
 
 EVERY = "*"
@@ -66,13 +66,8 @@ class SearchSpec(Frozen):
     eta: Annotated[int, Field(ge=2, le=10)] = 3
     together: Positive = 4
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    leave_out: tuple[str, ...] = ()
+    leave_out: Names = ()
     spaces: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
-
-    @field_validator("leave_out", mode="before")
-    @classmethod
-    def _one_is_a_list(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
 
     @field_validator("spaces", mode="after")
     @classmethod

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, field_validator
 
 from dropbench.config.search_spec import SearchSpec
-from dropbench.spec import Frozen
+from dropbench.spec import Frozen, Names
 
 
 class StudySpec(Frozen):
@@ -27,17 +27,12 @@ class StudySpec(Frozen):
     arms: dict[str, dict[str, Any]] = Field(default_factory=dict)
     grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
     """Values by key: every combination of them is an arm beside `arms`."""
-    outcomes: tuple[str, ...] = ()
+    outcomes: Names = ()
     """Metrics that the study is about, such as accuracy and ece: judged on the test split and corrected together."""
     search: SearchSpec | None = None
     """Which settings of its arms are searched before they are compared."""
     contrasts: dict[str, str] = Field(default_factory=dict)
     """Questions to the arms by name, in the grammar of contrasts: `{retuned: a.test_accuracy - b.test_accuracy}`."""
-
-    @field_validator("outcomes", mode="before")
-    @classmethod
-    def _one_is_a_list(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
 
     @field_validator("seed", mode="before")
     @classmethod

@@ -56,3 +56,13 @@ def declared(model: nn.Module) -> Iterator[tuple[str, Tensor, Incoming]]:
 def axes_into_units(model: nn.Module) -> dict[str, tuple[int, ...]]:
     """By name of each stacked parameter of `declared` the axes that come into a unit, where those are whole axes."""
     return {name: into.axes for name, _, into in declared(model) if into.groups is None}
+
+
+def vectors(model: nn.Module) -> set[str]:
+    """The names of a stack's parameters that are no weights: biases, and scales and shifts, which have one axis a replica.
+
+    A weight from or to a single unit has one that is longer than 1, too, and is none of them.
+    """
+    weights = {name for name, *_ in declared(model)}
+    rest = ((name, p) for name, p in model.named_parameters() if name not in weights)
+    return {name for name, p in rest if name.rpartition(".")[2].startswith("bias") or p[0].squeeze().ndim <= 1}

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dropbench.engine.incoming import vectors
 from dropbench.engine.learned import LearnedRates
 from dropbench.engine.user_module import Ordinary
 from dropbench.nn.pace import Pace, paces
@@ -173,8 +174,6 @@ def _undecayed(model: nn.Module, patterns: Sequence[str]) -> list[bool]:
     names = {held_as: name for name, held_as in inner.names.items()} if isinstance(inner, Ordinary) else {}
     own = {id(p): (names.get(held_as, held_as), p) for held_as, p in inner.named_parameters()}
     chosen = exempt([name for name, _ in own.values()], patterns)
-    vectors = VECTORS in patterns
-    return [
-        id(p) not in own or own[id(p)][0] in chosen or (vectors and p[0].squeeze().ndim <= 1)
-        for p in model.parameters()
-    ]
+    if VECTORS in patterns:
+        chosen |= {names.get(held_as, held_as) for held_as in vectors(inner)}
+    return [id(p) not in own or own[id(p)][0] in chosen for p in model.parameters()]

@@ -14,7 +14,7 @@ from dropbench.data.batch import Batch
 from dropbench.dropout import schedule
 from dropbench.engine import statistics
 from dropbench.engine.draws import OwnDraws
-from dropbench.engine.incoming import axes_into_units
+from dropbench.engine.incoming import axes_into_units, vectors
 from dropbench.engine.learned import LearnedRates
 from dropbench.engine.noise import StackNoise
 from dropbench.engine.replicas import Replicas
@@ -92,6 +92,7 @@ class Regularization:
             Their data.
         """
         self._model = model.model if isinstance(model, LearnedRates) else model
+        self._vectors = vectors(self._model)
         self.given = given(outline, table)
         device = next(model.parameters()).device
         first = {r.name: r for s in specs for r in s.regularizers}
@@ -131,6 +132,10 @@ class Regularization:
     def parameters(self) -> dict[str, Tensor]:
         """The weights that are trained, [K, ...] by name, to take gradients of."""
         return {name: p for name, p in self._model.named_parameters() if p.requires_grad}
+
+    def weights(self) -> list[Tensor]:
+        """Those of them that are no biases, nor scales and shifts."""
+        return [p for name, p in self.parameters().items() if name not in self._vectors]
 
     def slot(self, *slots: Slot) -> Iterator[Active]:
         """Those of these slots, in order."""

@@ -61,6 +61,11 @@ class Update(Step):
     def parameters(self) -> Mapping[str, Tensor]:
         return self._regularization.parameters()
 
+    @property
+    @override
+    def weights(self) -> list[Tensor]:
+        return self._regularization.weights()
+
     @override
     def losses(self, output: Tensor, batch: Batch) -> Tensor:
         return self._replicas.losses_of(output, batch)

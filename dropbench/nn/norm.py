@@ -14,7 +14,22 @@ _VECTOR = 16
 """float32 numbers in the widest vector register (AVX-512)."""
 
 
-class BatchNorm(nn.Module):
+class _Scaled(nn.Module):
+    """What all of them have: a scale and a shift for each channel or feature, [K, C]."""
+
+    def __init__(self, replicas: int, features: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(replicas, features))
+        self.bias = nn.Parameter(torch.zeros(replicas, features))
+
+    @torch.no_grad()
+    def reset(self, draw: Draw) -> None:
+        """Sets the scale to one and the shift to zero; nothing is drawn."""
+        self.weight.fill_(1)
+        self.bias.zero_()
+
+
+class BatchNorm(_Scaled):
     """K batch norms over x [K, B, C] or [K, B, C, H, W], with torch's eps and momentum.
 
     With the replica axis folded into the channels, torch's own kernel does the whole stack at once. On a CPU, however, a
@@ -30,17 +45,9 @@ class BatchNorm(nn.Module):
     running_var: Tensor
 
     def __init__(self, replicas: int, channels: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(replicas, channels))
-        self.bias = nn.Parameter(torch.zeros(replicas, channels))
+        super().__init__(replicas, channels)
         self.register_buffer("running_mean", torch.zeros(replicas, channels))
         self.register_buffer("running_var", torch.ones(replicas, channels))
-
-    @torch.no_grad()
-    def reset(self, draw: Draw) -> None:
-        """Sets the scale to one and the shift to zero; nothing is drawn."""
-        self.weight.fill_(1)
-        self.bias.zero_()
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalises each channel of x [K, B, C] or [K, B, C, H, W] by itself; the shape stays."""
@@ -63,24 +70,13 @@ class BatchNorm(nn.Module):
         return F.batch_norm(x, mean, var, weight, bias, training=self.training)
 
 
-class LayerNorm(nn.Module):
+class LayerNorm(_Scaled):
     """K layer norms over the last axis of x [K, ..., F], with torch's eps.
 
     References
     ----------
     Ba, Kiros and Hinton 2016 (arXiv:1607.06450).
     """
-
-    def __init__(self, replicas: int, features: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(replicas, features))
-        self.bias = nn.Parameter(torch.zeros(replicas, features))
-
-    @torch.no_grad()
-    def reset(self, draw: Draw) -> None:
-        """Sets the scale to one and the shift to zero; nothing is drawn."""
-        self.weight.fill_(1)
-        self.bias.zero_()
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalises the last axis of x [K, ..., F]; the shape stays."""
@@ -90,7 +86,7 @@ class LayerNorm(nn.Module):
         return torch.stack([F.layer_norm(one, one.shape[-1:], weight, bias) for one, weight, bias in turns])
 
 
-class GroupNorm(nn.Module):
+class GroupNorm(_Scaled):
     """K group norms over x [K, B, C] or [K, B, C, H, W], with torch's eps: each example's channels by groups.
 
     One group is a layer norm (Ba et al. 2016), over maps of channels and places together.
@@ -101,16 +97,8 @@ class GroupNorm(nn.Module):
     """
 
     def __init__(self, replicas: int, channels: int, groups: int) -> None:
-        super().__init__()
+        super().__init__(replicas, channels)
         self.groups = groups
-        self.weight = nn.Parameter(torch.ones(replicas, channels))
-        self.bias = nn.Parameter(torch.zeros(replicas, channels))
-
-    @torch.no_grad()
-    def reset(self, draw: Draw) -> None:
-        """Sets the scale to one and the shift to zero; nothing is drawn."""
-        self.weight.fill_(1)
-        self.bias.zero_()
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalises each example of x; the shape stays."""

@@ -47,6 +47,8 @@ class Searching:
         Knows the options.
     most : int
         How many runs there may be in a stage.
+    typed : tuple of str
+        What was typed, seeds and all, for the plans to tell.
     """
 
     study: StudySpec

@@ -73,7 +73,7 @@ def arms_of(
 
     A combination of the grid is called by its values, as in `lr=0.1 rate=0.3`. Combinations that are one run, as with
     `dropout: none` at any rate, are one arm, called by what they have in common; one that is the same run as a named arm is
-    that arm.
+    that arm. Two named arms may be one run only in a study with a search, which draws their settings.
 
     Parameters
     ----------
@@ -89,29 +89,29 @@ def arms_of(
     Raises
     ------
     Coincide
-        Where two named arms are the same run, or all are.
+        Where two named arms are the same run and no search has made them so, or all combinations of the grid are.
     UsageError
         For values that cannot be, a baseline that is no arm, and for more than `most` runs.
     """
     of_grid = math.prod(map(len, study.grid.values())) if study.grid else 0
     sweeps.check_count(len(seeds) * (len(study.arms) + of_grid), most)
     title = point["study"]
+    arms = [_arm(StudyArm(name, []), setting, point, seeds, composer) for name, setting in study.arms.items()]
     found: dict[str, StudyArm] = {}
-    for name, setting in study.arms.items():
-        arm = _arm(StudyArm(name, []), setting, point, seeds, composer)
-        if (other := found.setdefault(arm.arm_id, arm)) is not arm:
+    for arm in arms:
+        if (other := found.setdefault(arm.arm_id, arm)) is not arm and study.search is None:
             keys = dict.fromkeys(key for one in study.arms.values() for key in one)
             raise Coincide(
-                f"{title}: its arms {other.name} and {name} are the same run with {_told(arm.runs[0].spec)}; give another "
+                f"{title}: its arms {other.name} and {arm.name} are the same run with {_told(arm.runs[0].spec)}; give another "
                 f"value to one of {', '.join(keys)}"
             )
     combinations = list(_combinations(study.grid))
     for setting, own in zip(combinations, _own_keys(combinations, composer), strict=True):
         arm = _arm(StudyArm(_name(setting, study.grid), [setting]), own, point, seeds, composer)
-        other = found.setdefault(arm.arm_id, arm)
-        if other is not arm and other.of_grid:
+        if (other := found.setdefault(arm.arm_id, arm)) is arm:
+            arms.append(arm)
+        elif other.of_grid:
             other.of_grid.append(setting)
-    arms = list(found.values())
     for arm in arms:
         if common := _common(arm.of_grid):
             arm.name = _name(common, study.grid)

@@ -88,6 +88,11 @@ class Step(Protocol):
         """The weights that are trained, [K, ...] by name: the model's, without learned dropout rates."""
         ...
 
+    @property
+    def weights(self) -> list[Tensor]:
+        """Those of `parameters` that are no biases, nor scales and shifts of normalisation."""
+        ...
+
     def losses(self, output: Tensor, batch: Batch) -> Tensor:
         """The mean loss of each replica, [K], without what regularizers make of it."""
         ...

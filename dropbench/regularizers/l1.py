@@ -10,7 +10,6 @@ from torch import Tensor
 from typing_extensions import override
 
 from dropbench.regularizers.base import Draws, Regularizer, Slot, Step
-from dropbench.regularizers.l2 import weights_of_units
 
 
 class L1(Regularizer):
@@ -32,5 +31,5 @@ class L1(Regularizer):
 
 def absolute(step: Step) -> Tensor:
     """The sum of absolute weights of each replica, [K]."""
-    sums = [w.abs().flatten(1).sum(1) for w in weights_of_units(step)]
+    sums = [w.abs().flatten(1).sum(1) for w in step.weights]
     return sum(sums, torch.zeros(()))

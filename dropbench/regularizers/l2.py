@@ -13,7 +13,7 @@ from dropbench.regularizers.base import Draws, Regularizer, Slot, Step
 
 
 class L2(Regularizer):
-    """loss + alpha Σ w², over all weights but those with one axis: biases, and scales and shifts of normalisation.
+    """loss + alpha Σ w², over all weights but biases, and scales and shifts of normalisation.
 
     Hoerl & Kennard 1970; Krogh & Hertz 1992. With plain SGD it is weight decay of 2 alpha, with Adam it is not (Loshchilov &
     Hutter 2019, arXiv:1711.05101).
@@ -31,15 +31,5 @@ class L2(Regularizer):
 
 def squared(step: Step) -> Tensor:
     """The sum of squared weights of each replica, [K]."""
-    sums = [w.square().flatten(1).sum(1) for w in weights_of_units(step)]
+    sums = [w.square().flatten(1).sum(1) for w in step.weights]
     return sum(sums, torch.zeros(()))
-
-
-def weights_of_units(step: Step) -> list[Tensor]:
-    """The weights without biases and what normalisation learns, [K, ...] each."""
-    return [w for name, w in step.parameters.items() if _is_weight(name.rpartition(".")[2], w[0])]
-
-
-def _is_weight(name: str, w: Tensor) -> bool:
-    """Our biases are [1, O] and a weight to a single output is [I, 1], so that the number of axes does not tell all."""
-    return w.ndim > 1 if name.startswith("weight") else w.squeeze().ndim > 1

@@ -10,7 +10,6 @@ from torch import Tensor
 from typing_extensions import override
 
 from dropbench.regularizers.base import Draws, Regularizer, Slot, Step
-from dropbench.regularizers.l2 import weights_of_units
 
 
 class Orthogonal(Regularizer):
@@ -28,7 +27,7 @@ class Orthogonal(Regularizer):
 
     @override
     def loss(self, step: Step, loss: Tensor, strength: Tensor, draws: Draws) -> Tensor:
-        return loss + strength * sum((distance(w.flatten(2)) for w in weights_of_units(step)), torch.zeros(()))
+        return loss + strength * sum((distance(w.flatten(2)) for w in step.weights), torch.zeros(()))
 
 
 def distance(matrices: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from regularized import of, with_regularizers
 from torch import Tensor
 from training import cohort_of, make_spec, table_of
 
@@ -69,3 +70,26 @@ def test_what_is_no_parameter_is_told_with_the_nearest() -> None:
     told = check(spec, table, outline(spec.model, table))
     assert told is not None and told.startswith("train.decay_exempt=[head.biass]: model=mlp has no such parameter; ")
     assert "head.bias" in told.partition(";")[2]
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "weights"),
+    [
+        ("mlp", {"widths": [1]}, {"hidden.0.linear.weight", "head.weight"}),
+        ("normed.Normed", {"width": 1}, {"one.weight", "two.weight"}),
+    ],
+)
+def test_a_weight_from_or_to_a_single_unit_is_decayed_and_penalised_like_others(
+    model: str, options: dict[str, Any], weights: set[str]
+) -> None:
+    plain = make_spec(model, options=options, optimizer="sgd", momentum=0.0, lr=LR)
+    exempt = plain.model_copy(
+        update={"train": plain.train.model_copy(update={"weight_decay": DECAY, "decay_exempt": ("vectors",)})}
+    )
+    (start, free), (_, decayed) = stepped(plain), stepped(exempt)
+    _, penalised = stepped(with_regularizers(plain, of("l2", DECAY / 2)))
+    assert weights <= start.keys()
+    for name, before in start.items():
+        expected = free[name] - (LR * DECAY * before if name in weights else 0)
+        torch.testing.assert_close(decayed[name], expected)
+        torch.testing.assert_close(penalised[name], expected)

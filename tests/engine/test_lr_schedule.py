@@ -9,10 +9,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch_schedulers import torchs
-from training import Trained, make_spec
+from training import Trained, make_spec, numbers
 
 from dropbench.engine.lr_schedule import decay_factor, lr_factor
 from dropbench.engine.optimizer import StackedOptimizer
+from dropbench.spec import Component
 
 
 def test_cosine_is_torchs() -> None:
@@ -107,3 +108,14 @@ def test_every_step_has_the_decay_of_its_middle(monkeypatch: pytest.MonkeyPatch)
     _ = Trained(run)[run]
     assert taken == pytest.approx([decay_factor(run.train, (s + 0.5) / 3, 4) for s in range(12)])
     assert taken[5] == 1 > taken[6] > taken[11] > 0
+
+
+def test_a_run_that_stops_early_is_the_beginning_of_the_whole() -> None:
+    """Schedules of its learning rate, its weight decay and its dropout rate go on as if it were not to stop."""
+    whole = make_spec(
+        schedule="cosine", optimizer="adamw", weight_decay=0.5, decay_schedule="flat_cos", epochs=5, rate=0.4
+    )
+    rising = Component(name="linear_up", target="dropbench.dropout.schedule.linear_up")
+    whole = whole.model_copy(update={"dropout": whole.dropout.model_copy(update={"schedule": rising})})
+    rung = whole.model_copy(update={"train": whole.train.model_copy(update={"stop_at": 3})})
+    assert numbers(Trained(rung)[rung])["history"] == numbers(Trained(whole)[whole])["history"][:3]

@@ -207,6 +207,20 @@ def test_the_best_setting_is_compared_with_itself_less_each_of_its_regularizers(
     assert found.plan_id != going().plan_id
 
 
+def test_arms_whose_drawn_settings_are_the_same_run_are_compared_all_the_same(going: Going) -> None:
+    """A subset that is empty makes the cocktail what plain is, under the same learning rates; other studies refuse that."""
+    spaces = {"*": SEARCH["spaces"]["*"], "cocktail": {"regularizer": [[]]}}
+    stages, records = followed(found := going({**STUDY, "search": {**SEARCH, "spaces": spaces}}))
+    for stage in stages:
+        assert [n.replace("plain", "cocktail") for n in stage.plan.arms if n.startswith("plain")] == [
+            n for n in stage.plan.arms if n.startswith("cocktail")
+        ]
+    plan = stages[-1].plan
+    assert plan.arms["plain"] == plan.arms["cocktail"] and len(plan.specs) == 6
+    best = {t.arm: t.best.setting["train.lr"] for t in found.tuned(records.get) if t.best is not None}
+    assert best["plain"] == best["cocktail"]
+
+
 def test_what_a_setting_is_without_each_of_its_regularizers() -> None:
     setting = {
         "dropout": "standard",

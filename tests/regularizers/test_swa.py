@@ -3,22 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 from regularized import of, off, with_regularizers
-from torch import Tensor
-from training import Trained, cohort_of, make_spec, table_of
+from training import Trained, make_spec, table_of, weights_after_each_update
 
 from dropbench.engine.example_batches import split_for
-from dropbench.spec import RunSpec
-
-
-def weights_after_each_update(spec: RunSpec) -> list[dict[str, Tensor]]:
-    training = cohort_of(spec)
-    seen: list[dict[str, Tensor]] = []
-
-    def see() -> None:
-        seen.append({name: p.detach()[0].clone() for name, p in training.replicas.model.named_parameters()})
-
-    list(training.run(after_update=see))
-    return seen
 
 
 @pytest.mark.parametrize(("share", "every"), [(0.5, 1), (0.3, 2), (1.0, 4)])

@@ -36,7 +36,7 @@ MANY_SEEDS = 100
 """More seeds than this in all are not proposed: whatever is that hard to tell is small beside what seeds do to a score."""
 
 
-STEERED = ("misplaced", "too aggressive")
+STEERED = ("same runs", "misplaced", "too aggressive")
 """Rules after which more seeds of the same arm are beside the point."""
 
 
@@ -44,8 +44,25 @@ def diagnose(e: Evidence) -> list[Diagnosis]:
     """Every rule that fits, in the order to read. Nothing for a metric of which it is not known which way is better."""
     if not e.others or not e.score.direction:
         return []
-    told = [*no_overfitting(e), *helping(e), *misplaced(e), *too_aggressive(e), *slower(e), *unstable(e)]
+    told = [*same_runs(e), *no_overfitting(e), *helping(e), *misplaced(e), *too_aggressive(e), *slower(e), *unstable(e)]
     return [*told, *undecided(e, {label for d in told if d.rule in STEERED for label in d.arms[:1]})]
+
+
+def same_runs(e: Evidence) -> list[Diagnosis]:
+    """An arm of a search, whose best setting is the baseline's and has no regularizer in it."""
+    theirs = set(e.comparison.runs_of(e.baseline)["run_id"])
+    return [
+        Diagnosis(
+            "same runs",
+            (label,),
+            f"{label} and {e.baseline} are the same runs: at the settings found for both nothing differs.",
+            "leave it at that, since more seeds would differ as little",
+            (),
+            "",
+        )
+        for label in e.others
+        if set(e.comparison.runs_of(label)["run_id"]) == theirs
+    ]
 
 
 def no_overfitting(e: Evidence) -> list[Diagnosis]:

@@ -297,6 +297,18 @@ def test_by_loss_better_is_lower(arm: Any, store: Any) -> None:
     ]
 
 
+def test_an_arm_that_is_the_baselines_runs_needs_no_more_of_them(
+    fake: Any, fake_plan: Any, put: Any, store: Any
+) -> None:
+    ours = [fake(s, test=0.9 + WOBBLE[s]) for s in SEEDS]
+    others = [fake(s, changes={"dropout": "standard"}, test=0.9 - WOBBLE[s]) for s in SEEDS]
+    put(*ours, *others)
+    (comparison,) = report.for_plan(store, fake_plan({"none": ours, "same": ours, "other": others})).comparisons
+    told = {d.rule: d for d in comparison.diagnosis or ()}
+    assert told["same runs"].arms == ("same",) and not told["same runs"].steps
+    assert told["undecided"].arms == ("other",)
+
+
 def test_without_a_baseline_nothing(arm: Any, store: Any) -> None:
     arm("standard", 0.25)
     arm("standard", 0.5)
