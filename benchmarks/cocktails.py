@@ -1,10 +1,10 @@
 """`study=cocktail` on every table of a folder, beside a gradient-boosted tree with the same budget: ranks over tables.
 
-    python -m benchmarks.cocktails FOLDER [--only german,vehicle] [--results DIR] [--out cocktails.md]
+    python -m benchmarks.cocktails FOLDER [--only german,vehicle] [--rows N] [--epochs N] [--results DIR] [--out cocktails.md]
 
-Each table is one command. The tree is scikit-learn's HistGradientBoostingClassifier: as many random settings as an arm of the
-study has, under as many seeds, chosen on validation data and tested under the fresh seeds of the comparison, on the same
-splits. What is trained already is not trained again.
+Each table is one command. With --out cocktails.md the ranks are drawn in cocktails.svg, too. The tree is scikit-learn's
+HistGradientBoostingClassifier: as many random settings as an arm of the study has, under as many seeds, chosen on validation
+data and tested under the fresh seeds of the comparison, on the same splits. What is trained already is not trained again.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ SHARED = ("german", "australian", "vehicle", "phoneme", "segment", "chess")
 """With Kadra et al. 2021: credit-g, Australian, vehicle, phoneme, segment, kr-vs-kp."""
 OTHERS = ("contraceptive", "ionosphere", "mammographic", "pima", "sonar", "wdbc")
 MEASURE = "test_balanced_accuracy"
+ROWS, EPOCHS = 600, 105
+SHARE = 0.64
+"""Of a table's rows that are training rows where none is left aside."""
 BUDGET, TUNING, SEEDS = 24, (500, 501), range(10)
 TREE = "boosted trees"
 COCKTAIL = "cocktail"
@@ -46,7 +49,7 @@ class Row:
     seconds: float
 
 
-def command(file: Path, results: Path) -> list[str]:
+def command(file: Path, results: Path, n_train: int | None, epochs: int) -> list[str]:
     """What is typed for one table."""
     words = [
         "sweep",
@@ -54,32 +57,36 @@ def command(file: Path, results: Path) -> list[str]:
         "data=csv",
         f"data.path={file}",
         f"data.target={TARGETS.get(file.stem, 'target')}",
+        f"data.n_train={'null' if n_train is None else n_train}",
+        f"train.epochs={epochs}",
     ]
     return [*words, "metric=[loss,accuracy,balanced_accuracy]", f"results={results / file.stem}", "--quiet"]
 
 
-def run(file: Path, results: Path) -> Row:
+def run(file: Path, results: Path, rows: int, epochs: int) -> Row:
     """Trains what is not there yet."""
+    with file.open(encoding="utf-8") as lines:
+        n_train = rows if SHARE * (sum(1 for _ in lines) - 1) > rows else None
     began = time.monotonic()
-    subprocess.run([sys.executable, "-m", "dropbench", *command(file, results)], check=True)
+    subprocess.run([sys.executable, "-m", "dropbench", *command(file, results, n_train, epochs)], check=True)
     seconds = time.monotonic() - began
     report = build([results / file.stem], ["study=cocktail"], None, metric=MEASURE)
     comparison = report.comparisons[0]
     measure = comparison.measure
     assert measure is not None
     scores = {arm.label: fmean(comparison.scores(arm.label, measure).values()) for arm in comparison.arms}
-    return Row(file.stem, {**scores, TREE: tree(file)}, comparison, seconds)
+    return Row(file.stem, {**scores, TREE: tree(file, n_train)}, comparison, seconds)
 
 
-def tree(file: Path) -> float:
+def tree(file: Path, n_train: int | None) -> float:
     """The mean balanced accuracy of the tree on the test rows of the fresh seeds, at the best of its settings."""
     from dropbench.data.tabular.load import table
 
     data = table(Path(), False, path=str(file), target=TARGETS.get(file.stem, "target"))
     settings = [_setting(row) for row in _uniform(BUDGET, 5)]
-    tried = [fmean(_fitted(data, seed, one, "val") for seed in TUNING) for one in settings]
+    tried = [fmean(_fitted(data, seed, one, n_train, "val") for seed in TUNING) for one in settings]
     best = settings[int(np.argmax(tried))]
-    return fmean(_fitted(data, seed, best, "test") for seed in SEEDS)
+    return fmean(_fitted(data, seed, best, n_train, "test") for seed in SEEDS)
 
 
 def _uniform(n: int, each: int) -> list[list[float]]:
@@ -98,14 +105,14 @@ def _setting(u: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def _fitted(data: Any, seed: int, setting: dict[str, Any], part: str) -> float:
+def _fitted(data: Any, seed: int, setting: dict[str, Any], n_train: int | None, part: str) -> float:
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.metrics import balanced_accuracy_score
 
     from dropbench.engine.example_batches import split_for
     from dropbench.spec import DataSpec
 
-    parts = split_for(data, DataSpec(name="csv", target="x"), seed)
+    parts = split_for(data, DataSpec(name="csv", target="x", n_train=n_train), seed)
     x, y = data.prepared.fitted(parts.train).inputs(data.prepared.raw).numpy(), data.y.numpy()
     model = HistGradientBoostingClassifier(random_state=seed, **setting).fit(x[parts.train], y[parts.train])
     rows = getattr(parts, part)
@@ -149,10 +156,12 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path("results/cocktails"))
     parser.add_argument("--out", type=Path)
     parser.add_argument("--only", default=",".join((*SHARED, *OTHERS)))
+    parser.add_argument("--rows", type=int, default=ROWS, help="as many training rows of a table at most")
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
     given = parser.parse_args()
     rows = []
     for name in given.only.split(","):
-        rows.append(run(given.folder / f"{name}.csv", given.results))
+        rows.append(run(given.folder / f"{name}.csv", given.results, given.rows, given.epochs))
         print(f"{name}: {rows[-1].seconds:.0f} s", flush=True)
     text = markdown(rows)
     print(text)

@@ -13,7 +13,7 @@ from dropbench.errors import UsageError
 from dropbench.values import plain
 
 if TYPE_CHECKING:
-    from dropbench.cli.sweep import Done
+    from dropbench.cli.outcome import Done
     from dropbench.planning.advising import Protocol
     from dropbench.planning.continuing import Course, Stage
     from dropbench.report.tables.advice import Advice

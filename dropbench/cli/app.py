@@ -228,6 +228,9 @@ def report(
     each_run: Annotated[
         bool, typer.Option("--runs", help="Instead: a row a run, with its settings and all that was measured.")
     ] = False,
+    claims: Annotated[
+        bool, typer.Option("--claims", help="Instead: the claims that stored studies state, with their verdicts.")
+    ] = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Also say every number of the tables in plain words.")
     ] = False,
@@ -265,6 +268,7 @@ def report(
     - `dropbench report --contrast "arm('standard 0.5').test_loss - none.test_loss" --optimum dropout.rate`
     - `dropbench report --runs --where 'data.n_train<=1000' --format csv --out runs.csv`
     - `dropbench report study=three_arm --explain`
+    - `dropbench report --claims --format csv --out claims.csv`
     - `dropbench report study=three_arm --watch`
     - `dropbench report study=three_arm --figures figures --format html --out page.html`
     """
@@ -272,7 +276,9 @@ def report(
     from dropbench.cli.selection import Selection
 
     asked = (contrast or [], interaction or [], trend or [], optimum or [])
-    selection = Selection(arguments or [], baseline, where or [], metric, rope, about, rows, cols, *asked, each_run)
+    selection = Selection(
+        arguments or [], baseline, where or [], metric, rope, about, rows, cols, *asked, each_run, claims
+    )
     presentation = Presentation(format_, out, figures, wide, every if watch else None, confirm, quiet, explain)
     raise typer.Exit(report(selection, presentation, conf or []))
 

@@ -104,6 +104,7 @@ def check(selection: Selection, presentation: Presentation) -> None:
     if presentation.confirm and presentation.figures is not None:
         raise UsageError("--confirm trains and draws nothing: leave out --figures, and ask for them after it")
     _check_runs(selection, presentation)
+    _check_claims(selection, presentation)
     _check_words(selection, presentation)
 
 
@@ -150,6 +151,16 @@ def _check_runs(selection: Selection, presentation: Presentation) -> None:
         )
 
 
+def _check_claims(selection: Selection, presentation: Presentation) -> None:
+    """--claims shows what studies state, each judged as its study says."""
+    compares = (selection.baseline, selection.metric, selection.rope, selection.about, selection.rows, selection.runs)
+    beside = (presentation.confirm, presentation.figures, presentation.every, presentation.explain)
+    if selection.claims and any((*compares, *selection.where, *beside, *selection.questions().values())):
+        raise UsageError(
+            "--claims judges each claim as its study says: beside it there are study=NAME, --format, --out and --wide alone"
+        )
+
+
 def _check_words(selection: Selection, presentation: Presentation) -> None:
     """--explain reads a table of arms aloud, where there is room for words."""
     if not presentation.explain:
@@ -177,7 +188,7 @@ def _follow(selection: Selection, conf: Sequence[Path], every: float, shown: Sho
 def built(selection: Selection, conf: Sequence[Path]) -> Report:
     """The report of what is stored now."""
     from dropbench.cli.proposals import with_commands
-    from dropbench.report import Questions, asked, build, list_runs, pivot
+    from dropbench.report import Questions, asked, build, claims, list_runs, pivot
 
     paths, filters, where, metric = selection.paths(), selection.filters(), selection.where, selection.metric
     if any(selection.questions().values()):
@@ -192,6 +203,8 @@ def built(selection: Selection, conf: Sequence[Path]) -> Report:
             rope=selection.rope,
             about=selection.about,
         )
+    if selection.claims:
+        return claims(paths, filters)
     if selection.runs:
         return list_runs(paths, filters, where=where, metric=metric)
     if selection.rows is not None:

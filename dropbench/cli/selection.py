@@ -31,6 +31,8 @@ class Selection:
     optima: Sequence[str] = ()
     runs: bool = False
     """Whether single runs are shown, a row each, and not what they come to."""
+    claims: bool = False
+    """Whether the statements of stored studies are shown."""
 
     def paths(self) -> list[Path]:
         """The folders among the arguments; `results=DIR` names one as it does when training.
@@ -63,7 +65,9 @@ class Selection:
         options += [("--rope", self.rope), ("--about", self.about), ("--rows", self.rows), ("--cols", self.cols)]
         options += [(option, text) for option, texts in self.questions().items() for text in texts]
         typed = [text for name, value in options if value is not None for text in (name, value)]
-        return shlex.join(["dropbench", "report", *self.arguments, *typed, *["--runs"] * self.runs])
+        return shlex.join(
+            ["dropbench", "report", *self.arguments, *typed, *["--runs"] * self.runs, *["--claims"] * self.claims]
+        )
 
 
 def is_filter(argument: str) -> bool:

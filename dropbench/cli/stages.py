@@ -119,7 +119,7 @@ def as_stored(course: Course, seen: Seen, began: str, *, over: bool) -> StoredPl
 
 def _compared(plan: Plan, began: str) -> StoredPlan:
     """A plan by itself, all of whose runs are compared."""
-    from dropbench.store import StoredPlan
+    from dropbench.store import StoredClaim, StoredPlan
 
     return StoredPlan(
         plan_id=plan.plan_id,
@@ -132,6 +132,7 @@ def _compared(plan: Plan, began: str) -> StoredPlan:
         tables=plan.tables,
         outcomes=list(plan.outcomes),
         contrasts=dict(plan.contrasts),
+        claims={name: StoredClaim(**claim.model_dump()) for name, claim in plan.claims.items()},
         created=began,
     )
 

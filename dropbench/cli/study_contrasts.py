@@ -18,18 +18,20 @@ if TYPE_CHECKING:
 
 def check(plan: Plan) -> None:
     """Raises UsageError for a contrast that cannot be read, names what the study does not have, or does not fit together."""
-    if not plan.contrasts:
+    asked = {f"contrasts.{name}": text for name, text in plan.contrasts.items()}
+    asked |= {f"claims.{name}": claim.contrast for name, claim in plan.claims.items()}
+    if not asked:
         return
     from dropbench.report.statistics.formula import Formula
     from dropbench.report.statistics.grammar import parse
 
     metrics = {name: metric for spec in plan.specs for name, metric in spec.metric.items()}
-    for name, text in plan.contrasts.items():
+    for name, text in asked.items():
         names = _Names(list(plan.arms), metrics, {}, {})
         try:
             Formula(names.held(parse(text)), names.measures, names.candidates)
         except UsageError as error:
-            raise UsageError(f"study.contrasts.{name}: {error}") from None
+            raise UsageError(f"study.{name}: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class _Names:
             return Negative(self.held(node.of))
         if isinstance(node, Score):
             arm = self._arm(node.arm) if isinstance(node.arm, Arm) else self._best(node.arm)
-            return Score(arm, self._measure(node.measure, "test"))
+            return replace(node, arm=arm, measure=self._measure(node.measure, "test"))
         return replace(node, left=self.held(node.left), right=self.held(node.right))
 
     def _arm(self, arm: Arm) -> Arm:
@@ -72,6 +74,9 @@ class _Names:
         from dropbench.report.records.measures import Measure
         from dropbench.store import Measure as Declared
 
+        if (measure := self._of_history(name)) is not None:
+            self.measures[name] = measure
+            return name
         for full in (name, f"{part}_{name}"):
             where, _, metric = full.partition("_")
             if where in PARTS and (found := self._declared(metric)) is not None:
@@ -80,6 +85,15 @@ class _Names:
                 return full
         known = [f"{p}_{metric}" for metric in self.metrics for p in PARTS]
         raise UsageError(f"no run of the study measures '{name}'; {nearest(name, known)}")
+
+    def _of_history(self, name: str) -> Measure | None:
+        from dropbench.report.records.convergence import asked
+        from dropbench.report.records.measures import Measures
+        from dropbench.store import Measure as Declared
+
+        declared = {m: Declared(d.direction, d.range, d.unit, d.region) for m, d in self.metrics.items()}
+        wanted = asked(name, Measures(declared))
+        return None if wanted is None else wanted.measure
 
     def _declared(self, metric: str) -> Declaration | None:
         if metric in self.metrics:

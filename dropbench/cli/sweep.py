@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from dropbench.cli.checks import computed
 from dropbench.cli.console import Shown
 from dropbench.cli.measuring import left_to_train
-from dropbench.cli.stages import Rest, Seen, as_stored, looking, rest, told
+from dropbench.cli.outcome import Done, failed_runs, tell
+from dropbench.cli.several_studies import carry_out_each, each_study
+from dropbench.cli.stages import Rest, Seen, as_stored, looking, rest
 from dropbench.cli.training import trained
 from dropbench.cli.work import Work, arranged, within
 from dropbench.config.sweeps import MOST_RUNS
@@ -25,9 +28,8 @@ if TYPE_CHECKING:
     from dropbench.execute.local import Stored
     from dropbench.planning.continuing import Course
     from dropbench.planning.plan import Plan
-    from dropbench.report.tables.report import Report
     from dropbench.spec import RunSpec
-    from dropbench.store import Store, StoredPlan
+    from dropbench.store import Store
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,21 @@ def sweep(
     until = ends_in(max_minutes)
     from dropbench.config.compose import composer
 
+    shown = Shown(quiet, as_json)
     with composer(conf) as c:
-        course = asked_for(overrides, going, c, max_runs)
-        return carry_out(course, conf, Shown(quiet, as_json), policy, force=force, dry_run=dry_run, until=until)
+        each = each_study(overrides, c)
+        if len(each) == 1:
+            course = asked_for(each[0], going, c, max_runs)
+            return carry_out(course, conf, shown, policy, force=force, dry_run=dry_run, until=until)
+        return carry_out_each(
+            each,
+            lambda one: asked_for(one, going, c, max_runs),
+            lambda course: carry_out(
+                course, conf, shown, policy, force=force, dry_run=dry_run, until=until, one_of_several=True
+            ),
+            shown,
+            dry_run=dry_run,
+        )
 
 
 def ends_in(minutes: float | None) -> float | None:
@@ -91,33 +105,6 @@ def asked_for(overrides: Sequence[str], going: Going, composer: Composer, max_ru
     return asked
 
 
-@dataclass(frozen=True)
-class Done:
-    """What came of a course, as far as it was carried out.
-
-    Parameters
-    ----------
-    kept : StoredPlan
-        It as it is stored.
-    plan : Plan
-        Of its last stage.
-    stored : sequence of Stored
-        The runs that have ended meanwhile.
-    store : Store
-        Where they are.
-    """
-
-    kept: StoredPlan
-    plan: Plan
-    stored: Sequence[Stored]
-    store: Store
-
-    @property
-    def code(self) -> int:
-        """The exit code: 1 where a run failed."""
-        return 1 if _failed(self.stored) or self.plan.unplanned else 0
-
-
 def carry_out(
     course: Course,
     conf: Sequence[Path],
@@ -127,14 +114,19 @@ def carry_out(
     force: bool = False,
     dry_run: bool = False,
     until: float | None = None,
+    one_of_several: bool = False,
 ) -> int:
-    """Trains what a course has left, as `pursue` does, and shows the report of its comparison. Returns the exit code."""
+    """Trains what a course has left, as `pursue` does, and shows the report of its comparison. Returns the exit code.
+
+    one_of_several: whether what it comes to is shown with that of other studies, later.
+    """
     from dropbench.cli.tuned import left_out
 
     done = pursue(course, conf, shown, policy, force=force, dry_run=dry_run, until=until)
     if done is None:
         return 0
-    _tell(done, conf, shown)
+    if not one_of_several:
+        tell(done, conf, shown)
     shown.errors(left_out(done.kept, done.store))
     return done.code
 
@@ -182,6 +174,7 @@ def pursue(
     store = Store(course.first.settings.results, replacing=again)
     seen = Seen(store, force)
     stored: list[Stored] = []
+    checks = {} if dry_run else computed(course.first.checks)
     while True:
         stages = course.stages(seen.ended)
         plan = stages[-1].plan
@@ -196,44 +189,17 @@ def pursue(
             compared = plan if stages[-1].name == COMPARISON else course.ahead(stages)[-1][0]
             _dry_run(left, plan, compared, rest(course, stages, None if force else store), shown)
             return None
-        store.write_plan(as_stored(course, seen, began, over=False))
+        store.write_plan(replace(as_stored(course, seen, began, over=False), checks=checks))
         ended = _trained(left, plan, store, shown, policy, before, until)
         stored += ended
         seen.now([s.run_id for s in specs if store.is_done(s.run_id)], [one.record.run_id for one in ended])
-        if policy.reached(_failed(stored)) or len(course.stages(seen.ended)) == len(stages):
+        if policy.reached(failed_runs(stored)) or len(course.stages(seen.ended)) == len(stages):
             break
     shown.errors(f"{reason}; what was asked for of it is not among the runs" for reason in plan.unplanned)
-    kept = as_stored(course, seen, began, over=stages[-1].done(seen.ended))
+    kept = replace(as_stored(course, seen, began, over=stages[-1].done(seen.ended)), checks=checks)
     if kept.course is not None:  # how far it has come
         store.write_plan(kept)
     return Done(kept, plan, stored, store)
-
-
-def _failed(stored: Sequence[Stored]) -> int:
-    return sum(one.record.status == "failed" for one in stored)
-
-
-def _tell(done: Done, conf: Sequence[Path], shown: Shown) -> None:
-    """Reports on what a course compares."""
-    kept, store = done.kept, done.store
-    if shown.as_json:
-        stages = {"stages": told(kept)} if kept.course else {}
-        runs = [s.run_id for s in done.plan.specs]
-        shown.json({"plan_id": kept.plan_id, "runs": runs, **stages, **_outcome(done.plan, done.stored, store)})
-    elif not kept.runs:
-        if untold := nothing_yet(kept):
-            shown.warning(untold)
-    elif not shown.quiet:
-        _show_report(kept, store, conf, shown)
-    if shown.as_json or shown.quiet:
-        _warn_of_divergence(kept, store, shown)
-
-
-def nothing_yet(kept: StoredPlan) -> str | None:
-    """Why a course has nothing to compare, where its tuning goes on; None where it has, or where another line says why."""
-    if kept.runs or (kept.course is not None and kept.course.tuned):
-        return None
-    return "there is nothing to compare before the tuning is finished; the same command goes on with it"
 
 
 @dataclass(frozen=True)
@@ -318,16 +284,6 @@ def _say_of_earlier(todo: Sequence[RunSpec], store: Store, shown: Shown, *, forc
         shown.note(f"{count(again, 'finished run')} {why}: trained again")
 
 
-def _warn_of_divergence(kept: StoredPlan, store: Store, shown: Shown) -> None:
-    """What the report would open with: told where nobody sees it, since the exit code does not say that all was in vain."""
-    if not any(record and record.status == "diverged" for record in map(store.finished, kept.runs)):
-        return  # without pandas
-    from dropbench.report import for_plan
-
-    for headline in for_plan(store, kept).headlines:
-        shown.warning(headline)
-
-
 def _summarise(
     todo: Sequence[RunSpec], stored: Sequence[Stored], failed: int, store: Store, shown: Shown, *, in_time: bool
 ) -> None:
@@ -348,32 +304,3 @@ def _summarise(
         shown.warning(f"stopped in time, as asked for: {are}{begun}; the same command goes on")
     else:
         shown.error(f"stopped after {count(failed, 'failed run')}, as asked for: {are}, and the same command goes on")
-
-
-def _show_report(kept: StoredPlan, store: Store, conf: Sequence[Path], shown: Shown) -> None:
-    from dropbench.report import show
-
-    show(compared(kept, store, conf), shown.console)
-
-
-def compared(kept: StoredPlan, store: Store, conf: Sequence[Path]) -> Report:
-    """The report on what a stored plan compares, with the commands for what it proposes."""
-    from dropbench.cli.proposals import with_commands
-    from dropbench.report import for_plan
-
-    return with_commands(for_plan(store, kept), [store.root], conf)
-
-
-def _outcome(plan: Plan, stored: Sequence[Stored], store: Store) -> dict[str, Any]:
-    """How the runs ended, for JSON, and how many of them this command has trained."""
-    from dropbench.store import Record
-
-    records = [r for s in plan.specs if isinstance(r := store.find(s.run_id), Record)]
-    statuses = [r.status for r in records]
-    return {
-        **{status: statuses.count(status) for status in ("completed", "diverged", "failed")},
-        "trained": sum(not one.elsewhere for one in stored),
-        "skipped": [*plan.skipped, *plan.unplanned],
-        "results": str(store.root),
-        "records": [asdict(r) for r in records],
-    }

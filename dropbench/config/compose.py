@@ -233,7 +233,7 @@ def _with_room(tree: Any) -> Any:
         OmegaConf.set_struct(model.args, False)
     if OmegaConf.is_dict(study := tree.get("study")):
         OmegaConf.set_struct(study, False)
-        for key in (*MAPPINGS, "contrasts"):
+        for key in (*MAPPINGS, "contrasts", "claims"):
             if key not in study:
                 study[key] = {}
             if OmegaConf.is_dict(study[key]):

@@ -23,12 +23,12 @@ def group_of(key: str) -> str | None:
 
 
 def options(group: str, extra: Sequence[Path] = ()) -> dict[str, Path]:
-    """The options of a group and their files; names that open with `_` are parts of others."""
+    """The options of a group and their files; names that open with `_` are parts of others. Studies may lie in folders."""
     files: dict[str, Path] = {}
     for folder in (*extra, conf_dir()):
-        for file in sorted((folder / group).glob("*.yaml")):
+        for file in sorted((folder / group).glob("**/*.yaml" if group == "study" else "*.yaml")):
             if not file.stem.startswith("_"):
-                files.setdefault(file.stem, file)
+                files.setdefault(file.relative_to(folder / group).with_suffix("").as_posix(), file)
     return dict(sorted(files.items()))
 
 

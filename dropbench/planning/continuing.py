@@ -1,8 +1,8 @@
 """Plans that go on from what they find: a pure function from runs that have ended to the stages that are known by then.
 
-A course has a tuning stage where something is tuned, and then its comparison, which is looked at once or several times with
-more and more seeds. It holds no state: the records say how far it has come, so that one that was interrupted goes on, and
-ends, as it would have without.
+A course has a tuning stage where something is tuned, a pilot where its study asks for one, and then its comparison, which is
+looked at once or several times with more and more seeds. It holds no state: the records say how far it has come, so that one
+that was interrupted goes on, and ends, as it would have without.
 
 A run that failed has ended as well, once it has been tried: an arm all of whose runs failed does not hold up the others, which
 go on without it. Who asks says whether an earlier failure counts, or is to be tried again first.
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dropbench.config.study_spec import StudySpec
     from dropbench.spec import RunSpec
 
-TUNING, COMPARISON = "tuning", "comparison"
+TUNING, PILOT, COMPARISON = "tuning", "pilot", "comparison"
 TUNING_SEEDS = 3
 AT_MOST = 60
 """Seeds of a comparison that ends once it is settled, unless another limit is typed."""
@@ -49,7 +49,7 @@ def _never(plan: Plan, look: int, looks: tuple[int, ...]) -> bool:
 class Stage:
     """Runs that are decided on together.
 
-    name: TUNING or COMPARISON. whole: the plan of which they are a part, or all. called: what they are called in messages.
+    name: TUNING, PILOT or COMPARISON. whole: the plan of which they are a part, or all. called: what messages call them.
     """
 
     name: str
@@ -83,6 +83,8 @@ class Course:
         Decides at a look whether it is the last.
     confirms : tuple of str
         The runs that chose what is compared.
+    pilot : Plan or None
+        The arms under seeds of their own, which tell the power of the comparison before it is made.
     """
 
     whole: Plan | None
@@ -90,6 +92,7 @@ class Course:
     looks: tuple[int, ...] = ()
     settled: Settled = _never
     confirms: tuple[str, ...] = ()
+    pilot: Plan | None = None
 
     @property
     def first(self) -> Plan:
@@ -99,7 +102,7 @@ class Course:
     @property
     def rule(self) -> Rule | None:
         """What decides on the next runs; None where nothing does, since all runs are known."""
-        if self.tuning is None and not self.looks and not self.confirms:
+        if self.tuning is None and self.pilot is None and not self.looks and not self.confirms:
             return None
         return Rule(
             tune=self.tuning.values if isinstance(self.tuning, Tuning) else {},
@@ -108,6 +111,7 @@ class Course:
             seeds=list(self.seeds),
             looks=list(self.looks),
             confirms=list(self.confirms),
+            pilot=[] if self.pilot is None else _seeds_in(self.pilot),
         )
 
     @property
@@ -116,7 +120,7 @@ class Course:
         if self.tuning is not None:
             return self.tuning.reporting
         assert self.whole is not None
-        return list(dict.fromkeys(s.seed for s in self.whole.specs))
+        return _seeds_in(self.whole)
 
     @property
     def plan_id(self) -> str:
@@ -148,6 +152,10 @@ class Course:
             whole = self.tuning.comparison(self.tuning.chosen(ended))
             if not whole.specs:
                 return stages
+        if self.pilot is not None:
+            stages.append(Stage(PILOT, self.pilot, self.pilot, PILOT))
+            if not stages[-1].done(ended):
+                return stages
         assert whole is not None
         looks = self.looks or (len(self.seeds),)
         for look, n in enumerate(looks):
@@ -170,10 +178,17 @@ class Course:
         now, seeds = stages[-1], self.seeds
         if now.name == COMPARISON:
             return [(now.whole, []), (now.whole, _but(now.whole, now.plan))] if now.whole != now.plan else []
+        if now.name == PILOT:
+            assert self.whole is not None
+            return [(self.whole, list(self.whole.specs))]
         assert self.tuning is not None
         first, last = (self.tuning.comparison(self.tuning.untried(end)) for end in (0, -1))
         least = self.looks[0] if self.looks else len(seeds)
         return [(first, _but(under(first, seeds[:least]), now.plan)), (last, _but(last, now.plan))]
+
+
+def _seeds_in(plan: Plan) -> list[int]:
+    return list(dict.fromkeys(s.seed for s in plan.specs))
 
 
 def _lost(plan: Plan, ended: Find) -> set[str]:
@@ -248,9 +263,18 @@ def course(
     UsageError
         As `make` and `tuning` do, and where more seeds are typed or asked for than there may be.
     """
-    study = _searched(overrides, composer, most)
+    study = _going_on(overrides, composer, most)
     if not tune and looking is None and study is None:
         return Course(make(overrides, composer, most))
+    if study is not None and study.pilot is not None:
+        return _piloted(
+            study.pilot,
+            overrides,
+            composer,
+            most,
+            plain=not tune and looking is None,
+            searched=study.search is not None,
+        )
     check_count(max(tuning_seeds if tune else 0, (looking and looking.at_most) or 0), most)  # before any seed is listed
     rest = [text for text in overrides if not text.startswith("seed=")]
     if looking is not None and len(rest) == len(overrides):
@@ -275,15 +299,35 @@ def course(
     return Course(replace(whole, overrides=as_typed), None, looks, settled)
 
 
-def _searched(overrides: Sequence[str], composer: Composer, most: int) -> StudySpec | None:
-    """The study that is chosen, if it searches settings. Raises UsageError where it is several."""
+def _piloted(
+    pilot: str, overrides: Sequence[str], composer: Composer, most: int, *, plain: bool, searched: bool
+) -> Course:
+    """The course of a study with a pilot. Raises UsageError where it is to go on otherwise too, or seeds are in both."""
+    if not plain or searched:
+        raise UsageError(
+            "this study has a pilot, after which its comparison is made once, as it stands: leave out --tune, "
+            "--until-settled and study.search, or type study.pilot=null"
+        )
+    whole = make(overrides, composer, most)
+    rest = [text for text in overrides if not text.startswith("seed=")]
+    first = replace(make([*rest, f"seed={pilot}"], composer, most), overrides=whole.overrides)
+    if both := sorted({s.seed for s in first.specs} & {s.seed for s in whole.specs}):
+        raise UsageError(
+            f"study.pilot={pilot}: seed {both[0]} is of the comparison too, and a pilot tells nothing of its own seeds; type "
+            "others, as in study.pilot='range(900,906)'"
+        )
+    return Course(whole, pilot=first)
+
+
+def _going_on(overrides: Sequence[str], composer: Composer, most: int) -> StudySpec | None:
+    """The study that is chosen, if it searches settings or has a pilot. Raises UsageError where it is several."""
     if not any(text.startswith("study=") for text in overrides):
         return None
     grid = points([text for text in overrides if not text.startswith("seed=")], composer, most)
     study = composer.compose(with_set(grid[0], composer)).study
-    if study is None or study.search is None:
+    if study is None or (study.search is None and study.pilot is None):
         return None
-    if len(grid) > 1:
+    if len(grid) > 1 and study.search is not None:
         raise UsageError("a study that searches settings takes one value of everything else; type a command for each")
     return study
 

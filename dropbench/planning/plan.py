@@ -10,6 +10,7 @@ from typing import Any
 from dropbench import identity
 from dropbench.config.compose import Composed, Composer
 from dropbench.config.paths import check_results
+from dropbench.config.study_spec import Check, Claim
 from dropbench.config.sweeps import MOST_RUNS, check_count
 from dropbench.errors import UsageError, nearest
 from dropbench.hardware.blas import one_thread
@@ -49,6 +50,10 @@ class Plan:
     """Metrics of the test split that were named in advance, and are corrected together."""
     contrasts: dict[str, str] = field(default_factory=dict)
     """Questions to the arms of a study by name, in the grammar of contrasts."""
+    claims: dict[str, Claim] = field(default_factory=dict)
+    """Statements that its arms put to the test, by name."""
+    checks: dict[str, Check] = field(default_factory=dict)
+    """Statements that are mathematics, by name."""
     unplanned: tuple[str, ...] = ()
     """Why some of what was asked for is not even among the runs: code of the user's own ended the process that looked at it."""
     failed: dict[str, str] = field(default_factory=dict)
@@ -130,6 +135,8 @@ def _plan(
         question=study.question if study else None,
         outcomes=_outcomes(study.outcomes if study else (), specs),
         contrasts=dict(study.contrasts) if study else {},
+        claims=dict(study.claims) if study else {},
+        checks=dict(study.checks) if study else {},
         baseline=study.baseline if study else "none",
         specs=tuple(specs),
         tables={

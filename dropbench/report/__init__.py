@@ -12,6 +12,7 @@ from dropbench.report.output import FORMATS
 
 if TYPE_CHECKING:
     from dropbench.report.assemble import asked, build, for_plan, pivot
+    from dropbench.report.claimed import claims
     from dropbench.report.output.figures import write_figures
     from dropbench.report.output.formats import render, write
     from dropbench.report.output.terminal import show
@@ -24,6 +25,7 @@ __all__ = [
     "Questions",
     "asked",
     "build",
+    "claims",
     "explained",
     "for_plan",
     "list_runs",
@@ -36,6 +38,7 @@ __all__ = [
 
 _FILES = {
     "assemble": ("asked", "build", "for_plan", "pivot"),
+    "claimed": ("claims",),
     "single_runs": ("list_runs",),
     "output.figures": ("write_figures",),
     "output.formats": ("render", "write"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -19,6 +18,7 @@ from dropbench.report.records.convergence import with_convergence
 from dropbench.report.records.frame import to_frame
 from dropbench.report.records.load import RUN_SOMETHING, Found, best_epochs, from_store, load
 from dropbench.report.records.measures import Measure, Measures
+from dropbench.report.records.plans import of_studies, plans_of
 from dropbench.report.records.said import Said
 from dropbench.report.tables import courses, population
 from dropbench.report.tables.arms import NONE, Arm, comparisons, find, name_arms, quiet, unscheduled
@@ -35,7 +35,7 @@ from dropbench.report.tables.planned import named, with_names, with_whole
 from dropbench.report.tables.report import Report
 from dropbench.report.tables.selection import choices
 from dropbench.report.tables.study_contrasts import of_study
-from dropbench.store import RUNS, Store, StoredPlan
+from dropbench.store import Store, StoredPlan
 from dropbench.values import plain
 
 
@@ -132,7 +132,7 @@ def asked(
     """
     beyond = _beyond(about)
     gathered, metric = with_asked(gather(paths, filters, where), metric)
-    arms, runs = _labelled(gathered.frame)
+    arms, runs = labelled(gathered.frame)
     wanted = (baseline,) if baseline else gathered.baselines
     bases = next((f for f in (find(arms, b) for b in wanted) if f), [])
     if baseline and not bases:
@@ -140,9 +140,9 @@ def asked(
     labels = [a.label for a in bases or quiet(arms, runs)]
     measure, first = gathered.measures.resolve(runs, metric), labels[0] if labels else None
     alpha = courses.level(courses.of_runs(gathered.known, runs), runs)
-    said = _said(gathered) if beyond else None
+    said = said_of(gathered) if beyond else None
     whole = Comparison("", runs, tuple(arms), first, measure, gathered.measures, rope, alpha, said=said)
-    answers = ask(whole, labels, questions)
+    answers = ask(whole, labels, questions, gathered.report.histories)
     known = (*gathered.report.notes, *about_runs(whole, answers))
     return _told(replace(gathered.report, notes=known), asked=answers)
 
@@ -182,13 +182,13 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
         places = ", ".join(map(str, roots))
         unread = f" ({len(found.skipped)} that cannot be read: {found.skipped[0].reason})" if found.skipped else ""
         raise UsageError(f"{places} holds no runs{unread}; {RUN_SOMETHING}")
-    gathered = _gathered(found)
-    plans = _plans(roots)
+    gathered = unfiltered(found)
+    plans = plans_of(roots)
     gathered = replace(gathered, known=plans, of_tables={t: plain(p.baseline) for p in plans for t in p.tables})
     frame = gathered.frame
     studies = [v for key, values in wanted if key == "study" for v in values]
     if studies:
-        plans = _plans_of(studies, plans)
+        plans = of_studies(studies, plans)
         arms = named(plans)
         planned = list(dict.fromkeys(run for *_, run in arms))
         frame = with_names(frame, arms)
@@ -231,7 +231,7 @@ def with_asked(gathered: Gathered, metric: str | None) -> tuple[Gathered, str | 
 def for_plan(store: Store, plan: StoredPlan) -> Report:
     """A report on the runs of one plan."""
     planned = plan.every_run
-    gathered = _gathered(from_store(store, planned))
+    gathered = unfiltered(from_store(store, planned))
     missing = runs_noted.missing(planned, gathered.frame)
     report = replace(gathered.report, notes=(*gathered.report.notes, *missing))
     if gathered.frame.empty:
@@ -245,7 +245,7 @@ def for_plan(store: Store, plan: StoredPlan) -> Report:
 def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = None, beyond: bool = True) -> Report:
     """beyond: whether answers are about examples beyond those tested."""
     frame, measures = gathered.frame, gathered.measures
-    said = _said(gathered) if beyond else None
+    said = said_of(gathered) if beyond else None
     if metric is not None:
         measures.resolve(frame, metric)  # a mistake if no run has it; a comparison may lack it
     done = []
@@ -257,12 +257,13 @@ def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = 
         comparison = _comparison(
             title, runs, wanted, _measure(runs, measures, metric), measures, rope, sweeps, plans, said
         )
+        comparison = _asked_by_study(comparison, plans, gathered.report.histories)
         done.append(diagnosed(comparison, gathered.report))
     headlines = [text for c in done if (text := headline(c)) is not None]
     return _told(gathered.report, comparisons=tuple(done), headlines=tuple(map(plain, headlines)))
 
 
-def _said(gathered: Gathered) -> Said:
+def said_of(gathered: Gathered) -> Said:
     """What the runs said of their test examples, read when it is asked for."""
     return Said({run: path.parent for run, path in gathered.report.histories.items()})
 
@@ -285,7 +286,7 @@ def _comparison(
     said: Said | None,
 ) -> Comparison:
     """wanted: what the baseline may be called; the first that is there counts. sweeps: run ids of each. plans: of the runs."""
-    arms, runs = _labelled(runs)
+    arms, runs = labelled(runs)
     baselines, why = _baselines(arms, runs, wanted)
     baseline = baselines[0].label if len(baselines) == 1 else None
     chosen = tuple(choices(runs, arms, measure, sweeps))
@@ -296,14 +297,22 @@ def _comparison(
         title, runs, tuple(arms), baseline, measure, measures, rope, alpha, outcomes, chosen, tuned, said=said
     )
     about = all_notes.notes(comparison, wanted[0], [a.label for a in baselines], why, plans)
-    answers, of_answers = of_study(comparison, plans, courses.level(plans, runs))
-    said_already = {n.full for n in about}
-    about += as_they_are(note for note in of_answers if note not in said_already)
     return replace(
         comparison,
         notes=tuple(n.full for n in about),
         brief=tuple(n.brief for n in about if n.brief),
         further=courses.further(comparison, plans),
+    )
+
+
+def _asked_by_study(comparison: Comparison, plans: Sequence[StoredPlan], histories: Mapping[str, Path]) -> Comparison:
+    """With the answers to what its study asks, and the notes on them."""
+    answers, told = of_study(comparison, plans, courses.level(plans, comparison.runs), histories)
+    notes = [n for n in as_they_are(told) if n.full not in comparison.notes]
+    return replace(
+        comparison,
+        notes=(*comparison.notes, *(n.full for n in notes)),
+        brief=(*comparison.brief, *(n.brief for n in notes if n.brief)),
         answers=answers,
     )
 
@@ -317,7 +326,7 @@ def _outcomes(
     return (main, *(m for m in found if m != main)) if main is not None and main in found else ()
 
 
-def _labelled(runs: pd.DataFrame) -> tuple[list[Arm], pd.DataFrame]:
+def labelled(runs: pd.DataFrame) -> tuple[list[Arm], pd.DataFrame]:
     """The arms of these runs, and the runs with the `label` of theirs, one a seed."""
     arms = name_arms(runs)
     labels = {(a.name, a.arm_id): a.label for a in arms}
@@ -356,7 +365,7 @@ def _measure(runs: pd.DataFrame, measures: Measures, wanted: str | None) -> Meas
         return None
 
 
-def _gathered(found: Found) -> Gathered:
+def unfiltered(found: Found) -> Gathered:
     """All of it, unfiltered."""
     measures = Measures.of_records(found.records)
     epochs, damaged = best_epochs(found, measures)
@@ -364,18 +373,3 @@ def _gathered(found: Found) -> Gathered:
     known = (*runs_noted.disputed(measures), *runs_noted.several_folders(found.rivals), *runs_noted.histories(damaged))
     report = Report((), known, tuple(found.skipped), configs=configs, histories=found.histories)
     return Gathered(report, to_frame(found.records, epochs).assign(name=None, table=None), measures)
-
-
-def _plans(paths: Sequence[Path]) -> list[StoredPlan]:
-    """The plans of these results folders, oldest first in each."""
-    roots = dict.fromkeys(p if os.path.isdir(p / RUNS) else p.parent.parent for p in paths)
-    return [plan for root in roots for plan in Store(root).plans()]
-
-
-def _plans_of(studies: Sequence[str], plans: Sequence[StoredPlan]) -> list[StoredPlan]:
-    names = {plain(plan.study) for plan in plans if plan.study}
-    for study in studies:
-        if study not in names:
-            hint = nearest(study, names) if names else f"no study has been run here; {RUN_SOMETHING}"
-            raise UsageError(f"study={study}: no stored plan is of that study; {hint}")
-    return [plan for plan in plans if plan.study in studies]

@@ -37,6 +37,7 @@ from dropbench.store.record import (
     UsedRegularizer,
     UsedVariant,
 )
+from dropbench.store.statements import Case, StoredCheck, StoredClaim
 
 __all__ = [
     "FAILED",
@@ -46,6 +47,7 @@ __all__ = [
     "RUNS",
     "SCHEMA",
     "Candidate",
+    "Case",
     "Course",
     "Loaded",
     "Measure",
@@ -54,6 +56,8 @@ __all__ = [
     "Skipped",
     "Status",
     "Store",
+    "StoredCheck",
+    "StoredClaim",
     "StoredPlan",
     "StoredStage",
     "Tuned",

@@ -27,6 +27,8 @@ class Rule:
         The runs that chose what is compared, where it is compared again under other seeds.
     search : dict
         How settings are searched, as the study says; empty where none are.
+    pilot : list of int
+        Under which seeds the arms run before they are compared, for the power of the comparison alone.
     """
 
     tune: dict[str, list[Any]] = field(default_factory=dict)
@@ -35,6 +37,7 @@ class Rule:
     looks: list[int] = field(default_factory=list)
     confirms: list[str] = field(default_factory=list)
     search: dict[str, Any] = field(default_factory=dict)
+    pilot: list[int] = field(default_factory=list)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -172,7 +175,7 @@ def _beyond(last: float, before: float, *, whole: bool) -> float | None:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredStage:
-    """Runs that were decided on together. name: "tuning", or "comparison" as often as it is looked at."""
+    """Runs that were decided on together. name: "tuning", "pilot", or "comparison" as often as it is looked at."""
 
     name: str
     runs: list[str]

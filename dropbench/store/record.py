@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dropbench.store.course import Course
+from dropbench.store.statements import StoredCheck, StoredClaim
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -199,7 +200,8 @@ class StoredPlan:
     arms: {name: run ids}, in the plan's order; only a study names arms. tables: those of each table of its report, by the
     setting id of its baseline; empty in a plan of before, whose tables are of arms that differ in regularizers alone. runs: all
     that it compares, by id. created: when it was started last, ISO 8601, UTC. course: of one that goes on from what it finds.
-    outcomes: metrics that were named in advance. contrasts: questions to the arms that were, by name.
+    outcomes: metrics that were named in advance. contrasts: questions to the arms that were, by name. claims, checks:
+    statements that it puts to the test, by name.
     """
 
     __pydantic_config__: ClassVar[Any] = _LEGAL_JSON
@@ -216,6 +218,8 @@ class StoredPlan:
     course: Course | None = None
     outcomes: list[str] = field(default_factory=list)
     contrasts: dict[str, str] = field(default_factory=dict)
+    claims: dict[str, StoredClaim] = field(default_factory=dict)
+    checks: dict[str, StoredCheck] = field(default_factory=dict)
     schema: int = SCHEMA
 
     @property

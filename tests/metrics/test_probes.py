@@ -8,17 +8,20 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from dropbench.metrics.coadaptation import coadaptation
+from dropbench.metrics.corrupted import corrupted
 from dropbench.metrics.dead_units import dead_units
 from dropbench.metrics.fgsm import fgsm
 from dropbench.metrics.mask_gradients import mask_gradients
 from dropbench.metrics.membership import auc, membership
 from dropbench.metrics.missing import missing
+from dropbench.metrics.noisy import noisy
 
 Pair = tuple[Tensor, Tensor]
 
@@ -44,6 +47,10 @@ class Flat:
     def noisy(self, stream: str) -> Callable[[Tensor], Tensor]:
         masks = iter(self.masks)
         return lambda x: (x * next(masks)) @ self.weight
+
+    def normals(self, stream: str) -> Callable[[tuple[int, ...]], Tensor]:
+        generator = np.random.default_rng(6)
+        return lambda shape: torch.from_numpy(generator.normal(size=(len(self.weight), *shape)))
 
     def uniforms(self, stream: str) -> Callable[[tuple[int, ...]], Tensor]:
         generator = np.random.default_rng(5)
@@ -75,7 +82,41 @@ def test_fgsm_takes_what_a_linear_map_has_of_margin() -> None:
 def test_fgsm_does_not_apply_to_words() -> None:
     words = torch.zeros(1, 3, 2, dtype=torch.int64), torch.zeros(1, 3, dtype=torch.int64)
     network = Flat(torch.zeros(1, 2, 2), {"test": words})
-    assert fgsm(network, "test") == missing(network, "test") == {}
+    assert fgsm(network, "test") == missing(network, "test") == corrupted(network, "test") == {}
+
+
+def test_one_noisy_pass_is_by_the_masks() -> None:
+    weight, x, y = drawn(2, 12, 4, 3)
+    masks = 2 * torch.from_numpy(np.random.default_rng(1).integers(0, 2, (2, 12, 4))).double()
+    found = noisy(Flat(weight, {"test": (x, y)}, masks.split(7, 1)), "test")
+    logits, clean = (x * masks) @ weight, x @ weight
+    right = (logits.argmax(-1) == y).double().mean(1)
+    assert found["noisy_accuracy"].tolist() == pytest.approx(right.tolist())
+    for k in range(2):
+        expected = F.cross_entropy(logits[k], y[k]).item()
+        assert found["noisy_loss"][k].item() == pytest.approx(expected)
+        assert found["noisy_scale"][k].item() == pytest.approx((logits[k].norm() / clean[k].norm()).item())
+    quiet = noisy(Flat(weight, {"test": (x, y)}, torch.ones(2, 12, 4).split(7, 1)), "test")
+    assert quiet["noisy_scale"].tolist() == pytest.approx([1.0, 1.0])
+
+
+def test_noise_on_the_inputs_is_the_same_draw_at_every_strength() -> None:
+    """A linear map answers x + s e as it answers x plus s times its answer to e."""
+    weight, x, y = drawn(2, 12, 4, 3)
+    network = Flat(weight, {"test": (x, y)})
+    noise = torch.cat([network.normals("")(x[:, :7].shape[1:]), np_next(network, x)], 1)
+    found = corrupted(network, "test", percent=[5, 200])
+    assert list(found) == ["corrupted_05_accuracy", "corrupted_200_accuracy"]
+    for percent, accuracy in zip((5, 200), found.values(), strict=True):
+        right = ((x @ weight + percent / 100 * (noise @ weight)).argmax(-1) == y).double().mean(1)
+        assert accuracy.tolist() == pytest.approx(right.tolist())
+
+
+def np_next(network: Flat, x: Tensor) -> Tensor:
+    """What its stream draws for the second piece of x."""
+    draw = network.normals("")
+    draw(tuple(x[:, :7].shape[1:]))
+    return draw(tuple(x[:, 7:].shape[1:]))
 
 
 def test_missing_features_are_at_their_mean() -> None:

@@ -15,6 +15,8 @@ from dropbench.report.output import asked as of_asked
 from dropbench.report.output.sections import all_notes
 from dropbench.report.records.frame import rows_of
 from dropbench.report.tables.answers import tabled
+from dropbench.report.tables.claims import Checked, Statement
+from dropbench.report.tables.claims import tabled as of_claims
 from dropbench.report.tables.comparison import Diagnosis
 from dropbench.report.tables.population import about
 from dropbench.report.tables.report import Report
@@ -35,6 +37,8 @@ def rows(report: Report) -> pd.DataFrame:
     """
     if report.single is not None:
         return report.single.table
+    if report.claims:
+        return of_claims(report.claims)
     tables = []
     for comparison in report.comparisons:
         for table in (comparison.table.copy(), tabled(comparison.answers)):
@@ -98,6 +102,7 @@ def as_json(report: Report) -> str:
             {"title": g.title, "measure": str(g.measure), "rows": g.rows, "cols": g.cols, "notes": g.notes}
             for g in report.grids
         ],
+        "claims": [_stated(s) for s in report.claims],
         "asked": None if report.asked is None else of_asked.tree(report.asked),
         "headlines": list(report.headlines),
         "notes": list(report.notes),
@@ -105,6 +110,14 @@ def as_json(report: Report) -> str:
         "questions": list(report.questions),
     }
     return json.dumps(_finite(tree), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _stated(statement: Statement) -> dict[str, Any]:
+    """What the row of a statement does not say: the cases of one that is mathematics, the runs of another."""
+    about: dict[str, Any] = {"study": statement.study, "name": statement.name}
+    if isinstance(statement, Checked):
+        return {**about, "cases": [{**asdict(case), "equal": case.equal} for case in statement.cases]}
+    return {**about, "runs": list(statement.runs)}
 
 
 def _diagnosed(told: Diagnosis) -> dict[str, Any]:

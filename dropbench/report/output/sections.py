@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dropbench.report.output import asked as of_asked
+from dropbench.report.output import claims as of_claimed
 from dropbench.report.output import runs as of_single
 from dropbench.report.records.frame import rows_of
 from dropbench.report.tables.arms import legend
@@ -61,6 +62,9 @@ def sections(report: Report, width: int | None = None, *, brief: bool = False) -
     """
     parts = [_compared(c, width, brief) for c in report.comparisons] + [_pivoted(g, width) for g in report.grids]
     parts += [] if report.asked is None else _asked(report.asked, width)
+    if report.claims:
+        sheet = of_claimed.of_claims(report.claims, width)
+        parts.append(Section(of_claimed.TITLE, (sheet,), tuple(of_claimed.notes(report.claims))))
     if report.single is not None:
         parts.append(Section(of_single.TITLE, (of_single.of_runs(report.single, width),), (of_single.NOTE,)))
     parts = [_plain(section) for section in parts]

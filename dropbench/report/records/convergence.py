@@ -1,8 +1,15 @@
 """Measures of how a run got there, made of its history when a report is about them.
 
-`--metric 'epochs to val_accuracy=0.9'` is the first epoch whose score is that good, as `val_accuracy_epochs`; `updates to` the
-updates of the weights until that epoch's end, as `val_accuracy_updates`, which compares batch sizes; `--metric 'area under
-val_loss'` the mean height of the curve, as `val_area_under_loss`. Scores are those of whole epochs, noise off.
+| asked for as | is | column |
+| --- | --- | --- |
+| `epochs to val_accuracy=0.9` | the first epoch whose score is that good | `val_accuracy_epochs` |
+| `updates to val_accuracy=0.9` | the updates of the weights until its end | `val_accuracy_updates` |
+| `area under val_loss` | the mean height of the curve | `val_area_under_loss` |
+| `train_loss at epoch 3` | the value at that epoch | `train_loss_at_epoch_3` |
+| `jump of train_loss at epoch 30` | that less the value at the epoch before | `train_jump_of_loss_at_epoch_30` |
+| `roughness of val_loss` | the mean size of its second differences: 0 of a straight line | `val_roughness_of_loss` |
+
+Scores are those of whole epochs, noise off; `grad_norm` is of the updates of an epoch.
 """
 
 from __future__ import annotations
@@ -10,9 +17,10 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -22,11 +30,19 @@ from dropbench.report.records.measures import Measure, Measures
 from dropbench.store import Measure as Declaration
 from dropbench.values import count
 
-_FIRST = re.compile(r"(?P<unit>epochs|updates)[ _-]to[ _-](?P<score>\w+?) *(?:>=|<=|=) *(?P<threshold>[^ ]+)")
-_AREA = re.compile(r"area[ _-]under[ _-](?P<score>\w+)")
-_FORMS = "'epochs to val_accuracy=0.9', 'updates to val_accuracy=0.9' or 'area under val_loss'"
+_FORMS = {
+    "first": r"(?P<unit>epochs|updates)[ _-]to[ _-](?P<score>\w+?) *(?:>=|<=|=) *(?P<threshold>[^ ]+)",
+    "area": r"area[ _-]under[ _-](?P<score>\w+)",
+    "jump": r"jump[ _-]of[ _-](?P<score>\w+?)[ _-]at[ _-]epoch[ _-](?P<epoch>[1-9]\d{0,8})",
+    "roughness": r"roughness[ _-]of[ _-](?P<score>\w+)",
+    "at": r"(?P<score>\w+?)[ _-]at[ _-]epoch[ _-](?P<epoch>[1-9]\d{0,8})",
+}
+_WRITE = "'epochs to val_accuracy=0.9', 'updates to val_accuracy=0.9', 'area under val_loss', 'train_loss at epoch 3', \
+'jump of train_loss at epoch 30' or 'roughness of val_loss'"
 _COLUMN = {"epochs": "epoch", "updates": "updates"}
 """Of histories, by what is counted."""
+_OF_UPDATES = ("grad_norm",)
+"""Columns of histories that are of no part of the data."""
 EPOCHS = Measure("val", "epochs", Declaration("lower", unit="epochs"))
 """How many epochs it takes to a validation score, whatever that is."""
 Curve = Sequence[tuple[int, float]]
@@ -39,30 +55,56 @@ class Convergence:
 
     Parameters
     ----------
+    kind : {"first", "area", "at", "jump", "roughness"}
+        Which of the forms.
     score : Measure
-        Of the curve: a column of histories.
+        Of the curve.
+    column : str
+        Of histories, that has it.
     threshold : float or None
-        The score to reach; None asks for the area under the curve.
+        The score to reach, of `first` alone.
     unit : str
         What to count until then, epochs or updates.
+    epoch : int
+        Of `at` and `jump`, from 1.
     """
 
+    kind: Literal["first", "area", "at", "jump", "roughness"]
     score: Measure
-    threshold: float | None
+    column: str
+    threshold: float | None = None
     unit: str = "epochs"
+    epoch: int = 0
 
     @property
     def measure(self) -> Measure:
-        """What the answer is: less is better of what is counted; an area is in the score's own unit."""
-        if self.threshold is None:
-            return replace(self.score, metric=f"area_under_{self.score.metric}")
-        return Measure(self.score.part, f"{self.score.metric}_{self.unit}", Declaration("lower", unit=self.unit))
+        """What the answer is: less is better of what is counted; all else is in the score's own unit."""
+        score, name = self.score, self.score.metric
+        if self.kind == "first":
+            return Measure(score.part, f"{name}_{self.unit}", Declaration("lower", unit=self.unit))
+        if self.kind == "area":
+            return replace(score, metric=f"area_under_{name}")
+        if self.kind == "at":
+            return replace(score, metric=f"{name}_at_epoch_{self.epoch}")
+        signed, size = (None, None), (0.0, None)
+        if self.kind == "jump":
+            return replace(
+                score, metric=f"jump_of_{name}_at_epoch_{self.epoch}", declared=replace(score.declared, range=signed)
+            )
+        declared = replace(score.declared, direction="neither", range=size)
+        return replace(score, metric=f"roughness_of_{name}", declared=declared)
 
     def of(self, curve: Curve) -> float:
-        """NaN without a curve; for a score that is never reached, infinity."""
-        if self.threshold is None:
+        """NaN without what it takes of a curve; for a score that is never reached, infinity."""
+        if self.threshold is not None:
+            return first_at(curve, self.threshold, self.score.direction)
+        if self.kind == "area":
             return area(curve)
-        return first_at(curve, self.threshold, self.score.direction)
+        if self.kind == "roughness":
+            return roughness(curve)
+        known = dict(curve)
+        value = known.get(self.epoch, math.nan)
+        return value if self.kind == "at" else value - known.get(self.epoch - 1, math.nan)
 
 
 def asked(metric: str | None, measures: Measures) -> Convergence | None:
@@ -70,23 +112,32 @@ def asked(metric: str | None, measures: Measures) -> Convergence | None:
 
     Raises UsageError for one that opens like these and goes on otherwise.
     """
-    if metric is None or not re.match(r"(epochs|updates|area)[ _-]", metric):
+    if metric is None or not re.match(r"(epochs|updates|area|jump|roughness)[ _-]|\w+?[ _-]at[ _-]epoch[ _-]", metric):
         return None
-    typed = _FIRST.fullmatch(metric.strip()) or _AREA.fullmatch(metric.strip())
-    if typed is None:
-        raise UsageError(f"--metric '{metric}': write {_FORMS}")
-    score, threshold = measures.read(typed["score"]), typed.groupdict().get("threshold")
-    if score.part not in ("train", "val"):
-        raise UsageError(f"--metric '{metric}': histories have train_ and val_ scores; write {_FORMS}")
-    if threshold is None:
-        return Convergence(score, None)
+    read = ((kind, re.fullmatch(form, metric.strip())) for kind, form in _FORMS.items())
+    kind, typed = next(((kind, found) for kind, found in read if found), (None, None))
+    if kind is None or typed is None:
+        raise UsageError(f"--metric '{metric}': write {_WRITE}")
+    column = typed["score"]
+    score = Measure("train", column, Declaration(range=(0.0, None))) if column in _OF_UPDATES else measures.read(column)
+    if score.part not in ("train", "val", "gap") or (score.part == "gap" and kind in ("first", "area")):
+        raise UsageError(f"--metric '{metric}': histories have train_ and val_ scores; write {_WRITE}")
+    found = Convergence(kind, score, column)  # type: ignore[arg-type]
+    if kind in ("at", "jump"):
+        return replace(found, epoch=int(typed["epoch"]))
+    return (
+        replace(found, threshold=_number(metric, typed["threshold"]), unit=typed["unit"]) if kind == "first" else found
+    )
+
+
+def _number(metric: str, threshold: str) -> float:
     try:
         value = float(threshold.removesuffix("%")) / (100 if threshold.endswith("%") else 1)
-        if not math.isfinite(value):
-            raise ValueError
-    except ValueError as error:
-        raise UsageError(f"--metric '{metric}': '{threshold}' is no number; write {_FORMS}") from error
-    return Convergence(score, value, typed["unit"])
+        if math.isfinite(value):
+            return value
+    except ValueError:
+        pass
+    raise UsageError(f"--metric '{metric}': '{threshold}' is no number; write {_WRITE}")
 
 
 def with_convergence(
@@ -98,9 +149,37 @@ def with_convergence(
     has the score, and where it is not known which way it is better.
     """
     wanted = asked(metric, measures)
-    if wanted is None:
+    if wanted is None or metric is None:
         return frame, measures, metric, []
-    score, measure = str(wanted.score), wanted.measure
+    values = _values(frame, histories, wanted, metric)
+    measure = wanted.measure
+    column = [values.get(run, math.nan) for run in frame["run_id"]]
+    declared = replace(measures, declared={**measures.declared, measure.metric: measure.declared})
+    return frame.assign(**{str(measure): column}), declared, str(measure), _notes(wanted, list(values.values()))
+
+
+def in_words(
+    frame: pd.DataFrame, measures: Measures, histories: Mapping[str, Path], asked_for: Iterable[str]
+) -> tuple[pd.DataFrame, dict[str, Measure]]:
+    """The frame with a column for each of several measures that are asked for so, and these by how they are asked for.
+
+    What asks for a measure of another kind is passed over. Raises UsageError as `with_convergence` does.
+    """
+    known: dict[str, Measure] = {}
+    for text in asked_for:
+        if (wanted := asked(text, measures)) is None:
+            continue
+        values, measure = _values(frame, histories, wanted, text), wanted.measure
+        if wanted.kind == "first":  # two thresholds are two columns
+            measure = replace(measure, metric=f"{measure.metric}={wanted.threshold:g}")
+        frame = frame.assign(**{str(measure): [values.get(run, math.nan) for run in frame["run_id"]]})
+        known[text] = measure
+    return frame, known
+
+
+def _values(frame: pd.DataFrame, histories: Mapping[str, Path], wanted: Convergence, metric: str) -> dict[str, float]:
+    """By run id, of those that completed."""
+    score = wanted.column
     completed = [run for run, status in zip(frame["run_id"], frame["status"], strict=True) if status == "completed"]
     curves = {run: evaluated(histories[run], score, _COLUMN[wanted.unit]) for run in completed}
     if completed and not any(curves.values()):
@@ -110,12 +189,9 @@ def with_convergence(
             )
         scores = sorted({c for c in frame.columns if c.startswith(("train_", "val_")) and not c.endswith("_examples")})
         raise UsageError(f"--metric '{metric}': no history has {score}; {nearest(score, scores)}")
-    if wanted.threshold is not None and not wanted.score.direction:
-        raise UsageError(f"--metric '{metric}': it is not known whether {score} is better high or low; write {_FORMS}")
-    values = {run: wanted.of(curve) for run, curve in curves.items()}
-    column = [values.get(run, math.nan) for run in frame["run_id"]]
-    declared = replace(measures, declared={**measures.declared, measure.metric: measure.declared})
-    return frame.assign(**{str(measure): column}), declared, str(measure), _notes(wanted, list(values.values()))
+    if wanted.kind == "first" and not wanted.score.direction:
+        raise UsageError(f"--metric '{metric}': it is not known whether {score} is better high or low; write {_WRITE}")
+    return {run: wanted.of(curve) for run, curve in curves.items()}
 
 
 def first_at(curve: Curve, threshold: float, sign: int) -> float:
@@ -139,11 +215,28 @@ def area(curve: Curve) -> float:
     return whole / (curve[-1][0] - curve[0][0])
 
 
+def roughness(curve: Curve) -> float:
+    """The mean of |y(t+1) - 2 y(t) + y(t-1)| over epochs in a row: 0 of a straight line.
+
+    NaN where no three follow each other.
+    """
+    rows = list(zip(curve, curve[1:], curve[2:], strict=False))
+    bends = [abs(c - 2 * b + a) for (s, a), (_, b), (t, c) in rows if t == s + 2]
+    return sum(bends) / len(bends) if bends else math.nan
+
+
 def _notes(wanted: Convergence, values: Sequence[float]) -> list[str]:
-    if wanted.threshold is None:
+    score = wanted.column
+    if wanted.kind == "area":
         return ["The area under a curve is its mean height, by trapezoids, from the first evaluated epoch to the last."]
+    if wanted.kind == "roughness":
+        return [f"The roughness of {score} is the mean size of its second differences from epoch to epoch."]
+    if wanted.kind == "jump":
+        return [f"{score} at the end of epoch {wanted.epoch} less that at the end of the epoch before."]
+    if wanted.kind == "at":
+        return [f"{score} at the end of epoch {wanted.epoch}."]
     never = sum(map(math.isinf, values))
-    first = f"the first evaluated epoch with {wanted.score} of {wanted.threshold:g} or better"
+    first = f"the first evaluated epoch with {score} of {wanted.threshold:g} or better"
     said = f"{wanted.measure}: {'updates of the weights until the end of ' if wanted.unit == 'updates' else ''}{first}."
     if not never:
         return [said]

@@ -157,6 +157,10 @@ class Formula:
         return choose
 
     def _scored(self, score: Score, scores_of: ScoresOf) -> Scores:
+        if score.spread:
+            values = self._scored(replace(score, spread=False), scores_of)
+            middle = float(np.median([*values.values()])) if values else math.nan
+            return {seed: abs(value - middle) for seed, value in values.items()}
         measure = self.measures[score.measure]
         if isinstance(score.arm, Arm):
             return _known(scores_of(score.arm.name, measure))
@@ -213,6 +217,8 @@ class Formula:
             return -self._sign(node.of)
         if isinstance(node, Score):
             measure = self.measures[node.measure]
+            if node.spread:
+                return 1
             low, high = measure.declared.range
             if measure.part == "gap":
                 return 0
@@ -230,7 +236,7 @@ class Formula:
         if isinstance(node, Negative):
             return _turned(self._pulls(node.of), -1)
         if isinstance(node, Score):
-            return {node.arm: self.measures[node.measure].direction}
+            return {node.arm: 0 if node.spread else self.measures[node.measure].direction}
         left, right = self._pulls(node.left), self._pulls(node.right)
         if node.sign in "*/":
             below = -1 if node.sign == "/" else 1

@@ -3,7 +3,9 @@
 Python's own parser reads the text, and then all but a few kinds of its nodes are refused: nothing of it is ever evaluated as
 Python. Names are checked where arms and measures are known. `written` is the way back: `parse(written(node)) == node`.
 
-    contrast  = number | arm "." measure | "-" contrast | contrast ("+" | "-" | "*" | "/") contrast | "(" contrast ")"
+    contrast  = number | score | "spread(" score ")" | "-" contrast
+              | contrast ("+" | "-" | "*" | "/") contrast | "(" contrast ")"
+    score     = arm "." measure | arm "[" string "]"
     arm       = name | "arm(" string ")" | "best(" (string | key) ", by=" measure ")"
 """
 
@@ -15,7 +17,7 @@ import math
 import unicodedata
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from dropbench.errors import UsageError, nearest
@@ -25,7 +27,7 @@ LONGEST = 10_000
 """Characters of a contrast."""
 DEEPEST = 100
 """Parts within parts; a sum of n terms has n."""
-FUNCTIONS = ("arm", "best")
+FUNCTIONS = ("arm", "best", "spread")
 _SHOWN = 120
 _SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 _RANKS = {"+": 1, "-": 1, "*": 2, "/": 2}
@@ -54,10 +56,14 @@ class Best:
 
 @dataclass(frozen=True)
 class Score:
-    """A measure of an arm."""
+    """A measure of an arm; or, if `spread`, how far it lies under a seed from its median over seeds.
+
+    The mean of those distances is what compares spreads (Brown & Forsythe 1974, JASA 69:364).
+    """
 
     arm: Arm | Best
     measure: str
+    spread: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,6 +150,10 @@ def _read(tree: ast.expr, text: str, depth: int) -> Node:
         return _number(tree, text)
     if isinstance(tree, ast.Attribute):
         return Score(_arm(tree.value, text), tree.attr)
+    if isinstance(tree, ast.Subscript):
+        return _in_words(tree, text)
+    if isinstance(tree, ast.Call) and _dotted(tree.func) == "spread":
+        return _spread(tree, text)
     if isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.USub):
         return Negative(_read(tree.operand, text, depth + 1))
     if isinstance(tree, ast.BinOp) and (sign := _SIGNS.get(type(tree.op))):
@@ -167,6 +177,22 @@ def _number(tree: ast.Constant, text: str) -> Number:
     raise UsageError(f"'{_said(tree, text)}' is too large a number")
 
 
+def _in_words(tree: ast.Subscript, text: str) -> Score:
+    measure = _text(tree.slice)
+    if not measure:
+        raise UsageError(
+            f"'{_said(tree, text)}': write a measure in quotes, as in target['epochs to val_accuracy=0.9']"
+        )
+    return Score(_arm(tree.value, text), measure)
+
+
+def _spread(tree: ast.Call, text: str) -> Score:
+    inner = _read(tree.args[0], text, 0) if len(tree.args) == 1 and not tree.keywords else None
+    if not isinstance(inner, Score) or inner.spread:
+        raise UsageError(f"'{_said(tree, text)}': write one measure of an arm, as in spread(target.test_accuracy)")
+    return replace(inner, spread=True)
+
+
 def _arm(tree: ast.expr, text: str) -> Arm | Best:
     if isinstance(tree, ast.Name):
         return Arm(tree.id)
@@ -178,6 +204,8 @@ def _arm(tree: ast.expr, text: str) -> Arm | Best:
     function = _dotted(tree.func) or _said(tree.func, text)
     if function not in FUNCTIONS:
         raise UsageError(f"there is no function '{_short(function)}'; {nearest(function, FUNCTIONS)}")
+    if function == "spread":
+        raise UsageError(f"'{said}': a spread is of a measure; write spread(target.test_accuracy)")
     return _named(tree, said) if function == "arm" else _best(tree, said)
 
 
@@ -229,7 +257,9 @@ def _written(node: Node) -> tuple[str, int]:
     if isinstance(node, Number):
         return repr(node.value).removesuffix(".0"), _ATOM
     if isinstance(node, Score):
-        return f"{arm_written(node.arm)}.{node.measure}", _ATOM
+        measure = f".{node.measure}" if _is_name(node.measure) else f"[{node.measure!r}]"
+        score = f"{arm_written(node.arm)}{measure}"
+        return f"spread({score})" if node.spread else score, _ATOM
     if isinstance(node, Negative):
         return f"-{_within(node.of, _UNARY)}", _UNARY
     rank = _RANKS[node.sign]

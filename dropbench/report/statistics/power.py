@@ -9,7 +9,13 @@ import numpy as np
 
 from dropbench.report.records.scores import Floats
 from dropbench.report.statistics.difference import Difference
-from dropbench.report.statistics.distributions import t_cdf, t_quantile
+from dropbench.report.statistics.distributions import (
+    chi_square_quantile,
+    noncentral_t_cdf,
+    normal_cdf,
+    t_cdf,
+    t_quantile,
+)
 from dropbench.report.statistics.family import Column, judge
 from dropbench.report.statistics.interval import ALPHA, MIN_PAIRS
 from dropbench.report.statistics.permutation import EXACT
@@ -20,6 +26,7 @@ NORMAL_POWER = 0.8416212335729143
 MOST = 1_000
 """More seeds than this are not worth naming."""
 _DRAWS = 2_000
+_GRID = 200
 _STUDIES = (25, 8)
 """Of few seeds, and of so many that one study is much like another."""
 
@@ -52,6 +59,36 @@ def detectable(d: Difference, region: float) -> float:
     for _ in range(30):
         beyond = NORMAL_POWER * math.sqrt(1 + ((h + beyond) ** 2 + h**2) / (2 * d.df))
     return (region if math.isfinite(region) else 0.0) + (h + beyond) * d.error
+
+
+def power_at(effect: float, region: float, pilot: Difference, seeds: int) -> float:
+    """How likely a study of so many seeds is to tell a true effect of this size, in [0, 1], by a pilot's spread.
+
+    To tell is that a 95 % interval by Student's t lies beyond the region; of an effect of 0 that it lies within it. What
+    examples add to the error (`Difference.widened`) more seeds do not make smaller.
+
+    Parameters
+    ----------
+    effect, region : float
+        In the measure's unit; their sizes count.
+    pilot : Difference
+        Of two pairs at least; NaN comes of fewer.
+    seeds : int
+        Of the study, at least two.
+    """
+    if pilot.pairs < 2 or math.isnan(pilot.sd) or math.isnan(region) or seeds < 2:
+        return math.nan
+    error = pilot.sd * math.sqrt(1 / seeds + (pilot.widened**2 - 1) / pilot.pairs)
+    if error == 0:
+        return float(abs(effect) > region if effect else True)
+    df = seeds - 1
+    reach = t_quantile(1 - ALPHA / 2, df)
+    if effect == 0:
+        # Over what the measured spread may be: how likely the mean is to leave room for the interval within the region.
+        spreads = [math.sqrt(chi_square_quantile((i + 0.5) / _GRID, df) / df) for i in range(_GRID)]
+        rooms = [region / error - reach * spread for spread in spreads]
+        return sum(2 * normal_cdf(room) - 1 for room in rooms if room > 0) / _GRID
+    return 1 - noncentral_t_cdf(reach, df, (abs(effect) - region) / error)
 
 
 def seeds_to_settle(d: Difference, region: float, alpha: float, examples: int = 0) -> Seeds:

@@ -5,17 +5,19 @@ Interactions and trends are contrasts too, so that all that one command asks is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
+from pathlib import Path
 
 import pandas as pd
 
 from dropbench.errors import UsageError
+from dropbench.report.records.convergence import in_words
 from dropbench.report.records.measures import Measure
 from dropbench.report.statistics.contrast import Contrast, Expression
 from dropbench.report.statistics.formula import Formula
-from dropbench.report.statistics.grammar import Node, arm_written, parse, written
+from dropbench.report.statistics.grammar import Node, arm_written, parse, scores, written
 from dropbench.report.statistics.judged import judged
 from dropbench.report.statistics.verdict import UNTOLD, region
 from dropbench.report.tables.answers import Answer, tabled
@@ -67,7 +69,9 @@ class Asked:
         return tabled(self.answers)
 
 
-def ask(whole: Comparison, baselines: Sequence[str], questions: Questions) -> Asked:
+def ask(
+    whole: Comparison, baselines: Sequence[str], questions: Questions, histories: Mapping[str, Path] | None = None
+) -> Asked:
     """The answers from all arms that are stored.
 
     Parameters
@@ -76,6 +80,8 @@ def ask(whole: Comparison, baselines: Sequence[str], questions: Questions) -> As
         Of all runs, whatever they differ in; its measure is what interactions, trends and optima are about.
     baselines : sequence
         Labels of the arms to compare with: several where a key outside of the arms varies.
+    histories : mapping, optional
+        history.csv by run id, for measures of these.
 
     Raises
     ------
@@ -84,11 +90,15 @@ def ask(whole: Comparison, baselines: Sequence[str], questions: Questions) -> As
     """
     if whole.measure is None:
         raise UsageError("no run here has completed, so there is nothing to ask of it")
+    asked_for = {s.measure for node in questions.contrasts for s in scores(node)}
+    frame, words = in_words(whole.runs, whole.measures, histories or {}, asked_for)
+    whole = replace(whole, runs=frame, _contrasts={}, _widenings={}) if words else whole
     factors, measure = Factors.of(whole), whole.measure
+    assert measure is not None
     parts = [([(written(node), node) for node in questions.contrasts], list[str]())]
     parts += [interactions(factors, keys, baselines, measure) for keys in questions.interactions]
     parts += [trends(factors, key, baselines, measure) for key in questions.trends]
-    formulas = [(name, bound(node, factors)) for named, _ in parts for name, node in named]
+    formulas = [(name, bound(node, factors, words)) for named, _ in parts for name, node in named]
     judgements = _judged([formula for _, formula in formulas], whole, baselines)
     answers = [Answer(name, formula, c) for (name, formula), c in zip(formulas, judgements, strict=True)]
     found = [o for key in questions.optima for o in optima(factors, key, measure, whole)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
@@ -17,12 +17,12 @@ from dropbench.report.tables.selection import safest
 from dropbench.values import plain
 
 
-def bound(node: Node, factors: Factors) -> Formula:
-    """A contrast whose arms are labels and whose measures are there.
+def bound(node: Node, factors: Factors, words: Mapping[str, Measure] | None = None) -> Formula:
+    """A contrast whose arms are labels and whose measures are there. words: measures of histories, by how they are asked for.
 
     Raises UsageError for a name that nothing has, or several arms, and for units that do not fit.
     """
-    binding = _Binding(factors)
+    binding = _Binding(factors, words or {})
     try:
         return Formula(binding.of(node), binding.measures, binding.candidates)
     except UsageError as error:
@@ -37,8 +37,8 @@ def _typed(name: str) -> str:
 class _Binding:
     """measures: those met so far, by name. candidates: the labels that each `best` chooses from."""
 
-    def __init__(self, factors: Factors) -> None:
-        self.factors = factors
+    def __init__(self, factors: Factors, words: Mapping[str, Measure]) -> None:
+        self.factors, self.words = factors, words
         self.measures: dict[str, Measure] = {}
         self.candidates: dict[Best, Sequence[str]] = {}
 
@@ -49,7 +49,7 @@ class _Binding:
             return Negative(self.of(node.of))
         if isinstance(node, Score):
             arm = self._arm(node.arm) if isinstance(node.arm, Arm) else self._best(node.arm)
-            return Score(arm, self._measure(node.measure, "test"))
+            return replace(node, arm=arm, measure=self._measure(node.measure, "test"))
         return replace(node, left=self.of(node.left), right=self.of(node.right))
 
     def _arm(self, arm: Arm) -> Arm:
@@ -96,6 +96,9 @@ class _Binding:
 
     def _measure(self, name: str, part: str) -> str:
         """The full name of a measure; `accuracy` is on the part that is meant there."""
+        if name in self.words:
+            self.measures[name] = self.words[name]
+            return name
         whole = self.factors.whole
         there = {str(m): m for m in whole.measures.within(whole.runs)}
         for full in (name, f"{part}_{name}"):

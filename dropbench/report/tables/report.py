@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from dropbench.report.tables.asked import Asked
+from dropbench.report.tables.claims import Statement
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.grids import Grid
 from dropbench.report.tables.runs import Runs
@@ -36,6 +37,8 @@ class Report:
         Pivots, instead of comparisons.
     asked : Asked or None
         Answers to questions in the grammar of contrasts, instead of both.
+    claims : tuple
+        Statements of studies with what became of them, instead of all of these.
     single : Runs or None
         Runs, a row each, instead of all of these.
     configs, histories : Mapping
@@ -55,6 +58,7 @@ class Report:
     questions: tuple[str, ...] = ()
     grids: tuple[Grid, ...] = ()
     asked: Asked | None = None
+    claims: tuple[Statement, ...] = ()
     single: Runs | None = None
     configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     histories: Mapping[str, Path] = field(default_factory=dict, repr=False)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from dropbench import report
 from dropbench.errors import UsageError
-from dropbench.report.records.convergence import area, asked, first_at
+from dropbench.report.records.convergence import area, asked, first_at, roughness
 from dropbench.report.records.history import evaluated
 from dropbench.report.records.measures import Measure, Measures
 from dropbench.report.statistics.verdict import region
@@ -77,7 +77,7 @@ def test_what_is_asked(fake: Any) -> None:
         ("epochs to val_accuracy=high", "'high' is no number"),
         ("epochs to test_accuracy=0.9", "histories have train_ and val_ scores"),
         ("epochs to val_mystery=1", "no history has val_mystery"),
-        ("updates until val_accuracy=0.9", "write 'epochs to val_accuracy=0.9', 'updates to val_accuracy=0.9' or"),
+        ("updates until val_accuracy=0.9", "write 'epochs to val_accuracy=0.9', 'updates to val_accuracy=0.9', 'area"),
         ("area", "--metric area: no run here has that"),
         ("area under val_los", "no history has val_los; did you mean 'val_loss'"),
     ],
@@ -183,3 +183,29 @@ def test_the_region_is_a_share_of_the_times_that_there_are(fake: Any, store: Any
     assert usual.region == pytest.approx(0.08)
     scores = pd.DataFrame({"val_accuracy_epochs": [4.0, math.inf, 8.0]})
     assert region(None, Measure("val", "accuracy_epochs", Declaration("lower", unit="epochs")), scores) == 0.06
+
+
+def test_single_epochs_and_bends_by_hand(fake: Any) -> None:
+    measures = Measures.of_records([fake(0)])
+    curve = [(1, 3.0), (2, 1.0), (3, 2.0), (4, 3.0)]
+    for text, measure, value in (
+        ("train_loss at epoch 3", "train_loss_at_epoch_3", 2.0),
+        ("grad_norm at epoch 1", "train_grad_norm_at_epoch_1", 3.0),
+        ("jump of val_loss at epoch 2", "val_jump_of_loss_at_epoch_2", -2.0),
+        ("roughness of val_loss", "val_roughness_of_loss", (3 + 0) / 2),
+    ):
+        wanted = asked(text, measures)
+        assert wanted is not None and str(wanted.measure) == measure
+        assert wanted.of(curve) == value
+        assert math.isnan(wanted.of([]))
+    for text in ("jump of val_loss at epoch 1", "train_loss at epoch 9"):
+        wanted = asked(text, measures)
+        assert wanted is not None and math.isnan(wanted.of(curve))
+
+
+@given(curve=curves, slope=st.floats(-3, 3))
+def test_roughness_does_not_see_a_straight_line(curve: list[tuple[int, float]], slope: float) -> None:
+    tilted = [(e, s + slope * e) for e, s in curve]
+    assert roughness(tilted) == pytest.approx(roughness(curve), abs=1e-9, nan_ok=True)
+    if len(curve) > 2:
+        assert roughness(curve) == pytest.approx(np.abs(np.diff([s for _, s in curve], 2)).mean(), abs=1e-9)

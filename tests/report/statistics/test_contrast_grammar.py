@@ -46,6 +46,9 @@ A, B = Score(Arm("a"), "test_accuracy"), Score(Arm("standard 0.5"), "val_loss")
         ("best('*', by='val_loss').x", Score(Best("*", "val_loss"), "x")),
         ("best(dropout.rate, by=val_loss).x", Score(Best("dropout.rate", "val_loss", key=True), "x")),
         ("best(model, by=val_loss).x", Score(Best("model", "val_loss", key=True), "x")),
+        ("spread(a.test_accuracy) - 1", Operation("-", Score(Arm("a"), "test_accuracy", spread=True), Number(1))),
+        ("a['epochs to val_accuracy=0.9']", Score(Arm("a"), "epochs to val_accuracy=0.9")),
+        ("spread(arm('b c')['area under val_loss'])", Score(Arm("b c"), "area under val_loss", spread=True)),
     ],
 )
 def test_what_a_text_says(text: str, node: Node) -> None:
@@ -69,6 +72,11 @@ def test_what_a_text_says(text: str, node: Node) -> None:
         ("+a.x", "no part of a contrast"),
         ("(lambda: a.x)()", "there is no function"),
         ("men(a.x)", "there is no function 'men'; valid: arm, best"),
+        ("spread(a.x - b.x)", "write one measure of an arm, as in spread(target.test_accuracy)"),
+        ("spread(spread(a.x))", "write one measure of an arm"),
+        ("spread(a).x", "a spread is of a measure"),
+        ("a[0]", "write a measure in quotes"),
+        ("a['']", "write a measure in quotes"),
         ("bets('x', by=val_loss).x", "did you mean 'best'?"),
         ("__import__('os').system('true')", "there is no function"),
         ("True * a.x", "'True' is no number"),

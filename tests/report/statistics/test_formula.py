@@ -268,3 +268,19 @@ def test_whatever_is_written_is_judged_or_refused_in_a_sentence(text: str, gone:
             right = math.nan
         assert value == right or (math.isnan(value) and math.isnan(right))
     assert found.measure.direction in (-1, 0, 1) and str(found)
+
+
+@given(st.dictionaries(st.integers(0, 20), st.floats(-5, 5), min_size=1, max_size=9))
+def test_a_spread_is_the_distance_from_the_median(scores: dict[int, float]) -> None:
+    """Its mean is what Brown & Forsythe compare: SciPy's `levene(center="median")` is F of just these numbers."""
+    found = values(formula("spread(a.test_loss) - 1"), {"a": {"test_loss": scores}})
+    middle = float(np.median([*scores.values()]))
+    assert found == pytest.approx({seed: abs(value - middle) - 1 for seed, value in scores.items()})
+
+
+def test_a_spread_is_neither_better_nor_worse_and_never_below_0() -> None:
+    assert formula("spread(a.test_loss) - spread(b.test_loss)").measure.direction == 0
+    with pytest.raises(UsageError, match="holds nothing against anything"):
+        formula("spread(a.test_log_odds)")
+    with pytest.raises(UsageError, match="holds nothing against anything"):
+        formula("-spread(a.gap_loss)")

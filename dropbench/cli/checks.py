@@ -1,0 +1,37 @@
+"""The statements of a study that are mathematics, computed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from dropbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from dropbench.config.study_spec import Check
+    from dropbench.store import StoredCheck
+
+
+def computed(checks: Mapping[str, Check]) -> dict[str, StoredCheck]:
+    """Each with its cases. Raises UsageError for a function that is not there, or gives no cases."""
+    return {name: _computed(name, check) for name, check in checks.items()}
+
+
+def _computed(name: str, check: Check) -> StoredCheck:
+    from hydra.utils import get_method
+
+    from dropbench.store import Case, StoredCheck
+
+    where = f"study.checks.{name}"
+    try:
+        function = get_method(check.target)
+    except Exception as error:
+        raise UsageError(f"{where}: {check.target} cannot be imported: {' '.join(str(error).split())}") from error
+    began = time.monotonic()
+    cases = list(function())
+    if not cases or not all(isinstance(case, Case) for case in cases):
+        raise UsageError(f"{where}: {check.target} is to give one Case of dropbench.store or several")
+    return StoredCheck(
+        says=check.says, cases=cases, number=check.number, note=check.note, seconds=time.monotonic() - began
+    )

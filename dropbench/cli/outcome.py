@@ -1,0 +1,113 @@
+"""What a sweep comes to: its report, what its study states, or both for a program."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dropbench.cli.console import Shown
+from dropbench.cli.stages import told
+
+if TYPE_CHECKING:
+    from dropbench.execute.local import Stored
+    from dropbench.planning.plan import Plan
+    from dropbench.report.tables.report import Report
+    from dropbench.store import Store, StoredPlan
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a course, as far as it was carried out.
+
+    Parameters
+    ----------
+    kept : StoredPlan
+        It as it is stored.
+    plan : Plan
+        Of its last stage.
+    stored : sequence of Stored
+        The runs that have ended meanwhile.
+    store : Store
+        Where they are.
+    """
+
+    kept: StoredPlan
+    plan: Plan
+    stored: Sequence[Stored]
+    store: Store
+
+    @property
+    def code(self) -> int:
+        """The exit code: 1 where a run failed."""
+        return 1 if failed_runs(self.stored) or self.plan.unplanned else 0
+
+
+def failed_runs(stored: Sequence[Stored]) -> int:
+    """How many of them failed."""
+    return sum(one.record.status == "failed" for one in stored)
+
+
+def tell(done: Done, conf: Sequence[Path], shown: Shown) -> None:
+    """Reports on what a course compares."""
+    kept, store = done.kept, done.store
+    if shown.as_json:
+        stages = {"stages": told(kept)} if kept.course else {}
+        runs = [s.run_id for s in done.plan.specs]
+        shown.json({"plan_id": kept.plan_id, "runs": runs, **stages, **_outcome(done.plan, done.stored, store)})
+    elif not kept.runs:
+        if untold := nothing_yet(kept):
+            shown.warning(untold)
+    elif not shown.quiet:
+        _show_report(kept, store, conf, shown)
+    if shown.as_json or shown.quiet:
+        _warn_of_divergence(kept, store, shown)
+
+
+def nothing_yet(kept: StoredPlan) -> str | None:
+    """Why a course has nothing to compare, where its tuning goes on; None where it has, or where another line says why."""
+    if kept.runs or (kept.course is not None and kept.course.tuned):
+        return None
+    return "there is nothing to compare before the tuning is finished; the same command goes on with it"
+
+
+def _warn_of_divergence(kept: StoredPlan, store: Store, shown: Shown) -> None:
+    """What the report would open with: told where nobody sees it, since the exit code does not say that all was in vain."""
+    if not any(record and record.status == "diverged" for record in map(store.finished, kept.runs)):
+        return  # without pandas
+    from dropbench.report import for_plan
+
+    for headline in for_plan(store, kept).headlines:
+        shown.warning(headline)
+
+
+def _show_report(kept: StoredPlan, store: Store, conf: Sequence[Path], shown: Shown) -> None:
+    from dropbench.report import claims, show
+
+    show(compared(kept, store, conf), shown.console)
+    if kept.claims or kept.checks:
+        show(claims([store.root], [f"study={kept.study}"]), shown.console)
+
+
+def compared(kept: StoredPlan, store: Store, conf: Sequence[Path]) -> Report:
+    """The report on what a stored plan compares, with the commands for what it proposes."""
+    from dropbench.cli.proposals import with_commands
+    from dropbench.report import for_plan
+
+    return with_commands(for_plan(store, kept), [store.root], conf)
+
+
+def _outcome(plan: Plan, stored: Sequence[Stored], store: Store) -> dict[str, Any]:
+    """How the runs ended, for JSON, and how many of them this command has trained."""
+    from dropbench.store import Record
+
+    records = [r for s in plan.specs if isinstance(r := store.find(s.run_id), Record)]
+    statuses = [r.status for r in records]
+    return {
+        **{status: statuses.count(status) for status in ("completed", "diverged", "failed")},
+        "trained": sum(not one.elsewhere for one in stored),
+        "skipped": [*plan.skipped, *plan.unplanned],
+        "results": str(store.root),
+        "records": [asdict(r) for r in records],
+    }

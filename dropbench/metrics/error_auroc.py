@@ -1,0 +1,36 @@
+"""Does a network know when it is wrong: the area under the ROC curve of telling its errors by its confidence."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dropbench.metrics.membership import auc
+
+
+def error_auroc(logits: Tensor, targets: Tensor) -> Tensor:
+    """How likely a right answer has a larger probability than a wrong one, in 0..1: [K].
+
+    0.5 is chance; equal probabilities count half. Where all answers are right, or none is, there is nothing to tell apart, and
+    it is 0.5.
+
+    Parameters
+    ----------
+    logits : Tensor
+        [K, n, C]; in nats, or any score whose softmax is the probability.
+    targets : Tensor
+        [K, n] int64.
+
+    References
+    ----------
+    Hendrycks & Gimpel 2017 (arXiv:1610.02136).
+    """
+    return torch.tensor([_one(p, y) for p, y in zip(logits, targets, strict=True)], dtype=torch.float64)
+
+
+def _one(logits: Tensor, targets: Tensor) -> float:
+    confidence, answer = torch.log_softmax(logits.double(), -1).max(-1)
+    right = answer == targets
+    if right.all() or not right.any():
+        return 0.5
+    return float(auc(confidence[~right], confidence[right]))

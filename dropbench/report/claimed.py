@@ -1,0 +1,191 @@
+"""The statements of stored studies, each with what its runs say of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from dropbench.errors import UsageError, nearest
+from dropbench.report.assemble import labelled, said_of, unfiltered
+from dropbench.report.records.convergence import in_words
+from dropbench.report.records.load import from_store
+from dropbench.report.records.measures import Measure
+from dropbench.report.records.plans import plans_of, roots_of
+from dropbench.report.statistics.contrast import Contrast
+from dropbench.report.statistics.formula import Formula
+from dropbench.report.statistics.grammar import parse, scores
+from dropbench.report.statistics.judged import judged
+from dropbench.report.statistics.power import power_at
+from dropbench.report.statistics.verdict import region
+from dropbench.report.tables.arms import find
+from dropbench.report.tables.binding import bound
+from dropbench.report.tables.claims import WITHIN, Checked, Claimed, Statement, corrected, in_order
+from dropbench.report.tables.comparison import Comparison
+from dropbench.report.tables.factors import Factors
+from dropbench.report.tables.planned import with_names
+from dropbench.report.tables.report import Report
+from dropbench.store import Store, StoredClaim, StoredPlan
+from dropbench.values import count, plain, written
+
+_SETTING = ("model.name", "data.name", "data.n_train", "train.epochs")
+
+
+def claims(paths: Sequence[Path], filters: Sequence[str] = ()) -> Report:
+    """A report on the statements that the studies of these folders put to the test.
+
+    filters: `study=NAME[,NAME]` alone.
+
+    Raises
+    ------
+    UsageError
+        Where no study there states anything, and for other filters.
+    """
+    wanted = [name for f in filters for name in _studies(f)]
+    found: list[Statement] = []
+    names: dict[str, None] = {}
+    for root in roots_of(paths):
+        store = Store(root)
+        for plan in _newest(plans_of([root])):
+            names[plan.study or ""] = None
+            if not wanted or plan.study in wanted:
+                found += of_plan(store, plan)
+    for study in wanted:
+        if study not in names:
+            raise UsageError(f"study={study}: no stored plan of that study states a claim; {nearest(study, names)}")
+    if not found:
+        raise UsageError(
+            "no study here states a claim; train some, as in dropbench sweep study=claims/averaging (dropbench list studies)"
+        )
+    return Report((), (), (), claims=tuple(corrected(in_order(found))))
+
+
+def _studies(text: str) -> list[str]:
+    key, _, names = text.partition("=")
+    if key != "study":
+        raise UsageError(f"--claims is about whole studies: {text} cannot choose among their runs; write study=NAME")
+    return names.split(",")
+
+
+def _newest(plans: Sequence[StoredPlan]) -> list[StoredPlan]:
+    """The last one of each study that states something."""
+    return list({p.study: p for p in sorted(plans, key=lambda p: p.created) if p.claims or p.checks}.values())
+
+
+def of_plan(store: Store, plan: StoredPlan) -> list[Statement]:
+    """The statements of one plan, uncorrected."""
+    study = plan.study or ""
+    checked: list[Statement] = [Checked(study, name, check) for name, check in plan.checks.items()]
+    if not plan.claims:
+        return checked
+    of_runs = _comparison(store, plan, plan.every_run)
+    if of_runs is None:
+        why = "none of its runs is stored"
+        return [*checked, *(Claimed(study, name, claim, why=why) for name, claim in plan.claims.items())]
+    pilot = _pilot(plan)
+    before = _comparison(store, plan, pilot) if pilot else None
+    return [*checked, *(_claimed(study, name, claim, of_runs, before) for name, claim in plan.claims.items())]
+
+
+def _pilot(plan: StoredPlan) -> list[str]:
+    stages = plan.course.stages if plan.course is not None else []
+    return [run for stage in stages if stage.name == "pilot" for run in stage.runs]
+
+
+def _comparison(store: Store, plan: StoredPlan, runs: Sequence[str]) -> tuple[Comparison, Mapping[str, Path]] | None:
+    """Some runs of a plan as one comparison, whatever they differ in, and where their histories are; None without any.
+
+    Runs under other seeds than those that the plan compares are in the arm whose setting they have.
+    """
+    gathered = unfiltered(from_store(store, [*plan.every_run, *runs]))
+    frame = gathered.frame
+    if frame.empty:
+        return None
+    ids = dict(zip(frame["run_id"], frame["arm_id"], strict=True))
+    arms = {name: {ids[run] for run in of if run in ids} for name, of in plan.arms.items()}
+    frame = frame[frame["run_id"].isin(runs)]
+    rows = [(None, name, run) for name, of in arms.items() for run in frame["run_id"] if ids[run] in of]
+    if not rows:
+        return None
+    arms_here, frame = labelled(with_names(frame, rows))
+    baseline = next((a.label for a in find(arms_here, plain(plan.baseline))), None)
+    main = gathered.measures.resolve(frame, None)
+    whole = Comparison("", frame, tuple(arms_here), baseline, main, gathered.measures, said=said_of(gathered))
+    return whole, gathered.report.histories
+
+
+Of = tuple[Comparison, Mapping[str, Path]]
+
+
+def _claimed(study: str, name: str, claim: StoredClaim, of_runs: Of, before: Of | None) -> Claimed:
+    told = Claimed(study, name, claim)
+    try:
+        formula, contrast, whole = _judged(claim, of_runs)
+        told = _rests_on(replace(told, formula=formula, contrast=contrast), formula, whole)
+        if before is None:
+            return told
+        pilot = _judged(claim, before)[1]
+    except UsageError as error:
+        return replace(told, why=f"{error}.")
+    size = contrast.region
+    margin = 0.0 if claim.expect == WITHIN else _margin(claim, formula, whole, size)
+    power = power_at(margin, size, pilot.difference, contrast.difference.pairs)
+    return replace(told, margin=margin, power=power, pilot=pilot.difference.pairs)
+
+
+def _judged(claim: StoredClaim, of_runs: Of) -> tuple[Formula, Contrast, Comparison]:
+    """Raises UsageError for arms and measures that are not there."""
+    whole, histories = of_runs
+    node = parse(claim.contrast)
+    frame, words = in_words(whole.runs, whole.measures, histories, {s.measure for s in scores(node)})
+    whole = replace(whole, runs=frame, _contrasts={}, _widenings={})
+    formula = bound(node, Factors.of(whole), words)
+    size = _size(claim.rope, formula, whole)
+    known = formula.in_unit_of
+    examples = 0 if known is None else whole.examples(known)
+    (contrast,) = judged(
+        [formula], whole.scores, size, whole.diverged, widened=whole.widened, examples=lambda _: examples
+    )
+    return formula, contrast, whole
+
+
+def _size(typed: str | None, formula: Formula, whole: Comparison) -> float:
+    """A size as `--rope` takes it, in the contrast's unit; of a ratio, which has none, a bare number."""
+    known: Measure | None = formula.in_unit_of
+    if known is not None:
+        return region(typed, known, whole.done(whole.baseline or ""))
+    try:
+        size = float(typed or 0)
+    except ValueError:
+        size = math.nan
+    if not 0 <= size < math.inf:
+        raise UsageError(f"rope {typed} of a ratio, which has no unit: write a number, as in 0.05")
+    return size
+
+
+def _margin(claim: StoredClaim, formula: Formula, whole: Comparison, size: float) -> float:
+    return 2 * size if claim.margin is None else _size(claim.margin, formula, whole)
+
+
+def _rests_on(told: Claimed, formula: Formula, whole: Comparison) -> Claimed:
+    """With its runs, what training them took, and what they share."""
+    runs = whole.runs[whole.runs["label"].isin(formula.labels)]
+    seconds = float(runs["seconds"].astype(float).sum())
+    return replace(told, runs=tuple(runs["run_id"]), seconds=seconds, setting=_setting(runs))
+
+
+def _setting(runs: pd.DataFrame) -> str:
+    """`mlp on digits, n_train 300, 60 epochs`: what all of its arms share of these."""
+    shared = {}
+    for key in _SETTING:
+        values = {written(v) for v in runs[key].tolist()} if key in runs else set()
+        if len(values) == 1 and (value := values.pop()) not in ("null", "None", ""):
+            shared[key] = plain(value)
+    model, data, n, epochs = (shared.get(key) for key in _SETTING)
+    where = " on ".join(name for name in (model, data) if name)
+    return ", ".join(
+        part for part in (where, n and f"n_train {n}", epochs and count(int(float(epochs)), "epoch")) if part
+    )

@@ -1,0 +1,33 @@
+"""Stored plans: of the folders that are named, and of the studies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from dropbench.errors import UsageError, nearest
+from dropbench.report.records.load import RUN_SOMETHING
+from dropbench.store import RUNS, Store, StoredPlan
+from dropbench.values import plain
+
+
+def roots_of(paths: Sequence[Path]) -> list[Path]:
+    """The results folders that hold what is named; `results` where nothing is."""
+    named = [Path(p) for p in paths] or [Path("results")]
+    return list(dict.fromkeys(p if os.path.isdir(p / RUNS) else p.parent.parent for p in named))
+
+
+def plans_of(paths: Sequence[Path]) -> list[StoredPlan]:
+    """The plans of these results folders, oldest first in each."""
+    return [plan for root in roots_of(paths) for plan in Store(root).plans()]
+
+
+def of_studies(studies: Sequence[str], plans: Sequence[StoredPlan]) -> list[StoredPlan]:
+    """Those of these studies. Raises UsageError for one that no plan is of."""
+    names = {plain(plan.study) for plan in plans if plan.study}
+    for study in studies:
+        if study not in names:
+            hint = nearest(study, names) if names else f"no study has been run here; {RUN_SOMETHING}"
+            raise UsageError(f"study={study}: no stored plan is of that study; {hint}")
+    return [plan for plan in plans if plan.study in studies]

@@ -1,0 +1,146 @@
+"""Claims of studies: stated in a file, trained with a pilot before, judged from what is stored alone."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+from terminal import TINY, dropbench
+
+from dropbench.store import Store
+
+STUDY: dict[str, Any] = {
+    "question": "Is a rate of .9 too much?",
+    "baseline": "none",
+    "pilot": "range(900,903)",
+    "seed": "range(0,6)",
+    "arms": {"none": {"dropout": "none"}, "much": {"dropout": "standard", "dropout.rate": 0.9}},
+    "claims": {
+        "gap": {
+            "number": 2,
+            "says": "It narrows the gap",
+            "contrast": "much.gap_loss - none.gap_loss",
+            "expect": "above",
+        },
+        "loss": {
+            "number": 1,
+            "says": "The training loss is larger at first",
+            "contrast": "much['train_loss at epoch 1'] - none['train_loss at epoch 1']",
+            "expect": "above",
+            "rope": "0.001",
+            "note": "Noise off.",
+        },
+    },
+    "checks": {"sums": {"number": 3, "says": "One and one are two", "_target_": "sums.cases"}},
+}
+CODE = """
+from dropbench.store import Case
+
+def cases():
+    return [Case(case="ones", measured=2, formula=1 + 1, within=0), Case(case="twos", measured=5, formula=4, within=0)]
+"""
+WORDS = ("--conf", "own", *TINY, "execute.workers=1")
+
+
+def state(folder: Path, name: str, **changes: Any) -> None:
+    file = folder / "own" / "study" / f"{name}.yaml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(yaml.safe_dump({**STUDY, **changes}))
+    (folder / "own" / "sums.py").write_text(CODE)
+
+
+def told(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
+    said = dropbench(capsys, "report", "--claims", "--format", "json", *words)
+    assert said.code == 0, said.err
+    tree: dict[str, Any] = json.loads(said.out)
+    return tree
+
+
+def test_a_pilot_is_trained_first_and_is_in_no_verdict(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state(bare, "much")
+    said = dropbench(capsys, "sweep", "study=much", *WORDS)
+    assert said.code == 0, said.err
+    assert said.err.index("pilot, seeds 900-902:") < said.err.index("comparison, seeds 0-5:")
+    assert "Claims" in said.out and "The training loss is larger at first" in said.out
+    (plan,) = Store(Path("results")).plans()
+    assert plan.course is not None and plan.course.rule.pilot == [900, 901, 902] and len(plan.runs) == 12
+    loss, gap, sums = told(capsys)["rows"]
+    assert [row["claim"] for row in (loss, gap, sums)] == [1, 2, 3]
+    assert (loss["seeds"], loss["pilot_seeds"], loss["rope"], loss["note"]) == (6, 3, 0.001, "Noise off.")
+    assert loss["verdict"] == "supported" and 0 < loss["p_holm"] < 0.05 and 0 <= loss["power"] <= 1
+    assert loss["setting"].startswith("mlp on wine, 1 epoch") and loss["seconds"] > 0
+    assert (sums["verdict"], sums["only"], sums["cases"]) == ("holds only for", "ones", 2)
+    # The margin is told with it, and what was asked is what the report answers to the same contrast.
+    asked = dropbench(capsys, "report", "study=much", "--contrast", loss["expression"], "--format", "json")
+    (row,) = json.loads(asked.out)["rows"]
+    assert row["mean"] == pytest.approx(loss["mean"]) and loss["margin"] == pytest.approx(0.002)
+    again = dropbench(capsys, "sweep", "study=much", *WORDS)
+    assert "12 finished already and skipped" in again.err.replace("\n", " ")
+
+
+def test_several_studies_are_planned_first_and_told_together(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state(bare, "claims/one")
+    state(bare, "claims/two", claims={"gap": {**STUDY["claims"]["gap"], "number": 7}}, checks={}, pilot=None)
+    said = dropbench(capsys, "sweep", "study=glob(claims/t*)", *WORDS, "--dry-run")
+    assert said.code == 0 and "claims/two" in said.err
+    said = dropbench(capsys, "sweep", "study=claims/one,claims/two", *WORDS, "seed=0,1")
+    assert said.code == 0, said.err
+    assert "study 1 of 2, claims/one:" in said.err and "study 2 of 2, claims/two:" in said.err
+    assert "4 claims" in said.out
+    assert [row["claim"] for row in told(capsys)["rows"]] == [1, 2, 3, 7]
+    assert [row["claim"] for row in told(capsys, "study=claims/two")["rows"]] == [7]
+    assert {row["verdict"] for row in told(capsys, "study=claims/two")["rows"]} == {"undecided"}  # two seeds
+    for form in ("markdown", "csv", "latex", "html"):
+        assert "It narrows the gap" in dropbench(capsys, "report", "--claims", "--format", form).out
+
+
+@pytest.mark.parametrize(
+    ("changes", "words", "said"),
+    [
+        ({"pilot": "range(0,3)"}, [], "seed 0 is of the comparison too"),
+        ({}, ["--tune", "train.lr=0.1,0.2"], "leave out --tune"),
+        ({}, ["--until-settled"], "leave out --tune, --until-settled"),
+        ({"checks": {"sums": {"says": "s", "_target_": "sums.nothing"}}}, [], "sums.nothing cannot be imported"),
+        (
+            {"claims": {"gap": {"says": "s", "contrast": "mush.gap_loss - 1", "expect": "above"}}},
+            [],
+            "study.claims.gap: no arm",
+        ),
+        (
+            {"claims": {"gap": {"says": "s", "contrast": "much['jump of x']-1", "expect": "above"}}},
+            [],
+            "study.claims.gap: ",
+        ),
+        ({"claims": {"gap": {"says": "s", "contrast": "much.gap_loss", "expect": "more"}}}, [], "expect"),
+    ],
+)
+def test_mistakes_are_told_before_anything_trains(
+    bare: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, Any], words: list[str], said: str
+) -> None:
+    state(bare, "much", **changes)
+    found = dropbench(capsys, "sweep", "study=much", *WORDS, *words)
+    assert found.code == 2 and said in re.sub(r"\s+", " ", found.err), found.err
+    assert not list(Path("results/runs").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--metric", "loss"], "--claims judges each claim as its study says"),
+        (["model=mlp"], "--claims is about whole studies"),
+        (["study=mush"], "did you mean 'much'"),
+    ],
+)
+def test_what_does_not_go_with_claims(
+    bare: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    state(bare, "much", pilot=None)
+    dropbench(capsys, "sweep", "study=much", *WORDS, "seed=0", "-q")
+    found = dropbench(capsys, "report", "--claims", *words)
+    assert found.code == 2 and said in found.err
+    dropbench(capsys, "sweep", "dropout=none", *TINY, "results=plain", "execute.workers=1", "-q")
+    assert "no study here states a claim" in dropbench(capsys, "report", "plain", "--claims").err
