@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ def check(plan: Plan) -> None:
 
     metrics = {name: metric for spec in plan.specs for name, metric in spec.metric.items()}
     for name, text in asked.items():
-        names = _Names(list(plan.arms), metrics, {}, {})
+        names = _Names(list(plan.arms), metrics, {}, {}, {spec.eval.mode for spec in plan.specs})
         try:
             Formula(names.held(parse(text)), names.measures, names.candidates)
         except UsageError as error:
@@ -36,12 +36,13 @@ def check(plan: Plan) -> None:
 
 @dataclass(frozen=True)
 class _Names:
-    """Arms and metrics of a study. measures, candidates: those that were met, as a Formula takes them."""
+    """Arms, metrics and modes of evaluation of a study. measures, candidates: those that were met, as a Formula takes them."""
 
     arms: Sequence[str]
     metrics: dict[str, MetricSpec]
     measures: dict[str, Measure]
     candidates: dict[Best, Sequence[str]]
+    modes: Collection[str]
 
     def held(self, node: Node) -> Node:
         """The contrast with whole names of measures. Raises UsageError for what the study does not have."""
@@ -99,4 +100,19 @@ class _Names:
         if metric in self.metrics:
             return self.metrics[metric]
         also = {pattern: how for of in self.metrics.values() for pattern, how in of.also.items()}
-        return next((how for pattern, how in also.items() if fnmatchcase(metric, pattern)), None)
+        if found := next((how for pattern, how in also.items() if fnmatchcase(metric, pattern)), None):
+            return found
+        return self._of_mode(metric)
+
+    def _of_mode(self, metric: str) -> Declaration | None:
+        """Of what `eval.mode` adds to the metrics."""
+        from dropbench.spec import Declaration
+        from dropbench.store.derived import OF_MODES, SPREADS
+
+        for prefix in OF_MODES:
+            mode = "mc" if prefix == "mc_" else "ensemble"
+            of_mode = mode in self.modes and metric.startswith(prefix)
+            if of_mode and (found := self._declared(metric.removeprefix(prefix))) is not None:
+                return found
+        unit = next((u for pattern, u in SPREADS.items() if "mc" in self.modes and fnmatchcase(metric, pattern)), None)
+        return None if unit is None else Declaration(range=(0.0, None), unit=unit)

@@ -17,6 +17,7 @@ from dropbench.report.records.measures import Measure
 from dropbench.report.records.scores import Diverged, Floats, Scores, ScoresOf
 from dropbench.report.statistics.grammar import Arm, Best, Negative, Node, Number, Operation, Score, scores, written
 from dropbench.store import Measure as Declaration
+from dropbench.store.derived import OF_MODES
 
 DIRECTIONS: Mapping[int, Literal["higher", "lower", "neither"]] = {1: "higher", -1: "lower", 0: "neither"}
 Unit = Mapping[str, int]
@@ -194,8 +195,7 @@ class Formula:
         if isinstance(node, Negative):
             return self._unit(node.of)
         if isinstance(node, Score):
-            measure = self.measures[node.measure]
-            return {measure.declared.unit or measure.name: 1}
+            return {_unit_of(self.measures[node.measure]): 1}
         left, right = self._unit(node.left), self._unit(node.right)
         if node.sign in "*/":
             sign = 1 if node.sign == "*" else -1
@@ -244,6 +244,19 @@ class Formula:
         elif node.sign == "-":
             right = _turned(right, -1)
         return {arm: _joint(arm, left, right) for arm in (left | right)}
+
+
+def _unit_of(measure: Measure) -> str:
+    """What its values may be added to: of one that declares no unit the same metric, also of averaged predictions.
+
+    Areas under ROC curves are one unit, whatever they tell apart.
+    """
+    if measure.declared.unit:
+        return measure.declared.unit
+    if measure.metric.endswith("auroc"):
+        return "auroc"
+    prefix = next((p for p in OF_MODES if measure.metric.startswith(p)), "")
+    return replace(measure, metric=measure.metric.removeprefix(prefix)).name
 
 
 def _known(by_seed: Scores) -> Scores:

@@ -174,8 +174,10 @@ def _where(contrast: Contrast) -> str:
 def p_of(contrast: Contrast, expect: str) -> float:
     """Two-sided p of what was decided, by Student's t against the end of the region that decides; NaN where nothing was."""
     d, size, verdict = contrast.difference, contrast.region, decided(contrast, expect)
-    if verdict == UNDECIDED or d.diverged or not d.error > 0:
+    if verdict == UNDECIDED or d.diverged or math.isnan(d.error):
         return math.nan
+    if d.error == 0:
+        return 0.0
 
     def beyond(bound: float) -> float:
         return 2 * t_cdf(-abs(d.mean - bound) / d.error, d.df)

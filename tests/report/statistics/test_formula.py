@@ -284,3 +284,17 @@ def test_a_spread_is_neither_better_nor_worse_and_never_below_0() -> None:
         formula("spread(a.test_log_odds)")
     with pytest.raises(UsageError, match="holds nothing against anything"):
         formula("-spread(a.gap_loss)")
+
+
+def test_one_metric_is_one_unit_whatever_predictions_it_is_of() -> None:
+    measures = {
+        str(m): m
+        for m in (
+            Measure("test", n, Declaration("higher", (0, 1)))
+            for n in ("mc_ece", "ece", "ood_x_mc_auroc", "ood_x_auroc")
+        )
+    }
+    for text in ("a.test_mc_ece - a.test_ece", "a.test_ood_x_mc_auroc - a.test_ood_x_auroc"):
+        assert Formula(parse(text), measures, {}).in_unit_of is not None
+    with pytest.raises(UsageError, match="adds ece to auroc"):
+        Formula(parse("a.test_ece - a.test_ood_x_auroc"), measures, {})
