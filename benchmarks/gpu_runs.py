@@ -50,7 +50,10 @@ VARIANTS: dict[str, list[str]] = {
     "rnn lstm": ["none", "recurrent", "zoneout", "weight_drop", "locked"],
     "rnn gru": ["recurrent", "recurrent dropout.where=candidate", "zoneout"],
     "rnn vanilla": ["recurrent", "standard"],
-    "resnet": ["stochastic_depth", "stochastic_depth dropout.per=batch", "shake_drop", "dropblock"],
+    "resnet": [
+        *("stochastic_depth", "stochastic_depth dropout.per=batch", "shake_drop", "dropblock"),
+        "shake_shake model.two_branches=true",
+    ],
     "transformer": ["none", "attention", "standard", "stochastic_depth"],
     "autoencoder": ["unscaled dropout.placement=input", "standard"],
     "gcn": ["drop_edge", "node_features", "standard", "none model.adjacency=dense"],

@@ -56,6 +56,7 @@ MORE_OPTIONS: dict[str, list[dict[str, Any]]] = {
     "recurrent": [{"each_step": "true"}, {"where": "candidate"}],
     "embedding": [{"per": "batch"}],
     "stochastic_depth": [{"per": "batch"}, {"per": "example"}],
+    "shake_shake": [{"per": "batch"}],
     "standout": [{"slope": 0}],
 }
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -63,15 +64,15 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "cnn": ("images", {}),
     "rnn": ("images", {"layers": 2}),  # a sequence between layers is a site
     "transformer": ("texts", {}),
-    "resnet": ("images", {"depth": 8}),
+    "resnet": ("images", {"depth": 8, "two_branches": "true"}),
     "gcn": ("graph", {}),
     "lm": ("running", {"hidden": 64}),
     "autoencoder": ("images", {}),
 }
 """The models in the order in which their sites are taken, each with its data and its options."""
-BY_INPUT = {"concrete", "standout", "shake_drop"}
+BY_INPUT = {"concrete", "standout", "shake_drop", "shake_shake"}
 """Variants that do not drop elements by the rate alone: concrete's masks are soft, standout's depend on the input, and what
-ShakeDrop does not keep it multiplies by a number."""
+ShakeDrop does not keep it multiplies by a number, as Shake-Shake does two branches."""
 Moments = Callable[[float, float], tuple[float, float]]
 """A function of (rate, mean of the input): the mean and variance of the output."""
 
@@ -93,6 +94,11 @@ def shaken(rate: float, mean: float) -> tuple[float, float]:
     return keep * mean, (keep + rate / 3) * (1 + mean**2) - (keep * mean) ** 2
 
 
+def weighed(rate: float, mean: float) -> tuple[float, float]:
+    """The mean and variance of x m for m uniform in (1 - 2 rate, 1 + 2 rate), x of variance 1."""
+    return mean, (1 + (2 * rate) ** 2 / 3) * (1 + mean**2) - mean**2
+
+
 THEORY: Mapping[str, Moments] = {
     **dict.fromkeys(
         (
@@ -104,6 +110,7 @@ THEORY: Mapping[str, Moments] = {
     **dict.fromkeys(("classic", "unscaled", "drop_edge", "zoneout", "standout slope=0"), unscaled),
     "alpha": lambda rate, mean: (0.0, 1.0),
     "shake_drop": shaken,
+    "shake_shake": weighed,
 }
 INPUT_MEAN = {"alpha": 0.0}
 """The mean of the inputs where it is not 1: alpha dropout's theory is of inputs with mean 0."""

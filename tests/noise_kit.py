@@ -13,6 +13,7 @@ from dropbench.config.options import options
 from dropbench.config.parts import locate
 from dropbench.dropout.base import Variant
 from dropbench.dropout.shake_drop import ShakeDrop
+from dropbench.dropout.shake_shake import ShakeShake
 from dropbench.engine.noise import StackNoise
 from dropbench.engine.streams import StackedDraws
 from dropbench.sites import Site
@@ -34,6 +35,7 @@ SITES = (
     Site("hidden_weight", "recurrent_weight", (24, 48), "IO"),
     Site("words", "token", (64, 3), "VF"),
     Site("residual", "branch", (6, 4, 3), "CHW", depth=1.0),
+    Site("two", "pair", (2, 6, 4, 3), "PCHW"),
     Site("attended", "attention", (2, 5, 5), "ATS"),
     Site("hidden", "feedforward", (5, 24), "TF", reader="next.weight"),
 )
@@ -60,6 +62,7 @@ SET_UP = VARIANTS | {
     "recurrent.candidate": _made(_FILES["recurrent"], where="candidate"),
     "recurrent.candidate_naive": _made(_FILES["recurrent"], where="candidate", each_step=True),
     "stochastic_depth.batch": _made(_FILES["stochastic_depth"], per="batch"),
+    "shake_shake.batch": _made(_FILES["shake_shake"], per="batch"),
     "embedding.batch": _made(_FILES["embedding"], per="batch"),
 }
 """Every variant, and options of some that change what is drawn; the part before the dot is the variant's name."""
@@ -175,12 +178,13 @@ def factor(noise: StackNoise, at: Site, replicas: int, batch: int) -> Tensor:
     At a transition site it is what multiplies the new state; a recurrent weight has no batch axis.
 
     Of variants that draw for each example of a weight site, [K, B, I + 1, O], or [K, B, O] where they draw a unit.
-    The slope, that is, of what comes out: alpha dropout adds a constant too. Of ShakeDrop, whose gradients go another way, what
-    comes out itself.
+    The slope, that is, of what comes out: alpha dropout adds a constant too. Of what shakes, whose gradients go another way,
+    what comes out itself; and of a pair of branches the first alone, [K, B, 1, ...], for the second has the rest.
     """
     own = noise.at(at.name)
-    if own is not None and isinstance(own.variant, ShakeDrop):
-        return through(noise, at, [torch.ones(replicas, batch, *at.shape)])
+    if own is not None and isinstance(own.variant, (ShakeDrop, ShakeShake)):
+        out = through(noise, at, [torch.ones(replicas, batch, *at.shape)])
+        return out[:, :, :1] if at.kind == "pair" else out
     if at.kind == "token":
         return through(noise, at, [torch.ones(replicas, batch, *at.shape)])
     if at.kind != "weight":
@@ -219,6 +223,8 @@ def independent(variant: str, at: Site, batch: int, values: Tensor) -> Tensor:
     shape = SET_UP[variant].noise_shape(at, batch)
     if isinstance(SET_UP[variant], ShakeDrop):  # three numbers for each example
         shape = (batch, *(1 for _ in at.shape))
+    if isinstance(SET_UP[variant], ShakeShake):  # a number forward and one back
+        shape = (shape[0], *(1 for _ in at.shape))
     for axis, n in enumerate(shape, 1):
         if n == 1:
             drawn = drawn.narrow(axis, 0, 1)

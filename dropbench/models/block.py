@@ -53,7 +53,12 @@ def one_form(options: Mapping[str, Any]) -> dict[str, Any]:
     place, kind = placed(options.get("batch_norm", "none"), options.get("norm"))
     if kind in ("none", "batch"):
         options = {**options, "batch_norm": place, "norm": None}
-    return {**options, "skip": True if options["skip"] else None} if "skip" in options else dict(options)
+    return switches(options, "skip", "two_branches")
+
+
+def switches(options: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """The options of a model with false of these written as null, which is no part of an id: they came later than some runs."""
+    return {**options, **{name: True if options[name] else None for name in names if name in options}}
 
 
 def made_norm(kind: NormKind, replicas: int, channels: int) -> BatchNorm | GroupNorm | None:

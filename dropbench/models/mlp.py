@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from typing import Annotated
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from dropbench.errors import UsageError
 from dropbench.models.block import BatchNormPlace, DenseBlock, NormKind, Positive, one_form
 from dropbench.models.embedded import NumEmbed, Scale, embedding
+from dropbench.models.two_branches import TwoBranches
 from dropbench.nn.activation import Activation
 from dropbench.nn.linear import Linear
 from dropbench.sites import Site
@@ -24,7 +24,8 @@ class MLP(nn.Module):
     """Hidden layers of the given widths, then a linear read-out.
 
     Sites: `input` (F), `hidden.i` after each hidden layer (F), and the weights of each, `hidden.i.weight` (IO). With `skip`
-    also `hidden.i.branch`, each hidden layer to whose output its input is added (F).
+    also `hidden.i.branch`, each hidden layer to whose output its input is added (F). With `two_branches` there are two such
+    layers in its place, `hidden.i.first` and `hidden.i.second`, and `hidden.i.pair` (PF), where both are met.
 
     Parameters
     ----------
@@ -49,11 +50,14 @@ class MLP(nn.Module):
     skip : bool, optional
         Whether to a hidden layer that is as wide as the one before it that one's output is added, x + f(x): a residual network
         of dense layers (He et al. 2016, arXiv:1512.03385).
+    two_branches : bool, optional
+        Whether f(x) is the mean of two hidden layers, each with weights of its own; with `skip` only.
 
     Raises
     ------
     UsageError
-        For two kinds of normalisation, and for `skip` where no two neighbouring layers have one width.
+        For two kinds of normalisation, for `skip` where no two neighbouring layers have one width, and for `two_branches`
+        without `skip`.
     """
 
     stacked = True
@@ -75,6 +79,7 @@ class MLP(nn.Module):
         frequency_scale: Scale | None = None,
         norm: NormKind | None = None,
         skip: bool | None = None,
+        two_branches: bool | None = None,
     ) -> None:
         super().__init__()
         inputs = math.prod(shape)
@@ -89,19 +94,22 @@ class MLP(nn.Module):
                 f"model.skip=true model.widths={written(list(widths))}: no hidden layer is as wide as the one before it, to "
                 f"which it could be added; try model.widths={written(near)}"
             )
-        self.hidden = nn.ModuleList(
-            DenseBlock(
-                replicas,
-                f"hidden.{i}",
-                inputs,
-                outputs,
-                activation,
-                batch_norm,
-                None if skip else readers[i + 1],
-                norm=norm,
+        if two_branches and not skip:
+            raise UsageError(
+                "model.two_branches=true: branches lie beside a shortcut, and this network has none; add model.skip=true"
             )
-            for i, (inputs, outputs) in enumerate(itertools.pairwise(features))
-        )
+
+        def layer(name: str, i: int) -> DenseBlock:
+            reader = None if skip else readers[i + 1]
+            return DenseBlock(replicas, name, features[i], widths[i], activation, batch_norm, reader, norm=norm)
+
+        def block(i: int) -> DenseBlock | TwoBranches:
+            name = f"hidden.{i}"
+            if not (two_branches and self.skips[i]):
+                return layer(name, i)
+            return TwoBranches(name, (widths[i],), "F", layer(f"{name}.first", i), layer(f"{name}.second", i))
+
+        self.hidden = nn.ModuleList(block(i) for i in range(len(widths)))
         self.head = Linear(replicas, features[-1], n_classes)
         reader = readers[0] if self.embed is None else None
         branches = [i for i, skips in enumerate(self.skips) if skips]
@@ -127,4 +135,10 @@ class MLP(nn.Module):
 
 def block_sites(blocks: Sequence[nn.Module] | nn.ModuleList) -> list[Site]:
     """The sites of a chain of blocks, in order."""
-    return [site for block in blocks if isinstance(block, DenseBlock) for site in block.sites]
+    found: list[Site] = []
+    for block in blocks:
+        if isinstance(block, DenseBlock):
+            found += block.sites
+        elif isinstance(block, TwoBranches):
+            found += [*block_sites([block.first, block.second]), block.site]
+    return found

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dropbench.errors import UsageError
-from dropbench.models.block import Positive
+from dropbench.models.block import Positive, switches
+from dropbench.models.two_branches import TwoBranches
 from dropbench.nn.activation import gain
 from dropbench.nn.conv import Conv2d
 from dropbench.nn.linear import Linear
@@ -26,7 +30,8 @@ class ResNet(nn.Module):
 
     Sites: `input` (CHW); `block.i`, the residual branch of each block, before the shortcut is added and the last ReLU taken
     (CHW); `block.i.conv` inside it, between the two convolutions, where Wide ResNets have their dropout (Zagoruyko &
-    Komodakis 2016, arXiv:1605.07146, section 2.4; CHW); `head`, what the read-out sees (F).
+    Komodakis 2016, arXiv:1605.07146, section 2.4; CHW); `head`, what the read-out sees (F). With `two_branches` a block's
+    branch is the mean of two, which have `block.i.first.conv` and `block.i.second.conv` inside; `block.i.pair` is both (PCHW).
 
     Parameters
     ----------
@@ -40,6 +45,8 @@ class ResNet(nn.Module):
         Layers with weights, 6n + 2 and at least 8.
     width : int
         Channels of the first stage.
+    two_branches : bool, optional
+        Whether each block has two residual branches, of which it takes the mean (Gastaldi 2017, arXiv:1705.07485).
 
     Raises
     ------
@@ -54,8 +61,20 @@ class ResNet(nn.Module):
     stacked = True
     eats = ("image",)
 
+    @staticmethod
+    def one_form(options: Mapping[str, Any]) -> dict[str, Any]:
+        """Its options with what means the same written in one way."""
+        return switches(options, "two_branches")
+
     def __init__(
-        self, replicas: int, shape: tuple[int, ...], n_classes: int, *, depth: Positive = 8, width: Positive = 16
+        self,
+        replicas: int,
+        shape: tuple[int, ...],
+        n_classes: int,
+        *,
+        depth: Positive = 8,
+        width: Positive = 16,
+        two_branches: bool | None = None,
     ) -> None:
         super().__init__()
         if depth < 8 or depth % 6 != 2:
@@ -73,20 +92,18 @@ class ResNet(nn.Module):
             outputs = width * 2 ** (3 * i // count)
             stride = outputs // inputs
             sides = [-(-side // stride) for side in sides]
-            block = Block(replicas, f"block.{i}", inputs, outputs, stride)
-            self.blocks.append(block)
             maps = (outputs, *sides)
-            sites.append(Site(block.name, "branch", maps, "CHW", depth=(i + 1) / count))
-            sites.append(
-                Site(
-                    f"{block.name}.conv",
-                    "activation",
-                    maps,
-                    "CHW",
-                    reader=f"blocks.{i}.branch.second.weight",
-                    follows="relu",
-                )
-            )
+            name = f"block.{i}"
+            inside = [f"{name}.first", f"{name}.second"] if two_branches else [name]
+            branches = [Branch(replicas, each, inputs, outputs, stride) for each in inside]
+            branch = TwoBranches(name, maps, "CHW", *branches) if two_branches else branches[0]
+            self.blocks.append(Block(name, branch, outputs - inputs, stride))
+            sites.append(Site(name, "branch", maps, "CHW", depth=(i + 1) / count))
+            for each in inside:
+                reader = f"blocks.{i}.branch{each.removeprefix(name)}.second.weight"
+                sites.append(Site(f"{each}.conv", "activation", maps, "CHW", reader=reader, follows="relu"))
+            if isinstance(branch, TwoBranches):
+                sites.append(branch.site)
             inputs = outputs
         self.head = Linear(replicas, inputs, n_classes)
         self.sites = (*sites, Site("head", "activation", (inputs,), "F", reader="head.weight"))
@@ -103,14 +120,14 @@ class ResNet(nn.Module):
 
 
 class Block(nn.Module):
-    """A residual block, relu(shortcut + branch): x [K, B, I, H, W] to [K, B, O, H', W']."""
+    """A residual block, relu(shortcut + branch): x [K, B, I, H, W] to [K, B, I + new, H', W']."""
 
-    def __init__(self, replicas: int, name: str, inputs: int, outputs: int, stride: int) -> None:
+    def __init__(self, name: str, branch: nn.Module, new: int, stride: int) -> None:
         super().__init__()
         self.name = name
         self.stride = stride
-        self.new = outputs - inputs
-        self.branch = Branch(replicas, name, inputs, outputs, stride)
+        self.new = new
+        self.branch = branch
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
         """Maps x [K, B, I, H, W] to [K, B, O, H', W'], with H' = ceil(H / stride) and W' likewise."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -219,8 +219,15 @@ def _no_site(spec: RunSpec, slot: int, outline: Outline) -> str | None:
             f"model={spec.model.name}; give it at least one of {', '.join(possible)}"
         )
     near = [reason for s in sites if s.kind in idle.kinds and (reason := idle.supports(s))]
-    why = near[-1] if near else f"acts on {' and '.join(sorted(idle.kinds))} sites, and it has none"
+    why = near[-1] if near else f"acts on {' and '.join(sorted(idle.kinds))} sites, and it has none{_pairs(idle.kinds)}"
     return f"dropout={dropout.name} has no site in model={spec.model.name}: it {why}"
+
+
+def _pairs(kinds: Collection[str]) -> str:
+    """How there come to be sites that no model has unless it is told to."""
+    return (
+        " (model.two_branches=true makes them: of resnet, and of mlp with model.skip=true)" if "pair" in kinds else ""
+    )
 
 
 def _named(parts: Sequence[str]) -> str:

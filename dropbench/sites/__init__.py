@@ -18,6 +18,7 @@ Kind = Literal[
     "transition",
     "recurrent_weight",
     "branch",
+    "pair",
     "attention",
     "token",
     "edge",
@@ -28,7 +29,8 @@ activation: what a layer puts out. feedforward: the same, inside a transformer's
 weight: a dense layer's product, weights and bias. recurrent_weight: the hidden-to-hidden weights of a recurrent layer.
 recurrent: the state that a recurrent layer multiplies by them. candidate: what an LSTM or GRU would add to its state.
 transition: the step from a recurrent layer's old state to its new one.
-branch: the branch of a residual block, as a whole. attention: attention weights. token: the rows of an embedding.
+branch: the branch of a residual block, as a whole. pair: two branches beside each other, before their mean is taken.
+attention: attention weights. token: the rows of an embedding.
 edge: the edges of a graph.
 """
 
@@ -41,7 +43,7 @@ class Site:
     F features, C channels, H height, W width, T time, and I, O for a weight's incoming and outgoing sides. The
     letters are what let `spatial` tell a sequence (TF) from a map (CHW) instead of guessing from the number of axes.
     Further ones: A attention heads and S the steps attended to (ATS), V words of a vocabulary (VF), N nodes (NF) and
-    E edges of a graph, which is one example by itself.
+    E edges of a graph, which is one example by itself, and P the two of a pair of branches (PF, PCHW).
     """
 
     name: str

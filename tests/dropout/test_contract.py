@@ -25,18 +25,22 @@ RATES = (0.1, 0.25, 0.5, 0.9)
 SEEDS = (0, 1, 2, 3)
 RATE = st.floats(0, 0.99)
 
-NOTHING_IS_DROPPED = {"gaussian", "kingma", "kingma.weight"}
-"""Multiplies by N(1, rate / (1 - rate)), which is never zero: its rate is that of the Bernoulli noise of that variance."""
+NOTHING_IS_DROPPED = {"gaussian", "kingma", "kingma.weight", "shake_shake", "shake_shake.batch"}
+"""Multiplies by N(1, rate / (1 - rate)), which is never zero: its rate is that of the Bernoulli noise of that variance. Of two
+branches by U(1 - 2 rate, 1 + 2 rate): its rate is how far half of it may be from 1/2."""
+UNIFORM = {"shake_shake", "shake_shake.batch"}
 SOFT = {"concrete"}
 """A relaxation drops a share of an element between 0 and 1 (Gal et al. 2017, section 4): more than half counts as dropped."""
 SHAKES = {"shake_drop"}
 """A branch that is not kept comes out times a number in (-1, 1), and its gradient is not the slope of what comes out (Yamada et
 al. 2018): tests/dropout/test_shake_drop.py."""
+GOES_BACK_OTHERWISE = SHAKES | UNIFORM
+"""The gradient is not the slope of what comes out."""
 ACTS_IN_EVALUATION = {"shake_drop", "dropconnect", "dropconnect.example", "classic", "standout", "zoneout"}
 """Moment matching (Wan et al. 2013, section 3.3), scaling (Srivastava et al. 2014, section 4), or multiplying by the
 probability of keeping (Ba & Frey 2013, section 2), or the expectation of a step (Krueger et al. 2017, section 3), instead
 of the identity; and so of what shakes."""
-ONE_DRAW_A_BATCH = {"weight_drop", "embedding.batch", "stochastic_depth.batch"}
+ONE_DRAW_A_BATCH = {"weight_drop", "embedding.batch", "stochastic_depth.batch", "shake_shake.batch"}
 """Examples share it by intent (Merity et al. 2017, sections 2 and 4.3; Huang et al. 2016, section 3), as they do at a weight
 site."""
 DRAWS_FOR_AN_INPUT = {"standout"}
@@ -64,7 +68,12 @@ EXPECTATION: dict[str, Callable[[float], float]] = {
 def error(variant: str, rate: float, n: int) -> float:
     """The standard error of the mean of n factors, by that mean: a number in (-1, 1) has a variance of 1/3, and 0 has none."""
     more = 1 / (3 * (1 - rate)) if variant in SHAKES else 0
-    return math.sqrt(rate / (1 - rate) * (1 + more) / n)
+    return math.sqrt(variance(variant, rate) * (1 + more) / n)
+
+
+def variance(variant: str, rate: float) -> float:
+    """Of a factor, by the square of its mean."""
+    return (2 * rate) ** 2 / 3 if variant in UNIFORM else rate / (1 - rate)
 
 
 over_cases = pytest.mark.parametrize(("variant", "at"), CASES, ids=case_id)
@@ -84,8 +93,8 @@ def test_measured_drop_fraction_is_the_rate(variant: str, at: Site) -> None:
         )
         if variant in NOTHING_IS_DROPPED:
             assert dropped == 0
-            variance = rate / (1 - rate)
-            assert abs(float(row.var()) - variance) < 5 * variance * math.sqrt(2 / n)
+            expected = variance(variant, rate)
+            assert abs(float(row.var()) - expected) < 5 * expected * math.sqrt(2 / n)
         else:
             assert abs(dropped - n * rate) < 5 * math.sqrt(n * rate * (1 - rate))
 
@@ -180,7 +189,7 @@ def test_arms_of_one_seed_are_paired(variant: str, at: Site, rates: tuple[float,
     low, high = sorted(rates)
     less, more = factor(stack_noise(variant, at, [low, high], [seed, seed], 16), at, 2, 16)
     if variant in NOTHING_IS_DROPPED:
-        scale = [math.sqrt(r / (1 - r)) for r in (low, high)]
+        scale = [math.sqrt(variance(variant, r)) for r in (low, high)]
         torch.testing.assert_close((less - 1) * scale[1], (more - 1) * scale[0], atol=1e-5 * (1 + scale[1]), rtol=1e-5)
     elif variant in SHAKES:
         assert bool(((more != 1) | (less == 1)).all())
@@ -188,7 +197,7 @@ def test_arms_of_one_seed_are_paired(variant: str, at: Site, rates: tuple[float,
         assert bool(((more == 0) | (less != 0)).all())
 
 
-@pytest.mark.parametrize(("variant", "at"), [case for case in CASES if case[0] not in SHAKES], ids=case_id)
+@pytest.mark.parametrize(("variant", "at"), [case for case in CASES if case[0] not in GOES_BACK_OTHERWISE], ids=case_id)
 def test_gradients_equal_autograds_numeric_check(variant: str, at: Site) -> None:
     """With the mask fixed, and down to the raw weight and bias where it is these that are dropped."""
     small = replace(at, shape=tuple(min(n, 2 + i) for i, n in enumerate(at.shape)))
@@ -294,7 +303,7 @@ def untrue(made: Variant, at: Site = SITES[0]) -> list[str]:
 
 @pytest.mark.parametrize(
     ("variant", "at"),
-    [(n, at) for n, at in CASES if at.kind not in ("weight", "transition") and n not in SHAKES],
+    [(n, at) for n, at in CASES if at.kind not in ("weight", "transition") and n not in GOES_BACK_OTHERWISE],
     ids=case_id,
 )
 def test_what_a_variant_says_of_itself_is_true(variant: str, at: Site) -> None:

@@ -87,6 +87,7 @@ ACTS = {
     "node_features": {"nodes"},
     "stochastic_depth": {"residual"},
     "shake_drop": {"residual"},
+    "shake_shake": {"two"},
     "attention": {"attended", "hidden"},
 }
 

@@ -42,6 +42,15 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
     ),
     ("resnet", {}, ["input", *(n for i in range(3) for n in (f"block.{i}", f"block.{i}.conv")), "head"]),
     (
+        "resnet",
+        {"two_branches": True},
+        [
+            "input",
+            *(f"block.{i}{end}" for i in range(3) for end in ("", ".first.conv", ".second.conv", ".pair")),
+            "head",
+        ],
+    ),
+    (
         "transformer",
         {"layers": 1},
         ["input", "embedded", *(f"block.0.{p}" for p in PARTS), "head"],

@@ -16,6 +16,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     *(("cnn", {"pooling": p, "activation": a}) for p, a in (("avg", "tanh"), ("none", "selu"), ("max", "gelu"))),
     *(("rnn", {"cell": c, "readout": r}) for c in ("vanilla", "lstm", "gru") for r in ("last", "mean")),
     ("resnet", {}),
+    ("resnet", {"two_branches": True}),
+    ("mlp", {"widths": [6, 6], "skip": True, "two_branches": True}),
     *(("transformer", {"branches": b}) for b in ("sublayer", "layer")),
     *(("lm", {"cell": c, "tied": t}) for c, t in (("lstm", False), ("gru", True))),
 ]
