@@ -205,11 +205,12 @@ class TrainSpec(Frozen):
     decay_exempt: Names | None = Field(None, validate_default=True)
     """Names or patterns of the parameters on which no weight decay acts, `vectors` among them for all that have one axis; None
     where there is no weight decay, whatever was given."""
-    schedule: Literal["constant", "cosine", "step", "coslog4"]
+    schedule: Literal["constant", "cosine", "cosine_restarts", "step", "coslog4"]
     warmup_epochs: Annotated[float, Field(ge=0, le=10**9)]
     step_every: Positive
     step_factor: Annotated[float, Field(gt=0, le=1)]
     step_first: Positive | None = None
+    cycles: Positive | None = None
     label_smoothing: Fraction
     loss: Literal["mse", "huber", "gaussian"] | None = None
     noise: Annotated[float, Field(gt=0)] | None = None
@@ -227,6 +228,11 @@ class TrainSpec(Frozen):
     def says_variance(self) -> bool:
         """Whether a network that predicts a number says beside it how sure it is."""
         return self.loss == "gaussian" and self.noise is None
+
+    @property
+    def restarts(self) -> int | None:
+        """How many cycles the learning rate has, of a schedule with restarts."""
+        return (self.cycles or 5) if self.schedule == "cosine_restarts" else None
 
     @field_validator("decay_exempt", mode="after")
     @classmethod

@@ -113,6 +113,7 @@ CHANGES: dict[str, Any] = {
     "source": "a1b2",
     "data_fingerprint": "0123456789ab",
     "step_first": 4,
+    "cycles": 4,
     "stop_at": 4,
     "mode": "ensemble",
     "passes": 5,

@@ -43,7 +43,7 @@ def outputs(replicas: Replicas, part: str, listen: Listen | None = None) -> Iter
     """Output and target of each chunk of a part."""
     stack.begin(replicas.model)
     for batch in replicas.batches.part(part, replicas.chunk):
-        pair = compared(replicas.outline.task, replicas.model(batch.x, replicas.noise), batch, replicas.train)
+        pair = compared(replicas.outline.task, replicas.answer(batch.x), batch, replicas.train)
         if listen is not None:
             listen(*pair)
         yield pair

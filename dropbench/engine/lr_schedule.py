@@ -15,24 +15,40 @@ def lr_factor(train: TrainSpec, progress: float, length: float | None = None) ->
     """The factor at `progress` epochs (fractional) into training, which is `length` epochs long; None: `train.epochs`.
 
     Warm-up rises linearly from near zero over `warmup_epochs`; cosine then falls to zero at its end (Loshchilov &
-    Hutter 2017, one cycle); step multiplies by `step_factor` after `step_first` epochs (null: `step_every`) and every
-    `step_every` epochs from then on. Zaremba et al. (2014, arXiv:1409.2329), small model: step_first 4, step_every 1,
-    step_factor 0.5. coslog4 goes from zero to the learning rate and back four times, each time over twice as many epochs
-    (Holzmüller et al. 2024, arXiv:2407.04491).
+    Hutter 2017, arXiv:1608.03983, one cycle); cosine_restarts does so `cycles` times, each time over as many epochs
+    (theirs with T_mult = 1), and warm-up is part of the first. step multiplies by `step_factor` after `step_first` epochs
+    (null: `step_every`) and every `step_every` epochs from then on. Zaremba et al. (2014, arXiv:1409.2329), small model: step_first 4,
+    step_every 1, step_factor 0.5. coslog4 goes from zero to the learning rate and back four times, each time over twice as many
+    epochs (Holzmüller et al. 2024, arXiv:2407.04491).
     """
     if progress < train.warmup_epochs:
         return progress / train.warmup_epochs
-    if train.schedule in ("cosine", "coslog4"):
-        span = max((train.epochs if length is None else length) - train.warmup_epochs, 1e-12)
-        done = min(1.0, (progress - train.warmup_epochs) / span)
-        if train.schedule == "cosine":
-            return 0.5 * (1 + math.cos(math.pi * done))
+    whole = train.epochs if length is None else length
+    if train.restarts is not None:
+        # An update that begins a cycle is not to fall behind it by a rounding.
+        cycle = min(math.floor(progress * train.restarts / whole + 1e-9), train.restarts - 1)
+        start, end = (at * whole / train.restarts for at in (cycle, cycle + 1))
+        return _cosine(progress, max(start, train.warmup_epochs), end)
+    if train.schedule == "cosine":
+        return _cosine(progress, train.warmup_epochs, whole)
+    if train.schedule == "coslog4":
+        done = _share(progress, train.warmup_epochs, whole)
         return 0.5 * (1 - math.cos(2 * math.pi * math.log2(1 + (2**_CYCLES - 1) * done)))
     if train.schedule == "step":
         first = train.step_first or train.step_every
         steps = 1 + (progress - first) // train.step_every if progress >= first else 0
         return float(train.step_factor ** int(steps))
     return 1.0
+
+
+def _cosine(progress: float, start: float, end: float) -> float:
+    """From 1 to 0."""
+    return 0.5 * (1 + math.cos(math.pi * _share(progress, start, end)))
+
+
+def _share(progress: float, start: float, end: float) -> float:
+    """How far it is from start to end, in [0, 1]."""
+    return min(1.0, max(0.0, progress - start) / max(end - start, 1e-12))
 
 
 def decay_factor(train: TrainSpec, progress: float, length: float) -> float:

@@ -16,13 +16,14 @@ from dropbench.engine import statistics
 from dropbench.engine.draws import OwnDraws
 from dropbench.engine.incoming import axes_into_units, vectors
 from dropbench.engine.learned import LearnedRates
+from dropbench.engine.members import Members
 from dropbench.engine.noise import StackNoise
 from dropbench.engine.replicas import Replicas
 from dropbench.engine.stack import state
 from dropbench.engine.tape import Tape
 from dropbench.planning.outline import Outline
 from dropbench.planning.regularizers import given, in_order
-from dropbench.regularizers.base import Regularizer, Slot, Tensors
+from dropbench.regularizers.base import Member, Regularizer, Slot, Tensors
 from dropbench.spec import RegularizerSpec, RunSpec
 
 FRESH = "fresh"
@@ -93,7 +94,7 @@ class Regularization:
         """
         self._model = model.model if isinstance(model, LearnedRates) else model
         self._vectors = vectors(self._model)
-        self.given = given(outline, table)
+        self.given = given(outline, table, specs[0].train)
         device = next(model.parameters()).device
         first = {r.name: r for s in specs for r in s.regularizers}
         self._active = [self._made(spec, part, specs, device) for spec, part in in_order(first.values())]
@@ -171,8 +172,11 @@ class Regularization:
             one.part.weights(self._seen_by(one.part), one.strength, one.kept, done)
 
     @contextmanager
-    def evaluated(self, replicas: Replicas) -> Iterator[None]:
-        """The model of these replicas has the weights that are evaluated, for as long as the context lasts."""
+    def evaluated(self, replicas: Replicas, done: float) -> Iterator[Replicas]:
+        """These replicas as they are evaluated; their model has those weights for as long as the context lasts.
+
+        done: the share of training.
+        """
         own: dict[str, Tensor] = {}
         for one in self.slot("average"):
             tensors = self._seen_by(one.part)
@@ -184,9 +188,21 @@ class Regularization:
                 before = statistics.renew(replicas, self._model, one.name, others)
                 own = before | own
         try:
-            yield
+            yield self.ensembled(replicas, torch.arange(len(replicas), device=replicas.device), [done] * len(replicas))
         finally:
             _fill(self.tensors(), own)
+
+    def ensembled(self, replicas: Replicas, rows: Tensor, done: Sequence[float]) -> Replicas:
+        """These replicas, which are those at the places `rows` of the stack, with the networks that they are averaged with.
+
+        Their model has the weights that were evaluated at a share of training, `done` of each.
+        """
+        others: list[Member] = []
+        for one in self.slot("average"):
+            kept = {name: tensor[rows] for name, tensor in one.kept.items()}
+            shares = torch.tensor(done, dtype=torch.float64, device=replicas.device)
+            others += one.part.ensemble(one.strength[rows], kept, shares)
+        return replace(replicas, members=Members(others) if others else None)
 
     def record(self, noise: StackNoise) -> None:
         """What is drawn from now on can be drawn again after `rewind`."""

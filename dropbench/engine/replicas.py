@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from dropbench.data.batch import Batch
 from dropbench.engine import stack
 from dropbench.engine.batches import Batches
+from dropbench.engine.members import Members
 from dropbench.engine.noise import StackNoise
 from dropbench.engine.objective import losses
 from dropbench.planning.outline import Outline
@@ -39,6 +40,8 @@ class Replicas:
     """Examples of other data that probes set those of the runs against, by name: see `planning.sources.others`."""
     chunk: int
     """Examples that are evaluated at once. It must not depend on K: a product's rounding depends on its size."""
+    members: Members | None = None
+    """Networks whose probabilities are averaged with the model's, where what is evaluated is an ensemble."""
 
     def __len__(self) -> int:
         return len(self.specs)
@@ -63,6 +66,13 @@ class Replicas:
     def seeds(self) -> list[int]:
         """Each replica's seed."""
         return [s.seed for s in self.specs]
+
+    def answer(self, x: Tensor) -> Tensor:
+        """What is evaluated of inputs [K, B, ...]: the model's output, or that of an ensemble as logits."""
+        if self.members is not None:
+            return self.members.logits(self.model, x, self.noise)
+        output: Tensor = self.model(x, self.noise)
+        return output
 
     def losses(self, batch: Batch) -> Tensor:
         """Each replica's mean loss over its batch, [K], with the noise on."""
@@ -96,4 +106,5 @@ class Replicas:
             model=model,
             noise=self.noise.narrowed(chosen),
             batches=self.batches.narrowed(chosen),
+            members=None if self.members is None else self.members.narrowed(chosen),
         )

@@ -17,6 +17,7 @@ MAJORITY, ANSWERED = "majority", "answered"
 """Of the test split: the share of the most frequent class, and of the examples that were given the most frequent answer."""
 LOGIT, SHIFT, SCALE = "logit/", "preprocessing/shift", "preprocessing/scale"
 COLUMNS, TARGET = "columns/", "preprocessing/target"
+MEMBER = "member/"
 """Names of what is kept beside a model's own tensors, in whose names there is no slash."""
 
 
@@ -42,7 +43,8 @@ class Weights:
 
     `preprocessing/shift` and `preprocessing/scale`: an example x is seen as x · scale + shift. `columns/...`: what was fitted
     to a table's columns, see `data.tabular.prepare.Fitted`. `preprocessing/target`: centre and spread of a number.
-    `logit/<site>`: what a learned rate is the sigmoid of. rates: in force at each site with noise, their schedules applied.
+    `logit/<site>`: what a learned rate is the sigmoid of. `member/<i>/<name>`: of an ensemble, the tensor of that name in each
+    further network, from 0. rates: in force at each site with noise, their schedules applied.
     epoch: whose weights they are.
     """
 

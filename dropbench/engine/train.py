@@ -20,7 +20,7 @@ from dropbench.engine.optimizer import StackedOptimizer, paces_of
 from dropbench.engine.rate_schedules import RateSchedules
 from dropbench.engine.regularization import Regularization
 from dropbench.engine.replicas import Replicas
-from dropbench.engine.result import USUAL, Keep, Listener, Progress, Row, RunResult
+from dropbench.engine.result import USUAL, Keep, Listener, Progress, Row, RunResult, Weights
 from dropbench.engine.scores import Tested, tested, validated
 from dropbench.engine.step import Update
 from dropbench.engine.weights import weights
@@ -134,8 +134,8 @@ class Training:
             loss, norms, factor = self._train_epoch(after_update)
             last = epoch == self.epochs
             specs, results = self.replicas.specs, []
-            with self.regularization.evaluated(self.replicas):
-                scores = validated(self.replicas) if last or epoch % self.train.eval_every == 0 else {}
+            with self.regularization.evaluated(self.replicas, self._share(epoch)) as evaluated:
+                scores = validated(evaluated) if last or epoch % self.train.eval_every == 0 else {}
                 self._record(epoch, scores, norms, factor, self.seconds())
                 listen(self.progress(epoch))
                 over = self.early_stopping.update(epoch, scores, self.replicas.model)
@@ -205,6 +205,10 @@ class Training:
         whole = epoch * self.replicas.batches.steps
         return whole if self.train.updates is None else min(whole, self.train.updates)
 
+    def _share(self, epoch: int) -> float:
+        """How much of training is done at the end of an epoch."""
+        return self._updates_until(epoch) / (self.length * self.replicas.batches.steps)
+
     def train_step(
         self, batch: Batch, factor: float, measure: bool = False, decay: float = 1.0
     ) -> tuple[Tensor, Tensor | None]:
@@ -270,13 +274,19 @@ class Training:
     def _tested(self, leaving: Tensor, chosen_epochs: Sequence[int], epoch: int) -> list[Tested]:
         """Of the replicas at these places what the test split says at their chosen epochs, the only time it is read."""
         replicas = self.replicas if len(leaving) == len(self.replicas) else self.replicas.extracted(leaving)
-        last = weights(replicas, [epoch] * len(replicas)) if self._keep.weights == "last" else []
+        last = self._last(replicas, leaving, epoch) if self._keep.weights == "last" else []
         self.early_stopping.restore(replicas.model, leaving)
+        replicas = self.regularization.ensembled(replicas, leaving, [self._share(e) for e in chosen_epochs])
         rows = [self.history[s.run_id][e - 1] for s, e in zip(replicas.specs, chosen_epochs, strict=True)]
         found = tested(replicas, self.schedules, chosen_epochs, self._keep)
         lost = divergence.lost(replicas, rows, [one.scores for one in found])
         found = [replace(one, lost=reason) for one, reason in zip(found, lost, strict=True)]
         return [replace(one, weights=w) for one, w in zip(found, last, strict=True)] if last else found
+
+    def _last(self, replicas: Replicas, leaving: Tensor, epoch: int) -> list[Weights]:
+        """The weights that are evaluated at the epoch that is just over."""
+        replicas = self.regularization.ensembled(replicas, leaving, [self._share(epoch)] * len(replicas))
+        return weights(replicas, [epoch] * len(replicas))
 
     def _narrow(self, staying: Tensor) -> None:
         self.replicas = self.replicas.narrowed(staying)

@@ -19,8 +19,9 @@ from dropbench.data.tabular.prepare import Columns, Fitted
 from dropbench.data.views import Shape
 from dropbench.dropout.base import Variant
 from dropbench.engine import stack
+from dropbench.engine.members import averaged
 from dropbench.engine.noise import StackNoise
-from dropbench.engine.result import COLUMNS, LOGIT, SCALE, SHIFT, TARGET
+from dropbench.engine.result import COLUMNS, LOGIT, MEMBER, SCALE, SHIFT, TARGET
 from dropbench.engine.site_noise import Acting
 from dropbench.engine.user_module import PlainNoise
 from dropbench.errors import UsageError
@@ -87,6 +88,18 @@ def network(
     return Network(module, stacked, tuple(module.sites), graph)
 
 
+def further(
+    cls: Any, options: Mapping[str, Any], held: Mapping[str, Tensor], about: Mapping[str, Any], graph: Graph | None
+) -> list[nn.Module]:
+    """The further networks of an ensemble, from the same file as `network`, which raises the same."""
+    parts = [name.removeprefix(MEMBER).partition("/") for name in held if name.startswith(MEMBER)]
+    found = []
+    for i in sorted({int(number) for number, _, _ in parts}):
+        own = {name: held[f"{MEMBER}{i}/{name}"] for number, _, name in parts if int(number) == i}
+        found.append(network(cls, options, {**held, **own}, about, graph).module)
+    return found
+
+
 class TrainedModel(nn.Module):
     """What `dropbench.load_model` gives: the network of a run in evaluation mode.
 
@@ -98,7 +111,9 @@ class TrainedModel(nn.Module):
     Attributes
     ----------
     module : nn.Module
-        The network itself: of a user's class an instance of it, else one of dropbench's own.
+        The network itself: of a user's class an instance of it, else one of dropbench's own; of an ensemble the last.
+    members : nn.ModuleList
+        Of an ensemble the other networks, whose probabilities are averaged with those of `module`.
     task : str
         `classify`, `regress`, `reconstruct` or `predict_next`.
     view : str
@@ -118,6 +133,7 @@ class TrainedModel(nn.Module):
         held: Mapping[str, Tensor],
         about: Mapping[str, Any],
         bf16: bool,
+        members: Sequence[nn.Module] = (),
     ) -> None:
         """Use `dropbench.load_model`.
 
@@ -131,8 +147,11 @@ class TrainedModel(nn.Module):
             The tensors of the file, and what is said of them.
         bf16 : bool
             Whether products are taken in bfloat16, as they were in training.
+        members : sequence of nn.Module
+            What `further` made of the same file.
         """
         super().__init__()
+        self.members = nn.ModuleList(members)
         self.module, self.task, self.view, self.epoch = net.module, about["task"], about["view"], about["epoch"]
         numbers = {"N": 0, "T": 1, "W": 1}.get(about["axes"])
         self.rows = Rows(
@@ -172,16 +191,22 @@ class TrainedModel(nn.Module):
         for i, stream in enumerate(self._streams):
             at[stream].rate = getattr(self, f"rate_{i}")
         if self._graph is not None and self._attached != x.device:
-            self.module.attach(self._graph, x.device)  # type: ignore[operator]
+            for module in (self.module, *self.members):
+                module.attach(self._graph, x.device)
             self._attached = x.device
         if not carry:
             stack.begin(self.module)
         with self._precision(x.device.type):
-            if not self._stacked:
-                return _float(self.module(x, PlainNoise(self._noise)))
-            tensors = {**dict(self.module.named_parameters()), **dict(self.module.named_buffers())}
-            axis_of_one = {name: tensor[None] for name, tensor in tensors.items()}
-            return _float(functional_call(self.module, axis_of_one, (x[None], self._noise))[0])
+            outputs = [self._through(module, x) for module in (self.module, *self.members)]
+        return averaged(outputs) if self.members else outputs[0]
+
+    def _through(self, module: nn.Module, x: Tensor) -> Tensor:
+        """What one network makes of x."""
+        if not self._stacked:
+            return _float(module(x, PlainNoise(self._noise)))
+        tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+        axis_of_one = {name: tensor[None] for name, tensor in tensors.items()}
+        return _float(functional_call(module, axis_of_one, (x[None], self._noise))[0])
 
     def prepare(self, rows: Any) -> Tensor:
         """New rows as the network sees them: in its view, and normalised by what was fitted to its training examples.

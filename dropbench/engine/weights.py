@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from dropbench.engine.learned import LearnedRates
 from dropbench.engine.replicas import Replicas
-from dropbench.engine.result import LOGIT, Weights
+from dropbench.engine.result import LOGIT, MEMBER, Arrays, Weights
 from dropbench.engine.user_module import Ordinary
 
 
@@ -27,7 +27,7 @@ def weights(replicas: Replicas, epochs: Sequence[int]) -> list[Weights]:
 
     return [
         Weights(
-            arrays={name: _array(t[k]) for name, t in tensors.items() if has(name, k)},
+            arrays={name: _array(t[k]) for name, t in tensors.items() if has(name, k)} | _members(replicas, k),
             rates={label: rate[k] for label, rate in rates.items() if rate[k] > 0},
             epoch=epoch,
         )
@@ -51,6 +51,18 @@ def fill(model: nn.Module, held: Sequence[Mapping[str, Tensor]]) -> None:
             if name not in one or one[name].shape != tensor.shape[1:]:
                 raise ValueError(f"the weights that were kept are of another model: {name} does not fit")
             tensor[k].copy_(one[name])
+
+
+def _members(replicas: Replicas, k: int) -> Arrays:
+    """The further networks of a replica that is an ensemble."""
+    model = replicas.model.model if isinstance(replicas.model, LearnedRates) else replicas.model
+    names = {held_as: name for name, held_as in model.names.items()} if isinstance(model, Ordinary) else {}
+    others = [] if replicas.members is None else [m for m in replicas.members.others if bool(m.counts[k])]
+    return {
+        f"{MEMBER}{i}/{names.get(name, name)}": _array(t[k])
+        for i, m in enumerate(others)
+        for name, t in m.weights.items()
+    }
 
 
 def _tensors(model: nn.Module) -> dict[str, Tensor]:

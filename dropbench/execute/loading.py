@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dropbench import identity
 from dropbench.config.paths import own_folders
-from dropbench.engine.trained import TrainedModel, network
+from dropbench.engine.trained import TrainedModel, further, network
 from dropbench.errors import UsageError
 from dropbench.execute.stored_parts import stored_part
 from dropbench.spec import DataSpec, DropoutSpec
@@ -64,7 +64,8 @@ def load_model(
     try:
         made = network(model.cls, model.options, held, about, graph)
         acting = {name: part.cls(**part.options) for name, part in variants.items()}
-        return TrainedModel(made, acting, held, about, bf16).eval()
+        members = further(model.cls, model.options, held, about, graph)
+        return TrainedModel(made, acting, held, about, bf16, members).eval()
     except _MISFIT as error:
         told = " ".join(str(error).split())
         raise UsageError(f"{folder / WEIGHTS} does not fit model={record.config['model']['name']}: {told}") from error

@@ -14,6 +14,7 @@ from dropbench.execute.cohorts import Cohort, cohorts
 from dropbench.execute.keeping import kept_files
 from dropbench.hardware.blas import use_threads
 from dropbench.planning.outline import Outline
+from dropbench.planning.regularizers import ensembles
 from dropbench.settings import Settings
 from dropbench.spec import RunSpec
 from dropbench.store import Record, Store, derived, lacking
@@ -44,7 +45,8 @@ def measurable(specs: Sequence[RunSpec], store: Store) -> list[Finished]:
     found = []
     for spec in specs:
         record = store.finished(spec.run_id)
-        if record is not None and record.status == "completed" and record.weights == WEIGHTS:
+        # An ensemble is trained again: metrics are taken from one network's weights.
+        if record is not None and record.status == "completed" and record.weights == WEIGHTS and not ensembles(spec):
             folder = store.folder(spec.run_id)
             if _of_its_test(folder / WEIGHTS, record):
                 found.append(Finished(spec, record, folder))

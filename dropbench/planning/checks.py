@@ -16,7 +16,7 @@ from dropbench.errors import UsageError, nearest
 from dropbench.identity import HOST
 from dropbench.planning.decay import VECTORS, exempt
 from dropbench.planning.outline import Outline, constructor
-from dropbench.planning.regularizers import cannot, idle
+from dropbench.planning.regularizers import cannot, idle, one_descent
 from dropbench.planning.sources import others
 from dropbench.planning.trial import LATE, needs_two
 from dropbench.planning.variants import arm_rates, keys, places, together, variant
@@ -40,6 +40,7 @@ def warnings(spec: RunSpec, outline: Outline) -> list[str]:
         *([_own_noise(spec.model, outline.own_noise)] if outline.own_noise else []),
         *([_idle(spec.model.name, outline.idle)] if outline.idle else []),
         *idle(spec, outline),
+        *one_descent(spec),
         *(
             warning
             for p in places(spec.variants, outline.sites)
@@ -62,6 +63,8 @@ def _idle_settings(train: TrainSpec) -> Iterator[str]:
     """What was set of training and does nothing beside the rest."""
     if train.decay_schedule != "constant" and not train.weight_decay:
         yield f"train.decay_schedule={train.decay_schedule} has nothing to schedule, since train.weight_decay is 0"
+    if train.cycles is not None and train.restarts is None:
+        yield f"train.cycles={train.cycles} is of train.schedule=cosine_restarts, and does nothing with {train.schedule}"
     if train.beta2 is not None and train.optimizer == "sgd":
         yield f"train.beta2={train.beta2:g} is of adam and adamw, and does nothing with train.optimizer=sgd"
 

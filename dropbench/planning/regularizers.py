@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from dropbench.config.parts import locate
 from dropbench.planning.variants import arm_rates
 from dropbench.regularizers.base import ALONE, SLOTS, Given, Regularizer
-from dropbench.spec import RegularizerSpec, RunSpec
+from dropbench.spec import RegularizerSpec, RunSpec, TrainSpec
 
 if TYPE_CHECKING:
     from dropbench.data.base import Table
@@ -21,8 +21,8 @@ def in_order(specs: Iterable[RegularizerSpec]) -> list[tuple[RegularizerSpec, Re
     return sorted(made, key=lambda pair: (SLOTS.index(pair[1].slot), pair[0].name))
 
 
-def given(outline: Outline, table: Table) -> Given:
-    """What regularizers are told of a model and its data."""
+def given(outline: Outline, table: Table, train: TrainSpec | None = None) -> Given:
+    """What regularizers are told of a model, its data and its training."""
     channels, height, width = table.shape if table.axes == "CHW" else (0, 0, 0)
     image = (channels, height, width) if channels else None
     return Given(
@@ -38,6 +38,7 @@ def given(outline: Outline, table: Table) -> Given:
             if s.kind == "activation" and s.name != "input"
         },
         whole=None if outline.parts else _whole(outline),
+        cycles=None if train is None else train.restarts,
     )
 
 
@@ -50,7 +51,7 @@ def _whole(outline: Outline) -> tuple[str, ...]:
 
 def cannot(spec: RunSpec, outline: Outline, table: Table) -> str | None:
     """Why this arm cannot have its regularizers, or None."""
-    told = given(outline, table)
+    told = given(outline, table, spec.train)
     parts = in_order(spec.regularizers)
     for one, part in parts:
         if reason := part.supports(told):
@@ -66,6 +67,20 @@ def cannot(spec: RunSpec, outline: Outline, table: Table) -> str | None:
         if len(names) > 1:
             return f"regularizer=[{','.join(names)}]: {_PURPOSE[slot]}; choose one of {' and '.join(names)}"
     return None
+
+
+def ensembles(spec: RunSpec) -> bool:
+    """Whether what is tested of this arm may be several networks at once."""
+    return any(type(part).ensemble is not Regularizer.ensemble for _, part in in_order(spec.regularizers))
+
+
+def one_descent(spec: RunSpec) -> Iterator[str]:
+    """That snapshots are taken of a learning rate without restarts."""
+    if spec.train.restarts is None and ensembles(spec):
+        yield (
+            "regularizer=snapshot_ensemble takes its snapshots of one descent of the learning rate, since "
+            f"train.schedule={spec.train.schedule} has no restarts; the paper's are train.schedule=cosine_restarts"
+        )
 
 
 def idle(spec: RunSpec, outline: Outline) -> list[str]:

@@ -47,6 +47,8 @@ class Given:
     """How many steps an example has at each site of an activation inside the model, in order; 1 where it is no sequence."""
     whole: tuple[str, ...] | None
     """Those of `sites` that no shortcut goes past; None where that is not known, as of a user's network."""
+    cycles: int | None = None
+    """How many cycles of equal length the learning rate has; None where it has no restarts."""
 
     @property
     def numbers(self) -> bool:
@@ -138,6 +140,22 @@ class Tensors(dict[str, Tensor]):
         return tensor.permute(0, *units, *into).flatten(1 + len(units)).flatten(1, len(units))
 
 
+@dataclass(frozen=True)
+class Member:
+    """One of the networks of which an ensemble is made.
+
+    Attributes
+    ----------
+    weights : dict of str to Tensor
+        [K, ...] by name, in place of those of the model.
+    counts : Tensor
+        Of which replicas it is a member: bool [K].
+    """
+
+    weights: dict[str, Tensor]
+    counts: Tensor
+
+
 class Regularizer:
     """One idea, in a slot of the update of a stack of K replicas.
 
@@ -207,6 +225,21 @@ class Regularizer:
     def evaluated(self, tensors: Tensors, strength: Tensor, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Slot `average`: what stands in place of tensors of these names while metrics are taken, [K, ...]."""
         return {}
+
+    def ensemble(self, strength: Tensor, state: Mapping[str, Tensor], done: Tensor) -> Sequence[Member]:
+        """Slot `average`: networks whose probabilities are averaged with those of the one that `evaluated` gives.
+
+        Parameters
+        ----------
+        strength : Tensor
+            [K].
+        state : Mapping of str to Tensor
+            As `state` made it.
+        done : Tensor
+            The share of training at which each replica is evaluated, float64 [K] in (0, 1]: where a run chooses an earlier
+            epoch, less than is done.
+        """
+        return ()
 
 
 def per_replica(strength: Tensor, like: Tensor) -> Tensor:

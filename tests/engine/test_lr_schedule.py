@@ -23,6 +23,22 @@ def test_cosine_is_torchs() -> None:
     assert lr_factor(train, 7) == pytest.approx(0, abs=1e-15)
 
 
+@pytest.mark.parametrize("cycles", [1, 2, 5])
+def test_cosine_with_restarts_is_torchs(cycles: int) -> None:
+    train = make_spec(schedule="cosine_restarts", epochs=10, cycles=cycles).train
+    expected = torchs(torch.optim.lr_scheduler.CosineAnnealingWarmRestarts, 100, T_0=100 // cycles)
+    assert [lr_factor(train, step / 10) for step in range(100)] == pytest.approx(expected)
+    assert lr_factor(train, 10) == pytest.approx(0, abs=1e-15)
+
+
+def test_restarts_are_five_where_nothing_is_said_and_warm_up_is_part_of_the_first() -> None:
+    train = make_spec(schedule="cosine_restarts", epochs=10, warmup_epochs=1).train
+    assert train.restarts == 5 and make_spec(schedule="cosine", cycles=3).train.restarts is None
+    assert [lr_factor(train, p) for p in (0.5, 1, 1.5, 2, 3, 4)] == pytest.approx([0.5, 1, 0.5, 1, 0.5, 1])
+    long = make_spec(schedule="cosine_restarts", epochs=10, warmup_epochs=3).train
+    assert [lr_factor(long, p) for p in (2.25, 3, 3.5, 4)] == pytest.approx([0.75, 1, 0.5, 1])
+
+
 def test_step_is_torchs() -> None:
     train = make_spec(schedule="step", epochs=10, step_every=3, step_factor=0.5).train
     expected = torchs(torch.optim.lr_scheduler.StepLR, 10, step_size=3, gamma=0.5)
@@ -61,7 +77,7 @@ def test_cosine_begins_where_warm_up_ends() -> None:
 
 
 @given(
-    schedule=st.sampled_from(["constant", "cosine", "step", "coslog4"]),
+    schedule=st.sampled_from(["constant", "cosine", "cosine_restarts", "step", "coslog4"]),
     epochs=st.integers(1, 50),
     warmup=st.floats(0, 60),
     share=st.floats(0, 1),

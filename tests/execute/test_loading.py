@@ -80,6 +80,14 @@ SMALL = {
     "transformer": ["model=transformer", "model.width=12", "model.heads=2", "model.feedforward=10"],
     "gcn": ["model=gcn", "model.hidden=12"],
 }
+ENSEMBLE = [
+    "regularizer=[snapshot_ensemble]",
+    "regularizer.snapshot_ensemble.cycles=2",
+    "regularizer.snapshot_ensemble.members=2",
+    "train.lr=0.03",
+    "train.schedule=cosine_restarts",
+    "train.cycles=2",
+]
 CLASSIFIERS = [
     ("mlp", "wine", "dropout=standard", []),
     ("mlp", "digits", "dropout=standard", ["data.n_train=100"]),
@@ -104,6 +112,9 @@ CLASSIFIERS = [
     ("cnn", "digits", "dropout=spatial", ["data.n_train=100", "model.batch_norm=after_activation"]),
     ("cnn", "digits", "dropout=standard", ["data.n_train=100", "train.augment.flip=0.5"]),
     ("resnet", "digits", "dropout=stochastic_depth", ["data.n_train=100"]),
+    ("mlp", "wine", "dropout=[classic,concrete]", ENSEMBLE),
+    ("resnet", "digits", "dropout=none", ["data.n_train=100", *ENSEMBLE]),
+    ("gcn", "nodes", "dropout=standard", ENSEMBLE),
     ("transformer", "digits", "dropout=attention", ["data.n_train=100"]),
     ("rnn", "sentences", "dropout=embedding", []),
     ("transformer", "sentences", "dropout=standard", []),
@@ -143,6 +154,7 @@ def test_a_classifier_says_again_what_it_said(
     assert torch.allclose(trained(x[:3]).softmax(-1), chances[:3], atol=1e-6)
     trained(x).sum().backward()
     assert all(p.grad is not None for p in trained.module.parameters() if p.requires_grad)
+    assert len(trained.members) == (words[-len(ENSEMBLE) :] == ENSEMBLE)
     again = copy.deepcopy(trained)
     again.load_state_dict(trained.state_dict())
     assert torch.equal(again(x), trained(x))
@@ -225,6 +237,16 @@ def test_weights_are_the_same_alone_and_in_company(train: Any) -> None:
         for run, folder in together.items():
             for name in ("weights.safetensors", "test.npz"):
                 assert (folder / name).read_bytes() == (alone[run] / name).read_bytes()
+
+
+def test_an_ensemble_of_a_users_own_class_says_again_what_it_said(train: Train) -> None:
+    kept = train("data=wine", "model=tiny", "dropout=half", "dropout.rate=0.3", *ENSEMBLE)
+    trained, said = kept.model(), kept.said
+    assert [type(one) for one in trained.members] == [type(trained.module)]
+    chances = trained.probabilities(kept.table.x[said.rows])
+    assert np.allclose(chances, said.probabilities, rtol=5e-3, atol=1e-6)
+    loss = F.nll_loss(chances.double().log(), kept.table.y[said.rows])
+    assert float(loss) == pytest.approx(kept.record.metrics["test_loss"], rel=1e-5)
 
 
 def test_a_users_own_class_comes_back_as_itself(train: Train) -> None:

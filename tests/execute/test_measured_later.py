@@ -103,6 +103,17 @@ def test_numbers_are_those_that_training_would_have_given(
     assert unfinished(here.plan(*words, more).specs, here.store, [here.conf]) == []
 
 
+def test_an_ensemble_is_trained_again(folder: Callable[[str], Folder]) -> None:
+    """From the weights of one network its numbers would be others."""
+    words = ["regularizer=[snapshot_ensemble]", "regularizer.snapshot_ensemble.cycles=2"]
+    words += ["regularizer.snapshot_ensemble.members=2", "train.schedule=cosine_restarts", "train.cycles=2"]
+    here = folder("here")
+    assert len(here.train(*words, LESS, "train.save=best")) == 1
+    assert here.measure(*words, MORE) == set()
+    (record,) = here.train(*words, MORE).values()
+    assert "test_ece" in record.metrics
+
+
 def test_weights_of_another_epoch_are_of_no_use(folder: Callable[[str], Folder]) -> None:
     words = ["train.patience=3", "train.epochs=40", "train.lr=0.05", "train.save=last"]
     here = folder("here")
