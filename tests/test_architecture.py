@@ -58,7 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 OF_PLANNING = {
     "engine": {"decay", "outline", "regularizers", "variants"},
-    "execute": {"outline", "sources", "variants"},
+    "execute": {"outline", "regularizers", "sources", "variants"},
 }
 """What of planning those may import that carry a plan out: what a run would build, never the plan."""
 NO_LEAVES = {"__init__", "errors", "nn", "metrics"}

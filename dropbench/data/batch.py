@@ -45,5 +45,8 @@ class Batch:
     """How much each example counts in the training loss, [K, B]; None: all the same."""
     clean: Tensor | None = None
     """x before a regularizer changed it, which a reconstruction is set against; None: x."""
+    shift: Tensor | None = None
+    scale: Tensor | None = None
+    """How raw examples r were normalised: x was r · scale + shift, [K, 1, *shape] each; None: not at all."""
     mixed: Mixed | None = None
     """The targets of other examples that were mixed into these."""

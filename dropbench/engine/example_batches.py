@@ -212,9 +212,10 @@ class ExampleBatches:
         return x.movedim(-1, -3) if self._maps and not self._augment else x
 
     def _batch(self, x: Tensor, y: Tensor, weight: Tensor | None = None) -> Batch:
+        beside: dict[str, Any] = {"weight": weight}
         if self._scale is not None:
             x = torch.addcmul(self._shift, x, self._scale)
-        beside: dict[str, Any] = {"weight": weight}
+            beside |= {"shift": self._shift, "scale": self._scale}
         if self._targets is not None:
             beside |= {"centre": self._targets.centre, "spread": self._targets.spread}
         if self._index is None:

@@ -17,9 +17,9 @@ def lr_factor(train: TrainSpec, progress: float, length: float | None = None) ->
     Warm-up rises linearly from near zero over `warmup_epochs`; cosine then falls to zero at its end (Loshchilov &
     Hutter 2017, arXiv:1608.03983, one cycle); cosine_restarts does so `cycles` times, each time over as many epochs
     (theirs with T_mult = 1), and warm-up is part of the first. step multiplies by `step_factor` after `step_first` epochs
-    (null: `step_every`) and every `step_every` epochs from then on. Zaremba et al. (2014, arXiv:1409.2329), small model: step_first 4,
-    step_every 1, step_factor 0.5. coslog4 goes from zero to the learning rate and back four times, each time over twice as many
-    epochs (Holzmüller et al. 2024, arXiv:2407.04491).
+    (null: `step_every`) and every `step_every` epochs from then on. Zaremba et al. (2014, arXiv:1409.2329), small model:
+    step_first 4, step_every 1, step_factor 0.5. coslog4 goes from zero to the learning rate and back four times, each time over
+    twice as many epochs (Holzmüller et al. 2024, arXiv:2407.04491).
     """
     if progress < train.warmup_epochs:
         return progress / train.warmup_epochs
