@@ -19,7 +19,7 @@ KEYS = _words(
     "data.test_fraction data.split_seed data.label_noise data._target_ train train.epochs train.batch_size train.optimizer",
     "train.lr train.momentum train.weight_decay train.schedule train.warmup_epochs train.step_every train.step_factor",
     "train.step_first train.label_smoothing train.max_norm train.grad_clip train.patience train.monitor train.restore_best",
-    "train.class_weights",
+    "train.class_weights train.cycles",
     "train.eval_every train.precision train.augment train.augment.crop train.augment.flip train.loggers eval eval.mode",
     "eval.passes metric metric.loss metric.loss.name metric.accuracy.region metric.ood.against study study.seed study.arms",
     "study.baseline study.question seed device results execute execute.workers execute.threads execute.cohort hydra",
