@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {"api", "errors", "execute", "hardware", "report"},
     "__main__": {"cli"},
     "api": {"cli", "config", "data", "engine", "execute", "planning", "report", "store"},
+    "checks": {"dropout", "engine", "sites", "store"},
     "cli": {"config", "planning", "execute", "engine", "store", "report", "loggers", "hardware", "data"},
     "config": set(),
     "planning": {"config", "sites", "data", "dropout", "hardware", "regularizers", "store"},

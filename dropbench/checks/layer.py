@@ -1,0 +1,93 @@
+"""One dropout layer: what it makes of numbers, and of gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dropbench.checks.masks import ROUNDING, every_mask, noise, normal
+from dropbench.dropout.standard import Standard
+from dropbench.sites import Site
+from dropbench.store import Case
+
+
+def worked_example() -> Iterator[Case]:
+    """Forward and backward through a mask of NumPy's seed 1, rate one half, inputs 0 to .95 and gradients 0 to .38.
+
+    The gradient of the input is the mask times the gradient that comes, and not the mask. Sums of the numbers weighted by their
+    places, so that none may change its own.
+    """
+    x = torch.arange(20, dtype=torch.float64).reshape(4, 5) / 20
+    upstream = torch.arange(20, dtype=torch.float64).reshape(4, 5) / 50
+    mask = torch.from_numpy((np.random.RandomState(1).rand(4, 5) > 0.5) / 0.5)
+    places = torch.arange(1, 21, dtype=torch.float64).reshape(4, 5)
+    kept = torch.zeros(20, dtype=torch.float64)
+    kept[[1, 9, 11, 13, 15, 17]] = 2.0
+    x.requires_grad_()
+    (gradient,) = torch.autograd.grad(((x * mask) * upstream).sum(), x)
+    expected = kept.view(4, 5) * upstream
+    yield _sum("the mask", mask * places, kept.view(4, 5) * places)
+    yield _sum("the gradient is the mask times the gradient that comes", gradient * places, expected * places)
+    yield _sum("the gradient is the mask", gradient * places, mask * places)
+
+
+def every_gradient() -> Iterator[Case]:
+    """The engine's own dropout: the gradient of its input is the mask that it multiplied by, times what comes."""
+    for rate in (0.2, 0.5):
+        layer = noise(Standard(), Site("x", "activation", (40,), "F"), rate, 8)
+        x, upstream = normal(1, 1, 8, 40).requires_grad_(), normal(2, 1, 8, 40)
+        out = layer("x", x)
+        (gradient,) = torch.autograd.grad((out * upstream).sum(), x)
+        far = float((gradient - out / x * upstream).detach().abs().max())
+        yield Case(case=f"rate {rate}", measured=far, formula=0.0, within=ROUNDING * 10)
+
+
+def order() -> Iterator[Case]:
+    """Dropout before a nonlinearity beside dropout after it: how far apart the outputs are, over every mask.
+
+    They are one for ReLU, which takes a factor above 0 out of itself, and for no function that bends.
+    """
+    functions: dict[str, Callable[[Tensor], Tensor]] = {
+        "ReLU": torch.relu,
+        "tanh": torch.tanh,
+        "sigmoid": torch.sigmoid,
+    }
+    masks, _ = every_mask(0.5, 6)
+    x = normal(3, 6)
+    for name, function in functions.items():
+        far = (function(masks * x) - masks * function(x)).abs().max()
+        yield Case(case=name, measured=float(far), formula=0.0, within=1e-12)
+
+
+def exact_zeros() -> Iterator[Case]:
+    """In half precision a dropped unit adds exactly nothing to what comes after: outputs with its weight and without."""
+    for dtype, name in ((torch.float16, "fp16"), (torch.bfloat16, "bf16")):
+        x, w = normal(4, 64).to(dtype), normal(5, 64, 16).to(dtype)
+        mask = (normal(6, 64) > 0).to(dtype)
+        other = torch.where(mask[:, None] == 0, normal(7, 64, 16).to(dtype), w)
+        far = ((x * mask) @ w - (x * mask) @ other).abs().max()
+        yield Case(case=name, measured=float(far), formula=0.0, within=0.0)
+
+
+def every_unit_learns() -> Iterator[Case]:
+    """The share of units that were dropped in all of T updates, of examples with a mask each, beside rate^(T B).
+
+    So after a few updates every unit has had its gradient. 20,000 units, within five standard errors.
+    """
+    units, rate = 20_000, 0.5
+    for updates, batch in ((1, 1), (4, 1), (1, 8)):
+        layer = noise(Standard(), Site("x", "activation", (units,), "F"), rate, batch)
+        never = torch.ones(units, dtype=torch.bool)
+        for _ in range(updates):
+            never &= (layer("x", torch.ones(1, batch, units))[0] == 0).all(0)
+        p = rate ** (updates * batch)
+        within = 5 * (p * (1 - p) / units) ** 0.5
+        name = f"{updates} updates of {batch} examples" if batch > 1 else f"updates of one example: {updates}"
+        yield Case(case=name, measured=float(never.double().mean()), formula=p, within=within)
+
+
+def _sum(name: str, measured: Tensor, formula: Tensor) -> Case:
+    return Case(case=name, measured=float(measured.sum()), formula=float(formula.sum()), within=1e-12)
