@@ -54,7 +54,10 @@ VARIANTS: dict[str, list[str]] = {
         *("stochastic_depth", "stochastic_depth dropout.per=batch", "shake_drop", "dropblock"),
         "shake_shake model.two_branches=true",
     ],
-    "transformer": ["none", "attention", "standard", "stochastic_depth"],
+    "transformer": [
+        *("none", "attention", "standard", "stochastic_depth", "patch_dropout"),
+        "layer_drop model.branches=layer",
+    ],
     "autoencoder": ["unscaled dropout.placement=input", "standard"],
     "gcn": ["drop_edge", "node_features", "standard", "none model.adjacency=dense"],
     "lm": ["standard", "embedding", "weight_drop"],

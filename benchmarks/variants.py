@@ -103,11 +103,11 @@ THEORY: Mapping[str, Moments] = {
     **dict.fromkeys(
         (
             *("standard", "gaussian", "spatial", "locked", "dropconnect", "dropblock", "recurrent", "weight_drop"),
-            *("embedding", "stochastic_depth", "attention", "node_features", "kingma"),
+            *("embedding", "stochastic_depth", "layer_drop", "attention", "node_features", "kingma"),
         ),
         inverted,
     ),
-    **dict.fromkeys(("classic", "unscaled", "drop_edge", "zoneout", "standout slope=0"), unscaled),
+    **dict.fromkeys(("classic", "unscaled", "drop_edge", "patch_dropout", "zoneout", "standout slope=0"), unscaled),
     "alpha": lambda rate, mean: (0.0, 1.0),
     "shake_drop": shaken,
     "shake_shake": weighed,

@@ -37,6 +37,7 @@ SITES = (
     Site("residual", "branch", (6, 4, 3), "CHW", depth=1.0),
     Site("two", "pair", (2, 6, 4, 3), "PCHW"),
     Site("attended", "attention", (2, 5, 5), "ATS"),
+    Site("patches", "patch", (20,), "T"),
     Site("hidden", "feedforward", (5, 24), "TF", reader="next.weight"),
 )
 

@@ -38,7 +38,7 @@ def text_of(file: Path) -> str:
 
 
 def called(group: str, name: str, extra: Sequence[Path] = ()) -> list[str]:
-    """The options that others call `name`: those whose file says so in a line `# also called: drop_path, layerdrop`."""
+    """The options that others call `name`: those whose file says so in a line `# also called: drop_path, droppath`."""
     names = []
     for option, file in options(group, extra).items():
         line = next(

@@ -28,8 +28,8 @@ class StochasticDepth(Variant):
     mean. torchvision and timm scale in training, as here, and evaluation is the identity.
 
     EfficientNet code and Keras contributions call this "drop_connect"; DropConnect (Wan et al. 2013) drops weights.
-    LayerDrop (Fan et al. 2019, arXiv:1909.11556) drops whole transformer layers, for a batch, all at one rate, unscaled:
-    `decay=uniform per=batch` here, with `model.branches=layer`.
+    LayerDrop (Fan et al. 2019, arXiv:1909.11556) is `dropout=layer_drop`: `decay=uniform per=batch` with
+    `model.branches=layer`.
     """
 
     kinds: ClassVar[frozenset[Kind]] = frozenset({"branch"})

@@ -55,7 +55,7 @@ class Cohort:
 
 
 _MASKS = "masks"
-_MASKED = {"activation", "feedforward", "recurrent", "candidate", "attention", "edge"}
+_MASKED = {"activation", "feedforward", "recurrent", "candidate", "attention", "edge", "patch"}
 """Kinds of site at which noise is one product with what is there, whatever the variant."""
 
 ChooseSize = Callable[[Cohort, int, int], int]

@@ -27,9 +27,10 @@ class Transformer(nn.Module):
     number 0 is padding, to which no step attends and which the mean leaves out. Positions are learned. The read-out sees the
     mean over the steps of the last layer norm's output; there is no class token.
 
-    Sites: `input` (CHW, of images); `embedding`, the table of words (VF); `embedded`, with positions (TF). In layer i:
-    `block.i.attention`, the attention weights (ATS); `block.i.attention.output` (TF); `block.i.feedforward`, the hidden layer
-    (TF); `block.i.feedforward.output` (TF). Last `head`, what the read-out sees (F).
+    Sites: `input` (CHW) and `patches`, which patches there are (T), of images; `embedding`, the table of words (VF);
+    `embedded`, with positions (TF). In layer i: `block.i.attention`, the attention weights (ATS); `block.i.attention.output`
+    (TF); `block.i.feedforward`, the hidden layer (TF); `block.i.feedforward.output` (TF). Last `head`, what the read-out
+    sees (F).
     Residual branches are sites too, see `branches`. Their depth counts layers, so both branches of a layer have the same depth.
 
     Parameters
@@ -104,7 +105,10 @@ class Transformer(nn.Module):
                     f"at most {max(sides) - 1} cuts it"
                 )
             self.patches = Linear(replicas, channels * patch**2, width)
-            sites = [Site("input", "activation", tuple(shape), "CHW", reader="patches.weight")]
+            sites = [
+                Site("input", "activation", tuple(shape), "CHW", reader="patches.weight"),
+                Site("patches", "patch", (steps,), "T"),
+            ]
         self.positions = Positions(replicas, steps, width)
         sites.append(Site("embedded", "activation", (steps, width), "TF"))
         self.blocks = nn.ModuleList()
@@ -125,18 +129,19 @@ class Transformer(nn.Module):
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
         """Maps images x [K, B, C, H, W], or word numbers x [K, B, T] int64, to logits [K, B, n_classes]."""
-        padding = None
+        unseen = None
         if self.words is not None:
-            padding = x == 0
+            unseen = x == 0
             x = noise.embed("embedding", x, self.words.weight)
         elif self.patches is not None:
             x = self.patches(cut(noise("input", x), self.patch))
+            unseen = left_out(x, noise)
         x = noise("embedded", self.positions(x))
-        beside = () if padding is None else (padding,)
+        beside = () if unseen is None else (unseen,)
         for i, block in enumerate(self.blocks):
             whole = self.branches == "layer"
             x = x + (noise.branch(f"block.{i}", block, x, *beside) if whole else block(x, noise, *beside)).to(x.dtype)
-        x = noise("head", mean_over_steps(self.norm(x), padding))
+        x = noise("head", mean_over_steps(self.norm(x), unseen))
         logits: Tensor = self.head(x)
         return logits
 
@@ -220,6 +225,16 @@ def cut(x: Tensor, side: int) -> Tensor:
     k, b, channels, height, width = x.shape
     squares = x.reshape(k, b, channels, height // side, side, width // side, side)
     return squares.permute(0, 1, 3, 5, 2, 4, 6).reshape(k, b, -1, channels * side**2)
+
+
+def left_out(x: Tensor, noise: Noise) -> Tensor | None:
+    """Which patches of x [K, B, T, F] are to be as if they were not there, bool [K, B, T]; None where all are seen.
+
+    Without noise there is no mask at all, which is faster; one that leaves out nothing gives the same bits.
+    """
+    there = x.new_ones(x.shape[:3])
+    seen = noise("patches", there)
+    return None if seen is there else seen == 0
 
 
 def mean_over_steps(x: Tensor, padding: Tensor | None) -> Tensor:

@@ -135,7 +135,7 @@ def together(variants: Sequence[DropoutSpec], sites: Sequence[Site]) -> str | No
     return None
 
 
-_IN_TURN = ("activation", "feedforward", "attention", "token", "edge", "recurrent_weight")
+_IN_TURN = ("activation", "feedforward", "attention", "token", "edge", "patch", "recurrent_weight")
 """Kinds of site at which several variants act one after the other, whatever they are."""
 _STEPS = ("recurrent", "candidate")
 """Those at which they do if all of them multiply."""

@@ -22,6 +22,7 @@ Kind = Literal[
     "attention",
     "token",
     "edge",
+    "patch",
 ]
 """What noise meets at a site.
 
@@ -31,7 +32,7 @@ recurrent: the state that a recurrent layer multiplies by them. candidate: what 
 transition: the step from a recurrent layer's old state to its new one.
 branch: the branch of a residual block, as a whole. pair: two branches beside each other, before their mean is taken.
 attention: attention weights. token: the rows of an embedding.
-edge: the edges of a graph.
+edge: the edges of a graph. patch: which patches of an image a transformer sees.
 """
 
 

@@ -40,9 +40,9 @@ ACTS_IN_EVALUATION = {"shake_drop", "dropconnect", "dropconnect.example", "class
 """Moment matching (Wan et al. 2013, section 3.3), scaling (Srivastava et al. 2014, section 4), or multiplying by the
 probability of keeping (Ba & Frey 2013, section 2), or the expectation of a step (Krueger et al. 2017, section 3), instead
 of the identity; and so of what shakes."""
-ONE_DRAW_A_BATCH = {"weight_drop", "embedding.batch", "stochastic_depth.batch", "shake_shake.batch"}
-"""Examples share it by intent (Merity et al. 2017, sections 2 and 4.3; Huang et al. 2016, section 3), as they do at a weight
-site."""
+ONE_DRAW_A_BATCH = {"weight_drop", "embedding.batch", "stochastic_depth.batch", "shake_shake.batch", "layer_drop"}
+"""Examples share it by intent (Merity et al. 2017, sections 2 and 4.3; Huang et al. 2016, section 3; Fan et al. 2019, section
+3.2), as they do at a weight site."""
 DRAWS_FOR_AN_INPUT = {"standout"}
 """Whether an element is dropped depends on the input, so the mask is the draw itself, whatever the precision."""
 
@@ -60,6 +60,9 @@ EXPECTATION: dict[str, Callable[[float], float]] = {
     "zoneout": lambda rate: 1 - rate,  # of the new state; the old one has the rest: tests/dropout/test_zoneout.py
     "drop_edge": lambda rate: 1 - rate,  # degrees are counted anew, which takes the place of a scale (Rong et al. 2020)
     "shake_drop": lambda rate: 1 - rate,  # and evaluation shrinks as much
+    "patch_dropout": lambda rate: (
+        1 - rate
+    ),  # what is left is a shorter sequence, and nothing is scaled (Liu et al. 2022)
     "alpha": _alpha,  # mean 0 and variance 1 of the layer are kept instead: tests/dropout/test_alpha.py
 }
 """The mean of what multiplies an element in training, where it is not 1."""
@@ -109,7 +112,7 @@ def test_expectation_is_preserved(variant: str, at: Site) -> None:
 
 @over_cases
 def test_evaluation_scales_by_the_expectation_of_training(variant: str, at: Site) -> None:
-    """For what is linear after it, then, evaluation is the mean over masks; but for the bug, alpha dropout and DropEdge."""
+    """For what is linear after it, then, evaluation is the mean over masks; but for the bug, alpha and what leaves out parts."""
     drawn, n = draws(variant, at, RATES, SEEDS, 60_000)
     noise = stack_noise(variant, at, RATES, SEEDS, 4)
     noise.training = False
@@ -117,7 +120,7 @@ def test_evaluation_scales_by_the_expectation_of_training(variant: str, at: Site
     for rate, row, scale in zip(RATES, drawn, evaluated.flatten(1), strict=True):
         torch.testing.assert_close(scale, scale[:1].expand_as(scale), rtol=1e-5, atol=1e-5)
         far = abs(float(row.mean() / scale[0]) - 1) > 5 * error(variant, rate, n)
-        assert far == (variant in {"unscaled", "alpha", "drop_edge"})
+        assert far == (variant in {"unscaled", "alpha", "drop_edge", "patch_dropout"})
 
 
 @over_cases

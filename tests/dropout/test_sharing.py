@@ -86,8 +86,10 @@ ACTS = {
     "drop_edge": {"edges"},
     "node_features": {"nodes"},
     "stochastic_depth": {"residual"},
+    "layer_drop": {"residual"},
     "shake_drop": {"residual"},
     "shake_shake": {"two"},
+    "patch_dropout": {"patches"},
     "attention": {"attended", "hidden"},
 }
 

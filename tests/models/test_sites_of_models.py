@@ -53,12 +53,12 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "transformer",
         {"layers": 1},
-        ["input", "embedded", *(f"block.0.{p}" for p in PARTS), "head"],
+        ["input", "patches", "embedded", *(f"block.0.{p}" for p in PARTS), "head"],
     ),
     (
         "transformer",
         {"layers": 1, "branches": "layer"},
-        ["input", "embedded", "block.0", *(f"block.0.{p}" for p in PARTS if "branch" not in p), "head"],
+        ["input", "patches", "embedded", "block.0", *(f"block.0.{p}" for p in PARTS if "branch" not in p), "head"],
     ),
     ("lm", {}, ["embedding", "embedded", *layer(0), "hidden.0", *layer(1), "head"]),
     ("lm", {"layers": 1, "tied": True, "cell": "vanilla"}, ["embedding", "embedded", *layer(0, "hidden"), "head"]),
