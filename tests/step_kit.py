@@ -14,7 +14,7 @@ from dropbench.regularizers.base import Draws, Given, Step
 
 
 class ByHand(Step):
-    """Passes are calls of `model`; `others` are the passes with fresh masks, one after the other."""
+    """Passes are calls of `model`; `others` are the passes with fresh masks, place by place."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class ByHand(Step):
         """weights: the names of the parameters that are no biases, nor scales and shifts."""
         self._weights = weights
         self._batch, self._model, self._parameters, self._seen = batch, model, parameters or {}, seen or {}
-        self._others = iter(others)
+        self._others = others
         self._loss = loss or cross_entropies
         self._output = model(batch.x)
 
@@ -55,8 +55,12 @@ class ByHand(Step):
     def replay(self, x: Tensor) -> Tensor:
         return self._model(x)
 
-    def again(self) -> Tensor:
-        return next(self._others)(self._batch.x)
+    @property
+    def further(self) -> int:
+        return len(self._others)
+
+    def again(self, place: int = 0) -> Tensor:
+        return self._others[place](self._batch.x)
 
     def activations(self, site: str | None) -> Tensor:
         return self._seen[site]

@@ -27,7 +27,7 @@ from dropbench.regularizers.base import Member, Regularizer, Slot, Tensors
 from dropbench.spec import RegularizerSpec, RunSpec
 
 FRESH = "fresh"
-"""Opens the names of the streams from which a second pass has its masks."""
+"""Opens the names of the streams from which a second pass has its masks; the one after that has them from `fresh2`."""
 
 
 @dataclass
@@ -104,7 +104,8 @@ class Regularization:
         self.twice = any(part.twice for part in parts)
         self._inputs_need_gradient = any(part.inputs_need_gradient for part in parts)
         batch = outline.noise_batch(specs[0].train.batch_size)
-        self.fresh = noise.forked(FRESH, batch) if any(part.fresh_masks for part in parts) else None
+        further = max((one.part.further(one.nominal) for one in self._active), default=0)
+        self.fresh = [noise.forked(_opening(place), batch) for place in range(further)]
 
     def _made(self, spec: RegularizerSpec, part: Regularizer, specs: Sequence[RunSpec], device: torch.device) -> Active:
         of = [next((r for r in s.regularizers if r.name == spec.name), None) for s in specs]
@@ -227,19 +228,18 @@ class Regularization:
             one.draws.tape = made()
 
     def _noises(self, noise: StackNoise) -> list[StackNoise]:
-        return [noise] if self.fresh is None else [noise, self.fresh]
+        return [noise, *self.fresh]
 
     def scale_rates(self, factors: Tensor) -> None:
         """Sets the dropout rates of passes with fresh masks: see `StackNoise.scale_rates`."""
-        if self.fresh is not None:
-            self.fresh.scale_rates(factors)
+        for fresh in self.fresh:
+            fresh.scale_rates(factors)
 
     def narrow(self, replicas: Tensor) -> None:
         """Goes on with the replicas at these places only; the model has been narrowed already."""
         for one in self._active:
             one.narrow(replicas)
-        if self.fresh is not None:
-            self.fresh = self.fresh.narrowed(replicas)
+        self.fresh = [fresh.narrowed(replicas) for fresh in self.fresh]
 
     def filled(self) -> Iterator[tuple[str, Tensor]]:
         """References to what they keep, [K, ...] by name, which training changes in place."""
@@ -249,18 +249,23 @@ class Regularization:
     def states(self) -> dict[str, Tensor]:
         """Where the streams of random numbers are, a row a replica by name."""
         own = {f"{one.name}": one.draws.states() for one in self._active}
-        fresh = {} if self.fresh is None else self.fresh.states()
-        return own | {f"{FRESH}/{name}": states for name, states in fresh.items()}
+        for place, fresh in enumerate(self.fresh):
+            own |= {f"{_opening(place)}/{name}": states for name, states in fresh.states().items()}
+        return own
 
     def resume(self, states: Sequence[Mapping[str, Tensor]]) -> None:
         """Goes on from there, given what `states` said of each replica."""
         for one in self._active:
             one.draws.resume([row[one.name] for row in states])
-        if self.fresh is not None:
-            opening = f"{FRESH}/"
-            self.fresh.resume(
+        for place, fresh in enumerate(self.fresh):
+            opening = f"{_opening(place)}/"
+            fresh.resume(
                 [{k.removeprefix(opening): v for k, v in row.items() if k.startswith(opening)} for row in states]
             )
+
+
+def _opening(place: int) -> str:
+    return FRESH if place == 0 else f"{FRESH}{place + 1}"
 
 
 @torch.no_grad()

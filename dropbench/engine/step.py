@@ -28,6 +28,7 @@ class Update(Step):
         """Computes loss and objective, with the noise on. `close` it in the end."""
         self._replicas, self._regularization = replicas, regularization
         self._seen: dict[str, Tensor] = {}
+        self._again: dict[int, Tensor] = {}
         if regularization.passes:
             self._began = carried(replicas.model)
             regularization.record(replicas.noise)
@@ -76,12 +77,18 @@ class Update(Step):
         with self._undisturbed():
             return self._forward(x, self._replicas.noise)
 
+    @property
     @override
-    def again(self) -> Tensor:
-        fresh = self._regularization.fresh
-        assert fresh is not None, "it declares no fresh_masks"
-        with self._undisturbed():
-            return self._forward(self._batch.x, fresh)
+    def further(self) -> int:
+        return len(self._regularization.fresh)
+
+    @override
+    def again(self, place: int = 0) -> Tensor:
+        assert place < self.further, "it declares no fresh_masks, or too few"
+        if place not in self._again:
+            with self._undisturbed():
+                self._again[place] = self._forward(self._batch.x, self._regularization.fresh[place])
+        return self._again[place]
 
     @override
     def activations(self, site: str | None) -> Tensor:
@@ -95,6 +102,7 @@ class Update(Step):
 
     def _computed(self) -> tuple[Tensor, Tensor]:
         replicas, noise = self._replicas, self._replicas.noise
+        self._again.clear()
         if self._regularization.watches:
             noise = noise.edited(self._see)
         self._output = self._forward(self._batch.x, noise)

@@ -88,8 +88,8 @@ def idle(spec: RunSpec, outline: Outline) -> list[str]:
     if any(rate for one in spec.variants for rate in arm_rates(one, outline.sites).values()):
         return []
     return [
-        f"regularizer={one.name} compares passes under different dropout masks: where an arm has no dropout both are the same, "
-        "and it changes nothing but the time that training takes"
+        f"regularizer={one.name} passes each batch again under other dropout masks: where an arm has no dropout all passes are "
+        "the same, and it changes nothing but the time that training takes"
         for one, part in in_order(spec.regularizers)
         if part.fresh_masks
     ]

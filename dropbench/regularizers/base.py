@@ -103,8 +103,16 @@ class Step(Protocol):
         """The output for other inputs [K, B, ...] under the same dropout masks. Batch norm's statistics stay as they are."""
         ...
 
-    def again(self) -> Tensor:
-        """The output for the same inputs under fresh dropout masks. Needs `fresh_masks`."""
+    @property
+    def further(self) -> int:
+        """How many passes under fresh masks there are in an update: as many as the run of the stack has that has most."""
+        ...
+
+    def again(self, place: int = 0) -> Tensor:
+        """The output for the same inputs under fresh dropout masks, those of `place` in 0..further-1. Needs `fresh_masks`.
+
+        Each place has random numbers of its own, and its pass is made once, whoever asks for it.
+        """
         ...
 
     def activations(self, site: str | None) -> Tensor:
@@ -168,7 +176,7 @@ class Regularizer:
     passes: ClassVar[bool] = False
     """Whether it computes the model's output more than once an update (`Step.replay`, `again` or `objective`)."""
     fresh_masks: ClassVar[bool] = False
-    """Whether it calls `Step.again`."""
+    """Whether it calls `Step.again`; how often, `further` says."""
     inputs_need_gradient: ClassVar[bool] = False
     """Whether it takes the gradient of the loss with respect to the inputs."""
     twice: ClassVar[bool] = False
@@ -184,6 +192,13 @@ class Regularizer:
     def supports(self, given: Given) -> str | None:
         """None where it can be used, else the reason why not, as the end of a sentence: "mixes examples, and ..."."""
         return None
+
+    def further(self, strengths: Tensor) -> int:
+        """How many places of `Step.again` it asks for in each update, where strengths without their schedules are these, [K].
+
+        So many whatever a schedule makes of them: what a run draws must not depend on those beside it.
+        """
+        return int(self.fresh_masks)
 
     def examples(self, batch: Batch, strength: Tensor, draws: Draws, given: Given) -> Batch:
         """Slots `examples`, `mixing`, `inputs`: the batch to train on in place of `batch`, whose tensors stay as they are."""

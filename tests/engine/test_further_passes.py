@@ -12,7 +12,7 @@ from training import Trained, cohort_of, make_spec
 CNN: dict[str, Any] = {"options": {"batch_norm": "before_activation"}, "variant": "standard", "rate": 0.3}
 
 
-@pytest.mark.parametrize("name", ["r_drop", "fgsm_training", "pgd_training", "sam"])
+@pytest.mark.parametrize("name", ["r_drop", "multi_sample", "fgsm_training", "pgd_training", "sam"])
 def test_the_running_statistics_are_those_of_the_first_pass(name: str) -> None:
     run = make_spec("cnn", seed=1, **CNN)
     trainings = [cohort_of(one) for one in (run, with_regularizers(run, of(name)))]
@@ -23,7 +23,7 @@ def test_the_running_statistics_are_those_of_the_first_pass(name: str) -> None:
 
 
 @pytest.mark.parametrize("model", ["cnn", "resnet"])
-@pytest.mark.parametrize("name", ["r_drop", "fgsm_training", "jacobian"])
+@pytest.mark.parametrize("name", ["r_drop", "multi_sample", "fgsm_training", "jacobian"])
 def test_the_first_pass_can_be_differentiated_after_the_others(model: str, name: str) -> None:
     given = CNN if model == "cnn" else {**CNN, "options": {}}
     run = with_regularizers(make_spec(model, seed=1, epochs=1, **given), of(name))

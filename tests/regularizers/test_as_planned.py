@@ -40,14 +40,15 @@ def test_steps_are_those_of_a_sites_activation() -> None:
     assert given(outline(run.model, table_of(run)), table_of(run)).sites == {"hidden.0": 8, "head": 1}
 
 
-def test_r_drop_without_dropout_changes_nothing_and_that_is_said() -> None:
+@pytest.mark.parametrize("name", ["r_drop", "multi_sample"])
+def test_passes_without_dropout_change_nothing_and_that_is_said(name: str) -> None:
     for rate, said in ((0.0, True), (0.5, False)):
-        run = with_regularizers(make_spec("mlp", variant="standard", rate=rate), of("r_drop"))
+        run = with_regularizers(make_spec("mlp", variant="standard", rate=rate), of(name))
         told = warnings(run, outline(run.model, table_of(run)))
         assert any("it changes nothing" in text for text in told) is said
     same = make_spec("mlp")
     losses = []
-    for run in (same, with_regularizers(same, of("r_drop"))):
+    for run in (same, with_regularizers(same, of(name))):
         training = cohort_of(run)
         training.train_step(next(iter(training.replicas.batches.epoch(0))), 1.0)
         losses.append([p.detach().clone() for p in training.replicas.model.parameters()])
