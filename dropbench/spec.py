@@ -199,6 +199,8 @@ class TrainSpec(Frozen):
     lr: Annotated[float, Field(gt=0)]
     momentum: Annotated[float, Field(ge=0, lt=1)]
     nesterov: bool
+    momentum_start: Annotated[float, Field(ge=0, lt=1)] | None = None
+    momentum_epochs: Annotated[float, Field(gt=0, le=10**9)] | None = None
     beta2: Annotated[float, Field(ge=0, lt=1)] | None = None
     weight_decay: Annotated[float, Field(ge=0)]
     decay_schedule: Literal["constant", "flat_cos"] = "constant"

@@ -102,6 +102,8 @@ CHANGES: dict[str, Any] = {
     "loss": "huber",
     "noise": 2.0,
     "beta2": 0.95,
+    "momentum_start": 0.5,
+    "momentum_epochs": 10.0,
     "decay_schedule": "flat_cos",
     "updates": 100,
     "optimizer": "sgd",

@@ -1,4 +1,4 @@
-"""The learning rate and the weight decay over time, as factors of `train.lr` and `train.weight_decay`."""
+"""The learning rate and the weight decay over time, as factors of `train.lr` and `train.weight_decay`, and the momentum."""
 
 from __future__ import annotations
 
@@ -54,3 +54,15 @@ def _share(progress: float, start: float, end: float) -> float:
 def decay_factor(train: TrainSpec, progress: float, length: float) -> float:
     """The factor of the weight decay at `progress` epochs (fractional) into training, which is `length` epochs long."""
     return flat_cos(min(1.0, progress / length)) if train.decay_schedule == "flat_cos" else 1.0
+
+
+def momentum_at(train: TrainSpec, progress: float, length: float) -> float:
+    """The momentum of SGD at `progress` epochs (fractional) into training, which is `length` epochs long.
+
+    With `momentum_start` it goes from there to `momentum` in a straight line over `momentum_epochs` (None: all) and stays
+    there: Hinton et al. 2012 (arXiv:1207.0580, appendix A.1) start at 0.5 and are at 0.99 after 500 epochs.
+    """
+    if train.momentum_start is None:
+        return train.momentum
+    risen = min(1.0, progress / (train.momentum_epochs or length))
+    return train.momentum_start + risen * (train.momentum - train.momentum_start)

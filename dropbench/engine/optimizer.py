@@ -61,18 +61,21 @@ class StackedOptimizer:
         self._train = train
         self._replicas = list(zip(lrs, decays, strict=True))
         self._groups = _groups(self._replicas)
-        buffers = {"sgd": 1 if train.momentum else 0, "adam": 2, "adamw": 2}[train.optimizer]
+        buffers = {"sgd": 1 if train.momentum or train.momentum_start else 0, "adam": 2, "adamw": 2}[train.optimizer]
         self._spare = [-p[0].numel() % _VECTOR for p in self._parameters]
         self._state = [list(map(torch.zeros_like, self._in_vectors(self._parameters))) for _ in range(buffers)]
+        self._momentum = train.momentum
         self._step = torch.zeros((), device=self._parameters[0].device)
 
     @torch.no_grad()
-    def step(self, factor: float, decay_factor: float = 1.0) -> None:
+    def step(self, factor: float, decay_factor: float = 1.0, momentum: float | None = None) -> None:
         """One update from the parameters' `grad`.
 
         Each replica's learning rate and weight decay are multiplied by these factors, which are those of their schedules.
+        `momentum` is that of SGD in this update; None: that of the settings.
         """
         self._step += 1
+        self._momentum = self._train.momentum if momentum is None else momentum
         for pace in sorted(set(self._paces)):
             self._update(pace, factor * pace.lr, decay_factor * pace.decay)
 
@@ -95,7 +98,7 @@ class StackedOptimizer:
                     given,
                     state[0] if state else [],
                     weight_decay=decay,
-                    momentum=train.momentum,
+                    momentum=self._momentum,
                     lr=group.lr * factor,
                     dampening=0.0,
                     nesterov=train.nesterov,

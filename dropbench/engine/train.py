@@ -15,7 +15,7 @@ from dropbench.data.batch import Batch
 from dropbench.engine import divergence, gradients, stack
 from dropbench.engine.early_stopping import EarlyStopping
 from dropbench.engine.learned import LearnedRates
-from dropbench.engine.lr_schedule import decay_factor, lr_factor
+from dropbench.engine.lr_schedule import decay_factor, lr_factor, momentum_at
 from dropbench.engine.optimizer import StackedOptimizer, paces_of
 from dropbench.engine.rate_schedules import RateSchedules
 from dropbench.engine.regularization import Regularization
@@ -189,6 +189,7 @@ class Training:
                 lr_factor(self.train, progress[step], self.length),
                 step in sampled,
                 decay_factor(self.train, progress[step], self.length),
+                momentum_at(self.train, progress[step], self.length),
             )
             underway.loss += loss
             if norm is not None and step in sampled:  # of the same few steps where clipping measures them all
@@ -210,11 +211,12 @@ class Training:
         return self._updates_until(epoch) / (self.length * self.replicas.batches.steps)
 
     def train_step(
-        self, batch: Batch, factor: float, measure: bool = False, decay: float = 1.0
+        self, batch: Batch, factor: float, measure: bool = False, decay: float = 1.0, momentum: float | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """One update of every replica: its loss, and its gradient norm before clipping where that is asked for, [K].
 
-        `factor` and `decay` in [0, 1] are what learning rates and weight decays are multiplied by.
+        `factor` and `decay` in [0, 1] are what learning rates and weight decays are multiplied by; `momentum` is that of SGD,
+        None: that of the settings.
         """
         replicas = self.replicas
         for parameter in self.parameters:
@@ -229,7 +231,7 @@ class Training:
             gradients.clip(self.parameters, norm, limit)
         done = self._updates_until(self.underway.epoch - 1) + self.underway.step
         self.regularization.gradient(done)
-        self.optimizer.step(factor, decay)
+        self.optimizer.step(factor, decay, momentum)
         if self.train.max_norm is not None:
             gradients.max_norm(replicas.model, self.train.max_norm)
         self.regularization.updated((done + 1) / (self.length * replicas.batches.steps))

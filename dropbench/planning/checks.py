@@ -67,6 +67,11 @@ def _idle_settings(train: TrainSpec) -> Iterator[str]:
         yield f"train.cycles={train.cycles} is of train.schedule=cosine_restarts, and does nothing with {train.schedule}"
     if train.beta2 is not None and train.optimizer == "sgd":
         yield f"train.beta2={train.beta2:g} is of adam and adamw, and does nothing with train.optimizer=sgd"
+    if train.momentum_start is not None and train.optimizer != "sgd":
+        told = f"train.momentum_start={train.momentum_start:g}"
+        yield f"{told} is of sgd, and does nothing with train.optimizer={train.optimizer}"
+    if train.momentum_epochs is not None and train.momentum_start is None:
+        yield f"train.momentum_epochs={train.momentum_epochs:g} does nothing without train.momentum_start, such as 0.5"
 
 
 def _own_noise(model: Component, parts: Sequence[str]) -> str:

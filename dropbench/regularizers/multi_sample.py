@@ -15,9 +15,9 @@ from dropbench.regularizers.base import Draws, Regularizer, Slot, Step
 class MultiSample(Regularizer):
     """The mean of the losses of an example under several dropout masks, drawn independently, in place of the loss under one.
 
-    Inoue 2019, "Multi-Sample Dropout for Accelerated Training and Better Generalization", arXiv:1905.09788, section 3. There the
-    masks differ at the last dropout layer alone, so that what comes before it is computed once. That is what it is here where
-    dropout is placed there alone, as by `dropout.placement=[head]`, but for the time: each sample is a pass through the model.
+    Inoue 2019, "Multi-Sample Dropout for Accelerated Training and Better Generalization", arXiv:1905.09788. There masks differ
+    at the last dropout layer alone, so that what comes before it is computed once. That is what it is here where dropout is
+    placed there alone, as by `dropout.placement=[head]`, but for the time: each sample is a pass through the model.
 
     With a schedule the number in force is rounded. As many passes are made as the number without it says.
     """

@@ -112,7 +112,7 @@ def test_expectation_is_preserved(variant: str, at: Site) -> None:
 
 @over_cases
 def test_evaluation_scales_by_the_expectation_of_training(variant: str, at: Site) -> None:
-    """For what is linear after it, then, evaluation is the mean over masks; but for the bug, alpha and what leaves out parts."""
+    """For what is linear after it, then, evaluation is the mean over masks; but for the bug, alpha and what leaves parts."""
     drawn, n = draws(variant, at, RATES, SEEDS, 60_000)
     noise = stack_noise(variant, at, RATES, SEEDS, 4)
     noise.training = False

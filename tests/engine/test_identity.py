@@ -92,7 +92,7 @@ def test_realmlp(data: str, activation: str) -> None:
 @pytest.mark.parametrize(
     "train",
     [
-        {"optimizer": "sgd", "nesterov": True, "schedule": "cosine", "warmup_epochs": 1},
+        {"optimizer": "sgd", "nesterov": True, "schedule": "cosine", "warmup_epochs": 1, "momentum_start": 0.5},
         {"optimizer": "adamw", "grad_clip": 0.5, "max_norm": 0.9, "label_smoothing": 0.1},
         {"precision": "bf16"},
     ],

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch_schedulers import torchs
-from training import Trained, make_spec, numbers
+from training import Trained, cohort_of, make_spec, numbers
 
-from dropbench.engine.lr_schedule import decay_factor, lr_factor
+from dropbench.engine.lr_schedule import decay_factor, lr_factor, momentum_at
 from dropbench.engine.optimizer import StackedOptimizer
 from dropbench.spec import Component
 
@@ -92,7 +93,7 @@ def test_every_step_is_taken_at_the_middle_of_its_interval(monkeypatch: pytest.M
     specs = [make_spec(lr=lr, schedule="cosine", warmup_epochs=1, epochs=3, batch_size=50) for lr in (0.01, 0.03)]
     taken: list[float] = []
     step = StackedOptimizer.step
-    monkeypatch.setattr(StackedOptimizer, "step", lambda self, f, decay: (taken.append(f), step(self, f, decay))[1])
+    monkeypatch.setattr(StackedOptimizer, "step", lambda self, *f: (taken.append(f[0]), step(self, *f))[1])
     done = Trained(*specs)
     expected = [lr_factor(specs[0].train, (s + 0.5) / 3) for s in range(9)]
     assert taken == pytest.approx(expected)
@@ -119,11 +120,51 @@ def test_weight_decay_is_held_for_half_of_training_and_then_falls_to_nothing() -
 def test_every_step_has_the_decay_of_its_middle(monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[float] = []
     step = StackedOptimizer.step
-    monkeypatch.setattr(StackedOptimizer, "step", lambda self, f, decay: (taken.append(decay), step(self, f, decay))[1])
+    monkeypatch.setattr(StackedOptimizer, "step", lambda self, *f: (taken.append(f[1]), step(self, *f))[1])
     run = make_spec(optimizer="adamw", weight_decay=0.5, decay_schedule="flat_cos", epochs=4, batch_size=50)
     _ = Trained(run)[run]
     assert taken == pytest.approx([decay_factor(run.train, (s + 0.5) / 3, 4) for s in range(12)])
     assert taken[5] == 1 > taken[6] > taken[11] > 0
+
+
+def test_momentum_rises_in_a_straight_line_and_stays() -> None:
+    """Hinton et al. 2012, appendix A.1: t/T of the way from 0.5 to 0.99, T = 500 epochs."""
+    train = make_spec(optimizer="sgd", momentum=0.99, momentum_start=0.5, momentum_epochs=500, epochs=3000).train
+    for t in (0, 1, 125, 250.5, 500, 2999):
+        share = min(t / 500, 1)
+        assert momentum_at(train, t, 3000) == pytest.approx(share * 0.99 + (1 - share) * 0.5)
+    throughout = make_spec(optimizer="sgd", momentum=0.9, momentum_start=0.5, epochs=4).train
+    assert [momentum_at(throughout, p, 4) for p in (0, 2, 4)] == pytest.approx([0.5, 0.7, 0.9])
+    assert momentum_at(make_spec(momentum=0.8).train, 0, 4) == 0.8
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_training_is_torchs_sgd_whose_momentum_is_set_before_every_step(
+    monkeypatch: pytest.MonkeyPatch, nesterov: bool
+) -> None:
+    """Each to that of the middle of the step: 12 steps, of which 6 rise."""
+    sgd: dict[str, Any] = {"momentum": 0.9, "momentum_start": 0.3, "momentum_epochs": 2, "nesterov": nesterov}
+    run = make_spec(optimizer="sgd", epochs=4, batch_size=50, lr=0.05, **sgd)
+    cohort = cohort_of(run)
+    theirs = [p.detach().clone().requires_grad_() for p in cohort.parameters]
+    twin = torch.optim.SGD(theirs, lr=0.05, momentum=0.9, nesterov=nesterov, foreach=False)
+    seen: list[float] = []
+    step = StackedOptimizer.step
+
+    def both(self: StackedOptimizer, *how: float) -> None:
+        seen.append(min(1, (len(seen) + 0.5) / 6) * 0.6 + 0.3)
+        twin.param_groups[0]["momentum"] = seen[-1]
+        for p, q in zip(cohort.parameters, theirs, strict=True):
+            assert p.grad is not None
+            q.grad = p.grad.clone()
+        twin.step()
+        step(self, *how)
+        for p, q in zip(cohort.parameters, theirs, strict=True):
+            torch.testing.assert_close(p, q)
+
+    monkeypatch.setattr(StackedOptimizer, "step", both)
+    _ = list(cohort.run())
+    assert len(seen) == 12 and seen[5] < seen[6] == pytest.approx(0.9)
 
 
 def test_a_run_that_stops_early_is_the_beginning_of_the_whole() -> None:

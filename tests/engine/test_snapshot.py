@@ -50,7 +50,7 @@ def test_every_variant_of_every_model_in_the_middle_of_an_epoch(model: str, vari
 @pytest.mark.parametrize(
     "train",
     [
-        {"optimizer": "sgd", "nesterov": True, "schedule": "cosine", "warmup_epochs": 1},
+        {"optimizer": "sgd", "nesterov": True, "schedule": "cosine", "warmup_epochs": 1, "momentum_start": 0.5},
         {"optimizer": "adamw", "grad_clip": 0.5, "max_norm": 0.9, "label_smoothing": 0.1, "eval_every": 2},
         {"patience": 3},
         {"patience": 3, "restore_best": False, "monitor": "val_accuracy"},

@@ -96,6 +96,12 @@ def test_a_graph_is_normalised_over_all_nodes_whatever_the_batch() -> None:
         (["train.decay_schedule=flat_cos", "train.weight_decay=0.1"], None),
         (["train.optimizer=sgd", "train.beta2=0.95"], "train.beta2=0.95 is of adam and adamw"),
         (["train.optimizer=adamw", "train.beta2=0.95"], None),
+        (
+            ["train.momentum_start=0.5"],
+            "train.momentum_start=0.5 is of sgd, and does nothing with train.optimizer=adam",
+        ),
+        (["train.optimizer=sgd", "train.momentum_start=0.5", "train.momentum_epochs=3"], None),
+        (["train.optimizer=sgd", "train.momentum_epochs=3"], "train.momentum_epochs=3 does nothing without"),
         (["model=realmlp"], "model=realmlp is made for train=realmlp or train=realmlp_numbers, and learns slowly"),
         (["model=realmlp", "train=realmlp", "train.lr=0.01"], None),
     ],
