@@ -103,6 +103,7 @@ def given(**changes: Any) -> Given:
         "view": "image",
         "shape": (2, 6, 8),
         "image": (2, 6, 8),
+        "columns": (),
         "batch_norm": False,
         "own_noise": False,
         "sites": {},

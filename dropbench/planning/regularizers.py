@@ -30,6 +30,7 @@ def given(outline: Outline, table: Table, train: TrainSpec | None = None) -> Giv
         view=outline.view,
         shape=tuple(outline.shape),
         image=image,
+        columns=_columns(table) if outline.view == "flat" else (),
         batch_norm=outline.batch_norm,
         own_noise=bool(outline.own_noise),
         sites={
@@ -40,6 +41,13 @@ def given(outline: Outline, table: Table, train: TrainSpec | None = None) -> Giv
         whole=None if outline.parts else _whole(outline),
         cycles=None if train is None else train.restarts,
     )
+
+
+def _columns(table: Table) -> tuple[int, ...]:
+    """Of each input of a table the place of its column; none of other data."""
+    if table.prepared is not None:
+        return table.prepared.columns.of_inputs
+    return tuple(range(table.shape[0])) if table.axes == "F" else ()
 
 
 def _whole(outline: Outline) -> tuple[str, ...]:

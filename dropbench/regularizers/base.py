@@ -40,6 +40,8 @@ class Given:
     """An example as the model is given it; of running text and words to look up, none of it is numbers."""
     image: tuple[int, int, int] | None
     """(channels, height, width) where the data are images, also where the model sees them flat."""
+    columns: tuple[int, ...]
+    """Of a table, for each input the place of the column that it comes from: the levels of a category have one. Else none."""
     batch_norm: bool
     own_noise: bool
     """Whether the model draws random numbers of its own."""

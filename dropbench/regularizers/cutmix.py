@@ -14,16 +14,21 @@ from dropbench.data.batch import Batch
 from dropbench.regularizers.base import Draws, Given, Regularizer, Slot
 from dropbench.regularizers.boxes import centres, inside
 from dropbench.regularizers.mixup import no_targets, quantile, targets
+from dropbench.regularizers.table_columns import chosen, columns_of, uncut
 
 
 class CutMix(Regularizer):
-    """A box of each image is that of another image of the batch, and the losses are mixed by area.
+    """A box of each image is that of another image of the batch, and the losses are mixed by area; of a table, columns.
 
     The box has the area 1 - λ, λ ~ Beta(α, α), and its centre is any pixel; what sticks out is cut off, and the losses' shares
     are those of the area that is left. Box and λ are one a batch.
 
     Yun et al. 2019, "CutMix: Regularization Strategy to Train Strong Classifiers with Localizable Features", arXiv:1905.04899,
     algorithm A1 and the authors' code.
+
+    Of a table 1 - λ is the share of the columns, rounded to whole ones, that are another row's, and the losses' shares are by
+    columns; which they are is drawn once a batch. Kadra, Lindauer, Hutter & Grabocka 2021, "Well-tuned Simple Nets Excel on
+    Tabular Datasets", arXiv:2106.11189, mix tables so, but inputs where here all inputs of a column go together.
     """
 
     slot: ClassVar[Slot] = "mixing"
@@ -36,13 +41,20 @@ class CutMix(Regularizer):
 
     @override
     def supports(self, given: Given) -> str | None:
-        return no_targets(given) if given.image else "cuts boxes out of images, and these are none"
+        return uncut(given) or no_targets(given)
 
     @override
     def examples(self, batch: Batch, strength: Tensor, draws: Draws, given: Given) -> Batch:
+        order = draws.permutation(batch.y.shape[1])
+        replaced, own = (self._box if given.image else self._columns)(strength, draws, given)
+        rows = torch.arange(len(order), device=order.device)[:, None]
+        x = torch.where(replaced, batch.x[rows, order], batch.x)
+        return replace(batch, x=x, mixed=targets(batch, own, order))
+
+    def _box(self, strength: Tensor, draws: Draws, given: Given) -> tuple[Tensor, Tensor]:
+        """What is another image's, to broadcast over [K, B, *given.shape], and the share of the own one, [K, 1]."""
         assert given.image is not None
         _, height, width = given.image
-        order = draws.permutation(batch.y.shape[1])
         share, vertical, horizontal, chance = draws.uniform((4, 1)).unbind(1)
         acts = (strength[:, None] > 0) & (chance < self._probability)
         side = (1 - quantile(strength, share)).sqrt() * acts
@@ -51,6 +63,11 @@ class CutMix(Regularizer):
         top, bottom = (y - half_y).clamp(min=0), (y + half_y).clamp(max=height)
         left, right = (x - half_x).clamp(min=0), (x + half_x).clamp(max=width)
         own = 1 - ((bottom - top) * (right - left)).float() / (height * width)
-        rows = torch.arange(len(order), device=order.device)[:, None]
-        x = torch.where(inside(top, bottom, left, right, given), batch.x[rows, order], batch.x)
-        return replace(batch, x=x, mixed=targets(batch, own, order))
+        return inside(top, bottom, left, right, given), own
+
+    def _columns(self, strength: Tensor, draws: Draws, given: Given) -> tuple[Tensor, Tensor]:
+        """What is another row's, [K, 1, F], and the share of the own columns, [K, 1]."""
+        share, chance = draws.uniform((2, 1)).unbind(1)
+        acts = (strength[:, None] > 0) & (chance < self._probability)
+        replaced, others = chosen(draws.uniform((1, columns_of(given))), (1 - quantile(strength, share)) * acts, given)
+        return replaced, 1 - others

@@ -12,10 +12,15 @@ from typing_extensions import override
 from dropbench.data.batch import Batch
 from dropbench.regularizers.base import Draws, Given, Regularizer, Slot
 from dropbench.regularizers.boxes import centres, inside
+from dropbench.regularizers.table_columns import chosen, columns_of, uncut
 
 
 class Cutout(Regularizer):
     """A square of each training image is set to zero, which is the mean; its centre is any pixel, so it may stick out.
+
+    Of a table, columns are: `ratio` of them, rounded and one at least, drawn without replacement for each row by itself. A
+    number is at its mean then (its median with `data.scale` quantile or squash), a category at none of its levels. Kadra et al.
+    2021 (arXiv:2106.11189) cut tables so, but one draw a batch, and inputs where here all inputs of a column go together.
 
     DeVries & Taylor 2017, "Improved Regularization of Convolutional Neural Networks with Cutout", arXiv:1708.04552. Different
     from `train.augment.erase`, random erasing (Zhong et al. 2020), whose rectangle has a random area and shape, lies inside the
@@ -27,18 +32,25 @@ class Cutout(Regularizer):
     def __init__(
         self, *, ratio: Annotated[float, Ge(0), Le(1)] = 0.5, probability: Annotated[float, Gt(0), Le(1)] = 1.0
     ) -> None:
-        """ratio: side of the square as a share of the image's shorter side. probability: that an image is cut at all."""
+        """ratio: side of the square by the image's shorter side, or share of the columns. probability: of being cut at all."""
         self._probability = probability
 
     @override
     def supports(self, given: Given) -> str | None:
-        return None if given.image else "cuts squares out of images, and these are none"
+        return uncut(given)
 
     @override
     def examples(self, batch: Batch, strength: Tensor, draws: Draws, given: Given) -> Batch:
-        assert given.image is not None
+        if given.image is None:
+            return replace(batch, x=batch.x.masked_fill(self._columns(batch.x.shape[1], strength, draws, given), 0))
         _, height, width = given.image
         vertical, horizontal, chance = draws.uniform((3, batch.x.shape[1])).unbind(1)
         side = (strength * min(height, width)).round().long()[:, None] * (chance < self._probability)
         top, left = centres(vertical, height) - side // 2, centres(horizontal, width) - side // 2
         return replace(batch, x=batch.x.masked_fill(inside(top, top + side, left, left + side, given), 0))
+
+    def _columns(self, rows: int, strength: Tensor, draws: Draws, given: Given) -> Tensor:
+        """What is cut out of the rows of a table, bool [K, B, F]."""
+        columns = columns_of(given)
+        acts = (draws.uniform((rows,)) < self._probability) & (strength[:, None] > 0)
+        return chosen(draws.uniform((rows, columns)), strength.clamp(min=1 / columns)[:, None] * acts, given)[0]

@@ -73,6 +73,11 @@ class Columns:
         levels = [f"{names[i]}={level}" for i in self.categories for level in self.columns[i].levels]
         return (*(names[i] for i in self.numbers), *(f"{names[i]} missing" for i in self.gaps), *levels)
 
+    @cached_property
+    def of_inputs(self) -> tuple[int, ...]:
+        """Of each input of the network the place of the column that it comes from."""
+        return (*self.numbers, *self.gaps, *(i for i in self.categories for _ in self.columns[i].levels))
+
     def raw(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """The cells as float64 [n, columns]: numbers, NaN where there is none; the places of categories' levels, -1 unknown.
 
