@@ -41,7 +41,7 @@ def one_mask_a_sequence() -> Iterator[Case]:
         two = torch.nn.RNN(1, units, num_layers=2, nonlinearity="relu", dropout=0.5)
         for name, parameter in two.named_parameters():
             parameter.copy_(torch.eye(units) if name == "weight_ih_l1" else torch.zeros_like(parameter))
-        two.bias_ih_l0.fill_(1.0)
+        two.get_parameter("bias_ih_l0").fill_(1.0)
         first, second = two(torch.zeros(2, 1, 1))[0][:, 0] == 0
         alike = float((first & second).sum() / first.sum())
         yield Case(
