@@ -236,7 +236,9 @@ def report(
     ] = False,
     confirm: Annotated[
         bool,
-        typer.Option("--confirm", help="Train each chosen rate and its baseline under fresh seeds and compare those."),
+        typer.Option(
+            "--confirm", help="Train each chosen strength and its baseline under fresh seeds and compare those."
+        ),
     ] = False,
     wide: Annotated[bool, typer.Option("--wide", help="All columns, however wide the terminal.")] = False,
     watch: Annotated[

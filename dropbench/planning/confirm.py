@@ -1,4 +1,4 @@
-"""Stored arms once more under fresh seeds, so that the seeds that chose a rate are not those that report it."""
+"""Stored arms once more under fresh seeds, so that the seeds that chose a strength are not those that report it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def plan(
     of_arms = dict(zip(arms, parts, strict=True))
     whole = replace(
         parts[0],
-        question=f"Does the rate that was chosen hold under the seeds {seeds.start}-{seeds.stop - 1}?",
+        question=f"Does what was chosen hold under the seeds {seeds.start}-{seeds.stop - 1}?",
         baseline=baseline,
         specs=tuple({s.run_id: s for part in parts for s in part.specs}.values()),
         tables={

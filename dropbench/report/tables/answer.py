@@ -10,7 +10,7 @@ from dropbench.report.statistics.verdict import UNTOLD
 from dropbench.report.tables.comparison import Comparison
 
 FEW = 3
-"""Arms that are all named; of more, only those whose rate was chosen: the best of many would be luck in part."""
+"""Arms that are all named; of more, only those whose strength was chosen: the best of many would be luck in part."""
 
 
 def answer(comparison: Comparison) -> str:
@@ -25,10 +25,10 @@ def answer(comparison: Comparison) -> str:
     if not judged:
         return f"No verdict: no arm has enough runs beside {comparison.baseline} for an interval."
     many = len(judged) > FEW
-    chosen = {c.chosen for c in comparison.choices}
+    chosen = {c.chosen: c.word for c in comparison.choices}
     named = [label for label in judged if not many or label in chosen]
     rest = Counter(_spoken(c) for label, c in judged.items() if label not in named)
-    parts = [_one(label, judged[label], many and label in chosen) for label in named]
+    parts = [_one(label, judged[label], chosen.get(label) if many else None) for label in named]
     if rest:
         counts = ", ".join(f"{n} {word}" for word, n in rest.most_common())
         parts.append(f"{'of the other arms, ' if named else ''}{counts}")
@@ -47,10 +47,10 @@ def _spoken(contrast: Contrast, one: bool = False) -> str:
     return f"is {contrast.verdict}" if one else contrast.verdict
 
 
-def _one(label: str, contrast: Contrast, chosen: bool) -> str:
+def _one(label: str, contrast: Contrast, chosen: str | None) -> str:
     d, write = contrast.difference, contrast.measure.difference
     unit = " points" if contrast.measure.in_percent else ""
-    rate = ", its rate chosen on validation data," if chosen else ""
+    rate = f", its {chosen} chosen on validation data," if chosen else ""
     seeds = f", {d.pairs} paired seeds" if d.pairs else ", unpaired"
     if d.diverged:
         return f"{label}{rate} {_spoken(contrast, one=True)} by rank ({_diverged(contrast)}{seeds}; {_of_the_rest(contrast)})"

@@ -194,7 +194,7 @@ def told_beside(row: Row, rows: Sequence[Row], keys: Sequence[str]) -> list[str]
     Options are told where they differ among the arms that have the regularizer.
     """
     words = []
-    for whole in _regularizers(row, keys):
+    for whole in regularizers_of(row, keys):
         own, schedule = _options(whole, keys), f"{whole}schedule.name"
         if not any(tells(row, rows, k) for k in own) and not _differ(row, rows, schedule):
             continue
@@ -210,7 +210,7 @@ def in_all(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
     row = rows[0]
     alike = [
         whole
-        for whole in _regularizers(row, keys)
+        for whole in regularizers_of(row, keys)
         if not any(_differ(row, rows, k) for k in (*_options(whole, keys), f"{whole}schedule.name"))
     ]
     on = [
@@ -220,7 +220,7 @@ def in_all(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
     return [*(" ".join(_strength(row, whole)) for whole in alike), *(as_settings(row, [k]) for k in shared)]
 
 
-def _regularizers(row: Row, keys: Sequence[str]) -> list[str]:
+def regularizers_of(row: Row, keys: Sequence[str]) -> list[str]:
     """How the keys of each regularizer of the group begin that an arm has: `regularizer.mixup.`."""
     named = [k for k in keys if k.startswith(BESIDE) and k.endswith(".name") and not k.endswith(".schedule.name")]
     return [k.removesuffix("name") for k in named if not absent(row.get(k, math.nan))]

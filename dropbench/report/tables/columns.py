@@ -13,7 +13,7 @@ from dropbench.report.statistics.interval import confidence
 from dropbench.report.statistics.power import MOST, UNKNOWN, Seeds
 from dropbench.report.statistics.verdict import UNTOLD
 from dropbench.report.tables.comparison import Comparison
-from dropbench.report.tables.selection import Choice
+from dropbench.report.tables.selection import Choice, word
 from dropbench.report.tables.summary import Level, Summary
 
 ABSENT = "-"
@@ -69,7 +69,10 @@ def sheets(comparison: Comparison, width: int | None = None) -> list[Sheet]:
     if comparison.choices:
         rule = comparison.choices[0].rule
         best = f"{'highest' if rule.direction > 0 else 'lowest'} mean {rule.spoken}"
-        parts.append((f"Rate with the {best} for each variant", _choices(comparison.choices)))
+        what = "Rate with the {best} for each variant"
+        if word(comparison.choices) != "rate":
+            what = "Strength with the {best} for each regularizer"
+        parts.append((what.format(best=best), _choices(comparison.choices)))
     if any(s.agreement for s in comparison.summaries):
         parts.append(("Input gradients of two seeds: rank correlation of their maps", _agreement(comparison.summaries)))
     return [sheet(caption, columns, width) for caption, columns in parts]
@@ -217,7 +220,12 @@ def _choices(choices: Sequence[Choice]) -> list[Column | None]:
     rule, test = choices[0].rule, choices[0].test
     return [
         Column(("chosen",), tuple(c.chosen for c in choices), right=False),
-        Column(("variant",), tuple(c.variant for c in choices), rank=3, right=False),
+        Column(
+            (("variant" if word(choices) == "rate" else "regularizer"),),
+            tuple(c.variant for c in choices),
+            rank=3,
+            right=False,
+        ),
         Column(("of arms",), tuple(str(len(c.of)) for c in choices), rank=1),
         Column(("seeds",), tuple(str(len(c.seeds)) for c in choices), rank=2),
         Column(_heading(rule), tuple(or_absent(rule.level, c.score) for c in choices)),

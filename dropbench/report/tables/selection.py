@@ -1,38 +1,38 @@
-"""Which rate of each variant is best on validation data, none among them, and what that one scores on test data.
+"""Which strength of each regularizer is best on validation data, none among them, and what that one scores on test data.
 
-The rule: of the arms of one sweep that differ in nothing but their rates, and of no dropout beside them, the one with the best
-mean validation score over the seeds that all of them have. Other sweeps in a folder have no part in it: sweeps with the same
-arms are one, of others each has its choice. An arm of which more seeds diverged than of another is not among them: a mean of
-those that are left is no merit. Only then is the test score looked at.
+The rule: of the arms of one sweep that differ in nothing but strengths (a rate is dropout's), and of those beside them that go
+without, the one with the best mean validation score over the seeds that all of them have. Other sweeps in a folder have no part
+in it: sweeps with the same arms are one, of others each has its choice. An arm of which more seeds diverged than of another is
+not among them: a mean of those that are left is no merit. Only then is the test score looked at.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-from dropbench.report.records.frame import rows_of, setting_keys
 from dropbench.report.records.measures import Measure
-from dropbench.report.tables.arms import IN_WORDS, Arm, Row, as_settings, silent, tells
-from dropbench.values import absent, written
-
-RATES = re.compile(r"dropout\.(?:[^.]+\.)?rates?")
+from dropbench.report.tables.arms import Arm
+from dropbench.report.tables.families import RATE, Family, families
 
 
 @dataclass(frozen=True)
 class Choice:
-    """variant: what the rates are of. chosen: an arm's label. of: the labels to choose from. seeds: common to all of them.
+    """variant: what the strengths are of, a variant of dropout, another regularizer, or several. strengths: their keys.
+
+    chosen: an arm's label. of: the labels to choose from. seeds: common to all of them.
 
     rule: the measure that decided, `val_accuracy`; score: its mean. test: the measure that is then shown, with its mean and sd
     (ddof 1, NaN of one seed) over the same seeds. Fractions and nats. unsafe: labels that were out of the question, since more
-    of their seeds diverged. idle: whether the chosen arm drops nothing.
+    of their seeds diverged. idle: whether the chosen arm goes without what the strengths
+    are of, or some of it.
     """
 
     variant: str
+    strengths: tuple[str, ...]
     chosen: str
     of: tuple[str, ...]
     seeds: tuple[int, ...]
@@ -44,20 +44,21 @@ class Choice:
     unsafe: tuple[str, ...] = ()
     idle: bool = False
 
+    @property
+    def word(self) -> str:
+        """What is chosen."""
+        return "rate" if self.strengths == (RATE,) else "strength"
 
-@dataclass(frozen=True)
-class _Family:
-    """Arms that differ in nothing but their rates, and those like them that drop nothing; labels in the table's order."""
 
-    variant: str
-    labels: tuple[str, ...]
-    idle: tuple[str, ...]
+def word(choices: Sequence[Choice]) -> str:
+    """What is chosen in all of them."""
+    return "rate" if all(c.word == "rate" for c in choices) else "strength"
 
 
 def choices(
     runs: pd.DataFrame, arms: Sequence[Arm], measure: Measure | None, sweeps: Sequence[Collection[str]] = ()
 ) -> list[Choice]:
-    """One for each variant of which a sweep has several rates.
+    """One for each regularizer, or several together, of which a sweep has several strengths.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ def choices(
     if str(rule) not in runs or str(test) not in runs:
         return []
     found = []
-    for family in _families(runs, arms):
+    for family in families(runs, arms):
         of_family = [
             choice
             for rows in _by_sweep(runs, family, sweeps)
@@ -87,7 +88,7 @@ def choices(
     return found
 
 
-def _choice(rows: pd.DataFrame, family: _Family, sign: int, rule: Measure, test: Measure) -> Choice | None:
+def _choice(rows: pd.DataFrame, family: Family, sign: int, rule: Measure, test: Measure) -> Choice | None:
     """Of the arms of one sweep."""
     there = [label for label in (*family.idle, *family.labels) if (rows["label"] == label).any()]
     labels = safest(rows, there)
@@ -100,7 +101,8 @@ def _choice(rows: pd.DataFrame, family: _Family, sign: int, rule: Measure, test:
     chosen = str(means.idxmax())
     ours = done[(done["label"] == chosen) & done["seed"].isin(scores.index)][str(test)]
     return Choice(
-        family.variant,
+        family.name,
+        family.strengths,
         chosen,
         (*(label for label in labels if label in scores), *unsafe),
         tuple(int(s) for s in scores.index),
@@ -119,11 +121,11 @@ def _common(done: pd.DataFrame, labels: Sequence[str], rule: Measure) -> pd.Data
     return done[done["label"].isin(labels)].pivot(index="seed", columns="label", values=str(rule)).dropna()
 
 
-def _by_sweep(runs: pd.DataFrame, family: _Family, sweeps: Sequence[Collection[str]]) -> Iterator[pd.DataFrame]:
-    """The runs of a family in each sweep that has several of its rates; sweeps with the same arms are one.
+def _by_sweep(runs: pd.DataFrame, family: Family, sweeps: Sequence[Collection[str]]) -> Iterator[pd.DataFrame]:
+    """The runs of a family in each sweep that has several of its strengths; sweeps with the same arms are one.
 
-    A sweep without an arm that drops nothing takes one of another sweep, if that has all of the seeds that its rates share: no
-    dropout is always among what is chosen from, and never makes the seeds fewer.
+    A sweep without an arm that goes without takes one of another sweep, if that has all of the seeds that its strengths share:
+    going without is always among what is chosen from, and never makes the seeds fewer.
     """
     whole = runs[runs["label"].isin([*family.labels, *family.idle])]
     planned = set().union(*sweeps) if sweeps else set()
@@ -140,8 +142,8 @@ def _by_sweep(runs: pd.DataFrame, family: _Family, sweeps: Sequence[Collection[s
         yield rows
 
 
-def _idle_beside(whole: pd.DataFrame, rows: pd.DataFrame, family: _Family) -> pd.DataFrame:
-    """The runs of an arm that drops nothing under all seeds that the rates in `rows` share; none where there is no such arm."""
+def _idle_beside(whole: pd.DataFrame, rows: pd.DataFrame, family: Family) -> pd.DataFrame:
+    """The runs of an arm that goes without under all seeds that the strengths in `rows` share; none without such an arm."""
     done = rows[rows["status"] == "completed"]
     by_label = done.groupby("label")["seed"].agg(set)
     seeds = set.intersection(*by_label) if len(by_label) else set()
@@ -162,40 +164,3 @@ def safest(runs: pd.DataFrame, labels: Sequence[str]) -> list[str]:
     of_label = runs.loc[runs["label"].isin(labels) & runs["status"].isin(["completed", "diverged"])]
     shares = (of_label["status"] == "diverged").groupby(of_label["label"]).mean()
     return [label for label in labels if label not in shares or shares[label] == shares.min()]
-
-
-def _families(runs: pd.DataFrame, arms: Sequence[Arm]) -> list[_Family]:
-    """Of the arms that are the same but for their rates, where there are several; in the table's order."""
-    keys = [k for k in setting_keys(runs) if not RATES.fullmatch(k)]
-    beside = [k for k in keys if not k.startswith("dropout.")]
-    firsts = {row["label"]: row for row in rows_of(runs.drop_duplicates("label"))}
-
-    def same(row: Row, keys: Sequence[str]) -> tuple[str, ...]:
-        return tuple("" if absent(row[k]) else written(row[k]) for k in keys)
-
-    families: dict[tuple[str, ...], list[str]] = {}
-    idle: dict[tuple[str, ...], list[str]] = {}
-    for arm in arms:
-        row = firsts[arm.label]
-        if silent(row):
-            idle.setdefault(same(row, beside), []).append(arm.label)
-        else:
-            families.setdefault(same(row, keys), []).append(arm.label)
-    several = [labels for labels in families.values() if len(labels) > 1]
-    rows = [firsts[labels[0]] for labels in several]
-    return [
-        _Family(_variant(row, rows, keys), tuple(labels), tuple(idle.get(same(row, beside), ())))
-        for row, labels in zip(rows, several, strict=True)
-    ]
-
-
-def _variant(row: Row, rows: Sequence[Row], keys: Sequence[str]) -> str:
-    """The variant's name, with its schedule, its placement and what else differs where another family has the same name."""
-    name = written(row["dropout.name"])
-    alike = [other for other in rows if other["dropout.name"] == row["dropout.name"]]
-    if len(alike) == 1:
-        return name
-    more = [row.get(k) for k in ("dropout.schedule.name", "dropout.placement")]
-    words = [name, *(written(v) for v in more if v is not None and not absent(v) and v != "constant")]
-    differ = as_settings(row, [k for k in keys if not IN_WORDS.fullmatch(k) and tells(row, alike, k)])
-    return " ".join([*words, *[differ] * bool(differ)])

@@ -1,84 +1,114 @@
-"""Rate curve: the score that decides by the rate, the U of a regularizer that helps until it is too much."""
+"""Rate curve: the score that decides by the strength, the U of a regularizer that helps until it is too much."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
-from dropbench.report.output.figures.picture import Picture
-from dropbench.report.output.figures.style import GREY, INK, MARKS, PAPER, figure, look, plain_grid
+from dropbench.report.output.figures.picture import Picture, slug
+from dropbench.report.output.figures.style import GREY, INK, MARKS, PAPER, Axes, figure, look, plain_grid
 from dropbench.report.records.measures import Measure
 from dropbench.report.records.scores import Floats
 from dropbench.report.statistics.interval import Interval, interval
 from dropbench.report.tables.comparison import Comparison
+from dropbench.report.tables.families import RATE
 from dropbench.report.tables.selection import Choice
 from dropbench.values import number
 
 LEAST = 3
-"""Rates: a curve through fewer would show a bend that nobody measured."""
+"""Strengths: a curve through fewer would show a bend that nobody measured."""
 _ASIDE = 0.006
+_WIDE = 30
+"""How many times the least of the strengths the largest is where an axis of ratios shows them better."""
+Points = list[tuple[float, float, Interval]]
 
 
-def draw(comparison: Comparison) -> Picture | None:
-    """Validation scores, which chose; never the test scores of rates that were not chosen. None with fewer than three rates."""
-    curves = {c.variant: points for c in comparison.choices if len(points := _points(comparison, c)) >= LEAST}
-    if not curves:
-        return None
-    rule = comparison.choices[0].rule
-    scale, write = rule.scale, rule.level
-    chosen = {c.variant: c for c in comparison.choices if c.variant in curves}
-    told = []
+def draw(comparison: Comparison) -> list[Picture]:
+    """Validation scores, which chose; never the test scores of what was not chosen. One for each strength with three values."""
+    found = []
+    for key in dict.fromkeys(c.strengths for c in comparison.choices):
+        curves = [
+            (c, points)
+            for c in comparison.choices
+            if c.strengths == key and len(key) == 1 and len(points := _points(comparison, c)) >= LEAST
+        ]
+        if curves:
+            found.append(_picture(comparison, key[0], curves))
+    return found
+
+
+def _picture(comparison: Comparison, key: str, curves: Sequence[tuple[Choice, Points]]) -> Picture:
+    rule = curves[0][0].rule
+    word = "rate" if key == RATE else key.removeprefix("regularizer.")
     with look():
         drawn = figure(3.4)
         axes = drawn.subplots()
-        for place, (variant, points) in enumerate(curves.items()):
-            mark = MARKS[place % len(MARKS)]
-            aside = (place - (len(curves) - 1) / 2) * _ASIDE  # so that variants that do alike hide one another less
-            x, means = [rate + aside for rate, _, _ in points], [scale * m for _, m, _ in points]
-            low, high = ([scale * getattr(i, side) for _, _, i in points] for side in ("low", "high"))
-            axes.fill_between(x, low, high, color=mark.colour, alpha=0.15, linewidth=0, zorder=1)
-            axes.vlines(x, low, high, color=mark.colour, linewidth=1.2, zorder=2)
-            axes.plot(x, means, color=mark.colour, linestyle=mark.line, marker=mark.marker, label=variant, zorder=3)
-            best = chosen[variant].chosen
-            if not chosen[variant].idle:
-                rate, mean, _ = min(points, key=lambda point: abs(point[1] - chosen[variant].score))
-                x_star, y_star = rate + aside, scale * mean
-                axes.plot(x_star, y_star, "*", color=mark.colour, mec=INK, mew=0.9, markersize=13, zorder=5)
-                best = f"{rate:g}"
-            told.append(f"{variant}: {', '.join(f'{write(m)} at {rate:g}' for rate, m, _ in points)}; chosen {best}")
-        axes.plot([], [], "*", color=PAPER, mec=INK, mew=0.9, markersize=12, linestyle="none", label="chosen rate")
-        seeds = tuple({seed for choice in chosen.values() for seed in choice.seeds})
-        if (base := _of_arm(comparison, comparison.baseline, rule, seeds)) is not None:
-            mean, band = float(base.mean()), interval(base)
-            axes.axhline(scale * mean, color=INK, linewidth=1.2, linestyle=(0, (2, 2)), label=comparison.baseline)
-            axes.axhspan(scale * band.low, scale * band.high, facecolor=GREY, alpha=0.18, linewidth=0, zorder=0)
-            for edge in (band.low, band.high):
-                axes.axhline(scale * edge, color=INK, linewidth=0.6, linestyle=":", zorder=1)
-            told.append(f"{comparison.baseline}: {write(mean)}")
-        axes.set_xlabel("rate (bands: 95 % interval of the mean over seeds)")
+        told = [_curve(axes, place, len(curves), choice, points) for place, (choice, points) in enumerate(curves)]
+        label = f"chosen {'rate' if key == RATE else 'strength'}"
+        axes.plot([], [], "*", color=PAPER, mec=INK, mew=0.9, markersize=12, linestyle="none", label=label)
+        told += _baseline(axes, comparison, rule, tuple({seed for choice, _ in curves for seed in choice.seeds}))
+        strengths = [size for _, points in curves for size, _, _ in points]
+        if key != RATE and min(strengths) > 0 and max(strengths) >= _WIDE * min(strengths):
+            axes.set_xscale("log")
+        axes.set_xlabel(f"{word} (bands: 95 % interval of the mean over seeds)")
         axes.set_ylabel(rule.axis)
         plain_grid(axes)
         drawn.legend(loc="outside upper center", ncols=4)
-    alt = f"{rule.spoken.capitalize()} by rate, mean and 95 % interval over seeds. {'. '.join(told)}."
-    return Picture("rates", f"{rule.spoken.capitalize()} by rate, with 95 % intervals", alt, drawn)
+    alt = f"{rule.spoken.capitalize()} by {word}, mean and 95 % interval over seeds. {'. '.join(told)}."
+    name = "rates" if key == RATE else f"strengths-{slug(word)}"
+    return Picture(name, f"{rule.spoken.capitalize()} by {word}, with 95 % intervals", alt, drawn)
 
 
-def _points(comparison: Comparison, choice: Choice) -> list[tuple[float, float, Interval]]:
-    """(rate, mean, interval) over the seeds that chose, by rate; of the arms that are told apart by one rate.
+def _curve(axes: Axes, place: int, of: int, choice: Choice, points: Points) -> str:
+    """Draws one curve and says it."""
+    scale, write, mark = choice.rule.scale, choice.rule.level, MARKS[place % len(MARKS)]
+    aside = (
+        (place - (of - 1) / 2) * _ASIDE * (choice.strengths == (RATE,))
+    )  # so that variants that do alike hide one another less
+    x, means = [size + aside for size, _, _ in points], [scale * m for _, m, _ in points]
+    low, high = ([scale * getattr(i, side) for _, _, i in points] for side in ("low", "high"))
+    axes.fill_between(x, low, high, color=mark.colour, alpha=0.15, linewidth=0, zorder=1)
+    axes.vlines(x, low, high, color=mark.colour, linewidth=1.2, zorder=2)
+    axes.plot(x, means, color=mark.colour, linestyle=mark.line, marker=mark.marker, label=choice.variant, zorder=3)
+    best = choice.chosen
+    if not choice.idle:
+        size, mean, _ = min(points, key=lambda point: abs(point[1] - choice.score))
+        axes.plot(size + aside, scale * mean, "*", color=mark.colour, mec=INK, mew=0.9, markersize=13, zorder=5)
+        best = f"{size:g}"
+    return f"{choice.variant}: {', '.join(f'{write(m)} at {size:g}' for size, m, _ in points)}; chosen {best}"
+
+
+def _baseline(axes: Axes, comparison: Comparison, rule: Measure, seeds: tuple[int, ...]) -> list[str]:
+    """Draws the baseline as a line with its band and says it, if it has such scores."""
+    base = _of_arm(comparison, comparison.baseline, rule, seeds)
+    if base is None:
+        return []
+    mean, band, scale = float(base.mean()), interval(base), rule.scale
+    axes.axhline(scale * mean, color=INK, linewidth=1.2, linestyle=(0, (2, 2)), label=comparison.baseline)
+    axes.axhspan(scale * band.low, scale * band.high, facecolor=GREY, alpha=0.18, linewidth=0, zorder=0)
+    for edge in (band.low, band.high):
+        axes.axhline(scale * edge, color=INK, linewidth=0.6, linestyle=":", zorder=1)
+    return [f"{comparison.baseline}: {rule.level(mean)}"]
+
+
+def _points(comparison: Comparison, choice: Choice) -> Points:
+    """(strength, mean, interval) over the seeds that chose, by strength; of the arms that are told apart by one number.
 
     But for the baseline, which has a line of its own.
     """
-    runs = comparison.runs
-    by_rate: dict[float, tuple[float, Interval]] = {}
+    runs, key = comparison.runs, choice.strengths[0]
+    found: dict[float, tuple[float, Interval]] = {}
     for label in (label for label in choice.of if label != comparison.baseline):
         row = runs[runs["label"] == label].iloc[0]
-        rate = number(row.get("dropout.rate"))
+        size = number(row.get(key))
         values = _of_arm(comparison, label, choice.rule, choice.seeds)
-        if rate is None or math.isnan(rate) or row.get("dropout.rates") or values is None:
+        by_site = key == RATE and row.get("dropout.rates")
+        if size is None or math.isnan(size) or by_site or values is None:
             continue
-        by_rate[rate] = (float(values.mean()), interval(values))
-    return [(rate, *by_rate[rate]) for rate in sorted(by_rate)]
+        found[size] = (float(values.mean()), interval(values))
+    return [(size, *found[size]) for size in sorted(found)]
 
 
 def _of_arm(comparison: Comparison, label: str | None, measure: Measure, seeds: tuple[int, ...]) -> Floats | None:

@@ -1,4 +1,4 @@
-"""How a rate was chosen, and what that does not allow."""
+"""How a rate or another strength was chosen, and what that does not allow."""
 
 from __future__ import annotations
 
@@ -6,32 +6,33 @@ from collections.abc import Sequence
 
 from dropbench.report.tables.notes.note import Note, as_they_are
 from dropbench.report.tables.notes.runs import few
-from dropbench.report.tables.selection import Choice
+from dropbench.report.tables.selection import Choice, word
 from dropbench.values import spans
 
 
 def notes(choices: Sequence[Choice]) -> list[Note]:
-    """The rule by which rates were chosen, and what it does not allow."""
+    """The rule by which strengths were chosen, and what it does not allow."""
     if not choices:
         return []
     first, unsafe = choices[0], [label for c in choices for label in c.unsafe]
-    seeds = {c.seeds for c in choices}
-    which = f"seeds {spans(list(first.seeds))}" if len(seeds) == 1 else "the seeds that all rates of a sweep have"
+    seeds, what = {c.seeds for c in choices}, word(choices)
+    going_without = "going without dropout" if what == "rate" else "going without"
+    which = f"seeds {spans(list(first.seeds))}" if len(seeds) == 1 else f"the seeds that all {what}s of a sweep have"
     none = [f"{c.variant} ({few(c.of)})" for c in choices if c.idle]
     full = (
-        f"Rate chosen by mean {first.rule.spoken} over {which}, and by nothing else: the {first.test.spoken} of the rates "
-        "not chosen is no ground for a choice. The same seeds chose and report"
+        f"{what.capitalize()} chosen by mean {first.rule.spoken} over {which}, and by nothing else: the {first.test.spoken} of "
+        f"the {what}s not chosen is no ground for a choice. The same seeds chose and report"
     )
     if len(none) < len(choices):
         full += "; `dropbench report --confirm` runs the choice and its baseline under fresh ones"
-    brief = f"Rate chosen by {first.rule.spoken}; `dropbench report --confirm` takes it to fresh seeds."
+    brief = f"{what.capitalize()} chosen by {first.rule.spoken}; `dropbench report --confirm` takes it to fresh seeds."
     told = [Note(f"{full}.", brief * (len(none) < len(choices)))]
     if none:
         of = "" if len(none) == len(choices) else f": {', '.join(c.variant for c in choices if c.idle)}"
         told.append(
             Note(
-                f"Going without dropout is best there, so no rate is chosen: {'; '.join(none)}.",
-                f"By {first.rule.spoken} no rate beats going without dropout, so none is chosen{of}.",
+                f"{going_without.capitalize()} is best there, so no {what} is chosen: {'; '.join(none)}.",
+                f"By {first.rule.spoken} no {what} beats {going_without}, so none is chosen{of}.",
             )
         )
     return told + as_they_are(

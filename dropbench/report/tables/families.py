@@ -1,0 +1,161 @@
+"""Arms that are the same but for strengths, from which the best is chosen: rates of a variant, strengths of a regularizer.
+
+What has a strength is a part of an arm: its dropout, a regularizer beside it, a key of training such as weight decay. Arms with
+the same parts are a family; those with fewer of them stand beside it, so that going without is among what is chosen from.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from dropbench.report.records.frame import rows_of, setting_keys
+from dropbench.report.tables.arms import (
+    AUGMENT,
+    BESIDE,
+    IN_WORDS,
+    Arm,
+    Row,
+    as_settings,
+    regularizers_of,
+    setting,
+    silent,
+    tells,
+    told_beside,
+)
+from dropbench.values import AND, absent, number, written
+
+RATE = "dropout.rate"
+"""Stands for all rates of an arm: common ones, those of sites, and those of each of several variants."""
+_RATES = re.compile(r"dropout\.(?:[^.]+\.)?rates?")
+_OF_TRAINING = ("train.weight_decay", "train.label_smoothing", "train.max_norm", "train.grad_clip")
+_BEGINS = {RATE: ("dropout.",), "train.weight_decay": ("train.weight_decay", "train.decay_")}
+"""How the keys of a part begin, by its strength, where that is not its only key."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """Arms that differ in strengths alone, and those like them without some of what has these; labels in the table's order.
+
+    name: what the strengths are of. strengths: the keys that differ, `dropout.rate` for all rates.
+    """
+
+    name: str
+    strengths: tuple[str, ...]
+    labels: tuple[str, ...]
+    idle: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """row: one run of an arm. parts: the strengths of what is on in it. sizes: by part how strong it is.
+
+    fixed: the value of each other key that it has a use for.
+    """
+
+    row: Row
+    parts: frozenset[str]
+    fixed: dict[str, str]
+    sizes: dict[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, row: Row, keys: Sequence[str], known: frozenset[str]) -> _Settings:
+        """known: the parts of all arms."""
+        parts = _parts(row, keys)
+        off = tuple(begin for part in known - parts for begin in _begins(part))
+        texts = {k: "" if absent(row[k]) else written(row[k]) for k in keys if not k.startswith(off)}
+        sizes = {part: tuple(text for k, text in texts.items() if _is_strength(k, part)) for part in parts}
+        fixed = {k: text for k, text in texts.items() if not any(_is_strength(k, part) for part in parts)}
+        return cls(row, parts, fixed, sizes)
+
+    def without(self, parts: frozenset[str]) -> dict[str, str]:
+        """The values of the other keys, but for those of some parts."""
+        off = tuple(begin for part in parts for begin in _begins(part))
+        return {k: text for k, text in self.fixed.items() if not k.startswith(off)}
+
+
+def families(runs: pd.DataFrame, arms: Sequence[Arm]) -> list[Family]:
+    """Of the arms that are the same but for strengths, where there are several; in the table's order.
+
+    runs: with `label`.
+    """
+    keys = setting_keys(runs)
+    rows = {row["label"]: row for row in rows_of(runs.drop_duplicates("label"))}
+    known = frozenset(part for row in rows.values() for part in _parts(row, keys)) | {RATE}
+    all_arms = {arm.label: _Settings.of(rows[arm.label], keys, known) for arm in arms}
+    alike: dict[tuple[object, ...], list[str]] = {}
+    for label, own in all_arms.items():
+        alike.setdefault((own.parts, *sorted(own.fixed.items())), []).append(label)
+    several = [labels for labels in alike.values() if _differing([all_arms[label] for label in labels])]
+    members = [[all_arms[label] for label in labels] for labels in several]
+    names = _names([own[0] for own in members], [_differing(own) for own in members], keys)
+    return [
+        Family(
+            name,
+            tuple(_differing(own)),
+            tuple(labels),
+            tuple(label for label, other in all_arms.items() if _lacks(other, own)),
+        )
+        for name, labels, own in zip(names, several, members, strict=True)
+    ]
+
+
+def _parts(row: Row, keys: Sequence[str]) -> frozenset[str]:
+    """The strengths of all that is on in an arm."""
+    beside = [f"{whole}{row[f'{whole}strength']}" for whole in regularizers_of(row, keys)]
+    trained = [k for k in keys if (k in _OF_TRAINING or k.startswith(AUGMENT)) and number(row[k])]
+    return frozenset([*[RATE] * (not silent(row)), *beside, *(k for k in trained if not absent(row[k]))])
+
+
+def _begins(part: str) -> tuple[str, ...]:
+    return _BEGINS.get(part, (f"{part.rpartition('.')[0]}." if part.startswith(BESIDE) else part,))
+
+
+def _is_strength(key: str, part: str) -> bool:
+    return bool(_RATES.fullmatch(key)) if part == RATE else key == part
+
+
+def _differing(members: Sequence[_Settings]) -> list[str]:
+    """The parts that are not as strong in all of these arms."""
+    parts = sorted(members[0].parts, key=lambda part: (part != RATE, not part.startswith(BESIDE), part))
+    return [part for part in parts if len({own.sizes[part] for own in members}) > 1]
+
+
+def _lacks(other: _Settings, members: Sequence[_Settings]) -> bool:
+    """Whether an arm is as one of the members but for the want of some of the parts in which they differ."""
+    lacking = members[0].parts - other.parts
+    if not lacking or not other.parts < members[0].parts or not lacking <= set(_differing(members)):
+        return False
+    same = members[0].without(lacking) == other.without(lacking)
+    return same and all(size in {own.sizes[part] for own in members} for part, size in other.sizes.items())
+
+
+def _names(firsts: Sequence[_Settings], differing: Sequence[Sequence[str]], keys: Sequence[str]) -> list[str]:
+    """What the strengths of each family are of; with the rest of its setting where another's are of the same."""
+    short = [AND.join(_name(own.row, part) for part in parts) for own, parts in zip(firsts, differing, strict=True)]
+    return [
+        name if short.count(name) == 1 else _in_full(name, own.row, parts, alike, keys)
+        for name, own, parts in zip(short, firsts, differing, strict=True)
+        for alike in [[o.row for o, other in zip(firsts, short, strict=True) if other == name]]
+    ]
+
+
+def _name(row: Row, part: str) -> str:
+    if part == RATE:
+        return written(row["dropout.name"])
+    return part.split(".")[1] if part.startswith(BESIDE) else part.removeprefix("train.")
+
+
+def _in_full(name: str, row: Row, parts: Sequence[str], alike: Sequence[Row], keys: Sequence[str]) -> str:
+    """With schedule and placement of the dropout or, where it has no part in the choice, all of it; and what else differs."""
+    if RATE in parts:
+        more = [row.get(k) for k in ("dropout.schedule.name", "dropout.placement")]
+        words = [written(v) for v in more if v is not None and not absent(v) and v != "constant"]
+    else:
+        words = [] if len({setting(r) for r in alike}) == 1 or silent(row) else ["beside", setting(row)]
+    rest = [k for k in keys if not any(k.startswith(_begins(part)) for part in parts if part != RATE)]
+    told = [k for k in rest if not IN_WORDS.fullmatch(k) and not k.startswith(BESIDE) and tells(row, alike, k)]
+    return " ".join(word for word in (name, *words, *told_beside(row, alike, rest), as_settings(row, told)) if word)
