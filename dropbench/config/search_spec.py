@@ -6,7 +6,7 @@ import math
 import re
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from dropbench.errors import UsageError
 from dropbench.spec import Frozen, Names, Positive
@@ -50,16 +50,19 @@ class Distribution(NamedTuple):
 
 
 class SearchSpec(Frozen):
-    """How the settings of a study's arms are searched: by random settings, of which the worse ones are given up early.
+    """How the settings of a study's arms are searched: random ones, of which the worse are given up early, or by Optuna.
 
-    budget: how many settings are tried of each arm that has a space, of all the same. seeds: under which each is tried. rungs:
-    1: all of them to the end; more: successive halving (Jamieson & Talwalkar 2016, arXiv:1502.07943), each rung `eta` times as
-    long as the one before, with the best 1 / eta of its settings. together: so many settings in turn share what chooses another
-    kind of run, such as which regularizers there are, so that they train as one stack. seed: of the draws. spaces: by arm, and
-    under `*` of all arms, what keys are drawn from: `uniform(0, 0.8)`, `loguniform(1e-5, 0.1)`, `whole(1, 5)`, `choice(a, b)`,
-    `subset(mixup, sam)`, or a list. leave_out: arms whose best setting is compared with itself less each of its regularizers.
+    method: `random`; `optuna`: its tree-structured Parzen estimator (Bergstra et al. 2011) proposes settings by what earlier
+    ones scored, `together` of each arm at a time, and each is trained to the end. budget: how many settings are tried of each
+    arm that has a space, of all the same. seeds: under which each is tried. rungs: 1: all of them to the end; more: successive
+    halving (Jamieson & Talwalkar 2016, arXiv:1502.07943), each rung `eta` times as long as the one before, with the best
+    1 / eta of its settings. together: so many settings in turn share what chooses another kind of run, such as which
+    regularizers there are, so that they train as one stack. seed: of the draws. spaces: by arm, and under `*` of all arms, what
+    keys are drawn from: `uniform(0, 0.8)`, `loguniform(1e-5, 0.1)`, `whole(1, 5)`, `choice(a, b)`, `subset(mixup, sam)`, or a
+    list. leave_out: arms whose best setting is compared with itself less each of its regularizers.
     """
 
+    method: Literal["random", "optuna"] = "random"
     budget: Positive = 24
     seeds: Positive = 2
     rungs: Annotated[int, Field(ge=1, le=5)] = 3
@@ -68,6 +71,18 @@ class SearchSpec(Frozen):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     leave_out: Names = ()
     spaces: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
+
+    @property
+    def rule(self) -> dict[str, Any]:
+        """What decides on the runs. What comes with another method is no part of it, so that plans of before keep their ids."""
+        without = {"method"} if self.method == "random" else {"rungs", "eta"}
+        return self.model_dump(mode="json", exclude=without)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_rung(cls, given: Any) -> Any:
+        """Of what is proposed, unless something else is said, which `searching` refuses in a sentence."""
+        return {"rungs": 1, **given} if isinstance(given, dict) and given.get("method") == "optuna" else given
 
     @field_validator("spaces", mode="after")
     @classmethod

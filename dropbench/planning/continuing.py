@@ -184,7 +184,13 @@ class Course:
         assert self.tuning is not None
         first, last = (self.tuning.comparison(self.tuning.untried(end)) for end in (0, -1))
         least = self.looks[0] if self.looks else len(seeds)
-        return [(first, _but(under(first, seeds[:least]), now.plan)), (last, _but(last, now.plan))]
+        later = self.tuning.later(len(stages))
+        before = [s for plan in later for s in plan.specs]
+        outlines = {run: outline for plan in later for run, outline in plan.outlines.items()}
+        return [
+            (replace(whole, outlines=whole.outlines | outlines), [*before, *_but(part, now.plan)])
+            for whole, part in ((first, under(first, seeds[:least])), (last, last))
+        ]
 
 
 def _seeds_in(plan: Plan) -> list[int]:

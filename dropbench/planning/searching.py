@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from dropbench.spec import RunSpec
 
 Settings = list[dict[str, Any]]
+Space = dict[str, tuple[str, Distribution]]
+"""By key the arm or EVERY, by whose name it is drawn, and from what."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Searching:
     @property
     def rule(self) -> dict[str, Any]:
         """What decides on the runs, for the plan."""
-        return self.spec.model_dump(mode="json")
+        return self.spec.rule
 
     @property
     def called(self) -> list[str]:
@@ -82,10 +84,14 @@ class Searching:
         """The settings of each arm that are tried, each once, in order."""
         return {arm: settings_of(self.spec, arm) for arm in self.study.arms}
 
+    def known(self, ended: Find) -> dict[str, Settings]:
+        """Those that are known by now, in order: all of them from the beginning."""
+        return self.candidates
+
     @property
     def plan(self) -> Plan:
-        """The first rung, which has all of them."""
-        return self._rung(0, {arm: range(len(several)) for arm, several in self.candidates.items()})
+        """The first rung or batch."""
+        return self.stages(lambda run: None)[0]
 
     def stages(self, ended: Find) -> list[Plan]:
         """The rungs that are known."""
@@ -98,17 +104,25 @@ class Searching:
             kept = self._best(plans[-1], kept, ended)
         return plans
 
+    def later(self, known: int) -> list[Plan]:
+        """The rungs after so many, as if the first settings of each arm went on: as many runs as there will be."""
+        places = {arm: range(len(several)) for arm, several in self.candidates.items()}
+        plans = []
+        for rung in range(1, self.spec.rungs):
+            places = {arm: range(max(1, round(len(kept) / self.spec.eta))) for arm, kept in places.items()}
+            plans += [self._rung(rung, places)] if rung >= known else []
+        return plans
+
     def chosen(self, ended: Find) -> dict[Key, Tuned]:
         """The settings of each arm, each with what its last rung scored, and the best of those that came to the last rung."""
         plans = self.stages(ended)
+        whole = self._to_the_end(plans)
+        measure, signs = self._measure(whole, ended), self._signs(plans[-1])
         found: dict[Key, Tuned] = {}
-        for arm, settings in self.candidates.items():
-            runs: dict[int, list[Record]] = {}
-            for plan in plans:
-                runs |= {i: records for i, records in _records(plan, arm, settings, ended).items() if records}
-            last = _records(plans[-1], arm, settings, ended)
-            measure = self._measure(plans[-1], ended)
-            order = sorted(last, key=lambda i: ranked(last[i], measure, self._signs(plans[-1])))
+        for arm, settings in self.known(ended).items():
+            runs = {i: records for i, records in records_of(plans, arm, settings, ended).items() if records}
+            last = records_of(whole, arm, settings, ended)
+            order = sorted(last, key=lambda i: ranked(last[i], measure, signs))
             best = next((i for i in order if any(r.status in FINISHED for r in last[i])), None)
             found[arm, arm] = Tuned(
                 arm=arm,
@@ -131,7 +145,7 @@ class Searching:
                 candidates=[tried(s, [], LOSS) for s in settings],
                 chosen=end % len(settings),
             )
-            for arm, settings in self.candidates.items()
+            for arm, settings in self.known(lambda run: None).items()
         }
 
     def comparison(self, chosen: Mapping[Key, Tuned]) -> Plan:
@@ -156,9 +170,13 @@ class Searching:
         return self._run(arm, chosen).arm_id
 
     def _run(self, arm: str, chosen: dict[str, Any]) -> RunSpec:
-        firsts = {other: several[0] for other, several in self.candidates.items()}
+        firsts = {other: several[0] for other, several in self.known(lambda run: None).items()}
         plan = self._plan({**firsts, arm: chosen}, self.reporting[:1], [])
         return next(s for s in plan.specs if s.run_id == plan.arms[arm][0])
+
+    def _to_the_end(self, plans: Sequence[Plan]) -> Sequence[Plan]:
+        """Of some stages those whose runs are whole ones."""
+        return plans[-1:]
 
     def _rung(self, rung: int, kept: Mapping[str, Sequence[int]]) -> Plan:
         arms = {called(arm, i): self.candidates[arm][i] for arm, places in kept.items() for i in places}
@@ -175,10 +193,10 @@ class Searching:
 
     def _best(self, plan: Plan, kept: Mapping[str, Sequence[int]], ended: Find) -> dict[str, list[int]]:
         """The places of the settings of each arm that go on: the best 1 / eta of them, and one at least."""
-        measure, signs = self._measure(plan, ended), self._signs(plan)
+        measure, signs = self._measure([plan], ended), self._signs(plan)
         best = {}
         for arm, places in kept.items():
-            records = _records(plan, arm, self.candidates[arm], ended)
+            records = records_of([plan], arm, self.candidates[arm], ended)
             order = sorted(places, key=lambda i: ranked(records[i], measure, signs))
             best[arm] = sorted(order[: max(1, round(len(places) / self.spec.eta))])
         return best
@@ -191,9 +209,10 @@ class Searching:
         directions = {s.metric[first].direction for s in plan.specs if first in s.metric}
         return {f"val_{first}": -1 if directions == {"higher"} else 1, LOSS: 1}
 
-    def _measure(self, plan: Plan, ended: Find) -> str:
-        whole = [r.metrics for s in plan.specs if (r := ended(s.run_id)) is not None and r.status == "completed"]
-        return next((m for m in self._signs(plan) if all(m in metrics for metrics in whole)), LOSS)
+    def _measure(self, plans: Sequence[Plan], ended: Find) -> str:
+        records = [ended(s.run_id) for plan in plans for s in plan.specs]
+        whole = [r.metrics for r in records if r is not None and r.status == "completed"]
+        return next((m for m in self._signs(plans[-1]) if all(m in metrics for metrics in whole)), LOSS)
 
     def _base(self, name: str) -> dict[str, Any]:
         """What the study says of the arm of which this is a setting; a whole setting has all of it."""
@@ -229,7 +248,7 @@ def without_each(setting: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         found["dropout"] = {**kept, "dropout": "none"}
     for name in setting.get(BESIDE) or ():
         rest = [other for other in setting[BESIDE] if other != name]
-        found[name] = _met({**setting, BESIDE: rest})
+        found[name] = met({**setting, BESIDE: rest})
     for key in (k for k in off if setting.get(k, off[k]) != off[k]):
         found[key.partition(".")[2]] = {**setting, key: off[key]}
     return found
@@ -254,27 +273,35 @@ def called(arm: str, place: int) -> str:
 def settings_of(spec: SearchSpec, arm: str) -> Settings:
     """The settings of an arm that are tried: drawn from its space and from that of all arms, each once.
 
-    What both say of a key its own space says. An arm without a space has one setting, in which nothing is set.
+    An arm without a space has one setting, in which nothing is set.
     """
-    spaces = {key: (EVERY, distribution(text)) for key, text in spec.spaces.get(EVERY, {}).items()}
-    spaces |= {key: (arm, distribution(text)) for key, text in spec.spaces.get(arm, {}).items()}
-    if not spaces:
+    space = space_of(spec, arm)
+    if not space:
         return [{}]
-    drawn = {key: _drawn(spec, f"{owner}/{key}", of) for key, (owner, of) in spaces.items()}
-    settings = [_met({key: values[i] for key, values in drawn.items()}) for i in range(spec.budget)]
+    settings = [met({key: of.value(u[key]) for key, (_, of) in space.items()}) for u in drawn(spec, space)]
     return list({written(s): s for s in settings}.values())
 
 
-def _drawn(spec: SearchSpec, name: str, of: Distribution) -> list[Any]:
-    """As many values as are tried. What makes another kind of run is drawn less often, and stays for some settings."""
-    numbers = unit(bit_generator(spec.seed, f"search/{name}").random_raw(of.draws * spec.budget)).reshape(
-        spec.budget, -1
-    )
-    values = [of.value(row) for row in numbers.tolist()]
-    return [values[i // spec.together] for i in range(spec.budget)] if of.chooses else values
+def space_of(spec: SearchSpec, arm: str) -> Space:
+    """What the keys of an arm are drawn from, its own and those of all arms. What both say of a key its own space says."""
+    space = {key: (EVERY, distribution(text)) for key, text in spec.spaces.get(EVERY, {}).items()}
+    return space | {key: (arm, distribution(text)) for key, text in spec.spaces.get(arm, {}).items()}
 
 
-def _met(sample: dict[str, Any]) -> dict[str, Any]:
+def drawn(spec: SearchSpec, space: Space) -> list[dict[str, list[float]]]:
+    """Of each setting that is tried the uniform numbers of which the values of its keys are made.
+
+    What makes another kind of run is drawn less often, and stays for some settings.
+    """
+    columns = {}
+    for key, (owner, of) in space.items():
+        raw = bit_generator(spec.seed, f"search/{owner}/{key}").random_raw(of.draws * spec.budget)
+        rows = unit(raw).reshape(spec.budget, -1).tolist()
+        columns[key] = [rows[i // spec.together] for i in range(spec.budget)] if of.chooses else rows
+    return [{key: rows[i] for key, rows in columns.items()} for i in range(spec.budget)]
+
+
+def met(sample: dict[str, Any]) -> dict[str, Any]:
     """Without what is drawn for regularizers that are not chosen in it."""
     if BESIDE not in sample:
         return sample
@@ -290,7 +317,10 @@ def searching(
     composer: Composer,
     most: int,
 ) -> Searching:
-    """Raises UsageError for a space of what is no arm, and for more runs than there may be. Arguments: see Searching."""
+    """Raises UsageError for a space of what is no arm, for more runs than there may be, and without what the method takes.
+
+    Arguments: see Searching.
+    """
     assert study.search is not None
     for name in (*study.search.spaces, *study.search.leave_out):
         if name != EVERY and name not in study.arms:
@@ -298,14 +328,26 @@ def searching(
     if study.grid:
         raise UsageError("study.search: a study with a grid has its settings in that; name its arms under arms instead")
     sweeps.check_count(len(study.arms) * study.search.budget * len(seeds), most)
-    return Searching(study, seeds, reporting, tuple(overrides), composer, most, tuple(overrides))
+    asked = (study, seeds, reporting, tuple(overrides), composer, most, tuple(overrides))
+    if study.search.method == "random":
+        return Searching(*asked)
+    if study.search.rungs > 1:
+        raise UsageError(
+            f"study.search.rungs={study.search.rungs}: optuna trains every setting to the end; type study.search.rungs=1"
+        )
+    from dropbench.planning.proposing import Proposing, optuna
+
+    optuna()  # a search that cannot propose is refused before any of it trains
+    return Proposing(*asked)
 
 
-def _records(plan: Plan, arm: str, settings: Settings, ended: Find) -> dict[int, list[Record]]:
-    """The records of each setting of an arm that a rung has, by its place."""
-    found = {}
-    for place in range(len(settings)):
-        runs = plan.arms.get(called(arm, place))
-        if runs:
-            found[place] = [record for run in runs if (record := ended(run)) is not None]
+def records_of(plans: Sequence[Plan], arm: str, settings: Settings, ended: Find) -> dict[int, list[Record]]:
+    """The records of each setting of an arm, by its place; of several plans that have it the last one's that have ended."""
+    found: dict[int, list[Record]] = {}
+    for plan in plans:
+        for place in range(len(settings)):
+            runs = plan.arms.get(called(arm, place), [])
+            records = [record for run in runs if (record := ended(run)) is not None]
+            if records or (runs and place not in found):
+                found[place] = records
     return found

@@ -85,6 +85,10 @@ class Tuning:
         """One, in which all of them are tried."""
         return [self.plan]
 
+    def later(self, known: int) -> list[Plan]:
+        """None."""
+        return []
+
     def chosen(self, ended: Find) -> dict[Key, Tuned]:
         """The candidates of each arm and the best of them, from runs that have all ended.
 

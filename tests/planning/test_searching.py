@@ -105,6 +105,15 @@ def test_rungs_keep_the_best_third_of_each_arm_and_run_three_times_as_long(going
     assert {s.train.stop_at for s in compared.specs} == {None} and compared.baseline == "plain"
 
 
+def test_what_is_to_come_counts_the_rungs_that_are_not_known(going: Going) -> None:
+    found = going()
+    stages, _ = followed(found)
+    rungs = [len(s.plan.specs) for s in stages[1:3]]
+    for _, specs in found.ahead(stages[:1]):
+        assert len([s for s in specs if s.seed not in (0, 1, 2)]) == sum(rungs)
+        assert len({s.run_id for s in specs}) == len(specs) and {s.train.stop_at for s in specs} == {3, None}
+
+
 def test_arms_share_the_draws_of_the_space_that_all_have() -> None:
     spec = SearchSpec.model_validate(SEARCH)
     plain, dropout, cocktail = (settings_of(spec, arm) for arm in ("plain", "dropout", "cocktail"))
