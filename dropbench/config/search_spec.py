@@ -81,7 +81,7 @@ class SearchSpec(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _one_rung(cls, given: Any) -> Any:
-        """Of what is proposed, unless something else is said, which `searching` refuses in a sentence."""
+        """Of what is proposed, unless something else is said, which `proposing` refuses in a sentence."""
         return {"rungs": 1, **given} if isinstance(given, dict) and given.get("method") == "optuna" else given
 
     @field_validator("spaces", mode="after")

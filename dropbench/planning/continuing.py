@@ -19,6 +19,7 @@ from dropbench.config.sweeps import MOST_RUNS, check_count
 from dropbench.errors import UsageError
 from dropbench.planning.expand import points, runs_of
 from dropbench.planning.plan import Plan, make
+from dropbench.planning.proposing import proposing
 from dropbench.planning.searching import Searching, searching
 from dropbench.planning.study_arms import with_set
 from dropbench.planning.tables import without
@@ -297,6 +298,8 @@ def course(
                 "--tune: this study searches settings itself, as its key search says; leave one of the two out"
             )
         found_by = searching(study, rest, apart(seeds, study.search.seeds), seeds, composer, most)
+        if study.search.method == "optuna":
+            found_by = proposing(found_by)
         return Course(None, replace(found_by, typed=as_typed), looks, settled)
     if tune:
         found = tuning(rest, tune, apart(seeds, tuning_seeds), seeds, composer, most)

@@ -134,6 +134,18 @@ class Proposing(Searching):
         return self._asked[key]
 
 
+def proposing(found: Searching) -> Proposing:
+    """The search that Optuna makes of the same spaces. Raises UsageError for several rungs, and where it is not installed."""
+    if found.spec.rungs > 1:
+        raise UsageError(
+            f"study.search.rungs={found.spec.rungs}: optuna trains every setting to the end; type study.search.rungs=1"
+        )
+    optuna()  # a search that cannot propose is refused before any of it trains
+    return Proposing(
+        found.study, found.seeds, found.reporting, found.overrides, found.composer, found.most, found.typed
+    )
+
+
 def _of(space: Space) -> Of:
     return {key: distribution for key, (_, distribution) in space.items()}
 

@@ -317,10 +317,7 @@ def searching(
     composer: Composer,
     most: int,
 ) -> Searching:
-    """Raises UsageError for a space of what is no arm, for more runs than there may be, and without what the method takes.
-
-    Arguments: see Searching.
-    """
+    """Raises UsageError for a space of what is no arm, and for more runs than there may be. Arguments: see Searching."""
     assert study.search is not None
     for name in (*study.search.spaces, *study.search.leave_out):
         if name != EVERY and name not in study.arms:
@@ -328,17 +325,7 @@ def searching(
     if study.grid:
         raise UsageError("study.search: a study with a grid has its settings in that; name its arms under arms instead")
     sweeps.check_count(len(study.arms) * study.search.budget * len(seeds), most)
-    asked = (study, seeds, reporting, tuple(overrides), composer, most, tuple(overrides))
-    if study.search.method == "random":
-        return Searching(*asked)
-    if study.search.rungs > 1:
-        raise UsageError(
-            f"study.search.rungs={study.search.rungs}: optuna trains every setting to the end; type study.search.rungs=1"
-        )
-    from dropbench.planning.proposing import Proposing, optuna
-
-    optuna()  # a search that cannot propose is refused before any of it trains
-    return Proposing(*asked)
+    return Searching(study, seeds, reporting, tuple(overrides), composer, most, tuple(overrides))
 
 
 def records_of(plans: Sequence[Plan], arm: str, settings: Settings, ended: Find) -> dict[int, list[Record]]:

@@ -14,11 +14,15 @@ from dropbench.report.statistics.power import UNKNOWN
 
 @dataclass(frozen=True)
 class Answer:
-    """name: what was asked, in short. formula: the same in the grammar, with labels. contrast: what came of it."""
+    """name: what was asked, in short. formula: the same in the grammar, with labels. contrast: what came of it.
+
+    part_of: the arm that is compared with itself less one of its regularizers, if that was asked.
+    """
 
     name: str
     formula: Formula
     contrast: Contrast
+    part_of: str = ""
 
 
 def tabled(answers: Iterable[Answer]) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -46,5 +47,26 @@ def of_study(
         return (), missing
     baseline = [] if comparison.baseline is None else [comparison.baseline]
     asked = ask(whole, baseline, Questions(tuple(nodes.values())), histories)
-    named = [replace(a, name=f"{name}: {a.name}") for name, a in zip(nodes, asked.answers, strict=True)]
-    return tuple(named), [*asked.notes, *missing]
+    named = [_named(name, a, plan) for name, a in zip(nodes, asked.answers, strict=True)]
+    parts = sorted((a for a in named if a.part_of), key=_worth)
+    told = [
+        f"What {arm} owes to each of its regularizers: its score less that of the same without the one, paired by seed; the "
+        "first is missed the most."
+        for arm in dict.fromkeys(a.part_of for a in parts)
+    ]
+    return (*(a for a in named if not a.part_of), *parts), [*told, *asked.notes, *missing]
+
+
+def _named(name: str, answer: Answer, plan: StoredPlan) -> Answer:
+    """With the name that the plan has for it, alone where an arm is compared with itself less one of its regularizers."""
+    of = plan.course.rule.search.get("leave_out", []) if plan.course else []
+    begins = plan.contrasts[name].startswith
+    arm = next((arm for arm in of if name.endswith(f" in {arm}") and begins(f"arm({arm!r}).")), "")
+    return replace(answer, name=name if arm else f"{name}: {answer.name}", part_of=arm)
+
+
+def _worth(answer: Answer) -> tuple[str, float]:
+    """For the order: of each arm first what it would miss the most."""
+    c = answer.contrast
+    size = -c.difference.mean * (c.measure.direction or 1)
+    return answer.part_of, size if math.isfinite(size) else math.inf

@@ -27,7 +27,12 @@ def draw(report: Report) -> list[list[Picture]]:
 
     pictures: list[list[Picture]] = []
     for comparison in report.comparisons:
-        drawn = [forest.draw(comparison), pairs.draw(comparison), *rates.draw(comparison)]
+        drawn = [
+            forest.draw(comparison),
+            *forest.draw_parts(comparison),
+            pairs.draw(comparison),
+            *rates.draw(comparison),
+        ]
         drawn += [*curves.draw(comparison, report.histories), reliability.draw(comparison)]
         pictures.append([p for p in drawn if p])
     pictures += [[p for p in [heat.draw(grid)] if p] for grid in report.grids]

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
-from dropbench.report.output.figures.picture import Picture
-from dropbench.report.output.figures.style import BLUE, GREEN, GREY, INK, PAPER, VERMILLION, figure, folded, look
+from dropbench.report.output.figures.picture import Picture, slug
+from dropbench.report.output.figures.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    PAPER,
+    VERMILLION,
+    Figure,
+    figure,
+    folded,
+    look,
+)
+from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.interval import confidence
 from dropbench.report.statistics.verdict import SAME
 from dropbench.report.tables.comparison import Comparison
@@ -20,19 +33,63 @@ _LOOK = {
 }
 """Colour, marker, and whether it is filled, of what is confirmed."""
 _OPEN = (INK, "o", False)
+_ACROSS = 90
+"""Characters below the axis, so that nothing is cut off."""
 
 
 def draw(comparison: Comparison) -> Picture | None:
     """None without a baseline, or where no arm has a difference with an interval."""
-    contrasts = {
-        label: c
-        for label, c in comparison.verdicts.items()
-        if all(map(math.isfinite, (c.difference.mean, c.difference.low, c.difference.high)))
-    }
+    contrasts = _drawable(comparison.verdicts)
     if not contrasts or comparison.measure is None:
         return None
-    measure, baseline = comparison.measure, comparison.baseline
-    scale, write, sure = measure.scale, measure.difference, confidence(comparison.alpha)
+    baseline, sure = comparison.baseline, confidence(comparison.alpha)
+    drawn, words = _forest(contrasts, comparison.alpha, f"minus that of {baseline}", f"{len(contrasts)} arms")
+    alt = (
+        f"Forest plot of differences in {comparison.measure.spoken} from {baseline}, mean and {sure} interval: {words}"
+    )
+    return Picture("forest", f"Differences from {baseline}, with {sure} intervals", alt, drawn)
+
+
+def draw_parts(comparison: Comparison) -> list[Picture]:
+    """What each regularizer of an arm is worth to it, the most first, for each arm that is compared with itself less those."""
+    pictures = []
+    for arm in dict.fromkeys(a.part_of for a in comparison.answers if a.part_of):
+        answers = {a.name.removesuffix(f" in {arm}"): a.contrast for a in comparison.answers if a.part_of == arm}
+        contrasts = _drawable(answers)
+        if not contrasts:
+            continue
+        first = next(iter(contrasts.values()))
+        sure, spoken = confidence(first.alpha), first.measure.spoken
+        drawn, words = _forest(
+            contrasts, first.alpha, "minus that of the same without", f"{len(comparison.answers)} contrasts", of=arm
+        )
+        alt = (
+            f"Forest plot of the {spoken} of {arm} minus that of {arm} without each, mean and {sure} interval: {words}"
+        )
+        title = f"What each regularizer is worth to {arm}, with {sure} intervals"
+        pictures.append(Picture(f"parts-{slug(arm)}", title, alt, drawn))
+    return pictures
+
+
+def _drawable(contrasts: Mapping[str, Contrast]) -> dict[str, Contrast]:
+    """Those with an interval."""
+    return {
+        label: c
+        for label, c in contrasts.items()
+        if all(map(math.isfinite, (c.difference.mean, c.difference.low, c.difference.high)))
+    }
+
+
+def _forest(
+    contrasts: Mapping[str, Contrast], alpha: float, minus: str, family: str, of: str = ""
+) -> tuple[Figure, str]:
+    """The figure, a row a contrast of one measure, and its numbers in words.
+
+    alpha: how often any of the intervals may miss. minus: of what. family: the contrasts for which the intervals hold at once.
+    of: whose measure it is, where that is not the rows'.
+    """
+    measure = next(iter(contrasts.values())).measure
+    scale, write, sure = measure.scale, measure.difference, confidence(alpha)
     rows = [(c.difference, c.verdict) for c in contrasts.values()]
     rope = next(iter(contrasts.values())).region * scale
     said = [
@@ -58,9 +115,11 @@ def draw(comparison: Comparison) -> Picture | None:
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         way = {1: " (higher is better)", -1: " (lower is better)", 0: ""}[measure.direction]
-        at_once = f" that hold for all {len(rows)} arms at once" if len(rows) > 1 else ""
-        label = f"{measure.spoken} minus that of {baseline}{', points' if measure.in_percent else ''}{way}"
-        axes.set_xlabel(f"{label}\n{sure} intervals{at_once}{f'; shaded: {shaded}' if shaded else ''}")
+        at_once = f" that hold for all {family} at once" if not family.startswith("1 ") else ""
+        whose = f"{measure.spoken} of {of}" if of else measure.spoken
+        label = f"{whose} {minus}{', points' if measure.in_percent else ''}{way}"
+        meant = f"{sure} intervals{at_once}{f'; shaded: {shaded}' if shaded else ''}"
+        axes.set_xlabel(f"{label}\n{folded(meant, _ACROSS)}")
         numbers = axes.secondary_yaxis("right")
         numbers.set_yticks(range(len(rows)), said)
         numbers.tick_params(axis="y", length=0)
@@ -69,6 +128,4 @@ def draw(comparison: Comparison) -> Picture | None:
         f"{label} {write(d.mean)}, {write(d.low)} to {write(d.high)}, {verdict}"
         for label, (d, verdict) in zip(contrasts, rows, strict=True)
     )
-    region = f" Shaded: {shaded}." if shaded else ""
-    alt = f"Forest plot of differences in {measure.spoken} from {baseline}, mean and {sure} interval: {words}.{region}"
-    return Picture("forest", f"Differences from {baseline}, with {sure} intervals", alt, drawn)
+    return drawn, f"{words}.{f' Shaded: {shaded}.' if shaded else ''}"
