@@ -10,10 +10,11 @@ data and tested under the fresh seeds of the comparison, on the same splits. Wha
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -75,7 +76,19 @@ def run(file: Path, results: Path, rows: int, epochs: int) -> Row:
     measure = comparison.measure
     assert measure is not None
     scores = {arm.label: fmean(comparison.scores(arm.label, measure).values()) for arm in comparison.arms}
-    return Row(file.stem, {**scores, TREE: tree(file, n_train)}, comparison, seconds)
+    return Row(
+        file.stem,
+        {**scores, TREE: _kept(results / file.stem / "tree.json", lambda: tree(file, n_train))},
+        comparison,
+        seconds,
+    )
+
+
+def _kept(file: Path, made: Callable[[], float]) -> float:
+    """A number that was made before, or is made now."""
+    if not file.is_file():
+        file.write_text(json.dumps(made()), encoding="utf-8")
+    return float(json.loads(file.read_text(encoding="utf-8")))
 
 
 def tree(file: Path, n_train: int | None) -> float:

@@ -26,7 +26,7 @@ SIZE = 0.1
 def contrast(mean: float, sd: float = 0.05, seeds: int = 10, measure: Measure = HIGHER) -> Contrast:
     generator = np.random.default_rng(3)
     spread = generator.normal(size=seeds)
-    values = mean + sd * (spread - spread.mean())
+    values = mean + sd * (spread - spread.mean()) / spread.std(ddof=1)
     of = {"a": dict(enumerate(values)), "b": dict.fromkeys(range(seeds), 0.0)}
     (made,) = judged([Minus("a", "b", measure)], lambda label, _: of[label], SIZE)
     return made
