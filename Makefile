@@ -5,7 +5,10 @@ INSTALLED := .venv/.installed
 
 DEMO := study=three_arm data.n_train=300 data.val_fraction=0.5 data.label_noise=0.1 train.epochs=60
 
-.PHONY: demo test test-slow bench wheel clean
+CLAIMS := results/claims
+QUICK := claims/overfitting,claims/averaging,claims/rates
+
+.PHONY: demo test test-slow bench claims claims-quick wheel clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -20,6 +23,16 @@ test: $(INSTALLED)
 # The long ones: statistics of the random bits, whole experiments on real data (DROPBENCH_DATA). Minutes, not seconds.
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow
+
+# Every claim about dropout, with its verdict: an hour or two, and what is trained already is not trained again. DROPBENCH_DATA
+# names the data that some of them take; claims-quick takes none.
+claims: $(INSTALLED)
+	$(BIN)/dropbench sweep 'study=glob(claims/*)' results=$(CLAIMS)
+	$(BIN)/dropbench report $(CLAIMS) --claims --wide --format markdown --out $(CLAIMS)/claims.md
+	$(BIN)/dropbench report $(CLAIMS) --claims --format csv --out $(CLAIMS)/claims.csv
+
+claims-quick: $(INSTALLED)
+	$(BIN)/dropbench sweep 'study=$(QUICK)' results=$(CLAIMS)
 
 # Beside plain PyTorch, joblib, Lightning, Hydra and skorch, 40 minutes of a machine that does nothing else, then the cost of
 # each variant, 5 minutes. DROPBENCH_DATA names the data; make bench BENCH='--only digits-20' measures one part.
