@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,13 +17,13 @@ from dropbench.report.records.measures import Measure
 from dropbench.report.records.plans import plans_of, roots_of
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.formula import Formula
-from dropbench.report.statistics.grammar import parse, scores
+from dropbench.report.statistics.grammar import Arm, parse, scores
 from dropbench.report.statistics.judged import judged
 from dropbench.report.statistics.power import power_at
 from dropbench.report.statistics.verdict import region
 from dropbench.report.tables.arms import find
 from dropbench.report.tables.binding import bound
-from dropbench.report.tables.claims import WITHIN, Checked, Claimed, Statement, corrected, in_order
+from dropbench.report.tables.claims import WITHIN, Checked, Claimed, Level, Statement, corrected, in_order
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.factors import Factors
 from dropbench.report.tables.planned import with_names
@@ -174,7 +174,17 @@ def _rests_on(told: Claimed, formula: Formula, whole: Comparison) -> Claimed:
     """With its runs, what training them took, and what they share."""
     runs = whole.runs[whole.runs["label"].isin(formula.labels)]
     seconds = float(runs["seconds"].astype(float).sum())
-    return replace(told, runs=tuple(runs["run_id"]), seconds=seconds, setting=_setting(runs))
+    levels = tuple(dict.fromkeys(_levels(formula, whole)))
+    return replace(told, runs=tuple(runs["run_id"]), seconds=seconds, setting=_setting(runs), levels=levels)
+
+
+def _levels(formula: Formula, whole: Comparison) -> Iterator[Level]:
+    """Each measure of each arm that the contrast names, in its order."""
+    for score in scores(formula.node):
+        measure = formula.measures[score.measure]
+        for label in [score.arm.name] if isinstance(score.arm, Arm) else formula.candidates[score.arm]:
+            known = pd.Series(list(whole.scores(label, measure).values()), dtype=float).dropna()
+            yield Level(label, measure, float(known.mean()), float(known.std()), len(known))
 
 
 def _setting(runs: pd.DataFrame) -> str:

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from dropbench.identity import given
 from dropbench.report.output.asked import titles
+from dropbench.report.output.claims_page import about
 from dropbench.report.output.figures import draw
 from dropbench.report.output.sections import sections
 from dropbench.report.records.frame import PACKAGES
@@ -32,15 +33,9 @@ SOURCES = {
 
 def page(report: Report, width: int | None) -> str:
     """HTML5. width: of the tables, in characters; None keeps every column."""
-    environment = Environment(
-        loader=PackageLoader("dropbench.report.output", "html"),
-        autoescape=select_autoescape(["html.j2"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["sentence"] = lambda words: words.replace(" %", "\N{NO-BREAK SPACE}%")
+    environment = _environment()
+    if report.claims:
+        return environment.get_template("claims.html.j2").render(**about(report.claims))
     parts, shared = sections(report, width)
     answers = [(plain(c.title), plain(answer(c))) for c in report.comparisons]
     captions = [*("Each arm" for _ in report.comparisons), *(g.title for g in report.grids)]
@@ -58,6 +53,19 @@ def page(report: Report, width: int | None) -> str:
         report_command=None if report.command is None else plain(report.command),
         sources=sources(report),
     )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("dropbench.report.output", "html"),
+        autoescape=select_autoescape(["html.j2"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["sentence"] = lambda words: words.replace(" %", "\N{NO-BREAK SPACE}%")
+    return environment
 
 
 def _question(report: Report) -> str:

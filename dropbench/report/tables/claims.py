@@ -9,6 +9,7 @@ from typing import Literal
 
 import pandas as pd
 
+from dropbench.report.records.measures import Measure
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.distributions import t_cdf
 from dropbench.report.statistics.formula import Formula
@@ -21,6 +22,17 @@ Verdict = Literal[
 ]
 SUPPORTED, CONTRADICTED, NEGLIGIBLE, UNDECIDED = "supported", "contradicted", "negligible", "undecided"
 ABOVE, BELOW, WITHIN = "above", "below", "within"
+
+
+@dataclass(frozen=True)
+class Level:
+    """A measure of an arm over its seeds: mean and standard deviation (ddof 1) in the measure's own unit, of so many."""
+
+    arm: str
+    measure: Measure
+    mean: float
+    sd: float
+    seeds: int
 
 
 @dataclass(frozen=True)
@@ -43,6 +55,8 @@ class Claimed:
         Seeds of the pilot.
     setting : str
         Model, data and epochs, as far as its arms share them.
+    levels : tuple of Level
+        What the contrast is made of.
     runs : tuple of str
         The ids of the runs that it rests on.
     seconds : float
@@ -62,6 +76,7 @@ class Claimed:
     power: float = math.nan
     pilot: int = 0
     setting: str = ""
+    levels: tuple[Level, ...] = ()
     runs: tuple[str, ...] = ()
     seconds: float = math.nan
     p_adjusted: float = math.nan
