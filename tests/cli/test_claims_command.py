@@ -95,7 +95,7 @@ def test_several_studies_are_planned_first_and_told_together(bare: Path, capsys:
     assert [row["claim"] for row in told(capsys, "study=claims/two")["rows"]] == [7]
     assert {row["verdict"] for row in told(capsys, "study=claims/two")["rows"]} == {"undecided"}  # two seeds
     page = dropbench(capsys, "report", "--claims", "--format", "html").out
-    assert page.count("<details") == 4 and 'data-verdict="holds only for"' in page and "http" not in page
+    assert page.count("<details") == 4 and 'data-verdict="holds only for"' in page and "://" not in page
     assert "<td>ones</td><td>2</td><td>2</td><td>yes</td>" in page  # a case of the check, readable without script
     for form in ("markdown", "csv", "latex", "html"):
         assert "It narrows the gap" in dropbench(capsys, "report", "--claims", "--format", form).out
