@@ -50,7 +50,8 @@ def notes(comparison: Comparison, plans: Sequence[StoredPlan]) -> list[Note]:
 
 def further(comparison: Comparison, plans: Sequence[StoredPlan]) -> tuple[Diagnosis, ...]:
     """What the sweep of a comparison left to chance, with the options with which it would not; plans: those of its runs."""
-    return (*_again(comparison, plans), *([] if comparison.tuned else _untuned(comparison)))
+    fixed = comparison.tuned or any(p.course is not None and p.course.rule.pilot for p in plans)
+    return (*_again(comparison, plans), *([] if fixed else _untuned(comparison)))
 
 
 def _tuned(comparison: Comparison, plans: Iterable[StoredPlan]) -> Iterator[Note]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -196,3 +197,15 @@ def test_a_baseline_that_failed_while_it_was_tuned_leaves_nothing_to_report(
         for words in ([], ["study=s"]):
             with pytest.raises(UsageError, match=said):
                 report.build([store.root], words)
+
+
+def test_a_study_with_a_pilot_is_not_told_to_tune(fake: Any, fake_plan: Any, put: Any, store: Any) -> None:
+    """Its comparison is made once, as it stands."""
+    runs = [fake(s, changes={"dropout.rate": r, "train.lr": 0.001}) for r in (0.0, 0.5) for s in range(6)]
+    put(*runs)
+    plan = fake_plan({"none": runs[:6], "half": runs[6:]}, study="mine")
+    for pilot, told in (([], True), ([900], False)):
+        course = Course(rule=Rule(pilot=pilot, seeds=list(range(6))), stages=[], ended=True)
+        store.write_plan(replace(plan, course=course if pilot else None))
+        (comparison,) = report.build([store.root], ["study=mine"]).comparisons
+        assert any(d.rule == "not tuned" for d in comparison.further) == told
