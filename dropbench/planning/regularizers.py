@@ -51,10 +51,10 @@ def _columns(table: Table) -> tuple[int, ...]:
 
 
 def _whole(outline: Outline) -> tuple[str, ...]:
-    """The sites of activations that are in no residual branch: those have names below that of their branch."""
+    """The sites of activations that are in no residual branch: those have the name of their branch, or one below it."""
     branches = tuple(f"{s.name.removesuffix('.branch')}." for s in outline.sites if s.kind == "branch")
     inside = (s.name for s in outline.sites if s.kind == "activation" and s.name != "input")
-    return tuple(name for name in inside if not name.startswith(branches))
+    return tuple(name for name in inside if not f"{name}.".startswith(branches))
 
 
 def cannot(spec: RunSpec, outline: Outline, table: Table) -> str | None:

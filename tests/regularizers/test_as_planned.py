@@ -78,3 +78,20 @@ def test_a_gradient_laid_out_lies_as_that_of_the_cross_entropy(classes: int, mor
     (gradient,) = hooked
     assert laid_out(gradient.contiguous()).stride() == gradient.stride()
     assert torch.equal(laid_out(gradient), gradient)
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "whole"),
+    [
+        ("mlp", {}, ("hidden.0", "hidden.1")),
+        ("mlp", {"skip": True, "widths": [24, 24, 24]}, ("hidden.0",)),
+        ("mlp", {"skip": True, "two_branches": True, "widths": [24, 24]}, ("hidden.0",)),
+        ("resnet", {}, ("head",)),
+    ],
+)
+def test_what_a_shortcut_goes_past_is_no_place_to_mix(
+    model: str, options: dict[str, Any], whole: tuple[str, ...]
+) -> None:
+    spec = make_spec(model, options=options)
+    table = table_of(spec)
+    assert given(outline(spec.model, table), table).whole == whole
