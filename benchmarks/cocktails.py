@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import friedmanchisquare, rankdata, studentized_range
 
+from benchmarks.ranks import draw
 from benchmarks.tables import TARGETS
 from dropbench.data.raw_draws import bit_generator, unit
 from dropbench.report import build
@@ -132,20 +133,26 @@ def _fitted(data: Any, seed: int, setting: dict[str, Any], n_train: int | None, 
     return float(balanced_accuracy_score(y[rows], model.predict(x[rows])))
 
 
-def markdown(rows: Sequence[Row]) -> str:
-    """The scores, the ranks, and what the study confirms of each arm."""
-    arms = list(rows[0].scores)
+def markdown(rows: Sequence[Row], picture: Path | None = None) -> str:
+    """The scores, the ranks, and what the study confirms of each arm. picture: where the ranks are drawn."""
+    arms = [arm for arm in rows[0].scores if all(arm in r.scores for r in rows)]
     lines = ["| arm | " + " | ".join(r.name for r in rows) + " | mean rank |", "| --- |" + " ---: |" * (len(rows) + 1)]
     ranks = np.array([rankdata([-r.scores[a] for a in arms]) for r in rows])
     for i in np.argsort(ranks.mean(0)):
         cells = [f"{100 * r.scores[arms[i]]:.1f}" for r in rows]
         lines.append(f"| {arms[i]} | " + " | ".join(cells) + f" | {ranks[:, i].mean():.2f} |")
+    if picture is not None:
+        draw(dict(zip(arms, ranks.mean(0).tolist(), strict=True)), _critical(ranks), len(rows), picture)
     return "\n".join([*lines, "", *_told(rows, arms, ranks)])
 
 
-def _told(rows: Sequence[Row], arms: Sequence[str], ranks: Any) -> list[str]:
+def _critical(ranks: Any) -> float:
     n, k = ranks.shape
-    critical = float(studentized_range.ppf(0.95, k, np.inf)) / np.sqrt(2) * np.sqrt(k * (k + 1) / (6 * n))
+    return float(studentized_range.ppf(0.95, k, np.inf) / np.sqrt(2) * np.sqrt(k * (k + 1) / (6 * n)))
+
+
+def _told(rows: Sequence[Row], arms: Sequence[str], ranks: Any) -> list[str]:
+    n, critical = len(ranks), _critical(ranks)
     p = friedmanchisquare(*ranks.T).pvalue if n > 2 else float("nan")
     lines = [
         f"Friedman's test over {n} tables: p = {p:.2g}; mean ranks differ where they are {critical:.1f} apart (Nemenyi, .05)."
@@ -176,7 +183,7 @@ def main() -> None:
     for name in given.only.split(","):
         rows.append(run(given.folder / f"{name}.csv", given.results, given.rows, given.epochs))
         print(f"{name}: {rows[-1].seconds:.0f} s", flush=True)
-    text = markdown(rows)
+    text = markdown(rows, given.out and given.out.with_suffix(".svg"))
     print(text)
     if given.out:
         given.out.write_text(text + "\n", encoding="utf-8")
