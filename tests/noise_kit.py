@@ -62,6 +62,7 @@ SET_UP = VARIANTS | {
     "recurrent.naive": _made(_FILES["recurrent"], each_step=True),
     "recurrent.candidate": _made(_FILES["recurrent"], where="candidate"),
     "recurrent.candidate_naive": _made(_FILES["recurrent"], where="candidate", each_step=True),
+    "standard.batch": _made(_FILES["standard"], per="batch"),
     "stochastic_depth.batch": _made(_FILES["stochastic_depth"], per="batch"),
     "shake_shake.batch": _made(_FILES["shake_shake"], per="batch"),
     "embedding.batch": _made(_FILES["embedding"], per="batch"),

@@ -115,10 +115,10 @@ def _with_checked_options(group: str, part: Part) -> Part:
     return part.model_copy(update={"options": checked_options(group, part.target, part.options)})
 
 
-def _one_form(model: Component) -> Component:
-    """The same network always reads the same, where a model of dropbench's own says which options mean the same."""
-    form = getattr(locate(model.target), "one_form", None) if model.target.startswith(OWN) else None
-    return model if form is None else model.model_copy(update={"options": form(model.options)})
+def _one_form(part: Part) -> Part:
+    """The same part always reads the same, where one of dropbench's own says which of its options mean the same."""
+    form = getattr(locate(part.target), "one_form", None) if part.target.startswith(OWN) else None
+    return part if form is None else part.model_copy(update={"options": form(part.options)})
 
 
 def _acting(variants: Sequence[DropoutSpec]) -> Sequence[DropoutSpec]:
@@ -144,7 +144,7 @@ def _canonical(dropout: DropoutSpec, key: str) -> DropoutSpec:
         update |= {"rate": 0.0, "rates": {}, "placement": None, "schedule": CONSTANT}
     elif dropout.silent:
         return NONE
-    return dropout.model_copy(update={"schedule": schedule, **update})
+    return _one_form(dropout.model_copy(update={"schedule": schedule, **update}))
 
 
 def _regularizer(name: str, node: Mapping[str, Any], extra: Sequence[Path]) -> dict[str, Any]:

@@ -40,7 +40,14 @@ ACTS_IN_EVALUATION = {"shake_drop", "dropconnect", "dropconnect.example", "class
 """Moment matching (Wan et al. 2013, section 3.3), scaling (Srivastava et al. 2014, section 4), or multiplying by the
 probability of keeping (Ba & Frey 2013, section 2), or the expectation of a step (Krueger et al. 2017, section 3), instead
 of the identity; and so of what shakes."""
-ONE_DRAW_A_BATCH = {"weight_drop", "embedding.batch", "stochastic_depth.batch", "shake_shake.batch", "layer_drop"}
+ONE_DRAW_A_BATCH = {
+    "weight_drop",
+    "embedding.batch",
+    "standard.batch",
+    "stochastic_depth.batch",
+    "shake_shake.batch",
+    "layer_drop",
+}
 """Examples share it by intent (Merity et al. 2017, sections 2 and 4.3; Huang et al. 2016, section 3; Fan et al. 2019, section
 3.2), as they do at a weight site."""
 DRAWS_FOR_AN_INPUT = {"standout"}
