@@ -141,6 +141,6 @@ def _kind(dropout: DropoutSpec) -> str:
 
 def _chunk(outline: Outline) -> int:
     """Examples that are evaluated at once: of one replica's making, not the stack's."""
-    sites = (math.prod(s.shape) for s in outline.sites if s.kind in ("activation", "feedforward"))
+    sites = (math.prod(s.shape) for s in outline.usual if s.kind in ("activation", "feedforward"))
     widest = max(outline.held, *sites, 1)
     return max(128, min(1024, _EVAL_BYTES // (4 * widest)))

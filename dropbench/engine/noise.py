@@ -129,6 +129,10 @@ class StackNoise(Noise):
         return self.training and site in self._at
 
     @override
+    def placed(self, site: str) -> bool:
+        return site in self._at
+
+    @override
     def possible(self, site: str) -> bool:
         return site in self._possible
 

@@ -172,7 +172,8 @@ def _group(spec: RunSpec, groups: Mapping[str, list[RunSpec]], outline: Outline)
     rest = json.dumps(tree, sort_keys=True)
     if _is_no_noise(spec):
         for key in groups:
-            if key.startswith(rest) and not _two_ways(groups[key][0]):
+            first = groups[key][0]
+            if key.startswith(rest) and not _two_ways(first) and not _asked(first, outline):
                 return key
     return rest + _noise(spec, outline)
 
@@ -183,13 +184,20 @@ def _noise(spec: RunSpec, outline: Outline) -> str:
     Nothing, where it is all masks that a site's tensor is multiplied by: see `engine.mixed_noise`.
     """
     if all(_is_mask(v, spec.model) for v in spec.variants):
-        return _MASKS
+        return " ".join([_MASKS, *_asked(spec, outline)])
     told: list[Any] = [
         v.model_dump(mode="json", include={"target", "options", "version", "source"}) for v in spec.variants
     ]
-    if len(told) > 1:
+    told += _asked(spec, outline)
+    if len(spec.variants) > 1:
         told.append([(p.site, p.slot) for p in of_sites(spec.variants, outline.sites)])
     return json.dumps(told, sort_keys=True)
+
+
+def _asked(spec: RunSpec, outline: Outline) -> list[str]:
+    """The sites with noise that models pass by otherwise, and beside which they may compute what is there in another way."""
+    asked = {s.name for s in outline.sites if s.asked}
+    return [p.site for p in of_sites(spec.variants, outline.sites) if p.rate and p.site in asked] if asked else []
 
 
 def _is_mask(dropout: DropoutSpec, model: Component) -> bool:
@@ -239,7 +247,7 @@ def work_bytes(cohort: Cohort) -> int:
     # Weights and the words of a table are among the parameters. A language model's logits are larger than all else.
     among = ("weight", "recurrent_weight", "token")
     logits = outline.n_classes * (outline.shape[0] if outline.task == "predict_next" else 1)
-    activations = logits + outline.held + sum(math.prod(s.shape) for s in outline.sites if s.kind not in among)
+    activations = logits + outline.held + sum(math.prod(s.shape) for s in outline.usual if s.kind not in among)
     return 16 * outline.parameters + 8 * outline.noise_batch(cohort.specs[0].train.batch_size) * activations
 
 

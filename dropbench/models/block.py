@@ -73,6 +73,9 @@ def made_norm(kind: NormKind, replicas: int, channels: int) -> BatchNorm | Group
 class DenseBlock(nn.Module):
     """A dense layer: x [K, B, I] to [K, B, O], with the sites `name` (the output) and `name.weight`.
 
+    A further one, `name.before`, is what comes out of the product, before any normalisation and activation. It has noise only
+    where it is asked for.
+
     Parameters
     ----------
     replicas : int
@@ -124,6 +127,7 @@ class DenseBlock(nn.Module):
                 reader=None if batch_norm == "after_dropout" else reader,
                 follows=None if batch_norm == "after_activation" else activation,
             ),
+            Site(f"{name}.before", "activation", (outputs,), "F", asked=True),
         )
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
@@ -131,9 +135,15 @@ class DenseBlock(nn.Module):
         norm = self.norm
         last = self.batch_norm == "after_dropout"
         then = self.activation if norm is None or last else partial(self._normalised, norm)
+        if noise.placed(before := f"{self.name}.before"):
+            then = _in_turn(partial(noise, before), then)
         x = noise.dense(self.name, x, self.linear.weight, self.linear.bias, then)
         return norm(x) if norm is not None and last else x
 
     def _normalised(self, norm: nn.Module, x: Tensor) -> Tensor:
         out: Tensor = self.activation(norm(x)) if self.batch_norm == "before_activation" else norm(self.activation(x))
         return out
+
+
+def _in_turn(first: Callable[[Tensor], Tensor], then: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    return lambda x: then(first(x))

@@ -27,6 +27,9 @@ class MLP(nn.Module):
     also `hidden.i.branch`, each hidden layer to whose output its input is added (F). With `two_branches` there are two such
     layers in its place, `hidden.i.first` and `hidden.i.second`, and `hidden.i.pair` (PF), where both are met.
 
+    Where noise does harm, and so only where it is asked for: `hidden.i.before`, in front of the activation (F); with `skip`
+    `hidden.i.skip`, the input on its way round a hidden layer (F); and `output`, the logits (F).
+
     Parameters
     ----------
     replicas : int
@@ -120,6 +123,8 @@ class MLP(nn.Module):
                 Site(f"hidden.{i}.branch", "branch", (widths[i],), "F", depth=(at + 1) / len(branches))
                 for at, i in enumerate(branches)
             ),
+            *(Site(f"hidden.{i}.skip", "activation", (widths[i],), "F", asked=True) for i in branches),
+            Site("output", "activation", (n_classes,), "F", asked=True),
         )
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
@@ -128,9 +133,13 @@ class MLP(nn.Module):
         if self.embed is not None:
             x = self.embed(x)
         for i, (block, skips) in enumerate(zip(self.hidden, self.skips, strict=True)):
-            x = x + noise.branch(f"hidden.{i}.branch", block, x).to(x.dtype) if skips else block(x, noise)
+            if skips:
+                branch = noise.branch(f"hidden.{i}.branch", block, x)
+                x = noise(f"hidden.{i}.skip", x) + branch.to(x.dtype)
+            else:
+                x = block(x, noise)
         logits: Tensor = self.head(x)
-        return logits
+        return noise("output", logits)
 
 
 def block_sites(blocks: Sequence[nn.Module] | nn.ModuleList) -> list[Site]:

@@ -32,6 +32,7 @@ class ResNet(nn.Module):
     (CHW); `block.i.conv` inside it, between the two convolutions, where Wide ResNets have their dropout (Zagoruyko &
     Komodakis 2016, arXiv:1605.07146, section 2.4; CHW); `head`, what the read-out sees (F). With `two_branches` a block's
     branch is the mean of two, which have `block.i.first.conv` and `block.i.second.conv` inside; `block.i.pair` is both (PCHW).
+    `block.i.skip` is what the shortcut brings (CHW), where noise does harm and acts only where it is asked for.
 
     Parameters
     ----------
@@ -104,6 +105,7 @@ class ResNet(nn.Module):
                 sites.append(Site(f"{each}.conv", "activation", maps, "CHW", reader=reader, follows="relu"))
             if isinstance(branch, TwoBranches):
                 sites.append(branch.site)
+            sites.append(Site(f"{name}.skip", "activation", maps, "CHW", asked=True))
             inputs = outputs
         self.head = Linear(replicas, inputs, n_classes)
         self.sites = (*sites, Site("head", "activation", (inputs,), "F", reader="head.weight"))
@@ -135,7 +137,7 @@ class Block(nn.Module):
         if self.stride > 1:
             # Padded with the channels last, as the maps lie in memory, so that both terms of the sum have one memory order.
             x = F.pad(x[..., :: self.stride, :: self.stride].movedim(2, -1), (0, self.new)).movedim(-1, 2)
-        return torch.relu(x + branch.to(x.dtype))
+        return torch.relu(noise(f"{self.name}.skip", x) + branch.to(x.dtype))
 
 
 class Branch(nn.Module):

@@ -58,10 +58,15 @@ class Outline:
     """The names of the model's parameters."""
 
     @property
+    def usual(self) -> tuple[Site, ...]:
+        """The sites but for those at which there is noise only where it is asked for by name."""
+        return tuple(s for s in self.sites if not s.asked)
+
+    @property
     def units(self) -> dict[str, int]:
         """The sites of what a hidden layer makes, not of what it is given; and the axis of their units, from the end."""
         kinds, given = ("activation", "feedforward"), ("input", "embedded")
-        hidden = [s for s in self.sites if s.kind in kinds and s.name not in given]
+        hidden = [s for s in self.usual if s.kind in kinds and s.name not in given]
         return {s.name: i - len(s.axes) for s in hidden for i, axis in enumerate(s.axes) if axis in "FC"}
 
     def noise_batch(self, batch_size: int) -> int:

@@ -35,7 +35,7 @@ def given(outline: Outline, table: Table, train: TrainSpec | None = None) -> Giv
         own_noise=bool(outline.own_noise),
         sites={
             s.name: dict(zip(s.axes, s.shape, strict=True)).get("T", 1)
-            for s in outline.sites
+            for s in outline.usual
             if s.kind == "activation" and s.name != "input"
         },
         whole=None if outline.parts else _whole(outline),
@@ -53,7 +53,7 @@ def _columns(table: Table) -> tuple[int, ...]:
 def _whole(outline: Outline) -> tuple[str, ...]:
     """The sites of activations that are in no residual branch: those have the name of their branch, or one below it."""
     branches = tuple(f"{s.name.removesuffix('.branch')}." for s in outline.sites if s.kind == "branch")
-    inside = (s.name for s in outline.sites if s.kind == "activation" and s.name != "input")
+    inside = (s.name for s in outline.usual if s.kind == "activation" and s.name != "input")
     return tuple(name for name in inside if not f"{name}.".startswith(branches))
 
 

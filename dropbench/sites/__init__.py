@@ -59,6 +59,8 @@ class Site:
     """Of an activation: the name of the function that it comes out of, if that is known."""
     own: float | None = None
     """The rate that a dropout of a user's module has there by itself: see `models.module`."""
+    asked: bool = False
+    """Whether noise comes there only where it is asked for by name: see `sites.placement.place`."""
 
     def __post_init__(self) -> None:
         if len(self.shape) != len(self.axes):

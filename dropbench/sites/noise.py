@@ -53,6 +53,10 @@ class Noise(Protocol):
         """Whether there will be noise there now: a model may go a faster way round a site where there is none."""
         ...
 
+    def placed(self, site: str) -> bool:
+        """Whether a variant is placed there, in training and in evaluation: of sites that a model passes by otherwise."""
+        return False
+
     def possible(self, site: str) -> bool:
         """Whether these runs may have noise there at all, in training or in evaluation, whatever their rates.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Protocol
 
@@ -16,7 +16,11 @@ def matches(name: str, pattern: str) -> bool:
 
 
 def place(
-    names: Sequence[str], placement: Sequence[str] | None, rates: Mapping[str, float], key: str = "dropout"
+    names: Sequence[str],
+    placement: Sequence[str] | None,
+    rates: Mapping[str, float],
+    key: str = "dropout",
+    asked: Collection[str] = (),
 ) -> list[str]:
     """The sites, in the model's order, that noise is placed on.
 
@@ -24,20 +28,29 @@ def place(
     short. Without a placement noise goes everywhere but to the input, and to any site that `rates` names more closely
     than by `*`. `key` is that under which they were typed.
 
+    Sites among `asked` are reached by their names alone, or by a pattern that ends as they do: `hidden.0.before` by
+    `*.before`, and by neither `*` nor `hidden.*`.
+
     Raises UsageError for a pattern that fits no site.
     """
     chosen = ["*", "-input", *(p for p in rates if p != "*")] if placement is None else list(placement)
     given = [("placement", p, p.removeprefix("-")) for p in placement or ()]
     given += [("rates", p, p) for p in rates]  # in which a `-` means nothing
     for last, pattern, bare in given:
-        if not any(matches(n, bare) for n in names):
+        if not any(_reaches(bare, n, asked) for n in names):
             raise UsageError(f"{key}.{last}: no site here fits '{pattern}'; {nearest(pattern, names)}")
-    on = dict.fromkeys(names, chosen[0].startswith("-") if chosen else False)
+    everywhere = bool(chosen) and chosen[0].startswith("-")
+    on = {name: everywhere and name not in asked for name in names}
     for pattern in chosen:
         for name in names:
-            if matches(name, pattern.removeprefix("-")):
+            if _reaches(pattern.removeprefix("-"), name, asked):
                 on[name] = not pattern.startswith("-")
     return [n for n in names if on[n]]
+
+
+def _reaches(pattern: str, name: str, asked: Collection[str]) -> bool:
+    """Whether a pattern of a placement means a site."""
+    return matches(name, pattern) and (name not in asked or pattern.rpartition(".")[2] == name.rpartition(".")[2])
 
 
 def rate_at(name: str, rate: float, rates: Mapping[str, float]) -> float:
@@ -75,4 +88,6 @@ def site_rates(
     able = {s.name: s for s in sites if variant.supports(s) is None}
     if not able:
         return {}
-    return {n: rate_at(n, variant.site_rate(able[n], rate), rates) for n in place(list(able), placement, rates, key)}
+    asked = {name for name, site in able.items() if site.asked}
+    placed = place(list(able), placement, rates, key, asked)
+    return {n: rate_at(n, variant.site_rate(able[n], rate), rates) for n in placed}

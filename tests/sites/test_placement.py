@@ -97,6 +97,41 @@ def test_else_the_longest_pattern_that_fits_else_the_common_rate() -> None:
     assert [rate_at(n, 0.7, {"hidden.*": 0.3}) for n in NAMES] == [0.7, 0.7, 0.3, 0.7, 0.3, 0.7]
 
 
+BY_NAME = ["hidden.0.before", "hidden.1.skip", "output"]
+ALL = [*NAMES, *BY_NAME]
+
+
+@pytest.mark.parametrize("placement", [None, ["*"], ["-head"], ["hidden.*"], ["*.*"]])
+@pytest.mark.parametrize("rates", [{}, {"*": 0.3}, {"hidden.*": 0.3, "input": 0.1}])
+def test_what_must_be_asked_for_is_met_by_no_general_pattern(
+    placement: list[str] | None, rates: dict[str, float]
+) -> None:
+    assert place(ALL, placement, rates, asked=BY_NAME) == place(NAMES, placement, rates)
+
+
+@pytest.mark.parametrize(
+    ("placement", "rates", "expected"),
+    [
+        (["output"], {}, ["output"]),
+        (["*.before"], {}, ["hidden.0.before"]),
+        (["hidden.?.skip", "head"], {}, ["head", "hidden.1.skip"]),
+        (["*", "output"], {}, [*NAMES, "output"]),
+        (None, {"output": 0.5}, [*NAMES[1:], "output"]),
+        (None, {"*.skip": 0.5}, [*NAMES[1:], "hidden.1.skip"]),
+        (["*.before", "-hidden.0.before", "head"], {}, ["head"]),
+    ],
+)
+def test_what_must_be_asked_for_is_met_by_its_name(
+    placement: list[str] | None, rates: dict[str, float], expected: list[str]
+) -> None:
+    assert place(ALL, placement, rates, asked=BY_NAME) == expected
+
+
+def test_what_must_be_asked_for_and_is_not_there_is_told() -> None:
+    with pytest.raises(UsageError, match=r"no site here fits '\*.skip'"):
+        place(NAMES, ["*.skip"], {}, asked=BY_NAME)
+
+
 SITES = (
     Site("input", "activation", (8,), "F"),
     Site("hidden.0.weight", "weight", (8, 4), "IO"),
