@@ -93,6 +93,7 @@ class StackNoise(Noise):
     ) -> None:
         self.training = True
         self._edit: Callable[[str, Tensor], Tensor] | None = None
+        self._change: Callable[[str, Tensor], Tensor] | None = None
         self._possible = {site.name for site in sites if any(v.supports(site) is None for v in variants)}
         self._replicas = len(arms)
         self._at: dict[str, list[SiteNoise | MixedNoise]] = {}
@@ -106,7 +107,7 @@ class StackNoise(Noise):
             x = self._edit(site, x)
         for at in self._at.get(site, ()):
             x = at.act(x) if self.training else at.evaluate(x)
-        return x
+        return x if self._change is None else self._change(site, x)
 
     def at(self, site: str) -> SiteNoise | None:
         """The noise of a site that takes one variant; None where there is none.
@@ -126,7 +127,7 @@ class StackNoise(Noise):
 
     @override
     def acts(self, site: str) -> bool:
-        return self.training and site in self._at
+        return self._change is not None or (self.training and site in self._at)
 
     @override
     def placed(self, site: str) -> bool:
@@ -150,7 +151,8 @@ class StackNoise(Noise):
         several = self._at.get(site, [])
         at = several[0] if several else None
         simple = len(several) < 2 and (at is None or (at.fuses if self.training else at.rests))
-        between = f"{site}.weight" in self._at or self._edit is not None or torch.is_autocast_enabled(x.device.type)
+        between = f"{site}.weight" in self._at or torch.is_autocast_enabled(x.device.type)
+        between = between or self._edit is not None or self._change is not None
         if then is torch.relu and simple and not between:
             mask = None if at is None or not self.training else at.mask(x.shape[1], x.dtype)
             return dense_relu(x, weight, bias, mask, at is not None and at.signed)
@@ -283,6 +285,15 @@ class StackNoise(Noise):
         behind, after = copy.copy(self), self._edit
         behind._edit = edit if after is None else lambda site, x: after(site, edit(site, x))
         return behind
+
+    def changed(self, change: Callable[[str, Tensor], Tensor]) -> StackNoise:
+        """The same noise in front of `change` of (site, x), which sees what leaves each site and may put another in its place.
+
+        Models then meet those sites too that they pass by where there is no noise; see `acts`.
+        """
+        before = copy.copy(self)
+        before._change = change
+        return before
 
     def forked(self, opening: str, batch: int, shared: bool = False) -> StackNoise:
         """The same noise at the same rates, from streams whose names open so and not with `mask`, for batches of `batch`.

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor
 
-from dropbench.engine import stack
+from dropbench.engine import stack, statistics
 from dropbench.engine.evaluate import evaluating
 from dropbench.engine.example_batches import ExampleBatches
+from dropbench.engine.learned import LearnedRates
+from dropbench.engine.noise import StackNoise
 from dropbench.engine.replicas import Replicas
 from dropbench.engine.streams import StackedDraws
 
@@ -46,6 +48,8 @@ class Probed:
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self._replicas = replicas
         self._units = replicas.outline.units
+        self.kinds: Mapping[str, str] = {s.name: s.kind for s in replicas.outline.usual}
+        self.batch_norm = replicas.outline.batch_norm
 
     def examples(self, part: str) -> Iterator[tuple[Tensor, Tensor]]:
         """Inputs [K, B, *shape], normalised, and classes [K, B] of a part, in pieces."""
@@ -83,6 +87,41 @@ class Probed:
         output: Tensor = self.model(x, self.noise.edited(edit))
         return output.float()
 
+    def changed(
+        self, change: Callable[[str, Tensor], Tensor], stream: str | None = None
+    ) -> Callable[[Tensor], Tensor]:
+        """A function like `logits`, or with a stream like that of `noisy`, with `change` behind each site."""
+        noise = (self.noise if stream is None else self._forked(stream)).changed(change)
+
+        def logits(x: Tensor) -> Tensor:
+            output: Tensor = self.model(x, noise)
+            return output.float()
+
+        return logits
+
+    @torch.no_grad()
+    def by_batch(self, x: Tensor) -> Tensor:
+        """The logits with batch norm on the statistics of these examples, noise off; its running statistics stay."""
+        before = {name: buffer.clone() for name, buffer in self.model.named_buffers()}
+        self.model.train()
+        try:
+            return self.logits(x)
+        finally:
+            self.model.eval()
+            for name, buffer in self.model.named_buffers():
+                buffer.copy_(before[name])
+
+    def statistics(self) -> Iterator[tuple[str, Tensor, Tensor]]:
+        """Name, the running statistic that is held, and what the training examples give without noise; [K, C] each."""
+        own = self.model.model if isinstance(self.model, LearnedRates) else self.model
+        self.model.train()
+        try:
+            without = statistics.of_training(self._replicas, own, self.noise)
+        finally:
+            self.model.eval()
+        held = dict(own.named_buffers())
+        yield from ((name, held[name], value) for name, value in without.items())
+
     def foreign(self, data: str, examples: int) -> Iterator[Tensor]:
         """At most so many examples of other data, evenly spaced, in pieces [K, B, *shape]; normalised like their own."""
         batches = self._replicas.batches
@@ -94,14 +133,18 @@ class Probed:
 
     def noisy(self, stream: str) -> Callable[[Tensor], Tensor]:
         """A function that gives the logits under fresh masks at each call, from a stream of that name."""
-        noise = self.noise.forked(stream, self._replicas.noise_chunk)
-        noise.training = True
+        noise = self._forked(stream)
 
         def logits(x: Tensor) -> Tensor:
             output: Tensor = self.model(x, noise)
             return output.float()
 
         return logits
+
+    def _forked(self, stream: str) -> StackNoise:
+        noise = self.noise.forked(stream, self._replicas.noise_chunk)
+        noise.training = True
+        return noise
 
     def uniforms(self, stream: str) -> Callable[[tuple[int, ...]], Tensor]:
         """A function that gives float32 in [0, 1), [K, *shape], from a stream of that name."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dropbench.engine import stack
+from dropbench.engine.noise import StackNoise
 from dropbench.engine.replicas import Replicas
 from dropbench.engine.user_module import Ordinary
 
@@ -31,11 +32,26 @@ def renew(replicas: Replicas, model: nn.Module, stream: str, chosen: Tensor) -> 
 
     model: that of the replicas, without learned rates. Returns what the statistics were, [K, ...] by name in the model.
     """
-    before = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    found = list(_statistics(model))
-    if not found or not bool(chosen.any()):
+    if not bool(chosen.any()):
         return {}
     noise = replicas.noise.forked(f"{stream}/statistics", replicas.noise_chunk)
+    buffers, before = dict(model.named_buffers()), {}
+    for name, mean in of_training(replicas, model, noise).items():
+        before[name] = held = buffers[name].clone()
+        buffers[name].copy_(torch.where(chosen.view(-1, *(1,) * (held.ndim - 1)), mean, held))
+    return before
+
+
+@torch.no_grad()
+def of_training(replicas: Replicas, model: nn.Module, noise: StackNoise) -> dict[str, Tensor]:
+    """Each running statistic as the training examples give it under this noise: [K, ...] by its name in the model.
+
+    Means over chunks, as in `renew`. The model must be in training mode, and what it holds stays as it is.
+    """
+    before = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    found = list(_statistics(model))
+    if not found:
+        return {}
     sums = {name: torch.zeros_like(before[name]) for name, _ in found}
     counted = 0
     stack.begin(replicas.model)
@@ -55,14 +71,9 @@ def renew(replicas: Replicas, model: nn.Module, stream: str, chosen: Tensor) -> 
             # A statistic s becomes (1 - momentum) s + momentum b for that of the batch, b; and s was 0.
             sums[name] += buffers[name] / momentum * n
         counted += n
-    buffers = dict(model.named_buffers())
-    for name, held in before.items():
-        if name in sums:
-            sums[name] /= counted
-            buffers[name].copy_(torch.where(chosen.view(-1, *(1,) * (held.ndim - 1)), sums[name], held))
-        else:
-            buffers[name].copy_(held)
-    return {name: before[name] for name in sums}
+    for name, buffer in model.named_buffers():
+        buffer.copy_(before[name])
+    return {name: total / counted for name, total in sums.items()}
 
 
 def _statistics(model: nn.Module) -> Iterator[tuple[str, float]]:

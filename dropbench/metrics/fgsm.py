@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import torch
@@ -41,17 +41,17 @@ def fgsm(
     for x, y in network.examples(part):
         if not x.is_floating_point():
             return {}
-        direction = gradient(network, x, y).sign()
+        direction = gradient(network.logits, x, y).sign()
         for p, pieces in right.items():
             with torch.no_grad():
                 pieces.append(network.logits(x + p / 100 * direction).argmax(-1) == y)
     return {f"fgsm_{p:02}_accuracy": share(pieces) for p, pieces in right.items()}
 
 
-def gradient(network: Network, x: Tensor, y: Tensor) -> Tensor:
+def gradient(logits_of: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> Tensor:
     """The gradient of each example's cross-entropy with respect to the example: shaped as x [K, B, ...]; y [K, B]."""
     x = x.detach().clone().requires_grad_()
-    logits = network.logits(x)
+    logits = logits_of(x)
     loss = F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="sum")
     (slope,) = torch.autograd.grad(loss, x)
     return slope

@@ -9,7 +9,7 @@ returns an empty dictionary. As with a metric, each replica's number must be the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from torch import Tensor
@@ -26,6 +26,16 @@ class Network(Protocol):
     @property
     def passes(self) -> int:
         """The number of noisy passes that `eval.mode=mc` asks for; 0 in any other mode."""
+        ...
+
+    @property
+    def kinds(self) -> Mapping[str, str]:
+        """The kind of each site by its name, as in `dropbench.sites`, but for those where noise must be asked for."""
+        ...
+
+    @property
+    def batch_norm(self) -> bool:
+        """Whether the model has batch norm anywhere."""
         ...
 
     def examples(self, part: str) -> Iterator[tuple[Tensor, Tensor]]:
@@ -48,6 +58,31 @@ class Network(Protocol):
 
     def without(self, x: Tensor, site: str, unit: int) -> Tensor:
         """The logits with one unit of `activations` set to zero at all positions and steps, noise off."""
+        ...
+
+    def changed(
+        self, change: Callable[[str, Tensor], Tensor], stream: str | None = None
+    ) -> Callable[[Tensor], Tensor]:
+        """A function like `logits`, in which `change` of (site, what leaves it) is put in the place of what leaves a site.
+
+        Parameters
+        ----------
+        change : Callable
+            Of a site's name and its tensor [K, B, *site.shape]; edges and patches come as ones.
+        stream : str, optional
+            From which the noise is drawn, behind which it comes; None: the noise is off.
+        """
+        ...
+
+    def by_batch(self, x: Tensor) -> Tensor:
+        """The logits with batch norm on the statistics of these examples, noise off; at least two examples."""
+        ...
+
+    def statistics(self) -> Iterator[tuple[str, Tensor, Tensor]]:
+        """Of batch norm's running statistics name, value, and that of the training examples without noise; [K, C] each.
+
+        A layer's mean (`...running_mean`) comes right before its variance (`...running_var`).
+        """
         ...
 
     def foreign(self, data: str, examples: int) -> Iterator[Tensor]:

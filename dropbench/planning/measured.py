@@ -13,6 +13,12 @@ OF_NUMBERS = ("rmse", "r2")
 """Metrics of a predicted number that go without saying: the loss is in the square of its unit, and accuracy there is none."""
 _LOOKED_UP = {"tokens": "words", "text": "words", "graph": "nodes"}
 """What the examples of a view are where they are no numbers."""
+_LOOKS_AT = {
+    "batch_norm": "it looks at batch norm, and the model has none (model.batch_norm=before_activation, where there is that key)",
+    "attention": "it looks at attention weights, and the model has none (model=transformer has)",
+    "edges": "it takes edges of a graph away, and there is none (model=gcn has one)",
+}
+"""What a metric looks at, by what its YAML says that it needs."""
 
 
 def measures_nothing(spec: RunSpec, outline: Outline, needs: Mapping[str, str]) -> Iterator[str]:
@@ -25,9 +31,14 @@ def measures_nothing(spec: RunSpec, outline: Outline, needs: Mapping[str, str]) 
     outline : Outline
         Its model on its data.
     needs : mapping
-        What a metric's YAML says that there must be: `numbers` (examples that are numbers) or `units` (sites behind hidden
-        layers).
+        What a metric's YAML says that there must be: `numbers` (examples that are numbers), `units` (sites behind hidden
+        layers), `batch_norm`, `attention` or `edges`.
     """
+    there = {
+        "batch_norm": outline.batch_norm,
+        "attention": any(s.kind == "attention" for s in outline.sites),
+        "edges": any(s.kind == "edge" for s in outline.sites),
+    }
     for name in spec.metric:
         need = needs.get(name)
         if need == "numbers" and outline.view in _LOOKED_UP:
@@ -36,6 +47,8 @@ def measures_nothing(spec: RunSpec, outline: Outline, needs: Mapping[str, str]) 
                 f"metric={name} measures nothing on data={spec.data.name}: it changes the numbers of an example, and these "
                 f"are {kind}; leave it out"
             )
+        if need is not None and not there.get(need, True):
+            yield f"metric={name} measures nothing on model={spec.model.name}: {_LOOKS_AT[need]}; leave it out"
         if need == "units" and not outline.units:
             yield (
                 f"metric={name} measures nothing on model={spec.model.name}: it looks at the units behind hidden layers, and "

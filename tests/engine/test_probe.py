@@ -34,6 +34,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "ood": {},
     "noisy": {},
     "corrupted": {"percent": [25]},
+    "batch_statistics": {},
+    "pgd": {"percent": [25], "steps": 2, "masks": 2, "examples": 50},
+    "missing_at_random": {"percent": [25]},
+    "int8": {"examples": 100},
+    "attention_entropy": {},
+    "missing_edges": {},
 }
 
 

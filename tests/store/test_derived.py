@@ -27,7 +27,8 @@ HIGHER = (
     "missing_10_accuracy",
 )
 HIGHER += ("missing_by_value_25_accuracy", "ood_noise_auroc", "ood_fashion_mnist_mc_mutual_information_auroc")
-HIGHER += ("ood_noise_entropy_auroc",)
+HIGHER += ("ood_noise_entropy_auroc", "missing_at_random_25_accuracy", "missing_edges_25_accuracy", "pgd_10_accuracy")
+HIGHER += ("eot_00_accuracy", "int8_accuracy", "int8_noisy_accuracy", "batch_statistics_accuracy")
 LOWER = (
     "loss",
     "perplexity",
@@ -38,10 +39,16 @@ LOWER = (
     "mc_loss",
     "arithmetic_brier",
     "mc_ece",
+    "int8_loss",
+    "int8_noisy_loss",
+    "batch_statistics_loss",
+    "mean_shift",
+    "variance_shift",
 )
 NEITHER = ("ablation_mean", "ablation_p90", "ablation_gini", "ablation_share", "attribution_gini", "attribution_share")
 NEITHER += ("coadaptation", "dead_units", "gradient_norm", "gradient_variance", "sharpness", "adaptive_sharpness")
 NEITHER += ("average_sharpness", "mc_accuracy_sd", "mc_loss_sd", "mc_entropy", "mc_mutual_information", "unheard_of")
+NEITHER += ("attention_entropy",)
 
 
 @pytest.mark.parametrize(

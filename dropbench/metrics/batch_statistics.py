@@ -1,0 +1,82 @@
+"""Batch norm: evaluation on the statistics of the batch, and how far those that it holds are from what evaluation sees."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Annotated
+
+import torch
+from annotated_types import Ge
+from torch import Tensor
+
+from dropbench.metrics.accuracy import accuracy
+from dropbench.metrics.loss import loss
+from dropbench.metrics.probe import Network
+
+_EPS = 1e-5
+"""What batch norm adds to a variance before it divides by its root."""
+
+
+@torch.no_grad()
+def batch_statistics(network: Network, part: str, *, batch: Annotated[int, Ge(2)] = 64) -> dict[str, Tensor]:
+    """Accuracy and loss with batch norm in training mode and the noise off; and the shift of its running statistics.
+
+    That is what forgetting to switch batch norm to evaluation amounts to: an example's answer depends on those beside it. The
+    statistics that it holds instead were gathered in training, under dropout's noise if that acts before it, and the network
+    that is evaluated has none. Examples come in the order of the part, in batches of nearly equal size; nothing that the
+    network holds is changed.
+
+    Parameters
+    ----------
+    batch : int
+        Examples of a batch at most.
+
+    Returns
+    -------
+    dict
+        [K] each; empty for a model without batch norm, and for a part of a single example. `batch_statistics_accuracy`, 0..1;
+        `batch_statistics_loss`, nats. On train also means over the channels of all layers: `mean_shift`, how far the running
+        mean is from the mean without noise, in standard deviations without noise; `variance_shift`, |log| of the running
+        variance over the variance without noise.
+
+    References
+    ----------
+    Ioffe and Szegedy 2015 (arXiv:1502.03167); Li et al. 2019 (arXiv:1801.05134), section 3, for the shift of the variance.
+    """
+    if not network.batch_norm:
+        return {}
+    logits, targets = [], []
+    for x, y in _batches(network, part, batch):
+        if x.shape[1] < 2:
+            return {}
+        logits.append(network.by_batch(x))
+        targets.append(y)
+    whole, classes = torch.cat(logits, 1), torch.cat(targets, 1)
+    found = {"batch_statistics_accuracy": accuracy(whole, classes), "batch_statistics_loss": loss(whole, classes)}
+    return found | (_shifts(network) if part == "train" else {})
+
+
+def _batches(network: Network, part: str, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """All examples of a part anew in pieces, none of which is much smaller than the others."""
+    x, y = (torch.cat(each, 1) for each in zip(*network.examples(part), strict=True))
+    pieces = math.ceil(x.shape[1] / batch)
+    return zip(x.tensor_split(pieces, 1), y.tensor_split(pieces, 1), strict=True)
+
+
+def _shifts(network: Network) -> dict[str, Tensor]:
+    held: dict[str, Tensor] = {}
+    without: dict[str, Tensor] = {}
+    for name, running, clean in network.statistics():
+        held[name], without[name] = running.double().cpu(), clean.double().cpu()
+    means, variances = [], []
+    for name in (n for n in held if n.endswith("running_var")):
+        mean = name.removesuffix("var") + "mean"
+        variance = without[name] + _EPS
+        means.append((held[mean] - without[mean]).abs() / variance.sqrt())
+        variances.append(((held[name] + _EPS) / variance).log().abs())
+    # A replica by itself, so that no sum depends on the stack.
+    return {
+        name: torch.stack([row.mean() for row in torch.cat(shifts, 1).unbind(0)])
+        for name, shifts in (("mean_shift", means), ("variance_shift", variances))
+    }
