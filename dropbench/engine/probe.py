@@ -87,9 +87,7 @@ class Probed:
         output: Tensor = self.model(x, self.noise.edited(edit))
         return output.float()
 
-    def changed(
-        self, change: Callable[[str, Tensor], Tensor], stream: str | None = None
-    ) -> Callable[[Tensor], Tensor]:
+    def changed(self, change: Callable[[str, Tensor], Tensor], stream: str | None = None) -> Callable[[Tensor], Tensor]:
         """A function like `logits`, or with a stream like that of `noisy`, with `change` behind each site."""
         noise = (self.noise if stream is None else self._forked(stream)).changed(change)
 

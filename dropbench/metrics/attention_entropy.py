@@ -40,7 +40,9 @@ def attention_entropy(network: Network, part: str) -> dict[str, Tensor]:
         logits_of(x)
         for weights in seen:
             entropy = torch.special.entr(weights).sum(-1)
-            attends = torch.ones_like(entropy) if x.is_floating_point() else (x != 0).cpu()[:, :, None].expand_as(entropy)
+            attends = (
+                torch.ones_like(entropy) if x.is_floating_point() else (x != 0).cpu()[:, :, None].expand_as(entropy)
+            )
             # A replica by itself, so that no sum depends on the stack.
             sums.append(torch.stack([row.sum() for row in (entropy * attends).unbind(0)]))
             counts.append(attends.flatten(1).sum(1))

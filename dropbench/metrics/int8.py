@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
@@ -58,7 +56,7 @@ def int8(network: Network, part: str, *, examples: Count = 512) -> dict[str, Ten
     return found
 
 
-def _seen(network: Network, sites: set[str], examples: int, stream: Literal["int8"] | None) -> Ranges:
+def _seen(network: Network, sites: set[str], examples: int, stream: str | None) -> Ranges:
     """The ranges of what leaves these sites."""
     ranges: Ranges = {}
 
@@ -78,7 +76,7 @@ def _seen(network: Network, sites: set[str], examples: int, stream: Literal["int
 
 
 def quantised(h: Tensor, least: Tensor, most: Tensor) -> Tensor:
-    """h [K, ...] rounded to 256 even levels from `least` to `most` [K], with 0 as one of them."""
+    """Rounds h [K, ...] to 256 even levels from `least` to `most` [K], with 0 as one of them."""
     shape = (-1, *(1,) * (h.ndim - 1))
     least, most = least.clamp(max=0).view(shape), most.clamp(min=0).view(shape)
     step = ((most - least) / _LEVELS).clamp(min=torch.finfo(torch.float32).tiny)

@@ -76,10 +76,8 @@ def pgd(
     return {name: share(pieces) for name, pieces in right.items()}
 
 
-def attacked(
-    logits_of: Logits, x: Tensor, y: Tensor, eps: float, steps: int, start: Tensor, draws: int = 1
-) -> Tensor:
-    """x [K, B, ...] moved within ±eps against the classes y [K, B].
+def attacked(logits_of: Logits, x: Tensor, y: Tensor, eps: float, steps: int, start: Tensor, draws: int = 1) -> Tensor:
+    """Moves x [K, B, ...] within ±eps against the classes y [K, B].
 
     start: in -1..1, where in that box it begins. draws: gradients of each step, whose sum is followed.
     """

@@ -60,9 +60,7 @@ class Network(Protocol):
         """The logits with one unit of `activations` set to zero at all positions and steps, noise off."""
         ...
 
-    def changed(
-        self, change: Callable[[str, Tensor], Tensor], stream: str | None = None
-    ) -> Callable[[Tensor], Tensor]:
+    def changed(self, change: Callable[[str, Tensor], Tensor], stream: str | None = None) -> Callable[[Tensor], Tensor]:
         """A function like `logits`, in which `change` of (site, what leaves it) is put in the place of what leaves a site.
 
         Parameters

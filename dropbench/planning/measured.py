@@ -14,7 +14,7 @@ OF_NUMBERS = ("rmse", "r2")
 _LOOKED_UP = {"tokens": "words", "text": "words", "graph": "nodes"}
 """What the examples of a view are where they are no numbers."""
 _LOOKS_AT = {
-    "batch_norm": "it looks at batch norm, and the model has none (model.batch_norm=before_activation, where there is that key)",
+    "batch_norm": "it looks at batch norm, and the model has none (mlp has with model.batch_norm=before_activation)",
     "attention": "it looks at attention weights, and the model has none (model=transformer has)",
     "edges": "it takes edges of a graph away, and there is none (model=gcn has one)",
 }

@@ -32,7 +32,9 @@ def replicas_of(model: str, rate: float = 0.5, **settings: Any) -> Replicas:
 def test_missing_edges_are_those_of_a_smaller_graph() -> None:
     table = graph_table()
     assert table.graph is not None
-    replicas = replicas_of("dropbench.models.gcn.GCN", table=table, data="graph", split={"n_train": 20}, variant="drop_edge")
+    replicas = replicas_of(
+        "dropbench.models.gcn.GCN", table=table, data="graph", split={"n_train": 20}, variant="drop_edge"
+    )
     model: Any = replicas.model
     edges = model._adjacency.edges
     with evaluating(replicas):
@@ -54,12 +56,14 @@ def test_missing_edges_are_those_of_a_smaller_graph() -> None:
 
 
 @given(
-    st.lists(st.floats(-9, 9, width=32), min_size=1, max_size=20), st.floats(-5, 5, width=32), st.floats(0.125, 5, width=32)
+    st.lists(st.floats(-9, 9, width=32), min_size=1, max_size=20),
+    st.floats(-5, 5, width=32),
+    st.floats(0.125, 5, width=32),
 )
 def test_rounding_is_torchs_own(values: list[float], least: float, length: float) -> None:
     h, most = torch.tensor([values]), least + length
     low, high = min(least, 0.0), max(most, 0.0)
-    scale = torch.tensor((high - low)) / 255
+    scale = torch.tensor(high - low) / 255
     zero = int(torch.round(-torch.tensor(low) / scale))
     theirs = torch.fake_quantize_per_tensor_affine(h, float(scale), zero, 0, 255)
     mine = quantised(h, torch.tensor([least]), torch.tensor([most]))

@@ -19,7 +19,9 @@ class Watched(Relu):
     def __init__(self, x: Tensor) -> None:
         self.seen: list[Tensor] = []
         y = torch.zeros(K, N, dtype=torch.int64)
-        super().__init__(torch.eye(F).double().expand(K, -1, -1), torch.eye(F).double().expand(K, -1, -1), {"test": (x, y)})
+        super().__init__(
+            torch.eye(F).double().expand(K, -1, -1), torch.eye(F).double().expand(K, -1, -1), {"test": (x, y)}
+        )
 
     def logits(self, x: Tensor) -> Tensor:
         self.seen.append(x)

@@ -17,7 +17,6 @@ from dropbench.settings import Settings
 from dropbench.sites import Site
 from dropbench.spec import RunSpec
 
-
 CASES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("mlp", {"widths": [5, 4]}, ["hidden.0.before", "hidden.1.before", "output"]),
     (

@@ -35,7 +35,10 @@ def test_a_dense_layer_beside_its_twin() -> None:
     expected = model.head(model.hidden[2](h + (first + second) / 2, Recorder()))
     torch.testing.assert_close(model(x, Recorder()), expected)
     names = ["hidden.1.first.weight", "hidden.1.first", "hidden.1.second.weight", "hidden.1.second", "hidden.1.pair"]
-    assert [s.name for s in model.sites if s.name.startswith("hidden.1.") and not s.asked] == [*names, "hidden.1.branch"]
+    assert [s.name for s in model.sites if s.name.startswith("hidden.1.") and not s.asked] == [
+        *names,
+        "hidden.1.branch",
+    ]
 
 
 def test_maps_keep_their_order_in_memory() -> None:
