@@ -1,0 +1,54 @@
+"""A few features that tell everything, among others that tell nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dropbench.data.base import Table
+from dropbench.data.raw_draws import bit_generator, unit
+from dropbench.errors import UsageError
+from dropbench.spec import Positive
+
+_ROWS = 4_000
+
+
+def load(root: Path, download: bool, *, features: Positive = 50, informative: Positive = 2) -> Table:
+    """4,000 rows of independent features, uniform in [-1, 1), whose class the first few tell without an error.
+
+    The class is 1 where the product of the first `informative` features is above 0, else 0: any of them without the others
+    tells nothing, and whatever hides one of them hides the class. Both classes are equally likely.
+
+    Parameters
+    ----------
+    root : Path
+        Not used.
+    download : bool
+        Not used: the rows are drawn, always the same ones for a number of features.
+    features : int
+        Of a row in all.
+    informative : int
+        Those that tell the class, from 1 to `features`: the parity of that many signs.
+
+    Raises
+    ------
+    UsageError
+        Where more features are to be informative than there are.
+    """
+    if informative > features:
+        raise UsageError(
+            f"data.informative={informative} of data.features={features}: write data.informative={features} at most"
+        )
+    x = 2 * unit(bit_generator(0, "planted").random_raw(_ROWS * features)).reshape(_ROWS, features) - 1
+    above = (x[:, :informative] > 0).sum(1)
+    y = (informative - above) % 2 == 0
+    return Table(
+        name="planted",
+        x=torch.from_numpy(x.astype(np.float32)),
+        y=torch.from_numpy(y.astype(np.int64)),
+        axes="F",
+        n_classes=2,
+        source=f"made: {informative} of {features} features tell the class",
+    )
