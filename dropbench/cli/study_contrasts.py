@@ -75,7 +75,7 @@ class _Names:
         from dropbench.report.records.measures import Measure
         from dropbench.store import Measure as Declared
 
-        if (measure := self._of_history(name)) is not None:
+        if (measure := self._made(name)) is not None:
             self.measures[name] = measure
             return name
         for full in (name, f"{part}_{name}"):
@@ -87,13 +87,16 @@ class _Names:
         known = [f"{p}_{metric}" for metric in self.metrics for p in PARTS]
         raise UsageError(f"no run of the study measures '{name}'; {nearest(name, known)}")
 
-    def _of_history(self, name: str) -> Measure | None:
+    def _made(self, name: str) -> Measure | None:
+        """Of histories, or of runs together."""
+        from dropbench.report.records import together
         from dropbench.report.records.convergence import asked
         from dropbench.report.records.measures import Measures
         from dropbench.store import Measure as Declared
 
         declared = {m: Declared(d.direction, d.range, d.unit, d.region) for m, d in self.metrics.items()}
-        wanted = asked(name, Measures(declared))
+        measures = Measures(declared)
+        wanted = together.asked(name, measures) or asked(name, measures)
         return None if wanted is None else wanted.measure
 
     def _declared(self, metric: str) -> Declaration | None:

@@ -147,3 +147,15 @@ def test_what_does_not_go_with_claims(
     assert found.code == 2 and said in found.err
     dropbench(capsys, "sweep", "dropout=none", *TINY, "results=plain", "execute.workers=1", "-q")
     assert "no study here states a claim" in dropbench(capsys, "report", "plain", "--claims").err
+
+
+def test_runs_together_may_be_claimed(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    claim = {"number": 53, "says": "Seeds differ", "contrast": "much.churn - none.churn", "expect": "above"}
+    state(bare, "churn", claims={"churn": claim}, checks={}, pilot=None)
+    assert dropbench(capsys, "sweep", "study=churn", *WORDS, "data.split_seed=0").code == 0
+    (row,) = told(capsys)["rows"]
+    assert row["seeds"] == 3 and -1 <= row["mean"] <= 1 and row["unit"] == "percent"
+    wrong = {**claim, "contrast": "much['test_ece of 5 runs'] - 0.1"}
+    state(bare, "wrong", claims={"churn": wrong}, checks={}, pilot=None)
+    said = dropbench(capsys, "sweep", "study=wrong", *WORDS)
+    assert said.code == 2 and "an ensemble has accuracy, loss, brier, mae, rmse" in said.err

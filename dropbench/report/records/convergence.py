@@ -25,6 +25,7 @@ from typing import Literal
 import pandas as pd
 
 from dropbench.errors import UsageError, nearest
+from dropbench.report.records import together
 from dropbench.report.records.history import evaluated
 from dropbench.report.records.measures import Measure, Measures
 from dropbench.store import Measure as Declaration
@@ -143,19 +144,24 @@ def _number(metric: str, threshold: str) -> float:
 def with_convergence(
     frame: pd.DataFrame, measures: Measures, histories: Mapping[str, Path], metric: str | None
 ) -> tuple[pd.DataFrame, Measures, str | None, list[str]]:
-    """The frame with what `metric` asks of histories as a column, its declaration, its name, and what to know of it.
+    """The frame with what `metric` asks of histories or of runs together as a column, its declaration, its name, and notes.
 
     histories: history.csv by run id. Another metric comes back as it is. Raises UsageError where no history
     has the score, and where it is not known which way it is better.
     """
-    wanted = asked(metric, measures)
-    if wanted is None or metric is None:
+    if metric is None:
         return frame, measures, metric, []
-    values = _values(frame, histories, wanted, metric)
-    measure = wanted.measure
-    column = [values.get(run, math.nan) for run in frame["run_id"]]
+    if (group := together.asked(metric, measures)) is not None:
+        measure, notes = group.measure, [group.note]
+        frame = together.with_together(frame, histories, group, metric)
+    elif (wanted := asked(metric, measures)) is not None:
+        values, measure = _values(frame, histories, wanted, metric), wanted.measure
+        frame = frame.assign(**{str(measure): [values.get(run, math.nan) for run in frame["run_id"]]})
+        notes = _notes(wanted, list(values.values()))
+    else:
+        return frame, measures, metric, []
     declared = replace(measures, declared={**measures.declared, measure.metric: measure.declared})
-    return frame.assign(**{str(measure): column}), declared, str(measure), _notes(wanted, list(values.values()))
+    return frame, declared, str(measure), notes
 
 
 def in_words(
@@ -167,6 +173,9 @@ def in_words(
     """
     known: dict[str, Measure] = {}
     for text in asked_for:
+        if (group := together.asked(text, measures)) is not None:
+            frame, known[text] = together.with_together(frame, histories, group, text), group.measure
+            continue
         if (wanted := asked(text, measures)) is None:
             continue
         values, measure = _values(frame, histories, wanted, text), wanted.measure

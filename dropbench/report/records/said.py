@@ -49,7 +49,7 @@ class Said:
 
     def examples(self, run: str, measure: Measure, score: float) -> Examples:
         """Of a run and a measure on which it has this score. Raises Untold."""
-        if measure.part != "test" or measure.metric not in _SCORES:
+        if measure.part != "test" or measure.metric not in SCORES:
             raise Untold(f"{measure.spoken} is no mean over test examples that were kept")
         if run not in self._read:
             self._read[run] = self._kept(run)
@@ -72,7 +72,7 @@ class Said:
             return Untold("runs did not keep what they said of each test example")
         rows = self._rows.setdefault(said.rows.tobytes(), said.rows)  # the same in every arm
         with np.errstate(all="ignore"):
-            told = {metric: score(said) for metric, score in _SCORES.items()}
+            told = {metric: score(said) for metric, score in SCORES.items()}
         return _Kept(said.total, rows, {metric: scores for metric, scores in told.items() if scores is not None})
 
 
@@ -125,10 +125,17 @@ def _root(said: Predictions) -> _Scores | None:
     return np.asarray(root + (squared - root**2) / (2 * root), dtype=np.float64)
 
 
-_SCORES: Mapping[str, Callable[[Predictions], _Scores | None]] = {
+SCORES: Mapping[str, Callable[[Predictions], _Scores | None]] = {
     "accuracy": _right,
     "loss": _loss,
     "brier": _brier,
     "mae": _absolute,
     "rmse": _root,
 }
+"""By metric what is known of each example; None of predictions that do not hold it."""
+
+
+def mean_score(said: Predictions, metric: str) -> float | None:
+    """Of one of SCORES, over all examples; None where what was kept does not hold it."""
+    scores = SCORES[metric](said)
+    return None if scores is None or not len(scores) else float(scores.astype(float).mean())

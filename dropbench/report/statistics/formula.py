@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -256,7 +257,7 @@ def _unit_of(measure: Measure) -> str:
     if measure.metric.endswith("auroc"):
         return "auroc"
     prefix = next((p for p in OF_MODES if measure.metric.startswith(p)), "")
-    return replace(measure, metric=measure.metric.removeprefix(prefix)).name
+    return replace(measure, metric=re.sub(r"_of_\d+_runs$", "", measure.metric.removeprefix(prefix))).name
 
 
 def _known(by_seed: Scores) -> Scores:
