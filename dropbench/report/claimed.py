@@ -31,7 +31,7 @@ from dropbench.report.tables.report import Report
 from dropbench.store import Store, StoredClaim, StoredPlan
 from dropbench.values import count, plain, written
 
-_SETTING = ("model.name", "data.name", "data.n_train", "train.epochs")
+_SETTING = ("model.name", "data.name", "data.n_train", "train.epochs", "train.updates")
 
 
 def claims(paths: Sequence[Path], filters: Sequence[str] = ()) -> Report:
@@ -188,14 +188,14 @@ def _levels(formula: Formula, whole: Comparison) -> Iterator[Level]:
 
 
 def _setting(runs: pd.DataFrame) -> str:
-    """`mlp on digits, n_train 300, 60 epochs`: what all of its arms share of these."""
+    """`mlp on digits, n_train 300, 60 epochs`, or so many updates: what all of its arms share of these."""
     shared = {}
     for key in _SETTING:
-        values = {written(v) for v in runs[key].tolist()} if key in runs else set()
+        values = {"null" if pd.isna(v) else written(v) for v in runs[key].tolist()} if key in runs else set()
         if len(values) == 1 and (value := values.pop()) not in ("null", "None", ""):
             shared[key] = plain(value)
-    model, data, n, epochs = (shared.get(key) for key in _SETTING)
+    model, data, n, epochs, updates = (shared.get(key) for key in _SETTING)
     where = " on ".join(name for name in (model, data) if name)
-    return ", ".join(
-        part for part in (where, n and f"n_train {n}", epochs and count(int(float(epochs)), "epoch")) if part
-    )
+    examples = n and f"n_train {int(float(n))}"
+    length = [count(int(float(x)), of) for x, of in ((epochs, "epoch"), (updates, "update")) if x]
+    return ", ".join(part for part in (where, examples, *length) if part)

@@ -85,7 +85,7 @@ def test_a_pilot_is_trained_first_and_is_in_no_verdict(bare: Path, capsys: pytes
 def test_several_studies_are_planned_first_and_told_together(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
     state(bare, "claims/one")
     state(bare, "claims/two", claims={"gap": {**STUDY["claims"]["gap"], "number": 7}}, checks={}, pilot=None)
-    said = dropbench(capsys, "sweep", "study=glob(claims/t*)", *WORDS, "--dry-run")
+    said = dropbench(capsys, "sweep", "study=glob(claims/tw*)", *WORDS, "--dry-run")
     assert said.code == 0 and "claims/two" in said.err
     said = dropbench(capsys, "sweep", "study=claims/one,claims/two", *WORDS, "seed=0,1")
     assert said.code == 0, said.err
@@ -99,6 +99,19 @@ def test_several_studies_are_planned_first_and_told_together(bare: Path, capsys:
     assert "<td>ones</td><td>2</td><td>2</td><td>yes</td>" in page  # a case of the check, readable without script
     for form in ("markdown", "csv", "latex", "html"):
         assert "It narrows the gap" in dropbench(capsys, "report", "--claims", "--format", form).out
+
+
+def test_arms_of_so_many_updates_are_told_beside_arms_of_epochs(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arms = {**STUDY["arms"], "short": {"dropout": "none", "train.updates": 3}}
+    arms["short much"] = {**STUDY["arms"]["much"], "train.updates": 3}
+    sides = {"epochs": "much.test_loss - none.test_loss", "updates": "arm('short much').test_loss - short.test_loss"}
+    sides["either"] = "short.test_loss - none.test_loss"
+    claims = {name: {"says": name, "contrast": contrast, "expect": "above"} for name, contrast in sides.items()}
+    state(bare, "lengths", arms=arms, claims=claims, checks={}, pilot=None)
+    assert dropbench(capsys, "sweep", "study=lengths", *WORDS, "seed=0,1", "-q").code == 0
+    settings = {row["name"]: row["setting"] for row in told(capsys)["rows"]}
+    assert settings["epochs"].endswith(", 1 epoch") and settings["updates"].endswith(", 3 updates")
+    assert "epoch" not in settings["either"] and "update" not in settings["either"]
 
 
 @pytest.mark.parametrize(
