@@ -79,6 +79,8 @@ def _notes(variants: Sequence[str], able: Collection[str], found: Outline) -> li
         shown = f"the rates of dropout=[{','.join(variants)}] as they are placed, in the order in which they act"
         keys = f"dropout.{variants[0]}.placement, dropout.{variants[0]}.rates and so on"
     notes = [f"here: {shown}; a site is named in {keys}"]
+    if asked := [s.name for s in found.sites if s.asked and s.name in able]:
+        notes.append(f"with noise only where these name them, and not by `*`: {', '.join(asked)}")
     if own := _own_rates({s.name: s.own or 0.0 for s in found.sites if s.own is not None and s.name in able}):
         notes.append(f"its own rates, to be typed: {setting('dropout.rates', own)}")
     if found.idle:

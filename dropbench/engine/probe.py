@@ -109,8 +109,8 @@ class Probed:
             for name, buffer in self.model.named_buffers():
                 buffer.copy_(before[name])
 
-    def statistics(self) -> Iterator[tuple[str, Tensor, Tensor]]:
-        """Name, the running statistic that is held, and what the training examples give without noise; [K, C] each."""
+    def statistics(self) -> Iterator[tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]]:
+        """Mean and variance that each batch norm holds, and those of the training examples without noise; [K, C] each."""
         own = self.model.model if isinstance(self.model, LearnedRates) else self.model
         self.model.train()
         try:
@@ -118,7 +118,9 @@ class Probed:
         finally:
             self.model.eval()
         held = dict(own.named_buffers())
-        yield from ((name, held[name], value) for name, value in without.items())
+        names = list(without)  # of a layer its mean, then its variance: as batch norm registers them
+        for mean, variance in zip(names[::2], names[1::2], strict=True):
+            yield (held[mean], held[variance]), (without[mean], without[variance])
 
     def foreign(self, data: str, examples: int) -> Iterator[Tensor]:
         """At most so many examples of other data, evenly spaced, in pieces [K, B, *shape]; normalised like their own."""

@@ -65,18 +65,14 @@ def _batches(network: Network, part: str, batch: int) -> Iterator[tuple[Tensor, 
 
 
 def _shifts(network: Network) -> dict[str, Tensor]:
-    held: dict[str, Tensor] = {}
-    without: dict[str, Tensor] = {}
-    for name, running, clean in network.statistics():
-        held[name], without[name] = running.double().cpu(), clean.double().cpu()
     means, variances = [], []
-    for name in (n for n in held if n.endswith("running_var")):
-        mean = name.removesuffix("var") + "mean"
-        variance = without[name] + _EPS
-        means.append((held[mean] - without[mean]).abs() / variance.sqrt())
-        variances.append(((held[name] + _EPS) / variance).log().abs())
+    for held, without in network.statistics():
+        (running_mean, running_var), (mean, var) = ((t.double().cpu() for t in pair) for pair in (held, without))
+        means.append((running_mean - mean).abs() / (var + _EPS).sqrt())
+        variances.append(((running_var + _EPS) / (var + _EPS)).log().abs())
     # A replica by itself, so that no sum depends on the stack.
     return {
         name: torch.stack([row.mean() for row in torch.cat(shifts, 1).unbind(0)])
         for name, shifts in (("mean_shift", means), ("variance_shift", variances))
+        if shifts
     }

@@ -76,11 +76,8 @@ class Network(Protocol):
         """The logits with batch norm on the statistics of these examples, noise off; at least two examples."""
         ...
 
-    def statistics(self) -> Iterator[tuple[str, Tensor, Tensor]]:
-        """Of batch norm's running statistics name, value, and that of the training examples without noise; [K, C] each.
-
-        A layer's mean (`...running_mean`) comes right before its variance (`...running_var`).
-        """
+    def statistics(self) -> Iterator[tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]]:
+        """Of each batch norm its running mean and variance, and those of the training examples without noise; [K, C] each."""
         ...
 
     def foreign(self, data: str, examples: int) -> Iterator[Tensor]:

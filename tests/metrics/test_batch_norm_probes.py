@@ -97,3 +97,26 @@ def test_without_batch_norm_there_is_nothing() -> None:
     (warning,) = planned(*words).warnings
     assert warning.startswith("metric=batch_statistics measures nothing on model=mlp: it looks at batch norm")
     assert planned(*words, "model.batch_norm=before_activation").warnings == ()
+
+
+@torch.no_grad()
+def test_a_network_of_a_users_has_its_own_layers_looked_at() -> None:
+    """Torch's batch norm, with a momentum of its own, under a stand-in's names; all that it holds stays, counts too."""
+    cohort = cohort_of(make_spec("normed.Normed", rate=0.5, seed=3))
+    with torch.enable_grad():
+        cohort._train_epoch(lambda: None)
+    replicas = cohort.replicas
+    before = {name: tensor.clone() for name, tensor in replicas.model.named_buffers()}
+    with evaluating(replicas):
+        network = Probed(replicas)
+        found = batch_statistics(network, "train")
+        ((held_mean, held_var), (mean, var)), *more = network.statistics()
+        ((x, _),) = network.examples("train")
+    assert not more
+    assert all(torch.equal(tensor, before[name]) for name, tensor in replicas.model.named_buffers())
+    (weight,) = (p for p in network.parameters if p.shape[1:] == (64, x.shape[2]))
+    z = x[0] @ weight[0].T  # but for its bias, which no variance sees
+    torch.testing.assert_close(var[0], z.var(0), rtol=1e-4, atol=1e-6)
+    shift = (held_var.add(1e-5).log() - var.add(1e-5).log()).abs().mean().item()
+    assert found["variance_shift"].item() == pytest.approx(shift, rel=1e-4)
+    assert found["mean_shift"].item() == pytest.approx(((held_mean - mean).abs() / var.sqrt()).mean().item(), rel=1e-2)
