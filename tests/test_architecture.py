@@ -38,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "execute": {"engine", "store", "planning", "config", "hardware"},
     "engine": {"dropout", "data", "nn", "regularizers", "sites", "planning", "hardware"},
     "loggers": {"execute", "engine", "store"},
+    "programs": {"data"},
     "report": {"store"},
     "models": {"nn", "sites"},
     "dropout": {"nn", "sites"},

@@ -86,7 +86,7 @@ def _show_report(kept: StoredPlan, store: Store, conf: Sequence[Path], shown: Sh
     from dropbench.report import claims, show
 
     show(compared(kept, store, conf), shown.console)
-    if kept.claims or kept.checks:
+    if kept.claims or kept.checks or kept.programs:
         show(claims([store.root], [f"study={kept.study}"]), shown.console)
 
 

@@ -69,7 +69,7 @@ def carry_out_each(
         code = max(code, carried_out(course))
     if not dry_run:
         folders = dict.fromkeys(Path(course.first.settings.results) for course in courses)
-        stating = [str(c.first.study) for c in courses if c.first.claims or c.first.checks]
+        stating = [str(c.first.study) for c in courses if c.first.claims or c.first.checks or c.first.programs]
         if stating and not shown.quiet:
             from dropbench.report import claims, show
 

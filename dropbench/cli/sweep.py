@@ -13,6 +13,7 @@ from dropbench.cli.checks import computed
 from dropbench.cli.console import Shown
 from dropbench.cli.measuring import left_to_train
 from dropbench.cli.outcome import Done, failed_runs, tell
+from dropbench.cli.programs import carried_out
 from dropbench.cli.several_studies import carry_out_each, each_study
 from dropbench.cli.stages import Rest, Seen, as_stored, looking, rest
 from dropbench.cli.training import trained
@@ -175,6 +176,8 @@ def pursue(
     seen = Seen(store, force)
     stored: list[Stored] = []
     checks = {} if dry_run else computed(course.first.checks)
+    pilot = course.rule.pilot if course.rule else []
+    programs = {} if dry_run else carried_out(course.first.programs, course.seeds, pilot, shown.note)
     while True:
         stages = course.stages(seen.ended)
         plan = stages[-1].plan
@@ -189,14 +192,14 @@ def pursue(
             compared = plan if stages[-1].name == COMPARISON else course.ahead(stages)[-1][0]
             _dry_run(left, plan, compared, rest(course, stages, None if force else store), shown)
             return None
-        store.write_plan(replace(as_stored(course, seen, began, over=False), checks=checks))
+        store.write_plan(replace(as_stored(course, seen, began, over=False), checks=checks, programs=programs))
         ended = _trained(left, plan, store, shown, policy, before, until)
         stored += ended
         seen.now([s.run_id for s in specs if store.is_done(s.run_id)], [one.record.run_id for one in ended])
         if policy.reached(failed_runs(stored)) or len(course.stages(seen.ended)) == len(stages):
             break
     shown.errors(f"{reason}; what was asked for of it is not among the runs" for reason in plan.unplanned)
-    kept = replace(as_stored(course, seen, began, over=stages[-1].done(seen.ended)), checks=checks)
+    kept = replace(as_stored(course, seen, began, over=stages[-1].done(seen.ended)), checks=checks, programs=programs)
     if kept.course is not None:  # how far it has come
         store.write_plan(kept)
     return Done(kept, plan, stored, store)

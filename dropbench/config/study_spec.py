@@ -42,6 +42,24 @@ class Check(Frozen):
     note: str | None = None
 
 
+class Program(Frozen):
+    """A statement about the number that a function of a seed gives: experiments of several fits, which are no run.
+
+    target: the import path of the function. expect, number, note: as of a Claim. rope, margin: in the number's own unit; margin
+    None: twice the region.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    says: str
+    target: str = Field(alias="_target_")
+    expect: Literal["above", "below", "within"]
+    rope: Annotated[float, Field(ge=0)] = 0.0
+    margin: Annotated[float, Field(ge=0)] | None = None
+    number: Annotated[int, Field(ge=1)] | None = None
+    note: str | None = None
+
+
 class StudySpec(Frozen):
     """A named question: its arms, each a mapping of overrides beside those of the command line, and its seeds.
 
@@ -69,6 +87,8 @@ class StudySpec(Frozen):
     """Statements by name that its arms put to the test."""
     checks: dict[str, Check] = Field(default_factory=dict)
     """Statements by name that are mathematics."""
+    programs: dict[str, Program] = Field(default_factory=dict)
+    """Statements by name about functions of a seed."""
     pilot: str | None = None
     """Seeds of all arms that run first, in the grammar of the command line: they tell the power of its claims, and nothing
     else. None: there are none."""

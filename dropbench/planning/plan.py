@@ -10,7 +10,7 @@ from typing import Any
 from dropbench import identity
 from dropbench.config.compose import Composed, Composer
 from dropbench.config.paths import check_results
-from dropbench.config.study_spec import Check, Claim
+from dropbench.config.study_spec import Check, Claim, Program
 from dropbench.config.sweeps import MOST_RUNS, check_count
 from dropbench.errors import UsageError, nearest
 from dropbench.hardware.blas import one_thread
@@ -54,6 +54,8 @@ class Plan:
     """Statements that its arms put to the test, by name."""
     checks: dict[str, Check] = field(default_factory=dict)
     """Statements that are mathematics, by name."""
+    programs: dict[str, Program] = field(default_factory=dict)
+    """Statements about functions of a seed, by name."""
     unplanned: tuple[str, ...] = ()
     """Why some of what was asked for is not even among the runs: code of the user's own ended the process that looked at it."""
     failed: dict[str, str] = field(default_factory=dict)
@@ -137,6 +139,7 @@ def _plan(
         contrasts=dict(study.contrasts) if study else {},
         claims=dict(study.claims) if study else {},
         checks=dict(study.checks) if study else {},
+        programs=dict(study.programs) if study else {},
         baseline=study.baseline if study else "none",
         specs=tuple(specs),
         tables={

@@ -15,7 +15,7 @@ from dropbench.report.records.convergence import in_words
 from dropbench.report.records.load import from_store
 from dropbench.report.records.measures import Measure
 from dropbench.report.records.plans import plans_of, roots_of
-from dropbench.report.statistics.contrast import Contrast
+from dropbench.report.statistics.contrast import Contrast, Numbers
 from dropbench.report.statistics.formula import Formula
 from dropbench.report.statistics.grammar import Arm, parse, scores
 from dropbench.report.statistics.judged import judged
@@ -28,7 +28,7 @@ from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.factors import Factors
 from dropbench.report.tables.planned import with_names
 from dropbench.report.tables.report import Report
-from dropbench.store import Store, StoredClaim, StoredPlan
+from dropbench.store import Store, StoredClaim, StoredPlan, StoredProgram
 from dropbench.values import count, plain, written
 
 _SETTING = ("model.name", "data.name", "data.n_train", "train.epochs", "train.updates")
@@ -72,13 +72,16 @@ def _studies(text: str) -> list[str]:
 
 def _newest(plans: Sequence[StoredPlan]) -> list[StoredPlan]:
     """The last one of each study that states something."""
-    return list({p.study: p for p in sorted(plans, key=lambda p: p.created) if p.claims or p.checks}.values())
+    return list(
+        {p.study: p for p in sorted(plans, key=lambda p: p.created) if p.claims or p.checks or p.programs}.values()
+    )
 
 
 def of_plan(store: Store, plan: StoredPlan) -> list[Statement]:
     """The statements of one plan, uncorrected."""
     study = plan.study or ""
     checked: list[Statement] = [Checked(study, name, check) for name, check in plan.checks.items()]
+    checked += [of_program(study, name, program) for name, program in plan.programs.items()]
     if not plan.claims:
         return checked
     of_runs = _comparison(store, plan, plan.every_run)
@@ -88,6 +91,30 @@ def of_plan(store: Store, plan: StoredPlan) -> list[Statement]:
     pilot = _pilot(plan)
     before = _comparison(store, plan, pilot) if pilot else None
     return [*checked, *(_claimed(study, name, claim, of_runs, before) for name, claim in plan.claims.items())]
+
+
+def of_program(study: str, name: str, program: StoredProgram) -> Claimed:
+    """What a program's numbers say, judged as those of any contrast."""
+    told = StoredClaim(
+        says=program.says,
+        contrast=program.target,
+        expect=program.expect,
+        number=program.number,
+        note=program.note,
+    )
+
+    def judgement(values: Mapping[int, float]) -> Contrast:
+        return judged([Numbers(values)], lambda label, measure: {}, program.rope)[0]
+
+    contrast = judgement(dict(zip(program.seeds, program.values, strict=True)))
+    claimed = Claimed(study, name, told, contrast=contrast, seconds=program.seconds)
+    if not program.pilot:
+        return claimed
+    twice = 2 * program.rope if program.margin is None else program.margin
+    margin = 0.0 if program.expect == WITHIN else twice
+    before = judgement(dict(enumerate(program.pilot))).difference
+    power = power_at(margin, program.rope, before, contrast.difference.pairs)
+    return replace(claimed, margin=margin, power=power, pilot=before.pairs)
 
 
 def _pilot(plan: StoredPlan) -> list[str]:

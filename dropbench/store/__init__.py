@@ -37,7 +37,7 @@ from dropbench.store.record import (
     UsedRegularizer,
     UsedVariant,
 )
-from dropbench.store.statements import Case, StoredCheck, StoredClaim
+from dropbench.store.statements import Case, StoredCheck, StoredClaim, StoredProgram
 
 __all__ = [
     "FAILED",
@@ -59,6 +59,7 @@ __all__ = [
     "StoredCheck",
     "StoredClaim",
     "StoredPlan",
+    "StoredProgram",
     "StoredStage",
     "Tuned",
     "UsedRegularizer",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dropbench.store.course import Course
-from dropbench.store.statements import StoredCheck, StoredClaim
+from dropbench.store.statements import StoredCheck, StoredClaim, StoredProgram
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -200,8 +200,8 @@ class StoredPlan:
     arms: {name: run ids}, in the plan's order; only a study names arms. tables: those of each table of its report, by the
     setting id of its baseline; empty in a plan of before, whose tables are of arms that differ in regularizers alone. runs: all
     that it compares, by id. created: when it was started last, ISO 8601, UTC. course: of one that goes on from what it finds.
-    outcomes: metrics that were named in advance. contrasts: questions to the arms that were, by name. claims, checks:
-    statements that it puts to the test, by name.
+    outcomes: metrics that were named in advance. contrasts: questions to the arms that were, by name. claims, checks,
+    programs: statements that it puts to the test, by name.
     """
 
     __pydantic_config__: ClassVar[Any] = _LEGAL_JSON
@@ -220,6 +220,7 @@ class StoredPlan:
     contrasts: dict[str, str] = field(default_factory=dict)
     claims: dict[str, StoredClaim] = field(default_factory=dict)
     checks: dict[str, StoredCheck] = field(default_factory=dict)
+    programs: dict[str, StoredProgram] = field(default_factory=dict)
     schema: int = SCHEMA
 
     @property

@@ -20,6 +20,26 @@ class StoredClaim:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StoredProgram:
+    """A statement about a function of a seed (`config.study_spec.Program`), and the numbers that it gave.
+
+    seeds, values: one number for each. pilot: those of the pilot's seeds. seconds: what all of them took.
+    """
+
+    says: str
+    target: str
+    expect: Literal["above", "below", "within"]
+    rope: float = 0.0
+    margin: float | None = None
+    number: int | None = None
+    note: str | None = None
+    seeds: list[int] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    pilot: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Case:
     """One case of an identity: what was computed one way and the other.
 

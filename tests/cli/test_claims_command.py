@@ -172,3 +172,32 @@ def test_runs_together_may_be_claimed(bare: Path, capsys: pytest.CaptureFixture[
     state(bare, "wrong", claims={"churn": wrong}, checks={}, pilot=None)
     said = dropbench(capsys, "sweep", "study=wrong", *WORDS)
     assert said.code == 2 and "an ensemble has accuracy, loss, brier, mae, rmse" in said.err
+
+
+def test_a_program_gives_numbers_that_are_judged_as_contrasts_are(
+    bare: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = {"number": 46, "says": "It is above .1", "_target_": "seeded.number", "expect": "above", "rope": 0.1}
+    state(bare, "fits", claims={}, checks={}, programs={"one": program, "two": {**program, "expect": "below"}})
+    (bare / "own" / "seeded.py").write_text("def number(seed):\n    return 0.5 + (seed % 3) / 10\n")
+    said = dropbench(capsys, "sweep", "study=fits", *WORDS)
+    assert said.code == 0 and "It is above .1" in said.out, said.err
+    one, two = told(capsys)["rows"]
+    numbers = [0.5 + (seed % 3) / 10 for seed in range(6)]
+    assert one["mean"] == pytest.approx(sum(numbers) / 6) and (one["seeds"], one["pilot_seeds"]) == (6, 3)
+    half = 2.570581835636314 * (sum((n - 0.6) ** 2 for n in numbers) / 5 / 6) ** 0.5  # Student's t, 5 degrees
+    assert (one["low"], one["high"]) == pytest.approx((0.6 - half, 0.6 + half), abs=0.02)
+    assert (one["verdict"], two["verdict"]) == ("supported", "contradicted") and 0 <= one["power"] <= 1
+    assert one["margin"] == pytest.approx(0.2) and one["expression"] == "seeded.number"
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [("nothing.none", "gave None for seed 900; it is to give a finite number"), ("nothing.nil", "cannot be imported")],
+)
+def test_a_program_that_gives_no_number(bare: Path, capsys: pytest.CaptureFixture[str], target: str, says: str) -> None:
+    program = {"says": "It is", "_target_": target, "expect": "above"}
+    state(bare, "fits", claims={}, checks={}, programs={"one": program})
+    (bare / "own" / "nothing.py").write_text("def none(seed):\n    return None\n")
+    said = dropbench(capsys, "sweep", "study=fits", *WORDS)
+    assert said.code == 2 and f"study.programs.one: {target}" in said.err and says in said.err

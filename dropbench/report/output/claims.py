@@ -64,7 +64,7 @@ def _interval(s: Claimed) -> str:
 
 
 def _unit(s: Claimed) -> str:
-    if s.contrast is None or s.formula is None:
+    if s.contrast is None or s.formula is None:  # a program's number has a unit of its own
         return ABSENT
     return s.contrast.measure.points or s.formula.unit or "ratio"
 

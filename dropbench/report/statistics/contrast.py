@@ -74,6 +74,30 @@ class Minus:
 
 
 @dataclass(frozen=True)
+class Numbers:
+    """What is known already: one number a seed, of no arm."""
+
+    by_seed: Mapping[int, float]
+
+    @property
+    def measure(self) -> Measure:
+        """Neither way is better."""
+        return Measure("", "number")
+
+    def values(self, scores: ScoresOf) -> dict[int, float]:
+        """See Expression."""
+        return dict(sorted(self.by_seed.items()))
+
+    def samples(self, scores: ScoresOf) -> tuple[Floats, Floats]:
+        """See Expression: none, since every number has a seed."""
+        return np.array([]), np.array([])
+
+    def lost(self, scores: ScoresOf, diverged: Diverged) -> tuple[dict[int, float], tuple[int, int]]:
+        """See Expression: nothing diverged."""
+        return {}, (0, 0)
+
+
+@dataclass(frozen=True)
 class Contrast:
     """An expression, its values and their judgement.
 

@@ -1,0 +1,58 @@
+"""A small network on the digits, for programs that fit it many times: two hidden layers with dropout, all drawn from a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.functional import cross_entropy
+
+from dropbench.data import digits
+
+WIDTH, CLASSES, BATCH, LR = 128, 10, 50, 1e-3
+Weights = Sequence[Tensor]
+"""Weight and bias of each of three layers, [in, out] and [out]."""
+
+
+def split(seed: int, n_test: int = 500) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Digits for training, in an order of the seed's own, and `n_test` for the test: x [n, 64] and y [n] of each."""
+    table = digits.load(Path(), False)
+    order = torch.randperm(len(table.y), generator=Generator().manual_seed(seed))
+    x, y = table.x.flatten(1)[order], table.y[order]
+    return (x[n_test:], y[n_test:]), (x[:n_test], y[:n_test])
+
+
+def start(seed: int, features: int) -> list[Tensor]:
+    """Weights as torch's dense layers have them at first: uniform within 1 / sqrt(inputs)."""
+    draw = Generator().manual_seed(seed)
+    sizes = [(features, WIDTH), (WIDTH, WIDTH), (WIDTH, CLASSES)]
+    shapes = [(shape, ins) for ins, outs in sizes for shape in ((ins, outs), (outs,))]
+    return [(torch.rand(shape, generator=draw) * 2 - 1) / ins**0.5 for shape, ins in shapes]
+
+
+def logits(weights: Weights, x: Tensor, rate: float = 0.0, draw: Generator | None = None) -> Tensor:
+    """[n, classes]; with `draw`, inverted dropout of both hidden layers at this rate, a mask for each example."""
+    for layer in (0, 2):
+        x = (x @ weights[layer] + weights[layer + 1]).relu()
+        if draw is not None and rate:
+            x = x * (torch.rand(x.shape, generator=draw) >= rate) / (1 - rate)
+    return x @ weights[4] + weights[5]
+
+
+def fitted(x: Tensor, y: Tensor, rate: float, seed: int, steps: int) -> Weights:
+    """So many steps of Adam on batches of 50, drawn with replacement.
+
+    Start, batches and masks come from the seed alone, each from a stream of its own: fits that differ in an example, or in the
+    rate, have all else in common.
+    """
+    weights = [w.requires_grad_() for w in start(seed, x.shape[1])]
+    batches, masks = Generator().manual_seed(seed + 10**6), Generator().manual_seed(seed + 2 * 10**6)
+    optimizer = torch.optim.Adam(weights, lr=LR)
+    for _ in range(steps):
+        rows = torch.randint(len(y), (BATCH,), generator=batches)
+        optimizer.zero_grad()
+        cross_entropy(logits(weights, x[rows], rate, masks), y[rows]).backward()
+        optimizer.step()
+    return [w.detach() for w in weights]
