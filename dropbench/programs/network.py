@@ -49,7 +49,7 @@ def fitted(x: Tensor, y: Tensor, rate: float, seed: int, steps: int) -> Weights:
     """
     weights = [w.requires_grad_() for w in start(seed, x.shape[1])]
     batches, masks = Generator().manual_seed(seed + 10**6), Generator().manual_seed(seed + 2 * 10**6)
-    optimizer = torch.optim.Adam(weights, lr=LR)
+    optimizer = torch.optim.Adam(weights, lr=LR, fused=True)
     for _ in range(steps):
         rows = torch.randint(len(y), (BATCH,), generator=batches)
         optimizer.zero_grad()
