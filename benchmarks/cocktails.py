@@ -135,7 +135,9 @@ def _fitted(data: Any, seed: int, setting: dict[str, Any], n_train: int | None, 
 
 def markdown(rows: Sequence[Row], picture: Path | None = None) -> str:
     """The scores, the ranks, and what the study confirms of each arm. picture: where the ranks are drawn."""
-    arms = [arm for arm in rows[0].scores if all(arm in r.scores for r in rows)]
+    arms = [
+        arm for arm in rows[0].scores if not arm.startswith(f"{COCKTAIL} without")
+    ]  # those are not the same everywhere
     lines = ["| arm | " + " | ".join(r.name for r in rows) + " | mean rank |", "| --- |" + " ---: |" * (len(rows) + 1)]
     ranks = np.array([rankdata([-r.scores[a] for a in arms]) for r in rows])
     for i in np.argsort(ranks.mean(0)):
