@@ -22,6 +22,9 @@ class Standard(Variant):
     which all of its examples share: Keras' `noise_shape=(1, ...)`, and what a thinned network of the whole batch would be.
     """
 
+    per: Literal["element", "batch"] = "element"
+    """Of the class, for one of a user's that is made of it and has a constructor of its own."""
+
     def __init__(self, *, per: Literal["element", "batch"] = "element") -> None:
         self.per = per
 
