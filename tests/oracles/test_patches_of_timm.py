@@ -21,4 +21,4 @@ def test_as_many_stay(n: int, rate: float) -> None:
     assert (seen.sum(1) == kept.shape[1]).all()
     for one in (kept.tolist(), [(row.nonzero().flatten() + 1).tolist() for row in seen]):
         assert all(len(set(row)) == len(row) for row in one)
-        assert n < 16 or rate in (0.01, 0.99) or len({tuple(row) for row in one}) == 6
+        assert n < 16 or rate in (0.01, 0.99) or len({tuple(row) for row in one}) > 1

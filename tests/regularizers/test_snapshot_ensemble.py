@@ -36,7 +36,7 @@ def stepped(run: RunSpec) -> tuple[Any, Seen]:
     seen: Seen = []
     lrs: list[float] = []
     step = training.optimizer.step
-    training.optimizer.step = lambda factor, decay=1.0: (lrs.append(factor), step(factor, decay))[1]  # type: ignore[method-assign]
+    training.optimizer.step = lambda factor, *rest: (lrs.append(factor), step(factor, *rest))[1]  # type: ignore[method-assign]
     model = training.replicas.model
 
     def see() -> None:
