@@ -72,7 +72,8 @@ def _no_key(
     study: whether a study is chosen. beside: the regularizers that are.
     """
     if key.startswith("study.") and not study:
-        return f"{key} needs a study beside it: study={' or '.join(options('study', extra))}"
+        names = [name for name in options("study", extra) if "/" not in name]  # those in folders are many
+        return f"{key} needs a study beside it: study={' or '.join(names)}"
     parent, _, last = key.rpartition(".")
     if leaves.get(parent, ...) is None:
         return f"'{key}' is not a key here; write '{parent}={{{last}: {value}}}'"
