@@ -51,8 +51,8 @@ def stochastic_depth() -> Iterator[Case]:
     rate, updates = 0.3, 400
     branch, x = _Branch(), torch.ones(1, BATCH, WIDTH)
     whole = _flops(lambda: branch(x, None))
-    for per, name in (("batch", "for a whole batch"), ("example", "for each example")):
-        variant = StochasticDepth(decay="uniform", per=per)  # type: ignore[arg-type]
+    whole_batch, each = StochasticDepth(decay="uniform", per="batch"), StochasticDepth(decay="uniform", per="example")
+    for variant, name in ((whole_batch, "for a whole batch"), (each, "for each example")):
         layer = noise(variant, Site("b", "branch", (WIDTH,), "F", depth=1.0), rate, BATCH)
         act = partial(layer.branch, "b", branch, x)
         done = sum(_flops(act) for _ in range(updates)) / (updates * whole)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from dropbench.errors import UsageError
 
@@ -18,16 +18,21 @@ def computed(checks: Mapping[str, Check]) -> dict[str, StoredCheck]:
     return {name: _computed(name, check) for name, check in checks.items()}
 
 
-def _computed(name: str, check: Check) -> StoredCheck:
+def function_of(where: str, target: str) -> Callable[..., Any]:
+    """A function by its import path. Raises UsageError, which says where it is named, for one that is not there."""
     from hydra.utils import get_method
 
+    try:
+        return get_method(target)
+    except Exception as error:  # whatever the user's module does as it is imported
+        raise UsageError(f"{where}: {target} cannot be imported: {' '.join(str(error).split())}") from error
+
+
+def _computed(name: str, check: Check) -> StoredCheck:
     from dropbench.store import Case, StoredCheck
 
     where = f"study.checks.{name}"
-    try:
-        function = get_method(check.target)
-    except Exception as error:
-        raise UsageError(f"{where}: {check.target} cannot be imported: {' '.join(str(error).split())}") from error
+    function = function_of(where, check.target)
     began = time.monotonic()
     cases = list(function())
     if not cases or not all(isinstance(case, Case) for case in cases):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from dropbench.cli.checks import function_of
 from dropbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,23 +26,13 @@ def carried_out(
         return {}
     from dropbench.hardware.blas import one_thread
 
-    functions = {name: _function(name, program) for name, program in programs.items()}
+    functions = {name: function_of(f"study.programs.{name}", p.target) for name, p in programs.items()}
     done = {}
     with one_thread():
         for name, program in programs.items():
             note(f"program {name}, {len(pilot) + len(seeds)} seeds")
             done[name] = _stored(name, program, functions[name], seeds, pilot)
     return done
-
-
-def _function(name: str, program: Program) -> Callable[[int], float]:
-    from hydra.utils import get_method
-
-    try:
-        return get_method(program.target)
-    except Exception as error:
-        why = " ".join(str(error).split())
-        raise UsageError(f"study.programs.{name}: {program.target} cannot be imported: {why}") from error
 
 
 def _stored(

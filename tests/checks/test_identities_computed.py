@@ -25,7 +25,15 @@ def told(check: Check) -> Checked:
 
 @pytest.mark.parametrize(
     "check",
-    [linear.gradient_variance, layer.every_gradient, layer.exact_zeros, layer.every_unit_learns, cost.inference],
+    [
+        linear.gradient_variance,
+        layer.worked_example,
+        recurrent.one_layer,
+        layer.every_gradient,
+        layer.exact_zeros,
+        layer.every_unit_learns,
+        cost.inference,
+    ],
 )
 def test_what_holds_exactly(check: Check) -> None:
     assert told(check).verdict == "holds exactly"
@@ -40,12 +48,7 @@ def test_what_holds_exactly(check: Check) -> None:
         (linear.bias, "a unit's input", ("the gradient of a squared error",)),
         (averaging.weight_scaling, "one softmax layer, geometric mean", ("one softmax layer, arithmetic mean",)),
         (recurrent.survival, "without scaling", ("with scaling, rate 0.1",)),
-        (
-            recurrent.one_mask_a_sequence,
-            "torch, one layer",
-            ("torch, two layers: dropped at one step, dropped at the next",),
-        ),
-        (layer.worked_example, "the mask", ("the gradient is the mask",)),
+        (recurrent.one_mask_a_sequence, "locked dropout", ("torch's, between layers",)),
         (layer.order, "ReLU", ("tanh", "sigmoid")),
         (cost.stochastic_depth, "for a whole batch", ("for each example",)),
     ],
@@ -54,6 +57,10 @@ def test_what_holds_in_some_cases_alone(check: Check, opening: str, others: tupl
     found = told(check)
     assert found.verdict == "holds only for" and found.only.startswith(opening)
     assert set(others) <= {case.case for case in found.cases if not case.equal}
+
+
+def test_what_does_not_hold() -> None:
+    assert told(layer.gradient_is_mask).verdict == "does not hold"
 
 
 def test_every_mask_is_there_once_and_their_chances_add_up() -> None:

@@ -33,7 +33,7 @@ def of_claims(statements: Sequence[Statement], width: int | None) -> Sheet:
         Column(("claim",), tuple(str(s.number or ABSENT) for s in statements)),
         Column(("says",), tuple(s.says for s in statements), right=False),
         Column(("verdict",), tuple(map(_verdict, statements)), right=False),
-        each(("estimate",), lambda s: _size(s, "mean"), 1),
+        each(("estimate",), _estimate, 1),
         each((f"{confidence(0.05)} interval",), _interval, 1),
         each(("unit",), _unit, 4),
         each(("seeds",), lambda s: ABSENT if s.contrast is None else str(s.contrast.difference.pairs), 3),
@@ -53,10 +53,8 @@ def _verdict(s: Statement) -> str:
     return s.verdict if s.verdict == UNDECIDED or s.stands else f"{s.verdict}*"
 
 
-def _size(s: Claimed, what: str) -> str:
-    return (
-        ABSENT if s.contrast is None else or_absent(s.contrast.measure.difference, getattr(s.contrast.difference, what))
-    )
+def _estimate(s: Claimed) -> str:
+    return ABSENT if s.contrast is None else or_absent(s.contrast.measure.difference, s.contrast.difference.mean)
 
 
 def _interval(s: Claimed) -> str:
@@ -74,14 +72,24 @@ def _margin(s: Claimed) -> str:
 
 
 def notes(statements: Sequence[Statement]) -> list[str]:
-    """How verdicts are meant, how many there are of each, and what is to be known of single ones."""
+    """How many there are of each verdict, how they are meant, and what is to be known of single statements."""
     tally = Counter(s.verdict for s in statements)
+    counted = f"{count(len(statements), 'claim')}: {', '.join(f'{n} {verdict}' for verdict, n in tally.most_common())}."
+    own = [f"{s.number or s.name}: {text}" for s in statements if (text := note(s))]
+    return [counted, *how_to_read(statements), *own]
+
+
+def note(s: Statement) -> str:
+    """What is to be known of one statement."""
+    return s.check.note or "" if isinstance(s, Checked) else " ".join(filter(None, (s.claim.note, s.why)))
+
+
+def how_to_read(statements: Sequence[Statement]) -> list[str]:
+    """What the verdicts, the asterisk and the power of a table mean."""
     told = [
-        f"{count(len(statements), 'claim')}: {', '.join(f'{n} {verdict}' for verdict, n in tally.most_common())}.",
         "Supported: the interval lies beyond the region of no difference, on the side that the claim says (or within it, "
         "where it says that there is no difference). Contradicted: it lies beyond on the other side, or surely not beyond on "
-        "this one. "
-        "Negligible: within. Undecided: none of these, or fewer than six seeds. Each claim is judged by itself.",
+        "this one. Negligible: within. Undecided: none of these, or fewer than six seeds. Each claim is judged by itself.",
     ]
     if any(isinstance(s, Claimed) and s.verdict != UNDECIDED and not s.stands for s in statements):
         told.append("*: not at 5 % over all claims of this table at once (Holm).")
@@ -89,7 +97,4 @@ def notes(statements: Sequence[Statement]) -> list[str]:
         told.append(
             "Power: how likely so many seeds are to tell an effect of the size beside it, by the spread of pilot seeds."
         )
-    for s in statements:
-        if text := s.check.note if isinstance(s, Checked) else " ".join(filter(None, (s.claim.note, s.why))):
-            told.append(f"{s.number or s.name}: {text}")
     return told

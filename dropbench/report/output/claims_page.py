@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dropbench.report.output.claims import notes
+from dropbench.report.output.claims import how_to_read, note
 from dropbench.report.tables.claims import UNDECIDED, Checked, Claimed, Statement
 from dropbench.report.tables.columns import between, p_value, share
 from dropbench.values import count, plain
@@ -55,20 +55,19 @@ def about(statements: Sequence[Statement]) -> dict[str, Any]:
         "total": count(len(statements), "claim"),
         "tally": [(str(verdict), n, _KIND.get(verdict, verdict)) for verdict, n in tally.most_common()],
         "claims": [_shown(s) for s in statements],
-        "notes": [plain(n) for n in notes(statements)[1:] if n[:1].isupper() or n[:1] == "*"],
+        "notes": how_to_read(statements),
     }
 
 
 def _shown(s: Statement) -> Shown:
     made = _of_arms(s) if isinstance(s, Claimed) else _of_cases(s)
-    note = " ".join(filter(None, (s.claim.note, s.why))) if isinstance(s, Claimed) else s.check.note or ""
     return Shown(
         number=str(s.number or ""),
         says=plain(s.says),
         verdict=s.verdict,
         kind=_KIND.get(s.verdict, s.verdict),
         doubtful=isinstance(s, Claimed) and s.verdict != UNDECIDED and not s.stands,
-        note=plain(note),
+        note=plain(note(s)),
         command=plain(f"dropbench sweep study={s.study}"),
         **made,
     )

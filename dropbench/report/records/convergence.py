@@ -31,7 +31,8 @@ from dropbench.report.records.measures import Measure, Measures
 from dropbench.store import Measure as Declaration
 from dropbench.values import count
 
-_FORMS = {
+Kind = Literal["first", "area", "at", "jump", "roughness"]
+_FORMS: Mapping[Kind, str] = {
     "first": r"(?P<unit>epochs|updates)[ _-]to[ _-](?P<score>\w+?) *(?:>=|<=|=) *(?P<threshold>[^ ]+)",
     "area": r"area[ _-]under[ _-](?P<score>\w+)",
     "jump": r"jump[ _-]of[ _-](?P<score>\w+?)[ _-]at[ _-]epoch[ _-](?P<epoch>[1-9]\d{0,8})",
@@ -70,7 +71,7 @@ class Convergence:
         Of `at` and `jump`, from 1.
     """
 
-    kind: Literal["first", "area", "at", "jump", "roughness"]
+    kind: Kind
     score: Measure
     column: str
     threshold: float | None = None
@@ -118,12 +119,12 @@ def asked(metric: str | None, measures: Measures) -> Convergence | None:
     read = ((kind, re.fullmatch(form, metric.strip())) for kind, form in _FORMS.items())
     kind, typed = next(((kind, found) for kind, found in read if found), (None, None))
     if kind is None or typed is None:
-        raise UsageError(f"--metric '{metric}': write {_WRITE}")
+        raise UsageError(f"'{metric}': write {_WRITE}")
     column = typed["score"]
     score = Measure("train", column, Declaration(range=(0.0, None))) if column in _OF_UPDATES else measures.read(column)
     if score.part not in ("train", "val", "gap") or (score.part == "gap" and kind in ("first", "area")):
-        raise UsageError(f"--metric '{metric}': histories have train_ and val_ scores; write {_WRITE}")
-    found = Convergence(kind, score, column)  # type: ignore[arg-type]
+        raise UsageError(f"'{metric}': histories have train_ and val_ scores; write {_WRITE}")
+    found = Convergence(kind, score, column)
     if kind in ("at", "jump"):
         return replace(found, epoch=int(typed["epoch"]))
     return (
@@ -138,7 +139,7 @@ def _number(metric: str, threshold: str) -> float:
             return value
     except ValueError:
         pass
-    raise UsageError(f"--metric '{metric}': '{threshold}' is no number; write {_WRITE}")
+    raise UsageError(f"'{metric}': '{threshold}' is no number; write {_WRITE}")
 
 
 def with_convergence(
@@ -193,13 +194,11 @@ def _values(frame: pd.DataFrame, histories: Mapping[str, Path], wanted: Converge
     curves = {run: evaluated(histories[run], score, _COLUMN[wanted.unit]) for run in completed}
     if completed and not any(curves.values()):
         if wanted.unit == "updates" and any(evaluated(histories[run], score) for run in completed):
-            raise UsageError(
-                f"--metric '{metric}': these runs are from before updates were counted; ask for 'epochs to'"
-            )
+            raise UsageError(f"'{metric}': these runs are from before updates were counted; ask for 'epochs to'")
         scores = sorted({c for c in frame.columns if c.startswith(("train_", "val_")) and not c.endswith("_examples")})
-        raise UsageError(f"--metric '{metric}': no history has {score}; {nearest(score, scores)}")
+        raise UsageError(f"'{metric}': no history has {score}; {nearest(score, scores)}")
     if wanted.kind == "first" and not wanted.score.direction:
-        raise UsageError(f"--metric '{metric}': it is not known whether {score} is better high or low; write {_WRITE}")
+        raise UsageError(f"'{metric}': it is not known whether {score} is better high or low; write {_WRITE}")
     return {run: wanted.of(curve) for run, curve in curves.items()}
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from dropbench.report.records.measures import Measure
 from dropbench.report.statistics.contrast import Contrast
+from dropbench.report.statistics.difference import Difference
 from dropbench.report.statistics.distributions import t_cdf
 from dropbench.report.statistics.formula import Formula
 from dropbench.report.statistics.interval import ALPHA, MIN_PAIRS
@@ -20,7 +21,7 @@ from dropbench.store import Case, StoredCheck, StoredClaim
 Verdict = Literal[
     "supported", "contradicted", "negligible", "undecided", "holds exactly", "holds only for", "does not hold"
 ]
-SUPPORTED, CONTRADICTED, NEGLIGIBLE, UNDECIDED = "supported", "contradicted", "negligible", "undecided"
+UNDECIDED = "undecided"
 ABOVE, BELOW, WITHIN = "above", "below", "within"
 
 
@@ -206,12 +207,8 @@ def p_of(contrast: Contrast, expect: str) -> float:
 
 def corrected(statements: Sequence[Statement]) -> list[Statement]:
     """The same with p adjusted over all that were decided by seeds."""
-    places = [i for i, s in enumerate(statements) if isinstance(s, Claimed) and not math.isnan(s.p)]
-    adjusted = dict(
-        zip(
-            places, holm([s.p for i, s in enumerate(statements) if i in places and isinstance(s, Claimed)]), strict=True
-        )
-    )
+    ps = {i: s.p for i, s in enumerate(statements) if isinstance(s, Claimed) and not math.isnan(s.p)}
+    adjusted = dict(zip(ps, holm(list(ps.values())), strict=True))
     return [
         replace(s, p_adjusted=adjusted[i]) if isinstance(s, Claimed) and i in adjusted else s
         for i, s in enumerate(statements)
@@ -241,26 +238,19 @@ def _row(s: Statement) -> dict[str, object]:
     row: dict[str, object] = {"claim": s.number, "study": s.study, "name": s.name, "says": s.says, "verdict": s.verdict}
     if isinstance(s, Checked):
         return {**row, "only": s.only, "cases": len(s.cases), "seconds": s.check.seconds, "note": s.check.note}
-    d = None if s.contrast is None else s.contrast.difference
-    judged = (
-        {}
-        if d is None or s.contrast is None
-        else {
-            "mean": d.mean,
-            "low": d.alone[0],
-            "high": d.alone[1],
-            "rope": s.contrast.region,
-            "seeds": d.pairs,
-            "p": s.p,
-            "p_holm": s.p_adjusted,
-        }
-    )
+    c, d = s.contrast, Difference() if s.contrast is None else s.contrast.difference
     return {
         **row,
         "expression": str(s.formula or s.claim.contrast),
         "expect": s.claim.expect,
         "unit": "" if s.formula is None else s.formula.unit,
-        **judged,
+        "mean": d.mean,
+        "low": d.alone[0],
+        "high": d.alone[1],
+        "rope": math.nan if c is None else c.region,
+        "seeds": d.pairs,
+        "p": s.p,
+        "p_holm": s.p_adjusted,
         "margin": s.margin,
         "power": s.power,
         "pilot_seeds": s.pilot,

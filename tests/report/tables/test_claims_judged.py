@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import ttest_1samp
 
 from dropbench.report.records.measures import Measure
 from dropbench.report.statistics.contrast import Contrast, Minus
@@ -124,3 +125,24 @@ def test_examples_bound_what_more_seeds_can_tell() -> None:
     wide = replace(pilot, widened=3.0)
     assert power_at(0.3, SIZE, wide, 10_000) < 0.5 < 0.99 < power_at(0.3, SIZE, pilot, 10_000)
     assert math.isnan(power_at(0.3, SIZE, Difference(), 8))
+
+
+@pytest.mark.parametrize(
+    ("mean", "sd", "expect", "bounds"),
+    [
+        (0.5, 0.05, "above", [SIZE]),
+        (0.5, 0.05, "within", [SIZE]),
+        (-0.5, 0.05, "above", [-SIZE]),
+        (0.02, 0.05, "within", [SIZE, -SIZE]),  # both ends: two one-sided tests (Schuirmann 1987)
+        (0.02, 0.05, "above", [SIZE, -SIZE]),
+        (-0.2, 0.34, "above", [SIZE]),
+        (0.2, 0.34, "below", [-SIZE]),
+    ],
+)
+def test_p_is_that_of_scipys_t_test_against_the_end_that_decides(
+    mean: float, sd: float, expect: str, bounds: list[float]
+) -> None:
+    made = contrast(mean, sd)
+    values = list(made.values.values())
+    expected = max(ttest_1samp(values, bound).pvalue for bound in bounds)
+    assert p_of(made, expect) == pytest.approx(expected)
