@@ -221,12 +221,14 @@ def _no_site(spec: RunSpec, slot: int, outline: Outline) -> str | None:
             f"behind which noise may act, such as model.sites=[{_named(outline.parts)}] (its parts: {_some(outline.parts)}), "
             f"or act on what it is given: {key}.placement=[input]"
         )
-    if possible := [s.name for s in sites if idle.supports(s) is None]:
+    able = [s for s in sites if idle.supports(s) is None]
+    # Sites that must be asked for by name are no hint to somebody who did not.
+    if possible := [s.name for s in able if not s.asked] or [s.name for s in able]:
         return (
             f"{key}.placement={written(dropout.placement)} leaves dropout={dropout.name} no site in "
             f"model={spec.model.name}; give it at least one of {', '.join(possible)}"
         )
-    near = [reason for s in sites if s.kind in idle.kinds and (reason := idle.supports(s))]
+    near = [reason for s in outline.usual if s.kind in idle.kinds and (reason := idle.supports(s))]
     why = near[-1] if near else f"acts on {' and '.join(sorted(idle.kinds))} sites, and it has none{_pairs(idle.kinds)}"
     return f"dropout={dropout.name} has no site in model={spec.model.name}: it {why}"
 

@@ -137,7 +137,7 @@ def _answer(spec: RunSpec, table: Table, model: Outline, settings: Settings, com
     if " has no site in " not in reason:
         return reason
     variants = _options_that("dropout", lambda v: any(v().supports(s) is None for s in model.sites), composer)
-    sites = ", ".join(s.name for s in model.sites)
+    sites = ", ".join(s.name for s in model.usual)
     return f"{reason}; sites: {sites}; variants that fit: {', '.join(variants) or 'none'}"
 
 

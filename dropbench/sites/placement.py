@@ -38,7 +38,8 @@ def place(
     given += [("rates", p, p) for p in rates]  # in which a `-` means nothing
     for last, pattern, bare in given:
         if not any(_reaches(bare, n, asked) for n in names):
-            raise UsageError(f"{key}.{last}: no site here fits '{pattern}'; {nearest(pattern, names)}")
+            usual = [n for n in names if n not in asked] or names
+            raise UsageError(f"{key}.{last}: no site here fits '{pattern}'; {nearest(pattern, usual)}")
     everywhere = bool(chosen) and chosen[0].startswith("-")
     on = {name: everywhere and name not in asked for name in names}
     for pattern in chosen:

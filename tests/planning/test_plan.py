@@ -60,3 +60,9 @@ def test_one_run(c: Composer) -> None:
 def test_a_sweep_is_in_one_place(c: Composer, key: str) -> None:
     with pytest.raises(UsageError, match="holds for a whole sweep"):
         make([key], c)
+
+
+def test_a_plan_is_of_one_study(c: Composer) -> None:
+    """The command carries out several one after the other; a plan has one baseline."""
+    with pytest.raises(UsageError, match="study=three_arm,realmlp: one study at a time"):
+        make(["study=three_arm,realmlp", "seed=0"], c)
