@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from dropbench.store import StoredPlan
 
 
-def with_commands(report: Report, paths: Sequence[Path], conf: Sequence[Path]) -> Report:
+def with_commands(report: Report, paths: Sequence[Path], conf: Sequence[Path], *, arms: bool = False) -> Report:
     """The report with the commands for all that it proposes, where the options that it takes are still as they were.
+
+    arms: also for each of its arms.
 
     Parameters
     ----------
@@ -38,7 +40,7 @@ def with_commands(report: Report, paths: Sequence[Path], conf: Sequence[Path]) -
     return replace(
         report,
         comparisons=tuple(
-            _Typist(c, report.configs, _of(c, stored), str(root), conf).told() for c in report.comparisons
+            _Typist(c, report.configs, _of(c, stored), str(root), conf).told(arms=arms) for c in report.comparisons
         ),
     )
 
@@ -71,10 +73,11 @@ class _Typist:
     root: str
     conf: Sequence[Path]
 
-    def told(self) -> Comparison:
+    def told(self, *, arms: bool) -> Comparison:
         c = self.comparison
         return replace(
             c,
+            typed={label: text for label in c.labels if (text := self._arm(label))} if arms else {},
             diagnosis=tuple(self._with_runs(d) for d in c.diagnosis or ()),
             further=tuple(self._with_sweep(d) for d in c.further),
         )
@@ -82,6 +85,18 @@ class _Typist:
     @property
     def _data_root(self) -> str | None:
         return data_root(self.plans, self.comparison.runs["run_id"].tolist())
+
+    def _arm(self, label: str) -> str:
+        """What to type to run an arm under its seeds again; nothing where that cannot be typed."""
+        from dropbench.planning.reproduce import commands
+
+        c = self.comparison
+        seeds = sorted({int(seed) for seed in c.runs_of(label)["seed"].tolist()})
+        with suppress(UsageError):
+            return commands([(self.configs[c.run_of(label)], seeds)], self.root, self.conf, data_root=self._data_root)[
+                0
+            ]
+        return ""
 
     def _with_runs(self, told: Diagnosis) -> Diagnosis:
         """With the commands for the runs that it asks for."""

@@ -54,7 +54,7 @@ def report(selection: Selection, presentation: Presentation, conf: Sequence[Path
         return show_run(str(run), run, conf, as_json=False, quiet=presentation.quiet)
     if presentation.every is not None:
         return _follow(selection, conf, presentation.every, shown)
-    made = built(selection, conf)
+    made = built(selection, conf, arms=presentation.fmt == "html")
     if presentation.confirm:
         from dropbench.cli.confirm import confirm
 
@@ -185,8 +185,8 @@ def _follow(selection: Selection, conf: Sequence[Path], every: float, shown: Sho
     return 0
 
 
-def built(selection: Selection, conf: Sequence[Path]) -> Report:
-    """The report of what is stored now."""
+def built(selection: Selection, conf: Sequence[Path], *, arms: bool = False) -> Report:
+    """The report of what is stored now. arms: with the command that runs each arm again."""
     from dropbench.cli.proposals import with_commands
     from dropbench.report import Questions, asked, build, claims, list_runs, pivot
 
@@ -212,7 +212,7 @@ def built(selection: Selection, conf: Sequence[Path]) -> Report:
     compared = build(
         paths, filters, selection.baseline, where=where, metric=metric, rope=selection.rope, about=selection.about
     )
-    return with_commands(compared, paths, conf)
+    return with_commands(compared, paths, conf, arms=arms)
 
 
 def _present(built: Report, presentation: Presentation, shown: Shown) -> None:

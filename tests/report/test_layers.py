@@ -16,7 +16,7 @@ FILES = sorted(REPORT.rglob("*.py"))
 DOORS = {
     "matplotlib": "output/figures/style.py",
     "rich": "output/terminal.py follow.py",
-    "jinja2": "output/page.py",
+    "jinja2": "output/page/render.py",
     "scipy": "statistics/distributions.py",
     "pyarrow": "output/export.py",
 }

@@ -73,6 +73,19 @@ def as_csv(report: Report) -> str:
     return str(table.apply(lambda column: column.map(_no_formula)).to_csv(index=False))
 
 
+def seeds_csv(report: Report) -> str:
+    """A row a run of every comparison: its arm, its seed and all that was measured. Nothing where nothing is compared."""
+    tables = []
+    for c in report.comparisons:
+        names = [str(m) for m in c.measures.within(c.runs)]
+        table = c.runs[["label", "seed", "status", *names, "seconds", "run_id"]].rename(columns={"label": "arm"})
+        table.insert(0, "comparison", c.title)
+        tables.append(table)
+    if not tables:
+        return ""
+    return str(pd.concat(tables).map(_no_formula).to_csv(index=False))
+
+
 def _no_formula(cell: Any) -> Any:
     return f"'{cell}" if isinstance(cell, str) and cell.lstrip().startswith(_FORMULA) else cell
 

@@ -25,6 +25,8 @@ NORMAL_POWER = 0.8416212335729143
 """The normal quantile of POWER."""
 MOST = 1_000
 """More seeds than this are not worth naming."""
+AHEAD = (6, 8, 10, 12, 16, 20, 25, 30, 40, 50, 65, 80, 100, 130, 160, 200, 300, 400, 500, 700, MOST)
+"""Numbers of seeds that a study to come may have."""
 _DRAWS = 2_000
 _GRID = 200
 _STUDIES = (25, 8)
@@ -54,11 +56,36 @@ def detectable(d: Difference, region: float) -> float:
     half = (d.high - d.low) / 2
     if not math.isfinite(half) or not d.error:
         return math.nan
-    h = half / d.error
+    return _detectable(half / d.error, d.error, d.df, region)
+
+
+def detectable_with(d: Difference, region: float, alpha: float, seeds: int) -> float:
+    """The same of a study of so many paired seeds, by the spread of these: at as many as there are it is `detectable`.
+
+    Parameters
+    ----------
+    d : Difference
+        Of two pairs at least.
+    region : float
+        Half the width of what counts as no difference.
+    alpha : float
+        The level to take where there is no interval yet from which to read what the family asks of one arm.
+    seeds : int
+        At least two.
+    """
+    df = seeds - 1
+    error = d.sd * math.sqrt(
+        1 / seeds + (d.widened**2 - 1) / d.pairs
+    )  # what examples add, more seeds do not make smaller
+    return _detectable(t_quantile(1 - _level(d, alpha) / 2, df), error, df, region) if error else math.nan
+
+
+def _detectable(h: float, error: float, df: float, region: float) -> float:
+    """h: half the interval in standard errors."""
     beyond = NORMAL_POWER
     for _ in range(30):
-        beyond = NORMAL_POWER * math.sqrt(1 + ((h + beyond) ** 2 + h**2) / (2 * d.df))
-    return (region if math.isfinite(region) else 0.0) + (h + beyond) * d.error
+        beyond = NORMAL_POWER * math.sqrt(1 + ((h + beyond) ** 2 + h**2) / (2 * df))
+    return (region if math.isfinite(region) else 0.0) + (h + beyond) * error
 
 
 def power_at(effect: float, region: float, pilot: Difference, seeds: int) -> float:

@@ -104,6 +104,10 @@ class Comparison:
     said : Said or None
         What runs said of their test examples, so that answers are about examples like these; None where they are to be about
         these.
+    explained : tuple
+        The tables' rows in plain words, where that was asked for.
+    typed : Mapping
+        By an arm's label what to type to run it again, where that was asked for and can be typed.
     """
 
     title: str
@@ -124,6 +128,7 @@ class Comparison:
     answers: tuple[Answer, ...] = ()
     said: Said | None = None
     explained: tuple[tuple[str, str], ...] = ()
+    typed: Mapping[str, str] = field(default_factory=dict)
     _widenings: dict[int, tuple[Expression, Widening | Untold]] = field(default_factory=dict, repr=False)
     _contrasts: dict[Measure, dict[str, Contrast]] = field(default_factory=dict, repr=False)
 

@@ -40,7 +40,7 @@ def in_words(comparison: Comparison) -> tuple[tuple[str, str], ...]:
     measures = [m for s in comparison.summaries for m in s.levels]
     words = [_SEED, *[_GAP] * any(m.part == "gap" for m in measures)]
     words += [_NATS] * any(m.declared.unit == "nats" for m in measures)
-    arms = [paragraph for s in comparison.summaries for paragraph in _arm(s, comparison)]
+    arms = [paragraph for s in comparison.summaries for paragraph in of_arm(s, comparison)]
     return (*words, *arms, *(("Chosen:", _choice(choice)) for choice in comparison.choices))
 
 
@@ -48,7 +48,7 @@ def _called(s: Summary) -> str:
     return f"{s.arm.label}:" if s.arm.setting in s.arm.label else f"{s.arm.label} ({s.arm.setting}):"
 
 
-def _arm(s: Summary, c: Comparison) -> list[tuple[str, str]]:
+def of_arm(s: Summary, c: Comparison) -> list[tuple[str, str]]:
     """Its scores and, of one that is not the baseline, what they are beside the baseline's: a paragraph an outcome."""
     label, base = s.arm.label, c.baseline
     told = [_runs(s), *(_levels(s, c.measure) if s.n else []), *_costs(s), *_agreement(s)]

@@ -91,3 +91,20 @@ def test_what_more_seeds_cannot_make_smaller() -> None:
         pairs=12, n=12, mean=0.5, sd=1.0, error=2 / math.sqrt(12), df=11, low=-0.78, high=1.78, widened=2.0
     )
     assert power.seeds_to_settle(d, 0.1, 0.05).likely < math.inf == power.seeds_to_settle(wide, 0.1, 0.05).likely
+
+
+def test_with_as_many_seeds_as_there_are_it_is_the_detectable_effect() -> None:
+    rng = np.random.default_rng(0)
+    for n, shifts in ((6, [0.3]), (12, [0.3, -0.1, 1.0]), (30, [0.0])):
+        for told in studied(rng, n, shifts, 0.1):
+            same = power.detectable_with(told.difference, 0.1, 0.05, n)
+            assert same == pytest.approx(told.detectable, rel=1e-9)
+            more = [power.detectable_with(told.difference, 0.1, 0.05, seeds) for seeds in power.AHEAD]
+            assert more == sorted(more, reverse=True) and more[-1] > 0.1
+
+
+def test_more_seeds_do_not_make_smaller_what_examples_add() -> None:
+    d = Difference(pairs=8, n=8, mean=0.1, sd=1.0, error=2 / math.sqrt(8), df=7, low=-1.0, high=1.2, widened=2.0)
+    floor = math.sqrt(3 / 8)
+    assert power.detectable_with(d, 0.0, 0.05, 10**6) > 1.96 * floor
+    assert power.detectable_with(replace(d, widened=1.0), 0.0, 0.05, 10**6) < 0.1 * floor

@@ -215,7 +215,12 @@ def test_each_format_has_the_words_and_only_where_asked_for(three: Any, store: A
     three()
     plain = report.build([store.root])
     words = "Of studies like this one four in five would confirm"
-    assert words not in report.render(plain, fmt)
+    unasked = report.render(plain, fmt)
+    if fmt == "html":  # there they are under each arm, folded up
+        assert words in unasked and '<details class="words" open>' not in unasked
+        assert '<details class="words" open>' in report.render(report.explained(plain), fmt)
+    else:
+        assert words not in unasked
     text = " ".join(report.render(report.explained(plain), fmt).split())
     assert words in text
     if fmt == "json":

@@ -9,7 +9,7 @@ const compare = (a, b) => {
   if (Number.isNaN(x) && Number.isNaN(y)) return a.localeCompare(b, "en", { numeric: true });
   return Number.isNaN(x) ? 1 : Number.isNaN(y) ? -1 : x - y;
 };
-for (const table of document.querySelectorAll("table:not(.plain)")) {
+for (const table of document.querySelectorAll("table.sorted")) {
   const heads = [...table.tHead.rows[0].cells];
   const body = table.tBodies[0];
   if (body.rows.length < 2) continue;

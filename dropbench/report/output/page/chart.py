@@ -1,0 +1,166 @@
+"""The chart of every arm: a row an arm with its interval and its seeds, placed in percent of the room that the browser has."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from dropbench.report.records.measures import Measure
+from dropbench.report.statistics.contrast import Contrast
+from dropbench.report.statistics.interval import confidence
+from dropbench.report.statistics.verdict import SAME, UNTOLD
+from dropbench.report.tables.columns import ABSENT, verdict_word
+from dropbench.report.tables.comparison import Comparison
+from dropbench.report.tables.finding import limits, ranked, signed
+
+MARGIN = 2.0
+"""Percent of the width left free at either side."""
+MANY = 24
+"""Arms from which on rows are narrower, so that sixty fit in two screens."""
+_TICKS = 6
+"""At most about so many numbers on the axis."""
+KINDS = {"better": "better", "worse": "worse", "higher": "higher", "lower": "lower", SAME: "same", UNTOLD: "untold"}
+"""By a contrast's direction, the class of its row: colour and shape."""
+
+
+@dataclass(frozen=True)
+class Dot:
+    """The difference under one seed. x: in percent."""
+
+    x: float
+    says: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One arm.
+
+    number: its place in the comparison's table, from 1, by which its panel is found. kind: of KINDS. verdict: in words.
+    low, high, mean: in percent; None where there is no such.
+    """
+
+    number: int
+    label: str
+    kind: str
+    sure: bool
+    verdict: str
+    numbers: str
+    mean: float | None
+    low: float | None
+    high: float | None
+    dots: tuple[Dot, ...]
+    chosen: str
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A number below the axis. x: in percent."""
+
+    x: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """The rows of one measure, the best first. region: from where to where no difference matters, in percent; None: unknown."""
+
+    name: str
+    spoken: str
+    axis: str
+    left: str
+    right: str
+    zero: float
+    region: tuple[float, float] | None
+    ticks: tuple[Tick, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def height(self) -> int:
+        """Of a row, in pixels."""
+        return 20 if len(self.rows) > MANY else 26
+
+    @property
+    def middle(self) -> int:
+        """Where the interval lies in it; the seeds are below."""
+        return self.height // 2 - 4
+
+
+def charts(c: Comparison) -> list[Chart]:
+    """One for each measure that arms are compared by, the verdict's first; none without a baseline."""
+    if c.baseline is None or c.measure is None or not c.verdicts:
+        return []
+    measures = [c.measure, *(m for m in c.compared if m != c.measure)]
+    return [chart for m in measures if (chart := _chart(c, m)) is not None]
+
+
+def _chart(c: Comparison, measure: Measure) -> Chart | None:
+    contrasts = c.against(measure)
+    numbers = [n for k in contrasts.values() for n in _numbers(k) if math.isfinite(n)]
+    if not numbers:
+        return None
+    region = next(iter(contrasts.values())).region
+    ends = [*numbers, 0.0, *((-region, region) if math.isfinite(region) else ())]
+    place = _Scale(min(ends) * measure.scale, max(ends) * measure.scale, measure.scale)
+    better = {1: ("worse", "better"), -1: ("better", "worse"), 0: ("lower", "higher")}[measure.direction]
+    unit = measure.points or measure.declared.unit
+    sure = confidence(c.alpha)
+    holds = f", which hold for all {len(contrasts)} arms at once" if len(contrasts) > 1 else ""
+    return Chart(
+        str(measure),
+        measure.spoken,
+        f"{measure.spoken} minus that of {c.baseline}{f', {unit}' if unit else ''}, with {sure} intervals{holds}",
+        *better,
+        place(0.0),
+        (place(-region), place(region)) if math.isfinite(region) else None,
+        tuple(Tick(place(at / measure.scale), signed(f"{at:g}")) for at in place.ticks()),
+        tuple(_row(c, label, contrasts[label], place) for label in ranked(contrasts)),
+    )
+
+
+def _numbers(contrast: Contrast) -> list[float]:
+    d = contrast.difference
+    return [d.mean, d.low, d.high, *contrast.values.values()]
+
+
+class _Scale:
+    """From a value in the measure's unit to percent of the width. low, high: of what is shown, as it is shown."""
+
+    def __init__(self, low: float, high: float, scale: float) -> None:
+        self.low, self.scale = low, scale
+        self.high = high if high > low else low + 1
+
+    def __call__(self, value: float) -> float:
+        share = (value * self.scale - self.low) / (self.high - self.low)
+        return round(MARGIN + share * (100 - 2 * MARGIN), 2)
+
+    def ticks(self) -> list[float]:
+        """Round numbers within what is shown."""
+        least = (self.high - self.low) / _TICKS
+        power = 10.0 ** math.floor(math.log10(least))
+        step = next(step for n in (1, 2, 5, 10) if (step := n * power) >= least)
+        places = range(math.ceil(self.low / step), math.floor(self.high / step) + 1)
+        return [float(f"{at * step:.10g}") for at in places]
+
+
+def _row(c: Comparison, label: str, contrast: Contrast, place: _Scale) -> Row:
+    d, measure = contrast.difference, contrast.measure
+    chosen = {choice.chosen: choice.word for choice in c.choices}
+    between = limits(contrast)
+    told = contrast.verdict or "no verdict"
+    if d.diverged:
+        told += f", {d.diverged} {contrast.how_lost}"
+    mean, low, high = (place(v) if math.isfinite(v) else None for v in (d.mean, d.low, d.high))
+    finite = {seed: v for seed, v in contrast.values.items() if math.isfinite(v)}
+    return Row(
+        c.labels.index(label) + 1,
+        label,
+        KINDS.get(contrast.direction, "untold"),
+        contrast.confirmed,
+        told if verdict_word(contrast) != ABSENT else "no verdict",
+        f"{signed(measure.difference(d.mean))}{f' ({between})' if between else ''}" if not math.isnan(d.mean) else "",
+        mean,
+        low,
+        high,
+        tuple(Dot(place(v), signed(f"seed {seed}: {measure.difference(v)}")) for seed, v in finite.items()),
+        chosen.get(label, ""),
+    )

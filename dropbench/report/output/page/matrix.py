@@ -1,0 +1,79 @@
+"""Several comparisons at a glance: a row a comparison, a column an arm."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dropbench.report.output.page.chart import KINDS
+from dropbench.report.tables.columns import ABSENT, verdict_word
+from dropbench.report.tables.comparison import Comparison
+from dropbench.report.tables.finding import DOWNWARDS, UPWARDS, size
+from dropbench.values import count, plain
+
+MOST = 40
+"""Columns: of more arms no table can be seen at a glance."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """An arm in a comparison. says: its verdict, nothing where the arm is not in it."""
+
+    kind: str = "none"
+    sure: bool = False
+    says: str = ""
+    difference: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A comparison. cells: one a label of the matrix."""
+
+    title: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """labels: of all arms that any comparison has beside its baseline, in the order in which they first appear."""
+
+    labels: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+def matrix(comparisons: Sequence[Comparison]) -> Matrix | None:
+    """None where there is no verdict, or where there are too many arms."""
+    labels = list(dict.fromkeys(label for c in comparisons for label in c.verdicts))
+    if not 0 < len(labels) <= MOST:
+        return None
+    rows = (Row(plain(c.title), tuple(_cell(c, label) for label in labels)) for c in comparisons)
+    return Matrix(tuple(map(plain, labels)), tuple(rows))
+
+
+def _cell(c: Comparison, label: str) -> Cell:
+    contrast = c.verdicts.get(label)
+    if contrast is None or (word := verdict_word(contrast)) == ABSENT:
+        return Cell()
+    difference = "" if math.isnan(contrast.difference.mean) else size(contrast)
+    return Cell(KINDS.get(contrast.direction, "untold"), contrast.confirmed, word, difference)
+
+
+def overall(comparisons: Sequence[Comparison]) -> str:
+    """The finding of all of them in one line."""
+    told = [c for c in comparisons if c.verdicts]
+    if not told:
+        return f"{count(len(comparisons), 'comparison')}, and nothing to tell in any"
+    ups = sum(_any(c, UPWARDS) for c in told)
+    downs = sum(_any(c, DOWNWARDS) for c in told)
+    n = len(told)
+    if not ups and not downs:
+        return f"In none of {count(n, 'comparison')} is any arm confirmed to differ from its baseline"
+    better, worse = ("better", "worse") if any(c.measure and c.measure.direction for c in told) else ("higher", "lower")
+    some = f"In {'all' if ups == n else ups} of {n} comparisons an arm does {better} than its baseline"
+    first = some if ups else f"In none of {n} comparisons does any arm do {better} than its baseline"
+    return first + (f"; in {'all' if downs == n else downs} of them one does {worse}" if downs else "")
+
+
+def _any(c: Comparison, ways: Sequence[str]) -> bool:
+    return any(k.confirmed and k.direction in ways for k in c.verdicts.values())

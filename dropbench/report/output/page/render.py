@@ -1,0 +1,244 @@
+"""What the page holds: the finding first, then every arm, what to do next, and how all of that is known."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+from shlex import join
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from dropbench.identity import given
+from dropbench.report.output.asked import titles
+from dropbench.report.output.claims_page import about
+from dropbench.report.output.export import seeds_csv
+from dropbench.report.output.figures import draw
+from dropbench.report.output.figures.picture import Picture
+from dropbench.report.output.page.arm import Panel, panels
+from dropbench.report.output.page.chart import KINDS, Chart, charts
+from dropbench.report.output.page.data import curves
+from dropbench.report.output.page.matrix import matrix, overall
+from dropbench.report.output.page.papers import bibliography, parts_of
+from dropbench.report.output.page.seeds import Slider, slider
+from dropbench.report.output.page.terms import terms
+from dropbench.report.output.sections import Advice, Section, sections
+from dropbench.report.records.frame import PACKAGES
+from dropbench.report.tables.answer import answer
+from dropbench.report.tables.comparison import Comparison
+from dropbench.report.tables.finding import Finding, finding
+from dropbench.report.tables.report import Report
+from dropbench.store import StoredPlan
+from dropbench.values import absent, count, plain, written
+
+SOURCES = {
+    **{f"{package}_version": package for package in PACKAGES},
+    "git_commit": "git commit",
+    "device": "device",
+    "threads": "threads per run",
+    "data_fingerprint": "data fingerprint",
+}
+"""Columns of the frame that say what made the runs, and what to call them."""
+_CALLED = {"Diagnosis": "What to do next"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One comparison on the page. number: its place, from 1, by which its elements are named."""
+
+    number: int
+    title: str
+    baseline: str
+    measure: str
+    finding: Finding
+    answer: str
+    charts: list[Chart]
+    panels: list[Panel]
+    slider: Slider | None
+    section: Section
+    pictures: list[Picture]
+
+    @property
+    def paragraphs(self) -> list[tuple[str, tuple[Advice, ...]]]:
+        """What stands between the arms and the evidence; a diagnosis is called by what it is for. Words are in the panels."""
+        told = replace(self.section, explained=()) if self.panels else self.section
+        return [(_CALLED.get(name, name), words) for name, words in told.paragraphs]
+
+    @property
+    def aloud(self) -> bool:
+        """Whether every number in words was asked for, so that it is shown unasked."""
+        return bool(self.section.explained)
+
+    @property
+    def kinds(self) -> list[tuple[str, str]]:
+        """(class, word) of the verdicts that its charts have, in the order of KINDS."""
+        had = {row.kind for chart in self.charts for row in chart.rows}
+        return [(kind, word) for word, kind in KINDS.items() if kind in had]
+
+    @property
+    def chosen(self) -> str:
+        """What was chosen on validation data, `rate`; nothing where nothing was."""
+        return next((row.chosen for chart in self.charts for row in chart.rows if row.chosen), "")
+
+
+def page(report: Report, width: int | None, *, live: bool = False) -> str:
+    """HTML5. width: of the tables, in characters; None keeps every column. live: whether it asks its server for changes."""
+    environment = _environment()
+    if report.claims:
+        return environment.get_template("claims.html.j2").render(**about(report.claims))
+    told, shared = sections(report, width)
+    drawn = draw(report)
+    several = len(report.comparisons)
+    parts = [
+        _part(number, c, report, section, pictures)
+        for number, (c, section, pictures) in enumerate(zip(report.comparisons, told, drawn, strict=False), 1)
+    ]
+    captions = [g.title for g in report.grids]
+    captions += [] if report.asked is None else titles(report.asked)
+    captions += [] if report.single is None else ["Each run"]
+    asked = report.questions or tuple(dict.fromkeys(plain(p.question) for p in report.plans if p.question))
+    question = " ".join(asked)
+    return environment.get_template("page.html.j2").render(
+        question=question if parts else "",
+        heading=_heading(report, parts) if parts else question or _question(report),
+        compared=parts,
+        matrix=matrix(report.comparisons) if several > 1 else None,
+        others=list(zip_longest(told[several:], captions, drawn[several:], fillvalue=())),
+        headlines=report.headlines,
+        notes=[*shared, *report.notes],
+        contents=_contents(parts),
+        downloads=_downloads(report),
+        curves=_curves(report),
+        commands=commands(report),
+        unplanned=_unplanned(report),
+        report_command=None if report.command is None else plain(report.command),
+        sources=sources(report),
+        live=live,
+    )
+
+
+def _part(number: int, c: Comparison, report: Report, section: Section, pictures: list[Picture]) -> Part:
+    drawn = charts(c)
+    return Part(
+        number,
+        plain(c.title),
+        plain(c.baseline or ""),
+        c.measure.spoken if c.measure else "",
+        finding(c),
+        plain(answer(c)),
+        drawn,
+        panels(c, report) if drawn else [],
+        slider(c),
+        section,
+        pictures,
+    )
+
+
+def _heading(report: Report, parts: Sequence[Part]) -> str:
+    return parts[0].finding.heading if len(parts) == 1 else overall(report.comparisons)
+
+
+def _contents(parts: Sequence[Part]) -> list[tuple[str, str]]:
+    """(id, name) of where to go on a page of one comparison; of several each by its title, where these are few."""
+    if len(parts) != 1:
+        links = [(f"comparison-{p.number}", p.title) for p in parts] if len(parts) <= 4 else []
+        return [("answer", "Answer"), *links, ("again", "Run it again")]
+    links = [("chart-1", "Arms")] * bool(parts[0].charts)
+    links += [("next-1", "What next")] * bool(parts[0].paragraphs)
+    return [("answer", "Answer"), *links, ("know-1", "How we know"), ("again", "Run it again")]
+
+
+def _downloads(report: Report) -> list[tuple[str, str, str]]:
+    """(what, its file's name, its content as an address) of what a click saves."""
+    texts = [("Scores by seed (CSV)", "runs.csv", "text/csv", seeds_csv(report))]
+    papers = bibliography(parts_of(report.configs[run] for run in _runs(report) if run in report.configs))
+    texts.append(("Papers (BibTeX)", "papers.bib", "application/x-bibtex", f"{papers}\n" if papers else ""))
+    return [
+        (name, file, f"data:{kind};charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}")
+        for name, file, kind, text in texts
+        if text
+    ]
+
+
+def _runs(report: Report) -> list[str]:
+    return [] if report.runs is None else report.runs["run_id"].tolist()
+
+
+def _curves(report: Report) -> str:
+    """The curves as JSON that cannot end the element that it stands in."""
+    told = {}
+    for number, c in enumerate(report.comparisons, 1):
+        if c.baseline is not None and (found := curves(c, report.histories)):
+            told[str(number)] = {**found, "baseline": str(c.labels.index(c.baseline) + 1), "against": plain(c.baseline)}
+    return json.dumps(told, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c") if told else ""
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("dropbench.report.output", "html"),
+        autoescape=select_autoescape(["html.j2"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["sentence"] = lambda words: words.replace(" %", "\N{NO-BREAK SPACE}%")
+    environment.filters["capital"] = lambda words: words[:1].upper() + words[1:]
+    environment.filters["terms"] = terms
+    return environment
+
+
+def _question(report: Report) -> str:
+    """For what was asked by no study."""
+    if report.grids:
+        grid = report.grids[0]
+        return f"{grid.measure.spoken.capitalize()} by {' and '.join(k for k in (grid.rows, grid.cols) if k)}"
+    if report.single is not None:
+        return "What did each run come to?"
+    return "Nothing was run"
+
+
+def commands(report: Report) -> list[str]:
+    """What to type to train the runs again: one a stored plan, as it was typed, but for its --conf, which no plan holds."""
+    return list(dict.fromkeys(plain(_typed(p)) for p in report.plans if not any(map(given, p.overrides))))
+
+
+def _typed(plan: StoredPlan) -> str:
+    rule = plan.course.rule if plan.course else None
+    if rule is not None and rule.confirms:  # the sweeps that it is made of were never typed
+        folders = [text.partition("=")[2] for text in plan.overrides if text.startswith("results=")]
+        return join(["dropbench", "report", *folders[:1], "--confirm"])
+    return join(["dropbench", "sweep", *plan.overrides, *(rule.options if rule else ())])
+
+
+def sources(report: Report) -> list[tuple[str, str]]:
+    """(what, its value) of the software and hardware; every value with how many runs it is of, where there are several."""
+    if report.runs is None or report.runs.empty:
+        return []
+    runs = report.runs
+    told = [("runs", _counts(runs["status"].tolist(), always=True))]
+    for column, name in SOURCES.items():
+        told.append((name, _counts(runs[column].tolist())))
+    days = sorted(str(v)[:10] for v in runs["started"].tolist())
+    told.append(("started", days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"))
+    told.append(("time in all", f"{runs['seconds'].sum():,.0f} s"))
+    return told
+
+
+def _counts(values: Sequence[Any], *, always: bool = False) -> str:
+    counts = Counter("unknown" if v is None or absent(v) else written(v) for v in values)
+    if len(counts) == 1 and not always:
+        return next(iter(counts))
+    return ", ".join(f"{value} ({count(n, 'run')})" for value, n in counts.most_common())
+
+
+def _unplanned(report: Report) -> int:
+    """How many runs are in no stored plan, those of `dropbench train`; 0 where a grid, which lists no runs, may be theirs."""
+    if report.runs is None or any(not plan.arms for plan in report.plans):
+        return 0
+    planned = {run for plan in report.plans for ids in plan.arms.values() for run in ids}
+    return sum(run not in planned for run in report.runs["run_id"].tolist())

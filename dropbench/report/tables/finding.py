@@ -1,0 +1,265 @@
+"""What a comparison found, for someone who reads one screen: a heading, a sentence on what was run, and four facts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dropbench.report.statistics.contrast import Contrast
+from dropbench.report.statistics.interval import MIN_PAIRS, confidence
+from dropbench.report.statistics.verdict import SAME, UNTOLD
+from dropbench.report.tables.columns import ABSENT, or_absent, seeds_to_confirm
+from dropbench.report.tables.comparison import Comparison
+from dropbench.report.tables.population import EXAMPLES, about
+from dropbench.report.tables.summary import Level
+from dropbench.values import count, written
+
+UPWARDS, DOWNWARDS = ("better", "higher"), ("worse", "lower")
+MINUS = "\N{MINUS SIGN}"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One of the four boxes: what it is about, the answer in a word or two, and a line on it."""
+
+    name: str
+    value: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """heading: what was found. setting: a sentence on what was run. facts: the best arm, how sure, what to avoid, the cost."""
+
+    heading: str
+    setting: str
+    facts: tuple[Fact, ...]
+
+
+def finding(c: Comparison) -> Finding:
+    """Of any comparison, also one of which nothing can be told."""
+    return Finding(_heading(c), _setting(c), (*_judged(c), _cost(c)))
+
+
+def signed(text: str) -> str:
+    """With a true minus sign in front of a number, as it is printed."""
+    return text.replace("-", MINUS)
+
+
+def size(contrast: Contrast) -> str:
+    """`+1.04 points`."""
+    unit = contrast.measure.points or contrast.measure.declared.unit
+    return f"{signed(or_absent(contrast.measure.difference, contrast.difference.mean))} {unit}".rstrip()
+
+
+def limits(contrast: Contrast) -> str:
+    """`−1.12 to +3.07`; nothing without an interval."""
+    low, high = contrast.difference.low, contrast.difference.high
+    if math.isnan(low) or math.isnan(high):
+        return ""
+    return signed(f"{contrast.measure.difference(low)} to {contrast.measure.difference(high)}")
+
+
+def ranked(contrasts: Mapping[str, Contrast]) -> list[str]:
+    """Their labels, the best mean first, the higher where neither way is better; those without a mean last."""
+
+    def merit(label: str) -> float:
+        mean = contrasts[label].difference.mean
+        return -math.inf if math.isnan(mean) else (contrasts[label].measure.direction or 1) * mean
+
+    return sorted(contrasts, key=merit, reverse=True)
+
+
+def leader(c: Comparison, among: Sequence[str]) -> str:
+    """The arm to name of several, the best first: not one of whose strengths validation chose another.
+
+    The best mean of many on the test examples is luck in part; what validation chose is not.
+    """
+    passed_over = {label for choice in c.choices for label in choice.of if label != choice.chosen}
+    return next((label for label in among if label not in passed_over), among[0])
+
+
+def _heading(c: Comparison) -> str:
+    ended = {str(s) for s in c.runs["status"].tolist()}
+    if "completed" not in ended:
+        return f"Every run {'diverged' if ended == {'diverged'} else 'failed or diverged'}: there is nothing to compare"
+    told = [label for label in ranked(c.verdicts) if c.verdicts[label].direction]
+    if not told:
+        return _nothing_to_compare(c)
+    ups = [label for label in told if c.verdicts[label].direction in UPWARDS]
+    downs = [label for label in told if c.verdicts[label].direction in DOWNWARDS]
+    if ups:
+        return _ahead(c, ups, downs)
+    if downs:
+        return _behind(c, told, downs)
+    return _neither(c, told)
+
+
+def _ahead(c: Comparison, ups: Sequence[str], downs: Sequence[str]) -> str:
+    sure = [label for label in ups if c.verdicts[label].confirmed]
+    first = leader(c, sure or ups)
+    others = len(sure or ups) - 1
+    who = first if not others else f"{first} and {count(others, 'other arm')}"
+    word = c.verdicts[first].direction
+    does = ("does" if not others else "do") if sure else ("seems to do" if not others else "seem to do")
+    says = f"{who} {does} {word} than {c.baseline}" + ("" if sure else ", not yet confirmed")
+    return f"{says}; {_number(downs)} {c.verdicts[downs[0]].direction}" if downs else says
+
+
+def _behind(c: Comparison, told: Sequence[str], downs: Sequence[str]) -> str:
+    sure = [label for label in downs if c.verdicts[label].confirmed]
+    word = c.verdicts[downs[0]].direction
+    unsure = "" if sure else ", not yet confirmed"
+    if len(downs) == len(told):
+        who = {1: f"{told[0]} does", 2: "Both arms do"}.get(len(told), f"All {len(told)} arms do")
+        return f"{who} {word} than {c.baseline}{unsure}"
+    better = "higher" if word == "lower" else "better"
+    does = "does" if len(downs) == 1 else "do"
+    return f"No arm is shown to do {better} than {c.baseline}; {len(downs)} of {len(told)} {does} {word}{unsure}"
+
+
+def _neither(c: Comparison, told: Sequence[str]) -> str:
+    same = [label for label in told if c.verdicts[label].direction == SAME]
+    one = told[0] if len(told) == 1 else ""
+    if len(same) == len(told):
+        unsure = "" if all(c.verdicts[label].confirmed for label in same) else ", not yet confirmed"
+        return f"{f'{one} makes' if one else 'The arms make'} no difference that matters{unsure}"
+    if same:
+        return (
+            f"No arm is shown to differ from {c.baseline}; {len(same)} of {len(told)} make no difference that matters"
+        )
+    seeds = min(c.verdicts[label].difference.n for label in told)
+    better = "beats" if c.measure and c.measure.direction else "differs from"
+    return f"{count(seeds, 'seed')} cannot tell whether {one or 'any arm'} {better} {c.baseline}"
+
+
+def _nothing_to_compare(c: Comparison) -> str:
+    if c.baseline is None:
+        return f"{count(len(c.labels), 'arm')}, and none to compare {'it' if len(c.labels) == 1 else 'them'} with"
+    if len(c.labels) == 1:
+        return f"Only {c.baseline} was run: there is nothing to compare it with"
+    if c.measure is None:
+        return "Nothing was measured that arms could be compared by"
+    return f"Too few runs to compare with {c.baseline}"
+
+
+def _number(labels: Sequence[str]) -> str:
+    return f"{labels[0]} does" if len(labels) == 1 else f"{len(labels)} arms do"
+
+
+def _setting(c: Comparison) -> str:
+    """On model, data, arms, seeds and measure."""
+    row = {key: _common(c, key) for key in ("model", "data", "data.n_train", "data.label_noise", "train.epochs")}
+    data = [f"{written(row['data.n_train'])} training examples"] * (row["data.n_train"] is not None)
+    noise: Any = row["data.label_noise"]
+    if isinstance(noise, float) and noise > 0:
+        data.append(f"{100 * noise:.3g}\N{NO-BREAK SPACE}% of their labels wrong")
+    trained = f", trained for {written(row['train.epochs'])} epochs" if row["train.epochs"] is not None else ""
+    model = "Several models" if row["model"] is None else f"Model {row['model']}"
+    on = "several data sets" if row["data"] is None else f"data {row['data']}"
+    seeds = count(len(set(c.runs["seed"].tolist())), "seed")
+    by = f" Arms are compared by {c.measure.spoken}{_of_whom(c)}." if c.measure and c.verdicts else ""
+    arms = count(len(c.labels), "arm")
+    details = f" ({', '.join(data)})" if data else ""
+    return f"{model}{trained} on {on}{details}: {arms}, {seeds}.{by}"
+
+
+def _of_whom(c: Comparison) -> str:
+    kinds = set(about(c).values())
+    if kinds == {EXAMPLES}:
+        return ", about examples like those tested"
+    return ", about the tested examples alone" if len(kinds) == 1 else ""
+
+
+def _common(c: Comparison, key: str) -> object:
+    """The value of a key, where all runs have the same; else nothing."""
+    values = {written(v): v for v in c.runs[key].tolist()} if key in c.runs else {}
+    value = next(iter(values.values())) if len(values) == 1 else None
+    return None if value != value else value
+
+
+def _judged(c: Comparison) -> list[Fact]:
+    """The best arm, how sure that is, and what to avoid."""
+    told = [label for label in ranked(c.verdicts) if c.verdicts[label].direction]
+    if not told or c.measure is None:
+        return []
+    ups = [label for label in told if c.verdicts[label].direction in UPWARDS]
+    sure = [label for label in ups if c.verdicts[label].confirmed]
+    first = leader(c, sure or ups or told)
+    return [_best(c, first, bool(ups)), _sure(c, first), _avoid(c, told)]
+
+
+def _best(c: Comparison, first: str, ahead: bool) -> Fact:
+    contrast, measure = c.verdicts[first], c.measure
+    assert measure is not None
+    name = "Highest" if not measure.direction else "Best"
+    sign = measure.direction or 1
+    if not ahead and not sign * contrast.difference.mean > 0:
+        base = _level(c, c.baseline)
+        level = f"{measure.level(base.mean)} {measure.unit}".rstrip() if not math.isnan(base.mean) else ""
+        return Fact(
+            name, str(c.baseline), f"{level}; no arm has a better mean" if level else "no arm has a better mean"
+        )
+    chosen = {choice.chosen: choice.word for choice in c.choices}
+    how = f"; its {chosen[first]} was chosen on validation data" if first in chosen else ""
+    between = f" ({limits(contrast)})" if limits(contrast) else ""
+    return Fact(name, first, f"{size(contrast)}{between} against {c.baseline}{how}")
+
+
+def _sure(c: Comparison, first: str) -> Fact:
+    contrast, several = c.verdicts[first], len(c.verdicts) > 1
+    d, name = contrast.difference, "How sure"
+    if contrast.confirmed:
+        holds = f"the {confidence(c.alpha)} interval" + (
+            f", which holds for all {len(c.verdicts)} arms at once," * several
+        )
+        where = f"{'within' if contrast.direction == SAME else 'beyond'} ±{contrast.measure.size(contrast.region)}"
+        return Fact(name, "confirmed", "by rank, since seeds diverged" if d.diverged else f"{holds} lies {where}")
+    value = "cannot tell" if contrast.direction == UNTOLD else "not confirmed"
+    if d.n < MIN_PAIRS:
+        return Fact(name, value, f"{count(d.n, 'seed')}; nothing is confirmed with fewer than {MIN_PAIRS}")
+    needed = seeds_to_confirm(contrast.seeds_needed)
+    more = f"; it would take {needed} seeds to settle {first}" if needed != ABSENT else ""
+    at_once = f" and {len(c.verdicts)} arms" if several else ""
+    return Fact(name, value, f"{count(d.n, 'seed')}{at_once} leave it open{more}")
+
+
+def _avoid(c: Comparison, told: Sequence[str]) -> Fact:
+    downs = [label for label in told if c.verdicts[label].direction in DOWNWARDS]
+    if not downs:
+        return Fact("Avoid", "nothing", f"no arm is shown to do worse than {c.baseline}")
+    sure = sum(c.verdicts[label].confirmed for label in downs)
+    value = downs[0] if len(downs) == 1 else f"{len(downs)} of {count(len(told), 'arm')}"
+    kind = "confirmed" if sure == len(downs) else "not confirmed" if not sure else f"{sure} of them confirmed"
+    return Fact("Avoid", value, f"{_spread([c.verdicts[label] for label in downs])} against {c.baseline}; {kind}")
+
+
+def _spread(contrasts: Sequence[Contrast]) -> str:
+    """`−2.7 to −15.8 points`; of those of which no seed finished, that they diverged."""
+    known = [k for k in contrasts if not math.isnan(k.difference.mean)]
+    if not known:
+        return f"{contrasts[0].how_lost} under {count(max(k.difference.diverged for k in contrasts), 'seed')}"
+    least = signed(known[0].measure.difference(known[0].difference.mean))
+    return size(known[0]) if len(known) == 1 else f"{least} to {size(known[-1])}"
+
+
+def _cost(c: Comparison) -> Fact:
+    seconds = float(c.runs["seconds"].astype(float).sum())
+    devices = sorted({str(d) for d in c.runs["device"].tolist()})
+    ended = [f"{n} {what}" for what in ("failed", "diverged") if (n := int((c.runs["status"] == what).sum()))]
+    told = f"{duration(seconds)} of training on {', '.join(devices)}"
+    return Fact("Cost", count(len(c.runs), "run"), "; ".join([told, *ended]))
+
+
+def duration(seconds: float) -> str:
+    """`37 s`, `12 min`, `3.5 h`."""
+    if seconds < 99.5:
+        return f"{seconds:.2g} s"
+    return f"{seconds / 60:,.0f} min" if seconds < 5400 else f"{seconds / 3600:,.1f} h"
+
+
+def _level(c: Comparison, label: str | None) -> Level:
+    levels = next((s.levels for s in c.summaries if s.arm.label == label), {})
+    return levels.get(c.measure, Level()) if c.measure is not None else Level()

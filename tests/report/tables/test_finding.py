@@ -1,0 +1,127 @@
+"""The heading of a page says what its table says, in every case that there is."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from dropbench import report
+from dropbench.report.tables.finding import Finding, finding, ranked
+
+Arms = dict[tuple[str, float], float]
+
+
+@pytest.fixture
+def found(fake: Any, put: Any, store: Any) -> Any:
+    """The finding of arms, {(variant, rate): what it adds}, beside none under some seeds whose differences move by `noise`."""
+
+    def make(arms: Arms, seeds: int = 8, noise: float = 0.002, **fields: Any) -> Finding:
+        luck = random.Random(1)
+        for seed in range(seeds):
+            base = 0.8 + luck.gauss(0, 0.01)
+            put(fake(seed, test=base, val=base))
+            for (variant, rate), plus in arms.items():
+                score = min(1.0, base + plus + luck.gauss(0, noise))
+                put(fake(seed, changes={"dropout": variant, "dropout.rate": rate}, test=score, val=score, **fields))
+        (comparison,) = report.build([store.root]).comparisons
+        return finding(comparison)
+
+    return make
+
+
+def fact(told: Finding, name: str) -> tuple[str, str]:
+    return next((f.value, f.detail) for f in told.facts if f.name == name)
+
+
+def test_an_arm_that_is_better(found: Any) -> None:
+    told = found({("standard", 0.5): 0.03})
+    assert told.heading == "standard 0.5 does better than none"
+    assert fact(told, "Best")[0] == "standard 0.5" and "points" in fact(told, "Best")[1]
+    assert fact(told, "How sure")[0] == "confirmed"
+    assert fact(told, "Avoid") == ("nothing", "no arm is shown to do worse than none")
+    assert fact(told, "Cost")[0] == "16 runs"
+
+
+def test_better_and_worse(found: Any) -> None:
+    told = found({("standard", 0.1): 0.03, ("gaussian", 0.1): 0.04, ("standard", 0.5): -0.05})
+    assert told.heading == "gaussian 0.1 and 1 other arm do better than none; standard 0.5 does worse"
+    value, detail = fact(told, "Avoid")
+    assert value == "standard 0.5" and detail.endswith("against none; confirmed")
+    assert "\N{MINUS SIGN}5." in detail or "\N{MINUS SIGN}4." in detail
+
+
+def test_what_validation_chose_is_named_before_what_the_test_likes(fake: Any, put: Any, store: Any) -> None:
+    luck = random.Random(3)
+    for seed in range(8):
+        base = 0.8 + luck.gauss(0, 0.01)
+        put(fake(seed, test=base, val=base))
+        for rate, val, test in ((0.1, 0.05, 0.03), (0.3, 0.02, 0.06), (0.5, 0.01, 0.0)):
+            changes = {"dropout": "standard", "dropout.rate": rate}
+            put(fake(seed, changes=changes, val=base + val, test=base + test + luck.gauss(0, 0.002)))
+    (comparison,) = report.build([store.root]).comparisons
+    assert ranked(comparison.verdicts)[0] == "standard 0.3"
+    assert finding(comparison).heading.startswith("standard 0.1 and 1 other arm do better than none")
+
+
+@pytest.mark.parametrize(
+    ("arms", "seeds", "noise", "heading"),
+    [
+        ({("standard", 0.5): -0.05}, 8, 0.002, "standard 0.5 does worse than none"),
+        ({("standard", 0.5): -0.05, ("standard", 0.9): -0.2}, 8, 0.002, "Both arms do worse than none"),
+        ({("standard", 0.5): 0.05}, 3, 0.002, "standard 0.5 seems to do better than none, not yet confirmed"),
+        ({("standard", 0.5): -0.05}, 3, 0.002, "standard 0.5 does worse than none, not yet confirmed"),
+        ({("standard", 0.5): 0.0}, 8, 0.05, "8 seeds cannot tell whether standard 0.5 beats none"),
+        ({("standard", 0.5): 0.0, ("gaussian", 0.5): 0.0}, 8, 0.05, "8 seeds cannot tell whether any arm beats none"),
+        (
+            {("standard", 0.5): -0.05, ("standard", 0.1): 0.0},
+            8,
+            0.02,
+            "No arm is shown to do better than none; 1 of 2 does worse",
+        ),
+    ],
+)
+def test_headings(found: Any, arms: Arms, seeds: int, noise: float, heading: str) -> None:
+    assert found(arms, seeds, noise).heading == heading
+
+
+def test_few_seeds_are_said_to_be_few(found: Any) -> None:
+    told = found({("standard", 0.5): 0.05}, 3)
+    assert fact(told, "How sure") == ("not confirmed", "3 seeds; nothing is confirmed with fewer than 6")
+
+
+@pytest.mark.parametrize(
+    ("records", "heading"),
+    [
+        ([{"status": "diverged"}], "Every run diverged: there is nothing to compare"),
+        ([{"status": "diverged"}, {"status": "failed"}], "Every run failed or diverged: there is nothing to compare"),
+        ([{}], "Only none was run: there is nothing to compare it with"),
+        ([{"changes": {"dropout": "standard", "dropout.rate": 0.5}}], "1 arm, and none to compare it with"),
+    ],
+)
+def test_nothing_to_compare(fake: Any, put: Any, store: Any, records: list[Any], heading: str) -> None:
+    put(*(fake(seed, **fields) for seed, fields in enumerate(records)))
+    (comparison,) = report.build([store.root]).comparisons
+    told = finding(comparison)
+    assert told.heading == heading
+    assert [f.name for f in told.facts] == ["Cost"]
+
+
+def test_an_arm_that_diverged_is_to_be_avoided(fake: Any, put: Any, store: Any) -> None:
+    for seed in range(8):
+        changes = {"dropout": "standard", "dropout.rate": 0.5}
+        put(fake(seed, test=0.9 + 0.001 * seed), fake(seed, changes=changes, status="diverged", metrics={}))
+    (comparison,) = report.build([store.root]).comparisons
+    told = finding(comparison)
+    assert told.heading == "standard 0.5 does worse than none"
+    assert fact(told, "Avoid") == ("standard 0.5", "diverged under 8 seeds against none; confirmed")
+    assert fact(told, "Cost")[1].endswith("8 diverged")
+
+
+def test_the_sentence_says_what_was_run(found: Any) -> None:
+    told = found({("standard", 0.5): 0.0})
+    assert told.setting.startswith(
+        "Model mlp, trained for 50 epochs on data mnist (1000 training examples): 2 arms, 8 seeds."
+    )
+    assert "Arms are compared by test accuracy" in told.setting
