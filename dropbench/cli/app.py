@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dropbench.cli import beginning
+from dropbench.cli import beginning, seeing
 from dropbench.cli.options import AsJson, Conf, Force, Overrides, Quiet, Retry, path_of
 from dropbench.cli.runs import runs
 
@@ -28,6 +28,7 @@ app = typer.Typer(
 app.add_typer(runs, name="runs")
 app.command()(beginning.advise)
 app.command()(beginning.init)
+app.command()(seeing.ui)
 
 
 @app.command()

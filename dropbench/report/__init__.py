@@ -13,8 +13,10 @@ from dropbench.report.output import FORMATS
 if TYPE_CHECKING:
     from dropbench.report.assemble import asked, build, for_plan, pivot
     from dropbench.report.claimed import claims
+    from dropbench.report.follow import standing
     from dropbench.report.output.figures import write_figures
     from dropbench.report.output.formats import render, write
+    from dropbench.report.output.page import page
     from dropbench.report.output.terminal import show
     from dropbench.report.single_runs import list_runs
     from dropbench.report.tables.asked import Questions
@@ -29,9 +31,11 @@ __all__ = [
     "explained",
     "for_plan",
     "list_runs",
+    "page",
     "pivot",
     "render",
     "show",
+    "standing",
     "write",
     "write_figures",
 ]
@@ -42,7 +46,9 @@ _FILES = {
     "single_runs": ("list_runs",),
     "output.figures": ("write_figures",),
     "output.formats": ("render", "write"),
+    "output.page": ("page",),
     "output.terminal": ("show",),
+    "follow": ("standing",),
     "tables.asked": ("Questions",),
     "tables.explained": ("explained",),
 }
