@@ -27,6 +27,8 @@ class Presentation:
     fmt: str = "rich"
     out: Path | None = None
     figures: Path | None = None
+    figure_width: str | None = None
+    """As typed: `column`, `page` or inches."""
     wide: bool = False
     every: float | None = None
     """Seconds between two looks at a sweep that is going on elsewhere; None is one look."""
@@ -103,9 +105,20 @@ def check(selection: Selection, presentation: Presentation) -> None:
         raise UsageError(f"--cols {selection.cols} needs --rows, as in --rows dropout.rate --cols {selection.cols}")
     if presentation.confirm and presentation.figures is not None:
         raise UsageError("--confirm trains and draws nothing: leave out --figures, and ask for them after it")
+    _check_figures(presentation)
     _check_runs(selection, presentation)
     _check_claims(selection, presentation)
     _check_words(selection, presentation)
+
+
+def _check_figures(presentation: Presentation) -> None:
+    """Raises UsageError for a width that is none, and for one of no figure."""
+    from dropbench.report import width_of
+
+    width_of(presentation.figure_width)
+    if presentation.figure_width is not None and presentation.figures is None:
+        typed = presentation.figure_width
+        raise UsageError(f"--figure-width {typed} is of figures: name a folder for them, as in --figures figures")
 
 
 _EXAMPLES = {
@@ -217,7 +230,7 @@ def built(selection: Selection, conf: Sequence[Path], *, arms: bool = False) -> 
 
 def _present(built: Report, presentation: Presentation, shown: Shown) -> None:
     """To a file, to standard output or to the terminal, with its figures."""
-    from dropbench.report import render, show, write
+    from dropbench.report import render, show, width_of, write
 
     fmt, out, wide = presentation.fmt, presentation.out, presentation.wide
     if out is not None:
@@ -234,14 +247,14 @@ def _present(built: Report, presentation: Presentation, shown: Shown) -> None:
         for headline in built.headlines:
             shown.warning(headline)
     if presentation.figures is not None:
-        _draw(built, presentation.figures, shown)
+        _draw(built, presentation.figures, width_of(presentation.figure_width), shown)
 
 
-def _draw(built: Report, folder: Path, shown: Shown) -> None:
+def _draw(built: Report, folder: Path, width: float | None, shown: Shown) -> None:
     from dropbench.report import write_figures
 
     try:
-        files = write_figures(built, folder)
+        files = write_figures(built, folder, width)
     except OSError as error:
         raise UsageError(f"--figures {folder}: {error.strerror}; choose a folder that can be written") from error
     for file in files:

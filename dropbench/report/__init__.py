@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dropbench.report.assemble import asked, build, for_plan, pivot
     from dropbench.report.claimed import claims
     from dropbench.report.follow import standing
-    from dropbench.report.output.figures import write_figures
+    from dropbench.report.output.figures import width_of, write_figures
     from dropbench.report.output.formats import render, write
     from dropbench.report.output.page import page
     from dropbench.report.output.terminal import show
@@ -36,6 +36,7 @@ __all__ = [
     "render",
     "show",
     "standing",
+    "width_of",
     "write",
     "write_figures",
 ]
@@ -44,7 +45,7 @@ _FILES = {
     "assemble": ("asked", "build", "for_plan", "pivot"),
     "claimed": ("claims",),
     "single_runs": ("list_runs",),
-    "output.figures": ("write_figures",),
+    "output.figures": ("width_of", "write_figures"),
     "output.formats": ("render", "write"),
     "output.page": ("page",),
     "output.terminal": ("show",),

@@ -20,7 +20,7 @@ from terminal import dropbench
 
 from dropbench import report
 from dropbench.report.output.figures import draw, write_figures
-from dropbench.report.output.figures.picture import Picture, slug
+from dropbench.report.output.figures.picture import Picture, slug, tex
 from dropbench.report.output.figures.style import COLOURS, MARKS, some
 from dropbench.report.statistics.interval import bands, interval
 from dropbench.store import Measure as Declaration
@@ -122,11 +122,18 @@ def test_pairs_join_the_same_seed_in_a_panel_an_arm(pictures: dict[str, Picture]
             assert (round(100 * theirs, 6), round(100 * ours, 6)) in lines
 
 
-def test_the_rate_curve_is_of_validation_scores_and_marks_the_choice(pictures: dict[str, Picture]) -> None:
+def test_the_rate_curve_is_of_paired_differences_in_validation_and_marks_the_choice(
+    pictures: dict[str, Picture],
+) -> None:
     (axes,) = pictures["rates"].figure.axes
     curve = next(line for line in axes.lines if line.get_label() == "standard")
     np.testing.assert_allclose(curve.get_xdata(), RATES)
-    np.testing.assert_allclose(curve.get_ydata(), [100 * np.mean([score(r, s) for s in SEEDS]) for r in RATES])
+    differences = {r: np.array([score(r, s) - score(0, s) for s in SEEDS]) for r in RATES}
+    np.testing.assert_allclose(curve.get_ydata(), [100 * d.mean() for d in differences.values()])
+    bars = next(c for c in axes.collections if len(c.get_paths()) == len(RATES))
+    for segment, d in zip(bars.get_segments(), differences.values(), strict=True):
+        each = interval(d)
+        np.testing.assert_allclose(segment[:, 1], [100 * each.low, 100 * each.high])
     star = next(line for line in axes.lines if line.get_marker() == "*" and len(line.get_xdata()))
     assert star.get_xdata()[0] == pytest.approx(0.3)
     assert "test" not in pictures["rates"].alt.lower()
@@ -147,6 +154,10 @@ def test_curves_are_means_of_the_epochs_that_all_runs_have(pictures: dict[str, P
         np.testing.assert_array_equal(lines["training"].get_xdata(), range(1, 10))
         np.testing.assert_allclose(lines["validation"].get_ydata(), [2.2 / e + 0.02 * 3 for e in range(1, 10)])
         assert len(axes.collections) == 4  # the gap and its hatch, and two bands
+        low, high = axes.get_ylim()
+        assert (
+            low < 2 / 9 + 0.01 * 3 and 2.2 / 2 < high < 2.0
+        )  # where training began is left out, where it ended is not
 
 
 def test_histories_that_cannot_be_read_are_left_out(grid: Path, fake: Any) -> None:
@@ -185,16 +196,18 @@ def test_the_same_records_give_the_same_bytes_whatever_the_users_settings(grid: 
         again = {f.name: f.read_bytes() for f in write_figures(report.build([grid]), tmp_path / "b")}
         assert matplotlib.rcParams["font.size"] == 20
     assert first == again
-    assert len(first) == 10
+    assert len(first) == 5 * 5
     for name, content in first.items():
         if name.endswith(".svg"):
             ids = [e.get("id") for e in ElementTree.fromstring(content).iter() if e.get("id")]
             assert len(ids) == len(set(ids))
             assert not re.search(rb"<dc:date|\d{4}-\d\d-\d\dT", content)
-        else:
+        elif name.endswith(".png"):
             with Image.open(io.BytesIO(content)) as image:
                 assert image.format == "PNG"
-                assert image.width == 992
+                assert image.width == 6.2 * 300
+        elif name.endswith(".pdf"):
+            assert b"/FontFile2" in content and b"/CreationDate" not in content
 
 
 def test_names_of_several_comparisons_are_unique_and_say_which(fake: Any, put: Any, store: Any, tmp_path: Path) -> None:
@@ -245,10 +258,63 @@ def test_the_command_prints_what_it_wrote(grid: Path, tmp_path: Path, capsys: An
     said = dropbench(capsys, "report", str(grid), "--figures", str(folder))
     for file in folder.iterdir():
         assert f"written to {file}" in said.err
-    assert len(list(folder.iterdir())) == 10
+    assert len(list(folder.iterdir())) == 5 * 5
     said = dropbench(capsys, "report", str(grid), "--figures", str(folder), "--format", "csv")
     assert "written" not in said.out
     assert "written" in said.err
+
+
+@pytest.mark.parametrize(("typed", "inches"), [("column", 3.4), ("page", 6.9), ("5", 5.0)])
+def test_widths_of_a_paper(grid: Path, tmp_path: Path, capsys: Any, typed: str, inches: float) -> None:
+    folder = tmp_path / "figures"
+    dropbench(capsys, "report", str(grid), "--quiet", "--figures", str(folder), "--figure-width", typed)
+    for file in folder.glob("*.svg"):
+        assert float(ElementTree.fromstring(file.read_text()).get("width").removesuffix("pt")) == pytest.approx(
+            72 * inches
+        )
+    column = typed == "column"
+    assert ("\\columnwidth" if column else "\\textwidth") in (folder / "rates.tex").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--figures", "x", "--figure-width", "wide"], "write column, page, or inches between 2 and 20"),
+        (["--figures", "x", "--figure-width", "50"], "write column, page, or inches between 2 and 20"),
+        (["--figure-width", "column"], "name a folder for them"),
+    ],
+)
+def test_a_width_that_is_none_is_a_sentence(capsys: Any, words: list[str], said: str) -> None:
+    told = dropbench(capsys, "report", "nowhere", *words)
+    assert told.code == 2 and said in told.err
+
+
+def test_captions_say_what_is_shown_and_what_the_signs_mean(pictures: dict[str, Picture]) -> None:
+    for picture in pictures.values():
+        assert picture.caption() == f"{picture.title}. {picture.reads}\n\n{picture.alt}\n"
+        told = picture.latex()
+        assert (
+            (told.count("{") == told.count("}")
+            and "\\label{fig:" in told
+            and "95 \\%" in told)
+            or "%" not in picture.title
+        )
+    assert tex("a_b & 95 %: -1.5 ± 0.2 {x}, 2-3, a-1") == r"a\_b \& 95 \%: $-$1.5 $\pm$ 0.2 \{x\}, 2-3, a-1"
+
+
+def test_an_arm_that_has_no_room_is_not_left_out_in_silence(fake: Any, put: Any, store: Any) -> None:
+    rates = [round(0.05 * i, 2) for i in range(1, 17)]
+    for seed in SEEDS:
+        put(fake(seed, val=score(0, seed), test=score(0, seed)))
+        put(*(fake(seed, changes={"dropout": "standard", "dropout.rate": r}, test=score(r, seed)) for r in rates))
+    titles = {p.name: p.title for p in draw(report.build([store.root]))[0]}
+    assert titles["pairs"] == "Seed by seed against none (12 of 16 arms)"
+
+
+def test_signs_have_a_legend(pictures: dict[str, Picture]) -> None:
+    for name, words in {"pairs": {"better", "worse", "mean"}, "curves-loss": {"training", "validation", "gap"}}.items():
+        (legend,) = pictures[name].figure.legends
+        assert words <= {t.get_text() for t in legend.get_texts()}
 
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(grid: Path, tmp_path: Path, capsys: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from dropbench.report.output.figures.style import (
     BLUE,
     GREY,
     VERMILLION,
+    Axes,
     folded,
     look,
+    of_all,
     panels,
     plain_grid,
     some,
@@ -27,6 +30,10 @@ from dropbench.report.tables.comparison import Comparison
 
 MOST = 12
 """Panels."""
+READS = (
+    "Lines are means over seeds and bands 95 % intervals of them; the gap between training and validation is hatched. The axis "
+    "leaves out where the first fifth of training began."
+)
 _PARTS = (("train", BLUE, "-", "o"), ("val", VERMILLION, (0, (4, 1.5)), "s"))
 
 
@@ -99,16 +106,26 @@ def _picture(measure: Measure, arms: Mapping[str, tuple[Floats, dict[str, Floats
             plain_grid(axes)
             ends = " and ".join(f"{write(means[p][-1])} {w}" for p, w in (("train", "training"), ("val", "validation")))
             told.append(f"{label}, epoch {int(at[-1])}: {ends}")
-        drawn.supxlabel("epoch (bands: 95 % interval of the mean over seeds)", fontsize=9)
-        drawn.supylabel(f"{name}, %" if measure.in_percent else name, fontsize=9)
+        _focus(flat[0], [np.array(line) for _, parts in arms.values() for line in _late(parts)], scale)
+        drawn.supxlabel("epoch (bands: 95 % interval of the mean over seeds)", fontsize="medium")
+        drawn.supylabel(f"{name}, %" if measure.in_percent else name, fontsize="medium")
         handles, names = flat[0].get_legend_handles_labels()
         handles[names.index("gap")] = (shade, lines)  # type: ignore[call-overload]
         drawn.legend(handles, names, loc="outside upper center", ncols=3)
     rest = f" {left_out} more {'arm is' if left_out == 1 else 'arms are'} not shown." if left_out else ""
     alt = f"{name.capitalize()} by epoch, mean and 95 % interval over seeds, the gap hatched. {'; '.join(told)}.{rest}"
-    return Picture(
-        f"curves-{measure.metric.replace('_', '-')}",
-        f"Training and validation {name} by epoch, with 95 % intervals",
-        alt,
-        drawn,
-    )
+    title = f"Training and validation {name} by epoch, with 95 % intervals{of_all(len(arms), len(arms) + left_out)}"
+    return Picture(f"curves-{measure.metric.replace('_', '-')}", title, alt, drawn, READS)
+
+
+def _late(parts: Mapping[str, Floats]) -> list[Floats]:
+    """The means over seeds without the first fifth of training, which goes from nothing to something."""
+    return [values.mean(0)[values.shape[1] // 5 :] for values in parts.values()]
+
+
+def _focus(axes: Axes, lines: Sequence[Floats], scale: float) -> None:
+    """An axis on which the end of training, and the gap there, can be seen; all panels share it."""
+    low, high = min(line.min() for line in lines) * scale, max(line.max() for line in lines) * scale
+    if math.isfinite(low) and math.isfinite(high) and high > low:
+        air = 0.12 * (high - low)
+        axes.set_ylim(low - air, high + air)

@@ -47,7 +47,7 @@ def draw(comparison: Comparison) -> Picture | None:
     alt = (
         f"Forest plot of differences in {comparison.measure.spoken} from {baseline}, mean and {sure} interval: {words}"
     )
-    return Picture("forest", f"Differences from {baseline}, with {sure} intervals", alt, drawn)
+    return Picture("forest", f"Differences from {baseline}, with {sure} intervals", alt, drawn, _reads(contrasts))
 
 
 def draw_parts(comparison: Comparison) -> list[Picture]:
@@ -67,8 +67,14 @@ def draw_parts(comparison: Comparison) -> list[Picture]:
             f"Forest plot of the {spoken} of {arm} minus that of {arm} without each, mean and {sure} interval: {words}"
         )
         title = f"What each regularizer is worth to {arm}, with {sure} intervals"
-        pictures.append(Picture(f"parts-{slug(arm)}", title, alt, drawn))
+        pictures.append(Picture(f"parts-{slug(arm)}", title, alt, drawn, _reads(contrasts)))
     return pictures
+
+
+def _reads(contrasts: Mapping[str, Contrast]) -> str:
+    first = next(iter(contrasts.values()))
+    shaded = f" The shaded band, ±{first.measure.size(first.region)}, is no difference that matters."
+    return f"Intervals hold for all at once; filled marks are confirmed.{shaded if math.isfinite(first.region) else ''}"
 
 
 def _drawable(contrasts: Mapping[str, Contrast]) -> dict[str, Contrast]:

@@ -60,4 +60,5 @@ def draw(grid: Grid) -> Picture | None:
         if bar.solids is not None:
             bar.solids.set(rasterized=False, edgecolor="face")
     alt = f"Heat map of {grid.measure.spoken} by {grid.rows} and {grid.cols}, mean ± sd. {'; '.join(told)}."
-    return Picture("heat", f"{grid.measure.spoken.capitalize()} by {grid.rows} and {grid.cols}", alt, drawn)
+    title = f"{grid.measure.spoken.capitalize()} by {grid.rows} and {grid.cols}"
+    return Picture("heat", title, alt, drawn, "Each cell has the mean and the standard deviation over its runs.")

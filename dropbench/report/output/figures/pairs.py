@@ -46,14 +46,23 @@ def draw(comparison: Comparison) -> Picture | None:
             words = ("better", "worse") if measure.direction else ("higher", "lower")
             told.append(f"{label} {words[0]} under {up} of {len(both[label])} seeds, {words[1]} under {worse_seeds}")
             axes.set_title(f"{up} of {len(both[label])} {words[0]}")
-        drawn.supxlabel("one line a seed; diamonds: means", fontsize=8.5)
-        drawn.supylabel(measure.axis, fontsize=9)
+        drawn.supxlabel("one line a seed", fontsize="medium")
+        drawn.supylabel(measure.axis, fontsize="medium")
+        keys = [
+            style.Line2D([], [], color=style.BLUE, marker="o", markersize=4, linewidth=1, label=words[0]),
+            style.Line2D([], [], color=style.VERMILLION, marker="x", ls=(0, (3, 2)), ms=4, lw=1, label=words[1]),
+            style.Line2D([], [], color=style.GREY, marker="o", markersize=4, linewidth=1, label="the same"),
+            style.Line2D([], [], color=style.INK, marker="D", mfc=style.PAPER, linewidth=2.2, label="mean"),
+        ]
+        drawn.legend(handles=keys, loc="outside upper center", ncols=2 if style.narrow() else 4)
     rest = f" {len(labels) - len(shown)} more arms are not shown." if len(labels) > len(shown) else ""
     alt = (
         f"Paired dots: {measure.spoken} of {baseline} and of each arm under the same seed, joined; solid where the arm is "
         f"{words[0]}, dashed where it is {words[1]}, diamonds the means. {'; '.join(told)}.{rest}"
     )
-    return Picture("pairs", f"Seed by seed against {baseline}", alt, drawn)
+    title = f"Seed by seed against {baseline}{style.of_all(len(shown), len(labels))}"
+    reads = f"A line joins the {measure.spoken} of {baseline} and of the arm under one seed; diamonds are means."
+    return Picture("pairs", title, alt, drawn, reads)
 
 
 def _both(arm: Scores, baseline: Scores, scale: float) -> list[tuple[float, float]]:

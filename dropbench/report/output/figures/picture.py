@@ -7,19 +7,24 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from dropbench.report.output.figures.style import COLOURS, INK, PAPER, Figure, look
+from dropbench.report.output.figures.style import COLOURS, INK, NARROW, PAPER, Figure, look
 
 _LONGEST = 80
 
 
 @dataclass(frozen=True)
 class Picture:
-    """name: of its files, without suffix. title: in a few words. alt: what one would see, for those who cannot."""
+    """A figure with its words.
+
+    name: of its files, without suffix. title: in a few words. alt: what one would see, for those who cannot. reads: what its
+    signs mean, in a sentence.
+    """
 
     name: str
     title: str
     alt: str
     figure: Figure
+    reads: str
 
     def svg(self) -> str:
         """An SVG file. Text stays text; no date, no name of a program, and ids that depend on the picture alone."""
@@ -34,6 +39,27 @@ class Picture:
         with look():
             self.figure.savefig(file, format="png", dpi=dpi, metadata={"Software": None, "Title": self.title})
         return file.getvalue()
+
+    def pdf(self) -> bytes:
+        """A PDF file with its fonts embedded; no date, and the same bytes each time."""
+        file = io.BytesIO()
+        with look(self.name):
+            about = {"CreationDate": None, "Creator": None, "Producer": None, "Title": self.title}
+            self.figure.savefig(file, format="pdf", metadata=about)
+        return file.getvalue()
+
+    def caption(self) -> str:
+        """What to write below it, and what it shows in words, as text."""
+        return f"{self.title}. {self.reads}\n\n{self.alt}\n"
+
+    def latex(self) -> str:
+        r"""A `figure` of LaTeX that includes the PDF, with what to write below it; \label{fig:NAME}."""
+        text, label = tex(f"{self.title}. {self.reads}"), re.sub(r"[^a-z0-9]+", "-", self.name.lower())
+        where = "\\columnwidth" if self.figure.get_figwidth() < NARROW else "\\textwidth"
+        return (
+            f"\\begin{{figure}}\n  \\centering\n  \\includegraphics[width={where}]{{{{{self.name}}}.pdf}}\n"
+            f"  \\caption{{{text}}}\n  \\label{{fig:{label}}}\n\\end{{figure}}\n"
+        )
 
     def inline(self) -> str:
         """An <svg> element for a page, named by `alt`, as wide as there is room, in the page's ink, paper and colours.
@@ -73,6 +99,28 @@ def named_apart(titles: Sequence[str], sections: Sequence[Sequence[Picture]]) ->
 def slug(text: str) -> str:
     """`mlp on mnist, n_train=1000` -> `mlp-on-mnist-n_train-1000`."""
     return re.sub(r"[^a-z0-9_.]+", "-", text.lower())[:_LONGEST].strip("-.")
+
+
+_TEX = {
+    "\\": r"\textbackslash{}",
+    **{c: f"\\{c}" for c in "&%$#_{}"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"$<$",
+    ">": r"$>$",
+    "±": r"$\pm$",
+    "≤": r"$\le$",
+    "≥": r"$\ge$",
+    "×": r"$\times$",
+    "\N{MINUS SIGN}": "$-$",
+    "\N{NO-BREAK SPACE}": "~",
+}
+
+
+def tex(text: str) -> str:
+    """A text as LaTeX has it, with true minus signs before numbers."""
+    signed = re.sub(r"(?<![\w.])-(?=\d)", "\N{MINUS SIGN}", text)
+    return "".join(_TEX.get(c, c) for c in signed)
 
 
 def _attribute(text: str) -> str:

@@ -1,4 +1,7 @@
-"""Rate curve: the score that decides by the strength, the U of a regularizer that helps until it is too much."""
+"""Rate curve: what each strength adds to the score that decides, the U of a regularizer that helps until it is too much.
+
+Paired: the difference from the baseline is taken under each seed first, so that what the seeds have in common is in no band.
+"""
 
 from __future__ import annotations
 
@@ -45,25 +48,41 @@ def _picture(comparison: Comparison, key: str, curves: Sequence[tuple[Choice, Po
     with look():
         drawn = figure(3.4)
         axes = drawn.subplots()
-        told = [_curve(axes, place, len(curves), choice, points) for place, (choice, points) in enumerate(curves)]
+        told = [
+            _curve(axes, comparison, place, len(curves), choice, points)
+            for place, (choice, points) in enumerate(curves)
+        ]
         label = f"chosen {'rate' if key == RATE else 'strength'}"
         axes.plot([], [], "*", color=PAPER, mec=INK, mew=0.9, markersize=12, linestyle="none", label=label)
-        told += _baseline(axes, comparison, rule, tuple({seed for choice, _ in curves for seed in choice.seeds}))
+        told += _baseline(axes, comparison, rule)
         strengths = [size for _, points in curves for size, _, _ in points]
         if key != RATE and min(strengths) > 0 and max(strengths) >= _WIDE * min(strengths):
             axes.set_xscale("log")
         axes.set_xlabel(f"{word} (bands: 95 % interval of the mean over seeds)")
-        axes.set_ylabel(rule.axis)
+        axes.set_ylabel(_axis(comparison, rule))
         plain_grid(axes)
         drawn.legend(loc="outside upper center", ncols=4)
-    alt = f"{rule.spoken.capitalize()} by {word}, mean and 95 % interval over seeds. {'. '.join(told)}."
+    minus = f" minus that of {comparison.baseline}, seed by seed," if comparison.baseline else ""
+    alt = f"{rule.spoken.capitalize()}{minus} by {word}, mean and 95 % interval over seeds. {'. '.join(told)}."
     name = "rates" if key == RATE else f"strengths-{slug(word)}"
-    return Picture(name, f"{rule.spoken.capitalize()} by {word}, with 95 % intervals", alt, drawn)
+    title = (
+        f"{rule.spoken.capitalize()}{f' against {comparison.baseline}' if minus else ''} by {word}, with 95 % intervals"
+    )
+    reads = "Lines are means over seeds, bands 95 % intervals of them, and stars the best means, which were chosen."
+    return Picture(name, title, alt, drawn, reads)
 
 
-def _curve(axes: Axes, place: int, of: int, choice: Choice, points: Points) -> str:
+def _axis(comparison: Comparison, rule: Measure) -> str:
+    if comparison.baseline is None:
+        return rule.axis
+    unit = rule.points or rule.declared.unit
+    return f"{rule.spoken} minus that of\n{comparison.baseline}{f', {unit}' if unit else ''}"
+
+
+def _curve(axes: Axes, comparison: Comparison, place: int, of: int, choice: Choice, points: Points) -> str:
     """Draws one curve and says it."""
-    scale, write, mark = choice.rule.scale, choice.rule.level, MARKS[place % len(MARKS)]
+    scale, mark = choice.rule.scale, MARKS[place % len(MARKS)]
+    write = choice.rule.difference if comparison.baseline else choice.rule.level
     aside = (
         (place - (of - 1) / 2) * _ASIDE * (choice.strengths == (RATE,))
     )  # so that variants that do alike hide one another less
@@ -74,23 +93,22 @@ def _curve(axes: Axes, place: int, of: int, choice: Choice, points: Points) -> s
     axes.plot(x, means, color=mark.colour, linestyle=mark.line, marker=mark.marker, label=choice.variant, zorder=3)
     best = choice.chosen
     if not choice.idle:
-        size, mean, _ = min(points, key=lambda point: abs(point[1] - choice.score))
+        size, mean, _ = max(points, key=lambda point: choice.rule.direction * point[1])
         axes.plot(size + aside, scale * mean, "*", color=mark.colour, mec=INK, mew=0.9, markersize=13, zorder=5)
         best = f"{size:g}"
     return f"{choice.variant}: {', '.join(f'{write(m)} at {size:g}' for size, m, _ in points)}; chosen {best}"
 
 
-def _baseline(axes: Axes, comparison: Comparison, rule: Measure, seeds: tuple[int, ...]) -> list[str]:
-    """Draws the baseline as a line with its band and says it, if it has such scores."""
-    base = _of_arm(comparison, comparison.baseline, rule, seeds)
-    if base is None:
+def _baseline(axes: Axes, comparison: Comparison, rule: Measure) -> list[str]:
+    """Draws the baseline as the line at 0 with the region of no difference, and says that, if there is one."""
+    if comparison.baseline is None:
         return []
-    mean, band, scale = float(base.mean()), interval(base), rule.scale
-    axes.axhline(scale * mean, color=INK, linewidth=1.2, linestyle=(0, (2, 2)), label=comparison.baseline)
-    axes.axhspan(scale * band.low, scale * band.high, facecolor=GREY, alpha=0.18, linewidth=0, zorder=0)
-    for edge in (band.low, band.high):
-        axes.axhline(scale * edge, color=INK, linewidth=0.6, linestyle=":", zorder=1)
-    return [f"{comparison.baseline}: {rule.level(mean)}"]
+    axes.axhline(0.0, color=INK, linewidth=1.2, linestyle=(0, (2, 2)), label=comparison.baseline)
+    region = comparison.region(rule)
+    if not math.isfinite(region):
+        return []
+    axes.axhspan(-region * rule.scale, region * rule.scale, facecolor=GREY, alpha=0.22, linewidth=0, zorder=0)
+    return [f"Shaded: ±{rule.size(region)}, no difference that matters"]
 
 
 def _points(comparison: Comparison, choice: Choice) -> Points:
@@ -111,8 +129,10 @@ def _points(comparison: Comparison, choice: Choice) -> Points:
     return [(size, *found[size]) for size in sorted(found)]
 
 
-def _of_arm(comparison: Comparison, label: str | None, measure: Measure, seeds: tuple[int, ...]) -> Floats | None:
-    """An arm's scores, by seed; None where it has none that are numbers."""
-    scores = comparison.scores(label or "", measure)
-    values = np.array([v for s in sorted(seeds) if (v := scores.get(s, math.nan)) == v])
+def _of_arm(comparison: Comparison, label: str, measure: Measure, seeds: tuple[int, ...]) -> Floats | None:
+    """An arm's scores by seed, less the baseline's under the same seed where there is one; None where these are no numbers."""
+    scores = comparison.scores(label, measure)
+    base = comparison.scores(comparison.baseline, measure) if comparison.baseline else dict.fromkeys(scores, 0.0)
+    values = np.array([scores[s] - base[s] for s in sorted(seeds) if s in scores and s in base])
+    values = values[~np.isnan(values)]
     return values if len(values) and np.isfinite(values).all() else None

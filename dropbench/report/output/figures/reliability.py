@@ -32,7 +32,7 @@ def draw(comparison: Comparison) -> Picture | None:
     told = []
     totals = [stored[label][:, 0].sum(0) for label in shown]
     top = 1.05 * max(float(examples.max() / examples.sum()) for examples in totals)
-    columns = min(_ACROSS, len(shown))
+    columns = min(1 if style.narrow() else _ACROSS, len(shown))
     rows = -(-len(shown) // columns)
     with style.look():
         drawn = style.figure(rows * 2.75 + 0.55)
@@ -57,7 +57,7 @@ def draw(comparison: Comparison) -> Picture | None:
                 above.set_ylabel("accuracy")
                 below.set_ylabel("share")
         about = f"hollow: fewer than {FEW} examples; ECE: mean and 95 % interval over seeds"
-        drawn.supxlabel(f"confidence ({about})", fontsize=9)
+        drawn.supxlabel(f"confidence ({about})", fontsize="medium")
         key = {
             "accuracy": style.Patch(facecolor=style.to_rgba(style.BLUE, FAINT), edgecolor=style.BLUE, linewidth=0.8),
             "gap to mean confidence": style.Patch(
@@ -65,14 +65,19 @@ def draw(comparison: Comparison) -> Picture | None:
             ),
             "as often right as sure": style.Line2D([], [], color=style.INK, linestyle=DASHES, linewidth=1.2),
         }
-        drawn.legend(list(key.values()), list(key), loc="outside upper center", ncols=3)
+        drawn.legend(list(key.values()), list(key), loc="outside upper center", ncols=1 if style.narrow() else 3)
     left_out = len(labels) - len(shown)
     rest = f" {left_out} more {'arm is' if left_out == 1 else 'arms are'} not shown." if left_out else ""
     alt = (
         "Reliability diagram of the test split: accuracy by confidence with the diagonal of perfect calibration, the gap "
         f"between accuracy and mean confidence hatched, and below how many answers have each. {'; '.join(told)}.{rest}"
     )
-    return Picture("reliability", "Accuracy by confidence, with the expected calibration error (ECE)", alt, drawn)
+    title = f"Accuracy by confidence, with the expected calibration error (ECE){style.of_all(len(shown), len(labels))}"
+    reads = (
+        "Bars are the share of answers of each confidence that were right; on the dashed line they are as often right as sure. "
+        f"Hollow bars are of fewer than {FEW} examples."
+    )
+    return Picture("reliability", title, alt, drawn, reads)
 
 
 def _panel(above: style.Axes, below: style.Axes, label: str, stored: Floats) -> str:

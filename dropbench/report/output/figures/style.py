@@ -8,6 +8,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,18 @@ GREY = "#808080"
 COLOURS = {"blue": BLUE, "vermillion": VERMILLION, "green": GREEN, "purple": PURPLE, "orange": ORANGE, "sky": SKY}
 WIDTH = 6.2
 """Inches. With text of 9 points a figure is readable across a page and, scrolled a little, on a phone."""
+NARROW = 4.5
+"""Inches below which text is smaller, and fewer panels stand side by side."""
+_SMALL: Any = {
+    "font.size": 7.5,
+    "axes.titlesize": 7.5,
+    "axes.labelsize": 7.5,
+    "legend.fontsize": 7,
+    "lines.markersize": 4,
+}
+_SMALL |= {"xtick.labelsize": 7, "ytick.labelsize": 7}
+_wide: ContextVar[float] = ContextVar("wide", default=WIDTH)
+"""Of the figures that are drawn now, in inches."""
 SETTINGS: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -59,7 +72,10 @@ SETTINGS: Any = {
     "lines.markersize": 5.5,
     "hatch.linewidth": 0.6,
     "legend.frameon": False,
+    "savefig.dpi": "figure",
     "svg.fonttype": "none",
+    "pdf.fonttype": 42,  # fonts are embedded as outlines that can be searched, as publishers ask
+    "ps.fonttype": 42,
     "text.parse_math": False,
 }
 
@@ -93,18 +109,38 @@ def look(salt: str | None = None) -> Iterator[None]:
     with rc_context():
         rcdefaults()
         rcParams.update(SETTINGS)
+        if _wide.get() < NARROW:
+            rcParams.update(_SMALL)
         rcParams["svg.hashsalt"] = salt
         yield
 
 
+@contextmanager
+def wide(inches: float) -> Iterator[None]:
+    """Figures that are made within are so wide."""
+    token = _wide.set(inches)
+    try:
+        yield
+    finally:
+        _wide.reset(token)
+
+
+def narrow() -> bool:
+    """Whether the figures that are made now have room for little."""
+    return _wide.get() < NARROW
+
+
 def figure(height: float) -> Figure:
-    """An empty figure, WIDTH by height inches. Not pyplot's: that would keep it, and ask for a screen."""
-    return Figure(figsize=(WIDTH, height), layout="constrained")
+    """An empty figure, height inches high. Not pyplot's: that would keep it, and ask for a screen."""
+    return Figure(figsize=(_wide.get(), height), layout="constrained")
 
 
 def panels(count: int, height: float, *, across: int, same_x: bool = True) -> tuple[Figure, list[Axes]]:
-    """`count` axes of the same scales in rows of `across`; height inches a row. Only the outer ones have numbers."""
-    columns = min(across, count)
+    """`count` axes of the same scales, `across` in a row where there is room, each row `height` inches high.
+
+    Only the outer ones have numbers.
+    """
+    columns = max(1, min(round(across * _wide.get() / WIDTH), count))
     rows = -(-count // columns)
     drawn = figure(rows * height + 0.5)
     grid = drawn.subplots(rows, columns, sharex=same_x, sharey=True, squeeze=False)
@@ -140,6 +176,11 @@ def plain_grid(axes: Axes, which: str = "y") -> None:
     """Faint lines behind what is drawn, across the axis `which`."""
     axes.grid(axis=which, zorder=0)  # type: ignore[arg-type]
     axes.set_axisbelow(True)
+
+
+def of_all(shown: int, every: int) -> str:
+    """What a title says where not every arm has room: ` (12 of 60 arms)`."""
+    return f" ({shown} of {every} arms)" if shown < every else ""
 
 
 def some(labels: Sequence[str], baseline: str | None, chosen: Sequence[str], most: int) -> list[str]:
