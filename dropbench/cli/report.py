@@ -35,6 +35,8 @@ class Presentation:
     confirm: bool = False
     """Whether what it chose is trained under fresh seeds, in place of being shown."""
     quiet: bool = False
+    tables: tuple[str, ...] = ()
+    """Names of the tables to write; none is all."""
     explain: bool = False
     """Whether every number is said in plain words too."""
 
@@ -56,6 +58,8 @@ def report(selection: Selection, presentation: Presentation, conf: Sequence[Path
         return show_run(str(run), run, conf, as_json=False, quiet=presentation.quiet)
     if presentation.every is not None:
         return _follow(selection, conf, presentation.every, shown)
+    if selection.sql is not None:
+        return _answer(selection, selection.sql, presentation, shown)
     made = built(selection, conf, arms=presentation.fmt == "html")
     if presentation.confirm:
         from dropbench.cli.confirm import confirm
@@ -66,6 +70,16 @@ def report(selection: Selection, presentation: Presentation, conf: Sequence[Path
 
         made = explained(made)
     _present(replace(made, command=selection.command()), presentation, shown)
+    return 0
+
+
+def _answer(selection: Selection, text: str, presentation: Presentation, shown: Shown) -> int:
+    """The answer to a question in SQL. Returns the exit code."""
+    from dropbench.cli.querying import show
+    from dropbench.report import query
+
+    answer = query(selection.paths(), selection.filters(), text, where=selection.where)
+    show(answer, presentation.fmt, presentation.out, shown)
     return 0
 
 
@@ -106,6 +120,8 @@ def check(selection: Selection, presentation: Presentation) -> None:
     if presentation.confirm and presentation.figures is not None:
         raise UsageError("--confirm trains and draws nothing: leave out --figures, and ask for them after it")
     _check_figures(presentation)
+    _check_tables(presentation)
+    _check_sql(selection, presentation)
     _check_runs(selection, presentation)
     _check_claims(selection, presentation)
     _check_words(selection, presentation)
@@ -121,6 +137,33 @@ def _check_figures(presentation: Presentation) -> None:
         raise UsageError(f"--figure-width {typed} is of figures: name a folder for them, as in --figures figures")
 
 
+def _check_tables(presentation: Presentation) -> None:
+    """Raises UsageError for names that no table has, and in a format that is no document of tables."""
+    from dropbench.report.tables.columns import NAMES
+
+    for name in presentation.tables:
+        if name not in NAMES:
+            raise UsageError(f"--tables {name}: there is no such table; {nearest(name, NAMES)}")
+    if presentation.tables and presentation.fmt not in ("markdown", "latex"):
+        typed = ",".join(presentation.tables)
+        raise UsageError(f"--tables {typed} chooses tables of a document: add --format latex or --format markdown")
+
+
+def _check_sql(selection: Selection, presentation: Presentation) -> None:
+    """--sql asks the table of runs, and nothing else is made of it."""
+    if selection.sql is None:
+        return
+    from dropbench.cli.querying import FORMATS as IN
+
+    beside = replace(presentation, fmt="rich", out=None, quiet=False) != Presentation()
+    if beside or any(vars(replace(selection, arguments=(), where=(), sql=None)).values()):
+        raise UsageError(
+            "--sql is the whole question: beside it there are folders, filters, --where, --format and --out alone"
+        )
+    if presentation.fmt not in IN:
+        raise UsageError(f"--sql gives no {presentation.fmt}: choose --format {', '.join(IN[:-1])} or {IN[-1]}")
+
+
 _EXAMPLES = {
     "--trend": "--trend train.lr",
     "--optimum": "--optimum dropout.rate",
@@ -134,6 +177,7 @@ _EXAMPLES = {
     "--rows": "--rows dropout.rate",
     "--cols": "--cols model",
     "--format": "--format markdown",
+    "--sql": "--sql 'select arm, avg(test_accuracy) from runs group by arm'",
 }
 """What each option may be given."""
 
@@ -147,6 +191,7 @@ def _check_empty(selection: Selection, presentation: Presentation) -> None:
             f"--{name}": (getattr(selection, name),) for name in ("metric", "rope", "about", "baseline", "rows", "cols")
         },
         "--format": (presentation.fmt,),
+        "--sql": (selection.sql,),
     }
     for option, values in said.items():
         if any(value is not None and not str(value).strip() for value in values):
@@ -235,12 +280,12 @@ def _present(built: Report, presentation: Presentation, shown: Shown) -> None:
     fmt, out, wide = presentation.fmt, presentation.out, presentation.wide
     if out is not None:
         try:
-            write(built, fmt, out, wide=wide)
+            write(built, fmt, out, wide=wide, tables=presentation.tables)
         except OSError as error:
             raise UsageError(f"--out {out}: {error.strerror}; choose a file in a folder that can be written") from error
         shown.note(f"written to {out}")
     elif fmt != "rich" or (wide and not presentation.quiet):
-        shown.out(render(built, fmt, wide=wide))
+        shown.out(render(built, fmt, wide=wide, tables=presentation.tables))
     elif not presentation.quiet:
         show(built, shown.console)
     if presentation.quiet or out is not None:  # what is written is not seen

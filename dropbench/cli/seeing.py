@@ -97,6 +97,12 @@ def report(
     claims: Annotated[
         bool, typer.Option("--claims", help="Instead: the claims that stored studies state, with their verdicts.")
     ] = False,
+    sql: Annotated[
+        str | None,
+        typer.Option(
+            "--sql", metavar="SELECT", help="Instead: an answer of DuckDB's to a question about the table `runs`."
+        ),
+    ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Also say every number of the tables in plain words.")
     ] = False,
@@ -106,6 +112,14 @@ def report(
             "--confirm", help="Train each chosen strength and its baseline under fresh seeds and compare those."
         ),
     ] = False,
+    tables: Annotated[
+        str | None,
+        typer.Option(
+            "--tables",
+            metavar="NAMES",
+            help="Of latex and markdown: only these, such as `arms`, `differences`, `outcomes`, `chosen` or `contrasts`.",
+        ),
+    ] = None,
     wide: Annotated[bool, typer.Option("--wide", help="All columns, however wide the terminal.")] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Follow a sweep that is going on elsewhere, until it is done or Ctrl-C.")
@@ -135,10 +149,12 @@ def report(
     - `dropbench report --rows dropout.rate --cols model`
     - `dropbench report --contrast "arm('standard 0.5').test_loss - none.test_loss" --optimum dropout.rate`
     - `dropbench report --runs --where 'data.n_train<=1000' --format csv --out runs.csv`
+    - `dropbench report --sql 'select arm, "dropout.rate", avg(test_accuracy) from runs group by all order by 3'`
     - `dropbench report study=three_arm --explain`
     - `dropbench report --claims --format csv --out claims.csv`
     - `dropbench report study=three_arm --watch`
     - `dropbench report study=three_arm --figures figures --figure-width column`
+    - `dropbench report study=three_arm --format latex --tables differences --out table.tex`
     - `dropbench report study=three_arm --format html --out page.html`
     """
     from dropbench.cli.report import Presentation, report
@@ -146,10 +162,19 @@ def report(
 
     asked = (contrast or [], interaction or [], trend or [], optimum or [])
     selection = Selection(
-        arguments or [], baseline, where or [], metric, rope, about, rows, cols, *asked, each_run, claims
+        arguments or [], baseline, where or [], metric, rope, about, rows, cols, *asked, each_run, claims, sql
     )
     presentation = Presentation(
-        format_, out, figures, figure_width, wide, every if watch else None, confirm, quiet, explain
+        format_,
+        out,
+        figures,
+        figure_width,
+        wide,
+        every if watch else None,
+        confirm,
+        quiet,
+        tuple(name.strip() for name in tables.split(",")) if tables is not None else (),
+        explain,
     )
     raise typer.Exit(report(selection, presentation, conf or []))
 

@@ -33,6 +33,8 @@ class Selection:
     """Whether single runs are shown, a row each, and not what they come to."""
     claims: bool = False
     """Whether the statements of stored studies are shown."""
+    sql: str | None = None
+    """A question in SQL to the table of runs."""
 
     def paths(self) -> list[Path]:
         """The folders among the arguments; `results=DIR` names one as it does when training.

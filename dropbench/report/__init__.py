@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dropbench.report.output.page import page
     from dropbench.report.output.terminal import show
     from dropbench.report.single_runs import list_runs
+    from dropbench.report.sql import query
     from dropbench.report.tables.asked import Questions
     from dropbench.report.tables.explained import explained
 
@@ -33,6 +34,7 @@ __all__ = [
     "list_runs",
     "page",
     "pivot",
+    "query",
     "render",
     "show",
     "standing",
@@ -45,6 +47,7 @@ _FILES = {
     "assemble": ("asked", "build", "for_plan", "pivot"),
     "claimed": ("claims",),
     "single_runs": ("list_runs",),
+    "sql": ("query",),
     "output.figures": ("width_of", "write_figures"),
     "output.formats": ("render", "write"),
     "output.page": ("page",),

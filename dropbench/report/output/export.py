@@ -69,8 +69,13 @@ def as_csv(report: Report) -> str:
 
     Numbers stay as they are, negative ones too (OWASP, CSV Injection).
     """
-    table = rows(report).rename(columns=_no_formula)
-    return str(table.apply(lambda column: column.map(_no_formula)).to_csv(index=False))
+    return to_csv(rows(report))
+
+
+def to_csv(table: pd.DataFrame) -> str:
+    """A table as such a text."""
+    named = table.rename(columns=_no_formula)
+    return str(named.apply(lambda column: column.map(_no_formula)).to_csv(index=False))
 
 
 def seeds_csv(report: Report) -> str:
@@ -83,7 +88,7 @@ def seeds_csv(report: Report) -> str:
         tables.append(table)
     if not tables:
         return ""
-    return str(pd.concat(tables).map(_no_formula).to_csv(index=False))
+    return to_csv(pd.concat(tables))
 
 
 def _no_formula(cell: Any) -> Any:

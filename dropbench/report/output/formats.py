@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from dropbench.errors import UsageError, nearest
@@ -15,7 +16,9 @@ READABLE = 110
 """Columns of text in a table that a browser shows whole."""
 
 
-def render(report: Report, fmt: str = "rich", width: int | None = None, *, wide: bool = False) -> str:
+def render(
+    report: Report, fmt: str = "rich", width: int | None = None, *, wide: bool = False, tables: Sequence[str] = ()
+) -> str:
     """The report as text in one of FORMATS but parquet.
 
     Parameters
@@ -24,6 +27,8 @@ def render(report: Report, fmt: str = "rich", width: int | None = None, *, wide:
         In columns, for `rich`; None is the terminal's.
     wide : bool
         All columns of the tables, not those that matter most.
+    tables : sequence of str
+        Of markdown and LaTeX: the names of the tables to write, of NAMES; none is all.
 
     Raises
     ------
@@ -34,10 +39,14 @@ def render(report: Report, fmt: str = "rich", width: int | None = None, *, wide:
         from dropbench.report.output.terminal import text
 
         return text(report, width, wide)
-    if fmt in ("markdown", "latex"):
-        from dropbench.report.output.markup import latex, markdown
+    if fmt == "markdown":
+        from dropbench.report.output.markup import markdown
 
-        return (markdown if fmt == "markdown" else latex)(report, None if wide else PAGE)
+        return markdown(report, None if wide else PAGE, tables)
+    if fmt == "latex":
+        from dropbench.report.output.latex import latex
+
+        return latex(report, None if wide else PAGE, tables)
     if fmt == "html":
         from dropbench.report.output.page import page
 
@@ -51,10 +60,10 @@ def render(report: Report, fmt: str = "rich", width: int | None = None, *, wide:
     raise UsageError(f"--format {fmt}: {nearest(fmt, FORMATS)}")
 
 
-def write(report: Report, fmt: str, file: Path, *, wide: bool = False) -> None:
+def write(report: Report, fmt: str, file: Path, *, wide: bool = False, tables: Sequence[str] = ()) -> None:
     """Writes the report to a file in one of FORMATS. Raises OSError where that cannot be."""
     if fmt == "parquet":
         write_parquet(report, file)
     else:
-        text = render(report, fmt, wide=wide)
+        text = render(report, fmt, wide=wide, tables=tables)
         file.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")

@@ -1,8 +1,8 @@
-"""A Report as markdown and LaTeX."""
+"""A Report as markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from tabulate import tabulate
 
@@ -11,9 +11,12 @@ from dropbench.report.tables.columns import Sheet
 from dropbench.report.tables.report import Report
 
 
-def markdown(report: Report, width: int | None) -> str:
-    """Pipe tables under headings. width: of the tables, in characters; None keeps every column."""
-    told, shared = sections(report, width)
+def markdown(report: Report, width: int | None, wanted: Sequence[str] = ()) -> str:
+    """Pipe tables under headings.
+
+    width: of the tables, in characters; None keeps every column. wanted: names of the tables to write; none is all.
+    """
+    told, shared = sections(report, width, wanted=wanted)
     parts = [*(f"**{said}**" for said in report.headlines), *(f"*{question}*" for question in report.questions)]
     for section in told:
         parts.append(f"### {section.title}")
@@ -30,21 +33,6 @@ def markdown(report: Report, width: int | None) -> str:
         parts.append(_bullets(section.notes))
     parts += [*["Of all tables above:"] * bool(shared), _bullets([*shared, *report.notes])]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def latex(report: Report, width: int | None) -> str:
-    r"""Tables for \usepackage{booktabs}, each with its title, caption and notes as comments above it."""
-    told, shared = sections(report, width)
-    parts = []
-    for section in told:
-        limits = [f"{a.lead} {a.text}" for a in section.further]
-        above = [*report.headlines, section.title, *limits, *section.notes, *shared, *report.notes]
-        for sheet in section.sheets:
-            lines = [*above, sheet.caption] if sheet is section.sheets[0] else [sheet.caption]
-            comments = "\n".join(f"% {line}" for line in lines if line)
-            table = _tabulated(sheet, "latex_booktabs", str).replace("±", r"$\pm$").replace("≤", r"$\le$")
-            parts.append(f"{comments}\n{table}" if comments else table)
-    return "\n\n".join(parts) + "\n"
 
 
 def _tabulated(sheet: Sheet, form: str, escaped: Callable[[str], str]) -> str:

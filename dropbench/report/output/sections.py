@@ -55,10 +55,13 @@ class Section:
         return [(name, told) for name, told in parts if told]
 
 
-def sections(report: Report, width: int | None = None, *, brief: bool = False) -> tuple[list[Section], list[str]]:
+def sections(
+    report: Report, width: int | None = None, *, brief: bool = False, wanted: Sequence[str] = ()
+) -> tuple[list[Section], list[str]]:
     """The sections, kept to `width` columns, and the notes that every one of several has, which are said once instead.
 
-    brief: notes in short, and of the diagnosis one next step with its command; the rest is named.
+    brief: notes in short, and of the diagnosis one next step with its command; the rest is named. wanted: names of tables;
+    others are left out, and none is all.
     """
     parts = [_compared(c, width, brief) for c in report.comparisons] + [_pivoted(g, width) for g in report.grids]
     parts += [] if report.asked is None else _asked(report.asked, width)
@@ -68,6 +71,9 @@ def sections(report: Report, width: int | None = None, *, brief: bool = False) -
     if report.single is not None:
         parts.append(Section(of_single.TITLE, (of_single.of_runs(report.single, width),), (of_single.NOTE,)))
     parts = [_plain(section) for section in parts]
+    if wanted:
+        kept = [replace(s, sheets=tuple(t for t in s.sheets if t.name in wanted)) for s in parts]
+        parts = [s for s in kept if s.sheets]
     first, *rest = [s.notes for s in parts] or [()]
     shared = [note for note in first if rest and all(note in notes for notes in rest)]
     return [replace(s, notes=tuple(n for n in s.notes if n not in shared)) for s in parts], shared
@@ -106,7 +112,7 @@ def _compared(comparison: Comparison, width: int | None, brief: bool) -> Section
     notes = all_notes(comparison, legend_needed=not said, brief=brief)
     if comparison.answers:
         answered = of_asked.contrasts(comparison.answers, width)
-        parts.append(replace(answered, caption=f"{of_asked.CONTRASTS} that the study names"))
+        parts.append(replace(answered, caption=f"{of_asked.CONTRASTS} that the study names", name="contrasts"))
     further = tuple(
         Advice(f"{d.rule.capitalize()}.", f"{d.says} {d.advice}{':' if d.commands else '.'}", d.commands)
         for d in comparison.further

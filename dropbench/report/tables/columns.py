@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dropbench.report.records.measures import LEADING, Measure, Write
 from dropbench.report.statistics.contrast import Contrast
@@ -29,6 +29,11 @@ _GAP = 2
 """Blank columns between two columns of a table."""
 
 
+NAMES = ("arms", "differences", "outcomes", "chosen", "gradients", "contrasts", "table")
+"""Of tables: what each arm came to, its differences, those on further outcomes, which strengths were chosen, how much input
+gradients agree, the contrasts that a study names, and any other."""
+
+
 @dataclass(frozen=True)
 class Column:
     """heading: its lines. cells: one an arm. rank: 0 always stays; of the others the highest leaves first."""
@@ -46,16 +51,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Sheet:
-    """One printed table. hidden: the headings of the columns for which there is no room."""
+    """One printed table. hidden: the headings of the columns for which there is no room. name: one of NAMES."""
 
     caption: str
     columns: tuple[Column, ...]
     hidden: tuple[str, ...] = ()
+    name: str = "table"
 
 
 def sheets(comparison: Comparison, width: int | None = None) -> list[Sheet]:
     """The summary and, where there are such, the differences and chosen rates; columns left out until `width` is kept."""
-    parts = [("", _summary(comparison))]
+    parts = [("arms", "", _summary(comparison))]
     if comparison.verdicts:
         how = (
             "unpaired"
@@ -63,19 +69,27 @@ def sheets(comparison: Comparison, width: int | None = None) -> list[Sheet]:
             else "paired by seed"
         )
         caption = f"Difference from {comparison.baseline} (arm minus {comparison.baseline}), {how}"
-        parts.append((caption, _differences(comparison)))
+        parts.append(("differences", caption, _differences(comparison)))
         further = [m for m in comparison.outcomes if m != comparison.measure]
-        parts += [(f"The same on {m.spoken}, named in advance too", _outcome(comparison, m)) for m in further]
+        parts += [
+            ("outcomes", f"The same on {m.spoken}, named in advance too", _outcome(comparison, m)) for m in further
+        ]
     if comparison.choices:
         rule = comparison.choices[0].rule
         best = f"{'highest' if rule.direction > 0 else 'lowest'} mean {rule.spoken}"
         what = "Rate with the {best} for each variant"
         if word(comparison.choices) != "rate":
             what = "Strength with the {best} for each regularizer"
-        parts.append((what.format(best=best), _choices(comparison.choices)))
+        parts.append(("chosen", what.format(best=best), _choices(comparison.choices)))
     if any(s.agreement for s in comparison.summaries):
-        parts.append(("Input gradients of two seeds: rank correlation of their maps", _agreement(comparison.summaries)))
-    return [sheet(caption, columns, width) for caption, columns in parts]
+        parts.append(
+            (
+                "gradients",
+                "Input gradients of two seeds: rank correlation of their maps",
+                _agreement(comparison.summaries),
+            )
+        )
+    return [replace(sheet(caption, columns, width), name=name) for name, caption, columns in parts]
 
 
 def sheet(caption: str, columns: Sequence[Column | None], width: int | None) -> Sheet:

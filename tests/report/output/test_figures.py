@@ -294,11 +294,8 @@ def test_captions_say_what_is_shown_and_what_the_signs_mean(pictures: dict[str, 
         assert picture.caption() == f"{picture.title}. {picture.reads}\n\n{picture.alt}\n"
         told = picture.latex()
         assert (
-            (told.count("{") == told.count("}")
-            and "\\label{fig:" in told
-            and "95 \\%" in told)
-            or "%" not in picture.title
-        )
+            told.count("{") == told.count("}") and "\\label{fig:" in told and "95 \\%" in told
+        ) or "%" not in picture.title
     assert tex("a_b & 95 %: -1.5 ± 0.2 {x}, 2-3, a-1") == r"a\_b \& 95 \%: $-$1.5 $\pm$ 0.2 \{x\}, 2-3, a-1"
 
 

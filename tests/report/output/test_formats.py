@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from rich.console import Console
+from terminal import dropbench
 
 from dropbench import report
 from dropbench.errors import UsageError
@@ -154,11 +155,37 @@ def test_markdown_is_tables_and_notes(rich_report: Any) -> None:
 def test_latex_is_tables_with_everything_escaped(rich_report: Any) -> None:
     text = report.render(rich_report, "latex")
     assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 6
+    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == text.count(r"\caption{") == 6
+    labels = re.findall(r"\\label\{(tab:[a-z0-9-]+)\}", text)
+    assert len(set(labels)) == 6
+    assert not re.search(r"(?<![\w.])-\d", re.sub("(?m)^%.*", "", text))  # minus signs are true ones
     body = "\n".join(line for line in text.splitlines() if not line.startswith("%"))
+    body = re.sub(r"\\(?:begin|end)\{table\}|\\label\{.*?\}|\\caption\{(.*)\}", r"\1", body)
     assert not re.search(
         r"(?<!\\)[%_{}#](?<!\\.)(?![lr]*\})", re.sub(r"\\(?:begin|end)\{tabular\}(?:\{[lr]+\})?", "", body)
     )
     assert "±" not in body and r"$\pm$" in body
+
+
+@pytest.mark.parametrize("fmt", ["latex", "markdown"])
+def test_tables_can_be_chosen(rich_report: Any, fmt: str) -> None:
+    whole, some = report.render(rich_report, fmt), report.render(rich_report, fmt, tables=["differences"])
+    count = {"latex": r"\begin{tabular}", "markdown": "\n|:--"}[fmt]
+    assert (whole.count(count), some.count(count)) == (6, 2)
+    assert "Difference from none" in some or "difference from none" in some
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--tables", "diferences", "--format", "latex"], "differences"),
+        (["--tables", "arms"], "add --format latex or --format markdown"),
+        (["--tables", "", "--format", "latex"], "there is no such table"),
+    ],
+)
+def test_tables_that_are_none_are_met_with_a_sentence(capsys: Any, words: list[str], said: str) -> None:
+    told = dropbench(capsys, "report", "nowhere", *words)
+    assert told.code == 2 and said in told.err
 
 
 def test_parquet_is_csv_with_types(rich_report: Any, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dropbench.report.output.figures.style import COLOURS, INK, NARROW, PAPER, Figure, look
+from dropbench.report.output.latex import tex
 
 _LONGEST = 80
 
@@ -99,28 +100,6 @@ def named_apart(titles: Sequence[str], sections: Sequence[Sequence[Picture]]) ->
 def slug(text: str) -> str:
     """`mlp on mnist, n_train=1000` -> `mlp-on-mnist-n_train-1000`."""
     return re.sub(r"[^a-z0-9_.]+", "-", text.lower())[:_LONGEST].strip("-.")
-
-
-_TEX = {
-    "\\": r"\textbackslash{}",
-    **{c: f"\\{c}" for c in "&%$#_{}"},
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"$<$",
-    ">": r"$>$",
-    "±": r"$\pm$",
-    "≤": r"$\le$",
-    "≥": r"$\ge$",
-    "×": r"$\times$",
-    "\N{MINUS SIGN}": "$-$",
-    "\N{NO-BREAK SPACE}": "~",
-}
-
-
-def tex(text: str) -> str:
-    """A text as LaTeX has it, with true minus signs before numbers."""
-    signed = re.sub(r"(?<![\w.])-(?=\d)", "\N{MINUS SIGN}", text)
-    return "".join(_TEX.get(c, c) for c in signed)
 
 
 def _attribute(text: str) -> str:

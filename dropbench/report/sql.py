@@ -1,0 +1,53 @@
+"""Questions in SQL to the table of runs, answered by DuckDB in memory: no file is read or written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from dropbench.errors import UsageError
+from dropbench.report.single_runs import list_runs
+
+TABLE = "runs"
+"""What the table is called in a question. Its columns are those of `dropbench report --runs --format csv`."""
+EXAMPLE = f"select arm, avg(test_accuracy) from {TABLE} group by arm"
+
+
+def query(paths: Sequence[Path], filters: Sequence[str], text: str, *, where: Sequence[str] = ()) -> pd.DataFrame:
+    """The answer to one SELECT over `runs`; the rest is as in `single_runs.list_runs`.
+
+    Raises
+    ------
+    UsageError
+        As that does; where duckdb, which is an extra, is not installed; for anything but one SELECT, and for a question that
+        DuckDB does not take.
+    """
+    try:
+        import duckdb
+    except ImportError:
+        raise UsageError("--sql takes duckdb, which is not installed: pip install 'dropbench[sql]'") from None
+    single = list_runs(paths, filters, where=where).single
+    assert single is not None  # that is what list_runs gives
+    with duckdb.connect(":memory:") as database:
+        database.register("_runs", single.table.convert_dtypes())
+        database.execute(f"create table {TABLE} as select * from _runs")
+        database.unregister("_runs")
+        database.execute("set enable_external_access = false; set lock_configuration = true")
+        try:
+            statements = database.extract_statements(text)
+            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+                raise UsageError(
+                    f"--sql: write one select, as in --sql 'select arm, avg(test_accuracy) from {TABLE} group by arm'"
+                )
+            return database.execute(statements[0]).df()
+        except duckdb.Error as error:
+            raise UsageError(f"--sql: {_sentence(error)}") from error
+
+
+def _sentence(error: Exception) -> str:
+    """DuckDB's own words in one line, with what its users most often lack."""
+    words = " ".join(line.strip() for line in str(error).splitlines() if line.strip() and set(line.strip()) != {"^"})
+    hint = '; a name with a dot takes double quotes, as in "dropout.rate"' if "." in words else ""
+    return words.partition(" LINE 1:")[0] + hint
