@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.console import Shown
 from dropbench.cli.stages import told
+from dropbench.values import count
 
 if TYPE_CHECKING:
     from dropbench.execute.local import Stored
@@ -88,6 +91,20 @@ def _show_report(kept: StoredPlan, store: Store, conf: Sequence[Path], shown: Sh
     show(compared(kept, store, conf), shown.console)
     if kept.claims or kept.checks or kept.programs:
         show(claims([store.root], [f"study={kept.study}"]), shown.console)
+    shown.note(_closing(kept, store))
+
+
+def _closing(kept: StoredPlan, store: Store) -> str:
+    """How the runs of a plan ended, where they are, and how to see the page of them."""
+    from dropbench.store import Record
+
+    ended = Counter(
+        record.status for run in kept.every_run if (record := store.find(run)) and isinstance(record, Record)
+    )
+    told = [f"{count(ended['completed'], 'run')} done"]
+    told += [f"{ended[status]} {status}" for status in ("diverged", "failed") if ended[status]]
+    study = f" study={kept.study}" if kept.study else ""
+    return f"{', '.join(told)}, in {store.root}; to see the page: dropbench ui {shlex.quote(str(store.root))}{study}"
 
 
 def compared(kept: StoredPlan, store: Store, conf: Sequence[Path]) -> Report:

@@ -114,9 +114,14 @@ class TrainingProgress:
         self._tell()
 
     def _title(self) -> str:
-        if self._runs > 1:
-            return f"run {len(self._ended)}/{self._runs}"
-        return f"epoch {max(self._at.values())}/{self._total}"
+        if self._runs == 1:
+            return f"epoch {max(self._at.values())}/{self._total}"
+        training = [run for run, at in self._at.items() if at and run not in self._ended]
+        told = f"{len(self._ended)} of {self._runs} done"
+        if training:
+            at = max(training, key=lambda run: self._at[run])
+            told += f", {len(training)} training, epoch {self._at[at]}/{self._epochs[at]}"
+        return told
 
     def _tell(self) -> None:
         done = sum(self._at.values())
@@ -140,7 +145,7 @@ class TrainingProgress:
         """A line for each cohort in training, if there are several, and for each arm; of one arm one line."""
         if not self._several():
             return [line] if (line := self._means(list(self._latest))) else []
-        return [*_first(self._in_training(), "cohort"), *_first(self._by_arm(), "arm")]
+        return [*_first(self._in_training(), "cohort"), *self._by_arm()]
 
     def _several(self) -> bool:
         return len(self._cohorts) > 1 or len(self._arms) > 1
@@ -157,9 +162,20 @@ class TrainingProgress:
         return lines
 
     def _by_arm(self) -> list[str]:
+        begun = {arm: own for arm, runs in self._arms.items() if (own := [run for run in runs if run in self._latest])}
+        told = _telling({arm: self._merit(runs) for arm, runs in begun.items()})
         width = max(map(len, self._arms))
-        means = {arm: self._means([run for run in runs if run in self._latest]) for arm, runs in self._arms.items()}
-        return [f"{arm:<{width}}  {line}".lstrip() for arm, line in means.items() if line]
+        lines = [f"{arm:<{width}}  {self._means(begun[arm])}".strip() for arm in told]
+        rest = len(begun) - len(told)
+        return [*filter(None, lines), *[f"and {rest} more {plural(rest, 'arm')} between these"] * bool(rest)]
+
+    def _merit(self, runs: Sequence[str]) -> float:
+        """Of an arm so far: its mean validation accuracy, or its loss or error with the sign turned; nothing known is 0."""
+        for key, sign in (("val_accuracy", 1), ("val_rmse", -1), ("val_loss", -1)):
+            values = [row[key] for row in map(self._latest.__getitem__, runs) if key in row]
+            if values:
+                return sign * sum(values) / len(values)
+        return 0.0
 
     def _means(self, runs: Sequence[str]) -> str:
         """The mean over these runs of what their metrics tell, each where it is now or, once ended, where it ended."""
@@ -169,17 +185,17 @@ class TrainingProgress:
             values = [row[key] for row in rows if key in row]
             return sum(values) / len(values) if values else None
 
-        parts = []
-        numbers = mean("val_rmse") is not None  # whose loss is in the square of the target's unit
-        for metric, scale, form, unit in (
-            ("rmse", 1, ".4g", "") if numbers else ("loss", 1, ".3f", ""),
-            ("accuracy", 100, ".1f", " %"),
-        ):
+        def both(metric: str, scale: int, form: str, unit: str = "") -> list[str]:
             train, val = mean(f"train_{metric}"), mean(f"val_{metric}")
-            if train is not None and val is not None:
-                parts.append(f"train/val {metric} {scale * train:{form}}/{scale * val:{form}}{unit}")
+            if train is None or val is None:
+                return []
+            return [f"train/val {metric} {scale * train:{form}}/{scale * val:{form}}{unit}"]
+
+        # The gap before the loss, which a narrow terminal has no room for; the loss of numbers is in the square of their unit.
+        parts = both("accuracy", 100, ".1f", " %")
         if (gap := mean("gap_accuracy")) is not None:
             parts.append(f"gap {100 * gap:+.1f}")
+        parts += both("rmse", 1, ".4g") or both("loss", 1, ".3f")
         if (lr := mean("lr")) is not None and not self._several():
             parts.append(f"lr {lr:.2g}")
         return "  ".join(parts)
@@ -192,6 +208,17 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def _telling(merits: Mapping[str, float]) -> list[str]:
+    """The arms to show, in their order: all, or the first, which is the baseline, with the best and the worst."""
+    if len(merits) <= MOST:
+        return list(merits)
+    first, *others = merits
+    ranked = sorted(others, key=lambda arm: merits[arm])
+    worst = (MOST - 1) // 2
+    kept = {first, *ranked[:worst], *ranked[worst - MOST + 1 :]}
+    return [arm for arm in merits if arm in kept]
 
 
 def _first(lines: Sequence[str], what: str) -> list[str]:

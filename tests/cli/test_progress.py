@@ -67,7 +67,7 @@ def test_a_log_has_a_line_a_tenth(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[0] == "epoch 4/40  lr 0.1  # s left"
     # The scores of the last evaluation stay.
     assert lines[-1] == (
-        "epoch 40/40  train/val loss 0.123/2.500  train/val accuracy 100.0/87.5 %  gap +12.5  lr 0.00025  # s left"
+        "epoch 40/40  train/val accuracy 100.0/87.5 %  gap +12.5  train/val loss 0.123/2.500  lr 0.00025  # s left"
     )
 
 
@@ -81,8 +81,10 @@ def test_a_sweep_counts_runs_and_says_what_happened(capsys: pytest.CaptureFixtur
         )
         progress.finished(Stored(Record("r2", "failed", "no")))
     lines = log(capsys)
-    assert lines[0].startswith("run 0/3  train/val loss 0.623/2.500")
-    assert [line for line in lines if not line.startswith("run 0") and "left" not in line] == [
+    assert lines[0].startswith(
+        "0 of 3 done, 2 training, epoch 1/2  train/val accuracy 100.0/87.5 %  gap +12.5  train/val loss 0.623"
+    )
+    assert [line for line in lines if " done" not in line and "left" not in line] == [
         "a cohort broke off, the worker process died (signal 9); its unfinished run is tried once more, each alone",
         "run r0: trained unstacked",
         "run r1 diverged: the loss was not finite in epoch 2",
@@ -102,8 +104,11 @@ def test_a_terminal_has_two_lines_that_fit() -> None:
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue())
     lines = [line for line in re.split(r"[\r\n]+", text) if line]
     assert max(map(len, lines)) <= 80
-    assert any(re.match(r"run 0/1000 ━+ +\d:\d\d:\d\d so far, \S+ left$", line) for line in lines)
-    assert any(line.startswith("train/val loss 1234.500/123456.700  train/val acc") for line in lines)
+    assert any(
+        re.match(r"0 of 1000 done, 1000 training, epoch \d+/1000 ━+ +\d:\d\d:\d\d so far, \S+ left$", line)
+        for line in lines
+    )
+    assert any(line.startswith("train/val accuracy 100.0/87.5 %  gap +12.5  train/val loss 1234.5") for line in lines)
 
 
 def row(train: float, val: float) -> dict[str, float]:
@@ -136,16 +141,21 @@ def test_a_line_a_cohort_and_a_line_an_arm(capsys: pytest.CaptureFixture[str]) -
         "target  train/val accuracy 90.0/70.0 %  gap +20.0",
     ]
     lines = log(capsys)
-    assert lines[:4] == ["run 0/6  # s left", *(f"  {line}" for line in first)]
+    assert lines[:4] == ["0 of 6 done, 4 training, epoch 4/10  # s left", *(f"  {line}" for line in first)]
 
 
 def test_more_lines_than_a_terminal_has_are_counted() -> None:
     cohorts = [[s] for s in specs(30, 10)]
     progress = TrainingProgress(lambda _: None, cohorts, {f"r{i}": f"arm {i}" for i in range(30)}, None)
-    progress.listen(Progress(1, 10, {f"r{i}": row(0.9, 0.8) for i in range(30)}))
+    progress.listen(Progress(1, 10, {f"r{i}": row(0.9, 0.5 + (i * 7 % 30) / 100) for i in range(30)}))
     lines = progress.lines()
     assert len(lines) == 2 * (MOST + 1)
-    assert lines[MOST] == "and 22 more cohorts" and lines[-1] == "and 22 more arms"
+    assert lines[MOST] == "and 22 more cohorts" and lines[-1] == "and 22 more arms between these"
+    # The baseline, which is the first, and those with the best and the worst validation so far.
+    merits = {f"arm {i}": i * 7 % 30 for i in range(1, 30)}
+    ranked = sorted(merits, key=merits.__getitem__)
+    told = {line.partition("  ")[0].strip() for line in lines[MOST + 1 : -1]}
+    assert told == {"arm 0", *ranked[:3], *ranked[-4:]}
 
 
 def test_a_cohort_that_broke_off_starts_afresh() -> None:

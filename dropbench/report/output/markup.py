@@ -20,6 +20,7 @@ def markdown(report: Report, width: int | None, wanted: Sequence[str] = ()) -> s
     parts = [*(f"**{said}**" for said in report.headlines), *(f"*{question}*" for question in report.questions)]
     for section in told:
         parts.append(f"### {section.title}")
+        parts += [f"**{section.found}.**"] if section.found else []
         for sheet in section.sheets:
             if sheet.caption:
                 parts.append(f"**{sheet.caption}**")

@@ -15,6 +15,7 @@ from dropbench.report.tables.arms import legend
 from dropbench.report.tables.asked import Asked
 from dropbench.report.tables.columns import ABSENT, Column, Sheet, level_of, sheets
 from dropbench.report.tables.comparison import Comparison, Diagnosis
+from dropbench.report.tables.finding import finding
 from dropbench.report.tables.grids import Grid
 from dropbench.report.tables.report import Report
 from dropbench.report.tables.summary import Level
@@ -39,6 +40,7 @@ class Section:
     """A comparison, a grid or answers to print: its tables, what to know of them, and what they mean for the next run.
 
     explained: the tables' rows in plain words, where that was asked for. further: what of the sweep limits what it can tell.
+    found: what was found, in a line.
     """
 
     title: str
@@ -47,6 +49,7 @@ class Section:
     advice: tuple[Advice, ...] = ()
     explained: tuple[Advice, ...] = ()
     further: tuple[Advice, ...] = ()
+    found: str = ""
 
     @property
     def paragraphs(self) -> list[tuple[str, tuple[Advice, ...]]]:
@@ -92,11 +95,12 @@ def _plain(section: Section) -> Section:
         )
         for sheet in section.sheets
     ]
-    paragraphs = (
+    advice, explained, further = (
         tuple(Advice(plain(a.lead), plain(a.text), tuple(map(plain, a.commands))) for a in told)
         for told in (section.advice, section.explained, section.further)
     )
-    return Section(plain(section.title), tuple(sheets), tuple(map(plain, section.notes)), *paragraphs)
+    notes = tuple(map(plain, section.notes))
+    return Section(plain(section.title), tuple(sheets), notes, advice, explained, further, plain(section.found))
 
 
 def all_notes(comparison: Comparison, *, legend_needed: bool = True, brief: bool = False) -> tuple[str, ...]:
@@ -117,7 +121,8 @@ def _compared(comparison: Comparison, width: int | None, brief: bool) -> Section
         Advice(f"{d.rule.capitalize()}.", f"{d.says} {d.advice}{':' if d.commands else '.'}", d.commands)
         for d in comparison.further
     )
-    return Section(comparison.title, tuple(parts), notes, advice(comparison, brief=brief), told, further)
+    found = finding(comparison).heading
+    return Section(comparison.title, tuple(parts), notes, advice(comparison, brief=brief), told, further, found)
 
 
 def advice(comparison: Comparison, *, brief: bool = False) -> tuple[Advice, ...]:

@@ -108,6 +108,8 @@ def _bare(report: Report, width: int) -> str:
 
 def _section(section: Section, console: Console, last: bool) -> None:
     console.print(Text(section.title, style="bold"))
+    if section.found:
+        console.print(Text(f"{section.found}."))
     for sheet in section.sheets:
         console.print()
         if sheet.caption:
