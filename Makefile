@@ -8,7 +8,7 @@ DEMO := study=three_arm data.n_train=300 data.val_fraction=0.5 data.label_noise=
 CLAIMS := results/claims
 QUICK := claims/overfitting,claims/averaging,claims/rates
 
-.PHONY: demo test test-slow bench claims claims-quick wheel clean
+.PHONY: demo test test-slow bench claims claims-quick docs docs-serve wheel clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -42,6 +42,17 @@ bench: .venv/.bench
 
 .venv/.bench: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	@touch $@
+
+# The documentation site, into build/site; docs-serve shows it at http://127.0.0.1:8000 while you write.
+docs: .venv/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+
+docs-serve: .venv/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve --watch dropbench --watch conf
+
+.venv/.docs: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	@touch $@
 
 # Builds the wheel, installs it where there is no checkout beside it, and uses it from /.
