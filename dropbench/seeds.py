@@ -9,13 +9,21 @@ BLOCK = 1000
 
 
 def fresh(seeds: Sequence[int]) -> range:
-    """As many seeds as were used, from the next thousand on: 0-9 gives 1000-1009, which gives 2000-2009."""
+    """As many seeds as were used, from the next thousand on.
+
+    >>> fresh([0, 1, 2]), fresh(fresh([0, 1, 2]))
+    (range(1000, 1003), range(2000, 2003))
+    """
     start = BLOCK * (max(seeds) // BLOCK + 1)
     return range(start, start + len(seeds))
 
 
 def apart(seeds: Sequence[int], n: int) -> range:
-    """So many seeds for tuning, which are neither these nor what `fresh` makes of them: for 0-9 they are 500-502."""
+    """So many seeds for tuning, which are neither these nor what `fresh` makes of them.
+
+    >>> apart(range(0, 10), 3), apart(range(0, 501), 3)
+    (range(500, 503), range(2500, 2503))
+    """
     taken = {*seeds, *fresh(seeds)}
     start = BLOCK // 2
     while not taken.isdisjoint(range(start, start + n)):
@@ -24,7 +32,11 @@ def apart(seeds: Sequence[int], n: int) -> range:
 
 
 def typed(seeds: Sequence[int]) -> str:
-    """The override that sets these seeds: `seed=range(0,10)`, or one after the other."""
+    """The override that sets these seeds.
+
+    >>> typed([0, 1, 2]), typed([4, 0])
+    ('seed=range(0,3)', 'seed=0,4')
+    """
     first, last = min(seeds), max(seeds)
     if len(seeds) > 1 and sorted(seeds) == list(range(first, last + 1)):
         return f"seed=range({first},{last + 1})"

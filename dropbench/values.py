@@ -52,7 +52,11 @@ def plain(text: object) -> str:
 
 
 def written(value: object) -> str:
-    """A value as one would type it: 0.5, 1000, true, null, [512,512], {input: 0.2, *: 0.5}; see `plain`."""
+    """A value as a person would type it on the command line, with control characters shown (see `plain`).
+
+    >>> written([512, 0.5, True, None]), written({"input": 0.2, "*": 1.0})
+    ('[512,0.5,true,null]', '{input: 0.2, *: 1}')
+    """
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -106,7 +110,11 @@ def order(value: object) -> tuple[int, float, tuple[tuple[int, float, str], ...]
 
 
 def spans(numbers: list[int]) -> str:
-    """[0, 1, 2, 5] -> `0-2, 5`."""
+    """Whole numbers as people write them down.
+
+    >>> spans([5, 0, 1, 2])
+    '0-2, 5'
+    """
     runs: list[list[int]] = []
     for n in sorted(numbers):
         if runs and n == runs[-1][-1] + 1:

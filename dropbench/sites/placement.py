@@ -32,6 +32,16 @@ def place(
     `*.before`, and by neither `*` nor `hidden.*`.
 
     Raises UsageError for a pattern that fits no site.
+
+    >>> sites = ["input", "hidden.0", "hidden.1", "hidden.1.before"]
+    >>> place(sites, None, {}, asked=["hidden.1.before"])
+    ['hidden.0', 'hidden.1']
+    >>> place(sites, None, {"input": 0.2}, asked=["hidden.1.before"])
+    ['input', 'hidden.0', 'hidden.1']
+    >>> place(sites, ["hidden.*", "-hidden.0"], {}, asked=["hidden.1.before"])
+    ['hidden.1']
+    >>> place(sites, ["*.before"], {}, asked=["hidden.1.before"])
+    ['hidden.1.before']
     """
     chosen = ["*", "-input", *(p for p in rates if p != "*")] if placement is None else list(placement)
     given = [("placement", p, p.removeprefix("-")) for p in placement or ()]
@@ -55,7 +65,12 @@ def _reaches(pattern: str, name: str, asked: Collection[str]) -> bool:
 
 
 def rate_at(name: str, rate: float, rates: Mapping[str, float]) -> float:
-    """The rate of one site: its own entry, else that of the longest pattern that fits, else `rate`."""
+    """The rate of one site: its own entry, else that of the longest pattern that fits, else `rate`.
+
+    >>> rates = {"*": 0.1, "hidden.*": 0.3, "hidden.1": 0.5}
+    >>> [rate_at(site, 0.2, rates) for site in ("input", "hidden.0", "hidden.1")]
+    [0.1, 0.3, 0.5]
+    """
     if name in rates:
         return rates[name]
     fitting = [p for p in rates if matches(name, p)]

@@ -104,12 +104,16 @@ def parse(text: str) -> Node:
 
 
 def written(node: Node) -> str:
-    """A contrast as one would type it."""
+    """A contrast as a person would type it.
+
+    >>> written(parse("(b.test_loss) - (a.test_loss + a.test_loss) / 2"))
+    'b.test_loss - (a.test_loss + a.test_loss) / 2'
+    """
     return _written(node)[0]
 
 
 def arm_written(arm: Arm | Best) -> str:
-    """An arm as one would type it."""
+    """An arm as a person would type it."""
     if isinstance(arm, Arm):
         return arm.name if _is_name(arm.name) else f"arm({arm.name!r})"
     by = arm.by if all(map(_is_name, arm.by.split("."))) else repr(arm.by)
