@@ -93,6 +93,7 @@ def test_a_command_works(block: Block, words: list[str], folder: Path, monkeypat
     for name in [*needed, *(["mr"] if world == "words" else [])]:
         if not (Path(os.environ.get("DROPBENCH_DATA", "data")) / DATA.get(name, name)).exists():
             pytest.skip(f"DROPBENCH_DATA has no {name}")
+    monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.chdir(make(folder, world))
     for module in ("mypkg", "mypkg.net"):  # which is another one in another folder
         sys.modules.pop(module, None)
