@@ -88,6 +88,10 @@ def test_a_command_works(block: Block, words: list[str], folder: Path, monkeypat
     if elided(words) or words == ["dropbench", "runs"]:
         assert words[1] in typed("--help"), "it stands for others, and its command is one"
         return
+    if words[1] == "ui":  # which serves until it is stopped
+        said = typed("ui", "--help")
+        assert said.endswith("exit code 0") and all(word in said for word in words if word.startswith("--")), said
+        return
     needed = re.findall(r"data=(cifar10|fashion_mnist|mnist|mr|ptb|cora)\b", " ".join(words))
     world = next((name for text, name in WORLD_OF.items() if re.match(text, " ".join(words[1:]))), "empty")
     for name in [*needed, *(["mr"] if world == "words" else [])]:
