@@ -6,39 +6,27 @@ cannot be run is marked where it stands (see blocks.py) and skipped here with it
 
 from __future__ import annotations
 
-import json
-import linecache
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
-import torch
 import worlds
-import yaml
 from blocks import DOCUMENTS, ROOT, Block, blocks, commands, elided
-from torch import nn
-from worlds import make, miniature, run_id, typed
-
-from dropbench.config import parts
-from dropbench.planning import advising
+from worlds import IDS, make, miniature, run_id, typed
 
 BLOCKS = [block for document in DOCUMENTS for block in blocks(document)]
-IDS = re.compile(r"\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{12}\b")
 DATA = {"cifar10": "cifar-10-batches-py", "fashion_mnist": "FashionMNIST", "mnist": "MNIST"}
 WORLD_OF = {
     r".*mypkg.* data=csv": "own_table",
     r"report .*model=rnn": "rnn",
     r"report --interaction dropout,train.weight_decay$": "decayed",
     r"report .*(weight_decay|n_train)|report .*--confirm": "decay",
+    r"report .*claims/ensembles": "ensembles",
     r"report .*--claims": "claims",
     r"report .*(locked|embedding)": "words",
     r"report study=advise": "advised",
@@ -56,26 +44,16 @@ TYPED = {
     for words in ([["not", "run", block.name]] if block.not_run else commands(block))
 }
 """Each command once, where it stands first."""
-RUNNABLE = [pytest.param(*typed, id=f"{typed[0].name} {text[:60]}") for text, typed in reversed(TYPED.items())]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where the worlds are, on a machine with a CPU only; what they brought is forgotten after."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch.cuda, "is_available", lambda: False)
-        patch.setattr(torch.backends.mps, "is_available", lambda: False)
-        patch.setattr(sys, "path", list(sys.path))
-        patch.setattr("dropbench.hardware.device.resolve_workers", lambda settings, device: 1)
-        # How long a plan would take is measured elsewhere, and so are plans of 400 seeds.
-        patch.setattr("dropbench.execute.estimate.Durations._time", lambda self, cohort: 1.0)
-        protocol = advising.Protocol
-        patch.setattr(advising, "Protocol", lambda *given: protocol(*given[:4], at_most=10))
-        yield tmp_path_factory.mktemp("worlds")
-    names = {Path(block.file or "").parts[-1].removesuffix(".py") for block in worlds.shown_files()} | {"mypkg"}
-    for name in [module for module in sys.modules if module.partition(".")[0] in names]:
-        del sys.modules[name]
-    parts._options_model.cache_clear()  # others have modules of these names
+LONG = ("study=cocktail", "timm:create_model", "claims/ensembles")
+"""Commands that take tens of seconds in miniature too: `make test-slow`."""
+RUNNABLE = [
+    pytest.param(
+        *typed,
+        id=f"{typed[0].name} {text[:60]}",
+        marks=[pytest.mark.slow] if any(word in text for word in LONG) else [],
+    )
+    for text, typed in reversed(TYPED.items())
+]
 
 
 @pytest.mark.parametrize(("block", "words"), RUNNABLE)
@@ -131,74 +109,6 @@ def other_program(words: list[str]) -> None:
         assert all(f'"{word}"' in text for word in words if word.startswith("--")), file
 
 
-def preamble(world: Path) -> dict[str, Any]:
-    """Names that the documents use and do not define."""
-
-    class Net(nn.Module):
-        def __init__(self, in_features: int, n_classes: int) -> None:
-            super().__init__()
-            self.layers = nn.Sequential(nn.Linear(in_features, 8), nn.Dropout(0.5), nn.Linear(8, n_classes))
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.layers(x)  # type: ignore[no-any-return]
-
-    rows = np.random.default_rng(0).normal(size=(40, 13)).astype("float32")
-    frame = pd.DataFrame(rows[:, :3], columns=list("abc")).assign(label=np.where(rows[:, 0] > 0, "yes", "no"))
-    return {"__name__": "__main__", "frame": frame, "Net": Net, "images": rows[:3], "stored": world}
-
-
-def after_python_page(world: Path, text: str, said: str) -> None:
-    import dropbench as db
-
-    assert "did you mean 'wine'?" in said
-    assert (world / "answer.html").stat().st_size > 10_000
-    assert set(re.findall(r"\bdb\.(\w+)", text)) >= set(db.__all__) - {"Answer", "Run"}
-
-
-AFTER: dict[str, Callable[[Path, str, str], None]] = {"docs/python.md": after_python_page}
-PYTHON = {"README.md": "readme", "docs/python.md": "page", "docs/data.md": "table"}
-"""The worlds of documents whose blocks train, or read what no other one has."""
-WITH_PYTHON = sorted({b.document for b in BLOCKS if b.language == "python" and not b.file})
-
-
-@pytest.mark.parametrize("document", WITH_PYTHON)
-def test_the_python_of_a_document_runs(
-    document: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Block after block, with the names of those before."""
-    world = make(folder, PYTHON.get(document, "plain"))
-    monkeypatch.chdir(world)
-    known = preamble(world)
-    ran = 0
-    for block in BLOCKS:
-        if block.document != document or block.language != "python" or block.file or block.not_run:
-            continue
-        text = IDS.sub(lambda _: run_id(world), block.text)
-        text = re.sub(r"(db|dropbench)\.sweep\((?![^)]*epochs)", r"\1.sweep('train.epochs=1', 'seed=0,1', ", text)
-        linecache.cache[f"<{block.name}>"] = (len(text), None, text.splitlines(keepends=True), f"<{block.name}>")
-        exec(compile(text, f"<{block.name}>", "exec"), known)
-        ran += 1
-    assert ran
-    if document in AFTER:
-        AFTER[document](world, (ROOT / document).read_text(encoding="utf-8"), capsys.readouterr().out)
-
-
-@pytest.mark.parametrize("block", [b for b in BLOCKS if b.language in ("yaml", "json")], ids=lambda b: b.name)
-def test_yaml_and_json_are_what_they_are_shown_as(block: Block, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A study is planned; anything else is parsed, and files are what commands of the same document use."""
-    tree = yaml.safe_load(block.body) if block.language == "yaml" else json.loads(block.text)
-    assert isinstance(tree, dict) and tree
-    if block.language == "yaml" and ("arms" in tree or "grid" in tree):
-        world = make(folder, "empty")
-        monkeypatch.chdir(world)
-        study = world / "shown" / "study" / "shown.yaml"
-        study.parent.mkdir(parents=True, exist_ok=True)
-        study.write_text(f"# Shown\n{block.body}", encoding="utf-8")
-        words = ["sweep", "--conf", "shown", "study=shown", "train.epochs=9", "device=cpu", "seed=0", "--dry-run"]
-        said = typed(*words, *(worlds.FEW if "search" in tree else ()))
-        assert said.endswith("exit code 0"), said
-
-
 def test_every_block_has_a_language_and_every_mark_a_block() -> None:
     """So that none is passed over: output is text, and a mark that stands before no block marks nothing."""
     assert {block.language for block in BLOCKS} <= {"bash", "inline", "python", "yaml", "json", "text", "mermaid"}
@@ -206,7 +116,7 @@ def test_every_block_has_a_language_and_every_mark_a_block() -> None:
         len(re.findall(r"(?<!`)<!-- not run: ", document.read_text(encoding="utf-8"))) for document in DOCUMENTS
     )
     assert marks == sum(block.not_run is not None for block in BLOCKS)
-    assert len(RUNNABLE) > 100 and WITH_PYTHON
+    assert len(RUNNABLE) > 100
 
 
 def test_files_that_are_shown_twice_are_the_same() -> None:

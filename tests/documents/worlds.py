@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ from PIL import Image
 
 from dropbench.cli.app import main
 
+IDS = re.compile(r"\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{12}\b")
+"""Ids of runs, in place of which a stored run's is taken."""
 N = 60
 SMALL = ("train.epochs=1", "device=cpu", "execute.workers=1", "--quiet")
 FEW = ("study.search.budget=2", "study.search.seeds=1", "study.search.rungs=1")
@@ -37,10 +40,8 @@ WORLDS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("dropout=none,standard", "train.weight_decay=0,0.1", "data=wine", "model.widths=[4]", "seed=0,1", *SMALL),
     ),
     "own_table": (),
-    "claims": (
-        ("study=claims/overfitting", "model.widths=[4]", "study.pilot=range(900,902)", "seed=0,1", *SMALL),
-        ("study=claims/ensembles", "model.widths=[4]", "study.pilot=null", "seed=range(0,10)", *SMALL),
-    ),
+    "claims": (("study=claims/overfitting", "model.widths=[4]", "study.pilot=range(900,902)", "seed=0,1", *SMALL),),
+    "ensembles": (("study=claims/ensembles", "model.widths=[4]", "study.pilot=null", "seed=range(0,10)", *SMALL),),
     "words": (
         (
             *("model=rnn", "data=mr", "dropout=none,locked,embedding,[locked,embedding]", "dropout.locked.rate=0.3"),
