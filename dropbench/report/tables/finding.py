@@ -100,8 +100,9 @@ def _heading(c: Comparison) -> str:
 def _ahead(c: Comparison, ups: Sequence[str], downs: Sequence[str]) -> str:
     sure = [label for label in ups if c.verdicts[label].confirmed]
     first = leader(c, sure or ups)
-    others = len(sure or ups) - 1
-    who = first if not others else f"{first} and {count(others, 'other arm')}"
+    rest = [label for label in sure or ups if label != first]
+    others = len(rest)
+    who = f"{first} and {rest[0] if others == 1 else count(others, 'other arm')}" if rest else first
     word = c.verdicts[first].direction
     does = ("does" if not others else "do") if sure else ("seems to do" if not others else "seem to do")
     says = f"{who} {does} {word} than {c.baseline}" + ("" if sure else ", not yet confirmed")

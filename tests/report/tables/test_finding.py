@@ -46,7 +46,7 @@ def test_an_arm_that_is_better(found: Any) -> None:
 
 def test_better_and_worse(found: Any) -> None:
     told = found({("standard", 0.1): 0.03, ("gaussian", 0.1): 0.04, ("standard", 0.5): -0.05})
-    assert told.heading == "gaussian 0.1 and 1 other arm do better than none; standard 0.5 does worse"
+    assert told.heading == "gaussian 0.1 and standard 0.1 do better than none; standard 0.5 does worse"
     value, detail = fact(told, "Avoid")
     assert value == "standard 0.5" and detail.endswith("against none; confirmed")
     assert "\N{MINUS SIGN}5." in detail or "\N{MINUS SIGN}4." in detail
@@ -62,7 +62,7 @@ def test_what_validation_chose_is_named_before_what_the_test_likes(fake: Any, pu
             put(fake(seed, changes=changes, val=base + val, test=base + test + luck.gauss(0, 0.002)))
     (comparison,) = report.build([store.root]).comparisons
     assert ranked(comparison.verdicts)[0] == "standard 0.3"
-    assert finding(comparison).heading.startswith("standard 0.1 and 1 other arm do better than none")
+    assert finding(comparison).heading.startswith("standard 0.1 and standard 0.3 do better than none")
 
 
 @pytest.mark.parametrize(
