@@ -69,6 +69,8 @@ class Settings(Frozen):
     train_loggers: tuple[Literal["csv", "tensorboard", "mlflow"], ...] = Field((), validation_alias="train.loggers")
     train_save: Literal["best", "last"] | None = Field(None, validation_alias="train.save")
     eval_keep: Literal["auto", "probabilities"] | None = Field("auto", validation_alias="eval.keep")
+    gone_on_with: bool = False
+    """Whether runs that end at `train.stop_at` are kept as they are then, for longer ones to go on with: rungs of a search."""
 
     @field_validator("train_save", "eval_keep", mode="before")
     @classmethod

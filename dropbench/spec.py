@@ -305,6 +305,11 @@ class RunSpec(Frozen):
         """Hashes of the sources of the user's parts, by import path."""
         return {part.code: part.source for part in self._parts() if part.source is not None}
 
+    @property
+    def to_the_end(self) -> RunSpec:
+        """The same run to its last epoch."""
+        return self.model_copy(update={"train": self.train.model_copy(update={"stop_at": None})})
+
     @cached_property
     def _ids(self) -> dict[str, str]:
         return identity.ids(self.as_dict(), self.data_fingerprint, self.sources)

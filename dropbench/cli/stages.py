@@ -12,6 +12,7 @@ from dropbench.store import FINISHED
 if TYPE_CHECKING:
     from dropbench.planning.continuing import Course, Looking, Stage
     from dropbench.planning.plan import Plan
+    from dropbench.planning.tuning import Find
     from dropbench.store import Record, Store, StoredPlan
 
 
@@ -115,6 +116,17 @@ def as_stored(course: Course, seen: Seen, began: str, *, over: bool) -> StoredPl
     )
     kept = replace(kept, plan_id=course.plan_id, course=going)
     return kept if stages[-1].name == COMPARISON else replace(kept, arms={}, tables={}, runs=[])
+
+
+def let_go(stages: Sequence[Stage], ended: Find, store: Store) -> None:
+    """Removes what runs of a search were kept for, once no run goes on with them: they were given up, or the search is over."""
+    from dropbench.planning.continuing import TUNING
+    from dropbench.store.checkpoints import RUNGS, Checkpoints
+
+    known = {s.to_the_end.run_id for stage in stages if stage.name == TUNING for s in stage.plan.specs}
+    now = stages[-1]
+    needed = {s.to_the_end.run_id for s in now.plan.specs} if now.name == TUNING and not now.done(ended) else set()
+    Checkpoints(store.root, RUNGS).sweep(lambda run: run in known - needed)
 
 
 def _compared(plan: Plan, began: str) -> StoredPlan:

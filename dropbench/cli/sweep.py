@@ -15,7 +15,7 @@ from dropbench.cli.measuring import left_to_train
 from dropbench.cli.outcome import Done, failed_runs, tell
 from dropbench.cli.programs import carried_out
 from dropbench.cli.several_studies import carry_out_each, each_study
-from dropbench.cli.stages import Rest, Seen, as_stored, looking, rest
+from dropbench.cli.stages import Rest, Seen, as_stored, let_go, looking, rest
 from dropbench.cli.training import trained
 from dropbench.cli.work import Work, arranged, within
 from dropbench.config.sweeps import MOST_RUNS
@@ -196,7 +196,9 @@ def pursue(
         ended = _trained(left, plan, store, shown, policy, before, until)
         stored += ended
         seen.now([s.run_id for s in specs if store.is_done(s.run_id)], [one.record.run_id for one in ended])
-        if policy.reached(failed_runs(stored)) or len(course.stages(seen.ended)) == len(stages):
+        known = course.stages(seen.ended)
+        let_go(known, seen.ended, store)
+        if policy.reached(failed_runs(stored)) or len(known) == len(stages):
             break
     shown.errors(f"{reason}; what was asked for of it is not among the runs" for reason in plan.unplanned)
     kept = replace(as_stored(course, seen, began, over=stages[-1].done(seen.ended)), checks=checks, programs=programs)

@@ -84,6 +84,8 @@ class RunResult:
     """`majority` and `answered`, where the model is a classifier."""
     own_noise: list[str] = field(default_factory=list)
     """The parts of a user's module that drew random numbers of its own."""
+    parent: str | None = None
+    """Id of the run that this one went on with, from where that ended."""
 
 
 @dataclass(frozen=True)

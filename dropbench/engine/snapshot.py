@@ -80,6 +80,7 @@ def snapshot(training: Training) -> Snapshot:
             "norms": [norm[k] for norm in norms],
             "seconds": training.seconds(),
             "carried": forms,
+            "parent": training.parents.get(spec.run_id),
         }
         for k, spec in enumerate(replicas.specs)
     }
@@ -119,6 +120,8 @@ def _resume(training: Training, states: Sequence[State]) -> None:
     training.early_stopping.resume([tuple(s.told["best"]) for s in states])
     for spec, state in zip(replicas.specs, states, strict=True):
         training.history[spec.run_id] = [dict(row) for row in state.told["history"]]
+        if (parent := state.told.get("parent")) is not None:
+            training.parents[spec.run_id] = parent
     underway.epoch, underway.step, underway.before = first.epoch, first.step, first.told["seconds"]
     device = replicas.device
     underway.loss = torch.tensor([s.told["loss"] for s in states], dtype=torch.float32, device=device)

@@ -24,8 +24,8 @@ def seconds_per_epoch(training: Training) -> float:
 
 
 def seconds_of(training: Training) -> float:
-    """Of all of it, if no run stops early."""
-    return seconds_per_epoch(training) * training.length
+    """Of all of it, up to `train.stop_at`, if no run stops early."""
+    return seconds_per_epoch(training) * min(training.length, training.epochs)
 
 
 def seconds_per_step(training: Training, steps: int = 5) -> float:

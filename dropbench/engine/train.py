@@ -109,6 +109,8 @@ class Training:
         self.schedules = RateSchedules(replicas.specs, replicas.device, self.length)
         self.early_stopping = EarlyStopping(self.train, replicas.model, self.size, replicas.monitored_direction)
         self.history: dict[str, list[Row]] = {s.run_id: [] for s in replicas.specs}
+        self.parents: dict[str, str] = {}
+        """By run id, the run that it went on with where another ended."""
         self._keep = keep
         self._rates, self._fingerprint, self._parameter_count, self._notes = rates, fingerprint, parameter_count, notes
         self.underway = Epoch(1, torch.zeros(self.size, device=replicas.device))
@@ -330,6 +332,7 @@ class Training:
             weights=None if diverged else test.weights,
             predictions=None if diverged else test.predictions,
             test_classes={} if diverged else test.classes,
+            parent=self.parents.get(spec.run_id),
         )
 
 

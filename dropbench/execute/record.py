@@ -93,4 +93,5 @@ def _measured(result: RunResult) -> dict[str, Any]:
         "test_classes": result.test_classes,
         "arrays": result.arrays,
         "peak_memory_mb": result.peak_memory_mb,
+        "parent": result.parent,
     }

@@ -183,7 +183,8 @@ class Searching:
         if not (left := self.spec.rungs - 1 - rung):
             return self._plan(arms, self.seeds, [])
         epochs = max(1, round(self._epochs / self.spec.eta**left))
-        return self._plan(arms, self.seeds, [setting("train.stop_at", epochs)])
+        plan = self._plan(arms, self.seeds, [setting("train.stop_at", epochs)])
+        return replace(plan, settings=plan.settings.model_copy(update={"gone_on_with": True}))
 
     @cached_property
     def _epochs(self) -> int:

@@ -4,6 +4,7 @@
     results/failed/<run_id>/   the same with traceback.txt               (never finished; replaced when tried again)
     results/plans/<plan_id>.json
     results/work/              claims (see claims.py) and checkpoints (checkpoints.py) of what is in training; else absent
+    results/rungs/             runs of a search as they were when they ended, for longer ones to go on with; else absent
 
 A folder is written under a hidden name beside its place, synced, then renamed: a reader sees a whole run or none. Runs that an
 older dropbench stored lie in folders named by the ids of their time, and are found under the ids that they have now.

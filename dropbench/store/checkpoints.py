@@ -2,10 +2,14 @@
 
 A file is replaced by the next of the same cohort, and stays until none of its runs needs it. A cohort that goes on with runs
 of another one's file writes its own beside it.
+
+`rungs/` holds the same of runs that ended at `train.stop_at`, for longer ones to go on with. There a run is called by the id of
+the one that is trained to the end, which all rungs of a setting and seed have in common.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +21,10 @@ from dropbench.store.safely import Damaged
 
 WORK = "work"
 """The folder in a results folder for what is being trained; empty when nothing is."""
+RUNGS = "rungs"
+"""The one for runs that a search may go on with; empty once it has ended."""
 
+_OF_DISK = 0.1
 _FORM = 1
 """Version of what is in a file. One of another version is left alone and not used."""
 _SUFFIX = ".safetensors"
@@ -47,10 +54,10 @@ class Header:
 
 
 class Checkpoints:
-    """Those of one results folder, by whomever they were written."""
+    """Those of one results folder, by whomever they were written. folder: WORK or RUNGS."""
 
-    def __init__(self, results: Path) -> None:
-        self._folder = results / WORK
+    def __init__(self, results: Path, folder: str = WORK) -> None:
+        self._folder = results / folder
 
     def path(self, name: str) -> Path:
         """Where the checkpoint of a cohort lies."""
@@ -85,6 +92,19 @@ class Checkpoints:
         self._folder.mkdir(parents=True, exist_ok=True)
         about = {"form": _FORM, "epoch": place[0], "step": place[1], "made": made, "order": list(runs), "runs": runs}
         tensors.write(self.path(name), held, about)
+
+    def have_room(self, more: int) -> bool:
+        """Whether they and so many bytes more take no more than a share of what is free on the disk."""
+        held = 0
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(self._folder).free
+        except OSError:
+            return False
+        for path in files.visible(self._folder):
+            with suppress(OSError):  # gone by now
+                held += path.stat().st_size
+        return held + more <= _OF_DISK * free
 
     def latest(self) -> dict[str, Header]:
         """The one that each run has come farthest in, by run id."""

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from training import cohort_of, make_spec
 
-from dropbench.engine.timing import seconds_per_epoch
+from dropbench.engine.timing import seconds_of, seconds_per_epoch
 from dropbench.engine.train import Training
 
 
@@ -55,3 +55,13 @@ def test_it_is_the_median_step_times_the_steps_and_the_evaluation_of_both_parts(
     sizes = cohort_of(spec).replicas.batches.part_sizes()
     expected = 3 * 3 + 0.5 * (150 + sizes["val"]) / sizes["val"]
     assert seconds_per_epoch(cohort_of(spec)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("train", "epochs"), [({}, 6), ({"stop_at": 2}, 2), ({"stop_at": 9}, 6), ({"updates": 7}, 7 / 5)]
+)
+def test_the_whole_is_up_to_where_a_run_ends(
+    train: dict[str, int], epochs: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dropbench.engine.timing.seconds_per_epoch", lambda training: 10.0)
+    assert seconds_of(cohort_of(make_spec(epochs=6, **train))) == pytest.approx(10 * epochs)

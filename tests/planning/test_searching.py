@@ -90,6 +90,7 @@ def test_rungs_keep_the_best_third_of_each_arm_and_run_three_times_as_long(going
     assert [s.called for s in stages[:3]] == [f"search, rung {i} of 3" for i in (1, 2, 3)]
     for stage, settings, epochs in zip(stages, (9, 3, 1), (1, 3, None), strict=False):
         assert {s.train.stop_at for s in stage.plan.specs} == {epochs}
+        assert stage.plan.settings.gone_on_with == (epochs is not None)
         by_arm: dict[str, int] = {}
         for name in stage.plan.arms:
             by_arm[name.partition(" #")[0]] = by_arm.get(name.partition(" #")[0], 0) + 1
