@@ -20,7 +20,10 @@ _CALL = re.compile(r"\s*(uniform|loguniform|whole|choice|subset)\((.*)\)\s*")
 
 
 class Distribution(NamedTuple):
-    """What a value is drawn from: uniform and loguniform from low to high, whole numbers, one of several values, or some."""
+    """What a value is drawn from: uniform and loguniform from low to high, whole numbers, one of several values, or some.
+
+    One of several values may be a mapping: settings that come together.
+    """
 
     kind: Kind
     values: tuple[Value, ...]
@@ -29,6 +32,11 @@ class Distribution(NamedTuple):
     def chooses(self) -> bool:
         """Whether it makes another kind of run, and not another number in the same one."""
         return self.kind in ("choice", "subset") and any(not isinstance(v, int | float) for v in self.values)
+
+    @property
+    def several(self) -> bool:
+        """Whether each value is settings of several keys."""
+        return any(isinstance(v, dict) for v in self.values)
 
     @property
     def draws(self) -> int:
@@ -59,7 +67,8 @@ class SearchSpec(Frozen):
     1 / eta of its settings. together: so many settings in turn share what chooses another kind of run, such as which
     regularizers there are, so that they train as one stack. seed: of the draws. spaces: by arm, and under `*` of all arms, what
     keys are drawn from: `uniform(0, 0.8)`, `loguniform(1e-5, 0.1)`, `whole(1, 5)`, `choice(a, b)`, `subset(mixup, sam)`, or a
-    list. leave_out: arms whose best setting is compared with itself less each of its regularizers.
+    list; under any other name, a list of mappings, each settings that come together. leave_out: arms whose best setting is
+    compared with itself less each of its regularizers.
     """
 
     method: Literal["random", "optuna"] = "random"
@@ -113,6 +122,10 @@ def distribution(text: Value) -> Distribution:
     else:
         kind = call[1]
         values = [_number(value) for value in yaml.safe_load(f"[{call[2]}]")]
+    if any(isinstance(v, dict) for v in values) and not all(isinstance(v, dict) for v in values):
+        raise UsageError(
+            f"{written(text)}: a list with a mapping in it is of mappings alone; {{}} is one that sets nothing"
+        )
     if not values or (kind not in ("choice", "subset") and not _bounds(kind, values)):
         raise UsageError(f"{written(text)}: {kind} takes {_TAKES.get(kind, 'values to choose from')}")
     return Distribution(kind, tuple(values))  # type: ignore[arg-type]

@@ -14,8 +14,9 @@ from dropbench.config.search_spec import Distribution
 from dropbench.data.raw_draws import bit_generator
 from dropbench.errors import UsageError
 from dropbench.identity import BESIDE
+from dropbench.planning.ingredients import absent, joined, met
 from dropbench.planning.plan import Plan
-from dropbench.planning.searching import Searching, Settings, Space, called, drawn, met, records_of, space_of
+from dropbench.planning.searching import Searching, Settings, Space, called, drawn, records_of, space_of
 from dropbench.planning.tuning import Find, ranked
 from dropbench.values import written
 
@@ -152,9 +153,10 @@ def _of(space: Space) -> Of:
 
 def _first(of: Of, units: Mapping[str, list[float]]) -> Proposal:
     """The setting of some uniform numbers."""
-    setting = met({key: one.value(units[key]) for key, one in of.items()})
-    params = {name: value for key in setting for name, value in _params(key, of[key], units[key]).items()}
-    return Proposal(params, setting)
+    sample = {key: one.value(units[key]) for key, one in of.items()}
+    asked = [key for key in of if not absent(key, joined(sample))]
+    params = {name: value for key in asked for name, value in _params(key, of[key], units[key]).items()}
+    return Proposal(params, met(sample))
 
 
 def _params(key: str, of: Distribution, units: Sequence[float]) -> Params:
@@ -185,14 +187,12 @@ def _ask(of: Of, told: Sequence[tuple[Params, float]], size: int, seed: int) -> 
 
 
 def _suggested(trial: Any, of: Of) -> dict[str, Any]:
-    """The setting of a trial. Of regularizers that are not in it nothing is asked."""
-    setting: dict[str, Any] = {}
-    for key in sorted(of, key=lambda key: key != BESIDE):
-        group, _, option = key.partition(".")
-        if group == BESIDE and option and option.split(".")[0] not in setting.get(BESIDE, (option.split(".")[0],)):
-            continue
-        setting[key] = of[key].value(_units(trial, key, of[key]))
-    return {key: setting[key] for key in of if key in setting}
+    """The setting of a trial. Of regularizers and variants that are not in it nothing is asked."""
+    sample: dict[str, Any] = {}
+    for key in sorted(of, key=lambda key: key != BESIDE and not of[key].several):
+        if not absent(key, joined(sample)):
+            sample[key] = of[key].value(_units(trial, key, of[key]))
+    return met({key: sample[key] for key in of if key in sample})
 
 
 def _units(trial: Any, key: str, of: Distribution) -> list[float]:

@@ -16,7 +16,7 @@ from dropbench.config.search_spec import EVERY, Distribution, SearchSpec, distri
 from dropbench.config.typed import setting
 from dropbench.data.raw_draws import bit_generator, unit
 from dropbench.errors import UsageError, nearest
-from dropbench.identity import BESIDE, OFF
+from dropbench.planning.ingredients import met, plain, without_each
 from dropbench.planning.plan import Plan, make
 from dropbench.planning.tuning import LOSS, SIGNS, Find, Key, ranked, tried
 from dropbench.seeds import typed as typed_seeds
@@ -158,8 +158,8 @@ class Searching:
         for arm in (name for name in self.spec.leave_out if name in best):
             for ingredient, rest in without_each({**self.study.arms[arm], **best[arm]}).items():
                 # Less what it had alone it may be another arm of the study.
-                whole = {name: _plain({**self._base(name), **upon}) for name, upon in best.items()}
-                other = next((name for name in whole if whole[name] == _plain(rest)), f"{arm}{WITHOUT}{ingredient}")
+                whole = {name: plain({**self._base(name), **upon}) for name, upon in best.items()}
+                other = next((name for name in whole if whole[name] == plain(rest)), f"{arm}{WITHOUT}{ingredient}")
                 best.setdefault(other, rest)
                 asked[f"{ingredient} in {arm}"] = f"arm({arm!r}).{measure} - arm({other!r}).{measure}"
         plan = self._plan(best, self.reporting, [])
@@ -237,33 +237,6 @@ NUMBER = " #"
 
 WITHOUT = " without "
 """Between an arm and the regularizer that it is compared without."""
-_NONE_OF_MODEL = {"model.batch_norm": "none", "model.norm": "none", "model.skip": False}
-
-
-def without_each(setting: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """A setting less each of its regularizers, by the name of what it lacks: dropout, those beside, keys of `train`, norms."""
-    found: dict[str, dict[str, Any]] = {}
-    off = _off()
-    if setting.get("dropout", "none") != "none":
-        kept = {k: v for k, v in setting.items() if not k.replace("/", ".").startswith("dropout")}
-        found["dropout"] = {**kept, "dropout": "none"}
-    for name in setting.get(BESIDE) or ():
-        rest = [other for other in setting[BESIDE] if other != name]
-        found[name] = met({**setting, BESIDE: rest})
-    for key in (k for k in off if setting.get(k, off[k]) != off[k]):
-        found[key.partition(".")[2]] = {**setting, key: off[key]}
-    return found
-
-
-def _off() -> dict[str, Any]:
-    """The values of keys at which they are no regularizer."""
-    return {f"train.{name}": value for name, value in OFF.items() if not isinstance(value, Mapping)} | _NONE_OF_MODEL
-
-
-def _plain(setting: Mapping[str, Any]) -> dict[str, Any]:
-    """A setting without what is off."""
-    off = {**_off(), BESIDE: []}
-    return {k: v for k, v in setting.items() if k not in off or v != off[k]}
 
 
 def called(arm: str, place: int) -> str:
@@ -300,14 +273,6 @@ def drawn(spec: SearchSpec, space: Space) -> list[dict[str, list[float]]]:
         rows = unit(raw).reshape(spec.budget, -1).tolist()
         columns[key] = [rows[i // spec.together] for i in range(spec.budget)] if of.chooses else rows
     return [{key: rows[i] for key, rows in columns.items()} for i in range(spec.budget)]
-
-
-def met(sample: dict[str, Any]) -> dict[str, Any]:
-    """Without what is drawn for regularizers that are not chosen in it."""
-    if BESIDE not in sample:
-        return sample
-    chosen = sample[BESIDE]
-    return {k: v for k, v in sample.items() if not k.startswith(f"{BESIDE}.") or k.split(".")[1] in chosen}
 
 
 def searching(

@@ -160,6 +160,19 @@ def test_nothing_is_proposed_for_regularizers_that_a_setting_does_not_have(going
 
 
 @needs_optuna
+def test_settings_that_come_together_are_proposed_together(going: Going) -> None:
+    kinds = [{"regularizer": []}, {"regularizer": ["mixup"], "train.batch_size": 16}]
+    space = {"regularizer.mixup.alpha": "uniform(0.1, 1)", "kind": kinds, "more": [{}, {"regularizer": ["ema"]}]}
+    _, records = followed(found := going(spaces={**SEARCH["spaces"], "cocktail": space}))
+    (cocktail,) = (t for t in found.tuned(records.get) if t.arm == "cocktail")
+    chosen = [c.setting for c in cocktail.candidates]
+    assert {tuple(s["regularizer"]) for s in chosen} == {(), ("mixup",), ("ema",), ("mixup", "ema")}
+    for setting in chosen:
+        mixup = "mixup" in setting["regularizer"]
+        assert ("regularizer.mixup.alpha" in setting, setting.get("train.batch_size") == 16) == (mixup, mixup)
+
+
+@needs_optuna
 def test_settings_that_were_had_are_not_tried_again(going: Going) -> None:
     """Of three values there are three settings, however large the budget."""
     spaces = {"dropout": {"train.lr": [0.1, 0.01, 0.001]}}

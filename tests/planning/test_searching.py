@@ -20,7 +20,8 @@ from dropbench.config.options import options
 from dropbench.config.search_spec import SearchSpec, distribution
 from dropbench.errors import UsageError
 from dropbench.planning.continuing import COMPARISON, TUNING, Course, course
-from dropbench.planning.searching import settings_of, without_each
+from dropbench.planning.ingredients import without_each
+from dropbench.planning.searching import settings_of
 from dropbench.spec import RunSpec
 from dropbench.store import Record
 
@@ -171,6 +172,7 @@ def test_the_plan_is_of_its_search(going: Going) -> None:
         ({"spaces": {"dropout": {"train.lr": "unifrom(0, 1)"}}}, "is nothing to draw from"),
         ({"spaces": {"dropout": {"train.lr": "uniform(1, 0)"}}}, "two numbers that rise"),
         ({"spaces": {"dropout": {"train.lr": "loguniform(0, 1)"}}}, "above 0"),
+        ({"spaces": {"dropout": {"kind": [{"train.lr": 1}, 2]}}}, "of mappings alone"),
         ({"spaces": {}}, "at least 1"),
         ({"budget": 0}, "budget"),
         ({"budgte": 3}, "budgte"),
