@@ -1,9 +1,10 @@
 """What a step costs with each regularizer, beside the same step without one.
 
-    python -m benchmarks.regularizers [results/reference/regularizers.md] [--quick]
+    python -m benchmarks.regularizers [results/reference/regularizers.md] [--quick] [--only NAME,NAME]
 
 An update is timed on random images of the size of MNIST, under dropout 0.5: of `mlp` (two layers of 128), one run and a stack
-of ten, and of `cnn` (32 and 64 channels, 128 units), one run; batches of 64, one thread, whose time on the processor counts.
+of ten, and of `cnn` (32 and 64 channels, 128 units), one run; of `mlp` on a table of 20 columns, half of them categories, ten
+runs; and of `lm` (two layers of 200) on running text, one run. Batches of 64, one thread, whose time on the processor counts.
 In each block each regularizer takes some steps right after as many without any, so that a machine that becomes slower slows
 both. A cost is the median over blocks of the one time by the other; low and high are the extreme blocks. Evaluation is not in
 it: with `swa` and batch norm each passes over the training examples once more.
@@ -13,16 +14,20 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
+from benchmarks import variants
 from dropbench.config.compose import Composer, composer
 from dropbench.config.options import options
 from dropbench.data.base import Table
 from dropbench.data.batch import Batch
+from dropbench.data.tabular.load import table as of_columns
 from dropbench.engine.build import build
 from dropbench.engine.train import Training
 from dropbench.execute.environment import versions
@@ -31,17 +36,32 @@ from dropbench.planning.outline import outline
 from dropbench.planning.regularizers import cannot
 
 NONE = "none"
-STACKS = (("mlp", 1, 20), ("mlp", 10, 10), ("cnn", 1, 3))
-"""A model, the runs of a stack of it, and the steps of one measurement."""
+STACKS = (
+    ("mlp", "images", 1, 20),
+    ("mlp", "images", 10, 10),
+    ("cnn", "images", 1, 3),
+    ("mlp", "table", 10, 10),
+    ("lm", "text", 1, 2),
+)
+"""A model, its data, the runs of a stack of it, and the steps of one measurement."""
 _TRAINING = 640
 """Examples to train on: ten batches."""
 
 
-def table() -> Table:
-    """Random images of the size of MNIST, of which each class has as many."""
-    n = 2 * _TRAINING
-    x = torch.rand(n, 1, 28, 28, generator=torch.Generator().manual_seed(0))
-    return Table("random", x, torch.arange(n) % 10, "CHW", 10)
+def tables(folder: Path) -> dict[str, Table]:
+    """Random data by the names in STACKS, in which each of ten classes has as many examples. folder: where a file may lie."""
+    n, generator = 2 * _TRAINING, torch.Generator().manual_seed(0)
+    y = torch.arange(n) % 10
+    draw = np.random.default_rng(0)
+    columns = [draw.normal(size=n).round(3) for _ in range(10)] + [draw.choice(list("abcd"), n) for _ in range(10)]
+    lines = [",".join([*(f"c{i}" for i in range(20)), "y"])]
+    lines += [",".join([*map(str, row), f"k{label}"]) for *row, label in zip(*columns, y.tolist(), strict=True)]
+    (folder / "columns.csv").write_text("\n".join(lines), encoding="utf-8")
+    return {
+        "images": Table("images", torch.rand(n, 1, 28, 28, generator=generator), y, "CHW", 10),
+        "table": of_columns(folder, False, path=str(folder / "columns.csv"), target="y"),
+        "text": variants.tables()["running"],
+    }
 
 
 class Stepping:
@@ -49,8 +69,10 @@ class Stepping:
 
     def __init__(self, c: Composer, data: Table, model: str, regularizer: str, runs: int) -> None:
         chosen = {} if regularizer == NONE else {"regularizer": f"[{regularizer}]"}
-        given = {"model": model, "data.n_train": str(_TRAINING), "dropout.rate": "0.5", **chosen}
-        specs = [c.compose({k: f"{k}={v}" for k, v in (*given.items(), ("seed", seed))}).spec for seed in range(runs)]
+        fewer = {} if model == "lm" else {"data.n_train": str(_TRAINING)}
+        given = {"model": model, "dropout.rate": "0.5", **fewer, **chosen}
+        first = c.compose({k: f"{k}={v}" for k, v in given.items()}).spec
+        specs = [first.model_copy(update={"seed": seed}) for seed in range(runs)]
         found = outline(specs[0].model, data)
         self.reason = cannot(specs[0], found, data)
         self.training: Training | None = None if self.reason else build(specs, found, data, torch.device("cpu"))
@@ -73,23 +95,30 @@ class Stepping:
         return time.process_time() - began
 
 
-def costs(
-    c: Composer, data: Table, model: str, runs: int, steps: int, blocks: int
-) -> dict[str, tuple[float, float, float]]:
-    """Median, least and largest cost by regularizer, of those that can be used there."""
-    all_of = {name: Stepping(c, data, model, name, runs) for name in (NONE, *sorted(options("regularizer")))}
-    usable = {name: one for name, one in all_of.items() if one.reason is None}
-    ratios: dict[str, list[float]] = {name: [] for name in usable if name != NONE}
+def usable(c: Composer, data: Mapping[str, Table], only: Collection[str]) -> list[dict[str, Stepping]]:
+    """By stack, training without any and with each of these that can be used there. Raises AssertionError for one with none."""
+    found = []
+    for model, of, runs, _ in STACKS:
+        every = {name: Stepping(c, data[of], model, name, runs) for name in (NONE, *sorted(only))}
+        found.append({name: one for name, one in every.items() if one.reason is None})
+    missing = set(only).difference(*found)
+    assert not missing, f"no stack of STACKS can be trained with {missing}"
+    return found
+
+
+def costs(stack: Mapping[str, Stepping], steps: int, blocks: int) -> dict[str, tuple[float, float, float]]:
+    """Median, least and largest cost by regularizer."""
+    ratios: dict[str, list[float]] = {name: [] for name in stack if name != NONE}
     for _ in range(blocks):
         for name, of_name in ratios.items():
-            without = usable[NONE].seconds(steps)
-            of_name.append(usable[name].seconds(steps) / without)
+            without = stack[NONE].seconds(steps)
+            of_name.append(stack[name].seconds(steps) / without)
     return {n: (statistics.median(r), min(r), max(r)) for n, r in ratios.items()}
 
 
 def page(found: Sequence[dict[str, tuple[float, float, float]]], blocks: int) -> str:
     """The table as markdown, with how it was made."""
-    heads = [f"{model}, {f'{runs} runs' if runs > 1 else 'one run'}" for model, runs, _ in STACKS]
+    heads = [f"{model}, {data}, {f'{runs} runs' if runs > 1 else 'one run'}" for model, data, runs, _ in STACKS]
     names = sorted({name for one in found for name in one})
     rows = [
         " | ".join(
@@ -127,12 +156,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", nargs="?", type=Path)
     parser.add_argument("--quick", action="store_true", help="two blocks")
+    parser.add_argument(
+        "--only", default=",".join(options("regularizer")), help="regularizers, with commas between them"
+    )
     given = parser.parse_args()
-    blocks = 2 if given.quick else 9
+    blocks, only = 2 if given.quick else 9, given.only.split(",")
     use_threads(1)
-    data = table()
-    with composer() as c:
-        text = page([costs(c, data, model, runs, steps, blocks) for model, runs, steps in STACKS], blocks)
+    with composer() as c, tempfile.TemporaryDirectory() as folder:
+        stacks = usable(c, tables(Path(folder)), only)
+    found = [costs(stack, steps, blocks) for stack, (*_, steps) in zip(stacks, STACKS, strict=True)]
+    text = page(found, blocks)
     if given.out is None:
         print(text)
     else:

@@ -3,11 +3,11 @@
 For each variant of conf/dropout, with the options that change what is drawn, at one site of each kind and layout that a
 model has: how much is dropped, the moments of what comes out, and what a training step costs.
 
-    python benchmarks/variants.py [results/reference/variants.csv] [--quick]
+    python -m benchmarks.variants [results/reference/variants.csv] [--quick] [--only NAME,NAME]
 
 n: 16 seeds of 40 steps of 16 examples; costs are medians of 7 rounds of 5 training steps of 4 replicas in batches of 64,
-one thread, with and without the variant in turn. The file opens with the hardware and the versions it was made by. The data
-are random: images of 28 × 28, texts of 20 words out of 500, a running text, a graph of 300 nodes.
+one thread, with and without the variant in turn, in the processor's time. The file opens with the hardware and the versions it
+was made by. The data are random: images of 28 × 28, texts of 20 words out of 500, a running text, a graph of 300 nodes.
 
 drop_fraction is that of independent draws (elements that share a draw count once; where blocks are dropped, elements are taken
 a block apart), with Wilson's 95 % interval; it is empty where nothing becomes zero, or where the input decides what does. The
@@ -24,7 +24,8 @@ import math
 import platform
 import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -59,17 +60,21 @@ MORE_OPTIONS: dict[str, list[dict[str, Any]]] = {
     "shake_shake": [{"per": "batch"}],
     "standout": [{"slope": 0}],
 }
-MODELS: dict[str, tuple[str, dict[str, Any]]] = {
-    "mlp": ("images", {"widths": "[64,64]"}),
-    "cnn": ("images", {}),
-    "rnn": ("images", {"layers": 2}),  # a sequence between layers is a site
-    "transformer": ("texts", {}),
-    "resnet": ("images", {"depth": 8, "two_branches": "true"}),
-    "gcn": ("graph", {}),
-    "lm": ("running", {"hidden": 64}),
-    "autoencoder": ("images", {}),
+MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "mlp": ("mlp", "images", {"widths": "[64,64]"}),
+    "realmlp": ("realmlp", "images", {"widths": "[64,64]"}),
+    "cnn": ("cnn", "images", {}),
+    "rnn": ("rnn", "images", {"layers": 2}),  # a sequence between layers is a site
+    "transformer": ("transformer", "texts", {}),
+    "vit": ("transformer", "images", {"branches": "layer"}),  # patches and whole layers are sites
+    "resnet": ("resnet", "images", {"depth": 8, "two_branches": "true"}),
+    "gcn": ("gcn", "graph", {}),
+    "lm": ("lm", "running", {"hidden": 64}),
+    "autoencoder": ("autoencoder", "images", {}),
 }
-"""The models in the order in which their sites are taken, each with its data and its options."""
+"""The networks in the order in which their sites are taken, each with its model, its data and its options."""
+OF_A_USER = {"module"}
+"""Models that are a user's network, whose sites are those of others."""
 BY_INPUT = {"concrete", "standout", "shake_drop", "shake_shake"}
 """Variants that do not drop elements by the rate alone: concrete's masks are soft, standout's depend on the input, and what
 ShakeDrop does not keep it multiplies by a number, as Shake-Shake does two branches."""
@@ -144,12 +149,13 @@ def tables() -> dict[str, Table]:
     }
 
 
-def compose(c: Composer, model: str, name: str, given: Mapping[str, Any], **rest: object) -> RunSpec:
-    """A run of a model with a variant, whose options are `given` and `rest`."""
+def compose(c: Composer, network: str, name: str, given: Mapping[str, Any], **rest: object) -> RunSpec:
+    """A run of a network with a variant, whose options are `given` and `rest`."""
+    model, _, options_of = MODELS[network]
     told = {
         "model": model,
         "dropout": name,
-        **{f"model.{k}": v for k, v in MODELS[model][1].items()},
+        **{f"model.{k}": v for k, v in options_of.items()},
         **{f"dropout.{k}": v for k, v in {**given, **rest}.items()},
     }
     return c.compose({key: f"{key}={value}" for key, value in told.items()}).spec
@@ -244,11 +250,11 @@ def cost(noisy: RunSpec, plain: RunSpec, table: Table, rounds: int, steps: int) 
     times: list[list[float]] = [[], []]
     for turn in range(rounds + 1):
         for training, taken in zip(trainings, times, strict=True):
-            began = time.perf_counter()
+            began = time.process_time()
             for _ in range(steps):
                 training.train_step(batch, 1.0)
             if turn:  # the first is for warming up
-                taken.append(1000 * (time.perf_counter() - began) / steps)
+                taken.append(1000 * (time.process_time() - began) / steps)
     ratios = [b / a for a, b in zip(*times, strict=True)]
     without, with_noise = (statistics.median(t) for t in times)
     return {
@@ -261,32 +267,55 @@ def cost(noisy: RunSpec, plain: RunSpec, table: Table, rounds: int, steps: int) 
     }
 
 
-def rows(c: Composer, quick: bool) -> Iterable[dict[str, Any]]:
-    """The rows of the file: each variant and option, at one site of each kind and layout, at each rate."""
-    data = tables()
-    missing = set(options("model")) - set(MODELS)
+@dataclass(frozen=True)
+class Case:
+    """A variant with some options at one site of a network."""
+
+    network: str
+    name: str
+    given: dict[str, Any]
+    site: Site
+
+    @property
+    def label(self) -> str:
+        """Its options."""
+        return " ".join(f"{k}={v}" for k, v in self.given.items())
+
+
+def cases(c: Composer, data: Mapping[str, Table], only: Collection[str]) -> list[Case]:
+    """Each of these variants and options, at one site of each kind and layout. Raises AssertionError where one has none."""
+    missing = set(options("model")) - {model for model, _, _ in MODELS.values()} - OF_A_USER
     assert not missing, f"give {missing} a place in MODELS"
-    seen: set[tuple[str, str, str, str]] = set()
-    for model, (of, _) in MODELS.items():
-        plain = compose(c, model, "none", {})
-        sites = outline(plain.model, data[of]).sites
-        for name in options("dropout"):
-            for given in ({}, *MORE_OPTIONS.get(name, [])):
-                tried = variant(compose(c, model, name, given).dropout)
-                label = " ".join(f"{k}={v}" for k, v in given.items())
-                for site in sorted(sites, key=lambda s: math.prod(s.shape)):
-                    case = (name, label, site.kind, site.axes)
-                    # The smallest of each kind and layout, but not the input, which gets noise only where that is asked for.
-                    if case in seen or tried.supports(site) is not None or site.name == "input":
-                        continue
-                    seen.add(case)
-                    noisy = compose(c, model, name, given, rate=RATES[0], placement=f"[{site.name}]")
-                    timing = cost(noisy, plain, data[of], *((2, 2) if quick else (7, 5)))
-                    where = {"model": model, "site": site.name, "kind": site.kind, "axes": site.axes}
-                    where["shape"] = "x".join(map(str, site.shape))
-                    for rate in RATES:
-                        figures = measured(tried, name, label, site, rate, 2 if quick else 40)
-                        yield {"variant": name, "options": label} | where | {"rate": rate} | figures | timing
+    given_to = [(name, given) for name in only for given in ({}, *MORE_OPTIONS.get(name, []))]
+    tried = [(name, given, variant(compose(c, "mlp", name, given).dropout)) for name, given in given_to]
+    found: dict[tuple[str, str, str, str], Case] = {}
+    for network, (_, of, _) in MODELS.items():
+        sites = outline(compose(c, network, "none", {}).model, data[of]).sites
+        for name, given, acting in tried:
+            for site in sorted(sites, key=lambda s: math.prod(s.shape)):
+                # The smallest of each kind and layout, but not the input, which gets noise only where that is asked for.
+                if acting.supports(site) is None and site.name != "input":
+                    case = Case(network, name, given, site)
+                    found.setdefault((name, case.label, site.kind, site.axes), case)
+    nowhere = set(only) - {name for name, *_ in found} - {"none"}
+    assert not nowhere, f"no network of MODELS has a site for {nowhere}"
+    return list(found.values())
+
+
+def rows(c: Composer, quick: bool, only: Collection[str]) -> Iterable[dict[str, Any]]:
+    """The rows of the file: each of these variants and options, at one site of each kind and layout, at each rate."""
+    data = tables()
+    for case in cases(c, data, only):
+        network, name, site = case.network, case.name, case.site
+        table, plain = data[MODELS[network][1]], compose(c, network, "none", {})
+        tried = variant(compose(c, network, name, case.given).dropout)
+        noisy = compose(c, network, name, case.given, rate=RATES[0], placement=f"[{site.name}]")
+        timing = cost(noisy, plain, table, *((2, 2) if quick else (7, 5)))
+        where = {"model": network, "site": site.name, "kind": site.kind, "axes": site.axes}
+        where["shape"] = "x".join(map(str, site.shape))
+        for rate in RATES:
+            figures = measured(tried, name, case.label, site, rate, 2 if quick else 40)
+            yield {"variant": name, "options": case.label} | where | {"rate": rate} | figures | timing
 
 
 COLUMNS = (
@@ -310,16 +339,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", nargs="?", type=Path, default=Path("results/reference/variants.csv"))
     parser.add_argument("--quick", action="store_true", help="few draws and two short rounds: whether it works at all")
+    parser.add_argument("--only", default=",".join(options("dropout")), help="variants, with commas between them")
     args = parser.parse_args()
     use_threads(1)
     args.file.parent.mkdir(parents=True, exist_ok=True)
     with composer() as c, args.file.open("w", newline="") as file:
         file.write(f"# {(__doc__ or '').splitlines()[0]}\n")
-        file.write(f"# python benchmarks/variants.py{' --quick: not for citing' if args.quick else ''}\n")
+        file.write(f"# python -m benchmarks.variants{' --quick: not for citing' if args.quick else ''}\n")
         file.write(f"# {processor()}, one thread; {', '.join(f'{k} {v}' for k, v in versions().items())}\n")
         writer = csv.DictWriter(file, COLUMNS, restval="")
         writer.writeheader()
-        for row in rows(c, args.quick):
+        for row in rows(c, args.quick, args.only.split(",")):
             numbers = {k: f"{v:.6g}" for k, v in row.items() if isinstance(v, (float, np.floating))}
             writer.writerow(row | numbers)
             file.flush()
