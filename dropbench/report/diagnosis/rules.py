@@ -44,7 +44,9 @@ def diagnose(e: Evidence) -> list[Diagnosis]:
     """Every rule that fits, in the order to read. Nothing for a metric of which it is not known which way is better."""
     if not e.others or not e.score.direction:
         return []
-    told = [*same_runs(e), *no_overfitting(e), *helping(e), *misplaced(e), *too_aggressive(e), *slower(e), *unstable(e)]
+    broken = unstable(e)  # whatever else there is to say rests on runs that held together
+    steady = [] if any("diverged" in d.says for d in broken) else no_overfitting(e)
+    told = [*broken, *same_runs(e), *steady, *helping(e), *misplaced(e), *too_aggressive(e), *slower(e)]
     return [*told, *undecided(e, {label for d in told if d.rule in STEERED for label in d.arms[:1]})]
 
 

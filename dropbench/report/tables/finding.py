@@ -213,9 +213,7 @@ def _sure(c: Comparison, first: str) -> Fact:
     contrast, several = c.verdicts[first], len(c.verdicts) > 1
     d, name = contrast.difference, "How sure"
     if contrast.confirmed:
-        holds = f"the {confidence(c.alpha)} interval" + (
-            f", which holds for all {len(c.verdicts)} arms at once," * several
-        )
+        holds = f"the {confidence(c.alpha)} interval" + (f", which holds {at_once(len(c.verdicts))}," * several)
         where = f"{'within' if contrast.direction == SAME else 'beyond'} ±{contrast.measure.size(contrast.region)}"
         return Fact(name, "confirmed", "by rank, since seeds diverged" if d.diverged else f"{holds} lies {where}")
     value = "cannot tell" if contrast.direction == UNTOLD else "not confirmed"
@@ -223,8 +221,8 @@ def _sure(c: Comparison, first: str) -> Fact:
         return Fact(name, value, f"{count(d.n, 'seed')}; nothing is confirmed with fewer than {MIN_PAIRS}")
     needed = seeds_to_confirm(contrast.seeds_needed)
     more = f"; it would take {needed} seeds to settle {first}" if needed != ABSENT else ""
-    at_once = f" and {len(c.verdicts)} arms" if several else ""
-    return Fact(name, value, f"{count(d.n, 'seed')}{at_once} leave it open{more}")
+    beside = f" and {len(c.verdicts)} arms" if several else ""
+    return Fact(name, value, f"{count(d.n, 'seed')}{beside} leave it open{more}")
 
 
 def _avoid(c: Comparison, told: Sequence[str]) -> Fact:
@@ -234,16 +232,21 @@ def _avoid(c: Comparison, told: Sequence[str]) -> Fact:
     sure = sum(c.verdicts[label].confirmed for label in downs)
     value = downs[0] if len(downs) == 1 else f"{len(downs)} of {count(len(told), 'arm')}"
     kind = "confirmed" if sure == len(downs) else "not confirmed" if not sure else f"{sure} of them confirmed"
-    return Fact("Avoid", value, f"{_spread([c.verdicts[label] for label in downs])} against {c.baseline}; {kind}")
+    return Fact("Avoid", value, f"{_spread([c.verdicts[label] for label in downs], c.baseline)}; {kind}")
 
 
-def _spread(contrasts: Sequence[Contrast]) -> str:
-    """`−2.7 to −15.8 points`; of those of which no seed finished, that they diverged."""
+def _spread(contrasts: Sequence[Contrast], baseline: str | None) -> str:
+    """`−2.7 to −15.8 points against none`; of those of which no seed finished, that they diverged."""
     known = [k for k in contrasts if not math.isnan(k.difference.mean)]
     if not known:
         return f"{contrasts[0].how_lost} under {count(max(k.difference.diverged for k in contrasts), 'seed')}"
     least = signed(known[0].measure.difference(known[0].difference.mean))
-    return size(known[0]) if len(known) == 1 else f"{least} to {size(known[-1])}"
+    return f"{f'{least} to ' * (len(known) > 1)}{size(known[-1])} against {baseline}"
+
+
+def at_once(arms: int) -> str:
+    """For how many arms an interval holds: `for both arms at once`, `for all 6 arms at once`."""
+    return "for both arms at once" if arms == 2 else f"for all {arms} arms at once"
 
 
 def _cost(c: Comparison) -> Fact:

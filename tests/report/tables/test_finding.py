@@ -115,7 +115,7 @@ def test_an_arm_that_diverged_is_to_be_avoided(fake: Any, put: Any, store: Any) 
     (comparison,) = report.build([store.root]).comparisons
     told = finding(comparison)
     assert told.heading == "standard 0.5 does worse than none"
-    assert fact(told, "Avoid") == ("standard 0.5", "diverged under 8 seeds against none; confirmed")
+    assert fact(told, "Avoid") == ("standard 0.5", "diverged under 8 seeds; confirmed")
     assert fact(told, "Cost")[1].endswith("8 diverged")
 
 

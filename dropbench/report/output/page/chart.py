@@ -11,7 +11,7 @@ from dropbench.report.statistics.interval import confidence
 from dropbench.report.statistics.verdict import SAME, UNTOLD
 from dropbench.report.tables.columns import ABSENT, verdict_word
 from dropbench.report.tables.comparison import Comparison
-from dropbench.report.tables.finding import limits, ranked, signed
+from dropbench.report.tables.finding import at_once, limits, ranked, signed
 
 MARGIN = 2.0
 """Percent of the width left free at either side."""
@@ -104,7 +104,7 @@ def _chart(c: Comparison, measure: Measure) -> Chart | None:
     better = {1: ("worse", "better"), -1: ("better", "worse"), 0: ("lower", "higher")}[measure.direction]
     unit = measure.points or measure.declared.unit
     sure = confidence(c.alpha)
-    holds = f", which hold for all {len(contrasts)} arms at once" if len(contrasts) > 1 else ""
+    holds = f", which hold {at_once(len(contrasts))}" if len(contrasts) > 1 else ""
     return Chart(
         str(measure),
         measure.spoken,

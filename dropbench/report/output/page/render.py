@@ -131,7 +131,7 @@ def _part(number: int, c: Comparison, report: Report, section: Section, pictures
         finding(c),
         plain(answer(c)),
         drawn,
-        panels(c, report) if drawn else [],
+        panels(c, report) if c.baseline is not None else [],
         slider(c),
         section,
         pictures,
