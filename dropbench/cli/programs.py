@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dropbench.cli.checks import function_of
@@ -13,43 +14,66 @@ from dropbench.errors import UsageError
 if TYPE_CHECKING:
     from dropbench.config.study_spec import Program
     from dropbench.store import StoredProgram
+    from dropbench.store.programs import Number, Numbers
 
 
 def carried_out(
-    programs: Mapping[str, Program], seeds: Sequence[int], pilot: Sequence[int], note: Callable[[str], None]
+    programs: Mapping[str, Program],
+    seeds: Sequence[int],
+    pilot: Sequence[int],
+    results: Path,
+    note: Callable[[str], None],
+    *,
+    force: bool = False,
 ) -> dict[str, StoredProgram]:
-    """Each with its number under every seed. Raises UsageError for a function that is not there, or gives no number.
+    """Each with its number under every seed, which is stored as soon as it is computed, and found again by the next sweep.
+
+    force: whether what is stored is computed again. Raises UsageError for a function that is not there, or gives no number.
 
     Fits are small, and one thread is faster at them than several that wait for each other.
     """
     if not programs:
         return {}
+    from dropbench.config.source_hash import text_hash
     from dropbench.hardware.blas import one_thread
+    from dropbench.store.programs import Numbers
 
     functions = {name: function_of(f"study.programs.{name}", p.target) for name, p in programs.items()}
     done = {}
     with one_thread():
         for name, program in programs.items():
-            note(f"program {name}, {len(pilot) + len(seeds)} seeds")
-            done[name] = _stored(name, program, functions[name], seeds, pilot)
+            numbers = Numbers(results, program.target, text_hash(program.target))
+            left = [s for s in (*pilot, *seeds) if force or numbers.find(s) is None]
+            note(
+                f"program {name}, {len(pilot) + len(seeds)} seeds"
+                + (f", {len(left)} of them left" if left else ", all there")
+            )
+            for seed in left:
+                numbers.keep(seed, _number(name, program, functions[name], seed))
+            done[name] = _stored(program, numbers, seeds, pilot)
     return done
 
 
-def _stored(
-    name: str, program: Program, function: Callable[[int], float], seeds: Sequence[int], pilot: Sequence[int]
-) -> StoredProgram:
-    from dropbench.store import StoredProgram
+def _number(name: str, program: Program, function: Callable[[int], float], seed: int) -> Number:
+    from dropbench.store.programs import Number
 
     began = time.monotonic()
+    value = function(seed)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise UsageError(
+            f"study.programs.{name}: {program.target} gave {value!r} for seed {seed}; it is to give a finite number"
+        )
+    return Number(float(value), time.monotonic() - began)
 
-    def number(seed: int) -> float:
-        value = function(seed)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise UsageError(
-                f"study.programs.{name}: {program.target} gave {value!r} for seed {seed}; it is to give a finite number"
-            )
-        return float(value)
 
-    before, values = [number(s) for s in pilot], [number(s) for s in seeds]
-    told = program.model_dump()
-    return StoredProgram(**told, seeds=list(seeds), values=values, pilot=before, seconds=time.monotonic() - began)
+def _stored(program: Program, numbers: Numbers, seeds: Sequence[int], pilot: Sequence[int]) -> StoredProgram:
+    from dropbench.store import StoredProgram
+
+    found = {s: number for s in (*pilot, *seeds) if (number := numbers.find(s)) is not None}
+    return StoredProgram(
+        **program.model_dump(),
+        seeds=list(seeds),
+        values=[found[s].value for s in seeds],
+        pilot=[found[s].value for s in pilot],
+        seconds=sum(number.seconds for number in found.values()),
+    )

@@ -177,7 +177,10 @@ def pursue(
     stored: list[Stored] = []
     checks = {} if dry_run else computed(course.first.checks)
     pilot = course.rule.pilot if course.rule else []
-    programs = {} if dry_run else carried_out(course.first.programs, course.seeds, pilot, shown.note)
+    results = course.first.settings.results
+    programs = (
+        {} if dry_run else carried_out(course.first.programs, course.seeds, pilot, results, shown.note, force=force)
+    )
     while True:
         stages = course.stages(seen.ended)
         plan = stages[-1].plan

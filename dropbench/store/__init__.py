@@ -3,6 +3,7 @@
     results/runs/<run_id>/     config.yaml · record.json · history.csv   (completed or diverged: finished)
     results/failed/<run_id>/   the same with traceback.txt               (never finished; replaced when tried again)
     results/plans/<plan_id>.json
+    results/programs/          numbers of programs of studies (programs.py)
     results/work/              claims (see claims.py) and checkpoints (checkpoints.py) of what is in training; else absent
     results/rungs/             runs of a search as they were when they ended, for longer ones to go on with; else absent
 
