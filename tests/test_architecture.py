@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "execute": {"engine", "store", "planning", "config", "hardware"},
     "engine": {"dropout", "data", "nn", "regularizers", "sites", "planning", "hardware"},
     "loggers": {"execute", "engine", "store"},
-    "programs": {"data"},
+    "programs": {"api", "data"},
     "report": {"store"},
     "models": {"nn", "sites"},
     "dropout": {"nn", "sites"},

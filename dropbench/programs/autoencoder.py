@@ -1,0 +1,80 @@
+"""Autoencoders of digits with dropout in hidden layers, or of their inputs: what is repaired, and what a code is worth."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Generator, Tensor
+
+from dropbench.programs.dense import Weights, dropped, passed, start, trained
+from dropbench.programs.network import CLASSES, split
+
+N_TRAIN, LABELLED, HIDDEN, CODE, STEPS = 500, 100, 128, 32, 2000
+RATE, MISSING = 0.3, 0.3
+"""Of dropout in hidden layers, and the share of the pixels that are set to 0 where inputs are corrupted."""
+
+
+def repaired(seed: int) -> float:
+    """The log of the error in giving back test digits whose pixels are missing, denoising against plain; below 0 is better.
+
+    Vincent et al. 2008 (ICML): the denoising autoencoder is trained to give back the whole digit from one with pixels missing.
+    """
+    _, (x, _) = split(seed)
+    corrupted = _with_missing(x, Generator().manual_seed(seed + 4 * 10**6))
+
+    def error(weights: Weights) -> float:
+        return (passed(weights, corrupted) - x).square().mean().item()
+
+    return math.log(error(fitted(seed, missing=MISSING)) / error(fitted(seed)))
+
+
+def code_with_denoising(seed: int) -> float:
+    """How much better a linear classifier does from the code of a denoising autoencoder than of a plain one, in accuracy."""
+    return probe(seed, fitted(seed, missing=MISSING)) - probe(seed, fitted(seed))
+
+
+def code_with_dropout(seed: int) -> float:
+    """The same of an autoencoder with dropout in its hidden layers, the code among them."""
+    return probe(seed, fitted(seed, rate=RATE)) - probe(seed, fitted(seed))
+
+
+def fitted(seed: int, rate: float = 0.0, missing: float = 0.0) -> Weights:
+    """An autoencoder 64-128-32-128-64 of 500 digits, by squared error against the whole digit."""
+    (x, _), _ = split(seed)
+    x = x[:N_TRAIN]
+    weights, draw = start(seed, x.shape[1], HIDDEN, CODE, HIDDEN, x.shape[1]), Generator().manual_seed(seed + 2 * 10**6)
+
+    def loss(rows: Tensor) -> Tensor:
+        given = _with_missing(x[rows], draw, missing) if missing else x[rows]
+        return (passed(weights, given, rate, draw) - x[rows]).square().mean()
+
+    trained(weights, loss, N_TRAIN, STEPS, seed)
+    return weights
+
+
+def probe(seed: int, weights: Weights) -> float:
+    """The test accuracy of ridge regression on the classes from the codes of 100 labelled digits.
+
+    Codes are normalised by those of the 100, and the penalty is one hundredth of their number.
+    """
+    (x, y), (x_test, y_test) = split(seed)
+    code, tested = _code(weights, x[:LABELLED]).double(), _code(weights, x_test).double()
+    mean, sd = code.mean(0), code.std(0).clamp(min=1e-6)
+    ones = torch.ones(len(y_test), 1, dtype=torch.float64)
+    code, tested = torch.cat([(code - mean) / sd, ones[:LABELLED]], 1), torch.cat([(tested - mean) / sd, ones], 1)
+    told = torch.nn.functional.one_hot(y[:LABELLED], CLASSES).double()
+    fit = torch.linalg.solve(
+        code.T @ code + LABELLED / 100 * torch.eye(code.shape[1], dtype=torch.float64), code.T @ told
+    )
+    right: Tensor = (tested @ fit).argmax(1) == y_test
+    return right.double().mean().item()
+
+
+def _code(weights: Weights, x: Tensor) -> Tensor:
+    return passed(weights[:4], x).relu()
+
+
+def _with_missing(x: Tensor, draw: Generator, share: float = MISSING) -> Tensor:
+    """A share of the pixels set to 0, and nothing scaled."""
+    return dropped(x, share, draw) * (1 - share)

@@ -1,0 +1,94 @@
+"""Test digits whose pixels are missing: a network with input dropout, beside imputation and indicators of what is missing."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+
+from dropbench.programs.dense import Weights, dropped, passed, start, trained
+from dropbench.programs.network import CLASSES, split
+
+N_TRAIN, HIDDEN, STEPS, MISSING = 1200, 128, 1500, 0.5
+"""MISSING: the share of the pixels that are missing, and the rate of the input dropout."""
+
+
+def imputation(seed: int) -> float:
+    """How much more test digits are right where missing pixels are imputed from the others, than with input dropout.
+
+    Accuracy. Pixels are missing by chance. With input dropout a missing pixel is the mean; the network whose inputs are imputed
+    has none.
+    """
+    (x, y), (x_test, y_test) = _parted(seed)
+    there = missing_by_chance(x_test, seed)
+    plain = fitted(seed, x, y)
+    filled = imputed(x_test, there, x.mean(0), covariance(x))
+    return _accuracy(plain, filled, y_test) - _of_dropout(seed, there)
+
+
+def indicators(seed: int) -> float:
+    """The same of a network that is told which pixels are missing, and was trained with some missing for the same reason.
+
+    The reason is the pixel's own value: the brighter, the likelier it is missing. Input dropout trains on whole digits, as
+    where it stands in for what will be missing.
+    """
+    (x, y), (x_test, y_test) = _parted(seed)
+    there, there_test = missing_by_value(x, seed), missing_by_value(x_test, seed + 1)
+    told = torch.cat([_filled(x, there, x.mean(0)), there.float()], 1)
+    tested = torch.cat([_filled(x_test, there_test, x.mean(0)), there_test.float()], 1)
+    return _accuracy(fitted(seed, told, y), tested, y_test) - _of_dropout(seed, there_test)
+
+
+def fitted(seed: int, x: Tensor, y: Tensor, rate: float = 0.0) -> Weights:
+    """A network of two hidden layers, with dropout of its inputs at this rate."""
+    weights, masks = start(seed, x.shape[1], HIDDEN, HIDDEN, CLASSES), Generator().manual_seed(seed + 2 * 10**6)
+
+    def loss(rows: Tensor) -> Tensor:
+        return torch.nn.functional.cross_entropy(passed(weights, dropped(x[rows], rate, masks)), y[rows])
+
+    trained(weights, loss, len(y), STEPS, seed)
+    return weights
+
+
+def missing_by_chance(x: Tensor, seed: int) -> Tensor:
+    """Which numbers are there, bool [n, 64]."""
+    return torch.rand(x.shape, generator=Generator().manual_seed(seed + 4 * 10**6)) >= MISSING
+
+
+def missing_by_value(x: Tensor, seed: int) -> Tensor:
+    """The same, the chance to be missing growing from 0 to twice the share with the pixel's brightness."""
+    return torch.rand(x.shape, generator=Generator().manual_seed(seed + 5 * 10**6)) >= 2 * MISSING * x
+
+
+def covariance(x: Tensor) -> Tensor:
+    """Of the features [64, 64], with a little on the diagonal."""
+    return torch.cov(x.T) + 1e-2 * torch.eye(x.shape[1])
+
+
+def imputed(x: Tensor, there: Tensor, mean: Tensor, cov: Tensor) -> Tensor:
+    """Each missing number is what is expected of it, given those of its row that are there, under a normal distribution."""
+    filled = x.clone()
+    for row, known in zip(filled, there, strict=True):
+        gone = ~known
+        slope = torch.linalg.solve(cov[known][:, known], cov[known][:, gone])
+        row[gone] = mean[gone] + (row[known] - mean[known]) @ slope
+    return filled
+
+
+def _of_dropout(seed: int, there: Tensor) -> float:
+    (x, y), (x_test, y_test) = _parted(seed)
+    mean = x.mean(0)
+    network = fitted(seed, x - mean, y, rate=MISSING)
+    return _accuracy(network, _filled(x_test, there, mean) - mean, y_test)
+
+
+def _parted(seed: int) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    (x, y), test = split(seed)
+    return (x[:N_TRAIN], y[:N_TRAIN]), test
+
+
+def _filled(x: Tensor, there: Tensor, mean: Tensor) -> Tensor:
+    return torch.where(there, x, mean)
+
+
+def _accuracy(network: Weights, x: Tensor, y: Tensor) -> float:
+    return (passed(network, x).argmax(1) == y).double().mean().item()
