@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml  # type: ignore[import-untyped]
 
-from dropbench.checks import averaging, cost, layer, linear, recurrent
+from dropbench.checks import averaging, cost, layer, linear, memory, recurrent
 from dropbench.checks.masks import every_mask
 from dropbench.config.parts import locate
 from dropbench.report.tables.claims import Checked
@@ -33,6 +33,7 @@ def told(check: Check) -> Checked:
         layer.exact_zeros,
         layer.every_unit_learns,
         cost.inference,
+        memory.evaluation,
     ],
 )
 def test_what_holds_exactly(check: Check) -> None:
@@ -51,6 +52,7 @@ def test_what_holds_exactly(check: Check) -> None:
         (recurrent.one_mask_a_sequence, "locked dropout", ("torch's, between layers",)),
         (layer.order, "ReLU", ("tanh", "sigmoid")),
         (cost.stochastic_depth, "for a whole batch", ("for each example",)),
+        (memory.training, "batches of 8", ("batches of 4096",)),
     ],
 )
 def test_what_holds_in_some_cases_alone(check: Check, opening: str, others: tuple[str, ...]) -> None:
@@ -75,6 +77,7 @@ def test_torchs_own_random_numbers_are_left_alone() -> None:
     torch.manual_seed(3)
     before = torch.random.get_rng_state()
     list(recurrent.one_mask_a_sequence())
+    list(memory.training())
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
