@@ -55,13 +55,14 @@ def source_hash(target: str) -> str:
 
 
 def text_hash(target: str) -> str:
-    """The same of any function, of dropbench's own too, which rests on all that it imports of dropbench."""
+    """The same of any function, of dropbench's own too, of which the modules beside it count and not the rest of dropbench."""
     module = target.rpartition(".")[0]
+    package = module.rpartition(".")[0] if target.startswith(OWN) else ""
     root = _root(module)
     if root is None:
         return hashlib.sha256(_installed(module).encode()).hexdigest()[:12]
     digest = hashlib.sha256()
-    below, packages = _reached(module, root)
+    below, packages = _reached(module, root, package)
     for name in sorted(below):
         digest.update(f"{name}\0{below[name]}\0".encode())
     for name in sorted(packages):
@@ -69,8 +70,11 @@ def text_hash(target: str) -> str:
     return digest.hexdigest()[:12]
 
 
-def _reached(module: str, root: Path) -> tuple[dict[str, str], set[str]]:
-    """The bare text of a module and of all that it imports below root, by name; and the installed packages among them."""
+def _reached(module: str, root: Path, package: str = "") -> tuple[dict[str, str], set[str]]:
+    """The bare text of a module and of all that it imports below root, by name; and the installed packages among them.
+
+    package: of what is below root it alone is looked into; nothing stands for all.
+    """
     below: dict[str, str] = {}
     packages: set[str] = set()
     waiting = [module]
@@ -87,8 +91,9 @@ def _reached(module: str, root: Path) -> tuple[dict[str, str], set[str]]:
         except (OSError, SyntaxError, UnicodeDecodeError) as error:
             raise UsageError(f"_target_: {module}: its source {file} cannot be read: {error}") from error
         parents = [name.rpartition(".")[0]] if "." in name else []  # a package runs before its modules do
-        package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-        waiting += [n for n in (*parents, *_imports(tree, package, root)) if n not in below]
+        here = name if file.name == "__init__.py" else name.rpartition(".")[0]
+        found = (*parents, *_imports(tree, here, root))
+        waiting += [n for n in found if n not in below and (n + ".").startswith(f"{package}." if package else "")]
     return below, {p for p in packages if p not in _KNOWN and p not in sys.stdlib_module_names}
 
 

@@ -7,6 +7,7 @@ import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from dropbench.errors import UsageError
 from dropbench.store import files, safely
 
 PROGRAMS = "programs"
@@ -48,9 +49,16 @@ class Numbers:
         return number if math.isfinite(number.value) and 0 <= number.seconds < math.inf else None
 
     def keep(self, seed: int, number: Number) -> None:
-        """Stores it, in one step for readers."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        files.write_file(self._file(seed), (json.dumps(asdict(number)) + "\n").encode())
+        """Stores it, in one step for readers. Raises UsageError where nothing can be written."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            files.sweep(self.folder)
+            files.write_file(self._file(seed), (json.dumps(asdict(number)) + "\n").encode())
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise UsageError(
+                f"cannot write results into {self.folder}: {why}; choose another folder: results=DIR"
+            ) from error
 
     def _file(self, seed: int) -> Path:
         return self.folder / f"{seed}.json"

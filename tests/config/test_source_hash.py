@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dropbench.config.compose import composer
-from dropbench.config.source_hash import bare, source_hash
+from dropbench.config.source_hash import bare, source_hash, text_hash
 
 NET = '''"""A module."""
 # A comment
@@ -120,3 +121,18 @@ def test_a_users_parts_get_their_hash_when_composed_and_ours_do_not(root: Path, 
         source_hash.cache_clear()
         again = c.compose({"model": "model=mine", "metric": "metric=[loss,own]"}).spec
     assert again.sources != spec.sources and again.run_id == before  # it is not what training monitors
+
+
+def test_of_a_program_of_dropbench_the_modules_beside_it_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, before = Path.read_text, text_hash("dropbench.programs.labelling.advantage")
+    assert text_hash("dropbench.programs.labelling.curve") == before != text_hash("dropbench.programs.stability.change")
+
+    def edited(end: str) -> str:
+        def text(self: Path, *args: Any, **kwargs: Any) -> str:
+            return read(self, *args, **kwargs) + "\nEDITED = 1\n" * self.as_posix().endswith(end)
+
+        monkeypatch.setattr(Path, "read_text", text)
+        return text_hash("dropbench.programs.labelling.advantage")
+
+    assert edited("dropbench/programs/network.py") != before
+    assert edited("dropbench/data/digits.py") == before
