@@ -6,7 +6,7 @@ INSTALLED := .venv/.installed
 DEMO := study=three_arm data.n_train=300 data.val_fraction=0.5 data.label_noise=0.1 train.epochs=60
 
 CLAIMS := results/claims
-QUICK := claims/overfitting,claims/averaging,claims/rates
+QUICK := claims/averaging,claims/overfitting
 
 .PHONY: demo test test-slow bench claims claims-quick docs docs-serve wheel clean
 .DEFAULT_GOAL := demo

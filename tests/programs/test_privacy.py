@@ -24,6 +24,8 @@ def test_each_gradient_is_cut_by_itself() -> None:
     assert min(lengths) > 0.8  # so that all of them are cut
     for ours, theirs in zip(clipped(weights, x[:6], y[:6], 0.8), one_by_one, strict=True):
         torch.testing.assert_close(ours, theirs)
+    for ours, theirs in zip(clipped(weights, x[5:6], y[5:6], 100.0), g, strict=True):
+        torch.testing.assert_close(ours, theirs)  # a short one is as it was
 
 
 def test_an_example_moves_the_sum_by_no_more_than_the_cut() -> None:
