@@ -24,8 +24,9 @@ test: $(INSTALLED)
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow
 
-# Every claim about dropout, with its verdict: 4,000 runs of two hours in all, two at a time, and what is trained already is not
-# trained again. DROPBENCH_DATA names the data that some of them take; claims-quick is those of three studies that take none.
+# Every claim about dropout, with its verdict: 4,700 runs of two hours in all, two at a time, and programs of one hour. What is
+# trained or computed already is not done again. DROPBENCH_DATA names the data that some of them take; claims-quick is 27 claims
+# of two studies that take none.
 claims: $(INSTALLED)
 	$(BIN)/dropbench sweep 'study=glob(claims/*)' results=$(CLAIMS)
 	$(BIN)/dropbench report $(CLAIMS) --claims --wide --format markdown --out $(CLAIMS)/claims.md
