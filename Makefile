@@ -8,7 +8,7 @@ DEMO := study=three_arm data.n_train=300 data.val_fraction=0.5 data.label_noise=
 CLAIMS := results/claims
 QUICK := claims/averaging,claims/overfitting
 
-.PHONY: demo test test-slow bench claims claims-quick docs docs-serve wheel clean
+.PHONY: demo test test-slow bench claims claims-again claims-quick docs docs-serve wheel clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -31,6 +31,13 @@ claims: $(INSTALLED)
 	$(BIN)/dropbench sweep 'study=glob(claims/*)' results=$(CLAIMS)
 	$(BIN)/dropbench report $(CLAIMS) --claims --wide --format markdown --out $(CLAIMS)/claims.md
 	$(BIN)/dropbench report $(CLAIMS) --claims --format csv --out $(CLAIMS)/claims.csv
+
+# The same under seeds that no study has used, as many as each study has.
+claims-again: $(INSTALLED)
+	for file in conf/study/claims/*.yaml; do \
+	  n=$$(sed -n 's/^seed: range(0, *\([0-9]*\)).*/\1/p' $$file); \
+	  $(BIN)/dropbench sweep study=claims/$$(basename $$file .yaml) "seed=range(100,$$((100 + $${n:-40})))" results=$(CLAIMS)-again || exit 1; \
+	done
 
 claims-quick: $(INSTALLED)
 	$(BIN)/dropbench sweep 'study=$(QUICK)' results=$(CLAIMS)
