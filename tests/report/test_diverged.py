@@ -81,3 +81,14 @@ def test_one_that_completed_is_no_headline_and_failures_are_none_by_themselves(p
     assert report.build([store.root]).headlines == ()
     put(fake(4, changes={"model": "cnn"}, status="diverged"))
     assert "every run diverged (1) or failed (3)" in report.build([store.root]).headlines[0]
+
+
+def test_what_diverged_is_said_first_and_no_gap_beside_it(fake: Any, put: Any, store: Any) -> None:
+    """At such a learning rate the baseline may have learned nothing, and a gap of nothing then says nothing."""
+    for seed in range(8):
+        guessed = {"train": 0.1 + seed / 10_000, "val": 0.1 + seed / 10_000, "test": 0.1}
+        lost = {"status": "diverged", "metrics": {}} if seed < 5 else guessed
+        put(fake(seed, **guessed), fake(seed, changes={"dropout": "standard", "dropout.rate": 0.5}, **lost))
+    (comparison,) = report.build([store.root]).comparisons
+    rules = [d.rule for d in comparison.diagnosis or ()]
+    assert rules[0] == "unstable" and "no overfitting to fix" not in rules
