@@ -18,6 +18,7 @@ from dropbench.process.apart import PartDied, apart
 from dropbench.process.blame import told
 from dropbench.process.guarded import guarded
 
+_SILENT = logging.NullHandler()
 _tried: dict[str, PartDied | None] = {}
 """Parts of the user's own: whether they could be imported, or ended the process that did so."""
 
@@ -82,8 +83,9 @@ def _imported(target: str, key: str) -> Any:
 def _got(target: str, key: str) -> Any:
     from hydra.utils import get_object
 
-    # Hydra logs what it raises, and a log without a handler goes to the console.
-    logging.getLogger("hydra.utils").addHandler(logging.NullHandler())
+    # Hydra logs what it raises, and a log without a handler goes to the console. It is one handler for all calls: each that
+    # is added is sought among all that are there, which took most of the time of a plan of thousands of runs.
+    logging.getLogger("hydra.utils").addHandler(_SILENT)
     try:
         return get_object(target)
     except (ImportError, ValueError) as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from dropbench.config.parts import checked_options, locate
@@ -38,3 +40,12 @@ def test_options_that_a_part_does_not_take(options: dict[str, object], sentence:
     with pytest.raises(UsageError) as error:
         checked_options("model", PART, options)
     assert str(error.value).startswith(sentence)
+
+
+def test_finding_a_part_a_thousand_times_leaves_no_more_behind_than_once() -> None:
+    """A handler was added to Hydra's log each time, and sought among all that were there: plans of thousands took minutes."""
+    locate("dropbench.dropout.standard.Standard")
+    before = list(logging.getLogger("hydra.utils").handlers)
+    for _ in range(1000):
+        locate("dropbench.dropout.standard.Standard")
+    assert logging.getLogger("hydra.utils").handlers == before
