@@ -1,4 +1,4 @@
-"""The command line: parse, call, show. No logic, and no import of torch before something trains."""
+"""The command line: it parses, calls and prints. It has no logic, and does not import torch before something trains."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def train(
     - `dropbench train`
     - `dropbench train model=cnn data=digits dropout=spatial dropout.rate=0.2 seed=3`
     - `dropbench train 'dropout.rates={input: 0.2, "*": 0.5}' train.weight_decay=1e-4`
-    - `dropbench train 'train.loggers=[csv,tensorboard]'`, or `mlflow`: epochs as they end, in results/logs/
+    - `dropbench train 'train.loggers=[csv,tensorboard]'` logs each epoch into results/logs/; `mlflow` is the third logger
     - `dropbench train model=rnn --cfg`
     - `dropbench train --from results/runs/4df5aad9e191 --force`
     """
@@ -84,24 +84,27 @@ def sweep(
     ] = 10_000,
     max_minutes: Annotated[
         float | None,
-        typer.Option(
-            "--max-minutes", metavar="M", min=0, help="Stop in time, with what there is; type it again to go on."
-        ),
+        typer.Option("--max-minutes", metavar="M", min=0, help="Stop after M minutes; the same command goes on later."),
     ] = None,
     tune: Annotated[
         list[str] | None,
         typer.Option(
             "--tune",
             metavar="KEY=VALUES",
-            help="First give each arm its own best value of this key, by validation: `train.lr=3e-4,1e-3,3e-3,1e-2`.",
+            help="First choose each arm's value of a key by its validation score, as in `train.lr=3e-4,1e-3,3e-3,1e-2`.",
         ),
     ] = None,
     tuning_seeds: Annotated[
         int | None,
-        typer.Option("--tuning-seeds", metavar="N", min=1, help="With --tune: under how many seeds (default: 3)."),
+        typer.Option(
+            "--tuning-seeds",
+            metavar="N",
+            min=1,
+            help="With --tune: how many seeds each value is tried under (default: 3).",
+        ),
     ] = None,
     until_settled: Annotated[
-        bool, typer.Option("--until-settled", help="Take more and more seeds, until every arm has its verdict.")
+        bool, typer.Option("--until-settled", help="Add seeds until the verdict on every arm is settled.")
     ] = False,
     at_most: Annotated[
         int | None,
@@ -117,8 +120,9 @@ def sweep(
 ) -> None:
     """Train every run of a grid or a study; runs that are finished already are skipped.
 
-    Several values make a grid: `a,b`, `range(0,10)`, `choice(a,b)`, `glob(*)`. Stopped half-way, the same command goes on.
-    Typed several times at once, on one machine or on several that share the folder of results, it trains each run once.
+    Several values of a key make a grid: `a,b`, `range(0,10)`, `choice(a,b)`, `glob(*)`. After an interruption, type the same
+    command again: it trains the runs that are missing. You may start the command several times at once, on one machine or on
+    several machines that share the results folder; each run is still trained only once.
 
     **Examples**
 
@@ -158,7 +162,7 @@ def list_(
         str | None,
         typer.Argument(
             metavar="variants|schedules|models|recipes|data|studies|metrics|sites|columns",
-            help="Default: all but sites and columns.",
+            help="What to list; default: everything except sites and columns.",
             show_default=False,
         ),
     ] = None,
@@ -167,7 +171,9 @@ def list_(
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """What exists: one line each, with the paper. And the sites of a model, where noise may act, or the columns of your table.
+    """List the variants, models, data sets, studies and metrics that you can choose, one per line, each with its paper.
+
+    `list sites` shows where in a model noise can act, and `list columns` how the columns of your own table would be read.
 
     **Examples**
 
@@ -197,11 +203,14 @@ def options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
-    """What every command takes."""
+    """Options of dropbench itself, before any command."""
 
 
 def main() -> None:
-    """The console script. A user's mistake is a sentence and exit code 2; a fault of ours a file and exit code 1."""
+    """Run the command line.
+
+    A user's mistake prints one sentence and exits with code 2. A fault of dropbench writes a report file and exits with 1.
+    """
     from dropbench.errors import Interrupted, UsageError
     from dropbench.process.streams import OutputLost, tell
 
@@ -214,41 +223,42 @@ def main() -> None:
     except Interrupted as error:  # before anything trains, Typer itself exits with 130
         tell(str(error))
         sys.exit(error.code)
-    except OutputLost:  # the exit code is made of what was lost
+    except OutputLost:  # `streams.ended` turns the lost output into the exit code
         sys.exit(0)
     except BaseException as error:
         if not isinstance(error, Exception) and not _by_user(error):
             raise
         from dropbench.cli.crash import told
 
-        if not _completing():  # which is no place for sentences
+        if not _completing():  # the shell would take the sentence for a completion
             tell(told(error))
         sys.exit(1)
 
 
 def _by_user(error: BaseException) -> bool:
-    """Whether code of the user's own ended the command, as by sys.exit(), and not the command itself or Ctrl-C."""
+    """Whether the user's own code ended the command, for example by sys.exit(), and not the command itself or Ctrl-C."""
     from dropbench.process.blame import raised_by_user
 
     return raised_by_user(error)
 
 
 def _completing() -> bool:
-    """Whether a shell asks what may come next, by a variable such as _DROPBENCH_COMPLETE."""
+    """Whether a shell asks for completions; it does so by setting a variable such as _DROPBENCH_COMPLETE."""
     return any(name.startswith("_") and name.endswith("_COMPLETE") for name in os.environ)
 
 
 def script() -> None:
-    """`main` in a process of its own, and out.
+    """Run `main` in its own process and leave the process at once.
 
-    What Python does at its end to take torch apart again, a third of a second, helps nobody.
+    Python's ordinary shutdown takes torch apart again, which costs a third of a second and helps nobody.
     """
     from dropbench.process import environment, signals, streams, workers
 
     streams.settle()
     environment.settle()
     workers.have_this_process()
-    # Looking for garbage among what imports make, all of which stays, is a sixth of their time. Training turns it on.
+    # Everything that imports create stays alive, so collecting garbage meanwhile wastes a sixth of their time. Training turns
+    # the collector on again.
     gc.disable()
     code: Any = 0
     try:

@@ -1,4 +1,4 @@
-"""Commands for who begins: what to type without knowing the words."""
+"""The commands for beginners: `advise` and `init`. They need no knowledge of dropbench's keys."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from dropbench.cli.options import AsJson, Conf, Overrides, Quiet, path_of
 def advise(
     overrides: Overrides = None,
     conf: Conf = None,
-    minutes: Annotated[float, typer.Option("--minutes", metavar="M", min=0.1, help="How long it may take.")] = 5.0,
+    minutes: Annotated[float, typer.Option("--minutes", metavar="M", min=0.1, help="Stop after M minutes.")] = 5.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be compared, and stop.")] = False,
     as_json: AsJson = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print the three sentences of advice and errors only.")
     ] = False,
 ) -> None:
-    """Does dropout help on your model and data? Chooses what to compare, compares it, and says what to do.
+    """Does dropout help on your model and data? This command chooses what to compare, compares it, and says what to do.
 
-    A baseline, dropout at three rates and variants that fit the model, each at its own learning rate; then fresh seeds until it
-    is settled or the time is over. Type it again to go on. What it did is an ordinary plan: `dropbench report` shows it.
+    It compares a baseline with dropout at three rates and with other variants that fit the model, and tunes the learning rate
+    of each. Then it adds fresh seeds until the answer is settled or the time is over. Type the same command again to go on.
+    `dropbench report` shows all the runs.
 
     **Examples**
 
@@ -43,12 +44,12 @@ def init(
         typer.Argument(
             metavar="DIR",
             parser=path_of("the folder's name", "dropbench init my_project"),
-            help="A folder that is empty, or not there yet.",
+            help="The folder to create; it must be empty or not exist yet.",
         ),
     ],
     quiet: Quiet = False,
 ) -> None:
-    """Write a small project that runs as it stands: a network, a table, a study, and how to go on.
+    """Write a small project that runs without changes: a network, a table, a study, and a README with the next steps.
 
     **Examples**
 

@@ -1,4 +1,4 @@
-"""Arguments and options that several commands have."""
+"""Arguments and options that several commands share."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from dropbench.cli.completion import complete_override
 
 
 def path_of(name: str, example: str) -> Callable[[str | Path], Path]:
-    """What reads the path of an option or argument: a text of blanks, as an unset variable of a shell leaves it, is none.
+    """Return a parser for an option that is a path; it refuses an empty text, which an unset shell variable leaves behind.
 
-    `Path("")` would be the working folder, to be written to or looked after unasked.
+    Without the check, `Path("")` would mean the working folder, and the command would write there unasked.
 
     Parameters
     ----------
     name : str
-        The option, as it is typed.
+        The option as the user types it.
     example : str
-        What may be typed in its place.
+        A valid value, for the error message.
     """
 
     def read(typed: str | Path) -> Path:
@@ -54,11 +54,13 @@ Conf = Annotated[
 ]
 Retry = Annotated[
     int,
-    typer.Option("--retry", metavar="N", min=0, help="Try a failed run again, up to N times, from where it was saved."),
+    typer.Option(
+        "--retry", metavar="N", min=0, help="Repeat a failed run up to N times, each time from its last checkpoint."
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")]
 Force = Annotated[
     bool,
-    typer.Option("--force", help="Train what is finished again; its record is replaced once the new one is finished."),
+    typer.Option("--force", help="Train finished runs again. The old record stays until the new run has finished."),
 ]

@@ -1,4 +1,4 @@
-"""`dropbench runs`: looks after a results folder. Parses; `upkeep` does the work."""
+"""`dropbench runs` lists, checks and removes stored runs. This module parses the commands; `upkeep` does the work."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from dropbench.cli.options import path_of
 
 runs = typer.Typer(
-    help="Look after stored runs: list, show, verify, remove, prune.",
+    help="List, show, verify and remove stored runs.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -20,7 +20,7 @@ Arguments = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="FILTERS",
-        help="Filters such as `model=cnn`, `status=failed`; results folders too, as with --results.",
+        help="Filters such as `model=cnn` or `status=failed`; results folders may stand here too.",
         show_default=False,
     ),
 ]
@@ -29,7 +29,7 @@ Folders = Annotated[
     typer.Argument(
         metavar="PATHS",
         parser=path_of("the name of a results folder", "results"),
-        help="Results folders, as with --results.",
+        help="Results folders (default: results).",
         show_default=False,
     ),
 ]
@@ -47,7 +47,9 @@ Several = Annotated[
 ]
 Where = Annotated[
     list[str] | None,
-    typer.Option("--where", "-w", help="A condition, such as `data.n_train<=1000 and status=diverged`."),
+    typer.Option(
+        "--where", "-w", help="Only runs that meet a condition, such as `data.n_train<=1000 and status=diverged`."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
@@ -63,7 +65,7 @@ def list_(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """One line a run: its id, how it ended, what it was and its test score.
+    """List stored runs, one per line: id, how the run ended, its settings and its test score.
 
     **Examples**
 
@@ -82,7 +84,7 @@ def show(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """All that is stored of one run, and the command that repeats it.
+    """Show everything that is stored about one run, and the command that repeats it.
 
     **Example**
 
@@ -95,7 +97,9 @@ def show(
 
 @runs.command()
 def verify(folders: Folders = None, results: Several = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
-    """Look at every record, history, plan, weights and predictions file, and say what is wrong. Exit code 1 if anything is.
+    """Check every stored file (records, histories, plans, weights, predictions) and say what is wrong.
+
+    The exit code is 1 if anything is wrong.
 
     **Example**
 
@@ -118,7 +122,7 @@ def remove(
     yes: Yes = False,
     quiet: Quiet = False,
 ) -> None:
-    """Remove runs, by id or by condition. They are listed, and nothing is removed before you agree.
+    """Remove runs, chosen by id or by condition. The runs are listed first, and nothing is removed before you agree.
 
     **Examples**
 
@@ -135,17 +139,21 @@ def prune(
     folders: Folders = None,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", metavar="KIND", help="failed, unreadable, leftovers, set-aside or plans; default: all."),
+        typer.Option(
+            "--only",
+            metavar="KIND",
+            help="Only this kind: failed, unreadable, leftovers, set-aside or plans; default: all.",
+        ),
     ] = None,
     results: Several = None,
     dry_run: DryRun = False,
     yes: Yes = False,
     quiet: Quiet = False,
 ) -> None:
-    """Remove what no report needs. It is listed, and nothing is removed before you agree.
+    """Remove files that no report needs. The files are listed first, and nothing is removed before you agree.
 
-    That is: failed attempts, records that cannot be read, leftovers of killed commands, runs of older data or code, and plans
-    without runs.
+    Such files are failed attempts, records that cannot be read, leftovers of killed commands, runs of older data or code, and
+    plans without runs.
 
     **Examples**
 
@@ -158,5 +166,5 @@ def prune(
 
 
 def _folders(*named: list[Path] | None) -> list[Path]:
-    """Those that were named, in either way, each once."""
+    """Return the folders named by argument or by --results, each once."""
     return list(dict.fromkeys(folder for several in named for folder in several or ())) or [Path("results")]

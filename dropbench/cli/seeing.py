@@ -24,7 +24,13 @@ def report(
     ] = "rich",
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="FILE", parser=path_of("--out", "--out report.md"), help="Write to FILE."),
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            parser=path_of("--out", "--out report.md"),
+            help="Write the report to FILE instead of the screen.",
+        ),
     ] = None,
     figures: Annotated[
         Path | None,
@@ -32,84 +38,114 @@ def report(
             "--figures",
             metavar="DIR",
             parser=path_of("--figures", "--figures figures"),
-            help="Write pictures into DIR, as SVG, PDF and PNG, each with its caption.",
+            help="Also write the figures into DIR, as SVG, PDF and PNG, each with its caption.",
         ),
     ] = None,
     figure_width: Annotated[
         str | None,
         typer.Option(
-            "--figure-width", metavar="WIDTH", help="With --figures: `column` or `page` of a paper, or inches."
+            "--figure-width",
+            metavar="WIDTH",
+            help="With --figures: how wide a figure is: `column` or `page` of a paper, or a number of inches.",
         ),
     ] = None,
     baseline: Annotated[
         str | None,
-        typer.Option("--baseline", "-b", help="The arm to compare with; default: the study's, else none or rate 0."),
+        typer.Option(
+            "--baseline",
+            "-b",
+            help="The arm to compare with; default: the study's baseline, otherwise `none` or an arm with rate 0.",
+        ),
     ] = None,
     metric: Annotated[
         str | None,
         typer.Option(
-            "--metric", "-m", help="What verdicts are about: `loss`, `val_loss`, ...; default: test accuracy."
+            "--metric", "-m", help="The metric that verdicts judge: `loss`, `val_loss`, ...; default: test accuracy."
         ),
     ] = None,
     rope: Annotated[
         str | None,
         typer.Option(
-            "--rope", help="No difference that matters: `0.2pp` of accuracy, `0.01` of a loss, or `1%` of one."
+            "--rope",
+            help="The largest difference that does not matter to you: `0.2pp` of accuracy, `0.01` or `1%` of a loss.",
         ),
     ] = None,
     about: Annotated[
         str | None,
-        typer.Option("--about", help="`examples` like those tested (default), or the `pool` of just these."),
+        typer.Option(
+            "--about",
+            help="What verdicts hold for: new `examples` like those tested (default), or only the `pool` of examples at hand.",
+        ),
     ] = None,
     where: Annotated[
         list[str] | None,
-        typer.Option("--where", "-w", help="A condition, such as `data.n_train<=1000 and model!=cnn`."),
+        typer.Option(
+            "--where", "-w", help="Only runs that meet a condition, such as `data.n_train<=1000 and model!=cnn`."
+        ),
     ] = None,
     rows: Annotated[
-        str | None, typer.Option("--rows", metavar="KEY", help="Instead: the metric by the values of this key.")
+        str | None,
+        typer.Option(
+            "--rows", metavar="KEY", help="Instead of arms: a table of the metric with one row per value of this key."
+        ),
     ] = None,
-    cols: Annotated[str | None, typer.Option("--cols", metavar="KEY", help="With --rows: and of this one.")] = None,
+    cols: Annotated[
+        str | None, typer.Option("--cols", metavar="KEY", help="With --rows: one column per value of this key.")
+    ] = None,
     contrast: Annotated[
         list[str] | None,
         typer.Option(
             "--contrast",
             metavar="EXPRESSION",
-            help="Instead: an answer to `target.test_accuracy - none.test_accuracy` and the like; see docs/contrasts.md.",
+            help="Instead of arms: the value of a formula such as `target.test_loss - none.test_loss`; see docs/contrasts.md.",
         ),
     ] = None,
     interaction: Annotated[
         list[str] | None,
         typer.Option(
-            "--interaction", metavar="KEY,KEY", help="Instead: how much more one key does at another's values."
+            "--interaction",
+            metavar="KEY,KEY",
+            help="Instead of arms: how much the effect of one key depends on the other.",
         ),
     ] = None,
     trend: Annotated[
         list[str] | None,
-        typer.Option("--trend", metavar="KEY", help="Instead: the slope of arm minus baseline over a numeric key."),
+        typer.Option(
+            "--trend",
+            metavar="KEY",
+            help="Instead of arms: how the difference from the baseline changes with a numeric key.",
+        ),
     ] = None,
     optimum: Annotated[
         list[str] | None,
-        typer.Option("--optimum", metavar="KEY", help="Instead: which values of this key may be the best one."),
+        typer.Option("--optimum", metavar="KEY", help="Instead of arms: which values of this key may be the best one."),
     ] = None,
     each_run: Annotated[
-        bool, typer.Option("--runs", help="Instead: a row a run, with its settings and all that was measured.")
+        bool,
+        typer.Option(
+            "--runs", help="Instead of arms: one row per run, with its settings and everything that was measured."
+        ),
     ] = False,
     claims: Annotated[
-        bool, typer.Option("--claims", help="Instead: the claims that stored studies state, with their verdicts.")
+        bool,
+        typer.Option("--claims", help="Instead of arms: the claims that stored studies make, with their verdicts."),
     ] = False,
     sql: Annotated[
         str | None,
         typer.Option(
-            "--sql", metavar="SELECT", help="Instead: an answer of DuckDB's to a question about the table `runs`."
+            "--sql",
+            metavar="SELECT",
+            help="Instead of arms: the result of an SQL query on the table `runs`, by DuckDB.",
         ),
     ] = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Also say every number of the tables in plain words.")
+        bool, typer.Option("--explain", help="Also explain every number of the tables in plain words.")
     ] = False,
     confirm: Annotated[
         bool,
         typer.Option(
-            "--confirm", help="Train each chosen strength and its baseline under fresh seeds and compare those."
+            "--confirm",
+            help="Train each chosen rate (or other strength) and its baseline under fresh seeds, and compare those runs.",
         ),
     ] = False,
     tables: Annotated[
@@ -117,15 +153,20 @@ def report(
         typer.Option(
             "--tables",
             metavar="NAMES",
-            help="Of latex and markdown: only these, such as `arms`, `differences`, `outcomes`, `chosen` or `contrasts`.",
+            help="With latex and markdown: only these tables, such as `arms`, `differences`, `outcomes` or `chosen`.",
         ),
     ] = None,
-    wide: Annotated[bool, typer.Option("--wide", help="All columns, however wide the terminal.")] = False,
+    wide: Annotated[
+        bool, typer.Option("--wide", help="Show all columns, even if they do not fit the terminal.")
+    ] = False,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Follow a sweep that is going on elsewhere, until it is done or Ctrl-C.")
+        bool,
+        typer.Option(
+            "--watch", help="Update the report while a sweep runs elsewhere, until the sweep is done or Ctrl-C."
+        ),
     ] = False,
     every: Annotated[
-        float, typer.Option("--every", metavar="SECONDS", min=0.1, help="With --watch: how often to look.")
+        float, typer.Option("--every", metavar="SECONDS", min=0.1, help="With --watch: seconds between two updates.")
     ] = 5.0,
     conf: Annotated[
         list[Path] | None,
@@ -133,12 +174,12 @@ def report(
             "--conf",
             metavar="DIR",
             parser=path_of("--conf", "--conf mine"),
-            help="Taken as by the other commands; records hold all that a report needs.",
+            help="Accepted as in other commands, but not needed: stored records hold all that a report needs.",
         ),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Compare the arms of what is stored.
+    """Compare the arms of the stored runs: tables, verdicts, and what to do next.
 
     **Examples**
 
@@ -184,28 +225,38 @@ def ui(
         list[str] | None,
         typer.Argument(
             metavar="PATHS|FILTERS",
-            help="Folders of results and filters, as `dropbench report` takes them.",
+            help="Results folders and filters, as in `dropbench report`.",
         ),
     ] = None,
-    port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="0 takes any that is free.")] = 8765,
+    port: Annotated[
+        int, typer.Option("--port", "-p", min=0, max=65535, help="The port to serve on; 0 takes any free port.")
+    ] = 8765,
     host: Annotated[
-        str, typer.Option("--host", metavar="ADDRESS", help="Where to be reached; the default is this machine alone.")
+        str,
+        typer.Option(
+            "--host", metavar="ADDRESS", help="The address to serve on; by default only this machine can open the page."
+        ),
     ] = "127.0.0.1",
     token: Annotated[
         str | None,
         typer.Option(
-            "--token", metavar="TEXT", help="Show the page only to who has this; made up for any other --host."
+            "--token",
+            metavar="TEXT",
+            help="Show the page only to those who know this token; any other --host gets a random token by itself.",
         ),
     ] = None,
     baseline: Annotated[str | None, typer.Option("--baseline", "-b", help="The arm to compare with.")] = None,
-    metric: Annotated[str | None, typer.Option("--metric", "-m", help="What verdicts are about: `loss`, say.")] = None,
-    open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    metric: Annotated[
+        str | None, typer.Option("--metric", "-m", help="The metric that verdicts judge, such as `loss`.")
+    ] = None,
+    open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     conf: Conf = None,
     quiet: Quiet = False,
 ) -> None:
-    """Show the page of a results folder in a browser, and keep it current while a sweep runs. Ctrl-C ends it.
+    """Serve the report of a results folder to a browser, and update it while a sweep runs. Ctrl-C ends the server.
 
-    The page is that of `dropbench report --format html`. Nothing is written, and only this machine can see it.
+    The page is the one that `dropbench report --format html` writes. This command writes nothing, and by default only this
+    machine can open the page.
 
     **Examples**
 

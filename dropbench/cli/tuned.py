@@ -19,7 +19,7 @@ def said(tuned: Tuned) -> str:
     setting = _setting(best.setting)
     if tuned.all_diverged:
         first = f" {setting}, the first of them, is compared." if n > 1 else " It is compared all the same."
-        return f"not tuned: {tuned.arm}, {_every(n)} diverged, so that none is better than another.{first}"
+        return f"not tuned: {tuned.arm}, {_every(n)} diverged, so no setting is better than another.{first}"
     return ". ".join([f"tuned: {tuned.arm}, {setting}", *_but(tuned)])
 
 
@@ -51,7 +51,7 @@ def _but(tuned: Tuned) -> Iterator[str]:
     n = len(tuned.candidates)
     failed, diverged = (sum(bool(getattr(c, what)) for c in tuned.candidates) for what in ("failed", "diverged"))
     if n == 1:
-        yield "It has one setting and so nothing to choose"
+        yield "It has only one setting, so there is nothing to choose"
     if failed:
         yield f"Of its {count(n, 'setting')} {failed} failed" + (", this one in part" if best.failed else "")
     if diverged:

@@ -30,7 +30,7 @@ def test_what_is_underway_is_saved_and_the_same_command_goes_on(
         first = dropbench(capsys, "sweep", *STUDY, *place, "--max-minutes", "10")
     assert first.code == 0
     assert "stopped in time, as asked for: 12 runs are left, of which 12 in training are saved; the same" in first.err
-    assert "12 of 12 planned runs not run yet; the same sweep command goes on with them." in first.out
+    assert "12 of 12 planned runs have not run yet; the same sweep command trains them." in first.out
     assert dropbench(capsys, "sweep", *STUDY, *place, "--max-minutes", "10").code == 0
     assert dropbench(capsys, "sweep", *STUDY, f"results={tmp_path / 'whole'}", "execute.workers=1").code == 0
     assert metrics(tmp_path / "stopped") == metrics(tmp_path / "whole") and len(metrics(tmp_path / "whole")) == 12
@@ -53,7 +53,7 @@ def test_what_would_not_end_in_time_is_not_begun(
     said = dropbench(capsys, "sweep", *words, f"results={tmp_path}", "execute.workers=1", "--max-minutes", "5")
     assert said.code == 0 and "stopped in time, as asked for: 4 runs are left; the same command goes on" in said.err
     assert {r.config["train"]["epochs"] for r in Store(tmp_path).load().records} == {5}
-    assert "mlp on wine" in said.out and "4 of 8 planned runs not run yet" in said.out
+    assert "mlp on wine" in said.out and "4 of 8 planned runs have not run yet" in said.out
 
 
 def test_it_is_a_number_of_minutes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

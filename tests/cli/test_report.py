@@ -74,8 +74,8 @@ def test_answers_about_other_examples_or_about_these(bare: Path, capsys: pytest.
     assert dropbench(capsys, "sweep", *sweep).code == 0
     default, examples, pool = (dropbench(capsys, "report", *words) for words in ((), ABOUT, (ABOUT[0], "pool")))
     assert default == examples != pool
-    assert "Intervals and p are about examples like" in " ".join(default.out.split())
-    assert "Intervals and p are about these examples alone" in " ".join(pool.out.split())
+    assert "Intervals and p hold for new examples like" in " ".join(default.out.split())
+    assert "Intervals and p hold for these examples only" in " ".join(pool.out.split())
     wrong, rows = (dropbench(capsys, "report", *words) for words in (("--about", "us"), (*ABOUT, "--rows", "seed")))
     assert (wrong.code, rows.code) == (2, 2)
     assert "--about us: there is no such" in wrong.err and "leave out" in rows.err

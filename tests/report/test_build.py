@@ -159,11 +159,11 @@ def test_a_plan_that_is_not_finished_says_how_far_it_is(fake: Any, fake_plan: An
     put(*arms["none"], *arms["target"][:2])
     found = report.for_plan(store, fake_plan(arms))
     assert arm_labels(found) == [["none", "target"]]
-    assert "4 of 9 planned runs not run yet" in notes(found)
+    assert "4 of 9 planned runs have not run yet" in notes(found)
     assert "target, seed 2" in notes(found)
     none_yet = report.for_plan(store, fake_plan({"reduced": arms["reduced"]}))
     assert none_yet.comparisons == ()
-    assert "3 of 3 planned runs not run yet" in report.render(none_yet, "rich", 80)
+    assert "3 of 3 planned runs have not run yet" in report.render(none_yet, "rich", 80)
 
 
 def test_a_run_in_two_arms_of_a_plan_is_in_both(fake: Any, fake_plan: Any, put: Any, store: Any) -> None:
@@ -229,9 +229,9 @@ def test_notes_tell_seeds_failures_rule_and_doubts(fake: Any, put: Any, store: A
     found = report.build([store.root])
     said = notes(found)
     assert "Seeds: 0-3 (none); 0-1 (standard 0.25)." in said
-    assert "Failed, in no mean: standard 0.25, seed 2 (RuntimeError: boom)." in said
-    assert "Diverged, in no mean: standard 0.25, seed 3 (loss nan)." in said
-    assert "every number is from the last epoch, and the test split (10,000 examples) was read once" in said
+    assert "Failed, left out of every mean: standard 0.25, seed 2 (RuntimeError: boom)." in said
+    assert "Diverged, left out of every mean: standard 0.25, seed 3 (loss nan)." in said
+    assert "every number is from the last epoch, and the test split (10,000 examples) was evaluated only once" in said
     assert "Fewer than six pairs, so no winner is named: even if all 3 differences" in said
     assert "p = 0.25" in said
     assert "Mixed git commits: c0ffee (7 runs), unknown (1 run)." in said

@@ -47,7 +47,7 @@ def test_an_arm_that_diverges_in_most_seeds_is_worse_and_never_chosen(put: Any, 
     assert (choice.chosen, choice.unsafe) == ("standard 0.5", ("standard 0.9",))  # by its mean it would be the other
     notes = " ".join(comparison.notes)
     assert "Such a seed counts as worse than every other" in notes and "(standard 0.9, 1 of 8)" in notes
-    assert "Not chosen from, since more of their seeds diverged: standard 0.9." in notes
+    assert "Not considered in the choice, since more of their seeds diverged: standard 0.9." in notes
     assert built.headlines == ()
     assert "standard 0.9 is worse by rank (7 diverged in it alone, 8 paired seeds" in report.render(built, "html")
 
@@ -69,7 +69,7 @@ def test_every_run_diverged(put: Any, fake: Any, store: Any) -> None:
 def test_every_run_of_the_baseline_diverged(put: Any, fake: Any, store: Any) -> None:
     stored(put, fake, {"none": range(8)})
     (said,) = report.build([store.root]).headlines
-    assert "every run of the baseline, none, diverged (8 runs). That an arm does better says no" in said
+    assert "every run of the baseline, none, diverged (8 runs). An arm that does better shows no" in said
     assert report.build([store.root]).comparisons[0].table["verdict"].tolist() == ["", "better", "better"]
 
 

@@ -1,4 +1,4 @@
-"""What a run's epochs say: where a score is reached, whether it was still rising, and whether anything jumped."""
+"""Reads a run's curves: when a score is reached, whether it was still improving, and whether a loss or gradient jumped."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from dropbench.report.diagnosis.evidence import Curves
 from dropbench.report.records.measures import Measure
 
 AT_THE_END = 0.9
-"""A best epoch in the last tenth of training may not be the best yet."""
+"""If the best epoch is in the last tenth of training, longer training may be better still."""
 SPIKE = 0.5
-"""A training loss that rises by half of all it had fallen has lost more than the noise between two epochs."""
+"""A rise of the training loss by half of its total fall is more than the noise between two epochs."""
 BURST = 10.0
-"""A gradient norm of ten times the median before it, and above that of the first epoch, when gradients are largest."""
+"""A burst is a gradient norm of ten times the earlier median, and above that of the first epoch, when norms are largest."""
 
 
 def both_reach(ours: Curves, theirs: Curves, measure: Measure) -> tuple[int, int] | None:
-    """The first epochs, from 1, at the score that both reach: the lower of the two best. None where one has no scores."""
+    """Return the first epochs, from 1, with the score that both runs reach, or None if a run has no scores.
+
+    That score is the lower of the two best.
+    """
     sign, column = measure.direction, str(measure)
     best = [max((sign * v for v in c.get(column, ()) if v == v), default=None) for c in (ours, theirs)]
     if best[0] is None or best[1] is None:
@@ -31,7 +34,7 @@ def both_reach(ours: Curves, theirs: Curves, measure: Measure) -> tuple[int, int
 
 
 def ends_at_best(runs: Sequence[Curves], measure: Measure) -> bool:
-    """Whether at least half of the runs were best in their last tenth."""
+    """Whether at least half of the runs had their best epoch in the last tenth of training."""
     sign, column = measure.direction, str(measure)
     late = 0
     for curves in runs:

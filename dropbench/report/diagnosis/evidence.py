@@ -1,4 +1,4 @@
-"""What the diagnosis looks at: each arm against the baseline on any measure, each run's curves, and its settings."""
+"""The evidence for the diagnosis: each arm against the baseline on any measure, each run's curves, and its settings."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from dropbench.report.tables.comparison import Comparison, Config
 from dropbench.values import flatten
 
 Curves = Mapping[str, Sequence[float]]
-"""Columns of a run's history, a value an epoch; NaN in epochs that were not evaluated."""
+"""Columns of a run's history, with one value per epoch; NaN in epochs that were not evaluated."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """One comparison and what lies behind it.
+    """One comparison, with the curves and settings of its runs.
 
     Parameters
     ----------
@@ -48,19 +48,19 @@ class Evidence:
 
     @property
     def score(self) -> Measure:
-        """Where help is seen: the verdict's own measure, or the test score where that is a gap or of the training split."""
+        """The measure that shows whether an arm helps: the verdict's, or the test score if that one is a gap or of training."""
         return self.measure if self.measure.part in ("test", "val") else self.measure.on("test")
 
     def seeds(self, label: str) -> tuple[int, ...]:
-        """Of all of an arm's runs, failed ones too."""
+        """Return the seeds of all runs of an arm, including failed runs."""
         return tuple(sorted(map(int, self.comparison.runs_of(label)["seed"])))
 
     def learned(self, label: str) -> bool:
-        """Whether an arm's variant learns its rates: the one in the settings is then where they start."""
+        """Whether an arm's variant learns its rates; the rate in the settings is then only the start."""
         return any(self.comparison.runs_of(label)["learned_rates"])
 
     def against(self, measure: Measure) -> Mapping[str, Contrast]:
-        """Each arm against the baseline, by label. Empty without a better side, or where none has it."""
+        """Return each arm's contrast with the baseline, by label. Empty without a better direction or without the measure."""
         scores = self.comparison.scores
         if not (measure.direction and scores(self.baseline, measure) and any(scores(o, measure) for o in self.others)):
             return {}
@@ -72,12 +72,12 @@ class Evidence:
         return {label: replace(c, region=region) for label, c in contrasts.items()}
 
     def regularized(self, label: str) -> bool:
-        """Whether an arm differs from the baseline in regularizers alone, as a study's arms need not."""
+        """Whether an arm differs from the baseline only in regularizers; arms of a study may differ in anything."""
         ours, theirs = (_settings(self.configs[o]) for o in (label, self.baseline))
         return all(ours.get(k) == theirs.get(k) for k in ours.keys() | theirs.keys() if not belongs_to_arm(k))
 
     def curves(self, label: str) -> dict[int, Curves]:
-        """By seed, of the runs that have a history: those that diverged too."""
+        """Return the curves by seed, for every run that has a history, also for diverged runs."""
         by_seed = {}
         rows = self.comparison.runs_of(label)
         for seed, run in zip(rows["seed"].tolist(), rows["run_id"].tolist(), strict=True):

@@ -1,4 +1,4 @@
-"""What a diagnosis proposes to run: stored configurations with one thing changed. Nothing here judges."""
+"""The runs that a diagnosis proposes: stored configurations with one thing changed. Nothing here judges."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from dropbench.report.tables.comparison import Config
 from dropbench.values import number
 
 FIRST_LOOK = 10
-"""Seeds to have in all where there are too few for any verdict: as many as the three-arm study runs."""
+"""The number of seeds to have in all if there are too few for any verdict: as many as the three-arm study runs."""
 MOST = 0.9
 """A rate above this is not proposed."""
 
 
 def same_sites(config: Config, configs: Mapping[str, Config], labels: Sequence[str]) -> list[str]:
-    """The arms that are this one but for the size of its rates; itself among them."""
+    """Return the arms, including this one, that differ from this one at most in the size of their rates."""
     return [o for o in labels if _but_rates(configs[o]) == _but_rates(config)]
 
 
 def same_rates(a: Config, b: Config) -> bool:
-    """Whether two arms are the same but for where they act: one common rate, or one rate for each site that is named."""
+    """Whether two arms differ only in where they act: they have one common rate, or the same rates at other sites."""
     return _but_placement(a) == _but_placement(b) and not identity.drops_nothing(a)
 
 
 def placement(config: Config) -> tuple[str, ...]:
-    """Where an arm acts, as its settings say it."""
+    """Return where an arm acts, as its settings name it."""
     found: list[str] = []
     for variant in identity.variants(config):
         found += [str(variant.get("placement")), *_named(variant)]
@@ -38,7 +38,10 @@ def placement(config: Config) -> tuple[str, ...]:
 
 
 def weaker(config: Config, there: Mapping[str, Config]) -> tuple[Config | None, list[str]]:
-    """The arm at half its rate, halved on while that is among the arms already; and those arms. None without a rate."""
+    """Return the arm at half its rate, and the arms passed over: halving goes on while an arm with that rate exists.
+
+    Without a rate it returns None.
+    """
     passed: list[str] = []
     for _ in range(8):
         config, before = _scaled(config, 0.5), config
@@ -52,44 +55,44 @@ def weaker(config: Config, there: Mapping[str, Config]) -> tuple[Config | None, 
 
 
 def other_rates(config: Config, there: Sequence[Config]) -> list[Config]:
-    """The arm at half and at one and a half times its rate, but for what is there already."""
+    """Return the arm at half and at one and a half times its rate, except for arms that exist already."""
     known = [_arm(c) for c in (*there, config)]
     beside = [_scaled(config, factor) for factor in (0.5, 1.5)]
     return [c for c in beside if _arm(c) not in known and max(_rates(c), default=0.0) <= MOST]
 
 
 def longer(config: Config) -> Config:
-    """For twice as many epochs, or updates."""
+    """Return the configuration with twice as many epochs, or updates."""
     unit = "epochs" if config["train"].get("updates") is None else "updates"
     return _with(config, unit, 2 * config["train"][unit])
 
 
 def faster(config: Config) -> Config:
-    """With twice the learning rate."""
+    """Return the configuration with twice the learning rate."""
     return _with(config, "lr", _rounded(2 * config["train"]["lr"]))
 
 
 def gentler(config: Config) -> Config:
-    """With half the learning rate."""
+    """Return the configuration with half the learning rate."""
     return _with(config, "lr", _rounded(config["train"]["lr"] / 2))
 
 
 def much_gentler(config: Config) -> Config:
-    """With a tenth of the learning rate."""
+    """Return the configuration with a tenth of the learning rate."""
     return _with(config, "lr", _rounded(config["train"]["lr"] / 10))
 
 
 def clipped(config: Config, norms: Sequence[float]) -> Config | None:
-    """With the gradient clipped at the median of these norms; None where it is clipped already."""
+    """Return the configuration with the gradient clipped at the median of these norms; None if it is clipped already."""
     if config["train"].get("grad_clip") is not None:
         return None
     return _with(config, "grad_clip", float(f"{median(norms):.1g}") if norms and median(norms) > 0 else 1.0)
 
 
 def more_seeds(undecided: Sequence[Contrast], most: int) -> tuple[int, list[bool]]:
-    """How many more seeds settle each of these that `most` in all can settle, and which those are; 0 where it is none.
+    """Return how many more seeds settle every contrast that `most` seeds can settle, and which contrasts those are.
 
-    With too few for any verdict, up to ten in all.
+    If there are too few pairs for any verdict, it proposes ten seeds in all.
     """
     pairs = max(c.difference.pairs for c in undecided)
     if pairs < MIN_PAIRS:
@@ -100,14 +103,14 @@ def more_seeds(undecided: Sequence[Contrast], most: int) -> tuple[int, list[bool
 
 
 def _rates(config: Config) -> list[float]:
-    """The common rates and those of sites; empty for an arm without noise, and where the variant learns its own."""
+    """Return the common rates and those of sites; empty for an arm without noise, and for a variant that learns its rates."""
     acting = [v for v in identity.variants(config) if v["name"] != "none"]
     values = [rate for v in acting for rate in (v.get("rate"), *(v.get("rates") or {}).values())]
     return [r for v in values if (r := number(v)) is not None]
 
 
 def _scaled(config: Config, factor: float) -> Config:
-    """With every rate multiplied; the same where it has none."""
+    """Return the configuration with every rate multiplied; unchanged if it has no rate."""
     if not any(_rates(config)):
         return config
     changed: dict[str, Any] = copy.deepcopy(dict(config))
@@ -150,5 +153,5 @@ def _without(variant: Mapping[str, Any], *keys: str) -> dict[str, Any]:
 
 
 def _named(variant: Mapping[str, Any]) -> list[str]:
-    """The sites to which a variant's `rates` give one above 0."""
+    """Return the sites to which a variant's `rates` give a rate above 0."""
     return sorted(site for site, rate in (variant.get("rates") or {}).items() if rate)

@@ -1,7 +1,8 @@
-"""What a comparison with a baseline means for the next run: one rule a function, each with its numbers and what to try.
+"""What a comparison with a baseline means for the next run. Each function is one rule, with its numbers and what to try.
 
-A rule speaks where an interval carries it and is silent elsewhere; `undecided` says which arms that leaves. Validation scores
-steer, and test scores only say whether an arm helps: what is tried next must not be chosen by them. See docs/diagnosis.md.
+A rule says something only if an interval supports it; `undecided` names the arms that are left. Validation scores decide what
+to try next. Test scores only say whether an arm helps, since what is tried next must not be chosen by them. See
+docs/diagnosis.md.
 """
 
 from __future__ import annotations
@@ -26,22 +27,23 @@ from dropbench.seeds import fresh
 from dropbench.values import count, plural
 
 SMALL_GAP, SMALL_SHARE = 0.01, 0.05
-"""A baseline's gap below one point of accuracy, or 5 % of its validation score, is nothing to fix: closed altogether it
-would win no more than that, which is within what seeds and splits of common sizes move a score."""
+"""A baseline's gap below one point of accuracy, or 5 % of its validation score, is not worth closing. Closing it entirely
+would gain no more than that, and seeds and splits of common sizes change a score by as much."""
 SLOWER = 0.1
-"""Share of the baseline's epochs, and at least one epoch, that is no difference in speed: evaluations are an epoch apart."""
+"""A delay of up to this share of the baseline's epochs, and of at least one epoch, does not count as slower: scores are
+measured once per epoch."""
 OFTEN = 0.25
-"""Share of an arm's runs, and at least two of them, that must be unstable: one is an accident of its seed."""
+"""The share of an arm's runs, and at least two of them, that must be unstable: a single one may be an accident of its seed."""
 MANY_SEEDS = 100
-"""More seeds than this in all are not proposed: whatever is that hard to tell is small beside what seeds do to a score."""
+"""The most seeds in all that are proposed. An effect that needs more is small compared with the spread over seeds."""
 
 
 STEERED = ("same runs", "misplaced", "too aggressive")
-"""Rules after which more seeds of the same arm are beside the point."""
+"""Rules after which more seeds of the same arm would not help."""
 
 
 def diagnose(e: Evidence) -> list[Diagnosis]:
-    """Every rule that fits, in the order to read. Nothing for a metric of which it is not known which way is better."""
+    """Return every rule that fits, in reading order. Empty for a metric without a known better direction."""
     if not e.others or not e.score.direction:
         return []
     broken = unstable(e)  # whatever else there is to say rests on runs that held together
@@ -51,14 +53,14 @@ def diagnose(e: Evidence) -> list[Diagnosis]:
 
 
 def same_runs(e: Evidence) -> list[Diagnosis]:
-    """An arm of a search, whose best setting is the baseline's and has no regularizer in it."""
+    """Find an arm of a search whose best setting is the baseline's, without any regularizer."""
     theirs = set(e.comparison.runs_of(e.baseline)["run_id"])
     return [
         Diagnosis(
             "same runs",
             (label,),
-            f"{label} and {e.baseline} are the same runs: at the settings found for both nothing differs.",
-            "leave it at that, since more seeds would differ as little",
+            f"{label} and {e.baseline} are the same runs: the search found the same settings for both.",
+            "stop here, since more seeds would not differ either",
             (),
             "",
         )
@@ -68,7 +70,7 @@ def same_runs(e: Evidence) -> list[Diagnosis]:
 
 
 def no_overfitting(e: Evidence) -> list[Diagnosis]:
-    """The baseline's gap is surely small either way: a regularizer has nothing to win.
+    """Find that the baseline's gap is certainly small in both directions, so that a regularizer has nothing to gain.
 
     Not with wrong labels in training, which lower the training score alone: the gap then says nothing of overfitting. For
     the same reason a gap that is as surely the other way round is none to draw conclusions from.
@@ -93,18 +95,18 @@ def no_overfitting(e: Evidence) -> list[Diagnosis]:
             "no overfitting to fix",
             (e.baseline,),
             f"{e.baseline} itself has a gap of {write(sign * float(np.mean(gaps)))} {unit}".rstrip()
-            + f" (95 % interval {write(low)} to {write(high)}, n = {len(gaps)}){at}, surely within "
+            + f" (95 % interval {write(low)} to {write(high)}, n = {len(gaps)}){at}, certainly within "
             f"±{write(limit).removeprefix('+')} {unit}".rstrip()
-            + ": a regularizer has next to nothing to win.",
-            "keep the baseline; a gap may still open when it trains twice as long",
+            + ": a regularizer has almost nothing to gain.",
+            "keep the baseline; a gap may still open if it trains twice as long",
             (Step(remedies.longer(e.configs[e.baseline]), e.seeds(e.baseline)),),
-            "That shows whether a regularizer would ever have anything to win.",
+            "That shows whether a regularizer could gain anything at all.",
         )
     ]
 
 
 def helping(e: Evidence) -> list[Diagnosis]:
-    """The score is better, beyond the region: the verdict `better`."""
+    """Find arms with the verdict `better`: their score is better by more than the region of equivalence."""
     told = []
     for label, score in e.against(e.score).items():
         if score.verdict != "better":
@@ -115,12 +117,12 @@ def helping(e: Evidence) -> list[Diagnosis]:
         config = e.configs[label]
         rates = remedies.same_sites(config, e.configs, e.others)
         if len(rates) > 1 or not e.regularized(label):
-            advice = "see whether it holds under seeds that chose nothing"
+            advice = "check the result under fresh seeds, which had no part in any choice"
             seeds = tuple(fresh(e.seeds(label)))
             steps = [Step(e.configs[e.baseline], seeds), Step(config, seeds)]
             buys = _again(label, score)
         else:
-            advice = "look for a rate that does better still, by validation score"
+            advice = "look for an even better rate, by validation score"
             steps = _rates_around(e, label)
             buys = f"That shows whether another rate does better in validation than {label}."
             if not steps:
@@ -130,31 +132,31 @@ def helping(e: Evidence) -> list[Diagnosis]:
 
 
 def _in_validation(e: Evidence, label: str) -> float:
-    """How much better than the baseline it is on validation data: what is spoken of first is not chosen by its test score."""
+    """Return by how much an arm beats the baseline on validation data; the order of arms must not depend on test scores."""
     on = e.measure.on("val")
     found = e.against(on).get(label)
     return on.direction * found.difference.mean if found is not None and math.isfinite(found.difference.mean) else 0.0
 
 
 def _again(label: str, score: Contrast) -> str:
-    """What the same comparison under as many fresh seeds settles, and how often."""
+    """Say what the same comparison under as many fresh seeds would settle, and how often."""
     by = f"by more than {score.measure.size(score.region)}"
     said = f"That settles whether {label} is better {by} under seeds that did not choose it"
     size = abs(score.difference.mean)
     if not math.isfinite(score.detectable):
         return f"{said}."
     often = "more than" if size > score.detectable else "fewer than"
-    return f"{said}: if it is as much better as here, {often} four of five such studies confirm it."
+    return f"{said}: if the true difference is as large as the one here, {often} four of five such studies confirm it."
 
 
 def _p(c: Contrast) -> str:
-    """As the table has it: `p = 0.0039`."""
+    """Return p as in the table: `p = 0.0039`."""
     shown = p_value(c.difference.p_adjusted)
     return f"p {shown}" if shown.startswith("<") else f"p = {shown}"
 
 
 def too_aggressive(e: Evidence) -> list[Diagnosis]:
-    """Training lags the baseline, and validation surely does not improve."""
+    """Find arms whose training score lags the baseline while the validation score certainly does not improve."""
     moved = {label for d in misplaced(e) for label in d.arms[:1]}
     validation, scores = e.against(e.measure.on("val")), e.against(e.score)
     told = []
@@ -164,33 +166,35 @@ def too_aggressive(e: Evidence) -> list[Diagnosis]:
             continue
         if label in scores and scores[label].verdict == "better":
             continue
-        what = "gets worse too" if val.verdict == "worse" else "does not improve by anything that matters"
+        what = "gets worse too" if val.verdict == "worse" else "does not improve by an amount that matters"
         says = (
             f"{label} lags in training, where it is scored with the noise off: {train}, {_p(train)}; "
             f"validation {what}: {val}."
         )
         advice, steps = _milder(e, label)
-        buys = f"That shows whether less of it does better than {e.baseline} in validation."
+        buys = f"That shows whether a weaker version does better than {e.baseline} in validation."
         told.append(Diagnosis("too aggressive", (label,), says, advice, steps, buys * bool(steps)))
     return told
 
 
 def _milder(e: Evidence, label: str) -> tuple[str, tuple[Step, ...]]:
-    """What to try in place of an arm that is too much: words, and the runs that it takes."""
+    """Return what to try instead of an arm that is too aggressive: the advice, and the runs that it takes."""
     if e.learned(label):
         milder, passed = None, list[str]()
     else:
         milder, passed = remedies.weaker(e.configs[label], {o: e.configs[o] for o in e.others})
     if milder is None:
-        return "no rate to lower here: weaken the regularizer", ()
+        return "this arm has no rate to lower: weaken the regularizer", ()
     advice = "halve the rate"
     if passed:
-        advice += f", and again, since {', '.join(passed)} {'is' if len(passed) == 1 else 'are'} in the table already"
+        advice += (
+            f" more than once, since {', '.join(passed)} {'is' if len(passed) == 1 else 'are'} in the table already"
+        )
     return advice, (Step(milder, e.seeds(label)),)
 
 
 def misplaced(e: Evidence) -> list[Diagnosis]:
-    """Of arms that differ in placement only, one hurts validation, another surely does not and is surely better than it."""
+    """Find arms that differ only in placement where one hurts validation, and another does not and certainly beats it."""
     measure, told = e.measure.on("val"), []
     val = e.against(measure)
     for label, harm in val.items():
@@ -210,21 +214,22 @@ def misplaced(e: Evidence) -> list[Diagnosis]:
             continue
         best = max(better, key=lambda o: measure.direction * apart[o].difference.mean)
         says = (
-            f"{label} hurts validation: {harm}, {_p(harm)}; {best}, the same elsewhere, does not: "
+            f"{label} hurts validation: {harm}, {_p(harm)}; {best}, which acts at other sites, does not: "
             f"{val[best]}, and is better than {label} by {apart[best]}."
         )
         steps = tuple(_rates_around(e, best))
-        advice = f"keep it where {best} has it" + ("; then look for the rate there" if steps else "")
+        advice = f"use the sites of {best}" + ("; then look for the best rate there" if steps else "")
         buys = f"That shows whether another rate does better in validation than {best}."
         told.append(Diagnosis("misplaced", (label, best), says, advice, steps, buys * bool(steps)))
     return told
 
 
 def slower(e: Evidence) -> list[Diagnosis]:
-    """Surely not worse in validation, but surely later at the score that arm and baseline both reach.
+    """Find arms that are certainly not worse in validation, but certainly later at the score that both arms reach.
 
-    That score is, seed by seed, the lower of their two best: the baseline's best wherever the arm gets there. An arm that
-    stays just below it, as half of all would by chance, counts with what it reached instead of with `never`.
+    That score is, seed by seed, the lower of the two arms' best scores. It is the baseline's best score wherever the arm
+    reaches it. An arm that stays just below it, as half of all arms would by chance, counts with the score that it reached
+    instead of with `never`.
     """
     measure = e.measure.on("val")
     validation = e.against(measure)
@@ -234,11 +239,11 @@ def slower(e: Evidence) -> list[Diagnosis]:
     for label, both in epochs.items():
         usual, later = (sum(side.values()) / len(side) for side in (both[e.baseline], both[label]))
         delay = _delay(Minus(label, e.baseline, EPOCHS), both, max(1.0, SLOWER * usual))
-        # Against its own baseline's epochs, so it is corrected over the arms by hand: Bonferroni, which is never laxer.
+        # Each arm is compared with its own set of baseline epochs, so the correction over arms is made here, by Bonferroni.
         if delay.verdict != "worse" or delay.difference.p_adjusted * len(epochs) > ALPHA:
             continue
         says = (
-            f"{label} is not worse in validation ({validation[label]}), but takes {later:.1f} epochs to the score "
+            f"{label} is not worse in validation ({validation[label]}), but takes {later:.1f} epochs to reach the score "
             f"that {e.baseline} reaches in {usual:.1f}: {delay} epochs."
         )
         advice, change = "a higher learning rate may make up for it (Srivastava et al. 2014, A.2)", remedies.faster
@@ -248,20 +253,20 @@ def slower(e: Evidence) -> list[Diagnosis]:
                 "it may still have been improving at the end: train both for twice as long",
                 remedies.longer,
             )
-            buys = f"That shows whether {label} ends ahead of {e.baseline} when both have the time."
+            buys = f"That shows whether {label} ends ahead of {e.baseline} if both train long enough."
         steps = tuple(Step(change(e.configs[o]), e.seeds(label)) for o in (e.baseline, label))
         told.append(Diagnosis("slower but not worse", (label,), says, advice, steps, buys))
     return told
 
 
 def _delay(asked: Minus, epochs: Mapping[str, Scores], region: float) -> Contrast:
-    """The contrast of two arms' epochs, by arm and seed."""
+    """Return the contrast of two arms' epochs. epochs: by arm and seed."""
     (delay,) = judged([asked], lambda arm, _: epochs[arm], region)
     return delay
 
 
 def _epochs(e: Evidence, label: str, measure: Measure) -> dict[str, Scores] | None:
-    """By arm and seed, the epoch in which an arm and the baseline are first at the score that both reach."""
+    """Return, by arm and seed, the first epoch with the score that the arm and the baseline both reach."""
     theirs = e.curves(e.baseline)
     completed = e.comparison.scores(label, measure).keys() & e.comparison.scores(e.baseline, measure).keys()
     reached = {
@@ -275,7 +280,7 @@ def _epochs(e: Evidence, label: str, measure: Measure) -> dict[str, Scores] | No
 
 
 def unstable(e: Evidence) -> list[Diagnosis]:
-    """Many runs diverged, or had a spike of the training loss or a burst of the gradient: the baseline is judged too."""
+    """Find arms, the baseline among them, with many runs that diverged or had a spike of the loss or of the gradient."""
     seen = {label: _trouble(e, label) for label in e.comparison.labels}
     told = []
     for label, trouble in seen.items():
@@ -287,12 +292,12 @@ def unstable(e: Evidence) -> list[Diagnosis]:
         theirs = len(set().union(*seen[e.baseline].values()))
         beside = "" if label == e.baseline else f" (of {e.baseline}: {theirs} of {len(e.seeds(e.baseline))})"
         says = f"{len(bad)} of {n} runs of {label} were unstable{beside}: {', '.join(parts)}."
-        # Gradients of runs that diverged are no measure of what a step should be.
+        # Gradients of diverged runs do not show how large a step should be.
         whole = [c for seed, c in e.curves(label).items() if seed not in trouble["diverged"]]
         norms = [v for c in whole for v in c.get("grad_norm", ()) if math.isfinite(v)]
         capped = remedies.clipped(e.configs[label], norms)
         if 2 * len(trouble["diverged"]) >= n and e.configs[label]["train"].get("lr"):
-            advice = "a tenth of the learning rate"
+            advice = "use a tenth of the learning rate"
             steps = [Step(remedies.much_gentler(e.configs[label]), e.seeds(label))]
         elif capped is not None:
             advice = "clip the gradient at its median norm"
@@ -300,15 +305,15 @@ def unstable(e: Evidence) -> list[Diagnosis]:
         else:
             advice = "the gradient is clipped already: halve the learning rate"
             steps = [Step(remedies.gentler(e.configs[o]), e.seeds(label)) for o in dict.fromkeys((e.baseline, label))]
-        buys = f"That shows whether {label} then holds together, and what it scores."
+        buys = f"That shows whether {label} then trains without breaking down, and what it scores."
         told.append(Diagnosis("unstable", (label,), says, advice, tuple(steps), buys))
     return told
 
 
 def undecided(e: Evidence, but: Collection[str] = ()) -> list[Diagnosis]:
-    """The arms whose verdict is not confirmed, together: what these seeds cannot tell, and how many more might.
+    """Collect the arms whose verdict is not confirmed: what these seeds leave open, and how many more seeds may settle it.
 
-    but: arms of which there is something better to try already.
+    but: arms for which another rule already proposes something better.
     """
     score = e.against(e.score)
     unsettled = {
@@ -324,25 +329,25 @@ def undecided(e: Evidence, but: Collection[str] = ()) -> list[Diagnosis]:
     )
     rest = f"; and {count(len(unsettled) - 3, 'more arm')}" if len(unsettled) > 3 else ""
     pairs = max(c.difference.n for c in unsettled.values())
-    few = f" With {count(pairs, 'seed')} nothing is: it takes six." if pairs < MIN_PAIRS else ""
+    few = f" A confirmed verdict takes six seeds; here are {pairs}." if pairs < MIN_PAIRS else ""
     size = e.score.size(next(iter(unsettled.values())).region)
-    says = f"Whether {e.score.spoken} changes by more than {size} cannot be told yet: {shown}{rest}.{few}"
+    says = f"It is still open whether {e.score.spoken} changes by more than {size}: {shown}{rest}.{few}"
     return [Diagnosis("undecided", tuple(unsettled), says, *_to_settle(e, unsettled, pairs))]
 
 
 def _to_settle(e: Evidence, unsettled: Mapping[str, Contrast], pairs: int) -> tuple[str, tuple[Step, ...], str]:
-    """What would decide these contrasts, each of so many pairs: words, the runs that it takes, and what they buy."""
+    """Return what would settle these contrasts of `pairs` pairs: the advice, its runs, and what they would show."""
     apart = [label for label, c in unsettled.items() if not c.difference.pairs]
     if apart:
         steps = tuple(Step(e.configs[label], e.seeds(e.baseline)) for label in apart)
-        buys = "That makes pairs, in which what a seed does to both arms cancels."
+        buys = "That makes pairs, in which the effect of the seed cancels out."
         return "run these arms under the baseline's seeds", steps, buys
     more, reach = remedies.more_seeds(list(unsettled.values()), MANY_SEEDS)
     if not more:
-        why = f"given what these seeds leave open, it would take more than {MANY_SEEDS} of them"
+        why = f"these seeds suggest that it would take more than {MANY_SEEDS} seeds to tell"
         if all(math.isnan(c.seeds_needed.even) for c in unsettled.values()):
-            why = "how many seeds it would take is not known where ranks decide"
-        return f"leave it at that: {why}", (), ""
+            why = "ranks decide here, and how many seeds that would take is not known"
+        return f"stop here, since {why}", (), ""
     arms = [label for label, yes in zip(unsettled, reach, strict=True) if yes]
     first = max(e.seeds(e.baseline)) + 1
     size = next(iter(unsettled.values()))
@@ -350,7 +355,7 @@ def _to_settle(e: Evidence, unsettled: Mapping[str, Contrast], pairs: int) -> tu
     each = f"whether {arms[0]} {differ}" if len(arms) == 1 else f"which of {', '.join(arms)} {differ}"
     buys = f"That would settle {each}: four of five such studies confirm it{', for each' * (len(arms) > 1)}."
     if pairs < MIN_PAIRS:
-        buys = "That makes a first verdict possible; it may settle nothing."
+        buys = "That makes a first verdict possible, which may still be open."
     advice = (
         f"{more} more {plural(more, 'seed')} of {', '.join(arms)} and {e.baseline}, decided on before looking again"
     )
@@ -359,10 +364,10 @@ def _to_settle(e: Evidence, unsettled: Mapping[str, Contrast], pairs: int) -> tu
 
 
 def _trouble(e: Evidence, label: str) -> dict[str, set[int]]:
-    """The seeds of an arm's runs by what befell them."""
+    """Return the seeds of an arm's unstable runs, by the kind of trouble."""
     rows = e.comparison.runs_of(label)
     curves = e.curves(label)
-    # With weights of classes it is another loss that training makes small, and the one that is measured may rise meanwhile.
+    # With class weights, training minimizes another loss than the one that is measured, which may rise meanwhile.
     measured = e.configs[label]["train"].get("class_weights") is None
     spiked = {s for s, c in curves.items() if measured and spikes(c.get("train_loss", ()))}
     return {
@@ -373,7 +378,7 @@ def _trouble(e: Evidence, label: str) -> dict[str, set[int]]:
 
 
 def _rates_around(e: Evidence, label: str) -> list[Step]:
-    """The arm at rates beside its own that are not here yet; none where it learns them."""
+    """Return steps with the arm at neighbouring rates that were not run yet; none if the arm learns its rates."""
     if e.learned(label):
         return []
     return [Step(c, e.seeds(label)) for c in remedies.other_rates(e.configs[label], [e.configs[o] for o in e.others])]

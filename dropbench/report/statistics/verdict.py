@@ -1,6 +1,6 @@
-"""Better, worse, about the same, or not to be told: the interval held against a region of practical equivalence.
+"""The verdict `better`, `worse`, `about the same` or `cannot tell`: it compares an interval with a region of equivalence.
 
-Kruschke (2018), Rejecting or accepting parameter values in Bayesian estimation, has the decision; here the interval is a
+The rule is that of Kruschke (2018), Rejecting or accepting parameter values in Bayesian estimation. Here the interval is a
 confidence interval, as in an equivalence test (Schuirmann 1987).
 """
 
@@ -20,26 +20,26 @@ _FORMS = "write points as 0.2pp, a number in the metric's own unit as 0.01, or a
 
 
 def region(rope: str | None, measure: Measure, baseline: pd.DataFrame) -> float:
-    """Half the width of the region, in the measure's own unit (fractions for accuracies).
+    """Return half the width of the region of equivalence, in the measure's own unit (fractions for accuracies).
 
     Parameters
     ----------
     rope : str or None
-        As typed; None is what the metric declares.
+        The value of --rope as typed; None for the metric's default.
     measure : Measure
-        A share of a gap is one of the test score, for a gap may be nothing.
+        The measure of the verdict. For a gap, 1% means one percent of the test score, since a gap may be zero.
     baseline : DataFrame
         The completed runs of the baseline.
 
     Returns
     -------
     float
-        NaN where a share is asked for and nothing was measured; 0 where it is one of times that were never reached.
+        NaN if a share is asked for and nothing was measured; 0 if it is a share of a time that no run reached.
 
     Raises
     ------
     UsageError
-        For what cannot be read, or does not fit the measure's unit.
+        If the text cannot be read, or does not fit the measure's unit.
     """
     if rope is None:
         rope = measure.declared.region
@@ -54,32 +54,32 @@ def region(rope: str | None, measure: Measure, baseline: pd.DataFrame) -> float:
     if form is None:
         return value
     if measure.in_percent:
-        raise UsageError(f"--rope {rope}: of an accuracy that may mean two things; write points as {typed[1]}pp")
+        raise UsageError(f"--rope {rope}: for an accuracy this may mean two things; write points as {typed[1]}pp")
     column = str(measure.on("test") if measure.part == "gap" else measure)
     if column not in baseline:
         return math.nan
-    # A time to a score that was never reached is infinite, and no share of it is a size.
+    # The time to a score that was never reached is infinite, so a share of it is no usable size.
     scores = baseline[column].astype(float).dropna()
     finite = scores[scores.abs() < math.inf]
     return 0.0 if len(scores) and finite.empty else abs(float(finite.mean())) * value / 100
 
 
 def direction(low: float, high: float, rope: float, sign: int) -> str:
-    """Where an interval lies: better or worse where all of it is beyond the region, about the same where all is within.
+    """Return better or worse if the whole interval lies beyond the region, and about the same if it lies within the region.
 
     Parameters
     ----------
     low, high : float
-        Its limits.
+        The limits of the interval.
     rope : float
         Half the width of the region.
     sign : int
-        1 where higher is better, -1 where lower is, 0 where that is not known: then it is higher or lower.
+        1 if higher is better, -1 if lower is better, 0 if neither is known to be; then the answer is higher or lower.
 
     Returns
     -------
     str
-        Nothing where it lies neither beyond nor within.
+        Empty if the interval lies neither beyond nor within the region.
     """
     if not all(map(math.isfinite, (low, high, rope))):
         return ""
@@ -92,29 +92,31 @@ def direction(low: float, high: float, rope: float, sign: int) -> str:
 
 
 def definition(measure: Measure, rope: float, stated: bool, family: int) -> tuple[str, str]:
-    """The rule as a sentence for the foot of a table, in full and in short.
+    """Return the rule of verdicts as a note under a table, in full and in short.
 
     Parameters
     ----------
     measure : Measure
-        What the verdict is about.
+        The measure that the verdict judges.
     rope : float
         Half the width of the region.
     stated : bool
-        Whether it was typed.
+        Whether the user typed --rope.
     family : int
-        How many arms the interval holds for at once.
+        The number of arms for which the interval holds at once.
     """
     better, worse = ("better", "worse") if measure.direction else ("higher", "lower")
     default = "" if stated else " (the default; --rope sets it)"
     holds = "" if family < 2 else f", which holds for all {family} arms at once"
     full = (
-        f"Verdict on {measure.spoken}, with ±{measure.size(rope)}{default} taken as no difference that matters: {better} or "
-        f"{worse} = the interval lies beyond that; {SAME} = within; {UNTOLD} = neither. A ? behind it: not confirmed, "
-        f"which takes six seeds and the interval that is shown{holds}."
+        f"Verdict on {measure.spoken}: a difference within ±{measure.size(rope)}{default} counts as too small to matter. "
+        f"{better.capitalize()} or {worse} = the whole interval lies beyond that range; {SAME} = the whole interval lies "
+        f"within it; {UNTOLD} = neither. A ? means not confirmed: a confirmed verdict needs six seeds and follows from the "
+        f"interval that is shown{holds}."
     )
     small = "" if stated else " (--rope)"
     brief = (
-        f"{better.capitalize()}, {worse}: the interval lies beyond ±{measure.size(rope)}{small}; a ?: not confirmed."
+        f"{better.capitalize()} or {worse}: the whole interval lies beyond ±{measure.size(rope)}{small}. "
+        "A ? means not confirmed."
     )
     return full, brief

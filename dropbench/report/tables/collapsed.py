@@ -1,4 +1,4 @@
-"""Arms that tell nothing apart: they answer every test example with the same class."""
+"""Finds arms that answer every test example with the same class."""
 
 from __future__ import annotations
 
@@ -37,7 +37,6 @@ def collapsed(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
     measured = "test_balanced_accuracy" in runs and runs["test_balanced_accuracy"].notna().any()
     look = "--metric balanced_accuracy" if measured else "metric=[loss,accuracy,balanced_accuracy]"
     return [
-        f"The same class is said for every test example by {', '.join(told[:_SPOKEN])}{rest}: the accuracy of such a run "
-        f"is the share of that class (the most frequent one has {share} %), whatever it has learnt. Look at balanced "
-        f"accuracy: {look}."
+        f"The same class is predicted for every test example by {', '.join(told[:_SPOKEN])}{rest}: the accuracy of such a "
+        f"run is only the share of that class (the most frequent class has {share} %). Look at balanced accuracy: {look}."
     ]

@@ -1,4 +1,4 @@
-"""What stored plans say of a comparison: how its arms were tuned, how often it was looked at, and so its level."""
+"""Notes from stored plans: how the arms were tuned, how often the comparison was looked at, and which level follows."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from dropbench.store import Candidate, Course, StoredPlan, Tuned
 from dropbench.values import count, number, order, spans, written
 
 RATE = "train.lr"
-"""The key that is asked about where nothing was tuned: it moves what dropout does more than any other."""
+"""The key to tune first: no other key changes the effect of dropout as much."""
 AT_MOST = 60
-"""Seeds that --until-settled may take where it is not told otherwise."""
+"""The default limit of seeds of --until-settled."""
 _FACTORS = (0.3, 1.0, 3.0, 10.0)
 _SPOKEN = 6
-"""So many candidates, and so many arms, are gone through in a sentence."""
+"""The number of candidates, and of arms, that a sentence names."""
 
 
 def of_runs(plans: Iterable[StoredPlan], runs: pd.DataFrame) -> list[StoredPlan]:
@@ -32,30 +32,30 @@ def of_runs(plans: Iterable[StoredPlan], runs: pd.DataFrame) -> list[StoredPlan]
 
 
 def level(plans: Iterable[StoredPlan], runs: pd.DataFrame) -> float:
-    """At which these runs are judged: that of the last look where all of them are of a plan that looks several times."""
+    """Return the level at which these runs are judged. If a plan with several looks has all of them, it is its last look's."""
     return min((of[taken - 1] for course in _looked(plans, runs) for of, taken in [_looks(course)]), default=ALPHA)
 
 
 def tuned(arms: Iterable[Arm], plans: Iterable[StoredPlan]) -> tuple[Tuned, ...]:
-    """Of those of the arms that were tuned, each with the label that it has here."""
+    """Return the arms that were tuned, each under the label that it has here."""
     found = {t.arm_id: t for p in plans if p.course for t in p.course.tuned if t.best is not None}
     return tuple(replace(found[arm.arm_id], arm=arm.label) for arm in arms if arm.arm_id in found)
 
 
 def notes(comparison: Comparison, plans: Sequence[StoredPlan]) -> list[Note]:
-    """The sentences on a comparison; plans: those of its runs."""
+    """Return the notes of a comparison. plans: the plans of its runs."""
     runs = comparison.runs
     return [*_tuned(comparison, plans), *as_they_are([*_edges(comparison.tuned), *_several_looks(plans, runs)])]
 
 
 def further(comparison: Comparison, plans: Sequence[StoredPlan]) -> tuple[Diagnosis, ...]:
-    """What the sweep of a comparison left to chance, with the options with which it would not; plans: those of its runs."""
+    """Return warnings about the sweep, each with the options that avoid the problem. plans: the plans of the runs."""
     fixed = comparison.tuned or any(p.course is not None and p.course.rule.pilot for p in plans)
     return (*_again(comparison, plans), *([] if fixed else _untuned(comparison)))
 
 
 def _tuned(comparison: Comparison, plans: Iterable[StoredPlan]) -> Iterator[Note]:
-    """Under which seeds, by what, and what every candidate of the first arms scored."""
+    """Say under which seeds and by which score the arms were tuned, and the scores of the first arms' candidates."""
     arms = comparison.tuned
     if not arms:
         return
@@ -67,13 +67,13 @@ def _tuned(comparison: Comparison, plans: Iterable[StoredPlan]) -> Iterator[Note
     for tuned in arms[:_SPOKEN]:
         scores = [f"{_values(c.setting)}: {_outcome(c, measure)}" for c in tuned.candidates]
         of = f" ({', '.join(scores)})" if 1 < len(scores) <= _SPOKEN else f", {_of_many(tuned)}"
-        parts.append(f"{tuned.arm}, {_best(tuned)}{of if len(scores) > 1 else ', which has nothing to choose'}")
+        parts.append(f"{tuned.arm}, {_best(tuned)}{of if len(scores) > 1 else ', the only setting tried'}")
     rest = f"; and {count(len(arms) - _SPOKEN, 'arm')} more, see --format json" if len(arms) > _SPOKEN else ""
     unit = ", %," if measure.in_percent else ""
-    under = f"under seeds {spans(sorted(seeds))}, which are in no number above"
+    under = f"under seeds {spans(sorted(seeds))}, which no number above includes"
     yield Note(
-        f"Each arm at its own best setting, by mean {measure.spoken}{unit} {under}: {'; '.join(parts)}{rest}.",
-        f"Each arm at its own best setting, by {measure.spoken} {under}.",
+        f"Each arm ran at its own best setting, chosen by mean {measure.spoken}{unit} {under}: {'; '.join(parts)}{rest}.",
+        f"Each arm ran at its own best setting, chosen by {measure.spoken} {under}.",
     )
     yield from as_they_are(_no_best(arms))
     yield from as_they_are(_left_out(courses, {name for arm in comparison.arms for name in (arm.name, arm.label)}))
@@ -97,34 +97,34 @@ def _outcome(candidate: Candidate, measure: Measure) -> str:
 
 
 def _no_best(arms: Iterable[Tuned]) -> Iterator[str]:
-    """Which settings are no better than another that was tried, so that they are the first of them."""
+    """Say for which arms several settings were equally good, and how the tie was broken."""
     diverged = [t for t in arms if t.all_diverged]
     if diverged:
         lower = {c.setting[RATE] for t in diverged for c in t.candidates if RATE in c.setting}
         hint = f"; try values of {RATE} below {written(min(lower))}" if len(lower) > 1 else ""
-        yield f"Every setting that was tried diverged, so that none is better than another: {_names(diverged)}{hint}."
+        yield f"Every setting that was tried diverged, so no setting is better than another: {_names(diverged)}{hint}."
     if equal := [t for t in arms if t.equals]:
         yield (
-            f"Settings that scored the same as the chosen one: {_names(equal)}. The smaller validation loss decides then, and "
-            "after it the order in which they were typed."
+            f"Other settings scored the same as the chosen one: {_names(equal)}. In that case the smaller validation loss "
+            "decides, and after it the order in which the settings were typed."
         )
 
 
 def _left_out(courses: Iterable[Course], there: Collection[str | None]) -> Iterator[str]:
-    """The arms that have no setting. there: those that are compared, under another version of a user's code say."""
+    """Name the arms that tuning left without a setting. there: arms that are compared anyway, from other runs."""
     lost = {t.arm: t for course in courses for t in course.tuned if t.best is None and t.arm not in there}
     if lost:
-        yield f"Left out, since every run of every setting failed while it was tuned: {_names(list(lost.values()))}."
+        yield f"Left out, since every tuning run failed: {_names(list(lost.values()))}."
 
 
 def why_nothing(plans: Iterable[StoredPlan]) -> str:
-    """Why plans that tune have nothing to compare: they are not finished, or left no baseline or no two arms."""
+    """Say why a plan with tuning has nothing to compare: it is not finished, or its baseline or all arms but one failed."""
     lost = [t for p in plans if p.course and p.course.ended for t in p.course.tuned if t.best is None]
     if not lost:
-        return "it is not finished, so there is nothing to compare yet; its sweep, typed again, goes on"
+        return "it is not finished, so there is nothing to compare yet; type its sweep command again to go on"
     bases = [t for t in lost if t.baseline]
     what = f"{_names(bases)}, the baseline," if bases else _names(lost)
-    return f"every run of {what} failed, so there is nothing to compare; its sweep, typed again, tries them again"
+    return f"every run of {what} failed, so there is nothing to compare; type its sweep command again to retry them"
 
 
 def _names(arms: Sequence[Tuned]) -> str:
@@ -133,7 +133,7 @@ def _names(arms: Sequence[Tuned]) -> str:
 
 
 def _edges(arms: Iterable[Tuned]) -> Iterator[str]:
-    """Where the best value is the smallest or the largest that was tried, with one that lies beyond it."""
+    """Warn if the best value is the smallest or the largest that was tried, and name a value beyond it."""
     found = [
         f"{tuned.arm}, {e.key}={written(e.value)}, the {e.end} (try {written(e.beyond)} too)"
         for tuned in arms
@@ -142,24 +142,25 @@ def _edges(arms: Iterable[Tuned]) -> Iterator[str]:
     if found:
         rest = f"; and {len(found) - _SPOKEN} more" if len(found) > _SPOKEN else ""
         yield (
-            f"Best at the edge of what was tried, so that a better value may lie beyond: {'; '.join(found[:_SPOKEN])}{rest}. "
-            "Type the same command with more values."
+            f"The best value is at the edge of those tried, so a better one may lie beyond: {'; '.join(found[:_SPOKEN])}{rest}"
+            ". Type the same command with more values."
         )
 
 
 def _several_looks(plans: Iterable[StoredPlan], runs: pd.DataFrame) -> Iterator[str]:
-    """How often, and at which level this one is."""
+    """Say how often the results were looked at, and which level the last look has."""
     for course in _looked(plans, runs)[-1:]:
         of, taken = _looks(course)
         after = ", ".join(map(str, course.rule.looks[:taken]))
         yield (
-            f"Looked at after {after} of at most {course.rule.looks[-1]} seeds. Verdicts and intervals are at the level of "
-            f"this look, {of[taken - 1]:.2g} in place of {ALPHA:.2g}, so that all looks together err no more often than one."
+            f"The results were looked at after {after} of at most {course.rule.looks[-1]} seeds. Verdicts and intervals use "
+            f"the level of this look, {of[taken - 1]:.2g} instead of {ALPHA:.2g}, so that all looks together err no more "
+            "often than a single look would."
         )
 
 
 def _again(comparison: Comparison, plans: Sequence[StoredPlan]) -> Iterator[Diagnosis]:
-    """Where plans of the same arms with fewer seeds are stored: someone may have looked at each."""
+    """Warn if plans of the same arms with fewer seeds are stored: someone may have looked at each of them."""
     runs = comparison.runs
     arms, seeds = set(runs["arm_id"]), set(runs["seed"])
     sizes = set()
@@ -173,14 +174,14 @@ def _again(comparison: Comparison, plans: Sequence[StoredPlan]) -> Iterator[Diag
             "seeds were added",
             tuple(comparison.labels),
             f"The same arms were planned before with {' and '.join(map(str, sorted(sizes)))} of these {len(seeds)} seeds. "
-            "Whoever adds seeds until something is told finds too much.",
-            "--until-settled pays for each look",
+            "Adding seeds until there is a winner finds too many winners.",
+            "--until-settled corrects for each look",
             options=("--until-settled", *most),
         )
 
 
 def _untuned(comparison: Comparison) -> Iterator[Diagnosis]:
-    """Where all arms ran at one learning rate that was tuned for none of them."""
+    """Warn if all arms ran at one learning rate that was not tuned for any of them."""
     runs = comparison.runs
     values = {written(v): v for v in runs[RATE].tolist()} if RATE in runs else {}
     if len(values) != 1 or comparison.baseline is None or len(comparison.arms) < 2:
@@ -194,15 +195,15 @@ def _untuned(comparison: Comparison) -> Iterator[Diagnosis]:
     yield Diagnosis(
         "not tuned",
         tuple(comparison.labels),
-        f"All arms ran at {RATE}={written(rate)}, which was tuned for none of them here; what helps at one learning rate may "
-        "harm at another.",
-        "--tune gives each arm its own best",
+        f"All arms ran at {RATE}={written(rate)}, which was not tuned for any of them here; what helps at one learning rate "
+        "may harm at another.",
+        "--tune finds the best value for each arm",
         options=("--tune", f"{RATE}={grid}"),
     )
 
 
 def _looked(plans: Iterable[StoredPlan], runs: pd.DataFrame) -> list[Course]:
-    """The courses of those that look several times and have all of these runs."""
+    """Return the courses of plans that look several times and have all of these runs."""
     there = set(runs["run_id"])
     several = [p for p in plans if p.course is not None and len(p.course.rule.looks) > 1]
     return [p.course for p in several if p.course is not None and there <= set(p.every_run)]

@@ -1,4 +1,4 @@
-"""Every row of a comparison read aloud: what its numbers mean to someone who knows no statistics."""
+"""Explains every number in a comparison's tables in sentences, for a reader who knows no statistics."""
 
 from __future__ import annotations
 
@@ -19,24 +19,28 @@ from dropbench.values import count
 PLACES = {"train": "in training", "val": "in validation", "test": "in the test"}
 _SEED = (
     "Seed:",
-    "one split of the data, one beginning of the weights, one order of the examples and one stream of noise. Arms that were "
-    "trained under one seed share all of these, so they are compared seed by seed.",
+    "it fixes the split of the data, the initial weights, the order of the examples and the random noise. Arms trained under "
+    "the same seed share all of these, so they are compared seed by seed.",
 )
 _GAP = (
     "Gap:",
-    "the score on the examples that were learned from minus that on the validation examples, the noise off in both: how much "
-    "better a model does on what it has seen.",
+    "the score on the training examples minus the score on the validation examples, both with the noise off. It shows how "
+    "much better a model does on examples that it has seen.",
 )
-_NATS = ("Nats:", "how much the right answers surprised the model: 0 is not at all, 0.69 is as a tossed coin does.")
+_NATS = (
+    "Nats:",
+    "the unit of the loss, which measures how much the right answers surprised the model. 0 is no surprise at all, 0.69 is "
+    "the surprise at a tossed coin.",
+)
 
 
 def explained(report: Report) -> Report:
-    """With every comparison in words."""
+    """Return the report with an explanation added to every comparison."""
     return replace(report, comparisons=tuple(replace(c, explained=in_words(c)) for c in report.comparisons))
 
 
 def in_words(comparison: Comparison) -> tuple[tuple[str, str], ...]:
-    """(what a paragraph is about, its sentences): words, the arms in the table's order, and how rates were chosen."""
+    """Return paragraphs as (heading, sentences): the terms, the arms in the table's order, and how rates were chosen."""
     measures = [m for s in comparison.summaries for m in s.levels]
     words = [_SEED, *[_GAP] * any(m.part == "gap" for m in measures)]
     words += [_NATS] * any(m.declared.unit == "nats" for m in measures)
@@ -49,7 +53,7 @@ def _called(s: Summary) -> str:
 
 
 def of_arm(s: Summary, c: Comparison) -> list[tuple[str, str]]:
-    """Its scores and, of one that is not the baseline, what they are beside the baseline's: a paragraph an outcome."""
+    """Return an arm's scores and, unless it is the baseline, its difference from the baseline: one paragraph per outcome."""
     label, base = s.arm.label, c.baseline
     told = [_runs(s), *(_levels(s, c.measure) if s.n else []), *_costs(s), *_agreement(s)]
     if label == base:
@@ -69,12 +73,12 @@ def _judged(contrast: Contrast, baseline: str, c: Comparison) -> list[str]:
 
 def _runs(s: Summary) -> str:
     ended = [f"{n} {what}" for n, what in ((s.failed, "failed"), (s.diverged, "diverged")) if n]
-    rest = f"; {' and '.join(ended)}, and are in no mean" if ended else ""
+    rest = f"; {' and '.join(ended)}, and are left out of every mean" if ended else ""
     return f"{count(s.n, 'run')} finished{rest}." if s.n else f"None of its runs finished{rest}."
 
 
 def _levels(s: Summary, main: Measure | None) -> list[str]:
-    """The verdict's measure first and in full; of the other metrics one clause each."""
+    """Explain the scores: the verdict's measure first and in full, then one sentence for each other metric."""
     told = [] if main is None or main not in s.levels else [_score(s, main)]
     for name in dict.fromkeys(m.metric for m in s.levels):
         of = [m for m in s.levels if m.metric == name and m != main and not math.isnan(s.levels[m].mean)]
@@ -88,9 +92,7 @@ def _score(s: Summary, m: Measure) -> str:
     if math.isnan(level.mean):
         return f"Its {m.spoken} is not known."
     if level.never:
-        middle = (
-            f"; the middle of its runs took {m.level(level.median)} (median)" if math.isfinite(level.median) else ""
-        )
+        middle = f"; the run in the middle took {m.level(level.median)} (median)" if math.isfinite(level.median) else ""
         return f"{level.never} of {count(level.n, 'run')} never came to that score ({m.spoken}){middle}."
     value = m.level(level.mean)
     examples = {"train": "training", "val": "validation", "test": "test"}.get(m.part)
@@ -100,12 +102,12 @@ def _score(s: Summary, m: Measure) -> str:
         said = f"Its {m.spoken} was {value}{f' {m.unit}' if m.unit else unit(m) * (not m.in_percent)} on average"
     if math.isnan(level.sd):
         return f"{said}."
-    spread = f"from seed to seed that moves by about {unsigned(m.level)(level.sd)} (±)"
-    return f"{said}; {spread}, and the middle of its runs is {m.level(level.median)} (median)."
+    spread = f"from seed to seed that varies by about {unsigned(m.level)(level.sd)} (±)"
+    return f"{said}; {spread}, and the run in the middle has {m.level(level.median)} (median)."
 
 
 def _kind(m: Measure) -> str:
-    """How to read a metric's levels: in which unit, and which way is better."""
+    """Return a metric's unit and which direction is better, in parentheses."""
     better = {"higher": "higher is better", "lower": "lower is better", "neither": ""}[m.declared.direction]
     words = ", ".join(word for word in ("in %" if m.in_percent else unit(m).strip(), better) if word)
     return f" ({words})" if words else ""
@@ -123,10 +125,10 @@ def _costs(s: Summary) -> list[str]:
     of = {name: level for name, level in s.costs.items() if not math.isnan(level.mean)}
     told = []
     if "chosen_epoch" in of:
-        best = f"; the best in validation was epoch {_spread(s, 'best_epoch')}" if "best_epoch" in of else ""
-        told.append(f"Scores are of epoch {_spread(s, 'chosen_epoch')}{best}.")
+        best = f"; the validation score was best in epoch {_spread(s, 'best_epoch')}" if "best_epoch" in of else ""
+        told.append(f"Scores are from epoch {_spread(s, 'chosen_epoch')}{best}.")
     if "seconds" in of:
-        each = f", {figures(of['epoch_seconds'].mean)} an epoch" if "epoch_seconds" in of else ""
+        each = f", {figures(of['epoch_seconds'].mean)} per epoch" if "epoch_seconds" in of else ""
         told.append(f"A run took {figures(of['seconds'].mean)} seconds{each}.")
     if "peak_memory_mb" in of:
         told.append(
@@ -144,13 +146,13 @@ def _agreement(s: Summary) -> list[str]:
     if a is None or math.isnan(a.mean):
         return []
     return [
-        f"What two of its {a.seeds:.0f} seeds look at in an input agrees by {share(a.mean)} on average (1 would be the same), "
-        f"known to about {or_absent(lambda v: f'{v:.3f}', a.se)}; the least alike two by {share(a.low)}."
+        f"The attribution maps of two of its {a.seeds:.0f} seeds agree by {share(a.mean)} on average (1 would be identical), "
+        f"known to about {or_absent(lambda v: f'{v:.3f}', a.se)}; the two that agree least, by {share(a.low)}."
     ]
 
 
 def _others(c: Comparison, label: str) -> list[str]:
-    """The differences on the other measures that are compared: what each came to, and which way is better."""
+    """Return one sentence with the differences on the other measures, and which direction is better in each."""
     told = [_other(m, c.against(m)[label]) for m in c.compared if m not in (c.measure, *c.outcomes)]
     told = [words for words in told if words]
     return [f"Its other differences from {c.baseline}: {', '.join(told)}."] if told else []
@@ -171,5 +173,5 @@ def _choice(choice: Choice) -> str:
     return (
         f"Of {', '.join(choice.of)}, {choice.chosen} had the {best} mean {choice.rule.spoken} over "
         f"{count(len(choice.seeds), 'seed')}: {choice.rule.level(choice.score)}{rule}. Its {choice.test.spoken} under the same "
-        f"seeds, {plus_minus(choice.test.level, choice.test_mean, choice.test_sd)}{test}, had no say in that."
+        f"seeds, {plus_minus(choice.test.level, choice.test_mean, choice.test_sd)}{test}, had no part in that choice."
     )

@@ -1,4 +1,4 @@
-"""What comes before every table: that there is nothing to compare, since all of it diverged."""
+"""The warning before all tables that there is nothing to compare, since every run diverged."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ TRY = "lower train.lr, or clip the gradient: train.grad_clip=1"
 
 
 def headline(comparison: Comparison) -> str | None:
-    """Said where no run completed, or none of the baseline's, and some diverged: else a table would look like any other."""
+    """Return a warning if some runs diverged and no run, or none of the baseline, completed; the table alone would not tell."""
     whole = _ended(comparison, comparison.labels)
     if whole is not None:
         return f"{comparison.title}: every run {whole}. There is nothing to compare; {TRY}."
     if comparison.baseline is not None and (base := _ended(comparison, [comparison.baseline])) is not None:
         alone = "train.lr" in comparison.runs and comparison.runs["train.lr"].map(str).nunique() > 1
         return (
-            f"{comparison.title}: every run of the baseline, {comparison.baseline}, {base}. That an arm does better says no "
+            f"{comparison.title}: every run of the baseline, {comparison.baseline}, {base}. An arm that does better shows no "
             f"more than that; {'for the baseline' if alone else 'in all arms'}, {TRY}."
         )
     return None
 
 
 def _ended(comparison: Comparison, labels: list[str]) -> str | None:
-    """`diverged`, or how many did and how many failed; None where one completed or none diverged."""
+    """Return `diverged`, or how many diverged and how many failed; None if a run completed or none diverged."""
     statuses = Counter(s for label in labels for s in comparison.runs_of(label)["status"].tolist())
     if statuses["completed"] or not statuses["diverged"]:
         return None

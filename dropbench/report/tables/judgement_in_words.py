@@ -1,6 +1,6 @@
-"""A difference and what is judged of it, number by number, for a reader who knows no statistics.
+"""Explains a difference and its verdict, number by number, for a reader who knows no statistics.
 
-The digits are those of the table, and what a column is called stands behind its number.
+Numbers have the same digits as in the table, and each is followed by the name of its column in parentheses.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from dropbench.values import count
 
 
 def judgement(contrast: Contrast, baseline: str, examples: str) -> list[str]:
-    """Sentences on one arm beside the baseline, in the order in which one is the reason of the next.
+    """Return sentences that compare one arm with the baseline, ordered so that each sentence builds on the one before it.
 
     Parameters
     ----------
     baseline : str
-        What the arm was compared with.
+        The label of the arm that it was compared with.
     examples : str
-        Of which examples intervals and p speak: `examples like those tested`.
+        The examples that intervals and p are about, such as `examples like those tested`.
     """
     parts = [
         *_breakdowns(contrast, baseline),
@@ -41,13 +41,13 @@ def judgement(contrast: Contrast, baseline: str, examples: str) -> list[str]:
 
 
 def unit(measure: Measure) -> str:
-    """What differences are counted in, with a blank before it: ` points`, ` nats`; nothing where that has no name."""
+    """Return the unit of differences after a space, such as ` points` or ` nats`; empty if the unit has no name."""
     name = measure.points or measure.declared.unit
     return f" {name}" if name else ""
 
 
 def _breakdowns(c: Contrast, baseline: str) -> list[str]:
-    """Of seeds that diverged."""
+    """Explain how seeds that diverged were counted."""
     d = c.difference
     if not d.diverged:
         return []
@@ -59,25 +59,26 @@ def _breakdowns(c: Contrast, baseline: str) -> list[str]:
     else:
         where = f"{what[0].upper()}{what[1:]} in {d.lost} of its runs and in {d.won} of those of {baseline}."
     return [
-        f"{where} Such a run has no score and counts as worse than any that has one, so verdict, p and the chance "
-        "of doing better go by order, not by size, and are about the examples that were tested."
+        f"{where} Such a run has no score and counts as worse than any run that has one. So the verdict, p and the chance of "
+        "doing better depend on the order of the runs, not on the size of differences, and hold only for the examples that "
+        "were tested."
     ]
 
 
 def _size(c: Contrast, baseline: str) -> str:
     d, m = c.difference, c.measure
     if not d.n:
-        return f"No run of it can be held against one of {baseline}, so there is no difference to speak of."
+        return f"None of its runs can be compared with a run of {baseline}, so there is no difference to report."
     if math.isnan(d.mean) and d.diverged:
-        return "None finished in both, so there is no difference in numbers."
+        return "No seed finished in both arms, so there is no difference in numbers."
     if not math.isfinite(d.mean):
         return f"The difference from {baseline} has no size, since a score is infinite."
     how = f"over the {d.finished} seeds that both have" if d.n > 1 else "under the one seed that both have"
     if d.diverged:
         how = f"over the {count(d.finished, 'seed')} that finished in both" if d.pairs else "of those that finished"
     elif d.interval == WELCH or not d.pairs:
-        how = "compared as strangers, since they share no seed"
-    moves = "" if math.isnan(d.sd) else f"; from seed to seed that moves by about {unsigned(m.difference)(d.sd)} (sd)"
+        how = "compared without pairs, since they share no seed"
+    moves = "" if math.isnan(d.sd) else f"; from seed to seed that varies by about {unsigned(m.difference)(d.sd)} (sd)"
     return f"In {m.spoken} it is on average {apart(m, d.mean, baseline)}, {how}{moves}."
 
 
@@ -97,7 +98,7 @@ def _interval(c: Contrast, examples: str) -> str:
     if not d.n or not math.isfinite(d.mean):
         return ""
     if math.isnan(d.low):
-        return "" if d.diverged else "So few runs cannot tell it from chance: there is no interval, and no p."
+        return "" if d.diverged else "With so few runs it may be chance: there is no interval and no p."
     alone = d.interval not in (FLIPPED, WELCH)
     sure = confidence(1 - CONFIDENCE if alone else c.alpha)
     together = f", for all {c.tests} arms at once" if c.tests > 1 and not alone else ""
@@ -108,7 +109,7 @@ def _interval(c: Contrast, examples: str) -> str:
 
 
 def limits(c: Contrast) -> str:
-    """Where the interval lies; where ranks of a few seeds bound one side alone, at least or at most."""
+    """Say where the interval lies. If it has only one finite end, as ranks of a few seeds give it, say at least or at most."""
     low, high = c.difference.low, c.difference.high
     least, most = (f"{c.measure.difference(limit)}{unit(c.measure)}" for limit in (low, high))
     if math.isinf(low) and math.isinf(high):
@@ -125,17 +126,21 @@ def _chance(c: Contrast, baseline: str) -> str:
     if math.isnan(d.p_adjusted):
         return ""
     alone, adjusted = p_value(d.p), p_value(d.p_adjusted)
-    if c.tests < 2 or 0 < d.pairs < MIN_PAIRS:  # it is in no family
-        return f"If it were no different from {baseline}, chance alone would take it so far in {how_often(d.p)} (p {alone})."
-    most, whom = ("", "it, or an arm that is no surer,") if d.pairs else ("at most ", f"any of {c.tests} arms")
+    if c.tests < 2 or 0 < d.pairs < MIN_PAIRS:  # the arm is not corrected for other arms
+        return (
+            f"If the arm were no different from {baseline}, chance alone would produce a difference this clear in "
+            f"{how_often(d.p)} (p {alone})."
+        )
+    most, whom = ("", "this arm or one that is no clearer") if d.pairs else ("at most ", f"any of {c.tests} arms")
     return (
-        f"If it were no different from {baseline}, chance alone would take {whom} so far in {most}{how_often(d.p_adjusted)} "
-        f"(p adjusted {adjusted}), and it by itself in {how_often(d.p)} (p alone {alone})."
+        f"If the arm were no different from {baseline}, chance alone would produce a difference this clear in "
+        f"{most}{how_often(d.p_adjusted)} for {whom} (p adjusted {adjusted}), and in {how_often(d.p)} for this arm alone "
+        f"(p alone {alone})."
     )
 
 
 def how_often(p: float) -> str:
-    """A probability as a count, in the digits of `p_value`: .0059 is `59 of 10,000 such studies`."""
+    """Return a probability as a count with the digits of `p_value`: .0059 is `59 of 10,000 such studies`."""
     if p < 0.0001:
         return "fewer than 1 of 10,000 such studies"
     of = 10_000
@@ -152,8 +157,8 @@ def _once_more(c: Contrast, baseline: str) -> str:
     if math.isnan(chance.value):
         return ""
     return (
-        f"Under one more seed it would do better than {baseline} with a chance of about {share(chance.value)}, which may be "
-        f"anything from {share(chance.low)} to {share(chance.high)} (P(better))."
+        f"Under one more seed the arm would do better than {baseline} with a probability of about {share(chance.value)}; these "
+        f"seeds allow anything from {share(chance.low)} to {share(chance.high)} (P(better))."
     )
 
 
@@ -162,8 +167,8 @@ def _detectable(c: Contrast) -> str:
         return ""
     size = unsigned(c.measure.difference)(c.detectable)
     return (
-        f"Of studies like this one four in five would confirm a true difference of {size}{unit(c.measure)}; smaller ones are "
-        "missed more often (MDE)."
+        f"If the true difference were {size}{unit(c.measure)}, four in five studies like this one would confirm it; a smaller "
+        "difference is missed more often (MDE)."
     )
 
 
@@ -179,7 +184,7 @@ def _verdict(c: Contrast) -> str:
 
 
 def _matters(c: Contrast) -> str:
-    return f"the ±{c.measure.size(c.region)} that are taken as no difference that matters"
+    return f"the ±{c.measure.size(c.region)} that count as too small to matter"
 
 
 def _by_order(c: Contrast) -> bool:
@@ -188,7 +193,7 @@ def _by_order(c: Contrast) -> bool:
 
 def _grounds(c: Contrast) -> str:
     if _by_order(c):
-        return "by the order of all seeds, those that broke down among them"
+        return "by the order of all seeds, including those that broke down"
     return f"the whole interval lies {'within' if c.direction == SAME else 'beyond'} {_matters(c)}"
 
 
@@ -197,22 +202,22 @@ def _lacking(c: Contrast) -> str:
     if d.n < MIN_PAIRS or (d.finished < MIN_PAIRS and not _by_order(c)):
         return f"it takes at least {MIN_PAIRS} seeds, and there are {min(d.n, d.finished) if d.diverged else d.n}"
     all_arms = f", since it holds for all {c.tests} arms at once" if c.tests > 1 else ""
-    return f"the arm's own interval would say so, but the one that is shown is wider{all_arms}, and does not"
+    return f"an interval for this arm alone would confirm it, but the interval shown is wider{all_arms}, and does not"
 
 
 def _untold(c: Contrast) -> str:
     d = c.difference
     if d.diverged:
-        return "The order of these seeds does not say where it lies."
+        return "The order of these seeds does not say which arm is better."
     if not all(map(math.isfinite, (*d.alone, c.region))):
-        return "Without an interval there is nothing to judge by."
+        return "There is no interval to judge by."
     if max(map(abs, d.alone)) <= c.region:
         return (
-            f"The arm's own interval lies within {_matters(c)}, but so few test examples cannot show that two arms are "
-            f"{SAME}: it takes ±{c.measure.size(c.resolution)} at least."
+            f"The interval for this arm alone lies within {_matters(c)}, but so few test examples cannot show that two arms "
+            f"are {SAME}, unless at least ±{c.measure.size(c.resolution)} counts as too small to matter."
         )
     beyond = c.measure.size(c.region)
-    return f"These seeds leave room for a difference that matters, beyond ±{beyond}, and for one that does not."
+    return f"These seeds allow for a difference that matters, beyond ±{beyond}, and for one that does not."
 
 
 def _seeds(c: Contrast) -> str:
@@ -222,9 +227,9 @@ def _seeds(c: Contrast) -> str:
     if math.isinf(even):
         return f"It would take more than {MOST:,} seeds to confirm a verdict."
     if even == likely:
-        return f"{even:,.0f} seeds in all would confirm a verdict in four of five cases (seeds to confirm)."
+        return f"With {even:,.0f} seeds in all a verdict would be confirmed in four of five cases (seeds to confirm)."
     more = f"more than {MOST:,}" if math.isinf(likely) else f"{likely:,.0f}"
     return (
-        f"{even:,.0f} seeds in all would confirm a verdict with an even chance, {more} in four of five cases (seeds to "
-        "confirm)."
+        f"With {even:,.0f} seeds in all a verdict would be confirmed with an even chance, with {more} in four of five cases "
+        "(seeds to confirm)."
     )

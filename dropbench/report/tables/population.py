@@ -1,4 +1,4 @@
-"""What a comparison's answers are about: the examples that were tested, or examples like them. See docs/statistics.md."""
+"""Says whether a comparison holds for the tested examples or for new ones like them. See docs/statistics.md."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ABOUT = (EXAMPLES, POOL)
 
 
 def about(c: Comparison) -> dict[str, str]:
-    """By an arm's label which of the two its interval, p and verdict are about; empty without a verdict."""
+    """Map each arm's label to the population of its interval, p and verdict: `pool` or `examples`. Empty without verdicts."""
     return {
         label: POOL if v.difference.diverged or isinstance(c.of_examples(v.expression), Untold) else EXAMPLES
         for label, v in c.verdicts.items()
@@ -25,25 +25,25 @@ def about(c: Comparison) -> dict[str, str]:
 
 
 def notes(c: Comparison) -> list[Note]:
-    """What the verdicts of its table are about; see `_told`."""
+    """Return notes on the population that the verdicts of a comparison hold for; see `_told`."""
     return [] if c.measure is None else _told(c, c.verdicts, f"Intervals, p and verdicts on {c.measure.spoken}")
 
 
 def told(c: Comparison, verdicts: Mapping[str, Contrast], answers: str) -> list[str]:
-    """The same in full, of any answers. verdicts: by what they are called. answers: what to call all of them."""
+    """Return the same notes in full for any answers. verdicts: contrasts by name. answers: what to call them together."""
     return [note.full for note in _told(c, verdicts, answers)]
 
 
 def _told(c: Comparison, verdicts: Mapping[str, Contrast], answers: str) -> list[Note]:
-    """One line on which of the two it is, why where it is not what was asked, and one where all seeds have one test split."""
+    """Say which population it is, why if it is not the one asked for, and whether all seeds share one test split."""
     if not verdicts:
         return []
     if c.said is None:
-        pool = f"{answers} are about the pool of examples that these seeds drew from, as --about pool asks"
+        pool = f"{answers} hold for the pool of examples that these seeds drew from, as --about pool asks"
         return [
             Note(
-                f"{pool}; of others like them they would be less sure.",
-                "Intervals and p are about these examples alone, as --about pool asks.",
+                f"{pool}; for other examples like them they would be less certain.",
+                "Intervals and p hold for these examples only, as --about pool asks.",
             )
         ]
     known: dict[str, Widening] = {}
@@ -73,14 +73,14 @@ def _beyond(known: Mapping[str, Widening], factors: Sequence[float], answers: st
     wider = (
         "which widens no interval"
         if [*ends] == ["1.00"]
-        else f"which makes intervals {' to '.join(ends)} times as wide"
+        else f"which makes the intervals {' to '.join(ends)} times as wide"
     )
     tested = max(k.examples for k in known.values())
-    said = f"{answers} are about examples like the {tested:,} tested, not these alone"
+    said = f"{answers} hold for new examples like the {tested:,} tested, not only for these"
     return [
         Note(
-            f"{said}, {wider}; with --about pool they are about these.",
-            f"Intervals and p are about examples like the {tested:,} tested (--about pool: these).",
+            f"{said}, {wider}; with --about pool they hold for these only.",
+            f"Intervals and p hold for new examples like the {tested:,} tested (--about pool: for these only).",
         )
     ]
 
@@ -88,8 +88,8 @@ def _beyond(known: Mapping[str, Widening], factors: Sequence[float], answers: st
 def _these(unknown: Mapping[str, list[str]], answers: str, of: int) -> list[Note]:
     return [
         Note(
-            f"{answers} are about the examples tested, not others like them, for {', '.join(labels)}: {why}.",
-            "Intervals and p are about these test examples, not others like them"
+            f"{answers} hold for the tested examples, not for others like them, in {', '.join(labels)}: {why}.",
+            "Intervals and p hold for these test examples, not for others like them"
             f"{'' if len(labels) == of else f', for {few(labels)}'}: {why}.",
         )
         for why, labels in unknown.items()
@@ -100,7 +100,10 @@ def _ranked(ranked: Sequence[str]) -> list[Note]:
     if not ranked:
         return []
     return [
-        Note(f"But p and verdict of {', '.join(ranked)} go by ranks, which are about the examples tested alone.", "")
+        Note(
+            f"But p and verdict of {', '.join(ranked)} are computed from ranks, which hold for the tested examples only.",
+            "",
+        )
     ]
 
 
@@ -111,7 +114,7 @@ def _one_split(c: Comparison, known: Mapping[str, Widening]) -> list[Note]:
     fresh = ", and so will those of --confirm" if c.choices else ""
     return as_they_are(
         [
-            f"All seeds test the same {tested:,} examples{fresh}: more seeds make the difference on these surer, and tell "
-            "nothing more of others."
+            f"All seeds test the same {tested:,} examples{fresh}: more seeds make the difference on these examples more "
+            "certain, but say nothing more about others."
         ]
     )

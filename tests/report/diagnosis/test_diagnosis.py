@@ -143,7 +143,7 @@ def test_training_lags_and_validation_stays_as_it_is(arm: Any, store: Any) -> No
     arm("none", train=0.99, val=0.9)
     arm("standard", 0.5, train=0.94, val=0.9)
     (d,) = found(store)
-    assert d.rule == "too aggressive" and "does not improve by anything that matters" in d.says
+    assert d.rule == "too aggressive" and "does not improve by an amount that matters" in d.says
 
 
 def test_a_rate_that_is_in_the_table_is_halved_again(arm: Any, store: Any) -> None:
@@ -213,7 +213,7 @@ def test_slower_but_not_worse(arm: Any, store: Any, by: int, advice: str, lr: fl
     arm("standard", curves=rising(0.9, by), train__lr=0.001)
     (d,) = found(store)
     assert d.rule == "slower but not worse" and advice in d.advice
-    assert f"takes {by}.0 epochs to the score that none reaches in 10.0" in d.says
+    assert f"takes {by}.0 epochs to reach the score that none reaches in 10.0" in d.says
     assert {(s.config["train"]["lr"], s.config["train"]["epochs"]) for s in d.steps} == {(lr, epochs)}
     assert [s.config["dropout"]["name"] for s in d.steps] == ["none", "standard"]
 
@@ -263,10 +263,14 @@ def test_undecided_says_so_and_how_many_more(arm: Any, store: Any) -> None:
     arm("none", val=0.9)
     arm("standard", val=0.902, turn=3)
     (d,) = found(store)
-    assert d.rule == "undecided" and "cannot be told yet: standard 0.5 +0.20 points" in d.says
+    assert (
+        d.rule == "undecided"
+        and "It is still open whether test accuracy changes by more than 0.2 points: standard 0.5 +0.20 points"
+        in d.says
+    )
     (row,) = [r for r in report.build([store.root]).comparisons[0].table.to_dict("records") if r["verdict"]]
     if row["seeds_likely"] > 100:
-        assert "more than 100 of them" in d.advice and not d.steps
+        assert "more than 100 seeds to tell" in d.advice and not d.steps
     else:
         assert {s.seeds for s in d.steps} == {tuple(range(8, int(row["seeds_likely"])))}
 
@@ -276,7 +280,7 @@ def test_with_few_seeds_nothing_is_diagnosed_but_that(arm: Any, store: Any) -> N
     arm("standard", 0.5, train=0.5, val=0.5, seeds=range(5), turn=3, curves=rising(0.9, 50))
     arm("standard", 0.25, train=0.99, val=0.995, seeds=range(5), turn=3, curves=rising(0.9, 50))
     (d,) = found(store)
-    assert d.rule == "undecided" and "With 5 seeds nothing is: it takes six." in d.says
+    assert d.rule == "undecided" and "A confirmed verdict takes six seeds; here are 5." in d.says
     assert {s.seeds for s in d.steps} == {(5, 6, 7, 8, 9)} and len(d.steps) == 3
 
 
@@ -386,7 +390,7 @@ def test_a_command_runs_what_it_proposes_and_the_next_report_knows_it(
             "seed=range(0,8)",
         ),
         (
-            r"Undecided\. Whether test accuracy changes cannot be told yet: standard 0\.3",
+            r"Undecided\. It is still open whether test accuracy changes by more than 0\.2 points: standard 0\.3",
             "dropout=none,standard dropout.rate=0.3 model.widths=[512] data.n_train=500 train.epochs=40 "
             "train.weight_decay=0.05 train.lr=0.0003 seed=range(0,8)",
         ),

@@ -98,7 +98,7 @@ def test_the_newest_declaration_of_a_metric_counts_and_a_note_says_so(fake: Any,
     measure = built.comparisons[0].measure
     assert measure is not None and (measure.direction, measure.declared.region) == (1, "0.5pp")
     assert built.notes == (
-        "Runs declare these metrics in several ways, of which the newest counts for all: mine (version 2).",
+        "Runs declare these metrics in several ways; the newest declaration counts for all: mine (version 2).",
     )
 
 

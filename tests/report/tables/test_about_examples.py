@@ -70,11 +70,11 @@ def test_one_line_says_which(store: Store, trained: Trained) -> None:
     trained()
     (line,) = [n for n in compared(store).notes if "--about pool" in n]
     assert (
-        line.startswith("Intervals, p and verdicts on test accuracy are about examples like the 1")
+        line.startswith("Intervals, p and verdicts on test accuracy hold for new examples like the 1")
         and " times as wide" in line
     )
     (line,) = [n for n in compared(store, about="pool").notes if "--about pool" in n]
-    assert line.startswith("Intervals, p and verdicts on test accuracy are about the pool of examples")
+    assert line.startswith("Intervals, p and verdicts on test accuracy hold for the pool of examples")
 
 
 def test_of_an_arm_that_kept_nothing_it_says_why(store: Store, trained: Trained) -> None:
@@ -84,9 +84,9 @@ def test_of_an_arm_that_kept_nothing_it_says_why(store: Store, trained: Trained)
         "standard 0.2": True,
         "standard 0.5": False,
     }
-    (line,) = [n for n in c.notes if "not others like them" in n]
+    (line,) = [n for n in c.notes if "not for others like them" in n]
     assert line == (
-        "Intervals, p and verdicts on test accuracy are about the examples tested, not others like them, for standard 0.5: "
+        "Intervals, p and verdicts on test accuracy hold for the tested examples, not for others like them, in standard 0.5: "
         "runs did not keep what they said of each test example."
     )
 
@@ -112,7 +112,7 @@ def test_ranks_of_seeds_that_diverged_are_about_those_tested(store: Store, train
     trained(fallen=(0.2,))
     c = compared(store)
     assert population.about(c) == {"standard 0.2": "pool", "standard 0.5": "examples"}
-    assert [n for n in c.notes if n.startswith("But p and verdict of standard 0.2 go by ranks")]
+    assert [n for n in c.notes if n.startswith("But p and verdict of standard 0.2 are computed from ranks")]
     assert c.verdicts["standard 0.2"].difference.widened > 1
 
 
@@ -155,12 +155,12 @@ def test_contrasts_are_about_the_same_examples(store: Store, trained: Trained) -
     difference, ratio = (answer.contrast.difference.widened for answer in wide.answers)
     assert difference > 1 and ratio == pytest.approx(difference, rel=0.1)
     assert {answer.contrast.difference.widened for answer in narrow.answers} == {1.0}
-    assert [n for n in wide.notes if n.startswith("Intervals, p and verdicts are about examples like the 1")]
-    assert [n for n in narrow.notes if n.startswith("Intervals, p and verdicts are about the pool")]
+    assert [n for n in wide.notes if n.startswith("Intervals, p and verdicts hold for new examples like the 1")]
+    assert [n for n in narrow.notes if n.startswith("Intervals, p and verdicts hold for the pool")]
 
 
 def test_that_fresh_seeds_test_one_split_again_is_said_in_short_too(store: Store, trained: Trained) -> None:
     trained(fixed=True)
     shown = " ".join(report.render(report.build([store.root]), "rich", 100).split())
     assert "All seeds test the same 40 examples, and so will those of --confirm" in shown
-    assert "Intervals and p are about examples like the 40 tested" in shown
+    assert "Intervals and p hold for new examples like the 40 tested" in shown

@@ -15,9 +15,9 @@ from dropbench.report.statistics.interval import ALPHA
 from dropbench.report.statistics.looks import levels
 from dropbench.store import Candidate, Course, Rule, StoredStage, Tuned
 
-TUNED = "Each arm at its own best setting"
-EDGE = "Best at the edge of what was tried"
-UNTUNED = "which was tuned for none of them here"
+TUNED = "Each arm ran at its own best setting"
+EDGE = "The best value is at the edge of those tried"
+UNTUNED = "which was not tuned for any of them here"
 
 
 def arms(fake: Any, seeds: range = range(6), **rates: float) -> dict[str, list[Any]]:
@@ -85,7 +85,7 @@ def test_tuned_arms_say_under_which_seeds_and_what_the_candidates_scored(
     assert TUNED in said and "by mean validation accuracy, %, under seeds 500-502" in said and UNTUNED not in said
     assert "none, train.lr=0.001 (0.0003: 91.0, 0.001: 93.0, 1: 3 of 3 diverged)" in said
     edge = "target, train.lr=0.0003, the smallest (try 9e-05 too)."
-    assert f"{EDGE}, so that a better value may lie beyond: {edge}" in said
+    assert f"{EDGE}, so a better one may lie beyond: {edge}" in said
     (comparison,) = json.loads(report.render(built, "json"))["comparisons"]
     assert [(t["arm"], t["candidates"][0]["score"]) for t in comparison["tuned"]] == [("none", 0.91), ("target", 0.91)]
     assert comparison["alpha"] == ALPHA
@@ -99,8 +99,8 @@ def test_the_level_is_that_of_the_last_look(fake: Any, fake_plan: Any, put: Any,
         built = report.for_plan(store, plan)
         level = levels((10, 16, 20))[taken - 1]
         assert built.comparisons[0].alpha == level != ALPHA
-        assert f"Looked at after {'10' if taken == 1 else '10, 16'} of at most 20 seeds" in told(built)
-        assert f"the level of this look, {level:.2g} in place of 0.05" in told(built)
+        assert f"The results were looked at after {'10' if taken == 1 else '10, 16'} of at most 20 seeds" in told(built)
+        assert f"the level of this look, {level:.2g} instead of 0.05" in told(built)
     store.write_plan(plan)
     assert report.build([store.root]).comparisons[0].alpha == level
     more = arms(fake, range(10, 12))
@@ -148,9 +148,11 @@ def test_what_the_tuning_did_not_find_is_said(fake: Any, fake_plan: Any, put: An
     )
     said = told(report.for_plan(store, fake_plan(both, runs=runs(both), course=course)))
     assert "target, train.lr=0.001 (0.001: 3 of 3 diverged, 0.01: 3 of 3 diverged)" in said
-    assert "so that none is better than another: target; try values of train.lr below 0.001." in said
+    assert "so no setting is better than another: target; try values of train.lr below 0.001." in said
     assert "scored the same as the chosen one: none." in said
-    assert "failed while it was tuned: other." in said  # the lost target is compared all the same, say as other code
+    assert (
+        "Left out, since every tuning run failed: other." in said
+    )  # the lost target is compared all the same, say as other code
     assert EDGE not in said  # a setting that diverged is no best one
 
 

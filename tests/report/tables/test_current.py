@@ -98,7 +98,7 @@ def test_the_same_run_in_two_folders_with_other_numbers_is_told(fake: Any, tmp_p
     built = report.build([one.root, two.root])
     run = fake(1).run_id
     assert built.notes == (
-        "1 run lies in several folders with other numbers; the one that finished, and was started last, is used: "
+        "1 run lies in several folders with different numbers; the copy that finished, and was started last, is used: "
         f"{one.root / 'runs' / run}, not {two.root / 'runs' / run}.",
     )
     assert built.comparisons[0].table["test_accuracy_mean"].tolist() == [pytest.approx(0.89)]

@@ -121,25 +121,26 @@ def test_every_number_of_the_tables_is_said_in_its_digits(
             "standard 0.5",
             "Verdict: worse, confirmed: the whole interval lies beyond the ±0.2 points",
         ),
-        ("noise", "standard 0.25", "Verdict: cannot tell. These seeds leave room"),
+        ("noise", "standard 0.25", "Verdict: cannot tell. These seeds allow for a difference"),
         (
             "the same",
             "standard 0.25",
             "Verdict: about the same, confirmed: the whole interval lies within the ±0.2 points",
         ),
         ("few", "standard 0.5", "Verdict: worse? Not confirmed: it takes at least 6 seeds, and there are 3."),
-        ("one", "standard 0.5", "So few runs cannot tell it from chance: there is no interval, and no p."),
-        ("unpaired", "standard 0.5", "compared as strangers, since they share no seed"),
-        ("all unpaired", "standard 0.5", "chance alone would take any of 2 arms so far in at most"),
+        ("one", "standard 0.5", "With so few runs it may be chance: there is no interval and no p."),
+        ("unpaired", "standard 0.5", "compared without pairs, since they share no seed"),
+        ("all unpaired", "standard 0.5", "chance alone would produce a difference this clear in at most"),
+        ("all unpaired", "standard 0.5", "such studies for any of 2 arms (p adjusted"),
         (
             "diverged",
             "standard 0.5",
             "Of the 8 seeds of both, training broke down (diverged): 7 in it alone, 1 in none alone.",
         ),
         ("mostly diverged", "standard 0.5", "Verdict: worse, confirmed: by the order of all seeds"),
-        ("diverged", "standard 0.5", "None finished in both, so there is no difference in numbers."),
+        ("diverged", "standard 0.5", "No seed finished in both arms, so there is no difference in numbers."),
         ("diverged, unpaired", "standard 0.5", "(diverged) in 1 of its runs and in 0 of those of none."),
-        ("failed", "standard 0.25", "No run of it can be held against one of none"),
+        ("failed", "standard 0.25", "None of its runs can be compared with a run of none"),
         ("equal", "standard 0.25", "equal to none in the digits that are shown (+0.00 points), over the 8 seeds"),
     ],
 )
@@ -155,7 +156,9 @@ def test_scores_are_said_as_examples_that_are_right(three: Any, store: Any) -> N
     mean = 100 * sum(scores.values()) / 8
     assert f"8 runs finished. {mean:.1f} of 100 test examples were right on average" in told["none:"]
     assert told["none:"].endswith("It is the baseline, with which the others are compared.")
-    assert told["standard 0.25:"].startswith("6 runs finished; 1 failed and 1 diverged, and are in no mean.")
+    assert told["standard 0.25:"].startswith(
+        "6 runs finished; 1 failed and 1 diverged, and are left out of every mean."
+    )
     assert {"Seed:", "Gap:", "Nats:"} <= told.keys()
 
 
@@ -196,7 +199,9 @@ def test_where_no_way_is_better_and_where_a_score_is_infinite() -> None:
 def test_too_few_examples_and_a_wider_interval_are_told_apart_from_doubt() -> None:
     small = [0.001, -0.001, 0.0005, 0.0, -0.0005, 0.001, 0.0]
     told = of_differences(ACCURACY, small, 0.002, examples=36)
-    assert "so few test examples cannot show that two arms are about the same: it takes ±1.19 points at least" in told
+    assert (
+        "so few test examples cannot show that two arms are about the same, unless at least ±1.19 points counts" in told
+    )
     told = of_differences(ACCURACY, small, 0.002, examples=10_000)
     assert "Verdict: about the same, confirmed" in told
     near = [0.01, 0.012, 0.011, 0.013, 0.009, 0.012]
@@ -205,7 +210,7 @@ def test_too_few_examples_and_a_wider_interval_are_told_apart_from_doubt() -> No
     wide = replace(d, tests=3, difference=replace(d.difference, low=-0.001))
     told = " ".join(judgement(wide, "none", "these"))
     assert (
-        "Verdict: better? Not confirmed: the arm's own interval would say so" in told
+        "Verdict: better? Not confirmed: an interval for this arm alone would confirm it" in told
         and "for all 3 arms at once" in told
     )
 
@@ -214,7 +219,7 @@ def test_too_few_examples_and_a_wider_interval_are_told_apart_from_doubt() -> No
 def test_each_format_has_the_words_and_only_where_asked_for(three: Any, store: Any, fmt: str) -> None:
     three()
     plain = report.build([store.root])
-    words = "Of studies like this one four in five would confirm"
+    words = "four in five studies like this one would confirm it"
     unasked = report.render(plain, fmt)
     if fmt == "html":  # there they are under each arm, folded up
         assert words in unasked and '<details class="words" open>' not in unasked

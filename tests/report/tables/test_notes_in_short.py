@@ -69,9 +69,9 @@ def test_runs_that_did_not_finish_are_told(three: Any) -> None:
         return {"status": "failed", "reason": "RuntimeError: boom"} if (rate, seed) == (0.25, 9) else {}
 
     lines = under(three(fields))
-    assert "Failed, in no mean: standard 0.25, seed 9 (RuntimeError: boom)." in "\n".join(lines)
+    assert "Failed, left out of every mean: standard 0.25, seed 9 (RuntimeError: boom)." in "\n".join(lines)
     (diverged,) = [n for n in lines if n.lstrip().startswith("Diverged")]
-    assert "standard 0.5, seeds 0-2 (such as: the loss exploded: 1" in diverged  # one reason, whatever its numbers
+    assert "standard 0.5, seeds 0-2 (for example: the loss exploded: 1" in diverged  # one reason, whatever its numbers
     assert any("In standard 0.5 seeds diverged" in n and "7 of 10" in n for n in lines)
 
 
@@ -79,7 +79,7 @@ def test_a_sweep_that_diverged_whole_is_one_sentence_and_no_advice(three: Any) -
     made = three(lambda rate, seed: {"status": "diverged", "reason": f"the loss exploded: {seed}.5e+{seed}"})
     text = report.render(made, "rich", 100)
     assert "every run diverged (30 runs)" in text and "Diagnosis" not in text and "Rule" not in text
-    assert len(under(made)) == 1 and "every arm, seeds 0-9 (such as: the loss exploded" in under(made)[0]
+    assert len(under(made)) == 1 and "every arm, seeds 0-9 (for example: the loss exploded" in under(made)[0]
     assert "no run completed" not in text and "--tune" not in text
 
 

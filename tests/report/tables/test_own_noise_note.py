@@ -12,7 +12,7 @@ ARM = {"dropout": "standard", "dropout.rate": 0.5}
 
 
 def notes(store: Store) -> list[str]:
-    return [n for n in build([store.root], [], None).comparisons[0].notes if "of the model's own" in n]
+    return [n for n in build([store.root], [], None).comparisons[0].notes if "The model's own noise" in n]
 
 
 def test_noise_of_every_arm(fake: Callable[..., Record], put: Callable[..., None], store: Store) -> None:
@@ -22,9 +22,9 @@ def test_noise_of_every_arm(fake: Callable[..., Record], put: Callable[..., None
     )
     (note,) = notes(store)
     assert note.startswith(
-        "Noise of the model's own acted in every arm, whatever its rate: a (Dropout), b (Dropout), c"
+        "The model's own noise acted in every arm, regardless of the rate: a (Dropout), b (Dropout), c"
     )
-    assert " and 1 more. An arm called none is not without noise here." in note
+    assert " and 1 more. So an arm called none is not free of noise here." in note
 
 
 def test_none_of_ours(fake: Callable[..., Record], put: Callable[..., None], store: Store) -> None:

@@ -111,7 +111,7 @@ def test_of_schedules_the_constant_one_is_the_baseline(compared: Any) -> None:
     early = [{"dropout.schedule": {"name": "early", "until": until}} for until in (0.2, 0.5)]
     found = compared(*rates(0.5), *(arm for more in early for arm in rates(0.5, **more)))
     assert found.baseline == "standard 0.5" and len(found.verdicts) == 2
-    assert [note for note in found.notes if "whose rate stays as it is" in note]
+    assert [note for note in found.notes if "whose rate stays constant" in note]
 
 
 def test_of_schedules_at_several_rates_none_is(compared: Any) -> None:

@@ -1,1 +1,1 @@
-"""The sentences under a table: what a reader must know beside the numbers. They claim no more than the data say."""
+"""The notes under a table: what a reader must know besides the numbers. They claim no more than the data show."""

@@ -1,4 +1,4 @@
-"""How a rate or another strength was chosen, and what that does not allow."""
+"""Notes on how a rate or another strength was chosen, and what must not be concluded from the choice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dropbench.values import spans
 
 
 def notes(choices: Sequence[Choice]) -> list[Note]:
-    """The rule by which strengths were chosen, and what it does not allow."""
+    """Return the rule by which strengths were chosen, and what must not be concluded from the choice."""
     if not choices:
         return []
     first, unsafe = choices[0], [label for c in choices for label in c.unsafe]
@@ -20,21 +20,23 @@ def notes(choices: Sequence[Choice]) -> list[Note]:
     which = f"seeds {spans(list(first.seeds))}" if len(seeds) == 1 else f"the seeds that all {what}s of a sweep have"
     none = [f"{c.variant} ({few(c.of)})" for c in choices if c.idle]
     full = (
-        f"{what.capitalize()} chosen by mean {first.rule.spoken} over {which}, and by nothing else: the {first.test.spoken} of "
-        f"the {what}s not chosen is no ground for a choice. The same seeds chose and report"
+        f"{what.capitalize()} chosen by mean {first.rule.spoken} over {which}, and by nothing else: do not choose another "
+        f"{what} by its {first.test.spoken}. The score of the choice is from the same seeds that chose it"
     )
     if len(none) < len(choices):
-        full += "; `dropbench report --confirm` runs the choice and its baseline under fresh ones"
-    brief = f"{what.capitalize()} chosen by {first.rule.spoken}; `dropbench report --confirm` takes it to fresh seeds."
+        full += "; `dropbench report --confirm` trains the choice and its baseline under fresh seeds"
+    brief = (
+        f"{what.capitalize()} chosen by {first.rule.spoken}; `dropbench report --confirm` tests it under fresh seeds."
+    )
     told = [Note(f"{full}.", brief * (len(none) < len(choices)))]
     if none:
         of = "" if len(none) == len(choices) else f": {', '.join(c.variant for c in choices if c.idle)}"
         told.append(
             Note(
-                f"{going_without.capitalize()} is best there, so no {what} is chosen: {'; '.join(none)}.",
+                f"{going_without.capitalize()} has the best {first.rule.spoken}, so no {what} is chosen: {'; '.join(none)}.",
                 f"By {first.rule.spoken} no {what} beats {going_without}, so none is chosen{of}.",
             )
         )
     return told + as_they_are(
-        [f"Not chosen from, since more of their seeds diverged: {', '.join(unsafe)}."] * bool(unsafe)
+        [f"Not considered in the choice, since more of their seeds diverged: {', '.join(unsafe)}."] * bool(unsafe)
     )

@@ -1,4 +1,4 @@
-"""A sentence under a table, in full and in short."""
+"""A note under a table, in a full and a short form."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Note:
-    """full: with all that there is to know. brief: what nobody may miss; nothing where that is nothing."""
+    """One note. full: with every detail. brief: only what no reader may miss; empty if there is nothing of that kind."""
 
     full: str
     brief: str
 
 
 def as_they_are(texts: Iterable[str]) -> list[Note]:
-    """Sentences that are as short as they can be."""
+    """Return notes whose full and short forms are the same."""
     return [Note(text, text) for text in texts]

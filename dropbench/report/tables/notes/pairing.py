@@ -1,4 +1,4 @@
-"""What is compared with what: the baseline, where it is another than was looked for, and which seeds make pairs."""
+"""Notes on what is compared with what: which arm stands in as the baseline, and which seeds make pairs."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from dropbench.values import plural, spans
 
 
 def stand_in(arms: Sequence[str]) -> list[str]:
-    """Of a baseline that is not called none: why it is one. arms: all that drop nothing, the baseline first."""
+    """Explain why an arm that is not called none is the baseline. arms: all arms that drop nothing, the baseline first."""
     baseline, *rest = arms
     also = f"; nor does {' or '.join(rest)}" if rest else ""
     return [f"No arm here is called none: the baseline is {baseline}, which drops nothing{also}."]
 
 
 def still(baseline: str) -> str:
-    """The same of one that drops something."""
+    """Explain the same for a baseline that drops something."""
     return (
-        f"No arm here drops nothing, so whether dropout helps at all is not asked: the baseline is {baseline}, whose rate "
-        "stays as it is, and the others differ in its schedule alone."
+        f"Every arm here has dropout, so this comparison cannot say whether dropout helps at all: the baseline is {baseline}, "
+        "whose rate stays constant, and the others differ from it only in the schedule of the rate."
     )
 
 
 def notes(comparison: Comparison, wanted: str, candidates: Sequence[str]) -> list[Note]:
-    """Which seeds are compared, or why nothing is. candidates: the arms that `wanted` may have meant."""
+    """Say which seeds are compared, or why nothing is. candidates: the arms that `wanted` may have meant."""
     if comparison.baseline is not None:
         return _pairing(comparison, comparison.baseline)
     if len(candidates) > 1:
@@ -52,12 +52,17 @@ def _pairing(comparison: Comparison, baseline: str) -> list[Note]:
     alone = {a: sorted(seeds[a] ^ seeds[baseline]) for a in pairs if a not in apart and seeds[a] != seeds[baseline]}
     if alone:
         parts = "; ".join(f"{arm}, {plural(len(s), 'seed')} {spans(s)}" for arm, s in alone.items())
-        told += as_they_are([f"Run in one of the two arms only, so in no difference from {baseline}: {parts}."])
+        told += as_they_are(
+            [f"Left out of the differences from {baseline}, since only one of the two arms has these seeds: {parts}."]
+        )
     if apart:
         told += as_they_are(
-            [f"No seed in common with {baseline}, so compared unpaired by {WELCH}, less sharply: {', '.join(apart)}."]
+            [
+                f"Compared unpaired by {WELCH}, which is less precise, since they share no seed with {baseline}: "
+                f"{', '.join(apart)}."
+            ]
         )
-    # Without pairs it is the smaller arm that counts.
+    # Without pairs, the number of runs of the smaller arm counts.
     runs = {s.arm.label: s.n for s in comparison.summaries}
     rests_on = {arm: min(runs[arm], runs[baseline]) if arm in apart else n for arm, n in pairs.items()}
     few = {arm: n for arm, n in rests_on.items() if n < MIN_PAIRS}

@@ -1,4 +1,4 @@
-"""What became of the runs under a table: which there are, which did not finish, and what of them is mixed."""
+"""Notes on the runs behind a table: which seeds there are, which runs did not finish, and what differs between them."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ SOURCES = {
 }
 _SHORT = 120
 _NUMBER = re.compile(r"[-+]?\d[\d.]*(e[-+]?\d+)?")
-"""Of a reason: how large a loss was is another in every run."""
+"""A number inside a reason. The loss that a reason mentions differs in every run."""
 _SPOKEN = 3
-"""How many a sentence goes through before it says how many are left."""
+"""The number of items that a sentence names before it says how many are left."""
 
 
 def missing(planned: Sequence[str], frame: pd.DataFrame) -> list[str]:
-    """How far a plan has come, if not to its end."""
+    """Say how many planned runs are missing, if any."""
     stored = set(frame["run_id"]) if len(frame) else set()
     absent = sum(run not in stored for run in planned)
     return (
-        [f"{absent} of {len(planned)} planned runs not run yet; the same sweep command goes on with them."]
+        [f"{absent} of {len(planned)} planned runs have not run yet; the same sweep command trains them."]
         if absent
         else []
     )
 
 
 def mixed(frame: pd.DataFrame) -> list[str]:
-    """Sources that should be one and are not."""
+    """Warn of sources (data, code, device, packages) that should be the same in all runs and are not."""
     notes = []
     for column, what in SOURCES.items():
         counts = Counter("unknown" if v is None else written(v) for v in frame[column].tolist())
@@ -58,37 +58,37 @@ def mixed(frame: pd.DataFrame) -> list[str]:
 
 
 def disputed(measures: Measures) -> list[str]:
-    """The metrics that runs declare in several ways."""
+    """Warn of metrics that runs declare in several ways."""
     if not measures.disputed:
         return []
     told = ", ".join(f"{name} (version {measures.declared[name].version})" for name in measures.disputed)
-    return [f"Runs declare these metrics in several ways, of which the newest counts for all: {told}."]
+    return [f"Runs declare these metrics in several ways; the newest declaration counts for all: {told}."]
 
 
 def several_folders(rivals: Mapping[str, Sequence[Path]]) -> list[str]:
-    """Of runs that lie in several folders with other numbers: which is used. rivals: the folder used first."""
+    """Say which copy is used of runs that several folders have with different numbers. rivals: the folder used is first."""
     if not rivals:
         return []
     parts = [f"{used}, not {', '.join(map(str, others))}" for used, *others in list(rivals.values())[:_SPOKEN]]
     rest = f"; and {len(rivals) - _SPOKEN} more" if len(rivals) > _SPOKEN else ""
     lie = "lies" if len(rivals) == 1 else "lie"
     return [
-        f"{count(len(rivals), 'run')} {lie} in several folders with other numbers; the one that finished, and was started "
+        f"{count(len(rivals), 'run')} {lie} in several folders with different numbers; the copy that finished, and was started "
         f"last, is used: {'; '.join(parts)}{rest}."
     ]
 
 
 def skipped(items: Sequence[Skipped]) -> list[str]:
-    """A count, and each reason with how often and one place where."""
+    """Count the records that were skipped, with each reason, how often it occurred, and one example."""
     return [f"Skipped {count(len(items), 'record')}: {_reasons(items)}."] if items else []
 
 
 def histories(damaged: Sequence[Skipped]) -> list[str]:
-    """Of those that cannot be used: their runs have scores, and no curves."""
+    """Count the histories that cannot be used. Their runs have scores, but no curves."""
     if not damaged:
         return []
     which = "history" if len(damaged) == 1 else "histories"
-    return [f"Left out {len(damaged)} damaged {which}, so curves and best epochs are without: {_reasons(damaged)}."]
+    return [f"Left out {len(damaged)} damaged {which}, which curves and best epochs now lack: {_reasons(damaged)}."]
 
 
 def _reasons(items: Sequence[Skipped]) -> str:
@@ -98,7 +98,7 @@ def _reasons(items: Sequence[Skipped]) -> str:
 
 
 def about(comparison: Comparison) -> list[Note]:
-    """Which runs there are, what their numbers are, and what acted in them beside dropout."""
+    """Say which seeds ran, which epoch the numbers are from, and what acted in the runs besides dropout."""
     runs, arms = comparison.runs, comparison.labels
     done = runs[runs["status"] == "completed"]
     if done.empty:
@@ -114,7 +114,7 @@ def about(comparison: Comparison) -> list[Note]:
 
 
 def _seeds(done: pd.DataFrame, arms: Sequence[str]) -> list[Note]:
-    """Of the runs that completed. In short they are said with the rule, where all arms have the same."""
+    """Name the seeds of completed runs. If all arms have the same seeds, the short form leaves them to the note on the rule."""
     seeds = {arm: spans(done.loc[done["label"] == arm, "seed"].tolist()) for arm in arms}
     if len(set(seeds.values())) == 1:
         return [Note(f"Seeds: {seeds[arms[0]]}{', the same in every arm' if len(arms) > 1 else ''}.", "")]
@@ -125,19 +125,19 @@ def _seeds(done: pd.DataFrame, arms: Sequence[str]) -> list[Note]:
 
 
 def _in_all(runs: pd.DataFrame, arms: Sequence[str]) -> list[Note]:
-    """What the arms have in common and so is in none of their names."""
+    """Name the settings that all arms share, which therefore are in none of the labels."""
     told = in_all(rows_of(runs.drop_duplicates("label")), setting_keys(runs))
-    where = "In every arm" if len(arms) > 1 else "In this arm"
-    return as_they_are([f"{where}, so in no label: {', '.join(told)}."] if told else [])
+    where = "In every arm, and therefore not in the labels" if len(arms) > 1 else "In this arm, but not in its label"
+    return as_they_are([f"{where}: {', '.join(told)}."] if told else [])
 
 
 def unfinished(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
-    """The runs of these arms, which are all that `runs` has, that failed or diverged, and why."""
+    """Name the runs that failed or diverged, and why. arms: all arms of `runs`."""
     return [note.full for note in _unfinished(runs, arms)]
 
 
 def _unfinished(runs: pd.DataFrame, arms: Sequence[str]) -> list[Note]:
-    """A sentence for those that failed and one for those that diverged; reasons that differ in numbers alone are one."""
+    """Return one note for failed and one for diverged runs. Reasons that differ only in their numbers count as the same."""
     told = []
     runs = runs.sort_values("label", key=lambda labels: labels.map(arms.index), kind="stable")
     for status in ("failed", "diverged"):
@@ -156,22 +156,22 @@ def _unfinished(runs: pd.DataFrame, arms: Sequence[str]) -> list[Note]:
             labels, first = [label for label, _ in of], of[0][1]
             whole = "every arm" if 1 < len(labels) == len(arms) else ", ".join(labels)
             reason = first if len(first) <= _SHORT else first[: _SHORT - 1] + "…"
-            such = "such as: " if several or len({r for _, r in of}) > 1 else ""
+            such = "for example: " if several or len({r for _, r in of}) > 1 else ""
             parts.append(f"{whole}, {seeds} ({such}{reason})")
         if parts:
             rest = "; and more, see --explain" if len(parts) > _SPOKEN else ""
-            said = f"{status.capitalize()}, in no mean: "
+            said = f"{status.capitalize()}, left out of every mean: "
             told.append(Note(f"{said}{'; '.join(parts)}.", f"{said}{'; '.join(parts[:_SPOKEN])}{rest}."))
     return told
 
 
 def first_line(reason: str | None) -> str | None:
-    """Of why a run did not complete, which may be a whole traceback."""
+    """Return the first line of the reason why a run did not complete; a reason may be a whole traceback."""
     return plain((reason.strip().splitlines() or [""])[0]) if reason is not None else None
 
 
 def _rule(runs: pd.DataFrame, arms: Sequence[str], measures: Measures) -> Note:
-    """How the epoch was chosen is in each run's configuration. runs: those that completed."""
+    """Say which epoch the numbers are from, as each run's configuration has it. runs: completed runs only."""
     keys = ("train.monitor", "train.patience", "train.restore_best")
     chosen = [dict(zip(keys, (row.get(k) for k in keys), strict=True)) for row in rows_of(runs)]
     best = [c for c in chosen if not _none(c["train.patience"]) and c["train.restore_best"] is True]
@@ -189,7 +189,7 @@ def _rule(runs: pd.DataFrame, arms: Sequence[str], measures: Measures) -> Note:
     seeds = {spans(runs.loc[runs["label"] == arm, "seed"].tolist()) for arm in arms}
     under = f"Seeds: {seeds.pop()}; " if len(seeds) == 1 else "Scores: "
     return Note(
-        f"Rule: every number is from {epoch}, and the test split{size} was read once, there. "
+        f"Rule: every number is from {epoch}, and the test split{size} was evaluated only once, at that epoch. "
         f"Gap = training minus validation, both in eval mode.{spread}",
         f"{under}{epoch}; gap: training minus validation{'; ±: sd over seeds' * bool(spread)}.",
     )
@@ -206,7 +206,7 @@ def _none(value: object) -> bool:
 
 
 def _learned(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
-    """The mean learned rate of each site, and its spread."""
+    """Return the mean learned rate of each site, and its spread over seeds."""
     notes = []
     for arm in arms:
         of_runs = [rates for rates in runs.loc[runs["label"] == arm, "learned_rates"].tolist() if rates]
@@ -221,7 +221,7 @@ def _learned(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
 
 
 def _own_noise(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
-    """What drew random numbers of its own in a user's module, so that no arm is without noise."""
+    """Name the layers of a user's module that drew random numbers by themselves, so that every arm has noise."""
     of_arms: dict[tuple[str, ...], list[str]] = {}
     for arm in arms:
         found = dict.fromkeys(p for own in runs.loc[runs["label"] == arm, "own_noise"].tolist() for p in own)
@@ -232,7 +232,7 @@ def _own_noise(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
         where = "every arm" if len(some) == len(arms) else ", ".join(some)
         rest = f" and {len(parts) - _SPOKEN} more" if len(parts) > _SPOKEN else ""
         notes.append(
-            f"Noise of the model's own acted in {where}, whatever its rate: {', '.join(parts[:_SPOKEN])}{rest}. An arm called "
-            "none is not without noise here."
+            f"The model's own noise acted in {where}, regardless of the rate: {', '.join(parts[:_SPOKEN])}{rest}. So an arm "
+            "called none is not free of noise here."
         )
     return notes

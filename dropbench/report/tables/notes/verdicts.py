@@ -1,4 +1,4 @@
-"""What verdicts, intervals and p are, and what warns of taking them for more."""
+"""Notes that explain verdicts, intervals and p, and warn of reading too much into them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from dropbench.report.tables.notes.note import Note
 from dropbench.values import count
 
 _SPOKEN = 3
-"""How many arms a sentence goes through before it says how many are left."""
+"""The number of arms that a sentence names before it says how many are left."""
 
 
 def notes(comparison: Comparison) -> list[Note]:
-    """What the numbers of the differences are, the verdict's rule, and what would confirm what is not."""
+    """Return notes on the columns of the differences, the rule of the verdict, and how many seeds would confirm it."""
     contrasts = {label: c for label, c in comparison.verdicts.items() if c.verdict}
     if not contrasts:
         return []
@@ -37,19 +37,20 @@ def notes(comparison: Comparison) -> list[Note]:
     if any(c.difference.p == c.difference.p for c in contrasts.values()):
         flips = "exact" if pairs <= EXACT else f"{FLIPS:,} random flips beyond {EXACT} pairs"
         test = f"sign flips of whole seeds, {flips}" if pairs else "Welch's t"
-        among = f"; adjusted: among {len(contrasts)} arms, by steps" if len(contrasts) > 1 else ""
+        among = f"; adjusted for {len(contrasts)} arms, step by step" if len(contrasts) > 1 else ""
         p = (
-            f"p: two-sided, {test}{among}. P(better): that one more seed favours the arm, Wilson's interval. MDE: the true "
-            "difference that this verdict confirms in 80 % of studies of this size, were the spread the one that was measured."
+            f"p: two-sided, {test}{among}. P(better): the probability that the arm does better under one more seed, with "
+            "Wilson's interval. MDE: if the true difference is this large, and seeds vary as they did here, 80 % of studies of "
+            "this size confirm it."
         )
         told.append(Note(p, ""))
-    looks = comparison.alpha * max(1, len(comparison.outcomes)) < ALPHA  # which are paid for
+    looks = comparison.alpha * max(1, len(comparison.outcomes)) < ALPHA  # the level pays for several looks
     told += _outcomes(comparison) + _coarse(contrasts) + _one_seed(contrasts)
     return told + _more_seeds(contrasts, looks)
 
 
 def _coarse(contrasts: Mapping[str, Contrast]) -> list[Note]:
-    """Where so few test examples cannot show that two arms are the same."""
+    """Warn if there are too few test examples to show that two arms are the same."""
     coarse = [c for c in contrasts.values() if c.region < c.resolution]
     if not coarse:
         return []
@@ -58,15 +59,15 @@ def _coarse(contrasts: Mapping[str, Contrast]) -> list[Note]:
     said = f"{count(n, 'seed')} of {c.examples:,} test examples cannot show that two arms are {SAME} within ±{write(c.region)}"
     return [
         Note(
-            f"{said}, even where they agree in all: {write(c.resolution)} is the least (3 in {n * c.examples:,}). It takes "
-            "more seeds, more examples or a wider --rope.",
+            f"{said}, even if the arms agree on every example: ±{write(c.resolution)} is the narrowest range that can be shown "
+            f"(3 in {n * c.examples:,}). Use more seeds, more examples or a wider --rope.",
             f"{said}.",
         )
     ]
 
 
 def _one_seed(contrasts: Mapping[str, Contrast]) -> list[Note]:
-    """Where one seed is far from all others: then neither a mean nor its interval says much."""
+    """Warn if one seed is far from all others: then neither the mean nor its interval says much."""
     told = []
     for label, c in contrasts.items():
         seeds = [*c.values]
@@ -75,7 +76,8 @@ def _one_seed(contrasts: Mapping[str, Contrast]) -> list[Note]:
         middle = median(c.values.values())
         far = max(seeds, key=lambda seed: abs(c.values[seed] - middle))
         rest = [value for seed, value in c.values.items() if seed != far]
-        # Of normal differences that is so in 1 % of studies. Where all others agree it is one example or two, and no collapse.
+        # With normally distributed differences this happens in 1 % of studies. If all other seeds agree exactly, the outlier
+        # is a matter of one or two examples and no collapse.
         if 0 < stdev(rest) * (1 + 10 / len(seeds)) < stdev(c.values.values()):
             write, points = c.measure.difference, c.measure.points
             told.append(
@@ -87,15 +89,15 @@ def _one_seed(contrasts: Mapping[str, Contrast]) -> list[Note]:
     said = f"One seed carries most of the spread: {'; '.join(told[:_SPOKEN])}{rest_}."
     return [
         Note(
-            f"{said} Of such differences an interval misses more often than it says: look at that run (its curves, and "
-            "whether the gradient exploded) before the mean is believed.",
-            f"{said} Look at that run before the mean is believed.",
+            f"{said} Intervals of such differences miss the truth more often than they say: look at that run (its curves, and "
+            "whether the gradient exploded) before you believe the mean.",
+            f"{said} Look at that run before you believe the mean.",
         )
     ]
 
 
 def _by_rank(contrasts: Mapping[str, Contrast]) -> list[Note]:
-    """How seeds that diverged count, where some did."""
+    """Explain how seeds that diverged are counted."""
     bad = {label: c.difference for label, c in contrasts.items() if c.difference.diverged}
     if not bad:
         return []
@@ -104,9 +106,9 @@ def _by_rank(contrasts: Mapping[str, Contrast]) -> list[Note]:
     rests = "; ".join(f"{label}, {d.finished} of {d.n}" for label, d in bad.items())
     lost = next(iter(contrasts.values())).how_lost
     full = (
-        f"{who}{'s' if who else 'S'}eeds {lost}. Such a seed counts as worse than every other, and as equal where both arms "
-        f"{lost}: p, P(better) and verdict are by {ranks}, against the region's edges too; {SAME} is not said where one "
-        f"arm alone {lost}. Mean difference and interval are of the seeds that have a number in both ({rests})."
+        f"{who}{'s' if who else 'S'}eeds {lost}. Such a seed counts as worse than every other, and as a tie if both arms "
+        f"{lost}: p, P(better) and verdict are computed from {ranks}, also at the edges of what matters; {SAME} is not "
+        f"possible if only one arm {lost}. Mean difference and interval use the seeds that have a number in both ({rests})."
     )
     some = "; ".join(rests.split("; ")[:_SPOKEN]) + (
         f"; and {len(bad) - _SPOKEN} more arms" if len(bad) > _SPOKEN else ""
@@ -117,12 +119,12 @@ def _by_rank(contrasts: Mapping[str, Contrast]) -> list[Note]:
         else "no seed is left for a mean"
     )
     return [
-        Note(full, f"{who}{'s' if who else 'S'}eeds {lost}: they count as worst, by rank, in verdict and p; {counts}.")
+        Note(full, f"{who}{'s' if who else 'S'}eeds that {lost} count as worst, by rank, in verdict and p; {counts}.")
     ]
 
 
 def _outcomes(comparison: Comparison) -> list[Note]:
-    """Which measures were named in advance, and what that leaves of the others."""
+    """Name the outcomes chosen in advance, and say that all other measures are exploratory."""
     named = comparison.outcomes
     if not named:
         return []
@@ -134,17 +136,16 @@ def _outcomes(comparison: Comparison) -> list[Note]:
     said = f"Outcomes named in advance: {', '.join(m.spoken for m in named)}"
     return [
         Note(
-            f"{said}{each}. Differences of other measures are exploratory: what is found there is to be confirmed under fresh "
-            "seeds.",
+            f"{said}{each}. Differences of other measures are exploratory: confirm under fresh seeds what you find there.",
             f"{said}. Differences of other measures are exploratory.",
         )
     ]
 
 
 def _more_seeds(contrasts: Mapping[str, Contrast], looks: bool) -> list[Note]:
-    """One sentence on what is not confirmed. An arm with too few pairs to know a spread is not spoken of.
+    """Say how many seeds would confirm the open verdicts. Arms with too few pairs to know their spread are left out.
 
-    In short it is left to the column of these numbers, and to the diagnosis.
+    The short form is empty, since a column of the table and the diagnosis show these numbers.
     """
     needed = {label: c.seeds_needed for label, c in contrasts.items() if not c.confirmed}
     known = sorted(((n, label) for label, n in needed.items() if n.even == n.even), key=lambda pair: pair[0])
@@ -153,18 +154,18 @@ def _more_seeds(contrasts: Mapping[str, Contrast], looks: bool) -> list[Note]:
     reachable = [(n, label) for n, label in known if math.isfinite(n.even)]
     parts = [
         f"{label}, {n.even:,.0f} with an even chance"
-        + (f" and {n.likely:,.0f} with four in five" if math.isfinite(n.likely) else "")
+        + (f" and {n.likely:,.0f} with a chance of four in five" if math.isfinite(n.likely) else "")
         for n, label in reachable[:_SPOKEN]
     ]
     if len(reachable) > _SPOKEN:
         parts.append(f"{count(len(reachable) - _SPOKEN, 'more arm')}, see --wide")
     if far := [label for n, label in known if math.isinf(n.even)]:
         few = ", ".join(far[:_SPOKEN]) + (f" and {len(far) - _SPOKEN} more" if len(far) > _SPOKEN else "")
-        parts.append(f"{few}, more than {MOST:,} (at the edge of what matters, or of too few examples)")
-    # There is no number to decide on where none is known.
-    decide = " Decide on a number before looking again: stopping at the first winner finds too many."
+        parts.append(f"{few}, more than {MOST:,} (too close to what matters, or too few test examples)")
+    # Without a known number of seeds there is nothing to decide on.
+    decide = " Decide on a number of seeds before you look again: stopping at the first winner finds too many winners."
     told = (
-        f"Seeds in all that would confirm what is not confirmed, given what these seeds leave open: {'; '.join(parts)}."
+        f"Total number of seeds that would confirm a verdict, estimated from these seeds: {'; '.join(parts)}."
         + decide * (not looks and bool(reachable))
     )
     return [Note(told, "")]

@@ -14,18 +14,18 @@ from dropbench.store import StoredPlan
 def notes(
     comparison: Comparison, wanted: str, candidates: Sequence[str], why: Sequence[str], plans: Sequence[StoredPlan]
 ) -> list[Note]:
-    """What to know of a comparison.
+    """Return all notes of a comparison.
 
     Parameters
     ----------
     wanted : str
-        What the baseline was looked for as.
+        The name that the baseline was looked for under.
     candidates : sequence
-        The labels that this may have meant.
+        The labels that this name may have meant.
     why : sequence
-        Sentences on why another arm is the baseline.
+        Sentences that explain why another arm is the baseline.
     plans : sequence
-        The stored ones that have some of its runs.
+        The stored plans that have some of its runs.
     """
     told = [*runs.about(comparison), *pairing.notes(comparison, wanted, candidates)]
     told += as_they_are([*runs.mixed(comparison.runs), *why])
