@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Lock
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from dropbench.cli.console import Shown
 from dropbench.cli.report import built
@@ -48,7 +48,7 @@ class Place:
     def address(self, port: int) -> str:
         """What to type into a browser. port: the one that was taken."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{port}/" + (f"?token={self.token}" if self.token else "")
+        return f"http://{host}:{port}/" + (f"?token={quote(self.token, safe='')}" if self.token else "")
 
 
 def serve(selection: Selection, place: Place, conf: Sequence[Path], *, browse: bool, quiet: bool) -> int:
@@ -200,7 +200,8 @@ class _Handler(BaseHTTPRequestHandler):
             return True
         asked = parse_qs(urlsplit(self.path).query).get("token", [""])[0]
         cookies = dict(p.strip().partition("=")[::2] for p in self.headers.get("Cookie", "").split(";"))
-        return any(hmac.compare_digest(self.token.encode(), t.encode()) for t in (asked, cookies.get(COOKIE, "")))
+        remembered = unquote(cookies.get(COOKIE, ""))
+        return any(hmac.compare_digest(self.token.encode(), told.encode()) for told in (asked, remembered))
 
     def _answer(self, status: HTTPStatus, text: str, kind: str = "text/plain") -> None:
         content = text.encode()
@@ -209,7 +210,9 @@ class _Handler(BaseHTTPRequestHandler):
             for name, value in HEADERS.items():
                 self.send_header(name, value)
             if self.token is not None and status == HTTPStatus.OK:
-                self.send_header("Set-Cookie", f"{COOKIE}={self.token}; HttpOnly; SameSite=Strict; Path=/")
+                self.send_header(
+                    "Set-Cookie", f"{COOKIE}={quote(self.token, safe='')}; HttpOnly; SameSite=Strict; Path=/"
+                )
             self.send_header("Content-Type", f"{kind}; charset=utf-8")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()

@@ -104,7 +104,7 @@ def test_a_token_is_asked_for_and_remembered(serve: Any) -> None:
     assert get(f"{address}/?token=other")[0] == 403
     status, _, headers = get(f"{address}/?token=secret%20word")
     assert status == 200 and "HttpOnly" in headers["Set-Cookie"] and "SameSite=Strict" in headers["Set-Cookie"]
-    assert get(f"{address}/state", Cookie=f"a=b; {COOKIE}=secret word")[0] == 200
+    assert get(f"{address}/state", Cookie=f"a=b; {COOKIE}=secret%20word")[0] == 200
 
 
 def test_an_address_that_is_taken_says_so(serve: Any) -> None:
@@ -116,6 +116,7 @@ def test_an_address_that_is_taken_says_so(serve: Any) -> None:
 def test_addresses_as_one_types_them() -> None:
     assert Place("127.0.0.1", 0).address(8765) == "http://127.0.0.1:8765/"
     assert Place("::1", 0, "t").address(1) == "http://[::1]:1/?token=t"
+    assert Place("0.0.0.0", 0, "a b&c").address(1) == "http://0.0.0.0:1/?token=a%20b%26c"
 
 
 def test_the_state_changes_with_every_run_and_plan(tmp_path: Path) -> None:
