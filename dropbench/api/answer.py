@@ -1,4 +1,4 @@
-"""What a comparison of stored runs says: in words, as a table, as a page, and in a notebook."""
+"""The answer of `sweep` and `report`: it can be read as text, as tables, as a page, and in a notebook."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ _HEIGHT = 620
 
 
 class Answer:
-    """What the runs of a comparison say, as `dropbench report` shows it.
+    """The result of a comparison, as `dropbench report` shows it. `sweep` and `report` return it.
 
-    Printed it is the text of the command; in a notebook it is its page. `sweep` and `report` make it.
+    `print` shows the text of the command; a notebook shows its page.
 
     Parameters
     ----------
     report : Report
-        What is shown.
+        The report to show.
     plans : sequence of StoredPlan, optional
-        Which the runs may belong to; those that the report knows unless they are given.
+        The plans that the runs may belong to; by default the plans that the report knows.
     """
 
     def __init__(self, report: Report, plans: Sequence[StoredPlan] | None = None) -> None:
@@ -52,7 +52,7 @@ class Answer:
 
     @cached_property
     def headlines(self) -> list[str]:
-        """What one should read first, then the verdict of each comparison in a sentence or two."""
+        """Warnings to read first, then the verdict of each comparison in one or two sentences."""
         from dropbench.report.tables.answer import answer
         from dropbench.values import plain
 
@@ -62,10 +62,10 @@ class Answer:
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """One row an arm and comparison, as `--format csv` has it: accuracies are fractions, losses nats.
+        """A DataFrame with one row per arm and comparison, like `--format csv`. Accuracies are fractions, losses are in nats.
 
-        After them one row a contrast that the study names. Of a report with `rows` it is one row a cell; of questions one row
-        an answer.
+        These rows are followed by one row per contrast that the study names. For a report with `rows` there is one row per
+        cell of the table, and for a report with questions (`contrast` and the like) one row per answer.
         """
         from dropbench.report.output.export import rows
 
@@ -73,7 +73,7 @@ class Answer:
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        """One row a run of those that are compared: `run_id`, `arm`, `seed`, settings, all that was measured, seconds."""
+        """One row per compared run: `run_id`, `arm`, `seed`, settings, everything that was measured, and seconds."""
         import pandas as pd
 
         from dropbench.report.records.measures import Measures
@@ -89,18 +89,18 @@ class Answer:
 
     @property
     def notes(self) -> list[str]:
-        """What one should know of how the tables came about."""
+        """The notes under the tables, which say how the numbers were computed."""
         from dropbench.report.output.sections import all_notes
 
         return [*(note for c in self.report.comparisons for note in all_notes(c)), *self.report.notes]
 
     @property
     def text(self) -> str:
-        """The tables and what they mean, as the command prints them, as wide as the terminal."""
+        """The tables and notes as the command prints them, as wide as the terminal."""
         return self.as_text()
 
     def as_text(self, width: int | None = None) -> str:
-        """The same, kept to so many columns."""
+        """Return the same text, at most `width` columns wide."""
         from shutil import get_terminal_size
 
         from dropbench.report import render
@@ -108,7 +108,7 @@ class Answer:
         return render(self.report, "rich", width or get_terminal_size((_WIDTH, 0)).columns)
 
     def save(self, file: str | os.PathLike[str]) -> Path:
-        """Writes it to a file, whose ending says as what; returns the path.
+        """Write the answer to a file in the format that the file's ending names, and return the path.
 
         Parameters
         ----------
@@ -119,7 +119,7 @@ class Answer:
         Raises
         ------
         UsageError
-            For another ending, a file that cannot be written, and `.parquet` without pyarrow.
+            For another ending, for a file that cannot be written, and for `.parquet` without pyarrow.
         """
         from dropbench.api.call import call
         from dropbench.report import write
@@ -127,19 +127,19 @@ class Answer:
         path = Path(file).expanduser()
         fmt = SUFFIXES.get(path.suffix.lower())
         if fmt is None:
-            raise UsageError(f"{path}: the ending says what is written; {nearest(path.suffix, SUFFIXES)}")
+            raise UsageError(f"{path}: the file's ending decides the format; {nearest(path.suffix, SUFFIXES)}")
         try:
             with call():
                 write(self.report, fmt, path)
         except OSError as error:
-            raise UsageError(f"{path}: {error.strerror}; choose a file in a folder that can be written") from error
+            raise UsageError(f"{path}: {error.strerror}; choose a file in a folder that you can write to") from error
         return path
 
     def __repr__(self) -> str:
         return self.text
 
     def _repr_html_(self) -> str:
-        """The page in a frame, which keeps its styles from the rest of the notebook."""
+        """Return the page inside a frame, so that its styles do not affect the rest of the notebook."""
         from dropbench.report import render
 
         page = html.escape(render(self.report, "html"), quote=True)

@@ -67,7 +67,7 @@ def as_settings(data: Any = None, target: str | None = None, model: Any = None) 
         For what is none of these, and a network without a source.
     """
     if target is not None and not hasattr(data, "columns"):
-        raise UsageError("target names the column to predict of a DataFrame: give data=frame beside it")
+        raise UsageError("target names the column of a DataFrame to predict: also give data=frame")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dropbench-")))
         overrides: list[str] = []
@@ -96,7 +96,7 @@ def _data(data: Any, target: str | None, folder: Path) -> list[str]:
     if hasattr(data, "columns") and hasattr(data, "to_csv"):
         if target is None:
             names = ", ".join(map(str, data.columns))
-            raise UsageError(f"data is a DataFrame: target= names the column to predict; its columns are {names}")
+            raise UsageError(f"data is a DataFrame: name the column to predict with target=; its columns are {names}")
         return _frame(data, target, folder)
     if isinstance(data, Table):
         return _table(data, folder)

@@ -34,7 +34,7 @@ def words(overrides: Iterable[Override]) -> list[str]:
             typed += [_word(str(key), value) for key, value in override.items()]
         else:
             raise UsageError(
-                f"{override!r} is no setting: write 'train.lr=0.01' as on the command line, or {{'train.lr': 0.01}}"
+                f"{override!r} is not a setting: write 'train.lr=0.01' as on the command line, or {{'train.lr': 0.01}}"
             )
     return typed
 

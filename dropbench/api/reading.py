@@ -1,4 +1,4 @@
-"""`report`, `load` and `history`: what is stored, compared or as tables for an analysis of one's own."""
+"""`report` compares stored runs; `load` and `history` return them as tables for your own analysis."""
 
 from __future__ import annotations
 
@@ -38,30 +38,30 @@ def report(
     explain: bool = False,
     conf: Folders = (),
 ) -> Answer:
-    """Compares what is stored, as `dropbench report` does. Nothing is trained.
+    """Compare stored runs, as `dropbench report` does. Nothing is trained.
 
     Parameters
     ----------
     *which : path, str or mapping
-        Folders of results (`"results"` where none is named) and filters: `"study=three_arm"`, `{"dropout.rate": 0.5}`.
+        Results folders (default: `"results"`) and filters: `"study=three_arm"`, `{"dropout.rate": 0.5}`.
     baseline : str, optional
-        The arm to compare with; the study's unless it is given, else `none` or the one at rate 0.
+        The arm to compare with; by default the study's baseline, otherwise `none` or the arm at rate 0.
     metric : str, optional
-        What verdicts are about: `"loss"`, `"val_loss"`; test accuracy unless it is given.
+        The metric that verdicts judge, such as `"loss"` or `"val_loss"`; by default test accuracy.
     rope : str, optional
-        No difference that matters: `"0.2pp"` of accuracy, `"0.01"` of a loss, `"1%"`.
+        The largest difference that does not matter: `"0.2pp"` of accuracy, `"0.01"` of a loss, `"1%"`.
     about : str, optional
-        `"examples"` like those tested, which it is unless it is given, or the `"pool"` of just these.
+        What verdicts hold for: new `"examples"` like those tested (default), or only the `"pool"` of examples at hand.
     where : str or sequence of str
         Conditions such as `"data.n_train<=1000 and model!=cnn"`.
     rows, cols : str, optional
-        In place of a comparison the metric by the values of these keys.
+        Instead of a comparison: a table of the metric by the values of these keys.
     contrast, interaction, trend, optimum : str or sequence of str
-        In place of it the answers to these questions: docs/contrasts.md.
+        Instead of a comparison: the answers to these questions (docs/contrasts.md).
     explain : bool
-        Whether every number is said in plain words too.
+        Whether every number is also explained in plain words.
     conf : path, or several
-        Folders of options of your own, for the commands that it proposes.
+        Folders with your own options, for the commands that the report proposes.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def report(
 
 
 def load(*which: Which, where: Texts = (), metric: str | None = None) -> pd.DataFrame:
-    """Runs that are stored, a row each, as `dropbench report --runs --format csv` has them.
+    """Return stored runs, one row per run, like `dropbench report --runs --format csv`.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def load(*which: Which, where: Texts = (), metric: str | None = None) -> pd.Data
     where : str or sequence of str
         Conditions, as of `report`.
     metric : str, optional
-        Of histories, as one column more: `"epochs to val_accuracy=0.9"`.
+        One more column, computed from the histories: `"epochs to val_accuracy=0.9"`.
 
     Returns
     -------
@@ -134,7 +134,7 @@ def load(*which: Which, where: Texts = (), metric: str | None = None) -> pd.Data
 
 
 def history(*which: Which, where: Texts = ()) -> pd.DataFrame:
-    """The epochs of runs that are stored, a row each.
+    """Return the epochs of stored runs, one row per run and epoch.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def history(*which: Which, where: Texts = ()) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `run_id`, `arm`, `seed`, `epoch`, and what docs/record.md says of an epoch; NaN where one was not evaluated.
+        `run_id`, `arm`, `seed`, `epoch`, and the columns of an epoch in docs/record.md; NaN in epochs without evaluation.
         `attrs["notes"]` says which histories could not be read.
 
     Raises

@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """A run that has ended: what came of it, and where it is. `train` makes it.
+    """A run that has ended, with its result and its folder. `train` returns it.
 
     Parameters
     ----------
     record : Record
-        As it is stored: docs/record.md.
+        The stored record (docs/record.md).
     folder : Path
-        Where that is.
+        The folder of the record.
     conf : sequence of Path
-        The folders of options that its parts come from.
+        The folders of options that the run's parts come from.
     network : class or function, optional
-        What it was given as its model.
+        The model, if it was given as an object.
     """
 
     def __init__(self, record: Record, folder: Path, conf: list[Path], network: Any = None) -> None:
@@ -34,7 +34,7 @@ class Run:
 
     @property
     def run_id(self) -> str:
-        """12 hex digits: of its configuration, its data and its seed."""
+        """The run's id: 12 hex digits that depend on its configuration, its data and its seed."""
         return self.record.run_id
 
     @property
@@ -49,12 +49,12 @@ class Run:
 
     @property
     def config(self) -> dict[str, Any]:
-        """All that it was set to."""
+        """The run's complete configuration."""
         return dict(self.record.config)
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        """One row an epoch: `epoch`, losses, metrics, gaps. NaN where an epoch was not evaluated."""
+        """One row per epoch: `epoch`, losses, metrics, gaps. NaN in epochs without evaluation."""
         import pandas as pd
 
         from dropbench.report.records.history import columns
@@ -64,9 +64,9 @@ class Run:
         return table.astype({"epoch": int}) if len(table) else table
 
     def model(self) -> TrainedModel:
-        """Its network with the weights that were kept (`train.save=best` or `last`), as `load_model` gives it.
+        """The run's network with the saved weights (`train.save=best` or `last`), as `load_model` returns it.
 
-        Raises UsageError where it kept none.
+        Raises UsageError if the run saved no weights.
         """
         from dropbench.api.call import call
         from dropbench.api.objects import as_settings

@@ -89,8 +89,8 @@ def _text(found: Any) -> str:
     with suppress(OSError, TypeError):  # of a class without methods, which has a file all the same
         return textwrap.dedent(inspect.getsource(found)).rstrip()
     raise UsageError(
-        f"model={found.__name__}: its source cannot be read, and by that it is identified; write it in a file or a cell of a "
-        "notebook"
+        f"model={found.__name__}: its source code cannot be read, and it is identified by that; write it in a file or a cell "
+        "of a notebook"
     )
 
 

@@ -1,4 +1,4 @@
-"""`sweep` and `train`: what is not finished yet is trained, and what came of it is an object."""
+"""`sweep` and `train` train the runs that are not finished yet, and return the result as an object."""
 
 from __future__ import annotations
 
@@ -34,62 +34,62 @@ def sweep(
     force: bool = False,
     quiet: bool = False,
 ) -> Answer:
-    """Trains every run of a grid or a study that is not finished yet, and compares them: `dropbench sweep`.
+    """Train every run of a grid or a study that is not finished yet, and compare all runs, as `dropbench sweep` does.
 
-    Where several workers are allowed (`execute.workers`), they are fresh interpreters, never copies of this process, whose
-    threads a copy could wait for in vain; a script needs no `if __name__ == "__main__"` for them. With `execute.workers=1`
-    all is trained in this process, which is faster where it takes less than some seconds. How it goes is told on standard
-    error.
+    If several workers are allowed (`execute.workers`), each is a fresh Python interpreter and not a fork of this process,
+    since a fork may hang while it waits for threads that it does not have. A script needs no `if __name__ == "__main__"` for
+    them. With `execute.workers=1` everything is trained in this process, which is faster for sweeps of a few seconds.
+    Progress is printed on standard error.
 
     Parameters
     ----------
     *overrides : str or mapping
         Settings as on the command line, `"study=three_arm"`, `"dropout.rate=0.1,0.5"`, or `{"train.lr": 0.01}`.
     data : object, optional
-        In place of `"data=..."`: `(x, y)` of arrays as `arrays.table_of` takes them, `(x, y, {"test": rows})` with the row
-        numbers of a test split, a DataFrame with `target`, or a `dropbench.data.base.Table`. Identified by its content.
+        Used instead of `"data=..."`: arrays `(x, y)` as `arrays.table_of` takes them, `(x, y, {"test": rows})` with the row
+        numbers of a test split, a DataFrame with `target`, or a `dropbench.data.base.Table`. Data are identified by content.
     target : str, optional
-        Of a DataFrame the column to predict. It is read as the CSV file that it would be written as, with the same settings:
+        The column of a DataFrame to predict. The DataFrame is read like a CSV file, with the same settings, such as
         `"data.task=regress"`.
     model : class or function, optional
-        In place of `"model=..."`: makes an nn.Module, as `model=module` takes it; `{"model.args": {"depth": 3}}` says what it
-        is given. One of an importable module is as if typed. Any other, such as a cell's of a notebook, is identified by its
-        source and trained in this process.
+        Used instead of `"model=..."`: it returns an nn.Module, as for `model=module`; `{"model.args": {"depth": 3}}` sets its
+        arguments. A class or function of an importable module is the same as its import path on the command line. Any other,
+        such as one from a notebook cell, is identified by its source and trained in this process.
     conf : path, or several
-        Folders of options of your own.
+        Folders with your own options.
     tune : sequence of str, or mapping
-        Before the comparison each arm gets its best value of these keys, by validation: `["train.lr=1e-3,1e-2"]` or
+        Before the comparison each arm gets its best value of these keys, by validation score: `["train.lr=1e-3,1e-2"]` or
         `{"train.lr": [1e-3, 1e-2]}`.
     tuning_seeds : int, optional
-        Under how many seeds these are tried; 3 unless it is given.
+        The number of seeds that each value is tried under; by default 3.
     until_settled : bool
-        Whether more and more seeds are taken, until every arm has its verdict.
+        Whether seeds are added until the verdict on every arm is settled.
     at_most : int, optional
-        How many seeds that may be; 60 unless it is given.
+        The largest number of seeds for `until_settled`; by default 60.
     max_minutes : float, optional
-        Minutes after which it ends, with what there is; the same call goes on.
+        Stop after this many minutes; the same call goes on later.
     max_runs : int
-        A grid of more runs is an error.
+        A grid with more runs than this is an error.
     retries : int
         How often a failed run is tried again.
     max_failures : int, optional
-        After how many failed runs it stops.
+        Stop after this many failed runs.
     force : bool
-        Whether what is finished is trained again.
+        Whether finished runs are trained again.
     quiet : bool
-        Whether errors and warnings alone are told.
+        Whether only errors and warnings are printed.
 
     Returns
     -------
     Answer
-        What the command would print. Runs that failed are told on standard error, and are rows of `runs`.
+        The report that the command would print. Failed runs are named on standard error, and have rows in `runs`.
 
     Raises
     ------
     UsageError
         For what cannot be trained: one sentence.
     KeyboardInterrupt
-        On Ctrl-C, once what is in training is saved. The same call goes on from there.
+        On Ctrl-C, after the runs in training are saved. The same call goes on from there.
     """
     with call(trains=True):
         from dropbench.api.telling import Telling
@@ -127,29 +127,29 @@ def train(
     force: bool = False,
     quiet: bool = False,
 ) -> Run:
-    """Trains one run, one arm under one seed, unless it is finished: `dropbench train`.
+    """Train one run (one arm under one seed), unless it is finished already, as `dropbench train` does.
 
-    It is trained in this process, unless code of your own is in it, which gets a fresh interpreter.
+    The run is trained in this process. If it uses code of your own, it is trained in a fresh interpreter.
 
     Parameters
     ----------
     *overrides : str or mapping
         Settings as on the command line, `"dropout.rate=0.3"`, or `{"train.lr": 0.01}`.
     data, target, model : optional
-        Objects, as of `sweep`.
+        Objects, as for `sweep`.
     conf : path, or several
         Folders of options of your own.
     retries : int
-        How often it is tried again if it fails.
+        How often the run is tried again if it fails.
     force : bool
-        Whether it is trained again if it is finished.
+        Whether the run is trained again if it is finished already.
     quiet : bool
-        Whether errors alone are told.
+        Whether only errors are printed.
 
     Returns
     -------
     Run
-        Its `status` is `failed` where it failed.
+        The run. If it failed, its `status` is `failed`.
 
     Raises
     ------
@@ -179,7 +179,7 @@ def train(
 
 
 def _check_imported(plan: Plan) -> None:
-    """Raises UsageError where code of the user's own was edited after it was imported."""
+    """Raise UsageError if the user's own code was edited after it was imported."""
     from dropbench.config.source_hash import check_imported
 
     for target in {target for spec in plan.specs for target in spec.sources}:

@@ -141,9 +141,7 @@ def _tell(course: Course, done: Done, conf: Sequence[Path], shown: Shown) -> int
     if found is None:
         for headline in report.headlines:
             shown.warning(headline)
-        raise UsageError(
-            "nothing can be advised: no run without dropout came to an end; dropbench report shows what happened"
-        )
+        raise UsageError("no advice is possible: no run without dropout finished; dropbench report shows what happened")
     _show(_written(found, report, store, kept, conf), shown)
     return 0
 

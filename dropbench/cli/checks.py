@@ -36,7 +36,7 @@ def _computed(name: str, check: Check) -> StoredCheck:
     began = time.monotonic()
     cases = list(function())
     if not cases or not all(isinstance(case, Case) for case in cases):
-        raise UsageError(f"{where}: {check.target} is to give one Case of dropbench.store or several")
+        raise UsageError(f"{where}: {check.target} must return one Case of dropbench.store or several")
     return StoredCheck(
         says=check.says, cases=cases, number=check.number, note=check.note, seconds=time.monotonic() - began
     )

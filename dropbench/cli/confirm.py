@@ -50,7 +50,7 @@ def confirm(report: Report, paths: Sequence[Path], conf: Sequence[Path], shown: 
     chosen = _to_confirm(report)
     if len(paths) > 1 or not (paths[0] / RUNS).is_dir():
         raise UsageError(
-            "--confirm adds runs to one results folder: name that one, as in dropbench report results --confirm"
+            "--confirm adds runs to one results folder: name that folder, as in dropbench report results --confirm"
         )
     code, stored = 0, Store(paths[0]).plans()
     with composer(conf) as c:
@@ -76,7 +76,7 @@ def _to_confirm(report: Report) -> list[Comparison]:
     with_choice = [c for c in report.comparisons if c.choices]
     if not with_choice and any(c.tuned for c in report.comparisons):
         raise UsageError(
-            "--confirm: these arms were chosen under other seeds than those of this report, which confirm them already"
+            "--confirm: these arms were chosen under other seeds than this report shows, so this report already confirms them"
         )
     if not with_choice:
         raise UsageError(

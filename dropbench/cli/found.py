@@ -21,7 +21,7 @@ def found(run: str, results: Path) -> Path:
     if os.path.lexists(path / RECORD):
         return path
     if path.name != run:
-        raise UsageError(f"{run} is no run: it has no {RECORD}; dropbench runs list shows those that are stored")
+        raise UsageError(f"{run} is no run: it has no {RECORD}; dropbench runs list shows the stored runs")
     return next(iter(all_of(run, Store(results_folder(results)))))
 
 
@@ -37,15 +37,17 @@ def all_of(run: str, store: Store) -> list[Path]:
         return next(iter(several.values()))
     if several:
         first = ", ".join(list(several)[:5])
-        raise UsageError(f"{run}: {len(several)} runs in {store.root} begin so ({first}, ...); write more of the id")
-    raise UsageError(f"{run}: no run in {store.root} begins so; dropbench runs list shows those that are stored")
+        raise UsageError(
+            f"{run}: {len(several)} runs in {store.root} begin like this ({first}, ...); write more of the id"
+        )
+    raise UsageError(f"{run}: no run in {store.root} begins like this; dropbench runs list shows the stored runs")
 
 
 def _check_named(run: str) -> None:
     """Raises UsageError for blanks, with which every id begins."""
     if not run.strip():
         raise UsageError(
-            "no run is named: write its folder or the beginning of its id; dropbench runs list shows those that are stored"
+            "no run is named: write its folder or the beginning of its id; dropbench runs list shows the stored runs"
         )
 
 

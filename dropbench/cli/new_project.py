@@ -33,7 +33,7 @@ def init(folder: Path) -> list[Path]:
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UsageError(
-                f"{folder} {'is not empty' if folder.is_dir() else 'is a file'}: name a folder that is not there yet, as in "
+                f"{folder} {'is not empty' if folder.is_dir() else 'is a file'}: name a folder that does not exist yet, as in "
                 "dropbench init my_project"
             )
         written = []
@@ -44,7 +44,7 @@ def init(folder: Path) -> list[Path]:
             file.write_text(text, encoding="utf-8")
             written.append(file)
     except OSError as error:
-        raise UsageError(f"{folder}: {error.strerror}; name a folder that can be written to") from error
+        raise UsageError(f"{folder}: {error.strerror}; name a folder that you can write to") from error
     return written
 
 

@@ -26,7 +26,7 @@ def show(answer: pd.DataFrame, fmt: str, out: Path | None, shown: Shown) -> None
         elif out is not None:
             out.write_text(_text(answer, "markdown" if fmt == "rich" else fmt), encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"--out {out}: {error.strerror}; choose a file in a folder that can be written") from error
+        raise UsageError(f"--out {out}: {error.strerror}; choose a file in a folder that you can write to") from error
     if out is not None:
         shown.note(f"written to {out}")
     elif fmt != "rich":

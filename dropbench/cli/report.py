@@ -102,7 +102,9 @@ def check(selection: Selection, presentation: Presentation) -> None:
     if fmt not in FORMATS:
         raise UsageError(f"--format {fmt}: there is no such format; {nearest(fmt, FORMATS)}")
     if fmt == "parquet" and out is None:
-        raise UsageError("--format parquet is no text: name a file to write it to, as in --out report.parquet")
+        raise UsageError(
+            "--format parquet is not text and cannot be printed: name a file to write it to, as in --out report.parquet"
+        )
     others = replace(presentation, every=None, quiet=False)
     if presentation.every is not None and others != Presentation():
         raise UsageError(
@@ -114,11 +116,11 @@ def check(selection: Selection, presentation: Presentation) -> None:
         )
     asked = [option for option, texts in selection.questions().items() if texts]
     if asked and (selection.rows is not None or presentation.confirm or presentation.figures):
-        raise UsageError(f"{asked[0]} shows answers alone: leave out --rows, --cols, --figures and --confirm")
+        raise UsageError(f"{asked[0]} shows only answers: leave out --rows, --cols, --figures and --confirm")
     if selection.rows is None and selection.cols is not None:
         raise UsageError(f"--cols {selection.cols} needs --rows, as in --rows dropout.rate --cols {selection.cols}")
     if presentation.confirm and presentation.figures is not None:
-        raise UsageError("--confirm trains and draws nothing: leave out --figures, and ask for them after it")
+        raise UsageError("--confirm trains and draws nothing: leave out --figures, and draw them afterwards")
     _check_figures(presentation)
     _check_tables(presentation)
     _check_sql(selection, presentation)
@@ -134,7 +136,7 @@ def _check_figures(presentation: Presentation) -> None:
     width_of(presentation.figure_width)
     if presentation.figure_width is not None and presentation.figures is None:
         typed = presentation.figure_width
-        raise UsageError(f"--figure-width {typed} is of figures: name a folder for them, as in --figures figures")
+        raise UsageError(f"--figure-width {typed} needs figures: name a folder for them, as in --figures figures")
 
 
 def _check_tables(presentation: Presentation) -> None:
@@ -146,7 +148,7 @@ def _check_tables(presentation: Presentation) -> None:
             raise UsageError(f"--tables {name}: there is no such table; {nearest(name, NAMES)}")
     if presentation.tables and presentation.fmt not in ("markdown", "latex"):
         typed = ",".join(presentation.tables)
-        raise UsageError(f"--tables {typed} chooses tables of a document: add --format latex or --format markdown")
+        raise UsageError(f"--tables {typed} chooses the tables of a document: add --format latex or --format markdown")
 
 
 def _check_sql(selection: Selection, presentation: Presentation) -> None:
@@ -158,7 +160,7 @@ def _check_sql(selection: Selection, presentation: Presentation) -> None:
     beside = replace(presentation, fmt="rich", out=None, quiet=False) != Presentation()
     if beside or any(vars(replace(selection, arguments=(), where=(), sql=None)).values()):
         raise UsageError(
-            "--sql is the whole question: beside it there are folders, filters, --where, --format and --out alone"
+            "--sql is the whole question: only folders, filters, --where, --format and --out may stand beside it"
         )
     if presentation.fmt not in IN:
         raise UsageError(f"--sql gives no {presentation.fmt}: choose --format {', '.join(IN[:-1])} or {IN[-1]}")
@@ -195,7 +197,7 @@ def _check_empty(selection: Selection, presentation: Presentation) -> None:
     }
     for option, values in said.items():
         if any(value is not None and not str(value).strip() for value in values):
-            raise UsageError(f"{option} is empty: write {_EXAMPLES[option]}, say, or leave it out")
+            raise UsageError(f"{option} is empty: write a value, such as {_EXAMPLES[option]}, or leave it out")
 
 
 def _check_runs(selection: Selection, presentation: Presentation) -> None:
@@ -215,7 +217,7 @@ def _check_claims(selection: Selection, presentation: Presentation) -> None:
     beside = (presentation.confirm, presentation.figures, presentation.every, presentation.explain)
     if selection.claims and any((*compares, *selection.where, *beside, *selection.questions().values())):
         raise UsageError(
-            "--claims judges each claim as its study says: beside it there are study=NAME, --format, --out and --wide alone"
+            "--claims judges each claim as its study says: only study=NAME, --format, --out and --wide may stand beside it"
         )
 
 
@@ -228,7 +230,7 @@ def _check_words(selection: Selection, presentation: Presentation) -> None:
         raise UsageError(f"--explain goes through tables of arms: leave out {others} and --confirm")
     if presentation.fmt not in WORDY:
         raise UsageError(
-            f"--format {presentation.fmt} has no place for words: --explain takes {', '.join(WORDY[:-1])} or {WORDY[-1]}"
+            f"--format {presentation.fmt} has no place for explanations: --explain takes {', '.join(WORDY[:-1])} or {WORDY[-1]}"
         )
 
 
@@ -282,7 +284,9 @@ def _present(built: Report, presentation: Presentation, shown: Shown) -> None:
         try:
             write(built, fmt, out, wide=wide, tables=presentation.tables)
         except OSError as error:
-            raise UsageError(f"--out {out}: {error.strerror}; choose a file in a folder that can be written") from error
+            raise UsageError(
+                f"--out {out}: {error.strerror}; choose a file in a folder that you can write to"
+            ) from error
         shown.note(f"written to {out}")
     elif fmt != "rich" or (wide and not presentation.quiet):
         shown.out(render(built, fmt, wide=wide, tables=presentation.tables))
@@ -301,7 +305,7 @@ def _draw(built: Report, folder: Path, width: float | None, shown: Shown) -> Non
     try:
         files = write_figures(built, folder, width)
     except OSError as error:
-        raise UsageError(f"--figures {folder}: {error.strerror}; choose a folder that can be written") from error
+        raise UsageError(f"--figures {folder}: {error.strerror}; choose a folder that you can write to") from error
     for file in files:
         shown.note(f"written to {file}")
     if not files:

@@ -60,7 +60,7 @@ def carry_out_each(
     """
     if shown.as_json:
         raise UsageError(
-            "--json is of one study; leave it out, and ask for dropbench report --claims --format json after"
+            "--json is for one study; leave it out, and afterwards type dropbench report --claims --format json"
         )
     courses = [asked_for(one) for one in each]
     code = 0

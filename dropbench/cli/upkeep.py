@@ -72,7 +72,7 @@ def remove_runs(
 
     if not ids and not where:
         raise UsageError(
-            "runs remove: say which, by id or by condition: dropbench runs remove 4df5, or --where status=failed"
+            "runs remove: say which runs, by id or by condition: dropbench runs remove 4df5, or --where status=failed"
         )
     store = Store(results_folder(results))
     folders = [folder for run in ids for folder in all_of(run, store)]
@@ -129,7 +129,9 @@ def _removed(kinds: dict[str, list[tuple[Path, str]]], store: Store, shown: Show
 def _agreed(question: str) -> bool:
     """Whether the user says yes. Raises UsageError where nobody can be asked."""
     if not sys.stdin.isatty():
-        raise UsageError(f"{question} Nobody can be asked here: say --yes, or --dry-run to see what it would be")
+        raise UsageError(
+            f"{question} There is no terminal to ask on: type --yes, or --dry-run to see what would be removed"
+        )
     return typer.confirm(question, default=False, err=True)
 
 

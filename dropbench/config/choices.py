@@ -71,5 +71,5 @@ def _check_text(group: str, name: str, file: Path) -> None:
 def _no_option(group: str, name: str, known: dict[str, Path], extra: Sequence[Path]) -> str:
     kind = group.rpartition("/")[2]
     meant = " or ".join(f"{group}={option}" for option in called(group, name, extra))
-    near = f"what goes by that name is here {meant}" if meant else elsewhere(group, name, extra) or nearest(name, known)
+    near = f"here it is called {meant}" if meant else elsewhere(group, name, extra) or nearest(name, known)
     return f"{group}={name}: there is no such {kind}; {near}"

@@ -179,7 +179,7 @@ class Composer:
         try:
             yield
         except YAMLError as error:
-            raise UsageError(f"this is no YAML: {' '.join(str(error).split())}") from error
+            raise UsageError(f"this is not valid YAML: {' '.join(str(error).split())}") from error
         except (HydraException, OmegaConfBaseException, ValueError, OSError) as error:
             raise explained(overrides, error, self.extra, lambda: self._files(overrides)) from error
 
@@ -267,7 +267,7 @@ def composer(extra: Sequence[Path] = ()) -> Iterator[Composer]:
         for group in GROUPS:
             for name in options(group).keys() & {f.stem for f in (folder / group).glob("*.yaml")}:
                 raise UsageError(
-                    f"--conf {folder}: {group}/{name}.yaml is called like one of dropbench's own; rename it"
+                    f"--conf {folder}: {group}/{name}.yaml has the name of one of dropbench's own options; rename it"
                 )
     # Without a folder of the user's nothing that lies beside a results folder is ever imported.
     for entry in (str(Path.cwd()), *map(str, folders)) if folders else ():

@@ -24,25 +24,23 @@ def refuse(override: Override) -> None:
     if key.partition("/")[0].partition(".")[0] == "hydra" or (package or "").startswith("hydra"):
         raise UsageError(f"{line}: dropbench starts no Hydra jobs, so Hydra's own settings are not keys here")
     if package is not None:
-        raise UsageError(f"{line}: an option has its place already; write {key}=... without the @")
+        raise UsageError(f"{line}: an option cannot be moved to another place; write {key}=... without the @")
     if any("_target_" in name for name in (key, *_keys(override._value))):
         group = key.partition(".")[0]
         group = group if group in GROUPS else "model"
         raise UsageError(
-            f"{line}: a _target_ is read from files alone; put it into a YAML of your own, such as mine/{group}/mine.yaml, "
-            f"and type --conf mine {group}=mine"
+            f"{line}: a _target_ can only be set in a file; put it into a YAML file of your own, as mine/{group}/mine.yaml,"
+            f" and type --conf mine {group}=mine"
         )
     if key.split(".")[0] in GROUPS and key.endswith((".name", ".version")):
-        raise UsageError(
-            f"{line}: what an option is called and which version it is stands in its file; choose another option"
-        )
+        raise UsageError(f"{line}: the name and version of an option are set in its file; choose another option")
     if key.startswith(f"{BESIDE}.") and key.endswith((".strength", ".none_at")):
         raise UsageError(
             f"{line}: which option of a regularizer is its strength, and which value of it is none, stands in its file; type "
             f"that option: dropbench train {BESIDE}=[{key.split('.')[1]}] --cfg shows it"
         )
     if key.startswith("metric.") and key.endswith(".direction"):
-        raise UsageError(f"{line}: which of two values of a metric is better stands in its file and is not typed")
+        raise UsageError(f"{line}: the better direction of a metric is set in its file and cannot be typed")
     if key in GROUPS and (line.startswith("+") or override.is_delete()):
         raise UsageError(f"{line}: each group has its option already; write {line.lstrip('+')}")
 

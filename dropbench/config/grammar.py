@@ -46,7 +46,7 @@ def parse(overrides: Sequence[str]) -> list[Override]:
 
 def _override(line: str) -> Override:
     if "=" not in line[1:] or line.startswith("~"):
-        raise UsageError(f"'{line}' sets nothing; write key=value, such as dropout.rate=0.5 (or see --help)")
+        raise UsageError(f"'{line}' is not a setting; write key=value, such as dropout.rate=0.5 (or see --help)")
     key, _, typed = line.partition("=")
     if key.lstrip("+") in PATHS:
         plain_path(key.lstrip("+"), typed)
@@ -72,7 +72,9 @@ def _override(line: str) -> Override:
     override.input_line = line
     override._value = _named(override._value, names)
     if _nests(override._value):
-        raise UsageError(f"{line}: a sweep cannot be inside of something else; write its values one by one")
+        raise UsageError(
+            f"{line}: a sweep such as range() cannot stand inside another value; write its values one by one"
+        )
     return override
 
 

@@ -46,7 +46,7 @@ def own_folders(given: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
     several = [given] if isinstance(given, str | os.PathLike) else given
     for folder in several:
         if not str(folder).strip():
-            raise UsageError(f"conf={folder!r} names no folder: name one with options of yours, or leave it out")
+            raise UsageError(f"conf={folder!r} names no folder: name the folder with your own options, or leave it out")
     return [Path(folder).expanduser() for folder in several]
 
 

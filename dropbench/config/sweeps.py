@@ -69,7 +69,7 @@ def _values(override: Override, options: Callable[[str], list[str]]) -> tuple[in
         return 1, iter([str(value) if key in PATHS else as_text(value)])
     if override.is_interval_sweep():
         raise UsageError(
-            f"{override.input_line}: an interval has no list of values; use range(start,stop,step) or choice()"
+            f"{override.input_line}: an interval is not a list of values; use range(start,stop,step) or choice()"
         )
     if isinstance(value, RangeSweep):
         count, values = _steps(override, value)

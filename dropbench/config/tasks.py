@@ -59,7 +59,7 @@ def _check_monitored(spec: RunSpec, fitting: Mapping[str, MetricSpec], task: str
     if name not in spec.metric:
         if name not in options("metric", extra):
             meant = " or ".join(f"train.monitor={m}" for m in _choices(called("metric", name, extra)))
-            near = f"what goes by that name is here {meant}" if meant else nearest(f"val_{name}", _choices(spec.metric))
+            near = f"here it is called {meant}" if meant else nearest(f"val_{name}", _choices(spec.metric))
             raise UsageError(f"{told}: there is no metric {name}; {near}")
         raise UsageError(f"{told} is not measured; add it: metric=[{','.join([name, *spec.metric])}]")
     others = [m for m in fitting if _can_be_monitored(fitting[m], task) is None]

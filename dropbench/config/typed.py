@@ -25,7 +25,7 @@ def command(*words: str) -> str:
     """
     for word in words:
         if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in word):
-            raise UsageError(f"{word!r} holds characters that cannot be typed, so there is no command to show for it")
+            raise UsageError(f"{word!r} holds characters that cannot be typed, so no command can be shown for it")
     return shlex.join(["dropbench", *words])
 
 

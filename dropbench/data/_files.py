@@ -62,7 +62,7 @@ def wrong(name: str, folder: Path, what: str) -> UsageError:
     what : str
         What the files in `folder` should hold and do not, to be continued after "do not hold".
     """
-    return UsageError(f"data '{name}': the files in {folder} do not hold {what}: put undamaged ones in their place")
+    return UsageError(f"data '{name}': the files in {folder} do not hold {what}: replace them by undamaged files")
 
 
 def _fetch(name: str, address: str, path: Path, md5: str) -> None:
@@ -76,7 +76,7 @@ def _fetch(name: str, address: str, path: Path, md5: str) -> None:
         ) from error
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
         raise UsageError(
-            f"data '{name}': what {address} gave is not the file that it should be (md5 {md5}): copy that to {path}"
+            f"data '{name}': what {address} gave is not the expected file (md5 {md5}): copy the right file to {path}"
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,7 @@ def fitted(foreign: Table, table: Table) -> Tensor:
     """
     if table.prepared is not None or foreign.prepared is not None:
         raise UsageError(
-            f"data '{foreign.name}' cannot be set against data '{table.name}': the columns of a table have a meaning of "
+            f"data '{foreign.name}' cannot be set against data '{table.name}': the columns of each table have a meaning of "
             "their own; leave it out"
         )
     x = foreign.x if foreign.test is None else foreign.x[foreign.test]

@@ -126,7 +126,8 @@ def _read(library: Any, path: str | None, config: str | None, root: Path, downlo
     there = next((f for f in (typed, root / typed) if f.exists()), None)
     if there is None and not download:
         raise UsageError(
-            f"data.path={path}: there is no such file or folder; of a data set on the Hugging Face hub add data.download=true"
+            f"data.path={path}: there is no such file or folder; to download a data set from the Hugging Face hub, add "
+            "data.download=true"
         )
     if there is not None and there.is_file() and there.suffix not in _READERS:
         raise UsageError(f"data.path={path}: its ending is none of {', '.join(_READERS)}")

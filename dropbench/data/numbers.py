@@ -122,7 +122,7 @@ def _names(file: Path, header: Sequence[str]) -> tuple[str, ...]:
         places = " and ".join(str(i + 1) for i, other in enumerate(names) if other == name)
         if n > 1:
             raise UsageError(
-                f"{file}, line 1: the column '{name}' stands {n} times (columns {places}); name each differently"
+                f"{file}, line 1: the column '{name}' occurs {n} times (columns {places}); name each differently"
             )
         if not name:
             raise UsageError(f"{file}, line 1: column {places} has no name")

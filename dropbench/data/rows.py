@@ -57,12 +57,12 @@ class Rows:
         """The words of one text, [T] int64. Raises UsageError as `tensor` does."""
         numbers = self._numbered(text)
         if not len(numbers):
-            raise UsageError("a text has at least one word, and this one is empty")
+            raise UsageError("this text is empty; a text needs at least one word")
         return numbers
 
     def _sentences(self, rows: Any) -> Tensor:
         if isinstance(rows, str):
-            raise UsageError("these are several sentences: give a list of texts, and of one sentence a list of one")
+            raise UsageError("these are several sentences: give a list of texts; one sentence is a list with one text")
         (length,) = self.shape
         x = torch.zeros((len(rows), length), dtype=torch.int64)
         for row, sentence in zip(x, rows, strict=True):
@@ -108,4 +108,4 @@ def _array(rows: Any) -> Any:
     try:
         return np.asarray(rows)
     except (ValueError, TypeError) as error:
-        raise UsageError(f"these rows make no array: {error}") from error
+        raise UsageError(f"these rows cannot be made into one array: {error}") from error

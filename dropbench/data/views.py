@@ -110,8 +110,8 @@ def check(model_name: str, eats: Sequence[str], data_name: str, axes: str) -> st
     wanted, given = " or ".join(eats), " or ".join(possible)
     needed = " or ".join(_CALLED[a] for a, can in _VIEWS.items() if any(view in can for view in eats))
     raise UsageError(
-        f"model '{model_name}' eats {wanted}, but data '{data_name}' can only be {given}; "
-        f"choose data that are {needed}, or a model that eats {given}"
+        f"model '{model_name}' takes {wanted} input, but data '{data_name}' can only be given as {given}; "
+        f"choose data that are {needed}, or a model that takes {given} input"
     )
 
 

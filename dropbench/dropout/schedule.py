@@ -100,7 +100,7 @@ def step(
         raise UsageError(f"dropout.schedule.at={list(at)}: its boundaries must ascend")
     if len(factors) != len(at) + 1:
         raise UsageError(
-            f"dropout.schedule.factors={list(factors)}: it must have one factor more than there are boundaries, "
+            f"dropout.schedule.factors={list(factors)}: it needs one factor more than it has boundaries, "
             f"and dropout.schedule.at={list(at)} has {len(at)}"
         )
     return factors[bisect_right(at, progress)]

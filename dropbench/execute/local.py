@@ -90,7 +90,7 @@ def _measuring_all(spec: RunSpec, record: Record, extra: Sequence[Path]) -> RunS
             if (metric := stored_metric(name, node, extra)) is None:
                 raise UsageError(
                     f"run {spec.run_id} is to be trained again for what is measured now and would lose its metric {name}, "
-                    "which is no option here; name the folder that holds it, --conf DIR, or choose other results=DIR"
+                    "which is not an option here; name the folder that holds it, --conf DIR, or choose other results=DIR"
                 )
             stored[name] = metric
     return spec.model_copy(update={"metric": {**stored, **spec.metric}})

@@ -20,7 +20,7 @@ def resolve_device(wanted: str) -> str:
     if wanted == "auto":
         return "cuda" if "cuda" in have else have[-1]
     if wanted not in have:
-        raise UsageError(f"device={wanted} is not to be had here; valid: auto, {', '.join(have)}")
+        raise UsageError(f"device={wanted} is not available on this machine; valid: auto, {', '.join(have)}")
     return wanted
 
 

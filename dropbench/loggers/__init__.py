@@ -36,7 +36,7 @@ def check(names: Sequence[str]) -> None:
         needed = _PACKAGES[name][: 1 if os.environ.get("MLFLOW_TRACKING_URI") else None]
         if missing := [package for package in needed if find_spec(package) is None]:
             raise UsageError(
-                f"train.loggers={name} takes {' and '.join(missing)}, not installed here: pip install 'dropbench[{name}]'"
+                f"train.loggers={name} needs {' and '.join(missing)}, which is not installed: pip install 'dropbench[{name}]'"
             )
 
 

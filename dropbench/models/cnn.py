@@ -76,7 +76,7 @@ class CNN(nn.Module):
         super().__init__()
         if kernel % 2 == 0:
             raise UsageError(
-                f"model.kernel={kernel}: a kernel keeps the map's size, so its side is odd; try {kernel + 1}"
+                f"model.kernel={kernel}: the map must keep its size, which takes an odd kernel; try {kernel + 1}"
             )
         readers = [f"blocks.{i}.conv.weight" for i in range(len(channels))]
         readers += [*(f"dense.{i}.linear.weight" for i in range(len(head_widths))), "head.weight"]

@@ -89,7 +89,7 @@ def protocol(overrides: Sequence[str], composer: Composer) -> Protocol:
     """
     for key in ("dropout", "study", "seed"):
         if typed := [text for text in overrides if text.partition("=")[0].partition(".")[0].partition("/")[0] == key]:
-            raise UsageError(f"{typed[0]}: advise chooses that itself; leave it out, or type dropbench sweep")
+            raise UsageError(f"{typed[0]}: advise chooses this itself; leave it out, or use dropbench sweep")
     plan = single([*overrides, "dropout=none"], composer)
     (spec,) = plan.specs
     if spec.run_id in plan.failed:

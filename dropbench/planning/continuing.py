@@ -322,7 +322,7 @@ def _piloted(
     first = replace(make([*rest, f"seed={pilot}"], composer, most), overrides=whole.overrides)
     if both := sorted({s.seed for s in first.specs} & {s.seed for s in whole.specs}):
         raise UsageError(
-            f"study.pilot={pilot}: seed {both[0]} is of the comparison too, and a pilot tells nothing of its own seeds; type "
+            f"study.pilot={pilot}: seed {both[0]} is also a seed of the comparison, and a pilot needs seeds of its own; type "
             "others, as in study.pilot='range(900,906)'"
         )
     return Course(whole, pilot=first)

@@ -43,7 +43,7 @@ def one_point(overrides: Sequence[str], composer: Composer) -> dict[str, str]:
     for override in parsed:
         if override.is_sweep_override() or (override.key_or_group == "study" and override.value() is not None):
             again = command("sweep", *words_of("--conf", composer.extra), *overrides)
-            raise UsageError(f"{override.input_line}: that is more than one run; type: {again}")
+            raise UsageError(f"{override.input_line}: this is more than one run; type: {again}")
     (point,) = sweeps.expand(parsed, composer.options)
     return point
 

@@ -40,9 +40,9 @@ def overrides(config: Mapping[str, Any], extra: Sequence[Path] = ()) -> list[str
     extra: the user's own folders of options. Raises UsageError for an option that is no longer there, or is another version.
     """
     if given(str(config["data"]["name"])) or given(str(config["data"].get(PATH) or "")):
-        raise UsageError("the data were given as an object of Python, which cannot be typed")
+        raise UsageError("the data were given as a Python object, which cannot be typed in a command")
     if given(code(config["model"].get("_target_", ""), config["model"])):
-        raise UsageError("the model was given as an object of Python, which cannot be typed")
+        raise UsageError("the model was given as a Python object, which cannot be typed in a command")
     variants = {str(v["name"]): str(v.get("schedule", {}).get("name", "constant")) for v in identity.variants(config)}
     several = len(variants) > 1
     chosen: dict[str, Any] = {
@@ -65,7 +65,9 @@ def overrides(config: Mapping[str, Any], extra: Sequence[Path] = ()) -> list[str
         stored = {key: value for key, value in stored.items() if not key.startswith("model.args.")}
         stored["model.args"] = dict(config["model"].get("args") or {})
     for key in (k for k in stored if k.endswith(".version") and stored[k] != default.get(k, 1)):
-        raise UsageError(f"{key} is {default.get(key, 1)} now and was {stored[key]}: it cannot be run as it was")
+        raise UsageError(
+            f"{key} is {default.get(key, 1)} now and was {stored[key]}: the run cannot be repeated as it was"
+        )
     if config.get("eval", {}).get("mode") == "deterministic":
         stored.pop("eval.passes", None)  # of no account then, and null in a record
     options_typed = {
@@ -94,7 +96,9 @@ def _beside(regularizers: Mapping[str, Mapping[str, Any]], extra: tuple[Path, ..
         usual_schedule = _option("dropout/schedule", str(schedule["name"]), extra)
         for part, now, then in ((name, usual, stored), (f"{name}.schedule", usual_schedule, schedule)):
             if (is_now := now.get("version", 1)) != (was := then.get("version", 1)):
-                raise UsageError(f"{BESIDE}.{part}.version is {is_now} now and was {was}: it cannot be run as it was")
+                raise UsageError(
+                    f"{BESIDE}.{part}.version is {is_now} now and was {was}: the run cannot be repeated as it was"
+                )
         for key, value in stored.items():
             if (
                 key not in (*NOT_SET, "schedule")
@@ -204,7 +208,7 @@ def _option(group: str, name: str, extra: tuple[Path, ...]) -> dict[str, Any]:
     """An option's keys, with those of the parts that its file names under `defaults`."""
     file = options(group, extra).get(name)
     if file is None:
-        raise UsageError(f"{group}={name}: there is no such option any more")
+        raise UsageError(f"{group}={name}: this option does not exist any more")
     own = _yaml(file)
     parts = [p for p in own.pop("defaults", []) if isinstance(p, str) and p != "_self_"]
     whole: dict[str, Any] = {}

@@ -63,8 +63,8 @@ def tried(name: str, construct: Callable[[], nn.Module], shape: Shape, table: Ta
     _check_sites(name, trial.sites, trial.noise)
     if not trial.repeats:
         raise UsageError(
-            f"model={name} draws random numbers that no seed reaches: two passes from the same seed differ; draw them by "
-            "torch, or use noise(site, x)"
+            f"model={name} draws random numbers that dropbench cannot seed: two passes from the same seed differ; draw them "
+            "with torch, or use noise(site, x)"
         )
     return trial.draws()
 

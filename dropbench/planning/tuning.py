@@ -216,7 +216,7 @@ def tuning(
         if key in keys[:i]:
             raise UsageError(f"--tune {key}: it is tuned twice; write all of its values in one list: {key}=a,b,c")
         if key in typed:
-            raise UsageError(f"--tune {key}: it is set beside that too; leave out {key}=... or do not tune it")
+            raise UsageError(f"--tune {key}: the command also sets this key; leave out {key}=... or do not tune it")
     plan = make([*overrides, *tune, typed_seeds(seeds)], composer, most)
     arms: dict[Key, list[dict[str, Any]]] = {}
     for arm, spec in _keyed(plan, keys):
@@ -224,7 +224,7 @@ def tuning(
     # An arm may have no use for a key, as `none` has none for a rate, and then has one value that nobody typed.
     values = {key: _several([[s[key] for s in several if key in s] for several in arms.values()]) for key in keys}
     for key in (key for key, found in values.items() if not found):
-        raise UsageError(f"--tune {key}: these values make no two runs of an arm that differ; tune another key")
+        raise UsageError(f"--tune {key}: these values do not change any run; tune another key")
     sweeps.check_count(len(arms) * len(reporting), most)
     return Tuning(plan, values, seeds, reporting, tuple(overrides), composer, most)
 
@@ -244,7 +244,8 @@ def _key(text: str) -> str:
     key = str(override.key_or_group)
     if "." not in key or "/" in key:
         raise UsageError(
-            f"--tune {text}: it takes a key and its values, such as train.lr=3e-4,1e-3,3e-3; what an option chooses is an arm"
+            f"--tune {text}: it takes a key and its values, such as train.lr=3e-4,1e-3,3e-3; different options are "
+            "different arms"
         )
     if not sweeps.swept(override):
         raise UsageError(f"--tune {text}: one value leaves nothing to choose; write several, as in {key}=a,b,c")

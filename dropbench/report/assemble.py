@@ -88,7 +88,7 @@ def build(
 def _beyond(about: str | None) -> bool:
     """Whether answers are about examples beyond those tested. Raises UsageError for another `about` than there are."""
     if about not in (None, *population.ABOUT):
-        raise UsageError(f"--about {about}: there is no such; {nearest(str(about), population.ABOUT)}")
+        raise UsageError(f"--about {about}: there is no such population; {nearest(str(about), population.ABOUT)}")
     return about != population.POOL
 
 
@@ -206,7 +206,7 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
     else:
         frame, told = with_whole(frame, plans)
         if frame.empty:
-            raise UsageError(f"all runs here are of a tuning: {courses.why_nothing(plans)}")
+            raise UsageError(f"all runs here are tuning runs: {courses.why_nothing(plans)}")
         gathered = replace(gathered, report=replace(gathered.report, notes=(*gathered.report.notes, *told)))
     frame = filtered.where(filtered.select(frame, [w for w in wanted if w[0] != "study"]), conditioned)
     folders = [] if roots == [Path("results")] else map(str, roots)

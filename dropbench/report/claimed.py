@@ -189,7 +189,7 @@ def _size(typed: str | None, formula: Formula, whole: Comparison) -> float:
     except ValueError:
         size = math.nan
     if not 0 <= size < math.inf:
-        raise UsageError(f"rope {typed} of a ratio, which has no unit: write a number, as in 0.05")
+        raise UsageError(f"rope {typed} is for a ratio, which has no unit: write a number, as in 0.05")
     return size
 
 

@@ -126,7 +126,7 @@ def test_report_is_a_function_and_a_package() -> None:
         (lambda: db.sweep("study=three_arn"), r"did you mean 'three_arm'"),
         (lambda: db.sweep("study=three_arm", at_most=9), r"^at_most is for .* until_settled=True"),
         (lambda: db.sweep("study=three_arm", tuning_seeds=2), r"^tuning_seeds: .* tune "),
-        (lambda: db.sweep(3), r"3 is no setting"),  # type: ignore[arg-type]
+        (lambda: db.sweep(3), r"3 is not a setting"),  # type: ignore[arg-type]
         (lambda: db.train("model.widhts=[3]"), r"model\.widths"),
         (lambda: db.report("nowhere"), r"there is no folder nowhere"),
         (lambda: db.report(metric=" "), r"^metric is empty"),
@@ -150,5 +150,5 @@ def test_an_empty_text_is_no_folder_of_options(conf: str | list[str]) -> None:
         lambda: db.load_model(""),
     ]
     for call in calls:
-        with pytest.raises(db.UsageError, match=r"names no folder: name one with options|no run is named"):
+        with pytest.raises(db.UsageError, match=r"names no folder: name the folder with your own|no run is named"):
             call()

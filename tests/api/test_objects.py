@@ -123,7 +123,7 @@ def test_a_source_is_what_it_rests_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(here, "WIDE", 7)
     assert source_of(Net) != one
     exec("class Typed:\n    def f(self): pass", scope := {"__name__": "__main__"})
-    with pytest.raises(db.UsageError, match="its source cannot be read"):
+    with pytest.raises(db.UsageError, match="its source code cannot be read"):
         source_of(scope["Typed"])
 
 

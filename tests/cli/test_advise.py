@@ -76,5 +76,5 @@ def test_a_choice_of_its_own_is_refused(capsys: pytest.CaptureFixture[str]) -> N
     said = dropbench(capsys, "advise", "data=wine", "dropout=spatial")
     assert said.code == 2
     assert said.err.splitlines()[0].endswith(
-        "dropout=spatial: advise chooses that itself; leave it out, or type dropbench sweep"
+        "dropout=spatial: advise chooses this itself; leave it out, or use dropbench sweep"
     )

@@ -134,12 +134,12 @@ def test_sites_of_a_builtin_model_are_listed(capsys: pytest.CaptureFixture[str])
         (("model.target=people:DropPath",), "cannot be made without drop_prob, which the data do not tell"),
         (("model.target=people:Silent",), "no dropout in it that could become a site of dropout=standard: name parts behind"),
         (("model.target=people:Silent", "model.sites=[frist]"), "has no part 'frist'; did you mean 'first'"),
-        (("model.target=people:Silent", "model.input=tokens"), "model 'module' eats tokens, but data 'digits' can only be"),
+        (("model.target=people:Silent", "model.input=tokens"), "takes tokens input, but data 'digits' can only be given as"),
         (("model.target=people:Rows", "model.args.batch_first=false", "model.args.mixed=true"), "where examples are taken for"),
         (("model.target=people:Colours",), "but got 1 channels instead ("),
         (("model.target=people:Colours",), "; perhaps it needs model.args.in_channels=1, model.input how it sees an example"),
         (("model.target=people:Broken",), "called on these data: NameError: name 'missing' is not defined ("),
-        (("model._target_=people.Silent",), "a _target_ is read from files alone"),
+        (("model._target_=people.Silent",), "a _target_ can only be set in a file"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_sentence(words: tuple[str, ...], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:

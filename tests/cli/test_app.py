@@ -33,7 +33,7 @@ def by_group(said: str, folder: Path) -> str:
 
     said = said.replace(str(folder), "<tmp>")
     return re.sub(
-        r"(valid|variants that fit|eats \w+): ([a-z_0-9/]+(?:, [a-z_0-9/]+)*)$", group, said, flags=re.MULTILINE
+        r"(valid|variants that fit|takes \w+ input): ([a-z_0-9/]+(?:, [a-z_0-9/]+)*)$", group, said, flags=re.MULTILINE
     )
 
 

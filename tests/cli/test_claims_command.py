@@ -117,7 +117,7 @@ def test_arms_of_so_many_updates_are_told_beside_arms_of_epochs(bare: Path, caps
 @pytest.mark.parametrize(
     ("changes", "words", "said"),
     [
-        ({"pilot": "range(0,3)"}, [], "seed 0 is of the comparison too"),
+        ({"pilot": "range(0,3)"}, [], "seed 0 is also a seed of the comparison"),
         ({}, ["--tune", "train.lr=0.1,0.2"], "leave out --tune"),
         ({}, ["--until-settled"], "leave out --tune, --until-settled"),
         ({"checks": {"sums": {"says": "s", "_target_": "sums.nothing"}}}, [], "sums.nothing cannot be imported"),

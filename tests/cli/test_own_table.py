@@ -157,7 +157,10 @@ def test_columns_are_listed(folder: Path, capsys: pytest.CaptureFixture[str]) ->
         ),
         (["data=csv", "data.path=my.csv", "data.target=y", "data.task=sort"], "data.task"),
         (["data=csv", "data.path=my.csv", "data.target=y", "data.scale=log"], "data.scale"),
-        (["data=csv", "data.path=my.csv", "data.target=y", "model=cnn"], "or a model that eats flat: autoencoder, mlp"),
+        (
+            ["data=csv", "data.path=my.csv", "data.target=y", "model=cnn"],
+            "or a model that takes flat input: autoencoder, mlp",
+        ),
         (["data=csv", "data.path=my.csv", "data.target=y", "data.n_train=5000"], "data.n_train=5000 is too many"),
         (
             ["data=csv", "data.path=my prices [€].csv", "data.target=y", "data.label_noise=0.1"],

@@ -67,11 +67,11 @@ def test_show_and_report_print_one_run_and_the_command_that_repeats_it(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["show", "zzz"], "zzz: no run in results begins so"),
+        (["show", "zzz"], "zzz: no run in results begins like this"),
         (["show", ""], "no run is named: write its folder or the beginning of its id"),
         (["show", "results/runs/zzz"], "results/runs/zzz is no run: it has no record.json"),
         (["verify", "elsewhere"], "elsewhere is no results folder (it has no runs/)"),
-        (["remove"], "say which, by id or by condition"),
+        (["remove"], "say which runs, by id or by condition"),
         (["prune", "--only", "faild"], "--only faild: there is no such kind; did you mean 'failed'?"),
         (["list", "--where", "seed"], "--where 'seed': write key, comparison, value"),
         (["list", "mode=mlp"], "unknown filter 'mode'; did you mean 'model'?"),
@@ -106,7 +106,9 @@ def test_every_command_takes_the_folder_in_one_way(
 
 def test_an_id_that_several_have_is_not_guessed(swept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Store, "matching", lambda *_: {"ab1": [Path("a")], "ab2": [Path("b")]})
-    with pytest.raises(UsageError, match=r"ab: 2 runs in results begin so \(ab1, ab2, ...\); write more of the id"):
+    with pytest.raises(
+        UsageError, match=r"ab: 2 runs in results begin like this \(ab1, ab2, ...\); write more of the id"
+    ):
         found.found("ab", Path("results"))
 
 
@@ -172,7 +174,7 @@ def test_nothing_is_removed_without_a_yes(
     said = dropbench(capsys, "runs", "remove", before[0][:6], "--dry-run")
     assert said.code == 0 and "1 would be removed" in said.out and before[0] in said.out
     said = dropbench(capsys, "runs", "remove", before[0])
-    assert said.code == 2 and "say --yes" in said.err
+    assert said.code == 2 and "type --yes" in said.err
     monkeypatch.setattr("sys.stdin", type("Terminal", (), {"isatty": lambda self: True})())
     monkeypatch.setattr(typer, "confirm", lambda *_, **__: False)
     assert dropbench(capsys, "runs", "remove", before[0]).code == 1
@@ -280,7 +282,7 @@ def test_from_says_what_it_cannot_repeat(swept: Store, capsys: pytest.CaptureFix
     ):
         answer = dropbench(capsys, "train", "--from", run, *words)
         assert answer.code == 2 and said in answer.err
-    assert "no run in results begins so" in dropbench(capsys, "train", "--from", "zzz").err
+    assert "no run in results begins like this" in dropbench(capsys, "train", "--from", "zzz").err
 
 
 def test_from_says_that_data_have_changed(

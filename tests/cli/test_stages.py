@@ -98,7 +98,7 @@ def test_it_ends_once_it_is_settled(
     [
         (("--at-most", "20"), "type --until-settled beside it"),
         (("--tuning-seeds", "3"), "nothing is tuned"),
-        (("--tune", "train.lr"), "sets nothing"),
+        (("--tune", "train.lr"), "is not a setting"),
         (("--tune", "train.lr=0.1"), "nothing to choose"),
         (("--until-settled", "--at-most", "7", "seed=range(0,8)"), "8 seeds are typed"),
     ],

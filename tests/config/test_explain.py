@@ -16,7 +16,7 @@ from dropbench.errors import UsageError
     [
         (["model=mpl"], "model=mpl: there is no such model; did you mean 'mlp'"),
         (["metric=[loss,acuracy]"], "metric=acuracy: there is no such metric; did you mean 'accuracy'"),
-        (["dropout=drop_path"], "dropout=drop_path: there is no such dropout; what goes by that name is here dropout="),
+        (["dropout=drop_path"], "dropout=drop_path: there is no such dropout; here it is called dropout="),
         (["trian.epochs=3"], "'trian.epochs' is not a key here; did you mean 'train.epochs'"),
         (["epochs=3"], "'epochs' is not a key here; write train.epochs=3"),
         (["rate=0.3"], "'rate' is not a key here; write dropout.rate=0.3"),

@@ -92,8 +92,8 @@ def test_a_target_from_the_environment(
         ("hydra/launcher=basic", "starts no Hydra jobs"),
         ("hydra=x", "starts no Hydra jobs"),
         ("model@hydra.x=mlp", "starts no Hydra jobs"),
-        ("~data=wine", "sets nothing"),
-        ("model@_global_=mlp", "has its place already; write model=... without the @"),
+        ("~data=wine", "is not a setting"),
+        ("model@_global_=mlp", "an option cannot be moved to another place; write model=... without the @"),
         ("+model=cnn", "each group has its option already; write model=cnn"),
     ],
 )

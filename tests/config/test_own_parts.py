@@ -115,7 +115,7 @@ def test_classes_beside_the_current_folder(mine: Path, capsys: pytest.CaptureFix
             "_target_: my_model.Tiny\nname: mine\nunit: 3\n",
             "'model.unit' is not a key here; did you mean 'model.units'? valid: model.units",
         ),
-        ("model/mine.yaml", "name: [\n", "this is no YAML: while parsing a flow node"),
+        ("model/mine.yaml", "name: [\n", "this is not valid YAML: while parsing a flow node"),
         (
             "study/mine.yaml",
             "arms: {a: {dropout.rate: 0.1}}\nbaseline: a\n",

@@ -66,7 +66,7 @@ def test_what_may_not_be_monitored_is_told_in_a_sentence(tmp_path: Path) -> None
         )
         assert "there is no metric acuracy; did you mean 'val_accuracy'?" in refused(c, "train.monitor=val_acuracy")
         assert refused(c, "train.monitor=val_auc") == (
-            "train.monitor=val_auc: there is no metric auc; what goes by that name is here train.monitor=val_auroc"
+            "train.monitor=val_auc: there is no metric auc; here it is called train.monitor=val_auroc"
         )
         assert refused(c, "metric=[loss,fgsm]", "train.monitor=val_fgsm") == (
             "train.monitor=val_fgsm: fgsm is measured once, when training has ended; choose train.monitor=val_loss"
@@ -85,7 +85,7 @@ def test_what_may_not_be_monitored_is_told_in_a_sentence(tmp_path: Path) -> None
 
 def test_the_direction_of_a_metric_is_not_typed() -> None:
     with composer() as c:
-        assert re.search("stands in its file", refused(c, "metric.loss.direction=higher"))
+        assert re.search("set in its file", refused(c, "metric.loss.direction=higher"))
 
 
 def test_class_weights_are_for_classes() -> None:

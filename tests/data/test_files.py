@@ -42,7 +42,7 @@ def test_without_download_it_says_what_to_do(tmp_path: Path) -> None:
 
 def test_a_wrong_file_is_not_kept(address: str, tmp_path: Path) -> None:
     (tmp_path / "far" / "b.txt").write_bytes(b"404: not found")
-    with pytest.raises(UsageError, match=r"far/b.txt gave is not the file that it should be"):
+    with pytest.raises(UsageError, match=r"far/b.txt gave is not the expected file"):
         folder_of("made", tmp_path, FILES, address)
     assert [f.name for f in (tmp_path / "made").iterdir()] == ["a.txt"]
 

@@ -57,7 +57,7 @@ def test_download(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(UsageError, match=r"\(no mr/rt-polarity.neg\): download it with data.download=true"):
         mr.load(tmp_path / "new", False)
     monkeypatch.setattr(mr, "_ADDRESS", (made / "mr").as_uri())
-    with pytest.raises(UsageError, match=r"is not the file that it should be"):  # the made one, by the real one's md5
+    with pytest.raises(UsageError, match=r"is not the expected file"):  # the made one, by the real one's md5
         mr.load(tmp_path / "new", True)
     contents = {"rt-polarity.neg": NEGATIVE, "rt-polarity.pos": POSITIVE}
     monkeypatch.setattr(mr, "_FILES", {name: hashlib.md5(content).hexdigest() for name, content in contents.items()})

@@ -64,7 +64,7 @@ def test_a_value_that_is_no_finite_number(tmp_path: Path, line: int, column: int
         ("", "is empty"),
         ("\n \n", "is empty"),
         ("a,b,label\n", "holds a header and nothing else"),
-        ("a,b,a\n1,2,3\n", "line 1: the column 'a' stands 2 times (columns 1 and 3); name each differently"),
+        ("a,b,a\n1,2,3\n", "line 1: the column 'a' occurs 2 times (columns 1 and 3); name each differently"),
         ("a,,b\n1,2,3\n", "line 1: column 2 has no name"),
         ("a,b\n1,2\n1\n", "line 3 has 1 values, and the header 2"),
         ("a,b\n1,2,3\n", "line 2 has 3 values, and the header 2"),

@@ -49,7 +49,7 @@ def test_a_word_that_training_never_saw(made: Path) -> None:
 
 def test_an_incomplete_file(made: Path) -> None:
     (made / "ptb" / "ptb.train.txt").write_text(" the cat sat \n")
-    with pytest.raises(UsageError, match="do not hold 11, 3, 2 words, but 4, 3, 2: put undamaged ones in their place"):
+    with pytest.raises(UsageError, match="do not hold 11, 3, 2 words, but 4, 3, 2: replace them by undamaged files"):
         ptb.load(made, False)
 
 

@@ -102,7 +102,9 @@ def test_a_table_says_which_inputs_are_numbers_and_which_belong_to_a_category(tm
 
 def test_text_goes_to_no_other_model() -> None:
     for eats in (("flat",), ("image",), ("sequence", "tokens"), ("graph",)):
-        with pytest.raises(UsageError, match=r"data 'ptb' can only be text; .* or a model that eats text$"):
+        with pytest.raises(
+            UsageError, match=r"data 'ptb' can only be given as text; .* or a model that takes text input$"
+        ):
             check("some", eats, "ptb", "W")
     assert check("rnn", ("sequence", "tokens"), "mr", "T") == "tokens"
 
@@ -117,7 +119,8 @@ def test_check_says_what_would_fit() -> None:
     with pytest.raises(UsageError) as error:
         check("cnn", ("image",), "wine", "F")
     assert str(error.value) == (
-        "model 'cnn' eats image, but data 'wine' can only be flat; choose data that are images, or a model that eats flat"
+        "model 'cnn' takes image input, but data 'wine' can only be given as flat; choose data that are images, "
+        "or a model that takes flat input"
     )
 
 

@@ -67,7 +67,7 @@ def test_and_draws_in_evaluation(what: str) -> None:
 
 @pytest.mark.parametrize("what", OUT_OF_REACH)
 def test_what_no_seed_reaches_is_refused(what: str) -> None:
-    with pytest.raises(UsageError, match="draws random numbers that no seed reaches"):
+    with pytest.raises(UsageError, match="draws random numbers that dropbench cannot seed"):
         outlined(small("OUT_OF_REACH", what))
 
 

@@ -189,7 +189,7 @@ def test_device_and_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert resolve_device("auto") == "cuda" and resolve_device("cuda:1") == "cuda:1"
     with pytest.raises(
-        UsageError, match="device=cuda:2 is not to be had here; valid: auto, cpu, mps, cuda, cuda:0, cuda:1"
+        UsageError, match="device=cuda:2 is not available on this machine; valid: auto, cpu, mps, cuda, cuda:0, cuda:1"
     ):
         resolve_device("cuda:2")
 

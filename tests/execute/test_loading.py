@@ -255,12 +255,14 @@ def test_a_users_own_class_comes_back_as_itself(train: Train) -> None:
     assert type(trained.module).__name__ == "Tiny" and type(trained.module).__module__ == "my_model"
     predicted = trained.predict(kept.table.x[said.rows])
     assert torch.equal(predicted == kept.table.y[said.rows], torch.from_numpy(said.right))
-    with pytest.raises(UsageError, match=r"has model=tiny, which is no option here; name the folder .* conf=DIR"):
+    with pytest.raises(UsageError, match=r"has model=tiny, which is not an option here; name the folder .* conf=DIR"):
         dropbench.load_model(kept.folder)
     with pytest.raises(UsageError, match="there is no such folder"):
         dropbench.load_model(kept.folder, conf="nowhere")
     changed(kept.conf / "my_model.py", "tanh", "relu")
-    with pytest.raises(UsageError, match=r"was made by other code of model=tiny \(my_model.Tiny\) than is here now"):
+    with pytest.raises(
+        UsageError, match=r"was made by other code of model=tiny \(my_model.Tiny\) than the present one"
+    ):
         kept.model()
 
 
@@ -326,7 +328,7 @@ def test_new_rows_may_come_in_many_forms(train: Train) -> None:
         (x[:, :4], r"have the shape \(5, 4\), and must have \(n, 13\)"),
         (x[0], r"must have \(n, 13\)"),
         (pd.DataFrame(x.numpy()).assign(a="b").iloc[:, 1:], "must hold numbers alone"),
-        ([[1, 2], [3]], "make no array"),
+        ([[1, 2], [3]], "cannot be made into one array"),
         (torch.cat([x, x[:1] * float("nan")]), "row 5 has no finite number at 0"),
     ):
         with pytest.raises(UsageError, match=said):

@@ -44,7 +44,7 @@ def test_a_typed_learning_rate_is_the_middle_of_those_that_are_tuned(c: Composer
     "typed", ["dropout=spatial", "dropout.rate=0.3", "study=three_arm", "seed=0", "dropout/schedule=late"]
 )
 def test_what_is_chosen_here_is_not_typed(c: Composer, typed: str) -> None:
-    with pytest.raises(UsageError, match=r"advise chooses that itself; leave it out, or type dropbench sweep"):
+    with pytest.raises(UsageError, match=r"advise chooses this itself; leave it out, or use dropbench sweep"):
         protocol(["data=wine", typed], c)
 
 

@@ -293,12 +293,12 @@ def test_what_may_come(c: Composer, tuned: Course) -> None:
     ("tune", "said"),
     [
         (["train.lr=0.1"], "one value leaves nothing to choose"),
-        (["train.lr=0.1,0.1"], "no two runs of an arm that differ"),
+        (["train.lr=0.1,0.1"], "these values do not change any run"),
         (["train.lr=0.1,0.2", "train.lr=0.3,0.4"], "tuned twice"),
-        (["train.epochs=1,2"], "set beside that too"),
-        (["dropout=none,standard"], "an arm"),
+        (["train.epochs=1,2"], "the command also sets this key"),
+        (["dropout=none,standard"], "different arms"),
         (["train.lrr=0.1,0.2"], "train.lr"),
-        (["train.lr"], "sets nothing"),
+        (["train.lr"], "is not a setting"),
     ],
 )
 def test_what_cannot_be_tuned(c: Composer, tune: list[str], said: str) -> None:

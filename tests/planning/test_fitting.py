@@ -18,7 +18,7 @@ def test_a_glob_skips_what_cannot_be_and_says_why(c: Composer) -> None:
     assert len(plan.skipped) + len(fitting) == len(c.options("dropout"))
     plan = make(["model=glob(*)", "data=wine", "seed=0,1"], c)
     assert "mlp" in {s.model.name for s in plan.specs}
-    assert {"model 'cnn'", "model 'rnn'"} <= {r.partition(" eats")[0] for r in plan.skipped}
+    assert {"model 'cnn'", "model 'rnn'"} <= {r.partition(" takes")[0] for r in plan.skipped}
 
 
 def test_a_glob_skips_data_that_is_not_here(c: Composer, tmp_path: object) -> None:
@@ -46,7 +46,7 @@ def test_impossible_pairs_are_told_all_at_once(c: Composer) -> None:
     with pytest.raises(UsageError) as error:
         make(["model=mlp,cnn,rnn", "dropout=spatial,locked", "data=digits,wine", "seed=range(0,3)"], c)
     told = [line.partition(";")[0] for line in str(error.value).splitlines()]
-    assert [t.partition(":")[0].partition(" eats")[0] for t in told] == [
+    assert [t.partition(":")[0].partition(" takes")[0] for t in told] == [
         "dropout=spatial has no site in model=mlp",
         "dropout=locked has no site in model=mlp",
         "model 'cnn'",

@@ -38,7 +38,7 @@ def test_an_outline_builds_nothing(c: Composer, words: list[str], view: str, par
 def test_a_model_that_takes_no_such_data(c: Composer) -> None:
     spec, settings = spec_and_settings(c, "model=cnn", "data=wine")
     table = load(spec.data, settings)
-    with pytest.raises(NoView, match="model 'cnn' eats image, but data 'wine' can only be flat"):
+    with pytest.raises(NoView, match="model 'cnn' takes image input, but data 'wine' can only be given as flat"):
         outline(spec.model, table)
 
 
@@ -111,7 +111,8 @@ def test_classifying_is_what_models_do_unless_they_say_otherwise(c: Composer) ->
 def test_text_for_a_model_of_vectors(c: Composer) -> None:
     spec, _ = spec_and_settings(c)
     with pytest.raises(
-        NoView, match=r"^model 'mlp' eats flat, but data 'numbers' can only be text; .* that eats text$"
+        NoView,
+        match=r"^model 'mlp' takes flat input, but data 'numbers' can only be given as text; .* that takes text input$",
     ):
         outline(spec.model, numbers("W"))
 

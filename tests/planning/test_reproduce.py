@@ -112,7 +112,7 @@ def test_another_folder_is_named(c: Composer) -> None:
 
 def test_what_is_no_longer_there_or_as_it_was(c: Composer) -> None:
     config = spec_of(c).as_dict()
-    with pytest.raises(UsageError, match="dropout=gone: there is no such option any more"):
+    with pytest.raises(UsageError, match="dropout=gone: this option does not exist any more"):
         reproduce.overrides(config | {"dropout": config["dropout"] | {"name": "gone"}})
     with pytest.raises(UsageError, match=r"dropout.version is 1 now and was 9"):
         reproduce.overrides(config | {"dropout": config["dropout"] | {"version": 9}})

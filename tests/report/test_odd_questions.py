@@ -37,9 +37,9 @@ def test_a_measure_of_one_part_alone_is_compared(odd: Any, metric: str) -> None:
 @pytest.mark.parametrize(
     ("metric", "said"),
     [
-        ("norm", "--metric norm: no run here measured that on the test split; there is --metric train_norm"),
-        ("only", "--metric only: no run here measured that on the test split; there is --metric val_only"),
-        ("nor", "--metric nor: no run here has that"),
+        ("norm", "--metric norm: no run here measured it on the test split; there is --metric train_norm"),
+        ("only", "--metric only: no run here measured it on the test split; there is --metric val_only"),
+        ("nor", "--metric nor: no run here has this metric"),
         ("epochs to val_loss=nan", "'nan' is no number"),
         ("epochs to val_loss=1e999", "'1e999' is no number"),
         ("epochs to train_norm=1", "no history has train_norm"),
@@ -63,10 +63,10 @@ def test_a_metric_that_is_not_there(odd: Any, metric: str, said: str) -> None:
         ("seed", "write key, comparison, value"),
         ("seed<=", "write key, comparison, value"),
         ("seed=3 and and seed=4", "write key, comparison, value"),
-        ("seed<x", "x is no number; of names, use = or !="),
-        ("seed<=nan", "no stored run that is left fits"),
-        ("seed>=1e999", "no stored run that is left fits"),
-        ("status=[", "no stored run that is left fits"),
+        ("seed<x", "x is no number; compare names with = or !="),
+        ("seed<=nan", "no remaining run fits"),
+        ("seed>=1e999", "no remaining run fits"),
+        ("status=[", "no remaining run fits"),
         ("nothing=1", "unknown filter 'nothing'"),
     ],
 )

@@ -96,8 +96,8 @@ def test_it_is_written_to_a_file(root: Path, tmp_path: Path, capsys: Any) -> Non
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--sql", "select 1", "--metric", "loss"], "beside it there are"),
-        (["--sql", "select 1", "--wide"], "beside it there are"),
+        (["--sql", "select 1", "--metric", "loss"], "may stand beside it"),
+        (["--sql", "select 1", "--wide"], "may stand beside it"),
         (["--sql", "select 1", "--format", "html"], "--sql gives no html"),
         (["--sql", " "], "--sql is empty"),
     ],

@@ -86,7 +86,7 @@ def test_every_metric_of_ours_declares_all_of_it() -> None:
     [
         (
             "metric.ece.direction=up",
-            "metric.ece.direction=up: which of two values of a metric is better stands in its file and is not typed",
+            "metric.ece.direction=up: the better direction of a metric is set in its file and cannot be typed",
         ),
         (
             "metric.ece.region=wide",

@@ -282,7 +282,7 @@ def _times(cells: pd.Series) -> Tensor:
         raise UsageError(f"data.time={cells.name}: {count(len(cells) - len(present), 'row')} have no value there")
     if (values := numbers(present)) is None and (values := dates(present)) is None:
         raise UsageError(
-            f"data.time={cells.name}: {present.iloc[0]!r} is neither a number nor a date such as 2024-03-01; write dates so"
+            f"data.time={cells.name}: {present.iloc[0]!r} is neither a number nor a date; write dates like 2024-03-01"
         )
     return torch.from_numpy(values)
 

@@ -194,7 +194,7 @@ def _stripped(frame: pd.DataFrame) -> pd.DataFrame:
 def _named(file: Path, frame: pd.DataFrame, headings: list[str]) -> pd.DataFrame:
     names = [h.strip() for h in headings]
     if twice := [n for n, count in Counter(names).items() if count > 1 and n]:
-        raise UsageError(f"{file}: the column '{twice[0]}' stands twice; name each differently")
+        raise UsageError(f"{file}: the column '{twice[0]}' occurs twice; name each differently")
     if not len(frame):
         raise UsageError(f"{file} holds headings and no rows")
     if len(frame.columns) < 2:

@@ -75,7 +75,7 @@ def target_of(cells: pd.Series, task: Asked) -> Target:
     if lone := [label for label, rows in Counter(labels).items() if rows == 1]:
         more = f", and so do {len(lone) - 1} others" if len(lone) > 1 else ""
         raise UsageError(
-            f"the target '{name}': the class '{lone[0]}' stands in a single row{more}; a class needs one row to train on and "
+            f"the target '{name}': the class '{lone[0]}' occurs in a single row{more}; a class needs one row to train on and "
             "one to test: leave such rows out"
         )
     known = sorted(set(labels), key=float) if values is not None else sorted(set(labels))
@@ -96,7 +96,7 @@ def _in_float32(name: str, values: NDArray[np.float64]) -> NDArray[np.float32]:
         )
     if not values.std() or np.abs(kept - values).max() > _EXACT * values.std():
         raise UsageError(
-            f"the target '{name}': its numbers differ too little for their size, such as {texts([values[0]])[0]}; take "
-            f"{values.mean():.3g} away from all of them, or say data.task=classify"
+            f"the target '{name}': its numbers differ too little for their size, such as {texts([values[0]])[0]}; "
+            f"subtract {values.mean():.3g} from all of them, or type data.task=classify"
         )
     return kept

@@ -56,7 +56,9 @@ def render(
     if fmt == "json":
         return as_json(report)
     if fmt == "parquet":
-        raise UsageError("--format parquet is no text: name a file to write it to, as in --out report.parquet")
+        raise UsageError(
+            "--format parquet is not text and cannot be printed: name a file to write it to, as in --out report.parquet"
+        )
     raise UsageError(f"--format {fmt}: {nearest(fmt, FORMATS)}")
 
 

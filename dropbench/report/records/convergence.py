@@ -198,7 +198,7 @@ def _values(frame: pd.DataFrame, histories: Mapping[str, Path], wanted: Converge
         scores = sorted({c for c in frame.columns if c.startswith(("train_", "val_")) and not c.endswith("_examples")})
         raise UsageError(f"'{metric}': no history has {score}; {nearest(score, scores)}")
     if wanted.kind == "first" and not wanted.score.direction:
-        raise UsageError(f"'{metric}': it is not known whether {score} is better high or low; write {_WRITE}")
+        raise UsageError(f"'{metric}': it is not known whether higher or lower {score} is better; write {_WRITE}")
     return {run: wanted.of(curve) for run, curve in curves.items()}
 
 

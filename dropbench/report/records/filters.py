@@ -82,7 +82,7 @@ def select(frame: pd.DataFrame, filters: Sequence[tuple[str, list[str]]]) -> pd.
         for want in wanted:
             if not any(_fits(v, want) for v in there):
                 valid = [written(v) for v in sorted({written(v): v for v in known(frame, column)}.values(), key=order)]
-                raise UsageError(f"{key}={want}: no stored run has that; {hint(want, valid)}")
+                raise UsageError(f"{key}={want}: no stored run has this value; {hint(want, valid)}")
         keep = [k and any(_fits(v, w) for w in wanted) for k, v in zip(keep, values, strict=True)]
     if not any(keep):
         shown = " ".join(f"{key}={','.join(values)}" for key, values in filters)
@@ -102,7 +102,7 @@ def conditions(texts: Sequence[str]) -> list[Condition]:
                 )
             key, sign, value = form.groups()
             if sign in _ORDER and number(value) is None:
-                raise UsageError(f"--where '{part}': {value} is no number; of names, use = or !=")
+                raise UsageError(f"--where '{part}': {value} is no number; compare names with = or !=")
             parsed.append((key.replace("/", "."), sign, value))
     return parsed
 
@@ -119,7 +119,7 @@ def where(frame: pd.DataFrame, wanted: Sequence[Condition]) -> pd.DataFrame:
         if not any(keep):
             valid = [written(v) for v in sorted({written(v): v for v in values if not absent(v)}.values(), key=order)]
             there = ", ".join([*valid[:_LONG], *["..."] * (len(valid) > _LONG)])
-            raise UsageError(f"--where '{key}{sign}{value}': no stored run that is left fits; there are: {there}")
+            raise UsageError(f"--where '{key}{sign}{value}': no remaining run fits; there are: {there}")
     return frame[keep]
 
 

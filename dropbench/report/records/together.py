@@ -71,7 +71,7 @@ def asked(text: str, measures: Measures) -> Together | None:
     if metric not in SCORES:
         raise UsageError(f"'{text}': an ensemble has {', '.join(SCORES)}; write 'test_accuracy of {max(size, 2)} runs'")
     if size < 2:
-        raise UsageError(f"'{text}': an ensemble is of two runs at least; write 'test_{metric} of 5 runs'")
+        raise UsageError(f"'{text}': an ensemble needs at least two runs; write 'test_{metric} of 5 runs'")
     score = measures.of("test", metric)
     return Together(size, replace(score, metric=f"{metric}_of_{size}_runs"), metric)
 

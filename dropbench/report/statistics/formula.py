@@ -58,7 +58,7 @@ class Formula:
         if sign := self._sign(self.node):
             against = f"none.{self.first.measure}" if unit else "1"
             raise UsageError(
-                f"'{self}' holds nothing against anything, for it is never {'below' if sign > 0 else 'above'} 0; "
+                f"'{self}' compares nothing, since it is never {'below' if sign > 0 else 'above'} 0; "
                 f"write {self} - {against}"
             )
 

@@ -138,7 +138,7 @@ def _tree(text: str) -> ast.expr:
         with warnings.catch_warnings(action="ignore"):  # of what Python itself would find odd in it
             return ast.parse(text.strip(), mode="eval").body
     except (RecursionError, MemoryError):
-        raise UsageError(f"its parts lie more than {DEEPEST} deep in each other; write several contrasts") from None
+        raise UsageError(f"it is nested more than {DEEPEST} levels deep; write several contrasts") from None
     except (SyntaxError, ValueError):  # ValueError: a character that no source text may hold
         raise UsageError(
             "it cannot be read; write arm.measure, as in target.test_accuracy - none.test_accuracy, and a name with "
@@ -149,7 +149,7 @@ def _tree(text: str) -> ast.expr:
 def _read(tree: ast.expr, text: str, depth: int) -> Node:
     """text: where it comes from, for the sentence that says what is wrong."""
     if depth > DEEPEST:
-        raise UsageError(f"its parts lie more than {DEEPEST} deep in each other; write several contrasts")
+        raise UsageError(f"it is nested more than {DEEPEST} levels deep; write several contrasts")
     if isinstance(tree, ast.Constant):
         return _number(tree, text)
     if isinstance(tree, ast.Attribute):
@@ -165,7 +165,7 @@ def _read(tree: ast.expr, text: str, depth: int) -> Node:
     said = _said(tree, text)
     if isinstance(tree, ast.Name | ast.Call):
         arm = _arm(tree, text)  # says what is wrong with it, if that is not the missing measure
-        raise UsageError(f"'{said}' says no measure; write {arm_written(arm)}.test_accuracy")
+        raise UsageError(f"'{said}' names no measure; write {arm_written(arm)}.test_accuracy")
     raise UsageError(f"'{said}' is no part of a contrast; {_PARTS}")
 
 
@@ -204,12 +204,12 @@ def _arm(tree: ast.expr, text: str) -> Arm | Best:
     if dotted := _dotted(tree):
         raise UsageError(f"a name with a dot is written in quotes: arm('{dotted}')")
     if not isinstance(tree, ast.Call):
-        raise UsageError(f"'{said}' is no arm, and measures are of arms; write target.test_accuracy")
+        raise UsageError(f"'{said}' is not an arm, and only arms have measures; write target.test_accuracy")
     function = _dotted(tree.func) or _said(tree.func, text)
     if function not in FUNCTIONS:
         raise UsageError(f"there is no function '{_short(function)}'; {nearest(function, FUNCTIONS)}")
     if function == "spread":
-        raise UsageError(f"'{said}': a spread is of a measure; write spread(target.test_accuracy)")
+        raise UsageError(f"'{said}': spread takes a measure; write spread(target.test_accuracy)")
     return _named(tree, said) if function == "arm" else _best(tree, said)
 
 

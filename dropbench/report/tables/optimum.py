@@ -94,12 +94,12 @@ def optima(factors: Factors, key: str, measure: Measure, whole: Comparison) -> l
     """
     if not measure.direction:
         raise UsageError(
-            f"--optimum {key}: it is not known whether {measure.spoken} is better high or low; choose by --metric"
+            f"--optimum {key}: it is not known whether higher or lower {measure.spoken} is better; choose another --metric"
         )
     found = [o for series in factors.series(key) if (o := _optimum(series, measure, whole)).candidates]
     if not found:
         raise UsageError(
-            f"--optimum {key}: no value has a score in {measure.spoken} under all its seeds; choose another by --metric"
+            f"--optimum {key}: no value has a score in {measure.spoken} under all its seeds; choose another --metric"
         )
     return found
 

@@ -82,7 +82,7 @@ def trends(factors: Factors, key: str, baselines: Sequence[str], measure: Measur
     Raises UsageError where the key is no number, and where no baseline goes with the arms.
     """
     if not baselines:
-        raise UsageError(f"--trend {key}: there is no arm to compare with; name one by --baseline")
+        raise UsageError(f"--trend {key}: there is no baseline to compare with; name one with --baseline")
     named: Named = []
     spans = dict[str, None]()
     for series in factors.series(key):
@@ -95,7 +95,7 @@ def trends(factors: Factors, key: str, baselines: Sequence[str], measure: Measur
             values = list(series.levels.values())
             spans[", ".join(values if len(values) <= SPOKEN else [*values[:2], "...", values[-1]])] = None
     if not named:
-        raise UsageError(f"--trend {key}: only baselines differ in it alone, so there is nothing to hold against them")
+        raise UsageError(f"--trend {key}: only baselines differ in it alone, so no arm can be compared with them")
     said = f"Trend over {key}: the slope of the difference from the baseline in {measure.spoken}"
     return named, [
         f"{said}, by least squares under each seed; {key} is {' or '.join(spans)}. Better: the arm gains on the "

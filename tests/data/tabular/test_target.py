@@ -70,7 +70,7 @@ def test_that_whole_numbers_are_read_as_classes_is_said_where_it_could_be_otherw
         (["1", "2", "x"] * 5, "regress", "holds 'x', which is no number; type data.task=classify"),
         ([f"name {i}" for i in range(50)], "auto", "50 different values in 50 rows are too many for classes"),
         ([i + 0.5 for i in range(50)], "classify", "as a number: data.task=regress"),
-        (["a"] * 9 + ["b"] * 9 + ["c"], "auto", "the class 'c' stands in a single row;"),
+        (["a"] * 9 + ["b"] * 9 + ["c"], "auto", "the class 'c' occurs in a single row;"),
         ([f"{i},5" for i in range(50)], "auto", "writes numbers with a comma, as '0,5': write 0.5"),
         (list(2**60 + np.arange(50)), "auto", "differ too little for their size"),
         ([i * 1e38 for i in range(50)], "auto", "is too large; write it in another unit"),

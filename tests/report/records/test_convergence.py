@@ -78,7 +78,7 @@ def test_what_is_asked(fake: Any) -> None:
         ("epochs to test_accuracy=0.9", "histories have train_ and val_ scores"),
         ("epochs to val_mystery=1", "no history has val_mystery"),
         ("updates until val_accuracy=0.9", "write 'epochs to val_accuracy=0.9', 'updates to val_accuracy=0.9', 'area"),
-        ("area", "--metric area: no run here has that"),
+        ("area", "--metric area: no run here has this metric"),
         ("area under val_los", "no history has val_los; did you mean 'val_loss'"),
     ],
 )
@@ -90,7 +90,7 @@ def test_mistakes(fake: Any, put: Any, store: Any, text: str, said: str) -> None
 
 def test_a_score_of_which_no_run_says_which_way_is_better(fake: Any, store: Any) -> None:
     store.write(fake(0), [{"epoch": 1, "val_mystery": 1.0}], "")
-    with pytest.raises(UsageError, match="not known whether val_mystery is better high or low"):
+    with pytest.raises(UsageError, match="not known whether higher or lower val_mystery is better"):
         report.build([store.root], metric="epochs to val_mystery=1")
     assert report.build([store.root], metric="area under val_mystery").comparisons
 

@@ -86,7 +86,7 @@ def test_what_is_asked(fake: Any) -> None:
         UsageError, match="an ensemble has accuracy, loss, brier, mae, rmse; write 'test_accuracy of 5 runs'"
     ):
         asked("test_ece of 5 runs", measures)
-    with pytest.raises(UsageError, match="two runs at least; write 'test_loss of 5 runs'"):
+    with pytest.raises(UsageError, match="needs at least two runs; write 'test_loss of 5 runs'"):
         asked("loss of 1 runs", measures)
 
 

@@ -141,7 +141,7 @@ def test_json_says_of_each_arm_which(store: Store, trained: Trained, tmp_path: P
 
 def test_what_it_may_be_about(store: Store, trained: Trained) -> None:
     trained()
-    with pytest.raises(UsageError, match="--about pol: there is no such; did you mean 'pool'"):
+    with pytest.raises(UsageError, match="--about pol: there is no such population; did you mean 'pool'"):
         compared(store, about="pol")
 
 

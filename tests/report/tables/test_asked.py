@@ -157,7 +157,7 @@ def test_plan_names_are_arms(fake: Any, put: Put, store: Any, fake_plan: Any) ->
         ({"trends": ["model"]}, "model: no two arms here differ in it alone; it is mlp"),
         ({"trends": ["dropout"]}, "is no number"),
         ({"optima": ["train.epochs"]}, "no two arms here differ in it alone; it is 50"),
-        ({"optima": [DROP], "metric": "novelty"}, "it is not known whether test novelty is better high or low"),
+        ({"optima": [DROP], "metric": "novelty"}, "it is not known whether higher or lower test novelty is better"),
     ],
 )
 def test_what_these_arms_have_no_answer_to(
@@ -189,7 +189,7 @@ def test_a_trend_without_a_baseline_or_with_two(fake: Any, put: Put, store: Any)
     for n in (100, 400):
         for seed in range(2):
             put(fake(seed, changes=arm(0.5, n=n)), fake(seed, changes=arm(0.25, n=n)))
-    with pytest.raises(UsageError, match="there is no arm to compare with; name one by --baseline"):
+    with pytest.raises(UsageError, match="there is no baseline to compare with; name one with --baseline"):
         asked(store, trends=[N])
     (answer,) = asked(store, trends=[N], baseline="standard 0.25").asked.answers
     assert answer.name.startswith("standard 0.5 − standard 0.25, per doubling")

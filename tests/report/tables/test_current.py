@@ -115,5 +115,5 @@ def test_a_run_that_ended_otherwise_elsewhere_is_told(fake: Any, tmp_path: Path)
 
 def test_an_unknown_fingerprint_is_a_sentence(fake: Any, put: Any, store: Any) -> None:
     put(fake(0))
-    with pytest.raises(UsageError, match="no stored run has that"):
+    with pytest.raises(UsageError, match="no stored run has this value"):
         report.build([store.root], ["data_fingerprint=zzz"])

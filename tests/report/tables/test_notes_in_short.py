@@ -72,7 +72,7 @@ def test_runs_that_did_not_finish_are_told(three: Any) -> None:
     assert "Failed, left out of every mean: standard 0.25, seed 9 (RuntimeError: boom)." in "\n".join(lines)
     (diverged,) = [n for n in lines if n.lstrip().startswith("Diverged")]
     assert "standard 0.5, seeds 0-2 (for example: the loss exploded: 1" in diverged  # one reason, whatever its numbers
-    assert any("In standard 0.5 seeds diverged" in n and "7 of 10" in n for n in lines)
+    assert any("In standard 0.5 seeds that diverged" in n and "7 of 10" in n for n in lines)
 
 
 def test_a_sweep_that_diverged_whole_is_one_sentence_and_no_advice(three: Any) -> None:

@@ -62,9 +62,9 @@ def test_what_else_varies_makes_tables_of_its_own(grid: Any) -> None:
 def test_a_metric_may_be_named_and_a_wrong_one_names_those_there_are(grid: Any) -> None:
     found = report.pivot([grid], rows="model", cols="data.n_train", metric="gap_loss")
     assert {str(g.measure) for g in found.grids} == {"gap_loss"}
-    with pytest.raises(UsageError, match=r"--metric acuracy: no run here has that; did you mean 'accuracy'"):
+    with pytest.raises(UsageError, match=r"--metric acuracy: no run here has this metric; did you mean 'accuracy'"):
         report.pivot([grid], rows="model", metric="acuracy")
-    with pytest.raises(UsageError, match=r"perplexity: no run here has that; .*accuracy.*loss"):
+    with pytest.raises(UsageError, match=r"perplexity: no run here has this metric; .*accuracy.*loss"):
         report.build([grid], metric="perplexity")
     with pytest.raises(UsageError, match=r"did you mean 'dropout\.rate'"):
         report.pivot([grid], rows="dropout.rat")
@@ -107,7 +107,7 @@ def test_conditions(grid: Any, condition: str, n: int) -> None:
         found = report.build([grid], where=[condition])
         assert sum(c.table["n"].sum() for c in found.comparisons) == n
     else:
-        with pytest.raises(UsageError, match="no stored run that is left fits; there are: null"):
+        with pytest.raises(UsageError, match="no remaining run fits; there are: null"):
             report.build([grid], where=[condition])
 
 
@@ -116,7 +116,7 @@ def test_conditions(grid: Any, condition: str, n: int) -> None:
     [
         ("data.n_train", "write key, comparison, value"),
         ("data.n_trian<5", "unknown filter 'data.n_trian'; did you mean 'data.n_train'"),
-        ("model<cnn", "cnn is no number; of names, use = or !="),
+        ("model<cnn", "cnn is no number; compare names with = or !="),
         ("__import__('os').system('x')", "write key, comparison, value"),
     ],
 )

@@ -80,7 +80,7 @@ def test_absent_can_be_asked_for(fake: Any) -> None:
     assert select(frame, parse(["regularizer.mixup=absent"]))["seed"].tolist() == [0]
     assert where(frame, conditions(["regularizer.sam=absent"]))["seed"].tolist() == [0, 1]
     assert where(frame, conditions(["regularizer.sam!=absent"]))["seed"].tolist() == [2]
-    with pytest.raises(UsageError, match="no stored run has that"):
+    with pytest.raises(UsageError, match="no stored run has this value"):
         select(frame, parse(["model=absent"]))
 
 
