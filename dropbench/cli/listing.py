@@ -1,4 +1,4 @@
-"""`dropbench list`: what exists, a line each."""
+"""`dropbench list` prints the options that exist, one per line."""
 
 from __future__ import annotations
 
@@ -103,6 +103,6 @@ def list_columns(overrides: Sequence[str], conf: Sequence[Path], *, as_json: boo
 
 
 def _headline(file: Path) -> str:
-    """An option's line: the comment that opens its file."""
+    """Return an option's line, which is the comment at the top of its file."""
     first = file.read_text(encoding="utf-8", errors="replace").partition("\n")[0]
     return first.removeprefix("#").strip() if first.startswith("#") else ""

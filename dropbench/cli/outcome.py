@@ -1,4 +1,4 @@
-"""What a sweep comes to: its report, what its study states, or both for a program."""
+"""Prints the outcome of a sweep: its report and the claims of its study, or both as JSON."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class Selection:
         return dict(zip(("--contrast", "--interaction", "--trend", "--optimum"), asked, strict=True))
 
     def command(self) -> str:
-        """It as one would type it again."""
+        """The words of this selection, as a user would type them on the command line."""
         options = [("--baseline", self.baseline), *(("--where", w) for w in self.where), ("--metric", self.metric)]
         options += [("--rope", self.rope), ("--about", self.about), ("--rows", self.rows), ("--cols", self.cols)]
         options += [(option, text) for option, texts in self.questions().items() for text in texts]

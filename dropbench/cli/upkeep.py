@@ -28,7 +28,7 @@ _SHOWN = 20
 def list_runs(
     arguments: Sequence[str], where: Sequence[str], results: Sequence[Path] = (), *, as_json: bool, quiet: bool
 ) -> int:
-    """A line a run of these folders that fits, the newest last. Returns the exit code, 0."""
+    """Print one line per run of these folders that fits, the newest last. Returns the exit code, 0."""
     shown = Shown(quiet, as_json)
     selection = Selection(arguments, where=where)
     folders = [*selection.paths(), *map(results_folder, results)] or [Path("results")]
@@ -136,7 +136,7 @@ def _agreed(question: str) -> bool:
 
 
 def _frame(paths: Sequence[Path], filters_: Sequence[str], where: Sequence[str]) -> tuple[pd.DataFrame, Found]:
-    """A row a run that fits, and what it is of."""
+    """Return one row per run that fits, and the records that were loaded."""
     from dropbench.report.records import filters
     from dropbench.report.records.frame import to_frame
     from dropbench.report.records.load import load
@@ -149,7 +149,7 @@ def _frame(paths: Sequence[Path], filters_: Sequence[str], where: Sequence[str])
 
 
 def _row(row: dict[Any, Any]) -> dict[str, Any]:
-    """What a line says of a run."""
+    """Return the cells of a run's line."""
     from dropbench.report.tables.arms import setting
     from dropbench.values import absent
 

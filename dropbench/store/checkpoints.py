@@ -78,7 +78,7 @@ class Checkpoints:
         name : str
             Of the cohort.
         held : Mapping
-            Tensors by name, [K, ...], a row a run.
+            Tensors by name, [K, ...], one row per run.
         place : tuple
             The epoch that is underway, from 1, and how many of its updates are done.
         made, runs : Mapping

@@ -1,4 +1,4 @@
-"""Statements with what became of them as a table to print, and what each rests on."""
+"""Prints the claims of studies as a table with their verdicts, and what each verdict is based on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records -> one DataFrame, a row a run."""
+"""Turns records into one DataFrame with one row per run."""
 
 from __future__ import annotations
 
