@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,22 @@ def test_what_can_be_copied_and_saved(opened: Any) -> None:
             tab.get_by_role("button", name=f"Save as {form}").first.click()
         drawn = Path(saving.value.path()).read_bytes()
         assert drawn.startswith(begin) and b"var(--" not in drawn
+
+
+def test_in_the_frame_of_a_notebook_nothing_leads_out_of_it(browser: Any, page_of: Any, tmp_path: Path) -> None:
+    faults: list[str] = []
+    notebook = tmp_path / "notebook.html"
+    notebook.write_text(f'<iframe srcdoc="{escape(page_of("mlp").read_text())}" width="1300" height="800"></iframe>')
+    tab = browser.new_page(viewport={"width": 1400, "height": 900})
+    tab.on("pageerror", lambda error: faults.append(str(error)))
+    tab.goto(notebook.as_uri())
+    frame = tab.frame_locator("iframe")
+    frame.locator(".measure:not([hidden]) .row a", has_text="standard 0.5").click()
+    assert frame.locator(".arm.chosen summary strong").inner_text() == "standard 0.5"
+    frame.get_by_role("link", name="How we know").click()
+    assert frame.locator("h1").inner_text().startswith("standard 0.1 does better")
+    tab.close()
+    assert faults == []
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -42,13 +42,21 @@ function choose(arm, scroll) {
   }
   if (scroll) arm.scrollIntoView({ block: "nearest" });
 }
+// In a notebook the page is in a frame without an address of its own, where a link to a place in it would leave it.
+const within = location.protocol === "about:";
+for (const link of within ? all('a[href^="#"]') : []) {
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    document.getElementById(link.getAttribute("href").slice(1))?.scrollIntoView();
+  });
+}
 const wide = matchMedia("(min-width: 75rem)");
 for (const link of all(".row a")) {
   link.addEventListener("click", (event) => {
     event.preventDefault();
     const arm = document.getElementById(link.getAttribute("href").slice(1));
     choose(arm, true);
-    history.replaceState(null, "", link.getAttribute("href"));
+    if (!within) history.replaceState(null, "", link.getAttribute("href"));
     if (!wide.matches) arm.querySelector("summary").focus();
   });
 }
