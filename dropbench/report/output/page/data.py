@@ -40,8 +40,8 @@ def curves(c: Comparison, histories: Mapping[str, Path]) -> dict[str, Any]:
 def _drawn(c: Comparison, tables: Sequence[Columns]) -> Measure | None:
     """Validation's of the verdict's metric where the histories have it, else of the first leading metric that they have."""
     metrics = dict.fromkeys([*([c.measure.metric] if c.measure else []), *LEADING])
-    found = (c.measures.of("val", metric) for metric in metrics)
-    return next((m for m in found if any(str(m) in t for t in tables)), None)
+    measures = (c.measures.of("val", metric) for metric in metrics)
+    return next((m for m in measures if any(str(m) in t for t in tables)), None)
 
 
 def _curve(table: Columns, measure: Measure) -> dict[str, list[float]] | None:

@@ -18,7 +18,7 @@ def bibliography(parts: Collection[str]) -> str:
 
 def parts_of(configs: Iterable[Mapping[str, Any]]) -> set[str]:
     """The names of all variants and regularizers of these configurations."""
-    found: set[str] = set()
+    names: set[str] = set()
     for config in configs:
-        found |= {str(v["name"]) for v in identity.variants(config)} | set(config.get(identity.BESIDE) or {})
-    return found
+        names |= {str(v["name"]) for v in identity.variants(config)} | set(config.get(identity.BESIDE) or {})
+    return names

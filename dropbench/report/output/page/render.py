@@ -172,8 +172,12 @@ def _curves(report: Report) -> str:
     """The curves as JSON that cannot end the element that it stands in."""
     told = {}
     for number, c in enumerate(report.comparisons, 1):
-        if c.baseline is not None and (found := curves(c, report.histories)):
-            told[str(number)] = {**found, "baseline": str(c.labels.index(c.baseline) + 1), "against": plain(c.baseline)}
+        if c.baseline is not None and (courses := curves(c, report.histories)):
+            told[str(number)] = {
+                **courses,
+                "baseline": str(c.labels.index(c.baseline) + 1),
+                "against": plain(c.baseline),
+            }
     return json.dumps(told, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c") if told else ""
 
 
