@@ -28,7 +28,7 @@ def path_of(name: str, example: str) -> Callable[[str | Path], Path]:
         from dropbench.errors import UsageError
 
         if not str(typed).strip():
-            raise UsageError(f"{name} is empty: write a value, such as {example}, or leave it out")
+            raise UsageError(f"{name} is empty: write for example {example}, or leave it out")
         return Path(typed)
 
     return read

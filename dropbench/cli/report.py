@@ -197,7 +197,7 @@ def _check_empty(selection: Selection, presentation: Presentation) -> None:
     }
     for option, values in said.items():
         if any(value is not None and not str(value).strip() for value in values):
-            raise UsageError(f"{option} is empty: write a value, such as {_EXAMPLES[option]}, or leave it out")
+            raise UsageError(f"{option} is empty: write for example {_EXAMPLES[option]}, or leave it out")
 
 
 def _check_runs(selection: Selection, presentation: Presentation) -> None:

@@ -30,7 +30,7 @@ OPTIONS = (
 def test_an_empty_option(bare: Path, capsys: pytest.CaptureFixture[str], option: str, value: str) -> None:
     said = dropbench(capsys, "report", option, value)
     assert (said.code, said.out) == (2, "")
-    assert said.err.startswith(f"Error: {option} is empty: write {option} ") and said.err.count("\n") == 1
+    assert said.err.startswith(f"Error: {option} is empty: write for example {option} ") and said.err.count("\n") == 1
 
 
 def test_an_empty_argument_and_columns_without_a_key(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,11 +42,11 @@ def test_an_empty_argument_and_columns_without_a_key(bare: Path, capsys: pytest.
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("sweep", "data=wine", "--conf"), "--conf is empty: write --conf "),
-        (("advise", "data=wine", "--conf"), "--conf is empty: write --conf "),
-        (("list", "variants", "--conf"), "--conf is empty: write --conf "),
-        (("init",), "the folder's name is empty: write dropbench init my_project"),
-        (("runs", "list", "--results"), "--results is empty: write --results "),
+        (("sweep", "data=wine", "--conf"), "--conf is empty: write for example --conf "),
+        (("advise", "data=wine", "--conf"), "--conf is empty: write for example --conf "),
+        (("list", "variants", "--conf"), "--conf is empty: write for example --conf "),
+        (("init",), "the folder's name is empty: write for example dropbench init my_project"),
+        (("runs", "list", "--results"), "--results is empty: write for example --results "),
         (("runs", "list"), "one argument is empty: name a folder"),
         (("runs", "show"), "no run is named"),
         (("runs", "remove", "--yes"), "no run is named"),

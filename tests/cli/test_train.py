@@ -14,7 +14,7 @@ from terminal import TINY, dropbench
 def test_train_shows_the_run_and_shows_it_again(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = dropbench(capsys, "train", *TINY)
     assert first.code == 0
-    assert re.search(r"^epoch 1/1  train/val loss \d", first.err)
+    assert re.search(r"^epoch 1/1  train/val accuracy \d", first.err)
     assert "accuracy" in first.out and "results/runs/" in first.out
     again = dropbench(capsys, "train", *TINY)
     assert again.code == 0

@@ -318,7 +318,7 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(grid: Path, tmp_path: Pat
     (tmp_path / "file").write_text("")
     said = dropbench(capsys, "report", str(grid), "--quiet", "--figures", str(tmp_path / "file"))
     assert said.code == 2
-    assert "choose a folder that can be written" in said.err
+    assert "choose a folder that you can write to" in said.err
     assert "leave out --figures" in dropbench(capsys, "report", str(grid), "--confirm", "--figures", "x").err
 
 

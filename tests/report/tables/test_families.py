@@ -120,4 +120,4 @@ def test_what_was_tuned_is_confirmed_already(
     words = ("sweep", *TINY, "train.label_smoothing=0,0.1", "seed=0,1", "--tune", "train.lr=0.01,0.1", "--quiet")
     assert dropbench(capsys, *words).code == 0
     said = dropbench(capsys, "report", "--confirm")
-    assert said.code == 2 and "chosen under other seeds than those of this report" in said.err
+    assert said.code == 2 and "chosen under other seeds than this report shows" in said.err
