@@ -127,10 +127,10 @@ class Shelf:
 
 def state_of(roots: Sequence[Path]) -> str:
     """What of these folders changes whenever a run or a plan is stored in one."""
-    from dropbench.store import PLANS, RUNS
+    from dropbench.store import FAILED, PLANS, RUNS
 
     times = []
-    for folder in (root / name for root in roots for name in (RUNS, PLANS)):
+    for folder in (root / name for root in roots for name in (RUNS, FAILED, PLANS)):
         with suppress(OSError):
             times.append(str(folder.stat().st_mtime_ns))
     return "-".join(times)

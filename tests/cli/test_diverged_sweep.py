@@ -18,5 +18,6 @@ def test_a_sweep_says_it_however_quiet(bare: Path, capsys: pytest.CaptureFixture
     if "--quiet" in options:
         assert said.out == ""
     if not options:
+        assert "0 runs done, 4 diverged, in results; to see the page: dropbench ui results\n" in said.err
         quiet = dropbench(capsys, "report", "--quiet")
         assert quiet.out == "" and "Warning: mlp on wine: every run diverged" in quiet.err

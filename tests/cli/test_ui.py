@@ -119,9 +119,9 @@ def test_addresses_as_one_types_them() -> None:
     assert Place("0.0.0.0", 0, "a b&c").address(1) == "http://0.0.0.0:1/?token=a%20b%26c"
 
 
-def test_the_state_changes_with_every_run_and_plan(tmp_path: Path) -> None:
+def test_the_state_changes_with_every_run_that_ends_and_every_plan(tmp_path: Path) -> None:
     seen = [state_of([tmp_path])]
-    for moment, folder in enumerate(("runs", "runs/a", "plans", "plans/b"), 1):
+    for moment, folder in enumerate(("runs", "runs/a", "failed", "failed/c", "plans", "plans/b"), 1):
         (tmp_path / folder).mkdir()
         parent = tmp_path / folder.partition("/")[0]
         os.utime(parent, ns=(moment * 10**9, moment * 10**9))  # file systems whose clock is coarse

@@ -188,6 +188,21 @@ def test_tables_that_are_none_are_met_with_a_sentence(capsys: Any, words: list[s
     assert told.code == 2 and said in told.err
 
 
+def test_headings_of_latex_end_level_and_labels_are_told_apart(fake: Any, put: Any, store: Any) -> None:
+    """Two data sets whose names differ in signs alone make one label."""
+    for seed in range(6):
+        for name in ("a b", "a_b"):
+            put(
+                fake(seed, changes={"data": name}),
+                fake(seed, changes={"data": name, "dropout": "standard", "dropout.rate": 0.5}),
+            )
+    text = report.render(report.build([store.root]), "latex")
+    labels = re.findall(r"\\label\{(.*?)\}", text)
+    assert len(labels) == len(set(labels)) >= 4 and labels[0].removesuffix("-arms") in labels[-1]
+    heads = [block.split(r"\midrule")[0].strip().splitlines() for block in text.split(r"\toprule")[1:]]
+    assert all(lines[-1].strip().startswith("arm & ") for lines in heads)
+
+
 def test_parquet_is_csv_with_types(rich_report: Any, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     report.write(rich_report, "parquet", tmp_path / "r.parquet")

@@ -56,9 +56,20 @@ def test_places_are_in_the_order_of_values_and_within_the_room(built: Any) -> No
             assert row.low < row.mean < row.high
             assert all(0 <= x <= 100 for x in (row.low, row.mean, row.high, *(d.x for d in row.dots)))
             assert len(row.dots) == 8
+        # Every place lies as far from 0 as its number says, and the ends of what there is fill the room.
+        scale, values = c.measure.scale, {}
+        for row in first.rows:
+            d = c.verdicts[row.label].difference
+            values |= {row.mean: d.mean, row.low: d.low, row.high: d.high}
+            values |= dict(zip((dot.x for dot in row.dots), c.verdicts[row.label].values.values(), strict=True))
+        values |= {t.x: float(t.text.replace("\N{MINUS SIGN}", "-")) / scale for t in first.ticks}
         low, high = first.region
-        assert low < first.zero < high
-        assert next(t.x for t in first.ticks if t.text == "0") == first.zero
+        values |= {low: -c.region(c.measure), high: c.region(c.measure), first.zero: 0.0}
+        left, right = min(values), max(values)
+        assert (left, right) == pytest.approx((MARGIN, 100 - MARGIN), abs=0.02)
+        share = (values[right] - values[left]) / (right - left)
+        for x, value in values.items():
+            assert value == pytest.approx((x - first.zero) * share, abs=0.02 * share)
 
 
 def test_of_a_loss_the_best_is_the_lowest(built: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from typing import Any
 
 import pytest
@@ -84,6 +85,13 @@ def test_what_validation_chose_is_named_before_what_the_test_likes(fake: Any, pu
 )
 def test_headings(found: Any, arms: Arms, seeds: int, noise: float, heading: str) -> None:
     assert found(arms, seeds, noise).heading == heading
+
+
+def test_where_no_arm_is_ahead_the_baseline_is_best(found: Any) -> None:
+    told = found({("standard", 0.5): -0.05, ("standard", 0.9): -0.2})
+    value, detail = fact(told, "Best")
+    assert value == "none" and re.fullmatch(r"(79|80)\.\d %; no arm has a better mean", detail)
+    assert fact(told, "Avoid")[0] == "2 of 2 arms"
 
 
 def test_few_seeds_are_said_to_be_few(found: Any) -> None:
