@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dropbench.cli.console import Shown
+    from dropbench.report.tables.columns import Sheet
 
 FORMATS = ("rich", "csv", "json", "markdown", "parquet")
 """Those that an answer can be written in."""
@@ -19,10 +20,12 @@ FORMATS = ("rich", "csv", "json", "markdown", "parquet")
 
 def show(answer: pd.DataFrame, fmt: str, out: Path | None, shown: Shown) -> None:
     """Prints or writes it. Raises UsageError where the file cannot be written."""
+    from dropbench.report.output.terminal import table_of
+
     try:
         if fmt == "parquet":
             assert out is not None  # checked before anything was read
-            answer.to_parquet(out, index=False)
+            answer.to_parquet(out, engine="pyarrow", index=False)
         elif out is not None:
             out.write_text(_text(answer, "markdown" if fmt == "rich" else fmt), encoding="utf-8")
     except OSError as error:
@@ -32,7 +35,7 @@ def show(answer: pd.DataFrame, fmt: str, out: Path | None, shown: Shown) -> None
     elif fmt != "rich":
         shown.out(_text(answer, fmt).rstrip("\n"))
     else:
-        _print(answer, shown)
+        shown.results.print(table_of(_sheet(answer), shown.results.width))
 
 
 def _text(answer: pd.DataFrame, fmt: str) -> str:
@@ -42,23 +45,22 @@ def _text(answer: pd.DataFrame, fmt: str) -> str:
         return to_csv(answer)
     if fmt == "json":
         return str(answer.to_json(orient="records", indent=1, force_ascii=False)) + "\n"
-    from tabulate import tabulate
+    from dropbench.report.output.markup import pipe_table
 
-    cells = [[_cell(v).replace("|", r"\|") for v in row] for row in answer.itertuples(index=False, name=None)]
-    return str(tabulate(cells, list(map(str, answer.columns)), tablefmt="pipe", disable_numparse=True)) + "\n"
+    return pipe_table(_sheet(answer)) + "\n"
 
 
-def _print(answer: pd.DataFrame, shown: Shown) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+def _sheet(answer: pd.DataFrame) -> Sheet:
+    """As the tables of a report are shown."""
+    from dropbench.report.tables.columns import Column, Sheet
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in answer.columns:
-        table.add_column(Text(plain(name)), justify="right" if answer[name].dtype.kind in "iuf" else "left")
-    for row in answer.itertuples(index=False, name=None):
-        table.add_row(*(Text(_cell(value)) for value in row))
-    shown.results.print(table)
+    return Sheet(
+        "",
+        tuple(
+            Column((plain(name),), tuple(map(_cell, answer[name].tolist())), right=answer[name].dtype.kind in "iuf")
+            for name in answer.columns
+        ),
+    )
 
 
 def _cell(value: Any) -> str:

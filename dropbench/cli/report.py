@@ -77,7 +77,10 @@ def _answer(selection: Selection, text: str, presentation: Presentation, shown: 
     """The answer to a question in SQL. Returns the exit code."""
     from dropbench.cli.querying import show
     from dropbench.report import query
+    from dropbench.report.output.export import check_pyarrow
 
+    if presentation.fmt == "parquet":
+        check_pyarrow()
     answer = query(selection.paths(), selection.filters(), text, where=selection.where)
     show(answer, presentation.fmt, presentation.out, shown)
     return 0

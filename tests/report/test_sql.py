@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from terminal import dropbench
 
@@ -107,7 +109,18 @@ def test_options_that_do_not_go_with_it(capsys: Any, words: list[str], said: str
     assert told.code == 2 and said in told.err
 
 
+def test_parquet_is_written_or_says_what_to_install(root: Path, tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
+    pytest.importorskip("pyarrow")
+    file = tmp_path / "answer.parquet"
+    words = ("report", str(root), "--sql", SEEDS, "--format", "parquet", "--out", str(file))
+    assert dropbench(capsys, *words).code == 0
+    assert pd.read_parquet(file)["seed"].tolist() == [3, 3, 3]
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    told = dropbench(capsys, *words)
+    assert told.code == 2 and "dropbench[parquet]" in told.err
+
+
 def test_without_duckdb_it_says_what_to_install(root: Path, monkeypatch: Any) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "duckdb", None)
+    monkeypatch.setitem(sys.modules, "duckdb", None)
     with pytest.raises(UsageError, match=r"dropbench\[sql\]"):
         report.query([root], [], "select 1")

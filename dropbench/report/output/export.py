@@ -144,14 +144,19 @@ def _diagnosed(told: Diagnosis) -> dict[str, Any]:
 
 
 def write_parquet(report: Report, file: Path) -> None:
-    """Raises UsageError without pyarrow, which is an extra; OSError where the file cannot be written."""
+    """Raises UsageError as `check_pyarrow` does; OSError where the file cannot be written."""
+    check_pyarrow()
+    rows(report).to_parquet(file, engine="pyarrow", index=False)
+
+
+def check_pyarrow() -> None:
+    """Raises UsageError without pyarrow, which is an extra. To be called before pandas is asked for anything that misses it."""
     try:
         import pyarrow  # noqa: F401
     except ImportError:
         raise UsageError(
             "--format parquet takes pyarrow, which is not installed: pip install 'dropbench[parquet]'; or choose csv"
         ) from None
-    rows(report).to_parquet(file, engine="pyarrow", index=False)
 
 
 def _chosen(choice: Choice) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
 
@@ -24,7 +24,7 @@ def markdown(report: Report, width: int | None, wanted: Sequence[str] = ()) -> s
         for sheet in section.sheets:
             if sheet.caption:
                 parts.append(f"**{sheet.caption}**")
-            parts.append(_tabulated(sheet, "pipe", lambda cell: cell.replace("|", r"\|")))
+            parts.append(pipe_table(sheet))
         for heading, paragraphs in section.paragraphs:
             said = [
                 f"{f'**{a.lead}** ' if a.lead else ''}{a.text}" + "".join(f"\n  `{c}`  " for c in a.commands).rstrip()
@@ -36,11 +36,12 @@ def markdown(report: Report, width: int | None, wanted: Sequence[str] = ()) -> s
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _tabulated(sheet: Sheet, form: str, escaped: Callable[[str], str]) -> str:
-    rows = [[escaped(cell) for cell in row] for row in zip(*(c.cells for c in sheet.columns), strict=True)]
+def pipe_table(sheet: Sheet) -> str:
+    """A table of GitHub's markdown."""
+    rows = [[cell.replace("|", r"\|") for cell in row] for row in zip(*(c.cells for c in sheet.columns), strict=True)]
     heads = [" ".join(h for h in c.heading if h) for c in sheet.columns]
     align = ["right" if c.right else "left" for c in sheet.columns]
-    return str(tabulate(rows, heads, tablefmt=form, colalign=align, disable_numparse=True))
+    return str(tabulate(rows, heads, tablefmt="pipe", colalign=align, disable_numparse=True))
 
 
 def _bullets(notes: Iterable[str]) -> str:

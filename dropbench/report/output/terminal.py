@@ -114,7 +114,7 @@ def _section(section: Section, console: Console, last: bool) -> None:
         console.print()
         if sheet.caption:
             console.print(_indented(Text(sheet.caption)))
-        console.print(_indented(_table(sheet, console.width - 2)))
+        console.print(_indented(table_of(sheet, console.width - 2)))
     console.print()
     for heading, told in section.paragraphs:
         _paragraphs(heading, told, console)
@@ -144,7 +144,8 @@ def _indented(content: Text | Table) -> Padding:
     return Padding(content, (0, 0, 0, 1), expand=False)
 
 
-def _table(sheet: Sheet, width: int) -> Table:
+def table_of(sheet: Sheet, width: int) -> Table:
+    """A table to print. width: of the terminal, in characters: the first column is folded to leave room for the others."""
     table = Table(box=_RULE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     room = label_width(sheet.columns, width)
     for i, column in enumerate(sheet.columns):

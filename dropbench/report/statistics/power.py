@@ -60,23 +60,22 @@ def detectable(d: Difference, region: float) -> float:
 
 
 def detectable_with(d: Difference, region: float, alpha: float, seeds: int) -> float:
-    """The same of a study of so many paired seeds, by the spread of these: at as many as there are it is `detectable`.
+    """The true difference that 80 % of studies with this many paired seeds would tell, if differences vary as much as in `d`.
+
+    With `d.pairs` seeds it is `detectable`. What the test examples add to the error (`Difference.widened`) more seeds do not
+    make smaller.
 
     Parameters
     ----------
     d : Difference
         Of two pairs at least.
-    region : float
-        Half the width of what counts as no difference.
-    alpha : float
-        The level to take where there is no interval yet from which to read what the family asks of one arm.
+    region, alpha : float
+        As in `seeds_to_settle`.
     seeds : int
         At least two.
     """
     df = seeds - 1
-    error = d.sd * math.sqrt(
-        1 / seeds + (d.widened**2 - 1) / d.pairs
-    )  # what examples add, more seeds do not make smaller
+    error = d.sd * math.sqrt(1 / seeds + (d.widened**2 - 1) / d.pairs)
     return _detectable(t_quantile(1 - _level(d, alpha) / 2, df), error, df, region) if error else math.nan
 
 

@@ -153,10 +153,10 @@ def test_the_slider_says_what_more_seeds_would_tell(opened: Any) -> None:
     tab = opened()
     slider, said = tab.get_by_role("slider", name="Seeds"), tab.locator(".slide output")
     now = said.inner_text()
-    assert now.startswith("8 seeds tell a difference of ")
+    assert now.startswith("With 8 seeds a difference of ")
     slider.focus()
     tab.keyboard.press("ArrowRight")
-    assert said.inner_text().startswith("10 seeds tell a difference of ") and said.inner_text() != now
+    assert said.inner_text().startswith("With 10 seeds a difference of ") and said.inner_text() != now
 
 
 def test_what_can_be_copied_and_saved(opened: Any) -> None:

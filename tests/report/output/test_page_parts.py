@@ -90,7 +90,7 @@ def test_ticks_are_few_and_round(low: float, high: float) -> None:
 def test_an_arm_opened_has_its_seeds_and_what_differs(built: Any) -> None:
     mlp = next(c for c in built.comparisons if "mlp" in c.title)
     base, small, _ = panels(mlp, built)
-    assert base.summary == "the baseline" and base.settings == () and not base.compared
+    assert base.summary == "the baseline" and base.settings == ()
     assert {k: (ours, theirs) for k, ours, theirs in small.settings} == {
         "dropout.name": ("standard", "none"),
         "dropout.rate": ("0.1", "0"),

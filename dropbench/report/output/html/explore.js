@@ -23,7 +23,6 @@ function explore(box) {
   form.hidden = false;
   form.addEventListener("input", update);
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("reset", () => setTimeout(update));
 }
 all(".chart").forEach(explore);
 
@@ -61,7 +60,7 @@ for (const link of all(".row a")) {
   });
 }
 for (const box of all(".explore")) {
-  const asked = location.hash.startsWith("#arm-") && box.querySelector(CSS.escape ? `#${CSS.escape(location.hash.slice(1))}` : null);
+  const asked = all(".arm", box).find((arm) => `#${arm.id}` === location.hash);
   const first = box.querySelector(".row a");
   if (asked) choose(asked, true);
   else if (first && wide.matches) choose(document.getElementById(first.getAttribute("href").slice(1)), false);
@@ -131,7 +130,7 @@ for (const box of all(".seeds")) {
   const rows = all("tbody tr", box);
   const tell = () => {
     const [seeds, difference, time] = [...rows[form.elements.step.value].cells].map((cell) => cell.textContent);
-    form.querySelector("output").textContent = `${seeds} seeds tell a difference of ${difference}; training takes ${time}`;
+    form.querySelector("output").textContent = `With ${seeds} seeds a difference of ${difference} is likely to be confirmed; they take ${time} to train`;
     form.elements.step.setAttribute("aria-valuetext", `${seeds} seeds`);
   };
   form.hidden = false;

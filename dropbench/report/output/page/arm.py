@@ -31,10 +31,7 @@ class Seed:
 
 @dataclass(frozen=True)
 class Panel:
-    """What is shown of an arm. number: its place in the comparison's table, from 1. settings: (key, arm's, baseline's).
-
-    compared: whether its seeds stand beside the baseline's.
-    """
+    """What is shown of an arm. number: its place in the comparison's table, from 1. settings: (key, arm's, baseline's)."""
 
     number: int
     label: str
@@ -43,7 +40,6 @@ class Panel:
     seeds: tuple[Seed, ...]
     settings: tuple[tuple[str, str, str], ...]
     command: str
-    compared: bool
 
 
 def panels(c: Comparison, report: Report) -> list[Panel]:
@@ -71,7 +67,6 @@ def _panel(c: Comparison, report: Report, label: str, words: tuple[tuple[str, st
         tuple(_seeds(c, label)),
         settings,
         plain(c.typed.get(label, "")),
-        label != c.baseline,
     )
 
 
