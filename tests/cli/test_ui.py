@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -14,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from terminal import dropbench
+from terminal import TINY, dropbench
 
 from dropbench.cli.ui import COOKIE, Place, Shelf, server, state_of
 from dropbench.errors import UsageError
@@ -127,6 +130,23 @@ def test_the_state_changes_with_every_run_that_ends_and_every_plan(tmp_path: Pat
         os.utime(parent, ns=(moment * 10**9, moment * 10**9))  # file systems whose clock is coarse
         seen.append(state_of([tmp_path]))
     assert len(set(seen)) == len(seen)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="ended by a signal of POSIX")
+def test_the_command_serves_the_page_of_a_folder_until_ctrl_c(bare: Path, capsys: Any) -> None:
+    assert dropbench(capsys, "sweep", *TINY, "dropout=none,standard", "seed=0", "--quiet").code == 0
+    command = [sys.executable, "-m", "dropbench", "ui", "results", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stdout is not None
+            address = running.stdout.readline().strip()
+            status, page, _ = get(address)
+            assert status == 200 and 'id="live"' in page and "connect-src &#39;self&#39;" in page
+            assert json.loads(get(f"{address}state")[1])["says"].startswith("2 of 2 runs have ended")
+            running.send_signal(signal.SIGINT)
+            assert running.wait(timeout=30) == 0
+        finally:
+            running.kill()
 
 
 def test_a_wrong_port_is_met_with_a_sentence(capsys: Any) -> None:

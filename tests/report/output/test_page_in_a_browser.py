@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import shutil
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from html import escape
@@ -14,6 +15,8 @@ from typing import Any
 import pytest
 
 from dropbench import report
+from dropbench.cli.ui import Place, Shelf, server
+from dropbench.report.output.page import page
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="the browser is driven by playwright, which is not installed"
@@ -176,6 +179,28 @@ def test_what_can_be_copied_and_saved(opened: Any) -> None:
             tab.get_by_role("button", name=f"Save as {form}").first.click()
         drawn = Path(saving.value.path()).read_bytes()
         assert drawn.startswith(begin) and b"var(--" not in drawn
+
+
+def test_a_page_that_is_served_shows_new_runs_by_itself(browser: Any, fake: Any, put: Any, store: Any) -> None:
+    put(fake(0))
+    stored = ["1 run"]
+    shelf = Shelf(
+        lambda: page(report.build([store.root]), None, live=True), lambda: stored[0], lambda: f"{stored[0]} has ended"
+    )
+    served = server(shelf, Place("127.0.0.1", 0))
+    threading.Thread(target=served.serve_forever, daemon=True).start()
+    try:
+        tab = browser.new_page()
+        tab.goto(f"http://127.0.0.1:{served.server_port}/")
+        playwright.expect(tab.locator("#live")).to_have_text("1 run has ended")
+        assert "Only none was run" in tab.locator("h1").inner_text()
+        put(fake(0, changes={"dropout": "standard", "dropout.rate": 0.5}))
+        stored[0] = "2 runs"
+        playwright.expect(tab.locator("h1")).not_to_contain_text("Only none was run", timeout=30_000)
+        tab.close()
+    finally:
+        served.shutdown()
+        served.server_close()
 
 
 def test_in_the_frame_of_a_notebook_nothing_leads_out_of_it(browser: Any, page_of: Any, tmp_path: Path) -> None:
