@@ -23,6 +23,7 @@ from dropbench.cli.console import Shown
 from dropbench.cli.report import built
 from dropbench.cli.selection import Selection
 from dropbench.errors import UsageError
+from dropbench.process import signals
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Addresses that nobody else can reach."""
@@ -85,6 +86,7 @@ def serve(selection: Selection, place: Place, conf: Sequence[Path], *, browse: b
         webbrowser.open(address)
     with served, suppress(KeyboardInterrupt):
         served.serve_forever()
+    signals.answered()
     return 0
 
 

@@ -100,7 +100,7 @@ def test_they_are_no_part_of_the_plans_id_and_a_plan_without_them_is_read(
         ),
         ("drop.test_acuracy - none.test_accuracy", "no run of the study measures 'test_acuracy'"),
         ("drop.test_accuracy - none.test_loss", "adds"),
-        ("drop.test_accuracy", "holds nothing against anything"),
+        ("drop.test_accuracy", "compares nothing, since it is never below 0"),
         ("best('dorp*', by=val_loss).loss - none.loss", "no arm of the study is called 'dorp*'"),
         ("best('drop*', by=test_loss).loss - none.loss", "is not measured on validation data"),
     ],
