@@ -10,6 +10,9 @@ from pydantic import Field, field_validator, model_serializer
 
 from dropbench.spec import Frozen, Positive
 
+OF_TRAIN = ("loggers", "save", "extendable")
+"""Keys of `train` that are settings and no part of a run."""
+
 
 class Interval(Frozen):
     """How often something is done: every so many seconds, every so many epochs or, with neither, never."""
@@ -68,6 +71,7 @@ class Settings(Frozen):
     data_download: bool = Field(False, validation_alias="data.download")
     train_loggers: tuple[Literal["csv", "tensorboard", "mlflow"], ...] = Field((), validation_alias="train.loggers")
     train_save: Literal["best", "last"] | None = Field(None, validation_alias="train.save")
+    train_extendable: bool = Field(False, validation_alias="train.extendable")
     eval_keep: Literal["auto", "probabilities"] | None = Field("auto", validation_alias="eval.keep")
     gone_on_with: bool = False
     """Whether runs that end at `train.stop_at` are kept as they are then, for longer ones to go on with: rungs of a search."""

@@ -76,6 +76,7 @@ def test_spelling_and_order_do_not_matter(c: Composer, one: list[str], other: li
         "train.loggers=[csv]",
         "train.save=best",
         "train.save=last",
+        "train.extendable=true",
         "eval.keep=probabilities",
         "eval.keep=null",
     ],

@@ -60,7 +60,7 @@ def call(*, trains: bool = False) -> Iterator[None]:
 def spoken(text: str) -> str:
     """A sentence about options of the command line as one about arguments: `--at-most 3` is `at_most 3`."""
     in_python = _OPTION.sub(lambda m: _FLAGS.get(m[0], m[1].replace("-", "_")), text)
-    return in_python.replace("the same command", "the same call")
+    return in_python.replace("the same command", "the same call").replace("extend train.epochs=", "extend=")
 
 
 def forget() -> None:

@@ -27,6 +27,7 @@ def sweep(
     tuning_seeds: int | None = None,
     until_settled: bool = False,
     at_most: int | None = None,
+    extend: int | None = None,
     max_minutes: float | None = None,
     max_runs: int = 10_000,
     retries: int = 0,
@@ -66,6 +67,8 @@ def sweep(
         Whether seeds are added until the verdict on every arm is settled.
     at_most : int, optional
         The largest number of seeds for `until_settled`; by default 60.
+    extend : int, optional
+        Train the finished runs on, to so many epochs in all. They have to have been trained with `train.extendable=true`.
     max_minutes : float, optional
         Stop after this many minutes; the same call goes on later.
     max_runs : int
@@ -100,7 +103,8 @@ def sweep(
         from dropbench.execute.failure_policy import FailurePolicy
 
         until = ends_in(max_minutes)
-        going = Going(_tuned(tune), tuning_seeds, until_settled, at_most)
+        longer = None if extend is None else f"train.epochs={extend}"
+        going = Going(_tuned(tune), tuning_seeds, until_settled, at_most, longer)
         shown, policy = Telling(quiet), FailurePolicy(retries, max_failures)
         with as_settings(data, target, model) as objects:
             extra = [*own_folders(conf), *objects.conf]

@@ -110,6 +110,14 @@ def sweep(
         int | None,
         typer.Option("--at-most", metavar="N", min=6, help="With --until-settled: at most N seeds (default: 60)."),
     ] = None,
+    extend: Annotated[
+        str | None,
+        typer.Option(
+            "--extend",
+            metavar="train.epochs=N",
+            help="Train the finished runs on, to N epochs in all; they have to have been trained with train.extendable=true.",
+        ),
+    ] = None,
     retry: Retry = 0,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed run.")] = False,
     max_failures: Annotated[
@@ -131,6 +139,7 @@ def sweep(
     - `dropbench sweep dropout=none,standard dropout.rate=0.1,0.25,0.5 'seed=range(0,10)'`
     - `dropbench sweep model=mlp,rnn 'dropout=glob(*)' 'seed=range(0,6)' --dry-run`
     - `dropbench sweep study=three_arm --tune train.lr=3e-4,1e-3,3e-3,1e-2 --until-settled`
+    - `dropbench sweep study=three_arm train.extendable=true --extend train.epochs=60`
     - `dropbench sweep study=three_arm --retry 2 --fail-fast`
     """
     from dropbench.cli.sweep import Going, sweep
@@ -140,7 +149,7 @@ def sweep(
         sweep(
             overrides or [],
             conf or [],
-            Going(tune or [], tuning_seeds, until_settled, at_most),
+            Going(tune or [], tuning_seeds, until_settled, at_most, extend),
             policy=FailurePolicy(retry, 1 if fail_fast else max_failures),
             force=force,
             dry_run=dry_run,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dropbench.errors import UsageError
+from dropbench.settings import OF_TRAIN
 
 if TYPE_CHECKING:
     from dropbench.spec import RunSpec
@@ -19,8 +20,7 @@ BESIDE = (
     "execute",
     "data.root=",
     "data.download=",
-    "train.loggers=",
-    "train.save=",
+    *(f"train.{key}=" for key in OF_TRAIN),
     "eval.keep=",
 )
 """How overrides begin that change no number."""

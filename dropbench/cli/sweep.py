@@ -35,12 +35,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Going:
-    """How a sweep goes on from what it finds: what was typed. tune: `key=value,value` each. until_settled, at_most: see app."""
+    """How a sweep goes on from what it finds: what was typed.
+
+    tune: `key=value,value` each. until_settled, at_most, extend: see app.
+    """
 
     tune: Sequence[str] = ()
     tuning_seeds: int | None = None
     until_settled: bool = False
     at_most: int | None = None
+    extend: str | None = None
 
 
 def sweep(
@@ -87,9 +91,15 @@ def ends_in(minutes: float | None) -> float | None:
 
 def asked_for(overrides: Sequence[str], going: Going, composer: Composer, max_runs: int = MOST_RUNS) -> Course:
     """The course of a sweep as it was typed, checked as a whole. Raises UsageError as `sweep` does."""
+    from dropbench.cli import extending
     from dropbench.cli.study_contrasts import check
     from dropbench.planning.continuing import TUNING_SEEDS, course
 
+    if going.extend is not None:
+        as_typed = replace(going, extend=None)
+        longer = asked_for(extending.extended(overrides, going.extend), as_typed, composer, max_runs)
+        extending.check(longer, asked_for(overrides, as_typed, composer, max_runs))
+        return longer
     if going.tuning_seeds is not None and not going.tune:
         raise UsageError("--tuning-seeds: nothing is tuned; say what to tune, as in --tune train.lr=3e-4,1e-3,3e-3")
     if going.at_most is not None and not going.until_settled:
@@ -272,12 +282,14 @@ def _left(
 def _dry_run(left: _Left, plan: Plan, compared: Plan, to_come: Rest | None, shown: Shown) -> None:
     """What the next stage would take, between what and what the rest, and what the comparison in the end could find."""
     from dropbench.cli.design import design
+    from dropbench.execute.checkpoint import trained_share
     from dropbench.execute.estimate import Durations, estimate
 
     for reason in dict.fromkeys((*plan.unplanned, *plan.failed.values())):
         shown.warning(reason)
     durations = Durations(plan.settings, left.work.device)
-    seconds = estimate(left.work.cohorts, durations, left.work.workers) if left.todo else 0.0
+    trained = trained_share(left.todo, plan.settings, left.work.device)
+    seconds = estimate(left.work.cohorts, durations, left.work.workers, trained) if left.todo else 0.0
     shown.dry_run(plan, left.todo, left.work, seconds, to_come, design(compared) if left.todo else None)
 
 

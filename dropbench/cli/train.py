@@ -13,6 +13,7 @@ from dropbench.cli.repeated import Repeated
 from dropbench.cli.training import trained
 from dropbench.cli.work import arranged
 from dropbench.execute.failure_policy import LENIENT, FailurePolicy
+from dropbench.settings import OF_TRAIN
 
 if TYPE_CHECKING:
     from dropbench.config.compose import Composed
@@ -87,6 +88,6 @@ def _config(composed: Composed) -> dict[str, Any]:
     settings = composed.settings.model_dump(mode="json")
     tree = composed.spec.as_dict() | {key: settings[key] for key in ("device", "results", "execute")}
     tree["data"] |= {"root": settings["data_root"], "download": settings["data_download"]}
-    tree["train"] |= {"loggers": settings["train_loggers"], "save": settings["train_save"]}
+    tree["train"] |= {key: settings[f"train_{key}"] for key in OF_TRAIN}
     tree["eval"]["keep"] = settings["eval_keep"]
     return tree

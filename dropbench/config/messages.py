@@ -8,7 +8,7 @@ from typing import Any
 
 from dropbench.config.regularizers import meant
 from dropbench.errors import UsageError, nearest
-from dropbench.settings import ExecuteSpec
+from dropbench.settings import OF_TRAIN, ExecuteSpec
 from dropbench.spec import Augment, DataSpec, DropoutSpec, EvalSpec, Frozen, TrainSpec
 from dropbench.values import written
 
@@ -42,7 +42,7 @@ _COMPLAINTS = {
 """What a value must be, by pydantic's name for what it is not."""
 
 
-_BESIDE = [("data", "root"), ("data", "download"), ("train", "loggers"), ("train", "save"), ("eval", "keep")]
+_BESIDE = [("data", "root"), ("data", "download"), *(("train", key) for key in OF_TRAIN), ("eval", "keep")]
 """Groups and keys in them that are no part of a run, but of how it is carried out."""
 
 

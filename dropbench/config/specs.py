@@ -18,7 +18,7 @@ from dropbench.config.study_spec import StudySpec
 from dropbench.config.tasks import fitting_metrics, tasks_of
 from dropbench.errors import UsageError
 from dropbench.identity import BESIDE, HOST, OWN
-from dropbench.settings import Settings
+from dropbench.settings import OF_TRAIN, Settings
 from dropbench.spec import CONSTANT, NONE, Component, DataSpec, DropoutSpec, MetricSpec, RegularizerSpec, RunSpec
 from dropbench.values import written
 
@@ -39,7 +39,7 @@ def spec_of(tree: Mapping[str, Any], extra: Sequence[Path] = ()) -> RunSpec:
                 "model": _component(tree["model"], ()),
                 "dropout": [_component(node, tuple(DropoutSpec.model_fields)) for node in of_variants.values()],
                 "data": _component(tree["data"], (*DataSpec.model_fields, "root", "download")),
-                "train": {key: value for key, value in tree["train"].items() if key not in ("loggers", "save")},
+                "train": {key: value for key, value in tree["train"].items() if key not in OF_TRAIN},
                 "eval": {key: value for key, value in tree["eval"].items() if key != "keep"},
                 "metric": {name: metric_of(node) for name, node in tree["metric"].items()},
                 BESIDE: [_regularizer(name, node, extra) for name, node in tree[BESIDE].items()],
@@ -220,7 +220,7 @@ def settings_of(tree: Mapping[str, Any]) -> Settings:
         return Settings.model_validate(
             {key: tree[key] for key in ("device", "results", "execute")}
             | {f"data.{key}": data[key] for key in ("root", "download") if key in data}
-            | {f"train.{key}": tree["train"].get(key) for key in ("loggers", "save")}
+            | {f"train.{key}": tree["train"][key] for key in OF_TRAIN if key in tree["train"]}
             | {"eval.keep": tree["eval"].get("keep", "auto")}
         )
     except ValidationError as error:

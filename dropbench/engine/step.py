@@ -36,9 +36,10 @@ class Update(Step):
         self.loss, self._minimised = self._computed()
         """The mean loss of each replica with the noise on, [K]; it is what a run without regularizers minimises."""
 
-    def backward(self, ones: Tensor) -> None:
+    def backward(self) -> None:
         """Leaves in `grad` of each parameter the gradient that the update is made with."""
-        self._minimised.backward(ones)
+        # Not `backward(ones)`, which is the same to the last bit: for it torch imports SymPy, a third of a second a process.
+        self._minimised.sum().backward()
         for one in self._regularization.slot("pass"):
             one.part.gradients(self, one.strength)
 

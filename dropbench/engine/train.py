@@ -114,7 +114,6 @@ class Training:
         self._keep = keep
         self._rates, self._fingerprint, self._parameter_count, self._notes = rates, fingerprint, parameter_count, notes
         self.underway = Epoch(1, torch.zeros(self.size, device=replicas.device))
-        self._ones = torch.ones(self.size, device=replicas.device)
         self._memory = Peak(replicas.device)
 
     def run(
@@ -225,7 +224,7 @@ class Training:
             parameter.grad = None
         update = Update(replicas, self.regularization, batch)
         # Replicas share no weights, so the gradient of their sum is each replica's own gradient.
-        update.backward(self._ones[: len(replicas)])
+        update.backward()
         update.close()
         limit = self.train.grad_clip
         norm = gradients.gradient_norm(self.parameters) if measure or limit is not None else None

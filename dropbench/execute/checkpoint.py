@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dropbench.engine.longer import differs
 from dropbench.execute.cohorts import Cohort
 from dropbench.execute.environment import made_with
 from dropbench.settings import Settings
-from dropbench.spec import RunSpec
+from dropbench.spec import RunSpec, TrainSpec
 from dropbench.store import tensors
-from dropbench.store.checkpoints import RUNGS, Checkpoints
+from dropbench.store.checkpoints import ENDED, RUNGS, Checkpoints, Header
 from dropbench.store.safely import Damaged
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _USUAL_S = 30.0
 
 
 class Saver:
-    """Saves a training now and then, before it stops, and where a rung of a search ends. To be called after each update.
+    """Saves a training now and then, before it stops, and where it ends if that is asked for. To be called after each update.
 
     The first save comes after two seconds, each next one after twice the time, until they are `execute.checkpoint` apart: a
     kill costs at most that, and no more than half of what this process had done.
@@ -52,8 +53,9 @@ class Saver:
             Whether this process has been asked to stop.
         """
         self._training, self._stop, self._every = training, stop, settings.execute.checkpoint
-        self._checkpoints, self._rungs = Checkpoints(settings.results), Checkpoints(settings.results, RUNGS)
-        self._is_rung = settings.gone_on_with and training.train.stop_at is not None
+        self._settings = settings
+        self._checkpoints = Checkpoints(settings.results)
+        self._at_the_end = _kept_at_the_end(training.train, settings)
         self._made = made_with(device, settings.execute.threads)
         self._name = secrets.token_hex(8)
         self._configs = {s.run_id: s.as_dict() for s in training.replicas.specs}
@@ -66,12 +68,11 @@ class Saver:
     def __call__(self) -> None:
         """Saves where it is time to. Raises KeyboardInterrupt, once all is saved, where this process is to stop."""
         if (
-            self._every
-            and self._is_rung
+            self._at_the_end is not None
             and self._training.underway.epoch == self._training.epochs
             and self._at_an_end()
         ):
-            self._save_rung()
+            self._save_as_ended(self._at_the_end)
         if self._stop():
             if self._every:
                 self._save()
@@ -99,21 +100,22 @@ class Saver:
         far = self._every.seconds or _FIRST_S
         self._apart = max(min(far, self._last - self._began), (self._last - before) / self._share)
 
-    def _save_rung(self) -> None:
+    def _save_as_ended(self, folder: str) -> None:
         """Before the evaluation with which these runs end: longer ones may have none at this epoch."""
         from dropbench.engine.snapshot import snapshot
 
-        taken = snapshot(self._training)
-        if not self._rungs.have_room(sum(tensor.nbytes for tensor in taken.tensors.values())):
+        taken, kept = snapshot(self._training), Checkpoints(self._settings.results, folder)
+        if folder == RUNGS and not kept.have_room(sum(tensor.nbytes for tensor in taken.tensors.values())):
             self._training.note(
                 "no room on the disk to keep it where it ended: a search that goes on with it begins it anew"
             )
             return
         runs = {}
         for spec in self._training.replicas.specs:
-            whole, told = spec.to_the_end, {**self._told(spec.run_id, taken.runs[spec.run_id]), "parent": spec.run_id}
+            whole = spec.to_the_end if folder == RUNGS else spec.of_any_length
+            told = {**self._told(spec.run_id, taken.runs[spec.run_id]), "parent": spec.run_id}
             runs[whole.run_id] = {"config": whole.as_dict(), "told": told}
-        self._write(self._rungs, taken, runs)
+        self._write(kept, taken, runs)
 
     def _write(self, to: Checkpoints, taken: Snapshot, runs: Mapping[str, Mapping[str, Any]]) -> None:
         try:
@@ -134,21 +136,70 @@ def apart(cohort: Cohort, settings: Settings, device: str) -> list[tuple[Cohort,
     A run that was not saved itself goes on from where the same one ended earlier, if that was kept.
     """
     made = made_with(device, settings.execute.threads)
-    states = _saved(cohort.specs, Checkpoints(settings.results), made)
+    states = _read(_latest({s.run_id: s for s in cohort.specs}, Checkpoints(settings.results), made))
     rest = [s for s in cohort.specs if s.run_id not in states]
-    kept = _saved([s.to_the_end for s in rest], Checkpoints(settings.results, RUNGS), made)
-    for spec in rest:
-        state = kept.get(spec.to_the_end.run_id)
-        if state is not None and (spec.train.stop_at is None or state.epoch < spec.train.stop_at):
-            states[spec.run_id] = replace(state, run_id=spec.run_id)
+    for spec, state in ended_earlier(rest, settings, made):
+        states[spec.run_id] = replace(state, run_id=spec.run_id)
     parts: dict[tuple[int, int], list[RunSpec]] = {}
     for spec in cohort.specs:
-        state = states.get(spec.run_id)
-        parts.setdefault((state.epoch, state.step) if state else (0, 0), []).append(spec)
+        place = (states[spec.run_id].epoch, states[spec.run_id].step) if spec.run_id in states else (0, 0)
+        parts.setdefault(place, []).append(spec)
     return [
         (Cohort(tuple(specs), cohort.outline), [states[s.run_id] for s in specs] if place != (0, 0) else [])
         for place, specs in parts.items()
     ]
+
+
+def ended_earlier(
+    specs: Sequence[RunSpec], settings: Settings, made: Mapping[str, Any]
+) -> Iterator[tuple[RunSpec, State]]:
+    """Those of these runs of which a shorter one was kept as it ended, each with that: a rung of a search, or of fewer epochs.
+
+    made: with what they are to be trained, of `made_with`.
+    """
+    whole = {s.to_the_end.run_id: s.to_the_end for s in specs}
+    rungs = _read(_latest(whole, Checkpoints(settings.results, RUNGS), made))
+    fewer = _read(of_fewer_epochs(specs, settings, made))
+    for spec in specs:
+        state = rungs.get(spec.to_the_end.run_id)
+        if state is not None and (spec.train.stop_at is None or state.epoch < spec.train.stop_at):
+            yield spec, state
+        elif fewer and spec.of_any_length.run_id in fewer:
+            yield spec, fewer[spec.of_any_length.run_id]
+
+
+def of_fewer_epochs(specs: Sequence[RunSpec], settings: Settings, made: Mapping[str, Any]) -> dict[str, Header]:
+    """Where a run of fewer epochs was kept as it ended (`train.extendable`), from which one of these can go on.
+
+    By the id of the run of any length.
+    """
+    kept = Checkpoints(settings.results, ENDED)
+    if not kept.any():
+        return {}
+    whole = {s.of_any_length.run_id: s for s in specs if s.train.stop_at is None and s.train.updates is None}
+
+    def shorter(run: str, header: Header) -> bool:
+        longer = whole[run]
+        return header.epoch < longer.train.epochs and differs(longer.with_epochs(header.epoch), longer) is None
+
+    return _latest({run: s.of_any_length for run, s in whole.items()}, kept, made, shorter)
+
+
+def trained_share(specs: Sequence[RunSpec], settings: Settings, device: str) -> dict[str, float]:
+    """What share of its epochs each of these runs has behind it when it goes on, by run id; those that begin are left out."""
+    made = made_with(device, settings.execute.threads)
+    saved = _latest({s.run_id: s for s in specs}, Checkpoints(settings.results), made)
+    rungs = _latest({s.to_the_end.run_id: s.to_the_end for s in specs}, Checkpoints(settings.results, RUNGS), made)
+    fewer = of_fewer_epochs(specs, settings, made)
+    shares = {}
+    for spec in specs:
+        whole = min(spec.train.epochs, spec.train.stop_at or spec.train.epochs)
+        ended = rungs.get(spec.to_the_end.run_id) or fewer.get(spec.of_any_length.run_id)
+        if (header := saved.get(spec.run_id)) is not None:
+            shares[spec.run_id] = (header.epoch - 1) / whole
+        elif ended is not None:
+            shares[spec.run_id] = min(ended.epoch / whole, 1.0)
+    return shares
 
 
 def gone_on(build: Callable[[], Training], states: Sequence[State]) -> Training:
@@ -165,21 +216,43 @@ def gone_on(build: Callable[[], Training], states: Sequence[State]) -> Training:
     return training
 
 
-def _saved(specs: Sequence[RunSpec], checkpoints: Checkpoints, made: Mapping[str, Any]) -> dict[str, State]:
-    """Where each of these runs can go on, by run id; those that have to begin at the beginning are left out.
+def _kept_at_the_end(train: TrainSpec, settings: Settings) -> str | None:
+    """The folder in which runs are kept as they end, if they are."""
+    if train.stop_at is not None:
+        return RUNGS if settings.gone_on_with and settings.execute.checkpoint else None
+    return ENDED if settings.train_extendable and train.updates is None else None
 
-    A checkpoint counts for a run of the same configuration, metrics included, that was trained by the same versions, kind of
-    device and number of threads: others would have given other bits.
+
+def _latest(
+    specs: Mapping[str, RunSpec],
+    checkpoints: Checkpoints,
+    made: Mapping[str, Any],
+    fits: Callable[[str, Header], bool] = lambda run, header: True,
+) -> dict[str, Header]:
+    """The checkpoint in which each of these runs has come farthest, by run id; those that have none that counts are left out.
+
+    One counts for a run of the same configuration, metrics included, that was trained by the same versions, kind of device and
+    number of threads: others would have given other bits.
     """
+    configs: dict[str, Any] = {}
+
+    def counts(run: str, header: Header) -> bool:
+        if run not in specs or header.made != made:
+            return False
+        if run not in configs:
+            configs[run] = json.loads(json.dumps(specs[run].as_dict()))
+        return header.runs[run].get("config") == configs[run] and fits(run, header)
+
+    return checkpoints.latest(counts)
+
+
+def _read(latest: Mapping[str, Header]) -> dict[str, State]:
+    """Where runs can go on, by run id, from their checkpoints; those whose file is damaged have to begin anew."""
     from dropbench.engine.snapshot import Snapshot
 
     by_file: dict[Path, list[str]] = {}
-    found = checkpoints.latest()
-    wanted = {s.run_id: json.loads(json.dumps(s.as_dict())) for s in specs if s.run_id in found}
-    latest = {run: found[run] for run in wanted}
     for run, header in latest.items():
-        if header.made == made and header.runs[run].get("config") == wanted[run]:
-            by_file.setdefault(header.path, []).append(run)
+        by_file.setdefault(header.path, []).append(run)
     states: dict[str, State] = {}
     for path, runs in by_file.items():
         header = latest[runs[0]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from dropbench.execute.cohorts import Cohort, kinds
@@ -43,7 +43,10 @@ class Durations:
         return apart(own, f"training with {own}", lambda: seconds_of(build_it()))
 
 
-def estimate(cohorts: Sequence[Cohort], durations: Durations, workers: int) -> float:
-    """Seconds of wall clock, if the workers share the cohorts evenly."""
-    seconds = [durations.of(cohort) for cohort in cohorts]
+def estimate(
+    cohorts: Sequence[Cohort], durations: Durations, workers: int, trained: Mapping[str, float] | None = None
+) -> float:
+    """Seconds of wall clock, if the workers share the cohorts evenly. trained: what share runs have behind them, by run id."""
+    done = trained or {}
+    seconds = [durations.of(cohort) * (1 - min(done.get(s.run_id, 0.0) for s in cohort.specs)) for cohort in cohorts]
     return max([sum(seconds) / workers, *seconds])

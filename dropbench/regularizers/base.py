@@ -191,6 +191,10 @@ class Regularizer:
     """Whether the weights of slot `average` are some that batch norm has never seen: its running statistics are then those of
     the training examples under them, with the noise on, in each replica that `evaluated` gives other weights than its own."""
 
+    by_share: ClassVar[bool] = True
+    """Of slots `weights` and `average`: whether what it does depends on the share of training that is done (`done`). Where it
+    does not, say False: runs with it can then be trained for more epochs from where they ended."""
+
     def supports(self, given: Given) -> str | None:
         """None where it can be used, else the reason why not, as the end of a sentence: "mixes examples, and ..."."""
         return None

@@ -21,6 +21,7 @@ class EMA(Regularizer):
     """
 
     slot: ClassVar[Slot] = "average"
+    by_share: ClassVar[bool] = False
 
     def __init__(self, *, decay: Annotated[float, Ge(0), Lt(1)] = 0.99) -> None:
         """decay: d, an update; 0.99 averages over some 100 updates."""

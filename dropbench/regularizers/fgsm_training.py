@@ -47,5 +47,5 @@ def no_numbers(given: Given) -> str | None:
 
 def slope(losses: Tensor, x: Tensor) -> Tensor:
     """The gradient of each replica's loss [K] with respect to its inputs x [K, B, ...]."""
-    (gradient,) = torch.autograd.grad(losses, x, torch.ones_like(losses), retain_graph=True)
+    (gradient,) = torch.autograd.grad(losses.sum(), x, retain_graph=True)
     return gradient

@@ -22,6 +22,7 @@ class Lookahead(Regularizer):
     """
 
     slot: ClassVar[Slot] = "weights"
+    by_share: ClassVar[bool] = False
 
     def __init__(self, *, alpha: Annotated[float, Gt(0), Le(1)] = 0.5, k: Annotated[int, Gt(0), Le(10**9)] = 5) -> None:
         """alpha: the part of the way; 1 is none of it. k: updates between two synchronisations."""

@@ -58,8 +58,7 @@ def climbed(step: Step, weights: list[Tensor], directions: list[Tensor], strengt
         for w, direction in zip(weights, directions, strict=True):
             w.add_(per_replica(strength, w) * direction)
             w.grad = None
-    objective = step.objective()
-    objective.backward(torch.ones_like(objective))
+    step.objective().sum().backward()
     with torch.no_grad():
         for w, before in zip(weights, own, strict=True):
             w.copy_(before)

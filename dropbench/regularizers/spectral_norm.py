@@ -28,6 +28,7 @@ class SpectralNorm(Regularizer):
     """
 
     slot: ClassVar[Slot] = "weights"
+    by_share: ClassVar[bool] = False
 
     def __init__(self, *, limit: Annotated[float, Ge(0)] = 1.0) -> None:
         """limit: λ, the largest singular value that is allowed; 0 allows any."""

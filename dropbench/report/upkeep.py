@@ -23,6 +23,7 @@ from dropbench.store import (
     safely,
     tensors,
 )
+from dropbench.store.checkpoints import ENDED, Checkpoints
 from dropbench.store.safely import Damaged
 
 _CONFIG, _HISTORY = "config.yaml", "history.csv"
@@ -32,6 +33,7 @@ KINDS = {
     "leftovers": "what writers that were killed left behind",
     "set-aside": "runs of which newer ones of the same setting saw other data or other code, so that no report compares them",
     "plans": "plans of which no run is stored",
+    "ended": "how runs ended (train.extendable) of which none is stored any more",
 }
 """What `prune` removes, by its name."""
 
@@ -86,6 +88,10 @@ def prunable(root: Path) -> list[Item]:
         named = [] if isinstance(plan, Skipped) else plan.trained
         if named and plan.schema == SCHEMA and stored.isdisjoint(named):  # type: ignore[union-attr]
             items.append(Item("plans", path, f"none of its {len(named)} runs is stored"))
+    for header in Checkpoints(root, ENDED).headers():
+        kept = {held["told"]["parent"] for held in header.runs.values()}
+        if stored.isdisjoint(kept):
+            items.append(Item("ended", header.path, f"none of its {len(kept)} runs is stored"))
     return items
 
 

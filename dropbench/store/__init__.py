@@ -5,6 +5,7 @@
     results/plans/<plan_id>.json
     results/programs/          numbers of programs of studies (programs.py)
     results/work/              claims (see claims.py) and checkpoints (checkpoints.py) of what is in training; else absent
+    results/ended/             runs as they were when they ended, to be trained for more epochs (train.extendable); else absent
     results/rungs/             runs of a search as they were when they ended, for longer ones to go on with; else absent
 
 A folder is written under a hidden name beside its place, synced, then renamed: a reader sees a whole run or none. Runs that an
@@ -24,6 +25,7 @@ from typing import Any
 from dropbench import identity
 from dropbench.errors import UsageError
 from dropbench.store import files
+from dropbench.store.checkpoints import ENDED
 from dropbench.store.course import Candidate, Course, Rule, StoredStage, Tuned
 from dropbench.store.reading import dump, is_old, listed, read, read_all, read_plan, setting_in
 from dropbench.store.record import (
@@ -214,7 +216,12 @@ class Store:
 
     def remove(self, folder: Path) -> None:
         """Removes a run's folder or a plan in one step for readers. Raises UsageError where that cannot be done."""
-        if folder.parent.parent.resolve() != self.root.resolve() or folder.parent.name not in (RUNS, FAILED, PLANS):
+        if folder.parent.parent.resolve() != self.root.resolve() or folder.parent.name not in (
+            RUNS,
+            FAILED,
+            PLANS,
+            ENDED,
+        ):
             raise ValueError(f"{folder} is not in {self.root}")
         with self._writing():
             files.discard(folder)

@@ -3,8 +3,9 @@
 A file is replaced by the next of the same cohort, and stays until none of its runs needs it. A cohort that goes on with runs
 of another one's file writes its own beside it.
 
-`rungs/` holds the same of runs that ended at `train.stop_at`, for longer ones to go on with. There a run is called by the id of
-the one that is trained to the end, which all rungs of a setting and seed have in common.
+`ended/` holds the same of runs at their last epoch, each called by the id of the run of one epoch, which all lengths have in
+common. `rungs/` holds the same of runs that ended at `train.stop_at`, for longer ones to go on with. There a run is called by
+the id of the one that is trained to the end, which all rungs of a setting and seed have in common.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ WORK = "work"
 """The folder in a results folder for what is being trained; empty when nothing is."""
 RUNGS = "rungs"
 """The one for runs that a search may go on with; empty once it has ended."""
+ENDED = "ended"
+"""The one for runs that are kept as they ended, to be trained for more epochs (`train.extendable`)."""
 
 _OF_DISK = 0.1
 _FORM = 1
@@ -54,7 +57,7 @@ class Header:
 
 
 class Checkpoints:
-    """Those of one results folder, by whomever they were written. folder: WORK or RUNGS."""
+    """Those of one results folder, by whomever they were written. folder: WORK, RUNGS or ENDED."""
 
     def __init__(self, results: Path, folder: str = WORK) -> None:
         self._folder = results / folder
@@ -93,6 +96,10 @@ class Checkpoints:
         about = {"form": _FORM, "epoch": place[0], "step": place[1], "made": made, "order": list(runs), "runs": runs}
         tensors.write(self.path(name), held, about)
 
+    def any(self) -> bool:
+        """Whether there may be one."""
+        return self._folder.exists()
+
     def have_room(self, more: int) -> bool:
         """Whether they and so many bytes more take no more than a share of what is free on the disk."""
         held = 0
@@ -106,12 +113,12 @@ class Checkpoints:
                 held += path.stat().st_size
         return held + more <= _OF_DISK * free
 
-    def latest(self) -> dict[str, Header]:
-        """The one that each run has come farthest in, by run id."""
+    def latest(self, counts: Callable[[str, Header], bool] = lambda run, header: True) -> dict[str, Header]:
+        """The one that each run has come farthest in, by run id. counts: whether one counts for a run."""
         latest: dict[str, Header] = {}
-        for header in self._headers():
+        for header in self.headers():
             for run in header.runs:
-                if run not in latest or _place(header) > _place(latest[run]):
+                if (run not in latest or _place(header) > _place(latest[run])) and counts(run, header):
                     latest[run] = header
         return latest
 
@@ -127,13 +134,14 @@ class Checkpoints:
             return
         files.sweep(self._folder)
         latest = self.latest()
-        for header in list(self._headers()):
+        for header in list(self.headers()):
             if all(latest[run].path != header.path or ended(run) for run in header.runs if run in latest):
                 header.path.unlink(missing_ok=True)
         with suppress(OSError):  # not empty
             self._folder.rmdir()
 
-    def _headers(self) -> Iterator[Header]:
+    def headers(self) -> Iterator[Header]:
+        """All that can be read, in no order."""
         for path in files.visible(self._folder):
             if path.suffix == _SUFFIX and (header := _header(path)) is not None:
                 yield header

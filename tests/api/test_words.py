@@ -48,6 +48,7 @@ def test_folders_are_taken_as_they_are() -> None:
     ("typed", "said"),
     [
         ("--at-most 3: ten seeds", "at_most 3: ten seeds"),
+        ("type --extend train.epochs=60", "type extend=60"),
         ("train it with train.save=best --force, or", "train it with train.save=best force=True, or"),
         ("a -- b --x", "a -- b x"),
         ("no option", "no option"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,3 +76,11 @@ def test_divergence_is_said_and_is_no_failure(bare: Path, capsys: pytest.Capture
     assert said.code == 0
     assert "2 runs, 1 finished already and skipped" in said.err
     assert len(re.findall(r"^run \w{12} diverged: ", said.err, re.MULTILINE)) == 1
+
+
+def test_training_imports_no_sympy(bare: Path) -> None:
+    """Torch does, for a third of a second, where a gradient is given what it is multiplied by."""
+    command = [sys.executable, "-X", "importtime", "-m", "dropbench", "train", *TINY, "regularizer=[sam,fgsm_training]"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert done.returncode == 0 and "torch" in imported and "sympy" not in imported

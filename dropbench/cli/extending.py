@@ -1,0 +1,91 @@
+"""`dropbench sweep --extend train.epochs=60`: finished runs are trained on, or it is said why they cannot be."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dropbench.errors import UsageError
+from dropbench.values import count
+
+if TYPE_CHECKING:
+    from dropbench.planning.continuing import Course
+    from dropbench.spec import RunSpec
+    from dropbench.store import Store
+
+_KEY = "train.epochs="
+
+
+def extended(overrides: Sequence[str], extend: str) -> list[str]:
+    """The overrides of the longer runs. Raises UsageError for anything but one new number of epochs."""
+    number = extend.removeprefix(_KEY)
+    if not extend.startswith(_KEY) or not number.isdecimal() or not int(number):
+        raise UsageError(
+            f"--extend {extend}: finished runs can be trained for more epochs and in no other way; type --extend {_KEY}60"
+        )
+    return [*(text for text in overrides if not text.startswith(_KEY)), extend]
+
+
+def check(longer: Course, shorter: Course) -> None:
+    """Whether each run of the longer sweep that is not finished can go on from one of the shorter that is.
+
+    Parameters
+    ----------
+    longer, shorter : Course
+        The sweep with the new number of epochs, and as it was typed without.
+
+    Raises
+    ------
+    UsageError
+        Where one cannot: how many, why, and what to type instead.
+    """
+    from dropbench.execute.checkpoint import of_fewer_epochs
+    from dropbench.execute.environment import made_with
+    from dropbench.hardware.device import resolve_device
+    from dropbench.store import Store
+
+    if longer.rule is not None:
+        raise UsageError(
+            "--extend goes on with the runs of a plain sweep: leave out --tune and --until-settled, or choose a study without "
+            "search and pilot"
+        )
+    plan, before = longer.first, {s.of_any_length.run_id: s for s in shorter.first.specs}
+    as_typed = {s.run_id for s in before.values()}
+    store, settings = Store(plan.settings.results), plan.settings
+    todo = [s for s in plan.specs if s.run_id in as_typed or not store.is_done(s.run_id)]
+    made = made_with(resolve_device(settings.device), settings.execute.threads)
+    kept = of_fewer_epochs(todo, settings, made)
+    reasons: Counter[str] = Counter()
+    for spec in todo:
+        if spec.of_any_length.run_id not in kept and (
+            why := _why_not(before.get(spec.of_any_length.run_id), spec, store)
+        ):
+            reasons[why] += 1
+    if reasons:
+        raise UsageError("\n".join(f"--extend: {count(n, 'run')} cannot go on: {why}" for why, n in reasons.items()))
+
+
+def _why_not(short: RunSpec | None, longer: RunSpec, store: Store) -> str | None:
+    """Why a run of which no shorter one was kept is in the way; None where it is not, since it ends before its last epoch."""
+    from dropbench.engine.longer import differs
+
+    anew = "leave --extend out, and they are trained from the beginning"
+    if short is None:
+        return f"no run without --extend is the same but for its epochs; {anew}"
+    if short.train.epochs >= longer.train.epochs:
+        return f"they have {short.train.epochs} epochs already; name more than that"
+    if (what := differs(short, longer)) is not None:
+        return f"{what}, so the first {short.train.epochs} of {longer.train.epochs} would have been others; {anew}"
+    record = store.finished(short.run_id)
+    if record is None:
+        return (
+            f"they are not finished at {short.train.epochs} epochs; first type the same command without --extend and with "
+            "train.extendable=true"
+        )
+    if record.status == "diverged" or record.epochs_run < short.train.epochs:
+        return None  # so does the longer run, and at the same epoch
+    return (
+        "how they ended was not kept, or was kept by other versions of dropbench, torch or NumPy, or on another kind of "
+        f"device; {anew}, and with train.extendable=true they are kept"
+    )

@@ -1,0 +1,60 @@
+"""Whether a run of more epochs begins just as a shorter one did, so that it can go on where that ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from dropbench.dropout import schedule
+from dropbench.engine.lr_schedule import decay_factor, lr_factor, momentum_at
+from dropbench.planning.regularizers import in_order
+from dropbench.spec import Component, RunSpec
+
+_POINTS = 50
+"""An epoch, at which schedules are compared."""
+
+Course = Callable[[float], float]
+"""A number that is in force so many epochs (fractional) into training."""
+
+
+def differs(short: RunSpec, longer: RunSpec) -> str | None:
+    """What would have been different before the shorter run ended, had it been the longer one; None where nothing would.
+
+    Schedules are compared by their values, so one that does not depend on the number of epochs passes whatever its name.
+
+    Parameters
+    ----------
+    short, longer : RunSpec
+        Two runs that differ in `train.epochs` alone.
+
+    Returns
+    -------
+    str or None
+        The end of a sentence: "train.schedule=cosine is stretched over all epochs".
+    """
+    if longer.train.updates is not None:
+        return "train.updates counts updates, and a run has as many epochs as they take"
+    before = [epoch / _POINTS for epoch in range(short.train.epochs * _POINTS)]
+    for (what, one), (_, other) in zip(_courses(short), _courses(longer), strict=True):
+        if any(one(at) != other(at) for at in before):
+            return f"{what} is stretched over all epochs"
+    for regularizer, part in in_order(longer.regularizers):
+        if part.slot in ("weights", "average") and part.by_share:
+            return f"regularizer={regularizer.name} acts by the share of training that is done"
+    return None
+
+
+def _courses(run: RunSpec) -> Iterator[tuple[str, Course]]:
+    """All that changes in the course of a run by a schedule, each with the words that chose it."""
+    train, whole = run.train, float(run.train.epochs)
+    yield f"train.schedule={train.schedule}", lambda at: lr_factor(train, at, whole)
+    yield f"train.decay_schedule={train.decay_schedule}", lambda at: decay_factor(train, at, whole)
+    yield f"train.momentum_start={train.momentum_start}", lambda at: momentum_at(train, at, whole)
+    for variant in run.variants:
+        yield f"dropout/schedule={variant.schedule.name}", _over(variant.schedule, whole)
+    for regularizer in run.regularizers:
+        yield f"the schedule {regularizer.schedule.name} of {regularizer.name}", _over(regularizer.schedule, whole)
+
+
+def _over(part: Component, whole: float) -> Course:
+    factor = schedule.resolve(part.target, part.options)
+    return lambda at: factor(at / whole)
