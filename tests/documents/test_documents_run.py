@@ -30,6 +30,7 @@ WORLD_OF = {
     r"report .*--claims": "claims",
     r"report .*(locked|embedding)": "words",
     r"report study=advise": "advised",
+    r"sweep .*--extend": "ended",
     r"report .*(regularizer|mixup)": "mixed",
     r"report .*--metric (ece|mc_loss)": "unsure",
     r"report .*--cols model": "models",

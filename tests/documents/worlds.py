@@ -48,6 +48,12 @@ WORLDS: dict[str, tuple[tuple[str, ...], ...]] = {
             *("dropout.embedding.rate=0.1", "data.n_train=20", "train.eval_every=1", "seed=0,1", *SMALL),
         ),
     ),
+    "ended": (
+        (
+            *("study=three_arm", "data.n_train=300", "train.epochs=10", "train.extendable=true", "seed=0"),
+            *("device=cpu", "execute.workers=1", "--quiet"),
+        ),
+    ),
     "advised": (("study=advise", *WINE),),
     "mixed": (("regularizer=none,[mixup],[sam]", "dropout=none,standard", *WINE),),
     "unsure": (("dropout=none,standard", "eval.mode=mc", "eval.passes=2", "metric=[loss,accuracy,ece]", *WINE),),

@@ -59,7 +59,7 @@ def test_it_has_the_bits_of_one_that_began_anew(kind: str, tmp_path: Path) -> No
         going = [s.with_epochs(epochs) for s in (arms[5], arms[0], arms[3])]
         states = states_of(told, *going)
         assert {(s.epoch, s.step) for s in states.values()} == {(before, STEPS)} and len(states) == 3
-        trained = Trained(*going, states=list(states.values()))
+        trained = Trained(*going, states=states)
         for spec in going:
             assert not differences(spec, trained, Trained(spec))
         results = ended(told, *going, states=list(states.values()))
@@ -75,7 +75,7 @@ def test_regularizers_go_on_too(name: str, tmp_path: Path) -> None:
     longer = run.with_epochs(4)
     states = states_of(told, longer)
     assert len(states) == 1
-    assert not differences(longer, Trained(longer, states=list(states.values())), Trained(longer))
+    assert not differences(longer, Trained(longer, states=states), Trained(longer))
 
 
 def test_one_that_would_have_been_another_begins_anew(tmp_path: Path) -> None:
