@@ -57,6 +57,29 @@ def test_a_norm_does_not_know_its_stack(threads: int) -> None:
         use_threads(1)
 
 
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("outputs", [1, 2, 10, 17, 256])
+def test_lengths_are_torchs_to_the_last_bit_and_do_not_know_their_stack(k: int, outputs: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    for inputs in (1, 2, 7, 64, 784):
+        weight = torch.randn(k, inputs, outputs, generator=generator) * torch.rand(1, inputs, 1, generator=generator)
+        found = gradients.lengths(weight, (1,))
+        assert torch.equal(found, torch.linalg.vector_norm(weight, dim=1, keepdim=True))
+        for one in range(k):
+            assert torch.equal(gradients.lengths(weight[one : one + 1].clone(), (1,)), found[one : one + 1])
+
+
+def test_lengths_of_rows_and_of_filters_are_norms_as_well() -> None:
+    weight = torch.randn(2, 5, 4, 3, 3)
+    torch.testing.assert_close(gradients.lengths(weight, (2, 3, 4))[1, 3].squeeze(), weight[1, 3].norm())
+    turned = torch.randn(2, 5, 4).mT  # without gaps along the other axis
+    torch.testing.assert_close(gradients.lengths(turned, (1,))[1, 0, 2], turned[1, :, 2].norm())
+
+
+def test_lengths_that_overflow_are_no_warning() -> None:
+    assert gradients.lengths(torch.full((1, 3, 4), 1e30), (1,)).isinf().all()
+
+
 def test_a_gradient_within_the_limit_is_left_alone() -> None:
     parameters = stacked()
     before = [p.grad.clone() for p in parameters if p.grad is not None]
