@@ -10,10 +10,13 @@ Applied to images on their raw scale 0..1, before normalising: pixels from outsi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, log
+from functools import lru_cache
+from math import ceil, cos, log, radians, sin
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -75,19 +78,14 @@ def parameters(augment: Augment, n: int, height: int, width: int, raw: RawDraws)
     `rotation`. Two settings under the same raw draws share what they have in common.
     """
     w = raw(n * DRAWS).reshape(n, DRAWS)
+    none = np.zeros(n, np.int64)
     steps = ceil(augment.rotation)
-    angle = (below(w[:, 3], 2 * steps + 1) - steps) * (augment.rotation / max(steps, 1))
-    tall, wide = _rectangles(unit(w[:, 7::2]), unit(w[:, 8::2]), height, width)
-    erased = unit(w[:, 4]) < augment.erase
+    top, left, tall, wide = _erased(w, augment.erase, height, width) if augment.erase else (none, none, none, none)
     draws = (
-        below(w[:, 0], 2 * augment.crop + 1) - augment.crop,
-        below(w[:, 1], 2 * augment.crop + 1) - augment.crop,
+        *((below(w[:, axis], 2 * augment.crop + 1) - augment.crop if augment.crop else none) for axis in (0, 1)),
         unit(w[:, 2]) < augment.flip,
-        angle,
-        _place(w[:, 5], height - tall + 1),
-        _place(w[:, 6], width - wide + 1),
-        tall * erased,
-        wide * erased,
+        (below(w[:, 3], 2 * steps + 1) - steps) * (augment.rotation / max(steps, 1)),
+        *(top, left, tall, wide),
     )
     return Draws(*(torch.from_numpy(d) for d in draws))
 
@@ -95,6 +93,13 @@ def parameters(augment: Augment, n: int, height: int, width: int, raw: RawDraws)
 def apply(x: Tensor, draws: Draws) -> Tensor:
     """Images x [n, C, H, W] in 0..1, cropped, flipped, rotated and erased as `draws` say; x itself where nothing is done."""
     return _erase(_rotate(_flip(_crop(x, draws), draws), draws), draws)
+
+
+def _erased(w: NDArray[np.uint64], chance: float, height: int, width: int) -> tuple[NDArray[np.int64], ...]:
+    """Top, left, height and width [n] of what is erased of each example, from its raw draws [n, DRAWS]."""
+    tall, wide = _rectangles(unit(w[:, 7::2]), unit(w[:, 8::2]), height, width)
+    erased = unit(w[:, 4]) < chance
+    return _place(w[:, 5], height - tall + 1), _place(w[:, 6], width - wide + 1), tall * erased, wide * erased
 
 
 def _rectangles(
@@ -115,12 +120,15 @@ def _place(raw: NDArray[np.uint64], room: NDArray[np.int64]) -> NDArray[np.int64
 
 
 def _crop(x: Tensor, draws: Draws) -> Tensor:
-    """Pads all images with zeros, then cuts each example's own frame out: one pad and one gather for all."""
+    """Pads all images with zeros, then cuts each example's own frame out."""
     most = int(torch.maximum(draws.dy.abs().max(), draws.dx.abs().max()))
     if most == 0:
         return x
     n, channels, height, width = x.shape
-    padded: Tensor = kernels().pad(x, [most])
+    padded = F.pad(x, [most] * 4)
+    if x.device.type == "cpu":  # NumPy copies a whole frame at a time, torch gathers number by number
+        frames = sliding_window_view(padded.numpy(), (height, width), (2, 3))
+        return torch.from_numpy(frames[np.arange(n), :, draws.dy.numpy() + most, draws.dx.numpy() + most])
     rows = (draws.dy[:, None] + torch.arange(most, most + height)).to(x.device)
     columns = (draws.dx[:, None] + torch.arange(most, most + width)).to(x.device)
     examples = torch.arange(n, device=x.device).view(n, 1, 1, 1)
@@ -129,26 +137,48 @@ def _crop(x: Tensor, draws: Draws) -> Tensor:
 
 
 def _flip(x: Tensor, draws: Draws) -> Tensor:
-    if not draws.flip.any():
-        return x
-    return torch.where(draws.flip.to(x.device).view(-1, 1, 1, 1), kernels().horizontal_flip(x), x)
+    rows = draws.flip.nonzero()[:, 0].to(x.device)
+    return x.index_copy(0, rows, x[rows].flip(-1)) if len(rows) else x
 
 
 def _rotate(x: Tensor, draws: Draws) -> Tensor:
-    """Rotates, the examples of one angle together. Bilinear, because RandomRotation's `nearest` tears thin strokes."""
-    angles = [a for a in draws.angle.unique().tolist() if a != 0]
-    if not angles:
-        return x
-    rotated = x.clone()
-    for angle in angles:
-        rows = (draws.angle == angle).nonzero()[:, 0].to(x.device)
-        rotated[rows] = kernels().rotate(x[rows], angle, interpolation="bilinear")
-    return rotated
+    """Rotates all at once, by the grids of their angles. Bilinear, because RandomRotation's `nearest` tears thin strokes."""
+    angles = draws.angle.tolist()
+    turned = [i for i, angle in enumerate(angles) if angle % 90]
+    quarters = [i for i, angle in enumerate(angles) if angle and not angle % 90]
+    if turned:
+        rows = torch.tensor(turned, device=x.device)
+        grids = torch.cat([_grid(angles[i], x.shape[-2], x.shape[-1], x.device) for i in turned])
+        rotated = F.grid_sample(x[rows], grids, mode="bilinear", padding_mode="zeros", align_corners=False)
+        x = x.index_copy(0, rows, rotated)
+    for i in quarters:  # torchvision turns some of these without a grid
+        row = torch.tensor([i], device=x.device)
+        x = x.index_copy(0, row, kernels().rotate(x[row], angles[i], interpolation="bilinear"))
+    return x
+
+
+@lru_cache(maxsize=64)
+def _grid(angle: float, height: int, width: int, device: torch.device) -> Tensor:
+    """Where each pixel of a rotated image comes from, [1, H, W, 2], to the last bit as torchvision's `rotate` has it."""
+    turn = radians(-(angle % 360))
+    theta = torch.tensor([[cos(turn), sin(turn), 0.0], [-sin(turn), cos(turn), 0.0]], device=device)
+    places = torch.ones(1, height, width, 3, device=device)
+    places[..., 0] = torch.linspace((1.0 - width) * 0.5, (width - 1.0) * 0.5, width, device=device)
+    places[..., 1] = torch.linspace((1.0 - height) * 0.5, (height - 1.0) * 0.5, height, device=device)[:, None]
+    scaled = theta[None].transpose(1, 2).div_(torch.tensor([0.5 * width, 0.5 * height], device=device))
+    return places.view(1, height * width, 3).bmm(scaled).view(1, height, width, 2)
 
 
 def _erase(x: Tensor, draws: Draws) -> Tensor:
     if not draws.height.any():
         return x
+    if x.device.type == "cpu":  # a rectangle at a time: NumPy fills one in less than a microsecond
+        erased = x.clone()
+        images = erased.numpy()
+        places = (t.tolist() for t in (draws.top, draws.left, draws.height, draws.width))
+        for image, top, left, tall, wide in zip(images, *places, strict=True):
+            image[:, top : top + tall, left : left + wide] = 0
+        return erased
     rows = _between(draws.top, draws.height, x.shape[-2])[:, None, :, None]
     columns = _between(draws.left, draws.width, x.shape[-1])[:, None, None, :]
     return x.masked_fill((rows & columns).to(x.device), 0)

@@ -25,6 +25,8 @@ def gradient_norm(parameters: Sequence[Tensor]) -> Tensor:
 def clip(parameters: Sequence[Tensor], norms: Tensor, limit: float) -> None:
     """Scales each replica's gradient down to `limit`, as `torch.nn.utils.clip_grad_norm_` does one model's."""
     scale = (limit / (norms + 1e-6)).clamp_(max=1)
+    if _all_one(scale):
+        return
     for p in parameters:
         if p.grad is not None:
             p.grad.mul_(scale.view(-1, *(1,) * (p.ndim - 1)))
@@ -35,7 +37,9 @@ def max_norm(model: nn.Module, limit: float) -> None:
     """Scales each unit's incoming weights down to a norm of `limit` (Srebro & Shraibman 2005; Srivastava et al. 2014)."""
     for _, whole, (axes, groups) in declared(model):
         weight = whole if groups is None else whole.unflatten(1, (groups, -1))
-        weight.mul_(limit / lengths(weight, axes).clamp_min(limit))
+        scale = limit / lengths(weight, axes).clamp_min(limit)
+        if not _all_one(scale):
+            weight.mul_(scale)
 
 
 @torch.no_grad()
@@ -52,3 +56,8 @@ def lengths(weight: Tensor, axes: tuple[int, ...]) -> Tensor:
     numbers = weight.detach().numpy()
     with np.errstate(all="ignore"):  # that a replica diverges is seen by its loss
         return torch.from_numpy(np.sqrt(np.einsum("kio,kio->ko", numbers, numbers)[:, None]))
+
+
+def _all_one(scale: Tensor) -> bool:
+    """Whether nothing is to be scaled: a pass over memory less. To ask an accelerator would be to wait for it."""
+    return scale.device.type == "cpu" and bool((scale == 1).all())

@@ -48,6 +48,14 @@ def test_equals_torchvision_an_example_at_a_time(raw, augment: Augment, seed: in
     torch.testing.assert_close(apply(x, draws), one_by_one(x, draws), rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("side", [(7, 9), (28, 28)])
+@pytest.mark.parametrize("rotation", [10, 45.5, 180])
+def test_a_rotation_is_torchvisions_to_the_last_bit_in_any_company(raw, rotation: float, side: tuple[int, int]) -> None:
+    x = images(40, 3, *side)
+    draws = parameters(Augment(rotation=rotation), 40, *side, raw(1))
+    assert torch.equal(apply(x, draws), one_by_one(x, draws))
+
+
 def test_nothing_asked_for_is_the_same_tensor(raw) -> None:
     x = images(4)
     assert apply(x, parameters(Augment(), 4, 7, 9, raw(0))) is x

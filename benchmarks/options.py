@@ -1,0 +1,309 @@
+"""Claim: what stands beside dropout costs at most a tenth of a step, or of an evaluation, but where it is more passes.
+
+Each key of `train` that changes what is computed, each regularizer of conf/regularizer and each metric of conf/metric, on its
+usual model, one run and a stack of 16.
+
+    python -m benchmarks.options [results/reference/options.csv] [--quick] [--only train,regularizer,metric]
+
+A step is an update and the batch before it. At an epoch's end training and validation examples are evaluated, and
+`train.patience` and some regularizers keep weights or put others in place. A metric is evaluated on all three parts, beside the
+same with `metric=[loss]`. A probe is a metric that asks for the network and is taken once a run; its figure is how many
+evaluations of all three parts it takes.
+
+n: 7 rounds, each some 60 ms of the one and then of the other, one thread, in the processor's time. cost is the median over
+rounds of the one time by the other, low and high are the extreme rounds. Data are random: 6,000 images of 28 × 28, rows of
+numbers, texts, a running text, a graph of 300 nodes. With `--only` the rows of other kinds stay as they are in the file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import statistics
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks import variants
+from dropbench.config.compose import Composed, Composer, composer
+from dropbench.config.options import options
+from dropbench.data.base import Table
+from dropbench.engine.build import build
+from dropbench.engine.evaluate import evaluate
+from dropbench.engine.lr_schedule import decay_factor, lr_factor, momentum_at
+from dropbench.engine.probe import probe
+from dropbench.engine.scores import validated
+from dropbench.engine.train import Training
+from dropbench.errors import UsageError
+from dropbench.execute.environment import products, versions
+from dropbench.hardware.blas import use_threads
+from dropbench.planning.measured import measures_nothing, of_task
+from dropbench.planning.outline import outline
+from dropbench.planning.regularizers import cannot
+from dropbench.spec import TrainSpec
+
+KINDS = ("train", "regularizer", "metric")
+RUNS = (1, 16)
+"""In a stack."""
+Given = Mapping[str, str]
+"""What one would type, by key."""
+NETWORKS: dict[str, tuple[Given, str]] = {
+    "mlp": ({"model": "mlp"}, "images"),
+    "wide": ({"model": "mlp", "model.widths": "[1024,1024,1024]"}, "images"),
+    "batch_norm": ({"model": "mlp", "model.batch_norm": "before_activation"}, "images"),
+    "numbers": ({"model": "mlp"}, "numbers"),
+    "transformer": ({"model": "transformer"}, "texts"),
+    "gcn": ({"model": "gcn"}, "graph"),
+    "lm": ({"model": "lm", "model.hidden": "64"}, "running"),
+}
+"""Each with what one types for it and its data; a part is measured on the first that it fits."""
+SGD: Given = {"train.optimizer": "sgd"}
+DECAY: Given = {"train.optimizer": "adamw", "train.weight_decay": "0.01"}
+TRAIN: dict[str, tuple[str, Given, Given]] = {
+    "optimizer=sgd": ("mlp", SGD, {}),
+    "optimizer=adamw": ("mlp", {"train.optimizer": "adamw"}, {}),
+    "nesterov": ("mlp", {"train.nesterov": "true"}, SGD),
+    "momentum_start": ("mlp", {"train.momentum_start": "0.5"}, SGD),
+    "beta2": ("mlp", {"train.beta2": "0.99"}, {}),
+    "weight_decay": ("mlp", DECAY, {"train.optimizer": "adamw"}),
+    "decay_schedule": ("mlp", {"train.decay_schedule": "flat_cos"}, DECAY),
+    "decay_exempt": ("mlp", {"train.decay_exempt": "vectors"}, DECAY),
+    "schedule": ("mlp", {"train.schedule": "cosine"}, {}),
+    "warmup_epochs": ("mlp", {"train.warmup_epochs": "5"}, {}),
+    "max_norm": ("mlp", {"train.max_norm": "2"}, {}),
+    "grad_clip": ("mlp", {"train.grad_clip": "1"}, {}),
+    "label_smoothing": ("mlp", {"train.label_smoothing": "0.1"}, {}),
+    "class_weights": ("mlp", {"train.class_weights": "balanced"}, {}),
+    "patience": ("mlp", {"train.patience": "5"}, {}),
+    "precision": ("mlp", {"train.precision": "bf16"}, {}),
+    "augment.crop": ("mlp", {"train.augment.crop": "2"}, {}),
+    "augment.flip": ("mlp", {"train.augment.flip": "0.5"}, {}),
+    "augment.rotation": ("mlp", {"train.augment.rotation": "10"}, {}),
+    "augment.erase": ("mlp", {"train.augment.erase": "0.5"}, {}),
+    "loss=huber": ("numbers", {"train.loss": "huber"}, {}),
+    "loss=gaussian": ("numbers", {"train.loss": "gaussian"}, {}),
+    "noise": ("numbers", {"train.noise": "1"}, {"train.loss": "gaussian"}),
+}
+"""By name the network, what is typed, and what is typed in both."""
+NOTHING_COMPUTED = {
+    *("name", "epochs", "updates", "stop_at", "batch_size", "lr", "momentum", "momentum_epochs"),
+    *("step_every", "step_first", "step_factor", "cycles", "monitor", "restore_best", "eval_every"),
+}
+"""Keys of `train` that only set how much, how often or by what."""
+WIDE = ("optimizer=sgd", "weight_decay", "max_norm", "grad_clip", "patience", "precision")
+"""Keys that are measured on the wide network too, one run: what they do depends on how many weights there are."""
+CPU = torch.device("cpu")
+_PART_S = 0.06
+"""How long one measurement takes, of the one as of the other."""
+
+
+def numbers() -> Table:
+    """Rows of 20 numbers, and a number to be told."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(6000, 20, generator=generator)
+    return Table("numbers", x, x[:, :5].sum(1), "F", 1, task="regress")
+
+
+@cache
+def tables() -> dict[str, Table]:
+    """Random data by the names in NETWORKS."""
+    generator = torch.Generator().manual_seed(0)
+    images = Table("images", torch.rand(6000, 1, 28, 28, generator=generator), torch.arange(6000) % 10, "CHW", 10)
+    return {**variants.tables(), "images": images, "numbers": numbers()}
+
+
+@dataclass(frozen=True)
+class Case:
+    """An option on a network: what is typed for it, and what is typed in both."""
+
+    kind: str
+    name: str
+    network: str
+    runs: int
+    given: Given
+    both: Given
+
+
+def compose(c: Composer, network: str, given: Given) -> Composed:
+    """A run of a network with these options."""
+    told = {**NETWORKS[network][0], **given}
+    return c.compose({key: f"{key}={value}" for key, value in told.items()})
+
+
+class Stack:
+    """Runs in training, of which steps and evaluations can be taken again and again."""
+
+    def __init__(self, c: Composer, network: str, runs: int, given: Given) -> None:
+        table, first = tables()[NETWORKS[network][1]], compose(c, network, given).spec
+        specs = [first.model_copy(update={"seed": seed}) for seed in range(runs)]
+        built = outline(first.model, table, first.train.says_variance)
+        self.training: Training = build(specs, built, table, CPU)
+        self._batches = self._following()
+        self._epoch = 0
+        self.training.regularization.at(0.5)
+
+    def _following(self) -> Iterator[Any]:
+        while True:
+            yield from self.training.replicas.batches.epoch()
+
+    def step(self) -> None:
+        """One update, in the middle of training."""
+        train, length = self.training.train, self.training.length
+        at = length / 2
+        batch = next(self._batches)
+        now = lr_factor(train, at, length), decay_factor(train, at, length), momentum_at(train, at, length)
+        self.training.train_step(batch, now[0], False, *now[1:])
+
+    def epochs_end(self) -> None:
+        """What is done when an epoch ends, near the end of training."""
+        self._epoch += 1
+        training = self.training
+        with training.regularization.evaluated(training.replicas, 0.9) as replicas:
+            scores = validated(replicas)
+            training.early_stopping.update(self._epoch, scores, training.replicas.model)
+
+    def all_parts(self) -> None:
+        """Metrics of all three parts."""
+        for part in ("train", "val", "test"):
+            evaluate(self.training.replicas, part)
+
+    def probed(self) -> None:
+        """What is measured once a run, on all three parts."""
+        probe(self.training.replicas)
+
+
+def fits(c: Composer, kind: str, name: str, network: str) -> bool:
+    """Whether a regularizer or a metric can be used on a network."""
+    table = tables()[NETWORKS[network][1]]
+    try:
+        composed = compose(c, network, asked_for(kind, name)[0])
+    except UsageError:  # a metric that is none for what the model is trained for
+        return False
+    spec, found = composed.spec, outline(composed.spec.model, table, composed.spec.train.says_variance)
+    if kind == "regularizer":
+        return cannot(spec, found, table) is None
+    return name in of_task(spec, found.task) and not [*measures_nothing(spec, found, composed.needs)]
+
+
+def asked_for(kind: str, name: str) -> tuple[Given, Given]:
+    """What is typed for a regularizer or a metric, and what is typed without it."""
+    if kind == "regularizer":
+        return {"regularizer": f"[{name}]"}, {}
+    more = {"train.loss": "gaussian"} if name == "gaussian_nll" else {}
+    return {"metric": f"[loss,{name}]", **more}, {"metric": "[loss]", **more}
+
+
+def cases(c: Composer, kinds: Collection[str]) -> Iterator[Case]:
+    """Every option of these kinds, in one run and in a stack. Raises AssertionError where one has no place here."""
+    given = {key.split("=")[0].partition(".")[0] for key in TRAIN}
+    missing = {*TrainSpec.model_fields} - given - NOTHING_COMPUTED
+    assert not missing, f"give {missing} a place in TRAIN"
+    if "train" in kinds:
+        for name, (network, told, both) in TRAIN.items():
+            of_size = [(network, runs) for runs in RUNS] + ([("wide", 1)] if name in WIDE else [])
+            yield from (Case("train", name, where, runs, {**both, **told}, both) for where, runs in of_size)
+    for kind in ("regularizer", "metric"):
+        for name in options(kind) if kind in kinds else ():
+            where = next((network for network in NETWORKS if fits(c, kind, name, network)), None)
+            assert where is not None, f"no network of NETWORKS can be used with {kind}={name}"
+            told, both = asked_for(kind, name)
+            yield from (Case(kind, name, where, runs, told, both) for runs in RUNS if name != "loss")
+
+
+def compared(c: Composer, case: Case) -> dict[str, tuple[Callable[[], None], Callable[[], None]]]:
+    """What is timed of an option, by what it is called: without it, and with it."""
+    without, with_it = (Stack(c, case.network, case.runs, told) for told in (case.both, case.given))
+    if case.kind != "metric":
+        return {"step": (without.step, with_it.step), "epoch's end": (without.epochs_end, with_it.epochs_end)}
+    if with_it.training.replicas.probes:
+        return {"probe": (without.all_parts, with_it.probed)}
+    return {"evaluation": (without.all_parts, with_it.all_parts)}
+
+
+def cost(without: Callable[[], None], with_it: Callable[[], None], rounds: int) -> dict[str, Any]:
+    """Milliseconds of the one and of the other, and their ratio; columns of the file."""
+    repeats = [_repeats(call) for call in (without, with_it)]
+    times: list[list[float]] = [[], []]
+    for _ in range(rounds):
+        for call, n, taken in zip((without, with_it), repeats, times, strict=True):
+            began = time.process_time()
+            for _ in range(n):
+                call()
+            taken.append(1000 * (time.process_time() - began) / n)
+    ratios = [b / a for a, b in zip(*times, strict=True)]
+    return {
+        "ms_without": statistics.median(times[0]),
+        "ms": statistics.median(times[1]),
+        "cost": statistics.median(ratios),
+        "low": min(ratios),
+        "high": max(ratios),
+        "n": rounds,
+    }
+
+
+def _repeats(call: Callable[[], None]) -> int:
+    """How many calls take about as long as a measurement is to take; measuring that is the warm-up."""
+    call()
+    began = time.process_time()
+    call()
+    return max(1, round(_PART_S / max(time.process_time() - began, 1e-4)))
+
+
+def rows(c: Composer, kinds: Collection[str], rounds: int) -> Iterator[dict[str, Any]]:
+    """The rows of the file."""
+    for case in cases(c, kinds):
+        for what, (without, with_it) in compared(c, case).items():
+            where = {"kind": case.kind, "option": case.name, "network": case.network, "runs": case.runs, "what": what}
+            yield where | cost(without, with_it, rounds)
+
+
+COLUMNS = (
+    *("kind", "option", "network", "runs", "what"),
+    *("ms_without", "ms", "cost", "low", "high", "n"),
+)
+
+
+def kept(file: Path, kinds: Collection[str]) -> list[dict[str, str]]:
+    """The rows of other kinds that the file has."""
+    if not file.is_file():
+        return []
+    lines = [line for line in file.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    return [row for row in csv.DictReader(lines) if row["kind"] not in kinds]
+
+
+def main() -> None:
+    """Writes the file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", nargs="?", type=Path, default=Path("results/reference/options.csv"))
+    parser.add_argument("--quick", action="store_true", help="two rounds: whether it works at all")
+    parser.add_argument("--only", default=",".join(KINDS), help="kinds, with commas between them")
+    args = parser.parse_args()
+    use_threads(1)
+    kinds = args.only.split(",")
+    found: list[dict[str, Any]] = list(kept(args.file, kinds))
+    with composer() as c:
+        for row in rows(c, kinds, 2 if args.quick else 7):
+            print(
+                f"{row['option']:24} {row['network']:12} {row['runs']:2} {row['what']:12} {row['cost']:.2f}", flush=True
+            )
+            found.append(row | {k: f"{v:.4g}" for k, v in row.items() if isinstance(v, float)})
+    found.sort(key=lambda row: KINDS.index(row["kind"]))
+    args.file.parent.mkdir(parents=True, exist_ok=True)
+    with args.file.open("w", newline="", encoding="utf-8") as file:
+        file.write(f"# {(__doc__ or '').splitlines()[0]}\n")
+        file.write(f"# python -m benchmarks.options{' --quick: not for citing' if args.quick else ''}\n")
+        told = ", ".join(f"{k} {v}" for k, v in versions().items())
+        file.write(f"# {variants.processor()}, one thread, products by {products('cpu')}; {told}\n")
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(found)
+    print(args.file)
+
+
+if __name__ == "__main__":
+    main()
