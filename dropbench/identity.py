@@ -53,7 +53,12 @@ def given(word: str) -> bool:
 
 
 def ids(config: Tree, fingerprint: str | None, sources: Mapping[str, str]) -> dict[str, str]:
-    """The three ids of a run, by name.
+    """The three ids of a run, by name. As `arm_hashes` of its configuration, under the seed in that."""
+    return under(arm_hashes(config, fingerprint, sources), config.get("seed"))
+
+
+def arm_hashes(config: Tree, fingerprint: str | None, sources: Mapping[str, str]) -> tuple[str, str]:
+    """The whole hashes of a setting and of the arm that it is on some data, whatever the seed.
 
     Parameters
     ----------
@@ -72,8 +77,13 @@ def ids(config: Tree, fingerprint: str | None, sources: Mapping[str, str]) -> di
     setting = _canonical(config, dict.fromkeys(sources))
     # Hashes of hashes: the configuration, which is long, is written out once.
     whole = _hash(setting)
-    arm = _hash([_hash(_canonical(config, sources)) if sources else whole, fingerprint])
-    named = {"setting_id": whole, "arm_id": arm, "run_id": _hash([arm, config.get("seed")])}
+    return whole, _hash([_hash(_canonical(config, sources)) if sources else whole, fingerprint])
+
+
+def under(hashes: tuple[str, str], seed: Any) -> dict[str, str]:
+    """The three ids of the run that an arm with these `arm_hashes` is under a seed."""
+    setting, arm = hashes
+    named = {"setting_id": setting, "arm_id": arm, "run_id": _hash([arm, seed])}
     return {name: digits[:12] for name, digits in named.items()}
 
 

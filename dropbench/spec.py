@@ -320,8 +320,25 @@ class RunSpec(Frozen):
         return self.model_copy(update={"train": self.train.model_copy(update={"epochs": epochs})})
 
     @cached_property
+    def _hashes(self) -> tuple[str, str]:
+        return identity.arm_hashes(self.as_dict(), self.data_fingerprint, self.sources)
+
+    @cached_property
     def _ids(self) -> dict[str, str]:
-        return identity.ids(self.as_dict(), self.data_fingerprint, self.sources)
+        return identity.under(self._hashes, self.seed)
+
+    @property
+    def kin(self) -> tuple[int, ...]:
+        """What runs have alike that were made of one another by `under`, for as long as one of them is there.
+
+        Where it is equal, runs differ in their seed alone; runs may differ in nothing else and not have it alike.
+        """
+        return tuple(id(getattr(self, name)) for name in _BUT_SEED)
+
+    def under(self, seed: int) -> Self:
+        """The same arm under another seed, from 0 to 2**63 - 1. What they share is there once, and hashed once."""
+        _ = self._hashes  # so that the copy has them
+        return self.model_copy(update={"seed": seed})
 
     @property
     def setting_id(self) -> str:
@@ -339,12 +356,17 @@ class RunSpec(Frozen):
         return self._ids["run_id"]
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Without the ids, which pydantic would copy with the rest. `dropout` may be given for a list of one of `variants`."""
+        """Without the ids, which pydantic would copy with the rest. `dropout` may be given for a list of one of `variants`.
+
+        What is hashed of an arm stays for its run under another seed.
+        """
         update = dict(update or {})
         if "dropout" in update:
             update["variants"] = (update.pop("dropout"),)
         copied = super().model_copy(update=update, deep=deep)
         copied.__dict__.pop("_ids", None)
+        if update.keys() != {"seed"}:
+            copied.__dict__.pop("_hashes", None)
         return copied
 
     def as_dict(self) -> dict[str, Any]:
@@ -378,3 +400,6 @@ class RunSpec(Frozen):
             yield from (variant, variant.schedule)
         for regularizer in self.regularizers:
             yield from (regularizer, regularizer.schedule)
+
+
+_BUT_SEED = tuple(name for name in RunSpec.model_fields if name != "seed")

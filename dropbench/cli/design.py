@@ -60,9 +60,10 @@ def _comparisons(plan: Plan) -> Sequence[Mapping[str, Sequence[int]]]:
     """The seeds of each arm, by arm: of a study its arms, else of what shares model and data."""
     by_setting: dict[str, dict[str, list[int]]] = {}
     names = {run: name for name, runs in plan.arms.items() for run in runs}
+    settings = {spec.kin: _setting(spec, plan) for spec in {spec.kin: spec for spec in plan.specs}.values()}
     for spec in plan.specs:
         arm = names.get(spec.run_id, spec.arm_id)
-        by_setting.setdefault(_setting(spec, plan), {}).setdefault(arm, []).append(spec.seed)
+        by_setting.setdefault(settings[spec.kin], {}).setdefault(arm, []).append(spec.seed)
     return [*by_setting.values()]
 
 

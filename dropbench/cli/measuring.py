@@ -39,6 +39,6 @@ def left_to_train(
 def _say_without(todo: Sequence[RunSpec], plan: Plan, store: Store, shown: Shown) -> None:
     """What is finished is not trained again for its weights: that is said."""
     trained_now = {s.run_id for s in todo}
-    finished = [store.finished(s.run_id) for s in plan.specs if s.run_id not in trained_now]
-    if n := sum(r is not None and r.status == "completed" and r.weights is None for r in finished):
+    finished = store.done(s.run_id for s in plan.specs if s.run_id not in trained_now).values()
+    if n := sum(r.status == "completed" and r.weights is None for r in finished):
         shown.note(f"{count(n, 'finished run')} kept no weights when trained; --force trains again")

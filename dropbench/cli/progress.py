@@ -73,6 +73,10 @@ class TrainingProgress:
         self._noted: set[str] = set()
         self._latest: dict[str, Row] = {}
         self._at: dict[str, int] = dict.fromkeys(self._epochs, 0)
+        self._done = 0
+        """The sum of these: of very many runs it is not added up anew at each epoch's end."""
+        self._begun: dict[str, None] = {}
+        """The runs in training, in the order in which they began."""
         self._told = 0
         self._began = self._counted = time.monotonic()
         self._task = bar.add_task(self._title(), total=self._total) if bar else None
@@ -89,20 +93,21 @@ class TrainingProgress:
                 f"its {len(event.run_ids)} unfinished runs are" if len(event.run_ids) > 1 else "its unfinished run is"
             )
             self._note(f"a cohort broke off, {event.reason}; {runs} tried once more, {event.how}")
-            self._at.update(dict.fromkeys(event.run_ids, 0))
+            for run in event.run_ids:
+                self._reached(run, 0)
             for run in event.run_ids:
                 self._latest.pop(run, None)
         else:
             for run, row in event.rows.items():  # an epoch without an evaluation keeps the scores of the last
                 self._latest[run] = {**self._latest.get(run, {}), **row}
-            self._at.update(dict.fromkeys(event.rows, event.epoch))
+                self._reached(run, event.epoch)
         self._tell()
 
     def finished(self, stored: Stored) -> None:
         """Takes note of a run's end."""
         run = stored.record.run_id
         self._ended.add(run)
-        self._at[run] = self._epochs[run]  # early stopping: what it does not need is done
+        self._reached(run, self._epochs[run])  # early stopping: what it does not need is done
         if stored.record.status != "completed":  # in no mean, as in the report
             self._latest.pop(run, None)
         for note in stored.notes:
@@ -113,10 +118,18 @@ class TrainingProgress:
             self._note(f"run {run} diverged: {stored.record.reason}")
         self._tell()
 
+    def _reached(self, run: str, epoch: int) -> None:
+        self._done += epoch - self._at.get(run, 0)
+        self._at[run] = epoch
+        if epoch and run not in self._ended:
+            self._begun[run] = None
+        else:
+            self._begun.pop(run, None)
+
     def _title(self) -> str:
         if self._runs == 1:
             return f"epoch {max(self._at.values())}/{self._total}"
-        training = [run for run, at in self._at.items() if at and run not in self._ended]
+        training = list(self._begun)
         told = f"{len(self._ended)} of {self._runs} done"
         if training:
             at = max(training, key=lambda run: self._at[run])
@@ -124,7 +137,7 @@ class TrainingProgress:
         return told
 
     def _tell(self) -> None:
-        done = sum(self._at.values())
+        done = self._done
         if self._bar is not None and self._task is not None:
             if not self._bar.state or time.monotonic() - self._counted > _REST_S:
                 self._bar.state = self.lines()

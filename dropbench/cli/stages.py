@@ -169,7 +169,8 @@ def rest(course: Course, stages: Sequence[Stage], store: Store | None) -> Rest |
 
     runs, seconds = [], []
     for plan, specs in course.ahead(stages):
-        left = [s for s in specs if store is None or not store.is_done(s.run_id)]
+        done = {} if store is None else store.done(s.run_id for s in specs)
+        left = [s for s in specs if s.run_id not in done]
         work = arranged(left, plan)
         runs.append(len(left))
         seconds.append(estimate(work.cohorts, Durations(plan.settings, work.device), work.workers) if left else 0.0)

@@ -208,7 +208,7 @@ def pursue(
         store.write_plan(replace(as_stored(course, seen, began, over=False), checks=checks, programs=programs))
         ended = _trained(left, plan, store, shown, policy, before, until)
         stored += ended
-        seen.now([s.run_id for s in specs if store.is_done(s.run_id)], [one.record.run_id for one in ended])
+        seen.now(store.done(s.run_id for s in specs), [one.record.run_id for one in ended])
         known = course.stages(seen.ended)
         let_go(known, seen.ended, store)
         if policy.reached(failed_runs(stored)) or len(known) == len(stages):
@@ -273,7 +273,9 @@ def _left(
     lost = [s for s in todo if s.run_id in plan.failed]
     todo = [s for s in todo if s.run_id not in plan.failed]
     work = arranged(todo, plan)
-    given_up = sum(not store.is_done(s.run_id) for s in plan.specs) - sum(not store.is_done(s.run_id) for s in specs)
+    asked = {s.run_id for s in specs}
+    elsewhere = [s.run_id for s in plan.specs if s.run_id not in asked]
+    given_up = len(elsewhere) - len(store.done(elsewhere))
     shown.plan(plan, len(lost) + len(todo) + given_up)
     shown.warnings(plan)
     return _Left(lost, todo, work)
@@ -299,7 +301,7 @@ def _say_of_earlier(todo: Sequence[RunSpec], store: Store, shown: Shown, *, forc
 
     for note in of_other_data(todo, store) if todo else ():
         shown.note(note)
-    if again := sum(store.is_done(s.run_id) for s in todo):
+    if again := len(store.done(s.run_id for s in todo)):
         why = "as --force says" if force else "measured less than is asked for"
         shown.note(f"{count(again, 'finished run')} {why}: trained again")
 
@@ -312,7 +314,9 @@ def _summarise(
         here = len(stored) - elsewhere
         shown.note(f"{count(here, 'run')} trained here, {elsewhere} by other commands at the same time")
     ended = {one.record.run_id for one in stored}
-    left = [s.run_id for s in todo if s.run_id not in ended and not store.is_done(s.run_id)]
+    left = [s.run_id for s in todo if s.run_id not in ended]
+    done = store.done(left)
+    left = [run for run in left if run not in done]
     if not left:
         return
     are = f"{count(len(left), 'run')} {'is' if len(left) == 1 else 'are'} left"

@@ -35,7 +35,8 @@ def met(overrides: Sequence[Override], extra: Sequence[Path]) -> tuple[list[Over
     regularizer stay, to be explained.
     """
     names = next((chosen(o.value()) for o in overrides if o.key_or_group == BESIDE), [])
-    known = options(BESIDE, extra)
+    typed = any(o.key_or_group.startswith(f"{BESIDE}.") for o in overrides)
+    known = options(BESIDE, extra) if typed else {}  # which takes a millisecond
     left: dict[str, str] = {}
     kept = []
     for override in overrides:

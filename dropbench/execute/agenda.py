@@ -23,7 +23,8 @@ Marks = Mapping[str, tuple[int, int] | None]
 
 def marks(specs: Sequence[RunSpec], store: Store) -> Marks:
     """What is stored now. To be asked for before anything else is of these runs: what changes after was trained by others."""
-    return {s.run_id: _mark(store.folder(s.run_id)) for s in specs}
+    runs = [s.run_id for s in specs]
+    return {**dict.fromkeys(runs), **{run: _mark(store.folder(run)) for run in store.there(runs)}}
 
 
 def _mark(folder: Path) -> tuple[int, int] | None:

@@ -91,9 +91,18 @@ def cohorts(
         How far runs have come that were saved in the middle of training, by run id: those at one place go on together.
     """
     by_place: dict[object, dict[str, list[RunSpec]]] = {}
-    for spec in sorted(specs, key=_is_no_noise):  # the arms that are no noise come last
-        groups = by_place.setdefault((places or {}).get(spec.run_id), {})
-        groups.setdefault(_group(spec, groups, outlines[spec.run_id]), []).append(spec)
+    of_kin: dict[tuple[object, ...], str] = {}
+    idle: dict[tuple[int, ...], bool] = {}
+    for spec in specs:
+        if spec.kin not in idle:
+            idle[spec.kin] = _is_no_noise(spec)
+    for spec in sorted(specs, key=lambda s: idle[s.kin]):  # the arms that are no noise come last
+        place, outline = (places or {}).get(spec.run_id), outlines[spec.run_id]
+        groups = by_place.setdefault(place, {})
+        kin = (place, *spec.kin, None if outline.even else spec.seed)
+        if kin not in of_kin:
+            of_kin[kin] = _group(spec, groups, outline)
+        groups.setdefault(of_kin[kin], []).append(spec)
     parts: list[Cohort] = []
     saved = sum(len(groups) for place, groups in by_place.items() if place is not None)
     for place, members in ((place, m) for place, groups in by_place.items() for m in groups.values()):

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dropbench.config.specs import stored_metric
 from dropbench.config.yaml import as_yaml
@@ -73,11 +73,15 @@ def unfinished(
         Where a stored run has a metric that is no option any more, and so would be lost.
     """
     todo = []
+    done = store.done(s.run_id for s in specs)
+    asked: dict[tuple[int, ...], Mapping[str, Any]] = {}
     for spec in specs:
-        record = store.finished(spec.run_id)
+        record = done.get(spec.run_id)
+        if record is not None and spec.kin not in asked:
+            asked[spec.kin] = spec.as_dict()["metric"]
         if record is None:
             todo.append(spec)
-        elif force or (record.status == "completed" and lacking(record, spec.as_dict()["metric"], spec.sources)):
+        elif force or (record.status == "completed" and lacking(record, asked[spec.kin], spec.sources)):
             todo.append(_measuring_all(spec, record, extra))
     return todo
 
@@ -154,7 +158,8 @@ def execute(
     specs = [s for cohort in cohorts for s in cohort.specs]
     checkpoints = Checkpoints(store.root)
     checkpoints.sweep(store.is_done)
-    left = {s.run_id: {t.run_id for t in cohort.specs} for cohort in cohorts for s in cohort.specs}
+    groups = [{s.run_id for s in cohort.specs} for cohort in cohorts]
+    left = {run: group for group in groups for run in group}
     done: set[str] = set()
     failures = 0
     writer: Writer[RunResult | Failure, Stored] = Writer(

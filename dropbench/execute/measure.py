@@ -43,8 +43,9 @@ class Finished:
 def measurable(specs: Sequence[RunSpec], store: Store) -> list[Finished]:
     """Those of these runs whose metrics can be taken from weights: kept, and those of the epoch that was chosen."""
     found = []
+    done = store.done(s.run_id for s in specs)
     for spec in specs:
-        record = store.finished(spec.run_id)
+        record = done.get(spec.run_id)
         # An ensemble is trained again: metrics are taken from one network's weights.
         if record is not None and record.status == "completed" and record.weights == WEIGHTS and not ensembles(spec):
             folder = store.folder(spec.run_id)

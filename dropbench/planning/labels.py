@@ -59,8 +59,10 @@ def in_words(spec: RunSpec, tuned: Collection[str] = ()) -> str:
 
 def differing(specs: Sequence[RunSpec]) -> dict[str, list[str]]:
     """The settings that tell these runs apart beside seed, names, rates and placement, by arm id; the schedule is one."""
-    leaves = {s.arm_id: flatten(s.as_dict(), whole=False) for s in specs}
-    named = {f"regularizer.{r.name}.{key}" for s in specs for r in s.regularizers for key in ("strength", r.strength)}
+    arms = {s.arm_id: s for s in specs}
+    leaves = {arm: flatten(s.as_dict(), whole=False) for arm, s in arms.items()}
+    beside = [r for s in arms.values() for r in s.regularizers]
+    named = {f"regularizer.{r.name}.{key}" for r in beside for key in ("strength", r.strength)}
     values: dict[str, set[str]] = {}
     for tree in leaves.values():
         for key, value in tree.items():

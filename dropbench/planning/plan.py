@@ -161,7 +161,7 @@ def _plan(
 
 def _notes(specs: Iterable[RunSpec], settings: Settings) -> Iterator[str]:
     """What to know of how the data were read."""
-    for data in {s.data.model_dump_json(): s.data for s in specs}.values():
+    for data in {data.model_dump_json(): data for data in {id(s.data): s.data for s in specs}.values()}.values():
         table = load(data, settings)
         yield from (f"data '{table.name}': {note}" for note in table.notes)
 
@@ -219,7 +219,7 @@ def _one_study(grid: Sequence[Mapping[str, str]]) -> str | None:
 def _one_place(settings: Sequence[Settings]) -> None:
     """Where runs are carried out is not part of them, so a grid over it would train each of them once, somewhere."""
     first = settings[0].model_dump(mode="json")
-    for other in (s for s in settings if s != settings[0]):
+    for other in (s for s in settings if s is not settings[0] and s != settings[0]):
         for key, value in other.model_dump(mode="json").items():
             if value != first[key]:
                 lists = ", or a list of several: [csv,tensorboard]" if key == "train_loggers" else ""
@@ -237,7 +237,11 @@ def _bound(
     And with the metrics that fit its task, those `beside` them, and the epochs that its updates take on them.
     """
     bound, epochs = {}, dict[str, int]()
+    arms: dict[tuple[int, ...], RunSpec] = {}
     for spec in specs:
+        if (known := arms.get(spec.kin)) is not None:
+            bound[spec.run_id] = known.under(spec.seed)
+            continue
         table = load(spec.data, settings)
         update: dict[str, Any] = {"data_fingerprint": table.fingerprint}
         if spec.run_id in outlines:
@@ -247,7 +251,7 @@ def _bound(
             if spec.setting_id not in epochs:
                 epochs[spec.setting_id] = epochs_of(spec, table, outline)
             update["train"] = spec.train.model_copy(update={"epochs": epochs[spec.setting_id]})
-        bound[spec.run_id] = spec.model_copy(update=update)
+        bound[spec.run_id] = arms[spec.kin] = spec.model_copy(update=update)
     return bound
 
 
@@ -261,7 +265,7 @@ def _distinct(runs: Sequence[Planned]) -> tuple[list[RunSpec], dict[str, dict[st
     for composed, arm, table in runs:
         spec = composed.spec
         other = specs.setdefault(spec.run_id, spec)
-        if other.metric != spec.metric:
+        if other.metric is not spec.metric and other.metric != spec.metric:
             specs[spec.run_id] = other.model_copy(update={"metric": _all_metrics(other, spec)})
         if arm is not None and table is not None:
             ids = tables.setdefault(table, {}).setdefault(arm, [])

@@ -15,7 +15,7 @@ older dropbench stored lie in folders named by the ids of their time, and are fo
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -75,6 +75,8 @@ __all__ = [
 ]
 
 RUNS, FAILED, PLANS = "runs", "failed", "plans"
+_MANY = 50
+"""Runs of which those that have a folder are found by listing all that there are."""
 
 
 class Store:
@@ -101,6 +103,20 @@ class Store:
     def is_done(self, run_id: str) -> bool:
         """Whether a readable record says that the run completed or diverged."""
         return self.finished(run_id) is not None
+
+    def done(self, run_ids: Iterable[str]) -> dict[str, Record]:
+        """The records of those runs that completed or diverged, by run id."""
+        found = {run: self.finished(run) for run in self.there(run_ids)}
+        return {run: record for run, record in found.items() if record is not None}
+
+    def there(self, run_ids: Iterable[str]) -> list[str]:
+        """Those runs that may have a folder, finished or failed: of many, what there is is listed once."""
+        runs = list(run_ids)
+        if len(runs) < _MANY:
+            return runs
+        known = {name for kind in (RUNS, FAILED) for name in _names(self.root / kind)}
+        known.update(run for by_id in self._old.values() for run in by_id)
+        return [run for run in runs if run in known]
 
     def find(self, run_id: str) -> Record | Skipped | None:
         """The record of a run, finished or failed; None if it was never tried."""
@@ -278,6 +294,13 @@ class Store:
             raise UsageError(
                 f"cannot write results into {self.root}: {why}; choose another folder: results=DIR"
             ) from error
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
 
 
 def lacking(record: Record, metrics: Mapping[str, Any], sources: Mapping[str, str]) -> list[str]:
