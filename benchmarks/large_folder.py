@@ -208,7 +208,9 @@ def main() -> None:
     typed = overrides(given.tables, given.arms, given.seeds)
     began = time.perf_counter()
     plan = planned(typed)
-    print(f"planned {len(plan.specs):,} runs in {time.perf_counter() - began:.1f} s: {' '.join(typed)[:200]}", flush=True)
+    print(
+        f"planned {len(plan.specs):,} runs in {time.perf_counter() - began:.1f} s: {' '.join(typed)[:200]}", flush=True
+    )
     began = time.perf_counter()
     write(plan, given.folder)
     print(f"written in {time.perf_counter() - began:.1f} s")

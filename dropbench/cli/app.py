@@ -118,6 +118,14 @@ def sweep(
             help="Train the finished runs on, to N epochs in all; they have to have been trained with train.extendable=true.",
         ),
     ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard",
+            metavar="I/N",
+            help="Train only the I-th of N parts, for machines that share no folder; the parts are the same everywhere.",
+        ),
+    ] = None,
     retry: Retry = 0,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed run.")] = False,
     max_failures: Annotated[
@@ -141,6 +149,7 @@ def sweep(
     - `dropbench sweep study=three_arm --tune train.lr=3e-4,1e-3,3e-3,1e-2 --until-settled`
     - `dropbench sweep study=three_arm train.extendable=true --extend train.epochs=60`
     - `dropbench sweep study=three_arm --retry 2 --fail-fast`
+    - `dropbench sweep study=three_arm --shard 3/8`
     """
     from dropbench.cli.sweep import Going, sweep
     from dropbench.execute.failure_policy import FailurePolicy
@@ -155,6 +164,7 @@ def sweep(
             dry_run=dry_run,
             max_runs=max_runs,
             max_minutes=max_minutes,
+            shard=shard,
             as_json=as_json,
             quiet=quiet,
         )

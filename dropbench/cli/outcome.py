@@ -34,12 +34,15 @@ class Done:
         The runs that have ended meanwhile.
     store : Store
         Where they are.
+    elsewhere : int
+        How many runs are left to other machines.
     """
 
     kept: StoredPlan
     plan: Plan
     stored: Sequence[Stored]
     store: Store
+    elsewhere: int = 0
 
     @property
     def code(self) -> int:

@@ -39,6 +39,8 @@ class Seen:
         self._store, self._force = store, force
         self.tried: set[str] = set()
         """The runs that this command has brought to an end, or found finished."""
+        self._left: set[str] = set()
+        """Those that other machines train."""
         self._finished: dict[str, Record] = {}
         """What was read of them: stages ask again and again, and it does not change any more."""
 
@@ -46,11 +48,15 @@ class Seen:
         """Takes note of runs that have been tried."""
         self.tried.update(*runs)
 
+    def leave(self, runs: Iterable[str]) -> None:
+        """Takes note of runs that other machines train: they have ended once they are here, however that was."""
+        self._left.update(runs)
+
     def ended(self, run: str) -> Record | None:
         """The record of a run that has ended. What failed under an earlier command is tried again, so it has not."""
         if run in self._finished:
             return self._finished[run]
-        counts = run in self.tried or (not self._force and self._store.is_done(run))
+        counts = run in self.tried or run in self._left or (not self._force and self._store.is_done(run))
         record = self._found(run) if counts else None
         if record is not None and record.status in FINISHED:
             self._finished[run] = record
@@ -59,6 +65,10 @@ class Seen:
     def known(self, run: str) -> Record | None:
         """The same with what failed under an earlier command: what is compared stays so while that is tried again."""
         return self.ended(run) or (None if self._force else self._found(run))
+
+    def elsewhere(self, runs: Iterable[str]) -> int:
+        """How many of these other machines train, and are not here yet."""
+        return sum(run in self._left and self.ended(run) is None for run in runs)
 
     def _found(self, run: str) -> Record | None:
         from dropbench.store import Record

@@ -15,6 +15,7 @@ from dropbench.cli.measuring import left_to_train
 from dropbench.cli.outcome import Done, failed_runs, tell
 from dropbench.cli.programs import carried_out
 from dropbench.cli.several_studies import carry_out_each, each_study
+from dropbench.cli.sharding import share, tell_rest, tell_share
 from dropbench.cli.stages import Rest, Seen, as_stored, let_go, looking, rest
 from dropbench.cli.training import trained
 from dropbench.cli.work import Work, arranged, within
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
     from dropbench.config.compose import Composer
     from dropbench.execute.agenda import Marks
     from dropbench.execute.local import Stored
+    from dropbench.execute.shards import Shard
     from dropbench.planning.continuing import Course
     from dropbench.planning.plan import Plan
     from dropbench.spec import RunSpec
-    from dropbench.store import Store
+    from dropbench.store import Store, StoredCheck, StoredProgram
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,15 @@ def sweep(
     quiet: bool,
     max_runs: int,
     max_minutes: float | None = None,
+    shard: str | None = None,
 ) -> int:
     """Trains what is not finished yet, or says what that would be. Returns the exit code: 1 where a run failed.
 
-    Raises UsageError for what cannot be trained, for options that do not go together, and for more than `max_runs` runs.
+    shard: which part of how many, as typed. Raises UsageError for what cannot be trained, for options that do not go together,
+    and for more than `max_runs` runs.
     """
     until = ends_in(max_minutes)
+    part = _part(shard)
     from dropbench.config.compose import composer
 
     shown = Shown(quiet, as_json)
@@ -72,16 +77,32 @@ def sweep(
         each = each_study(overrides, c)
         if len(each) == 1:
             course = asked_for(each[0], going, c, max_runs)
-            return carry_out(course, conf, shown, policy, force=force, dry_run=dry_run, until=until)
+            return carry_out(course, conf, shown, policy, force=force, dry_run=dry_run, until=until, shard=part)
         return carry_out_each(
             each,
             lambda one: asked_for(one, going, c, max_runs),
             lambda course: carry_out(
-                course, conf, shown, policy, force=force, dry_run=dry_run, until=until, one_of_several=True
+                course,
+                conf,
+                shown,
+                policy,
+                force=force,
+                dry_run=dry_run,
+                until=until,
+                shard=part,
+                one_of_several=True,
             ),
             shown,
             dry_run=dry_run,
         )
+
+
+def _part(shard: str | None) -> Shard | None:
+    if shard is None:
+        return None
+    from dropbench.execute.shards import read
+
+    return read(shard)
 
 
 def ends_in(minutes: float | None) -> float | None:
@@ -125,6 +146,7 @@ def carry_out(
     force: bool = False,
     dry_run: bool = False,
     until: float | None = None,
+    shard: Shard | None = None,
     one_of_several: bool = False,
 ) -> int:
     """Trains what a course has left, as `pursue` does, and shows the report of its comparison. Returns the exit code.
@@ -133,10 +155,12 @@ def carry_out(
     """
     from dropbench.cli.tuned import left_out
 
-    done = pursue(course, conf, shown, policy, force=force, dry_run=dry_run, until=until)
+    done = pursue(course, conf, shown, policy, force=force, dry_run=dry_run, until=until, shard=shard)
     if done is None:
         return 0
-    if not one_of_several:
+    if shard is not None and done.elsewhere and not shown.as_json:  # a report of a part would be of chance arms
+        tell_rest(shard, done, shown)
+    elif not one_of_several:
         tell(done, conf, shown)
     shown.errors(left_out(done.kept, done.store))
     return done.code
@@ -151,6 +175,7 @@ def pursue(
     force: bool = False,
     dry_run: bool = False,
     until: float | None = None,
+    shard: Shard | None = None,
 ) -> Done | None:
     """Trains what a course has left, stage by stage.
 
@@ -170,6 +195,8 @@ def pursue(
         Whether to stop before anything trains or is written, and to show cohorts and an estimate of the time.
     until : float or None
         When training is to be over, by `time.monotonic`: what is underway then is saved.
+    shard : Shard or None
+        Which part of each stage is trained; None: all of it.
 
     Returns
     -------
@@ -185,22 +212,20 @@ def pursue(
     store = Store(course.first.settings.results, replacing=again)
     seen = Seen(store, force)
     stored: list[Stored] = []
-    checks = {} if dry_run else computed(course.first.checks)
-    pilot = course.rule.pilot if course.rule else []
-    results = course.first.settings.results
-    programs = (
-        {} if dry_run else carried_out(course.first.programs, course.seeds, pilot, results, shown.note, force=force)
-    )
+    checks, programs = ({}, {}) if dry_run else _stated(course, shown, force=force, whole=shard is None)
     while True:
         stages = course.stages(seen.ended)
         plan = stages[-1].plan
-        specs = [s for s in plan.specs if s.run_id not in seen.tried]
+        mine = share(shard, stages, seen)
+        specs = [s for s in mine if s.run_id not in seen.tried]
         again.update(s.run_id for s in specs if force)
         if course.rule is not None:
             first = [s.name for s in stages].count(COMPARISON) == 1
             shown.stage(stages[-1], course.tuned(seen.ended) if first else ())
         before = marks(plan.specs, store)
         left = _left(specs, plan, store, conf, shown, force=force, dry_run=dry_run)
+        if shard is not None:
+            tell_share(shard, mine, stages[-1], shown)
         if dry_run:
             compared = plan if stages[-1].name == COMPARISON else course.ahead(stages)[-1][0]
             _dry_run(left, plan, compared, rest(course, stages, None if force else store), shown)
@@ -217,7 +242,22 @@ def pursue(
     kept = replace(as_stored(course, seen, began, over=stages[-1].done(seen.ended)), checks=checks, programs=programs)
     if kept.course is not None:  # how far it has come
         store.write_plan(kept)
-    return Done(kept, plan, stored, store)
+    return Done(kept, plan, stored, store, elsewhere=seen.elsewhere(s.run_id for s in plan.specs))
+
+
+def _stated(
+    course: Course, shown: Shown, *, force: bool, whole: bool
+) -> tuple[dict[str, StoredCheck], dict[str, StoredProgram]]:
+    """What a study states beside its arms, computed. whole: not of one part of its runs, each of which would compute all."""
+    pilot = course.rule.pilot if course.rule else []
+    first = course.first
+    if first.programs and not whole:
+        shown.note(
+            "the programs of the study are left to the same command without --shard, once all runs are in one folder"
+        )
+        return computed(first.checks), {}
+    results = first.settings.results
+    return computed(first.checks), carried_out(first.programs, course.seeds, pilot, results, shown.note, force=force)
 
 
 @dataclass(frozen=True)

@@ -177,7 +177,9 @@ class Composer:
             tree = OmegaConf.to_container(merged, resolve=True)
         assert isinstance(tree, dict)
         check_targets(tree, self._files(parsed).plain)
-        if OmegaConf.is_dict(study := merged.get("study")) and isinstance(node := OmegaConf.to_container(study), Mapping):
+        if OmegaConf.is_dict(study := merged.get("study")) and isinstance(
+            node := OmegaConf.to_container(study), Mapping
+        ):
             check_keys({str(key): value for key, value in node.items()})
         checked = checked_tree({str(k): v for k, v in tree.items()})
         check_budget(checked, {o.key_or_group: o.value() for o in parsed})

@@ -90,23 +90,13 @@ def cohorts(
     places : mapping of str to object
         How far runs have come that were saved in the middle of training, by run id: those at one place go on together.
     """
-    by_place: dict[object, dict[str, list[RunSpec]]] = {}
-    of_kin: dict[tuple[object, ...], str] = {}
-    idle: dict[tuple[int, ...], bool] = {}
+    by_place: dict[object, list[RunSpec]] = {}
     for spec in specs:
-        if spec.kin not in idle:
-            idle[spec.kin] = _is_no_noise(spec)
-    for spec in sorted(specs, key=lambda s: idle[s.kin]):  # the arms that are no noise come last
-        place, outline = (places or {}).get(spec.run_id), outlines[spec.run_id]
-        groups = by_place.setdefault(place, {})
-        kin = (place, *spec.kin, None if outline.even else spec.seed)
-        if kin not in of_kin:
-            of_kin[kin] = _group(spec, groups, outline)
-        groups.setdefault(of_kin[kin], []).append(spec)
+        by_place.setdefault((places or {}).get(spec.run_id), []).append(spec)
+    groups = [(place, group) for place, there in by_place.items() for group in stackable(there, outlines)]
     parts: list[Cohort] = []
-    saved = sum(len(groups) for place, groups in by_place.items() if place is not None)
-    for place, members in ((place, m) for place, groups in by_place.items() for m in groups.values()):
-        group = Cohort(tuple(sorted(members, key=lambda s: s.seed)), outlines[members[0].run_id])
+    saved = sum(place is not None for place, _ in groups)
+    for place, group in groups:
         # Cohorts that were broken off are work for everyone already. Cut again each time, they would end as single runs.
         share = 1 if place is not None and saved >= workers else workers
         if place is None:  # nor need a group be cut for everyone to have work, where it is a small part of the whole
@@ -115,6 +105,31 @@ def cohorts(
         cuts = [round(i * len(group) / count) for i in range(count + 1)]
         parts.extend(group.part(start, stop) for start, stop in itertools.pairwise(cuts))
     return parts
+
+
+def stackable(specs: Sequence[RunSpec], outlines: Mapping[str, Outline]) -> list[Cohort]:
+    """The runs in groups that can train as one stacked model, each by seed; what they are follows from the plan alone.
+
+    Parameters
+    ----------
+    specs : sequence of RunSpec
+        In the order of the plan, in which groups are too.
+    outlines : mapping of str to Outline
+        What each run builds, by run id.
+    """
+    idle: dict[tuple[int, ...], bool] = {}
+    for spec in specs:
+        if spec.kin not in idle:
+            idle[spec.kin] = _is_no_noise(spec)
+    groups: dict[str, list[RunSpec]] = {}
+    of_kin: dict[tuple[object, ...], str] = {}
+    for spec in sorted(specs, key=lambda s: idle[s.kin]):  # the arms that are no noise come last
+        outline = outlines[spec.run_id]
+        kin = (*spec.kin, None if outline.even else spec.seed)
+        if kin not in of_kin:
+            of_kin[kin] = _group(spec, groups, outline)
+        groups.setdefault(of_kin[kin], []).append(spec)
+    return [Cohort(tuple(sorted(g, key=lambda s: s.seed)), outlines[g[0].run_id]) for g in groups.values()]
 
 
 def by_seeds(cohorts: Sequence[Cohort], blocks: int, whole: Collection[str] = ()) -> list[Cohort]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
@@ -11,9 +10,9 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from bits import everything
 from terminal import started
 
 from dropbench.store.checkpoints import Checkpoints
@@ -28,18 +27,6 @@ SWEEP = (
     "metric=[loss]",
     "--quiet",
 )
-
-
-def everything(results: Path) -> dict[str, Any]:
-    """What is stored of each run but for time, memory and company."""
-    runs = {}
-    for folder in sorted((results / "runs").iterdir()):
-        record = json.loads((folder / "record.json").read_text())
-        for key in ("seconds", "started", "peak_memory_mb", "cohort_size", "git_commit"):
-            record.pop(key)
-        rows = [line.rsplit(",", 2)[0] for line in (folder / "history.csv").read_text().splitlines()]
-        runs[folder.name] = record, rows, (folder / "test.npz").read_bytes()
-    return runs
 
 
 def wait_for(process: subprocess.Popen[str], happened: Callable[[], bool]) -> None:

@@ -1,0 +1,57 @@
+"""What of a course a command trains where it is one of several parts: `--shard 3/8`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dropbench.values import count
+
+if TYPE_CHECKING:
+    from dropbench.cli.console import Shown
+    from dropbench.cli.outcome import Done
+    from dropbench.cli.stages import Seen
+    from dropbench.execute.shards import Shard
+    from dropbench.planning.continuing import Stage
+    from dropbench.spec import RunSpec
+
+
+def share(shard: Shard | None, stages: Sequence[Stage], seen: Seen) -> Sequence[RunSpec]:
+    """The runs of the last stage that are this command's to train; those of other parts are noted as theirs.
+
+    What earlier stages had already is not divided again: else a look at more seeds would be work for the last parts alone.
+    """
+    plan = stages[-1].plan
+    if shard is None:
+        return plan.specs
+    from dropbench.execute.shards import part
+
+    before = {s.run_id for stage in stages[:-1] for s in stage.plan.specs}
+    fresh = [s for s in plan.specs if s.run_id not in before]
+    mine = part(shard, fresh, plan.outlines, plan.settings)
+    own = {s.run_id for s in mine}
+    seen.leave(s.run_id for s in fresh if s.run_id not in own)
+    return mine
+
+
+def tell_share(shard: Shard, mine: Sequence[RunSpec], stage: Stage, shown: Shown) -> None:
+    """How many of the runs that were just counted are of this part."""
+    shown.note(f"shard {shard}: {len(mine)} of {count(len(stage.plan.specs), 'run')}")
+
+
+def tell_rest(shard: Shard, done: Done, shown: Shown) -> None:
+    """What is left to other parts, and how all of them come together."""
+    root, left = done.store.root, count(done.elsewhere, "run")
+    begin = (
+        f"shard {shard} has ended, in {root}; {left} of other shards {'is' if done.elsewhere == 1 else 'are'} not there"
+    )
+    if done.kept.course is not None and not done.kept.course.ended:
+        shown.note(
+            f"{begin}. What comes next depends on all of them: copy what each results folder holds into the others, as in "
+            f"cp -r OTHER/. {root}, and type the same command again"
+        )
+    else:
+        shown.note(
+            f"{begin}. Once all shards are done, type: dropbench report {root} OTHER; or copy what the other results "
+            f"folders hold into this one, as in cp -r OTHER/. {root}"
+        )
