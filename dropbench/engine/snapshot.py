@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -46,6 +46,10 @@ class State:
     step: int
     tensors: Mapping[str, Tensor]
     told: Mapping[str, Any]
+
+    def alone(self) -> State:
+        """The same with tensors of its own: with a row of a stack the whole stack would be sent to another process."""
+        return replace(self, tensors={name: t.clone() for name, t in self.tensors.items()})
 
 
 @dataclass(frozen=True)

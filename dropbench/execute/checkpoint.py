@@ -16,12 +16,39 @@ from dropbench.execute.environment import made_with
 from dropbench.settings import Settings
 from dropbench.spec import RunSpec, TrainSpec
 from dropbench.store import tensors
-from dropbench.store.checkpoints import ENDED, RUNGS, Checkpoints, Header
+from dropbench.store.checkpoints import ENDED, RUNGS, WORK, Checkpoints, Header
 from dropbench.store.safely import Damaged
 
 if TYPE_CHECKING:
     from dropbench.engine.snapshot import Snapshot, State
     from dropbench.engine.train import Training
+
+Save = Callable[[str, str, "Snapshot", Mapping[str, Any], Mapping[str, Mapping[str, Any]]], None]
+"""Keeps where runs are: in the folder WORK, RUNGS or ENDED, under the name of the cohort's file, the tensors, what they were made with
+and, of each run, what is no tensor. Raises OSError where it cannot."""
+
+
+class NoRoom(OSError):
+    """The disk has none for rungs of a search."""
+
+
+def into(results: Path) -> Save:
+    """Saves into a results folder of this machine."""
+
+    def save(
+        folder: str, name: str, taken: Snapshot, made: Mapping[str, Any], runs: Mapping[str, Mapping[str, Any]]
+    ) -> None:
+        check_room(results, folder, sum(tensor.nbytes for tensor in taken.tensors.values()))
+        Checkpoints(results, folder).write(name, taken.tensors, (taken.epoch, taken.step), made, runs)
+
+    return save
+
+
+def check_room(results: Path, folder: str, more: int) -> None:
+    """Raises NoRoom for rungs that would take more of the disk than they may. more: bytes."""
+    if folder == RUNGS and not Checkpoints(results, RUNGS).have_room(more):
+        raise NoRoom("no room on the disk to keep it where it ended: a search that goes on with it begins it anew")
+
 
 _FIRST_S = 2.0
 """Before a first save, at most."""
@@ -38,7 +65,14 @@ class Saver:
     kill costs at most that, and no more than half of what this process had done.
     """
 
-    def __init__(self, training: Training, settings: Settings, device: str, stop: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        training: Training,
+        settings: Settings,
+        device: str,
+        stop: Callable[[], bool],
+        save: Save | None = None,
+    ) -> None:
         """Begins to count.
 
         Parameters
@@ -51,10 +85,11 @@ class Saver:
             As torch names it.
         stop : Callable
             Whether this process has been asked to stop.
+        save : Save
+            Where what is saved goes: into the results folder unless it is given.
         """
         self._training, self._stop, self._every = training, stop, settings.execute.checkpoint
-        self._settings = settings
-        self._checkpoints = Checkpoints(settings.results)
+        self._keep = save or into(settings.results)
         self._at_the_end = _kept_at_the_end(training.train, settings)
         self._made = made_with(device, settings.execute.threads)
         self._name = secrets.token_hex(8)
@@ -95,7 +130,7 @@ class Saver:
         before = time.monotonic()
         taken = snapshot(self._training)
         runs = {run: {"config": self._configs[run], "told": self._told(run, told)} for run, told in taken.runs.items()}
-        self._write(self._checkpoints, taken, runs)
+        self._write(WORK, taken, runs)
         self._last = time.monotonic()
         far = self._every.seconds or _FIRST_S
         self._apart = max(min(far, self._last - self._began), (self._last - before) / self._share)
@@ -104,22 +139,19 @@ class Saver:
         """Before the evaluation with which these runs end: longer ones may have none at this epoch."""
         from dropbench.engine.snapshot import snapshot
 
-        taken, kept = snapshot(self._training), Checkpoints(self._settings.results, folder)
-        if folder == RUNGS and not kept.have_room(sum(tensor.nbytes for tensor in taken.tensors.values())):
-            self._training.note(
-                "no room on the disk to keep it where it ended: a search that goes on with it begins it anew"
-            )
-            return
+        taken = snapshot(self._training)
         runs = {}
         for spec in self._training.replicas.specs:
             whole = spec.to_the_end if folder == RUNGS else spec.of_any_length
             told = {**self._told(spec.run_id, taken.runs[spec.run_id]), "parent": spec.run_id}
             runs[whole.run_id] = {"config": whole.as_dict(), "told": told}
-        self._write(kept, taken, runs)
+        self._write(folder, taken, runs)
 
-    def _write(self, to: Checkpoints, taken: Snapshot, runs: Mapping[str, Mapping[str, Any]]) -> None:
+    def _write(self, folder: str, taken: Snapshot, runs: Mapping[str, Mapping[str, Any]]) -> None:
         try:
-            to.write(self._name, taken.tensors, (taken.epoch, taken.step), self._made, runs)
+            self._keep(folder, self._name, taken, self._made, runs)
+        except NoRoom as error:
+            self._training.note(str(error))
         except OSError as error:  # a full disk costs the checkpoint, not the run
             self._training.note(f"could not be saved while it trained: {error.strerror or error}")
 

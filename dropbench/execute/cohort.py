@@ -20,6 +20,7 @@ from dropbench.spec import RunSpec
 if TYPE_CHECKING:
     from dropbench.engine.result import Progress, RunResult
     from dropbench.engine.snapshot import State
+    from dropbench.execute.checkpoint import Save
 
 
 @dataclass(frozen=True)
@@ -65,25 +66,48 @@ class Note:
 Listener = Callable[["Progress | Retry | Note"], None]
 
 
+Part = tuple[Cohort, "list[State]"]
+"""Runs that train together, and where each of them goes on; no states where they begin."""
+
+
 def carry_out(
     cohort: Cohort, settings: Settings, device: str, listen: Listener, stop: Callable[[], bool] = lambda: False
 ) -> Iterator[RunResult | Broken]:
     """Trains a cohort. If it raises, what is left of it is handed back: whether it is tried again is not for here to say.
 
-    What an earlier process saved of its runs goes on from there; runs that were saved at different places train apart. Raises
-    KeyboardInterrupt, once they are saved, where this process is to `stop`.
+    What an earlier process saved of its runs in the results folder goes on from there. Raises KeyboardInterrupt, once they are
+    saved, where this process is to `stop`.
     """
+    found = in_parts(cohort, settings, device)
+    if isinstance(found, Broken):
+        yield found
+    else:
+        yield from train(found, settings, device, listen, stop)
+
+
+def in_parts(cohort: Cohort, settings: Settings, device: str) -> list[Part] | Broken:
+    """A cohort with what was saved of it: runs that were saved at different places train apart."""
     from dropbench.execute.checkpoint import apart
 
     began = time.perf_counter()
     try:
-        parts = apart(cohort, settings, device)
+        return apart(cohort, settings, device)
     except Exception as error:  # no memory for what was saved, say
         reason = blame.told(error)
-        yield Broken(cohort, reason, traceback.format_exc(), time.perf_counter() - began, exhausted.ran_out(error))
-        return
+        return Broken(cohort, reason, traceback.format_exc(), time.perf_counter() - began, exhausted.ran_out(error))
+
+
+def train(
+    parts: Sequence[Part],
+    settings: Settings,
+    device: str,
+    listen: Listener,
+    stop: Callable[[], bool],
+    save: Save | None = None,
+) -> Iterator[RunResult | Broken]:
+    """Trains the parts of a cohort as `carry_out` does. save: where what is in training goes, the results folder if None."""
     for together, states in parts:
-        results = _results(together, states, settings, device, listen, stop)
+        results = _results(together, states, settings, device, listen, stop, save)
         yield from _unless_broken(together, results, device)
 
 
@@ -113,6 +137,7 @@ def _results(
     device: str,
     listen: Listener,
     stop: Callable[[], bool],
+    save: Save | None,
 ) -> Iterator[RunResult]:
     import torch
 
@@ -133,4 +158,4 @@ def _results(
     training = gone_on(lambda: build(cohort.specs, cohort.outline, table, torch.device(device), foreign, keep), states)
     for past in range(1, training.underway.epoch):
         listen(training.progress(past))
-    yield from training.run(listen, Saver(training, settings, device, stop))
+    yield from training.run(listen, Saver(training, settings, device, stop, save))

@@ -93,8 +93,12 @@ class Checkpoints:
             Where it cannot be written.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        about = {"form": _FORM, "epoch": place[0], "step": place[1], "made": made, "order": list(runs), "runs": runs}
-        tensors.write(self.path(name), held, about)
+        tensors.write(self.path(name), held, _about(place, made, runs))
+
+    def put(self, name: str, content: bytes) -> None:
+        """The same of one that another machine has made, by `dumped`."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        files.write_file(self.path(name), content)
 
     def any(self) -> bool:
         """Whether there may be one."""
@@ -145,6 +149,17 @@ class Checkpoints:
         for path in files.visible(self._folder):
             if path.suffix == _SUFFIX and (header := _header(path)) is not None:
                 yield header
+
+
+def dumped(
+    held: Mapping[str, Any], place: tuple[int, int], made: Mapping[str, Any], runs: Mapping[str, Mapping[str, Any]]
+) -> bytes:
+    """A checkpoint as the bytes of its file, to be sent; what it is made of is as for `Checkpoints.write`."""
+    return tensors.dumped(held, _about(place, made, runs))
+
+
+def _about(place: tuple[int, int], made: Mapping[str, Any], runs: Mapping[str, Any]) -> dict[str, Any]:
+    return {"form": _FORM, "epoch": place[0], "step": place[1], "made": made, "order": list(runs), "runs": runs}
 
 
 def _header(path: Path) -> Header | None:
