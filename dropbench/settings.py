@@ -65,6 +65,7 @@ class Settings(Frozen):
     """Where and how runs are carried out: nothing here changes a run's numbers, so nothing here is in its id."""
 
     device: str
+    """`auto`, one as torch names it, or several cards: `cuda:0,cuda:1`."""
     results: Path
     execute: ExecuteSpec
     data_root: Path | None = Field(None, validation_alias="data.root")
@@ -75,6 +76,13 @@ class Settings(Frozen):
     eval_keep: Literal["auto", "probabilities"] | None = Field("auto", validation_alias="eval.keep")
     gone_on_with: bool = False
     """Whether runs that end at `train.stop_at` are kept as they are then, for longer ones to go on with: rungs of a search."""
+
+    @field_validator("device", mode="before")
+    @classmethod
+    def _several_devices(cls, value: Any) -> Any:
+        """`[cuda:0,cuda:1]` and `"cuda:0, cuda:1"` are one text, `cuda:0,cuda:1`."""
+        names = value if isinstance(value, list) else value.split(",") if isinstance(value, str) else None
+        return value if names is None else ",".join(str(name).strip() for name in names)
 
     @field_validator("train_save", "eval_keep", mode="before")
     @classmethod

@@ -43,20 +43,20 @@ def arranged(specs: Sequence[RunSpec], plan: Plan) -> Work:
     Raises
     ------
     UsageError
-        For a device that is not on this machine, and for a logger that is not installed.
+        For a device or a cluster that is not there, and for a logger or a package that is not installed.
     """
     from dropbench.execute.cohort_sizes import CohortSizes
     from dropbench.execute.cohorts import cohorts
-    from dropbench.hardware.device import resolve_device, resolve_workers
+    from dropbench.execute.executors import place
     from dropbench.loggers import check
     from dropbench.store.checkpoints import Checkpoints
 
     check(plan.settings.train_loggers)
-    device = resolve_device(plan.settings.device)
-    workers = resolve_workers(plan.settings, device)
-    choose_size = CohortSizes(plan.settings, device, workers)
+    at = place(plan.settings)
+    choose_size = CohortSizes(plan.settings, at.device, at.workers, sharing=at.sharing)
     places = {run: (at.epoch, at.step) for run, at in Checkpoints(plan.settings.results).latest().items()}
-    return Work(cohorts(specs, plan.outlines, plan.settings, device, workers, choose_size, places), device, workers)
+    made = cohorts(specs, plan.outlines, plan.settings, at.device, at.workers, choose_size, places, at.sharing)
+    return Work(made, at.device, at.workers)
 
 
 def within(work: Work, plan: Plan, until: float) -> Work:

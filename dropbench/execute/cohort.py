@@ -13,6 +13,7 @@ from dropbench.execute.cohorts import Cohort
 from dropbench.hardware import exhausted
 from dropbench.hardware.allocator import keep_freed_memory
 from dropbench.hardware.blas import use_threads
+from dropbench.hardware.device import take
 from dropbench.process import blame
 from dropbench.settings import Settings
 from dropbench.spec import RunSpec
@@ -146,6 +147,7 @@ def _results(
     from dropbench.execute.checkpoint import Saver, gone_on
     from dropbench.planning.sources import load, others
 
+    take(device)
     use_threads(settings.execute.threads)
     keep_freed_memory()
     if not gc.isenabled():  # see cli.script

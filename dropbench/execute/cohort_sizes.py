@@ -36,8 +36,12 @@ Timer = Callable[[Cohort], float]
 class CohortSizes:
     """For `cohorts`: the size to use for a group of runs, by measurement where that is worth it."""
 
-    def __init__(self, settings: Settings, device: str, workers: int, time: Timer | None = None) -> None:
+    def __init__(
+        self, settings: Settings, device: str, workers: int, time: Timer | None = None, sharing: int | None = None
+    ) -> None:
+        """sharing: how many of the workers share a machine, unless all do."""
         self._settings, self._device, self._workers = settings, device, workers
+        self._at_once = sharing or workers
         self._time = time or self._in_processes
         self._kept = Kept("cohort_sizes.json")
 
@@ -48,7 +52,7 @@ class CohortSizes:
             return rule
         if self._updates(group.specs[0]) * len(group) * work_bytes(group) < _WORTH:
             return rule
-        key = shape_key(group, self._settings, self._device, self._workers)
+        key = shape_key(group, self._settings, self._device, self._at_once)
         known = self._kept.get(key)
         if not (isinstance(known, int) and known > 0):
             try:
@@ -71,9 +75,9 @@ class CohortSizes:
     def _in_processes(self, cohort: Cohort) -> float:
         """The median of as many processes at once as will train."""
         # Unlike multiprocessing's pool, it does not wait for a process that has died.
-        pool = ProcessPoolExecutor(self._workers, mp.get_context("fork"))
+        pool = ProcessPoolExecutor(self._at_once, mp.get_context("fork"))
         try:
-            tasks = [pool.submit(_seconds, cohort, self._settings, self._device) for _ in range(self._workers)]
+            tasks = [pool.submit(_seconds, cohort, self._settings, self._device) for _ in range(self._at_once)]
             until = monotonic() + (self._settings.execute.timeout or _PATIENCE_S)
             times = [task.result(max(0.0, until - monotonic())) for task in tasks]
         finally:

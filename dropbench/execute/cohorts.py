@@ -11,6 +11,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from dropbench.hardware.device import each
+from dropbench.hardware.device import sharing as on_one_device
 from dropbench.hardware.ram import ram
 from dropbench.identity import BESIDE, HOST, OWN
 from dropbench.planning.outline import Outline
@@ -70,6 +72,7 @@ def cohorts(
     workers: int,
     choose_size: ChooseSize = lambda group, rule, most: rule,
     places: Mapping[str, object] | None = None,
+    sharing: int | None = None,
 ) -> list[Cohort]:
     """The runs in cohorts, each of about equal size and with the arms of a seed together, so that they share draws.
 
@@ -89,7 +92,10 @@ def cohorts(
         Has the last word where the size of a cohort is ours to choose.
     places : mapping of str to object
         How far runs have come that were saved in the middle of training, by run id: those at one place go on together.
+    sharing : int
+        How many of the workers have one device, and its memory, together: as many as come on each, unless it is given.
     """
+    together = sharing or on_one_device(device, workers)
     by_place: dict[object, list[RunSpec]] = {}
     for spec in specs:
         by_place.setdefault((places or {}).get(spec.run_id), []).append(spec)
@@ -101,7 +107,7 @@ def cohorts(
         share = 1 if place is not None and saved >= workers else workers
         if place is None:  # nor need a group be cut for everyone to have work, where it is a small part of the whole
             share = min(workers, math.ceil(_EVEN * workers * len(group) / len(specs)))
-        count = _count(group, settings.execute.cohort, device, workers, share, choose_size)
+        count = _count(group, settings.execute.cohort, device, together, share, choose_size)
         cuts = [round(i * len(group) / count) for i in range(count + 1)]
         parts.extend(group.part(start, stop) for start, stop in itertools.pairwise(cuts))
     return parts
@@ -158,14 +164,14 @@ def _blocks(cohort: Cohort, blocks: int) -> list[Cohort]:
 
 
 def _count(
-    group: Cohort, wanted: int | Literal["auto"], device: str, workers: int, share: int, choose_size: ChooseSize
+    group: Cohort, wanted: int | Literal["auto"], device: str, sharing: int, share: int, choose_size: ChooseSize
 ) -> int:
     """Into how many cohorts a group is cut: a multiple of `share`, where it is not said."""
     if not _stacks(group, device):
         return len(group)
     if wanted != "auto":
         return math.ceil(len(group) / wanted)
-    count = math.ceil(len(group) / choose_size(group, *_rule(group, device, workers)))
+    count = math.ceil(len(group) / choose_size(group, *_rule(group, device, sharing)))
     return min(len(group), math.ceil(count / share) * share)
 
 
@@ -246,10 +252,10 @@ def _stacks(group: Cohort, device: str) -> bool:
     return unstacked(group.specs[0].model, group.outline, group.specs[0].train, device) is None
 
 
-def _rule(group: Cohort, device: str, workers: int) -> tuple[int, int]:
+def _rule(group: Cohort, device: str, sharing: int) -> tuple[int, int]:
     """The size that is used without measuring, and the largest that memory allows."""
     budget, most = (_CPU_BYTES, _CPU_MOST) if device == "cpu" else (_GPU_BYTES, _GPU_MOST)
-    there = _memory(device) * _SHARE / workers
+    there = _memory(device) * _SHARE / sharing
     largest = bisect_right(range(1, most + 1), there, key=lambda size: held_bytes(group, size))
     return max(1, min(most, budget // work_bytes(group), largest)), max(1, largest)
 
@@ -276,10 +282,10 @@ def work_bytes(cohort: Cohort) -> int:
 
 
 def _memory(device: str) -> int:
-    """Bytes of this machine, or of the accelerator."""
+    """Bytes of this machine, or of the smallest of the cards."""
     if device.startswith("cuda"):
         import torch
 
         if torch.cuda.is_available():
-            return int(torch.cuda.get_device_properties(device).total_memory)
+            return min(int(torch.cuda.get_device_properties(card).total_memory) for card in each(device))
     return ram() or _UNTOLD

@@ -7,6 +7,7 @@ from functools import partial
 
 from dropbench.execute.cohorts import Cohort, kinds
 from dropbench.hardware.blas import use_threads
+from dropbench.hardware.device import present
 from dropbench.identity import OWN
 from dropbench.process.apart import apart
 from dropbench.settings import Settings
@@ -38,7 +39,7 @@ class Durations:
         use_threads(self._settings.execute.threads)
         first = cohort.specs[0]
         table = load(first.data, self._settings)
-        build_it = partial(build, cohort.specs, cohort.outline, table, torch.device(self._device))
+        build_it = partial(build, cohort.specs, cohort.outline, table, torch.device(present(self._device)))
         own = next(iter(first.sources), OWN)
         return apart(own, f"training with {own}", lambda: seconds_of(build_it()))
 

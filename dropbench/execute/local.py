@@ -1,4 +1,4 @@
-"""Carries out a plan on this machine: what is finished is skipped, and each run is stored the moment it ends."""
+"""Carries out a plan: what is finished is skipped, and each run is stored by this process the moment it ends anywhere."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from dropbench.config.specs import stored_metric
 from dropbench.config.yaml import as_yaml
 from dropbench.errors import Interrupted, UsageError
 from dropbench.execute.agenda import Agenda, InTime, Marks, marks
-from dropbench.execute.cohort import Broken, Failure, Listener, Note, Retry, carry_out
+from dropbench.execute.cohort import Broken, Failure, Listener, Note, Retry
 from dropbench.execute.cohorts import Cohort
 from dropbench.execute.disk import Writer
+from dropbench.execute.executors import executor
 from dropbench.execute.failure_policy import LENIENT, FailurePolicy
 from dropbench.execute.keeping import files_of
 from dropbench.execute.memory_limits import MemoryLimits
-from dropbench.execute.pool import Pool
 from dropbench.execute.record import record_of
 from dropbench.identity import OURS
 from dropbench.process.stop import Stop
-from dropbench.process.workers import alone
 from dropbench.settings import Settings
 from dropbench.spec import RunSpec
 from dropbench.store import Record, Store, lacking
@@ -116,8 +115,8 @@ def execute(
 ) -> Generator[Stored]:
     """Trains the cohorts and yields each run once it is stored, by whomever: other commands may train some of them.
 
-    With one worker, in this process, unless there is code of the user's in it or a time limit; else in processes of their
-    own: a run that kills its process is then a failure, not the end.
+    On this machine: with one worker, in this process, unless there is code of the user's in it or a time limit; else in
+    processes of their own: a run that kills its process is then a failure, not the end.
 
     Parameters
     ----------
@@ -126,7 +125,7 @@ def execute(
     settings : Settings
         Those of the plan.
     device : str
-        As torch names it.
+        As torch names it, or several: `cuda:0,cuda:1`.
     workers : int
         Processes that train at once.
     store : Store
@@ -176,8 +175,8 @@ def execute(
                 or settings.execute.timeout is not None
                 or any({*s.sources.values()} - {OURS} for s in specs)
             )
-            apart = apart and not alone()
-            with closing(_outcomes(agenda, apart, settings, device, workers, heard, asked)) as outcomes:
+            chosen = executor(agenda, apart, settings, device, workers, heard, asked)
+            with closing(chosen.outcomes()) as outcomes:
                 for stored in _stored(outcomes, agenda, writer, store, asked):
                     yield stored
                     run = stored.record.run_id
@@ -222,24 +221,6 @@ def _stored(
         yield replace(stored, elsewhere=not agenda.ended(stored.record.run_id))
     for record in agenda.ended_elsewhere():
         yield Stored(record, store.folder(record.run_id), (), elsewhere=True)
-
-
-def _outcomes(
-    agenda: Agenda, apart: bool, settings: Settings, device: str, workers: int, listen: Listener, stop: Stop
-) -> Generator[RunResult | Broken | None]:
-    """What comes of the agenda, and None now and then. apart: in other processes than this one."""
-    if apart:
-        yield from Pool(agenda, settings, device, workers, listen, stop).outcomes()
-        return
-    while agenda.left:
-        if stop():
-            raise KeyboardInterrupt
-        cohort = agenda.next()
-        yield None
-        if cohort is not None:
-            yield from carry_out(cohort, settings, device, listen, stop)
-        elif agenda.left:
-            stop.wait(agenda.pause())
 
 
 def failed_when_planned(

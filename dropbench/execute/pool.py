@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -19,6 +19,7 @@ from dropbench.execute.agenda import Agenda
 from dropbench.execute.cohort import Broken, Listener, Note, Retry, carry_out
 from dropbench.execute.cohorts import Cohort
 from dropbench.hardware import exhausted
+from dropbench.hardware.device import freest
 from dropbench.process import streams
 from dropbench.process.guarded import guarded
 from dropbench.process.signals import SIGNALS
@@ -47,6 +48,7 @@ class _Worker:
     """How many processes the kernel had killed for want of memory when the cohort began."""
     heard: float
     """When the last sign came of it, on this process's clock."""
+    device: str
     spent: bool = False
     """Whether it ran out of memory: what such a process has of it lies in pieces, so another goes on."""
 
@@ -59,7 +61,8 @@ class Pool:
     """Worker processes that train what an agenda has.
 
     Where a worker dies (out of memory, killed) or gives no sign for too long, what is left of its cohort is `Broken`, and
-    another worker goes on. A worker that has nothing to do ends.
+    another worker goes on. A worker that has nothing to do ends. Where there are several devices each worker has one of them,
+    that which the fewest have.
     """
 
     def __init__(
@@ -70,7 +73,7 @@ class Pool:
         self._timeout = settings.execute.timeout
         self._busy: list[_Worker] = []
 
-    def outcomes(self) -> Iterator[RunResult | Broken | None]:
+    def outcomes(self) -> Generator[RunResult | Broken | None]:
         """Yields each run as soon as it is finished, and None now and then. Closing it, or an interrupt, ends all workers.
 
         Raises KeyboardInterrupt, once the workers have saved what they train, where this process is to stop.
@@ -126,13 +129,16 @@ class Pool:
         """Starts workers while there is something for them."""
         while len(self._busy) < self._most and (cohort := self._agenda.next()) is not None:
             try:
-                self._busy.append(_start(cohort, self._settings, self._device))
+                self._busy.append(_start(cohort, self._settings, self._device_of_next()))
             except OSError as error:  # no memory for one more, or too many processes
                 self._agenda.give_back(cohort)
                 if not self._busy:
                     raise UsageError(f"no worker process can be started: {error.strerror}") from error
                 self._most = len(self._busy)
                 self._listen(Note(f"{error.strerror}: {count(self._most, 'worker')} from here on"))
+
+    def _device_of_next(self) -> str:
+        return freest(self._device, [w.device for w in self._busy])
 
     def _wait(self) -> list[object]:
         """The pipes from which something comes, before it is time to look around."""
@@ -193,7 +199,7 @@ class Pool:
 
 
 def _start(cohort: Cohort, settings: Settings, device: str) -> _Worker:
-    kind = context()
+    kind = context(copies=device.startswith("cpu"))
     pipe, workers_end = kind.Pipe()
     process = kind.Process(target=_work, args=(workers_end, settings, device), daemon=True)
     kills = exhausted.kills()
@@ -201,7 +207,7 @@ def _start(cohort: Cohort, settings: Settings, device: str) -> _Worker:
     workers_end.close()
     with suppress(BrokenPipeError):
         pipe.send(cohort)
-    return _Worker(process, pipe, cohort, kills, time.monotonic())
+    return _Worker(process, pipe, cohort, kills, time.monotonic(), device)
 
 
 def _work(pipe: Connection, settings: Settings, device: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dropbench.config.parts import locate
 from dropbench.execute.cohort import Failure
 from dropbench.execute.environment import git_commit, products, versions
+from dropbench.hardware.device import told
 from dropbench.store import Record, derived
 from dropbench.store.contradictions import contradiction
 from dropbench.store.record import PREDICTIONS, WEIGHTS, record_from
@@ -51,7 +52,7 @@ def record_of(outcome: RunResult | Failure, device: str, threads: int, beside: C
         "reason": None if outcome.reason is None else outcome.reason.encode(errors="backslashreplace").decode(),
         "seconds": outcome.seconds,
         "started": (datetime.now(UTC) - timedelta(seconds=outcome.seconds)).isoformat(timespec="seconds"),
-        "device": device,
+        "device": told(device),
         "threads": threads,
         "products": products(device),
         "versions": versions(),

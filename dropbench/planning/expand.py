@@ -92,4 +92,11 @@ def _parsed(overrides: Sequence[str]) -> list[Override]:
     repeated = [k for k, n in Counter(o.key_or_group for o in parsed).items() if n > 1]
     if repeated:
         raise UsageError(f"'{repeated[0]}' is given more than once; write several values as {repeated[0]}=a,b")
+    for override in parsed:
+        if override.key_or_group == "device" and sweeps.swept(override):  # where runs train is no part of them
+            typed = str(override.input_line).partition("=")[2]
+            raise UsageError(
+                f"device={typed}: commas make a grid, and the device is no part of a run; to train on several cards at once, "
+                f"write 'device=[{typed}]'"
+            )
     return parsed

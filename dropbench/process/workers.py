@@ -54,11 +54,14 @@ def alone() -> bool:
     return _alone
 
 
-def context() -> Any:
-    """What to start workers with, one of those of multiprocessing."""
+def context(copies: bool = True) -> Any:
+    """What to start workers with, one of those of multiprocessing.
+
+    copies: whether a copy of this process could do the work. With CUDA it cannot, once anything here has asked for the cards.
+    """
     from multiprocessing import get_context
 
-    return get_context("fork" if may_fork() else "spawn")
+    return get_context("fork" if copies and may_fork() else "spawn")
 
 
 def begin(process: BaseProcess) -> None:

@@ -19,8 +19,6 @@ from dropbench.engine.build import build
 from dropbench.engine.train import Training
 from dropbench.errors import UsageError
 from dropbench.execute.cohort import Failure
-from dropbench.hardware.device import resolve_device, resolve_workers
-from dropbench.settings import ExecuteSpec, Settings
 from dropbench.store import Record
 
 # Python 3.12 warns of any fork beside threads, those of BLAS included; a worker uses torch on one thread.
@@ -175,35 +173,6 @@ def running(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return " Z " not in Path(f"/proc/{pid}/stat").read_text()
-
-
-def test_device_and_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert resolve_device("auto") == resolve_device("cpu") == "cpu"
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    assert resolve_device("auto") == "mps"
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert resolve_device("auto") == "cuda" and resolve_device("cuda:1") == "cuda:1"
-    with pytest.raises(
-        UsageError, match="device=cuda:2 is not available on this machine; valid: auto, cpu, mps, cuda, cuda:0, cuda:1"
-    ):
-        resolve_device("cuda:2")
-
-    def settings(workers: Any, threads: int) -> Settings:
-        return Settings(
-            device="cpu", results=Path(), execute=ExecuteSpec(workers=workers, threads=threads, cohort="auto")
-        )
-
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)), raising=False)
-    assert resolve_workers(settings("auto", 1), "cpu") == 6
-    assert resolve_workers(settings("auto", 4), "cpu") == 1
-    assert resolve_workers(settings("auto", 9), "cpu") == 1
-    assert resolve_workers(settings("auto", 1), "cuda") == 1
-    assert resolve_workers(settings(3, 1), "cuda") == 3
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -100,7 +100,7 @@ def test_a_run_that_hangs_is_given_up_after_a_time(
 
 def test_how_long_a_worker_has_been_silent() -> None:
     mine, theirs = Pipe()
-    worker = pool._Worker(Process(), mine, None, None, time.monotonic() - 5)  # type: ignore[arg-type]
+    worker = pool._Worker(Process(), mine, None, None, time.monotonic() - 5, "cpu")  # type: ignore[arg-type]
     assert 5 <= worker.silent_for() < 1000
     theirs.send("something")
     assert worker.silent_for() == 0.0  # it waits to be read
