@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from dropbench.engine.train import Training
 
 Save = Callable[[str, str, "Snapshot", Mapping[str, Any], Mapping[str, Mapping[str, Any]]], None]
-"""Keeps where runs are: in the folder WORK, RUNGS or ENDED, under the name of the cohort's file, the tensors, what they were made
-with and, of each run, what is no tensor. Raises OSError where it cannot."""
+"""Keeps where runs are: in the folder WORK, RUNGS or ENDED, under the name of the cohort's file, the tensors, what they were
+made with and, of each run, what is no tensor. Raises OSError where it cannot."""
 
 
 class NoRoom(OSError):
