@@ -310,15 +310,6 @@ class RunSpec(Frozen):
         """The same run to its last epoch."""
         return self.model_copy(update={"train": self.train.model_copy(update={"stop_at": None})})
 
-    @property
-    def of_any_length(self) -> RunSpec:
-        """What runs that differ in `train.epochs` alone have in common: the same run of one epoch. Its id stands for all."""
-        return self.with_epochs(1)
-
-    def with_epochs(self, epochs: int) -> RunSpec:
-        """The same run of so many epochs."""
-        return self.model_copy(update={"train": self.train.model_copy(update={"epochs": epochs})})
-
     @cached_property
     def _hashes(self) -> tuple[str, str]:
         return identity.arm_hashes(self.as_dict(), self.data_fingerprint, self.sources)

@@ -40,6 +40,7 @@ def check(longer: Course, shorter: Course) -> None:
     UsageError
         Where one cannot: how many, why, and what to type instead.
     """
+    from dropbench.engine.longer import of_any_length
     from dropbench.execute.checkpoint import of_fewer_epochs
     from dropbench.execute.environment import made_with
     from dropbench.hardware.device import resolve_device
@@ -50,7 +51,7 @@ def check(longer: Course, shorter: Course) -> None:
             "--extend goes on with the runs of a plain sweep: leave out --tune and --until-settled, or choose a study without "
             "search and pilot"
         )
-    plan, before = longer.first, {s.of_any_length.run_id: s for s in shorter.first.specs}
+    plan, before = longer.first, {of_any_length(s).run_id: s for s in shorter.first.specs}
     as_typed = {s.run_id for s in before.values()}
     store, settings = Store(plan.settings.results), plan.settings
     todo = [s for s in plan.specs if s.run_id in as_typed or not store.is_done(s.run_id)]
@@ -58,8 +59,8 @@ def check(longer: Course, shorter: Course) -> None:
     kept = of_fewer_epochs(todo, settings, made)
     reasons: Counter[str] = Counter()
     for spec in todo:
-        if spec.of_any_length.run_id not in kept and (
-            why := _why_not(before.get(spec.of_any_length.run_id), spec, store)
+        if of_any_length(spec).run_id not in kept and (
+            why := _why_not(before.get(of_any_length(spec).run_id), spec, store)
         ):
             reasons[why] += 1
     if reasons:

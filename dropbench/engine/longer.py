@@ -16,6 +16,16 @@ Course = Callable[[float], float]
 """A number that is in force so many epochs (fractional) into training."""
 
 
+def with_epochs(run: RunSpec, epochs: int) -> RunSpec:
+    """The same run with another `train.epochs`."""
+    return run.model_copy(update={"train": run.train.model_copy(update={"epochs": epochs})})
+
+
+def of_any_length(run: RunSpec) -> RunSpec:
+    """What runs that differ in `train.epochs` alone have in common: the same run of one epoch. Its id stands for all."""
+    return with_epochs(run, 1)
+
+
 def differs(short: RunSpec, longer: RunSpec) -> str | None:
     """What would have been different before the shorter run ended, had it been the longer one; None where nothing would.
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dropbench.engine.longer import differs
+from dropbench.engine.longer import differs, of_any_length, with_epochs
 from dropbench.execute.cohorts import Cohort
 from dropbench.execute.environment import made_with
 from dropbench.settings import Settings
@@ -142,7 +142,7 @@ class Saver:
         taken = snapshot(self._training)
         runs = {}
         for spec in self._training.replicas.specs:
-            whole = spec.to_the_end if folder == RUNGS else spec.of_any_length
+            whole = spec.to_the_end if folder == RUNGS else of_any_length(spec)
             told = {**self._told(spec.run_id, taken.runs[spec.run_id]), "parent": spec.run_id}
             runs[whole.run_id] = {"config": whole.as_dict(), "told": told}
         self._write(folder, taken, runs)
@@ -196,8 +196,8 @@ def ended_earlier(
         state = rungs.get(spec.to_the_end.run_id)
         if state is not None and (spec.train.stop_at is None or state.epoch < spec.train.stop_at):
             yield spec, state
-        elif fewer and spec.of_any_length.run_id in fewer:
-            yield spec, fewer[spec.of_any_length.run_id]
+        elif fewer and of_any_length(spec).run_id in fewer:
+            yield spec, fewer[of_any_length(spec).run_id]
 
 
 def of_fewer_epochs(specs: Sequence[RunSpec], settings: Settings, made: Mapping[str, Any]) -> dict[str, Header]:
@@ -208,13 +208,13 @@ def of_fewer_epochs(specs: Sequence[RunSpec], settings: Settings, made: Mapping[
     kept = Checkpoints(settings.results, ENDED)
     if not kept.any():
         return {}
-    whole = {s.of_any_length.run_id: s for s in specs if s.train.stop_at is None and s.train.updates is None}
+    whole = {of_any_length(s).run_id: s for s in specs if s.train.stop_at is None and s.train.updates is None}
 
     def shorter(run: str, header: Header) -> bool:
         longer = whole[run]
-        return header.epoch < longer.train.epochs and differs(longer.with_epochs(header.epoch), longer) is None
+        return header.epoch < longer.train.epochs and differs(with_epochs(longer, header.epoch), longer) is None
 
-    return _latest({run: s.of_any_length for run, s in whole.items()}, kept, made, shorter)
+    return _latest({run: of_any_length(s) for run, s in whole.items()}, kept, made, shorter)
 
 
 def trained_share(specs: Sequence[RunSpec], settings: Settings, device: str) -> dict[str, float]:
@@ -226,7 +226,7 @@ def trained_share(specs: Sequence[RunSpec], settings: Settings, device: str) -> 
     shares = {}
     for spec in specs:
         whole = min(spec.train.epochs, spec.train.stop_at or spec.train.epochs)
-        ended = rungs.get(spec.to_the_end.run_id) or fewer.get(spec.of_any_length.run_id)
+        ended = rungs.get(spec.to_the_end.run_id) or fewer.get(of_any_length(spec).run_id)
         if (header := saved.get(spec.run_id)) is not None:
             shares[spec.run_id] = (header.epoch - 1) / whole
         elif ended is not None:

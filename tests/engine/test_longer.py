@@ -10,7 +10,7 @@ from regularized import of, with_regularizers
 from training import cohort_of, make_spec
 
 from dropbench.config.parts import locate
-from dropbench.engine.longer import differs
+from dropbench.engine.longer import differs, with_epochs
 from dropbench.regularizers.base import Regularizer, Tensors
 from dropbench.spec import Component, RunSpec
 
@@ -50,7 +50,7 @@ RUNS["rate steps"] = scheduled("step", at=[0.9], factors=[1, 0])
 
 def first_epochs(run: RunSpec, epochs: int) -> list[dict[str, Any]]:
     """Losses and weights after each of the first four epochs of a run of so many."""
-    training = cohort_of(run.with_epochs(epochs))
+    training = cohort_of(with_epochs(run, epochs))
     seen: list[dict[str, Any]] = []
 
     def look() -> None:
@@ -69,13 +69,13 @@ def test_it_agrees_with_training_both(name: str) -> None:
     run = RUNS[name]
     one, other = first_epochs(run, SHORT), first_epochs(run, LONG)
     same = all(torch.equal(a[k], b[k]) for a, b in zip(one, other, strict=True) for k in a)
-    said = differs(run.with_epochs(SHORT), run.with_epochs(LONG))
+    said = differs(with_epochs(run, SHORT), with_epochs(run, LONG))
     assert (said is None) == same, said
 
 
 def test_updates_are_no_epochs() -> None:
     run = make_spec(updates=12)
-    assert "train.updates counts updates" in (differs(run.with_epochs(SHORT), run.with_epochs(LONG)) or "")
+    assert "train.updates counts updates" in (differs(with_epochs(run, SHORT), with_epochs(run, LONG)) or "")
 
 
 @pytest.mark.parametrize("name", ["ema", "lookahead", "snapshot_ensemble", "spectral_norm", "swa"])
