@@ -2,9 +2,9 @@
 
     python -m benchmarks.large_folder FOLDER --tables 1 --arms 1000 --seeds 100
 
-Nothing but one run a table is trained. The others take from it what training does not change, and are given predictions of their
-own, drawn by arm and seed, from which their scores follow: so a reader finds nothing to doubt in them, and statistics have
-something to do. Files are not synced, which a command that trains does: of 10^5 runs that would take longer than all the rest.
+Nothing but one run a table is trained. The others take from it what training does not change, and are given predictions of
+their own, drawn by arm and seed, from which their scores follow: so a reader finds nothing to doubt in them, and statistics
+have something to do. Files are not synced, as a command that trains does: of 10^5 runs that would take longer than all else.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def _texts(spec: RunSpec, record: Record) -> tuple[str, str]:
 
     tree: dict[str, Any] = json.loads(dump(record))
     mark = {name: f"@{name}@" for name in _OWN}
-    rates = {site: spec.dropout.rate for site in record.rates} if spec.dropout.rate else {}
+    rates = dict.fromkeys(record.rates, spec.dropout.rate) if spec.dropout.rate else {}
     config = spec.as_dict() | {"seed": mark["seed"]}
     scores = {name: value for name, value in tree["metrics"].items() if name.startswith("train_")}
     scores |= {name: mark[name] for name in _SCORES}

@@ -191,13 +191,13 @@ class Composer:
 
     def _parsed(self, overrides: Sequence[str]) -> list[Override]:
         """With the options of groups looked at, and the keys of an arm's one variant as they are where it is alone."""
-        for text in overrides:
-            if text not in self._read:
-                (self._read[text],) = parse([text])
-        for text in overrides:
-            if text not in self._fit and group_of((override := self._read[text]).key_or_group):
+        for line in overrides:
+            if line not in self._read:
+                (self._read[line],) = parse([line])
+        for line in overrides:
+            if line not in self._fit and group_of((override := self._read[line]).key_or_group):
                 check_choice(override, self.extra)
-                self._fit.add(text)
+                self._fit.add(line)
         parsed = [copy.copy(self._read[text]) for text in overrides]  # keys of these are changed below
         if len(variants := self._variants(parsed)) == 1:
             for override in parsed:

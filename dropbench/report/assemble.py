@@ -16,7 +16,7 @@ from dropbench.report.diagnosis.rules import diagnose
 from dropbench.report.records import filters as filtered
 from dropbench.report.records.convergence import with_convergence
 from dropbench.report.records.frame import to_frame
-from dropbench.report.records.load import RUN_SOMETHING, Found, best_epochs, from_store, load
+from dropbench.report.records.load import RUN_SOMETHING, Found, best_epochs, from_store, keep_known, load
 from dropbench.report.records.measures import Measure, Measures
 from dropbench.report.records.plans import of_studies, plans_of
 from dropbench.report.records.said import Said
@@ -36,6 +36,7 @@ from dropbench.report.tables.report import Report
 from dropbench.report.tables.selection import choices
 from dropbench.report.tables.study_contrasts import of_study
 from dropbench.store import Store, StoredPlan
+from dropbench.store.index import Index
 from dropbench.values import plain
 
 
@@ -163,6 +164,8 @@ class Gathered:
         All plans that are stored.
     of_tables : Mapping
         What the baseline of a plan's table is called, by the table; it goes before the others.
+    indexes : Mapping
+        What knows of runs without reading them, by run id.
     """
 
     report: Report
@@ -171,6 +174,7 @@ class Gathered:
     baselines: Sequence[str] = (NONE,)
     known: Sequence[StoredPlan] = ()
     of_tables: Mapping[str, str] = field(default_factory=dict)
+    indexes: Mapping[str, Index] = field(default_factory=dict)
 
 
 def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str]) -> Gathered:
@@ -259,13 +263,14 @@ def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = 
         )
         comparison = _asked_by_study(comparison, plans, gathered.report.histories)
         done.append(diagnosed(comparison, gathered.report))
+    keep_known(gathered.indexes.values())
     headlines = [text for c in done if (text := headline(c)) is not None]
     return _told(gathered.report, comparisons=tuple(done), headlines=tuple(map(plain, headlines)))
 
 
 def said_of(gathered: Gathered) -> Said:
     """What the runs said of their test examples, read when it is asked for."""
-    return Said({run: path.parent for run, path in gathered.report.histories.items()})
+    return Said({run: path.parent for run, path in gathered.report.histories.items()}, gathered.indexes)
 
 
 def _told(report: Report, **about: Any) -> Report:
@@ -372,4 +377,5 @@ def unfiltered(found: Found) -> Gathered:
     configs = {r.run_id: r.config for r in found.records}
     known = (*runs_noted.disputed(measures), *runs_noted.several_folders(found.rivals), *runs_noted.histories(damaged))
     report = Report((), known, tuple(found.skipped), configs=configs, histories=found.histories)
-    return Gathered(report, to_frame(found.records, epochs).assign(name=None, table=None), measures)
+    frame = to_frame(found.records, epochs).assign(name=None, table=None)
+    return Gathered(report, frame, measures, indexes=found.indexes)

@@ -49,8 +49,7 @@ class Item:
 
 def verify(root: Path) -> tuple[int, list[Skipped]]:
     """How many runs and plans were looked at, and all that is wrong, by path."""
-    store = Store(root)
-    loaded = store.load()
+    loaded = Store(root).load(anew=True)
     wrong = [*loaded.skipped]
     for record in loaded.records:
         wrong += _of_run(record, loaded.folders[record.run_id])

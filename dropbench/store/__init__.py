@@ -2,6 +2,7 @@
 
     results/runs/<run_id>/     config.yaml · record.json · history.csv   (completed or diverged: finished)
     results/failed/<run_id>/   the same with traceback.txt               (never finished; replaced when tried again)
+    results/index.jsonl        what was read of them, where they are many: see index.py
     results/plans/<plan_id>.json
     results/programs/          numbers of programs of studies (programs.py)
     results/work/              claims (see claims.py) and checkpoints (checkpoints.py) of what is in training; else absent
@@ -27,6 +28,7 @@ from dropbench.errors import UsageError
 from dropbench.store import files
 from dropbench.store.checkpoints import ENDED
 from dropbench.store.course import Candidate, Course, Rule, StoredStage, Tuned
+from dropbench.store.index import Index
 from dropbench.store.reading import dump, is_old, listed, read, read_all, read_plan, setting_in
 from dropbench.store.record import (
     FINISHED,
@@ -107,6 +109,7 @@ class Store:
     def done(self, run_ids: Iterable[str]) -> dict[str, Record]:
         """The records of those runs that completed or diverged, by run id."""
         found = {run: self.finished(run) for run in self.there(run_ids)}
+        self.index.save()
         return {run: record for run, record in found.items() if record is not None}
 
     def there(self, run_ids: Iterable[str]) -> list[str]:
@@ -122,18 +125,25 @@ class Store:
         """The record of a run, finished or failed; None if it was never tried."""
         unreadable: Skipped | None = None
         for folder in self._places(run_id):
-            record = read(folder)
+            record = self.index.record(folder)
             if isinstance(record, Record):
                 return record
             unreadable = unreadable or record
         return unreadable
 
-    def load(self) -> Loaded:
+    @cached_property
+    def index(self) -> Index:
+        """What is known of its records without reading them."""
+        return Index(self.root)
+
+    def load(self, *, anew: bool = False) -> Loaded:
         """All records, finished and failed, and what was skipped (plans that cannot be read included).
 
         A failure that a finished run has since replaced is left out: a crash may come between the two steps.
+
+        anew: whether every record is read, whatever the index knows.
         """
-        loaded = read_all(self.root / RUNS, self.root / FAILED)
+        loaded = read_all(self.root / RUNS, self.root / FAILED, read=read if anew else self.index.record)
         # One that failed before its data were read has another id than when it finished.
         done = {(r.setting_id, r.seed) for r in loaded.records if r.status in FINISHED}
         records = [r for r in loaded.records if r.data_fingerprint is not None or (r.setting_id, r.seed) not in done]
@@ -145,9 +155,12 @@ class Store:
 
         Reads those records alone whose first bytes say so, which those of older schemas do not.
         """
-        folders = (f for f in files.visible(self.root / RUNS) if f.name not in but and setting_in(f) in setting_ids)
-        records = (read(folder) for folder in folders)
-        return [r for r in records if isinstance(r, Record) and r.status in FINISHED]
+        found = []
+        for folder in (f for f in files.visible(self.root / RUNS) if f.name not in but):
+            known = self.index.known(folder)
+            if (known.setting_id if known else setting_in(folder)) in setting_ids:
+                found.append(known or self.index.record(folder))
+        return [r for r in found if isinstance(r, Record) and r.status in FINISHED]
 
     def folder(self, run_id: str) -> Path:
         """Where a run lies: finished, or its failed attempt if it never finished."""
@@ -224,7 +237,7 @@ class Store:
         """
         found: dict[str, list[Path]] = {}
         for folder in (f for kind in (RUNS, FAILED) for f in files.visible(self.root / kind)):
-            record = read(folder)
+            record = self.index.record(folder)
             run = record.run_id if isinstance(record, Record) else folder.name
             if text and (run.startswith(text) or folder.name.startswith(text)):
                 found.setdefault(run, []).append(folder)
@@ -257,7 +270,7 @@ class Store:
             old = [
                 (record, f)
                 for f in files.visible(self.root / kind)
-                if is_old(f) and isinstance(record := read(f), Record)
+                if self.index.known(f) is None and is_old(f) and isinstance(record := read(f), Record)
             ]
             by_id = folders.setdefault(kind, {})
             for record, folder in sorted(old, key=lambda pair: -len(pair[0].metrics)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,12 +31,21 @@ def read(folder: Path) -> Record | Skipped:
     One of schema 1 is migrated, so that its id is no longer the folder's name. One that is not what it says, because someone
     edited it, is skipped.
     """
+    return examined(folder)[0]
+
+
+def examined(folder: Path) -> tuple[Record | Skipped, bool]:
+    """The same, and whether it was migrated."""
     tree = _tree(folder / RECORD, "run_id")
     if isinstance(tree, Skipped):
-        return Skipped(folder, tree.reason)
+        return Skipped(folder, tree.reason), False
     if tree["run_id"] != os.path.basename(os.path.realpath(folder)):
-        return Skipped(folder, f"it holds the record of another run, {str(tree['run_id'])[:80]}")
+        return Skipped(folder, f"it holds the record of another run, {str(tree['run_id'])[:80]}"), False
     old = tree["schema"] < SCHEMA
+    return _judged(folder, tree, old), old
+
+
+def _judged(folder: Path, tree: dict[str, Any], old: bool) -> Record | Skipped:
     try:
         record = _validated(folder / RECORD, migrate.record(tree) if old else tree, Record)
         wrong = None
@@ -52,10 +61,11 @@ def read(folder: Path) -> Record | Skipped:
     return Skipped(folder, record.reason) if isinstance(record, Skipped) else record
 
 
-def read_all(*folders: Path) -> Loaded:
+def read_all(*folders: Path, read: Callable[[Path], Record | Skipped] = read) -> Loaded:
     """Every run folder directly inside `folders`, hidden names apart; an absent folder holds nothing.
 
-    Of several records of one run, finished ones come first, then those that measured more, then newer forms.
+    Of several records of one run, finished ones come first, then those that measured more, then newer forms. read: what gives
+    the record of a folder.
     """
     best: dict[str, tuple[tuple[bool, int, bool], Record, Path]] = {}
     skipped = []

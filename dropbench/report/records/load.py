@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from dropbench.errors import UsageError
 from dropbench.report.records.frame import GROUPS
-from dropbench.report.records.history import Columns, scored
-from dropbench.report.records.history import read as read_history
 from dropbench.report.records.measures import Measures
 from dropbench.store import FAILED, RECORD, RUNS, Loaded, Record, Skipped, Store, read, read_all
+from dropbench.store.epochs import epochs_of, monitored
+from dropbench.store.index import Index
 
 RUN_SOMETHING = "to make some: dropbench sweep study=three_arm"
 
@@ -23,22 +22,25 @@ RUN_SOMETHING = "to make some: dropbench sweep study=three_arm"
 class Found:
     """records: one a run. histories: {run id: history.csv}. skipped: what could not be used.
 
-    rivals: of runs that lie in several folders with other numbers, the folder that is used and the others.
+    rivals: of runs that lie in several folders with other numbers, the folder that is used and the others. indexes: {run id: of
+    the results folder that its record is in}; of one that was named alone there is none.
     """
 
     records: list[Record] = field(default_factory=list)
     histories: dict[str, Path] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
     rivals: dict[str, list[Path]] = field(default_factory=dict)
+    indexes: dict[str, Index] = field(default_factory=dict)
 
 
 def load(paths: Sequence[Path]) -> Found:
     """Every run in these folders, the newest where one is in several. Raises UsageError for a path without results."""
     usable = Found()
     best: dict[str, tuple[tuple[bool, str], Record, Path]] = {}
+    index_of: dict[str, Index | None] = {}
     there: dict[str, list[tuple[Record, Path]]] = {}
     for path in paths:
-        loaded = _folder(path)
+        loaded, index = _folder(path)
         usable.skipped += loaded.skipped
         for record in loaded.records:
             folder = loaded.folders[record.run_id]
@@ -49,10 +51,12 @@ def load(paths: Sequence[Path]) -> Found:
             rank = (record.status != "failed", record.started)  # finished before failed, then the one started last
             if record.run_id not in best or rank >= best[record.run_id][0]:
                 best[record.run_id] = (rank, record, folder / "history.csv")
+                index_of[record.run_id] = index
     # In the order of folders: results of an older dropbench, whose runs have other ids now, are summed as they were then.
     in_order = sorted(best, key=lambda run: best[run][2].parent.name)
     usable.records = [best[run][1] for run in in_order]
     usable.histories = {run: best[run][2] for run in in_order}
+    usable.indexes = {run: index for run, index in index_of.items() if index is not None}
     for run, several in there.items():
         used = best[run][2].parent
         if others := [folder for record, folder in several if folder != used and _differ(record, best[run][1])]:
@@ -69,16 +73,23 @@ def _differ(one: Record, other: Record) -> bool:
 def from_store(store: Store, run_ids: Sequence[str]) -> Found:
     """These runs of one store, in this order; those that were never tried are left out."""
     usable = Found()
-    for run in run_ids:
+    for run in store.there(run_ids):
         record = store.find(run)
         if isinstance(record, Record) and (reason := unusable(record)) is not None:
             record = Skipped(store.history(run).parent, reason)
         if isinstance(record, Record):
             usable.records.append(record)
             usable.histories[run] = store.history(run)
+            usable.indexes[run] = store.index
         elif record is not None:
             usable.skipped.append(record)
     return usable
+
+
+def keep_known(indexes: Iterable[Index]) -> None:
+    """What has been read for a report, for the next one."""
+    for index in {id(index): index for index in indexes}.values():
+        index.save()
 
 
 def unusable(record: Record) -> str | None:
@@ -94,38 +105,32 @@ def unusable(record: Record) -> str | None:
 def best_epochs(found: Found, measures: Measures) -> tuple[dict[str, int | None], list[Skipped]]:
     """The best epoch of each run, by its id, and the histories that cannot be used."""
     best, damaged = {}, []
+    directions: dict[str, int] = {}
     for record in found.records:
-        table, why = read_history(path := found.histories[record.run_id])
-        best[record.run_id] = best_epoch(table, record.config, measures)
-        if why is not None:
-            damaged.append(Skipped(path, why))
+        path, index = found.histories[record.run_id], found.indexes.get(record.run_id)
+        epochs = epochs_of(path, record.config) if index is None else index.epochs(path.parent, record)
+        if (column := monitored(record.config)) not in directions:
+            directions[column] = measures.read(column).direction
+        best[record.run_id] = epochs.best(directions[column])
+        if epochs.damaged is not None:
+            damaged.append(Skipped(path, epochs.damaged))
     return best, damaged
 
 
-def best_epoch(history: Columns, config: Mapping[str, Any], measures: Measures) -> int | None:
-    """The epoch, from 1, with the best validation score by the run's own `train.monitor`; the first of equals.
-
-    None without that score in the history, or where it is not known which way is better.
-    """
-    train = config.get("train")
-    monitor = measures.read(str(train.get("monitor", "val_loss")) if isinstance(train, Mapping) else "val_loss")
-    scores = [(monitor.direction * score, -epoch) for epoch, score in scored(history, str(monitor))]
-    return -max(scores)[1] if scores and monitor.direction else None
-
-
-def _folder(path: Path) -> Loaded:
-    """What a results folder, the runs/ or failed/ in it, or a single run folder holds."""
+def _folder(path: Path) -> tuple[Loaded, Index | None]:
+    """What a results folder, the runs/ or failed/ in it, or a single run folder holds; and its index, but of a single run."""
     if not os.path.exists(path):  # unlike Path's, it knows that what cannot be a name is not there
         raise UsageError(f"there is no folder {path}; {RUN_SOMETHING}")
     if os.path.lexists(path / RECORD):
         record = read(path)
         if isinstance(record, Record):
-            return Loaded([record], [], {record.run_id: path})
-        return Loaded([], [record], {})
+            return Loaded([record], [], {record.run_id: path}), None
+        return Loaded([], [record], {}), None
     if os.path.isdir(path / RUNS) or os.path.isdir(path / FAILED):
-        return Store(path).load()
+        store = Store(path)
+        return store.load(), store.index
     if os.path.basename(os.path.realpath(path)) in (RUNS, FAILED) and os.path.isdir(path):
-        return read_all(path)
+        return read_all(path), None
     raise UsageError(
         f"{path} is no results folder (it has no {RUNS}/) and no run (it has no {RECORD}); {RUN_SOMETHING}"
     )

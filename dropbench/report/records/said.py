@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from dropbench.report.records.measures import Measure
 from dropbench.report.records.scores import Floats
+from dropbench.store.index import Index
 from dropbench.store.predictions import Predictions, read_predictions
 from dropbench.store.safely import Damaged
+from dropbench.store.told import Told, rows_of, scores_of, told_in
 
 ROUNDING, OF_HALF = 1e-6, 2e-3
 """What a sum in another order, and beside it float16, may change of a score: as a share of the mean size of an example's."""
@@ -41,48 +43,54 @@ class Examples:
 
 @dataclass
 class Said:
-    """What runs said. folders: where each lies, by its id; each is read once."""
+    """What runs said. folders: where each lies, by its id; each is read once. indexes: what may know it already, by run id."""
 
     folders: Mapping[str, Path]
-    _read: dict[str, _Kept | Untold] = field(default_factory=dict, repr=False)
-    _rows: dict[bytes, NDArray[np.int64]] = field(default_factory=dict, repr=False)
+    indexes: Mapping[str, Index] = field(default_factory=dict)
+    _told: dict[str, Told | Untold] = field(default_factory=dict, repr=False)
+    _others: dict[tuple[str, str], _Scores | None] = field(default_factory=dict, repr=False)
+    _rows: dict[tuple[int, bytes], NDArray[np.int64]] = field(default_factory=dict, repr=False)
 
     def examples(self, run: str, measure: Measure, score: float) -> Examples:
         """Of a run and a measure on which it has this score. Raises Untold."""
         if measure.part != "test" or measure.metric not in SCORES:
             raise Untold(f"{measure.spoken} is no mean over test examples that were kept")
-        if run not in self._read:
-            self._read[run] = self._kept(run)
-        if isinstance(kept := self._read[run], Untold):
-            raise kept
-        if (scores := kept.scores.get(measure.metric)) is None or not len(scores):
+        if run not in self._told:
+            self._told[run] = self._read(run)
+        if isinstance(told := self._told[run], Untold):
+            raise told
+        if (scores := self._scores(run, told, measure.metric)) is None or not len(scores):
             raise Untold(f"what runs kept of their test examples does not hold the {measure.name} of each")
         values = scores.astype(float)
         rounding = ROUNDING if scores.dtype == bool else OF_HALF
         if not abs(values.mean() - score) <= rounding * abs(values).mean():
             raise Untold(f"what was kept of the test examples does not add up to the {measure.name}")
-        return Examples(kept.total, kept.rows, values)
+        key = told.total, told.rows
+        if key not in self._rows:
+            self._rows[key] = rows_of(told)  # the same in every arm
+        return Examples(told.total, self._rows[key], values)
 
-    def _kept(self, run: str) -> _Kept | Untold:
+    def _read(self, run: str) -> Told | Untold:
+        index = self.indexes.get(run)
         try:
-            said = read_predictions(self.folders[run]) if run in self.folders else None
+            told = None
+            if run in self.folders:
+                told = told_in(self.folders[run]) if index is None else index.told(self.folders[run])
         except Damaged as error:
             return Untold(str(error))
-        if said is None:
-            return Untold("runs did not keep what they said of each test example")
-        rows = self._rows.setdefault(said.rows.tobytes(), said.rows)  # the same in every arm
-        with np.errstate(all="ignore"):
-            told = {metric: score(said) for metric, score in SCORES.items()}
-        return _Kept(said.total, rows, {metric: scores for metric, scores in told.items() if scores is not None})
+        return Untold("runs did not keep what they said of each test example") if told is None else told
 
-
-@dataclass(frozen=True)
-class _Kept:
-    """Of one run by metric the scores of its examples, in as few bytes as they take."""
-
-    total: int
-    rows: NDArray[np.int64]
-    scores: Mapping[str, _Scores]
+    def _scores(self, run: str, told: Told, metric: str) -> _Scores | None:
+        if (scores := scores_of(told, metric)) is not None:
+            return scores
+        if (run, metric) not in self._others:
+            try:
+                said = read_predictions(self.folders[run])
+            except Damaged:  # in this moment
+                said = None
+            with np.errstate(all="ignore"):
+                self._others[run, metric] = None if said is None else SCORES[metric](said)
+        return self._others[run, metric]
 
 
 _Scores = NDArray[np.bool_] | NDArray[np.float16] | NDArray[np.float32] | NDArray[np.float64]

@@ -1,0 +1,95 @@
+"""A run's epochs as its history.csv has them, which may be damaged or edited, and which of them was the best."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dropbench.store import safely
+
+Columns = Mapping[str, list[float]]
+"""{column: a number an epoch}, NaN for empty cells."""
+HISTORY = "history.csv"
+
+
+@dataclass(frozen=True)
+class Epochs:
+    """What a report asks of the history of every run.
+
+    Attributes
+    ----------
+    highest, lowest : int or None
+        The epochs, from 1, at which the score that the run monitored was that; the first of equals. None without that score.
+    damaged : str or None
+        Why there is no history that can be used: half a sentence.
+    """
+
+    highest: int | None = None
+    lowest: int | None = None
+    damaged: str | None = None
+
+    def best(self, direction: int) -> int | None:
+        """The best epoch, where higher is better (1) or lower (-1); None where it is not known which (0)."""
+        return {1: self.highest, -1: self.lowest}.get(direction)
+
+
+def epochs_of(history: Path, config: Mapping[str, Any]) -> Epochs:
+    """What is to be known of a run's history. config: the run's."""
+    table, damaged = read_history(history)
+    scores = scored(table, monitored(config))
+    if not scores:
+        return Epochs(damaged=damaged)
+    first = [(score, -epoch) for epoch, score in scores]
+    return Epochs(-max(first)[1], -max((-score, epoch) for score, epoch in first)[1], damaged)
+
+
+def monitored(config: Mapping[str, Any]) -> str:
+    """The column of a run's history by which it chose its epoch."""
+    train = config.get("train")
+    part, _, metric = str(train.get("monitor", "val_loss") if isinstance(train, Mapping) else "val_loss").partition("_")
+    return f"{part}_{metric}"
+
+
+def read_history(history: Path) -> tuple[Columns, str | None]:
+    """The columns, or why there are none: half a sentence. No row is no fault: a run may end before its first epoch.
+
+    A thousand of these are read for a report, so not by pandas: cells are numbers and names, never quoted.
+    """
+    try:
+        head, *lines = safely.content(history).decode().splitlines()
+    except OSError as error:
+        return {}, f"it cannot be read: {error.strerror}"
+    except ValueError as error:  # UnicodeDecodeError is one; so is what an empty file gives
+        return {}, "it is no text" if isinstance(error, UnicodeDecodeError) else "it is empty"
+    names = head.split(",")
+    rows = []
+    for place, line in enumerate(lines, 2):
+        cells = line.split(",")
+        if len(cells) != len(names):
+            return {}, f"line {place} has {len(cells)} cells under {len(names)} names"
+        try:
+            rows.append([float(cell) if cell else math.nan for cell in cells])
+        except ValueError:
+            return {}, f"line {place} holds what is no number"
+    if "epoch" not in names or len(set(names)) < len(names):
+        return {}, "its first line does not name the columns"
+    table = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)) if rows else {}
+    if table and not _rising(table["epoch"]):
+        return {}, "its epochs do not rise one by one from 1"
+    return table, None
+
+
+def scored(table: Columns, score: str, by: str = "epoch") -> list[tuple[int, float]]:
+    """(epoch, score) of the epochs that have one, in their order.
+
+    by: what to count in, `epoch`, or `updates` of the weights since training began, which older histories lack.
+    """
+    pairs = zip(table.get(by, ()), table.get(score, ()), strict=False)
+    return [(int(at), value) for at, value in pairs if math.isfinite(at) and not math.isnan(value)]
+
+
+def _rising(epochs: list[float]) -> bool:
+    return epochs == [float(i) for i in range(1, len(epochs) + 1)]
