@@ -38,6 +38,11 @@ class ExecuteSpec(Frozen):
     checkpoint: Interval = Interval(seconds=30)
     timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Seconds that a cohort may train without the end of an epoch."""
+    address: str | None = None
+    """Of a Ray cluster; None: one that is started on this machine."""
+    cpus: Annotated[float, Field(gt=0, le=1024)] | Literal["auto"] = "auto"
+    gpus: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = "auto"
+    """Processors and cards that a cohort takes of a cluster's node."""
 
     @field_validator("timeout", mode="before")
     @classmethod

@@ -112,6 +112,18 @@ def _imports(tree: ast.Module, package: str, root: Path) -> Iterator[str]:
                     yield name
 
 
+def own_files(target: str) -> tuple[Path, list[str]] | None:
+    """The folder in which a part of the user's lies, and the files below it of which its source is; None where it is installed.
+
+    Raises UsageError where they cannot be read.
+    """
+    module = target.rpartition(".")[0]
+    if target.startswith(OWN) or (root := _root(module)) is None:
+        return None
+    files = [_below(name, root) for name in _reached(module, root)[0]]
+    return root, sorted(str(file.relative_to(root)) for file in files if file is not None)
+
+
 def check_imported(target: str) -> None:
     """Raises UsageError where this process imported the code of a part before its file was changed: it would train the old.
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from dropbench.data.base import Table
 
+Key = tuple[str, str, Path, bool]
+"""What a table is known by: loader, its options as JSON, the folder of data, and whether it may be downloaded."""
 Stamps = tuple[tuple[str, int, int], ...]
 """Path, size and time of change of each file, which tell whether it is still what was read."""
 NOISE = "noise"
@@ -42,7 +44,24 @@ def forget() -> None:
 
 def load(data: DataSpec, settings: Settings) -> Table:
     """The data set of a spec, read once a process."""
-    return _load(data.target, json.dumps(data.options, sort_keys=True), _root(settings), settings.data_download)
+    return _load(*_key(data, settings))
+
+
+def tables(spec: RunSpec, settings: Settings) -> dict[Key, Table]:
+    """All that training of a run reads: its own data, and those that its metrics set them against."""
+    named = {name for metric in spec.metric.values() for name in metric.options.get("against", ()) if name != NOISE}
+    keys = [_key(spec.data, settings), *(_key_of(name, settings) for name in sorted(named))]
+    return {key: _load(*key) for key in keys}
+
+
+def has(key: Key) -> bool:
+    """Whether this process has read a table, or was brought it."""
+    return key in _kept
+
+
+def bring(key: Key, table: Table) -> None:
+    """Takes a table that another process has read: this one may have no files of it."""
+    _kept[key] = table, ()
 
 
 def others(spec: RunSpec, table: Table, settings: Settings) -> dict[str, Tensor]:
@@ -62,11 +81,20 @@ def others(spec: RunSpec, table: Table, settings: Settings) -> dict[str, Tensor]
                     f"metric.{key}.against={name}: there is no such data; {nearest(name, [NOISE, *known])}"
                 )
             try:
-                other = _load(f"dropbench.data.{name}.load", "{}", _root(settings), settings.data_download)
+                other = _load(*_key_of(name, settings))
                 examples[name] = fitted(other, table)
             except UsageError as error:
                 raise UsageError(f"metric.{key}.against={name}: {error}") from error
     return examples
+
+
+def _key(data: DataSpec, settings: Settings) -> Key:
+    return data.target, json.dumps(data.options, sort_keys=True), _root(settings), settings.data_download
+
+
+def _key_of(name: str, settings: Settings) -> Key:
+    """Of a data set of ours, by its name and with the options that it has by itself."""
+    return f"dropbench.data.{name}.load", "{}", _root(settings), settings.data_download
 
 
 def _root(settings: Settings) -> Path:
@@ -84,7 +112,7 @@ _died: dict[str, PartDied] = {}
 """Loaders of the user's own that ended the process that called them: each is called once, since one that hangs has an hour."""
 
 
-_kept: dict[tuple[str, str, Path, bool], tuple[Table, Stamps]] = {}
+_kept: dict[Key, tuple[Table, Stamps]] = {}
 """What has been read, and what its files were like."""
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from kept_of_runs import everything, work
 from training import cohort_of, make_spec
 
 from dropbench.engine.train import Training
@@ -37,22 +37,6 @@ class After(Stop):
     def __call__(self) -> bool:
         self._left -= 1
         return self._left < 0
-
-
-def everything(carried: Any) -> dict[str, Any]:
-    """What is stored of each run but for time, memory and company."""
-    may = ("seconds", "started", "cohort_size", "peak_memory_mb")
-    runs = {}
-    for record in carried.store.load().records:
-        folder = carried.store.folder(record.run_id)
-        rows = [line.rsplit(",", 2)[0] for line in (folder / "history.csv").read_text().splitlines()]
-        told = {key: value for key, value in asdict(record).items() if key not in may}
-        runs[record.run_id] = told, rows, (folder / "test.npz").read_bytes()
-    return runs
-
-
-def work(results: Path) -> list[str]:
-    return sorted(p.name for p in (results / WORK).iterdir()) if (results / WORK).exists() else []
 
 
 def test_a_sweep_stopped_again_and_again_ends_with_the_same_bits(carry: Any) -> None:

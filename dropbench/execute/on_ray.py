@@ -1,0 +1,260 @@
+"""Cohorts on a Ray cluster. This process hands them out and stores all that comes of them; what dies costs its cohort."""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING, Any
+
+from dropbench.errors import UsageError
+from dropbench.execute.agenda import Agenda
+from dropbench.execute.checkpoint import check_room
+from dropbench.execute.cohort import Broken, Listener, Note, Part, in_parts
+from dropbench.execute.cohorts import Cohort
+from dropbench.execute.environment import made_with
+from dropbench.execute.ray_cluster import connect, library, shares
+from dropbench.execute.ray_code import code_of
+from dropbench.execute.ray_worker import Begun, Refused, Saved, Trainer
+from dropbench.planning import sources
+from dropbench.process.stop import Stop
+from dropbench.settings import Settings
+from dropbench.store.checkpoints import Checkpoints
+
+if TYPE_CHECKING:
+    from dropbench.engine.result import RunResult
+
+_GRACE_S = 30.0
+"""For workers to end their update, or an evaluation, and to send what they save."""
+_LOOK_S = 10.0
+"""Between two looks at what others do, where nothing comes from the workers."""
+_TICK_S = 0.25
+"""Between two looks at whether to stop: Ray cannot be waited for together with a pipe."""
+
+
+@dataclass
+class _Worker:
+    actor: Any
+    said: Any
+    """Ray's reference to its next messages."""
+    unfinished: Cohort
+    """What is left of the cohort in hand."""
+    begun: Begun | None = None
+    """None while it waits for room on the cluster, or starts."""
+    heard: float = 0.0
+    """When an epoch, a run or the cohort last ended or began, on this process's clock."""
+    spent: bool = False
+    """Whether it ran out of memory: what such a process has of it lies in pieces, so another goes on."""
+
+
+class OnRay:
+    """Actors on a Ray cluster that train what an agenda has, and send what there is to store.
+
+    They are actors and not tasks, since of a task that is cancelled Ray drops what it has still to say, and that is the
+    checkpoint. Where a worker or its node is lost, or it gives no sign for too long, what is left of its cohort is `Broken`.
+    """
+
+    def __init__(
+        self, agenda: Agenda, settings: Settings, device: str, workers: int, listen: Listener, stop: Stop
+    ) -> None:
+        self._agenda, self._settings, self._device, self._stop = agenda, settings, device, stop
+        self._most, self._listen = workers, listen
+        self._busy: list[_Worker] = []
+        self._tables: dict[sources.Key, list[Any]] = {}
+        """Ray's references to the data that have been sent."""
+        self._ray = library()
+        self._begun = self._asked = False
+        self._told: set[str] = set()
+
+    def outcomes(self) -> Generator[RunResult | Broken | None]:
+        """Yields each run as soon as it is here, and None now and then. Closing it, or an interrupt, ends all workers.
+
+        Raises KeyboardInterrupt, once what the workers save has been stored, where this process is to stop, and UsageError
+        where no worker can train.
+        """
+        connect(self._settings, self._most)
+        try:
+            while True:
+                if self._stop():
+                    yield from self._last()
+                    raise KeyboardInterrupt
+                yield from self._employ()
+                if not (self._busy or self._agenda.left):
+                    return
+                ready = self._wait()
+                for worker in ready:
+                    yield from self._receive(worker)
+                yield from self._silent()
+                yield None
+        finally:
+            self._end()
+
+    def _employ(self) -> Iterator[Broken]:
+        """Asks for workers while there is something for them."""
+        cpus, gpus = shares(self._settings, cards=self._device == "cuda")
+        made = made_with(self._device, self._settings.execute.threads)
+        kind = self._ray.remote(num_cpus=cpus, num_gpus=gpus, max_concurrency=2, max_restarts=0)(Trainer)
+        while len(self._busy) < self._most and (cohort := self._agenda.next()) is not None:
+            if isinstance(parts := in_parts(cohort, self._settings, self._device), Broken):
+                yield parts
+                continue
+            worker = _Worker(kind.remote(self._settings, self._device, made), None, cohort)
+            self._busy.append(worker)
+            self._train(worker, cohort, parts)
+
+    def _train(self, worker: _Worker, cohort: Cohort, parts: list[Part]) -> None:
+        for key, table in sources.tables(cohort.specs[0], self._settings).items():
+            if key not in self._tables:
+                self._tables[key] = [self._ray.put(table)]
+        sent = [(part, [state.alone() for state in states]) for part, states in parts]
+        worker.unfinished, worker.begun = cohort, None
+        worker.actor.train.remote(code_of(cohort), sent, self._tables)
+        worker.said = worker.actor.take.remote()
+
+    def _wait(self) -> list[_Worker]:
+        """The workers from which something has come, before it is time to look around."""
+        pause = self._agenda.pause() if len(self._busy) < self._most and self._agenda.left else _LOOK_S
+        if self._settings.execute.timeout:
+            pause = min(pause, self._settings.execute.timeout / 4)
+        until = time.monotonic() + max(0.0, min(pause, self._stop.left))
+        while not self._stop():
+            left = until - time.monotonic()
+            if (ready := self._ready(max(0.0, min(left, _TICK_S)))) or left <= 0:
+                return ready
+        return []
+
+    def _ready(self, seconds: float) -> list[_Worker]:
+        if not self._busy:
+            wait([self._stop.bell], seconds)
+            return []
+        of = {worker.said: worker for worker in self._busy}
+        first, _ = self._ray.wait(list(of), num_returns=1, timeout=seconds)
+        ready = self._ray.wait(list(of), num_returns=len(of), timeout=0)[0] if first else []
+        return [of[said] for said in ready]
+
+    def _receive(self, worker: _Worker) -> Iterator[RunResult | Broken]:
+        try:
+            messages = self._ray.get(worker.said)
+        except self._ray.exceptions.RayError as error:
+            yield from self._lost(worker, error)
+            return
+        if messages[-1] is not None:
+            worker.said = worker.actor.take.remote()  # which gathers while these are looked at
+        for message in messages:
+            if message is None:
+                yield from self._go_on(worker)
+            elif (outcome := self._heard(worker, pickle.loads(message))) is not None:
+                yield outcome
+
+    def _heard(self, worker: _Worker, message: Any) -> RunResult | Broken | None:
+        from dropbench.engine.result import RunResult
+
+        if isinstance(message, Saved):
+            self._store(message)
+            return None
+        worker.heard = time.monotonic()
+        if isinstance(message, Begun):
+            worker.begun, self._begun = message, True
+        elif isinstance(message, Refused):
+            self._refused(worker, message.reason)
+        elif isinstance(message, RunResult):
+            worker.unfinished = worker.unfinished.without(message.spec.run_id)
+            return message
+        elif isinstance(message, Broken):
+            for spec in message.cohort.specs:
+                worker.unfinished = worker.unfinished.without(spec.run_id)
+            worker.spent = worker.spent or bool(message.out_of_memory)
+            return message
+        else:
+            self._listen(message)
+        return None
+
+    def _store(self, saved: Saved) -> None:
+        """Writes a checkpoint into the results folder."""
+        results = self._settings.results
+        try:
+            check_room(results, saved.folder, len(saved.content))
+            Checkpoints(results, saved.folder).put(saved.name, saved.content)
+        except OSError as error:  # a full disk costs the checkpoint, not the runs
+            self._say(f"what is in training could not be saved: {error.strerror or error}")
+
+    def _refused(self, worker: _Worker, reason: str) -> None:
+        """Does without a worker that would make other numbers."""
+        self._agenda.give_back(worker.unfinished)
+        worker.unfinished, worker.spent = worker.unfinished.part(0, 0), True
+        self._most -= 1
+        if not self._most:
+            raise UsageError(reason)
+        self._say(reason)
+
+    def _go_on(self, worker: _Worker) -> Iterator[Broken]:
+        """Gives a worker that is done with its cohort the next, or lets it go."""
+        while not (worker.spent or self._stop()) and (cohort := self._agenda.next()) is not None:
+            if not isinstance(parts := in_parts(cohort, self._settings, self._device), Broken):
+                self._train(worker, cohort, parts)
+                return
+            yield parts
+        self._busy.remove(worker)  # with the last reference to it the actor ends
+
+    def _silent(self) -> Iterator[Broken]:
+        """Ends workers that have given no sign for too long."""
+        timeout, now = self._settings.execute.timeout, time.monotonic()
+        for worker in [w for w in self._busy if timeout and w.begun and now - w.heard > timeout]:
+            if not self._ray.wait([worker.said], timeout=0)[0]:
+                self._ray.kill(worker.actor)
+                self._busy.remove(worker)
+                reason = f"no epoch ended within {timeout:g} s (execute.timeout)"
+                yield Broken(worker.unfinished, reason, reason, 0.0)
+
+    def _lost(self, worker: _Worker, error: Exception) -> Iterator[Broken]:
+        """What a worker that is no more had in hand. Where none has ever begun, none will: raises UsageError."""
+        self._busy.remove(worker)
+        if worker.begun is None and not self._begun:
+            raise UsageError(f"no worker can begin on the Ray cluster: {_last_line(error)}")
+        if worker.unfinished.specs:
+            node = f"its node {worker.begun.node} is lost" if worker.begun else "it did not begin"
+            gone = isinstance(error, self._ray.exceptions.NodeDiedError) or "node has died" in str(error)
+            reason = "the worker process died" + (f" ({node})" if gone or worker.begun is None else "")
+            # Of any other death it is not known whether it was for want of memory.
+            memory = True if isinstance(error, self._ray.exceptions.OutOfMemoryError) else None
+            yield Broken(worker.unfinished, reason, f"{reason}\n\n{error}", 0.0, memory)
+
+    def _last(self) -> Iterator[RunResult]:
+        """Has the workers save what they train, stores that, and yields what they finish meanwhile."""
+        self._asked, until = True, time.monotonic() + _GRACE_S
+        for worker in list(self._busy):
+            if worker.begun is None:  # it has nothing to save
+                self._ray.kill(worker.actor)
+                self._busy.remove(worker)
+            else:
+                worker.actor.stop.remote()
+        while self._busy and time.monotonic() < until and not self._stop.at_once:
+            for worker in self._ready(_TICK_S):
+                for outcome in self._receive(worker):
+                    if not isinstance(outcome, Broken):
+                        yield outcome
+
+    def _end(self) -> None:
+        """Ends all workers: where there is time, once they have saved what they train."""
+        with suppress(Exception):
+            if not self._asked:
+                for _ in self._last():
+                    pass
+        for worker in self._busy:
+            with suppress(Exception):
+                self._ray.kill(worker.actor)
+        self._busy.clear()
+        self._tables.clear()
+
+    def _say(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self._listen(Note(text))
+
+
+def _last_line(error: Exception) -> str:
+    """Of what a library says in many lines, the one that says what it was."""
+    return next((line for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__).strip()

@@ -1,0 +1,141 @@
+"""The Ray cluster that settings name: what it has room for, and the connection to it."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+from dropbench.errors import UsageError
+from dropbench.hardware.device import cores
+from dropbench.process.signals import SIGNALS
+from dropbench.process.streams import output_to_errors
+from dropbench.settings import Settings
+
+
+class Node(NamedTuple):
+    """What a machine has for cohorts."""
+
+    cpus: float
+    gpus: float
+
+
+def room(settings: Settings) -> tuple[str, int, int]:
+    """The device of a cohort, how many cohorts train at once, and how many of those share a card or, without one, a machine.
+
+    A cluster that has an address is connected to and asked. One that is yet to start on this machine will have what this has.
+
+    Raises
+    ------
+    UsageError
+        Where Ray is not installed, there is no such cluster, or it has no room for a cohort.
+    """
+    if find_spec("ray") is None:
+        raise UsageError("execute=ray needs the package ray: pip install 'dropbench[ray]'")
+    execute = settings.execute
+    nodes = [_this_machine(settings)] if execute.address is None else _nodes(settings)
+    cpus, gpus = shares(settings, any(node.gpus for node in nodes))
+    fitting = [_fitting(node, cpus, gpus) for node in nodes]
+    workers = sum(fitting) if execute.workers == "auto" else execute.workers
+    if not workers:
+        most = Node(max((n.cpus for n in nodes), default=0), max((n.gpus for n in nodes), default=0))
+        raise UsageError(
+            f"a cohort takes {cpus:g} processors and {gpus:g} cards, and no node of the cluster has that now (the most are "
+            f"{most.cpus:g} and {most.gpus:g}): lower execute.cpus or execute.gpus or, where nodes are started when they are "
+            "needed, say how many cohorts are to train at once: execute.workers=8"
+        )
+    together = int(1 / gpus + 1e-9) if gpus else min(max(fitting, default=1), cores())
+    return "cuda" if gpus else "cpu", workers, max(1, min(together, workers))
+
+
+def shares(settings: Settings, cards: bool) -> tuple[float, float]:
+    """The processors and the share of a card that a cohort takes. cards: whether the cluster has any.
+
+    Raises UsageError where device and share contradict each other.
+    """
+    execute, device = settings.execute, settings.device
+    if device not in ("auto", "cpu", "cuda"):
+        raise UsageError(
+            f"device={device}: Ray gives each cohort a card of its own choice; write device=cuda execute.gpus=1, or device=cpu"
+        )
+    gpus = execute.gpus if execute.gpus != "auto" else float(device != "cpu" and cards)
+    if bool(gpus) != (device == "cuda") and device != "auto":
+        what = "a card that it does not use" if gpus else "no card" if cards else "no card, and the cluster has none"
+        raise UsageError(
+            f"device={device} execute.gpus={execute.gpus}: each cohort would be given {what}; write device=auto"
+        )
+    return float(execute.threads) if execute.cpus == "auto" else execute.cpus, gpus
+
+
+def connect(settings: Settings, workers: int) -> None:
+    """Connects to the cluster, or starts one on this machine for `workers` cohorts; once a process, which ends it at its exit.
+
+    Raises UsageError where that cannot be.
+    """
+    ray = library()
+    if ray.is_initialized():
+        return
+    address = settings.execute.address
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster that is started here tells nobody of it
+    try:
+        with _own_signals(), output_to_errors():
+            if address is None:
+                cpus = math.ceil(workers * shares(settings, bool(_this_machine(settings).gpus))[0])
+                ray.init("local", num_cpus=cpus, include_dashboard=False, **quiet)
+            else:
+                ray.init(address, **quiet)
+    except Exception as error:  # of many kinds, of Ray's own and of gRPC's
+        told = str(error).strip().splitlines()
+        why = f"{type(error).__name__}: {told[0]}" if told else type(error).__name__
+        raise UsageError(
+            f"no Ray cluster can be started on this machine: {why}"
+            if address is None
+            else f"execute.address={address}: there is no Ray cluster that can be connected to ({why})"
+        ) from error
+
+
+def library() -> Any:
+    """Ray itself: imported where it is used, and without its annotations, which lack some of its options."""
+    return import_module("ray")
+
+
+def _this_machine(settings: Settings) -> Node:
+    if settings.device == "cpu":  # torch need not be asked
+        return Node(cores(), 0)
+    import torch
+
+    return Node(cores(), torch.cuda.device_count() if torch.cuda.is_available() else 0)
+
+
+def _nodes(settings: Settings) -> list[Node]:
+    connect(settings, 0)
+    there = [node["Resources"] for node in library().nodes() if node["Alive"]]
+    return [Node(has.get("CPU", 0.0), has.get("GPU", 0.0)) for has in there]
+
+
+def _fitting(node: Node, cpus: float, gpus: float) -> int:
+    """How many cohorts a node has room for. A share of a card is never of two."""
+    on_cpus = int(node.cpus / cpus + 1e-9)
+    return min(on_cpus, int(node.gpus) * int(1 / gpus + 1e-9)) if gpus else on_cpus
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Ray answers SIGTERM by itself once it has begun: here it is dropbench that does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
