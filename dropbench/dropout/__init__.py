@@ -1,1 +1,1 @@
-"""Dropout variants: one a file, each three answers to the contract in `base`."""
+"""Dropout variants, one per file. Each implements the contract in `base`."""

@@ -12,19 +12,19 @@ from dropbench.dropout.base import LEVELS, Variant, kept_levels
 from dropbench.sites import Site
 
 _LOWEST = -1.0507009873554805 * 1.6732632423543772
-"""α' = -λα, the limit of SELU at minus infinity."""
+"""α' = -λα, the limit of SELU as its input goes to minus infinity."""
 
 
 class Alpha(Variant):
     """A dropped element becomes α', SELU's lowest value, and a map a·x + b then restores mean 0 and variance 1.
 
-    Klambauer et al. 2017 (arXiv:1706.02515, "New dropout technique"): a = (keep + α'² keep (1 - keep))^(-1/2) and
-    b = -a (1 - keep) α'. It preserves the mean 0 and variance 1 of a layer's activations taken together, not each element's
-    expectation, which becomes a · keep times it. That holds for standardised activations, which SELU with LeCun's
-    initialisation gives. After another activation, with mean and variance of their own, it shifts both, and α' is no resting
-    value: set `model.activation=selu`; where a site says that it follows another, there is a warning.
+    Klambauer et al. 2017 (arXiv:1706.02515, "New dropout technique"): a = (keep + α'² keep (1 - keep))^(-1/2) and b = -a (1
+    - keep) α'. The mean 0 and variance 1 of a layer's activations taken together are preserved. The expectation of a single
+    element is not: it is multiplied by a · keep. This needs standardised activations, which SELU with LeCun's initialisation
+    gives. After another activation, which has another mean and variance, both are shifted, and α' is not a value at which
+    units saturate: set `model.activation=selu`. A site that follows another activation gets a warning.
 
-    The same as torch's `nn.AlphaDropout` and Keras' `AlphaDropout`; torch's `FeatureAlphaDropout` drops whole maps.
+    Same as torch's `nn.AlphaDropout` and Keras' `AlphaDropout`; torch's `FeatureAlphaDropout` drops whole maps.
     """
 
     scales: ClassVar[bool] = False

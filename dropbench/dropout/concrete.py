@@ -16,30 +16,33 @@ from dropbench.sites import Site
 
 _log, _logit, _sigmoid = one_by_one(torch.log), one_by_one(torch.logit), function("sigmoid")
 _EDGE = 2.0**-20
-"""Learned rates are kept this far from 0 and 1, where logarithms end."""
+"""Learned rates stay at least this far from 0 and 1, where the logarithms are infinite."""
 
 
 class Concrete(Learned):
-    """`standard` with a rate a site that is learned by gradient descent; `dropout.rate` is where it starts.
+    """`standard` with one rate per site that is learned by gradient descent, starting at `dropout.rate`.
 
-    Gal, Hron & Kendall 2017 (arXiv:1705.07832). A mask has no gradient in its rate, so in training what is dropped of an
-    element is not 0 or 1 but z = sigmoid((logit rate + logit u) / t) (their section 4, and Maddison et al. 2017), u uniform:
-    near 0 or 1 at a small temperature t, and above 1/2 exactly where `standard` would drop for the same u. What is left is
-    scaled by 1 / (1 - rate). The mean of that is not exactly 1: the relaxation pulls z towards 1/2, by about
-    (π² / 6) t² rate (1 - rate) (1 - 2 rate), which at t = 0.1 makes it 0.9987 at rate 0.1, 1 at 0.5 and 1.012 at 0.9.
+    Gal, Hron & Kendall 2017 (arXiv:1705.07832). A binary mask has no gradient with respect to its rate. So in training the
+    dropped share of an element is not 0 or 1 but z = sigmoid((logit rate + logit u) / t) with u uniform (their section 4,
+    and Maddison et al. 2017). At a small temperature t, z is near 0 or 1, and it is above 1/2 exactly where `standard` would
+    drop the element for the same u. The remaining share 1 - z is scaled by 1 / (1 - rate). Its mean is not exactly 1, since
+    the relaxation pulls z towards 1/2, by about (π² / 6) t² rate (1 - rate) (1 - 2 rate). At t = 0.1 the mean is 0.9987 at
+    rate 0.1, 1 at 0.5 and 1.012 at 0.9.
 
-    The prior (their equations 2-4) holds the rate off 0, the more the fewer the examples: the penalty of an example is
+    The prior (their equations 2-4) keeps the rate away from 0, more strongly with fewer examples. The penalty per example is
 
         (1 / N) · (l² / 2 · ‖W‖² / (1 - rate) - F · H(rate)),
 
-    N training examples, W the weights that read the site, F its features, H the entropy of a coin in nats, l the prior's
-    length scale. Their term is l² (1 - rate) / 2 · ‖M‖² of the weights M before a mask of zeros and ones; inverted scaling
-    trains W = (1 - rate) M. (The authors' code carries twice this, for a loss that is twice a negative log-likelihood.) The
-    entropy alone would take the rate to 1/2; the loss on the data takes it down. For a reconstruction, whose loss is the
-    mean square over D features, all this is right for a Gaussian likelihood of variance D / 2.
+    with N the number of training examples, W the weights that read the site, F the number of its features, H the entropy of
+    a coin in nats and l the prior's length scale. The paper has l² (1 - rate) / 2 · ‖M‖² with M the weights under an
+    unscaled mask; with inverted scaling the trained weights are W = (1 - rate) M. (The authors' code has twice this penalty,
+    for a loss that is twice a negative log-likelihood.) The entropy alone would move the rate to 1/2; the loss on the data
+    lowers it. For a reconstruction, whose loss is the mean square over D features, the penalty is right for a Gaussian
+    likelihood of variance D / 2.
 
-    One draw a feature or channel, over all steps or positions, since they share the weights that the prior is about: on maps
-    this is the authors' spatial concrete dropout, on sequences one mask a sequence. Evaluation is the identity.
+    There is one draw per feature or channel for all steps or positions, since these share the weights that the prior is
+    about. On maps this is the authors' spatial concrete dropout, on sequences one mask per sequence. Evaluation is the
+    identity.
     """
 
     def __init__(
@@ -74,7 +77,7 @@ class Concrete(Learned):
     def penalty(self, site: Site, rate: Tensor, reader: Tensor | None, n_train: int) -> Tensor:
         assert reader is not None  # see `supports`
         p = rate.clamp(_EDGE, 1 - _EDGE)
-        # Row by row: a sum over the stack would add in an order that depends on it.
+        # Replica by replica: a sum over the stack would add in an order that depends on the stack's size.
         squares = torch.stack([w.square().sum() for w in reader.float().unbind(0)])
         features = math.prod(n for n, axis in zip(site.shape, site.axes, strict=True) if axis in "FC")
         entropy = -p * _log(p) - (1 - p) * _log(1 - p)

@@ -9,15 +9,16 @@ from dropbench.sites import Kind
 
 
 class DropEdge(Variant):
-    """Each undirected edge of a graph is dropped by itself, both directions together, and what is left is renormalised.
+    """Drops each undirected edge of a graph independently, both directions together, and renormalises the remaining graph.
 
-    Rong et al. 2020 (arXiv:1907.10903, section 4.1). All layers of a step see the same edges, as in their default (they also
-    try other edges for each layer). Nothing is scaled: the model makes its degrees from the edges that are left, which takes
-    the place of 1 / (1 - rate). Self-loops stay. Evaluation uses all edges.
+    Rong et al. 2020 (arXiv:1907.10903, section 4.1). All layers of a step see the same edges, as in the paper's default (the
+    paper also tries different edges for each layer). Nothing is scaled by 1 / (1 - rate). Instead the model computes its
+    degrees from the remaining edges. Self-loops stay. Evaluation uses all edges.
 
-    They drop a fixed number, rate · E, without replacement; here each edge falls independently, so that the number varies with
-    standard deviation sqrt(E · rate · (1 - rate)), 36 of Cora's 5,278 edges at rate 0.5. Their released code draws the two
-    directions of an edge apart, which leaves a directed graph; so does PyG's `dropout_edge` without `force_undirected`.
+    The paper drops a fixed number of edges, rate · E, without replacement. Here each edge is dropped independently, so the
+    number varies with standard deviation sqrt(E · rate · (1 - rate)): 36 of Cora's 5,278 edges at rate 0.5. The authors'
+    code draws the two directions of an edge separately, which leaves a directed graph; so does PyG's `dropout_edge` without
+    `force_undirected`.
     """
 
     kinds: ClassVar[frozenset[Kind]] = frozenset({"edge"})

@@ -11,15 +11,15 @@ from dropbench.sites import Kind, Site
 
 
 class EmbeddingDropout(Variant):
-    """Rows of the embedding, which are words, are dropped: a word is zero wherever it occurs, or nowhere.
+    """Drops rows of the embedding, that is words: a dropped word is zero everywhere it occurs.
 
-    `per=sequence`: each sequence has its own missing words. Gal & Ghahramani 2016 (arXiv:1512.05287, section 4.2), where it is
-    part of dropout in a recurrent network. `per=batch`: one mask for all sequences of a batch, as `embedded_dropout` of
-    Merity et al. 2017 (arXiv:1708.02182, section 4.3). The rate is the chance of a word of the vocabulary to be dropped, so a
-    frequent word that is dropped takes many places with it. What is kept is scaled by 1 / keep; evaluation does nothing.
+    `per=sequence` draws the missing words for each sequence, as Gal & Ghahramani 2016 (arXiv:1512.05287, section 4.2) do in
+    recurrent networks. `per=batch` draws one mask for all sequences of a batch, as `embedded_dropout` of Merity et al. 2017
+    (arXiv:1708.02182, section 4.3). The rate is the probability that a word of the vocabulary is dropped, so dropping a
+    frequent word empties many positions. Kept words are scaled by 1 / keep; evaluation is the identity.
 
-    Dropping single occurrences, each by itself, is "word dropout" (Iyyer et al. 2015; Bowman et al. 2016, who put `<unk>` in
-    its place), and not this. Nor is dropout of the embedded features: that is `standard`, `spatial` or `locked` at `embedded`.
+    Other methods with similar names: "word dropout" (Iyyer et al. 2015; Bowman et al. 2016, who insert `<unk>`) drops each
+    occurrence independently. Dropping features of the embedded words is `standard`, `spatial` or `locked` at `embedded`.
     """
 
     kinds: ClassVar[frozenset[Kind]] = frozenset({"token"})

@@ -12,11 +12,11 @@ from dropbench.dropout.base import Variant
 
 
 class Gaussian(Variant):
-    """Each element is multiplied by its own draw of N(1, rate / (1 - rate)): the mean and variance of `standard`.
+    """Multiplies each element by its own draw from N(1, rate / (1 - rate)), the mean and variance of `standard`.
 
-    Srivastava et al. 2014 (JMLR 15, section 10). Nothing is set to zero, so there is no drop fraction to measure; `rate` is
-    that of the Bernoulli noise with the same variance. Keras' `GaussianDropout` is the same; its `GaussianNoise` adds
-    instead. Kingma et al. 2015 learn the variance: another variant.
+    Srivastava et al. 2014 (JMLR 15, section 10). No element is set to zero, so there is no drop fraction to measure; `rate`
+    is the rate of Bernoulli noise with the same variance. Keras' `GaussianDropout` is the same; its `GaussianNoise` adds
+    noise instead. Kingma et al. 2015 learn the variance: see `kingma`.
     """
 
     draws: ClassVar[Literal["bits", "normal"]] = "normal"

@@ -9,13 +9,13 @@ from dropbench.sites import Site
 
 
 class LayerDrop(StochasticDepth):
-    """Whole layers of a transformer, attention and feed-forward block together, are dropped for a batch, all at one rate.
+    """Drops whole layers of a transformer (attention and feed-forward block together) for a batch, all at the same rate.
 
-    Fan, Grave & Joulin 2019, "Reducing Transformer Depth on Demand with Structured Dropout", arXiv:1909.11556, section 3.2. It
-    is `stochastic_depth` with `decay=uniform` and `per=batch` at whole layers, which `model.branches=layer` makes branches of;
-    a layer that is dropped is not computed. Fan et al. scale nothing, in training or after it; here what is kept is scaled by
-    1 / (1 - rate) in training, so that evaluation, which uses all layers, is what training is on average. In models whose
-    residual branches are not parts of a layer, as of `resnet`, it drops those.
+    Fan, Grave & Joulin 2019, "Reducing Transformer Depth on Demand with Structured Dropout", arXiv:1909.11556, section 3.2.
+    This is `stochastic_depth` with `decay=uniform` and `per=batch` on whole layers; `model.branches=layer` makes each layer
+    one branch. A dropped layer is not computed. Fan et al. scale nothing, in training or in evaluation. Here kept layers are
+    scaled by 1 / (1 - rate) in training, so that on average training matches evaluation, which uses all layers. In models
+    whose residual branches are not parts of a layer, such as `resnet`, it drops the residual branches.
     """
 
     def __init__(self) -> None:
@@ -26,4 +26,4 @@ class LayerDrop(StochasticDepth):
         if reason := super().supports(site):
             return reason
         part = site.axes == "TF" and site.name.endswith(".branch")
-        return f"drops whole layers, and {site.name} is a part of one; type model.branches=layer" if part else None
+        return f"drops whole layers, and {site.name} is only a part of one; type model.branches=layer" if part else None

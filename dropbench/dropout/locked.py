@@ -11,12 +11,13 @@ from dropbench.sites import Kind, Site
 
 
 class Locked(Variant):
-    """One mask a sequence: the same features are dropped at every time step, in the layers and on the recurrent path.
+    """Drops the same features at every time step of a sequence, between layers and on the recurrent path.
 
-    Gal & Ghahramani 2016 (arXiv:1512.05287), whose variational RNN has one mask a sequence for the inputs, the states and
-    the outputs of a layer; the words that they drop too are `embedding`. `dropout.placement` chooses among them: AWD-LSTM's
-    `LockedDropout` (Merity et al. 2017) is `[embedded, "hidden.*", head]`, without the recurrent sites. Each sequence of a
-    batch has a mask of its own. Not the "variational dropout" of Kingma et al. 2015, which learns Gaussian noise.
+    Gal & Ghahramani 2016 (arXiv:1512.05287): their variational RNN has one mask per sequence for the inputs, the states and
+    the outputs of a layer. They also drop words, which is `embedding` here. `dropout.placement` chooses the sites:
+    AWD-LSTM's `LockedDropout` (Merity et al. 2017) is `[embedded, "hidden.*", head]`, without the recurrent sites. Each
+    sequence of a batch has its own mask. The "variational dropout" of Kingma et al. 2015, which learns Gaussian noise, is
+    another method: `kingma`.
     """
 
     kinds: ClassVar[frozenset[Kind]] = frozenset({"activation", "recurrent"})
@@ -25,7 +26,7 @@ class Locked(Variant):
     def supports(self, site: Site) -> str | None:
         if reason := super().supports(site):
             return reason
-        return None if "T" in site.axes else f"holds a mask over time, and {site.name} has no time axis"
+        return None if "T" in site.axes else f"uses one mask for all time steps, and {site.name} has no time axis"
 
     @override
     def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:

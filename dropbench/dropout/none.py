@@ -11,7 +11,7 @@ from dropbench.sites import Kind, Site
 
 
 class NoDropout(Variant):
-    """Acts nowhere. In a stack with other arms its replicas are those of rate 0, which every variant leaves as they are."""
+    """Acts nowhere. In a stack with other arms its replicas have rate 0, at which every variant is the identity."""
 
     kinds: ClassVar[frozenset[Kind]] = frozenset()
 

@@ -1,4 +1,4 @@
-"""Recurrent dropout: on the hidden-to-hidden path, or on what a gated cell adds to its state."""
+"""Recurrent dropout: on the hidden-to-hidden path, or on the update that a gated cell adds to its state."""
 
 from __future__ import annotations
 
@@ -13,24 +13,26 @@ _KIND: dict[str, Kind] = {"state": "recurrent", "candidate": "candidate"}
 
 
 class RecurrentDropout(Variant):
-    """Dropout inside a recurrent layer, one mask a sequence, the same at every step.
+    """Drops units inside a recurrent layer, with one mask per sequence that is the same at every step.
 
-    `where=state`: the state that a layer hands to its next step's product. Gal & Ghahramani 2016 (arXiv:1512.05287, section
-    4.1), the hidden-to-hidden part of it alone; `locked` has the inputs and outputs too. `each_step` draws a new mask at
-    every step instead: the naive kind that Zaremba et al. 2014 (arXiv:1409.2329) advise against, to show the harm. Over T steps
-    of a linear path unscaled masks shrink a state to keep^T on average if each step has its own, to keep if they share one.
-    The scaling that is used here makes these 1 and keep^(1 - T): a fixed mask amplifies what it keeps, and it is the
-    saturation of the cell that bounds it.
+    `where=state` drops units of the state before the next step's hidden-to-hidden product. This is the hidden-to-hidden part
+    of Gal & Ghahramani 2016 (arXiv:1512.05287, section 4.1); `locked` drops inputs and outputs as well. `each_step` draws a
+    new mask at every step instead. Zaremba et al. 2014 (arXiv:1409.2329) advise against this naive kind; it is here to show
+    the harm. Over T steps of a linear path, unscaled masks shrink a state on average to keep^T if each step has its own
+    mask, and to keep if all steps share one. With the scaling used here these factors become 1 and keep^(1 - T): a fixed
+    mask amplifies what it keeps, and only the saturation of the cell bounds the state.
 
-    `where=candidate`: Semeniuta et al. 2016 (arXiv:1603.05118, section 3), of LSTM and GRU: only what the step would add is
-    dropped, c_t = f c_{t-1} + i d(g), h_t = (1 - z) h_{t-1} + z d(n) with z the update gate, so that what the state holds is
-    left alone and no memory is lost, with a mask a step (`each_step`) as with one a sequence. They report both.
+    `where=candidate` follows Semeniuta et al. 2016 (arXiv:1603.05118, section 3), for LSTM and GRU. Only the update of a
+    step is dropped: c_t = f c_{t-1} + i d(g), h_t = (1 - z) h_{t-1} + z d(n) with z the update gate. What the state holds is
+    kept, so no memory is lost, whether a mask is drawn at each step (`each_step`) or once per sequence. The paper reports
+    both.
 
-    Evaluation: nothing, as masks are scaled by 1 / keep. The rate is the chance of a unit to be dropped.
+    Masks are scaled by 1 / keep, so evaluation is the identity. The rate is the probability that a unit is dropped.
 
-    Keras' `recurrent_dropout` is the fixed kind of `where=state`, in its LSTM and GRU with a mask for each gate; "recurrent
-    dropout" of TensorFlow's LayerNormBasicLSTMCell is Semeniuta's with a mask a step. torch's `nn.LSTM(dropout=)` acts between
-    layers, never here. Merity et al. 2017 drop the hidden-to-hidden weights: `weight_drop`.
+    Keras' `recurrent_dropout` is `where=state` with a fixed mask; its LSTM and GRU have one mask for each gate. "Recurrent
+    dropout" in TensorFlow's LayerNormBasicLSTMCell is `where=candidate` with a mask at each step. torch's
+    `nn.LSTM(dropout=)` acts between layers, never inside one. Merity et al. 2017 drop the hidden-to-hidden weights:
+    `weight_drop`.
     """
 
     kinds: ClassVar[frozenset[Kind]] = frozenset(_KIND.values())

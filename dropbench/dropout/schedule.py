@@ -1,8 +1,9 @@
-"""Schedules of the rate: what share of its nominal value is in force at which point of training.
+"""Schedules of the rate: which share of its nominal value applies at each point of training.
 
 A schedule is a pure function of `progress`, the fraction of all epochs that has passed (0 at the start, 1 at the end,
-fractional within an epoch), and of keyword-only options; it returns a factor in [0, 1], and the rate in force is the
-factor times the rate. It knows no variant, so it goes with each, and an option of any is a key of its YAML.
+fractional within an epoch), and of keyword-only options. It returns a factor in [0, 1], by which the nominal rate is
+multiplied. It does not depend on the variant, so every schedule works with every variant. Its options are the keys of its
+YAML.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 from dropbench.errors import UsageError
 
 Share = Annotated[float, Gt(0), Le(1)]
-"""A part of training."""
+"""A fraction of training."""
 Inside = Annotated[float, Gt(0), Lt(1)]
 """A point within training."""
 Factor = Annotated[float, Ge(0), Le(1)]
@@ -27,10 +28,10 @@ _ROUNDING = 1e-9
 
 
 def resolve(target: str, options: Mapping[str, Any]) -> Callable[[float], float]:
-    """The schedule that a `_target_` names, with its options: a function of progress alone, checked at every call.
+    """Returns the schedule that `target` names, with its options, as a function of progress that checks its result.
 
-    A factor beyond [0, 1] by no more than rounding is put back to the border; that function raises UsageError for any
-    other that is no number in [0, 1], which can only be a user's own.
+    A factor that exceeds [0, 1] only by rounding is clipped. The function raises UsageError for any other factor outside [0,
+    1], which only a user's own schedule can return.
     """
     from hydra.utils import get_object
 
@@ -48,7 +49,7 @@ def resolve(target: str, options: Mapping[str, Any]) -> Callable[[float], float]
 
 
 def constant(progress: float) -> float:
-    """1: the nominal rate throughout."""
+    """Returns 1: the nominal rate throughout."""
     return 1.0
 
 
@@ -58,22 +59,22 @@ def linear_up(progress: float, *, over: Share = 1.0) -> float:
 
 
 def linear_down(progress: float) -> float:
-    """1 - p: from the nominal rate to 0. For one that is at 0 sooner, see `early` with shape="linear"."""
+    """1 - p: from the nominal rate to 0 at the end. To reach 0 earlier, use `early` with shape="linear"."""
     return 1.0 - progress
 
 
 def cosine(progress: float, *, rising: bool = False) -> float:
     """(1 + cos(πp)) / 2, half a cosine from the nominal rate to 0; rising: (1 - cos(πp)) / 2, from 0 to the nominal rate.
 
-    Falling by default, as the learning-rate schedule of that name does (Loshchilov & Hutter 2017, arXiv:1608.03983).
+    It falls by default, as the learning-rate schedule of that name does (Loshchilov & Hutter 2017, arXiv:1608.03983).
     """
     return (1.0 + (-1.0 if rising else 1.0) * math.cos(math.pi * progress)) / 2.0
 
 
 def flat_cos(progress: float, *, flat: Annotated[float, Ge(0), Lt(1)] = 0.5) -> float:
-    """1 up to p = flat, then (1 + cos(π (p - flat) / (1 - flat))) / 2: held, then half a cosine down to 0.
+    """1 up to p = flat, then (1 + cos(π (p - flat) / (1 - flat))) / 2: constant, then half a cosine down to 0.
 
-    What RealMLP does with its dropout and its weight decay, with flat = 1/2 (Holzmüller et al. 2024, arXiv:2407.04491).
+    RealMLP uses it with flat = 1/2 for dropout and weight decay (Holzmüller et al. 2024, arXiv:2407.04491).
     """
     return 1.0 if progress < flat else cosine((progress - flat) / (1.0 - flat))
 
@@ -92,9 +93,9 @@ def step(
     at: Annotated[tuple[Inside, ...], MinLen(1)] = (0.5,),
     factors: Annotated[tuple[Factor, ...], MinLen(2)] = (0.5, 1.0),
 ) -> float:
-    """Piecewise constant: factors[i] from boundary at[i - 1] on, up to but without at[i].
+    """Piecewise constant: factors[i] holds for at[i - 1] <= p < at[i].
 
-    Raises UsageError for boundaries that do not ascend and where there is not one factor more than boundaries.
+    Raises UsageError if the boundaries do not ascend, or if there is not exactly one factor more than boundaries.
     """
     if any(a >= b for a, b in pairwise(at)):
         raise UsageError(f"dropout.schedule.at={list(at)}: its boundaries must ascend")
@@ -107,10 +108,10 @@ def step(
 
 
 def early(progress: float, *, until: Share = 0.2, shape: Literal["constant", "linear"] = "constant") -> float:
-    """1 for p < until and 0 from there on; linear: max(0, 1 - p / until).
+    """1 for p < until, then 0; with shape "linear": max(0, 1 - p / until).
 
-    Early dropout, against underfitting (Liu et al. 2023, arXiv:2303.01500). The recipe that its authors publish has
-    shape linear and 50 of 300 epochs, until = 1/6, and as many epochs of 600.
+    Early dropout, against underfitting (Liu et al. 2023, arXiv:2303.01500). The authors' published recipe has shape linear
+    and 50 of 300 epochs (until = 1/6), or 50 of 600.
     """
     if shape == "linear":
         return max(0.0, 1.0 - progress / until)
@@ -118,7 +119,7 @@ def early(progress: float, *, until: Share = 0.2, shape: Literal["constant", "li
 
 
 def late(progress: float, *, start: Annotated[float, Ge(0), Lt(1)] = 0.2) -> float:
-    """0 for p < start and 1 from there on.
+    """0 for p < start, then 1.
 
     Late dropout, against overfitting (Liu et al. 2023, arXiv:2303.01500), whose authors start at epoch 50 of 300.
     """
@@ -126,10 +127,10 @@ def late(progress: float, *, start: Annotated[float, Ge(0), Lt(1)] = 0.2) -> flo
 
 
 def curriculum(progress: float, *, gamma: Annotated[float, Gt(0)] = 10.0) -> float:
-    """1 - exp(-γp): rises fast at first and nears the nominal rate, which it never quite reaches.
+    """1 - exp(-γp): rises fast at first and approaches the nominal rate without ever reaching it.
 
-    Curriculum dropout (Morerio et al. 2017, arXiv:1703.06229, equation 2): keep(t) = (1 - θ) exp(-γ't) + θ with θ the
-    keep probability in the end, that is rate(t) = rate · (1 - exp(-γ't)). The paper takes γ' = 10/T for T updates, which
-    is γ = 10 in terms of progress.
+    Curriculum dropout (Morerio et al. 2017, arXiv:1703.06229, equation 2): keep(t) = (1 - θ) exp(-γ't) + θ with θ the final
+    keep probability, that is rate(t) = rate · (1 - exp(-γ't)). The paper takes γ' = 10/T for T updates, which is γ = 10 as a
+    function of progress.
     """
     return -math.expm1(-gamma * progress)

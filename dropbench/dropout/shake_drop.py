@@ -14,13 +14,13 @@ from dropbench.sites import Site
 
 
 class ShakeDrop(StochasticDepth):
-    """A residual branch is kept, or else it comes forward times α ~ U(-1, 1) and its gradient goes back times β ~ U(0, 1).
+    """Keeps a residual branch, or multiplies it by α ~ U(-1, 1) in the forward pass and its gradient by β ~ U(0, 1).
 
     Yamada, Iwamura, Akiba & Kise 2018, "ShakeDrop Regularization for Deep Residual Learning", arXiv:1802.02375, equation 6,
-    with the ranges that they found best. `rate` is the chance of not being kept, of the last branch; with `decay` "linear"
-    branch l of L has l / L of it, as theirs have with 1/2 at the last. Whether it is kept, α and β are drawn for each example
-    by itself (their "image" level). In evaluation a branch is multiplied by its expectation, 1 - rate. Branches should end in
-    batch norm, as theirs and those of model=resnet do: without it training can be unstable.
+    with the ranges that the authors found best. `rate` is the probability that the last branch is not kept. With `decay`
+    "linear", branch l of L has l / L of it, as in the paper, where the last branch has 1/2. Everything is drawn for each
+    example independently (the paper's "image" level). In evaluation a branch is multiplied by the expected factor, 1 - rate.
+    Branches should end in batch norm, as in the paper and in model=resnet: without it training can be unstable.
     """
 
     multiplies = rests = flips = False
@@ -34,7 +34,7 @@ class ShakeDrop(StochasticDepth):
 
     @override
     def mask(self, noise: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
-        """What a branch is multiplied by on its way forward, and its gradient on the way back: [K, B, 2, ...]."""
+        """Returns the factor of a branch in the forward pass, and that of its gradient in the backward pass: [K, B, 2, ...]."""
         kept = Keeping(rate, torch.float32, scales=False).mask(noise[:, :, :1].contiguous()) > 0
         u = (noise[:, :, 1:].float() + (LEVELS // 2 + 0.5)) / LEVELS  # in (0, 1)
         shaken = torch.cat([2 * u[:, :, :1] - 1, u[:, :, 1:]], 2)

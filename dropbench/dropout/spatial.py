@@ -9,11 +9,11 @@ from dropbench.sites import Site
 
 
 class Spatial(Variant):
-    """Whole feature maps are dropped: one draw a channel, shared over height and width, or over the time of a sequence.
+    """Drops whole feature maps: one draw per channel, shared by all positions of a map or all steps of a sequence.
 
-    Tompson et al. 2015 (arXiv:1411.4280, section 3.2). torch's `Dropout2d` and Keras' `SpatialDropout2D` on maps, `Dropout1d`
-    and `SpatialDropout1D` on sequences. torch's guess the layout from the number of axes, and a 3-D input to `Dropout2d`
-    has meant two things; here the site's axes say it. On a vector there is no map to drop: use `standard`.
+    Tompson et al. 2015 (arXiv:1411.4280, section 3.2). On maps it is torch's `Dropout2d` and Keras' `SpatialDropout2D`, on
+    sequences `Dropout1d` and `SpatialDropout1D`. torch's classes guess the layout from the number of axes, and the meaning
+    of a 3-D input to `Dropout2d` has changed; here the site declares its axes. A vector has no map to drop: use `standard`.
     """
 
     @override
@@ -28,7 +28,7 @@ class Spatial(Variant):
     def warns(self, site: Site) -> str | None:
         if any(n > 1 for n, axis in zip(site.shape, site.axes, strict=True) if axis not in "CF"):
             return None
-        return f"dropout=spatial at {site.name}, a map of one position, is the same as dropout=standard"
+        return f"dropout=spatial is the same as dropout=standard at {site.name}, whose maps have a single position"
 
     @override
     def noise_shape(self, site: Site, batch: int) -> tuple[int, ...]:

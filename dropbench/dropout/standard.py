@@ -12,25 +12,25 @@ from dropbench.sites import Site
 
 
 class Standard(Variant):
-    """Each element is dropped by itself, and what is kept is scaled by 1 / (1 - rate) in training.
+    """Drops each element independently and scales the kept ones by 1 / (1 - rate) in training.
 
-    Hinton et al. 2012 (arXiv:1207.0580); Srivastava et al. 2014 (JMLR 15, section 4), whose original scaled the weights at
-    test time instead. What torch calls `nn.Dropout`, with `p` = rate, and Keras `Dropout`. The papers' own `p` is the
-    probability of keeping.
+    Hinton et al. 2012 (arXiv:1207.0580); Srivastava et al. 2014 (JMLR 15, section 4), who scale the weights at test time
+    instead. It is torch's `nn.Dropout` with `p` = rate, and Keras' `Dropout`. In the papers, `p` is the probability of
+    keeping.
 
-    `per` "element" draws for each element of each example, as all of these do. `per` "batch" draws one mask for a mini-batch,
-    which all of its examples share: Keras' `noise_shape=(1, ...)`, and what a thinned network of the whole batch would be.
+    `per` "element" draws for each element of each example, as the papers and both libraries do. `per` "batch" draws one mask
+    that all examples of a mini-batch share, as Keras' `noise_shape=(1, ...)`: one thinned network for the whole batch.
     """
 
     per: Literal["element", "batch"] = "element"
-    """Of the class, for one of a user's that is made of it and has a constructor of its own."""
+    """Also set on the class, for a user's subclass whose constructor does not call this one."""
 
     def __init__(self, *, per: Literal["element", "batch"] = "element") -> None:
         self.per = per
 
     @staticmethod
     def one_form(options: Mapping[str, Any]) -> dict[str, Any]:
-        """Its options without the usual `per`, which came later than some runs and is no part of their ids."""
+        """Returns the options without the default `per`: it was added later and is not part of the ids of earlier runs."""
         return {name: value for name, value in options.items() if (name, value) != ("per", "element")}
 
     @override

@@ -14,24 +14,26 @@ _exp = one_by_one(torch.exp)
 
 
 class Standout(AtWeights):
-    """A unit is kept with a probability that grows with its own input, and is neither scaled when it is.
+    """Keeps each unit, unscaled, with a probability that grows with the unit's own input.
 
-    Ba & Frey 2013 (NIPS, "Adaptive dropout for training deep neural networks"). A second network with a sigmoid decides what
-    is kept. As they find its weights to become a multiple of the first one's, they tie the two, and so does this: the unit
-    with input h = x·w + b is kept with probability sigmoid(`slope` · h + β). `rate` is that of dropping a unit at h = 0, so
-    β = log((1 - rate) / rate). At slope 0 it is `classic`; a negative slope drops the active units.
+    Ba & Frey 2013 (NIPS, "Adaptive dropout for training deep neural networks"). In the paper a second network with a sigmoid
+    decides which units are kept. Its weights turn out close to a multiple of the first network's, so the authors tie the
+    two, and so does this class: a unit with input h = x·w + b is kept with probability sigmoid(`slope` · h + β). `rate` is
+    the probability of dropping a unit at h = 0, so β = log((1 - rate) / rate). Slope 0 is `classic`; a negative slope drops
+    the active units.
 
-    No gradient flows through the probability. Evaluation multiplies by it, the expectation over masks (their section 2), which
-    unlike that of `standard` is not a constant: the network that is evaluated has another activation, f(h) · sigmoid(.).
+    No gradient flows through the probability. Evaluation multiplies the unit by it, which is the expectation over masks
+    (their section 2). Unlike in `standard` this factor is not constant: in evaluation the activation is f(h) · sigmoid(slope
+    · h + β).
 
-    The mean rate of a layer is not `rate`: after training most units are far from h = 0.
+    The mean rate of a layer is not `rate`, since after training most units are far from h = 0.
     """
 
     def __init__(self, *, slope: float = 1.0) -> None:
         self.slope = slope
 
     def mask(self, noise: Tensor, rate: Tensor, dtype: torch.dtype) -> Tensor:
-        """The draw as it is: what it is compared with depends on the input."""
+        """Returns the draw unchanged, since its threshold depends on the input."""
         return noise
 
     @override
@@ -48,8 +50,8 @@ class Standout(AtWeights):
         return out * (self._kept(h, rate) / LEVELS).to(out.dtype)
 
     def _kept(self, h: Tensor, rate: Tensor) -> Tensor:
-        """How many of the values of a draw keep a unit of input h [K, B, O], as in `kept_levels`."""
-        # sigmoid(slope h + β) with the odds of keeping written out, so that rate 0 and slope 0 come out exactly; below
-        # e^-60 nothing is kept as it is, and infinity times a rate of 0 would be no number.
+        """Returns how many of a draw's values keep a unit with input h [K, B, O], as `kept_levels` does."""
+        # sigmoid(slope h + β) with the odds written out, so that rate 0 and slope 0 are exact. The clamp changes nothing: at
+        # odds below e^-60 no unit is kept anyway. It avoids infinity times a rate of 0, which is NaN.
         drop = rate * _exp((-self.slope * h.detach().float()).clamp(max=60))
         return kept_levels(drop / ((1 - rate) + drop))

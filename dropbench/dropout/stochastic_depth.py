@@ -11,23 +11,23 @@ from dropbench.sites import Kind, Site
 
 
 class StochasticDepth(Variant):
-    """Whole residual branches are dropped, which leaves the shortcut; what is kept is scaled by 1 / (1 - rate) in training.
+    """Drops whole residual branches, leaving the shortcut, and scales the kept ones by 1 / (1 - rate) in training.
 
-    Huang et al. 2016 (arXiv:1603.09382). `rate` is that of the last branch. With `decay` "linear" branch l of L has l / L of
-    it, their equation 4, p_l = 1 - l / L (1 - p_L) for survival p; with "uniform" all have the same. torchvision and timm
-    decay from 0 at the first branch, torchvision to (L - 1) / L of the rate at the last. A rate given for a site in
-    `dropout.rates` is that site's, without decay.
+    Huang et al. 2016 (arXiv:1603.09382). `rate` is the rate of the last branch. With `decay` "linear", branch l of L has l /
+    L of it (their equation 4: p_l = 1 - l / L (1 - p_L) for the survival probability p); with "uniform", all have the same.
+    In torchvision and timm the rate is 0 at the first branch, and torchvision's last branch has only (L - 1) / L of it. A
+    rate given for a site in `dropout.rates` is used as it is, without decay.
 
-    `per` "example" drops a branch for each example by itself, as torchvision's `StochasticDepth(mode="row")` and timm's
-    `DropPath` do. `per` "batch" drops it for the whole mini-batch, as the paper does (torchvision's "batch"), and then it is
-    not computed at all: time is saved, and the noise of a step is larger. A branch that is dropped for a batch gets a
-    gradient of zero, which an optimizer treats as any other, and its batch norms do not see the batch. Beside another variant
-    that acts inside of branches it is computed all the same, and they do.
+    `per` "example" drops a branch for each example independently, as torchvision's `StochasticDepth(mode="row")` and timm's
+    `DropPath` do. `per` "batch" drops it for the whole mini-batch, as the paper does (torchvision's "batch"). The dropped
+    branch is then not computed, which saves time but makes a step noisier. Its gradient is zero, which the optimizer treats
+    as any other gradient, and its batch norms do not see the batch. If another variant acts inside branches, the branch is
+    computed all the same, and its batch norms see the batch.
 
-    The paper scales at the test instead: branches are multiplied by p_l there and unscaled in training, which gives the same
-    mean. torchvision and timm scale in training, as here, and evaluation is the identity.
+    The paper scales in evaluation instead: branches are multiplied by p_l there and are unscaled in training, which gives
+    the same mean. torchvision and timm scale in training, as is done here, and evaluation is the identity.
 
-    EfficientNet code and Keras contributions call this "drop_connect"; DropConnect (Wan et al. 2013) drops weights.
+    EfficientNet code and Keras contributions call this "drop_connect", but DropConnect (Wan et al. 2013) drops weights.
     LayerDrop (Fan et al. 2019, arXiv:1909.11556) is `dropout=layer_drop`: `decay=uniform per=batch` with
     `model.branches=layer`.
     """

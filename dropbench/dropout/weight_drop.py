@@ -11,17 +11,17 @@ from dropbench.sites import Kind, Site
 
 
 class WeightDrop(Variant):
-    """DropConnect on the hidden-to-hidden weights: one mask a sequence, for all its steps and for the whole batch.
+    """Drops hidden-to-hidden weights of recurrent layers, with one mask for all steps and all sequences of a batch.
 
-    Merity et al. 2017 (arXiv:1708.02182, section 2), AWD-LSTM. All gates' weights are in the mask, biases are not. The mask
-    multiplies the weight on its way into the layer, so the gradient reaches the raw weight, and is zero where that was
-    dropped. What is kept is scaled by 1 / keep, as in their code, which calls torch's dropout; evaluation uses the weights as
-    they are. Wan et al. 2013 scale nothing in training and average over Gaussians in evaluation: `dropconnect`, which is for
-    dense layers. The rate is the chance of a weight to be dropped.
+    Merity et al. 2017 (arXiv:1708.02182, section 2), AWD-LSTM. The mask covers the weights of all gates, but not the biases.
+    The layer uses mask · weight, so the gradient reaches the raw weight and is zero where the weight was dropped. Kept
+    weights are scaled by 1 / keep, as in the authors' code, which calls torch's dropout; evaluation uses the weights
+    unchanged. DropConnect for dense layers (Wan et al. 2013), which averages over a Gaussian in evaluation, is
+    `dropconnect`. The rate is the probability that a weight is dropped.
 
-    salesforce/awd-lstm-lm's `WeightDrop`, and those made after it, set the dropped weight as an attribute of torch's LSTM. With
-    `variational=True` it masks whole rows and never stops doing so (its issue 72); fastai 2's left the raw weight without a
-    gradient for a while (fastai2, pull request 427). "WeightDrop" with another meaning: DropConnect itself, in some Keras code.
+    salesforce/awd-lstm-lm's `WeightDrop` and its copies set the dropped weight as an attribute of torch's LSTM. With
+    `variational=True` it masks whole rows, even in evaluation (its issue 72); fastai 2's version left the raw weight without
+    a gradient for a while (fastai2, pull request 427). Some Keras code uses the name "WeightDrop" for DropConnect itself.
     """
 
     kinds: ClassVar[frozenset[Kind]] = frozenset({"recurrent_weight"})

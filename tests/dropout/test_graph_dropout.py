@@ -57,7 +57,7 @@ def test_default_places(c: Composer) -> None:
     ("variant", "why"),
     [
         ("spatial", "it drops whole feature maps, and hidden.0 has none"),
-        ("locked", "it holds a mask over time, and hidden.0 has no time axis"),
+        ("locked", "it uses one mask for all time steps, and hidden.0 has no time axis"),
     ],
 )
 def test_variants_of_maps_and_sequences_say_why_not(c: Composer, variant: str, why: str) -> None:
@@ -67,4 +67,4 @@ def test_variants_of_maps_and_sequences_say_why_not(c: Composer, variant: str, w
 
 def test_graph_variants_say_why_not_elsewhere() -> None:
     assert VARIANTS["drop_edge"].supports(site("nodes")) == "acts on edge sites, and nodes is of kind activation"
-    assert VARIANTS["node_features"].supports(site("f")) == "drops the features of whole nodes, and f is of no graph"
+    assert VARIANTS["node_features"].supports(site("f")) == "drops the features of whole nodes, and f has no node axis"
