@@ -41,7 +41,7 @@ def test_every_key_of_a_file_is_found(option: str) -> None:
 
 def test_keys_have_their_defaults_and_comments() -> None:
     found = {key.name: key for key in reference.keys_of(FILES["train/default"])}
-    assert found["lr"].default == "0.001" and found["augment.flip"].comment == "chance of a horizontal flip"
+    assert found["lr"].default == "0.001" and found["augment.flip"].comment == "probability of a horizontal flip"
     assert "augment" not in found
     standard = {key.name: key for key in reference.keys_of(FILES["dropout/standard"])}
     assert standard["rate"].comment.startswith("probability that an element is dropped")
