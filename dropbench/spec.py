@@ -308,6 +308,8 @@ class RunSpec(Frozen):
     @property
     def to_the_end(self) -> RunSpec:
         """The same run to its last epoch."""
+        if self.train.stop_at is None:
+            return self
         return self.model_copy(update={"train": self.train.model_copy(update={"stop_at": None})})
 
     @cached_property

@@ -224,7 +224,7 @@ def trained_share(specs: Sequence[RunSpec], settings: Settings, device: str) -> 
     rungs = _latest({s.to_the_end.run_id: s.to_the_end for s in specs}, Checkpoints(settings.results, RUNGS), made)
     fewer = of_fewer_epochs(specs, settings, made)
     shares = {}
-    for spec in specs:
+    for spec in specs if saved or rungs or fewer else ():
         whole = min(spec.train.epochs, spec.train.stop_at or spec.train.epochs)
         ended = rungs.get(spec.to_the_end.run_id) or fewer.get(of_any_length(spec).run_id)
         if (header := saved.get(spec.run_id)) is not None:
