@@ -1,1 +1,1 @@
-"""Regularizers beside dropout: one idea a file, each with its option in conf/regularizer. `base` has the contract."""
+"""Regularizers other than dropout, one per file, each with a YAML in conf/regularizer. `base` has the contract."""

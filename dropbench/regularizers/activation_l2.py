@@ -1,4 +1,4 @@
-"""Large activations cost (AR of Merity et al. 2017)."""
+"""A penalty on large activations (AR of Merity et al. 2017)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ class ActivationL2(Regularizer):
     """loss + α mean(h²) of the activations h at a site.
 
     Merity, McCann & Socher 2017, "Revisiting Activation Regularization for Language RNNs", arXiv:1708.01009, and the code of
-    AWD-LSTM (arXiv:1708.02182), where h is the top layer's output after its dropout. Here it is taken before: the mean square
-    after dropout at rate p is in expectation 1 / (1 - p) times that.
+    AWD-LSTM (arXiv:1708.02182), where h is the top layer's output after its dropout. Here h is taken before dropout. At rate
+    p the mean square after dropout is, in expectation, 1 / (1 - p) times as large.
     """
 
     slot: ClassVar[Slot] = "loss"
     watches: ClassVar[bool] = True
 
     def __init__(self, *, alpha: Annotated[float, Ge(0)] = 2.0, site: SiteName | None = None) -> None:
-        """alpha: α; 2 in AWD-LSTM. site: its name; None: the last one."""
+        """alpha: α; 2 in AWD-LSTM. site: the name of the site; None: the last one."""
         self._site = site
 
     @override
@@ -36,9 +36,11 @@ class ActivationL2(Regularizer):
 
 
 def no_site(given: Given, site: str | None) -> str | None:
-    """Why a site's activations cannot be read, as the end of a sentence, or None."""
+    """Returns why a site's activations cannot be read, as the end of a sentence, or None if they can."""
     if not given.sites:
-        return "reads what comes to a site of activations, and this model has none"
+        return "reads the activations at a site, and this model has no site for activations"
     if site is None or site in given.sites:
         return None
-    return f"reads what comes to the site {site}, and the sites of activations here are {', '.join(given.sites)}"
+    return (
+        f"reads the activations at the site {site}, and this model's sites for activations are {', '.join(given.sites)}"
+    )

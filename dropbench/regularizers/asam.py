@@ -14,15 +14,14 @@ from dropbench.regularizers.sam import SAM, TINY, norm
 
 
 class ASAM(SAM):
-    """SAM in a neighbourhood that scales with each weight: the gradient is taken at w + ρ T² g / ‖T g‖, with T = |w| + η.
+    """SAM in a neighbourhood that scales with each weight: takes the gradient at w + ρ T² g / ‖T g‖ with T = |w| + η.
 
     Kwon, Kim, Park & Choi 2021, "ASAM: Adaptive Sharpness-Aware Minimization for Scale-Invariant Learning of Deep Neural
-    Networks", arXiv:2102.11600, algorithm 1 with element-wise T and p = 2. As in the authors' code, T is 1 for what is not
-    called a weight: biases.
+    Networks", arXiv:2102.11600, algorithm 1 with element-wise T and p = 2. As in the authors' code, T is 1 for biases.
     """
 
     def __init__(self, *, rho: Annotated[float, Ge(0)] = 0.5, eta: Annotated[float, Ge(0)] = 0.01) -> None:
-        """rho: the radius of the neighbourhood, some ten times that of SAM. eta: added to the size of each weight."""
+        """rho: the radius of the neighbourhood, about ten times that of SAM. eta: added to each weight's absolute value."""
         super().__init__(rho=rho)
         self._eta = eta
 

@@ -1,4 +1,4 @@
-"""The contract of a regularizer: at which points of an update it acts, and how."""
+"""The contract of a regularizer: where in an update it acts, and how."""
 
 from __future__ import annotations
 
@@ -14,118 +14,119 @@ from dropbench.values import word
 
 SiteName = Annotated[str, BeforeValidator(word)]
 Slot = Literal["examples", "mixing", "inputs", "loss", "pass", "gradient", "weights", "average"]
-"""Where in an update a regularizer acts, in the order of the update, whatever the order in which they are typed.
+"""The places in an update at which a regularizer can act, in the order of the update.
 
-examples: changes each training example by itself (cutout). mixing: mixes examples and their targets (mixup); one at most.
-inputs: changes what the model is given, after that (noise). loss: adds to the loss, or changes it. pass: decides at which
-weights gradients are taken (SAM); one at most. gradient: changes the gradient, after clipping. weights: changes the weights
-after the optimizer's update. average: decides which weights are evaluated and kept; one at most.
+examples: changes each training example on its own (cutout). mixing: mixes examples and their targets (mixup); at most one.
+inputs: changes the model's inputs afterwards (noise). loss: changes the loss or adds to it. pass: decides at which weights
+gradients are taken (SAM); at most one. gradient: changes the gradient, after clipping. weights: changes the weights after
+the optimizer's update. average: decides which weights are evaluated and stored; at most one.
 
-Within a slot they act in the order of their names.
+Within a slot, regularizers act in alphabetical order, not in the order in which they were typed.
 """
 SLOTS: tuple[Slot, ...] = get_args(Slot)
 ALONE: frozenset[Slot] = frozenset({"mixing", "pass", "average"})
-"""Slots that hold one regularizer at most."""
+"""Slots that hold at most one regularizer."""
 
 
 @dataclass(frozen=True)
 class Given:
-    """What a regularizer is told of the model and the data before it trains: see `Regularizer.supports`."""
+    """The facts about model and data that a regularizer gets before training: see `Regularizer.supports`."""
 
     task: str
-    """What is learnt: "classify", "regress", "reconstruct" or "predict_next"."""
+    """The task: "classify", "regress", "reconstruct" or "predict_next"."""
     view: str
-    """How the model sees an example: "flat", "image", "sequence", "tokens", "text" or "graph"."""
+    """The form in which the model receives an example: "flat", "image", "sequence", "tokens", "text" or "graph"."""
     shape: tuple[int, ...]
-    """An example as the model is given it; of running text and words to look up, none of it is numbers."""
+    """The shape of an example as the model receives it. Running text and words are integers to look up, not numbers."""
     image: tuple[int, int, int] | None
-    """(channels, height, width) where the data are images, also where the model sees them flat."""
+    """(channels, height, width) if the data are images, even if the model receives them flat."""
     columns: tuple[int, ...]
-    """Of a table, for each input the place of the column that it comes from: the levels of a category have one. Else none."""
+    """For a table, the index of the column that each input comes from; all levels of a category have the same. Else empty."""
     batch_norm: bool
     own_noise: bool
-    """Whether the model draws random numbers of its own."""
+    """Whether the model itself draws random numbers."""
     sites: Mapping[str, int]
-    """How many steps an example has at each site of an activation inside the model, in order; 1 where it is no sequence."""
+    """The activation sites inside the model, in order, with the number of steps of an example; 1 if it is not a sequence."""
     whole: tuple[str, ...] | None
-    """Those of `sites` that no shortcut goes past; None where that is not known, as of a user's network."""
+    """Those of `sites` that no shortcut bypasses; None if unknown, as for a user's network."""
     cycles: int | None = None
-    """How many cycles of equal length the learning rate has; None where it has no restarts."""
+    """The number of the learning rate's cycles, of equal length; None if it has no restarts."""
 
     @property
     def numbers(self) -> bool:
-        """Whether an example is numbers, not words or nodes to look up."""
+        """Whether an example consists of numbers, not of words or nodes to look up."""
         return self.view not in ("tokens", "text", "graph")
 
 
 class Draws(Protocol):
-    """A regularizer's own random numbers: those of each run follow from its seed alone, so the arms of a seed share them."""
+    """A regularizer's own random numbers. They depend on the run's seed only, so the arms of a seed share them."""
 
     def uniform(self, shape: tuple[int, ...]) -> Tensor:
-        """float32 in [0, 1), [K, *shape]."""
+        """Returns uniform float32 numbers in [0, 1), [K, *shape]."""
         ...
 
     def normal(self, shape: tuple[int, ...]) -> Tensor:
-        """Standard normals, float32, [K, *shape]."""
+        """Returns standard normal numbers, float32 [K, *shape]."""
         ...
 
     def permutation(self, n: int) -> Tensor:
-        """A permutation of 0..n-1 for each replica, int64 [K, n]."""
+        """Returns a permutation of 0..n-1 for each replica, int64 [K, n]."""
         ...
 
 
 class Step(Protocol):
-    """An update that is underway, of K replicas."""
+    """The current update of K replicas."""
 
     @property
     def batch(self) -> Batch:
-        """What the model was given, as the slots before `loss` left it."""
+        """The batch that the model received, after the slots before `loss`."""
         ...
 
     @property
     def output(self) -> Tensor:
-        """What the model made of it with the noise on, [K, B, ...]; gradients flow through it."""
+        """The model's output for the batch with the noise on, [K, B, ...]; gradients flow through it."""
         ...
 
     @property
     def parameters(self) -> Mapping[str, Tensor]:
-        """The weights that are trained, [K, ...] by name: the model's, without learned dropout rates."""
+        """The model's trained parameters, [K, ...] by name, without learned dropout rates."""
         ...
 
     @property
     def weights(self) -> list[Tensor]:
-        """Those of `parameters` that are no biases, nor scales and shifts of normalisation."""
+        """All `parameters` except biases and the scales and shifts of normalisation."""
         ...
 
     def losses(self, output: Tensor, batch: Batch) -> Tensor:
-        """The mean loss of each replica, [K], without what regularizers make of it."""
+        """Returns the mean loss of each replica, [K], before regularizers change it."""
         ...
 
     def replay(self, x: Tensor) -> Tensor:
-        """The output for other inputs [K, B, ...] under the same dropout masks. Batch norm's statistics stay as they are."""
+        """Returns the output for other inputs [K, B, ...], with the same masks. Batch norm's statistics do not change."""
         ...
 
     @property
     def further(self) -> int:
-        """How many passes under fresh masks there are in an update: as many as the run of the stack has that has most."""
+        """The number of passes under fresh masks in an update: the largest number that a run of the stack asks for."""
         ...
 
     def again(self, place: int = 0) -> Tensor:
-        """The output for the same inputs under fresh dropout masks, those of `place` in 0..further-1. Needs `fresh_masks`.
+        """Returns the output for the same inputs under fresh dropout masks, number `place` of 0..further-1.
 
-        Each place has random numbers of its own, and its pass is made once, whoever asks for it.
+        Needs `fresh_masks`. Each place has its own random numbers. Its pass is computed once, even if several regularizers
+        ask for it.
         """
         ...
 
     def activations(self, site: str | None) -> Tensor:
-        """What came to a site in the pass behind `output`, [K, B, ...], before the noise there. Needs `watches`.
+        """Returns a site's activations in the pass of `output`, [K, B, ...], before the noise there. Needs `watches`.
 
-        None: the last of `Given.sites`.
+        `site` None is the last of `Given.sites`.
         """
         ...
 
     def objective(self) -> Tensor:
-        """What is minimised, [K], computed once more at the weights as they are now, with the same masks and draws."""
+        """Returns the objective, [K], computed again at the current weights, with the same masks and draws."""
         ...
 
 
@@ -135,8 +136,8 @@ class Tensors(dict[str, Tensor]):
     Attributes
     ----------
     incoming : Mapping of str to tuple of int
-        Of each that holds weights of units, the axes that come into a unit, counted with the replica axis: all others tell
-        units apart. Biases, and what normalisation learns, are not in it.
+        For each tensor of unit weights, the axes of a unit's inputs, counting the replica axis. The other axes number the
+        units. Biases and the parameters of normalisation are not included.
     """
 
     def __init__(self, tensors: Mapping[str, Tensor], incoming: Mapping[str, tuple[int, ...]] | None = None) -> None:
@@ -144,7 +145,7 @@ class Tensors(dict[str, Tensor]):
         self.incoming = dict(incoming or {})
 
     def matrix(self, name: str) -> Tensor:
-        """A tensor of `incoming` as a matrix of each replica, [K, units, what comes into each]."""
+        """Returns a tensor of `incoming` as one matrix per replica, [K, units, inputs of a unit]."""
         into, tensor = self.incoming[name], self[name]
         units = [axis for axis in range(1, tensor.ndim) if axis not in into]
         return tensor.permute(0, *units, *into).flatten(1 + len(units)).flatten(1, len(units))
@@ -152,14 +153,14 @@ class Tensors(dict[str, Tensor]):
 
 @dataclass(frozen=True)
 class Member:
-    """One of the networks of which an ensemble is made.
+    """One of the networks of an ensemble.
 
     Attributes
     ----------
     weights : dict of str to Tensor
-        [K, ...] by name, in place of those of the model.
+        [K, ...] by name, used in place of the model's own.
     counts : Tensor
-        Of which replicas it is a member: bool [K].
+        Whether it is a member of each replica's ensemble: bool [K].
     """
 
     weights: dict[str, Tensor]
@@ -167,102 +168,103 @@ class Member:
 
 
 class Regularizer:
-    """One idea, in a slot of the update of a stack of K replicas.
+    """A regularizer that acts in one slot of the update of a stack of K replicas.
 
-    It holds its options and no state. `strength` is given to it with one entry a replica, [K], so that a grid over strengths
-    trains as one stack; a replica at the strength that is none must come out with the bits that it has without it. Random
-    numbers come from `draws`, as many whatever the strengths are. Which option is the strength its YAML says.
+    It holds its options but no state. `strength` has one entry per replica, [K], so that a grid over strengths trains as one
+    stack. At the strength that means "off", a replica must give the same bits as without the regularizer. Random numbers
+    come from `draws`, and their number must not depend on the strengths. The YAML says which option is the strength.
     """
 
     slot: ClassVar[Slot]
     passes: ClassVar[bool] = False
-    """Whether it computes the model's output more than once an update (`Step.replay`, `again` or `objective`)."""
+    """Whether it computes the model's output more than once per update (`Step.replay`, `again` or `objective`)."""
     fresh_masks: ClassVar[bool] = False
-    """Whether it calls `Step.again`; how often, `further` says."""
+    """Whether it calls `Step.again`; `further` says how often."""
     inputs_need_gradient: ClassVar[bool] = False
     """Whether it takes the gradient of the loss with respect to the inputs."""
     twice: ClassVar[bool] = False
-    """Whether it differentiates a gradient: such runs take operations that can be differentiated twice."""
+    """Whether it differentiates a gradient. Such runs use operations that can be differentiated twice."""
     acts_at: ClassVar[tuple[str, ...]] = ()
-    """Of slot `inputs`: the sites inside the model at which `at_site` is called."""
+    """For slot `inputs`: the sites inside the model at which `at_site` is called."""
     watches: ClassVar[bool] = False
-    """Whether it reads what comes to sites."""
+    """Whether it reads the activations at sites (`Step.activations`)."""
     renews_statistics: ClassVar[bool] = False
-    """Whether the weights of slot `average` are some that batch norm has never seen: its running statistics are then those of
-    the training examples under them, with the noise on, in each replica that `evaluated` gives other weights than its own."""
+    """For slot `average`: whether batch norm has never seen the weights to be evaluated. Its running statistics are then
+    computed again from the training examples, with the noise on, in each replica to which `evaluated` gives other weights
+    than its own."""
 
     by_share: ClassVar[bool] = True
-    """Of slots `weights` and `average`: whether what it does depends on the share of training that is done (`done`). Where it
-    does not, say False: runs with it can then be trained for more epochs from where they ended."""
+    """For slots `weights` and `average`: whether its effect depends on the share of training that is done (`done`). If
+    False, finished runs can be trained for more epochs."""
 
     def supports(self, given: Given) -> str | None:
-        """None where it can be used, else the reason why not, as the end of a sentence: "mixes examples, and ..."."""
+        """Returns None if it can be used, else the reason why not, as the end of a sentence: "mixes examples, and ..."."""
         return None
 
     def further(self, strengths: Tensor) -> int:
-        """How many places of `Step.again` it asks for in each update, where strengths without their schedules are these, [K].
+        """Returns how many places of `Step.again` it uses in each update, for strengths [K] without their schedules.
 
-        So many whatever a schedule makes of them: what a run draws must not depend on those beside it.
+        The number does not change with the schedules, since a run's draws must not depend on the other runs of its stack.
         """
         return int(self.fresh_masks)
 
     def examples(self, batch: Batch, strength: Tensor, draws: Draws, given: Given) -> Batch:
-        """Slots `examples`, `mixing`, `inputs`: the batch to train on in place of `batch`, whose tensors stay as they are."""
+        """Slots `examples`, `mixing`, `inputs`: returns the batch to train on. It must not change the tensors of `batch`."""
         return batch
 
     def at_site(self, x: Tensor, strength: Tensor, draws: Draws) -> Tensor:
-        """Slot `inputs`: in training, what stands in place of what comes to a site of `acts_at`, [K, B, ...]."""
+        """Slot `inputs`: returns what replaces the activations x [K, B, ...] at a site of `acts_at` in training."""
         return x
 
     def loss(self, step: Step, loss: Tensor, strength: Tensor, draws: Draws) -> Tensor:
-        """Slot `loss`: what is minimised, [K], in place of `loss` [K]."""
+        """Slot `loss`: returns the objective [K] that replaces `loss` [K]."""
         return loss
 
     def gradients(self, step: Step, strength: Tensor) -> None:
-        """Slot `pass`: called when the gradient of `Step.objective` is in `grad` of each parameter; leaves another there."""
+        """Slot `pass`: called when `grad` of each parameter holds the gradient of `Step.objective`; puts another one there."""
 
     def gradient(self, parameters: Sequence[Tensor], strength: Tensor, draws: Draws, updates: int) -> None:
-        """Slot `gradient`: changes `grad` of parameters [K, ...] in place. updates: how many are done."""
+        """Slot `gradient`: changes `grad` of parameters [K, ...] in place. updates: the number of updates done before."""
 
     def state(self, tensors: Tensors) -> dict[str, Tensor]:
-        """What it keeps of a training, [K, ...] by name, as it is before the first update. tensors: see `weights`."""
+        """Returns its state before the first update, tensors [K, ...] by name. tensors: see `weights`."""
         return {}
 
     def weights(self, tensors: Tensors, strength: Tensor, state: Mapping[str, Tensor], done: float) -> None:
-        """Slots `weights` and `average`, after an update: changes the weights or its state in place.
+        """Slots `weights` and `average`: changes the weights, or its state, in place after an update.
 
         Parameters
         ----------
         tensors : Tensors
-            Parameters of the model that are trained; in slot `average` all parameters, and buffers.
+            The trained parameters of the model; in slot `average` all parameters and buffers.
         strength : Tensor
             [K].
-        state : Mapping of str to Tensor
-            As `state` made it.
-        done : float
+                state : Mapping of str to Tensor
+                    As returned by the method `state`.
+                done : float
             The share of training that is done, in (0, 1].
         """
 
     def evaluated(self, tensors: Tensors, strength: Tensor, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Slot `average`: what stands in place of tensors of these names while metrics are taken, [K, ...]."""
+        """Slot `average`: returns the tensors [K, ...], by name, that replace the model's while metrics are computed."""
         return {}
 
     def ensemble(self, strength: Tensor, state: Mapping[str, Tensor], done: Tensor) -> Sequence[Member]:
-        """Slot `average`: networks whose probabilities are averaged with those of the one that `evaluated` gives.
+        """Slot `average`: returns networks whose probabilities are averaged with those of the weights of `evaluated`.
 
         Parameters
         ----------
         strength : Tensor
             [K].
         state : Mapping of str to Tensor
-            As `state` made it.
+            As returned by the method `state`.
         done : Tensor
-            The share of training at which each replica is evaluated, float64 [K] in (0, 1]: where a run chooses an earlier
-            epoch, less than is done.
+            The share of training at which each replica is evaluated, float64 [K] in (0, 1]. It is less than the share done
+            if a run chooses an earlier epoch.
         """
         return ()
 
 
 def per_replica(strength: Tensor, like: Tensor) -> Tensor:
-    """A number of each replica [K], to broadcast over a tensor [K, ...]."""
+    """Reshapes one number per replica [K] so that it broadcasts over a tensor [K, ...]."""
     return strength.view(-1, *(1,) * (like.ndim - 1))

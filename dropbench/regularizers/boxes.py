@@ -1,4 +1,4 @@
-"""Boxes in images, however a model sees them."""
+"""Boxes in images, for every form in which a model receives an image."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dropbench.regularizers.base import Given
 
 
 def inside(top: Tensor, bottom: Tensor, left: Tensor, right: Tensor, given: Given) -> Tensor:
-    """Which numbers of an example lie in a box of an image, bool, shaped to broadcast over [K, B, *given.shape].
+    """Returns which numbers of an example lie in a box of its image: bool, broadcasting over [K, B, *given.shape].
 
     Parameters
     ----------
     top, bottom, left, right : Tensor
-        [K, B] or [K, 1] int64: rows top to bottom - 1 and columns left to right - 1, of all channels.
+        [K, B] or [K, 1] int64. The box has rows top to bottom - 1 and columns left to right - 1 of all channels.
     given : Given
-        Tells the size of the images, and how the model sees them.
+        The size of the images and the form in which the model receives them.
     """
     assert given.image is not None
     channels, height, width = given.image
@@ -25,12 +25,12 @@ def inside(top: Tensor, bottom: Tensor, left: Tensor, right: Tensor, given: Give
     if given.view == "image":
         return box
     whole = box.expand(-1, -1, channels, -1, -1)
-    # A sequence has a step for each row of pixels, with the columns of all channels.
+    # As a sequence, an image has one step per row of pixels, which holds the columns of all channels.
     return whole.movedim(2, 3).flatten(3) if given.view == "sequence" else whole.flatten(2)
 
 
 def centres(u: Tensor, size: int) -> Tensor:
-    """Places 0..size-1, each as likely, from u uniform in [0, 1)."""
+    """Returns uniformly distributed places 0..size-1 from u uniform in [0, 1)."""
     return (u * size).long().clamp(max=size - 1)
 
 

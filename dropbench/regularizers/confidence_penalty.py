@@ -12,17 +12,17 @@ from dropbench.regularizers.base import Draws, Given, Regularizer, Slot, Step
 
 
 class ConfidencePenalty(Regularizer):
-    """loss - β H(p), the mean entropy in nats of what the network predicts of each example or word.
+    """loss - β H(p), with H the mean entropy in nats of the prediction for each example or word.
 
     Pereyra, Tucker, Chorowski, Kaiser & Hinton 2017, "Regularizing Neural Networks by Penalizing Confident Output
-    Distributions", arXiv:1701.06548, equation 4. Up to a constant it is β KL(p ‖ uniform), where `train.label_smoothing` adds
-    KL(uniform ‖ p).
+    Distributions", arXiv:1701.06548, equation 4. Up to a constant the penalty is β KL(p ‖ uniform), whereas
+    `train.label_smoothing` adds KL(uniform ‖ p).
     """
 
     slot: ClassVar[Slot] = "loss"
 
     def __init__(self, *, beta: Annotated[float, Ge(0)] = 0.1) -> None:
-        """beta: how much it counts; 0.1 to 1 in the paper for classification."""
+        """beta: β, in the paper 0.1 to 1 for classification."""
 
     @override
     def supports(self, given: Given) -> str | None:
@@ -36,6 +36,6 @@ class ConfidencePenalty(Regularizer):
 
 
 def no_distribution(given: Given) -> str | None:
-    """Why there are no predicted probabilities, as the end of a sentence, or None."""
+    """Returns why the model predicts no probabilities, as the end of a sentence, or None if it does."""
     predicted = given.task in ("classify", "predict_next")
     return None if predicted else "needs predicted probabilities of classes or words, and this model predicts none"

@@ -18,17 +18,18 @@ from dropbench.regularizers.table_columns import chosen, columns_of, uncut
 
 
 class CutMix(Regularizer):
-    """A box of each image is that of another image of the batch, and the losses are mixed by area; of a table, columns.
+    """Replaces a box of each image, or columns of a table, by those of another example, and mixes their losses by area.
 
-    The box has the area 1 - λ, λ ~ Beta(α, α), and its centre is any pixel; what sticks out is cut off, and the losses' shares
-    are those of the area that is left. Box and λ are one a batch.
+    The box has the area 1 - λ with λ ~ Beta(α, α), and its centre is a random pixel. The part outside the image is cut off,
+    and the losses are mixed by the remaining area. Box and λ are drawn once per batch.
 
     Yun et al. 2019, "CutMix: Regularization Strategy to Train Strong Classifiers with Localizable Features", arXiv:1905.04899,
     algorithm A1 and the authors' code.
 
-    Of a table 1 - λ is the share of the columns, rounded to whole ones, that are another row's, and the losses' shares are by
-    columns; which they are is drawn once a batch. Kadra, Lindauer, Hutter & Grabocka 2021, "Well-tuned Simple Nets Excel on
-    Tabular Datasets", arXiv:2106.11189, mix tables so, but inputs where here all inputs of a column go together.
+    In a table, 1 - λ is the share of the columns that come from another row, rounded to whole columns, and the losses are
+    mixed by that share. The columns are drawn once per batch. Kadra, Lindauer, Hutter & Grabocka 2021, "Well-tuned Simple
+    Nets Excel on Tabular Datasets", arXiv:2106.11189, do the same with single inputs; here all inputs of a column stay
+    together.
     """
 
     slot: ClassVar[Slot] = "mixing"
@@ -36,7 +37,7 @@ class CutMix(Regularizer):
     def __init__(
         self, *, alpha: Annotated[float, Ge(0)] = 1.0, probability: Annotated[float, Gt(0), Le(1)] = 1.0
     ) -> None:
-        """alpha: of the Beta distribution; 0 is no mixing. probability: that a batch is mixed at all; 0.5 for CIFAR there."""
+        """alpha: α; 0 is no mixing. probability: the probability that a batch is mixed; 0.5 for CIFAR in the paper."""
         self._probability = probability
 
     @override
@@ -52,7 +53,7 @@ class CutMix(Regularizer):
         return replace(batch, x=x, mixed=targets(batch, own, order))
 
     def _box(self, strength: Tensor, draws: Draws, given: Given) -> tuple[Tensor, Tensor]:
-        """What is another image's, to broadcast over [K, B, *given.shape], and the share of the own one, [K, 1]."""
+        """Returns a mask of the pixels to replace, broadcasting over [K, B, *given.shape], and the share that stays, [K, 1]."""
         assert given.image is not None
         _, height, width = given.image
         share, vertical, horizontal, chance = draws.uniform((4, 1)).unbind(1)
@@ -66,7 +67,7 @@ class CutMix(Regularizer):
         return inside(top, bottom, left, right, given), own
 
     def _columns(self, strength: Tensor, draws: Draws, given: Given) -> tuple[Tensor, Tensor]:
-        """What is another row's, [K, 1, F], and the share of the own columns, [K, 1]."""
+        """Returns a mask of the inputs to replace, [K, 1, F], and the share of the columns that stay, [K, 1]."""
         share, chance = draws.uniform((2, 1)).unbind(1)
         acts = (strength[:, None] > 0) & (chance < self._probability)
         replaced, others = chosen(draws.uniform((1, columns_of(given))), (1 - quantile(strength, share)) * acts, given)

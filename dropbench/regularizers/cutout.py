@@ -16,15 +16,16 @@ from dropbench.regularizers.table_columns import chosen, columns_of, uncut
 
 
 class Cutout(Regularizer):
-    """A square of each training image is set to zero, which is the mean; its centre is any pixel, so it may stick out.
+    """Sets a square of each training image to zero, which is the mean; the centre is a random pixel, so it may stick out.
 
-    Of a table, columns are: `ratio` of them, rounded and one at least, drawn without replacement for each row by itself. A
-    number is at its mean then (its median with `data.scale` quantile or squash), a category at none of its levels. Kadra et al.
-    2021 (arXiv:2106.11189) cut tables so, but one draw a batch, and inputs where here all inputs of a column go together.
+    In a table it sets columns to zero: a share `ratio` of them, rounded and at least one, drawn without replacement for each
+    row. A number is then at its mean (its median with `data.scale` quantile or squash), and a category has none of its
+    levels. Kadra et al. 2021 (arXiv:2106.11189) cut single inputs, drawn once per batch; here all inputs of a column stay
+    together.
 
-    DeVries & Taylor 2017, "Improved Regularization of Convolutional Neural Networks with Cutout", arXiv:1708.04552. Different
-    from `train.augment.erase`, random erasing (Zhong et al. 2020), whose rectangle has a random area and shape, lies inside the
-    image and is black.
+    DeVries & Taylor 2017, "Improved Regularization of Convolutional Neural Networks with Cutout", arXiv:1708.04552.
+    `train.augment.erase` is different: random erasing (Zhong et al. 2020) has a black rectangle of random area and shape
+    inside the image.
     """
 
     slot: ClassVar[Slot] = "examples"
@@ -32,7 +33,7 @@ class Cutout(Regularizer):
     def __init__(
         self, *, ratio: Annotated[float, Ge(0), Le(1)] = 0.5, probability: Annotated[float, Gt(0), Le(1)] = 1.0
     ) -> None:
-        """ratio: side of the square by the image's shorter side, or share of the columns. probability: of being cut at all."""
+        """ratio: side of the square over the image's shorter side, or share of columns. probability: that an example is cut."""
         self._probability = probability
 
     @override
@@ -50,7 +51,7 @@ class Cutout(Regularizer):
         return replace(batch, x=batch.x.masked_fill(inside(top, top + side, left, left + side, given), 0))
 
     def _columns(self, rows: int, strength: Tensor, draws: Draws, given: Given) -> Tensor:
-        """What is cut out of the rows of a table, bool [K, B, F]."""
+        """Returns which inputs of a table's rows are cut, bool [K, B, F]."""
         columns = columns_of(given)
         acts = (draws.uniform((rows,)) < self._probability) & (strength[:, None] > 0)
         return chosen(draws.uniform((rows, columns)), strength.clamp(min=1 / columns)[:, None] * acts, given)[0]

@@ -1,4 +1,4 @@
-"""Absolute and squared weights together as a part of the loss."""
+"""A penalty on absolute and squared weights."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from dropbench.regularizers.l2 import squared
 
 
 class ElasticNet(Regularizer):
-    """loss + alpha (r Σ |w| + (1 - r) / 2 Σ w²), over the weights that `l1` and `l2` are of.
+    """loss + alpha (r Σ |w| + (1 - r) / 2 Σ w²), over the same weights as `l1` and `l2`.
 
     Zou & Hastie 2005, "Regularization and variable selection via the elastic net", JRSS B 67, with the parameters of
-    scikit-learn's `ElasticNet`. That one halves the mean squared error and dropbench does not, so the same solution has twice
-    its alpha here.
+    scikit-learn's `ElasticNet`. scikit-learn halves the mean squared error and dropbench does not, so the same solution
+    needs twice the alpha here.
     """
 
     slot: ClassVar[Slot] = "loss"
@@ -26,7 +26,7 @@ class ElasticNet(Regularizer):
     def __init__(
         self, *, alpha: Annotated[float, Ge(0)] = 1e-4, l1_ratio: Annotated[float, Ge(0), Le(1)] = 0.5
     ) -> None:
-        """alpha: how much it counts. l1_ratio: r, the share of the absolute values."""
+        """alpha: weight of the penalty. l1_ratio: r, the share of the absolute values."""
         self._ratio = l1_ratio
 
     @override

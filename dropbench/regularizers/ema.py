@@ -1,4 +1,4 @@
-"""A moving average of the weights, which is what is evaluated."""
+"""Evaluates a moving average of the weights."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from dropbench.regularizers.base import Regularizer, Slot, Tensors, per_replica
 
 
 class EMA(Regularizer):
-    """a ← d a + (1 - d) w after each update; metrics, early stopping and kept weights are of a.
+    """a ← d a + (1 - d) w after each update; metrics, early stopping and stored weights use a.
 
-    Polyak & Juditsky 1992; in this form Tarvainen & Valpola 2017, arXiv:1703.01780. The average is of the weights after each
-    update so far, its parts adding up to one (Kingma & Ba 2015, section 3), so that it may be evaluated from the first epoch
-    on. Batch norm's running statistics are averaged like weights.
+    Polyak & Juditsky 1992; in this form Tarvainen & Valpola 2017, arXiv:1703.01780. The average is over the weights after
+    each update so far. It is corrected so that its coefficients sum to one (Kingma & Ba 2015, section 3), and can be
+    evaluated from the first epoch on. Batch norm's running statistics are averaged like weights.
     """
 
     slot: ClassVar[Slot] = "average"
     by_share: ClassVar[bool] = False
 
     def __init__(self, *, decay: Annotated[float, Ge(0), Lt(1)] = 0.99) -> None:
-        """decay: d, an update; 0.99 averages over some 100 updates."""
+        """decay: d, per update; 0.99 averages over about 100 updates."""
 
     @override
     def state(self, tensors: Tensors) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ SITE = "embedded"
 
 
 class EmbeddingNoise(Regularizer):
-    """x + α / √(L d) · ε in place of embedded words x of L steps and d features, ε uniform in [-1, 1] for each number.
+    """Adds α / √(L d) · ε to embedded words of L steps and d features, with ε uniform in [-1, 1] for each number.
 
     Jain et al. 2024, "NEFTune: Noisy Embeddings Improve Instruction Finetuning", arXiv:2310.05914, algorithm 1. L counts
     padding, as in the authors' code.
@@ -30,7 +30,7 @@ class EmbeddingNoise(Regularizer):
     def supports(self, given: Given) -> str | None:
         if SITE in given.sites:
             return None
-        return f"adds noise where words are embedded, and this model has no site called {SITE}"
+        return f"adds noise to embedded words, and this model has no site called {SITE}"
 
     @override
     def at_site(self, x: Tensor, strength: Tensor, draws: Draws) -> Tensor:

@@ -13,7 +13,7 @@ from dropbench.regularizers.base import Draws, Given, Regularizer, Slot, Step, p
 
 
 class FGSMTraining(Regularizer):
-    """α L(x) + (1 - α) L(x + ε sign(∇ₓ L)) in place of L(x), both under the same dropout masks.
+    """Replaces the loss L(x) by α L(x) + (1 - α) L(x + ε sign(∇ₓ L)), both under the same dropout masks.
 
     Goodfellow, Shlens & Szegedy 2015, "Explaining and Harnessing Adversarial Examples", arXiv:1412.6572, section 6. ε is in
     standard deviations of the normalised input and nothing is clipped, as in the metric `fgsm`.
@@ -24,7 +24,7 @@ class FGSMTraining(Regularizer):
     inputs_need_gradient: ClassVar[bool] = True
 
     def __init__(self, *, eps: Annotated[float, Ge(0)] = 0.1, alpha: Annotated[float, Ge(0), Le(1)] = 0.5) -> None:
-        """eps: ε. alpha: α, what the example itself counts; 0 trains on adversarial examples alone."""
+        """eps: ε. alpha: α, the weight of the unchanged example; 0 trains on adversarial examples only."""
         self._alpha = alpha
 
     @override
@@ -41,11 +41,11 @@ class FGSMTraining(Regularizer):
 
 
 def no_numbers(given: Given) -> str | None:
-    """Why inputs have no gradient, as the end of a sentence, or None."""
+    """Returns why inputs have no gradient, as the end of a sentence, or None if they have one."""
     return None if given.numbers else "changes inputs along their gradient, and words or nodes to look up have none"
 
 
 def slope(losses: Tensor, x: Tensor) -> Tensor:
-    """The gradient of each replica's loss [K] with respect to its inputs x [K, B, ...]."""
+    """Returns the gradient of each replica's loss [K] with respect to its inputs x [K, B, ...]."""
     (gradient,) = torch.autograd.grad(losses.sum(), x, retain_graph=True)
     return gradient

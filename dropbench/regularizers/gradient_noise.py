@@ -13,7 +13,7 @@ from dropbench.regularizers.base import Draws, Regularizer, Slot, per_replica
 
 
 class GradientNoise(Regularizer):
-    """g + N(0, η / (1 + t)^γ) in place of g at update t, after clipping.
+    """Adds N(0, η / (1 + t)^γ) to the gradient at update t, after clipping.
 
     Neelakantan et al. 2015, "Adding Gradient Noise Improves Learning for Very Deep Networks", arXiv:1511.06807, equation 1.
     """
@@ -21,7 +21,7 @@ class GradientNoise(Regularizer):
     slot: ClassVar[Slot] = "gradient"
 
     def __init__(self, *, eta: Annotated[float, Ge(0)] = 0.01, gamma: Annotated[float, Ge(0)] = 0.55) -> None:
-        """eta: variance at the first update, 0.01 to 1 in the paper. gamma: how fast it falls."""
+        """eta: η, the variance at the first update, in the paper 0.01 to 1. gamma: γ, how fast the variance falls."""
         self._gamma = gamma
 
     @override

@@ -14,11 +14,11 @@ from dropbench.regularizers.base import Draws, Given, Regularizer, Slot, per_rep
 
 
 class InputNoise(Regularizer):
-    """x + N(0, σ²) in place of x in training, new at every update.
+    """Adds noise from N(0, σ²) to the inputs in training, drawn anew at every update.
 
-    Sietsma & Dow 1991, Neural Networks 4; Bishop 1995, "Training with Noise is Equivalent to Tikhonov Regularization", Neural
-    Computation 7: of a linear model under the mean squared error it is `l2` with alpha = σ², in expectation. An autoencoder is
-    asked for the input without the noise, which makes it a denoising one (Vincent et al. 2008).
+    Sietsma & Dow 1991, Neural Networks 4; Bishop 1995, "Training with Noise is Equivalent to Tikhonov Regularization",
+    Neural Computation 7: for a linear model with the mean squared error it equals `l2` with alpha = σ², in expectation. The
+    target of an autoencoder is the input without the noise, which makes it a denoising autoencoder (Vincent et al. 2008).
     """
 
     slot: ClassVar[Slot] = "inputs"
@@ -28,7 +28,9 @@ class InputNoise(Regularizer):
 
     @override
     def supports(self, given: Given) -> str | None:
-        return None if given.numbers else "adds to inputs that are numbers, and these are words or nodes to look up"
+        return (
+            None if given.numbers else "adds noise to inputs that are numbers, and these are words or nodes to look up"
+        )
 
     @override
     def examples(self, batch: Batch, strength: Tensor, draws: Draws, given: Given) -> Batch:

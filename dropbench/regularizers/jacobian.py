@@ -1,4 +1,4 @@
-"""How much the outputs change with the inputs (Hoffman et al. 2019)."""
+"""A penalty on how much the outputs change with the inputs (Hoffman et al. 2019)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from dropbench.regularizers.fgsm_training import no_numbers
 
 
 class Jacobian(Regularizer):
-    """loss + λ/2 ‖J‖², the mean over examples of the squared Frobenius norm of the derivatives of the outputs by the inputs.
+    """loss + λ/2 ‖J‖², with the squared Frobenius norm of the Jacobian of outputs by inputs, averaged over examples.
 
     Hoffman, Roberts & Yaida 2019, "Robust Learning with Jacobian Regularization", arXiv:1908.02729, algorithm 1: the norm is
-    estimated from the gradients of random projections of the outputs, without bias whatever their number. Outputs are logits;
-    inputs are normalised. With batch norm an example's outputs depend on the others, which counts too.
+    estimated from the gradients of random projections of the outputs. The estimate is unbiased for any number of
+    projections. Outputs are logits; inputs are normalised. With batch norm an example's outputs also depend on the other
+    examples, and these derivatives are included.
     """
 
     slot: ClassVar[Slot] = "loss"
@@ -26,7 +27,7 @@ class Jacobian(Regularizer):
     twice: ClassVar[bool] = True
 
     def __init__(self, *, alpha: Annotated[float, Ge(0)] = 0.01, projections: Annotated[int, Gt(0)] = 1) -> None:
-        """alpha: λ; 0.01 there. projections: of each example's outputs, a pass back each; 1 there."""
+        """alpha: λ, in the paper 0.01. projections: projections per example, each with a backward pass; in the paper 1."""
         self._projections = projections
 
     @override
@@ -44,6 +45,6 @@ class Jacobian(Regularizer):
 
 
 def squared_gradient(outputs: Tensor, x: Tensor, direction: Tensor) -> Tensor:
-    """The summed squares of the gradient of `direction` [K, B, C] times outputs by x [K, B, ...], of each replica: [K]."""
+    """Returns ‖∇ₓ (direction · outputs)‖² per replica, [K]; direction and outputs are [K, B, C], x is [K, B, ...]."""
     (gradient,) = torch.autograd.grad(outputs, x, direction, create_graph=True)
     return gradient.square().flatten(1).sum(1)

@@ -1,4 +1,4 @@
-"""The absolute values of the weights as a part of the loss."""
+"""A penalty on the absolute values of the weights."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from dropbench.regularizers.base import Draws, Regularizer, Slot, Step
 
 
 class L1(Regularizer):
-    """loss + alpha Σ |w|, over all weights but those with one axis: biases, and scales and shifts of normalisation.
+    """loss + alpha Σ |w|, over all weights except those with one axis: biases, and scales and shifts of normalisation.
 
-    Tibshirani 1996, "Regression Shrinkage and Selection via the Lasso", JRSS B 58. The optimizers take its subgradient, 0 at
-    0, so weights come near 0 without staying there.
+    Tibshirani 1996, "Regression Shrinkage and Selection via the Lasso", JRSS B 58. The optimizers use its subgradient, which
+    is 0 at 0, so weights get close to 0 but do not stay there.
     """
 
     slot: ClassVar[Slot] = "loss"
 
     def __init__(self, *, alpha: Annotated[float, Ge(0)] = 1e-4) -> None:
-        """alpha: how much it counts."""
+        """alpha: weight of the penalty."""
 
     @override
     def loss(self, step: Step, loss: Tensor, strength: Tensor, draws: Draws) -> Tensor:
@@ -30,6 +30,6 @@ class L1(Regularizer):
 
 
 def absolute(step: Step) -> Tensor:
-    """The sum of absolute weights of each replica, [K]."""
+    """Returns the sum of absolute weights of each replica, [K]."""
     sums = [w.abs().flatten(1).sum(1) for w in step.weights]
     return sum(sums, torch.zeros(()))

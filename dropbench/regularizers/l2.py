@@ -1,4 +1,4 @@
-"""The squared length of the weights as a part of the loss."""
+"""A penalty on the squared weights."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from dropbench.regularizers.base import Draws, Regularizer, Slot, Step
 
 
 class L2(Regularizer):
-    """loss + alpha Σ w², over all weights but biases, and scales and shifts of normalisation.
+    """loss + alpha Σ w², over all weights except biases, and scales and shifts of normalisation.
 
-    Hoerl & Kennard 1970; Krogh & Hertz 1992. With plain SGD it is weight decay of 2 alpha, with Adam it is not (Loshchilov &
-    Hutter 2019, arXiv:1711.05101).
+    Hoerl & Kennard 1970; Krogh & Hertz 1992. With plain SGD it equals a weight decay of 2 alpha; with Adam it does not
+    (Loshchilov & Hutter 2019, arXiv:1711.05101).
     """
 
     slot: ClassVar[Slot] = "loss"
 
     def __init__(self, *, alpha: Annotated[float, Ge(0)] = 1e-4) -> None:
-        """alpha: how much it counts."""
+        """alpha: weight of the penalty."""
 
     @override
     def loss(self, step: Step, loss: Tensor, strength: Tensor, draws: Draws) -> Tensor:
@@ -30,6 +30,6 @@ class L2(Regularizer):
 
 
 def squared(step: Step) -> Tensor:
-    """The sum of squared weights of each replica, [K]."""
+    """Returns the sum of squared weights of each replica, [K]."""
     sums = [w.square().flatten(1).sum(1) for w in step.weights]
     return sum(sums, torch.zeros(()))

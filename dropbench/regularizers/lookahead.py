@@ -14,18 +14,18 @@ from dropbench.regularizers.base import Regularizer, Slot, Tensors, per_replica
 
 
 class Lookahead(Regularizer):
-    """Every k updates, slow weights φ go a part of the way that the weights w went since: φ ← φ + α (w - φ), and w ← φ.
+    """Every k updates, moves slow weights φ part of the way to the weights w, φ ← φ + α (w - φ), and sets w ← φ.
 
-    Zhang, Lucas, Hinton & Ba 2019, "Lookahead Optimizer: k steps forward, 1 step back", arXiv:1907.08610, algorithm 1. What the
-    optimizer remembers (momentum) stays as it is. Metrics are of w as it is at an epoch's end, which is φ where k divides the
-    updates of an epoch. Slow weights start as the weights do.
+    Zhang, Lucas, Hinton & Ba 2019, "Lookahead Optimizer: k steps forward, 1 step back", arXiv:1907.08610, algorithm 1. The
+    optimizer's state (momentum) is not changed. Metrics use w at the end of an epoch, which is φ if k divides the updates of
+    an epoch. The slow weights start as a copy of the weights.
     """
 
     slot: ClassVar[Slot] = "weights"
     by_share: ClassVar[bool] = False
 
     def __init__(self, *, alpha: Annotated[float, Gt(0), Le(1)] = 0.5, k: Annotated[int, Gt(0), Le(10**9)] = 5) -> None:
-        """alpha: the part of the way; 1 is none of it. k: updates between two synchronisations."""
+        """alpha: α; 1 is the same as no lookahead. k: updates between two synchronisations."""
         self._k = k
 
     @override
@@ -42,7 +42,7 @@ class Lookahead(Regularizer):
         updates.zero_()
         for name, w in tensors.items():
             slow = state[name]
-            # By lerp, which at 1 gives w to the last bit.
+            # `lerp` gives exactly w at 1.
             slow.copy_(torch.lerp(slow, w, per_replica(strength, w)))
             w.copy_(slow)
 

@@ -18,10 +18,10 @@ INPUT = "input"
 
 
 class ManifoldMixup(Regularizer):
-    """`mixup` of the activations at one place in the network, a random one at each update: the input or a site.
+    """`mixup` of the activations at a random place in the network at each update: the input or a site.
 
-    Verma et al. 2019, "Manifold Mixup: Better Representations by Interpolating Hidden States", arXiv:1806.05236, algorithm in
-    section 2: place and λ are one a batch. Activations are mixed before the dropout of their site.
+    Verma et al. 2019, "Manifold Mixup: Better Representations by Interpolating Hidden States", arXiv:1806.05236, algorithm
+    in section 2. The place and λ are drawn once per batch. Activations are mixed before the dropout of their site.
     """
 
     slot: ClassVar[Slot] = "mixing"
@@ -29,23 +29,23 @@ class ManifoldMixup(Regularizer):
     def __init__(
         self, *, alpha: Annotated[float, Ge(0)] = 2.0, sites: Annotated[tuple[SiteName, ...], MinLen(1)] | None = None
     ) -> None:
-        """alpha: of the Beta distribution; 2 there, 0 is no mixing. sites: the places; None: all that no shortcut goes past."""
+        """alpha: of Beta(α, α); in the paper 2; 0 is no mixing. sites: the places; None: all that no shortcut bypasses."""
         self._sites = sites
 
     @override
     def supports(self, given: Given) -> str | None:
         if given.view == "graph":
-            return "mixes examples, and the nodes of a graph are computed together"
+            return "mixes examples of a batch, and the nodes of a graph are always computed together"
         if reason := no_targets(given):
             return reason
         possible = self._possible(given)
         if self._sites is None:
             if given.whole is None:
                 return (
-                    "cannot tell at which sites of this network no shortcut goes past, and must mix there; name them by "
+                    "must mix at sites that no shortcut bypasses and cannot find them in this network; name them by "
                     f"regularizer.manifold_mixup.sites=[...], of {', '.join(possible)}"
                 )
-            return None if possible else "mixes at sites of activations, and this model has none"
+            return None if possible else "mixes at sites of activations, and this model has no such site"
         unknown = [site for site in self._sites if site not in possible]
         return f"cannot mix at {unknown[0]}; name some of {', '.join(possible)}" if unknown else None
 

@@ -13,13 +13,13 @@ from dropbench.regularizers.base import Draws, Regularizer, Slot, Step
 
 
 class MultiSample(Regularizer):
-    """The mean of the losses of an example under several dropout masks, drawn independently, in place of the loss under one.
+    """Replaces the loss under one dropout mask by the mean loss under several independent masks.
 
-    Inoue 2019, "Multi-Sample Dropout for Accelerated Training and Better Generalization", arXiv:1905.09788. There masks differ
-    at the last dropout layer alone, so that what comes before it is computed once. That is what it is here where dropout is
-    placed there alone, as by `dropout.placement=[head]`, but for the time: each sample is a pass through the model.
+    Inoue 2019, "Multi-Sample Dropout for Accelerated Training and Better Generalization", arXiv:1905.09788. In the paper the
+    masks differ only at the last dropout layer, and the layers before it are computed once. The results are the same here if
+    dropout acts there only, as with `dropout.placement=[head]`, but each sample takes a whole pass through the model.
 
-    With a schedule the number in force is rounded. As many passes are made as the number without it says.
+    With a schedule the current number of samples is rounded. The number of passes is always that without the schedule.
     """
 
     slot: ClassVar[Slot] = "loss"
@@ -27,7 +27,7 @@ class MultiSample(Regularizer):
     fresh_masks: ClassVar[bool] = True
 
     def __init__(self, *, samples: Annotated[int, Ge(1)] = 8) -> None:
-        """samples: how many masks, that of the plain pass included; 1 is none."""
+        """samples: the number of masks, including the one of the ordinary pass; 1 is ordinary training."""
 
     @override
     def further(self, strengths: Tensor) -> int:

@@ -1,4 +1,4 @@
-"""Weights whose units are orthogonal (Bansal et al. 2018)."""
+"""A penalty on weights of units that are not orthogonal (Bansal et al. 2018)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from dropbench.regularizers.base import Draws, Regularizer, Slot, Step
 
 
 class Orthogonal(Regularizer):
-    """loss + λ Σ ‖WᵀW - I‖² over the weights that `l2` is of, a convolution's as a matrix with a column for each output.
+    """loss + λ Σ ‖WᵀW - I‖² over the same weights as `l2`, a convolution's as a matrix with one column per output.
 
     Bansal, Chen & Wang 2018, "Can We Gain More from Orthogonality Regularizations in Training Deep CNNs?", arXiv:1810.09102,
-    equation 1, soft orthogonality. Of WᵀW and WWᵀ the smaller one is taken: both have one gradient, and only its columns or
-    rows can be orthogonal.
+    equation 1, soft orthogonality. The smaller one of WᵀW and WWᵀ is used: both have the same gradient, and only the smaller
+    one can reach the identity.
     """
 
     slot: ClassVar[Slot] = "loss"
@@ -31,8 +31,8 @@ class Orthogonal(Regularizer):
 
 
 def distance(matrices: Tensor) -> Tensor:
-    """‖WᵀW - I‖² over the shorter side of each of K matrices [K, M, N]: [K]."""
+    """Returns ‖WᵀW - I‖² over the shorter side of each of K matrices [K, M, N]: [K]."""
     upright = matrices if matrices.shape[1] >= matrices.shape[2] else matrices.mT
     one = torch.eye(upright.shape[2], device=upright.device)
-    # One by one: a product's rounding must not depend on how many are multiplied in one call.
+    # One replica at a time: the rounding must not depend on how many matrices are multiplied in one call.
     return torch.stack([(w.mT @ w - one).square().sum() for w in upright.unbind(0)])

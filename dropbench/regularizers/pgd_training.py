@@ -14,11 +14,12 @@ from dropbench.regularizers.fgsm_training import no_numbers, slope
 
 
 class PGDTraining(Regularizer):
-    """The loss of the worst input that some steps of sign gradient ascent find within ε of x, in place of the loss of x.
+    """Replaces the loss at x by the loss at the worst input within ±ε of x that a few steps of sign gradient ascent find.
 
     Madry, Makelov, Schmidt, Tsipras & Vladu 2018, "Towards Deep Learning Models Resistant to Adversarial Attacks",
-    arXiv:1706.06083: from a uniform random start in the box, projected back to it after each step, all under the same dropout
-    masks. ε is in standard deviations of the normalised input, and nothing is clipped to the range of the data.
+    arXiv:1706.06083. The ascent starts at a uniformly random point in the box and is projected back into it after each step.
+    All passes have the same dropout masks. ε is in standard deviations of the normalised input, and nothing is clipped to
+    the range of the data.
     """
 
     slot: ClassVar[Slot] = "loss"
@@ -31,7 +32,7 @@ class PGDTraining(Regularizer):
         steps: Annotated[int, Gt(0)] = 7,
         step_size: Annotated[float, Gt(0)] = 0.25,
     ) -> None:
-        """eps: ε. steps: of the ascent, a pass through the model and back each. step_size: of each, as a share of ε."""
+        """eps: ε. steps: steps of the ascent, each with a forward and backward pass. step_size: of each, as a share of ε."""
         self._steps, self._size = steps, step_size
 
     @override
@@ -41,7 +42,7 @@ class PGDTraining(Regularizer):
     @override
     def loss(self, step: Step, loss: Tensor, strength: Tensor, draws: Draws) -> Tensor:
         x = step.batch.x.detach()
-        # In units of ε, so that arms of a seed start alike.
+        # In units of ε, so that the arms of a seed start at the same place.
         moved = 2 * draws.uniform(tuple(x.shape[1:])) - 1
         eps = per_replica(strength, x)
         for _ in range(self._steps):

@@ -14,10 +14,10 @@ from dropbench.regularizers.confidence_penalty import no_distribution
 
 
 class RDrop(Regularizer):
-    """Two passes under different dropout masks: the mean of both losses, and α/4 (KL(p ‖ q) + KL(q ‖ p)) between them.
+    """The mean loss of two passes under different dropout masks, plus α/4 (KL(p ‖ q) + KL(q ‖ p)) of their predictions.
 
-    Liang et al. 2021, "R-Drop: Regularized Dropout for Neural Networks", arXiv:2106.14448, equations 1 to 3, halved: there the
-    two losses are added, which here would double the learning rate. So α is theirs.
+    Liang et al. 2021, "R-Drop: Regularized Dropout for Neural Networks", arXiv:2106.14448, equations 1 to 3, halved: the
+    paper adds the two losses, which would double the learning rate here. α means the same as in the paper.
     """
 
     slot: ClassVar[Slot] = "loss"
@@ -25,7 +25,7 @@ class RDrop(Regularizer):
     fresh_masks: ClassVar[bool] = True
 
     def __init__(self, *, alpha: Annotated[float, Ge(0)] = 1.0) -> None:
-        """alpha: α; 1 to 5 there. At 0 there is one pass, not two that are not compared."""
+        """alpha: α, in the paper 1 to 5. At 0 there is a single ordinary pass."""
 
     @override
     def supports(self, given: Given) -> str | None:

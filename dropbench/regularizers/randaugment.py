@@ -17,13 +17,13 @@ from dropbench.regularizers.base import Draws, Given, Regularizer, Slot
 
 
 class RandAugment(Regularizer):
-    """Each training image goes through some operations, any of 14 by chance, all at one magnitude.
+    """Applies a few random operations out of 14 to each training image, all with the same magnitude.
 
     Cubuk, Zoph, Shlens & Le 2020, "RandAugment: Practical automated data augmentation with a reduced search space",
-    arXiv:1909.13719, with the operations, numbers and defaults of torchvision's `v2.RandAugment`. They are of images of bytes:
-    an image is brought back from its normalised numbers to 0..255, rounded, changed, and normalised again. One that meets the
-    identity alone stays as it is. At magnitude 0 nothing is done, while at a small one the two operations that have no
-    magnitude (autocontrast, equalize) act as ever. A replica's magnitude may have a schedule.
+    arXiv:1909.13719, with the operations, numbers and defaults of torchvision's `v2.RandAugment`. The operations need images
+    of bytes, so an image is converted from normalised numbers to 0..255, rounded, changed, and normalised again. An image
+    for which only the identity is drawn stays unchanged. At magnitude 0 nothing is done; at any larger one the two
+    operations without a magnitude (autocontrast, equalize) act in full. The magnitude may have a schedule.
     """
 
     slot: ClassVar[Slot] = "examples"
@@ -34,17 +34,17 @@ class RandAugment(Regularizer):
         magnitude: Annotated[float, Ge(0), Le(STRONGEST)] = 9.0,
         operations: Annotated[int, Gt(0), Le(100)] = 2,
     ) -> None:
-        """magnitude: of all operations, in 0..30. operations: how many an image goes through, one after the other."""
+        """magnitude: of all operations, in 0..30. operations: how many are applied to an image, one after the other."""
         self._operations = operations
 
     @override
     def supports(self, given: Given) -> str | None:
         if given.image is None:
-            return "changes images, and these are none"
+            return "changes images, and these data are not images"
         if given.image[0] not in (1, 3):
-            return f"changes grey and coloured images, and these have {given.image[0]} channels"
+            return f"changes grey or colour images, and these have {given.image[0]} channels"
         if given.task == "reconstruct":
-            return "changes what an image shows, and a reconstruction is asked for the image as it was before"
+            return "changes the image, and the target of a reconstruction is the unchanged image"
         return None
 
     @override
@@ -64,25 +64,26 @@ class RandAugment(Regularizer):
         seen = views.apply(images.view(replicas, n, *given.image).float().div_(255), "CHW", given.view)
         changed = torch.addcmul(batch.shift, seen, batch.scale).flatten(0, 1)
         acts = acts.to(images.device)
-        x = batch.x.clone()  # in the memory order that it has
+        x = batch.x.clone()  # keeps its memory layout
         x[acts // n, acts % n] = changed[acts]
         return replace(batch, x=x)
 
 
 def _bytes(batch: Batch, image: tuple[int, int, int]) -> Tensor:
-    """The images [K, B, C, H, W] in 0..255 that a model sees normalised and in a view."""
+    """Returns the images [K, B, C, H, W] in 0..255 that the model receives normalised and in some view."""
     assert batch.shift is not None and batch.scale is not None
     raw = ((batch.x - batch.shift) / batch.scale * 255).round_().clamp_(0, 255).to(torch.uint8)
     channels, height, width = image
-    if batch.x.ndim == 4:  # a sequence of rows of pixels, with the columns of all channels
+    if batch.x.ndim == 4:  # a sequence: one step per row of pixels, with the columns of all channels
         raw = raw.view(*raw.shape[:3], channels, width).movedim(2, 3)
     return raw.reshape(*raw.shape[:2], channels, height, width).contiguous()
 
 
 def _change(images: Tensor, chosen: Tensor, negative: Tensor, magnitudes: Tensor) -> None:
-    """One operation of each of n images, in place: those that share one, its magnitude and its sign, together.
+    """Applies one operation to each of n images, in place; images with the same operation, magnitude and sign go together.
 
-    images [n, C, H, W]; by image the number of the operation, whether its sign is negative, and the magnitude, [n] on the CPU.
+    images [n, C, H, W]. For each image: the number of the operation, whether its sign is negative, and the magnitude, [n] on
+    the CPU.
     """
     height, width = images.shape[-2:]
     for i, (name, operation) in enumerate(OPERATIONS.items()):

@@ -13,15 +13,15 @@ from typing_extensions import override
 from dropbench.regularizers.base import Regularizer, Slot, Step, per_replica
 
 TINY = 1e-12
-"""Added to a length that is divided by."""
+"""Added to a norm before dividing by it."""
 
 
 class SAM(Regularizer):
-    """The gradient is taken at w + ρ g/‖g‖, the worst weights nearby to first order, in place of w.
+    """Takes the gradient at w + ρ g/‖g‖ instead of w: to first order the worst weights within distance ρ.
 
     Foret, Kleiner, Mobahi & Neyshabur 2021, "Sharpness-Aware Minimization for Efficiently Improving Generalization",
-    arXiv:2010.01412, algorithm 1 with p = 2. Both passes have the same batch, dropout masks and random draws; batch norm's
-    running statistics are of the first.
+    arXiv:2010.01412, algorithm 1 with p = 2. Both passes have the same batch, dropout masks and random draws. Only the first
+    one updates batch norm's running statistics.
     """
 
     slot: ClassVar[Slot] = "pass"
@@ -38,21 +38,21 @@ class SAM(Regularizer):
         climbed(step, list(weights.values()), directions, strength)
 
     def directions(self, weights: Mapping[str, Tensor]) -> list[Tensor]:
-        """Where the objective rises fastest from here, of length 1 over all weights of a replica, [K, ...] each."""
+        """Returns the direction of steepest ascent as a tensor [K, ...] per weight; each replica's norm is 1."""
         gradients = [w.grad for w in weights.values() if w.grad is not None]
         length = norm(gradients)
         return [g / (per_replica(length, g) + TINY) for g in gradients]
 
 
 def norm(tensors: list[Tensor]) -> Tensor:
-    """The Euclidean norm of each replica's tensors together, [K]."""
-    # By rows: a reduction over a whole stack would add in an order that depends on K.
+    """Returns the Euclidean norm of all tensors of each replica together, [K]."""
+    # Row by row: a reduction over a whole stack would add in an order that depends on K.
     squares = torch.stack([torch.linalg.vector_norm(t.reshape(len(t), -1), dim=1) for t in tensors]).square().unbind(0)
     return sum(squares[1:], squares[0]).sqrt()
 
 
 def climbed(step: Step, weights: list[Tensor], directions: list[Tensor], strength: Tensor) -> None:
-    """Leaves in `grad` the gradient at the weights plus strength [K] times the directions; the weights stay as they are."""
+    """Puts the gradient at weights + strength [K] · directions into `grad`, and restores the weights."""
     with torch.no_grad():
         own = [w.clone() for w in weights]
         for w, direction in zip(weights, directions, strict=True):

@@ -14,15 +14,15 @@ from dropbench.regularizers.base import Given, Member, Regularizer, Slot, Tensor
 
 
 class SnapshotEnsemble(Regularizer):
-    """The weights at the end of each cycle of the learning rate are kept, and the mean of their probabilities is evaluated.
+    """Keeps the weights at the end of each cycle of the learning rate and evaluates the mean of their probabilities.
 
-    Huang, Li, Pleiss, Liu, Hopcroft & Weinberger 2017, "Snapshot Ensembles: Train 1, Get M for Free", arXiv:1704.00109. The
-    restarts are `train.schedule=cosine_restarts train.cycles=M`; under a schedule without restarts the snapshots are those at
-    the ends of M equal parts of training, which is the paper's "NoCycle". What counts are the last `members` of the cycles that
-    are over, as in the paper; until the first is, the weights as they are.
+    Huang, Li, Pleiss, Liu, Hopcroft & Weinberger 2017, "Snapshot Ensembles: Train 1, Get M for Free", arXiv:1704.00109. For
+    restarts, set `train.schedule=cosine_restarts train.cycles=M`. With a schedule without restarts, the snapshots are taken
+    at the ends of M equal parts of training, which is the paper's "NoCycle". As in the paper, the last `members` snapshots
+    are evaluated; before the first one, the current weights.
 
-    Class probabilities are averaged, each network's batch norm with the running statistics that it had. What is not of
-    logits, as probes are, is of the last snapshot.
+    Class probabilities are averaged. Each network's batch norm uses the running statistics of its snapshot. Measurements
+    that do not use logits, such as probes, use the last snapshot.
     """
 
     slot: ClassVar[Slot] = "average"
@@ -30,21 +30,21 @@ class SnapshotEnsemble(Regularizer):
     def __init__(
         self, *, members: Annotated[int, Ge(0), Le(1000)] = 5, cycles: Annotated[int, Gt(0), Le(1000)] = 5
     ) -> None:
-        """members: how many of the last snapshots are averaged; 1: the last alone. cycles: M."""
+        """members: how many of the last snapshots are averaged; 1: the last one only. cycles: M."""
         self._members, self._cycles = members, cycles
 
     @override
     def supports(self, given: Given) -> str | None:
         if given.task != "classify":
-            return "averages probabilities of classes, and what is learnt here is no classes"
+            return "averages probabilities of classes, and this model predicts no classes"
         if given.cycles not in (None, self._cycles):
             return (
-                f"takes {self._cycles} snapshots, and the learning rate has {given.cycles} cycles (train.cycles); set "
+                f"takes {self._cycles} snapshots, but the learning rate has {given.cycles} cycles (train.cycles); set "
                 f"regularizer.snapshot_ensemble.cycles={given.cycles}"
             )
         if self._members > self._cycles:
             return (
-                f"has {self._cycles} cycles, and cannot average the last {self._members} snapshots; set "
+                f"has only {self._cycles} cycles and cannot average the last {self._members} snapshots; set "
                 f"regularizer.snapshot_ensemble.members={self._cycles}"
             )
         return None
@@ -63,10 +63,10 @@ class SnapshotEnsemble(Regularizer):
     @override
     def weights(self, tensors: Tensors, strength: Tensor, state: Mapping[str, Tensor], done: float) -> None:
         update = state[_UPDATE]
-        update.copy_(torch.where(update == 0, done, update))  # the first is all that is done
+        update.copy_(torch.where(update == 0, done, update))  # the first update is all that is done
         state[_DONE].fill_(done)
-        # Each cycle has a place, which the last of its updates writes last. An update is where its middle is, as for the
-        # learning rate; it is the same for all replicas.
+        # Each cycle has one place, which every update of the cycle overwrites. The middle of an update decides its cycle, as
+        # for the learning rate; it is the same for all replicas.
         cycle = self._over(done - update / 2).clamp(max=self._cycles - 1)[:1]
         for name, held in _snapshots(state):
             held.index_copy_(1, cycle, tensors[name][:, None])
@@ -93,12 +93,12 @@ class SnapshotEnsemble(Regularizer):
         return found
 
     def _over(self, share: Tensor) -> Tensor:
-        """How many cycles are over at a share of training, [K] int64; what is computed is rounded, so a little more counts."""
+        """Returns how many cycles are over at a share of training, [K] int64, with a tolerance for rounding."""
         return (share * self._cycles + 1e-9).floor().long().clamp(max=self._cycles)
 
 
 def _snapshots(state: Mapping[str, Tensor]) -> list[tuple[str, Tensor]]:
-    """What is kept of each tensor, [K, cycles, ...]."""
+    """Returns the snapshots of each tensor, [K, cycles, ...], with its name."""
     return [(name, held) for name, held in state.items() if name not in (_DONE, _UPDATE)]
 
 

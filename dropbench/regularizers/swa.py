@@ -14,12 +14,12 @@ from dropbench.regularizers.base import Regularizer, Slot, Tensors, per_replica
 
 
 class SWA(Regularizer):
-    """The mean of the weights over the last share of training, which is what is evaluated; before that, the weights themselves.
+    """Evaluates the mean of the weights over the last share of training; before that, the weights themselves.
 
-    Izmailov, Podoprikhin, Garipov, Vetrov & Wilson 2018, "Averaging Weights Leads to Wider Optima and Better Generalization",
-    arXiv:1803.05407, algorithm 1; `every` is its cycle length c in updates, and the authors' is an epoch. The learning rate is
-    whatever `train.schedule` says: the paper's is constant or cyclical over the last quarter. Batch norm's running statistics
-    are taken anew, over the training examples under the mean.
+    Izmailov, Podoprikhin, Garipov, Vetrov & Wilson 2018, "Averaging Weights Leads to Wider Optima and Better
+    Generalization", arXiv:1803.05407, algorithm 1. `every` is the cycle length c in updates; the authors use an epoch. The
+    learning rate follows `train.schedule`; in the paper it is constant or cyclical over the last quarter. Batch norm's
+    running statistics are computed again with the mean weights, over the training examples.
     """
 
     slot: ClassVar[Slot] = "average"
@@ -28,7 +28,7 @@ class SWA(Regularizer):
     def __init__(
         self, *, share: Annotated[float, Ge(0), Le(1)] = 0.25, every: Annotated[int, Gt(0), Le(10**9)] = 1
     ) -> None:
-        """share: of training, from its end, that is averaged. every: updates from one that is averaged to the next."""
+        """share: the share of training, counted from its end, that is averaged. every: updates between two averaged weights."""
         self._every = every
 
     @override
@@ -39,7 +39,7 @@ class SWA(Regularizer):
 
     @override
     def weights(self, tensors: Tensors, strength: Tensor, state: Mapping[str, Tensor], done: float) -> None:
-        # A strength is float32: what is left of training counts by a millionth more, so that a whole share is met.
+        # A strength is float32, so there is a tolerance of 1e-6 for its rounding.
         inside = strength + done > 1 + 1e-6
         seen, averaged = state[_SEEN], state[_AVERAGED]
         seen += inside

@@ -1,4 +1,4 @@
-"""Columns of a table, as parts of an example that are cut out or replaced."""
+"""Columns of a table, which regularizers cut out or replace."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from dropbench.regularizers.base import Given
 
 
 def chosen(u: Tensor, share: Tensor, given: Given) -> tuple[Tensor, Tensor]:
-    """Which inputs belong to so many columns of a table, drawn without replacement; and what share of the columns that is.
+    """Draws a share of a table's columns without replacement and returns their inputs and the share after rounding.
 
-    All inputs of a column go together: those of a category's levels, and a number with the flag that says where it is missing.
+    All inputs of a column stay together: all levels of a category, and a number with the flag that marks missing values.
 
     Parameters
     ----------
     u : Tensor
-        [K, n, columns], uniform: the columns with the lowest are chosen.
+        [K, n, columns], uniform; the columns with the lowest numbers are chosen.
     share : Tensor
         [K, n] in [0, 1], rounded to whole columns.
     given : Given
-        Tells which inputs a column has.
+        Says which inputs belong to which column.
 
     Returns
     -------
@@ -34,12 +34,12 @@ def chosen(u: Tensor, share: Tensor, given: Given) -> tuple[Tensor, Tensor]:
 
 
 def columns_of(given: Given) -> int:
-    """How many columns a table has; 0 of what is none."""
+    """Returns the number of columns of a table, or 0 if the data are not a table."""
     return max(given.columns, default=-1) + 1
 
 
 def uncut(given: Given) -> str | None:
-    """Why nothing can be cut out of an example, as the end of a sentence, or None."""
+    """Returns why nothing can be cut out of an example, as the end of a sentence, or None if something can."""
     if given.image or given.columns:
         return None
-    return "cuts boxes out of images or columns out of tables, and these are neither"
+    return "cuts boxes out of images or columns out of tables, and these data are neither"

@@ -1,4 +1,4 @@
-"""Activations that change from step to step cost (TAR of Merity et al. 2017)."""
+"""A penalty on activations that change from step to step (TAR of Merity et al. 2017)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TemporalActivationL2(Regularizer):
     watches: ClassVar[bool] = True
 
     def __init__(self, *, beta: Annotated[float, Ge(0)] = 1.0, site: SiteName | None = None) -> None:
-        """beta: β; 1 in AWD-LSTM. site: its name; None: the last one."""
+        """beta: β; 1 in AWD-LSTM. site: the name of the site; None: the last one."""
         self._site = site
 
     @override
@@ -35,8 +35,8 @@ class TemporalActivationL2(Regularizer):
             return None
         several = [name for name, steps in given.sites.items() if steps > 1]
         typed = f"type regularizer.temporal_activation_l2.site={several[-1]}" if several else ""
-        where = typed or "no site of this model has several"
-        return f"compares the steps of a sequence, and the site {site} has one; {where}"
+        where = typed or "no site of this model has several steps"
+        return f"compares the steps of a sequence, and the site {site} has only one; {where}"
 
     @override
     def loss(self, step: Step, loss: Tensor, strength: Tensor, draws: Draws) -> Tensor:

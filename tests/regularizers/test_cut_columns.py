@@ -102,7 +102,7 @@ def test_other_data_have_columns_only_where_they_are_features() -> None:
 @pytest.mark.parametrize("make", [Cutout, CutMix])
 def test_of_neither_images_nor_tables_it_says_so(make: Callable[[], Regularizer]) -> None:
     told = given(view="sequence", shape=(5, 4), image=None)
-    assert make().supports(told) == "cuts boxes out of images or columns out of tables, and these are neither"
+    assert make().supports(told) == "cuts boxes out of images or columns out of tables, and these data are neither"
     assert make().supports(table()) is None
 
 

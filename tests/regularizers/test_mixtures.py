@@ -52,9 +52,13 @@ def test_places_are_the_input_and_the_sites_that_no_shortcut_goes_past() -> None
 @pytest.mark.parametrize(
     ("sites", "told", "reason"),
     [
-        (None, given(view="graph"), "mixes examples, and the nodes of a graph are computed together"),
+        (None, given(view="graph"), "mixes examples of a batch, and the nodes of a graph are always computed together"),
         (None, given(task="predict_next"), "mixes targets"),
-        (None, given(whole=None, sites={"a": 1}), "cannot tell at which sites of this network no shortcut goes past"),
+        (
+            None,
+            given(whole=None, sites={"a": 1}),
+            "must mix at sites that no shortcut bypasses and cannot find them in this network",
+        ),
         (("b",), given(sites={"a": 1}, whole=("a",)), "cannot mix at b; name some of input, a"),
         (("input",), given(view="tokens", sites={"a": 1}, whole=("a",)), "cannot mix at input; name some of a"),
         (("a",), given(whole=None, sites={"a": 1}), None),

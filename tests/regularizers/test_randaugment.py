@@ -127,7 +127,7 @@ def test_what_it_cannot_change_is_told() -> None:
     part = RandAugment()
     assert part.supports(given(image=(3, 8, 8))) is None
     assert "2 channels" in str(part.supports(given(image=(2, 8, 8))))
-    assert "none" in str(part.supports(given(image=None)))
+    assert "not images" in str(part.supports(given(image=None)))
     assert "reconstruction" in str(part.supports(given(image=(1, 8, 8), task="reconstruct")))
 
 
