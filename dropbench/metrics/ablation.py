@@ -1,4 +1,4 @@
-"""How much a network depends on single hidden units."""
+"""How strongly a network depends on single hidden units."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from dropbench.metrics.sharpness import Count, mean_loss
 def ablation(
     network: Network, part: str, *, units: Count = 256, examples: Count = 256, above: Annotated[float, Ge(0)] = 0.01
 ) -> dict[str, Tensor]:
-    """How much the loss rises when a single hidden unit is set to zero, one unit after the other.
+    """Sets one hidden unit at a time to zero and measures how much the loss rises.
 
-    A unit is a feature at all steps, or a channel at all positions. The network is not adapted to the loss of a unit, so a
-    unit whose mean is far from zero matters by that alone.
+    A unit is a feature at all steps, or a channel at all positions. The network is not trained again without the unit, so
+    the loss rises without a unit whose mean is far from zero, whatever else the unit does.
 
     Parameters
     ----------
     units : int
-        How many units are tried at most, since each costs a forward pass: evenly spaced over the units of all hidden
-        layers. Units within a layer are exchangeable.
+        The largest number of units to try, since each takes a forward pass. They are evenly spaced over the units of all
+        hidden layers. Units within a layer are exchangeable.
     examples : int
-        How many examples of each part are used, the first ones.
+        The number of examples used of each split, the first ones.
     above : float
         The rise in nats above which a unit counts in `ablation_share`.
 
@@ -36,9 +36,9 @@ def ablation(
     -------
     dict
         [K] each, or empty without a hidden layer. `ablation_mean`, `ablation_p10`, `ablation_p50`, `ablation_p90` and
-        `ablation_max`: mean, quantiles and maximum of the rises, in nats. `ablation_gini`: their Gini coefficient, with falls
-        counted as 0; it is 0 where all units matter alike, near 1 where a few do, NaN where none does. `ablation_share`: the
-        share of units whose rise is more than `above`, 0..1.
+        `ablation_max`: mean, quantiles and maximum of the rises, in nats. `ablation_gini`: their Gini coefficient, with
+        falls counted as 0. It is 0 if all units matter equally, near 1 if only a few matter, and NaN if none does.
+        `ablation_share`: the share of units whose rise is more than `above`, 0..1.
 
     References
     ----------
@@ -69,10 +69,10 @@ def ablation(
 
 
 def gini(x: Tensor) -> Tensor:
-    """The Gini coefficient over the last axis of x [..., n], whose numbers are not negative; NaN where all are zero.
+    """Returns the Gini coefficient over the last axis of non-negative x [..., n]; NaN where all numbers are zero.
 
-    It is half the mean absolute difference of two of the numbers, divided by their mean: 0 where all are equal, 1 - 1/n where
-    all but one are zero.
+    It is half the mean absolute difference of two of the numbers, divided by their mean: 0 if all are equal, 1 - 1/n if all
+    but one are zero.
     """
     n = x.shape[-1]
     weight = 2 * torch.arange(1, n + 1, dtype=x.dtype) - n - 1

@@ -1,4 +1,4 @@
-"""Expected calibration error over bins of equally many examples."""
+"""Expected calibration error over bins with equal numbers of examples."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dropbench.metrics.ece import Bins, answers
 
 
 def adaptive_ece(logits: Tensor, targets: Tensor, *, bins: Bins = 15) -> Tensor:
-    """The calibration error of `ece` with bins of equally many examples (or one more or less), in 0..1: [K].
+    """Returns the calibration error of `ece` over bins whose numbers of examples differ by at most one, in 0..1: [K].
 
-    A trained network is confident of nearly everything, so that of equal intervals of confidence the last one holds most
-    examples. Bins of equally many examples tell these apart.
+    A trained network is confident of nearly every prediction, so most examples fall into the last of several equal intervals
+    of confidence. Bins with equal numbers of examples tell these examples apart.
 
-    Where a bin ends among examples of the same confidence, it does not matter which of them it takes: each of them counts as
-    right by the share of them that is right.
+    If a bin ends among examples of the same confidence, each of these counts as correct by the share of them that is
+    correct. So it does not matter which of them the bin contains.
 
     Parameters
     ----------
@@ -24,12 +24,12 @@ def adaptive_ece(logits: Tensor, targets: Tensor, *, bins: Bins = 15) -> Tensor:
     targets : Tensor
         [K, n] int64.
     bins : int
-        Bins, from the least to the most confident examples.
+        Number of bins, from the least to the most confident examples.
 
     References
     ----------
-    Nguyen and O'Connor 2015 (arXiv:1508.05154). Nixon et al. 2019 (arXiv:1904.01685) have such bins as well, but measure the
-    probabilities of all classes, and this only the answer's.
+    Nguyen and O'Connor 2015 (arXiv:1508.05154). Nixon et al. 2019 (arXiv:1904.01685) use the same bins, but for the
+    probabilities of all classes instead of only that of the predicted class.
     """
     pairs = zip(logits.unbind(0), targets.unbind(0), strict=True)
     return torch.stack([_one(*answers(*pair), bins) for pair in pairs])

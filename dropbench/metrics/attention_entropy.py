@@ -1,4 +1,4 @@
-"""Over how many steps attention is spread."""
+"""How widely attention is spread over steps."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from dropbench.metrics.probe import Network
 
 @torch.no_grad()
 def attention_entropy(network: Network, part: str) -> dict[str, Tensor]:
-    """The entropy of attention weights, the mean over all attention layers, heads, examples and steps that attend.
+    """Computes the entropy of attention weights, averaged over all attention layers, heads, examples and query steps.
 
-    Of words, steps that are padding (number 0) are left out. Even attention to n steps has log n nats, attention to a single
-    one has 0.
+    For words, query steps that are padding (number 0) are left out. Equal attention to n steps has log n nats, attention to
+    a single step has 0.
 
     Returns
     -------
     dict
-        `attention_entropy` [K], nats; empty where nothing attends.
+        `attention_entropy` [K], nats; empty for a model without attention.
 
     References
     ----------
@@ -26,7 +26,7 @@ def attention_entropy(network: Network, part: str) -> dict[str, Tensor]:
     """
     if "attention" not in network.kinds.values():
         return {}
-    seen: list[Tensor] = []  # of the piece at hand, each layer's weights [K, B, A, T, S]
+    seen: list[Tensor] = []  # the weights of each layer for the current piece, [K, B, A, T, S]
 
     def see(site: str, h: Tensor) -> Tensor:
         if network.kinds.get(site) == "attention":
@@ -43,7 +43,7 @@ def attention_entropy(network: Network, part: str) -> dict[str, Tensor]:
             attends = (
                 torch.ones_like(entropy) if x.is_floating_point() else (x != 0).cpu()[:, :, None].expand_as(entropy)
             )
-            # A replica by itself, so that no sum depends on the stack.
+            # One replica at a time, so that no sum depends on the stack.
             sums.append(torch.stack([row.sum() for row in (entropy * attends).unbind(0)]))
             counts.append(attends.flatten(1).sum(1))
     return {"attention_entropy": sum(sums[1:], sums[0]) / sum(counts[1:], counts[0])}

@@ -1,4 +1,4 @@
-"""Which inputs a network's answer depends on: over how many it is spread, and where they are."""
+"""Which inputs a network's prediction depends on: how many, and where they are."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from dropbench.metrics.ablation import gini
 from dropbench.metrics.probe import Network
 
 _CELLS = 1024
-"""The most numbers that a map may have, all classes together, because it is written to each run's record."""
+"""The largest size of a map, all classes together. It is limited because the map is stored in each run's record."""
 
 
 def attribution(network: Network, part: str) -> dict[str, Tensor]:
-    """How the gradient of the true class's logit with respect to an example is spread over the example's features.
+    """Measures how the gradient of the true class's logit with respect to an example is spread over the example's features.
 
-    The gradient is taken in absolute value, and a feature's share is its part of the sum over features.
+    A feature's share is the absolute value of its gradient, divided by the sum over features.
 
     Returns
     -------
     dict
-        Means over the examples that have a gradient; empty where examples are not numbers. `attribution_gini` [K]: the Gini
-        coefficient over features, 0..1, high where few features matter. `attribution_share` [K]: exp(entropy) of the shares
-        over the number of features, 0..1: that part of the features would have the same entropy if all of it mattered alike.
-        On test also `attribution_map` [K, classes · cells]: the mean shares of each class in cells of neighbouring features,
-        which sum to 1 / classes in each class. The report correlates the maps of different seeds.
+        Means over the examples with a nonzero gradient; empty if examples are not numbers. `attribution_gini` [K]: the Gini
+        coefficient over features, 0..1, high if few features matter. `attribution_share` [K]: exp(entropy) of the shares,
+        divided by the number of features, 0..1: the fraction of features that, if they mattered equally, would have the same
+        entropy. On test also `attribution_map` [K, classes · cells]: the mean shares of each class in cells of neighbouring
+        features, which sum to 1 / classes for each class. The report correlates the maps of different seeds.
 
     References
     ----------
@@ -46,7 +46,7 @@ def attribution(network: Network, part: str) -> dict[str, Tensor]:
 
 
 def _gradient(network: Network, x: Tensor, y: Tensor) -> tuple[Tensor, int]:
-    """The gradient of each example's true logit with respect to the example, shaped as x, and the number of classes."""
+    """Returns the gradient of each example's true logit with respect to the example, shaped as x, and the number of classes."""
     x = x.detach().clone().requires_grad_()
     logits = network.logits(x)
     (slope,) = torch.autograd.grad(logits.gather(-1, y[..., None]).sum(), x)
@@ -64,7 +64,7 @@ class _Totals:
         self.n = torch.zeros((), dtype=torch.float64)
 
     def add(self, g: Tensor, y: Tensor) -> None:
-        """Takes in n examples: absolute gradients g [n, features] and classes y [n]."""
+        """Adds n examples: absolute gradients g [n, features] and classes y [n]."""
         some = g.sum(-1) > 0
         p, y = g[some] / g[some].sum(-1, keepdim=True), y[some]
         self.gini = self.gini + gini(p).sum()
@@ -74,6 +74,6 @@ class _Totals:
         self._maps.index_add_(0, y, cells)
 
     def map(self) -> Tensor:
-        """The map [classes · cells]; zeros for a class without examples."""
+        """Returns the map [classes · cells], with zeros for a class without examples."""
         whole = self._maps.sum(1, keepdim=True)
         return (self._maps / torch.where(whole > 0, whole, 1.0) / len(self._maps)).flatten()

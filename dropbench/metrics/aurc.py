@@ -1,4 +1,4 @@
-"""The area under the risk-coverage curve: errors among the answers that are kept, over how many are."""
+"""The area under the risk-coverage curve: the error rate of the kept predictions against the share that is kept."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from torch import Tensor
 
 
 def aurc(logits: Tensor, targets: Tensor) -> Tensor:
-    """The share of errors among the most confident answers, averaged over how many of them are kept, in 0..1: [K].
+    """Returns the error rate of the most confident predictions, averaged over how many of them are kept, in 0..1: [K].
 
-    Answers are kept in the order of their largest probability, those of equal probability in all orders alike. 0: no error.
+    Predictions are kept in the order of their largest probability; for equal probabilities the mean over all orders is
+    taken. 0 means no errors.
 
     Parameters
     ----------
@@ -30,7 +31,7 @@ def _one(logits: Tensor, targets: Tensor) -> Tensor:
     wrong = (answer != targets).double()
     order = confidence.argsort(descending=True, stable=True)
     _, group, size = confidence[order].unique_consecutive(return_inverse=True, return_counts=True)
-    # Among equals each stands for the mean of all.
+    # Of examples with equal probability, each gets their mean.
     mean = torch.zeros(len(size), dtype=torch.float64, device=wrong.device).index_add_(0, group, wrong[order]) / size
     kept = torch.arange(1, len(wrong) + 1, dtype=torch.float64, device=wrong.device)
     risk: Tensor = mean[group].cumsum(0) / kept

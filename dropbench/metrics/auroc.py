@@ -9,11 +9,12 @@ from dropbench.metrics.ranked import Ranked, ranked
 
 
 def auroc(logits: Tensor, targets: Tensor) -> Tensor:
-    """How likely an example of a class is given a higher score for it than an example of another, in 0..1: [K].
+    """Returns the probability that an example of a class gets a higher score for it than an example of another class: [K].
 
-    0.5 is chance; equal scores count half. Of more than two classes it is the mean over classes, each against the rest, and a
-    class is left out that has no example among the targets. Where all targets are one class there is nothing to rank, and it
-    is 0.5. As `sklearn.metrics.roc_auc_score(multi_class="ovr", average="macro")`, which raises or gives NaN there.
+    It is in 0..1, and 0.5 is chance; equal scores count half. For more than two classes it is the mean over classes, each
+    against the rest, without classes that have no example among the targets. If all targets are of one class there is
+    nothing to rank, and it is 0.5. Otherwise it equals `sklearn.metrics.roc_auc_score(multi_class="ovr", average="macro")`,
+    which raises an error or gives NaN in these cases.
 
     Parameters
     ----------
@@ -34,7 +35,7 @@ def _one(examples: Ranked | None) -> float:
         return float("nan")
     of_class = examples.hit.sum(1)
     others = examples.hit.shape[1] - of_class
-    # Twice the number of others that stand above each example of the class, in whole numbers; mid-ranks among equals.
+    # Twice the rank of each example of the class, so that mid-ranks of equal scores are whole numbers.
     ranks = ((examples.first + examples.last + 2) * examples.hit).sum(1)
     above = ranks - of_class * (of_class + 1)
     there = (of_class > 0) & (others > 0)

@@ -10,12 +10,12 @@ from dropbench.metrics.ranked import Ranked, ranked
 
 
 def average_precision(logits: Tensor, targets: Tensor) -> Tensor:
-    """The area under the curve of precision against recall, as a sum of steps, in 0..1: [K].
+    """Returns the area under the curve of precision against recall, as a sum of steps, in 0..1: [K].
 
-    Of two classes it is that of the second, class 1, by convention the one that is looked for; chance is its share of the
-    examples. Of more it is the mean over classes, each against the rest, and a class without an example among the targets is
-    left out. 0 where there is none of class 1. As `sklearn.metrics.average_precision_score(average="macro")`, which counts an
-    absent class as 0.
+    For two classes it is the area for class 1, by convention the class of interest; chance is the share of that class. For
+    more classes it is the mean over classes, each against the rest, without classes that have no example among the targets.
+    It is 0 if class 1 of two has no example. Otherwise it equals `sklearn.metrics.average_precision_score(average="macro")`,
+    which counts an absent class as 0.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def average_precision(logits: Tensor, targets: Tensor) -> Tensor:
 
     References
     ----------
-    Davis & Goadrich 2006, who show why the points of this curve must not be joined by lines.
+    Davis & Goadrich 2006 show why the points of this curve must not be joined by straight lines.
     """
     return torch.tensor([_one(examples) for examples in ranked(logits, targets)], dtype=torch.float64)
 

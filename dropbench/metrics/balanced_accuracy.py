@@ -9,10 +9,10 @@ from dropbench.metrics.confusion import Counts, confusion
 
 
 def balanced_accuracy(logits: Tensor, targets: Tensor) -> Tensor:
-    """The mean over classes of the share of their examples that are answered rightly, in 0..1: [K].
+    """Returns the mean over classes of the share of their examples that are predicted correctly, in 0..1: [K].
 
-    To say the same class always gives one in C, however frequent that class is. A class without an example among the targets
-    is left out of the mean. As `sklearn.metrics.balanced_accuracy_score`.
+    Always predicting the same class gives 1 / C, however frequent that class is. A class without an example among the
+    targets is left out of the mean. Same as `sklearn.metrics.balanced_accuracy_score`.
 
     Parameters
     ----------

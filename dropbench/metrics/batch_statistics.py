@@ -1,4 +1,4 @@
-"""Batch norm: evaluation on the statistics of the batch, and how far those that it holds are from what evaluation sees."""
+"""Batch norm: evaluation with batch statistics, and how far the running statistics are from those in evaluation."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from dropbench.metrics.loss import loss
 from dropbench.metrics.probe import Network
 
 _EPS = 1e-5
-"""What batch norm adds to a variance before it divides by its root."""
+"""The constant that batch norm adds to a variance before taking its square root."""
 
 
 @torch.no_grad()
 def batch_statistics(network: Network, part: str, *, batch: Annotated[int, Ge(2)] = 64) -> dict[str, Tensor]:
-    """Accuracy and loss with batch norm in training mode and the noise off; and the shift of its running statistics.
+    """Computes accuracy and loss with batch norm in training mode and the noise off, and the shift of its running statistics.
 
-    That is what forgetting to switch batch norm to evaluation amounts to: an example's answer depends on those beside it. The
-    statistics that it holds instead were gathered in training, under dropout's noise if that acts before it, and the network
-    that is evaluated has none. Examples come in the order of the part, in batches of nearly equal size; nothing that the
-    network holds is changed.
+    Accuracy and loss are those of someone who forgets to switch batch norm to evaluation: the prediction for an example then
+    depends on the other examples of its batch. The shift arises because the running statistics were gathered in training,
+    with dropout's noise if dropout acts before the batch norm, and the evaluated network has no noise. Examples come in the
+    order of the split, in batches of nearly equal size. The network is not changed.
 
     Parameters
     ----------
     batch : int
-        Examples of a batch at most.
+        The largest number of examples in a batch.
 
     Returns
     -------
     dict
-        [K] each; empty for a model without batch norm, and for a part of a single example. `batch_statistics_accuracy`, 0..1;
-        `batch_statistics_loss`, nats. On train also means over the channels of all layers: `mean_shift`, how far the running
-        mean is from the mean without noise, in standard deviations without noise; `variance_shift`, |log| of the running
-        variance over the variance without noise.
+        [K] each; empty for a model without batch norm and for a split with a single example. `batch_statistics_accuracy`,
+        0..1; `batch_statistics_loss`, nats. On train also means over the channels of all layers: `mean_shift`, how far the
+        running mean is from the mean without noise, in standard deviations without noise; `variance_shift`, |log| of the
+        running variance over the variance without noise.
 
     References
     ----------
@@ -58,7 +58,7 @@ def batch_statistics(network: Network, part: str, *, batch: Annotated[int, Ge(2)
 
 
 def _batches(network: Network, part: str, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """All examples of a part anew in pieces, none of which is much smaller than the others."""
+    """Yields all examples of a split in new pieces of nearly equal size."""
     x, y = (torch.cat(each, 1) for each in zip(*network.examples(part), strict=True))
     pieces = math.ceil(x.shape[1] / batch)
     return zip(x.tensor_split(pieces, 1), y.tensor_split(pieces, 1), strict=True)
@@ -70,7 +70,7 @@ def _shifts(network: Network) -> dict[str, Tensor]:
         (running_mean, running_var), (mean, var) = ((t.double().cpu() for t in pair) for pair in (held, without))
         means.append((running_mean - mean).abs() / (var + _EPS).sqrt())
         variances.append(((running_var + _EPS) / (var + _EPS)).log().abs())
-    # A replica by itself, so that no sum depends on the stack.
+    # One replica at a time, so that no sum depends on the stack.
     return {
         name: torch.stack([row.mean() for row in torch.cat(shifts, 1).unbind(0)])
         for name, shifts in (("mean_shift", means), ("variance_shift", variances))

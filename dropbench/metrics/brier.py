@@ -7,10 +7,10 @@ from torch import Tensor
 
 
 def brier(logits: Tensor, targets: Tensor) -> Tensor:
-    """The squared distance between predicted probabilities and the truth (1 for the target, 0 for the rest), in 0..2: [K].
+    """Returns the squared distance of predicted probabilities from the truth (1 for the target, else 0), in 0..2: [K].
 
-    It is summed over classes and averaged over examples. For two classes, many others call half of this the Brier score. The
-    score is proper: its expectation is smallest for the true probabilities.
+    It is summed over classes and averaged over examples. For two classes, many authors call half of this the Brier score.
+    The score is proper: its expectation is smallest for the true probabilities.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ def brier(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def _one(logits: Tensor, targets: Tensor) -> Tensor:
-    """The score of one replica; on the CPU, because not every accelerator has float64."""
+    """Returns the score of one replica, computed on the CPU because not every accelerator has float64."""
     p = logits.cpu().double().softmax(-1)
     of_target = p.gather(-1, targets.cpu()[:, None])[:, 0]
-    # Σ (p - t)² over the classes, without a matrix of t.
+    # Σ (p - t)² over the classes, without a one-hot matrix t.
     return (p.square().sum(-1) - 2 * of_target + 1).mean()

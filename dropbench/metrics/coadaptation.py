@@ -10,17 +10,17 @@ from dropbench.metrics.probe import Network
 
 @torch.no_grad()
 def coadaptation(network: Network, part: str) -> dict[str, Tensor]:
-    """The mean absolute correlation of two hidden units of a layer.
+    """Computes the mean absolute correlation of two hidden units of a layer.
 
-    Co-adaptation means that a unit is of use only together with certain others. Correlation is what can be seen of that without
-    removing units. A channel of a map counts as one unit, with its positions as examples. Dropout is said to make this lower;
-    a low value is no merit in itself.
+    Co-adaptation means that a unit is useful only together with certain others. Correlation is the part of it that can be
+    measured without removing units. A channel of a map counts as one unit, with its positions as examples. Dropout is said
+    to lower the correlation; a low value is not good in itself.
 
     Returns
     -------
     dict
         `coadaptation` [K], 0..1, averaged over layers; empty without a hidden layer. Units that never vary are left out; NaN
-        where no layer has two units that vary.
+        if no layer has two units that vary.
 
     References
     ----------
@@ -41,7 +41,7 @@ def coadaptation(network: Network, part: str) -> dict[str, Tensor]:
 class _Moments:
     """Sums over the examples of one replica, in float64 on the CPU.
 
-    Activations are measured from those of the first example, so that a unit that never varies has a variance of exactly zero.
+    The activations of the first example are subtracted, so that a unit that never varies has a variance of exactly zero.
     """
 
     def __init__(self, origin: Tensor) -> None:
@@ -51,14 +51,14 @@ class _Moments:
         self._products = torch.zeros(len(origin), len(origin), dtype=torch.float64)
 
     def add(self, h: Tensor) -> None:
-        """Takes in the activations h [n, units] of n examples."""
+        """Adds the activations h [n, units] of n examples."""
         d = h.cpu().double() - self._origin
         self._n += len(d)
         self._sum += d.sum(0)
         self._products += d.T @ d
 
     def correlation(self) -> Tensor:
-        """The mean absolute correlation over pairs of units that vary; NaN without a pair."""
+        """Returns the mean absolute correlation over pairs of units that vary; NaN if there is no pair."""
         mean = self._sum / self._n
         covariance = self._products / self._n - mean[:, None] * mean
         varies = covariance.diagonal() > 0

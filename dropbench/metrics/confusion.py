@@ -1,4 +1,4 @@
-"""Who is taken for whom: the counts from which scores of answers are made."""
+"""The confusion matrix, from which several scores are computed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Counts = NDArray[np.int64]
 
 
 def confusion(logits: Tensor, targets: Tensor) -> Counts:
-    """How many examples of class i (row) have their largest logit at class j (column): [K, C, C].
+    """Returns how many examples of class i (row) have their largest logit at class j (column): [K, C, C].
 
-    Counts are exact, so that what is made of each replica's own is the same alone and in any stack.
+    Counts are exact, so scores computed from one replica's counts are the same alone and in any stack.
 
     Parameters
     ----------

@@ -19,9 +19,9 @@ Percent = Annotated[int, Gt(0)]
 def corrupted(
     network: Network, part: str, *, percent: Annotated[Sequence[Percent], MinLen(1)] = (25, 50, 100)
 ) -> dict[str, Tensor]:
-    """Accuracy where normal noise was added to every feature of every example.
+    """Computes the accuracy with normal noise added to every feature of every example.
 
-    Arms of one seed get the same noise, and a larger one is the same draw times a larger number.
+    The arms of a seed get the same noise, and larger noise is the same draw times a larger number.
 
     Parameters
     ----------
@@ -31,11 +31,11 @@ def corrupted(
     Returns
     -------
     dict
-        `corrupted_<percent>_accuracy` [K], 0..1, for each; empty where examples are not numbers.
+        `corrupted_<percent>_accuracy` [K], 0..1, for each; empty if examples are not numbers.
 
     References
     ----------
-    Hendrycks & Dietterich 2019 (arXiv:1903.12261), of which this is the Gaussian noise, at strengths of one's own.
+    Hendrycks & Dietterich 2019 (arXiv:1903.12261): this is their Gaussian noise, with strengths of your choice.
     """
     draw = network.normals(f"corrupted/{part}")
     right: dict[int, list[Tensor]] = {p: [] for p in percent}

@@ -10,7 +10,7 @@ from dropbench.metrics.probe import Network
 
 @torch.no_grad()
 def dead_units(network: Network, part: str) -> dict[str, Tensor]:
-    """The share of hidden units whose output is the same for every example; of a rectifier it is then 0.
+    """Computes the share of hidden units whose output is the same for every example; for a ReLU that output is 0.
 
     A unit is a feature, or a channel of a map at all its positions.
 

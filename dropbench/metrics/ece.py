@@ -12,10 +12,11 @@ Bins = Annotated[int, Ge(1)]
 
 
 def ece(logits: Tensor, targets: Tensor, *, bins: Bins = 15) -> Tensor:
-    """How far confidence is from accuracy, in 0..1: [K]. 0 where 70 % of the answers given with 70 % confidence are right.
+    """Returns the distance of confidence from accuracy, in 0..1: [K].
 
-    The confidence of an answer is its softmax probability. Examples fall into equal intervals (a, b] of confidence, and the
-    distances between mean confidence and accuracy of each interval are averaged, weighted by the number of examples.
+    It is 0 if, for example, 70 % of the predictions made with 70 % confidence are correct. The confidence of a prediction is
+    its softmax probability. Examples are sorted into equal intervals (a, b] of confidence. The distances between mean
+    confidence and accuracy in each interval are averaged, weighted by the number of examples.
 
     Parameters
     ----------
@@ -24,31 +25,31 @@ def ece(logits: Tensor, targets: Tensor, *, bins: Bins = 15) -> Tensor:
     targets : Tensor
         [K, n] int64.
     bins : int
-        Intervals of confidence.
+        Number of intervals of confidence.
 
     References
     ----------
-    Guo et al. 2017 (arXiv:1706.04599), equation 3, who have 15 bins.
+    Guo et al. 2017 (arXiv:1706.04599), equation 3, with 15 bins.
     """
     pairs = zip(logits.unbind(0), targets.unbind(0), strict=True)
     return torch.stack([_one(*binned(*answers(*pair), bins)) for pair in pairs])
 
 
 def answers(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """The confidence of one replica's answers and whether they are right (1 or 0), both [n] float64.
+    """Returns the confidence of one replica's predictions and whether they are correct (1 or 0), both [n] float64.
 
-    One replica at a time, because torch rounds the last numbers of a tensor differently, and a replica's result must not
-    depend on its stack. In float64, because in float32 the confidences of a network that overfits would all round to 1; and on
-    the CPU, because not every accelerator has float64.
+    It takes one replica at a time, because torch rounds the last numbers of a tensor differently, and a replica's result
+    must not depend on its stack. It uses float64, because in float32 the confidences of a network that overfits would all
+    round to 1, and the CPU, because not every accelerator has float64.
     """
     confidence, answer = logits.cpu().double().softmax(-1).max(-1)
     return confidence, (answer == targets.cpu()).double()
 
 
 def binned(confidence: Tensor, right: Tensor, bins: int) -> tuple[Tensor, Tensor, Tensor]:
-    """For each interval of confidence: how many examples, the sum of their confidences, and how many are right.
+    """Returns for each interval the number of examples, the sum of their confidences and the number of correct ones.
 
-    [bins] float64 each; `confidence` and `right` are [n], as from `answers`.
+    Each is [bins] float64; `confidence` and `right` are [n], as returned by `answers`.
     """
     fallen = torch.bucketize(confidence, torch.linspace(0, 1, bins + 1, dtype=torch.float64)[1:-1])
     examples = torch.bincount(fallen, minlength=bins).double()

@@ -1,4 +1,4 @@
-"""Does a network know when it is wrong: the area under the ROC curve of telling its errors by its confidence."""
+"""Whether a network knows when it is wrong: the area under the ROC curve for detecting its errors by its confidence."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dropbench.metrics.membership import auc
 
 
 def error_auroc(logits: Tensor, targets: Tensor) -> Tensor:
-    """How likely a right answer has a larger probability than a wrong one, in 0..1: [K].
+    """Returns the probability that a correct prediction has more confidence than a wrong one, in 0..1: [K].
 
-    0.5 is chance; equal probabilities count half. Where all answers are right, or none is, there is nothing to tell apart, and
-    it is 0.5.
+    0.5 is chance; equal confidences count half. If all predictions are correct, or none is, there is nothing to tell apart,
+    and it is 0.5.
 
     Parameters
     ----------
     logits : Tensor
-        [K, n, C]; in nats, or any score whose softmax is the probability.
+        [K, n, C]; any scores whose softmax is the probability.
     targets : Tensor
         [K, n] int64.
 

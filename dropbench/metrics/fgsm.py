@@ -18,10 +18,10 @@ Percent = Annotated[int, Gt(0)]
 def fgsm(
     network: Network, part: str, *, percent: Annotated[Sequence[Percent], MinLen(1)] = (5, 10, 25, 50)
 ) -> dict[str, Tensor]:
-    """Accuracy on adversarial examples x + ε sign(∇ₓ loss).
+    """Computes the accuracy on adversarial examples x + ε sign(∇ₓ loss).
 
-    The result is not clipped to the range of the data. An example without a gradient, as where the softmax is saturated, stays
-    as it is: the accuracy is an upper bound of what stronger attacks leave, and no guarantee.
+    Examples are not clipped to the range of the data. An example whose gradient is zero, for instance because the softmax is
+    saturated, is not changed. So the accuracy is an upper bound of that under stronger attacks, not a guarantee.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def fgsm(
     Returns
     -------
     dict
-        `fgsm_<percent>_accuracy` [K], 0..1, for each; empty where examples are not numbers.
+        `fgsm_<percent>_accuracy` [K], 0..1, for each; empty if examples are not numbers.
 
     References
     ----------
@@ -49,7 +49,7 @@ def fgsm(
 
 
 def gradient(logits_of: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> Tensor:
-    """The gradient of each example's cross-entropy with respect to the example: shaped as x [K, B, ...]; y [K, B]."""
+    """Returns the gradient of each example's cross-entropy with respect to the example, shaped as x [K, B, ...]; y [K, B]."""
     x = x.detach().clone().requires_grad_()
     logits = logits_of(x)
     loss = F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="sum")
@@ -58,6 +58,6 @@ def gradient(logits_of: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> Ten
 
 
 def share(right: Sequence[Tensor]) -> Tensor:
-    """The share of right answers over all pieces [K, B] bool of a part: [K] float64."""
+    """Returns the share of correct predictions over all pieces [K, B] bool of a split: [K] float64."""
     whole = torch.cat(list(right), 1).cpu()
     return whole.sum(1).double() / whole.shape[1]

@@ -1,4 +1,4 @@
-"""Negative log-likelihood of numbers."""
+"""Negative log-likelihood in regression."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from torch import Tensor
 
 
 def gaussian_nll(logits: Tensor, targets: Tensor) -> Tensor:
-    """The mean of -log p(y) in nats, of normal densities over the target in its own unit: [K].
+    """Returns the mean of -log p(y) in nats, with a normal density p over the target in its own unit: [K].
 
-    Papers print its negative as test log-likelihood (Hernandez-Lobato & Adams 2015; Gal & Ghahramani 2016).
+    Papers report its negative as test log-likelihood (Hernandez-Lobato & Adams 2015; Gal & Ghahramani 2016).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Accuracy with activations of 8 bits, whose ranges were found with the noise off, and with it left on."""
+"""Accuracy with 8-bit activations, whose ranges were found with the noise off or with it left on."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from dropbench.metrics.sharpness import Count
 
 _LEVELS = 255
 Ranges = dict[str, tuple[Tensor, Tensor]]
-"""By site the least and the largest number that was seen there, [K] each."""
+"""The smallest and the largest number seen at each site, [K] each."""
 
 
 @torch.no_grad()
 def int8(network: Network, part: str, *, examples: Count = 512) -> dict[str, Tensor]:
-    """Accuracy and loss where what leaves the sites of activations, the input among them, is rounded to 256 levels.
+    """Computes accuracy and loss with the outputs of all activation sites, including the input, rounded to 256 levels.
 
-    The levels lie evenly between the least and the largest number that was seen at a site when training examples passed
-    through ("min-max calibration"), with 0 among them; what is beyond is clipped. Numbers are rounded and used in float again
-    ("fake quantisation"), weights stay as they are. Calibrated with dropout left on, a site has seen numbers that are larger
-    by 1 / (1 - rate), and what comes after it has seen noise.
+    The levels are evenly spaced between the smallest and the largest number seen at a site for training examples ("min-max
+    calibration"). 0 is one of the levels, and numbers outside the range are clipped. Rounded numbers are used as floats
+    ("fake quantisation"); weights are not rounded. If dropout is left on during calibration, a site sees numbers that are
+    larger by the factor 1 / (1 - rate), and later layers see noise.
 
     Parameters
     ----------
     examples : int
-        How many training examples the ranges are of, at most.
+        The largest number of training examples used to find the ranges.
 
     Returns
     -------
     dict
         [K] each: `int8_accuracy`, 0..1, and `int8_loss`, nats, with the noise off throughout; `int8_noisy_accuracy` and
-        `int8_noisy_loss` with the noise on in calibration alone. Empty where no site is one of activations.
+        `int8_noisy_loss` with the noise on during calibration only. Empty for a model without activation sites.
 
     References
     ----------
@@ -57,7 +57,7 @@ def int8(network: Network, part: str, *, examples: Count = 512) -> dict[str, Ten
 
 
 def _seen(network: Network, sites: set[str], examples: int, stream: str | None) -> Ranges:
-    """The ranges of what leaves these sites."""
+    """Returns the ranges of the outputs of these sites."""
     ranges: Ranges = {}
 
     def see(site: str, h: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ def _seen(network: Network, sites: set[str], examples: int, stream: str | None) 
 
 
 def quantised(h: Tensor, least: Tensor, most: Tensor) -> Tensor:
-    """Rounds h [K, ...] to 256 even levels from `least` to `most` [K], with 0 as one of them."""
+    """Rounds h [K, ...] to 256 evenly spaced levels from `least` to `most` [K], with 0 as one of them."""
     shape = (-1, *(1,) * (h.ndim - 1))
     least, most = least.clamp(max=0).view(shape), most.clamp(min=0).view(shape)
     step = ((most - least) / _LEVELS).clamp(min=torch.finfo(torch.float32).tiny)

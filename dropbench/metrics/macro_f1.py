@@ -9,10 +9,10 @@ from dropbench.metrics.confusion import Counts, confusion
 
 
 def macro_f1(logits: Tensor, targets: Tensor) -> Tensor:
-    """The mean over classes of F1, the harmonic mean of precision and recall, in 0..1: [K].
+    """Returns the mean over classes of F1, the harmonic mean of precision and recall, in 0..1: [K].
 
-    A class that is neither among the targets nor among the answers is left out of the mean; one that is answered and never
-    right counts as 0. As `sklearn.metrics.f1_score(average="macro")`.
+    A class that occurs neither among the targets nor among the predictions is left out of the mean. A class without a
+    correct prediction counts as 0. Same as `sklearn.metrics.f1_score(average="macro")`.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def macro_f1(logits: Tensor, targets: Tensor) -> Tensor:
 
     References
     ----------
-    Opitz & Burst 2019 (arXiv:1911.03347), who show that it is not the harmonic mean of mean precision and mean recall.
+    Opitz & Burst 2019 (arXiv:1911.03347) show that it is not the harmonic mean of mean precision and mean recall.
     """
     return torch.tensor([_one(counts) for counts in confusion(logits, targets)], dtype=torch.float64)
 

@@ -1,4 +1,4 @@
-"""The gradient, and how much it varies with the masks."""
+"""The norm of the gradient, and its variance over masks."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ _EXAMPLES = 128
 
 
 def mask_gradients(network: Network, part: str, *, passes: Annotated[int, Ge(2)] = 30) -> dict[str, Tensor]:
-    """Length and variance of the gradient of the loss on the first 128 examples, over draws of the noise.
+    """Computes norm and variance of the gradient of the loss on the first 128 examples, over draws of the noise.
 
     Parameters
     ----------
     passes : int
-        Draws of the noise.
+        Number of draws of the noise.
+
 
     Returns
     -------
     dict
-        [K] each, over all weights together. `gradient_norm`: the length of the mean gradient. `gradient_variance`: the mean
-        squared distance of one draw's gradient from the mean (unbiased; the trace of the covariance), which is what dropout
-        adds to the noise of training; 0 without dropout.
+        [K] each, over all weights together. `gradient_norm`: the norm of the mean gradient. `gradient_variance`: the mean
+        squared distance of one draw's gradient from the mean (unbiased; the trace of the covariance). It is the noise that
+        dropout adds to training, and 0 without dropout.
     """
     x, y = next((x[:, :_EXAMPLES], y[:, :_EXAMPLES]) for x, y in network.examples(part))
     noisy = network.noisy(f"mask_gradients/{part}")
     first = gradients(network, noisy(x), y)
-    # Measured from the first draw, so that equal gradients give exactly 0.
+    # Relative to the first draw, so that equal gradients give exactly 0.
     total = torch.zeros_like(first)
     squares = torch.zeros(len(first), dtype=torch.float64)
     for _ in range(passes - 1):
@@ -44,7 +45,7 @@ def mask_gradients(network: Network, part: str, *, passes: Annotated[int, Ge(2)]
 
 
 def gradients(network: Network, logits: Tensor, y: Tensor) -> Tensor:
-    """The gradient of each replica's mean cross-entropy with respect to all its weights, [K, weights] float64 on the CPU.
+    """Returns the gradient of each replica's mean cross-entropy for all its weights, [K, weights] float64 on the CPU.
 
     `logits` [K, B, C], `y` [K, B].
     """
@@ -54,5 +55,5 @@ def gradients(network: Network, logits: Tensor, y: Tensor) -> Tensor:
 
 
 def _squared(rows: Tensor) -> Tensor:
-    """The squared length of each row, [K]; one row at a time, so that it does not depend on K."""
+    """Returns the squared norm of each row, [K], computed one row at a time so that it does not depend on K."""
     return torch.stack([row.square().sum() for row in rows.unbind(0)])

@@ -11,9 +11,9 @@ from dropbench.metrics.confusion import Counts, confusion
 
 
 def mcc(logits: Tensor, targets: Tensor) -> Tensor:
-    """The correlation of answers and targets, in -1..1; 0 is chance, for any number of classes: [K].
+    """Returns the correlation of predictions and targets, in -1..1, for any number of classes; 0 is chance: [K].
 
-    0 where all answers, or all targets, are one class. As `sklearn.metrics.matthews_corrcoef`.
+    It is 0 if all predictions, or all targets, are of one class. Same as `sklearn.metrics.matthews_corrcoef`.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def mcc(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def _one(counts: Counts) -> float:
-    """In Python's whole numbers, since products of four counts are beyond 64 bits."""
+    """Computes it for one replica with Python's integers, since products of four counts can exceed 64 bits."""
     n, right = int(counts.sum()), int(counts.trace())
     answers, targets = counts.sum(0).tolist(), counts.sum(1).tolist()
     together = n * right - sum(a * t for a, t in zip(answers, targets, strict=True))

@@ -11,21 +11,21 @@ from dropbench.metrics.probe import Network
 
 @torch.no_grad()
 def membership(network: Network, part: str) -> dict[str, Tensor]:
-    """The chance that a training example has a smaller loss than an example of `part`.
+    """Computes the probability that a training example has a smaller loss than an example of the split `part`.
 
-    It is the area under the ROC curve of an attack that takes examples of small loss for training examples, over all
-    thresholds. The labels are those trained on: wrong ones (`data.label_noise`) raise the losses of training alone, and may
-    bring the area below 0.5.
+    This is the area under the ROC curve of an attack that takes examples with small losses for training examples. Training
+    examples have the labels that were trained on. Wrong labels (`data.label_noise`) raise only the training losses, and the
+    area may fall below 0.5.
 
     Returns
     -------
     dict
-        `membership_auc` [K], 0..1, ties counting half; 0.5 where the loss gives nothing away, 1 where it gives away every
-        training example. Empty for `part` train.
+        `membership_auc` [K], 0..1, with ties counting half; 0.5 if the loss reveals nothing, 1 if it reveals every training
+        example. Empty for the split train.
 
     References
     ----------
-    Yeom et al. 2018 (arXiv:1709.01604), whose attack has a single threshold.
+    Yeom et al. 2018 (arXiv:1709.01604); their attack has a single threshold.
     """
     if part == "train":
         return {}
@@ -35,7 +35,7 @@ def membership(network: Network, part: str) -> dict[str, Tensor]:
 
 
 def losses(network: Network, part: str) -> Tensor:
-    """The cross-entropy of each example, in nats: [K, n] float64, on the CPU."""
+    """Returns the cross-entropy of each example in nats, [K, n] float64 on the CPU."""
     pieces = []
     for x, y in network.examples(part):
         pairs = zip(network.logits(x).cpu().double().unbind(0), y.cpu().unbind(0), strict=True)
@@ -44,7 +44,9 @@ def losses(network: Network, part: str) -> Tensor:
 
 
 def auc(small: Tensor, large: Tensor) -> Tensor:
-    """The chance that one of `small` [n] is less than one of `large` [m], ties counting half (Mann and Whitney 1947)."""
+    """Returns the probability that one of `small` [n] is below one of `large` [m]; ties count half (Mann and Whitney 1947)."""
     ordered = small.sort().values
-    under = torch.searchsorted(ordered, large) + torch.searchsorted(ordered, large, right=True)  # twice: whole numbers
+    under = torch.searchsorted(ordered, large) + torch.searchsorted(
+        ordered, large, right=True
+    )  # twice the count, so that it is a whole number
     return under.sum().double() / (2 * len(small) * len(large))

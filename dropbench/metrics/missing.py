@@ -19,11 +19,11 @@ Percent = Annotated[int, Ge(1), Le(100)]
 def missing(
     network: Network, part: str, *, percent: Annotated[Sequence[Percent], MinLen(1)] = (10, 25, 50)
 ) -> dict[str, Tensor]:
-    """Accuracy with some features of each example unknown, completely at random.
+    """Computes the accuracy with some features of each example missing completely at random.
 
-    Each feature of each example is missing by a draw of its own, whatever its value. It is replaced by its mean over the
-    training data, which is 0 after normalising. Arms of one seed miss the same features, and what is missing at a lower
-    percentage is also missing at a higher one.
+    Each feature of each example has its own draw, independent of its value. A missing feature is replaced by its mean over
+    the training data, which is 0 after normalising. The arms of a seed miss the same features, and features missing at a
+    lower percentage are also missing at a higher one.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def missing(
     Returns
     -------
     dict
-        `missing_<percent>_accuracy` [K], 0..1, for each; empty where examples are not numbers.
+        `missing_<percent>_accuracy` [K], 0..1, for each; empty if examples are not numbers.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Accuracy with features missing because of others that are there."""
+"""Accuracy with features missing because of the values of other features."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ Percent = Annotated[int, Ge(1), Le(50)]
 def missing_at_random(
     network: Network, part: str, *, percent: Annotated[Sequence[Percent], MinLen(1)] = (10, 25, 50)
 ) -> dict[str, Tensor]:
-    """Accuracy with features unknown where another one, which is always known, is large.
+    """Computes the accuracy with a feature missing where another feature, which is always known, is large.
 
-    Features are put into pairs by lot, the same for all arms and examples of a seed. The first of a pair is always there; the
-    second is missing in the examples in which the first is among the largest of its kind. So whether a feature is missing
-    says something, but nothing beyond what the features that are there say ("missing at random"). `missing` takes as many
-    features by chance, `missing_by_value` by their own values. The mean over the training data, 0, is put in the place of
-    what is missing. What is missing at a lower percentage is also missing at a higher one.
+    Features are paired at random, in the same way for all arms and examples of a seed. The first of a pair is always known;
+    the second is missing in the examples in which the first is largest. So whether a feature is missing carries information,
+    but only what the known features carry as well ("missing at random"). `missing` removes the same number of features
+    completely at random, `missing_by_value` by their own values. A missing feature is replaced by its mean over the training
+    data, 0. Features missing at a lower percentage are also missing at a higher one.
 
     Parameters
     ----------
     percent : sequence of int
-        Shares of all features that are missing, in percent; of 50 the second of every pair.
+        Shares of all features that are missing, in percent; at 50 the second of every pair is.
 
     Returns
     -------
     dict
-        `missing_at_random_<percent>_accuracy` [K], 0..1, for each; empty where examples are not numbers, or have one feature.
+        `missing_at_random_<percent>_accuracy` [K], 0..1, for each; empty if examples are not numbers or have a single feature.
 
     References
     ----------

@@ -18,12 +18,12 @@ from dropbench.metrics.probe import Network
 def missing_by_value(
     network: Network, part: str, *, percent: Annotated[Sequence[Percent], MinLen(1)] = (10, 25, 50)
 ) -> dict[str, Tensor]:
-    """Accuracy with the largest features of each example unknown, as from a sensor that fails where it should read high.
+    """Computes the accuracy with the largest features of each example missing, as from a sensor that fails at high values.
 
-    How large a feature is, is measured in standard deviations from its mean over the training data, and that mean takes its
-    place. That a feature is missing then says something about its value ("missing not at random"); `missing` takes as many
-    features by chance. Among equal values, such as an image's background, chance decides. What is missing at a lower
-    percentage is also missing at a higher one.
+    Features are compared in standard deviations from their mean over the training data, and a missing one is replaced by
+    that mean. So the fact that a feature is missing carries information about its value ("missing not at random"); `missing`
+    removes the same number of features at random. Among equal values, such as an image's background, chance decides.
+    Features missing at a lower percentage are also missing at a higher one.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def missing_by_value(
     Returns
     -------
     dict
-        `missing_by_value_<percent>_accuracy` [K], 0..1, for each; empty where examples are not numbers.
+        `missing_by_value_<percent>_accuracy` [K], 0..1, for each; empty if examples are not numbers.
 
     References
     ----------
@@ -53,7 +53,7 @@ def missing_by_value(
 
 
 def ranks(x: Tensor, lot: Tensor) -> Tensor:
-    """The place of each number of x [..., n] in its row, 0 for the largest; equal numbers in the order of `lot` [..., n]."""
+    """Returns the rank of each number of x [..., n] in its row, 0 for the largest; ties are broken by `lot` [..., n]."""
     order = lot.argsort(-1)
     by_value = x.gather(-1, order).sort(dim=-1, descending=True, stable=True).indices
     return order.gather(-1, by_value).argsort(-1)

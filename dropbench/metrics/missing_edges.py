@@ -1,4 +1,4 @@
-"""Accuracy on a graph of which some edges are missing."""
+"""Accuracy on a graph with some edges missing."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from dropbench.metrics.probe import Network
 def missing_edges(
     network: Network, part: str, *, percent: Annotated[Sequence[Percent], MinLen(1)] = (10, 25, 50)
 ) -> dict[str, Tensor]:
-    """Accuracy with some edges of the graph unknown, by chance.
+    """Computes the accuracy with some edges of the graph missing at random.
 
-    Each undirected edge is missing in both directions, and the strengths of what is left are normalised anew, as they are in
-    a graph that never had it. Arms of one seed miss the same edges, and what is missing at a lower percentage is also missing
+    A missing edge is missing in both directions. The strengths of the remaining edges are normalised again, as in a graph
+    that never had the edge. The arms of a seed miss the same edges, and edges missing at a lower percentage are also missing
     at a higher one.
 
     Parameters
@@ -32,11 +32,11 @@ def missing_edges(
     Returns
     -------
     dict
-        `missing_edges_<percent>_accuracy` [K], 0..1, for each; empty where there are no edges.
+        `missing_edges_<percent>_accuracy` [K], 0..1, for each; empty if there are no edges.
 
     References
     ----------
-    Rong et al. 2020 (arXiv:1907.10903), who drop edges in training.
+    Rong et al. 2020 (arXiv:1907.10903) drop edges in training.
     """
     if "edge" not in network.kinds.values():
         return {}

@@ -1,4 +1,4 @@
-"""One pass with the dropout noise left on, which is what forgetting to switch it off amounts to."""
+"""One pass with the dropout noise left on, as if somebody forgot to switch it off."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from dropbench.metrics.probe import Network
 
 @torch.no_grad()
 def noisy(network: Network, part: str) -> dict[str, Tensor]:
-    """Accuracy and loss of a single pass with the noise on, and how large its logits are beside those without.
+    """Computes accuracy and loss of a single pass with the noise on, and how large its logits are compared with those without.
 
-    Each example has masks of its own. Batch norm stays on its running statistics: the noise alone was forgotten.
+    Each example has its own masks. Batch norm uses its running statistics, so only the noise is left on.
 
     Returns
     -------
     dict
-        [K] each: `noisy_accuracy`, 0..1; `noisy_loss`, nats; `noisy_scale`, the root mean square of the logits with the noise
-        over that without it, where 1 is the same size and below 1 smaller.
+        [K] each: `noisy_accuracy`, 0..1; `noisy_loss`, nats; `noisy_scale`, the root mean square of the logits with the
+        noise, divided by that without it.
     """
     pass_with_noise = network.noisy(f"noisy/{part}")
     with_noise, without, classes = [], [], []
@@ -37,5 +37,5 @@ def noisy(network: Network, part: str) -> dict[str, Tensor]:
 
 
 def _size(logits: Tensor) -> Tensor:
-    """Root mean square of each replica's logits [K, n, C]: [K] float64. By rows, so that no replica's depends on the stack."""
+    """Returns the root mean square of each replica's logits, [K] float64; row by row, so that the stack does not matter."""
     return torch.stack([row.double().square().mean().sqrt() for row in logits])

@@ -1,4 +1,4 @@
-"""Out-of-distribution detection: telling examples of other data by how unsure the network is of them."""
+"""Out-of-distribution detection: recognising examples of other data by the network's uncertainty."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from dropbench.metrics.probe import Network, first
 from dropbench.metrics.sharpness import Count
 
 Names = Annotated[Sequence[str], MinLen(1), BeforeValidator(lambda v: [v] if isinstance(v, str) else v)]
-"""A single name is taken for a list of one."""
+"""A single name is treated as a list of one."""
 Scores = dict[str, Tensor]
-"""By the name of the score, [n] of one replica or [K, n]; larger is less sure."""
+"""Scores by name, [n] for one replica or [K, n]; larger means less certain."""
 
 
 @torch.no_grad()
 def ood(network: Network, part: str, *, against: Names = ("noise",), examples: Count = 2000) -> dict[str, Tensor]:
-    """The chance that the network is less sure of an example of other data than of a test example.
+    """Computes the probability that the network is less certain about an example of other data than about a test example.
 
     Parameters
     ----------
     against : sequence of str
-        Names of data sets, whose test examples are brought to the shape of the run's own and normalised with the mean and
-        deviation of its training data; and "noise", normal numbers of that mean and deviation.
+        Names of data sets. Their test examples are brought to the shape of the run's own and normalised with the mean and
+        standard deviation of its training data. "noise" stands for normal numbers with that mean and standard deviation.
     examples : int
-        How many examples of each data set are used at most, since with `eval.mode=mc` each costs many passes. With 2,000 and
-        2,000, the standard error of an area near 0.5 is 0.009, and the arms of a seed share a part of it.
+        The largest number of examples used of each data set, since with `eval.mode=mc` each takes many passes. With 2,000 of
+        each, the standard error of an area near 0.5 is 0.009, and the arms of a seed share part of it.
 
     Returns
     -------
     dict
-        [K] each, areas under the ROC curve in 0..1, ties counting half: 0.5 is chance, 1 tells all examples apart. Empty for
-        other parts than test, and where examples are not numbers. `ood_<data>_auroc`: the network is sure where the softmax
-        probability of its answer is large. `ood_<data>_entropy_auroc`: where the entropy of all probabilities is small. With
-        `eval.mode=mc` also `ood_<data>_mc_auroc` and `ood_<data>_mc_entropy_auroc`, the same for the mean probabilities of
-        the noisy passes, and `ood_<data>_mc_information_auroc`, by the mutual information of prediction and mask, which is
-        0.5 where no noise acts.
+        [K] each, areas under the ROC curve in 0..1, with ties counting half: 0.5 is chance, 1 separates all examples. Empty
+        for splits other than test and if examples are not numbers. `ood_<data>_auroc`: certainty is the softmax probability
+        of the prediction. `ood_<data>_entropy_auroc`: uncertainty is the entropy of all probabilities. With `eval.mode=mc`
+        also `ood_<data>_mc_auroc` and `ood_<data>_mc_entropy_auroc`, the same for the mean probabilities of the noisy
+        passes, and `ood_<data>_mc_information_auroc`, where uncertainty is the mutual information of prediction and mask.
+        The last one is 0.5 if no noise acts.
 
     References
     ----------
@@ -64,7 +64,7 @@ def ood(network: Network, part: str, *, against: Names = ("noise",), examples: C
 
 
 def _noise(network: Network, part: str, examples: int) -> Iterator[Tensor]:
-    """Normal numbers in the shape of the part's examples, in pieces."""
+    """Yields normal numbers in the shape of the split's examples, in pieces."""
     normal = network.normals("ood/noise")
     return (normal(tuple(x.shape[1:])) for x, _ in first(network, part, examples))
 
@@ -83,7 +83,7 @@ def _scores(network: Network, pieces: Iterable[Tensor], stream: str) -> Scores:
 
 
 def _rows(logits: Tensor) -> tuple[Tensor, ...]:
-    """The logits of each replica by itself, because `exp` rounds the last numbers of a tensor differently."""
+    """Splits the logits by replica, because `exp` rounds the last numbers of a tensor differently."""
     return logits.cpu().double().unbind(0)
 
 
@@ -92,17 +92,17 @@ def _stacked(each: Sequence[Scores]) -> Scores:
 
 
 def doubt(p: Tensor) -> Scores:
-    """How unsure probabilities p [n, C] are: 1 minus the largest, and the entropy in nats.
+    """Returns the uncertainty of probabilities p [n, C]: 1 minus the largest, and the entropy in nats.
 
-    The first is computed as the sum of the others: where a network overfits, the largest probability rounds to 1.
+    The first is computed as the sum of the other probabilities, since the largest one rounds to 1 if the network overfits.
     """
     return {"": p.sort(-1, descending=True).values[:, 1:].sum(-1), "entropy_": torch.special.entr(p).sum(-1)}
 
 
 def disagreement(p: Tensor) -> Scores:
-    """`doubt` of the mean p̄ of T passes p [T, n, C], and the mutual information H[p̄] - mean H[p_t] in nats.
+    """Returns `doubt` of the mean p̄ of T passes p [T, n, C], and the mutual information H[p̄] - mean H[p_t] in nats.
 
-    A mutual information below 1e-12 is rounding and counts as 0.
+    A mutual information below 1e-12 is due to rounding and is set to 0.
     """
     mean = p.mean(0)
     scores = doubt(mean)

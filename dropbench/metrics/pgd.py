@@ -1,4 +1,4 @@
-"""Accuracy under projected gradient descent, of the network as it is evaluated and of one that leaves its noise on."""
+"""Accuracy under projected gradient descent, of the network as it is evaluated and with its noise left on."""
 
 from __future__ import annotations
 
@@ -25,31 +25,32 @@ def pgd(
     masks: Count = 10,
     examples: Count = 500,
 ) -> dict[str, Tensor]:
-    """Accuracy on examples that several steps of gradient ascent have moved, each feature by at most ε.
+    """Computes the accuracy on examples moved by several steps of gradient ascent, each feature by at most ε.
 
-    A step goes 2.5 ε / `steps` along the sign of the loss's gradient and back into the box of ±ε, from a random place in it.
-    Nothing is clipped to the range of the data. Arms of one seed start at the same places.
+    The attack starts at a random point of the box ±ε. Each step goes 2.5 ε / `steps` along the sign of the loss's gradient
+    and is projected back into the box. Examples are not clipped to the range of the data. The arms of a seed start at the
+    same points.
 
-    A network that answers under a random mask hides its gradient behind the noise. Whoever attacks it follows the mean
-    gradient over many masks (expectation over transformation), which is done here too, and the answer is then given under a
-    mask that the attack has not seen.
+    The noise of a network that predicts under a random mask hides its gradient. So the attack on it follows the mean
+    gradient over many masks (expectation over transformation). The prediction is then made under a mask that the attack has
+    not used.
 
     Parameters
     ----------
     percent : sequence of int
         ε in percent of a standard deviation of the normalised input.
     steps : int
-        Of the ascent.
+        Steps of the ascent.
     masks : int
-        Drawn at each step against the noise.
+        Masks drawn at each step of the attack with the noise on.
     examples : int
-        How many test examples at most, the first ones; each costs `steps` times (1 + `masks`) passes for each ε.
+        The largest number of test examples, the first ones. Each takes `steps` · (1 + `masks`) passes for each ε.
 
     Returns
     -------
     dict
-        [K] each, 0..1; empty for other parts than test, and where examples are not numbers. `pgd_<percent>_accuracy`: noise
-        off, in the attack and in the answer. `eot_<percent>_accuracy`: noise on, in both; `eot_00_accuracy`: not attacked.
+        [K] each, 0..1; empty for splits other than test and if examples are not numbers. `pgd_<percent>_accuracy`: noise off
+        in attack and prediction. `eot_<percent>_accuracy`: noise on in both. `eot_00_accuracy`: noise on, without an attack.
 
     References
     ----------
@@ -77,9 +78,9 @@ def pgd(
 
 
 def attacked(logits_of: Logits, x: Tensor, y: Tensor, eps: float, steps: int, start: Tensor, draws: int = 1) -> Tensor:
-    """Moves x [K, B, ...] within ±eps against the classes y [K, B].
+    """Moves x [K, B, ...] within ±eps so that the loss for the classes y [K, B] rises.
 
-    start: in -1..1, where in that box it begins. draws: gradients of each step, whose sum is followed.
+    start: the starting point in the box, in -1..1. draws: the number of gradients that are summed at each step.
     """
     there = x + eps * start
     for _ in range(steps):

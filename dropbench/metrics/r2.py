@@ -7,14 +7,14 @@ from torch import Tensor
 
 
 def r2(logits: Tensor, targets: Tensor) -> Tensor:
-    """1 - (sum of squared errors) / (sum of squares about the mean of these targets), at most 1: [K].
+    """Returns 1 - (sum of squared errors) / (sum of squares about the mean of these targets), at most 1: [K].
 
-    NaN where the targets are all equal.
+    It is NaN if all targets are equal.
 
     Parameters
     ----------
     logits : Tensor
-        [K, n, 1 or 2], of which the first number of each example counts.
+        [K, n, 1 or 2]; only the first number of each example is used.
     targets : Tensor
         [K, n].
     """

@@ -1,4 +1,4 @@
-"""Examples in the order of how much a class is believed of them: what scores of rankings are made of."""
+"""Examples ranked by their score for each class, from which AUROC and average precision are computed."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Ranked:
-    """The examples of one replica, for each class from the one that is given the highest score for it to the lowest, [C, n].
+    """The examples of one replica, ranked for each class from the highest to the lowest score, [C, n].
 
-    Of two classes only the second has a row: the first's order is the same, backwards.
+    Of two classes only the second has a row, since the order for the first is the reverse.
 
     Attributes
     ----------
     hit : NDArray[np.bool_]
-        Whether the example at this place is of the class.
+        Whether the example at this place belongs to the class.
     first, last : NDArray[np.int64]
-        The first and the last place, from 0, of those that have the same score.
+        The first and the last place, from 0, of the examples with the same score.
     """
 
     hit: NDArray[np.bool_]
@@ -30,11 +30,11 @@ class Ranked:
 
 
 def ranked(logits: Tensor, targets: Tensor) -> Iterator[Ranked | None]:
-    """Of each replica; None where a score is no number.
+    """Yields the ranked examples of each replica, or None if one of its scores is NaN.
 
-    The score is the probability of the class in float64 or, of two classes, the difference of the logits, which has the same
-    order and no rounding to 1. One replica at a time, because torch rounds the last numbers of a tensor differently, and a
-    result must not depend on the stack.
+    The score is the probability of the class in float64. For two classes it is the difference of the logits, which has the
+    same order and does not round to 1. Replicas are handled one at a time, because torch rounds the last numbers of a tensor
+    differently, and a result must not depend on the stack.
 
     Parameters
     ----------
@@ -45,20 +45,20 @@ def ranked(logits: Tensor, targets: Tensor) -> Iterator[Ranked | None]:
     """
     for one, classes in zip(logits.cpu().double().numpy(), targets.cpu().numpy(), strict=True):
         two = one.shape[1] == 2
-        with np.errstate(invalid="ignore"):  # of infinite logits, which give no number
+        with np.errstate(invalid="ignore"):  # infinite logits give NaN
             scores = one[:, 1:] - one[:, :1] if two else _softmax(one)
         yield None if np.isnan(scores).any() else _ranked(np.ascontiguousarray(scores.T), classes, 1 if two else 0)
 
 
 def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of [n, C]; by numpy, whose exponential takes a fifth of the time of torch's in float64."""
+    """Returns the softmax of [n, C], by numpy: its exponential takes a fifth of the time of torch's in float64."""
     powers: NDArray[np.float64] = np.exp(logits - logits.max(1, keepdims=True))
     powers /= powers.sum(1, keepdims=True)
     return powers
 
 
 def _ranked(scores: NDArray[np.float64], targets: NDArray[np.int64], lowest: int) -> Ranked:
-    """scores: [C, n], of which the first row is of the class `lowest`."""
+    """Ranks the examples; scores: [C, n], whose first row belongs to the class `lowest`."""
     classes, n = scores.shape
     order = np.argsort(-scores, axis=1)
     hit = targets[order] == np.arange(lowest, lowest + classes)[:, None]

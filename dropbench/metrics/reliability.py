@@ -1,4 +1,4 @@
-"""The numbers that a reliability diagram is drawn from."""
+"""The numbers of a reliability diagram."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from dropbench.metrics.probe import Network
 
 @torch.no_grad()
 def reliability(network: Network, part: str, *, bins: Bins = 15) -> dict[str, Tensor]:
-    """Confidence and accuracy of the test examples in equal intervals of confidence.
+    """Computes confidence and accuracy of the test examples in equal intervals of confidence.
 
-    They are sums and not means, so that `ece` with as many bins is exactly Σ |confidence - right| / Σ examples, and the bins of
-    several runs can be added.
+    The values are sums, not means. So `ece` with the same number of bins is exactly Σ |confidence - right| / Σ examples, and
+    the bins of several runs can be added.
 
     Parameters
     ----------
     bins : int
-        Intervals of confidence.
+        Number of intervals of confidence.
 
     Returns
     -------
     dict
-        [K, bins] each; empty for other parts than test. `reliability_examples`: how many examples. `reliability_confidence`:
-        the sum of their confidences. `reliability_right`: how many answers are right.
+        [K, bins] each; empty for splits other than test. `reliability_examples`: the number of examples.
+        `reliability_confidence`: the sum of their confidences. `reliability_right`: the number of correct predictions.
 
     References
     ----------

@@ -7,12 +7,12 @@ from torch import Tensor
 
 
 def rmse(logits: Tensor, targets: Tensor) -> Tensor:
-    """The root of the mean squared error, in the unit of the target: [K].
+    """Returns the root of the mean squared error, in the unit of the target: [K].
 
     Parameters
     ----------
     logits : Tensor
-        [K, n, 1 or 2], of which the first number of each example counts.
+        [K, n, 1 or 2]; only the first number of each example is used.
     targets : Tensor
         [K, n].
     """

@@ -28,11 +28,11 @@ def sharpness(
     draws: Count = 20,
     examples: Count = 1000,
 ) -> dict[str, Tensor]:
-    """How much the training loss L rises when the weights w are moved a little.
+    """Computes how much the training loss L rises for small changes of the weights w.
 
-    Batch norm keeps its running statistics. All three numbers shrink with the loss itself, so of two arms the one that fits its
-    training data less closely is often the sharper one for that reason alone. Nor is it settled that sharpness goes with
-    generalisation: Andriushchenko et al. find that it does not, beyond small networks.
+    Batch norm uses its running statistics. All three numbers shrink with the loss itself, so the arm that fits its training
+    data less closely is often sharper for that reason alone. It is also not settled that sharpness is related to
+    generalisation: Andriushchenko et al. find that it is not, beyond small networks.
 
     Parameters
     ----------
@@ -45,16 +45,16 @@ def sharpness(
     draws : int
         Draws of `average_sharpness`; the arms of a seed share them.
     examples : int
-        How many training examples are used, the first ones.
+        The number of training examples used, the first ones.
 
     Returns
     -------
     dict
-        [K] each, in nats; empty for other parts than train, where the minimum is. `sharpness`: L(w + ρ g / |g|) - L(w) with
-        the gradient g, to first order the largest rise within a ball of radius ρ. It changes when weights are scaled up and
-        down without changing the function (Dinh et al. 2017, arXiv:1703.04933); the other two do not. `adaptive_sharpness`:
-        L(w + ρ w² g / |w g|) - L(w), the same with steps in proportion to each weight. `average_sharpness`: the mean of
-        L(w (1 + σ z)) - L(w) over normal z.
+        [K] each, in nats; empty for splits other than train. `sharpness`: L(w + ρ g / |g|) - L(w) with the gradient g, to
+        first order the largest rise within a ball of radius ρ. It changes if weights are rescaled without changing the
+        function (Dinh et al. 2017, arXiv:1703.04933); the other two do not. `adaptive_sharpness`: L(w + ρ w² g / |w g|) -
+        L(w), the same with steps in proportion to each weight. `average_sharpness`: the mean of L(w (1 + σ z)) - L(w) over
+        normal z.
 
     References
     ----------
@@ -73,7 +73,7 @@ def sharpness(
             return mean_loss(network.logits, pieces) - before
 
     def ascent(towards: Sequence[Tensor], length: float) -> list[Tensor]:
-        """A step of this length in the direction of `towards`; no step where that is zero."""
+        """Returns a step of this length in the direction of `towards`, or no step if that is zero."""
         norm = squared(towards).sqrt()
         factor = torch.where(norm > 0, length / norm, 0.0)
         return [t * factor.to(t).view(-1, *(1,) * (t.ndim - 1)) for t in towards]
@@ -91,7 +91,7 @@ def sharpness(
 
 @torch.no_grad()
 def mean_loss(logits: Callable[[Tensor], Tensor], pieces: Pieces) -> Tensor:
-    """The mean cross-entropy over pieces (x, y) of examples, in nats: [K] float64, on the CPU."""
+    """Returns the mean cross-entropy over pieces (x, y) of examples, in nats: [K] float64 on the CPU."""
     total = torch.zeros(len(pieces[0][1]), dtype=torch.float64)
     for x, y in pieces:
         pairs = zip(logits(x).cpu().double().unbind(0), y.cpu().unbind(0), strict=True)
@@ -100,7 +100,7 @@ def mean_loss(logits: Callable[[Tensor], Tensor], pieces: Pieces) -> Tensor:
 
 
 def gradient(network: Network, pieces: Pieces) -> list[tuple[Tensor, Tensor]]:
-    """The weights that the loss depends on, each with the gradient of the mean loss over pieces, [K, ...] both."""
+    """Returns the weights that the loss depends on, each with the gradient of the mean loss over pieces, both [K, ...]."""
     n = sum(y.shape[1] for _, y in pieces)
     weights = list(network.parameters)
     sums: list[Tensor | None] = [None] * len(weights)
@@ -115,7 +115,7 @@ def gradient(network: Network, pieces: Pieces) -> list[tuple[Tensor, Tensor]]:
 
 @contextmanager
 def moved(weights: Sequence[Tensor], steps: Iterable[Tensor]) -> Iterator[None]:
-    """Moves the weights by `steps` for as long as the context lasts, then restores them to the last bit."""
+    """Context manager that moves the weights by `steps` and restores them exactly at its end."""
     kept = [w.detach().clone() for w in weights]
     try:
         with torch.no_grad():
@@ -129,6 +129,6 @@ def moved(weights: Sequence[Tensor], steps: Iterable[Tensor]) -> Iterator[None]:
 
 
 def squared(tensors: Sequence[Tensor]) -> Tensor:
-    """The squared length of each replica's numbers over all tensors [K, ...], [K] float64, on the CPU."""
+    """Returns the squared norm of each replica over all tensors [K, ...]: [K] float64 on the CPU."""
     rows = zip(*(t.detach().unbind(0) for t in tensors), strict=True)
     return torch.stack([torch.stack([t.reshape(-1).cpu().double().square().sum() for t in row]).sum() for row in rows])
