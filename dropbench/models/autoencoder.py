@@ -18,14 +18,14 @@ from dropbench.sites.noise import Noise
 
 
 class Autoencoder(nn.Module):
-    """Dense layers down to a code, their mirror image and a linear output, trained to give back the input without noise.
+    """Dense layers down to a code, their mirror image and a linear output, trained to reconstruct the input without noise.
 
     `dropout.placement=input` corrupts the input in training, which makes it a denoising autoencoder. The masking noise of
-    Vincent et al. sets inputs to zero and scales nothing, neither in training nor in evaluation: that is `dropout=unscaled`.
-    `standard` also scales what is left, to keep the mean, and `gaussian` multiplies by normal numbers. Zero is the mean of the
-    normalised input. Encoder and decoder do not share weights.
+    Vincent et al. sets inputs to zero and scales nothing, in training or in evaluation: that is `dropout=unscaled`.
+    `standard` also scales the kept inputs, to preserve the mean, and `gaussian` multiplies by normal numbers. Zero is the
+    mean of the normalised input. Encoder and decoder do not share weights.
 
-    Sites: `input` (F), `hidden.i` after each hidden layer (F), and the weights of each, `hidden.i.weight` (IO).
+    Sites: `input` (F), `hidden.i` after each hidden layer (F), and the layer's weights, `hidden.i.weight` (IO).
 
     Parameters
     ----------
@@ -36,11 +36,11 @@ class Autoencoder(nn.Module):
     n_classes : int
         Not used.
     widths : list of int
-        Units of the encoder's layers, the code last.
+        Units of the encoder's layers; the last one is the code.
     activation : str
-        Of every hidden layer.
+        Activation of every hidden layer.
     batch_norm : {"none", "before_activation", "after_activation", "after_dropout"}
-        Where batch norm comes, if at all.
+        The place of batch norm in each layer.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""The dense block that models share: product, activation, batch norm and noise, in a chosen order."""
+"""The dense block that models share: linear map, activation, batch norm and noise, in a chosen order."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from dropbench.sites import Site
 from dropbench.sites.noise import Noise
 
 Positive = Annotated[int, Gt(0)]
-# `after_dropout` is there to be measured and not recommended: the statistics that batch norm gathers under noise do not
-# fit the network without noise that is evaluated (variance shift, Li et al. 2019, arXiv:1801.05134).
+# `after_dropout` exists so that its harm can be measured, and is not recommended: the statistics that batch norm gathers
+# with noise do not fit the network that is evaluated without noise (variance shift, Li et al. 2019, arXiv:1801.05134).
 BatchNormPlace = Literal["none", "before_activation", "after_activation", "after_dropout"]
 NormKind = Literal["none", "batch", "layer", "group"]
 
 
 def placed(batch_norm: BatchNormPlace, norm: NormKind | None) -> tuple[BatchNormPlace, NormKind]:
-    """Where normalisation comes and of which kind it is, from the options of a model.
+    """Returns place and kind of the normalisation, from the options of a model.
 
-    `batch_norm` says where batch norm comes; the other kinds come before the activation.
+    `batch_norm` says where batch norm is; the other kinds are before the activation.
 
     Raises
     ------
     UsageError
-        Where both say something, and not the same.
+        If the two options contradict each other.
     """
     if norm in (None, "none"):
         return batch_norm, "none" if batch_norm == "none" else "batch"
@@ -40,15 +40,15 @@ def placed(batch_norm: BatchNormPlace, norm: NormKind | None) -> tuple[BatchNorm
         return "before_activation" if batch_norm == "none" else batch_norm, "batch"
     if batch_norm != "none":
         raise UsageError(
-            f"model.norm={norm} model.batch_norm={batch_norm}: a layer is normalised once; leave one of the two out"
+            f"model.norm={norm} model.batch_norm={batch_norm}: a layer has only one normalisation; remove one of the two"
         )
     return "before_activation", norm
 
 
 def one_form(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a model of such blocks with what means the same written in one way: batch norm by its own option.
+    """Returns a model's options in one standard form, in which `norm=batch` and `norm=none` become `batch_norm`.
 
-    So `model.norm=none,batch,layer,group` compares with the runs of before there was `norm`.
+    So runs of `model.norm=none,batch,layer,group` have the same ids as runs from before the option `norm` existed.
     """
     place, kind = placed(options.get("batch_norm", "none"), options.get("norm"))
     if kind in ("none", "batch"):
@@ -57,12 +57,12 @@ def one_form(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def switches(options: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """The options of a model with false of these written as null, which is no part of an id: they came later than some runs."""
+    """Replaces false by null in these options, since null is not part of an id and the options are newer than some runs."""
     return {**options, **{name: True if options[name] else None for name in names if name in options}}
 
 
 def made_norm(kind: NormKind, replicas: int, channels: int) -> BatchNorm | GroupNorm | None:
-    """The layer that normalises so many channels; a layer norm is a group norm of one group of them."""
+    """Returns the layer that normalises `channels` channels; layer norm is a group norm with one group."""
     if kind == "none":
         return None
     if kind == "batch":
@@ -71,10 +71,10 @@ def made_norm(kind: NormKind, replicas: int, channels: int) -> BatchNorm | Group
 
 
 class DenseBlock(nn.Module):
-    """A dense layer: x [K, B, I] to [K, B, O], with the sites `name` (the output) and `name.weight`.
+    """A dense layer from x [K, B, I] to [K, B, O], with the sites `name` (the output) and `name.weight`.
 
-    A further one, `name.before`, is what comes out of the product, before any normalisation and activation. It has noise only
-    where it is asked for.
+    A third site, `name.before`, is the output of the linear map, before normalisation and activation. Noise acts there only
+    on request.
 
     Parameters
     ----------
@@ -85,13 +85,13 @@ class DenseBlock(nn.Module):
     inputs, outputs : int
         I and O.
     activation : str
-        The function after the product.
+        The activation after the linear map.
     batch_norm : {"none", "before_activation", "after_activation", "after_dropout"}
-        Where batch norm comes, if at all.
+        The place of batch norm.
     reader : str, optional
-        Name of the parameter that multiplies the output, if no batch norm comes between.
+        Name of the parameter that multiplies the output, if there is no batch norm in between.
     parametric : bool
-        Whether how much of the activation there is is learned for each unit: see `nn.activation.Parametric`.
+        Whether each unit learns its share of the activation: see `nn.activation.Parametric`.
     norm : {"none", "batch", "layer", "group"}, optional
         The kind of normalisation: see `placed`.
     """

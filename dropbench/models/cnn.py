@@ -21,7 +21,7 @@ Pooling = Literal["max", "avg", "none"]
 
 
 class CNN(nn.Module):
-    """Convolution blocks, which halve the map as long as its sides are 2 or more, then dense layers and a linear read-out.
+    """Convolution blocks that halve the map while its sides are at least 2, then dense layers and a linear read-out.
 
     Sites: `input` (CHW), `conv.i` after each block (CHW), `head.i` after each dense layer (F), `head.i.weight` (IO).
 
@@ -32,27 +32,27 @@ class CNN(nn.Module):
     shape : tuple of int
         (C, H, W).
     n_classes : int
-        Logits of one example.
+        Number of logits per example.
     channels : list of int
         Channels of each block.
     kernel : int
-        Side of the kernels, odd.
+        Side of the kernels, an odd number.
     pooling : {"max", "avg", "none"}
-        How a block halves the map; "none" leaves its size.
+        How a block halves the map; "none" keeps its size.
     head_widths : list of int
         Units of the dense layers; may be empty.
     activation : str
-        Of every block and dense layer.
+        Activation of every block and dense layer.
     batch_norm : {"none", "before_activation", "after_activation", "after_dropout"}
-        Where batch norm comes, if at all.
+        The place of batch norm in each layer.
     norm : {"none", "batch", "layer", "group"}, optional
-        Normalisation before each activation in place of `batch_norm`. Layer norm takes a map's channels and places together;
-        group norm has groups of 16 channels where they divide.
+        Normalisation before each activation in place of `batch_norm`. Layer norm normalises over all channels and positions
+        of a map; group norm has groups of 16 channels if 16 divides their number.
 
     Raises
     ------
     UsageError
-        Where `kernel` is even, and for two kinds of normalisation.
+        If `kernel` is even, or for two kinds of normalisation.
     """
 
     stacked = True
@@ -76,7 +76,7 @@ class CNN(nn.Module):
         super().__init__()
         if kernel % 2 == 0:
             raise UsageError(
-                f"model.kernel={kernel}: the map must keep its size, which takes an odd kernel; try {kernel + 1}"
+                f"model.kernel={kernel}: the map must keep its size, which needs an odd kernel; try {kernel + 1}"
             )
         readers = [f"blocks.{i}.conv.weight" for i in range(len(channels))]
         readers += [*(f"dense.{i}.linear.weight" for i in range(len(head_widths))), "head.weight"]
@@ -105,7 +105,7 @@ class CNN(nn.Module):
         x = noise("input", x)
         for block in self.blocks:
             x = block(x, noise)
-        x = x.movedim(2, -1).flatten(2)  # in the order in which maps lie in memory, channels last
+        x = x.movedim(2, -1).flatten(2)  # channels last, which is the memory layout of maps
         for dense in self.dense:
             x = dense(x, noise)
         logits: Tensor = self.head(x)
@@ -138,7 +138,7 @@ class ConvBlock(nn.Module):
         self.batch_norm = batch_norm
         self.norm = made_norm(kind, replicas, outputs)
         halved = (height, width) if self.pooling == "none" else (height // 2, width // 2)
-        # An average of activations is no longer distributed as the activation's output.
+        # An average of activations has another distribution than the activation's output.
         averaged = self.pooling == "avg" or batch_norm == "after_activation"
         self.site = Site(
             name,
@@ -150,7 +150,7 @@ class ConvBlock(nn.Module):
         )
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
-        """Maps x [K, B, C, H, W] to [K, B, O, H', W']; H' is H / 2, rounded down, where the block pools."""
+        """Maps x [K, B, C, H, W] to [K, B, O, H', W']; H' is H / 2, rounded down, if the block pools."""
         x = self.conv(x)
         if self.norm is not None and self.batch_norm == "before_activation":
             x = self.norm(x)

@@ -17,14 +17,14 @@ from dropbench.sites.noise import Noise
 
 
 class GCN(nn.Module):
-    """Graph convolutions: each node's features times a matrix, then a weighted sum over its neighbours and itself.
+    """Graph convolutions: multiply each node's features by a matrix, then take a weighted sum over its neighbours and itself.
 
-    A layer is activation(Â X W + b) with Â = D^-1/2 (A + I) D^-1/2; the last one has no activation and gives the logits. All
-    nodes of the graph are computed, and the logits of those that are asked for returned.
+    A layer is activation(Â X W + b) with Â = D^-1/2 (A + I) D^-1/2; the last one has no activation and gives the logits.
+    Every forward pass computes all nodes of the graph and returns the logits of the requested ones.
 
-    The graph is one example: noise sees a batch of one. Sites: `edges` (E), the strengths of the undirected edges, 1 each,
-    from which Â is made once for all layers; `input` (NF); and `hidden.i` (NF) after each layer but the last. Weights
-    are not a site: moment-matched inference would need Â X first, which is not sparse.
+    The graph is one example, so noise sees a batch of one. Sites: `edges` (E), the strengths of the undirected edges, 1
+    each, from which Â is computed once for all layers; `input` (NF); and `hidden.i` (NF) after each layer except the last.
+    Weights are not a site: moment-matched inference would need Â X first, which is not sparse.
 
     Parameters
     ----------
@@ -33,15 +33,15 @@ class GCN(nn.Module):
     shape : tuple of int
         (N, F); its attribute `edges` is the number of undirected edges.
     n_classes : int
-        Logits of one node.
+        Number of logits per node.
     layers : int
-        Graph convolutions, the last one included.
+        Number of graph convolutions, including the last one.
     hidden : int
-        Features of a node behind each layer but the last.
+        Features of a node after each layer except the last.
     activation : str
-        Of every layer but the last.
+        Activation of every layer except the last.
     batch_norm : {"none", "before_activation", "after_activation", "after_dropout"}
-        Where batch norm comes, if at all.
+        The place of batch norm in each layer.
     adjacency : {"sparse", "dense"}
         Whether Â is multiplied as a sparse or as a full matrix.
 
@@ -85,7 +85,7 @@ class GCN(nn.Module):
         )
 
     def attach(self, graph: Linked, device: torch.device) -> None:
-        """Gives the network its graph; to be called once, before the first `forward`."""
+        """Gives the network its graph; must be called once, before the first `forward`."""
         self._features = Features(graph.features.to(device))
         self._adjacency = Adjacency(graph.edges.to(device), len(graph.features), self.adjacency == "dense")
 
@@ -98,7 +98,7 @@ class GCN(nn.Module):
         features = whole.expand(k, 1, -1, -1)
         layers = cast(list[GraphLayer], list(self.layers))
         maps = [*(layer.linear for layer in layers), self.head]
-        # (Â X) W is computed as Â (X W), because W makes the features fewer; the bias is added after that.
+        # (Â X) W is computed as Â (X W), because W reduces the number of features; the bias is added afterwards.
         product = self._features.times(_unless(noise("input", features), features), maps[0].weight)
         for i, (layer, following) in enumerate(zip(layers, maps[1:], strict=True)):
             h = layer(self._adjacency.propagate(matrices, product), noise, f"hidden.{i}")
@@ -108,7 +108,7 @@ class GCN(nn.Module):
 
 
 class GraphLayer(nn.Module):
-    """A hidden layer's weights, and what follows the propagation: bias, batch norm over all nodes, activation, noise."""
+    """A hidden layer's weights, and the steps after the propagation: bias, batch norm over all nodes, activation, noise."""
 
     def __init__(
         self, replicas: int, inputs: int, outputs: int, activation: Activation, batch_norm: BatchNormPlace
@@ -120,7 +120,7 @@ class GraphLayer(nn.Module):
         self.norm = None if batch_norm == "none" else BatchNorm(replicas, outputs)
 
     def forward(self, x: Tensor, noise: Noise, name: str) -> Tensor:
-        """What follows the propagation: x [K, N, H] to the same shape; `name` is the site of the output."""
+        """Applies the steps after the propagation to x [K, N, H], keeping its shape; `name` is the site of the output."""
         x = self._normed("before_activation", x + self.linear.bias)
         x = self._normed("after_activation", self.activation(x))
         x = noise(name, x[:, None])[:, 0]
@@ -134,5 +134,5 @@ class GraphLayer(nn.Module):
 
 
 def _unless(seen: Tensor, given: Tensor) -> Tensor | None:
-    """What came out of a site, without the batch's axis; None where no noise acted and the tensor is the one given."""
+    """Returns the output of a site without the batch axis, or None if no noise acted and it is the given tensor."""
     return None if seen is given else seen[:, 0]

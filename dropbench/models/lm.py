@@ -20,21 +20,21 @@ from dropbench.sites.noise import Noise
 class LanguageModel(nn.Module):
     """Word embeddings, recurrent layers and a linear map to the logits of the next word, at every step.
 
-    The state is carried from one window of the text to the next, and gradients stop where a window begins. Initial weights
-    have variance 1/H: uniform in ±√(3/H), which is ±0.12, ±0.07 and ±0.04 at 200, 650 and 1,500 units, or normal or orthogonal
-    of that variance; Zaremba et al. start every parameter uniform in ±0.1, ±0.05 and ±0.04. The LSTM's forget gate starts open,
-    unlike theirs.
+    The state is carried from one window of the text to the next, and gradients stop at the start of a window. Initial
+    weights have variance 1/H: uniform in ±√(3/H), which is ±0.12, ±0.07 and ±0.04 for 200, 650 and 1,500 units, or normal or
+    orthogonal with that variance. Zaremba et al. initialise every parameter uniformly in ±0.1, ±0.05 and ±0.04. Unlike in
+    the paper, the LSTM's forget gate starts open.
 
-    Sites: `embedding`, the rows of the table (VF), and `embedded`, the rows that are looked up (TF); those of the layers, see
-    `RecurrentLayers`; `head`, the top layer's states before the last map (TF). Zaremba's dropout is `standard` at `embedded`,
-    `hidden.*` and `head`, which is its default placement here.
+    Sites: `embedding`, the rows of the table (VF), and `embedded`, the embedded words (TF); the sites of the layers, see
+    `RecurrentLayers`; `head`, the top layer's states before the last map (TF). Zaremba's dropout is `standard` at
+    `embedded`, `hidden.*` and `head`, which is the default placement.
 
     Parameters
     ----------
     replicas : int
         K.
     shape : tuple of int
-        (T, V): words of a window, words of the vocabulary.
+        (T, V): words per window, words of the vocabulary.
     n_classes : int
         V.
     cell : {"vanilla", "lstm", "gru"}
@@ -46,13 +46,13 @@ class LanguageModel(nn.Module):
     embedding : int, optional
         Length of the embedding's rows; `hidden` if not given.
     tied : bool
-        Whether the head's weights are the embedding's, whose rows must then be as long as the state (Press and Wolf 2017,
+        Whether the head uses the embedding's weights, whose rows must then be as long as the state (Press and Wolf 2017,
         arXiv:1608.05859; Inan et al. 2017, arXiv:1611.01462).
 
     Raises
     ------
     UsageError
-        Where `tied` and `embedding` do not go together.
+        If `tied` and `embedding` contradict each other.
 
     References
     ----------
@@ -80,12 +80,12 @@ class LanguageModel(nn.Module):
         features = embedding or hidden
         if tied and features != hidden:
             raise UsageError(
-                f"model.tied=true needs rows of the embedding as long as the state, and model.embedding={features} is not "
-                f"model.hidden={hidden}: leave out model.embedding"
+                f"model.tied=true needs embedding rows as long as the state, but model.embedding={features} is not "
+                f"model.hidden={hidden}: remove model.embedding"
             )
         self.embedding = Embedding(replicas, vocabulary, features, features**-0.5)
         self.layers = RecurrentLayers(replicas, features, hidden, cell, layers, steps)
-        if tied:  # its rows are what comes into the units of the head
+        if tied:  # a row holds the incoming weights of a unit of the head
             self.embedding.incoming = {"weight": (2,)}
         self.head = TiedHead(replicas, vocabulary) if tied else Linear(replicas, hidden, n_classes)
         self.carried: list[State | None] = [None] * layers
@@ -104,7 +104,7 @@ class LanguageModel(nn.Module):
         )
 
     def begin(self) -> None:
-        """Sets the state to zero, because the next window is the first of a text."""
+        """Sets the state to zero; called before the first window of a text."""
         self.carried = [None] * len(self.layers)
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
@@ -120,7 +120,7 @@ class LanguageModel(nn.Module):
 
 
 class TiedHead(nn.Module):
-    """A linear map with the embedding's table as its weights and a bias of its own: x [K, B, T, H] to [K, B, T, V]."""
+    """A linear map with the embedding's table as weights and its own bias: x [K, B, T, H] to [K, B, T, V]."""
 
     def __init__(self, replicas: int, vocabulary: int) -> None:
         super().__init__()

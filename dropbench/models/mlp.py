@@ -23,12 +23,12 @@ from dropbench.values import written
 class MLP(nn.Module):
     """Hidden layers of the given widths, then a linear read-out.
 
-    Sites: `input` (F), `hidden.i` after each hidden layer (F), and the weights of each, `hidden.i.weight` (IO). With `skip`
-    also `hidden.i.branch`, each hidden layer to whose output its input is added (F). With `two_branches` there are two such
-    layers in its place, `hidden.i.first` and `hidden.i.second`, and `hidden.i.pair` (PF), where both are met.
+    Sites: `input` (F), `hidden.i` after each hidden layer (F), and the layer's weights, `hidden.i.weight` (IO). With `skip`,
+    each hidden layer whose input is added to its output also has `hidden.i.branch` (F). With `two_branches` there are two
+    such layers in its place, `hidden.i.first` and `hidden.i.second`, and the site `hidden.i.pair` for both together (PF).
 
-    Where noise does harm, and so only where it is asked for: `hidden.i.before`, in front of the activation (F); with `skip`
-    `hidden.i.skip`, the input on its way round a hidden layer (F); and `output`, the logits (F).
+    At some sites noise does harm and acts only on request: `hidden.i.before`, before the activation (F); with `skip`,
+    `hidden.i.skip`, the shortcut past a hidden layer (F); and `output`, the logits (F).
 
     Parameters
     ----------
@@ -37,29 +37,30 @@ class MLP(nn.Module):
     shape : tuple of int
         Shape of one example.
     n_classes : int
-        Logits of one example.
+        Number of logits per example.
     widths : list of int
         Units of each hidden layer.
     activation : str
-        Of every hidden layer.
+        Activation of every hidden layer.
     batch_norm : {"none", "before_activation", "after_activation", "after_dropout"}
-        Where batch norm comes, if at all.
+        The place of batch norm in each layer.
     num_embed : {"plr", "pbld"}, optional
-        How numbers are embedded before the first layer (categories are not): see `nn.numeric`. None: as they are.
+        How numbers (not categories) are embedded before the first layer: see `nn.numeric`. None: not at all.
     embed_size, frequencies, frequency_scale : optional
-        Of the embedding; None: as in `nn.numeric.DEFAULTS`.
+        Options of the embedding; None: as in `nn.numeric.DEFAULTS`.
     norm : {"none", "batch", "layer", "group"}, optional
-        Normalisation before each activation in place of `batch_norm`; group norm has groups of 16 units where they divide.
+        Normalisation before each activation in place of `batch_norm`; group norm has groups of 16 units if 16 divides their
+        number.
     skip : bool, optional
-        Whether to a hidden layer that is as wide as the one before it that one's output is added, x + f(x): a residual network
-        of dense layers (He et al. 2016, arXiv:1512.03385).
+        Whether a hidden layer as wide as the one before it becomes x + f(x): a residual network of dense layers (He et al.
+        2016, arXiv:1512.03385).
     two_branches : bool, optional
-        Whether f(x) is the mean of two hidden layers, each with weights of its own; with `skip` only.
+        Whether f(x) is the mean of two hidden layers with their own weights; needs `skip`.
 
     Raises
     ------
     UsageError
-        For two kinds of normalisation, for `skip` where no two neighbouring layers have one width, and for `two_branches`
+        For two kinds of normalisation, for `skip` if no two neighbouring layers have the same width, and for `two_branches`
         without `skip`.
     """
 
@@ -94,12 +95,12 @@ class MLP(nn.Module):
         if skip and not any(self.skips):
             near = [widths[0], *widths[:1], *widths[2:]]
             raise UsageError(
-                f"model.skip=true model.widths={written(list(widths))}: no hidden layer is as wide as the one before it, to "
-                f"which it could be added; try model.widths={written(near)}"
+                f"model.skip=true model.widths={written(list(widths))}: a shortcut needs two hidden layers in a row with "
+                f"the same width; try model.widths={written(near)}"
             )
         if two_branches and not skip:
             raise UsageError(
-                "model.two_branches=true: branches lie beside a shortcut, and this network has none; add model.skip=true"
+                "model.two_branches=true: branches need a shortcut, and this network has none; add model.skip=true"
             )
 
         def layer(name: str, i: int) -> DenseBlock:
@@ -143,7 +144,7 @@ class MLP(nn.Module):
 
 
 def block_sites(blocks: Sequence[nn.Module] | nn.ModuleList) -> list[Site]:
-    """The sites of a chain of blocks, in order."""
+    """Returns the sites of a sequence of blocks, in order."""
     found: list[Site] = []
     for block in blocks:
         if isinstance(block, DenseBlock):

@@ -1,7 +1,7 @@
-"""Any `nn.Module` as it is: a network that knows nothing of dropbench, whose dropouts become sites.
+"""Any `nn.Module`, unchanged: a network written without dropbench, whose dropout layers become sites.
 
-The instance that is made here is changed, and nothing else: its dropouts, recurrent layers, attentions and dense layers ask
-for noise where they dropped by themselves (`found/parts.py`); where in a forward they do is found by dry forwards
+Only the instance that is created here is changed. Its dropouts, recurrent layers, attentions and dense layers take noise
+from dropbench instead of dropping by themselves (`found/parts.py`). Trial forward passes find out where they do so
 (`found/finding.py`). docs/models.md is for users.
 """
 
@@ -36,27 +36,27 @@ Input = Literal["auto", "image", "flat", "sequence", "tokens"]
 _PREFIX = "net."
 _AXES = {"image": "CHW", "flat": "F", "sequence": "TF"}
 _known: dict[tuple[Any, ...], Found] = {}
-"""What was found in a network, by all that it follows from."""
+"""A cache of what was found in networks; the key holds everything that the result depends on."""
 
 
 class Module(nn.Module):
-    """A user's network behind the contract of `models`, without a replica axis.
+    """Wraps a user's network in the contract of `models`, without a replica axis.
 
     Attributes
     ----------
     net : nn.Module
-        The user's, an instance of its class.
+        The user's network, an instance of its class.
     sites : tuple of Site
-        In the order in which a forward comes to them; the input first.
+        In the order in which a forward pass reaches them; the input first.
     idle : tuple of str
-        Dropouts of the network's that are never called, and so are off in every arm.
+        The network's dropout layers that are never called, and so are off in every arm.
     parts : tuple of str
-        Names of all of its parts, behind which noise may act where one asks for it.
+        Names of all submodules. On request, noise can act on the output of each.
     """
 
     eats = ("image", "flat", "sequence", "tokens")
     inside = _PREFIX
-    """How the names of the network's parts begin here, which its author does not know them by."""
+    """The prefix that this class adds to the names of the network's submodules."""
 
     def __init__(
         self,
@@ -68,30 +68,30 @@ class Module(nn.Module):
         sites: Sequence[Annotated[str, BeforeValidator(word)]] | None = None,
         input: Input = "auto",
     ) -> None:
-        """Makes the network and takes over what drops in it.
+        """Creates the network and takes over its dropout layers.
 
         Parameters
         ----------
         shape : Shape
-            One example, which knows its view.
+            Shape of one example; its attribute `view` is the form in which the network receives it.
         n_classes : int
-            How many classes there are; of a number that is predicted the outputs of an example: 1, or 2 with its variance.
+            Number of classes. In regression, the number of outputs per example: 1, or 2 with a variance.
         target : str
-            The import path of a subclass of nn.Module, or of a function that makes one.
+            The import path of a subclass of nn.Module, or of a function that returns a module.
         args : mapping
-            What it is given by name.
+            Its keyword arguments.
         sites : sequence of str
-            Names of its parts, or patterns, behind which noise may act too.
+            Names or patterns of submodules whose outputs become sites too.
         input : str
-            The view in which it sees an example; that of `shape`, or auto.
+            The view in which the network receives an example: the view of `shape`, or auto.
 
         Raises
         ------
         UsageError
-            Where it gives no logits of these classes, or of one output not a number an example.
+            If it does not output one logit per class, or in regression one number per example.
         """
         super().__init__()
-        assert target is not None  # looked at when the configuration was read
+        assert target is not None  # checked when the configuration was read
         make = get_object(target)
         view, called = shape.view, f"model=module: {target}"  # type: ignore[attr-defined]
         given = completed(make, view, shape, n_classes, args or {})
@@ -99,10 +99,10 @@ class Module(nn.Module):
             x = _examples(shape, view)
             self.net: nn.Module = make(**given)
             if not isinstance(self.net, nn.Module):
-                raise UsageError(f"{called} gives a {type(self.net).__name__}, which is no nn.Module")
+                raise UsageError(f"{called} gives a {type(self.net).__name__}, which is not an nn.Module")
             if any(isinstance(p, nn.parameter.UninitializedParameter) for p in self.net.parameters()):
                 with torch.no_grad():
-                    self.net.eval()(x[:2])  # lazy layers take their shapes from what they see first
+                    self.net.eval()(x[:2])  # lazy layers take their shapes from their first input
             self.net.train()
             self._current = Current()
             dropping = take_over(self.net, self._current)
@@ -110,7 +110,7 @@ class Module(nn.Module):
             key = (make, json.dumps([given, list(sites or ())], default=str), tuple(shape), view, n_classes)
             if key not in _known:
                 with seeded(0, self.net):
-                    tried = copy.deepcopy((self.net, self._current))  # it may keep what it saw
+                    tried = copy.deepcopy((self.net, self._current))  # a call may change its state
                     check(_called(tried[0].eval(), tried[1], x), len(x), n_classes, make, given, called)
                     _known[key] = find(self.net, self._current, _forward, x, dropping, _PREFIX)
         found = _known[key]
@@ -128,7 +128,7 @@ class Module(nn.Module):
         with self._current.of(noise):
             out = logits(_forward(self.net, usual(x)))
         assert out is not None
-        # One number an example may come without an axis of its own; squeezed, that of a single example has no axis at all.
+        # One number per example may come without its own axis. If the network squeezes it, a single example has no axis at all.
         return out.reshape(len(x), 1) if self._outputs == 1 and out.ndim < 2 else out
 
     def _declare(self, patterns: Sequence[str], called: str) -> None:
@@ -136,7 +136,7 @@ class Module(nn.Module):
         for pattern in patterns:
             chosen = [n for n in names if fnmatchcase(n, pattern)]
             if not chosen:
-                raise UsageError(f"model.sites: {called} has no part '{pattern}'; {nearest(pattern, names)}")
+                raise UsageError(f"model.sites: {called} has no submodule '{pattern}'; {nearest(pattern, names)}")
             for name in chosen:
                 part = self.net.get_submodule(name)
                 taken = getattr(part, "taken", None)
@@ -146,14 +146,14 @@ class Module(nn.Module):
 
     @staticmethod
     def view_of(shapes: Sequence[Any], n_classes: int, task: str, **options: Any) -> str:
-        """The view of these in which a network can be made, takes two examples and gives logits of each by itself.
+        """Returns the first view in which the network can be created and gives each example its own logits.
 
-        `task` is what it learns, `classify` or `regress`, by which messages call its outputs.
+        `task`, `classify` or `regress`, decides how messages describe its outputs.
 
         Raises
         ------
         UsageError
-            Where there is none, with what happened in each.
+            If there is no such view; it says what happened in each.
         """
         failed: list[tuple[Any, Exception]] = []
         for shape in shapes:
@@ -163,13 +163,13 @@ class Module(nn.Module):
                     if options.get("input", "auto") == "auto":
                         _check_apart(model, _examples(shape, shape.view), options["target"], shape.view)
                 return str(shape.view)
-            except Exception as error:  # whatever a user's module raises
+            except Exception as error:  # a user's module may raise anything
                 failed.append((shape, error))
         raise _no_view(failed, task, options["target"], options.get("args") or {})
 
 
 def _forward(net: nn.Module, x: Tensor) -> Any:
-    """Without torch's fast path of attention, which in evaluation goes by every part that was taken over."""
+    """Calls the network without torch's fast path of attention, which in evaluation bypasses the submodules taken over."""
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
@@ -185,16 +185,16 @@ def _called(net: nn.Module, current: Current, x: Tensor) -> Any:
 
 
 def _after(taken: Taken, part: nn.Module, given: Any, output: Any) -> Any:
-    """Noise behind a part that was named; behind the first tensor of what gives several."""
+    """Applies noise to the output of a named submodule, or to the first tensor of an output of several."""
     if isinstance(output, Tensor):
         return taken.act(output, part.training)
     if type(output) in (tuple, list) and output and isinstance(output[0], Tensor):
         return type(output)([taken.act(output[0], part.training), *output[1:]])
-    raise UsageError(f"model.sites: {taken.name} gives a {type(output).__name__}, behind which no noise can act")
+    raise UsageError(f"model.sites: {taken.name} outputs a {type(output).__name__}, on which no noise can act")
 
 
 def _examples(shape: Sequence[int], view: str) -> Tensor:
-    """Three examples."""
+    """Returns three random examples."""
     generator = torch.Generator().manual_seed(0)
     if view == "tokens":
         words, vocabulary = shape
@@ -203,25 +203,25 @@ def _examples(shape: Sequence[int], view: str) -> Tensor:
 
 
 def _check_apart(model: Module, x: Tensor, target: str, view: str) -> None:
-    """Raises UsageError where what it says of an example depends on those before or after it, in evaluation."""
+    """Raises UsageError if, in evaluation, the output for an example depends on the other examples of the batch."""
     model.eval()
 
     def said(x: Tensor, seed: int = 0) -> Tensor:
         with seeded(seed):
             found = logits(_called(*copy.deepcopy((model.net, model._current)), x))
-        assert found is not None  # it has been looked at
+        assert found is not None  # checked when the model was created
         return found
 
     once, again, turned = said(x), said(x, 1), said(x.flip(0)).flip(0)
     if torch.equal(once, again) and bool(once.isfinite().all()) and not torch.allclose(once, turned, 1e-2, 1e-3):
         raise UsageError(
-            f"model=module: {target} says of an example as {view} what depends on those beside it in the batch, as where "
-            f"examples are taken for steps of a sequence (batch_first=True?); where that is meant, type model.input={view}"
+            f"model=module: {target} gives an example (as {view}) an output that depends on the other examples of the batch, "
+            f"perhaps because it takes examples for steps (batch_first=True?); if this is intended, type model.input={view}"
         )
 
 
 def _no_view(failed: Sequence[tuple[Any, Exception]], task: str, target: str, typed: Mapping[str, Any]) -> UsageError:
-    """What is most worth to be told: outputs that do not fit, then what was raised, then what it could not be made without."""
+    """Returns the most useful error: outputs that do not fit, else an exception of the network, else a missing argument."""
     for known in (error for _, error in failed):
         if isinstance(known, Misfit):
             return UsageError(known.told(task))
@@ -237,13 +237,13 @@ def _no_view(failed: Sequence[tuple[Any, Exception]], task: str, target: str, ty
         told = " " + "; ".join(f"as {s.view} {list(s)}: {text}" for (s, _), text in zip(raised, texts, strict=True))
     shape = raised[0][0]
     more = likely(get_object(target), shape.view, shape, typed)
-    hint = f"perhaps it needs {' '.join(more)}" if more else "model.args says what it is made with"
+    hint = f"perhaps it needs {' '.join(more)}" if more else "model.args sets its arguments"
     return UsageError(
-        f"model=module: {target} cannot be called on these data{told}; {hint}, model.input how it sees an example"
+        f"model=module: {target} cannot be called on these data{told}; {hint}, model.input sets the form of an example"
     )
 
 
 def shortened(error: Exception, most: int = 160) -> str:
-    """What an exception says, on one line."""
+    """Returns the message of an exception on one line."""
     text = " ".join(str(error).split())
     return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -1,4 +1,4 @@
-"""RealMLP: a perceptron for tables whose defaults were tuned on many of them."""
+"""RealMLP: a multi-layer perceptron for tables, with defaults tuned on many tables."""
 
 from __future__ import annotations
 
@@ -24,36 +24,37 @@ from dropbench.sites import Site
 from dropbench.sites.noise import Noise
 
 _SLOW, _FAST = 0.1, 6.0
-"""Factors of the learning rate: of embeddings, biases and shares of activations; and of the scale of inputs."""
+"""Factors of the learning rate: _SLOW for embeddings, biases and shares of activations; _FAST for the scale of inputs."""
 
 
 class RealMLP(nn.Module):
-    """The network of RealMLP-TD, to be trained by `train=realmlp`.
+    """The network of RealMLP-TD, for use with `train=realmlp`.
 
-    Numbers are embedded (pbld), categories are one input, one-hot or embedded by how many levels they have, each input has a
-    learned scale, and each unit a learned share of its activation. Weights and biases start so that each unit has variance 1
-    over the training examples and is zero somewhere among them. Parameters learn at paces of their own, those of weights as
-    under the neural tangent parametrisation: for Adam and AdamW that is a learning rate divided by the root of a layer's inputs
-    (with sgd it would be another). Its preprocessing is data.scale=squash and its training train=realmlp.
+    Numbers are embedded (pbld). A category becomes one input, one-hot inputs or an embedding, depending on its number of
+    levels. Each input has a learned scale, and each unit a learned share of its activation. Initial weights and biases give
+    each unit variance 1 over the training examples and a zero within their range. Parameters have their own learning rates.
+    Those of weights follow the neural tangent parametrisation: with Adam and AdamW the learning rate is divided by the
+    square root of the number of a layer's inputs (sgd would need another factor). Use it with data.scale=squash and
+    train=realmlp.
 
-    Sites: `input` (F), `hidden.i` after each hidden layer (F), and the weights of each, `hidden.i.weight` (IO).
+    Sites: `input` (F), `hidden.i` after each hidden layer (F), and the layer's weights, `hidden.i.weight` (IO).
 
     Parameters
     ----------
     replicas : int
         K.
     shape : tuple of int
-        Shape of one example; of a table with `numbers` and `levels`, which of its inputs are what.
+        Shape of one example. For a table its attributes `numbers` and `levels` say what each input is.
     n_classes : int
-        Outputs of one example.
+        Number of outputs per example.
     widths : list of int
         Units of each hidden layer.
     activation : str
-        Of every hidden layer: selu for classes, mish for numbers to predict.
+        Activation of every hidden layer: selu for classification, mish for regression.
     num_embed : {"pbld", "plr"}, optional
-        How numbers are embedded: see `nn.numeric`. None: not.
+        How numbers are embedded: see `nn.numeric`. None: not at all.
     embed_size, frequencies, frequency_scale : optional
-        Of the embedding; None: as in `nn.numeric.DEFAULTS`.
+        Options of the embedding; None: as in `nn.numeric.DEFAULTS`.
 
     References
     ----------
@@ -82,7 +83,7 @@ class RealMLP(nn.Module):
         inputs, levels = math.prod(shape), cast("Sequence[int]", getattr(shape, "levels", ()))
         self._plain = inputs - sum(levels)  # numbers and flags
         sizes = (embed_size, frequencies, frequency_scale)
-        kind = num_embed if numbers_in(shape) or any(sizes) else None  # a table of categories alone is one to train on
+        kind = num_embed if numbers_in(shape) or any(sizes) else None  # a table of categories only is allowed
         self.embed = embedding(replicas, shape, self._plain, kind, *sizes)
         self.held = 0 if self.embed is None else self.embed.held
         self.categories = columns.Categories(replicas, levels) if levels else None
@@ -107,14 +108,14 @@ class RealMLP(nn.Module):
 
     @torch.no_grad()
     def start_from(self, x: Tensor, draw: Draw) -> None:
-        """Fits the starting weights and biases of all layers to examples x [K, n, F] of the training split, without noise."""
+        """Fits the initial weights and biases of all layers to training examples x [K, n, F], without noise."""
         x = self._seen(x)
         for block in self._blocks():
             x = block.activation(data_start.start(block.linear, x, draw))
         data_start.start(self.head, x, draw)
 
     def _seen(self, x: Tensor) -> Tensor:
-        """The inputs of the first layer."""
+        """Returns the inputs of the first layer."""
         plain, levels = x.split([self._plain, x.shape[-1] - self._plain], -1)
         if self.embed is not None:
             plain = self.embed(plain)
@@ -134,12 +135,12 @@ class RealMLP(nn.Module):
             cast("Parametric", block.activation).paces = {"share": Pace(lr=_SLOW)}
         for layer in (*(block.linear for block in self._blocks()), self.head):
             root = math.sqrt(layer.weight.shape[1])
-            # The product of both is 1: a weight decays as fast as the learning rate alone says.
+            # The product of the two factors is 1, so a weight decays as the learning rate alone says.
             layer.paces = {"weight": Pace(1 / root, root), "bias": Pace(_SLOW, 0.0)}
 
 
 def _layers(inputs: int, widths: Sequence[int]) -> list[tuple[int, int, str]]:
-    """Inputs and units of each hidden layer, and the weights that read them."""
+    """Returns the inputs and units of each hidden layer, and the name of the weights that read its output."""
     readers = [*(f"hidden.{i}.linear.weight" for i in range(1, len(widths))), "head.weight"]
     return [
         (before, after, reader)

@@ -1,4 +1,4 @@
-"""The recurrent layers that models share, with their sites."""
+"""A stack of recurrent layers with their sites, shared by models."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from dropbench.sites.noise import Noise
 
 
 class RecurrentLayers(nn.ModuleList):
-    """Recurrent layers of one kind on top of each other: x [K, B, T, I] to the states of the top layer, [K, B, T, H].
+    """Stacked recurrent layers of one kind: maps x [K, B, T, I] to the states of the top layer, [K, B, T, H].
 
-    Sites of layer i: `recurrent.i.weight`, its hidden-to-hidden weights (IO), with one draw a sequence; `recurrent.i`, the
-    state that these weights multiply (TF); in an LSTM or a GRU, `recurrent.i.candidate`, what is to be added to the state (TF);
-    `recurrent.i.hidden`, and in an LSTM `recurrent.i.cell`, the transition from the old state to the new (TF); and `hidden.i`,
-    the output for the layer above, if there is one (TF).
+    Sites of layer i: `recurrent.i.weight`, its hidden-to-hidden weights (IO), with one draw per sequence; `recurrent.i`, the
+    state that these weights multiply (TF); in an LSTM or a GRU, `recurrent.i.candidate`, the update of the state (TF);
+    `recurrent.i.hidden`, and in an LSTM `recurrent.i.cell`, the transition from the old state to the new (TF); and
+    `hidden.i`, the output for the layer above, if there is one (TF).
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class RecurrentLayers(nn.ModuleList):
     cell : {"vanilla", "lstm", "gru"}
         Kind of the layers.
     layers, steps : int
-        The number of layers, and T.
+        Number of layers, and T.
     """
 
     def __init__(self, replicas: int, inputs: int, hidden: int, cell: Cell, layers: int, steps: int) -> None:
@@ -48,14 +48,14 @@ class RecurrentLayers(nn.ModuleList):
                 )
 
     def forward(self, x: Tensor, noise: Noise, starts: Sequence[State | None]) -> tuple[Tensor, list[State]]:
-        """The top layer's states [K, B, T, H], and of each layer the state after the last step.
+        """Returns the top layer's states [K, B, T, H] and each layer's state after the last step.
 
         Parameters
         ----------
         x : Tensor
             [K, B, T, I].
         noise : Noise
-            Acts at the sites.
+            The noise at the sites.
         starts : sequence of (Tensor, Tensor) or None
             The state of each layer before the first step; None for zeros.
         """
@@ -79,5 +79,5 @@ class RecurrentLayers(nn.ModuleList):
 
 
 def output_of(cell: Cell) -> str | None:
-    """The activation whose output a layer's states are; None for LSTM and GRU, whose states are products or means."""
+    """Returns the activation that gives a layer's states; None for LSTM and GRU, whose states are products or means."""
     return "tanh" if cell == "vanilla" else None

@@ -23,16 +23,16 @@ from dropbench.sites.noise import Noise
 class ResNet(nn.Module):
     """A convolution, three stages of residual blocks, and a linear read-out of each channel's mean.
 
-    A stage has (depth - 2) / 6 blocks of two 3 × 3 convolutions; the stages have `width`, 2 · `width` and 4 · `width` channels.
-    The second and the third begin by halving the map: a side of s becomes ceil(s / 2), so that a side of 1 stays. Convolutions
-    have no bias, because batch norm follows each. Shortcuts have no parameters (option A of He et al., their choice for CIFAR):
-    where the map is halved they take every other pixel, and zeros for the new channels.
+    A stage has (depth - 2) / 6 blocks of two 3 × 3 convolutions; the stages have `width`, 2 · `width` and 4 · `width`
+    channels. The second and the third stage begin by halving the map: a side s becomes ceil(s / 2). Convolutions have no
+    bias, because batch norm follows each. Shortcuts have no parameters (option A of He et al., their choice for CIFAR):
+    where the map is halved they take every other pixel, and the new channels are zero.
 
-    Sites: `input` (CHW); `block.i`, the residual branch of each block, before the shortcut is added and the last ReLU taken
-    (CHW); `block.i.conv` inside it, between the two convolutions, where Wide ResNets have their dropout (Zagoruyko &
-    Komodakis 2016, arXiv:1605.07146, section 2.4; CHW); `head`, what the read-out sees (F). With `two_branches` a block's
-    branch is the mean of two, which have `block.i.first.conv` and `block.i.second.conv` inside; `block.i.pair` is both (PCHW).
-    `block.i.skip` is what the shortcut brings (CHW), where noise does harm and acts only where it is asked for.
+    Sites: `input` (CHW); `block.i`, the residual branch of each block, before the shortcut is added and the last ReLU
+    applied (CHW); `block.i.conv` between the branch's two convolutions, where Wide ResNets have dropout (Zagoruyko &
+    Komodakis 2016, arXiv:1605.07146, section 2.4; CHW); `head`, the input of the read-out (F). With `two_branches` a block's
+    branch is the mean of two, with `block.i.first.conv` and `block.i.second.conv` inside, and the site `block.i.pair` for
+    both together (PCHW). `block.i.skip` is the shortcut (CHW), where noise does harm and acts only on request.
 
     Parameters
     ----------
@@ -41,18 +41,18 @@ class ResNet(nn.Module):
     shape : tuple of int
         (C, H, W).
     n_classes : int
-        Logits of one example.
+        Number of logits per example.
     depth : int
-        Layers with weights, 6n + 2 and at least 8.
+        Number of layers with weights, 6n + 2 and at least 8.
     width : int
         Channels of the first stage.
     two_branches : bool, optional
-        Whether each block has two residual branches, of which it takes the mean (Gastaldi 2017, arXiv:1705.07485).
+        Whether each block takes the mean of two residual branches (Gastaldi 2017, arXiv:1705.07485).
 
     Raises
     ------
     UsageError
-        Where there is no network of this depth.
+        If there is no network of this depth.
 
     References
     ----------
@@ -64,7 +64,7 @@ class ResNet(nn.Module):
 
     @staticmethod
     def one_form(options: Mapping[str, Any]) -> dict[str, Any]:
-        """Its options with what means the same written in one way."""
+        """Returns the options in one standard form: see `block.switches`."""
         return switches(options, "two_branches")
 
     def __init__(
@@ -81,7 +81,9 @@ class ResNet(nn.Module):
         if depth < 8 or depth % 6 != 2:
             lower = max(8, depth - (depth - 2) % 6)
             near = f"{lower}" if depth < 8 else f"{lower} or {lower + 6}"
-            raise UsageError(f"model.depth={depth}: three stages of blocks of two layers make 6n + 2; try {near}")
+            raise UsageError(
+                f"model.depth={depth}: three stages of two-layer blocks have a depth of 6n + 2; try {near}"
+            )
         channels, *sides = shape
         self.stem = Conv2d(replicas, channels, width, 3, gain("relu"), bias=False)
         self.norm = BatchNorm(replicas, width)
@@ -135,7 +137,7 @@ class Block(nn.Module):
         """Maps x [K, B, I, H, W] to [K, B, O, H', W'], with H' = ceil(H / stride) and W' likewise."""
         branch = noise.branch(self.name, self.branch, x)
         if self.stride > 1:
-            # Padded with the channels last, as the maps lie in memory, so that both terms of the sum have one memory order.
+            # Padded with channels last, the memory layout of maps, so that both terms of the sum have the same layout.
             x = F.pad(x[..., :: self.stride, :: self.stride].movedim(2, -1), (0, self.new)).movedim(-1, 2)
         return torch.relu(noise(f"{self.name}.skip", x) + branch.to(x.dtype))
 

@@ -18,21 +18,22 @@ from dropbench.sites.noise import Noise
 class RNN(nn.Module):
     """Recurrent layers, then a linear map of the last state or of the mean over time.
 
-    Words, which come as numbers, are embedded first. Padding is embedded like any other word. It comes before the sentence, so
-    the last state is that of the sentence's last word; the mean over time includes the padding.
+    Words, given as numbers, are embedded first. Padding is embedded like any other word. It comes before the sentence, so
+    the last state is the state after the sentence's last word; the mean over time includes the padding.
 
-    Sites: for sequences, `input` (TF); for words, `embedding`, the rows of the table (VF), and `embedded`, the rows that are
-    looked up (TF), which count as a layer's output and not as the input. Then those of the layers, see `RecurrentLayers`, and
-    `head`, what the linear map sees: a sequence of one step (TF), so that a variant that shares a mask over time may act there.
+    Sites: for sequences, `input` (TF); for words, `embedding`, the rows of the table (VF), and `embedded`, the embedded
+    words (TF), which count as a layer's output and not as the input. Then the sites of the layers, see `RecurrentLayers`,
+    and `head`, the input of the linear map. It counts as a sequence of one step (TF), so that variants that share a mask
+    over time can act there.
 
     Parameters
     ----------
     replicas : int
         K.
     shape : tuple of int
-        (T, F) of a sequence, or (T, V) of words: T steps, a vocabulary of V.
+        (T, F) for a sequence, or (T, V) for words: T steps, a vocabulary of V.
     n_classes : int
-        Logits of one example.
+        Number of logits per example.
     cell : {"vanilla", "lstm", "gru"}
         Kind of the recurrent layers.
     hidden : int
@@ -40,7 +41,7 @@ class RNN(nn.Module):
     layers : int
         Recurrent layers.
     readout : {"last", "mean"}
-        What the linear map sees, the state after the last step or the mean over all steps.
+        The input of the linear map: the state after the last step, or the mean over all steps.
     embedding : int
         Length of the embedding's rows; not used for sequences.
     """

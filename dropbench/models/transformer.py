@@ -1,4 +1,4 @@
-"""The transformer encoder as a classifier of images, cut into patches, or of sentences."""
+"""The transformer encoder as a classifier of images (as patches) or sentences."""
 
 from __future__ import annotations
 
@@ -23,45 +23,45 @@ from dropbench.sites.noise import Noise
 class Transformer(nn.Module):
     """The encoder of Vaswani et al. with layer norm at the start of each branch ("pre-norm") and a linear read-out.
 
-    An image is cut into squares, each mapped linearly to a vector, as by Dosovitskiy et al. Words are looked up in a table;
-    number 0 is padding, to which no step attends and which the mean leaves out. Positions are learned. The read-out sees the
+    An image is cut into squares, and each is mapped linearly to a vector, as by Dosovitskiy et al. Words are looked up in a
+    table. Word 0 is padding: no step attends to it, and the mean leaves it out. Positions are learned. The read-out gets the
     mean over the steps of the last layer norm's output; there is no class token.
 
-    Sites: `input` (CHW) and `patches`, which patches there are (T), of images; `embedding`, the table of words (VF);
-    `embedded`, with positions (TF). In layer i: `block.i.attention`, the attention weights (ATS); `block.i.attention.output`
-    (TF); `block.i.feedforward`, the hidden layer (TF); `block.i.feedforward.output` (TF). Last `head`, what the read-out
-    sees (F).
-    Residual branches are sites too, see `branches`. Their depth counts layers, so both branches of a layer have the same depth.
+    Sites: for images, `input` (CHW) and `patches`, the presence of each patch (T); for words, `embedding`, the table (VF);
+    `embedded`, patches or words with their positions (TF). In layer i: `block.i.attention`, the attention weights (ATS);
+    `block.i.attention.output` (TF); `block.i.feedforward`, the hidden layer (TF); `block.i.feedforward.output` (TF). At the
+    end `head`, the input of the read-out (F). Residual branches are sites too, see `branches`. Their depth counts layers, so
+    both branches of a layer have the same depth.
 
     Parameters
     ----------
     replicas : int
         K.
     shape : tuple of int
-        (C, H, W) of an image, or (T, V) of words: T steps, a vocabulary of V.
+        (C, H, W) for images, or (T, V) for words: T steps, a vocabulary of V.
     n_classes : int
-        Logits of one example.
+        Number of logits per example.
     width : int
         F, the features of a step; a multiple of `heads`.
     heads : int
-        Attention heads of a layer.
+        Attention heads per layer.
     layers : int
-        Layers of attention and feed-forward block.
+        Number of layers, each with attention and a feed-forward block.
     feedforward : int
         Units of a feed-forward block's hidden layer.
     patch : int
-        Side of the squares in pixels. An image whose sides are no multiple of it gets zeros on the right and below.
+        Side of the squares in pixels. Images are padded with zeros on the right and below to multiples of it.
     activation : str
-        Of the feed-forward blocks.
+        Activation of the feed-forward blocks.
     branches : {"sublayer", "layer"}
-        What stochastic depth may drop. "sublayer": attention and feed-forward block, each by itself, at the sites
+        What stochastic depth can drop. "sublayer": attention and feed-forward block separately, at the sites
         `block.i.attention.branch` and `block.i.feedforward.branch`, as in vision transformers. "layer": the whole layer, at
         the site `block.i` (LayerDrop, Fan et al. 2019, arXiv:1909.11556).
 
     Raises
     ------
     UsageError
-        Where `heads` does not divide `width`, or a patch is the whole image.
+        If `heads` does not divide `width`, or if a patch is the whole image.
 
     References
     ----------
@@ -102,7 +102,7 @@ class Transformer(nn.Module):
             if steps < 2:
                 raise UsageError(
                     f"model.patch={patch} leaves an image of {sides[0]} by {sides[1]} in one piece; "
-                    f"at most {max(sides) - 1} cuts it"
+                    f"use at most {max(sides) - 1}"
                 )
             self.patches = Linear(replicas, channels * patch**2, width)
             sites = [
@@ -147,9 +147,9 @@ class Transformer(nn.Module):
 
 
 class Layer(nn.Module):
-    """What a layer adds to x [K, B, T, F]: attention, plus the feed-forward block of x and attention together.
+    """Computes what a layer adds to x [K, B, T, F]: attention, plus the feed-forward block of x + attention.
 
-    `separate` makes the two sums residual branches of their own, for stochastic depth.
+    `separate` makes each of the two a residual branch with its own site, for stochastic depth.
     """
 
     def __init__(
@@ -170,7 +170,7 @@ class Layer(nn.Module):
         self.feedforward = FeedForwardBranch(replicas, f"{name}.feedforward", steps, width, hidden, activation)
 
     def forward(self, x: Tensor, noise: Noise, *padding: Tensor) -> Tensor:
-        """What is added to x [K, B, T, F], of the same shape; `padding` [K, B, T] bool, if there is any."""
+        """Returns what is added to x [K, B, T, F], in the same shape; `padding` [K, B, T] bool, if there is any."""
         attended = self._part(self.attention, x, noise, *padding)
         return attended + self._part(self.feedforward, x + attended, noise)
 
@@ -228,9 +228,9 @@ def cut(x: Tensor, side: int) -> Tensor:
 
 
 def left_out(x: Tensor, noise: Noise) -> Tensor | None:
-    """Which patches of x [K, B, T, F] are to be as if they were not there, bool [K, B, T]; None where all are seen.
+    """Returns which patches of x [K, B, T, F] are left out, bool [K, B, T], or None if there is no noise.
 
-    Without noise there is no mask at all, which is faster; one that leaves out nothing gives the same bits.
+    None is faster; a mask that leaves out nothing gives the same bits.
     """
     there = x.new_ones(x.shape[:3])
     seen = noise("patches", there)
@@ -238,7 +238,7 @@ def left_out(x: Tensor, noise: Noise) -> Tensor | None:
 
 
 def mean_over_steps(x: Tensor, padding: Tensor | None) -> Tensor:
-    """The mean over T of x [K, B, T, F], without the steps at which `padding` [K, B, T] is true; zeros where it all is."""
+    """Returns the mean over T of x [K, B, T, F], without steps whose `padding` [K, B, T] is true; zeros if all are padding."""
     if padding is None:
         return x.mean(2)
     real = (~padding).to(x.dtype)[..., None]

@@ -1,4 +1,4 @@
-"""Two residual branches beside each other, as Shake-Shake has them."""
+"""Two parallel residual branches, as in Shake-Shake."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from dropbench.sites.noise import Noise
 
 
 class TwoBranches(nn.Module):
-    """The mean of two branches of one shape: x [K, B, ...] to [K, B, *shape], with the site `name`.pair.
+    """Takes the mean of two branches of the same shape: x [K, B, ...] to [K, B, *shape], with the site `name`.pair.
 
-    There the two are met before their mean is taken, [K, B, 2, *shape]. Gastaldi 2017, arXiv:1705.07485, section 2.
+    At this site the two branches are stacked, [K, B, 2, *shape], before their mean is taken. Gastaldi 2017,
+    arXiv:1705.07485, section 2.
 
     Parameters
     ----------
     name : str
-        What the branches stand in.
+        Name of the layer or block that the branches belong to.
     shape : tuple of int
-        What comes out of one of them for an example.
+        Shape of one branch's output for one example.
     axes : str
-        Its letters, as in `Site`.
+        The axes of `shape`, as in `Site`.
     first, second : nn.Module
         The branches, functions of (x, noise).
     """
@@ -32,8 +33,8 @@ class TwoBranches(nn.Module):
         self.site = Site(f"{name}.pair", "pair", (2, *shape), f"P{axes}")
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
-        """Maps x to the mean of what its branches make of it."""
-        # Put together with the channels last, the order in which maps lie in memory.
+        """Returns the mean of the branches' outputs for x."""
+        # Stacked with channels last, the memory layout of maps.
         pair = torch.stack([branch(x, noise).movedim(2, -1) for branch in (self.first, self.second)], 2).movedim(-1, 3)
         first, second = noise(self.site.name, pair).unbind(2)
-        return (first + second) / 2  # which keeps that order, as `mean` does not
+        return (first + second) / 2  # keeps the memory layout, unlike `mean`

@@ -56,7 +56,7 @@ def test_tied_weights_are_one_parameter_with_both_gradients() -> None:
 
 
 def test_tied_rows_must_be_as_long_as_the_state() -> None:
-    with pytest.raises(UsageError, match=r"model\.embedding=4 is not model\.hidden=5: leave out model\.embedding"):
+    with pytest.raises(UsageError, match=r"model\.embedding=4 is not model\.hidden=5: remove model\.embedding"):
         LanguageModel(1, (5, 9), 9, hidden=5, embedding=4, tied=True)
 
 

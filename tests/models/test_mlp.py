@@ -98,8 +98,8 @@ def test_activations_are_the_ones_named() -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"embed_size": 4}, "embed_size is of an embedding of numbers; set num_embed=plr or pbld"),
-        ({"frequency_scale": 0.1}, "frequency_scale is of an embedding"),
+        ({"embed_size": 4}, "embed_size needs an embedding of numbers; set num_embed=plr or pbld"),
+        ({"frequency_scale": 0.1}, "frequency_scale needs an embedding"),
         ({"num_embed": "pbld", "embed_size": 1}, "it must be 2 or more"),
     ],
 )
@@ -116,7 +116,7 @@ def test_what_is_embedded_are_the_numbers_of_a_table(tmp_path: Path) -> None:
     assert model.hidden[0].linear.weight.shape[1] == table.shape[0] + 2 * numbers
     assert [s.shape for s in model.sites if s.name == "input"] == [table.shape]
     words = loaded(tmp_path, mixed()[["colour", "y"]])
-    with pytest.raises(UsageError, match="embeds numbers, and these data have categories alone"):
+    with pytest.raises(UsageError, match="embeds numbers, and these data have only categories"):
         built("mlp", data=words, num_embed="plr")
 
 

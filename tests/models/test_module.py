@@ -116,7 +116,9 @@ def test_sites_may_be_placed_behind_named_parts() -> None:
     found = told(made("Convolutions", IMAGE, sites=["o*", "hidden"]))
     assert found["one"] == ("activation", "CHW", (4, 8, 8), None)
     assert found["hidden"] == ("activation", "F", (16,), None)
-    with pytest.raises(UsageError, match=r"model.sites: .*Convolutions has no part 'hiden'; did you mean 'hidden'"):
+    with pytest.raises(
+        UsageError, match=r"model.sites: .*Convolutions has no submodule 'hiden'; did you mean 'hidden'"
+    ):
         made("Convolutions", IMAGE, sites=["hiden"])
 
 
@@ -300,7 +302,7 @@ def test_a_batch_of_shorter_sentences_takes_a_part_of_the_mask() -> None:
     model = made("Words", TOKENS, vocab_size=50)
     x = examples(TOKENS, 4)[:, 4:]
     assert model.train()(x, acting(model, VARIANTS["standard"], 0.5, 4)).shape == (4, 5)
-    with pytest.raises(RuntimeError, match=r"at lstm comes a tensor of \[18, 12\] an example, .* it was \[9, 12\]"):
+    with pytest.raises(RuntimeError, match=r"at lstm an example has the shape \[18, 12\], .* it was \[9, 12\]"):
         model(examples(TOKENS, 4).repeat(1, 2), acting(model, VARIANTS["standard"], 0.5, 4))
 
 

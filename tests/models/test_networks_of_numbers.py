@@ -49,13 +49,13 @@ def test_a_squeezed_number_learns_as_one_with_its_axis(squeezed: str) -> None:
     [
         (
             spec("perceptron", num_classes=4),
-            r"gives outputs of shape \[B, 4\], and the data have numbers to predict: type model.args.num_classes=1$",
+            r"gives outputs of shape \[B, 4\], and the task is regression: type model.args.num_classes=1$",
         ),
-        (spec("Fixed5"), r"\[B, 7\], and the data have numbers to predict: give one number an example, \[B\] or \[B, 1\], by "),
-        (spec("Cubes"), r"\[B, 1, 1\], and the data have numbers .*: give one number an example, \[B\] or \[B, 1\]$"),
+        (spec("Fixed5"), r"\[B, 7\], and the task is regression: give one number per example, \[B\] or \[B, 1\], for "),
+        (spec("Cubes"), r"\[B, 1, 1\], and the task is regression: give one number per example, \[B\] or \[B, 1\]$"),
         (
             spec("Number", loss="gaussian"),
-            r"\[B\], and train.loss=gaussian asks for a number and its variance: give two numbers an example, \[B, 2\]$",
+            r"\[B\], and train.loss=gaussian needs a number and its variance: give two numbers per example, \[B, 2\]$",
         ),
     ],
 )  # fmt: skip

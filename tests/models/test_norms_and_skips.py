@@ -105,8 +105,10 @@ def test_one_network_has_one_id(c: Composer) -> None:
 
 def test_what_cannot_be_is_told(c: Composer) -> None:
     with pytest.raises(
-        UsageError, match=r"model\.norm=layer model\.batch_norm=after_dropout: a layer is normalised once"
+        UsageError, match=r"model\.norm=layer model\.batch_norm=after_dropout: a layer has only one normalisation"
     ):
         spec_of(c, "model.norm=layer", "model.batch_norm=after_dropout")
-    with pytest.raises(UsageError, match=r"no hidden layer is as wide .* try model.widths=\[6,6\]"):
+    with pytest.raises(
+        UsageError, match=r"a shortcut needs two hidden layers in a row with the same width; try model.widths=\[6,6\]"
+    ):
         built("mlp", widths=[6, 5], skip=True)

@@ -1,1 +1,1 @@
-"""What is found in a module that knows nothing of dropbench, and taken over: the parts behind `models.module`."""
+"""Finds and takes over the layers of a module that was written without dropbench, for `models.module`."""

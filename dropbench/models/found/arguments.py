@@ -1,7 +1,7 @@
-"""What a network's class or function is given: what was typed, the number of classes, and the sizes of an example.
+"""The arguments of a network's class or function: those typed, the number of classes, and the sizes of an example.
 
-Arguments are known by the names that people give them. The number of classes is always given, since a default fits other
-data; the sizes of an example only where a network cannot be made without them.
+Arguments are recognised by their usual names. The number of classes is always passed, since a default would fit other data.
+The sizes of an example are passed only if they have no default.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CLASSES = (
     "output_size",
     "n_out",
 )
-"""Names of the number of classes, the clearest first."""
+"""Usual names for the number of classes, the clearest first."""
 _FEATURES = (
     "in_features",
     "input_dim",
@@ -55,33 +55,33 @@ _WORDS = (
 )
 _STEPS = ("seq_len", "seq_length", "sequence_length", "max_len", "max_length", "n_steps", "num_steps", "steps")
 _FACTORIES = {"timm": {"num_classes", "in_chans"}, "torchvision": {"num_classes"}}
-"""What functions of these packages take by `**kwargs`."""
+"""Arguments that functions of these packages take by `**kwargs`."""
 
 
 class Missing(UsageError):
-    """What a network cannot be made without, and nobody knows."""
+    """A required argument is missing and cannot be derived from the data."""
 
 
 def completed(
     make: Callable[..., Any], view: str, shape: Sequence[int], n_classes: int, typed: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """`typed`, with what the network's maker asks for and can be known from the data.
+    """Returns `typed` with the arguments added that follow from the data.
 
     Parameters
     ----------
     make : callable
         A class or function.
     view, shape
-        How the network sees one example.
+        The form and the shape in which the network receives one example.
     n_classes : int
-        How many classes there are.
+        Number of classes.
     typed : mapping
-        What the user gives it by name.
+        The keyword arguments that the user typed.
 
     Raises
     ------
     UsageError
-        For an argument that it does not take; Missing where it needs another.
+        For an argument that it does not take; `Missing` if it needs another one.
     """
     given = dict(typed)
     asked = inspect.signature(make).parameters
@@ -105,8 +105,8 @@ def completed(
     if lacking := [n for n in by_name if n not in given and asked[n].default is asked[n].empty]:
         typed_so = " ".join(f"model.args.{n}=..." for n in lacking)
         raise Missing(
-            f"model=module: {name} cannot be made without {' and '.join(lacking)}, which the data do not tell as {view} "
-            f"{list(shape)}: type {typed_so}, or name a function of yours that makes it"
+            f"model=module: {name} needs {' and '.join(lacking)}, which the data (as {view} "
+            f"{list(shape)}) do not determine: type {typed_so}, or name a function of yours that creates it"
         )
     return given
 
@@ -122,7 +122,7 @@ def _sizes(view: str, shape: Sequence[int]) -> list[tuple[tuple[str, ...], int]]
 
 
 def untold(make: Callable[..., Any], given: Mapping[str, Any]) -> list[str]:
-    """The names of the arguments that could be typed and are not given."""
+    """Returns the names of the arguments that could be typed and are not given."""
     return [
         name
         for name, p in inspect.signature(make).parameters.items()
@@ -131,7 +131,7 @@ def untold(make: Callable[..., Any], given: Mapping[str, Any]) -> list[str]:
 
 
 def likely(make: Callable[..., Any], view: str, shape: Sequence[int], typed: Mapping[str, Any]) -> list[str]:
-    """Settings that may be what is missing: sizes of these examples, where a default says another."""
+    """Returns settings that may be missing: sizes of these examples that differ from the defaults."""
     asked = inspect.signature(make).parameters
     return [
         f"model.args.{name}={value}"

@@ -1,4 +1,4 @@
-"""`nn.MultiheadAttention` computed step by step, so that noise can act on its weights: no fused kernel takes a mask of ours."""
+"""`nn.MultiheadAttention` computed step by step, so that noise can act on its weights; fused kernels take no such mask."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ def attention(
     average_attn_weights: bool = True,
     is_causal: bool = False,
 ) -> tuple[Tensor, Tensor | None]:
-    """What `nn.MultiheadAttention.forward` gives, for the same arguments, with noise on the weights after the softmax.
+    """Returns the same as `nn.MultiheadAttention.forward`, with noise on the attention weights after the softmax.
 
     Parameters
     ----------
     layer : nn.MultiheadAttention
-        Whose parameters and options are used.
+        The layer whose parameters and options are used.
     taken : Taken
-        Acts on the weights [B, A, T, S].
+        Applies noise to the weights [B, A, T, S].
     query, key, value : Tensor
         [B, T, E] and [B, S, E] with `batch_first`, else with the first two axes swapped.
     key_padding_mask, need_weights, attn_mask, average_attn_weights, is_causal
-        As torch has them. `is_causal` is a hint, beside which torch wants the mask itself.
+        As in torch. `is_causal` is only a hint: torch requires the mask as well.
     """
     if query.ndim != 3:
-        raise RuntimeError(f"{taken.name}: attention without an axis for the examples cannot be taken over")
+        raise RuntimeError(f"{taken.name}: attention without a batch axis is not supported")
     if not layer.batch_first:
         query, key, value = (x.transpose(0, 1) for x in (query, key, value))
     q, k, v = _projected(layer, query, key, value)
@@ -69,7 +69,7 @@ def _projected(layer: Any, query: Tensor, key: Tensor, value: Tensor) -> list[Te
 
 
 def _bias(layer: Any, q: Tensor, k: Tensor, padding: Tensor | None, mask: Tensor | None) -> Tensor | None:
-    """What is added to the scores [B, A, T, S]: that of both masks, and nothing for what the layer adds to the keys."""
+    """Returns what is added to the scores [B, A, T, S]: both masks, and 0 for keys that the layer itself adds."""
     parts = []
     if mask is not None:
         parts.append(_added(mask, q) if mask.ndim == 2 else _added(mask, q).unflatten(0, (len(q), layer.num_heads)))
@@ -83,7 +83,7 @@ def _bias(layer: Any, q: Tensor, k: Tensor, padding: Tensor | None, mask: Tensor
 
 
 def _added(mask: Tensor, like: Tensor) -> Tensor:
-    """A mask that is true where nothing is attended to, as numbers; one of numbers as it is."""
+    """Converts a bool mask (true: not attended to) to numbers; returns a mask of numbers unchanged."""
     if mask.dtype != torch.bool:
         return mask.to(like.dtype)
     return torch.zeros_like(mask, dtype=like.dtype).masked_fill_(mask, -math.inf)

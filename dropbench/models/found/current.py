@@ -1,4 +1,4 @@
-"""The noise of the forward that is going on: what the parts of a module that were taken over have in common."""
+"""The noise of the current forward pass, shared by all submodules that were taken over."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from dropbench.sites.noise import Noise
 
 @dataclass(frozen=True)
 class Heard:
-    """A call of a taken part in a dry forward.
+    """A call of a taken submodule in a trial forward pass.
 
-    by, call: the part, and which of its calls it was, from 1. channels_first: where the layer before puts its channels.
-    probabilities: whether x sums to one along its last axis, as attention weights do. follows: the function before it.
+    by, call: the submodule, and the number of its call, from 1. channels_first: whether the layer before puts its channels
+    first. probabilities: whether x sums to one along its last axis, as attention weights do. follows: the activation
+    function before it.
     """
 
     by: Taken
@@ -30,45 +31,45 @@ class Heard:
     probabilities: bool
     follows: str | None
     given: Tensor
-    """What is handed on, by which it is known again where a layer reads it."""
+    """The output of the call, by which a layer that reads it is recognised."""
 
 
 class Current:
-    """Noise, and the places at which a module meets it.
+    """The current noise, and the places at which it acts in a module.
 
-    Outside of a forward there is no noise. While `heard` is a list, calls are kept in it and nothing acts.
+    Outside of a forward pass there is no noise. While `heard` is a list, it collects the calls and no noise acts.
     """
 
     def __init__(self) -> None:
         self.places = {}
         self.heard: list[Heard] | None = None
         self.channels_first: int | None = 4
-        """Of how many axes a tensor of a dry forward is whose channels come first: what a layer before gave says so."""
+        """In a trial pass: the number of axes of tensors whose channels come first, from the output of an earlier layer."""
         self.channels: int | None = None
-        """How many that layer had, by which they are found where they have been moved since."""
+        """The number of that layer's channels, by which their axis is found if it has been moved."""
         self.examples = 0
-        """How many there are in a dry forward."""
+        """The number of examples in a trial pass."""
         self.words: Tensor | None = None
-        """The word numbers of a dry forward, [B, T] int64, where there are any."""
+        """The word numbers of a trial pass, [B, T] int64, if there are any."""
         self.made: dict[int, str] = {}
-        """Names of the functions that tensors came out of, by their identity; of a dry forward."""
+        """In a trial pass: the names of the activations that produced tensors, by the tensors' `id`."""
         self.noise: Noise | None = None
         self._calls: Counter[str] = Counter()
 
     @property
     def places(self) -> dict[tuple[str, int], Place]:
-        """By part and call."""
+        """The places by submodule and call."""
         return self._places
 
     @places.setter
     def places(self, places: dict[tuple[str, int], Place]) -> None:
         self._places = places
         self.first = {name: place for (name, _), place in reversed(places.items())}
-        """Of each part the place that is come to first."""
+        """For each submodule the place that is reached first."""
 
     @contextmanager
     def of(self, noise: Noise | None) -> Iterator[None]:
-        """For one forward."""
+        """Context manager that sets the noise for one forward pass."""
         self.noise = noise
         self._calls.clear()
         try:
@@ -77,16 +78,16 @@ class Current:
             self.noise = None
 
     def next_call(self, name: str) -> int:
-        """Which call of a part this is in the forward that is going on, from 1."""
+        """Returns the number of this call of a submodule in the current forward pass, from 1."""
         self._calls[name] += 1
         return self._calls[name]
 
 
 @dataclass(frozen=True)
 class Taken:
-    """A part that was taken over: its name, what it is to a variant, and the rate that it had itself.
+    """A submodule that was taken over: its name, its kind of site, and its own rate.
 
-    A part that is called several times in a forward is several sites: `drop`, `drop@2`, ...
+    A submodule that is called several times in a forward pass is several sites: `drop`, `drop@2`, ...
     """
 
     current: Current
@@ -94,11 +95,11 @@ class Taken:
     kind: Kind
     own: float | None = None
     channels_last: bool = False
-    """Whether features come last whatever the layer before does."""
+    """Whether features are always last, independent of the layer before."""
 
     @property
     def possible(self) -> bool:
-        """Whether these runs may have noise here: see `Noise.possible`. In a dry forward there may be."""
+        """Whether these runs can have noise here: see `Noise.possible`. Always true in a trial pass."""
         current = self.current
         if current.heard is not None:
             return True
@@ -106,7 +107,7 @@ class Taken:
         return place is not None and current.noise is not None and current.noise.possible(place.site.name)
 
     def act(self, x: Tensor, training: bool) -> Tensor:
-        """`x` after the noise of this call."""
+        """Returns x after the noise of this call."""
         current = self.current
         call = current.next_call(self.name)
         if current.heard is not None:
@@ -115,11 +116,11 @@ class Taken:
         return x if place is None or current.noise is None else place.act(current.noise, x)
 
     def affine(self, x: Tensor, weight: Tensor, bias: Tensor | None, training: bool) -> Tensor:
-        """X [B, I] · weightᵀ [O, I] + bias [O] under the noise of a weight site."""
+        """Returns x [B, I] · weightᵀ [O, I] + bias [O] under the noise of a weight site."""
         current = self.current
         call = current.next_call(self.name)
         if current.heard is not None:
-            if len(x) == current.examples:  # and not several rows an example, for which noise of an example is none
+            if len(x) == current.examples:  # not if there are several rows per example
                 self._listen(weight, call)
             return torch.nn.functional.linear(x, weight, bias)
         place = self._place(call, training)
@@ -129,11 +130,11 @@ class Taken:
         return current.noise.affine(place.site.name, x, weight.t(), offset, lambda z: z)
 
     def embed(self, ids: Tensor, weight: Tensor, padding: int | None, training: bool) -> Tensor:
-        """Rows of `weight` [V, F] for words [B, T] under the noise of a token site; the row `padding` learns nothing."""
+        """Looks up rows of `weight` [V, F] for words [B, T] under the noise of a token site; row `padding` gets no gradient."""
         current = self.current
         call = current.next_call(self.name)
         if current.heard is not None and current.words is not None and torch.equal(ids, current.words):
-            self._listen(weight, call)  # and not for positions or the like, of which a sentence has each once
+            self._listen(weight, call)  # not for a table of positions or the like
         place = self._place(call, training)
         if place is None or current.noise is None:
             return torch.nn.functional.embedding(ids, weight, padding)
@@ -144,7 +145,7 @@ class Taken:
         place = self.current.places.get((self.name, call))
         if place is None and training and call > 1 and (self.name, 1) in self.current.places:
             raise RuntimeError(
-                f"{self.name} is called more often in training than when the model was tried, so that its {call}th call "
+                f"{self.name} is called more often in training than in the trial of the model, so its call {call} "
                 "has no site"
             )
         return place

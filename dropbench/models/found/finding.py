@@ -1,4 +1,4 @@
-"""Where a module meets noise: found by dry forwards of two and of three examples, in the order of first call."""
+"""Finds the sites of a module by trial forward passes with two and with three examples, in the order of first call."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FIRST = (
 )
 _LAST = (nn.Linear, nn.LayerNorm, nn.RMSNorm, nn.Embedding, nn.RNNBase, nn.MultiheadAttention)
 _CHANNELS = ("out_channels", "out_features", "num_features", "num_channels", "embedding_dim")
-"""What layers call the number of them."""
+"""The names that layers use for their number of channels."""
 _READS = (nn.Linear, nn.Conv1d, nn.Conv2d)
 _FUNCTIONS = {
     nn.ReLU: "relu",
@@ -40,7 +40,7 @@ Forward = Callable[[nn.Module, Tensor], Any]
 
 @dataclass(frozen=True)
 class Found:
-    """The places of a module's sites by part and call, and parts with a rate of their own that were never called."""
+    """The places of a module's sites by submodule and call, and submodules with their own rate that were never called."""
 
     places: dict[tuple[str, int], Place]
     idle: tuple[str, ...]
@@ -49,22 +49,22 @@ class Found:
 def find(
     net: nn.Module, current: Current, forward: Forward, examples: Tensor, dropping: Sequence[str], prefix: str
 ) -> Found:
-    """The places where a module's parts, which `take_over` took, meet noise.
+    """Finds the places at which noise acts in the submodules that `take_over` took.
 
     Parameters
     ----------
     net : nn.Module
-        The module; a copy of it is called, in training mode, so that nothing in it changes.
+        The module. Only a copy of it is called, in training mode.
     current : Current
-        That of its parts.
+        The object that its taken submodules share.
     forward : callable
         Calls the module on examples.
     examples : Tensor
-        Three of them.
+        Three examples.
     dropping : sequence of str
-        The parts that had a rate of their own.
+        The submodules that had their own rate.
     prefix : str
-        How the names of its parameters begin in the model that holds it.
+        The prefix of its parameters' names in the model that holds it.
     """
     heard, readers = zip(*(_dry(net, current, forward, examples[:n]) for n in (2, 3)), strict=True)
     calls = {(h.by.name, h.call): h for h in heard[1]}
@@ -93,7 +93,7 @@ def find(
 def _dry(
     net: nn.Module, current: Current, forward: Forward, x: Tensor
 ) -> tuple[list[Heard], dict[tuple[str, int], str]]:
-    """What was heard in one forward, and which parameter alone reads what a call handed on."""
+    """Returns the calls of one forward pass, and for each call whose output only one layer reads, that layer's weights."""
     with torch.no_grad():
         module, its = copy.deepcopy((net, current))
     heard: list[Heard] = []
@@ -110,7 +110,9 @@ def _dry(
 
     def after(part: nn.Module, out: Any) -> None:
         if isinstance(part, _FIRST) and isinstance(out, Tensor):
-            its.channels_first = out.ndim  # transposed later, as patches of an image are, it has other axes
+            its.channels_first = (
+                out.ndim
+            )  # a tensor that is reshaped later, such as patches, has another number of axes
         elif isinstance(part, _LAST):
             its.channels_first = None
         its.channels = next(
@@ -144,7 +146,7 @@ def _hooked(
 
 
 def _in_depth(places: dict[tuple[str, int], Place]) -> dict[tuple[str, int], Place]:
-    """With the depth of each branch, by which stochastic depth decays."""
+    """Adds the depth of each branch, which stochastic depth uses for its decay."""
     branches = [key for key, at in places.items() if at.site.kind == "branch"]
     for i, key in enumerate(branches):
         at = places[key]

@@ -1,6 +1,6 @@
-"""The logits in what a module gives: a tensor, or what holds one, as Hugging Face's and torchvision's outputs do.
+"""Finds the logits in a module's output, which may be a tensor or an object that holds one (Hugging Face, torchvision).
 
-And whether they are those that the data ask for.
+It also checks whether their shape fits the data.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dropbench.models.found.arguments import CLASSES, untold
 
 
 def logits(output: Any) -> Tensor | None:
-    """The tensor, `logits` of an object or mapping, or the first tensor of a tuple; None where there is none."""
+    """Returns the tensor itself, `logits` of an object or mapping, or a tuple's first tensor; None if there is none."""
     if isinstance(output, Tensor):
         return output
     named = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", None)
@@ -27,7 +27,7 @@ def logits(output: Any) -> Tensor | None:
 
 
 def described(output: Any) -> str:
-    """What a module gives, for messages."""
+    """Describes a module's output, for messages."""
     found = logits(output)
     if found is None:
         return f"a {type(output).__name__} without logits"
@@ -35,10 +35,10 @@ def described(output: Any) -> str:
 
 
 class Misfit(UsageError):
-    """A network whose outputs are not those that the data ask for: `told` says which those are.
+    """A network whose outputs do not fit the data; `told` makes the message.
 
-    gives: what it gives, in words. outputs: how many numbers an example it should give. setting: what may be typed to that end;
-    `sure` if it is known to be that.
+    gives: a description of its output. outputs: how many numbers per example it should give. setting: what to type for that;
+    `sure` if the setting is certain.
     """
 
     def __init__(self, gives: str, outputs: int, setting: str | None = None, sure: bool = False) -> None:
@@ -49,24 +49,24 @@ class Misfit(UsageError):
         return self.told("regress" if self.outputs == 1 else "classify")
 
     def told(self, task: str) -> str:
-        """The whole sentence, to a network that is to classify or regress."""
+        """Returns the whole message, for a network that should classify or regress."""
         if task != "regress":
             wanted = f"the data have {self.outputs} classes"
-            give = "a classifier gives one row of logits an example"
+            give = "a classifier gives one row of logits per example"
             if self.setting is not None:
-                give = "give it the number of classes"
+                give = "pass it the number of classes"
         elif self.outputs == 1:
-            wanted, give = "the data have numbers to predict", "give one number an example, [B] or [B, 1]"
+            wanted, give = "the task is regression", "give one number per example, [B] or [B, 1]"
         else:
-            wanted = "train.loss=gaussian asks for a number and its variance"
-            give = "give two numbers an example, [B, 2]"
+            wanted = "train.loss=gaussian needs a number and its variance"
+            give = "give two numbers per example, [B, 2]"
         if self.setting is not None:
-            give = f"type {self.setting}" if self.sure else f"{give}, by {self.setting} or the like"
+            give = f"type {self.setting}" if self.sure else f"{give}, for instance by {self.setting}"
         return f"{self.gives}, and {wanted}: {give}"
 
 
 def check(output: Any, examples: int, outputs: int, make: Any, given: Mapping[str, Any], called: str) -> None:
-    """Raises Misfit where this is not what is wanted: a row of `outputs` an example, or of one output a number."""
+    """Raises Misfit unless the output has one row of `outputs` numbers per example, or one number if `outputs` is 1."""
     found = logits(output)
     if found is not None and tuple(found.shape) in ((examples, outputs), *([(examples,)] if outputs == 1 else [])):
         return

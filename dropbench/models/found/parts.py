@@ -1,7 +1,7 @@
-"""The parts of a module that noise can take the place of: each keeps its class, name and weights, and calls noise instead.
+"""The submodules that dropbench takes over: each keeps its class, name and weights, but takes noise from dropbench.
 
-An instance is given a class made of its own and of one below. A part that no noise can act at in these runs is called as its
-author would call it in evaluation: without dropout.
+An instance gets a new class that inherits from its own class and from one below. A submodule at which no noise can act in
+these runs behaves as in evaluation: without dropout.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from dropbench.models.found.recurrent import recurrent
 
 _DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 _PATHS = ("droppath", "stochasticdepth")
-"""How the names of classes end that drop residual branches: timm's, torchvision's and those that were copied from them."""
+"""Endings of the names of classes that drop residual branches: timm's, torchvision's and copies of them."""
 _MIXED: dict[tuple[type, type], type] = {}
 _RATES = ("drop_prob", "p", "drop_rate", "prob", "drop_path")
 
 
 class _Dropout:
-    """torch's dropouts, and what drops residual branches."""
+    """torch's dropout layers, and layers that drop residual branches."""
 
     def forward(self: Any, input: Tensor, *unused: Any) -> Tensor:
         return self.taken.act(input, self.training)  # type: ignore[no-any-return]
 
 
 class _Linear:
-    """A dense layer with noise on its weights, where it is given one vector an example."""
+    """A dense layer with noise on its weights, if it gets one vector per example."""
 
     def forward(self: Any, input: Tensor) -> Tensor:
         if input.ndim != 2 or not self.taken.possible:
@@ -48,7 +48,7 @@ class _Embedding:
 
 
 class _Recurrent:
-    """torch's recurrent layers: noise between the layers, in place of their own, and on hidden-to-hidden weights."""
+    """torch's recurrent layers, with noise between the layers instead of their own dropout, and on hidden-to-hidden weights."""
 
     def forward(self: Any, input: Any, hx: Any = None) -> Any:
         between, weights = self.taken, self.taken_weights
@@ -58,7 +58,7 @@ class _Recurrent:
 
 
 class _Attention:
-    """torch's multi-head attention, with noise on its weights; computed step by step where there may be any."""
+    """torch's multi-head attention with noise on its weights, computed step by step if noise is possible."""
 
     def forward(self: Any, *given: Any, **named: Any) -> Any:
         if self.taken.possible:
@@ -67,15 +67,15 @@ class _Attention:
 
 
 def take_over(net: nn.Module, current: Current) -> list[str]:
-    """Has every dropout of a module, and the weights of its dense layers and tables of words, ask `current` for noise.
+    """Makes a module's dropout layers, and the weights of its dense layers and embeddings, take noise from `current`.
 
-    Returns the names of the parts that had a rate above 0 themselves.
+    Returns the names of the submodules whose own rate was above 0.
     """
     dropping = []
     for name, part in list(net.named_modules()):
         if isinstance(part, _DROPOUTS) and type(part).forward in {cls.forward for cls in _DROPOUTS}:
             own = _give(part, _Dropout, Taken(current, name, "activation", float(part.p)))
-            part.p = 0.0  # where other code reads it, as for a fused kernel
+            part.p = 0.0  # other code may read it, for instance for a fused kernel
         elif type(part).__name__.lower().replace("_", "").endswith(_PATHS):
             own = _give(part, _Dropout, Taken(current, name, "branch", _rate(part)))
         elif isinstance(part, nn.RNNBase) and type(part) in (nn.RNN, nn.LSTM, nn.GRU):
@@ -98,7 +98,7 @@ def _take_weights(part: Any, name: str, current: Current) -> None:
     elif type(part) is nn.Embedding and part.max_norm is None and not part.scale_grad_by_freq:
         _give(part, _Embedding, Taken(current, called, "token"))
     elif getattr(part, "fused_attn", None) is True and hasattr(part, "attn_drop"):
-        part.fused_attn = False  # timm's: with it, its dropout would never be called
+        part.fused_attn = False  # timm's: with fused attention, its dropout would never be called
 
 
 def _take_recurrent(part: Any, name: str, current: Current) -> float:
@@ -122,7 +122,7 @@ def _give(part: Any, taking: type, taken: Taken) -> float:
 
 
 def _with(taking: type, cls: type) -> type:
-    """A class of both, under the name of the part's own, by which messages call it."""
+    """Returns a class that inherits from both and has the name of the original class, which messages show."""
     if (taking, cls) not in _MIXED:
         told = {"__module__": cls.__module__, "__doc__": cls.__doc__}
         _MIXED[taking, cls] = type(cls.__name__, (taking, cls), told)

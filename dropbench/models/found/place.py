@@ -1,4 +1,4 @@
-"""One site that was found by dry forwards: how the tensor that comes by is brought into the site's shape and back."""
+"""A site that was found by trial forward passes, with the conversion of its tensor to the site's shape and back."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _WEIGHTS = {"weight": "IO", "recurrent_weight": "OI", "token": "VF"}
 
 @dataclass(frozen=True)
 class Place:
-    """A site, and where in a tensor the axes of its examples lie.
+    """A site, and the positions of its axes in the module's tensor.
 
-    batch: the axis of the examples; None where one tensor is for all of them, which then get one draw. merged: how many
-    numbers along that axis an example has, as in [B · T, F]. order: the axes of an example, in the order of the site's;
-    of more than three, neighbours are folded into one.
+    batch: the axis of the examples; None if one tensor is for all of them, which then share one draw. merged: how many
+    entries along that axis an example has, as in [B · T, F]. order: the axes of an example, in the order of the site's axes;
+    if there are more than three, neighbouring axes are flattened into one.
     """
 
     site: Site
@@ -30,8 +30,8 @@ class Place:
     order: tuple[int, ...] = ()
 
     def act(self, noise: Noise, x: Tensor) -> Tensor:
-        """`x` after the noise of the site, in the same shape."""
-        if self.site.kind == "recurrent_weight":  # the same for all examples, and no batch to it
+        """Returns x after the noise of the site, in the same shape."""
+        if self.site.kind == "recurrent_weight":  # weights have no batch axis
             return noise(self.site.name, x)
         if self.simple and tuple(x.shape[1:]) == self.site.shape:
             return usual(noise(self.site.name, x))
@@ -49,17 +49,17 @@ class Place:
 
     @property
     def simple(self) -> bool:
-        """Whether a tensor comes in the site's shape already."""
+        """Whether the module's tensor already has the site's shape."""
         return self.batch == 0 and self.merged == 1 and self.order == tuple(range(len(self.site.shape)))
 
     def _in_shape(self, noise: Noise, x: Tensor) -> Tensor:
-        """Where the tensor is smaller than when it was tried, as a batch of short sentences is, the mask is cut to it."""
+        """Applies the noise; if the tensor is smaller than in the trial, such as for short sentences, it cuts the mask."""
         shape = x.shape[1:]
         if tuple(shape) == self.site.shape:
             return noise(self.site.name, x)
         if any(n > most for n, most in zip(shape, self.site.shape, strict=True)):
             raise RuntimeError(
-                f"at {self.site.name} comes a tensor of {list(shape)} an example, and when the model was tried it was "
+                f"at {self.site.name} an example has the shape {list(shape)}, but in the trial of the model it was "
                 f"{list(self.site.shape)}"
             )
         wider: list[int] = []
@@ -72,10 +72,10 @@ class Place:
 
 
 def usual(x: Tensor) -> Tensor:
-    """`x` as it lies in memory outside of dropbench, whose maps and masks of maps lie channels-last.
+    """Converts x to torch's default memory layout; dropbench keeps maps and their masks in channels-last layout.
 
-    Authors reshape maps by `view`, and a convolution puts out the order that it is given: where a map has one channel or one
-    position, strides alone tell which that is, and `contiguous` leaves them.
+    Authors reshape maps by `view`, and a convolution keeps the layout of its input. If a map has one channel or one
+    position, only strides show the layout, and `contiguous` does not change them.
     """
     return x.contiguous().flatten(1).unflatten(1, x.shape[1:]) if x.ndim == 4 else x.contiguous()
 
@@ -91,13 +91,13 @@ def place(
     reader: str | None = None,
     follows: str | None = None,
 ) -> Place | None:
-    """Where the site of a tensor lies that has the shapes `two` and `three` in batches of two and of three examples.
+    """Finds a site's axes from a tensor's shapes `two` and `three` in batches of two and of three examples.
 
-    Of a weight or a table of words they are its own, torch's [outputs, inputs] or [words, features], and the same.
+    For a weight or an embedding table, both are the parameter's own shape: torch's [outputs, inputs] or [words, features].
 
     channels_first: whether the layer before puts its channels before time or height and width.
 
-    Returns None where the shapes do not tell which axis is that of the examples.
+    Returns None if the shapes do not show which axis is the batch axis.
     """
     if kind in _WEIGHTS:
         return Place(Site(name, kind, two[::-1] if kind == "weight" else two, _WEIGHTS[kind]))
@@ -119,7 +119,7 @@ def place(
     elif len(shape) > 2 and not channels_first and not attention:
         order = [order[-1], *order[:-1]]
     shape = [shape[i] for i in order]
-    if (more := len(shape) - 3) > 0:  # windows are counted as heads, and depth as height
+    if (more := len(shape) - 3) > 0:  # windows count as heads, and depth counts as height
         fold = 0 if attention else 1
         shape = [*shape[:fold], prod(shape[fold : fold + more + 1]), *shape[fold + more + 1 :]]
     axes = ("S", "TS", "ATS")[len(shape) - 1] if attention else ("F", "TF", "CHW")[len(shape) - 1]

@@ -1,6 +1,6 @@
-"""`nn.LSTM`, `nn.GRU` and `nn.RNN` run layer by layer with their own parameters, so that noise can act in between.
+"""Runs `nn.LSTM`, `nn.GRU` and `nn.RNN` layer by layer with their own parameters, so that noise can act in between.
 
-torch's kernel of several layers has a dropout of its own between them, which takes no mask of ours.
+torch's kernel for several layers has its own dropout between them, which takes no mask from outside.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ _Given = Tensor | PackedSequence
 
 
 def recurrent(layer: Any, between: Taken | None, weights: Sequence[Taken], given: _Given, hx: Any) -> Any:
-    """What the layer's own `forward` gives, with noise between its layers and on its hidden-to-hidden weights.
+    """Returns the same as the layer's own `forward`, with noise between its layers and on its hidden-to-hidden weights.
 
     Parameters
     ----------
     layer : nn.RNNBase
-        Whose parameters and options are used.
+        The layer whose parameters and options are used.
     between : Taken or None
-        Acts on what one layer hands to the next, [B, T, H], or [T, B, H] without `batch_first`; None where there is one layer.
+        Applies noise to a layer's output for the next, [B, T, H], or [T, B, H] without `batch_first`; None for a single layer.
     weights : sequence of Taken
-        Act on the hidden-to-hidden weights, in the order of the parameters: a layer, its other direction, the next layer.
+        Apply noise to the hidden-to-hidden weights, in the order of the parameters: a layer, its reverse direction, the next.
     given, hx
-        As torch has them: a tensor or a packed sequence, and the state before the first step, if any.
+        As in torch: a tensor or a packed sequence, and the state before the first step, if any.
     """
     if isinstance(given, Tensor) and given.ndim != 3:
-        raise RuntimeError(f"{type(layer).__name__}: a sequence without an axis for the examples cannot be taken over")
+        raise RuntimeError(f"{type(layer).__name__}: a sequence without a batch axis is not supported")
     directions = 2 if layer.bidirectional else 1
     states = _before(layer, given, hx, directions)
     x: Any = given
@@ -50,7 +50,7 @@ def recurrent(layer: Any, between: Taken | None, weights: Sequence[Taken], given
 
 
 def _before(layer: Any, given: _Given, hx: Any, directions: int) -> tuple[Tensor, ...]:
-    """The state before the first step, [layers · directions, B, H], in the order of a packed sequence."""
+    """Returns the state before the first step, [layers · directions, B, H], in the order of a packed sequence."""
     if isinstance(given, PackedSequence):
         batch, like = int(given.batch_sizes[0]), given.data
     else:
@@ -66,7 +66,7 @@ def _before(layer: Any, given: _Given, hx: Any, directions: int) -> tuple[Tensor
 
 
 def _weights(layer: Any, i: int, directions: int, taken: Sequence[Taken]) -> list[Tensor]:
-    """Those of one layer, in the order in which torch's kernels take them."""
+    """Returns the weights of one layer in the order that torch's kernels expect."""
     flat: list[Tensor] = []
     for d in range(directions):
         suffix = f"l{i}{'_reverse' if d else ''}"
@@ -83,7 +83,7 @@ def _weights(layer: Any, i: int, directions: int, taken: Sequence[Taken]) -> lis
 def _one(layer: Any, x: Any, weights: list[Tensor], state: tuple[Tensor, ...]) -> tuple[Any, tuple[Tensor, ...]]:
     run = getattr(torch._VF, layer.mode.lower())  # lstm, gru, rnn_tanh or rnn_relu
     before = state if layer.mode == "LSTM" else state[0]
-    # Last: has biases, one layer, no dropout, training, both directions and, of no packed sequence, batch first.
+    # The last arguments: has biases, one layer, no dropout, training, bidirectional and, unless packed, batch first.
     rest = (layer.bias, 1, 0.0, layer.training, layer.bidirectional)
     if isinstance(x, PackedSequence):
         out, *after = run(x.data, x.batch_sizes, before, weights, *rest)
@@ -95,7 +95,7 @@ def _one(layer: Any, x: Any, weights: list[Tensor], state: tuple[Tensor, ...]) -
 def _between(taken: Taken, x: Any, layer: Any) -> Any:
     if not isinstance(x, PackedSequence):
         return taken.act(x, layer.training)
-    # Without its indices, so that the rows stay in the order that they have in it.
+    # Without the indices, so that the rows keep the packed order.
     padded, lengths = pad_packed_sequence(PackedSequence(x.data, x.batch_sizes, None, None), batch_first=True)
     noisy = pack_padded_sequence(taken.act(padded, layer.training), lengths, batch_first=True)
     return PackedSequence(noisy.data, x.batch_sizes, x.sorted_indices, x.unsorted_indices)
