@@ -1,1 +1,1 @@
-"""The machine that a run is on: libraries, memory, devices."""
+"""The machine on which a run is trained: libraries, memory, devices."""

@@ -1,4 +1,4 @@
-"""Memory that is freed stays with the process, because the next step asks for it again."""
+"""Keeps freed memory in the process, because the next step needs it again."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 
 @cache
 def keep_freed_memory() -> None:
-    """Tells glibc to give nothing back to the system before the process ends; elsewhere, nothing.
+    """Tells glibc to return no memory to the system before the process ends; without glibc it does nothing.
 
-    By default every tensor of more than 128 KiB to 32 MiB is a mapping of its own, so each step of training has the kernel
-    clear its activations' pages anew: up to a third of a step of a small CNN or of a recurrent layer (benchmarks/LOG.md).
+    By default every tensor above a limit of 128 KiB to 32 MiB gets its own mapping. In each training step the kernel then
+    clears the pages of all activations again, which takes up to a third of a step of a small CNN or a recurrent layer
+    (benchmarks/LOG.md).
     """
     if not sys.platform.startswith("linux"):
         return

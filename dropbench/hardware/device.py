@@ -1,6 +1,6 @@
-"""Which devices and how many workers `auto` stands for here, and which worker has which device.
+"""The devices and the number of workers that `auto` means on this machine, and which worker uses which device.
 
-Several devices are written as one text, `cuda:0,cuda:1`, as they are typed.
+Several devices are one string, `cuda:0,cuda:1`, as they are typed.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from dropbench.settings import Settings
 
 
 def resolve_device(wanted: str) -> str:
-    """`auto` is CUDA where there is one, every card where there are several, else MPS, else the CPU.
+    """Returns the device: `auto` is CUDA if available (every card if there are several), else MPS, else the CPU.
 
-    Raises UsageError for a device that is not here, and for several that do not go together.
+    Raises UsageError for an unavailable device, and for several that cannot be used together.
     """
     import torch
 
@@ -41,7 +41,10 @@ def resolve_device(wanted: str) -> str:
 
 
 def resolve_workers(settings: Settings, device: str) -> int:
-    """`auto` is one a core on a CPU. A card has one: its cohorts are large, and processes would share it badly."""
+    """Returns the number of workers: `auto` is one per CPU core, and one per accelerator.
+
+    An accelerator trains large cohorts, and several processes would share it badly.
+    """
     if settings.execute.workers != "auto":
         return settings.execute.workers
     if kind(device) != "cpu":
@@ -50,37 +53,37 @@ def resolve_workers(settings: Settings, device: str) -> int:
 
 
 def cores() -> int:
-    """Those that this process may use."""
+    """Returns how many CPU cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def each(device: str) -> tuple[str, ...]:
-    """One or several devices as torch names each."""
+    """Splits one or several devices into their names in torch."""
     return tuple(device.split(","))
 
 
 def kind(device: str) -> str:
-    """`cuda` of `cuda:0,cuda:1`."""
+    """Returns the type of a device: `cuda` for `cuda:0,cuda:1`."""
     return device.partition(":")[0]
 
 
 def freest(device: str, taken: Sequence[str]) -> str:
-    """Of these devices the one for one worker more: that which fewest have. taken: those of the workers that are there."""
+    """Returns the device that the fewest workers use. taken: the devices of the running workers."""
     return min(each(device), key=taken.count)
 
 
 def sharing(device: str, workers: int) -> int:
-    """How many of so many workers have one device together, at most."""
+    """Returns how many of these workers share one device, at most."""
     return math.ceil(workers / len(each(device)))
 
 
 def told(device: str) -> str:
-    """As a record names it: of several, runs on which are one comparison, the kind."""
+    """Returns the name for a record: the type alone if there are several, since runs on all of them are compared."""
     return device if len(each(device)) == 1 else kind(device)
 
 
 def present(device: str) -> str:
-    """The first of these devices or, where this machine has none such, its CPU: for what is measured here for elsewhere."""
+    """Returns the first of these devices, or the CPU if this machine has none of them: for measuring here what runs elsewhere."""
     import torch
 
     first = each(device)[0]
@@ -88,7 +91,7 @@ def present(device: str) -> str:
 
 
 def take(device: str) -> None:
-    """Makes a card the one that this process means where code names none."""
+    """Makes a card this process's default CUDA device."""
     if device.startswith("cuda:"):
         import torch
 

@@ -1,4 +1,4 @@
-"""The most memory that was in use while a cohort trained."""
+"""The peak memory use of a cohort in training."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _PROCESS = Path("/proc/self")
 
 
 class Peak:
-    """Counts from when it is made or asked. Runs that train together share their memory: the figure is the cohort's.
+    """Measures the peak since it was created or last read. The figure is for the whole cohort, whose runs share memory.
 
-    On a GPU what torch had allocated at most, so without its context and cache. On a CPU the resident set of the whole
-    process, so with Python, torch and the data: what the machine had to have. Linux can start that count anew; elsewhere
-    it is since the process began, earlier cohorts included.
+    On a GPU it is the largest amount that torch had allocated, without its context and cache. On a CPU it is the peak
+    resident set of the whole process, including Python, torch and the data. Linux can reset that peak; elsewhere it counts
+    from the start of the process and includes earlier cohorts.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -27,11 +27,11 @@ class Peak:
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
         elif self._device.type == "cpu":
-            with suppress(OSError):  # absent, or closed to the process in some sandboxes
-                (_PROCESS / "clear_refs").write_text("5")  # proc_pid_clear_refs(5): VmHWM becomes the present size
+            with suppress(OSError):  # the file does not exist, or may not be opened in some sandboxes
+                (_PROCESS / "clear_refs").write_text("5")  # proc_pid_clear_refs(5): resets VmHWM to the current size
 
     def mb(self) -> float | None:
-        """The most since the last call, in 10**6 bytes; None where the system does not tell."""
+        """Returns the peak since the last call, in 10**6 bytes, or None if the system does not report it."""
         if self._device.type == "cuda":
             most: int | None = torch.cuda.max_memory_allocated(self._device)
         else:
@@ -41,7 +41,7 @@ class Peak:
 
 
 def _resident() -> int | None:
-    """The process's peak resident set, in bytes."""
+    """Returns the process's peak resident set, in bytes."""
     with suppress(OSError):
         for line in (_PROCESS / "status").read_text().splitlines():
             if line.startswith("VmHWM:"):

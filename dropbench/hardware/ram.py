@@ -1,4 +1,4 @@
-"""How much memory this machine has."""
+"""The size of this machine's memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 
 def ram() -> int | None:
-    """Bytes of memory of the whole machine; None where the system does not tell, as Windows does not."""
+    """Returns the memory of the whole machine in bytes, or None if the system does not report it, as on Windows."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):

@@ -1,7 +1,8 @@
-"""Whoever imports torchvision, a data set of ours or a user's network, finds the operators declared that it cannot be without.
+"""Declares two operators that torchvision needs, before a data set or a user's network imports torchvision.
 
-Beside a CPU-only torch, torchvision's plain wheel cannot load its compiled operators, and its import then fails for want of two
-schemas. They are declared when it is about to be imported, and only where they are absent; until then nothing is loaded.
+With a CPU-only torch, torchvision's plain wheel cannot load its compiled operators, and its import fails because two
+operator schemas are missing. They are declared just before the import, and only if they are missing; nothing is loaded
+earlier.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ _ABSENT = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 }
-# A Library takes its definitions back when it is garbage-collected, so keep them for as long as the process lives.
+# A Library removes its definitions when it is garbage-collected, so keep it as long as the process lives.
 _declared: list[Any] = []
 
 
 class _Before:
-    """Finds nothing by itself: it hears that torchvision is looked for, and leaves finding it to the others."""
+    """An import hook that finds nothing itself. It notices that torchvision is being imported and leaves the rest to others."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -41,17 +42,17 @@ _BEFORE = _Before()
 
 
 def watch() -> None:
-    """From now on an import of torchvision has what it needs."""
+    """Installs the hook, so that later imports of torchvision work."""
     if _BEFORE not in sys.meta_path and "torchvision" not in sys.modules:
         sys.meta_path.insert(0, _BEFORE)
 
 
 def declare(folder: Path) -> None:
-    """Loads torchvision's operators from its folder where that can be, and declares those two that are then absent."""
+    """Loads torchvision's operators from its folder if possible, and declares those of the two that are still missing."""
     import torch
 
     for compiled in (*folder.glob("_C*.so"), *folder.glob("_C*.pyd")):
-        # Operators built for CUDA need libraries that are missing beside a CPU-only torch.
+        # Operators built for CUDA need libraries that a CPU-only torch does not have.
         with contextlib.suppress(OSError):
             torch.ops.load_library(compiled)
     for name, schema in _ABSENT.items():

@@ -21,7 +21,7 @@ class SelfAttention(nn.Module):
 
     With noise on the attention weights, softmax and products are computed step by step. Without noise, an accelerator uses
     torch's fused kernel, which never stores the weights. A CPU takes the explicit steps in both cases, although they are
-    slower for short sequences: a replica without noise is then the same to the last bit beside one with noise.
+    slower for short sequences, so that a replica without noise has the same bits beside a replica with noise.
 
     Parameters
     ----------
@@ -44,14 +44,14 @@ class SelfAttention(nn.Module):
         self.out = Linear(replicas, features, features)
 
     def forward(self, x: Tensor, padding: Tensor | None = None, noise: OnWeights | None = None) -> Tensor:
-        """Attention over x [K, B, T, F], of the same shape.
+        """Returns the attention over x [K, B, T, F], in the same shape.
 
         Parameters
         ----------
         padding : Tensor, optional
             [K, B, T] bool, true where a step must not be attended to.
         noise : callable, optional
-            What acts on the attention weights [K, B, A, T, S], T steps that attend to S steps.
+            Acts on the attention weights [K, B, A, T, S], where T steps attend to S steps.
         """
         query, key, value = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(3, 0, 1, 4, 2, 5).unbind(0)
         bias = None if padding is None else key_bias(padding, query.dtype)
@@ -59,7 +59,7 @@ class SelfAttention(nn.Module):
             mixed = explicit(query, key, value, bias, noise)
         elif x.device.type != "cpu" and not plain():
             mixed = fused(query, key, value, bias)
-        else:  # one replica at a time, whose weights stay in the cache
+        else:  # one replica at a time, so that its weights stay in the cache
             given = [query, key, value] if bias is None else [query, key, value, bias]
             mixed = torch.stack([explicit(*one) for one in zip(*(t.unbind(0) for t in given), strict=True)])
         out: Tensor = self.out(mixed.transpose(2, 3).flatten(3))
@@ -67,10 +67,10 @@ class SelfAttention(nn.Module):
 
 
 def key_bias(padding: Tensor, dtype: torch.dtype) -> Tensor:
-    """What is added to the scores so that padding [K, B, S] gets a weight of exactly zero: [K, B, 1, 1, S].
+    """Returns the term [K, B, 1, 1, S] that is added to the scores so that padding [K, B, S] gets exactly zero weight.
 
-    It is the lowest finite number and not -inf, with which an example that is all padding would come out as NaN. Such an
-    example attends to all steps alike.
+    It is the lowest finite number. With -inf, an example that is all padding would give NaN; with this number it attends to
+    all steps equally.
     """
     return torch.zeros(padding.shape, dtype=dtype, device=padding.device).masked_fill_(padding, torch.finfo(dtype).min)[
         :, :, None, None
@@ -80,15 +80,15 @@ def key_bias(padding: Tensor, dtype: torch.dtype) -> Tensor:
 def explicit(
     query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None, noise: OnWeights | None = None
 ) -> Tensor:
-    """softmax(query · keyᵀ / √D + bias) · value for [..., A, T, D] each, with `noise` acting on the softmax."""
+    """Returns softmax(query · keyᵀ / √D + bias) · value, with `noise` acting on the softmax; arguments are [..., A, T, D]."""
     scores = (query / math.sqrt(query.shape[-1])) @ key.transpose(-1, -2)
     weights = torch.softmax(scores if bias is None else scores + bias, -1)
-    # Back to the type of the values, because autocast computes a softmax in float32.
+    # Converted back to the type of the values, because autocast computes a softmax in float32.
     return (weights if noise is None else noise(weights)).to(value.dtype) @ value
 
 
 def fused(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None) -> Tensor:
-    """What `explicit` computes without noise, for [K, B, A, T, D] each, by torch's fused kernel with its own dropout off."""
+    """Computes `explicit` without noise by torch's fused kernel with its own dropout off; arguments are [K, B, A, T, D]."""
     mask = None if bias is None else bias.flatten(0, 1)
     mixed = F.scaled_dot_product_attention(
         query.flatten(0, 1), key.flatten(0, 1), value.flatten(0, 1), attn_mask=mask, dropout_p=0.0
@@ -97,9 +97,9 @@ def fused(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None)
 
 
 class Positions(nn.Module):
-    """K tables of learned position vectors, one a step, added to x [K, B, T, F].
+    """Adds learned position vectors, one per step, to x [K, B, T, F].
 
-    They start normal with a standard deviation of 0.02.
+    They are initialised normally with a standard deviation of 0.02.
     """
 
     def __init__(self, replicas: int, steps: int, features: int) -> None:
@@ -108,9 +108,9 @@ class Positions(nn.Module):
 
     @torch.no_grad()
     def reset(self, draw: Draw) -> None:
-        """Draws the starting vectors."""
+        """Draws the initial vectors."""
         self.weight.copy_(draw.normal(tuple(self.weight.shape[1:])).mul_(0.02))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Adds the position vectors to x [K, B, T, F]; the shape stays."""
+        """Adds the position vectors to x [K, B, T, F], keeping its shape."""
         return x + self.weight[:, None]

@@ -1,13 +1,13 @@
 """LSTM and GRU over a whole sequence as one step of autograd, with backpropagation through time written by hand.
 
-An eager loop leaves some twenty nodes a step on autograd's tape, each with memory of its own. Here one buffer holds all steps;
-the product with the input is computed once for all steps, before the loop; the gradient of the recurrent weight is one product
-over all steps; and tanh is computed as 2σ(2x) - 1, which costs a third of `torch.tanh` on a CPU and differs from it by 1e-7.
-Figures: benchmarks/recurrent.py.
+An eager loop leaves about twenty nodes per step on autograd's tape, each with its own memory. Here one buffer holds all
+steps. The product with the input is computed once for all steps, before the loop, and the gradient of the recurrent weight
+is one product over all steps. tanh is computed as 2σ(2x) - 1, which takes a third of the time of `torch.tanh` on a CPU and
+differs from it by 1e-7. Figures: benchmarks/recurrent.py.
 
-Internally everything is [T, K, B, H], so that a step is one contiguous block. Noise is given as factors, [T, K, B, H] with one
-for each step or [1, K, B, H] with one for all steps. A transition's factor m mixes the old and the new state:
-m new + (1 - m) old.
+Internally everything is [T, K, B, H], so that a step is one contiguous block. Noise is given as factors: [T, K, B, H] for a
+factor per step, or [1, K, B, H] for one factor for all steps. A transition's factor m mixes the old and the new state: m new
++ (1 - m) old.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class LSTM(Function):
         memory: Tensor,
         *noise: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        """The states [T, K, B, H] of all steps, and the last memory [K, B, H].
+        """Returns the states [T, K, B, H] of all steps and the last memory [K, B, H].
 
         Parameters
         ----------
@@ -61,8 +61,8 @@ class LSTM(Function):
         state, memory : Tensor
             h and c before the first step, [K, B, H] each.
         *noise : Tensor or None
-            Four factors: on the state as the recurrent product sees it, on the candidate g, on the transition of the state
-            and on the transition of the memory.
+            Four factors: on the state that goes into the recurrent product, on the candidate g, on the transition of the
+            state and on the transition of the memory.
         """
         gates = _projected(x, weight_input, bias)
         steps, k, b, _ = gates.shape
@@ -86,7 +86,7 @@ class LSTM(Function):
             torch.mul(f[t], c[t], out=c[t + 1]).addcmul_(i[t], added[t])
             _sigmoid(torch.mul(c[t + 1], 2, out=tanh_c[t])).mul_(2).sub_(1)
             torch.mul(o[t], tanh_c[t], out=h[t + 1])
-            if on_memory:  # after this step's output was made of the new memory: Krueger et al. 2017
+            if on_memory:  # after the output was computed from the new memory: Krueger et al. 2017
                 _mix(c[t], c[t + 1], on_memory[t])
             if on_step:
                 _mix(h[t], h[t + 1], on_step[t])
@@ -96,11 +96,11 @@ class LSTM(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, of_states: Tensor, of_memory: Tensor) -> tuple[Tensor | None, ...]:
-        """The gradients of `forward`'s arguments, from those of the states [T, K, B, H] and the last memory [K, B, H]."""
+        """Returns the gradients of `forward`'s arguments, from those of the states [T, K, B, H] and the memory [K, B, H]."""
         x, weight_input, weight_hidden, gates, memories, squashed, products_of, addends, *noise = ctx.saved_tensors
         steps, _, _, width = squashed.shape
         on_state, on_candidate, on_step, on_memory = (_each(factor, steps) for factor in noise)
-        delta = torch.empty_like(gates)  # of the gates' arguments
+        delta = torch.empty_like(gates)  # gradients of the gates' arguments
         i, f, g, o = _gates(gates, width)
         d_i, d_f, d_g, d_o = _gates(delta, width)
         i_f, d_i_f = gates[..., : 2 * width].unbind(0), delta[..., : 2 * width].unbind(0)
@@ -163,7 +163,7 @@ class GRU(Function):
         state: Tensor,
         *noise: Tensor | None,
     ) -> Tensor:
-        """The states [T, K, B, H] of all steps.
+        """Returns the states [T, K, B, H] of all steps.
 
         Parameters
         ----------
@@ -176,14 +176,14 @@ class GRU(Function):
         state : Tensor
             h before the first step, [K, B, H].
         *noise : Tensor or None
-            Three factors: on the state as the recurrent product sees it, on the candidate n and on the transition of the
+            Three factors: on the state that goes into the recurrent product, on the candidate n and on the transition of the
             state.
         """
         gates = _projected(x, weight_input, bias_input)
         steps, k, b, _ = gates.shape
         width = weight_hidden.shape[1]
         states = _room(steps, state)
-        # Not `contiguous`, which would return the bias itself, to be overwritten, where there is nothing to expand.
+        # Not `contiguous`: if there is nothing to expand, it would return the bias itself, which would then be overwritten.
         sums = bias_hidden.expand(steps, k, b, -1).clone(memory_format=torch.contiguous_format)  # will be d(h) U + c
         products_of = _beside(states[:-1], noise[0])
         addends = _beside(gates[..., 2 * width :], noise[1])
@@ -209,12 +209,12 @@ class GRU(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, of_states: Tensor) -> tuple[Tensor | None, ...]:
-        """The gradients of `forward`'s arguments, from that of the states [T, K, B, H]."""
+        """Returns the gradients of `forward`'s arguments, from that of the states [T, K, B, H]."""
         x, weight_input, weight_hidden, gates, sums, states, products_of, addends, *noise = ctx.saved_tensors
         steps, width = len(gates), weight_hidden.shape[1]
         on_state, on_candidate, on_step = (_each(factor, steps) for factor in noise)
-        # Gradients of the two products that the gates add up, the input's and the state's. They differ for n alone, where the
-        # reset gate multiplies the state's.
+        # Gradients of the two products that the gates add up, that of the input and that of the state. They differ only for
+        # n, where the reset gate multiplies the state's product.
         delta, recurrent = torch.empty_like(gates), torch.empty_like(gates)
         r, z, n = _gates(gates, width)
         d_r, d_z, d_n = _gates(delta, width)
@@ -228,7 +228,7 @@ class GRU(Function):
             dh.add_(d_h[t])
             past = _parted(dh, on_step[t]) if on_step else None
             torch.mul(dh, torch.sub(h[t], added[t], out=through), out=d_z[t])
-            torch.mul(dh, z[t], out=through)  # what goes straight to the state before
+            torch.mul(dh, z[t], out=through)  # the part that goes directly to the previous state
             torch.sub(dh, through, out=d_n[t])
             if on_candidate:
                 d_n[t].mul_(on_candidate[t])
@@ -250,7 +250,7 @@ class GRU(Function):
 
 
 def _mix(old: Tensor, new: Tensor, factor: Tensor) -> None:
-    """Writes m new + (1 - m) old over `new`, m the factor."""
+    """Overwrites `new` by m new + (1 - m) old, with m the factor."""
     new.mul_(factor).addcmul_(old, 1 - factor)
 
 
@@ -262,25 +262,25 @@ def _parted(gradient: Tensor, factor: Tensor) -> Tensor:
 
 
 def _projected(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """What the input adds to all gates at all steps, [T, K, B, G]: it needs no state, so it is one product."""
+    """Returns the input's contribution to all gates at all steps, [T, K, B, G]; it needs no state, so it is one product."""
     k, steps, b, inputs = x.shape
     return affine(x.reshape(k, steps * b, inputs), weight, bias).view(k, steps, b, -1).transpose(0, 1).contiguous()
 
 
 def _room(steps: int, first: Tensor) -> Tensor:
-    """A buffer [T + 1, K, B, H] for a state at all steps, with the starting state in it."""
+    """Returns a buffer [T + 1, K, B, H] for a state at all steps, with the initial state in it."""
     buffer = first.new_empty(steps + 1, *first.shape)
     buffer[0] = first
     return buffer
 
 
 def _beside(x: Tensor, factor: Tensor | None) -> Tensor:
-    """A buffer for x times the factor, or x itself where there is no factor."""
+    """Returns a buffer for x times the factor, or x itself if there is no factor."""
     return x if factor is None else x.new_empty(x.shape)
 
 
 def _gates(x: Tensor, width: int) -> list[tuple[Tensor, ...]]:
-    """For each gate, its columns at every step, as views."""
+    """Returns for each gate its columns at every step, as views."""
     return [gate.unbind(0) for gate in x.split(width, -1)]
 
 
@@ -289,14 +289,14 @@ def _steps(x: Tensor) -> tuple[Tensor, ...]:
 
 
 def _each(factor: Tensor | None, steps: int) -> Sequence[Tensor]:
-    """The factor of each step; empty where there is no noise."""
+    """Returns the factor of each step; empty without noise."""
     if factor is None:
         return ()
     return factor.unbind(0) if len(factor) == steps else [factor[0]] * steps
 
 
 def _sigmoid(x: Tensor) -> Tensor:
-    """The sigmoid in place, with results that do not depend on the stack: see `activation.one_by_one`."""
+    """Computes the sigmoid in place, with results that do not depend on the stack: see `activation.one_by_one`."""
     if in_vectors(x):
         return x.sigmoid_()
     for one in x.unbind(0):
@@ -305,12 +305,12 @@ def _sigmoid(x: Tensor) -> Tensor:
 
 
 def _rows(x: Tensor) -> Tensor:
-    """[T, K, B, H] as [K, T·B, H]."""
+    """Reshapes [T, K, B, H] to [K, T·B, H]."""
     steps, k, b, width = x.shape
     return x.transpose(0, 1).reshape(k, steps * b, width)
 
 
 def _of_input(ctx: Any, x: Tensor, weight: Tensor, rows: Tensor) -> tuple[Tensor | None, Tensor]:
-    """The gradients of the input and of its weight."""
+    """Returns the gradients of the input and of its weight."""
     d_x = product(rows, weight.transpose(1, 2)).view(x.shape) if ctx.needs_input_grad[0] else None
     return d_x, product(x.flatten(1, 2).transpose(1, 2), rows)

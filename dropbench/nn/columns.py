@@ -1,4 +1,4 @@
-"""Layers for the columns of a table: categories as a network is to see them, and a scale for each input."""
+"""Layers for the columns of a table: the encoding of categories, and a scale for each input."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from dropbench.nn.pace import Pace
 from dropbench.nn.product import affine
 
 _FEW = 8
-"""Levels up to which a category stays an input for each; pytabkit's limit of 9 counts one for values that are not known."""
+"""Categories up to this many levels stay one-hot. pytabkit's limit of 9 includes a level for unknown values."""
 _SIZE = 8
-"""Numbers that stand for a category of more."""
+"""The size of the embedding of a category with more levels."""
 
 
 class Categories(nn.Module):
-    """Categories given as an input for each level, [K, B, sum(levels)], as RealMLP sees them: [K, B, outputs].
+    """Encodes one-hot categories [K, B, sum(levels)] as RealMLP does: [K, B, outputs].
 
-    Two levels become one input, -1 or 1 (0 for a value that is not known); up to eight stay as they are; more are embedded,
-    eight learned numbers a level.
+    Two levels become one input, -1 or 1 (0 for an unknown value); up to eight stay one-hot; more are embedded, with eight
+    learned numbers per level.
 
     Parameters
     ----------
     replicas : int
         K.
     levels : sequence of int
-        Levels of each category, in order.
+        Number of levels of each category, in order.
 
     References
     ----------
@@ -61,12 +61,12 @@ class Categories(nn.Module):
         if levels <= _FEW:
             return x
         table = next(tables)
-        # Of an input that is 1 for one level the product is that level's row; of none, zeros.
+        # If one level's input is 1, the product is that level's row; if none is, it is zero.
         return affine(x, table, torch.zeros_like(table[:, :1]))
 
 
 class Scale(nn.Module):
-    """Each input times a number of its own, which is learned and starts at 1: x [K, B, F] to the same shape.
+    """Multiplies each input by its own learned number, which starts at 1: x [K, B, F] to the same shape.
 
     Parameters
     ----------

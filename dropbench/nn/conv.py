@@ -14,9 +14,10 @@ from dropbench.nn.init import Draw, fan_in_uniform
 class Conv2d(nn.Module):
     """K convolutions with "same" padding: x [K, B, C, H, W] to [K, B, O, H, W].
 
-    On a CPU the replicas are convolved one after the other: that is faster there than a grouped convolution, and the result
-    of a replica is then the same to the last bit in any stack. On an accelerator it is one grouped convolution.
-    Results come in channels-last order, in which a CPU pools several times faster.
+    On a CPU the replicas are convolved one after the other. This is faster there than a grouped convolution, and gives a
+    replica the same bits in any stack. On an accelerator it is one grouped convolution.
+
+    Results have channels-last layout, in which a CPU pools several times faster.
 
     Parameters
     ----------
@@ -25,11 +26,11 @@ class Conv2d(nn.Module):
     kernel : int
         Side of the kernel, odd.
     gain : float
-        Factor of the initial weights' deviation: see `activation.gain`.
+        Factor of the initial weights' standard deviation: see `activation.gain`.
     stride : int
-        Sides shrink to ceil(side / stride), as in torch with padding = kernel // 2; a side of 1 stays.
+        Sides shrink to ceil(side / stride), as in torch with padding = kernel // 2.
     bias : bool
-        False where a batch norm follows, which would subtract the bias again.
+        False if a batch norm follows, which would subtract the bias again.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Conv2d(nn.Module):
 
     @torch.no_grad()
     def reset(self, draw: Draw) -> None:
-        """Draws the starting weights and sets the bias to zero."""
+        """Draws the initial weights and sets the bias to zero."""
         shape = tuple(self.weight.shape[1:])
         self.weight.copy_(fan_in_uniform(draw, shape, shape[1] * shape[2] * shape[3], self.gain))
         if self.bias is not None:
@@ -64,11 +65,11 @@ class Conv2d(nn.Module):
 
 
 def in_turn(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1) -> Tensor:
-    """`Conv2d` as one convolution for each replica."""
+    """Computes `Conv2d` as one convolution per replica."""
     padding = weight.shape[-1] // 2
     if x.shape[2] == 1:
-        # Images of one channel lie in memory the same way in both orders. torch tells the orders apart by the strides, so give
-        # the view those of channels-last.
+        # Images of one channel have the same memory in both layouts. torch tells the layouts apart by the strides, so the
+        # view gets those of channels-last.
         x = x.reshape(*x.shape[:2], *x.shape[3:], 1).permute(0, 1, 4, 2, 3)
     biases = [None] * len(x) if bias is None else bias.unbind(0)
     maps = [
@@ -77,17 +78,17 @@ def in_turn(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1) -> 
     ]
     if len(maps) == 1:
         return maps[0].contiguous(memory_format=torch.channels_last)[None]
-    # Stacked as [K, B, H, W, O], because torch.stack keeps the maps' order: a 1×1 kernel's is that of its input.
+    # Stacked as [K, B, H, W, O], because torch.stack keeps the maps' layout, and a 1×1 kernel keeps that of its input.
     return torch.stack([m.permute(0, 2, 3, 1) for m in maps]).permute(0, 1, 4, 2, 3)
 
 
 def _replicas(x: Tensor) -> Sequence[Tensor]:
-    """The replicas one by one. A single one comes as a view: unlike that of `unbind`, its gradient is a view as well."""
+    """Returns the replicas. A single one is returned as a view whose gradient is also a view, unlike with `unbind`."""
     return x.unbind(0) if len(x) > 1 else (x.squeeze(0),)
 
 
 def grouped(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1) -> Tensor:
-    """`Conv2d` as one convolution with the replicas as its groups."""
+    """Computes `Conv2d` as one convolution with the replicas as its groups."""
     k, b = x.shape[:2]
     maps = F.conv2d(
         x.transpose(0, 1).flatten(1, 2),
@@ -101,7 +102,7 @@ def grouped(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1) -> 
 
 
 def pool2d(x: Tensor, kind: str) -> Tensor:
-    """Halves the sides of x [K, B, C, H, W]; `kind` is what is taken of each 2×2 window, "max" or "avg"."""
+    """Halves the sides of x [K, B, C, H, W] by taking the `kind`, "max" or "avg", of each 2×2 window."""
     k = x.shape[0]
     function = F.max_pool2d if kind == "max" else F.avg_pool2d
     pooled = function(x.flatten(0, 1), 2)

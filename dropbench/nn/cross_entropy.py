@@ -1,4 +1,4 @@
-"""Cross-entropy of a stack."""
+"""Cross-entropy for a stack."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _FEW = 16
-"""With fewer classes than this, torch's softmax is ten times faster along examples than along classes (benchmarks/LOG.md):
-it is the number of float32 values that fill its widest vector."""
+"""The number of float32 values in the widest vector register. With fewer classes, torch's softmax is ten times faster along
+examples than along classes (benchmarks/LOG.md)."""
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
-    """The cross-entropy of each example in nats, [K, n], as `F.cross_entropy` computes it.
+    """Returns the cross-entropy of each example in nats, [K, n], as `F.cross_entropy` does.
 
     Parameters
     ----------
@@ -30,10 +30,10 @@ def cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Te
 
 
 def laid_out(gradient: Tensor) -> Tensor:
-    """A gradient of logits [K, ..., C] in the order in memory in which that of `cross_entropy` comes.
+    """Returns a gradient of logits [K, ..., C] in the memory layout of the gradient of `cross_entropy`.
 
-    Products round by that order. Where something is added to the loss that reads the logits too, the sum of both gradients
-    would lie in either's.
+    Rounding of products depends on the layout. If another term of the loss also reads the logits, the sum of both gradients
+    could have the layout of either.
     """
     if gradient.shape[-1] >= _FEW:
         return gradient.contiguous()

@@ -1,4 +1,4 @@
-"""Starting weights of a dense layer that are fitted to what comes in."""
+"""Initial weights of a dense layer that are fitted to its inputs."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _log1p = one_by_one(torch.log1p)
 
 @torch.no_grad()
 def start(layer: Linear, x: Tensor, draw: Draw) -> Tensor:
-    """Draws weights and bias anew so that each unit has variance 1 over x [K, n, I]; returns what comes out, [K, n, O].
+    """Draws weights and bias so that each unit has variance 1 over x [K, n, I]; returns the outputs [K, n, O].
 
-    Weights are normal, divided by the standard deviation of what they make of x. A unit is zero somewhere between what five
-    examples make of it: these are averaged with random shares, uniform over the simplex.
+    Weights are normal, divided by the standard deviation of the outputs that they give for x. The bias makes a unit zero at
+    an average of its outputs for five examples, with random shares that are uniform over the simplex.
 
     References
     ----------
-    Holzmüller, Grinsztajn, Steinwart 2024 (arXiv:2407.04491); in their package pytabkit weight_init_mode="std" and
-    bias_init_mode="he+5".
+    Holzmüller, Grinsztajn, Steinwart 2024 (arXiv:2407.04491); in the authors' package pytabkit it is weight_init_mode="std"
+    and bias_init_mode="he+5".
     """
     inputs, units = layer.weight.shape[1:]
     weight = draw.normal((inputs, units))
@@ -35,13 +35,15 @@ def start(layer: Linear, x: Tensor, draw: Draw) -> Tensor:
     layer.weight.copy_(weight * factor)
     out = out * factor
     rows = (draw.uniform((_CORNERS, units)) * x.shape[1]).long().clamp_(max=x.shape[1] - 1)
-    shares = -_log1p(-draw.uniform((_CORNERS, units)))  # exponential: divided by their sum, uniform over the simplex
+    shares = -_log1p(
+        -draw.uniform((_CORNERS, units))
+    )  # exponential draws; divided by their sum they are uniform over the simplex
     zero = (_added(out.gather(1, rows) * shares) / _added(shares))[:, None]
     layer.bias.copy_(-zero)
     return out - zero
 
 
 def _added(x: Tensor) -> Tensor:
-    """The sum over axis 1, in order."""
+    """Returns the sum over axis 1, added up in order."""
     first, *others = x.unbind(1)
     return sum(others, first)

@@ -16,10 +16,10 @@ _threshold_backward = torch.ops.aten.threshold_backward
 
 
 def dense_relu(x: Tensor, weight: Tensor, bias: Tensor, mask: Tensor | None, signed: bool = False) -> Tensor:
-    """max(0, x W + b) times the mask, [K, B, O].
+    """Returns max(0, x W + b) times the mask, [K, B, O].
 
-    Bias, ReLU and mask work in the memory of the product: as separate operations they would cost half as much as the product
-    itself (benchmarks/LOG.md).
+    Bias, ReLU and mask work in the memory of the product. As separate operations they would take half as much time as the
+    product itself (benchmarks/LOG.md).
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class _DenseReLU(Function):
     @once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, out, mask, off = ctx.saved_tensors
-        # The threshold reads the masked output, which is zero where an element was dropped as well; there the mask has already
+        # The threshold reads the masked output, which is also zero where an element was dropped. There the mask has already
         # made the gradient zero.
         if mask is None:
             g = _threshold_backward(g, out, 0)

@@ -12,7 +12,7 @@ from dropbench.nn.init import Draw
 def lookup(ids: Tensor, table: Tensor) -> Tensor:
     """Looks up the rows `ids` [K, B, T] int64, in 0..V-1, of `table` [K, V, F]: [K, B, T, F]."""
     k, v, _ = table.shape
-    # Put below each other, the K tables are one table [K V, F], in which replica k's rows start at k V.
+    # The K tables are treated as one table [K V, F], in which the rows of replica k start at k V.
     offset = torch.arange(0, k * v, v, device=ids.device).view(-1, 1, 1)
     return F.embedding(ids + offset, table.flatten(0, 1))
 
@@ -25,7 +25,7 @@ class Embedding(nn.Module):
     replicas, words, features : int
         K, V and F.
     scale : float
-        Standard deviation of the normal starting weights.
+        Standard deviation of the normal initial weights.
     """
 
     def __init__(self, replicas: int, words: int, features: int, scale: float = 1.0) -> None:
@@ -33,9 +33,9 @@ class Embedding(nn.Module):
         self.scale = scale
         self.weight = nn.Parameter(torch.empty(replicas, words, features))
         self.incoming: dict[str, tuple[int, ...]] = {}
-        """Nothing: a word is looked up and not added to others. Where a model uses the table as weights too, it says so."""
+        """Empty, since a word is looked up and not added to others. A model that also uses the table as weights changes it."""
 
     @torch.no_grad()
     def reset(self, draw: Draw) -> None:
-        """Draws the starting rows."""
+        """Draws the initial rows."""
         self.weight.copy_(draw.normal(tuple(self.weight.shape[1:])).mul_(self.scale))

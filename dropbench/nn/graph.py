@@ -1,4 +1,4 @@
-"""Sparse products over the nodes of a graph, for a whole stack at once."""
+"""Sparse products over the nodes of a graph, for a whole stack in one call."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch import Tensor
 from dropbench.nn.twice import plain
 
 _SPARSE = 1 / 8
-"""A matrix in which a smaller share of the numbers is not zero is multiplied faster as a sparse one, on one thread."""
+"""A matrix with a smaller share of nonzero numbers is multiplied faster as a sparse matrix, on one thread."""
 
 
 class Linked(Protocol):
-    """A graph as models are given it."""
+    """A graph in the form that models receive."""
 
     @property
     def features(self) -> Tensor:
@@ -30,30 +30,30 @@ class Linked(Protocol):
 
 
 class Pattern:
-    """The positions of the entries of K sparse matrices [R, C], which are the same in all K, and products with them.
+    """The positions of the nonzero entries of K sparse matrices [R, C], the same in all K, and products with these matrices.
 
-    The matrices are multiplied as the blocks of one block-diagonal matrix in CSR form, so that a stack costs one call. Each
-    row is summed by itself and in the order of its entries, so a replica rounds alike in any stack. On a CPU that is 3 to 8
+    The matrices are multiplied as the blocks of one block-diagonal matrix in CSR form, so a stack takes one call. Each row
+    is summed separately in the order of its entries, so a replica has the same bits in any stack. On a CPU this is 3 to 8
     times faster than gathering rows and adding them up (`index_add`).
 
     Parameters
     ----------
     rows, columns : Tensor
-        [M] int64 each, the positions of the M entries: in row order, within a row in column order, without repetition.
+        [M] int64 each, the positions of the M entries, sorted by row and then by column, without repetition.
     shape : tuple of int
         (R, C).
     """
 
     def __init__(self, rows: Tensor, columns: Tensor, shape: tuple[int, int]) -> None:
         self.rows, self.columns, self.shape = rows, columns, shape
-        # Entry `turned[p]` of the matrix is the p-th of its transpose.
+        # Entry `turned[p]` of the matrix is entry p of its transpose.
         self._turned = torch.argsort(columns, stable=True)
         self._tiled: tuple[int, tuple[Tensor, ...]] = (0, ())
 
     def product(self, values: Tensor, x: Tensor) -> Tensor:
-        """The matrices with the entries `values` [K, M] times x [K, C, H]: [K, R, H], in float32 or in x's float64.
+        """Multiplies the matrices with entries `values` [K, M] by x [K, C, H]: [K, R, H], in float32 or in x's float64.
 
-        Differentiable with respect to both.
+        It is differentiable with respect to both.
         """
         x = x if x.dtype == torch.float64 else x.float()
         if plain():
@@ -63,17 +63,17 @@ class Pattern:
         return out
 
     def forward(self, values: Tensor, x: Tensor) -> Tensor:
-        """`product` without autograd: values [K, M] and x [K, C, H] to [K, R, H]."""
+        """Computes `product` without autograd: values [K, M] and x [K, C, H] to [K, R, H]."""
         starts, columns = self._tiles(len(x))[:2]
         return _multiply(starts, columns, values, x, self.shape)
 
     def transposed(self, values: Tensor, x: Tensor) -> Tensor:
-        """The transposes of the matrices times x [K, R, H], without autograd: [K, C, H]."""
+        """Multiplies the transposes of the matrices by x [K, R, H], without autograd: [K, C, H]."""
         starts, columns = self._tiles(len(x))[2:]
         return _multiply(starts, columns, values[:, self._turned], x, self.shape[::-1])
 
     def _tiles(self, k: int) -> tuple[Tensor, ...]:
-        """Row starts and columns of the block-diagonal matrix and of its transpose. Kept, because K seldom changes."""
+        """Returns row starts and columns of the block-diagonal matrix and of its transpose; cached, as K seldom changes."""
         if self._tiled[0] != k:
             turned = self.columns[self._turned], self.rows[self._turned]
             upright = _csr(self.rows, self.columns, self.shape, k)
@@ -101,11 +101,11 @@ class _Product(torch.autograd.Function):
 
 
 def _csr(rows: Tensor, columns: Tensor, shape: Sequence[int], k: int) -> tuple[Tensor, Tensor]:
-    """Row starts and column numbers of K equal blocks along a diagonal."""
+    """Returns row starts and column numbers of K equal blocks along a diagonal."""
     m, blocks = len(rows), torch.arange(k, device=rows.device)[:, None]
     ends = torch.bincount(rows, minlength=shape[0]).cumsum(0) + blocks * m
     starts = torch.cat([ends.new_zeros(1), ends.flatten()])
-    # MKL and cuSPARSE are faster with 32 bits, where these suffice.
+    # MKL and cuSPARSE are faster with 32-bit indices, if these suffice.
     kind = torch.int32 if k * max(m, *shape) < 2**31 else torch.int64
     return starts.to(kind), (columns + blocks * shape[1]).flatten().to(kind)
 
@@ -113,7 +113,7 @@ def _csr(rows: Tensor, columns: Tensor, shape: Sequence[int], k: int) -> tuple[T
 def _multiply(starts: Tensor, columns: Tensor, values: Tensor, x: Tensor, shape: Sequence[int]) -> Tensor:
     k, _, width = x.shape
     with warnings.catch_warnings(), torch.autocast(x.device.type, enabled=False):
-        warnings.simplefilter("ignore", UserWarning)  # that CSR is in beta
+        warnings.simplefilter("ignore", UserWarning)  # the warning that CSR is in beta
         matrix = torch.sparse_csr_tensor(
             starts, columns, values.reshape(-1), (k * shape[0], k * shape[1]), check_invariants=False
         )
@@ -121,13 +121,13 @@ def _multiply(starts: Tensor, columns: Tensor, values: Tensor, x: Tensor, shape:
 
 
 class Adjacency:
-    """The edges of a graph and self-loops at all nodes, under the symmetric renormalisation of graph convolutions.
+    """The edges of a graph and self-loops at all nodes, with the symmetric normalisation of graph convolutions.
 
     Parameters
     ----------
     edges : Tensor
-        [2, E] int64 node numbers. An edge counts once, whether it is given in one direction, in both, or repeatedly; loops of
-        the list are left out, since every node has one anyway.
+        [2, E] int64 node numbers. An edge counts once, whether it is given in one direction, in both, or repeatedly.
+        Self-loops in the list are ignored, since every node has one anyway.
     nodes : int
         N.
     dense : bool
@@ -142,27 +142,27 @@ class Adjacency:
         low, high = edges.amin(0), edges.amax(0)
         keys = (low * nodes + high)[low != high].unique()
         self.edges = edges = torch.stack([keys // nodes, keys % nodes])
-        """Of each edge the lower and the higher node, in order, [2, E]."""
+        """The lower and the higher node of each edge, sorted, [2, E]."""
         self.nodes = nodes
         e, loops = edges.shape[1], torch.arange(nodes, device=edges.device)
         rows = torch.cat([edges[0], edges[1], loops])
         columns = torch.cat([edges[1], edges[0], loops])
         order = torch.argsort(rows * nodes + columns)
         self.pattern = Pattern(rows[order], columns[order], (nodes, nodes))
-        # The number of the edge that each entry belongs to; self-loops have E, the number after the last edge.
+        # The number of the edge to which each entry belongs; self-loops have E, the number after the last edge.
         numbers = torch.arange(e, device=edges.device)
         self._edge = torch.cat([numbers, numbers, torch.full_like(loops, e)])[order]
         self._dense = dense
         self._all = self._entries(torch.ones(1, e, device=edges.device))
 
     def matrices(self, strengths: Tensor | None, k: int) -> Tensor:
-        """D^-1/2 (A + I) D^-1/2 of K replicas, for `propagate`; D has the row sums of A + I.
+        """Returns D^-1/2 (A + I) D^-1/2 for K replicas, as `propagate` needs it; D holds the row sums of A + I.
 
         Parameters
         ----------
         strengths : Tensor or None
-            [K, E], the entries of A for each of `edges`, the same in both directions: 0 drops an edge, 1 keeps it, and what
-            is left is normalised again. Self-loops always have 1. None keeps all edges.
+            [K, E], the entry of A for each of `edges`, the same in both directions: 0 drops an edge, 1 keeps it, and the
+            remaining graph is normalised again. Self-loops always have 1. None keeps all edges.
         k : int
             K.
 
@@ -174,7 +174,7 @@ class Adjacency:
         return self._all.expand(k, *self._all.shape[1:]) if strengths is None else self._entries(strengths)
 
     def propagate(self, matrices: Tensor, x: Tensor) -> Tensor:
-        """The weighted sums of x [K, N, H] over each node and its neighbours, [K, N, H]."""
+        """Returns the weighted sums of x [K, N, H] over each node and its neighbours, [K, N, H]."""
         return torch.bmm(matrices.to(x.dtype), x) if self._dense else self.pattern.product(matrices, x)
 
     def _entries(self, strengths: Tensor) -> Tensor:
@@ -206,16 +206,15 @@ class Features:
         self._places = rows * x.shape[1] + columns
 
     def times(self, seen: Tensor | None, weight: Tensor) -> Tensor:
-        """The features times `weight` [K, F, H]: [K, N, H].
+        """Multiplies the features by `weight` [K, F, H]: [K, N, H].
 
-        Noise that multiplies leaves zeros where they are, so the sparse product still holds. Noise that does not, such as
-        alpha dropout, needs the dense product. Which one is taken is decided for each replica by itself, because the two round
-        differently.
+        Noise that multiplies keeps zeros, so the sparse product still works. Other noise, such as alpha dropout, needs the
+        dense product. The choice is made for each replica separately, because the two products round differently.
 
         Parameters
         ----------
         seen : Tensor or None
-            [K, N, F], the features after noise; None where no noise acts.
+            [K, N, F], the features after noise; None if no noise acts.
         """
         k = len(weight)
         if self._pattern is None:
@@ -231,6 +230,6 @@ class Features:
 
 
 def _count(x: Tensor) -> Tensor:
-    """How many numbers of each row of x [K, M] are not zero; exact up to 2²⁴, and 70 times faster than `count_nonzero`."""
+    """Counts the nonzero numbers of each row of x [K, M]; exact up to 2²⁴, and 70 times faster than `count_nonzero`."""
     x = x.detach()
     return torch.ne(x, 0, out=torch.empty_like(x)).sum(1)

@@ -1,4 +1,4 @@
-"""Initial weights: the random numbers that layers draw them from, and their scale."""
+"""Initial weights: their random numbers and their scale."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ class Draw(Protocol):
     """Random numbers for K replicas, each from the `init` stream of its own seed."""
 
     def uniform(self, shape: tuple[int, ...]) -> Tensor:
-        """Uniform numbers in [0, 1), [K, *shape] float32."""
+        """Returns uniform numbers in [0, 1), [K, *shape] float32."""
         ...
 
     def normal(self, shape: tuple[int, ...]) -> Tensor:
-        """Standard normal numbers, [K, *shape] float32."""
+        """Returns standard normal numbers, [K, *shape] float32."""
         ...
 
 
 def fan_in_uniform(draw: Draw, shape: tuple[int, ...], fan_in: int, gain: float) -> Tensor:
-    """Weights [K, *shape], uniform with mean 0 and variance gain² / fan_in.
+    """Returns weights [K, *shape], uniform with mean 0 and variance gain² / fan_in.
 
     References
     ----------
@@ -32,7 +32,7 @@ def fan_in_uniform(draw: Draw, shape: tuple[int, ...], fan_in: int, gain: float)
 
 
 def orthogonal(draw: Draw, size: int, blocks: int) -> Tensor:
-    """Hidden-to-hidden weights [K, size, blocks * size] of `blocks` random orthogonal matrices side by side.
+    """Returns hidden-to-hidden weights [K, size, blocks * size] of `blocks` random orthogonal matrices side by side.
 
     References
     ----------
@@ -41,7 +41,7 @@ def orthogonal(draw: Draw, size: int, blocks: int) -> Tensor:
     gaussian = draw.normal((blocks, size, size))
     # One matrix at a time: LAPACK's batched path may order its sums by batch, and a replica must not depend on its stack.
     flat = [torch.linalg.qr(g) for g in gaussian.flatten(0, 1).unbind(0)]
-    # QR fixes columns up to their signs only; choosing them so that R's diagonal is positive makes the draw uniform over the
+    # QR determines columns only up to their signs. Signs that make R's diagonal positive make the draw uniform over the
     # orthogonal group.
     qs = torch.stack([q * torch.sign(torch.diagonal(r)) for q, r in flat])
     return qs.view(-1, blocks, size, size).transpose(1, 2).reshape(-1, size, blocks * size)

@@ -20,7 +20,7 @@ class Linear(nn.Module):
     replicas, inputs, outputs : int
         K, I and O.
     gain : float
-        Factor of the initial weights' deviation: see `activation.gain`.
+        Factor of the initial weights' standard deviation: see `activation.gain`.
     """
 
     def __init__(self, replicas: int, inputs: int, outputs: int, gain: float = 1.0) -> None:
@@ -33,7 +33,7 @@ class Linear(nn.Module):
 
     @torch.no_grad()
     def reset(self, draw: Draw) -> None:
-        """Draws the starting weights and sets the bias to zero."""
+        """Draws the initial weights and sets the bias to zero."""
         inputs, outputs = self.weight.shape[1:]
         self.weight.copy_(fan_in_uniform(draw, (inputs, outputs), inputs, self.gain))
         self.bias.zero_()

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from dropbench.nn.init import Draw
 
 CHANNELS_OF_A_GROUP = 16
-"""Of group norm, where they divide the channels: as good as a fixed number of groups in Wu & He 2018, table 3."""
+"""Channels per group of group norm, if 16 divides them. In Wu & He 2018, table 3, it is as good as a fixed number of groups."""
 _VECTOR = 16
-"""float32 numbers in the widest vector register (AVX-512)."""
+"""The number of float32 values in the widest vector register (AVX-512)."""
 
 
 class _Scaled(nn.Module):
-    """What all of them have: a scale and a shift for each channel or feature, [K, C]."""
+    """The common base: a scale and a shift for each channel or feature, [K, C]."""
 
     def __init__(self, replicas: int, features: int) -> None:
         super().__init__()
@@ -32,9 +32,9 @@ class _Scaled(nn.Module):
 class BatchNorm(_Scaled):
     """K batch norms over x [K, B, C] or [K, B, C, H, W], with torch's eps and momentum.
 
-    With the replica axis folded into the channels, torch's own kernel does the whole stack at once. On a CPU, however, a
-    channel's rounding depends on its place in a vector register. So the replicas are normalised one after the other there if
-    their channels do not fill whole registers; and also over maps [H, W], where that is faster anyway.
+    With the replica axis folded into the channels, torch's own kernel normalises the whole stack in one call. On a CPU,
+    however, a channel's rounding depends on its place in a vector register. So there the replicas are normalised one after
+    the other if their channels do not fill whole registers, and also over maps [H, W], where this is faster anyway.
 
     References
     ----------
@@ -50,14 +50,14 @@ class BatchNorm(_Scaled):
         self.register_buffer("running_var", torch.ones(replicas, channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalises each channel of x [K, B, C] or [K, B, C, H, W] by itself; the shape stays."""
+        """Normalises each channel of x [K, B, C] or [K, B, C, H, W], keeping its shape."""
         k = x.shape[0]
         if x.device.type == "cpu" and (x.ndim > 3 or x.shape[2] % _VECTOR):
             turns = zip(*(t.unbind(0) for t in (x, *self._tensors())), strict=True)
-            # torch.stack keeps the memory order of what it stacks: this makes it channels-last, as `Conv2d`'s, for any input.
+            # torch.stack keeps the memory layout of its tensors: this makes it channels-last, as for `Conv2d`, for any input.
             return torch.stack([self._norm(*one).movedim(1, -1) for one in turns]).movedim(-1, 2)
         if x.requires_grad:
-            # The gradient of the fold lies in the order B, K, C, in which a bias' sum over B would round depending on K.
+            # The gradient has the memory order B, K, C, in which a bias' sum over B would round depending on K.
             x.register_hook(Tensor.contiguous)
         out = self._norm(x.transpose(0, 1).flatten(1, 2), *(t.view(-1) for t in self._tensors()))
         unfolded: Tensor = out.unflatten(1, (k, -1)).transpose(0, 1)
@@ -79,17 +79,17 @@ class LayerNorm(_Scaled):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalises the last axis of x [K, ..., F]; the shape stays."""
-        # One replica after the other: the gradients of weight and bias are sums over everything but the features, and the
-        # order in which a stack's sum is added up depends on the stack.
+        """Normalises the last axis of x [K, ..., F], keeping its shape."""
+        # One replica after the other: the gradients of weight and bias are sums over all axes except the features, and the
+        # order of summation in a stack depends on the stack.
         turns = zip(x.unbind(0), self.weight.unbind(0), self.bias.unbind(0), strict=True)
         return torch.stack([F.layer_norm(one, one.shape[-1:], weight, bias) for one, weight, bias in turns])
 
 
 class GroupNorm(_Scaled):
-    """K group norms over x [K, B, C] or [K, B, C, H, W], with torch's eps: each example's channels by groups.
+    """K group norms over x [K, B, C] or [K, B, C, H, W], with torch's eps. Groups are of each example's channels.
 
-    One group is a layer norm (Ba et al. 2016), over maps of channels and places together.
+    With one group it is a layer norm (Ba et al. 2016), over all channels and positions of a map.
 
     References
     ----------
@@ -101,8 +101,8 @@ class GroupNorm(_Scaled):
         self.groups = groups
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalises each example of x; the shape stays."""
-        # One replica after the other, as `LayerNorm` does and for its reason; maps channels last, as `BatchNorm` gives them.
+        """Normalises each example of x, keeping its shape."""
+        # One replica after the other, for the same reason as in `LayerNorm`; maps are channels last, as in `BatchNorm`.
         turns = zip(x.unbind(0), self.weight.unbind(0), self.bias.unbind(0), strict=True)
         normed = [F.group_norm(one, self.groups, weight, bias) for one, weight, bias in turns]
         return torch.stack([one.movedim(1, -1) for one in normed]).movedim(-1, 2)

@@ -1,4 +1,4 @@
-"""How fast single parameters learn and decay, beside the learning rate and weight decay of a run."""
+"""Factors of the learning rate and the weight decay for single parameters."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from torch import nn
 
 
 class Pace(NamedTuple):
-    """What `train.lr` and `train.weight_decay` are multiplied by for one parameter.
+    """The factors of `train.lr` and `train.weight_decay` for one parameter.
 
-    A layer says it of its own parameters by their names: `self.paces = {"bias": Pace(decay=0.0)}`. Under decoupled weight decay
-    (adamw) a step takes the share lr · decay of both products from a parameter, so a slow one decays slowly too.
+    A layer sets them for its own parameters by name: `self.paces = {"bias": Pace(decay=0.0)}`. With decoupled weight decay
+    (adamw) a step shrinks a parameter by the product of its learning rate and its weight decay, so a parameter that learns
+    slowly also decays slowly.
     """
 
     lr: float = 1.0
@@ -20,7 +21,7 @@ class Pace(NamedTuple):
 
 
 def paces(model: nn.Module) -> list[Pace]:
-    """Those of a model's parameters, in the order of `model.parameters()`."""
+    """Returns the factors of a model's parameters, in the order of `model.parameters()`."""
     of = {id(p): pace for p, pace in _said(model)}
     return [of.get(id(p), Pace()) for p in model.parameters()]
 

@@ -1,14 +1,14 @@
-"""Products of stacked matrices, by whichever of three libraries is the fastest for their shape on this processor.
+"""Products of stacked matrices, by the fastest of three libraries for their shape on this processor.
 
 torch multiplies float32 matrices on a CPU with MKL, which does not use the widest registers of AMD's processors. Two other
 libraries do. OpenBLAS, which comes with NumPy, does so at any size. oneDNN, which torch uses for convolutions, LSTMs and
-bfloat16, multiplies one replica at a time, and a call costs some 20 µs, so it is used for large products only: for those by
-a transposed matrix, where it is a fifth faster than OpenBLAS, and for all of them where NumPy has another library or OpenBLAS
-was told to use other kernels. `python -m benchmarks --only products` shows all three.
+bfloat16, multiplies one replica at a time, and a call takes about 20 µs, so it is used only for large products. These are
+products with a transposed matrix, where it is a fifth faster than OpenBLAS, and all large products if NumPy has another
+library or OpenBLAS was told to use other kernels. `python -m benchmarks --only products` shows all three.
 
-Each library multiplies a replica by itself, and the choice depends on the machine and the shape of one replica but not on K; so
-the bits of a run do not depend on K either. oneDNN is called through the operator that torch's own compiler emits for a linear
-layer. It is not part of torch's public interface: where it is missing, torch multiplies.
+Each library multiplies one replica at a time. The choice depends on the machine and the shape of one replica, not on K, so
+the bits of a run do not depend on K either. oneDNN is called through the operator that torch's own compiler emits for a
+linear layer. This operator is not part of torch's public interface; if it is missing, torch multiplies.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from dropbench.hardware import blas
 from dropbench.nn.twice import plain
 
 _SMALLEST = 2**21
-"""The multiplications in one replica's product from which on oneDNN is worth the cost of a call."""
+"""The smallest number of multiplications in one replica's product for which a call of oneDNN pays off."""
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
-    """The products [K, M, O] of a [K, M, I] and b [K, I, O], outside of autograd."""
+    """Returns the products [K, M, O] of a [K, M, I] and b [K, I, O], without autograd."""
     if _ours(a, b):
         return _multiply(a, b)
     return _joined([torch.bmm(*one) for one in _each(a, b)])
 
 
 def add_product(out: Tensor, a: Tensor, b: Tensor) -> None:
-    """Adds the products of a [K, M, I] and b [K, I, O] to `out` [K, M, O], in place and outside of autograd."""
+    """Adds the products of a [K, M, I] and b [K, I, O] to `out` [K, M, O], in place and without autograd."""
     if _ours(a, b):
         out.add_(_multiply(a, b))
     else:
@@ -48,8 +48,10 @@ def add_product(out: Tensor, a: Tensor, b: Tensor) -> None:
 
 
 def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """The dense layers x W + b, [K, B, O], of x [K, B, I], weight [K, I, O] and bias [K, 1, O]."""
-    if plain():  # one by one, since products of rows and columns in the gradients would round differently in a stack
+    """Returns the dense layers x W + b, [K, B, O], for x [K, B, I], weight [K, I, O] and bias [K, 1, O]."""
+    if (
+        plain()
+    ):  # one replica at a time, since products of rows and columns in the gradients round differently in a stack
         return torch.stack([torch.addmm(*one) for one in zip(bias, x, weight, strict=True)])
     if _ours(x, weight):
         out: Tensor = _Affine.apply(x, weight, bias)  # type: ignore[no-untyped-call]
@@ -58,16 +60,16 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def affine_alone(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """`affine` without a gradient, for use inside an autograd function that has a backward pass of its own."""
+    """Computes `affine` without a gradient, for use inside an autograd function with its own backward pass."""
     if _ours(x, weight):
         return _multiply(x, weight).add_(bias)
     return _joined([torch.baddbmm(*one) for one in _each(bias, x, weight)])
 
 
 def _each(*stacked: Tensor) -> Iterable[tuple[Tensor, ...]]:
-    """The pieces that MKL multiplies in one call: single rows and columns one replica at a time.
+    """Yields the pieces to multiply in one call of MKL: the whole stack, or single replicas for single rows and columns.
 
-    It rounds them differently in a stack than alone.
+    MKL rounds single rows and columns differently in a stack than alone.
     """
     single = 1 in (stacked[-2].shape[1], stacked[-1].shape[2])
     return zip(*(t.split(1) for t in stacked), strict=True) if single else (stacked,)
@@ -91,7 +93,7 @@ class _Affine(Function):
 
 
 def gradients(g: Tensor, x: Tensor, weight: Tensor, needs: tuple[bool, ...]) -> tuple[Tensor | None, ...]:
-    """The gradients of `affine`'s three arguments, from `g` [K, B, O], that of its result; None where `needs` says so."""
+    """Returns the gradients of `affine`'s three arguments from `g` [K, B, O], that of its result; None if not needed."""
     return (
         product(g, weight.mT) if needs[0] else None,
         product(x.mT, g) if needs[1] else None,
@@ -100,18 +102,18 @@ def gradients(g: Tensor, x: Tensor, weight: Tensor, needs: tuple[bool, ...]) -> 
 
 
 def _multiply(a: Tensor, b: Tensor) -> Tensor:
-    """The products by NumPy, or by oneDNN, whose linear layer has weights [O, I]."""
+    """Multiplies by NumPy, or by oneDNN, whose linear layer has weights [O, I]."""
     if _large(a, b) and not (blas.numpy_is_faster() and b.stride(2) == 1):
         pairs = zip(a.unbind(0), b.unbind(0), strict=True)
         return _joined([_linear()(x, w.t(), None, "none", [], "")[None] for x, w in pairs])
     out = torch.empty(a.shape[0], a.shape[1], b.shape[2])
-    with np.errstate(all="ignore"):  # that a replica diverges is seen by its loss
+    with np.errstate(all="ignore"):  # a diverging replica is noticed by its loss
         np.matmul(_array(a), _array(b), out=out.numpy())
     return out
 
 
 def _array(matrices: Tensor) -> NDArray[np.float32]:
-    """The matrices as a NumPy array, by rows or by columns without gaps: for others NumPy falls back to a slow loop."""
+    """Returns the matrices as a NumPy array without gaps between rows or columns; otherwise NumPy uses a slow loop."""
     if 1 not in matrices.stride()[1:]:
         matrices = matrices.contiguous()
     array: NDArray[np.float32] = matrices.detach().numpy()
@@ -119,7 +121,7 @@ def _array(matrices: Tensor) -> NDArray[np.float32]:
 
 
 def _ours(a: Tensor, b: Tensor) -> bool:
-    """Whether OpenBLAS or oneDNN is to multiply these, and not torch."""
+    """Returns whether OpenBLAS or oneDNN should multiply these instead of torch."""
     return (
         a.dtype == b.dtype == torch.float32
         and a.device.type == "cpu"
@@ -129,11 +131,11 @@ def _ours(a: Tensor, b: Tensor) -> bool:
 
 
 def _large(a: Tensor, b: Tensor) -> bool:
-    """Whether there is oneDNN's operator, and the product is large enough for it."""
+    """Returns whether oneDNN's operator exists and the product is large enough for it."""
     return _linear() is not None and a.shape[1] * a.shape[2] * b.shape[2] >= _SMALLEST
 
 
 @cache
 def _linear() -> Any:
-    """The linear layer of oneDNN where it is the faster one for large products, else None."""
+    """Returns oneDNN's linear layer if it is the faster one for large products, else None."""
     return getattr(torch.ops.mkldnn, "_linear_pointwise", None) if blas.amd_with_avx512() else None

@@ -1,4 +1,4 @@
-"""Recurrent layers (vanilla, LSTM and GRU) over [K, B, T, I], with noise inside the cell where it is asked for."""
+"""Recurrent layers (vanilla, LSTM and GRU) over [K, B, T, I], with optional noise inside the cell."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ Steps = Callable[[Tensor, int], Tensor]
 Mix = Callable[[Tensor, Tensor, int], Tensor]
 """A function of (old state, new state, step), [K, B, H] each."""
 State = tuple[Tensor, Tensor]
-"""The hidden state and the LSTM's cell, [K, B, H] each; other cells leave the second as it was."""
+"""The hidden state and the LSTM's cell, [K, B, H] each; other layers do not change the second."""
 GATES = {"vanilla": 1, "lstm": 4, "gru": 3}
-"""The blocks of H columns in a cell's weights."""
+"""The number of blocks of H columns in a layer's weights."""
 
 
 class Factor:
-    """Noise that multiplies by factors. Unlike other noise, it can give a layer the factors of all steps at once.
+    """Noise that multiplies by factors. Unlike other noise, it can return the factors of all steps at once.
 
     Parameters
     ----------
     draw : callable
-        Gives the factors of a sequence, [K, B, T, H] or [K, B, 1, H] for one at all steps, from its first state [K, B, H].
+        Returns the factors of a sequence from its first state [K, B, H]: [K, B, T, H], or [K, B, 1, H] for the same at all
+        steps.
     acts : sequence of bool
-        For each replica, whether it has noise at all; without noise all its factors are 1.
+        Whether each replica has noise; without noise all its factors are 1.
     """
 
     def __init__(self, draw: Callable[[Tensor], Tensor], acts: Sequence[bool]) -> None:
@@ -42,46 +43,46 @@ class Factor:
         self.acts = acts
 
     def over(self, state: Tensor) -> Tensor:
-        """The factors of the whole sequence, [K, B, T or 1, H]; drawn at the first call."""
+        """Returns the factors of the whole sequence, [K, B, T or 1, H], which are drawn at the first call."""
         if self._drawn is None:
             self._drawn = self._draw(state)
         return self._drawn
 
     def at(self, state: Tensor, step: int) -> Tensor:
-        """The factors of one step, [K, B, H]."""
+        """Returns the factors of one step, [K, B, H]."""
         factors = self.over(state)
         return factors[:, :, step % factors.shape[2]]
 
 
 class Times(Factor):
-    """Multiplies the state by a factor, as one of `Steps`."""
+    """Multiplies the state by a factor; it is a function of type `Steps`."""
 
     def __call__(self, state: Tensor, step: int) -> Tensor:
-        """The state [K, B, H] after noise."""
+        """Returns the state [K, B, H] after noise."""
         return state * self.at(state, step)
 
 
 class Between(Factor):
-    """Mixes the old state and the new by a factor m, m new + (1 - m) old, as one of `Mix`."""
+    """Mixes the old and the new state by a factor m, m new + (1 - m) old; it is a function of type `Mix`."""
 
     def __call__(self, old: Tensor, new: Tensor, step: int) -> Tensor:
-        """The mixture, [K, B, H]."""
+        """Returns the mixture, [K, B, H]."""
         factor = self.at(new, step)
         return factor * new + (1 - factor) * old
 
 
 @dataclass(frozen=True, slots=True)
 class CellNoise:
-    """The noise inside a layer, which acts at each step; None where there is none."""
+    """The noise inside a layer, which acts at each step; None for no noise."""
 
     state: Steps | None = None
-    """On the hidden state as the hidden-to-hidden product sees it; the state that is carried on is left as it is."""
+    """Acts on the hidden state that goes into the hidden-to-hidden product. The state that is carried on is not changed."""
     candidate: Steps | None = None
-    """On the candidate, an LSTM's g or a GRU's n, before it is added to the state."""
+    """Acts on the candidate (an LSTM's g or a GRU's n) before it is added to the state."""
     hidden: Mix | None = None
-    """Mixes the old hidden state and the new; the step puts out, and carries on, the mixture."""
+    """Mixes the old and the new hidden state. The mixture is both the output of the step and the state that is carried on."""
     cell: Mix | None = None
-    """Mixes the LSTM's old cell and the new, for the next step; this step's output is made of the new cell alone."""
+    """Mixes the LSTM's old and new cell for the next step. The output of this step uses the new cell only."""
 
 
 _SILENT = CellNoise()
@@ -90,12 +91,12 @@ _SILENT = CellNoise()
 class Recurrent(nn.Module):
     """K recurrent layers of one kind: x [K, B, T, I] to the hidden states [K, B, T, H], and the state after the last step.
 
-    Input weights start with variance 1/I, the hidden-to-hidden weights of each gate orthogonal, and biases at zero, but for
-    the LSTM's forget gate, whose bias of one starts it open (Jozefowicz et al. 2015).
+    Initial input weights have variance 1/I, the hidden-to-hidden weights of each gate are orthogonal, and biases are zero.
+    Only the LSTM's forget gate has a bias of one, so that it starts open (Jozefowicz et al. 2015).
 
-    There are three ways to compute the same layer. On a CPU, an LSTM without noise inside goes to torch's fused kernel, one
-    replica at a time, unless it is very small. Any other LSTM, and every GRU, goes through nn/bptt.py, if its noise only
-    multiplies. Everything else is computed step by step with autograd, and so is what is to be differentiated twice.
+    The same layer can be computed in three ways. On a CPU, an LSTM without noise inside uses torch's fused kernel, one
+    replica at a time, unless it is very small. Any other LSTM, and every GRU, uses nn/bptt.py if its noise only multiplies.
+    Everything else is computed step by step with autograd, and so are layers that will be differentiated twice.
 
     Parameters
     ----------
@@ -123,7 +124,7 @@ class Recurrent(nn.Module):
 
     @torch.no_grad()
     def reset(self, draw: Draw) -> None:
-        """Draws the starting weights and sets the biases."""
+        """Draws the initial weights and sets the biases."""
         inputs, gates = self.weight_input.shape[1:]
         self.weight_input.copy_(fan_in_uniform(draw, (inputs, gates), inputs, 1.0))
         self.weight_hidden.copy_(orthogonal(draw, self.hidden, GATES[self.cell]))
@@ -142,9 +143,9 @@ class Recurrent(nn.Module):
     ) -> tuple[Tensor, State]:
         """Maps x [K, B, T, I] to the hidden states [K, B, T, H] and the state after the last step, [K, B, H] each.
 
-        Where noise mixes an LSTM's old and new cell, h_t is made of the new cell, f c_{t-1} + i g, before that noise (Krueger
-        et al. 2017, arXiv:1606.01305). Everything is computed in the weights' type, under autocast as well, because rounding
-        errors would add up over the steps.
+        If noise mixes an LSTM's old and new cell, h_t is computed from the new cell, f c_{t-1} + i g, before that noise
+        (Krueger et al. 2017, arXiv:1606.01305). Everything is computed in the weights' type, even under autocast, because
+        rounding errors would add up over the steps.
 
         Parameters
         ----------
@@ -168,7 +169,8 @@ class Recurrent(nn.Module):
             return self._step_by_step(x, noise, start, weight)
         if self.cell == "gru" or not _torchs_own_is_faster(x, weight):
             return self._by_hand(x, noise, start, weight)
-        # How a replica is computed must not depend on the others in the stack, so those without noise are computed apart.
+        # How a replica is computed must not depend on the others in the stack, so replicas without noise are computed
+        # separately.
         noisy = [k for k in range(len(x)) if any(factor.acts[k] for factor in factors)]
         if len(noisy) == len(x):
             return self._by_hand(x, noise, start, weight)
@@ -216,7 +218,8 @@ class Recurrent(nn.Module):
     def _step_by_step(self, x: Tensor, noise: CellNoise, start: State, weight: Tensor) -> tuple[Tensor, State]:
         """Computes all replicas with autograd, step by step, under any noise."""
         k, b, steps, _ = x.shape
-        # The product with the input needs no state, so it is one for all steps, in an order that makes each step contiguous.
+        # The product with the input needs no state, so there is one product for all steps, in an order that makes each step
+        # contiguous.
         flat = x.transpose(1, 2).reshape(k, steps * b, -1)
         inputs = affine(flat, self.weight_input, self.bias_input).view(k, steps, b, -1).unbind(1)
         state, memory = start
@@ -236,8 +239,8 @@ class Recurrent(nn.Module):
                 memory = new_memory if noise.cell is None else noise.cell(memory, new_memory, t)
             else:
                 n, hn = gates[..., 2 * self.hidden :], recurrent[..., 2 * self.hidden :]
-                # Added first and split second: that also keeps the sigmoids' arguments from being contiguous over replicas, for
-                # which see `nn.activation.one_by_one`.
+                # Added first and then split, so that the sigmoids' arguments are not contiguous over replicas: see
+                # `nn.activation.one_by_one`.
                 r, z = (gates[..., : 2 * self.hidden] + recurrent[..., : 2 * self.hidden]).chunk(2, -1)
                 update = torch.sigmoid(z)
                 candidate = torch.tanh(n + torch.sigmoid(r) * hn)
@@ -250,7 +253,7 @@ class Recurrent(nn.Module):
 
 
 def _torchs_own_is_faster(x: Tensor, weight: Tensor) -> bool:
-    """Whether torch's fused LSTM beats nn/bptt.py without noise: on a CPU, unless the layer is very small."""
+    """Returns whether torch's fused LSTM is faster than nn/bptt.py without noise: on a CPU, unless the layer is very small."""
     return x.device.type == "cpu" and x.shape[1] * weight.shape[1] * weight.shape[2] >= 2**20
 
 

@@ -1,4 +1,4 @@
-"""Operations that can be differentiated twice, in place of those whose gradient is written by hand."""
+"""Switches to operations that can be differentiated twice, in place of those with a hand-written gradient."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _plain = False
 
 
 def plain() -> bool:
-    """Whether operations are to be composed of torch's own, each of which torch can differentiate any number of times."""
+    """Returns whether to use only torch's own operations, which torch can differentiate any number of times."""
     return _plain
 
 
 @contextmanager
 def differentiable_twice(layers_of_torch: bool = False) -> Iterator[None]:
-    """Passes within can have the gradient of a gradient taken. They are slower and round in another way.
+    """Context manager within which gradients can be differentiated again. Passes are slower and round differently.
 
-    layers_of_torch: whether a user's network may be in it, whose recurrent layers and attention have fused kernels. Those are
-    switched off too, which slows its convolutions down.
+    layers_of_torch: whether to switch off the fused kernels of torch's own recurrent layers and attention too, for a user's
+    network. This slows down its convolutions.
     """
     global _plain
     before, _plain = _plain, True

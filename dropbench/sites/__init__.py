@@ -1,7 +1,7 @@
 """Sites: the named places in a model where noise may act.
 
-A model names its sites and asks `noise` to act there; it never learns which variant does. A variant looks at a
-site's kind and axes and never learns which model it belongs to. Both know this room and nothing else of each other.
+A model names its sites and calls `noise` there, without knowing which variant acts. A variant sees a site's kind and axes,
+without knowing the model. Models and variants import this package, but not each other.
 """
 
 from __future__ import annotations
@@ -24,15 +24,14 @@ Kind = Literal[
     "edge",
     "patch",
 ]
-"""What noise meets at a site.
+"""The kind of tensor at a site.
 
-activation: what a layer puts out. feedforward: the same, inside a transformer's feed-forward block.
-weight: a dense layer's product, weights and bias. recurrent_weight: the hidden-to-hidden weights of a recurrent layer.
-recurrent: the state that a recurrent layer multiplies by them. candidate: what an LSTM or GRU would add to its state.
-transition: the step from a recurrent layer's old state to its new one.
-branch: the branch of a residual block, as a whole. pair: two branches beside each other, before their mean is taken.
-attention: attention weights. token: the rows of an embedding.
-edge: the edges of a graph. patch: which patches of an image a transformer sees.
+activation: the output of a layer. feedforward: the same, inside a transformer's feed-forward block. weight: weights and bias
+of a dense layer. recurrent_weight: the hidden-to-hidden weights of a recurrent layer. recurrent: the state that these
+weights multiply. candidate: the update that an LSTM or GRU adds to its state. transition: the step from a recurrent layer's
+old state to its new one. branch: the whole branch of a residual block. pair: two parallel branches, before their mean is
+taken. attention: attention weights. token: the rows of an embedding. edge: the edges of a graph. patch: the presence of an
+image's patches in a transformer.
 """
 
 
@@ -40,11 +39,11 @@ edge: the edges of a graph. patch: which patches of an image a transformer sees.
 class Site:
     """A place where a variant may act.
 
-    `shape` is one example's, without the replica and batch axes, and `axes` has a letter for each of its entries:
-    F features, C channels, H height, W width, T time, and I, O for a weight's incoming and outgoing sides. The
-    letters are what let `spatial` tell a sequence (TF) from a map (CHW) instead of guessing from the number of axes.
-    Further ones: A attention heads and S the steps attended to (ATS), V words of a vocabulary (VF), N nodes (NF) and
-    E edges of a graph, which is one example by itself, and P the two of a pair of branches (PF, PCHW).
+    `shape` is the shape of one example, without the replica and batch axes, and `axes` has a letter for each of its entries:
+    F features, C channels, H height, W width, T time, and I and O a weight's inputs and outputs. From the letters a variant
+    such as `spatial` knows a sequence (TF) from a map (CHW), instead of guessing from the number of axes. Further letters: A
+    attention heads and S the steps attended to (ATS), V words of a vocabulary (VF), N nodes (NF) and E edges of a graph,
+    which counts as one example, and P the two branches of a pair (PF, PCHW).
     """
 
     name: str
@@ -52,15 +51,15 @@ class Site:
     shape: tuple[int, ...]
     axes: str
     depth: float | None = None
-    """Of a branch: how far down the network, in (0, 1]; the last one is at 1."""
+    """For a branch: its depth in the network, in (0, 1]; the last one is at 1."""
     reader: str | None = None
-    """Of an activation: the model's parameter that multiplies it next, if one alone does."""
+    """For an activation: the model's parameter that multiplies it next, if there is exactly one."""
     follows: str | None = None
-    """Of an activation: the name of the function that it comes out of, if that is known."""
+    """For an activation: the name of the activation function before it, if known."""
     own: float | None = None
-    """The rate that a dropout of a user's module has there by itself: see `models.module`."""
+    """The rate of the user's own dropout layer at this site: see `models.module`."""
     asked: bool = False
-    """Whether noise comes there only where it is asked for by name: see `sites.placement.place`."""
+    """Whether noise acts there only if the site is named explicitly: see `sites.placement.place`."""
 
     def __post_init__(self) -> None:
         if len(self.shape) != len(self.axes):

@@ -1,4 +1,4 @@
-"""Everything that a user's module may draw random numbers from: seeded for a time, and then as it was."""
+"""Seeds all generators that a user's module may draw from, for a time, and then restores them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _KNOWN: WeakKeyDictionary[Any, list[Source]] = WeakKeyDictionary()
 
 
 class Source(NamedTuple):
-    """A generator of random numbers: how it is called in messages, and how its state is read, set and seeded."""
+    """A generator of random numbers: its name in messages, and functions that read, set and seed its state."""
 
     name: str
     state: Callable[[], Any]
@@ -29,16 +29,16 @@ class Source(NamedTuple):
 
 @contextmanager
 def seeded(seed: int, module: nn.Module | None = None, device: str = "cpu") -> Iterator[None]:
-    """Has all draws follow from `seed` for as long as the context lasts, and puts every generator back after it.
+    """Context manager in which all draws follow from `seed`; it restores every generator at its end.
 
     Parameters
     ----------
     seed : int
-        In 0..2**63-1. torch's generator of the CPU is given it as it is.
+        In 0..2**63-1. torch's CPU generator is seeded with exactly this number.
     module : nn.Module, optional
-        Whose own generators are seeded too: those that it or its parts hold, and those of the files that their classes are in.
+        A module whose own generators are seeded too: those in its attributes and submodules, and in the files of their classes.
     device : str
-        Whose generator of torch is seeded beside that of the CPU.
+        The device whose torch generator is seeded in addition to that of the CPU.
     """
     sources = shared(device) if module is None else [*shared(device), *_own(module)]
     before = [source.state() for source in sources]
@@ -52,7 +52,7 @@ def seeded(seed: int, module: nn.Module | None = None, device: str = "cpu") -> I
 
 
 def shared(device: str = "cpu") -> list[Source]:
-    """The generators that everyone shares."""
+    """Returns the generators that all code shares."""
     import torch
 
     sources = [
@@ -68,19 +68,19 @@ def shared(device: str = "cpu") -> list[Source]:
 
 
 def own(module: nn.Module) -> list[Source]:
-    """The generators of a module's own."""
+    """Returns a module's own generators."""
     return [_of(each) for each in _held(module)]
 
 
 def _own(module: nn.Module) -> list[Source]:
-    """The same, looked for once: there is a step between two calls."""
+    """Returns the same from a cache, since it is needed at every step."""
     if module not in _KNOWN:
         _KNOWN[module] = own(module)
     return _KNOWN[module]
 
 
 def _of(generator: Any) -> Source:
-    """Of an object that draws."""
+    """Returns the `Source` of a generator object."""
     import torch
 
     name = f"a {type(generator).__module__.partition('.')[0]}.{type(generator).__name__} of its own"
@@ -100,7 +100,7 @@ def _of(generator: Any) -> Source:
 
 
 def _held(module: nn.Module) -> list[Any]:
-    """The generators in the attributes of a module and its parts, and in the files of their classes, each once."""
+    """Returns the generators in the attributes of a module and its submodules, and in the files of their classes, each once."""
     import torch
 
     kinds = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
@@ -108,7 +108,7 @@ def _held(module: nn.Module) -> list[Any]:
     places: list[Mapping[str, Any]] = []
     for part in module.modules():
         file = sys.modules.get(type(part).__module__)
-        # torch's own layers hold none; their files do, that of everyone.
+        # torch's own layers have none; their files hold only the shared one.
         places += (
             [vars(part)] if file is None or file.__name__.partition(".")[0] == "torch" else [vars(part), vars(file)]
         )

@@ -11,7 +11,7 @@ from dropbench.sites import Site
 
 
 def matches(name: str, pattern: str) -> bool:
-    """Whether a site's name fits a glob pattern such as `hidden.*`."""
+    """Returns whether a site's name matches a glob pattern such as `hidden.*`."""
     return fnmatchcase(name, pattern)
 
 
@@ -22,16 +22,16 @@ def place(
     key: str = "dropout",
     asked: Collection[str] = (),
 ) -> list[str]:
-    """The sites, in the model's order, that noise is placed on.
+    """Returns the sites on which noise is placed, in the model's order.
 
-    Patterns are globs, read in order; one that opens with `-` takes sites away: `["*", "-input"]`, or `["-input"]` for
-    short. Without a placement noise goes everywhere but to the input, and to any site that `rates` names more closely
-    than by `*`. `key` is that under which they were typed.
+    Patterns are globs, applied in order. One that starts with `-` removes sites: `["*", "-input"]`, or `["-input"]` for
+    short. Without a placement, noise is placed everywhere except at the input, and at every site that `rates` names by more
+    than `*`. `key` is the key under which the patterns were typed, for messages.
 
-    Sites among `asked` are reached by their names alone, or by a pattern that ends as they do: `hidden.0.before` by
-    `*.before`, and by neither `*` nor `hidden.*`.
+    Sites in `asked` are matched only by their names, or by a pattern with the same ending: `hidden.0.before` by `*.before`,
+    but not by `*` or `hidden.*`.
 
-    Raises UsageError for a pattern that fits no site.
+    Raises UsageError for a pattern that matches no site.
 
     >>> sites = ["input", "hidden.0", "hidden.1", "hidden.1.before"]
     >>> place(sites, None, {}, asked=["hidden.1.before"])
@@ -45,11 +45,11 @@ def place(
     """
     chosen = ["*", "-input", *(p for p in rates if p != "*")] if placement is None else list(placement)
     given = [("placement", p, p.removeprefix("-")) for p in placement or ()]
-    given += [("rates", p, p) for p in rates]  # in which a `-` means nothing
+    given += [("rates", p, p) for p in rates]  # here a `-` has no special meaning
     for last, pattern, bare in given:
         if not any(_reaches(bare, n, asked) for n in names):
             usual = [n for n in names if n not in asked] or names
-            raise UsageError(f"{key}.{last}: no site here fits '{pattern}'; {nearest(pattern, usual)}")
+            raise UsageError(f"{key}.{last}: no site matches '{pattern}'; {nearest(pattern, usual)}")
     everywhere = bool(chosen) and chosen[0].startswith("-")
     on = {name: everywhere and name not in asked for name in names}
     for pattern in chosen:
@@ -60,12 +60,12 @@ def place(
 
 
 def _reaches(pattern: str, name: str, asked: Collection[str]) -> bool:
-    """Whether a pattern of a placement means a site."""
+    """Returns whether a pattern of a placement includes a site."""
     return matches(name, pattern) and (name not in asked or pattern.rpartition(".")[2] == name.rpartition(".")[2])
 
 
 def rate_at(name: str, rate: float, rates: Mapping[str, float]) -> float:
-    """The rate of one site: its own entry, else that of the longest pattern that fits, else `rate`.
+    """Returns the rate of one site: its own entry, else that of the longest pattern that matches, else `rate`.
 
     >>> rates = {"*": 0.1, "hidden.*": 0.3, "hidden.1": 0.5}
     >>> [rate_at(site, 0.2, rates) for site in ("input", "hidden.0", "hidden.1")]
@@ -78,14 +78,14 @@ def rate_at(name: str, rate: float, rates: Mapping[str, float]) -> float:
 
 
 class Supporter(Protocol):
-    """As much of a variant as placement needs."""
+    """The part of a variant's interface that placement needs."""
 
     def supports(self, site: Site) -> str | None:
-        """None where it can act, else the reason why not."""
+        """Returns None if it can act at the site, else the reason why it cannot."""
         ...
 
     def site_rate(self, site: Site, rate: float) -> float:
-        """The rate of one site, in [0, 1), where the common rate is `rate`."""
+        """Returns the rate of one site, in [0, 1), for the common rate `rate`."""
         ...
 
 
@@ -97,9 +97,9 @@ def site_rates(
     placement: Sequence[str] | None,
     key: str = "dropout",
 ) -> dict[str, float]:
-    """The rate of every site on which a variant acts, in the model's order; empty where it can act on none.
+    """Returns the rate of every site on which a variant acts, in the model's order; empty if it can act on none.
 
-    A rate given for a site in `rates` is that site's; what a variant makes of the common one is its own affair.
+    A rate given for a site in `rates` is used as it is. For other sites the variant derives the rate from the common one.
     """
     able = {s.name: s for s in sites if variant.supports(s) is None}
     if not able:

@@ -24,7 +24,7 @@ from dropbench.planning.sources import load
             ["dropout.placement=[-*]"],
             "dropout.placement=[-*] leaves dropout=standard no site in model=mlp; give it at least one of input, hidden.0",
         ),
-        (["dropout.placement=[nowhere]"], "dropout.placement: no site here fits 'nowhere'"),
+        (["dropout.placement=[nowhere]"], "dropout.placement: no site matches 'nowhere'"),
         (["data.n_train=5000"], "data.n_train=5000 is too many"),
         (["data=wine", "train.augment.flip=0.5"], "train.augment works on images"),
     ],

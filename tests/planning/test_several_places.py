@@ -98,7 +98,7 @@ def test_what_can_act_at_one_site(names: tuple[str, ...], told: str | None) -> N
 
 
 def test_a_pattern_that_fits_no_site_is_told_by_its_own_key() -> None:
-    with pytest.raises(UsageError, match=r"dropout\.locked\.placement: no site here fits 'hiden\.1'"):
+    with pytest.raises(UsageError, match=r"dropout\.locked\.placement: no site matches 'hiden\.1'"):
         places([made("standard"), made("locked", placement=("hiden.1",))], SITES)
 
 

@@ -128,7 +128,7 @@ def test_what_must_be_asked_for_is_met_by_its_name(
 
 
 def test_what_must_be_asked_for_and_is_not_there_is_told() -> None:
-    with pytest.raises(UsageError, match=r"no site here fits '\*.skip'"):
+    with pytest.raises(UsageError, match=r"no site matches '\*.skip'"):
         place(NAMES, ["*.skip"], {}, asked=BY_NAME)
 
 
