@@ -16,7 +16,7 @@ from dropbench.report.diagnosis.rules import diagnose
 from dropbench.report.records import filters as filtered
 from dropbench.report.records.convergence import with_convergence
 from dropbench.report.records.frame import to_frame
-from dropbench.report.records.load import RUN_SOMETHING, Found, best_epochs, from_store, keep_known, load
+from dropbench.report.records.load import RUN_SOMETHING, Found, all_epochs, best_epochs, from_store, keep_known, load
 from dropbench.report.records.measures import Measure, Measures
 from dropbench.report.records.plans import of_studies, plans_of
 from dropbench.report.records.said import Said
@@ -358,7 +358,7 @@ def diagnosed(c: Comparison, report: Report) -> Comparison:
     told: list[Diagnosis] = []
     if c.baseline is not None and c.measure is not None:
         configs = {label: report.configs[c.run_of(label)] for label in c.labels}
-        told = diagnose(Evidence(c, c.baseline, c.measure, configs, report.histories))
+        told = diagnose(Evidence(c, c.baseline, c.measure, configs, report.histories, report.epochs))
     return replace(c, diagnosis=tuple(told))
 
 
@@ -373,9 +373,10 @@ def _measure(runs: pd.DataFrame, measures: Measures, wanted: str | None) -> Meas
 def unfiltered(found: Found) -> Gathered:
     """All of it, unfiltered."""
     measures = Measures.of_records(found.records)
-    epochs, damaged = best_epochs(found, measures)
+    epochs = all_epochs(found)
+    best, damaged = best_epochs(found, epochs, measures)
     configs = {r.run_id: r.config for r in found.records}
     known = (*runs_noted.disputed(measures), *runs_noted.several_folders(found.rivals), *runs_noted.histories(damaged))
-    report = Report((), known, tuple(found.skipped), configs=configs, histories=found.histories)
-    frame = to_frame(found.records, epochs).assign(name=None, table=None)
+    report = Report((), known, tuple(found.skipped), configs=configs, histories=found.histories, epochs=epochs)
+    frame = to_frame(found.records, best).assign(name=None, table=None)
     return Gathered(report, frame, measures, indexes=found.indexes)

@@ -1,9 +1,10 @@
-"""A run's epochs as its history.csv has them, which may be damaged or edited, and which of them was the best."""
+"""A run's epochs as its history.csv has them, which may be damaged or edited: the best, and whether anything jumped."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from bisect import insort
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,10 @@ from dropbench.store import safely
 Columns = Mapping[str, list[float]]
 """{column: a number an epoch}, NaN for empty cells."""
 HISTORY = "history.csv"
+SPIKE = 0.5
+"""A rise of the training loss by half of its total fall is more than the noise between two epochs."""
+BURST = 10.0
+"""A burst is a gradient norm of ten times the earlier median, and above that of the first epoch, when norms are largest."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +28,16 @@ class Epochs:
     ----------
     highest, lowest : int or None
         The epochs, from 1, at which the score that the run monitored was that; the first of equals. None without that score.
+    spiked, burst : bool
+        Whether the training loss, and the norm of the gradient, ever jumped: see `spikes` and `bursts`.
     damaged : str or None
         Why there is no history that can be used: half a sentence.
     """
 
     highest: int | None = None
     lowest: int | None = None
+    spiked: bool = False
+    burst: bool = False
     damaged: str | None = None
 
     def best(self, direction: int) -> int | None:
@@ -39,11 +48,14 @@ class Epochs:
 def epochs_of(history: Path, config: Mapping[str, Any]) -> Epochs:
     """What is to be known of a run's history. config: the run's."""
     table, damaged = read_history(history)
-    scores = scored(table, monitored(config))
-    if not scores:
-        return Epochs(damaged=damaged)
-    first = [(score, -epoch) for epoch, score in scores]
-    return Epochs(-max(first)[1], -max((-score, epoch) for score, epoch in first)[1], damaged)
+    first = [(score, -epoch) for epoch, score in scored(table, monitored(config))]
+    return Epochs(
+        -max(first)[1] if first else None,
+        -max((-score, epoch) for score, epoch in first)[1] if first else None,
+        spikes(table.get("train_loss", ())),
+        bursts(table.get("grad_norm", ())),
+        damaged,
+    )
 
 
 def monitored(config: Mapping[str, Any]) -> str:
@@ -93,3 +105,25 @@ def scored(table: Columns, score: str, by: str = "epoch") -> list[tuple[int, flo
 
 def _rising(epochs: list[float]) -> bool:
     return epochs == [float(i) for i in range(1, len(epochs) + 1)]
+
+
+def spikes(losses: Sequence[float]) -> bool:
+    """Whether the loss ever rises by more than half of what it had fallen, and by more than a tenth of its start."""
+    seen = [v for v in losses if v == v]
+    low = math.inf
+    for loss in seen:
+        if low < seen[0] and loss - low > max(SPIKE * (seen[0] - low), 0.1 * abs(seen[0])):
+            return True
+        low = min(low, loss)
+    return False
+
+
+def bursts(norms: Sequence[float]) -> bool:
+    """Whether a gradient norm is ever ten times the median of those before it (at least three) and above the first."""
+    seen = [v for v in norms if v == v]
+    before: list[float] = []
+    for i, v in enumerate(seen):
+        if i >= 3 and v > seen[0] and v > BURST * (before[(i - 1) // 2] + before[i // 2]) / 2:
+            return True
+        insort(before, v)
+    return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import astuple, fields
 from typing import Any, NamedTuple
 
 from dropbench.store.epochs import Epochs
@@ -85,7 +85,7 @@ class Shared:
             self._place_of({**record.config, "seed": None}),
             self._place_of({**of_all, "metrics": list(record.metrics)}),
             own,
-            None if epochs is None else [epochs.highest, epochs.lowest, epochs.damaged],
+            None if epochs is None else list(astuple(epochs)),
             said,
         )
         return text(line).encode()

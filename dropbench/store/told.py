@@ -51,20 +51,20 @@ class Told:
         """For JSON, all but the rows."""
         return [
             self.total,
-            *(None if one is None else base64.b85encode(one).decode() for one in (self.right, self.loss)),
+            *(None if one is None else base64.b64encode(one).decode() for one in (self.right, self.loss)),
         ]
 
 
 def loaded(dumped: Sequence[Any], rows: str) -> Told:
     """From what `Told.dumped` and `rows_in_text` gave. Raises ValueError or TypeError for anything else."""
     total, *both = dumped
-    right, loss = (None if one is None else base64.b85decode(one) for one in both)
-    return Told(total, base64.b85decode(rows), right, loss)
+    right, loss = (None if one is None else base64.b64decode(one) for one in both)
+    return Told(total, base64.b64decode(rows), right, loss)
 
 
 def rows_in_text(told: Told) -> str:
     """The rows, which are the same in every arm, for JSON."""
-    return base64.b85encode(told.rows).decode()
+    return base64.b64encode(told.rows).decode()
 
 
 def told_in(folder: Path) -> Told | None:

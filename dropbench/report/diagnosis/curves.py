@@ -1,20 +1,14 @@
-"""Reads a run's curves: when a score is reached, whether it was still improving, and whether a loss or gradient jumped."""
+"""Reads a run's curves: when a score is reached, and whether it was still improving."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from statistics import median
 
 from dropbench.report.diagnosis.evidence import Curves
 from dropbench.report.records.measures import Measure
 
 AT_THE_END = 0.9
 """If the best epoch is in the last tenth of training, longer training may be better still."""
-SPIKE = 0.5
-"""A rise of the training loss by half of its total fall is more than the noise between two epochs."""
-BURST = 10.0
-"""A burst is a gradient norm of ten times the earlier median, and above that of the first epoch, when norms are largest."""
 
 
 def both_reach(ours: Curves, theirs: Curves, measure: Measure) -> tuple[int, int] | None:
@@ -41,20 +35,3 @@ def ends_at_best(runs: Sequence[Curves], measure: Measure) -> bool:
         scored = [(sign * v, -at) for at, v in zip(curves["epoch"], curves.get(column, ()), strict=False) if v == v]
         late += bool(scored) and -max(scored)[1] > AT_THE_END * curves["epoch"][-1]
     return 2 * late >= len(runs) > 0
-
-
-def spikes(losses: Sequence[float]) -> bool:
-    """Whether the loss ever rises by more than half of what it had fallen, and by more than a tenth of its start."""
-    seen = [v for v in losses if v == v]
-    low = math.inf
-    for loss in seen:
-        if low < seen[0] and loss - low > max(SPIKE * (seen[0] - low), 0.1 * abs(seen[0])):
-            return True
-        low = min(low, loss)
-    return False
-
-
-def bursts(norms: Sequence[float]) -> bool:
-    """Whether a gradient norm is ever ten times the median of those before it (at least three) and above the first."""
-    seen = [v for v in norms if v == v]
-    return any(v > BURST * median(seen[:i]) and v > seen[0] for i, v in enumerate(seen) if i >= 3)

@@ -12,10 +12,13 @@ from dropbench.report.records.measures import Measure
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.tables.arms import belongs_to_arm
 from dropbench.report.tables.comparison import Comparison, Config
+from dropbench.store.epochs import Epochs
 from dropbench.values import flatten
 
 Curves = Mapping[str, Sequence[float]]
 """Columns of a run's history, with one value per epoch; NaN in epochs that were not evaluated."""
+_HELD = 2_000
+"""Runs whose curves are kept in memory: of 10^5 runs they would fill it."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Evidence:
         By the label of an arm.
     histories : Mapping
         Where each run's epochs are, by run id; they are read when a rule asks for them.
+    epochs : Mapping
+        What is known of them without that, by run id.
     """
 
     comparison: Comparison
@@ -39,6 +44,7 @@ class Evidence:
     measure: Measure
     configs: Mapping[str, Config]
     histories: Mapping[str, Path]
+    epochs: Mapping[str, Epochs]
     _read: dict[str, Curves] = field(default_factory=dict, repr=False)
 
     @property
@@ -76,15 +82,25 @@ class Evidence:
         ours, theirs = (_settings(self.configs[o]) for o in (label, self.baseline))
         return all(ours.get(k) == theirs.get(k) for k in ours.keys() | theirs.keys() if not belongs_to_arm(k))
 
+    def known(self, label: str) -> dict[int, Epochs]:
+        """Return what is known of the histories by seed, for every run that has one, also for diverged runs."""
+        rows = self.comparison.runs_of(label)
+        runs = zip(rows["seed"].tolist(), rows["run_id"].tolist(), strict=True)
+        return {int(seed): self.epochs[run] for seed, run in runs if run in self.epochs}
+
     def curves(self, label: str) -> dict[int, Curves]:
         """Return the curves by seed, for every run that has a history, also for diverged runs."""
         by_seed = {}
         rows = self.comparison.runs_of(label)
         for seed, run in zip(rows["seed"].tolist(), rows["run_id"].tolist(), strict=True):
-            if run not in self._read:
-                self._read[run] = columns(self.histories[run]) if run in self.histories else {}
-            if self._read[run]:
-                by_seed[int(seed)] = self._read[run]
+            known = self._read.pop(run, None)
+            if known is None:
+                known = columns(self.histories[run]) if run in self.histories else {}
+            self._read[run] = known  # the last, which stays longest
+            if known:
+                by_seed[int(seed)] = known
+        while len(self._read) > max(_HELD, 2 * len(rows)):
+            del self._read[next(iter(self._read))]
         return by_seed
 
 

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from dropbench.report.diagnosis import remedies
-from dropbench.report.diagnosis.curves import both_reach, bursts, ends_at_best, spikes
+from dropbench.report.diagnosis.curves import both_reach, ends_at_best
 from dropbench.report.diagnosis.evidence import Evidence
 from dropbench.report.records.convergence import EPOCHS
 from dropbench.report.records.measures import Measure
@@ -366,14 +366,14 @@ def _to_settle(e: Evidence, unsettled: Mapping[str, Contrast], pairs: int) -> tu
 def _trouble(e: Evidence, label: str) -> dict[str, set[int]]:
     """Return the seeds of an arm's unstable runs, by the kind of trouble."""
     rows = e.comparison.runs_of(label)
-    curves = e.curves(label)
+    epochs = e.known(label)
     # With class weights, training minimizes another loss than the one that is measured, which may rise meanwhile.
     measured = e.configs[label]["train"].get("class_weights") is None
-    spiked = {s for s, c in curves.items() if measured and spikes(c.get("train_loss", ()))}
+    spiked = {seed for seed, known in epochs.items() if measured and known.spiked}
     return {
         "diverged": {int(s) for s in rows.loc[rows["status"] == "diverged", "seed"]},
         "with a spike of the training loss": spiked,
-        "with a burst of the gradient": {s for s, c in curves.items() if bursts(c.get("grad_norm", ()))},
+        "with a burst of the gradient": {seed for seed, known in epochs.items() if known.burst},
     }
 
 

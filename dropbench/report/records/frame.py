@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from dropbench.identity import PATH, data_name
 from dropbench.store import Record
@@ -26,51 +29,83 @@ def to_frame(records: Sequence[Record], best: Mapping[str, int | None] | None = 
     epoch_seconds (their mean per epoch), peak_memory_mb and best_epoch, which is the epoch of the best validation score by run
     id, as given in `best`.
     """
-    rows = []
-    metrics: dict[str, None] = {}
-    for record in records:
-        config = {plain(key): value for key, value in flatten(record.config).items()}
-        if config.pop(f"data.{PATH}", None):  # which a name stands for
-            config["data.name"] = plain(data_name(record.config["data"]))
-        scores = measured(record)
-        metrics |= dict.fromkeys(scores)
-        rows.append(
-            {
-                **{key: value for key, value in config.items() if "." in key},
-                **scores,
-                **{group: config.get(f"{group}.name") for group in GROUPS},
-                **{f"{part}_examples": record.n.get(part) for part in ("train", "val", "test")},
-                **{f"{package}_version": _plain(record.versions.get(package)) for package in PACKAGES},
-                "run_id": record.run_id,
-                "arm_id": record.arm_id,
-                "status": record.status,
-                "reason": record.reason,  # of which the first line is shown, made plain there
-                "seed": record.seed,
-                "best_epoch": (best or {}).get(record.run_id),
-                "chosen_epoch": record.chosen_epoch,
-                "epochs_run": record.epochs_run,
-                "learned_rates": {plain(site): rate for site, rate in record.learned_rates.items()},
-                "own_noise": [plain(part) for part in record.own_noise],
-                "classes": record.test_classes,
-                "arrays": record.arrays,
-                "parameters": record.parameters,
-                "seconds": record.seconds,
-                "epoch_seconds": record.seconds / record.epochs_run if record.epochs_run else None,
-                "peak_memory_mb": record.peak_memory_mb,
-                "data_fingerprint": _plain(record.data_fingerprint),
-                "sources": {plain(part): plain(code) for part, code in record.sources.items()},
-                "git_commit": _plain(record.git_commit),
-                "device": plain(record.device),
-                "threads": record.threads,
-                "started": record.started,
-            }
-        )
-    frame = pd.DataFrame(rows, dtype=object)
+    flats, place_of = _flat(records)
+    scores = [measured(record) for record in records]
+    metrics = dict.fromkeys(name for each in scores for name in each)
+    rows = [_beside_config(record, best or {}) for record in records]
+    # Of the few configurations one value each, so that those of very many runs are one object.
+    of_flats = {key: _objects([flat.get(key, math.nan) for flat in flats])[place_of] for key in _dotted(flats)}
+    of_scores = {name: [each.get(name, math.nan) for each in scores] for name in metrics}
+    of_groups = {group: _objects([flat.get(f"{group}.name") for flat in flats])[place_of] for group in GROUPS}
+    of_rows = {name: _objects([row[name] for row in rows]) for name in (rows[0] if rows else ())}
+    columns = {**of_flats, **of_scores, **of_groups, **of_rows}
+    order: dict[str, None] = {}
+    for place, names in dict.fromkeys(zip(place_of.tolist(), map(tuple, scores), strict=True)):
+        order |= dict.fromkeys([*_dotted([flats[place]]), *names, *of_groups, *of_rows])
+    frame = pd.DataFrame({name: columns[name] for name in order}, dtype=object)
     numbers = dict.fromkeys(
         (*metrics, "best_epoch", "chosen_epoch", "seconds", "epoch_seconds", "peak_memory_mb"), float
     )
     # A copy, for a column at a time leaves a frame in pieces, which pandas warns of where there are a hundred.
     return frame.astype(numbers).copy() if rows else frame
+
+
+def _flat(records: Sequence[Record]) -> tuple[list[dict[str, Any]], NDArray[np.int_]]:
+    """The configurations as flat keys, without their seed, each once; and the place of each record's among them.
+
+    Records that were read from one folder share the parts of their configurations, as objects.
+    """
+    flats: list[dict[str, Any]] = []
+    places: dict[tuple[object, ...], int] = {}
+    place_of = []
+    for record in records:
+        parts = tuple((key, id(value)) for key, value in record.config.items() if key != "seed")
+        if parts not in places:
+            places[parts] = len(flats)
+            config = {plain(key): value for key, value in flatten(record.config).items()}
+            if config.pop(f"data.{PATH}", None):  # which a name stands for
+                config["data.name"] = plain(data_name(record.config["data"]))
+            flats.append(config)
+        place_of.append(places[parts])
+    return flats, np.array(place_of, dtype=np.int_)
+
+
+def _dotted(flats: Sequence[Mapping[str, Any]]) -> dict[str, None]:
+    return dict.fromkeys(key for flat in flats for key in flat if "." in key)
+
+
+def _objects(values: Sequence[Any]) -> NDArray[np.object_]:
+    """As they are, lists and mappings among them."""
+    return np.fromiter(values, dtype=object, count=len(values))
+
+
+def _beside_config(record: Record, best: Mapping[str, int | None]) -> dict[str, Any]:
+    return {
+        **{f"{part}_examples": record.n.get(part) for part in ("train", "val", "test")},
+        **{f"{package}_version": _plain(record.versions.get(package)) for package in PACKAGES},
+        "run_id": record.run_id,
+        "arm_id": record.arm_id,
+        "status": record.status,
+        "reason": record.reason,  # of which the first line is shown, made plain there
+        "seed": record.seed,
+        "best_epoch": best.get(record.run_id),
+        "chosen_epoch": record.chosen_epoch,
+        "epochs_run": record.epochs_run,
+        "learned_rates": {plain(site): rate for site, rate in record.learned_rates.items()},
+        "own_noise": [plain(part) for part in record.own_noise],
+        "classes": record.test_classes,
+        "arrays": record.arrays,
+        "parameters": record.parameters,
+        "seconds": record.seconds,
+        "epoch_seconds": record.seconds / record.epochs_run if record.epochs_run else None,
+        "peak_memory_mb": record.peak_memory_mb,
+        "data_fingerprint": _plain(record.data_fingerprint),
+        "sources": {plain(part): plain(code) for part, code in record.sources.items()},
+        "git_commit": _plain(record.git_commit),
+        "device": plain(record.device),
+        "threads": record.threads,
+        "started": record.started,
+    }
 
 
 def measured(record: Record) -> dict[str, float]:
@@ -84,6 +119,14 @@ def measured(record: Record) -> dict[str, float]:
 
 def _plain(text: str | None) -> str | None:
     return None if text is None else plain(text)
+
+
+def by_label(runs: pd.DataFrame, column: str) -> dict[str, list[Any]]:
+    """The values of a column in the runs of each arm, by its `label`, in their order: in one go, of however many arms."""
+    found: dict[str, list[Any]] = {}
+    for label, value in zip(runs["label"].tolist(), runs[column].tolist(), strict=True):
+        found.setdefault(label, []).append(value)
+    return found
 
 
 def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from dropbench.errors import UsageError
 from dropbench.report.records.frame import GROUPS
 from dropbench.report.records.measures import Measures
 from dropbench.store import FAILED, RECORD, RUNS, Loaded, Record, Skipped, Store, read, read_all
-from dropbench.store.epochs import epochs_of, monitored
+from dropbench.store.epochs import Epochs, epochs_of, monitored
 from dropbench.store.index import Index
 
 RUN_SOMETHING = "to make some: dropbench sweep study=three_arm"
@@ -102,18 +102,29 @@ def unusable(record: Record) -> str | None:
     return None
 
 
-def best_epochs(found: Found, measures: Measures) -> tuple[dict[str, int | None], list[Skipped]]:
+def all_epochs(found: Found) -> dict[str, Epochs]:
+    """What is to be known of the history of each run, by its id."""
+    epochs = {}
+    for record in found.records:
+        path, index = found.histories[record.run_id], found.indexes.get(record.run_id)
+        known = epochs_of(path, record.config) if index is None else index.epochs(path.parent, record)
+        epochs[record.run_id] = known
+    return epochs
+
+
+def best_epochs(
+    found: Found, epochs: Mapping[str, Epochs], measures: Measures
+) -> tuple[dict[str, int | None], list[Skipped]]:
     """The best epoch of each run, by its id, and the histories that cannot be used."""
     best, damaged = {}, []
     directions: dict[str, int] = {}
     for record in found.records:
-        path, index = found.histories[record.run_id], found.indexes.get(record.run_id)
-        epochs = epochs_of(path, record.config) if index is None else index.epochs(path.parent, record)
+        known = epochs[record.run_id]
         if (column := monitored(record.config)) not in directions:
             directions[column] = measures.read(column).direction
-        best[record.run_id] = epochs.best(directions[column])
-        if epochs.damaged is not None:
-            damaged.append(Skipped(path, epochs.damaged))
+        best[record.run_id] = known.best(directions[column])
+        if known.damaged is not None:
+            damaged.append(Skipped(found.histories[record.run_id], known.damaged))
     return best, damaged
 
 

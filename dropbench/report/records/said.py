@@ -24,6 +24,9 @@ from dropbench.store.told import Told, rows_of, scores_of, told_in
 ROUNDING, OF_HALF = 1e-6, 2e-3
 """What a sum in another order, and beside it float16, may change of a score: as a share of the mean size of an example's."""
 
+_ROOM = 64 << 20
+"""Bytes of scores of examples that are kept at once."""
+
 
 class Untold(ValueError):
     """That nothing is known of a score's examples: half a sentence that says why."""
@@ -33,12 +36,13 @@ class Untold(ValueError):
 class Examples:
     """One score of each example that a run tested.
 
-    total: rows of the data set. rows: [m] ascending, which of them it tested. values: [m], whose mean is the score.
+    total: rows of the data set. rows: [m] ascending, which of them it tested. values: [m], whose mean, `mean`, is the score.
     """
 
     total: int
     rows: NDArray[np.int64]
     values: Floats
+    mean: float
 
 
 @dataclass
@@ -49,12 +53,25 @@ class Said:
     indexes: Mapping[str, Index] = field(default_factory=dict)
     _told: dict[str, Told | Untold] = field(default_factory=dict, repr=False)
     _others: dict[tuple[str, str], _Scores | None] = field(default_factory=dict, repr=False)
+    _last: dict[tuple[str, str, float], Examples] = field(default_factory=dict, repr=False)
+    """Those that were asked for last: a baseline's are asked for by each arm."""
+    _room: int = _ROOM
     _rows: dict[tuple[int, bytes], NDArray[np.int64]] = field(default_factory=dict, repr=False)
 
     def examples(self, run: str, measure: Measure, score: float) -> Examples:
         """Of a run and a measure on which it has this score. Raises Untold."""
         if measure.part != "test" or measure.metric not in SCORES:
             raise Untold(f"{measure.spoken} is no mean over test examples that were kept")
+        known = self._last.pop((run, measure.metric, score), None)
+        if known is None:
+            known = self._examples(run, measure, score)
+            self._room -= known.values.nbytes
+        self._last[run, measure.metric, score] = known  # the last one, which stays longest
+        while self._room < 0 and len(self._last) > 1:
+            self._room += self._last.pop(next(iter(self._last))).values.nbytes
+        return known
+
+    def _examples(self, run: str, measure: Measure, score: float) -> Examples:
         if run not in self._told:
             self._told[run] = self._read(run)
         if isinstance(told := self._told[run], Untold):
@@ -63,12 +80,13 @@ class Said:
             raise Untold(f"what runs kept of their test examples does not hold the {measure.name} of each")
         values = scores.astype(float)
         rounding = ROUNDING if scores.dtype == bool else OF_HALF
-        if not abs(values.mean() - score) <= rounding * abs(values).mean():
+        mean = values.mean()
+        if not abs(mean - score) <= rounding * abs(values).mean():
             raise Untold(f"what was kept of the test examples does not add up to the {measure.name}")
         key = told.total, told.rows
         if key not in self._rows:
             self._rows[key] = rows_of(told)  # the same in every arm
-        return Examples(told.total, self._rows[key], values)
+        return Examples(told.total, self._rows[key], values, mean)
 
     def _read(self, run: str) -> Told | Untold:
         index = self.indexes.get(run)

@@ -29,6 +29,8 @@ from dropbench.report.statistics.ranks import signed_ranks
 
 FLOOR = 0.25
 """Times the median spread of the arms."""
+_BLOCK = 1 << 16
+"""Signs, times two at most, that are in use at once: half a megabyte to one."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,11 @@ def judge(columns: Sequence[Column], seeds: int, alpha: float, share: float = 1.
     for k, (column, m) in enumerate(zip(columns, moments, strict=True)):
         centred[column.rows, k] = m.centred / (m.n * (m.spread + floors[k]) or 1.0)
     reach = _common(np.abs(flips @ centred), np.array([m.n for m in moments]))
-    arms = [_Arm(c, m, floors[k], flips) for k, (c, m) in enumerate(zip(columns, moments, strict=True))]
-    others = _without_each(reach)
+    arms = [
+        _Arm(c, m, floor, *own)
+        for c, m, floor, own in zip(columns, moments, floors, _flipped(columns, flips), strict=True)
+    ]
+    others = np.asfortranarray(_without_each(reach))  # it is read a column at a time, as is `later`
     adjusted = _by_steps(arms, reach, [arm.p(others[:, k]) for k, arm in enumerate(arms)])
     return [arm.joint(others[:, k], adjusted[k], alpha, share) for k, arm in enumerate(arms)]
 
@@ -115,7 +120,7 @@ def _by_steps(arms: Sequence[_Arm], reach: Floats, p: Sequence[float]) -> list[f
     So it is at most its p among all, and what an interval excludes is never left in doubt by its p.
     """
     order = np.lexsort(([-arm.far_out for arm in arms], p))
-    later = np.zeros(reach.shape)
+    later = np.zeros(reach.shape, order="F")
     later[:, order[:-1]] = np.maximum.accumulate(reach[:, order[:0:-1]], axis=1)[:, ::-1]
     adjusted, least = [0.0] * len(arms), 0.0
     for k in order:
@@ -177,13 +182,56 @@ def _without_each(reach: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
+class _Flips:
+    """The flips of the seeds of one or more arms: [F, n] signs; n less and plus the sum e of each, and where that is ±n."""
+
+    signs: Floats
+    less: Floats
+    more: Floats
+    whole: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, signs: Floats) -> _Flips:
+        n, e = signs.shape[1], signs.sum(1)
+        return cls(signs, n - e, n + e, np.abs(e) == n)  # the differences themselves, or all of them turned round
+
+    def sums(self, several: Sequence[Floats]) -> Floats:
+        """[F, m] of m arms' differences the sum under each flip: by parts of the flips that stay in a processor's cache."""
+        count, n = self.signs.shape
+        block = max(64, 1 << (_BLOCK // n).bit_length())
+        sums = np.empty((count, len(several)), order="F")
+        for first in range(0, count, block):
+            part = self.signs[first : first + block]
+            for k, values in enumerate(several):
+                sums[first : first + block, k] = part @ values
+        return sums
+
+
+def _flipped(columns: Sequence[Column], flips: Floats) -> list[tuple[_Flips, Floats]]:
+    """The flips of each arm's own seeds, which most or all have alike, and its sum under each of them."""
+    alike: dict[bytes, list[int]] = {}
+    for k, column in enumerate(columns):
+        alike.setdefault(column.rows.tobytes(), []).append(k)
+    found = {}
+    for places in alike.values():
+        own = _Flips.of(flips[:, columns[places[0]].rows])
+        sums = own.sums([columns[k].values for k in places])
+        found.update({k: (own, sums[:, i]) for i, k in enumerate(places)})
+    return [found[k] for k in range(len(columns))]
+
+
+@dataclass(frozen=True)
 class _Arm:
-    """One column with the values that each flip does not reject: an interval about its mean."""
+    """One column with the values that each flip of its own seeds does not reject: an interval about its mean.
+
+    sums: of its values, under each flip.
+    """
 
     column: Column
     moments: _Moments
     floor: float
-    flips: Floats
+    flips: _Flips
+    sums: Floats
     _tolerance: float = field(init=False)
     _own: tuple[Floats, Floats] = field(init=False)
 
@@ -198,13 +246,12 @@ class _Arm:
         With S the sum of the differences, s that of the flipped and e that of the n signs: |s - e v| >= |S - n v| holds between
         (S - s) / (n - e) and (S + s) / (n + e). Both are means of some of the differences.
         """
-        signs_here = self.flips[:, self.column.rows]
-        n, total = self.moments.n, float(self.column.values.sum())
-        sums, e = signs_here @ self.column.values, signs_here.sum(1)
+        total, sums = float(self.column.values.sum()), self.sums
         with np.errstate(divide="ignore", invalid="ignore"):
-            one, other = (total - sums) / (n - e), (total + sums) / (n + e)
-        whole = np.abs(e) == n  # the differences themselves, or all of them turned round
-        return np.where(whole, -np.inf, np.minimum(one, other)), np.where(whole, np.inf, np.maximum(one, other))
+            one, other = (total - sums) / self.flips.less, (total + sums) / self.flips.more
+        low, high = np.minimum(one, other), np.maximum(one, other)
+        low[self.flips.whole], high[self.flips.whole] = -np.inf, np.inf
+        return low, high
 
     def _kept(self, others: Floats | None) -> tuple[Floats, Floats]:
         """The same where the furthest of some other arms, by flip, counts too."""
@@ -243,7 +290,7 @@ class _Arm:
         if spread == 0:
             return 1.0
         whole = self.moments.n * spread * (1 + (FLOOR if self.floor else 0.0))
-        reached = np.abs(self.flips[:, self.column.rows] @ ranks) / whole
+        reached = np.abs(self.flips.signs @ ranks) / whole
         if others is not None:
             reached = np.maximum(reached, _back(others, self.moments.n))
         return float((reached >= abs(ranks.sum()) / whole - 1e-10).mean())

@@ -82,7 +82,7 @@ def _shares(value: float, of_arms: list[tuple[float, Examples]]) -> Differences:
         raise Untold("arms were tested on other examples under one seed")
     shares: Floats = np.full(len(rows), value)
     for move, examples in of_arms:
-        shares += move * (examples.values - examples.values.mean())
+        shares += move * (examples.values - examples.mean)
     return Differences(rows, shares)
 
 

@@ -17,9 +17,8 @@ from typing import Any
 import pandas as pd
 
 from dropbench.report.records.frame import rows_of, setting_keys
+from dropbench.report.tables.shown_values import Row, as_set, shown, texts, vary, vary_in
 from dropbench.values import AND, absent, number, order, plain, written
-
-Row = Mapping[str, Any]
 
 REGULARIZERS = (
     "train.weight_decay",
@@ -135,17 +134,19 @@ def name_arms(frame: pd.DataFrame) -> list[Arm]:
     """
     firsts = rows_of(frame.drop_duplicates(["name", "arm_id"]))
     keys = setting_keys(frame)
+    differing = vary(firsts, keys)  # no other key tells an arm from others
     of_study = firsts[0].get("table") is not None
     dropouts = [setting(row) for row in firsts]
-    besides = [_beside(row, firsts, keys, of_study=of_study) for row in firsts]
+    named = [k for k in keys if k in set(differing) or k.startswith(BESIDE)]
+    besides = [_beside(row, firsts, named, of_study=of_study) for row in firsts]
     # What is told to be without dropout is an arm that has nothing else to tell of.
     spoken = [
-        "" if words == NONE and told_beside(row, firsts, keys) else words
+        "" if words == NONE and told_beside(row, firsts, named) else words
         for row, words in zip(firsts, dropouts, strict=True)
     ]
     settings = [_joined(words, beside) for words, beside in zip(spoken, besides, strict=True)]
     if of_study:
-        settings = _only_differing(dropouts, besides, firsts, keys)
+        settings = _only_differing(dropouts, besides, firsts, differing)
         labels = [str(row["name"]) for row in firsts]
     else:
         labels = [_joined(row["name"] or words, b) for row, words, b in zip(firsts, spoken, besides, strict=True)]
@@ -269,7 +270,7 @@ def tells(row: Row, rows: Sequence[Row], key: str) -> bool:
     chosen = next((c for c in ("dropout.schedule.name", *_CHOSEN) if key.startswith(c.removesuffix("name"))), None)
     peers = rows if chosen in (None, key) else [r for r in rows if r.get(chosen) == row.get(chosen)]
     value = row.get(key, math.nan)
-    return shown(value) is not None and any(_set(r.get(key, math.nan)) != _set(value) for r in peers)
+    return shown(value) is not None and any(as_set(r.get(key, math.nan)) != as_set(value) for r in peers)
 
 
 def find(arms: Sequence[Arm], wanted: str) -> list[Arm]:
@@ -294,16 +295,13 @@ def quiet(arms: Sequence[Arm], frame: pd.DataFrame) -> list[Arm]:
 
 def unscheduled(arms: Sequence[Arm], frame: pd.DataFrame) -> list[Arm]:
     """The one arm whose rate stays as it is, where every other is the same but for a schedule of it; else none."""
-    rows = {arm.label: _row_of(arm, frame) for arm in arms}
+    by_id = {row["arm_id"]: row for row in rows_of(frame.drop_duplicates("arm_id"))}
+    rows = {arm.label: by_id[arm.arm_id] for arm in arms}
     keys = [k for k in setting_keys(frame) if not k.startswith("dropout.schedule.")]
     schedules = {label: row.get("dropout.schedule.name") for label, row in rows.items()}
     still = [a for a in arms if schedules[a.label] in (None, "constant") or absent(schedules[a.label])]
     alike = not vary(list(rows.values()), keys)
     return still if alike and len(still) == 1 < len(arms) else []
-
-
-def _row_of(arm: Arm, frame: pd.DataFrame) -> Row:
-    return rows_of(frame[frame["arm_id"] == arm.arm_id].head(1))[0]
 
 
 def comparisons(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -313,7 +311,7 @@ def comparisons(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     keys = setting_keys(frame)
     if frame.get("table") is None or frame["table"].isna().all():
         keys = [k for k in keys if not belongs_to_arm(k)]
-    titles = _told_apart(_titles([_as_one(rows_of(part), keys) for part in parts], keys), parts, keys)
+    titles = _told_apart(_titles([_as_one(part, keys) for part in parts], keys), parts, keys)
     return sorted(zip(titles, parts, strict=True), key=lambda pair: order(pair[0]))
 
 
@@ -324,7 +322,7 @@ def tables(frame: pd.DataFrame) -> list[list[int]]:
     belong to no arm.
     """
     keys = [k for k in setting_keys(frame) if not belongs_to_arm(k)]
-    values = [[_set(v) for v in frame[k].tolist()] for k in keys]
+    values = [column for k in keys if len(set(column := texts(frame[k].tolist(), as_set))) > 1]
     planned = frame["table"].tolist() if "table" in frame else [None] * len(frame)
     groups: dict[tuple[str | None, ...], list[int]] = {}
     for i, table in enumerate(planned):
@@ -348,15 +346,13 @@ def _told_apart(titles: Sequence[str], parts: Sequence[pd.DataFrame], keys: Sequ
     return told
 
 
-def _as_one(rows: Sequence[Row], keys: Sequence[str]) -> Row:
+def _as_one(part: pd.DataFrame, keys: Sequence[str]) -> Row:
     """A row that stands for a whole table."""
-    names = {group: ", ".join(dict.fromkeys(written(row.get(group)) for row in rows)) for group in ("model", "data")}
-    return {**rows[0], **dict.fromkeys(vary(rows, keys), _SEVERAL), **names}
-
-
-def vary(rows: Sequence[Row], keys: Iterable[str]) -> list[str]:
-    """The keys that have more than one value in the rows; being absent or null counts as one."""
-    return [k for k in keys if len({_set(row.get(k, math.nan)) for row in rows}) > 1]
+    names = {
+        group: ", ".join(filter(None, dict.fromkeys(texts(part[group].tolist(), written))))
+        for group in ("model", "data")
+    }
+    return {**rows_of(part.head(1))[0], **dict.fromkeys(vary_in(part, keys), _SEVERAL), **names}
 
 
 def _titles(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
@@ -382,16 +378,6 @@ def _title(row: Row, told: Sequence[str]) -> str:
     short = Counter(names.values())
     parts = [f"{names[k] if short[names[k]] == 1 else k}={shown(row.get(k)) or 'absent'}" for k in told]
     return ", ".join([f"{written(row.get('model'))} on {written(row.get('data'))}", *parts])
-
-
-def shown(value: object) -> str | None:
-    """The value's text; None for the NaN that stands for an absent key."""
-    return None if absent(value) else written(value)
-
-
-def _set(value: object) -> str | None:
-    """The text of a value that was set: what is null is absent, as in ids, so that a key of a later dropbench parts no runs."""
-    return None if value is None else shown(value)
 
 
 def legend(arms: Sequence[Arm]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from dropbench.report.records.frame import by_label
 from dropbench.report.records.scores import Floats
 
 ROW = "test_attribution_map"
@@ -28,11 +29,11 @@ def agreements(runs: pd.DataFrame, labels: Sequence[str]) -> dict[str, Agreement
     runs: with `label` and `arrays`, a row a seed. NaN where an arm has too few: two for a correlation, three for an error.
     Seeds differ in all that they draw, so in their training examples too unless `data.split_seed` is set.
     """
-    by_label = {}
+    found, arrays = {}, by_label(runs, "arrays")
     for label in labels:
-        between = correlations(runs.loc[runs["label"] == label, "arrays"].tolist())
-        by_label[label] = Agreement(*summary(between), float(len(between)))
-    return by_label if any(each.seeds >= 2 for each in by_label.values()) else {}
+        between = correlations(arrays.get(label, []))
+        found[label] = Agreement(*summary(between), float(len(between)))
+    return found if any(each.seeds >= 2 for each in found.values()) else {}
 
 
 def correlations(arrays: Sequence[Mapping[str, Any]]) -> Floats:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from dropbench.report.records.frame import by_label
 from dropbench.values import count
 
 _SPOKEN = 3
@@ -19,11 +20,12 @@ def collapsed(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
     was kept are not spoken of.
     """
     told, shares = [], set()
+    done = runs[runs["status"] == "completed"]
+    classes, sizes = by_label(done, "classes"), by_label(done, "test_examples")
     for arm in arms:
-        done = runs[(runs["label"] == arm) & (runs["status"] == "completed")]
         known = [
             (said, n)
-            for said, n in zip(done["classes"].tolist(), done["test_examples"].tolist(), strict=True)
+            for said, n in zip(classes.get(arm, []), sizes.get(arm, []), strict=True)
             if said.keys() >= {"answered", "majority"} and isinstance(n, int)
         ]
         same = [said for said, n in known if said["answered"] * n > n - 1.5]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from dropbench.report.records.frame import by_label
 from dropbench.report.records.measures import LEADING, Measure, Measures
 from dropbench.report.records.said import Said, Untold
 from dropbench.report.records.scores import Scores
@@ -130,6 +131,7 @@ class Comparison:
     explained: tuple[tuple[str, str], ...] = ()
     typed: Mapping[str, str] = field(default_factory=dict)
     _widenings: dict[int, tuple[Expression, Widening | Untold]] = field(default_factory=dict, repr=False)
+    _scores: dict[tuple[str, str], Scores] = field(default_factory=dict, repr=False)
     _contrasts: dict[Measure, dict[str, Contrast]] = field(default_factory=dict, repr=False)
 
     @property
@@ -156,13 +158,16 @@ class Comparison:
 
     def scores(self, label: str, measure: Measure) -> Scores:
         """By seed, of the completed runs; empty where it was not measured."""
-        done, column = self.done(label), str(measure)
-        return dict(zip(done["seed"].tolist(), done[column].tolist(), strict=True)) if column in done else {}
+        key = label, str(measure)
+        if key not in self._scores:
+            done, column = self.done(label), str(measure)
+            known = dict(zip(done["seed"].tolist(), done[column].tolist(), strict=True)) if column in done else {}
+            self._scores[key] = known
+        return self._scores[key]
 
     def diverged(self, label: str) -> Collection[int]:
         """The seeds of an arm's runs that diverged."""
-        rows = self.runs_of(label)
-        return frozenset(rows.loc[rows["status"] == "diverged", "seed"].tolist())
+        return self._diverged.get(label, frozenset())
 
     def of_examples(self, expression: Expression) -> Widening | Untold:
         """What examples add to the error of an answer; why nothing is known of it, where nothing is."""
@@ -263,6 +268,10 @@ class Comparison:
     @cached_property
     def _done(self) -> dict[str, pd.DataFrame]:
         return {str(label): rows for label, rows in self.runs[self.runs["status"] == "completed"].groupby("label")}
+
+    @cached_property
+    def _diverged(self) -> dict[str, frozenset[int]]:
+        return {k: frozenset(v) for k, v in by_label(self.runs[self.runs["status"] == "diverged"], "seed").items()}
 
     @cached_property
     def _measured(self) -> list[Measure]:

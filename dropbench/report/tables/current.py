@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from dropbench.report.records.frame import setting_keys
-from dropbench.report.tables.arms import shown, tables
+from dropbench.report.tables.arms import tables
+from dropbench.report.tables.shown_values import texts
 from dropbench.values import count, written
 
 
@@ -27,10 +28,11 @@ def current(frame: pd.DataFrame, typed: Sequence[str] = ()) -> tuple[pd.DataFram
     typed: of the report, folders and filters, with which the sentence says how the others are shown.
     """
     keys = [k for k in setting_keys(frame) if k.startswith("data.")]
+    columns = [texts(frame[k].tolist()) for k in keys]
     groups: dict[tuple[object, ...], list[int]] = {}
     for table, places in enumerate(tables(frame)):
         for i in places:
-            groups.setdefault((table, *(shown(frame[k].iloc[i]) for k in keys)), []).append(i)
+            groups.setdefault((table, *(column[i] for column in columns)), []).append(i)
     kept: list[int] = []
     told: dict[str, None] = {}
     for places in groups.values():

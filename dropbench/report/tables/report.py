@@ -15,6 +15,7 @@ from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.grids import Grid
 from dropbench.report.tables.runs import Runs
 from dropbench.store import Skipped, StoredPlan
+from dropbench.store.epochs import Epochs
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ class Report:
         Statements of studies with what became of them, instead of all of these.
     single : Runs or None
         Runs, a row each, instead of all of these.
-    configs, histories : Mapping
-        Of every run that was loaded, by its id: what it was set to, and where its history.csv is.
+    configs, histories, epochs : Mapping
+        Of every run that was loaded, by its id: what it was set to, where its history.csv is, and what is known of that.
     plans : tuple
         The stored ones that have a run of this report, and those that do not say what they have.
     command : str or None
@@ -62,6 +63,7 @@ class Report:
     single: Runs | None = None
     configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     histories: Mapping[str, Path] = field(default_factory=dict, repr=False)
+    epochs: Mapping[str, Epochs] = field(default_factory=dict, repr=False)
     plans: tuple[StoredPlan, ...] = ()
     command: str | None = None
     runs: pd.DataFrame | None = field(default=None, repr=False)

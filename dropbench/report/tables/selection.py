@@ -90,7 +90,8 @@ def choices(
 
 def _choice(rows: pd.DataFrame, family: Family, sign: int, rule: Measure, test: Measure) -> Choice | None:
     """Of the arms of one sweep."""
-    there = [label for label in (*family.idle, *family.labels) if (rows["label"] == label).any()]
+    labelled = set(rows["label"])
+    there = [label for label in (*family.idle, *family.labels) if label in labelled]
     labels = safest(rows, there)
     unsafe = tuple(label for label in there if label not in labels)
     done = rows[rows["status"] == "completed"]

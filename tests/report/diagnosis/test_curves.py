@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropbench.report.diagnosis.curves import both_reach, bursts, ends_at_best, spikes
+from dropbench.report.diagnosis.curves import both_reach, ends_at_best
 from dropbench.report.records.history import columns
 from dropbench.report.records.measures import Measure
 from dropbench.store import Measure as Declaration
+from dropbench.store.epochs import bursts, spikes
 
 HIGH, LOW = (Measure("val", "score", Declaration(better)) for better in ("higher", "lower"))
 

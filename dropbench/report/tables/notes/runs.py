@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 
 import pandas as pd
 
-from dropbench.report.records.frame import PACKAGES, rows_of, setting_keys
+from dropbench.report.records.frame import PACKAGES, by_label, rows_of, setting_keys
 from dropbench.report.records.measures import Measures
 from dropbench.report.tables.arms import in_all
 from dropbench.report.tables.collapsed import collapsed
@@ -115,7 +115,8 @@ def about(comparison: Comparison) -> list[Note]:
 
 def _seeds(done: pd.DataFrame, arms: Sequence[str]) -> list[Note]:
     """Name the seeds of completed runs. If all arms have the same seeds, the short form leaves them to the note on the rule."""
-    seeds = {arm: spans(done.loc[done["label"] == arm, "seed"].tolist()) for arm in arms}
+    of_arms = by_label(done, "seed")
+    seeds = {arm: spans(of_arms.get(arm, [])) for arm in arms}
     if len(set(seeds.values())) == 1:
         return [Note(f"Seeds: {seeds[arms[0]]}{', the same in every arm' if len(arms) > 1 else ''}.", "")]
     by_seeds: dict[str, list[str]] = {}
@@ -173,7 +174,8 @@ def first_line(reason: str | None) -> str | None:
 def _rule(runs: pd.DataFrame, arms: Sequence[str], measures: Measures) -> Note:
     """Say which epoch the numbers are from, as each run's configuration has it. runs: completed runs only."""
     keys = ("train.monitor", "train.patience", "train.restore_best")
-    chosen = [dict(zip(keys, (row.get(k) for k in keys), strict=True)) for row in rows_of(runs)]
+    columns = [runs[k].tolist() if k in runs else [None] * len(runs) for k in keys]
+    chosen = [dict(zip(keys, values, strict=True)) for values in zip(*columns, strict=True)]
     best = [c for c in chosen if not _none(c["train.patience"]) and c["train.restore_best"] is True]
     monitored = [measures.read(m) for m in {str(c["train.monitor"]) for c in best}]
     score = "the best validation score"
@@ -186,7 +188,8 @@ def _rule(runs: pd.DataFrame, arms: Sequence[str], measures: Measures) -> Note:
     sizes = {n for n in runs["test_examples"].tolist() if isinstance(n, int)}
     size = f" ({sizes.pop():,} examples)" if len(sizes) == 1 else ""
     spread = " ± is the sd over seeds." if runs["seed"].nunique() > 1 else ""
-    seeds = {spans(runs.loc[runs["label"] == arm, "seed"].tolist()) for arm in arms}
+    of_arms = by_label(runs, "seed")
+    seeds = {spans(of_arms.get(arm, [])) for arm in arms}
     under = f"Seeds: {seeds.pop()}; " if len(seeds) == 1 else "Scores: "
     return Note(
         f"Rule: every number is from {epoch}, and the test split{size} was evaluated only once, at that epoch. "
@@ -208,8 +211,9 @@ def _none(value: object) -> bool:
 def _learned(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
     """Return the mean learned rate of each site, and its spread over seeds."""
     notes = []
+    of_arms = by_label(runs, "learned_rates")
     for arm in arms:
-        of_runs = [rates for rates in runs.loc[runs["label"] == arm, "learned_rates"].tolist() if rates]
+        of_runs = [rates for rates in of_arms.get(arm, []) if rates]
         parts = []
         for site in dict.fromkeys(site for rates in of_runs for site in rates):
             values = [rates[site] for rates in of_runs if site in rates]
@@ -223,8 +227,9 @@ def _learned(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
 def _own_noise(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
     """Name the layers of a user's module that drew random numbers by themselves, so that every arm has noise."""
     of_arms: dict[tuple[str, ...], list[str]] = {}
+    noisy = by_label(runs, "own_noise")
     for arm in arms:
-        found = dict.fromkeys(p for own in runs.loc[runs["label"] == arm, "own_noise"].tolist() for p in own)
+        found = dict.fromkeys(p for own in noisy.get(arm, []) for p in own)
         if found:
             of_arms.setdefault(tuple(map(str, found)), []).append(arm)
     notes = []
