@@ -42,8 +42,8 @@ claims-again: $(INSTALLED)
 claims-quick: $(INSTALLED)
 	$(BIN)/dropbench sweep 'study=$(QUICK)' results=$(CLAIMS)
 
-# Beside plain PyTorch, joblib, Lightning, Hydra and skorch, 40 minutes of a machine that does nothing else, then the cost of
-# each variant, 5 minutes. DROPBENCH_DATA names the data; make bench BENCH='--only digits-20' measures one part.
+# Beside plain PyTorch, joblib, Lightning, Hydra, skorch, JAX, torch.func and tabm, an hour of a machine that does nothing else,
+# then the cost of each variant, 5 minutes. DROPBENCH_DATA names the data; make bench BENCH='--only digits-20' measures one part.
 bench: .venv/.bench
 	$(BIN)/python -m benchmarks $(BENCH)
 	$(if $(BENCH),,$(BIN)/python benchmarks/variants.py)

@@ -1,8 +1,9 @@
 """Measures dropbench beside what a user would pick instead.
 
-    python -m benchmarks [--only NAME[,NAME]] [--n 5] [--quick] [--data ROOT] [--out FOLDER]
+    python -m benchmarks [--only NAME[,NAME]] [--runners NAME[,NAME]] [--n 5] [--quick] [--data ROOT] [--out FOLDER]
 
-Writes benchmarks.csv and benchmarks.md; the rows of a part that is measured take the place of its old ones, the rest stays.
+Writes benchmarks.csv and benchmarks.md; the rows of a part that is measured take the place of its old ones from processors of
+this model, the rest stays. With --runners only those rows do that name what was measured.
 Figures worth citing need a machine that does nothing else; --quick only shows that everything works, and writes elsewhere.
 """
 
@@ -31,6 +32,8 @@ class Options:
     n: int
     quick: bool
     root: str | None
+    runners: tuple[str, ...] | None = None
+    """Of sweeps: what is measured beside dropbench; None for everything."""
 
     @property
     def seconds(self) -> float:
@@ -63,7 +66,7 @@ def parts() -> dict[str, Part]:
     for name, work in WORKLOADS.items():
 
         def sweep(o: Options, name: str = name) -> list[Row]:
-            return end_to_end.measure(quick(WORKLOADS[name]) if o.quick else WORKLOADS[name], o.n, say)
+            return end_to_end.measure(quick(WORKLOADS[name]) if o.quick else WORKLOADS[name], o.n, say, o.runners)
 
         sweeps[name] = Part(work.title, work.minutes, sweep, needs_data=work.data != "digits")
     small = {
@@ -117,7 +120,8 @@ def main() -> None:
     root = args.data or os.environ.get("DROPBENCH_DATA")
     if root is not None:
         os.environ["DROPBENCH_DATA"] = root
-    options = Options(1 if args.quick else args.n, args.quick, root)
+    runners = tuple(args.runners.split(",")) if args.runners else None
+    options = Options(1 if args.quick else args.n, args.quick, root, runners)
     out = args.out or Path("results/quick" if args.quick else "results/reference")
     keep_freed_memory()  # as dropbench's workers do; so the peers that are measured inside this process have it too
     origin = provenance() | {"command": _command(args.only, options)}
@@ -134,6 +138,9 @@ def _asked(known: Mapping[str, Part]) -> tuple[argparse.Namespace, list[str]]:
     """The command line, and the names of the parts that it asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", help=f"of {', '.join(known)}")
+    parser.add_argument(
+        "--runners", help="of sweeps: what is measured beside dropbench, such as jax,torch.func (everything)"
+    )
     parser.add_argument("--n", type=int, default=5, help="blocks (5)")
     parser.add_argument("--quick", action="store_true", help="one block of next to nothing: whether it works at all")
     parser.add_argument("--data", metavar="ROOT", help="the folder of downloaded data (DROPBENCH_DATA)")
@@ -142,12 +149,17 @@ def _asked(known: Mapping[str, Part]) -> tuple[argparse.Namespace, list[str]]:
     chosen = args.only.split(",") if args.only else list(known)
     if unknown := [name for name in chosen if name not in known]:
         parser.error(f"--only {unknown[0]}: there is {', '.join(known)}")
+    timed = dict.fromkeys(runner for work in WORKLOADS.values() for runner in work.timed)
+    if unknown := [name for name in (args.runners or "").split(",") if name and name not in timed]:
+        parser.error(f"--runners {unknown[0]}: there is {', '.join(timed)}")
     return args, chosen
 
 
 def _command(only: str | None, options: Options) -> str:
     """The command that gives the same figures."""
-    flags = ((f"--only {only}", only), (f"--n {options.n}", True), ("--quick", options.quick))
+    told = ",".join(options.runners or ())
+    runners = f"--runners '{told}'" if " " in told else f"--runners {told}"
+    flags = ((f"--only {only}", only), (runners, told), (f"--n {options.n}", True), ("--quick", options.quick))
     return "python -m benchmarks" + "".join(f" {flag}" for flag, given in flags if given)
 
 
@@ -167,7 +179,8 @@ def _carried_out(name: str, known: Mapping[str, Part], options: Options, out: Pa
     used = f"other work on {100 * others.share():.0f} % of a processor"
     with_others = {**origin, "machine": f"{origin['machine']}, {used}"}
     titles = {key: each.title for key, each in known.items()}
-    results.save(results.merge(results.load(out / "benchmarks.csv"), rows, with_others), out, titles)
+    before = results.load(out / "benchmarks.csv")
+    results.save(results.merge(before, rows, with_others, options.runners), out, titles)
     say(f"{name}: {(time.perf_counter() - began) / 60:.1f} min, {used}")
     if others.share() > DISTURBED:
         say(f"{name}: NOT FOR CITING: processes on several threads lose far more than the others took")

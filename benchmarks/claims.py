@@ -56,6 +56,33 @@ def _costs(text: str, workload: str, ours: str, peer: str, asked: float) -> Clai
     return Claim(text, workload, ours, peer, asked, at_most=True)
 
 
+SMALL = {
+    "digits-20": "50 digits runs of 20 epochs",
+    "digits-100": "50 digits runs of 100 epochs",
+    "cnn-digits": "CNN on digits",
+}
+"""The sweeps of which a step is mostly what surrounds the arithmetic, with their names in claims."""
+LARGER = {
+    "mnist-256": "MNIST-256 sweep",
+    "mnist-1024": "MNIST-1024 sweep",
+    "cnn": "small CNN",
+    "gru": "GRU with recurrent dropout",
+    "lstm": "LSTM with recurrent dropout",
+}
+IN_ONE_PROCESS = ("digits-20", "digits-100")
+"""Where JAX is timed with both processors in one process too, since one or the other may be faster."""
+
+
+def _stacked() -> Iterable[Claim]:
+    """Against what an expert writes for many runs at once."""
+    for asked, sweeps in ((3, SMALL), (1.5, LARGER)):
+        for workload, text in sweeps.items():
+            yield _faster(f"{text}, against JAX 2 × 1", workload, "jax", asked)
+            if workload in IN_ONE_PROCESS:
+                yield _faster(f"{text}, against JAX in one process", workload, "jax one process", asked)
+            yield _faster(f"{text}, against torch.func 2 × 1", workload, "torch.func", asked)
+
+
 IDENTICAL = "runs that differ"
 CLAIMS = (
     _costs(
@@ -64,6 +91,7 @@ CLAIMS = (
     _faster("50 digits runs of 100 epochs, against joblib 2 × 1", "digits-100", "joblib", 3.5),
     _faster("the same, against a plain loop", "digits-100", "plain", 6.5),
     _faster("the same, against Lightning", "digits-100", "lightning", 15),
+    *_stacked(),
     _faster("MNIST-256 sweep, against joblib", "mnist-256", "joblib", 1.6),
     _faster("the same in bf16, against joblib in fp32", "mnist-256", "joblib", 2.5, "dropbench bf16"),
     _faster("small CNN, against joblib", "cnn", "joblib", 1.7),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import statistics
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -28,19 +28,22 @@ RESOLUTION = 0.002
 """A difference in accuracy too small to matter: no runner is faster for having reached so much less."""
 
 
-def measure(work: Workload, n: int, say: Say) -> list[Row]:
-    """The rows of one workload, from n blocks."""
+def measure(work: Workload, n: int, say: Say, wanted: Collection[str] | None = None) -> list[Row]:
+    """The rows of one workload, from n blocks: of the runners `wanted`, or of all, and always of dropbench."""
     with tempfile.TemporaryDirectory() as folder:
         splits = Path(folder) / "splits.npz"
         write_splits(work, splits)
         chosen = {}
         for name in work.timed:
+            if wanted is not None and name != "dropbench" and name not in wanted:
+                continue
             if lacking := runners.missing(name):
                 say(f"  {name} is left out: {lacking} is not installed (pip install -e '.[bench]')")
                 continue
             chosen[name] = partial(runners.run, work, name, splits)
-        # Once before it counts: files come from memory after that, and dropbench has chosen the size of its cohorts.
-        for name in [name for name in chosen if name.startswith("dropbench")]:
+        # Once before it counts: files come from memory after that, dropbench has chosen the size of its cohorts, and what is
+        # to find something compiled has compiled it.
+        for name in [name for name in chosen if name.startswith("dropbench") or name == runners.CACHED]:
             say(f"  warming up                 {name:24s} {chosen[name]().seconds:7.2f} s")
         return list(rows(work, alternate(chosen, n, say)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import resource
 import time
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from pathlib import Path
 from dropbench.execute.environment import git_commit
 
 _PACKAGES = ("torch", "numpy", "scikit-learn", "joblib", "lightning", "hydra-core", "hydra-joblib-launcher", "skorch")
+_STACKED = ("jax", "optax", "tabm")
 
 
 def provenance() -> dict[str, str]:
@@ -20,7 +22,7 @@ def provenance() -> dict[str, str]:
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "commit": git_commit() or "unknown",
-        "machine": f"{_processor()}, {_gibibytes():.0f} GiB, {platform.system()}",
+        "machine": f"{_processor()}, {_gibibytes():.0f} GiB, {platform.system()}, {_libraries()}",
         "versions": ", ".join([f"Python {platform.python_version()}", *_versions()]),
     }
 
@@ -57,12 +59,27 @@ def _own() -> float:
 
 def _versions() -> list[str]:
     installed = []
-    for package in _PACKAGES:
+    for package in (*_PACKAGES, *_STACKED):
         try:
             installed.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             continue
     return installed
+
+
+def _libraries() -> str:
+    """What multiplies matrices for torch, and for NumPy with the kernels that it has chosen for this processor."""
+    import numpy as np
+    import torch
+    from threadpoolctl import threadpool_info
+
+    built = {"MKL": r"Math Kernel Library Version ([\d.]+)", "oneDNN": r"MKL-DNN v([\d.]+)"}
+    found = {name: re.search(pattern, torch.__config__.show()) for name, pattern in built.items()}
+    of_torch = " and ".join(f"{name} {match[1]}" for name, match in found.items() if match)
+    own = str(Path(np.__file__).resolve().parent.parent / "numpy.libs")  # SciPy has a library of its own
+    of_numpy = [i for i in threadpool_info() if i["user_api"] == "blas" and i["filepath"].startswith(own)]
+    told = [f"{i['internal_api']} {i['version']} ({i.get('architecture')})" for i in of_numpy]
+    return f"torch with {of_torch or 'neither MKL nor oneDNN'}, NumPy with {', '.join(told) or 'an unknown BLAS'}"
 
 
 def _processor() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -30,10 +30,27 @@ def load(file: Path) -> list[Kept]:
         return [_kept(line) for line in csv.DictReader(lines)]
 
 
-def merge(old: Sequence[Kept], new: Sequence[Row], origin: Mapping[str, str]) -> list[Kept]:
-    """The new rows in place of all that their workloads had, and the rows of other workloads."""
+def merge(
+    old: Sequence[Kept], new: Sequence[Row], origin: Mapping[str, str], runners: Collection[str] | None = None
+) -> list[Kept]:
+    """The new rows in place of what their workloads had on this processor, and all other rows.
+
+    Where only some `runners` were measured, rows that name another one stay too.
+    """
     again = {r.workload for r in new}
-    return [k for k in old if k.row.workload not in again] + [Kept(r, origin) for r in new]
+    names = {r.runner for r in new}
+
+    def stays(kept: Kept) -> bool:
+        if kept.row.workload not in again or processor(kept.origin) != processor(origin):
+            return True
+        return runners is not None and kept.row.runner not in names
+
+    return [k for k in old if stays(k)] + [Kept(r, origin) for r in new]
+
+
+def processor(origin: Mapping[str, str]) -> str:
+    """The number and model of the processors that a row was measured on."""
+    return origin["machine"].split(",")[0]
 
 
 def save(kept: Sequence[Kept], folder: Path, titles: Mapping[str, str]) -> None:
@@ -52,11 +69,16 @@ def save(kept: Sequence[Kept], folder: Path, titles: Mapping[str, str]) -> None:
 
 def markdown(kept: Sequence[Kept], titles: Mapping[str, str]) -> str:
     """The text of benchmarks.md: claims, then a table for each workload, then how each was measured."""
-    rows = [k.row for k in kept]
-    parts = ["# Benchmarks", _HOW, "## Claims", _claims(rows)]
-    for workload in dict.fromkeys(r.workload for r in rows):
-        of_workload = [r for r in rows if r.workload == workload]
-        parts += [f"## {workload}", titles.get(workload, "") + ".", _table(of_workload)]
+    on = {
+        name: [k for k in kept if processor(k.origin) == name]
+        for name in dict.fromkeys(processor(k.origin) for k in kept)
+    }
+    parts = ["# Benchmarks", _HOW, "## Claims", _claims(on)]
+    for workload in dict.fromkeys(k.row.workload for k in kept):
+        parts += [f"## {workload}", titles.get(workload, "") + "."]
+        for name, there in on.items():
+            if rows := [k.row for k in there if k.row.workload == workload]:
+                parts += [f"On {name}:", _table(rows)] if len(on) > 1 else [_table(rows)]
     parts += ["## Made by", _made(kept)]
     return "\n\n".join(parts) + "\n"
 
@@ -69,11 +91,16 @@ dropbench within noise does not count. Every figure is in benchmarks.csv. All of
 and what dropbench does on one has not been measured."""
 
 
-def _claims(rows: Sequence[Row]) -> str:
-    lines = ["| claim | asked | measured | reached |", "|---|---|---|---|"]
-    for claim, row, verdict in verdicts(rows):
-        measured = "" if row is None else _numbers(row)
-        lines.append(f"| {claim.text} | {claim.limit} | {measured} | {verdict} |")
+def _claims(on: Mapping[str, Sequence[Kept]]) -> str:
+    """A line for each claim, or for each processor on which it was measured where there are several."""
+    head = ["claim", "asked", "measured", "reached", *(["on"] if len(on) > 1 else [])]
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    decided = [(name, verdicts(k.row for k in there)) for name, there in on.items()]
+    for number, (claim, *_) in enumerate(verdicts([])):
+        found = [(name, *of_all[number][1:]) for name, of_all in decided if of_all[number][1] is not None]
+        for name, row, verdict in found or [("", None, "not measured")]:
+            cells = [claim.text, claim.limit, "" if row is None else _numbers(row), verdict]
+            lines.append(f"| {' | '.join([*cells, *([name] if len(on) > 1 else [])])} |")
     return "\n".join(lines)
 
 

@@ -29,6 +29,11 @@ _MODULES = {
     "lightning": "lightning_",
     "skorch": "skorch_",
     "hydra": "hydra_",
+    "jax": "jax_",
+    "jax one process": "jax_",
+    "jax compiled before": "jax_",
+    "torch.func": "torch_func",
+    "tabm": "tabm_",
 }
 _NEEDS = {
     "joblib": ("joblib",),
@@ -36,7 +41,15 @@ _NEEDS = {
     "lightning": ("lightning",),
     "skorch": ("skorch", "sklearn"),
     "hydra": ("hydra", "hydra_plugins.hydra_joblib_launcher"),
+    "jax": ("jax", "optax"),
+    "jax one process": ("jax", "optax"),
+    "jax compiled before": ("jax", "optax"),
+    "tabm": ("tabm",),
 }
+TOGETHER = ("jax", "torch.func", "tabm")
+"""How the names of peers begin that train many runs at once: what one run more takes is then unknown."""
+CACHED = "jax compiled before"
+"""The runner that finds in a folder beside the splits what it compiled when it was warmed up."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +130,7 @@ def _dropbench(work: Workload, bf16: bool, folder: Path) -> Sample:
 
 
 def _peer(work: Workload, runner: str, splits: Path, folder: Path) -> Sample:
-    runs = [TYPICAL] if runner == ONE else work.runs(work.timed[runner])
+    runs = [TYPICAL] if runner == ONE else work.runs(None if runner.startswith(TOGETHER) else work.timed[runner])
     command = [sys.executable, "-m", f"benchmarks.peers.{_MODULES[runner]}"]
     if runner in ("hydra", "skorch"):
         rates, seeds = work.product(work.timed[runner])
@@ -130,7 +143,7 @@ def _peer(work: Workload, runner: str, splits: Path, folder: Path) -> Sample:
     else:
         told = ["--runs", ",".join(f"{rate}:{seed}" for rate, seed in runs), "--epochs", str(work.epochs)]
         command += [work.name, *told, "--splits", str(splits), "--out", str(folder / "out")]
-        command += ["--bf16"] if runner.endswith("bf16") else []
+        command += _settings(runner, splits)
     wall = execute(command)
     ends: dict[int, list[float]] = defaultdict(list)
     accuracies: dict[Run, float] = {}
@@ -141,5 +154,14 @@ def _peer(work: Workload, runner: str, splits: Path, folder: Path) -> Sample:
     if len(accuracies) != len(runs):
         raise RuntimeError(f"{runner} left {len(accuracies)} results of {len(runs)} runs")
     total = 1 if runner == ONE else len(work.runs())
+    if runner.startswith(TOGETHER):
+        return Sample(wall, float("nan"), len(runs), accuracies)
     seconds, marginal = scaled(wall, total, ends)
     return Sample(seconds, marginal, len(runs), accuracies)
+
+
+def _settings(runner: str, splits: Path) -> list[str]:
+    """What the name of a runner says beside its module."""
+    settings = ["--bf16"] if runner.endswith("bf16") else []
+    settings += ["--processes", "1"] if runner.endswith("one process") else []
+    return settings + (["--cache", str(splits.parent / "compiled")] if runner == CACHED else [])

@@ -124,6 +124,9 @@ def _listed(numbers: Sequence[int]) -> str:
 
 ALL = 10**6
 _DIGITS = Net("mlp", (128, 128))
+_STACKED = {"jax": ALL, "torch.func": ALL}
+_MLP = {**_STACKED, "tabm": ALL}
+_JAX = {"jax one process": ALL, "jax compiled before": ALL}
 _EVERY = {"dropbench": ALL, "joblib": ALL, "plain": 5, "loader": 5, "lightning": 4, "hydra": 8, "skorch": 4}
 WORKLOADS = {
     work.name: work
@@ -136,7 +139,7 @@ WORKLOADS = {
             20,
             TENTHS,
             tuple(range(5)),
-            {**_EVERY, "one loader script": 1},
+            {**_EVERY, "one loader script": 1, **_MLP, **_JAX},
             minutes=5.5,
         ),
         Workload(
@@ -147,7 +150,7 @@ WORKLOADS = {
             100,
             TENTHS,
             tuple(range(5)),
-            {"dropbench": ALL, "joblib": 10, "plain": 4, "lightning": 5},
+            {"dropbench": ALL, "joblib": 10, "plain": 4, "lightning": 5, **_MLP, **_JAX},
             minutes=6,
         ),
         Workload(
@@ -158,7 +161,7 @@ WORKLOADS = {
             10,
             (0.1, 0.2, 0.3, 0.5, 0.7),
             tuple(range(4)),
-            {"dropbench": ALL, "dropbench bf16": ALL, "joblib": ALL, "joblib bf16": 8, "plain": 2},
+            {"dropbench": ALL, "dropbench bf16": ALL, "joblib": ALL, "joblib bf16": 8, "plain": 2, **_MLP},
             batch_size=128,
             n_train=10_000,
             minutes=6,
@@ -171,7 +174,7 @@ WORKLOADS = {
             2,
             (0.2, 0.5),
             (0, 1),
-            {"dropbench": ALL, "dropbench bf16": ALL, "joblib": ALL, "joblib bf16": ALL},
+            {"dropbench": ALL, "dropbench bf16": ALL, "joblib": ALL, "joblib bf16": ALL, **_MLP},
             batch_size=128,
             n_train=10_000,
             minutes=3,
@@ -184,7 +187,7 @@ WORKLOADS = {
             4,
             (0.2, 0.5),
             (0, 1),
-            {"dropbench": ALL, "dropbench bf16": ALL, "joblib": ALL, "joblib bf16": ALL},
+            {"dropbench": ALL, "dropbench bf16": ALL, "joblib": ALL, "joblib bf16": ALL, **_STACKED},
             n_train=2_000,
             minutes=5,
         ),
@@ -196,7 +199,7 @@ WORKLOADS = {
             10,
             (0.0, 0.1, 0.2, 0.3, 0.4),
             tuple(range(4)),
-            {"dropbench": ALL, "joblib": 10, "plain": 4},
+            {"dropbench": ALL, "joblib": 10, "plain": 4, **_STACKED},
             minutes=1.3,
         ),
         *(
@@ -208,7 +211,7 @@ WORKLOADS = {
                 4,
                 (0.2, 0.5),
                 (0, 1),
-                {"dropbench": ALL, "joblib": ALL, "plain": 2},
+                {"dropbench": ALL, "joblib": ALL, "plain": 2, **_STACKED},
                 n_train=2_000,
                 minutes=minutes,
             )

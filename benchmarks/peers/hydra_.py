@@ -14,8 +14,8 @@ import torch
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
+from benchmarks.peers.job import Job
 from benchmarks.peers.plain import train
-from benchmarks.peers.setup import Job
 from benchmarks.workloads import WORKLOADS
 
 

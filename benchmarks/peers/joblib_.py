@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from joblib import Parallel, delayed
 
+from benchmarks.peers.job import Job, jobs
 from benchmarks.peers.plain import train
-from benchmarks.peers.setup import Job, jobs
 
 
 def on_one_thread(job: Job) -> float:

@@ -20,7 +20,8 @@ torchvision()  # Lightning imports it through torchmetrics, which fails beside a
 
 import lightning as L  # noqa: E402
 
-from benchmarks.peers.setup import SCORED_AT_ONCE, Job, jobs, parts  # noqa: E402
+from benchmarks.peers.job import Job, jobs  # noqa: E402
+from benchmarks.peers.setup import SCORED_AT_ONCE, built, parts  # noqa: E402
 from benchmarks.workloads import LR  # noqa: E402
 
 
@@ -61,7 +62,7 @@ class Classifier(L.LightningModule):
 def train(job: Job) -> None:
     """Carries out one run."""
     sets = [TensorDataset(*part) for part in parts(job)]
-    classifier = Classifier(job.network(tuple(sets[0].tensors[0].shape[1:])))
+    classifier = Classifier(built(job, tuple(sets[0].tensors[0].shape[1:])))
     shuffled = DataLoader(sets[0], batch_size=job.work.batch_size, shuffle=True)
     scored, val, test = (DataLoader(s, batch_size=SCORED_AT_ONCE) for s in sets)
     trainer = L.Trainer(

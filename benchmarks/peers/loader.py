@@ -9,7 +9,8 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from benchmarks.peers.setup import SCORED_AT_ONCE, Job, jobs, parts
+from benchmarks.peers.job import Job, jobs
+from benchmarks.peers.setup import SCORED_AT_ONCE, built, parts
 from benchmarks.workloads import LR
 
 Loader = DataLoader[tuple[torch.Tensor, ...]]
@@ -41,7 +42,7 @@ def test_loop(loader: Loader, net: nn.Module, loss_of: nn.Module) -> tuple[float
 def train(job: Job) -> None:
     """Carries out one run."""
     sets = [TensorDataset(*part) for part in parts(job)]
-    net = job.network(tuple(sets[0].tensors[0].shape[1:]))
+    net = built(job, tuple(sets[0].tensors[0].shape[1:]))
     shuffled = DataLoader(sets[0], batch_size=job.work.batch_size, shuffle=True)
     scored, val, test = (DataLoader(s, batch_size=SCORED_AT_ONCE) for s in sets)
     loss_of = nn.CrossEntropyLoss()

@@ -8,7 +8,6 @@ accuracies could not be compared. Either way it takes milliseconds a run.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.workloads import Net
@@ -64,7 +63,8 @@ class MaskedCell(nn.Module):
 
     def __init__(self, cell: str, inputs: int, hidden: int, rate: float) -> None:
         super().__init__()
-        self.cell, self.hidden, self.rate = cell, hidden, rate
+        self.cell, self.hidden = cell, hidden
+        self.mask = nn.Dropout(rate)
         gates = hidden * {"gru": 3, "lstm": 4}[cell]
         self.input = nn.Linear(inputs, gates)
         self.recurrent = nn.Linear(hidden, gates)
@@ -73,7 +73,7 @@ class MaskedCell(nn.Module):
         """Maps x [B, T, I] to the states of all steps, [B, T, H]."""
         projected = self.input(x)
         state = memory = x.new_zeros(len(x), self.hidden)
-        mask = F.dropout(torch.ones_like(state), self.rate, self.training)
+        mask = self.mask(torch.ones_like(state))
         states = []
         for t in range(x.shape[1]):
             gates, inner = projected[:, t], self.recurrent(state * mask)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from benchmarks.peers.setup import Job, jobs, parts, score
+from benchmarks.peers.job import Job, jobs
+from benchmarks.peers.setup import built, parts, score
 from benchmarks.workloads import LR
 
 
@@ -16,7 +17,7 @@ def train(job: Job) -> float:
     """Carries out one run and gives its test accuracy."""
     train_part, val_part, test_part = parts(job)
     x, y = train_part
-    net = job.network(tuple(x.shape[1:]))
+    net = built(job, tuple(x.shape[1:]))
     optimizer = torch.optim.AdamW(net.parameters(), lr=LR)
     history = []
     for _ in range(job.work.epochs):

@@ -18,8 +18,9 @@ from skorch import NeuralNetClassifier
 from skorch.callbacks import EpochScoring
 from torch import Tensor, nn
 
+from benchmarks.peers.job import jobs, report
 from benchmarks.peers.nets import network
-from benchmarks.peers.setup import jobs, read, report
+from benchmarks.peers.setup import read
 from benchmarks.workloads import LR, Net
 
 

@@ -42,7 +42,7 @@ def test_noise_is_in_as_many_places(work: Workload) -> None:
     made = spec([*work.overrides(), "dropout.rate=0.5"])
     ours = arm_rates(made.dropout, outline(made.model, empty(work)).sites)
     theirs = network(work.net, SHAPES[work.data], 10, 0.5)
-    assert len(ours) == sum(isinstance(m, (nn.Dropout, MaskedCell)) for m in theirs.modules())
+    assert len(ours) == sum(isinstance(m, nn.Dropout) for m in theirs.modules())
 
 
 def test_the_language_model_is_dropbenchs() -> None:
@@ -110,8 +110,8 @@ def test_a_peer_is_a_script(name: str) -> None:
 
 def test_the_plain_loop_learns(tmp_path: Path) -> None:
     from benchmarks.end_to_end import write_splits
+    from benchmarks.peers.job import Job
     from benchmarks.peers.plain import train
-    from benchmarks.peers.setup import Job
 
     work = quick(WORKLOADS["digits-20"])
     splits = tmp_path / "splits.npz"

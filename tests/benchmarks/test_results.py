@@ -72,6 +72,36 @@ def test_a_part_measured_again_replaces_itself_alone() -> None:
     assert merge([*old, other], [again], made) == [other, Kept(again, made)]
 
 
+def test_rows_of_another_processor_stay_beside_the_new_ones() -> None:
+    old = Kept(row("masks", "a", "time", [1.0], "ns"), MADE | {"machine": "2 × one, 8 GiB"})
+    made = MADE | {"machine": "2 × other, 8 GiB"}
+    again = row("masks", "a", "time", [2.0], "ns")
+    both = merge([old], [again], made)
+    assert both == [old, Kept(again, made)]
+    assert merge(both, [again], made | {"machine": "2 × other, 8 GiB, other work"}) == [
+        old,
+        Kept(again, made | {"machine": "2 × other, 8 GiB, other work"}),
+    ]
+
+
+def test_where_some_runners_are_measured_rows_of_the_others_stay() -> None:
+    old = [Kept(row("masks", name, "time", [1.0], "ns"), MADE) for name in ("a", "b", "b / a")]
+    again = row("masks", "a", "time", [2.0], "ns")
+    assert merge(old, [again], MADE, ["a"]) == [*old[1:], Kept(again, MADE)]
+
+
+def test_figures_of_several_processors_are_told_apart() -> None:
+    claim, other = CLAIMS[0], CLAIMS[1]
+    one, two = (MADE | {"machine": f"2 × {name}, 8 GiB"} for name in ("one", "two"))
+    kept = [Kept(measured(claim, 0.5), one), Kept(measured(claim, 2.0), two), Kept(measured(other, 9.0), two)]
+    shown = markdown(kept, TITLES).splitlines()
+    lines = [line for line in shown if line.startswith(f"| {claim.text} |")]
+    assert [line.split(" | ")[-2:] for line in lines] == [["yes", "2 × one |"], ["no", "2 × two |"]]
+    (line,) = [line for line in shown if line.startswith(f"| {other.text} |")]
+    assert line.endswith("| yes | 2 × two |")
+    assert shown.count("On 2 × one:") == 1 and shown.count("On 2 × two:") == 2
+
+
 def test_a_file_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
     assert load(tmp_path / "benchmarks.csv") == []
 
