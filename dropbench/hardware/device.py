@@ -83,7 +83,7 @@ def told(device: str) -> str:
 
 
 def present(device: str) -> str:
-    """Returns the first of these devices, or the CPU if this machine has none of them: for measuring here what runs elsewhere."""
+    """Returns the first of these devices, or the CPU if this machine has none of them: to measure here what runs elsewhere."""
     import torch
 
     first = each(device)[0]
