@@ -40,8 +40,8 @@ from dropbench.engine.probe import probe
 from dropbench.engine.scores import validated
 from dropbench.engine.train import Training
 from dropbench.errors import UsageError
-from dropbench.execute.environment import products, versions
-from dropbench.hardware.blas import use_threads
+from dropbench.execute.environment import versions
+from dropbench.hardware.blas import products, use_threads
 from dropbench.planning.measured import measures_nothing, of_task
 from dropbench.planning.outline import outline
 from dropbench.planning.regularizers import cannot

@@ -43,6 +43,8 @@ class ExecuteSpec(Frozen):
     cpus: Annotated[float, Field(gt=0, le=1024)] | Literal["auto"] = "auto"
     gpus: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = "auto"
     """Processors and cards that a cohort takes of a cluster's node."""
+    products: Literal["auto", "mkl", "torch", "openblas", "onednn"] = "auto"
+    """By which library matrices are multiplied on a CPU: see hardware/blas.py. What workers are given is never `auto`."""
 
     @field_validator("timeout", mode="before")
     @classmethod

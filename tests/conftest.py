@@ -11,6 +11,8 @@ from hypothesis import settings
 from mine import bring
 
 from dropbench.config.compose import Composer, composer
+from dropbench.engine import product_times
+from dropbench.hardware import blas
 from dropbench.hardware.blas import use_threads
 from dropbench.process import workers
 
@@ -27,6 +29,14 @@ def _copies() -> Iterator[None]:
     """Workers are copies of this process, which know what a test has patched, whatever threads an earlier test has left."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(workers, "_unknown_threads", lambda: False)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _products() -> Iterator[None]:
+    """Nothing here depends on which library is the fastest on this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(product_times, "fastest", blas.default)
         yield
 
 

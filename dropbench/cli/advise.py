@@ -89,7 +89,7 @@ def _seconds(course: Course) -> float:
 
     plan = course.first
     work = arranged(plan.specs, plan)
-    return estimate(work.cohorts, Durations(plan.settings, work.device), work.workers)
+    return estimate(work.cohorts, Durations(work.settings, work.device), work.workers)
 
 
 def _again(course: Course, chosen: Protocol) -> Protocol | None:

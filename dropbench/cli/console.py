@@ -173,6 +173,8 @@ class Shown:
         design : Design or None
             What all of it could find.
         """
+        from dropbench.hardware.blas import products
+
         groups = work.groups
         if self.as_json:
             self.json(
@@ -181,6 +183,7 @@ class Shown:
                     "runs": [{"run_id": s.run_id, "config": s.as_dict()} for s in todo],
                     "cohorts": [[s.run_id for s in group] for group in groups],
                     "device": work.device,
+                    "products": products(work.device),
                     "workers": work.workers,
                     "estimated_seconds": seconds,
                     "skipped": [*plan.skipped, *plan.unplanned],

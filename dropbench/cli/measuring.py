@@ -20,6 +20,7 @@ def left_to_train(
     """Measures from weights what can be, which a dry run only says, and gives the runs of these that are left."""
     from dropbench.execute.executors import here
     from dropbench.execute.measure import measurable, measured
+    from dropbench.execute.products import settled
 
     if plan.settings.train_save is not None:
         _say_without(todo, plan, store, shown)
@@ -29,7 +30,9 @@ def left_to_train(
         done = {one.spec.run_id for one in able}
         shown.note(f"{count(len(done), 'finished run')} would be measured from the weights that they kept")
     else:
-        done = set(measured(able, plan.outlines, plan.settings, here(plan.settings), store))
+        device = here(plan.settings)
+        settings, _ = settled(plan.settings, device, trains=False)
+        done = set(measured(able, plan.outlines, settings, device, store))
         if done:  # what could not be measured is trained again, and says why
             shown.note(f"{count(len(done), 'run')} measured from {'its' if len(done) == 1 else 'their'} weights")
     return [s for s in todo if s.run_id not in done]

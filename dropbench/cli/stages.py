@@ -183,5 +183,5 @@ def rest(course: Course, stages: Sequence[Stage], store: Store | None) -> Rest |
         left = [s for s in specs if s.run_id not in done]
         work = arranged(left, plan)
         runs.append(len(left))
-        seconds.append(estimate(work.cohorts, Durations(plan.settings, work.device), work.workers) if left else 0.0)
+        seconds.append(estimate(work.cohorts, Durations(work.settings, work.device), work.workers) if left else 0.0)
     return Rest((min(runs), max(runs)), (min(seconds), max(seconds))) if runs else None

@@ -283,7 +283,7 @@ def _trained(
 
     stored = failed_when_planned(left.lost, plan.failed, plan.settings, left.work.device, store)
     if left.todo:
-        work = left.work if until is None else within(left.work, plan, until)
+        work = left.work if until is None else within(left.work, until)
         stored += trained(plan, work, store, shown, policy, before)
     failed = [s for s in stored if s.record.status == "failed"]
     for one in failed:
@@ -312,12 +312,14 @@ def _left(
     _say_of_earlier(todo, store, shown, force=force)
     lost = [s for s in todo if s.run_id in plan.failed]
     todo = [s for s in todo if s.run_id not in plan.failed]
-    work = arranged(todo, plan)
+    work = arranged(todo, plan, trains=not dry_run)
     asked = {s.run_id for s in specs}
     elsewhere = [s.run_id for s in plan.specs if s.run_id not in asked]
     given_up = len(elsewhere) - len(store.done(elsewhere))
     shown.plan(plan, len(lost) + len(todo) + given_up)
     shown.warnings(plan)
+    for note in work.notes:
+        shown.note(note)
     return _Left(lost, todo, work)
 
 
@@ -329,8 +331,8 @@ def _dry_run(left: _Left, plan: Plan, compared: Plan, to_come: Rest | None, show
 
     for reason in dict.fromkeys((*plan.unplanned, *plan.failed.values())):
         shown.warning(reason)
-    durations = Durations(plan.settings, left.work.device)
-    trained = trained_share(left.todo, plan.settings, left.work.device)
+    durations = Durations(left.work.settings, left.work.device)
+    trained = trained_share(left.todo, left.work.settings, left.work.device)
     seconds = estimate(left.work.cohorts, durations, left.work.workers, trained) if left.todo else 0.0
     shown.dry_run(plan, left.todo, left.work, seconds, to_come, design(compared) if left.todo else None)
 

@@ -78,7 +78,9 @@ def one_run(
         shown.note(note)
     shown.warnings(plan)
     # There is no other run to protect from this one.
-    work = replace(arranged(todo, plan), workers=1)
+    work = replace(arranged(todo, plan, trains=True), workers=1)
+    for note in work.notes:
+        shown.note(note)
     (stored,) = trained(plan, work, store, shown, policy, before)
     return stored.record, stored.folder
 

@@ -46,7 +46,7 @@ def trained(plan: Plan, work: Work, store: Store, shown: Shown, policy: FailureP
             closing(
                 execute(
                     work.cohorts,
-                    plan.settings,
+                    work.settings,
                     work.device,
                     work.workers,
                     store,

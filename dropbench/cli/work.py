@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dropbench.execute.agenda import InTime
     from dropbench.execute.cohorts import Cohort
     from dropbench.planning.plan import Plan
+    from dropbench.settings import Settings
     from dropbench.spec import RunSpec
 
 
@@ -26,6 +27,10 @@ class Work:
     cohorts: list[Cohort]
     device: str
     workers: int
+    settings: Settings
+    """Those of the plan, with what they leave open settled."""
+    notes: Sequence[str] = ()
+    """What there is to say of how they are trained."""
     until: float | None = None
     """When it is to be over, by `time.monotonic`; None: when it is done."""
     in_time: InTime = lambda cohort: True
@@ -37,8 +42,10 @@ class Work:
         return [cohort.specs for cohort in self.cohorts]
 
 
-def arranged(specs: Sequence[RunSpec], plan: Plan) -> Work:
+def arranged(specs: Sequence[RunSpec], plan: Plan, *, trains: bool = False) -> Work:
     """These runs of a plan in cohorts, for the device and the workers that its settings choose.
+
+    trains: whether they are to be trained now, so that what is settled for their results folder is written there.
 
     Raises
     ------
@@ -48,18 +55,22 @@ def arranged(specs: Sequence[RunSpec], plan: Plan) -> Work:
     from dropbench.execute.cohort_sizes import CohortSizes
     from dropbench.execute.cohorts import cohorts
     from dropbench.execute.executors import place
+    from dropbench.execute.products import settled
+    from dropbench.hardware.blas import choose
     from dropbench.loggers import check
     from dropbench.store.checkpoints import Checkpoints
 
     check(plan.settings.train_loggers)
     at = place(plan.settings)
-    choose_size = CohortSizes(plan.settings, at.device, at.workers, sharing=at.sharing)
-    places = {run: (at.epoch, at.step) for run, at in Checkpoints(plan.settings.results).latest().items()}
-    made = cohorts(specs, plan.outlines, plan.settings, at.device, at.workers, choose_size, places, at.sharing)
-    return Work(made, at.device, at.workers)
+    settings, notes = settled(plan.settings, at.device, trains=trains and bool(specs))
+    choose(settings.execute.products)
+    choose_size = CohortSizes(settings, at.device, at.workers, sharing=at.sharing)
+    places = {run: (at.epoch, at.step) for run, at in Checkpoints(settings.results).latest().items()}
+    made = cohorts(specs, plan.outlines, settings, at.device, at.workers, choose_size, places, at.sharing)
+    return Work(made, at.device, at.workers, settings, notes)
 
 
-def within(work: Work, plan: Plan, until: float) -> Work:
+def within(work: Work, until: float) -> Work:
     """The same, to be over at a time: cut into blocks of seeds where it would take longer, so that these end for all arms.
 
     Where twice the time would be needed it is four blocks, of which two may end; and so on.
@@ -68,8 +79,6 @@ def within(work: Work, plan: Plan, until: float) -> Work:
     ----------
     work : Work
         As `arranged`; there is something to train.
-    plan : Plan
-        Its own.
     until : float
         By `time.monotonic`.
     """
@@ -77,10 +86,10 @@ def within(work: Work, plan: Plan, until: float) -> Work:
     from dropbench.execute.estimate import Durations, estimate
     from dropbench.store.checkpoints import Checkpoints
 
-    durations = Durations(plan.settings, work.device)
+    durations = Durations(work.settings, work.device)
     needed, there = estimate(work.cohorts, durations, work.workers), until - time.monotonic()
     blocks = 1 if needed <= there else 2 * math.ceil(needed / max(there, needed / MOST_BLOCKS))
-    begun = {run: at.epoch - 1 for run, at in Checkpoints(plan.settings.results).latest().items()}
+    begun = {run: at.epoch - 1 for run, at in Checkpoints(work.settings.results).latest().items()}
     cohorts = by_seeds(work.cohorts, blocks, begun)
     for cohort in cohorts:  # all kinds are timed before anything trains
         durations.of(cohort)

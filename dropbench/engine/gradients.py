@@ -52,8 +52,8 @@ def lengths(weight: Tensor, axes: tuple[int, ...]) -> Tensor:
     """
     plain = weight.device.type == "cpu" and weight.dtype == torch.float32 and weight.is_contiguous()
     if not (plain and weight.ndim == 3 and axes == (1,) and weight.shape[2] > 1):
-        of_any: Tensor = torch.linalg.vector_norm(weight, dim=axes, keepdim=True)
-        return of_any
+        norms: Tensor = torch.linalg.vector_norm(weight, dim=axes, keepdim=True)
+        return norms
     numbers = weight.detach().numpy()
     with np.errstate(all="ignore"):  # that a replica diverges is seen by its loss
         return torch.from_numpy(np.sqrt(np.einsum("kio,kio->ko", numbers, numbers)[:, None]))

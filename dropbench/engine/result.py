@@ -86,6 +86,8 @@ class RunResult:
     """The parts of a user's module that drew random numbers of its own."""
     parent: str | None = None
     """Id of the run that this one went on with, from where that ended."""
+    products: str | None = None
+    """The library that multiplied matrices in the process that trained it: see hardware/blas.py."""
 
 
 @dataclass(frozen=True)

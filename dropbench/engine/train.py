@@ -24,6 +24,7 @@ from dropbench.engine.result import USUAL, Keep, Listener, Progress, Row, RunRes
 from dropbench.engine.scores import Tested, tested, validated
 from dropbench.engine.step import Update
 from dropbench.engine.weights import weights
+from dropbench.hardware.blas import products
 from dropbench.hardware.memory import Peak
 from dropbench.spec import RunSpec
 
@@ -332,6 +333,7 @@ class Training:
             predictions=None if diverged else test.predictions,
             test_classes={} if diverged else test.classes,
             parent=self.parents.get(spec.run_id),
+            products=products(self.replicas.device.type),
         )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dropbench.execute.cohorts import Cohort
 from dropbench.hardware import exhausted
 from dropbench.hardware.allocator import keep_freed_memory
-from dropbench.hardware.blas import use_threads
+from dropbench.hardware.blas import choose, use_threads
 from dropbench.hardware.device import take
 from dropbench.process import blame
 from dropbench.settings import Settings
@@ -90,6 +90,7 @@ def in_parts(cohort: Cohort, settings: Settings, device: str) -> list[Part] | Br
     """A cohort with what was saved of it: runs that were saved at different places train apart."""
     from dropbench.execute.checkpoint import apart
 
+    choose(settings.execute.products)  # before what was saved is looked at: it has to have been made by the same
     began = time.perf_counter()
     try:
         return apart(cohort, settings, device)
@@ -149,6 +150,7 @@ def _results(
 
     take(device)
     use_threads(settings.execute.threads)
+    choose(settings.execute.products)
     keep_freed_memory()
     if not gc.isenabled():  # see cli.script
         gc.freeze()  # what is there now stays, and to look at it would copy it out of the process that forked this one

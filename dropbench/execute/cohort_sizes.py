@@ -16,7 +16,7 @@ from time import monotonic
 
 from dropbench.execute.cohorts import Cohort, work_bytes
 from dropbench.execute.shape import shape_key
-from dropbench.hardware.blas import use_threads
+from dropbench.hardware.blas import choose, use_threads
 from dropbench.kept import Kept
 from dropbench.planning.sources import load, others
 from dropbench.process.workers import may_fork
@@ -114,6 +114,7 @@ def _seconds(cohort: Cohort, settings: Settings, device: str) -> float:
     from dropbench.hardware.allocator import keep_freed_memory
 
     use_threads(settings.execute.threads)
+    choose(settings.execute.products)
     keep_freed_memory()
     first = cohort.specs[0]
     table = load(first.data, settings)

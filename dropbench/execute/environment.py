@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from dropbench.hardware.blas import numpy_is_faster
+from dropbench.hardware.blas import products
 
 
 def made_with(device: str, threads: int) -> dict[str, Any]:
@@ -20,18 +20,6 @@ def made_with(device: str, threads: int) -> dict[str, Any]:
         "threads": threads,
         "products": products(device),
     }
-
-
-def products(device: str) -> str:
-    """The library that multiplies matrices on this device."""
-    kind = device.partition(":")[0]
-    if kind != "cpu":
-        return kind
-    if numpy_is_faster():
-        return "openblas"
-    import torch
-
-    return "mkl" if torch.backends.mkl.is_available() else "torch"
 
 
 @cache

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from dropbench.execute.cohorts import Cohort, kinds
-from dropbench.hardware.blas import use_threads
+from dropbench.hardware.blas import choose, use_threads
 from dropbench.hardware.device import present
 from dropbench.identity import OWN
 from dropbench.process.apart import apart
@@ -37,6 +37,7 @@ class Durations:
         from dropbench.planning.sources import load
 
         use_threads(self._settings.execute.threads)
+        choose(self._settings.execute.products)
         first = cohort.specs[0]
         table = load(first.data, self._settings)
         build_it = partial(build, cohort.specs, cohort.outline, table, torch.device(present(self._device)))

@@ -12,7 +12,7 @@ from typing import Any
 from dropbench.config.yaml import as_yaml
 from dropbench.execute.cohorts import Cohort, cohorts
 from dropbench.execute.keeping import kept_files
-from dropbench.hardware.blas import use_threads
+from dropbench.hardware.blas import choose, use_threads
 from dropbench.planning.outline import Outline
 from dropbench.planning.regularizers import ensembles
 from dropbench.settings import Settings
@@ -77,6 +77,7 @@ def measured(
         Where they are.
     """
     use_threads(settings.execute.threads)
+    choose(settings.execute.products)
     of_lighter = {(lighter := one.lacking).run_id: (lighter, one) for one in finished}
     own_outlines = {run: outlines[one.spec.run_id] for run, (_, one) in of_lighter.items()}
     for cohort in cohorts([lighter for lighter, _ in of_lighter.values()], own_outlines, settings, device, 1):

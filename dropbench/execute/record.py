@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from dropbench.config.parts import locate
 from dropbench.execute.cohort import Failure
-from dropbench.execute.environment import git_commit, products, versions
+from dropbench.execute.environment import git_commit, versions
+from dropbench.hardware.blas import products
 from dropbench.hardware.device import told
 from dropbench.store import Record, derived
 from dropbench.store.contradictions import contradiction
@@ -54,7 +55,7 @@ def record_of(outcome: RunResult | Failure, device: str, threads: int, beside: C
         "started": (datetime.now(UTC) - timedelta(seconds=outcome.seconds)).isoformat(timespec="seconds"),
         "device": told(device),
         "threads": threads,
-        "products": products(device),
+        "products": measured.get("products") or products(device),
         "versions": versions(),
         "git_commit": git_commit(),
         "predictions": PREDICTIONS if PREDICTIONS in beside else None,
@@ -95,4 +96,5 @@ def _measured(result: RunResult) -> dict[str, Any]:
         "arrays": result.arrays,
         "peak_memory_mb": result.peak_memory_mb,
         "parent": result.parent,
+        "products": result.products,
     }

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from dropbench.execute.cohorts import Cohort, kinds
-from dropbench.hardware.blas import numpy_is_faster
+from dropbench.hardware.blas import OPENBLAS, chosen
 from dropbench.settings import Settings
 
 _TELLING = ("batch_size", "optimizer", "momentum", "grad_clip", "max_norm", "precision", "augment")
@@ -24,19 +24,20 @@ def shape_key(group: Cohort, settings: Settings, device: str, workers: int) -> s
     train = {k: v for k, v in spec.train.model_dump(mode="json").items() if k in _TELLING}
     runs = [spec.model.model_dump(mode="json"), kinds(group.specs), train, outline.shape, outline.n_classes]
     machine = [
-        _processor(),
+        processor(),
         os.cpu_count(),
         device,
         workers,
         settings.execute.threads,
         version("torch"),
-        numpy_is_faster(),
+        chosen() == OPENBLAS,
     ]
     return hashlib.sha256(json.dumps([runs, machine], sort_keys=True).encode()).hexdigest()[:16]
 
 
 @cache
-def _processor() -> str:
+def processor() -> str:
+    """Its name, where the system tells it."""
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

@@ -1,4 +1,8 @@
-"""The libraries that multiply matrices on a CPU: MKL, which torch brings, and OpenBLAS, which NumPy brings."""
+"""The libraries that multiply matrices on a CPU: MKL and oneDNN, which torch brings, and OpenBLAS, which NumPy brings.
+
+A process takes its products by one choice (PRODUCTS), since it changes the last bits. It is a plain value that is handed to
+each process that trains: see execute/products.py, which makes it.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,13 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+MKL, TORCH, OPENBLAS, ONEDNN = "mkl", "torch", "openblas", "onednn"
+PRODUCTS = (MKL, TORCH, OPENBLAS, ONEDNN)
+"""Ways to take products: all by torch, which has MKL or, on other processors, something else; by NumPy's OpenBLAS, but large
+ones by a transposed matrix by oneDNN; by torch, but large ones by oneDNN. nn/product.py carries them out."""
 _AVX512 = "SkylakeX"
 """OpenBLAS's name for its kernels of AVX-512."""
+_chosen: str | None = None
 
 
 def settle() -> None:
@@ -22,25 +31,67 @@ def settle() -> None:
     os.environ.setdefault("MKL_CBWR", "AUTO")
 
 
-@cache
-def numpy_is_faster() -> bool:
-    """Whether NumPy's float32 products are faster than torch's here.
+def default() -> str:
+    """The products that are taken where nothing else is said: by the processor's name.
 
-    They are on AMD's processors with AVX-512, where MKL keeps to AVX2: small products twice as fast, those of a few columns
-    five times. It takes OpenBLAS with its kernels for AVX-512, which it chooses by itself unless OPENBLAS_CORETYPE has
-    another.
+    On AMD's processors with AVX-512 MKL keeps to AVX2, and OpenBLAS does not: small products are twice as fast, those of a few
+    columns five times. It has to have chosen its kernels for AVX-512, as it does by itself; OPENBLAS_CORETYPE may name others.
     """
-    if not amd_with_avx512():
-        return False
+    return OPENBLAS if amd_with_avx512() and openblas_kernels() == _AVX512 else _of_torch()
+
+
+def available() -> list[str]:
+    """The products that can be taken in this process, torch's own first."""
+    import torch
+
+    onednn = [ONEDNN] if hasattr(torch.ops.mkldnn, "_linear_pointwise") else []
+    return [_of_torch(), *([OPENBLAS] if openblas_kernels() else []), *onednn]
+
+
+def choose(products: str) -> str:
+    """Has this process take its products so from now on, and returns how it does: by `default()` where it cannot."""
+    global _chosen
+    _chosen = products if products in available() else default()
+    return _chosen
+
+
+def chosen() -> str:
+    """How this process takes its float32 products on a CPU: see PRODUCTS."""
+    global _chosen
+    if _chosen is None:
+        _chosen = default()
+    return _chosen
+
+
+def products(device: str) -> str:
+    """The library that multiplies matrices on a device, as records tell it."""
+    kind = device.partition(":")[0]
+    return chosen() if kind == "cpu" else kind
+
+
+def slowed_openblas() -> str | None:
+    """What OPENBLAS_CORETYPE has OpenBLAS use in place of kernels that would be worth it here; None where it costs nothing."""
+    told = os.environ.get("OPENBLAS_CORETYPE")
+    kernels = openblas_kernels() if told and amd_with_avx512() else None
+    return None if kernels in (None, _AVX512) else kernels
+
+
+@cache
+def openblas_kernels() -> str | None:
+    """The kernels that the OpenBLAS of NumPy's wheel has chosen, such as `SkylakeX`; None where NumPy has another library."""
     import numpy as np
     from threadpoolctl import threadpool_info
 
     own = Path(np.__file__).resolve().parent.parent / "numpy.libs"  # SciPy has an OpenBLAS of its own
-    return any(
-        library.get("architecture") == _AVX512
-        for library in threadpool_info()
-        if Path(library["filepath"]).parent == own
-    )
+    found = (i for i in threadpool_info() if Path(i["filepath"]).parent == own and i["internal_api"] == "openblas")
+    return next((str(library.get("architecture")) for library in found), None)
+
+
+@cache
+def _of_torch() -> str:
+    import torch
+
+    return MKL if torch.backends.mkl.is_available() else TORCH
 
 
 def use_threads(n: int) -> None:

@@ -1,13 +1,13 @@
-"""Products of stacked matrices, by the fastest of three libraries for their shape on this processor.
+"""Products of stacked matrices, by the library that `hardware.blas.chosen()` names for this process.
 
 torch multiplies float32 matrices on a CPU with MKL, which does not use the widest registers of AMD's processors. Two other
 libraries do. OpenBLAS, which comes with NumPy, does so at any size. oneDNN, which torch uses for convolutions, LSTMs and
-bfloat16, multiplies one replica at a time, and a call takes about 20 µs, so it is used only for large products. These are
-products with a transposed matrix, where it is a fifth faster than OpenBLAS, and all large products if NumPy has another
-library or OpenBLAS was told to use other kernels. `python -m benchmarks --only products` shows all three.
+bfloat16, multiplies one replica at a time, and a call takes about 20 µs, so it is used only for large products. If OpenBLAS is
+chosen, oneDNN takes large products with a transposed matrix, where it is a fifth faster; it takes all large products if it is
+chosen itself, or if MKL is limited to AVX2. `python -m benchmarks --only products` shows all three.
 
-Each library multiplies one replica at a time. The choice depends on the machine and the shape of one replica, not on K, so
-the bits of a run do not depend on K either. oneDNN is called through the operator that torch's own compiler emits for a
+Each library multiplies one replica at a time. Which one is used depends on the process and the shape of one replica, not on K,
+so the bits of a run do not depend on K either. oneDNN is called through the operator that torch's own compiler emits for a
 linear layer. This operator is not part of torch's public interface; if it is missing, torch multiplies.
 """
 
@@ -103,7 +103,7 @@ def gradients(g: Tensor, x: Tensor, weight: Tensor, needs: tuple[bool, ...]) -> 
 
 def _multiply(a: Tensor, b: Tensor) -> Tensor:
     """Multiplies by NumPy, or by oneDNN, whose linear layer has weights [O, I]."""
-    if _large(a, b) and not (blas.numpy_is_faster() and b.stride(2) == 1):
+    if _large(a, b) and not (_by_numpy() and b.stride(2) == 1):
         pairs = zip(a.unbind(0), b.unbind(0), strict=True)
         return _joined([_linear()(x, w.t(), None, "none", [], "")[None] for x, w in pairs])
     out = torch.empty(a.shape[0], a.shape[1], b.shape[2])
@@ -125,7 +125,7 @@ def _ours(a: Tensor, b: Tensor) -> bool:
     return (
         a.dtype == b.dtype == torch.float32
         and a.device.type == "cpu"
-        and (blas.numpy_is_faster() or _large(a, b))
+        and (_by_numpy() or _large(a, b))
         and not torch.is_autocast_enabled("cpu")
     )
 
@@ -135,7 +135,15 @@ def _large(a: Tensor, b: Tensor) -> bool:
     return _linear() is not None and a.shape[1] * a.shape[2] * b.shape[2] >= _SMALLEST
 
 
-@cache
+def _by_numpy() -> bool:
+    return blas.chosen() == blas.OPENBLAS
+
+
 def _linear() -> Any:
-    """Returns oneDNN's linear layer if it is the faster one for large products, else None."""
-    return getattr(torch.ops.mkldnn, "_linear_pointwise", None) if blas.amd_with_avx512() else None
+    """The linear layer of oneDNN where it is to take large products, else None."""
+    return _operator() if blas.chosen() in (blas.OPENBLAS, blas.ONEDNN) or blas.amd_with_avx512() else None
+
+
+@cache
+def _operator() -> Any:
+    return getattr(torch.ops.mkldnn, "_linear_pointwise", None)

@@ -5,6 +5,7 @@
     results/index.jsonl        what was read of them, where they are many: see index.py
     results/plans/<plan_id>.json
     results/programs/          numbers of programs of studies (programs.py)
+    results/products.json      which library multiplies matrices for the runs on CPUs (products.py)
     results/work/              claims (see claims.py) and checkpoints (checkpoints.py) of what is in training; else absent
     results/ended/             runs as they were when they ended, to be trained for more epochs (train.extendable); else absent
     results/rungs/             runs of a search as they were when they ended, for longer ones to go on with; else absent

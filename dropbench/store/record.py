@@ -137,7 +137,7 @@ class Record:
     device, threads, cohort_size : str, int, int
         Where it was trained, and how many runs trained together.
     products : str or None
-        The library that multiplied matrices: openblas, mkl, torch (neither), cuda or mps; None where it is not known.
+        What multiplied matrices: openblas, mkl, torch, onednn (hardware/blas.py), cuda or mps; None where it is not known.
     peak_memory_mb : float or None
         10**6 bytes: of the device or, on a CPU, of the process, while the whole cohort trained.
     versions : dict

@@ -21,7 +21,7 @@ def shown_dry(plan: Plan, size: int, workers: int, seconds: float) -> None:
     """A dry run of a plan in cohorts of this size, on a CPU."""
     starts = range(0, len(plan.specs), size)
     cohorts = [Cohort(plan.specs[i : i + size], plan.outlines[plan.specs[i].run_id]) for i in starts]
-    Shown(False, False).dry_run(plan, plan.specs, Work(cohorts, "cpu", workers), seconds)
+    Shown(False, False).dry_run(plan, plan.specs, Work(cohorts, "cpu", workers, plan.settings), seconds)
 
 
 def test_a_dry_run_names_arms_and_what_tells_them_apart(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ def test_cfg_can_be_read_back(bare: Path, capsys: pytest.CaptureFixture[str]) ->
             "cohort": "auto",
             "checkpoint": "30s",
             "timeout": None,
+            "products": "auto",
         },
     }
     assert (shown["data"].pop("root"), shown["data"].pop("download")) == ("data", False)

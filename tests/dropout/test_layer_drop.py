@@ -57,7 +57,10 @@ def test_what_is_left_is_the_network_of_the_layers_that_are_kept() -> None:
 
 def test_where_layers_are_no_branches_the_sentence_says_what_to_type() -> None:
     reasons = [VARIANTS["layer_drop"].supports(s) for s in transformer().sites if s.kind == "branch"]
-    assert reasons[0] == "drops whole layers, and block.0.attention.branch is only a part of one; type model.branches=layer"
+    assert (
+        reasons[0]
+        == "drops whole layers, and block.0.attention.branch is only a part of one; type model.branches=layer"
+    )
     assert None not in reasons
 
 

@@ -32,20 +32,51 @@ def test_it_does_so_without_torch_or_numpy() -> None:
 
 
 @pytest.mark.skipif(not blas.amd_with_avx512(), reason="the kernels are chosen on AMD's processors with AVX-512")
-def test_numpy_is_faster_unless_openblas_was_told_otherwise() -> None:
-    program = "from dropbench.hardware.blas import numpy_is_faster; print(numpy_is_faster())"
+def test_openblas_is_the_default_unless_it_was_told_otherwise() -> None:
+    program = "import numpy; from dropbench.hardware import blas; print(blas.default() == 'openblas')"
     built_with = np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]  # type: ignore[call-overload]
     assert printed(program) == str("openblas" in built_with)
     assert printed(program, OPENBLAS_CORETYPE="Haswell") == "False"
 
 
-def test_elsewhere_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blas, "amd_with_avx512", lambda: False)
-    blas.numpy_is_faster.cache_clear()
-    try:
-        assert not blas.numpy_is_faster()
-    finally:
-        blas.numpy_is_faster.cache_clear()
+@pytest.mark.parametrize(
+    ("amd", "kernels", "default"),
+    [(True, "SkylakeX", True), (True, "Haswell", False), (True, None, False), (False, "SkylakeX", False)],
+)
+def test_the_default_is_by_the_processor_and_the_kernels(
+    amd: bool, kernels: str | None, default: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blas, "amd_with_avx512", lambda: amd)
+    monkeypatch.setattr(blas, "openblas_kernels", lambda: kernels)
+    assert (blas.default() == blas.OPENBLAS) == default
+    assert blas.default() in blas.available()
+    assert (blas.OPENBLAS in blas.available()) == (kernels is not None)
+
+
+def test_kernels_that_cost_are_told_where_others_would_be_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(amd: bool, kernels: str | None, variable: str | None) -> str | None:
+        monkeypatch.setattr(blas, "amd_with_avx512", lambda: amd)
+        monkeypatch.setattr(blas, "openblas_kernels", lambda: kernels)
+        monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+        if variable:
+            monkeypatch.setenv("OPENBLAS_CORETYPE", variable)
+        return blas.slowed_openblas()
+
+    assert told(True, "Haswell", "Haswell") == "Haswell"
+    assert told(True, "SkylakeX", "SkylakeX") is None
+    assert told(True, "Haswell", None) is None  # an old OpenBLAS chose them itself: there is nothing to unset
+    assert told(True, None, "Haswell") is None
+    assert told(False, "Haswell", "Haswell") is None  # MKL is the faster one there whatever OpenBLAS does
+
+
+def test_a_process_takes_its_products_as_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blas, "_chosen", None)
+    monkeypatch.setattr(blas, "available", lambda: [blas.MKL, blas.OPENBLAS])
+    monkeypatch.setattr(blas, "default", lambda: blas.MKL)
+    assert (blas.chosen(), blas.products("cpu"), blas.products("cuda:1")) == ("mkl", "mkl", "cuda")
+    assert blas.choose("openblas") == blas.chosen() == blas.products("cpu") == "openblas"
+    assert blas.choose("onednn") == blas.chosen() == "mkl"  # which is not here
+    assert blas.choose("auto") == "mkl"
 
 
 def test_threads_of_all_libraries() -> None:

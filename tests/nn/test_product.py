@@ -19,7 +19,7 @@ def choose(library: str, patch: pytest.MonkeyPatch) -> None:
     """Each way on any machine whose torch has it."""
     if library in ("onednn", "both") and LINEAR is None:
         pytest.skip("this torch has no oneDNN")
-    patch.setattr(blas, "numpy_is_faster", lambda: library in ("numpy", "both"))
+    patch.setattr(blas, "chosen", lambda: blas.OPENBLAS if library in ("numpy", "both") else blas.MKL)
     patch.setattr(module, "_linear", lambda: LINEAR if library in ("onednn", "both") else None)
     patch.setattr(module, "_SMALLEST", 0)
 
@@ -99,6 +99,22 @@ def test_small_products_and_other_types_stay_with_mkl(monkeypatch: pytest.Monkey
             assert not module._ours(large.double(), large.double())
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 assert not module._ours(large, large)
+
+
+def test_large_products_are_onednns_where_that_is_chosen_and_on_amds_processors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_operator", lambda: "an operator")
+    for chosen, amd, by_onednn in (
+        (blas.MKL, False, False),
+        (blas.TORCH, False, False),
+        (blas.MKL, True, True),
+        (blas.ONEDNN, False, True),
+        (blas.OPENBLAS, False, True),
+    ):
+        monkeypatch.setattr(blas, "chosen", lambda chosen=chosen: chosen)
+        monkeypatch.setattr(blas, "amd_with_avx512", lambda amd=amd: amd)
+        assert (module._linear() is not None) == by_onednn, (chosen, amd)
 
 
 def test_of_two_fast_libraries_the_one_for_how_a_matrix_lies(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +239,16 @@ def test_notes_tell_seeds_failures_rule_and_doubts(fake: Any, put: Any, store: A
     assert "Skipped 1 record: 1 × no record.json" in said
     assert found.skipped[0].path.name == "junk"
     assert "partner" not in said
+
+
+def test_libraries_that_multiplied_are_told_where_they_differ_on_cpus(fake: Any, put: Any, store: Any) -> None:
+    arms = three_arms(fake, 3)
+    put(*arms["none"], *(replace(record, products=None) for record in arms["reduced"]))
+    put(*(replace(record, device="cuda", products="cuda") for record in arms["target"]))
+    assert "libraries" not in notes(report.build([store.root]))  # old records do not know, and a card has its own
+    put(fake(7, changes={"dropout": "none"}, products="openblas"))
+    said = notes(report.build([store.root]))
+    assert "Mixed libraries that multiplied matrices, which round differently: mkl (3 runs), openblas (1 run)." in said
 
 
 def test_six_pairs_need_no_excuse_and_one_version_no_note(fake: Any, put: Any, store: Any) -> None:

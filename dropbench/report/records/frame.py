@@ -104,6 +104,7 @@ def _beside_config(record: Record, best: Mapping[str, int | None]) -> dict[str, 
         "git_commit": _plain(record.git_commit),
         "device": plain(record.device),
         "threads": record.threads,
+        "products": _plain(record.products),
         "started": record.started,
     }
 

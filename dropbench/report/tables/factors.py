@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from dropbench.errors import UsageError
 from dropbench.report.records.filters import ABSENT, PLAIN, column_of
 from dropbench.report.records.frame import rows_of, setting_keys
-from dropbench.report.tables.arms import BESIDE, NONE, Row, setting, shown, silent, variants_of
+from dropbench.report.tables.arms import BESIDE, NONE, setting, silent, variants_of
 from dropbench.report.tables.comparison import Comparison
+from dropbench.report.tables.shown_values import Row, shown
 from dropbench.values import absent, number, order, written
 
 DROPOUT = "dropout."

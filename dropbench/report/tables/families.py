@@ -18,7 +18,6 @@ from dropbench.report.tables.arms import (
     BESIDE,
     IN_WORDS,
     Arm,
-    Row,
     as_settings,
     regularizers_of,
     setting,
@@ -26,6 +25,7 @@ from dropbench.report.tables.arms import (
     tells,
     told_beside,
 )
+from dropbench.report.tables.shown_values import Row
 from dropbench.values import AND, absent, number, written
 
 RATE = "dropout.rate"

@@ -12,8 +12,9 @@ from dropbench.errors import UsageError
 from dropbench.report.records.filters import ABSENT, column_of
 from dropbench.report.records.frame import rows_of, setting_keys
 from dropbench.report.records.measures import Measure, Measures
-from dropbench.report.tables.arms import BESIDE, own_rate, shown
+from dropbench.report.tables.arms import BESIDE, own_rate
 from dropbench.report.tables.notes.runs import mixed
+from dropbench.report.tables.shown_values import shown
 from dropbench.values import order
 
 

@@ -54,6 +54,11 @@ def mixed(frame: pd.DataFrame) -> list[str]:
                 for value, n in sorted(counts.items())
             )
             notes.append(f"Mixed {what}: {parts}.")
+    # An accelerator's are its own, and of old records they are not known.
+    found = Counter(written(v) for v in frame.loc[frame["device"] == "cpu", "products"].tolist() if v is not None)
+    if len(found) > 1:
+        parts = ", ".join(f"{library} ({count(n, 'run')})" for library, n in sorted(found.items()))
+        notes.append(f"Mixed libraries that multiplied matrices, which round differently: {parts}.")
     return notes
 
 
