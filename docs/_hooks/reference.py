@@ -30,7 +30,7 @@ GROUPS = {
     "studies": ("Studies", "study"),
     "execute": ("Execution", "execute"),
 }
-"""What `dropbench list` shows, and `execute`, which has one option: the page's title and the folder of conf/."""
+"""What `dropbench list` shows, and `execute`: the page's title and the folder of conf/."""
 
 LEADS = {
     "variants": "A variant is one way to inject noise. `dropout=NAME` chooses one; several go together in a list "

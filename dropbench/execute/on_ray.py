@@ -31,6 +31,8 @@ _GRACE_S = 30.0
 """For workers to end their update, or an evaluation, and to send what they save."""
 _LOOK_S = 10.0
 """Between two looks at what others do, where nothing comes from the workers."""
+_PATIENCE_S = 60.0
+"""For the first worker to begin, until it is said that none has."""
 _TICK_S = 0.25
 """Between two looks at whether to stop: Ray cannot be waited for together with a pipe."""
 
@@ -76,6 +78,7 @@ class OnRay:
         where no worker can train.
         """
         connect(self._settings, self._most)
+        began = time.monotonic()
         try:
             while True:
                 if self._stop():
@@ -89,29 +92,34 @@ class OnRay:
                     yield from self._receive(worker)
                 yield from self._silent()
                 yield None
+                if not self._begun and time.monotonic() - began > _PATIENCE_S:
+                    self._say("no worker has begun yet: the Ray cluster has no room for one, or is still starting it")
         finally:
             self._end()
 
     def _employ(self) -> Iterator[Broken]:
         """Asks for workers while there is something for them."""
-        cpus, gpus = shares(self._settings, cards=self._device == "cuda")
-        made = made_with(self._device, self._settings.execute.threads)
-        kind = self._ray.remote(num_cpus=cpus, num_gpus=gpus, max_concurrency=2, max_restarts=0)(Trainer)
         while len(self._busy) < self._most and (cohort := self._agenda.next()) is not None:
             if isinstance(parts := in_parts(cohort, self._settings, self._device), Broken):
                 yield parts
                 continue
-            worker = _Worker(kind.remote(self._settings, self._device, made), None, cohort)
+            worker = _Worker(self._actor(), None, cohort)
             self._busy.append(worker)
             self._train(worker, cohort, parts)
 
+    def _actor(self) -> Any:
+        cpus, gpus = shares(self._settings, cards=self._device == "cuda")
+        made = made_with(self._device, self._settings.execute.threads)
+        kind = self._ray.remote(num_cpus=cpus, num_gpus=gpus, max_concurrency=2, max_restarts=0)(Trainer)
+        return kind.remote(self._settings, self._device, made)
+
     def _train(self, worker: _Worker, cohort: Cohort, parts: list[Part]) -> None:
-        for key, table in sources.tables(cohort.specs[0], self._settings).items():
-            if key not in self._tables:
-                self._tables[key] = [self._ray.put(table)]
+        tables = sources.tables(cohort.specs[0], self._settings)
+        for key in tables.keys() - self._tables.keys():
+            self._tables[key] = [self._ray.put(tables[key])]
         sent = [(part, [state.alone() for state in states]) for part, states in parts]
         worker.unfinished, worker.begun = cohort, None
-        worker.actor.train.remote(code_of(cohort), sent, self._tables)
+        worker.actor.train.remote(code_of(cohort), sent, {key: self._tables[key] for key in tables})
         worker.said = worker.actor.take.remote()
 
     def _wait(self) -> list[_Worker]:
@@ -197,7 +205,12 @@ class OnRay:
                 self._train(worker, cohort, parts)
                 return
             yield parts
-        self._busy.remove(worker)  # with the last reference to it the actor ends
+        self._release(worker)
+
+    def _release(self, worker: _Worker) -> None:
+        """Lets go of a worker: with the last reference to it the actor ends, and others have its place."""
+        self._busy.remove(worker)
+        worker.actor = worker.said = None
 
     def _silent(self) -> Iterator[Broken]:
         """Ends workers that have given no sign for too long."""
@@ -205,19 +218,18 @@ class OnRay:
         for worker in [w for w in self._busy if timeout and w.begun and now - w.heard > timeout]:
             if not self._ray.wait([worker.said], timeout=0)[0]:
                 self._ray.kill(worker.actor)
-                self._busy.remove(worker)
+                self._release(worker)
                 reason = f"no epoch ended within {timeout:g} s (execute.timeout)"
                 yield Broken(worker.unfinished, reason, reason, 0.0)
 
     def _lost(self, worker: _Worker, error: Exception) -> Iterator[Broken]:
         """What a worker that is no more had in hand. Where none has ever begun, none will: raises UsageError."""
-        self._busy.remove(worker)
+        self._release(worker)
         if worker.begun is None and not self._begun:
             raise UsageError(f"no worker can begin on the Ray cluster: {_last_line(error)}")
         if worker.unfinished.specs:
-            node = f"its node {worker.begun.node} is lost" if worker.begun else "it did not begin"
-            gone = isinstance(error, self._ray.exceptions.NodeDiedError) or "node has died" in str(error)
-            reason = "the worker process died" + (f" ({node})" if gone or worker.begun is None else "")
+            where = f"the worker on node {worker.begun.node}" if worker.begun else "a worker that had not begun"
+            reason = f"{where} was lost"
             # Of any other death it is not known whether it was for want of memory.
             memory = True if isinstance(error, self._ray.exceptions.OutOfMemoryError) else None
             yield Broken(worker.unfinished, reason, f"{reason}\n\n{error}", 0.0, memory)
@@ -228,7 +240,7 @@ class OnRay:
         for worker in list(self._busy):
             if worker.begun is None:  # it has nothing to save
                 self._ray.kill(worker.actor)
-                self._busy.remove(worker)
+                self._release(worker)
             else:
                 worker.actor.stop.remote()
         while self._busy and time.monotonic() < until and not self._stop.at_once:

@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,9 @@ from dropbench.hardware.device import cores
 from dropbench.process.signals import SIGNALS
 from dropbench.process.streams import output_to_errors
 from dropbench.settings import Settings
+
+_PATIENCE_S = 10.0
+"""For a cluster to answer."""
 
 
 class Node(NamedTuple):
@@ -91,6 +95,7 @@ def connect(settings: Settings, workers: int) -> None:
                 cpus = math.ceil(workers * shares(settings, bool(_this_machine(settings).gpus))[0])
                 ray.init("local", num_cpus=cpus, include_dashboard=False, **quiet)
             else:
+                _knock(address)
                 ray.init(address, **quiet)
     except Exception as error:  # of many kinds, of Ray's own and of gRPC's
         told = str(error).strip().splitlines()
@@ -100,6 +105,13 @@ def connect(settings: Settings, workers: int) -> None:
             if address is None
             else f"execute.address={address}: there is no Ray cluster that can be connected to ({why})"
         ) from error
+
+
+def _knock(address: str) -> None:
+    """Raises OSError where nothing answers at an address with a port: Ray itself would try for minutes."""
+    host, _, port = address.rpartition("://")[2].partition("/")[0].rpartition(":")
+    if port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE_S).close()
 
 
 def library() -> Any:

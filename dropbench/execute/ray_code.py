@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -53,6 +55,7 @@ def _same(folder: Path, files: Mapping[str, str]) -> bool:
 def _unpack(folder: str, files: Mapping[str, str]) -> str:
     if folder not in _unpacked:
         _unpacked[folder] = tempfile.mkdtemp(prefix="dropbench-code-")
+        atexit.register(shutil.rmtree, _unpacked[folder], ignore_errors=True)
     for name, text in files.items():
         place = Path(_unpacked[folder], name)
         place.parent.mkdir(parents=True, exist_ok=True)
