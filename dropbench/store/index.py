@@ -201,10 +201,16 @@ class Index:
                 told.append(self._shared.encoded(key, marks, entry.record, epochs, entry.told))
         there = {f"{kind}/{name}" for kind in _KINDS for name in _names(os.path.join(self._root, kind))}
         told += [line for key, line in self._read_lines().items() if key in there]
+        if len(told) < FEWEST:
+            raise _TooYoung
         trees = [text(tree).encode() for tree in self._shared.trees]
         head = {"form": FORM, "judged": _judged(), "shared": len(trees), "runs": len(told)}
         body = b"\n".join([text(head).encode(), *trees, *told]) + b"\n"
         files.write_synced(path, body + _digest(body) + b"\n")
+
+
+class _TooYoung(OSError):
+    """That too few files are old enough: nothing is written."""
 
 
 def _parsed(content: bytes) -> tuple[dict[str, bytes], list[Any]]:

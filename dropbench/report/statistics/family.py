@@ -215,7 +215,8 @@ def _flipped(columns: Sequence[Column], flips: Floats) -> list[tuple[_Flips, Flo
     found = {}
     for places in alike.values():
         own = _Flips.of(flips[:, columns[places[0]].rows])
-        sums = own.sums([columns[k].values for k in places])
+        # By rank they are infinite, and nobody asks.
+        sums = own.sums([c.values if c.edge is None else np.zeros(len(c.rows)) for c in (columns[k] for k in places)])
         found.update({k: (own, sums[:, i]) for i, k in enumerate(places)})
     return [found[k] for k in range(len(columns))]
 

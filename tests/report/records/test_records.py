@@ -11,9 +11,7 @@ from typing import Any
 import pytest
 
 from dropbench import report
-from dropbench.report.records.history import columns
-from dropbench.report.records.load import best_epoch
-from dropbench.report.records.measures import Measure, Measures
+from dropbench.report.records.measures import Measure
 from dropbench.store import Measure as Declaration
 
 REPO = Path(__file__).resolve().parents[3]
@@ -100,31 +98,6 @@ def test_the_newest_declaration_of_a_metric_counts_and_a_note_says_so(fake: Any,
     assert built.notes == (
         "Runs declare these metrics in several ways; the newest declaration counts for all: mine (version 2).",
     )
-
-
-HEAD = "epoch,train_loss,val_loss,val_accuracy\n"
-
-
-@pytest.mark.parametrize(
-    ("history", "monitor", "epoch"),
-    [
-        ("1,1,3,.1\n2,1,2,.2\n3,1,2,.3\n", "val_loss", 2),
-        ("1,1,3,.1\n2,1,2,.2\n3,1,2,.3\n", "val_accuracy", 3),
-        ("1,1,,\n2,1,2,.2\n3,1,,\n", "val_loss", 2),
-        ("1,1,nan,.1\n2,1,9,.2\n", "val_loss", 2),
-        ("1,1,3,.1\n2,1", "val_loss", None),
-        ("", "val_loss", None),
-        ("1,1,3,.1\n", "val_perplexity", None),
-    ],
-)
-def test_the_epoch_of_the_best_validation_score(
-    fake: Any, tmp_path: Path, history: str, monitor: str, epoch: int | None
-) -> None:
-    file = tmp_path / "history.csv"
-    measures = Measures.of_records([fake(0)])
-    assert best_epoch(columns(file), {}, measures) is None
-    file.write_text(HEAD + history)
-    assert best_epoch(columns(file), {"train": {"monitor": monitor}}, measures) == epoch
 
 
 def test_the_best_epoch_is_in_the_table(fake: Any, store: Any) -> None:

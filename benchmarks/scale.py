@@ -1,0 +1,216 @@
+"""What plans, results folders and reports of 10^2 to 10^5 runs cost, and what a driver spends on each run that ends.
+
+    python -m benchmarks.scale FOLDER [--most 100000] [--out results/reference/scale.md]
+
+FOLDER is where the results folders are made (benchmarks/large_folder.py), 25 KB a run; what is there already is taken as it is.
+Whole commands are timed, from their start: seconds of the clock, and of the processor in brackets. "First" is without an index,
+"again" with the one that the first has left. A driver's costs are timed in this process, by what `sweep` itself calls, in a
+folder of as many runs as the row says; files are synced there as in a sweep.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.large_folder import overrides, planned, write
+from dropbench.store import RUNS, Store
+from dropbench.store.index import INDEX
+
+SHAPES = {100: (1, 10, 10), 1_000: (1, 50, 20), 10_000: (1, 100, 100), 100_000: (1, 1_000, 100)}
+"""Tables, arms a table and seeds of each size."""
+WRITTEN, COHORT = 200, 50
+"""Runs that a driver is timed on, and how many of them train together."""
+WORKERS = 1_000
+
+
+@dataclass(frozen=True)
+class Took:
+    """Seconds of the clock and of the processor."""
+
+    clock: float
+    processor: float
+
+    def __str__(self) -> str:
+        return f"{self.clock:.1f} ({self.processor:.1f})"
+
+
+def command(*words: str) -> Took:
+    """A command of dropbench as one types it, its output thrown away."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run([sys.executable, "-m", "dropbench", *words], check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Took(time.perf_counter() - began, used)
+
+
+def commands(runs: int, folder: Path) -> dict[str, Took]:
+    """What one does with a plan and a folder of so many runs."""
+    typed, most, where = overrides(*SHAPES[runs]), ["--max-runs", str(runs)], str(folder)
+    aside = folder.parent / f"{folder.name}_out"
+    (folder / INDEX).unlink(missing_ok=True)
+    taken = {
+        "plan: `sweep --dry-run`, nothing trained": command("sweep", *typed, *most, f"results={aside}", "--dry-run"),
+        "`report`, first": command("report", where),
+        "`report`, again": command("report", where),
+        "`report --format csv`": command("report", where, "--format", "csv", "--out", str(aside.with_suffix(".csv"))),
+        "`report --format html`": command(
+            "report", where, "--format", "html", "--out", str(aside.with_suffix(".html"))
+        ),
+        "`runs list`": command("runs", "list", "--results", where),
+        "`sweep` again, all finished, `--quiet`": command("sweep", *typed, *most, f"results={where}", "--quiet"),
+    }
+    shutil.rmtree(aside, ignore_errors=True)
+    return taken | {"status: `report --watch` counts what has ended": standing(folder)}
+
+
+def standing(folder: Path) -> Took:
+    """How far the newest plan has come, in a process of its own."""
+    code = "import sys; from pathlib import Path; from datetime import datetime, UTC; from dropbench.report import standing; "
+    code += "print(standing([Path(sys.argv[1])], [], datetime.now(UTC)))"
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run([sys.executable, "-c", code, str(folder)], check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Took(time.perf_counter() - began, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+
+def driver(runs: int, folder: Path) -> dict[str, float]:
+    """Milliseconds of a driver for each run that ends, beside a folder of so many."""
+    from dropbench.cli.progress import TrainingProgress
+    from dropbench.execute.agenda import Agenda, marks
+    from dropbench.execute.cohorts import cohorts
+    from dropbench.execute.local import Stored
+    from dropbench.execute.memory_limits import MemoryLimits
+    from dropbench.store.claims import Claims
+
+    plan = planned(overrides(*SHAPES[runs]))
+    store, specs = Store(folder), list(plan.specs)
+    records = list(store.done(s.run_id for s in specs[:WRITTEN]).values())
+    spent: dict[str, float] = {}
+
+    @contextmanager
+    def timed(name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        spent[name] = 1000 * (time.perf_counter() - began) / len(records)
+
+    work = cohorts(specs, plan.outlines, plan.settings, "cpu", 2, lambda group, rule, most: COHORT)
+    progress = TrainingProgress(lambda text: None, [c.specs for c in work], {}, None)
+    with Claims(folder) as claims:
+        agenda = Agenda(
+            work, store, claims, MemoryLimits(plan.settings, "cpu", 2), progress.listen, marks(specs, store)
+        )
+        with timed("claims: which runs are this command's to train"):
+            taken = [cohort for _ in range(-(-len(records) // COHORT)) if (cohort := agenda.next()) is not None]
+        with timed("claims given up"):
+            for spec in [s for cohort in taken for s in cohort.specs][: len(records)]:
+                agenda.ended(spec.run_id)
+    written = _again(store, records)
+    with timed("record, history and predictions written and synced"):
+        for put in written:
+            put()
+    with timed("progress told"):
+        for record in records:
+            progress.finished(Stored(record, folder, ()))
+    return spent | {"in all": sum(spent.values())}
+
+
+def _again(store: Store, records: list[Any]) -> list[Callable[[], object]]:
+    """What stores each of these records once more, into a folder beside the others, from which it is removed."""
+    from dropbench.execute.keeping import kept_files
+
+    found: list[Callable[[], object]] = []
+    for record in records:
+        place = store.root / RUNS / record.run_id
+        files = kept_files(place, ("test.npz",))
+        history = [dict(line) for line in _rows(place / "history.csv")]
+        config = (place / "config.yaml").read_text()
+        shutil.rmtree(place)
+        found.append(lambda r=record, h=history, c=config, f=files: store.write(r, h, c, beside=f))  # type: ignore[misc]
+    return found
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    head, *lines = file.read_text().splitlines()
+    return [dict(zip(head.split(","), line.split(","), strict=True)) for line in lines]
+
+
+def table(columns: dict[int, dict[str, str]]) -> str:
+    """A row for each thing that was timed, a column for each number of runs."""
+    lines = [f"| | {' | '.join(f'{runs:,} runs' for runs in columns)} |", f"|---|{'---:|' * len(columns)}"]
+    for name in next(iter(columns.values())):
+        lines.append(f"| {name} | {' | '.join(told[name] for told in columns.values())} |")
+    return "\n".join(lines)
+
+
+def text(taken: dict[int, dict[str, Took]], spent: dict[int, dict[str, float]], typed: str) -> str:
+    """The page."""
+    whole = spent[max(spent)]["in all"] / 1000
+    size = max(taken)
+    shapes = "; ".join(f"{runs:,} runs: {SHAPES[runs][1]:,} arms under {SHAPES[runs][2]:,} seeds" for runs in taken)
+    machine = (
+        f"{os.cpu_count()} cores ({platform.processor() or platform.machine()}), Python {platform.python_version()}"
+    )
+    return f"""# A results folder of 10^5 runs
+
+`{typed}`, on {machine}. Seconds of whole commands by the clock, and of the processor in brackets, measured once each. {shapes};
+one table, on digits with five epochs a run. Every run has a record, a history, its configuration and what it said of its test
+examples; `benchmarks/large_folder.py` makes them.
+
+{table({runs: {name: str(took) for name, took in each.items()} for runs, each in taken.items()})}
+
+"First" is without an index, and writes it; "again" with it ([docs/design.md](../../docs/design.md)).
+
+## What a driver spends on a run
+
+Milliseconds for each run that ends, in cohorts of {COHORT}, by what `sweep` calls; it does not grow with the runs of the plan or the folder.
+
+{table({runs: {name: f"{ms:.2f}" for name, ms in each.items()} for runs, each in spent.items()})}
+
+## On paper: {WORKERS:,} workers
+
+One driver takes in {1 / whole:,.0f} runs a second, {whole * 1000:.1f} ms each. So it keeps {WORKERS:,} workers busy as long as a run takes a
+worker {WORKERS * whole:.0f} s or more (or a cohort of {COHORT} runs {WORKERS * whole * COHORT / 60:.0f} minutes); of shorter runs it is the driver that is waited for, and the grid is better
+cut into parts that several commands train. {size:,} runs cost a driver {size * whole / 60:.0f} minutes in all, {size * whole / WORKERS:.1f} s for each of {WORKERS:,} workers, most of it
+waiting for the disk, which another one, or a network folder, changes.
+"""
+
+
+def main() -> None:
+    """Makes the folders that are not there, times, and writes the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--most", type=int, default=max(SHAPES))
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    taken, spent = {}, {}
+    for runs in (n for n in SHAPES if n <= given.most):
+        folder = given.folder / f"runs_{runs}"
+        if not folder.exists():
+            given.folder.mkdir(parents=True, exist_ok=True)
+            write(planned(overrides(*SHAPES[runs])), folder)
+        taken[runs] = commands(runs, folder)
+        spent[runs] = driver(runs, folder)
+        for name, took in [*taken[runs].items(), *((n, f"{ms:.2f} ms") for n, ms in spent[runs].items())]:
+            print(f"{runs:>7,} runs  {name}: {took}", flush=True)
+    most = f" --most {given.most}" if given.most < max(SHAPES) else ""
+    page = text(taken, spent, f"python -m benchmarks.scale FOLDER{most}")
+    if given.out is not None:
+        given.out.write_text(page, encoding="utf-8")
+    else:
+        print(page)
+
+
+if __name__ == "__main__":
+    main()
