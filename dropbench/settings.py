@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -28,6 +29,52 @@ class Interval(Frozen):
         return self.epochs or (f"{self.seconds:g}s" if self.seconds else "off")
 
 
+class SlurmSpec(Frozen):
+    """What each task of an array job asks a Slurm cluster for, and how many tasks there may be."""
+
+    cluster: Literal["slurm", "local"] = "slurm"
+    tasks: Annotated[int, Field(gt=0, le=10_000)] = 50
+    parallel: Positive | None = None
+    """Tasks at a time; None: as many as the cluster allows."""
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    time: Annotated[int, Field(gt=0)] = 240
+    """Minutes."""
+    cpus: Annotated[int, Field(gt=0, le=1024)] = 4
+    gpus: Annotated[int, Field(ge=0, le=64)] = 0
+    memory: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """GB."""
+    setup: tuple[str, ...] = ()
+    options: dict[str, str | int | float | bool] = Field(default_factory=dict)
+
+    @field_validator("partition", "account", "qos", mode="before")
+    @classmethod
+    def _name(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, int) else value
+
+    @field_validator("time", mode="before")
+    @classmethod
+    def _minutes(cls, value: Any) -> int:
+        """From `90min`, `4h`, `2d`, or as Slurm writes it: `12:00:00`, `1-12:00:00`."""
+        text = str(value).strip()
+        if simple := re.fullmatch(r"(\d{1,6}(?:\.\d+)?) ?(min|h|d)", text):
+            return math.ceil(float(simple[1]) * {"min": 1, "h": 60, "d": 1440}[simple[2]])
+        if clock := re.fullmatch(r"(?:(\d{1,4})-)?(\d{1,4}):(\d\d):(\d\d)", text):
+            days, hours, minutes, seconds = (int(part or 0) for part in clock.groups())
+            return 1440 * days + 60 * hours + minutes + math.ceil(seconds / 60)
+        raise ValueError("a time such as 90min, 4h, 2d or 1-12:00:00")
+
+    @field_validator("memory", mode="before")
+    @classmethod
+    def _gigabytes(cls, value: Any) -> float | None:
+        if value is None:
+            return None
+        if found := re.fullmatch(r"(\d{1,9}(?:\.\d+)?) ?(MB|GB|TB|M|G|T)", str(value).strip(), re.IGNORECASE):
+            return float(found[1]) * {"M": 1 / 1024, "G": 1, "T": 1024}[found[2][0].upper()]
+        raise ValueError("an amount such as 8GB or 500MB")
+
+
 class ExecuteSpec(Frozen):
     """How many processes train, with how many threads each, how many runs are stacked in one model, and when it is saved."""
 
@@ -45,6 +92,8 @@ class ExecuteSpec(Frozen):
     """Processors and cards that a cohort takes of a cluster's node."""
     products: Literal["auto", "mkl", "torch", "openblas", "onednn"] = "auto"
     """By which library matrices are multiplied on a CPU: see hardware/blas.py. What workers are given is never `auto`."""
+    slurm: SlurmSpec | None = None
+    """Of an array job on a cluster; None: this command trains."""
 
     @field_validator("timeout", mode="before")
     @classmethod

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cluster import Cluster
 from hypothesis import settings
 from mine import bring
 
@@ -55,3 +57,11 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield bring(tmp_path / "mine")
     for name in [n for n in sys.modules if n.startswith("my_")]:
         del sys.modules[name]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """A Slurm cluster of commands on the path (see cluster.py), which trains nothing."""
+    made = Cluster(tmp_path / "cluster")
+    monkeypatch.setenv("PATH", f"{made.there}{os.pathsep}{os.environ['PATH']}")
+    return made

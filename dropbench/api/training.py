@@ -96,8 +96,9 @@ def sweep(
     """
     with call(trains=True):
         from dropbench.api.telling import Telling
+        from dropbench.cli.asking import Going, asked_for, ends_in
         from dropbench.cli.outcome import compared, nothing_yet
-        from dropbench.cli.sweep import Going, asked_for, ends_in, pursue
+        from dropbench.cli.sweep import pursue
         from dropbench.cli.tuned import left_out
         from dropbench.config.compose import composer
         from dropbench.execute.failure_policy import FailurePolicy

@@ -126,6 +126,10 @@ def sweep(
             help="Train only the I-th of N parts, for machines that share no folder; the parts are the same everywhere.",
         ),
     ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Go on in a process of its own and return; `runs status` tells of it.")
+    ] = False,
+    task: Annotated[str | None, typer.Option("--task", hidden=True)] = None,
     retry: Retry = 0,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed run.")] = False,
     max_failures: Annotated[
@@ -150,8 +154,10 @@ def sweep(
     - `dropbench sweep study=three_arm train.extendable=true --extend train.epochs=60`
     - `dropbench sweep study=three_arm --retry 2 --fail-fast`
     - `dropbench sweep study=three_arm --shard 3/8`
+    - `dropbench sweep study=three_arm --detach`
     """
-    from dropbench.cli.sweep import Going, sweep
+    from dropbench.cli.asking import Going
+    from dropbench.cli.sweep import sweep
     from dropbench.execute.failure_policy import FailurePolicy
 
     raise typer.Exit(
@@ -165,6 +171,8 @@ def sweep(
             max_runs=max_runs,
             max_minutes=max_minutes,
             shard=shard,
+            detach=detach,
+            task=task,
             as_json=as_json,
             quiet=quiet,
         )
@@ -271,6 +279,11 @@ def script() -> None:
 
     Python's ordinary shutdown takes torch apart again, which costs a third of a second and helps nobody.
     """
+    os._exit(carried_out())
+
+
+def carried_out() -> int:
+    """Run `main` as the whole of a process, and return the exit code that the process is to end with."""
     from dropbench.process import environment, signals, streams, workers
 
     streams.settle()
@@ -287,4 +300,4 @@ def script() -> None:
     with suppress(Exception):
         atexit._run_exitfuncs()
     code = code if isinstance(code, int) else 0 if code is None else 1
-    os._exit(streams.ended(signals.exit_code(code)))
+    return streams.ended(signals.exit_code(code))

@@ -43,7 +43,9 @@ def check(longer: Course, shorter: Course) -> None:
     from dropbench.engine.longer import of_any_length
     from dropbench.execute.checkpoint import of_fewer_epochs
     from dropbench.execute.environment import made_with
-    from dropbench.hardware.device import resolve_device
+    from dropbench.execute.executors import here
+    from dropbench.execute.products import settled
+    from dropbench.hardware.blas import choose
     from dropbench.store import Store
 
     if longer.rule is not None:
@@ -53,9 +55,11 @@ def check(longer: Course, shorter: Course) -> None:
         )
     plan, before = longer.first, {of_any_length(s).run_id: s for s in shorter.first.specs}
     as_typed = {s.run_id for s in before.values()}
-    store, settings = Store(plan.settings.results), plan.settings
+    store, device = Store(plan.settings.results), here(plan.settings)
+    settings, _ = settled(plan.settings, device, trains=False)
+    choose(settings.execute.products)
     todo = [s for s in plan.specs if s.run_id in as_typed or not store.is_done(s.run_id)]
-    made = made_with(resolve_device(settings.device), settings.execute.threads)
+    made = made_with(device, settings.execute.threads)
     kept = of_fewer_epochs(todo, settings, made)
     reasons: Counter[str] = Counter()
     for spec in todo:

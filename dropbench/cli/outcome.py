@@ -36,6 +36,8 @@ class Done:
         Where they are.
     elsewhere : int
         How many runs are left to other machines.
+    failed : int
+        How many runs failed or are missing that were trained elsewhere, for this command.
     """
 
     kept: StoredPlan
@@ -43,11 +45,12 @@ class Done:
     stored: Sequence[Stored]
     store: Store
     elsewhere: int = 0
+    failed: int = 0
 
     @property
     def code(self) -> int:
         """The exit code: 1 where a run failed."""
-        return 1 if failed_runs(self.stored) or self.plan.unplanned else 0
+        return 1 if failed_runs(self.stored) or self.failed or self.plan.unplanned else 0
 
 
 def failed_runs(stored: Sequence[Stored]) -> int:

@@ -10,7 +10,7 @@ import typer
 from dropbench.cli.options import path_of
 
 runs = typer.Typer(
-    help="List, show, verify and remove stored runs.",
+    help="List, show, verify and remove stored runs, and see or stop what is in training.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -93,6 +93,50 @@ def show(
     from dropbench.cli.one_run import show_run
 
     raise typer.Exit(show_run(run, results, as_json=as_json, quiet=quiet))
+
+
+@runs.command()
+def status(folders: Folders = None, results: Several = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """Show how far each sweep is, who trains it, and what to type to go on with one that nobody trains.
+
+    It may be typed in any shell, also on another machine that sees the folder. A command on another machine counts as training
+    if it is seen to raise its counter, so this may take eleven seconds.
+
+    **Examples**
+
+    - `dropbench runs status`
+    - `dropbench runs status other --json`
+    """
+    from dropbench.cli.status import status
+
+    raise typer.Exit(status(_folders(folders, results), as_json=as_json, quiet=quiet))
+
+
+@runs.command()
+def stop(
+    jobs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="JOBS",
+            help="Names of jobs, as `runs status` shows them (default: the only one that goes on).",
+            show_default=False,
+        ),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Stop all jobs of the folder.")] = False,
+    results: Results = Path("results"),
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Ask jobs (`sweep --detach`, `execute=slurm`) to save what they train and to end, and wait until they have.
+
+    **Examples**
+
+    - `dropbench runs stop`
+    - `dropbench runs stop three_arm-1 --results other`
+    """
+    from dropbench.cli.status import stop
+
+    raise typer.Exit(stop(jobs or [], results, everything=everything, as_json=as_json, quiet=quiet))
 
 
 @runs.command()

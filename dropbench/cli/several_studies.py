@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from dropbench.planning.continuing import Course
 
 
-def each_study(overrides: Sequence[str], composer: Composer) -> list[list[str]]:
-    """The overrides of each study, where `study=` names several; else all that was typed, once."""
+def each_study(overrides: Sequence[str], composer: Composer, *, as_json: bool = False) -> list[list[str]]:
+    """The overrides of each study, where `study=` names several; else all that was typed, once.
+
+    Raises UsageError for several with --json, which is of one.
+    """
     from dropbench.config import grammar, sweeps
 
     places = [i for i, text in enumerate(overrides) if text.startswith("study=")]
@@ -24,25 +27,24 @@ def each_study(overrides: Sequence[str], composer: Composer) -> list[list[str]]:
     (place,) = places
     points = sweeps.expand(grammar.parse([overrides[place]]), composer.options)
     studies = [point["study"] for point in points]
+    if as_json and len(studies) > 1:
+        raise UsageError(
+            "--json is for one study; leave it out, and afterwards type dropbench report --claims --format json"
+        )
     return [[*overrides[:place], study, *overrides[place + 1 :]] for study in studies]
 
 
 def carry_out_each(
-    each: Sequence[Sequence[str]],
-    asked_for: Callable[[Sequence[str]], Course],
-    carried_out: Callable[[Course], int],
-    shown: Shown,
-    *,
-    dry_run: bool,
+    courses: Sequence[Course], carried_out: Callable[[Course], int], shown: Shown, *, dry_run: bool
 ) -> int:
-    """Plans all of them before any trains, carries out one after the other, and shows what they state.
+    """Carries out one after the other, all of which were planned before any trains, and shows what they state.
 
     Parameters
     ----------
-    each : sequence of sequence of str
-        The overrides of each study.
-    asked_for, carried_out : callable
-        Of one study: its course, and that trained, with the exit code.
+    courses : sequence of Course
+        One a study.
+    carried_out : callable
+        Of a course: it trained, with the exit code.
     shown : Shown
         What hears how it goes.
     dry_run : bool
@@ -52,17 +54,9 @@ def carry_out_each(
     -------
     int
         The largest of their exit codes.
-
-    Raises
-    ------
-    UsageError
-        For one that cannot be planned, and for --json, which is of one.
     """
-    if shown.as_json:
-        raise UsageError(
-            "--json is for one study; leave it out, and afterwards type dropbench report --claims --format json"
-        )
-    courses = [asked_for(one) for one in each]
+    if len(courses) == 1:
+        return carried_out(courses[0])
     code = 0
     for place, course in enumerate(courses, 1):
         shown.note(f"study {place} of {len(courses)}, {course.first.study}:")

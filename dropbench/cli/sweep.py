@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dropbench.cli.asking import Going, asked_for, ends_in
 from dropbench.cli.checks import computed
 from dropbench.cli.console import Shown
+from dropbench.cli.detached import detach as detached
 from dropbench.cli.measuring import left_to_train
+from dropbench.cli.on_slurm import Submission, finished, on_slurm, refused, submitted, trains_here
 from dropbench.cli.outcome import Done, failed_runs, tell
 from dropbench.cli.programs import carried_out
 from dropbench.cli.several_studies import carry_out_each, each_study
 from dropbench.cli.sharding import share, tell_rest, tell_share
-from dropbench.cli.stages import Rest, Seen, as_stored, let_go, looking, rest
+from dropbench.cli.stages import Rest, Seen, as_stored, let_go, rest
 from dropbench.cli.training import trained
 from dropbench.cli.work import Work, arranged, within
-from dropbench.config.sweeps import MOST_RUNS
-from dropbench.errors import UsageError
 from dropbench.execute.failure_policy import LENIENT, FailurePolicy
 from dropbench.values import count
 
 if TYPE_CHECKING:
-    from dropbench.config.compose import Composer
+    from dropbench.cli.task import Task
     from dropbench.execute.agenda import Marks
     from dropbench.execute.local import Stored
     from dropbench.execute.shards import Shard
@@ -33,20 +33,6 @@ if TYPE_CHECKING:
     from dropbench.planning.plan import Plan
     from dropbench.spec import RunSpec
     from dropbench.store import Store, StoredCheck, StoredProgram
-
-
-@dataclass(frozen=True)
-class Going:
-    """How a sweep goes on from what it finds: what was typed.
-
-    tune: `key=value,value` each. until_settled, at_most, extend: see app.
-    """
-
-    tune: Sequence[str] = ()
-    tuning_seeds: int | None = None
-    until_settled: bool = False
-    at_most: int | None = None
-    extend: str | None = None
 
 
 def sweep(
@@ -62,11 +48,13 @@ def sweep(
     max_runs: int,
     max_minutes: float | None = None,
     shard: str | None = None,
+    detach: bool = False,
+    task: str | None = None,
 ) -> int:
     """Trains what is not finished yet, or says what that would be. Returns the exit code: 1 where a run failed.
 
-    shard: which part of how many, as typed. Raises UsageError for what cannot be trained, for options that do not go together,
-    and for more than `max_runs` runs.
+    shard: which part of how many, as typed. task: which task of a job this command is. Raises UsageError for what cannot be
+    trained, for options that do not go together, and for more than `max_runs` runs.
     """
     until = ends_in(max_minutes)
     part = _part(shard)
@@ -74,14 +62,16 @@ def sweep(
 
     shown = Shown(quiet, as_json)
     with composer(conf) as c:
-        each = each_study(overrides, c)
-        if len(each) == 1:
-            course = asked_for(each[0], going, c, max_runs)
-            return carry_out(course, conf, shown, policy, force=force, dry_run=dry_run, until=until, shard=part)
-        return carry_out_each(
-            each,
-            lambda one: asked_for(one, going, c, max_runs),
-            lambda course: carry_out(
+        courses = [asked_for(one, going, c, max_runs) for one in each_study(overrides, c, as_json=as_json)]
+        one = _task(task, courses)
+        if on_slurm(courses[0].first) and one is None and not dry_run:
+            refused(force=force, minutes=max_minutes)
+            return _by_tasks(Submission(courses, part), conf, shown, detach=detach)
+        if detach and not dry_run:
+            return detached(courses, shown, force=force)
+
+        def carried(course: Course) -> int:
+            return carry_out(
                 course,
                 conf,
                 shown,
@@ -90,11 +80,34 @@ def sweep(
                 dry_run=dry_run,
                 until=until,
                 shard=part,
-                one_of_several=True,
-            ),
-            shown,
-            dry_run=dry_run,
-        )
+                task=one,
+                one_of_several=len(courses) > 1,
+            )
+
+        return carry_out_each(courses, carried, shown, dry_run=dry_run)
+
+
+def _by_tasks(asked: Submission, conf: Sequence[Path], shown: Shown, *, detach: bool) -> int:
+    """Has tasks of a cluster carry it out, and shows what came of it."""
+    if not submitted(asked, shown, detach=detach):
+        return 0
+    several = len(asked.courses) > 1
+    return carry_out_each(
+        asked.courses,
+        lambda course: _told(finished(course, asked, shown), conf, shown, asked.shard, one_of_several=several),
+        shown,
+        dry_run=False,
+    )
+
+
+def _task(task: str | None, courses: Sequence[Course]) -> Task | None:
+    if task is None:
+        return None
+    from dropbench.cli.task import read
+
+    one = read(task)
+    one.check(courses)
+    return one
 
 
 def _part(shard: str | None) -> Shard | None:
@@ -103,38 +116,6 @@ def _part(shard: str | None) -> Shard | None:
     from dropbench.execute.shards import read
 
     return read(shard)
-
-
-def ends_in(minutes: float | None) -> float | None:
-    """When so many minutes are over, by `time.monotonic`."""
-    return None if minutes is None else time.monotonic() + 60 * minutes
-
-
-def asked_for(overrides: Sequence[str], going: Going, composer: Composer, max_runs: int = MOST_RUNS) -> Course:
-    """The course of a sweep as it was typed, checked as a whole. Raises UsageError as `sweep` does."""
-    from dropbench.cli import extending
-    from dropbench.cli.study_contrasts import check
-    from dropbench.planning.continuing import TUNING_SEEDS, course
-
-    if going.extend is not None:
-        as_typed = replace(going, extend=None)
-        longer = asked_for(extending.extended(overrides, going.extend), as_typed, composer, max_runs)
-        extending.check(longer, asked_for(overrides, as_typed, composer, max_runs))
-        return longer
-    if going.tuning_seeds is not None and not going.tune:
-        raise UsageError("--tuning-seeds: nothing is tuned; say what to tune, as in --tune train.lr=3e-4,1e-3,3e-3")
-    if going.at_most is not None and not going.until_settled:
-        raise UsageError("--at-most is for a sweep that ends once it is settled; type --until-settled beside it")
-    asked = course(
-        overrides,
-        composer,
-        tune=going.tune,
-        tuning_seeds=going.tuning_seeds or TUNING_SEEDS,
-        looking=looking(going.at_most) if going.until_settled else None,
-        most=max_runs,
-    )
-    check(asked.first)
-    return asked
 
 
 def carry_out(
@@ -147,17 +128,23 @@ def carry_out(
     dry_run: bool = False,
     until: float | None = None,
     shard: Shard | None = None,
+    task: Task | None = None,
     one_of_several: bool = False,
 ) -> int:
     """Trains what a course has left, as `pursue` does, and shows the report of its comparison. Returns the exit code.
 
     one_of_several: whether what it comes to is shown with that of other studies, later.
     """
+    done = pursue(course, conf, shown, policy, force=force, dry_run=dry_run, until=until, shard=shard, task=task)
+    if done is None or task is not None:  # whoever submitted a task shows what came of all of them
+        return 0 if done is None else done.code
+    return _told(done, conf, shown, shard, one_of_several=one_of_several)
+
+
+def _told(done: Done, conf: Sequence[Path], shown: Shown, shard: Shard | None, *, one_of_several: bool) -> int:
+    """Shows the report of what came of a course, where it is whole; returns the exit code."""
     from dropbench.cli.tuned import left_out
 
-    done = pursue(course, conf, shown, policy, force=force, dry_run=dry_run, until=until, shard=shard)
-    if done is None:
-        return 0
     if shard is not None and done.elsewhere and not shown.as_json:  # a report of a part would be of chance arms
         tell_rest(shard, done, shown)
     elif not one_of_several:
@@ -176,6 +163,7 @@ def pursue(
     dry_run: bool = False,
     until: float | None = None,
     shard: Shard | None = None,
+    task: Task | None = None,
 ) -> Done | None:
     """Trains what a course has left, stage by stage.
 
@@ -197,22 +185,31 @@ def pursue(
         When training is to be over, by `time.monotonic`: what is underway then is saved.
     shard : Shard or None
         Which part of each stage is trained; None: all of it.
+    task : Task or None
+        Which task of a job this is; None: it trains by itself.
 
     Returns
     -------
     Done or None
         What came of it; None of a dry run.
+
+    Raises
+    ------
+    UsageError
+        For what cannot be trained, and for tasks of a cluster where this command is to train itself.
     """
     from dropbench.execute.agenda import marks
     from dropbench.planning.continuing import COMPARISON
     from dropbench.store import Store
 
+    if task is None and not dry_run:
+        trains_here(course.first)
     began = datetime.now(UTC).isoformat(timespec="seconds")
     again: set[str] = set()
     store = Store(course.first.settings.results, replacing=again)
     seen = Seen(store, force)
     stored: list[Stored] = []
-    checks, programs = ({}, {}) if dry_run else _stated(course, shown, force=force, whole=shard is None)
+    checks, programs = ({}, {}) if dry_run else _stated(course, shown, force=force, part=shard or task)
     while True:
         stages = course.stages(seen.ended)
         plan = stages[-1].plan
@@ -222,10 +219,12 @@ def pursue(
         if course.rule is not None:
             first = [s.name for s in stages].count(COMPARISON) == 1
             shown.stage(stages[-1], course.tuned(seen.ended) if first else ())
-        before = marks(plan.specs, store)
+        before = marks(plan.specs, store) if task is None else task.before
         left = _left(specs, plan, store, conf, shown, force=force, dry_run=dry_run)
         if shard is not None:
             tell_share(shard, mine, stages[-1], shown)
+        if task is not None:
+            left = replace(left, work=task.of_work(left.work, waits=bool(course.ahead(stages))))
         if dry_run:
             compared = plan if stages[-1].name == COMPARISON else course.ahead(stages)[-1][0]
             _dry_run(left, plan, compared, rest(course, stages, None if force else store), shown)
@@ -246,12 +245,12 @@ def pursue(
 
 
 def _stated(
-    course: Course, shown: Shown, *, force: bool, whole: bool
+    course: Course, shown: Shown, *, force: bool, part: Shard | Task | None
 ) -> tuple[dict[str, StoredCheck], dict[str, StoredProgram]]:
-    """What a study states beside its arms, computed. whole: not of one part of its runs, each of which would compute all."""
+    """What a study states beside its arms, computed. part: of its runs, each of which would compute all; or None."""
     pilot = course.rule.pilot if course.rule else []
     first = course.first
-    if first.programs and not whole:
+    if first.programs and part is not None:
         shown.note(
             "the programs of the study are left to the same command without --shard, once all runs are in one folder"
         )
@@ -289,7 +288,7 @@ def _trained(
     for one in failed:
         shown.error(f"run {one.record.run_id} failed: {one.record.reason}; see {one.folder / 'traceback.txt'}")
     in_time = until is not None and not policy.reached(len(failed))
-    _summarise([*left.lost, *left.todo], stored, len(failed), store, shown, in_time=in_time)
+    _summarise([*left.lost, *left.todo], stored, len(failed), store, shown, in_time=in_time, waits=left.work.waits)
     return stored
 
 
@@ -349,9 +348,19 @@ def _say_of_earlier(todo: Sequence[RunSpec], store: Store, shown: Shown, *, forc
 
 
 def _summarise(
-    todo: Sequence[RunSpec], stored: Sequence[Stored], failed: int, store: Store, shown: Shown, *, in_time: bool
+    todo: Sequence[RunSpec],
+    stored: Sequence[Stored],
+    failed: int,
+    store: Store,
+    shown: Shown,
+    *,
+    in_time: bool,
+    waits: bool,
 ) -> None:
-    """What a report does not tell: who trained, and what was left since too many runs had failed or the time was over."""
+    """What a report does not tell: who trained, and what was left since too many runs had failed or the time was over.
+
+    waits: whether what others train was waited for.
+    """
     if elsewhere := sum(one.elsewhere for one in stored):
         here = len(stored) - elsewhere
         shown.note(f"{count(here, 'run')} trained here, {elsewhere} by other commands at the same time")
@@ -362,7 +371,9 @@ def _summarise(
     if not left:
         return
     are = f"{count(len(left), 'run')} {'is' if len(left) == 1 else 'are'} left"
-    if in_time:
+    if not waits:
+        shown.note(f"{are} in training by other tasks")
+    elif in_time:
         from dropbench.store.checkpoints import Checkpoints
 
         saved = len(Checkpoints(store.root).latest().keys() & set(left))

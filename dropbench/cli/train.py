@@ -60,11 +60,13 @@ def one_run(
     plan: Plan, conf: Sequence[Path], shown: Shown, policy: FailurePolicy = LENIENT, *, force: bool = False
 ) -> tuple[Record | Skipped | None, Path]:
     """The record of a plan's one run, which is trained unless it is finished, and its folder. force: trained all the same."""
+    from dropbench.cli.on_slurm import trains_here
     from dropbench.execute.agenda import marks
     from dropbench.execute.earlier import of_other_data
     from dropbench.execute.local import unfinished
     from dropbench.store import Store
 
+    trains_here(plan)
     spec = plan.specs[0]
     store = Store(plan.settings.results, replacing=[spec.run_id] if force else ())
     before = marks([spec], store)
@@ -89,6 +91,8 @@ def _config(composed: Composed) -> dict[str, Any]:
     """All of it under the names that the command line uses."""
     settings = composed.settings.model_dump(mode="json")
     tree = composed.spec.as_dict() | {key: settings[key] for key in ("device", "results", "execute")}
+    if settings["execute"]["slurm"] is None:  # a key of another option
+        del tree["execute"]["slurm"]
     tree["data"] |= {"root": settings["data_root"], "download": settings["data_download"]}
     tree["train"] |= {key: settings[f"train_{key}"] for key in OF_TRAIN}
     tree["eval"]["keep"] = settings["eval_keep"]

@@ -55,6 +55,7 @@ def trained(plan: Plan, work: Work, store: Store, shown: Shown, policy: FailureP
                     before=before,
                     stop=stop,
                     in_time=work.in_time,
+                    waits=work.waits,
                 )
             ) as ended,
         ):

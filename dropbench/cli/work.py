@@ -35,6 +35,8 @@ class Work:
     """When it is to be over, by `time.monotonic`; None: when it is done."""
     in_time: InTime = lambda cohort: True
     """Whether a cohort that is begun now is expected to end by then."""
+    waits: bool = True
+    """Whether what other commands train is waited for, so that what they leave is taken over."""
 
     @property
     def groups(self) -> list[Sequence[RunSpec]]:

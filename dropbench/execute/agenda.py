@@ -24,10 +24,11 @@ Marks = Mapping[str, tuple[int, int] | None]
 def marks(specs: Sequence[RunSpec], store: Store) -> Marks:
     """What is stored now. To be asked for before anything else is of these runs: what changes after was trained by others."""
     runs = [s.run_id for s in specs]
-    return {**dict.fromkeys(runs), **{run: _mark(store.folder(run)) for run in store.there(runs)}}
+    return {**dict.fromkeys(runs), **{run: mark(store.folder(run)) for run in store.there(runs)}}
 
 
-def _mark(folder: Path) -> tuple[int, int] | None:
+def mark(folder: Path) -> tuple[int, int] | None:
+    """Of one folder; None where there is none."""
     try:
         found = folder.stat()
     except OSError:
@@ -57,6 +58,8 @@ class Agenda:
     in_time : callable
         Whether a cohort that is begun now is expected to end in time. One that is not is left, but for the first of all, so
         that a command that is typed again and again gets on.
+    waits : bool
+        Whether there is something left as long as other commands train some of it: what they leave is taken over.
     """
 
     def __init__(
@@ -69,7 +72,9 @@ class Agenda:
         before: Marks,
         retries: int = 0,
         in_time: InTime = lambda cohort: True,
+        waits: bool = True,
     ) -> None:
+        self._waits = waits
         self._fresh = deque(cohorts)
         self._of_others: list[Cohort] = []
         self._large: list[Cohort] = []
@@ -90,7 +95,7 @@ class Agenda:
     @property
     def left(self) -> bool:
         """Whether there is something to train, or may be once others leave it."""
-        return bool(self._fresh or self._of_others or self._large)
+        return bool(self._fresh or self._large or (self._waits and self._of_others))
 
     def next(self) -> Cohort | None:
         """Runs that are this command's to train now; None where others have all that is left, or memory for no more."""
@@ -215,7 +220,7 @@ class Agenda:
         """The record of a run that another command has trained, or tried in vain, since this one began."""
         if spec.run_id in self._in_hand:
             return None
-        now = _mark(self._store.folder(spec.run_id))
+        now = mark(self._store.folder(spec.run_id))
         if now is None or now == self._before.get(spec.run_id):
             return None
         record = self._store.find(spec.run_id)

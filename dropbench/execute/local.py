@@ -112,6 +112,7 @@ def execute(
     claims: Claims | None = None,
     stop: Stop | None = None,
     in_time: InTime = lambda cohort: True,
+    waits: bool = True,
 ) -> Generator[Stored]:
     """Trains the cohorts and yields each run once it is stored, by whomever: other commands may train some of them.
 
@@ -142,6 +143,8 @@ def execute(
         Whether this process is to stop.
     in_time : InTime
         Whether a cohort that is begun now is expected to end before it is.
+    waits : bool
+        Whether this goes on until what other commands train has ended too.
 
     Raises
     ------
@@ -167,7 +170,7 @@ def execute(
     with claims or Claims(store.root) as claimed:
         limits = MemoryLimits(settings, device, workers)
         since = marks(specs, store) if before is None else before
-        agenda = Agenda(cohorts, store, claimed, limits, listen, since, policy.retries, in_time)
+        agenda = Agenda(cohorts, store, claimed, limits, listen, since, policy.retries, in_time, waits)
         heard = _of_own(listen, claimed)
         try:
             apart = (

@@ -49,6 +49,8 @@ def resolve_workers(settings: Settings, device: str) -> int:
         return settings.execute.workers
     if kind(device) != "cpu":
         return len(each(device))
+    if settings.execute.slurm is not None:  # what a task asks for; not every cluster has a task see no more than that
+        return max(1, settings.execute.slurm.cpus // settings.execute.threads)
     return max(1, cores() // settings.execute.threads)
 
 

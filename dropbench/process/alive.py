@@ -28,10 +28,13 @@ class Process:
         """Plain values, that `read` takes."""
         return asdict(self)
 
+    def is_near(self, seen_from: Process) -> bool:
+        """Whether another process counts in the same namespace of the same machine, so that it can tell."""
+        return (self.node, self.boot, self.space) == (seen_from.node, seen_from.boot, seen_from.space)
+
     def has_ended(self, seen_from: Process) -> bool:
         """Whether it certainly has, as another process can tell: only where both count in the same namespace."""
-        here = (seen_from.node, seen_from.boot, seen_from.space)
-        if (self.node, self.boot, self.space) != here:
+        if not self.is_near(seen_from):
             return False
         try:
             os.kill(self.pid, 0)
@@ -53,16 +56,21 @@ def place() -> str:
 
 def this() -> Process | None:
     """Of the process that asks; None where the system does not tell."""
+    return of(os.getpid())
+
+
+def of(pid: int) -> Process | None:
+    """Of a process on this machine, by its number; None where there is none, or where the system does not tell."""
     try:
         boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
         space = os.readlink(_PROC / "self/ns/pid")
         number = os.readlink(_PROC / "self")
     except OSError:
         return None
-    found = _state_and_start("self")
+    found = _state_and_start(str(pid))
     if found is None or number != str(os.getpid()):  # a /proc of another namespace
         return None
-    return Process(platform.node(), boot, space, os.getpid(), found[1])
+    return Process(platform.node(), boot, space, pid, found[1])
 
 
 def read(tree: Any) -> Process | None:

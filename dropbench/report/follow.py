@@ -44,8 +44,13 @@ class Standing:
         """Whether all of its runs have ended, and no more will come."""
         return self.ended == self.total and not self.more
 
+    @property
+    def counted(self) -> str:
+        """How many have ended, without what a clock is needed for."""
+        return f"{self.ended} of {self.total} runs have ended" + (f", {self.failed} failed" if self.failed else "")
+
     def __str__(self) -> str:
-        parts = [f"{self.ended} of {self.total} runs have ended" + (f", {self.failed} failed" if self.failed else "")]
+        parts = [self.counted]
         if not self.complete:
             if self.idle is not None:
                 parts.append(f"the last {_clock(self.idle)} ago")
@@ -57,7 +62,7 @@ class Standing:
 def standing(roots: Sequence[Path], studies: Sequence[str], now: datetime) -> Standing | None:
     """Of the newest plan that is not complete, else of the newest. None where no plan (of these studies) says its runs."""
     standings = [
-        (plan, _standing(plan, Store(root), now))
+        (plan, standing_of(plan, Store(root), now))
         for root in roots
         for plan in Store(root).plans()
         if plan.trained and (not studies or plan.study in studies)
@@ -103,7 +108,8 @@ def watch(
         show(report, console)
 
 
-def _standing(plan: StoredPlan, store: Store, now: datetime) -> Standing:
+def standing_of(plan: StoredPlan, store: Store, now: datetime) -> Standing:
+    """Of one plan that says its runs."""
     began = _time(plan.created)
     runs = plan.trained
     ends: list[datetime] = []

@@ -46,7 +46,7 @@ def _now() -> float:
 
 
 @dataclass(frozen=True)
-class _Owner:
+class Owner:
     """What a claim says: whose it is (nothing where it cannot be read), how far the counter was, which process that is."""
 
     token: str = ""
@@ -206,7 +206,7 @@ class Claims:
         chain = self._chain(run)
         return (not chain or self._is_stale(chain[-1][1])) and self._follow(run, chain)
 
-    def _follow(self, run: str, chain: list[tuple[Path, _Owner]]) -> bool:
+    def _follow(self, run: str, chain: list[tuple[Path, Owner]]) -> bool:
         """Claims a run that is free, or whose last owner is dead. False where another was first."""
         place = self._place(run, chain[-1][1] if chain else None)
         try:
@@ -228,26 +228,20 @@ class Claims:
             for place, _ in chain:  # the first one first
                 _remove(place)
 
-    def _place(self, run: str, after: _Owner | None) -> Path:
-        return self._folder / (f"{run}~{after.token}.claim" if after else f"{run}.claim")
+    def _place(self, run: str, after: Owner | None) -> Path:
+        return _place(self._folder, run, after)
 
-    def _chain(self, run: str) -> list[tuple[Path, _Owner]]:
-        """The files of a run's claim with the owners that they name; empty where it is free."""
-        chain: list[tuple[Path, _Owner]] = []
-        place = self._place(run, None)
-        while (owner := _read(place)) is not None and all(place != known for known, _ in chain):
-            chain.append((place, owner))
-            place = self._place(run, owner)
-        return chain
+    def _chain(self, run: str) -> list[tuple[Path, Owner]]:
+        return chain(self._folder, run)
 
     # Others -----------------------------------------------------------------------------------------------------------
 
-    def _is_stale(self, owner: _Owner) -> bool:
+    def _is_stale(self, owner: Owner) -> bool:
         """Whether another's claim is dead: its process is, for certain, or the counter stood still for long enough."""
         if owner.process is not None and self._process is not None and owner.process.has_ended(self._process):
             return True
         # Where there are no hard links, a claim is a copy of what its owner's file was.
-        latest = _read(self._folder / f"{owner.token}.owner") if owner.token else None
+        latest = read_owner(self._folder / f"{owner.token}.owner") if owner.token else None
         beat, now = (latest or owner).beat, self._clock()
         watched = self._watched.get(owner.token)
         if watched is None or watched.beat != beat:
@@ -276,20 +270,37 @@ class Claims:
                 if self._is_dead(owner):
                     _remove(place)
 
-    def _others(self) -> list[tuple[Path, _Owner]]:
+    def _others(self) -> list[tuple[Path, Owner]]:
         """The other commands that train, or did."""
         with suppress(OSError):
             places = [place for place in self._folder.glob("*.owner") if place != self._own]
-            return [(place, owner) for place in places if (owner := _read(place)) is not None]
+            return [(place, owner) for place in places if (owner := read_owner(place)) is not None]
         return []
 
-    def _is_dead(self, owner: _Owner) -> bool:
+    def _is_dead(self, owner: Owner) -> bool:
         """As `_is_stale`; or one that wrote nothing for a day, for whom has not been here to watch it."""
         if self._is_stale(owner):
             return True
         with suppress(OSError):
             return time.time() - (self._folder / f"{owner.token}.owner").stat().st_mtime > _ABANDONED_S
         return False
+
+
+def chain(folder: Path, run: str) -> list[tuple[Path, Owner]]:
+    """The files of a run's claim with the owners that they name, the last of whom has it; empty where it is free.
+
+    folder: `work` of a results folder.
+    """
+    found: list[tuple[Path, Owner]] = []
+    place = _place(folder, run, None)
+    while (owner := read_owner(place)) is not None and all(place != known for known, _ in found):
+        found.append((place, owner))
+        place = _place(folder, run, owner)
+    return found
+
+
+def _place(folder: Path, run: str, after: Owner | None) -> Path:
+    return folder / (f"{run}~{after.token}.claim" if after else f"{run}.claim")
 
 
 def _linked(own: Path, place: Path, content: bytes) -> bool:
@@ -307,20 +318,20 @@ def _linked(own: Path, place: Path, content: bytes) -> bool:
     return True
 
 
-def _read(place: Path) -> _Owner | None:
+def read_owner(place: Path) -> Owner | None:
     """Whose a file says it is; None where there is none. Whatever lies there, it is not waited for."""
     try:
         handle = os.open(place, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError:
         return None
     except OSError:
-        return _Owner()
+        return Owner()
     try:
         tree = json.loads(os.read(handle, _MOST_BYTES))
         token, beat = str(tree["owner"]), str(tree["beat"])
-        return _Owner(token, beat, alive.read(tree["process"])) if _TOKEN.fullmatch(token) else _Owner()
+        return Owner(token, beat, alive.read(tree["process"])) if _TOKEN.fullmatch(token) else Owner()
     except (OSError, ValueError, TypeError, KeyError):
-        return _Owner()
+        return Owner()
     finally:
         os.close(handle)
 

@@ -10,7 +10,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from terminal import dropbench
 
-from dropbench.cli.sweep import Going, asked_for
+from dropbench.cli.asking import Going, asked_for
 from dropbench.config.compose import composer
 from dropbench.config.options import options
 from dropbench.config.study_spec import StudySpec

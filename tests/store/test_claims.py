@@ -143,7 +143,7 @@ def test_a_run_that_is_being_given_up_is_not_taken_half_way(
     elsewhere.live.remove(dead)
     elsewhere.pass_time(80, one)
     for each in (other, third):  # they know too that the first owner is dead
-        each._is_stale(module._Owner(dead._token))
+        each._is_stale(module.Owner(dead._token))
         each._watched[dead._token].still = 100.0
     remove = module._remove
 
@@ -291,7 +291,7 @@ def one_step_at_a_time(turns: Turns) -> Iterator[None]:
         return waiting
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("_linked", "_read", "_remove"):
+        for name in ("_linked", "read_owner", "_remove"):
             patch.setattr(module, name, stepping(getattr(module, name)))
         yield
 

@@ -1,0 +1,62 @@
+"""A sweep as it was typed: its overrides, and how it goes on from what it finds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from dropbench.cli.stages import looking
+from dropbench.config.sweeps import MOST_RUNS
+from dropbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from dropbench.config.compose import Composer
+    from dropbench.planning.continuing import Course
+
+
+@dataclass(frozen=True)
+class Going:
+    """How a sweep goes on from what it finds: what was typed.
+
+    tune: `key=value,value` each. until_settled, at_most, extend: see app.
+    """
+
+    tune: Sequence[str] = ()
+    tuning_seeds: int | None = None
+    until_settled: bool = False
+    at_most: int | None = None
+    extend: str | None = None
+
+
+def ends_in(minutes: float | None) -> float | None:
+    """When so many minutes are over, by `time.monotonic`."""
+    return None if minutes is None else time.monotonic() + 60 * minutes
+
+
+def asked_for(overrides: Sequence[str], going: Going, composer: Composer, max_runs: int = MOST_RUNS) -> Course:
+    """The course of a sweep as it was typed, checked as a whole. Raises UsageError as `sweep` does."""
+    from dropbench.cli import extending
+    from dropbench.cli.study_contrasts import check
+    from dropbench.planning.continuing import TUNING_SEEDS, course
+
+    if going.extend is not None:
+        as_typed = replace(going, extend=None)
+        longer = asked_for(extending.extended(overrides, going.extend), as_typed, composer, max_runs)
+        extending.check(longer, asked_for(overrides, as_typed, composer, max_runs))
+        return longer
+    if going.tuning_seeds is not None and not going.tune:
+        raise UsageError("--tuning-seeds: nothing is tuned; say what to tune, as in --tune train.lr=3e-4,1e-3,3e-3")
+    if going.at_most is not None and not going.until_settled:
+        raise UsageError("--at-most is for a sweep that ends once it is settled; type --until-settled beside it")
+    asked = course(
+        overrides,
+        composer,
+        tune=going.tune,
+        tuning_seeds=going.tuning_seeds or TUNING_SEEDS,
+        looking=looking(going.at_most) if going.until_settled else None,
+        most=max_runs,
+    )
+    check(asked.first)
+    return asked

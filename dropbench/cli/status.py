@@ -1,0 +1,259 @@
+"""`dropbench runs status` and `runs stop`: how far plans are, who trains them, and what to type to go on or to stop."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dropbench.cli.console import Shown
+from dropbench.cli.detached import tail
+from dropbench.cli.found import results_folder
+from dropbench.cli.jobs import State, member_of, states
+from dropbench.config.typed import command
+from dropbench.errors import UsageError, nearest
+from dropbench.store.training import Trainer, at_work
+from dropbench.values import count, plain
+
+if TYPE_CHECKING:
+    from dropbench.report.follow import Standing
+    from dropbench.store import StoredPlan
+    from dropbench.store.jobs import Job
+
+_PATIENCE_S = 90.0
+"""For a job to save what it trains and to end: workers have 30 s for it, and whoever plans may read data meanwhile."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A plan, how far it is, and who trains it: jobs, and commands that are none, with how many of its runs they have."""
+
+    plan: StoredPlan
+    standing: Standing
+    jobs: list[State]
+    others: list[tuple[Trainer, int]] = field(default_factory=list)
+
+    @property
+    def trained(self) -> bool:
+        return bool(self.others) or any(state.alive for state in self.jobs)
+
+
+def status(folders: Sequence[Path], *, as_json: bool, quiet: bool) -> int:
+    """Says of each plan that is not complete, and of each job, how it stands. Returns the exit code, 0.
+
+    Raises UsageError for what is no results folder.
+    """
+    shown = Shown(quiet, as_json)
+    told = [(root, *_look(root)) for root in map(results_folder, folders)]
+    if as_json:
+        shown.json([_as_tree(root, plans, several) for root, plans, several in told])
+    elif not quiet:
+        for root, plans, several in told:
+            for line in _lines(root, plans, several):
+                shown.out(plain(line))
+    return 0
+
+
+def stop(names: Sequence[str], results: Path, *, everything: bool, as_json: bool, quiet: bool) -> int:
+    """Asks jobs to save what they train and to end, and waits for it. Returns the exit code: 1 where one has not ended.
+
+    Parameters
+    ----------
+    names : sequence of str
+        What the jobs are called; the only one that goes on, where none is named.
+    results : Path
+        Their results folder.
+    everything : bool
+        Whether all that go on are meant.
+
+    Raises
+    ------
+    UsageError
+        For a name that is none, and where none is named of several.
+    """
+    from dropbench.store import jobs
+
+    shown, root = Shown(quiet, as_json), results_folder(results)
+    asked = _asked_for(names, root, everything)
+    for state in asked:
+        jobs.ask_to_stop(state.job)
+        if state.job.cluster is not None:
+            from dropbench.execute.slurm import cancel_waiting
+
+            cancel_waiting(state.job)
+    left = {state.job.name for state in asked}
+    if asked and not as_json:
+        shown.note(f"asked {', '.join(sorted(left))} to save what is in training and to end")
+    until = time.monotonic() + _PATIENCE_S
+    while left and time.monotonic() < until:
+        time.sleep(0.2)
+        left &= {state.job.name for state in states(root) if state.alive}
+    _tell_stopped(asked, left, root, shown)
+    return 1 if left else 0
+
+
+def _asked_for(names: Sequence[str], root: Path, everything: bool) -> list[State]:
+    known = {state.job.name: state for state in states(root)}
+    going = [state for state in known.values() if state.alive or _may_be(state)]
+    for name in names:
+        if name not in known:
+            raise UsageError(
+                f"{name}: no job of {root} is called so; {nearest(name, known)}; dropbench runs status lists them"
+            )
+    if names:
+        return [known[name] for name in names if known[name] in going]
+    if len(going) > 1 and not everything:
+        raise UsageError(
+            f"{len(going)} jobs go on ({', '.join(s.job.name for s in going)}): name those to stop, or type --all"
+        )
+    return going
+
+
+def _may_be(state: State) -> bool:
+    """Whether a job that nothing is known of may yet hear what is asked of it: on a machine that cannot be seen from here."""
+    return state.said.startswith("is on ")
+
+
+def _tell_stopped(asked: Sequence[State], left: set[str], root: Path, shown: Shown) -> None:
+    if shown.as_json:
+        shown.json({"asked": [s.job.name for s in asked], "going_on": sorted(left)})
+        return
+    if not asked:
+        shown.note(f"no job of {root} goes on")
+    for state in asked:
+        if state.job.name in left:
+            shown.warning(f"{state.job.name} has not ended yet; dropbench runs status tells")
+        else:
+            shown.note(f"{state.job.name} has ended; to go on: {_again(state.job)}")
+
+
+def _look(root: Path) -> tuple[list[_Plan], list[State]]:
+    """The plans that are not complete, oldest first, and every job."""
+    from dropbench.report.follow import standing_of
+    from dropbench.store import Store
+
+    store, now = Store(root), datetime.now(UTC)
+    working = at_work(root)
+    several = states(root, lambda: working)
+    plans = []
+    for plan in store.plans():
+        standing = standing_of(plan, store, now) if plan.trained else None
+        if standing is not None and not standing.complete:
+            of_it = [state for state in several if plan.plan_id in state.job.plans]
+            plans.append(_Plan(plan, standing, of_it, _others(plan, working, several)))
+    return plans, several
+
+
+def _others(plan: StoredPlan, working: Sequence[Trainer], several: Sequence[State]) -> list[tuple[Trainer, int]]:
+    """Who has runs of a plan and is no job, with how many of them."""
+    of_jobs = [member.process for state in several for member in _members(state.job)]
+    runs = set(plan.trained)
+    return [(t, n) for t in working if t.process not in of_jobs and (n := len(runs & set(t.runs)))]
+
+
+def _members(job: Job) -> list[Any]:
+    from dropbench.store import jobs
+
+    return list(jobs.members(job.folder).values())
+
+
+def _lines(root: Path, plans: Sequence[_Plan], several: Sequence[State]) -> list[str]:
+    """What a terminal shows of a folder."""
+    lines = []
+    for one in plans:
+        called = one.plan.study or "sweep"
+        told = str(one.standing) if one.trained else one.standing.counted
+        lines.append(f"{called} (plan {one.plan.plan_id}): {told}")
+        live = [state for state in one.jobs if state.alive]
+        lines += [f"  job {state.job.name} {state.said}; it writes to {state.job.log}" for state in live]
+        lines += [f"  {count(n, 'run')} in training by {trainer.where}" for trainer, n in one.others]
+        if not one.trained:
+            lines += _to_go_on(root, one)
+    named = {state.job.name for one in plans for state in one.jobs}
+    lines += [f"job {s.job.name} {s.said}" for s in several if s.job.name not in named and (s.alive or _is_news(s))]
+    if not lines:
+        lines.append(f"{root}: nothing is in training, and every plan is complete")
+    return lines
+
+
+def _is_news(state: State) -> bool:
+    return "died" in state.said
+
+
+def _to_go_on(root: Path, one: _Plan) -> list[str]:
+    """Why nobody trains a plan, and what to type."""
+    if not one.jobs:
+        typed = _typed(root, one.plan)
+        return [f"  nobody trains it; to go on: {typed}"] if typed else ["  nobody trains it; the same command goes on"]
+    last = one.jobs[-1]
+    lines = [f"  job {last.job.name} {last.said}"]
+    if last.job.cluster is None and (member := member_of(last.job)) is not None and member.code not in (0, 143):
+        lines.append(f"  {tail(last.job.log)}")
+    return [*lines, f"  to go on: {_again(last.job)}"]
+
+
+def _again(job: Job) -> str:
+    """The command of a job, to be typed in the folder in which it was."""
+    words = [*job.command, "--detach"]
+    there = "" if job.where == os.getcwd() else f"cd {shlex.quote(job.where)} && "
+    return there + (_line(words) or "the same command")
+
+
+def _typed(root: Path, plan: StoredPlan) -> str | None:
+    """The sweep that makes a plan, as far as it is stored: the user's own folders of options are not."""
+    if plan.course is not None and plan.course.rule.confirms:
+        return _line(["report", str(root), "--confirm"])
+    return _line(["sweep", *plan.overrides, *(plan.course.rule.options if plan.course else [])])
+
+
+def _line(words: Sequence[str]) -> str | None:
+    with suppress(UsageError):
+        return command(*words)
+    return None
+
+
+def _as_tree(root: Path, plans: Sequence[_Plan], several: Sequence[State]) -> dict[str, Any]:
+    """The same for a program."""
+    return {
+        "results": str(root),
+        "plans": [
+            {
+                "plan_id": one.plan.plan_id,
+                "study": one.plan.study,
+                "ended": one.standing.ended,
+                "failed": one.standing.failed,
+                "total": one.standing.total,
+                "more_may_come": one.standing.more,
+                "seconds_left": one.standing.left if one.trained else None,
+                "trained": one.trained,
+                "jobs": [state.job.name for state in one.jobs],
+                "others": [{"node": t.process.node if t.process else None, "runs": n} for t, n in one.others],
+                "command": _again(one.jobs[-1].job) if one.jobs else _typed(root, one.plan),
+            }
+            for one in plans
+        ],
+        "jobs": [_job_tree(state) for state in several],
+    }
+
+
+def _job_tree(state: State) -> dict[str, Any]:
+    member = member_of(state.job)
+    return {
+        "name": state.job.name,
+        "alive": state.alive,
+        "said": state.said,
+        "tasks": state.tasks,
+        "node": state.job.node,
+        "pid": member.process.pid if member is not None and member.process is not None else None,
+        "exit_code": None if member is None else member.code,
+        "plans": list(state.job.plans),
+        "command": list(state.job.command),
+        "log": str(state.job.log),
+        "created": state.job.created,
+    }
