@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, Protocol, get_args
 
@@ -24,6 +24,8 @@ the optimizer's update. average: decides which weights are evaluated and stored;
 Within a slot, regularizers act in alphabetical order, not in the order in which they were typed.
 """
 SLOTS: tuple[Slot, ...] = get_args(Slot)
+_PIECE = 2**17
+"""float32 numbers of which three tensors fit the second-level cache of a server's processor."""
 ALONE: frozenset[Slot] = frozenset({"mixing", "pass", "average"})
 """Slots that hold at most one regularizer."""
 
@@ -263,6 +265,16 @@ class Regularizer:
             if a run chooses an earlier epoch.
         """
         return ()
+
+
+def pieces(*tensors: Tensor) -> Iterable[tuple[Tensor, ...]]:
+    """The same few replicas of each of these stacked tensors at a time, of the largest some that fit a processor's cache.
+
+    What takes several passes over them takes them there. As views: what is changed is changed in the whole.
+    """
+    of_one = max(t.numel() for t in tensors) // len(tensors[0])
+    n = max(1, _PIECE // max(1, of_one)) if tensors[0].device.type == "cpu" else len(tensors[0])
+    return zip(*(t.split(n) for t in tensors), strict=True)
 
 
 def per_replica(strength: Tensor, like: Tensor) -> Tensor:

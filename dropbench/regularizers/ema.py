@@ -9,7 +9,7 @@ from annotated_types import Ge, Lt
 from torch import Tensor
 from typing_extensions import override
 
-from dropbench.regularizers.base import Regularizer, Slot, Tensors, per_replica
+from dropbench.regularizers.base import Regularizer, Slot, Tensors, per_replica, pieces
 
 
 class EMA(Regularizer):
@@ -38,8 +38,9 @@ class EMA(Regularizer):
             if name == _WEIGHT:
                 average.mul_(strength).add_(1 - strength)
             else:
-                d = per_replica(strength, average)
-                average.mul_(d).add_((1 - d) * tensors[name])
+                for a, t, s in pieces(average, tensors[name], strength):
+                    d = per_replica(s, a)
+                    a.mul_(d).add_((1 - d) * t)
 
     @override
     def evaluated(self, tensors: Tensors, strength: Tensor, state: Mapping[str, Tensor]) -> dict[str, Tensor]:

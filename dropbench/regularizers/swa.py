@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le
 from torch import Tensor
 from typing_extensions import override
 
-from dropbench.regularizers.base import Regularizer, Slot, Tensors, per_replica
+from dropbench.regularizers.base import Regularizer, Slot, Tensors, per_replica, pieces
 
 
 class SWA(Regularizer):
@@ -45,10 +45,13 @@ class SWA(Regularizer):
         seen += inside
         takes = inside & (seen.remainder(self._every) == 0)
         averaged += takes
+        if takes.device.type == "cpu" and not takes.any():  # nothing would be added
+            return
         share = takes / averaged.clamp(min=1)
         for name, mean in state.items():
             if name not in (_SEEN, _AVERAGED):
-                mean.add_((tensors[name] - mean) * per_replica(share, mean))
+                for m, t, s in pieces(mean, tensors[name], share):
+                    m.add_((t - m) * per_replica(s, m))
 
     @override
     def evaluated(self, tensors: Tensors, strength: Tensor, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
