@@ -15,6 +15,12 @@ OF_TRAIN = ("loggers", "save", "extendable")
 """Keys of `train` that are settings and no part of a run."""
 
 
+RAY = "ray"
+"""The option of `execute` that trains on a Ray cluster."""
+OF_RAY = ("address", "cpus", "gpus")
+"""Its own keys."""
+
+
 class Interval(Frozen):
     """How often something is done: every so many seconds, every so many epochs or, with neither, never."""
 

@@ -13,7 +13,7 @@ from dropbench.cli.repeated import Repeated
 from dropbench.cli.training import trained
 from dropbench.cli.work import arranged
 from dropbench.execute.failure_policy import LENIENT, FailurePolicy
-from dropbench.settings import OF_TRAIN
+from dropbench.settings import OF_RAY, OF_TRAIN, RAY
 
 if TYPE_CHECKING:
     from dropbench.config.compose import Composed
@@ -91,8 +91,9 @@ def _config(composed: Composed) -> dict[str, Any]:
     """All of it under the names that the command line uses."""
     settings = composed.settings.model_dump(mode="json")
     tree = composed.spec.as_dict() | {key: settings[key] for key in ("device", "results", "execute")}
-    if settings["execute"]["slurm"] is None:  # a key of another option
-        del tree["execute"]["slurm"]
+    execute = composed.settings.execute
+    others = {"slurm": execute.slurm is None, **dict.fromkeys(OF_RAY, execute.name != RAY)}
+    tree["execute"] = {key: value for key, value in tree["execute"].items() if not others.get(key)}  # of other options
     tree["data"] |= {"root": settings["data_root"], "download": settings["data_download"]}
     tree["train"] |= {key: settings[f"train_{key}"] for key in OF_TRAIN}
     tree["eval"]["keep"] = settings["eval_keep"]

@@ -13,12 +13,10 @@ from dropbench.execute.pool import Pool
 from dropbench.hardware import device as devices
 from dropbench.process.stop import Stop
 from dropbench.process.workers import alone
-from dropbench.settings import Settings
+from dropbench.settings import RAY, Settings
 
 if TYPE_CHECKING:
     from dropbench.engine.result import RunResult
-
-RAY = "ray"
 
 
 @dataclass(frozen=True)
