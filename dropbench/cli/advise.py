@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.console import Shown
+from dropbench.cli.dry_run import DryRun
 from dropbench.errors import UsageError
 from dropbench.values import plain
 
@@ -78,7 +79,7 @@ def advise(
         chosen = _again(first, chosen) or fitted(chosen, _seconds(first), minutes, overrides)
         going = asked(chosen)
         shown.note(f"advise: {chosen}")
-        done = pursue(going, conf, shown, dry_run=dry_run, until=until)
+        done = pursue(going, conf, shown, dry_run=DryRun() if dry_run else None, until=until)
     return 0 if done is None else done.code or _tell(going, done, conf, shown)
 
 

@@ -77,6 +77,12 @@ def sweep(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan, its cohorts and an estimate of the time, and stop.")
     ] = False,
+    estimate: Annotated[
+        bool,
+        typer.Option(
+            "--estimate/--no-estimate", help="With --dry-run: whether to estimate the time and what could be found."
+        ),
+    ] = True,
     force: Force = False,
     max_runs: Annotated[
         int,
@@ -157,6 +163,7 @@ def sweep(
     - `dropbench sweep study=three_arm --detach`
     """
     from dropbench.cli.asking import Going
+    from dropbench.cli.dry_run import DryRun
     from dropbench.cli.sweep import sweep
     from dropbench.execute.failure_policy import FailurePolicy
 
@@ -167,7 +174,7 @@ def sweep(
             Going(tune or [], tuning_seeds, until_settled, at_most, extend),
             policy=FailurePolicy(retry, 1 if fail_fast else max_failures),
             force=force,
-            dry_run=dry_run,
+            dry_run=DryRun(estimate) if dry_run else None,
             max_runs=max_runs,
             max_minutes=max_minutes,
             shard=shard,

@@ -152,7 +152,7 @@ class Shown:
         plan: Plan,
         todo: Sequence[RunSpec],
         work: Work,
-        seconds: float,
+        seconds: float | None,
         rest: Rest | None = None,
         design: Design | None = None,
     ) -> None:
@@ -167,7 +167,7 @@ class Shown:
         work : Work
             These in cohorts.
         seconds : float
-            What training them is estimated to take.
+            What training them is estimated to take; None: it was not to be estimated.
         rest : Rest or None
             What may come after them, in a plan that goes on from what it finds.
         design : Design or None
@@ -202,7 +202,7 @@ class Shown:
             runs, (least, most) = between(*rest.runs, lambda n: f"{n:,}"), rest.seconds
             self._result(f"then, by what these find, {runs} more runs, about {between(least, most, duration)}")
 
-    def _cohorts(self, plan: Plan, todo: Sequence[RunSpec], work: Work, seconds: float) -> None:
+    def _cohorts(self, plan: Plan, todo: Sequence[RunSpec], work: Work, seconds: float | None) -> None:
         from dropbench.planning.searching import NUMBER
 
         groups = work.groups
@@ -215,7 +215,8 @@ class Shown:
         runs = count(most, "run") if fewest == most else f"{fewest} to {count(most, 'run')}"
         workers = count(min(work.workers, len(groups)), "worker")
         self._result(f"{count(len(groups), 'cohort')} of {runs}, {workers}, {work.device}")
-        self._result(f"about {duration(seconds)}, from timing a few steps of each kind of cohort")
+        if seconds is not None:
+            self._result(f"about {duration(seconds)}, from timing a few steps of each kind of cohort")
 
     @contextmanager
     def progress(self, cohorts: Sequence[Sequence[RunSpec]], arms: Mapping[str, str]) -> Iterator[TrainingProgress]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,13 +13,14 @@ from dropbench.cli.asking import Going, asked_for, ends_in
 from dropbench.cli.checks import computed
 from dropbench.cli.console import Shown
 from dropbench.cli.detached import detach as detached
+from dropbench.cli.dry_run import DryRun, show
 from dropbench.cli.measuring import left_to_train
 from dropbench.cli.on_slurm import Submission, finished, on_slurm, refused, submitted, trains_here
 from dropbench.cli.outcome import Done, failed_runs, tell
 from dropbench.cli.programs import carried_out
 from dropbench.cli.several_studies import carry_out_each, each_study
 from dropbench.cli.sharding import share, tell_rest, tell_share
-from dropbench.cli.stages import Rest, Seen, as_stored, let_go, rest
+from dropbench.cli.stages import Seen, as_stored, let_go, rest
 from dropbench.cli.training import trained
 from dropbench.cli.work import Work, arranged, within
 from dropbench.execute.failure_policy import LENIENT, FailurePolicy
@@ -42,7 +44,7 @@ def sweep(
     *,
     policy: FailurePolicy,
     force: bool,
-    dry_run: bool,
+    dry_run: DryRun | None,
     as_json: bool,
     quiet: bool,
     max_runs: int,
@@ -84,7 +86,7 @@ def sweep(
                 one_of_several=len(courses) > 1,
             )
 
-        return carry_out_each(courses, carried, shown, dry_run=dry_run)
+        return carry_out_each(courses, carried, shown, dry_run=dry_run is not None)
 
 
 def _by_tasks(asked: Submission, conf: Sequence[Path], shown: Shown, *, detach: bool) -> int:
@@ -125,7 +127,7 @@ def carry_out(
     policy: FailurePolicy = LENIENT,
     *,
     force: bool = False,
-    dry_run: bool = False,
+    dry_run: DryRun | None = None,
     until: float | None = None,
     shard: Shard | None = None,
     task: Task | None = None,
@@ -160,7 +162,7 @@ def pursue(
     policy: FailurePolicy = LENIENT,
     *,
     force: bool = False,
-    dry_run: bool = False,
+    dry_run: DryRun | None = None,
     until: float | None = None,
     shard: Shard | None = None,
     task: Task | None = None,
@@ -179,8 +181,8 @@ def pursue(
         How failed runs are met.
     force : bool
         Whether what is finished is trained again.
-    dry_run : bool
-        Whether to stop before anything trains or is written, and to show cohorts and an estimate of the time.
+    dry_run : DryRun or None
+        To stop before anything trains or is written, and to show cohorts and an estimate of the time.
     until : float or None
         When training is to be over, by `time.monotonic`: what is underway then is saved.
     shard : Shard or None
@@ -227,7 +229,8 @@ def pursue(
             left = replace(left, work=task.of_work(left.work, waits=bool(course.ahead(stages))))
         if dry_run:
             compared = plan if stages[-1].name == COMPARISON else course.ahead(stages)[-1][0]
-            _dry_run(left, plan, compared, rest(course, stages, None if force else store), shown)
+            to_come = partial(rest, course, stages, None if force else store)
+            show(dry_run, left.todo, left.work, (plan, compared), to_come, shown)
             return None
         store.write_plan(replace(as_stored(course, seen, began, over=False), checks=checks, programs=programs))
         ended = _trained(left, plan, store, shown, policy, before, until)
@@ -300,14 +303,14 @@ def _left(
     shown: Shown,
     *,
     force: bool,
-    dry_run: bool = False,
+    dry_run: DryRun | None = None,
 ) -> _Left:
     """What is left of these runs of a plan; tells of the plan."""
     from dropbench.execute.local import unfinished
 
     todo = unfinished(specs, store, conf, force=force)
     if not force:  # what is asked later is measured from weights, where runs kept them
-        todo = left_to_train(todo, plan, store, shown, dry_run=dry_run)
+        todo = left_to_train(todo, plan, store, shown, dry_run=dry_run is not None)
     _say_of_earlier(todo, store, shown, force=force)
     lost = [s for s in todo if s.run_id in plan.failed]
     todo = [s for s in todo if s.run_id not in plan.failed]
@@ -320,20 +323,6 @@ def _left(
     for note in work.notes:
         shown.note(note)
     return _Left(lost, todo, work)
-
-
-def _dry_run(left: _Left, plan: Plan, compared: Plan, to_come: Rest | None, shown: Shown) -> None:
-    """What the next stage would take, between what and what the rest, and what the comparison in the end could find."""
-    from dropbench.cli.design import design
-    from dropbench.execute.checkpoint import trained_share
-    from dropbench.execute.estimate import Durations, estimate
-
-    for reason in dict.fromkeys((*plan.unplanned, *plan.failed.values())):
-        shown.warning(reason)
-    durations = Durations(left.work.settings, left.work.device)
-    trained = trained_share(left.todo, left.work.settings, left.work.device)
-    seconds = estimate(left.work.cohorts, durations, left.work.workers, trained) if left.todo else 0.0
-    shown.dry_run(plan, left.todo, left.work, seconds, to_come, design(compared) if left.todo else None)
 
 
 def _say_of_earlier(todo: Sequence[RunSpec], store: Store, shown: Shown, *, force: bool) -> None:

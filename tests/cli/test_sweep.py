@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -37,3 +38,14 @@ def test_an_interrupt_says_what_is_stored_and_leaves_no_worker(tmp_path: Path) -
     with pytest.raises(ProcessLookupError):  # nobody is left in the group
         os.killpg(process.pid, 0)
     assert len(list(runs.glob("[!.]*"))) == 2
+
+
+def test_without_an_estimate_nothing_is_timed(
+    bare: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dropbench.execute.estimate.Durations.of", lambda *_: pytest.fail("a step was timed"))
+    words = ("sweep", *TINY, "dropout=none,standard", "seed=0,1", "--dry-run", "--no-estimate")
+    said = dropbench(capsys, *words)
+    assert said.code == 0 and "cohort" in said.out and "about" not in said.out and "seeds, " not in said.out
+    assert json.loads(dropbench(capsys, *words, "--json").out)["estimated_seconds"] is None
+    assert not Path("results").exists()
