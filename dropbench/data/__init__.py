@@ -1,1 +1,1 @@
-"""Data sets: one a file, each with a function `load` that returns a Table."""
+"""Data sets, one per file, each with a function `load` that returns a Table."""

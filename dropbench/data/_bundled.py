@@ -1,4 +1,4 @@
-"""The tables that come with scikit-learn, read from its files: importing it takes longer than a small run."""
+"""Reads the tables that come with scikit-learn from its files, because importing it takes longer than a small run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dropbench.errors import UsageError
 
 
 def read(csv: str, header: Literal["skip", "none"], loader: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Features [N, F] and labels [N] of a bundled file whose last column is the label.
+    """Returns features [N, F] and labels [N] of a bundled file whose last column is the label.
 
     Parameters
     ----------
@@ -24,12 +24,12 @@ def read(csv: str, header: Literal["skip", "none"], loader: str) -> tuple[NDArra
     header : {"skip", "none"}
         Whether there is a line before the first example.
     loader : str
-        Function in `sklearn.datasets` that gives the same, slowly; used if scikit-learn should keep its files elsewhere.
+        Function in `sklearn.datasets` that returns the same, slowly; used if scikit-learn has its files elsewhere.
 
     Raises
     ------
     UsageError
-        Where scikit-learn is not installed, or its file damaged.
+        If scikit-learn is not installed or its file is damaged.
     """
     spec = importlib.util.find_spec("sklearn")
     if spec is None or spec.origin is None:

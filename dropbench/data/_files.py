@@ -1,4 +1,4 @@
-"""Files of data sets that no library reads: looked for, downloaded if asked, else an error that says what to do."""
+"""Files of data sets that no library reads: finds them, downloads them on request, or says what to do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ELSEWHERE = "data.root=DIR or the environment variable DROPBENCH_DATA=DIR"
 
 
 def folder_of(name: str, root: Path, files: Mapping[str, str], download: str | None, advice: str | None = None) -> Path:
-    """The folder `root`/`name`, once all files of the data set are in it.
+    """Returns the folder `root`/`name` after making sure that all files of the data set are in it.
 
     Parameters
     ----------
@@ -24,17 +24,17 @@ def folder_of(name: str, root: Path, files: Mapping[str, str], download: str | N
     root : Path
         Folder of all data sets.
     files : mapping of str to str
-        Name and md5 of each file. Only downloads are compared with the md5; whether files that are there already are
-        whole is for the loader to find out.
+        Name and md5 of each file. Only downloads are compared with the md5; the loader notices whether existing files are
+        damaged.
     download : str or None
-        Address that missing files are downloaded from; None where a download was not asked for.
+        Address from which missing files are downloaded; None if no download was requested.
     advice : str, optional
         What to do about a missing file that dropbench cannot download.
 
     Raises
     ------
     UsageError
-        Where a file is missing and not to be downloaded, or cannot be.
+        If a file is missing and must not or cannot be downloaded.
     """
     root = root.expanduser()
     folder = root / name
@@ -47,7 +47,7 @@ def folder_of(name: str, root: Path, files: Mapping[str, str], download: str | N
         if download is None:
             advice = advice or "download it with data.download=true"
             raise UsageError(
-                f"data '{name}' is not in {root.absolute()} (no {name}/{file}): {advice}, or say where it is with "
+                f"data '{name}' is not in {root.absolute()} (no {name}/{file}): {advice}, or set its folder with "
                 f"{_ELSEWHERE}"
             )
         _fetch(name, f"{download}/{file}", path, md5)
@@ -55,14 +55,14 @@ def folder_of(name: str, root: Path, files: Mapping[str, str], download: str | N
 
 
 def wrong(name: str, folder: Path, what: str) -> UsageError:
-    """The error for files that are damaged.
+    """Returns the error for damaged files.
 
     Parameters
     ----------
     what : str
-        What the files in `folder` should hold and do not, to be continued after "do not hold".
+        What the files in `folder` should contain; it follows "do not contain".
     """
-    return UsageError(f"data '{name}': the files in {folder} do not hold {what}: replace them by undamaged files")
+    return UsageError(f"data '{name}': the files in {folder} do not contain {what}: replace them by undamaged files")
 
 
 def _fetch(name: str, address: str, path: Path, md5: str) -> None:
@@ -71,12 +71,12 @@ def _fetch(name: str, address: str, path: Path, md5: str) -> None:
             content: bytes = response.read()
     except (OSError, http.client.HTTPException) as error:
         raise UsageError(
-            f"data '{name}' could not be downloaded from {address}: is there a network? otherwise copy it to {path}, or "
-            f"say where it is with {_ELSEWHERE} ({error})"
+            f"data '{name}' could not be downloaded from {address}: check the network, or copy it to {path}, or "
+            f"set its folder with {_ELSEWHERE} ({error})"
         ) from error
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
         raise UsageError(
-            f"data '{name}': what {address} gave is not the expected file (md5 {md5}): copy the right file to {path}"
+            f"data '{name}': the download from {address} is not the expected file (md5 {md5}): copy the right file to {path}"
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,5 +85,5 @@ def _fetch(name: str, address: str, path: Path, md5: str) -> None:
         beside.replace(path)
     except OSError as error:
         raise UsageError(
-            f"data '{name}' cannot be kept in {path.parent} ({error.strerror}): choose another folder with {_ELSEWHERE}"
+            f"data '{name}' cannot be saved in {path.parent} ({error.strerror}): choose another folder with {_ELSEWHERE}"
         ) from error

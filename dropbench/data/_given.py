@@ -1,7 +1,7 @@
-"""Data that a program gave as an object: laid down for the processes that train on it, and read as any other.
+"""Data that a program passed as an object: written to a file for the worker processes, and read like other data.
 
-What is written is tensors, numbers and texts alone, and torch reads nothing else back: a file that somebody put in its place
-cannot run code.
+The file contains only tensors, numbers and texts, and torch reads nothing else back. So a file that somebody puts in its
+place cannot run code.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dropbench.data.tabular.prepare import Columns, Prepared
 
 
 def lay(table: Table, file: Path) -> None:
-    """Writes a table to a file. What it was read from is left out, for the object counts and no file."""
+    """Writes a table to a file, without the paths of the files from which it was read."""
     held: dict[str, Any] = {f.name: getattr(table, f.name) for f in fields(table) if f.name != "files"}
     if table.graph is not None:
         held["graph"] = (table.graph.features, table.graph.edges)
@@ -27,7 +27,7 @@ def lay(table: Table, file: Path) -> None:
 
 
 def load(root: Path, download: bool, *, path: str) -> Table:
-    """The table in a file that `lay` wrote.
+    """Returns the table from a file that `lay` wrote.
 
     root, download: not used.
     """

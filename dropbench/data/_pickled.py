@@ -1,4 +1,4 @@
-"""Arrays out of pickles of others, without calling what a pickle names: it sets up nothing of NumPy's or SciPy's."""
+"""Reads arrays from untrusted pickles without calling the functions that a pickle names."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 _NUMBERS = "fiub"
-"""Kinds of numbers that an array may hold."""
+"""The kinds of numbers that an array may contain."""
 
 
 def arrays_of(file: Path) -> Any:
-    """What is pickled in a file: arrays and sparse matrices by rows as arrays [n, m], lists and dictionaries as they are.
+    """Returns the content of a pickle file: arrays and CSR matrices as arrays [n, m], lists and dictionaries unchanged.
 
-    A pickle may call any function and set up any object, NumPy's types among them, of which one in disorder breaks the process.
-    So arrays are read by stand-ins that look at what they are given.
+    A pickle can call any function and create any object, including malformed NumPy objects that crash the process. So arrays
+    are read by stand-in classes that check their arguments.
 
     Raises
     ------
     UnpicklingError, ValueError, TypeError, LookupError, AttributeError
-        For what is no such thing.
+        For any other content.
     """
     with file.open("rb") as opened:
         held = _Unpickler(opened, encoding="latin1").load()
@@ -32,12 +32,12 @@ def arrays_of(file: Path) -> Any:
 
 
 class _Kind:
-    """In the place of `numpy.dtype`: numbers by a code such as `f4`, in an order of bytes."""
+    """Stands in for `numpy.dtype`: a code such as `f4`, and the byte order."""
 
     def __init__(self, code: str, *given: Any) -> None:
         self.dtype = np.dtype(str(code))
         if self.dtype.kind not in _NUMBERS:
-            raise UnpicklingError(f"{code} are no numbers")
+            raise UnpicklingError(f"{code} is not a type of numbers")
 
     def __setstate__(self, state: Any) -> None:
         order = state[1]
@@ -46,12 +46,12 @@ class _Kind:
 
 
 class _Array:
-    """In the place of `numpy.ndarray`."""
+    """Stands in for `numpy.ndarray`."""
 
     array: NDArray[Any]
 
     def __init__(self, *given: Any) -> None:
-        """What is given to `_reconstruct`: a class, a shape and a code, none of which is of account."""
+        """Takes the arguments of `_reconstruct` (class, shape and code) and ignores them."""
 
     def __setstate__(self, state: Any) -> None:
         _, shape, kind, by_columns, raw = state
@@ -60,22 +60,22 @@ class _Array:
 
 
 class _Rows:
-    """In the place of `scipy.sparse.csr_matrix`, whose attributes a pickle sets."""
+    """Stands in for `scipy.sparse.csr_matrix`, whose attributes a pickle sets."""
 
     def whole(self) -> NDArray[Any]:
-        """All of it, [n, m]."""
+        """Returns it as a dense array [n, m]."""
         from scipy.sparse import csr_matrix
 
         state = vars(self)
         parts = (state["data"].array, state["indices"].array, state["indptr"].array)
         rows = csr_matrix(parts, shape=tuple(map(int, state["_shape"])))
-        rows.check_format(full_check=True)  # scipy does not look where it writes
+        rows.check_format(full_check=True)  # scipy itself does not check where it writes
         found: NDArray[Any] = rows.toarray()
         return found
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows arrays, sparse matrices by rows, lists and dictionaries, and refuses all else."""
+    """Reads arrays, CSR matrices, lists and dictionaries, and refuses everything else."""
 
     def find_class(self, module: str, name: str) -> Any:
         allowed: dict[tuple[str, str], Any] = {
@@ -87,8 +87,8 @@ class _Unpickler(pickle.Unpickler):
             ("__builtin__", "list"): list,
             ("builtins", "list"): list,
         }
-        # By package and name, without the module: two of these have moved to other modules since such files were written.
+        # By package and name, without the module: two of them have moved to other modules since such files were written.
         try:
             return allowed[module.partition(".")[0], name]
         except KeyError:
-            raise UnpicklingError(f"{module}.{name} is no part of an array") from None
+            raise UnpicklingError(f"{module}.{name} is not part of an array") from None

@@ -1,7 +1,7 @@
-"""The one place that imports torchvision, and the loader that its image sets share.
+"""The only place that imports torchvision, and the common loader of its image data sets.
 
-It is imported late, because that takes a second and most commands never need it. What its import needs beside a CPU-only
-torch, `hardware/torchvision.py` sees to, for a user's import of it as well.
+It is imported late, because this takes a second and most commands never need it. With a CPU-only torch,
+`hardware/torchvision.py` makes the import work, also for a user's own import.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ log = logging.getLogger(__name__)
 
 @cache
 def torchvision() -> ModuleType:
-    """The module torchvision, with its compiled operators where they can be loaded.
+    """Returns the module torchvision, with its compiled operators if they can be loaded.
 
     Raises
     ------
     UsageError
-        Where it is not installed.
+        If it is not installed.
     """
-    spec = importlib.util.find_spec("torchvision")  # Finds the folder; for a top-level name it imports nothing.
+    spec = importlib.util.find_spec("torchvision")  # finds the folder without importing anything
     if spec is None or spec.origin is None:
         raise UsageError("this needs torchvision, which is not installed: pip install torchvision==0.28.0")
     return importlib.import_module("torchvision")
@@ -47,7 +47,7 @@ def torchvision() -> ModuleType:
 
 @cache
 def kernels() -> ModuleType:
-    """The module torchvision.transforms.v2.functional: operations on images [..., C, H, W] that draw no random numbers."""
+    """Returns torchvision.transforms.v2.functional: operations on images [..., C, H, W] without random draws."""
     torchvision()
     return importlib.import_module("torchvision.transforms.v2.functional")
 
@@ -62,7 +62,7 @@ def load_images(
     counts: tuple[int, int],
     shape: tuple[int, int, int],
 ) -> Table:
-    """Training and test images of a torchvision data set in one table, [N, C, H, W] in 0..1, the test split last.
+    """Returns the images of a torchvision data set as one table, [N, C, H, W] in 0..1, with the test split last.
 
     Parameters
     ----------
@@ -71,19 +71,18 @@ def load_images(
     root : Path
         Folder of all data sets.
     download : bool
-        Whether missing files may be downloaded into `root`, or unpacked there, without network, from archives that
-        are already in it.
+        Whether missing files may be downloaded into `root`, or unpacked without network from archives that are there.
     name, source : str
-        Of the table.
+        Name and source of the table.
     counts : tuple of int
-        Training and test examples that the files must hold.
+        Numbers of training and test examples that the files must contain.
     shape : tuple of int
-        (C, H, W) of the images that the files must hold.
+        (C, H, W) of the images that the files must contain.
 
     Raises
     ------
     UsageError
-        Where files are missing or damaged, or cannot be downloaded.
+        If files are missing or damaged, or cannot be downloaded.
     """
     root = root.expanduser()
     if (whole := _idx_parts(root / class_name / "raw")) is not None:
@@ -99,7 +98,7 @@ def load_images(
 
 @dataclass(frozen=True)
 class _Part:
-    """The attributes of a torchvision data set that a table is made of."""
+    """The attributes of a torchvision data set from which a table is made."""
 
     data: torch.Tensor
     targets: torch.Tensor
@@ -107,10 +106,10 @@ class _Part:
 
 
 def _idx_parts(folder: Path) -> list[_Part] | None:
-    """Training and test part of an MNIST-like set, read without torchvision, which takes a second to import.
+    """Reads training and test split of an MNIST-like set without torchvision, which takes a second to import.
 
-    The files are plain bytes behind a header. None where one is missing or damaged: then torchvision is asked to download
-    it or to say what is wrong.
+    The files are a header followed by plain bytes. Returns None if one is missing or damaged; torchvision then downloads it
+    or says what is wrong.
     """
     parts = []
     for half in ("train", "t10k"):
@@ -127,7 +126,7 @@ def _idx_parts(folder: Path) -> list[_Part] | None:
 
 
 def _parts(cls: Any, name: str, root: Path, download: bool, files: list[_File]) -> list[Any]:
-    """The training and the test data set as torchvision reads them, or UsageError."""
+    """Reads the training and the test data set by torchvision; raises UsageError if this fails."""
     missing = [f for f in files if not os.path.isfile(f.path)]
     if missing and not download:
         raise UsageError(_not_found(name, root, missing))
@@ -135,7 +134,7 @@ def _parts(cls: Any, name: str, root: Path, download: bool, files: list[_File]) 
         raise UsageError(_read_only(name, root))
     if missing:
         log.info("data %s: fetching into %s", name, root)
-    else:  # Where torchvision knows the md5 it compares it itself; once is enough, because a large set takes a while.
+    else:  # torchvision compares the md5 itself if it knows it; once is enough, because a large set takes a while
         _reject_damaged(name, [f for f in files if f.md5 is None])
     try:
         with _quiet():
@@ -153,10 +152,10 @@ def _parts(cls: Any, name: str, root: Path, download: bool, files: list[_File]) 
 def _table(
     parts: list[Any], name: str, source: str, folder: Path, counts: tuple[int, int], shape: tuple[int, int, int]
 ) -> Table:
-    """One table of the two parts, or UsageError where they are not what this data set is."""
+    """Makes one table from both splits; raises UsageError if they are not as expected for this data set."""
     n_classes = len(parts[0].classes)
     labels = [torch.as_tensor(part.targets, dtype=torch.int64) for part in parts]
-    # uint8 is converted straight into its place, so that a large set is never in memory twice as float32.
+    # uint8 is converted directly into its place, so that a large set is never in memory twice as float32.
     x = torch.empty(sum(counts), *shape)
     for part, rows, y, count in zip(parts, x.split(counts), labels, counts, strict=True):
         images = _chw(part.data)
@@ -172,14 +171,14 @@ def _table(
 
 
 def _chw(images: Any) -> torch.Tensor:
-    """Images as [N, C, H, W]; torchvision has grey ones as a tensor [N, H, W], colour ones as an array [N, H, W, C]."""
+    """Returns images as [N, C, H, W]; in torchvision grey ones are tensors [N, H, W], colour ones arrays [N, H, W, C]."""
     x = torch.as_tensor(images)
     return x.unsqueeze(1) if x.ndim == 3 else x.permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True)
 class _File:
-    """A file that torchvision reads, the archive it comes out of, and the md5 of each where torchvision knows it."""
+    """A file that torchvision reads, its archive, and the md5 of each if torchvision knows it."""
 
     path: Path
     archive: Path
@@ -187,7 +186,7 @@ class _File:
     archive_md5: str | None = None
 
     def damaged(self) -> bool:
-        """Whether the file is there and its contents are wrong."""
+        """Whether the file exists and has wrong content."""
         if not os.path.isfile(self.path):
             return False
         return not _matches(self.path, self.md5) if self.md5 else not _whole_idx(self.path)
@@ -197,7 +196,7 @@ class _File:
 
 
 def _files(cls: Any, root: Path) -> list[_File]:
-    if hasattr(cls, "resources"):  # The MNIST family: one .gz for each file, and no checksum of what comes out of it.
+    if hasattr(cls, "resources"):  # The MNIST family: one .gz for each file, and no checksum of the unpacked file.
         raw = root / cls.__name__ / "raw"
         return [_File(raw / gz.removesuffix(".gz"), raw / gz, archive_md5=md5) for gz, md5 in cls.resources]
     listed = [*cls.train_list, *cls.test_list, [cls.meta["filename"], cls.meta["md5"]]]
@@ -210,7 +209,7 @@ def _matches(path: Path, md5: str | None) -> bool:
 
 
 def _whole_idx(path: Path) -> bool:
-    """Whether an idx file of bytes is as long as its header says: type 8, number of axes, then the axes' lengths."""
+    """Returns whether an idx file of bytes has the length that its header says: type 8, number of axes, their lengths."""
     with path.open("rb") as file:
         head = file.read(16)
     axes = head[3] if len(head) >= 4 and head[:3] == b"\0\0\x08" else 0
@@ -224,7 +223,7 @@ def _whole_idx(path: Path) -> bool:
 
 
 def _writable(folder: Path) -> bool:
-    """Whether files can be written to this folder; if it does not exist, whether it can be created."""
+    """Returns whether files can be written to this folder or, if it does not exist, whether it can be created."""
     folder = folder.absolute()
     while not os.path.exists(folder) and folder != folder.parent:
         folder = folder.parent
@@ -243,7 +242,7 @@ def _reject_damaged(name: str, files: list[_File]) -> None:
     for file in files:
         if file.damaged():
             raise UsageError(
-                f"data '{name}': {file.path} is damaged: delete it, and download it again with data.download=true"
+                f"data '{name}': {file.path} is damaged: delete it and download it again with data.download=true"
             )
 
 
@@ -255,13 +254,13 @@ def _not_found(name: str, root: Path, missing: list[_File]) -> str:
     if not all(os.path.isfile(f.archive) for f in missing):
         return (
             f"data '{name}' is not in {root.absolute()} (no {first.path.relative_to(root)}): download it with "
-            f"data.download=true, or say where it is with {_ELSEWHERE}"
+            f"data.download=true, or set its folder with {_ELSEWHERE}"
         )
-    packed = f"data '{name}' is still packed in {first.archive.parent.absolute()}"
+    packed = f"data '{name}' is not yet unpacked in {first.archive.parent.absolute()}"
     if _writable(first.path.parent):
-        return f"{packed}: unpack it there, without network, with data.download=true"
+        return f"{packed}: unpack it there with data.download=true, which needs no network"
     return (
-        f"{packed}, where nothing can be written: copy it to a folder of your own, under the same names, and use "
+        f"{packed}, and this folder is read-only: copy it to a folder of your own, under the same names, and use "
         "data.root=DIR data.download=true"
     )
 
@@ -277,13 +276,13 @@ def _failed(name: str, root: Path, error: BaseException, files: list[_File]) -> 
     bad = next((f" ({f.archive} is damaged: delete it)" for f in files if f.archive_damaged()), "")
     reason = " ".join(str(error).split()) or type(error).__name__
     return (
-        f"data '{name}' could not be downloaded into {root.absolute()}{bad}: is there a network? "
-        f"otherwise copy the files there, or say where they are with {_ELSEWHERE} ({reason})"
+        f"data '{name}' could not be downloaded into {root.absolute()}{bad}: check the network, "
+        f"or copy the files there, or set their folder with {_ELSEWHERE} ({reason})"
     )
 
 
 def _wrong(name: str, folder: Path) -> str:
     return (
-        f"data '{name}': the files in {folder} do not hold the images and labels that they should: delete them, and "
+        f"data '{name}': the files in {folder} do not contain the expected images and labels: delete them and "
         "download them again with data.download=true"
     )

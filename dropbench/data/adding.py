@@ -1,4 +1,4 @@
-"""The adding problem: two numbers, far apart in a long sequence, are to be remembered and added."""
+"""The adding problem: remember and add two numbers that are far apart in a long sequence."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ _ROWS = 5_000
 
 
 def load(root: Path, download: bool, *, length: Positive = 50) -> Table:
-    """5,000 sequences of `length` steps with two numbers each: a value, uniform in [0, 1), and a mark of 0 or 1.
+    """Returns 5,000 sequences of `length` steps with two numbers each: a value, uniform in [0, 1), and a mark of 0 or 1.
 
-    Two steps are marked, one in each half of the sequence, and the sum of their two values is to be predicted. To say 1 for all
-    has a mean squared error of 1/6, and so has whatever does not carry the first value to the end. Uniform values and marks of
-    0 and 1 as in Le et al.; the original has values in [-1, 1], other marks and lengths that vary.
+    Two steps are marked, one in each half of the sequence, and the target is the sum of their two values. Always predicting
+    1, which needs no memory, has a mean squared error of 1/6. Uniform values and marks of 0 and 1 are as in Le et al.; the
+    original has values in [-1, 1], other marks and varying lengths.
 
     Parameters
     ----------
     root : Path
         Not used.
     download : bool
-        Not used: the sequences are drawn, always the same ones for a length.
+        Not used: the sequences are generated, always the same ones for a length.
     length : int
         Steps of a sequence, at least 2.
 
     Raises
     ------
     UsageError
-        Where a sequence has no two halves.
+        If `length` is below 2.
 
     References
     ----------

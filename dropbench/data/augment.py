@@ -1,10 +1,10 @@
-"""Image augmentation by torchvision's kernels, with parameters from the run's own stream of random numbers.
+"""Image augmentation by torchvision's kernels, with parameters from the run's own random stream.
 
-torchvision's random transforms draw one set of parameters for a whole batch from torch's global generator. Here each
-example has parameters of its own from the stream `augment`. So there is no global state, arms of one seed see the same
-augmented images, and examples that share a parameter still go through a kernel together.
+torchvision's random transforms draw one set of parameters for a whole batch from torch's global generator. Here each example
+has its own parameters from the stream `augment`. So there is no global state, and the arms of a seed see the same augmented
+images. Examples that share a parameter still go through a kernel together.
 
-Applied to images on their raw scale 0..1, before normalising: pixels from outside the image are 0, black.
+Augmentation acts on the raw scale 0..1, before normalising: pixels from outside the image are 0, black.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from dropbench.data.raw_draws import RawDraws, below, unit
 from dropbench.errors import UsageError
 from dropbench.spec import Augment
 
-# Defaults of v2.RandomErasing: share of the image that is erased, height / width of the rectangle, tries until one fits.
+# Defaults of v2.RandomErasing: the erased share of the image, height / width of the rectangle, number of tries to fit it.
 _SCALE, _RATIO, _TRIES = (0.02, 0.33), (0.3, 3.3), 10
 
 DRAWS = 7 + 2 * _TRIES
-"""Raw draws that an example takes, whatever is switched on: no example's draw depends on another's, nor on the setting."""
+"""Number of raw draws per example. It does not depend on the settings, so neither do an example's draws."""
 
 
 @dataclass(frozen=True)
 class Draws:
-    """What is done to each of n examples, in this order; every tensor is [n], on the CPU.
+    """The augmentation of each of n examples, in this order; every tensor is [n], on the CPU.
 
     Attributes
     ----------
     dy, dx : Tensor
-        Pixels that the frame moves down and right, int64 in -crop..crop.
+        Shift of the frame down and to the right in pixels, int64 in -crop..crop.
     flip : Tensor
         Whether left and right are swapped, bool.
     angle : Tensor
         Rotation in degrees, counter-clockwise, float64.
     top, left, height, width : Tensor
-        The erased rectangle in pixels, int64; height is 0 where nothing is erased.
+        The erased rectangle in pixels, int64; height is 0 if nothing is erased.
     """
 
     dy: Tensor
@@ -59,23 +59,25 @@ class Draws:
 
 
 def check(augment: Augment, data_name: str, axes: str) -> None:
-    """Checks that augmentation is asked for on images only.
+    """Checks that augmentation is used only on images.
 
     Raises
     ------
     UsageError
-        Where it is asked for on other data.
+        If it is set for other data.
     """
     if augment and axes != "CHW":
-        raise UsageError(f"train.augment works on images, and data '{data_name}' is none (axes {axes}): leave it out")
+        raise UsageError(
+            f"train.augment works on images, and data '{data_name}' are not images (axes {axes}): remove it"
+        )
 
 
 def parameters(augment: Augment, n: int, height: int, width: int, raw: RawDraws) -> Draws:
-    """Draws for n examples of height x width pixels; takes n * DRAWS raw draws.
+    """Returns the augmentation of n examples of height x width pixels; takes n * DRAWS raw draws.
 
-    The distributions are those of RandomCrop(size, padding=crop), RandomHorizontalFlip(flip), RandomRotation(rotation)
-    and RandomErasing(erase), but that angles are one of 2 * ceil(rotation) + 1 evenly spaced: whole degrees for a whole
-    `rotation`. Two settings under the same raw draws share what they have in common.
+    The distributions are those of RandomCrop(size, padding=crop), RandomHorizontalFlip(flip), RandomRotation(rotation) and
+    RandomErasing(erase), except that there are only 2 * ceil(rotation) + 1 evenly spaced angles: whole degrees for a whole
+    `rotation`. Two settings with the same raw draws give the same result for the options that they share.
     """
     w = raw(n * DRAWS).reshape(n, DRAWS)
     none = np.zeros(n, np.int64)
@@ -91,7 +93,7 @@ def parameters(augment: Augment, n: int, height: int, width: int, raw: RawDraws)
 
 
 def apply(x: Tensor, draws: Draws) -> Tensor:
-    """Images x [n, C, H, W] in 0..1, cropped, flipped, rotated and erased as `draws` say; x itself where nothing is done."""
+    """Crops, flips, rotates and erases images x [n, C, H, W] in 0..1; returns x itself if nothing is done."""
     return _erase(_rotate(_flip(_crop(x, draws), draws), draws), draws)
 
 
@@ -105,7 +107,7 @@ def _erased(w: NDArray[np.uint64], chance: float, height: int, width: int) -> tu
 def _rectangles(
     area: NDArray[np.float64], shape: NDArray[np.float64], height: int, width: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Heights and widths [n] of the first rectangle of the tries [n, _TRIES] that fits into the image; 0 where none does."""
+    """Returns heights and widths [n] of the first rectangle of the tries [n, _TRIES] that fits; 0 if none does."""
     area = (_SCALE[0] + (_SCALE[1] - _SCALE[0]) * area) * (height * width)
     ratio = np.exp(log(_RATIO[0]) + (log(_RATIO[1]) - log(_RATIO[0])) * shape)
     tall, wide = np.rint(np.sqrt(area * ratio)).astype(np.int64), np.rint(np.sqrt(area / ratio)).astype(np.int64)
@@ -115,7 +117,7 @@ def _rectangles(
 
 
 def _place(raw: NDArray[np.uint64], room: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Uniform whole numbers in 0..room-1, each example with its own `room`."""
+    """Returns uniform integers in 0..room-1, each example with its own `room`."""
     return np.floor(unit(raw) * room).astype(np.int64)
 
 
@@ -185,6 +187,6 @@ def _erase(x: Tensor, draws: Draws) -> Tensor:
 
 
 def _between(start: Tensor, length: Tensor, n: int) -> Tensor:
-    """Which of 0..n-1 lie in start..start+length-1: [len(start), n] bool."""
+    """Returns which of 0..n-1 lie in start..start+length-1: [len(start), n] bool."""
     at = torch.arange(n)
     return (at >= start[:, None]) & (at < (start + length)[:, None])

@@ -1,4 +1,4 @@
-"""What a data set returns: every example in one tensor, so that splits are indices and batches are gathers."""
+"""The table that a data set returns: all examples in one tensor, so that splits are indices and batches are gathers."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Graph:
-    """What links the examples of a table whose examples are the nodes of one graph.
+    """The graph of a table whose examples are the nodes.
 
-    features: [N, F] float32, a row a node, as the model is to see them: they are not normalised later.
-    edges: [2, E] int64 node numbers. They are undirected: an edge may be given in one direction or in both, and repeatedly,
-        and a loop from a node to itself says nothing. What is kept is each edge once, in order, so that the same graph is the
-        same data however its edges were listed.
+    features: [N, F] float32, one row per node, as the model receives them: they are not normalised later. edges: [2, E]
+    int64 node numbers. They are undirected: an edge may be given in one direction or in both, and repeatedly; self-loops are
+    ignored. Each edge is kept once, in order, so that the fingerprint of a graph does not depend on how its edges were
+    listed.
     """
 
     features: Tensor
@@ -39,41 +39,36 @@ class Graph:
 
 
 _NEEDS = {"T": ("vocabulary",), "W": ("vocabulary", "window", "val"), "N": ("graph",)}
-"""What a table must tell, by its axes."""
+"""The attributes that a table needs, by its axes."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A data set in memory, each example with a class or a number to be told.
+    """A data set in memory, with a class or a number as the target of each example.
 
     x: [N, *shape], one of
-        float32 on its raw scale (images in 0..1); normalising is the engine's, from training examples only;
-        int64 word numbers, axes "T": a text of T words an example;
-        int64 word numbers, axes "W", [N, 1]: one running text, an example a word, `y` the word after it;
-        int64 node numbers 0..N-1, axes "N", [N, 1]: the nodes of `graph`.
-    y: [N] int64 in 0..n_classes-1; of a task "regress" float32 in the target's own unit, and n_classes is 1.
-    axes: a letter for each axis of one example: "CHW" for images, "F" for features, "TF" for sequences; see above.
-    test: row numbers of the official test split, or None where there is none and one is drawn.
-    val: row numbers of the official validation split, only beside `test`; None: validation is drawn.
-    train: beside `val`, the rows that training may use; None: all that are neither `val` nor `test`.
-    vocabulary: how many different word numbers there are, 0..vocabulary-1.
-    window: the words of running text that a model reads at a time. Its training text comes first in x, and its
+        float32 on its raw scale (images in 0..1); the engine normalises it, from training examples only; int64 word numbers,
+        axes "T": a text of T words per example; int64 word numbers, axes "W", [N, 1]: one running text; each word is an
+        example, and `y` is the next word; int64 node numbers 0..N-1, axes "N", [N, 1]: the nodes of `graph`.
+    y: [N] int64 in 0..n_classes-1; for the task "regress", float32 in the target's own unit with n_classes 1. axes: a letter
+    for each axis of one example: "CHW" for images, "F" for features, "TF" for sequences; see above. test: row numbers of the
+    official test split; None: one is drawn. val: row numbers of the official validation split, only together with `test`;
+    None: validation is drawn. train: with `val`, the rows that training may use; None: all rows that are not in `val` or
+    `test`. vocabulary: how many different word numbers there are, 0..vocabulary-1. window: the number of words of running
+    text that a model reads at a time. The training text comes first in x, and the
         validation and test rows are ranges without gaps.
-    words: of words, what each number stands for; one that is called `<unk>` stands for all others. None: predictions for new
-        sentences have to be asked for by number. Not part of the fingerprint: it names numbers and changes none.
-    files: what the loader read all of it from, so that its fingerprint is hashed once for as long as they stay as they are;
-        none: at each start.
-    columns: what the features are called, for messages; read_numbers tells it.
-    task: "classify" or "regress".
-    classes: what the classes are called, by number; none: by their numbers.
-    prepared: of a table whose columns become inputs by what is fitted to the training rows of each seed; x then holds them
-        unfitted, and is not normalised.
-    groups: [N] int64; rows with one number stay together in training, validation or test.
-    times: [N] float64; test rows are the latest, then come validation rows, and training rows are the earliest.
-    weights: [N] float32, how much each row counts in the training loss.
-    notes: what a user should know of how it was read. Not part of the fingerprint.
-    first_line: the line of the one file in `files`, counted from 1, where the first row stands, if each of the next lines has
-        the next row; for messages.
+    words: the word of each number; `<unk>` stands for all other words. None: predictions for new sentences need word
+        numbers. Not part of the fingerprint, since it changes no number.
+    files: all files that the loader read. As long as they do not change, the fingerprint is computed only once; without
+        files, it is computed at each start.
+    columns: the names of the features, for messages; read_numbers returns them. task: "classify" or "regress". classes: the
+    names of the classes, by number; empty: the numbers are the names. prepared: for tables whose inputs are computed from
+    their columns by a fit to the training rows of each seed; x then
+        holds the unfitted inputs and is not normalised.
+    groups: [N] int64; rows with the same number stay together in training, validation or test. times: [N] float64; the
+    latest rows are for test, the ones before for validation, the earliest for training. weights: [N] float32, the weight of
+    each row in the training loss. notes: what a user should know about how the data were read. Not part of the fingerprint.
+    first_line: for a single file in `files` with one row per line: the line of the first row, from 1; for messages.
     """
 
     name: str
@@ -102,7 +97,9 @@ class Table:
 
     def __post_init__(self) -> None:
         if (self.val is not None and self.test is None) or (self.train is not None and self.val is None):
-            raise UsageError(f"data '{self.name}': official training rows need validation rows, and those test rows")
+            raise UsageError(
+                f"data '{self.name}': official training rows need official validation rows, and these need official test rows"
+            )
         for needed in _NEEDS.get(self.axes, ()):
             if getattr(self, needed) is None:
                 raise UsageError(f"data '{self.name}': axes {self.axes!r} need a {needed}")
@@ -111,18 +108,18 @@ class Table:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one example."""
+        """The shape of one example."""
         return tuple(self.x.shape[1:])
 
     @property
     def strata(self) -> Tensor:
-        """[N] int64: what each part of a split has in the proportion of the whole: the classes; nothing of numbers."""
+        """[N] int64: the classes, by which splits are stratified; all equal for regression."""
         return self.y if self.task == "classify" else torch.zeros(len(self.y), dtype=torch.int64)
 
     @cached_property
     def fingerprint(self) -> str:
-        """The first 12 hex digits of the SHA-256 of shapes and bytes: two records with different ones saw different data."""
-        # Runs of before did not see the last words of a running text in evaluation, nor the first: they saw other data.
+        """The first 12 hex digits of the SHA-256 of shapes and bytes; different data have different fingerprints."""
+        # Earlier versions left out the first and last words of a running text in evaluation, so their runs used other data.
         read = f"{self.axes}, every word" if self.axes == "W" else self.axes
         digest = hashlib.sha256(f"{tuple(self.x.shape)}{read}{self.n_classes}".encode())
         for part in (self.x, self.y, torch.empty(0) if self.test is None else self.test):
@@ -134,11 +131,11 @@ class Table:
         return digest.hexdigest()[:12]
 
     def _beside(self) -> Iterator[tuple[str, Tensor | int]]:
-        """What only some tables have."""
+        """Yields the attributes that only some tables have."""
         for name in ("val", "train", "vocabulary", "window", "groups", "times", "weights"):
             if (value := getattr(self, name)) is not None:
                 yield name, value
-        if self.prepared is not None:  # x has lost digits that the inputs are made of
+        if self.prepared is not None:  # the inputs are computed from more digits than x has
             yield "cells", torch.from_numpy(self.prepared.raw)
         if self.graph is not None:
             yield "features", self.graph.features

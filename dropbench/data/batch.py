@@ -1,4 +1,4 @@
-"""What a stack is handed at a step: examples of each replica, and what is to be said of them."""
+"""The batch of a stack at a step: examples and targets of each replica."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Mixed:
-    """What is to be said of the examples that were mixed into those of a batch.
+    """The targets of the examples that were mixed into those of a batch.
 
-    The loss is share l(y) + (1 - share) l(mixed.y). y [K, B] and weight [K, B] or None are as those of the batch; share,
-    [K, 1] or [K, B] in [0, 1], is that of the batch's own.
+    The loss is share · l(y) + (1 - share) · l(mixed.y). y [K, B] and weight ([K, B] or None) are like those of the batch;
+    share, [K, 1] or [K, B] in [0, 1], is the share of the batch's own examples.
     """
 
     y: Tensor
     share: Tensor
     weight: Tensor | None = None
     order: Tensor | None = None
-    """Where activations are to be mixed inside the model: with those of the examples at these places, [K, B] int64."""
+    """If activations are mixed inside the model: the places of the other examples, [K, B] int64."""
     at: tuple[str, ...] = ()
-    """Of each replica the site at which its activations are mixed."""
+    """The site at which each replica's activations are mixed."""
     sites: tuple[str, ...] = ()
-    """All sites that `at` is drawn from."""
+    """All sites from which `at` is drawn."""
 
 
 @dataclass(frozen=True)
 class Batch:
     """x [K, B, *shape] normalised, y [K, B]; or int64 numbers to look up: see data/views.py and engine/text_batches.py.
 
-    y are classes, or numbers in their own unit.
+    y holds classes, or numbers in the target's unit.
     """
 
     x: Tensor
     y: Tensor
     counted: Tensor | None = None
-    """Of running text, which words of y are to be counted in evaluation, [B, T] bool; None: all."""
+    """For running text: which words of y count in evaluation, [B, T] bool; None: all."""
     centre: Tensor | None = None
     spread: Tensor | None = None
-    """Of targets that are numbers, mean and standard deviation over each replica's training examples, [K, 1]: the network
-    predicts (y - centre) / spread."""
+    """For regression, `centre` and `spread` are mean and standard deviation of each replica's training targets, [K, 1]. The
+    network predicts (y - centre) / spread."""
     weight: Tensor | None = None
-    """How much each example counts in the training loss, [K, B]; None: all the same."""
+    """The weight of each example in the training loss, [K, B]; None: equal weights."""
     clean: Tensor | None = None
-    """x before a regularizer changed it, which a reconstruction is set against; None: x."""
+    """x before a regularizer changed it, the target of a reconstruction; None: x."""
     shift: Tensor | None = None
     scale: Tensor | None = None
-    """How raw examples r were normalised: x was r · scale + shift, [K, 1, *shape] each; None: not at all."""
+    """The normalisation of raw examples r: x = r · scale + shift, [K, 1, *shape] each; None: not normalised."""
     mixed: Mixed | None = None
     """The targets of other examples that were mixed into these."""

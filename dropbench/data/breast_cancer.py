@@ -11,9 +11,9 @@ from dropbench.data.base import Table
 
 
 def load(root: Path, download: bool) -> Table:
-    """569 tumours, 30 features of their cell nuclei on raw scales up to 4,254; malignant (212) and benign (357).
+    """Returns 569 tumours with 30 features of their cell nuclei on raw scales up to 4,254; malignant (212) or benign (357).
 
-    No official test split. The file comes with scikit-learn.
+    There is no official test split. The file comes with scikit-learn.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A table that a loader gave, once all in it is what it should be: what is wrong is told with its place."""
+"""Checks the table that a loader returned, and reports what is wrong and where."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from dropbench.errors import UsageError
 
 _AXES = ("CHW", "F", "TF", "T", "W", "N")
 _OF_NUMBERS = ("CHW", "F", "TF")
-"""Axes of examples that are numbers; the others are looked up."""
+"""Axes of examples that are numbers; others are looked up."""
 
 
 def checked(table: object, loader: str) -> Table:
-    """The same table.
+    """Returns the same table after checking it.
 
     Parameters
     ----------
     table : object
-        What a loader gave.
+        The object that a loader returned.
     loader : str
         Its import path, for messages.
 
     Raises
     ------
     UsageError
-        For what is no table; for numbers that are not finite, labels that are no class, a class with one example; for parts
-        that do not fit together or are empty. A column that never changes is no error.
+        If it is not a table; for numbers that are not finite, labels that are not a class, a class with a single example,
+        and parts that are empty or do not fit together. A constant column is not an error.
     """
     if not isinstance(table, Table):
-        raise UsageError(f"{loader} gave a {type(table).__name__}; it must give a dropbench.data.base.Table")
+        raise UsageError(f"{loader} returned a {type(table).__name__}; it must return a dropbench.data.base.Table")
     for wrong in _faults(table):
         raise UsageError(f"data '{table.name}': {wrong}")
     return table
 
 
 def _faults(table: Table) -> Iterator[str]:
-    """Each is looked for only where those before were not there."""
+    """Yields faults; each check assumes that the earlier ones found nothing."""
     yield from _types(table)
     yield from _shapes(table)
     yield from _examples(table)
@@ -55,11 +55,11 @@ def _faults(table: Table) -> Iterator[str]:
 
 def _types(table: Table) -> Iterator[str]:
     if table.axes not in _AXES:
-        yield f"axes {table.axes!r} are none of {', '.join(_AXES)}"
+        yield f"axes {table.axes!r} are not among {', '.join(_AXES)}"
     for name in ("x", "y", "test", "val", "train"):
         value = getattr(table, name)
         if not isinstance(value, Tensor) and not (value is None and name not in ("x", "y")):
-            yield f"{name} is a {type(value).__name__}; it must be a torch.Tensor: torch.as_tensor makes one of an array"
+            yield f"{name} is a {type(value).__name__}; it must be a torch.Tensor: torch.as_tensor converts an array"
     if table.task not in ("classify", "regress"):
         yield f"task is {table.task!r}; it must be 'classify' or 'regress'"
     for name in ("n_classes", "vocabulary", "window"):
@@ -76,19 +76,19 @@ def _types(table: Table) -> Iterator[str]:
 def _shapes(table: Table) -> Iterator[str]:
     axes = table.axes if table.axes in _OF_NUMBERS else "T"
     if table.x.ndim != 1 + len(axes):
-        yield f"x has the shape {_shape(table.x)}, and one row an example and axes {table.axes!r} make {1 + len(axes)} axes"
+        yield f"x has the shape {_shape(table.x)}; axes {table.axes!r} and one row per example need {1 + len(axes)} axes"
     if table.y.ndim != 1:
-        yield f"y has the shape {_shape(table.y)}; it must be one label an example"
+        yield f"y has the shape {_shape(table.y)}; it must be one label per example"
     if len(table.x) != len(table.y):
         yield f"x has {len(table.x)} examples and y {len(table.y)} labels"
     if 0 in table.x.shape:
-        yield f"x has the shape {_shape(table.x)}: there is nothing in it"
+        yield f"x has the shape {_shape(table.x)}: it is empty"
 
 
 def _examples(table: Table) -> Iterator[str]:
     x = table.x
     if table.axes in _OF_NUMBERS:
-        # A sum is the fastest look at all numbers; one that overflows is looked at again.
+        # A sum is the fastest check of all numbers; if it is not finite, the numbers themselves are checked.
         if not bool(x.sum().isfinite()) and (at := _first(~x.isfinite())) is not None:
             yield f"{_place(table, 'x', at)} is {float(x[at])}; every number must be finite"
         if len(x) > 1 and bool((x[0] == x[1]).all()) and bool((x == x[:1]).all()):
@@ -100,16 +100,16 @@ def _examples(table: Table) -> Iterator[str]:
 
 
 def _numbers(table: Table) -> Iterator[str]:
-    """Targets that are numbers."""
+    """Yields the faults of numeric targets."""
     y = table.y
     if y.dtype != torch.float32:
-        yield f"y is {_called(y)}; of a task 'regress' it must be float32: y.float()"
+        yield f"y is {_called(y)}; for the task 'regress' it must be float32: y.float()"
     if (at := _first(~y.isfinite())) is not None:
         yield f"{_place(table, 'y', at)} is {float(y[at])}; every number must be finite"
     if bool((y == y[0]).all()):
         yield "y is the same number for all examples, so there is nothing to predict"
     if table.n_classes != 1 or table.axes in ("W", "N"):
-        yield "a task 'regress' has n_classes=1, and no running text or graph"
+        yield "the task 'regress' needs n_classes=1, and cannot have running text or a graph"
 
 
 def _labels(table: Table) -> Iterator[str]:
@@ -127,7 +127,7 @@ def _labels(table: Table) -> Iterator[str]:
         yield (
             f"{_place(table, 'y', at)} is {int(y[at])}; with n_classes={table.n_classes} labels are 0 to {table.n_classes - 1}"
         )
-    if table.axes != "W":  # a word may well occur once
+    if table.axes != "W":  # a word may occur only once
         lone = (y.bincount(minlength=table.n_classes) == 1).nonzero()
         if len(lone):
             label = int(lone[0])
@@ -135,12 +135,12 @@ def _labels(table: Table) -> Iterator[str]:
             called = f"'{table.classes[label]}'" if table.classes else label
             yield (
                 f"class {called} has a single example, {_place(table, 'y', at)}, which cannot be both trained on and tested; "
-                "give it another, or leave it out"
+                "add another, or remove it"
             )
 
 
 def _parts(table: Table) -> Iterator[str]:
-    """The official rows."""
+    """Yields the faults of the official rows."""
     taken = torch.zeros(len(table.y), dtype=torch.bool)
     for name in ("test", "val", "train"):
         rows = getattr(table, name)
@@ -149,7 +149,7 @@ def _parts(table: Table) -> Iterator[str]:
         if rows.dtype != torch.int64 or rows.ndim != 1:
             yield f"{name} is {_called(rows)} of the shape {_shape(rows)}; it must be row numbers, [n] int64"
         if len(rows) == 0:
-            yield f"{name} is empty; leave it out, and one is drawn"
+            yield f"{name} is empty; leave it out to have one drawn"
         if (at := _first((rows < 0) | (rows >= len(table.y)))) is not None:
             yield f"{name}[{at[0]}] is {int(rows[at])}; rows are 0 to {len(table.y) - 1}"
         if len(rows.unique()) != len(rows):
@@ -158,18 +158,18 @@ def _parts(table: Table) -> Iterator[str]:
             yield f"row {int(rows[at])} is in {name} and in another part too"
         taken[rows] = True
     if table.train is None and bool(taken.all()):
-        yield "test and val take all rows, and leave none to train with"
+        yield "test and val contain all rows, so none are left for training"
 
 
 def _beside(table: Table) -> Iterator[str]:
-    """What goes with each row."""
+    """Yields the faults of groups, times and weights."""
     for name, dtype in (("groups", torch.int64), ("times", torch.float64), ("weights", torch.float32)):
         beside = getattr(table, name)
         if beside is None:
             continue
         if beside.shape != table.y.shape or beside.dtype != dtype:
             yield (
-                f"{name} are {_called(beside)} of the shape {_shape(beside)}; they must be {str(dtype)[6:]}, one an example"
+                f"{name} are {_called(beside)} of the shape {_shape(beside)}; they must be {str(dtype)[6:]}, one per example"
             )
         if name == "weights" and not bool((beside.isfinite() & (beside >= 0)).all() and beside.sum() > 0):
             yield "weights must be finite and not negative, and some of them more than 0"
@@ -178,11 +178,11 @@ def _beside(table: Table) -> Iterator[str]:
 def _text(table: Table) -> Iterator[str]:
     words, val, test = table.x[:, 0], table.val, table.test
     if table.x.shape[1] != 1:
-        yield f"x has the shape {_shape(table.x)}; of running text an example is one word, [n, 1]"
+        yield f"x has the shape {_shape(table.x)}; in running text an example is one word, [n, 1]"
     if table.n_classes != table.vocabulary:
-        yield f"n_classes is {table.n_classes} and vocabulary {table.vocabulary}; what is to be told is the next word"
+        yield f"n_classes is {table.n_classes} and vocabulary {table.vocabulary}; both count the words, so they must be equal"
     if (at := _first(table.y[:-1] != words[1:])) is not None:
-        yield f"y[{at[0]}] is {int(table.y[at])} and the word after word {at[0]} is {int(words[at[0] + 1])}"
+        yield f"y[{at[0]}] is {int(table.y[at])}, but the word after word {at[0]} is {int(words[at[0] + 1])}"
     assert val is not None and test is not None  # Table says so.
     for name, rows in (("val", val), ("test", test)):
         if not torch.equal(rows, torch.arange(int(rows[0]), int(rows[0]) + len(rows))):
@@ -195,17 +195,17 @@ def _graph(table: Table) -> Iterator[str]:
     assert table.graph is not None
     features, edges = table.graph.features, table.graph.edges
     if features.ndim != 2 or len(features) != len(table.x) or features.dtype != torch.float32:
-        yield f"graph.features are {_called(features)} of the shape {_shape(features)}; they must be float32, a row a node"
+        yield f"graph.features are {_called(features)} of the shape {_shape(features)}; they must be float32, one row per node"
     if not bool(features.sum().isfinite()) and (at := _first(~features.isfinite())) is not None:
         yield f"graph.features[{at[0]}, {at[1]}] is {float(features[at])}; every number must be finite"
     if edges.dtype != torch.int64 or edges.ndim != 2 or len(edges) != 2:
         yield f"graph.edges are {_called(edges)} of the shape {_shape(edges)}; they must be int64 node numbers, [2, edges]"
     if (at := _first((edges < 0) | (edges >= len(features)))) is not None:
-        yield f"graph.edges name the node {int(edges[at])}; nodes are 0 to {len(features) - 1}"
+        yield f"graph.edges contain the node {int(edges[at])}; nodes are 0 to {len(features) - 1}"
 
 
 def _first(wrong: Tensor) -> tuple[int, ...] | None:
-    """The place of the first that is true, or None."""
+    """Returns the index of the first true element, or None."""
     if not bool(wrong.any()):
         return None
     at = int(wrong.flatten().to(torch.uint8).argmax())
@@ -213,7 +213,7 @@ def _first(wrong: Tensor) -> tuple[int, ...] | None:
 
 
 def _place(table: Table, tensor: str, at: tuple[int, ...]) -> str:
-    """Where a number is: in the tensor, and in the file where the table tells."""
+    """Describes the place of a number in the tensor and, if known, in the file."""
     place = f"{tensor}[{', '.join(map(str, at))}]"
     told = []
     if table.first_line is not None and len(table.files) == 1:

@@ -9,9 +9,9 @@ from dropbench.data.base import Table
 
 
 def load(root: Path, download: bool) -> Table:
-    """50,000 training and 10,000 test images, colour, 32x32, 10 balanced classes; 737 MB in memory as float32.
+    """Returns 50,000 training and 10,000 test images, colour, 32x32, with 10 balanced classes.
 
-    186 MB on disk.
+    They take 737 MB in memory as float32, and 186 MB on disk.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def load(root: Path, download: bool) -> Table:
     Raises
     ------
     UsageError
-        Where files are missing or damaged, or cannot be downloaded.
+        If files are missing or damaged, or cannot be downloaded.
 
     References
     ----------

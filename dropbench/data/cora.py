@@ -1,4 +1,4 @@
-"""Cora: a graph of papers that cite each other, the usual small set for graph convolutional networks."""
+"""Cora: a graph of papers and citations, the usual small data set for graph convolutional networks."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ _DAMAGE = (
     OSError, EOFError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError, MemoryError, NotImplementedError,
     UnpicklingError, BadZipFile, zlib.error,
 )  # fmt: skip
-"""What may be raised on reading a file that is damaged, or that is something else."""
+"""Errors that may be raised when reading a damaged or wrong file."""
 
 Arrays = dict[str, NDArray[Any]]
-"""By name: features [N, F] of zeros and ones, labels [N], edges [E, 2], and the row numbers train, val and test."""
+"""Arrays by name: features [N, F] of zeros and ones, labels [N], edges [E, 2], and the row numbers train, val and test."""
 
 
 def load(root: Path, download: bool, *, split: Literal["full", "public"] = "full", row_normalise: bool = True) -> Table:
-    """2,708 papers on machine learning in 7 subjects, which of 1,433 words each has, and 5,278 citations between them.
+    """Returns 2,708 machine learning papers in 7 subjects, with features for 1,433 words, and 5,278 citations between them.
 
-    Validation and test are the 500 and 1,000 papers of Planetoid (Yang et al. 2016). So a seed draws no split: it only
-    changes initialisation, order and noise.
+    Validation and test are the 500 and 1,000 papers of Planetoid (Yang et al. 2016). So a seed does not draw a split; it
+    only changes initialisation, order and noise.
 
     Parameters
     ----------
     root : Path
-        Folder of all data sets. `root`/cora/cora.npz is read where there is one (feature_row, feature_col, labels,
-        edges, train_index, val_index, test_index), else Planetoid's files `root`/cora/ind.cora.*.
+        Folder of all data sets. `root`/cora/cora.npz is read if it exists (feature_row, feature_col, labels, edges,
+        train_index, val_index, test_index), else Planetoid's files `root`/cora/ind.cora.*.
     download : bool
-        Whether missing files of Planetoid may be downloaded.
+        Whether missing Planetoid files may be downloaded.
     split : {"full", "public"}
         full: all 1,208 other papers are for training, as in Chen et al. 2018 (FastGCN) and Rong et al. 2020
         (DropEdge). public: the 140 of Planetoid, 20 of each subject, as in Kipf and Welling 2017.
@@ -59,7 +59,7 @@ def load(root: Path, download: bool, *, split: Literal["full", "public"] = "full
     Raises
     ------
     UsageError
-        Where files are missing or damaged, or cannot be downloaded.
+        If files are missing or damaged, or cannot be downloaded.
 
     References
     ----------
@@ -73,11 +73,11 @@ def load(root: Path, download: bool, *, split: Literal["full", "public"] = "full
         else:
             arrays = _from_planetoid(folder_of("cora", root, _FILES, _ADDRESS if download else None))
     except _DAMAGE as error:
-        raise wrong("cora", folder, "the graph that they should") from error
+        raise wrong("cora", folder, "the expected graph") from error
     x = arrays["features"]
     sizes = tuple(len(arrays[part]) for part in ("train", "val", "test"))
     if (*x.shape, x.sum(), len(arrays["edges"]), sizes) != (_NODES, _WORDS, _ONES, _EDGES, _SPLIT):
-        raise wrong("cora", folder, "the graph that they should")
+        raise wrong("cora", folder, "the expected graph")
     if row_normalise:
         x = x / np.maximum(x.sum(1, keepdims=True), 1)
     train, val, test = (torch.from_numpy(arrays[part].astype(np.int64)) for part in ("train", "val", "test"))
@@ -108,7 +108,7 @@ def _from_npz(file: Path) -> Arrays:
 
 
 def _from_planetoid(folder: Path) -> Arrays:
-    """The graph in Planetoid's files: the papers of `allx` are the first rows, those of `tx` the rows in `test.index`."""
+    """Reads Planetoid's files: the papers of `allx` are the first rows, those of `tx` the rows in `test.index`."""
     held = {part: arrays_of(folder / f"ind.cora.{part}") for part in ("x", "tx", "ty", "allx", "ally", "graph")}
     test = np.array((folder / "ind.cora.test.index").read_text().split(), dtype=np.int64)
     features = np.concatenate([held["allx"], held["tx"]]).astype(np.float64)

@@ -11,9 +11,9 @@ from dropbench.data.base import Table
 
 
 def load(root: Path, download: bool) -> Table:
-    """1,797 grey images of 8x8, 17 grey levels, 10 classes; no official test split.
+    """Returns 1,797 grey images of 8x8 pixels with 17 grey levels and 10 classes; there is no official test split.
 
-    These are the test part of the original, as scikit-learn bundles it.
+    They are the test split of the original data, as bundled with scikit-learn.
 
     Parameters
     ----------

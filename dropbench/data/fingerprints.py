@@ -1,4 +1,4 @@
-"""Fingerprints of tables that come from files, kept so that large files are hashed once and not at each start."""
+"""A cache of fingerprints of tables from files, so that large files are hashed once and not at each start."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from dropbench.data.base import Table
 from dropbench.kept import Kept
 
 _SETTLED = 2 * 10**9
-"""Nanoseconds since a file changed, from which its times tell of the next change: before, it may change again unseen."""
+"""Nanoseconds after a change of a file. Before that, a further change may not show in the file's times."""
 
 
 def recall(table: Table, loader: Any, options: Mapping[str, Any]) -> None:
-    """Gives a table the fingerprint that was kept of it, or keeps its own.
+    """Sets a table's fingerprint from the cache, or stores it there.
 
-    It counts for the same loader, with the same code and options, and the same files: by path, size and times of change.
+    The cached value is valid for the same loader with the same code and options, and the same files by path, size and times
+    of change.
 
     Parameters
     ----------
     table : Table
-        As the loader gave it; one that names no files is hashed each time.
+        As the loader returned it; a table that names no files is hashed each time.
     loader : Callable
-        What gave it.
+        The function that returned it.
     options : Mapping
-        What the loader was given beside folder and download.
+        The loader's arguments other than folder and download.
     """
     if not table.files:
         return
@@ -48,7 +49,7 @@ def recall(table: Table, loader: Any, options: Mapping[str, Any]) -> None:
     key = hashlib.sha256(of.encode()).hexdigest()[:16]
     known = kept.get(key)
     if isinstance(known, str):
-        table.__dict__["fingerprint"] = known  # where the cached property would have put it
+        table.__dict__["fingerprint"] = known  # where the cached property would store it
     else:
         kept.put(key, table.fingerprint)
 

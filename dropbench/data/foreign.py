@@ -1,4 +1,4 @@
-"""Examples of another data set, brought to the shape of a run's own: to see what a model makes of unfamiliar data."""
+"""Brings examples of another data set to the shape of a run's own, to test a model on unfamiliar data."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from torch import Tensor
 from dropbench.data.base import Table
 from dropbench.errors import UsageError
 
-_GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601, of red, green and blue
+_GREY = (0.299, 0.587, 0.114)  # weights of red, green and blue in ITU-R BT.601
 
 
 def fitted(foreign: Table, table: Table) -> Tensor:
-    """Examples of `foreign` as if they were raw examples of `table`: [n, *table.shape].
+    """Converts examples of `foreign` to raw examples of `table`: [n, *table.shape].
 
-    They are the official test rows, or all rows where there are none. Images are resized (bilinear, antialiased) and made
-    grey or coloured as needed. Of anything else only the shape is known, and it has to agree.
+    They are the official test rows, or all rows if there are none. Images are resized (bilinear, antialiased) and converted
+    to grey or colour as needed. Other examples must already have the same shape.
 
     Raises
     ------
     UsageError
-        Where the examples cannot be brought to this shape.
+        If the examples cannot be brought to this shape.
     """
     if table.prepared is not None or foreign.prepared is not None:
         raise UsageError(
-            f"data '{foreign.name}' cannot be set against data '{table.name}': the columns of each table have a meaning of "
-            "their own; leave it out"
+            f"data '{foreign.name}' cannot be used against data '{table.name}': the columns of the two tables have different "
+            "meanings; remove it"
         )
     x = foreign.x if foreign.test is None else foreign.x[foreign.test]
     if not (x.is_floating_point() and table.x.is_floating_point()):
         raise UsageError(
-            f"data '{foreign.name}' cannot be set against data '{table.name}': both have to be numbers, and words and graphs "
-            "are looked up; leave it out"
+            f"data '{foreign.name}' cannot be used against data '{table.name}': both must be numbers, not words or "
+            "graphs; remove it"
         )
     if table.axes == foreign.axes == "CHW" and (fit := _image(x, table.shape)) is not None:
         return fit
@@ -45,7 +45,7 @@ def fitted(foreign: Table, table: Table) -> Tensor:
 
 
 def _image(x: Tensor, shape: tuple[int, ...]) -> Tensor | None:
-    """Images x [n, C, H, W] in the shape (C, H, W); None where C changes otherwise than between 1 (grey) and 3 (colour)."""
+    """Converts images x [n, C, H, W] to the shape (C, H, W); None if C changes, except between 1 (grey) and 3 (colour)."""
     channels, *sides = shape
     if x.shape[1] != channels:
         if {x.shape[1], channels} != {1, 3}:

@@ -1,4 +1,4 @@
-"""`data=hf`: data of Hugging Face's library `datasets`, from a folder, a file or their hub: tables, pictures and texts."""
+"""`data=hf`: tables, pictures and texts by Hugging Face's library `datasets`, from a folder, a file or the hub."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PARTS = {"train": "train", "validation": "val", "valid": "val", "val": "val", "
 _READERS = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet", ".pq": "parquet"}
 _TARGETS = ("label", "labels", "target", "class", "y")
 _WORDS = 3
-"""Words of a cell, on average, from which a column of texts holds sentences."""
+"""A column of texts whose cells have at least this many words on average holds sentences."""
 
 
 def load(
@@ -48,33 +48,33 @@ def load(
     length: Positive = 40,
     min_count: Positive = 2,
 ) -> Table:
-    """Splits that are called train, validation and test are the parts; a single split is divided as any other data.
+    """Reads a data set. Splits named train, validation and test are used as such; a single split is divided like other data.
 
     Parameters
     ----------
     root : Path
-        The folder below which `path` is looked for where it is not found as it was typed.
+        The folder in which `path` is looked for if it does not exist as typed.
     download : bool
-        Whether `path` may name a data set on the hub, which is fetched into the library's own folder.
+        Whether `path` may name a data set on the hub, which is downloaded into the library's own folder.
     path : str
         A folder that `save_to_disk` wrote, a file (CSV, JSON, Parquet) or a name on the hub.
     config : str, optional
-        Which of several configurations on the hub.
+        The configuration of a data set on the hub, if there are several.
     target : str, optional
-        The column to predict; None: the one that is called label, labels, target, class or y.
+        The column to predict; None: the one named label, labels, target, class or y.
     input : str, optional
-        The column of pictures or texts; None: the first of pictures, else the first of sentences; of neither: all, as a table.
+        The column of pictures or texts. None: the first one of pictures, else the first one of sentences, else all as a table.
     task, scale
-        As of `data=csv`.
+        As in `data=csv`.
     size, grey
-        Of pictures, as of `data=image_folder`.
+        Options of pictures, as in `data=image_folder`.
     length, min_count
-        Of texts: words of an example, and how often a word must occur to be told from others, as of `data=mr`.
+        Options of texts, as in `data=mr`: words per example, and how often a word must occur to get its own number.
 
     Raises
     ------
     UsageError
-        Where the library is not installed, and for data that are not there or are of another kind.
+        If the library is not installed, or if the data are missing or of another kind.
     """
     try:
         library = importlib.import_module("datasets")
@@ -89,7 +89,7 @@ def load(
     if input is None:
         input = _input(whole, [c for c in columns if c != target])
     elif input == target:
-        raise UsageError(f"data.input: the column '{input}' is data.target already; name another")
+        raise UsageError(f"data.input: the column '{input}' is already data.target; name another one")
     else:
         check_names("data.input", [input], columns)
     name = data_name({PATH: path})
@@ -117,7 +117,7 @@ def load(
 
 
 def _read(library: Any, path: str | None, config: str | None, root: Path, download: bool) -> Any:
-    """A data set, or splits of one by name."""
+    """Reads a data set, or its splits by name."""
     if not path:
         raise UsageError(
             "data.path is not set: it names a folder, a file or a data set on the hub, as in data.path=my_folder"
@@ -130,19 +130,19 @@ def _read(library: Any, path: str | None, config: str | None, root: Path, downlo
             "data.download=true"
         )
     if there is not None and there.is_file() and there.suffix not in _READERS:
-        raise UsageError(f"data.path={path}: its ending is none of {', '.join(_READERS)}")
+        raise UsageError(f"data.path={path}: its ending is not one of {', '.join(_READERS)}")
     try:
         if there is None:
             return library.load_dataset(path, config)
         if there.is_dir():
             return library.load_from_disk(str(there))
         return library.load_dataset(_READERS[there.suffix], data_files=str(there))
-    except Exception as error:  # the library's readers raise what they like
+    except Exception as error:  # the library's readers may raise anything
         raise UsageError(f"data.path={path} cannot be read by datasets: {' '.join(str(error).split())}") from error
 
 
 def _parts(path: str | None, found: Any) -> Mapping[str, Any]:
-    """The splits by what they are to us; one alone under the name train."""
+    """Returns the splits by their role; a single split has the name train."""
     if not hasattr(found, "keys"):
         return {"train": found}
     if len(found) == 1:
@@ -154,14 +154,14 @@ def _parts(path: str | None, found: Any) -> Mapping[str, Any]:
 
 
 def _rows(lengths: Mapping[str, int]) -> dict[str, Tensor]:
-    """The row numbers of validation and test; where there is no test split, the validation split is one."""
+    """Returns the row numbers of validation and test; without a test split, the validation split is used for test."""
     ends = np.cumsum([0, *lengths.values()]).tolist()
     rows = {part: torch.arange(ends[i], ends[i + 1]) for i, part in enumerate(lengths) if part != "train"}
     return {"test": rows["val"]} if rows.keys() == {"val"} else rows
 
 
 def _labelled(part: Any, target: str) -> Any:
-    """Without the rows that have no label, as test splits on the hub may have."""
+    """Removes rows without a label, which test splits on the hub may have."""
     kept = np.flatnonzero(_labels(part, target).notna())
     return part if len(kept) == len(part) else part.select(kept)
 
@@ -183,7 +183,7 @@ def _target(target: str | None, columns: list[str]) -> str:
 
 
 def _input(whole: Any, columns: list[str]) -> str | None:
-    """The first column of pictures, else the first of sentences."""
+    """Returns the first column of pictures, else the first of sentences."""
     for name in columns:
         if type(whole.features[name]).__name__ == "Image":
             return name
@@ -196,7 +196,7 @@ def _input(whole: Any, columns: list[str]) -> str | None:
 
 
 def _labels(whole: Any, target: str) -> pd.Series:
-    """The column to predict, classes by their names where the data set has these."""
+    """Returns the column to predict, with the names of classes if the data set has them."""
     import pandas as pd
 
     cells = list(whole[target])
@@ -206,22 +206,22 @@ def _labels(whole: Any, target: str) -> pd.Series:
 
 
 def _asked(whole: Any, target: str, task: Asked) -> Asked:
-    """Named classes are classes, however many."""
+    """Returns "classify" for named classes, however many there are."""
     return "classify" if task == "auto" and hasattr(whole.features[target], "names") else task
 
 
 def _examples(
     whole: Any, name: str, size: int, mode: Literal["L", "RGB"], length: int, min_count: int
 ) -> tuple[Tensor, str, tuple[str, ...] | None]:
-    """Pictures and their axes, or texts, their axes and their words."""
+    """Returns pictures and their axes, or texts, their axes and their words."""
     if type(whole.features[name]).__name__ == "Image":
         read = [pictures.read(picture, size, mode) for picture in whole[name]]
         if (lost := next((i for i, one in enumerate(read) if one is None), None)) is not None:
-            raise UsageError(f"row {lost} of the column '{name}' cannot be read as a picture; leave it out")
+            raise UsageError(f"row {lost} of the column '{name}' cannot be read as a picture; remove it")
         return pictures.images([one for one in read if one is not None]), "CHW", None
     if getattr(whole.features[name], "dtype", None) not in ("string", "large_string"):
         raise UsageError(
-            f"data.input: the column '{name}' holds neither pictures nor texts; leave data.input out for a table"
+            f"data.input: the column '{name}' contains neither pictures nor texts; to use a table, leave out data.input"
         )
     x, words = numbered([str(text or "").lower().split() for text in whole[name]], length, min_count)
     return x, "T", words

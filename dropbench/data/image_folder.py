@@ -1,4 +1,4 @@
-"""`data=image_folder`: pictures of a user's own, in a folder for each class."""
+"""`data=image_folder`: a user's own pictures, in one folder per class."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from dropbench.spec import Positive
 from dropbench.values import count
 
 _PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-"""What folders of parts are called."""
+"""The names of folders of splits."""
 _TOLD = 3
 _FLOAT32 = 4
 
 
 def load(root: Path, download: bool, *, path: str | None = None, size: Positive = 32, grey: bool = False) -> Table:
-    """Pictures in folders that are called as their class is: `cats/1.jpg`, or `train/cats/1.jpg` and `test/cats/9.jpg`.
+    """Reads pictures from folders named after their class: `cats/1.jpg`, or `train/cats/1.jpg` and `test/cats/9.jpg`.
 
-    Folders `train` and `test`, and `val` beside them, are the parts of the split; of `train` and `val` alone the latter is the
+    Folders `train`, `test` and (optionally) `val` are the splits. If there are only `train` and `val`, the latter is the
     test split, and validation is drawn from the former.
 
     Parameters
     ----------
     root : Path
-        The folder below which `path` is looked for where it is not found as it was typed.
+        The folder in which `path` is looked for if it does not exist as typed.
     download : bool
         Not used.
     path : str
         The folder.
     size : int
-        Pixels of each side: the shorter side of a picture is scaled to it, and its middle cut out.
+        Pixels per side: the shorter side of a picture is scaled to it, and the middle is cut out.
     grey : bool
-        Whether pictures are grey, with one channel; else they have three.
+        Whether pictures are converted to grey, with one channel; else they have three.
 
     Raises
     ------
     UsageError
-        For a folder that is not there or has no such pictures.
+        If the folder does not exist or has no such pictures.
     """
     folder = _found(path, root)
     files = _files(folder)
@@ -62,7 +62,7 @@ def load(root: Path, download: bool, *, path: str | None = None, size: Positive 
         parts.append(part)
     if not kept:
         raise UsageError(
-            f"data.path={path}: none of its {len(files)} files can be read as a picture, such as {unread[0]}"
+            f"data.path={path}: none of its {len(files)} files can be read as a picture, for instance {unread[0]}"
         )
     rows = {p: torch.tensor([i for i, one in enumerate(parts) if one == p]) for p in ("test", "val") if p in parts}
     notes = [_unreadable(unread)] if unread else []
@@ -86,14 +86,14 @@ def load(root: Path, download: bool, *, path: str | None = None, size: Positive 
 
 def _unreadable(names: list[str]) -> str:
     more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
-    return f"{count(len(names), 'file')} cannot be read as a picture and left out: {', '.join(names[:_TOLD])}{more}"
+    return f"{count(len(names), 'file')} cannot be read as a picture and are left out: {', '.join(names[:_TOLD])}{more}"
 
 
 def _found(path: str | None, root: Path) -> Path:
     if not path:
         raise UsageError(
-            "data.path is not set: it names your folder, as in data=image_folder data.path=my_pictures, with a folder for each "
-            "class in it"
+            "data.path is not set: it names your folder, as in data=image_folder data.path=my_pictures, with one folder "
+            "per class in it"
         )
     typed = Path(path).expanduser()
     folder = next((f for f in (typed, root / typed) if f.exists()), None)
@@ -104,7 +104,9 @@ def _found(path: str | None, root: Path) -> Path:
             f"data.path={path}: there is no such folder; {like(typed.name, others)}there is {some(others)}"
         )
     if not folder.is_dir():
-        raise UsageError(f"data.path={path} is a file; data=image_folder takes a folder with a folder for each class")
+        raise UsageError(
+            f"data.path={path} is a file; data=image_folder needs a folder that contains one folder per class"
+        )
     return folder.resolve()
 
 
@@ -113,13 +115,13 @@ def _folders(folder: Path) -> list[str]:
 
 
 def _files(folder: Path) -> list[tuple[str, str | None, Path]]:
-    """Class, part and file of each picture, in order."""
+    """Returns class, split and file of each picture, in order."""
     names = _folders(folder)
     parts = [n for n in names if n.lower() in _PARTS]
     if {_PARTS[n.lower()] for n in parts} >= {"train"} and len(parts) > 1:
         if others := [n for n in names if n not in parts]:
             raise UsageError(
-                f"data.path={folder}: beside {', '.join(parts)} there is a folder '{others[0]}'; move it away"
+                f"data.path={folder}: next to {', '.join(parts)} there is a folder '{others[0]}'; move it elsewhere"
             )
         found: list[tuple[str, str | None, Path]] = [
             (name, _PARTS[part.lower()], file)
@@ -131,7 +133,7 @@ def _files(folder: Path) -> list[tuple[str, str | None, Path]]:
         found = [(name, None, file) for name in names for file in _pictures(folder / name)]
     if (n := len({name for name, _, _ in found})) < 2:
         raise UsageError(
-            f"data.path={folder} has pictures in {count(n, 'folder')}; it needs two folders or more, one for each class "
+            f"data.path={folder} has pictures in {count(n, 'folder')}; it needs two or more, one per class "
             f"({', '.join(pictures.ENDINGS)})"
         )
     return found

@@ -9,9 +9,9 @@ from dropbench.data.base import Table
 
 
 def load(root: Path, download: bool) -> Table:
-    """60,000 training and 10,000 test images, grey, 28x28, 10 classes.
+    """Returns 60,000 training and 10,000 test images, grey, 28x28, with 10 classes.
 
-    53 MB on disk.
+    They take 53 MB on disk.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def load(root: Path, download: bool) -> Table:
     Raises
     ------
     UsageError
-        Where files are missing or damaged, or cannot be downloaded.
+        If files are missing or damaged, or cannot be downloaded.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Movie reviews (MR), the sentiment of one sentence: since Kim 2014 the usual small set for text classifiers."""
+"""Movie reviews (MR), the sentiment of single sentences: since Kim 2014 the usual small data set for text classifiers."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _COUNT = 5_331
 
 
 def load(root: Path, download: bool, *, length: Positive = 40, min_count: Positive = 2) -> Table:
-    """10,662 sentences of film reviews in lower case, half of them negative (class 0) and half positive (class 1).
+    """Returns 10,662 sentences of film reviews in lower case, half of them negative (class 0) and half positive (class 1).
 
-    No official split. Words are numbered by their frequency in all sentences, those of validation and test included, as
-    is usual since Kim 2014: that tells a model which words there are, but not what they mean.
+    There is no official split. Words are numbered by their frequency in all sentences, including validation and test, as is
+    usual since Kim 2014. This tells a model which words exist, but not what they mean.
 
     Parameters
     ----------
@@ -32,24 +32,24 @@ def load(root: Path, download: bool, *, length: Positive = 40, min_count: Positi
     download : bool
         Whether missing files may be downloaded.
     length : int
-        Words of an example. Shorter sentences are padded on the left with number 0, and of longer ones the last
-        `length` words are kept, so that the last step is always the sentence's last word. Sentences have 1 to 59 words,
-        21 on average; 97 % have no more than 40.
+        Words per example. Shorter sentences are padded on the left with number 0, and longer ones keep their last `length`
+        words, so that the last step is always the sentence's last word. Sentences have 1 to 59 words, 21 on average; 97 %
+        have no more than 40.
     min_count : int
-        Words that occur less often in the whole set all get number 1. A word that occurs once is either never trained or
-        never tested, so the default of 2 loses nothing (10,380 of 21,420 words are left).
+        Words that occur less often in the whole data set all get number 1. A word that occurs once is either never trained
+        or never tested, so the default of 2 loses nothing (10,380 of 21,420 words remain).
 
     Raises
     ------
     UsageError
-        Where files are missing or damaged, or cannot be downloaded.
+        If files are missing or damaged, or cannot be downloaded.
 
     References
     ----------
     Pang and Lee, "Seeing stars", ACL 2005 (sentence polarity dataset v1.0).
     """
     folder = folder_of("mr", root, _FILES, _ADDRESS if download else None)
-    # Not splitlines(), which would take some bytes within these sentences for the end of a line.
+    # Not splitlines(), which would treat some bytes within these sentences as the end of a line.
     texts = [(folder / file).read_bytes().decode("cp1252", errors="replace").split("\n") for file in _FILES]
     sentences = [[line.split() for line in lines if line.strip()] for lines in texts]
     if any(len(part) != _COUNT for part in sentences):

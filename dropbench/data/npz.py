@@ -1,4 +1,4 @@
-"""`data=npz`: arrays of a user's own, as numpy.savez writes them."""
+"""`data=npz`: a user's own arrays in a file of numpy.savez."""
 
 from __future__ import annotations
 
@@ -26,15 +26,16 @@ _CHANNELS = (1, 3, 4)
 
 
 def load(root: Path, download: bool, *, path: str | None = None, task: Asked = "auto", axes: Axes = "auto") -> Table:
-    """Arrays `x` [N, ...] and `y` [N]; test rows as `x_test` and `y_test`, or parts as row numbers `train`, `val` and `test`.
+    """Reads `x` [N, ...] and `y` [N], with splits as arrays `x_test` and `y_test` or as row numbers `train`, `val` and `test`.
 
-    `x_train` and `y_train` are read for `x` and `y`, and `x_val` and `y_val` beside test arrays. Row numbers may be given as N
-    times true or false. Whole numbers, texts and true or false in y are classes; other numbers are predicted as numbers.
+    `x_train` and `y_train` may be used in place of `x` and `y`, and test arrays may be joined by `x_val` and `y_val`. Row
+    numbers may also be masks of N booleans. Integers, texts and booleans in y are classes; other numbers are targets of
+    regression.
 
     Parameters
     ----------
     root : Path
-        The folder below which `path` is looked for where it is not found as it was typed.
+        The folder in which `path` is looked for if it does not exist as typed.
     download : bool
         Not used.
     path : str
@@ -42,14 +43,14 @@ def load(root: Path, download: bool, *, path: str | None = None, task: Asked = "
     task : {"auto", "classify", "regress"}
         Whether y holds classes or numbers.
     axes : {"auto", "F", "TF", "HW", "CHW", "HWC"}
-        What the axes of one example are: features; steps of features; rows and columns of a grey image; an image with its
-        channels first or last. auto: F of one axis, TF of two (HW where x holds bytes), and of three HWC where the last alone
-        has 1, 3 or 4, else CHW. Bytes are divided by 255.
+        The axes of one example: F features; TF steps of features; HW rows and columns of a grey image; CHW or HWC an image
+        with channels first or last. auto: F for one axis; TF for two, or HW if x holds bytes; for three, HWC if only the
+        last has size 1, 3 or 4, else CHW. Bytes are divided by 255.
 
     Raises
     ------
     UsageError
-        For a file that is not there or holds no such arrays.
+        If the file does not exist or does not contain such arrays.
     """
     file = found("data.path", path, root, "npz")
     arrays = _arrays(file)
@@ -88,18 +89,20 @@ def _arrays(file: Path) -> Arrays:
         raise
     except ValueError as error:
         if "pickle" in str(error):
-            raise UsageError(f"{file} holds Python objects; save arrays of numbers or texts: y.astype(str)") from error
+            raise UsageError(
+                f"{file} contains Python objects; save arrays of numbers or texts: y.astype(str)"
+            ) from error
         raise UsageError(f"{file} cannot be read: {' '.join(str(error).split())}") from error
     except (OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise UsageError(f"{file} is no .npz file: numpy.savez('my.npz', x=x, y=y) writes one") from error
+        raise UsageError(f"{file} is not an .npz file: numpy.savez('my.npz', x=x, y=y) writes one") from error
 
 
 def _whole(file: Path, arrays: Arrays) -> tuple[NDArray[Any], NDArray[Any], dict[str, Tensor]]:
-    """All examples, all labels, and the row numbers of the parts that are given."""
+    """Returns all examples, all labels, and the row numbers of the given splits."""
     held = {name.removesuffix("_train"): array for name, array in arrays.items()}
     ends = ["", *(f"_{part}" for part in ("val", "test") if f"x_{part}" in held or f"y_{part}" in held)]
     if missing := [name + end for end in ends for name in ("x", "y") if name + end not in held]:
-        raise UsageError(f"{file} has no array '{missing[0]}'; it holds {', '.join(arrays) or 'nothing'}")
+        raise UsageError(f"{file} has no array '{missing[0]}'; it contains {', '.join(arrays) or 'nothing'}")
     xs = [held[f"x{end}"] for end in ends]
     ys = [_column(held[f"y{end}"]) for end in ends]
     for x, y in zip(xs, ys, strict=True):
@@ -111,7 +114,9 @@ def _whole(file: Path, arrays: Arrays) -> tuple[NDArray[Any], NDArray[Any], dict
     }
     rows = {name: _rows(file, name, held[name], int(starts[-1])) for name in _PARTS if name in held}
     if rows and own:
-        raise UsageError(f"{file} has row numbers '{next(iter(rows))}' beside x_{next(iter(own))}; give one of both")
+        raise UsageError(
+            f"{file} has both row numbers '{next(iter(rows))}' and x_{next(iter(own))}; give only one of them"
+        )
     return np.concatenate(xs), np.concatenate(ys), own or _with_val(rows, int(starts[-1]))
 
 
@@ -122,16 +127,16 @@ def _column(y: NDArray[Any]) -> NDArray[Any]:
 def _check_shapes(file: Path, x: NDArray[Any], y: NDArray[Any], first: NDArray[Any]) -> None:
     if y.ndim != 1 or x.ndim < 2 or len(x) != len(y):
         raise UsageError(
-            f"{file}: x has the shape {list(x.shape)} and y {list(y.shape)}; they must be [n, ...] and [n], a label each"
+            f"{file}: x has the shape {list(x.shape)} and y {list(y.shape)}; they must be [n, ...] and [n], a label per example"
         )
     if x.shape[1:] != first.shape[1:]:
         raise UsageError(
-            f"{file}: examples of x have the shape {list(first.shape[1:])}, and others {list(x.shape[1:])}"
+            f"{file}: examples of x have the shape {list(first.shape[1:])}, but others have {list(x.shape[1:])}"
         )
 
 
 def _with_val(rows: dict[str, Tensor], n: int) -> dict[str, Tensor]:
-    """Of training and test rows alone: what is in neither validates, and where there is none, some of the training rows do."""
+    """Completes given training and test rows: rows in neither are for validation; without any, some training rows are."""
     if rows.keys() != {"train", "test"}:
         return rows
     left = np.setdiff1d(np.arange(n), np.concatenate([rows["train"], rows["test"]]))
@@ -148,11 +153,13 @@ def _rows(file: Path, name: str, rows: NDArray[Any], n: int) -> Tensor:
 
 def _axes(file: Path, x: NDArray[Any], asked: Axes) -> Axes:
     if x.dtype.kind not in "fiub":
-        raise UsageError(f"{file}: x holds {x.dtype}, and must hold numbers")
+        raise UsageError(f"{file}: x contains {x.dtype} but must contain numbers")
     of = x.ndim - 1
     if asked != "auto":
         if len(asked) != of:
-            raise UsageError(f"data.axes={asked}: examples in {file} have the shape {list(x.shape[1:])}, of {of} axes")
+            raise UsageError(
+                f"data.axes={asked}: examples in {file} have the shape {list(x.shape[1:])}, with {of} axes"
+            )
         return asked
     if of > 3:
         raise UsageError(f"{file}: examples have the shape {list(x.shape[1:])}, and at most three axes are possible")
@@ -167,5 +174,5 @@ def _cells(y: NDArray[Any]) -> Any:
     if y.dtype.kind == "S":
         y = np.char.decode(y, "utf-8")
     if y.dtype.kind == "f" and not np.isfinite(y).all():
-        raise UsageError(f"y[{int((~np.isfinite(y)).argmax())}] is not finite; leave out rows without a label")
+        raise UsageError(f"y[{int((~np.isfinite(y)).argmax())}] is not finite; remove rows without a label")
     return pd.Series(y, name="y")

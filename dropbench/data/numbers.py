@@ -1,4 +1,4 @@
-"""Numbers out of a CSV file, whose faults are told by file, line and column."""
+"""Reads numbers from a CSV file and reports faults by file, line and column."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _BEGINS = re.compile(r"\s*<(!doctype|html|\?xml|head|body)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Numbers:
-    """What a CSV file holds.
+    """The content of a CSV file.
 
     Attributes
     ----------
     file : Path
-        Where it is from.
+        The path of the file.
     values : array
         [rows, columns] float64, all of them finite.
     columns : tuple of str
-        Their names; empty without a header of names.
+        The names of the columns; empty without a header of names.
     first_line : int
-        Of the file, counted from 1: where the first row stands.
+        The line of the first row in the file, from 1.
     """
 
     file: Path
@@ -42,12 +42,12 @@ class Numbers:
     first_line: int
 
     def parted(self, label: str) -> tuple[NDArray[np.float32], NDArray[np.int64], tuple[str, ...]]:
-        """Features [rows, columns - 1], labels [rows] and the names of the features; `label` is the column of the labels.
+        """Returns features [rows, columns - 1], labels [rows] from the column `label`, and the names of the features.
 
         Raises
         ------
         UsageError
-            Where there is no such column, or it holds anything but whole numbers from 0 up.
+            If there is no such column, or it contains anything other than whole numbers from 0 up.
         """
         if label not in self.columns:
             raise UsageError(f"{self.file} has no column '{label}'; {nearest(label, self.columns)}")
@@ -55,26 +55,26 @@ class Numbers:
         y = self.values[:, at]
         if len(wrong := np.flatnonzero((y != np.floor(y)) | (y < 0) | (y >= 2**53))):
             place = _place(self.file, self.first_line + int(wrong[0]), at, self.columns)
-            raise UsageError(f"{place}: {y[wrong[0]]:g} is no label; labels are whole numbers from 0 up")
+            raise UsageError(f"{place}: {y[wrong[0]]:g} is not a label; labels are whole numbers from 0 up")
         names = tuple(name for name in self.columns if name != label)
         return np.delete(self.values, at, axis=1).astype(np.float32), y.astype(np.int64), names
 
 
 def read_numbers(file: Path, *, header: Literal["names", "skip", "none"] = "names") -> Numbers:
-    """Reads a CSV file of numbers, or one that gzip packed (`.gz`).
+    """Reads a CSV file of numbers, which may be compressed by gzip (`.gz`).
 
     Parameters
     ----------
     file : Path
-        Where it is.
+        Its path.
     header : {"names", "skip", "none"}
-        Whether its first line has the names of the columns, something else, or the first row.
+        Whether its first line contains the names of the columns, something else, or the first row.
 
     Raises
     ------
     UsageError
-        For a file that is not there, empty or damaged, that is no text or a web page; a header alone, a name that stands twice,
-        rows of different lengths, and values that are missing, no numbers or not finite.
+        For a file that is missing, empty, damaged, not text or a web page, or that has only a header; for repeated names,
+        rows of different lengths, and values that are missing, not numbers or not finite.
     """
     lines = _text(file).splitlines()
     while lines and not lines[-1].strip():
@@ -84,11 +84,11 @@ def read_numbers(file: Path, *, header: Literal["names", "skip", "none"] = "name
     columns = _names(file, next(csv.reader(lines[:1]))) if header == "names" else ()
     rows = lines if header == "none" else lines[1:]
     if not rows:
-        raise UsageError(f"{file} holds a header and nothing else")
+        raise UsageError(f"{file} contains only a header")
     first_line = len(lines) - len(rows) + 1
     try:
         if not all(map(str.strip, rows)):
-            raise ValueError  # loadtxt passes over empty lines, and those after would be other lines
+            raise ValueError  # loadtxt skips empty lines, so the numbers of later lines would be wrong
         values = np.loadtxt(rows, delimiter=",", comments=None, quotechar='"', dtype=np.float64, ndmin=2)
         if not np.isfinite(values).all() or len(columns) not in (0, values.shape[1]):
             raise ValueError
@@ -102,17 +102,17 @@ def _text(file: Path) -> str:
         content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
         text = content.decode("utf-8-sig")
     except FileNotFoundError:
-        raise UsageError(f"{file} is not there") from None
+        raise UsageError(f"{file} does not exist") from None
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise UsageError(f"{file} is damaged: gzip cannot unpack it ({error})") from None
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {(error.strerror or str(error)).lower()}") from None
     except UnicodeDecodeError as error:
-        raise UsageError(f"{file} is no text in UTF-8 (byte {error.start} is {content[error.start]:#04x})") from None
+        raise UsageError(f"{file} is not a text in UTF-8 (byte {error.start} is {content[error.start]:#04x})") from None
     if _BEGINS.match(text):
-        raise UsageError(f"{file} holds a web page and no data; download the data themselves")
+        raise UsageError(f"{file} contains a web page instead of data; download the data themselves")
     if "\0" in text:
-        raise UsageError(f"{file} is no text (byte {text.index(chr(0))} is 0x00)")
+        raise UsageError(f"{file} is not a text (byte {text.index(chr(0))} is 0x00)")
     return text
 
 
@@ -130,7 +130,7 @@ def _names(file: Path, header: Sequence[str]) -> tuple[str, ...]:
 
 
 def _fault(file: Path, rows: Sequence[str], first_line: int, columns: Sequence[str]) -> UsageError:
-    """What is wrong in rows that are not numbers throughout."""
+    """Returns what is wrong in rows that do not consist of numbers only."""
     width = len(columns)
     for line, row in enumerate(rows, first_line):
         values = next(csv.reader([row]), [])
@@ -139,7 +139,7 @@ def _fault(file: Path, rows: Sequence[str], first_line: int, columns: Sequence[s
             return UsageError(f"{file}, line {line} is empty")
         if len(values) != width:
             as_in = "the header" if columns else f"line {first_line}"
-            return UsageError(f"{file}, line {line} has {len(values)} values, and {as_in} {width}")
+            return UsageError(f"{file}, line {line} has {len(values)} values, but {as_in} {width}")
         for i, value in enumerate(values):
             if (told := _wrong(value)) is not None:
                 return UsageError(f"{_place(file, line, i, columns)}: {told}; every value must be a finite number")
@@ -148,11 +148,11 @@ def _fault(file: Path, rows: Sequence[str], first_line: int, columns: Sequence[s
 
 def _wrong(value: str) -> str | None:
     if not value.strip():
-        return "there is no value"
+        return "the value is missing"
     try:
         return None if np.isfinite(float(value)) and "_" not in value else f"{value.strip()!r} is not finite"
     except ValueError:
-        return f"{value.strip()[:40]!r} is no number"
+        return f"{value.strip()[:40]!r} is not a number"
 
 
 def _place(file: Path, line: int, column: int, columns: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""The operations of RandAugment on images of bytes: torchvision's kernels at its magnitudes."""
+"""The operations of RandAugment on images of bytes, by torchvision's kernels with torchvision's magnitudes."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from torch import Tensor
 from dropbench.data._torchvision import kernels
 
 STRONGEST = 30
-"""The largest magnitude; whole ones are the 31 of torchvision's RandAugment, and others lie between."""
+"""The largest magnitude. The integers 0 to 30 are the magnitudes of torchvision's RandAugment; others are interpolated."""
 
 
 @dataclass(frozen=True)
 class Operation:
-    """What is done to images [n, C, H, W] of bytes.
+    """An operation on images [n, C, H, W] of bytes.
 
     Attributes
     ----------
     apply : Callable
         A function of the images and a number.
     numbers : Callable or None
-        That number at each magnitude 0..30, [31], by the height and width of the images; None: it has none.
+        Gives the number at each magnitude 0..30, [31], for a height and width of the images; None: there is no number.
     signed : bool
-        Whether the number is as often taken negative.
+        Whether the number is negated with probability 1/2.
     """
 
     apply: Callable[[Tensor, float], Tensor]
@@ -34,7 +34,7 @@ class Operation:
     signed: bool = False
 
     def number(self, magnitude: float, height: int, width: int) -> float:
-        """The number at a magnitude in 0..30, without a sign."""
+        """Returns the number at a magnitude in 0..30, without a sign."""
         if self.numbers is None:
             return 0.0
         table = self.numbers(height, width).double()
@@ -69,7 +69,7 @@ def _translate(horizontal: bool) -> Callable[[Tensor, float], Tensor]:
 def _kernel(
     name: str, value: Callable[[float], float | int] = lambda number: number
 ) -> Callable[[Tensor, float], Tensor]:
-    """The kernel of that name, at what it takes in place of the number."""
+    """Returns the kernel of that name with its argument computed from the number."""
 
     def apply(images: Tensor, number: float) -> Tensor:
         out: Tensor = getattr(kernels(), name)(images, value(number))
@@ -79,7 +79,7 @@ def _kernel(
 
 
 def _kernel_alone(name: str) -> Callable[[Tensor, float], Tensor]:
-    """The kernel of that name, which takes no number."""
+    """Returns the kernel of that name, which takes no number."""
 
     def apply(images: Tensor, number: float) -> Tensor:
         out: Tensor = getattr(kernels(), name)(images)
@@ -117,4 +117,4 @@ OPERATIONS: Mapping[str, Operation] = {
     "AutoContrast": Operation(_kernel_alone("autocontrast")),
     "Equalize": Operation(_kernel_alone("equalize")),
 }
-"""In torchvision's order. Pixels from outside an image are black, and no pixel is made of several that lie about it."""
+"""The operations in torchvision's order. Pixels from outside an image are black, and there is no interpolation."""

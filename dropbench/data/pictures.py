@@ -1,4 +1,4 @@
-"""Pictures from files or from memory as images of one size."""
+"""Converts pictures from files or memory to images of one size."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ if TYPE_CHECKING:
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 _BYTE = 255
 _SIXTEEN = 257
-"""Grey pictures of 16 bits a pixel: 65,535 is 255."""
+"""The divisor for grey pictures with 16 bits per pixel: 65,535 becomes 255."""
 
 
 def read(source: Path | bytes | PillowImage, size: int, mode: Literal["L", "RGB"]) -> NDArray[np.uint8] | None:
-    """One picture as bytes [size, size] or [size, size, 3]; None for what cannot be read.
+    """Reads a picture as bytes [size, size] or [size, size, 3]; returns None if it cannot be read.
 
-    Turned as its camera says, its shorter side scaled to `size`, and its middle cut out. What is transparent is shown on white.
+    The picture is rotated as its EXIF data say, its shorter side is scaled to `size`, and the middle is cut out. Transparent
+    areas become white.
 
     Parameters
     ----------
     source : Path, bytes or PIL.Image.Image
-        A file, its content, or a picture of Pillow's.
+        A file, its content, or a Pillow image.
     size : int
-        Pixels of each side.
+        Pixels per side.
     mode : {"L", "RGB"}
         Grey or colour.
     """
@@ -41,7 +42,7 @@ def read(source: Path | bytes | PillowImage, size: int, mode: Literal["L", "RGB"
             return _bytes(source, size, mode)
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as opened:
             return _bytes(opened, size, mode)
-    # Pillow's readers raise what they like for a file that is damaged.
+    # Pillow's readers raise many kinds of errors for a damaged file.
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, Image.DecompressionBombWarning):
         return None
 
@@ -58,7 +59,7 @@ def _bytes(picture: PillowImage, size: int, mode: Literal["L", "RGB"]) -> NDArra
 
 
 def images(pictures: list[NDArray[np.uint8]]) -> Tensor:
-    """Float32 [n, C, size, size] in 0..1 of what `read` gave."""
+    """Converts results of `read` to float32 [n, C, size, size] in 0..1."""
     x = torch.from_numpy(np.stack(pictures))
     x = x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2)
     return x.float().div_(_BYTE).contiguous()

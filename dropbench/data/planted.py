@@ -1,4 +1,4 @@
-"""A few features that tell everything, among others that tell nothing."""
+"""A few informative features among others that are noise."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ _ROWS = 4_000
 
 
 def load(root: Path, download: bool, *, features: Positive = 50, informative: Positive = 2) -> Table:
-    """4,000 rows of independent features, uniform in [-1, 1), whose class the first few tell without an error.
+    """Returns 4,000 rows of independent features, uniform in [-1, 1); the first few determine the class without error.
 
-    The class is 1 where the product of the first `informative` features is above 0, else 0: any of them without the others
-    tells nothing, and whatever hides one of them hides the class. Both classes are equally likely.
+    The class is 1 if the product of the first `informative` features is above 0, else 0. Any of them without the others
+    carries no information, so hiding one hides the class. Both classes are equally likely.
 
     Parameters
     ----------
     root : Path
         Not used.
     download : bool
-        Not used: the rows are drawn, always the same ones for a number of features.
+        Not used: the rows are generated, always the same ones for a number of features.
     features : int
-        Of a row in all.
+        The number of features of a row.
     informative : int
-        Those that tell the class, from 1 to `features`: the parity of that many signs.
+        The number of features that determine the class, from 1 to `features`: the class is the parity of their signs.
 
     Raises
     ------
     UsageError
-        Where more features are to be informative than there are.
+        If `informative` is larger than `features`.
     """
     if informative > features:
         raise UsageError(
-            f"data.informative={informative} of data.features={features}: write data.informative={features} at most"
+            f"data.informative={informative} with data.features={features}: set data.informative={features} or less"
         )
     x = 2 * unit(bit_generator(0, "planted").random_raw(_ROWS * features)).reshape(_ROWS, features) - 1
     above = (x[:, :informative] > 0).sum(1)

@@ -26,10 +26,11 @@ _ADVICE = (
 
 
 def load(root: Path, download: bool, *, window: Positive = 35) -> Table:
-    """929,589 words to train on, 73,760 to validate and 82,430 to test, 10,000 different ones; the next is to be predicted.
+    """Returns 929,589 words for training, 73,760 for validation and 82,430 for test; the target is the next word.
 
-    As prepared by Mikolov et al.: lower case, numbers as `N`, rare words as `<unk>`. The end of a line is the word
-    `<eos>`. Words are numbered by their frequency in the training text, in which all of them occur.
+    The text is as prepared by Mikolov et al.: lower case, numbers as `N`, rare words as `<unk>`, 10,000 different words. The
+    end of a line is the word `<eos>`. Words are numbered by their frequency in the training text, which contains all of
+    them.
 
     Parameters
     ----------
@@ -38,13 +39,13 @@ def load(root: Path, download: bool, *, window: Positive = 35) -> Table:
     download : bool
         Not used: dropbench does not download this text.
     window : int
-        Words that a model reads, and that gradients go back, at a time. Zaremba et al. 2014 have 35 for their
-        regularized networks and 20 for their small one, Merity et al. 2017 have 70.
+        Words per window: a model reads that many at a time, and gradients go back that far. Zaremba et al. 2014 use 35 for
+        their regularized networks and 20 for their small one, Merity et al. 2017 use 70.
 
     Raises
     ------
     UsageError
-        Where files are missing or damaged.
+        If files are missing or damaged.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""New rows as examples of a data set: checked, in its shape, words numbered as its own were."""
+"""Converts new rows to examples of a data set: checks them, brings them to its shape and numbers their words."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _BYTE = 255
 
 @dataclass(frozen=True)
 class Rows:
-    """What an example of a data set is: see `data.base.Table`.
+    """The form of a data set's examples: see `data.base.Table`.
 
-    axes, words: the table's. shape: of one example. numbers: how many word or node numbers there are, 0 where there are none.
+    axes, words: those of the table. shape: of one example. numbers: how many word or node numbers there are, or 0.
     """
 
     axes: str
@@ -30,10 +30,10 @@ class Rows:
     words: tuple[str, ...] | None = None
 
     def tensor(self, rows: Any) -> Tensor:
-        """New rows as a data set holds its own, [n, *shape].
+        """Converts new rows to the form of the data set's own, [n, *shape].
 
-        Numbers may be an array, a tensor, nested lists or a DataFrame, images also bytes 0..255; nodes are asked for by number;
-        sentences are texts, or lists of word numbers.
+        Numbers may be an array, a tensor, nested lists or a DataFrame; images may also be bytes 0..255; nodes are given by
+        their numbers; sentences are texts or lists of word numbers.
 
         Raises
         ------
@@ -49,12 +49,12 @@ class Rows:
             x = x[:, None]  # grey images
         if x.shape[1:] != self.shape:
             raise UsageError(
-                f"these rows have the shape {x.shape}, and must have (n, {', '.join(map(str, self.shape))})"
+                f"these rows have the shape {x.shape}, but must have (n, {', '.join(map(str, self.shape))})"
             )
         return torch.from_numpy(self._numbers(x))
 
     def text(self, text: str | Sequence[int]) -> Tensor:
-        """The words of one text, [T] int64. Raises UsageError as `tensor` does."""
+        """Returns the word numbers of one text, [T] int64. Raises UsageError as `tensor` does."""
         numbers = self._numbered(text)
         if not len(numbers):
             raise UsageError("this text is empty; a text needs at least one word")
@@ -66,7 +66,9 @@ class Rows:
         (length,) = self.shape
         x = torch.zeros((len(rows), length), dtype=torch.int64)
         for row, sentence in zip(x, rows, strict=True):
-            numbers = self._numbered(sentence)[-length:]  # padded at the start, and of longer ones the end
+            numbers = self._numbered(sentence)[
+                -length:
+            ]  # shorter ones are padded at the start, longer ones keep their end
             row[length - len(numbers) :] = numbers
         return x
 
@@ -77,7 +79,7 @@ class Rows:
         words = text.split()
         missing = [w for w in words if w not in self._number]
         if missing and unknown is None:
-            known = "its data set names no words" if not self._number else "it is none of the words of its data set"
+            known = "the data set does not name its words" if not self._number else "the data set does not contain it"
             raise UsageError(f"'{missing[0]}' has no number, since {known}: give word numbers instead of texts")
         return torch.tensor([self._number.get(w, unknown) for w in words], dtype=torch.int64)
 
@@ -92,7 +94,7 @@ class Rows:
 
     def _numbers(self, x: Any) -> Any:
         if x.dtype.kind not in "fiub":
-            raise UsageError(f"these rows hold {x.dtype}, and must hold numbers alone")
+            raise UsageError(f"these rows contain {x.dtype}, but must contain only numbers")
         if self.axes == "CHW" and x.dtype == np.uint8:
             x = x / np.float32(_BYTE)
         x = x.astype(np.float32)
@@ -108,4 +110,4 @@ def _array(rows: Any) -> Any:
     try:
         return np.asarray(rows)
     except (ValueError, TypeError) as error:
-        raise UsageError(f"these rows cannot be made into one array: {error}") from error
+        raise UsageError(f"these rows cannot be converted to one array: {error}") from error

@@ -1,4 +1,4 @@
-"""Handwritten digits with a tag that nearly tells the class, as long as the data are those of training."""
+"""Handwritten digits with a tag that nearly reveals the class in the training data, but not in the test data."""
 
 from __future__ import annotations
 
@@ -17,25 +17,24 @@ _CLASSES, _TEST = 10, 360
 
 
 def load(root: Path, download: bool, *, agreement: Annotated[float, Field(ge=0, le=1)] = 0.95) -> Table:
-    """The 1,797 digits as 64 features, and ten more of which one is 1: a tag that is the class with probability `agreement`.
+    """Returns the 1,797 digits as 64 features plus a one-hot tag of ten, which is the class with probability `agreement`.
 
-    Otherwise the tag is drawn uniformly from all ten classes, and so are the tags of all test rows: what a network reads off
-    the tag helps in training and validation and is worth nothing in the test, whose 360
-    rows are the same for all seeds.
+    Otherwise the tag is drawn uniformly from all ten classes, and so are the tags of all test rows. So the tag helps in
+    training and validation and is worthless in the test split, whose 360 rows are the same for all seeds.
 
     Parameters
     ----------
     root : Path
         Not used.
     download : bool
-        Not used: the digits come with scikit-learn, and tags are drawn, always the same ones.
+        Not used: the digits come with scikit-learn, and the tags are generated, always the same ones.
     agreement : float
-        From 0, where tags tell nothing, to 1, where they are the class.
+        From 0 (tags carry no information) to 1 (tags are the class).
 
     References
     ----------
-    Alpaydin and Kaynak, UCI Machine Learning Repository, 1998; of shortcuts, Geirhos et al., "Shortcut learning in deep neural
-    networks", 2020 (arXiv:2004.07780).
+    Alpaydin and Kaynak, UCI Machine Learning Repository, 1998; on shortcuts, Geirhos et al., "Shortcut learning in deep
+    neural networks", 2020 (arXiv:2004.07780).
     """
     pixels, y = read("digits.csv.gz", header="none", loader="load_digits")
     drawn = bit_generator(0, "shortcut").random_raw

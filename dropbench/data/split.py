@@ -18,15 +18,15 @@ from dropbench.errors import UsageError
 
 @dataclass(frozen=True)
 class Split:
-    """The rows of each part, and the labels to train with.
+    """The rows of each split, and the labels for training.
 
     Attributes
     ----------
     train, val, test : Tensor
         Row numbers [n] int64, in random order.
     labels : Tensor
-        [len(train)] int64, the labels of the training rows, some of them replaced where label noise is asked for.
-        Validation and test keep the table's labels.
+        [len(train)] int64, the labels of the training rows, some of them replaced if there is label noise. Validation and
+        test keep the table's labels.
     """
 
     train: Tensor
@@ -45,34 +45,34 @@ def split(
     split_draws: RawDraws,
     noise_draws: RawDraws,
 ) -> Split:
-    """Divides a table; a function of its labels, these numbers and the raw draws alone.
+    """Splits a table. The result depends only on its labels, these numbers and the raw draws.
 
-    Every part has each class in the table's proportion, rounded by largest remainders, and at least one example of
-    each class where there are enough. Takes N raw draws for the split, and 2 * len(train) for the noise, if there is any.
+    Every split has each class in the table's proportion, rounded by largest remainders, and at least one example of each
+    class if there are enough. It takes N raw draws for the split and 2 * len(train) for label noise, if there is any.
 
     Parameters
     ----------
     table : Table
         N examples of classes.
     n_train : int or None
-        Training examples, at least one of each class; None: all that validation leaves, or that the table's official
-        split has.
+        Number of training examples, at least one of each class; None: all that are not for validation, or all of the table's
+        official training split.
     val_fraction : float
-        f, the share of training and validation together that is validation. Beside `n_train` training examples that is
-        n_train * f / (1 - f) examples of those left over, or all of these where they are fewer. Not used where the
-        table has official validation rows, which are used whole.
+        f, the share of training and validation together that is for validation. With `n_train` training examples these are
+        n_train * f / (1 - f) of the remaining examples, or all of them if there are fewer. Not used if the table has
+        official validation rows, which are then all used.
     test_fraction : float
-        The share of N that is the test split, drawn first, so that neither `n_train` nor `val_fraction` changes it. Not
-        used where the table has official test rows, which are used whole.
+        The share of N that is for test. It is drawn first, so that neither `n_train` nor `val_fraction` changes it. Not used
+        if the table has official test rows, which are then all used.
     label_noise : float
-        The share of training labels that are replaced by a label drawn uniformly from all classes; so 1 in n_classes of
-        these keeps its label, as in Zhang et al., "Understanding deep learning requires rethinking generalization",
-        2017 (arXiv:1611.03530). What is replaced at a smaller share is also replaced at a greater one, by the same label.
+        The share of training labels that are replaced by a label drawn uniformly from all classes. So 1 in n_classes of
+        these keeps its label, as in Zhang et al., "Understanding deep learning requires rethinking generalization", 2017
+        (arXiv:1611.03530). Labels replaced at a smaller share are also replaced at a larger one, by the same labels.
 
     Raises
     ------
     UsageError
-        Where the table has too few rows.
+        If the table has too few rows.
     """
     draw = _drawn if table.groups is None else by_group
     draw = draw if table.times is None else by_time
@@ -80,8 +80,8 @@ def split(
     if table.task == "regress":
         if label_noise:
             raise UsageError(
-                f"data.label_noise={label_noise:g} replaces classes, and data '{table.name}' have numbers to predict; "
-                "leave it out"
+                f"data.label_noise={label_noise:g} replaces classes, and the task of data '{table.name}' is regression; "
+                "remove it"
             )
         labels = table.y[torch.from_numpy(train)]
     else:
@@ -92,13 +92,13 @@ def split(
 def _drawn(
     table: Table, n_train: int | None, val_fraction: float, test_fraction: float, split_draws: RawDraws
 ) -> Parts:
-    """Training, validation and test rows, each with the classes in the table's proportion."""
+    """Returns training, validation and test rows, each with the classes in the table's proportion."""
     y = table.strata.numpy()
     order = permutation(split_draws(len(y)))
     if table.test is None:
         counts = np.bincount(y, minlength=table.n_classes)
         n_test = n_tested(table, test_fraction)
-        # A class of one goes to training, a class of two to training and test.
+        # A class with one example goes to training, a class with two to training and test.
         share = allocate(n_test, counts, low=counts >= 2, high=np.where(counts > 2, counts - 2, counts // 2))
         test, order = _take(order, y, share)
     else:
@@ -121,9 +121,10 @@ def _drawn(
 
 
 def batch_sizes(n: int, size: int) -> list[int]:
-    """The examples of each batch of `size` of n: the last takes what is left, and one more where it would be a single example.
+    """Returns the sizes of the batches for n examples. The last one gets the remainder, and at least two if possible.
 
-    Batch norm has no variance of one example, so the batch before gives one up, if it then has two itself.
+    Batch norm cannot compute the variance of a single example. So a last batch of one takes one from the batch before, if
+    that keeps at least two.
     """
     lengths = [min(size, n - start) for start in range(0, n, size)]
     if lengths[-1] == 1 and size > 2 and len(lengths) > 1:
@@ -141,13 +142,13 @@ def allocate(n: int, weights: Counts, low: NDArray[np.bool_] | Counts, high: Cou
     weights : array
         [C], the examples of each class.
     low, high : array
-        [C], the least and the most that each class should get. Where n is less than the sum of `low`, `low` is ignored;
-        where n is more than the sum of `high`, `weights` takes the place of `high`.
+        [C], the smallest and the largest number that each class should get. If n is less than the sum of `low`, `low` is
+        ignored; if n is more than the sum of `high`, `weights` is used in place of `high`.
 
     Returns
     -------
     array
-        [C], of sum n.
+        [C], with sum n.
     """
     low = low.astype(np.int64)
     if high.sum() < n:
@@ -159,7 +160,7 @@ def allocate(n: int, weights: Counts, low: NDArray[np.bool_] | Counts, high: Cou
     remainder = np.argsort(-(n * weights % total), kind="stable")
     share[remainder[: n - int(share.sum())]] += 1
     share = np.clip(share, low, high)
-    # Clipping changes the sum. Put that right one example at a time, in the class where it bends the proportions least.
+    # Clipping changes the sum. Correct it one example at a time, in the class where this changes the proportions least.
     while (off := n - int(share.sum())) != 0:
         step = 1 if off > 0 else -1
         room = share < high if step > 0 else share > low
@@ -169,7 +170,7 @@ def allocate(n: int, weights: Counts, low: NDArray[np.bool_] | Counts, high: Cou
 
 
 def _take(order: Counts, y: Counts, share: Counts) -> tuple[Counts, Counts]:
-    """Parts `order` into the first share[c] rows of each class c and all others; both keep its order."""
+    """Splits `order` into the first share[c] rows of each class c and all others; both keep the order."""
     taken = np.zeros(len(order), dtype=bool)
     for c, n in enumerate(share):
         taken[np.flatnonzero(y[order] == c)[:n]] = True
@@ -177,7 +178,7 @@ def _take(order: Counts, y: Counts, share: Counts) -> tuple[Counts, Counts]:
 
 
 def _official(order: Counts, rows: Tensor) -> tuple[Counts, Counts]:
-    """Parts `order` into the rows that are among `rows` and all others; both keep its order."""
+    """Splits `order` into the rows that are in `rows` and all others; both keep the order."""
     among = np.isin(order, rows.numpy())
     return order[among], order[~among]
 
@@ -186,8 +187,8 @@ def _check_official(table: Table, n_train: int, rest: int) -> None:
     check_classes(table, n_train)
     if n_train > rest:
         raise UsageError(
-            f"data.n_train={n_train} is too many: data '{table.name}' has {rest} training examples beside its official "
-            f"validation and test splits, and the largest possible is data.n_train={rest}"
+            f"data.n_train={n_train} is too many: data '{table.name}' has {rest} training examples outside its official "
+            f"validation and test splits; the largest possible is data.n_train={rest}"
         )
 
 
@@ -197,6 +198,6 @@ def _with_noise(labels: Counts, n_classes: int, fraction: float, raw: RawDraws) 
     struck = permutation(raw(len(labels)))[: round(len(labels) * fraction)]
     drawn = below(raw(len(labels)), n_classes)
     labels = labels.copy()
-    # Every training row has a replacement ready, so that a label's replacement is the same at every share of noise.
+    # A replacement is drawn for every training row, so that it is the same at every share of noise.
     labels[struck] = drawn[struck]
     return labels

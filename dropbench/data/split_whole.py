@@ -1,4 +1,4 @@
-"""Splits that keep what belongs together: the rows of a group in one part, or what came earlier before what came later."""
+"""Splits by group, which keep the rows of a group together, and by time, with earlier rows for training."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from dropbench.errors import UsageError
 def by_group(
     table: Table, n_train: int | None, val_fraction: float, test_fraction: float, split_draws: RawDraws
 ) -> Parts:
-    """Whole groups in an order that is drawn: to the test split until it has its share, then to validation, then to training.
+    """Assigns whole groups, in random order, to the test split until it has its share, then to validation, then to training.
 
-    A part has its share of the rows to within half a group, so seeds differ in how many they train with.
+    Each split has its share of the rows to within half a group, so the number of training rows differs between seeds.
 
     Raises
     ------
     UsageError
-        Where there are fewer than three groups to part, where n_train is given, or too few rows.
+        If there are fewer than three groups, if n_train is given, or if there are too few rows.
     """
     assert table.groups is not None
     if n_train is not None:
-        raise UsageError(f"data.n_train={n_train} beside data.group: a group is taken whole; leave data.n_train out")
+        raise UsageError(f"data.n_train={n_train} with data.group: groups are kept whole; remove data.n_train")
     groups = table.groups.numpy()
     free = np.ones(len(groups), dtype=bool)
     if table.test is not None:
@@ -33,10 +33,10 @@ def by_group(
     parts = 2 if table.test is not None else 3
     if len(names) < parts:
         raise UsageError(
-            f"data '{table.name}' has {len(names)} groups, and training, validation and test each need one"
+            f"data '{table.name}' has {len(names)} groups, but training, validation and test each need one"
         )
     order = permutation(split_draws(len(names)))
-    # Each part is offered the groups in turn, and takes one where that brings it nearer to its share.
+    # Each split goes through the groups in turn and takes one if this brings it nearer to its share.
     rows = np.flatnonzero(free)
     if table.test is None:
         tested, order = _taken(order, counts, n_tested(table, test_fraction), leave=2)
@@ -51,14 +51,14 @@ def by_group(
 def by_time(
     table: Table, n_train: int | None, val_fraction: float, test_fraction: float, split_draws: RawDraws
 ) -> Parts:
-    """The latest rows test, those before them validate and the earliest train: under every seed the same.
+    """Uses the latest rows for test, those before for validation and the earliest for training, the same for every seed.
 
-    Rows of one time keep the order of the table. Of fewer training rows than there are, the latest are taken.
+    Rows with the same time keep the order of the table. If not all training rows are used, the latest ones are.
 
     Raises
     ------
     UsageError
-        Where there are too few rows.
+        If there are too few rows.
     """
     assert table.times is not None
     order = np.argsort(table.times.numpy(), kind="stable")
@@ -74,7 +74,7 @@ def by_time(
 
 
 def _taken(order: Counts, counts: Counts, wanted: int, leave: int) -> tuple[Counts, Counts]:
-    """Groups whose rows come nearest to `wanted`, at least one, and the others, of which at least `leave` remain."""
+    """Returns groups (at least one) with about `wanted` rows, and the others, of which at least `leave` remain."""
     kept, rest, total = list[int](), list[int](), 0
     for i, group in enumerate(order.tolist()):
         size = int(counts[group])

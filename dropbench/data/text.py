@@ -1,7 +1,7 @@
-"""Running text: its training, validation and test part, and how a text is cut into windows that are read in order.
+"""Running text: its training, validation and test splits, and its division into windows that are read in order.
 
-A text of n words is cut into `columns` contiguous pieces of equal length, which are read side by side, `window` words
-at a time. So in every column a window goes on where the window before it ended, and a model can carry its state.
+A text of n words is cut into `columns` contiguous pieces of equal length, which are read in parallel, `window` words at a
+time. So in every column a window continues where the previous window ended, and a model can carry its state.
 """
 
 from __future__ import annotations
@@ -14,27 +14,28 @@ from dropbench.errors import UsageError
 from dropbench.spec import DataSpec
 
 EVALUATION_COLUMNS = 20
-"""Columns in evaluation, whatever the batch size: few, because each begins without a past, but enough for fast products."""
+"""Columns in evaluation, for every batch size: few, because each begins without context, but enough for fast products."""
 
 
 def part(table: Table, name: str, n_train: int | None) -> tuple[Tensor, Tensor]:
-    """The words that are read in a part and the word after each, which is to be predicted, both [n] int64.
+    """Returns the words of a split and the next word of each, which is the target, both [n] int64.
 
-    Every word of a part is predicted once, its first from the last word before it; but the first of all words follows none.
+    Every word of a split is predicted once, the first one from the last word before the split. Only the very first word of
+    the text is not predicted.
 
     Parameters
     ----------
     name : {"train", "val", "test"}
-        The part.
+        The split.
     n_train : int or None
-        How much of the training text is used, its first words; None for all of it.
+        Use only this many words from the start of the training text; None: all.
     """
     read = rows(table, name, n_train) - 1
     return table.x[read, 0], table.y[read]
 
 
 def rows(table: Table, name: str, n_train: int | None) -> Tensor:
-    """The row numbers of the words of a part that are predicted, in order."""
+    """Returns the row numbers of the words of a split that are predicted, in order."""
     assert table.val is not None and table.test is not None  # Table says so.
     if name == "train":
         return torch.arange(1, _training_words(table) if n_train is None else n_train)
@@ -42,7 +43,7 @@ def rows(table: Table, name: str, n_train: int | None) -> Tensor:
 
 
 def fold(words: Tensor, columns: int, window: int) -> Tensor:
-    """Cuts words [n] into windows, [windows, columns, window]; words that do not fill a window in every column are left out."""
+    """Cuts words [n] into windows, [windows, columns, window]; leaves out words that do not fill a window in every column."""
     length = len(words) // columns
     windows = length // window
     pieces = words[: columns * length].view(columns, length)[:, : windows * window]
@@ -50,10 +51,10 @@ def fold(words: Tensor, columns: int, window: int) -> Tensor:
 
 
 def fold_whole(n: int, columns: int, window: int) -> tuple[Tensor, Tensor]:
-    """The places of n words in windows that leave none out, [windows, columns, window], and which of them count, as bool.
+    """Returns the places of all n words in windows, [windows, columns, window], and which of them count, as bool.
 
-    The columns are contiguous pieces, of which some may be longer by a word. What the last windows lack is filled with words
-    that come after and do not count; beyond the text, with its last.
+    The columns are contiguous pieces, some of them longer by one word. The last windows are filled up with the words that
+    follow, which do not count; after the end of the text, with its last word.
     """
     starts = torch.arange(columns + 1) * n // columns
     longest = int(starts.diff().max())
@@ -64,45 +65,45 @@ def fold_whole(n: int, columns: int, window: int) -> tuple[Tensor, Tensor]:
 
 
 def evaluation_columns(words: int, window: int) -> int:
-    """`EVALUATION_COLUMNS`, or fewer where a text of `words` words is too short to give each column a window."""
+    """Returns `EVALUATION_COLUMNS`, or fewer if a text of `words` words is too short to give each column a window."""
     return min(EVALUATION_COLUMNS, words // window)
 
 
 def check(table: Table, data: DataSpec, batch_size: int) -> None:
-    """Checks the settings of data that are a running text.
+    """Checks the settings for running text.
 
     Parameters
     ----------
     table : Table
         The text.
     data : DataSpec
-        What is asked of it.
+        Its settings.
     batch_size : int
         Columns in training.
 
     Raises
     ------
     UsageError
-        Where the text is too short, or label noise is asked for, which is for classes.
+        If the text is too short, or if there is label noise, which is only for classes.
     """
     assert table.window is not None and table.val is not None and table.test is not None
     if data.label_noise:
         raise UsageError(
             f"data.label_noise={data.label_noise:g} is for classes, and data '{table.name}' is running text, whose "
-            "labels are its own words: leave it out"
+            "labels are its own words: remove it"
         )
     n, window = _training_words(table), table.window
     if data.n_train is not None and data.n_train > n:
         raise UsageError(
-            f"data.n_train={data.n_train} is too many: data '{table.name}' has {n} words of training text, and the "
+            f"data.n_train={data.n_train} is too many: data '{table.name}' has {n} words of training text; the "
             f"largest possible is data.n_train={n}"
         )
     n = data.n_train or n
     if n < batch_size * window + 1:
         at_most = f"train.batch_size={(n - 1) // window}" if n > window else f"data.window={n - 1}"
         raise UsageError(
-            f"{n} words of training text of data '{table.name}' are too few for train.batch_size={batch_size} columns of "
-            f"one window of {window} words, which take {batch_size * window + 1}: the largest possible is {at_most}"
+            f"{n} words of training text of data '{table.name}' are too few for train.batch_size={batch_size} columns with "
+            f"a window of {window} words, which need {batch_size * window + 1}: the largest possible is {at_most}"
         )
     shortest = min(len(table.val), len(table.test))
     if shortest < window + 1:

@@ -1,14 +1,13 @@
-"""Views: what one example looks like to a model.
+"""Views: the form in which a model receives an example.
 
-A model says which views it accepts (`eats`), and the axes of a data set say which views it has:
+A model says which views it accepts (`eats`), and the axes of a data set determine which views it has:
     flat      one vector, axes "F"
     image     channels, rows, columns, "CHW"
     sequence  steps of features, "TF"; an image is read row by row, so a step is one row of every channel
 
-In three more views an example is given as int64 numbers to look up, and its shape is that of what they are looked up in:
-    tokens    T words out of a vocabulary of V, "TV", as word numbers [..., T]
-    text      a window of running text, "TV", as word numbers [..., T]
-    graph     one node out of N with F features each, "NF", as node numbers [...]
+In three more views an example consists of int64 numbers to look up, and its shape is that of the table to look them up in:
+    tokens    T words from a vocabulary of V, "TV", as word numbers [..., T] text      a window of running text, "TV", as
+    word numbers [..., T] graph     one of N nodes with F features each, "NF", as node numbers [...] [...]
 """
 
 from __future__ import annotations
@@ -39,11 +38,11 @@ _CALLED = {
     "W": "a running text",
     "N": "a graph",
 }
-"""What data with these axes are called in messages."""
+"""The names of data with these axes in messages."""
 
 
 class Shape(tuple[int, ...]):
-    """The shape of one example as a model sees it.
+    """The shape of one example as a model receives it.
 
     Attributes
     ----------
@@ -52,9 +51,9 @@ class Shape(tuple[int, ...]):
     edges : int
         Undirected edges of a graph; 0 for anything else.
     numbers : int
-        How many inputs are numbers, which come first; the others of a table are flags and levels of categories.
+        How many of the first inputs are numbers; the others of a table are flags and levels of categories.
     levels : tuple of int
-        Of a table, the levels of each category: its last inputs, one a level, category by category.
+        For a table, the number of levels of each category. They are the last inputs, one per level, category by category.
     """
 
     view: str
@@ -70,29 +69,29 @@ class Shape(tuple[int, ...]):
         numbers: int | None = None,
         levels: Sequence[int] = (),
     ) -> Shape:
-        """A tuple of these sizes that knows its view. numbers: None: all inputs are."""
+        """Creates a tuple of these sizes with a view. numbers None: all inputs are numbers."""
         shape = super().__new__(cls, sizes)
         shape.view, shape.edges, shape.levels = view, edges, tuple(levels)
         shape.numbers = prod(shape) if numbers is None else numbers
         return shape
 
     def __getnewargs__(self) -> tuple[tuple[int, ...], str, int, int, tuple[int, ...]]:
-        """What a copy or a pickle is made of, so that it knows its view too."""
+        """Returns the arguments for a copy or a pickle, so that it keeps its view."""
         return tuple(self), self.view, self.edges, self.numbers, self.levels
 
 
 def views(axes: str) -> tuple[str, ...]:
-    """The views that examples with these axes have."""
+    """Returns the views that examples with these axes have."""
     return _VIEWS[axes]
 
 
 def check(model_name: str, eats: Sequence[str], data_name: str, axes: str) -> str:
-    """The view in which a model reads a data set: the first that it accepts and that the data have.
+    """Returns the view in which a model reads a data set: the first one that it accepts and that the data have.
 
     Parameters
     ----------
     model_name, data_name : str
-        For the message.
+        The names for the message.
     eats : sequence of str
         The views that the model accepts, best first.
     axes : str
@@ -101,7 +100,7 @@ def check(model_name: str, eats: Sequence[str], data_name: str, axes: str) -> st
     Raises
     ------
     UsageError
-        Where there is no such view.
+        If there is no such view.
     """
     possible = views(axes)
     for view in eats:
@@ -116,7 +115,7 @@ def check(model_name: str, eats: Sequence[str], data_name: str, axes: str) -> st
 
 
 def view_shape(table: Table, view: str) -> Shape:
-    """The shape of one example of this table in a view."""
+    """Returns the shape of one example of this table in a view."""
     _possible(table.axes, view)
     shape = table.shape
     if view == "flat" and table.prepared is not None:
@@ -137,10 +136,10 @@ def view_shape(table: Table, view: str) -> Shape:
 
 
 def apply(x: Tensor, axes: str, view: str) -> Tensor:
-    """Brings x [..., *table.shape] into a view: [..., *view_shape(table, view)], or numbers to look up, see above.
+    """Converts x [..., *table.shape] to a view: [..., *view_shape(table, view)], or numbers to look up, see above.
 
-    There may be any number of leading axes, or none. The mean and deviation of the data go through the same function, once
-    they are expanded to one example's shape.
+    There may be any number of leading axes, or none. Mean and standard deviation of the data, expanded to one example's
+    shape, go through the same function.
     """
     _possible(axes, view)
     if view == "flat":

@@ -7,6 +7,6 @@ from collections.abc import Iterable
 
 
 def by_frequency(words: Iterable[str], min_count: int = 1) -> list[str]:
-    """The different words that occur at least `min_count` times, most frequent first, ties in alphabetical order."""
+    """Returns the words that occur at least `min_count` times, most frequent first, ties in alphabetical order."""
     counts = Counter(words)
     return sorted((w for w, n in counts.items() if n >= min_count), key=lambda w: (-counts[w], w))

@@ -11,9 +11,9 @@ from dropbench.data.base import Table
 
 
 def load(root: Path, download: bool) -> Table:
-    """178 wines, 13 chemical features on raw scales from 0.1 to 1,680; 3 growers (59, 71, 48).
+    """Returns 178 wines with 13 chemical features on raw scales from 0.1 to 1,680, from 3 growers (59, 71, 48).
 
-    No official test split. The file comes with scikit-learn.
+    There is no official test split. The file comes with scikit-learn.
 
     Parameters
     ----------

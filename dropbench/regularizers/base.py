@@ -241,9 +241,9 @@ class Regularizer:
             The trained parameters of the model; in slot `average` all parameters and buffers.
         strength : Tensor
             [K].
-                state : Mapping of str to Tensor
-                    As returned by the method `state`.
-                done : float
+        state : Mapping of str to Tensor
+            As returned by the method `state`.
+        done : float
             The share of training that is done, in (0, 1].
         """
 

@@ -150,10 +150,10 @@ def test_columns_are_listed(folder: Path, capsys: pytest.CaptureFixture[str]) ->
         (["data=csv", "data.path=folder", "data.target=y"], "data.path=folder is a folder"),
         (["data=csv", "data.path=empty.csv", "data.target=y"], "empty.csv is empty"),
         (["data=csv", "data.path=my.csv", "data.target=Y"], "there is no column 'Y'; did you mean 'y'"),
-        (["data=csv", "data.path=my.csv", "data.target=y", "data.group=y"], "'y' is data.target already"),
+        (["data=csv", "data.path=my.csv", "data.target=y", "data.group=y"], "'y' is already used by data.target"),
         (
             ["data=csv", "data.path=my.csv", "data.target=y", "data.task=regress"],
-            "which is no number; type data.task=classify",
+            "which is not a number; type data.task=classify",
         ),
         (["data=csv", "data.path=my.csv", "data.target=y", "data.task=sort"], "data.task"),
         (["data=csv", "data.path=my.csv", "data.target=y", "data.scale=log"], "data.scale"),

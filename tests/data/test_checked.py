@@ -95,7 +95,7 @@ def test_of_a_file() -> None:
         (Y.int(), "y is int32; labels must be int64: y.long()"),
         (Y.bool(), "y is bool; labels must be int64: y.long()"),
         (Y[:-1], "x has 12 examples and y 11 labels"),
-        (Y[:, None], "y has the shape [12, 1]; it must be one label an example"),
+        (Y[:, None], "y has the shape [12, 1]; it must be one label per example"),
         (put(Y * 0, (4,), 1), "class 1 has a single example, y[4] (row 4, counted from 0), which cannot be both"),
         (Y.numpy(), "y is a ndarray; it must be a torch.Tensor"),
     ],
@@ -110,21 +110,21 @@ def test_labels(y: Any, expected: str) -> None:
         ({"x": X.double()}, "x is float64; with axes 'F' it must be float32: x.to(torch.float32)"),
         ({"x": X.byte()}, "x is uint8; with axes 'F' it must be float32"),
         ({"x": X.numpy()}, "x is a ndarray; it must be a torch.Tensor"),
-        ({"x": X[:0], "y": Y[:0]}, "x has the shape [0, 3]: there is nothing in it"),
-        ({"x": X[:, :0]}, "x has the shape [12, 0]: there is nothing in it"),
-        ({"x": X[:, 0]}, "x has the shape [12], and one row an example and axes 'F' make 2 axes"),
+        ({"x": X[:0], "y": Y[:0]}, "x has the shape [0, 3]: it is empty"),
+        ({"x": X[:, :0]}, "x has the shape [12, 0]: it is empty"),
+        ({"x": X[:, 0]}, "x has the shape [12]; axes 'F' and one row per example need 2 axes"),
         ({"x": X * 0}, "all examples are the same"),
-        ({"axes": "HWC"}, "axes 'HWC' are none of CHW, F, TF, T, W, N"),
+        ({"axes": "HWC"}, "axes 'HWC' are not among CHW, F, TF, T, W, N"),
         ({"n_classes": 2.0}, "n_classes is 2.0; it must be a whole number from 1 up"),
         ({"n_classes": 0}, "n_classes is 0; it must be"),
         ({"files": ("my.csv",)}, "files must hold a pathlib.Path for each file"),
-        ({"test": torch.tensor([], dtype=torch.int64)}, "test is empty; leave it out, and one is drawn"),
+        ({"test": torch.tensor([], dtype=torch.int64)}, "test is empty; leave it out to have one drawn"),
         ({"test": torch.tensor([3, 12])}, "test[1] is 12; rows are 0 to 11"),
         ({"test": torch.tensor([3, -1])}, "test[1] is -1; rows are 0 to 11"),
         ({"test": torch.tensor([3, 5, 3])}, "test names row 3 twice"),
         ({"test": torch.tensor([True, False])}, "test is bool of the shape [2]; it must be row numbers"),
         ({"test": torch.tensor([3, 5]), "val": torch.tensor([4, 5])}, "row 5 is in val and in another part too"),
-        ({"test": torch.arange(N)}, "test and val take all rows, and leave none to train with"),
+        ({"test": torch.arange(N)}, "test and val contain all rows, so none are left for training"),
         (
             {"test": torch.tensor([3]), "val": torch.tensor([4]), "train": torch.tensor([5, 4])},
             "row 4 is in train and in another part too",
@@ -157,8 +157,8 @@ def test_running_text() -> None:
             "graph.features[3, 2] is nan; every number must be finite",
         ),
         ({"features": graph().features[:-1]}, "graph.features are float32 of the shape [60, 37]; they must be"),
-        ({"edges": torch.tensor([[0, 1], [2, 61]])}, "graph.edges name the node 61; nodes are 0 to 60"),
-        ({"edges": torch.tensor([[0, 1], [2, -1]])}, "graph.edges name the node -1; nodes are 0 to 60"),
+        ({"edges": torch.tensor([[0, 1], [2, 61]])}, "graph.edges contain the node 61; nodes are 0 to 60"),
+        ({"edges": torch.tensor([[0, 1], [2, -1]])}, "graph.edges contain the node -1; nodes are 0 to 60"),
         (
             {"edges": torch.zeros(3, 4, dtype=torch.int64)},
             "graph.edges are int64 of the shape [3, 4]; they must be int64",
@@ -175,7 +175,9 @@ def test_graphs(changed: dict[str, Any], expected: str) -> None:
 
 @pytest.mark.parametrize("given", [None, {"x": X}, (X, Y), np.zeros(3)])
 def test_what_is_no_table(given: Any) -> None:
-    with pytest.raises(UsageError, match=r"my_data\.load gave a \w+; it must give a dropbench\.data\.base\.Table"):
+    with pytest.raises(
+        UsageError, match=r"my_data\.load returned a \w+; it must return a dropbench\.data\.base\.Table"
+    ):
         checked(given, "my_data.load")
 
 

@@ -96,7 +96,7 @@ class Evil:
 def test_a_pickle_that_would_run_code_does_not(both: tuple[Path, Path], tmp_path: Path) -> None:
     root, trace = both[1], tmp_path / "trace"
     (root / "cora" / "ind.cora.graph").write_bytes(pickle.dumps(Evil(trace)))
-    with pytest.raises(UsageError, match=r"do not hold the graph that they should"):
+    with pytest.raises(UsageError, match=r"do not contain the expected graph"):
         cora.load(root, False)
     assert not trace.exists()
     pickle.loads((root / "cora" / "ind.cora.graph").read_bytes())
@@ -113,7 +113,7 @@ class Disordered:
 def test_a_pickle_does_not_set_up_types_of_numpy(both: tuple[Path, Path]) -> None:
     file = both[1] / "cora" / "ind.cora.graph"
     file.write_bytes(pickle.dumps(Disordered(), protocol=2))
-    with pytest.raises(UsageError, match=r"do not hold the graph that they should"):
+    with pytest.raises(UsageError, match=r"do not contain the expected graph"):
         cora.load(both[1], False)
     assert not np.dtype("i4").hasobject and np.sort(np.array([2, 1], dtype="i4")).tolist() == [1, 2]
 
@@ -124,7 +124,7 @@ def test_damage_is_a_sentence(both: tuple[Path, Path], kind: int) -> None:
     whole = file.read_bytes()
     for broken in (whole[: len(whole) // 2], b"", b"<html>not found</html>"):
         file.write_bytes(broken)
-        with pytest.raises(UsageError, match=r"data 'cora': the files in .*cora do not hold the graph"):
+        with pytest.raises(UsageError, match=r"data 'cora': the files in .*cora do not contain the expected graph"):
             cora.load(both[kind], False)
 
 
@@ -151,7 +151,7 @@ def test_an_index_beyond_the_matrix_is_a_sentence(both: tuple[Path, Path]) -> No
     far = csr_matrix((np.ones(1, np.float32), np.array([10**8]), np.array([0, 1])), shape=(1, 10**8 + 1))
     far._shape = (1, WORDS)
     (both[1] / "cora" / "ind.cora.tx").write_bytes(pickle.dumps(far, protocol=3))
-    with pytest.raises(UsageError, match="do not hold the graph"):
+    with pytest.raises(UsageError, match="do not contain the expected graph"):
         cora.load(both[1], False)
 
 
@@ -162,7 +162,7 @@ def test_a_damaged_archive_is_a_sentence(both: tuple[Path, Path]) -> None:
     whole = file.read_bytes()
     start = whole.index(b"labels.npy") + 40
     file.write_bytes(whole[:start] + b"\xff" * 8 + whole[start + 8 :])
-    with pytest.raises(UsageError, match="do not hold the graph"):
+    with pytest.raises(UsageError, match="do not contain the expected graph"):
         cora.load(both[0], False)
 
 

@@ -116,10 +116,10 @@ def test_rows_without_a_label_are_left_out(datasets: Any, tmp_path: Path) -> Non
         ({"path": None}, "data.path is not set"),
         ({"path": "imdb"}, "data.path=imdb: there is no such file or folder; .* add data.download=true"),
         ({"path": "."}, "cannot be read by datasets"),
-        ({"path": "my.txt"}, "its ending is none of .csv"),
+        ({"path": "my.txt"}, "its ending is not one of .csv"),
         ({"path": "my.csv"}, "data.target is not set: .* the columns are a, b"),
         ({"path": "my.csv", "target": "A"}, "did you mean 'a'"),
-        ({"path": "my.csv", "target": "b", "input": "a"}, "holds neither pictures nor texts"),
+        ({"path": "my.csv", "target": "b", "input": "a"}, "contains neither pictures nor texts"),
     ],
 )
 def test_what_does_not_fit_is_told(datasets: Any, options: dict[str, Any], message: str, tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_what_cannot_be_read_is_left_out_and_told(folder: Path) -> None:
     (folder / "dogs/empty.jpg").touch()
     table = loaded(folder)
     assert len(table.y) == 8
-    assert table.notes == ("2 files cannot be read as a picture and left out: dogs/broken.png, dogs/empty.jpg",)
+    assert table.notes == ("2 files cannot be read as a picture and are left out: dogs/broken.png, dogs/empty.jpg",)
 
 
 def test_parts(folder: Path, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_parts(folder: Path, tmp_path: Path) -> None:
         "there is no folder 'test', so 'val' is the test split, and validation is drawn from 'train'",
     )
     (parts / "birds").mkdir()
-    with pytest.raises(UsageError, match="beside train, valid there is a folder 'birds'; move it away"):
+    with pytest.raises(UsageError, match="next to train, valid there is a folder 'birds'; move it elsewhere"):
         loaded(parts)
 
 
@@ -143,9 +143,9 @@ def test_a_class_that_is_called_test_is_a_class(folder: Path) -> None:
     [
         (None, "data.path is not set: it names your folder"),
         ("my picture", "there is no such folder; did you mean 'my pictures'"),
-        ("my pictures/cats", "has pictures in 1 folder; it needs two folders or more"),
+        ("my pictures/cats", "has pictures in 1 folder; it needs two or more"),
         ("my pictures/cats/deeper", "has pictures in 0 folders"),
-        ("my pictures/dogs/0.png", "is a file; data=image_folder takes a folder"),
+        ("my pictures/dogs/0.png", "is a file; data=image_folder needs a folder"),
     ],
 )
 def test_what_is_no_such_folder_is_told(
@@ -159,7 +159,7 @@ def test_what_is_no_such_folder_is_told(
 def test_pictures_none_of_which_can_be_read(folder: Path) -> None:
     for file in folder.rglob("*.*"):
         file.write_bytes(b"broken")
-    with pytest.raises(UsageError, match="none of its 8 files can be read as a picture, such as cats"):
+    with pytest.raises(UsageError, match="none of its 8 files can be read as a picture, for instance cats"):
         loaded(folder)
 
 

@@ -77,7 +77,7 @@ def test_no_feature_alone_tells_the_class_of_two() -> None:
 
 
 def test_more_informative_features_than_there_are_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"data\.informative=5 of data\.features=4: write data\.informative=4 at most"):
+    with pytest.raises(UsageError, match=r"data\.informative=5 with data\.features=4: set data\.informative=4 or less"):
         planted.load(ROOT, False, features=4, informative=5)
 
 

@@ -49,7 +49,7 @@ def test_every_word_has_a_number_of_its_own_without_a_minimum(made: Path) -> Non
 
 def test_an_incomplete_file(made: Path) -> None:
     (made / "mr" / "rt-polarity.pos").write_bytes(POSITIVE[:8])
-    with pytest.raises(UsageError, match=r"data 'mr': the files in .*mr do not hold 2 sentences each"):
+    with pytest.raises(UsageError, match=r"data 'mr': the files in .*mr do not contain 2 sentences each"):
         mr.load(made, False)
 
 

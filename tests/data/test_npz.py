@@ -101,28 +101,28 @@ def test_parts_as_row_numbers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arrays", "options", "message"),
     [
-        ({"x": X}, {}, "has no array 'y'; it holds x"),
-        ({"a": X}, {}, "has no array 'x'; it holds a"),
+        ({"x": X}, {}, "has no array 'y'; it contains x"),
+        ({"a": X}, {}, "has no array 'x'; it contains a"),
         ({"x": X, "y": Y, "x_test": X}, {}, "has no array 'y_test'"),
         ({"x": X, "y": Y[:5]}, {}, r"x has the shape \[24, 5\] and y \[5\]"),
-        ({"x": X, "y": np.eye(3)[Y]}, {}, r"y \[24, 3\]; they must be \[n, ...\] and \[n\], a label each"),
+        ({"x": X, "y": np.eye(3)[Y]}, {}, r"y \[24, 3\]; they must be \[n, ...\] and \[n\], a label per example"),
         (
             {"x": X, "y": Y, "x_test": X[:, :2], "y_test": Y},
             {},
-            r"examples of x have the shape \[5\], and others \[2\]",
+            r"examples of x have the shape \[5\], but others have \[2\]",
         ),
-        ({"x": X, "y": Y, "x_test": X, "y_test": Y, "test": [1]}, {}, "row numbers 'test' beside x_test"),
+        ({"x": X, "y": Y, "x_test": X, "y_test": Y, "test": [1]}, {}, "both row numbers 'test' and x_test"),
         ({"x": X, "y": Y, "test": [0.5]}, {}, "'test' must hold row numbers from 0, or true and false"),
         ({"x": X, "y": Y, "test": [99]}, {}, r"test\[0\] is 99; rows are 0 to 23"),
         ({"x": X, "y": Y, "test": [1, 1]}, {}, "names row 1 twice"),
-        ({"x": X, "y": Y}, {"axes": "CHW"}, "data.axes=CHW: examples in .* of 1 axes"),
-        ({"x": X.astype(str), "y": Y}, {}, "x holds <U.*, and must hold numbers"),
+        ({"x": X, "y": Y}, {"axes": "CHW"}, "data.axes=CHW: examples in .* with 1 axes"),
+        ({"x": X.astype(str), "y": Y}, {}, "x contains <U.* but must contain numbers"),
         ({"x": np.ones((N, 1, 2, 2, 2)), "y": Y}, {}, "at most three axes"),
-        ({"x": X, "y": Y.astype(object)}, {}, "holds Python objects; save arrays of numbers or texts"),
+        ({"x": X, "y": Y.astype(object)}, {}, "contains Python objects; save arrays of numbers or texts"),
         ({"x": X, "y": np.where(Y == 1, np.nan, Y)}, {}, r"y\[1\] is not finite"),
         ({"x": np.where(X > 1, np.inf, X), "y": Y}, {}, "is inf; every number must be finite"),
         ({"x": X, "y": np.arange(N)}, {}, "24 different values in 24 rows are too many for classes"),
-        ({"x": X, "y": np.array(["a", "b"])[Y % 2]}, {"task": "regress"}, "data.task=regress: .* is no number"),
+        ({"x": X, "y": np.array(["a", "b"])[Y % 2]}, {"task": "regress"}, "data.task=regress: .* is not a number"),
     ],
 )
 def test_what_does_not_fit_is_told(
@@ -135,7 +135,7 @@ def test_what_does_not_fit_is_told(
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 cut short"])
 def test_what_is_no_such_file_is_told(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "my.npz").write_bytes(content)
-    with pytest.raises(UsageError, match=r"my.npz is no .npz file: numpy.savez\("):
+    with pytest.raises(UsageError, match=r"my.npz is not an .npz file: numpy.savez\("):
         load(tmp_path, False, path="my.npz")
     with pytest.raises(UsageError, match="it names your file, as in data=npz"):
         load(tmp_path, False)

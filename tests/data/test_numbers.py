@@ -55,7 +55,9 @@ def test_a_value_that_is_no_finite_number(tmp_path: Path, line: int, column: int
     rows[line - 1][column] = value
     text = told(written(tmp_path, "\n".join(map(",".join, rows))))
     assert text.startswith(f"line {line}, column {column + 1} ('{rows[0][column]}'): ")
-    assert (repr(value) in text or "there is no value" in text) and text.endswith("every value must be a finite number")
+    assert (repr(value) in text or "the value is missing" in text) and text.endswith(
+        "every value must be a finite number"
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,16 +65,16 @@ def test_a_value_that_is_no_finite_number(tmp_path: Path, line: int, column: int
     [
         ("", "is empty"),
         ("\n \n", "is empty"),
-        ("a,b,label\n", "holds a header and nothing else"),
+        ("a,b,label\n", "contains only a header"),
         ("a,b,a\n1,2,3\n", "line 1: the column 'a' occurs 2 times (columns 1 and 3); name each differently"),
         ("a,,b\n1,2,3\n", "line 1: column 2 has no name"),
-        ("a,b\n1,2\n1\n", "line 3 has 1 values, and the header 2"),
-        ("a,b\n1,2,3\n", "line 2 has 3 values, and the header 2"),
+        ("a,b\n1,2\n1\n", "line 3 has 1 values, but the header 2"),
+        ("a,b\n1,2,3\n", "line 2 has 3 values, but the header 2"),
         ("a,b\n1,2\n\n3,4\n", "line 3 is empty"),
-        ("a,b\n# 1,2\n3,4\n", "line 2, column 1 ('a'): '# 1' is no number"),
-        (" <!DOCTYPE html>\n<html>404</html>", "holds a web page and no data"),
-        (b"\x89PNG\r\n\x1a\n\xff", "is no text in UTF-8 (byte 0 is 0x89)"),
-        (b"a,b\n1,\0\n", "is no text (byte 6 is 0x00)"),
+        ("a,b\n# 1,2\n3,4\n", "line 2, column 1 ('a'): '# 1' is not a number"),
+        (" <!DOCTYPE html>\n<html>404</html>", "contains a web page instead of data"),
+        (b"\x89PNG\r\n\x1a\n\xff", "is not a text in UTF-8 (byte 0 is 0x89)"),
+        (b"a,b\n1,\0\n", "is not a text (byte 6 is 0x00)"),
     ],
 )
 def test_files(tmp_path: Path, content: str | bytes, expected: str) -> None:
@@ -80,7 +82,7 @@ def test_files(tmp_path: Path, content: str | bytes, expected: str) -> None:
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    assert told(tmp_path / "none.csv") == "is not there"
+    assert told(tmp_path / "none.csv") == "does not exist"
     assert told(tmp_path).startswith("cannot be read: ")
     whole = gzip.compress(GOOD.encode() * 50)
     middle = len(whole) // 2
@@ -106,8 +108,8 @@ def test_labels(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"has no column 'lable'; did you mean 'label'\? valid: a, b, label"):
         numbers.parted("lable")
     with pytest.raises(
-        UsageError, match=r"line 2, column 2 \('b'\): 2\.5 is no label; labels are whole numbers from 0 up"
+        UsageError, match=r"line 2, column 2 \('b'\): 2\.5 is not a label; labels are whole numbers from 0 up"
     ):
         numbers.parted("b")
-    with pytest.raises(UsageError, match=r"line 3, column 1 \('a'\): -3 is no label"):
+    with pytest.raises(UsageError, match=r"line 3, column 1 \('a'\): -3 is not a label"):
         numbers.parted("a")

@@ -49,7 +49,7 @@ def test_a_word_that_training_never_saw(made: Path) -> None:
 
 def test_an_incomplete_file(made: Path) -> None:
     (made / "ptb" / "ptb.train.txt").write_text(" the cat sat \n")
-    with pytest.raises(UsageError, match="do not hold 11, 3, 2 words, but 4, 3, 2: replace them by undamaged files"):
+    with pytest.raises(UsageError, match="do not contain 11, 3, 2 words, but 4, 3, 2: replace them by undamaged files"):
         ptb.load(made, False)
 
 
@@ -82,5 +82,5 @@ def test_a_truncated_real_file(real_root: Path, tmp_path: Path) -> None:
     shutil.copytree(real_root / "ptb", tmp_path / "ptb")
     with (tmp_path / "ptb" / "ptb.test.txt").open("rb+") as file:
         file.truncate(400_000)
-    with pytest.raises(UsageError, match="do not hold 929,589, 73,760, 82,430 words, but"):
+    with pytest.raises(UsageError, match="do not contain 929,589, 73,760, 82,430 words, but"):
         ptb.load(tmp_path, False)

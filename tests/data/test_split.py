@@ -199,11 +199,11 @@ def test_n_train_of_official_training_rows_has_limits(raw, table, n, sentence) -
         ({"n_train": 1}, "data.n_train=1 is too few: .* smallest possible .* data.n_train=2$"),
         ({"n_train": 16}, "data.n_train=16 is too many: .* has 16 examples .* largest possible is 15, and up to 13"),
         ({"n_train": 1000}, "data.n_train=1000 is too many: .* largest possible is 15"),
-        ({"n_train": 2, "val_fraction": 0.1}, "data.val_fraction=0.1 beside data.n_train=2 makes an empty validation"),
+        ({"n_train": 2, "val_fraction": 0.1}, "data.val_fraction=0.1 with data.n_train=2 gives an empty validation"),
         ({"val_fraction": 0.01}, "data.val_fraction=0.01 of the 16 examples .* 16 for training and 0 for validation"),
         ({"val_fraction": 0.95}, "data.val_fraction=0.95 .* leaves 1 for training and 15 for validation"),
-        ({"test_fraction": 0.001}, "data.test_fraction=0.001 makes a test split of 0 of the 20 examples"),
-        ({"test_fraction": 0.99}, "data.test_fraction=0.99 makes a test split of 20"),
+        ({"test_fraction": 0.001}, "data.test_fraction=0.001 gives a test split of 0 of the 20 examples"),
+        ({"test_fraction": 0.99}, "data.test_fraction=0.99 gives a test split of 20"),
     ],
 )
 def test_too_few_examples_is_a_sentence(raw, table, options, sentence) -> None:

@@ -87,8 +87,8 @@ def test_groups_beside_an_official_test_split(raw) -> None:
 @pytest.mark.parametrize(
     ("sizes", "over", "message"),
     [
-        ([5, 5], {}, "has 2 groups, and training, validation and test each need one"),
-        ([5] * 5, {"n_train": 10}, "data.n_train=10 beside data.group: a group is taken whole"),
+        ([5, 5], {}, "has 2 groups, but training, validation and test each need one"),
+        ([5] * 5, {"n_train": 10}, "data.n_train=10 with data.group: groups are kept whole"),
         ([5] * 5, {"test_fraction": 0.999}, "data.test_fraction=0.999"),
     ],
 )

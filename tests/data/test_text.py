@@ -80,9 +80,9 @@ def test_check_passes_exactly_what_gives_every_column_a_window(
     [
         ({"label_noise": 0.25}, 2, "data.label_noise=0.25 is for classes, and data 'running' is running text"),
         ({"n_train": 101}, 2, "data.n_train=101 is too many: .* has 100 words .* data.n_train=100$"),
-        ({}, 20, "^100 words .* train.batch_size=20 .* take 101: the largest possible is train.batch_size=19$"),
-        ({"n_train": 11}, 3, "^11 words .* take 16: the largest possible is train.batch_size=2$"),
-        ({"n_train": 4}, 1, "^4 words .* take 6: the largest possible is data.window=3$"),
+        ({}, 20, "^100 words .* train.batch_size=20 .* need 101: the largest possible is train.batch_size=19$"),
+        ({"n_train": 11}, 3, "^11 words .* need 16: the largest possible is train.batch_size=2$"),
+        ({"n_train": 4}, 1, "^4 words .* need 6: the largest possible is data.window=3$"),
     ],
 )
 def test_what_cannot_be_is_a_sentence(over: dict[str, Any], batch: int, sentence: str) -> None:

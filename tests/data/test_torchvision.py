@@ -242,7 +242,7 @@ def test_archives_are_unpacked_without_network_and_without_noise(
     packed: Path, no_network: None, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert sentence(lambda: mnist(packed)) == (
-        f"data 'mnist' is still packed in {packed / RAW}: unpack it there, without network, with data.download=true"
+        f"data 'mnist' is not yet unpacked in {packed / RAW}: unpack it there with data.download=true, which needs no network"
     )
     first = mnist(packed, download=True)
     assert mnist(packed).fingerprint == first.fingerprint
@@ -257,7 +257,7 @@ def test_a_cifar_archive_is_unpacked_without_network(
         tar.add(cifar_root / "cifar-10-batches-py", "cifar-10-batches-py")
     monkeypatch.setattr(torchvision().datasets.CIFAR10, "tgz_md5", md5(archive.read_bytes()))
     (cifar_root / "cifar-10-batches-py/test_batch").unlink()
-    assert "still packed" in sentence(lambda: cifar(cifar_root))
+    assert "not yet unpacked" in sentence(lambda: cifar(cifar_root))
     assert cifar(cifar_root, download=True).fingerprint == expected
 
 
@@ -268,7 +268,7 @@ def test_missing_root(tmp_path: Path) -> None:
     root = tmp_path / "nowhere"
     assert sentence(lambda: mnist(root)) == (
         f"data 'mnist' is not in {root} (no {TRAIN_IMAGES}): download it with data.download=true, "
-        "or say where it is with data.root=DIR or the environment variable DROPBENCH_DATA=DIR"
+        "or set its folder with data.root=DIR or the environment variable DROPBENCH_DATA=DIR"
     )
     assert not root.exists()
 
@@ -281,7 +281,7 @@ def test_a_missing_file_is_named(unpacked: Path) -> None:
 def test_no_network(tmp_path: Path, no_network: None, capfd: pytest.CaptureFixture[str]) -> None:
     for load in (mnist, cifar):
         text = sentence(lambda load=load: load(tmp_path, download=True))
-        assert f"could not be downloaded into {tmp_path}: is there a network?" in text
+        assert f"could not be downloaded into {tmp_path}: check the network" in text
         assert "data.root=DIR" in text and "name resolution" in text
     assert capfd.readouterr() == ("", "")
 
@@ -312,7 +312,7 @@ def test_download_into_a_read_only_root(below: str, read_only: Callable[[Path | 
 def test_archives_in_a_read_only_root(packed: Path, read_only: Callable[[Path | None], Path]) -> None:
     root = read_only(packed)
     assert sentence(lambda: mnist(root)) == (
-        f"data 'mnist' is still packed in {root / RAW}, where nothing can be written: copy it to a folder of your own, "
+        f"data 'mnist' is not yet unpacked in {root / RAW}, and this folder is read-only: copy it to a folder of your own, "
         "under the same names, and use data.root=DIR data.download=true"
     )
     assert "is read-only" in sentence(lambda: mnist(root, download=True))
@@ -338,7 +338,7 @@ def test_a_file_that_is_not_idx_is_named(unpacked: Path, content: bytes) -> None
     file = unpacked / TRAIN_IMAGES
     for download in (False, True):
         assert sentence(lambda download=download: mnist(unpacked, download)) == (
-            f"data 'mnist': {file} is damaged: delete it, and download it again with data.download=true"
+            f"data 'mnist': {file} is damaged: delete it and download it again with data.download=true"
         )
 
 
@@ -362,11 +362,13 @@ def test_a_file_too_short_or_too_long_is_named(unpacked: Path, cut: int) -> None
 def test_whole_files_with_wrong_contents(unpacked: Path, change: dict[str, np.ndarray]) -> None:
     for name, x in change.items():
         (unpacked / RAW / name).write_bytes(idx(x))
-    assert f"the files in {unpacked / RAW} do not hold the images and labels" in sentence(lambda: mnist(unpacked))
+    assert f"the files in {unpacked / RAW} do not contain the expected images and labels" in sentence(
+        lambda: mnist(unpacked)
+    )
 
 
 def test_wrong_counts(unpacked: Path) -> None:
-    assert "do not hold" in sentence(lambda: mnist(unpacked, counts=(60_000, 10_000)))
+    assert "do not contain" in sentence(lambda: mnist(unpacked, counts=(60_000, 10_000)))
 
 
 def test_a_damaged_batch_is_named(cifar_root: Path) -> None:

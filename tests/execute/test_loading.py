@@ -325,10 +325,10 @@ def test_new_rows_may_come_in_many_forms(train: Train) -> None:
     for rows in (x.numpy(), x.double(), x.tolist(), pd.DataFrame(x.numpy())):
         assert torch.equal(trained.probabilities(rows), wanted)
     for wrong, said in (
-        (x[:, :4], r"have the shape \(5, 4\), and must have \(n, 13\)"),
+        (x[:, :4], r"have the shape \(5, 4\), but must have \(n, 13\)"),
         (x[0], r"must have \(n, 13\)"),
-        (pd.DataFrame(x.numpy()).assign(a="b").iloc[:, 1:], "must hold numbers alone"),
-        ([[1, 2], [3]], "cannot be made into one array"),
+        (pd.DataFrame(x.numpy()).assign(a="b").iloc[:, 1:], "must contain only numbers"),
+        ([[1, 2], [3]], "cannot be converted to one array"),
         (torch.cat([x, x[:1] * float("nan")]), "row 5 has no finite number at 0"),
     ):
         with pytest.raises(UsageError, match=said):

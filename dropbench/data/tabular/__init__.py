@@ -1,1 +1,1 @@
-"""A user's own table: read, its columns told apart, and made into numbers without a look at validation or test rows."""
+"""A user's own table: reads it, finds the kinds of its columns, and fits inputs without using validation or test rows."""

@@ -1,4 +1,4 @@
-"""What each column of a table is: a number, a category, a date, or nothing to learn from; as its cells look, or as is said."""
+"""Finds the kind of each column of a table (number, category, date or unused) from its cells or from the user's settings."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ if TYPE_CHECKING:
 
 Kind = Literal["number", "category", "date", "id", "constant", "empty", "text", "other"]
 USED: tuple[Kind, ...] = ("number", "date", "category")
-"""Kinds that become inputs; columns of the others are left out."""
+"""The kinds that become inputs; columns of other kinds are left out."""
 MISSING = "missing"
-"""The level of a category for cells without a value."""
+"""The level of a category that stands for cells without a value."""
 _FEW, _SHARE = 30, 0.5
-"""A text column with more different values than the first, and than this share of its cells, names rows and not groups."""
+"""A text column with more different values than _FEW, and more than _SHARE of its cells, identifies rows and is not a
+category."""
 _TOLD = 20
-"""Names that a message lists."""
+"""The number of names that a message lists."""
 _EXACT = 2**53
-"""Whole numbers beyond it are names: float64 does not tell them apart."""
+"""Larger integers are treated as names, since float64 does not represent them exactly."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +40,16 @@ class Column:
     name : str
         Its heading.
     kind : str
-        number; date (ISO 8601, read as days since 1970); category; and, left out: id (a value of its own in every row),
+        number; date (ISO 8601, converted to days since 1970); category. Unused: id (a different value in every row),
         constant, empty, text (nearly as many texts as rows), other (lists, bytes and the like).
     missing : int
-        Cells without a value.
+        Number of cells without a value.
     levels : tuple of str
-        Of a category, its values over all rows, sorted; `missing` is the last where cells are empty.
+        For a category, its values over all rows, sorted; `missing` is the last if cells are empty.
     odd : str or None
-        Of texts that are numbers for the most part, one that is none.
+        If most texts are numbers: a text that is not.
     writing : str or None
-        Of a category whose values are numbers or dates in a writing that is not read, such as 10% or 31.12.2024, one of them.
+        If a category's values are numbers or dates in a format that is not read, such as 10% or 31.12.2024: one of them.
     """
 
     name: str
@@ -60,49 +61,49 @@ class Column:
 
     @property
     def used(self) -> bool:
-        """Whether it is an input."""
+        """Whether it becomes an input."""
         return self.kind in USED
 
     @property
     def told(self) -> str:
-        """Why a column that is no input is none, or why one is read as a category that may be meant for something else."""
+        """Why the column is not an input, or why it is read as a category although it may be meant differently."""
         if self.odd is not None:
-            return f"holds {self.odd!r} among numbers; leave such cells empty, and it is a number"
+            return f"contains {self.odd!r} among numbers; leave such cells empty to make it a number"
         if self.writing is not None:
             date = _DATE.fullmatch(self.writing)
             plain = (
-                "dates as 2024-03-01, and it is a date"
+                "dates like 2024-03-01 to make it a date"
                 if date
-                else "digits and a decimal point alone, and it is a number"
+                else "only digits and a decimal point to make it a number"
             )
-            return f"holds texts such as {self.writing!r}; write {plain}"
+            return f"contains texts such as {self.writing!r}; write {plain}"
         return {
-            "id": "has a value of its own in every row",
-            "constant": "has one value in all rows",
+            "id": "has a different value in every row",
+            "constant": "has the same value in all rows",
             "empty": "has no value in any row",
-            "text": "has nearly as many texts as rows",
-            "other": "holds neither numbers nor texts",
+            "text": "has nearly as many different texts as rows",
+            "other": "contains neither numbers nor texts",
         }.get(self.kind, "")
 
 
 def columns_of(
     frame: pd.DataFrame, *, categorical: Sequence[str], numeric: Sequence[str], ids: Sequence[str] | None
 ) -> tuple[Column, ...]:
-    """The columns of a frame of inputs, in order.
+    """Returns the columns of a frame of inputs, in order.
 
     Parameters
     ----------
     frame : DataFrame
         Cells as texts, numbers or dates; missing ones as NaN or None.
     categorical, numeric : sequence of str
-        Columns whose kind the user gave.
+        Columns whose kind the user set.
     ids : sequence of str or None
-        Columns that name rows and are no inputs; None: those are that look so.
+        Columns that identify rows and are not inputs; None: those that look like it.
 
     Raises
     ------
     UsageError
-        For a column that is not there, named twice, or said to be a number and is none.
+        For a column that does not exist, is named twice, or is set to be a number and is not.
     """
     for key, names in (("categorical", categorical), ("numeric", numeric), ("ids", ids or ())):
         check_names(f"data.{key}", names, list(frame.columns))
@@ -114,7 +115,7 @@ def columns_of(
     if len(said) < len(categorical) + len(numeric) + len(ids or ()):
         twice = next(n for n in said if (n in categorical) + (n in numeric) + (n in (ids or ())) > 1)
         raise UsageError(
-            f"data: the column '{twice}' cannot be of two kinds; name it in one of categorical, numeric, ids"
+            f"data: the column '{twice}' cannot be of two kinds; name it in only one of categorical, numeric, ids"
         )
     return tuple(_column(frame[name], said.get(name), ids is None) for name in frame.columns)
 
@@ -127,13 +128,13 @@ def check_names(key: str, names: Sequence[str], known: Sequence[str]) -> None:
 
 
 def some(names: Sequence[str]) -> str:
-    """Names in their order, for a message: a table may have thousands of columns."""
+    """Lists names in a message, but not all if there are many: a table may have thousands of columns."""
     more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
     return ", ".join(names[:_TOLD]) + more
 
 
 def like(word: str, names: Sequence[str]) -> str:
-    """A question whether the name most like this word was meant, and a space; nothing where none is like it."""
+    """Returns "did you mean 'name'? " for the name most similar to a word, or "" if none is similar."""
     found = get_close_matches(word.lower(), [n.lower() for n in names], n=1, cutoff=0.5)
     return next((f"did you mean '{n}'? " for n in names if [n.lower()] == found), "")
 
@@ -154,7 +155,7 @@ def _column(cells: pd.Series, said: Kind | None, look_for_ids: bool) -> Column:
     if kind == "number" and numbers(present) is None:
         wrong = next(str(v) for v in present if numbers_of([v]) is None)
         raise UsageError(
-            f"data.numeric: the column '{name}' holds {wrong!r}, which is no number; leave it out of data.numeric"
+            f"data.numeric: the column '{name}' contains {wrong!r}, which is not a number; remove it from data.numeric"
         )
     if said is not None or kind in ("number", "date"):
         return Column(name, kind, missing, levels(cells) if kind == "category" else ())
@@ -165,7 +166,7 @@ def _column(cells: pd.Series, said: Kind | None, look_for_ids: bool) -> Column:
 
 
 def _of_a_table(value: object) -> bool:
-    """Whether a cell is a number, a text or a date, and not a list or bytes."""
+    """Returns whether a cell is a number, a text or a date, and not a list or bytes."""
     return not (isinstance(value, bytes) or (hasattr(value, "__len__") and not isinstance(value, str)))
 
 
@@ -174,7 +175,7 @@ def _kind(present: pd.Series, missing: int, look_for_ids: bool) -> Kind:
     different = present.nunique()
     each_its_own = different == len(present) and not missing and len(present) > _FEW
     if values is not None and not (present.dtype.kind in "iu" and np.abs(values).max() > _EXACT):
-        # The numbers of the rows: 1, 2, 3, ... in any order.
+        # True for row numbers: 1, 2, 3, ... in any order.
         counts = each_its_own and bool((np.sort(values) == np.arange(len(values)) + values.min()).all())
         return "id" if counts and look_for_ids else "number"
     if values is None and dates(present) is not None:
@@ -187,7 +188,7 @@ def _kind(present: pd.Series, missing: int, look_for_ids: bool) -> Kind:
 
 
 def _check_finite(present: pd.Series) -> None:
-    """Raises UsageError for a number that is infinite, or too large for what a network reckons in."""
+    """Raises UsageError for a number that is infinite or too large for float32."""
     if present.dtype.kind != "f":
         return
     with np.errstate(over="ignore"):
@@ -195,40 +196,40 @@ def _check_finite(present: pd.Series) -> None:
     if wrong.any():
         at = int(wrong.argmax())
         raise UsageError(
-            f"the column '{present.name}' holds {present.iloc[at]} ({count(int(wrong.sum()), 'row')}, the first is row "
-            f"{present.index[at] + 1}): numbers are at most 3.4e38; leave such cells empty, or the column out: "
+            f"the column '{present.name}' contains {present.iloc[at]} ({count(int(wrong.sum()), 'row')}, the first is row "
+            f"{present.index[at] + 1}): numbers are at most 3.4e38; leave such cells empty, or leave the column out: "
             f"data.drop=[{present.name}]"
         )
 
 
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 _OTHER_WRITING = re.compile(
-    r"[-+]?[$€£]? ?[-+]?(\d+|\d{1,3}([,.'\u202f ]\d{3})+)([.,]\d+)? ?[$€£%]?"  # -1.000,50 € for one
+    r"[-+]?[$€£]? ?[-+]?(\d+|\d{1,3}([,.'\u202f ]\d{3})+)([.,]\d+)? ?[$€£%]?"  # for instance -1.000,50 €
 )
 _DATE = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}")
 
 
 def check_writing(present: pd.Series) -> None:
-    """Raises UsageError for texts that all are numbers or dates in a writing that is not read: 12,5 or $3 or 31.12.2024."""
+    """Raises UsageError if all texts are numbers or dates in a format that is not read: 12,5 or $3 or 31.12.2024."""
     seen = [v if isinstance(v, str) else "" for v in present.unique()]
-    column, leave = f"the column '{present.name}'", f"where they are names, say data.categorical=[{present.name}]"
+    column, leave = f"the column '{present.name}'", f"if they are names, set data.categorical=[{present.name}]"
     if all(_OTHER_WRITING.fullmatch(v) for v in seen):
         commas = [v for v in seen if _DECIMAL_COMMA.fullmatch(v)]
-        # 44,000 may be either.
+        # 44,000 may have either meaning.
         if any(len(v.partition(",")[2]) != 3 for v in commas):
             raise UsageError(
-                f"{column} writes numbers with a comma, as {commas[0]!r}: write {commas[0].replace(',', '.')}; {leave}"
+                f"{column} writes numbers with a comma, such as {commas[0]!r}: write {commas[0].replace(',', '.')}; {leave}"
             )
         if len(seen) > _FEW:
-            raise UsageError(f"{column} writes numbers as {seen[0]!r}: write digits and a decimal point alone; {leave}")
+            raise UsageError(f"{column} writes numbers as {seen[0]!r}: write only digits and a decimal point; {leave}")
     if len(seen) > _FEW and all(_DATE.fullmatch(v) for v in seen):
         raise UsageError(
-            f"{column} writes dates as {seen[0]!r}: write them as 2024-03-01, or leave them out: data.drop=[{present.name}]"
+            f"{column} writes dates as {seen[0]!r}: write them like 2024-03-01, or leave them out: data.drop=[{present.name}]"
         )
 
 
 def _writing(present: pd.Series) -> str | None:
-    """A value of few that all are numbers or dates in a writing that is not read: they may be names, so nothing is raised."""
+    """Returns such a value of a column with few values; they may be names, so no error is raised."""
     seen = [v if isinstance(v, str) else "" for v in present.unique()]
     unread = [v for v in seen if numbers_of([v]) is None]
     alike = any(all(form.fullmatch(v) for v in seen) for form in (_OTHER_WRITING, _DATE))
@@ -236,7 +237,7 @@ def _writing(present: pd.Series) -> str | None:
 
 
 def _odd(present: pd.Series) -> str | None:
-    """A text among many numbers, as one that stands for a missing value."""
+    """Returns a text among many numbers, such as one that stands for a missing value."""
     seen = present.unique()
     if len(seen) <= _FEW:
         return None
@@ -245,18 +246,18 @@ def _odd(present: pd.Series) -> str | None:
 
 
 def levels(cells: pd.Series) -> tuple[str, ...]:
-    """The different values of a category, sorted, and `missing` where some are."""
+    """Returns the different values of a category, sorted, and `missing` if some are."""
     known = sorted(set(texts(cells.dropna())))
     return (*known, MISSING) if bool(cells.isna().any()) and MISSING not in known else tuple(known)
 
 
 def texts(cells: Iterable[object]) -> list[str]:
-    """Values as texts: a whole number without its `.0`, as a column of numbers with gaps would have it."""
+    """Converts values to texts, integers without the `.0` that they have in a column with gaps."""
     return [str(int(v)) if isinstance(v, float | np.floating) and float(v).is_integer() else str(v) for v in cells]
 
 
 def codes(cells: pd.Series, known: Sequence[str]) -> NDArray[np.float64]:
-    """The place of each cell's value among the levels, [n]; -1 for one that is not among them."""
+    """Returns the index of each cell's value among the levels, [n], or -1 if it is not among them."""
     place = {level: i for i, level in enumerate(known)}
     missing = place.get(MISSING, -1)
     found = np.full(len(cells), float(missing))
@@ -266,7 +267,7 @@ def codes(cells: pd.Series, known: Sequence[str]) -> NDArray[np.float64]:
 
 
 def numbers(present: pd.Series) -> NDArray[np.float64] | None:
-    """The values as numbers, or None where one is none or not finite."""
+    """Converts the values to numbers; returns None if one is not a number or not finite."""
     if present.dtype.kind in "iuf":
         values = present.to_numpy(dtype=np.float64)
         return values if bool(np.isfinite(values).all()) else None
@@ -274,9 +275,9 @@ def numbers(present: pd.Series) -> NDArray[np.float64] | None:
 
 
 def numbers_of(values: Sequence[object]) -> NDArray[np.float64] | None:
-    """The same of any list."""
+    """Does the same for any list."""
     try:
-        # "1_000" is a number to Python alone.
+        # "1_000" is a number only in Python.
         if any(isinstance(v, bool) or (isinstance(v, str) and "_" in v) for v in values):
             return None
         found = np.array([float(v) for v in values])  # type: ignore[arg-type]
@@ -286,7 +287,7 @@ def numbers_of(values: Sequence[object]) -> NDArray[np.float64] | None:
 
 
 def dates(present: pd.Series) -> NDArray[np.float64] | None:
-    """The values as days since 1970, or None where one is no date in ISO 8601 (2024-03-01, 2024-03-01T12:30)."""
+    """Converts dates to days since 1970; returns None if one is not in ISO 8601 (2024-03-01, 2024-03-01T12:30)."""
     import pandas as pd
 
     if present.dtype.kind != "M":
@@ -304,7 +305,7 @@ def dates(present: pd.Series) -> NDArray[np.float64] | None:
 
 
 def as_numbers(cells: pd.Series, kind: Kind) -> NDArray[np.float64]:
-    """A column of numbers or dates, [n], NaN where a cell is empty.
+    """Converts a column of numbers or dates, [n]; empty cells become NaN.
 
     Raises
     ------
@@ -317,6 +318,6 @@ def as_numbers(cells: pd.Series, kind: Kind) -> NDArray[np.float64]:
         values = (numbers if kind == "number" else dates)(cells[present])
         if values is None:
             wrong = next((str(v) for v in cells[present] if kind == "date" or numbers_of([v]) is None), "")
-            raise UsageError(f"the column '{cells.name}' holds {wrong!r}, which is no {kind}")
+            raise UsageError(f"the column '{cells.name}' contains {wrong!r}, which is not a {kind}")
         found[present] = values
     return found

@@ -1,4 +1,4 @@
-"""`data=csv` and `data=parquet`: a user's own table, with nothing but a path and a target to be said."""
+"""`data=csv` and `data=parquet`: a user's own table, for which only a path and a target must be set."""
 
 from __future__ import annotations
 
@@ -38,30 +38,30 @@ if TYPE_CHECKING:
 
 
 def _name(value: object) -> object:
-    """A heading, which may look like a number or a truth."""
+    """Converts a heading to text, since it may look like a number or a boolean."""
     return str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, int | float) else value
 
 
 Name = Annotated[str, BeforeValidator(_name)]
-"""Name of a column."""
+"""The name of a column."""
 Names = Annotated[
     tuple[Name, ...],
     BeforeValidator(lambda value: value if value is None or isinstance(value, list | tuple) else (value,)),
 ]
-"""Names of columns; one may stand by itself."""
+"""Names of columns; a single name is treated as a list."""
 _BESIDE = {"group": {"drop"}, "weight": {"drop"}, "time": {"drop", "categorical", "numeric", "ids"}}
-"""What a column may be beside its first role."""
+"""The further roles that a column may have besides its first one."""
 _TOLD = 5
-"""How many columns a note names."""
+"""The number of columns that a note names."""
 _FEW_TWICE = 0.01
-"""Share of rows with the inputs of another that is no news."""
+"""Notes report duplicated inputs only above this share of rows."""
 _LEVELS = 100
-"""One-hot inputs of one category from which a note tells of it."""
+"""Notes report a category with at least this many one-hot inputs."""
 
 _BYTES_AN_INPUT = 24
-"""Of one row, while the inputs of a seed are made: as float32 unscaled and scaled, and twice as float64 by scikit-learn."""
+"""Memory per row and input while the inputs of a seed are made: float32 unscaled and scaled, and two copies in float64."""
 _SHARE = 0.7
-"""Of the memory of the machine."""
+"""The share of the machine's memory that may be used."""
 
 
 def table(
@@ -81,12 +81,12 @@ def table(
     weight: Name | None = None,
     test_path: str | None = None,
 ) -> Table:
-    """A CSV file whose first line names the columns, or a Parquet file (`.parquet`, `.pq`).
+    """Reads a CSV file whose first line names the columns, or a Parquet file (`.parquet`, `.pq`).
 
     Parameters
     ----------
     root : Path
-        The folder below which `path` is looked for where it is not found as it was typed.
+        The folder in which `path` is looked for if it does not exist as typed.
     download : bool
         Not used.
     path : str
@@ -96,27 +96,27 @@ def table(
     task : {"auto", "classify", "regress"}
         Whether the target is a class or a number; auto: see `target.target_of`.
     scale : {"standard", "quantile", "squash"}
-        Of numbers: see `prepare.Columns`.
+        The scaling of numbers: see `prepare.Columns`.
     categorical, numeric : list of str
-        Columns whose kind is not what it looks like: see `columns.Column`.
+        Columns whose kind would not be recognised: see `columns.Column`.
     drop : list of str
         Columns that are not used.
     ids : list of str, optional
-        Columns that name rows, which are not used; None: those that look so.
+        Columns that identify rows and are not used; None: those that look like it.
     group : str
-        A column; rows with the same value stay in one part of a split. It is no input.
+        A column: rows with the same value stay in the same split. It is not an input.
     time : str
-        A column of numbers or dates; test rows are the latest, training rows the earliest. It stays an input, unless it is
-        dropped.
+        A column of numbers or dates: the latest rows are for test, the earliest for training. It is also an input, unless it
+        is dropped.
     weight : str
-        A column of numbers from 0 up: how much a row counts in the training loss. It is no input.
+        A column of non-negative numbers: the weight of each row in the training loss. It is not an input.
     test_path : str
         A file with the same columns whose rows are the test split.
 
     Raises
     ------
     UsageError
-        For a file or a column that is not there, and whatever makes no table.
+        For a file or a column that does not exist, and for content that is not a table.
     """
     file = read.found("data.path", path, root, "csv")
     test = None if test_path is None else read.found("data.test_path", test_path, root, "csv")
@@ -137,7 +137,7 @@ def table(
         weight=weight,
     )
     if test is not None and (made.test is None or len(made.test) == len(made.y)):
-        raise UsageError(f"{test if made.test is None else file} has no row with a value of the target '{target}'")
+        raise UsageError(f"{test if made.test is None else file} has no row with a value in the target '{target}'")
     return replace(made, source=str(file), files=(file,) if test is None else (file, test))
 
 
@@ -157,7 +157,7 @@ def of_frame(
     time: str | None = None,
     weight: str | None = None,
 ) -> Table:
-    """The same of a frame in memory, called `name`, whose rows `tested`, [n], are the test split. Raises as `table` does."""
+    """Does the same for a frame in memory; its rows `tested`, [n], are the test split. Raises the same errors as `table`."""
     if target is None:
         raise UsageError(
             f"data.target is not set: it names the column to predict; the columns of '{name}' are "
@@ -171,7 +171,7 @@ def of_frame(
     notes: list[str] = []
     told_of = ~frame[target].isna().to_numpy()
     if not told_of.all():
-        notes.append(f"{count(int((~told_of).sum()), 'row')} without a value of the target '{target}' left out")
+        notes.append(f"{count(int((~told_of).sum()), 'row')} without a value in the target '{target}' left out")
         frame, tested = frame[told_of].reset_index(drop=True), tested[told_of]
     if not len(frame):
         raise UsageError(f"data.target={target}: the column has no value in any row")
@@ -185,7 +185,7 @@ def of_frame(
     )
     columns = Columns(tuple(c for c in found if c.used), scale)
     if not columns.columns:
-        raise UsageError(f"{name} has no column to learn from beside the target '{target}': {_unused(found)}")
+        raise UsageError(f"{name} has no column to learn from except the target '{target}': {_unused(found)}")
     _check_memory(name, len(frame), columns, ram())
     raw = columns.raw(frame)
     notes += [*([told.note] if told.note else []), *_notes(found, raw, told), *_unlearnt(told, tested)]
@@ -208,7 +208,7 @@ def of_frame(
 
 
 def described(root: Path, options: Mapping[str, Any]) -> tuple[Column, ...]:
-    """Every column of a file, used or not, for `dropbench list columns`; the target may be left out. Raises as `table`."""
+    """Returns all columns of a file for `dropbench list columns`; the target is optional. Raises the same errors as `table`."""
     frame, _ = _frames(read.found("data.path", options.get("path"), root, "csv"), None)
     kinds = {key: tuple(options.get(key) or ()) for key in ("categorical", "numeric")}
     ids = options.get("ids")
@@ -216,14 +216,14 @@ def described(root: Path, options: Mapping[str, Any]) -> tuple[Column, ...]:
 
 
 def _frames(file: Path, test: Path | None) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
-    """The rows of both files, one after the other, and which are of the second."""
+    """Returns the rows of both files, one after the other, and which are from the second."""
     import pandas as pd
 
     frame = _read(file)
     if test is None:
         return frame, np.zeros(len(frame), dtype=bool)
     if test.samefile(file):
-        raise UsageError(f"data.test_path={test} is the file of data.path too, so all test rows would be trained on")
+        raise UsageError(f"data.test_path={test} is the same file as data.path, so all test rows would be trained on")
     other = _read(test)
     if missing := [c for c in frame.columns if c not in other.columns]:
         known = list(other.columns)
@@ -237,9 +237,9 @@ def _read(file: Path) -> pd.DataFrame:
 
 
 def _check_memory(name: str, rows: int, columns: Columns, memory: int | None) -> None:
-    """Raises UsageError where the inputs of one seed would not fit in the memory of the machine, if that is known.
+    """Raises UsageError if the inputs of one seed would not fit in the machine's memory, if that is known.
 
-    A category of many values makes much of a small file.
+    A category with many values needs much memory, even in a small file.
     """
     needed = rows * len(columns.inputs) * _BYTES_AN_INPUT
     if memory is None or needed <= _SHARE * memory:
@@ -259,14 +259,16 @@ def _one(name: str | None) -> tuple[str, ...]:
 
 
 def _check_roles(known: Sequence[str], roles: Mapping[str, Sequence[str]]) -> None:
-    """Raises UsageError for a column that is not there, and for one that is told to be two things that exclude each other."""
+    """Raises UsageError for a column that does not exist, and for one with two roles that exclude each other."""
     taken: dict[str, str] = {}
     for role, names in roles.items():
         check_names(f"data.{role}", names, known)
         for name in names:
             before = taken.setdefault(name, role)
             if before != role and role not in _BESIDE.get(before, ()):
-                raise UsageError(f"data.{role}: the column '{name}' is data.{before} already; name it in one of them")
+                raise UsageError(
+                    f"data.{role}: the column '{name}' is already used by data.{before}; name it only once"
+                )
 
 
 def _groups(cells: pd.Series) -> Tensor:
@@ -289,40 +291,40 @@ def _times(cells: pd.Series) -> Tensor:
 
 def _weights(cells: pd.Series) -> Tensor:
     if numbers(cells.dropna()) is None:
-        raise UsageError(f"data.weight={cells.name}: the column holds values that are no numbers")
+        raise UsageError(f"data.weight={cells.name}: the column contains values that are not numbers")
     values = as_numbers(cells, "number")
     if np.isnan(values).any() or (values < 0).any() or not (values > 0).any():
-        raise UsageError(f"data.weight={cells.name}: every row needs a weight of 0 or more, and some more than 0")
+        raise UsageError(f"data.weight={cells.name}: every row needs a weight of 0 or more, and some need more than 0")
     return torch.from_numpy((values / values.mean()).astype(np.float32))
 
 
 def _notes(found: Sequence[Column], raw: NDArray[np.float64], told: Target) -> Iterator[str]:
-    """What a user should know of these columns."""
+    """Yields what a user should know about these columns."""
     if unused := _unused(found):
         yield f"columns that are not used: {unused}"
     for column in found:
         if len(column.levels) > _LEVELS:
-            yield f"the category '{column.name}' has an input for each of its {len(column.levels)} values"
+            yield f"the category '{column.name}' becomes {len(column.levels)} inputs, one for each value"
     yield from _doubtful([c for c in found if c.used and c.told])
     twice = len(raw) - len(np.unique(np.where(np.isnan(raw), np.inf, raw), axis=0))
     if twice > _FEW_TWICE * len(raw):
-        yield f"{twice:,} of {len(raw):,} rows have the inputs of another row, so test rows may be among those trained on"
+        yield f"{twice:,} of {len(raw):,} rows have the inputs of another row, so test rows may also be training rows"
     if told.task == "classify":
         for i, column in enumerate(c for c in found if c.used):
             if _tells(raw[:, i], told.y.numpy()):
-                yield f"the column '{column.name}' alone tells the target of every row: is it known when one predicts?"
+                yield f"the column '{column.name}' alone determines the target of every row: is it known when predicting?"
 
 
 def _doubtful(columns: Sequence[Column]) -> Iterator[str]:
     for c in columns[:_TOLD]:
-        names = f"where they are names, data.categorical=[{c.name}] says so"
+        names = f"if the values are names, set data.categorical=[{c.name}]"
         yield f"the column '{c.name}' is read as a category: it {c.told}; {names}"
     if more := [c.name for c in columns[_TOLD:]]:
-        yield f"read as categories too, and perhaps not meant so: {some(more)}; dropbench list columns says why"
+        yield f"also read as categories, perhaps by mistake: {some(more)}; dropbench list columns says why"
 
 
 def _tells(values: NDArray[np.float64], y: NDArray[np.int64]) -> bool:
-    """Whether each value goes with one class alone, of values that stand often enough to say so."""
+    """Returns whether each value occurs with only one class, counting values that occur often enough."""
     different, place = np.unique(values, return_inverse=True)
     if len(different) * 4 > len(values):
         return False
@@ -331,12 +333,12 @@ def _tells(values: NDArray[np.float64], y: NDArray[np.int64]) -> bool:
 
 
 def _unlearnt(told: Target, tested: NDArray[np.bool_]) -> Iterator[str]:
-    """Classes of the user's test file that stand nowhere else."""
+    """Yields notes on classes that occur only in the user's test file."""
     if told.task == "classify" and tested.any():
         trained = set(told.y[torch.from_numpy(~tested)].tolist())
         for i in sorted(set(told.y.tolist()) - trained):
             rows = int((told.y == i).sum())
-            yield f"{count(rows, 'test row')} of the class '{told.classes[i]}', which no other row has, cannot be told"
+            yield f"{count(rows, 'test row')} of the class '{told.classes[i]}', which no other row has, cannot be predicted"
 
 
 def _unused(found: Sequence[Column]) -> str:

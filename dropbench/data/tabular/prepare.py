@@ -1,6 +1,6 @@
-"""Columns made into inputs: everything that depends on values is fitted to the training rows of one seed, by scikit-learn.
+"""Converts columns to inputs. Everything that depends on values is fitted to a seed's training rows, by scikit-learn.
 
-The levels of a category are those of all rows, so that runs of all seeds have inputs of one shape.
+Only the levels of a category are those of all rows, so that the inputs of all seeds have the same shape.
 """
 
 from __future__ import annotations
@@ -26,23 +26,24 @@ if TYPE_CHECKING:
 Scale = Literal["standard", "quantile", "squash"]
 _QUANTILES = 1000
 _FARTHEST = 1e6
-"""Of an input, which is about 1 in training rows: a column that hardly varies there may be anything elsewhere."""
+"""The largest absolute value of an input. Inputs are about 1 in training rows, but a column that hardly varies there may
+have very large values elsewhere."""
 _FITTED = {
     "standard": ("mean_", "scale_"),
     "quantile": ("quantiles_", "references_"),
     "squash": ("center_", "scale_"),
 }
-"""What each way of scaling learns, by scikit-learn's names."""
+"""The values that each kind of scaling learns, by scikit-learn's names."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The inputs of a table and how they are made into numbers.
+    """The inputs of a table and their conversion to numbers.
 
     Attributes
     ----------
     columns : tuple of Column
-        Those that are used, in order.
+        The columns that are used, in order.
     scale : {"standard", "quantile", "squash"}
         How numbers are scaled: to mean 0 and variance 1; to normal quantiles; or centred at the median, divided by the
         interquartile range and clipped smoothly at ±3 (Holzmüller et al. 2024, arXiv:2407.04491).
@@ -53,33 +54,33 @@ class Columns:
 
     @property
     def numbers(self) -> list[int]:
-        """Places of numbers and dates."""
+        """The indices of numbers and dates."""
         return [i for i, c in enumerate(self.columns) if c.kind != "category"]
 
     @property
     def gaps(self) -> list[int]:
-        """Places of those that have cells without a value, each of which gets a flag."""
+        """The indices of numbers and dates with missing values, each of which gets a flag."""
         return [i for i in self.numbers if self.columns[i].missing]
 
     @property
     def categories(self) -> list[int]:
-        """Places of categories."""
+        """The indices of categories."""
         return [i for i, c in enumerate(self.columns) if c.kind == "category"]
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
-        """What each input of the network is called: numbers, then flags, then a category's levels."""
+        """The names of the network's inputs: numbers, then flags, then the levels of categories."""
         names = [c.name for c in self.columns]
         levels = [f"{names[i]}={level}" for i in self.categories for level in self.columns[i].levels]
         return (*(names[i] for i in self.numbers), *(f"{names[i]} missing" for i in self.gaps), *levels)
 
     @cached_property
     def of_inputs(self) -> tuple[int, ...]:
-        """Of each input of the network the place of the column that it comes from."""
+        """For each input of the network the index of its column."""
         return (*self.numbers, *self.gaps, *(i for i in self.categories for _ in self.columns[i].levels))
 
     def raw(self, frame: pd.DataFrame) -> NDArray[np.float64]:
-        """The cells as float64 [n, columns]: numbers, NaN where there is none; the places of categories' levels, -1 unknown.
+        """Converts the cells to float64 [n, columns]: numbers, NaN if missing; indices of levels, -1 if unknown.
 
         Raises
         ------
@@ -93,46 +94,46 @@ class Columns:
         return np.stack(parts, 1)
 
     def unscaled(self, raw: NDArray[np.float64]) -> Tensor:
-        """The inputs before anything is fitted, [n, inputs] float32: numbers as they are, 0 where there is none."""
+        """Returns the inputs before anything is fitted, [n, inputs] float32: unscaled numbers, 0 if missing."""
         parts = [np.nan_to_num(raw[:, self.numbers]), np.isnan(raw[:, self.gaps])]
         parts += [raw[:, [i]] == np.arange(len(self.columns[i].levels)) for i in self.categories]
         return torch.from_numpy(np.concatenate([p.astype(np.float32) for p in parts], 1))
 
     def fitted(self, raw: NDArray[np.float64], train_rows: NDArray[np.int64]) -> Fitted:
-        """What is learnt from the training rows."""
+        """Fits the conversion to the training rows."""
         return Fitted(self, _transformer(self, len(train_rows)).fit(raw[train_rows]))
 
     def dumped(self) -> str:
-        """As text, to be kept with weights."""
+        """Returns the columns as text, to be stored with weights."""
         return json.dumps({"columns": [asdict(c) for c in self.columns], "scale": self.scale})
 
     @classmethod
     def loaded(cls, text: str) -> Columns:
-        """What `dumped` wrote. Raises ValueError, TypeError or KeyError for anything else."""
+        """Restores what `dumped` wrote. Raises ValueError, TypeError or KeyError for anything else."""
         tree = json.loads(text)
         columns = (Column(**{**c, "levels": tuple(c["levels"])}) for c in tree["columns"])
         return cls(tuple(columns), tree["scale"])
 
 
 class Fitted:
-    """Columns with what was learnt from the training rows of one seed: makes inputs of any rows."""
+    """Columns with the values learnt from the training rows of one seed; converts any rows to inputs."""
 
     def __init__(self, columns: Columns, transformer: ColumnTransformer) -> None:
         """Use `Columns.fitted`."""
         self._columns, self._transformer = columns, transformer
 
     def inputs(self, raw: NDArray[np.float64]) -> Tensor:
-        """Rows as the network sees them, [n, inputs] float32; what lies so far out that it would overflow is drawn nearer."""
+        """Converts rows to the network's inputs, [n, inputs] float32; clips values so large that they would overflow."""
         made = self._transformer.transform(raw).clip(-_FARTHEST, _FARTHEST)
         return torch.from_numpy(np.ascontiguousarray(made, dtype=np.float32))
 
     def of(self, frame: Any) -> Tensor:
-        """New rows, [n, inputs] float32, from a DataFrame with the columns of the data set; others are not looked at.
+        """Converts new rows, a DataFrame with the columns of the data set, to [n, inputs] float32; ignores other columns.
 
         Raises
         ------
         UsageError
-            For something else, for a column that is missing, and for a cell that is not of its column's kind.
+            If it is not a DataFrame, if a column is missing, or if a cell is not of its column's kind.
         """
         names = [c.name for c in self._columns.columns]
         if not hasattr(frame, "columns"):
@@ -146,7 +147,7 @@ class Fitted:
         return self.inputs(self._columns.raw(frame))
 
     def state(self) -> dict[str, Tensor]:
-        """What was learnt, to be kept with weights: `fill` (the medians that stand for missing numbers), and of the scaler."""
+        """Returns the learnt values, to be stored with weights: `fill` (the medians for missing numbers) and the scaler's."""
         if not self._columns.numbers:
             return {}
         fill, scaler = self._steps()
@@ -156,7 +157,7 @@ class Fitted:
 
     @classmethod
     def restored(cls, columns: Columns, state: Mapping[str, Tensor]) -> Fitted:
-        """From what `state` gave. Raises KeyError where it is of other columns."""
+        """Restores it from the result of `state`. Raises KeyError if that belongs to other columns."""
         rows = len(state.get("references", ())) or 1
         made = cls(columns, _transformer(columns, rows).fit(np.zeros((rows, len(columns.columns)))))
         if columns.numbers:
@@ -173,13 +174,13 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The columns of a data set and its cells, raw: [N, columns] as `Columns.raw` gives them."""
+    """The columns of a data set and its cells, raw [N, columns] as returned by `Columns.raw`."""
 
     columns: Columns
     raw: NDArray[np.float64]
 
     def fitted(self, train_rows: Tensor) -> Fitted:
-        """What is learnt from these rows, [n] int64."""
+        """Fits the columns to these rows, [n] int64."""
         return self.columns.fitted(self.raw, train_rows.numpy())
 
 

@@ -1,4 +1,4 @@
-"""A user's file as a frame of cells, with what is wrong with it told before it costs memory."""
+"""Reads a user's file as a frame of cells; reports what is wrong before much memory is used."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _NO_VALUE = ("?",)
-"""Texts that mean that there is no value, beside those of pandas (an empty cell, NA, NaN, null, None, ...)."""
+"""Texts that mean a missing value, in addition to those of pandas (an empty cell, NA, NaN, null, None, ...)."""
 _OPEN: Mapping[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _OTHERS: Mapping[str, str] = {
     ".npz": "type data=npz",
@@ -30,24 +30,24 @@ _OTHERS: Mapping[str, str] = {
     ".xls": "save it as CSV",
     ".ods": "save it as CSV",
 }
-"""What to do with files that are often tried."""
+"""Advice for other kinds of files that users try."""
 _PACKED = 5
-"""How many times as large a packed file is when it is unpacked, about."""
+"""The approximate factor by which a compressed file grows when it is unpacked."""
 _SAMPLE = 2**20
-"""Bytes from which the number of cells is estimated."""
+"""The number of bytes from which the number of cells is estimated."""
 _BYTES_A_CELL = 100
-"""While a CSV is read: a text of Python's and its place."""
+"""The memory per cell while a CSV is read: a Python string and its pointer."""
 _SHARE = 0.7
-"""Of the memory of the machine."""
+"""The share of the machine's memory that may be used."""
 
 
 def found(key: str, path: str | None, root: Path, kind: str) -> Path:
-    """The file that a key names: where it was typed, or below `data.root`.
+    """Returns the file that a key names: as typed, or in `data.root`.
 
     Raises
     ------
     UsageError
-        Where there is none, or a folder.
+        If there is no such file, or if it is a folder.
     """
     if not path:
         raise UsageError(f"{key} is not set: it names your file, as in data={kind} {key}=my.{kind}")
@@ -61,25 +61,25 @@ def found(key: str, path: str | None, root: Path, kind: str) -> Path:
         raise UsageError(f"{key}={path}: there is no such file{hint}")
     if file.is_dir():
         raise UsageError(
-            f"{key}={path} is a folder; name a file in it, or type data=image_folder for folders of pictures"
+            f"{key}={path} is a folder; name a file in it, or use data=image_folder for folders of pictures"
         )
     return file
 
 
 def csv(file: Path, memory: int | None) -> pd.DataFrame:
-    """The cells of a CSV file with a line of headings; `.gz`, `.bz2` and `.xz` are unpacked.
+    """Reads the cells of a CSV file with a line of headings; `.gz`, `.bz2` and `.xz` are unpacked.
 
-    The separator is found among comma, semicolon, tab and bar. `memory` in bytes: of the machine.
+    The separator (comma, semicolon, tab or bar) is found automatically. `memory` is that of the machine, in bytes.
 
     Raises
     ------
     UsageError
-        For a file that is no such text, has a heading that stands twice or none, or would not fit in memory.
+        If the file is not such a text, has repeated or no headings, or would not fit in memory.
     """
     import pandas as pd
 
     if (kind := _OTHERS.get(file.suffix)) is not None:
-        raise UsageError(f"{file} is no table of text; {kind}")
+        raise UsageError(f"{file} is not a table in text form; {kind}")
     try:
         first = _first_lines(file)
         if not first:
@@ -88,7 +88,7 @@ def csv(file: Path, memory: int | None) -> pd.DataFrame:
         headings = _headings(file, separator)
         _check_size(file, len(headings), first, memory)
         with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # a row longer than the headings
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # raised for a row with more cells than headings
             frame = pd.read_csv(
                 file,
                 sep=separator,
@@ -101,9 +101,11 @@ def csv(file: Path, memory: int | None) -> pd.DataFrame:
         raise
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         told = " ".join(str(error).removeprefix("Error tokenizing data. C error: ").split())
-        raise UsageError(f"{file} is no table: {told}") from error
+        raise UsageError(f"{file} is not a table: {told}") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{file} is no text in UTF-8 (byte {error.start}); save it as UTF-8, or as Parquet") from error
+        raise UsageError(
+            f"{file} is not a text in UTF-8 (byte {error.start}); save it as UTF-8, or as Parquet"
+        ) from error
     except (OSError, EOFError, lzma.LZMAError, ValueError) as error:
         raise UsageError(f"{file} cannot be read: {' '.join(str(error).split())}") from error
     if isinstance(frame.index, pd.RangeIndex):
@@ -112,7 +114,7 @@ def csv(file: Path, memory: int | None) -> pd.DataFrame:
 
 
 def parquet(file: Path, memory: int | None) -> pd.DataFrame:
-    """The cells of a Parquet file. Raises UsageError as `csv` does, and where pyarrow is not installed."""
+    """Reads the cells of a Parquet file. Raises UsageError as `csv` does, and if pyarrow is not installed."""
     import pandas as pd
 
     try:
@@ -125,8 +127,8 @@ def parquet(file: Path, memory: int | None) -> pd.DataFrame:
         frame = pd.read_parquet(file)
     except UsageError:
         raise
-    except Exception as error:  # pyarrow's own kinds
-        raise UsageError(f"{file} is no Parquet file: {' '.join(str(error).split())}") from error
+    except Exception as error:  # pyarrow has its own exceptions
+        raise UsageError(f"{file} is not a Parquet file: {' '.join(str(error).split())}") from error
     return _named(file, _stripped(frame.reset_index(drop=True)), [str(c) for c in frame.columns])
 
 
@@ -134,23 +136,23 @@ def _first_lines(file: Path) -> list[str]:
     with _OPEN.get(file.suffix, open)(file, "rt", encoding="utf-8-sig") as opened:
         text: str = opened.read(_SAMPLE)
     if "\0" in text:
-        raise UsageError(f"{file} is no text; save your table as CSV, or as Parquet")
+        raise UsageError(f"{file} is not a text; save your table as CSV or Parquet")
     return [line for line in text.splitlines() if line.strip()]
 
 
 def _separator(headings: str) -> str:
-    """The one that stands most often in the first line, outside of quotes."""
+    """Returns the separator that occurs most often in the first line, outside of quotes."""
     bare = re.sub(r'"[^"]*"?', "", headings)
     return max((",", ";", "\t", "|"), key=bare.count)
 
 
 def _headings(file: Path, separator: str) -> list[str]:
-    """The cells of the first line that has any; in quotes they may hold separators and ends of lines.
+    """Returns the cells of the first line that is not empty; in quotes they may contain separators and line ends.
 
     Raises
     ------
     UsageError
-        Where they look like the numbers of a first row. A frame of numpy's has 0, 1, 2, ... for headings.
+        If they look like the numbers of a first row. A frame from a NumPy array has the headings 0, 1, 2, ...
     """
     with _OPEN.get(file.suffix, open)(file, "rt", encoding="utf-8-sig", newline="") as opened:
         rows = csv_rows(opened, delimiter=separator, skipinitialspace=True)
@@ -170,7 +172,7 @@ def _check_size(file: Path, columns: int, lines: list[str], memory: int | None) 
 
 
 def check_memory(file: Path, needed: int, memory: int | None) -> None:
-    """Raises UsageError where so many bytes would not fit in the memory of the machine, if that is known."""
+    """Raises UsageError if the needed bytes would not fit in the machine's memory, if that is known."""
     if memory is not None and needed > _SHARE * memory:
         raise UsageError(
             f"{file} would take about {needed / 2**30:.0f} GiB in memory, and this machine has {memory / 2**30:.0f}: "
@@ -179,14 +181,14 @@ def check_memory(file: Path, needed: int, memory: int | None) -> None:
 
 
 def _stripped(frame: pd.DataFrame) -> pd.DataFrame:
-    """Without spaces around texts and headings; a text of spaces alone is no value."""
+    """Removes spaces around texts and headings; a text of spaces only becomes a missing value."""
     import pandas as pd
 
     frame = frame.rename(columns=lambda name: str(name).strip())
     for name in frame.columns:
         cells = frame[name]
         if isinstance(cells, pd.Series) and not (pd.api.types.is_numeric_dtype(cells) or cells.dtype.kind in "Mb"):
-            # A cell may be a list, which equals nothing.
+            # A cell may be a list, which cannot be compared.
             frame[name] = cells.map(lambda v: (v.strip() or None) if isinstance(v, str) else v)
     return frame
 
@@ -196,10 +198,10 @@ def _named(file: Path, frame: pd.DataFrame, headings: list[str]) -> pd.DataFrame
     if twice := [n for n, count in Counter(names).items() if count > 1 and n]:
         raise UsageError(f"{file}: the column '{twice[0]}' occurs twice; name each differently")
     if not len(frame):
-        raise UsageError(f"{file} holds headings and no rows")
+        raise UsageError(f"{file} contains headings but no rows")
     if len(frame.columns) < 2:
         raise UsageError(
-            f"{file} has one column, '{frame.columns[0]}'; a table has inputs and a target, with commas, semicolons, "
-            "tabs or bars between them"
+            f"{file} has only one column, '{frame.columns[0]}'; a table needs inputs and a target, separated by commas, "
+            "semicolons, tabs or bars"
         )
     return frame

@@ -1,4 +1,4 @@
-"""Numbers scaled robustly and clipped smoothly, as in RealMLP; skrub has it too, with more to install than dropbench itself."""
+"""Scales numbers robustly and clips them smoothly, as in RealMLP. skrub has it too, but is larger than dropbench itself."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _BOUND = 3.0
 
 
 class Squash(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """z / sqrt(1 + (z / 3)²) of z = (x - median) / (interquartile range), column by column.
+    """Computes z / sqrt(1 + (z / 3)²) with z = (x - median) / (interquartile range), column by column.
 
-    Where the quartiles are equal, z is twice the distance from the median over the whole range; and 0 for a column of one
-    value.
+    If the quartiles are equal, z is twice the distance from the median divided by the whole range; for a constant column it
+    is 0.
 
     References
     ----------
@@ -24,7 +24,7 @@ class Squash(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """
 
     def fit(self, x: NDArray[np.float64], y: Any = None) -> Squash:
-        """Learns median and scale of x [n, columns], which has no missing numbers."""
+        """Learns median and scale of x [n, columns], which must have no missing numbers."""
         low, first, self.center_, third, high = np.quantile(x, (0, 0.25, 0.5, 0.75, 1), axis=0)
         quartiles, whole = third - first, (high - low) / 2
         spread = np.where(quartiles > 0, quartiles, whole)
@@ -32,7 +32,7 @@ class Squash(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def transform(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Scaled and clipped."""
+        """Returns x scaled and clipped."""
         z = (x - self.center_) * self.scale_
         squashed: NDArray[np.float64] = z / np.sqrt(1 + np.square(z / _BOUND))
         return squashed

@@ -1,4 +1,4 @@
-"""What is to be predicted: a class or a number, told from the column's cells unless the user says."""
+"""The target: a class or a number, decided from the column's cells unless the user sets it."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 Asked = Literal["auto", "classify", "regress"]
 _FEW = 20
-"""Different whole numbers that are read as classes; more are read as a number."""
+"""Up to this many different integers are read as classes; more are read as numbers."""
 _EXACT = 1e-3
-"""Of a target's standard deviation: by how much float32 may change it."""
+"""The largest change by float32, relative to a target's standard deviation."""
 _ROWS_A_CLASS = 5
-"""Fewer rows than so many for each class, on average: the column names rows."""
+"""With fewer rows per class on average, the column is taken for names of rows."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """y: [n] int64 classes, in the order of `classes`, or float32 numbers. note: what to know of how it was read, or None."""
+    """y: [n] int64 classes, in the order of `classes`, or float32 numbers. note: a remark on how it was read, or None."""
 
     task: Literal["classify", "regress"]
     y: Tensor
@@ -38,15 +38,15 @@ class Target:
 
 
 def target_of(cells: pd.Series, task: Asked) -> Target:
-    """The target column, none of whose cells is empty.
+    """Reads the target column, in which no cell is empty.
 
-    auto: texts, true and false, two values, and up to 20 different whole numbers are classes; other numbers are numbers.
+    auto: texts, booleans, two different values, and up to 20 different integers are classes; other numbers are numbers.
 
     Raises
     ------
     UsageError
-        For a single value, for texts that are to be numbers, for numbers that float32 does not tell apart, for classes that
-        are nearly as many as rows, and for one that has a single row.
+        For a constant target, for texts that should be numbers, for numbers that float32 cannot distinguish, for nearly as
+        many classes as rows, and for a class with a single row.
     """
     name, different = str(cells.name), cells.nunique()
     if different < 2:
@@ -56,7 +56,7 @@ def target_of(cells: pd.Series, task: Asked) -> Target:
     if task == "regress" and values is None:
         wrong = next(v for v in texts(cells) if numbers_of([v]) is None)
         raise UsageError(
-            f"data.task=regress: the column '{name}' holds {wrong!r}, which is no number; type data.task=classify"
+            f"data.task=regress: the column '{name}' contains {wrong!r}, which is not a number; type data.task=classify"
         )
     if task == "regress" or (
         task == "auto" and values is not None and different > 2 and not (whole and different <= _FEW)
@@ -66,28 +66,30 @@ def target_of(cells: pd.Series, task: Asked) -> Target:
     if values is None and task == "auto":
         check_writing(cells)
     if different * _ROWS_A_CLASS > len(cells) and different > 2:
-        number = "; as a number: data.task=regress" if values is not None else ""
+        number = "; for regression: data.task=regress" if values is not None else ""
         raise UsageError(
-            f"the target '{name}': {different} different values in {count(len(cells), 'row')} are too many for classes, and "
+            f"the target '{name}': {different} different values in {count(len(cells), 'row')} are too many for classes and "
             f"look like names of rows{number}"
         )
     labels = texts(cells)
     if lone := [label for label, rows in Counter(labels).items() if rows == 1]:
         more = f", and so do {len(lone) - 1} others" if len(lone) > 1 else ""
         raise UsageError(
-            f"the target '{name}': the class '{lone[0]}' occurs in a single row{more}; a class needs one row to train on and "
-            "one to test: leave such rows out"
+            f"the target '{name}': the class '{lone[0]}' occurs in a single row{more}; a class needs one row for training and "
+            "one for test: remove such rows"
         )
     known = sorted(set(labels), key=float) if values is not None else sorted(set(labels))
     place = {label: i for i, label in enumerate(known)}
     note = None
     if task == "auto" and values is not None and different > 2:
-        note = f"{different} whole numbers in the target '{name}' are read as classes; data.task=regress reads them as a number"
+        note = (
+            f"{different} integers in the target '{name}' are read as classes; data.task=regress reads them as numbers"
+        )
     return Target("classify", torch.tensor([place[label] for label in labels]), tuple(known), note)
 
 
 def _in_float32(name: str, values: NDArray[np.float64]) -> NDArray[np.float32]:
-    """As a network has them. Raises UsageError where that would change numbers by more than a thousandth of their spread."""
+    """Converts to float32. Raises UsageError if this would change numbers by more than a thousandth of their spread."""
     with np.errstate(over="ignore"):
         kept = values.astype(np.float32)
     if not np.isfinite(kept).all():
@@ -96,7 +98,7 @@ def _in_float32(name: str, values: NDArray[np.float64]) -> NDArray[np.float32]:
         )
     if not values.std() or np.abs(kept - values).max() > _EXACT * values.std():
         raise UsageError(
-            f"the target '{name}': its numbers differ too little for their size, such as {texts([values[0]])[0]}; "
+            f"the target '{name}': its numbers, such as {texts([values[0]])[0]}, differ too little for their size; "
             f"subtract {values.mean():.3g} from all of them, or type data.task=classify"
         )
     return kept

@@ -68,7 +68,7 @@ def test_whole_numbers_with_gaps_have_the_levels_of_those_without() -> None:
     [
         ({"numeric": ["d"]}, "data.numeric: there is no column 'd'"),
         ({"categorical": ["C"]}, "did you mean 'c'"),
-        ({"numeric": ["c"]}, "holds 'a', which is no number"),
+        ({"numeric": ["c"]}, "contains 'a', which is not a number"),
         ({"numeric": ["c"], "categorical": ["c"]}, "'c' cannot be of two kinds"),
         ({"ids": ["c"], "categorical": ["c"]}, "'c' cannot be of two kinds"),
     ],

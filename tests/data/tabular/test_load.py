@@ -34,7 +34,7 @@ def test_rows_without_a_target_are_left_out_and_said(tmp_path: Path) -> None:
     made = loaded(tmp_path, frame)
     assert torch.equal(made.x, loaded(tmp_path, frame.drop([3, 17])).x)
     assert made.y.tolist() == [int(v == "yes") for v in frame["y"].dropna()]
-    assert made.notes == ("2 rows without a value of the target 'y' left out",)
+    assert made.notes == ("2 rows without a value in the target 'y' left out",)
 
 
 def test_numbers_to_predict_are_in_their_own_unit(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def with_test(folder: Path, test: pd.DataFrame) -> None:
     ("test", "message"),
     [
         (mixed(6).drop(columns="age"), "test.csv has no column 'age'"),
-        (mixed(6).assign(y=None), "test.csv has no row with a value of the target 'y'"),
+        (mixed(6).assign(y=None), "test.csv has no row with a value in the target 'y'"),
     ],
 )
 def test_a_test_file_that_does_not_fit(test: pd.DataFrame, message: str, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_the_file_itself_is_no_test_file(tmp_path: Path) -> None:
 def test_classes_of_the_test_file_alone_are_told(tmp_path: Path) -> None:
     mixed(6).assign(y="perhaps").to_csv(tmp_path / "test.csv", index=False)
     made = loaded(tmp_path, mixed(N), test_path=str(tmp_path / "test.csv"))
-    assert "6 test rows of the class 'perhaps', which no other row has, cannot be told" in made.notes
+    assert "6 test rows of the class 'perhaps', which no other row has, cannot be predicted" in made.notes
 
 
 def test_what_a_user_should_know_is_said(tmp_path: Path) -> None:
@@ -107,16 +107,16 @@ def test_what_a_user_should_know_is_said(tmp_path: Path) -> None:
     )  # fmt: skip
     notes = "\n".join(loaded(tmp_path, frame).notes)
     for told in (
-        "row (has a value of its own in every row)", "same (has one value in all rows)", "gone (has no value in any row)",
-        "typed (holds 'n.a.' among numbers; leave such cells empty, and it is a number)",
-        "the column 'kind' alone tells the target of every row",
+        "row (has a different value in every row)", "same (has the same value in all rows)", "gone (has no value in any row)",
+        "typed (contains 'n.a.' among numbers; leave such cells empty to make it a number)",
+        "the column 'kind' alone determines the target of every row",
     ):  # fmt: skip
         assert told in notes
     assert loaded(tmp_path, pd.concat([mixed(N)] * 2)).notes == (
-        f"{N} of {2 * N} rows have the inputs of another row, so test rows may be among those trained on",
+        f"{N} of {2 * N} rows have the inputs of another row, so test rows may also be training rows",
     )
     many = pd.DataFrame({"c": [f"c{i % 101}" for i in range(404)], "y": [0, 1, 1, 0] * 101})
-    assert "the category 'c' has an input for each of its 101 values" in loaded(tmp_path, many).notes
+    assert "the category 'c' becomes 101 inputs, one for each value" in loaded(tmp_path, many).notes
 
 
 @pytest.mark.parametrize(
@@ -124,15 +124,18 @@ def test_what_a_user_should_know_is_said(tmp_path: Path) -> None:
     [
         ({"target": "Y"}, "data.target: there is no column 'Y'; did you mean 'y'"),
         ({"target": None}, "data.target is not set.*the columns of 'my' are size, age, colour, day, y"),
-        ({"group": "y"}, "data.group: the column 'y' is data.target already"),
-        ({"drop": ("y",)}, "data.drop: the column 'y' is data.target already"),
-        ({"weight": "size", "categorical": ("size",)}, "data.categorical: the column 'size' is data.weight already"),
-        ({"drop": ("size",), "numeric": ("size",)}, "data.numeric: the column 'size' is data.drop already"),
+        ({"group": "y"}, "data.group: the column 'y' is already used by data.target"),
+        ({"drop": ("y",)}, "data.drop: the column 'y' is already used by data.target"),
+        (
+            {"weight": "size", "categorical": ("size",)},
+            "data.categorical: the column 'size' is already used by data.weight",
+        ),
+        ({"drop": ("size",), "numeric": ("size",)}, "data.numeric: the column 'size' is already used by data.drop"),
         ({"group": "age"}, "data.group=age: [0-9]+ rows? have no value there"),
         ({"time": "age"}, "data.time=age: [0-9]+ rows? have no value there"),
-        ({"drop": ("size", "age", "colour", "day")}, "has no column to learn from beside the target 'y'"),
+        ({"drop": ("size", "age", "colour", "day")}, "has no column to learn from except the target 'y'"),
         ({"weight": "age"}, "every row needs a weight of 0 or more"),
-        ({"weight": "day"}, "holds values that are no numbers"),
+        ({"weight": "day"}, "contains values that are not numbers"),
         ({"group": "size", "time": "day"}, "rows are split by groups or by time, not by both"),
     ],
 )
@@ -143,7 +146,7 @@ def test_what_cannot_be_is_told(options: dict[str, Any], message: str, tmp_path:
 
 @pytest.mark.parametrize("weights", [[-1.0] + [1.0] * (N - 1), [0.0] * N])
 def test_weights_are_weights(weights: list[float], tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="every row needs a weight of 0 or more, and some more than 0"):
+    with pytest.raises(UsageError, match="every row needs a weight of 0 or more, and some need more than 0"):
         loaded(tmp_path, mixed(N).assign(w=weights), weight="w")
 
 
@@ -151,17 +154,17 @@ def test_weights_are_weights(weights: list[float], tmp_path: Path) -> None:
 def test_a_number_that_is_none_is_told_with_its_row(value: float, told: str, tmp_path: Path) -> None:
     frame = mixed(N)
     frame.loc[7, "size"] = value
-    with pytest.raises(UsageError, match=rf"the column 'size' holds {told} \(1 row, the first is row 8\)"):
+    with pytest.raises(UsageError, match=rf"the column 'size' contains {told} \(1 row, the first is row 8\)"):
         loaded(tmp_path, frame)
 
 
 @pytest.mark.parametrize(
     ("written", "message"),
     [
-        ([f"{i},{i % 7 + 1}" for i in range(N)], "writes numbers with a comma, as '0,1': write 0.1"),
-        ([f"{i + 1},000" for i in range(N)], "writes numbers as '1,000': write digits and a decimal point alone"),
+        ([f"{i},{i % 7 + 1}" for i in range(N)], "writes numbers with a comma, such as '0,1': write 0.1"),
+        ([f"{i + 1},000" for i in range(N)], "writes numbers as '1,000': write only digits and a decimal point"),
         ([f"${i}.50" for i in range(N)], r"writes numbers as '\$0.50'"),
-        ([f"{i:02}.03.2024" for i in range(N)], "writes dates as '00.03.2024': write them as 2024-03-01"),
+        ([f"{i:02}.03.2024" for i in range(N)], "writes dates as '00.03.2024': write them like 2024-03-01"),
     ],
 )
 def test_numbers_and_dates_in_another_writing_are_not_taken_for_names(
@@ -174,7 +177,7 @@ def test_numbers_and_dates_in_another_writing_are_not_taken_for_names(
 
 def test_whole_numbers_that_no_number_can_hold_are_names(tmp_path: Path) -> None:
     made = loaded(tmp_path, mixed(N).assign(account=2**60 + 7 * np.arange(N)))
-    assert made.notes == ("columns that are not used: account (has a value of its own in every row)",)
+    assert made.notes == ("columns that are not used: account (has a different value in every row)",)
 
 
 def test_two_tables_that_differ_in_a_digit_only_are_two(tmp_path: Path) -> None:
@@ -209,12 +212,12 @@ def test_inputs_that_do_not_fit_are_told_before_they_are_made(tmp_path: Path, mo
 @pytest.mark.parametrize(
     ("cells", "told"),
     [
-        (["5%", "10%", "20%"], "holds texts such as '5%'; write digits and a decimal point alone, and it is a number"),
-        (["$5", "$6"], "holds texts such as '$5'"),
-        (["1,234", "7,000"], "holds texts such as '1,234'"),
-        (["900", "1,200"], "holds texts such as '1,200'"),
-        (["26.03.2024", "1.4.2024"], "holds texts such as '26.03.2024'; write dates as 2024-03-01, and it is a date"),
-        ([*map(str, range(40)), "unknown"], "holds 'unknown' among numbers; leave such cells empty, and it is a number"),
+        (["5%", "10%", "20%"], "contains texts such as '5%'; write only digits and a decimal point to make it a number"),
+        (["$5", "$6"], "contains texts such as '$5'"),
+        (["1,234", "7,000"], "contains texts such as '1,234'"),
+        (["900", "1,200"], "contains texts such as '1,200'"),
+        (["26.03.2024", "1.4.2024"], "contains texts such as '26.03.2024'; write dates like 2024-03-01 to make it a date"),
+        ([*map(str, range(40)), "unknown"], "contains 'unknown' among numbers; leave such cells empty to make it a number"),
     ],
 )  # fmt: skip
 def test_a_category_that_may_be_meant_for_something_else_is_told(cells: list[str], told: str, tmp_path: Path) -> None:
@@ -222,7 +225,7 @@ def test_a_category_that_may_be_meant_for_something_else_is_told(cells: list[str
     frame["y"] = np.random.default_rng(0).integers(0, 2, 410)
     (note,) = [n for n in loaded(tmp_path, frame, ids=[]).notes if "much" in n]
     assert note.startswith(f"the column 'much' is read as a category: it {told}")
-    assert note.endswith("where they are names, data.categorical=[much] says so")
+    assert note.endswith("if the values are names, set data.categorical=[much]")
     assert told in next(c.told for c in described(tmp_path, {"path": str(tmp_path / "my.csv")}) if c.name == "much")
     assert not any("much" in n for n in loaded(tmp_path, frame, ids=[], categorical=["much"]).notes)
 
@@ -237,7 +240,7 @@ def test_of_many_such_columns_five_are_told_each_and_the_others_named(tmp_path: 
     frame = pd.DataFrame({f"c{i}": ["5%", "10%"] * 30 for i in range(9)})
     frame["y"] = np.random.default_rng(0).integers(0, 2, 60)
     told = [n for n in loaded(tmp_path, frame).notes if "read as" in n]
-    assert len(told) == 6 and told[-1].startswith("read as categories too, and perhaps not meant so: c5, c6, c7, c8;")
+    assert len(told) == 6 and told[-1].startswith("also read as categories, perhaps by mistake: c5, c6, c7, c8;")
 
 
 def test_the_same_table_as_parquet_is_the_same_data(tmp_path: Path) -> None:

@@ -137,11 +137,11 @@ def test_new_rows_may_hold_what_training_rows_did_not() -> None:
         (pd.DataFrame({"size": [1], "age": [1], "color": ["red"], "day": ["2024-01-01"]}), "did you mean 'color'"),
         (
             pd.DataFrame({"size": ["big"], "age": [1], "colour": ["red"], "day": ["2024-01-01"]}),
-            "holds 'big', which is no number",
+            "contains 'big', which is not a number",
         ),
         (
             pd.DataFrame({"size": [1], "age": [1], "colour": ["red"], "day": ["today"]}),
-            "holds 'today', which is no date",
+            "contains 'today', which is not a date",
         ),
     ],
 )

@@ -73,20 +73,23 @@ def test_an_index_that_pandas_wrote_too_is_a_column(tmp_path: Path) -> None:
     [
         ("", "is empty"),
         ("\n \n", "is empty"),
-        ("a,b\n", "holds headings and no rows"),
-        ("a\n1\n", "has one column, 'a'"),
-        ("a b\n1 2\n", "has one column, 'a b'; a table has inputs and a target, with commas, semicolons, tabs or bars"),
+        ("a,b\n", "contains headings but no rows"),
+        ("a\n1\n", "has only one column, 'a'"),
+        (
+            "a b\n1 2\n",
+            "has only one column, 'a b'; a table needs inputs and a target, separated by commas, semicolons, tabs or bars",
+        ),
         ("a,b,a\n1,2,3\n", "the column 'a' occurs twice"),
         ("a, a\n1,2\n", "the column 'a' occurs twice"),
         ('"a, b","a, b"\n1,2\n', "the column 'a, b' occurs twice"),
         ("a,b\n1,2\n1,2,3\n", "Expected 2 fields in line 3, saw 3"),
         ("a,b\n1,2,3\n1,2,3\n", "its rows have more cells than its first line"),
-        ('a,b\n1,"2\n', "is no table"),
+        ('a,b\n1,"2\n', "is not a table"),
         ("5,1.5\n6,2.5\n", "begins with the numbers 5, 1.5: its first line must name the columns"),
-        (b"\xff\xfea\0b\0", "is no text in UTF-8"),
-        ("é,b\n1,2\n".encode("latin-1"), "is no text in UTF-8"),
-        (b"PK\x03\x04\0\0", "is no text; save your table as CSV"),
-        ("a,b\n1\0,2\n", "is no text"),
+        (b"\xff\xfea\0b\0", "is not a text in UTF-8"),
+        ("é,b\n1,2\n".encode("latin-1"), "is not a text in UTF-8"),
+        (b"PK\x03\x04\0\0", "is not a text; save your table as CSV"),
+        ("a,b\n1\0,2\n", "is not a text"),
     ],
 )
 def test_what_is_no_table_is_told(content: str | bytes, message: str, tmp_path: Path) -> None:
@@ -96,7 +99,7 @@ def test_what_is_no_table_is_told(content: str | bytes, message: str, tmp_path: 
 
 @pytest.mark.parametrize(("name", "told"), [("my.npz", "type data=npz"), ("my.xlsx", "save it as CSV")])
 def test_files_of_other_kinds_are_told_what_to_do_with(name: str, told: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=f"{name} is no table of text; {told}"):
+    with pytest.raises(UsageError, match=f"{name} is not a table in text form; {told}"):
         csv(put(tmp_path, b"PK", name), None)
 
 
@@ -124,7 +127,7 @@ def test_parquet(tmp_path: Path) -> None:
     same(parquet(tmp_path / "my.parquet", None))
     with pytest.raises(UsageError, match="in memory, and this machine has"):
         parquet(tmp_path / "my.parquet", 10)
-    with pytest.raises(UsageError, match=r"my\.csv is no Parquet file"):
+    with pytest.raises(UsageError, match=r"my\.csv is not a Parquet file"):
         parquet(put(tmp_path, "a,b\n1,2\n"), None)
 
 
