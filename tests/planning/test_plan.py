@@ -56,7 +56,7 @@ def test_one_run(c: Composer) -> None:
             single(words, c)
 
 
-@pytest.mark.parametrize("key", ["device=cpu,auto", "execute.cohort=1,2"])
+@pytest.mark.parametrize("key", ["execute.threads=1,2", "execute.cohort=1,2"])
 def test_a_sweep_is_in_one_place(c: Composer, key: str) -> None:
     with pytest.raises(UsageError, match="holds for a whole sweep"):
         make([key], c)
