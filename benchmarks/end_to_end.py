@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import claims, runners, specs
-from benchmarks.measure import Row, agree, alternate, ratio_row, row
+from benchmarks.measure import OF_PROCESSORS, Row, agree, alternate, ratio_row, row
 from benchmarks.runners import Sample
 from benchmarks.specs import spec
 from benchmarks.workloads import Run, Workload
@@ -61,16 +61,20 @@ def rows(work: Workload, samples: dict[str, list[Sample]]) -> Iterable[Row]:
             "counts": "yes" if yes else "no",
         }
     seconds = {name: [s.seconds for s in taken] for name, taken in samples.items()}
-    for name, taken in samples.items():
-        yield row(work.name, name, "whole process", seconds[name], "s", **rest[name])
-        if not any(math.isnan(s.marginal) for s in taken):
-            yield row(work.name, name, "one run more", [s.marginal for s in taken], "s", **rest[name])
+    more = {name: [s.marginal for s in taken] for name, taken in samples.items()}
+    processor = {name: [s.processor for s in taken] for name, taken in samples.items()}
+    for name in samples:
+        for what, values in (("whole process", seconds), ("one run more", more), ("processor time", processor)):
+            if _known(values[name]):
+                yield row(work.name, name, what, values[name], "s", **rest[name])
     wanted = [(peer, ours) for ours in samples for peer in samples if _ours(ours) and not _ours(peer)]
     for above, below in dict.fromkeys([*wanted, *claims.ratios_of(work.name)]):
         if above in samples and below in samples:
             both = {k: rest[above][k] if _ours(below) else rest[below][k] for k in ("runs_timed", "accuracy")}
             counts = "yes" if rest[above]["counts"] == rest[below]["counts"] == "yes" else "no"
             yield ratio_row(work.name, above, below, seconds, counts=counts, **both)
+            if _known(processor[above]) and _known(processor[below]):
+                yield ratio_row(work.name, above, below, processor, OF_PROCESSORS, counts=counts, **both)
 
 
 def write_splits(work: Workload, file: Path) -> None:
@@ -81,6 +85,10 @@ def write_splits(work: Workload, file: Path) -> None:
         one = split_for(table, data, seed)
         parts |= {f"{name}_{seed}": getattr(one, name).numpy() for name in ("train", "val", "test")}
     np.savez(file, **parts)
+
+
+def _known(values: Iterable[float]) -> bool:
+    return not any(math.isnan(value) for value in values)
 
 
 def _ours(name: str) -> bool:

@@ -104,13 +104,13 @@ def row(workload: str, runner: str, what: str, values: Iterable[float], unit: st
     return Row(workload, runner, what, len(values), statistics.median(values), min(values), max(values), unit, **rest)
 
 
-def ratio_row(workload: str, numerator: str, denominator: str, blocks: Blocks, **rest: str) -> Row:
+RATIO, OF_PROCESSORS = "ratio of times", "ratio of processor times"
+
+
+def ratio_row(workload: str, numerator: str, denominator: str, blocks: Blocks, what: str = RATIO, **rest: str) -> Row:
     """The row of a ratio: how many times as long the numerator takes as the denominator."""
     values = ratios(blocks[numerator], blocks[denominator])
-    return row(workload, f"{numerator} / {denominator}", RATIO, values, "×", **rest)
-
-
-RATIO = "ratio of times"
+    return row(workload, f"{numerator} / {denominator}", what, values, "×", **rest)
 
 
 def scaled(wall: float, total: int, ends: Mapping[int, Sequence[float]]) -> tuple[float, float]:

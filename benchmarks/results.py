@@ -86,9 +86,11 @@ def markdown(kept: Sequence[Kept], titles: Mapping[str, str]) -> str:
 _HOW = """\
 Medians over n alternated blocks (A B C, A B C, ...), the extremes in brackets; a ratio is the median of the blocks' own ratios.
 Where not all runs of a sweep were timed, its time is what the process took plus the missing runs at the cost of one run more,
-which is measured between runs of one process and so has no start-up in it. A row whose test accuracy (`reached`) is not that of
-dropbench within noise does not count. Every figure is in benchmarks.csv. All of it is on CPUs: there was no GPU to be had,
-and what dropbench does on one has not been measured."""
+which is measured between runs of one process and so has no start-up in it. Processor time is what all processors together
+worked for a sweep of which all runs were carried out; other work on the machine lengthens it less than it does the clock's. A
+row whose test accuracy (`reached`) is not that of dropbench within noise does not count. Every figure is in benchmarks.csv. All
+of it is on CPUs: there was no GPU to be had, and what
+dropbench does on one has not been measured."""
 
 
 def _claims(on: Mapping[str, Sequence[Kept]]) -> str:

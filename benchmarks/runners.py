@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +67,16 @@ class Sample:
         How many runs were carried out.
     accuracies : dict
         The test accuracy of each, 0..1.
+    processor : float
+        Seconds that all processors together worked for it; other work on the machine changes these less than `seconds`. nan
+        where not all runs were carried out.
     """
 
     seconds: float
     marginal: float
     runs: int
     accuracies: dict[Run, float]
+    processor: float = float("nan")
 
 
 def missing(runner: str) -> str | None:
@@ -87,10 +92,20 @@ def missing(runner: str) -> str | None:
 
 def run(work: Workload, runner: str, splits: Path) -> Sample:
     """Carries out a workload once by one runner; `splits` is a file of `write_splits`."""
+    began = _processor_seconds()
     with tempfile.TemporaryDirectory() as folder:
         if runner.startswith("dropbench"):
-            return _dropbench(work, runner.endswith("bf16"), Path(folder))
-        return _peer(work, runner, splits, Path(folder))
+            sample = _dropbench(work, runner.endswith("bf16"), Path(folder))
+        else:
+            sample = _peer(work, runner, splits, Path(folder))
+    whole = sample.runs == len(work.runs())
+    return replace(sample, processor=_processor_seconds() - began if whole else float("nan"))
+
+
+def _processor_seconds() -> float:
+    """What the processes have used that this one started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def environment() -> dict[str, str]:

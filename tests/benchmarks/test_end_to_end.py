@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.end_to_end import rows
-from benchmarks.measure import RATIO, Row
+from benchmarks.measure import OF_PROCESSORS, RATIO, Row
 from benchmarks.runners import Sample
 from benchmarks.workloads import WORKLOADS
 
@@ -57,3 +57,13 @@ def test_nor_does_a_dropbench_that_does() -> None:
     found = made(dropbench=samples([4.0], 0.9), dropbench_bf16=samples([2.0], 0.5), joblib=samples([16.0], 0.9))
     assert found["joblib / dropbench bf16", RATIO].counts == "no"
     assert found["joblib / dropbench", RATIO].counts == "yes"
+
+
+def test_processor_times_are_compared_where_all_runs_were_carried_out() -> None:
+    reached = dict.fromkeys(WORK.runs(), 0.9)
+    ours, theirs = ([Sample(1.0, NAN, 50, reached, s) for s in each] for each in ([4.0, 5.0, 4.0], [8.0, 20.0, 12.0]))
+    found = made(dropbench=ours, joblib=theirs, plain=samples([40.0] * 3, 0.9, runs=5, marginal=0.8))
+    assert found["joblib", "processor time"].median == 12.0
+    assert found["joblib / dropbench", OF_PROCESSORS].median == 3.0
+    assert ("plain", "processor time") not in found
+    assert ("plain / dropbench", OF_PROCESSORS) not in found
