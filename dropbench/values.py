@@ -1,4 +1,4 @@
-"""A configuration as flat keys, and the one way in which its values, counts and ranges are written."""
+"""Flattens a configuration to keys, and defines how values, counts and ranges are written everywhere."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 
 _RATES = re.compile(r"dropout\.(?:[^.]+\.)?rates")
 AND = " + "
-"""Between the names of an arm's variants."""
+"""The separator between the names of an arm's variants."""
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "", *, whole: bool = True) -> dict[str, Any]:
-    """{"dropout": {"rate": 0.5}} -> {"dropout.rate": 0.5}. An empty mapping stays a value, so that it is not lost.
+    """Converts {"dropout": {"rate": 0.5}} to {"dropout.rate": 0.5}. An empty mapping stays a value, so that it is not lost.
 
-    Several variants, which are a list, are each under its own name as on the command line, `dropout.locked.rate`, and
-    `dropout.name` has all of their names.
+    In a list of several variants, each gets its own name as on the command line, `dropout.locked.rate`, and `dropout.name`
+    has all names.
 
-    whole: whether rates by site stay one value. Their keys have dots of their own.
+    whole: whether rates by site stay one value, since their keys contain dots.
     """
     flat: dict[str, Any] = {}
     for key, value in config.items():
@@ -34,13 +34,14 @@ def flatten(config: Mapping[str, Any], prefix: str = "", *, whole: bool = True) 
 
 
 _UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
-"""Categories of characters that are no ink but an order: to a terminal, to the direction of a line, to end it."""
+"""Unicode categories of characters that are not visible but control a terminal, the direction of text or line ends."""
 
 
 def plain(text: object) -> str:
-    r"""A text of which a reader sees every character: what would steer a terminal or turn a line round reads `\x1b`, `\u202e`.
+    r"""Makes invisible characters visible: those that control a terminal or the direction of text become `\x1b`, `\u202e`.
 
-    What a record, a file's name or somebody's exception says goes through it on its way to the screen, a table or a page.
+    Texts from records, names of files and exceptions go through it before they are shown on the screen, in a table or on a
+    page.
     """
     told = str(text)
     if told.isprintable():  # nearly always
@@ -52,7 +53,7 @@ def plain(text: object) -> str:
 
 
 def written(value: object) -> str:
-    """A value as a person would type it on the command line, with control characters shown (see `plain`).
+    """Returns a value as one types it on the command line, with control characters shown (see `plain`).
 
     >>> written([512, 0.5, True, None]), written({"input": 0.2, "*": 1.0})
     ('[512,0.5,true,null]', '{input: 0.2, *: 1}')
@@ -71,17 +72,17 @@ def written(value: object) -> str:
 
 
 def word(value: object) -> object:
-    """A number as it is written, since what is called `3`, as a part of an `nn.Sequential` is, is typed and read as one."""
+    """Converts a number to text, since a name such as `3` (a submodule of an `nn.Sequential`) is parsed as a number."""
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def absent(value: object) -> bool:
-    """Whether it is the NaN with which pandas marks a key that a configuration does not have."""
+    """Returns whether it is the NaN by which pandas marks a key that a configuration does not have."""
     return isinstance(value, float) and math.isnan(value)
 
 
 def number(value: object) -> float | None:
-    """A value, or its text, as a number if it is one."""
+    """Returns a value, or its text, as a number, or None if it is not a number."""
     if isinstance(value, bool):
         return None
     try:
@@ -91,7 +92,7 @@ def number(value: object) -> float | None:
 
 
 def same(value: object, wanted: str) -> bool:
-    """Whether a value is the one that was typed: numbers by value (0.50 is .5), anything else by its text, less spaces."""
+    """Returns whether a value equals the typed one: numbers by value (0.50 is .5), others by their text without spaces."""
     by_value, wanted_value = number(value), number(wanted)
     if by_value is not None and wanted_value is not None:
         return by_value == wanted_value
@@ -99,7 +100,7 @@ def same(value: object, wanted: str) -> bool:
 
 
 def order(value: object) -> tuple[int, float, tuple[tuple[int, float, str], ...]]:
-    """A sort key: nothing, then numbers by size, then texts with the numbers in them by size (0.25 < 0.5)."""
+    """Returns a sort key: None first, then numbers by size, then texts, with numbers inside them by size (0.25 < 0.5)."""
     if value is None:
         return (0, 0.0, ())
     size = number(value)
@@ -110,7 +111,7 @@ def order(value: object) -> tuple[int, float, tuple[tuple[int, float, str], ...]
 
 
 def spans(numbers: list[int]) -> str:
-    """Whole numbers as people write them down.
+    """Writes integers as ranges.
 
     >>> spans([5, 0, 1, 2])
     '0-2, 5'
@@ -125,10 +126,10 @@ def spans(numbers: list[int]) -> str:
 
 
 def plural(n: int, word: str) -> str:
-    """The word for n of them: `run`, `runs`."""
+    """Returns the singular or plural of a word: `run`, `runs`."""
     return word if n == 1 else f"{word}s"
 
 
 def count(n: int, word: str) -> str:
-    """`1 run`, `12 runs`."""
+    """Returns a number with its noun: `1 run`, `12 runs`."""
     return f"{n} {plural(n, word)}"

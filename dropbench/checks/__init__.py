@@ -1,5 +1,5 @@
-"""Statements about dropout that are mathematics, computed: one function a statement, which gives its cases.
+"""Mathematical statements about dropout, checked by computation: one function per statement, which yields its cases.
 
-A study names them under `checks`. Expectations are sums over every mask, not samples, and what drops is the engine's own noise
-wherever the statement is about it.
+A study names them under `checks`. Expectations are sums over all masks, not samples. Statements about the engine's noise use
+that noise.
 """

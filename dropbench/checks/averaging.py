@@ -1,4 +1,4 @@
-"""Whether the network without noise is the mean of the thinned ones."""
+"""Whether the network without noise is the mean of the thinned networks."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from dropbench.store import Case
 
 
 def weight_scaling() -> Iterator[Case]:
-    """The furthest that the scaled network's probabilities lie from a mean over all 2^n thinned networks.
+    """Yields the largest distance of the scaled network's probabilities from a mean over all 2^n thinned networks.
 
-    Of one softmax layer they are the normalised geometric mean (Baldi & Sadowski 2013, section 3; Goodfellow et al. 2016,
-    section 7.12). They are not the arithmetic mean, nor is it true behind a hidden layer.
+    For one softmax layer they equal the normalised geometric mean (Baldi & Sadowski 2013, section 3; Goodfellow et al. 2016,
+    section 7.12). They do not equal the arithmetic mean, and with a hidden layer they do not equal the geometric mean
+    either.
     """
     masks, p = every_mask(0.5, 6)
     x, w = normal(0, 6), normal(1, 6, 3)

@@ -1,4 +1,4 @@
-"""What dropout costs, counted in floating point operations rather than timed."""
+"""The cost of dropout, counted in floating point operations instead of timed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WIDTH, BATCH = 64, 32
 
 
 class _Branch(nn.Module):
-    """A residual branch of one matrix product."""
+    """A residual branch with one matrix product."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class _Branch(nn.Module):
 
 
 def inference() -> Iterator[Case]:
-    """Operations of an evaluation with dropout in the network over those without it, and of a training step's products."""
+    """Yields the ratio of operations with dropout to those without, for an evaluation and for a training step's products."""
     layer = noise(Standard(), Site("x", "activation", (WIDTH,), "F"), 0.5, BATCH)
     x, w = torch.ones(1, BATCH, WIDTH), torch.ones(1, WIDTH, WIDTH)
     layer.training = False
@@ -43,10 +43,10 @@ def inference() -> Iterator[Case]:
 
 
 def stochastic_depth() -> Iterator[Case]:
-    """The share of a branch's operations that training does, where it is dropped for whole batches, or for each example.
+    """Yields the share of a branch's operations that training executes, if it is dropped for whole batches or each example.
 
-    Beside 1 - rate; over 400 updates, within five standard errors. Dropped for each example by itself, a branch is computed
-    for all.
+    It is compared with 1 - rate over 400 updates, within five standard errors. A branch that is dropped for each example
+    independently is computed for all examples.
     """
     rate, updates = 0.3, 400
     branch, x = _Branch(), torch.ones(1, BATCH, WIDTH)

@@ -1,4 +1,4 @@
-"""One dropout layer: what it makes of numbers, and of gradients."""
+"""One dropout layer: its outputs and its gradients."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from dropbench.store import Case
 
 
 def worked_example() -> Iterator[Case]:
-    """Forward and backward through a mask of NumPy's seed 1, rate one half, inputs 0 to .95 and gradients 0 to .38.
+    """Runs forward and backward through a mask of NumPy's seed 1, rate one half, inputs 0 to .95 and gradients 0 to .38.
 
-    The largest difference of any of the 20 numbers from those printed.
+    Yields the largest difference of any of the 20 numbers from the printed ones.
     """
     mask, gradient = _example()
     kept, passed = torch.zeros(20, dtype=torch.float64), torch.zeros(20, dtype=torch.float64)
@@ -28,17 +28,17 @@ def worked_example() -> Iterator[Case]:
 
 
 def gradient_is_mask() -> Iterator[Case]:
-    """Is the gradient of the loss with respect to the input the mask? It is the mask times the gradient that comes."""
+    """Is the gradient of the loss with respect to the input the mask? It is the mask times the incoming gradient."""
     mask, gradient = _example()
     yield _far("in the worked example", gradient, mask)
 
 
 _KEPT = [1, 9, 11, 13, 15, 17]
-"""The places of the worked example that are not dropped, row by row."""
+"""The elements of the worked example that are not dropped, numbered row by row."""
 
 
 def _example() -> tuple[Tensor, Tensor]:
-    """The mask and, by autograd, the gradient of the input, [4, 5] each."""
+    """Returns the mask and, by autograd, the gradient of the input, [4, 5] each."""
     x = torch.arange(20, dtype=torch.float64).reshape(4, 5) / 20
     upstream = torch.arange(20, dtype=torch.float64).reshape(4, 5) / 50
     mask = torch.from_numpy((np.random.RandomState(1).rand(4, 5) > 0.5) / 0.5)
@@ -48,7 +48,7 @@ def _example() -> tuple[Tensor, Tensor]:
 
 
 def every_gradient() -> Iterator[Case]:
-    """The engine's own dropout: the gradient of its input is the mask that it multiplied by, times what comes."""
+    """Checks the engine's dropout: the gradient of its input is the mask times the incoming gradient."""
     for rate in (0.2, 0.5):
         layer = noise(Standard(), Site("x", "activation", (40,), "F"), rate, 8)
         x, upstream = normal(1, 1, 8, 40).requires_grad_(), normal(2, 1, 8, 40)
@@ -59,9 +59,9 @@ def every_gradient() -> Iterator[Case]:
 
 
 def order() -> Iterator[Case]:
-    """Dropout before a nonlinearity beside dropout after it: how far apart the outputs are, over every mask.
+    """Yields the largest difference of outputs with dropout before and after a nonlinearity, over all masks.
 
-    They are one for ReLU, which takes a factor above 0 out of itself, and for no function that bends.
+    They are equal for ReLU, since ReLU(c x) = c ReLU(x) for c > 0, and for no curved function.
     """
     functions: dict[str, Callable[[Tensor], Tensor]] = {
         "ReLU": torch.relu,
@@ -76,7 +76,7 @@ def order() -> Iterator[Case]:
 
 
 def exact_zeros() -> Iterator[Case]:
-    """In half precision a dropped unit adds exactly nothing to what comes after: outputs with its weight and without."""
+    """Checks that a dropped unit adds exactly 0 to the next layer in half precision, by outputs with and without its weight."""
     for dtype, name in ((torch.float16, "fp16"), (torch.bfloat16, "bf16")):
         x, w = normal(4, 64).to(dtype), normal(5, 64, 16).to(dtype)
         mask = (normal(6, 64) > 0).to(dtype)
@@ -86,9 +86,9 @@ def exact_zeros() -> Iterator[Case]:
 
 
 def every_unit_learns() -> Iterator[Case]:
-    """The share of units that were dropped in all of T updates, of examples with a mask each, beside rate^(T B).
+    """Yields the share of units that were dropped in all of T updates with B masks each, compared with rate^(T B).
 
-    So after a few updates every unit has had its gradient. 20,000 units, within five standard errors.
+    So after a few updates every unit has had a gradient. There are 20,000 units, and the tolerance is five standard errors.
     """
     units, rate = 20_000, 0.5
     for updates, batch in ((1, 1), (4, 1), (1, 8)):

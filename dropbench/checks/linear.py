@@ -1,4 +1,4 @@
-"""A linear unit under dropout of its inputs, where every expectation can be written down."""
+"""A linear unit with dropout of its inputs, for which every expectation has a closed form."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ RATES = (0.2, 0.5, 0.8)
 
 
 def adaptive_penalty() -> Iterator[Case]:
-    """The expected squared error is that without dropout plus rate / (1 - rate) Σ_j w_j² Σ_i x_ij²: an L2 penalty a feature.
+    """Dropout adds an L2 penalty per feature, rate / (1 - rate) Σ_j w_j² Σ_i x_ij², to the expected squared error.
 
     Wager, Wang & Liang 2013 (arXiv:1307.1493), section 2.1; Srivastava et al. 2014 (JMLR 15), section 9.1. With a logistic
-    loss it is that penalty only to second order, which the last case shows.
+    loss this holds only to second order, as the last case shows.
     """
     x, y, w = normal(0, 6, 5), normal(1, 6), normal(2, 5)
     for rate in RATES:
@@ -34,9 +34,9 @@ def adaptive_penalty() -> Iterator[Case]:
 
 
 def like_l2() -> Iterator[Case]:
-    """At its minimum no weight is exactly 0 and correlated features share theirs, as under L2 and not as under L1.
+    """At the minimum no weight is exactly 0 and correlated features share their weight, as with L2 and unlike with L1.
 
-    Two copies of one feature: the difference of their weights; and the number of weights that are 0.
+    For two copies of one feature, it yields the difference of their weights, and the number of weights that are 0.
     """
     from sklearn.linear_model import Lasso
 
@@ -53,10 +53,10 @@ def like_l2() -> Iterator[Case]:
 
 
 def prediction_variance() -> Iterator[Case]:
-    """Is the variance of the noisy passes p (1 - p) Σ_j (w_j x_j)²? Of one layer without scaling.
+    """Is the variance of noisy passes p (1 - p) Σ_j (w_j x_j)²? It is, for one layer without scaling.
 
-    With what is kept scaled by 1 / (1 - p), as it is in every library, it is p / (1 - p) Σ_j (w_j x_j)², which grows without
-    bound as p nears 1, where the other has its maximum at one half.
+    If kept inputs are scaled by 1 / (1 - p), as in every library, it is p / (1 - p) Σ_j (w_j x_j)². This grows without bound
+    as p approaches 1, whereas the unscaled variance has its maximum at one half.
     """
     a = normal(3, 6)
     for scaled, name in ((False, "without scaling"), (True, "with scaling")):
@@ -68,10 +68,11 @@ def prediction_variance() -> Iterator[Case]:
 
 
 def gradient_variance() -> Iterator[Case]:
-    """Var of ∂/∂w_j of ½ (y - Σ m_k w_k x_k)², by every mask and in closed form, for inverted dropout.
+    """Computes Var of ∂/∂w_j of ½ (y - Σ m_k w_k x_k)² over all masks and in closed form, for inverted dropout.
 
-    x_j² (p / q e_j² + p / q² Σ_{k≠j} (w_k x_k)²), with p the rate, q = 1 - p, and e_j = y - Σ_{k≠j} w_k x_k - w_j x_j / q the
-    residual when j is kept. Examples with masks of their own add their variances, so that the mean over B has a B-th of it.
+    The closed form is x_j² (p / q e_j² + p / q² Σ_{k≠j} (w_k x_k)²), with p the rate, q = 1 - p, and e_j = y - Σ_{k≠j} w_k
+    x_k - w_j x_j / q the residual when j is kept. If each example has its own mask, the mean over B examples has 1 / B of
+    this variance.
     """
     x, w, y = normal(4, 5), normal(5, 5), normal(6, 1)[0]
     a = x * w
@@ -86,7 +87,7 @@ def gradient_variance() -> Iterator[Case]:
 
 
 def bias() -> Iterator[Case]:
-    """Means over masks beside the values without dropout: of activations, of a linear loss's gradient, of a squared one's."""
+    """Compares means over masks with values without dropout: activations, and gradients of a linear and a squared loss."""
     x, w, y, rate = normal(7, 5), normal(8, 5), normal(9, 1)[0], 0.5
     masks, p = every_mask(rate, 5)
     a = x * w

@@ -1,4 +1,4 @@
-"""How much more memory a training step takes with torch's dropout: bytes of tensors counted, of one network alone."""
+"""How much more memory a training step of one network takes with torch's dropout, by counting bytes of tensors."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from torch.utils._pytree import tree_map_only
 from dropbench.store import Case
 
 WIDTH, CLASSES, RATE, LITTLE = 256, 10, 0.5, 0.1
-"""LITTLE: the share that counts as little more."""
+"""LITTLE: the largest additional share that counts as "little more"."""
 
 
 class Bytes(TorchDispatchMode):
-    """Counts the bytes of all tensors that are made while it is on, as long as they live.
+    """Counts the bytes of all tensors that are created while it is active, as long as they exist.
 
-    What operations use of their own until they return is not seen, nor what the allocator keeps back.
+    It does not count the temporary memory of operations or memory that the allocator keeps.
     """
 
     def __init__(self) -> None:
@@ -51,9 +51,9 @@ class Bytes(TorchDispatchMode):
 
 
 def training() -> Iterator[Case]:
-    """The peak of two training steps with dropout of both hidden layers over that without it, by the size of a batch.
+    """Yields the peak of two training steps with dropout in both hidden layers over that without, for several batch sizes.
 
-    Weights, gradients and Adam's two averages are the same; masks, and what is kept of activations, grow with the batch.
+    Weights, gradients and Adam's two averages take the same memory; masks and stored activations grow with the batch.
     """
     for batch in (8, 64, 512, 4096):
         more = peak(RATE, batch) / peak(0.0, batch)
@@ -61,7 +61,7 @@ def training() -> Iterator[Case]:
 
 
 def evaluation() -> Iterator[Case]:
-    """The same of an evaluation, noise off."""
+    """Yields the same for an evaluation with the noise off."""
     yield Case(
         case="batches of 512",
         measured=peak(RATE, 512, trains=False) / peak(0.0, 512, trains=False),
@@ -71,7 +71,7 @@ def evaluation() -> Iterator[Case]:
 
 
 def peak(rate: float, batch: int, *, trains: bool = True) -> int:
-    """The most bytes of tensors that live at once, of a network 64-256-256-10: its weights, and two steps of Adam."""
+    """Returns the peak bytes of tensors for a network 64-256-256-10 with its weights and two steps of Adam."""
     sizes = ((64, WIDTH), (WIDTH, WIDTH), (WIDTH, CLASSES))
     with torch.random.fork_rng(devices=()), Bytes() as counted:
         weights = [torch.full(shape, 0.01).requires_grad_(trains) for shape in sizes]

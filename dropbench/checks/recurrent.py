@@ -1,4 +1,4 @@
-"""What masks at every step leave of a recurrent state."""
+"""The effect of masks at every step on a recurrent state."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ STEPS = 6
 
 
 def survival() -> Iterator[Case]:
-    """The mean of a state of identity dynamics after T steps with a new mask at each, beside keep^T.
+    """Compares the mean of a state with identity dynamics, after T steps with a new mask at each, with keep^T.
 
-    It is keep^T where nothing is scaled. Scaled by 1 / keep, as in every library, the mean stays, and what grows is the
-    variance.
+    It is keep^T without scaling. With scaling by 1 / keep, as in every library, the mean stays the same and the variance grows.
     """
     for scaled, name in ((False, "without scaling"), (True, "with scaling")):
         for rate in (0.1, 0.5):
@@ -30,10 +29,10 @@ def survival() -> Iterator[Case]:
 
 
 def one_mask_a_sequence() -> Iterator[Case]:
-    """Is one mask held over a sequence? The share of units dropped at one step that are dropped at the next.
+    """Is one mask used for a whole sequence? Yields the share of units dropped at one step that are dropped at the next.
 
-    Between the two layers of torch's recurrent network, of which the first gives ones and the second passes on what comes, so
-    that the masks are seen; and by locked dropout (Gal & Ghahramani 2016), which is made for it.
+    This is measured between the two layers of a torch RNN, of which the first outputs ones and the second passes on its
+    input, so that the masks are visible; and for locked dropout (Gal & Ghahramani 2016), which is made for this.
     """
     units = 512
     with torch.random.fork_rng(), torch.no_grad():
@@ -50,10 +49,10 @@ def one_mask_a_sequence() -> Iterator[Case]:
 
 
 def one_layer() -> Iterator[Case]:
-    """How far training outputs of a torch layer built with dropout=0.9 lie from those of evaluation: it acts between layers."""
+    """Compares outputs of a single torch layer with dropout=0.9 in training and evaluation: it acts only between layers."""
     for kind in (torch.nn.LSTM, torch.nn.GRU, torch.nn.RNN):
         with torch.random.fork_rng(), warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # torch says so too
+            warnings.simplefilter("ignore")  # torch warns of it, too
             torch.manual_seed(0)
             x, one = torch.randn(7, 3, 4), kind(4, 8, dropout=0.9)
             far = float((one(x)[0] - one.eval()(x)[0]).abs().max())
@@ -61,5 +60,5 @@ def one_layer() -> Iterator[Case]:
 
 
 def _alike(dropped: Tensor) -> float:
-    """Of two steps [2, units] bool the share of those dropped at the first that are dropped at the second."""
+    """Returns the share of units dropped at the first of two steps [2, units] that are also dropped at the second."""
     return float((dropped[0] & dropped[1]).sum() / dropped[0].sum())

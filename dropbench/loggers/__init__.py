@@ -1,4 +1,4 @@
-"""Epochs as they end, told to other tools. A logger changes no number of a run, and its failure costs no run."""
+"""Reports epochs to other tools as they end. A logger changes no number of a run, and its failure does not stop runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Loggers", "Run", "check", "opened"]
 
 LOGS = "logs"
-"""The folder in results/ that holds a folder for each logger."""
+"""The folder in results/ that contains a folder for each logger."""
 _PACKAGES: dict[str, tuple[str, ...]] = {
     "csv": (),
     "tensorboard": ("tensorboard",),
@@ -32,7 +32,7 @@ _PACKAGES: dict[str, tuple[str, ...]] = {
 def check(names: Sequence[str]) -> None:
     """Raises UsageError for a logger whose library is not installed. Imports nothing."""
     for name in names:
-        # The last two are for a file on this machine; who has a server needs no more than a client.
+        # The last two are for a file on this machine; with a server only the client is needed.
         needed = _PACKAGES[name][: 1 if os.environ.get("MLFLOW_TRACKING_URI") else None]
         if missing := [package for package in needed if find_spec(package) is None]:
             raise UsageError(
@@ -44,10 +44,10 @@ def check(names: Sequence[str]) -> None:
 def opened(
     names: Sequence[str], runs: Sequence[Run], results: Path, study: str | None, warn: Callable[[str], None]
 ) -> Iterator[Loggers]:
-    """The loggers of one command, closed at its end.
+    """Context manager that opens the loggers of one command and closes them at its end.
 
-    runs: all that may be trained. study: what groups them in a tool that has groups. warn: shows a sentence to the user.
-    Raises UsageError for a logger that cannot begin: better before training than after it.
+    runs: all runs that may be trained. study: the name of their group, for tools that have groups. warn: shows a sentence to
+    the user. Raises UsageError for a logger that cannot start, before anything is trained.
     """
     by_name: dict[str, Logger] = {}
     loggers = Loggers(by_name, runs, warn)
@@ -55,15 +55,15 @@ def opened(
         for name in names:
             try:
                 by_name[name] = _made(name, results / LOGS / name, study)
-            except Exception as error:  # whatever a library raises
-                raise UsageError(f"train.loggers={name} cannot begin: {_first_line(error)}") from error
+            except Exception as error:  # a library may raise anything
+                raise UsageError(f"train.loggers={name} cannot start: {_first_line(error)}") from error
         yield loggers
     finally:
         loggers.close()
 
 
 def _made(name: str, folder: Path, study: str | None) -> Logger:
-    """Imports what only this logger needs."""
+    """Creates a logger, importing only what it needs."""
     if name == "csv":
         from dropbench.loggers.csv import Csv
 
@@ -78,16 +78,16 @@ def _made(name: str, folder: Path, study: str | None) -> Logger:
 
 
 class Loggers:
-    """Tells every logger what happens. One that raises is left out from then on, with one warning."""
+    """Passes events to all loggers. A logger that raises an error is dropped with one warning."""
 
     def __init__(self, loggers: dict[str, Logger], runs: Sequence[Run], warn: Callable[[str], None]) -> None:
         self._loggers, self._warn = loggers, warn
         self._runs = {run.run_id: run for run in runs}
         self._last: dict[str, float] = {}
-        """The last epoch that was told of each run that has begun."""
+        """The last logged epoch of each run that has begun."""
 
     def beside(self, listen: Listener) -> Listener:
-        """A listener that tells first `listen` and then these."""
+        """Returns a listener that calls first `listen` and then these loggers."""
 
         def both(event: Progress | Retry | Note) -> None:
             listen(event)
@@ -96,12 +96,12 @@ class Loggers:
         return both
 
     def listen(self, event: Progress | Retry | Note) -> None:
-        """Tells each epoch of each run, once. Runs that are tried again, or go on from what was saved, begin again."""
+        """Logs each epoch of each run once. Runs that are retried, or resumed from a checkpoint, begin again."""
         from dropbench.execute.cohort import Note, Retry
 
         if isinstance(event, Note):
             return
-        if isinstance(event, Retry):  # these runs start again, and their logs with them
+        if isinstance(event, Retry):  # these runs start again, and so do their logs
             for run_id in event.run_ids:
                 self._last.pop(run_id, None)
             return
@@ -113,14 +113,14 @@ class Loggers:
             self._each(partial(_epoch, run_id, row))
 
     def finished(self, stored: Stored) -> None:
-        """Tells the end of a run that has been stored; of one that another command trained, that one's loggers have told."""
+        """Logs the end of a stored run, unless another command trained it, whose loggers have done so."""
         if stored.elsewhere:
             return
         self._begin(stored.record.run_id)
         self._each(lambda logger: logger.end(stored.record))
 
     def close(self) -> None:
-        """Closes each logger; nothing is told after."""
+        """Closes all loggers; no event may follow."""
         self._each(lambda logger: logger.close())
         self._loggers.clear()
 
@@ -133,9 +133,9 @@ class Loggers:
         for name, logger in list(self._loggers.items()):
             try:
                 act(logger)
-            except Exception as error:  # whatever a library raises: it must not reach the training it is told of
+            except Exception as error:  # a library may raise anything, which must not stop training
                 del self._loggers[name]
-                self._warn(f"the logger {name} failed and is left out from here on, {_first_line(error)}; runs go on")
+                self._warn(f"the logger {name} failed and is no longer used ({_first_line(error)}); runs go on")
                 with suppress(Exception):
                     logger.close()
 

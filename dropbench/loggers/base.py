@@ -1,4 +1,4 @@
-"""What a logger is told, and of what."""
+"""The interface of a logger."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Row = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Run:
-    """A run before it trains. arm: what its arm is called. settings: as the command line names them, seed included."""
+    """A run before it is trained. arm: the name of its arm. settings: by their command line keys, including the seed."""
 
     run_id: str
     arm: str
@@ -23,20 +23,20 @@ class Run:
 
 
 class Logger(Protocol):
-    """Follows the runs of one command, in the process that the user started.
+    """Logs the runs of one command, in the process that the user started.
 
-    Whatever it raises ends this logger, not the runs. Many runs train at once, so one that holds a file or a thread for each
-    may have thousands: open, write, close.
+    An exception ends this logger, but not the runs. Thousands of runs may train at once, so do not keep a file or a thread
+    for each: open, write, close.
     """
 
     def begin(self, run: Run) -> None:
-        """What an earlier attempt at this run left, interrupted, failed or of a cohort that broke off, is replaced."""
+        """Starts the log of a run and replaces that of an earlier attempt, which was interrupted or failed."""
 
     def epoch(self, run_id: str, row: Row) -> None:
-        """A row of the run's history, as in history.csv: `epoch` counts from 1; validation is not in every row."""
+        """Logs a row of the run's history, as in history.csv: `epoch` counts from 1; not every row has validation metrics."""
 
     def end(self, record: Record) -> None:
-        """The run has ended, in whatever way, and is stored."""
+        """Called when the run has ended, successfully or not, and is stored."""
 
     def close(self) -> None:
-        """No more will come. Runs that have begun and not ended were interrupted."""
+        """Called at the end. Runs that have begun but not ended were interrupted."""

@@ -1,4 +1,4 @@
-"""One file a run with a row an epoch, for `tail -f` and spreadsheets: history.csv before the run has ended."""
+"""One file per run with one row per epoch, for `tail -f` and spreadsheets: history.csv while the run is still training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Csv:
-    """`<folder>/<run_id>.csv`. Each row is there as soon as its epoch has ended."""
+    """Writes `<folder>/<run_id>.csv`, with each row as soon as its epoch has ended."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -24,12 +24,12 @@ class Csv:
         self._columns: dict[str, list[str]] = {}
 
     def begin(self, run: Run) -> None:
-        """Removes what an earlier attempt at this run left."""
+        """Removes the log of an earlier attempt at this run."""
         self._file(run.run_id).unlink(missing_ok=True)
         self._columns[run.run_id] = []
 
     def epoch(self, run_id: str, row: Row) -> None:
-        """Appends a row; a column that is new to the file has it written again."""
+        """Appends a row; if it has a new column, the file is written again."""
         columns, file = self._columns[run_id], self._file(run_id)
         if new := [key for key in row if key not in columns]:
             columns += new
@@ -42,14 +42,14 @@ class Csv:
         self._columns.pop(record.run_id, None)
 
     def close(self) -> None:
-        """Has nothing open."""
+        """Does nothing, since no file is open."""
 
     def _file(self, run_id: str) -> Path:
         return self._folder / f"{run_id}.csv"
 
 
 def _widen(file: Path, columns: Sequence[str]) -> None:
-    """The file under a header of these columns: with train.eval_every a later row may bring more than the first."""
+    """Rewrites the file with a header of these columns; with train.eval_every a later row may have more than the first."""
     rows = []
     if file.exists():
         with file.open(encoding="utf-8", newline="") as old:

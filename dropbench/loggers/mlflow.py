@@ -1,6 +1,7 @@
-"""MLflow: an experiment a study, a run a run, in the store that MLFLOW_TRACKING_URI names or in a file of the results folder.
+"""MLflow: one experiment per study, in the store that MLFLOW_TRACKING_URI names or in a file in the results folder.
 
-The file is SQLite, which MLflow recommends over its folders of text: `mlflow ui --backend-store-uri sqlite:///.../mlflow.db`.
+The file is an SQLite database, which MLflow recommends over folders of text files: `mlflow ui --backend-store-uri
+sqlite:///.../mlflow.db`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-# MLflow prints links to standard output, which may hold JSON, and tells its makers what is used of it, over the network.
+# MLflow prints links to standard output, which may contain JSON, and sends usage statistics over the network.
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
@@ -27,12 +28,12 @@ if TYPE_CHECKING:
     from dropbench.store import Record
 
 RUN_ID, ARM, STATUS, RESULTS = "run_id", "arm", "status", "results"
-"""Tags of ours. results: the folder of the records, which tells apart two people who train the same run for one server."""
+"""Our tags. results: the folder of the records, which distinguishes two people who log the same run to one server."""
 _MOST_METRICS, _MOST_PARAMS = 1000, 100
-"""What MLflow takes in one call."""
+"""The largest numbers that MLflow accepts in one call."""
 _PAUSE_S = 2.0
 _SHARE = 0.05
-"""Epochs are sent together: not more often than every `_PAUSE_S`, and not for more than this share of the time."""
+"""Epochs are sent in groups: at most every `_PAUSE_S`, and for at most this share of the time."""
 _T = TypeVar("_T")
 _ENDS = {"completed": "FINISHED", "diverged": "FAILED", "failed": "FAILED"}
 
@@ -44,14 +45,14 @@ class _Open:
 
 
 class MLflow:
-    """Parameters are the settings, metrics the columns of the history with the epoch as the step, tags run id and arm.
+    """Logs settings as parameters, history columns as metrics with the epoch as the step, and run id and arm as tags.
 
-    What is taken once (`test_*`, probes) is a metric of its own name; `final/val_loss` is the chosen epoch's, where `val_loss`
-    is the last one's.
+    Values that are measured once (`test_*`, probes) are metrics under their own names. `final/val_loss` is the value of the
+    chosen epoch, `val_loss` that of the last epoch.
     """
 
     def __init__(self, folder: Path, experiment: str) -> None:
-        # It tells of the tables that it makes, and with pages of traceback of what it raises, which we tell in a line.
+        # It logs the tables that it creates, and pages of traceback for errors that we report in one line.
         logging.getLogger("mlflow").setLevel(logging.CRITICAL)
         uri, artifacts = os.environ.get("MLFLOW_TRACKING_URI"), None
         if not uri:
@@ -68,7 +69,7 @@ class MLflow:
         self._due = time.monotonic() + _PAUSE_S
 
     def begin(self, run: Run) -> None:
-        """Removes what an earlier attempt at this run left."""
+        """Removes the log of an earlier attempt at this run."""
         for old in self._client.search_runs([self._experiment], f"tags.{RUN_ID} = '{run.run_id}'"):
             if old.data.tags.get(RESULTS) == self._results:
                 self._client.delete_run(old.info.run_id)
@@ -81,7 +82,7 @@ class MLflow:
             self._client.log_batch(created.info.run_id, params=some)
 
     def epoch(self, run_id: str, row: Row) -> None:
-        """Keeps a row to be sent with others."""
+        """Keeps a row, to send it together with others."""
         now, step = round(1000 * time.time()), int(row["epoch"])
         self._open[run_id].waiting += [Metric(k, float(v), now, step) for k, v in row.items() if k != "epoch"]
         if (began := time.monotonic()) >= self._due:
@@ -91,7 +92,7 @@ class MLflow:
             self._due = time.monotonic() + max(_PAUSE_S, took / _SHARE)
 
     def end(self, record: Record) -> None:
-        """Sends what is left, with the metrics of the chosen epoch, and ends the run."""
+        """Sends the remaining rows and the metrics of the chosen epoch, and ends the run."""
         run = self._open.pop(record.run_id)
         now, step = round(1000 * time.time()), record.chosen_epoch or record.epochs_run
         run.waiting += [Metric(_final(key), float(value), now, step) for key, value in record.metrics.items()]
@@ -103,7 +104,7 @@ class MLflow:
         self._client.set_terminated(run.id, _ENDS[record.status])
 
     def close(self) -> None:
-        """Sends what is left of runs that were interrupted."""
+        """Sends the remaining rows of interrupted runs."""
         for run in self._open.values():
             self._send(run)
             self._client.set_terminated(run.id, "KILLED")

@@ -1,8 +1,9 @@
 """TensorBoard: `tensorboard --logdir results/logs/tensorboard`.
 
-A run is a folder with what concerns it as a whole, and two inside it, `train` and `val`, whose scalars bear the same names:
-that is how TensorBoard draws both in one chart. The event files are those of `torch.utils.tensorboard`, written with its own
-parts and not through its SummaryWriter, which keeps a thread and an open file for each folder while a sweep has thousands.
+Each run has a folder for data about the whole run, with two folders inside, `train` and `val`. Their scalars have the same
+names, so TensorBoard draws both in one chart. The event files have the format of `torch.utils.tensorboard` and are written
+with its own functions, but not by its SummaryWriter: that keeps a thread and an open file for each folder, and a sweep has
+thousands.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
     from dropbench.store import Record
 
 FINAL = "final/"
-"""Opens the names of a run's metrics at its chosen epoch."""
+"""The prefix of a run's metrics at its chosen epoch."""
 
 
 class TensorBoard:
-    """`<folder>/<arm>-seed<seed>-<run_id>/`: the folder's name is all that a chart tells of a run."""
+    """Writes to `<folder>/<arm>-seed<seed>-<run_id>/`; the folder's name is all that a chart shows about a run."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -39,20 +40,20 @@ class TensorBoard:
         self._files: dict[Path, Path] = {}
 
     def begin(self, run: Run) -> None:
-        """Removes what an earlier attempt at this run left."""
-        arm = re.sub(r"[^\w.=+]+", "_", run.arm).strip("_")[:100] or "run"  # a name of a file has a limit
+        """Removes the log of an earlier attempt at this run."""
+        arm = re.sub(r"[^\w.=+]+", "_", run.arm).strip("_")[:100] or "run"  # the length of a file's name is limited
         place = self._folder / f"{arm}-seed{run.seed}-{run.run_id}"
         for old in {
             place,
             self._places.get(run.run_id, place),
-        }:  # the first may be of a command that began after this one
+        }:  # the first may belong to a command that began after this one
             shutil.rmtree(old, ignore_errors=not old.exists())
             self._forget(old)
         self._runs[run.run_id] = run
         self._places[run.run_id] = place
 
     def epoch(self, run_id: str, row: Row) -> None:
-        """Writes a row as scalars, training and validation to folders of their own."""
+        """Writes a row as scalars, with training and validation in separate folders."""
         place = self._places[run_id]
         step = int(row["epoch"])
         parts: dict[Path, dict[str, float]] = {}
@@ -66,19 +67,19 @@ class TensorBoard:
             self._write(folder, [scalar(tag, value) for tag, value in values.items()], step)
 
     def end(self, record: Record) -> None:
-        """Writes what belongs to the whole run."""
+        """Writes the data about the whole run."""
         run, place = self._runs.pop(record.run_id), self._places[record.run_id]
-        if record.status != "failed":  # that one is tried again, and its log then begins again
+        if record.status != "failed":  # a failed run is retried, and its log then begins again
             step = record.chosen_epoch or record.epochs_run
             final = {f"{FINAL}{key}": value for key, value in record.metrics.items()}
             settings = {key: _plain(value) for key, value in run.settings.items() if value is not None}
-            # TensorBoard takes the first description of an experiment for all of them; without one it makes it of all runs.
+            # TensorBoard uses the first description of an experiment for all runs; without one it derives it from all runs.
             _, start, finish = hparams(settings, final)
             self._write(place, [*(scalar(tag, value) for tag, value in final.items()), start, finish], step)
         self._forget(place)
 
     def close(self) -> None:
-        """Has nothing open."""
+        """Does nothing, since no file is open."""
 
     def _forget(self, place: Path) -> None:
         for folder in (place, place / "train", place / "val"):
@@ -98,7 +99,7 @@ class TensorBoard:
 
 
 def _plain(value: Any) -> bool | float | str:
-    """What a hyperparameter may be; the rest as it is typed."""
+    """Returns a value of a type that a hyperparameter may have; other values become text, as typed."""
     from dropbench.values import written
 
     return value if isinstance(value, bool | int | float | str) else written(value)

@@ -1,1 +1,1 @@
-"""Experiments of several fits, each a function of a seed that gives the one number by which a study's statement is judged."""
+"""Experiments with several fits. Each is a function of a seed and returns the number by which a statement is judged."""

@@ -1,4 +1,4 @@
-"""What dropout does to attributions, by integrated gradients and by the gradient alone."""
+"""The effect of dropout on attributions, by integrated gradients and by plain gradients."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ N_TRAIN, STEPS, RATE, POINTS = 200, 600, 0.5, 50
 
 
 def differ(seed: int) -> float:
-    """By how much integrated gradients see dropout spread attributions more than gradients do, in shares of the inputs.
+    """Returns how much more dropout spreads attributions by integrated gradients than by gradients, in shares of the inputs.
 
-    Of each: the share of the inputs over which the true class's logit is spread (`metric=attribution`) with dropout less that
-    without.
+    For each method, the effect of dropout is the share of inputs over which the true class's logit is spread
+    (`metric=attribution`) with dropout, minus the share without.
     """
     (x, y), (x_test, y_test) = split(seed)
     x, y = x[:N_TRAIN], y[:N_TRAIN]
@@ -28,23 +28,24 @@ def differ(seed: int) -> float:
 
 
 def integrated(network: Weights, x: Tensor, y: Tensor) -> Tensor:
-    """Integrated gradients of the true class's logit from black [n, 64] (Sundararajan et al. 2017, arXiv:1703.01365).
+    """Returns integrated gradients of the true class's logit from black [n, 64] (Sundararajan et al. 2017, arXiv:1703.01365).
 
-    Over 50 points of the straight line, the middles of its parts: their sum over inputs is the change of the logit.
+    The straight line is divided into 50 parts, and gradients are taken at their midpoints. The sum over inputs is the change
+    of the logit.
     """
     steps = (torch.arange(POINTS) + 0.5) / POINTS
     return x * torch.stack([gradient(network, s * x, y) for s in steps]).mean(0)
 
 
 def gradient(network: Weights, x: Tensor, y: Tensor) -> Tensor:
-    """Of the true class's logit with respect to each input [n, 64]."""
+    """Returns the gradient of the true class's logit with respect to each input [n, 64]."""
     x = x.detach().clone().requires_grad_()
     (slope,) = torch.autograd.grad(logits(network, x).gather(1, y[:, None]).sum(), x)
     return slope
 
 
 def share(attributed: Tensor) -> float:
-    """The mean over examples of exp(entropy) of |attributions| over the number of inputs, as `metric=attribution` has it."""
+    """Returns exp(entropy) of |attributions| over the number of inputs, averaged over examples, as in `metric=attribution`."""
     size = attributed.double().abs()
     p = size / size.sum(1, keepdim=True).clamp(min=1e-300)
     spread: Tensor = torch.special.entr(p).sum(1).exp() / p.shape[1]

@@ -1,4 +1,4 @@
-"""Autoencoders of digits with dropout in hidden layers, or of their inputs: what is repaired, and what a code is worth."""
+"""Autoencoders of digits with dropout in hidden layers or of inputs: how well they repair digits and encode them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from dropbench.programs.network import CLASSES, split
 
 N_TRAIN, LABELLED, HIDDEN, CODE, STEPS = 500, 100, 128, 32, 2000
 RATE, MISSING = 0.3, 0.3
-"""Of dropout in hidden layers, and the share of the pixels that are set to 0 where inputs are corrupted."""
+"""The rate of dropout in hidden layers, and the share of pixels that are set to 0 in corrupted inputs."""
 
 
 def repaired(seed: int) -> float:
-    """The log of the error in giving back test digits whose pixels are missing, denoising against plain; below 0 is better.
+    """Returns the log ratio of the errors on test digits with missing pixels, denoising to plain; below 0 denoising is better.
 
-    Vincent et al. 2008 (ICML): the denoising autoencoder is trained to give back the whole digit from one with pixels missing.
+    Vincent et al. 2008 (ICML): the denoising autoencoder is trained to reconstruct the whole digit from one with missing
+    pixels.
     """
     _, (x, _) = split(seed)
     corrupted = _with_missing(x, Generator().manual_seed(seed + 4 * 10**6))
@@ -31,18 +32,18 @@ def repaired(seed: int) -> float:
 
 
 def code_with_denoising(seed: int) -> float:
-    """How much better a linear classifier does from the code of a denoising autoencoder than of a plain one, in accuracy."""
+    """Returns how much more accurate a linear classifier is on the code of a denoising autoencoder than of a plain one."""
     return probe(seed, fitted(seed, missing=MISSING)) - probe(seed, fitted(seed))
 
 
 def code_with_dropout(seed: int) -> float:
-    """The same of an autoencoder with dropout in its hidden layers, the code among them."""
+    """Returns the same for an autoencoder with dropout in its hidden layers, including the code."""
     return probe(seed, fitted(seed, rate=RATE)) - probe(seed, fitted(seed))
 
 
 @cache
 def fitted(seed: int, rate: float = 0.0, missing: float = 0.0) -> Weights:
-    """An autoencoder 64-128-32-128-64 of 500 digits, by squared error. It is kept, since three programs ask for it."""
+    """Fits an autoencoder 64-128-32-128-64 to 500 digits by squared error; cached, since three programs use it."""
     (x, _), _ = split(seed)
     x = x[:N_TRAIN]
     weights, draw = start(seed, x.shape[1], HIDDEN, CODE, HIDDEN, x.shape[1]), Generator().manual_seed(seed + 2 * 10**6)
@@ -56,9 +57,9 @@ def fitted(seed: int, rate: float = 0.0, missing: float = 0.0) -> Weights:
 
 
 def probe(seed: int, weights: Weights) -> float:
-    """The test accuracy of ridge regression on the classes from the codes of 100 labelled digits.
+    """Returns the test accuracy of ridge regression on the classes, fitted to the codes of 100 labelled digits.
 
-    Codes are normalised by those of the 100, and the penalty is one hundredth of their number.
+    Codes are normalised with the statistics of these 100, and the penalty is one hundredth of their number.
     """
     (x, y), (x_test, y_test) = split(seed)
     code, tested = _code(weights, x[:LABELLED]).double(), _code(weights, x_test).double()
@@ -78,5 +79,5 @@ def _code(weights: Weights, x: Tensor) -> Tensor:
 
 
 def _with_missing(x: Tensor, draw: Generator, share: float = MISSING) -> Tensor:
-    """A share of the pixels set to 0, and nothing scaled."""
+    """Sets a share of the pixels to 0 and scales nothing."""
     return dropped(x, share, draw) * (1 - share)

@@ -1,4 +1,4 @@
-"""A bandit that sees a digit and pulls one of ten arms, of which its class's pays: by one dropout mask, or without noise."""
+"""A bandit that sees a digit and pulls one of ten arms, of which the digit's class pays: with one dropout mask or no noise."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ ROUNDS, PULLS, STEPS, BATCH, RATE = 60, 20, 30, 64, 0.2
 
 
 def advantage(seed: int) -> float:
-    """How much more a pull is paid on average where each choice is made under a mask of its own, in shares of the pay.
+    """Returns how much larger the mean pay of a pull is if each choice has its own mask, as a share of the pay.
 
-    Thompson sampling by dropout (Gal & Ghahramani 2016, arXiv:1506.02142, section 5.4) against the network without noise, which
-    is trained with dropout all the same.
+    It compares Thompson sampling by dropout (Gal & Ghahramani 2016, arXiv:1506.02142, section 5.4) with choices without
+    noise by a network that is also trained with dropout.
     """
     return paid(seed, explores=True) - paid(seed, explores=False)
 
 
 def paid(seed: int, *, explores: bool) -> float:
-    """The mean pay of 1,200 pulls. All that was pulled so far is learnt from after each 20; the first 20 are by chance."""
+    """Returns the mean pay of 1,200 pulls; after every 20 the network is trained on all of them; the first 20 are random."""
     (x, y), _ = split(seed)
     x, y = x[: ROUNDS * PULLS], y[: ROUNDS * PULLS]
     weights = [w.requires_grad_() for w in start(seed, x.shape[1])]

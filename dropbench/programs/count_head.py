@@ -1,4 +1,4 @@
-"""A network that gives back counts of genes: input dropout under Poisson noise, beside a head that knows the noise."""
+"""A network that reconstructs counts of genes: input dropout with Poisson noise, against a head that models the noise."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from dropbench.programs.counts import negative_binomial
 from dropbench.programs.dense import Weights, dropped, passed, start, trained
 
 FITTED, HELD, GENES, FACTORS, HIDDEN, STEPS, RATE, SHAPE = 300, 300, 60, 3, 32, 1000, 0.2, 0.5
-"""Cells for training and for the test; SHAPE of the gamma noise that makes the counts negative binomial."""
+"""FITTED and HELD are the cells for training and test; SHAPE is that of the gamma noise of the negative binomial counts."""
 
 
 def error(seed: int) -> float:
-    """The log of the error in the logs of what genes are expressed, a negative binomial head against input dropout.
+    """Returns the log ratio of the errors in the log expression of genes, a negative binomial head to input dropout.
 
-    Below 0 the head is better. Expression is known, since the counts are made; test cells (as Eraslan et al. 2019, Nature
-    Communications 10:390, whose network has such a head).
+    Below 0 the head is better. The true expression is known, since the counts are synthetic. Errors are on test cells.
+    Eraslan et al. 2019 (Nature Communications 10:390) have a network with such a head.
     """
     counts, log_expressed = cells(seed)
 
@@ -29,7 +29,7 @@ def error(seed: int) -> float:
 
 
 def likelihood(seed: int) -> float:
-    """By how many nats a count the head tells the test cells' counts better than input dropout with Poisson noise does."""
+    """Returns how many nats per count the head's test log-likelihood exceeds that of input dropout with Poisson noise."""
     counts, _ = cells(seed)
     with_head, shape = fitted(seed, counts, head=True)
     without, _ = fitted(seed, counts, head=False)
@@ -39,7 +39,7 @@ def likelihood(seed: int) -> float:
 
 
 def cells(seed: int) -> tuple[Tensor, Tensor]:
-    """Counts of cells by genes [600, 60], and the logs of their means, which three factors of a cell make."""
+    """Returns counts of cells by genes [600, 60] and the logs of their means, which depend on three factors of a cell."""
     draw = Generator().manual_seed(seed)
     of_cells = torch.randn(FITTED + HELD, FACTORS, generator=draw)
     loadings, level = torch.randn(FACTORS, GENES, generator=draw), torch.randn(GENES, generator=draw)
@@ -49,7 +49,7 @@ def cells(seed: int) -> tuple[Tensor, Tensor]:
 
 
 def fitted(seed: int, counts: Tensor, *, head: bool) -> tuple[Weights, Tensor]:
-    """The network 60-32-3-32-60 of log(1 + count), and the logs of the genes' shapes, which are of use to the head alone."""
+    """Fits a network 60-32-3-32-60 of log(1 + count); also returns the logs of the genes' shapes, used only by the head."""
     weights, masks = start(seed, GENES, HIDDEN, FACTORS, HIDDEN, GENES), Generator().manual_seed(seed + 2 * 10**6)
     shape = torch.zeros(GENES, requires_grad=True)
 
@@ -64,10 +64,10 @@ def fitted(seed: int, counts: Tensor, *, head: bool) -> tuple[Weights, Tensor]:
 
 
 def poisson_loss(counts: Tensor, log_mean: Tensor) -> Tensor:
-    """-log of the probability of each count, nats."""
+    """Returns -log of the probability of each count, in nats."""
     return log_mean.exp() - counts * log_mean + torch.lgamma(counts + 1)
 
 
 def _told(weights: Weights, counts: Tensor) -> Tensor:
-    """The log of each gene's mean."""
+    """Returns the predicted log of each gene's mean."""
     return passed(weights, counts.log1p())

@@ -1,4 +1,4 @@
-"""Counts as single cells give them, in which a gene that is little expressed is missed more often, and models of them."""
+"""Synthetic single-cell counts, in which weakly expressed genes are missed more often, and models of such counts."""
 
 from __future__ import annotations
 
@@ -8,44 +8,44 @@ from torch.nn.functional import softplus
 
 CELLS, GENES, STEPS = 400, 200, 300
 SHAPE, HALF, STEEPNESS = 2.0, 0.5, 1.5
-"""Of the counts: shape of the gamma distribution of a gene's expression over cells; log of the mean at which half of what is
-expressed is missed, and how fast that share falls with it."""
+"""SHAPE of the gamma distribution of a gene's expression over cells; HALF, the log of the mean at which half of the
+expressed counts are missed; STEEPNESS, how fast that share falls with the log of the mean."""
 Model = str
 
 
 def zeros_of_mask(seed: int) -> float:
-    """How much further from the zeros of genes a constant mask is than a chance to be missed that falls with expression.
+    """Returns how much worse a constant mask predicts genes' zeros than a miss probability that falls with expression.
 
-    The mean over genes of |share of zeros that the model expects - share in the held-out half of the cells|, the one less the
-    other.
+    It is the difference of the two models' mean over genes of |expected share of zeros - share in the held-out half of the
+    cells|.
     """
     (fit, held), _ = cells(seed)
     return zeros_off("mask", fit, held) - zeros_off("logistic", fit, held)
 
 
 def likelihood_of_mask(seed: int) -> float:
-    """By how many nats a count the held-out likelihood of a constant mask lies above such a chance's: below 0 is worse."""
+    """Returns how many nats per count a constant mask's held-out log-likelihood is above that of such a probability."""
     (fit, held), _ = cells(seed)
     return log_likelihood("mask", fit, held) - log_likelihood("logistic", fit, held)
 
 
 def mask_beside_negative_binomial(seed: int) -> float:
-    """The same above that of negative binomial counts, of which none is missed."""
+    """Returns the same relative to negative binomial counts, of which none is missed."""
     (fit, held), _ = cells(seed)
     return log_likelihood("mask", fit, held) - log_likelihood("negative binomial", fit, held)
 
 
 def mask_adds(seed: int) -> float:
-    """What a constant mask adds to negative binomial counts, in nats a count."""
+    """Returns how much a constant mask adds to the log-likelihood of negative binomial counts, in nats per count."""
     (fit, held), _ = cells(seed)
     return log_likelihood("negative binomial and mask", fit, held) - log_likelihood("negative binomial", fit, held)
 
 
 def cells(seed: int) -> tuple[tuple[Tensor, Tensor], Tensor]:
-    """Counts of two halves of the cells, [200, 200] each, and the mean expression of each gene [200].
+    """Returns counts of two halves of the cells, [200, 200] each, and the mean expression of each gene [200].
 
-    Expression is gamma about a gene's mean, which is log-normal over genes; counts are Poisson; then what is expressed is
-    missed with a chance that falls with the mean (Kharchenko, Silberstein & Scadden 2014, Nature Methods 11:740).
+    Expression is gamma distributed about a gene's mean, which is log-normal over genes; counts are Poisson. Then counts are
+    missed with a probability that falls with the mean (Kharchenko, Silberstein & Scadden 2014, Nature Methods 11:740).
     """
     draw = Generator().manual_seed(seed)
     mean = (torch.randn(GENES, generator=draw) * 1.2 + 1.0).exp()
@@ -57,21 +57,21 @@ def cells(seed: int) -> tuple[tuple[Tensor, Tensor], Tensor]:
 
 
 def zeros_off(model: Model, fit: Tensor, held: Tensor) -> float:
-    """The mean distance of expected and observed shares of zeros, over genes."""
+    """Returns the mean distance of expected and observed shares of zeros over genes."""
     expected = log_probability(model, fitted(model, fit), torch.zeros(1, GENES)).exp()[0]
     return (expected - (held == 0).float().mean(0)).abs().mean().item()
 
 
 def log_likelihood(model: Model, fit: Tensor, held: Tensor) -> float:
-    """Nats a count of cells that were not fitted."""
+    """Returns the log-likelihood of held-out cells, in nats per count."""
     return log_probability(model, fitted(model, fit), held).mean().item()
 
 
 def fitted(model: Model, counts: Tensor) -> list[Tensor]:
-    """Its parameters by maximum likelihood: a mean for each gene, and what the genes share.
+    """Fits a model's parameters by maximum likelihood: a mean for each gene, and parameters that all genes share.
 
-    Numbers that all genes share: the log-odds of being missed, how fast these fall with the log of the mean ("logistic"), and
-    the log of the shape of negative binomial counts. "mask" and "logistic" are of Poisson counts.
+    The shared parameters are the log-odds of being missed, how fast they fall with the log of the mean ("logistic"), and the
+    log of the shape of negative binomial counts. "mask" and "logistic" have Poisson counts.
     """
     mean = (counts.mean(0) + 0.1).log()
     shared = torch.zeros(3)
@@ -85,7 +85,7 @@ def fitted(model: Model, counts: Tensor) -> list[Tensor]:
 
 
 def log_probability(model: Model, parameters: list[Tensor], counts: Tensor) -> Tensor:
-    """Of each count [n, genes], nats."""
+    """Returns the log-probability of each count [n, genes], in nats."""
     log_mean, shared = parameters
     if model.startswith("negative binomial"):
         expressed = negative_binomial(counts, log_mean, shared[2])
@@ -94,12 +94,12 @@ def log_probability(model: Model, parameters: list[Tensor], counts: Tensor) -> T
     if model == "negative binomial":
         return expressed
     odds = shared[0] - softplus(shared[1]) * log_mean if model == "logistic" else shared[0] + 0 * log_mean
-    seen = expressed - softplus(odds)  # times the chance not to be missed
+    seen = expressed - softplus(odds)  # times the probability of not being missed
     return torch.where(counts == 0, torch.logaddexp(seen, -softplus(-odds)), seen)
 
 
 def negative_binomial(counts: Tensor, log_mean: Tensor, log_shape: Tensor) -> Tensor:
-    """The log-probability of counts by their mean and shape, whose variance is mean + mean^2 / shape."""
+    """Returns the log-probability of counts with this mean and shape, whose variance is mean + mean^2 / shape."""
     shape = log_shape.exp()
     total = torch.logaddexp(log_mean, log_shape)
     return (

@@ -1,4 +1,4 @@
-"""Dense networks of any sizes, for programs that need other networks than the classifier of `network.py`."""
+"""Dense networks of any size, for programs that need another network than the classifier of `network.py`."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import torch
 from torch import Generator, Tensor
 
 Weights = Sequence[Tensor]
-"""Weight [in, out] and bias [out] of each layer in turn."""
+"""Weight [in, out] and bias [out] of each layer, in order."""
 
 
 def start(seed: int, *sizes: int) -> list[Tensor]:
-    """Weights of layers of these sizes, inputs first, as torch's dense layers have them: uniform within 1 / sqrt(inputs)."""
+    """Returns initial weights of layers of these sizes, inputs first, as in torch: uniform in ±1 / sqrt(inputs)."""
     draw = Generator().manual_seed(seed)
     shapes = [(shape, ins) for ins, outs in itertools.pairwise(sizes) for shape in ((ins, outs), (outs,))]
     return [((torch.rand(shape, generator=draw) * 2 - 1) / ins**0.5).requires_grad_() for shape, ins in shapes]
 
 
 def passed(weights: Weights, x: Tensor, rate: float = 0.0, draw: Generator | None = None) -> Tensor:
-    """The outputs [n, out], behind ReLU at each hidden layer; with `draw`, dropout of each hidden layer at this rate."""
+    """Returns the outputs [n, out], with ReLU after each hidden layer and, with `draw`, dropout at this rate."""
     layers = len(weights) // 2
     for i in range(layers):
         x = x @ weights[2 * i] + weights[2 * i + 1]
@@ -30,7 +30,7 @@ def passed(weights: Weights, x: Tensor, rate: float = 0.0, draw: Generator | Non
 
 
 def dropped(x: Tensor, rate: float, draw: Generator | None) -> Tensor:
-    """Inverted dropout, a mask for each example; without `draw` the same as before."""
+    """Applies inverted dropout with a mask for each example; without `draw` it returns x unchanged."""
     if draw is None or not rate:
         return x
     return x * (torch.rand(x.shape, generator=draw) >= rate) / (1 - rate)
@@ -39,9 +39,10 @@ def dropped(x: Tensor, rate: float, draw: Generator | None) -> Tensor:
 def trained(
     weights: Weights, loss: Callable[[Tensor], Tensor], n: int, steps: int, seed: int, lr: float = 1e-3
 ) -> None:
-    """So many steps of Adam, in place, on batches of 50 of n examples: loss is given their row numbers [50].
+    """Trains weights in place by `steps` steps of Adam on batches of 50 of n examples; `loss` gets their row numbers [50].
 
-    Batches are drawn with replacement from a stream that is the seed's alone, so that fits with other noise see the same.
+    Batches are drawn with replacement from a stream that depends only on the seed, so that fits with other noise have the
+    same batches.
     """
     batches = Generator().manual_seed(seed + 10**6)
     optimizer = torch.optim.Adam(weights, lr=lr, fused=True)

@@ -1,4 +1,4 @@
-"""Predictions of numbers, of which the least certain are computed exactly instead: by the spread of dropout, or any."""
+"""Predictions of which the least certain are replaced by exact values, chosen by dropout's spread or at random."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import Generator, Tensor
 from dropbench.programs.dense import Weights, passed, start, trained
 
 FEATURES, N_TRAIN, N_TEST, HIDDEN, STEPS, RATE, PASSES, SHARE = 6, 300, 1000, 128, 1500, 0.1, 50, 0.2
-"""SHARE of the test examples are computed exactly."""
+"""SHARE is the share of the test examples that are computed exactly."""
 
 
 def saved(seed: int) -> float:
-    """The log of the error that is left, where the spread of passes chooses what to compute exactly, against chance.
+    """Returns the log ratio of the remaining errors if the spread of passes chooses the exact examples, to a random choice.
 
-    Below 0 the spread is worth something. Root mean squared errors over all test examples, those computed exactly without one.
+    Below 0 the spread is useful. Errors are root mean squared errors over all test examples; exact ones have error 0.
     """
     (x, y), (x_test, y_test) = numbers(seed)
     weights = fitted(seed, x, y)
@@ -27,14 +27,14 @@ def saved(seed: int) -> float:
 
 
 def error_left(off: Tensor, uncertain: Tensor) -> float:
-    """The root of the mean of squared errors, those of the fifth that is most uncertain set to 0."""
+    """Returns the root mean squared error with the errors of the most uncertain fifth set to 0."""
     off = off.clone()
     off[uncertain.topk(round(SHARE * len(off))).indices] = 0
     return off.mean().sqrt().item()
 
 
 def numbers(seed: int) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """A sum of waves, x [n, 6] and y [n], for training and for a test whose inputs lie half as far again from 0; no noise."""
+    """Returns a sum of sines without noise, x [n, 6] and y [n], for training and for a test with inputs 1.5 times as wide."""
     draw = Generator().manual_seed(seed)
     waves, phases = torch.randn(FEATURES, 8, generator=draw) * 0.5, torch.rand(8, generator=draw) * 2 * math.pi
 
@@ -46,7 +46,7 @@ def numbers(seed: int) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
 
 
 def fitted(seed: int, x: Tensor, y: Tensor) -> Weights:
-    """A network 6-128-128-1 with dropout of its hidden layers, by squared error."""
+    """Fits a network 6-128-128-1 with dropout of its hidden layers by squared error."""
     weights, masks = start(seed, FEATURES, HIDDEN, HIDDEN, 1), Generator().manual_seed(seed + 2 * 10**6)
     trained(
         weights,

@@ -1,4 +1,4 @@
-"""Test digits whose pixels are missing: a network with input dropout, beside imputation and indicators of what is missing."""
+"""Test digits with missing pixels: a network with input dropout, against imputation and indicators of missing pixels."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ N_TRAIN, HIDDEN, STEPS, MISSING = 1200, 128, 1500, 0.5
 
 
 def imputation(seed: int) -> float:
-    """How much more test digits are right where missing pixels are imputed from the others, than with input dropout.
+    """Returns how much higher the test accuracy is with missing pixels imputed from the others than with input dropout.
 
-    Accuracy. Pixels are missing by chance. With input dropout a missing pixel is the mean; the network whose inputs are imputed
-    has none.
+    Pixels are missing at random. With input dropout a missing pixel is replaced by the mean; the network with imputation has
+    no dropout.
     """
     (x, y), (x_test, y_test) = _parted(seed)
     there = missing_by_chance(x_test, seed)
@@ -26,10 +26,10 @@ def imputation(seed: int) -> float:
 
 
 def indicators(seed: int) -> float:
-    """The same of a network that is told which pixels are missing, and was trained with some missing for the same reason.
+    """Returns the same for a network with indicators of missing pixels, trained with pixels missing for the same reason.
 
-    The reason is the pixel's own value: the brighter, the likelier it is missing. Input dropout trains on whole digits, as
-    where it stands in for what will be missing.
+    The reason is the pixel's own value: brighter pixels are missing more often. The network with input dropout is trained on
+    whole digits, with the dropout in place of the pixels that will be missing.
     """
     (x, y), (x_test, y_test) = _parted(seed)
     there, there_test = missing_by_value(x, seed), missing_by_value(x_test, seed + 1)
@@ -39,7 +39,7 @@ def indicators(seed: int) -> float:
 
 
 def fitted(seed: int, x: Tensor, y: Tensor, rate: float = 0.0) -> Weights:
-    """A network of two hidden layers, with dropout of its inputs at this rate."""
+    """Fits a network with two hidden layers, with dropout of its inputs at this rate."""
     weights, masks = start(seed, x.shape[1], HIDDEN, HIDDEN, CLASSES), Generator().manual_seed(seed + 2 * 10**6)
 
     def loss(rows: Tensor) -> Tensor:
@@ -50,22 +50,22 @@ def fitted(seed: int, x: Tensor, y: Tensor, rate: float = 0.0) -> Weights:
 
 
 def missing_by_chance(x: Tensor, seed: int) -> Tensor:
-    """Which numbers are there, bool [n, 64]."""
+    """Returns which pixels are present, bool [n, 64]."""
     return torch.rand(x.shape, generator=Generator().manual_seed(seed + 4 * 10**6)) >= MISSING
 
 
 def missing_by_value(x: Tensor, seed: int) -> Tensor:
-    """The same, the chance to be missing growing from 0 to twice the share with the pixel's brightness."""
+    """Returns the same, with a probability of missing that grows with the brightness from 0 to twice the share."""
     return torch.rand(x.shape, generator=Generator().manual_seed(seed + 5 * 10**6)) >= 2 * MISSING * x
 
 
 def covariance(x: Tensor) -> Tensor:
-    """Of the features [64, 64], with a little on the diagonal."""
+    """Returns the covariance of the features [64, 64], with a small constant on the diagonal."""
     return torch.cov(x.T) + 1e-2 * torch.eye(x.shape[1])
 
 
 def imputed(x: Tensor, there: Tensor, mean: Tensor, cov: Tensor) -> Tensor:
-    """Each missing number is what is expected of it, given those of its row that are there, under a normal distribution."""
+    """Replaces each missing number by its expectation given the present ones of its row, under a normal distribution."""
     filled = x.clone()
     for row, known in zip(filled, there, strict=True):
         gone = ~known

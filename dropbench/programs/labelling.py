@@ -1,4 +1,4 @@
-"""Which examples to label next: those on which passes with dropout disagree, or any."""
+"""Which examples to label next: those on which passes with dropout disagree, or random ones."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from dropbench.programs.network import Weights, fitted, logits, split
 
 START, ADDED, ROUNDS, PASSES, STEPS, RATE = 20, 20, 6, 20, 300, 0.5
 Choose = Callable[[Weights, Tensor], Tensor]
-"""From a network and the examples without a label, [n, 64], to how much each is wanted, [n]."""
+"""A function of a network and the unlabelled examples [n, 64] that returns a score for each, [n]."""
 
 
 def advantage(seed: int) -> float:
-    """How much higher the labelling curve lies where disagreement chooses than where chance does, in accuracy.
+    """Returns how much higher the curve of test accuracy by labels is if disagreement chooses examples than at random.
 
-    Both begin with the same 20 digits and take 20 more six times; a network with dropout is fitted anew each time, for as many
-    steps. Higher is better. The mean height of the test accuracy over the number of labels is compared (Gal, Islam & Ghahramani
-    2017, arXiv:1703.02910, with their BALD).
+    Both begin with the same 20 digits and add 20 more six times. Each time a network with dropout is fitted from scratch,
+    with the same number of steps. The curves' mean heights are compared (Gal, Islam & Ghahramani 2017, arXiv:1703.02910,
+    with their BALD). Above 0 disagreement is better.
     """
     masks, chance = Generator().manual_seed(seed + 3 * 10**6), Generator().manual_seed(seed + 4 * 10**6)
 
@@ -33,10 +33,10 @@ def advantage(seed: int) -> float:
 
 
 def curve(seed: int, choose: Choose) -> list[float]:
-    """The test accuracy with 20 labels, 40, ..."""
+    """Returns the test accuracy with 20 labels, 40, ..."""
     (x, y), (x_test, y_test) = split(seed)
     labelled = torch.zeros(len(y), dtype=torch.bool)
-    labelled[:START] = True  # their order is the seed's
+    labelled[:START] = True  # their order depends on the seed
     scores = []
     for _ in range(ROUNDS + 1):
         network = fitted(x[labelled], y[labelled], RATE, seed, STEPS)
@@ -47,14 +47,14 @@ def curve(seed: int, choose: Choose) -> list[float]:
 
 
 def disagreement(p: Tensor) -> Tensor:
-    """Of passes' probabilities [passes, n, classes] the mutual information of label and mask, in nats, at least 0: [n].
+    """Returns the mutual information of label and mask, [n] in nats, for probabilities p [passes, n, classes].
 
-    The entropy of the mean less the mean entropy: BALD of Houlsby et al. 2011 (arXiv:1112.5745).
+    It is the entropy of the mean minus the mean entropy, at least 0: BALD of Houlsby et al. 2011 (arXiv:1112.5745).
     """
     told: Tensor = torch.special.entr(p.mean(0)).sum(-1) - torch.special.entr(p).sum(-1).mean(0)
     return told
 
 
 def area(scores: Sequence[float]) -> float:
-    """The mean height of a curve over equal steps, by trapezoids."""
+    """Returns the mean height of a curve with equal steps, by the trapezoidal rule."""
     return (sum(scores) - (scores[0] + scores[-1]) / 2) / (len(scores) - 1)

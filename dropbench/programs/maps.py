@@ -1,4 +1,4 @@
-"""How much noise behind the next layer comes from dropping single pixels of maps, and how much from dropping whole maps."""
+"""How much noise reaches the next layer if single pixels of maps are dropped, and if whole maps are dropped."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ N_TRAIN, MAPS, STEPS, RATE = 500, 16, 600, 0.3
 
 
 def behind_convolution(seed: int) -> float:
-    """The log of the noise's variance at the inputs of the second convolution's ReLU, whole maps against single pixels.
+    """Returns the log ratio of the noise's variances before the second convolution's ReLU, whole maps to single pixels.
 
-    Above 0 single pixels inject less. Both at the same rate, in a trained network.
+    Above 0 single pixels inject less noise. Both have the same rate, in a trained network.
     """
     first, second, x = _network(seed)
     return math.log(ratio(first, second, x, pooled=False))
 
 
 def behind_pooling(seed: int) -> float:
-    """The same where means over 2 x 2 pixels are taken between the two."""
+    """Returns the same with average pooling over 2 x 2 pixels between the two convolutions."""
     first, second, x = _network(seed)
     return math.log(ratio(first, second, x, pooled=True))
 
 
 def ratio(first: Tensor, second: Tensor, x: Tensor, *, pooled: bool) -> float:
-    """The variance that dropping whole maps makes over that of dropping pixels, the mean over examples and outputs.
+    """Returns the variance from dropping whole maps over that from dropping pixels, averaged over examples and outputs.
 
-    Both are rate / (1 - rate) times a sum of squares: over pixels of what each carries, or over maps of what each carries.
+    Both are rate / (1 - rate) times a sum of squares: of the contributions of single pixels, or of whole maps.
     """
     maps = conv2d(x, first, padding=1).relu()
 
@@ -45,14 +45,14 @@ def ratio(first: Tensor, second: Tensor, x: Tensor, *, pooled: bool) -> float:
         alone = torch.zeros_like(maps)
         alone[:, c] = maps[:, c]
         of_maps = of_maps + behind(alone).square().sum()
-        # What one pixel carries to an output is the pixel times one weight, squared here before they are added up.
+        # The contribution of a pixel to an output is the pixel times a weight; here it is squared before the sum.
         squares = conv2d(avg_pool2d(alone.square(), 2) / 4 if pooled else alone.square(), second.square(), padding=1)
         of_pixels = of_pixels + squares.sum()
     return (of_maps / of_pixels).item()
 
 
 def _network(seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Kernels of the two convolutions after training on 500 digits, [16, 1, 3, 3] and [16, 16, 3, 3]; 100 test digits."""
+    """Returns kernels of two convolutions trained on 500 digits, [16, 1, 3, 3] and [16, 16, 3, 3], and 100 test digits."""
     (x, y), (x_test, _) = split(seed)
     x, y = x[:N_TRAIN].view(-1, 1, 8, 8), y[:N_TRAIN]
     first, second = (_kernel(seed + i, ins) for i, ins in ((0, 1), (1, MAPS)))

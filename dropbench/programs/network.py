@@ -1,4 +1,4 @@
-"""A small network on the digits, for programs that fit it many times: two hidden layers with dropout, all drawn from a seed."""
+"""A small network for the digits with two hidden layers and dropout, for programs that fit it many times from a seed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Weights = Sequence[Tensor]
 
 
 def split(seed: int, n_test: int = 500) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """Digits for training, in an order of the seed's own, and `n_test` for the test: x [n, 64] and y [n] of each."""
+    """Returns x [n, 64] and y [n] of digits for training, in an order that depends on the seed, and of `n_test` test digits."""
     table = digits.load(Path(), False)
     order = torch.randperm(len(table.y), generator=Generator().manual_seed(seed))
     x, y = table.x.flatten(1)[order], table.y[order]
@@ -25,7 +25,7 @@ def split(seed: int, n_test: int = 500) -> tuple[tuple[Tensor, Tensor], tuple[Te
 
 
 def start(seed: int, features: int) -> list[Tensor]:
-    """Weights as torch's dense layers have them at first: uniform within 1 / sqrt(inputs)."""
+    """Returns initial weights as in torch's dense layers: uniform in ±1 / sqrt(inputs)."""
     draw = Generator().manual_seed(seed)
     sizes = [(features, WIDTH), (WIDTH, WIDTH), (WIDTH, CLASSES)]
     shapes = [(shape, ins) for ins, outs in sizes for shape in ((ins, outs), (outs,))]
@@ -33,7 +33,7 @@ def start(seed: int, features: int) -> list[Tensor]:
 
 
 def logits(weights: Weights, x: Tensor, rate: float = 0.0, draw: Generator | None = None) -> Tensor:
-    """[n, classes]; with `draw`, inverted dropout of both hidden layers at this rate, a mask for each example."""
+    """Returns logits [n, classes]; with `draw`, under inverted dropout of both hidden layers with a mask for each example."""
     for layer in (0, 2):
         x = (x @ weights[layer] + weights[layer + 1]).relu()
         if draw is not None and rate:
@@ -42,10 +42,10 @@ def logits(weights: Weights, x: Tensor, rate: float = 0.0, draw: Generator | Non
 
 
 def fitted(x: Tensor, y: Tensor, rate: float, seed: int, steps: int) -> Weights:
-    """So many steps of Adam on batches of 50, drawn with replacement.
+    """Fits the network by `steps` steps of Adam on batches of 50, drawn with replacement.
 
-    Start, batches and masks come from the seed alone, each from a stream of its own: fits that differ in an example, or in the
-    rate, have all else in common.
+    Initial weights, batches and masks depend only on the seed, each on its own stream. So fits that differ in one example,
+    or in the rate, have everything else in common.
     """
     weights = [w.requires_grad_() for w in start(seed, x.shape[1])]
     batches, masks = Generator().manual_seed(seed + 10**6), Generator().manual_seed(seed + 2 * 10**6)

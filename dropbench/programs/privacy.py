@@ -1,4 +1,4 @@
-"""A membership attack on a network that trained with dropout, and on one that trained by differentially private steps."""
+"""A membership attack on a network trained with dropout, and on one trained by differentially private steps."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from dropbench.programs.network import Weights, fitted, logits, split, start
 
 N_TRAIN, STEPS, RATE = 200, 600, 0.5
 LOT, PRIVATE_STEPS, CLIP, NOISE, PRIVATE_LR = 50, 100, 1.0, 4.0, 0.5
-"""Of the private steps: expected examples of one, the longest gradient of an example, and the noise's sd in such lengths."""
+"""Of the private steps: LOT, expected examples per step; CLIP, the largest norm of an example's gradient; NOISE, the noise's
+standard deviation relative to CLIP."""
 
 
 def exposed(seed: int) -> float:
-    """How much higher the attack's area under the ROC curve is against dropout than against private steps."""
+    """Returns how much higher the attack's area under the ROC curve is against dropout than against private steps."""
     return attack(seed, _with_dropout(seed)) - attack(seed, privately(seed))
 
 
 def against_private(seed: int) -> float:
-    """How far above chance the attack does against private steps: its area under the ROC curve less .5."""
+    """Returns how far the attack is above chance against private steps: its area under the ROC curve minus .5."""
     return attack(seed, privately(seed)) - 0.5
 
 
 def attack(seed: int, network: Weights) -> float:
-    """The area under the ROC curve of telling 200 training digits from 500 others by their loss (Yeom et al. 2018)."""
+    """Returns the area under the ROC curve for telling 200 training digits from 500 others by their loss (Yeom et al. 2018)."""
     (x, y), (others, labels) = split(seed)
     x, y = x[:N_TRAIN], y[:N_TRAIN]
     seen, new = (cross_entropy(logits(network, a), b, reduction="none").double() for a, b in ((x, y), (others, labels)))
@@ -36,10 +37,10 @@ def attack(seed: int, network: Weights) -> float:
 
 
 def privately(seed: int) -> Weights:
-    """Steps of SGD on gradients of examples, each cut to a length of 1, with normal noise on their sum.
+    """Trains by SGD on gradients of single examples, each clipped to norm 1, with normal noise on their sum.
 
-    DP-SGD of Abadi et al. 2016 (arXiv:1607.00133): an example is in a lot by chance, and the sum is divided by the lot's
-    expected size.
+    This is DP-SGD of Abadi et al. 2016 (arXiv:1607.00133): each example is in a lot at random, and the sum is divided by the
+    lot's expected size.
     """
     (x, y), _ = split(seed)
     x, y = x[:N_TRAIN], y[:N_TRAIN]
@@ -54,7 +55,7 @@ def privately(seed: int) -> Weights:
 
 
 def clipped(weights: Sequence[Tensor], x: Tensor, y: Tensor, most: float) -> list[Tensor]:
-    """The sum of the examples' gradients, each of them, all weights together, cut to a length of at most `most`."""
+    """Returns the sum of the examples' gradients, each clipped to norm `most` over all weights together."""
 
     def loss(ws: tuple[Tensor, ...], one: Tensor, label: Tensor) -> Tensor:
         return cross_entropy(logits(ws, one[None]), label[None])

@@ -1,4 +1,4 @@
-"""The comparison of none, half and all of a dropout rate, in two settings of which it is known what it should say."""
+"""The comparison of no, half and the full dropout rate, in two settings for which the right diagnosis is known."""
 
 from __future__ import annotations
 
@@ -16,27 +16,28 @@ OVERFITS = (
     "train.eval_every=10",
 )
 UNDERFITS = ("data.n_train=400", "model.widths=[8]", "train.epochs=20", "train.lr=0.01", "train.eval_every=5")
-"""Few examples, a third of them with wrong labels, for a wide network; and eight hidden units, of which half are dropped."""
+"""OVERFITS: a wide network on few examples, a third with wrong labels. UNDERFITS: eight hidden units, half of them dropped."""
 HELPS, HARMS = "helping", "too aggressive"
 
 
 def told_apart(seed: int) -> float:
-    """The share of the two settings in which the diagnosis of a whole study is right, less one half: -.5, 0 or .5.
+    """Returns the share of the two settings in which a whole study's diagnosis is right, minus one half: -.5, 0 or .5.
 
-    A study is `study=three_arm dropout.rate=0.5` over eight seeds. Where the network overfits by construction, dropout is to be
-    called helping and not too aggressive; where it underfits, too aggressive and not helping.
+    The study is `study=three_arm dropout.rate=0.5` over eight seeds. In the setting that overfits by construction, the right
+    diagnosis is that dropout helps and is not too aggressive; in the one that underfits, that it is too aggressive and does
+    not help.
     """
     return (right(seed, OVERFITS, HELPS, HARMS) + right(seed, UNDERFITS, HARMS, HELPS)) / 2 - 0.5
 
 
 def right(seed: int, setting: Collection[str], true: str, false: str) -> bool:
-    """Whether the diagnosis of the target rate has the one rule and not the other."""
+    """Returns whether the diagnosis of the target rate contains the rule `true` and not the rule `false`."""
     rules = diagnosed(seed, setting)
     return true in rules and false not in rules
 
 
 def diagnosed(seed: int, setting: Collection[str]) -> set[str]:
-    """The rules that speak of the target rate."""
+    """Returns the rules that apply to the target rate."""
     first = SEEDS * seed
     words = (
         "study=three_arm",

@@ -1,8 +1,8 @@
-"""How long steps and answers take with dropout and without, timed side by side in one process of one thread.
+"""The time of training steps and predictions with and without dropout, measured side by side in one thread.
 
-Networks are torch's own layers, as people write them, so these are times of dropout and not of dropbench. Each number is the
-log of a ratio of medians over alternated rounds: what else the machine does meets both alike. Unlike all other programs these
-give no number twice.
+The networks are ordinary torch modules, so the times are those of dropout and not of dropbench. Each number is the log of a
+ratio of medians over alternating rounds, so that other load on the machine affects both equally. Unlike all other programs
+these do not return the same number twice.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ ROUNDS, STEPS = 24, 4
 
 
 def training_step(seed: int) -> float:
-    """The log of the seconds of an update of 784-512-512-10 with dropout at 0.5 behind hidden layers, over those without."""
+    """Returns the log ratio of the times of an update of 784-512-512-10, with dropout at 0.5 after hidden layers to without."""
     with _alone(seed):
         return _log_ratio(_update(_dense(RATE)), _update(_dense(0.0)))
 
 
 def answer(seed: int) -> float:
-    """The same of the outputs for 64 examples, in evaluation mode."""
+    """Returns the same for a forward pass of 64 examples in evaluation mode."""
     with _alone(seed), torch.no_grad():
         return _log_ratio(_answer(_dense(RATE).eval()), _answer(_dense(0.0).eval()))
 
 
 def stochastic_depth_step(seed: int) -> float:
-    """The log of the seconds of an update with stochastic depth, a branch left out of whole batches at 0.3, over those without.
+    """Returns the log ratio of the times of an update with stochastic depth for whole batches at rate 0.3 to without.
 
-    Of 6 residual blocks of two layers of 512 units.
+    The network has 6 residual blocks of two layers with 512 units.
     """
     with _alone(seed):
         return _log_ratio(_update(_Residual(BRANCH_RATE)), _update(_Residual(0.0)))
 
 
 class _Residual(nn.Module):
-    """Blocks x + f(x); in training f is not computed for a whole batch with probability `rate`."""
+    """Blocks x + f(x); in training, f is left out for a whole batch with probability `rate`."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class _Residual(nn.Module):
 
 
 def _dense(rate: float) -> nn.Module:
-    """Without dropout there is no layer of it, not one at rate 0."""
+    """Returns the network; without dropout it has no dropout layers at all, instead of layers with rate 0."""
     layers: list[nn.Module] = []
     for inputs in (INPUTS, UNITS):
         layers += [nn.Linear(inputs, UNITS), nn.ReLU(), *([nn.Dropout(rate)] if rate else [])]
@@ -73,7 +73,7 @@ def _dense(rate: float) -> nn.Module:
 
 
 def _update(model: nn.Module) -> Callable[[], object]:
-    """A step of Adam on one batch."""
+    """Returns a function that does a step of Adam on one batch."""
     x, y = torch.rand(BATCH, INPUTS), torch.randint(CLASSES, (BATCH,))
     optimizer = torch.optim.Adam(model.parameters(), fused=True)
 
@@ -91,9 +91,9 @@ def _answer(model: nn.Module) -> Callable[[], object]:
 
 
 def _log_ratio(act: Callable[[], object], other: Callable[[], object]) -> float:
-    """log(seconds of `act` / seconds of `other`), of medians; who comes first changes with each round."""
+    """Returns log(median seconds of `act` / median seconds of `other`); the order alternates between rounds."""
     seconds: dict[Callable[[], object], list[float]] = {act: [], other: []}
-    for round_ in range(-2, ROUNDS):  # two that do not count
+    for round_ in range(-2, ROUNDS):  # two warm-up rounds
         for one in (act, other) if round_ % 2 else (other, act):
             began = time.perf_counter()
             for _ in range(STEPS):
@@ -105,7 +105,7 @@ def _log_ratio(act: Callable[[], object], other: Callable[[], object]) -> float:
 
 @contextmanager
 def _alone(seed: int) -> Iterator[None]:
-    """With one thread, and with random numbers of this seed, which leave the process's own as they were."""
+    """Context manager with one thread and torch seeded; it restores the process's own random state."""
     threads = torch.get_num_threads()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -1,4 +1,4 @@
-"""How much a network changes where one of its training examples is replaced by another."""
+"""How much a network changes if one of its training examples is replaced by another."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ N_TRAIN, REPLACED, STEPS, RATE = 100, 2, 300, 0.5
 
 
 def change(seed: int) -> float:
-    """How much more the network with dropout changes than the one without, in probability; below 0 is steadier."""
+    """Returns how much more the network with dropout changes than the one without, in probability; below 0 it changes less."""
     return mean_change(seed, RATE) - mean_change(seed, 0.0)
 
 
 def mean_change(seed: int, rate: float) -> float:
-    """The mean |change| of the true class's probability on test examples, in [0, 1], over two replaced examples.
+    """Returns the mean |change| of the true class's probability on test examples, in [0, 1], over two replaced examples.
 
-    All else, start, batches and masks, stays: uniform stability as Bousquet & Elisseeff (2002, JMLR 2) and Hardt et al. (2016,
-    arXiv:1509.01240) have it, with a mean in place of the largest change.
+    Initial weights, batches and masks stay the same. This is the uniform stability of Bousquet & Elisseeff (2002, JMLR 2)
+    and Hardt et al. (2016, arXiv:1509.01240), with the mean in place of the largest change.
     """
     (x, y), test = split(seed)
     before = _told(x[:N_TRAIN], y[:N_TRAIN], test, rate, seed)
@@ -31,6 +31,6 @@ def mean_change(seed: int, rate: float) -> float:
 
 
 def _told(x: Tensor, y: Tensor, test: tuple[Tensor, Tensor], rate: float, seed: int) -> Tensor:
-    """The probability that a network trained on these has for the true class of each test example: [n]."""
+    """Returns the probability of each test example's true class by a network trained on x and y: [n]."""
     p = logits(fitted(x, y, rate, seed, STEPS), test[0]).double().softmax(1)
     return p.gather(1, test[1][:, None])[:, 0]

@@ -1,4 +1,4 @@
-"""What dropout does to a variational autoencoder of digits."""
+"""The effect of dropout on a variational autoencoder of digits."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ N_TRAIN, HIDDEN, LATENT, STEPS, RATE, SAMPLES = 1200, 128, 8, 1500, 0.3, 20
 
 
 def worse(seed: int) -> float:
-    """By how many nats a digit dropout of all hidden layers raises the negative evidence bound of test digits, noise off.
+    """Returns how many nats per digit dropout in all hidden layers adds to the negative ELBO of test digits, noise off.
 
-    Kingma & Welling 2014 (arXiv:1312.6114), with pixels as probabilities of 0 and 1; the mean over 20 draws of the latent.
+    Kingma & Welling 2014 (arXiv:1312.6114), with pixels as probabilities of 0 and 1; averaged over 20 draws of the latent.
     """
     _, (x, _) = split(seed)
     return bound(*fitted(seed, RATE), x) - bound(*fitted(seed, 0.0), x)
 
 
 def fitted(seed: int, rate: float) -> tuple[Weights, Weights]:
-    """Encoder 64-128-16 and decoder 8-128-64 of 1,200 digits."""
+    """Fits encoder 64-128-16 and decoder 8-128-64 to 1,200 digits."""
     (x, _), _ = split(seed)
     encoder, decoder = start(seed, 64, HIDDEN, 2 * LATENT), start(seed + 5 * 10**6, LATENT, HIDDEN, 64)
     masks, latent = Generator().manual_seed(seed + 2 * 10**6), Generator().manual_seed(seed + 3 * 10**6)
@@ -32,7 +32,7 @@ def fitted(seed: int, rate: float) -> tuple[Weights, Weights]:
 
 
 def bound(encoder: Weights, decoder: Weights, x: Tensor) -> float:
-    """The negative evidence bound of digits without dropout, in nats a digit: lower is better."""
+    """Returns the negative evidence lower bound of digits without dropout, in nats per digit; lower is better."""
     latent = Generator().manual_seed(0)
     with torch.no_grad():
         return sum(_loss(encoder, decoder, x, latent).item() for _ in range(SAMPLES)) / SAMPLES
@@ -48,5 +48,5 @@ def _loss(
 
 
 def divergence(mean: Tensor, log_var: Tensor) -> Tensor:
-    """Kullback & Leibler's, of a normal distribution with a variance for each number from the standard one, nats [n]."""
+    """Returns the KL divergence of a diagonal normal distribution from the standard normal, in nats [n]."""
     return (log_var.exp() + mean**2 - 1 - log_var).sum(1) / 2

@@ -106,7 +106,7 @@ def test_a_logger_that_fails_costs_no_run(
     said = sweep("csv", "--quiet", f"execute.workers={workers}")
     assert said.code == 0 and said.out == ""
     assert said.err.splitlines() == [
-        "Warning: the logger csv failed and is left out from here on, OSError: [Errno 28] No space left on device; runs go on"
+        "Warning: the logger csv failed and is no longer used (OSError: [Errno 28] No space left on device); runs go on"
     ]
     assert len([t for t in spy.told if t[0] == failing]) == (2 if failing == "close" else 1) and spy.told[-1] == (
         "close",
@@ -126,7 +126,7 @@ def test_one_that_cannot_begin_is_told_before_anything_trains(sweep: Sweep, tmp_
     (tmp_path / "results").mkdir()
     (tmp_path / "results/logs").write_text("a file")
     said = sweep("csv")
-    assert said.code == 2 and "train.loggers=csv cannot begin: " in said.err
+    assert said.code == 2 and "train.loggers=csv cannot start: " in said.err
     assert not list((tmp_path / "results/runs").iterdir())
 
 

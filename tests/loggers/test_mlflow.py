@@ -133,7 +133,7 @@ def test_one_that_cannot_be_is_told_before_anything_trains(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "nonsense://here")
     said = sweep("mlflow")
-    assert said.code == 2 and "train.loggers=mlflow cannot begin: " in said.err
+    assert said.code == 2 and "train.loggers=mlflow cannot start: " in said.err
     assert not (tmp_path / "results/runs").exists() or not list((tmp_path / "results/runs").iterdir())
 
 
@@ -147,7 +147,7 @@ def test_a_store_that_goes_away_is_told_in_one_line(
     copy.write_bytes(b"")
     told.finished(Stored(SimpleNamespace(run_id="a" * 12, metrics={}, chosen_epoch=1), tmp_path, ()))  # type: ignore[arg-type]
     told.close()
-    assert len(warnings) == 1 and warnings[0].startswith("the logger mlflow failed and is left out from here on, ")
+    assert len(warnings) == 1 and warnings[0].startswith("the logger mlflow failed and is no longer used (")
     assert "\n" not in warnings[0] and "".join(capsys.readouterr()) == ""
 
 
