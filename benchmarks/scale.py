@@ -162,29 +162,25 @@ def text(taken: dict[int, dict[str, Took]], spent: dict[int, dict[str, float]], 
     machine = (
         f"{os.cpu_count()} cores ({platform.processor() or platform.machine()}), Python {platform.python_version()}"
     )
-    return f"""# A results folder of 10^5 runs
-
-`{typed}`, on {machine}. Seconds of whole commands by the clock, and of the processor in brackets, measured once each. {shapes};
-one table, on digits with five epochs a run. Every run has a record, a history, its configuration and what it said of its test
-examples; `benchmarks/large_folder.py` makes them.
-
-{table({runs: {name: str(took) for name, took in each.items()} for runs, each in taken.items()})}
-
-"First" is without an index, and writes it; "again" with it ([docs/design.md](../../docs/design.md)).
-
-## What a driver spends on a run
-
-Milliseconds for each run that ends, in cohorts of {COHORT}, by what `sweep` calls; it does not grow with the runs of the plan or the folder.
-
-{table({runs: {name: f"{ms:.2f}" for name, ms in each.items()} for runs, each in spent.items()})}
-
-## On paper: {WORKERS:,} workers
-
-One driver takes in {1 / whole:,.0f} runs a second, {whole * 1000:.1f} ms each. So it keeps {WORKERS:,} workers busy as long as a run takes a
-worker {WORKERS * whole:.0f} s or more (or a cohort of {COHORT} runs {WORKERS * whole * COHORT / 60:.0f} minutes); of shorter runs it is the driver that is waited for, and the grid is better
-cut into parts that several commands train. {size:,} runs cost a driver {size * whole / 60:.0f} minutes in all, {size * whole / WORKERS:.1f} s for each of {WORKERS:,} workers, most of it
-waiting for the disk, which another one, or a network folder, changes.
-"""
+    parts = [
+        "# A results folder of 10^5 runs",
+        f"`{typed}`, on {machine}. Seconds of whole commands by the clock, and of the processor in brackets, each measured "
+        f"once. {shapes}; one table, on digits with five epochs a run. Every run has a record, a history, its configuration "
+        "and what it said of its test examples; `benchmarks/large_folder.py` makes them.",
+        table({runs: {name: str(took) for name, took in each.items()} for runs, each in taken.items()}),
+        '"First" is without an index, and writes it; "again" with it ([docs/design.md](../../docs/design.md)).',
+        "## What a driver spends on a run",
+        f"Milliseconds for each run that ends, in cohorts of {COHORT}, by what `sweep` calls. It does not grow with the runs "
+        "of the plan or of the folder.",
+        table({runs: {name: f"{ms:.2f}" for name, ms in each.items()} for runs, each in spent.items()}),
+        f"## On paper: {WORKERS:,} workers",
+        f"A run costs a driver {whole * 1000:.1f} ms, so one driver takes in {1 / whole:,.0f} runs a second. It keeps "
+        f"{WORKERS:,} workers busy as long as a run takes a worker {WORKERS * whole:.1f} s or more, or a cohort of {COHORT} "
+        f"runs {WORKERS * whole * COHORT / 60:.1f} minutes. Workers wait for the driver if runs are shorter: then the plan is "
+        f"better cut into parts, each with a driver of its own. {size:,} runs cost one driver {size * whole / 60:.1f} minutes "
+        "in all. Most of it is waiting for the disk, of which each machine and each network folder has its own numbers.",
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 def main() -> None:

@@ -197,15 +197,17 @@ def misplaced(e: Evidence) -> list[Diagnosis]:
     """Find arms that differ only in placement where one hurts validation, and another does not and certainly beats it."""
     measure, told = e.measure.on("val"), []
     val = e.against(measure)
+    sound = [label for label, c in val.items() if c.not_worse]
     for label, harm in val.items():
+        if harm.verdict != "worse":
+            continue
         peers = [
             o
-            for o, c in val.items()
-            if c.not_worse
-            and remedies.same_rates(e.configs[o], e.configs[label])
+            for o in sound
+            if remedies.same_rates(e.configs[o], e.configs[label])
             and remedies.placement(e.configs[o]) != remedies.placement(e.configs[label])
         ]
-        if harm.verdict != "worse" or not peers:
+        if not peers:
             continue
         asked = [Minus(o, label, measure) for o in peers]
         apart = dict(zip(peers, judged(asked, e.comparison.scores, harm.region, e.comparison.diverged), strict=True))

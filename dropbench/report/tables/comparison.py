@@ -131,7 +131,7 @@ class Comparison:
     explained: tuple[tuple[str, str], ...] = ()
     typed: Mapping[str, str] = field(default_factory=dict)
     _widenings: dict[int, tuple[Expression, Widening | Untold]] = field(default_factory=dict, repr=False)
-    _scores: dict[tuple[str, str], Scores] = field(default_factory=dict, repr=False)
+    _scores: dict[str, dict[str, Scores]] = field(default_factory=dict, repr=False)
     _contrasts: dict[Measure, dict[str, Contrast]] = field(default_factory=dict, repr=False)
 
     @property
@@ -158,12 +158,9 @@ class Comparison:
 
     def scores(self, label: str, measure: Measure) -> Scores:
         """By seed, of the completed runs; empty where it was not measured."""
-        key = label, str(measure)
-        if key not in self._scores:
-            done, column = self.done(label), str(measure)
-            known = dict(zip(done["seed"].tolist(), done[column].tolist(), strict=True)) if column in done else {}
-            self._scores[key] = known
-        return self._scores[key]
+        if (column := str(measure)) not in self._scores:
+            self._scores[column] = self._by_seed(column) if column in self.runs else {}
+        return self._scores[column].get(label, {})
 
     def diverged(self, label: str) -> Collection[int]:
         """The seeds of an arm's runs that diverged."""
@@ -191,8 +188,17 @@ class Comparison:
             return why
 
     def _run_ids(self, label: str) -> Mapping[int, str]:
-        done = self.done(label)
-        return dict(zip(done["seed"].tolist(), done["run_id"].tolist(), strict=True))
+        return self._ids.get(label, {})
+
+    def _by_seed(self, column: str) -> dict[str, dict[int, Any]]:
+        """The values of a column of the completed runs, by label and seed."""
+        done = self.runs[self.runs["status"] == "completed"]
+        values, seeds = by_label(done, column), by_label(done, "seed")
+        return {label: dict(zip(seeds[label], of_arm, strict=True)) for label, of_arm in values.items()}
+
+    @cached_property
+    def _ids(self) -> dict[str, dict[int, str]]:
+        return self._by_seed("run_id")
 
     def region(self, measure: Measure) -> float:
         """Half the width of what counts as no difference; what was typed is about the verdict's metric alone."""
