@@ -159,7 +159,7 @@ class Comparison:
     def scores(self, label: str, measure: Measure) -> Scores:
         """By seed, of the completed runs; empty where it was not measured."""
         if (column := str(measure)) not in self._scores:
-            self._scores[column] = self._by_seed(column) if column in self.runs else {}
+            self._scores[column] = {**self._by_seed(column)} if column in self.runs else {}
         return self._scores[column].get(label, {})
 
     def diverged(self, label: str) -> Collection[int]:
