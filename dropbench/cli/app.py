@@ -161,6 +161,7 @@ def sweep(
     - `dropbench sweep study=three_arm --retry 2 --fail-fast`
     - `dropbench sweep study=three_arm --shard 3/8`
     - `dropbench sweep study=three_arm --detach`
+    - `dropbench sweep study=three_arm execute=slurm execute.slurm.partition=cpu execute.slurm.time=4h`
     """
     from dropbench.cli.asking import Going
     from dropbench.cli.dry_run import DryRun

@@ -27,9 +27,11 @@ from dropbench.store.jobs import JOBS
 from dropbench.values import count
 
 if TYPE_CHECKING:
+    from dropbench.cli.work import Work
     from dropbench.execute.shards import Shard
     from dropbench.planning.continuing import Course
     from dropbench.planning.plan import Plan
+    from dropbench.spec import RunSpec
     from dropbench.store import Store
     from dropbench.store.jobs import Job
 
@@ -55,6 +57,14 @@ class Submission:
 def on_slurm(plan: Plan) -> bool:
     """Whether it is for tasks of a cluster."""
     return plan.settings.execute.slurm is not None
+
+
+def tell_tasks(specs: Sequence[RunSpec], plan: Plan, work: Work, shown: Shown) -> None:
+    """What a dry run says of the tasks that would train these runs."""
+    from dropbench.execute.slurm import tasks_for
+
+    tasks = count(tasks_for(specs, plan.outlines, plan.settings), "task")
+    shown.note(f"on the cluster: {tasks} of one array, {count(work.workers, 'worker')} each")
 
 
 def submitted(asked: Submission, shown: Shown, *, detach: bool) -> bool:

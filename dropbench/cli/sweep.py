@@ -15,7 +15,7 @@ from dropbench.cli.console import Shown
 from dropbench.cli.detached import detach as detached
 from dropbench.cli.dry_run import DryRun, show
 from dropbench.cli.measuring import left_to_train
-from dropbench.cli.on_slurm import Submission, finished, on_slurm, refused, submitted, trains_here
+from dropbench.cli.on_slurm import Submission, finished, on_slurm, refused, submitted, tell_tasks, trains_here
 from dropbench.cli.outcome import Done, failed_runs, tell
 from dropbench.cli.programs import carried_out
 from dropbench.cli.several_studies import carry_out_each, each_study
@@ -231,6 +231,8 @@ def pursue(
             compared = plan if stages[-1].name == COMPARISON else course.ahead(stages)[-1][0]
             to_come = partial(rest, course, stages, None if force else store)
             show(dry_run, left.todo, left.work, (plan, compared), to_come, shown)
+            if left.todo and on_slurm(plan):
+                tell_tasks(left.todo, plan, left.work, shown)
             return None
         store.write_plan(replace(as_stored(course, seen, began, over=False), checks=checks, programs=programs))
         ended = _trained(left, plan, store, shown, policy, before, until)

@@ -8,6 +8,7 @@
     results/products.json      which library multiplies matrices for the runs on CPUs (products.py)
     results/work/              claims (see claims.py) and checkpoints (checkpoints.py) of what is in training; else absent
     results/ended/             runs as they were when they ended, to be trained for more epochs (train.extendable); else absent
+    results/jobs/              commands that go on without a terminal (jobs.py), until they are removed; absent without any
     results/rungs/             runs of a search as they were when they ended, for longer ones to go on with; else absent
 
 A folder is written under a hidden name beside its place, synced, then renamed: a reader sees a whole run or none. Runs that an
