@@ -29,7 +29,7 @@ def error(seed: int) -> float:
 
 
 def likelihood(seed: int) -> float:
-    """Returns how many nats per count the head's test log-likelihood exceeds that of input dropout with Poisson noise."""
+    """Returns by how many nats per count the head's test log-likelihood exceeds that of input dropout with Poisson noise."""
     counts, _ = cells(seed)
     with_head, shape = fitted(seed, counts, head=True)
     without, _ = fitted(seed, counts, head=False)
