@@ -60,9 +60,11 @@ def on_slurm(plan: Plan) -> bool:
 
 
 def tell_tasks(specs: Sequence[RunSpec], plan: Plan, work: Work, shown: Shown) -> None:
-    """What a dry run says of the tasks that would train these runs."""
+    """What a dry run says of the tasks that would train these runs; nothing where tasks would not."""
     from dropbench.execute.slurm import tasks_for
 
+    if not specs or not on_slurm(plan):
+        return
     tasks = count(tasks_for(specs, plan.outlines, plan.settings), "task")
     shown.note(f"on the cluster: {tasks} of one array, {count(work.workers, 'worker')} each")
 

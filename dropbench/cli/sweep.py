@@ -231,8 +231,7 @@ def pursue(
             compared = plan if stages[-1].name == COMPARISON else course.ahead(stages)[-1][0]
             to_come = partial(rest, course, stages, None if force else store)
             show(dry_run, left.todo, left.work, (plan, compared), to_come, shown)
-            if left.todo and on_slurm(plan):
-                tell_tasks(left.todo, plan, left.work, shown)
+            tell_tasks(left.todo, plan, left.work, shown)
             return None
         store.write_plan(replace(as_stored(course, seen, began, over=False), checks=checks, programs=programs))
         ended = _trained(left, plan, store, shown, policy, before, until)
