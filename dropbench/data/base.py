@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 class Graph:
     """The graph of a table whose examples are the nodes.
 
-    features: [N, F] float32, one row per node, as the model receives them: they are not normalised later. edges: [2, E]
-    int64 node numbers. They are undirected: an edge may be given in one direction or in both, and repeatedly; self-loops are
-    ignored. Each edge is kept once, in order, so that the fingerprint of a graph does not depend on how its edges were
-    listed.
+    features: [N, F] float32, one row per node, as the model receives them: they are not normalised later.
+    edges: [2, E] int64 node numbers. They are undirected: an edge may be given in one direction or in both, and repeatedly;
+        self-loops are ignored. Each edge is kept once, in order, so that the fingerprint of a graph does not depend on how its
+        edges were listed.
     """
 
     features: Tensor
@@ -47,27 +47,31 @@ class Table:
     """A data set in memory, with a class or a number as the target of each example.
 
     x: [N, *shape], one of
-        float32 on its raw scale (images in 0..1); the engine normalises it, from training examples only; int64 word numbers,
-        axes "T": a text of T words per example; int64 word numbers, axes "W", [N, 1]: one running text; each word is an
-        example, and `y` is the next word; int64 node numbers 0..N-1, axes "N", [N, 1]: the nodes of `graph`.
-    y: [N] int64 in 0..n_classes-1; for the task "regress", float32 in the target's own unit with n_classes 1. axes: a letter
-    for each axis of one example: "CHW" for images, "F" for features, "TF" for sequences; see above. test: row numbers of the
-    official test split; None: one is drawn. val: row numbers of the official validation split, only together with `test`;
-    None: validation is drawn. train: with `val`, the rows that training may use; None: all rows that are not in `val` or
-    `test`. vocabulary: how many different word numbers there are, 0..vocabulary-1. window: the number of words of running
-    text that a model reads at a time. The training text comes first in x, and the
+        float32 on its raw scale (images in 0..1); the engine normalises it, from training examples only;
+        int64 word numbers, axes "T": a text of T words per example;
+        int64 word numbers, axes "W", [N, 1]: one running text; each word is an example, and `y` is the next word;
+        int64 node numbers 0..N-1, axes "N", [N, 1]: the nodes of `graph`.
+    y: [N] int64 in 0..n_classes-1; for the task "regress", float32 in the target's own unit with n_classes 1.
+    axes: a letter for each axis of one example: "CHW" for images, "F" for features, "TF" for sequences; see above.
+    test: row numbers of the official test split; None: one is drawn.
+    val: row numbers of the official validation split, only together with `test`; None: validation is drawn.
+    train: with `val`, the rows that training may use; None: all rows that are not in `val` or `test`.
+    vocabulary: how many different word numbers there are, 0..vocabulary-1.
+    window: the number of words of running text that a model reads at a time. The training text comes first in x, and the
         validation and test rows are ranges without gaps.
     words: the word of each number; `<unk>` stands for all other words. None: predictions for new sentences need word
         numbers. Not part of the fingerprint, since it changes no number.
     files: all files that the loader read. As long as they do not change, the fingerprint is computed only once; without
         files, it is computed at each start.
-    columns: the names of the features, for messages; read_numbers returns them. task: "classify" or "regress". classes: the
-    names of the classes, by number; empty: the numbers are the names. prepared: for tables whose inputs are computed from
-    their columns by a fit to the training rows of each seed; x then
+    columns: the names of the features, for messages; read_numbers returns them.
+    task: "classify" or "regress".
+    classes: the names of the classes, by number; empty: the numbers are the names.
+    prepared: for tables whose inputs are computed from their columns by a fit to the training rows of each seed; x then
         holds the unfitted inputs and is not normalised.
-    groups: [N] int64; rows with the same number stay together in training, validation or test. times: [N] float64; the
-    latest rows are for test, the ones before for validation, the earliest for training. weights: [N] float32, the weight of
-    each row in the training loss. notes: what a user should know about how the data were read. Not part of the fingerprint.
+    groups: [N] int64; rows with the same number stay together in training, validation or test.
+    times: [N] float64; the latest rows are for test, the ones before for validation, the earliest for training.
+    weights: [N] float32, the weight of each row in the training loss.
+    notes: what a user should know about how the data were read. Not part of the fingerprint.
     first_line: for a single file in `files` with one row per line: the line of the first row, from 1; for messages.
     """
 

@@ -6,8 +6,9 @@ A model says which views it accepts (`eats`), and the axes of a data set determi
     sequence  steps of features, "TF"; an image is read row by row, so a step is one row of every channel
 
 In three more views an example consists of int64 numbers to look up, and its shape is that of the table to look them up in:
-    tokens    T words from a vocabulary of V, "TV", as word numbers [..., T] text      a window of running text, "TV", as
-    word numbers [..., T] graph     one of N nodes with F features each, "NF", as node numbers [...] [...]
+    tokens    T words from a vocabulary of V, "TV", as word numbers [..., T]
+    text      a window of running text, "TV", as word numbers [..., T]
+    graph     one of N nodes with F features each, "NF", as node numbers [...]
 """
 
 from __future__ import annotations

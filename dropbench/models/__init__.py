@@ -29,9 +29,11 @@ same contract without the replica axis and without `replicas`. The engine stacks
 be used (engine/vmap_check.py), trains its replicas one after the other.
 
 Views, with the shape of one example:
-    flat      (F) image     (C, H, W) sequence  (T, F) tokens    (T, V), T words from a vocabulary of V. x holds word
-    numbers, int64 [K, B, T]; 0 is padding, at the start. text      (T, V), the same for windows of a running text; the
-    logits are [K, B, T, V]. A model that carries its state from
+    flat      (F)
+    image     (C, H, W)
+    sequence  (T, F)
+    tokens    (T, V), T words from a vocabulary of V. x holds word numbers, int64 [K, B, T]; 0 is padding, at the start.
+    text      (T, V), the same for windows of a running text; the logits are [K, B, T, V]. A model that carries its state from
               one window to the next has `begin()`, which is called before the first window.
     graph     (N, F), a graph of N nodes with F features each. x holds node numbers, int64 [K, B]. `attach(graph, device)` is
               called once with `graph.features` [N, F] and `graph.edges` [2, E].

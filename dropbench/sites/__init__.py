@@ -26,12 +26,13 @@ Kind = Literal[
 ]
 """The kind of tensor at a site.
 
-activation: the output of a layer. feedforward: the same, inside a transformer's feed-forward block. weight: weights and bias
-of a dense layer. recurrent_weight: the hidden-to-hidden weights of a recurrent layer. recurrent: the state that these
-weights multiply. candidate: the update that an LSTM or GRU adds to its state. transition: the step from a recurrent layer's
-old state to its new one. branch: the whole branch of a residual block. pair: two parallel branches, before their mean is
-taken. attention: attention weights. token: the rows of an embedding. edge: the edges of a graph. patch: the presence of an
-image's patches in a transformer.
+activation: the output of a layer. feedforward: the same, inside a transformer's feed-forward block.
+weight: weights and bias of a dense layer. recurrent_weight: the hidden-to-hidden weights of a recurrent layer.
+recurrent: the state that these weights multiply. candidate: the update that an LSTM or GRU adds to its state.
+transition: the step from a recurrent layer's old state to its new one.
+branch: the whole branch of a residual block. pair: two parallel branches, before their mean is taken.
+attention: attention weights. token: the rows of an embedding.
+edge: the edges of a graph. patch: the presence of an image's patches in a transformer.
 """
 
 
