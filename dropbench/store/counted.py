@@ -9,10 +9,11 @@ import io
 import math
 import zipfile
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 from dropbench import identity
-from dropbench.store import safely
+from dropbench.store import safely, zipped
 from dropbench.store.record import PREDICTIONS, Record
 
 ACCURACY = "accuracy"
@@ -55,12 +56,19 @@ def _is_ours(record: Record) -> bool:
     return str(node.get("_target_", "")).startswith(identity.OWN) and node.get("version", 1) == 1
 
 
+def _member(content: bytes, most: int) -> bytes:
+    """The one that is looked at; nothing where it is larger than it can be."""
+    with suppress(ValueError):
+        return zipped.member(content, _MEMBER, most)
+    with zipfile.ZipFile(io.BytesIO(content)) as packed:
+        member = packed.getinfo(_MEMBER)
+        return packed.read(member) if member.file_size <= most else b""
+
+
 def _right(folder: Path, n: int) -> int | None:
     """How many of n examples are marked as right."""
     try:
-        with zipfile.ZipFile(io.BytesIO(safely.content(folder / PREDICTIONS, _MOST))) as packed:
-            member = packed.getinfo(_MEMBER)
-            held = packed.read(member) if member.file_size <= n // 8 + _ROOM else b""
+        held = _member(safely.content(folder / PREDICTIONS, _MOST), n // 8 + _ROOM)
     except _DAMAGE:
         return None
     begin = _HEADER + int.from_bytes(held[8:_HEADER], "little")

@@ -239,9 +239,34 @@ _HASH = 65
 def _judged() -> str:
     """A hash of the code that reads and judges records: what other code has found right is read again."""
     from dropbench import identity
-    from dropbench.store import contradictions, counted, derived, epochs, migrate, reading, record, shared, told
+    from dropbench.store import (
+        contradictions,
+        counted,
+        derived,
+        epochs,
+        migrate,
+        predictions,
+        reading,
+        record,
+        shared,
+        told,
+        zipped,
+    )
 
-    modules = (identity, contradictions, counted, derived, epochs, migrate, reading, record, shared, told)
+    modules = (
+        identity,
+        contradictions,
+        counted,
+        derived,
+        epochs,
+        migrate,
+        predictions,
+        reading,
+        record,
+        shared,
+        told,
+        zipped,
+    )
     own = [*(m.__file__ for m in modules), __file__]
     return hashlib.sha256(b"".join(Path(str(file)).read_bytes() for file in own)).hexdigest()[:32]
 

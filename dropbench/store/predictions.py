@@ -22,6 +22,7 @@ import math
 import re
 import zipfile
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dropbench.store import safely
+from dropbench.store import safely, zipped
 from dropbench.store.record import PREDICTIONS
 from dropbench.store.safely import Damaged
 
@@ -121,17 +122,33 @@ def read_predictions(folder: Path) -> Predictions | None:
         Where something lies there that is no such file, or was cut short.
     """
     try:
-        file = io.BytesIO(safely.content(folder / PREDICTIONS, _MOST))
+        content = safely.content(folder / PREDICTIONS, _MOST)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise Damaged(f"{PREDICTIONS} cannot be read: {error.strerror}") from error
     try:
-        with zipfile.ZipFile(file) as packed:
-            _small_enough(packed)
-            return _checked({name.removesuffix(".npy"): _array(packed.read(name)) for name in packed.namelist()})
+        return _checked({name.removesuffix(".npy"): _array(member) for name, member in _members(content).items()})
     except _DAMAGE as error:
         raise Damaged(f"{PREDICTIONS} does not hold what a test split said: {error}") from error
+
+
+def _members(content: bytes) -> dict[str, bytes]:
+    """Before anything is unpacked it is known to be little: few bytes can be told to become very many."""
+    with suppress(ValueError):
+        return _known(zipped.members(content, _MOST))
+    with zipfile.ZipFile(io.BytesIO(content)) as packed:
+        held = packed.infolist()
+        if sum(m.file_size for m in held) > _MOST:
+            raise ValueError("it holds too much")
+        _known({m.filename: b"" for m in held})
+        return {m.filename: packed.read(m) for m in held}
+
+
+def _known(members: dict[str, bytes]) -> dict[str, bytes]:
+    if {name.removesuffix(".npy") for name in members} - _ARRAYS:
+        raise ValueError("it holds other arrays")
+    return members
 
 
 def _array(content: bytes) -> NDArray[Any]:
@@ -142,13 +159,6 @@ def _array(content: bytes) -> NDArray[Any]:
         array: NDArray[Any] = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
         return array
     return np.frombuffer(content, dtype=_TYPES[head[1]], count=n, offset=head.end()).reshape(shape)
-
-
-def _small_enough(packed: zipfile.ZipFile) -> None:
-    """Before anything is unpacked: few bytes can be told to become very many."""
-    members = packed.infolist()
-    if {m.filename.removesuffix(".npy") for m in members} - _ARRAYS or sum(m.file_size for m in members) > _MOST:
-        raise ValueError("it holds other arrays, or too much")
 
 
 def _checked(held: dict[str, NDArray[Any]]) -> Predictions:

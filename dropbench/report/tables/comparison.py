@@ -131,7 +131,7 @@ class Comparison:
     explained: tuple[tuple[str, str], ...] = ()
     typed: Mapping[str, str] = field(default_factory=dict)
     _widenings: dict[int, tuple[Expression, Widening | Untold]] = field(default_factory=dict, repr=False)
-    _scores: dict[str, dict[str, Scores]] = field(default_factory=dict, repr=False)
+    _scores: dict[str, Mapping[str, Scores]] = field(default_factory=dict, repr=False)
     _contrasts: dict[Measure, dict[str, Contrast]] = field(default_factory=dict, repr=False)
 
     @property
