@@ -351,3 +351,15 @@ def test_what_is_no_interval_is_refused(typed: Any) -> None:
 )
 def test_data_are_called_as_their_file_is_wherever_it_lies(path: str, called: str) -> None:
     assert identity.data_name({"name": "csv", "path": path}) == called
+
+
+def test_a_run_under_another_seed_is_the_run_that_has_it(c: Composer) -> None:
+    """Its ids too, of which those of the arm are hashed once; what a run differs in beside its seed makes it no kin."""
+    spec = spec_of(c, "seed=3", "dropout.rate=0.3")
+    other = spec.under(5)
+    fresh = spec_of(c, "seed=5", "dropout.rate=0.3").model_copy(update={"model": spec.model.model_copy()})
+    assert other == fresh and other.run_id == fresh.run_id != spec.run_id and other.arm_id == spec.arm_id
+    assert other.kin == spec.kin and spec.under(3) == spec
+    changed = other.model_copy(update={"data_fingerprint": "abc"})
+    assert changed.kin != spec.kin and changed.arm_id != spec.arm_id
+    assert changed.run_id == identity.ids(changed.as_dict(), "abc", {})["run_id"]

@@ -8,9 +8,20 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from typing import NamedTuple
 
 _END, _ENTRY, _LOCAL = struct.Struct("<4s4xHHLLH"), struct.Struct("<4s4xHHxxxxLLLHHHxxxxxxxxL"), struct.Struct("<26xHH")
 _STORED, _DEFLATED = 0, 8
+
+
+class _Entry(NamedTuple):
+    """name: of a member. data: as it is packed, by `method`. size, crc: of it unpacked."""
+
+    name: str
+    data: bytes
+    method: int
+    size: int
+    crc: int
 
 
 def members(content: bytes, most: int) -> dict[str, bytes]:
@@ -29,33 +40,35 @@ def members(content: bytes, most: int) -> dict[str, bytes]:
         For an archive that is damaged, too large or has anything that NumPy does not write.
     """
     found: dict[str, bytes] = {}
-    for name, *how in _entries(content):
-        if name in found or (most := most - how[2]) < 0:
+    for entry in _entries(content):
+        if entry.name in found or (most := most - entry.size) < 0:
             raise ValueError("it is too large, or has a name twice")
-        found[name] = _unpacked(*how)
+        found[entry.name] = _unpacked(entry)
     return found
 
 
 def member(content: bytes, name: str, most: int) -> bytes:
     """One of them, of at most so many bytes. Raises ValueError as `members` does, and where it is not there."""
-    alike = [how for called, *how in _entries(content) if called == name]
-    if len(alike) != 1 or alike[0][2] > most:
+    alike = [entry for entry in _entries(content) if entry.name == name]
+    if len(alike) != 1 or alike[0].size > most:
         raise ValueError(f"there is no such {name}")
-    return _unpacked(*alike[0])
+    return _unpacked(alike[0])
 
 
-def _unpacked(data: bytes, method: int, size: int, crc: int) -> bytes:
+def _unpacked(entry: _Entry) -> bytes:
+    whole = entry.data
     try:
-        whole = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, size + 1) if method == _DEFLATED else data
+        if entry.method == _DEFLATED:
+            whole = zlib.decompressobj(-zlib.MAX_WBITS).decompress(whole, entry.size + 1)
     except zlib.error as error:
         raise ValueError(str(error)) from error
-    if len(whole) != size or zlib.crc32(whole) != crc:
+    if len(whole) != entry.size or zlib.crc32(whole) != entry.crc:
         raise ValueError("it is damaged")
     return whole
 
 
-def _entries(content: bytes) -> Iterator[tuple[str, bytes, int, int, int]]:
-    """Name, packed bytes, method, unpacked size and checksum of each, by the directory at the end of the archive."""
+def _entries(content: bytes) -> Iterator[_Entry]:
+    """What the directory at the end of the archive names."""
     try:
         sign, here, count, _, at, comment = _END.unpack(content[-_END.size :])
         if sign != b"PK\x05\x06" or here != count or comment:
@@ -68,7 +81,7 @@ def _entries(content: bytes) -> Iterator[tuple[str, bytes, int, int, int]]:
             start = local + _LOCAL.size + sum(_LOCAL.unpack_from(content, local))
             if content[local : local + 4] != b"PK\x03\x04" or start + packed > len(content):
                 raise ValueError(f"{called} is not where it should be")
-            yield called, content[start : start + packed], method, size, crc
+            yield _Entry(called, content[start : start + packed], method, size, crc)
             at += _ENTRY.size + name
     except struct.error as error:
         raise ValueError("it is cut short") from error

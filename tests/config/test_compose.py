@@ -22,6 +22,31 @@ def test_seeds_are_composed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len({s.run_id for s in specs}) == 100
 
 
+def test_runs_of_other_seeds_are_what_they_would_be_alone() -> None:
+    """Also where a seed is typed in another way, and where it is none."""
+    typed = {"dropout": "dropout=standard", "dropout.rate": "dropout.rate=0.2"}
+    with composer() as c:
+        together = [
+            c.compose({**typed, "seed": f"seed={seed}"}).spec for seed in ("0", "7", "007", "123456789012345678")
+        ]
+    alone = []
+    for seed in (0, 7, 7, 123456789012345678):
+        with composer() as c:
+            alone.append(c.compose({**typed, "seed": f"seed={seed}"}).spec)
+    assert together == alone and [s.run_id for s in together] == [s.run_id for s in alone]
+    for wrong in ("-1", "9223372036854775808", "many", "1.5"):
+        with composer() as c, pytest.raises(UsageError, match="seed"):
+            c.compose({**typed, "seed": "seed=0"})
+            c.compose({**typed, "seed": f"seed={wrong}"})
+
+
+def test_files_that_are_read_once_are_not_changed_by_what_is_typed() -> None:
+    with composer() as c:
+        first = composed(c).spec
+        assert composed(c, "dropout.rate=0.9", "model.widths=[3]", "train.augment.flip=0.5").spec != first
+        assert composed(c).spec == first == composed(c, "seed=0").spec
+
+
 def test_the_data_folder_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DROPBENCH_DATA", "/data/sets")
     with composer() as c:
