@@ -1,19 +1,19 @@
-"""Claim: what stands beside dropout costs at most a tenth of a step, or of an evaluation, but where it is more passes.
+"""Claim: an option costs at most a tenth of a step, or of an evaluation, and a variant three, but where its arithmetic is more.
 
-Each key of `train` that changes what is computed, each regularizer of conf/regularizer and each metric of conf/metric, on its
-usual model, one run and a stack of 16.
+Each variant of conf/dropout at rate 0.5, each key of `train` that changes what is computed, each regularizer of
+conf/regularizer and each metric of conf/metric, on its usual model, one run and a stack of 16.
 
-    python -m benchmarks.options [results/reference/options.csv] [--quick] [--only train,regularizer,metric]
+    python -m benchmarks.options [results/reference/options.csv] [--quick] [--only variant,train,regularizer,metric]
 
-A step is an update and the batch before it. At an epoch's end training and validation examples are evaluated, and
-`train.patience` and some regularizers keep weights or put others in place. A metric is evaluated on all three parts, beside the
+A step is an update and the batch before it. At an epoch's end training and validation examples are evaluated, and some
+options keep weights or put others in place. A metric is evaluated on all three parts, beside the
 same with `metric=[loss]`. A probe is a metric that asks for the network and is taken once a run; its figure is how many
 evaluations of all three parts it takes.
 
-n: 7 rounds, each some 60 ms of the one and then of the other, one thread, in the processor's time; fewer of what takes long.
+n: 5 rounds, each some 60 ms of the one and then of the other, one thread, in the processor's time; fewer of what takes long.
 cost is the median over rounds of the one time by the other, low and high are the extreme rounds. Data are random: 3,000 images
 of 28 × 28, rows of numbers, texts, a running text, a graph of 300 nodes. With `--only` the rows of other kinds stay as they are
-in the file.
+in the file, and with `--missing` all that it has.
 """
 
 from __future__ import annotations
@@ -46,11 +46,12 @@ from dropbench.hardware.blas import products, use_threads
 from dropbench.planning.measured import measures_nothing, of_task
 from dropbench.planning.outline import outline
 from dropbench.planning.regularizers import cannot
+from dropbench.planning.variants import variant
 from dropbench.spec import TrainSpec
 
 BASE = "loss"
 """The metric beside which the others are measured, since training monitors it."""
-KINDS = ("train", "regularizer", "metric")
+KINDS = ("variant", "train", "regularizer", "metric")
 RUNS = (1, 16)
 """In a stack."""
 Given = Mapping[str, str]
@@ -60,9 +61,12 @@ NETWORKS: dict[str, tuple[Given, str]] = {
     "wide": ({"model": "mlp", "model.widths": "[1024,1024,1024]"}, "images"),
     "batch_norm": ({"model": "mlp", "model.batch_norm": "before_activation"}, "images"),
     "numbers": ({"model": "mlp"}, "numbers"),
+    "cnn": ({"model": "cnn"}, "images"),
+    "lm": ({"model": "lm", "model.hidden": "64"}, "running"),
     "transformer": ({"model": "transformer"}, "texts"),
     "gcn": ({"model": "gcn"}, "graph"),
-    "lm": ({"model": "lm", "model.hidden": "64"}, "running"),
+    "vit": ({"model": "transformer", "model.branches": "layer"}, "images"),
+    "resnet": ({"model": "resnet", "model.depth": "8", "model.two_branches": "true"}, "images"),
 }
 """Each with what one types for it and its data; a part is measured on the first that it fits."""
 SGD: Given = {"train.optimizer": "sgd"}
@@ -100,6 +104,8 @@ NOTHING_COMPUTED = {
 """Keys of `train` that only set how much, how often or by what."""
 WIDE = ("optimizer=sgd", "weight_decay", "max_norm", "grad_clip", "patience", "precision")
 """Keys that are measured on the wide network too, one run: what they do depends on how many weights there are."""
+AT_AN_EPOCHS_END = ("patience", "ema", "swa", "snapshot_ensemble")
+"""Options that have something to do there."""
 CPU = torch.device("cpu")
 _PART_S = 0.06
 """How long one measurement takes, of the one as of the other."""
@@ -183,20 +189,24 @@ class Stack:
 
 
 def fits(c: Composer, kind: str, name: str, network: str) -> bool:
-    """Whether a regularizer or a metric can be used on a network."""
+    """Whether a variant, a regularizer or a metric can be used on a network."""
     table = tables()[NETWORKS[network][1]]
     try:
         composed = compose(c, network, asked_for(kind, name)[0])
     except UsageError:  # a metric that is none for what the model is trained for
         return False
     spec, found = composed.spec, outline(composed.spec.model, table, composed.spec.train.says_variance)
+    if kind == "variant":
+        return any(s.name != "input" and variant(spec.dropout).supports(s) is None for s in found.sites)
     if kind == "regularizer":
         return cannot(spec, found, table) is None
     return name in of_task(spec, found.task) and not [*measures_nothing(spec, found, composed.needs)]
 
 
 def asked_for(kind: str, name: str) -> tuple[Given, Given]:
-    """What is typed for a regularizer or a metric, and what is typed without it."""
+    """What is typed for a variant, a regularizer or a metric, and what is typed without it."""
+    if kind == "variant":
+        return {"dropout": name, "dropout.rate": "0.5"}, {"dropout": "none"}
     if kind == "regularizer":
         return {"regularizer": f"[{name}]"}, {}
     more = {"train.loss": "gaussian"} if name == "gaussian_nll" else {}
@@ -212,8 +222,8 @@ def cases(c: Composer, kinds: Collection[str]) -> Iterator[Case]:
         for name, (network, told, both) in TRAIN.items():
             of_size = [(network, runs) for runs in RUNS] + ([("wide", 1)] if name in WIDE else [])
             yield from (Case("train", name, where, runs, {**both, **told}, both) for where, runs in of_size)
-    for kind in ("regularizer", "metric"):
-        for name in sorted({*options(kind)} - {BASE}) if kind in kinds else ():
+    for kind, group in (("variant", "dropout"), ("regularizer", "regularizer"), ("metric", "metric")):
+        for name in sorted({*options(group)} - {BASE, "none"}) if kind in kinds else ():
             where = next((network for network in NETWORKS if fits(c, kind, name, network)), None)
             assert where is not None, f"no network of NETWORKS can be used with {kind}={name}"
             told, both = asked_for(kind, name)
@@ -224,7 +234,8 @@ def compared(c: Composer, case: Case) -> dict[str, tuple[Callable[[], None], Cal
     """What is timed of an option, by what it is called: without it, and with it."""
     without, with_it = (Stack(c, case.network, case.runs, told) for told in (case.both, case.given))
     if case.kind != "metric":
-        return {"step": (without.step, with_it.step), "epoch's end": (without.epochs_end, with_it.epochs_end)}
+        at_end = {"epoch's end": (without.epochs_end, with_it.epochs_end)} if case.name in AT_AN_EPOCHS_END else {}
+        return {"step": (without.step, with_it.step), **at_end}
     if with_it.training.replicas.probes:
         return {"probe": (without.all_parts, with_it.probed)}
     return {"evaluation": (without.all_parts, with_it.all_parts)}
@@ -261,9 +272,11 @@ def _seconds(call: Callable[[], None]) -> float:
     return time.process_time() - began
 
 
-def rows(c: Composer, kinds: Collection[str], rounds: int) -> Iterator[dict[str, Any]]:
-    """The rows of the file."""
+def rows(c: Composer, kinds: Collection[str], rounds: int, there: Collection[Key] = ()) -> Iterator[dict[str, Any]]:
+    """The rows of the file, but for those that are `there`."""
     for case in cases(c, kinds):
+        if (case.kind, case.name, case.network, str(case.runs)) in there:
+            continue
         for what, (without, with_it) in compared(c, case).items():
             where = {"kind": case.kind, "option": case.name, "network": case.network, "runs": case.runs, "what": what}
             yield where | cost(without, with_it, rounds)
@@ -273,6 +286,10 @@ COLUMNS = (
     *("kind", "option", "network", "runs", "what"),
     *("ms_without", "ms", "cost", "low", "high", "n"),
 )
+
+
+Key = tuple[str, ...]
+"""What a row is of: kind, option, network and runs."""
 
 
 def kept(file: Path, kinds: Collection[str]) -> list[dict[str, str]]:
@@ -289,12 +306,14 @@ def main() -> None:
     parser.add_argument("file", nargs="?", type=Path, default=Path("results/reference/options.csv"))
     parser.add_argument("--quick", action="store_true", help="two rounds: whether it works at all")
     parser.add_argument("--only", default=",".join(KINDS), help="kinds, with commas between them")
+    parser.add_argument("--missing", action="store_true", help="measure what the file has no row for")
     args = parser.parse_args()
     use_threads(1)
     kinds = args.only.split(",")
-    found: list[dict[str, Any]] = list(kept(args.file, kinds))
+    found: list[dict[str, Any]] = list(kept(args.file, () if args.missing else kinds))
+    there = {tuple(row[key] for key in COLUMNS[:4]) for row in found}
     with composer() as c:
-        for row in rows(c, kinds, 2 if args.quick else 7):
+        for row in rows(c, kinds, 2 if args.quick else 5, there):
             print(
                 f"{row['option']:24} {row['network']:12} {row['runs']:2} {row['what']:12} {row['cost']:.2f}", flush=True
             )
