@@ -245,7 +245,7 @@ def cost(without: Callable[[], None], with_it: Callable[[], None], rounds: int) 
     """Milliseconds of the one and of the other, and their ratio; columns of the file."""
     once = [_seconds(call) for call in (without, with_it)]
     repeats = [max(1, round(_PART_S / max(one, 1e-4))) for one in once]
-    rounds = min(rounds, max(2, round(_LONGEST_S / sum(one * n for one, n in zip(once, repeats, strict=True)))))
+    rounds = min(rounds, max(1, round(_LONGEST_S / sum(one * n for one, n in zip(once, repeats, strict=True)))))
     times: list[list[float]] = [[], []]
     for _ in range(rounds):
         for call, n, taken in zip((without, with_it), repeats, times, strict=True):
@@ -265,11 +265,13 @@ def cost(without: Callable[[], None], with_it: Callable[[], None], rounds: int) 
 
 
 def _seconds(call: Callable[[], None]) -> float:
-    """Of one call, about; measuring that is the warm-up."""
-    call()
-    began = time.process_time()
-    call()
-    return time.process_time() - began
+    """Of one call, about; measuring that is the warm-up, of which what is long needs none."""
+    for _ in range(2):
+        began = time.process_time()
+        call()
+        if (took := time.process_time() - began) > 1:
+            break
+    return took
 
 
 def rows(c: Composer, kinds: Collection[str], rounds: int, there: Collection[Key] = ()) -> Iterator[dict[str, Any]]:
