@@ -21,6 +21,7 @@ from dropbench.execute.cohorts import Cohort
 from dropbench.execute.environment import made_with
 from dropbench.execute.ray_cluster import library
 from dropbench.execute.ray_code import Code, bring
+from dropbench.hardware.blas import choose
 from dropbench.planning import sources
 from dropbench.process import blame
 from dropbench.process.guarded import guarded
@@ -139,8 +140,9 @@ class Trainer:
 def disagreement(made: Mapping[str, Any], device: str, settings: Settings) -> str | None:
     """Why this machine would make other numbers than the command's, on which `made` was found; None where it would not.
 
-    Here is where this process could follow the choice of products that was made there, `made["products"]`.
+    It takes the products that the command has settled, where it has that library.
     """
+    choose(settings.execute.products)
     here = made_with(device, settings.execute.threads)
     flat = [{**tree, **tree["versions"], "versions": None} for tree in (made, here)]
     other = [f"{key} {flat[1].get(key)} and not {value}" for key, value in flat[0].items() if flat[1].get(key) != value]
