@@ -58,7 +58,7 @@ def test_a_sweep_that_is_killed_and_told_to_stop_ends_with_the_same_bits(tmp_pat
         _, told = process.communicate(timeout=120)
         assert process.returncode == 0, told
     assert everything(tmp_path / "results") == everything(tmp_path / "whole")
-    assert sorted(p.name for p in (tmp_path / "results").iterdir()) == ["failed", "plans", "runs"]
+    assert sorted(p.name for p in (tmp_path / "results").iterdir()) == ["failed", "plans", "products.json", "runs"]
 
 
 def test_twenty_signals_at_once_are_no_traceback(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_thirty_kills_cost_a_third_of_the_work_at_most(tmp_path: Path) -> None:
     for record, *_ in (*once.values(), *again.values()):
         record["config"].pop("metric")  # it writes to another file
     assert len(again) == 40 and once == again
-    assert sorted(p.name for p in (tmp_path / "killed").iterdir()) == ["failed", "plans", "runs"]
+    assert sorted(p.name for p in (tmp_path / "killed").iterdir()) == ["failed", "plans", "products.json", "runs"]
     print(f"{len(kills)} kills: {work('killed') / work('whole'):.3f} times the work of none")
     assert work("killed") <= 1.3 * work("whole")
 
