@@ -83,4 +83,4 @@ def test_a_command_on_ray_that_is_killed_or_told_to_stop_goes_on(tmp_path: Path,
     _, told = process.communicate(timeout=200)
     assert process.returncode == 0, told
     assert everything(results) == everything(tmp_path / "whole")
-    assert sorted(p.name for p in results.iterdir()) == ["failed", "plans", "runs"]
+    assert sorted(p.name for p in results.iterdir()) == ["failed", "plans", "products.json", "runs"]
