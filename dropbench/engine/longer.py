@@ -11,6 +11,8 @@ from dropbench.spec import Component, RunSpec
 
 _POINTS = 50
 """An epoch, at which schedules are compared."""
+_LAST = 30
+"""Points before the end, each half as far from it as the one before."""
 
 Course = Callable[[float], float]
 """A number that is in force so many epochs (fractional) into training."""
@@ -43,7 +45,9 @@ def differs(short: RunSpec, longer: RunSpec) -> str | None:
     """
     if longer.train.updates is not None:
         return "train.updates counts updates, and a run has as many epochs as they take"
-    before = [epoch / _POINTS for epoch in range(short.train.epochs * _POINTS)]
+    end = short.train.epochs
+    before = [point / _POINTS for point in range(end * _POINTS)]
+    before += [end - 2.0**-k for k in range(_LAST)]  # a rate may change with the last of very many updates
     for (what, one), (_, other) in zip(_courses(short), _courses(longer), strict=True):
         if any(one(at) != other(at) for at in before):
             return f"{what} is stretched over all epochs"

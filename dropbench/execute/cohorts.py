@@ -51,9 +51,9 @@ class Cohort:
         """Each run as a cohort of its own."""
         return [self.part(k, k + 1) for k in range(len(self))]
 
-    def without(self, run_id: str) -> Cohort:
-        """The cohort but for one run."""
-        return Cohort(tuple(s for s in self.specs if s.run_id != run_id), self.outline)
+    def without(self, *run_ids: str) -> Cohort:
+        """The cohort but for these runs."""
+        return Cohort(tuple(s for s in self.specs if s.run_id not in run_ids), self.outline)
 
 
 _MASKS = "masks"

@@ -172,8 +172,7 @@ class OnRay:
             worker.unfinished = worker.unfinished.without(message.spec.run_id)
             return message
         elif isinstance(message, Broken):
-            for spec in message.cohort.specs:
-                worker.unfinished = worker.unfinished.without(spec.run_id)
+            worker.unfinished = worker.unfinished.without(*(s.run_id for s in message.cohort.specs))
             worker.spent = worker.spent or bool(message.out_of_memory)
             return message
         else:

@@ -24,6 +24,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -235,38 +236,27 @@ _HASH = 65
 """Bytes of the last line."""
 
 
+_JUDGES = (
+    "dropbench.identity",
+    "dropbench.store.contradictions",
+    "dropbench.store.counted",
+    "dropbench.store.derived",
+    "dropbench.store.epochs",
+    "dropbench.store.migrate",
+    "dropbench.store.predictions",
+    "dropbench.store.reading",
+    "dropbench.store.record",
+    "dropbench.store.shared",
+    "dropbench.store.told",
+    "dropbench.store.zipped",
+)
+"""The modules that decide what is made of a record's files."""
+
+
 @cache
 def _judged() -> str:
     """A hash of the code that reads and judges records: what other code has found right is read again."""
-    from dropbench import identity
-    from dropbench.store import (
-        contradictions,
-        counted,
-        derived,
-        epochs,
-        migrate,
-        predictions,
-        reading,
-        record,
-        shared,
-        told,
-        zipped,
-    )
-
-    modules = (
-        identity,
-        contradictions,
-        counted,
-        derived,
-        epochs,
-        migrate,
-        predictions,
-        reading,
-        record,
-        shared,
-        told,
-        zipped,
-    )
+    modules = [import_module(name) for name in _JUDGES]
     own = [*(m.__file__ for m in modules), __file__]
     return hashlib.sha256(b"".join(Path(str(file)).read_bytes() for file in own)).hexdigest()[:32]
 

@@ -73,6 +73,12 @@ def test_it_agrees_with_training_both(name: str) -> None:
     assert (said is None) == same, said
 
 
+def test_a_change_just_before_the_end_counts() -> None:
+    """It would be within the last of the updates where an epoch has thousands."""
+    run = scheduled("step", at=[0.9999], factors=[1, 0])
+    assert "dropout/schedule=step" in (differs(with_epochs(run, SHORT), with_epochs(run, LONG)) or "")
+
+
 def test_updates_are_no_epochs() -> None:
     run = make_spec(updates=12)
     assert "train.updates counts updates" in (differs(with_epochs(run, SHORT), with_epochs(run, LONG)) or "")

@@ -3,43 +3,23 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from going_on import STEPS, ended, states_of
 from regularized import of, with_regularizers
-from training import Trained, cohort_of, differences, make_spec, table_of
+from training import Trained, differences, make_spec
 
 from dropbench.engine.longer import with_epochs
-from dropbench.engine.result import RunResult
-from dropbench.engine.snapshot import State
-from dropbench.execute.checkpoint import Saver, apart, gone_on, trained_share
-from dropbench.execute.cohorts import Cohort
-from dropbench.planning.outline import outline
+from dropbench.execute.checkpoint import trained_share
 from dropbench.settings import Settings
-from dropbench.spec import RunSpec
 from dropbench.store.checkpoints import ENDED, Checkpoints
-
-STEPS = 5
-"""Of an epoch: 150 examples in batches of 32."""
 
 
 def settings(results: Path, *, kept: bool = True) -> Settings:
     execute = {"workers": 1, "threads": 1, "cohort": "auto"}
     return Settings.model_validate({"device": "cpu", "results": results, "execute": execute, "train.extendable": kept})
-
-
-def ended(told: Settings, *specs: RunSpec, states: Sequence[State] = ()) -> dict[str, RunResult]:
-    """Trains runs to their ends, or from these states."""
-    training = gone_on(lambda: cohort_of(*specs), states)
-    return {r.spec.run_id: r for r in training.run(after_update=Saver(training, told, "cpu", lambda: False))}
-
-
-def states_of(told: Settings, *specs: RunSpec) -> dict[str, State]:
-    """Where these runs would go on, by run id."""
-    cohort = Cohort(specs, outline(specs[0].model, table_of(specs[0])))
-    return {state.run_id: state for _, states in apart(cohort, told, "cpu") for state in states}
 
 
 KINDS: dict[str, dict[str, Any]] = {

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from going_on import STEPS, ended, states_of
 from regularized import of, with_regularizers
-from training import Trained, cohort_of, differences, make_spec, table_of
+from training import Trained, cohort_of, differences, make_spec
 
-from dropbench.engine.result import RunResult
-from dropbench.engine.snapshot import State, resume
-from dropbench.execute.checkpoint import Saver, apart, gone_on
-from dropbench.execute.cohorts import Cohort
-from dropbench.planning.outline import outline
+from dropbench.engine.snapshot import resume
+from dropbench.execute.checkpoint import Saver
 from dropbench.settings import Settings
 from dropbench.spec import RunSpec
 from dropbench.store.checkpoints import RUNGS, WORK, Checkpoints
 
-EPOCHS, STEPS = 6, 5
-"""Of a run, and of an epoch: 150 examples in batches of 32."""
+EPOCHS = 6
 
 
 def settings(results: Path, every: Any = "30s", *, kept: bool = True) -> Settings:
@@ -32,18 +28,6 @@ def settings(results: Path, every: Any = "30s", *, kept: bool = True) -> Setting
 
 def until(epoch: int | None, spec: RunSpec) -> RunSpec:
     return spec.model_copy(update={"train": spec.train.model_copy(update={"stop_at": epoch})})
-
-
-def ended(told: Settings, *specs: RunSpec, states: Sequence[State] = ()) -> dict[str, RunResult]:
-    """Trains runs to their ends, or from these states."""
-    training = gone_on(lambda: cohort_of(*specs), states)
-    return {r.spec.run_id: r for r in training.run(after_update=Saver(training, told, "cpu", lambda: False))}
-
-
-def states_of(told: Settings, *specs: RunSpec) -> dict[str, State]:
-    """Where these runs would go on, by run id."""
-    cohort = Cohort(specs, outline(specs[0].model, table_of(specs[0])))
-    return {state.run_id: state for _, states in apart(cohort, told, "cpu") for state in states}
 
 
 def rungs(results: Path) -> list[Path]:
