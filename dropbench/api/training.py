@@ -68,7 +68,7 @@ def sweep(
     at_most : int, optional
         The largest number of seeds for `until_settled`; by default 60.
     extend : int, optional
-        Train the finished runs on, to so many epochs in all. They have to have been trained with `train.extendable=true`.
+        Continue finished runs to this many epochs in all. They must have been trained with `train.extendable=true`.
     max_minutes : float, optional
         Stop after this many minutes; the same call goes on later.
     max_runs : int

@@ -121,7 +121,7 @@ def sweep(
         typer.Option(
             "--extend",
             metavar="train.epochs=N",
-            help="Train the finished runs on, to N epochs in all; they have to have been trained with train.extendable=true.",
+            help="Continue finished runs to N epochs in all; they must have been trained with train.extendable=true.",
         ),
     ] = None,
     shard: Annotated[

@@ -77,11 +77,11 @@ def _why_not(short: RunSpec | None, longer: RunSpec, store: Store) -> str | None
 
     anew = "leave --extend out, and they are trained from the beginning"
     if short is None:
-        return f"no run without --extend is the same but for its epochs; {anew}"
+        return f"the sweep without --extend has no run that differs in its epochs alone; {anew}"
     if short.train.epochs >= longer.train.epochs:
         return f"they have {short.train.epochs} epochs already; name more than that"
     if (what := differs(short, longer)) is not None:
-        return f"{what}, so the first {short.train.epochs} of {longer.train.epochs} would have been others; {anew}"
+        return f"{what}, so the first {short.train.epochs} of {longer.train.epochs} epochs would have been different; {anew}"
     record = store.finished(short.run_id)
     if record is None:
         return (
@@ -91,6 +91,6 @@ def _why_not(short: RunSpec | None, longer: RunSpec, store: Store) -> str | None
     if record.status == "diverged" or record.epochs_run < short.train.epochs:
         return None  # so does the longer run, and at the same epoch
     return (
-        "how they ended was not kept, or was kept by other versions of dropbench, torch or NumPy, or on another kind of "
+        "their final state was not kept, or was kept by other versions of dropbench, torch or NumPy, or on another kind of "
         f"device; {anew}, and with train.extendable=true they are kept"
     )

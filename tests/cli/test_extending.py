@@ -38,7 +38,7 @@ def test_extended_runs_are_those_trained_at_once(bare: Path, capsys: pytest.Capt
         (["train.epochs=2"], "train.epochs=2,3", "type --extend train.epochs=60"),
         (["train.epochs=2"], "train.epochs=0", "type --extend train.epochs=60"),
         (["train.epochs=3"], "train.epochs=5", "4 runs cannot go on: they are not finished at 3 epochs; first type"),
-        (["train.epochs=2"], "train.epochs=5", "how they ended was not kept"),
+        (["train.epochs=2"], "train.epochs=5", "their final state was not kept"),
         (
             ["train.epochs=2", "train.schedule=cosine"],
             "train.epochs=5",

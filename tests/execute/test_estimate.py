@@ -30,3 +30,13 @@ def test_cohorts_of_other_sizes_are_timed_by_themselves(monkeypatch: pytest.Monk
     monkeypatch.setattr("dropbench.engine.timing.seconds_per_epoch", lambda training: float(training.size))
     (together,) = cohorts(plan.specs, plan.outlines, plan.settings, "cpu", 1)
     assert estimate([together.part(0, 1), together.part(1, 4)], Durations(plan.settings, "cpu"), 1) == 10 * (1 + 3)
+
+
+def test_what_runs_have_behind_them_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = planned("data=wine", "model.widths=[4]", "dropout=standard", "seed=range(0,2)", "train.epochs=10")
+    monkeypatch.setattr("dropbench.engine.timing.seconds_per_epoch", lambda training: 1.0)
+    (together,) = cohorts(plan.specs, plan.outlines, plan.settings, "cpu", 1)
+    first, last = (s.run_id for s in together.specs)
+    durations = Durations(plan.settings, "cpu")
+    assert estimate([together], durations, 1, {first: 0.5, last: 0.25}) == pytest.approx(7.5)  # they train together
+    assert estimate([together], durations, 1, {first: 0.5}) == pytest.approx(10)
