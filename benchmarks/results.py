@@ -84,13 +84,13 @@ def markdown(kept: Sequence[Kept], titles: Mapping[str, str]) -> str:
 
 
 _HOW = """\
-Medians over n alternated blocks (A B C, A B C, ...), the extremes in brackets; a ratio is the median of the blocks' own ratios.
-Where not all runs of a sweep were timed, its time is what the process took plus the missing runs at the cost of one run more,
-which is measured between runs of one process and so has no start-up in it. Processor time is what all processors together
-worked for a sweep of which all runs were carried out; other work on the machine lengthens it less than it does the clock's. A
-row whose test accuracy (`reached`) is not that of dropbench within noise does not count. Every figure is in benchmarks.csv. All
-of it is on CPUs: there was no GPU to be had, and what
-dropbench does on one has not been measured."""
+The runners of a workload are timed in turn (A B C, A B C, ...), each as a whole process. A figure is the median over n such
+rounds, with the smallest and largest in brackets; a ratio is the median of the ratios within each round.
+Where a runner would take too long for all runs of a sweep, `runs_timed` says how many were timed. The sweep's time is then the
+time of that process plus the cost of one more run, without start-up, for each missing run. Processor time is the time that all
+cores together computed for a whole sweep; other work on the machine distorts it less than it does elapsed time. A row does not
+count if its test accuracy (`reached`) differs from that of dropbench by more than noise. Every figure is in benchmarks.csv.
+All of this page was measured on CPUs; [gpu.md](gpu.md) has a GPU."""
 
 
 def _claims(on: Mapping[str, Sequence[Kept]]) -> str:

@@ -40,6 +40,11 @@ class State:
     said: str
     tasks: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def out_of_sight(self) -> bool:
+        """Whether it is on a machine that cannot be seen from here, so that it may yet go on."""
+        return self.said.startswith("is on ")
+
 
 def states(root: Path, working: Callable[[], Sequence[Trainer]] | None = None) -> list[State]:
     """Of every job, oldest first. working: who trains in the folder; it is asked only where a job is on another machine."""

@@ -186,7 +186,7 @@ def prune(
         typer.Option(
             "--only",
             metavar="KIND",
-            help="Only this kind: failed, unreadable, leftovers, set-aside or plans; default: all.",
+            help="Only this kind: failed, unreadable, leftovers, set-aside, plans, ended or jobs; default: all.",
         ),
     ] = None,
     results: Several = None,
@@ -196,8 +196,8 @@ def prune(
 ) -> None:
     """Remove files that no report needs. The files are listed first, and nothing is removed before you agree.
 
-    Such files are failed attempts, records that cannot be read, leftovers of killed commands, runs of older data or code, and
-    plans without runs.
+    Such files are failed attempts, records and checkpoints that cannot be read, leftovers of killed commands, runs of older
+    data or code, plans without runs, final states kept for runs that are gone, and jobs that have ended.
 
     **Examples**
 

@@ -100,7 +100,7 @@ def stop(names: Sequence[str], results: Path, *, everything: bool, as_json: bool
 
 def _asked_for(names: Sequence[str], root: Path, everything: bool) -> list[State]:
     known = {state.job.name: state for state in states(root)}
-    going = [state for state in known.values() if state.alive or _may_be(state)]
+    going = [state for state in known.values() if state.alive or state.out_of_sight]
     for name in names:
         if name not in known:
             raise UsageError(
@@ -113,11 +113,6 @@ def _asked_for(names: Sequence[str], root: Path, everything: bool) -> list[State
             f"{len(going)} jobs go on ({', '.join(s.job.name for s in going)}): name those to stop, or type --all"
         )
     return going
-
-
-def _may_be(state: State) -> bool:
-    """Whether a job that nothing is known of may yet hear what is asked of it: on a machine that cannot be seen from here."""
-    return state.said.startswith("is on ")
 
 
 def _tell_stopped(asked: Sequence[State], left: set[str], root: Path, shown: Shown) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dropbench.report.records.load import Found
+    from dropbench.report.upkeep import Item
     from dropbench.store import Store
 
 _SHOWN = 20
@@ -93,12 +94,22 @@ def prune_runs(folders: Sequence[Path], only: Sequence[str], *, dry_run: bool, y
             raise UsageError(f"--only {kind}: there is no such kind; {nearest(kind, KINDS)}")
     shown, code = Shown(quiet, False), 0
     for root in map(results_folder, folders):
-        items = [item for item in prunable(root) if not only or item.kind in only]
+        items = [item for item in [*prunable(root), *_ended_jobs(root)] if not only or item.kind in only]
         by_kind = {KINDS[k]: [(i.path, i.why) for i in items if i.kind == k] for k in KINDS}
         code = max(
             code, _removed({k: v for k, v in by_kind.items() if v}, Store(root), shown, dry_run=dry_run, yes=yes)
         )
     return code
+
+
+def _ended_jobs(root: Path) -> list[Item]:
+    """The jobs that are known to have ended; one that may still go on where it cannot be seen from here is kept."""
+    from dropbench.cli.jobs import states
+    from dropbench.report.upkeep import Item
+
+    return [
+        Item("jobs", state.job.folder, state.said) for state in states(root) if not (state.alive or state.out_of_sight)
+    ]
 
 
 def _removed(kinds: dict[str, list[tuple[Path, str]]], store: Store, shown: Shown, *, dry_run: bool, yes: bool) -> int:

@@ -23,17 +23,18 @@ from dropbench.store import (
     safely,
     tensors,
 )
-from dropbench.store.checkpoints import ENDED, Checkpoints
+from dropbench.store.checkpoints import ENDED, RUNGS, WORK, Checkpoints
 from dropbench.store.safely import Damaged
 
 _CONFIG, _HISTORY = "config.yaml", "history.csv"
 KINDS = {
     "failed": "attempts that failed, which the next sweep tries again anyway",
-    "unreadable": "records and plans that cannot be read, or are not what they say",
+    "unreadable": "records, plans and checkpoints that cannot be read, or are not what they say",
     "leftovers": "what writers that were killed left behind",
     "set-aside": "runs of which newer ones of the same setting saw other data or other code, so that no report compares them",
     "plans": "plans of which no run is stored",
     "ended": "how runs ended (train.extendable) of which none is stored any more",
+    "jobs": "jobs that have ended (sweep --detach, execute=slurm), with what they printed",
 }
 """What `prune` removes, by its name."""
 
@@ -57,6 +58,7 @@ def verify(root: Path) -> tuple[int, list[Skipped]]:
     for path in plans:
         wrong += _of_plan(path)
     wrong += [Skipped(path, "left behind by a writer that was killed") for path in _abandoned(root)]
+    wrong += [Skipped(path, f"a checkpoint that cannot be used: {why}") for path, why in _damaged(root)]
     return len(loaded.records) + len(plans) + len(loaded.skipped), sorted(wrong, key=lambda w: w.path)
 
 
@@ -75,6 +77,7 @@ def prunable(root: Path) -> list[Item]:
         for s in loaded.skipped
         if s.path not in known and s.path.parent.name in (RUNS, PLANS) and "newer dropbench" not in s.reason
     ]
+    items += [Item("unreadable", path, f"a checkpoint that cannot be used: {why}") for path, why in _damaged(root)]
     items += [Item("leftovers", path, "its writer was killed") for path in _abandoned(root)]
     usable = [r for r in loaded.records if unusable(r) is None and r.status != "failed"]
     if usable:
@@ -102,7 +105,13 @@ def _why(store: Store, folder: Path) -> str:
 
 
 def _abandoned(root: Path) -> list[Path]:
-    return [path for kind in (RUNS, FAILED, PLANS) for path in files.abandoned(root / kind)]
+    kinds = (RUNS, FAILED, PLANS, WORK, RUNGS, ENDED)
+    return [path for kind in kinds for path in files.abandoned(root / kind)]
+
+
+def _damaged(root: Path) -> Iterator[tuple[Path, str]]:
+    for kind in (WORK, RUNGS, ENDED):
+        yield from Checkpoints(root, kind).damaged()
 
 
 def _of_run(record: Record, folder: Path) -> Iterator[Skipped]:

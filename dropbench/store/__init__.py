@@ -28,9 +28,10 @@ from typing import Any
 from dropbench import identity
 from dropbench.errors import UsageError
 from dropbench.store import files
-from dropbench.store.checkpoints import ENDED
+from dropbench.store.checkpoints import ENDED, RUNGS, WORK
 from dropbench.store.course import Candidate, Course, Rule, StoredStage, Tuned
 from dropbench.store.index import Index
+from dropbench.store.jobs import JOBS
 from dropbench.store.reading import dump, is_old, listed, read, read_all, read_plan, setting_in
 from dropbench.store.record import (
     FINISHED,
@@ -79,6 +80,7 @@ __all__ = [
 ]
 
 RUNS, FAILED, PLANS = "runs", "failed", "plans"
+_REMOVABLE = (RUNS, FAILED, PLANS, WORK, RUNGS, ENDED, JOBS)
 _MANY = 50
 """Runs of which those that have a folder are found by listing all that there are."""
 
@@ -247,12 +249,7 @@ class Store:
 
     def remove(self, folder: Path) -> None:
         """Removes a run's folder or a plan in one step for readers. Raises UsageError where that cannot be done."""
-        if folder.parent.parent.resolve() != self.root.resolve() or folder.parent.name not in (
-            RUNS,
-            FAILED,
-            PLANS,
-            ENDED,
-        ):
+        if folder.parent.parent.resolve() != self.root.resolve() or folder.parent.name not in _REMOVABLE:
             raise ValueError(f"{folder} is not in {self.root}")
         with self._writing():
             files.discard(folder)

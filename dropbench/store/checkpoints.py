@@ -150,6 +150,18 @@ class Checkpoints:
             if path.suffix == _SUFFIX and (header := _header(path)) is not None:
                 yield header
 
+    def damaged(self) -> Iterator[tuple[Path, str]]:
+        """Yield each damaged file, from which no run can go on, and why. Files of another version are not among them."""
+        for path in files.visible(self._folder):
+            if path.suffix == _SUFFIX and _header(path) is None:
+                try:
+                    about = tensors.read_about(path)
+                except Damaged as error:
+                    yield path, str(error)
+                else:
+                    if about.get("form") == _FORM:
+                        yield path, "its header is not what dropbench writes"
+
 
 def dumped(
     held: Mapping[str, Any], place: tuple[int, int], made: Mapping[str, Any], runs: Mapping[str, Mapping[str, Any]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from terminal import TINY, dropbench
 
 from dropbench.cli import found
 from dropbench.errors import UsageError
-from dropbench.store import Record, Store, files, read
+from dropbench.store import Record, Store, files, read, tensors
 
 WINE = [*TINY, "dropout=none,standard", "seed=0,1"]
 
@@ -213,6 +214,35 @@ def test_prune_removes_what_no_report_needs_and_nothing_else(swept: Store, capsy
     assert good in runs(swept) and len(runs(swept)) == 3 and newer.exists()
     assert not leftover.exists() and not (swept.root / "plans" / "bad.json").exists()
     assert dropbench(capsys, "runs", "prune", "--yes").out.endswith("nothing to remove\n")
+
+
+def test_prune_removes_damaged_checkpoints_and_jobs_that_have_ended(
+    swept: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dropbench.process import alive
+    from dropbench.store import jobs
+
+    damaged = [swept.root / kind / "x.safetensors" for kind in ("work", "rungs", "ended")]
+    for path in damaged:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"cut short")
+    newer = swept.root / "work" / "y.safetensors"
+    tensors.write(newer, {}, {"form": 99})
+    asked = {"command": ("sweep",), "where": str(swept.root), "plans": (), "created": "2026-01-01", "node": "here"}
+    going, done, elsewhere = (jobs.new(swept.root, "sweep", **asked) for _ in range(3))
+    jobs.begin(going.folder, jobs.COMMAND, "here")
+    jobs.begin(done.folder, jobs.COMMAND, "here")
+    jobs.end(done.folder, jobs.COMMAND, 0)
+    this = alive.this()
+    member = replace(this, node="another machine") if this is not None else None
+    jobs._write(elsewhere.folder, jobs.COMMAND, jobs.Member(member, "far"))
+    said = dropbench(capsys, "runs", "verify")
+    assert said.code == 1 and said.out.count("a checkpoint that cannot be used") == 3
+    shown = dropbench(capsys, "runs", "prune", "--yes")
+    assert shown.code == 0 and "is done" in shown.out and "removed 4" in shown.out
+    assert not done.folder.exists() and not any(path.exists() for path in damaged)
+    assert going.folder.exists() and elsewhere.folder.exists() and newer.exists()
+    assert dropbench(capsys, "runs", "verify").code == 0
 
 
 def test_prune_sets_older_data_aside_and_plans_without_runs(swept: Store, capsys: pytest.CaptureFixture[str]) -> None:

@@ -170,8 +170,8 @@ def _setting(c: Comparison) -> str:
 def _of_whom(c: Comparison) -> str:
     kinds = set(about(c).values())
     if kinds == {EXAMPLES}:
-        return ", about examples like those tested"
-    return ", about the tested examples alone" if len(kinds) == 1 else ""
+        return "; the verdicts hold for new examples like those tested"
+    return "; the verdicts hold for the tested examples only" if len(kinds) == 1 else ""
 
 
 def _common(c: Comparison, key: str) -> object:
