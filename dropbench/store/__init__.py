@@ -1,18 +1,18 @@
-"""Run folders on disk: written whole or not at all, listed, and read back. No torch, no pandas.
+"""Run folders on disk: written whole or not at all, listed, and read back. It imports neither torch nor pandas.
 
     results/runs/<run_id>/     config.yaml · record.json · history.csv   (completed or diverged: finished)
-    results/failed/<run_id>/   the same with traceback.txt               (never finished; replaced when tried again)
-    results/index.jsonl        what was read of them, where they are many: see index.py
+    results/failed/<run_id>/   the same with traceback.txt               (never finished; replaced by the next attempt)
+    results/index.jsonl        a cache of what was read from many runs: see index.py
     results/plans/<plan_id>.json
-    results/programs/          numbers of programs of studies (programs.py)
-    results/products.json      which library multiplies matrices for the runs on CPUs (products.py)
-    results/work/              claims (see claims.py) and checkpoints (checkpoints.py) of what is in training; else absent
-    results/ended/             runs as they were when they ended, to be trained for more epochs (train.extendable); else absent
-    results/jobs/              commands that go on without a terminal (jobs.py), until they are removed; absent without any
-    results/rungs/             runs of a search as they were when they ended, for longer ones to go on with; else absent
+    results/programs/          numbers that programs of studies returned (programs.py)
+    results/products.json      the library that multiplies matrices for runs on CPUs (products.py)
+    results/work/              claims (claims.py) and checkpoints (checkpoints.py) of running training; otherwise absent
+    results/ended/             final states of runs, to train them for more epochs (train.extendable); otherwise absent
+    results/jobs/              commands that continue without a terminal (jobs.py), until they are removed; otherwise absent
+    results/rungs/             final states of a search's runs, from which longer runs continue; otherwise absent
 
-A folder is written under a hidden name beside its place, synced, then renamed: a reader sees a whole run or none. Runs that an
-older dropbench stored lie in folders named by the ids of their time, and are found under the ids that they have now.
+A folder is written under a hidden name beside its final place, synced, then renamed, so a reader sees a whole run or none. Runs
+stored by an older dropbench lie in folders named by their old ids, and are found under their current ids.
 """
 
 from __future__ import annotations
@@ -82,18 +82,18 @@ __all__ = [
 RUNS, FAILED, PLANS = "runs", "failed", "plans"
 _REMOVABLE = (RUNS, FAILED, PLANS, WORK, RUNGS, ENDED, JOBS)
 _MANY = 50
-"""Runs of which those that have a folder are found by listing all that there are."""
+"""From this many runs on, `Store.there` lists the folders once instead of looking for each run."""
 
 
 class Store:
-    """One results folder. Making a Store touches nothing; the first write makes the folders it needs.
+    """One results folder. Creating a Store touches nothing on disk; the first write creates the folders that it needs.
 
     Parameters
     ----------
     root : Path
         The folder.
     replacing : container of str
-        Ids of runs that are trained again: a finished record of one gives way to the new one, once that is finished too.
+        Ids of runs that are trained again: once the new run has finished, its record replaces the old one.
     """
 
     def __init__(self, root: Path, replacing: Container[str] = ()) -> None:
@@ -102,22 +102,22 @@ class Store:
         self._swept = False
 
     def finished(self, run_id: str) -> Record | None:
-        """The record of a run that completed or diverged."""
+        """Returns the record of a run that completed or diverged, otherwise None."""
         record = self.find(run_id)
         return record if isinstance(record, Record) and record.status in FINISHED else None
 
     def is_done(self, run_id: str) -> bool:
-        """Whether a readable record says that the run completed or diverged."""
+        """Returns whether a readable record says that the run completed or diverged."""
         return self.finished(run_id) is not None
 
     def done(self, run_ids: Iterable[str]) -> dict[str, Record]:
-        """The records of those runs that completed or diverged, by run id."""
+        """Returns the records of the given runs that completed or diverged, by run id."""
         found = {run: self.finished(run) for run in self.there(run_ids)}
         self.index.save()
         return {run: record for run, record in found.items() if record is not None}
 
     def there(self, run_ids: Iterable[str]) -> list[str]:
-        """Those runs that may have a folder, finished or failed: of many, what there is is listed once."""
+        """Returns the given runs that may have a folder, finished or failed. For many runs the folders are listed only once."""
         runs = list(run_ids)
         if len(runs) < _MANY:
             return runs
@@ -126,7 +126,7 @@ class Store:
         return [run for run in runs if run in known]
 
     def find(self, run_id: str) -> Record | Skipped | None:
-        """The record of a run, finished or failed; None if it was never tried."""
+        """Returns the record of a run, finished or failed; None if it was never tried."""
         unreadable: Skipped | None = None
         for folder in self._places(run_id):
             record = self.index.record(folder)
@@ -137,27 +137,27 @@ class Store:
 
     @cached_property
     def index(self) -> Index:
-        """What is known of its records without reading them."""
+        """The index of this folder: what is known about its records without reading them."""
         return Index(self.root)
 
     def load(self, *, anew: bool = False) -> Loaded:
-        """All records, finished and failed, and what was skipped (plans that cannot be read included).
+        """Returns all records, finished and failed, and what was skipped (including plans that cannot be read).
 
-        A failure that a finished run has since replaced is left out: a crash may come between the two steps.
+        A failed record is left out if the run has finished since: a crash between the two steps of `write` can leave both.
 
-        anew: whether every record is read, whatever the index knows.
+        anew: whether every record is read again, even if the index has it.
         """
         loaded = read_all(self.root / RUNS, self.root / FAILED, read=read if anew else self.index.record)
-        # One that failed before its data were read has another id than when it finished.
+        # A run that failed before its data were read has another id than after it finished.
         done = {(r.setting_id, r.seed) for r in loaded.records if r.status in FINISHED}
         records = [r for r in loaded.records if r.data_fingerprint is not None or (r.setting_id, r.seed) not in done]
         unread = [p for p in self._stored_plans() if isinstance(p, Skipped)]
         return replace(loaded, records=records, skipped=sorted([*loaded.skipped, *unread], key=lambda s: s.path))
 
     def of_settings(self, setting_ids: Container[str], but: Container[str] = ()) -> list[Record]:
-        """The finished runs of these settings, whatever their data and seeds, but for those with the run ids in `but`.
+        """Returns the finished runs of these settings, on any data and under any seed, except the run ids in `but`.
 
-        Reads those records alone whose first bytes say so, which those of older schemas do not.
+        It decides by the first bytes of each record and reads only those that match. Records of older schemas never match.
         """
         found = []
         for folder in (f for f in files.visible(self.root / RUNS) if f.name not in but):
@@ -167,24 +167,24 @@ class Store:
         return [r for r in found if isinstance(r, Record) and r.status in FINISHED]
 
     def folder(self, run_id: str) -> Path:
-        """Where a run lies: finished, or its failed attempt if it never finished."""
+        """Returns the folder of a run: of the finished run or, if it never finished, of its failed attempt."""
         return next(self._places(run_id), self.root / RUNS / run_id)
 
     def history(self, run_id: str) -> Path:
-        """Where the run's epochs are: history.csv, a row an epoch."""
+        """Returns the path of the run's history.csv, which has one row per epoch."""
         return self.folder(run_id) / "history.csv"
 
     def plans(self) -> list[StoredPlan]:
-        """The readable plans, oldest first, with the ids that their runs have now.
+        """Returns the readable plans, oldest first, with the current ids of their runs.
 
-        Of one that was stored under older ids and again since, the later.
+        If a plan was stored under older ids and later again, only the later one is returned.
         """
         readable = [self._renamed(p) for p in self._stored_plans() if isinstance(p, StoredPlan)]
         latest = {p.plan_id: p for p in sorted(readable, key=lambda p: (p.created, p.plan_id))}
         return list(latest.values())
 
     def check(self) -> None:
-        """Raises UsageError if runs could not be written here: better before training than after it."""
+        """Raises UsageError if runs cannot be written here, so that this is known before training instead of after it."""
         with self._writing():
             os.rmdir(files.temporary(self.root / RUNS / "check"))
 
@@ -196,11 +196,12 @@ class Store:
         traceback: str | None = None,
         beside: Mapping[str, bytes] | None = None,
     ) -> Path:
-        """Puts a run in its place by its status and returns the folder that now stands for it.
+        """Writes a run to the folder for its status and returns the folder that now holds the run.
 
-        A finished run is not overwritten but by one that measured more and lacks nothing that it has: where another process
-        was first, its folder stays, and so does a folder that a newer dropbench wrote. `beside`: the files that the record
-        names. Raises UsageError if the results folder cannot be written, ValueError for a record that could not be read back.
+        A finished run is overwritten only by a record that has more metrics and lacks none of the old ones. So if another
+        process was first, its folder stays, and so does a folder that a newer dropbench wrote. beside: contents of the other
+        files that the record names. Raises UsageError if the results folder cannot be written, ValueError for a record that
+        could not be read back.
         """
         content = {RECORD: dump(record), "history.csv": files.as_csv(history), "config.yaml": config_yaml.encode()}
         content |= beside or {}
@@ -220,7 +221,7 @@ class Store:
 
     @staticmethod
     def _asked_again(folder: Path, new: Record) -> bool:
-        """`_stays` of a run that is trained again: only what a newer dropbench wrote does not give way."""
+        """`_stays` for a run that is trained again: it keeps only what a newer dropbench wrote."""
         standing = read(folder)
         return isinstance(standing, Skipped) and _stays(folder, new)
 
@@ -228,16 +229,17 @@ class Store:
         """Writes or replaces a plan. Raises UsageError if the results folder cannot be written."""
         typed = [
             text.encode(errors="backslashreplace").decode() for text in plan.overrides
-        ]  # as bytes they may be no UTF-8
+        ]  # words of the command line may hold bytes that are not UTF-8
         content, final = dump(replace(plan, overrides=typed)), self.root / PLANS / f"{plan.plan_id}.json"
         with self._writing():
             files.write_file(final, content)
         return final
 
     def matching(self, text: str) -> dict[str, list[Path]]:
-        """The run folders whose id, or name, begins with a text: by the id that the run has now, else by the folder's name.
+        """Returns the run folders whose run id or folder name begins with a text, by run id.
 
-        One that cannot be read is among them. A whole id is itself alone, though another may begin with it.
+        A folder that cannot be read is listed under its own name. If the text is a whole id, only that run is returned, even if
+        other ids begin with it.
         """
         found: dict[str, list[Path]] = {}
         for folder in (f for kind in (RUNS, FAILED) for f in files.visible(self.root / kind)):
@@ -248,14 +250,14 @@ class Store:
         return {text: found[text]} if text in found else found
 
     def remove(self, folder: Path) -> None:
-        """Removes a run's folder or a plan in one step for readers. Raises UsageError where that cannot be done."""
+        """Removes a run's folder, a plan, a checkpoint or a job, in one step for readers. Raises UsageError if it cannot."""
         if folder.parent.parent.resolve() != self.root.resolve() or folder.parent.name not in _REMOVABLE:
             raise ValueError(f"{folder} is not in {self.root}")
         with self._writing():
             files.discard(folder)
 
     def _places(self, run_id: str) -> Iterator[Path]:
-        """The folders that may hold a run, the best first; those of older ids are looked for when no other will do."""
+        """Yields the folders that may hold a run, the best first. Folders with older ids are looked for only if needed."""
         for kind in (RUNS, FAILED):
             if os.path.lexists(folder := self.root / kind / run_id):
                 yield folder
@@ -263,7 +265,7 @@ class Store:
 
     @cached_property
     def _old(self) -> dict[str, dict[str, list[Path]]]:
-        """Folders named by older ids, those that measured most first, by the id that the run has now, of each kind."""
+        """Folders named by older ids, for each kind: by the current id of their run, those with the most metrics first."""
         folders: dict[str, dict[str, list[Path]]] = {}
         for kind in (RUNS, FAILED):
             old = [
@@ -280,7 +282,7 @@ class Store:
         return [p if isinstance(p, Skipped) else read_plan(p) for p in listed(self.root / PLANS)]
 
     def _renamed(self, plan: StoredPlan) -> StoredPlan:
-        """With the ids that its runs have now."""
+        """Returns the plan with the current ids of its runs."""
         if plan.schema == SCHEMA:
             return plan
         now = {f.name: run for by_id in self._old.values() for run, folders in by_id.items() for f in folders}
@@ -293,7 +295,7 @@ class Store:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """The folders exist, what killed writers left behind is gone, and an OSError is a sentence."""
+        """Creates the folders, removes what killed writers left behind, and turns an OSError into a UsageError."""
         try:
             for kind in (RUNS, FAILED, PLANS):
                 (self.root / kind).mkdir(parents=True, exist_ok=True)
@@ -316,7 +318,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def lacking(record: Record, metrics: Mapping[str, Any], sources: Mapping[str, str]) -> list[str]:
-    """The metrics of these that a record does not have, or has with other options, version or source.
+    """Returns the given metrics that a record lacks, or has with other options, another version or another source.
 
     Parameters
     ----------
@@ -330,15 +332,15 @@ def lacking(record: Record, metrics: Mapping[str, Any], sources: Mapping[str, st
 
 
 def _stays(folder: Path, new: Record) -> bool:
-    """Whether what lies in a folder is not to give way to a new record of the same run."""
+    """Returns whether the content of a folder must stay instead of being replaced by a new record of the same run."""
     standing = read(folder)
-    if isinstance(standing, Skipped):  # damaged, or of a newer dropbench, which alone can judge it
+    if isinstance(standing, Skipped):  # damaged, or written by a newer dropbench, which alone can judge it
         return new.status in FINISHED and folder.parent.name == RUNS and "newer dropbench" in standing.reason
     return standing.status in FINISHED and not _adds(new, standing)
 
 
 def _adds(new: Record, standing: Record) -> bool:
-    """Whether a record has a metric that the standing one lacks, and all that it has."""
+    """Returns whether a record has a metric that the standing one lacks, and everything that the standing one has."""
     asked, had = new.config["metric"], standing.config["metric"]
     whole = asked.keys() >= had.keys() and all(
         getattr(new, kind).keys() >= getattr(standing, kind).keys() for kind in ("metrics", "arrays")

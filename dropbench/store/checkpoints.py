@@ -1,11 +1,11 @@
-"""Checkpoints on the disk: `work/<name>.safetensors`, each the runs of one cohort in the middle of training.
+"""Checkpoints on disk: `work/<name>.safetensors`, each with the runs of one cohort during training.
 
-A file is replaced by the next of the same cohort, and stays until none of its runs needs it. A cohort that goes on with runs
-of another one's file writes its own beside it.
+A file is replaced by the cohort's next checkpoint, and stays until none of its runs needs it. A cohort that continues runs from
+another cohort's file writes its own file beside it.
 
-`ended/` holds the same of runs at their last epoch, each called by the id of the run of one epoch, which all lengths have in
-common. `rungs/` holds the same of runs that ended at `train.stop_at`, for longer ones to go on with. There a run is called by
-the id of the one that is trained to the end, which all rungs of a setting and seed have in common.
+`ended/` holds checkpoints of runs at their last epoch. There a run is named by the id of the same run with one epoch, which is
+the same for all lengths. `rungs/` holds checkpoints of runs that ended at `train.stop_at`, from which longer runs continue.
+There a run is named by the id of the run that is trained to the end, which is the same for all rungs of a setting and seed.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ from dropbench.store import files, tensors
 from dropbench.store.safely import Damaged
 
 WORK = "work"
-"""The folder in a results folder for what is being trained; empty when nothing is."""
+"""The folder in a results folder for runs in training; empty if there are none."""
 RUNGS = "rungs"
-"""The one for runs that a search may go on with; empty once it has ended."""
+"""The folder for runs that a search may continue; empty once the search has ended."""
 ENDED = "ended"
-"""The one for runs that are kept as they ended, to be trained for more epochs (`train.extendable`)."""
+"""The folder for final states of runs, kept to train them for more epochs (`train.extendable`)."""
 
 _OF_DISK = 0.1
 _FORM = 1
-"""Version of what is in a file. One of another version is left alone and not used."""
+"""Version of the files' form. A file of another version is left alone and not used."""
 _SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a checkpoint says of itself without its tensors.
+    """The header of a checkpoint: everything but its tensors.
 
     Attributes
     ----------
     path : Path
         The file.
     epoch, step : int
-        The epoch that was underway, from 1, and how many of its updates were done.
+        The current epoch, from 1, and how many of its updates were done.
     made : dict
-        The versions, device and threads with which it was trained: others round otherwise.
+        The versions, device and threads with which it was trained, since others round differently.
     runs : dict
-        By run id, in the order of the tensors' rows, `config` and whatever else the engine keeps beside tensors.
+        By run id, in the order of the tensors' rows: `config` and whatever else the engine stores beside tensors.
     """
 
     path: Path
@@ -57,13 +57,13 @@ class Header:
 
 
 class Checkpoints:
-    """Those of one results folder, by whomever they were written. folder: WORK, RUNGS or ENDED."""
+    """All checkpoints of one results folder, whoever wrote them. folder: WORK, RUNGS or ENDED."""
 
     def __init__(self, results: Path, folder: str = WORK) -> None:
         self._folder = results / folder
 
     def path(self, name: str) -> Path:
-        """Where the checkpoint of a cohort lies."""
+        """Returns the path of a cohort's checkpoint."""
         return self._folder / f"{name}{_SUFFIX}"
 
     def write(
@@ -74,38 +74,38 @@ class Checkpoints:
         made: Mapping[str, Any],
         runs: Mapping[str, Mapping[str, Any]],
     ) -> None:
-        """Writes or replaces a checkpoint in one step, on the disk when this returns.
+        """Writes or replaces a checkpoint in one step. It is on the disk when this returns.
 
         Parameters
         ----------
         name : str
-            Of the cohort.
+            The cohort's name.
         held : Mapping
             Tensors by name, [K, ...], one row per run.
         place : tuple
-            The epoch that is underway, from 1, and how many of its updates are done.
+            The current epoch, from 1, and how many of its updates are done.
         made, runs : Mapping
             As in `Header`, the runs in the order of the rows.
 
         Raises
         ------
         OSError
-            Where it cannot be written.
+            If it cannot be written.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         tensors.write(self.path(name), held, _about(place, made, runs))
 
     def put(self, name: str, content: bytes) -> None:
-        """The same of one that another machine has made, by `dumped`."""
+        """Writes or replaces a checkpoint that another machine made with `dumped`."""
         self._folder.mkdir(parents=True, exist_ok=True)
         files.write_file(self.path(name), content)
 
     def any(self) -> bool:
-        """Whether there may be one."""
+        """Returns whether there may be any checkpoint."""
         return self._folder.exists()
 
     def have_room(self, more: int) -> bool:
-        """Whether they and so many bytes more take no more than a share of what is free on the disk."""
+        """Returns whether the checkpoints with `more` additional bytes take at most a tenth of the free space on the disk."""
         held = 0
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -113,12 +113,12 @@ class Checkpoints:
         except OSError:
             return False
         for path in files.visible(self._folder):
-            with suppress(OSError):  # gone by now
+            with suppress(OSError):  # it has been removed meanwhile
                 held += path.stat().st_size
         return held + more <= _OF_DISK * free
 
     def latest(self, counts: Callable[[str, Header], bool] = lambda run, header: True) -> dict[str, Header]:
-        """The one that each run has come farthest in, by run id. counts: whether one counts for a run."""
+        """Returns the most advanced checkpoint of each run, by run id. counts: whether a checkpoint counts for a run."""
         latest: dict[str, Header] = {}
         for header in self.headers():
             for run in header.runs:
@@ -127,7 +127,7 @@ class Checkpoints:
         return latest
 
     def sweep(self, ended: Callable[[str], bool]) -> None:
-        """Removes what nobody needs: files whose every run has ended or has come farther in another, and leftovers of kills.
+        """Removes files whose every run has ended or is further in another file, and leftovers of killed writers.
 
         Parameters
         ----------
@@ -145,7 +145,7 @@ class Checkpoints:
             self._folder.rmdir()
 
     def headers(self) -> Iterator[Header]:
-        """All that can be read, in no order."""
+        """Yields the headers of all readable checkpoints, in no particular order."""
         for path in files.visible(self._folder):
             if path.suffix == _SUFFIX and (header := _header(path)) is not None:
                 yield header
@@ -166,7 +166,7 @@ class Checkpoints:
 def dumped(
     held: Mapping[str, Any], place: tuple[int, int], made: Mapping[str, Any], runs: Mapping[str, Mapping[str, Any]]
 ) -> bytes:
-    """A checkpoint as the bytes of its file, to be sent; what it is made of is as for `Checkpoints.write`."""
+    """Returns a checkpoint as the bytes of its file, to be sent. The arguments are those of `Checkpoints.write`."""
     return tensors.dumped(held, _about(place, made, runs))
 
 
@@ -175,7 +175,7 @@ def _about(place: tuple[int, int], made: Mapping[str, Any], runs: Mapping[str, A
 
 
 def _header(path: Path) -> Header | None:
-    """None for what is no checkpoint, is damaged, of another version or gone by now."""
+    """Returns a file's header; None if it is no checkpoint, is damaged, of another version or has been removed meanwhile."""
     try:
         about = tensors.read_about(path)
         if about["form"] != _FORM:

@@ -1,13 +1,14 @@
-"""Which runs are being trained, and by whom, so that several commands on one results folder share the work.
+"""Which runs are being trained, and by which command, so that several commands on one results folder share the work.
 
     results/work/<owner>.owner            a command that trains: a counter that it raises every ten seconds, and its process
     results/work/<run_id>.claim           a run that it trains: a hard link to the owner's file
     results/work/<run_id>~<owner>.claim   the next owner, which took the run over from that one
 
-Every claim is made by a creation that fails where the file exists, so one of several commands gets it. A run belongs to the
-last owner of its chain: the one that nobody has followed. An owner is followed once it is known to be dead, or once its counter
-stood still for a minute by the clock of whoever looks; the clocks of two machines are never compared. A claim's file is never
-replaced, and a chain is removed from its first file on, so who followed an owner whose chain is gone sees that and gives up.
+A claim is made by creating a file exclusively, so only one of several commands succeeds. A run's claims form a chain, and the
+run belongs to the last owner in it, who has no successor. Another command succeeds an owner once that is known to be dead, or
+once its counter has not changed for a minute by the successor's clock; clocks of two machines are never compared. A claim's
+file is never replaced, and a chain is removed beginning with its first file, so a command that succeeded an owner of a removed
+chain notices it and gives up.
 """
 
 from __future__ import annotations
@@ -30,16 +31,16 @@ from dropbench.store.checkpoints import WORK
 
 STALE_S = 60.0
 _BEATS = 6
-"""How often a counter is raised in the time after which it would be stale."""
+"""How many times a counter is raised within the time after which it counts as stale."""
 _LOOKS = 4
-"""Looks in that time that count at least: one after a long sleep of our own must not find that everyone else is dead."""
+"""How many looks it takes at least: one look after a long sleep of our own must not find that all others are dead."""
 _ABANDONED_S = 24 * 3600.0
 _TOKEN = re.compile(r"[0-9a-f]{16}")
 _MOST_BYTES = 4096
 
 
 def _now() -> float:
-    """Seconds that go on while the machine sleeps: what this process missed meanwhile, it must know."""
+    """Returns seconds of a clock that runs on while the machine sleeps, so that this process notices that it slept."""
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()
@@ -47,7 +48,7 @@ def _now() -> float:
 
 @dataclass(frozen=True)
 class Owner:
-    """What a claim says: whose it is (nothing where it cannot be read), how far the counter was, which process that is."""
+    """The content of a claim. token: the owner (empty if unreadable). beat: its counter at that time. process: its process."""
 
     token: str = ""
     beat: str = ""
@@ -62,14 +63,14 @@ class _Watched:
 
 
 class Claims:
-    """The claims of one command. Used in a `with`, at whose end nothing of it is left.
+    """The claims of one command. It is a context manager, whose exit removes all of them.
 
     Parameters
     ----------
     root : Path
         The results folder.
     stale_after : float
-        Seconds for which another's counter must have been seen standing still.
+        Another owner is stale once its counter was seen unchanged for this many seconds.
     clock : callable
         Seconds of this machine.
     beats : bool
@@ -99,28 +100,28 @@ class Claims:
         self.close()
 
     def holds(self, run_id: str) -> bool:
-        """Whether a run is this command's: not if this process stood still for so long that another took it over."""
+        """Returns whether this command owns a run: not if this process stood still for so long that another one took it over."""
         return run_id in self._held
 
     def take(self, run_ids: Iterable[str]) -> list[str]:
-        """Claims runs, those of dead owners too, and returns the ones that are this command's now."""
+        """Claims runs, including those of dead owners, and returns the ones that this command now owns."""
         with self._lock:
             self._stay()
             return [run for run in run_ids if run in self._held or self._take(run)]
 
     def release(self, run_ids: Iterable[str]) -> None:
-        """Gives runs up, stored or not."""
+        """Gives up runs, whether they were stored or not."""
         with self._lock:
             self._stay()
             for run in [run for run in run_ids if run in self._held]:
                 self._give_up(run)
 
     def beat(self) -> None:
-        """Raises the counter, and looks at those of others. Every few seconds, by a thread of its own."""
+        """Raises the counter, and reads the counters of others. A thread calls it every few seconds."""
         with self._lock:
             if not self._token or self._renewed():
                 return
-            with suppress(OSError):  # a full disk: the next time, perhaps
+            with suppress(OSError):  # the disk is full: perhaps it works next time
                 self._count += 1
                 handle = os.open(self._own, os.O_WRONLY)
                 try:
@@ -132,7 +133,7 @@ class Claims:
                 self._is_stale(owner)
 
     def close(self) -> None:
-        """Gives all up, and removes what commands that died have left."""
+        """Gives up all claims, and removes what dead commands have left."""
         self._over.set()
         if self._thread is not None and self._thread.is_alive():
             self._thread.join()
@@ -143,7 +144,7 @@ class Claims:
             self._clean()
             _remove(self._own)
             self._token = ""
-        with suppress(OSError):  # others are at work in it
+        with suppress(OSError):  # not empty: other commands use it
             self._folder.rmdir()
 
     # An owner ---------------------------------------------------------------------------------------------------------
@@ -153,12 +154,12 @@ class Claims:
         return self._folder / f"{self._token}.owner"
 
     def _content(self) -> bytes:
-        """Always of one length: it is written over what was there."""
+        """Returns the content of the owner's file. Its length is constant, because it overwrites the previous content."""
         who = self._process.as_dict() if self._process else None
         return json.dumps({"owner": self._token, "beat": f"{self._count:012d}", "process": who}).encode()
 
     def _stay(self) -> None:
-        """Begins at the first claim. Later, looks whether this process missed its own beats."""
+        """Registers this command at its first claim. Later, checks whether this process missed its own beats."""
         if not self._token:
             self._begin()
             self._clean()
@@ -168,20 +169,21 @@ class Claims:
             self._renewed()
 
     def _begin(self) -> None:
-        """Makes the owner's file, under a new name."""
+        """Creates the owner's file, under a new name."""
         self._token, self._count = secrets.token_hex(8), 0
-        with suppress(OSError):  # a full disk: what cannot be claimed is trained unclaimed
+        with suppress(OSError):  # the disk is full: the runs are trained without a claim
             for _ in range(8):
                 self._folder.mkdir(parents=True, exist_ok=True)
-                with suppress(FileNotFoundError):  # the last of others has just removed the folder
+                with suppress(FileNotFoundError):  # the last other command has just removed the folder
                     self._own.write_bytes(self._content())
                     break
         self._beaten = self._clock()
 
     def _renewed(self) -> bool:
-        """Whether others may have taken this owner for dead, so that it had to become another.
+        """Returns whether others may have considered this owner dead. If so, it has registered under a new name.
 
-        It then follows itself, as anyone else might have: what was taken from it is not its own any more.
+        It then succeeds itself in its claims, as any other command might have. Runs that others took over are no longer its
+        own.
         """
         if self._clock() - self._beaten < self._stale_after / 2 and self._own.exists():
             return False
@@ -207,15 +209,15 @@ class Claims:
         return (not chain or self._is_stale(chain[-1][1])) and self._follow(run, chain)
 
     def _follow(self, run: str, chain: list[tuple[Path, Owner]]) -> bool:
-        """Claims a run that is free, or whose last owner is dead. False where another was first."""
+        """Claims a run that is free or whose last owner is dead. Returns False if another command was first."""
         place = self._place(run, chain[-1][1] if chain else None)
         try:
             if not _linked(self._own, place, self._content()):
                 return False
-        except OSError:  # a full disk: better unclaimed than untrained
+        except OSError:  # the disk is full: training it without a claim is better than not at all
             self._held.add(run)
             return True
-        if chain and [owner.token for _, owner in self._chain(run)][-1:] != [self._token]:  # it was given up meanwhile
+        if chain and [owner.token for _, owner in self._chain(run)][-1:] != [self._token]:  # the chain is gone by now
             _remove(place)
             return False
         self._held.add(run)
@@ -237,10 +239,10 @@ class Claims:
     # Others -----------------------------------------------------------------------------------------------------------
 
     def _is_stale(self, owner: Owner) -> bool:
-        """Whether another's claim is dead: its process is, for certain, or the counter stood still for long enough."""
+        """Returns whether another's claim is dead: its process has certainly ended, or its counter stood still long enough."""
         if owner.process is not None and self._process is not None and owner.process.has_ended(self._process):
             return True
-        # Where there are no hard links, a claim is a copy of what its owner's file was.
+        # Without hard links, a claim is a copy of an earlier state of its owner's file.
         latest = read_owner(self._folder / f"{owner.token}.owner") if owner.token else None
         beat, now = (latest or owner).beat, self._clock()
         watched = self._watched.get(owner.token)
@@ -252,7 +254,7 @@ class Claims:
         return watched.still >= self._stale_after
 
     def _clean(self) -> None:
-        """Removes what dead commands left: claims, by taking and giving up; ends of chains; their own files."""
+        """Removes what dead commands left: claims, by taking them and giving them up; remains of chains; their owner files."""
         with suppress(OSError):
             for place in sorted(self._folder.glob("*.claim")):
                 run, _, after = place.name.removesuffix(".claim").partition("~")
@@ -262,7 +264,7 @@ class Claims:
                 if after:
                     if all(
                         place != known for known, _ in chain
-                    ):  # for ever: no owner begins a second chain of one name
+                    ):  # unreachable for good: no owner starts a second chain for the same run
                         _remove(place)
                 elif chain and self._is_dead(chain[-1][1]) and self._follow(run, chain):
                     self._give_up(run)
@@ -271,14 +273,14 @@ class Claims:
                     _remove(place)
 
     def _others(self) -> list[tuple[Path, Owner]]:
-        """The other commands that train, or did."""
+        """Returns the other registered commands, running or dead."""
         with suppress(OSError):
             places = [place for place in self._folder.glob("*.owner") if place != self._own]
             return [(place, owner) for place in places if (owner := read_owner(place)) is not None]
         return []
 
     def _is_dead(self, owner: Owner) -> bool:
-        """As `_is_stale`; or one that wrote nothing for a day, for whom has not been here to watch it."""
+        """As `_is_stale`, or if it wrote nothing for a day, for commands that did not run long enough to watch its counter."""
         if self._is_stale(owner):
             return True
         with suppress(OSError):
@@ -287,9 +289,9 @@ class Claims:
 
 
 def chain(folder: Path, run: str) -> list[tuple[Path, Owner]]:
-    """The files of a run's claim with the owners that they name, the last of whom has it; empty where it is free.
+    """Returns the files of a run's claim with their owners, the last of whom owns it; empty if the run is free.
 
-    folder: `work` of a results folder.
+    folder: `work` in a results folder.
     """
     found: list[tuple[Path, Owner]] = []
     place = _place(folder, run, None)
@@ -304,7 +306,7 @@ def _place(folder: Path, run: str, after: Owner | None) -> Path:
 
 
 def _linked(own: Path, place: Path, content: bytes) -> bool:
-    """Makes a claim's file in one step. False where there is one."""
+    """Creates a claim's file atomically. Returns False if there is one already."""
     try:
         os.link(own, place)
     except FileExistsError:
@@ -319,7 +321,7 @@ def _linked(own: Path, place: Path, content: bytes) -> bool:
 
 
 def read_owner(place: Path) -> Owner | None:
-    """Whose a file says it is; None where there is none. Whatever lies there, it is not waited for."""
+    """Reads the owner from a file; None if there is none. It never blocks, even if the path is a pipe or a device."""
     try:
         handle = os.open(place, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError:

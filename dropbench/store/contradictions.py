@@ -1,7 +1,7 @@
-"""Whether a record is what it says: what of it does not follow from the rest, or cannot be.
+"""Finds parts of a record that do not follow from its other parts, or are impossible.
 
-There is no signature, so a record that someone made up whole is believed. One that was edited, cut or written by faulty code
-is not: it would print an accuracy of 114 %, or call dropout `none`.
+Records have no signature, so one that was invented consistently is believed. One that was edited, cut short or written by
+faulty code is not: otherwise it could report an accuracy of 114 %, or dropout as `none`.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from dropbench.store.record import SCHEMA, Measure, Record
 NONE = "none"
 """The variant that drops nothing."""
 CERTAIN = ("accuracy", "loss")
-"""Metrics that every completed run has a finite value of; another may have none, as of a layer without units."""
+"""Metrics that are finite in every completed run. Another metric may be NaN, such as one of a layer without units."""
 PERCENT = "percent"
 _ROUNDING = 1e-5
 _REGION = re.compile(r"\d+(\.\d*)?(pp|%)?")
 _LARGEST = 2**63
 _MOST_HASHED = 4096
 _hashed: dict[str, tuple[str, str]] = {}
-"""Of arms by what they are hashed of."""
+"""Cache: the hashes of arms, by the JSON text of what is hashed."""
 
 
 def wrong_id(record: Record) -> str | None:
-    """Why a record's ids and seed are not those of its configuration, or None."""
+    """Returns why a record's ids and seed do not belong to its configuration, or None."""
     told = {"run_id": record.run_id, "arm_id": record.arm_id, "setting_id": record.setting_id}
     follows = identity.under(_hashes(record), record.config.get("seed"))
     for name, value in told.items():
@@ -44,7 +44,10 @@ def wrong_id(record: Record) -> str | None:
 
 
 def _hashes(record: Record) -> tuple[str, str]:
-    """Of its arm, whose seeds are mostly read one after the other: to write it out takes a fifth of hashing it."""
+    """Returns the hashes of the record's setting and arm, from a cache if possible.
+
+    The seeds of an arm are mostly read one after the other, and making the key takes a fifth of the time of hashing.
+    """
     but_seed = {key: value for key, value in record.config.items() if key != "seed"}
     text = json.dumps([but_seed, record.data_fingerprint, record.sources])
     if text not in _hashed:
@@ -55,9 +58,9 @@ def _hashes(record: Record) -> tuple[str, str]:
 
 
 def contradiction(record: Record) -> str | None:
-    """The first thing in a record that cannot be, as half a sentence; None where all of it agrees.
+    """Returns the first contradiction in a record, as half a sentence, or None if it is consistent.
 
-    Raises TypeError, AttributeError, KeyError or ValueError where its configuration is none of dropbench's.
+    Raises TypeError, AttributeError, KeyError or ValueError if its configuration is not one of dropbench's.
     """
     checks: tuple[Callable[[Record], Iterator[str]], ...] = (
         _shape,
@@ -72,7 +75,7 @@ def contradiction(record: Record) -> str | None:
 
 
 def _shape(record: Record) -> Iterator[str]:
-    """What later readers take for granted of a configuration."""
+    """Checks what later readers assume of a configuration."""
     names = [variant.get("name") for variant in identity.variants(record.config)]
     if not names or len(set(names)) < len(names):
         yield "the variants in its configuration are none, or one of them twice"
@@ -131,7 +134,7 @@ def _rates(record: Record) -> Iterator[str]:
 
 
 def _rates_of(variants: list[Mapping[str, Any]], record: Record) -> Iterator[str]:
-    """Whether each rate by site is one of a variant's."""
+    """Checks that each rate by site can be one of a variant's."""
     several = len(variants) > 1
     for variant in variants:
         most = max([variant.get("rate") or 0, *(variant.get("rates") or {}).values()])
@@ -145,7 +148,7 @@ def _rates_of(variants: list[Mapping[str, Any]], record: Record) -> Iterator[str
 
 
 def _derived(record: Record) -> Iterator[str]:
-    """What is stored beside the configuration although it follows from it."""
+    """Checks the fields that are stored although they follow from the configuration."""
     if [asdict(v) for v in record.variants] != derived.variants(record.config, record.rates):
         yield "its variants are not those of its configuration"
     if [asdict(r) for r in record.regularizers] != derived.regularizers(record.config):
@@ -189,7 +192,7 @@ def _metrics(record: Record) -> Iterator[str]:
 
 
 def _known(record: Record) -> dict[str, Measure]:
-    """What is certain of the metrics among its own that are dropbench's, whatever the record declares of them."""
+    """Returns the measures of those of its metrics that are dropbench's own, whatever the record declares for them."""
     asked = {
         name: migrate.METRICS[name]
         for name, node in record.config["metric"].items()
@@ -202,7 +205,7 @@ def _known(record: Record) -> dict[str, Measure]:
 
 
 def _possible(value: float, measure: Measure, part: str) -> bool:
-    """Whether a number lies in its range; that of a gap is as wide to both sides, that of a percentage 0 to 1 at most."""
+    """Returns whether a number lies in its range: of a percentage at most 0 to 1, of a gap ± the width of the range."""
     if math.isnan(value):
         return True
     low, high = measure.range

@@ -1,6 +1,6 @@
-"""Whether a record's accuracy is that of the test examples that its run kept: of test.npz one member, and without NumPy.
+"""Checks a record's accuracy against the test examples that its run kept. It reads one member of test.npz, without NumPy.
 
-Reading it all would double the time that a folder of runs takes; this adds a seventh.
+Reading the whole file would double the time for a folder of runs; this adds a seventh.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from dropbench.store.record import PREDICTIONS, Record
 ACCURACY = "accuracy"
 _MEMBER = "right.npy"
 _MOST = 4 << 20
-"""Bytes of a file that is looked into: one with the probabilities of very many examples would take long."""
+"""Largest size of a file that is checked, in bytes: one with the probabilities of very many examples would take long."""
 _ROOM = 1 << 12
-"""Bytes of the member beside a bit an example."""
+"""Bytes that the member may have in addition to a bit per example."""
 _MAGIC, _HEADER = b"\x93NUMPY\x01", 10
 _DAMAGE = (
     OSError,
@@ -36,15 +36,15 @@ _DAMAGE = (
 
 
 def contradicted(record: Record, folder: Path) -> str | None:
-    """What of its test accuracy does not follow from what the run kept, as half a sentence.
+    """Returns how a record's test accuracy contradicts the run's kept predictions, as half a sentence.
 
-    None where it does, and where nothing can be told: another accuracy than dropbench's, nothing kept, a damaged file.
+    None if they agree or cannot be compared: an accuracy that is not dropbench's, no kept predictions, a damaged file.
     """
     told, n = record.metrics.get(f"test_{ACCURACY}"), record.n.get("test")
     if record.predictions != PREDICTIONS or told is None or not n or not math.isfinite(told) or not _is_ours(record):
         return None
     right = _right(folder, n)
-    if right is None or abs(told * n - right) < 0.5:  # in float32 a share of many examples is not exact
+    if right is None or abs(told * n - right) < 0.5:  # a share of many examples is not exact in float32
         return None
     return (
         f"its test_{ACCURACY} is {told:g}, and of its {n:,} examples {PREDICTIONS} has {right:,} right ({right / n:g})"
@@ -57,7 +57,7 @@ def _is_ours(record: Record) -> bool:
 
 
 def _member(content: bytes, most: int) -> bytes:
-    """The one that is looked at; nothing where it is larger than it can be."""
+    """Returns the member with the bits; empty if it is larger than possible."""
     with suppress(ValueError):
         return zipped.member(content, _MEMBER, most)
     with zipfile.ZipFile(io.BytesIO(content)) as packed:
@@ -66,7 +66,7 @@ def _member(content: bytes, most: int) -> bytes:
 
 
 def _right(folder: Path, n: int) -> int | None:
-    """How many of n examples are marked as right."""
+    """Returns how many of n examples are marked as right, or None if that cannot be read."""
     try:
         held = _member(safely.content(folder / PREDICTIONS, _MOST), n // 8 + _ROOM)
     except _DAMAGE:

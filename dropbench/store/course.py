@@ -1,4 +1,4 @@
-"""What is stored of a plan that goes on from what it finds: its rule, and how far it has come."""
+"""What is stored for a plan whose next runs depend on its results: its rule, and how far it has come."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from dropbench.values import number, written
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """What decides on the next runs, together with the records of those that have finished. It is part of the plan's id.
+    """The rule that decides, from the records of finished runs, which runs come next. It is part of the plan's id.
 
     Attributes
     ----------
     tune : dict
-        Values to choose from by key of the configuration; empty where nothing is tuned.
+        Values to choose from by key of the configuration; empty if nothing is tuned.
     tuning_seeds : list of int
-        Under which they are tried, in all arms.
+        Seeds under which the values are tried, in all arms.
     seeds : list of int
-        Of the comparison, in the order in which they are taken up.
+        Seeds of the comparison, in the order in which they are used.
     looks : list of int
-        After how many of these seeds the comparison is judged; one number where it is judged once.
+        After how many of these seeds the comparison is judged; a single number if it is judged once.
     confirms : list of str
-        The runs that chose what is compared, where it is compared again under other seeds.
+        Ids of the runs by which the compared arms were chosen, if this plan compares them again under other seeds.
     search : dict
-        How settings are searched, as the study says; empty where none are.
+        How settings are searched, as the study says; empty if there is no search.
     pilot : list of int
-        Under which seeds the arms run before they are compared, for the power of the comparison alone.
+        Seeds under which the arms run before the comparison, only to estimate its power.
     """
 
     tune: dict[str, list[Any]] = field(default_factory=dict)
@@ -41,12 +41,12 @@ class Rule:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Those that say something, which alone are hashed: a parameter that comes later changes no id of today."""
+        """The nonempty fields. Only these are hashed, so that a field added in the future changes no existing id."""
         return {name: value for name, value in asdict(self).items() if value}
 
     @property
     def options(self) -> list[str]:
-        """The options of a sweep with which it is typed, beside the overrides."""
+        """The command-line options of a sweep that give this rule, without the overrides."""
         words = [
             word for key, values in self.tune.items() for word in ("--tune", f"{key}={','.join(map(written, values))}")
         ]
@@ -57,10 +57,11 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """One setting of an arm that was tuned, and what came of it.
+    """One candidate setting of a tuned arm, and its results.
 
-    setting: by key. score: the mean of its runs that completed, None where none did. sd: theirs (ddof 1), None of fewer than
-    two. runs: how many finished. diverged: how many of these diverged. failed: how many did not finish, since they raised.
+    setting: by key. score: the mean over its completed runs, None if there are none. sd: their standard deviation (ddof 1),
+    None for fewer than two. runs: how many finished. diverged: how many of these diverged. failed: how many did not finish
+    because they raised an error.
     """
 
     setting: dict[str, Any]
@@ -73,9 +74,9 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Edge:
-    """The best value of a key is the last one that was tried in its direction.
+    """The best value of a key is at the end of the values that were tried.
 
-    end: "smallest" or "largest". beyond: a value further on that would be worth a try.
+    end: "smallest" or "largest". beyond: a value further in that direction that would be worth a try.
     """
 
     key: str
@@ -86,24 +87,24 @@ class Edge:
 
 @dataclass(frozen=True, kw_only=True)
 class Tuned:
-    """What the tuning found of an arm.
+    """What the tuning found for an arm.
 
     Attributes
     ----------
     arm : str
-        What it is called.
+        Its name.
     arm_id : str
-        Of the chosen setting; of the first where none was chosen.
+        The id of the chosen setting; of the first setting if none was chosen.
     measure : str
-        What chose: `val_accuracy` or `val_loss`.
+        The score by which it was chosen: `val_accuracy` or `val_loss`.
     candidates : list of Candidate
-        All that were tried, in the order of the rule's values.
+        All settings that were tried, in the order of the rule's values.
     chosen : int or None
-        Which of them is the best; None where every run of every one failed, so that the arm is left out.
+        Index of the best candidate; None if every run of every candidate failed, so that the arm is left out.
     baseline : bool
         Whether it is an arm with which others are compared.
     sampled : bool
-        Whether candidates were drawn at random, so that the last of them in a direction is no end of what was tried.
+        Whether candidates were drawn at random, so that the most extreme one is not the end of a range.
     """
 
     arm: str
@@ -116,17 +117,17 @@ class Tuned:
 
     @property
     def best(self) -> Candidate | None:
-        """The setting that was chosen, if one was."""
+        """The chosen setting, or None."""
         return None if self.chosen is None else self.candidates[self.chosen]
 
     @property
     def all_diverged(self) -> bool:
-        """Whether no run of any setting completed, though some did not fail: then the chosen one is no better than others."""
+        """Whether no run completed though some did not fail: then the chosen setting is no better than the others."""
         return self.chosen is not None and all(c.runs == c.diverged for c in self.candidates)
 
     @property
     def equals(self) -> list[Candidate]:
-        """The other settings that scored the same as the chosen one, with as many runs that diverged and failed."""
+        """The other settings with the same score as the chosen one, and as many diverged and failed runs."""
         best = self.best
         if best is None or best.score is None:
             return []
@@ -137,7 +138,7 @@ class Tuned:
 
     @property
     def edges(self) -> list[Edge]:
-        """Where the best value is the smallest or the largest that was tried, and another one lies beyond it."""
+        """The keys whose best value is the smallest or the largest that was tried, if a value beyond it is possible."""
         best = self.best
         if best is None or self.all_diverged or best.score is None or self.sampled:
             return []
@@ -156,10 +157,10 @@ class Tuned:
 
 
 def _beyond(last: float, before: float, *, whole: bool) -> float | None:
-    """One step further than the last of some values, as large as the one to it, in two digits; None where nothing is there.
+    """Returns the value one step beyond `last`, as large as the step from `before`, to two digits; None if there is none.
 
-    Steps are ratios where both are above 0. Nothing is below 0, where that is the least value: it is where a rate or a strength
-    ends. Of values below 1, which may be rates, half of the way to 1 is as far as it goes.
+    If both are above 0 the step is a ratio, and there is no step from 0, because rates and strengths end there. From values
+    below 1, which may be rates, it goes at most half of the way to 1.
     """
     if not math.isfinite(last) or not math.isfinite(before) or last == 0:
         return None
@@ -175,7 +176,7 @@ def _beyond(last: float, before: float, *, whole: bool) -> float | None:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredStage:
-    """Runs that were decided on together. name: "tuning", "pilot", or "comparison" as often as it is looked at."""
+    """Runs that were decided on together. name: "tuning", "pilot" or "comparison"; each look adds one more "comparison"."""
 
     name: str
     runs: list[str]
@@ -183,7 +184,7 @@ class StoredStage:
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """A rule, the stages that are known so far, what the tuning found, and whether no further stage will come."""
+    """A rule, the stages so far, what the tuning found, and whether no further stage will come."""
 
     rule: Rule
     stages: list[StoredStage]

@@ -1,4 +1,4 @@
-"""What a record says of its own configuration, so that a reader need not look into `conf/`."""
+"""What a record repeats from its configuration, so that a reader need not look into `conf/`."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from dropbench import identity
 Tree = Mapping[str, Any]
 _HOW = ("direction", "range", "unit", "region")
 OF_MODES = ("mc_", "arithmetic_", "geometric_")
-"""What `eval.mode` puts before the name of a metric that it takes of averaged predictions."""
+"""Prefixes that `eval.mode` puts before the name of a metric that is computed from averaged predictions."""
 SPREADS = {"mc_*_sd": "", "mc_entropy": "nats", "mc_mutual_information": "nats"}
-"""The unit of the numbers that eval.mode=mc adds, none of which is better when higher or lower."""
+"""Units of the numbers that eval.mode=mc adds. For none of them is higher or lower better."""
 
 
 def measures(names: Iterable[str], declared: Mapping[str, Tree], task: str = "classify") -> dict[str, dict[str, Any]]:
-    """How to read each number: direction, range, unit, region and version, by its name without the part.
+    """Returns how to read each number: direction, range, unit, region and version, by its name without the part.
 
     Parameters
     ----------
     names : Iterable
-        Of a record's metrics: `test_accuracy`, `gap_loss`.
+        Names of a record's metrics: `test_accuracy`, `gap_loss`.
     declared : Mapping
-        What each metric's YAML says, by the metric's name; `also` holds the same for other names it gives, by pattern,
-        and `of_task` for what its own name stands for where a model is trained for that task.
+        What each metric's YAML declares, by the metric's name. `also` declares the same for other names that the metric
+        returns, by pattern, and `of_task` for its own name when a model is trained for that task.
     task : str
         What the model is trained for.
     """
@@ -35,7 +35,7 @@ def measures(names: Iterable[str], declared: Mapping[str, Tree], task: str = "cl
 
 
 def variants(config: Tree, rates: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Name, version and rates by site of each of an arm's variants. rates: by label, as a record has them."""
+    """Returns name, version and rates by site of each of an arm's variants. rates: by label, as in a record."""
     found = identity.variants(config)
     return [
         {"name": v.get("name"), "version": v.get("version", 1), "rates": own_rates(v, rates, several=len(found) > 1)}
@@ -44,13 +44,13 @@ def variants(config: Tree, rates: Mapping[str, float]) -> list[dict[str, Any]]:
 
 
 def own_rates(variant: Tree, rates: Mapping[str, float], *, several: bool) -> dict[str, float]:
-    """Those of one variant by site: of several the rates whose label is `site/variant`."""
+    """Returns the rates of one variant by site. If there are several variants, their labels are `site/variant`."""
     ending = f"/{variant.get('name')}"
     return {s.removesuffix(ending): r for s, r in rates.items() if s.endswith(ending)} if several else dict(rates)
 
 
 def regularizers(config: Tree) -> list[dict[str, Any]]:
-    """Name and strength of each regularizer beside dropout that is on."""
+    """Returns name and strength of each regularizer other than dropout that is on."""
     return [{"name": name, "strength": strength} for name, strength in identity.regularizers(config)]
 
 

@@ -1,4 +1,4 @@
-"""A run's epochs as its history.csv has them, which may be damaged or edited: the best, and whether anything jumped."""
+"""Reads a run's epochs from its history.csv, which may be damaged or edited: the best epoch, and whether anything jumped."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ HISTORY = "history.csv"
 SPIKE = 0.5
 """A rise of the training loss by half of its total fall is more than the noise between two epochs."""
 BURST = 10.0
-"""A burst is a gradient norm of ten times the earlier median, and above that of the first epoch, when norms are largest."""
+"""A burst is a gradient norm above ten times the median of earlier ones, and above the first, since norms begin largest."""
 
 
 @dataclass(frozen=True)
 class Epochs:
-    """What a report asks of the history of every run.
+    """What a report uses from a run's history.
 
     Attributes
     ----------
     highest, lowest : int or None
-        The epochs, from 1, at which the score that the run monitored was that; the first of equals. None without that score.
+        The epochs, from 1, with the highest and the lowest monitored score, the first of equals. None without that score.
     spiked, burst : bool
         Whether the training loss, and the norm of the gradient, ever jumped: see `spikes` and `bursts`.
     damaged : str or None
-        Why there is no history that can be used: half a sentence.
+        Why the history cannot be used: half a sentence.
     """
 
     highest: int | None = None
@@ -41,12 +41,12 @@ class Epochs:
     damaged: str | None = None
 
     def best(self, direction: int) -> int | None:
-        """The best epoch, where higher is better (1) or lower (-1); None where it is not known which (0)."""
+        """Returns the best epoch if higher (1) or lower (-1) scores are better; None if it is not known which (0)."""
         return {1: self.highest, -1: self.lowest}.get(direction)
 
 
 def epochs_of(history: Path, config: Mapping[str, Any]) -> Epochs:
-    """What is to be known of a run's history. config: the run's."""
+    """Returns what a report uses from a run's history. config: the run's."""
     table, damaged = read_history(history)
     first = [(score, -epoch) for epoch, score in scored(table, monitored(config))]
     return Epochs(
@@ -59,22 +59,23 @@ def epochs_of(history: Path, config: Mapping[str, Any]) -> Epochs:
 
 
 def monitored(config: Mapping[str, Any]) -> str:
-    """The column of a run's history by which it chose its epoch."""
+    """Returns the column of a run's history by which its epoch was chosen."""
     train = config.get("train")
     part, _, metric = str(train.get("monitor", "val_loss") if isinstance(train, Mapping) else "val_loss").partition("_")
     return f"{part}_{metric}"
 
 
 def read_history(history: Path) -> tuple[Columns, str | None]:
-    """The columns, or why there are none: half a sentence. No row is no fault: a run may end before its first epoch.
+    """Returns the columns, and why they cannot be used: half a sentence, or None.
 
-    A thousand of these are read for a report, so not by pandas: cells are numbers and names, never quoted.
+    A history without rows is valid, because a run may end before its first epoch. A report reads a thousand histories, so they
+    are not read with pandas: cells are numbers and names, never quoted.
     """
     try:
         head, *lines = safely.content(history).decode().splitlines()
     except OSError as error:
         return {}, f"it cannot be read: {error.strerror}"
-    except ValueError as error:  # UnicodeDecodeError is one; so is what an empty file gives
+    except ValueError as error:  # UnicodeDecodeError is a ValueError, and unpacking an empty file raises one
         return {}, "it is no text" if isinstance(error, UnicodeDecodeError) else "it is empty"
     names = head.split(",")
     rows = []
@@ -95,9 +96,9 @@ def read_history(history: Path) -> tuple[Columns, str | None]:
 
 
 def scored(table: Columns, score: str, by: str = "epoch") -> list[tuple[int, float]]:
-    """(epoch, score) of the epochs that have one, in their order.
+    """Returns (epoch, score) for the epochs with a score, in order.
 
-    by: what to count in, `epoch`, or `updates` of the weights since training began, which older histories lack.
+    by: the unit of the first number, `epoch`, or `updates` of the weights since training began, which older histories lack.
     """
     pairs = zip(table.get(by, ()), table.get(score, ()), strict=False)
     return [(int(at), value) for at, value in pairs if math.isfinite(at) and not math.isnan(value)]
@@ -108,7 +109,7 @@ def _rising(epochs: list[float]) -> bool:
 
 
 def spikes(losses: Sequence[float]) -> bool:
-    """Whether the loss ever rises by more than half of what it had fallen, and by more than a tenth of its start."""
+    """Returns whether the loss ever rises by more than half of its fall so far, and by more than a tenth of its first value."""
     seen = [v for v in losses if v == v]
     low = math.inf
     for loss in seen:
@@ -119,7 +120,7 @@ def spikes(losses: Sequence[float]) -> bool:
 
 
 def bursts(norms: Sequence[float]) -> bool:
-    """Whether a gradient norm is ever ten times the median of those before it (at least three) and above the first."""
+    """Returns whether a gradient norm ever exceeds ten times the median of those before it (at least three) and the first."""
     seen = [v for v in norms if v == v]
     before: list[float] = []
     for i, v in enumerate(seen):

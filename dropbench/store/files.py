@@ -1,6 +1,6 @@
-"""Writing that survives a kill: hidden folders beside their place, synced, then renamed; and what killed writers left behind.
+"""Writes files and folders so that a kill leaves no partial ones: under a hidden name, synced, then renamed.
 
-Nothing here knows what a run is.
+It also removes what killed writers left behind. It knows nothing about runs.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ _ABANDONED_S = 24 * 3600.0
 
 
 def temporary(final: Path) -> Path:
-    """A new hidden folder beside `final` (so on its file system), named after its maker: see `sweep`."""
+    """Creates a hidden folder beside `final`, so on the same file system, whose name identifies its process: see `sweep`."""
     folder = final.parent / f".{final.name}~{_host()}~{os.getpid()}~{secrets.token_hex(4)}"
     folder.mkdir()
     return folder
 
 
 def write_folder(final: Path, files: Mapping[str, bytes], keep: Callable[[Path], bool]) -> None:
-    """Writes a folder whole or not at all.
+    """Writes a folder completely or not at all.
 
     Parameters
     ----------
     final : Path
-        The folder's place; its parent exists.
+        The folder's path; its parent exists.
     files : Mapping
         Content by file name.
     keep : Callable
-        Whether a folder that stands at `final` already is to stay, so that this one is given up; else it is replaced.
+        Returns whether an existing folder at `final` stays, so that the new one is dropped; otherwise it is replaced.
     """
     hidden = temporary(final)
     try:
@@ -58,7 +58,7 @@ def write_file(final: Path, content: bytes) -> None:
 
 
 def write_by(final: Path, write: Callable[[Path], None]) -> None:
-    """The same of a file that `write` writes, and has on the disk when it returns, where it is told to."""
+    """Writes or replaces a file in one step. `write` writes to the path that it gets, and syncs the file before it returns."""
     hidden = temporary(final)
     try:
         write(hidden / final.name)
@@ -69,7 +69,7 @@ def write_by(final: Path, write: Callable[[Path], None]) -> None:
 
 
 def discard(folder: Path) -> None:
-    """Removes a folder in one step for readers: renamed out of sight first."""
+    """Removes a folder in one step for readers, by first renaming it to a hidden name."""
     hidden = temporary(folder)
     with suppress(FileNotFoundError):  # another process was first
         os.rename(folder, hidden / folder.name)
@@ -77,12 +77,12 @@ def discard(folder: Path) -> None:
 
 
 def abandoned(folder: Path) -> list[Path]:
-    """What killed writers left: their process is gone or, made on another machine, it is a day old."""
+    """Returns what killed writers left: their process has ended or, if it ran on another machine, the leftover is a day old."""
     return [leftover for leftover in folder.glob(".*~*~*~*") if _is_abandoned(leftover)]
 
 
 def as_csv(rows: Sequence[Mapping[str, float | int | str | None]]) -> bytes:
-    """A table with a line for the names of its columns; None is an empty cell."""
+    """Returns a table as CSV with a header line; None is an empty cell."""
     columns = list(dict.fromkeys(key for row in rows for key in row)) or ["epoch"]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -100,13 +100,13 @@ def write_synced(path: Path, content: bytes) -> None:
 
 
 def sync_file(path: Path) -> None:
-    """Waits until a file that is written and closed is on the disk."""
+    """Waits until a file that has been written and closed is on the disk."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
-    """Waits until the names in a folder are on the disk."""
+    """Waits until a folder's entries are on the disk."""
     if os.name != "posix":  # elsewhere a folder cannot be opened
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -117,7 +117,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def visible(folder: Path) -> list[Path]:
-    """What lies in a folder, in order, hidden names apart; one that is absent or cannot be listed holds nothing."""
+    """Returns the paths in a folder, sorted, without hidden names. A missing or unreadable folder gives an empty list."""
     try:
         return sorted(p for p in folder.iterdir() if not p.name.startswith("."))
     except OSError:
@@ -140,8 +140,8 @@ def _is_abandoned(leftover: Path) -> bool:
 
 
 def _publish(hidden: Path, final: Path, keep: Callable[[Path], bool]) -> None:
-    """Renames `hidden` to `final`."""
-    for _ in range(8):  # only a storm of writers of one run can use these up, and then one of theirs stands
+    """Renames `hidden` to `final`, and replaces a folder there unless `keep` says that it stays."""
+    for _ in range(8):  # only very many writers of one run could use these up, and then a folder of theirs stands
         try:
             os.rename(hidden, final)
         except OSError as error:
@@ -156,7 +156,7 @@ def _publish(hidden: Path, final: Path, keep: Callable[[Path], bool]) -> None:
 
 @cache
 def _host() -> str:
-    return f"{zlib.crc32(alive.place().encode()):08x}"  # process ids of another container are not trusted either
+    return f"{zlib.crc32(alive.place().encode()):08x}"  # process ids of another container say nothing here either
 
 
 def _alive(pid: str) -> bool:

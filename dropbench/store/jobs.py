@@ -1,12 +1,12 @@
-"""Jobs: commands that go on without a terminal, who carries them out, and how that ended.
+"""Jobs: commands that continue without a terminal, the processes that execute them, and how these ended.
 
     results/jobs/<name>/job.json       what was asked for
-    results/jobs/<name>/<member>.json  a process that carries it out: the command, or a task of an array
-    results/jobs/<name>/log            what the command says; tasks have a log each
-    results/jobs/<name>/stop           asks all of them to save what is in training and to end
+    results/jobs/<name>/<member>.json  a process that executes it: the command, or a task of an array
+    results/jobs/<name>/log            the output of the command; tasks have a log each
+    results/jobs/<name>/stop           asks all of them to save the runs in training and to end
 
-Whoever looks is told which process it is and on which machine; clocks and process numbers of other machines are compared by
-nobody. A job is stopped by a file that its own processes look for, never by a signal to a number that somebody wrote down.
+Each process states its process id and its machine; clocks and process ids of different machines are never compared. A job is
+stopped by a file that its own processes look for, never by a signal to a process id read from a file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dropbench.store import files, safely
 
 JOBS = "jobs"
 COMMAND = "command"
-"""The member that is the command itself."""
+"""The name of the member that is the command itself."""
 _JOB, _STOP = "job.json", "stop"
 _LONGEST = 1 << 20
 _MOST_OF_A_NAME = 1000
@@ -31,28 +31,28 @@ _MOST_OF_A_NAME = 1000
 
 @dataclass(frozen=True)
 class Job:
-    """What was asked for.
+    """A job: what was asked for.
 
     Parameters
     ----------
     folder : Path
-        Its place, `results/jobs/<name>`.
+        Its folder, `results/jobs/<name>`.
     command : tuple of str
         The words after `dropbench`.
     where : str
         The folder in which it was typed.
     plans : tuple of str
-        The ids of the plans that it carries out.
+        The ids of the plans that it executes.
     created : str
-        When, ISO 8601, UTC; for people.
+        When it was created, ISO 8601, UTC; for people to read.
     node : str
         The machine on which it was typed.
     cluster : str or None
-        "slurm" or "local" where it is an array of tasks; None where it is one process.
+        "slurm" or "local" if it is an array of tasks; None if it is one process.
     tasks : tuple of str
-        The ids of these, as the cluster has them, in order.
+        The tasks' ids in the cluster, in order.
     keepers : tuple of Process or None
-        With "local", the process that looks after each task.
+        With "local", the process that watches each task.
     """
 
     folder: Path
@@ -67,18 +67,18 @@ class Job:
 
     @property
     def name(self) -> str:
-        """What it is called: by the study, or `sweep`, and a number."""
+        """Its name: the study's name or `sweep`, and a number."""
         return self.folder.name
 
     @property
     def log(self) -> Path:
-        """Where its output is: a file, of an array the folder of its tasks' files."""
+        """The path of its output: a file or, for an array, the folder of its tasks' files."""
         return self.folder / ("log" if self.cluster is None else "tasks")
 
 
 @dataclass(frozen=True)
 class Member:
-    """A process that carries a job out. process: None where its system does not tell. code: of its end, None before that."""
+    """A process that executes a job. process: None if its system does not say. code: its exit code, None before its end."""
 
     process: alive.Process | None
     node: str
@@ -86,7 +86,7 @@ class Member:
 
 
 def new(results: Path, called: str, **asked: Any) -> Job:
-    """Makes a job's folder, under the first number that is free. asked: as `Job` has it. Raises UsageError where it cannot."""
+    """Creates a job's folder, with the first free number. asked: fields of `Job`. Raises UsageError if that is impossible."""
     stem = "".join(c if c.isalnum() or c in "_-" else "-" for c in called)[:80]
     try:
         (results / JOBS).mkdir(parents=True, exist_ok=True)
@@ -102,7 +102,7 @@ def new(results: Path, called: str, **asked: Any) -> Job:
 
 
 def keep(job: Job) -> Job:
-    """Writes or replaces what was asked for, in one step for readers; returns it."""
+    """Writes or replaces a job's file, in one step for readers, and returns the job."""
     tree = asdict(replace(job, keepers=()))
     tree["keepers"] = [keeper.as_dict() if keeper else None for keeper in job.keepers]
     del tree["folder"]
@@ -111,13 +111,13 @@ def keep(job: Job) -> Job:
 
 
 def jobs(results: Path) -> list[Job]:
-    """Those of a results folder that can be read, oldest first."""
+    """Returns the readable jobs of a results folder, oldest first."""
     found = [job for folder in files.visible(results / JOBS) if (job := read(folder)) is not None]
     return sorted(found, key=lambda job: (job.created, job.name))
 
 
 def read(folder: Path) -> Job | None:
-    """One job; None where there is none that can be read."""
+    """Returns one job, or None if it cannot be read."""
     tree = _tree(folder / _JOB)
     try:
         texts = {key: tuple(map(str, tree[key])) for key in ("command", "plans", "tasks")}
@@ -130,19 +130,19 @@ def read(folder: Path) -> Job | None:
 
 
 def begin(folder: Path, member: str, node: str) -> None:
-    """Says that this process carries a job out, as one of its members."""
+    """Records that this process executes a job as one of its members."""
     _write(folder, member, Member(alive.this(), node))
 
 
 def end(folder: Path, member: str, code: int) -> None:
-    """Says how this process has ended."""
+    """Records the exit code of this process."""
     known = members(folder).get(member)
     if known is not None:
         _write(folder, member, replace(known, code=code))
 
 
 def members(folder: Path) -> dict[str, Member]:
-    """Who has begun to carry a job out, by name."""
+    """Returns the processes that have begun to execute a job, by member name."""
     found = {}
     for path in files.visible(folder):
         if path.suffix == ".json" and path.name != _JOB:
@@ -154,7 +154,7 @@ def members(folder: Path) -> dict[str, Member]:
 
 
 def ask_to_stop(job: Job) -> None:
-    """Leaves word for all who carry it out. Raises UsageError where nothing can be written."""
+    """Asks all processes that execute a job to stop. Raises UsageError if the request cannot be written."""
     try:
         files.write_file(job.folder / _STOP, b"")
     except OSError as error:
@@ -162,7 +162,7 @@ def ask_to_stop(job: Job) -> None:
 
 
 def is_to_stop(folder: Path) -> bool:
-    """Whether word was left in a job's folder."""
+    """Returns whether a job was asked to stop."""
     return (folder / _STOP).exists()
 
 
@@ -176,7 +176,7 @@ def _json(tree: dict[str, Any]) -> bytes:
 
 
 def _tree(path: Path) -> dict[str, Any]:
-    """What lies there as JSON; empty where it cannot be read."""
+    """Returns the file's JSON object; empty if it cannot be read."""
     try:
         tree = json.loads(safely.content(path, _LONGEST))
     except (OSError, ValueError, RecursionError):

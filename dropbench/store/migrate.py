@@ -1,6 +1,6 @@
-"""Records of schema 1 as ones of schema 2, where nothing is lost.
+"""Converts records of schema 1 to schema 2, without loss.
 
-Then a run's id was a hash of paths and of all that was measured, and how to read a metric was guessed from its name.
+In schema 1 a run's id was a hash that included paths and all metrics, and how to read a metric was guessed from its name.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dropbench import identity
 from dropbench.store import derived
 
 UNKNOWN = "unknown"
-"""The hash of a user's source that nobody wrote down."""
+"""Stands for the hash of a user's source that was not stored."""
 TASKS = {"autoencoder": "reconstruct", "lm": "predict_next"}
-"""What dropbench's models are trained for where it is not to classify, when schema 1 was written."""
+"""Tasks of dropbench's own models that do not classify, as of schema 1."""
 
 _ACCURACY = {"direction": "higher", "range": (0, 1), "unit": "percent", "region": "0.2pp"}
 _FINE = {"region": "0.005"}
@@ -46,13 +46,13 @@ METRICS: dict[str, dict[str, Any]] = {
     "reliability": {"also": {"reliability_ece": {"direction": "lower", "range": (0, 1), **_FINE}}},
     "sharpness": {**_NATS, "also": {"adaptive_sharpness": _NATS, "average_sharpness": _NATS}},
 }
-"""What the metrics of schema 1 declare now; a user's declared nothing."""
+"""The current declarations of the metrics of schema 1; users' metrics declared nothing."""
 
 
 def record(tree: dict[str, Any]) -> dict[str, Any]:
-    """The tree of a record.json of schema 1 in the form of schema 2, with the ids that the same run has now.
+    """Returns the tree of a schema-1 record.json in the form of schema 2, with the ids that the same run has now.
 
-    Raises ValueError, TypeError, AttributeError or KeyError for a tree that is no run of dropbench's.
+    Raises ValueError, TypeError, AttributeError or KeyError for a tree that is not a run of dropbench's.
     """
     config = tree["config"]
     sources = {target: UNKNOWN for target in _targets(config) if not target.startswith(identity.OWN)}

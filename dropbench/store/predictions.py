@@ -1,18 +1,19 @@
-"""test.npz: what a run said of each example of its test split, in a few bits. NumPy alone: a report reads it without torch.
+"""test.npz: a run's answers on its test split, in a few bits each. It needs only NumPy, so a report works without torch.
 
-Its arrays:
+The arrays:
 
-    total               how many rows the data have
-    rows                a bit for each of them: whether it is in this run's test split
-    right               of a classifier a bit for each row of the split, in order: whether the class was right
-    error               of a number predicted less true, in units of `spread`, float16
-    spread              beside it the standard deviation of the training targets
-    loss                of anything else the loss of each, float16
-    log_probabilities   [n, classes] float16: of a classifier, where they are few or were asked for
-    classes             beside them the true class of each
+    total               number of rows of the data set
+    rows                a bit for each row of the data set: whether it is in this run's test split
+    right               for a classifier: a bit for each row of the split, in order: whether the predicted class was right
+    error               for a predicted number: predicted minus true, in units of `spread`, float16
+    spread              with `error`: the standard deviation of the training targets
+    loss                for anything else: the loss of each row, float16
+    log_probabilities   [n, classes] float16: for a classifier, if they are few or were asked for
+    classes             with `log_probabilities`: the true class of each row
 
-Bits compress well: those of an official split are one run of ones, and those of a good classifier nearly all ones. Logarithms
-of probabilities are kept since float16 holds them evenly: a chance of 1e-8 would be 0 and one of 0.9999 would be 1.
+Bits compress well: the rows of an official split are one run of ones, and the bits of a good classifier are nearly all ones.
+Logarithms of probabilities are stored because float16 represents them evenly: a probability of 1e-8 would become 0 and one of
+0.9999 would become 1.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from dropbench.store.record import PREDICTIONS
 from dropbench.store.safely import Damaged
 
 _MOST = 1 << 30
-"""Bytes of the file, packed or not."""
+"""Largest size in bytes, of the file and of its uncompressed content."""
 _ARRAYS = {"total", "rows", "right", "loss", "error", "spread", "log_probabilities", "classes"}
 _HEAD = re.compile(
     rb"\x93NUMPY\x01\x00..\{'descr': '([^']+)', 'fortran_order': False, 'shape': \(([\d, ]*)\), \} *\n", re.DOTALL
@@ -52,31 +53,31 @@ _DAMAGE = (
     zlib.error,
     zipfile.BadZipFile,
 )
-"""What may be raised on reading a file that is damaged, or that is something else."""
+"""The errors that reading can raise if the file is damaged or is something else."""
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a run said of its test split.
+    """A run's answers on its test split.
 
     Attributes
     ----------
     total : int
-        Rows of the data set.
+        Number of rows of the data set.
     rows : array
-        [n] int64, which of them are the split's, ascending: of a graph nodes, of running text the words that are predicted.
+        [n] int64, the rows in the split, ascending: for a graph nodes, for running text the predicted words.
     right : array or None
-        [n] bool, whether each one's class was right; None for what is no classifier.
+        [n] bool, whether each row's class was right; None if it is no classifier.
     loss : array or None
-        [n] float16: nats of the next word, or the mean squared error of a reconstruction; None for a classifier.
+        [n] float16: nats for the next word, or the mean squared error of a reconstruction; None for a classifier.
     error : array or None
-        [n] float64, of a predicted number predicted less true, in the target's unit, to three digits; None for anything else.
+        [n] float64, for a predicted number: predicted minus true in the target's unit, to three digits; otherwise None.
     log_probabilities : array or None
-        [n, classes] float16, of a classifier; None where they were not kept.
+        [n, classes] float16, for a classifier; None if they were not kept.
     classes : array or None
-        [n] the true class of each, beside `log_probabilities`.
+        [n] the true class of each row, with `log_probabilities`.
     spread : float or None
-        Beside `error`, the standard deviation of the training targets.
+        With `error`, the standard deviation of the training targets.
     """
 
     total: int
@@ -90,12 +91,12 @@ class Predictions:
 
     @property
     def probabilities(self) -> NDArray[np.float32] | None:
-        """[n, classes] float32, to three digits; None where they were not kept."""
+        """[n, classes] float32, to three digits; None if they were not kept."""
         return None if self.log_probabilities is None else np.exp(self.log_probabilities.astype(np.float32))
 
 
 def dumped(said: Predictions) -> bytes:
-    """The content of the file; the same for the same predictions."""
+    """Returns the content of the file. Equal predictions give equal bytes."""
     member = np.zeros(said.total, dtype=bool)
     member[said.rows] = True
     arrays: dict[str, NDArray[Any]] = {"total": np.array(said.total), "rows": np.packbits(member)}
@@ -114,12 +115,12 @@ def dumped(said: Predictions) -> bytes:
 
 
 def read_predictions(folder: Path) -> Predictions | None:
-    """What lies in a run's folder; None where its predictions were not kept.
+    """Reads the predictions in a run's folder; None if they were not kept.
 
     Raises
     ------
     Damaged
-        Where something lies there that is no such file, or was cut short.
+        If the file is not of this kind, or was cut short.
     """
     try:
         content = safely.content(folder / PREDICTIONS, _MOST)
@@ -134,7 +135,7 @@ def read_predictions(folder: Path) -> Predictions | None:
 
 
 def _members(content: bytes) -> dict[str, bytes]:
-    """Before anything is unpacked it is known to be little: few bytes can be told to become very many."""
+    """Returns the members. Their size is checked before decompression, since a few bytes can expand to very many."""
     with suppress(ValueError):
         return _known(zipped.members(content, _MOST))
     with zipfile.ZipFile(io.BytesIO(content)) as packed:
@@ -152,7 +153,7 @@ def _known(members: dict[str, bytes]) -> dict[str, bytes]:
 
 
 def _array(content: bytes) -> NDArray[Any]:
-    """A member as `np.load` gives it, which takes twice as long, mostly for asking Python what the first line means."""
+    """Returns a member like `np.load`, which takes twice as long, mostly to have Python parse the header line."""
     head = _HEAD.match(content)
     shape = tuple(int(length) for length in head[2].split(b",") if length.strip()) if head else ()
     if head is None or head[1] not in _TYPES or not (n := math.prod(shape)):

@@ -1,9 +1,9 @@
-"""Which library multiplies matrices for the runs of a results folder: one for all that are trained on CPUs.
+"""Which library multiplies matrices for the runs of a results folder: the same for all that are trained on CPUs.
 
     results/products.json      {"products": "openblas", "processor": "..."}
 
-Libraries round differently, and arms are compared by runs that should differ in nothing else. So whoever trains the first run
-settles it, and who comes later takes the same. A folder without the file, from an older dropbench, is known by its records.
+Libraries round differently, and compared runs should differ in nothing but their arm. So the process that trains the first run
+decides, and later ones use the same library. For a folder without the file, from an older dropbench, the records tell.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from dropbench.store.record import Record
 
 FILE = "products.json"
 _LOOKED_AT = 50
-"""Records that are read where there is no file: those of runs on accelerators tell nothing."""
+"""How many records are read if there is no file: records of runs on accelerators do not help."""
 _WAIT_S = 1.0
-"""For who has made the file to have written it."""
+"""How long to wait for the process that created the file to write its content."""
 
 
 def settled(root: Path) -> str | None:
-    """What the runs of a results folder take; None where none was trained on a CPU. Raises UsageError for a damaged file."""
+    """Returns the library of the folder's runs, None if none was trained on a CPU. Raises UsageError for a damaged file."""
     told = _in_file(root / FILE)
     return told if told is not None else _in_records(root)
 
 
 def settle(root: Path, products: str, processor: str) -> str:
-    """Settles it for a folder and returns what holds there: what another command was first to settle.
+    """Records the library for a folder and returns the valid one, which may be what another command recorded first.
 
     Parameters
     ----------
     root : Path
-        The results folder, which is made where it is not there.
+        The results folder, which is created if it does not exist.
     products : str
-        The choice, where there is none yet.
+        The library to record if there is none yet.
     processor : str
-        On which it was made, for people to read.
+        The processor on which it was chosen, for people to read.
 
     Raises
     ------
     UsageError
-        Where the file is damaged or cannot be written.
+        If the file is damaged or cannot be written.
     """
     products = _in_records(root) or products
     content = json.dumps({"products": products, "processor": processor}, indent=1) + "\n"
@@ -84,7 +84,7 @@ def _in_file(path: Path) -> str | None:
 
 
 def _in_records(root: Path) -> str | None:
-    """Of the first run that was trained on a CPU."""
+    """Returns the library of the first run that was trained on a CPU."""
     for folder in islice(files.visible(root / RUNS), _LOOKED_AT):
         record = read(folder)
         if isinstance(record, Record) and record.device == "cpu" and record.products is not None:

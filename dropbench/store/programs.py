@@ -1,4 +1,4 @@
-"""Numbers that programs of studies gave, a file each as it is computed: `results/programs/<program>-<source>/<seed>.json`."""
+"""Numbers that programs of studies returned, a file per seed: `results/programs/<program>-<source>/<seed>.json`."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from dropbench.store import files, safely
 
 PROGRAMS = "programs"
 _LONGEST = 1 << 10
-"""Bytes: far above what a number takes."""
+"""Largest size of a file in bytes, far more than a number takes."""
 
 
 @dataclass(frozen=True)
 class Number:
-    """value: what the program gave, finite. seconds: what it took then."""
+    """value: what the program returned, finite. seconds: the time that it took."""
 
     value: float
     seconds: float
 
 
 class Numbers:
-    """Those of one program.
+    """The stored numbers of one program.
 
     Parameters
     ----------
     results : Path
-        The folder of results.
+        The results folder.
     target : str
         The program's import path.
     source : str
-        A hash of its source. Of another source the numbers are others.
+        A hash of its source. With another source the numbers are stored elsewhere.
     """
 
     def __init__(self, results: Path, target: str, source: str) -> None:
         self.folder = results / PROGRAMS / f"{target}-{source}"
 
     def find(self, seed: int) -> Number | None:
-        """What it gave for a seed; None where that is not stored, or cannot be read."""
+        """Returns the number for a seed; None if it is not stored, or cannot be read."""
         try:
             tree = json.loads(safely.content(self._file(seed), _LONGEST))
             number = Number(float(tree["value"]), float(tree["seconds"]))
@@ -49,7 +49,7 @@ class Numbers:
         return number if math.isfinite(number.value) and 0 <= number.seconds < math.inf else None
 
     def keep(self, seed: int, number: Number) -> None:
-        """Stores it, in one step for readers. Raises UsageError where nothing can be written."""
+        """Stores a number, in one step for readers. Raises UsageError if it cannot be written."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             files.sweep(self.folder)

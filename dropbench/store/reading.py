@@ -1,4 +1,4 @@
-"""From folders and files to records and plans, or to the reason why there is none. What lies there may be anything."""
+"""Reads records and plans from folders and files, or returns why that is impossible. The files may have any content."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dropbench.store.record import FINISHED, RECORD, SCHEMA, Loaded, Record, Ski
 from dropbench.store.safely import content
 
 DEEPEST = 32
-"""How far a record's values may be nested: no configuration needs half of it, and readers recurse."""
+"""Deepest nesting of a record: no configuration needs half of it, and readers recurse."""
 _SETTING = re.compile(rb'"setting_id": "(\w+)"')
 _WHOLE = ("seed", "chosen_epoch", "epochs_run", "parameters", "threads", "cohort_size", "n")
 _REAL = ("metrics", "rates", "learned_rates", "test_classes", "arrays", "seconds", "peak_memory_mb")
@@ -26,16 +26,16 @@ _Kind = TypeVar("_Kind", Record, StoredPlan)
 
 
 def read(folder: Path) -> Record | Skipped:
-    """The record of one run folder, or why there is none. Never raises for what lies there.
+    """Returns the record of one run folder, or why there is none. It never raises because of the folder's content.
 
-    One of schema 1 is migrated, so that its id is no longer the folder's name. One that is not what it says, because someone
-    edited it, is skipped.
+    A record of schema 1 is migrated, so its id differs from the folder's name. A record that contradicts itself, because it was
+    edited, is skipped.
     """
     return examined(folder)[0]
 
 
 def examined(folder: Path) -> tuple[Record | Skipped, bool]:
-    """The same, and whether it was migrated."""
+    """Returns the record of one run folder, as `read` does, and whether it was migrated."""
     tree = _tree(folder / RECORD, "run_id")
     if isinstance(tree, Skipped):
         return Skipped(folder, tree.reason), False
@@ -62,9 +62,9 @@ def _judged(folder: Path, tree: dict[str, Any], old: bool) -> Record | Skipped:
 
 
 def read_all(*folders: Path, read: Callable[[Path], Record | Skipped] = read) -> Loaded:
-    """Every run folder directly inside `folders`, hidden names apart; an absent folder holds nothing.
+    """Reads every run folder directly inside `folders`, except hidden names; a missing folder counts as empty.
 
-    Of several records of one run, finished ones come first, then those that measured more, then newer forms. read: what gives
+    Of several records of one run, finished ones are preferred, then those with more metrics, then newer forms. read: returns
     the record of a folder.
     """
     best: dict[str, tuple[tuple[bool, int, bool], Record, Path]] = {}
@@ -86,7 +86,7 @@ def read_all(*folders: Path, read: Callable[[Path], Record | Skipped] = read) ->
 
 
 def listed(folder: Path) -> list[Path | Skipped]:
-    """What lies in a folder, in order, hidden names apart; why it cannot be told; nothing where there is none."""
+    """Returns the paths in a folder, sorted, without hidden names; a `Skipped` if it cannot be listed; else nothing."""
     try:
         return [Path(folder, name) for name in sorted(os.listdir(folder)) if not name.startswith(".")]
     except (FileNotFoundError, NotADirectoryError):
@@ -96,26 +96,26 @@ def listed(folder: Path) -> list[Path | Skipped]:
 
 
 def read_plan(path: Path) -> StoredPlan | Skipped:
-    """A stored plan, or why there is none. One of schema 1 still has the ids of its time: see `Store.plans`."""
+    """Returns a stored plan, or why there is none. A plan of schema 1 keeps its old ids: see `Store.plans`."""
     tree = _tree(path, "plan_id")
     return tree if isinstance(tree, Skipped) else _validated(path, tree, StoredPlan)
 
 
 def setting_in(folder: Path) -> str | None:
-    """The setting of a run folder's record, by its first bytes."""
+    """Returns the setting id of a run folder's record, from its first bytes."""
     told = _SETTING.search(_ends(folder)[0])
     return told[1].decode() if told else None
 
 
 def is_old(folder: Path) -> bool:
-    """Whether a run folder holds a record of an older schema, by its last bytes."""
+    """Returns whether a run folder holds a record of an older schema, from its last bytes."""
     _, key, value = _ends(folder)[1].rpartition(b'"schema":')
     number = value.strip().rstrip(b"}").strip()
     return bool(key) and number.isdigit() and int(number[:9]) < SCHEMA
 
 
 def dump(thing: Record | StoredPlan) -> bytes:
-    """JSON, checked to be readable. Raises ValueError for values of a wrong type (a tensor, say) or a strange id."""
+    """Returns JSON, checked to be readable. Raises ValueError for values of a wrong type (a tensor, say) or an unusable id."""
     name = thing.run_id if isinstance(thing, Record) else thing.plan_id
     if not name or name.startswith(".") or any(c in name for c in "/\\\0~"):
         raise ValueError(f"{name!r} cannot be the name of a folder")
@@ -128,7 +128,7 @@ def dump(thing: Record | StoredPlan) -> bytes:
 
 
 def _ends(folder: Path) -> tuple[bytes, bytes]:
-    """The first 256 and the last 64 bytes of a run folder's record; nothing where it is no file."""
+    """Returns the first 256 and the last 64 bytes of a run folder's record; empty if it is no file."""
     try:
         whole = content(folder / RECORD)
     except (OSError, ValueError):
@@ -137,7 +137,7 @@ def _ends(folder: Path) -> tuple[bytes, bytes]:
 
 
 def _tree(path: Path, known: str) -> dict[str, Any] | Skipped:
-    """The JSON of a file that dropbench wrote: that has `known` and a schema that can be read."""
+    """Returns the JSON of a file that dropbench wrote: it must have the key `known` and a readable schema."""
     try:
         tree = json.loads(content(path))
     except FileNotFoundError:
@@ -164,14 +164,14 @@ def _validated(path: Path, tree: dict[str, Any], kind: type[_Kind]) -> _Kind | S
     try:
         thing: _Kind = adapter(kind.__name__).validate_python(tree)
         return thing
-    except ValueError as error:  # pydantic's ValidationError is one
+    except ValueError as error:  # pydantic's ValidationError is a ValueError
         first: dict[str, Any] = getattr(error, "errors", lambda: [{}])()[0]
         where = ".".join(map(str, first.get("loc", ())))
         return Skipped(path, f"{path.name}: {where}: {str(first.get('msg', error)).lower()}")
 
 
 def _depth(tree: Any) -> int:
-    """How far it is nested, at most one more than DEEPEST."""
+    """Returns the depth of nesting, at most DEEPEST + 1."""
     depth, level = 0, [tree]
     while level and depth <= DEEPEST:
         depth += 1
@@ -181,7 +181,7 @@ def _depth(tree: Any) -> int:
 
 
 def _loose(tree: Mapping[str, Any]) -> str | None:
-    """The first value that pydantic would take for a number and JSON does not: true, "0.5"."""
+    """Returns the name of the first value that pydantic would accept as a number although it is none in JSON: true, "0.5"."""
     for fields, kinds in ((_WHOLE, (int,)), (_REAL, (int, float))):
         for name, value in _leaves({name: tree.get(name) for name in fields}, ""):
             right = isinstance(value, kinds) and not isinstance(value, bool)
@@ -191,7 +191,7 @@ def _loose(tree: Mapping[str, Any]) -> str | None:
 
 
 def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """Everything in it that is neither a mapping nor a list, with its keys."""
+    """Yields everything in a tree that is neither a mapping nor a list, with its keys."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _leaves(inner, f"{name}.{key}".lstrip("."))

@@ -1,8 +1,8 @@
-"""What is stored of a run and of a plan: its fields. `reading.py` has its form on the disk.
+"""The fields that are stored for a run and for a plan. `reading.py` reads and writes the files.
 
-JSON has no word for a non-finite float: metrics, rates and seconds hold the strings "NaN", "Infinity" and "-Infinity" and
-are read back as floats; inside `config` it is null (no such setting). In history.csv they are `nan`, `inf` and `-inf`, and
-None is an empty cell.
+JSON cannot represent a non-finite float: metrics, rates and seconds hold the strings "NaN", "Infinity" and "-Infinity" and
+are read back as floats; inside `config` it becomes null (no setting is non-finite). In history.csv they are `nan`, `inf` and
+`-inf`, and None is an empty cell.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 SCHEMA = 2
-"""Version of record.json and of plan files. It rises when a reader of the older form would misread the newer one."""
+"""Version of record.json and of plan files. It is raised when code for the older form would misread the newer one."""
 
 Status = Literal["completed", "diverged", "failed"]
 FINISHED = ("completed", "diverged")
@@ -28,26 +28,26 @@ FINISHED = ("completed", "diverged")
 
 RECORD = "record.json"
 WEIGHTS, PREDICTIONS = "weights.safetensors", "test.npz"
-"""What a run's folder holds beside it where they were kept."""
+"""Optional files beside the record in a run's folder."""
 _LEGAL_JSON: Any = {"ser_json_inf_nan": "strings"}
 
 
 @dataclass(frozen=True)
 class Measure:
-    """How a number in a record's metrics is to be read, as its metric declared it.
+    """How to read a number in a record's metrics, as its metric declared it.
 
     Attributes
     ----------
     direction : {"higher", "lower", "neither"}
         Which of two values is better.
     range : tuple
-        The least and the largest value there is; None where there is no bound.
+        The smallest and the largest possible value; None if there is no bound.
     unit : str
-        `percent` for a fraction that people read in percent, `nats`, or nothing.
+        `percent` for a fraction that is shown in percent, `nats`, or empty.
     region : str
         Differences within it count as none, as typed: `0.2pp`, `1%` or `0.01`.
     version : int
-        Of the metric; numbers of other versions cannot be compared.
+        The version of the metric; values of different versions cannot be compared.
     """
 
     direction: Literal["higher", "lower", "neither"] = "neither"
@@ -59,7 +59,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class UsedVariant:
-    """One of an arm's variants. rates: {site: probability dropped}, before any schedule."""
+    """One of an arm's variants. rates: {site: probability of dropping}, before any schedule."""
 
     name: str
     version: int
@@ -68,7 +68,7 @@ class UsedVariant:
 
 @dataclass(frozen=True)
 class UsedRegularizer:
-    """A regularizer beside dropout that was on, by its key in `train`: `weight_decay`, `augment.flip`."""
+    """A regularizer other than dropout that was on. name: its key in `train`, such as `weight_decay` or `augment.flip`."""
 
     name: str
     strength: float
@@ -76,80 +76,80 @@ class UsedRegularizer:
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What one run was and what came of it; docs/record.md has one whole.
+    """The description and the results of one run; docs/record.md shows a complete example.
 
     Attributes
     ----------
     run_id : str
-        Hash of configuration, seed, data and the user's sources: see `dropbench.identity`. The name of the run's folder.
+        Hash of configuration, seed, data and the user's sources: see `dropbench.identity`. It is also the folder's name.
     arm_id : str
-        The same without the seed.
+        The same hash without the seed.
     setting_id : str
         Hash of the configuration alone, by which the same setting on other data is found.
     status : {"completed", "diverged", "failed"}
-        Diverged: its loss was not finite. Failed: it raised.
+        Diverged: its loss was not finite. Failed: it raised an error.
     reason : str or None
-        Why it is not completed.
+        Why it did not complete.
     config : dict
-        Nested, as the command line names it.
+        The configuration, nested like the keys of the command line.
     seed : int
-        As in `config`.
+        The same as in `config`.
     task : str or None
-        What the model is trained for; None where that is not known.
+        What the model is trained for; None if that is not known.
     metrics : dict
         `<part>_<name>` at the chosen epoch; accuracies are fractions. `gap_*` is train minus validation, both in eval mode.
         Empty for a run that diverged or failed.
     measures : dict
-        How to read each of them, by its name without the part.
+        How to read each metric, by its name without the part.
     target_unit : str or None
-        Of the numbers to be predicted; None for classes.
+        The unit of the predicted numbers; None for classes.
     arrays : dict
-        Short rows of numbers that a metric gave, by its name.
+        Short lists of numbers that metrics returned, by name.
     chosen_epoch : int or None
         The epoch, from 1, whose weights were tested.
     epochs_run : int
-        How many were trained.
+        How many epochs were trained.
     n : dict
-        Examples in train, val and test.
+        Number of examples in train, val and test.
     parameters : int or None
-        How many numbers were trained.
+        Number of trained parameters.
     variants : list of UsedVariant
-        The arm's, in order.
+        The arm's variants, in order.
     regularizers : list of UsedRegularizer
-        Those beside dropout that were on.
+        The other regularizers that were on.
     rates : dict
         Probability of dropping by site, before any schedule.
     learned_rates : dict
-        Those at the chosen epoch, of a variant that learns them; `rates` is where it began.
+        For a variant that learns its rates, the rates at the chosen epoch; `rates` holds their initial values.
     own_noise : list of str
-        The parts of a user's module that drew random numbers of its own, which acted in every arm.
+        The parts of a user's module that drew random numbers themselves. Their noise acted in every arm.
     test_classes : dict
-        Of a classifier's test split, `majority`, the share of its most frequent class, and `answered`, the share of examples
-        that were given the most frequent answer. Empty in records of before it was kept.
+        For a classifier's test split: `majority`, the share of the most frequent class, and `answered`, the share of examples
+        that were given the most frequent answer. Empty in records from before it was stored.
     data_fingerprint : str or None
         Hash of the data's shapes and bytes; None if the run failed before they were read.
     sources : dict
         Hashes of the code of the user's parts, by import path; "unknown" in a record of schema 1.
     seconds : float
-        Of wall clock, the run's share of its cohort's.
+        Wall-clock time: the run's share of its cohort's.
     started : str
         ISO 8601, UTC.
     device, threads, cohort_size : str, int, int
-        Where it was trained, and how many runs trained together.
+        Where it was trained, with how many threads, and how many runs were trained together.
     products : str or None
-        What multiplied matrices: openblas, mkl, torch, onednn (hardware/blas.py), cuda or mps; None where it is not known.
+        What multiplied matrices: openblas, mkl, torch, onednn (hardware/blas.py), cuda or mps; None if it is not known.
     peak_memory_mb : float or None
-        10**6 bytes: of the device or, on a CPU, of the process, while the whole cohort trained.
+        Peak memory in 10**6 bytes while the whole cohort trained: of the device or, on a CPU, of the process.
     versions : dict
-        Of dropbench, python, torch and numpy.
+        Versions of dropbench, python, torch and numpy.
     git_commit : str or None
-        Of dropbench's checkout; None once installed.
+        The commit of dropbench's checkout; None for an installed package.
     predictions, weights : str or None
-        Names of files in the run's folder; None where they were not kept.
+        Names of files in the run's folder; None if they were not kept.
     parent : str or None
-        Id of the run that this one went on with.
+        Id of the run from which this one continued.
     schema : int
-        Version of this form. It is the last in the file.
+        Version of this form. It is the last field in the file.
     """
 
     __pydantic_config__: ClassVar[Any] = _LEGAL_JSON
@@ -195,13 +195,13 @@ class Record:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredPlan:
-    """A study or command line as it was expanded: which runs are which arm.
+    """A study or command line in expanded form: which runs belong to which arm.
 
-    arms: {name: run ids}, in the plan's order; only a study names arms. tables: those of each table of its report, by the
-    setting id of its baseline; empty in a plan of before, whose tables are of arms that differ in regularizers alone. runs: all
-    that it compares, by id. created: when it was started last, ISO 8601, UTC. course: of one that goes on from what it finds.
-    outcomes: metrics that were named in advance. contrasts: questions to the arms that were, by name. claims, checks,
-    programs: statements that it puts to the test, by name.
+    arms: {name: run ids}, in the plan's order; only a study names arms. tables: {setting id of the baseline: {arm: run ids}}
+    for each table of its report; empty in older plans, whose tables hold arms that differ only in regularizers. runs: the ids
+    of all runs that it compares. created: when it was last started, ISO 8601, UTC. course: for a plan whose next runs depend on
+    its results. outcomes: metrics that were named in advance. contrasts: questions about the arms that were named in advance,
+    by name. claims, checks, programs: the statements that it tests, by name.
     """
 
     __pydantic_config__: ClassVar[Any] = _LEGAL_JSON
@@ -225,19 +225,19 @@ class StoredPlan:
 
     @property
     def every_run(self) -> list[str]:
-        """All of its run ids; of an older record of a plain grid, which names no arms, none."""
+        """The ids of all compared runs; empty for an older plan of a plain grid, which names no arms."""
         return list(dict.fromkeys([*self.runs, *(run for runs in self.arms.values() for run in runs)]))
 
     @property
     def trained(self) -> list[str]:
-        """These and those that tuned them."""
+        """The ids of all runs that it trains: those of its stages (tuning, pilot) and the compared ones."""
         of_stages = [run for stage in self.course.stages for run in stage.runs] if self.course else []
         return list(dict.fromkeys([*of_stages, *self.every_run]))
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """Something in a results folder that could not be used, and why: half a sentence to show beside its path."""
+    """A path in a results folder that could not be used, and why: half a sentence to show beside the path."""
 
     path: Path
     reason: str
@@ -245,7 +245,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Loaded:
-    """records: by run id, one of each. skipped: by path. folders: where each record lies, by run id."""
+    """records: one for each run, sorted by run id. skipped: sorted by path. folders: the folder of each record, by run id."""
 
     records: list[Record]
     skipped: list[Skipped]
@@ -253,14 +253,14 @@ class Loaded:
 
 
 def record_from(tree: Mapping[str, Any]) -> Record:
-    """A record from plain values by field. Raises ValueError where one is of a wrong type."""
+    """Returns a record made from plain values by field. Raises ValueError if one has a wrong type."""
     record: Record = adapter(Record.__name__).validate_python(dict(tree))
     return record
 
 
 @cache
 def adapter(kind: str) -> TypeAdapter[Any]:
-    """Pydantic's reader and writer of a dataclass, made when first needed: commands that read no record do not wait."""
+    """Returns pydantic's reader and writer of a dataclass, made on first use: commands that read no record do not wait."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(Record if kind == Record.__name__ else StoredPlan)

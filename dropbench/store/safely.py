@@ -1,4 +1,4 @@
-"""Reading files that anybody may have put into a results folder: no pipe, device or endless file may hang or fill a reader."""
+"""Reads files that anybody may have put into a results folder: a pipe, device or endless file must not block or fill memory."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 
 class Damaged(ValueError):
-    """A file that does not hold what it should: half a sentence that says why."""
+    """A file does not hold what it should. Its message is half a sentence that says why."""
 
 
 MOST = 32 << 20
-"""Bytes: far above any record, plan or history, and read in a moment."""
+"""Largest size in bytes: far above any record, plan or history, and still quick to read."""
 
 _KINDS = (
     (stat.S_ISDIR, "it is a folder"),
@@ -25,14 +25,14 @@ _KINDS = (
 
 
 def content(path: Path, most: int = MOST) -> bytes:
-    """The bytes of a regular file.
+    """Returns the bytes of a regular file.
 
     Raises
     ------
     OSError
-        For whatever else lies there, for a file larger than `most` bytes, and as `open` does. `strerror` is half a sentence.
+        For anything else at this path, for a file larger than `most` bytes, and as `open` does. `strerror` is half a sentence.
     """
-    check(path, most)  # before it is opened: opening some devices does something
+    check(path, most)  # before opening, because opening some devices has effects
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
     try:
         _check(os.fstat(handle), path, most)
@@ -42,13 +42,13 @@ def content(path: Path, most: int = MOST) -> bytes:
             left -= len(part)
     finally:
         os.close(handle)
-    if not left:  # it grew, or does not tell its size
+    if not left:  # it has grown, or does not report its size
         raise _large(path, most)
     return b"".join(parts)
 
 
 def check(path: Path, most: int = MOST) -> None:
-    """Raises OSError, with half a sentence as `strerror`, for what is no regular file of at most so many bytes."""
+    """Raises OSError, with half a sentence as `strerror`, unless the path is a regular file of at most `most` bytes."""
     _check(os.stat(path), path, most)
 
 

@@ -1,4 +1,4 @@
-"""What is stored of the statements that a study puts to the test: those about its arms, and those that are mathematics."""
+"""What is stored for the statements that a study tests: about its arms, mathematical ones, and those about programs."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class StoredClaim:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredProgram:
-    """A statement about a function of a seed (`config.study_spec.Program`), and the numbers that it gave.
+    """A statement about a function of a seed (`config.study_spec.Program`), and the numbers that the function returned.
 
-    seeds, values: one number for each. pilot: those of the pilot's seeds. seconds: what all of them took.
+    seeds, values: one value per seed. pilot: the values for the pilot's seeds. seconds: the time that all of them took.
     """
 
     says: str
@@ -41,10 +41,10 @@ class StoredProgram:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One case of an identity: what was computed one way and the other.
+    """One case of an identity: its two sides, as computed.
 
-    case: which it is. measured, formula: its two sides. within: how far they may differ to count as equal, which is what the
-    computing itself can differ by.
+    case: a description. measured, formula: the two sides. within: the largest difference that counts as equal, which is the
+    numerical error of the computation.
     """
 
     case: str
@@ -54,13 +54,13 @@ class Case:
 
     @property
     def equal(self) -> bool:
-        """Whether the identity holds here."""
+        """Whether the identity holds in this case."""
         return abs(self.measured - self.formula) <= self.within
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoredCheck:
-    """A statement that is mathematics, and its cases as they were computed. seconds: what that took."""
+    """A mathematical statement and its computed cases. seconds: the time that they took."""
 
     says: str
     cases: list[Case] = field(default_factory=list)

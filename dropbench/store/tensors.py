@@ -1,7 +1,7 @@
-"""Named tensors as bytes and back: the safetensors format, which can hold numbers and nothing that runs.
+"""Named tensors as bytes and back, in the safetensors format, which holds numbers and no code that could be executed.
 
-Beside the tensors stands a plain tree that says what they are. It is one text in the file's head: safetensors writes several in
-an order that changes from one process to the next, and the same content is to be the same bytes.
+A tree of plain values that describes the tensors is stored with them. It is a single text in the file's header, because
+safetensors writes several texts in an order that varies between processes, and the same content must give the same bytes.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 
 _KEY = "dropbench"
 _MOST = 64 << 30
-"""Bytes of a file: far above any network that is trained here."""
+"""Largest size of a file in bytes: far above any network that is trained here."""
 _NOT_OURS = "it is no file of tensors that dropbench wrote, or was cut short"
 
 
 def dumped(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> bytes:
-    """Tensors by name, of whatever device, and a tree of JSON values about them."""
+    """Returns the bytes of a file with named tensors, from any device, and a tree of JSON values about them."""
     from safetensors.torch import save
 
     return save(_held(tensors), _said(about))
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
-    """Writes or replaces a file in one step, and waits until it is on the disk. Raises OSError where it cannot be written.
+    """Writes or replaces a file in one step, and waits until it is on the disk. Raises OSError if it cannot be written.
 
-    Straight from the tensors: as bytes they would be in memory once more, and where there is no room for those safetensors
-    ends the process.
+    It is written directly from the tensors: bytes would take the same memory again, and without room for them safetensors ends
+    the process.
     """
     held, said = _held(tensors), _said(about)
 
@@ -57,7 +57,7 @@ def write(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -
 
 
 def _held(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copies: safetensors refuses tensors that lie in one another's memory, as the replicas of a stack do."""
+    """Returns copies, because safetensors refuses tensors that share memory, as the replicas of a stack do."""
     return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
 
 
@@ -66,12 +66,12 @@ def _said(about: Mapping[str, Any]) -> dict[str, str]:
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What `write` wrote: the tensors, on the CPU, and the tree about them.
+    """Reads what `write` wrote: the tensors, on the CPU, and the tree about them.
 
     Raises
     ------
     Damaged
-        Where it is not a file, cannot be read, or holds something else.
+        If it is not a file, cannot be read, or holds something else.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -84,7 +84,7 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """The tree about the tensors of a file, of which no more than the head is read; without torch.
+    """Reads the tree about the tensors of a file. It reads only the header and does not need torch.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def read_about(path: Path) -> dict[str, Any]:
         raise Damaged(_NOT_OURS) from error
     except OSError as error:
         raise Damaged(f"it cannot be read: {error.strerror or error}") from error
-    except MemoryError as error:  # the head is small, but safetensors maps the whole file
+    except MemoryError as error:  # the header is small, but safetensors maps the whole file
         raise Damaged("there is no memory to read it in") from error
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise Damaged(_NOT_OURS) from error

@@ -1,4 +1,4 @@
-"""Who trains in a results folder, for somebody who looks at it: commands that hold claims, and whether they are at work."""
+"""Which commands are training in a results folder: those that hold claims, and whether they are still running."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from dropbench.store import claims, files
 from dropbench.store.checkpoints import WORK
 
 WATCH_S = 11.0
-"""As long as it takes to see a counter raised that is raised every ten seconds."""
+"""Long enough to see a change of a counter that is raised every ten seconds."""
 
 
 @dataclass(frozen=True)
 class Trainer:
-    """A command that trains. token: its name in claims. beat: its counter. runs: those that it has claimed, by id."""
+    """A command that trains. token: its name in claims. beat: its counter. runs: the ids of the runs that it has claimed."""
 
     token: str
     beat: str
@@ -26,19 +26,19 @@ class Trainer:
 
     @property
     def where(self) -> str:
-        """Which process it is, and where."""
+        """A phrase that names the process and its machine."""
         return "a command that does not say where it is" if self.process is None else where(self.process)
 
 
 def where(process: alive.Process) -> str:
-    """`process 4711 on this machine`, or `on node7`."""
+    """Returns `process 4711 on this machine`, or the same with `on node7`."""
     here = alive.this()
     near = here is not None and process.is_near(here)
     return f"process {process.pid} on {'this machine' if near else process.node}"
 
 
 def trainers(root: Path) -> list[Trainer]:
-    """The commands that say that they train in a results folder, dead ones among them."""
+    """Returns the commands that have registered as training in a results folder, including dead ones."""
     folder = root / WORK
     places = files.visible(folder)
     held: dict[str, list[str]] = {}
@@ -59,14 +59,14 @@ def at_work(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[Trainer]:
-    """Those of them that are: a process of this machine is there, and of any other its counter is seen to be raised.
+    """Returns the commands that are running: a process of this machine exists; the counter of any other one changes.
 
     Parameters
     ----------
     root : Path
         The results folder.
     seconds : float
-        For how long at most the counters of other machines are watched. Where there are none this returns at once.
+        How long at most to watch the counters of other machines. Without such commands it returns at once.
     clock, sleep : callable
         Time of this machine.
     """
@@ -83,7 +83,7 @@ def _is_near(trainer: Trainer, here: alive.Process | None) -> bool:
 def _raised(
     root: Path, far: Sequence[Trainer], until: float, clock: Callable[[], float], sleep: Callable[[float], None]
 ) -> list[Trainer]:
-    """Those whose counter has changed before a time."""
+    """Returns the trainers whose counter changes before a time."""
     waiting, raised = {t.token: t for t in far}, []
     while waiting and clock() < until:
         sleep(0.5)

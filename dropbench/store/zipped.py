@@ -1,6 +1,6 @@
-"""Members of a small zip archive as NumPy writes it, read faster than by `zipfile`, which is for any archive there is.
+"""Reads members of a small zip archive written by NumPy, faster than `zipfile`, which supports any archive.
 
-A report of very many runs opens one of each. Whatever is unusual in an archive is left to `zipfile`.
+A report of very many runs opens one archive per run. Callers leave archives with unusual features to `zipfile`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _STORED, _DEFLATED = 0, 8
 
 
 class _Entry(NamedTuple):
-    """name: of a member. data: as it is packed, by `method`. size, crc: of it unpacked."""
+    """A member. name: its name. data: its compressed bytes. method: of compression. size, crc: of the uncompressed data."""
 
     name: str
     data: bytes
@@ -25,19 +25,19 @@ class _Entry(NamedTuple):
 
 
 def members(content: bytes, most: int) -> dict[str, bytes]:
-    """The members of an archive by name, in its order.
+    """Returns the members of an archive by name, in its order.
 
     Parameters
     ----------
     content : bytes
         The whole archive.
     most : int
-        Bytes that all members may have together.
+        Largest size of all members together, in bytes.
 
     Raises
     ------
     ValueError
-        For an archive that is damaged, too large or has anything that NumPy does not write.
+        For an archive that is damaged, too large or has a feature that NumPy does not use.
     """
     found: dict[str, bytes] = {}
     for entry in _entries(content):
@@ -48,7 +48,7 @@ def members(content: bytes, most: int) -> dict[str, bytes]:
 
 
 def member(content: bytes, name: str, most: int) -> bytes:
-    """One of them, of at most so many bytes. Raises ValueError as `members` does, and where it is not there."""
+    """Returns one member of at most `most` bytes. Raises ValueError as `members` does, and if there is no such member."""
     alike = [entry for entry in _entries(content) if entry.name == name]
     if len(alike) != 1 or alike[0].size > most:
         raise ValueError(f"there is no such {name}")
@@ -68,7 +68,7 @@ def _unpacked(entry: _Entry) -> bytes:
 
 
 def _entries(content: bytes) -> Iterator[_Entry]:
-    """What the directory at the end of the archive names."""
+    """Yields the entries that the central directory at the end of the archive lists."""
     try:
         sign, here, count, _, at, comment = _END.unpack(content[-_END.size :])
         if sign != b"PK\x05\x06" or here != count or comment:
