@@ -100,7 +100,7 @@ class Claims:
         self.close()
 
     def holds(self, run_id: str) -> bool:
-        """Returns whether this command owns a run: not if this process stood still for so long that another one took it over."""
+        """Returns whether this command owns a run: not if this process stood still for so long that another took it over."""
         return run_id in self._held
 
     def take(self, run_ids: Iterable[str]) -> list[str]:
