@@ -1,1 +1,1 @@
-"""From overrides and studies to a list of runs that can all be trained, and from records back to commands."""
+"""Turns overrides and studies into a list of runs that can all be trained, and records back into commands."""

@@ -1,4 +1,4 @@
-"""The protocol that `dropbench advise` chooses: arms, training, learning rates and seeds that fit the time there is."""
+"""The protocol that `dropbench advise` chooses: arms, training, learning rates and seeds that fit into the given time."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
 STUDY = "advise"
 TUNED = "train.lr"
 FACTORS = (0.3, 1, 3)
-"""Learning rates that are tried for each arm, in units of the usual one."""
+"""Learning rates that are tried for each arm, as multiples of the default one."""
 TUNING_SEEDS = 2
 FEWEST = 6
-"""Seeds, under which anything can be confirmed at all."""
+"""The fewest seeds with which anything can be confirmed."""
 _BESIDE = (("spatial", 0.2), ("locked", 0.25), ("stochastic_depth", 0.2))
-"""Variants and rates that are tried beside `standard` where they have a site in the model."""
+"""Variants and rates that are tried in addition to `standard`, if they have a site in the model."""
 _UPDATES, _EPOCHS, _FEWEST_EPOCHS = 3000, (10, 200), 5
 _PATIENCE = 5
-"""The share of training without improvement after which a run ends: one in so many epochs, at least three."""
+"""A run stops early after this fraction of its epochs (one in so many, but at least three) without improvement."""
 _HOPED = 4
-"""How many times as many seeds are planned for as would fit if no run stopped early."""
+"""How many seeds are planned, as a multiple of those that would fit if no run stopped early."""
 MOST = 400
-"""Seeds of the comparison, however much time there is: those of the tuning come after."""
+"""The most seeds of the comparison, however much time there is; the tuning seeds come after them."""
 _SHARE = 0.8
-"""Of the time for what is planned; what is left is for what was not foreseen."""
+"""The share of the time that is planned; the rest is a reserve."""
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,15 @@ class Protocol:
     Parameters
     ----------
     overrides : tuple of str
-        What was typed and what was chosen beside it.
+        The overrides that were typed and those that were chosen in addition.
     tune : tuple of str
-        As of `--tune`.
+        As for `--tune`.
     arms : int
-        Baseline included.
+        Number of arms, including the baseline.
     epochs : int
-        Of each run at most.
+        The most epochs of a run.
     at_most : int
-        Seeds of the comparison.
+        The most seeds of the comparison.
     """
 
     overrides: tuple[str, ...]
@@ -68,11 +68,11 @@ class Protocol:
 
     @property
     def first(self) -> int:
-        """Runs until something can be confirmed: of the tuning, and of the first seeds of the comparison."""
+        """Number of runs before anything can be confirmed: the tuning, and the first seeds of the comparison."""
         return self.arms * (len(FACTORS) * TUNING_SEEDS + FEWEST)
 
     def __str__(self) -> str:
-        """As a sentence before anything trains."""
+        """Describes the protocol in a sentence that is shown before training."""
         return (
             f"{count(self.arms, 'arm')}, each at the best of {len(FACTORS)} learning rates on validation data; then up to "
             f"{self.at_most} fresh seeds, looked at as they come; a run has up to {count(self.epochs, 'epoch')} and stops early"
@@ -80,12 +80,12 @@ class Protocol:
 
 
 def protocol(overrides: Sequence[str], composer: Composer) -> Protocol:
-    """What to compare for a model and data; how much of it fits the time `fitted` says.
+    """Chooses what to compare for a model and data. `fitted` then adapts it to the time.
 
     Raises
     ------
     UsageError
-        For keys that are chosen here, and for what cannot be trained.
+        For keys that are chosen here, and for runs that cannot be trained.
     """
     for key in ("dropout", "study", "seed"):
         if typed := [text for text in overrides if text.partition("=")[0].partition(".")[0].partition("/")[0] == key]:
@@ -107,18 +107,18 @@ def protocol(overrides: Sequence[str], composer: Composer) -> Protocol:
 
 
 def fitted(protocol: Protocol, seconds: float, minutes: float, overrides: Sequence[str]) -> Protocol:
-    """The same with epochs and seeds for the time there is.
+    """Returns the protocol with epochs and seeds that fit into the time.
 
     Parameters
     ----------
     protocol : Protocol
-        As `protocol` chose it.
+        As returned by `protocol`.
     seconds : float
-        What its tuning would take.
+        The estimated duration of its tuning.
     minutes : float
-        The time there is.
+        The available time.
     overrides : sequence of str
-        What was typed, which stays.
+        The overrides that were typed; they are kept.
     """
     tuning = protocol.arms * len(FACTORS) * TUNING_SEEDS
     a_run, there = seconds / tuning, 60 * minutes * _SHARE
@@ -126,7 +126,7 @@ def fitted(protocol: Protocol, seconds: float, minutes: float, overrides: Sequen
     if a_run * protocol.first > there and not _typed(overrides, "train.epochs", "train.updates"):
         epochs = max(_FEWEST_EPOCHS, int(epochs * there / (a_run * protocol.first)))
         a_run *= epochs / protocol.epochs
-    # Runs that stop early take less; those that time is too short for are not trained.
+    # Runs that stop early take less time; those for which there is no time left are not trained.
     at_most = int(_HOPED * (there - a_run * tuning) / (a_run * protocol.arms)) if a_run else MOST
     kept = [text for text in protocol.overrides if text.partition("=")[0] not in ("train.epochs", "train.patience")]
     kept += [*_unless(overrides, "train.epochs", epochs), *_stopping(overrides, epochs)]
@@ -147,15 +147,15 @@ def _stopping(overrides: Sequence[str], epochs: int) -> list[str]:
 
 
 def _epochs(spec: RunSpec, settings: Settings) -> int:
-    """So many that there are about as many updates, whatever the amount of data."""
+    """Returns a number of epochs that gives about the same number of updates, whatever the amount of data."""
     table = load(spec.data, settings)
-    if table.axes == "W":  # of running text an epoch is long
+    if table.axes == "W":  # an epoch of running text is long
         return spec.train.epochs
     steps = len(batch_sizes(training_examples(spec.data, table), spec.train.batch_size))
     return min(max(round(_UPDATES / steps), _EPOCHS[0]), _EPOCHS[1])
 
 
 def _fits(name: str, rate: float, sites: tuple[Site, ...], composer: Composer) -> bool:
-    """Whether a variant would act somewhere in the model."""
+    """Returns whether a variant would act anywhere in the model."""
     dropout: DropoutSpec = compose_one([f"dropout={name}", f"dropout.rate={rate}"], composer).spec.dropout
     return bool(arm_rates(dropout, sites))

@@ -1,4 +1,4 @@
-"""How many epochs a budget in updates is, on the data of a run."""
+"""Converts a budget in updates to epochs, for the data of a run."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dropbench.spec import RunSpec
 
 
 def epochs_of(spec: RunSpec, table: Table, outline: Outline) -> int:
-    """As many as `train.updates` takes, the last of them perhaps not whole; those of the spec where it has no such budget.
+    """Returns the number of epochs for `train.updates`, the last perhaps incomplete; without such a budget, the spec's epochs.
 
-    Raises UsageError where the data do not suffice for a split.
+    Raises UsageError if the data are too few for a split.
     """
     if (updates := spec.train.updates) is None:
         return spec.train.epochs

@@ -1,4 +1,4 @@
-"""Why an arm cannot be trained, and what to know of it before it is."""
+"""Finds reasons why an arm cannot be trained, and warnings about arms that can."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from dropbench.data.base import Table
 
 _TOLD = 3
-"""How many parts of a module a sentence names."""
+"""The most parts of a module that a sentence names."""
 
 
 def warnings(spec: RunSpec, outline: Outline) -> list[str]:
-    """What to know of this arm before it trains: from the sites where there will be noise, and of noise that is elsewhere."""
+    """Returns warnings about this arm: about its sites with noise, about noise elsewhere, and about settings without effect."""
     sites = {s.name: s for s in outline.sites}
     acting = [variant(v) for v in spec.variants]
     return [
@@ -52,7 +52,7 @@ def warnings(spec: RunSpec, outline: Outline) -> list[str]:
 
 
 def _another_recipe(spec: RunSpec) -> Iterator[str]:
-    """That a model is trained otherwise than it was made for."""
+    """Yields a warning if a model is not trained with a recipe that it was made for."""
     recipes = getattr(locate(spec.model.target), "recipes", ())
     if recipes and spec.train.name not in recipes:
         meant = " or ".join(f"train={name}" for name in recipes)
@@ -60,7 +60,7 @@ def _another_recipe(spec: RunSpec) -> Iterator[str]:
 
 
 def _idle_settings(train: TrainSpec) -> Iterator[str]:
-    """What was set of training and does nothing beside the rest."""
+    """Yields a warning for each training setting that has no effect with the others."""
     if train.decay_schedule != "constant" and not train.weight_decay:
         yield f"train.decay_schedule={train.decay_schedule} has nothing to schedule, since train.weight_decay is 0"
     if train.cycles is not None and train.restarts is None:
@@ -95,10 +95,10 @@ def _some(parts: Sequence[str]) -> str:
 
 
 def check(spec: RunSpec, table: Table, outline: Outline) -> str | None:
-    """Why this arm cannot be, or None.
+    """Returns why this arm cannot be trained, or None.
 
-    Too few examples, too small a batch, augmentation of no image, predictions that cannot be averaged, a variant without a
-    site, a pattern that fits none.
+    Reasons are too few examples, too small a batch, augmentation of data without images, predictions that cannot be averaged, a
+    variant without a site, a pattern that matches none, and parts that do not fit together.
     """
     try:
         augment.check(spec.train.augment, table.name, table.axes)
@@ -131,7 +131,7 @@ def check(spec: RunSpec, table: Table, outline: Outline) -> str | None:
 
 
 def _no_variance(spec: RunSpec, table: Table, outline: Outline, n_train: int) -> str | None:
-    """Why batch norm cannot be trained in these batches, or None: a single example may do, where it is a map or a graph."""
+    """Returns why batch norm cannot be trained with these batches, or None. One example is enough if it is a map or a graph."""
     sizes = batch_sizes(n_train, spec.train.batch_size)
     construct = constructor(spec.model, outline.shape, outline.n_classes)
     if 1 not in sizes:
@@ -140,7 +140,7 @@ def _no_variance(spec: RunSpec, table: Table, outline: Outline, n_train: int) ->
     try:
         if not apart(spec.model.code, f"model={spec.model.name}", needs):
             return None
-    except PartFailed:  # its training tells of that
+    except PartFailed:  # its training reports the error
         return None
     batch = "each batch" if set(sizes) == {1} else f"the last batch of {n_train} examples"
     return (
@@ -150,7 +150,7 @@ def _no_variance(spec: RunSpec, table: Table, outline: Outline, n_train: int) ->
 
 
 def _no_loss(spec: RunSpec, table: Table, outline: Outline) -> str | None:
-    """Why its loss does not go with what is to be predicted, or None."""
+    """Returns why the loss does not fit what is to be predicted, or None."""
     train = spec.train
     if train.noise is not None and train.loss != "gaussian":
         return (
@@ -176,7 +176,7 @@ def _no_loss(spec: RunSpec, table: Table, outline: Outline) -> str | None:
 
 
 def _no_weight(spec: RunSpec, outline: Outline) -> str | None:
-    """Which pattern of what is exempt from weight decay fits no parameter, or None."""
+    """Returns a message about a pattern in `train.decay_exempt` that matches no parameter, or None."""
     for pattern in spec.train.decay_exempt or ():
         if not exempt(outline.weights, (pattern,)) and pattern != VECTORS:
             known = [VECTORS, *outline.weights]
@@ -188,7 +188,7 @@ def _no_weight(spec: RunSpec, outline: Outline) -> str | None:
 
 
 def no_schedule(spec: RunSpec) -> str | None:
-    """Why this arm cannot have its schedule of the rate, or None."""
+    """Returns why this arm cannot have its schedule of the rate, or None."""
     for dropout, key in zip(spec.variants, keys(spec.variants), strict=True):
         name = dropout.schedule.name
         if name != CONSTANT.name and getattr(locate(dropout.target), "learned", False):
@@ -200,7 +200,7 @@ def no_schedule(spec: RunSpec) -> str | None:
 
 
 def no_others(spec: RunSpec, table: Table, settings: Settings) -> str | None:
-    """Why this arm cannot be set against the data that its metrics name, or None."""
+    """Returns why this arm cannot be compared with the data that its metrics name, or None."""
     try:
         others(spec, table, settings)
     except UsageError as error:
@@ -209,7 +209,7 @@ def no_others(spec: RunSpec, table: Table, settings: Settings) -> str | None:
 
 
 def _no_site(spec: RunSpec, slot: int, outline: Outline) -> str | None:
-    """Why one of its variants acts on none of these sites, or None where it acts nowhere by intent: the baseline."""
+    """Returns why one of its variants acts at no site, or None if it is the one that drops nothing by design."""
     dropout, key = spec.variants[slot], keys(spec.variants)[slot]
     idle = variant(dropout)
     if not idle.kinds:
@@ -222,7 +222,7 @@ def _no_site(spec: RunSpec, slot: int, outline: Outline) -> str | None:
             f"or act on what it is given: {key}.placement=[input]"
         )
     able = [s for s in sites if idle.supports(s) is None]
-    # Sites that must be asked for by name are no hint to somebody who did not.
+    # Sites that must be named explicitly are no help to users who did not name them.
     if possible := [s.name for s in able if not s.asked] or [s.name for s in able]:
         return (
             f"{key}.placement={written(dropout.placement)} leaves dropout={dropout.name} no site in "
@@ -234,19 +234,19 @@ def _no_site(spec: RunSpec, slot: int, outline: Outline) -> str | None:
 
 
 def _pairs(kinds: Collection[str]) -> str:
-    """How there come to be sites that no model has unless it is told to."""
+    """Returns a hint how to get sites that models have only if told so."""
     return (
         " (model.two_branches=true makes them: of resnet, and of mlp with model.skip=true)" if "pair" in kinds else ""
     )
 
 
 def _named(parts: Sequence[str]) -> str:
-    """An example: what is neither first nor last, if there is."""
+    """Returns an example of a part: one that is neither first nor last, if possible."""
     return parts[min(len(parts) // 2, max(0, len(parts) - 2))] if parts else "NAME"
 
 
 def training_examples(data: DataSpec, table: Table) -> int:
-    """How many examples there are to train with, as under every seed. Raises UsageError where they do not suffice."""
+    """Returns the number of training examples, which is the same for every seed. Raises UsageError if there are too few."""
     parts = split(
         table,
         n_train=data.n_train,

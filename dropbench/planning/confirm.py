@@ -1,4 +1,4 @@
-"""Stored arms once more under fresh seeds, so that the seeds that chose a strength are not those that report it."""
+"""Runs stored arms again under fresh seeds, so that the reported seeds are not those by which a strength was chosen."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
 def plan(
     baseline: str, arms: Mapping[str, Mapping[str, Any]], seeds: range, places: Sequence[str], composer: Composer
 ) -> tuple[Plan, list[list[str]]]:
-    """The runs of these arms as one plan, and the overrides of each sweep that it is made of.
+    """Returns the runs of these arms as one plan, and the overrides of each sweep that it consists of.
 
     Parameters
     ----------
     baseline : str
-        The arm that the others are compared with.
+        The arm with which the others are compared.
     arms : mapping of str to mapping
-        The stored configuration of a run of each, by the arm's name.
+        The stored configuration of one run of each arm, by the arm's name.
     seeds : range
-        Fresh ones.
+        The fresh seeds.
     places : sequence of str
-        The overrides of the folders to which the runs go and in which their data are.
+        The overrides for the folder of results and the folder of data.
     composer : Composer
         Knows the user's folders of options.
 
     Raises
     ------
     UsageError
-        Where an arm cannot be composed as it was: an option has gone, or its defaults or version have changed since.
+        If an arm cannot be composed as it was: an option is gone, or its defaults or version have changed since.
     """
     commands = [[*overrides(config, composer.extra), typed(seeds), *places] for config in arms.values()]
     parts = [make(command, composer) for command in commands]
@@ -46,7 +46,7 @@ def plan(
         now, then = (_settings(c) for c in (part.specs[0].as_dict(), config))
         if changed := sorted(
             key for key in now.keys() | then.keys() if now.get(key) != then.get(key)
-        ):  # null is as good as absent
+        ):  # null is the same as absent
             raise UsageError(
                 f"--confirm: {name} cannot be run as it was, since {', '.join(changed[:3])} would be another; "
                 "run its sweep again first"
@@ -69,6 +69,6 @@ def plan(
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What a run of this configuration rests on: not on its metrics, nor on the name of a variant that drops nothing."""
+    """Returns the settings that affect training: without metrics, and without the name of a variant that drops nothing."""
     idle = ("dropout.",) if identity.drops_nothing(config) else ()
     return {k: value for k, value in leaves(config, NOT_SET[:1]).items() if not k.startswith(("metric.", *idle))}

@@ -1,11 +1,11 @@
-"""Plans that go on from what they find: a pure function from runs that have ended to the stages that are known by then.
+"""Plans whose next runs depend on the results of earlier ones: a pure function from finished runs to the stages known by then.
 
-A course has a tuning stage where something is tuned, a pilot where its study asks for one, and then its comparison, which is
-looked at once or several times with more and more seeds. It holds no state: the records say how far it has come, so that one
-that was interrupted goes on, and ends, as it would have without.
+A course has a tuning stage if something is tuned, a pilot if its study asks for one, and then its comparison, which is judged
+once or at several looks with more and more seeds. It has no state: the records tell how far it has come, so that an interrupted
+course continues and ends as it would have without the interruption.
 
-A run that failed has ended as well, once it has been tried: an arm all of whose runs failed does not hold up the others, which
-go on without it. Who asks says whether an earlier failure counts, or is to be tried again first.
+A run that failed counts as ended once it has been tried: an arm all of whose runs failed does not hold up the others, which
+continue without it. The caller decides whether an earlier failure counts or is to be tried again first.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 TUNING, PILOT, COMPARISON = "tuning", "pilot", "comparison"
 TUNING_SEEDS = 3
 AT_MOST = 60
-"""Seeds of a comparison that ends once it is settled, unless another limit is typed."""
+"""The most seeds of a comparison that ends once it is settled, unless another limit is typed."""
 
 
 Settled = Callable[[Plan, int, tuple[int, ...]], bool]
-"""Whether a plan whose runs have all ended leaves nothing open, at the level of this look, counted from 0, of these."""
+"""Returns whether a plan whose runs have all ended leaves no question open. Arguments: the plan, the look from 0, all looks."""
 
 
 def _never(plan: Plan, look: int, looks: tuple[int, ...]) -> bool:
@@ -50,7 +50,7 @@ def _never(plan: Plan, look: int, looks: tuple[int, ...]) -> bool:
 class Stage:
     """Runs that are decided on together.
 
-    name: TUNING, PILOT or COMPARISON. whole: the plan of which they are a part, or all. called: what messages call them.
+    name: TUNING, PILOT or COMPARISON. whole: the plan of which they are a part or all. called: the stage's name in messages.
     """
 
     name: str
@@ -60,32 +60,32 @@ class Stage:
 
     @property
     def seeds(self) -> list[int]:
-        """Of its runs, each once."""
+        """The distinct seeds of its runs."""
         return list(dict.fromkeys(s.seed for s in self.plan.specs))
 
     def done(self, ended: Find) -> bool:
-        """Whether all of its runs have ended."""
+        """Returns whether all of its runs have ended."""
         return all(ended(s.run_id) is not None for s in self.plan.specs)
 
 
 @dataclass(frozen=True)
 class Course:
-    """A rule over one comparison.
+    """One comparison, and the rule that decides its stages.
 
     Parameters
     ----------
     whole : Plan or None
-        The comparison under all of its seeds; None where it is made by tuning.
+        The comparison under all of its seeds; None if the tuning determines it.
     tuning : Tuning or None
-        What finds each arm's setting first.
+        Finds each arm's setting first.
     looks : tuple of int
-        After how many seeds the comparison is judged, rising; the last is all of them. Empty: once, after all.
+        After how many seeds the comparison is judged, increasing; the last is all of them. Empty: once, after all.
     settled : callable
         Decides at a look whether it is the last.
     confirms : tuple of str
-        The runs that chose what is compared.
+        Ids of the runs by which the compared arms were chosen.
     pilot : Plan or None
-        The arms under seeds of their own, which tell the power of the comparison before it is made.
+        The arms under separate seeds, which tell the power of the comparison before it is made.
     """
 
     whole: Plan | None
@@ -97,12 +97,12 @@ class Course:
 
     @property
     def first(self) -> Plan:
-        """The runs that it begins with, whatever they find."""
+        """The plan of its first stage, which does not depend on any result."""
         return self.stages(lambda run: None)[0].plan
 
     @property
     def rule(self) -> Rule | None:
-        """What decides on the next runs; None where nothing does, since all runs are known."""
+        """The rule that decides on the next runs; None if all runs are known from the start."""
         if self.tuning is None and self.pilot is None and not self.looks and not self.confirms:
             return None
         return Rule(
@@ -117,7 +117,7 @@ class Course:
 
     @property
     def seeds(self) -> Sequence[int]:
-        """Of the comparison, in the order in which they are taken up."""
+        """The seeds of the comparison, in the order in which they are used."""
         if self.tuning is not None:
             return self.tuning.reporting
         assert self.whole is not None
@@ -125,23 +125,23 @@ class Course:
 
     @property
     def plan_id(self) -> str:
-        """The plan's where all runs are known; else of the first runs and the rule, so that it stays as the plan grows."""
+        """The plan's id if all runs are known; else a hash of the first runs and the rule, which stays as the plan grows."""
         rule = self.rule
         of_rule = rule.parameters if rule else None
         return identity.plan_id(self.first.study, (s.run_id for s in self.first.specs), of_rule)
 
     def tuned(self, ended: Find) -> list[Tuned]:
-        """What the tuning found of each arm; empty without one, and before all of its runs have ended."""
+        """Returns what the tuning found for each arm; empty without a tuning, and before all of its runs have ended."""
         tuning = self.tuning
         if tuning is None or any(ended(s.run_id) is None for plan in tuning.stages(ended) for s in plan.specs):
             return []
         return list(tuning.chosen(ended).values())
 
     def stages(self, ended: Find) -> list[Stage]:
-        """The stages that are known, in order; the last of them is to be done next, or has been and ends the course.
+        """Returns the stages known so far, in order. The last is to be trained next, or has ended and so ends the course.
 
-        There is no comparison where the tuning leaves nothing to compare. An arm all of whose runs have failed at a look has no
-        runs at the later ones.
+        There is no comparison if the tuning leaves nothing to compare. An arm all of whose runs have failed by one look has no
+        runs at later ones.
         """
         stages = []
         whole = self.whole
@@ -172,9 +172,9 @@ class Course:
         return stages
 
     def ahead(self, stages: Sequence[Stage]) -> list[tuple[Plan, list[RunSpec]]]:
-        """What may come after these stages, at the least and at the most, each as runs of a plan; empty where nothing can.
+        """Returns the least and the most that may come after these stages, each as a plan and its runs; empty if nothing can.
 
-        Until the tuning has ended every arm has its first candidates in the one and its last in the other.
+        Until the tuning has ended, every arm is assumed to use its first candidate in the one and its last in the other.
         """
         now, seeds = stages[-1], self.seeds
         if now.name == COMPARISON:
@@ -199,20 +199,20 @@ def _seeds_in(plan: Plan) -> list[int]:
 
 
 def _lost(plan: Plan, ended: Find) -> set[str]:
-    """The ids of the arms all of whose runs have failed."""
+    """Returns the ids of the arms all of whose runs have failed."""
     records = [(s.arm_id, ended(s.run_id)) for s in plan.specs]
     whole = {arm for arm, record in records if record is not None and record.status in FINISHED}
     return {arm for arm, _ in records} - whole
 
 
 def _but(plan: Plan, other: Plan) -> list[RunSpec]:
-    """The runs that the other does not have."""
+    """Returns the runs of a plan that the other plan does not have."""
     had = {s.run_id for s in other.specs}
     return [s for s in plan.specs if s.run_id not in had]
 
 
 def under(plan: Plan, seeds: Collection[int]) -> Plan:
-    """The part of a plan under some of its seeds."""
+    """Returns the part of a plan with these seeds."""
     kept = {s.run_id for s in plan.specs if s.seed in set(seeds)}
     return replace(
         plan,
@@ -228,10 +228,10 @@ def under(plan: Plan, seeds: Collection[int]) -> Plan:
 
 @dataclass(frozen=True)
 class Looking:
-    """How a comparison is looked at before all of its seeds are used up.
+    """How a comparison is judged before all of its seeds are used.
 
-    at_most: how many seeds it may take, None: those that are typed, else AT_MOST. looks: from that number to the looks of a
-    Course. settled: that of a Course.
+    at_most: the most seeds that it may take; None means those that are typed, else AT_MOST. looks: returns a Course's looks for
+    that number. settled: as for a Course.
     """
 
     at_most: int | None
@@ -248,7 +248,7 @@ def course(
     looking: Looking | None = None,
     most: int = MOST_RUNS,
 ) -> Course:
-    """The course that a command line asks for; the whole of it is checked before any of it trains.
+    """Returns the course that a command line asks for. All of it is checked before anything is trained.
 
     Parameters
     ----------
@@ -259,16 +259,16 @@ def course(
     tune : sequence of str
         `key=value,value,...` each.
     tuning_seeds : int
-        Under how many seeds they are tried.
+        Under how many seeds these values are tried.
     looking : Looking or None
-        None: once, under all seeds.
+        None: the comparison is judged once, under all seeds.
     most : int
-        How many runs there may be in a stage.
+        The most runs of a stage.
 
     Raises
     ------
     UsageError
-        As `make` and `tuning` do, and where more seeds are typed or asked for than there may be.
+        As `make` and `tuning` do, and if more seeds are typed or asked for than are allowed.
     """
     study = _going_on(overrides, composer, most)
     if not tune and looking is None and study is None:
@@ -311,7 +311,10 @@ def course(
 def _piloted(
     pilot: str, overrides: Sequence[str], composer: Composer, most: int, *, plain: bool, searched: bool
 ) -> Course:
-    """The course of a study with a pilot. Raises UsageError where it is to go on otherwise too, or seeds are in both."""
+    """Returns the course of a study with a pilot.
+
+    Raises UsageError if the study also tunes, searches or takes looks, or if the pilot shares seeds with the comparison.
+    """
     if not plain or searched:
         raise UsageError(
             "this study has a pilot, after which its comparison is made once, as it stands: leave out --tune, "
@@ -329,7 +332,7 @@ def _piloted(
 
 
 def _going_on(overrides: Sequence[str], composer: Composer, most: int) -> StudySpec | None:
-    """The study that is chosen, if it searches settings or has a pilot. Raises UsageError where it is several."""
+    """Returns the chosen study if it searches settings or has a pilot. Raises UsageError for a grid with a search."""
     if not any(text.startswith("study=") for text in overrides):
         return None
     grid = points([text for text in overrides if not text.startswith("seed=")], composer, most)
@@ -342,12 +345,12 @@ def _going_on(overrides: Sequence[str], composer: Composer, most: int) -> StudyS
 
 
 def _seeds(overrides: Sequence[str], composer: Composer, most: int) -> list[int]:
-    """Those that were typed, else the study's, else the one that is set by default; each once, rising."""
+    """Returns the typed seeds, or else the study's, or else the default one: each once, increasing."""
     runs = (run for point in points(overrides, composer, most) for run in runs_of(point, composer, most)[0])
-    return sorted({run.composed.spec.seed for run in runs}) or [0]  # without any run `make` says why
+    return sorted({run.composed.spec.seed for run in runs}) or [0]  # without any run `make` reports why
 
 
 def _seeds_of(study: StudySpec, overrides: Sequence[str], composer: Composer, most: int) -> list[int]:
-    """The same of a study whose arms are not known yet."""
+    """Returns the seeds of a study whose arms are not known yet."""
     typed_seed = next((text for text in overrides if text.startswith("seed=")), f"seed={study.seed}")
     return sorted({int(point["seed"].partition("=")[2]) for point in points([typed_seed], composer, most)})

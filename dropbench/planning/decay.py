@@ -1,4 +1,4 @@
-"""The parameters on which no weight decay acts, by the names that a run gives."""
+"""Finds the parameters without weight decay, by the names that a run gives."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ VECTORS = "vectors"
 
 
 def exempt(names: Iterable[str], patterns: Iterable[str]) -> set[str]:
-    """The names of parameters that any of the patterns fits."""
+    """Returns the names of parameters that match any of the patterns."""
     return {name for name in names for pattern in patterns if fnmatchcase(name, pattern)}

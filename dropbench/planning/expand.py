@@ -1,4 +1,4 @@
-"""From overrides to the runs that they ask for: each point of the grid, or each arm of a study under each seed."""
+"""Expands overrides to the runs that they ask for: each point of a grid, or each arm of a study under each seed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Planned(NamedTuple):
-    """A run of a plan. arm: its name in its study. table: the setting id of the baseline that it is compared with there."""
+    """A run of a plan. arm: its name in its study. table: the setting id of the baseline with which its study compares it."""
 
     composed: Composed
     arm: str | None = None
@@ -27,18 +27,18 @@ class Planned(NamedTuple):
 
 
 def points(overrides: Sequence[str], composer: Composer, most: int = sweeps.MOST_RUNS) -> list[dict[str, str]]:
-    """The points of the grid that these overrides make, each as simple overrides by key.
+    """Returns the points of the grid that these overrides describe, each as simple overrides by key.
 
     Raises
     ------
     UsageError
-        For an override that cannot be read, for a key that is given more than once, and for more than `most` points.
+        For an override that cannot be parsed, for a key that is given more than once, and for more than `most` points.
     """
     return without_others(sweeps.expand(_parsed(overrides), composer.options, most), composer.extra)
 
 
 def one_point(overrides: Sequence[str], composer: Composer) -> dict[str, str]:
-    """The same of one run. Raises UsageError for a grid and for a study, which are several."""
+    """Returns the overrides of a single run, by key. Raises UsageError for a grid and for a study, which are several runs."""
     parsed = _parsed(overrides)
     for override in parsed:
         if override.is_sweep_override() or (override.key_or_group == "study" and override.value() is not None):
@@ -51,16 +51,16 @@ def one_point(overrides: Sequence[str], composer: Composer) -> dict[str, str]:
 def runs_of(
     point: Mapping[str, str], composer: Composer, most: int = sweeps.MOST_RUNS
 ) -> tuple[list[Planned], list[PartDied]]:
-    """The runs of one point of the grid: itself, without a name, or each arm of its study under each seed.
+    """Returns the runs of one point of the grid, and the errors of arms whose code ends its process on import.
 
-    And, of what names code that ends its process as soon as it is imported, the errors that say so.
+    Without a study the point is a single run without a name; with one it is each arm of the study under each seed.
 
     Raises
     ------
     Coincide
-        Where two arms of the study are the same run.
+        If two arms of the study are the same run.
     UsageError
-        For values that cannot be, and for more than `most` runs.
+        For impossible values, and for more than `most` runs.
     """
     try:
         whole = with_set(point, composer)
@@ -80,7 +80,7 @@ def runs_of(
 
 
 def _seeds(typed: str, composer: Composer, most: int) -> list[dict[str, str]]:
-    """The seeds of a study, which its file writes as one types them."""
+    """Returns the seeds of a study, which its file gives in the syntax of the command line."""
     try:
         return sweeps.expand(grammar.parse([f"seed={typed}"]), composer.options, most)
     except UsageError as error:
@@ -93,7 +93,7 @@ def _parsed(overrides: Sequence[str]) -> list[Override]:
     if repeated:
         raise UsageError(f"'{repeated[0]}' is given more than once; write several values as {repeated[0]}=a,b")
     for override in parsed:
-        if override.key_or_group == "device" and sweeps.swept(override):  # where runs train is no part of them
+        if override.key_or_group == "device" and sweeps.swept(override):  # the device is not part of a run
             typed = str(override.input_line).partition("=")[2]
             raise UsageError(
                 f"device={typed}: commas make a grid, and the device is no part of a run; to train on several cards at once, "

@@ -1,4 +1,4 @@
-"""Which runs of a plan fit their model and data, and what would fit in place of those that do not."""
+"""Finds the runs of a plan whose parts fit together, and alternatives for those that do not fit."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class Fitting:
     Attributes
     ----------
     outlines : dict
-        What each of them builds, by run id.
+        The outline of each spec that can be trained, by run id.
     reasons : list
-        Each distinct reason why others cannot be.
+        Each distinct reason why others cannot.
     failed : dict
-        Why a user's model cannot even be built without an end to its process, by run id: such a run has failed, and the others
-        are trained.
+        The runs whose user-defined model ends its process when it is built, by run id, with the reason: such a run counts as
+        failed, and the others are trained.
     unplanned : list
-        Why the data of others could not be read without an end to the process: they have no id that holds, and no record.
+        Why the data of others could not be read without ending the process: they have no final id and no record.
     """
 
     outlines: dict[str, Outline]
@@ -49,33 +49,33 @@ class Fitting:
 
 @dataclass(frozen=True)
 class _Unread:
-    """Data whose loader, a user's, ended its process or did not come to an end."""
+    """Data whose user-defined loader ended its process or did not return."""
 
     reason: str
 
 
 _Not = str | PartFailed | _Unread
-"""Why something is not trained: it cannot be, it would end its process, or its data does."""
+"""Why something is not trained: it cannot be, or its model or its data would end the process."""
 
 
 def fitting(specs: Sequence[RunSpec], settings: Settings, skip: bool, composer: Composer) -> Fitting:
-    """Looks at all specs, each arm once.
+    """Checks all specs, each arm once.
 
     Parameters
     ----------
     specs : sequence of RunSpec
-        What can be does not depend on the seed, so one of each arm is looked at.
+        Whether one can be trained does not depend on the seed, so one spec of each arm is checked.
     settings : Settings
-        Where the data lies.
+        They hold the folder of the data.
     skip : bool
-        Whether what cannot be is left out, as long as something is left.
+        Whether specs that cannot be trained are left out, if any are left.
     composer : Composer
-        Knows the options, among which what would fit is looked for.
+        Knows the options, among which fitting ones are looked for.
 
     Raises
     ------
     UsageError
-        With all reasons, a line each, where something cannot be and is not to be left out.
+        With all reasons, one per line, if something cannot be trained and is not to be left out.
     """
     arms: dict[str, RunSpec] = {}
     for spec in specs:
@@ -105,7 +105,7 @@ def fitting(specs: Sequence[RunSpec], settings: Settings, skip: bool, composer: 
 
 
 def _on_data(spec: RunSpec, settings: Settings, composer: Composer) -> tuple[Table, Outline] | _Not:
-    """The data and the model on it, or why they cannot be: the data is not here, or the model takes no such data."""
+    """Returns the data and the model's outline on it, or why there are none: no such data, or a model that cannot take it."""
     try:
         table = load(spec.data, settings)
     except PartDied as error:
@@ -125,7 +125,7 @@ def _on_data(spec: RunSpec, settings: Settings, composer: Composer) -> tuple[Tab
 
 
 def _answer(spec: RunSpec, table: Table, model: Outline, settings: Settings, composer: Composer) -> Outline | str:
-    """What this arm builds, or why it cannot be trained, with the variants that would fit where its own has no site."""
+    """Returns the arm's outline, or why it cannot be trained; if its variant has no site, with the variants that would fit."""
     reason = (
         no_schedule(spec)
         or check(spec, table, model)
@@ -142,13 +142,13 @@ def _answer(spec: RunSpec, table: Table, model: Outline, settings: Settings, com
 
 
 def _options_that(group: str, fits: Callable[[Any], bool], composer: Composer) -> list[str]:
-    """The options of a group whose class fits."""
+    """Returns the options of a group whose class fits."""
     from omegaconf import OmegaConf
 
     names = []
     for name, file in options(group, composer.extra).items():
         node: Any = OmegaConf.load(file)
-        # A user's own may have options without a default, or a fault: it is not proposed.
+        # A user's option may lack defaults or be faulty; it is not proposed.
         with suppress(TypeError, KeyError, AttributeError, UsageError):
             if fits(part_of(group, str(node["_target_"]))):
                 names.append(name)

@@ -1,4 +1,4 @@
-"""Arms written as what one would type for them: as one command where they are a grid, else as few as may be."""
+"""Writes arms as overrides: as one command if they form a grid, otherwise as few commands as possible."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _NONE = "none"
 
 @dataclass(frozen=True)
 class Point:
-    """What of an arm is told in a grid, each value as it is typed.
+    """The part of an arm that a grid varies, each value as typed.
 
-    variant, rate: of dropout; a variant without a rate has none. names: of the regularizers beside it. settings: their keys.
+    variant, rate: of dropout; the rate is empty for a variant without one. names: the other regularizers. settings: their keys.
     """
 
     variant: str
@@ -26,16 +26,16 @@ class Point:
 
     @property
     def beside(self) -> _Beside:
-        """What it is beside dropout."""
+        """The other regularizers and their keys."""
         return self.names, self.settings
 
 
 _Beside = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]
-"""The regularizers of an arm and their keys."""
+"""The regularizers of an arm other than dropout, and their keys."""
 
 
 def as_grids(points: Sequence[Point]) -> list[list[str]]:
-    """The overrides of each command that together make these arms and no others."""
+    """Returns the overrides of each command; together the commands give exactly these arms."""
     variants: dict[_Beside, dict[tuple[str, str], None]] = {}
     for point in points:
         variants.setdefault(point.beside, {})[point.variant, point.rate] = None
@@ -51,9 +51,9 @@ def as_grids(points: Sequence[Point]) -> list[list[str]]:
 
 
 def _of_dropout(arms: Sequence[tuple[str, str]]) -> list[list[str]]:
-    """(variant, rate or nothing) of each arm as overrides: of one command where they are a grid, else of a command each.
+    """Returns the overrides for (variant, rate or empty) of each arm: one command for a grid, otherwise one for each arm.
 
-    A grid has one variant beside none: none takes no rate, so that its points are one run.
+    A grid has at most one variant besides none, which takes no rate, so that all of its points are the same run.
     """
     variants = dict.fromkeys(name for name, _ in arms)
     rates = [rate for name, rate in arms if name != _NONE]
@@ -63,7 +63,7 @@ def _of_dropout(arms: Sequence[tuple[str, str]]) -> list[list[str]]:
 
 
 def _of_regularizers(points: Sequence[_Beside]) -> list[list[str]]:
-    """The same of regularizers. Where one is not chosen its keys do nothing, so those points are one run."""
+    """Returns the overrides for regularizers. Keys of one that is not chosen have no effect: such points are the same run."""
     choices = list(dict.fromkeys(names for names, _ in points))
     values: dict[str, dict[str, None]] = {}
     for _, settings in points:

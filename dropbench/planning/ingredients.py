@@ -1,4 +1,4 @@
-"""What a setting that a search draws is made of: its variants, its regularizers, and the keys that are theirs."""
+"""The ingredients of a setting that a search draws: its variants, its regularizers, and their keys."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from dropbench.identity import BESIDE, OFF
 
 DROPOUT = "dropout"
 _OF_ALL = ("rates", "schedule")
-"""What comes after `dropout.` and has keys of its own, but is no variant."""
+"""Words after `dropout.` that have keys below them, but are no variants."""
 _NONE_OF_MODEL = {"model.batch_norm": "none", "model.norm": "none", "model.skip": False}
 _AT_SHORTCUTS = {"stochastic_depth", "shake_drop", "shake_shake"}
-"""Variants that act beside shortcuts alone."""
+"""Variants that act only on branches beside shortcuts."""
 
 
 def joined(sample: Mapping[str, Any]) -> dict[str, Any]:
-    """A sample with the settings of each mapping in its place; where several say something of one key, the last one does.
+    """Returns a sample in which each mapping is replaced by its entries. If several give the same key, the last one wins.
 
-    Lists that several of them say, as of `regularizer`, are joined; a list without any variant is `none`.
+    But lists for the same key, such as `regularizer`, are joined; an empty list of variants becomes `none`.
     """
     found: dict[str, Any] = {}
     for key, value in sample.items():
@@ -31,7 +31,7 @@ def joined(sample: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def absent(key: str, setting: Mapping[str, Any]) -> bool:
-    """Whether a key is of a regularizer, or of one of several variants, that is not chosen in a setting that chooses."""
+    """Returns whether a key belongs to a regularizer or variant that the setting does not choose, though it chooses others."""
     group, *names = key.split(".")
     if group not in setting or not names:
         return False
@@ -41,15 +41,15 @@ def absent(key: str, setting: Mapping[str, Any]) -> bool:
 
 
 def met(sample: Mapping[str, Any]) -> dict[str, Any]:
-    """The setting of a sample: without what is drawn for what is not chosen in it."""
+    """Returns the setting of a sample, without values that were drawn for parts that it does not choose."""
     setting = joined(sample)
     return {key: value for key, value in setting.items() if not absent(key, setting)}
 
 
 def without_each(setting: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """A setting less each of its regularizers, by the name of what it lacks: dropout, those beside, keys of `train`, norms.
+    """Returns a setting without each of its regularizers, by name: dropout, other regularizers, keys of `train`, norms.
 
-    Of several variants each is left out by itself. With shortcuts goes what acts on them.
+    Of several variants each is left out by itself. If shortcuts are left out, so are the variants that act on them.
     """
     found = _without_dropout(setting)
     for name in setting.get(BESIDE) or ():
@@ -62,7 +62,7 @@ def without_each(setting: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def plain(setting: Mapping[str, Any]) -> dict[str, Any]:
-    """A setting without what is off."""
+    """Returns a setting without keys whose value means off."""
     off = {**_off(), BESIDE: []}
     return {k: v for k, v in setting.items() if k not in off or v != off[k]}
 
@@ -87,12 +87,12 @@ def _without_branches(setting: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with(setting: Mapping[str, Any], variants: list[str]) -> dict[str, Any]:
-    """A setting with these of its variants."""
+    """Returns a setting with only these of its variants."""
     if variants:
         return met({**setting, DROPOUT: variants})
     return {**{k: v for k, v in setting.items() if not k.replace("/", ".").startswith(DROPOUT)}, DROPOUT: "none"}
 
 
 def _off() -> dict[str, Any]:
-    """The values of keys at which they are no regularizer."""
+    """Returns the values at which keys mean no regularizer."""
     return {f"train.{name}": value for name, value in OFF.items() if not isinstance(value, Mapping)} | _NONE_OF_MODEL

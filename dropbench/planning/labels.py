@@ -1,4 +1,4 @@
-"""What tells the runs of a plan apart, for the names by which they are shown."""
+"""Names the runs of a plan by what distinguishes them."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _SCHEDULE = re.compile(r"dropout\.(?:[^.]+\.)?schedule\.name")
 
 
 def arm_names(plan: Plan, specs: Sequence[RunSpec], tuned: Collection[str] = ()) -> dict[str, str]:
-    """What each run's arm is called, by run id: as its study names it alone, or by variant, rate and what else differs.
+    """Returns the name of each run's arm, by run id: its name in the study, or variant, rate and other differences.
 
     Parameters
     ----------
     plan : Plan
-        Its order is that of the names, whatever the order of training.
+        The names are in its order, whatever the order of training.
     specs : sequence of RunSpec
-        Those of its runs that are to be named, and told apart.
+        The runs of the plan that are to be named and distinguished.
     tuned : collection of str
-        Keys that are chosen for each arm by itself, so that none of its values is part of the name.
+        Keys that are chosen for each arm separately, so that their values are not part of names.
     """
     by_study = {run: name for name, runs in plan.arms.items() for run in runs}
     settings = differing(specs)
@@ -45,7 +45,7 @@ def arm_names(plan: Plan, specs: Sequence[RunSpec], tuned: Collection[str] = ())
 
 
 def in_words(spec: RunSpec, tuned: Collection[str] = ()) -> str:
-    """`none`, `standard 0.5`, `locked 0.4 + weight_drop 0.5`, `mixup 0.2 + sam 0.05`; no values of keys that are tuned."""
+    """Returns `none`, `standard 0.5`, `locked 0.4 + weight_drop 0.5`, `mixup 0.2 + sam 0.05`; no values of tuned keys."""
     several = len(spec.variants) > 1
     words = []
     for v in spec.variants:
@@ -58,7 +58,10 @@ def in_words(spec: RunSpec, tuned: Collection[str] = ()) -> str:
 
 
 def differing(specs: Sequence[RunSpec]) -> dict[str, list[str]]:
-    """The settings that tell these runs apart beside seed, names, rates and placement, by arm id; the schedule is one."""
+    """Returns the settings that distinguish these runs, other than seed, names, rates and placement, by arm id.
+
+    The name of a schedule is one of these settings.
+    """
     arms = {s.arm_id: s for s in specs}
     leaves = {arm: flatten(s.as_dict(), whole=False) for arm, s in arms.items()}
     beside = [r for s in arms.values() for r in s.regularizers]
@@ -74,7 +77,7 @@ def differing(specs: Sequence[RunSpec]) -> dict[str, list[str]]:
         arm: [
             f"{k.partition('.')[2].removesuffix('.name')}={written(tree[k])}"
             for k in several
-            if k in tree and not (_SCHEDULE.fullmatch(k) and tree[k] == CONSTANT.name)  # the absence of one
+            if k in tree and not (_SCHEDULE.fullmatch(k) and tree[k] == CONSTANT.name)  # constant means no schedule
         ]
         for arm, tree in leaves.items()
     }

@@ -1,4 +1,4 @@
-"""Which parts of a module draw random numbers while it is called, and what each of them gives."""
+"""Records which parts of a module draw random numbers during a call, and what each part outputs."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from dropbench.sites.own_draws import own, shared
 
 
 class Listening:
-    """Counts in `told` which parts of a module draw, by name and class.
+    """Context manager that counts in `told` how often each part of a module draws, by name and class.
 
-    Between any two entries and exits of parts it looks whether a generator has moved.
+    Whenever a part is entered or left, it checks whether the state of a generator has changed.
     """
 
     def __init__(self, module: nn.Module, told: Counter[str]) -> None:
@@ -56,7 +56,7 @@ class Listening:
 
 
 class Giving:
-    """Keeps the tensors that the parts of a module give, in the order in which they give them, by name and class."""
+    """Context manager that collects the outputs of a module's parts in order, by name and class."""
 
     def __init__(self, module: nn.Module) -> None:
         self._module = module
@@ -78,7 +78,7 @@ class Giving:
 
 
 def _parts(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """The parts of a module under the names that its author knows, with their classes."""
+    """Yields the parts of a module with their class, under the names that its author uses."""
     inside = getattr(module, "inside", "")
     for path, part in module.named_modules():
         if path and f"{path}." != inside and not isinstance(part, torch.jit.ScriptModule):

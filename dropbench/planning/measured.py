@@ -1,4 +1,4 @@
-"""Metrics that were asked for and measure nothing on this model and data: said before anything trains."""
+"""Finds metrics that were asked for and measure nothing on this model and data, before anything is trained."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from dropbench.planning.outline import Outline
 from dropbench.spec import MetricSpec, RunSpec
 
 OF_NUMBERS = ("rmse", "r2")
-"""Metrics of a predicted number that go without saying: the loss is in the square of its unit, and accuracy there is none."""
+"""Default metrics of a predicted number, since the loss is in the square of its unit and accuracy does not apply."""
 _LOOKED_UP = {"tokens": "words", "text": "words", "graph": "nodes"}
-"""What the examples of a view are where they are no numbers."""
+"""What the inputs of a view are if they are not numbers."""
 _LOOKS_AT = {
     "batch_norm": "it looks at batch norm, and the model has none (mlp has with model.batch_norm=before_activation)",
     "attention": "it looks at attention weights, and the model has none (model=transformer has)",
     "edges": "it takes edges of a graph away, and there is none (model=gcn has one)",
 }
-"""What a metric looks at, by what its YAML says that it needs."""
+"""What a metric examines, by the need that its YAML states."""
 
 
 def measures_nothing(spec: RunSpec, outline: Outline, needs: Mapping[str, str]) -> Iterator[str]:
-    """A sentence for each metric of a run that has nothing to measure.
+    """Yields a sentence for each metric of a run that has nothing to measure.
 
     Parameters
     ----------
@@ -31,8 +31,8 @@ def measures_nothing(spec: RunSpec, outline: Outline, needs: Mapping[str, str]) 
     outline : Outline
         Its model on its data.
     needs : mapping
-        What a metric's YAML says that there must be: `numbers` (examples that are numbers), `units` (sites behind hidden
-        layers), `batch_norm`, `attention` or `edges`.
+        By metric, the need that its YAML states: `numbers` (inputs that are numbers), `units` (sites behind hidden layers),
+        `batch_norm`, `attention` or `edges`.
     """
     there = {
         "batch_norm": outline.batch_norm,
@@ -57,18 +57,18 @@ def measures_nothing(spec: RunSpec, outline: Outline, needs: Mapping[str, str]) 
 
 
 def of_task(spec: RunSpec, task: str) -> dict[str, MetricSpec]:
-    """The metrics that can be taken of what is trained for this task."""
+    """Returns the metrics that apply to a model trained for this task."""
     return {name: m for name, m in spec.metric.items() if not m.tasks or task in m.tasks}
 
 
 def unasked(task: str, extra: Sequence[Path]) -> dict[str, MetricSpec]:
-    """What is measured of this task beside `conf/config.yaml`'s own, where no metric was asked for."""
+    """Returns the default metrics of a task in addition to those in `conf/config.yaml`, for when no metric was asked for."""
     found = {name: stored_metric(name, {}, extra) for name in (OF_NUMBERS if task == "regress" else ())}
     return {name: metric for name, metric in found.items() if metric is not None}
 
 
 def unmonitored(spec: RunSpec, task: str) -> str | None:
-    """Why training cannot monitor what it is to monitor, or None."""
+    """Returns why training cannot monitor the metric that it should, or None."""
     name, fitting = spec.train.monitor.removeprefix("val_"), of_task(spec, task)
     if name in fitting:
         return None
@@ -81,7 +81,7 @@ def unmonitored(spec: RunSpec, task: str) -> str | None:
 
 
 def not_taken(spec: RunSpec, asked: Iterable[str]) -> Iterator[str]:
-    """A sentence for each metric that was asked for by name and does not fit what the model is trained for on its data."""
+    """Yields a sentence for each metric that was asked for by name and does not apply to the model's task on its data."""
     for name in asked:
         if name not in spec.metric:
             yield f"metric={name} is none for what model={spec.model.name} is trained for, and is not measured; leave it out"

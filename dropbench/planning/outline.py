@@ -1,6 +1,6 @@
-"""What a spec would build: the model on no device, and its sites; a user's model is tried too.
+"""Outlines what a spec builds: the model, on torch's meta device, and its sites. A user's model is also tried out.
 
-Planning uses it to say before anything trains what cannot work; the engine uses it to build.
+Planning uses it to report before training what cannot work; the engine uses it to build the model.
 """
 
 from __future__ import annotations
@@ -28,49 +28,49 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outline:
-    """A model on a data set: how it sees an example, where noise may act, and its parameters, of one replica."""
+    """A model on a data set: its view of an example, its sites, and the parameters of one replica."""
 
     view: str
     shape: Shape
     n_classes: int
-    """Outputs of an example: logits, or of a number one, and two where its variance is predicted beside it."""
+    """Outputs per example: the logits, or for a predicted number one, or two if its variance is predicted as well."""
     sites: tuple[Site, ...]
     parameters: int
     stacked: bool
-    """Whether the class carries a replica axis itself."""
+    """Whether the class has a replica axis itself."""
     batch_norm: bool
     own_noise: tuple[str, ...] = ()
-    """The parts of a user's module that draw random numbers of its own, which are noise in every arm: see `trial`."""
+    """The parts of a user's module that draw random numbers themselves, which is noise in every arm: see `trial`."""
     task: str = "classify"
-    """What is learnt: "classify" (a class), "regress" (a number), "reconstruct" (the input), "predict_next" (the next word)."""
+    """The task: "classify" (a class), "regress" (a number), "reconstruct" (the input) or "predict_next" (the next word)."""
     held: int = 0
-    """Numbers that an example becomes on its way beside those at sites, as where numbers are embedded."""
+    """Number of activations per example that are not at sites, for example where numbers are embedded."""
     even: bool = True
-    """Whether all seeds have as many examples in each part, so that they can be stacked."""
+    """Whether each part has the same number of examples under all seeds, so that seeds can be stacked."""
     seed_bytes: int = 0
-    """Of the inputs that each seed has for itself: those of a table, all rows of it, fitted to the seed's training rows."""
+    """Bytes of the inputs that each seed needs for itself: all rows of a table, fitted to the seed's training rows; else 0."""
     parts: tuple[str, ...] = ()
-    """Of a network that was taken as it is, the names of its parts, behind which there could be sites."""
+    """For a user's network that was taken without changes: the names of its parts, after which there could be sites."""
     idle: tuple[str, ...] = ()
-    """Of such a network, the dropouts that no site stands for, since they are never called."""
+    """For such a network: its dropout modules that are never called, so that no site stands for them."""
 
     weights: tuple[str, ...] = ()
     """The names of the model's parameters."""
 
     @property
     def usual(self) -> tuple[Site, ...]:
-        """The sites but for those at which there is noise only where it is asked for by name."""
+        """The sites, except those at which noise acts only if they are named."""
         return tuple(s for s in self.sites if not s.asked)
 
     @property
     def units(self) -> dict[str, int]:
-        """The sites of what a hidden layer makes, not of what it is given; and the axis of their units, from the end."""
+        """The axis of the units, counted from the end, for each site after a hidden layer (not at inputs or embeddings)."""
         kinds, given = ("activation", "feedforward"), ("input", "embedded")
         hidden = [s for s in self.usual if s.kind in kinds and s.name not in given]
         return {s.name: i - len(s.axes) for s in hidden for i, axis in enumerate(s.axes) if axis in "FC"}
 
     def noise_batch(self, batch_size: int) -> int:
-        """For how many examples noise is drawn: a graph is one, however many of its nodes are asked for."""
+        """Returns for how many examples noise is drawn: a graph counts as one, however many of its nodes are predicted."""
         return 1 if self.view == "graph" else batch_size
 
 
@@ -79,9 +79,9 @@ class NoView(UsageError):
 
 
 def outline(model: Component, table: Table, variance: bool = False) -> Outline:
-    """What the model is on this data. variance: whether, where it predicts a number, it gives that one's variance as well.
+    """Returns the outline of a model on this data. variance: whether a model that predicts a number also predicts its variance.
 
-    Raises NoView where the model does not take this kind of data, UsageError where it cannot be built or trained.
+    Raises NoView if the model does not take this kind of data, UsageError if it cannot be built or trained.
     """
     import torch
 
@@ -104,7 +104,7 @@ def outline(model: Component, table: Table, variance: bool = False) -> Outline:
 
     def built() -> Outline:
         try:
-            with seeded(0), torch.device("meta"):  # a constructor may draw, and not by torch alone
+            with seeded(0), torch.device("meta"):  # a constructor may draw random numbers, also from NumPy or Python
                 one = construct()
         except (TypeError, ValueError, RuntimeError, ArithmeticError, MemoryError) as error:
             told = " ".join(str(error).split()) + place(error)
@@ -137,13 +137,13 @@ def outline(model: Component, table: Table, variance: bool = False) -> Outline:
         drawing = apart(model.code, f"model={model.name}", lambda: tried(model.name, construct, shape, table, stacked))
     except PartHangs:
         raise
-    except PartFailed:  # its training tells of that, and other runs are trained meanwhile
+    except PartFailed:  # its training will report the error, and other runs are trained anyway
         return found
     return replace(found, own_noise=drawing)
 
 
 def _task(cls: Any, table: Table, variance: bool) -> tuple[str, int]:
-    """What a model learns of this data, and how many outputs it has. Where it says nothing, the data say it."""
+    """Returns a model's task on this data, and its number of outputs. If the model states no task, the data decides."""
     task = getattr(cls, "task", "classify")
     if task == "classify":
         task = table.task
@@ -151,7 +151,7 @@ def _task(cls: Any, table: Table, variance: bool) -> tuple[str, int]:
 
 
 def _tried_view(model: Component, cls: Any, table: Table, chosen: str | None, variance: bool) -> str:
-    """The view in which a user's network takes this data: it does not say, so it is tried."""
+    """Returns the view in which a user's network takes this data. Networks do not declare it, so all views are tried."""
     task, outputs = _task(cls, table, variance)
     possible = [v for v in cls.eats if v in views.views(table.axes) and chosen in (None, v)]
     shapes = [views.view_shape(table, view) for view in possible]
@@ -159,12 +159,12 @@ def _tried_view(model: Component, cls: Any, table: Table, chosen: str | None, va
 
 
 def constructor(model: Component, shape: Shape, n_classes: int) -> Callable[[], nn.Module]:
-    """What makes a model, of one replica where its class carries an axis for them."""
+    """Returns a function that builds the model, with one replica if its class has a replica axis."""
     cls = locate(model.target)
     lead = (1,) if getattr(cls, "stacked", False) else ()
     return lambda: cls(*lead, shape, n_classes, **model.options)
 
 
 def takes(model: Any, table: Table) -> bool:
-    """Whether a model's class can be given this data."""
+    """Returns whether a model's class can take this data."""
     return any(view in views.views(table.axes) for view in model.eats)

@@ -1,4 +1,4 @@
-"""Overrides and studies to an ordered list of runs, checked as a whole before any of it trains."""
+"""Turns overrides and studies into an ordered list of runs, all of which are checked before any is trained."""
 
 from __future__ import annotations
 
@@ -29,15 +29,17 @@ from dropbench.values import flatten, written
 
 @dataclass(frozen=True)
 class Plan:
-    """Runs in order, the arms that they belong to, and what was left out and why."""
+    """Runs in order, the arms to which they belong, and what was left out and why."""
 
     study: str | None
     question: str | None
     baseline: str
     specs: tuple[RunSpec, ...]
     tables: dict[str, dict[str, list[str]]]
-    """Of a study, which names its arms: the tables of its report, each by the setting id of its baseline, with the run ids of
-    its arms by name. Points of a sweep over a study that have one baseline are one table."""
+    """For a study, which names its arms: the tables of its report, {setting id of the baseline: {arm: run ids}}.
+
+    Points of a sweep over a study that share a baseline share a table.
+    """
     settings: Settings
     overrides: tuple[str, ...]
     outlines: dict[str, Outline] = field(repr=False)
@@ -45,25 +47,25 @@ class Plan:
     skipped: tuple[str, ...] = ()
     merged: int = 0
     warnings: tuple[str, ...] = ()
-    """What may not be what it seems in some of the arms, each told once."""
+    """Warnings about some of the arms, each only once."""
     outcomes: tuple[str, ...] = ()
-    """Metrics of the test split that were named in advance, and are corrected together."""
+    """Metrics of the test split that were named in advance; their comparisons are corrected for multiplicity together."""
     contrasts: dict[str, str] = field(default_factory=dict)
-    """Questions to the arms of a study by name, in the grammar of contrasts."""
+    """Questions about the arms of a study by name, in the grammar of contrasts."""
     claims: dict[str, Claim] = field(default_factory=dict)
-    """Statements that its arms put to the test, by name."""
+    """Statements about its arms that it tests, by name."""
     checks: dict[str, Check] = field(default_factory=dict)
-    """Statements that are mathematics, by name."""
+    """Mathematical statements, by name."""
     programs: dict[str, Program] = field(default_factory=dict)
     """Statements about functions of a seed, by name."""
     unplanned: tuple[str, ...] = ()
-    """Why some of what was asked for is not even among the runs: code of the user's own ended the process that looked at it."""
+    """Why some of the requested runs are missing: the user's code ended the process that examined it."""
     failed: dict[str, str] = field(default_factory=dict)
-    """Why runs of `specs` have failed before anything of them could be trained, by run id; they have no outline."""
+    """Why runs of `specs` failed before training could begin, by run id; they have no outline."""
 
     @property
     def arms(self) -> dict[str, list[str]]:
-        """The run ids of each named arm, of all tables."""
+        """The run ids of each named arm, from all tables."""
         arms: dict[str, dict[str, None]] = {}
         for table in self.tables.values():
             for name, runs in table.items():
@@ -72,25 +74,25 @@ class Plan:
 
     @property
     def plan_id(self) -> str:
-        """12 hex digits of a hash of the study's name and the runs, in whatever order."""
+        """12 hex digits of a hash of the study's name and the runs, whatever their order."""
         return identity.plan_id(self.study, (s.run_id for s in self.specs))
 
 
 def compose_one(overrides: Sequence[str], composer: Composer) -> Composed:
-    """The config of one run, without looking at data or model. Raises UsageError as `single` does."""
+    """Returns the config of one run, without examining data or model. Raises UsageError as `single` does."""
     return composer.compose(one_point(overrides, composer))
 
 
 def single(overrides: Sequence[str], composer: Composer) -> Plan:
-    """The plan of one run. Raises UsageError for a sweep or a study, which have several."""
+    """Returns the plan of one run. Raises UsageError for a sweep or a study, which have several runs."""
     return _plan(overrides, [one_point(overrides, composer)], composer)
 
 
 def make(overrides: Sequence[str], composer: Composer, most: int = MOST_RUNS) -> Plan:
-    """Expands, composes, merges runs that coincide, and checks all of them.
+    """Expands and composes the overrides, merges runs that coincide, and checks all of them.
 
-    A pair that cannot be, of a variant and a model or of a model and data, is an error with all its like in one message;
-    where a glob asked for whatever there is, it is skipped instead, with the reason.
+    If a variant does not fit a model, or a model the data, an error reports all such pairs in one message. If a glob chose the
+    options, such pairs are skipped instead, with the reason.
 
     Parameters
     ----------
@@ -99,7 +101,7 @@ def make(overrides: Sequence[str], composer: Composer, most: int = MOST_RUNS) ->
     composer : Composer
         Knows the options.
     most : int
-        How many runs there may be, before those that coincide are merged.
+        The most runs, before those that coincide are merged.
     """
     return _plan(overrides, points(overrides, composer, most), composer, most)
 
@@ -116,7 +118,7 @@ def _plan(
     check_results(first.settings.results)
     name = _one_study(grid)
     distinct, tables = _distinct(runs)
-    with one_thread():  # workers are copies of this process
+    with one_thread():  # workers may be forks of this process
         fit = fitting(distinct, first.settings, by_glob, composer)
         kept = fit.outlines.keys() | fit.failed.keys()
         asked = any(r.composed.asked for r in runs)
@@ -160,14 +162,14 @@ def _plan(
 
 
 def _notes(specs: Iterable[RunSpec], settings: Settings) -> Iterator[str]:
-    """What to know of how the data were read."""
+    """Yields notes about how the data were read."""
     for data in {data.model_dump_json(): data for data in {id(s.data): s.data for s in specs}.values()}.values():
         table = load(data, settings)
         yield from (f"data '{table.name}': {note}" for note in table.notes)
 
 
 def _outcomes(named: Sequence[str], specs: Iterable[RunSpec]) -> tuple[str, ...]:
-    """The outcomes of a study. Raises UsageError for one that a run does not measure."""
+    """Returns the outcomes of a study. Raises UsageError for one that some run does not measure."""
     for spec in specs:
         known = [name for name, metric in spec.metric.items() for name in (name, *metric.also)]
         for name in named:
@@ -185,9 +187,10 @@ def _warnings(spec: RunSpec, outline: Outline, needs: Mapping[str, str]) -> list
 def _composed(
     grid: Sequence[Mapping[str, str]], skip: bool, composer: Composer, most: int
 ) -> tuple[list[Planned], list[str], list[str]]:
-    """Every run of the grid.
+    """Returns every run of the grid.
 
-    And the points that were left out since two arms of them coincide, and why others have no config: what they import dies.
+    Also returns the points that were left out because two of their arms coincide, and why others could not be composed because
+    their code ends the process on import.
     """
     runs: list[Planned] = []
     coinciding: dict[str, None] = {}
@@ -197,7 +200,7 @@ def _composed(
             of_point, dead = runs_of(point, composer, most)
             died |= dict.fromkeys(map(str, dead))
             runs += of_point
-            # A study's arms and seeds are known once it is read, and each point of a grid has as many.
+            # Only now are the arms and seeds of a study known, and all points of a grid have the same number.
             check_count(len(of_point) * len(grid), most)
         except Coincide as error:
             coinciding[str(error)] = None
@@ -209,7 +212,7 @@ def _composed(
 
 
 def _one_study(grid: Sequence[Mapping[str, str]]) -> str | None:
-    """The name of the study that all points are of, if they are of one."""
+    """Returns the name of the study of all points, or None. Raises UsageError for several studies."""
     names = dict.fromkeys(point["study"].partition("=")[2] for point in grid if "study" in point)
     if len(names) > 1:
         raise UsageError(f"study={','.join(names)}: one study at a time, since each has a baseline of its own")
@@ -217,7 +220,7 @@ def _one_study(grid: Sequence[Mapping[str, str]]) -> str | None:
 
 
 def _one_place(settings: Sequence[Settings]) -> None:
-    """Where runs are carried out is not part of them, so a grid over it would train each of them once, somewhere."""
+    """Raises UsageError for a grid over settings that are no part of a run, which would train each run only once, somewhere."""
     first = settings[0].model_dump(mode="json")
     for other in (s for s in settings if s is not settings[0] and s != settings[0]):
         for key, value in other.model_dump(mode="json").items():
@@ -232,9 +235,9 @@ def _bound(
     settings: Settings,
     beside: Callable[[str], dict[str, MetricSpec]],
 ) -> dict[str, RunSpec]:
-    """Each, by its id of before, with the fingerprint of its data, without which it has no id that holds.
+    """Returns each spec, by its earlier id, with the fingerprint of its data, without which it has no final id.
 
-    And with the metrics that fit its task, those `beside` them, and the epochs that its updates take on them.
+    They also get only the metrics that fit their task and those from `beside`, and the number of epochs for `train.updates`.
     """
     bound, epochs = {}, dict[str, int]()
     arms: dict[tuple[int, ...], RunSpec] = {}
@@ -256,9 +259,9 @@ def _bound(
 
 
 def _distinct(runs: Sequence[Planned]) -> tuple[list[RunSpec], dict[str, dict[str, list[str]]]]:
-    """Each run once, and those of each named arm of each table.
+    """Returns each distinct run, and the run ids of each named arm in each table.
 
-    Runs that differ in what they measure alone are one: it measures all.
+    Runs that differ only in their metrics are merged into one run that measures all of them.
     """
     specs: dict[str, RunSpec] = {}
     tables: dict[str, dict[str, list[str]]] = {}
@@ -275,7 +278,7 @@ def _distinct(runs: Sequence[Planned]) -> tuple[list[RunSpec], dict[str, dict[st
 
 
 def _all_metrics(one: RunSpec, other: RunSpec) -> dict[str, MetricSpec]:
-    """The metrics of both. Raises UsageError where they have one with different options."""
+    """Returns the metrics of both. Raises UsageError if they have the same one with different options."""
     for name in (n for n in one.metric if n in other.metric):
         first, second = (flatten(s.as_dict()["metric"][name], f"metric.{name}.", whole=False) for s in (one, other))
         for key in (k for k in first if first[k] != second.get(k)):

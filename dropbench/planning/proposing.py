@@ -1,7 +1,7 @@
-"""Each arm at the best setting that Optuna finds: settings proposed in batches, by what those of earlier batches scored.
+"""Searches the best setting of each arm with Optuna, which proposes settings in batches from the scores of earlier batches.
 
-What is proposed follows from the records of runs that have ended, told to a new study in the order of the settings, so that a
-sweep that was killed proposes the same again. The batch trains as stacks, as random settings do.
+Proposals depend only on the records of finished runs, which are reported to a new Optuna study in the order of the settings, so
+a sweep that was killed proposes the same settings again. A batch is trained as stacks, as random settings are.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from dropbench.values import written
 
 _BELOW_ONE = 1 - 2**-53
 FIRST = 10
-"""So many settings are drawn at random before any is proposed, as by Optuna itself."""
+"""How many settings are drawn at random before any is proposed, as in Optuna itself."""
 Of = Mapping[str, Distribution]
-"""What the keys of a space are drawn from."""
+"""The distributions of the keys of a space."""
 Params = dict[str, Any]
-"""A setting as Optuna knows it: a number in [0, 1], a place among values, or whether one is in a subset, by name."""
+"""A setting as Optuna's parameters: by name a number in [0, 1], an index of a value, or whether a subset has a value."""
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A setting, and how Optuna knows it."""
+    """A setting, and Optuna's parameters for it."""
 
     params: Params
     setting: dict[str, Any]
@@ -45,25 +45,25 @@ class Proposing(Searching):
 
     @property
     def rule(self) -> dict[str, Any]:
-        """With the version of what proposes, since another may propose otherwise."""
+        """The rule with Optuna's version, since another version may propose other settings."""
         return self.spec.rule | {"version": optuna().__version__}
 
     @property
     def called(self) -> list[str]:
-        """What its stages are called."""
+        """The names of its stages."""
         n = len(self._sizes)
         return [f"search, batch {i + 1} of {n}" for i in range(n)]
 
     def known(self, ended: Find) -> dict[str, Settings]:
-        """The settings of all batches that are known by now."""
+        """Returns the settings of all batches that are known by now."""
         return self._followed(ended)[1]
 
     def stages(self, ended: Find) -> list[Plan]:
-        """The batches that are known."""
+        """Returns the plans of the batches that are known."""
         return self._followed(ended)[0]
 
     def later(self, known: int) -> list[Plan]:
-        """The batches after so many, with random settings in the place of those that will be proposed."""
+        """Returns the batches after the first `known`, with random settings in place of those that will be proposed."""
         spaces = {arm: space_of(self.spec, arm) for arm in self.study.arms}
         spec = self.spec.model_copy(update={"together": 1})
         settings = {arm: [_first(_of(s), u).setting for u in drawn(spec, s)] for arm, s in spaces.items() if s}
@@ -79,14 +79,14 @@ class Proposing(Searching):
 
     @property
     def _sizes(self) -> list[int]:
-        """How many settings of each arm the batches have."""
+        """The number of settings per arm in each batch."""
         first = min(FIRST, self.spec.budget)
         rest = self.spec.budget - first
         each = self.spec.together
         return [first, *(min(each, rest - done) for done in range(0, rest, each))]
 
     def _followed(self, ended: Find) -> tuple[list[Plan], dict[str, Settings]]:
-        """The batches, and the settings of each arm, each once."""
+        """Returns the batches, and the distinct settings of each arm."""
         spaces = {arm: space_of(self.spec, arm) for arm in self.study.arms}
         had: dict[str, list[Proposal]] = {arm: [] for arm in spaces}
         plans: list[Plan] = []
@@ -108,7 +108,7 @@ class Proposing(Searching):
     def _new(
         self, arm: str, space: Space, had: Sequence[Proposal], size: int, plans: Sequence[Plan], ended: Find
     ) -> list[Proposal]:
-        """Of the next settings of an arm those that it has not had; the one without anything set where it has no space."""
+        """Returns an arm's next settings that it has not had yet. An arm without a space has one empty setting."""
         if not space:
             return [] if had else [Proposal({}, {})]
         of = _of(space)
@@ -136,12 +136,12 @@ class Proposing(Searching):
 
 
 def proposing(found: Searching) -> Proposing:
-    """The search that Optuna makes of the same spaces. Raises UsageError for several rungs, and where it is not installed."""
+    """Returns the search by Optuna in the same spaces. Raises UsageError for several rungs, and if Optuna is not installed."""
     if found.spec.rungs > 1:
         raise UsageError(
             f"study.search.rungs={found.spec.rungs}: optuna trains every setting to the end; type study.search.rungs=1"
         )
-    optuna()  # a search that cannot propose is refused before any of it trains
+    optuna()  # raises before anything is trained if Optuna is not installed
     return Proposing(
         found.study, found.seeds, found.reporting, found.overrides, found.composer, found.most, found.typed
     )
@@ -152,7 +152,7 @@ def _of(space: Space) -> Of:
 
 
 def _first(of: Of, units: Mapping[str, list[float]]) -> Proposal:
-    """The setting of some uniform numbers."""
+    """Returns the proposal for given uniform numbers."""
     sample = {key: one.value(units[key]) for key, one in of.items()}
     asked = [key for key in of if not absent(key, joined(sample))]
     params = {name: value for key in asked for name, value in _params(key, of[key], units[key]).items()}
@@ -166,12 +166,12 @@ def _params(key: str, of: Distribution, units: Sequence[float]) -> Params:
 
 
 def _ask(of: Of, told: Sequence[tuple[Params, float]], size: int, seed: int) -> list[Proposal]:
-    """The next settings of a space, all at once. told: the earlier ones with their merits, of which smaller is better."""
+    """Returns the next settings of a space, all at once. told: earlier ones with their ranks, of which smaller is better."""
     it = optuna()
     verbosity = it.logging.get_verbosity()
     it.logging.set_verbosity(it.logging.WARNING)
     try:
-        # While others of the batch are asked for, those that have been count as bad, so that they are not all alike.
+        # Proposals of a batch that have no result yet count as bad ones ("constant liar"), so that they differ from each other.
         sampler = it.samplers.TPESampler(seed=seed, n_startup_trials=1, constant_liar=True)
         study = it.create_study(sampler=sampler)
         for params, merit in told:
@@ -187,7 +187,7 @@ def _ask(of: Of, told: Sequence[tuple[Params, float]], size: int, seed: int) -> 
 
 
 def _suggested(trial: Any, of: Of) -> dict[str, Any]:
-    """The setting of a trial. Of regularizers and variants that are not in it nothing is asked."""
+    """Returns the setting of a trial. Keys of regularizers and variants that it does not choose are not suggested."""
     sample: dict[str, Any] = {}
     for key in sorted(of, key=lambda key: key != BESIDE and not of[key].several):
         if not absent(key, joined(sample)):
@@ -196,7 +196,7 @@ def _suggested(trial: Any, of: Of) -> dict[str, Any]:
 
 
 def _units(trial: Any, key: str, of: Distribution) -> list[float]:
-    """The uniform numbers of which a value that is suggested is made."""
+    """Returns the uniform numbers for a suggested value."""
     if of.kind == "subset":
         return [0.25 if trial.suggest_categorical(f"{key}/{value}", [True, False]) else 0.75 for value in of.values]
     if of.kind == "choice":
@@ -206,7 +206,7 @@ def _units(trial: Any, key: str, of: Distribution) -> list[float]:
 
 
 def optuna() -> Any:
-    """Raises UsageError where it is not installed."""
+    """Returns the module optuna. Raises UsageError if it is not installed."""
     try:
         import optuna
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""The regularizers of an arm: made from its spec, in the order in which they act, and whether they can be used."""
+"""The regularizers of an arm: made from its spec, in the order in which they act, and checked."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def in_order(specs: Iterable[RegularizerSpec]) -> list[tuple[RegularizerSpec, Regularizer]]:
-    """They in the order in which they act: by slot, and by name within one."""
+    """Returns the regularizers in the order in which they act: by slot, and by name within one."""
     made: list[tuple[RegularizerSpec, Regularizer]] = [(s, locate(s.target)(**s.options)) for s in specs]
     return sorted(made, key=lambda pair: (SLOTS.index(pair[1].slot), pair[0].name))
 
 
 def given(outline: Outline, table: Table, train: TrainSpec | None = None) -> Given:
-    """What regularizers are told of a model, its data and its training."""
+    """Returns what regularizers are told about a model, its data and its training."""
     channels, height, width = table.shape if table.axes == "CHW" else (0, 0, 0)
     image = (channels, height, width) if channels else None
     return Given(
@@ -44,21 +44,21 @@ def given(outline: Outline, table: Table, train: TrainSpec | None = None) -> Giv
 
 
 def _columns(table: Table) -> tuple[int, ...]:
-    """Of each input of a table the place of its column; none of other data."""
+    """Returns the column index of each input of a table; empty for other data."""
     if table.prepared is not None:
         return table.prepared.columns.of_inputs
     return tuple(range(table.shape[0])) if table.axes == "F" else ()
 
 
 def _whole(outline: Outline) -> tuple[str, ...]:
-    """The sites of activations that are in no residual branch: those have the name of their branch, or one below it."""
+    """Returns the activation sites outside residual branches. Those inside have the branch's name, or one below it."""
     branches = tuple(f"{s.name.removesuffix('.branch')}." for s in outline.sites if s.kind == "branch")
     inside = (s.name for s in outline.usual if s.kind == "activation" and s.name != "input")
     return tuple(name for name in inside if not f"{name}.".startswith(branches))
 
 
 def cannot(spec: RunSpec, outline: Outline, table: Table) -> str | None:
-    """Why this arm cannot have its regularizers, or None."""
+    """Returns why this arm cannot have its regularizers, or None."""
     told = given(outline, table, spec.train)
     parts = in_order(spec.regularizers)
     for one, part in parts:
@@ -78,12 +78,12 @@ def cannot(spec: RunSpec, outline: Outline, table: Table) -> str | None:
 
 
 def ensembles(spec: RunSpec) -> bool:
-    """Whether what is tested of this arm may be several networks at once."""
+    """Returns whether the tested model of this arm may be an ensemble of several networks."""
     return any(type(part).ensemble is not Regularizer.ensemble for _, part in in_order(spec.regularizers))
 
 
 def one_descent(spec: RunSpec) -> Iterator[str]:
-    """That snapshots are taken of a learning rate without restarts."""
+    """Yields a warning if snapshots are taken from a learning rate without restarts."""
     if spec.train.restarts is None and ensembles(spec):
         yield (
             "regularizer=snapshot_ensemble takes its snapshots of one descent of the learning rate, since "
@@ -92,7 +92,7 @@ def one_descent(spec: RunSpec) -> Iterator[str]:
 
 
 def idle(spec: RunSpec, outline: Outline) -> list[str]:
-    """Of each regularizer that changes nothing in this arm a sentence that says so."""
+    """Returns a sentence for each regularizer that has no effect in this arm."""
     if any(rate for one in spec.variants for rate in arm_rates(one, outline.sites).values()):
         return []
     return [

@@ -1,4 +1,4 @@
-"""What to type to run a stored configuration again. Reads conf/ as YAML: a report must not wait for Hydra or torch."""
+"""Makes the commands that repeat a stored configuration. It reads conf/ as YAML: a report must not load Hydra or torch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dropbench.seeds import typed as typed_seeds
 from dropbench.values import flatten, written
 
 NOT_SET = ("name", "_target_", "version")
-"""Last parts of keys that come with the option that is chosen."""
+"""Last words of keys that follow from the chosen option."""
 
 _DEFAULTS = {
     "model": "mlp",
@@ -28,16 +28,16 @@ _DEFAULTS = {
     "dropout/schedule": "constant",
     "train": "default",
 }
-"""Options that go without saying; the variant is always said."""
+"""Options that are not written; the variant is always written."""
 _RATES = re.compile(r"dropout\.(?:[^.]+\.)?rates")
 _METRICS = (["loss", "accuracy"], ["loss", "rmse", "r2"])
-"""What is measured unasked, of classes and of numbers."""
+"""The default metrics, for classes and for numbers."""
 
 
 def overrides(config: Mapping[str, Any], extra: Sequence[Path] = ()) -> list[str]:
-    """The overrides, but for the seed, that give a stored configuration: what differs from its options' defaults.
+    """Returns the overrides, without the seed, for a stored configuration: everything that differs from its options' defaults.
 
-    extra: the user's own folders of options. Raises UsageError for an option that is no longer there, or is another version.
+    extra: the user's folders of options. Raises UsageError for an option that no longer exists, or has another version now.
     """
     if given(str(config["data"]["name"])) or given(str(config["data"].get(PATH) or "")):
         raise UsageError("the data were given as a Python object, which cannot be typed in a command")
@@ -61,7 +61,7 @@ def overrides(config: Mapping[str, Any], extra: Sequence[Path] = ()) -> list[str
     usual["dropout"] = nodes if several else next(iter(nodes.values()))
     usual["metric"] = {k: v for name in config["metric"] for k, v in _option("metric", name, tuple(extra)).items()}
     default, stored = leaves(usual, ()), leaves({k: v for k, v in config.items() if k != BESIDE}, ())
-    if config["model"].get("_target_") == HOST:  # what a user's network is given has keys of its own
+    if config["model"].get("_target_") == HOST:  # the arguments of a user's network have arbitrary keys
         stored = {key: value for key, value in stored.items() if not key.startswith("model.args.")}
         stored["model.args"] = dict(config["model"].get("args") or {})
     for key in (k for k in stored if k.endswith(".version") and stored[k] != default.get(k, 1)):
@@ -69,7 +69,7 @@ def overrides(config: Mapping[str, Any], extra: Sequence[Path] = ()) -> list[str
             f"{key} is {default.get(key, 1)} now and was {stored[key]}: the run cannot be repeated as it was"
         )
     if config.get("eval", {}).get("mode") == "deterministic":
-        stored.pop("eval.passes", None)  # of no account then, and null in a record
+        stored.pop("eval.passes", None)  # unused in this mode, and null in a record
     options_typed = {
         key: as_text(value) for key, value in chosen.items() if value != _DEFAULTS.get(group_of(key) or key)
     }
@@ -77,7 +77,7 @@ def overrides(config: Mapping[str, Any], extra: Sequence[Path] = ()) -> list[str
         options_typed["metric"] = as_text(metrics)
     differing = {}
     for key, value in stored.items():
-        # What no file has cannot be set: it is a default of the code.
+        # A key that is in no file cannot be set: it is a default of the code.
         if key.rpartition(".")[2] not in NOT_SET and key in default and default[key] != value:
             differing[key] = value
     return [
@@ -88,7 +88,7 @@ def overrides(config: Mapping[str, Any], extra: Sequence[Path] = ()) -> list[str
 
 
 def _beside(regularizers: Mapping[str, Mapping[str, Any]], extra: tuple[Path, ...]) -> list[str]:
-    """The overrides that give stored regularizers. Their strengths are always said, and a schedule is one value."""
+    """Returns the overrides for stored regularizers. Strengths are always written, and a schedule is a single value."""
     words = [f"{BESIDE}={as_text(list(regularizers))}"] if regularizers else []
     for name, stored in regularizers.items():
         usual = _option(BESIDE, name, extra)[name]
@@ -121,20 +121,20 @@ def commands(
     data_root: str | None = None,
     options: Sequence[str] = (),
 ) -> list[str]:
-    """What to type to run these stored configurations, each under its seeds; arms that make a grid are one command.
+    """Returns the commands that run these stored configurations under their seeds; arms that form a grid share a command.
 
     Parameters
     ----------
     steps : sequence
         Configurations, each with its seeds.
     results : str
-        The folder to which the runs go.
+        The folder for the results.
     extra : sequence of Path
         The user's folders of options.
     data_root : str or None
-        The folder of the data, where one was typed.
+        The folder of the data, if one was typed.
     options : sequence of str
-        Of the sweep, such as `--tune` and its values. What these decide on is left out of the configurations.
+        Options of the sweep, such as `--tune` and its values. Keys that they decide are left out of the configurations.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def commands(
             elif key not in ("dropout", "dropout.rate", BESIDE):
                 rest.append(text)
         named, common = as_text(first["name"]), ""
-        if others:  # whose rates stay in the rest
+        if others:  # the rates of several variants stay in the rest
             named = as_text([first["name"], *(v["name"] for v in others)])
         elif first["name"] != "none" and first.get("rate") is not None:
             common = written(first["rate"])
@@ -167,32 +167,32 @@ def commands(
 
 
 def sweep(overrides: Sequence[str], extra: Sequence[Path] = (), options: Sequence[str] = ()) -> str:
-    """A sweep as one line for a shell. Raises UsageError for what cannot be typed."""
+    """Returns a sweep as one line for a shell. Raises UsageError for what cannot be typed."""
     return command("sweep", *words_of("--conf", extra), *overrides, *options)
 
 
 def places(results: str, data_root: str | None) -> list[str]:
-    """The folders of a command, those that are not the usual ones."""
+    """Returns the overrides for folders that differ from the default ones."""
     typed = [path_setting("results", results)] * (results != "results")
     return typed + ([] if data_root is None else [path_setting("data.root", data_root)])
 
 
 def decided(overrides: Sequence[str], options: Sequence[str]) -> list[str]:
-    """Overrides without what options decide on: a key that is tuned, and seeds of a sweep that takes as many as it needs."""
+    """Returns overrides without keys that options decide: tuned keys, and seeds of a sweep that takes as many as it needs."""
     tuned = {option.partition("=")[0] for option in options if "=" in option}
     left_out = tuned | ({"seed"} if "--until-settled" in options else set())
     return [text for text in overrides if text.partition("=")[0] not in left_out]
 
 
 def leaves(config: Mapping[str, Any], but: Sequence[str] = NOT_SET) -> dict[str, Any]:
-    """What of a configuration one could have set, by its key; rates are one value, since sites have dots of their own."""
+    """Returns the settable values of a configuration, by key. Rates stay one mapping, because site names contain dots."""
     flat = flatten(config)
     whole = {key: dict(value or {}) for key, value in flat.items() if _RATES.fullmatch(key)}
     return {k: v for k, v in flat.items() if k.rpartition(".")[2] not in but and k != "seed" and k not in whole} | whole
 
 
 def settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a configuration tells it from others, by the keys of the command line: `model: mlp`, `dropout.rate: 0.5`."""
+    """Returns what distinguishes a configuration, by the keys of the command line: `model: mlp`, `dropout.rate: 0.5`."""
     variants = identity.variants(config)
     names = [v["name"] for v in variants]
     chosen = {"model": config["model"]["name"], "dropout": names if len(names) > 1 else names[0]}
@@ -205,7 +205,7 @@ def settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def _option(group: str, name: str, extra: tuple[Path, ...]) -> dict[str, Any]:
-    """An option's keys, with those of the parts that its file names under `defaults`."""
+    """Returns an option's keys, including those of the parts that its file names under `defaults`."""
     file = options(group, extra).get(name)
     if file is None:
         raise UsageError(f"{group}={name}: this option does not exist any more")

@@ -1,7 +1,7 @@
-"""Each arm at the best setting that a search finds: random settings, of which the worse ones are given up early.
+"""Searches the best setting of each arm among random settings, and gives up the worse ones early.
 
-Every arm has a space and as many settings tried as any other, under the same seeds; the mean on validation data decides.
-A rung is a run that ends after some of its epochs, while its schedules are those of all of them.
+All arms with a space try the same number of settings under the same seeds, and the mean on validation data decides. A run of a
+rung ends after some of its epochs, but its schedules are those of the full number of epochs.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ if TYPE_CHECKING:
 
 Settings = list[dict[str, Any]]
 Space = dict[str, tuple[str, Distribution]]
-"""By key the arm or EVERY, by whose name it is drawn, and from what."""
+"""For each key: the arm or EVERY, whose name seeds the draws, and the distribution."""
 
 
 @dataclass(frozen=True)
 class Searching:
-    """What is searched, under which seeds, and for which comparison.
+    """A search of settings, with its seeds and the comparison that follows it.
 
     Parameters
     ----------
     study : StudySpec
         The study, which has a search.
     seeds, reporting : sequence of int
-        Those of the search, and those of the comparison.
+        The seeds of the search, and those of the comparison.
     overrides : tuple of str
-        What was typed, but for seeds.
+        The typed overrides without seeds.
     composer : Composer
         Knows the options.
     most : int
-        How many runs there may be in a stage.
+        The most runs of a stage.
     typed : tuple of str
-        What was typed, seeds and all, for the plans to tell.
+        The typed overrides including seeds, which the plans store.
     """
 
     study: StudySpec
@@ -64,37 +64,37 @@ class Searching:
 
     @property
     def spec(self) -> SearchSpec:
-        """How it is searched."""
+        """The study's search."""
         assert self.study.search is not None
         return self.study.search
 
     @property
     def rule(self) -> dict[str, Any]:
-        """What decides on the runs, for the plan."""
+        """What determines the runs, as the plan stores it."""
         return self.spec.rule
 
     @property
     def called(self) -> list[str]:
-        """What its stages are called."""
+        """The names of its stages."""
         n = self.spec.rungs
         return ["search"] if n == 1 else [f"search, rung {i + 1} of {n}" for i in range(n)]
 
     @cached_property
     def candidates(self) -> dict[str, Settings]:
-        """The settings of each arm that are tried, each once, in order."""
+        """The distinct settings of each arm that are tried, in order."""
         return {arm: settings_of(self.spec, arm) for arm in self.study.arms}
 
     def known(self, ended: Find) -> dict[str, Settings]:
-        """Those that are known by now, in order: all of them from the beginning."""
+        """Returns the settings that are known by now, in order; here all are known from the start."""
         return self.candidates
 
     @property
     def plan(self) -> Plan:
-        """The first rung or batch."""
+        """The plan of the first rung or batch."""
         return self.stages(lambda run: None)[0]
 
     def stages(self, ended: Find) -> list[Plan]:
-        """The rungs that are known."""
+        """Returns the plans of the rungs that are known."""
         kept: Mapping[str, Sequence[int]] = {arm: range(len(several)) for arm, several in self.candidates.items()}
         plans = []
         for rung in range(self.spec.rungs):
@@ -105,7 +105,7 @@ class Searching:
         return plans
 
     def later(self, known: int) -> list[Plan]:
-        """The rungs after so many, as if the first settings of each arm went on: as many runs as there will be."""
+        """Returns the rungs after the first `known`, with the first settings of each arm: as many runs as there will be."""
         places = {arm: range(len(several)) for arm, several in self.candidates.items()}
         plans = []
         for rung in range(1, self.spec.rungs):
@@ -114,7 +114,7 @@ class Searching:
         return plans
 
     def chosen(self, ended: Find) -> dict[Key, Tuned]:
-        """The settings of each arm, each with what its last rung scored, and the best of those that came to the last rung."""
+        """Returns each arm's settings with the scores of their last rungs, and the best of those that reached the last rung."""
         plans = self.stages(ended)
         whole = self._to_the_end(plans)
         measure, signs = self._measure(whole, ended), self._signs(plans[-1])
@@ -136,7 +136,7 @@ class Searching:
         return found
 
     def untried(self, end: int) -> dict[Key, Tuned]:
-        """As if the first setting of each arm had been chosen (0), or the last (-1)."""
+        """Returns the result if the first setting of each arm had been chosen (end 0), or the last (end -1)."""
         return {
             (arm, arm): Tuned(
                 arm=arm,
@@ -149,7 +149,7 @@ class Searching:
         }
 
     def comparison(self, chosen: Mapping[Key, Tuned]) -> Plan:
-        """The arms under the reporting seeds, each with the setting that was found for it; without those that have none."""
+        """Returns the arms under the reporting seeds, each with its chosen setting; without arms that have none."""
         best = {t.arm: t.best.setting for t in chosen.values() if t.best is not None}
         measure = next(iter(chosen.values())).measure.replace("val_", "test_", 1)
         if self.study.baseline not in best or len(best) < 2:
@@ -157,7 +157,7 @@ class Searching:
         asked = {}
         for arm in (name for name in self.spec.leave_out if name in best):
             for ingredient, rest in without_each({**self.study.arms[arm], **best[arm]}).items():
-                # Less what it had alone it may be another arm of the study.
+                # Without an ingredient it may be the same as another arm of the study.
                 whole = {name: plain({**self._base(name), **upon}) for name, upon in best.items()}
                 other = next((name for name in whole if whole[name] == plain(rest)), f"{arm}{WITHOUT}{ingredient}")
                 best.setdefault(other, rest)
@@ -166,7 +166,7 @@ class Searching:
         return replace(plan, contrasts={**plan.contrasts, **asked})
 
     def _arm_id(self, arm: str, chosen: dict[str, Any]) -> str:
-        """The id of an arm at one of its settings, as it is compared."""
+        """Returns the id of an arm at one of its settings, as in the comparison."""
         return self._run(arm, chosen).arm_id
 
     def _run(self, arm: str, chosen: dict[str, Any]) -> RunSpec:
@@ -175,7 +175,7 @@ class Searching:
         return next(s for s in plan.specs if s.run_id == plan.arms[arm][0])
 
     def _to_the_end(self, plans: Sequence[Plan]) -> Sequence[Plan]:
-        """Of some stages those whose runs are whole ones."""
+        """Returns the stages whose runs are trained to the end."""
         return plans[-1:]
 
     def _rung(self, rung: int, kept: Mapping[str, Sequence[int]]) -> Plan:
@@ -188,12 +188,12 @@ class Searching:
 
     @cached_property
     def _epochs(self) -> int:
-        """How many epochs a run has."""
+        """The number of epochs of a full run."""
         first = next(iter(self.study.arms))
         return self._run(first, self.candidates[first][0]).train.epochs
 
     def _best(self, plan: Plan, kept: Mapping[str, Sequence[int]], ended: Find) -> dict[str, list[int]]:
-        """The places of the settings of each arm that go on: the best 1 / eta of them, and one at least."""
+        """Returns the indices of each arm's settings that continue: the best 1 / eta of them, and at least one."""
         measure, signs = self._measure([plan], ended), self._signs(plan)
         best = {}
         for arm, places in kept.items():
@@ -203,7 +203,7 @@ class Searching:
         return best
 
     def _signs(self, plan: Plan) -> dict[str, int]:
-        """What may choose: the first outcome of the study, else what decides for all tuning."""
+        """Returns the scores that may decide, with signs: the first outcome of the study, or else those of all tuning."""
         if not plan.outcomes:
             return dict(SIGNS)
         first = plan.outcomes[0]
@@ -216,11 +216,11 @@ class Searching:
         return next((m for m in self._signs(plans[-1]) if all(m in metrics for metrics in whole)), LOSS)
 
     def _base(self, name: str) -> dict[str, Any]:
-        """What the study says of the arm of which this is a setting; a whole setting has all of it."""
+        """Returns what the study sets for the arm to which this setting belongs; nothing for a setting that is complete."""
         return {} if WITHOUT in name else self.study.arms[name.partition(NUMBER)[0]]
 
     def _plan(self, arms: Mapping[str, dict[str, Any]], seeds: Sequence[int], more: Sequence[str]) -> Plan:
-        """Runs of arms that are the study's but for these settings upon theirs. A plan is made once."""
+        """Returns the plan of the study's arms with these settings on top. Each plan is made only once."""
         name = written([arms, list(seeds), list(more)])
         if name not in self._made:
             of = {name: {**self._base(name), **upon} for name, upon in arms.items()}
@@ -232,22 +232,22 @@ class Searching:
 
 
 NUMBER = " #"
-"""Between an arm and the number of one of its settings."""
+"""Separates an arm's name and the number of one of its settings."""
 
 
 WITHOUT = " without "
-"""Between an arm and the regularizer that it is compared without."""
+"""Separates an arm's name and the regularizer that is left out."""
 
 
 def called(arm: str, place: int) -> str:
-    """The name of one setting of an arm."""
+    """Returns the name of one setting of an arm."""
     return f"{arm}{NUMBER}{place}"
 
 
 def settings_of(spec: SearchSpec, arm: str) -> Settings:
-    """The settings of an arm that are tried: drawn from its space and from that of all arms, each once.
+    """Returns the distinct settings of an arm that are tried, drawn from its own space and that of all arms.
 
-    An arm without a space has one setting, in which nothing is set.
+    An arm without a space has a single setting, which is empty.
     """
     space = space_of(spec, arm)
     if not space:
@@ -257,15 +257,15 @@ def settings_of(spec: SearchSpec, arm: str) -> Settings:
 
 
 def space_of(spec: SearchSpec, arm: str) -> Space:
-    """What the keys of an arm are drawn from, its own and those of all arms. What both say of a key its own space says."""
+    """Returns the distributions of an arm's keys: its own and those of all arms, of which its own take precedence."""
     space = {key: (EVERY, distribution(text)) for key, text in spec.spaces.get(EVERY, {}).items()}
     return space | {key: (arm, distribution(text)) for key, text in spec.spaces.get(arm, {}).items()}
 
 
 def drawn(spec: SearchSpec, space: Space) -> list[dict[str, list[float]]]:
-    """Of each setting that is tried the uniform numbers of which the values of its keys are made.
+    """Returns for each tried setting the uniform numbers from which the values of its keys are computed.
 
-    What makes another kind of run is drawn less often, and stays for some settings.
+    Values that make a different kind of run are drawn once for every `together` settings.
     """
     columns = {}
     for key, (owner, of) in space.items():
@@ -283,7 +283,10 @@ def searching(
     composer: Composer,
     most: int,
 ) -> Searching:
-    """Raises UsageError for a space of what is no arm, and for more runs than there may be. Arguments: see Searching."""
+    """Returns the search of a study. Arguments: see Searching.
+
+    Raises UsageError for a space whose name is no arm, and for too many runs.
+    """
     assert study.search is not None
     for name in (*study.search.spaces, *study.search.leave_out):
         if name != EVERY and name not in study.arms:
@@ -295,7 +298,7 @@ def searching(
 
 
 def records_of(plans: Sequence[Plan], arm: str, settings: Settings, ended: Find) -> dict[int, list[Record]]:
-    """The records of each setting of an arm, by its place; of several plans that have it the last one's that have ended."""
+    """Returns the records of each setting of an arm, by its index: those of the last plan in which runs of it have ended."""
     found: dict[int, list[Record]] = {}
     for plan in plans:
         for place in range(len(settings)):

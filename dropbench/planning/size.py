@@ -1,4 +1,4 @@
-"""Whether a model can be in the memory of this machine at all."""
+"""Checks whether a model fits into the memory of this machine at all."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dropbench.planning.outline import Outline
 from dropbench.spec import Component
 
 _BYTES = 8
-"""Of a parameter at least: itself and its gradient, in float32."""
+"""The least memory per parameter: its value and its gradient, in float32."""
 
 
 def too_large(model: Component, outline: Outline) -> str | None:
-    """Why one run of this model cannot be trained here, or None."""
+    """Returns why one run of this model cannot be trained here, or None."""
     needed, there = _BYTES * outline.parameters, ram()
     if there is None or needed <= there:
         return None

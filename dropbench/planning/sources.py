@@ -1,4 +1,4 @@
-"""The data of a run, read once a process: its own, and what its metrics set it against."""
+"""Reads the data of a run once per process: its own data set, and those with which its metrics compare it."""
 
 from __future__ import annotations
 
@@ -23,51 +23,51 @@ if TYPE_CHECKING:
     from dropbench.data.base import Table
 
 Key = tuple[str, str, Path, bool]
-"""What a table is known by: loader, its options as JSON, the folder of data, and whether it may be downloaded."""
+"""Identifies a table: loader, its options as JSON, the folder of data, and whether it may be downloaded."""
 Stamps = tuple[tuple[str, int, int], ...]
-"""Path, size and time of change of each file, which tell whether it is still what was read."""
+"""Path, size and modification time of each file, which show whether it has changed since it was read."""
 NOISE = "noise"
-"""What a metric's option `against` may name beside data sets."""
+"""A value of a metric's option `against` that is not a data set."""
 
 
 def forget_dead() -> None:
-    """Gives loaders that ended their process another chance: a file may have been mended since."""
+    """Lets loaders that ended their process be called again: a file may have been repaired since."""
     _died.clear()
 
 
 def forget() -> None:
-    """Has data read again, in a process that goes on: tables that name their files only where one of these has changed."""
+    """Makes this process read data again when it is next used; a table that names its files only if one of them has changed."""
     for key, (_, stamps) in list(_kept.items()):
         if not stamps or stamps != _stamps([Path(file) for file, *_ in stamps]):
             del _kept[key]
 
 
 def load(data: DataSpec, settings: Settings) -> Table:
-    """The data set of a spec, read once a process."""
+    """Returns the data set of a spec, read once per process."""
     return _load(*_key(data, settings))
 
 
 def tables(spec: RunSpec, settings: Settings) -> dict[Key, Table]:
-    """All that training of a run reads: its own data, and those that its metrics set them against."""
+    """Returns all tables that training of a run reads: its own data, and those with which its metrics compare it."""
     named = {name for metric in spec.metric.values() for name in metric.options.get("against", ()) if name != NOISE}
     keys = [_key(spec.data, settings), *(_key_of(name, settings) for name in sorted(named))]
     return {key: _load(*key) for key in keys}
 
 
 def has(key: Key) -> bool:
-    """Whether this process has read a table, or was brought it."""
+    """Returns whether this process has read or received a table."""
     return key in _kept
 
 
 def bring(key: Key, table: Table) -> None:
-    """Takes a table that another process has read: this one may have no files of it."""
+    """Stores a table that another process has read, since this one may not have its files."""
     _kept[key] = table, ()
 
 
 def others(spec: RunSpec, table: Table, settings: Settings) -> dict[str, Tensor]:
-    """The examples of other data that metrics set a run's own against, by the names in their options `against`.
+    """Returns the examples of other data sets with which metrics compare a run's own, by the names in their options `against`.
 
-    [n, *table.shape] each, raw. Raises UsageError where there is no such data or it does not fit.
+    They are raw, [n, *table.shape] each. Raises UsageError if there is no such data set or it does not fit.
     """
     from dropbench.data.foreign import fitted
 
@@ -93,7 +93,7 @@ def _key(data: DataSpec, settings: Settings) -> Key:
 
 
 def _key_of(name: str, settings: Settings) -> Key:
-    """Of a data set of ours, by its name and with the options that it has by itself."""
+    """Returns the key of one of dropbench's data sets, by name, with its default options."""
     return f"dropbench.data.{name}.load", "{}", _root(settings), settings.data_download
 
 
@@ -103,21 +103,21 @@ def _root(settings: Settings) -> Path:
 
 @cache
 def _data_sets() -> list[str]:
-    """The names of our own: of the modules that have a `load`."""
+    """Returns the names of dropbench's data sets: the modules that have a `load`."""
     names = [m.name for m in pkgutil.iter_modules(data_sets.__path__) if not m.name.startswith("_")]
     return [n for n in names if hasattr(importlib.import_module(f"dropbench.data.{n}"), "load")]
 
 
 _died: dict[str, PartDied] = {}
-"""Loaders of the user's own that ended the process that called them: each is called once, since one that hangs has an hour."""
+"""Users' loaders that ended their process. Each is called only once, because one that hangs is given an hour."""
 
 
 _kept: dict[Key, tuple[Table, Stamps]] = {}
-"""What has been read, and what its files were like."""
+"""The tables that were read, with the stamps of their files."""
 
 
 def _load(target: str, options: str, root: Path, download: bool) -> Table:
-    """`options` as JSON, since lists among them cannot be a key of what is kept."""
+    """Returns a table. `options` is JSON, because lists in it could not be part of a dictionary key."""
     key = target, options, root, download
     if key not in _kept:
         table = _read(*key)
@@ -126,7 +126,7 @@ def _load(target: str, options: str, root: Path, download: bool) -> Table:
 
 
 def _stamps(files: Sequence[Path]) -> Stamps:
-    """Nothing where one of them is gone."""
+    """Returns the stamps of files; empty if one of them is gone."""
     try:
         return tuple((str(file), told.st_size, told.st_mtime_ns) for file in files for told in [file.stat()])
     except OSError:

@@ -1,4 +1,4 @@
-"""The arms of a study: those that it names, and the combinations of its grid, each with a name."""
+"""The arms of a study: those that it names, and the combinations of its grid, which get names here."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from dropbench.spec import RunSpec
 from dropbench.values import written
 
 Overrides = Mapping[str, str]
-"""Simple ones, by their keys."""
+"""Simple overrides by key."""
 
 
 class Coincide(UsageError):
@@ -31,9 +31,9 @@ class Coincide(UsageError):
 
 @dataclass
 class StudyArm:
-    """runs: one a seed. of_grid: the combinations that it is; none where the study names it.
+    """An arm. runs: one per seed. of_grid: the combinations of the grid that it is; none if the study names it.
 
-    died: why there are no runs, of code that ends its process as soon as it is imported.
+    died: why there are no runs, if its code ends the process on import.
     """
 
     name: str
@@ -43,12 +43,12 @@ class StudyArm:
 
     @property
     def arm_id(self) -> str:
-        """What other arms that are the same run have too."""
+        """The arm's id, which is equal for arms that are the same run."""
         return self.runs[0].spec.arm_id if self.runs else f"died {self.name}"
 
 
 def with_set(point: Overrides, composer: Composer) -> dict[str, str]:
-    """A point's overrides upon those that its study sets for all arms.
+    """Returns a point's overrides on top of those that its study sets for all arms.
 
     Raises UsageError for what a study cannot set.
     """
@@ -69,29 +69,29 @@ def with_set(point: Overrides, composer: Composer) -> dict[str, str]:
 def arms_of(
     study: StudySpec, point: Overrides, seeds: Sequence[Overrides], composer: Composer, most: int
 ) -> list[StudyArm]:
-    """The arms in order, those of the grid after the others, under each seed.
+    """Returns the arms in order under each seed: the named arms, then those of the grid.
 
-    A combination of the grid is called by its values, as in `lr=0.1 rate=0.3`. Combinations that are one run, as with
-    `dropout: none` at any rate, are one arm, called by what they have in common; one that is the same run as a named arm is
-    that arm. Two named arms may be one run only in a study with a search, which draws their settings.
+    A combination of the grid is named by its values, as in `lr=0.1 rate=0.3`. Combinations that are the same run, such as
+    `dropout: none` at any rate, are one arm, named by what they have in common. One that is the same run as a named arm is that
+    arm. Two named arms may be the same run only in a study with a search, which draws their settings.
 
     Parameters
     ----------
     study : StudySpec
         As composed with `point`.
     point : mapping
-        What all arms have: typed, or set by the study.
+        The overrides of all arms: typed, or set by the study.
     seeds : sequence of mapping
-        As overrides; empty ones where the point has its seed.
+        Overrides for each seed; empty ones if the point has a seed.
     most : int
-        How many runs there may be.
+        The most runs.
 
     Raises
     ------
     Coincide
-        Where two named arms are the same run and no search has made them so, or all combinations of the grid are.
+        If two named arms are the same run without a search, or if all combinations of the grid are.
     UsageError
-        For values that cannot be, a baseline that is no arm, and for more than `most` runs.
+        For impossible values, a baseline that is no arm, and more than `most` runs.
     """
     of_grid = math.prod(map(len, study.grid.values())) if study.grid else 0
     sweeps.check_count(len(seeds) * (len(study.arms) + of_grid), most)
@@ -120,7 +120,7 @@ def arms_of(
 
 
 def _told(spec: RunSpec) -> str:
-    """Its variants and their rates as one types them."""
+    """Returns a spec's variants and their rates as typed on the command line."""
     if len(spec.variants) == 1:
         return f"dropout={spec.dropout.name} dropout.rate={spec.dropout.rate:g}"
     rates = " ".join(f"dropout.{v.name}.rate={v.rate:g}" for v in spec.variants)
@@ -128,15 +128,15 @@ def _told(spec: RunSpec) -> str:
 
 
 def layered(lower: Overrides, upper: Overrides) -> dict[str, str]:
-    """Overrides with others that win over them.
+    """Returns the lower overrides with the upper ones on top, which win.
 
-    One that chooses an option of a group starts that group afresh: `dropout: none` has no use for a rate. Epochs stand in place
-    of updates, and the other way round.
+    An upper override that chooses a group's option drops the lower settings of that group: `dropout: none` has no use for a
+    rate. Epochs replace updates, and vice versa.
     """
     for key, other in ((UPDATES, EPOCHS), (EPOCHS, UPDATES)):
         if upper.get(key, f"{key}=null") != f"{key}=null":
             lower = {k: text for k, text in lower.items() if k != other}
-    # Of regularizers there are several, and each arm takes what is said of those that it has.
+    # There may be several regularizers, and each arm keeps the settings of those that it has.
     chosen = tuple(f"{key.replace('/', '.')}." for key in upper if "." not in key and key != BESIDE)
     kept = {k: text for k, text in lower.items() if k not in upper and not k.replace("/", ".").startswith(chosen)}
     return {**kept, **upper}
@@ -145,7 +145,7 @@ def layered(lower: Overrides, upper: Overrides) -> dict[str, str]:
 def _arm(
     arm: StudyArm, setting: Mapping[str, Any], point: Overrides, seeds: Sequence[Overrides], composer: Composer
 ) -> StudyArm:
-    """The arm with its runs, or with why it has none."""
+    """Fills in the arm's runs, or the reason why it has none, and returns the arm."""
     try:
         overrides = layered(point, overrides_of(setting, typed_setting))
         arm.runs = [composer.compose({**overrides, **seed}) for seed in seeds]
@@ -157,7 +157,7 @@ def _arm(
 
 
 def _is_right(point: Overrides, composer: Composer) -> bool:
-    """Whether it could be composed without what its study sets, so that the fault lies there."""
+    """Returns whether the point can be composed without what its study sets. If so, the study is at fault."""
     try:
         composer.compose(point)
     except UsageError:
@@ -166,27 +166,27 @@ def _is_right(point: Overrides, composer: Composer) -> bool:
 
 
 def _combinations(grid: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
-    """The last key varies fastest. Nothing without a grid."""
+    """Yields the combinations of a grid; the last key varies fastest."""
     if grid:
         yield from (dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values()))
 
 
 def _own_keys(settings: Sequence[Mapping[str, Any]], composer: Composer) -> Iterator[dict[str, Any]]:
-    """Each without the keys of variants that only others of them have."""
+    """Yields each combination without the keys of variants that only other combinations have."""
     texts = [{key: typed_setting(key, value) for key, value in setting.items()} for setting in settings]
     for setting, kept in zip(settings, several.without_others(texts, composer.extra), strict=True):
         yield {key: setting[key] for key in kept}
 
 
 def _name(setting: Mapping[str, Any], grid: Mapping[str, Any]) -> str:
-    """`lr=0.1 rate=0.3`: keys by their last word, where no other key of the grid ends with it."""
+    """Returns a name such as `lr=0.1 rate=0.3`. A key is cut to its last word if no other key of the grid ends with it."""
     last = {key: key.replace("/", ".").rpartition(".")[2] for key in grid}
     short = Counter(last.values())
     return " ".join(f"{last[k] if short[last[k]] == 1 else k}={written(v)}" for k, v in setting.items())
 
 
 def _common(settings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What all of several combinations say alike."""
+    """Returns the keys and values that all combinations share."""
     first, *rest = settings or [{}]
     return {key: value for key, value in first.items() if all(other[key] == value for other in rest)}
 

@@ -1,4 +1,4 @@
-"""The tables of a plan: those of a study from several plans, those of a grid, and both without some of the arms."""
+"""The tables of a plan: of a study from several plans, of a grid, and of either without some of its arms."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from dropbench.spec import RunSpec
 from dropbench.values import flatten
 
 Tables = dict[str, dict[str, list[str]]]
-"""As a plan holds them."""
+"""{setting id: {arm: run ids}}, as a plan holds them."""
 _OF_ARMS = ("dropout.", f"{identity.BESIDE}.", *(f"train.{name}" for name in identity.OFF))
-"""How the keys begin in which the arms of a grid may differ: those of regularizers."""
+"""Prefixes of the keys in which the arms of a grid may differ: the keys of regularizers."""
 
 
 def of_study(parts: Sequence[Plan], kept: Collection[tuple[str | None, str]]) -> Tables:
-    """Those of a study, put together from the same tables of several plans.
+    """Returns the tables of a study, by merging corresponding tables of several plans.
 
-    Each by the setting id of its baseline or, where that could not be planned, of its first arm.
+    Each is named by the setting id of its baseline or, if that could not be planned, of its first arm.
     """
     setting_ids = {s.run_id: s.setting_id for part in parts for s in part.specs}
     found: Tables = {}
@@ -35,10 +35,10 @@ def of_study(parts: Sequence[Plan], kept: Collection[tuple[str | None, str]]) ->
 
 
 def of_grid(specs: Iterable[RunSpec], called: Mapping[str, str], tuned: Collection[str]) -> Tables:
-    """Those of runs that no study names: of arms that differ in regularizers alone, and in what was tuned.
+    """Returns the tables of runs without a study: the arms of a table differ only in regularizers and in what was tuned.
 
-    called: the names of arms by their ids. A table is called by the setting id of its first arm, since a report finds the
-    baseline of a grid by itself.
+    called: the names of arms by their ids. A table is named by the setting id of its first arm, because a report itself finds
+    the baseline of a grid.
     """
     of_tables: dict[str, list[RunSpec]] = {}
     for spec in specs:
@@ -56,9 +56,9 @@ def of_grid(specs: Iterable[RunSpec], called: Mapping[str, str], tuned: Collecti
 
 
 def baselines(plan: Plan) -> set[str]:
-    """The ids of the arms that others may be compared with: a study's baseline.
+    """Returns the ids of the arms with which others may be compared: a study's baseline.
 
-    Of a grid those that drop nothing and have the fewest other regularizers on, as a report finds them.
+    For a grid, these are the arms that drop nothing and have the fewest other regularizers, as in a report.
     """
     if plan.study:
         named = {run for table in plan.tables.values() for run in table.get(plan.baseline, ())}
@@ -70,18 +70,18 @@ def baselines(plan: Plan) -> set[str]:
 
 
 def without(plan: Plan, lost: Collection[str], *, keep: Collection[str] = ()) -> Plan:
-    """A plan without these arms, and without the tables in which nothing is left to compare.
+    """Returns a plan without these arms, and without tables that then have nothing left to compare.
 
-    That is where only one arm is left, or no baseline of those that there were.
+    That is a table with only one arm left, or with none of its baselines.
 
     Parameters
     ----------
     plan : Plan
-        Whose arms are compared under the same seeds.
+        A plan whose arms are compared under the same seeds.
     lost : collection of str
-        Arm ids.
+        Ids of the arms to remove.
     keep : collection of str
-        The ids of runs that stay, though their arm is lost: they have been tried.
+        Ids of runs that stay although their arm is removed, because they have been tried.
     """
     if not lost:
         return plan

@@ -1,7 +1,7 @@
-"""A user's module tried on a few examples before a plan relies on it: which sites it reaches, and what it draws itself.
+"""Tries a user's module on a few examples before a plan relies on it: which sites it reaches, and whether it draws itself.
 
-Noise acts everywhere in the trial, for a model may go another way round a site where none acts. Built-in models are not
-tried each time; their tests do the same.
+Noise acts at all sites in the trial, because a model may skip a site's code if no noise acts there. Built-in models are not
+tried each time; their tests check the same.
 """
 
 from __future__ import annotations
@@ -27,33 +27,33 @@ if TYPE_CHECKING:
 
 _EXAMPLES = 4
 LATE = ", in evaluation too"
-"""How a part is told that draws in evaluation, where a module should draw nothing."""
+"""Added to the name of a part that draws in evaluation, where a module should not draw."""
 _CLOSE: dict[str, Any] = {"rtol": 1e-3, "atol": 1e-5, "equal_nan": True}
-"""How far two passes may be apart that should be the same: a sum may be added up in another order."""
+"""Tolerance for two passes that should agree: sums may be added up in another order."""
 
 
 def tried(name: str, construct: Callable[[], nn.Module], shape: Shape, table: Table, stacked: bool) -> tuple[str, ...]:
-    """What a module draws random numbers with: the parts of it that do, in words; empty where it draws none.
+    """Returns descriptions of the parts of a module that draw random numbers; empty if none does.
 
-    A module that raises is left to its training, which tells of that.
+    For a module that raises it returns nothing: its training will report the error.
 
     Parameters
     ----------
     name : str
-        Of the model, for messages.
+        The model's name, for messages.
     construct : Callable
-        Makes the module, of one replica where it carries an axis for them.
+        Builds the module, with one replica if it has a replica axis.
     shape : Shape
         One example, in the module's view.
     table : Table
         Its data.
     stacked : bool
-        Whether it carries an axis of replicas.
+        Whether it has a replica axis.
 
     Raises
     ------
     UsageError
-        Where a site is declared and never reached, or reached and not declared; where it draws numbers that no seed reaches.
+        If a site is declared and never reached, or reached and not declared; if it draws numbers that cannot be seeded.
     """
     try:
         trial = _Trial(construct, shape, table, stacked)
@@ -70,16 +70,16 @@ def tried(name: str, construct: Callable[[], nn.Module], shape: Shape, table: Ta
 
 
 def needs_two(construct: Callable[[], nn.Module], shape: Shape, table: Table, stacked: bool) -> bool:
-    """Whether batch norm somewhere in a model, its own or a user's, has no variance of a batch of a single example."""
+    """Returns whether a model, ours or a user's, has batch norm that fails on a single example, for lack of variance."""
     try:
         with seeded(0):
             module = construct()
             _attach(module, table.graph)
             x = _examples(shape, table)[:1]
             module(x[None] if stacked else x, _Everywhere(stacked))
-    except ValueError as error:  # torch's own words
+    except ValueError as error:  # torch's message
         return "more than 1 value per channel" in str(error)
-    except Exception:  # whatever a user's module raises; its training tells of that
+    except Exception:  # whatever a user's module raises; its training reports it
         return False
     return False
 
@@ -90,7 +90,7 @@ def _attach(module: nn.Module, graph: Graph | None) -> None:
 
 
 class _Trial:
-    """Two modules of the same seed, each passed through in training and in evaluation."""
+    """Builds a module twice with the same seed, and passes examples through each in training and in evaluation."""
 
     def __init__(self, construct: Callable[[], nn.Module], shape: Shape, table: Table, stacked: bool) -> None:
         self._construct, self._graph = construct, table.graph
@@ -108,9 +108,9 @@ class _Trial:
         self.repeats = all(torch.allclose(a, b, **_CLOSE) for a, b in zip(first, second, strict=True))
 
     def draws(self) -> tuple[str, ...]:
-        """Each part that draws, once."""
+        """Returns each part that draws, once."""
         late = list(self._evaluation)
-        if not late and self._unsteady is not None:  # by another way than a generator, such as a state that it keeps
+        if not late and self._unsteady is not None:  # without a generator, for example by a state that it keeps
             late.append(self._unsteady)
         return (*(f"{what}{LATE}" for what in late), *(what for what in self._training if what not in late))
 
@@ -131,7 +131,7 @@ class _Trial:
         return outputs
 
     def _differing(self, module: nn.Module) -> str | None:
-        """The first part that gives something else when the module, in evaluation, sees the same examples again."""
+        """Returns the first part whose output differs when the module, in evaluation, sees the same examples again."""
         passes: list[list[tuple[str, Tensor]]] = []
         for seed in (1, 2):
             if callable(start := getattr(module, "begin", None)):
@@ -172,14 +172,14 @@ def _check_sites(name: str, sites: Sequence[Site], noise: _Everywhere) -> None:
 
 
 class _Everywhere(Noise):
-    """Noise that acts at every site in training and keeps where it was met; of one replica, or of a stack."""
+    """Noise that acts at every site in training and records the sites; for one replica or a stack."""
 
     def __init__(self, stacked: bool) -> None:
         self.training = True
         self.asked: set[str] = set()
-        """Sites that were spoken of."""
+        """Sites that the module asked about."""
         self.reached: set[str] = set()
-        """Sites at which something came by."""
+        """Sites at which a tensor was passed."""
         self._stacked = stacked
 
     def _met(self, site: str, x: Tensor) -> Tensor:
@@ -194,7 +194,7 @@ class _Everywhere(Noise):
         return then(x @ self._met(site, weight) + bias)
 
     def dense(self, site: str, x: Tensor, weight: Tensor, bias: Tensor, then: Callable[[Tensor], Tensor]) -> Tensor:
-        # A layer that is both at once may be declared as one of them.
+        # A layer that is both kinds of site may be declared as one of them.
         self.reached.add(f"{site}.weight")
         return self._met(site, then(x @ weight + bias))
 

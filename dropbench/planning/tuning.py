@@ -1,8 +1,8 @@
-"""Each arm at its own best setting: the runs that try the candidates, the choice among them, and the runs that compare.
+"""Tunes each arm: the runs that try the candidates, the choice among them, and the runs that compare the arms.
 
-Every arm has the same candidates under the same seeds, the baseline included, and what decides is the mean on validation data
-alone. To diverge is the worst that a run can come to: a candidate of which fewer runs did is better, whatever it scored. A
-candidate of which fewer runs failed goes before both; an arm of which every run failed has no setting, and is left out.
+Every arm, including the baseline, has the same candidates under the same seeds, and only the mean on validation data decides.
+Diverging is the worst result of a run: a candidate with fewer diverged runs is better, whatever its score. A candidate with
+fewer failed runs is better than both; an arm all of whose runs failed has no setting, and is left out.
 """
 
 from __future__ import annotations
@@ -32,14 +32,16 @@ if TYPE_CHECKING:
     from dropbench.spec import RunSpec
 
 Find = Callable[[str], Record | None]
-"""From a run's id to its record, once it has completed or diverged, or has failed as often as it is tried."""
+"""From a run's id to its record, once it has completed, diverged, or failed and is not tried again; otherwise None."""
 Key = tuple[str | None, str]
-"""An arm: its name in a study, and all of its configuration but for its seed and what is tuned."""
+"""An arm: its name in a study, and its configuration without its seed and what is tuned."""
 
 LOSS = "val_loss"
 SIGNS = {"val_accuracy": -1, LOSS: 1}
-"""What may choose, and what a score is multiplied by so that smaller is better: of these the first that all runs have, which is
-what a report's verdict is about, but on validation data."""
+"""Scores that may decide, with the sign that makes smaller better.
+
+The first that all runs have is used. It is the validation counterpart of the score that a report's verdict is about.
+"""
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,13 @@ class Tuning:
     values : dict
         The candidates' values by key.
     seeds, reporting : sequence of int
-        Those of the tuning, and those of the comparison.
+        The seeds of the tuning, and those of the comparison.
     overrides : tuple of str
-        What was typed beside them.
+        The other typed overrides.
     composer : Composer
         Knows the options.
     most : int
-        How many runs there may be in each of the two.
+        The most runs of the tuning, and of the comparison.
     """
 
     plan: Plan
@@ -73,27 +75,27 @@ class Tuning:
 
     @property
     def rule(self) -> dict[str, Any]:
-        """Nothing beside the values."""
+        """Empty: there are no parameters other than the values."""
         return {}
 
     @property
     def called(self) -> list[str]:
-        """What its stages are called."""
+        """The names of its stages."""
         return ["tuning"]
 
     def stages(self, ended: Find) -> list[Plan]:
-        """One, in which all of them are tried."""
+        """Returns the only stage, in which all candidates are tried."""
         return [self.plan]
 
     def later(self, known: int) -> list[Plan]:
-        """None."""
+        """Returns an empty list: there are no later stages."""
         return []
 
     def chosen(self, ended: Find) -> dict[Key, Tuned]:
-        """The candidates of each arm and the best of them, from runs that have all ended.
+        """Returns the candidates of each arm and the best of them, from runs that have all ended.
 
-        Of two with one score the one with the smaller validation loss; of two that are equal in this too the first. None where
-        all of them failed.
+        Of two with equal scores the one with the smaller validation loss is better, and if that is equal too, the first. None
+        is chosen if all of them failed.
         """
         records = {s.run_id: r for s in self.plan.specs if (r := ended(s.run_id)) is not None}
         whole = [r.metrics for r in records.values() if r.status == "completed"]
@@ -115,7 +117,7 @@ class Tuning:
         return found
 
     def untried(self, end: int) -> dict[Key, Tuned]:
-        """As if the first candidate of each arm had been chosen (0), or the last (-1)."""
+        """Returns the result if the first candidate of each arm had been chosen (end 0), or the last (end -1)."""
         found = {}
         for key, several in self._arms.items():
             untried = [tried(settings_of(specs[0], self.values), [], LOSS) for specs in several]
@@ -125,9 +127,9 @@ class Tuning:
         return found
 
     def comparison(self, chosen: Mapping[Key, Tuned]) -> Plan:
-        """The arms under the reporting seeds, each with the setting that was chosen for it; without those that have none.
+        """Returns the arms under the reporting seeds, each with its chosen setting; without arms that have none.
 
-        Nothing of a table is left where its baseline has none.
+        A table whose baseline has no setting is left out.
         """
         parts: dict[str, Plan] = {}
         for tuned in chosen.values():
@@ -153,21 +155,21 @@ class Tuning:
             outlines={run: o for part in whole for run, o in part.outlines.items() if run in specs},
             failed={run: why for part in whole for run, why in part.failed.items() if run in specs},
             overrides=self.plan.overrides,
-            warnings=(),  # those of the tuning, which has every arm, have been told
+            warnings=(),  # the tuning has every arm and has already given them
             skipped=(),
             merged=0,
         )
         return without(made, {tuned.arm_id for tuned in chosen.values() if tuned.best is None})
 
     def _typed(self, tuned: Tuned) -> dict[str, Any]:
-        """The values at which an arm's best setting was tried: of a key that does not move it any, so the first."""
+        """Returns the overrides for an arm's best setting. For a key that has no effect in the arm, this is its first value."""
         best = (tuned.best or tuned.candidates[0]).setting
         moves = {key: len(_once([c.setting.get(key) for c in tuned.candidates])) > 1 for key in self.values}
         return {key: best[key] if moves[key] else values[0] for key, values in self.values.items()}
 
     @cached_property
     def _called(self) -> dict[Key, str]:
-        """Each arm's name: in its study, or by what tells it from the others, and by its id where that is not said in words."""
+        """Each arm's name: in its study, or by what distinguishes it from the others, with its id if words do not suffice."""
         firsts = {key: candidates[0][0] for key, candidates in self._arms.items()}
         names = arm_names(self.plan, list(firsts.values()), self.values)
         alike = Counter(names[spec.run_id] for spec in firsts.values())
@@ -180,7 +182,7 @@ class Tuning:
 
     @cached_property
     def _arms(self) -> dict[Key, list[list[RunSpec]]]:
-        """By arm its candidates in order, each as its runs."""
+        """The candidates of each arm in order, each as its runs."""
         arms: dict[Key, dict[str, list[RunSpec]]] = {}
         for key, spec in _keyed(self.plan, self.values):
             arms.setdefault(key, {}).setdefault(spec.arm_id, []).append(spec)
@@ -195,7 +197,7 @@ def tuning(
     composer: Composer,
     most: int,
 ) -> Tuning:
-    """Raises UsageError for what cannot be tuned, beside what `make` raises.
+    """Returns the tuning of a command line. Raises UsageError for what cannot be tuned, and as `make` does.
 
     Parameters
     ----------
@@ -204,11 +206,11 @@ def tuning(
     tune : sequence of str
         `key=value,value,...` each.
     seeds, reporting : sequence of int
-        Of the tuning and of the comparison.
+        The seeds of the tuning and of the comparison.
     composer : Composer
         Knows the options.
     most : int
-        How many runs there may be in each of the two.
+        The most runs of the tuning, and of the comparison.
     """
     keys = [_key(text) for text in tune]
     typed = {text.partition("=")[0] for text in overrides}
@@ -221,7 +223,7 @@ def tuning(
     arms: dict[Key, list[dict[str, Any]]] = {}
     for arm, spec in _keyed(plan, keys):
         arms.setdefault(arm, []).append(settings_of(spec, keys))
-    # An arm may have no use for a key, as `none` has none for a rate, and then has one value that nobody typed.
+    # A key may have no effect in an arm, such as a rate in `none`, which then has a single value that nobody typed.
     values = {key: _several([[s[key] for s in several if key in s] for several in arms.values()]) for key in keys}
     for key in (key for key, found in values.items() if not found):
         raise UsageError(f"--tune {key}: these values do not change any run; tune another key")
@@ -230,12 +232,12 @@ def tuning(
 
 
 def _several(of_arms: Sequence[Sequence[Any]]) -> list[Any]:
-    """The values, each once, of the arms that have more than one."""
+    """Returns the distinct values of the arms that have more than one."""
     return _once([value for values in of_arms if len(_once(values)) > 1 for value in values])
 
 
 def _once(values: Sequence[Any]) -> list[Any]:
-    """Each of them once. They may be lists, which have no hash."""
+    """Returns the distinct values. They may be lists, which are not hashable."""
     return list({written(value): value for value in values}.values())
 
 
@@ -253,7 +255,7 @@ def _key(text: str) -> str:
 
 
 def _keyed(plan: Plan, tuned: Collection[str]) -> list[tuple[Key, RunSpec]]:
-    """Each run with the arm that it belongs to, once for each name that it has."""
+    """Returns each run with the arm to which it belongs, once for each of its names."""
     names: dict[str, list[str | None]] = {}
     for name, runs in plan.arms.items():
         for run in runs:
@@ -268,13 +270,13 @@ def _keyed(plan: Plan, tuned: Collection[str]) -> list[tuple[Key, RunSpec]]:
 
 
 def settings_of(spec: RunSpec, keys: Collection[str]) -> dict[str, Any]:
-    """The values of these keys, of those that the run has."""
+    """Returns the values of these keys, as far as the run has them."""
     flat = flatten(spec.as_dict())
     return {key: flat[key] for key in keys if key in flat}
 
 
 def tried(setting: dict[str, Any], runs: Sequence[Record], measure: str) -> Candidate:
-    """A setting of an arm, and what came of the runs that tried it."""
+    """Returns a setting of an arm with the results of the runs that tried it."""
     scores = _scores(runs, measure)
     return Candidate(
         setting=setting,
@@ -287,7 +289,7 @@ def tried(setting: dict[str, Any], runs: Sequence[Record], measure: str) -> Cand
 
 
 def ranked(runs: Sequence[Record], measure: str, signs: Mapping[str, int] = SIGNS) -> tuple[float, ...]:
-    """The smallest is the best: the share that failed, that diverged, the score, the loss. What is no number is the worst."""
+    """Returns a sort key, of which the smallest is best: share of failed, share of diverged, score, loss. NaN is worst."""
     means = [sign * fmean(scores) for m, sign in signs.items() if m in (measure, LOSS) and (scores := _scores(runs, m))]
     failed = sum(r.status not in FINISHED for r in runs)
     diverged = sum(r.status == "diverged" for r in runs)
@@ -296,5 +298,5 @@ def ranked(runs: Sequence[Record], measure: str, signs: Mapping[str, int] = SIGN
 
 
 def _scores(runs: Sequence[Record], measure: str) -> list[float]:
-    """Of those that completed and measured it."""
+    """Returns the scores of the runs that completed and have the measure."""
     return [r.metrics[measure] for r in runs if r.status == "completed" and measure in r.metrics]

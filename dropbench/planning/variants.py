@@ -1,4 +1,4 @@
-"""The variants of an arm, and the rate at each site where each acts."""
+"""The variants of an arm, and the rate of each at each site."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from dropbench.dropout.base import Variant
 
 _tried: set[str] = set()
-"""Variants of the user's own that could be made."""
+"""Users' variants that could be constructed."""
 
 
 def variant(dropout: DropoutSpec) -> Variant:
-    """The variant that an arm names, with its options.
+    """Returns the variant that an arm names, with its options.
 
     Raises
     ------
     UsageError
-        For a class of the user's own that says it acts where it lacks the methods for it.
+        If a user's class declares kinds of site for which it lacks the methods.
     """
     from dropbench.dropout.base import AtTransitions, AtWeights
 
@@ -42,7 +42,7 @@ def variant(dropout: DropoutSpec) -> Variant:
 
 
 def _constructed(dropout: DropoutSpec) -> Variant:
-    """It is made again and again; what a user's class does when it is made is found out the first time, elsewhere."""
+    """Constructs a variant. A user's class is first constructed once in another process, in case that ends or hangs."""
 
     def construct() -> Variant:
         acting: Variant = locate(dropout.target)(**dropout.options)
@@ -56,12 +56,12 @@ def _constructed(dropout: DropoutSpec) -> Variant:
 
 
 def arm_rates(dropout: DropoutSpec, sites: Sequence[Site], key: str = "dropout") -> dict[str, float]:
-    """The rate of every site on which one variant of an arm acts. key: under which its keys are typed."""
+    """Returns the rate of every site at which one variant of an arm acts. key: the prefix of its keys on the command line."""
     return site_rates(variant(dropout), sites, dropout.rate, dropout.rates, dropout.placement, key)
 
 
 def keys(variants: Sequence[DropoutSpec]) -> list[str]:
-    """Under which the keys of each of an arm's variants are typed: `dropout` of one, `dropout.locked` of one of several."""
+    """Returns the prefix of each variant's keys on the command line: `dropout` for one, `dropout.locked` for one of several."""
     return ["dropout"] if len(variants) == 1 else [f"dropout.{v.name}" for v in variants]
 
 
@@ -74,14 +74,14 @@ class Place:
     site : str
         The site's name.
     slot : int
-        Which of the arm's variants it is.
+        The variant's index in the arm.
     name : str
-        What that is called.
+        The variant's name.
     label : str
-        By which its rate goes in a record: the site, of one of several variants `site/variant`.
+        Under which its rate is stored in a record: the site, or `site/variant` if there are several variants.
     stream : str
-        From which it draws, after `mask/`: the site's own for the first of the arm's variants that acts there, `site/variant`
-        for those after it. So what is added at the end of a list changes no draw of the others.
+        The random stream that it draws from, after `mask/`: the site's own for the arm's first variant that acts there,
+        `site/variant` for later ones. So adding a variant at the end of a list does not change the draws of the others.
     rate : float
         In [0, 1).
     """
@@ -95,10 +95,10 @@ class Place:
 
 
 def places(variants: Sequence[DropoutSpec], sites: Sequence[Site]) -> list[Place]:
-    """Where an arm's variants act, site by site in the model's order, and at one site in the order of the variants.
+    """Returns where an arm's variants act: site by site in the model's order, and within a site in the order of the variants.
 
-    One that stands alone has its places at rate 0 among them, as its record tells them. Raises UsageError for a pattern that
-    fits no site.
+    For a single variant this includes sites at rate 0, which its record also lists. Raises UsageError for a pattern that
+    matches no site.
     """
     rates = [arm_rates(v, sites, key) for v, key in zip(variants, keys(variants), strict=True)]
     if len(variants) == 1:
@@ -113,11 +113,11 @@ def places(variants: Sequence[DropoutSpec], sites: Sequence[Site]) -> list[Place
 
 
 def together(variants: Sequence[DropoutSpec], sites: Sequence[Site]) -> str | None:
-    """Why these variants of an arm cannot act where they are placed, or None.
+    """Returns why these variants of an arm cannot act where they are placed, or None.
 
-    At one site they act in turn, each on what the one before it gives. Where noise is more than something that is done to a
-    tensor, there is no such turn: weights under two variants at once have no inference, a mixture of states and a residual
-    branch that may be left out take one mask, and a state is handed from step to step by a product.
+    At one site they act in sequence, each on the output of the one before. That is impossible where noise is more than a
+    function of one tensor: weights under two variants have no defined inference, a mixture of states and a residual branch that
+    may be skipped take one mask, and a recurrent state is passed from step to step by a product.
     """
     at: dict[str, list[Place]] = {}
     for place in places(variants, sites) if len(variants) > 1 else ():
@@ -136,6 +136,6 @@ def together(variants: Sequence[DropoutSpec], sites: Sequence[Site]) -> str | No
 
 
 _IN_TURN = ("activation", "feedforward", "attention", "token", "edge", "patch", "recurrent_weight")
-"""Kinds of site at which several variants act one after the other, whatever they are."""
+"""Kinds of site at which any variants can act in sequence."""
 _STEPS = ("recurrent", "candidate")
-"""Those at which they do if all of them multiply."""
+"""Kinds of site at which variants can act in sequence if all of them multiply."""
