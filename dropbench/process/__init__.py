@@ -1,1 +1,1 @@
-"""The process of a command and those that it starts: their standard streams, and code of a user's that runs in them."""
+"""The process of a command and those that it starts: their standard streams, and users' code that runs in them."""

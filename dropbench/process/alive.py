@@ -1,4 +1,4 @@
-"""Which process is meant, so that one on this very machine is known to have ended; of any other nothing is concluded."""
+"""Identifies processes, so that the end of one on this machine is noticed; nothing is concluded about any other."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ _PROC = Path("/proc")
 
 @dataclass(frozen=True)
 class Process:
-    """A process of Linux. A number alone would not do: another container, and the next boot, have the same ones."""
+    """A process on Linux. Its id alone is not enough, because other containers, and later boots, use the same ids."""
 
     node: str
     boot: str
-    """A random id that the kernel draws when it starts."""
+    """A random id that the kernel draws when it boots."""
     space: str
-    """The namespace in which `pid` is a number."""
+    """The PID namespace to which `pid` belongs."""
     pid: int
     start: str
-    """When it began, in ticks since boot: numbers are used again."""
+    """Its start time, in clock ticks since boot, because process ids are reused."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, that `read` takes."""
+        """Returns plain values, which `read` takes."""
         return asdict(self)
 
     def is_near(self, seen_from: Process) -> bool:
-        """Whether another process counts in the same namespace of the same machine, so that it can tell."""
+        """Returns whether another process is in the same PID namespace of the same machine, so that it can see this one."""
         return (self.node, self.boot, self.space) == (seen_from.node, seen_from.boot, seen_from.space)
 
     def has_ended(self, seen_from: Process) -> bool:
-        """Whether it certainly has, as another process can tell: only where both count in the same namespace."""
+        """Returns whether it has certainly ended, as seen from another process; False unless both share a PID namespace."""
         if not self.is_near(seen_from):
             return False
         try:
@@ -42,12 +42,12 @@ class Process:
             return True
         except PermissionError:
             pass
-        state, start = _state_and_start(str(self.pid)) or ("", self.start)  # hidden: it is another user's, and alive
+        state, start = _state_and_start(str(self.pid)) or ("", self.start)  # hidden: another user's, and alive
         return start != self.start or state in ("Z", "X")
 
 
 def place() -> str:
-    """Where numbers of processes are the ones of this process: this machine, and the container in it."""
+    """Returns where this process's ids are valid: this machine, and the container on it."""
     try:
         return f"{platform.node()}/{os.readlink(_PROC / 'self/ns/pid')}"
     except OSError:
@@ -55,12 +55,12 @@ def place() -> str:
 
 
 def this() -> Process | None:
-    """Of the process that asks; None where the system does not tell."""
+    """Returns this process; None if the system does not report it."""
     return of(os.getpid())
 
 
 def of(pid: int) -> Process | None:
-    """Of a process on this machine, by its number; None where there is none, or where the system does not tell."""
+    """Returns a process of this machine by its id; None if there is none, or if the system does not report it."""
     try:
         boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
         space = os.readlink(_PROC / "self/ns/pid")
@@ -68,13 +68,13 @@ def of(pid: int) -> Process | None:
     except OSError:
         return None
     found = _state_and_start(str(pid))
-    if found is None or number != str(os.getpid()):  # a /proc of another namespace
+    if found is None or number != str(os.getpid()):  # /proc belongs to another namespace
         return None
     return Process(platform.node(), boot, space, pid, found[1])
 
 
 def read(tree: Any) -> Process | None:
-    """From `as_dict`; None for anything else."""
+    """Returns a process from what `as_dict` returned; None for anything else."""
     if not isinstance(tree, dict):
         return None
     try:
@@ -86,7 +86,7 @@ def read(tree: Any) -> Process | None:
 
 
 def _state_and_start(pid: str) -> tuple[str, str] | None:
-    """See proc(5): the name, which may hold anything, stands in parentheses before the third field."""
+    """Returns state and start time from /proc/PID/stat, see proc(5). The name, which may hold anything, is in parentheses."""
     try:
         fields = (_PROC / pid / "stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:

@@ -1,4 +1,4 @@
-"""Code of the user's own, called before anything trains: in a copy of this process, which alone it can end, hang or change."""
+"""Calls users' code before training in a fork of this process, so that only the fork can be ended, blocked or changed by it."""
 
 from __future__ import annotations
 
@@ -25,51 +25,50 @@ from dropbench.process.workers import may_fork
 T = TypeVar("T")
 
 PATIENCE_S = 120.0
-"""For a module to be imported, built or tried on a few examples, which takes seconds at most."""
+"""Time limit to import, build or try a module on a few examples, which normally takes seconds."""
 READING_S = 3600.0
-"""For a loader of data, which may have much to read."""
+"""Time limit for a data loader, which may have much to read."""
 
 
 class PartFailed(UsageError):
-    """Code of the user's own raised, ended its process or did not come to an end."""
+    """Users' code raised an error, ended its process or did not return."""
 
 
 class PartDied(PartFailed):
-    """It ended its process, or did not come to an end."""
+    """Users' code ended its process, or did not return."""
 
 
 class PartHangs(PartDied):
-    """It did not come to an end, nor would it in training."""
+    """Users' code did not return, and would not return in training either."""
 
 
 def apart(target: str, what: str, act: Callable[[], T], seconds: float | None = None) -> T:
-    """What a call gives that runs a part's code: one of dropbench's own is called as it is.
+    """Returns the result of a call that runs a part's code. One of dropbench's own parts is called directly.
 
-    That of a user's is made in a copy of this process where there may be one, and here where not, or where what it gives
-    cannot be handed over.
+    A user's part is called in a fork of this process if possible. It is called here if not, or if the result cannot be pickled.
 
     Parameters
     ----------
     target : str
         The part's import path.
     what : str
-        What is called, for messages: `model=mine`.
+        A name of what is called, for messages: `model=mine`.
     act : Callable
         The call.
     seconds : float, optional
-        How long it may take; PATIENCE_S unless it is given.
+        How long it may take; by default PATIENCE_S.
 
     Raises
     ------
     PartFailed
-        Where it raises; PartDied where it ends its process or takes too long. A UsageError that it raises comes as it is.
+        If it raises; PartDied if it ends its process or takes too long. A UsageError that it raises is raised unchanged.
     """
     if target.startswith(OWN):
         return act()
     if not may_fork() or multiprocessing.parent_process() is not None:
         return _here(what, act)
     kind, value = _in_copy(what, act, PATIENCE_S if seconds is None else seconds)
-    # Pickled by a copy of this process, in a pipe that nobody else writes to.
+    # Pickled by a fork of this process, in a pipe to which nothing else writes.
     if kind == "gave":
         return cast("T", pickle.loads(value))
     if kind == "raised":
@@ -85,7 +84,7 @@ def _in_copy(what: str, act: Callable[[], Any], seconds: float) -> tuple[str, An
     process = context.Process(target=_copy, args=(theirs, act))
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):
-            stream.flush()  # what waits to be written would be written twice
+            stream.flush()  # a buffer that is not flushed would be written twice
     process.start()
     theirs.close()
     try:
@@ -103,8 +102,8 @@ def _in_copy(what: str, act: Callable[[], Any], seconds: float) -> tuple[str, An
 
 
 def _copy(pipe: Connection, act: Callable[[], Any]) -> None:
-    """In the copy: makes the call and sends what came of it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all of a terminal, and is the parent's to handle
+    """Runs in the fork: makes the call and sends its outcome."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all, and the parent handles it
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with guarded():
@@ -147,13 +146,13 @@ def _whole(error: BaseException) -> str:
 
 @cache
 def _sentence(told: str, whole: str) -> str:
-    """With where the whole traceback is kept: once, however often it came up."""
+    """Adds where the whole traceback is stored. It is stored only once for repeated errors."""
     kept = keep(whole) if whole else None
     return told + (f"; the whole traceback is in {kept}" if kept else "")
 
 
 def keep(whole: str) -> str | None:
-    """Writes a traceback to a new file in the system's temporary folder; returns its path, or None where there is no room."""
+    """Writes a traceback to a new file in the system's temporary folder. Returns its path, or None if it cannot be written."""
     try:
         with tempfile.NamedTemporaryFile(
             "w", prefix="dropbench-crash-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"

@@ -1,4 +1,4 @@
-"""Whose code an exception came up in: the user's own, at a line of a file, or dropbench's."""
+"""Finds whose code raised an exception: the user's, at a line of a file, or dropbench's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _INSTALLED = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "pl
 
 
 def place(error: BaseException) -> str:
-    """` (my_model.py, line 3)`: the innermost line of the user's own that dropbench had called; empty where there is none."""
+    """Returns ` (my_model.py, line 3)`, the innermost line of the user's code called by dropbench; empty if there is none."""
     for raised in _chain(error):
         calls = traceback.extract_tb(raised.__traceback__)
         files = [call.filename for call in calls]
@@ -27,15 +27,15 @@ def place(error: BaseException) -> str:
 
 
 def raised_by_user(error: BaseException) -> bool:
-    """Whether a line of the user's own raised it itself, as `sys.exit()` in a model does; Ctrl-C comes from elsewhere."""
+    """Returns whether a line of the user's code itself raised it, as `sys.exit()` in a model does. Ctrl-C does not count."""
     calls = traceback.extract_tb(error.__traceback__)
     return bool(calls) and _is_own(calls[-1].filename) and bool(place(error))
 
 
 def told(error: BaseException, caught: BaseException | None = None) -> str:
-    """The first line of what it says, behind its name, and where it came up in code of the user's.
+    """Returns an error's name and the first line of its message, and where it came up in the user's code.
 
-    caught: what was raised in its place.
+    caught: the exception that was raised in its place.
     """
     name = type(error).__name__
     text = f"{name}: {error}".strip().splitlines()[0] if str(error).strip() else name
@@ -43,7 +43,7 @@ def told(error: BaseException, caught: BaseException | None = None) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """It, what caused it, and so on."""
+    """Yields an exception, its cause, and so on."""
     seen: list[BaseException] = []
     following: BaseException | None = error
     while following is not None and following not in seen:
@@ -53,12 +53,12 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _is_own(file: str) -> bool:
-    """Whether a file is neither dropbench's nor of an installed package or Python."""
+    """Returns whether a file is the user's: neither dropbench's nor of Python or an installed package."""
     return file.endswith(".py") and not file.startswith((_PACKAGE, *_INSTALLED, "<")) and "site-packages" not in file
 
 
 def _short(file: str) -> str:
-    """From the current folder where it lies below."""
+    """Returns the path relative to the current folder, if the file is below it."""
     try:
         return str(Path(file).relative_to(Path.cwd()))
     except (ValueError, OSError):

@@ -1,4 +1,4 @@
-"""Variables of the environment that a library would read and fall over are taken as if they were not set."""
+"""Removes environment variables whose values would make a library fail."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import sys
 import warnings
 
 _SIZES = {"COLUMNS": (20, 1000), "LINES": (5, 1000), "TERMINAL_WIDTH": (20, 1000)}
-"""How large a terminal may be said to be. rich believes in one without columns, and draws lines across one of a million."""
+"""Accepted sizes of a terminal. rich accepts one without columns, and draws lines across one with a million."""
 
 
 def settle() -> None:
-    """For a process that is dropbench's own, before what it imports looks at them."""
+    """Cleans the environment of a process that belongs to dropbench, before the modules that it imports read it."""
     for name, (least, most) in _SIZES.items():
         value = os.environ.get(name, "")
         if not (value.isascii() and value.isdigit() and least <= int(value[:9]) <= most):
             os.environ.pop(name, None)
-    # Pictures go to files. matplotlib cannot even be imported where this names what it does not know.
+    # Pictures go to files. matplotlib cannot even be imported if this names an unknown backend.
     os.environ["MPLBACKEND"] = "agg"
-    # A library's warning is no reason to end: PYTHONWARNINGS=error would make one of each.
+    # A library's warning must not end the command, and PYTHONWARNINGS=error would turn each into an error.
     if any(part.strip().startswith("e") for part in os.environ.get("PYTHONWARNINGS", "").split(",")):
         del os.environ["PYTHONWARNINGS"]
     warnings.filters[:] = [f for f in warnings.filters if f[0] != "error"]  # type: ignore[index]

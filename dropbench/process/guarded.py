@@ -1,4 +1,4 @@
-"""Code of the user's own in this process: what it prints is no result, and what it sets for all is set back."""
+"""Runs users' code in this process: its output is not part of the result, and global settings that it changes are restored."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from typing import Any
 from dropbench.process.streams import output_to_errors
 
 Setting = tuple[Callable[[], Any], Callable[[Any], Any]]
-"""How it is read, and how it is set."""
+"""Functions that read and set a setting."""
 
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """While it runs, standard output is standard error; afterwards what may change the numbers of others is as it was."""
+    """Context manager that sends standard output to standard error, and then restores settings that could affect other runs."""
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         for read, write in (*_of_process(), *_of_torch()):
@@ -33,12 +33,12 @@ def guarded() -> Iterator[None]:
 
 def _back(read: Callable[[], Any], write: Callable[[Any], Any], value: Any) -> None:
     with suppress(Exception):
-        if read() != value:  # some are slow to set
+        if read() != value:  # setting some of them is slow
             write(value)
 
 
 def _of_process() -> Iterator[Setting]:
-    """The streams, the folder, the locale and, in the main thread, what happens on signals."""
+    """Yields the settings of the process: streams, current folder, locale and, in the main thread, signal handlers."""
     for name in ("stdin", "stdout", "stderr", "excepthook"):
         yield partial(getattr, sys, name), partial(setattr, sys, name)
     yield os.getcwd, os.chdir
@@ -50,7 +50,7 @@ def _of_process() -> Iterator[Setting]:
 
 
 def _of_torch() -> Iterator[Setting]:
-    """What all tensors and operations share."""
+    """Yields torch's global settings."""
     torch: Any = sys.modules.get("torch")
     if torch is None:
         return

@@ -1,4 +1,4 @@
-"""Being asked to stop: by Ctrl-C, by a batch system or a shutdown (SIGTERM), by a terminal that closes (SIGHUP)."""
+"""Requests to stop: by Ctrl-C, by a batch system or a shutdown (SIGTERM), by a terminal that closes (SIGHUP)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NOTICE = b"\nStopping: what is in training is being saved. Once more stops at o
 
 
 class Stop:
-    """Whether this process has been asked to stop, or its time is over: calling it tells.
+    """Keeps whether this process has been asked to stop, or its time is over; calling it returns that.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class Stop:
     Attributes
     ----------
     signal : int or None
-        By which signal it was asked first.
+        The signal by which it was first asked.
     at_once : bool
         Whether it was asked again.
     """
@@ -41,32 +41,32 @@ class Stop:
         self._interrupt = Interrupt()
 
     def __call__(self) -> bool:
-        """Whether it has, or is."""
+        """Returns whether this process has been asked to stop, or its time is over."""
         return self.signal is not None or self.left <= 0
 
     @property
     def left(self) -> float:
-        """Seconds until its time is over; infinity where nobody set one."""
+        """Seconds until its time is over; infinity without a limit."""
         return math.inf if self.until is None else self.until - time.monotonic()
 
     @property
     def bell(self) -> Connection:
-        """Something to wait for beside other pipes: it can be read from once this process has been asked to stop."""
+        """A connection to wait for together with others: it becomes readable once this process has been asked to stop."""
         if self._bell is None:
             self._bell = Pipe(duplex=False)
         return self._bell[0]
 
     def wait(self, seconds: float) -> None:
-        """Waits so long. Raises KeyboardInterrupt where this process is to stop before."""
+        """Waits so many seconds. Raises KeyboardInterrupt if this process is to stop earlier."""
         wait([self.bell], max(0.0, min(seconds, self.left)))
         if self():
             raise KeyboardInterrupt
 
     def ask(self, number: int, frame: FrameType | None = None) -> None:
-        """A handler of signals: the first time it is noted, and after that as by `Interrupt`."""
+        """Signal handler: the first signal is only recorded, later ones are passed to `Interrupt`."""
         if self.signal is None:
             self.signal = number
-            # A lock may be held where a handler comes in between: so no Event, and nothing of `print`.
+            # The interrupted code may hold a lock, so neither an Event nor `print` is used here.
             if self._bell is not None:
                 os.write(self._bell[1].fileno(), b"!")
             if number == signal.SIGINT:
@@ -79,9 +79,9 @@ class Stop:
 
 @contextmanager
 def listening(stop: Stop) -> Iterator[Stop]:
-    """Has signals ask this process to stop. In another thread than the main one, where that cannot be, it changes nothing.
+    """Context manager in which signals ask this process to stop. Outside the main thread, which alone can, it does nothing.
 
-    A signal that this process was started to ignore, as SIGHUP by `nohup`, is ignored.
+    Signals that this process was started to ignore, as SIGHUP by `nohup`, stay ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield stop

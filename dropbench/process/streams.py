@@ -1,8 +1,8 @@
-"""The standard streams of a command: a reader that leaves, a full disk or a terminal of few characters does not stop it.
+"""Standard streams that survive a reader that leaves, a full disk, or a terminal with a small character set.
 
-Python closes a program whose reader has left, with an exception wherever the next line is printed, and raises another for a
-character that the terminal does not have. Here a stream whose end is gone takes what is written and drops it, and remembers
-why, so that the exit code can tell.
+When the reader has left, Python raises an exception wherever the next line is printed, and it raises another one for a
+character that the terminal's encoding lacks. Here a stream whose other end is gone accepts and drops what is written, and
+remembers why, so that the exit code can report it.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from dropbench.values import plain as seen
 
 
 class OutputLost(Exception):
-    """Standard output takes nothing more, and what the command does is of no use without it."""
+    """Standard output accepts nothing more, and the command is useless without it."""
 
 
 class Sink(io.RawIOBase):
-    """Bytes to a file of the system's, until it takes no more; what comes then is dropped.
+    """Writes bytes to a file descriptor until it accepts no more; everything after that is dropped.
 
     Parameters
     ----------
     number : int
-        Of the file.
+        The file descriptor.
     closed : bool
         Whether it was closed before the command began.
     """
@@ -42,9 +42,9 @@ class Sink(io.RawIOBase):
         self._number = number
         self._gone = OSError(errno.EBADF, "it is closed") if closed else None
         self.lost: OSError | None = None
-        """Why not all of it was written."""
+        """Why not everything was written."""
         self.needed = False
-        """Whether to raise OutputLost, once, rather than to go on for nobody."""
+        """Whether to raise OutputLost, once, instead of continuing without a reader."""
 
     @override
     def writable(self) -> bool:
@@ -66,7 +66,7 @@ class Sink(io.RawIOBase):
                 if self._gone is not None:
                     raise self._gone
                 left = left[os.write(self._number, left) :]
-            except BlockingIOError:  # a terminal or pipe that was set not to wait
+            except BlockingIOError:  # a terminal or pipe in non-blocking mode
                 select.select([], [self._number], [])
             except OSError as error:
                 self.lost = error
@@ -76,7 +76,7 @@ class Sink(io.RawIOBase):
 
 
 class _Text(io.TextIOWrapper):
-    """Text that goes there for as long as the process lives: code of a user's may have closed its own output, and not this."""
+    """A text stream that cannot be closed while the process lives, since users' code may close what it thinks is its output."""
 
     @override
     def close(self) -> None:
@@ -88,20 +88,20 @@ _output = Sink(1, closed=False)
 
 
 def settle() -> None:
-    """Puts streams that cannot fail in the place of this process's own, and something harmless in that of closed ones."""
+    """Replaces this process's standard streams by ones that cannot fail, and closed ones by /dev/null."""
     global _output
     closed = [_reserved(number) for number in range(3)]
     if sys.stdin is None:
-        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115  it is to stay open
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115  it must stay open
     _output = Sink(1, closed[1])
     _output.needed = True
     sys.stdout = _text(io.BufferedWriter(_output), sys.stdout)
-    # Nothing is held back: what is said last may be why the process ended.
+    # Nothing is buffered, because the last message may say why the process ended.
     sys.stderr = _text(Sink(2, closed[2]), sys.stderr)
 
 
 def settle_worker() -> None:
-    """For a process that trains: all that is printed in it goes to standard error, and is dropped where nobody reads that."""
+    """Prepares a worker: everything printed in it goes to standard error, and is dropped if nobody reads that."""
     closed = _reserved(2)
     with suppress(OSError):
         os.dup2(2, 1)
@@ -109,19 +109,19 @@ def settle_worker() -> None:
 
 
 def go_on() -> None:
-    """From here on the command is worth carrying out even if nobody reads what it prints: it trains."""
+    """From now on the command continues even if nobody reads its output, because it trains."""
     _output.needed = False
 
 
 def ended(code: int) -> int:
-    """The exit code, once all that was printed has been written, or could not be."""
+    """Flushes the streams, and returns the exit code, which reports output that was lost."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OutputLost, OSError, ValueError):
             stream.flush()
     lost = _output.lost
     if lost is None:
         return code
-    if lost.errno == errno.EPIPE and _output.needed:  # as programs end whose reader has seen enough
+    if lost.errno == errno.EPIPE and _output.needed:  # like other programs whose reader has left
         return code or 128 + signal.SIGPIPE
     why = _WHY.get(lost.errno or 0) or os.strerror(lost.errno or 0).lower()
     kept = "" if _output.needed else "; what was trained is stored"
@@ -131,7 +131,7 @@ def ended(code: int) -> int:
 
 @contextmanager
 def output_to_errors() -> Iterator[None]:
-    """While code of a user's runs: what it prints, in Python or not, is no result of the command."""
+    """Context manager for users' code: its output, also from outside Python, goes to standard error, not to the result."""
     told, sys.stdout = sys.stdout, _text(Sink(2, closed=False), sys.stderr)
     try:
         told.flush()
@@ -151,23 +151,23 @@ def output_to_errors() -> Iterator[None]:
 
 
 def _reserved(number: int) -> bool:
-    """Whether a file is closed; then nothing that is opened later shall have its number and be written to for it."""
+    """Returns whether a file descriptor is closed. If so, it is opened on /dev/null, so that no later file gets its number."""
     try:
         os.fstat(number)
     except OSError:
-        os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, and those below are not
+        os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, and those below are taken
         return True
     return False
 
 
 def tell(text: str) -> None:
-    """A line on standard error, if there is one; what a file's name or an exception says in it steers no terminal."""
+    """Prints a text on standard error, if there is one. Control characters, as in a file's name, do not reach the terminal."""
     if sys.stderr is not None:
         print("\n".join(map(seen, text.split("\n"))), file=sys.stderr, flush=True)
 
 
 def _text(to: Any, before: TextIO | None) -> TextIO:
-    """Text in the encoding that Python chose for the stream before. to: what takes its bytes."""
+    """Returns a text stream with the encoding that Python chose for the former stream. to: takes the bytes."""
     lenient = getattr(before, "errors", None) in ("replace", "ignore", "xmlcharrefreplace", "namereplace")
     return _Text(
         to,

@@ -1,9 +1,9 @@
-"""How a worker process begins: as a copy of this one, or in a fresh interpreter.
+"""How a worker process starts: as a fork of this one, or in a fresh interpreter.
 
-A copy (fork) is there at once and shares the data that planning has read. It lacks this process's other threads, though,
-and waits for ever for one that held a lock or belongs to a pool, such as torch's after an operation on several threads. So
-it is for Linux, where dropbench has the process to itself, and while nothing has started threads in it. A fresh interpreter
-costs a second or two.
+A fork starts at once and shares the data that planning has read. But it lacks this process's other threads, and waits for ever
+for a thread that held a lock or belongs to a pool, such as torch's after a multithreaded operation. So forks are used only on
+Linux, if dropbench has the process to itself, and while nothing has started threads in it. A fresh interpreter takes a second
+or two.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _own = False
 
 
 def have_this_process() -> None:
-    """Says that dropbench has this process to itself, as its command does: no other code has run in it."""
+    """Declares that dropbench has this process to itself, as in its command: no other code has run in it."""
     global _own
     _own = True
 
 
 def may_fork() -> bool:
-    """Whether a copy of this process can train, whatever has run in it."""
+    """Returns whether a fork of this process can train, whatever has run in it."""
     return sys.platform == "linux" and _own and not _unknown_threads()
 
 
@@ -40,7 +40,7 @@ _alone = False
 
 @contextmanager
 def only_this_process() -> Iterator[None]:
-    """Meanwhile nothing is trained elsewhere: no other process could find the code that is to run."""
+    """Context manager in which no other process trains, because none could find the code to run."""
     global _alone
     before, _alone = _alone, True
     try:
@@ -50,14 +50,14 @@ def only_this_process() -> Iterator[None]:
 
 
 def alone() -> bool:
-    """Whether this process alone can train."""
+    """Returns whether only this process can train."""
     return _alone
 
 
 def context(copies: bool = True) -> Any:
-    """What to start workers with, one of those of multiprocessing.
+    """Returns the multiprocessing context for workers.
 
-    copies: whether a copy of this process could do the work. With CUDA it cannot, once anything here has asked for the cards.
+    copies: whether a fork of this process could do the work. With CUDA it cannot, once anything here has initialised it.
     """
     from multiprocessing import get_context
 
@@ -65,10 +65,10 @@ def context(copies: bool = True) -> Any:
 
 
 def begin(process: BaseProcess) -> None:
-    """Starts it without running the script again that this process is of.
+    """Starts a process without running this process's main script again.
 
-    A fresh interpreter would first import that script, for functions that it may have to find there. There are none of ours,
-    and a script without `if __name__ == "__main__"` would begin its sweep once more in each worker.
+    A fresh interpreter would first import that script to find functions in it. None of ours are there, and a script without `if
+    __name__ == "__main__"` would start its sweep again in each worker.
     """
     with _no_script():
         process.start()
@@ -85,9 +85,9 @@ def _no_script() -> Iterator[None]:
 
 
 def _unknown_threads() -> bool:
-    """Whether there are threads beside Python's own and those of libraries that start theirs afresh in a copy.
+    """Returns whether there are threads other than Python's and those of libraries that restart theirs in a fork.
 
-    They are OpenBLAS, and the jemalloc of pyarrow, which pandas imports where it is installed.
+    These libraries are OpenBLAS, and the jemalloc of pyarrow, which pandas imports if it is installed.
     """
     from threadpoolctl import threadpool_info
 
@@ -97,7 +97,7 @@ def _unknown_threads() -> bool:
 
 
 def _name(task: Path) -> str:
-    """Of a thread; nothing where it has ended meanwhile."""
+    """Returns a thread's name; empty if it has ended meanwhile."""
     try:
         return (task / "comm").read_text().strip()
     except OSError:
@@ -105,7 +105,7 @@ def _name(task: Path) -> str:
 
 
 def _openblas_threads() -> int:
-    """How many each OpenBLAS uses: one a core, unless the environment says otherwise."""
+    """Returns how many threads each OpenBLAS uses: one per core, unless the environment says otherwise."""
     for name in ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS"):
         value = os.environ.get(name, "")
         if value.isdecimal() and int(value):
