@@ -1,4 +1,4 @@
-"""The functions of `import dropbench`: the commands, with answers that are objects.
+"""The functions of `import dropbench`: the commands, which return objects.
 
-Importing this loads nothing heavy. Each function carries out what the command of its name does, by the same code.
+Importing this loads nothing heavy. Each function does the same as the command of its name, with the same code.
 """

@@ -26,11 +26,11 @@ SUFFIXES = {
     ".tex": "latex",
     ".txt": "rich",
 }
-"""Of files that an answer can be saved to, and the format of each."""
+"""The endings of files to which an answer can be saved, and the format of each."""
 _WIDTH = 110
-"""Columns of text, where no terminal says how wide it is."""
+"""Width of the text in columns, if no terminal has a width."""
 _HEIGHT = 620
-"""Pixels of the page in a notebook; it scrolls."""
+"""Height of the page in a notebook, in pixels; it scrolls."""
 
 
 class Answer:

@@ -1,4 +1,4 @@
-"""`(x, y)` as a Table."""
+"""Converts `(x, y)` to a Table."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _CHANNELS = 4
 
 
 def table_of(x: Any, y: Any, parts: Mapping[str, Any] | None = None) -> Table:
-    """A table of arrays of NumPy, tensors, or what NumPy makes one of.
+    """Return a table made of NumPy arrays, tensors, or anything that NumPy converts to an array.
 
     Parameters
     ----------
     x : array
-        [n, features], [n, steps, features] of a sequence, or [n, channels, height, width] of an image, whose bytes are brought
+        [n, features], [n, steps, features] for sequences, or [n, channels, height, width] for images, of which bytes are scaled
         to 0..1.
     y : array
-        [n]; whole numbers, texts or true and false are classes, floating-point numbers are what a regression predicts.
+        [n]; whole numbers, texts and booleans are classes, floating-point numbers are the targets of a regression.
     parts : mapping, optional
-        The row numbers of `test`, and beside it of `val` and `train`; what is not given is drawn by each seed.
+        The row numbers of `test`, and optionally of `val` and `train`; parts that are not given are drawn for each seed.
 
     Raises
     ------
     UsageError
-        For what has another shape.
+        For arrays of another shape.
     """
     import numpy as np
     import torch
@@ -81,6 +81,6 @@ def table_of(x: Any, y: Any, parts: Mapping[str, Any] | None = None) -> Table:
 def _array(values: Any) -> Any:
     import numpy as np
 
-    if hasattr(values, "detach"):  # a tensor, wherever it lies
+    if hasattr(values, "detach"):  # a tensor, on any device
         values = values.detach().cpu()
     return np.asarray(values)

@@ -1,4 +1,4 @@
-"""One call from Python: what the command could take for granted in a process of its own, and here is somebody else's."""
+"""One call from Python: protects the caller's process from changes that a command can make in a process of its own."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from dropbench.errors import Interrupted, UsageError
 from dropbench.process.signals import SIGNALS
 
 _one = threading.RLock()
-"""Hydra keeps its state in one place for the whole process, so calls of several threads wait for each other."""
+"""Hydra has one state for the whole process, so calls from several threads wait for each other."""
 _OPTION = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)")
 _FLAGS = {"--force": "force=True", "--until-settled": "until_settled=True", "--explain": "explain=True"}
 
 
 @contextmanager
 def call(*, trains: bool = False) -> Iterator[None]:
-    """While it runs, mistakes are spoken of as Python has them; afterwards the process is as it was.
+    """Context manager of a call: it words errors for Python, and restores the state of the process at the end.
 
     Parameters
     ----------
@@ -33,11 +33,11 @@ def call(*, trains: bool = False) -> Iterator[None]:
     Raises
     ------
     UsageError
-        For a mistake of the user's: one sentence.
+        For a mistake by the user: one sentence.
     KeyboardInterrupt
-        On Ctrl-C, once what is in training is saved; the message says what is stored.
+        On Ctrl-C, once the runs in training are saved; the message says what is stored.
     OSError
-        Where trained runs could not be stored.
+        If trained runs could not be stored.
     """
     with _one, ExitStack() as stack:
         for read, write in _shared() if trains else ():
@@ -50,7 +50,7 @@ def call(*, trains: bool = False) -> Iterator[None]:
             raise UsageError(spoken(str(error))) from error
         except Interrupted as error:
             stopped = error
-    # The handlers of the process are its own again.
+    # The process has its own signal handlers again.
     number, told = stopped.code - 128, spoken(str(stopped))
     if number in SIGNALS and number != signal.SIGINT:
         signal.raise_signal(number)
@@ -58,13 +58,13 @@ def call(*, trains: bool = False) -> Iterator[None]:
 
 
 def spoken(text: str) -> str:
-    """A sentence about options of the command line as one about arguments: `--at-most 3` is `at_most 3`."""
+    """Return a sentence about command-line options as one about arguments: `--at-most 3` becomes `at_most 3`."""
     in_python = _OPTION.sub(lambda m: _FLAGS.get(m[0], m[1].replace("-", "_")), text)
     return in_python.replace("the same command", "the same call").replace("extend train.epochs=", "extend=")
 
 
 def forget() -> None:
-    """Forgets what was read of files that may have changed since the last call. A command reads each once."""
+    """Clear caches of files that may have changed since the last call. A command reads each file once."""
     loaded = sys.modules.get
     if (sources := loaded("dropbench.planning.sources")) is not None:
         sources.forget()
@@ -79,8 +79,8 @@ def forget() -> None:
 
 
 def _shared() -> Iterator[tuple[Any, Any]]:
-    """What a call changes for the whole process: how it is read, and how it is set."""
-    if threading.current_thread() is threading.main_thread():  # others neither have signals nor may ask for them
+    """Yield functions that read and restore what a call changes for the whole process."""
+    if threading.current_thread() is threading.main_thread():  # other threads get no signals and cannot set handlers
         for number in SIGNALS:
             yield partial(signal.getsignal, number), partial(_handled, number)
     yield random.getstate, random.setstate
@@ -89,12 +89,12 @@ def _shared() -> Iterator[tuple[Any, Any]]:
 
 
 def _handled(number: int, handler: Any) -> None:
-    if handler is not None and signal.getsignal(number) is not handler:  # None: it was set by no Python code
+    if handler is not None and signal.getsignal(number) is not handler:  # None: it was not set from Python
         signal.signal(number, handler)
 
 
 def _hydra() -> Any:
-    """What a program that is itself one of Hydra's has set up; nothing of that is imported for it."""
+    """Return Hydra's state, for a program that uses Hydra itself. Nothing is imported for this."""
     module = sys.modules.get("hydra.core.global_hydra")
     return module.GlobalHydra.instance().hydra if module else None
 
@@ -105,7 +105,7 @@ def _hydra_back(before: Any) -> None:
 
 
 def _threads() -> Any:
-    """How many threads torch and the other libraries use. Training has them use those of `execute.threads`."""
+    """Return how many threads torch and other libraries use, since training sets these to `execute.threads`."""
     import torch
     from threadpoolctl import ThreadpoolController
 
@@ -114,7 +114,7 @@ def _threads() -> Any:
 
 
 def _threads_back(before: Any) -> None:
-    """A library that was loaded meanwhile gets as many as the one that had most."""
+    """Restore the numbers of threads. A library that was loaded meanwhile gets the largest earlier number."""
     import torch
     from threadpoolctl import ThreadpoolController
 

@@ -1,8 +1,8 @@
-"""Data and networks that are objects of a program: as settings for the time of a call.
+"""Turns data and networks that are Python objects into settings for the duration of a call.
 
-Data are written into a folder of this call alone, where other processes find them. A class or function of an importable
-module is its import path. Any other lives in this process alone, so this process trains it; a module that is made up for the
-time of the call holds it, and the text of its source, which identifies it.
+Data are written into a temporary folder, where other processes find them. A class or function of an importable module is given
+by its import path. Any other exists only in this process, so this process trains it: a temporary module holds it and the text
+of its source, which identifies it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _NOTE = (
 
 @dataclass(frozen=True)
 class Settings:
-    """What stands for the objects: overrides, folders of options, and what is to be told of it once."""
+    """The settings for the objects: overrides, folders of options, and a note to show once."""
 
     overrides: list[str]
     conf: list[Path]
@@ -50,21 +50,21 @@ class Settings:
 
 @contextmanager
 def as_settings(data: Any = None, target: str | None = None, model: Any = None) -> Iterator[Settings]:
-    """What one would type for these objects, while it lasts.
+    """Context manager that yields the settings that one would type for these objects.
 
     Parameters
     ----------
     data : Table, DataFrame, (x, y) or (x, y, parts), optional
         See `sweep`.
     target : str, optional
-        Of a DataFrame the column to predict.
+        The column of a DataFrame to predict.
     model : class or function, optional
-        Makes an nn.Module.
+        Returns an nn.Module.
 
     Raises
     ------
     UsageError
-        For what is none of these, and a network without a source.
+        For other objects, and for a network without a source.
     """
     if target is not None and not hasattr(data, "columns"):
         raise UsageError("target names the column of a DataFrame to predict: also give data=frame")
@@ -123,7 +123,7 @@ def _table(table: Table, folder: Path) -> list[str]:
 
 
 def _frame(frame: Any, target: str, folder: Path, tested: Any = None) -> list[str]:
-    """A DataFrame is read as the CSV file that it is written as."""
+    """Write a DataFrame as a CSV file, which is read like any other, and return the overrides for it."""
     from dropbench.config.typed import setting
 
     text = frame.to_csv(index=False)
@@ -138,7 +138,7 @@ def _frame(frame: Any, target: str, folder: Path, tested: Any = None) -> list[st
 
 
 def _with_target(x: Any, y: Any, parts: Mapping[str, Any] | None = None) -> tuple[Any, Any, str]:
-    """Columns and what is to be predicted as one frame; the test rows as another, where they are given."""
+    """Return columns and target as one frame; if test rows are given, these are a second frame."""
     import numpy as np
 
     name = str(getattr(y, "name", None) or "target")
@@ -155,7 +155,7 @@ def _with_target(x: Any, y: Any, parts: Mapping[str, Any] | None = None) -> tupl
 
 
 def _network(model: Any) -> str:
-    """The import path of a class or function, which is of a made-up module where it has none."""
+    """Return the import path of a class or function; in the temporary module if it is not importable."""
     if isinstance(model, str):
         raise UsageError(f"model={model!r} is a name: write it among the settings, 'model={model}'")
     if not callable(model) or not hasattr(model, "__qualname__"):
@@ -173,7 +173,7 @@ def _network(model: Any) -> str:
 
 @contextmanager
 def _held(model: Any, folder: Path) -> Iterator[None]:
-    """A module with the object in it. Its file is there for its source to be read, and would not run by itself."""
+    """Context manager with a module that holds the object. Its file exists only for the source to be read, not to be run."""
     source = source_of(model)
     file = folder / f"{GIVEN_MODULE}.py"
     file.write_text(source, encoding="utf-8")
@@ -190,7 +190,7 @@ def _held(model: Any, folder: Path) -> Iterator[None]:
 
 
 def typed(overrides: Sequence[str], objects: Settings) -> list[str]:
-    """Both together, and one worker where this process alone can train. Raises UsageError where one says what another does."""
+    """Return all overrides, with one worker if only this process can train. Raise UsageError if a key is given in both."""
     given = {word.partition("=")[0] for word in objects.overrides}
     for word in overrides:
         if (key := word.partition("=")[0]) in given:

@@ -1,4 +1,4 @@
-"""Settings as Python has them, as the command line would."""
+"""Converts settings that are Python objects to overrides of the command line."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Folders = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
 def words(overrides: Iterable[Override]) -> list[str]:
-    """Overrides as one types them.
+    """Return overrides as they are typed.
 
-    Of a mapping each value stands for itself, whatever is in it: a list is one value. A tuple or a `range` is several values
-    to be tried, as `train.lr=0.01,0.1` and `seed=range(0,10)` are on the command line.
+    In a mapping each value is one value, even if it is a list. A tuple or a `range` is several values to try, as
+    `train.lr=0.01,0.1` and `seed=range(0,10)` on the command line.
 
     Raises
     ------
     UsageError
-        For what is neither a text nor a mapping.
+        For anything that is neither a string nor a mapping.
     """
     typed: list[str] = []
     for override in overrides:
@@ -52,7 +52,7 @@ def _word(key: str, value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers of NumPy and torch as Python's own."""
+    """Return numbers of NumPy and torch as Python's own."""
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

@@ -108,9 +108,9 @@ def load(*which: Which, where: Texts = (), metric: str | None = None) -> pd.Data
     Parameters
     ----------
     *which : path, str or mapping
-        Folders and filters, as of `report`.
+        Folders and filters, as for `report`.
     where : str or sequence of str
-        Conditions, as of `report`.
+        Conditions, as for `report`.
     metric : str, optional
         One more column, computed from the histories: `"epochs to val_accuracy=0.9"`.
 
@@ -139,7 +139,7 @@ def history(*which: Which, where: Texts = ()) -> pd.DataFrame:
     Parameters
     ----------
     *which, where
-        As of `load`.
+        As for `load`.
 
     Returns
     -------
@@ -186,7 +186,7 @@ def _runs(which: Sequence[Which], where: Texts, metric: str | None = None) -> Re
 
 
 def _words(which: Sequence[Which]) -> list[str]:
-    """Folders and filters as one types them."""
+    """Return folders and filters as they are typed."""
     return [word for one in which for word in ([str(Path(one))] if isinstance(one, os.PathLike) else words([one]))]
 
 

@@ -64,7 +64,7 @@ class Run:
         return table.astype({"epoch": int}) if len(table) else table
 
     def model(self) -> TrainedModel:
-        """The run's network with the saved weights (`train.save=best` or `last`), as `load_model` returns it.
+        """Return the run's network with the saved weights (`train.save=best` or `last`), like `load_model`.
 
         Raises UsageError if the run saved no weights.
         """

@@ -1,4 +1,4 @@
-"""The source of a class or function that lies in no module: what identifies it, as its file would."""
+"""The source of a class or function that is in no importable module. It identifies the code, as a file would."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HERE = "__main__"
 
 
 def importable(found: Any) -> bool:
-    """Whether another process finds the same by its import path."""
+    """Return whether another process finds the same object by its import path."""
     module = sys.modules.get(str(getattr(found, "__module__", "")))
     if module is None or module.__name__ == _HERE or getattr(module, "__file__", None) is None:
         return False
@@ -28,12 +28,12 @@ def importable(found: Any) -> bool:
 
 
 def source_of(found: Any) -> str:
-    """Its text, and that of what it names of the program: bases, other classes and functions, and plain values.
+    """Return the source of an object and of what it uses from the program: bases, other classes and functions, plain values.
 
     Raises
     ------
     UsageError
-        Where there is no text, as of what was typed after `python -c`.
+        If there is no source, as for code typed after `python -c`.
     """
     texts: dict[str, str] = {}
     waiting = [found]
@@ -52,7 +52,7 @@ def source_of(found: Any) -> str:
 
 
 def _named(found: Any) -> Iterator[tuple[str, Any]]:
-    """What its code names of the variables around it."""
+    """Yield the variables from outside that an object's code names, with their values."""
     functions = list(_functions(found))
     if isinstance(found, type):
         yield from ((base.__name__, base) for base in found.__mro__[1:])
@@ -80,13 +80,13 @@ def _functions(found: Any) -> Iterator[FunctionType]:
 
 
 def _text(found: Any) -> str:
-    """Of a class by its methods, whose lines a notebook keeps, though it has no file."""
+    """Return an object's source: a class's is found by its methods, because a notebook keeps their lines and has no file."""
     for function in _functions(found):
         lines = linecache.getlines(function.__code__.co_filename)
         with_it = _within("".join(lines), function.__code__.co_firstlineno, found)
         if with_it is not None:
             return with_it
-    with suppress(OSError, TypeError):  # of a class without methods, which has a file all the same
+    with suppress(OSError, TypeError):  # a class without methods may still have a file
         return textwrap.dedent(inspect.getsource(found)).rstrip()
     raise UsageError(
         f"model={found.__name__}: its source code cannot be read, and it is identified by that; write it in a file or a cell "
@@ -95,7 +95,7 @@ def _text(found: Any) -> str:
 
 
 def _within(text: str, line: int, found: Any) -> str | None:
-    """The innermost definition of this name in a text that spans a line."""
+    """Return the innermost definition of the object's name in a text that contains a line."""
     try:
         tree = ast.parse(text)
     except SyntaxError:

@@ -1,4 +1,4 @@
-"""What a call tells while it trains: on standard error, in the words of Python."""
+"""The messages of a call that trains, on standard error, worded for Python."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dropbench.cli.console import Shown
 
 
 class Telling(Shown):
-    """As a command does, with arguments in the place of its options. quiet: whether errors and warnings alone are told."""
+    """Prints what the command does, with arguments instead of options. quiet: whether only errors and warnings are printed."""
 
     def __init__(self, quiet: bool) -> None:
         super().__init__(quiet, as_json=False)
