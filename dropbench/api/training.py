@@ -70,7 +70,7 @@ def sweep(
     extend : int, optional
         Continue finished runs to this many epochs in all. They must have been trained with `train.extendable=true`.
     max_minutes : float, optional
-        Stop after this many minutes; the same call goes on later.
+        Stop after this many minutes; the same call continues later.
     max_runs : int
         A grid with more runs than this is an error.
     retries : int
@@ -92,7 +92,7 @@ def sweep(
     UsageError
         For what cannot be trained: one sentence.
     KeyboardInterrupt
-        On Ctrl-C, after the runs in training are saved. The same call goes on from there.
+        On Ctrl-C, after the runs in training are saved. The same call continues from there.
     """
     with call(trains=True):
         from dropbench.api.telling import Telling
@@ -143,7 +143,7 @@ def train(
     data, target, model : optional
         Objects, as for `sweep`.
     conf : path, or several
-        Folders of options of your own.
+        Folders with your own options.
     retries : int
         How often the run is tried again if it fails.
     force : bool

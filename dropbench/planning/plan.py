@@ -43,7 +43,7 @@ class Plan:
     settings: Settings
     overrides: tuple[str, ...]
     outlines: dict[str, Outline] = field(repr=False)
-    """By run id."""
+    """The outline of each run's model, by run id."""
     skipped: tuple[str, ...] = ()
     merged: int = 0
     warnings: tuple[str, ...] = ()
@@ -189,8 +189,8 @@ def _composed(
 ) -> tuple[list[Planned], list[str], list[str]]:
     """Returns every run of the grid.
 
-    Also returns the points that were left out because two of their arms coincide, and why others could not be composed because
-    their code ends the process on import.
+    Also returns messages about points that were left out because two of their arms coincide, and about code that ends the
+    process on import.
     """
     runs: list[Planned] = []
     coinciding: dict[str, None] = {}

@@ -227,7 +227,7 @@ class Claims:
         self._held.discard(run)
         chain = self._chain(run)
         if chain and chain[-1][1].token == self._token:
-            for place, _ in chain:  # the first one first
+            for place, _ in chain:  # beginning with the first
                 _remove(place)
 
     def _place(self, run: str, after: Owner | None) -> Path:

@@ -22,7 +22,7 @@ class Rule:
     seeds : list of int
         Seeds of the comparison, in the order in which they are used.
     looks : list of int
-        After how many of these seeds the comparison is judged; a single number if it is judged once.
+        After how many of these seeds the comparison is judged; empty, or a single number, if it is judged once.
     confirms : list of str
         Ids of the runs by which the compared arms were chosen, if this plan compares them again under other seeds.
     search : dict

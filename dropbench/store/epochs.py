@@ -12,10 +12,10 @@ from typing import Any
 from dropbench.store import safely
 
 Columns = Mapping[str, list[float]]
-"""{column: a number an epoch}, NaN for empty cells."""
+"""{column: one number per epoch}, NaN for empty cells."""
 HISTORY = "history.csv"
 SPIKE = 0.5
-"""A rise of the training loss by half of its total fall is more than the noise between two epochs."""
+"""A rise of the training loss by half of its total fall is more than noise between two epochs."""
 BURST = 10.0
 """A burst is a gradient norm above ten times the median of earlier ones, and above the first, since norms begin largest."""
 

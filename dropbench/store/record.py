@@ -198,10 +198,10 @@ class StoredPlan:
     """A study or command line in expanded form: which runs belong to which arm.
 
     arms: {name: run ids}, in the plan's order; only a study names arms. tables: {setting id of the baseline: {arm: run ids}}
-    for each table of its report; empty in older plans, whose tables hold arms that differ only in regularizers. runs: the ids
-    of all runs that it compares. created: when it was last started, ISO 8601, UTC. course: for a plan whose next runs depend on
-    its results. outcomes: metrics that were named in advance. contrasts: questions about the arms that were named in advance,
-    by name. claims, checks, programs: the statements that it tests, by name.
+    for each table of its report; empty for a plain grid and in older plans, whose tables hold arms that differ only in
+    regularizers. runs: the ids of all runs that it compares. created: when it was last started, ISO 8601, UTC. course: for a
+    plan whose next runs depend on its results. outcomes: metrics that were named in advance. contrasts: questions about the
+    arms that were named in advance, by name. claims, checks, programs: the statements that it tests, by name.
     """
 
     __pydantic_config__: ClassVar[Any] = _LEGAL_JSON
