@@ -33,7 +33,7 @@ _BESIDE = (("spatial", 0.2), ("locked", 0.25), ("stochastic_depth", 0.2))
 """Variants and rates that are tried in addition to `standard`, if they have a site in the model."""
 _UPDATES, _EPOCHS, _FEWEST_EPOCHS = 3000, (10, 200), 5
 _PATIENCE = 5
-"""A run stops early after this fraction of its epochs (one in so many, but at least three) without improvement."""
+"""A run stops early after epochs / _PATIENCE epochs without improvement, but at least three."""
 _HOPED = 4
 """How many seeds are planned, as a multiple of those that would fit if no run stopped early."""
 MOST = 400

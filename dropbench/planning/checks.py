@@ -234,7 +234,7 @@ def _no_site(spec: RunSpec, slot: int, outline: Outline) -> str | None:
 
 
 def _pairs(kinds: Collection[str]) -> str:
-    """Returns a hint how to get sites that models have only if told so."""
+    """Returns a hint how to get sites that models have only with certain options."""
     return (
         " (model.two_branches=true makes them: of resnet, and of mlp with model.skip=true)" if "pair" in kinds else ""
     )

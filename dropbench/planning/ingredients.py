@@ -12,7 +12,7 @@ _OF_ALL = ("rates", "schedule")
 """Words after `dropout.` that have keys below them, but are no variants."""
 _NONE_OF_MODEL = {"model.batch_norm": "none", "model.norm": "none", "model.skip": False}
 _AT_SHORTCUTS = {"stochastic_depth", "shake_drop", "shake_shake"}
-"""Variants that act only on branches beside shortcuts."""
+"""Variants that act only on branches parallel to shortcuts."""
 
 
 def joined(sample: Mapping[str, Any]) -> dict[str, Any]:

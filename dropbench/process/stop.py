@@ -57,7 +57,7 @@ class Stop:
         return self._bell[0]
 
     def wait(self, seconds: float) -> None:
-        """Waits so many seconds. Raises KeyboardInterrupt if this process is to stop earlier."""
+        """Waits for `seconds`. Raises KeyboardInterrupt if this process is to stop earlier."""
         wait([self.bell], max(0.0, min(seconds, self.left)))
         if self():
             raise KeyboardInterrupt
