@@ -148,7 +148,7 @@ def _with_target(x: Any, y: Any, parts: Mapping[str, Any] | None = None) -> tupl
     if not parts:
         return frame, None, name
     if set(parts) != {"test"}:
-        raise UsageError("data=(x, y, parts): beside a DataFrame parts may hold {'test': row numbers} alone")
+        raise UsageError("data=(x, y, parts): with a DataFrame, parts may hold only {'test': row numbers}")
     chosen = np.zeros(len(frame), dtype=bool)
     chosen[np.asarray(parts["test"])] = True
     return frame[~chosen], frame[chosen], name

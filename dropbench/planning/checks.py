@@ -80,7 +80,7 @@ def _own_noise(model: Component, parts: Sequence[str]) -> str:
     if late := [part.removesuffix(LATE) for part in parts if part.endswith(LATE)]:
         return (
             f"model={model.name} is noisy in evaluation, where two passes over the same examples should agree: {_some(late)} "
-            f"draws random numbers of its own or goes on from what it saw before; {acts}"
+            f"draws random numbers itself or keeps something from earlier batches; {acts}"
         )
     return f"model={model.name} draws random numbers of its own ({_some(parts)}): {acts}"
 
@@ -116,8 +116,8 @@ def check(spec: RunSpec, table: Table, outline: Outline) -> str | None:
         return f"data '{table.name}' have a single class, so that model={spec.model.name} has nothing to tell apart"
     if outline.own_noise and spec.eval.mode != "deterministic":
         return (
-            f"eval.mode={spec.eval.mode} leaves on the noise of dropbench's sites alone, and model={spec.model.name} has noise "
-            f"of its own ({outline.own_noise[0]}); use noise(site, x) in its place, or eval.mode=deterministic"
+            f"eval.mode={spec.eval.mode} leaves on only the noise at dropbench's sites, and model={spec.model.name} draws "
+            f"noise itself ({outline.own_noise[0]}); use noise(site, x) in its place, or eval.mode=deterministic"
         )
     if spec.eval.mode != "deterministic" and outline.task not in ("classify", "regress"):
         return (
@@ -159,8 +159,8 @@ def _no_loss(spec: RunSpec, table: Table, outline: Outline) -> str | None:
     if outline.task != "regress":
         if train.loss is not None:
             return (
-                f"train.loss={train.loss} is of numbers, and data '{table.name}' with model={spec.model.name} have none to "
-                "predict; leave it out, or read the target as a number: data.task=regress"
+                f"train.loss={train.loss} is a loss for numbers, and model={spec.model.name} on data '{table.name}' "
+                "predicts none; leave it out, or read the target as a number: data.task=regress"
             )
         return None
     if train.class_weights is not None:

@@ -48,7 +48,7 @@ def plan(
             key for key in now.keys() | then.keys() if now.get(key) != then.get(key)
         ):  # null is the same as absent
             raise UsageError(
-                f"--confirm: {name} cannot be run as it was, since {', '.join(changed[:3])} would be another; "
+                f"--confirm: {name} cannot be repeated, because {', '.join(changed[:3])} has changed since; "
                 "run its sweep again first"
             )
     of_arms = dict(zip(arms, parts, strict=True))

@@ -16,7 +16,7 @@ _LOOKED_UP = {"tokens": "words", "text": "words", "graph": "nodes"}
 _LOOKS_AT = {
     "batch_norm": "it looks at batch norm, and the model has none (mlp has with model.batch_norm=before_activation)",
     "attention": "it looks at attention weights, and the model has none (model=transformer has)",
-    "edges": "it takes edges of a graph away, and there is none (model=gcn has one)",
+    "edges": "it removes edges of a graph, and the data are no graph (model=gcn takes one)",
 }
 """What a metric examines, by the need that its YAML states."""
 
@@ -84,4 +84,5 @@ def not_taken(spec: RunSpec, asked: Iterable[str]) -> Iterator[str]:
     """Yields a sentence for each metric that was asked for by name and does not apply to the model's task on its data."""
     for name in asked:
         if name not in spec.metric:
-            yield f"metric={name} is none for what model={spec.model.name} is trained for, and is not measured; leave it out"
+            does_not = f"metric={name} does not apply to what model={spec.model.name} is trained for"
+            yield f"{does_not}, and is not measured; leave it out"

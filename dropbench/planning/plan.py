@@ -283,7 +283,7 @@ def _all_metrics(one: RunSpec, other: RunSpec) -> dict[str, MetricSpec]:
         first, second = (flatten(s.as_dict()["metric"][name], f"metric.{name}.", whole=False) for s in (one, other))
         for key in (k for k in first if first[k] != second.get(k)):
             raise UsageError(
-                f"{key}={written(first[key])},{written(second.get(key))}: what is measured makes no other run, and a run "
-                f"has one {name}; give it one value"
+                f"{key}={written(first[key])},{written(second.get(key))}: runs do not differ by what is measured, and a "
+                f"run measures one {name}; give it one value"
             )
     return {**one.metric, **other.metric}

@@ -78,7 +78,7 @@ def _shape(record: Record) -> Iterator[str]:
     """Checks what later readers assume of a configuration."""
     names = [variant.get("name") for variant in identity.variants(record.config)]
     if not names or len(set(names)) < len(names):
-        yield "the variants in its configuration are none, or one of them twice"
+        yield "its configuration has no variant, or one variant twice"
     for variant in identity.variants(record.config):
         rates, placement = variant.get("rates") or {}, variant.get("placement")
         if not isinstance(rates, Mapping) or not all(map(_is_rate, (*rates.values(), variant.get("rate") or 0))):
@@ -116,7 +116,7 @@ def _epochs(record: Record) -> Iterator[str]:
     if record.status == "completed" and chosen is None:
         yield "it completed and has no chosen epoch"
     if record.status == "completed" and not all(record.n.values()):
-        yield "it completed and has a part without examples"
+        yield "it completed although one of its parts has no examples"
 
 
 def _rates(record: Record) -> Iterator[str]:
@@ -128,7 +128,7 @@ def _rates(record: Record) -> Iterator[str]:
             yield f"its learned rate at {site} is {rate:g}"
     variants = identity.variants(record.config)
     if all(v.get("name") == NONE for v in variants) and any(record.rates.values()):
-        yield "it calls itself none and drops something"
+        yield "its variant is none and it has a rate above 0"
     if record.schema >= SCHEMA:
         yield from _rates_of(variants, record)
 

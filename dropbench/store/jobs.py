@@ -158,7 +158,9 @@ def ask_to_stop(job: Job) -> None:
     try:
         files.write_file(job.folder / _STOP, b"")
     except OSError as error:
-        raise UsageError(f"{job.folder} cannot be written: {error.strerror}; ask on the machine that trains") from error
+        raise UsageError(
+            f"{job.folder} cannot be written: {error.strerror}; stop the job on the machine that trains it"
+        ) from error
 
 
 def is_to_stop(folder: Path) -> bool:

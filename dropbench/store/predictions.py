@@ -173,20 +173,20 @@ def _checked(held: dict[str, NDArray[Any]]) -> Predictions:
         raise ValueError("an array is missing")
     if error is not None:
         if spread is None or spread.shape != () or error.dtype != np.float16 or error.shape != (n,):
-            raise ValueError("its errors are not one of each row")
+            raise ValueError("it does not have one error per row")
         if not (spread.dtype == np.float64 and 0 < float(spread) < np.inf):
             raise ValueError("its spread is no standard deviation")
         return Predictions(total, rows, error=error.astype(np.float64) * float(spread), spread=float(spread))
     if loss is not None and (loss.dtype != np.float16 or loss.shape != (n,)):
-        raise ValueError("its losses are not one of each row")
+        raise ValueError("it does not have one loss per row")
     if logs is not None and classes is not None:
         whole = logs.dtype == np.float16 and logs.ndim == 2 and classes.dtype.kind == "u"
         if not whole or len(logs) != n or classes.shape != (n,) or classes.max(initial=0) >= logs.shape[1]:
-            raise ValueError("its probabilities are not one of each row and class")
+            raise ValueError("it does not have one probability per row and class")
     return Predictions(total, rows, right, loss, logs, classes)
 
 
 def _bits(packed: NDArray[Any], n: int) -> NDArray[np.bool_]:
     if n < 0 or packed.dtype != np.uint8 or packed.shape != ((n + 7) // 8,):
-        raise ValueError("its bits are not one of each row")
+        raise ValueError("it does not have one bit per row")
     return np.unpackbits(packed, count=n).astype(bool)

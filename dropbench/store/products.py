@@ -79,7 +79,9 @@ def _in_file(path: Path) -> str | None:
             if isinstance(told, str) and told.isalpha():
                 return told
         if text or time.monotonic() > until:
-            raise UsageError(f'{path} does not say {{"products": "..."}}; remove it, and the records of the runs tell')
+            raise UsageError(
+                f'{path} does not say {{"products": "..."}}; remove it, and the library is read from the records of the runs'
+            )
         time.sleep(0.02)
 
 

@@ -151,7 +151,7 @@ def test_a_mistake_is_one_sentence(words: tuple[str, ...], sentence: str, capsys
     [
         (("model.target=people:Functional", "dropout=none"), "draws random numbers of its own (its forward)"),
         (("model.target=people:Functional", "model.args.always=true", "dropout=none"), "is noisy in evaluation"),
-        (("model.target=people:Counting", "dropout=none"), "memory (Memory) draws random numbers of its own or goes on"),
+        (("model.target=people:Counting", "dropout=none"), "memory (Memory) draws random numbers itself or keeps"),
         (("model.target=people:Functional", "dropout=none"), "never called as a module and so is no site (drop)"),
     ],
 )  # fmt: skip

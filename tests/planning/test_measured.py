@@ -67,7 +67,7 @@ def test_a_metric_that_was_asked_for_and_fits_no_such_model() -> None:
     words = ["model=autoencoder", "model.widths=[4]", "data=digits"]
     assert planned(*words).warnings == ()  # accuracy is among the metrics that nobody typed
     (warning,) = planned(*words, "metric=[loss,ece]").warnings
-    assert warning.startswith("metric=ece is none for what model=autoencoder is trained for")
+    assert warning.startswith("metric=ece does not apply to what model=autoencoder is trained for")
 
 
 def test_a_model_that_no_machine_holds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,7 @@ CASES: Mapping[str, tuple[str, tuple[tuple[tuple[str, ...], Any], ...]]] = {
     "epoch 0": ("its chosen epoch is 0 of 4", ((("chosen_epoch",), 0),)),
     "none chosen": ("has no chosen epoch", ((("chosen_epoch",), None),)),
     "too many epochs": ("ran 5 epochs and its configuration says 4", ((("epochs_run",), 5),)),
-    "no examples": ("a part without examples", ((("n", "test"), 0),)),
+    "no examples": ("one of its parts has no examples", ((("n", "test"), 0),)),
     "fewer than none": ("its test is -5", ((("n", "test"), -5),)),
     "negative time": ("took -1 seconds", ((("seconds",), -1),)),
     "endless": ("took inf seconds", ((("seconds",), "Infinity"),)),
@@ -95,7 +95,7 @@ CASES: Mapping[str, tuple[str, tuple[tuple[tuple[str, ...], Any], ...]]] = {
     ),
     "learned": ("its learned rate at x is 1.5", ((("learned_rates",), {"x": 1.5}),)),
     "called none": (
-        "calls itself none and drops something",
+        "its variant is none and it has a rate above 0",
         (
             ((CONFIG, "dropout", "name"), "none"),
             (("variants",), [{"name": "none", "version": 1, "rates": {"hidden.0": 0.1}}]),
@@ -135,7 +135,7 @@ def test_of_several_variants_each_has_its_own_rates(tmp_path: Path) -> None:
     assert found(locked=0.4, standard=0.35) == "its rate at hidden.0 is 0.35, and its configuration has none above 0.3"
     assert found(locked=0.4, embedding=0.1) == "its rate at hidden.0/embedding is of none of its variants"
     twice = {**good().config, "dropout": [TWO[0], TWO[0]]}
-    assert "one of them twice" in str(contradiction(good(config=twice)))
+    assert "one variant twice" in str(contradiction(good(config=twice)))
 
 
 def test_a_task_that_its_model_does_not_have() -> None:
