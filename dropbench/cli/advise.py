@@ -1,4 +1,4 @@
-"""`dropbench advise`: one question, one command, for those who know none of the words."""
+"""`dropbench advise`: answers one question with one command, for users who do not know dropbench's terms."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PAGE, CONFIG = "advice.html", "advice.yaml"
 
 @dataclass(frozen=True)
 class _Told:
-    """What is advised, and how to have it: a command, and a configuration. page: where the whole is explained."""
+    """The advice, with a command and a configuration that carry it out. page: explains it with every number."""
 
     advice: Advice
     command: str | None
@@ -35,10 +35,10 @@ class _Told:
 
 
 class _Spare(Shown):
-    """Without the settings that a tuning found, which are for those who will choose the next ones."""
+    """Leaves out the settings that tuning found, because they only help a user who chooses the next settings."""
 
     def stage(self, stage: Stage, tuned: Sequence[Tuned] = ()) -> None:
-        """Which stage comes next; of the tuning, the arms that it found nothing for."""
+        """Print which stage comes next, and of the tuning only the arms for which it found no usable setting."""
         super().stage(stage, [one for one in tuned if one.best is None or one.all_diverged])
 
 
@@ -51,9 +51,9 @@ def advise(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """Chooses what to compare, compares it for so many minutes, and says what to do. Returns the exit code.
+    """Choose what to compare, compare it for at most `minutes`, and print what to do. Return the exit code.
 
-    Raises UsageError for what cannot be trained, and for keys that are chosen here.
+    Raises UsageError for what cannot be trained, and for keys that this command chooses itself.
     """
     from dropbench.cli.stages import looking
     from dropbench.cli.sweep import pursue
@@ -84,7 +84,7 @@ def advise(
 
 
 def _seconds(course: Course) -> float:
-    """What the first stage of a course would take here."""
+    """Estimate how many seconds the first stage of a course would take on this machine."""
     from dropbench.cli.work import arranged
     from dropbench.execute.estimate import Durations, estimate
 
@@ -94,7 +94,10 @@ def _seconds(course: Course) -> float:
 
 
 def _again(course: Course, chosen: Protocol) -> Protocol | None:
-    """The protocol of a stored plan of the same question, which is gone on with: the machine may be slower today."""
+    """Return the protocol of an unfinished stored plan for the same question; None if there is none.
+
+    The plan is continued with its own epochs and seeds, because a new estimate may differ: the machine may be slower today.
+    """
     from dropbench.store import Store
 
     fixed = ("train.epochs", "train.patience")
@@ -119,7 +122,7 @@ def _again(course: Course, chosen: Protocol) -> Protocol | None:
 
 
 def _tell(course: Course, done: Done, conf: Sequence[Path], shown: Shown) -> int:
-    """Says what was found, and writes the page and the configuration beside the results."""
+    """Print the advice, and write its page and its configuration into the results folder. Return the exit code, 0."""
     from dropbench.report import for_plan
     from dropbench.report.tables.advice import advice
 
@@ -159,7 +162,7 @@ def _written(found: Advice, report: Report, store: Store, kept: StoredPlan, conf
     write(with_commands(report, [store.root], conf), "html", told.page)
     try:
         lines = commands([(config, [0])], str(store.root), conf, data_root=data_root([kept], kept.every_run))
-    except UsageError:  # what was given as an object, say, cannot be typed
+    except UsageError:  # for example, a Python object as data or model cannot be typed in a command
         lines = []
     return replace(told, command=lines[0].replace("dropbench sweep", "dropbench train", 1) if len(lines) == 1 else None)
 
@@ -169,7 +172,7 @@ def _show(told: _Told, shown: Shown) -> None:
         tree: dict[str, Any] = asdict(told.advice)
         shown.json({**tree, "command": told.command, "config": str(told.config), "page": str(told.page)})
         return
-    if shown.quiet:  # no other command tells it again, so it is said: nothing else is
+    if shown.quiet:  # the advice is printed all the same, because no other command prints it again
         for sentence in told.advice.sentences:
             shown.out(plain(sentence))
         return

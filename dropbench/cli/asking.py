@@ -1,4 +1,4 @@
-"""A sweep as it was typed: its overrides, and how it goes on from what it finds."""
+"""A sweep as typed: its overrides, and the options by which its own results decide on further runs."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Going:
-    """How a sweep goes on from what it finds: what was typed.
+    """The options by which a sweep's own results decide on further runs, as typed.
 
-    tune: `key=value,value` each. until_settled, at_most, extend: see app.
+    tune: each item is `key=value,value`. until_settled, at_most, extend: see app.
     """
 
     tune: Sequence[str] = ()
@@ -31,12 +31,12 @@ class Going:
 
 
 def ends_in(minutes: float | None) -> float | None:
-    """When so many minutes are over, by `time.monotonic`."""
+    """Return the time, by `time.monotonic`, at which this many minutes have passed; None for no limit."""
     return None if minutes is None else time.monotonic() + 60 * minutes
 
 
 def asked_for(overrides: Sequence[str], going: Going, composer: Composer, max_runs: int = MOST_RUNS) -> Course:
-    """The course of a sweep as it was typed, checked as a whole. Raises UsageError as `sweep` does."""
+    """Return the course of a sweep as typed, after checking all of it. Raises UsageError as `sweep` does."""
     from dropbench.cli import extending
     from dropbench.cli.study_contrasts import check
     from dropbench.planning.continuing import TUNING_SEEDS, course

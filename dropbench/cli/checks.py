@@ -1,4 +1,4 @@
-"""The statements of a study that are mathematics, computed."""
+"""Computes the checks of a study: mathematical statements that a function verifies without training."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 def computed(checks: Mapping[str, Check]) -> dict[str, StoredCheck]:
-    """Each with its cases. Raises UsageError for a function that is not there, or gives no cases."""
+    """Compute each check with its cases, by name. Raises UsageError for a function that is missing or returns no cases."""
     return {name: _computed(name, check) for name, check in checks.items()}
 
 
 def function_of(where: str, target: str) -> Callable[..., Any]:
-    """A function by its import path. Raises UsageError, which says where it is named, for one that is not there."""
+    """Return a function by its import path. Raises UsageError if it cannot be imported; `where` says what names it."""
     from hydra.utils import get_method
 
     try:
         return get_method(target)
-    except Exception as error:  # whatever the user's module does as it is imported
+    except Exception as error:  # importing a user's module may raise anything
         raise UsageError(f"{where}: {target} cannot be imported: {' '.join(str(error).split())}") from error
 
 

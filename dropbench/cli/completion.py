@@ -1,4 +1,4 @@
-"""Tab completion of overrides, from the names in conf/ alone: it must answer before a finger leaves the key."""
+"""Tab completion of overrides. It reads only the names in conf/, because it must answer without a noticeable delay."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _KEY = re.compile(r"^(\w+):", re.MULTILINE)
 
 
 def complete_override(ctx: typer.Context, incomplete: str) -> list[str]:
-    """`mo` to `model=`, `model=` to `model=cnn`..., `dropout.ra` to `dropout.rate=`, ...; --conf counts where it is given."""
+    """Complete `mo` to `model=`, `model=` to `model=cnn`..., `dropout.ra` to `dropout.rate=`, ...; folders of --conf count."""
     conf = [Path(folder) for folder in ctx.params.get("conf") or ()]
-    # bash breaks what is typed at `=`: it comes as `model`, `=`, `c`, and without the `=` where nothing follows it.
+    # bash splits words at `=`: `model=c` arrives as `model`, `=`, `c`, and without the `=` if nothing follows it.
     typed: list[str] = ctx.params.get("overrides") or []
     before, last = ["", "", *typed][-2:]
     key = before if last == "=" else last
@@ -24,7 +24,7 @@ def complete_override(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def completions(incomplete: str, conf: list[Path]) -> list[str]:
-    """The overrides that begin so; conf: the user's folders of options."""
+    """Return the overrides that begin with this text. conf: the user's folders of options."""
     from dropbench.config.options import GROUPS, KEYS, conf_dir, group_of, options
     from dropbench.config.several import GROUP, RECIPE, variant_in
 
@@ -41,11 +41,11 @@ def completions(incomplete: str, conf: list[Path]) -> list[str]:
         return [f"{name}." if name == "eval" else f"{name}=" for name in first]
     group = key.rpartition(".")[0]
     held = group.replace(".", "/")
-    if (variant := variant_in(key)) in options(GROUP, conf):  # one of several
+    if (variant := variant_in(key)) in options(GROUP, conf):  # one of several combined variants
         held = held.replace(f"/{variant}", "", 1)
     folders = {file.parent for file in options(held, conf).values()}
     texts = [file.read_text(encoding="utf-8", errors="replace") for folder in folders for file in folder.glob("*.yaml")]
-    if group == "eval":  # a node of config.yaml, at its end
+    if group == "eval":  # not a folder, but a node at the end of config.yaml
         node = (conf_dir() / "config.yaml").read_text(encoding="utf-8").partition("\neval:")[2]
         texts = [dedent(node.partition("\n")[2])]
     keys = {k for text in texts for k in _KEY.findall(text) if k not in ("name", "version", "defaults", "_target_")}

@@ -1,4 +1,4 @@
-"""`dropbench report --confirm`: the rates and strengths that a report chose, under fresh seeds beside their baseline."""
+"""`dropbench report --confirm`: trains the rates and strengths that a report chose, and their baseline, under fresh seeds."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
 
 
 def confirm(report: Report, paths: Sequence[Path], conf: Sequence[Path], shown: Shown) -> int:
-    """Trains, for each comparison with a chosen rate or other strength, that one and the baseline under fresh seeds.
+    """Train each chosen rate or other strength and its baseline under fresh seeds, one plan for each comparison.
 
     Parameters
     ----------
     report : Report
-        With the choice of a strength of each regularizer.
+        It holds the chosen strength of each regularizer.
     paths : sequence of Path
-        What it was made of, which must be one results folder: the runs are added to it.
+        What the report was made from. This must be one results folder, because the runs are added to it.
     conf : sequence of Path
         The user's folders of options.
     shown : Shown
-        Where the commands of the runs and their report go.
+        Prints the commands of the runs and their report.
 
     Returns
     -------
     int
-        The exit code: 1 where a run failed.
+        The exit code: 1 if a run failed.
 
     Raises
     ------
     UsageError
-        Where no strength was chosen, for several folders, and for an arm that cannot be run as it was.
+        If no strength was chosen, if several folders are named, or if an arm can no longer be run as it was.
     """
     from dropbench.cli.proposals import data_root
     from dropbench.cli.sweep import carry_out
@@ -72,7 +72,7 @@ def confirm(report: Report, paths: Sequence[Path], conf: Sequence[Path], shown: 
 
 
 def _to_confirm(report: Report) -> list[Comparison]:
-    """The comparisons in which a strength was chosen. Raises UsageError where there are none."""
+    """Return the comparisons with a chosen strength to run beside a baseline. Raises UsageError if there are none."""
     with_choice = [c for c in report.comparisons if c.choices]
     if not with_choice and any(c.tuned for c in report.comparisons):
         raise UsageError(

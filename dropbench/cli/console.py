@@ -1,4 +1,4 @@
-"""What the commands print, but for reports: plans, progress, one run, lists. Nothing here decides anything."""
+"""What the commands print, except reports: plans, progress, single runs and lists. Nothing here decides anything."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
 
 
 def _is_screen(stream: TextIO | None) -> bool:
-    """Whether lines there can be drawn anew: it is a terminal that knows how to, whatever the environment says of colours."""
+    """Return whether lines on a stream can be redrawn: it is a capable terminal, whatever the environment says of colours."""
     if stream is None or stream.closed or not stream.isatty():
         return False
     return sys.platform == "win32" or os.environ.get("TERM", "").lower() not in ("", "dumb", "unknown")
 
 
 class _Console(Console):
-    """Writes what it means: where characters are missing, the stream has others for them, of the same width.
+    """A console that writes any character; the stream replaces those that it lacks by others of the same width.
 
-    In a notebook too it writes to its stream, where rich would make a picture of each line.
+    In a notebook it also writes text to its stream, where rich itself would display each line as HTML.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -50,19 +50,19 @@ class _Console(Console):
 
     @property
     def encoding(self) -> str:
-        """Of any character. In ASCII rich would draw boxes where there are none."""
+        """UTF-8, for any character. For an ASCII stream rich would draw borders around tables that have none."""
         return "utf-8"
 
 
 class _Aside(_Console):
-    """What is no result, on standard error: nobody has to read it."""
+    """A console on standard error for everything that is not a result. The command goes on if nobody reads it."""
 
     def __init__(self, quiet: bool) -> None:
         screen = _is_screen(sys.stderr)
         super().__init__(stderr=True, force_terminal=screen, force_interactive=screen, highlight=False, quiet=quiet)
 
     def on_broken_pipe(self) -> None:
-        """Goes on in silence, where rich would end the process."""
+        """Print nothing from now on. Rich itself would end the process."""
         self.quiet = True
 
 
@@ -72,9 +72,9 @@ class Shown:
     Parameters
     ----------
     quiet : bool
-        Whether only errors, and warnings of what was asked for and is not done, are printed.
+        Whether to print only errors, and warnings that something asked for is not done.
     as_json : bool
-        Whether results are for a program.
+        Whether to print results as JSON, for a program.
     """
 
     def __init__(self, quiet: bool, as_json: bool) -> None:
@@ -86,15 +86,15 @@ class Shown:
         self._talk: Console = _Aside(quiet)
 
     def out(self, text: str) -> None:
-        """Text as it is: no wrapping, no markup."""
+        """Print a text unchanged, without wrapping or markup."""
         self.console.out(text, highlight=False)
 
     def json(self, value: Any) -> None:
-        """A value as JSON; what JSON does not know as its text."""
+        """Print a value as JSON. Objects that JSON does not know are written as their text."""
         self.out(json.dumps(value, indent=2, default=str))
 
     def config(self, tree: Mapping[str, Any]) -> None:
-        """A resolved configuration: YAML, or JSON where that was asked for."""
+        """Print a resolved configuration as YAML, or as JSON if that was asked for."""
         if self.as_json:
             self.json(tree)
         else:
@@ -102,33 +102,33 @@ class Shown:
 
     @property
     def results(self) -> Console:
-        """The console for what the command is for, silent where only errors are wanted."""
+        """The console for the results of a command; it prints nothing if only errors are wanted."""
         return self._results
 
     @property
     def talk(self) -> Console:
-        """The console for what is no result; a terminal to it only where one can be drawn on."""
+        """The console for everything that is not a result. It counts as a terminal only if lines can be redrawn on it."""
         return self._talk
 
     def note(self, text: str) -> None:
-        """A line that is no result."""
+        """Print a line that is not a result."""
         self._talk.print(_seen(text), soft_wrap=True)
 
     def warning(self, text: str) -> None:
-        """Shown even where only errors are wanted: something that was asked for is not done."""
+        """Print that something asked for is not done, even if only errors are wanted."""
         self._side.print(_seen(f"Warning: {text}"), soft_wrap=True)
 
     def error(self, text: str) -> None:
-        """What went wrong, without ending the command."""
+        """Print what went wrong, without ending the command."""
         self._side.print(_seen(f"Error: {text}"), soft_wrap=True)
 
     def errors(self, texts: Iterable[str]) -> None:
-        """Each of them."""
+        """Print each of these errors."""
         for text in texts:
             self.error(text)
 
     def plan(self, plan: Plan, todo: int) -> None:
-        """How many runs a plan has, what is left out and why. todo: how many are not finished yet."""
+        """Print how many runs a plan has, and what is left out and why. todo: how many runs are not finished yet."""
         done = len(plan.specs) - todo
         parts = [count(len(plan.specs), "run"), f"{done} finished already and skipped" if done else ""]
         parts.append(f"{plan.merged} merged with a run that is the same" if plan.merged else "")
@@ -137,13 +137,13 @@ class Shown:
             self.note(f"skipped: {reason}")
 
     def stage(self, stage: Stage, tuned: Sequence[Tuned] = ()) -> None:
-        """Which stage of a course comes next, and under which seeds; before it what the tuning found."""
+        """Print what the tuning found, and then which stage of a course comes next and under which seeds."""
         for one in tuned:
             self.note(said(one))
         self.note(f"{stage.called}, seeds {spans(stage.seeds)}:")
 
     def warnings(self, plan: Plan) -> None:
-        """Where an arm may not be what it seems. On standard error, never among the results."""
+        """Print where an arm may not be what it seems, on standard error and never among the results."""
         for warning in () if self.quiet else plan.warnings:
             self._side.print(Text(f"Warning: {warning}"), soft_wrap=True)
 
@@ -156,22 +156,22 @@ class Shown:
         rest: Rest | None = None,
         design: Design | None = None,
     ) -> None:
-        """The arms of a plan, its cohorts, and the time that they would take.
+        """Print the arms of a plan, its cohorts, and the time that they would take to train.
 
         Parameters
         ----------
         plan : Plan
-            As it was made.
+            The plan of the stage.
         todo : sequence of RunSpec
             Its runs that are not finished yet.
         work : Work
-            These in cohorts.
-        seconds : float
-            What training them is estimated to take; None: it was not to be estimated.
+            These runs in cohorts.
+        seconds : float or None
+            The estimated time to train them; None if no estimate was asked for.
         rest : Rest or None
-            What may come after them, in a plan that goes on from what it finds.
+            What may come after them, if the plan's results decide on further runs.
         design : Design or None
-            What all of it could find.
+            What the whole comparison could detect.
         """
         from dropbench.hardware.blas import products
 
@@ -220,7 +220,7 @@ class Shown:
 
     @contextmanager
     def progress(self, cohorts: Sequence[Sequence[RunSpec]], arms: Mapping[str, str]) -> Iterator[TrainingProgress]:
-        """A bar on a terminal; elsewhere a line now and then, so that a log stays readable. arms: names by run id."""
+        """Show a bar on a terminal; elsewhere print an occasional line, so that a log stays readable. arms: names by run id."""
         if self._talk.is_terminal and not self.quiet:
             with Bar(
                 TextColumn("{task.description}"),
@@ -236,7 +236,7 @@ class Shown:
             yield TrainingProgress(self.note, cohorts, arms, None)
 
     def run(self, record: Record | Skipped | None, folder: Path) -> None:
-        """One run's outcome and where it is kept."""
+        """Print the outcome of one run and its folder."""
         from dropbench.store import Record
 
         if not isinstance(record, Record):
@@ -269,7 +269,7 @@ class Shown:
         self._result(f"{folder}")
 
     def options(self, headlines: Mapping[str, Mapping[str, str]]) -> None:
-        """The line of each option by its section and name: in columns that wrap on a terminal, elsewhere each on one line."""
+        """Print the line of each option, by section and name: in wrapped columns on a terminal, elsewhere one line each."""
         for section, names in headlines.items():
             if len(headlines) > 1:
                 self._results.print(Text(section, style="bold"))
@@ -286,7 +286,7 @@ class Shown:
             self._results.print(table)
 
     def rows(self, rows: Sequence[Mapping[str, object]]) -> None:
-        """A table of rows with the same keys, which are its headings; columns without a value in any row are left out."""
+        """Print rows as a table whose headings are their shared keys. Columns that are empty or 0 in every row are left out."""
         table = Table(box=None, pad_edge=False, header_style="bold")
         heads = [head for head in rows[0] if any(row[head] not in (None, "", 0) for row in rows)]
         for head in heads:
@@ -297,26 +297,26 @@ class Shown:
         self._results.print(table)
 
     def said(self, text: str) -> None:
-        """A sentence that is what the command is for, wrapped."""
+        """Print a sentence that is a result; it wraps on a terminal."""
         self._results.print(Text(text), soft_wrap=not self._results.is_terminal)
 
     def _result(self, text: str) -> None:
-        """A line of what the command is for."""
+        """Print a line that is a result."""
         self._results.print(Text(text), soft_wrap=True)
 
 
 def between(least: float, most: float, write: Callable[[Any], str]) -> str:
-    """`10 to 60`, or `10` where both are written alike."""
+    """Return `10 to 60`, or `10` if both are written alike."""
     return write(least) if write(least) == write(most) else f"{write(least)} to {write(most)}"
 
 
 def _seen(text: str) -> Text:
-    """Lines that steer no terminal: an exception, or a stored record, may say anything."""
+    """Return a text without terminal control characters, because an exception or a stored record may hold any."""
     return Text("\n".join(map(plain, text.split("\n"))))
 
 
 def _score(metric: str, part: str, value: float | None) -> str:
-    """A metric of one part of the data; nothing where it was not taken, as with the noise on in training."""
+    """Format a metric of one part of the data; empty if it was not measured there, as passes with noise on training data."""
     if value is None:
         return ""
     sign = "+" if part == "gap" else ""
@@ -326,7 +326,7 @@ def _score(metric: str, part: str, value: float | None) -> str:
 
 
 def _arms_table(plan: Plan, todo: Sequence[RunSpec]) -> Table:
-    """A row an arm: what it is, and what tells it from the others."""
+    """Return a table with one row per arm: what it is, and the settings in which it differs from the others."""
     from dropbench.planning.labels import differing
     from dropbench.planning.variants import places
 
@@ -340,7 +340,7 @@ def _arms_table(plan: Plan, todo: Sequence[RunSpec]) -> Table:
         first, outline = specs[0], plan.outlines[specs[0].run_id]
         rates = {p.label: p.rate for p in places(first.variants, outline.sites)}
         sites = " ".join(f"{name}={rate:.3g}" for name, rate in rates.items()) or "-"
-        if len(rates) > 3 and len(set(rates.values())) == 1:  # as many names would be a column of a line a site
+        if len(rates) > 3 and len(set(rates.values())) == 1:  # naming each would take one line per site
             sites = f"{next(iter(rates.values())):.3g} at {len(rates)} sites"
         rows.append(
             (

@@ -1,4 +1,4 @@
-"""What is said of an exception that nothing has explained, and where its traceback is kept."""
+"""The message for an exception that no other code has explained, and the file that keeps its traceback."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dropbench.process.apart import keep
 
 
 def told(error: BaseException) -> str:
-    """Two lines about an exception: what it says, and whose code it came up in."""
+    """Return two lines about an exception: its message, and whose code raised it. The traceback is written to a file."""
     where = blame.place(error)
     whose = "It came up in code of your own." if where else "This is a fault of dropbench, not yours."
     whole = "".join(traceback.format_exception(error))

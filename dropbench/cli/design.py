@@ -1,4 +1,4 @@
-"""What a plan could find, before any of it trains."""
+"""What a plan could detect, computed before any of it trains."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Design:
-    """The comparison of a plan that has most arms.
+    """The comparison of a plan that has the most arms, and the effect that it could detect.
 
     Parameters
     ----------
     seeds : int
-        That all of its arms have.
+        The number of seeds that all of its arms share.
     arms : int
-        Beside the baseline.
+        The number of arms beside the baseline.
     effect : float
-        The true difference that is confirmed in four of five such studies, in standard deviations of the differences between
-        seeds; NaN where nothing can be.
+        The true difference that four of five such studies would confirm, in standard deviations of the differences between
+        seeds; NaN if nothing can be confirmed.
     """
 
     seeds: int
@@ -33,7 +33,7 @@ class Design:
     effect: float
 
     def __str__(self) -> str:
-        """As a sentence of `--dry-run`."""
+        """Return the sentence that `--dry-run` prints."""
         beside = f"{count(self.seeds, 'seed')}, {count(self.arms, 'arm')} beside the baseline"
         if self.effect != self.effect:
             return f"{beside}: nothing can be confirmed, which takes six seeds, such as 'seed=range(0,6)'"
@@ -44,7 +44,7 @@ class Design:
 
 
 def design(plan: Plan) -> Design | None:
-    """Of the runs of a plan, finished ones too; None where there is one arm only, and nothing to compare."""
+    """Return the design of a plan, finished runs included; None if there is only one arm, and so nothing to compare."""
     from dropbench.report.statistics.interval import MIN_PAIRS
     from dropbench.report.statistics.power import findable
 
@@ -57,7 +57,7 @@ def design(plan: Plan) -> Design | None:
 
 
 def _comparisons(plan: Plan) -> Sequence[Mapping[str, Sequence[int]]]:
-    """The seeds of each arm, by arm: of a study its arms, else of what shares model and data."""
+    """Return the seeds of each arm, for each comparison: a study is one; otherwise arms with the same model and data are."""
     by_setting: dict[str, dict[str, list[int]]] = {}
     names = {run: name for name, runs in plan.arms.items() for run in runs}
     settings = {spec.kin: _setting(spec, plan) for spec in {spec.kin: spec for spec in plan.specs}.values()}

@@ -1,4 +1,4 @@
-"""`sweep --detach`: the command goes on as a job, in a process of its own, and this one returns."""
+"""`sweep --detach`: starts the command as a job, in a process of its own, and returns."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ if TYPE_CHECKING:
     from dropbench.store.jobs import Job
 
 _PATIENCE_S = 60.0
-"""For the process to say that it is there: a busy machine may take seconds to start Python."""
+"""How long to wait until the process reports that it has started: a busy machine may take seconds to start Python."""
 _LINES = 3
 
 
 def again() -> list[str]:
-    """The words of this command after `dropbench`, without --detach: what a job types."""
+    """Return the words of this command after `dropbench`, without --detach, for a job to run."""
     return [word for word in sys.argv[1:] if word != "--detach"]
 
 
 def detach(courses: Sequence[Course], shown: Shown, *, force: bool) -> int:
-    """Starts the command that was typed as a job, unless one trains its plans already. Returns the exit code.
+    """Start the command that was typed as a job, unless a job already trains its plans. Return the exit code, 0.
 
     Parameters
     ----------
     courses : sequence of Course
-        What was asked for, checked.
+        The courses of the command, already checked.
     shown : Shown
-        Hears what to type next.
+        Prints what to type next.
     force : bool
-        Whether what is finished is trained again.
+        Whether finished runs are trained again.
 
     Raises
     ------
     UsageError
-        For a device or logger that is not here, a results folder that cannot be written, and a job that ends at once.
+        For a device or logger that is not here, a results folder that cannot be written, and a job that fails at once.
     """
     from dropbench.cli.jobs import going_on
     from dropbench.cli.stages import Seen, as_stored
@@ -54,7 +54,7 @@ def detach(courses: Sequence[Course], shown: Shown, *, force: bool) -> int:
     from dropbench.process import session
     from dropbench.store import Store, jobs
 
-    arranged([], courses[0].first)  # for its errors
+    arranged([], courses[0].first)  # only for the errors that it raises
     store = Store(courses[0].first.settings.results)
     store.check()
     if (there := going_on(store.root, [c.plan_id for c in courses])) is not None:
@@ -92,12 +92,12 @@ def detach(courses: Sequence[Course], shown: Shown, *, force: bool) -> int:
 
 
 def called(courses: Sequence[Course]) -> str:
-    """What a job of these is called, beside its number."""
+    """Return the name of a job for these courses, without its number."""
     return courses[0].first.study or "sweep"
 
 
 def tail(log: Path) -> str:
-    """The last lines of a log, as half a sentence."""
+    """Return the last lines of a log, as half a sentence."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - 4096))
@@ -108,12 +108,12 @@ def tail(log: Path) -> str:
 
 
 def _is_over(course: Course, seen: Seen) -> bool:
-    """Whether all of it is finished."""
+    """Return whether all runs of a course have ended."""
     return course.stages(seen.ended)[-1].done(seen.ended)
 
 
 def tell(job: Job, shown: Shown, begin: str) -> None:
-    """What is going on, and what to type next."""
+    """Print that a job is running, and what to type next."""
     root = job.folder.parent.parent
     if shown.as_json:
         shown.json({"job": job.name, "results": str(root), "plans": list(job.plans), "log": str(job.log)})

@@ -1,4 +1,4 @@
-"""What `--dry-run` shows in place of training: the arms, their cohorts, the time they would take, and what they could find."""
+"""`--dry-run`: shows, without training, the arms, their cohorts, the time they would take, and what they could detect."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DryRun:
-    """That nothing is to be trained or written. estimate: whether the time is estimated, for which a few steps are timed."""
+    """A request to train and write nothing. estimate: whether to estimate the time, which takes timing a few steps."""
 
     estimate: bool = True
 
@@ -32,22 +32,22 @@ def show(
     to_come: Callable[[], Rest | None],
     shown: Shown,
 ) -> None:
-    """Shows what the next stage would train.
+    """Print what the next stage would train.
 
     Parameters
     ----------
     asked : DryRun
-        Without an estimate, what could be found is left out too: both take longer than the rest.
+        Without an estimate, what could be detected is left out too, because both take longer than the rest.
     todo : sequence of RunSpec
-        What is left to train of the stage.
+        The runs of the stage that are left to train.
     work : Work
-        These in cohorts.
+        These runs in cohorts.
     plans : tuple of two Plans
-        That of the stage, and that of the comparison in the end.
+        The plan of the stage, and the plan of the final comparison.
     to_come : callable
-        Gives what may come after this stage.
+        Returns what may come after this stage.
     shown : Shown
-        Where it is shown.
+        Prints it.
     """
     from dropbench.cli.design import design
     from dropbench.execute.checkpoint import trained_share

@@ -1,4 +1,4 @@
-"""The console script: signals are answered before anything is imported that takes time."""
+"""The console script. It handles signals before it imports anything that takes time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dropbench.process import signals
 
 
 def script() -> None:
-    """`dropbench`, to its end."""
+    """Run `dropbench`, and end the process with its exit code."""
     signals.settle()
     try:
         from dropbench.cli.app import script

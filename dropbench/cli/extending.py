@@ -1,4 +1,4 @@
-"""`dropbench sweep --extend train.epochs=60`: finished runs are trained on, or it is said why they cannot be."""
+"""`dropbench sweep --extend train.epochs=60`: checks that finished runs can be trained further, or says why they cannot."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KEY = "train.epochs="
 
 
 def extended(overrides: Sequence[str], extend: str) -> list[str]:
-    """The overrides of the longer runs. Raises UsageError for anything but one new number of epochs."""
+    """Return the overrides of the longer runs. Raises UsageError for anything other than a new number of epochs."""
     number = extend.removeprefix(_KEY)
     if not extend.startswith(_KEY) or not number.isdecimal() or not int(number):
         raise UsageError(
@@ -28,17 +28,17 @@ def extended(overrides: Sequence[str], extend: str) -> list[str]:
 
 
 def check(longer: Course, shorter: Course) -> None:
-    """Whether each run of the longer sweep that is not finished can go on from one of the shorter that is.
+    """Check that each unfinished run of the longer sweep can continue from a finished run of the shorter sweep.
 
     Parameters
     ----------
     longer, shorter : Course
-        The sweep with the new number of epochs, and as it was typed without.
+        The sweep with the new number of epochs, and the sweep as it was typed without it.
 
     Raises
     ------
     UsageError
-        Where one cannot: how many, why, and what to type instead.
+        If any run cannot: how many, why, and what to type instead.
     """
     from dropbench.engine.longer import of_any_length
     from dropbench.execute.checkpoint import of_fewer_epochs
@@ -72,7 +72,7 @@ def check(longer: Course, shorter: Course) -> None:
 
 
 def _why_not(short: RunSpec | None, longer: RunSpec, store: Store) -> str | None:
-    """Why a run of which no shorter one was kept is in the way; None where it is not, since it ends before its last epoch."""
+    """Return why a run without a kept shorter run cannot continue; None if it ends early anyway, as the shorter one did."""
     from dropbench.engine.longer import differs
 
     anew = "leave --extend out, and they are trained from the beginning"
@@ -89,7 +89,7 @@ def _why_not(short: RunSpec | None, longer: RunSpec, store: Store) -> str | None
             "train.extendable=true"
         )
     if record.status == "diverged" or record.epochs_run < short.train.epochs:
-        return None  # so does the longer run, and at the same epoch
+        return None  # the longer run ends in the same way, at the same epoch
     return (
         "their final state was not kept, or was kept by other versions of dropbench, torch or NumPy, or on another kind of "
         f"device; {anew}, and with train.extendable=true they are kept"

@@ -1,4 +1,4 @@
-"""Which run is meant: by its folder, or by the beginning of its id."""
+"""Finds the run that a user names by its folder or by the beginning of its id."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def found(run: str, results: Path) -> Path:
-    """The folder of one run, by its path or the beginning of its id. Raises UsageError for none or several."""
+    """Return the folder of one run, by its path or the beginning of its id. Raises UsageError for none or several."""
     from dropbench.store import RECORD, Store
 
     _check_named(run)
@@ -26,7 +26,7 @@ def found(run: str, results: Path) -> Path:
 
 
 def all_of(run: str, store: Store) -> list[Path]:
-    """The folders of the one run whose id begins so: finished first."""
+    """Return the folders of the one run whose id begins like this, a finished run's folder first."""
     _check_named(run)
     if (path := Path(run)).name != run:
         run = path.name
@@ -44,7 +44,7 @@ def all_of(run: str, store: Store) -> list[Path]:
 
 
 def _check_named(run: str) -> None:
-    """Raises UsageError for blanks, with which every id begins."""
+    """Raise UsageError for a blank text, because every id begins with the empty text."""
     if not run.strip():
         raise UsageError(
             "no run is named: write its folder or the beginning of its id; dropbench runs list shows the stored runs"
@@ -52,7 +52,7 @@ def _check_named(run: str) -> None:
 
 
 def results_folder(folder: Path) -> Path:
-    """A results folder, also by `results=DIR`. Raises UsageError for what is none."""
+    """Return a results folder, also from `results=DIR`. Raises UsageError if it is not a results folder."""
     from dropbench.report.records.load import RUN_SOMETHING
     from dropbench.store import FAILED, PLANS, RUNS
 

@@ -1,7 +1,7 @@
-"""A command of dropbench as a job: it says which process it is, ends when word is left for it, and says how it ended.
+"""Runs a dropbench command as a job: it records its process, stops when a stop file appears, and records its exit code.
 
-`python -m dropbench.cli.job FOLDER MEMBER [--with-parent] -- sweep ...`; with `--with-parent` it ends once its standard input
-does, so that it outlives nobody who holds the other end.
+`python -m dropbench.cli.job FOLDER MEMBER [--with-parent] -- sweep ...`; with `--with-parent` it stops when its standard input
+ends, so that it does not outlive the process that holds the other end.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LOOK_S = 1.0
 
 
 def main(words: list[str]) -> int:
-    """Carries a command out, and returns its exit code."""
+    """Run the command, and return its exit code."""
     from dropbench.cli.app import carried_out
     from dropbench.store import jobs
 
@@ -43,7 +43,7 @@ def main(words: list[str]) -> int:
 
 
 def _watch(happened: Callable[[], bool]) -> None:
-    """Has this process asked to stop, as by a batch system, once something has happened."""
+    """Start a thread that sends this process SIGTERM, as a batch system would, once `happened` returns True."""
 
     def look() -> None:
         over = threading.Event()
@@ -56,7 +56,7 @@ def _watch(happened: Callable[[], bool]) -> None:
 
 
 def _end_with_input() -> None:
-    """Reads what nobody writes, until its end."""
+    """Read standard input, to which nobody writes, and send SIGTERM to this process when it ends."""
     while os.read(0, 1):
         pass
     os.kill(os.getpid(), signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""How the jobs of a results folder stand: whether anybody carries them out, where, and how they ended."""
+"""The states of the jobs of a results folder: whether a process runs each of them, where, and how they ended."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _ENDS = {0: "is done", 1: "has ended, with failed runs", 130: "was stopped", 143
 
 @dataclass(frozen=True)
 class State:
-    """How a job stands.
+    """The state of a job.
 
     Parameters
     ----------
     job : Job
-        Which.
+        The job.
     alive : bool
-        Whether somebody carries it out, or is to.
+        Whether a process runs it, or is going to.
     said : str
-        The rest of a sentence that begins with the job.
+        The rest of a sentence that begins with the job's name.
     tasks : mapping of str to int
-        Of an array, how many tasks are in each state; empty otherwise.
+        For an array, how many tasks are in each state; empty otherwise.
     """
 
     job: Job
@@ -47,7 +47,10 @@ class State:
 
 
 def states(root: Path, working: Callable[[], Sequence[Trainer]] | None = None) -> list[State]:
-    """Of every job, oldest first. working: who trains in the folder; it is asked only where a job is on another machine."""
+    """Return the state of every job, oldest first.
+
+    working: returns who trains in the folder; it is called only if a job is on another machine, and once at most.
+    """
     known: list[Sequence[Trainer]] = []
 
     def asked() -> Sequence[Trainer]:
@@ -59,18 +62,18 @@ def states(root: Path, working: Callable[[], Sequence[Trainer]] | None = None) -
 
 
 def state_of(job: Job) -> State:
-    """Of one job as it is now."""
+    """Return the current state of one job."""
     return _of_array(job) if job.cluster is not None else _of_one(job, lambda: at_work(job.folder.parent.parent))
 
 
 def going_on(root: Path, plans: Sequence[str]) -> State | None:
-    """The newest job that carries out one of these plans, by id; None where none does."""
+    """Return the newest job that is alive and carries out one of these plans, by id; None if there is none."""
     there = [state for state in states(root) if state.alive and set(state.job.plans) & set(plans)]
     return there[-1] if there else None
 
 
 def _of_one(job: Job, working: Callable[[], Sequence[Trainer]]) -> State:
-    """Of a job that is one process."""
+    """Return the state of a job that is one process."""
     member = jobs.members(job.folder).get(jobs.COMMAND)
     if member is None:
         return State(job, False, "never began")
@@ -89,12 +92,12 @@ def _of_one(job: Job, working: Callable[[], Sequence[Trainer]]) -> State:
 
 
 def ended(code: int) -> str:
-    """How a command has ended, by its exit code."""
+    """Say how a command ended, by its exit code."""
     return _ENDS.get(code, f"has ended with exit code {code}")
 
 
 def _of_array(job: Job) -> State:
-    """Of a job that is several tasks."""
+    """Return the state of a job that is an array of tasks."""
     from dropbench.execute.slurm import LIVE, task_states
 
     told = Counter(task_states(job))
@@ -104,5 +107,5 @@ def _of_array(job: Job) -> State:
 
 
 def member_of(job: Job) -> Member | None:
-    """The process that a job is, once it has begun."""
+    """Return the process that runs a job; None before it has started, and for an array of tasks."""
     return jobs.members(job.folder).get(jobs.COMMAND)
