@@ -19,7 +19,7 @@ _SECTIONS = {
     "studies": "study",
     "metrics": "metric",
 }
-"""What the sections are called, and the groups of conf/ that they show."""
+"""The sections by name, and the group of conf/ that each shows."""
 
 _OF_TRAINING = {
     "train.weight_decay": "Weights shrink at each update; train.decay_exempt leaves parameters out (Loshchilov & Hutter 2019)",
@@ -29,15 +29,15 @@ _OF_TRAINING = {
     "train.patience": "Early stopping: ends so many epochs after the best on validation data (Prechelt 1998)",
     "train.augment": "Shifts, flips, rotations and erasures of training images: crop, flip, rotation, erase",
 }
-"""The keys of training that are regularizers, with what they do."""
+"""The training keys that are regularizers, with what each does."""
 
 
 def list_options(
     section: str | None, overrides: Sequence[str], conf: Sequence[Path], *, as_json: bool, quiet: bool
 ) -> int:
-    """Shows the options of one section, or of all for None, with the line that opens each file. Returns the exit code, 0.
+    """Print the options of one section, or of all sections for None, with each file's first line. Return the exit code, 0.
 
-    Sites are those of the model and data that `overrides` choose. Raises UsageError for a section that does not exist.
+    The section of sites shows those of the model and data that `overrides` choose. Raises UsageError for an unknown section.
     """
     from dropbench.config.options import options
 
@@ -59,16 +59,16 @@ def list_options(
     if as_json:
         shown.json(headlines)
     else:
-        if "regularizers" in headlines:  # no options of the group, so not among those that JSON names
+        if "regularizers" in headlines:  # not options of the group, so JSON leaves them out
             headlines["regularizers"] |= _OF_TRAINING
         shown.options(headlines)
     return 0
 
 
 def list_columns(overrides: Sequence[str], conf: Sequence[Path], *, as_json: bool) -> int:
-    """Shows what each column of a user's table is taken for. Returns the exit code, 0.
+    """Print how each column of a user's table is interpreted. Return the exit code, 0.
 
-    Raises UsageError for a file that is no table, and for overrides that are not of one.
+    Raises UsageError for a file that is not a table, and for overrides that choose data without columns.
     """
     from dropbench.config.compose import composer
     from dropbench.data.tabular.load import described

@@ -1,4 +1,4 @@
-"""Finished runs and their weights: what is asked of them later is measured, and what is left is trained."""
+"""Measures metrics that are asked for later from the stored weights of finished runs, instead of training them again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def left_to_train(
     todo: Sequence[RunSpec], plan: Plan, store: Store, shown: Shown, *, dry_run: bool = False
 ) -> list[RunSpec]:
-    """Measures from weights what can be, which a dry run only says, and gives the runs of these that are left."""
+    """Measure the runs whose weights were kept, and return the others, which must be trained. A dry run measures nothing."""
     from dropbench.execute.executors import here
     from dropbench.execute.measure import measurable, measured
     from dropbench.execute.products import settled
@@ -33,13 +33,13 @@ def left_to_train(
         device = here(plan.settings)
         settings, _ = settled(plan.settings, device, trains=False)
         done = set(measured(able, plan.outlines, settings, device, store))
-        if done:  # what could not be measured is trained again, and says why
+        if done:  # a run that could not be measured is trained again, and a note says why
             shown.note(f"{count(len(done), 'run')} measured from {'its' if len(done) == 1 else 'their'} weights")
     return [s for s in todo if s.run_id not in done]
 
 
 def _say_without(todo: Sequence[RunSpec], plan: Plan, store: Store, shown: Shown) -> None:
-    """What is finished is not trained again for its weights: that is said."""
+    """Print how many finished runs kept no weights, because they are not trained again for the weights alone."""
     trained_now = {s.run_id for s in todo}
     finished = store.done(s.run_id for s in plan.specs if s.run_id not in trained_now).values()
     if n := sum(r.status == "completed" and r.weights is None for r in finished):

@@ -1,4 +1,4 @@
-"""`dropbench init`: a folder with a network, data and a study that run as they stand."""
+"""`dropbench init`: creates a folder with a network, data and a study that run without changes."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _FILES = {
     "net.py": "net.py.txt",
     "conf/study/renewal.yaml": "conf/study/renewal.yaml",
 }
-"""What is written, and of what. Python that is not of dropbench ends in .txt there."""
+"""The files that are written, and the template of each. Templates end in .txt if they are not part of dropbench's code."""
 _ROWS = 400
 _WRONG = 0.1
-"""Share of labels that say the opposite, so that there is something to overfit."""
+"""Share of labels that are flipped, so that there is something to overfit."""
 _MISSING = 0.04
 
 
 def init(folder: Path) -> list[Path]:
-    """Writes the project into a folder that is empty or not there yet; returns its files.
+    """Write the project into a folder that is empty or does not exist yet, and return its files.
 
     Raises
     ------
     UsageError
-        For a folder with something in it, and one that cannot be written to.
+        For a folder that is not empty, a file, and a folder that cannot be written to.
     """
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -49,13 +49,13 @@ def init(folder: Path) -> list[Path]:
 
 
 def next_steps(folder: Path) -> str:
-    """What to type now."""
+    """Return the commands to type next."""
     there = "" if folder.resolve() == Path.cwd() else f"cd {shlex.quote(os.fspath(folder))}\n"
     return f"{there}dropbench sweep study=renewal --conf conf"
 
 
 def customers() -> str:
-    """A CSV of made-up customers, the same each time: numbers, categories, cells that are empty, and who renews."""
+    """Return a CSV of made-up customers, the same each time: numbers, categories, empty cells, and who renews."""
     draw = random.Random(0)
     lines = ["age,visits,minutes,plan,region,support_calls,renews"]
     for _ in range(_ROWS):

@@ -1,4 +1,4 @@
-"""`execute=slurm`: an array job whose tasks train what was asked for, while this command waits and shows how far it is."""
+"""`execute=slurm`: submits an array job whose tasks train what was asked for, and waits while it shows their progress."""
 
 from __future__ import annotations
 
@@ -36,31 +36,31 @@ if TYPE_CHECKING:
     from dropbench.store.jobs import Job
 
 _FIRST_S, _LAST_S = 1.0, 30.0
-"""Between two looks at how far it is; each look may take a twentieth of the time."""
+"""Seconds to wait between two looks at the progress, at first and at most: looking is to take a twentieth of the time."""
 _GONE = 3
-"""Looks in a row that find no task, where runs are missing: a shared folder shows what was written on a node a bit later."""
+"""How many looks in a row must find no task before missing runs are given up: a shared folder shows new files with delay."""
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What is to be carried out on a cluster: the courses of what was typed, and which part of them."""
+    """What tasks of a cluster are to train: the courses of the typed command, and which shard of them."""
 
     courses: Sequence[Course]
     shard: Shard | None
 
     @property
     def plans(self) -> list[str]:
-        """The ids of the plans."""
+        """The ids of the courses' plans."""
         return [course.plan_id for course in self.courses]
 
 
 def on_slurm(plan: Plan) -> bool:
-    """Whether it is for tasks of a cluster."""
+    """Return whether tasks of a cluster are to train this plan."""
     return plan.settings.execute.slurm is not None
 
 
 def tell_tasks(specs: Sequence[RunSpec], plan: Plan, work: Work, shown: Shown) -> None:
-    """What a dry run says of the tasks that would train these runs; nothing where tasks would not."""
+    """Print, for a dry run, how many tasks would train these runs; print nothing if the plan is not for a cluster."""
     from dropbench.execute.slurm import tasks_for
 
     if not specs or not on_slurm(plan):
@@ -70,19 +70,19 @@ def tell_tasks(specs: Sequence[RunSpec], plan: Plan, work: Work, shown: Shown) -
 
 
 def submitted(asked: Submission, shown: Shown, *, detach: bool) -> bool:
-    """Has tasks train what is left, unless tasks do already, and waits for them unless it is detached.
+    """Submit tasks that train what is left, unless a job already does, and wait for them unless `detach` is True.
 
     Returns
     -------
     bool
-        Whether there is a report to be shown: not where it is detached.
+        Whether a report is to be shown: False if `detach` is True.
 
     Raises
     ------
     UsageError
-        Where nothing can be submitted.
+        If nothing can be submitted.
     Interrupted
-        By Ctrl-C: the tasks go on.
+        On Ctrl-C while it waits. The tasks go on.
     """
     from dropbench.execute import slurm
     from dropbench.store import Store
@@ -111,7 +111,7 @@ def submitted(asked: Submission, shown: Shown, *, detach: bool) -> bool:
 
 
 def _tasks(asked: Submission, store: Store) -> int:
-    """How many tasks what is known to be left keeps busy: of several courses the most; 0 where nothing is left."""
+    """Return how many tasks the known remaining runs keep busy, the largest over the courses; 0 if nothing is left."""
     from dropbench.execute.slurm import tasks_for
 
     most = 0
@@ -158,8 +158,8 @@ def _submit(asked: Submission, tasks: int, store: Store, shown: Shown) -> Job:
 
 
 def _wait(asked: Submission, job: Job, store: Store, shown: Shown) -> None:
-    """Until no task is there any more. Raises Interrupted where the user does not wait so long."""
-    from dropbench.report import follow  # noqa: F401  which takes as long as many looks
+    """Wait until no task is left. Raises Interrupted if the user presses Ctrl-C."""
+    from dropbench.report import follow  # noqa: F401  beforehand, since it takes as long as many looks
 
     pause, said, gone = _FIRST_S, "", 0
     try:
@@ -178,7 +178,7 @@ def _wait(asked: Submission, job: Job, store: Store, shown: Shown) -> None:
 
 
 def _standing(asked: Submission, store: Store) -> tuple[str, bool]:
-    """How far it is, of several plans in all; and whether nothing is left."""
+    """Return a line on how many runs have ended, over all plans, and whether nothing is left."""
     from dropbench.report.follow import standing_of
 
     now = datetime.now(UTC)
@@ -189,7 +189,7 @@ def _standing(asked: Submission, store: Store) -> tuple[str, bool]:
 
 
 def _left_alone(job: Job, root: Path) -> str:
-    """What becomes of tasks that nobody waits for."""
+    """Return the message that the tasks go on although this command no longer waits."""
     of = [] if str(root) == "results" else ["--results", str(root)]
     return (
         f"Not waiting any more: the tasks of job {job.name} go on. The same command waits for them again; "
@@ -198,7 +198,7 @@ def _left_alone(job: Job, root: Path) -> str:
 
 
 def finished(course: Course, asked: Submission, shown: Shown) -> Done:
-    """What tasks have made of a course; what it states beside its runs is computed here."""
+    """Return the outcome of a course that tasks trained, after computing its checks and, without a shard, its programs."""
     from dropbench.store import Record, Store
 
     store = Store(course.first.settings.results)
@@ -234,13 +234,13 @@ def finished(course: Course, asked: Submission, shown: Shown) -> Done:
 
 
 def trains_here(plan: Plan) -> None:
-    """Raises UsageError where it is for tasks of a cluster."""
+    """Raise UsageError for a plan that tasks of a cluster are to train."""
     if on_slurm(plan):
         raise UsageError("execute=slurm is for dropbench sweep: this command trains here; leave it out")
 
 
 def refused(*, force: bool, minutes: float | None) -> None:
-    """Raises UsageError for options that mean nothing to tasks."""
+    """Raise UsageError for options that do not work with tasks."""
     if force:
         raise UsageError(
             "--force: each task would train all runs again; remove them first (dropbench runs remove), or leave it out"

@@ -1,4 +1,4 @@
-"""One stored run, whole: its settings, how it ended, its scores, its last epochs, and the command that repeats it."""
+"""Shows one stored run: its settings, how it ended, its scores, its last epochs, and the command that repeats it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from dropbench.store import Record
 
 _EPOCHS = 3
-"""The last ones, that are shown."""
+"""How many of the last epochs are shown."""
 _MOST = 8
-"""Columns of a history that a terminal has room for."""
+"""How many columns of a history are shown, because a terminal has room for no more."""
 
 
 def show_run(run: str, results: Path, conf: Sequence[Path] = (), *, as_json: bool, quiet: bool) -> int:
-    """One run, whole. conf: the user's folders of options. Returns the exit code: 1 where its record cannot be read."""
+    """Show one run in full. conf: the user's folders of options. Return the exit code: 1 if its record cannot be read."""
     from dropbench.store import Skipped, read
 
     folder = found(run, results)
@@ -41,7 +41,7 @@ def show_run(run: str, results: Path, conf: Sequence[Path] = (), *, as_json: boo
 
 
 def show(record: Record, folder: Path, shown: Shown, conf: Sequence[Path] = ()) -> None:
-    """Prints it: as JSON the record, with its folder and the command."""
+    """Print a run. As JSON, print its record with its folder and the command that repeats it."""
     if shown.quiet:
         return
     command = repeat(record, folder, conf)
@@ -61,7 +61,7 @@ def show(record: Record, folder: Path, shown: Shown, conf: Sequence[Path] = ()) 
 
 
 def repeat(record: Record, folder: Path, conf: Sequence[Path] = ()) -> str:
-    """The command that runs it again: with the user's folders of options, or a place for one where a run takes one."""
+    """Return the command that repeats a run, with the user's folders of options, or `--conf DIR` if one must still be named."""
     from dropbench.cli.proposals import data_root
     from dropbench.store import Store
 
@@ -72,7 +72,7 @@ def repeat(record: Record, folder: Path, conf: Sequence[Path] = ()) -> str:
 
 
 def plain_lines(text: str) -> list[str]:
-    """Its lines, none of which steers a terminal."""
+    """Return the lines of a text, without terminal control characters."""
     return [plain(line) for line in text.rstrip("\n").split("\n")]
 
 
@@ -93,7 +93,7 @@ def _cell(value: float) -> str:
 
 
 def _facts(record: Record) -> list[str]:
-    """What is known of where it comes from."""
+    """Return lines on the origin of a run: when it started, its data, code and versions, and what was kept."""
     told = {
         "started": record.started,
         "data": record.data_fingerprint,

@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Done:
-    """What came of a course, as far as it was carried out.
+    """The outcome of a course, as far as it was carried out.
 
     Parameters
     ----------
     kept : StoredPlan
-        It as it is stored.
+        The course as it is stored.
     plan : Plan
-        Of its last stage.
+        The plan of its last stage.
     stored : sequence of Stored
-        The runs that have ended meanwhile.
+        The runs that ended during this command.
     store : Store
-        Where they are.
+        The results folder that holds them.
     elsewhere : int
         How many runs are left to other machines.
     failed : int
-        How many runs failed or are missing that were trained elsewhere, for this command.
+        How many runs that cluster tasks trained for this command failed or are missing.
     """
 
     kept: StoredPlan
@@ -49,17 +49,17 @@ class Done:
 
     @property
     def code(self) -> int:
-        """The exit code: 1 where a run failed."""
+        """The exit code: 1 if a run failed or could not be planned."""
         return 1 if failed_runs(self.stored) or self.failed or self.plan.unplanned else 0
 
 
 def failed_runs(stored: Sequence[Stored]) -> int:
-    """How many of them failed."""
+    """Count the runs that failed."""
     return sum(one.record.status == "failed" for one in stored)
 
 
 def tell(done: Done, conf: Sequence[Path], shown: Shown) -> None:
-    """Reports on what a course compares."""
+    """Print the report on what a course compares, or its outcome as JSON."""
     kept, store = done.kept, done.store
     if shown.as_json:
         stages = {"stages": told(kept)} if kept.course else {}
@@ -75,16 +75,16 @@ def tell(done: Done, conf: Sequence[Path], shown: Shown) -> None:
 
 
 def nothing_yet(kept: StoredPlan) -> str | None:
-    """Why a course has nothing to compare, where its tuning goes on; None where it has, or where another line says why."""
+    """Return why a course has nothing to compare while its tuning goes on; None if it has, or if another message says why."""
     if kept.runs or (kept.course is not None and kept.course.tuned):
         return None
     return "there is nothing to compare before the tuning is finished; the same command goes on with it"
 
 
 def _warn_of_divergence(kept: StoredPlan, store: Store, shown: Shown) -> None:
-    """What the report would open with: told where nobody sees it, since the exit code does not say that all was in vain."""
+    """Print the report's headlines as warnings if a run diverged, because neither the exit code nor a report shows that."""
     if not any(record and record.status == "diverged" for record in map(store.finished, kept.runs)):
-        return  # without pandas
+        return  # before pandas is imported
     from dropbench.report import for_plan
 
     for headline in for_plan(store, kept).headlines:
@@ -101,7 +101,7 @@ def _show_report(kept: StoredPlan, store: Store, conf: Sequence[Path], shown: Sh
 
 
 def _closing(kept: StoredPlan, store: Store) -> str:
-    """How the runs of a plan ended, where they are, and how to see the page of them."""
+    """Return a line on how the runs of a plan ended, where they are, and how to see their page."""
     from dropbench.store import Record
 
     ended = Counter(
@@ -114,7 +114,7 @@ def _closing(kept: StoredPlan, store: Store) -> str:
 
 
 def compared(kept: StoredPlan, store: Store, conf: Sequence[Path]) -> Report:
-    """The report on what a stored plan compares, with the commands for what it proposes."""
+    """Return the report on what a stored plan compares, with the commands for what it proposes."""
     from dropbench.cli.proposals import with_commands
     from dropbench.report import for_plan
 
@@ -122,7 +122,7 @@ def compared(kept: StoredPlan, store: Store, conf: Sequence[Path]) -> Report:
 
 
 def _outcome(plan: Plan, stored: Sequence[Stored], store: Store) -> dict[str, Any]:
-    """How the runs ended, for JSON, and how many of them this command has trained."""
+    """Return, for JSON, how the runs ended and how many of them this command trained."""
     from dropbench.store import Record
 
     records = [r for s in plan.specs if isinstance(r := store.find(s.run_id), Record)]

@@ -1,4 +1,4 @@
-"""The statements of a study that are about numbers of functions, one a seed, computed."""
+"""Computes the programs of a study: functions that return one number for each seed."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def carried_out(
     *,
     force: bool = False,
 ) -> dict[str, StoredProgram]:
-    """Each with its number under every seed, which is stored as soon as it is computed, and found again by the next sweep.
+    """Compute each program's number under every seed. Each is stored as soon as it is computed, and later sweeps reuse it.
 
-    force: whether what is stored is computed again. Raises UsageError for a function that is not there, or gives no number.
+    force: whether to compute stored numbers again. Raises UsageError for a function that is missing or returns no number.
 
-    Fits are small, and one thread is faster at them than several that wait for each other.
+    One thread is used, because the fits are small and several threads would lose time waiting for each other.
     """
     if not programs:
         return {}

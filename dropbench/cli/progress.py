@@ -1,4 +1,4 @@
-"""What is seen while runs train: all of them as a bar, a line a cohort in training, and each arm's running means."""
+"""Shows progress while runs train: a bar for all runs, a line per cohort in training, and the running means of each arm."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ if TYPE_CHECKING:
 Row = Mapping[str, float]
 
 MOST = 8
-"""Lines of cohorts, and of arms, before the rest is only counted: a terminal is 24 lines high."""
+"""The most lines of cohorts, and of arms, that are shown: the rest is only counted, because a terminal is 24 lines high."""
 _REST_S = 0.1
-"""Means over a thousand runs are not taken more often than they can be seen."""
+"""Least seconds between two updates of the means: over a thousand runs they take time, and nobody sees more of them."""
 
 
 class Bar(Progress):
-    """A bar and, under it, what the runs have reached: lines that are cut rather than wrapped."""
+    """A bar and, below it, lines on the state of the runs, which are cut rather than wrapped."""
 
     state: Sequence[str] = ()
 
     def get_renderables(self) -> Iterator[RenderableType]:
-        """What rich draws: its bar, then our lines."""
+        """Yield what rich draws: its bar, then our lines."""
         yield from super().get_renderables()
         for line in self.state:
             yield Text(line, no_wrap=True, overflow="ellipsis")
 
 
 class TrainingProgress:
-    """How far the runs of a command are, and what they have reached.
+    """Tracks and shows the epochs and scores that the runs of a command have reached.
 
     Parameters
     ----------
     note : callable
         Prints a line.
     cohorts : sequence of sequences of RunSpec
-        As they will be trained.
+        The cohorts that will be trained.
     arms : mapping of str to str
-        What each run's arm is called, by run id; where all runs are of one arm their means are in one line.
+        The name of each run's arm, by run id. If all runs are of one arm, their means are in one line.
     bar : Bar or None
-        Where the state is shown on a terminal; None prints it as lines of a log.
+        Shows the state on a terminal; None prints it as lines of a log.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class TrainingProgress:
         self._latest: dict[str, Row] = {}
         self._at: dict[str, int] = dict.fromkeys(self._epochs, 0)
         self._done = 0
-        """The sum of these: of very many runs it is not added up anew at each epoch's end."""
+        """The sum of `_at`, kept up to date because adding up very many runs at each epoch's end would take time."""
         self._begun: dict[str, None] = {}
         """The runs in training, in the order in which they began."""
         self._told = 0
@@ -82,7 +82,7 @@ class TrainingProgress:
         self._task = bar.add_task(self._title(), total=self._total) if bar else None
 
     def listen(self, event: EpochEnd | Retry | Note) -> None:
-        """Takes note of an epoch's end, of a cohort that is tried once more, or of a sentence."""
+        """Record an epoch's end or a cohort that is tried once more, or print a note."""
         from dropbench.execute.cohort import Note, Retry
 
         if isinstance(event, Note):
@@ -98,20 +98,20 @@ class TrainingProgress:
             for run in event.run_ids:
                 self._latest.pop(run, None)
         else:
-            for run, row in event.rows.items():  # an epoch without an evaluation keeps the scores of the last
+            for run, row in event.rows.items():  # an epoch without evaluation keeps the latest scores
                 self._latest[run] = {**self._latest.get(run, {}), **row}
                 self._reached(run, event.epoch)
         self._tell()
 
     def finished(self, stored: Stored) -> None:
-        """Takes note of a run's end."""
+        """Record a run's end."""
         run = stored.record.run_id
         self._ended.add(run)
-        self._reached(run, self._epochs[run])  # early stopping: what it does not need is done
-        if stored.record.status != "completed":  # in no mean, as in the report
+        self._reached(run, self._epochs[run])  # after early stopping, the epochs left count as done
+        if stored.record.status != "completed":  # left out of the means, as in the report
             self._latest.pop(run, None)
         for note in stored.notes:
-            if note not in self._noted:  # what holds for many runs is told of the first
+            if note not in self._noted:  # a note that holds for many runs is printed once, for the first
                 self._noted.add(note)
                 self._note(f"run {run}: {note}")
         if stored.record.status == "diverged":
@@ -155,7 +155,7 @@ class TrainingProgress:
                 self._note(f"  {line}")
 
     def lines(self) -> list[str]:
-        """A line for each cohort in training, if there are several, and for each arm; of one arm one line."""
+        """Return a line for each cohort in training, if there are several, and each arm; if both are single, only one line."""
         if not self._several():
             return [line] if (line := self._means(list(self._latest))) else []
         return [*_first(self._in_training(), "cohort"), *self._by_arm()]
@@ -183,7 +183,7 @@ class TrainingProgress:
         return [*filter(None, lines), *[f"and {rest} more {plural(rest, 'arm')} between these"] * bool(rest)]
 
     def _merit(self, runs: Sequence[str]) -> float:
-        """Of an arm so far: its mean validation accuracy, or its loss or error with the sign turned; nothing known is 0."""
+        """Return an arm's mean validation accuracy so far, or its negated RMSE or loss; 0 if nothing is known."""
         for key, sign in (("val_accuracy", 1), ("val_rmse", -1), ("val_loss", -1)):
             values = [row[key] for row in map(self._latest.__getitem__, runs) if key in row]
             if values:
@@ -191,7 +191,7 @@ class TrainingProgress:
         return 0.0
 
     def _means(self, runs: Sequence[str]) -> str:
-        """The mean over these runs of what their metrics tell, each where it is now or, once ended, where it ended."""
+        """Return a line of mean metrics over these runs, each at its latest epoch."""
         rows = [self._latest[run] for run in runs]
 
         def mean(key: str) -> float | None:
@@ -204,7 +204,7 @@ class TrainingProgress:
                 return []
             return [f"train/val {metric} {scale * train:{form}}/{scale * val:{form}}{unit}"]
 
-        # The gap before the loss, which a narrow terminal has no room for; the loss of numbers is in the square of their unit.
+        # The gap precedes the loss, which a narrow terminal cuts off. Regression shows RMSE, as its loss is in squared units.
         parts = both("accuracy", 100, ".1f", " %")
         if (gap := mean("gap_accuracy")) is not None:
             parts.append(f"gap {100 * gap:+.1f}")
@@ -215,7 +215,7 @@ class TrainingProgress:
 
 
 def duration(seconds: float) -> str:
-    """`59.9 s`, `1 min 00 s`, `25 h 00 min`."""
+    """Format seconds: `59.9 s`, `1 min 00 s`, `25 h 00 min`."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -224,7 +224,7 @@ def duration(seconds: float) -> str:
 
 
 def _telling(merits: Mapping[str, float]) -> list[str]:
-    """The arms to show, in their order: all, or the first, which is the baseline, with the best and the worst."""
+    """Return the arms to show, in their order: all; or, if they are too many, the baseline (first), the best and the worst."""
     if len(merits) <= MOST:
         return list(merits)
     first, *others = merits

@@ -1,4 +1,4 @@
-"""What to type for what a report proposes: the runs of a diagnosis, or its sweep with other options."""
+"""Commands to type for what a report proposes: the runs of a diagnosis, or the report's sweep with further options."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 
 def with_commands(report: Report, paths: Sequence[Path], conf: Sequence[Path], *, arms: bool = False) -> Report:
-    """The report with the commands for all that it proposes, where the options that it takes are still as they were.
-
-    arms: also for each of its arms.
+    """Return the report with the commands for its proposals, except those whose options have changed since.
 
     Parameters
     ----------
     report : Report
         Its diagnoses name whole configurations and seeds.
     paths : sequence of Path
-        What it was made of: the first one is, or lies in, the results folder that the commands add to.
+        What the report was made from. The first path is, or lies in, the results folder that the commands add to.
     conf : sequence of Path
         The user's folders of options.
+    arms : bool
+        Whether to add the command of each arm too.
     """
     from dropbench.store import RUNS, Store
 
@@ -46,7 +46,7 @@ def with_commands(report: Report, paths: Sequence[Path], conf: Sequence[Path], *
 
 
 def data_root(plans: Iterable[StoredPlan], runs: Collection[str]) -> str | None:
-    """The folder of the data that was typed for these runs last, if one was: no record says where its data lay."""
+    """Return the data folder that was last typed for these runs, or None: records do not say where their data lay."""
     typed = [
         text.partition("=")[2]
         for plan in sorted(plans, key=lambda p: p.created)
@@ -58,14 +58,14 @@ def data_root(plans: Iterable[StoredPlan], runs: Collection[str]) -> str | None:
 
 
 def _of(comparison: Comparison, plans: Sequence[StoredPlan]) -> list[StoredPlan]:
-    """The plans of its runs, oldest first."""
+    """Return the plans of a comparison's runs, oldest first."""
     runs = set(comparison.runs["run_id"])
     return sorted((p for p in plans if not runs.isdisjoint(p.every_run)), key=lambda p: p.created)
 
 
 @dataclass(frozen=True)
 class _Typist:
-    """Writes the commands of one comparison. configs: by run id. plans: of its runs. root: the folder of results."""
+    """Writes the commands of one comparison. configs: by run id. plans: those of its runs. root: the results folder."""
 
     comparison: Comparison
     configs: Mapping[str, Mapping[str, Any]]
@@ -87,7 +87,7 @@ class _Typist:
         return data_root(self.plans, self.comparison.runs["run_id"].tolist())
 
     def _arm(self, label: str) -> str:
-        """What to type to run an arm under its seeds again; nothing where that cannot be typed."""
+        """Return the command that runs an arm under its seeds again; empty if it cannot be typed."""
         from dropbench.planning.reproduce import commands
 
         c = self.comparison
@@ -99,7 +99,7 @@ class _Typist:
         return ""
 
     def _with_runs(self, told: Diagnosis) -> Diagnosis:
-        """With the commands for the runs that it asks for."""
+        """Add to a diagnosis the commands for the runs that it asks for."""
         from dropbench.planning.reproduce import commands
 
         with suppress(UsageError):
@@ -108,14 +108,14 @@ class _Typist:
         return told
 
     def _with_sweep(self, told: Diagnosis) -> Diagnosis:
-        """With the command of the whole sweep and its further options, where it can be written as one."""
+        """Add to a diagnosis the command of the whole sweep with further options, if one command can express it."""
         with suppress(UsageError):
             lines = self._as_typed(told.options) or self._as_stored(told.options)
             return replace(told, commands=tuple(lines) if len(lines) == 1 else ())
         return told
 
     def _as_typed(self, options: Sequence[str]) -> list[str]:
-        """As the newest plan of all of these runs was: the arms of a study have no other name."""
+        """Write the command as typed for the newest plan of all these runs, the only way to name a study's arms; else empty."""
         from dropbench.planning.reproduce import decided, places, sweep
 
         runs = set(self.comparison.runs["run_id"])
@@ -124,12 +124,12 @@ class _Typist:
             return []
         had = whole[-1].course.rule.options if whole[-1].course else []
         options = [*(had if options[0] not in had else []), *options]
-        # A plan in a results folder may be anybody's: of its words those count that set something, and no folder to write to.
+        # Anybody may have written a plan in a results folder: only words that set a value are used, and no folder or option.
         typed = [text for text in whole[-1].overrides if "=" in text and not text.startswith(("-", *PATHS))]
         return [sweep([*decided(typed, options), *places(self.root, self._data_root)], self.conf, options)]
 
     def _as_stored(self, options: Sequence[str]) -> list[str]:
-        """By the configurations of the arms, which are one command where they make a grid."""
+        """Write the commands from the configurations of the arms; it is one command if they form a grid."""
         from dropbench.planning.reproduce import commands
 
         c = self.comparison

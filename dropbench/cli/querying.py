@@ -1,4 +1,4 @@
-"""`dropbench report --sql`: the answer as a table on the terminal or in a file."""
+"""`dropbench report --sql`: shows the answer as a table on the terminal or in a file."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from dropbench.report.tables.columns import Sheet
 
 FORMATS = ("rich", "csv", "json", "markdown", "parquet")
-"""Those that an answer can be written in."""
+"""The formats that an answer can be written in."""
 
 
 def show(answer: pd.DataFrame, fmt: str, out: Path | None, shown: Shown) -> None:
-    """Prints or writes it. Raises UsageError where the file cannot be written."""
+    """Print or write the answer. Raises UsageError if the file cannot be written."""
     from dropbench.report.output.terminal import table_of
 
     try:
         if fmt == "parquet":
-            assert out is not None  # checked before anything was read
+            assert out is not None  # checked before any run was read
             answer.to_parquet(out, engine="pyarrow", index=False)
         elif out is not None:
             out.write_text(_text(answer, "markdown" if fmt == "rich" else fmt), encoding="utf-8")
@@ -51,7 +51,7 @@ def _text(answer: pd.DataFrame, fmt: str) -> str:
 
 
 def _sheet(answer: pd.DataFrame) -> Sheet:
-    """As the tables of a report are shown."""
+    """Return the answer as a sheet, the form in which the tables of a report are shown."""
     from dropbench.report.tables.columns import Column, Sheet
 
     return Sheet(

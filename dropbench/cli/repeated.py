@@ -1,4 +1,4 @@
-"""`dropbench train --from`: a stored run once more, as it was or not at all."""
+"""`dropbench train --from`: repeats a stored run with exactly its settings, or refuses."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ BESIDE = (
     *(f"train.{key}=" for key in OF_TRAIN),
     "eval.keep=",
 )
-"""How overrides begin that change no number."""
+"""The beginnings of overrides that change no result."""
 
 
 @dataclass(frozen=True)
 class Repeated:
-    """A stored run and what was typed beside it.
+    """A stored run, and the overrides that were typed beside it.
 
     Parameters
     ----------
     record : Record
-        What is repeated: its parts are found by their names, in conf/ and the folders of --conf, and never because it says so.
+        The run to repeat. Its parts are looked up by name in conf/ and the folders of --conf, never by a path in the record.
     folder : Path
-        Where it lies.
+        The run's folder.
     typed : sequence
-        Overrides: of where and how it is trained, since those of what is trained would make it another run.
+        Overrides of where and how it is trained; overrides of what is trained would make it another run.
     """
 
     record: Record
@@ -46,7 +46,7 @@ class Repeated:
 
     @classmethod
     def of(cls, run: str, typed: Sequence[str]) -> Repeated:
-        """Raises UsageError where there is no such run, or its record cannot be read."""
+        """Return a stored run. Raises UsageError if there is none, it cannot be read, or an override might change the run."""
         from dropbench.cli.found import found
         from dropbench.config.paths import plain_path
         from dropbench.store import Skipped, read
@@ -65,7 +65,7 @@ class Repeated:
         return cls(record, folder, typed)
 
     def overrides(self, conf: Sequence[Path]) -> list[str]:
-        """What to type for it. Raises UsageError where a part is no option any more."""
+        """Return the overrides that repeat the run. Raises UsageError if one of its parts is no longer an option."""
         from dropbench.planning.reproduce import overrides
 
         keys = {text.partition("=")[0] for text in self.typed}
@@ -80,7 +80,7 @@ class Repeated:
         return [*(text for text in whole if text.partition("=")[0] not in keys), *results, *self.typed]
 
     def changed(self, spec: RunSpec) -> list[str]:
-        """What has changed since under the same settings, a sentence each. Raises UsageError for other settings."""
+        """Return a sentence for each change of data or code since. Raises UsageError if the settings themselves differ."""
         from dropbench.planning.reproduce import leaves
 
         told = f"--from {self.folder}"

@@ -1,4 +1,4 @@
-"""`dropbench report`: what is stored, compared and shown, or followed while it grows."""
+"""`dropbench report`: compares stored runs and shows the report, once or repeatedly while runs are added."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 WORDY = ("rich", "markdown", "html", "json")
-"""Formats that --explain fits in."""
+"""The formats that --explain works with."""
 
 
 @dataclass(frozen=True)
 class Presentation:
-    """What becomes of a report."""
+    """How a report is shown, written, followed or confirmed."""
 
     fmt: str = "rich"
     out: Path | None = None
@@ -31,26 +31,26 @@ class Presentation:
     """As typed: `column`, `page` or inches."""
     wide: bool = False
     every: float | None = None
-    """Seconds between two looks at a sweep that is going on elsewhere; None is one look."""
+    """Seconds between two updates while a sweep runs elsewhere; None shows the report once."""
     confirm: bool = False
-    """Whether what it chose is trained under fresh seeds, in place of being shown."""
+    """Whether to train the chosen rates and strengths under fresh seeds, instead of showing the report."""
     quiet: bool = False
     tables: tuple[str, ...] = ()
-    """Names of the tables to write; none is all."""
+    """Names of the tables to write; empty for all."""
     explain: bool = False
-    """Whether every number is said in plain words too."""
+    """Whether to explain every number in plain words too."""
 
 
 def report(selection: Selection, presentation: Presentation, conf: Sequence[Path]) -> int:
-    """Builds the report and shows, writes, follows or confirms it. Returns the exit code.
+    """Build the report and show, write, follow or confirm it. Return the exit code.
 
     Raises
     ------
     UsageError
-        For options that do not go together, a file that cannot be written, and what the selection cannot be.
+        For options that do not go together, a file that cannot be written, and a selection that is not valid.
     """
     check(selection, presentation)
-    # A report on standard output that a program may read has it to itself.
+    # Standard output holds nothing but the report, because a program may read it.
     shown = Shown(presentation.quiet, as_json=False)
     if (run := _one_run(selection, presentation)) is not None:
         from dropbench.cli.one_run import show_run
@@ -74,7 +74,7 @@ def report(selection: Selection, presentation: Presentation, conf: Sequence[Path
 
 
 def _answer(selection: Selection, text: str, presentation: Presentation, shown: Shown) -> int:
-    """The answer to a question in SQL. Returns the exit code."""
+    """Show the answer to an SQL query. Return the exit code, 0."""
     from dropbench.cli.querying import show
     from dropbench.report import query
     from dropbench.report.output.export import check_pyarrow
@@ -87,7 +87,7 @@ def _answer(selection: Selection, text: str, presentation: Presentation, shown: 
 
 
 def _one_run(selection: Selection, presentation: Presentation) -> Path | None:
-    """The folder of a single run, of which there is nothing to compare: it is shown itself, unless more is asked."""
+    """Return the folder of a single run if only that was asked for: the run is shown, as there is nothing to compare."""
     from dropbench.store import RECORD
 
     paths = selection.paths()
@@ -97,7 +97,7 @@ def _one_run(selection: Selection, presentation: Presentation) -> Path | None:
 
 
 def check(selection: Selection, presentation: Presentation) -> None:
-    """Raises UsageError for options that do not go together."""
+    """Raise UsageError for options that do not go together."""
     from dropbench.report import FORMATS
 
     _check_empty(selection, presentation)
@@ -133,7 +133,7 @@ def check(selection: Selection, presentation: Presentation) -> None:
 
 
 def _check_figures(presentation: Presentation) -> None:
-    """Raises UsageError for a width that is none, and for one of no figure."""
+    """Raise UsageError for an invalid width of figures, and for a width without figures."""
     from dropbench.report import width_of
 
     width_of(presentation.figure_width)
@@ -143,7 +143,7 @@ def _check_figures(presentation: Presentation) -> None:
 
 
 def _check_tables(presentation: Presentation) -> None:
-    """Raises UsageError for names that no table has, and in a format that is no document of tables."""
+    """Raise UsageError for names that no table has, and for --tables with a format other than markdown or latex."""
     from dropbench.report.tables.columns import NAMES
 
     for name in presentation.tables:
@@ -155,7 +155,7 @@ def _check_tables(presentation: Presentation) -> None:
 
 
 def _check_sql(selection: Selection, presentation: Presentation) -> None:
-    """--sql asks the table of runs, and nothing else is made of it."""
+    """Raise UsageError for options that do not go with --sql, which only shows the answer to its query."""
     if selection.sql is None:
         return
     from dropbench.cli.querying import FORMATS as IN
@@ -184,11 +184,11 @@ _EXAMPLES = {
     "--format": "--format markdown",
     "--sql": "--sql 'select arm, avg(test_accuracy) from runs group by arm'",
 }
-"""What each option may be given."""
+"""An example of each option, for messages."""
 
 
 def _check_empty(selection: Selection, presentation: Presentation) -> None:
-    """Raises UsageError for an option or an argument of blanks alone, as an unset variable of a shell leaves it."""
+    """Raise UsageError for an option whose value is blank, as an unset shell variable leaves it."""
     said: dict[str, Sequence[object]] = {
         **selection.questions(),
         "--where": selection.where,
@@ -204,7 +204,7 @@ def _check_empty(selection: Selection, presentation: Presentation) -> None:
 
 
 def _check_runs(selection: Selection, presentation: Presentation) -> None:
-    """--runs shows what is stored; there is nothing to ask of it."""
+    """Raise UsageError for options that do not go with --runs, which shows single runs and compares nothing."""
     compares = (selection.baseline, selection.rope, selection.about, selection.rows, *selection.questions().values())
     beside = (presentation.confirm, presentation.figures, presentation.every, presentation.explain)
     if selection.runs and any((*compares, *beside)):
@@ -215,7 +215,7 @@ def _check_runs(selection: Selection, presentation: Presentation) -> None:
 
 
 def _check_claims(selection: Selection, presentation: Presentation) -> None:
-    """--claims shows what studies state, each judged as its study says."""
+    """Raise UsageError for options that do not go with --claims, which judges each claim as its study says."""
     compares = (selection.baseline, selection.metric, selection.rope, selection.about, selection.rows, selection.runs)
     beside = (presentation.confirm, presentation.figures, presentation.every, presentation.explain)
     if selection.claims and any((*compares, *selection.where, *beside, *selection.questions().values())):
@@ -225,7 +225,7 @@ def _check_claims(selection: Selection, presentation: Presentation) -> None:
 
 
 def _check_words(selection: Selection, presentation: Presentation) -> None:
-    """--explain reads a table of arms aloud, where there is room for words."""
+    """Raise UsageError for options that do not go with --explain, which needs a table of arms and room for sentences."""
     if not presentation.explain:
         return
     if selection.rows is not None or any(selection.questions().values()) or presentation.confirm:
@@ -238,7 +238,7 @@ def _check_words(selection: Selection, presentation: Presentation) -> None:
 
 
 def _follow(selection: Selection, conf: Sequence[Path], every: float, shown: Shown) -> int:
-    """The report again and again while a sweep elsewhere adds to it. Ends with 0 once that is complete, and on Ctrl-C."""
+    """Show the report repeatedly while a sweep elsewhere adds runs. Return 0 once the sweep is complete, or on Ctrl-C."""
     from dropbench.process import signals
     from dropbench.report.follow import watch
 
@@ -249,13 +249,13 @@ def _follow(selection: Selection, conf: Sequence[Path], every: float, shown: Sho
 
 
 def built(selection: Selection, conf: Sequence[Path], *, arms: bool = False) -> Report:
-    """The report of what is stored now. arms: with the command that runs each arm again."""
+    """Return the report on what is stored now. arms: whether to add the command that runs each arm again."""
     from dropbench.cli.proposals import with_commands
     from dropbench.report import Questions, asked, build, claims, list_runs, pivot
 
     paths, filters, where, metric = selection.paths(), selection.filters(), selection.where, selection.metric
     if any(selection.questions().values()):
-        questions = Questions.typed(*selection.questions().values())  # before anything is read
+        questions = Questions.typed(*selection.questions().values())  # checked before any run is read
         return asked(
             paths,
             filters,
@@ -279,7 +279,7 @@ def built(selection: Selection, conf: Sequence[Path], *, arms: bool = False) -> 
 
 
 def _present(built: Report, presentation: Presentation, shown: Shown) -> None:
-    """To a file, to standard output or to the terminal, with its figures."""
+    """Write the report to a file, to standard output or to the terminal, and its figures to their folder."""
     from dropbench.report import render, show, width_of, write
 
     fmt, out, wide = presentation.fmt, presentation.out, presentation.wide
@@ -295,7 +295,7 @@ def _present(built: Report, presentation: Presentation, shown: Shown) -> None:
         shown.out(render(built, fmt, wide=wide, tables=presentation.tables))
     elif not presentation.quiet:
         show(built, shown.console)
-    if presentation.quiet or out is not None:  # what is written is not seen
+    if presentation.quiet or out is not None:  # the report with its headlines is not on the screen
         for headline in built.headlines:
             shown.warning(headline)
     if presentation.figures is not None:

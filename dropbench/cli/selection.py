@@ -1,4 +1,4 @@
-"""Which runs of which folders a command is about, as it was typed."""
+"""The runs and folders that a command is about, as typed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dropbench.errors import UsageError
 
 @dataclass(frozen=True)
 class Selection:
-    """Which runs are compared, and how: what was typed."""
+    """The arguments and options that say which runs are compared and how, as typed."""
 
     arguments: Sequence[str]
     """Folders and filters."""
@@ -30,16 +30,16 @@ class Selection:
     trends: Sequence[str] = ()
     optima: Sequence[str] = ()
     runs: bool = False
-    """Whether single runs are shown, a row each, and not what they come to."""
+    """Whether to show single runs, one per row, instead of comparing arms."""
     claims: bool = False
-    """Whether the statements of stored studies are shown."""
+    """Whether to show the claims of stored studies."""
     sql: str | None = None
-    """A question in SQL to the table of runs."""
+    """An SQL query on the table of runs."""
 
     def paths(self) -> list[Path]:
-        """The folders among the arguments; `results=DIR` names one as it does when training.
+        """Return the folders among the arguments; `results=DIR` names one, as it does for training.
 
-        Raises UsageError for an argument of blanks, as an unset variable of a shell leaves it.
+        Raises UsageError for a blank argument, as an unset shell variable leaves it.
         """
         if any(not argument.strip() for argument in self.arguments):
             raise UsageError(
@@ -49,20 +49,20 @@ class Selection:
         return [plain_path(*a.split("=", 1)) if a.startswith("results=") else Path(a) for a in named]
 
     def filters(self) -> list[str]:
-        """The filters among the arguments, such as `model=cnn`."""
+        """Return the filters among the arguments, such as `model=cnn`."""
         return [a for a in self.arguments if is_filter(a)]
 
     def studies(self) -> list[str]:
-        """The names of the studies that the filters choose."""
+        """Return the names of the studies that the filters choose."""
         return [v for f in self.filters() if f.startswith("study=") for v in f.removeprefix("study=").split(",")]
 
     def questions(self) -> dict[str, Sequence[str]]:
-        """What is asked of all arms together, by option."""
+        """Return the questions about all arms together, by option."""
         asked = (self.contrasts, self.interactions, self.trends, self.optima)
         return dict(zip(("--contrast", "--interaction", "--trend", "--optimum"), asked, strict=True))
 
     def command(self) -> str:
-        """The words of this selection, as a user would type them on the command line."""
+        """Return the command line of this selection, as a user would type it."""
         options = [("--baseline", self.baseline), *(("--where", w) for w in self.where), ("--metric", self.metric)]
         options += [("--rope", self.rope), ("--about", self.about), ("--rows", self.rows), ("--cols", self.cols)]
         options += [(option, text) for option, texts in self.questions().items() for text in texts]
@@ -73,5 +73,5 @@ class Selection:
 
 
 def is_filter(argument: str) -> bool:
-    """An argument with `=` that is no file: `a=b/` may be a folder, and `results=DIR` names one."""
+    """Return whether an argument is a filter: it has `=`, is not `results=DIR`, and no file or folder is called so."""
     return "=" in argument and not argument.startswith("results=") and not os.path.exists(argument)

@@ -1,4 +1,4 @@
-"""A sweep over several studies: one after the other, each a command of its own, with all that they state in the end."""
+"""A sweep over several studies: each runs like a command of its own, one after the other; the claims of all come last."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def each_study(overrides: Sequence[str], composer: Composer, *, as_json: bool = False) -> list[list[str]]:
-    """The overrides of each study, where `study=` names several; else all that was typed, once.
+    """Return the overrides of each study if `study=` names several; otherwise one item with all that was typed.
 
-    Raises UsageError for several with --json, which is of one.
+    Raises UsageError for several studies with --json, which is for one.
     """
     from dropbench.config import grammar, sweeps
 
@@ -37,18 +37,18 @@ def each_study(overrides: Sequence[str], composer: Composer, *, as_json: bool = 
 def carry_out_each(
     courses: Sequence[Course], carried_out: Callable[[Course], int], shown: Shown, *, dry_run: bool
 ) -> int:
-    """Carries out one after the other, all of which were planned before any trains, and shows what they state.
+    """Carry out one course after the other, and then show the claims of their studies. All are planned before any trains.
 
     Parameters
     ----------
     courses : sequence of Course
-        One a study.
+        One for each study.
     carried_out : callable
-        Of a course: it trained, with the exit code.
+        Trains a course and returns its exit code.
     shown : Shown
-        What hears how it goes.
+        Prints the progress.
     dry_run : bool
-        Whether nothing trains.
+        Whether nothing is trained.
 
     Returns
     -------

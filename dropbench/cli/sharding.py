@@ -1,4 +1,4 @@
-"""What of a course a command trains where it is one of several parts: `--shard 3/8`."""
+"""`--shard 3/8`: the part of a course that a command trains if it is one of several."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def share(shard: Shard | None, stages: Sequence[Stage], seen: Seen) -> Sequence[RunSpec]:
-    """The runs of the last stage that are this command's to train; those of other parts are noted as theirs.
+    """Return the runs of the last stage that this command trains, and record the runs that other shards train.
 
-    What earlier stages had already is not divided again: else a look at more seeds would be work for the last parts alone.
+    Only runs that no earlier stage had are divided, because otherwise the last shards alone would train a stage's new seeds.
     """
     plan = stages[-1].plan
     if shard is None:
@@ -35,12 +35,12 @@ def share(shard: Shard | None, stages: Sequence[Stage], seen: Seen) -> Sequence[
 
 
 def tell_share(shard: Shard, mine: Sequence[RunSpec], stage: Stage, shown: Shown) -> None:
-    """How many of the runs that were just counted are of this part."""
+    """Print how many of a stage's runs belong to this shard."""
     shown.note(f"shard {shard}: {len(mine)} of {count(len(stage.plan.specs), 'run')}")
 
 
 def tell_rest(shard: Shard, done: Done, shown: Shown) -> None:
-    """What is left to other parts, and how all of them come together."""
+    """Print how many runs are left to other shards, and how to bring all shards together."""
     root, left = done.store.root, count(done.elsewhere, "run")
     begin = (
         f"shard {shard} has ended, in {root}; {left} of other shards {'is' if done.elsewhere == 1 else 'are'} not there"

@@ -1,4 +1,4 @@
-"""`dropbench list sites`: where noise may act in a model on some data, and the rates that a user's network has there itself."""
+"""`dropbench list sites`: where noise can act in a model, and the dropout rates that a user's network itself has there."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from dropbench.planning.outline import Outline
 
 _MOST = 12
-"""Parts that are named."""
+"""The most parts that are named."""
 _HEADS = ("site", "kind", "axes", "shape", "own rate", "here")
 
 
 def list_sites(overrides: Sequence[str], conf: Sequence[Path], *, as_json: bool, quiet: bool) -> int:
-    """Shows the sites of the model that these overrides choose, on the data that they choose. Returns the exit code, 0.
+    """Print the sites of the model and data that the overrides choose. Return the exit code, 0.
 
     `here` is the rate that the variant and placement of the same overrides give a site. Raises UsageError as `train` does.
     """
@@ -31,7 +31,7 @@ def list_sites(overrides: Sequence[str], conf: Sequence[Path], *, as_json: bool,
     from dropbench.planning.sources import load
     from dropbench.planning.variants import places, variant
 
-    with one_thread():  # a user's network is tried in a copy of this process
+    with one_thread():  # because a user's network is tried in a copy (fork) of this process
         with composer(conf) as c:
             composed = compose_one(overrides, c)
         spec = composed.spec
@@ -94,7 +94,7 @@ def _notes(variants: Sequence[str], able: Collection[str], found: Outline) -> li
 
 
 def _own_rates(own: Mapping[str, float]) -> dict[str, float]:
-    """The same, with the most frequent rate for all that are not named; empty where nothing drops."""
+    """Return the rates with the most frequent one as `*`, for all sites that are not named; empty if nothing drops."""
     if not any(own.values()):
         return {}
     ((usual, count),) = Counter(own.values()).most_common(1)

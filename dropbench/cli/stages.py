@@ -1,4 +1,4 @@
-"""A course and its stages: when a comparison is settled, how far it has come as it is stored, and what is still to come."""
+"""The stages of a course: when a comparison is settled, how a course is stored, and what is still to come."""
 
 from __future__ import annotations
 
@@ -18,42 +18,42 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rest:
-    """What may come after a stage: fewest and most runs, and the seconds that these would take."""
+    """What may come after a stage: the fewest and the most runs, and the seconds that they would take."""
 
     runs: tuple[int, int]
     seconds: tuple[float, float]
 
 
 class Seen:
-    """What has become of runs: as this command sees it, and as it is stored.
+    """The outcomes of runs, as stored and as they count for this command.
 
     Parameters
     ----------
     store : Store
-        With their records.
+        Holds their records.
     force : bool
-        Whether what is stored counts only once this command has trained it again.
+        Whether a stored run counts only once this command has trained it again.
     """
 
     def __init__(self, store: Store, force: bool) -> None:
         self._store, self._force = store, force
         self.tried: set[str] = set()
-        """The runs that this command has brought to an end, or found finished."""
+        """The runs that this command has trained, whether or not they failed, or found finished."""
         self._left: set[str] = set()
-        """Those that other machines train."""
+        """The runs that other machines train."""
         self._finished: dict[str, Record] = {}
-        """What was read of them: stages ask again and again, and it does not change any more."""
+        """A cache of finished records: stages ask for them again and again, and they no longer change."""
 
     def now(self, *runs: Iterable[str]) -> None:
-        """Takes note of runs that have been tried."""
+        """Record runs that have been tried."""
         self.tried.update(*runs)
 
     def leave(self, runs: Iterable[str]) -> None:
-        """Takes note of runs that other machines train: they have ended once they are here, however that was."""
+        """Record runs that other machines train: each has ended once its record is here, whatever its status."""
         self._left.update(runs)
 
     def ended(self, run: str) -> Record | None:
-        """The record of a run that has ended. What failed under an earlier command is tried again, so it has not."""
+        """Return the record of a run if it has ended. A run that failed under an earlier command has not: it is tried again."""
         if run in self._finished:
             return self._finished[run]
         counts = run in self.tried or run in self._left or (not self._force and self._store.is_done(run))
@@ -63,11 +63,11 @@ class Seen:
         return record
 
     def known(self, run: str) -> Record | None:
-        """The same with what failed under an earlier command: what is compared stays so while that is tried again."""
+        """Return the same, or the record of an earlier failure, so that a stored comparison stays while runs are retried."""
         return self.ended(run) or (None if self._force else self._found(run))
 
     def elsewhere(self, runs: Iterable[str]) -> int:
-        """How many of these other machines train, and are not here yet."""
+        """Count the runs that other machines train and whose records are not here yet."""
         return sum(run in self._left and self.ended(run) is None for run in runs)
 
     def _found(self, run: str) -> Record | None:
@@ -78,7 +78,7 @@ class Seen:
 
 
 def looking(at_most: int | None) -> Looking:
-    """Looks that pay for themselves, with the report's verdict as what settles."""
+    """Return the rule of repeated looks: after how many seeds a comparison is judged, and by which verdicts it ends early."""
     from dropbench.planning.continuing import Looking
     from dropbench.report.statistics.looks import looks
 
@@ -93,7 +93,7 @@ def looking(at_most: int | None) -> Looking:
 
 
 def _settled(plan: Plan, look: int, of: tuple[int, ...]) -> bool:
-    """Whether the report of these runs confirms something of every arm, at the level of this look."""
+    """Return whether the report on these runs confirms a verdict on every arm, at the level of this look."""
     from dropbench.report import for_plan
     from dropbench.store import Course as StoredCourse
     from dropbench.store import Rule, Store, StoredStage
@@ -107,7 +107,7 @@ def _settled(plan: Plan, look: int, of: tuple[int, ...]) -> bool:
 
 
 def as_stored(course: Course, seen: Seen, began: str, *, over: bool) -> StoredPlan:
-    """A course as far as it is known, which `Store.write_plan` takes. What it compares is the last stage, unless that tunes.
+    """Return a course as far as it is known, for `Store.write_plan`. It compares its last stage, if that is a comparison.
 
     began: when the command was started, ISO 8601, UTC. over: whether no run of the last stage is to be tried again.
     """
@@ -129,7 +129,7 @@ def as_stored(course: Course, seen: Seen, began: str, *, over: bool) -> StoredPl
 
 
 def let_go(stages: Sequence[Stage], ended: Find, store: Store) -> None:
-    """Removes what runs of a search were kept for, once no run goes on with them: they were given up, or the search is over."""
+    """Remove checkpoints of a search that no run will continue from, because its runs were given up or the search is over."""
     from dropbench.planning.continuing import TUNING
     from dropbench.store.checkpoints import RUNGS, Checkpoints
 
@@ -140,7 +140,7 @@ def let_go(stages: Sequence[Stage], ended: Find, store: Store) -> None:
 
 
 def _compared(plan: Plan, began: str) -> StoredPlan:
-    """A plan by itself, all of whose runs are compared."""
+    """Return a plan in its stored form, without a course; all of its runs are compared."""
     from dropbench.store import StoredClaim, StoredPlan
 
     return StoredPlan(
@@ -160,7 +160,7 @@ def _compared(plan: Plan, began: str) -> StoredPlan:
 
 
 def told(kept: StoredPlan) -> list[dict[str, Any]]:
-    """The stages for JSON: what each is, its runs and seeds, and what the tuning found."""
+    """Return the stages for JSON: the name and runs of each, and what the tuning found."""
     if kept.course is None:
         return []
     stages = [asdict(stage) for stage in kept.course.stages]
@@ -171,9 +171,9 @@ def told(kept: StoredPlan) -> list[dict[str, Any]]:
 
 
 def rest(course: Course, stages: Sequence[Stage], store: Store | None) -> Rest | None:
-    """What may come after the last of these stages; None where nothing does.
+    """Return what may come after the last of these stages; None if nothing does.
 
-    store: what is finished there is not to come; None where all of it would be trained again.
+    store: runs that are finished there are not counted; None counts all, because they would be trained again.
     """
     from dropbench.execute.estimate import Durations, estimate
 

@@ -1,4 +1,4 @@
-"""`dropbench runs status` and `runs stop`: how far plans are, who trains them, and what to type to go on or to stop."""
+"""`dropbench runs status` and `runs stop`: how far plans are, who trains them, and what to type to continue or stop them."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from dropbench.store.jobs import Job
 
 _PATIENCE_S = 90.0
-"""For a job to save what it trains and to end: workers have 30 s for it, and whoever plans may read data meanwhile."""
+"""Seconds to wait for a job to save its runs and end: workers have 30 s, and a job that is planning may be reading data."""
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """A plan, how far it is, and who trains it: jobs, and commands that are none, with how many of its runs they have."""
+    """A plan, how far it is, and who trains it: jobs, and other commands with the number of its runs that each has."""
 
     plan: StoredPlan
     standing: Standing
@@ -45,9 +45,9 @@ class _Plan:
 
 
 def status(folders: Sequence[Path], *, as_json: bool, quiet: bool) -> int:
-    """Says of each plan that is not complete, and of each job, how it stands. Returns the exit code, 0.
+    """Print the state of each incomplete plan and of each job. Return the exit code, 0.
 
-    Raises UsageError for what is no results folder.
+    Raises UsageError for a folder that is not a results folder.
     """
     shown = Shown(quiet, as_json)
     told = [(root, *_look(root)) for root in map(results_folder, folders)]
@@ -61,21 +61,21 @@ def status(folders: Sequence[Path], *, as_json: bool, quiet: bool) -> int:
 
 
 def stop(names: Sequence[str], results: Path, *, everything: bool, as_json: bool, quiet: bool) -> int:
-    """Asks jobs to save what they train and to end, and waits for it. Returns the exit code: 1 where one has not ended.
+    """Ask jobs to save what they train and to end, and wait for that. Return the exit code: 1 if one has not ended.
 
     Parameters
     ----------
     names : sequence of str
-        What the jobs are called; the only one that goes on, where none is named.
+        The names of the jobs; empty for the only running one.
     results : Path
         Their results folder.
     everything : bool
-        Whether all that go on are meant.
+        Whether to stop all running jobs.
 
     Raises
     ------
     UsageError
-        For a name that is none, and where none is named of several.
+        For an unknown name, and if several jobs run but none is named and `everything` is False.
     """
     from dropbench.store import jobs
 
@@ -129,7 +129,7 @@ def _tell_stopped(asked: Sequence[State], left: set[str], root: Path, shown: Sho
 
 
 def _look(root: Path) -> tuple[list[_Plan], list[State]]:
-    """The plans that are not complete, oldest first, and every job."""
+    """Return the plans that are not complete, oldest first, and all jobs."""
     from dropbench.report.follow import standing_of
     from dropbench.store import Store
 
@@ -146,7 +146,7 @@ def _look(root: Path) -> tuple[list[_Plan], list[State]]:
 
 
 def _others(plan: StoredPlan, working: Sequence[Trainer], several: Sequence[State]) -> list[tuple[Trainer, int]]:
-    """Who has runs of a plan and is no job, with how many of them."""
+    """Return the commands that train runs of a plan and are not jobs, each with the number of these runs."""
     of_jobs = [member.process for state in several for member in _members(state.job)]
     runs = set(plan.trained)
     return [(t, n) for t in working if t.process not in of_jobs and (n := len(runs & set(t.runs)))]
@@ -159,7 +159,7 @@ def _members(job: Job) -> list[Any]:
 
 
 def _lines(root: Path, plans: Sequence[_Plan], several: Sequence[State]) -> list[str]:
-    """What a terminal shows of a folder."""
+    """Return the lines that a terminal shows for a folder."""
     lines = []
     for one in plans:
         called = one.plan.study or "sweep"
@@ -182,7 +182,7 @@ def _is_news(state: State) -> bool:
 
 
 def _to_go_on(root: Path, one: _Plan) -> list[str]:
-    """Why nobody trains a plan, and what to type."""
+    """Return lines on why nobody trains a plan, and what to type."""
     if not one.jobs:
         typed = _typed(root, one.plan)
         return [f"  nobody trains it; to go on: {typed}"] if typed else ["  nobody trains it; the same command goes on"]
@@ -194,14 +194,14 @@ def _to_go_on(root: Path, one: _Plan) -> list[str]:
 
 
 def _again(job: Job) -> str:
-    """The command of a job, to be typed in the folder in which it was."""
+    """Return the command that starts a job again, in the folder in which it was first typed."""
     words = [*job.command, "--detach"]
     there = "" if job.where == os.getcwd() else f"cd {shlex.quote(job.where)} && "
     return there + (_line(words) or "the same command")
 
 
 def _typed(root: Path, plan: StoredPlan) -> str | None:
-    """The sweep that makes a plan, as far as it is stored: the user's own folders of options are not."""
+    """Return the command that makes a plan, as far as it is stored; the user's own folders of options are not stored."""
     if plan.course is not None and plan.course.rule.confirms:
         return _line(["report", str(root), "--confirm"])
     return _line(["sweep", *plan.overrides, *(plan.course.rule.options if plan.course else [])])
@@ -214,7 +214,7 @@ def _line(words: Sequence[str]) -> str | None:
 
 
 def _as_tree(root: Path, plans: Sequence[_Plan], several: Sequence[State]) -> dict[str, Any]:
-    """The same for a program."""
+    """Return the state of a folder for JSON."""
     return {
         "results": str(root),
         "plans": [

@@ -1,4 +1,4 @@
-"""Whether the contrasts that a study names can be asked, before anything trains."""
+"""Checks, before anything trains, that the contrasts that a study names can be computed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def check(plan: Plan) -> None:
-    """Raises UsageError for a contrast that cannot be read, names what the study does not have, or does not fit together."""
+    """Raise UsageError for a contrast that does not parse, names what the study lacks, or combines what does not fit."""
     asked = {f"contrasts.{name}": text for name, text in plan.contrasts.items()}
     asked |= {f"claims.{name}": claim.contrast for name, claim in plan.claims.items()}
     if not asked:
@@ -36,7 +36,7 @@ def check(plan: Plan) -> None:
 
 @dataclass(frozen=True)
 class _Names:
-    """Arms, metrics and modes of evaluation of a study. measures, candidates: those that were met, as a Formula takes them."""
+    """Arms, metrics and modes of evaluation of a study. measures, candidates: those met so far, in the form Formula takes."""
 
     arms: Sequence[str]
     metrics: dict[str, MetricSpec]
@@ -45,7 +45,7 @@ class _Names:
     modes: Collection[str]
 
     def held(self, node: Node) -> Node:
-        """The contrast with whole names of measures. Raises UsageError for what the study does not have."""
+        """Return the contrast with full names of measures. Raises UsageError for a name that the study does not have."""
         from dropbench.report.statistics.grammar import Arm, Negative, Number, Score
 
         if isinstance(node, Number):
@@ -88,7 +88,7 @@ class _Names:
         raise UsageError(f"no run of the study measures '{name}'; {nearest(name, known)}")
 
     def _made(self, name: str) -> Measure | None:
-        """Of histories, or of runs together."""
+        """Return a measure that is computed from histories, or from several runs together; None if the name is none."""
         from dropbench.report.records import together
         from dropbench.report.records.convergence import asked
         from dropbench.report.records.measures import Measures
@@ -108,7 +108,7 @@ class _Names:
         return self._of_mode(metric)
 
     def _of_mode(self, metric: str) -> Declaration | None:
-        """Of what `eval.mode` adds to the metrics."""
+        """Return the declaration of a metric that `eval.mode` adds; None if the name is none."""
         from dropbench.spec import Declaration
         from dropbench.store.derived import OF_MODES, SPREADS
 

@@ -1,4 +1,4 @@
-"""`dropbench sweep`: every run of a grid or a study, and then its report."""
+"""`dropbench sweep`: trains every run of a grid or a study, and then shows its report."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def sweep(
     detach: bool = False,
     task: str | None = None,
 ) -> int:
-    """Trains what is not finished yet, or says what that would be. Returns the exit code: 1 where a run failed.
+    """Train the runs that are not finished yet, or print which these are. Return the exit code: 1 if a run failed.
 
-    shard: which part of how many, as typed. task: which task of a job this command is. Raises UsageError for what cannot be
-    trained, for options that do not go together, and for more than `max_runs` runs.
+    shard: which part to train, as typed (`3/8`). task: which task of a job this command is, as `task.place` writes it. Raises
+    UsageError for what cannot be trained, for options that do not go together, and for more than `max_runs` runs.
     """
     until = ends_in(max_minutes)
     part = _part(shard)
@@ -90,7 +90,7 @@ def sweep(
 
 
 def _by_tasks(asked: Submission, conf: Sequence[Path], shown: Shown, *, detach: bool) -> int:
-    """Has tasks of a cluster carry it out, and shows what came of it."""
+    """Let tasks of a cluster train the courses, and show the outcome. Return the exit code."""
     if not submitted(asked, shown, detach=detach):
         return 0
     several = len(asked.courses) > 1
@@ -133,21 +133,21 @@ def carry_out(
     task: Task | None = None,
     one_of_several: bool = False,
 ) -> int:
-    """Trains what a course has left, as `pursue` does, and shows the report of its comparison. Returns the exit code.
+    """Train what is left of a course, as `pursue` does, and show the report on its comparison. Return the exit code.
 
-    one_of_several: whether what it comes to is shown with that of other studies, later.
+    one_of_several: whether its results are shown later, together with those of other studies.
     """
     done = pursue(course, conf, shown, policy, force=force, dry_run=dry_run, until=until, shard=shard, task=task)
-    if done is None or task is not None:  # whoever submitted a task shows what came of all of them
+    if done is None or task is not None:  # the command that submitted the tasks shows the outcome of all
         return 0 if done is None else done.code
     return _told(done, conf, shown, shard, one_of_several=one_of_several)
 
 
 def _told(done: Done, conf: Sequence[Path], shown: Shown, shard: Shard | None, *, one_of_several: bool) -> int:
-    """Shows the report of what came of a course, where it is whole; returns the exit code."""
+    """Show the report on a course if no other shard is missing; return the exit code."""
     from dropbench.cli.tuned import left_out
 
-    if shard is not None and done.elsewhere and not shown.as_json:  # a report of a part would be of chance arms
+    if shard is not None and done.elsewhere and not shown.as_json:  # one shard alone would compare arbitrary arms
         tell_rest(shard, done, shown)
     elif not one_of_several:
         tell(done, conf, shown)
@@ -167,7 +167,7 @@ def pursue(
     shard: Shard | None = None,
     task: Task | None = None,
 ) -> Done | None:
-    """Trains what a course has left, stage by stage.
+    """Train what is left of a course, stage by stage.
 
     Parameters
     ----------
@@ -176,29 +176,29 @@ def pursue(
     conf : sequence of Path
         The user's folders of options, for the commands that a diagnosis proposes.
     shown : Shown
-        What hears how it goes.
+        Prints the progress.
     policy : FailurePolicy
-        How failed runs are met.
+        How to handle failed runs.
     force : bool
-        Whether what is finished is trained again.
+        Whether to train finished runs again.
     dry_run : DryRun or None
-        To stop before anything trains or is written, and to show cohorts and an estimate of the time.
+        If given, show cohorts and an estimate of the time, and stop before anything is trained or written.
     until : float or None
-        When training is to be over, by `time.monotonic`: what is underway then is saved.
+        When training is to end, by `time.monotonic`; runs that are in training then are saved.
     shard : Shard or None
-        Which part of each stage is trained; None: all of it.
+        Which part of each stage to train; None: all of it.
     task : Task or None
-        Which task of a job this is; None: it trains by itself.
+        Which task of a job this command is; None: it trains by itself.
 
     Returns
     -------
     Done or None
-        What came of it; None of a dry run.
+        The outcome; None for a dry run.
 
     Raises
     ------
     UsageError
-        For what cannot be trained, and for tasks of a cluster where this command is to train itself.
+        For what cannot be trained, and for a plan that is for tasks of a cluster if this command would train it itself.
     """
     from dropbench.execute.agenda import marks
     from dropbench.planning.continuing import COMPARISON
@@ -243,7 +243,7 @@ def pursue(
             break
     shown.errors(f"{reason}; what was asked for of it is not among the runs" for reason in plan.unplanned)
     kept = replace(as_stored(course, seen, began, over=stages[-1].done(seen.ended)), checks=checks, programs=programs)
-    if kept.course is not None:  # how far it has come
+    if kept.course is not None:  # store how far the course has come
         store.write_plan(kept)
     return Done(kept, plan, stored, store, elsewhere=seen.elsewhere(s.run_id for s in plan.specs))
 
@@ -251,7 +251,7 @@ def pursue(
 def _stated(
     course: Course, shown: Shown, *, force: bool, part: Shard | Task | None
 ) -> tuple[dict[str, StoredCheck], dict[str, StoredProgram]]:
-    """What a study states beside its arms, computed. part: of its runs, each of which would compute all; or None."""
+    """Compute the checks and programs of a study. part: the shard or task; with one, programs are left to a later command."""
     pilot = course.rule.pilot if course.rule else []
     first = course.first
     if first.programs and part is not None:
@@ -265,7 +265,7 @@ def _stated(
 
 @dataclass(frozen=True)
 class _Left:
-    """Of the runs of a stage those that cannot be trained, those that are to be, and these in cohorts."""
+    """The unfinished runs of a stage: those that cannot be trained, those that can, and the latter in cohorts."""
 
     lost: list[RunSpec]
     todo: list[RunSpec]
@@ -281,7 +281,7 @@ def _trained(
     before: Marks,
     until: float | None,
 ) -> list[Stored]:
-    """Trains what is left of a stage, as far as there is time; what failed is told. before: what was stored till then."""
+    """Train what is left of a stage, as far as there is time, and print which runs failed. before: what was stored before."""
     from dropbench.execute.local import failed_when_planned
 
     stored = failed_when_planned(left.lost, plan.failed, plan.settings, left.work.device, store)
@@ -306,11 +306,11 @@ def _left(
     force: bool,
     dry_run: DryRun | None = None,
 ) -> _Left:
-    """What is left of these runs of a plan; tells of the plan."""
+    """Return which of these runs are left to train, and print a summary of the plan."""
     from dropbench.execute.local import unfinished
 
     todo = unfinished(specs, store, conf, force=force)
-    if not force:  # what is asked later is measured from weights, where runs kept them
+    if not force:  # metrics that are asked for later are measured from weights, if runs kept them
         todo = left_to_train(todo, plan, store, shown, dry_run=dry_run is not None)
     _say_of_earlier(todo, store, shown, force=force)
     lost = [s for s in todo if s.run_id in plan.failed]
@@ -327,7 +327,7 @@ def _left(
 
 
 def _say_of_earlier(todo: Sequence[RunSpec], store: Store, shown: Shown, *, force: bool) -> None:
-    """What is stored already of what is to be trained, or of its settings."""
+    """Print what is already stored of the runs to train, or of their settings under other data or code."""
     from dropbench.execute.earlier import of_other_data
 
     for note in of_other_data(todo, store) if todo else ():
@@ -347,9 +347,9 @@ def _summarise(
     in_time: bool,
     waits: bool,
 ) -> None:
-    """What a report does not tell: who trained, and what was left since too many runs had failed or the time was over.
+    """Print what a report does not: who trained, and how many runs are left because too many failed or the time was over.
 
-    waits: whether what others train was waited for.
+    waits: whether this command waited for runs that others train.
     """
     if elsewhere := sum(one.elsewhere for one in stored):
         here = len(stored) - elsewhere

@@ -1,4 +1,4 @@
-"""A command that is one of several tasks of a job on a cluster: it trains what it can claim, beside the others."""
+"""A command that is one of several tasks of a job on a cluster: it trains the runs that it can claim before the others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TRIED = "tried"
 
 @dataclass(frozen=True)
 class Task:
-    """The `number`-th of `of` tasks, counted from 1. before: which failed runs there were when the job was submitted."""
+    """Task `number` of `of`, counted from 1. before: which failed runs were stored when the job was submitted."""
 
     job: Job
     number: int
@@ -30,7 +30,7 @@ class Task:
     before: Marks = field(repr=False)
 
     def check(self, courses: Sequence[Course]) -> None:
-        """Raises UsageError where this is not what was submitted."""
+        """Raise UsageError if these courses are not those that the job was submitted for."""
         if {course.plan_id for course in courses} != set(self.job.plans):
             raise UsageError(
                 f"the runs are no longer those that job {self.job.name} was submitted for, since data or code have changed: "
@@ -38,18 +38,18 @@ class Task:
             )
 
     def of_work(self, work: Work, *, waits: bool) -> Work:
-        """The same in an order of its own, so that tasks that begin at once do not all claim the same runs first."""
+        """Return the work in this task's own order, so that tasks that start together do not claim the same runs first."""
         first = (self.number - 1) * len(work.cohorts) // self.of
         return replace(work, cohorts=[*work.cohorts[first:], *work.cohorts[:first]], waits=waits)
 
 
 def place(job: Job, number: int, of: int) -> str:
-    """How a task is told which it is: the value of `--task`, which `read` takes."""
+    """Return the value of `--task` that tells a task which one it is; `read` parses it."""
     return f"{job.folder.resolve()}:{number}/{of}"
 
 
 def read(text: str) -> Task:
-    """Which task this command is. Raises UsageError for what is none."""
+    """Return which task this command is. Raises UsageError for a text that names no task."""
     from dropbench.store import jobs
 
     found = re.fullmatch(r"(.+):(\d+)/(\d+)", text)
@@ -60,7 +60,7 @@ def read(text: str) -> Task:
 
 
 def note_tried(job: Job, results: Path) -> None:
-    """Keeps which runs have failed before a job: those that fail in it are not tried again by each task that begins later."""
+    """Store which runs failed before a job, so that a task that starts later does not retry runs that failed within the job."""
     from dropbench.execute.agenda import mark
     from dropbench.store import FAILED, files
 

@@ -1,4 +1,4 @@
-"""`dropbench train`: one run, or its configuration."""
+"""`dropbench train`: trains one run, or prints its configuration."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def train(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """Trains the run unless it is finished already, and shows its record. Returns the exit code: 1 where it failed.
+    """Train the run unless it is finished already, and show its record. Return the exit code: 1 if it failed.
 
-    again: a stored run that is repeated.
+    again: a stored run to repeat.
     """
     from dropbench.config.compose import composer
     from dropbench.planning.plan import compose_one, single
@@ -59,7 +59,7 @@ def train(
 def one_run(
     plan: Plan, conf: Sequence[Path], shown: Shown, policy: FailurePolicy = LENIENT, *, force: bool = False
 ) -> tuple[Record | Skipped | None, Path]:
-    """The record of a plan's one run, which is trained unless it is finished, and its folder. force: trained all the same."""
+    """Train a plan's only run unless it is finished, and return its record and folder. force: train a finished run too."""
     from dropbench.cli.on_slurm import trains_here
     from dropbench.execute.agenda import marks
     from dropbench.execute.earlier import of_other_data
@@ -79,7 +79,7 @@ def one_run(
     for note in of_other_data(todo, store):
         shown.note(note)
     shown.warnings(plan)
-    # There is no other run to protect from this one.
+    # One worker, because there is no other run that a crash of this one could harm.
     work = replace(arranged(todo, plan, trains=True), workers=1)
     for note in work.notes:
         shown.note(note)
@@ -88,12 +88,13 @@ def one_run(
 
 
 def _config(composed: Composed) -> dict[str, Any]:
-    """All of it under the names that the command line uses."""
+    """Return the whole configuration under the names that the command line uses."""
     settings = composed.settings.model_dump(mode="json")
     tree = composed.spec.as_dict() | {key: settings[key] for key in ("device", "results", "execute")}
     execute = composed.settings.execute
     others = {"slurm": execute.slurm is None, **dict.fromkeys(OF_RAY, execute.name != RAY)}
-    tree["execute"] = {key: value for key, value in tree["execute"].items() if not others.get(key)}  # of other options
+    # Keys that only other executors use are left out.
+    tree["execute"] = {key: value for key, value in tree["execute"].items() if not others.get(key)}
     tree["data"] |= {"root": settings["data_root"], "download": settings["data_download"]}
     tree["train"] |= {key: settings[f"train_{key}"] for key in OF_TRAIN}
     tree["eval"]["keep"] = settings["eval_keep"]

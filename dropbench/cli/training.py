@@ -1,4 +1,4 @@
-"""Trains what a plan has left, while progress and loggers follow."""
+"""Trains what is left of a plan, and reports each epoch to the progress display and the loggers."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 def trained(plan: Plan, work: Work, store: Store, shown: Shown, policy: FailurePolicy, before: Marks) -> list[Stored]:
-    """Trains and stores, until too many have failed or the time is over. Raises Interrupted where the user stops it.
+    """Train and store runs until all are done, too many failed or the time is over. Raises Interrupted if the user stops it.
 
-    before: what was stored before it was decided what there is to train.
+    before: what was stored before it was decided which runs to train.
     """
     from dropbench.execute.local import TooManyFailed, execute
     from dropbench.planning.labels import arm_names
@@ -71,7 +71,7 @@ def trained(plan: Plan, work: Work, store: Store, shown: Shown, policy: FailureP
 
 
 def _stopped(specs: Sequence[RunSpec], store: Store) -> str:
-    """What is stored, and how to go on."""
+    """Return the message of an interrupted command: what is stored, and how to continue."""
     from dropbench.execute.local import unfinished
     from dropbench.store.checkpoints import Checkpoints
 
@@ -90,7 +90,7 @@ def _stopped(specs: Sequence[RunSpec], store: Store) -> str:
 def _loggers(
     plan: Plan, specs: Sequence[RunSpec], arms: Mapping[str, str], store: Store, shown: Shown
 ) -> AbstractContextManager[Loggers]:
-    """Raises UsageError on entry for a logger that cannot begin."""
+    """Return a context with the loggers of a plan's runs. Raises UsageError on entry for a logger that cannot start."""
     from dropbench import loggers
     from dropbench.planning.reproduce import settings
 

@@ -1,4 +1,4 @@
-"""What a tuning found of each arm, in sentences: its setting, what speaks against it, and which arms have none."""
+"""Sentences on what tuning found for each arm: its setting, what speaks against it, and which arms have none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def said(tuned: Tuned) -> str:
-    """A line on one arm: which setting it has, and whether that means anything."""
+    """Return a line on one arm: which setting was chosen, and what speaks against the choice."""
     n, best = len(tuned.candidates), tuned.best
     if best is None:
         return f"not tuned: {tuned.arm}, {_every(n)} failed, so that it takes no part in the comparison"
@@ -24,7 +24,7 @@ def said(tuned: Tuned) -> str:
 
 
 def left_out(plan: StoredPlan, store: Store) -> Iterator[str]:
-    """Which arms of a plan have no setting, since every run of every candidate failed, and what that means for the rest."""
+    """Yield which arms of a plan have no setting, because each candidate failed, and what that means for the comparison."""
     from dropbench.store import Record
 
     found = plan.course.tuned if plan.course else []
@@ -45,7 +45,7 @@ def left_out(plan: StoredPlan, store: Store) -> Iterator[str]:
 
 
 def _but(tuned: Tuned) -> Iterator[str]:
-    """What a reader should know of the choice."""
+    """Yield what a reader should know about the choice, such as failed candidates, ties and values at the edge."""
     best = tuned.best
     assert best is not None
     n = len(tuned.candidates)

@@ -1,4 +1,4 @@
-"""`dropbench ui`: the page of a results folder, served on this machine and made anew as runs end. Reads and never writes."""
+"""`dropbench ui`: serves the page of a results folder and renews it as runs end. It reads results and never writes."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from dropbench.errors import UsageError
 from dropbench.process import signals
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-"""Addresses that nobody else can reach."""
+"""Addresses that no other machine can reach."""
 COOKIE = "dropbench_token"
 _STALE = 3.0
-"""Seconds for which what is said of a running sweep is good enough."""
+"""Seconds after which the line on a running sweep is computed again."""
 HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -40,27 +40,27 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Place:
-    """Where the page is to be found. port: 0 takes any that is free. token: who may see it; None is anybody who reaches it."""
+    """Where the page is served. port: 0 takes any free one. token: needed to see the page; None: anybody who reaches it may."""
 
     host: str
     port: int
     token: str | None = None
 
     def address(self, port: int) -> str:
-        """What to type into a browser. port: the one that was taken."""
+        """Return the address to type into a browser. port: the one that was taken."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{port}/" + (f"?token={quote(self.token, safe='')}" if self.token else "")
 
 
 def serve(selection: Selection, place: Place, conf: Sequence[Path], *, browse: bool, quiet: bool) -> int:
-    """Serves the page of what is selected until Ctrl-C, after printing its address. Returns the exit code.
+    """Print the address of the selected runs' page, and serve it until Ctrl-C. Return the exit code, 0.
 
-    At any address but this machine's own a token is made up where none was given.
+    If other machines can reach the address and no token was given, a random one is used.
 
     Raises
     ------
     UsageError
-        Where the address cannot be had.
+        If the address is not available.
     """
     from dropbench.report import page, standing
     from dropbench.store import RUNS
@@ -92,16 +92,16 @@ def serve(selection: Selection, place: Place, conf: Sequence[Path], *, browse: b
 
 @dataclass
 class Shelf:
-    """The page that is shown, made anew when the folders have changed.
+    """A cache of the page, which is made again when the folders have changed.
 
     Parameters
     ----------
     make : callable
-        Gives the page as HTML; raises UsageError where there is nothing to show yet.
+        Returns the page as HTML; raises UsageError if there is nothing to show yet.
     state : callable
-        Gives a text that changes when a run or a plan is added to the folders.
+        Returns a text that changes when a run or a plan is added to the folders.
     says : callable
-        Gives a line on how far a sweep has come; nothing where none is known.
+        Returns a line on how far a sweep has come; empty if there is none.
     """
 
     make: Callable[[], str]
@@ -112,7 +112,7 @@ class Shelf:
     _lock: Lock = field(default_factory=Lock)
 
     def page(self) -> tuple[str, str]:
-        """The page and the state that it shows; in place of a page, where there is none, a mistake's sentence."""
+        """Return the page and the state that it shows. Raises UsageError, as `make` does, if there is nothing to show yet."""
         with self._lock:
             now = self.state()
             if not self._page[0] or now != self._page[1]:
@@ -120,7 +120,7 @@ class Shelf:
             return self._page
 
     def news(self) -> dict[str, str]:
-        """The state now, and how far a sweep has come."""
+        """Return the current state, and a line on how far a sweep has come."""
         with self._lock:
             if time.monotonic() - self._said[0] > _STALE:
                 self._said = (time.monotonic(), self.says())
@@ -128,7 +128,7 @@ class Shelf:
 
 
 def state_of(roots: Sequence[Path]) -> str:
-    """What of these folders changes whenever a run or a plan is stored in one."""
+    """Return a text that changes whenever a run or a plan is stored in one of these folders."""
     from dropbench.store import FAILED, PLANS, RUNS
 
     times = []
@@ -139,16 +139,16 @@ def state_of(roots: Sequence[Path]) -> str:
 
 
 def server(shelf: Shelf, place: Place) -> ThreadingHTTPServer:
-    """A server that has not begun to answer.
+    """Return a server that does not answer requests yet.
 
     Raises
     ------
     UsageError
-        Where the address cannot be had.
+        If the address is not available.
     """
 
     class Bound(_Handler):
-        """The handler of this shelf."""
+        """The handler for this shelf."""
 
     Bound.shelf, Bound.token, Bound.names = shelf, place.token, LOOPBACK if place.host in LOOPBACK else ()
     host, port = place.host, place.port
@@ -162,7 +162,7 @@ def server(shelf: Shelf, place: Place) -> ThreadingHTTPServer:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers GET for the page and its state. names: what the browser may call this machine; empty: anything."""
+    """Answers GET requests for the page and its state. names: host names that a request may use; empty allows any."""
 
     shelf: Shelf
     token: str | None
@@ -170,7 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "dropbench", ""
 
     def do_GET(self) -> None:
-        """The page, or its state as JSON."""
+        """Answer with the page, or with its state as JSON."""
         path = urlsplit(self.path).path
         if not self._named():
             self._answer(HTTPStatus.FORBIDDEN, "This address is not the one that the page is served at.")
@@ -193,7 +193,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(HTTPStatus.OK, text, "text/html")
 
     def _named(self) -> bool:
-        """Whether the browser asked for this machine by a name that is its own: a page elsewhere may not pose as this one."""
+        """Return whether the Host header names this machine, so that a page elsewhere cannot pose as this one."""
         host = urlsplit(f"//{self.headers.get('Host', '')}").hostname
         return not self.names or host in self.names
 
@@ -207,7 +207,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status: HTTPStatus, text: str, kind: str = "text/plain") -> None:
         content = text.encode()
-        with suppress(ConnectionError):  # the browser may have gone
+        with suppress(ConnectionError):  # the browser may have closed the connection
             self.send_response(status)
             for name, value in HEADERS.items():
                 self.send_header(name, value)
@@ -222,7 +222,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: who looks at a page needs no list of its requests."""
+        """Print nothing, because whoever looks at a page needs no list of its requests."""
 
 
 WAITING = """<!doctype html>

@@ -1,4 +1,4 @@
-"""What `dropbench runs` does: finds runs, shows them, and removes what was agreed to."""
+"""What `dropbench runs` does: finds runs, shows them, and removes those that the user agrees to."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dropbench.store import Store
 
 _SHOWN = 20
-"""Lines of what would be removed that are shown of each kind."""
+"""The most lines of each kind that are listed before anything is removed."""
 
 
 def list_runs(
@@ -47,7 +47,7 @@ def list_runs(
 
 
 def verify_runs(folders: Sequence[Path], *, as_json: bool, quiet: bool) -> int:
-    """Says what is wrong in results folders. Returns the exit code: 1 where anything is."""
+    """Print what is wrong in results folders. Return the exit code: 1 if anything is."""
     from dropbench.report.upkeep import verify
 
     shown = Shown(quiet, as_json)
@@ -59,7 +59,7 @@ def verify_runs(folders: Sequence[Path], *, as_json: bool, quiet: bool) -> int:
     if as_json:
         shown.json({"looked_at": looked, "wrong": [{"path": str(w.path), "reason": w.reason} for w in wrong]})
     else:
-        for fault in wrong:  # also where only errors are wanted: that is what they are
+        for fault in wrong:  # also if only errors are wanted, because these are errors
             shown.out(plain(f"{fault.path}: {fault.reason}"))
         _say(shown, f"{looked} records and plans looked at, {len(wrong) or 'nothing'} wrong")
     return 1 if wrong else 0
@@ -68,7 +68,7 @@ def verify_runs(folders: Sequence[Path], *, as_json: bool, quiet: bool) -> int:
 def remove_runs(
     ids: Sequence[str], where: Sequence[str], results: Path, *, dry_run: bool, yes: bool, quiet: bool
 ) -> int:
-    """Removes runs by id and by condition. Returns the exit code: 1 where the user did not agree."""
+    """Remove runs by id and by condition. Return the exit code: 1 if the user did not agree."""
     from dropbench.store import Store
 
     if not ids and not where:
@@ -85,7 +85,7 @@ def remove_runs(
 
 
 def prune_runs(folders: Sequence[Path], only: Sequence[str], *, dry_run: bool, yes: bool, quiet: bool) -> int:
-    """Removes what no report needs. Returns the exit code: 1 where the user did not agree."""
+    """Remove files that no report needs. Return the exit code: 1 if the user did not agree."""
     from dropbench.report.upkeep import KINDS, prunable
     from dropbench.store import Store
 
@@ -113,7 +113,7 @@ def _ended_jobs(root: Path) -> list[Item]:
 
 
 def _removed(kinds: dict[str, list[tuple[Path, str]]], store: Store, shown: Shown, *, dry_run: bool, yes: bool) -> int:
-    """Lists, asks and removes."""
+    """List the files, ask the user, and remove them. Return the exit code."""
     total = sum(map(len, kinds.values()))
     if not total:
         _say(shown, f"{store.root}: nothing to remove")
@@ -138,7 +138,7 @@ def _removed(kinds: dict[str, list[tuple[Path, str]]], store: Store, shown: Show
 
 
 def _agreed(question: str) -> bool:
-    """Whether the user says yes. Raises UsageError where nobody can be asked."""
+    """Ask the user, and return whether the answer is yes. Raises UsageError if there is no terminal to ask on."""
     if not sys.stdin.isatty():
         raise UsageError(
             f"{question} There is no terminal to ask on: type --yes, or --dry-run to see what would be removed"
@@ -179,13 +179,13 @@ def _row(row: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows as lines of columns that are as wide as they need to be."""
+    """Return rows as lines of columns, each as wide as its longest cell."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)] if rows else []
     return ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _about(folder: Path) -> str:
-    """A run in a few words."""
+    """Describe a run in a few words."""
     from dropbench.store import Record, read
 
     record = read(folder)
@@ -199,6 +199,6 @@ def _about(folder: Path) -> str:
 
 
 def _say(shown: Shown, text: str) -> None:
-    """A line of the answer: what these commands are asked for is what they print."""
+    """Print a line to standard output, because what these commands print is their result."""
     if not shown.quiet:
         shown.out(plain(text))

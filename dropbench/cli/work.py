@@ -1,4 +1,4 @@
-"""What a command has to train: the runs in cohorts, and the device and workers that they are for."""
+"""What a command has to train: the runs in cohorts, with the device and the workers that train them."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ if TYPE_CHECKING:
 
 
 MOST_BLOCKS = 50
-"""Of seeds, times two: no cohort is cut finer for want of time."""
+"""Half of the most blocks of seeds into which cohorts are cut, however short the time."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be trained, and by what."""
+    """The cohorts to train, and what trains them."""
 
     cohorts: list[Cohort]
     device: str
     workers: int
     settings: Settings
-    """Those of the plan, with what they leave open settled."""
+    """The settings of the plan, with what they leave open decided."""
     notes: Sequence[str] = ()
-    """What there is to say of how they are trained."""
+    """Messages for the user about how the runs are trained."""
     until: float | None = None
-    """When it is to be over, by `time.monotonic`; None: when it is done."""
+    """When training is to end, by `time.monotonic`; None: when everything is trained."""
     in_time: InTime = lambda cohort: True
-    """Whether a cohort that is begun now is expected to end by then."""
+    """Returns whether a cohort that starts now is expected to end by `until`."""
     waits: bool = True
-    """Whether what other commands train is waited for, so that what they leave is taken over."""
+    """Whether to wait for runs that other commands train, and take over those that they leave."""
 
     @property
     def groups(self) -> list[Sequence[RunSpec]]:
-        """The specs of each cohort."""
+        """The runs of each cohort."""
         return [cohort.specs for cohort in self.cohorts]
 
 
 def arranged(specs: Sequence[RunSpec], plan: Plan, *, trains: bool = False) -> Work:
-    """These runs of a plan in cohorts, for the device and the workers that its settings choose.
+    """Arrange runs of a plan in cohorts, for the device and the workers that its settings choose.
 
-    trains: whether they are to be trained now, so that what is settled for their results folder is written there.
+    trains: whether they are trained now. If so, the choice of matrix products is written to their results folder.
 
     Raises
     ------
@@ -73,16 +73,17 @@ def arranged(specs: Sequence[RunSpec], plan: Plan, *, trains: bool = False) -> W
 
 
 def within(work: Work, until: float) -> Work:
-    """The same, to be over at a time: cut into blocks of seeds where it would take longer, so that these end for all arms.
+    """Return the same work with a time limit.
 
-    Where twice the time would be needed it is four blocks, of which two may end; and so on.
+    If it would take longer, cohorts are cut into blocks of seeds, so that the blocks that end hold all arms. If twice the time
+    would be needed, there are four blocks, of which about two end; and so on.
 
     Parameters
     ----------
     work : Work
-        As `arranged`; there is something to train.
+        From `arranged`; there is something to train.
     until : float
-        By `time.monotonic`.
+        The limit, by `time.monotonic`.
     """
     from dropbench.execute.cohorts import by_seeds
     from dropbench.execute.estimate import Durations, estimate
