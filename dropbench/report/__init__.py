@@ -1,6 +1,6 @@
 """Records -> pandas -> statistics -> tables -> text and pictures. No torch.
 
-Importing this loads nothing heavy: pandas and what else a function takes come in when it is first asked for.
+Importing this package loads nothing heavy: pandas and whatever else a function needs are imported when it is first used.
 """
 
 from __future__ import annotations

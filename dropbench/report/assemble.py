@@ -50,30 +50,31 @@ def build(
     rope: str | None = None,
     about: str | None = None,
 ) -> Report:
-    """A report on what is stored.
+    """Build a report on what is stored.
 
     Parameters
     ----------
     paths : sequence
         Results folders or single run folders.
     filters : sequence
-        `key=value[,value...]` each.
+        Each is `key=value[,value...]`.
     baseline : str or None
-        An arm's label or name in its plan; None is the study's baseline, else `none`, else an arm at rate 0.
+        An arm's label or name in its plan. None takes the study's baseline, else `none`, else an arm at rate 0, else the only
+        arm whose rate stays constant.
     where : sequence
         Conditions such as `data.n_train<=1000`.
     metric : str or None
-        What verdicts are about, such as `loss` (of the test split) or `val_loss`; None is accuracy where it was measured,
-        else loss.
+        The measure that verdicts judge, such as `loss` (of the test split) or `val_loss`. None takes accuracy if it was
+        measured, else loss.
     rope : str or None
-        Half the width of the region of practical equivalence, `0.2pp`, `0.01` or `1%`; None is what the metric declares.
+        Half the width of the region of practical equivalence: `0.2pp`, `0.01` or `1%`. None takes what the metric declares.
     about : str or None
-        Whether answers are about `examples` like those tested, as None is, or about the `pool` of these alone.
+        `examples` (or None): answers hold for new examples like those tested. `pool`: they hold for the tested examples alone.
 
     Raises
     ------
     UsageError
-        For a path without results, a filter that can match nothing, an unknown baseline or metric, and another `about`.
+        For a path without results, a filter that can match nothing, and an unknown baseline, metric or `about`.
     """
     beyond = _beyond(about)
     gathered = gather(paths, filters, where)
@@ -87,7 +88,7 @@ def build(
 
 
 def _beyond(about: str | None) -> bool:
-    """Whether answers are about examples beyond those tested. Raises UsageError for another `about` than there are."""
+    """Return whether answers hold beyond the tested examples. Raises UsageError for an unknown `about`."""
     if about not in (None, *population.ABOUT):
         raise UsageError(f"--about {about}: there is no such population; {nearest(str(about), population.ABOUT)}")
     return about != population.POOL
@@ -107,9 +108,10 @@ def pivot(
     where: Sequence[str] = (),
     metric: str | None = None,
 ) -> Report:
-    """A measure over one or two configuration keys, such as rows="dropout.rate", cols="model"; the rest is as in `build`.
+    """Tabulate a measure by one or two configuration keys, such as rows="dropout.rate", cols="model".
 
-    One table for each setting of what else varies. Raises UsageError as `build` does, and for unknown keys.
+    There is one table for each setting of the other keys that vary. The other parameters are as in `build`. Raises UsageError
+    as `build` does, and for unknown keys.
     """
     gathered, metric = with_asked(gather(paths, filters, where), metric)
     runs = gathered.frame.drop_duplicates("run_id")
@@ -127,9 +129,9 @@ def asked(
     rope: str | None = None,
     about: str | None = None,
 ) -> Report:
-    """The answers to questions about all arms together, whatever they differ in; the rest is as in `build`.
+    """Answer questions about all arms together, whatever they differ in. The other parameters are as in `build`.
 
-    Raises UsageError as `build` does, and for a question that these arms and measures have no answer to.
+    Raises UsageError as `build` does, and for a question that these arms and measures cannot answer.
     """
     beyond = _beyond(about)
     gathered, metric = with_asked(gather(paths, filters, where), metric)
@@ -150,22 +152,24 @@ def asked(
 
 @dataclass(frozen=True)
 class Gathered:
-    """What the folders hold, filtered.
+    """The filtered contents of results folders.
 
     Parameters
     ----------
     report : Report
-        Where it comes from, without what it is about.
+        Holds the origin of the runs and the notes on them, but no comparisons yet.
     frame : DataFrame
-        A row a run; of studies one for each arm that it is, with the `name` of that and its `table`.
+        One row per run. Runs of studies have one row for each arm that they belong to, with the arm's `name` and its `table`.
+    measures : Measures
+        What the runs' metrics declare.
     baselines : sequence
-        What an arm to compare with may be called; the first that is there counts.
+        Names of arms that may be the baseline; the first that exists is taken.
     known : sequence
-        All plans that are stored.
+        All stored plans.
     of_tables : Mapping
-        What the baseline of a plan's table is called, by the table; it goes before the others.
+        The baseline's name of each table of a plan, by table; it takes precedence over `baselines`.
     indexes : Mapping
-        What knows of runs without reading them, by run id.
+        By run id, the index that caches what a report needs to know of the run's files.
     """
 
     report: Report
@@ -178,7 +182,7 @@ class Gathered:
 
 
 def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str]) -> Gathered:
-    """Raises UsageError for a path without results and a filter that can match nothing."""
+    """Load and filter runs. Raises UsageError for a path without results, and for a filter that can match nothing."""
     wanted, conditioned = filtered.parse(filters), filtered.conditions(wheres)
     roots = [Path(p) for p in paths] or [Path("results")]
     found = load(roots)
@@ -224,7 +228,7 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
 
 
 def with_asked(gathered: Gathered, metric: str | None) -> tuple[Gathered, str | None]:
-    """With what a `--metric` asks of histories as a measure, and that measure's name; any other metric as it is."""
+    """Add the measure that `--metric` computes from histories, and return its name. Any other metric is returned unchanged."""
     report = gathered.report
     frame, measures, metric, more = with_convergence(gathered.frame, gathered.measures, report.histories, metric)
     return replace(
@@ -233,7 +237,7 @@ def with_asked(gathered: Gathered, metric: str | None) -> tuple[Gathered, str | 
 
 
 def for_plan(store: Store, plan: StoredPlan) -> Report:
-    """A report on the runs of one plan."""
+    """Build a report on the runs of one plan."""
     planned = plan.every_run
     gathered = unfiltered(from_store(store, planned))
     missing = runs_noted.missing(planned, gathered.frame)
@@ -247,11 +251,11 @@ def for_plan(store: Store, plan: StoredPlan) -> Report:
 
 
 def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = None, beyond: bool = True) -> Report:
-    """beyond: whether answers are about examples beyond those tested."""
+    """Compare the arms. beyond: whether answers hold for new examples like those tested."""
     frame, measures = gathered.frame, gathered.measures
     said = said_of(gathered) if beyond else None
     if metric is not None:
-        measures.resolve(frame, metric)  # a mistake if no run has it; a comparison may lack it
+        measures.resolve(frame, metric)  # raises if no run has it; a single comparison may lack it
     done = []
     for title, runs in comparisons(frame):
         sweeps = [plan.every_run for plan in gathered.report.plans if plan.every_run]
@@ -269,12 +273,12 @@ def _compared(gathered: Gathered, metric: str | None = None, rope: str | None = 
 
 
 def said_of(gathered: Gathered) -> Said:
-    """What the runs said of their test examples, read when it is asked for."""
+    """Return the runs' predictions on their test examples, which are read only when they are needed."""
     return Said({run: path.parent for run, path in gathered.report.histories.items()}, gathered.indexes)
 
 
 def _told(report: Report, **about: Any) -> Report:
-    """With what it is about, and with a note on what was skipped as the last; its words made `plain`."""
+    """Return the report with the given contents and a last note on skipped records, without control characters."""
     told = map(plain, (*report.notes, *runs_noted.skipped(report.skipped)))
     return replace(report, notes=tuple(told), questions=tuple(map(plain, report.questions)), **about)
 
@@ -290,7 +294,11 @@ def _comparison(
     plans: Sequence[StoredPlan],
     said: Said | None,
 ) -> Comparison:
-    """wanted: what the baseline may be called; the first that is there counts. sweeps: run ids of each. plans: of the runs."""
+    """Compare the arms of these runs.
+
+    wanted: possible names of the baseline; the first that exists is taken. sweeps: the run ids of each sweep. plans: the plans
+    of these runs.
+    """
     arms, runs = labelled(runs)
     baselines, why = _baselines(arms, runs, wanted)
     baseline = baselines[0].label if len(baselines) == 1 else None
@@ -311,7 +319,7 @@ def _comparison(
 
 
 def _asked_by_study(comparison: Comparison, plans: Sequence[StoredPlan], histories: Mapping[str, Path]) -> Comparison:
-    """With the answers to what its study asks, and the notes on them."""
+    """Add the answers to the contrasts that the comparison's study names, and notes on them."""
     answers, told = of_study(comparison, plans, courses.level(plans, comparison.runs), histories)
     notes = [n for n in as_they_are(told) if n.full not in comparison.notes]
     return replace(
@@ -325,14 +333,14 @@ def _asked_by_study(comparison: Comparison, plans: Sequence[StoredPlan], histori
 def _outcomes(
     plans: Sequence[StoredPlan], measures: Measures, main: Measure | None, runs: pd.DataFrame
 ) -> tuple[Measure, ...]:
-    """What the newest plan of these runs named in advance, if the verdict is about one of them."""
+    """Return the outcomes that the newest plan of these runs named in advance, if the verdict judges one of them."""
     named = next((plan.outcomes for plan in reversed(plans) if plan.outcomes), [])
     found = [measures.of("test", plain(name)) for name in named if f"test_{plain(name)}" in runs]
     return (main, *(m for m in found if m != main)) if main is not None and main in found else ()
 
 
 def labelled(runs: pd.DataFrame) -> tuple[list[Arm], pd.DataFrame]:
-    """The arms of these runs, and the runs with the `label` of theirs, one a seed."""
+    """Return the arms of these runs, and the runs with the `label` of their arm, one run per arm and seed."""
     arms = name_arms(runs)
     labels = {(a.name, a.arm_id): a.label for a in arms}
     runs = runs.assign(label=[labels[key] for key in zip(runs["name"], runs["arm_id"], strict=True)])
@@ -340,13 +348,13 @@ def labelled(runs: pd.DataFrame) -> tuple[list[Arm], pd.DataFrame]:
 
 
 def _baselines(arms: Sequence[Arm], runs: pd.DataFrame, wanted: Sequence[str]) -> tuple[list[Arm], list[str]]:
-    """The arms that may be the one to compare with, and a note where it is not called as wanted."""
+    """Return the candidates for the baseline, and a note if it has none of the wanted names."""
     if found := next((f for f in (find(arms, b) for b in wanted) if f), []):
         return found, []
     if tuple(wanted) != (NONE,):
         return [], []
     if idle := quiet(arms, runs):
-        # At rate 0 one variant is as good as another, but not with one regularizer or another beside it.
+        # At rate 0 all variants are the same, so the first will do, unless the regularizers beside them differ.
         first = idle[:1] if len({a.beside for a in idle}) == 1 else idle
         return first, pairing.stand_in([a.label for a in idle]) if len(first) == 1 else []
     still = unscheduled(arms, runs)
@@ -354,7 +362,7 @@ def _baselines(arms: Sequence[Arm], runs: pd.DataFrame, wanted: Sequence[str]) -
 
 
 def diagnosed(c: Comparison, report: Report) -> Comparison:
-    """With what it means for the next run, from the configs and histories that the report knows."""
+    """Add the diagnosis, that is advice on the next runs, from the configurations and histories in the report."""
     told: list[Diagnosis] = []
     if c.baseline is not None and c.measure is not None:
         configs = {label: report.configs[c.run_of(label)] for label in c.labels}
@@ -363,7 +371,7 @@ def diagnosed(c: Comparison, report: Report) -> Comparison:
 
 
 def _measure(runs: pd.DataFrame, measures: Measures, wanted: str | None) -> Measure | None:
-    """What the verdict is about here; None where these runs, of several comparisons, have not measured it."""
+    """Return the measure that the verdict judges; None if the runs of this comparison have not measured it."""
     try:
         return measures.resolve(runs, wanted)
     except UsageError:
@@ -371,7 +379,7 @@ def _measure(runs: pd.DataFrame, measures: Measures, wanted: str | None) -> Meas
 
 
 def unfiltered(found: Found) -> Gathered:
-    """All of it, unfiltered."""
+    """Return all runs that were found, unfiltered."""
     measures = Measures.of_records(found.records)
     epochs = all_epochs(found)
     best, damaged = best_epochs(found, epochs, measures)

@@ -1,4 +1,4 @@
-"""The statements of stored studies, each with what its runs say of it."""
+"""The claims of stored studies, each judged by the results of its runs."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ _SETTING = ("model.name", "data.name", "data.n_train", "train.epochs", "train.up
 
 
 def claims(paths: Sequence[Path], filters: Sequence[str] = ()) -> Report:
-    """A report on the statements that the studies of these folders put to the test.
+    """Build a report on the claims that the studies of these folders test.
 
-    filters: `study=NAME[,NAME]` alone.
+    filters: only `study=NAME[,NAME]`.
 
     Raises
     ------
     UsageError
-        Where no study there states anything, and for other filters.
+        If no study there states a claim, and for other filters.
     """
     wanted = [name for f in filters for name in _studies(f)]
     found: list[Statement] = []
@@ -71,14 +71,14 @@ def _studies(text: str) -> list[str]:
 
 
 def _newest(plans: Sequence[StoredPlan]) -> list[StoredPlan]:
-    """The last one of each study that states something."""
+    """Return the newest plan of each study that states claims, checks or programs."""
     return list(
         {p.study: p for p in sorted(plans, key=lambda p: p.created) if p.claims or p.checks or p.programs}.values()
     )
 
 
 def of_plan(store: Store, plan: StoredPlan) -> list[Statement]:
-    """The statements of one plan, uncorrected."""
+    """Return the statements of one plan, before the correction over all claims."""
     study = plan.study or ""
     checked: list[Statement] = [Checked(study, name, check) for name, check in plan.checks.items()]
     checked += [of_program(study, name, program) for name, program in plan.programs.items()]
@@ -94,7 +94,7 @@ def of_plan(store: Store, plan: StoredPlan) -> list[Statement]:
 
 
 def of_program(study: str, name: str, program: StoredProgram) -> Claimed:
-    """What a program's numbers say, judged as those of any contrast."""
+    """Judge a program's numbers in the way of any contrast."""
     told = StoredClaim(
         says=program.says,
         contrast=program.target,
@@ -123,9 +123,9 @@ def _pilot(plan: StoredPlan) -> list[str]:
 
 
 def _comparison(store: Store, plan: StoredPlan, runs: Sequence[str]) -> tuple[Comparison, Mapping[str, Path]] | None:
-    """Some runs of a plan as one comparison, whatever they differ in, and where their histories are; None without any.
+    """Return some runs of a plan as one comparison, whatever they differ in, with their histories' paths; None without runs.
 
-    Runs under other seeds than those that the plan compares are in the arm whose setting they have.
+    A run under a seed that the plan does not compare, such as a pilot run, belongs to the arm with its setting.
     """
     gathered = unfiltered(from_store(store, [*plan.every_run, *runs]))
     frame = gathered.frame
@@ -164,7 +164,7 @@ def _claimed(study: str, name: str, claim: StoredClaim, of_runs: Of, before: Of 
 
 
 def _judged(claim: StoredClaim, of_runs: Of) -> tuple[Formula, Contrast, Comparison]:
-    """Raises UsageError for arms and measures that are not there."""
+    """Judge one claim by its contrast. Raises UsageError for arms and measures that do not exist."""
     whole, histories = of_runs
     node = parse(claim.contrast)
     frame, words = in_words(whole.runs, whole.measures, histories, {s.measure for s in scores(node)})
@@ -180,7 +180,7 @@ def _judged(claim: StoredClaim, of_runs: Of) -> tuple[Formula, Contrast, Compari
 
 
 def _size(typed: str | None, formula: Formula, whole: Comparison) -> float:
-    """A size as `--rope` takes it, in the contrast's unit; of a ratio, which has none, a bare number."""
+    """Return a size, written as for `--rope`, in the contrast's unit; for a ratio, which has no unit, it is a bare number."""
     known: Measure | None = formula.in_unit_of
     if known is not None:
         return region(typed, known, whole.done(whole.baseline or ""))
@@ -198,7 +198,7 @@ def _margin(claim: StoredClaim, formula: Formula, whole: Comparison, size: float
 
 
 def _rests_on(told: Claimed, formula: Formula, whole: Comparison) -> Claimed:
-    """With its runs, what training them took, and what they share."""
+    """Add the claim's runs, the seconds that training them took, and the settings and scores that it rests on."""
     runs = whole.runs[whole.runs["label"].isin(formula.labels)]
     seconds = float(runs["seconds"].astype(float).sum())
     levels = tuple(dict.fromkeys(_levels(formula, whole)))
@@ -206,7 +206,7 @@ def _rests_on(told: Claimed, formula: Formula, whole: Comparison) -> Claimed:
 
 
 def _levels(formula: Formula, whole: Comparison) -> Iterator[Level]:
-    """Each measure of each arm that the contrast names, in its order."""
+    """Yield the mean and spread of each measure of each arm that the contrast names, in its order."""
     for score in scores(formula.node):
         measure = formula.measures[score.measure]
         for label in [score.arm.name] if isinstance(score.arm, Arm) else formula.candidates[score.arm]:
@@ -215,7 +215,7 @@ def _levels(formula: Formula, whole: Comparison) -> Iterator[Level]:
 
 
 def _setting(runs: pd.DataFrame) -> str:
-    """`mlp on digits, n_train 300, 60 epochs`, or so many updates: what all of its arms share of these."""
+    """Return what all arms share, as in `mlp on digits, n_train 300, 60 epochs` (or a number of updates)."""
     shared = {}
     for key in _SETTING:
         values = {"null" if pd.isna(v) else written(v) for v in runs[key].tolist()} if key in runs else set()

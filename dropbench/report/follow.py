@@ -1,4 +1,4 @@
-"""Follows a sweep that is going on elsewhere: how far its plan is, and the table so far, until it is done."""
+"""Follows a sweep that runs elsewhere: shows how far its plan is, and the table so far, until it is done."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Standing:
 
     Parameters
     ----------
-    failed : int
-        Of those that ended.
+    ended, failed, total : int
+        How many runs have ended, how many of these failed, and how many there are.
     left, idle : float or None
-        Seconds to its end, and since the last run ended; None where that is not known.
+        Estimated seconds to its end, and seconds since the last run ended; None if unknown.
     more : bool
-        Whether further runs may come, by what these find.
+        Whether further runs may follow, depending on the results of these.
     """
 
     ended: int
@@ -46,7 +46,7 @@ class Standing:
 
     @property
     def counted(self) -> str:
-        """How many have ended, without what a clock is needed for."""
+        """How many runs have ended and failed, without times."""
         return f"{self.ended} of {self.total} runs have ended" + (f", {self.failed} failed" if self.failed else "")
 
     def __str__(self) -> str:
@@ -60,7 +60,7 @@ class Standing:
 
 
 def standing(roots: Sequence[Path], studies: Sequence[str], now: datetime) -> Standing | None:
-    """Of the newest plan that is not complete, else of the newest. None where no plan (of these studies) says its runs."""
+    """Return how far the newest incomplete plan is, else the newest plan; None if no plan (of these studies) lists its runs."""
     standings = [
         (plan, standing_of(plan, Store(root), now))
         for root in roots
@@ -79,18 +79,18 @@ def watch(
     console: Console,
     aside: Console,
 ) -> None:
-    """Shows what `build` reports, again every so many seconds, until the plan is complete or Ctrl-C; then all of it.
+    """Show the report of `build` again every `every` seconds, until the plan is complete or Ctrl-C; then show it in full.
 
-    On a terminal the table is redrawn in place, elsewhere a line is printed when another run has ended; both are no result and
-    go to `aside`, and what is shown in the end to `console`. Raises UsageError
-    where nothing is stored and no plan promises that there will be.
+    On a terminal the table is redrawn in place; elsewhere a line is printed when another run has ended. Both are not results
+    and go to `aside`; the full report at the end goes to `console`. Raises UsageError if nothing is stored and no plan lists
+    runs that are still to come.
     """
     roots = list(dict.fromkeys(p if os.path.isdir(p / RUNS) else p.parent.parent for p in paths))
     screen = Screen(aside)
     report: Report | None = None
     with suppress(KeyboardInterrupt), screen.open():
         while True:
-            # The plan before the runs: a run that ends in between is then in the table, and the next look is the last.
+            # Read the plan before the runs: a run that ends in between is then in the table, and the next look is the last.
             progress = standing(roots, studies, datetime.now(UTC))
             complete = progress is not None and progress.complete
             try:
@@ -109,7 +109,7 @@ def watch(
 
 
 def standing_of(plan: StoredPlan, store: Store, now: datetime) -> Standing:
-    """Of one plan that says its runs."""
+    """Return how far one plan is; the plan must list its runs."""
     began = _time(plan.created)
     runs = plan.trained
     ends: list[datetime] = []
@@ -120,7 +120,7 @@ def standing_of(plan: StoredPlan, store: Store, now: datetime) -> Standing:
         start = _time(record.started)
         end = start + timedelta(seconds=record.seconds) if start is not None else None
         fresh = began is not None and end is not None and end >= began
-        if record.status in FINISHED or fresh:  # what failed in an earlier attempt is being tried again
+        if record.status in FINISHED or fresh:  # a run that failed in an earlier attempt is tried again
             ended += 1
             failed += record.status not in FINISHED
         if fresh and end is not None:
@@ -133,7 +133,7 @@ def standing_of(plan: StoredPlan, store: Store, now: datetime) -> Standing:
 
 
 def _time(text: str) -> datetime | None:
-    """UTC where it does not say; None for what is no time."""
+    """Parse a time; UTC is assumed if it names no zone. None if it is not a time."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -142,5 +142,5 @@ def _time(text: str) -> datetime | None:
 
 
 def _clock(seconds: float) -> str:
-    """`0:03:20`."""
+    """Format seconds as in `0:03:20`."""
     return str(timedelta(seconds=round(seconds)))

@@ -1,4 +1,4 @@
-"""From folders to a Report of single runs: load, filter, name."""
+"""From folders to a Report of single runs: load, filter and name them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from dropbench.values import plain
 def list_runs(
     paths: Sequence[Path], filters: Sequence[str] = (), *, where: Sequence[str] = (), metric: str | None = None
 ) -> Report:
-    """A row a run; the rest is as in `build`.
+    """Report on single runs, one row each. The other parameters are as in `build`.
 
-    metric: what is asked of histories, as a column more: `epochs to val_accuracy=0.9`; of other metrics that it is there.
+    metric: a measure that is computed from histories, such as `epochs to val_accuracy=0.9`, is added as a column; any other
+    metric is only checked to exist.
 
     Raises UsageError as `build` does.
     """
     gathered, metric = with_asked(gather(paths, filters, where), metric)
     frame, report = gathered.frame, gathered.report
-    gathered.measures.resolve(frame, metric)  # a mistake if no run has it
+    gathered.measures.resolve(frame, metric)  # raises if no run has it
     notes = tuple(map(plain, (*report.notes, *skipped(report.skipped))))
     return replace(
         report,

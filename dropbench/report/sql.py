@@ -1,4 +1,4 @@
-"""Questions in SQL to the table of runs, answered by DuckDB in memory: no file is read or written."""
+"""SQL queries on the table of runs, which DuckDB answers in memory: a query can read or write no file."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from dropbench.errors import UsageError
 from dropbench.report.single_runs import list_runs
 
 TABLE = "runs"
-"""What the table is called in a question. Its columns are those of `dropbench report --runs --format csv`."""
+"""The name of the table in a query. Its columns are those of `dropbench report --runs --format csv`."""
 EXAMPLE = f"select arm, avg(test_accuracy) from {TABLE} group by arm"
 
 
 def query(paths: Sequence[Path], filters: Sequence[str], text: str, *, where: Sequence[str] = ()) -> pd.DataFrame:
-    """The answer to one SELECT over `runs`; the rest is as in `single_runs.list_runs`.
+    """Return the result of one SELECT on the table `runs`. The other parameters are as in `single_runs.list_runs`.
 
     Raises
     ------
     UsageError
-        As that does; where duckdb, which is an extra, is not installed; for anything but one SELECT, and for a question that
-        DuckDB does not take.
+        As `list_runs` does; if duckdb, an optional dependency, is not installed; for anything other than one SELECT; and for a
+        query that DuckDB rejects.
     """
     try:
         import duckdb
     except ImportError:
         raise UsageError("--sql takes duckdb, which is not installed: pip install 'dropbench[sql]'") from None
     single = list_runs(paths, filters, where=where).single
-    assert single is not None  # that is what list_runs gives
+    assert single is not None  # list_runs always sets it
     with duckdb.connect(":memory:") as database:
         database.register("_runs", single.table.convert_dtypes())
         database.execute(f"create table {TABLE} as select * from _runs")
@@ -47,7 +47,7 @@ def query(paths: Sequence[Path], filters: Sequence[str], text: str, *, where: Se
 
 
 def _sentence(error: Exception) -> str:
-    """DuckDB's own words in one line, with what its users most often lack."""
+    """Return DuckDB's error message in one line, with a hint at the most frequent mistake."""
     words = " ".join(line.strip() for line in str(error).splitlines() if line.strip() and set(line.strip()) != {"^"})
     hint = '; a name with a dot takes double quotes, as in "dropout.rate"' if "." in words else ""
     return words.partition(" LINE 1:")[0] + hint

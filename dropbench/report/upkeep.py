@@ -1,4 +1,4 @@
-"""What is wrong in a results folder, and what of it nobody needs."""
+"""Finds faults in a results folder, and files in it that nobody needs."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ KINDS = {
     "ended": "how runs ended (train.extendable) of which none is stored any more",
     "jobs": "jobs that have ended (sweep --detach, execute=slurm), with what they printed",
 }
-"""What `prune` removes, by its name."""
+"""The kinds of files that `prune` removes, by name."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """Something that `prune` would remove: its kind, where it lies, and why."""
+    """A file or folder that `prune` would remove: its kind, its path, and why."""
 
     kind: str
     path: Path
@@ -49,7 +49,7 @@ class Item:
 
 
 def verify(root: Path) -> tuple[int, list[Skipped]]:
-    """How many runs and plans were looked at, and all that is wrong, by path."""
+    """Check all stored files. Return how many runs and plans were checked, and all faults, sorted by path."""
     loaded = Store(root).load(anew=True)
     wrong = [*loaded.skipped]
     for record in loaded.records:
@@ -63,7 +63,7 @@ def verify(root: Path) -> tuple[int, list[Skipped]]:
 
 
 def prunable(root: Path) -> list[Item]:
-    """What nobody needs, in the order of KINDS. Nothing that a newer dropbench wrote is among it."""
+    """Return the files that nobody needs, in the order of KINDS. Files that a newer dropbench wrote are never among them."""
     from dropbench.report.records.frame import to_frame
     from dropbench.report.records.load import unusable
     from dropbench.report.tables.current import current
@@ -115,7 +115,7 @@ def _damaged(root: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _of_run(record: Record, folder: Path) -> Iterator[Skipped]:
-    """What of a run's files is missing, damaged, or not what its record says."""
+    """Yield the files of a run that are missing, damaged, or not as its record says."""
     try:
         safely.content(folder / _CONFIG)
     except OSError as error:
@@ -131,7 +131,7 @@ def _of_run(record: Record, folder: Path) -> Iterator[Skipped]:
 
 
 def _of_file(folder: Path, name: str) -> str | None:
-    """What is wrong with a file that a record names, or None."""
+    """Return what is wrong with a file that a record names, or None."""
     if os.path.basename(name) != name or name in (os.curdir, os.pardir):
         return "its record names a file outside of its folder"
     try:
@@ -145,7 +145,7 @@ def _of_file(folder: Path, name: str) -> str | None:
 
 
 def _of_plan(path: Path) -> Iterator[Skipped]:
-    """Whether a plan's name follows from its runs."""
+    """Yield a fault if a plan's id is not its file's name, or is not the hash of its first runs and its rule."""
     plan = read_plan(path)
     if isinstance(plan, Skipped) or plan.schema < SCHEMA:
         return
