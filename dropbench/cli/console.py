@@ -311,7 +311,7 @@ def between(least: float, most: float, write: Callable[[Any], str]) -> str:
 
 
 def _seen(text: str) -> Text:
-    """Return a text without terminal control characters, because an exception or a stored record may hold any."""
+    """Escape terminal control characters in a text, because an exception or a stored record may hold any."""
     return Text("\n".join(map(plain, text.split("\n"))))
 
 

@@ -72,7 +72,7 @@ def repeat(record: Record, folder: Path, conf: Sequence[Path] = ()) -> str:
 
 
 def plain_lines(text: str) -> list[str]:
-    """Return the lines of a text, without terminal control characters."""
+    """Return the lines of a text, with terminal control characters escaped."""
     return [plain(line) for line in text.rstrip("\n").split("\n")]
 
 

@@ -278,7 +278,7 @@ def said_of(gathered: Gathered) -> Said:
 
 
 def _told(report: Report, **about: Any) -> Report:
-    """Return the report with the given contents and a last note on skipped records, without control characters."""
+    """Return the report with the given contents and a last note on skipped records; control characters are escaped."""
     told = map(plain, (*report.notes, *runs_noted.skipped(report.skipped)))
     return replace(report, notes=tuple(told), questions=tuple(map(plain, report.questions)), **about)
 

@@ -1,4 +1,4 @@
-"""What was asked as tables to print, and as rows and a tree for programs."""
+"""Answers to questions (contrasts and optima) as tables to print, and as rows and a tree for programs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CONTRASTS = "Contrasts"
 
 
 def contrasts(answers: Sequence[Answer], width: int | None) -> Sheet:
-    """A row a contrast, kept to `width` columns."""
+    """Return a table with one row per contrast, kept to a width of `width` characters."""
 
     def each(heading: tuple[str, ...], cell: Callable[[Answer], str], rank: int = 0) -> Column:
         return Column(heading, tuple(map(cell, answers)), rank)
@@ -63,7 +63,7 @@ def _interval(answer: Answer) -> str:
 
 
 def optimum(found: Optimum, width: int | None) -> tuple[Sheet, list[str]]:
-    """A row a value of the key, and what the table comes to."""
+    """Return a table with one row per value of the key, and notes on the result."""
     of, write = found.candidates, found.measure.level
     unit = f" {found.measure.unit}".rstrip()
     columns = [
@@ -77,13 +77,13 @@ def optimum(found: Optimum, width: int | None) -> tuple[Sheet, list[str]]:
 
 
 def title(found: Optimum) -> str:
-    """Of a table of the values of a key."""
+    """Return the title of a table of a key's values."""
     of = f": {found.series.name}" if found.series.name else ""
     return f"Optimum of {found.series.key} in {found.measure.spoken}{of}"
 
 
 def titles(asked: Asked) -> list[str]:
-    """Of all tables, in their order."""
+    """Return the titles of all tables, in their order."""
     return [*[CONTRASTS] * bool(asked.answers), *map(title, asked.optima)]
 
 
@@ -112,13 +112,13 @@ def _possible(found: Optimum) -> str:
 
 
 def rows(asked: Asked) -> list[pd.DataFrame]:
-    """The tables that there are, for csv and the like."""
+    """Return the answers as data frames, for csv, json and parquet."""
     tables = [asked.table] if asked.answers else []
     return tables + [found.table for found in asked.optima]
 
 
 def tree(asked: Asked) -> dict[str, Any]:
-    """What the rows do not say, for JSON."""
+    """Return, for JSON, what the rows do not hold."""
     optima = [
         {"title": title(o), "key": o.series.key, "seeds": o.seeds, "left_out": o.left_out, "notes": _said(o)}
         for o in asked.optima

@@ -24,7 +24,7 @@ TITLE = "Claims"
 
 
 def of_claims(statements: Sequence[Statement], width: int | None) -> Sheet:
-    """A row a statement, kept to `width` columns."""
+    """Return a table with one row per statement, kept to a width of `width` characters."""
 
     def each(heading: tuple[str, ...], cell: Callable[[Claimed], str], rank: int) -> Column:
         return Column(heading, tuple(cell(s) if isinstance(s, Claimed) else ABSENT for s in statements), rank)
@@ -47,7 +47,7 @@ def of_claims(statements: Sequence[Statement], width: int | None) -> Sheet:
 
 
 def _verdict(s: Statement) -> str:
-    """With a mark where it would not stand among all statements; and of mathematics the cases in which it holds."""
+    """Return a verdict, with `*` if it does not hold after correction for all claims; for a check, the cases that hold too."""
     if isinstance(s, Checked):
         return f"{s.verdict}: {s.only}" if s.only else s.verdict
     return s.verdict if s.verdict == UNDECIDED or s.stands else f"{s.verdict}*"
@@ -62,7 +62,7 @@ def _interval(s: Claimed) -> str:
 
 
 def _unit(s: Claimed) -> str:
-    if s.contrast is None or s.formula is None:  # a program's number has a unit of its own
+    if s.contrast is None or s.formula is None:  # the unit of a program's number is unknown
         return ABSENT
     return s.contrast.measure.points or s.formula.unit or "ratio"
 
@@ -72,7 +72,7 @@ def _margin(s: Claimed) -> str:
 
 
 def notes(statements: Sequence[Statement]) -> list[str]:
-    """How many there are of each verdict, how they are meant, and what is to be known of single statements."""
+    """Return how many statements have each verdict, what the verdicts mean, and the notes on single statements."""
     tally = Counter(s.verdict for s in statements)
     counted = f"{count(len(statements), 'claim')}: {', '.join(f'{n} {verdict}' for verdict, n in tally.most_common())}."
     own = [f"{s.number or s.name}: {text}" for s in statements if (text := note(s))]
@@ -80,12 +80,12 @@ def notes(statements: Sequence[Statement]) -> list[str]:
 
 
 def note(s: Statement) -> str:
-    """What is to be known of one statement."""
+    """Return the note on one statement."""
     return s.check.note or "" if isinstance(s, Checked) else " ".join(filter(None, (s.claim.note, s.why)))
 
 
 def how_to_read(statements: Sequence[Statement]) -> list[str]:
-    """What the verdicts, the asterisk and the power of a table mean."""
+    """Explain the verdicts, the asterisk and the power in the table."""
     told = [
         "Supported: the interval lies beyond the region of no difference, on the side that the claim says (or within it, "
         "where it says that there is no difference). Contradicted: it lies beyond on the other side, or surely not beyond on "

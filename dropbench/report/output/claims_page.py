@@ -1,4 +1,4 @@
-"""What the page of claims shows: each statement in a line with its verdict and a picture, and what is behind it."""
+"""The contents of the page of claims: each statement in a line with its verdict and a picture, and its evidence."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from dropbench.report.tables.columns import between, p_value, share
 from dropbench.values import count, plain
 
 WIDE, MARGIN = 160.0, 6.0
-"""Of the picture of an interval, in pixels."""
+"""The width of the picture of an interval, and the margin at either side, in pixels."""
 _KIND = {"holds exactly": "supported", "holds only for": "negligible", "does not hold": "contradicted"}
-"""Which colour of verdicts on arms those on mathematics have."""
+"""By the verdict of a check, the verdict of a claim whose colour it takes."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Shown:
-    """A statement on the page. facts: (what, its value). rows: arms and measures, or cases. command: what trains it again."""
+    """A statement on the page.
+
+    facts: (name, value). rows: arms and measures, or cases. command: trains its runs again.
+    """
 
     number: str
     says: str
@@ -49,7 +52,7 @@ class Shown:
 
 
 def about(statements: Sequence[Statement]) -> dict[str, Any]:
-    """What the template takes."""
+    """Return the variables of the template."""
     tally = Counter(s.verdict for s in statements)
     return {
         "total": count(len(statements), "claim"),
@@ -113,7 +116,7 @@ def _expected(s: Claimed) -> str:
 
 
 def _picture(s: Claimed) -> Picture | None:
-    """None where there is no interval."""
+    """Return the picture of a claim's interval; None if there is no interval."""
     c = s.contrast
     if c is None:
         return None

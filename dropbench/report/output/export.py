@@ -1,4 +1,4 @@
-"""A Report for programs: csv, parquet and json, in full precision, accuracies as fractions."""
+"""A Report for programs, as csv, parquet and json: in full precision, with accuracies as fractions."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ from dropbench.values import plain
 _FORMULA = tuple(
     "=+-@\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}"
 )
-"""How a text begins that a spreadsheet runs. A tab and a line's end are no characters of a `plain` text."""
+"""The characters with which a formula of a spreadsheet begins. Tabs and line ends are not needed here: `plain` escapes them."""
 
 
 def rows(report: Report) -> pd.DataFrame:
-    """One row an arm and comparison with title and baseline in front, then one a contrast that its study names.
+    """Return the report as one table.
 
-    Of grids one row a cell, with title and measure. Of what was asked one row a contrast, and one a value whose optimum was
-    asked for; of single runs a row each.
+    A comparison has one row per arm and one per contrast that its study names, with title and baseline in the first columns. A
+    grid has one row per cell, with title and measure. Answers have one row per contrast, and one per value of a key whose
+    optimum was asked for. Claims and single runs have one row each.
     """
     if report.single is not None:
         return report.single.table
@@ -57,7 +58,7 @@ def rows(report: Report) -> pd.DataFrame:
 
 
 def _counting(tables: list[pd.DataFrame]) -> list[pd.DataFrame]:
-    """With counts that stay whole numbers beside rows that have none: 3 seeds are not 3.0."""
+    """Convert integer columns to a nullable type, so that counts stay whole where other tables lack them: 3 seeds, not 3.0."""
     every = set().union(*(table.columns for table in tables))
     if all(len(table.columns) == len(every) for table in tables):
         return tables
@@ -65,21 +66,21 @@ def _counting(tables: list[pd.DataFrame]) -> list[pd.DataFrame]:
 
 
 def as_csv(report: Report) -> str:
-    """What a spreadsheet opens without running any of it: text that it would take for a formula has an apostrophe before it.
+    """Return CSV that is safe to open in a spreadsheet: text that looks like a formula gets an apostrophe before it.
 
-    Numbers stay as they are, negative ones too (OWASP, CSV Injection).
+    Numbers, also negative ones, stay as they are (OWASP, CSV Injection).
     """
     return to_csv(rows(report))
 
 
 def to_csv(table: pd.DataFrame) -> str:
-    """A table as such a text."""
+    """Return a table as CSV that is safe in the same way."""
     named = table.rename(columns=_no_formula)
     return str(named.apply(lambda column: column.map(_no_formula)).to_csv(index=False))
 
 
 def seeds_csv(report: Report) -> str:
-    """A row a run of every comparison: its arm, its seed and all that was measured. Nothing where nothing is compared."""
+    """Return CSV with one row per run of every comparison: arm, seed and all measures. Empty if nothing is compared."""
     tables = []
     for c in report.comparisons:
         names = [str(m) for m in c.measures.within(c.runs)]
@@ -96,7 +97,7 @@ def _no_formula(cell: Any) -> Any:
 
 
 def as_json(report: Report) -> str:
-    """rows: as in csv, null where unknown or not finite. comparisons, grids: what is said of each."""
+    """Return JSON: `rows` as in the csv, with null for unknown or non-finite values, and other keys with words and notes."""
     tree = {
         "rows": rows_of(rows(report)),
         "comparisons": [
@@ -131,7 +132,7 @@ def as_json(report: Report) -> str:
 
 
 def _stated(statement: Statement) -> dict[str, Any]:
-    """What the row of a statement does not say: the cases of one that is mathematics, the runs of another."""
+    """Return what the row of a statement does not hold: the cases of a check, or the runs of a claim."""
     about: dict[str, Any] = {"study": statement.study, "name": statement.name}
     if isinstance(statement, Checked):
         return {**about, "cases": [{**asdict(case), "equal": case.equal} for case in statement.cases]}
@@ -139,18 +140,18 @@ def _stated(statement: Statement) -> dict[str, Any]:
 
 
 def _diagnosed(told: Diagnosis) -> dict[str, Any]:
-    """Without its runs, which its commands say."""
+    """Return a diagnosis as a tree, without its runs, because its commands name them."""
     return {key: value for key, value in asdict(told).items() if key not in ("steps", "options")}
 
 
 def write_parquet(report: Report, file: Path) -> None:
-    """Raises UsageError as `check_pyarrow` does; OSError where the file cannot be written."""
+    """Write the rows to a parquet file. Raises UsageError as `check_pyarrow` does; OSError if the file cannot be written."""
     check_pyarrow()
     rows(report).to_parquet(file, engine="pyarrow", index=False)
 
 
 def check_pyarrow() -> None:
-    """Raises UsageError without pyarrow, which is an extra. To be called before pandas is asked for anything that misses it."""
+    """Raise UsageError if pyarrow, an optional dependency, is not installed. Call it before pandas needs pyarrow."""
     try:
         import pyarrow  # noqa: F401
     except ImportError:
@@ -164,7 +165,7 @@ def _chosen(choice: Choice) -> dict[str, Any]:
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no word for NaN, infinity and counts that are unknown: null."""
+    """Replace NaN, infinity and unknown counts by None, because JSON cannot express them."""
     if isinstance(value, dict):
         return {key: _finite(v) for key, v in value.items()}
     if isinstance(value, list | tuple):

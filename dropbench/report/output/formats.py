@@ -1,4 +1,4 @@
-"""A Report in any of FORMATS. What a format takes is imported with the first report in it."""
+"""A Report in any of FORMATS. The modules that a format needs are imported when it is first used."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from dropbench.report.output.export import as_csv, as_json, write_parquet
 from dropbench.report.tables.report import Report
 
 PAGE = 130
-"""Columns of text that a document has room for in a table."""
+"""The width of a table that a document has room for, in characters."""
 READABLE = 110
-"""Columns of text in a table that a browser shows whole."""
+"""The width of a table that a browser shows without scrolling, in characters."""
 
 
 def render(
     report: Report, fmt: str = "rich", width: int | None = None, *, wide: bool = False, tables: Sequence[str] = ()
 ) -> str:
-    """The report as text in one of FORMATS but parquet.
+    """Return the report as text in any of FORMATS except parquet.
 
     Parameters
     ----------
     width : int or None
-        In columns, for `rich`; None is the terminal's.
+        For `rich`, the width in characters; None takes the terminal's.
     wide : bool
-        All columns of the tables, not those that matter most.
+        Whether to show all columns of the tables instead of the most important ones.
     tables : sequence of str
-        Of markdown and LaTeX: the names of the tables to write, of NAMES; none is all.
+        For markdown and LaTeX, the names (of NAMES) of the tables to write; empty for all.
 
     Raises
     ------
     UsageError
-        For an unknown format, and for parquet, which is no text.
+        For an unknown format, and for parquet, which is not text.
     """
     if fmt == "rich":
         from dropbench.report.output.terminal import text
@@ -63,7 +63,7 @@ def render(
 
 
 def write(report: Report, fmt: str, file: Path, *, wide: bool = False, tables: Sequence[str] = ()) -> None:
-    """Writes the report to a file in one of FORMATS. Raises OSError where that cannot be."""
+    """Write the report to a file in one of FORMATS. Raises OSError if the file cannot be written."""
     if fmt == "parquet":
         write_parquet(report, file)
     else:

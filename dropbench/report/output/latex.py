@@ -1,4 +1,4 @@
-"""A Report as LaTeX: floats with booktabs, a caption and a label each, numbers with true minus signs."""
+"""A Report as LaTeX: floats with booktabs, each with a caption and a label, and numbers with true minus signs."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _TEX = {
 
 
 def tex(text: str) -> str:
-    """A text as LaTeX has it, with true minus signs before numbers."""
+    """Escape a text for LaTeX, and put true minus signs before numbers."""
     signed = re.sub(r"(?<![\w.])-(?=\d)", "\N{MINUS SIGN}", text)
     return "".join(_TEX.get(c, c) for c in signed)
 
 
 def latex(report: Report, width: int | None, wanted: Sequence[str] = ()) -> str:
-    r"""A `table` for each table, to be used with \\usepackage{booktabs}; what to know of it stands above it as comments.
+    r"""Return a `table` float for each table, for use with \\usepackage{booktabs}; the notes on it are comments above it.
 
-    width: of the tables, in characters; None keeps every column. wanted: names of the tables to write; none is all.
+    width: of the tables, in characters; None keeps every column. wanted: names of the tables to write; empty for all.
     """
     told, shared = sections(report, width, wanted=wanted)
     parts, labels = [], set[str]()
@@ -51,7 +51,7 @@ def latex(report: Report, width: int | None, wanted: Sequence[str] = ()) -> str:
 
 
 def _label(text: str, taken: set[str]) -> str:
-    """`tab:mlp-on-digits-differences`, one that no other table has."""
+    """Return a label such as `tab:mlp-on-digits-differences`, which no other table has."""
     stem = label = "tab:" + re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     again = 2
     while label in taken:
@@ -79,7 +79,7 @@ def _table(sheet: Sheet, caption: str, label: str) -> list[str]:
 
 
 def _heads(columns: Sequence[Column]) -> list[str]:
-    """The headings, in as many lines as the tallest has, their last lines level."""
+    """Return the headings in as many lines as the tallest has, aligned at the bottom."""
     lines = [[part for part in c.heading if part] for c in columns]
     tall = max(map(len, lines), default=1)
     padded = [[""] * (tall - len(parts)) + parts for parts in lines]

@@ -12,9 +12,9 @@ from dropbench.report.tables.report import Report
 
 
 def markdown(report: Report, width: int | None, wanted: Sequence[str] = ()) -> str:
-    """Pipe tables under headings.
+    """Return the report as pipe tables under headings.
 
-    width: of the tables, in characters; None keeps every column. wanted: names of the tables to write; none is all.
+    width: of the tables, in characters; None keeps every column. wanted: names of the tables to write; empty for all.
     """
     told, shared = sections(report, width, wanted=wanted)
     parts = [*(f"**{said}**" for said in report.headlines), *(f"*{question}*" for question in report.questions)]
@@ -37,7 +37,7 @@ def markdown(report: Report, width: int | None, wanted: Sequence[str] = ()) -> s
 
 
 def pipe_table(sheet: Sheet) -> str:
-    """A table of GitHub's markdown."""
+    """Return a table in GitHub's markdown."""
     rows = [[cell.replace("|", r"\|") for cell in row] for row in zip(*(c.cells for c in sheet.columns), strict=True)]
     heads = [" ".join(h for h in c.heading if h) for c in sheet.columns]
     align = ["right" if c.right else "left" for c in sheet.columns]

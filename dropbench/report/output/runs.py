@@ -1,4 +1,4 @@
-"""Single runs as a table to print: what tells them apart, and what they scored."""
+"""Single runs as a table to print: the settings in which they differ, and their scores."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOTE = "A row a run, scores as in the tables. Every setting and digit: --format 
 
 
 def of_runs(runs: Runs, width: int | None) -> Sheet:
-    """Kept to `width` columns: settings leave before scores of the test, and what it cost before these."""
+    """Return the table, kept to `width` characters: costs are left out before settings, and settings before test scores."""
     table = runs.table
 
     def column(name: str, rank: int, write: Callable[[Any], str] = written, heading: Iterable[str] = ()) -> Column:

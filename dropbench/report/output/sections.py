@@ -1,4 +1,4 @@
-"""A Report as sections to print: a title, its tables in as much detail as there is room for, and what to know beside them."""
+"""A Report as sections to print: each has a title, tables with as many columns as fit, and notes on them."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from dropbench.values import count, order, plain
 
 _GAP = 2
 SPOKEN = 3
-"""Arms that a rule goes through before it only names the rest."""
+"""How many arms a rule of the diagnosis describes; the other arms are only named."""
 
 
 @dataclass(frozen=True)
 class Advice:
-    """A sentence or two of the diagnosis, and the commands that follow from it. lead: the rule that says so."""
+    """A sentence or two of the diagnosis, and the commands that follow from it. lead: the name of the rule."""
 
     lead: str
     text: str
@@ -37,10 +37,9 @@ class Advice:
 
 @dataclass(frozen=True)
 class Section:
-    """A comparison, a grid or answers to print: its tables, what to know of them, and what they mean for the next run.
+    """A comparison, a grid or answers to print: tables, notes on them, and advice on the next runs.
 
-    explained: the tables' rows in plain words, where that was asked for. further: what of the sweep limits what it can tell.
-    found: what was found, in a line.
+    explained: the tables' rows in plain words, if asked for. further: limits of the sweep itself. found: the finding in a line.
     """
 
     title: str
@@ -53,7 +52,7 @@ class Section:
 
     @property
     def paragraphs(self) -> list[tuple[str, tuple[Advice, ...]]]:
-        """What stands between tables and notes, under a heading each."""
+        """The (heading, paragraphs) that stand between the tables and the notes."""
         parts = (("In words", self.explained), ("Diagnosis", self.advice), ("Before you rely on it", self.further))
         return [(name, told) for name, told in parts if told]
 
@@ -61,10 +60,10 @@ class Section:
 def sections(
     report: Report, width: int | None = None, *, brief: bool = False, wanted: Sequence[str] = ()
 ) -> tuple[list[Section], list[str]]:
-    """The sections, kept to `width` columns, and the notes that every one of several has, which are said once instead.
+    """Return the sections, kept to `width` characters, and the notes that all of several sections share, which are said once.
 
-    brief: notes in short, and of the diagnosis one next step with its command; the rest is named. wanted: names of tables;
-    others are left out, and none is all.
+    brief: short notes, and a diagnosis with commands for the next step only; further arms are only named. wanted: names of the
+    tables to keep; empty for all.
     """
     parts = [_compared(c, width, brief) for c in report.comparisons] + [_pivoted(g, width) for g in report.grids]
     parts += [] if report.asked is None else _asked(report.asked, width)
@@ -83,7 +82,7 @@ def sections(
 
 
 def _plain(section: Section) -> Section:
-    """The last wall: whatever a record said, nothing in a section steers a terminal or breaks out of its cell."""
+    """Escape control characters and line ends in a section, so that no record can control a terminal or break a cell."""
     sheets = [
         replace(
             sheet,
@@ -104,7 +103,7 @@ def _plain(section: Section) -> Section:
 
 
 def all_notes(comparison: Comparison, *, legend_needed: bool = True, brief: bool = False) -> tuple[str, ...]:
-    """With what the plan's names stand for, unless a table says it."""
+    """Return a comparison's notes, with a legend of the plan's names for arms unless a table shows their settings."""
     names = legend(comparison.arms) if legend_needed else []
     return (*[f"Arms: {'; '.join(names)}."] * bool(names), *(comparison.brief if brief else comparison.notes))
 
@@ -126,9 +125,9 @@ def _compared(comparison: Comparison, width: int | None, brief: bool) -> Section
 
 
 def advice(comparison: Comparison, *, brief: bool = False) -> tuple[Advice, ...]:
-    """The diagnosis in words, a rule after the other: one next step and what it buys, then what else could be done.
+    """Return the diagnosis in words, rule by rule: first the next step and what it would tell, then alternatives.
 
-    A command that has been given is not given again. brief: a rule speaks of one arm, and the next step alone has commands.
+    Each command is given only once. brief: a rule describes one arm, and only the next step has commands.
     """
     if (
         comparison.diagnosis is None
@@ -155,7 +154,7 @@ def advice(comparison: Comparison, *, brief: bool = False) -> tuple[Advice, ...]
 
 
 def _cost(comparison: Comparison, told: Diagnosis) -> str:
-    """What its runs would take, by what an epoch of those of the comparison took: `; 20 runs, about 7.1 s of training`."""
+    """Estimate the cost of a diagnosis's runs from the comparison's epoch times: `; 20 runs, about 7.1 s of training`."""
     runs = sum(len(step.seeds) for step in told.steps)
     epoch = comparison.runs.loc[comparison.runs["status"] == "completed", "epoch_seconds"].astype(float).mean()
     seconds = epoch * sum(len(step.seeds) * (step.config["train"].get("epochs") or 0) for step in told.steps)
@@ -197,7 +196,7 @@ def _pivoted(grid: Grid, width: int | None) -> Section:
 
 
 def _chunks(first: Column, columns: Sequence[Column], width: int | None) -> list[tuple[Column, ...]]:
-    """As many tables beside each other's place as it takes to keep the width, each with the first column."""
+    """Split columns into as many tables as it takes to keep to the width; each begins with the first column."""
     room = math.inf if width is None else width - first.width
     parts: list[list[Column]] = [[]]
     used = 0

@@ -1,4 +1,4 @@
-"""A Report on a terminal: printed, or on a screen that is drawn anew. Alone in importing rich, and imported late."""
+"""A Report on a terminal, printed or redrawn in place. Of the output modules only this one imports rich, so import it late."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from dropbench.report.tables.columns import FOLD, Sheet, label_width
 from dropbench.report.tables.report import Report
 
 READABLE = 110
-"""Columns of text in a line that is pleasant to read."""
+"""The longest line that is pleasant to read, in characters."""
 ENDLESS = 2_000
 MORE = "In full, number by number: dropbench report --explain."
 _NAMED = 2
-"""Columns left out that are named."""
+"""How many of the columns that were left out are named."""
 _CERTAIN = {"better": "bold green", "worse": "bold red", SAME: "bold"}
-"""Style of the verdicts that say something: it adds nothing to the word."""
+"""The styles of decided verdicts. They only emphasize what the words say."""
 _RULE = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 """One line under the headings and no other."""
 
 
 def text(report: Report, width: int | None, wide: bool) -> str:
-    """What `show` prints, without style. width: in columns; None is the terminal's. wide: every column of the tables."""
-    # Not a terminal, nor a notebook, whatever the environment says: FORCE_COLOR, as notebooks set it, is about the screen.
+    """Return what `show` prints, without style. width: in characters; None: the terminal's. wide: all columns of the tables."""
+    # Neither a terminal nor a notebook, whatever the environment says: FORCE_COLOR, which notebooks set, is for the screen.
     console = Console(
         file=io.StringIO(),
         width=ENDLESS if wide else width,
@@ -49,7 +49,7 @@ def text(report: Report, width: int | None, wide: bool) -> str:
 
 
 def show(report: Report, console: Console) -> None:
-    """Prints the report's tables, as wide as the console. Style adds nothing that the words do not say."""
+    """Print the report's tables, as wide as the console. Style only emphasizes what the words say."""
     for said in report.headlines:
         console.print(
             Text("\n".join(textwrap.wrap(said, min(console.width, READABLE))), style="bold red"), soft_wrap=True
@@ -70,7 +70,7 @@ def show(report: Report, console: Console) -> None:
 
 
 class Screen:
-    """A console whose terminal shows one report as it grows; where there is no terminal, a line for each change."""
+    """Shows a growing report on a terminal; elsewhere prints a line for each change."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -79,7 +79,7 @@ class Screen:
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        """While it is open; afterwards a terminal is as it was before."""
+        """Show the report within this context; afterwards the terminal is as it was before."""
         try:
             if self.console.is_terminal:
                 self._live.start()
@@ -88,9 +88,9 @@ class Screen:
             self._live.stop()
 
     def update(self, line: str, content: Report | str) -> None:
-        """Shows both on a terminal, else the line, where its words up to the first `;` are new.
+        """Show the line and the content on a terminal; elsewhere print the line, if its part before the first `;` has changed.
 
-        Of a report its tables alone: there is no room for what is said beside them while it grows, and it is said at the end.
+        Only the tables of a report are shown, because there is no room for notes while it grows; they follow at the end.
         """
         change = line.partition(";")[0]
         if self.console.is_terminal:
@@ -135,7 +135,7 @@ def _paragraphs(heading: str, told: Sequence[Advice], console: Console) -> None:
     console.print(_indented(Text(heading, style="bold")))
     for advice in told:
         _notes(console, [f"{advice.lead} {advice.text}".lstrip()], bold=len(advice.lead))
-        for command in advice.commands:  # never wrapped: it is there to be copied
+        for command in advice.commands:  # never wrapped, because it is to be copied
             console.out(f"     {command}", highlight=False)
     console.print()
 
@@ -145,7 +145,7 @@ def _indented(content: Text | Table) -> Padding:
 
 
 def table_of(sheet: Sheet, width: int) -> Table:
-    """A table to print. width: of the terminal, in characters: the first column is folded to leave room for the others."""
+    """Return a table for rich. width: in characters; the first column is folded to leave room for the others."""
     table = Table(box=_RULE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     room = label_width(sheet.columns, width)
     for i, column in enumerate(sheet.columns):
@@ -154,7 +154,7 @@ def table_of(sheet: Sheet, width: int) -> Table:
             justify="right" if column.right else "left",
             vertical="top",
             no_wrap=i > 0,
-            overflow="fold" if i == 0 else "ellipsis",  # a number cut short must be seen to be
+            overflow="fold" if i == 0 else "ellipsis",  # a number that is cut short must look cut
             width=column.width if i else room,
         )
     for label, *cells in zip(*(c.cells for c in sheet.columns), strict=True):
@@ -164,9 +164,9 @@ def table_of(sheet: Sheet, width: int) -> Table:
 
 
 def _notes(console: Console, notes: Sequence[str], bold: int = 0) -> None:
-    """With the lines after the first indented, so that each is seen to be one; no longer than is pleasant to read.
+    """Print notes, each wrapped to a readable width with a hanging indent that shows where the next one begins.
 
-    bold: so many characters at the start of each.
+    bold: how many characters at the start of each note are bold.
     """
     for note in notes:
         lines = textwrap.wrap(note, min(console.width, READABLE), initial_indent=" ", subsequent_indent="   ")
