@@ -1,6 +1,6 @@
-"""A Report's pictures: which of them the records have what it takes for, drawn, and written as SVG and PNG.
+"""A Report's pictures: those that the records have data for, drawn, and written as SVG, PDF and PNG.
 
-Importing this loads nothing: matplotlib comes in with the first picture.
+Importing this package loads nothing heavy: matplotlib is imported with the first picture.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ __all__ = ["DPI", "WIDTHS", "draw", "width_of", "write_figures"]
 
 DPI = 300
 WIDTHS = {"column": 3.4, "page": 6.9}
-"""Inches of a column and of a whole page in most journals."""
+"""The widths in inches of a column and of a whole page in most journals."""
 
 
 def width_of(typed: str | None) -> float | None:
-    """A width as typed, `column`, `page` or inches, in inches; None stays None, which is the width of the page in a browser.
+    """Return a typed width (`column`, `page` or inches) in inches; None, the width of the page in a browser, stays None.
 
     Raises UsageError for anything else, and for less than 2 or more than 20 inches.
     """
@@ -36,10 +36,10 @@ def width_of(typed: str | None) -> float | None:
 
 
 def draw(report: Report, width: float | None = None) -> list[list[Picture]]:
-    """The pictures of each section of the report, in its order: comparisons, then grids.
+    """Draw the pictures of each section of the report, in its order: comparisons, then grids.
 
-    width: in inches; None is that of the page in a browser. Names are unique and made of what is shown; with several sections
-    each begins with its section's title.
+    width: in inches; None for a page in a browser. Names are unique and say what is shown; with several sections each begins
+    with its section's title.
     """
     from dropbench.report.output.figures import curves, forest, heat, pairs, rates, reliability
     from dropbench.report.output.figures.picture import named_apart
@@ -62,9 +62,9 @@ def draw(report: Report, width: float | None = None) -> list[list[Picture]]:
 
 
 def write_figures(report: Report, folder: Path, width: float | None = None) -> list[Path]:
-    """Writes each picture as NAME.svg, .pdf and .png, its caption as NAME.txt and .tex, and returns the files.
+    """Write each picture as NAME.svg, .pdf and .png, and its caption as NAME.txt and .tex. Return the files.
 
-    The folder is made; files of these names are replaced. width: as in `draw`. Raises OSError where that cannot be.
+    The folder is created, and files of the same names are replaced. width: as in `draw`. Raises OSError if writing fails.
     """
     pictures = [picture for section in draw(report, width) for picture in section]
     if not pictures:

@@ -1,4 +1,4 @@
-"""Training and validation curves: means over seeds with intervals, the gap between them shaded; a panel an arm."""
+"""Training and validation curves: means over seeds with intervals, and the gap between them shaded; one panel per arm."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from dropbench.report.statistics.interval import bands
 from dropbench.report.tables.comparison import Comparison
 
 MOST = 12
-"""Panels."""
+"""The most panels."""
 READS = (
     "Lines are means over seeds and bands 95 % intervals of them; the gap between training and validation is hatched. The axis "
     "leaves out where the first fifth of training began."
@@ -38,7 +38,7 @@ _PARTS = (("train", BLUE, "-", "o"), ("val", VERMILLION, (0, (4, 1.5)), "s"))
 
 
 def draw(comparison: Comparison, histories: Mapping[str, Path]) -> list[Picture]:
-    """One for each leading metric and the verdict's that the histories have. histories: {run id: history.csv}."""
+    """Draw one picture for each leading metric, and the verdict's, that histories hold. histories: {run id: history.csv}."""
     labels = [label for label in comparison.labels if len(comparison.done(label))]
     shown = some(labels, comparison.baseline, [c.chosen for c in comparison.choices], MOST)
     runs = {label: comparison.done(label)["run_id"].tolist() for label in shown}
@@ -46,7 +46,7 @@ def draw(comparison: Comparison, histories: Mapping[str, Path]) -> list[Picture]
     metrics = dict.fromkeys([*LEADING, *([comparison.measure.metric] if comparison.measure else [])])
     pictures = []
     for measure in (comparison.measures.of("val", metric) for metric in metrics):
-        # Two epochs make a line; an arm without them leaves the others' panels as they are.
+        # An arm with fewer than two epochs, which make no line, is left out; the panels of the others are drawn.
         arms = {
             label: parts
             for label, tables in stored.items()
@@ -58,7 +58,7 @@ def draw(comparison: Comparison, histories: Mapping[str, Path]) -> list[Picture]
 
 
 def _both(tables: Sequence[Mapping[str, Sequence[float]]], measure: Measure) -> tuple[Floats, dict[str, Floats]] | None:
-    """(epochs [m], {part: [n, m]}) of the epochs in which every run that has this metric was evaluated."""
+    """Return (epochs [m], {part: [n, m]}) for the epochs in which all n runs that have this metric were evaluated."""
     names = {part: str(measure.on(part)) for part, *_ in _PARTS}
     have = [t for t in tables if all(name in t for name in names.values())]
     if not have:
@@ -82,7 +82,7 @@ def _picture(measure: Measure, arms: Mapping[str, tuple[Floats, dict[str, Floats
         for axes, (label, (at, parts)) in zip(flat, arms.items(), strict=True):
             means = {part: values.mean(0) for part, values in parts.items()}
             gap = (at, scale * means["train"], scale * means["val"])
-            # In two layers: a hatched area with a transparent face is written to SVG without its hatch.
+            # Two layers, because a hatched area with a transparent face loses its hatch in SVG.
             shade = axes.fill_between(*gap, color=GREY, alpha=0.25, linewidth=0, zorder=1)
             lines = axes.fill_between(
                 *gap, facecolor="none", edgecolor=GREY, hatch="/////", linewidth=0, label="gap", zorder=1.5
@@ -119,12 +119,12 @@ def _picture(measure: Measure, arms: Mapping[str, tuple[Floats, dict[str, Floats
 
 
 def _late(parts: Mapping[str, Floats]) -> list[Floats]:
-    """The means over seeds without the first fifth of training, which goes from nothing to something."""
+    """Return the means over seeds without the first fifth of training, whose steep change would dominate the axis."""
     return [values.mean(0)[values.shape[1] // 5 :] for values in parts.values()]
 
 
 def _focus(axes: Axes, lines: Sequence[Floats], scale: float) -> None:
-    """An axis on which the end of training, and the gap there, can be seen; all panels share it."""
+    """Set an axis, shared by all panels, on which the end of training and the gap there can be seen."""
     low, high = min(line.min() for line in lines) * scale, max(line.max() for line in lines) * scale
     if math.isfinite(low) and math.isfinite(high) and high > low:
         air = 0.12 * (high - low)

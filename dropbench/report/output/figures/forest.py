@@ -1,4 +1,4 @@
-"""Forest plot: each arm's mean difference from the baseline with its interval, held against the region of equivalence."""
+"""Forest plot: each arm's mean difference from the baseline with its interval, drawn over the region of equivalence."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _LOOK = {
     "higher": (BLUE, "^", True),
     "lower": (BLUE, "v", True),
 }
-"""Colour, marker, and whether it is filled, of what is confirmed."""
+"""Colour, marker, and whether the marker is filled, for each confirmed verdict."""
 _OPEN = (INK, "o", False)
 _ACROSS = 90
-"""Characters below the axis, so that nothing is cut off."""
+"""The longest line below the axis, in characters, so that nothing is cut off."""
 
 
 def draw(comparison: Comparison) -> Picture | None:
-    """None without a baseline, or where no arm has a difference with an interval."""
+    """Draw the arms' differences; None without a baseline, or if no arm has a difference with an interval."""
     contrasts = _drawable(comparison.verdicts)
     if not contrasts or comparison.measure is None:
         return None
@@ -51,7 +51,7 @@ def draw(comparison: Comparison) -> Picture | None:
 
 
 def draw_parts(comparison: Comparison) -> list[Picture]:
-    """What each regularizer of an arm is worth to it, the most first, for each arm that is compared with itself less those."""
+    """Draw how much each regularizer adds to an arm, the most first, for each arm that is compared with itself without them."""
     pictures = []
     for arm in dict.fromkeys(a.part_of for a in comparison.answers if a.part_of):
         answers = {a.name.removesuffix(f" in {arm}"): a.contrast for a in comparison.answers if a.part_of == arm}
@@ -78,7 +78,7 @@ def _reads(contrasts: Mapping[str, Contrast]) -> str:
 
 
 def _drawable(contrasts: Mapping[str, Contrast]) -> dict[str, Contrast]:
-    """Those with an interval."""
+    """Return the contrasts with an interval."""
     return {
         label: c
         for label, c in contrasts.items()
@@ -89,10 +89,10 @@ def _drawable(contrasts: Mapping[str, Contrast]) -> dict[str, Contrast]:
 def _forest(
     contrasts: Mapping[str, Contrast], alpha: float, minus: str, family: str, of: str = ""
 ) -> tuple[Figure, str]:
-    """The figure, a row a contrast of one measure, and its numbers in words.
+    """Return the figure, with one row per contrast of one measure, and its numbers in words.
 
-    alpha: how often any of the intervals may miss. minus: of what. family: the contrasts for which the intervals hold at once.
-    of: whose measure it is, where that is not the rows'.
+    alpha: how often any of the intervals may miss. minus: words for what is subtracted. family: words for the contrasts over
+    which the intervals hold at once. of: the arm whose measure it is, if the rows do not name it.
     """
     measure = next(iter(contrasts.values())).measure
     scale, write, sure = measure.scale, measure.difference, confidence(alpha)

@@ -1,4 +1,4 @@
-"""Heat map: the mean of each cell of a two-way grid, in a scale that also runs from dark to light in grey."""
+"""Heat map: the mean of each cell of a two-way grid, in a colour scale that also runs from dark to light in greyscale."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from dropbench.report.tables.grids import Grid
 from dropbench.values import order
 
 MAP = "cividis"
-"""Nuñez, Anderton & Renslow (2018): seen alike with and without colour-blindness, and even in lightness."""
+"""Nuñez, Anderton & Renslow (2018): it looks alike with and without colour-blindness, and its lightness changes evenly."""
 
 
 def draw(grid: Grid) -> Picture | None:
-    """None for a grid of one row or one column: a table says that better."""
+    """Draw a grid; None for one row or one column, which a table shows better."""
     cells = {(r["row"], r["column"]): r for r in rows_of(grid.table) if np.isfinite(r["mean"])}
     rows = list(dict.fromkeys(r for r, _ in cells))
     columns = sorted(dict.fromkeys(c for _, c in cells), key=order)
@@ -29,7 +29,7 @@ def draw(grid: Grid) -> Picture | None:
         axes = drawn.subplots()
         for (row, column), cell in cells.items():
             values[rows.index(row), columns.index(column)] = cell["mean"] * grid.measure.scale
-        # A mesh and no image: an SVG then stays drawn, and needs nothing embedded.
+        # A mesh instead of an image, so that the SVG has vector graphics and no embedded bitmap.
         mesh = axes.pcolormesh(np.ma.masked_invalid(values), cmap=MAP, edgecolors=GREY, linewidth=0.6)
         least, most = np.nanmin(values), np.nanmax(values)
         for (row, column), cell in cells.items():

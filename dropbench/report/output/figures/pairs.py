@@ -1,4 +1,4 @@
-"""Seed by seed: the baseline's score and the arm's under the same seed, joined, so that one sees how many seeds agree."""
+"""Seed by seed: the baseline's and the arm's score under the same seed, joined by a line, to show how many seeds agree."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dropbench.report.records.scores import Scores
 from dropbench.report.tables.comparison import Comparison
 
 MOST = 12
-"""Panels: more cannot be told apart."""
+"""The most panels: more cannot be told apart."""
 
 
 def draw(comparison: Comparison) -> Picture | None:
-    """None without a baseline, or where no arm has a seed in common with it."""
+    """Draw the pairs of scores; None without a baseline, or if no arm shares a seed with it."""
     measure, baseline = comparison.measure, comparison.baseline
     if measure is None or baseline is None:
         return None
@@ -66,6 +66,6 @@ def draw(comparison: Comparison) -> Picture | None:
 
 
 def _both(arm: Scores, baseline: Scores, scale: float) -> list[tuple[float, float]]:
-    """(arm, baseline) of the seeds for which both have a score, in the order of the seeds."""
+    """Return the scores (arm, baseline) under the seeds for which both have one, in the order of the seeds."""
     pairs = [(scale * arm[seed], scale * baseline[seed]) for seed in sorted(arm.keys() & baseline.keys())]
     return [(ours, theirs) for ours, theirs in pairs if ours == ours and theirs == theirs]

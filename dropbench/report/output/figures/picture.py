@@ -15,10 +15,10 @@ _LONGEST = 80
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure with its words.
+    """A figure with its texts.
 
-    name: of its files, without suffix. title: in a few words. alt: what one would see, for those who cannot. reads: what its
-    signs mean, in a sentence.
+    name: file name without suffix. title: a few words. alt: describes the figure for those who cannot see it. reads: says in a
+    sentence what its signs mean.
     """
 
     name: str
@@ -28,21 +28,21 @@ class Picture:
     reads: str
 
     def svg(self) -> str:
-        """An SVG file. Text stays text; no date, no name of a program, and ids that depend on the picture alone."""
+        """Return an SVG file. Text stays text; without a date or a program's name, and with ids from the picture alone."""
         file = io.StringIO()
         with look(self.name):
             self.figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Title": self.title})
         return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
     def png(self, dpi: int) -> bytes:
-        """A PNG file. dpi: points an inch."""
+        """Return a PNG file. dpi: pixels per inch."""
         file = io.BytesIO()
         with look():
             self.figure.savefig(file, format="png", dpi=dpi, metadata={"Software": None, "Title": self.title})
         return file.getvalue()
 
     def pdf(self) -> bytes:
-        """A PDF file with its fonts embedded; no date, and the same bytes each time."""
+        """Return a PDF file with its fonts embedded, without a date and with the same bytes each time."""
         file = io.BytesIO()
         with look(self.name):
             about = {"CreationDate": None, "Creator": None, "Producer": None, "Title": self.title}
@@ -50,11 +50,11 @@ class Picture:
         return file.getvalue()
 
     def caption(self) -> str:
-        """What to write below it, and what it shows in words, as text."""
+        """Return, as text, the caption and a description of what the figure shows."""
         return f"{self.title}. {self.reads}\n\n{self.alt}\n"
 
     def latex(self) -> str:
-        r"""A `figure` of LaTeX that includes the PDF, with what to write below it; \label{fig:NAME}."""
+        r"""Return a LaTeX `figure` that includes the PDF, with its caption and \label{fig:NAME}."""
         text, label = tex(f"{self.title}. {self.reads}"), re.sub(r"[^a-z0-9]+", "-", self.name.lower())
         where = "\\columnwidth" if self.figure.get_figwidth() < NARROW else "\\textwidth"
         return (
@@ -63,10 +63,10 @@ class Picture:
         )
 
     def inline(self) -> str:
-        """An <svg> element for a page, named by `alt`, as wide as there is room, in the page's ink, paper and colours.
+        """Return an <svg> element for a page, labelled by `alt`, as wide as its container, in the page's own colours.
 
-        Ink is the colour of text; paper and each of COLOURS are custom properties of these names. Only what is referred
-        to keeps its id, so that several can be in one page.
+        INK becomes the colour of text; PAPER and each of COLOURS become CSS custom properties of these names. Groups lose
+        their ids, so that several pictures can be in one page.
         """
         svg = self.svg()
         svg = svg[svg.index("<svg") :]
@@ -85,7 +85,7 @@ class Picture:
 
 
 def named_apart(titles: Sequence[str], sections: Sequence[Sequence[Picture]]) -> list[list[Picture]]:
-    """With file names that are unique: of several sections, each picture's begins with its section's title."""
+    """Give the pictures unique file names: with several sections, each name begins with its section's title."""
     taken: set[str] = set()
     named = []
     for title, pictures in zip(titles, sections, strict=True):
@@ -98,7 +98,7 @@ def named_apart(titles: Sequence[str], sections: Sequence[Sequence[Picture]]) ->
 
 
 def slug(text: str) -> str:
-    """`mlp on mnist, n_train=1000` -> `mlp-on-mnist-n_train-1000`."""
+    """Turn a text into a file name: `mlp on mnist, n_train=1000` -> `mlp-on-mnist-n_train-1000`."""
     return re.sub(r"[^a-z0-9_.]+", "-", text.lower())[:_LONGEST].strip("-.")
 
 

@@ -1,6 +1,6 @@
-"""Rate curve: what each strength adds to the score that decides, the U of a regularizer that helps until it is too much.
+"""Rate curve: the validation score by strength, which shows how a regularizer helps up to a point and then harms.
 
-Paired: the difference from the baseline is taken under each seed first, so that what the seeds have in common is in no band.
+Paired: the difference from the baseline is taken under each seed first, so that variation that seeds share is in no band.
 """
 
 from __future__ import annotations
@@ -21,15 +21,18 @@ from dropbench.report.tables.selection import Choice
 from dropbench.values import number
 
 LEAST = 3
-"""Strengths: a curve through fewer would show a bend that nobody measured."""
+"""The fewest strengths of a curve: fewer would show a bend that nobody measured."""
 _ASIDE = 0.006
 _WIDE = 30
-"""How many times the least of the strengths the largest is where an axis of ratios shows them better."""
+"""The ratio of largest to smallest strength from which on the axis is logarithmic."""
 Points = list[tuple[float, float, Interval]]
 
 
 def draw(comparison: Comparison) -> list[Picture]:
-    """Validation scores, which chose; never the test scores of what was not chosen. One for each strength with three values."""
+    """Draw one picture for each strength with three values or more.
+
+    It shows validation scores, by which strengths were chosen, and never the test scores of strengths that were not chosen.
+    """
     found = []
     for key in dict.fromkeys(c.strengths for c in comparison.choices):
         curves = [
@@ -80,12 +83,12 @@ def _axis(comparison: Comparison, rule: Measure) -> str:
 
 
 def _curve(axes: Axes, comparison: Comparison, place: int, of: int, choice: Choice, points: Points) -> str:
-    """Draws one curve and says it."""
+    """Draw one curve, and return its numbers in words."""
     scale, mark = choice.rule.scale, MARKS[place % len(MARKS)]
     write = choice.rule.difference if comparison.baseline else choice.rule.level
     aside = (
         (place - (of - 1) / 2) * _ASIDE * (choice.strengths == (RATE,))
-    )  # so that variants that do alike hide one another less
+    )  # so that variants with similar scores hide each other less
     x, means = [size + aside for size, _, _ in points], [scale * m for _, m, _ in points]
     low, high = ([scale * getattr(i, side) for _, _, i in points] for side in ("low", "high"))
     axes.fill_between(x, low, high, color=mark.colour, alpha=0.15, linewidth=0, zorder=1)
@@ -100,7 +103,7 @@ def _curve(axes: Axes, comparison: Comparison, place: int, of: int, choice: Choi
 
 
 def _baseline(axes: Axes, comparison: Comparison, rule: Measure) -> list[str]:
-    """Draws the baseline as the line at 0 with the region of no difference, and says that, if there is one."""
+    """Draw the baseline, if there is one, as the line at 0 with the region of no difference, and return words for it."""
     if comparison.baseline is None:
         return []
     axes.axhline(0.0, color=INK, linewidth=1.2, linestyle=(0, (2, 2)), label=comparison.baseline)
@@ -112,9 +115,9 @@ def _baseline(axes: Axes, comparison: Comparison, rule: Measure) -> list[str]:
 
 
 def _points(comparison: Comparison, choice: Choice) -> Points:
-    """(strength, mean, interval) over the seeds that chose, by strength; of the arms that are told apart by one number.
+    """Return (strength, mean, interval) over the seeds that chose, sorted by strength.
 
-    But for the baseline, which has a line of its own.
+    Only arms with a single number as their strength are included. The baseline is not, because it has a line of its own.
     """
     runs, key = comparison.runs, choice.strengths[0]
     found: dict[float, tuple[float, Interval]] = {}
@@ -130,7 +133,7 @@ def _points(comparison: Comparison, choice: Choice) -> Points:
 
 
 def _of_arm(comparison: Comparison, label: str, measure: Measure, seeds: tuple[int, ...]) -> Floats | None:
-    """An arm's scores by seed, less the baseline's under the same seed where there is one; None where these are no numbers."""
+    """Return an arm's scores by seed, minus the baseline's if there is one; None if there are none or some are infinite."""
     scores = comparison.scores(label, measure)
     base = comparison.scores(comparison.baseline, measure) if comparison.baseline else dict.fromkeys(scores, 0.0)
     values = np.array([scores[s] - base[s] for s in sorted(seeds) if s in scores and s in base])

@@ -1,4 +1,4 @@
-"""Reliability diagram: how often answers of each confidence are right, and how many there are of each; a panel an arm."""
+"""Reliability diagram: how often answers of each confidence are right, and how many there are of each; one panel per arm."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from dropbench.report.statistics.interval import interval
 from dropbench.report.tables.comparison import Comparison
 
 MOST = 9
-"""Panels."""
+"""The most panels."""
 _ACROSS = 3
 FEW = 30
-"""Examples, of all seeds together: bars of fewer are hollow, for their height is mostly chance (an sd of up to .09)."""
+"""Bars of fewer examples (over all seeds) are hollow, because their height is mostly chance (an sd of up to .09)."""
 FAINT, HATCH, DASHES = 0.25, "/////", (0, (4, 2))
 
 
 def draw(comparison: Comparison) -> Picture | None:
-    """Bins of all of an arm's runs added up. None where no run has any."""
+    """Draw each arm's bins, summed over its runs; None if no run has bins."""
     stored = {label: bins(comparison.done(label)["arrays"].tolist()) for label in comparison.labels}
     labels = [label for label, bins_of in stored.items() if len(bins_of)]
     shown = style.some(labels, comparison.baseline, [c.chosen for c in comparison.choices], MOST)
@@ -81,7 +81,7 @@ def draw(comparison: Comparison) -> Picture | None:
 
 
 def _panel(above: style.Axes, below: style.Axes, label: str, stored: Floats) -> str:
-    """Draws one arm and returns what one sees, in words."""
+    """Draw one arm, and return a description of it in words."""
     write = Measure("test", "ece").level
     examples, confidence, right = stored.sum(0)
     count = len(examples)

@@ -1,6 +1,6 @@
-"""How pictures look: colours that the colour-blind tell apart, each with a line, a marker and a hatch of its own for grey.
+"""The style of pictures: colours that the colour-blind can tell apart, each with its own line and marker for greyscale.
 
-The only file that imports matplotlib; it is itself imported with the first picture.
+This is the only file that imports matplotlib; it is itself imported with the first picture.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from matplotlib.ticker import MaxNLocator, MultipleLocator
 __all__ = ["Axes", "Figure", "Line2D", "Patch", "to_rgba"]
 
 INK, PAPER = "#1a1b1c", "#fefefe"
-"""Lines and words, and what is behind them: no other element has these, for a page puts its own in their place."""
+"""The colours of lines and text, and of the background. Nothing else has these, because a page replaces them by its own."""
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"
-"""Okabe & Ito (2008), Color Universal Design; without its yellow, which is lost on white."""
+"""From Okabe & Ito (2008), Color Universal Design, without its yellow, which is hardly visible on white."""
 GREY = "#808080"
 COLOURS = {"blue": BLUE, "vermillion": VERMILLION, "green": GREEN, "purple": PURPLE, "orange": ORANGE, "sky": SKY}
 WIDTH = 6.2
-"""Inches. With text of 9 points a figure is readable across a page and, scrolled a little, on a phone."""
+"""The usual width in inches. With text of 9 points a figure is readable across a page and, with some scrolling, on a phone."""
 NARROW = 4.5
-"""Inches below which text is smaller, and fewer panels stand side by side."""
+"""Below this width in inches text is smaller, and fewer panels stand side by side."""
 _SMALL: Any = {
     "font.size": 7.5,
     "axes.titlesize": 7.5,
@@ -41,7 +41,7 @@ _SMALL: Any = {
 }
 _SMALL |= {"xtick.labelsize": 7, "ytick.labelsize": 7}
 _wide: ContextVar[float] = ContextVar("wide", default=WIDTH)
-"""Of the figures that are drawn now, in inches."""
+"""The width of the figures that are being drawn, in inches."""
 SETTINGS: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -74,7 +74,7 @@ SETTINGS: Any = {
     "legend.frameon": False,
     "savefig.dpi": "figure",
     "svg.fonttype": "none",
-    "pdf.fonttype": 42,  # fonts are embedded as outlines that can be searched, as publishers ask
+    "pdf.fonttype": 42,  # embeds fonts as outlines (TrueType) with text that can be searched, as publishers ask
     "ps.fonttype": 42,
     "text.parse_math": False,
 }
@@ -82,7 +82,7 @@ SETTINGS: Any = {
 
 @dataclass(frozen=True)
 class Mark:
-    """How one series is drawn. Any two of the first six differ in each of the three."""
+    """The style of one series. Any two of MARKS differ in colour, line and marker."""
 
     colour: str
     line: Any
@@ -102,9 +102,9 @@ MARKS = tuple(
 
 @contextmanager
 def look(salt: str | None = None) -> Iterator[None]:
-    """SETTINGS and matplotlib's own defaults, not the user's, while a figure is made or written; then all is as before.
+    """Use SETTINGS over matplotlib's own defaults, not the user's, while a figure is made or written; then restore all.
 
-    salt: from which the ids in an SVG are made, at random without one.
+    salt: the seed of the ids in an SVG, which are random without one.
     """
     with rc_context():
         rcdefaults()
@@ -117,7 +117,7 @@ def look(salt: str | None = None) -> Iterator[None]:
 
 @contextmanager
 def wide(inches: float) -> Iterator[None]:
-    """Figures that are made within are so wide."""
+    """Set the width of the figures that are made within this context."""
     token = _wide.set(inches)
     try:
         yield
@@ -126,19 +126,19 @@ def wide(inches: float) -> Iterator[None]:
 
 
 def narrow() -> bool:
-    """Whether the figures that are made now have room for little."""
+    """Return whether the figures that are being drawn are narrow."""
     return _wide.get() < NARROW
 
 
 def figure(height: float) -> Figure:
-    """An empty figure, height inches high. Not pyplot's: that would keep it, and ask for a screen."""
+    """Return an empty figure, `height` inches high. It is not pyplot's, which would keep it in memory and may need a screen."""
     return Figure(figsize=(_wide.get(), height), layout="constrained")
 
 
 def panels(count: int, height: float, *, across: int, same_x: bool = True) -> tuple[Figure, list[Axes]]:
-    """`count` axes of the same scales, `across` in a row where there is room, each row `height` inches high.
+    """Return `count` axes with the same scales, `across` in a row if there is room, each row `height` inches high.
 
-    Only the outer ones have numbers.
+    Only the outer axes have numbers.
     """
     columns = max(1, min(round(across * _wide.get() / WIDTH), count))
     rows = -(-count // columns)
@@ -153,38 +153,38 @@ def panels(count: int, height: float, *, across: int, same_x: bool = True) -> tu
 
 
 def folded(label: str, width: int = 24) -> str:
-    """An arm's label in lines of at most `width` characters."""
+    """Wrap an arm's label into lines of at most `width` characters."""
     return "\n".join(textwrap.wrap(label, width)) or label
 
 
 def whole_ticks(axes: Axes, most: int) -> None:
-    """Along x at most so many numbers, all whole."""
+    """Put whole numbers along x, in at most `most` intervals."""
     axes.xaxis.set_major_locator(MaxNLocator(most, integer=True))
 
 
 def spaced_ticks(axes: Axes, step: float) -> None:
-    """Along x a number at each multiple of the step."""
+    """Put a number along x at each multiple of the step."""
     axes.xaxis.set_major_locator(MultipleLocator(step))
 
 
 def few_ticks(axes: Axes, most: int) -> None:
-    """Along y at most so many intervals between numbers."""
+    """Put numbers along y, in at most `most` intervals."""
     axes.yaxis.set_major_locator(MaxNLocator(most))
 
 
 def plain_grid(axes: Axes, which: str = "y") -> None:
-    """Faint lines behind what is drawn, across the axis `which`."""
+    """Draw faint grid lines for the axis `which`, behind everything else."""
     axes.grid(axis=which, zorder=0)  # type: ignore[arg-type]
     axes.set_axisbelow(True)
 
 
 def of_all(shown: int, every: int) -> str:
-    """What a title says where not every arm has room: ` (12 of 60 arms)`."""
+    """Return what a title says if not every arm has room: ` (12 of 60 arms)`."""
     return f" ({shown} of {every} arms)" if shown < every else ""
 
 
 def some(labels: Sequence[str], baseline: str | None, chosen: Sequence[str], most: int) -> list[str]:
-    """At most `most` of the labels, in their order: the baseline and the chosen, then the first of the rest."""
+    """Return at most `most` of the labels, in their order: the baseline and the chosen ones, then the first of the rest."""
     first = [label for label in labels if label == baseline or label in chosen]
     kept = set([*first, *(label for label in labels if label not in first)][:most])
     return [label for label in labels if label in kept]

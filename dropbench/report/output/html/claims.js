@@ -1,4 +1,4 @@
-// Filters by verdict and by words; the page is complete without it.
+// Filters claims by verdict and by words; without it the page is still complete.
 "use strict";
 const form = document.querySelector(".filter");
 const claims = [...document.querySelectorAll(".claim")];

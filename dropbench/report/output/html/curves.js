@@ -1,4 +1,4 @@
-// The curves of an arm beside the baseline's, a line a seed, on an axis on which the end of training can be seen; the gap below.
+// Draws the curves of an arm and the baseline, one line per seed, scaled to show the end of training; the gap is drawn below.
 const stored = document.getElementById("curves");
 const parts = stored ? JSON.parse(stored.textContent) : {};
 const SVG = "http://www.w3.org/2000/svg";
@@ -19,7 +19,7 @@ function ticks(low, high, most) {
   return found;
 }
 function focus(runs, key) {
-  // The first fifth of training goes from nothing to something, and would leave no room for what comes after.
+  // The first fifth of training is left out, because its steep change would leave no room for the rest.
   const late = runs.flatMap((run) => (run[key] ?? []).slice(Math.floor(run.epochs.length / 5)));
   const [low, high] = [Math.min(...late), Math.max(...late)];
   const air = (high - low || Math.abs(high) || 1) * 0.06;

@@ -1,4 +1,4 @@
-// What can be done with the page: choose, filter and sort arms, open one, copy, save, and go through numbers of seeds.
+// Makes the page interactive: choose, filter, sort and open arms, copy commands, save figures, and move the slider of seeds.
 document.body.classList.add("live");
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 
@@ -41,7 +41,7 @@ function choose(arm, scroll) {
   }
   if (scroll) arm.scrollIntoView({ block: "nearest" });
 }
-// In a notebook the page is in a frame without an address of its own, where a link to a place in it would leave it.
+// In a notebook the page is in a frame without its own address, where following a link within the page would leave the page.
 const within = location.protocol === "about:";
 for (const link of within ? all('a[href^="#"]') : []) {
   link.addEventListener("click", (event) => {
@@ -92,7 +92,7 @@ for (const command of all(".command")) {
 
 const save = (name, url) => Object.assign(document.createElement("a"), { download: name, href: url }).click();
 function drawing(svg) {
-  // By itself a picture knows none of the page's colours: each is put in where it is named.
+  // A saved picture does not have the page's colour properties, so each is replaced by its value.
   const style = getComputedStyle(document.documentElement);
   const text = new XMLSerializer().serializeToString(svg);
   const { width, height } = svg.viewBox.baseVal;
@@ -139,7 +139,7 @@ for (const box of all(".seeds")) {
   tell();
 }
 
-// On paper everything is open.
+// For printing, everything is opened.
 let closed = [];
 addEventListener("beforeprint", () => {
   closed = all("details:not([open])");

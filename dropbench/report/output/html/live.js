@@ -1,4 +1,4 @@
-// Served by `dropbench ui`: says how far a sweep has come, and shows new results unless somebody is typing.
+// For pages served by `dropbench ui`: shows how far a sweep has come, and loads new results unless the user is typing.
 const live = document.getElementById("live");
 const state = () => fetch("state").then((answer) => answer.json());
 let seen;

@@ -1,4 +1,4 @@
-// Headings become buttons that sort; the page is complete without it.
+// Makes the headings of tables buttons that sort; without it the page is still complete.
 "use strict";
 const number = (text) => {
   const found = text.replace(/,/g, "").replace(/^[<>]/, "").match(/^[+-]?(\d+\.?\d*|\.\d+)/);

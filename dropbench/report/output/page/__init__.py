@@ -1,4 +1,4 @@
-"""A report as one page that can be explored: no network, and no script that reading it would need."""
+"""A report as one interactive HTML page. It loads nothing over the network, and can be read without scripts."""
 
 from dropbench.report.output.page.render import commands, page, sources
 

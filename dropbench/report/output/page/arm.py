@@ -1,4 +1,4 @@
-"""An arm opened: what is judged of it in words, its seeds, its settings beside the baseline's, and how to run it again."""
+"""The details of an arm: its verdict in words, its seeds, its settings beside the baseline's, and how to run it again."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from dropbench.report.tables.report import Report
 from dropbench.values import flatten, plain, written
 
 _SAME = ("_target_", "version")
-"""Last parts of keys that say nothing which the option's name does not."""
+"""Last parts of keys that are left out, because the option's name already implies their values."""
 
 
 @dataclass(frozen=True)
 class Seed:
-    """One run beside the baseline's under the same seed. Texts; of a run that did not complete `ours` says how it ended."""
+    """One run beside the baseline's under the same seed, as texts. `ours` of an incomplete run says how it ended."""
 
     seed: str
     ours: str
@@ -31,7 +31,7 @@ class Seed:
 
 @dataclass(frozen=True)
 class Panel:
-    """What is shown of an arm. number: its place in the comparison's table, from 1. settings: (key, arm's, baseline's)."""
+    """The panel of an arm. number: its place in the comparison's table, from 1. settings: (key, arm's, baseline's)."""
 
     number: int
     label: str
@@ -43,7 +43,7 @@ class Panel:
 
 
 def panels(c: Comparison, report: Report) -> list[Panel]:
-    """Of every arm, the baseline first."""
+    """Return a panel for every arm, the baseline first."""
     words = {s.arm.label: tuple(of_arm(s, c)) for s in c.summaries}
     first = [c.baseline] if c.baseline is not None else []
     return [_panel(c, report, label, words.get(label, ())) for label in dict.fromkeys((*first, *c.labels))]

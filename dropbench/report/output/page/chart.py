@@ -1,4 +1,4 @@
-"""The chart of every arm: a row an arm with its interval and its seeds, placed in percent of the room that the browser has."""
+"""The chart of all arms: one row per arm with its interval and its seeds, at positions in percent of the browser's width."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.finding import at_once, limits, ranked, signed
 
 MARGIN = 2.0
-"""Percent of the width left free at either side."""
+"""Percent of the width that stays empty at either side."""
 MANY = 24
-"""Arms from which on rows are narrower, so that sixty fit in two screens."""
+"""With more arms than this, rows are narrower, so that sixty fit in two screens."""
 _TICKS = 6
-"""At most about so many numbers on the axis."""
+"""About the most numbers on the axis."""
 KINDS = {"better": "better", "worse": "worse", "higher": "higher", "lower": "lower", SAME: "same", UNTOLD: "untold"}
-"""By a contrast's direction, the class of its row: colour and shape."""
+"""By a contrast's direction, the CSS class of its row, which sets colour and shape."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class Dot:
 
 @dataclass(frozen=True)
 class Row:
-    """One arm.
+    """The row of an arm.
 
-    number: its place in the comparison's table, from 1, by which its panel is found. kind: of KINDS. verdict: in words.
-    low, high, mean: in percent; None where there is no such.
+    number: its place in the comparison's table, from 1, by which its panel is found. kind: a class of KINDS. verdict: in words.
+    mean, low, high: in percent; None if not finite. chosen: what of the arm was chosen on validation data, such as `rate`.
     """
 
     number: int
@@ -62,7 +62,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Chart:
-    """The rows of one measure, the best first. region: from where to where no difference matters, in percent; None: unknown."""
+    """The rows of one measure, the best first. region: the ends of the region of equivalence, in percent; None: unknown."""
 
     name: str
     spoken: str
@@ -76,17 +76,17 @@ class Chart:
 
     @property
     def height(self) -> int:
-        """Of a row, in pixels."""
+        """The height of a row, in pixels."""
         return 20 if len(self.rows) > MANY else 26
 
     @property
     def middle(self) -> int:
-        """Where the interval lies in it; the seeds are below."""
+        """The vertical position of the interval in its row, in pixels; the seeds are below it."""
         return self.height // 2 - 4
 
 
 def charts(c: Comparison) -> list[Chart]:
-    """One for each measure that arms are compared by, the verdict's first; none without a baseline."""
+    """Return one chart for each measure that arms are compared by, the verdict's first; none without a baseline."""
     if c.baseline is None or c.measure is None or not c.verdicts:
         return []
     measures = [c.measure, *(m for m in c.compared if m != c.measure)]
@@ -123,7 +123,7 @@ def _numbers(contrast: Contrast) -> list[float]:
 
 
 class _Scale:
-    """From a value in the measure's unit to percent of the width. low, high: of what is shown, as it is shown."""
+    """Maps a value in the measure's unit to percent of the width. low, high: the ends of the axis, in the unit shown."""
 
     def __init__(self, low: float, high: float, scale: float) -> None:
         self.low, self.scale = low, scale
@@ -134,7 +134,7 @@ class _Scale:
         return round(MARGIN + share * (100 - 2 * MARGIN), 2)
 
     def ticks(self) -> list[float]:
-        """Round numbers within what is shown."""
+        """Return round numbers on the axis, in the unit shown."""
         least = (self.high - self.low) / _TICKS
         power = 10.0 ** math.floor(math.log10(least))
         step = next(step for n in (1, 2, 5, 10) if (step := n * power) >= least)

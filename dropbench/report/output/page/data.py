@@ -1,4 +1,4 @@
-"""What the page's script draws from: the curves of every seed, as numbers in the unit in which they are shown."""
+"""The data for the page's script: the curves of every seed, as numbers in the unit shown."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from dropbench.report.records.measures import LEADING, Measure
 from dropbench.report.tables.comparison import Comparison
 
 POINTS = 60
-"""Epochs of a curve that are kept at most: more cannot be told apart on a screen."""
+"""The most epochs of a curve that are kept, because a screen cannot show more."""
 
 
 def curves(c: Comparison, histories: Mapping[str, Path]) -> dict[str, Any]:
-    """{"axis", "gap", "runs": {an arm's number: [{"seed", "epochs", "val", "gap"}]}}; empty where no run has two epochs."""
+    """Return {"axis", "gap", "runs": {an arm's number: [{"seed", "epochs", "val", "gap"}]}}; empty if no run has two epochs."""
     tables = {
         run: columns(histories[run])
         for label in c.labels
@@ -38,14 +38,14 @@ def curves(c: Comparison, histories: Mapping[str, Path]) -> dict[str, Any]:
 
 
 def _drawn(c: Comparison, tables: Sequence[Columns]) -> Measure | None:
-    """Validation's of the verdict's metric where the histories have it, else of the first leading metric that they have."""
+    """Return the validation measure of the verdict's metric, or else of the first leading metric, that a history holds."""
     metrics = dict.fromkeys([*([c.measure.metric] if c.measure else []), *LEADING])
     measures = (c.measures.of("val", metric) for metric in metrics)
     return next((m for m in measures if any(str(m) in t for t in tables)), None)
 
 
 def _curve(table: Columns, measure: Measure) -> dict[str, list[float]] | None:
-    """The epochs that were evaluated, thinned; None where there are not two."""
+    """Return a curve over the evaluated epochs, thinned to about POINTS; None if there are fewer than two."""
     val, train = table.get(str(measure), []), table.get(str(measure.on("train")), [])
     places = [i for i, v in enumerate(val) if v == v and abs(v) != float("inf")]
     if len(places) < 2:

@@ -1,4 +1,4 @@
-"""Several comparisons at a glance: a row a comparison, a column an arm."""
+"""Several comparisons at a glance: one row per comparison, one column per arm."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from dropbench.report.tables.finding import DOWNWARDS, UPWARDS, size
 from dropbench.values import count, plain
 
 MOST = 40
-"""Columns: of more arms no table can be seen at a glance."""
+"""The most columns: a table of more arms cannot be taken in at a glance."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """An arm in a comparison. says: its verdict, nothing where the arm is not in it."""
+    """An arm in a comparison. says: its verdict; empty if the arm is not in the comparison."""
 
     kind: str = "none"
     sure: bool = False
@@ -28,7 +28,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A comparison. cells: one a label of the matrix."""
+    """A comparison. cells: one for each label of the matrix."""
 
     title: str
     cells: tuple[Cell, ...]
@@ -36,14 +36,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Matrix:
-    """labels: of all arms that any comparison has beside its baseline, in the order in which they first appear."""
+    """The verdicts of all comparisons. labels: all arms beside the baselines, in the order in which they first appear."""
 
     labels: tuple[str, ...]
     rows: tuple[Row, ...]
 
 
 def matrix(comparisons: Sequence[Comparison]) -> Matrix | None:
-    """None where there is no verdict, or where there are too many arms."""
+    """Return the matrix of these comparisons; None if there is no verdict, or if there are too many arms."""
     labels = list(dict.fromkeys(label for c in comparisons for label in c.verdicts))
     if not 0 < len(labels) <= MOST:
         return None
@@ -60,7 +60,7 @@ def _cell(c: Comparison, label: str) -> Cell:
 
 
 def overall(comparisons: Sequence[Comparison]) -> str:
-    """The finding of all of them in one line."""
+    """Return the finding over all comparisons in one line."""
     told = [c for c in comparisons if c.verdicts]
     if not told:
         return f"{count(len(comparisons), 'comparison')}, and nothing to tell in any"

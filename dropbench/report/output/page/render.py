@@ -1,4 +1,4 @@
-"""What the page holds: the finding first, then every arm, what to do next, and how all of that is known."""
+"""Renders the page: first the finding, then every arm, what to do next, and the evidence."""
 
 from __future__ import annotations
 
@@ -42,13 +42,14 @@ SOURCES = {
     "threads": "threads per run",
     "data_fingerprint": "data fingerprint",
 }
-"""Columns of the frame that say what made the runs, and what to call them."""
+"""Columns of the frame that say which software, hardware and data made the runs, and their names on the page."""
 _CALLED = {"Diagnosis": "What to do next"}
+"""The headings on the page, where they differ from those of a section."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One comparison on the page. number: its place, from 1, by which its elements are named."""
+    """One comparison on the page. number: its place, from 1, which the ids of its elements contain."""
 
     number: int
     title: str
@@ -64,29 +65,32 @@ class Part:
 
     @property
     def paragraphs(self) -> list[tuple[str, tuple[Advice, ...]]]:
-        """What stands between the arms and the evidence; a diagnosis is called by what it is for. Words are in the panels."""
+        """The (heading, paragraphs) between arms and evidence, headed as in _CALLED. Explanations are in the panels, if any."""
         told = replace(self.section, explained=()) if self.panels else self.section
         return [(_CALLED.get(name, name), words) for name, words in told.paragraphs]
 
     @property
     def aloud(self) -> bool:
-        """Whether every number in words was asked for, so that it is shown unasked."""
+        """Whether explanations of every number were asked for, so that they are shown opened."""
         return bool(self.section.explained)
 
     @property
     def kinds(self) -> list[tuple[str, str]]:
-        """(class, word) of the verdicts that its charts have, in the order of KINDS."""
+        """The (class, word) of the verdicts in its charts, in the order of KINDS."""
         had = {row.kind for chart in self.charts for row in chart.rows}
         return [(kind, word) for word, kind in KINDS.items() if kind in had]
 
     @property
     def chosen(self) -> str:
-        """What was chosen on validation data, `rate`; nothing where nothing was."""
+        """What was chosen on validation data, such as `rate`; empty if nothing was."""
         return next((row.chosen for chart in self.charts for row in chart.rows if row.chosen), "")
 
 
 def page(report: Report, width: int | None, *, live: bool = False) -> str:
-    """HTML5. width: of the tables, in characters; None keeps every column. live: whether it asks its server for changes."""
+    """Return the report as HTML5.
+
+    width: of the tables, in characters; None keeps every column. live: whether the page asks its server for changes.
+    """
     environment = _environment()
     if report.claims:
         return environment.get_template("claims.html.j2").render(**about(report.claims))
@@ -143,7 +147,7 @@ def _heading(report: Report, parts: Sequence[Part]) -> str:
 
 
 def _contents(parts: Sequence[Part]) -> list[tuple[str, str]]:
-    """(id, name) of where to go on a page of one comparison; of several each by its title, where these are few."""
+    """Return the page's table of contents as (id, name); several comparisons are listed by title if they are few."""
     if len(parts) != 1:
         links = [(f"comparison-{p.number}", p.title) for p in parts] if len(parts) <= 4 else []
         return [("answer", "Answer"), *links, ("again", "Run it again")]
@@ -153,7 +157,7 @@ def _contents(parts: Sequence[Part]) -> list[tuple[str, str]]:
 
 
 def _downloads(report: Report) -> list[tuple[str, str, str]]:
-    """(what, its file's name, its content as an address) of what a click saves."""
+    """Return the files to download as (title, file name, content as a data URI)."""
     texts = [("Scores by seed (CSV)", "runs.csv", "text/csv", seeds_csv(report))]
     papers = bibliography(parts_of(report.configs[run] for run in _runs(report) if run in report.configs))
     texts.append(("Papers (BibTeX)", "papers.bib", "application/x-bibtex", f"{papers}\n" if papers else ""))
@@ -169,7 +173,7 @@ def _runs(report: Report) -> list[str]:
 
 
 def _curves(report: Report) -> str:
-    """The curves as JSON that cannot end the element that it stands in."""
+    """Return the curves as JSON, in which `<` is escaped so that it cannot close the script element around it."""
     told = {}
     for number, c in enumerate(report.comparisons, 1):
         if c.baseline is not None and (courses := curves(c, report.histories)):
@@ -197,7 +201,7 @@ def _environment() -> Environment:
 
 
 def _question(report: Report) -> str:
-    """For what was asked by no study."""
+    """Return a heading for a report without a question of a study."""
     if report.grids:
         grid = report.grids[0]
         return f"{grid.measure.spoken.capitalize()} by {' and '.join(k for k in (grid.rows, grid.cols) if k)}"
@@ -207,20 +211,20 @@ def _question(report: Report) -> str:
 
 
 def commands(report: Report) -> list[str]:
-    """What to type to train the runs again: one a stored plan, as it was typed, but for its --conf, which no plan holds."""
+    """Return the commands that train the runs again, one per stored plan, as typed but without --conf, which plans lack."""
     return list(dict.fromkeys(plain(_typed(p)) for p in report.plans if not any(map(given, p.overrides))))
 
 
 def _typed(plan: StoredPlan) -> str:
     rule = plan.course.rule if plan.course else None
-    if rule is not None and rule.confirms:  # the sweeps that it is made of were never typed
+    if rule is not None and rule.confirms:  # its sweeps were never typed, but made by --confirm
         folders = [text.partition("=")[2] for text in plan.overrides if text.startswith("results=")]
         return join(["dropbench", "report", *folders[:1], "--confirm"])
     return join(["dropbench", "sweep", *plan.overrides, *(rule.options if rule else ())])
 
 
 def sources(report: Report) -> list[tuple[str, str]]:
-    """(what, its value) of the software and hardware; every value with how many runs it is of, where there are several."""
+    """Return (name, value) of the software, hardware and data; if there are several values, each with its number of runs."""
     if report.runs is None or report.runs.empty:
         return []
     runs = report.runs
@@ -241,7 +245,7 @@ def _counts(values: Sequence[Any], *, always: bool = False) -> str:
 
 
 def _unplanned(report: Report) -> int:
-    """How many runs are in no stored plan, those of `dropbench train`; 0 where a grid, which lists no runs, may be theirs."""
+    """Count the runs in no stored plan, as those of `dropbench train`; 0 if a plan without arms, a grid, may hold them."""
     if report.runs is None or any(not plan.arms for plan in report.plans):
         return 0
     planned = {run for plan in report.plans for ids in plan.arms.values() for run in ids}

@@ -1,4 +1,4 @@
-"""How small a difference more seeds would tell: what the slider of the page goes through."""
+"""The slider of the page: how small a difference a number of seeds would be likely to confirm."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dropbench.values import plain
 
 @dataclass(frozen=True)
 class Step:
-    """So many seeds, what difference they would tell, and how long it takes to train the arms under them."""
+    """A number of seeds, the difference that they would be likely to confirm, and how long training all arms would take."""
 
     seeds: int
     difference: str
@@ -23,7 +23,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Slider:
-    """steps: from few seeds to many. start: place of the step nearest to those that there are. arm: of whose spread it is."""
+    """steps: from few seeds to many. start: index of the step nearest to the current seeds. arm: whose spread is assumed."""
 
     steps: tuple[Step, ...]
     start: int
@@ -31,7 +31,7 @@ class Slider:
 
 
 def slider(c: Comparison) -> Slider | None:
-    """Of the arm whose differences spread in the middle of all; None where no spread is known."""
+    """Return the slider, based on the arm with the (lower) median spread of its differences; None if no spread is known."""
     known = {
         label: k
         for label, k in c.verdicts.items()

@@ -1,4 +1,4 @@
-"""What the columns of the tables mean, a sentence each, to stand beside the table that has them."""
+"""Explanations of the tables' columns, to stand below the table that has them."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ TERMS = {
     "cohort's peak MB": "The most memory that the runs which trained together took.",
     "of arms": "From how many settings it was chosen.",
 }
-"""By the heading of a column, or by the word that begins or ends it."""
+"""The explanations, by a column's heading or by words in it."""
 
 
 def terms(sheet: Sheet) -> list[tuple[str, str]]:
-    """(heading, what it means) of the columns of a table that have such a sentence, each once."""
+    """Return (heading, explanation) of the columns of a table that have an explanation, each once."""
     told: dict[str, str] = {}
     for column in sheet.columns:
         heading = " ".join(h for h in column.heading if h)
