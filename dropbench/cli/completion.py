@@ -12,7 +12,7 @@ _KEY = re.compile(r"^(\w+):", re.MULTILINE)
 
 
 def complete_override(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Complete `mo` to `model=`, `model=` to `model=cnn`..., `dropout.ra` to `dropout.rate=`, ...; folders of --conf count."""
+    """Complete `mo` to `model=`, `model=` to `model=cnn`..., `dropout.ra` to `dropout.rate=`, ..., also from --conf."""
     conf = [Path(folder) for folder in ctx.params.get("conf") or ()]
     # bash splits words at `=`: `model=c` arrives as `model`, `=`, `c`, and without the `=` if nothing follows it.
     typed: list[str] = ctx.params.get("overrides") or []

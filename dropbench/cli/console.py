@@ -316,7 +316,7 @@ def _seen(text: str) -> Text:
 
 
 def _score(metric: str, part: str, value: float | None) -> str:
-    """Format a metric of one part of the data; empty if it was not measured there, as passes with noise on training data."""
+    """Format a metric of one part of the data; empty if not measured there, such as passes with noise on training data."""
     if value is None:
         return ""
     sign = "+" if part == "gap" else ""

@@ -57,7 +57,7 @@ def design(plan: Plan) -> Design | None:
 
 
 def _comparisons(plan: Plan) -> Sequence[Mapping[str, Sequence[int]]]:
-    """Return the seeds of each arm, for each comparison: a study is one; otherwise arms with the same model and data are."""
+    """Return the seeds of each arm for each comparison: of all arms of a study, or of the arms with one model and data set."""
     by_setting: dict[str, dict[str, list[int]]] = {}
     names = {run: name for name, runs in plan.arms.items() for run in runs}
     settings = {spec.kin: _setting(spec, plan) for spec in {spec.kin: spec for spec in plan.specs}.values()}
