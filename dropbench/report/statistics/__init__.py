@@ -1,1 +1,1 @@
-"""One statistic a file: intervals, tests, power, verdicts."""
+"""The statistics of a report, one per file: intervals, tests, power, verdicts."""

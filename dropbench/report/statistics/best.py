@@ -1,7 +1,7 @@
-"""Which of several arms may be the best one, for all that the seeds can tell.
+"""The arms that may be the best of several, given the seeds so far.
 
-Multiple comparisons with the best (Hsu, Multiple Comparisons, 1996): an arm is left out where another is better than it for
-sure, corrected over all others. The truly best arm is then left out in at most 5 % of studies, whichever it is.
+The method is multiple comparisons with the best (Hsu, Multiple Comparisons, 1996). An arm is excluded if another arm is
+confirmed to be better, corrected over all other arms. The truly best arm is then excluded in at most 5 % of studies.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def beaten(
     diverged: Diverged,
     widened: Callable[[Expression], float] = lambda _: 1.0,
 ) -> Mapping[str, str]:
-    """By label the arm that is better for sure, with the smallest p where several are; those with none may be the best.
+    """Return, by label, an arm that is confirmed to be better, the one with the smallest p; unlisted arms may be the best.
 
-    measure: one of which it is known which way is better. The rest is as in `contrast.judged`.
+    measure: a measure with a known better direction. The other parameters are as in `judged.judged`.
     """
     found: dict[str, str] = {}
     for label in labels:
@@ -42,9 +42,9 @@ def beaten(
 
 
 def shares(merits: Floats) -> list[float]:
-    """How often each column of [seeds, arms] has the highest mean when seeds are drawn anew, with replacement.
+    """Return how often each column of [seeds, arms] has the highest mean when the seeds are resampled with replacement.
 
-    Of equal means each has its part. NaN with fewer than two seeds.
+    Columns with equal highest means share the count. NaN with fewer than two seeds, or if a value is not finite.
     """
     n, k = merits.shape
     if n < 2 or not np.isfinite(merits).all():

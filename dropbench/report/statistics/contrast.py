@@ -1,6 +1,6 @@
-"""One result, computed once: what is asked of the arms, its value under each seed, and what may be said of it.
+"""A contrast: an expression of the arms' scores, its value under each seed, and the verdict on it.
 
-Arm minus baseline is the simplest question; others are further classes with the methods of `Expression`.
+Arm minus baseline is the simplest expression; others are further classes with the methods of `Expression`.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from dropbench.report.statistics.verdict import SAME, UNTOLD, direction
 
 
 class Expression(Protocol):
-    """A question to the arms whose answer is one number a seed."""
+    """An expression of the arms' scores that has one value per seed."""
 
     @property
     def measure(self) -> Measure:
-        """Which way is better, and how the number is written."""
+        """The measure that says which direction is better and how the number is formatted."""
 
     def values(self, scores: ScoresOf) -> dict[int, float]:
-        """The number under each seed for which all of its arms have a score, in the order of the seeds."""
+        """Return the value under each seed for which all of its arms have a score, in the order of the seeds."""
 
     def samples(self, scores: ScoresOf) -> tuple[Floats, Floats]:
-        """Two independent samples, [n] and [m], to compare where no seed has a value; empty where there are no such."""
+        """Return two independent samples, [n] and [m], to compare if no seed has a value; empty if there are none."""
 
     def lost(self, scores: ScoresOf, diverged: Diverged) -> tuple[dict[int, float], tuple[int, int]]:
-        """What seeds that diverged say of it.
+        """Return the outcomes of seeds under which a run diverged, and how many runs of either side diverged.
 
-        Under each seed with an answer: inf where that is better than any number, -inf where it is worse, 0 where neither
-        side has one. And how many runs of either side diverged.
+        An outcome is inf if it is better than any number, -inf if it is worse, and 0 if neither side has a score. A seed
+        without an outcome is left out.
         """
 
 
 @dataclass(frozen=True)
 class Minus:
-    """One arm minus another, which are labels, on one measure."""
+    """One arm minus another on one measure; arms are given by their labels."""
 
     arm: str
     other: str
@@ -75,13 +75,13 @@ class Minus:
 
 @dataclass(frozen=True)
 class Numbers:
-    """What is known already: one number a seed, of no arm."""
+    """Numbers that are known already, one per seed, and belong to no arm."""
 
     by_seed: Mapping[int, float]
 
     @property
     def measure(self) -> Measure:
-        """Neither way is better."""
+        """A measure of which neither direction is better."""
         return Measure("", "number")
 
     def values(self, scores: ScoresOf) -> dict[int, float]:
@@ -99,29 +99,29 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Contrast:
-    """An expression, its values and their judgement.
+    """An expression, its values and the verdict on them.
 
-    Direction and confirmation are two things: the interval that the expression would have by itself says where it seems to lie,
-    the one that holds for all of its family whether that may be told as a result.
+    Direction and confirmation differ: the interval that the expression has by itself gives the direction, and the interval that
+    holds for the whole family decides whether the direction is confirmed.
 
     Parameters
     ----------
     expression : Expression
-        What was asked.
+        The expression.
     values : Mapping
-        The number under each seed; empty where two samples without a seed in common were compared.
+        Its value under each seed; empty if two samples without a seed in common were compared.
     difference : Difference
         The mean of these values, its intervals, p and the probability of doing better.
     tests : int
-        How many of its family were tested, at least 1.
+        How many contrasts of its family were tested, at least 1.
     region : float
-        Half the width of what counts as no difference, in the measure's unit; NaN where it is not known.
+        Half the width of the region of equivalence, in the measure's unit; NaN if it is not known.
     side : int
-        Where seeds diverged, the side on which the ranks lie beyond the region: 1 better, -1 worse, 0 neither for sure.
+        If seeds diverged, the side on which the ranks lie beyond the region: 1 better, -1 worse, 0 neither for sure.
     examples : int
-        Of the test split of one seed, where the measure is the share of them that is right; else 0.
+        The number of test examples of one seed, if the measure is the share of them that is right; else 0.
     alpha : float
-        How often any interval of the family may miss.
+        The probability that any interval of the family misses its true value.
     """
 
     expression: Expression
@@ -135,26 +135,26 @@ class Contrast:
 
     @property
     def measure(self) -> Measure:
-        """Which way is better, and how the numbers are written."""
+        """The measure that says which direction is better and how the numbers are formatted."""
         return self.expression.measure
 
     @property
     def how_lost(self) -> str:
-        """What became of seeds that have no number: they `diverged`, or `never got there`."""
+        """The reason why seeds have no number: they `diverged` or, for the time to a score, `never got there`."""
         return "never got there" if self.measure.declared.unit in WHOLE else "diverged"
 
     @property
     def resolution(self) -> float:
-        """The smallest region that so many examples can fill; 0 where they are not counted.
+        """The smallest region of equivalence that this number of test examples can support; 0 if they are not counted.
 
-        Of N examples of which none is right in one arm alone there may still be 3 in N, with 95 % confidence: the rule of three
-        (Hanley & Lippman-Hand 1983).
+        If none of N examples is right in one arm alone, the true share of such examples may still be up to 3 / N, with 95 %
+        confidence: the rule of three (Hanley & Lippman-Hand 1983).
         """
         return 3 / (self.examples * self.difference.finished) if self.examples and self.difference.finished else 0.0
 
     @property
     def direction(self) -> str:
-        """Where it seems to lie: better, worse (higher, lower), about the same, or `cannot tell`; nothing without a value."""
+        """The direction: better, worse (higher, lower), about the same, or `cannot tell`; empty if there is no value."""
         d = self.difference
         if not d.n:
             return ""
@@ -164,7 +164,7 @@ class Contrast:
 
     @property
     def confirmed(self) -> bool:
-        """Whether the direction may be told as a result: six seeds, and the interval that holds for all says so."""
+        """Whether the direction is confirmed: there are six seeds, and the interval that holds for the family agrees."""
         d = self.difference
         if d.n < MIN_PAIRS or self.direction in ("", UNTOLD):
             return False
@@ -174,12 +174,12 @@ class Contrast:
 
     @property
     def verdict(self) -> str:
-        """The direction, with `, unconfirmed` behind one that is not."""
+        """The direction, followed by `, unconfirmed` if it is not confirmed."""
         known = self.direction not in ("", UNTOLD)
         return f"{self.direction}, unconfirmed" if known and not self.confirmed else self.direction
 
     def _where(self, low: float, high: float) -> str:
-        """What an interval says. Where seeds diverged it is of the others alone, and can only say that these are the same."""
+        """Return the direction of an interval; if seeds diverged, it is of the others only and can only show sameness."""
         d = self.difference
         told = direction(low, high, self.region, self.measure.direction)
         if told == SAME:
@@ -188,9 +188,9 @@ class Contrast:
 
     @property
     def detectable(self) -> float:
-        """What true difference would be told in 80 % of studies of this size; NaN where nothing can be said.
+        """The true difference that would be confirmed in 80 % of studies of this size; NaN if it cannot be computed.
 
-        That is without a spread, where seeds diverged, and where the test examples are too few to tell the region from nothing.
+        It cannot without degrees of freedom, if seeds diverged, or if the test examples are too few for the region.
         """
         d = self.difference
         if not d.df > 0 or d.diverged or self.region < self.resolution:
@@ -199,7 +199,7 @@ class Contrast:
 
     @cached_property
     def seeds_needed(self) -> power.Seeds:
-        """Seeds in all that would settle it, with an even chance and with one of four in five."""
+        """The total number of seeds that would settle it with a probability of 50 %, and of 80 %."""
         d = self.difference
         if d.pairs < 2 or d.diverged or math.isnan(self.region) or math.isnan(d.sd):
             return power.UNKNOWN
@@ -207,12 +207,12 @@ class Contrast:
 
     @property
     def not_better(self) -> bool:
-        """Whether an improvement that matters is excluded, by the one end of the interval that is shown: 97.5 % sure."""
+        """Whether an improvement beyond the region is excluded, by one end of the interval that is shown: 97.5 % sure."""
         return self._told and self._better_upwards[1] <= self.region and not self.difference.won
 
     @property
     def not_worse(self) -> bool:
-        """Whether a loss that matters is excluded."""
+        """Whether a loss beyond the region is excluded, likewise."""
         return self._told and self._better_upwards[0] >= -self.region and not self.difference.lost
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
-"""One mean difference with all that is computed from it: interval, p and the probability of doing better.
+"""A mean difference and everything computed from it: interval, p and the probability of doing better.
 
-The seed is the unit: an arm and the baseline under one seed share data, initialisation and noise, so a difference is
-taken within each seed first. Arms that share no seed with the baseline are compared as independent samples (Welch).
+The seed is the unit of analysis. An arm and the baseline under one seed share data, initialisation and noise, so a difference
+is computed within each seed first. Arms that share no seed with the baseline are compared as independent samples (Welch).
 """
 
 from __future__ import annotations
@@ -23,39 +23,39 @@ FLIPPED = "sign flips"
 
 @dataclass(frozen=True)
 class Difference:
-    """A mean difference in the measure's own unit; NaN for what cannot be told.
+    """A mean difference in the measure's own unit; values that cannot be computed are NaN.
 
     Parameters
     ----------
     pairs : int
-        Seeds with a difference.
+        The number of seeds with a difference.
     n : int
-        What the numbers rest on: the pairs, or the smaller sample's runs without any.
+        The sample size: the number of pairs or, without pairs, the number of runs of the smaller sample.
     finished : int
-        The same without what diverged, on which mean and interval rest.
+        The same without those that diverged; mean and interval are computed from these.
     mean : float
-        Of the differences, or the difference of the means.
+        The mean of the differences or, without pairs, the difference of the means.
     sd : float
-        Of the differences (ddof 1); NaN without pairs.
+        The standard deviation of the differences (ddof 1); NaN without pairs.
     error, df : float
-        Standard error of the mean and its degrees of freedom.
+        The standard error of the mean and its degrees of freedom.
     low, high : float
-        Limits of the interval that holds for all arms at once.
+        The limits of the interval that holds for all arms at once.
     alone : tuple
-        Limits of the 95 % interval that this arm would have by itself.
+        The limits of the 95 % interval that this arm would have by itself.
     interval : str
-        The name of the method that gave them.
+        The name of the method that gave the limits.
     p : float
-        Two-sided, of this arm by itself.
+        The two-sided p value of this arm by itself.
     p_adjusted : float
-        The same among all arms.
+        The two-sided p value among all arms.
     widened : float
         How many times wider the intervals are than seeds alone would make them, at least 1.
     chance : Probability
-        Of doing better once more.
+        The probability that the arm does better once more.
     lost, won, tied : int
-        Of the pairs, those in which the arm alone diverged, the baseline alone, and both. They are worst by rank in `p` and
-        `chance`, and in none of mean, sd, error and interval, which are of the others.
+        The number of pairs in which only the arm diverged, only the baseline diverged, and both did. A diverged run is the
+        worst by rank in `p` and `chance`; mean, sd, error and interval leave such pairs out.
     """
 
     pairs: int = 0
@@ -79,21 +79,22 @@ class Difference:
 
     @property
     def diverged(self) -> int:
-        """Pairs with a run that diverged; without pairs, runs that did."""
+        """The number of pairs with a run that diverged; without pairs, the number of runs that diverged."""
         return self.lost + self.won + self.tied
 
 
 def paired(differences: Floats, sign: int = 1, widened: float = 1.0) -> Difference:
-    """Of paired differences: without interval and p where one of them is infinite or there is only one.
+    """Return the Difference of paired differences, without interval and p if one is infinite or there is only one.
 
-    With fewer than six, of which nothing can be told for sure, by Student's t; with more that is for the family to say.
+    With fewer than six pairs, which confirm nothing, the interval is Student's t. With six or more, interval and p are left
+    NaN, because they are computed for the whole family (family.py).
 
     Parameters
     ----------
     differences : array [n]
         In the order of the seeds.
     sign : int
-        1 where higher is better, -1 where lower is, 0 where neither is known to be.
+        1 if higher is better, -1 if lower is better, 0 if neither is known to be.
     widened : float
         See Difference.
     """
@@ -124,18 +125,18 @@ def paired(differences: Floats, sign: int = 1, widened: float = 1.0) -> Differen
 
 
 def unpaired(arm: Floats, baseline: Floats, sign: int = 1, tests: int = 1, alpha: float = ALPHA) -> Difference:
-    """Of independent runs: Welch's t (Welch 1947), which lets the arms have different variances.
+    """Return the Difference of independent runs by Welch's t (Welch 1947), which allows for unequal variances.
 
     Parameters
     ----------
     arm, baseline : array [n], array [m]
-        Scores; without an interval where one is infinite or a sample has only one.
+        Scores. There is no interval if one is infinite or a sample has only one.
     sign : int
-        1 where higher is better, -1 where lower is, 0 where neither is known to be.
+        1 if higher is better, -1 if lower is better, 0 if neither is known to be.
     tests : int
-        Of how many comparisons this is one: its share of alpha is one of so many (Bonferroni).
+        The number of comparisons; this one is made at the level alpha / tests (Bonferroni).
     alpha : float
-        How often an interval may miss.
+        The probability that any of the intervals misses its true value.
     """
     n, m = len(arm), len(baseline)
     if n == 0 or m == 0:

@@ -1,17 +1,17 @@
-"""Several arms beside one baseline, judged together: intervals and p that hold for all of them at once.
+"""Simultaneous inference for several arms beside one baseline: intervals and p values that hold for all of them at once.
 
-The signs of whole seeds are flipped, for all arms together, so that what a seed does to every arm stays together (Westfall &
-Young 1993; Romano & Wolf 2005, Econometrica 73:1237). How far out an arm's mean lies is compared with the furthest of all
-arms' means under each flip. What that asks of a mean hardly grows with the number of arms that move together, and no p has to
-be multiplied by it: with six seeds an effect can be told among sixty arms, which no correction of single p values allows.
+The test flips the signs of whole seeds, for all arms together, which preserves the correlation between arms under one seed
+(Westfall & Young 1993; Romano & Wolf 2005, Econometrica 73:1237). An arm's statistic is compared with the largest statistic of
+all arms under each flip. For correlated arms this threshold hardly grows with their number, and no p value has to be multiplied
+by it: with six seeds an effect can be confirmed among sixty arms, which no correction of single p values allows.
 
-How far out: |mean| / (r + a), with r the root mean square of an arm's differences about what is tested, which no flip changes,
-and a quarter of the arms' median spread for a, so that an arm whose few seeds agree by chance is not the furthest of all (the
-idea is of Tusher, Tibshirani & Chu 2001, PNAS 98:5116). Of two arms the smaller spread stands for the median. The simulations
-by which this was chosen are in docs/statistics.md.
+The statistic is |mean| / (r + a). r is the root mean square of an arm's differences about the tested value, which no flip
+changes. a is a quarter of the arms' median spread; it prevents an arm whose few seeds agree by chance from having the largest
+statistic (an idea of Tusher, Tibshirani & Chu 2001, PNAS 98:5116). With an even number of arms, the smaller of the two middle
+spreads is the median. The simulations by which this was chosen are in docs/statistics.md.
 
-An arm is tested against a value at a time, the others about their own means. An interval is all the values that the test at its
-level does not reject, so that the two cannot contradict each other.
+One arm at a time is tested against a value, while the others are centred on their own means. An interval contains all values
+that the test at its level does not reject, so interval and test cannot contradict each other.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from dropbench.report.statistics.permutation import signs
 from dropbench.report.statistics.ranks import signed_ranks
 
 FLOOR = 0.25
-"""Times the median spread of the arms."""
+"""The factor of the median spread of the arms."""
 _BLOCK = 1 << 16
-"""Signs, times two at most, that are in use at once: half a megabyte to one."""
+"""Signs that are processed at once, at most twice as many: half a megabyte to one."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,13 @@ class Column:
     Parameters
     ----------
     rows : array [n] of int
-        Which of the family's seeds they are of.
+        The indices of their seeds among the seeds of the family.
     values : array [n]
-        One a seed. By rank: how much better the arm did, infinite where one of the two diverged.
+        One difference per seed. If tested by rank: how much better the arm did, infinite where one of the two diverged.
     edge : float or None
-        Where only ranks can be had half the width of what counts as no difference; else None.
+        If only ranks can be tested, half the width of the region of equivalence; else None.
     widened : float
-        At least 1: by how much the mean is less sure than its seeds say. Distances from the mean are divided by it.
+        At least 1: how many times the seeds understate the mean's standard error. Distances from the mean are divided by it.
     """
 
     rows: NDArray[np.int_]
@@ -57,21 +57,21 @@ class Column:
 
 @dataclass(frozen=True)
 class Joint:
-    """What may be said of one arm.
+    """The results for one arm.
 
     Parameters
     ----------
     alone : tuple
-        The limits of the interval that this arm would have by itself; NaN by rank.
+        The limits of the interval that this arm would have by itself; NaN if tested by rank.
     low, high : float
-        The limits that hold for all arms at once, infinite where the seeds are too few for one; NaN by rank.
+        The limits that hold for all arms at once, infinite if there are too few seeds for an interval; NaN if tested by rank.
     p : float
-        Of no difference, for this arm by itself.
+        The p value of no difference, for this arm by itself.
     p_adjusted : float
-        The same among all arms, by steps: the surest arm is compared with all, each next one with those that are no surer than
-        itself.
+        The p value among all arms, step-down: the most significant arm is compared with all arms, each next one only with the
+        arms that are no more significant than itself.
     side : int
-        By rank: 1 or -1 where the arm is better or worse by more than the edge, among all arms at once, else 0.
+        If tested by rank: 1 or -1 if the arm is better or worse by more than the edge, for all arms at once; else 0.
     """
 
     alone: tuple[float, float]
@@ -83,18 +83,18 @@ class Joint:
 
 
 def judge(columns: Sequence[Column], seeds: int, alpha: float, share: float = 1.0) -> list[Joint]:
-    """Each arm among all of them, in their order.
+    """Return the results of each arm, in the order of the columns.
 
     Parameters
     ----------
     columns : sequence
-        The arms, each of at least two seeds.
+        The arms, each with at least two seeds.
     seeds : int
-        Of the family, in all.
+        The number of seeds of the family.
     alpha : float
-        How often one arm's interval may miss, in (0, 1).
+        The error rate of the interval that one arm has by itself, in (0, 1).
     share : float
-        Of alpha: how often any of the intervals that hold together may, where some of it is for others.
+        The share of alpha for the simultaneous intervals of these columns, if other comparisons use up the rest.
     """
     if not columns:
         return []
@@ -109,15 +109,15 @@ def judge(columns: Sequence[Column], seeds: int, alpha: float, share: float = 1.
         _Arm(c, m, floor, *own)
         for c, m, floor, own in zip(columns, moments, floors, _flipped(columns, flips), strict=True)
     ]
-    others = np.asfortranarray(_without_each(reach))  # it is read a column at a time, as is `later`
+    others = np.asfortranarray(_without_each(reach))  # columns are contiguous because they are read one at a time
     adjusted = _by_steps(arms, reach, [arm.p(others[:, k]) for k, arm in enumerate(arms)])
     return [arm.joint(others[:, k], adjusted[k], alpha, share) for k, arm in enumerate(arms)]
 
 
 def _by_steps(arms: Sequence[_Arm], reach: Floats, p: Sequence[float]) -> list[float]:
-    """The adjusted p of each arm: each is compared with those only whose p among all is no smaller, in that order.
+    """Return the step-down p of each arm, which compares it only with arms whose p among all arms is no smaller.
 
-    So it is at most its p among all, and what an interval excludes is never left in doubt by its p.
+    It is therefore at most the arm's p among all arms (`p`), so a value that the interval excludes also has a small p.
     """
     order = np.lexsort(([-arm.far_out for arm in arms], p))
     later = np.zeros(reach.shape, order="F")
@@ -130,7 +130,7 @@ def _by_steps(arms: Sequence[_Arm], reach: Floats, p: Sequence[float]) -> list[f
 
 @dataclass(frozen=True)
 class _Moments:
-    """Of a column: how many, its mean, and its values about it. Ranks are about 0, and their mean is that of the ranks."""
+    """A column's size, mean, centred values and spread. If tested by rank, all are of the signed ranks, centred on 0."""
 
     n: int
     mean: float
@@ -145,33 +145,33 @@ class _Moments:
         mean = float(values.mean())
         centred = values if ranked else values - mean
         spread = float(np.sqrt((centred**2).mean()))
-        if spread < 1e-10 * float(np.abs(values).max(initial=0.0)):  # all are equal, but for rounding
+        if spread < 1e-10 * float(np.abs(values).max(initial=0.0)):  # all are equal up to rounding
             centred, spread = np.zeros(len(values)), 0.0
         return cls(len(values), mean, centred, spread, ranked)
 
 
 def _floors(moments: Sequence[_Moments]) -> list[float]:
-    """What is added to each arm's spread. Of ranks, which have another unit, to their own."""
+    """Return the constant added to each arm's spread; for ranks, from their own spread, because they have another unit."""
     spreads = sorted(m.spread for m in moments if not m.ranked)
     common = FLOOR * spreads[(len(spreads) - 1) // 2] if len(moments) > 1 and spreads else 0.0
     return [FLOOR * m.spread if m.ranked and len(moments) > 1 else 0.0 if m.ranked else common for m in moments]
 
 
 def _common(z: Floats, n: NDArray[np.int_]) -> Floats:
-    """Of z in [0, 1] from n seeds what t would be, so that arms with other numbers of seeds can be compared."""
+    """Convert z in [0, 1] from n seeds to a t statistic, which is comparable between arms with different numbers of seeds."""
     with np.errstate(divide="ignore"):
         t: Floats = z * np.sqrt((n - 1) / np.maximum(1 - z**2, 0.0))
     return t
 
 
 def _back(t: Floats, n: int) -> Floats:
-    """The z of an arm of n seeds that lies as far out as t; below 1."""
+    """Convert a t statistic to the z, below 1, of an arm with n seeds: the inverse of `_common`."""
     z: Floats = 1 / np.sqrt(1 + (n - 1) / np.maximum(t, 1e-12) ** 2)
     return z
 
 
 def _without_each(reach: Floats) -> Floats:
-    """The furthest of all other arms, by flip [F, m]; 0 where there are none."""
+    """Return for each flip and arm the largest statistic of all other arms, [F, m]; 0 if there is no other arm."""
     if reach.shape[1] == 1:
         return np.zeros_like(reach)
     second, first = np.partition(reach, -2, axis=1)[:, -2:].T
@@ -183,7 +183,7 @@ def _without_each(reach: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class _Flips:
-    """The flips of the seeds of one or more arms: [F, n] signs; n less and plus the sum e of each, and where that is ±n."""
+    """Sign flips, [F, n], of the seeds of some arms; with e the sum of a flip: less = n - e, more = n + e, whole is |e| = n."""
 
     signs: Floats
     less: Floats
@@ -193,10 +193,10 @@ class _Flips:
     @classmethod
     def of(cls, signs: Floats) -> _Flips:
         n, e = signs.shape[1], signs.sum(1)
-        return cls(signs, n - e, n + e, np.abs(e) == n)  # the differences themselves, or all of them turned round
+        return cls(signs, n - e, n + e, np.abs(e) == n)  # whole: no sign is flipped, or all are
 
     def sums(self, several: Sequence[Floats]) -> Floats:
-        """[F, m] of m arms' differences the sum under each flip: by parts of the flips that stay in a processor's cache."""
+        """Sum the differences of m arms under each flip, [F, m], in blocks of flips that fit into a processor's cache."""
         count, n = self.signs.shape
         block = max(64, 1 << (_BLOCK // n).bit_length())
         sums = np.empty((count, len(several)), order="F")
@@ -208,14 +208,14 @@ class _Flips:
 
 
 def _flipped(columns: Sequence[Column], flips: Floats) -> list[tuple[_Flips, Floats]]:
-    """The flips of each arm's own seeds, which most or all have alike, and its sum under each of them."""
+    """Return for each arm the flips of its seeds, shared by arms with the same seeds, and its sum under each flip."""
     alike: dict[bytes, list[int]] = {}
     for k, column in enumerate(columns):
         alike.setdefault(column.rows.tobytes(), []).append(k)
     found = {}
     for places in alike.values():
         own = _Flips.of(flips[:, columns[places[0]].rows])
-        # By rank they are infinite, and nobody asks.
+        # Values that are tested by rank may be infinite; their sums are not used.
         sums = own.sums([c.values if c.edge is None else np.zeros(len(c.rows)) for c in (columns[k] for k in places)])
         found.update({k: (own, sums[:, i]) for i, k in enumerate(places)})
     return [found[k] for k in range(len(columns))]
@@ -223,9 +223,9 @@ def _flipped(columns: Sequence[Column], flips: Floats) -> list[tuple[_Flips, Flo
 
 @dataclass(frozen=True)
 class _Arm:
-    """One column with the values that each flip of its own seeds does not reject: an interval about its mean.
+    """One column and, for each flip of its seeds, the interval about its mean of the values that the flip does not reject.
 
-    sums: of its values, under each flip.
+    sums: the sum of its values under each flip.
     """
 
     column: Column
@@ -242,10 +242,10 @@ class _Arm:
         object.__setattr__(self, "_own", (np.zeros(0), np.zeros(0)) if self.moments.ranked else self._of_itself())
 
     def _of_itself(self) -> tuple[Floats, Floats]:
-        """For each flip the values about which the flipped mean is at least as far out as the mean is.
+        """Return for each flip the interval of values v about which the flipped mean is at least as far out as the mean.
 
-        With S the sum of the differences, s that of the flipped and e that of the n signs: |s - e v| >= |S - n v| holds between
-        (S - s) / (n - e) and (S + s) / (n + e). Both are means of some of the differences.
+        With S the sum of the differences, s the sum of the flipped differences and e the sum of the n signs:
+        |s - e v| >= |S - n v| holds between (S - s) / (n - e) and (S + s) / (n + e). Both are means of some of the differences.
         """
         total, sums = float(self.column.values.sum()), self.sums
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -255,12 +255,12 @@ class _Arm:
         return low, high
 
     def _kept(self, others: Floats | None) -> tuple[Floats, Floats]:
-        """The same where the furthest of some other arms, by flip, counts too."""
+        """Return the same intervals, extended by the values that the largest statistic of other arms reaches under the flip."""
         if (
             others is None or self.moments.spread + self.floor == 0
-        ):  # all differences are one number: no distance is far
+        ):  # all differences are equal, so the statistic is not defined
             return self._own
-        # |v - mean| = u lies as far out as z where u / (sqrt(u² + spread²) + floor) = z.
+        # A value at the distance |v - mean| = u has the statistic z if u / (sqrt(u² + spread²) + floor) = z.
         z, s, a = _back(others, self.moments.n), self.moments.spread, self.floor
         with np.errstate(divide="ignore"):
             u = z * (a + np.sqrt(np.maximum(s**2 + z**2 * (a**2 - s**2), 0.0))) / (1 - z**2)
@@ -269,19 +269,19 @@ class _Arm:
 
     @property
     def far_out(self) -> float:
-        """How far out the mean lies, in [0, 1]."""
+        """The statistic |mean| / (r + a) of the arm, in [0, 1]."""
         away = abs(self.moments.mean) / self.column.widened
         spread = self.moments.spread if self.moments.ranked else math.hypot(away, self.moments.spread)
         return away / (spread + self.floor or 1.0)
 
     def p(self, others: Floats | None) -> float:
-        """Of no difference; others: how far out the furthest of those lies that it is compared with, by flip."""
+        """Return p of no difference; others: for each flip, the largest statistic of the arms it is compared with."""
         if self.moments.ranked:
             return self._p_by_rank(self.column.values, others)
         low, high = self._kept(others)
         value = self.moments.mean * (
             1 - 1 / self.column.widened
-        )  # as far from the mean as 0 is, less what it is widened by
+        )  # the distance from the mean to 0, divided by the widening
         inside = (low <= value + self._tolerance) & (high >= value - self._tolerance)
         return float(inside.mean())
 
@@ -305,7 +305,7 @@ class _Arm:
         return 0
 
     def joint(self, others: Floats, p_adjusted: float, alpha: float, share: float) -> Joint:
-        """All of it; others: of all other arms."""
+        """Return all results of the arm; others: for each flip, the largest statistic of all other arms."""
         p = self.p(None)
         adjusted = min(1.0, max(p, p_adjusted) / share)
         if self.moments.ranked:
@@ -322,7 +322,7 @@ class _Arm:
         return Joint(alone, low, high, p, adjusted)
 
     def _limits(self, low: Floats, high: Floats, alpha: float) -> tuple[float, float]:
-        """Of the values that more than alpha of all flips do not reject."""
+        """Return the limits of the values that more than a share alpha of all flips do not reject."""
         k = math.floor(alpha * len(low) + 1e-9)
         mean, by = self.moments.mean, self.column.widened
         ends = float(np.partition(low, k)[k]), float(-np.partition(-high, k)[k])

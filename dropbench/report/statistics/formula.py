@@ -1,4 +1,4 @@
-"""A contrast as it was written, with labels for its arms: its unit, which way is better, and its value under each seed."""
+"""A contrast parsed from text, with labels as its arms: its unit, its direction, and its value under each seed."""
 
 from __future__ import annotations
 
@@ -22,26 +22,27 @@ from dropbench.store.derived import OF_MODES
 
 DIRECTIONS: Mapping[int, Literal["higher", "lower", "neither"]] = {1: "higher", -1: "lower", 0: "neither"}
 Unit = Mapping[str, int]
-"""The power of each unit; those that cancel are not in it."""
+"""The power of each unit, by name; units that cancel out are left out."""
 
 
 @dataclass(frozen=True)
 class Formula:
-    """An Expression (see contrast.py) that the grammar can write.
+    """An Expression (see contrast.py) that can be written in the grammar of contrasts (grammar.py).
 
     Parameters
     ----------
     node : Node
-        What was asked; its arms are labels.
+        The parsed contrast; its arms are labels.
     measures : Mapping
-        By the names that stand in it.
+        The measures, by their names in the contrast.
     candidates : Mapping
         The labels that each `best` chooses from, in the table's order.
 
     Raises
     ------
     UsageError
-        Where the units do not fit, nothing is held against anything, or `best` cannot know what is better.
+        If the units do not fit, the contrast compares nothing with anything, or the measure by which `best` chooses has no
+        known direction or is not measured on validation data.
     """
 
     node: Node
@@ -67,29 +68,29 @@ class Formula:
 
     @property
     def first(self) -> Score:
-        """What is named first: better and worse are said of its arm."""
+        """The score that is named first; better and worse refer to its arm."""
         return next(scores(self.node))
 
     @cached_property
     def in_unit_of(self) -> Measure | None:
-        """A measure in whose unit the values are; None for ratios and products."""
+        """A measure with the same unit as the values; None for ratios and products."""
         return self.measures[self.first.measure] if self._unit(self.node) == self._unit(self.first) else None
 
     @property
     def labels(self) -> list[str]:
-        """Of all arms that it may take a score of."""
+        """The labels of all arms whose scores it may use."""
         arms = dict.fromkeys(s.arm for s in scores(self.node))
         return [*chain(*([arm.name] if isinstance(arm, Arm) else self.candidates[arm] for arm in arms))]
 
     @property
     def unit(self) -> str:
-        """Its name: of a measure that declares none the metric's; nothing where it is in no measure's unit."""
+        """The unit's name: the measure's own name if it declares no unit; empty if the values have no measure's unit."""
         known = self.in_unit_of
         return "" if known is None else known.declared.unit or known.name
 
     @cached_property
     def measure(self) -> Measure:
-        """See Expression. Better is what a better score of the first arm would do; 0 where its scores pull both ways."""
+        """See Expression. Better is the direction in which better scores of the first arm move the value; 0 if they do both."""
         direction = self._pulls(self.node)[self.first.arm]
         known = self.in_unit_of
         if known is None:
@@ -99,13 +100,13 @@ class Formula:
         return Measure("", known.metric, replace(known.declared, direction=DIRECTIONS[direction]))
 
     def values(self, scores_of: ScoresOf) -> dict[int, float]:
-        """See Expression; NaN under a seed where it divides by nothing."""
+        """See Expression; NaN under a seed where it divides by zero."""
         found = {score: self._scored(score, scores_of) for score in scores(self.node)}
         seeds = set.intersection(*(set(by_seed) for by_seed in found.values()))
         return {s: self._value(self.node, {score: of[s] for score, of in found.items()}) for s in sorted(seeds)}
 
     def samples(self, scores_of: ScoresOf) -> tuple[Floats, Floats]:
-        """See Expression: of one arm minus another on one measure."""
+        """See Expression; empty unless the contrast is one score minus another, both of single arms."""
         node = self.node
         if isinstance(node, Operation) and node.sign == "-":
             both = [s for s in (node.left, node.right) if isinstance(s, Score) and isinstance(s.arm, Arm)]
@@ -115,7 +116,7 @@ class Formula:
         return np.array([]), np.array([])
 
     def lost(self, scores_of: ScoresOf, diverged: Diverged) -> tuple[dict[int, float], tuple[int, int]]:
-        """See Expression. Of an arm whose better scores may pull either way, a seed that diverged says nothing."""
+        """See Expression. There is no outcome if better scores of a diverged arm may move the value either way."""
         pulls = {arm: self.measure.direction * pull for arm, pull in self._pulls(self.node).items()}
         bad = {arm: self._diverged(arm, scores_of, diverged) for arm in pulls}
         good = {
@@ -131,7 +132,7 @@ class Formula:
         return answers, (runs[0], runs[1])
 
     def choices(self, scores_of: ScoresOf) -> dict[Best, Counter[str]]:
-        """How many seeds' scores each `best` takes from which label."""
+        """Return for each `best` the number of seeds for which each label was chosen."""
         counted: dict[Best, Counter[str]] = {}
         for score in dict.fromkeys(scores(self.node)):
             if isinstance(score.arm, Best):
@@ -140,11 +141,11 @@ class Formula:
         return counted
 
     def _chooser(self, best: Best, scores_of: ScoresOf) -> Callable[[int], str]:
-        """What `best` takes under a seed: the label with the best mean over all *other* seeds, the first of equals.
+        """Return a function from a seed to the label with the best mean over all *other* seeds, the first among equals.
 
-        So no score is of a run that had a part in its own choice. Chosen by all seeds, the luck of a run on validation data,
-        which is luck on test data too, would count as merit. Only seeds under which all that have any score have one decide;
-        without another such seed there is no choice, and the label is empty.
+        No run therefore takes part in its own choice. If all seeds decided, a run's luck on validation data, which carries over
+        to test data, would count as merit. Only those seeds decide under which every label that has any score has one; if no
+        other such seed exists, no label can be chosen, and the function returns an empty string.
         """
         rule = self.measures[best.by]
         known = {label: _known(scores_of(label, rule)) for label in self.candidates[best]}
@@ -190,7 +191,7 @@ class Formula:
         return {"+": left + right, "-": left - right, "*": left * right}[node.sign]
 
     def _unit(self, node: Node) -> Unit:
-        """Raises UsageError for a sum of what has different units. A number takes the unit of what it is added to."""
+        """Return the unit; raise UsageError for a sum of different units. A number takes the unit of what it is added to."""
         if isinstance(node, Number):
             return {}
         if isinstance(node, Negative):
@@ -211,7 +212,7 @@ class Formula:
         return right if bare[0] else left
 
     def _sign(self, node: Node) -> int:
-        """1 for what is never below 0, -1 for what is never above, 0 for what may be either."""
+        """Return 1 if the value is never below 0, -1 if it is never above 0, and 0 if it may be either."""
         if isinstance(node, Number):
             return 1
         if isinstance(node, Negative):
@@ -231,7 +232,7 @@ class Formula:
         return left if left == right else 0
 
     def _pulls(self, node: Node) -> dict[Arm | Best, int]:
-        """What a better score of each arm does to the value: 1 raises it, -1 lowers it, 0 where it may be either."""
+        """Return the effect of a better score of each arm: 1 raises the value, -1 lowers it, 0 may do either."""
         if isinstance(node, Number):
             return {}
         if isinstance(node, Negative):
@@ -248,9 +249,10 @@ class Formula:
 
 
 def _unit_of(measure: Measure) -> str:
-    """What its values may be added to: of one that declares no unit the same metric, also of averaged predictions.
+    """Return a name of the measure's unit; only values with the same name may be added.
 
-    Areas under ROC curves are one unit, whatever they tell apart.
+    If the measure declares no unit, its metric is the unit, with or without averaged predictions. All areas under ROC curves
+    have one unit, whichever classes they separate.
     """
     if measure.declared.unit:
         return measure.declared.unit
@@ -274,7 +276,7 @@ def _joint(arm: Arm | Best, *sides: Mapping[Arm | Best, int]) -> int:
 
 
 def _spoken(unit: Unit) -> str:
-    """`points of accuracy` would be wrong of a level: `percent`, `loss / percent`, `a number without a unit`."""
+    """Return the unit in words: `percent`, `loss / percent`, `a number without a unit`. Points are only for differences."""
     above = [u for u, power in unit.items() for _ in range(power)]
     below = [u for u, power in unit.items() for _ in range(-power)]
     if not unit:

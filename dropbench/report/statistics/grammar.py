@@ -1,7 +1,7 @@
-"""What a contrast may say: `target.test_accuracy - none.test_accuracy`, read into small frozen objects.
+"""The grammar of contrasts such as `target.test_accuracy - none.test_accuracy`, which are parsed into small frozen objects.
 
-Python's own parser reads the text, and then all but a few kinds of its nodes are refused: nothing of it is ever evaluated as
-Python. Names are checked where arms and measures are known. `written` is the way back: `parse(written(node)) == node`.
+Python's own parser reads the text, and all but a few kinds of its nodes are rejected; nothing is ever evaluated as Python.
+Names are checked later, where arms and measures are known. `written` is the inverse: `parse(written(node)) == node`.
 
     contrast  = number | score | "spread(" score ")" | "-" contrast
               | contrast ("+" | "-" | "*" | "/") contrast | "(" contrast ")"
@@ -24,9 +24,9 @@ from dropbench.errors import UsageError, nearest
 from dropbench.values import plain
 
 LONGEST = 10_000
-"""Characters of a contrast."""
+"""The largest number of characters of a contrast."""
 DEEPEST = 100
-"""Parts within parts; a sum of n terms has n."""
+"""The largest nesting depth; a sum of n terms has a depth of n."""
 FUNCTIONS = ("arm", "best", "spread")
 _SHOWN = 120
 _SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
@@ -37,16 +37,16 @@ _PARTS = "there are numbers, arm.measure, + - * / and parentheses"
 
 @dataclass(frozen=True)
 class Arm:
-    """An arm by what it is called: in its plan, or its label."""
+    """An arm, given by its name in the plan or by its label."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Best:
-    """Of several arms the one that is best on validation data.
+    """The arm, among several, that is best on validation data.
 
-    of: a glob over names of arms, or a configuration key in which they differ, if `key`. by: the measure that decides.
+    of: a glob over names of arms or, if `key`, a configuration key in which they differ. by: the measure that decides.
     """
 
     of: str
@@ -56,9 +56,9 @@ class Best:
 
 @dataclass(frozen=True)
 class Score:
-    """A measure of an arm; or, if `spread`, how far it lies under a seed from its median over seeds.
+    """A measure of an arm; or, if `spread`, the distance between its value under a seed and its median over seeds.
 
-    The mean of those distances is what compares spreads (Brown & Forsythe 1974, JASA 69:364).
+    The means of these distances are compared to compare spreads (Brown & Forsythe 1974, JASA 69:364).
     """
 
     arm: Arm | Best
@@ -68,21 +68,21 @@ class Score:
 
 @dataclass(frozen=True)
 class Number:
-    """A number as it is typed, so never below 0."""
+    """A number as it is typed; it has no sign, so it is never below 0."""
 
     value: float
 
 
 @dataclass(frozen=True)
 class Negative:
-    """A contrast with the sign turned."""
+    """A contrast with a minus sign before it."""
 
     of: Node
 
 
 @dataclass(frozen=True)
 class Operation:
-    """Two contrasts and what is done with them."""
+    """Two contrasts joined by an arithmetic operator."""
 
     sign: Literal["+", "-", "*", "/"]
     left: Node
@@ -93,7 +93,7 @@ Node = Score | Number | Negative | Operation
 
 
 def parse(text: str) -> Node:
-    """What a text says. Raises UsageError, and nothing else, for one that is no contrast."""
+    """Parse a text; raise UsageError, and no other error, if it is not a contrast."""
     try:
         node = _read(_tree(text), text.strip(), 0)
         if not any(scores(node)):
@@ -104,7 +104,7 @@ def parse(text: str) -> Node:
 
 
 def written(node: Node) -> str:
-    """A contrast as a person would type it.
+    """Return a contrast as a person would type it.
 
     >>> written(parse("(b.test_loss) - (a.test_loss + a.test_loss) / 2"))
     'b.test_loss - (a.test_loss + a.test_loss) / 2'
@@ -113,7 +113,7 @@ def written(node: Node) -> str:
 
 
 def arm_written(arm: Arm | Best) -> str:
-    """An arm as a person would type it."""
+    """Return an arm as a person would type it."""
     if isinstance(arm, Arm):
         return arm.name if _is_name(arm.name) else f"arm({arm.name!r})"
     by = arm.by if all(map(_is_name, arm.by.split("."))) else repr(arm.by)
@@ -121,7 +121,7 @@ def arm_written(arm: Arm | Best) -> str:
 
 
 def scores(node: Node) -> Iterator[Score]:
-    """All that it asks of arms, as one reads it; what is named twice comes twice."""
+    """Iterate over all scores of a contrast from left to right; a score that is named twice comes twice."""
     if isinstance(node, Score):
         yield node
     elif isinstance(node, Negative):
@@ -135,7 +135,7 @@ def _tree(text: str) -> ast.expr:
     if len(text) > LONGEST:
         raise UsageError(f"it has {len(text):,} characters; write at most {LONGEST:,}")
     try:
-        with warnings.catch_warnings(action="ignore"):  # of what Python itself would find odd in it
+        with warnings.catch_warnings(action="ignore"):  # Python's own warnings about odd syntax
             return ast.parse(text.strip(), mode="eval").body
     except (RecursionError, MemoryError):
         raise UsageError(f"it is nested more than {DEEPEST} levels deep; write several contrasts") from None
@@ -147,7 +147,7 @@ def _tree(text: str) -> ast.expr:
 
 
 def _read(tree: ast.expr, text: str, depth: int) -> Node:
-    """text: where it comes from, for the sentence that says what is wrong."""
+    """Convert a node of Python's syntax tree; text: the whole contrast, which error messages quote from."""
     if depth > DEEPEST:
         raise UsageError(f"it is nested more than {DEEPEST} levels deep; write several contrasts")
     if isinstance(tree, ast.Constant):
@@ -164,7 +164,7 @@ def _read(tree: ast.expr, text: str, depth: int) -> Node:
         return Operation(sign, _read(tree.left, text, depth + 1), _read(tree.right, text, depth + 1))  # type: ignore[arg-type]
     said = _said(tree, text)
     if isinstance(tree, ast.Name | ast.Call):
-        arm = _arm(tree, text)  # says what is wrong with it, if that is not the missing measure
+        arm = _arm(tree, text)  # raises if something else than the missing measure is wrong
         raise UsageError(f"'{said}' names no measure; write {arm_written(arm)}.test_accuracy")
     raise UsageError(f"'{said}' is no part of a contrast; {_PARTS}")
 
@@ -238,7 +238,7 @@ def _text(tree: ast.expr) -> str | None:
 
 
 def _dotted(tree: ast.expr) -> str:
-    """`dropout.rate` of a name or of attributes of one; nothing of anything else."""
+    """Return a name or an attribute chain as text, such as `dropout.rate`; empty for any other node."""
     parts: list[str] = []
     while isinstance(tree, ast.Attribute):
         parts.append(tree.attr)
@@ -247,7 +247,7 @@ def _dotted(tree: ast.expr) -> str:
 
 
 def _said(tree: ast.expr, text: str) -> str:
-    """The part of the text that a node was read from."""
+    """Return the part of the text from which a node was parsed."""
     return _short(ast.get_source_segment(text, tree) or text)
 
 
@@ -257,7 +257,7 @@ def _short(text: str) -> str:
 
 
 def _written(node: Node) -> tuple[str, int]:
-    """With how closely its parts hold together."""
+    """Return the text of a node and the precedence of its outermost operator."""
     if isinstance(node, Number):
         return repr(node.value).removesuffix(".0"), _ATOM
     if isinstance(node, Score):
@@ -271,11 +271,11 @@ def _written(node: Node) -> tuple[str, int]:
 
 
 def _within(node: Node, least: int) -> str:
-    """In parentheses where it would fall apart."""
+    """Return the text of a node, in parentheses if its precedence is below `least`."""
     text, rank = _written(node)
     return text if rank >= least else f"({text})"
 
 
 def _is_name(text: str) -> bool:
-    """Whether Python reads it as a name, and as this one: it takes ligatures and such apart (PEP 3131)."""
+    """Return whether Python reads the text as this very identifier; it normalizes ligatures and the like (PEP 3131)."""
     return text.isidentifier() and not keyword.iskeyword(text) and unicodedata.normalize("NFKC", text) == text

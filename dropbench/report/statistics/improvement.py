@@ -1,7 +1,8 @@
-"""How likely an arm is to beat the baseline, once: a probability with its interval.
+"""The probability that an arm beats the baseline in a single comparison, with its interval.
 
-Paired: that it does under one more seed, the share of seeds where it did. Unpaired: that one run of it beats one run of
-the baseline (the Mann-Whitney statistic; Agarwal et al. 2021, arXiv:2108.13264). Ties count half.
+With pairs, it is the probability of beating it under one more seed, estimated by the share of seeds where the arm did. Without
+pairs, it is the probability that one run of the arm beats one run of the baseline (the Mann-Whitney statistic; Agarwal et al.
+2021, arXiv:2108.13264). Ties count half.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Z = 1.959963984540054
 
 
 class Probability(NamedTuple):
-    """With its 95 % interval; NaN where it cannot be told."""
+    """A probability with the limits of its 95 % interval; all NaN if it cannot be estimated."""
 
     value: float
     low: float
@@ -29,14 +30,14 @@ UNKNOWN = Probability(math.nan, math.nan, math.nan)
 
 
 def paired(differences: Floats, sign: int) -> Probability:
-    """That one more seed favours the arm, with Wilson's interval of a share (Wilson 1927).
+    """Return the probability that one more seed favours the arm, with Wilson's interval for a proportion (Wilson 1927).
 
     Parameters
     ----------
     differences : array [n]
-        One a seed.
+        Arm minus baseline, one value per seed.
     sign : int
-        1 where higher is better, -1 where lower is, 0 where that is not known: then nothing is.
+        1 if higher is better, -1 if lower is better, 0 if neither is known to be; then the result is `UNKNOWN`.
     """
     n = len(differences)
     if n == 0 or sign == 0:
@@ -48,9 +49,9 @@ def paired(differences: Floats, sign: int) -> Probability:
 
 
 def unpaired(arm: Floats, baseline: Floats, sign: int) -> Probability:
-    """That one run of the arm beats one of the baseline.
+    """Return the probability that one run of the arm beats one run of the baseline.
 
-    The interval is Newcombe's, his method 5 (Statistics in Medicine 25:559-573, 2006).
+    The interval is Newcombe's method 5 (Statistics in Medicine 25:559-573, 2006).
 
     Parameters
     ----------
@@ -71,7 +72,7 @@ def unpaired(arm: Floats, baseline: Floats, sign: int) -> Probability:
         return abs(value - theta) - Z * math.sqrt(max(spread, 0.0))
 
     def limit(inside: float, outside: float) -> float:
-        """Where `beyond` turns positive between the two, by bisection."""
+        """Find by bisection the point between the two arguments at which `beyond` turns positive."""
         for _ in range(60):
             middle = (inside + outside) / 2
             inside, outside = (inside, middle) if beyond(middle) > 0 else (middle, outside)

@@ -1,4 +1,4 @@
-"""The contrasts of one family of questions, judged together."""
+"""The contrasts of one family of expressions, tested together."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ def judged(
     widened: Callable[[Expression], float] = lambda _: 1.0,
     examples: Callable[[Expression], int] = lambda _: 0,
 ) -> list[Contrast]:
-    """The contrasts of one family of questions, in their order: see `family` for how they are judged together.
+    """Return the contrasts of one family of expressions, in their order; `family` says how they are tested together.
 
-    Where seeds diverged, or never came to a score, ranks stand for numbers. Questions whose arms share no seed are compared as
-    independent samples, each at its part of alpha.
+    If seeds diverged or never reached a score, the test uses ranks. Expressions whose arms share no seed are compared as
+    independent samples, each at its share of alpha.
 
     Parameters
     ----------
     expressions : sequence
-        The questions, all on measures of one unit.
+        The expressions, all on measures with the same unit.
     scores : callable
-        From an arm's label and a measure to {seed: score}.
+        A function from an arm's label and a measure to {seed: score}.
     region : float
-        Half the width of what counts as no difference, in that unit; NaN where it is not known.
+        Half the width of the region of equivalence, in that unit; NaN if it is not known.
     diverged : callable
-        From an arm's label to its seeds that diverged: the worst by rank, where it is known which way is better.
+        A function from an arm's label to its seeds that diverged; they are the worst by rank if a direction is better.
     alpha : float
-        How often any of the intervals may miss.
+        The probability that any of the intervals misses its true value.
     widened : callable
-        From a question to how many times wider its interval is than seeds alone would make it, at least 1.
+        A function from an expression to how many times wider its interval is than seeds alone would make it, at least 1.
     examples : callable
-        From a question to the test examples of one seed, where its measure is a share of them; else 0.
+        A function from an expression to the number of test examples of one seed, if its measure is a share of them; else to 0.
     """
     asked = [_Asked.of(e, scores, diverged, widened(e)) for e in expressions]
     apart = [a for a in asked if not a.seeds]
@@ -71,10 +71,11 @@ def judged(
 
 @dataclass(frozen=True)
 class _Asked:
-    """A question with what its arms say of it.
+    """An expression with the results of its arms.
 
-    outcomes: under each seed how much better it is where a seed diverged, inf and -inf among them; else empty.
-    samples, worst: of independent runs both scores, and how many of either diverged.
+    outcomes: if a seed diverged, how much better the arm did under each seed, with infinite values; else empty.
+    lost: the outcomes of seeds without a score. samples, worst: the scores of both sides if they share no seed, and how many
+    runs of either side diverged.
     """
 
     expression: Expression
@@ -89,7 +90,7 @@ class _Asked:
     def of(cls, e: Expression, scores: ScoresOf, diverged: Diverged, widened: float) -> _Asked:
         values, sign = e.values(scores), e.measure.direction
         lost, worst = e.lost(scores, diverged) if sign else ({}, (0, 0))
-        # A time to a score that was never reached is worst as well; two that are infinite are no different.
+        # A time to a score that was never reached is infinite and the worst too; two infinite times count as equal.
         never = {s: 0.0 if math.isnan(v) else sign * v for s, v in values.items() if not math.isfinite(v)}
         if never and sign and e.measure.declared.unit in WHOLE:
             lost, values = {**lost, **never}, {s: v for s, v in values.items() if s not in never}
@@ -113,7 +114,7 @@ class _Asked:
         return Column(where, values, region if self.lost else None, 1.0 if self.lost else self.widened)
 
     def told(self, joint: Joint | None, region: float, alpha: float, tests: int) -> tuple[Difference, int]:
-        """What is known of it, and where seeds diverged the side on which the ranks lie."""
+        """Return its Difference and, if seeds diverged, the side of the region on which the ranks lie."""
         sign = self.expression.measure.direction
         if not self.seeds:
             return self._unpaired(region, sign, alpha, tests)
@@ -124,7 +125,7 @@ class _Asked:
         return (d if joint is None else _with(d, joint)), 0
 
     def _by_rank(self, d: Difference, joint: Joint | None) -> tuple[Difference, int]:
-        """With p and the chance of all seeds, those that diverged among them."""
+        """Return `d` with p and the probability of doing better over all seeds, including those that diverged."""
         whole = np.array([self.outcomes[seed] for seed in sorted(self.outcomes)])
         n, kinds = len(whole), [*self.lost.values()]
         p = ranks.paired(whole) if joint is None else joint.p
@@ -150,7 +151,7 @@ class _Asked:
 
 
 def _by_itself(d: Difference, values: Floats, alpha: float) -> Difference:
-    """With the interval of those that finished, by themselves: they are in no family, whose test is by ranks of all."""
+    """Return `d` with the interval of the finished seeds alone, because the family tests this column by ranks of all seeds."""
     if d.finished < MIN_PAIRS or not np.isfinite(values).all():
         return d
     (joint,) = judge([Column(np.arange(len(values)), values, widened=d.widened)], len(values), alpha)

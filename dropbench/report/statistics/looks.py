@@ -1,10 +1,10 @@
-"""Looking several times: after how many seeds, and at which level each time, so that all looks together err as one would.
+"""Sequential looks: after how many seeds to look, and at which levels, so that all looks together keep the error rate of one.
 
-Alpha spending (Lan & DeMets 1983, Discrete sequential boundaries for clinical trials): a function says how much of the error
-may have been spent by each share of all seeds, and a look has the level that brings the chance to have been beyond a bound by
-then to that. The function is one of the family of Kim & DeMets (1987); the chances are those of a normal mean, by integration
-from look to look as in Armitage, McPherson & Rowe (1969). `benchmarks/looks.py` has what it costs in power and saves in seeds,
-beside others.
+The method is alpha spending (Lan & DeMets 1983, Discrete sequential boundaries for clinical trials). A spending function says
+how much of the error rate may have been used after a share of all seeds. The level of a look is chosen so that the probability
+of having crossed a bound at this look or an earlier one equals that amount. The function is from the family of Kim & DeMets
+(1987). The probabilities are those of a normal mean, integrated from look to look as in Armitage, McPherson & Rowe (1969).
+`benchmarks/looks.py` compares its cost in power and its savings in seeds with those of other functions.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from dropbench.report.records.scores import Floats
 from dropbench.report.statistics.interval import ALPHA
 
 RHO = 1.5
-"""The power of the share that is spent. 1 ends large effects soonest and finds the fewest small ones; 3 is much like O'Brien
-and Fleming's bounds, whose first levels are below any p that so few seeds can have."""
+"""The exponent of the spending function. 1 detects large effects soonest and small ones least often; 3 is close to O'Brien and
+Fleming's bounds, whose first levels are below the smallest p that so few seeds can have."""
 LEAST = 6
-"""Seeds with which there can be a verdict."""
+"""The smallest number of seeds with which a verdict is possible."""
 _GROWTH = 1.6
 _NODES = 96
-"""Of Gauss and Legendre: the levels of five looks change by less than 1e-9 beyond."""
+"""The number of Gauss-Legendre nodes; with more, the levels of five looks change by less than 1e-9."""
 
 
 def looks(at_most: int) -> tuple[int, ...]:
-    """After how many seeds to look: 6, 10, 16, 26, 42, ... and at last after all; 10, 16, 26, 42 and 60 of 60.
+    """Return after how many seeds to look: 6, 10, 16, 26, 42, ... and finally after all; for 60 seeds 10, 16, 26, 42 and 60.
 
-    Left out: those so near the end that they would save little, and those at which no verdict could be had, since n flips of
-    signs give no p below 2 / 2**n.
+    Looks are left out if they are so close to the end that they would save little, or if no verdict is possible, because the
+    sign-flip test of n seeds has no p below 2 / 2**n.
     """
     ladder = [LEAST]
     while ladder[-1] * _GROWTH < at_most:
@@ -42,20 +42,20 @@ def looks(at_most: int) -> tuple[int, ...]:
 
 
 def spent(share: float) -> float:
-    """How much of ALPHA may have been spent after this share of all seeds."""
+    """Return how much of ALPHA may have been spent after this share of all seeds."""
     return float(ALPHA * share**RHO)
 
 
 @cache
 def levels(looks: tuple[int, ...]) -> tuple[float, ...]:
-    """The two-sided level of each look; looks: after how many seeds, rising, the last after all."""
+    """Return the two-sided level of each look; looks: increasing numbers of seeds, the last of which is all seeds."""
     return of_spending(looks, spent)
 
 
 def of_spending(looks: Sequence[int], spending: Callable[[float], float]) -> tuple[float, ...]:
-    """The same for any function from the share of all seeds, in (0, 1], to what of the error may have been spent by then."""
+    """Return the same for any spending function, from the share of all seeds, in (0, 1], to the error rate spent by then."""
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
-    places, mass = np.zeros(1), np.ones(1)  # of the sum of all seeds so far, where no bound has been passed yet
+    places, mass = np.zeros(1), np.ones(1)  # distribution of the sum so far, no bound crossed yet
     found: list[float] = []
     before = gone = 0.0
     for n in looks:
@@ -72,12 +72,12 @@ def of_spending(looks: Sequence[int], spending: Callable[[float], float]) -> tup
 
 
 def _beyond(places: Floats, mass: Floats, step: float, bound: float) -> float:
-    """The chance that a sum at `places` with these chances is beyond ±bound after a normal step with that sd."""
+    """Return the probability that a sum with masses at `places` lies beyond ±bound after a normal step of sd `step`."""
     return float(mass @ (_upper((bound - places) / step) + _upper((bound + places) / step)))
 
 
 def _where(falling: partial[float], value: float, high: float) -> float:
-    """Between 0 and `high` where a falling function has a value."""
+    """Find by bisection the point between 0 and `high` at which a decreasing function has the given value."""
     low = 0.0
     for _ in range(60):
         middle = (low + high) / 2
@@ -86,5 +86,5 @@ def _where(falling: partial[float], value: float, high: float) -> float:
 
 
 def _upper(z: Floats) -> Floats:
-    """The chance that a standard normal variable is above each."""
+    """Return the probability that a standard normal variable is above each value."""
     return np.array([math.erfc(one) / 2 for one in z / math.sqrt(2)])

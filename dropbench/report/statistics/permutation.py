@@ -1,4 +1,4 @@
-"""Is a difference more than chance: the sign-flip permutation test."""
+"""The sign-flip permutation test of paired differences."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ import numpy as np
 from dropbench.report.records.scores import Floats
 
 EXACT = 14
-"""Up to here every assignment of signs is tried, 2^(n-1) of them by symmetry; beyond, FLIPS random ones."""
+"""Up to this number of seeds, all assignments of signs are tried, 2^(n-1) by symmetry; with more seeds, FLIPS random ones."""
 FLIPS = 9_999
 
 
 def sign_flip(samples: Floats) -> Floats:
-    """Two-sided p of each column of paired differences [n, m], [m].
+    """Return the two-sided p, [m], of each column of paired differences, [n, m].
 
-    Were there no effect, a difference would be as likely with the other sign: p is the share of sign assignments whose
-    sum is at least as far from zero (Fisher 1935, section 21). Random ones count the observed one too (Phipson & Smyth 2010).
+    Without an effect, each difference would be as likely with the opposite sign. p is the share of sign assignments whose
+    sum is at least as far from zero as the observed one (Fisher 1935, section 21). Random assignments include the observed one
+    (Phipson & Smyth 2010).
     """
     n = len(samples)
     flips = signs(n)
     sums = np.abs(flips @ samples)
-    # Sums of the same numbers in another order may differ in the last digit: equal is meant, not less.
+    # Equal sums may differ in the last digit if their terms are added in another order; such sums have to count as equal.
     least = np.abs(samples.sum(0)) - 1e-10 * np.abs(samples).sum(0)
     reached = (sums >= least).sum(0)
     share: Floats = reached / len(flips)
@@ -31,9 +32,9 @@ def sign_flip(samples: Floats) -> Floats:
 
 @lru_cache(maxsize=4)
 def signs(n: int) -> Floats:
-    """Assignments of signs to n seeds, a row of ±1 each; the first is all +, and random ones are seeded by n.
+    """Return assignments of signs to n seeds, one row of ±1 each; the first is all +1, and random ones are seeded by n.
 
-    Up to EXACT seeds all whose first sign is +: flipping a whole row changes no absolute sum.
+    Up to EXACT seeds, these are all whose first sign is +, because flipping a whole row changes no absolute sum.
     """
     if n <= EXACT:
         bits = np.arange(2 ** (n - 1))[:, None] >> np.arange(n - 1) & 1

@@ -1,4 +1,4 @@
-"""What a comparison could have found, and how many seeds would settle it."""
+"""Power: which true difference a comparison could confirm, and how many seeds would settle it."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ POWER = 0.80
 NORMAL_POWER = 0.8416212335729143
 """The normal quantile of POWER."""
 MOST = 1_000
-"""More seeds than this are not worth naming."""
+"""The largest number of seeds that is considered; results beyond it are infinite."""
 AHEAD = (6, 8, 10, 12, 16, 20, 25, 30, 40, 50, 65, 80, 100, 130, 160, 200, 300, 400, 500, 700, MOST)
-"""Numbers of seeds that a study to come may have."""
+"""Numbers of seeds that are tabulated for a future study."""
 _DRAWS, _AT_ONCE = 2_000, 250
-"""Studies that are simulated, and how many of them together: what they take stays in a processor's cache."""
+"""The number of simulated studies, and how many are computed at once, so that their arrays fit into a processor's cache."""
 _GRID = 200
 _STUDIES = (25, 8)
-"""Of few seeds, and of so many that one study is much like another."""
+"""How many studies `findable` simulates: with few seeds, and with so many seeds that studies hardly differ."""
 
 
 class Seeds(NamedTuple):
-    """How many seeds in all settle a contrast with an even chance, and how many with one of four in five.
+    """The total number of seeds that settles a contrast with a probability of 50 % (even), and of 80 % (likely).
 
-    Infinite beyond MOST, NaN where nothing can be said.
+    Infinite beyond MOST, NaN if it cannot be computed.
     """
 
     even: float
@@ -49,11 +49,11 @@ UNKNOWN = Seeds(math.nan, math.nan)
 
 
 def detectable(d: Difference, region: float) -> float:
-    """The minimal detectable effect: the true difference that is told in 80 % of studies of this size.
+    """Return the minimal detectable effect: the true difference that 80 % of studies of this size would confirm.
 
-    The region, half of the interval that was found among so many arms, and what leaves 80 % beyond it. That allows for two
-    measured spreads, this study's, in which the effect is told here, and the next one's, which will judge it: each is off by
-    about one part in √(2 df).
+    It is the sum of the region, half the width of the interval among all arms, and the margin that gives a power of 80 %. The
+    margin allows for errors in two estimated spreads: this study's, in whose unit the effect is computed here, and that of the
+    next study, by which it will be judged. Each has a relative error of about 1 / √(2 df).
     """
     half = (d.high - d.low) / 2
     if not math.isfinite(half) or not d.error:
@@ -62,19 +62,19 @@ def detectable(d: Difference, region: float) -> float:
 
 
 def detectable_with(d: Difference, region: float, alpha: float, seeds: int) -> float:
-    """The true difference that 80 % of studies with this many paired seeds would tell, if differences vary as much as in `d`.
+    """Return the true difference that 80 % of studies with this many paired seeds would confirm, given the spread of `d`.
 
-    With `d.pairs` seeds it is `detectable`. What the test examples add to the error (`Difference.widened`) more seeds do not
-    make smaller.
+    With `d.pairs` seeds it equals `detectable`. More seeds do not reduce the part of the error that comes from the test
+    examples (`Difference.widened`).
 
     Parameters
     ----------
     d : Difference
-        Of two pairs at least.
+        A difference with at least two pairs.
     region, alpha : float
         As in `seeds_to_settle`.
     seeds : int
-        At least two.
+        The number of seeds, at least two.
     """
     df = seeds - 1
     error = d.sd * math.sqrt(1 / seeds + (d.widened**2 - 1) / d.pairs)
@@ -82,7 +82,7 @@ def detectable_with(d: Difference, region: float, alpha: float, seeds: int) -> f
 
 
 def _detectable(h: float, error: float, df: float, region: float) -> float:
-    """h: half the interval in standard errors."""
+    """Return the minimal detectable effect; h: half the width of the interval, in standard errors."""
     beyond = NORMAL_POWER
     for _ in range(30):
         beyond = NORMAL_POWER * math.sqrt(1 + ((h + beyond) ** 2 + h**2) / (2 * df))
@@ -90,19 +90,19 @@ def _detectable(h: float, error: float, df: float, region: float) -> float:
 
 
 def power_at(effect: float, region: float, pilot: Difference, seeds: int) -> float:
-    """How likely a study of so many seeds is to tell a true effect of this size, in [0, 1], by a pilot's spread.
+    """Return the power, in [0, 1], of a study with this many seeds to detect a true effect, given a pilot's spread.
 
-    To tell is that a 95 % interval by Student's t lies beyond the region; of an effect of 0 that it lies within it. What
-    examples add to the error (`Difference.widened`) more seeds do not make smaller.
+    An effect is detected if its 95 % interval by Student's t lies beyond the region; an effect of 0, if the interval lies
+    within the region. More seeds do not reduce the part of the error that comes from the test examples (`Difference.widened`).
 
     Parameters
     ----------
     effect, region : float
-        In the measure's unit; their sizes count.
+        In the measure's unit; only the absolute value of the effect matters.
     pilot : Difference
-        Of two pairs at least; NaN comes of fewer.
+        A difference with at least two pairs; the result is NaN with fewer.
     seeds : int
-        Of the study, at least two.
+        The number of seeds of the study; the result is NaN below two.
     """
     if pilot.pairs < 2 or math.isnan(pilot.sd) or math.isnan(region) or seeds < 2:
         return math.nan
@@ -112,7 +112,7 @@ def power_at(effect: float, region: float, pilot: Difference, seeds: int) -> flo
     df = seeds - 1
     reach = t_quantile(1 - ALPHA / 2, df)
     if effect == 0:
-        # Over what the measured spread may be: how likely the mean is to leave room for the interval within the region.
+        # The probability that the interval fits into the region, averaged over the distribution of the estimated spread.
         spreads = [math.sqrt(chi_square_quantile((i + 0.5) / _GRID, df) / df) for i in range(_GRID)]
         rooms = [region / error - reach * spread for spread in spreads]
         return sum(2 * normal_cdf(room) - 1 for room in rooms if room > 0) / _GRID
@@ -120,22 +120,23 @@ def power_at(effect: float, region: float, pilot: Difference, seeds: int) -> flo
 
 
 def seeds_to_settle(d: Difference, region: float, alpha: float, examples: int = 0) -> Seeds:
-    """How many paired seeds would give a verdict.
+    """Return how many paired seeds in total would give a verdict.
 
-    Mean and spread are not taken for the true ones, which so few seeds do not know: what further seeds may bring is drawn from
-    all that is compatible with those that are there (flat priors), and that number of seeds is told which settles so large a
-    share of it. (The assurance of O'Hagan, Stevens & Campbell 2005, Pharmaceutical Statistics 4:187.)
+    The measured mean and spread are not taken as the true ones, because few seeds estimate them poorly. Instead, the results of
+    further seeds are drawn from their posterior predictive distribution, given the seeds so far and flat priors. The numbers
+    returned are the first with which 50 % and 80 % of these draws reach a verdict: the assurance of O'Hagan, Stevens &
+    Campbell (2005), Pharmaceutical Statistics 4:187.
 
     Parameters
     ----------
     d : Difference
-        Of two pairs at least.
+        A difference with at least two pairs.
     region : float
-        Half the width of what counts as no difference.
+        Half the width of the region of equivalence.
     alpha : float
-        The level to take where there is no interval yet from which to read what the family asks of one arm.
+        The level of the interval, if `d` has no interval among all arms yet from which the level can be computed.
     examples : int
-        See Contrast: a region that so few cannot fill is no region to fit into.
+        See Contrast. With too few test examples for the region, no difference can be shown to lie within it.
     """
     ahead = _ahead(max(d.pairs + 1, MIN_PAIRS))
     settled = _settled(d, region, _level(d, alpha), ahead)
@@ -146,7 +147,7 @@ def seeds_to_settle(d: Difference, region: float, alpha: float, examples: int = 
 
 
 def _ahead(first: int) -> Floats:
-    """Numbers of seeds, each a twelfth more than the one before."""
+    """Return increasing numbers of seeds up to MOST, each about a twelfth more than the one before."""
     numbers = [first]
     while numbers[-1] < MOST:
         numbers.append(min(max(numbers[-1] + 1, round(numbers[-1] * 13 / 12)), MOST))
@@ -154,7 +155,7 @@ def _ahead(first: int) -> Floats:
 
 
 def _level(d: Difference, alpha: float) -> float:
-    """At which Student's t gives the interval that was found."""
+    """Return the level at which Student's t gives the interval of `d`; `alpha` if `d` has no such interval."""
     half = (d.high - d.low) / 2
     if d.pairs < MIN_PAIRS or not math.isfinite(half) or d.error == 0:
         return alpha
@@ -162,12 +163,12 @@ def _level(d: Difference, alpha: float) -> float:
 
 
 def _settled(d: Difference, region: float, level: float, ahead: Floats) -> Floats:
-    """Of studies of so many seeds the shares that end beyond the region and within it, [2, len(ahead)]."""
+    """Return the shares of simulated studies that end beyond the region, and within it, [2, len(ahead)]."""
     n = d.pairs
     new = ahead - n
-    # The variance of the new seeds by Wilson & Hilferty (1931): a chi-square's cube root is about normal.
+    # The variance of the new seeds follows Wilson & Hilferty (1931): a chi-square's cube root is approximately normal.
     df = np.maximum(new - 1, 1)
-    fixed = (d.widened**2 - 1) * d.sd**2 / n  # what more seeds do not make smaller
+    fixed = (d.widened**2 - 1) * d.sd**2 / n  # the part of the error that more seeds do not reduce
     quantile = np.array([t_quantile(1 - level / 2, df) for df in ahead - 1])
     settled = np.zeros((2, len(ahead)))
     for start in range(0, _DRAWS, _AT_ONCE):
@@ -186,27 +187,27 @@ def _settled(d: Difference, region: float, level: float, ahead: Floats) -> Float
 
 @lru_cache(maxsize=4)
 def _draws(n: int) -> tuple[Floats, Floats, Floats, Floats]:
-    """Of the studies that are simulated after n pairs, the same for every arm: [_DRAWS, 1] each."""
+    """Return the random numbers of the studies simulated after n pairs, [_DRAWS, 1] each, the same for every arm."""
     rng = np.random.default_rng(n)
     first, later, spreads = rng.standard_normal((3, _DRAWS, 1))
     return first, later, spreads, np.sqrt((n - 1) / rng.chisquare(n - 1, (_DRAWS, 1)))
 
 
 def findable(seeds: int, arms: int) -> float:
-    """The minimal detectable effect beyond the region of a study that is still to be made.
+    """Return the minimal detectable effect, beyond the region, of a study that has not been run yet.
 
     Parameters
     ----------
     seeds : int
-        At least six.
+        The number of seeds, at least six.
     arms : int
-        Beside the baseline; of more than 30 what 30 take, which hardly differs.
+        The number of arms beside the baseline. More than 30 are treated as 30, because the result hardly changes beyond.
 
     Returns
     -------
     float
-        In standard deviations of the differences between seeds: the median over a few simulated studies of normal differences
-        without an effect, half of whose variance is the baseline's.
+        The effect in standard deviations of the differences over seeds: the median over a few simulated studies of normal
+        differences without an effect, half of whose variance comes from the baseline.
     """
     rng, arms = np.random.default_rng((seeds, arms)), min(arms, 30)
     found = []

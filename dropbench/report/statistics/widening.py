@@ -1,7 +1,7 @@
-"""How much less sure an answer is for examples like those tested than for these: of any expression, from what runs said.
+"""Standard errors of an expression that hold for other test examples too, computed from the stored predictions of runs.
 
-An expression turns scores into one number a seed, and a score is a mean over test examples. So each example has a share in the
-number: its own score times how fast the number moves with the mean score (the delta method; exact for sums and differences).
+An expression turns scores into one value per seed, and a score is a mean over test examples. Each example therefore contributes
+its own score times the derivative of the value by the mean score (the delta method; exact for sums and differences).
 """
 
 from __future__ import annotations
@@ -19,27 +19,26 @@ from dropbench.report.statistics.contrast import Expression
 from dropbench.report.statistics.two_way import Differences, Error, error
 
 RunsOf = Callable[[str], Mapping[int, str]]
-"""From an arm's label to the ids of its completed runs by seed."""
+"""A function from an arm's label to the ids of its completed runs by seed."""
 _STEP = 1e-6
 _Moves = Mapping[tuple[str, Measure], Scores]
-"""By label and measure, and by seed, how far the expression moves when that score grows by one."""
+"""By label and measure, and then by seed: the derivative of the expression by that score."""
 
 
 @dataclass(frozen=True)
 class Widening:
-    """What is known of one expression.
+    """The standard errors of one expression and the test examples they are computed from.
 
     Parameters
     ----------
     error : Error
         Its standard errors over seeds, and over seeds and examples.
     examples : int
-        How many test examples all its seeds have together, each counted once.
+        The number of distinct test examples of all its seeds.
     readings : int
-        How often they were tested, over all seeds.
-
+        The number of test examples summed over seeds.
     one_split : bool
-        Whether all seeds test the same examples, so that more seeds tell nothing of others.
+        Whether all seeds test the same examples; more seeds then give no information about other examples.
     """
 
     error: Error
@@ -49,7 +48,7 @@ class Widening:
 
 
 def widening(expression: Expression, scores: ScoresOf, runs: RunsOf, said: Said) -> Widening:
-    """Raises Untold where it cannot be known: the expression then holds for the examples that were tested."""
+    """Return the standard errors of an expression; raise Untold if only those for the examples that were tested are known."""
     values = {seed: v for seed, v in expression.values(scores).items() if math.isfinite(v)}
     if len(values) < 2:
         raise Untold("its arms share fewer than two seeds")
@@ -67,14 +66,14 @@ def widening(expression: Expression, scores: ScoresOf, runs: RunsOf, said: Said)
     if len(totals) > 1:
         raise Untold("seeds drew their test examples from data of several sizes")
     steps = [abs(m) for (_, measure), by in moves.items() if measure.metric == "accuracy" for m in by.values()]
-    splits = {id(d.rows): d.rows for d in by_seed}  # one object where they are one split
+    splits = {id(d.rows): d.rows for d in by_seed}  # seeds with the same split share one array
     examples = int(np.count_nonzero(np.bincount(np.concatenate([*splits.values()]))))
     readings = sum(len(d.rows) for d in by_seed)
     return Widening(error(by_seed, max(steps, default=0.0)), examples, readings, readings == examples * len(by_seed))
 
 
 def _shares(value: float, of_arms: list[tuple[float, Examples]]) -> Differences:
-    """Of each example that a seed tests, with the seed's value as their mean. of_arms: moves and scores."""
+    """Return each example's contribution under one seed, with the seed's value as their mean; of_arms: derivatives, scores."""
     if not of_arms:
         raise Untold("it does not depend on any score")
     rows = of_arms[0][1].rows
@@ -87,7 +86,7 @@ def _shares(value: float, of_arms: list[tuple[float, Examples]]) -> Differences:
 
 
 def _moves(expression: Expression, scores: ScoresOf) -> _Moves:
-    """By a small step of each score that it asks for, up and down."""
+    """Compute the derivatives by central differences, for every score that the expression asks for."""
     asked: dict[tuple[str, Measure], None] = {}
 
     def recorded(label: str, measure: Measure) -> Scores:
