@@ -1,1 +1,1 @@
-"""Arms, comparisons, and the tables and sentences made of them."""
+"""Arms, comparisons, and the tables and sentences that show them."""

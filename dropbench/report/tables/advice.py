@@ -1,4 +1,4 @@
-"""What a comparison advises in three plain sentences: use this, don't bother, or cannot tell yet and what it would take."""
+"""Advice from a comparison in three sentences: use this, don't bother, or cannot tell yet and what it would take."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MANY = 1000
 
 @dataclass(frozen=True)
 class Advice:
-    """decision: `use` the arm, `leave` dropout out, or `unknown`. arm: what to use now; run: the id of one of its runs."""
+    """decision: `use` the arm, `leave` dropout out, or `unknown`. arm: the arm to use now. run: the id of one of its runs."""
 
     decision: Decision
     arm: str
@@ -25,10 +25,10 @@ class Advice:
 
 
 def advice(comparison: Comparison, what: str) -> Advice | None:
-    """What to do, from the verdicts of a comparison; None where nothing was compared.
+    """Return advice from the verdicts of a comparison; None if nothing was compared.
 
-    An arm is advised where it is confirmed to be better; of several the one that is best on validation data. Dropout is left
-    out where for every arm an improvement that matters is excluded. what: the model and data that it is about.
+    An arm is recommended if it is confirmed to be better; of several, the one that is best on validation data. Dropout is left
+    out if an improvement beyond the region is excluded for every arm. what: the model and data that the advice is about.
     """
     c, verdicts = comparison, comparison.verdicts
     if c.baseline is None or c.measure is None or not verdicts or c.done(c.baseline).empty:
@@ -100,7 +100,7 @@ def _gain(told: Contrast) -> float:
 
 
 def _validated(c: Comparison, arm: str) -> float:
-    """The mean on validation data, greater where it is better."""
+    """Return the mean validation score, negated if lower is better."""
     assert c.measure is not None
     scores = c.scores(arm, c.measure.on("val")).values()
     return c.measure.direction * sum(scores) / len(scores) if scores else float("-inf")

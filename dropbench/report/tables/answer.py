@@ -1,4 +1,4 @@
-"""The verdict of one comparison in a sentence or two: what a reader takes away who reads nothing else."""
+"""The verdict of one comparison in a sentence or two, for a reader who reads nothing else."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dropbench.report.statistics.verdict import UNTOLD
 from dropbench.report.tables.comparison import Comparison
 
 FEW = 3
-"""Arms that are all named; of more, only those whose strength was chosen: the best of many would be luck in part."""
+"""Up to this many arms, all are named. Of more, only those whose strength was chosen: the best of many is partly luck."""
 
 
 def answer(comparison: Comparison) -> str:
-    """Says no more than the table: the verdict word, the difference and its interval of each arm that is named."""
+    """Return the verdict word, the difference and its interval for each arm that is named; no more than the table says."""
     if not comparison.verdicts or comparison.measure is None:
         return "No verdict: these runs hold no baseline and another arm to compare on the same measure."
     judged = {
@@ -41,7 +41,7 @@ def answer(comparison: Comparison) -> str:
 
 
 def _spoken(contrast: Contrast, one: bool = False) -> str:
-    """`is better`, or of several what comes behind their number: `better`."""
+    """Return the verdict as words: `is better` for one arm, or `better` to follow a number of arms."""
     if contrast.direction == UNTOLD:
         return "cannot be told apart"
     return f"is {contrast.verdict}" if one else contrast.verdict
@@ -59,7 +59,7 @@ def _one(label: str, contrast: Contrast, chosen: str | None) -> str:
 
 
 def _diverged(contrast: Contrast) -> str:
-    """Of paired seeds whose; of independent runs how many of either arm."""
+    """Say how many seeds diverged in which arm or, without pairs, how many runs of each arm."""
     d = contrast.difference
     counts = ((d.lost, f"{contrast.how_lost} in it alone"), (d.won, "in the baseline alone"), (d.tied, "in both"))
     if not d.pairs:

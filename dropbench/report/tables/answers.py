@@ -1,4 +1,4 @@
-"""A question in the grammar of contrasts with what came of it, and the table of several."""
+"""A contrast with its result, and the table of several."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from dropbench.report.statistics.power import UNKNOWN
 
 @dataclass(frozen=True)
 class Answer:
-    """name: what was asked, in short. formula: the same in the grammar, with labels. contrast: what came of it.
+    """A question and its result.
 
-    part_of: the arm that is compared with itself less one of its regularizers, if that was asked.
+    name: the question in short. formula: the question in the grammar of contrasts, with labels as its arms. contrast: the
+    result. part_of: if an arm is compared with itself without one of its regularizers, that arm.
     """
 
     name: str
@@ -26,7 +27,7 @@ class Answer:
 
 
 def tabled(answers: Iterable[Answer]) -> pd.DataFrame:
-    """A row an answer, numbers in the measure's own unit."""
+    """Return a frame with one row per answer, with numbers in the measure's own unit."""
     return pd.DataFrame([_row(answer) for answer in answers])
 
 

@@ -1,7 +1,7 @@
-"""Which runs are one arm, which arms can be compared, and what to call them.
+"""Groups runs into arms, groups arms that can be compared into tables, and gives both their names.
 
-A study's arms are compared whatever they differ in. Of other runs a configuration key belongs to the arm if it is a
-regularizer's (dropout and those beside it), to the comparison otherwise: two that differ in the model, the data or the length
+A study's arms are compared whatever they differ in. For other runs, a configuration key belongs to the arm if it is a
+regularizer's (dropout or another one), and to the comparison otherwise: runs that differ in the model, the data or the length
 of training are in different tables.
 """
 
@@ -30,30 +30,30 @@ REGULARIZERS = (
     "train.patience",
     "train.grad_clip",
 )
-"""The keys beside dropout, and beside AUGMENT's, that make an arm."""
+"""The keys that belong to the arm, beside those that start with `dropout.`, AUGMENT or BESIDE."""
 AUGMENT = "train.augment."
 BESIDE = "regularizer."
 NONE = "none"
-"""The variant without noise, and the baseline that is looked for where no study names one."""
+"""The variant without noise, and the name of the baseline if no study names one."""
 _OFF = (None, "null", "0", "false", "constant")
-"""How a regularizer that is not in use reads: it is not worth a word in a label."""
+"""Values of a regularizer that is off; labels leave it out."""
 _DULL = (".name", "._target_", ".version")
 _CHOSEN = ("model.name", "data.name", "dropout.name", "dropout.schedule.name")
-"""Which option of a group it is: not dull, unlike the name of training's."""
+"""The keys that name the chosen option of a group. They may be in labels, although other keys that end like _DULL may not."""
 IN_WORDS = re.compile(r"dropout\.(?:[^.]+\.)?(?:name|rate|rates|placement|schedule\.name)")
-"""The keys of which `setting` speaks: of one variant, or of each of several under its name."""
+"""The keys that `setting` puts into words: those of a single variant, or of each of several under its name."""
 _OF_ONE = re.compile(r"dropout\.([^.]+)\.rate")
 _SEVERAL = "several"
-"""How a key that differs between the arms of a table reads where tables are told apart."""
+"""The value, in a table's title, of a key that differs between the arms of that table."""
 
 
 @dataclass(frozen=True)
 class Arm:
     """One row of a table.
 
-    name: in its study, or None. dropout: as `standard 0.5`. setting: the same with the other regularizers that vary; of a
-    study's arm all in which its arms differ, and dropout where they differ in it. label: what it is called, unique in its
-    comparison. beside: what is in the setting beside dropout.
+    name: its name in its study, or None. dropout: such as `standard 0.5`. setting: dropout and the other regularizers that
+    vary; for a study's arm, everything in which its arms differ, and dropout only if they differ in it. label: its name, unique
+    in its comparison. beside: the part of the setting that is not dropout.
     """
 
     name: str | None
@@ -65,26 +65,26 @@ class Arm:
 
 
 def belongs_to_arm(key: str) -> bool:
-    """Whether a configuration key is a regularizer's."""
+    """Return whether a configuration key belongs to a regularizer."""
     return key.startswith(("dropout.", AUGMENT, BESIDE)) or key in REGULARIZERS
 
 
 def setting(row: Row) -> str:
-    """`none`, `standard 0.25`, `standard {input: 0.2, *: 0.5}`, `standard 0.5 at [hidden.*]`, `standard 0.5 linear_up`.
+    """Return an arm's dropout in words; several variants are joined, as in `locked 0.4 + weight_drop 0.5`.
 
-    Of several variants each so: `locked 0.4 + weight_drop 0.5`.
+    Examples: `none`, `standard 0.25`, `standard {input: 0.2, *: 0.5}`, `standard 0.5 at [hidden.*]`, `standard 0.5 linear_up`.
     """
     return AND.join(_in_words(row, name, key) for name, key in variants_of(row).items())
 
 
 def variants_of(row: Row) -> dict[str, str]:
-    """The names of an arm's variants, in order, and how the keys of each begin: `dropout.`, or `dropout.locked.` of several."""
+    """Map an arm's variants, by name and in order, to the prefix of their keys: `dropout.`, or `dropout.locked.` if several."""
     names = str(row["dropout.name"]).split(AND)
     return {names[0]: "dropout."} if len(names) == 1 else {name: f"dropout.{name}." for name in names}
 
 
 def own_rate(row: Row, key: str) -> str | None:
-    """`dropout.locked.rate` of an arm that has `locked` alone or among others, 0 of one without; None for other keys."""
+    """Return the value of a key such as `dropout.locked.rate` for an arm, 0 if it lacks that variant; None for other keys."""
     if (found := _OF_ONE.fullmatch(key)) is None:
         return None
     begin = variants_of(row).get(found[1])
@@ -97,7 +97,7 @@ def _in_words(row: Row, name: str, key: str) -> str:
         return NONE
     words = [written(name)]
     rate = row.get(f"{key}rate")
-    if "*" not in rates and rate is not None and not absent(rate):  # "*" leaves the common rate nothing to act on
+    if "*" not in rates and rate is not None and not absent(rate):  # with "*", the common rate applies to no site
         words.append(written(rate))
     if rates:
         words.append(written(rates))
@@ -114,7 +114,7 @@ def _rates(row: Row, key: str) -> Mapping[str, Any]:
 
 
 def silent(row: Row) -> bool:
-    """Whether an arm drops nothing: it has no variant, or only such at rate 0 everywhere, which is the identity for all."""
+    """Return whether an arm drops nothing: it has no variant, or all rates are 0, which makes every variant the identity."""
     return all(_silent(row, name, key) for name, key in variants_of(row).items())
 
 
@@ -125,21 +125,21 @@ def _silent(row: Row, name: str, key: str) -> bool:
 
 
 def name_arms(frame: pd.DataFrame) -> list[Arm]:
-    """The arms of one comparison, in the order to show them.
+    """Return the arms of one comparison, in display order.
 
-    A label is the study's name for it or else the setting; and, where two would still be called the same, the name with the
-    setting, any key that differs, and at last the arm's id.
+    A label is the study's name for the arm or, without one, its setting. As long as two labels are equal, the setting, the keys
+    that differ, and finally the arm's id are added.
 
-    frame: with a `name` column, the study's or None, and a `table` column where it is of a study whose tables are known.
+    frame: has a `name` column, the study's name or None, and a `table` column if it belongs to a study with known tables.
     """
     firsts = rows_of(frame.drop_duplicates(["name", "arm_id"]))
     keys = setting_keys(frame)
-    differing = vary(firsts, keys)  # no other key tells an arm from others
+    differing = vary(firsts, keys)  # only these keys can distinguish arms
     of_study = firsts[0].get("table") is not None
     dropouts = [setting(row) for row in firsts]
     named = [k for k in keys if k in set(differing) or k.startswith(BESIDE)]
     besides = [_beside(row, firsts, named, of_study=of_study) for row in firsts]
-    # What is told to be without dropout is an arm that has nothing else to tell of.
+    # The word `none` is only used for an arm that has no other regularizer in its label.
     spoken = [
         "" if words == NONE and told_beside(row, firsts, named) else words
         for row, words in zip(firsts, dropouts, strict=True)
@@ -181,7 +181,7 @@ def _joined(*words: str) -> str:
 
 
 def _beside(row: Row, rows: Sequence[Row], keys: Sequence[str], *, of_study: bool) -> str:
-    """What tells an arm from the others beside what `setting` says: the regularizers that are on; in a study anything."""
+    """Return what distinguishes an arm besides its dropout: the regularizers that are on or, in a study, any key."""
     told = [k for k in keys if not IN_WORDS.fullmatch(k) and not k.startswith(BESIDE) and tells(row, rows, k)]
     if not of_study:
         told = [k for k in told if belongs_to_arm(k) and not k.startswith("dropout.")]
@@ -190,9 +190,9 @@ def _beside(row: Row, rows: Sequence[Row], keys: Sequence[str], *, of_study: boo
 
 
 def told_beside(row: Row, rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
-    """The regularizers of an arm that tell it from the others: `+ mixup 0.2 + sam 0.05 linear_up`, word by word.
+    """Return the words for the regularizers that distinguish an arm: `+ mixup 0.2 + sam 0.05 linear_up`.
 
-    Options are told where they differ among the arms that have the regularizer.
+    Options are included if they differ among the arms that have the regularizer.
     """
     words = []
     for whole in regularizers_of(row, keys):
@@ -207,7 +207,7 @@ def told_beside(row: Row, rows: Sequence[Row], keys: Sequence[str]) -> list[str]
 
 
 def in_all(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
-    """The regularizers beside dropout that are on in all of these arms alike, so that no label tells them."""
+    """Return the regularizers beside dropout that are on and equal in all of these arms, and therefore in no label."""
     row = rows[0]
     alike = [
         whole
@@ -222,7 +222,7 @@ def in_all(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
 
 
 def regularizers_of(row: Row, keys: Sequence[str]) -> list[str]:
-    """How the keys of each regularizer of the group begin that an arm has: `regularizer.mixup.`."""
+    """Return the key prefixes of the regularizers of the group `regularizer` that an arm has, such as `regularizer.mixup.`."""
     named = [k for k in keys if k.startswith(BESIDE) and k.endswith(".name") and not k.endswith(".schedule.name")]
     return [k.removesuffix("name") for k in named if not absent(row.get(k, math.nan))]
 
@@ -232,21 +232,21 @@ def _options(whole: str, keys: Sequence[str]) -> list[str]:
 
 
 def _strength(row: Row, whole: str) -> list[str]:
-    """`mixup 0.2 linear_up`, word by word."""
+    """Return the words for a regularizer's strength and schedule: `mixup 0.2 linear_up`."""
     schedule = row.get(f"{whole}schedule.name")
     words = [whole.removeprefix(BESIDE).removesuffix("."), written(row.get(whole + str(row[f"{whole}strength"])))]
     return words + ([] if schedule in (None, "constant") or absent(schedule) else [written(schedule)])
 
 
 def _differ(row: Row, rows: Sequence[Row], key: str) -> bool:
-    """Whether a key is another in other rows, or is not there."""
+    """Return whether the key has another value in any of the rows, or is absent there."""
     return any(shown(r.get(key, math.nan)) != shown(row.get(key, math.nan)) for r in rows)
 
 
 def _only_differing(
     dropouts: Sequence[str], besides: Sequence[str], rows: Sequence[Row], keys: Sequence[str]
 ) -> list[str]:
-    """The settings of a study's arms: dropout where they differ in it, and what is beside it. None of them is empty."""
+    """Return the settings of a study's arms: dropout if they differ in it, and what is beside it. None of them is empty."""
     spoken = dropouts if len(set(dropouts)) > 1 else [""] * len(dropouts)
     settings = [_joined(words, beside) for words, beside in zip(spoken, besides, strict=True)]
     beside = [k for k in keys if _is_regularizer(k) and not k.startswith(BESIDE)]
@@ -255,7 +255,7 @@ def _only_differing(
 
 
 def as_settings(row: Row, keys: Iterable[str]) -> str:
-    """`model=cnn train.lr=0.1`."""
+    """Return keys and values as typed: `model=cnn train.lr=0.1`."""
     return " ".join(f"{k.removesuffix('.name')}={written(row.get(k))}" for k in keys)
 
 
@@ -264,7 +264,7 @@ def _is_regularizer(key: str) -> bool:
 
 
 def tells(row: Row, rows: Sequence[Row], key: str) -> bool:
-    """Whether a key tells a row from others. Options of different models differ by nature: only those of one do."""
+    """Return whether a key distinguishes a row. Options of a group are compared only between rows with the same choice."""
     if key.endswith(_DULL) and key not in _CHOSEN:
         return False
     chosen = next((c for c in ("dropout.schedule.name", *_CHOSEN) if key.startswith(c.removesuffix("name"))), None)
@@ -274,9 +274,9 @@ def tells(row: Row, rows: Sequence[Row], key: str) -> bool:
 
 
 def find(arms: Sequence[Arm], wanted: str) -> list[Arm]:
-    """The arms that `wanted` may mean: by label if one has it, else by name in the plan, setting, dropout or id.
+    """Return the arms that `wanted` may mean: by label if one has it, else by name in the plan, setting, dropout or id.
 
-    Names are as they are printed, so a control character in `wanted` stands for what is printed in its place.
+    Names are compared as printed, so a control character in `wanted` matches the text that is printed in its place.
     """
     for called in dict.fromkeys((wanted, plain(wanted))):
         for what in ("label", "name", "setting", "dropout", "arm_id"):
@@ -287,14 +287,14 @@ def find(arms: Sequence[Arm], wanted: str) -> list[Arm]:
 
 
 def quiet(arms: Sequence[Arm], frame: pd.DataFrame) -> list[Arm]:
-    """The arms that drop nothing, if any with no other regularizer on but what all arms have: what to take for `none`."""
+    """Return the arms that drop nothing, as candidates for `none`; if some have no regularizer of their own, only those."""
     firsts = {(row["name"], row["arm_id"]): row for row in rows_of(frame.drop_duplicates(["name", "arm_id"]))}
     silent_ones = [a for a in arms if silent(firsts[a.name, a.arm_id])]
     return [a for a in silent_ones if not a.beside] or silent_ones
 
 
 def unscheduled(arms: Sequence[Arm], frame: pd.DataFrame) -> list[Arm]:
-    """The one arm whose rate stays as it is, where every other is the same but for a schedule of it; else none."""
+    """Return the one arm with a constant rate, if every other arm differs from it only in the schedule; else an empty list."""
     by_id = {row["arm_id"]: row for row in rows_of(frame.drop_duplicates("arm_id"))}
     rows = {arm.label: by_id[arm.arm_id] for arm in arms}
     keys = [k for k in setting_keys(frame) if not k.startswith("dropout.schedule.")]
@@ -305,7 +305,7 @@ def unscheduled(arms: Sequence[Arm], frame: pd.DataFrame) -> list[Arm]:
 
 
 def comparisons(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """(title, rows) for each table: of a study's, or of runs that differ in regularizers only; titles in natural order."""
+    """Return (title, rows) for each table, which is a study's or has runs that differ only in regularizers; sorted by title."""
     places = tables(frame)
     parts = [frame.iloc[rows] for rows in places]
     keys = setting_keys(frame)
@@ -316,10 +316,10 @@ def comparisons(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 
 def tables(frame: pd.DataFrame) -> list[list[int]]:
-    """The places of the rows of each table.
+    """Return the row positions of each table.
 
-    There is one for each value of the `table` column or, where that is empty or not there, for each setting of the keys that
-    belong to no arm.
+    There is one table for each value of the `table` column and, for rows where that is empty or missing, one for each setting
+    of the keys that belong to no arm.
     """
     keys = [k for k in setting_keys(frame) if not belongs_to_arm(k)]
     values = [column for k in keys if len(set(column := texts(frame[k].tolist(), as_set))) > 1]
@@ -332,7 +332,7 @@ def tables(frame: pd.DataFrame) -> list[list[int]]:
 
 
 def _told_apart(titles: Sequence[str], parts: Sequence[pd.DataFrame], keys: Sequence[str]) -> list[str]:
-    """Tables of a study may differ in what also tells its arms apart: `..., usual at lr=0.1`, by the name of an arm."""
+    """Make equal titles of a study's tables unique by the setting of an arm that differs in them: `..., usual at lr=0.1`."""
     told = list(titles)
     for title in (t for t, n in Counter(titles).items() if n > 1):
         alike = [i for i, other in enumerate(titles) if other == title]
@@ -347,7 +347,7 @@ def _told_apart(titles: Sequence[str], parts: Sequence[pd.DataFrame], keys: Sequ
 
 
 def _as_one(part: pd.DataFrame, keys: Sequence[str]) -> Row:
-    """A row that stands for a whole table."""
+    """Return one row that represents a whole table."""
     names = {
         group: ", ".join(filter(None, dict.fromkeys(texts(part[group].tolist(), written))))
         for group in ("model", "data")
@@ -356,7 +356,7 @@ def _as_one(part: pd.DataFrame, keys: Sequence[str]) -> Row:
 
 
 def _titles(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
-    """`mlp on mnist, n_train=1000`: examples and label noise where they were set, and what tells the comparisons apart."""
+    """Return titles such as `mlp on mnist, n_train=1000`: examples and label noise if set, and the keys that differ."""
     titles = []
     for row in rows:
         told = []
@@ -381,5 +381,5 @@ def _title(row: Row, told: Sequence[str]) -> str:
 
 
 def legend(arms: Sequence[Arm]) -> list[str]:
-    """What the plan's names stand for, where the labels do not say it: `target = standard 0.5`."""
+    """Return what the plan's names stand for, if the labels do not say it: `target = standard 0.5`."""
     return [f"{a.label} = {a.setting}" for a in arms if a.setting not in a.label]

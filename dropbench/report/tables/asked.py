@@ -1,6 +1,6 @@
-"""What was asked of the arms in the grammar of contrasts, and over configuration keys, with its answers.
+"""Questions about arms, as contrasts or about configuration keys, and the answers to them.
 
-Interactions and trends are contrasts too, so that all that one command asks is judged in one way, as one family.
+Interactions and trends are contrasts too, so everything that one command asks is tested in one way.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from dropbench.values import count
 
 @dataclass(frozen=True)
 class Questions:
-    """What was typed, read but not yet held against what is stored.
+    """Questions as typed: parsed, but not yet resolved to stored arms.
 
-    contrasts: in the grammar. interactions: two keys each. trends, optima: a key each.
+    contrasts: parsed contrasts. interactions: two keys each. trends, optima: one key each.
     """
 
     contrasts: tuple[Node, ...] = ()
@@ -51,13 +51,13 @@ class Questions:
         trends: Sequence[str] = (),
         optima: Sequence[str] = (),
     ) -> Questions:
-        """Raises UsageError for what cannot be read, whatever is stored."""
+        """Parse typed questions; raise UsageError for a text that cannot be parsed."""
         return cls(tuple(map(parse, contrasts)), tuple(map(_two_keys, interactions)), tuple(trends), tuple(optima))
 
 
 @dataclass(frozen=True)
 class Asked:
-    """Answers in the order of the questions, the optima, and what to know of the answers."""
+    """Answers in the order of the questions, the optima, and notes on the answers."""
 
     answers: tuple[Answer, ...]
     optima: tuple[Optimum, ...]
@@ -65,28 +65,28 @@ class Asked:
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row an answer, numbers in the measure's own unit."""
+        """One row per answer, with numbers in the measure's own unit."""
         return tabled(self.answers)
 
 
 def ask(
     whole: Comparison, baselines: Sequence[str], questions: Questions, histories: Mapping[str, Path] | None = None
 ) -> Asked:
-    """The answers from all arms that are stored.
+    """Answer the questions from all stored arms.
 
     Parameters
     ----------
     whole : Comparison
-        Of all runs, whatever they differ in; its measure is what interactions, trends and optima are about.
+        A comparison of all runs, whatever they differ in; interactions, trends and optima are about its measure.
     baselines : sequence
-        Labels of the arms to compare with: several where a key outside of the arms varies.
+        The labels of the baselines; there are several if a key that does not belong to the arms varies.
     histories : mapping, optional
-        history.csv by run id, for measures of these.
+        The path of history.csv by run id, for measures that are computed from histories.
 
     Raises
     ------
     UsageError
-        For an arm, a measure or a key that is not here or may mean several, and for units that do not fit.
+        If no run has completed, an arm, a measure or a key is unknown or ambiguous, or units do not fit.
     """
     if whole.measure is None:
         raise UsageError("no run here has completed, so there is nothing to ask of it")
@@ -107,7 +107,7 @@ def ask(
 
 
 def about_runs(whole: Comparison, asked: Asked) -> list[str]:
-    """What became of the runs of the arms that were asked, and what they should share and do not."""
+    """Return notes on failed and diverged runs of the arms in the questions, and on sources that should not differ but do."""
     named = {label for answer in asked.answers for label in answer.formula.labels}
     named |= {label for found in asked.optima for label in found.series.labels}
     runs = whole.runs[whole.runs["label"].isin(named)]
@@ -122,7 +122,7 @@ def _two_keys(typed: str) -> tuple[str, str]:
 
 
 def _judged(formulas: Sequence[Formula], whole: Comparison, baselines: Sequence[str]) -> list[Contrast]:
-    """All of one unit and region are one family. What has no unit has no region: any difference for sure is one."""
+    """Return the contrasts; those with the same unit and region are one family. Without a unit, the region is 0."""
     families: dict[tuple[str, float], list[int]] = {}
     examples: dict[Expression, int] = {f: whole.examples(f.in_unit_of) for f in formulas if f.in_unit_of is not None}
     for i, formula in enumerate(formulas):
@@ -146,14 +146,14 @@ def _judged(formulas: Sequence[Formula], whole: Comparison, baselines: Sequence[
 
 
 def _region(measure: Measure, whole: Comparison, baselines: Sequence[str]) -> float:
-    """Half the width of what counts as no difference: a share is one of the mean over all baselines, else over all arms."""
+    """Return half the width of the region; a share in % is of the mean over all baselines or, without one, over all arms."""
     typed = whole.rope if whole.measure is not None and measure.metric == whole.measure.metric else None
     done = whole.runs[whole.runs["status"] == "completed"]
     return region(typed, measure, done[done["label"].isin(baselines or whole.labels)])
 
 
 def _notes(answers: Sequence[Answer], whole: Comparison) -> list[str]:
-    """What better is said of, what counts as no difference, over how many it was corrected, and what `best` chose."""
+    """Return notes on the arm that `better` refers to, the region, the correction, and the choices of `best`."""
     notes = []
     if any(a.contrast.measure.direction for a in answers):
         notes.append("Better and worse are said of the arm that a contrast names first.")

@@ -1,4 +1,4 @@
-"""Whether runs of other seeds look at the same inputs: the rank correlation of the maps that `metric=attribution` left."""
+"""Whether runs under different seeds rely on the same inputs: rank correlation of the maps stored by `metric=attribution`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROW = "test_attribution_map"
 
 
 class Agreement(NamedTuple):
-    """Of an arm: the mean correlation of two of its runs, its standard error, the lowest, and of how many runs."""
+    """An arm's mean correlation over pairs of its runs, its standard error, the lowest correlation, and the number of runs."""
 
     mean: float
     se: float
@@ -24,10 +24,11 @@ class Agreement(NamedTuple):
 
 
 def agreements(runs: pd.DataFrame, labels: Sequence[str]) -> dict[str, Agreement]:
-    """For each label. Empty where no arm has two maps.
+    """Return the Agreement of each label; empty if no arm has two maps.
 
-    runs: with `label` and `arrays`, a row a seed. NaN where an arm has too few: two for a correlation, three for an error.
-    Seeds differ in all that they draw, so in their training examples too unless `data.split_seed` is set.
+    runs: a frame with the columns `label` and `arrays`, one row per seed. Values are NaN if an arm has too few maps: a
+    correlation takes two, a standard error three. Seeds differ in everything that is random, including the training examples
+    unless `data.split_seed` is set.
     """
     found, arrays = {}, by_label(runs, "arrays")
     for label in labels:
@@ -37,16 +38,17 @@ def agreements(runs: pd.DataFrame, labels: Sequence[str]) -> dict[str, Agreement
 
 
 def correlations(arrays: Sequence[Mapping[str, Any]]) -> Floats:
-    """Spearman's, between the maps of any two runs that have one: [runs, runs].
+    """Return Spearman's correlations between the maps of any two runs, [runs, runs].
 
-    arrays: the records'. A map that is constant, not of numbers, or of another length than the first left out has none.
+    arrays: the arrays of each record. Maps that are missing, constant or not finite, or that differ in length from the first
+    usable map, are left out.
     """
     maps = [np.asarray(each.get(ROW, ()), dtype=float) for each in arrays]
     sound = [m for m in maps if len(m) > 1 and np.isfinite(m).all() and m.min() < m.max()]
     alike = [m for m in sound if len(m) == len(sound[0])]
     if not alike:
         return np.empty((0, 0))
-    # By pandas: scipy.stats takes longer to load than the rest of a report.
+    # pandas computes the ranks, because scipy.stats takes longer to load than the rest of a report.
     ranks: Floats = pd.DataFrame(np.array(alike)).rank(axis=1).to_numpy()
     ranks = ranks - ranks.mean(1, keepdims=True)
     ranks /= np.sqrt(np.square(ranks).sum(1, keepdims=True))
@@ -55,9 +57,9 @@ def correlations(arrays: Sequence[Mapping[str, Any]]) -> Floats:
 
 
 def summary(between: Floats) -> tuple[float, float, float]:
-    """Mean, standard error and minimum over pairs of runs.
+    """Return the mean, its standard error and the minimum over pairs of runs.
 
-    Pairs share runs, so the error is not that of a mean over pairs: it is the jackknife's, a run left out at a time.
+    Pairs share runs and are not independent, so the standard error is the jackknife's, which leaves out one run at a time.
     """
     n = len(between)
     if n < 2:

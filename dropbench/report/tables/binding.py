@@ -1,4 +1,4 @@
-"""Names in a contrast held against the arms and measures that there are."""
+"""Resolves the names in a contrast to the stored arms and measures."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from dropbench.values import plain
 
 
 def bound(node: Node, factors: Factors, words: Mapping[str, Measure] | None = None) -> Formula:
-    """A contrast whose arms are labels and whose measures are there. words: measures of histories, by how they are asked for.
+    """Return the contrast with labels as its arms and with existing measures; words: measures of histories, by typed name.
 
-    Raises UsageError for a name that nothing has, or several arms, and for units that do not fit.
+    Raises UsageError for a name that is unknown or matches several arms, and for units that do not fit.
     """
     binding = _Binding(factors, words or {})
     try:
@@ -30,12 +30,12 @@ def bound(node: Node, factors: Factors, words: Mapping[str, Measure] | None = No
 
 
 def _typed(name: str) -> str:
-    """A name as it is typed between quotes, where a backslash is two."""
+    """Return a name as it is typed between quotes, with backslashes doubled."""
     return name.replace("\\", "\\\\")
 
 
 class _Binding:
-    """measures: those met so far, by name. candidates: the labels that each `best` chooses from."""
+    """Resolves names; measures: those found so far, by name; candidates: the labels that each `best` chooses from."""
 
     def __init__(self, factors: Factors, words: Mapping[str, Measure]) -> None:
         self.factors, self.words = factors, words
@@ -95,7 +95,7 @@ class _Binding:
         return first.labels
 
     def _measure(self, name: str, part: str) -> str:
-        """The full name of a measure; `accuracy` is on the part that is meant there."""
+        """Return the full name of a measure; a bare metric such as `accuracy` gets the default part, `test` or `val`."""
         if name in self.words:
             self.measures[name] = self.words[name]
             return name

@@ -1,4 +1,4 @@
-"""What became of the statements that studies put to the test: a row a statement, and the correction over all of them."""
+"""The verdicts on the statements that studies test, one row per statement, with a correction over all statements."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ABOVE, BELOW, WITHIN = "above", "below", "within"
 
 @dataclass(frozen=True)
 class Level:
-    """A measure of an arm over its seeds: mean and standard deviation (ddof 1) in the measure's own unit, of so many."""
+    """A measure of an arm over its seeds: mean and sd (ddof 1) in the measure's own unit, and the number of seeds."""
 
     arm: str
     measure: Measure
@@ -38,34 +38,34 @@ class Level:
 
 @dataclass(frozen=True)
 class Claimed:
-    """A statement about arms, and what their contrast says of it.
+    """A statement about arms, and the result of the contrast that decides it.
 
     Parameters
     ----------
     study, name : str
-        Where it is stated, and what it is called there.
+        The study that states it, and its name there.
     claim : StoredClaim
-        It itself.
+        The claim as stored.
     formula : Formula or None
-        Its contrast; None where that has no answer, of which `why` says the reason.
+        Its contrast; None if it has no result, for the reason in `why`.
     contrast : Contrast or None
-        Judged by itself.
+        The result, tested by itself.
     margin, power : float
-        A size of the effect, and how likely that is to be told, by the pilot's spread; NaN without a pilot.
+        The size of an effect, and the power to detect it given the pilot's spread; NaN without a pilot.
     pilot : int
-        Seeds of the pilot.
+        The number of seeds of the pilot.
     setting : str
         Model, data and epochs, as far as its arms share them.
     levels : tuple of Level
-        What the contrast is made of.
+        The measures that the contrast is computed from.
     runs : tuple of str
-        The ids of the runs that it rests on.
+        The ids of the runs that it is computed from.
     seconds : float
-        That training them took.
+        The training time of these runs.
     p_adjusted : float
-        Of the decision, by Holm over all statements of the report.
+        p of the decision, adjusted by Holm's method over all statements of the report.
     why : str
-        Why it has no answer.
+        The reason why it has no result.
     """
 
     study: str
@@ -85,7 +85,7 @@ class Claimed:
 
     @property
     def number(self) -> int | None:
-        """In the list of claims."""
+        """The number in the list of claims."""
         return self.claim.number
 
     @property
@@ -95,23 +95,23 @@ class Claimed:
 
     @property
     def verdict(self) -> Verdict:
-        """What the interval says of it: see `decided`."""
+        """The verdict from the interval: see `decided`."""
         return "undecided" if self.contrast is None else decided(self.contrast, self.claim.expect)
 
     @property
     def p(self) -> float:
-        """Of what was decided."""
+        """The p value of the decision: see `p_of`."""
         return math.nan if self.contrast is None else p_of(self.contrast, self.claim.expect)
 
     @property
     def stands(self) -> bool:
-        """Whether the verdict is the same at 5 % over all statements of the report."""
+        """Whether the verdict still holds at 5 % after the correction over all statements of the report."""
         return self.verdict != UNDECIDED and self.p_adjusted <= ALPHA
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A statement that is mathematics, as it was computed."""
+    """A mathematical statement, which was checked by computation."""
 
     study: str
     name: str
@@ -119,7 +119,7 @@ class Checked:
 
     @property
     def number(self) -> int | None:
-        """In the list of claims."""
+        """The number in the list of claims."""
         return self.check.number
 
     @property
@@ -129,18 +129,18 @@ class Checked:
 
     @property
     def cases(self) -> Sequence[Case]:
-        """In which it was computed."""
+        """The cases for which it was computed."""
         return self.check.cases
 
     @property
     def verdict(self) -> Verdict:
-        """Whether both sides are equal in every case, in some, or in none."""
+        """The verdict: whether both sides are equal in every case, in some, or in none."""
         equal = [case.equal for case in self.cases]
         return "holds exactly" if all(equal) else "holds only for" if any(equal) else "does not hold"
 
     @property
     def only(self) -> str:
-        """The cases in which it holds, where that is not all of them."""
+        """The cases in which it holds, if it holds in some but not in all."""
         return "; ".join(case.case for case in self.cases if case.equal) if self.verdict == "holds only for" else ""
 
 
@@ -148,16 +148,14 @@ Statement = Claimed | Checked
 
 
 def decided(contrast: Contrast, expect: str) -> Verdict:
-    """What an interval says of an expectation.
+    """Return the verdict on an expectation, from the interval of this statement alone (95 %).
 
     | interval | expect above (below: the mirror image) | expect within |
     | --- | --- | --- |
     | beyond the region, on the expected side | supported | contradicted |
     | within the region | negligible | supported |
     | does not reach beyond the region on the expected side | contradicted | - |
-    | else, or of fewer than six seeds | undecided | undecided |
-
-    The interval is the one of this statement alone, of 95 %.
+    | else, or with fewer than six seeds | undecided | undecided |
     """
     if contrast.difference.n < MIN_PAIRS:
         return "undecided"
@@ -174,7 +172,7 @@ def decided(contrast: Contrast, expect: str) -> Verdict:
 
 
 def _where(contrast: Contrast) -> str:
-    """On which side of the region the value surely lies, or within it; nothing where neither is sure."""
+    """Return whether the interval lies above, below or within the region; empty if it does not."""
     told, sign = contrast.direction, contrast.measure.direction
     if told == SAME:
         return WITHIN
@@ -188,7 +186,7 @@ def _where(contrast: Contrast) -> str:
 
 
 def p_of(contrast: Contrast, expect: str) -> float:
-    """Two-sided p of what was decided, by Student's t against the end of the region that decides; NaN where nothing was."""
+    """Return the two-sided p of the decision, by Student's t against the deciding end of the region; NaN if undecided."""
     d, size, verdict = contrast.difference, contrast.region, decided(contrast, expect)
     if verdict == UNDECIDED or d.diverged or math.isnan(d.error):
         return math.nan
@@ -206,7 +204,7 @@ def p_of(contrast: Contrast, expect: str) -> float:
 
 
 def corrected(statements: Sequence[Statement]) -> list[Statement]:
-    """The same with p adjusted over all that were decided by seeds."""
+    """Return the statements with p adjusted over all that have a p."""
     ps = {i: s.p for i, s in enumerate(statements) if isinstance(s, Claimed) and not math.isnan(s.p)}
     adjusted = dict(zip(ps, holm(list(ps.values())), strict=True))
     return [
@@ -216,7 +214,7 @@ def corrected(statements: Sequence[Statement]) -> list[Statement]:
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """Each p adjusted for all of them (Holm 1979, Scandinavian Journal of Statistics 6:65), in their order."""
+    """Return the adjusted p values (Holm 1979, Scandinavian Journal of Statistics 6:65), in the given order."""
     found, least = [1.0] * len(ps), 0.0
     for rank, i in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
         least = max(least, min(1.0, (len(ps) - rank) * ps[i]))
@@ -225,12 +223,12 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 
 def in_order(statements: Sequence[Statement]) -> list[Statement]:
-    """By their numbers, those without one last."""
+    """Return the statements sorted by number, those without a number last."""
     return sorted(statements, key=lambda s: (s.number is None, s.number or 0, s.study, s.name))
 
 
 def tabled(statements: Sequence[Statement]) -> pd.DataFrame:
-    """A row a statement, numbers in the measure's own unit."""
+    """Return a frame with one row per statement, with numbers in the measure's own unit."""
     return pd.DataFrame([_row(s) for s in statements])
 
 

@@ -10,14 +10,14 @@ from dropbench.report.records.frame import by_label
 from dropbench.values import count
 
 _SPOKEN = 3
-"""How many arms a sentence goes through before it says how many are left."""
+"""The number of arms that a sentence names before it says how many are left."""
 
 
 def collapsed(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
-    """The arms that do so in most of their seeds, but for one example at most.
+    """Name the arms that predict one class for all test examples, except at most one, in most of their seeds.
 
-    Accuracy does not show it: where a class has 97 % of the examples, that is how good such an arm looks. Runs of before this
-    was kept are not spoken of.
+    Accuracy does not show this: if a class has 97 % of the examples, such an arm has an accuracy of 97 %. Older runs, whose
+    records lack the numbers, are not counted.
     """
     told, shares = [], set()
     done = runs[runs["status"] == "completed"]

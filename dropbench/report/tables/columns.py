@@ -1,4 +1,4 @@
-"""Which columns a printed table has, how a number is written, and which columns go first when room is short."""
+"""The columns of printed tables, the format of numbers, and which columns are dropped first if there is too little room."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from dropbench.report.tables.summary import Level, Summary
 
 ABSENT = "-"
 NARROWEST = 8
-"""Characters that the first column of a table takes at least."""
+"""The minimal width of a table's first column, in characters."""
 FOLD = 2
-"""How far the further lines of a folded label are indented."""
+"""The indent of the further lines of a folded label."""
 ASKED = 2
-"""Metrics beside the verdict's whose test scores stay where room is short."""
+"""The number of metrics, beside the verdict's, whose test scores stay even if there is little room."""
 SPREADS = ("sd",)
-"""Headings that say nothing away from the column beside them."""
+"""Headings that mean nothing without the column beside them."""
 _GAP = 2
-"""Blank columns between two columns of a table."""
+"""The number of blanks between two columns of a table."""
 
 
 NAMES = ("arms", "differences", "outcomes", "chosen", "gradients", "contrasts", "table")
-"""Of tables: what each arm came to, its differences, those on further outcomes, which strengths were chosen, how much input
-gradients agree, the contrasts that a study names, and any other."""
+"""The names of tables: the arms' scores, their differences, the differences on further outcomes, the chosen strengths, the
+agreement of input gradients, the contrasts that a study names, and any other table."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """heading: its lines. cells: one an arm. rank: 0 always stays; of the others the highest leaves first."""
+    """One column; heading: its lines; cells: one per arm; rank: 0 always stays, of the others the highest is dropped first."""
 
     heading: tuple[str, ...]
     cells: tuple[str, ...]
@@ -45,13 +45,13 @@ class Column:
 
     @property
     def width(self) -> int:
-        """Of the longest line in it, in characters."""
+        """The length of its longest line, in characters."""
         return max(map(len, (*self.heading, *self.cells)))
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """One printed table. hidden: the headings of the columns for which there is no room. name: one of NAMES."""
+    """One printed table; hidden: the headings of the columns that were dropped; name: one of NAMES."""
 
     caption: str
     columns: tuple[Column, ...]
@@ -60,7 +60,7 @@ class Sheet:
 
 
 def sheets(comparison: Comparison, width: int | None = None) -> list[Sheet]:
-    """The summary and, where there are such, the differences and chosen rates; columns left out until `width` is kept."""
+    """Return the table of arms and, if any, those of differences, choices and so on; columns are dropped to keep to `width`."""
     parts = [("arms", "", _summary(comparison))]
     if comparison.verdicts:
         how = (
@@ -93,14 +93,14 @@ def sheets(comparison: Comparison, width: int | None = None) -> list[Sheet]:
 
 
 def sheet(caption: str, columns: Sequence[Column | None], width: int | None) -> Sheet:
-    """With as many of the columns as there is room for; of those that are None there are none."""
+    """Return a table with as many of the columns as fit into the width; columns that are None are skipped."""
     fitting = _fit(columns, width)
     names = [" ".join(" ".join(c.heading).split()) for c in columns if c is not None and c not in fitting]
     return Sheet(caption, fitting, tuple(dict.fromkeys(name for name in names if name not in SPREADS)))
 
 
 def label_width(columns: Sequence[Column], width: int) -> int:
-    """What is left for the first column, the arm's label, which alone may be folded."""
+    """Return the width that is left for the first column, the arm's label, which is the only one that may be folded."""
     return max(NARROWEST, min(columns[0].width, width - sum(c.width + _GAP for c in columns[1:])))
 
 
@@ -108,7 +108,7 @@ def _fit(columns: Sequence[Column | None], width: int | None) -> tuple[Column, .
     left = [c for c in columns if c is not None]
     if width is None:
         return tuple(left)
-    # A long label is folded before numbers are left out, but not to less than a third of the line, nor inside a word.
+    # A long label is folded before numbers are dropped, but not below a third of the line, and not inside a word.
     longest = max(len(word) for cell in left[0].cells for word in cell.split()) + FOLD
     label = max(NARROWEST, min(left[0].width, max(16, width // 3, min(longest, width // 2))))
     while sum(c.width + _GAP for c in left[1:]) + label > width:
@@ -124,7 +124,7 @@ def _summary(comparison: Comparison) -> list[Column | None]:
     measures = list(arms[0].levels)
     first = comparison.measure.metric if comparison.measure else ""
     tested = {m.metric for m in measures if m.part in ("test", "gap")} | {first}
-    # What is measured unasked comes last: whoever added a metric wants to see it.
+    # Metrics that are measured by default come last: whoever added another metric wants to see it.
     named_ones = dict.fromkeys(m.metric for m in measures if m.metric in tested)
     metrics = sorted(named_ones, key=lambda name: (name != first, name in LEADING))
 
@@ -138,7 +138,7 @@ def _summary(comparison: Comparison) -> list[Column | None]:
         return [s.costs[name] for s in arms]
 
     named = any(s.arm.setting not in s.arm.label for s in arms)
-    # The notes name every run that failed or diverged, so these two may leave.
+    # The notes name every run that failed or diverged, so these two columns may be dropped.
     counts = [("n", [s.n for s in arms], 0), ("failed", [s.failed for s in arms], 5)]
     counts += [("diverged", [s.diverged for s in arms], 5)]
     levels: list[Column | None] = []
@@ -161,7 +161,7 @@ def _summary(comparison: Comparison) -> list[Column | None]:
         *levels,
         mean(cost("best_epoch"), ("best", "epoch"), one_digit, 20),
         mean(cost("chosen_epoch"), ("chosen", "epoch"), one_digit, 21),
-        # Of a cohort's time each run has an equal share, and its memory is all of theirs: a spread over runs would say nothing.
+        # Each run has an equal share of its cohort's time, and memory is the cohort's: a spread over runs would be meaningless.
         only((x.mean for x in cost("seconds")), ("time", "seconds"), figures, 22),
         only((x.mean for x in cost("epoch_seconds")), ("seconds", "an epoch"), figures, 23),
         only((x.mean for x in cost("peak_memory_mb")), ("cohort's", "peak MB"), one_digit, 24),
@@ -178,7 +178,7 @@ def _differences(comparison: Comparison) -> list[Column | None]:
     interval = f"{confidence(comparison.alpha)} interval"
 
     def of(measure: Measure, ranks: tuple[int, int, int]) -> list[Column | None]:
-        """The mean of the differences, their sd and the interval, with their ranks in that order."""
+        """Return the columns of the mean difference, its sd and its interval; ranks: their ranks in this order."""
         if measure not in comparison.compared:
             return []
         shown, write = [c.difference for c in comparison.against(measure).values()], measure.difference
@@ -211,14 +211,14 @@ def _differences(comparison: Comparison) -> list[Column | None]:
         _column(("P(better)", ""), (or_absent(share, d.chance.value) for d in differences), 5),
         _column(("95 %", "interval"), (between(share, d.chance.low, d.chance.high) for d in differences), 7),
         _column(("MDE", main.points), (or_absent(unsigned(main.difference), c.detectable) for c in contrasts), 4),
-        # Of the other measures a difference is not shown without its interval.
+        # For the other measures, a difference is not shown without its interval.
         *(column for i, m in enumerate(others) for column in of(m, (9 + 2 * i, 10 + 2 * i, 9 + 2 * i))),
         *(column for i, m in enumerate(rest) for column in of(m, (20 + 2 * i, 21 + 2 * i, 20 + 2 * i))),
     ]
 
 
 def _outcome(comparison: Comparison, measure: Measure) -> list[Column | None]:
-    """The verdicts on a further outcome."""
+    """Return the columns with the verdicts on a further outcome."""
     contrasts = comparison.against(measure)
     differences, write = [c.difference for c in contrasts.values()], measure.difference
     return [
@@ -259,14 +259,14 @@ def _agreement(summaries: Sequence[Summary]) -> list[Column | None]:
 
 
 def _heading(measure: Measure) -> tuple[str, ...]:
-    """`validation` over `acc. %`, `test` over `loss`."""
+    """Return the lines of a heading: `validation` over `acc. %`, `test` over `loss`."""
     if measure.part == "gap" and measure.unit:
         return (measure.where, measure.unit)
     return (measure.where, f"{_short(measure)} {measure.unit}".rstrip())
 
 
 def _difference_heading(measure: Measure) -> tuple[str, ...]:
-    """`val. acc.` over `points`."""
+    """Return the lines of a heading for differences: `val. acc.` over `points`."""
     if measure.part == "gap" and measure.points:
         return (measure.where, measure.points)
     return (f"{'val.' if measure.part == 'val' else measure.part} {_short(measure)}", measure.points)
@@ -277,23 +277,23 @@ def _short(measure: Measure) -> str:
 
 
 def _column(heading: tuple[str, ...], cells: Iterable[str], rank: int) -> Column | None:
-    """None where no arm has anything to show."""
+    """Return a column; None if every cell is absent."""
     column = Column(heading, tuple(cells), rank)
     return column if any(c != ABSENT for c in column.cells) else None
 
 
 def or_absent(write: Write, value: float) -> str:
-    """A value as `write` has it; of NaN that it is not there."""
+    """Return the value as formatted by `write`, or ABSENT for NaN."""
     return ABSENT if math.isnan(value) else write(value)
 
 
 def plus_minus(write: Write, mean: float, sd: float) -> str:
-    """`91.2 ± 0.4`, or the mean alone where there is no sd."""
+    """Return `91.2 ± 0.4`, or the mean alone if there is no sd."""
     return or_absent(write, mean) if math.isnan(sd) else f"{write(mean)} ± {unsigned(write)(sd)}"
 
 
 def level_of(write: Write, level: Level) -> str:
-    """`91.2 ± 0.4`; of a score that some runs never came to, whose mean is infinite, `7.0, never 3/8` with the median."""
+    """Return `91.2 ± 0.4`; if some runs never reached a score, so that the mean is infinite, the median: `7.0, never 3/8`."""
     if not level.never:
         return plus_minus(write, level.mean, level.sd)
     never = f"never {level.never}/{level.n}"
@@ -301,24 +301,24 @@ def level_of(write: Write, level: Level) -> str:
 
 
 def between(write: Write, low: float, high: float) -> str:
-    """`-0.20 to +1.30`, or that it is not there."""
+    """Return an interval, `-0.20 to +1.30`, or ABSENT."""
     return ABSENT if math.isnan(low) or math.isnan(high) else f"{write(low)} to {write(high)}"
 
 
 def unsigned(write: Write) -> Write:
-    """The same without a plus: of a spread."""
+    """Return the same format without a plus sign, for spreads."""
     return lambda value: write(value).removeprefix("+")
 
 
 def verdict_word(contrast: Contrast) -> str:
-    """`better`, or `better?` where that is not confirmed."""
+    """Return the verdict: `better`, or `better?` if it is not confirmed."""
     if contrast.direction in ("", UNTOLD):
         return contrast.direction or ABSENT
     return contrast.direction + ("" if contrast.confirmed else "?")
 
 
 def seeds_to_confirm(needed: Seeds) -> str:
-    """`14 to 26`: with an even chance, and with one of four in five."""
+    """Return the seeds needed, `14 to 26`: with a probability of 50 %, and of 80 %."""
     if math.isnan(needed.even):
         return ABSENT
     if math.isinf(needed.likely):
@@ -327,7 +327,7 @@ def seeds_to_confirm(needed: Seeds) -> str:
 
 
 def share(value: float) -> str:
-    """`0.25`."""
+    """Return a share with two decimals: `0.25`."""
     return f"{value:.2f}"
 
 
@@ -336,15 +336,15 @@ def _thousandths(value: float) -> str:
 
 
 def p_value(value: float) -> str:
-    """`0.0312`, `<.0001`."""
+    """Return p with four decimals: `0.0312`, `<.0001`."""
     return f"{value:.4f}" if value >= 0.0001 else "<.0001"
 
 
 def one_digit(value: float) -> str:
-    """`9.9`, and `311` from 100 on."""
+    """Return a number with one decimal, `9.9`, or none from 100 on, `311`."""
     return f"{value:.1f}" if value < 100 else f"{value:,.0f}"
 
 
 def figures(value: float) -> str:
-    """At least two figures: an epoch may take milliseconds."""
+    """Return a number with at least two significant figures, because an epoch may take milliseconds."""
     return one_digit(value) if value >= 9.95 or value == 0 else f"{value:.{max(0, 1 - math.floor(math.log10(value)))}f}"

@@ -1,4 +1,4 @@
-"""One comparison: arms, and all that is known of them, each thing computed once."""
+"""A comparison of arms and everything computed from it; each value is computed once."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Config = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Step:
-    """Runs to add: a whole configuration under these seeds."""
+    """Runs to add: a complete configuration and the seeds to train it under."""
 
     config: Config
     seeds: tuple[int, ...]
@@ -40,24 +40,24 @@ class Step:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What a rule says of a comparison.
+    """The finding of one diagnostic rule about a comparison.
 
     Parameters
     ----------
     rule : str
-        Its name in docs/diagnosis.md.
+        The rule's name in docs/diagnosis.md.
     arms : tuple
         Labels of the arms that it is about.
     says, advice : str
         The evidence, and what to try.
     buys : str
-        A sentence on what is known once that has run; nothing where nothing is to be run.
+        A sentence on what the proposed runs would show; empty if none are proposed.
     steps : tuple
-        The runs that this takes, if any.
+        The proposed runs, if any.
     commands : tuple
-        The same as typed, where they were written.
+        The commands that train these runs, if they were written.
     options : tuple
-        Of the sweep of the whole comparison, typed once more, in place of steps: `--tune` and its values, say.
+        Instead of steps: options to add when the sweep of the whole comparison is typed again, such as `--tune` and its values.
     """
 
     rule: str
@@ -72,43 +72,43 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Arms of a study, or arms that differ in regularizers only.
+    """A comparison of the arms of a study, or of arms that differ only in regularizers.
 
     Parameters
     ----------
     runs : DataFrame
-        A row a run, with the `label` of its arm; an arm has one run a seed.
+        One row per run, with the `label` of its arm; an arm has one run per seed.
     baseline : str or None
-        A label; None where the arm to compare with is not here.
+        The label of the baseline; None if it is not among the arms.
     measure : Measure or None
-        What the verdict is about; None where these runs have no such.
+        The measure of the verdict; None if these runs have none.
     measures : Measures
-        What the runs' metrics declare.
+        The declarations of the runs' metrics.
     rope : str or None
-        The region of equivalence of that measure's metric as typed; None is what it declares.
+        The region of equivalence for that measure's metric, as typed; None for the metric's default.
     alpha : float
-        How often any of the intervals on one measure may miss.
+        The probability that any of the intervals on one measure misses its true value.
     outcomes : tuple
-        Measures that were named in advance, the verdict's first: each has its part of what may miss. None where none were.
+        Measures named in advance, the verdict's first, which share the error rate; empty if none were named.
     choices : tuple
-        Of rates.
+        The choices of strengths.
     tuned : tuple
-        How the settings of arms were found, of those that were tuned.
+        For arms that were tuned, how their settings were found.
     notes, brief : tuple
-        What a reader must know beside the numbers, in full and in short: what warns is in both.
+        What a reader must know beside the numbers, in full and in short; warnings are in both.
     diagnosis : tuple or None
-        What it means for the next run; None where nobody asked.
+        What the comparison means for the next run; None if it was not requested.
     further : tuple of Diagnosis
-        What of the sweep itself limits what it can tell, and how it is typed without that.
+        Weaknesses of the sweep itself that limit its conclusions, and the options that avoid them.
     answers : tuple of Answer
-        To the contrasts that its study names.
+        The answers to the contrasts that its study names.
     said : Said or None
-        What runs said of their test examples, so that answers are about examples like these; None where they are to be about
-        these.
+        The stored predictions for test examples, with which results hold for new examples like these; None if results are to
+        hold for the tested examples only.
     explained : tuple
-        The tables' rows in plain words, where that was asked for.
+        The rows of the tables explained in plain words, if requested.
     typed : Mapping
-        By an arm's label what to type to run it again, where that was asked for and can be typed.
+        By an arm's label, the command that runs it again, if requested and possible.
     """
 
     title: str
@@ -136,7 +136,7 @@ class Comparison:
 
     @property
     def labels(self) -> list[str]:
-        """Of all arms, in the table's order."""
+        """The labels of all arms, in the table's order."""
         return [a.label for a in self.arms]
 
     @property
@@ -145,39 +145,39 @@ class Comparison:
         return [label for label in self.labels if label != self.baseline]
 
     def run_of(self, label: str) -> str:
-        """The id of one of an arm's runs."""
+        """Return the id of one of an arm's runs."""
         return str(self.runs_of(label)["run_id"].iloc[0])
 
     def runs_of(self, label: str) -> pd.DataFrame:
-        """An arm's runs, failed ones too."""
+        """Return an arm's runs, including failed ones."""
         return self._runs_by_label[label]
 
     def done(self, label: str) -> pd.DataFrame:
-        """An arm's completed runs."""
+        """Return an arm's completed runs."""
         return self._done.get(label, self.runs[:0])
 
     def scores(self, label: str, measure: Measure) -> Scores:
-        """By seed, of the completed runs; empty where it was not measured."""
+        """Return the scores of an arm's completed runs by seed; empty if the measure was not recorded."""
         if (column := str(measure)) not in self._scores:
             self._scores[column] = {**self._by_seed(column)} if column in self.runs else {}
         return self._scores[column].get(label, {})
 
     def diverged(self, label: str) -> Collection[int]:
-        """The seeds of an arm's runs that diverged."""
+        """Return the seeds of an arm's runs that diverged."""
         return self._diverged.get(label, frozenset())
 
     def of_examples(self, expression: Expression) -> Widening | Untold:
-        """What examples add to the error of an answer; why nothing is known of it, where nothing is."""
-        key = id(expression)  # not all can be hashed; kept beside, so that nothing else gets its id
+        """Return the standard errors over test examples of an expression, or the reason why they are unknown."""
+        key = id(expression)  # not all can be hashed; the expression is stored too, so that its id is not reused
         if key not in self._widenings:
             self._widenings[key] = expression, self._of_examples(expression)
         return self._widenings[key][1]
 
     def widened(self, expression: Expression) -> float:
-        """How many times as wide as by seeds alone its interval has to be: 1 where it is about the examples tested."""
+        """Return how many times wider than by seeds alone the interval has to be; 1 if it is about the tested examples only."""
         known = self.of_examples(expression)
         factor = 1.0 if isinstance(known, Untold) else known.error.factor
-        return factor if math.isfinite(factor) else 1.0  # no spread over seeds can be made wider
+        return factor if math.isfinite(factor) else 1.0  # a spread of 0 over seeds cannot be widened
 
     def _of_examples(self, expression: Expression) -> Widening | Untold:
         if self.said is None:
@@ -191,7 +191,7 @@ class Comparison:
         return self._ids.get(label, {})
 
     def _by_seed(self, column: str) -> dict[str, dict[int, Any]]:
-        """The values of a column of the completed runs, by label and seed."""
+        """Return the values of a column of the completed runs, by label and seed."""
         done = self.runs[self.runs["status"] == "completed"]
         values, seeds = by_label(done, column), by_label(done, "seed")
         return {label: dict(zip(seeds[label], of_arm, strict=True)) for label, of_arm in values.items()}
@@ -201,12 +201,12 @@ class Comparison:
         return self._by_seed("run_id")
 
     def region(self, measure: Measure) -> float:
-        """Half the width of what counts as no difference; what was typed is about the verdict's metric alone."""
+        """Return half the width of the region of equivalence; the typed --rope applies to the verdict's metric only."""
         typed = self.rope if self.measure and measure.metric == self.measure.metric else None
         return region(typed, measure, self.done(self.baseline or ""))
 
     def against(self, measure: Measure) -> Mapping[str, Contrast]:
-        """Every other arm minus the baseline, by label, corrected over these arms; empty without a baseline."""
+        """Return every other arm minus the baseline, by label, corrected over these arms; empty without a baseline."""
         if self.baseline is None:
             return {}
         if measure not in self._contrasts:
@@ -220,7 +220,7 @@ class Comparison:
         return self._contrasts[measure]
 
     def examples(self, measure: Measure) -> int:
-        """How many of them one run's score is a share of; 0 for a score that is none, and where that is not known."""
+        """Return the number of examples of which one run's score is a share; 0 if it is no such share, or if it is unknown."""
         column = f"{measure.part}_examples"
         if not measure.is_share_of_examples or column not in self.runs:
             return 0
@@ -229,29 +229,29 @@ class Comparison:
 
     @property
     def verdicts(self) -> Mapping[str, Contrast]:
-        """The contrasts on the measure that the verdict is about; empty without one, or without a baseline."""
+        """The contrasts on the measure of the verdict; empty without such a measure, or without a baseline."""
         return self.against(self.measure) if self.measure is not None else {}
 
     @cached_property
     def compared(self) -> list[Measure]:
-        """The measures whose differences are shown: of the leading metrics and the verdict's."""
+        """The measures whose differences are shown: those of the leading metrics, the verdict's and the outcomes'."""
         metrics = {*LEADING, *([self.measure.metric] if self.measure else []), *(m.metric for m in self.outcomes)}
         return [m for m in self._measured if m.metric in metrics and (m.part != "train" or m == self.measure)]
 
     @cached_property
     def pairs(self) -> dict[str, int]:
-        """How many seeds each other arm shares with the baseline; empty where nothing was measured."""
+        """The number of seeds that each other arm shares with the baseline; empty if nothing was measured."""
         main = self._main
         return {} if main is None else {label: c.difference.pairs for label, c in self.against(main).items()}
 
     @cached_property
     def summaries(self) -> tuple[Summary, ...]:
-        """Of each arm, in the table's order."""
+        """The summaries of the arms, in the table's order."""
         return tuple(summarise(self.runs, self.arms, self._measured, agreements(self.runs, self.labels)))
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """All of it as one wide frame: see exported.wide."""
+        """The whole comparison as one wide frame: see exported.wide."""
         main = self._main
         shown = self.measure is not None and self.baseline is not None
         return wide(

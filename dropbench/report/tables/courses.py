@@ -26,13 +26,13 @@ _SPOKEN = 6
 
 
 def of_runs(plans: Iterable[StoredPlan], runs: pd.DataFrame) -> list[StoredPlan]:
-    """The plans that compare some of these runs, oldest first."""
+    """Return the plans that compare some of these runs, oldest first."""
     there = set(runs["run_id"])
     return sorted((p for p in plans if not there.isdisjoint(p.every_run)), key=lambda p: p.created)
 
 
 def level(plans: Iterable[StoredPlan], runs: pd.DataFrame) -> float:
-    """Return the level at which these runs are judged. If a plan with several looks has all of them, it is its last look's."""
+    """Return the level at which these runs are judged: that of the last look, if a plan with several looks has all of them."""
     return min((of[taken - 1] for course in _looked(plans, runs) for of, taken in [_looks(course)]), default=ALPHA)
 
 
@@ -210,7 +210,7 @@ def _looked(plans: Iterable[StoredPlan], runs: pd.DataFrame) -> list[Course]:
 
 
 def _looks(course: Course) -> tuple[tuple[float, ...], int]:
-    """The level of each look, and how many have been taken."""
+    """Return the level of each look, and how many looks have been taken."""
     return levels(tuple(course.rule.looks)), max(1, sum(stage.name == "comparison" for stage in course.stages))
 
 

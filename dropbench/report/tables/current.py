@@ -1,7 +1,7 @@
-"""Runs of one setting that saw other data, or were made by other code: of each the newest are compared, and the rest is told.
+"""Selects the newest runs of settings that were trained on different data or by different code, and reports the others.
 
-A setting does not name its data's content nor a user's source, so a folder may hold it several times over. Their scores answer
-different questions, and no table may have both.
+A setting identifies neither the content of its data nor the user's source code, so a folder may hold runs of the same setting
+with different data or code. Their scores are not comparable, so no table contains both.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from dropbench.values import count, written
 
 
 def current(frame: pd.DataFrame, typed: Sequence[str] = ()) -> tuple[pd.DataFrame, list[str]]:
-    """The runs that may be compared, and a sentence on those that may not.
+    """Return the runs that may be compared, and sentences about those that may not.
 
-    Within one table, and there of one data set with its options, the data of the newest run count, and of each of the user's
-    parts its source in the newest run that has it. A run that failed before its data were read goes with any. A run that is in
-    several tables, and in each of them has a row, stays where it is current.
+    For each table, and each data set with its options in it, the data of the newest run are the valid ones. For each part of
+    the user's code, the valid source is that of the newest run that uses the part. A run that failed before its data were read
+    fits any data. A run with rows in several tables stays in those where it is current.
 
-    typed: of the report, folders and filters, with which the sentence says how the others are shown.
+    typed: the folders and filters of the report command, for the command in the sentences that shows the other runs.
     """
     keys = [k for k in setting_keys(frame) if k.startswith("data.")]
     columns = [texts(frame[k].tolist()) for k in keys]
@@ -43,14 +43,14 @@ def current(frame: pd.DataFrame, typed: Sequence[str] = ()) -> tuple[pd.DataFram
 
 
 def _newest(runs: pd.DataFrame, typed: Sequence[str]) -> tuple[list[bool], list[str]]:
-    """Which of these runs are compared, and what is said of the others."""
+    """Return for each run whether it is compared, and sentences about the others."""
     about = f"{written(runs['model'].iloc[0])} on {written(runs['data'].iloc[0])}"
     started = [_moment(text) for text in runs["started"].tolist()]
     fit = [True] * len(runs)
     notes = []
 
     def keep(values: Sequence[str | None], words: Callable[[str], str], shows: Callable[[str], str]) -> None:
-        """Leaves out the runs of another than the newest value."""
+        """Exclude the runs whose value is not the newest."""
         dated = [(at, value) for at, value, yes in zip(started, values, fit, strict=True) if yes and value is not None]
         if len({value for _, value in dated}) < 2:
             return

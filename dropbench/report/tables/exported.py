@@ -1,4 +1,4 @@
-"""The table of a comparison as one wide frame for programs: the only place where columns get their names."""
+"""The table of a comparison as one wide frame for programs. Only this module names the columns."""
 
 from __future__ import annotations
 
@@ -26,30 +26,33 @@ def wide(
     region: float | None,
     outcomes: Sequence[Measure] = (),
 ) -> pd.DataFrame:
-    """One row an arm, full precision: fractions and nats, not percent. NaN where unknown and in the baseline's row.
+    """Return a frame with one row per arm in full precision: fractions and nats, not percent.
 
-    Columns: arm, model, data, setting, arm_id, n (completed runs), failed, diverged; for each measure and each cost
-    `<name>_mean`, `_sd`, `_median` over completed runs; then against the baseline: pairs; for each compared measure
-    `<name>_diff_mean`, `_diff_sd`, `_diff_low`, `_diff_high`, `_diff_interval` (the method's name) and `_diff_widened` (how
-    many times as wide as by seeds alone); and of `metric`, which names the verdict's measure: p, p_adjusted, improvement
-    with _low and _high, mde, rope, verdict with its two parts, direction and confirmed, and where it is not confirmed the
-    seeds in all that settle it with an even chance and with one of four in five, seeds_even and seeds_likely; at last what
-    the agreement of gradients came to, where there is any.
+    Differences that are unknown, and those in the baseline's row, are NaN. The columns are
+
+    - arm, model, data, setting, arm_id, n (completed runs), failed, diverged;
+    - for each measure and each cost `<name>_mean`, `_sd`, `_median` over completed runs;
+    - pairs with the baseline, and for each compared measure `<name>_diff_mean`, `_diff_sd`, `_diff_low`, `_diff_high`,
+      `_diff_interval` (the method's name) and `_diff_widened` (how many times wider than by seeds alone);
+    - metric, the name of the verdict's measure, and for this measure p, p_adjusted, improvement with _low and _high, mde, rope,
+      verdict and its two parts, direction and confirmed, and, if it is not confirmed, seeds_even and seeds_likely: the total
+      number of seeds that settles it with a probability of 50 %, and of 80 %;
+    - the agreement of attribution maps, if there is any.
 
     Parameters
     ----------
     summaries : sequence
-        Of the arms, in the table's order.
+        The summaries of the arms, in the table's order.
     sources : Mapping
-        By the arm's label, its model and data.
+        The model and data of each arm, by its label.
     contrasts : Mapping
-        By measure, then by the arm's label, in the order of the columns.
+        The contrasts by measure, then by the arm's label, in the order of the columns.
     main : Measure or None
         The measure of the pairs and of the verdict.
     region : float or None
-        That of the verdict; None where there is none.
+        The verdict's region of equivalence; None without a verdict.
     outcomes : sequence
-        What was named in advance; of those that are not `main` there are `<name>_verdict` and `<name>_p_adjusted` too.
+        Outcomes named in advance; those other than `main` also have the columns `<name>_verdict` and `<name>_p_adjusted`.
     """
     rows = []
     for summary in summaries:

@@ -1,4 +1,4 @@
-"""The arms by the levels of a configuration key: which differ in it alone, and which cells two keys make."""
+"""Groups arms by the values of configuration keys: arms that differ in one key only, and the cells that two keys form."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _RATE = re.compile(r"dropout\.(?:([^.]+)\.)?rate")
 
 @dataclass(frozen=True)
 class Series:
-    """Arms that differ in one key alone.
+    """Arms that differ in one key only.
 
-    name: what else they are called. levels: the key's value by label, in the order of the values.
+    name: the part of the labels without the key. levels: the key's value by label, in the order of the values.
     """
 
     name: str
@@ -33,11 +33,11 @@ class Series:
 
     @property
     def labels(self) -> list[str]:
-        """In the order of their levels."""
+        """The labels of the arms, in the order of their levels."""
         return list(self.levels)
 
     def sizes(self) -> list[float]:
-        """The levels as numbers. Raises UsageError for one that is none."""
+        """Return the levels as numbers; raise UsageError if one is not a finite number."""
         found = []
         for label, level in self.levels.items():
             if (size := number(level)) is None or not math.isfinite(size):
@@ -50,7 +50,7 @@ class Series:
 class Factors:
     """The settings of some arms.
 
-    rows: one run of each arm by its label, in the table's order. keys: those that make a run what it is.
+    rows: one run of each arm, by its label, in the table's order. keys: the configuration keys that identify a run.
     """
 
     rows: Mapping[str, Row]
@@ -59,14 +59,15 @@ class Factors:
 
     @classmethod
     def of(cls, whole: Comparison) -> Factors:
-        """Of all arms of a comparison."""
+        """Return the settings of all arms of a comparison."""
         firsts = {row["label"]: row for row in rows_of(whole.runs.drop_duplicates("label"))}
         return cls({label: firsts[label] for label in whole.labels}, setting_keys(whole.runs), whole)
 
     def apart(self, *keys: str) -> Factors:
-        """With the keys of each variant under its name, be it alone in its arm or not, where a key is of one of several.
+        """Return the same with every variant's keys under its name, if a given key is the rate of a named variant.
 
-        So the arms of `none`, `standard`, `locked` and both differ in `dropout.standard.rate` and `dropout.locked.rate`.
+        The name is used even if the variant is alone in its arm. The arms `none`, `standard`, `locked` and `standard + locked`
+        then differ in `dropout.standard.rate` and `dropout.locked.rate`.
         """
         if not any((rate := _RATE.fullmatch(key)) and rate[1] for key in keys):
             return self
@@ -75,11 +76,11 @@ class Factors:
         return Factors(rows, [*(k for k in self.keys if not k.startswith(DROPOUT)), *of_variants], self.whole)
 
     def levels(self, key: str) -> dict[str, str]:
-        """By label what a typed key is set to: `model` and `dropout` stand for all of their group.
+        """Return the value of a typed key by label; `model` and `dropout` stand for all keys of their group.
 
-        A rate of nothing is a rate of 0, and so is the strength of a regularizer that an arm does not have that which is none;
-        `dropout.locked.rate` is that of `locked` alone too. Raises UsageError for a key that is unknown, or none of an arm's
-        settings.
+        An arm without dropout has a rate of 0, and an arm without a regularizer has the strength at which that has no effect.
+        `dropout.locked.rate` also applies to arms with `locked` alone. Raises UsageError for a key that is unknown or not a
+        setting of an arm.
         """
         column = self._column(key)
         if column == _NAME:
@@ -97,9 +98,10 @@ class Factors:
         return {label: level(row) for label, row in self.rows.items()}
 
     def series(self, key: str) -> list[Series]:
-        """The sets of two and more arms that differ in this key alone.
+        """Return the sets of two or more arms that differ in this key only; raise UsageError if there is none.
 
-        One that drops nothing is in all of them, if the key is dropout's; and one without a regularizer, if it is its strength.
+        If the key belongs to dropout, an arm that drops nothing is in every set; if it is the strength of a regularizer, an arm
+        without that regularizer is.
         """
         levels, beside, column = self.levels(key), self._beside(key), self._column(key)
         whole = column.startswith(DROPOUT) or self._none_of(column) is not None
@@ -121,16 +123,16 @@ class Factors:
         return found
 
     def one_a_level(self, labels: Sequence[str], levels: Mapping[str, str], said: str) -> list[str]:
-        """The labels in the order of their levels, without the further names of an arm that has several.
+        """Return one label per level, in the order of the levels; of several labels of the same arm, the first.
 
-        levels: by label. said: what they are levels of. Raises UsageError where a level is of several arms.
+        levels: the level of each label. said: the key, for the message. Raises UsageError if a level has several arms.
         """
         at: dict[str, str] = {}
         for label in labels:
             other = at.setdefault(levels[label], label)
             if keys := self.differing([other, label]):
                 key = keys[0]
-                # Arms without a regularizer have no value of its options, and are to stay.
+                # Arms without a regularizer have no value for its options, and the filter must keep them.
                 of_option = key.startswith(BESIDE) and key.count(".") > 1
                 sign, value = ("!=", label) if of_option else ("=", other)
                 raise UsageError(
@@ -140,16 +142,16 @@ class Factors:
         return [at[level] for level in sorted(at, key=order)]
 
     def differing(self, labels: Sequence[str], *but: str) -> list[str]:
-        """The keys in which some arms differ, without those that the typed keys stand for."""
+        """Return the keys in which some arms differ, except those that the typed keys `but` stand for."""
         keys = set(self._beside(*but))
         found = [k for k in self.keys if k in keys and len({self._text(label, k) for label in labels}) > 1]
-        # Where one has a regularizer that another has not, its options are not worth a word.
+        # If only some arms have a regularizer, its name is listed instead of its options.
         lacking = [k.removesuffix(".name") for k in found if k.startswith(BESIDE) and k.endswith(".name")]
         lacking = [name for name in lacking if not name.endswith(".schedule")]
         return [*(k for k in found if not k.startswith(tuple(f"{name}." for name in lacking))), *lacking]
 
     def follows(self, key: str, labels: Sequence[str], levels: Mapping[str, str]) -> bool:
-        """Whether a key has one value at each of these levels, which then say all of it."""
+        """Return whether a key has only one value at each of these levels, so that the level determines the value."""
         at: dict[str, set[str]] = {}
         for label in labels:
             if not self._idle(self.rows[label], key):
@@ -157,7 +159,7 @@ class Factors:
         return all(len(texts) == 1 for texts in at.values())
 
     def _none_of(self, column: str) -> str | None:
-        """How the level of an arm reads that has nothing of what this key says the strength of; None of any other key."""
+        """Return the level that an arm without the regularizer has, if the key is a strength; None for any other key."""
         if column == f"{DROPOUT}rate":
             return "0"
         group, _, option = column.rpartition(".")
@@ -168,7 +170,7 @@ class Factors:
         return None
 
     def _idle(self, row: Row, key: str) -> bool:
-        """Whether an arm has nothing of what a key is an option of."""
+        """Return whether an arm lacks the regularizer, or the dropout, of which the key is an option."""
         if key.startswith(BESIDE):
             return absent(row.get(f"{_group(key)}name", math.nan))
         return key.startswith(DROPOUT) and silent(row)
@@ -180,7 +182,7 @@ class Factors:
         return column
 
     def _beside(self, *keys: str) -> list[str]:
-        """The keys that the typed ones do not stand for."""
+        """Return the keys that the typed ones do not stand for."""
         columns = [self._column(key) for key in keys]
         groups = tuple(c.removesuffix("name") for c in columns if c.endswith(".name"))
         return [k for k in self.keys if k not in columns and not k.startswith(groups)]
@@ -194,7 +196,7 @@ class Factors:
 
 
 def _common(labels: Sequence[str], key: str, levels: Mapping[str, str]) -> str:
-    """What labels say less the key: `standard` of `standard 0.1` and `standard 0.5`; nothing where that was all."""
+    """Return the common part of the labels without the key's value: `standard` for `standard 0.1` and `standard 0.5`."""
     said = dict.fromkeys(
         re.sub(rf"( {re.escape(key)}=\S+|(^| ){re.escape(levels[label])}(?= |$))", "", label, count=1).strip()
         for label in labels
@@ -203,12 +205,12 @@ def _common(labels: Sequence[str], key: str, levels: Mapping[str, str]) -> str:
 
 
 def _group(key: str) -> str:
-    """How the keys begin that do nothing where what they are options of is off: `dropout.`, `regularizer.mixup.`."""
+    """Return the prefix of the keys that have no effect if their regularizer is off: `dropout.`, `regularizer.mixup.`."""
     return ".".join(key.split(".")[:2]) + "." if key.startswith(BESIDE) else DROPOUT
 
 
 def _apart(row: Row) -> Row:
-    """With the keys of each of its variants under the variant's name."""
+    """Return the row with the keys of each of its variants under the variant's name."""
     found = {k: v for k, v in row.items() if not k.startswith(DROPOUT) or k == _NAME}
     for name, begin in variants_of(row).items():
         own = {k.removeprefix(begin): v for k, v in row.items() if k.startswith(begin) and not absent(v)}

@@ -1,7 +1,8 @@
-"""Arms that are the same but for strengths, from which the best is chosen: rates of a variant, strengths of a regularizer.
+"""Families: arms that differ only in strengths, such as rates of a variant, from which the best one is chosen.
 
-What has a strength is a part of an arm: its dropout, a regularizer beside it, a key of training such as weight decay. Arms with
-the same parts are a family; those with fewer of them stand beside it, so that going without is among what is chosen from.
+A part of an arm is anything with a strength: its dropout, another regularizer, a key of training such as weight decay. Arms
+with the same parts form a family. Arms with fewer parts are listed beside it, so that going without a part is among the
+options.
 """
 
 from __future__ import annotations
@@ -29,18 +30,18 @@ from dropbench.report.tables.shown_values import Row
 from dropbench.values import AND, absent, number, written
 
 RATE = "dropout.rate"
-"""Stands for all rates of an arm: common ones, those of sites, and those of each of several variants."""
+"""The key that stands for all rates of an arm: common rates, rates of sites, and those of each of several variants."""
 _RATES = re.compile(r"dropout\.(?:[^.]+\.)?rates?")
 _OF_TRAINING = ("train.weight_decay", "train.label_smoothing", "train.max_norm", "train.grad_clip")
 _BEGINS = {RATE: ("dropout.",), "train.weight_decay": ("train.weight_decay", "train.decay_")}
-"""How the keys of a part begin, by its strength, where that is not its only key."""
+"""The prefixes of a part's keys, by the key of its strength, if it has other keys too."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """Arms that differ in strengths alone, and those like them without some of what has these; labels in the table's order.
+    """Arms that differ only in strengths (labels), and arms like them without some of these parts (idle), in the table's order.
 
-    name: what the strengths are of. strengths: the keys that differ, `dropout.rate` for all rates.
+    name: the parts whose strengths differ. strengths: the keys that differ; `dropout.rate` stands for all rates.
     """
 
     name: str
@@ -51,9 +52,10 @@ class Family:
 
 @dataclass(frozen=True)
 class _Settings:
-    """row: one run of an arm. parts: the strengths of what is on in it. sizes: by part how strong it is.
+    """The settings of an arm, split into strengths and other keys.
 
-    fixed: the value of each other key that it has a use for.
+    row: one run of the arm. parts: the strength keys of the parts that are on. sizes: the values of the strengths, by part.
+    fixed: the values of all other keys that have an effect.
     """
 
     row: Row
@@ -72,16 +74,13 @@ class _Settings:
         return cls(row, parts, fixed, sizes)
 
     def without(self, parts: frozenset[str]) -> dict[str, str]:
-        """The values of the other keys, but for those of some parts."""
+        """Return the values of the other keys, except keys of the given parts."""
         off = tuple(begin for part in parts for begin in _begins(part))
         return {k: text for k, text in self.fixed.items() if not k.startswith(off)}
 
 
 def families(runs: pd.DataFrame, arms: Sequence[Arm]) -> list[Family]:
-    """Of the arms that are the same but for strengths, where there are several; in the table's order.
-
-    runs: with `label`.
-    """
+    """Return the families with several arms, in the table's order; runs: a frame with the column `label`."""
     keys = setting_keys(runs)
     rows = {row["label"]: row for row in rows_of(runs.drop_duplicates("label"))}
     known = frozenset(part for row in rows.values() for part in _parts(row, keys)) | {RATE}
@@ -104,7 +103,7 @@ def families(runs: pd.DataFrame, arms: Sequence[Arm]) -> list[Family]:
 
 
 def _parts(row: Row, keys: Sequence[str]) -> frozenset[str]:
-    """The strengths of all that is on in an arm."""
+    """Return the strength keys of all parts that are on in an arm."""
     beside = [f"{whole}{row[f'{whole}strength']}" for whole in regularizers_of(row, keys)]
     trained = [k for k in keys if (k in _OF_TRAINING or k.startswith(AUGMENT)) and number(row[k])]
     return frozenset([*[RATE] * (not silent(row)), *beside, *(k for k in trained if not absent(row[k]))])
@@ -119,13 +118,13 @@ def _is_strength(key: str, part: str) -> bool:
 
 
 def _differing(members: Sequence[_Settings]) -> list[str]:
-    """The parts that are not as strong in all of these arms."""
+    """Return the parts whose strength differs between these arms."""
     parts = sorted(members[0].parts, key=lambda part: (part != RATE, not part.startswith(BESIDE), part))
     return [part for part in parts if len({own.sizes[part] for own in members}) > 1]
 
 
 def _lacks(other: _Settings, members: Sequence[_Settings]) -> bool:
-    """Whether an arm is as one of the members but for the want of some of the parts in which they differ."""
+    """Return whether an arm equals one of the members, except that it lacks some of the parts whose strengths differ."""
     lacking = members[0].parts - other.parts
     if not lacking or not other.parts < members[0].parts or not lacking <= set(_differing(members)):
         return False
@@ -134,7 +133,7 @@ def _lacks(other: _Settings, members: Sequence[_Settings]) -> bool:
 
 
 def _names(firsts: Sequence[_Settings], differing: Sequence[Sequence[str]], keys: Sequence[str]) -> list[str]:
-    """What the strengths of each family are of; with the rest of its setting where another's are of the same."""
+    """Return a name for each family: its parts, and the rest of its setting if another family has the same parts."""
     short = [AND.join(_name(own.row, part) for part in parts) for own, parts in zip(firsts, differing, strict=True)]
     return [
         name if short.count(name) == 1 else _in_full(name, own.row, parts, alike, keys)
@@ -150,7 +149,7 @@ def _name(row: Row, part: str) -> str:
 
 
 def _in_full(name: str, row: Row, parts: Sequence[str], alike: Sequence[Row], keys: Sequence[str]) -> str:
-    """With schedule and placement of the dropout or, where it has no part in the choice, all of it; and what else differs."""
+    """Return the name with what else differs: dropout's schedule and placement or, if no rates are chosen, all of dropout."""
     if RATE in parts:
         more = [row.get(k) for k in ("dropout.schedule.name", "dropout.placement")]
         words = [written(v) for v in more if v is not None and not absent(v) and v != "constant"]

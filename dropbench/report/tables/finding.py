@@ -1,4 +1,4 @@
-"""What a comparison found, for someone who reads one screen: a heading, a sentence on what was run, and four facts."""
+"""The finding of a comparison in one screen: a heading, a sentence on what was run, and four facts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MINUS = "\N{MINUS SIGN}"
 
 @dataclass(frozen=True)
 class Fact:
-    """One of the four boxes: what it is about, the answer in a word or two, and a line on it."""
+    """One of the four boxes: its topic, the answer in a word or two, and a line of detail."""
 
     name: str
     value: str
@@ -31,7 +31,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Finding:
-    """heading: what was found. setting: a sentence on what was run. facts: the best arm, how sure, what to avoid, the cost."""
+    """The result; heading: what was found; setting: what was run; facts: the best arm, how sure, what to avoid, the cost."""
 
     heading: str
     setting: str
@@ -39,23 +39,23 @@ class Finding:
 
 
 def finding(c: Comparison) -> Finding:
-    """Of any comparison, also one of which nothing can be told."""
+    """Return the finding of any comparison, including one without a verdict."""
     return Finding(_heading(c), _setting(c), (*_judged(c), _cost(c)))
 
 
 def signed(text: str) -> str:
-    """With a true minus sign in front of a number, as it is printed."""
+    """Replace hyphens by true minus signs, as they are printed."""
     return text.replace("-", MINUS)
 
 
 def size(contrast: Contrast) -> str:
-    """`+1.04 points`."""
+    """Return the mean difference with its unit: `+1.04 points`."""
     unit = contrast.measure.points or contrast.measure.declared.unit
     return f"{signed(or_absent(contrast.measure.difference, contrast.difference.mean))} {unit}".rstrip()
 
 
 def limits(contrast: Contrast) -> str:
-    """`−1.12 to +3.07`; nothing without an interval."""
+    """Return the interval, `−1.12 to +3.07`; empty without an interval."""
     low, high = contrast.difference.low, contrast.difference.high
     if math.isnan(low) or math.isnan(high):
         return ""
@@ -63,7 +63,7 @@ def limits(contrast: Contrast) -> str:
 
 
 def ranked(contrasts: Mapping[str, Contrast]) -> list[str]:
-    """Their labels, the best mean first, the higher where neither way is better; those without a mean last."""
+    """Return the labels, the best mean first (the highest, if neither direction is better), and those without a mean last."""
 
     def merit(label: str) -> float:
         mean = contrasts[label].difference.mean
@@ -73,9 +73,10 @@ def ranked(contrasts: Mapping[str, Contrast]) -> list[str]:
 
 
 def leader(c: Comparison, among: Sequence[str]) -> str:
-    """The arm to name of several, the best first: not one of whose strengths validation chose another.
+    """Return the arm to name first: the best one, passing over arms of whose family validation chose another arm.
 
-    The best mean of many on the test examples is luck in part; what validation chose is not.
+    The best test score of many arms is partly luck; the arm that validation chose is not picked by that luck. among: labels,
+    the best first.
     """
     passed_over = {label for choice in c.choices for label in choice.of if label != choice.chosen}
     return next((label for label in among if label not in passed_over), among[0])
@@ -151,7 +152,7 @@ def _number(labels: Sequence[str]) -> str:
 
 
 def _setting(c: Comparison) -> str:
-    """On model, data, arms, seeds and measure."""
+    """Return a sentence on model, data, arms, seeds and measure."""
     row = {key: _common(c, key) for key in ("model", "data", "data.n_train", "data.label_noise", "train.epochs")}
     data = [f"{written(row['data.n_train'])} training examples"] * (row["data.n_train"] is not None)
     noise: Any = row["data.label_noise"]
@@ -175,14 +176,14 @@ def _of_whom(c: Comparison) -> str:
 
 
 def _common(c: Comparison, key: str) -> object:
-    """The value of a key, where all runs have the same; else nothing."""
+    """Return the value of a key if all runs have the same; else None."""
     values = {written(v): v for v in c.runs[key].tolist()} if key in c.runs else {}
     value = next(iter(values.values())) if len(values) == 1 else None
     return None if value != value else value
 
 
 def _judged(c: Comparison) -> list[Fact]:
-    """The best arm, how sure that is, and what to avoid."""
+    """Return the facts on the best arm, how sure that is, and what to avoid."""
     told = [label for label in ranked(c.verdicts) if c.verdicts[label].direction]
     if not told or c.measure is None:
         return []
@@ -236,7 +237,7 @@ def _avoid(c: Comparison, told: Sequence[str]) -> Fact:
 
 
 def _spread(contrasts: Sequence[Contrast], baseline: str | None) -> str:
-    """`−2.7 to −15.8 points against none`; of those of which no seed finished, that they diverged."""
+    """Return the range of the means, `−2.7 to −15.8 points against none`; if none has a mean, how many seeds diverged."""
     known = [k for k in contrasts if not math.isnan(k.difference.mean)]
     if not known:
         return f"{contrasts[0].how_lost} under {count(max(k.difference.diverged for k in contrasts), 'seed')}"
@@ -245,7 +246,7 @@ def _spread(contrasts: Sequence[Contrast], baseline: str | None) -> str:
 
 
 def at_once(arms: int) -> str:
-    """For how many arms an interval holds: `for both arms at once`, `for all 6 arms at once`."""
+    """Say for how many arms an interval holds: `for both arms at once`, `for all 6 arms at once`."""
     return "for both arms at once" if arms == 2 else f"for all {arms} arms at once"
 
 
@@ -258,7 +259,7 @@ def _cost(c: Comparison) -> Fact:
 
 
 def duration(seconds: float) -> str:
-    """`37 s`, `12 min`, `3.5 h`."""
+    """Return a duration as text: `37 s`, `12 min`, `3.5 h`."""
     if seconds < 99.5:
         return f"{seconds:.2g} s"
     return f"{seconds / 60:,.0f} min" if seconds < 5400 else f"{seconds / 3600:,.1f} h"

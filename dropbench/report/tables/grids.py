@@ -1,4 +1,4 @@
-"""A measure over one or two configuration keys: `--rows dropout.rate --cols model`."""
+"""Pivot tables: a measure over one or two configuration keys, as in `--rows dropout.rate --cols model`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from dropbench.values import order
 
 @dataclass(frozen=True)
 class Grid:
-    """One pivot. table: a row a cell in the order to show: row, column (texts), n, mean, sd (ddof 1), median of the measure.
+    """One pivot table.
 
-    rows, cols: the keys; cols is None where there is one column, which then has the measure's name.
+    rows, cols: the keys; if cols is None, there is a single column with the measure's name. table: one row per cell, in display
+    order, with the columns row, column (texts), n, mean, sd (ddof 1) and median of the measure.
     """
 
     title: str
@@ -34,9 +35,9 @@ class Grid:
 
 
 def grids(frame: pd.DataFrame, measures: Measures, rows: str, cols: str | None, metric: str | None) -> list[Grid]:
-    """One for each setting of the keys that vary within a cell: runs that differ in more than their seed are never averaged.
+    """Return one grid for each setting of the other keys that vary, so that only runs that differ in the seed are averaged.
 
-    Raises UsageError for an unknown key or metric, and where nothing was measured.
+    Raises UsageError for an unknown key or metric, or if nothing was measured.
     """
     measure = measures.resolve(frame, metric)
     if measure is None:
@@ -61,9 +62,9 @@ def grids(frame: pd.DataFrame, measures: Measures, rows: str, cols: str | None, 
 
 
 def _apart(texts: dict[str, list[str]], axes: Sequence[str]) -> list[str]:
-    """The keys that must be told apart beside the axes, few of them: names before what follows from them.
+    """Return the keys that still vary within a cell of the axes, as few as possible: names before keys that follow from them.
 
-    Of a regularizer that not all have its options say that too.
+    The name of a regularizer comes after its options, because an absent option also says that a run lacks the regularizer.
     """
 
     def rank(key: str) -> tuple[bool, bool, bool, str]:
@@ -86,7 +87,7 @@ def _table(values: pd.Series, rows: list[str], cols: list[str]) -> pd.DataFrame:
     parts = frame.groupby(["row", "column"], sort=False)["value"]
     table = pd.DataFrame({"n": parts.size(), "mean": parts.mean(), "sd": parts.std(ddof=1), "median": parts.median()})
     never = frame["value"].map(math.isinf).groupby([frame["row"], frame["column"]], sort=False).sum()
-    if never.any():  # runs that did not come to a score
+    if never.any():  # runs that never reached a score
         table["never"] = never
     table = table.reset_index()
     return table.sort_values(["row", "column"], key=lambda c: c.map(order), kind="stable", ignore_index=True)

@@ -1,4 +1,4 @@
-"""Where an optimum lies: which values of a key may be the best one, for all that the seeds can tell."""
+"""The position of an optimum: a confidence set of the values of a key that may be the best one."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Candidate:
     Parameters
     ----------
     level, label : str
-        The value, and its arm.
+        The value, and the label of its arm.
     mean, sd : float
-        Of the measure, over the seeds that all candidates have; NaN where there are none, or too few.
+        Mean and sd of the measure over the seeds that all candidates have; NaN if there are too few seeds.
     share : float
-        Of resamples of the seeds (with replacement, for all candidates together), those in which its mean is the best.
+        The share of bootstrap resamples of the seeds (joint for all candidates) in which its mean is the best.
     beaten_by : str
-        The value that is better for sure, with the smallest p where several are; nothing where none is, so that this one may
-        be the best.
+        A value that is confirmed to be better, the one with the smallest p; empty if there is none, so that this value may be
+        the best.
     """
 
     level: str
@@ -51,8 +51,8 @@ class Candidate:
 class Optimum:
     """The values of a key in one set of arms that differ in nothing else, in their order.
 
-    seeds: that all candidates have. left_out: values without a score under all
-    their seeds, or of which more seeds diverged.
+    seeds: the number of seeds that all candidates have. left_out: values without a finite score under every seed, or with a
+    larger share of diverged seeds than other values.
     """
 
     series: Series
@@ -69,9 +69,9 @@ class Optimum:
 
     @property
     def at_edge(self) -> bool:
-        """Whether the least or the largest number is the best, so that the optimum may lie beyond what was tried.
+        """Whether the smallest or the largest number is the best, so that the optimum may lie beyond the values tried.
 
-        Nothing is taken to lie below 0.
+        A smallest value of 0 is not an edge, because no smaller value is possible.
         """
         if self.best is None or any(number(c.level) is None for c in self.candidates):
             return False
@@ -79,7 +79,7 @@ class Optimum:
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row a candidate, numbers in the measure's own unit."""
+        """One row per candidate, with numbers in the measure's own unit."""
         rows = [{**vars(c), "possible": c.possible, "best": c is self.best} for c in self.candidates]
         return pd.DataFrame(
             [{"key": self.series.key, "arms": self.series.name, "measure": str(self.measure), **r} for r in rows]
@@ -87,10 +87,10 @@ class Optimum:
 
 
 def optima(factors: Factors, key: str, measure: Measure, whole: Comparison) -> list[Optimum]:
-    """One for each set of arms that differ in the key alone, those without dropout among the rates of each.
+    """Return one Optimum for each set of arms that differ only in the key; for a rate, each set includes arms without dropout.
 
-    Raises UsageError where no arms differ in the key alone or none of them has a score, and for a measure of which it is
-    not known which way is better.
+    Raises UsageError if no arms differ only in the key, if none of them has a score, or if the measure has no known better
+    direction.
     """
     if not measure.direction:
         raise UsageError(
@@ -105,7 +105,7 @@ def optima(factors: Factors, key: str, measure: Measure, whole: Comparison) -> l
 
 
 def _optimum(series: Series, measure: Measure, whole: Comparison) -> Optimum:
-    # Of a time to a score that some runs never came to there is no mean.
+    # A time to a score that some runs never reached is infinite, so it has no mean.
     labels = [
         label
         for label in safest(whole.runs, series.labels)

@@ -1,4 +1,4 @@
-"""Which arm of which stored plan a run is, and in which of its tables."""
+"""Assigns runs to the arms and tables of stored plans."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from dropbench.store import StoredPlan
 from dropbench.values import count, plain
 
 Named = Sequence[tuple[str | None, str | None, str]]
-"""(table, arm's name, run id), in a plan's order; no table where the plan does not know its, no name where it has none."""
+"""(table, arm's name, run id), in a plan's order; table is None for a plan without tables, name for an arm without one."""
 
 
 def named(plans: Sequence[StoredPlan]) -> Named:
-    """The arms of these plans. What an older plan, without tables, says of a run is left out where a later one says it too."""
+    """Return the arms of these plans; what an older plan, without tables, has in common with one with tables is left out."""
     tabled = [
         (table, name, run)
         for plan in plans
@@ -30,7 +30,7 @@ def named(plans: Sequence[StoredPlan]) -> Named:
 
 
 def _torn(plan: StoredPlan, frame: pd.DataFrame) -> bool:
-    """Whether a table of a plan holds runs that differ in more than regularizers."""
+    """Return whether a table of the plan has runs that differ in more than regularizers."""
     runs = frame["run_id"].tolist()
     group = {runs[i]: place for place, places in enumerate(tables(frame)) for i in places}
     whole = ([group[r] for ids in arms.values() for r in ids if r in group] for arms in plan.tables.values())
@@ -38,10 +38,11 @@ def _torn(plan: StoredPlan, frame: pd.DataFrame) -> bool:
 
 
 def with_whole(frame: pd.DataFrame, plans: Sequence[StoredPlan]) -> tuple[pd.DataFrame, list[str]]:
-    """Without the runs that tuned what is compared, of which there is a note; some plans' arms in the tables of these.
+    """Return the runs without those that only served tuning or as a pilot, and a note on how many these are.
 
-    Those whose arms differ in more than regularizers, which would put them into several: tuned ones, and a study's. A run that
-    another plan compares is in its table too.
+    Plans whose arms differ in more than regularizers (tuned arms, and arms of some studies) keep the tables of the plan,
+    because their arms would otherwise be split into several tables. A run that another plan compares is in that plan's table
+    too.
     """
     runs = frame["run_id"].tolist()
     tuned = [p for p in plans if p.tables and ((p.course is not None and p.course.tuned) or _torn(p, frame))]
@@ -57,11 +58,11 @@ def with_whole(frame: pd.DataFrame, plans: Sequence[StoredPlan]) -> tuple[pd.Dat
 
 
 def with_names(frame: pd.DataFrame, arms: Named) -> pd.DataFrame:
-    """With a `name` and a `table`. A run that is in two arms of a plan (their rates are equal, say) has a row in each."""
+    """Return the runs with columns `name` and `table`; a run in two arms of a plan (of equal rates, say) has two rows."""
     rows = {run: i for i, run in enumerate(frame["run_id"].tolist())}
     there = [(table, None if name is None else plain(name), run) for table, name, run in arms if run in rows]
     tables, names, _ = zip(*there, strict=True) if there else ((), (), ())
     found = frame.iloc[[rows[run] for *_, run in there]]
-    # Of objects, among which None stays None beside a text.
+    # With dtype object, None stays None beside texts.
     texts = {k: pd.Series(v, found.index, dtype=object) for k, v in (("table", tables), ("name", names))}
     return found.assign(**texts)

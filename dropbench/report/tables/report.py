@@ -1,4 +1,4 @@
-"""All that a report is about: its comparisons or grids, and where they come from."""
+"""The content of a report: its comparisons or grids, and the runs and plans behind them."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ from dropbench.store.epochs import Epochs
 
 @dataclass(frozen=True)
 class Report:
-    """What output shows.
+    """Everything that an output format shows.
 
     Parameters
     ----------
     comparisons : tuple
-        In natural order of their titles.
+        The comparisons, in natural order of their titles.
     notes : tuple
-        About all of them.
+        Notes about all comparisons.
     headlines : tuple
-        What comes before all else, and is said even where only errors are wanted.
+        Warnings that come first; they are shown even if only errors are wanted.
     skipped : tuple
-        What could not be read.
+        Records that could not be read.
     questions : tuple
-        What the studies asked, if the report is of studies.
+        The questions of the studies, if this is a report of studies.
     grids : tuple
-        Pivots, instead of comparisons.
+        Pivot tables. If there are any, there are no comparisons.
     asked : Asked or None
-        Answers to questions in the grammar of contrasts, instead of both.
+        Answers to questions in the grammar of contrasts. If set, there are no comparisons and no grids.
     claims : tuple
-        Statements of studies with what became of them, instead of all of these.
+        Statements of studies with their verdicts. If there are any, there is nothing of the above.
     single : Runs or None
-        Runs, a row each, instead of all of these.
+        A table with one row per run. If set, there is nothing of the above.
     configs, histories, epochs : Mapping
-        Of every run that was loaded, by its id: what it was set to, where its history.csv is, and what is known of that.
+        For every run that was loaded, by its id: its configuration, the path of its history.csv, and a summary of that.
     plans : tuple
-        The stored ones that have a run of this report, and those that do not say what they have.
+        The stored plans that have a run of this report, and those that do not list their arms.
     command : str or None
-        What was typed to get it, where that is known.
+        The command that was typed, if it is known.
     runs : DataFrame or None
-        A row a run of all that it is about.
+        The runs of the report, one row each.
     """
 
     comparisons: tuple[Comparison, ...]

@@ -1,4 +1,4 @@
-"""Single runs as one table: what each was set to, what came of it, and which arm of which study it is."""
+"""Single runs as one table: each run's configuration and results, and the arm and study it belongs to."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ LAST = (
     *(f"{package}_version" for package in PACKAGES),
 )
 _APART = "; "
-"""Between the names of what a run belongs to, where that is several."""
+"""The separator between names, if a run belongs to several arms, studies or plans."""
 
 
 @dataclass(frozen=True)
 class Runs:
-    """A row a run.
+    """A table with one row per run.
 
     Parameters
     ----------
     table : DataFrame
-        FIRST, every configuration key, every measure in full precision (accuracies as fractions, losses in nats), LAST. A
-        column has values of one kind, or texts; what is not known, not set or null is None or NaN.
+        The columns FIRST, every configuration key, every measure in full precision (accuracies as fractions, losses in nats),
+        and LAST. The values of a column have one type, or are texts; unknown, unset and null values are None or NaN.
     varying : tuple
         The configuration keys that have several values.
     measures : tuple
-        Those of the table, in its order.
+        The measures in the table, in the order of their columns.
     """
 
     table: pd.DataFrame
@@ -60,9 +60,9 @@ class Runs:
 
 
 def runs_of(frame: pd.DataFrame, measures: Measures, plans: Sequence[StoredPlan]) -> Runs:
-    """The runs in the order of the tables and arms that a report would have, and of their seeds.
+    """Return the runs, ordered by the tables and arms that a report would have, and by seed.
 
-    frame: a row a run, of studies one for each arm that it is. plans: in which they may be.
+    frame: one row per run, or, for studies, one row for each arm that a run belongs to. plans: plans that may have these runs.
     """
     places = _places(frame)
     owners = {what: _owners(plans, what) for what in ("study", "plan_id")}
@@ -86,7 +86,7 @@ def runs_of(frame: pd.DataFrame, measures: Measures, plans: Sequence[StoredPlan]
 
 
 def _places(frame: pd.DataFrame) -> dict[str, list[tuple[str, str]]]:
-    """By run, in order, the title of each table that it is in and its arm's label there."""
+    """Return, by run id and in order, the title of each table that has the run, and its arm's label there."""
     places: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for title, runs in comparisons(frame):
         for arm in name_arms(runs):
@@ -101,7 +101,7 @@ def _named(runs: pd.DataFrame) -> list[tuple[str | None, str]]:
 
 
 def _owners(plans: Sequence[StoredPlan], what: str) -> dict[str, list[str]]:
-    """By run the studies, or the ids, of the plans that trained it."""
+    """Return, by run id, the studies or ids (`what`) of the plans that trained it."""
     found: dict[str, list[str]] = defaultdict(list)
     for plan in plans:
         if (name := getattr(plan, what)) is not None:
@@ -119,7 +119,7 @@ def _whole(number: float) -> int | None:
 
 
 def _of_one_kind(values: Sequence[Any]) -> list[Any]:
-    """All true or false, all whole numbers, all numbers or all texts, so that any program can hold them in a column."""
+    """Convert values to one type (bool, int, float or else text), so that any program can hold them in a column."""
     values = [None if absent(v) else v for v in values]
     known = [v for v in values if v is not None]
     if all(isinstance(v, bool) for v in known):

@@ -1,9 +1,9 @@
-"""Which strength of each regularizer is best on validation data, none among them, and what that one scores on test data.
+"""The choice of each regularizer's strength by validation score, and the test score of the chosen arm.
 
-The rule: of the arms of one sweep that differ in nothing but strengths (a rate is dropout's), and of those beside them that go
-without, the one with the best mean validation score over the seeds that all of them have. Other sweeps in a folder have no part
-in it: sweeps with the same arms are one, of others each has its choice. An arm of which more seeds diverged than of another is
-not among them: a mean of those that are left is no merit. Only then is the test score looked at.
+The candidates are the arms of one sweep that differ only in strengths (for dropout, the rate), and the arms that go without the
+regularizer. The arm with the best mean validation score over the seeds that all candidates have is chosen. Each sweep in a
+folder has its own choice; sweeps with the same arms count as one. An arm with a larger share of diverged seeds than another is
+not a candidate, because the mean of its remaining seeds is not comparable. The test score is read only after the choice.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from dropbench.report.tables.families import RATE, Family, families
 
 @dataclass(frozen=True)
 class Choice:
-    """variant: what the strengths are of, a variant of dropout, another regularizer, or several. strengths: their keys.
+    """A choice of a strength.
 
-    chosen: an arm's label. of: the labels to choose from. seeds: common to all of them.
+    variant: the variant of dropout, the other regularizer, or several, whose strength is chosen. strengths: the keys of the
+    strengths. chosen: the label of the chosen arm. of: the labels of all candidates. seeds: the seeds that all of them have.
 
-    rule: the measure that decided, `val_accuracy`; score: its mean. test: the measure that is then shown, with its mean and sd
-    (ddof 1, NaN of one seed) over the same seeds. Fractions and nats. unsafe: labels that were out of the question, since more
-    of their seeds diverged. idle: whether the chosen arm goes without what the strengths
-    are of, or some of it.
+    rule: the measure that decided, such as `val_accuracy`; score: its mean. test: the measure that is then shown, with its mean
+    and sd (ddof 1, NaN with one seed) over the same seeds. Values are fractions and nats. unsafe: labels excluded because more
+    of their seeds diverged. idle: whether the chosen arm goes without the regularizer, or without some of several.
     """
 
     variant: str
@@ -46,31 +46,31 @@ class Choice:
 
     @property
     def word(self) -> str:
-        """What is chosen."""
+        """The word for the chosen quantity: `rate` or `strength`."""
         return "rate" if self.strengths == (RATE,) else "strength"
 
 
 def word(choices: Sequence[Choice]) -> str:
-    """What is chosen in all of them."""
+    """Return the word for what is chosen in all of them: `rate` or `strength`."""
     return "rate" if all(c.word == "rate" for c in choices) else "strength"
 
 
 def choices(
     runs: pd.DataFrame, arms: Sequence[Arm], measure: Measure | None, sweeps: Sequence[Collection[str]] = ()
 ) -> list[Choice]:
-    """One for each regularizer, or several together, of which a sweep has several strengths.
+    """Return one Choice for each regularizer, or combination of several, of which a sweep has several strengths.
 
     Parameters
     ----------
     runs : DataFrame
-        Of one comparison, with `label`.
+        The runs of one comparison, with the column `label`.
     arms : sequence
-        In the table's order.
+        The arms, in the table's order.
     measure : Measure or None
-        What the verdict is about; the choice is by the same metric on validation data. None where nothing was measured on
-        both, or where it is not known which way is better.
+        The verdict's measure; the choice is by the same metric on validation data. Without a measure, or if it has no known
+        better direction, there is no choice.
     sweeps : sequence of collections
-        The run ids of each sweep, oldest first; runs that are in none are one more. None at all where all runs are of one.
+        The run ids of each sweep, oldest first; runs in no sweep form one more. Empty if all runs belong to one sweep.
     """
     if measure is None or not (sign := measure.on("val").direction):
         return []
@@ -89,7 +89,7 @@ def choices(
 
 
 def _choice(rows: pd.DataFrame, family: Family, sign: int, rule: Measure, test: Measure) -> Choice | None:
-    """Of the arms of one sweep."""
+    """Return the choice among the arms of one sweep; None if there are fewer than two candidates or no common seed."""
     labelled = set(rows["label"])
     there = [label for label in (*family.idle, *family.labels) if label in labelled]
     labels = safest(rows, there)
@@ -118,15 +118,15 @@ def _choice(rows: pd.DataFrame, family: Family, sign: int, rule: Measure, test: 
 
 
 def _common(done: pd.DataFrame, labels: Sequence[str], rule: Measure) -> pd.DataFrame:
-    """The scores of these arms by seed, a column an arm, of the seeds that all of them have."""
+    """Return the scores of these arms, one column per arm, with one row per seed that all of them have."""
     return done[done["label"].isin(labels)].pivot(index="seed", columns="label", values=str(rule)).dropna()
 
 
 def _by_sweep(runs: pd.DataFrame, family: Family, sweeps: Sequence[Collection[str]]) -> Iterator[pd.DataFrame]:
-    """The runs of a family in each sweep that has several of its strengths; sweeps with the same arms are one.
+    """Iterate over the runs of a family in each sweep that has several of its strengths; sweeps with the same arms are one.
 
-    A sweep without an arm that goes without takes one of another sweep, if that has all of the seeds that its strengths share:
-    going without is always among what is chosen from, and never makes the seeds fewer.
+    If a sweep has no arm without the regularizer, such an arm is taken from another sweep, provided that it has all seeds that
+    the strengths share. It is then among the candidates without reducing the number of common seeds.
     """
     whole = runs[runs["label"].isin([*family.labels, *family.idle])]
     planned = set().union(*sweeps) if sweeps else set()
@@ -144,7 +144,7 @@ def _by_sweep(runs: pd.DataFrame, family: Family, sweeps: Sequence[Collection[st
 
 
 def _idle_beside(whole: pd.DataFrame, rows: pd.DataFrame, family: Family) -> pd.DataFrame:
-    """The runs of an arm that goes without under all seeds that the strengths in `rows` share; none without such an arm."""
+    """Return the runs of an arm without the regularizer under all seeds that the strengths in `rows` share; empty if none."""
     done = rows[rows["status"] == "completed"]
     by_label = done.groupby("label")["seed"].agg(set)
     seeds = set.intersection(*by_label) if len(by_label) else set()
@@ -156,12 +156,12 @@ def _idle_beside(whole: pd.DataFrame, rows: pd.DataFrame, family: Family) -> pd.
 
 
 def _within(choice: Choice, other: Choice) -> bool:
-    """Whether another choice was from all that this one was from, and more, under all of its seeds."""
+    """Return whether another choice has all candidates of this one and more, and all of its seeds."""
     return set(choice.of) < set(other.of) and set(choice.seeds) <= set(other.seeds)
 
 
 def safest(runs: pd.DataFrame, labels: Sequence[str]) -> list[str]:
-    """Those of which the smallest share of seeds diverged."""
+    """Return the labels with the smallest share of diverged seeds, and those without a completed or diverged run."""
     of_label = runs.loc[runs["label"].isin(labels) & runs["status"].isin(["completed", "diverged"])]
     shares = (of_label["status"] == "diverged").groupby(of_label["label"]).mean()
     return [label for label in labels if label not in shares or shares[label] == shares.min()]

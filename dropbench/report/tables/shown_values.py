@@ -1,4 +1,4 @@
-"""Values of configurations as they are shown and told apart, of very many rows at once."""
+"""Texts of configuration values, for display and comparison, computed for many rows at once."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ Row = Mapping[str, Any]
 
 
 def shown(value: object) -> str | None:
-    """The value's text; None for the NaN that stands for an absent key."""
+    """Return the value's text; None for the NaN that stands for an absent key."""
     return None if absent(value) else written(value)
 
 
 def as_set(value: object) -> str | None:
-    """The text of a value that was set: what is null is absent, as in ids, so that a key of a later dropbench parts no runs."""
+    """Return the value's text; None if it is absent or null, which are equal as in ids, so that a new key separates no runs."""
     return None if value is None else shown(value)
 
 
 def texts(values: Sequence[object], text: Callable[[object], str | None] = shown) -> list[str | None]:
-    """The text of each. One object, as many runs have their settings in common, is written once."""
+    """Return the text of each value. An object that occurs several times, as runs share their settings, is converted once."""
     known: dict[int, str | None] = {}
     for value in values:
         if id(value) not in known:
@@ -33,10 +33,10 @@ def texts(values: Sequence[object], text: Callable[[object], str | None] = shown
 
 
 def vary(rows: Sequence[Row], keys: Iterable[str]) -> list[str]:
-    """The keys that have more than one value in the rows; being absent or null counts as one."""
+    """Return the keys that have more than one value in the rows; absent and null together count as one value."""
     return [k for k in keys if len(set(texts([row.get(k, math.nan) for row in rows], as_set))) > 1]
 
 
 def vary_in(frame: pd.DataFrame, keys: Iterable[str]) -> list[str]:
-    """The same of columns."""
+    """Return the columns that have more than one value, counted as in `vary`."""
     return [k for k in keys if len(set(texts(frame[k].tolist(), as_set))) > 1]

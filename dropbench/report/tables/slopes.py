@@ -1,4 +1,4 @@
-"""Interactions and trends as contrasts: sums of scores of arms, with weights."""
+"""Interactions and trends as contrasts: weighted sums of the arms' scores."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from dropbench.values import order
 
 Named = list[tuple[str, Node]]
 FOLD = 4
-"""A key that spans as many times its least value is taken by doublings."""
+"""If the largest value of a key is at least this many times its smallest, a trend is per doubling."""
 DIGITS = 12
-"""Of a weight, so that it reads as one would write it."""
+"""Decimals of a weight, so that it prints without rounding errors."""
 SPOKEN = 5
-"""Values of a key that are all named."""
+"""Up to this many values of a key, all are named."""
 
 
 def interactions(
     factors: Factors, keys: tuple[str, str], baselines: Sequence[str], measure: Measure
 ) -> tuple[Named, list[str]]:
-    """For each two levels beside the first of each key: how much more the one does at the other.
+    """Return the interaction for each pair of levels other than the first level of each key, and notes.
 
-    (both − the second alone) − (the first alone − neither): the difference of differences under one seed.
+    It is (both − the second alone) − (the first alone − neither): the difference of differences under one seed.
 
     Parameters
     ----------
     baselines : sequence
-        Labels; where they are all of one level of a key that is its first, else the least is.
+        Labels of the baselines. If all have the same level of a key, that is the key's first level; else the smallest is.
 
     Raises
     ------
     UsageError
-        For arms that the two keys do not tell apart, and where no four of them make a square.
+        If the two keys do not distinguish the arms, or if no four arms have the four combinations of two levels each.
     """
     factors = factors.apart(*keys)
     ours, theirs = (factors.levels(key) for key in keys)
@@ -74,12 +74,12 @@ def interactions(
 
 
 def trends(factors: Factors, key: str, baselines: Sequence[str], measure: Measure) -> tuple[Named, list[str]]:
-    """For each set of arms that differ in a numeric key alone: the slope of arm minus baseline over it, by least squares.
+    """Return, for each set of arms that differ only in a numeric key, the least-squares slope of arm minus baseline, and notes.
 
-    Per doubling where the key is above 0 and spans a factor of four or more; else from its least value to its largest, so
-    that the number is in the measure's unit and its region of equivalence means what it means elsewhere.
+    The slope is per doubling if the key is above 0 and spans a factor of four or more; else it is the change from the smallest
+    value to the largest. Either way it is in the measure's unit, so the region of equivalence has its usual meaning.
 
-    Raises UsageError where the key is no number, and where no baseline goes with the arms.
+    Raises UsageError if the key is not a number, or if no baseline goes with the arms.
     """
     if not baselines:
         raise UsageError(f"--trend {key}: there is no baseline to compare with; name one with --baseline")
@@ -104,14 +104,14 @@ def trends(factors: Factors, key: str, baselines: Sequence[str], measure: Measur
 
 
 def _typed(key: str, levels: Sequence[str]) -> str:
-    """The override that sweeps over these: of an option, such as `standard 0.4`, by its name alone."""
+    """Return the override that sweeps over these levels; an option such as `standard 0.4` is given by its name alone."""
     return f"{key}={','.join(dict.fromkeys(level if '.' in key else level.partition(' ')[0] for level in levels))}"
 
 
 def _cells(
     factors: Factors, keys: tuple[str, str], ours: Mapping[str, str], theirs: Mapping[str, str]
 ) -> dict[tuple[str, str], str]:
-    """The arm of each cell. Raises UsageError where one has several, or where another key varies over the cells."""
+    """Return the arm of each cell; raise UsageError if a cell has several, or if another key varies over the cells."""
     both = {label: f"{ours[label]} {keys[1]}={theirs[label]}" for label in factors.rows}
     labels = factors.one_a_level([*factors.rows], both, keys[0])
     for key in factors.differing(labels, *keys):
@@ -123,14 +123,14 @@ def _cells(
 
 
 def _ordered(levels: Mapping[str, str], baselines: Sequence[str]) -> list[str]:
-    """All levels, the baseline's first if it has one alone."""
+    """Return all levels in order, but the baselines' level first if they all have the same."""
     base = {levels[label] for label in baselines}
     found = sorted(set(levels.values()), key=order)
     return sorted(found, key=lambda level: level not in base) if len(base) == 1 else found
 
 
 def _weights(sizes: Sequence[float]) -> tuple[list[float], str]:
-    """What each arm's difference counts in the slope, and per what that is."""
+    """Return each arm's weight in the slope, and the slope's unit in words."""
     low, high = min(sizes), max(sizes)
     doublings = low > 0 and high >= FOLD * low
     x = [math.log2(size) if doublings else (size - low) / (high - low) for size in sizes]
@@ -141,7 +141,7 @@ def _weights(sizes: Sequence[float]) -> tuple[list[float], str]:
 
 
 def _baselines(factors: Factors, series: Series, baselines: Sequence[str]) -> list[str]:
-    """The baseline of each arm: at its level where theirs vary, and alike in all that is no regularizer."""
+    """Return the baseline of each arm: equal except for regularizers, and at the arm's level if the baselines' levels vary."""
     levels, found = factors.levels(series.key), []
     varies = len({levels[b] for b in baselines}) > 1
     for arm in series.labels:
@@ -162,7 +162,7 @@ def _name(factors: Factors, key: str, baselines: Sequence[str]) -> str:
 
 
 def _sum(weights: Sequence[float], arms: Sequence[str], baselines: Sequence[str], measure: Measure) -> Node:
-    """The largest first, so that better is said of a difference that grows; what is 0 has no part in it."""
+    """Return the weighted sum, the largest weight first, so that `better` refers to a growing difference; 0 is left out."""
     terms = sorted(zip(weights, arms, baselines, strict=True), key=lambda term: -term[0])
     whole: Node | None = None
     for weight, arm, baseline in terms:

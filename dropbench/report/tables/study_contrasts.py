@@ -1,4 +1,4 @@
-"""The contrasts that a study names, asked of the arms of each of its tables."""
+"""Computes the contrasts that a study names, for the arms of each of its tables."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from dropbench.store import StoredPlan
 def of_study(
     comparison: Comparison, plans: Sequence[StoredPlan], alpha: float, histories: Mapping[str, Path]
 ) -> tuple[tuple[Answer, ...], list[str]]:
-    """The answers to what the newest plan of these runs asks, and what to know of them and of those that have none.
+    """Return the answers to the contrasts of the newest plan of these runs, and notes on them and on contrasts without answers.
 
-    They are one family, as those of one `report --contrast`, at this level. plans: oldest first. histories: history.csv by
-    run id.
+    They are one family at the level alpha, like those of one `report --contrast`. plans: oldest first. histories: the path of
+    history.csv by run id.
     """
     plan = next((p for p in reversed(plans) if p.contrasts), None)
     if plan is None or comparison.measure is None:
@@ -41,7 +41,7 @@ def of_study(
             frame, words = in_words(whole.runs, whole.measures, histories, {s.measure for s in scores(node)})
             bound(node, Factors.of(replace(whole, runs=frame)) if words else factors, words)
             nodes[name] = node
-        except UsageError as error:  # the arm was left out, or none of its runs has finished
+        except UsageError as error:  # the arm was left out, or none of its runs has completed
             missing.append(f"{name} has no answer here: {error}.")
     if not nodes:
         return (), missing
@@ -58,7 +58,7 @@ def of_study(
 
 
 def _named(name: str, answer: Answer, plan: StoredPlan) -> Answer:
-    """With the name that the plan has for it, alone where an arm is compared with itself less one of its regularizers."""
+    """Return the answer under the plan's name, and mark it if it compares an arm with itself without one regularizer."""
     of = plan.course.rule.search.get("leave_out", []) if plan.course else []
     begins = plan.contrasts[name].startswith
     arm = next((arm for arm in of if name.endswith(f" in {arm}") and begins(f"arm({arm!r}).")), "")
@@ -66,7 +66,7 @@ def _named(name: str, answer: Answer, plan: StoredPlan) -> Answer:
 
 
 def _worth(answer: Answer) -> tuple[str, float]:
-    """For the order: of each arm first what it would miss the most."""
+    """Return the sort key: by arm, and first the regularizer whose removal costs the most."""
     c = answer.contrast
     size = -c.difference.mean * (c.measure.direction or 1)
     return answer.part_of, size if math.isfinite(size) else math.inf

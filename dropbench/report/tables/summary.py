@@ -1,4 +1,4 @@
-"""What each arm's runs came to: how many there are, and the mean and spread of all that was measured."""
+"""Summaries of arms: the number of runs, and the mean and spread of everything that was measured."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from dropbench.report.tables.arms import Arm
 from dropbench.report.tables.attribution_agreement import Agreement
 
 COSTS = ("best_epoch", "chosen_epoch", "seconds", "epoch_seconds", "peak_memory_mb")
-"""What is summarised beside the measures: epochs are counted from 1; seconds are a run's share of its cohort's, memory is the
-cohort's."""
+"""What is summarised beside the measures. Epochs are counted from 1; seconds are the run's share of the cohort's time; memory
+is that of the whole cohort."""
 
 
 @dataclass(frozen=True)
 class Level:
-    """Mean, sd (ddof 1) and median over an arm's completed runs; NaN for what cannot be told.
+    """Mean, sd (ddof 1) and median over an arm's completed runs; NaN if they cannot be computed.
 
-    never: of how many runs the value is infinite, as a time to a score that was not reached. n: of how many there is one.
+    never: the number of runs with an infinite value, such as the time to a score that was never reached. n: the number of runs
+    with a value.
     """
 
     mean: float = math.nan
@@ -40,13 +41,13 @@ class Summary:
     Parameters
     ----------
     n, failed, diverged : int
-        Runs that completed, and that did not.
+        The numbers of runs that completed, failed and diverged.
     levels : Mapping
-        By measure; accuracies as fractions, losses in nats.
+        The levels by measure; accuracies as fractions, losses in nats.
     costs : Mapping
-        By name in COSTS.
+        The levels by name in COSTS.
     agreement : Agreement or None
-        Of the maps of its runs' gradients; None where no arm of the comparison has any.
+        The agreement of its runs' attribution maps; None if no arm of the comparison has any.
     """
 
     arm: Arm
@@ -61,7 +62,7 @@ class Summary:
 def summarise(
     runs: pd.DataFrame, arms: Sequence[Arm], measures: Sequence[Measure], agreements: Mapping[str, Agreement]
 ) -> list[Summary]:
-    """A summary of each arm. runs: of one comparison, with `label`. agreements: by label, empty where there are none."""
+    """Return a summary of each arm; runs: of one comparison, with `label`; agreements: by label, empty if there are none."""
     done = runs[runs["status"] == "completed"]
     counts = Counter(zip(runs["label"].tolist(), runs["status"].tolist(), strict=True))
     names = [*map(str, measures), *COSTS]
