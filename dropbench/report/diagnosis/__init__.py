@@ -1,1 +1,1 @@
-"""What a comparison means for the next run."""
+"""The diagnosis: what a comparison means for the next run."""

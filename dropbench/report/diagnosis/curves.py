@@ -28,7 +28,7 @@ def both_reach(ours: Curves, theirs: Curves, measure: Measure) -> tuple[int, int
 
 
 def ends_at_best(runs: Sequence[Curves], measure: Measure) -> bool:
-    """Whether at least half of the runs had their best epoch in the last tenth of training."""
+    """Return whether at least half of the runs had their best epoch in the last tenth of training."""
     sign, column = measure.direction, str(measure)
     late = 0
     for curves in runs:

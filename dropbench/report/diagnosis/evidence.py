@@ -18,7 +18,7 @@ from dropbench.values import flatten
 Curves = Mapping[str, Sequence[float]]
 """Columns of a run's history, with one value per epoch; NaN in epochs that were not evaluated."""
 _HELD = 2_000
-"""Runs whose curves are kept in memory: of 10^5 runs they would fill it."""
+"""The number of runs whose curves are kept in memory; those of 10^5 runs would fill it."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,15 @@ class Evidence:
     Parameters
     ----------
     baseline : str
-        The comparison's: there is one.
+        The label of the comparison's baseline, which must exist.
     measure : Measure
-        What its verdict is about.
+        The measure of its verdict.
     configs : Mapping
-        By the label of an arm.
+        The configuration of each arm, by its label.
     histories : Mapping
-        Where each run's epochs are, by run id; they are read when a rule asks for them.
+        The path of each run's history, by run id; it is read when a rule asks for the curves.
     epochs : Mapping
-        What is known of them without that, by run id.
+        The summary of each run's history, by run id, which is known without reading the curves.
     """
 
     comparison: Comparison
@@ -62,7 +62,7 @@ class Evidence:
         return tuple(sorted(map(int, self.comparison.runs_of(label)["seed"])))
 
     def learned(self, label: str) -> bool:
-        """Whether an arm's variant learns its rates; the rate in the settings is then only the start."""
+        """Return whether an arm's variant learns its rates; the rate in the settings is then only the initial value."""
         return any(self.comparison.runs_of(label)["learned_rates"])
 
     def against(self, measure: Measure) -> Mapping[str, Contrast]:
@@ -73,30 +73,30 @@ class Evidence:
         contrasts = self.comparison.against(measure)
         if measure.part != "train":
             return contrasts
-        # What does not matter of a training score is what does not of the validation score: it may be next to nothing itself.
+        # The region is that of the validation score, because a training score may be close to 0 and a share of it too small.
         region = self.comparison.region(measure.on("val"))
         return {label: replace(c, region=region) for label, c in contrasts.items()}
 
     def regularized(self, label: str) -> bool:
-        """Whether an arm differs from the baseline only in regularizers; arms of a study may differ in anything."""
+        """Return whether an arm differs from the baseline only in regularizers; arms of a study may differ in anything."""
         ours, theirs = (_settings(self.configs[o]) for o in (label, self.baseline))
         return all(ours.get(k) == theirs.get(k) for k in ours.keys() | theirs.keys() if not belongs_to_arm(k))
 
     def known(self, label: str) -> dict[int, Epochs]:
-        """Return what is known of the histories by seed, for every run that has one, also for diverged runs."""
+        """Return the summaries of the histories by seed, for every run that has one, including diverged runs."""
         rows = self.comparison.runs_of(label)
         runs = zip(rows["seed"].tolist(), rows["run_id"].tolist(), strict=True)
         return {int(seed): self.epochs[run] for seed, run in runs if run in self.epochs}
 
     def curves(self, label: str) -> dict[int, Curves]:
-        """Return the curves by seed, for every run that has a history, also for diverged runs."""
+        """Return the curves by seed, for every run that has a history, including diverged runs."""
         by_seed = {}
         rows = self.comparison.runs_of(label)
         for seed, run in zip(rows["seed"].tolist(), rows["run_id"].tolist(), strict=True):
             known = self._read.pop(run, None)
             if known is None:
                 known = columns(self.histories[run]) if run in self.histories else {}
-            self._read[run] = known  # the last, which stays longest
+            self._read[run] = known  # moved to the end, because entries are discarded from the start
             if known:
                 by_seed[int(seed)] = known
         while len(self._read) > max(_HELD, 2 * len(rows)):

@@ -25,7 +25,7 @@ def same_sites(config: Config, configs: Mapping[str, Config], labels: Sequence[s
 
 
 def same_rates(a: Config, b: Config) -> bool:
-    """Whether two arms differ only in where they act: they have one common rate, or the same rates at other sites."""
+    """Return whether two arms differ only in where they act: they have one common rate, or the same rates at other sites."""
     return _but_placement(a) == _but_placement(b) and not identity.drops_nothing(a)
 
 
@@ -38,9 +38,9 @@ def placement(config: Config) -> tuple[str, ...]:
 
 
 def weaker(config: Config, there: Mapping[str, Config]) -> tuple[Config | None, list[str]]:
-    """Return the arm at half its rate, and the arms passed over: halving goes on while an arm with that rate exists.
+    """Return the arm at half its rate, and the labels of arms passed over: the rate is halved again while such an arm exists.
 
-    Without a rate it returns None.
+    The first value is None if the arm has no rate, or if eight halvings find no new arm.
     """
     passed: list[str] = []
     for _ in range(8):

@@ -46,7 +46,7 @@ def diagnose(e: Evidence) -> list[Diagnosis]:
     """Return every rule that fits, in reading order. Empty for a metric without a known better direction."""
     if not e.others or not e.score.direction:
         return []
-    broken = unstable(e)  # whatever else there is to say rests on runs that held together
+    broken = unstable(e)  # comes first, because all other rules assume runs that trained stably
     steady = [] if any("diverged" in d.says for d in broken) else no_overfitting(e)
     told = [*broken, *same_runs(e), *steady, *helping(e), *misplaced(e), *too_aggressive(e), *slower(e)]
     return [*told, *undecided(e, {label for d in told if d.rule in STEERED for label in d.arms[:1]})]
@@ -72,8 +72,8 @@ def same_runs(e: Evidence) -> list[Diagnosis]:
 def no_overfitting(e: Evidence) -> list[Diagnosis]:
     """Find that the baseline's gap is certainly small in both directions, so that a regularizer has nothing to gain.
 
-    Not with wrong labels in training, which lower the training score alone: the gap then says nothing of overfitting. For
-    the same reason a gap that is as surely the other way round is none to draw conclusions from.
+    The rule does not apply to training data with wrong labels, which lower only the training score, so that the gap says
+    nothing about overfitting. For the same reason, a gap that is certainly large in the other direction allows no conclusion.
     """
     train, val, gap = (e.measure.on(part) for part in ("train", "val", "gap"))
     sign = val.direction
@@ -132,7 +132,7 @@ def helping(e: Evidence) -> list[Diagnosis]:
 
 
 def _in_validation(e: Evidence, label: str) -> float:
-    """Return by how much an arm beats the baseline on validation data; the order of arms must not depend on test scores."""
+    """Return how far an arm is ahead on validation data; the order of arms must not depend on test scores."""
     on = e.measure.on("val")
     found = e.against(on).get(label)
     return on.direction * found.difference.mean if found is not None and math.isfinite(found.difference.mean) else 0.0
@@ -229,9 +229,9 @@ def misplaced(e: Evidence) -> list[Diagnosis]:
 def slower(e: Evidence) -> list[Diagnosis]:
     """Find arms that are certainly not worse in validation, but certainly later at the score that both arms reach.
 
-    That score is, seed by seed, the lower of the two arms' best scores. It is the baseline's best score wherever the arm
-    reaches it. An arm that stays just below it, as half of all arms would by chance, counts with the score that it reached
-    instead of with `never`.
+    For each seed, that score is the lower of the two arms' best scores, which is the baseline's best score if the arm reaches
+    it. An arm that stays just below it, as half of all arms would by chance, is compared at the score that it reached instead
+    of counting as `never`.
     """
     measure = e.measure.on("val")
     validation = e.against(measure)
@@ -313,7 +313,7 @@ def unstable(e: Evidence) -> list[Diagnosis]:
 
 
 def undecided(e: Evidence, but: Collection[str] = ()) -> list[Diagnosis]:
-    """Collect the arms whose verdict is not confirmed: what these seeds leave open, and how many more seeds may settle it.
+    """Find the arms whose verdict is not confirmed, and say how many more seeds may settle it.
 
     but: arms for which another rule already proposes something better.
     """
