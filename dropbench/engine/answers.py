@@ -1,4 +1,4 @@
-"""Whether a trained classifier tells anything apart: what it answers on the test split, as shares of the classes."""
+"""How often a trained classifier gives its most frequent answer on the test split: nearly always, if it has collapsed."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from dropbench.engine.result import ANSWERED, MAJORITY
 
 
 class Answers:
-    """Called with logits and classes of one chunk after the other, while the test metrics are taken."""
+    """Collects answers and classes of the test split; called with each chunk while the test metrics are computed."""
 
     def __init__(self) -> None:
         self._pieces: list[tuple[Tensor, Tensor]] = []
 
     def __call__(self, logits: Tensor, classes: Tensor) -> None:
-        """Logits [K, B, C] and classes [K, B]."""
+        """Takes the logits [K, B, C] and classes [K, B] of a chunk."""
         self._pieces.append((logits.argmax(-1).cpu(), classes.cpu()))
 
     def shares(self) -> list[dict[str, float]]:
-        """For each replica the share of examples of the most frequent class, and of those given the most frequent answer."""
+        """Returns, for each replica, the shares of examples with the most frequent class and with the most frequent answer."""
         answers, classes = (torch.cat(side, 1) for side in zip(*self._pieces, strict=True))
         return [
             {MAJORITY: _largest_share(y), ANSWERED: _largest_share(said)}

@@ -1,4 +1,4 @@
-"""The batches of a run: of examples, or of running text."""
+"""Chooses the kind of batches for a run: batches of examples or of running text."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def batches_for(
     device: torch.device,
     class_weights: Literal["balanced"] | None = None,
 ) -> Batches:
-    """The batches of a table for one replica a seed.
+    """Returns the batches of a table for a stack with one replica per seed.
 
     Parameters
     ----------
@@ -34,17 +34,17 @@ def batches_for(
     data : DataSpec
         How it is split.
     view : str
-        How the model sees an example: see data/views.py.
+        The form in which the model receives an example: see data/views.py.
     batch_size : int
-        Examples of a step; of running text, columns.
+        Examples per step; for running text, columns.
     augmentation : Augment
-        Of training examples; none of text.
+        The augmentation of training examples; not used for text.
     seeds : Sequence[int]
-        One a replica; those that are equal share split, order and augmentation.
+        One per replica; replicas with equal seeds share split, order and augmentation.
     device : torch.device
-        Where the batches lie.
+        The device of the batches.
     class_weights : str or None
-        How much training examples count in the loss: see `ExampleBatches`. Running text has none.
+        How much training examples count in the loss: see `ExampleBatches`. Not used for text.
     """
     if view == "text":
         return TextBatches(table, data, batch_size, seeds, device)

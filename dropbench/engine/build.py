@@ -1,4 +1,4 @@
-"""A cohort, ready to train: everything that a run needs, made from what the plan says of it."""
+"""Builds a cohort that is ready to train: model, noise, batches, metrics and regularizers, as the plan describes them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from dropbench.spec import DropoutSpec, RunSpec
 
 _EVAL_BYTES = 4 * 2**20
 _FOR_A_START = 4096
-"""Examples to which a model fits its starting weights, at most."""
+"""The largest number of examples that a model's `start_from` gets."""
 
 
 def build(
@@ -41,34 +41,34 @@ def build(
     foreign: Mapping[str, Tensor] | None = None,
     keep: Keep = USUAL,
 ) -> Training:
-    """Runs that are to train as one stacked model; one by itself is a stack of one.
+    """Returns the training of runs that train as one stacked model; a single run is a stack of one.
 
-    They share everything but seed, rates, placement, learning rate, weight decay and strengths of regularizers; an arm
-    without dropout may join any others, at rate 0. Other arms have the same variants, several ones at the same sites; or any
-    that are all masks: see `execute.cohorts`.
+    The runs may differ only in seed, rates, placement, learning rate, weight decay and strengths of regularizers. An arm
+    without dropout may join any others, at rate 0. All other arms must have the same variants (several variants also at the
+    same sites), or only variants that multiply by a mask, which may then differ: see `execute.cohorts`.
 
     Parameters
     ----------
     specs : Sequence[RunSpec]
         The runs, in any order.
     outline : Outline
-        What they build on this table: the plan's.
+        The plan's description of their model on this table.
     table : Table
         Their data.
     device : torch.device
-        Where they train.
+        The device they train on.
     foreign : Mapping[str, Tensor], optional
-        The examples that metrics set those of the table against: see `planning.sources.others`.
+        Examples of other data sets that metrics compare the table's examples with: see `planning.sources.others`.
     keep : Keep
-        What is kept of each run beside its numbers.
+        What is kept of each run besides its numbers.
 
     Raises
     ------
     ValueError
-        For several runs of a model that does not stack.
+        If there are several runs of a model that does not stack.
     """
-    # Neighbours with the same optimizer settings are updated by one kernel call.
-    # Those with the same variants write their masks at once.
+    # The sort makes runs with the same optimizer settings neighbours, which one kernel call updates, and runs with the same
+    # variants neighbours, whose masks are written at once.
     ordered = tuple(sorted(specs, key=lambda s: (s.train.lr, s.train.weight_decay, _kinds(s), s.seed, s.run_id)))
     first = ordered[0]
     train, seeds = first.train, [s.seed for s in ordered]
@@ -113,7 +113,7 @@ def build(
         metrics={name: m for name, m in measurements.items() if not is_probe(m)},
         probes={name: m for name, m in measurements.items() if is_probe(m)},
         foreign=foreign or {},
-        # A graph is computed whole, whatever is asked of it.
+        # A graph network computes all nodes, however few of them are asked for.
         chunk=len(table.y) if table.graph is not None else _chunk(outline),
     )
     notes = (
@@ -124,7 +124,7 @@ def build(
 
 
 def _some(batches: Batches) -> Tensor:
-    """Training examples of each replica, [K, n, ...]: all, or some thousands from everywhere among them."""
+    """Returns training examples of each replica, [K, n, ...]: evenly spaced ones, at most `_FOR_A_START`."""
     n = batches.part_sizes()["train"]
     (whole,) = batches.part("train", n)
     return whole.x[:, :: math.ceil(n / _FOR_A_START)]
@@ -135,12 +135,12 @@ def _kinds(spec: RunSpec) -> list[str]:
 
 
 def _kind(dropout: DropoutSpec) -> str:
-    """What a variant does, whatever its rates: its class and options."""
+    """Returns a key of what a variant does apart from its rates: its class and options."""
     return json.dumps([dropout.target, dropout.options], sort_keys=True)
 
 
 def _chunk(outline: Outline) -> int:
-    """Examples that are evaluated at once: of one replica's making, not the stack's."""
+    """Returns how many examples are evaluated at once. It follows from the size of one replica and not from K."""
     sites = (math.prod(s.shape) for s in outline.usual if s.kind in ("activation", "feedforward"))
     widest = max(outline.held, *sites, 1)
     return max(128, min(1024, _EVAL_BYTES // (4 * widest)))

@@ -1,4 +1,4 @@
-"""What a model carries from batch to batch beside its parameters and buffers, as a language model its state."""
+"""State that a model carries from batch to batch outside parameters and buffers, such as a language model's hidden state."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from torch import Tensor, nn
 from dropbench.engine.user_module import Ordinary
 
 _OWN = frozenset(vars(nn.Module()))
-"""Attributes that torch gives every module."""
+"""The attributes that torch gives every module."""
 
 
 def carried(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What the parts of a model that have a method `begin` hold in attributes of their own.
+    """Returns the state held in attributes by those modules of a model that have a method `begin`.
 
     Returns
     -------
     tensors : dict
-        References to them by name, [K, ...] each.
+        References to the tensors in these attributes, by name, [K, ...] each.
     forms : dict
-        For each attribute how its tensors lie in lists, tuples and dictionaries, as JSON can say it. An attribute that holds
-        anything else is left out.
+        For each attribute, the nesting of its tensors and plain values in lists, tuples and dictionaries, as JSON-compatible
+        values. An attribute that holds anything else is left out.
     """
     tensors: dict[str, Tensor] = {}
     forms: dict[str, Any] = {}
@@ -37,14 +37,14 @@ def carried(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def carry(model: nn.Module, tensors: Mapping[str, Tensor], forms: Mapping[str, Any]) -> None:
-    """Gives a model what `carried` found, of as many replicas as the model has."""
+    """Sets the state that `carried` returned on a model with the same number of replicas."""
     for name, part, stacked in _parts(model):
         for key in [k for k in vars(part) if f"{name}:{k}" in forms]:
             setattr(part, key, _filled(forms[f"{name}:{key}"], tensors, stacked))
 
 
 def _parts(model: nn.Module) -> Iterator[tuple[str, nn.Module, bool]]:
-    """The modules that carry something, and whether their tensors have a replica axis."""
+    """Yields the modules that carry state, with their names and whether their tensors have a replica axis."""
     for name, module in model.named_modules():
         if isinstance(module, Ordinary):
             inner = module.lent
@@ -58,7 +58,7 @@ def _begins(module: nn.Module) -> bool:
 
 
 def _form(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
-    """A value without its tensors, which are put into `tensors`; None where there is more to it."""
+    """Returns the nesting of a value and puts its tensors into `tensors`; None if it holds anything that has no such form."""
     if isinstance(value, Tensor):
         tensors[name] = value.detach()
         return {"tensor": name}

@@ -1,17 +1,17 @@
-"""Which of the runs that ended by themselves are lost all the same: their loss exploded, or a score is no number.
+"""Decides which runs have diverged although they trained to their end: the loss exploded, or a metric is not finite.
 
-What is called lost must be beyond doubt, since it counts as the worst of its arm. A network that has merely collapsed, and
-gives one class or the mean whatever it sees, is not much worse than a constant predictor: it has a result, a poor one.
+A run is called lost only beyond doubt, because it then counts as the worst of its arm. A network that has merely collapsed,
+and predicts one class or the mean for every input, is not much worse than a constant predictor: it has a result, a poor one.
 
-The constant predictor gives every class (of running text, every word) the same probability, or every input its mean. Its
-loss is the log of the number of classes, the variance of a number over the training examples, or 1, that of a
-normalised input. The frequencies of the classes are left
-out of it on purpose: where one class is rare, a predictor of the frequencies has next to no loss, and many times that is what
-an untrained network has.
+The loss is compared with that of a constant predictor, which gives every class (for running text, every word) the same
+probability, or predicts the mean for every input. Its loss is the log of the number of classes; for a predicted number the
+variance of the training targets; for a reconstruction 1, the variance of a normalised input. The frequencies of the classes
+are ignored on purpose: with classes of very different size, a predictor of the frequencies has almost no loss, and an
+untrained network has many times that loss.
 
-On the examples that it was trained on, no network that learnt anything has many times that loss, in evaluation mode. On
-others it may: one that knows its training labels by heart is wrong with great confidence, and a single value far outside of
-what was seen can cost any amount. So there the limit is another, which only an explosion reaches.
+In evaluation mode, on its training examples, no network that has learnt anything exceeds that loss many times. On other
+examples it may: a network that has memorised its training labels is wrong with great confidence, and a single value far
+outside the training range can cost any amount. So the limit for validation and test is one that only an explosion reaches.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ from dropbench.engine.replicas import Replicas
 from dropbench.nn.cross_entropy import cross_entropy
 
 FACTORS = {"train": 100.0, "val": 10_000.0, "test": 10_000.0}
-"""By how much the loss may exceed that of the constant predictor, in evaluation mode at the chosen epoch."""
+"""For each split, how many times the constant predictor's loss is allowed, in evaluation mode at the chosen epoch."""
 
 
 def lost(
     replicas: Replicas, rows: Sequence[Mapping[str, float]], tested: Sequence[Mapping[str, float]]
 ) -> list[str | None]:
-    """Why each of these replicas is lost, or None.
+    """Returns the reason why each replica is lost, or None if it is not.
 
     Parameters
     ----------
     replicas : Replicas
-        Those that ended, with the weights that they are tested with.
+        Replicas whose training has ended, with the weights with which they are tested.
     rows : sequence of mapping
-        Of the history of each, the chosen epoch.
+        For each replica, the row of its history for the chosen epoch.
     tested : sequence of mapping
-        What metrics found with these weights, by name.
+        For each replica, the metrics computed with these weights, by name.
     """
     scores = [{**row, **found} for row, found in zip(rows, tested, strict=True)]
-    if any("train_loss" not in row for row in rows):  # it was not asked for, or no scores were due in that epoch
+    if any("train_loss" not in row for row in rows):  # loss is not among the metrics, or that epoch was not evaluated
         trained = _trained_loss(replicas).tolist()
         scores = [{"train_loss": one, **score} for score, one in zip(scores, trained, strict=True)]
     constants = _constants(replicas)
@@ -54,7 +54,7 @@ def lost(
 
 
 def _constants(replicas: Replicas) -> list[float]:
-    """The loss of each replica's constant predictor."""
+    """Returns the loss of each replica's constant predictor."""
     task = replicas.outline.task
     if task == "regress":
         targets = replicas.batches.targets()
@@ -80,7 +80,7 @@ def _exploded(score: Mapping[str, float], constant: float) -> str | None:
 
 @torch.no_grad()
 def _trained_loss(replicas: Replicas) -> Tensor:
-    """The mean loss over the training examples, in evaluation mode, [K]."""
+    """Returns the mean loss over the training examples, in evaluation mode, [K]."""
     total, examples = torch.zeros(len(replicas), dtype=torch.float64), 0
     with evaluating(replicas), replicas.autocast():
         for output, target in outputs(replicas, "train"):

@@ -1,4 +1,4 @@
-"""A regularizer's own random numbers, for a stack: each replica's from its own seed, drawn once for those that share it."""
+"""A regularizer's own random numbers for a stack, drawn once per seed and shared by the replicas of that seed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dropbench.regularizers.base import Draws
 
 
 class OwnDraws(Draws):
-    """`regularizers.base.Draws` from one stream a seed: the numbers depend on seed, name and what was asked for before."""
+    """`regularizers.base.Draws` from one stream per seed: the numbers depend only on seed, name and the draws made before."""
 
     def __init__(self, seeds: Sequence[int], name: str, device: torch.device) -> None:
         unique = sorted(set(seeds))
@@ -27,7 +27,7 @@ class OwnDraws(Draws):
         self._index = torch.tensor([unique.index(s) for s in seeds])
         self._device = device
         self.tape: Tape | None = None
-        """Of an update that is underway and computes its objective more than once."""
+        """The tape of the current update if it passes through the model more than once and must repeat its draws, else None."""
 
     @override
     def uniform(self, shape: tuple[int, ...]) -> Tensor:
@@ -47,19 +47,19 @@ class OwnDraws(Draws):
         return self._next(n, lambda raw: torch.from_numpy(permutation(raw)), (n,))
 
     def narrowed(self, replicas: Tensor) -> OwnDraws:
-        """The numbers of these replicas only, which go on where these are and take their place."""
+        """Returns the draws of these replicas only, which continue from the current state and replace this object."""
         narrower = copy.copy(self)
         used, narrower._index = self._index[replicas.cpu()].unique(return_inverse=True)
         narrower._raw = [self._raw[i] for i in used.tolist()]
         return narrower
 
     def states(self) -> Tensor:
-        """Where each replica's stream is, int64 [K, 4]."""
+        """Returns the state of each replica's stream, int64 [K, 4]."""
         return torch.stack([raw.state for raw in self._raw])[self._index]
 
     def resume(self, states: Sequence[Tensor]) -> None:
-        """Goes on from there, given the row of each replica."""
-        for i, state in zip(self._index.tolist(), states, strict=True):  # equal for all replicas of a seed
+        """Continues from what `states` returned, given one row per replica."""
+        for i, state in zip(self._index.tolist(), states, strict=True):  # replicas of one seed have equal states
             self._raw[i].state = state
 
     def _next(self, n: int, made: Callable[[NDArray[np.uint64]], Tensor], shape: tuple[int, ...]) -> Tensor:

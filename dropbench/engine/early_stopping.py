@@ -1,4 +1,4 @@
-"""Early stopping, replica by replica: which epoch is best so far, and the weights it had."""
+"""Early stopping for each replica: keeps the best epoch so far and its weights."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from dropbench.spec import TrainSpec
 
 
 class EarlyStopping:
-    """Without `patience` it does nothing: every run goes to its last epoch, and that one is chosen.
+    """Early stopping by `train.patience`. Without it every run trains to its last epoch, and that epoch is chosen.
 
-    With it, a replica is over once `patience` epochs have passed since its best `monitor`; the first of equals is best.
-    With `restore_best` the best epoch is chosen and its weights come back for the test, otherwise the last.
+    With `patience`, a replica stops once that many epochs have passed since its best value of `monitor`; of equal values the
+    first is best. With `restore_best` the best epoch is chosen and its weights are restored for the test; without it the
+    last epoch is chosen.
     """
 
     def __init__(self, train: TrainSpec, model: nn.Module, replicas: int, direction: str) -> None:
-        """direction: `higher` where the greater of two values of `monitor` is better, else the smaller is."""
+        """direction: `higher` if greater values of `monitor` are better; with any other word smaller values are."""
         self._patience = train.patience
         self._monitor = train.monitor
         self._sign = 1.0 if direction == "higher" else -1.0
@@ -29,7 +30,7 @@ class EarlyStopping:
         self._weights = {name: t.detach().clone() for name, t in state(model).items()} if self._keeping else {}
 
     def update(self, epoch: int, scores: dict[str, Tensor], model: nn.Module) -> list[bool]:
-        """Whether each replica is over. `scores` is empty in an epoch without evaluation."""
+        """Takes the scores of an epoch (empty if it was not evaluated) and returns for each replica whether it stops."""
         if self._patience is None or not scores:
             return [False] * len(self._best)
         values = (self._sign * scores[self._monitor]).tolist()
@@ -43,30 +44,33 @@ class EarlyStopping:
         return [epoch - best >= self._patience for best in self._best_epoch]
 
     def chosen(self, k: int, last: int) -> int:
-        """The epoch, from 1, whose weights replica `k` is tested with if it ends after epoch `last`; 0 if none was best yet."""
+        """Returns the epoch, from 1, with whose weights replica `k` is tested if it ends after epoch `last`.
+
+        It is 0 if the best epoch is to be restored and there is none yet.
+        """
         return self._best_epoch[k] if self._keeping else last
 
     @torch.no_grad()
     def restore(self, model: nn.Module, replicas: Tensor) -> None:
-        """Gives `model`, which holds just these replicas, the weights of their chosen epochs."""
+        """Copies the weights of the chosen epochs into `model`, which holds exactly these replicas."""
         tensors = state(model)
         for name, held in self._weights.items():
             tensors[name].copy_(held[replicas])
 
     def weights(self) -> dict[str, Tensor]:
-        """References to the best weights so far, [K, ...] by name; empty where none are kept."""
+        """Returns references to the best weights so far, [K, ...] by name; empty if none are kept."""
         return self._weights
 
     def best(self, k: int) -> tuple[float, int]:
-        """Replica `k`'s best value so far, in the sense in which more is better, and its epoch."""
+        """Returns replica `k`'s best value so far and its epoch. The sign of the value is such that greater is better."""
         return self._best[k], self._best_epoch[k]
 
     def resume(self, best: Sequence[tuple[float, int]]) -> None:
-        """Goes on with what `best` said of each replica; `weights` are the caller's to fill."""
+        """Continues from the result of `best` for each replica; the caller must fill `weights`."""
         self._best, self._best_epoch = [value for value, _ in best], [epoch for _, epoch in best]
 
     def narrow(self, replicas: Tensor) -> None:
-        """Goes on with the replicas at these places only."""
+        """Keeps only the replicas at these places."""
         chosen = replicas.tolist()
         self._best = [self._best[k] for k in chosen]
         self._best_epoch = [self._best_epoch[k] for k in chosen]

@@ -1,4 +1,4 @@
-"""Whole splits through the stack, with the noise off and batch norm on its running statistics."""
+"""Evaluates the stack on whole splits, with the noise off and batch norm using its running statistics."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Listen = Callable[[Tensor, Tensor], None]
 
 @torch.no_grad()
 def evaluate(replicas: Replicas, part: str, listen: Listen | None = None) -> dict[str, Tensor]:
-    """Each metric over `train`, `val` or `test`, [K].
+    """Returns each metric over `train`, `val` or `test`, [K] by name.
 
-    Metrics see a whole part at once; but of running text, where its logits would fill any memory, one window after the other,
-    and the mean over all words counts. `listen` hears output and target of each chunk. Leaves the model and the noise in
-    training mode.
+    A metric gets a whole part at once. For running text, whose logits would not fit in memory, it gets one window at a time,
+    and the mean over all words is returned. `listen` is called with output and target of each chunk. Leaves the model and
+    the noise in training mode.
     """
     metrics = replicas.metrics
     with evaluating(replicas), replicas.autocast():
@@ -33,14 +33,14 @@ def evaluate(replicas: Replicas, part: str, listen: Listen | None = None) -> dic
             words = sum(n for n, _ in of_windows)
             first, *rest = ({name: n * value for name, value in w.items()} for n, w in of_windows)
             means = {name: sum((w[name] for w in rest), first[name]) / words for name in metrics}
-            # The field's measure of a language model, which is no mean over words itself.
+            # Perplexity is the usual measure of a language model, and is not itself a mean over words.
             return means | ({"perplexity": means["loss"].exp()} if "loss" in means else {})
         logits, targets = (torch.cat(side, 1) for side in zip(*outputs(replicas, part, listen), strict=True))
         return {name: metric(logits, targets) for name, metric in metrics.items()}
 
 
 def outputs(replicas: Replicas, part: str, listen: Listen | None = None) -> Iterator[tuple[Tensor, Tensor]]:
-    """Output and target of each chunk of a part."""
+    """Yields output and target of each chunk of a part."""
     stack.begin(replicas.model)
     for batch in replicas.batches.part(part, replicas.chunk):
         pair = compared(replicas.outline.task, replicas.answer(batch.x), batch, replicas.train)
@@ -51,7 +51,7 @@ def outputs(replicas: Replicas, part: str, listen: Listen | None = None) -> Iter
 
 @contextmanager
 def evaluating(replicas: Replicas) -> Iterator[None]:
-    """The model and the noise in evaluation mode, and in training mode again after."""
+    """Puts model and noise into evaluation mode, and back into training mode afterwards."""
     replicas.model.eval()
     replicas.noise.training = False
     try:

@@ -1,4 +1,4 @@
-"""Batches of examples: gathered by index from one tensor on the device, viewed and normalised on the way."""
+"""Batches of examples, gathered by index from one tensor on the device; converted to the model's view and normalised."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from dropbench.spec import Augment, DataSpec
 
 
 def split_for(table: Table, data: DataSpec, seed: int) -> Split:
-    """The split of one run. With `split_seed` all runs share one; label noise is each run's own all the same."""
+    """Returns the split of one run. With `split_seed` all runs share a split, but label noise still follows the run's seed."""
     return split(
         table,
         n_train=data.n_train,
@@ -36,10 +36,10 @@ def split_for(table: Table, data: DataSpec, seed: int) -> Split:
 
 
 def class_weights_of(labels: Tensor, n_classes: int) -> Tensor:
-    """What an example of each class counts where all classes are to count the same: n / (C n_c), [n_classes] float32.
+    """Returns example weights by class that give all classes the same total weight: n / (C n_c), [n_classes] float32.
 
-    n examples have these labels [n], C classes are among them, and n_c examples are of class c (King & Zeng 2001; so is it in
-    `sklearn.utils.class_weight.compute_class_weight`). The mean over the examples is 1; a class that is not there has 0.
+    There are n examples with these labels [n], of C different classes, n_c of them of class c (King & Zeng 2001; the same as
+    `sklearn.utils.class_weight.compute_class_weight`). The mean over the examples is 1; a class without examples has 0.
     """
     counts = torch.bincount(labels, minlength=n_classes)
     there = counts > 0
@@ -48,9 +48,9 @@ def class_weights_of(labels: Tensor, n_classes: int) -> Tensor:
 
 
 class ExampleBatches:
-    """All that a stack reads: replicas that share a seed share split, order and augmentation, so those are made once.
+    """The batches of a stack. Replicas with the same seed share split, order and augmentation, so these are computed once.
 
-    S is the number of distinct seeds; everything is [S, ...] until the last step hands each replica its seed's batch.
+    S is the number of distinct seeds. All tensors are [S, ...] until the last step, which gives each replica its seed's batch.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class ExampleBatches:
         device: torch.device,
         class_weights: Literal["balanced"] | None = None,
     ) -> None:
-        """class_weights: `balanced` has each class of the training labels count the same in the training loss."""
+        """class_weights: with `balanced`, each class of the training labels counts the same in the training loss."""
         unique = sorted(set(seeds))
         self._table, self._view, self._augment, self._device = table, view, augmentation, device
         self._batch_size = batch_size
@@ -87,23 +87,23 @@ class ExampleBatches:
         self._weights = None if table.weights is None else table.weights.to(device)
         self._fitted = [] if table.prepared is None else [table.prepared.fitted(s.train) for s in splits]
         self._x = self._ready(table.x) if table.prepared is None else self._each(table.prepared.raw)
-        # Numbers to look up are not normalised, and columns are already.
+        # Integers to look up are not normalised, and the columns of a prepared table already are.
         if self._x.is_floating_point() and table.prepared is None:
             means, scales = zip(*(self._viewed_statistics(s) for s in splits), strict=True)
             self._scale = (1 / torch.stack(scales)).to(device)[:, None]
             self._shift = -torch.stack(means).to(device)[:, None] * self._scale
 
     def part_sizes(self) -> dict[str, int]:
-        """Examples in each part, the same for every replica."""
+        """Returns the number of examples in each part, which is the same for every replica."""
         return {part: rows.shape[1] for part, rows in self._rows.items()}
 
     @property
     def steps(self) -> int:
-        """Updates an epoch. The last batch is smaller where the examples do not divide."""
+        """The number of updates per epoch. The last batch is smaller if the batch size does not divide the examples."""
         return len(self._batch_sizes())
 
     def epoch(self, done: int = 0) -> Iterator[Batch]:
-        """Each training example once, in an order of each seed's own, but for the first `done` batches."""
+        """Yields each training example once, in an order of each seed's own, skipping the first `done` batches."""
         self._order_began = [draws.state for draws in self._order]
         rows, labels = self._rows["train"], self._y["train"]
         order = torch.stack([torch.from_numpy(permutation(w(rows.shape[1]))) for w in self._order]).to(self._device)
@@ -115,25 +115,25 @@ class ExampleBatches:
             yield self._batch(x, y, self._weighed(rows.gather(1, positions), y))
 
     def states(self) -> dict[str, Tensor]:
-        """Where each replica's streams are in the middle of an epoch, [K, n] by name: `order` where it was at the beginning."""
+        """Returns the state of each replica's streams, [K, n] by name; `order` as it was at the beginning of the epoch."""
         by_seed = {"order": self._order_began, "augment": [draws.state for draws in self._draws]}
         rows = {name: torch.stack(states) for name, states in by_seed.items()}
         return rows if self._index is None else {name: states[self._index.cpu()] for name, states in rows.items()}
 
     def resume(self, states: Sequence[Mapping[str, Tensor]]) -> None:
-        """Goes on from there, given the rows of each replica; the next epoch is the one that was underway."""
+        """Continues from what `states` returned, given the rows of each replica; the next epoch repeats the interrupted one."""
         index = list(range(self._seeds)) if self._index is None else self._index.tolist()
-        for i, state in zip(index, states, strict=True):  # equal for all replicas of a seed
+        for i, state in zip(index, states, strict=True):  # replicas of one seed have equal states
             self._order[i].state, self._draws[i].state = state["order"], state["augment"]
 
     def part(self, part: str, chunk: int) -> Iterator[Batch]:
-        """A whole split in its own order, without augmentation, `chunk` examples at a time."""
+        """Yields a whole split in its own order, without augmentation, `chunk` examples at a time."""
         for rows, y in zip(self._rows[part].split(chunk, 1), self._y[part].split(chunk, 1), strict=True):
             x = self._gather(rows)
             yield self._batch(views.apply(x, self._table.axes, self._view) if self._augment else x, y)
 
     def foreign(self, x: Tensor, chunk: int) -> Iterator[Tensor]:
-        """Raw examples [n, *table.shape] of elsewhere, viewed and normalised as these are: [K, B, *shape] at a time."""
+        """Yields raw examples x [n, *table.shape] of other data, viewed and normalised like these: [K, B, *shape] at a time."""
         elsewhere = copy.copy(self)
         elsewhere._x = self._ready(x)
         elsewhere._fitted, elsewhere._targets = [], None
@@ -143,20 +143,20 @@ class ExampleBatches:
 
     @property
     def total(self) -> int:
-        """Rows of the whole data set."""
+        """The number of rows of the whole data set."""
         return len(self._table.y)
 
     def rows(self, part: str) -> Tensor:
-        """The row numbers of a part's examples as `part` gives them, [K, n]."""
+        """Returns the row numbers of a part's examples in the order of the method `part`, [K, n]."""
         rows = self._rows[part]
         return rows if self._index is None else rows[self._index]
 
     def targets(self) -> TargetScale | None:
-        """How each replica's targets were standardised, where they are numbers."""
+        """Returns how each replica's targets were standardised, or None if they are not numbers."""
         return self._targets if self._targets is None or self._index is None else self._targets[self._index]
 
     def preprocessing(self) -> dict[str, Tensor]:
-        """What was fitted to the training examples, a row a replica: an example is seen as x · scale + shift."""
+        """Returns what was fitted to the training examples, one row per replica; the model receives x · scale + shift."""
         fitted: dict[str, Tensor] = {}
         if self._scale is not None:
             fitted = {SHIFT: self._shift[:, 0], SCALE: self._scale[:, 0]}
@@ -168,9 +168,9 @@ class ExampleBatches:
         return fitted if self._index is None else {name: t[self._index] for name, t in fitted.items()}
 
     def narrowed(self, replicas: Tensor) -> ExampleBatches:
-        """The batches of these replicas only, which go on where these are and take their place.
+        """Returns the batches of these replicas only, which continue from the current state and replace this object.
 
-        Seeds that no replica is left of are gathered no more.
+        Seeds without a remaining replica are dropped.
         """
         narrower = copy.copy(self)
         index = torch.arange(self._seeds) if self._index is None else self._index.cpu()
@@ -200,13 +200,16 @@ class ExampleBatches:
         self._index: Tensor | None = None if in_order else index.to(self._device)
 
     def _ready(self, x: Tensor) -> Tensor:
-        """Raw examples as they are kept: raw where they are still to be augmented; maps channels-last, as convolutions like."""
+        """Returns raw examples as they are stored: unchanged if they will be augmented, else viewed, and images channels-last.
+
+        Channels-last is the memory order that convolutions prefer.
+        """
         ready = x if self._augment else views.apply(x, self._table.axes, self._view)
         return (ready.movedim(1, -1) if self._maps and not self._augment else ready).contiguous().to(self._device)
 
     def _gather(self, rows: Tensor) -> Tensor:
-        """[S, B, ...] examples by row number."""
-        if self._fitted:  # each seed has inputs of its own
+        """Returns the examples with these row numbers, [S, B, ...]."""
+        if self._fitted:  # each seed has its own inputs
             return torch.stack([x.index_select(0, one) for x, one in zip(self._x, rows, strict=True)])
         x = self._x.index_select(0, rows.reshape(-1)).view(*rows.shape, *self._x.shape[1:])
         return x.movedim(-1, -3) if self._maps and not self._augment else x
@@ -224,19 +227,19 @@ class ExampleBatches:
         return Batch(x[self._index], y[self._index], **given)
 
     def _weighed(self, rows: Tensor, y: Tensor) -> Tensor | None:
-        """How much each training example counts, [S, B]: by its class, by its row, or by both."""
+        """Returns the weights of training examples, [S, B]: by class, by row, or the product of both."""
         by_class = None if self._class_weights is None else self._class_weights.gather(1, y)
         if self._weights is None:
             return by_class
         return self._weights[rows] if by_class is None else self._weights[rows] * by_class
 
     def _each(self, raw: NDArray[np.float64]) -> Tensor:
-        """The inputs of all rows as fitted to the training rows of each seed, [S, N, *shape]."""
+        """Returns the inputs of all rows as fitted to the training rows of each seed, [S, N, *shape]."""
         first, *others = self._fitted
         seen = views.apply(first.inputs(raw), self._table.axes, self._view)
         every = torch.empty(
             len(self._fitted), *seen.shape, device=self._device
-        )  # one after the other: a list of all is twice that
+        )  # filled one seed at a time, because stacking a list would need twice the memory
         every[0] = seen
         for i, one in enumerate(others, start=1):
             every[i] = views.apply(one.inputs(raw), self._table.axes, self._view)

@@ -1,4 +1,4 @@
-"""Regularizers that act on gradients and weights, replica by replica."""
+"""Gradient clipping and max-norm, applied to each replica separately."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dropbench.engine.incoming import declared
 
 @torch.no_grad()
 def gradient_norm(parameters: Sequence[Tensor]) -> Tensor:
-    """The Euclidean norm of each replica's whole gradient, [K]."""
+    """Returns the Euclidean norm of each replica's whole gradient, [K]."""
     grads = [p.grad for p in parameters if p.grad is not None]
     # By rows: a reduction over a whole stack would add in an order that depends on K.
     norms = [torch.linalg.vector_norm(g.reshape(len(g), -1), dim=1) for g in grads]
@@ -23,7 +23,7 @@ def gradient_norm(parameters: Sequence[Tensor]) -> Tensor:
 
 @torch.no_grad()
 def clip(parameters: Sequence[Tensor], norms: Tensor, limit: float) -> None:
-    """Scales each replica's gradient down to `limit`, as `torch.nn.utils.clip_grad_norm_` does one model's."""
+    """Scales each replica's gradient down to `limit`, as `torch.nn.utils.clip_grad_norm_` does for one model."""
     scale = (limit / (norms + 1e-6)).clamp_(max=1)
     if _all_one(scale):
         return
@@ -44,21 +44,21 @@ def max_norm(model: nn.Module, limit: float) -> None:
 
 @torch.no_grad()
 def lengths(weight: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """The Euclidean norms of a stacked parameter [K, ...] over these axes, which stay with length 1.
+    """Returns the Euclidean norms of a stacked parameter [K, ...] over these axes, which stay with length 1.
 
-    Of a dense layer's weights [K, I, O] over I torch takes the norms number by number. NumPy adds whole rows up in the same
-    order: the same bits (`tests/engine/test_gradients.py`) in a fifteenth of the time. Of one column both would add
-    many numbers at once, and not in the same order.
+    For a dense layer's weights [K, I, O] reduced over I, torch adds the squares one by one. NumPy adds whole rows in the same
+    order, which gives the same bits (`tests/engine/test_gradients.py`) in a fifteenth of the time. With a single column both
+    would add many numbers at once, in different orders, so torch is used there.
     """
     plain = weight.device.type == "cpu" and weight.dtype == torch.float32 and weight.is_contiguous()
     if not (plain and weight.ndim == 3 and axes == (1,) and weight.shape[2] > 1):
         norms: Tensor = torch.linalg.vector_norm(weight, dim=axes, keepdim=True)
         return norms
     numbers = weight.detach().numpy()
-    with np.errstate(all="ignore"):  # that a replica diverges is seen by its loss
+    with np.errstate(all="ignore"):  # a replica that diverges is detected by its loss
         return torch.from_numpy(np.sqrt(np.einsum("kio,kio->ko", numbers, numbers)[:, None]))
 
 
 def _all_one(scale: Tensor) -> bool:
-    """Whether nothing is to be scaled: a pass over memory less. To ask an accelerator would be to wait for it."""
+    """Returns whether scaling can be skipped; always False on an accelerator, where asking would mean waiting for it."""
     return scale.device.type == "cpu" and bool((scale == 1).all())

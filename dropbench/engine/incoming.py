@@ -1,4 +1,4 @@
-"""Which numbers of a parameter come into one unit of a layer: what `train.max_norm` limits the length of."""
+"""Which axes of a parameter hold the incoming weights of a unit: the vectors whose norm `train.max_norm` limits."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _NORMS = (nn.LayerNorm, nn.RMSNorm, nn.GroupNorm)
 
 
 class Incoming(NamedTuple):
-    """Axes of a stacked parameter [K, ...] that come into a unit; all others tell units apart.
+    """The axes of a stacked parameter [K, ...] along which the incoming weights of a unit lie; the others number the units.
 
-    With `groups` they are those of the parameter with axis 1 taken apart into so many groups, [K, groups, ...].
+    With `groups`, the axes are counted after axis 1 has been split into that many groups, [K, groups, ...].
     """
 
     axes: tuple[int, ...]
@@ -22,10 +22,11 @@ class Incoming(NamedTuple):
 
 
 def incoming(module: nn.Module, name: str, parameter: Tensor) -> Incoming | None:
-    """Of one replica's parameter, by its name in its module; None where it holds no weights of units.
+    """Returns the incoming axes of one replica's parameter, given its name in the module; None if it holds no unit weights.
 
-    torch's layers put the units first and what comes in after, but for transposed convolutions, and so may a user's. One that
-    does not says what comes in: `self.incoming = {"weight": (0,)}`, axes of its parameter by its name.
+    torch's layers, except transposed convolutions, have the units on the first axis and their inputs on the others; the same
+    is assumed of a user's layer. A layer for which it does not hold declares the input axes of its parameters by name:
+    `self.incoming = {"weight": (0,)}`.
     """
     path, _, own = name.rpartition(".")
     layer = module.get_submodule(path)
@@ -37,14 +38,14 @@ def incoming(module: nn.Module, name: str, parameter: Tensor) -> Incoming | None
     if isinstance(layer, _TRANSPOSED):  # [inputs, outputs / groups, ...]
         return Incoming((2, *range(4, parameter.ndim + 2)), layer.groups)
     if parameter.ndim > 2 and len(parameter) == 1 and not isinstance(layer, nn.modules.conv._ConvNd | nn.Bilinear):
-        return None  # one for all examples, such as positions or the keys that attention adds: it is a bias
+        return None  # one tensor for all examples, such as positions or the keys that attention adds, acts like a bias
     return Incoming(tuple(range(2, parameter.ndim + 1)))
 
 
 def declared(model: nn.Module) -> Iterator[tuple[str, Tensor, Incoming]]:
-    """Each stacked parameter of a model that holds weights of units, with its name and what comes into a unit.
+    """Yields each stacked parameter that holds unit weights, with its name and its incoming axes.
 
-    A layer of ours says so by `incoming`; for a user's module it was found by the function of that name.
+    dropbench's own layers declare the axes in `incoming`; for a user's module the function `incoming` determined them.
     """
     for path, layer in model.named_modules():
         own = getattr(layer, "incoming", {})
@@ -54,14 +55,14 @@ def declared(model: nn.Module) -> Iterator[tuple[str, Tensor, Incoming]]:
 
 
 def axes_into_units(model: nn.Module) -> dict[str, tuple[int, ...]]:
-    """By name of each stacked parameter of `declared` the axes that come into a unit, where those are whole axes."""
+    """Returns the incoming axes of each stacked parameter of `declared` by name, except for those with groups."""
     return {name: into.axes for name, _, into in declared(model) if into.groups is None}
 
 
 def vectors(model: nn.Module) -> set[str]:
-    """The names of a stack's parameters that are no weights: biases, and scales and shifts, which have one axis a replica.
+    """Returns the names of a stack's parameters that are not weights: biases, scales and shifts.
 
-    A weight from or to a single unit has one that is longer than 1, too, and is none of them.
+    These have one axis per replica. A weight from or to a single unit also has only one axis longer than 1, but is a weight.
     """
     weights = {name for name, *_ in declared(model)}
     rest = ((name, p) for name, p in model.named_parameters() if name not in weights)
