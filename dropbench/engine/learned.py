@@ -1,4 +1,4 @@
-"""Learned rates: parameters beside those of the model, in one stack with them."""
+"""Learned dropout rates: parameters that are stacked and trained together with those of the model."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from dropbench.nn.pace import Pace
 
 
 class LearnedRates(nn.Module):
-    """A model with the rates of a `Learned` variant: before each pass the noise is told what they are now.
+    """Wraps a model with the learned rates of a `Learned` variant and passes the current rates to the noise before each pass.
 
-    A rate is the sigmoid of its parameter, one a replica and site or as many as the variant says. Where it starts at 0
-    it stays there.
+    A rate is the sigmoid of its parameter. There is one per replica and site, or as many as the variant's `rate_shape` says.
+    A rate that starts at 0 stays 0.
     """
 
     def __init__(self, model: nn.Module, sites: dict[str, SiteNoise]) -> None:
@@ -30,7 +30,7 @@ class LearnedRates(nn.Module):
             assert isinstance(at.variant, Learned)
             shape = at.variant.rate_shape(at.site)
             start = at.nominal.view(-1, *(1,) * len(shape)).expand(-1, *shape)
-            # In float64, and one number at a time in effect: every replica of one rate starts from the same bits.
+            # In float64 on the CPU, so that all replicas with the same rate start from the same bits.
             logit = torch.logit(start.double().cpu(), eps=1e-6).to(at.nominal)
             self.register_parameter(f"logit_{self._sites[name]}", nn.Parameter(logit))
             self.register_buffer(f"on_{self._sites[name]}", (start > 0).to(start.dtype))
@@ -44,13 +44,13 @@ class LearnedRates(nn.Module):
         return out
 
     def logits(self) -> dict[str, Tensor]:
-        """The parameter behind the rates of each site, [K, ...]."""
+        """Returns the parameter whose sigmoid is the rate, by site, [K, ...]."""
         return {site: getattr(self, f"logit_{held_as}") for site, held_as in self._sites.items()}
 
     def penalty(self, noise: StackNoise, n_train: int) -> Tensor:
-        """What the variant's prior adds to each replica's mean loss, [K], at the rates of the last pass."""
+        """Returns what the variant's prior adds to each replica's mean loss, [K], at the rates of the last pass."""
         readers = dict(self.model.named_parameters())
-        # A plain module's own names are not those under which its stand-in holds its parameters.
+        # `Ordinary` holds the parameters of a user's module under names other than the module's own.
         names = self.model.names if isinstance(self.model, Ordinary) else {}
         terms = []
         for name, at in noise.learned().items():

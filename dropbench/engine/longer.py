@@ -1,4 +1,4 @@
-"""Whether a run of more epochs begins just as a shorter one did, so that it can go on where that ended."""
+"""Tells whether a longer run begins exactly like a shorter one, so that it can continue where the shorter one ended."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ from dropbench.planning.regularizers import in_order
 from dropbench.spec import Component, RunSpec
 
 _POINTS = 50
-"""An epoch, at which schedules are compared."""
+"""Points per epoch at which schedules are compared."""
 _LAST = 30
-"""Points before the end, each half as far from it as the one before."""
+"""Further points of comparison before the end, each half as far from it as the one before."""
 
 Course = Callable[[float], float]
-"""A number that is in force so many epochs (fractional) into training."""
+"""A function from the time in training, in epochs (fractional), to the value of a schedule."""
 
 
 def with_epochs(run: RunSpec, epochs: int) -> RunSpec:
-    """The same run with another `train.epochs`."""
+    """Returns the same run with another `train.epochs`."""
     return run.model_copy(update={"train": run.train.model_copy(update={"epochs": epochs})})
 
 
 def of_any_length(run: RunSpec) -> RunSpec:
-    """What runs that differ in `train.epochs` alone have in common: the same run of one epoch. Its id stands for all."""
+    """Returns the same run with one epoch. Its id identifies all runs that differ in `train.epochs` alone."""
     return with_epochs(run, 1)
 
 
 def differs(short: RunSpec, longer: RunSpec) -> str | None:
-    """What would have been different before the shorter run ended, had it been the longer one; None where nothing would.
+    """Returns why the longer run would not have begun like the shorter one, or None if it would have.
 
-    Schedules are compared by their values, so one that does not depend on the number of epochs passes whatever its name.
+    Schedules are compared by their values up to the end of the shorter run, so any schedule whose values do not depend on the
+    number of epochs passes.
 
     Parameters
     ----------
@@ -41,13 +42,13 @@ def differs(short: RunSpec, longer: RunSpec) -> str | None:
     Returns
     -------
     str or None
-        The end of a sentence: "train.schedule=cosine is stretched over all epochs".
+        A clause for a message: "train.schedule=cosine is stretched over all epochs".
     """
     if longer.train.updates is not None:
         return "train.updates counts updates, and a run has as many epochs as they take"
     end = short.train.epochs
     before = [point / _POINTS for point in range(end * _POINTS)]
-    before += [end - 2.0**-k for k in range(_LAST)]  # a rate may change with the last of very many updates
+    before += [end - 2.0**-k for k in range(_LAST)]  # a schedule may change within the last of very many updates
     for (what, one), (_, other) in zip(_courses(short), _courses(longer), strict=True):
         if any(one(at) != other(at) for at in before):
             return f"{what} is stretched over all epochs"
@@ -58,7 +59,7 @@ def differs(short: RunSpec, longer: RunSpec) -> str | None:
 
 
 def _courses(run: RunSpec) -> Iterator[tuple[str, Course]]:
-    """All that changes in the course of a run by a schedule, each with the words that chose it."""
+    """Yields every value of a run that follows a schedule, each with the setting that chose the schedule."""
     train, whole = run.train, float(run.train.epochs)
     yield f"train.schedule={train.schedule}", lambda at: lr_factor(train, at, whole)
     yield f"train.decay_schedule={train.decay_schedule}", lambda at: decay_factor(train, at, whole)

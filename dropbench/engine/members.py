@@ -1,4 +1,4 @@
-"""What several networks of each replica say together: the mean of their probabilities."""
+"""Ensembles within a replica: the mean of the probabilities of several networks."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _LEAST = torch.finfo(torch.float64).tiny
 
 @dataclass(frozen=True)
 class Members:
-    """Networks beside that whose weights a stack has now, and that tells classes."""
+    """Further networks of a stack of classifiers, whose probabilities are averaged with those at the current weights."""
 
     others: Sequence[Member]
 
     @torch.no_grad()
     def logits(self, model: nn.Module, x: Tensor, noise: StackNoise) -> Tensor:
-        """[K, B, C] float32, whose softmax is the mean of the probabilities; of a replica without members, its own logits.
+        """Returns logits [K, B, C] float32 whose softmax is the mean probability; a replica without members gets its own.
 
-        Where the noise is on, all of a replica's networks are under the same masks, so that what is drawn does not depend on
-        how many they are.
+        If the noise is on, all networks of a replica have the same masks, so that the number of draws does not depend on the
+        number of networks.
         """
         inner = model.model if isinstance(model, LearnedRates) else model
         tensors = state(inner)
@@ -43,7 +43,7 @@ class Members:
                 _fill(tensors, member.weights)
                 noise.rewind()
                 counts = member.counts.view(-1, 1, 1)
-                # Not by a product with zero: what a replica does not count may be infinite.
+                # Not multiplied by zero, because the output of a network that does not count may be infinite.
                 total = torch.where(counts, total + _probabilities(model(x, noise).float()), total)
                 counted = counted + counts
         finally:
@@ -53,14 +53,14 @@ class Members:
         return torch.where(counted > 1, mean, alone)
 
     def narrowed(self, chosen: Tensor) -> Members | None:
-        """Those of the replicas at these places [n] int64."""
+        """Returns the members of the replicas at these places [n] int64, or None if there are none."""
         narrower = [Member({n: t[chosen] for n, t in m.weights.items()}, m.counts[chosen]) for m in self.others]
         others = [m for m in narrower if bool(m.counts.any())]
         return Members(others) if others else None
 
 
 def averaged(logits: Sequence[Tensor]) -> Tensor:
-    """Logits [..., C] of networks as those of one, whose softmax is the mean of their probabilities."""
+    """Combines the logits [..., C] of several networks into logits whose softmax is the mean of their probabilities."""
     mean = torch.stack([_probabilities(one) for one in logits]).mean(0)
     return torch.log(mean.clamp(min=_LEAST)).float()
 

@@ -1,4 +1,4 @@
-"""The noise of several variants at one site of a stack, each of other replicas: one mask, one product."""
+"""The noise at one site of a stack whose replicas have different variants: one common mask and one product."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from dropbench.engine.site_noise import SiteNoise
 
 
 class MixedNoise:
-    """Variants that in training only multiply and in evaluation rest; a replica has one of them or none.
+    """Several variants that only multiply in training and do nothing in evaluation; each replica has at most one of them.
 
-    What each would multiply by alone is written into one mask, with ones for replicas that have none, so that a replica's
-    product is the same to the last bit whatever the others have.
+    The masks of all variants are written into one mask, with ones for replicas without noise. So a replica's product is the
+    same to the last bit, whatever variants the others have.
     """
 
     multiplies, rests = True, True
 
     def __init__(self, parts: Sequence[tuple[SiteNoise, Tensor]], replicas: int) -> None:
-        """Parts and the places of their replicas in the stack, int64 [k] in order, of `replicas` in all."""
+        """parts: each variant's noise and the places of its replicas, int64 [k] ascending, in a stack of `replicas`."""
         self._parts = list(parts)
         self._rows = [_slice(rows) for _, rows in parts]
         self._replicas = replicas
         self._covered = sum(len(rows) for _, rows in parts) == replicas
         self.fuses, self.signed = True, any(one.signed for one, _ in parts)
-        """As of a `SiteNoise`."""
+        """The same as in `SiteNoise`."""
 
     @property
     def acts(self) -> list[bool]:
-        """Of each replica, whether it has noise here."""
+        """Whether each replica has noise here."""
         found = [False] * self._replicas
         for one, rows in self._parts:
             for k, acts in zip(rows.tolist(), one.acts, strict=True):
@@ -39,11 +39,11 @@ class MixedNoise:
         return found
 
     def parts(self) -> Iterator[tuple[SiteNoise, Tensor]]:
-        """Each variant, with the places of its replicas."""
+        """Yields each variant's noise with the places of its replicas."""
         yield from self._parts
 
     def mask(self, batch: int, dtype: torch.dtype) -> Tensor:
-        """The mask of the next step, [K, ...]: 1 on an axis along which all of them share draws."""
+        """Returns the mask of the next step, [K, ...], with size 1 on each axis along which all variants share draws."""
         masks = [one.mask(batch, dtype) for one, _ in self._parts]
         shape = [max(sizes) for sizes in zip(*(mask.shape[1:] for mask in masks), strict=True)]
         whole = _like(masks, (self._replicas, *shape))
@@ -54,15 +54,15 @@ class MixedNoise:
         return whole
 
     def act(self, x: Tensor) -> Tensor:
-        """`x` [K, B, *site.shape] in training, under the next mask."""
+        """Returns `x` [K, B, *site.shape] under the next mask, for training."""
         return x * self.mask(x.shape[1], x.dtype)
 
     def evaluate(self, x: Tensor) -> Tensor:
-        """`x` as it is."""
+        """Returns `x` unchanged."""
         return x
 
     def narrowed(self, replicas: Tensor) -> Self:
-        """The noise of these replicas only, which goes on where this is and takes its place."""
+        """Returns the noise of these replicas only, which continues from the current state and replaces this object."""
         chosen = replicas.tolist()
         parts = []
         for one, rows in self._parts:
@@ -73,13 +73,13 @@ class MixedNoise:
         return type(self)(parts, len(chosen))
 
     def forked(self, opening: str, batch: int, shared: bool) -> Self:
-        """The same noise from the beginning of streams whose names open otherwise."""
+        """Returns the same noise from the beginning of other streams, whose names have the prefix `opening`."""
         parts = [(one.forked(opening, batch, shared), rows) for one, rows in self._parts]
         return type(self)(parts, self._replicas)
 
 
 def _like(masks: Sequence[Tensor], shape: tuple[int, ...]) -> Tensor:
-    """An empty mask, that of maps channels-last as theirs are: see `SiteNoise`."""
+    """Returns an uninitialised mask; one for images is channels-last, like the masks of a `SiteNoise`."""
     if len(shape) == 5:
         k, b, c, h, w = shape
         return masks[0].new_empty((k, b, h, w, c)).permute(0, 1, 4, 2, 3)
@@ -87,6 +87,6 @@ def _like(masks: Sequence[Tensor], shape: tuple[int, ...]) -> Tensor:
 
 
 def _slice(rows: Tensor) -> slice | Tensor:
-    """Neighbours as a slice, into which one writes faster."""
+    """Returns consecutive rows as a slice, because writing into a slice is faster."""
     first, last = int(rows[0]), int(rows[-1])
     return slice(first, last + 1) if last - first + 1 == len(rows) else rows

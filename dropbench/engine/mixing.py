@@ -1,4 +1,4 @@
-"""Mixtures of the activations of a stack, where a regularizer asks for them."""
+"""Mixes the activations of examples at a site, for regularizers such as manifold mixup."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dropbench.engine.subset import graded
 
 
 def mixed_at(mixed: Mixed, site: str, x: Tensor) -> Tensor:
-    """What comes to a site, x [K, B, ...], mixed in those replicas that are mixed there; the others keep their bits.
+    """Returns a site's input x [K, B, ...], mixed in the replicas that mix at this site; the others keep their bits.
 
-    Replicas mix at different sites in one update. So this is done at each site where any might, whoever is in the stack: in
-    which order gradients are added up, and lie in memory, must not depend on that.
+    Replicas may mix at different sites in one update. So the operation runs at every site at which any replica could mix,
+    whoever is in the stack, because the summation order and the memory layout of gradients must not depend on the stack.
     """
     assert mixed.order is not None
     if site not in mixed.sites:

@@ -1,4 +1,4 @@
-"""Noise for a stacked model: what stands behind the `noise(site, x)` that models call."""
+"""The noise of a stacked model: implements the `noise(site, x)` that models call."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from dropbench.sites.noise import Noise
 
 
 class StackNoise(Noise):
-    """The noise of a stack. `training` switches the noise alone, so that batch norm may stay in evaluation mode."""
+    """The noise of a stack. `training` switches only the noise, so that batch norm can stay in evaluation mode."""
 
     def __init__(
         self,
@@ -35,22 +35,22 @@ class StackNoise(Noise):
         batch: int,
         device: torch.device,
     ) -> None:
-        """Noise of one variant at the sites where any replica has a rate above 0.
+        """Creates noise of one variant at the sites where any replica has a rate above 0.
 
         Parameters
         ----------
         variant : Variant
-            What is done there.
+            The variant that acts at these sites.
         sites : Sequence[Site]
-            Those of the model.
+            The sites of the model.
         rates : Sequence[Mapping[str, float]]
-            One mapping a replica, of site names to rates in [0, 1); a site that it leaves out has rate 0 there.
+            One mapping per replica, from site names to rates in [0, 1); a site that it leaves out has rate 0.
         seeds : Sequence[int]
-            One a replica.
+            One per replica.
         batch : int
-            The most examples of a step.
+            The largest number of examples in a step.
         device : torch.device
-            Where masks are drawn.
+            The device on which masks are drawn.
         """
         arms = [
             [Acting(variant, "", s, r[s.name], s.name, s.name) for s in sites if r.get(s.name, 0.0) > 0] for r in rates
@@ -67,16 +67,16 @@ class StackNoise(Noise):
         batch: int,
         device: torch.device,
     ) -> Self:
-        """Noise of replicas that each have variants of their own.
+        """Returns the noise of replicas that may each have different variants.
 
         Parameters
         ----------
         arms : Sequence[Sequence[Acting]]
-            Those of each replica; at one site in the order in which they act.
+            The variants of each replica; those at one site in the order in which they act.
         variants : Sequence[Variant]
-            All that the runs name, whether they act or not.
+            All variants that the runs name, whether they act or not.
         sites, seeds, batch, device
-            As above.
+            As in `__init__`.
         """
         noise = cls.__new__(cls)
         noise._set(arms, variants, sites, seeds, batch, device)
@@ -110,12 +110,12 @@ class StackNoise(Noise):
         return x if self._change is None else self._change(site, x)
 
     def at(self, site: str) -> SiteNoise | None:
-        """The noise of a site that takes one variant; None where there is none.
+        """Returns the noise of a site that takes a single variant, or None if there is no noise.
 
         Raises
         ------
         ValueError
-            Where there are several, which no plan lets be there: see `planning.variants.together`.
+            If the site has several variants, which planning does not allow: see `planning.variants.together`.
         """
         several = self._at.get(site)
         if several is None:
@@ -191,10 +191,10 @@ class StackNoise(Noise):
         if not self.training:
             return at.evaluate(subset.all_of(branch, given, self))
         mask = at.mask(x.shape[1], x.dtype)
-        # Noise inside the branch is for all replicas, and drawn at every step whatever is dropped.
+        # Noise inside the branch is drawn for all replicas at every step, whatever is dropped, so the whole branch runs.
         if mask.shape[1] > 1 or any(one.site.kind != "branch" for one, _ in self._parts()):
             return at.variant.act(subset.all_of(branch, given, self), mask, at.broadcast_rate(mask))
-        # One mask for the whole batch: what is multiplied by zero need not be computed.
+        # One mask for the whole batch: a branch that is multiplied by zero need not be computed.
         kept = mask.flatten(1)[:, 0].nonzero().flatten()
         out = subset.run(branch, given, self, kept, (*x.shape[:2], *at.site.shape))
         return at.variant.act(out, mask, at.broadcast_rate(mask))
@@ -207,7 +207,7 @@ class StackNoise(Noise):
                 rows = at.evaluate(rows)
                 continue
             assert isinstance(at, SiteNoise)
-            # The noise of the words that occur, [K, B, T, 1], before it becomes a mask: the vocabulary is far larger.
+            # Masks are made only for the words that occur, [K, B, T, 1], because the vocabulary is far larger.
             noise = at.draw(ids.shape[1]).expand(-1, ids.shape[1], -1, -1)
             noise = noise.gather(2, ids[..., None])
             rate = at.broadcast_rate(rows)
@@ -215,7 +215,7 @@ class StackNoise(Noise):
         return rows
 
     def rates(self) -> dict[str, Tensor]:
-        """The rates in force by their labels, [K]; of several that are learned, their mean."""
+        """Returns the current rates by their labels, [K]; the mean if a variant learns several rates at a site."""
         found: dict[str, Tensor] = {}
         for one, rows in self._parts():
             rate = one.rate.detach()
@@ -225,31 +225,31 @@ class StackNoise(Noise):
         return found
 
     def scale_rates(self, factors: Tensor) -> None:
-        """Sets the rates to the nominal ones times a factor in [0, 1] of each of a replica's variants, [K, V]."""
+        """Sets the rates to the nominal rates times factors in [0, 1], [K, V], one for each of a replica's V variants."""
         for one, rows in self._parts():
             one.scale(factors[rows.to(factors.device)])
 
     def tape(self, made: Callable[[], Tape | None]) -> None:
-        """Gives each site a tape, on which is kept what it draws, or takes it away."""
+        """Gives each site a tape that records its draws, or removes the tape if `made` returns None."""
         for one, _ in self._parts():
             one.tape = made()
 
     def rewind(self) -> None:
-        """What was drawn on the tapes is drawn again."""
+        """Rewinds the tapes, so that the next pass gets the recorded draws again."""
         for one, _ in self._parts():
             if one.tape is not None:
                 one.tape.rewind()
 
     def learned(self) -> dict[str, SiteNoise]:
-        """Noise with a learned rate, whose `rate` the stack sets, by the name of its stream: see `engine.learned`."""
+        """Returns the noise with learned rates by the name of its stream; `engine.learned` sets its `rate`."""
         return {one.stream: one for one, _ in self._parts() if isinstance(one.variant, Learned)}
 
     def streams(self) -> dict[str, SiteNoise]:
-        """The noise of a stack of one run by the name of its stream without `mask/`."""
+        """Returns the noise of a stack of one run, by the name of its stream without `mask/`."""
         return {one.stream: one for one, _ in self._parts()}
 
     def states(self) -> dict[str, Tensor]:
-        """Where the streams are by their names, int64 [K, n]; negative for replicas that draw nothing from them."""
+        """Returns the states of the streams by name, int64 [K, n]; negative for replicas that do not use a stream."""
         found: dict[str, Tensor] = {}
         for one, rows in self._parts():
             states, acts = one.states(), torch.tensor(one.acts)
@@ -258,9 +258,10 @@ class StackNoise(Noise):
         return found
 
     def resume(self, states: Sequence[Mapping[str, Tensor]]) -> None:
-        """Goes on from what `states` said of each replica.
+        """Continues from the result of `states`, given one mapping per replica.
 
-        What a replica has drawn elsewhere without acting there says nothing: others of its seed may have drawn other numbers.
+        The state of a stream at a site where the replica does not act is ignored, because other runs of its seed may have
+        drawn more or fewer numbers from it.
         """
         for one, rows in self._parts():
             of_rows = [states[k].get(one.stream) for k in rows.tolist()]
@@ -269,41 +270,41 @@ class StackNoise(Noise):
             )
 
     def advance(self) -> None:
-        """The next of the networks whose examples share one mask; see `forked`."""
+        """With shared masks, moves on to the next thinned network; see `forked`."""
         for one, _ in self._parts():
             one.advance()
 
     def narrowed(self, replicas: Tensor) -> StackNoise:
-        """The noise of these replicas only, which goes on where this is and takes its place."""
+        """Returns the noise of these replicas only, which continues from the current state and replaces this object."""
         return self._with(len(replicas), lambda at: at.narrowed(replicas))
 
     def edited(self, edit: Callable[[str, Tensor], Tensor]) -> StackNoise:
-        """The same noise behind `edit` of (site, x), which sees what comes to each site and may put another in its place.
+        """Returns the same noise in which `edit(site, x)` replaces the input of each site before the noise acts.
 
-        It comes before an edit that there is already, which sees what it gives.
+        An edit that is already there is called after it, on its result.
         """
         behind, after = copy.copy(self), self._edit
         behind._edit = edit if after is None else lambda site, x: after(site, edit(site, x))
         return behind
 
     def changed(self, change: Callable[[str, Tensor], Tensor]) -> StackNoise:
-        """The same noise in front of `change` of (site, x), which sees what leaves each site and may put another in its place.
+        """Returns the same noise in which `change(site, x)` replaces the output of each site after the noise has acted.
 
-        Models then meet those sites too that they pass by where there is no noise; see `acts`.
+        `acts` is then True everywhere, so that models also call the sites that they would otherwise skip.
         """
         before = copy.copy(self)
         before._change = change
         return before
 
     def forked(self, opening: str, batch: int, shared: bool = False) -> StackNoise:
-        """The same noise at the same rates, from streams whose names open so and not with `mask`, for batches of `batch`.
+        """Returns the same noise at the same rates, for batches of `batch`, from streams with the prefix `opening`, not `mask`.
 
-        With `shared` all examples are under one mask, one thinned network, until `advance`.
+        With `shared`, all examples get one mask, that is one thinned network, until `advance` is called.
         """
         return self._with(self._replicas, lambda at: at.forked(opening, batch, shared))
 
     def _parts(self) -> Iterator[tuple[SiteNoise, Tensor]]:
-        """Each variant at each site, with the places of its replicas, int64 [k]."""
+        """Yields the noise of each variant at each site, with the places of its replicas, int64 [k]."""
         for several in self._at.values():
             for at in several:
                 yield from at.parts()
@@ -321,7 +322,7 @@ class StackNoise(Noise):
 def _at_site(
     arms: Sequence[Sequence[Acting]], seeds: Sequence[int], batch: int, device: torch.device
 ) -> list[SiteNoise | MixedNoise]:
-    """The noises of one site in the order in which they act, from those of each replica there."""
+    """Returns the noises of one site in the order in which they act, given the variants of each replica at that site."""
     found: list[SiteNoise | MixedNoise] = []
     for turn in range(max(map(len, arms), default=0)):
         now = {k: arm[turn] for k, arm in enumerate(arms) if turn < len(arm)}
@@ -348,14 +349,14 @@ def _at_site(
 
 
 def _in_turn(several: Sequence[SiteNoise | MixedNoise], state: Tensor) -> Tensor:
-    """A state in evaluation, after each of them."""
+    """Returns a recurrent state after each of these noises, in evaluation."""
     for at in several:
         state = at.evaluate(state)
     return state
 
 
 def _product(masks: Sequence[Tensor]) -> Tensor:
-    """Of masks [K, B, T or 1, H], multiplied in order."""
+    """Returns the product of masks [K, B, T or 1, H], multiplied in order."""
     whole = masks[0]
     for mask in masks[1:]:
         whole = whole * mask
@@ -363,7 +364,7 @@ def _product(masks: Sequence[Tensor]) -> Tensor:
 
 
 def _held(at: SiteNoise) -> Callable[[Tensor, int], Tensor]:
-    """The mask [K, B, H] of a step of a sequence, where all steps are drawn at once."""
+    """Returns a function that gives the mask [K, B, H] of a step of a sequence; all steps are drawn at once."""
     masks: list[Tensor] = []
 
     def mask_at(state: Tensor, step: int) -> Tensor:

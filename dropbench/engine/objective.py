@@ -1,4 +1,4 @@
-"""What a replica is trained to make small, by the task of its model."""
+"""The loss that a replica minimises, by the task of its model."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from dropbench.spec import TrainSpec
 
 
 def losses(task: str, output: Tensor, batch: Batch, train: TrainSpec) -> Tensor:
-    """Each replica's mean loss over its batch, [K].
+    """Returns each replica's mean loss over its batch, [K].
 
-    classify: cross-entropy of logits [K, B, C]; predict_next: of logits [K, B, T, C], over all words; reconstruct: the mean
-    squared error of [K, B, ...] against the batch's x, which is the input before any noise; regress: see `regression`. Where a
-    batch has weights w, it is sum(w l) / sum(w) over its examples' losses l, as of torch's `CrossEntropyLoss(weight=...)`.
+    classify: cross-entropy of logits [K, B, C]. predict_next: cross-entropy of logits [K, B, T, C], over all words.
+    reconstruct: the mean squared error of the output [K, B, ...] against the input before any noise. regress: see
+    `regression`. If the batch has weights w, the mean is sum(w l) / sum(w) over the examples' losses l, as in torch's
+    `CrossEntropyLoss(weight=...)`.
     """
     if task == "reconstruct":
         clean = batch.x if batch.clean is None else batch.clean
@@ -34,29 +35,30 @@ def losses(task: str, output: Tensor, batch: Batch, train: TrainSpec) -> Tensor:
         return each.mean(1)
     else:
         each = each * weight
-    # A batch whose rows all weigh nothing teaches nothing.
+    # A batch whose weights are all zero has a loss of zero.
     return each.sum(1) / weight.sum(1).clamp(min=1e-12)
 
 
 def _each(task: str, output: Tensor, batch: Batch, train: TrainSpec) -> Tensor:
-    """The loss of each example, [K, n]."""
+    """Returns the loss of each example, [K, n]."""
     if task == "regress":
         return regression.losses(output.float(), batch, train)
     return cross_entropy(output.float().flatten(1, -2), batch.y.flatten(1), train.label_smoothing)
 
 
 def squared(output: Tensor, target: Tensor) -> Tensor:
-    """The squared error of each example, [K, n], of what `compared` gives of numbers or of a reconstruction."""
+    """Returns the squared error of each example, [K, n], given the result of `compared` for numbers or a reconstruction."""
     if output.ndim > target.ndim:
         return (output[..., 0] - target).square()
     return (output - target).square().flatten(2).mean(2)
 
 
 def compared(task: str, output: Tensor, batch: Batch, train: TrainSpec) -> tuple[Tensor, Tensor]:
-    """Output and target as metrics take them.
+    """Returns output and target in the form that metrics take.
 
-    [K, n, C] and [K, n] of classes; [K, n, ...] both of a reconstruction; of numbers [K, n, 1] and [K, n] in their own unit,
-    and [K, n, 2] where the network says how sure it is: beside each number its standard deviation.
+    For classes they are [K, n, C] and [K, n]; for a reconstruction both are [K, n, ...]. For numbers they are [K, n, 1] and
+    [K, n] in the target's own unit. If the network also predicts a variance, the output is [K, n, 2]: mean and standard
+    deviation.
     """
     if task == "reconstruct":
         return output.float(), batch.x

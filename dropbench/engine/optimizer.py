@@ -1,4 +1,4 @@
-"""SGD, Adam and AdamW for a stack, each replica with its own learning rate and weight decay, by torch's fused kernels."""
+"""SGD, Adam and AdamW for a stack by torch's fused kernels; each replica has its own learning rate and weight decay."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dropbench.planning.decay import VECTORS, exempt
 from dropbench.spec import TrainSpec
 
 _BETAS = (0.9, 0.999)
-"""The second where `train.beta2` says nothing."""
+"""Adam's betas; the second one is used if `train.beta2` is not set."""
 _EPS = 1e-8
 _VECTOR = 16
 """float32 numbers in the widest vector register (AVX-512)."""
@@ -27,7 +27,7 @@ _VECTOR = 16
 
 @dataclass(frozen=True)
 class Group:
-    """Neighbouring replicas `start:stop` that share a learning rate and a weight decay, so one kernel call does them."""
+    """Consecutive replicas `start:stop` that share learning rate and weight decay, so that one kernel call updates them."""
 
     start: int
     stop: int
@@ -35,15 +35,15 @@ class Group:
     weight_decay: float
 
     def of(self, tensors: list[Tensor], replicas: int) -> list[Tensor]:
-        """The part of this group in each tensor of a stack of `replicas`."""
+        """Returns this group's rows of each tensor of a stack of `replicas`."""
         return tensors if self.stop - self.start == replicas else [t[self.start : self.stop] for t in tensors]
 
 
 class StackedOptimizer:
-    """Updates stacked parameters [K, ...] in place, as `torch.optim` with the same settings does each replica by itself.
+    """Updates stacked parameters [K, ...] in place, each replica as `torch.optim` with the same settings would by itself.
 
-    The kernels are called directly rather than through `torch.optim`, whose first step costs 1.5 s of imports and whose
-    groups cannot hold slices of a parameter.
+    The kernels are called directly and not through `torch.optim`, because its first step costs 1.5 s of imports and its
+    parameter groups cannot hold slices of a parameter.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class StackedOptimizer:
         decays: Sequence[float],
         paces: Sequence[Pace] = (),
     ) -> None:
-        """paces: of each parameter, what its learning rate and weight decay are multiplied by; empty: by 1."""
+        """paces: the factors of learning rate and weight decay of each parameter; if empty, all are 1."""
         self._parameters = list(parameters)
         self._paces = list(paces) or [Pace()] * len(self._parameters)
         self._beta2 = _BETAS[1] if train.beta2 is None else train.beta2
@@ -69,10 +69,10 @@ class StackedOptimizer:
 
     @torch.no_grad()
     def step(self, factor: float, decay_factor: float = 1.0, momentum: float | None = None) -> None:
-        """One update from the parameters' `grad`.
+        """Makes one update from the parameters' `grad`.
 
-        Each replica's learning rate and weight decay are multiplied by these factors, which are those of their schedules.
-        `momentum` is that of SGD in this update; None: that of the settings.
+        Each replica's learning rate is multiplied by `factor` and its weight decay by `decay_factor`; both follow from the
+        schedules. `momentum` is SGD's momentum in this update; None: the one in the settings.
         """
         self._step += 1
         self._momentum = self._train.momentum if momentum is None else momentum
@@ -103,7 +103,7 @@ class StackedOptimizer:
                     dampening=0.0,
                     nesterov=train.nesterov,
                     maximize=False,
-                    is_first_step=False,  # a momentum of zeros makes the first step no special case
+                    is_first_step=False,  # with momentum buffers of zeros the first step is like any other
                 )
             else:
                 kernel = torch._fused_adam_ if train.optimizer == "adam" else torch._fused_adamw_
@@ -128,10 +128,11 @@ class StackedOptimizer:
                 parameter.copy_(value[:, : -self._spare[i]].view_as(parameter))
 
     def _in_vectors(self, tensors: Sequence[Tensor | None]) -> list[Any]:
-        """Tensors like the parameters, padded with zeros where a replica ends within a vector register: those a copy [K, n].
+        """Pads tensors of the parameters' shapes with zeros so that each replica fills whole vector registers.
 
-        The kernels do a tensor's last few elements, those that fill no register, in scalar code that rounds differently, and
-        a replica must not know whether it is the last of its stack.
+        The kernels process a tensor's last elements, which do not fill a register, in scalar code that rounds differently. So
+        a replica's result would depend on whether it is the last of its stack. A padded tensor is a copy, [K, n]; the others
+        are returned as they are.
         """
         return [
             F.pad(t.reshape(t.shape[0], -1), (0, spare)) if spare and t is not None else t
@@ -139,19 +140,19 @@ class StackedOptimizer:
         ]
 
     def lrs(self, factor: float) -> list[float]:
-        """Each replica's learning rate under a factor of the schedule."""
+        """Returns each replica's learning rate for a factor of the schedule."""
         return [lr * factor for lr, _ in self._replicas]
 
     def moments(self) -> list[list[Tensor]]:
-        """References to what is kept of past gradients: buffer by buffer a tensor [K, ...] for each parameter."""
+        """Returns references to the momentum buffers: for each kind of buffer one tensor [K, ...] per parameter."""
         return self._state
 
     def resume(self, updates: int) -> None:
-        """Goes on as after so many updates; `moments` are the caller's to fill."""
+        """Continues as after this number of updates; the caller must fill `moments`."""
         self._step.fill_(updates)
 
     def narrow(self, replicas: Tensor) -> None:
-        """Go on with these replicas only; the parameters have been narrowed already."""
+        """Keeps only these replicas; the parameters have been narrowed already."""
         self._state = [[s[replicas] for s in buffer] for buffer in self._state]
         self._replicas = [self._replicas[i] for i in replicas.tolist()]
         self._groups = _groups(self._replicas)
@@ -166,13 +167,13 @@ def _groups(replicas: Sequence[tuple[float, float]]) -> list[Group]:
 
 
 def paces_of(model: nn.Module, patterns: Sequence[str]) -> list[Pace]:
-    """Those of a stack's parameters, with no weight decay on those of `train.decay_exempt`, nor on learned rates."""
+    """Returns the factors of a stack's parameters, without weight decay on learned rates and on those that `patterns` match."""
     said = zip(paces(model), _undecayed(model, patterns), strict=True)
     return [pace._replace(decay=0.0) if off else pace for pace, off in said]
 
 
 def _undecayed(model: nn.Module, patterns: Sequence[str]) -> list[bool]:
-    """Whether no weight decay acts on each parameter."""
+    """Returns for each parameter whether it is exempt from weight decay."""
     inner = model.model if isinstance(model, LearnedRates) else model
     names = {held_as: name for name, held_as in inner.names.items()} if isinstance(inner, Ordinary) else {}
     own = {id(p): (names.get(held_as, held_as), p) for held_as, p in inner.named_parameters()}

@@ -1,8 +1,8 @@
-"""Random numbers of a user's module's own, such as those of `nn.Dropout`: drawn from the run's seed, step by step.
+"""Seeds the random numbers that a user's module draws itself, such as those of `nn.Dropout`, at every step.
 
-The draws of a step follow from the run's seed and the step's number alone, so that a run is its configuration again, also
-where it goes on after an interruption: the number is a buffer of the model, kept with the others. In evaluation, where a module
-should draw nothing, one that does gets the same draws in every pass.
+The draws of a step follow from the run's seed and the step's number alone. So a run is reproducible from its configuration,
+even if it continues after an interruption, because the step's number is a buffer of the model and is saved with the others.
+In evaluation a module should not draw; one that does gets the same draws in every pass.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from dropbench.sites.own_draws import seeded
 
 _TRAINING, _EVALUATION = 0, 1
 ALONE = "it draws random numbers of its own; noise(site, x) would draw those of each run"
-"""Why such a run trains alone."""
+"""The reason why such a run trains alone, in messages."""
 
 
 def follow(model: nn.Module, seed: int, device: torch.device) -> None:
-    """Has a stack of one draw from its run's seed whenever it is called; all generators are then put back as they were."""
+    """Adds hooks to a stack of one that seed all generators from the run's seed before each call and restore them after it."""
     model.register_buffer("own_step", torch.zeros(1, dtype=torch.int64, device=device))
     model.own_seed, model.own_device = seed, str(device)  # type: ignore[assignment]
     model.register_forward_pre_hook(_begin)
@@ -31,7 +31,7 @@ def follow(model: nn.Module, seed: int, device: torch.device) -> None:
 
 
 def draw_seed(seed: int, phase: int, step: int) -> int:
-    """The seed of the draws of one step of training (phase 0), or of every pass in evaluation (phase 1)."""
+    """Returns the seed for the draws of one training step (phase 0), or of every evaluation pass (phase 1)."""
     sequence = np.random.SeedSequence(seed, spawn_key=(zlib.crc32(b"module"), phase, step))
     return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))
 
