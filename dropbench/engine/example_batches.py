@@ -237,9 +237,8 @@ class ExampleBatches:
         """Returns the inputs of all rows as fitted to the training rows of each seed, [S, N, *shape]."""
         first, *others = self._fitted
         seen = views.apply(first.inputs(raw), self._table.axes, self._view)
-        every = torch.empty(
-            len(self._fitted), *seen.shape, device=self._device
-        )  # filled one seed at a time, because stacking a list would need twice the memory
+        # Filled one seed at a time, because stacking a list would need twice the memory.
+        every = torch.empty(len(self._fitted), *seen.shape, device=self._device)
         every[0] = seen
         for i, one in enumerate(others, start=1):
             every[i] = views.apply(one.inputs(raw), self._table.axes, self._view)

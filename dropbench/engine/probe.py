@@ -1,4 +1,4 @@
-"""Measurements that need more than logits, taken once a run on its chosen weights: see metrics/probe.py."""
+"""Runs probes, which are measurements that need more than logits, once per run on its chosen weights: see metrics/probe.py."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ from dropbench.engine.streams import StackedDraws
 
 
 def is_probe(measurement: Callable[..., object]) -> bool:
-    """Whether it asks for a `network`; what it asks for otherwise are logits."""
+    """Returns whether a measurement takes a `network` as its first parameter; if not, it is a metric of logits."""
     try:
         return next(iter(inspect.signature(measurement).parameters), "") == "network"
-    except ValueError:  # compiled functions do not say
+    except ValueError:  # some compiled functions have no signature
         return False
 
 
 def probe(replicas: Replicas) -> dict[str, Tensor]:
-    """`<part>_<name>` of each on train, validation and test, and `gap_<name>`, [K] each; rows [K, m] have no gap."""
+    """Returns each probe's numbers [K] as `train_<name>`, `val_<name>`, `test_<name>` and `gap_<name>`.
+
+    Rows [K, m] have no gap.
+    """
     network = Probed(replicas)
     measured: dict[str, Tensor] = {}
     for measure in replicas.probes.values():
@@ -39,7 +42,7 @@ def probe(replicas: Replicas) -> dict[str, Tensor]:
 
 
 class Probed:
-    """Trained replicas as probes see them: the `Network` of metrics/probe.py."""
+    """The trained replicas in the form that probes get: implements `Network` of metrics/probe.py."""
 
     def __init__(self, replicas: Replicas) -> None:
         self.model, self.noise = replicas.model, replicas.noise
@@ -52,18 +55,18 @@ class Probed:
         self.batch_norm = replicas.outline.batch_norm
 
     def examples(self, part: str) -> Iterator[tuple[Tensor, Tensor]]:
-        """Inputs [K, B, *shape], normalised, and classes [K, B] of a part, in pieces."""
+        """Yields normalised inputs [K, B, *shape] and classes [K, B] of a part, in pieces."""
         stack.begin(self.model)
         for batch in self._replicas.batches.part(part, self._replicas.chunk):
             yield batch.x, batch.y
 
     def logits(self, x: Tensor) -> Tensor:
-        """[K, B, C] float32 with the noise off."""
+        """Returns the logits [K, B, C] float32 with the noise off."""
         output: Tensor = self.model(x, self.noise)
         return output.float()
 
     def activations(self, x: Tensor) -> dict[str, Tensor]:
-        """What comes to each site behind a hidden layer, [K, n, units], by the name of the site."""
+        """Returns the input of each site behind a hidden layer, [K, n, units], by the name of the site."""
         seen: dict[str, Tensor] = {}
 
         def keep(site: str, h: Tensor) -> Tensor:
@@ -78,7 +81,7 @@ class Probed:
         }
 
     def without(self, x: Tensor, site: str, unit: int) -> Tensor:
-        """The logits with one unit of a site at zero."""
+        """Returns the logits with one unit of a site set to zero."""
 
         def edit(name: str, h: Tensor) -> Tensor:
             index = torch.tensor([unit], device=h.device)
@@ -88,7 +91,7 @@ class Probed:
         return output.float()
 
     def changed(self, change: Callable[[str, Tensor], Tensor], stream: str | None = None) -> Callable[[Tensor], Tensor]:
-        """A function like `logits`, or with a stream like that of `noisy`, with `change` behind each site."""
+        """Returns a function like `logits`, or given a stream like that of `noisy`, in which `change` acts after each site."""
         noise = (self.noise if stream is None else self._forked(stream)).changed(change)
 
         def logits(x: Tensor) -> Tensor:
@@ -99,7 +102,7 @@ class Probed:
 
     @torch.no_grad()
     def by_batch(self, x: Tensor) -> Tensor:
-        """The logits with batch norm on the statistics of these examples, noise off; its running statistics stay."""
+        """Returns the logits with batch norm using the statistics of these examples, without changing the running ones."""
         before = {name: buffer.clone() for name, buffer in self.model.named_buffers()}
         self.model.train()
         try:
@@ -110,7 +113,7 @@ class Probed:
                 buffer.copy_(before[name])
 
     def statistics(self) -> Iterator[tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]]:
-        """Mean and variance that each batch norm holds, and those of the training examples without noise; [K, C] each."""
+        """Yields each batch norm's running mean and variance, and those of the training examples without noise; [K, C] each."""
         own = self.model.model if isinstance(self.model, LearnedRates) else self.model
         self.model.train()
         try:
@@ -118,21 +121,22 @@ class Probed:
         finally:
             self.model.eval()
         held = dict(own.named_buffers())
-        names = list(without)  # of a layer its mean, then its variance: as batch norm registers them
+        names = list(without)  # batch norm registers its mean, then its variance, so they come in pairs
         for mean, variance in zip(names[::2], names[1::2], strict=True):
             yield (held[mean], held[variance]), (without[mean], without[variance])
 
     def foreign(self, data: str, examples: int) -> Iterator[Tensor]:
-        """At most so many examples of other data, evenly spaced, in pieces [K, B, *shape]; normalised like their own."""
+        """Yields at most `examples` examples of other data, evenly spaced and normalised like the run's own, in pieces."""
         batches = self._replicas.batches
-        assert isinstance(batches, ExampleBatches)  # running text is compared with nothing: see planning.sources.others
+        # Running text is not compared with other data: see planning.sources.others.
+        assert isinstance(batches, ExampleBatches)
         stack.begin(self.model)
         x = self._replicas.foreign[data]
         n = min(len(x), examples)
         yield from batches.foreign(x[torch.arange(n) * len(x) // n], self._replicas.chunk)
 
     def noisy(self, stream: str) -> Callable[[Tensor], Tensor]:
-        """A function that gives the logits under fresh masks at each call, from a stream of that name."""
+        """Returns a function that returns the logits with fresh masks at each call, from a stream of that name."""
         noise = self._forked(stream)
 
         def logits(x: Tensor) -> Tensor:
@@ -147,9 +151,9 @@ class Probed:
         return noise
 
     def uniforms(self, stream: str) -> Callable[[tuple[int, ...]], Tensor]:
-        """A function that gives float32 in [0, 1), [K, *shape], from a stream of that name."""
+        """Returns a function of a shape that draws float32 in [0, 1), [K, *shape], from a stream of that name."""
         return StackedDraws(self._replicas.seeds, stream, self.parameters[0].device).uniform
 
     def normals(self, stream: str) -> Callable[[tuple[int, ...]], Tensor]:
-        """A function that gives standard normals, [K, *shape], from a stream of that name."""
+        """Returns a function of a shape that draws standard normals, [K, *shape], from a stream of that name."""
         return StackedDraws(self._replicas.seeds, stream, self.parameters[0].device).normal

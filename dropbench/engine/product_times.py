@@ -1,4 +1,4 @@
-"""Which library is the fastest for a training step's products on this machine, by timing some of them: a tenth of a second."""
+"""Finds the fastest library for the matrix products of a training step on this machine, by a tenth of a second of timing."""
 
 from __future__ import annotations
 
@@ -13,30 +13,31 @@ from dropbench.hardware import blas
 from dropbench.nn.product import product
 
 LAYERS = ((4, 784, 128), (4, 128, 128), (4, 128, 10), (1, 512, 512))
-"""Replicas, inputs and outputs of dense layers whose products are timed: those of `mlp` in a stack, and one that is large."""
+"""(replicas, inputs, outputs) of the dense layers whose products are timed: those of a stack of `mlp`, and a large one."""
 _EXAMPLES = 64
 _MARGIN = 1.15
-"""What is not as many times as fast as the default is no reason to leave it: on a busy machine times differ by a tenth."""
+"""How many times as fast as the default another choice must be; on a busy machine times differ by a tenth."""
 _ROUNDS, _LEAST_ROUNDS = 7, 3
 _BUDGET_S = 0.2
 Times = Mapping[str, Sequence[float]]
-"""By choice of products the seconds that each layer takes."""
+"""The seconds of each layer, by choice of products."""
 
 
 def fastest() -> str:
-    """The choice of products (`hardware.blas.PRODUCTS`) to take here: the default, unless another is clearly faster.
+    """Returns the choice of products (`hardware.blas.PRODUCTS`) for this machine: the default, or a clearly faster one.
 
-    It takes a fifth of a second at most where a round takes less, on one thread; the choice of this process is left as it was.
+    The timing runs on one thread and takes about a fifth of a second at most, unless three rounds take longer. The choice of
+    this process does not change.
     """
     tried = blas.available()
-    if blas.amd_with_avx512():  # there torch's own has large products by oneDNN as it is
+    if blas.amd_with_avx512():  # there torch's own products use oneDNN for large matrices anyway
         tried = [name for name in tried if name != blas.ONEDNN]
     default = blas.default()
     return default if len(tried) < 2 else better(default, timed(tried))
 
 
 def better(default: str, times: Times) -> str:
-    """The default, unless another choice is clearly faster in the geometric mean over layers."""
+    """Returns the default, unless another choice is clearly faster in the geometric mean over layers."""
     gains = {
         name: math.exp(sum(math.log(a / b) for a, b in zip(times[default], own, strict=True)) / len(own))
         for name, own in times.items()
@@ -46,7 +47,7 @@ def better(default: str, times: Times) -> str:
 
 
 def timed(choices: Sequence[str]) -> dict[str, list[float]]:
-    """The least seconds of several rounds that the three products of each layer's step take by each choice."""
+    """Returns, by choice, the seconds of the three products of each layer's step: the minimum over several rounds."""
     before = blas.chosen()
     least = {name: [math.inf] * len(LAYERS) for name in choices}
     until = time.perf_counter() + _BUDGET_S
@@ -65,7 +66,7 @@ def timed(choices: Sequence[str]) -> dict[str, list[float]]:
 
 
 def step(replicas: int, inputs: int, outputs: int) -> Callable[[], None]:
-    """A function that takes the products of a dense layer's step: forward, and the gradients of weight and input."""
+    """Returns a function that computes the products of a dense layer's step: forward, and the gradients of weight and input."""
     generator = torch.Generator().manual_seed(0)
     random = partial(torch.randn, generator=generator)
     x, weight = random(replicas, _EXAMPLES, inputs), random(replicas, inputs, outputs)

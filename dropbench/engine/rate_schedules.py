@@ -1,4 +1,4 @@
-"""The dropout rates of a stack over time: each replica's schedule, all on the device at once."""
+"""The schedules of a stack's dropout rates; the factors of all steps are put on the device at once."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from dropbench.spec import RunSpec
 
 
 class RateSchedules:
-    """What runs multiply their nominal dropout rates by, at each point of training."""
+    """The factors by which runs multiply their nominal dropout rates at each point of training."""
 
     def __init__(self, specs: Sequence[RunSpec], device: torch.device, length: float) -> None:
-        """length: of training, in epochs."""
+        """length: the length of training in epochs."""
         self._at: dict[str, list[Callable[[float], float]]] = {
             s.run_id: [schedule.resolve(v.schedule.target, v.schedule.options) for v in s.variants] for s in specs
         }
@@ -23,18 +23,17 @@ class RateSchedules:
         self._device, self._length = device, length
 
     def factors(self, specs: Sequence[RunSpec], epochs: Sequence[Sequence[float]]) -> Tensor | None:
-        """The factors of some of the runs, [n, K, V] of the variants of each, or None if no rate ever changes.
+        """Returns the factors of some of the runs, [n, K, V], or None if no rate ever changes.
 
-        V is as many as any of them has; there are ones in the place of what another lacks.
-
-        Of all steps at once, so that nothing waits for an accelerator in between.
+        V is the largest number of variants in a run; runs with fewer variants are padded with ones. All n steps are computed
+        at once, so that nothing waits for an accelerator in between.
 
         Parameters
         ----------
         specs : Sequence[RunSpec]
             K runs.
         epochs : Sequence[Sequence[float]]
-            n times K entries: how many epochs into training each run is.
+            n rows of K entries: how many epochs into training each run is.
         """
         if self._constant:
             return None

@@ -1,4 +1,4 @@
-"""Losses of networks that predict a number: on the standardised target, told in its own unit."""
+"""Losses of networks that predict a number. They are computed on the standardised target; predictions are in its own unit."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from dropbench.nn.activation import one_by_one
 from dropbench.spec import TrainSpec
 
 _LEAST = 1e-6
-"""Of a variance that is learned, of the standardised target."""
+"""The smallest variance that a network can predict, for the standardised target."""
 _log, _softplus = one_by_one(torch.log), one_by_one(F.softplus)
 
 
 def losses(output: Tensor, batch: Batch, train: TrainSpec) -> Tensor:
-    """Each example's loss, [K, B], of output [K, B, 1 or 2].
+    """Returns each example's loss, [K, B], for output [K, B, 1 or 2].
 
-    mse, the default: the squared error. huber: half of it up to 1 standard deviation of the target, linear beyond (Huber 1964).
-    gaussian: the negative log-likelihood of a normal distribution less a constant, whose variance the network gives for each
-    example (Nix & Weigend 1994; softplus as in Lakshminarayanan et al. 2017, arXiv:1612.01474), or `train.noise` squared.
+    mse, the default: the squared error. huber: half the squared error up to 1 standard deviation of the target, linear beyond
+    (Huber 1964). gaussian: the negative log-likelihood of a normal distribution, without its constant. Its variance is
+    `train.noise` squared, or else predicted by the network for each example (Nix & Weigend 1994; with softplus as in
+    Lakshminarayanan et al. 2017, arXiv:1612.01474).
     """
     assert batch.centre is not None and batch.spread is not None
     z = (batch.y - batch.centre) / batch.spread
@@ -36,7 +37,7 @@ def losses(output: Tensor, batch: Batch, train: TrainSpec) -> Tensor:
 
 
 def told(output: Tensor, batch: Batch, train: TrainSpec) -> Tensor:
-    """What the network says in the target's unit: [K, B, 1], or [K, B, 2] with the standard deviation of a Gaussian."""
+    """Returns the prediction in the target's unit: [K, B, 1], or [K, B, 2] with the standard deviation of a Gaussian."""
     assert batch.centre is not None and batch.spread is not None
     centre, spread = batch.centre[..., None], batch.spread[..., None]
     mean = output[..., :1] * spread + centre

@@ -1,4 +1,4 @@
-"""The regularizers of a stack: their strengths, one a replica, their random numbers and what they keep."""
+"""The regularizers of a stack: their strengths, one per replica, their random numbers and their state."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from dropbench.regularizers.base import Member, Regularizer, Slot, Tensors
 from dropbench.spec import RegularizerSpec, RunSpec
 
 FRESH = "fresh"
-"""Opens the names of the streams from which a second pass has its masks; the one after that has them from `fresh2`."""
+"""The prefix of the streams from which a second pass draws its masks; a third pass draws from `fresh2`, and so on."""
 
 
 @dataclass
@@ -37,21 +37,21 @@ class Active:
     Attributes
     ----------
     name : str
-        Its option's.
+        The name of its option.
     part : Regularizer
-        What it does.
+        The regularizer itself.
     nominal : Tensor
         The strengths without a schedule, [K].
     none_at : float
-        The strength that is none.
+        The strength that means "off".
     factors : list
-        Of each replica its schedule, a function of the share of training that is done; empty where all are constant.
+        Each replica's schedule, a function of the share of training that is done; empty if all are constant.
     draws : OwnDraws
         Its random numbers.
     kept : dict
-        What it keeps of the training, [K, ...] by name.
+        Its state, [K, ...] by name.
     strength : Tensor
-        The strengths in force, [K].
+        The current strengths, [K].
     """
 
     name: str
@@ -64,7 +64,7 @@ class Active:
     strength: Tensor
 
     def narrow(self, replicas: Tensor) -> None:
-        """Goes on with the replicas at these places only."""
+        """Keeps only the replicas at these places."""
         self.nominal, self.strength = self.nominal[replicas], self.strength[replicas]
         self.factors = [self.factors[k] for k in replicas.tolist()] if self.factors else []
         self.draws = self.draws.narrowed(replicas)
@@ -72,23 +72,23 @@ class Active:
 
 
 class Regularization:
-    """All of them, in the order in which they act."""
+    """All regularizers of a stack, in the order in which they act."""
 
     def __init__(
         self, specs: Sequence[RunSpec], model: nn.Module, noise: StackNoise, outline: Outline, table: Table
     ) -> None:
-        """As before the first update.
+        """Creates the regularizers in their state before the first update.
 
         Parameters
         ----------
         specs : Sequence[RunSpec]
-            The runs. They may have different strengths; where one lacks a regularizer of another, its strength is none.
+            The runs. Their strengths may differ; a run that lacks a regularizer of another run gets the strength "off".
         model : nn.Module
             The stack.
         noise : StackNoise
-            Its noise; what has fresh masks has them at the same rates, from streams of its own.
+            Its noise. Passes with fresh masks use the same rates and draw from other streams.
         outline : Outline
-            What the runs build.
+            The description of the runs' model.
         table : Table
             Their data.
         """
@@ -123,35 +123,35 @@ class Regularization:
         return bool(self._active)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Parameters and buffers of the model, [K, ...] by name, without learned dropout rates."""
+        """Returns parameters and buffers of the model, [K, ...] by name, without learned dropout rates."""
         return {name: tensor.detach() for name, tensor in state(self._model).items()}
 
     def _seen_by(self, part: Regularizer) -> Tensors:
-        """What a regularizer of the slots `weights` and `average` is given."""
+        """Returns the tensors that a regularizer of the slots `weights` and `average` gets."""
         trained = {name: p.detach() for name, p in self.parameters().items()}
         return Tensors(self.tensors() if part.slot == "average" else trained, axes_into_units(self._model))
 
     def parameters(self) -> dict[str, Tensor]:
-        """The weights that are trained, [K, ...] by name, to take gradients of."""
+        """Returns the trained parameters, [K, ...] by name, of which gradients can be taken."""
         return {name: p for name, p in self._model.named_parameters() if p.requires_grad}
 
     def weights(self) -> list[Tensor]:
-        """Those of them that are no biases, nor scales and shifts."""
+        """Returns the trained parameters except biases, scales and shifts."""
         return [p for name, p in self.parameters().items() if name not in self._vectors]
 
     def slot(self, *slots: Slot) -> Iterator[Active]:
-        """Those of these slots, in order."""
+        """Yields the regularizers of these slots, in order."""
         return (one for one in self._active if one.part.slot in slots)
 
     def at(self, done: float) -> None:
-        """Sets the strengths to those of a share of training, in [0, 1]."""
+        """Sets the strengths to their scheduled values after a share `done` of training, in [0, 1]."""
         for one in self._active:
             if one.factors:
                 factors = torch.tensor([f(done) for f in one.factors], dtype=torch.float32, device=one.nominal.device)
                 one.strength = one.none_at + (one.nominal - one.none_at) * factors
 
     def examples(self, batch: Batch) -> Batch:
-        """The batch that is trained on in place of this one."""
+        """Returns the batch to train on, after the regularizers that change examples, mix them or change inputs."""
         batch = replace(batch, clean=batch.x)
         for one in self.slot("examples", "mixing", "inputs"):
             batch = one.part.examples(batch, one.strength, one.draws, self.given)
@@ -161,22 +161,22 @@ class Regularization:
 
     @torch.no_grad()
     def gradient(self, updates: int) -> None:
-        """Changes the gradients before an update, of which so many are done."""
+        """Changes the gradients before an update; `updates` is the number of updates done so far."""
         for one in self.slot("gradient"):
             parameters = [p for p in self.parameters().values() if p.grad is not None]
             one.part.gradient(parameters, one.strength, one.draws, updates)
 
     @torch.no_grad()
     def updated(self, done: float) -> None:
-        """Changes the weights after an update. done: the share of training, that update included."""
+        """Changes the weights after an update. done: the share of training that is done, including that update."""
         for one in self.slot("weights", "average"):
             one.part.weights(self._seen_by(one.part), one.strength, one.kept, done)
 
     @contextmanager
     def evaluated(self, replicas: Replicas, done: float) -> Iterator[Replicas]:
-        """These replicas as they are evaluated; their model has those weights for as long as the context lasts.
+        """Context manager that returns the replicas as they are evaluated, with averaged weights in their model if any.
 
-        done: the share of training.
+        The model's own weights are restored at its end. done: the share of training that is done.
         """
         own: dict[str, Tensor] = {}
         for one in self.slot("average"):
@@ -194,9 +194,9 @@ class Regularization:
             _fill(self.tensors(), own)
 
     def ensembled(self, replicas: Replicas, rows: Tensor, done: Sequence[float]) -> Replicas:
-        """These replicas, which are those at the places `rows` of the stack, with the networks that they are averaged with.
+        """Returns these replicas, which have the places `rows` in the stack, with the further networks of their ensembles.
 
-        Their model has the weights that were evaluated at a share of training, `done` of each.
+        Their model must have the weights that are evaluated after the share `done` of training, given for each replica.
         """
         others: list[Member] = []
         for one in self.slot("average"):
@@ -206,11 +206,11 @@ class Regularization:
         return replace(replicas, members=Members(others) if others else None)
 
     def record(self, noise: StackNoise) -> None:
-        """What is drawn from now on can be drawn again after `rewind`."""
+        """Starts recording all draws, so that they can be repeated after `rewind`."""
         self._tapes(noise, Tape)
 
     def rewind(self, noise: StackNoise) -> None:
-        """All that was drawn since `record` is drawn again, from its beginning."""
+        """Repeats all draws since `record`, from the first one."""
         for stack in self._noises(noise):
             stack.rewind()
         for one in self._active:
@@ -218,7 +218,7 @@ class Regularization:
                 one.draws.tape.rewind()
 
     def forget(self, noise: StackNoise) -> None:
-        """The update is done: what is drawn is new."""
+        """Ends the recording after an update, so that the next draws are new."""
         self._tapes(noise, lambda: None)
 
     def _tapes(self, noise: StackNoise, made: Callable[[], Tape | None]) -> None:
@@ -236,25 +236,25 @@ class Regularization:
             fresh.scale_rates(factors)
 
     def narrow(self, replicas: Tensor) -> None:
-        """Goes on with the replicas at these places only; the model has been narrowed already."""
+        """Keeps only the replicas at these places; the model has been narrowed already."""
         for one in self._active:
             one.narrow(replicas)
         self.fresh = [fresh.narrowed(replicas) for fresh in self.fresh]
 
     def filled(self) -> Iterator[tuple[str, Tensor]]:
-        """References to what they keep, [K, ...] by name, which training changes in place."""
+        """Yields references to the regularizers' state, [K, ...] by name, which training changes in place."""
         for one in self._active:
             yield from ((f"{one.name}/{name}", tensor) for name, tensor in one.kept.items())
 
     def states(self) -> dict[str, Tensor]:
-        """Where the streams of random numbers are, a row a replica by name."""
+        """Returns the states of the random streams by name, one row per replica."""
         own = {f"{one.name}": one.draws.states() for one in self._active}
         for place, fresh in enumerate(self.fresh):
             own |= {f"{_opening(place)}/{name}": states for name, states in fresh.states().items()}
         return own
 
     def resume(self, states: Sequence[Mapping[str, Tensor]]) -> None:
-        """Goes on from there, given what `states` said of each replica."""
+        """Continues from the result of `states`, given one mapping per replica."""
         for one in self._active:
             one.draws.resume([row[one.name] for row in states])
         for place, fresh in enumerate(self.fresh):

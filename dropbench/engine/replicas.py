@@ -1,4 +1,4 @@
-"""The replicas of one stack: what each of them is, and what all of them share."""
+"""The replicas of one stack: their specs, and the model, noise and batches that they share."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from dropbench.planning.outline import Outline
 from dropbench.spec import RunSpec, TrainSpec
 
 Metric = Callable[[Tensor, Tensor], Tensor]
-"""Of output and target, as `objective.compared` gives them, a number each replica, [K]."""
+"""A function of output and target, as `objective.compared` returns them, that returns one number per replica, [K]."""
 Probe = Callable[..., dict[str, Tensor]]
-"""Of a network and the name of a part, numbers [K] and rows [K, m] by name: see metrics/probe.py."""
+"""A function of a network and the name of a split that returns numbers [K] and rows [K, m] by name: see metrics/probe.py."""
 
 
 @dataclass(frozen=True)
 class Replicas:
-    """K runs as one stacked model, with the noise that it meets and the batches that it reads, each in the order of `specs`."""
+    """K runs as one stacked model with its noise and its batches, all in the order of `specs`."""
 
     specs: tuple[RunSpec, ...]
     model: nn.Module
@@ -37,29 +37,29 @@ class Replicas:
     metrics: Mapping[str, Metric]
     probes: Mapping[str, Probe]
     foreign: Mapping[str, Tensor]
-    """Examples of other data that probes set those of the runs against, by name: see `planning.sources.others`."""
+    """Examples of other data with which probes compare the runs' own, by name: see `planning.sources.others`."""
     chunk: int
-    """Examples that are evaluated at once. It must not depend on K: a product's rounding depends on its size."""
+    """The number of examples evaluated at once. It must not depend on K, because the rounding of products depends on it."""
     members: Members | None = None
-    """Networks whose probabilities are averaged with the model's, where what is evaluated is an ensemble."""
+    """The networks whose probabilities are averaged with the model's; None if no ensemble is evaluated."""
 
     def __len__(self) -> int:
         return len(self.specs)
 
     @property
     def train(self) -> TrainSpec:
-        """The settings of training; learning rate and weight decay are each replica's own."""
+        """The training settings that the replicas share; each has its own learning rate and weight decay."""
         return self.specs[0].train
 
     @property
     def monitored_direction(self) -> str:
-        """Which values are better of the metric that training monitors; nothing is known of one that is not measured."""
+        """Which values of the monitored metric are better: "higher" or "lower"; "neither" if it is not measured."""
         metric = self.specs[0].metric.get(self.train.monitored)
         return "neither" if metric is None else metric.of_task.get(self.outline.task, metric).direction
 
     @property
     def noise_chunk(self) -> int:
-        """How many examples of a chunk have noise of their own."""
+        """The number of examples in a chunk that have noise of their own."""
         return self.outline.noise_batch(self.chunk)
 
     @property
@@ -68,34 +68,34 @@ class Replicas:
         return [s.seed for s in self.specs]
 
     def answer(self, x: Tensor) -> Tensor:
-        """What is evaluated of inputs [K, B, ...]: the model's output, or that of an ensemble as logits."""
+        """Returns the output to evaluate for inputs [K, B, ...]: the model's own, or the logits of its ensemble."""
         if self.members is not None:
             return self.members.logits(self.model, x, self.noise)
         output: Tensor = self.model(x, self.noise)
         return output
 
     def losses(self, batch: Batch) -> Tensor:
-        """Each replica's mean loss over its batch, [K], with the noise on."""
+        """Returns each replica's mean loss over its batch, [K], with the noise on."""
         with self.autocast():
             output = self.model(batch.x, self.noise)
         return self.losses_of(output, batch)
 
     def losses_of(self, output: Tensor, batch: Batch) -> Tensor:
-        """Each replica's mean loss of what its model made of a batch, [K]."""
+        """Returns each replica's mean loss, [K], for the output of its model on a batch."""
         return losses(self.outline.task, output, batch, self.train)
 
     def autocast(self) -> AbstractContextManager[object]:
-        """The precision in which these runs compute."""
+        """Returns a context manager for the precision in which these runs compute."""
         if self.train.precision == "fp32":
             return nullcontext()
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
 
     def extracted(self, chosen: Tensor) -> Replicas:
-        """A copy of the replicas at these places [n] int64, whose model shares nothing with the original."""
+        """Returns a copy of the replicas at these places [n] int64; its model shares no tensors with the original."""
         return self._with_model(stack.extract(self.model, chosen), chosen)
 
     def narrowed(self, chosen: Tensor) -> Replicas:
-        """The replicas at these places [n] int64, which take the place of these: the model is narrowed in place."""
+        """Returns the replicas at these places [n] int64, which replace this object, because the model is narrowed in place."""
         stack.narrow(self.model, chosen)
         return self._with_model(self.model, chosen)
 

@@ -1,4 +1,4 @@
-"""What the engine hands back: plain values and NumPy arrays, which can be sent from one process to another; no tensors."""
+"""The engine's results: plain values and NumPy arrays, not tensors, so that they can be sent between processes."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ Row = dict[str, float]
 Arrays = dict[str, NDArray[Any]]
 
 MAJORITY, ANSWERED = "majority", "answered"
-"""Of the test split: the share of the most frequent class, and of the examples that were given the most frequent answer."""
+"""Keys for two shares of the test split: of the most frequent class, and of the most frequent answer."""
 LOGIT, SHIFT, SCALE = "logit/", "preprocessing/shift", "preprocessing/scale"
 COLUMNS, TARGET = "columns/", "preprocessing/target"
 MEMBER = "member/"
-"""Names of what is kept beside a model's own tensors, in whose names there is no slash."""
+"""Names or prefixes of the arrays that are kept besides a model's own tensors, whose names contain no slash."""
 
 
 @dataclass(frozen=True)
 class Keep:
-    """What is to be kept of a run beside its numbers.
+    """What is to be kept of a run besides its numbers.
 
-    weights: those that were tested, those of the last epoch, or none. predictions: of the test split what is small, with all
-    probabilities, or nothing.
+    weights: `best` for the weights that were tested, `last` for those of the last epoch, None for none. predictions: on the
+    test split, `auto` for those that take little space, `probabilities` for all class probabilities too, None for none.
     """
 
     weights: Literal["best", "last"] | None = None
@@ -34,18 +34,19 @@ class Keep:
 
 
 USUAL = Keep()
-"""What is kept where nothing was asked for."""
+"""What is kept by default."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """One run's parameters and buffers by the names that they have in a model without a replica axis, and what goes with them.
+    """One run's parameters and buffers, by their names in a model without a replica axis, and the numbers that belong to them.
 
-    `preprocessing/shift` and `preprocessing/scale`: an example x is seen as x · scale + shift. `columns/...`: what was fitted
-    to a table's columns, see `data.tabular.prepare.Fitted`. `preprocessing/target`: centre and spread of a number.
-    `logit/<site>`: what a learned rate is the sigmoid of. `member/<i>/<name>`: of an ensemble, the tensor of that name in each
-    further network, from 0. rates: in force at each site with noise, their schedules applied.
-    epoch: whose weights they are.
+    `arrays` also has these names. `preprocessing/shift` and `preprocessing/scale`: the model receives x · scale + shift of an
+    example x. `columns/...`: what was fitted to a table's columns, see `data.tabular.prepare.Fitted`.
+    `preprocessing/target`: centre and spread of a numeric target. `logit/<site>`: the parameter whose sigmoid is a learned
+    rate. `member/<i>/<name>`: the tensor of that name in an ensemble's further network i, from 0.
+
+    rates: the rates at each site with noise after their schedules. epoch: the epoch whose weights these are.
     """
 
     arrays: Arrays
@@ -55,7 +56,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class RunResult:
-    """One finished run. `metrics` are those of the chosen epoch, test included; empty where the run diverged."""
+    """One finished run. `metrics` are those of the chosen epoch, including the test metrics; empty if the run diverged."""
 
     spec: RunSpec
     status: Literal["completed", "diverged"]
@@ -64,7 +65,7 @@ class RunResult:
     history: list[Row]
     chosen_epoch: int | None
     part_sizes: dict[str, int]
-    """Examples of each part of the data, of running text words."""
+    """The number of examples (for running text, words) in each part of the data."""
     parameters: int
     rates: dict[str, float]
     fingerprint: str
@@ -72,32 +73,32 @@ class RunResult:
     cohort_size: int
     notes: list[str] = field(default_factory=list)
     learned_rates: dict[str, float] = field(default_factory=dict)
-    """Of a variant that learns its rates: those of the chosen epoch, by site; `rates` are where they started."""
+    """For a variant that learns its rates: the rates at the chosen epoch, by site; `rates` has their initial values."""
     arrays: dict[str, list[float]] = field(default_factory=dict)
-    """Short rows of numbers that probes found, as `test_<name>`: the bins of a reliability diagram, say."""
+    """Short rows of numbers from probes, named `test_<name>`, such as the bins of a reliability diagram."""
     peak_memory_mb: float | None = None
-    """Of the whole cohort: see hardware/memory.py."""
+    """The peak memory of the whole cohort: see hardware/memory.py."""
     weights: Weights | None = None
     predictions: Arrays | None = None
-    """What was said of each example of the test split: see `engine.said`."""
+    """The predictions for each example of the test split: see `engine.said`."""
     test_classes: dict[str, float] = field(default_factory=dict)
-    """`majority` and `answered`, where the model is a classifier."""
+    """The shares `majority` and `answered` if the model is a classifier."""
     own_noise: list[str] = field(default_factory=list)
-    """The parts of a user's module that drew random numbers of its own."""
+    """The parts of a user's module that drew their own random numbers."""
     parent: str | None = None
-    """Id of the run that this one went on with, from where that ended."""
+    """The id of the run that this one continued from its end."""
     products: str | None = None
-    """The library that multiplied matrices in the process that trained it: see hardware/blas.py."""
+    """The library that multiplied matrices in the process that trained this run: see hardware/blas.py."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """The end of an epoch for the runs of a cohort that are still training: one row of history each."""
+    """The end of an epoch, with one row of history for each run of the cohort that is still training."""
 
     epoch: int
     epochs: int
     rows: dict[str, Row]
-    """By run id."""
+    """The rows by run id."""
 
 
 Listener = Callable[[Progress], None]

@@ -1,4 +1,4 @@
-"""What a trained stack says of each example of the test split, gathered while the test metrics are taken."""
+"""A trained stack's predictions for each example of the test split, collected while the test metrics are computed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from dropbench.engine.replicas import Replicas
 from dropbench.nn.cross_entropy import cross_entropy
 
 _SMALL = 256 * 1024 // 4
-"""Numbers of probabilities that are kept unasked: 256 KiB of float32."""
+"""The number of probabilities up to which they are kept by default: 256 KiB of float32."""
 _LARGEST = float(np.finfo(np.float16).max)
 
 
 class Said:
-    """Called with output and target of one chunk after the other: whether classes were right, errors of numbers, or losses.
+    """Collects for each example whether its class was right, the error of a predicted number, or the loss.
 
-    Beside it the probabilities of the classes, where they are few or asked for. `store.predictions` says how they are kept.
+    It is called with output and target of each chunk. Class probabilities are collected too if they are few or asked for.
+    `store.predictions` describes how all this is stored.
     """
 
     def __init__(self, replicas: Replicas, keep: Literal["auto", "probabilities"]) -> None:
@@ -34,13 +35,13 @@ class Said:
         self._pieces: list[dict[str, Tensor]] = []
 
     def __call__(self, output: Tensor, target: Tensor) -> None:
-        """Takes in what metrics are given, as `objective.compared` makes it."""
+        """Takes the output and target of a chunk, as `objective.compared` returns them."""
         self._pieces.append({name: t.cpu() for name, t in self._of(output, target).items()})
 
     def arrays(self) -> list[dict[str, NDArray[Any]]]:
-        """For each replica: `rows`, ascending, of `total` in the data, and for each of them `right`, `error` or `loss`.
+        """Returns for each replica the test `rows`, ascending, of `total` in the data, with `right`, `error` or `loss` of each.
 
-        An error is in the target's unit, to the digits that float16 has of it in units of `spread`.
+        Errors are in the target's unit. Their precision is that of float16 for the error divided by `spread`.
         """
         whole = {name: torch.cat([p[name] for p in self._pieces], 1) for name in self._pieces[0]}
         found = []
@@ -67,5 +68,5 @@ class Said:
 
 
 def _half(x: Tensor) -> Tensor:
-    """In float16, which ends at 65,504: what lies beyond becomes that."""
+    """Converts to float16, clamping to its largest value, 65,504."""
     return x.clamp(-_LARGEST, _LARGEST).half()

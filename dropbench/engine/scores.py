@@ -1,4 +1,4 @@
-"""The numbers of a stack at an epoch: on training and validation examples, and at the chosen epoch on the test split."""
+"""Computes a stack's metrics: on training and validation examples at an epoch, and on the test split at the chosen one."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from dropbench.engine.weights import weights
 
 @dataclass(frozen=True)
 class Tested:
-    """Of one replica at its chosen epoch.
+    """The results of one replica at its chosen epoch.
 
-    scores: test metrics, and what `eval.mode` adds on validation too.
-    probed: what probes measure on all parts, numbers or rows.
-    weights, predictions: what is to be kept beside them.
-    classes: of a classifier, what the test split and the answers to it are made of: see `engine.answers`.
-    lost: why it has no result although its training went on to the end; see `engine.divergence`.
+    scores: test metrics, and on validation and test the metrics that `eval.mode` adds.
+    probed: the numbers or rows of probes on all parts.
+    weights, predictions: what is to be kept besides them.
+    classes: for a classifier, the shares of the most frequent class and answer on the test split: see `engine.answers`.
+    lost: why the run counts as diverged although it trained to its end, else None: see `engine.divergence`.
     """
 
     scores: dict[str, float]
@@ -39,14 +39,14 @@ class Tested:
 
 
 def validated(replicas: Replicas) -> dict[str, Tensor]:
-    """Training and validation metrics and their difference, all in evaluation mode, [K] each."""
+    """Returns training and validation metrics and their difference, all in evaluation mode, [K] each."""
     train, val = evaluate(replicas, "train"), evaluate(replicas, "val")
     scores = {f"train_{m}": v for m, v in train.items()} | {f"val_{m}": v for m, v in val.items()}
     return scores | {f"gap_{m}": train[m] - val[m] for m in train}
 
 
 def tested(replicas: Replicas, schedules: RateSchedules, epochs: Sequence[int], keep: Keep) -> list[Tested]:
-    """What the test split says of each replica, which has the weights of its chosen epoch: one of `epochs`."""
+    """Returns the test results of each replica. The model must have the weights of the chosen epochs, `epochs`."""
     scale_rates(replicas, schedules, epochs)
     said = None if keep.predictions is None else Said(replicas, keep.predictions)
     answers = Answers() if replicas.outline.task == "classify" else None
@@ -77,7 +77,10 @@ def tested(replicas: Replicas, schedules: RateSchedules, epochs: Sequence[int], 
 
 
 def measured(replicas: Replicas, schedules: RateSchedules, epochs: Sequence[int]) -> list[dict[str, Any]]:
-    """All numbers of each replica, which has the weights of its chosen epoch, one of `epochs`, as when it was trained."""
+    """Returns all metrics of each replica, as training would have computed them, for a model that has the chosen weights.
+
+    epochs: the chosen epoch of each replica.
+    """
     scale_rates(replicas, schedules, epochs)
     listed = {name: value.tolist() for name, value in validated(replicas).items()}
     found = tested(replicas, schedules, epochs, Keep(None, None))
@@ -88,7 +91,7 @@ def measured(replicas: Replicas, schedules: RateSchedules, epochs: Sequence[int]
 
 
 def scale_rates(replicas: Replicas, schedules: RateSchedules, epochs: Sequence[int]) -> None:
-    """Gives each replica the rates of the last step of an epoch: some variants evaluate with them."""
+    """Sets each replica's rates to those of the last step of its epoch, because some variants use them in evaluation."""
     steps = replicas.batches.steps
     end = replicas.train.length(steps)
     last_step = [min(epoch, end) - 0.5 / steps for epoch in epochs]

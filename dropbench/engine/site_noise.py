@@ -23,19 +23,19 @@ class Acting:
     Attributes
     ----------
     variant : Variant
-        What is done there.
+        The variant.
     kind : str
-        The same for variants that are the same, options included: they share draws and operations.
+        A key that is equal for equal variants with equal options, which share draws and operations.
     site : Site
-        Where.
+        The site.
     rate : float
-        In (0, 1).
+        The rate, in (0, 1).
     stream : str
-        The name of its stream, after what opens it.
+        The name of its random stream, without the prefix.
     label : str
-        By which its rate is told.
+        The name under which its rate is recorded.
     slot : int
-        Which of the run's variants it is.
+        The position of the variant in the run's list of variants.
     """
 
     variant: Variant
@@ -48,7 +48,7 @@ class Acting:
 
 
 class SiteNoise:
-    """One variant at one site of a stack: its rates, one a replica, and its stream."""
+    """One variant at one site of a stack: its rates, one per replica, and its random stream."""
 
     def __init__(
         self,
@@ -65,30 +65,30 @@ class SiteNoise:
         label: str | None = None,
         slots: Sequence[int] = (),
     ) -> None:
-        """Noise at one site, from the beginning of its stream.
+        """Creates the noise of one site, at the beginning of its stream.
 
         Parameters
         ----------
         variant : Variant
-            What is done there.
+            The variant.
         site : Site
-            Where.
+            The site.
         rates : Sequence[float]
-            One a replica, in [0, 1).
+            One per replica, in [0, 1).
         seeds : Sequence[int]
-            One a replica; equal ones share their draws.
+            One per replica; replicas with equal seeds share their draws.
         batch : int
-            The most examples of a step.
+            The largest number of examples in a step.
         device : torch.device
-            Where masks are drawn.
+            The device on which masks are drawn.
         opening : str
-            Opens the name of the stream.
+            The prefix of the stream's name.
         shared : bool
-            Whether all examples are under one mask, until `StackNoise.advance`.
+            Whether all examples share one mask until `StackNoise.advance` is called.
         stream, label : str, optional
-            As in `Acting`; the site's name if not given.
+            As in `Acting`; by default the site's name.
         slots : Sequence[int], optional
-            Which of a run's variants this is, one a replica; the first if not given.
+            For each replica, the position of this variant in its list of variants; by default 0, the first.
         """
         self.variant = variant
         self.site = site
@@ -98,19 +98,19 @@ class SiteNoise:
         """The rates without a schedule, [K]."""
         self.rate = self.nominal
         self.acts = [rate > 0 for rate in rates]
-        """Of each replica, whether it has noise here."""
+        """Whether each replica has noise here."""
         self._slots = torch.tensor(list(slots) or [0] * len(rates), device=device)
         self._seeds = list(seeds)
         self._shared = shared
         self._held: Tensor | None = None
         self.tape: Tape | None = None
-        """Of an update that passes through the model more than once: what it draws is drawn again."""
-        # Maps are drawn channels-last, the order in which convolutions hand them over: a mask in another order would make
-        # every multiplication a strided one.
+        """The tape of the current update if it passes through the model more than once and must repeat its draws, else None."""
+        # Masks of images are channels-last like the outputs of convolutions. In another memory order every multiplication
+        # would be strided.
         self._maps = site.axes == "CHW"
         self.multiplies, self.rests = variant.multiplies, variant.rests
         self.fuses = variant.multiplies and not variant.learned
-        """Whether in training a mask that gets no gradient multiplies, and that is all."""
+        """Whether training only multiplies by a mask that gets no gradient, so that the product can be fused."""
         self.signed = variant.draws != "bits" or not variant.flips
         """Whether the mask may be negative."""
         n = math.prod(variant.noise_shape(site, 1 if shared else batch))
@@ -124,12 +124,12 @@ class SiteNoise:
     @rate.setter
     def rate(self, rate: Tensor) -> None:
         self._rate = rate
-        # What is made of the rates, for as long as they stay: of most for a whole training.
+        # Values derived from the rates, cached until the rates change, which most never do.
         self._shaped: dict[int, Tensor] = {}
         self._keeping: dict[tuple[int, torch.dtype], Keeping] = {}
 
     def draw(self, batch: int) -> Tensor:
-        """The noise of the next step for `batch` examples, at most as many as the stream was opened for."""
+        """Returns the noise of the next step for `batch` examples, at most as many as were given at construction."""
         shape = self.variant.noise_shape(self.site, 1 if self._shared else batch)
         noise = (self._next() if self._held is None else self._held)[:, : math.prod(shape)]
         if self._shared:
@@ -143,11 +143,11 @@ class SiteNoise:
         return self._numbers.next() if self.tape is None else self.tape.next(self._numbers.next)
 
     def mask(self, batch: int, dtype: torch.dtype) -> Tensor:
-        """The mask of the next step."""
+        """Returns the mask of the next step."""
         return self.mask_of(self.draw(batch), dtype)
 
     def mask_of(self, noise: Tensor, dtype: torch.dtype) -> Tensor:
-        """What the variant makes of a draw [K, ...] at the rates in force."""
+        """Returns the variant's mask for a draw [K, ...] at the current rates."""
         if not self.variant.flips:
             return self.variant.mask(noise, self.broadcast_rate(noise), dtype)
         key = noise.ndim, dtype
@@ -156,28 +156,28 @@ class SiteNoise:
         return self._keeping[key].mask(noise)
 
     def broadcast_rate(self, x: Tensor) -> Tensor:
-        """The rates, to broadcast over a tensor with as many axes as `x`."""
+        """Returns the rates in a shape that broadcasts over a tensor with as many axes as `x`."""
         if (shaped := self._shaped.get(x.ndim)) is None:
             several = self.rate.shape[1:]
             shaped = self.rate.view(-1, *(1,) * (x.ndim - 1 - len(several)), *several)
-            if not self.rate.requires_grad:  # those are new at every step, and to be let go of with their graph
+            if not self.rate.requires_grad:  # learned rates are new at every step and must be freed with their graph
                 self._shaped[x.ndim] = shaped
         return shaped
 
     def act(self, x: Tensor) -> Tensor:
-        """`x` [K, B, *site.shape] in training, under the next mask."""
+        """Returns `x` [K, B, *site.shape] under the next mask, for training."""
         return self.variant.act(x, self.mask(x.shape[1], x.dtype), self.broadcast_rate(x))
 
     def evaluate(self, x: Tensor) -> Tensor:
-        """`x` [K, B, *site.shape] in evaluation."""
+        """Returns `x` [K, B, *site.shape] for evaluation."""
         return self.variant.evaluate(x, self.broadcast_rate(x))
 
     def advance(self) -> None:
-        """Lets a shared mask go; the next draw is a new one."""
+        """Drops the shared mask, so that the next draw is a new one."""
         self._held = None
 
     def narrowed(self, replicas: Tensor) -> SiteNoise:
-        """The noise of these replicas only, which goes on where this is and takes its place."""
+        """Returns the noise of these replicas only, which continues from the current state and replaces this object."""
         narrower = copy.copy(self)
         narrower.nominal, narrower.rate = self.nominal[replicas], self.rate[replicas]
         narrower._slots = self._slots[replicas]
@@ -187,24 +187,24 @@ class SiteNoise:
         return narrower
 
     def parts(self) -> Iterator[tuple[SiteNoise, Tensor]]:
-        """Itself, with the places of its replicas in the stack: all."""
+        """Yields itself with the places of its replicas, which are the whole stack."""
         yield self, torch.arange(len(self.acts))
 
     def scale(self, factors: Tensor) -> None:
-        """Sets the rates to the nominal ones times a factor in [0, 1] of each of a replica's variants, [K, V]."""
+        """Sets the rates to the nominal rates times factors in [0, 1], [K, V], one for each of a replica's V variants."""
         one = factors.shape[1] == 1
         self.rate = self.nominal * (factors[:, 0] if one else factors.gather(1, self._slots[:, None])[:, 0])
 
     def states(self) -> Tensor:
-        """Where each replica's stream is: see `NoiseStream.states`."""
+        """Returns the state of each replica's stream: see `NoiseStream.states`."""
         return self._numbers.states()
 
     def resume(self, states: Sequence[Tensor | None]) -> None:
-        """Goes on from there: see `NoiseStream.resume`."""
+        """Continues from the result of `states`: see `NoiseStream.resume`."""
         self._numbers.resume(states)
 
     def forked(self, opening: str, batch: int, shared: bool) -> SiteNoise:
-        """The same noise from the beginning of a stream whose name opens otherwise."""
+        """Returns the same noise from the beginning of another stream, whose name has the prefix `opening`."""
         fork = SiteNoise(
             self.variant,
             self.site,

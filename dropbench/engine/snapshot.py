@@ -1,4 +1,4 @@
-"""Replicas in the middle of training: all that each of them needs to go on elsewhere, and end with the same bits."""
+"""Snapshots of replicas in the middle of training, with all they need to continue elsewhere and end with the same bits."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 _LEARNED = ("/logit_", "/on_")
-"""In the names of what a stack holds for the sites where any of its replicas has a learned rate: see `engine.learned`."""
+"""Parts of the names of tensors that a stack has only for sites where any replica has a learned rate: see `engine.learned`."""
 
 
 class Unfit(ValueError):
-    """A state is not one of the run that was to go on with it."""
+    """Raised if a saved state does not belong to the run that should continue from it."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ class State:
     Attributes
     ----------
     run_id : str
-        Whose it is.
+        The id of its run.
     epoch, step : int
-        The epoch that is underway, from 1, and how many of its updates are done.
+        The current epoch, from 1, and how many of its updates are done.
     tensors : Mapping[str, Tensor]
-        Its rows of those of the stack: `model/*`, `moment/*`, `kept/*`, `best/*`, `stream/*`, `drawn/*`,
-        `batches/*` and `carried/*`.
+        Its rows of the stack's tensors: `model/*`, `moment/*`, `kept/*`, `best/*`, `stream/*`, `drawn/*`, `batches/*` and
+        `carried/*`.
     told : Mapping[str, Any]
-        What is no tensor, as JSON can say it: history, early stopping, sums over the epoch that is underway.
+        Everything else, as JSON-compatible values: history, early stopping, sums over the current epoch.
     """
 
     run_id: str
@@ -48,13 +48,13 @@ class State:
     told: Mapping[str, Any]
 
     def alone(self) -> State:
-        """The same with tensors of its own: with a row of a stack the whole stack would be sent to another process."""
+        """Returns a copy with its own tensors, because sending a row of a stack to another process sends the whole stack."""
         return replace(self, tensors={name: t.clone() for name, t in self.tensors.items()})
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Some replicas at one place in training: tensors [K, ...], and by run id, in that order, what is no tensor."""
+    """Replicas at the same point of training: their tensors [K, ...] and, by run id in that order, their other values."""
 
     epoch: int
     step: int
@@ -62,13 +62,13 @@ class Snapshot:
     runs: Mapping[str, Mapping[str, Any]]
 
     def state(self, run_id: str) -> State:
-        """That of one run."""
+        """Returns the state of one run."""
         k = list(self.runs).index(run_id)
         return State(run_id, self.epoch, self.step, {name: t[k] for name, t in self.tensors.items()}, self.runs[run_id])
 
 
 def snapshot(training: Training) -> Snapshot:
-    """Where a training is, between two updates of an epoch. Its tensors are those of the stack itself, not copies."""
+    """Returns the state of a training between two updates of an epoch. The tensors are the stack's own, not copies."""
     replicas, underway = training.replicas, training.underway
     tensors = {**dict(_filled(training)), **{f"batches/{n}": t for n, t in replicas.batches.states().items()}}
     tensors |= {f"stream/{n}": states for n, states in replicas.noise.states().items()}
@@ -93,17 +93,17 @@ def snapshot(training: Training) -> Snapshot:
 
 @torch.no_grad()
 def resume(training: Training, states: Sequence[State]) -> None:
-    """Has a training that has not begun go on from these states, one a replica in any order, and all of one place.
+    """Puts a training that has not begun into these states: one per replica, in any order, all at the same point of training.
 
     Raises
     ------
     Unfit
-        Where they are not of these runs. The training is then of no more use.
+        If the states do not fit these runs. The training cannot be used after that.
     """
     try:
         of = {state.run_id: state for state in states}
         _resume(training, [of[spec.run_id] for spec in training.replicas.specs])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:  # of other names, kinds, lengths and shapes
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:  # other names, types, lengths or shapes
         raise Unfit(f"{type(error).__name__}: {error}".splitlines()[0]) from error
 
 
@@ -111,8 +111,8 @@ def _resume(training: Training, states: Sequence[State]) -> None:
     replicas, underway, first = training.replicas, training.underway, states[0]
     for name, whole in _filled(training):
         for row, state in zip(whole, states, strict=True):
-            # A rate is learned, and noise drawn, at the sites where any replica of the stack has noise. One that has none there
-            # may come from a stack without them, and its rate is 0 and stays so.
+            # A stack has learned rates at every site where any of its replicas has noise. A replica without noise there may
+            # come from a stack that lacked these tensors; its rate is 0 and stays 0.
             if name in state.tensors or not any(learned in name for learned in _LEARNED):
                 row.copy_(state.tensors[name])
     replicas.noise.resume([_under("stream/", state) for state in states])
@@ -135,7 +135,7 @@ def _resume(training: Training, states: Sequence[State]) -> None:
 
 
 def _filled(training: Training) -> Iterator[tuple[str, Tensor]]:
-    """References to the stacked tensors that training changes in place, by name."""
+    """Yields references to the stacked tensors that training changes in place, by name."""
     model = training.replicas.model
     names = [name for name, _ in model.named_parameters()]
     yield from ((f"model/{name}", t.detach()) for name, t in stack.state(model).items())
@@ -146,5 +146,5 @@ def _filled(training: Training) -> Iterator[tuple[str, Tensor]]:
 
 
 def _under(prefix: str, state: State) -> dict[str, Tensor]:
-    """The tensors whose names begin so, by the rest of their names."""
+    """Returns the tensors whose names have a prefix, by their names without it."""
     return {name.removeprefix(prefix): t for name, t in state.tensors.items() if name.startswith(prefix)}

@@ -1,4 +1,4 @@
-"""A stack of K models: built from a spec, started from each replica's own seed, narrowed when replicas finish."""
+"""A stack of K models: built from a spec, initialised from each replica's own seed, narrowed when replicas finish."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def build(
     train: TrainSpec,
     graph: Graph | None = None,
 ) -> nn.Module:
-    """K = len(seeds) models with weights drawn from each seed's `init` stream. A model of a graph is given it by `attach`.
+    """Returns K = len(seeds) stacked models with weights drawn from each seed's `init` stream.
 
-    A model without a replica axis is stacked by `Vmapped`, of any K, where `vmap_check.unstacked` finds nothing against it, and
-    otherwise built alone, K = 1, behind `Plain`.
+    A graph is passed to the model's `attach`. A model without a replica axis is stacked by `Vmapped` if `vmap_check.unstacked`
+    finds no reason against it. Otherwise K must be 1 and the model is wrapped in `Plain`.
     """
     if not outline.stacked:
         stack = _of_ordinary(model, outline, seeds, device, train, graph)
@@ -99,19 +99,19 @@ def narrow(model: nn.Module, replicas: Tensor) -> None:
 
 
 def extract(model: nn.Module, replicas: Tensor) -> nn.Module:
-    """A copy that holds only these replicas and shares nothing with the original."""
+    """Returns a copy that holds only these replicas and shares nothing with the original."""
     part = copy.deepcopy(model)
     narrow(part, replicas)
     return part
 
 
 def begin(model: nn.Module) -> None:
-    """Lets models that carry a state from batch to batch, as over running text, start afresh."""
+    """Resets the state that a model carries from batch to batch, as over running text."""
     for module in model.modules():
         if callable(start := getattr(module, "begin", None)):
             start()
 
 
 def state(model: nn.Module) -> dict[str, Any]:
-    """References to every stacked tensor of the model, by name: parameters and buffers, each [K, ...]."""
+    """Returns references to all parameters and buffers of a stacked model by name, each [K, ...]."""
     return {**dict(model.named_parameters()), **dict(model.named_buffers())}

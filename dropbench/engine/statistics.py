@@ -1,4 +1,4 @@
-"""Batch norm's running statistics of a stack, anew, for weights that no update has had."""
+"""Recomputes batch norm's running statistics for weights that training has never used, such as averaged weights."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from dropbench.engine.replicas import Replicas
 from dropbench.engine.user_module import Ordinary
 
 _MOMENTUM = 0.1
-"""Of a batch norm that does not say another, as torch's and ours do not."""
+"""The momentum of a batch norm without an attribute `momentum`, such as dropbench's own; it is torch's default too."""
 
 
 def others(own: Mapping[str, Tensor], stand_ins: Mapping[str, Tensor]) -> Tensor:
-    """Of each replica whether any of the tensors that stand in differs from its own: bool [K]."""
+    """Returns for each replica whether any of its stand-in tensors differs from its own: bool [K]."""
     differs = torch.stack([(own[name] != t).flatten(1).any(1) for name, t in stand_ins.items()])
     return differs.any(0)
 
 
 @torch.no_grad()
 def renew(replicas: Replicas, model: nn.Module, stream: str, chosen: Tensor) -> dict[str, Tensor]:
-    """Gives the chosen replicas, bool [K], the statistics of the training examples under their weights as they are now.
+    """Replaces the statistics of the chosen replicas, bool [K], by those of the training examples at the current weights.
 
-    They are means over chunks of the training examples, in evaluation's order and without augmentation, with the noise on as
-    it was when the layers learned. The masks come from a stream of that name, from its beginning each time, so that nothing
-    else that is drawn depends on this. A last chunk of a single example, which has no variance, is left out.
+    They are means over chunks of the training examples, in the order of evaluation and without augmentation, with the noise
+    on as in training. The masks come from a stream named after `stream`, each time from its beginning, so that no other draw
+    depends on them. A last chunk of a single example is left out, because it has no variance.
 
-    model: that of the replicas, without learned rates. Returns what the statistics were, [K, ...] by name in the model.
+    model: the replicas' model without learned rates. Returns the statistics as they were before, [K, ...] by name in the model.
     """
     if not bool(chosen.any()):
         return {}
@@ -44,9 +44,9 @@ def renew(replicas: Replicas, model: nn.Module, stream: str, chosen: Tensor) -> 
 
 @torch.no_grad()
 def of_training(replicas: Replicas, model: nn.Module, noise: StackNoise) -> dict[str, Tensor]:
-    """Each running statistic as the training examples give it under this noise: [K, ...] by its name in the model.
+    """Returns each running statistic of the training examples under this noise: [K, ...] by its name in the model.
 
-    Means over chunks, as in `renew`. The model must be in training mode, and what it holds stays as it is.
+    They are means over chunks, as in `renew`. The model must be in training mode; its own statistics do not change.
     """
     before = {name: buffer.clone() for name, buffer in model.named_buffers()}
     found = list(_statistics(model))
@@ -60,15 +60,14 @@ def of_training(replicas: Replicas, model: nn.Module, noise: StackNoise) -> dict
         if counted and n == 1:
             break
         for name, buffer in model.named_buffers():
-            if (
-                name in sums or buffer.dtype == torch.int64
-            ):  # a count of batches, by which a mean over all of them is taken
+            # An int64 buffer is a count of batches, from which batch norm without a momentum computes its factor.
+            if name in sums or buffer.dtype == torch.int64:
                 buffer.zero_()
         with replicas.autocast():
             replicas.model(batch.x, noise)
         buffers = dict(model.named_buffers())
         for name, momentum in found:
-            # A statistic s becomes (1 - momentum) s + momentum b for that of the batch, b; and s was 0.
+            # Batch norm replaces s by (1 - momentum) s + momentum b, where b is the batch's statistic; s was set to 0.
             sums[name] += buffers[name] / momentum * n
         counted += n
     for name, buffer in model.named_buffers():
@@ -77,7 +76,7 @@ def of_training(replicas: Replicas, model: nn.Module, noise: StackNoise) -> dict
 
 
 def _statistics(model: nn.Module) -> Iterator[tuple[str, float]]:
-    """The name in the model of each running statistic, and its momentum."""
+    """Yields the name in the model of each running statistic, and its momentum."""
     known = model.lent if isinstance(model, Ordinary) else model
     names = model.names if isinstance(model, Ordinary) else {}
     for path, layer in known.named_modules():

@@ -1,4 +1,4 @@
-"""One update of a stack with regularizers, as those see it: `regularizers.base.Step`."""
+"""One update of a stack: implements `regularizers.base.Step`, the interface that regularizers get."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from dropbench.regularizers.base import Step
 
 
 class Update(Step):
-    """The forward passes of one update, and the objective that they make."""
+    """The forward passes of one update, and the objective computed from them."""
 
     def __init__(self, replicas: Replicas, regularization: Regularization, batch: Batch) -> None:
-        """Computes loss and objective, with the noise on. `close` it in the end."""
+        """Computes loss and objective with the noise on. `close` must be called at the end."""
         self._replicas, self._regularization = replicas, regularization
         self._seen: dict[str, Tensor] = {}
         self._again: dict[int, Tensor] = {}
@@ -34,17 +34,17 @@ class Update(Step):
             regularization.record(replicas.noise)
         self._batch = regularization.examples(batch)
         self.loss, self._minimised = self._computed()
-        """The mean loss of each replica with the noise on, [K]; it is what a run without regularizers minimises."""
+        """The mean loss of each replica with the noise on, [K], which a run without regularizers minimises."""
 
     def backward(self) -> None:
-        """Leaves in `grad` of each parameter the gradient that the update is made with."""
-        # Not `backward(ones)`, which is the same to the last bit: for it torch imports SymPy, a third of a second a process.
+        """Computes the gradient with which the update is made and leaves it in `grad` of each parameter."""
+        # Not `backward(ones)`: it gives the same bits, but torch imports SymPy for it, a third of a second per process.
         self._minimised.sum().backward()
         for one in self._regularization.slot("pass"):
             one.part.gradients(self, one.strength)
 
     def close(self) -> None:
-        """Lets what is kept for further passes go."""
+        """Frees what is kept for further passes."""
         if self._regularization.passes:
             self._regularization.forget(self._replicas.noise)
 
@@ -108,7 +108,7 @@ class Update(Step):
             noise = noise.edited(self._see)
         self._output = self._forward(self._batch.x, noise)
         if any(self._regularization.slot("loss")) and replicas.outline.task in ("classify", "predict_next"):
-            self._output = self._output.view_as(self._output)  # before the hooks that a model has at its output
+            self._output = self._output.view_as(self._output)  # so that this hook runs before any on the model's output
             self._output.register_hook(laid_out)
         loss = objective = self.losses(self._output, self._batch)
         if isinstance(replicas.model, LearnedRates):
@@ -135,12 +135,12 @@ class Update(Step):
 
     @contextmanager
     def _undisturbed(self) -> Iterator[None]:
-        """A pass that leaves running statistics as they are, and starts from the state that the first pass started from."""
+        """Context manager for a further pass, which starts from the first pass's carried state and keeps running statistics."""
         model = self._replicas.model
         buffers = [(part, name, b) for part in model.modules() for name, b in part.named_buffers(recurse=False)]
         ended = carried(model)
         carry(model, *self._began)
-        # Copies in their place: the first pass has still to be differentiated, and must not find its own changed.
+        # The pass gets copies, because the first pass is still to be differentiated and its buffers must not change.
         for part, name, buffer in buffers:
             setattr(part, name, buffer.clone())
         try:

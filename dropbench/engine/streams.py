@@ -1,9 +1,9 @@
-"""Random streams: every number a run uses comes from its seed, by name, and from nothing else.
+"""Random streams: every random number of a run is determined by its seed and the name of a stream.
 
-A run's `mask/hidden.0` stream is the same whatever else trains beside it, so a run gives the same result alone and in any
-cohort; and arms that share a seed share the stream, so their noise is paired. The generator is NumPy's SFC64 through
-`random_raw`, the one interface whose numbers NumPy promises not to change. On CUDA it is torch's counter-based generator,
-seeded from the same place.
+A run's stream `mask/hidden.0` is the same whatever else trains beside it, so a run gives the same result alone and in any
+cohort. Arms that share a seed share the stream, so their noise is paired. The generator is NumPy's SFC64 through
+`random_raw`, because NumPy promises not to change the numbers of that interface alone. On CUDA, noise comes from torch's
+counter-based generator, seeded from the same stream.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ _BLOCK_BYTES = 4 * 2**20
 
 
 class RawDraws:
-    """Raw 64-bit draws of a stream, on demand: a call continues where the last one ended."""
+    """Raw 64-bit draws of a stream; each call continues where the last one ended."""
 
     def __init__(self, seed: int, name: str) -> None:
         self._raw = bit_generator(seed, name)
 
     def __call__(self, n: int) -> NDArray[np.uint64]:
-        """The next n draws, [n]."""
+        """Returns the next n draws, [n]."""
         return self._raw.random_raw(n)
 
     @property
     def state(self) -> Tensor:
-        """Where the stream is, int64 [4]: put into another one of the same kind, that goes on from here."""
+        """The state of the stream, int64 [4]; an instance whose `state` is set to it continues from here."""
         return _state(self._raw)
 
     @state.setter
@@ -43,7 +43,7 @@ class RawDraws:
 
 
 class StackedDraws:
-    """`nn.init.Draw` for a stack: each replica's numbers from its own seed, drawn once for replicas that share it."""
+    """`nn.init.Draw` for a stack: numbers are drawn once per seed and shared by the replicas of that seed."""
 
     def __init__(self, seeds: Sequence[int], name: str, device: torch.device) -> None:
         unique = sorted(set(seeds))
@@ -52,11 +52,11 @@ class StackedDraws:
         self._device = device
 
     def uniform(self, shape: tuple[int, ...]) -> Tensor:
-        """float32 in [0, 1), [K, *shape]."""
+        """Returns uniform numbers in [0, 1), float32 [K, *shape]."""
         return self._stack([uniform(raw(math.prod(shape))) for raw in self._raw], shape)
 
     def normal(self, shape: tuple[int, ...]) -> Tensor:
-        """Standard normals, float32, [K, *shape]."""
+        """Returns standard normals, float32 [K, *shape]."""
         n = math.prod(shape)
         return self._stack(
             [box_muller(torch.from_numpy(raw((n + 1) // 2).view(np.int32)))[:n] for raw in self._raw], shape
@@ -67,15 +67,15 @@ class StackedDraws:
 
 
 def uniform(raw: NDArray[np.uint64]) -> Tensor:
-    """float32 in [0, 1) from the top 24 bits of each draw."""
+    """Converts raw draws to float32 in [0, 1), by the top 24 bits of each."""
     return torch.from_numpy((raw >> np.uint64(40)).astype(np.float32) * np.float32(2**-24))
 
 
 def box_muller(bits: Tensor) -> Tensor:
-    """Standard normals, float32, one for each of the int32 in `bits` (an even number of them); Box & Muller 1958.
+    """Converts an even number of int32 `bits` to as many standard normals, float32 (Box & Muller 1958).
 
-    float32 leaves the uniform of the radius 25 bits. They reach 5.9 standard deviations, beyond which lie four draws in a
-    billion.
+    In float32 the uniform number for the radius has a resolution of 25 bits. So no draw exceeds 5.9 standard deviations; four
+    draws in a billion would.
     """
     u, v = (bits.to(torch.float32) * 2**-32 + 0.5).unflatten(-1, (-1, 2)).unbind(-1)
     radius = torch.sqrt(-2 * torch.log(u.clamp_min(2**-25)))
@@ -84,10 +84,10 @@ def box_muller(bits: Tensor) -> Tensor:
 
 
 class NoiseStream:
-    """The noise of one site for a stack of replicas, drawn once a seed and in blocks of many steps.
+    """The noise of one site for a stack of replicas, drawn once per seed and in blocks of many steps.
 
-    `next()` is [K, n]: int16 over all 65,536 values for "bits", float32 standard normals for "normal". The numbers of step
-    t depend on (seed, name, t, n) alone: not on K, nor on the order of the replicas.
+    `next()` returns [K, n]: int16 over all 65,536 values for "bits", float32 standard normals for "normal". The numbers of
+    step t depend only on (seed, name, t, n), not on K or the order of the replicas.
     """
 
     def __init__(self, seeds: Sequence[int], name: str, n: int, draws: str, device: torch.device) -> None:
@@ -96,19 +96,19 @@ class NoiseStream:
         self._seeds = len(unique)
         self._select(torch.tensor([unique.index(s) for s in seeds]))
         per_draw = 4 if draws == "bits" else 2
-        self._raw_draws = -(-n // per_draw)  # whole 64-bit draws a step; what is over is left unused
-        # On a CPU the block of all seeds stays in the cache, and its length changes no number. CUDA's generator fills a
-        # block as one, so there its length is a seed's own affair.
+        self._raw_draws = -(-n // per_draw)  # whole 64-bit draws per step; left-over bits are not used
+        # On a CPU the length of a block changes no number and is such that the blocks of all seeds fit in the cache. CUDA's
+        # generator fills a block as a whole, so there the length must not depend on the other seeds.
         sharing = 1 if device.type == "cuda" else len(unique)
         self._steps = max(1, min(64, _BLOCK_BYTES // (8 * self._raw_draws * sharing)))
         self._at = self._steps
         self._block = torch.empty(0)
         self._sources = [_Source(s, name, device) for s in unique]
         self._began: list[Tensor] = []
-        """Where each source was before it drew this block."""
+        """The state of each source before it drew this block."""
 
     def next(self) -> Tensor:
-        """The noise of the next step, [K, n]."""
+        """Returns the noise of the next step, [K, n]."""
         if self._at == self._steps:
             self._block = self._draw()
             self._at = 0
@@ -116,13 +116,13 @@ class NoiseStream:
         self._at += 1
         if self._index is None:
             return step
-        # Replicas of one seed share its numbers where they lie.
+        # If there is a single seed, its replicas share its numbers without a copy.
         return step.expand(len(self._index), -1) if self._seeds == 1 else step.index_select(0, self._index)
 
     def narrowed(self, replicas: Tensor) -> NoiseStream:
-        """The stream for these replicas only, which goes on where this one is and takes its place.
+        """Returns the stream for these replicas only, which continues from the current state and replaces this object.
 
-        Seeds that no replica is left of draw no more.
+        Seeds without a remaining replica are dropped.
         """
         narrower = copy.copy(self)
         index = torch.arange(self._seeds) if self._index is None else self._index.cpu()
@@ -136,9 +136,9 @@ class NoiseStream:
         return narrower
 
     def states(self) -> Tensor:
-        """Where the stream is for each replica, int64 [K, 1 + n]: steps taken of a block, and the source before that block.
+        """Returns each replica's state, int64 [K, 1 + n]: steps taken of the current block, and the source's state before it.
 
-        A block is longer or shorter in other company, but not what it begins with.
+        The length of a block may depend on the stack, but its first numbers do not, so the state fits any stack.
         """
         between = self._at == self._steps
         began = [source.state for source in self._sources] if between else self._began
@@ -147,9 +147,9 @@ class NoiseStream:
         return rows if self._index is None else rows[self._index.cpu()]
 
     def resume(self, states: Sequence[Tensor | None]) -> None:
-        """Goes on from where `states` said, a row a replica; of replicas that share a seed, the first that has one counts.
+        """Continues from the result of `states`, one row per replica; for each seed, the first row that is not None counts.
 
-        A seed that has none, since no noise acted there, stays where it is.
+        A seed without a row, because none of its replicas has noise here, stays where it is.
         """
         index = list(range(self._seeds)) if self._index is None else self._index.tolist()
         rows = dict(reversed([(i, row) for i, row in zip(index, states, strict=True) if row is not None]))
@@ -159,7 +159,7 @@ class NoiseStream:
         taken = {i: int(row[0]) for i, row in rows.items() if row[0] > 0}
         if not taken:
             return
-        if self._device.type == "cuda":  # blocks are as long as they were: see above
+        if self._device.type == "cuda":  # here the length of a block is the same in every stack: see `__init__`
             self._block = self._draw()
             self._at = max(taken.values())
             return
@@ -167,12 +167,12 @@ class NoiseStream:
             self._sources[i].draw((steps, self._raw_draws))
 
     def _select(self, index: Tensor) -> None:
-        """Which seed's numbers each replica gets; None where each seed has one replica, in order, and no gather is needed."""
+        """Sets which seed's numbers each replica gets; None if each seed has one replica, in order, so no gather is needed."""
         in_order = torch.equal(index, torch.arange(self._seeds))
         self._index: Tensor | None = None if in_order else index.to(self._device)
 
     def _draw(self) -> Tensor:
-        """[steps, seeds, numbers]."""
+        """Draws a block, [steps, seeds, numbers]."""
         shape = (self._steps, self._raw_draws)
         self._began = [source.state for source in self._sources]
         drawn = [source.draw(shape) for source in self._sources]
@@ -191,7 +191,7 @@ class _Source:
             self._generator = torch.Generator(device).manual_seed(int(self._bits.random_raw() >> np.uint64(1)))
 
     def draw(self, shape: tuple[int, int]) -> Tensor:
-        """The next draws, int64."""
+        """Returns the next draws, int64."""
         if self._generator is None:
             return torch.from_numpy(self._bits.random_raw(math.prod(shape)).view(np.int64)).view(shape)
         return torch.empty(shape, dtype=torch.int64, device=self._device).random_(
@@ -200,7 +200,7 @@ class _Source:
 
     @property
     def state(self) -> Tensor:
-        """Where it is, int64 [n]."""
+        """The state of the generator, int64 [n]."""
         return _state(self._bits) if self._generator is None else self._generator.get_state().view(torch.int64)
 
     @state.setter
@@ -212,7 +212,7 @@ class _Source:
 
 
 def _state(bits: np.random.SFC64) -> Tensor:
-    """int64 [4]; SFC64 has no more to it for who takes whole 64-bit draws."""
+    """Returns the generator's state, int64 [4], which is complete if only whole 64-bit draws are taken."""
     words: NDArray[np.uint64] = bits.state["state"]["state"]
     return torch.from_numpy(words.view(np.int64).copy())
 
