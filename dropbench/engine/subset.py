@@ -1,4 +1,4 @@
-"""A part of a stacked model for some of its replicas only."""
+"""Runs a part of a stacked model for some of its replicas only."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from dropbench.sites.noise import Noise
 
 
 def all_of(module: nn.Module, given: Sequence[Tensor], noise: Noise) -> Tensor:
-    """`module(x, noise, *beside)`, whose gradients add up and lie in memory as they do in `run` for some replicas.
+    """Returns `module(x, noise, *beside)` with gradients in the summation order and memory layout that `run` gives them.
 
-    The gradients of several uses of x in the module meet before those of uses outside, such as a shortcut.
+    Gradients of several uses of x inside the module are added up before those of uses outside, such as a shortcut.
     """
     x, *beside = given
     out: Tensor = module(graded(x.view_as(x)), noise, *beside)
@@ -22,18 +22,19 @@ def all_of(module: nn.Module, given: Sequence[Tensor], noise: Noise) -> Tensor:
 
 
 def run(module: nn.Module, given: Sequence[Tensor], noise: Noise, kept: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """`module(x, noise, *beside)` for the replicas `kept` [n] int64, in order, and zeros of the others: [K, ...] of `shape`.
+    """Returns `module(x, noise, *beside)` of the replicas `kept` [n] int64, in order, and zeros of the others.
 
-    `given` is x and what is beside it, [K, ...] each. The parameters of the others get a gradient of zero, not none, so that
-    an optimizer treats a replica alike in any stack. Their buffers, such as batch norm's running statistics, stay as they
-    are. Noise inside the module is the caller's affair: it would meet n replicas and not K.
+    `given` is (x, *beside), [K, ...] each; `shape` is that of the result, [K, ...]. The parameters of the other replicas get a
+    gradient of zero and not None, so that an optimizer treats a replica alike in any stack. Their buffers, such as batch
+    norm's running statistics, do not change.
+    The caller must make sure that there is no noise inside the module, which would get n replicas and not K.
     """
     x, *beside = given
     if len(kept) == len(x):
         return all_of(module, given, noise)
     parameters = {name: p.index_select(0, kept) for name, p in module.named_parameters()}
     if len(kept) == 0:
-        # Nothing comes of x and the parameters, and zero is its slope.
+        # The result does not depend on x and the parameters, but they must get a gradient, of zero.
         empty = [x.index_select(0, kept), *parameters.values()]
         return x.new_zeros(shape) + torch.stack([e.to(x.dtype).sum() for e in empty]).sum()
     buffers = {name: b.index_select(0, kept) for name, b in module.named_buffers()}
@@ -48,22 +49,22 @@ def run(module: nn.Module, given: Sequence[Tensor], noise: Noise, kept: Tensor, 
 
 
 def graded(x: Tensor) -> Tensor:
-    """x, whose gradient comes in the memory order of x."""
+    """Returns x with a hook that puts its gradient into the memory order of x."""
     if x.requires_grad:
         order = _order(x)
         back = [order.index(i) for i in range(x.ndim)]
-        # None is a gradient of zero that nobody made.
+        # Autograd passes None for a gradient of zero that was never computed.
         x.register_hook(lambda g: None if g is None else g.permute(order).contiguous().permute(back))
     return x
 
 
 def _rows(x: Tensor, kept: Tensor) -> Tensor:
-    """x[kept], in the memory order of x: how a convolution rounds depends on it."""
+    """Returns x[kept] in the memory order of x, because the rounding of convolutions depends on it."""
     order = _order(x)
     return x.permute(order).index_select(0, kept).permute([order.index(i) for i in range(x.ndim)])
 
 
 def _order(x: Tensor) -> list[int]:
-    """The axes from the slowest to the fastest in memory, the replicas' first."""
+    """Returns the axes from the slowest to the fastest in memory, with the replica axis first."""
     strides = x.stride()
     return [0, *sorted(range(1, x.ndim), key=lambda i: -strides[i])]

@@ -1,4 +1,4 @@
-"""What was drawn in a pass through the model, so that another pass of the same update can have the same."""
+"""Records the draws of a pass through the model, so that another pass of the same update can repeat them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from torch import Tensor
 
 
 class Tape:
-    """Draws in the order in which they were asked for: first kept, then, after `rewind`, given again in that order."""
+    """A recording of draws: `next` first records new draws and, after `rewind`, returns them again in the same order."""
 
     def __init__(self) -> None:
         self._kept: list[Tensor] = []
         self._at: int | None = None
 
     def rewind(self) -> None:
-        """The next draw is the first again."""
+        """Goes back to the first recorded draw."""
         self._at = 0
 
     def next(self, draw: Callable[[], Tensor]) -> Tensor:
-        """A new draw, or the one that was made at this place."""
+        """Returns a new draw, or after `rewind` the recorded one at this position."""
         if self._at is None:
             self._kept.append(draw())
             return self._kept[-1]

@@ -1,4 +1,4 @@
-"""Targets that are numbers, standardised by the training examples of each seed and told in their own unit."""
+"""Standardises numeric targets by the training examples of each seed; predictions are converted back to their own unit."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from dropbench.data.split import Split
 
 @dataclass(frozen=True)
 class TargetScale:
-    """centre, spread: [S, 1] float32, mean and (population) standard deviation of the training targets of each seed."""
+    """The mean `centre` and (population) standard deviation `spread` of each seed's training targets, float32 [S, 1]."""
 
     centre: Tensor
     spread: Tensor
 
     @classmethod
     def of(cls, table: Table, splits: Sequence[Split], device: torch.device) -> Self | None:
-        """Of the splits of a table's seeds; None where it has classes. A spread of 0, of equal targets, is told as 1."""
+        """Returns the scale for the splits of a table's seeds, or None if its targets are not numbers.
+
+        If all targets are equal, the spread is 1 instead of 0.
+        """
         if table.task != "regress":
             return None
         targets = [s.labels.numpy().astype(np.float64) for s in splits]
@@ -32,5 +35,5 @@ class TargetScale:
         return cls(centre[:, None].to(device), spread[:, None].to(device))
 
     def __getitem__(self, seeds: Tensor) -> TargetScale:
-        """Of these seeds, [n] int64."""
+        """Returns the scale of these seeds, [n] int64."""
         return TargetScale(self.centre[seeds], self.spread[seeds])

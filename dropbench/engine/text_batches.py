@@ -1,4 +1,4 @@
-"""Batches of running text: windows in the order of the text, so that a model can carry its state from one to the next."""
+"""Batches of running text: windows in the order of the text, so that a model can carry its state from batch to batch."""
 
 from __future__ import annotations
 
@@ -16,58 +16,58 @@ from dropbench.spec import DataSpec
 
 
 class TextBatches:
-    """What `ExampleBatches` is for examples: x and y [K, B, T] int64, y the word after each of x.
+    """Batches of running text, with the methods of `ExampleBatches`: x and y [K, B, T] int64, y being the next word of each x.
 
-    Every epoch and every part begins a text anew; in between, column b of a batch goes on where column b of the batch
-    before it ended. Nothing is drawn: all replicas and all epochs read the same words in the same order, and K is an
-    expanded axis, not a copy.
+    Every epoch and every evaluation of a part begins at the start of the text. Within it, column b of a batch continues
+    where column b of the batch before ended. Nothing is random: all replicas and epochs read the same words in the same
+    order, and K is an expanded axis, not a copy.
     """
 
     def __init__(
         self, table: Table, data: DataSpec, batch_size: int, seeds: Sequence[int], device: torch.device
     ) -> None:
         texts = {name: text.part(table, name, data.n_train) for name in ("train", "val", "test")}
-        window = table.window or 0  # Table says that there is one.
+        window = table.window or 0  # `Table` makes sure that running text has a window.
         self._replicas = len(seeds)
         self._train = _windows(texts["train"], batch_size, window, device)
         self._total = len(table.y)
-        # The training side of the gap is as long as the validation side, and in as many columns.
+        # For the train-validation gap, the training part has as many words as validation, in as many columns.
         n_val = len(texts["val"][0])
         texts["train"] = texts["train"][0][:n_val], texts["train"][1][:n_val]
         self._parts = {name: _whole(pair, window, device) for name, pair in texts.items()}
         self._rows = {name: text.rows(table, name, data.n_train)[: len(texts[name][0])].to(device) for name in texts}
 
     def part_sizes(self) -> dict[str, int]:
-        """Words that are predicted: in an epoch of training, and in the whole of validation and test."""
+        """Returns how many words are predicted in an epoch of training, and in the whole of validation and test."""
         return {"train": self._train[1].numel()} | {p: len(self._rows[p]) for p in ("val", "test")}
 
     @property
     def steps(self) -> int:
-        """Updates an epoch."""
+        """The number of updates per epoch."""
         return len(self._train[0])
 
     def epoch(self, done: int = 0) -> Iterator[Batch]:
-        """The training text once, `batch_size` columns side by side, but for the first `done` windows.
+        """Yields the training text once, in `batch_size` columns, skipping the first `done` windows.
 
-        Windows that would not be whole are left out.
+        Incomplete windows are left out.
         """
         x, y = self._train
         return self._batches((x[done:], y[done:]))
 
     def states(self) -> dict[str, Tensor]:
-        """Nothing is drawn."""
+        """Returns an empty dictionary, because nothing is random."""
         return {}
 
     def resume(self, states: Sequence[Mapping[str, Tensor]]) -> None:
-        """Nothing was drawn."""
+        """Does nothing, because there is no state."""
 
     def part(self, part: str, chunk: int) -> Iterator[Batch]:
-        """Every word of a part, in 20 columns, whatever the batch size; in fewer where it is shorter than 20 windows.
+        """Yields every word of a part, in 20 columns whatever the batch size, or in fewer if it is shorter than 20 windows.
 
-        Windows are whole; at the ends of the columns some of their words do not count.
+        All windows are complete; words that fill them up at the ends of the columns are not counted.
 
-        `train` is the beginning of the training text, as many words as validation has: on all of it an evaluation would
-        cost a third of an epoch's training. `chunk` is not used, as windows go one by one.
+        `train` is the beginning of the training text, with as many words as validation, because evaluating on all of it
+        would cost a third of an epoch's training. `chunk` is not used; windows come one by one.
         """
         windows = self._parts[part]
         for batch, counted in zip(self._batches((windows.x, windows.y)), windows.counted, strict=True):
@@ -75,23 +75,23 @@ class TextBatches:
 
     @property
     def total(self) -> int:
-        """Words of the whole text."""
+        """The number of words in the whole text."""
         return self._total
 
     def rows(self, part: str) -> Tensor:
-        """The places in the whole text of the words that are predicted in `part`, in its order, [K, n]."""
+        """Returns the positions in the whole text of the words that are predicted in `part`, in its order, [K, n]."""
         windows = self._parts[part]
         return self._rows[part][windows.places[windows.counted]].expand(self._replicas, -1)
 
     def targets(self) -> None:
-        """Words are no numbers to standardise."""
+        """Returns None, because words are not standardised."""
 
     def preprocessing(self) -> dict[str, Tensor]:
-        """Nothing is fitted to words."""
+        """Returns an empty dictionary, because nothing is fitted to words."""
         return {}
 
     def narrowed(self, replicas: Tensor) -> TextBatches:
-        """The batches of these replicas only."""
+        """Returns the batches of these replicas only."""
         narrower = copy.copy(self)
         narrower._replicas = len(replicas)
         return narrower
@@ -103,7 +103,7 @@ class TextBatches:
 
 @dataclass(frozen=True)
 class _Whole:
-    """A part in windows that leave no word out, [windows, columns, window] each: see `text.fold_whole`."""
+    """A part of the text in windows that contain every word, [windows, columns, window] each: see `text.fold_whole`."""
 
     x: Tensor
     y: Tensor
@@ -118,6 +118,6 @@ def _whole(pair: tuple[Tensor, Tensor], window: int, device: torch.device) -> _W
 
 
 def _windows(pair: tuple[Tensor, Tensor], columns: int, window: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The windows of words and of the words after them."""
+    """Returns the windows of words and those of their next words."""
     x, y = (text.fold(side, columns, window).to(device) for side in pair)
     return x, y

@@ -1,4 +1,4 @@
-"""What an epoch of a cohort costs, by timing a little of one."""
+"""Estimates how long an epoch of a cohort takes, by timing a few steps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dropbench.engine.train import Training
 
 
 def seconds_per_epoch(training: Training) -> float:
-    """Seconds: the median of five steps after one of warm-up, times the steps, and one evaluation scaled to the data."""
+    """Returns the seconds of an epoch: the median step times the number of steps, plus an evaluation scaled to the data."""
     step = seconds_per_step(training)
     batches = training.replicas.batches
     began = time.perf_counter()
@@ -24,15 +24,15 @@ def seconds_per_epoch(training: Training) -> float:
 
 
 def seconds_of(training: Training) -> float:
-    """Of all of it, up to `train.stop_at`, if no run stops early."""
+    """Returns the seconds of the whole training, up to `train.stop_at`, if no run stops early."""
     return seconds_per_epoch(training) * min(training.length, training.epochs)
 
 
 def seconds_per_step(training: Training, steps: int = 5) -> float:
-    """The median of so many steps after one of warm-up, in seconds."""
+    """Returns the median time of this number of steps, after one warm-up step, in seconds."""
     times = []
     began = time.perf_counter()
-    for batch in islice(_forever(training), steps + 1):  # gathering a batch, and augmenting it, is part of a step
+    for batch in islice(_forever(training), steps + 1):  # a step includes gathering and augmenting its batch
         training.train_step(batch, 0.5)
         float(training.parameters[0].detach().sum())  # waits for an accelerator
         times.append(time.perf_counter() - began)

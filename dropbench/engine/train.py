@@ -1,4 +1,4 @@
-"""The training of a cohort, from the first step to results."""
+"""Trains a cohort, from the first step to the results."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _NORM_SAMPLES = 4
 
 @dataclass
 class Epoch:
-    """The epoch that is underway.
+    """The current epoch.
 
     Attributes
     ----------
@@ -42,13 +42,13 @@ class Epoch:
     loss : Tensor
         The sum of the losses of its updates so far, [K].
     norms : list[Tensor]
-        Gradient norms of the updates that are sampled, [K] each.
+        The gradient norms of the sampled updates so far, [K] each.
     step : int
-        Updates that are done.
+        The number of updates done.
     before : float
-        Seconds that an earlier process spent on it.
+        The seconds that an earlier process spent on it.
     began : float
-        When this process took it up, by `time.perf_counter`.
+        The time at which this process began it, by `time.perf_counter`.
     """
 
     epoch: int
@@ -60,7 +60,7 @@ class Epoch:
 
 
 class Training:
-    """Replicas that train together. One that stops early or diverges is taken out of the stack, and costs nothing after."""
+    """Trains replicas together. A replica that stops early or diverges leaves the stack and costs nothing from then on."""
 
     def __init__(
         self,
@@ -72,24 +72,24 @@ class Training:
         notes: list[str],
         keep: Keep = USUAL,
     ) -> None:
-        """Use `engine.build.build`.
+        """Called by `engine.build.build`, which should be used instead.
 
         Parameters
         ----------
         replicas : Replicas
-            What trains, in place.
+            The replicas to train, in place.
         regularization : Regularization
-            Their regularizers beside dropout and those of `TrainSpec`.
+            Their regularizers, apart from dropout and those in `TrainSpec`.
         rates : Mapping[str, dict[str, float]]
-            The nominal rates of a run's variants by their labels, by run id.
+            By run id, the nominal rates of the run's variants by their labels.
         fingerprint : str
-            Of the data, for the results.
+            The fingerprint of the data, for the results.
         parameter_count : int
-            Numbers that one replica's model holds, learned rates not counted.
+            The number of parameters of one replica's model, without learned rates.
         notes : list[str]
-            What there is to say about how these runs train.
+            Sentences for the user about how these runs train.
         keep : Keep
-            What is kept of each run beside its numbers.
+            What is kept of each run besides its numbers.
         """
         self.replicas, self.regularization = replicas, regularization
         self.size = len(replicas)
@@ -111,7 +111,7 @@ class Training:
         self.early_stopping = EarlyStopping(self.train, replicas.model, self.size, replicas.monitored_direction)
         self.history: dict[str, list[Row]] = {s.run_id: [] for s in replicas.specs}
         self.parents: dict[str, str] = {}
-        """By run id, the run that it went on with where another ended."""
+        """By run id, the id of the shorter run that it continues."""
         self._keep = keep
         self._rates, self._fingerprint, self._parameter_count, self._notes = rates, fingerprint, parameter_count, notes
         self.underway = Epoch(1, torch.zeros(self.size, device=replicas.device))
@@ -122,14 +122,14 @@ class Training:
         listen: Listener = lambda progress: None,
         after_update: Callable[[], None] = lambda: None,
     ) -> Iterator[RunResult]:
-        """Trains, from where it is, and yields each run as soon as it is finished.
+        """Trains from the current state on and yields each run as soon as it is finished.
 
         Parameters
         ----------
         listen : Listener
-            Hears of each epoch's end.
+            Called at the end of each epoch.
         after_update : Callable
-            Is called after each update of the weights; there a snapshot can be taken. What it raises ends the training.
+            Called after each update of the weights, when a snapshot can be taken. If it raises, the training ends.
         """
         for epoch in range(self.underway.epoch, self.epochs + 1):
             self.underway.began = time.perf_counter()
@@ -154,33 +154,33 @@ class Training:
             self.underway = Epoch(epoch + 1, torch.zeros(len(self.replicas), device=self.replicas.device))
 
     def progress(self, epoch: int) -> Progress:
-        """What there is to say of the end of an epoch, from 1, that has ended."""
+        """Returns the progress at the end of an epoch, from 1, that has ended."""
         rows = {s.run_id: self.history[s.run_id][epoch - 1] for s in self.replicas.specs}
         return Progress(epoch, self.epochs, rows)
 
     def note(self, text: str) -> None:
-        """Something to say about these runs with their results, once."""
+        """Adds a note about these runs to their results, unless it is there already."""
         if text not in self._notes:
             self._notes.append(text)
 
     def seconds(self) -> float:
-        """How long the epoch that is underway has taken so far."""
+        """Returns the seconds that the current epoch has taken so far."""
         return self.underway.before + time.perf_counter() - self.underway.began
 
     def _train_epoch(self, after_update: Callable[[], None]) -> tuple[Tensor, Tensor, float]:
-        """The mean training loss and gradient norm of each replica, [K] each, and the last learning-rate factor."""
+        """Trains an epoch; returns each replica's mean loss and gradient norm, [K] each, and the last learning-rate factor."""
         specs, batches, underway = self.replicas.specs, self.replicas.batches, self.underway
         steps = self._updates_until(underway.epoch) - self._updates_until(underway.epoch - 1)
         sampled = {round(i * (steps - 1) / (_NORM_SAMPLES - 1)) for i in range(_NORM_SAMPLES)}
-        # The rates at the middle of each step: warm-up then starts above zero.
+        # Schedules are evaluated at the middle of each step, so that warm-up starts above zero.
         progress = [underway.epoch - 1 + (step + 0.5) / batches.steps for step in range(steps)]
         rate_factors = self.schedules.factors(specs, [[p] * len(specs) for p in progress])
         if underway.step == 0:
             stack.begin(self.replicas.model)
-        elif rate_factors is not None:  # an evaluation that comes next is at the rates of the last update
+        elif rate_factors is not None:  # if the epoch's evaluation comes next, it needs the rates of the last update
             self._scale_rates(rate_factors[underway.step - 1])
         for batch in batches.epoch(underway.step):
-            if underway.step == steps:  # of an epoch that is cut
+            if underway.step == steps:  # the last epoch is cut short by `train.updates`
                 break
             step = underway.step
             if rate_factors is not None:
@@ -194,37 +194,37 @@ class Training:
                 momentum_at(self.train, progress[step], self.length),
             )
             underway.loss += loss
-            if norm is not None and step in sampled:  # of the same few steps where clipping measures them all
+            if norm is not None and step in sampled:  # clipping measures the norm at every step, but only these count
                 underway.norms.append(norm)
             underway.step += 1
             after_update()
         norms = underway.norms
-        # Not by `mean(0)`, which adds a column of a matrix in another order than a vector.
+        # Not `mean(0)`, which adds up a column of a matrix in another order than a vector.
         factor = lr_factor(self.train, progress[-1], self.length)
         return underway.loss / steps, sum(norms[1:], norms[0]) / len(norms), factor
 
     def _updates_until(self, epoch: int) -> int:
-        """The end of an epoch, in updates."""
+        """Returns the number of updates from the beginning of training to the end of an epoch."""
         whole = epoch * self.replicas.batches.steps
         return whole if self.train.updates is None else min(whole, self.train.updates)
 
     def _share(self, epoch: int) -> float:
-        """How much of training is done at the end of an epoch."""
+        """Returns the share of training that is done at the end of an epoch."""
         return self._updates_until(epoch) / (self.length * self.replicas.batches.steps)
 
     def train_step(
         self, batch: Batch, factor: float, measure: bool = False, decay: float = 1.0, momentum: float | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """One update of every replica: its loss, and its gradient norm before clipping where that is asked for, [K].
+        """Makes one update of every replica; returns its loss [K] and, if asked for, its gradient norm before clipping [K].
 
-        `factor` and `decay` in [0, 1] are what learning rates and weight decays are multiplied by; `momentum` is that of SGD,
-        None: that of the settings.
+        Learning rates are multiplied by `factor` and weight decays by `decay`, both in [0, 1]. `momentum` is SGD's momentum;
+        None: the one in the settings. The norm is computed if `measure` is true or gradients are clipped, else it is None.
         """
         replicas = self.replicas
         for parameter in self.parameters:
             parameter.grad = None
         update = Update(replicas, self.regularization, batch)
-        # Replicas share no weights, so the gradient of their sum is each replica's own gradient.
+        # Replicas share no weights, so the gradient of the sum of their losses gives each replica its own gradient.
         update.backward()
         update.close()
         limit = self.train.grad_clip
@@ -244,7 +244,7 @@ class Training:
         self.regularization.scale_rates(factors)
 
     def _record(self, epoch: int, scores: dict[str, Tensor], norms: Tensor, factor: float, seconds: float) -> None:
-        """A row of history for each replica."""
+        """Appends a row to the history of each replica."""
         replicas = self.replicas
         columns = {name: value.tolist() for name, value in (*scores.items(), ("grad_norm", norms))}
         lrs = self.optimizer.lrs(factor)
@@ -253,7 +253,7 @@ class Training:
         for k, spec in enumerate(replicas.specs):
             row: Row = {"epoch": epoch, "updates": self._updates_until(epoch), "lr": lrs[k]}
             row |= {name: values[k] for name, values in columns.items()}
-            # A site where no replica has a rate above 0 has no noise, and what a run records does not tell.
+            # A site where no replica has a rate above 0 has no noise, but its rate is recorded as 0 all the same.
             row |= {f"rate/{s}": in_force[s][k] if s in in_force else 0.0 for s in self._rates[spec.run_id]}
             row["seconds"] = seconds / len(replicas)
             if memory is not None:
@@ -261,7 +261,7 @@ class Training:
             self.history[spec.run_id].append(row)
 
     def _results(self, leaving: Sequence[int], diverged: Sequence[bool], epoch: int) -> list[RunResult]:
-        """Those of the replicas at these places."""
+        """Returns the results of the replicas at these places."""
         device = self.replicas.device
         chosen_epochs = [self.early_stopping.chosen(k, epoch) for k in leaving]
         found = self._tested(torch.tensor(leaving, device=device), chosen_epochs, epoch)
@@ -276,7 +276,7 @@ class Training:
         ]
 
     def _tested(self, leaving: Tensor, chosen_epochs: Sequence[int], epoch: int) -> list[Tested]:
-        """Of the replicas at these places what the test split says at their chosen epochs, the only time it is read."""
+        """Returns the test results of the replicas at these places at their chosen epochs; only here is the test split read."""
         replicas = self.replicas if len(leaving) == len(self.replicas) else self.replicas.extracted(leaving)
         last = self._last(replicas, leaving, epoch) if self._keep.weights == "last" else []
         self.early_stopping.restore(replicas.model, leaving)
@@ -288,7 +288,7 @@ class Training:
         return [replace(one, weights=w) for one, w in zip(found, last, strict=True)] if last else found
 
     def _last(self, replicas: Replicas, leaving: Tensor, epoch: int) -> list[Weights]:
-        """The weights that are evaluated at the epoch that is just over."""
+        """Returns the weights that are evaluated at the epoch that has just ended."""
         replicas = self.regularization.ensembled(replicas, leaving, [self._share(epoch)] * len(replicas))
         return weights(replicas, [epoch] * len(replicas))
 
@@ -299,7 +299,7 @@ class Training:
         self.early_stopping.narrow(staying)
 
     def _result(self, spec: RunSpec, chosen: int, test: Tested, reason: str | None) -> RunResult:
-        """What is handed back of a run that has ended: the metrics of the chosen epoch, or the `reason` why it is lost."""
+        """Returns the result of a run that has ended: the metrics of the chosen epoch, or the `reason` why it is lost."""
         diverged = reason is not None
         history, rates = self.history[spec.run_id], self._rates[spec.run_id]
         row = history[chosen - 1]
@@ -338,5 +338,5 @@ class Training:
 
 
 def _not_finite(numbers: Sequence[Tensor]) -> list[bool]:
-    """Of each replica, whether any of its numbers is not finite."""
+    """Returns for each replica whether any of its numbers is not finite."""
     return [not all(each) for each in zip(*(torch.isfinite(n).tolist() for n in numbers), strict=True)]
