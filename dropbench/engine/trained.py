@@ -1,4 +1,4 @@
-"""A trained run as an ordinary module: no replica axis, noise as in evaluation, and the preprocessing fitted to its data."""
+"""A trained run as an ordinary module: no replica axis, in evaluation mode, with the preprocessing fitted to its data."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ _CPU = torch.device("cpu")
 class Network:
     """A model with the weights of one run.
 
-    module: of a user's class as it is; of dropbench's own one whose tensors have lost their replica axis. stacked: whether it
-    wants one all the same. sites: where noise may act. graph: what it is to be given by `attach`, if anything.
+    module: an instance of the user's class, or one of dropbench's own whose tensors have no replica axis. stacked: whether its
+    `forward` expects a replica axis all the same. sites: where noise may act. graph: the graph to pass to `attach`, if any.
     """
 
     module: nn.Module
@@ -49,7 +49,7 @@ class Network:
 def network(
     cls: Any, options: Mapping[str, Any], held: Mapping[str, Tensor], about: Mapping[str, Any], graph: Graph | None
 ) -> Network:
-    """The network that a file of weights is of.
+    """Rebuilds the network of a file of weights.
 
     Parameters
     ----------
@@ -58,20 +58,20 @@ def network(
     options : mapping
         Its options.
     held, about : mapping
-        The tensors and what is said of them, as `execute.keeping` writes them.
+        The tensors of the file and their description, as `execute.keeping` writes them.
     graph : Graph or None
-        What the nodes lie in, if they do.
+        The graph of the nodes, if the data are nodes of a graph.
 
     Raises
     ------
     LookupError, TypeError, ValueError, RuntimeError, AttributeError
-        Where they do not go together.
+        If class, options and tensors do not fit together.
     """
     shape = Shape(about["shape"], about["view"], about["edges"], about.get("numbers"), about.get("levels", ()))
     stacked = bool(getattr(cls, "stacked", False))
     with torch.random.fork_rng(devices=[]):  # torch's own initialisers draw from its global generator
         if stacked:
-            with torch.device("meta"):  # of no use until it has the weights, which may be large
+            with torch.device("meta"):  # no memory is allocated, because the stored weights replace all tensors
                 module = cls(1, shape, about["n_classes"], **options)
         else:
             module = cls(shape, about["n_classes"], **options)
@@ -91,7 +91,7 @@ def network(
 def further(
     cls: Any, options: Mapping[str, Any], held: Mapping[str, Tensor], about: Mapping[str, Any], graph: Graph | None
 ) -> list[nn.Module]:
-    """The further networks of an ensemble, from the same file as `network`, which raises the same."""
+    """Returns the further networks of an ensemble, from the same file as `network`; raises the same errors."""
     parts = [name.removeprefix(MEMBER).partition("/") for name in held if name.startswith(MEMBER)]
     found = []
     for i in sorted({int(number) for number, _, _ in parts}):
@@ -101,27 +101,27 @@ def further(
 
 
 class TrainedModel(nn.Module):
-    """What `dropbench.load_model` gives: the network of a run in evaluation mode.
+    """The network of a run in evaluation mode, as returned by `dropbench.load_model`.
 
-    `forward` takes examples as the network sees them, ordinary tensors [B, ...]. `predict` and `probabilities` take new rows as
-    the data set has its own: images [n, C, H, W] in 0..1 or in bytes, rows of features (a DataFrame will do; of a
-    table with named columns it must be one), sentences as
-    texts, numbers of nodes; of running text, texts that are gone on with.
+    `forward` takes examples in the form that the network receives, ordinary tensors [B, ...]. `predict` and `probabilities`
+    take new rows in the form of the data set: images [n, C, H, W] in 0..1 or in bytes; rows of features (a DataFrame is
+    possible, and required for a table with named columns); sentences as texts; node numbers; for running text, texts that
+    are to be continued.
 
     Attributes
     ----------
     module : nn.Module
-        The network itself: of a user's class an instance of it, else one of dropbench's own; of an ensemble the last.
+        The network itself: an instance of the user's class or one of dropbench's own; for an ensemble its last network.
     members : nn.ModuleList
-        Of an ensemble the other networks, whose probabilities are averaged with those of `module`.
+        For an ensemble, the other networks, whose probabilities are averaged with those of `module`.
     task : str
         `classify`, `regress`, `reconstruct` or `predict_next`.
     view : str
-        How the network sees an example: `flat`, `image`, `sequence`, `tokens`, `text` or `graph`.
+        The form in which the network receives an example: `flat`, `image`, `sequence`, `tokens`, `text` or `graph`.
     classes : tuple of str
-        What the classes are called, where the data name them.
+        The names of the classes, if the data have names for them.
     rows : Rows
-        What an example of its data set is; `rows.words` are the words by number, of words.
+        The form of the data set's examples; if they are words, `rows.words` lists the words by number.
     epoch : int
         The epoch, from 1, whose weights these are.
     """
@@ -135,20 +135,20 @@ class TrainedModel(nn.Module):
         bf16: bool,
         members: Sequence[nn.Module] = (),
     ) -> None:
-        """Use `dropbench.load_model`.
+        """Called by `dropbench.load_model`, which should be used instead.
 
         Parameters
         ----------
         net : Network
-            What `network` made of the same file.
+            The result of `network` for the same file.
         variants : mapping
-            The run's by their names, in order.
+            The run's variants by name, in order.
         held, about : mapping
-            The tensors of the file, and what is said of them.
+            The tensors of the file and their description.
         bf16 : bool
-            Whether products are taken in bfloat16, as they were in training.
+            Whether products are computed in bfloat16, as they were in training.
         members : sequence of nn.Module
-            What `further` made of the same file.
+            The result of `further` for the same file.
         """
         super().__init__()
         self.members = nn.ModuleList(members)
@@ -164,7 +164,7 @@ class TrainedModel(nn.Module):
         self._graph, self._attached = net.graph, torch.device("meta")
         learned = {n.removeprefix(LOGIT): t[None] for n, t in held.items() if n.startswith(LOGIT)}
         acting = _acting(variants, net.sites, {*about["rates"], *learned})
-        # What these rates are is said at each call.
+        # The rates are set at each call of `forward`.
         self._noise = StackNoise.of_arms([acting], list(variants.values()), net.sites, [0], 1, _CPU)
         self._noise.training = False
         self._streams = [a.stream for a in acting]
@@ -183,9 +183,10 @@ class TrainedModel(nn.Module):
 
     @override
     def forward(self, x: Tensor, *, carry: bool = False) -> Tensor:
-        """Maps examples x [B, ...] as the network sees them to logits [B, C], of text [B, T, C], or to their reconstruction.
+        """Maps examples x [B, ...], in the form that the network receives, to its output.
 
-        carry: of running text, whether the state goes on from the call before; otherwise every call begins a text.
+        The output is logits [B, C], for text [B, T, C]; one or two numbers per example, [B, 1 or 2], for a predicted number;
+        or a reconstruction. carry: for running text, whether the state of the call before is kept; otherwise a text begins.
         """
         at = self._noise.streams()
         for i, stream in enumerate(self._streams):
@@ -201,7 +202,7 @@ class TrainedModel(nn.Module):
         return averaged(outputs) if self.members else outputs[0]
 
     def _through(self, module: nn.Module, x: Tensor) -> Tensor:
-        """What one network makes of x."""
+        """Returns the output of one of the networks for x."""
         if not self._stacked:
             return _float(module(x, PlainNoise(self._noise)))
         tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
@@ -209,28 +210,28 @@ class TrainedModel(nn.Module):
         return _float(functional_call(module, axis_of_one, (x[None], self._noise))[0])
 
     def prepare(self, rows: Any) -> Tensor:
-        """New rows as the network sees them: in its view, and normalised by what was fitted to its training examples.
+        """Converts new rows to the form that the network receives: in its view, normalised as its training examples were.
 
         Raises
         ------
         UsageError
-            For rows that are not of the data's kind.
+            If the rows are not of the data's kind.
         """
         if self._fitted is not None:
             return views.apply(self._fitted.of(rows).to(self._device), self.rows.axes, self.view)
         x = views.apply(self.rows.tensor(rows).to(self._device), self.rows.axes, self.view)
         if self.shift is None or self.scale is None:
             return x
-        if self.view == "image":  # in the order in which convolutions read it in training
+        if self.view == "image":  # the memory order of images in training
             x = x.contiguous(memory_format=torch.channels_last)
         return torch.addcmul(self.shift, x, self.scale)
 
     @torch.no_grad()
     def predict(self, rows: Any) -> Tensor:
-        """What the network says of new rows: the class of each, a number, the next word of each text, or its reconstruction.
+        """Returns the predictions for new rows: the class of each, a number, the next word of each text, or a reconstruction.
 
-        Classes and words are numbers, [n] int64, and `classes` has the names of classes where there are any. What is predicted
-        as a number is in its own unit, [n]; a reconstruction is on the scale of the rows. Raises UsageError as `prepare`.
+        Classes and words are given as numbers, [n] int64; `classes` has the names of the classes if there are any. A predicted
+        number is in the target's unit, [n]. A reconstruction is on the scale of the rows. Raises UsageError like `prepare`.
         """
         out = self._outputs(rows)
         if self.task == "regress":
@@ -244,12 +245,12 @@ class TrainedModel(nn.Module):
 
     @torch.no_grad()
     def probabilities(self, rows: Any) -> Tensor:
-        """The probability of each class, or of each word to be the next, [n, C].
+        """Returns the probability of each class, or of each word to be the next one, [n, C].
 
         Raises
         ------
         UsageError
-            Where the network has no classes, and as `prepare` does.
+            If the network has no classes, and like `prepare`.
         """
         if self.task in ("reconstruct", "regress"):
             kind = "a reconstruction" if self.task == "reconstruct" else "a predicted number"
@@ -268,7 +269,7 @@ class TrainedModel(nn.Module):
         return torch.autocast(device, dtype=torch.bfloat16) if self._bf16 else nullcontext()
 
     def _outputs(self, rows: Any) -> Tensor:
-        """Of running text the logits after each text's last word, which is what is asked for."""
+        """Returns the network's output for new rows; for running text, only the logits after each text's last word."""
         if self.view == "text":
             texts = [rows] if isinstance(rows, str) else rows
             return torch.cat([self(self.rows.text(text)[None].to(self._device))[:, -1] for text in texts])
@@ -276,7 +277,7 @@ class TrainedModel(nn.Module):
 
 
 def _acting(variants: Mapping[str, Variant], sites: Sequence[Site], labels: Container[str]) -> list[Acting]:
-    """A run's variants where they act, which its rates tell by their labels; see `planning.variants.places`."""
+    """Returns where a run's variants act, derived from the labels of its rates: see `planning.variants.places`."""
     found: list[Acting] = []
     for site in sites:
         before = len(found)
@@ -293,7 +294,7 @@ def _float(out: Tensor) -> Tensor:
 
 
 def _put(module: nn.Module, name: str, tensor: Tensor) -> None:
-    """Gives a module a tensor of another shape in place of one of its own."""
+    """Replaces a tensor of a module by one of another shape."""
     where, _, leaf = name.rpartition(".")
     parent = module.get_submodule(where)
     if leaf in dict(parent.named_parameters(recurse=False)):

@@ -1,4 +1,4 @@
-"""Evaluation with the noise left on: what many thinned networks say together, and how far they disagree."""
+"""Evaluation with the noise left on: the combined prediction of many thinned networks, and how much they disagree."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ _exp, _log, _entr = one_by_one(torch.exp), one_by_one(torch.log), one_by_one(tor
 
 @torch.no_grad()
 def uncertainty(replicas: Replicas, part: str) -> dict[str, Tensor]:
-    """What `eval.mode` adds to the deterministic metrics on one part of the data, [K] each.
+    """Returns the metrics that `eval.mode` adds to the deterministic ones on one part of the data, [K] each.
 
-    Of classes as follows; of numbers see `uncertainty_of_numbers`.
+    The following holds for classes; for predicted numbers see `uncertainty_of_numbers`.
 
-    deterministic: nothing.
+    deterministic: adds nothing.
 
-    mc (Gal & Ghahramani 2016, arXiv:1506.02142): T = `passes` forward passes with a mask of its own for every example.
-    `mc_<metric>` is of the mean p̄ of the T predictive distributions, `mc_<metric>_sd` the standard deviation of the single
-    passes' values. `mc_entropy` is H[p̄] in nats and `mc_mutual_information` H[p̄] - mean H[p_t], the share of it that comes
-    from the passes' disagreement (Houlsby et al. 2011, arXiv:1112.5745); means over examples.
+    mc (Gal & Ghahramani 2016, arXiv:1506.02142): T = `passes` forward passes, in which every example has its own mask.
+    `mc_<metric>` is the metric of the mean p̄ of the T predictive distributions; `mc_<metric>_sd` is the standard deviation
+    of the metric over the single passes. `mc_entropy` is H[p̄] in nats and `mc_mutual_information` is H[p̄] - mean H[p_t], the
+    part of it that comes from the passes' disagreement (Houlsby et al. 2011, arXiv:1112.5745); both are means over examples.
 
-    ensemble: T thinned networks, each one mask for all examples (Hinton et al. 2012; Baldi & Sadowski 2013).
-    `arithmetic_<metric>` is of the mean of their distributions, `geometric_<metric>` of their normalised geometric mean, of
-    which the deterministic evaluation of `standard` is an approximation.
+    ensemble: T thinned networks, each with one mask for all examples (Hinton et al. 2012; Baldi & Sadowski 2013).
+    `arithmetic_<metric>` is the metric of the mean of their distributions, `geometric_<metric>` that of their normalised
+    geometric mean, which the deterministic evaluation of `standard` approximates.
 
-    Only the noise is on: batch norm stays on its running statistics. The masks come from streams of their own, so that
-    what is drawn here neither depends on training nor changes it.
+    Only the noise is on; batch norm uses its running statistics. The masks come from separate streams, so that they neither
+    depend on training nor change it.
     """
     spec = replicas.specs[0].eval
     if spec.passes is None:
@@ -58,7 +58,7 @@ def _of_passes(replicas: Replicas, part: str, mode: str, passes: int) -> dict[st
     mean = probability / passes
     arithmetic = {name: metric(_log(mean), targets) for name, metric in replicas.metrics.items()}
     if mode == "ensemble":
-        # A log-softmax of the mean is the normalised geometric mean.
+        # The mean of the log-probabilities, normalised by log-softmax, is the log of the normalised geometric mean.
         geometric = {name: metric(log_probability / passes, targets) for name, metric in replicas.metrics.items()}
         return {f"arithmetic_{name}": value for name, value in arithmetic.items()} | {
             f"geometric_{name}": value for name, value in geometric.items()
@@ -73,7 +73,7 @@ def _of_passes(replicas: Replicas, part: str, mode: str, passes: int) -> dict[st
 
 
 def _passes(replicas: Replicas, part: str, mode: str, passes: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Output and target of the whole part in each pass, under the noise of that pass."""
+    """Yields, for each pass, output and target of the whole part under the noise of that pass."""
     noise = replicas.noise.forked(f"{mode}/{part}", replicas.noise_chunk, shared=mode == "ensemble")
     noisy = replace(replicas, noise=noise)
     for _ in range(passes):
@@ -82,7 +82,7 @@ def _passes(replicas: Replicas, part: str, mode: str, passes: int) -> Iterator[t
 
 
 def _one_pass(noisy: Replicas, part: str) -> tuple[Tensor, Tensor]:
-    """Outputs [K, n, C] and targets [K, n] of the whole part."""
+    """Returns outputs [K, n, C] and targets [K, n] of the whole part."""
     with evaluating(noisy):
         noisy.noise.training = True
         logits, targets = zip(*outputs(noisy, part), strict=True)
@@ -90,10 +90,10 @@ def _one_pass(noisy: Replicas, part: str) -> tuple[Tensor, Tensor]:
 
 
 def _entropy(p: Tensor) -> Tensor:
-    """The mean over examples of the entropy of p [K, n, C], in nats, [K]."""
+    """Returns the entropy of p [K, n, C] in nats, mean over examples, [K]."""
     return torch.stack([one.sum(-1).mean() for one in _entr(p).unbind(0)])
 
 
 def _deviation(values: list[Tensor]) -> Tensor:
-    """The standard deviation over passes, [K], of [K] a pass."""
+    """Returns the standard deviation over passes, [K], of values [K] per pass."""
     return torch.stack([row.std() for row in torch.stack(values, 1).double().unbind(0)])

@@ -1,4 +1,4 @@
-"""What many passes with the noise on say together of a number, and how far they disagree."""
+"""Evaluation of predicted numbers with the noise on: the combined prediction of many passes, and how much they disagree."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ _exp, _log = one_by_one(torch.exp), one_by_one(torch.log)
 
 
 def of_passes(replicas: Replicas, passes: Iterable[tuple[Tensor, Tensor]], mode: str) -> dict[str, Tensor]:
-    """The metrics of what T passes say together, [K] each, from outputs [K, n, 1 or 2] in the target's unit and targets [K, n].
+    """Returns metrics of T passes, [K] each, given outputs [K, n, 1 or 2] in the target's unit and targets [K, n].
 
-    mc (Gal & Ghahramani 2016, arXiv:1506.02142, eq. 5 to 8): `mc_<metric>` is of the mean of the passes; `mc_gaussian_nll`
-    of the mixture of their T normal densities, whose variance is `train.noise` squared (their 1/tau) or the network's own.
-    `mc_<metric>_sd` is the standard deviation of the single passes' values. `mc_deviation` is the standard deviation of the
-    predictive distribution, mean over examples, and `mc_deviation_of_passes` the share of it that is the passes' disagreement.
+    mc (Gal & Ghahramani 2016, arXiv:1506.02142, eq. 5 to 8): `mc_<metric>` is the metric of the mean of the passes;
+    `mc_gaussian_nll` is that of the mixture of their T normal densities, whose variance is `train.noise` squared (1/tau in
+    that paper) or predicted by the network. `mc_<metric>_sd` is the standard deviation of the metric over the single passes.
+    `mc_deviation` is the standard deviation of the predictive distribution and `mc_deviation_of_passes` the part of it that
+    comes from the passes' disagreement; both are means over examples.
 
-    ensemble: the same of T thinned networks, `arithmetic_<metric>` alone.
+    ensemble: the same for T thinned networks, but only `arithmetic_<metric>`.
     """
     outputs, targets = [], torch.empty(0)
     single: dict[str, list[Tensor]] = {name: [] for name in replicas.metrics}
@@ -52,7 +53,7 @@ def of_passes(replicas: Replicas, passes: Iterable[tuple[Tensor, Tensor]], mode:
 
 
 def _mixture_nll(said: Tensor, targets: Tensor) -> Tensor:
-    """Minus the log of the mean of T normal densities, mean over examples, [K]."""
+    """Returns minus the log of the mean of T normal densities, mean over examples, [K]."""
     mean, deviation = said.unbind(-1)
     z = (targets.double() - mean) / deviation
     logs = -z.square() / 2 - torch.stack([_log(d) for d in deviation]) - math.log(2 * math.pi) / 2

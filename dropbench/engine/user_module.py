@@ -1,4 +1,4 @@
-"""A user's ordinary module in the stacked engine: its tensors held with a replica axis, and one replica of it called."""
+"""Runs a user's ordinary module in the stacked engine, which holds its tensors with a replica axis."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from dropbench.sites.own_draws import seeded
 
 
 class Ordinary(nn.Module):
-    """K replicas of a module that knows of one: the tensors of all, [K, ...], and a module to lend them to.
+    """K replicas of a module without a replica axis: the tensors of all replicas, [K, ...], and one module that is called.
 
-    torch's own initialisers draw from its global generator: that and all others are seeded for the time of construction
-    from each run's `init` stream, and put back after.
+    torch's own initialisers draw from its global generator. During construction this and all other generators are seeded
+    from each run's `init` stream, and they are restored afterwards.
     """
 
     def __init__(self, construct: Callable[[], nn.Module], seeds: Sequence[int]) -> None:
@@ -28,7 +28,7 @@ class Ordinary(nn.Module):
         modules = [built[seed] for seed in seeds]
         self.incoming: dict[str, Incoming] = {}
         self.names: dict[str, str] = {}
-        """Of the module's tensors here, by their names there."""
+        """The names of the tensors in this class, by their names in the user's module."""
         for i, (name, parameter) in enumerate(modules[0].named_parameters()):
             held_as = self.names[name] = f"parameter_{i}"
             together = torch.stack([m.get_parameter(name).detach() for m in modules])
@@ -38,7 +38,7 @@ class Ordinary(nn.Module):
         for i, (name, _) in enumerate(modules[0].named_buffers()):
             held_as = self.names[name] = f"buffer_{i}"
             self.register_buffer(held_as, torch.stack([m.get_buffer(name) for m in modules]))
-        # In a tuple, so that it is not registered: its tensors are stand-ins for those above.
+        # In a tuple, so that it is not registered as a submodule: the tensors above are used in place of its own.
         self._module = (modules[0],)
 
     @override
@@ -49,11 +49,11 @@ class Ordinary(nn.Module):
 
     @property
     def lent(self) -> nn.Module:
-        """The module that is called, whose own tensors are stand-ins."""
+        """The module that is called. The stacked tensors are used in place of its own."""
         return self._module[0]
 
     def begin(self) -> None:
-        """See `stack.begin`, which does not find the parts of a module that is not registered."""
+        """Does what `stack.begin` does, which cannot find the parts of a module that is not registered."""
         for module in self._module[0].modules():
             if callable(start := getattr(module, "begin", None)):
                 start()
@@ -66,10 +66,10 @@ def _constructed(construct: Callable[[], nn.Module], seed: int, device: str = "c
 
 @torch.no_grad()
 def own_stack(construct: Callable[[int], nn.Module], seeds: Sequence[int], device: torch.device) -> nn.Module:
-    """A user's module with a replica axis, of which each replica starts as it would alone.
+    """Builds a user's module that has a replica axis so that each replica starts as it would alone.
 
-    Its constructor may draw, and what it draws for a whole stack would depend on how many there are. What its layers draw
-    afterwards, in `reset`, is each seed's own anyway.
+    If its constructor draws random numbers, the numbers drawn for a whole stack would depend on K, so each replica's tensors
+    are copied from a module built alone. What layers draw afterwards, in `reset`, comes from each seed's own stream anyway.
     """
     alone = {seed: _constructed(lambda: construct(1), seed, str(device)) for seed in dict.fromkeys(seeds)}
     if len(seeds) == 1:
@@ -83,7 +83,7 @@ def own_stack(construct: Callable[[int], nn.Module], seeds: Sequence[int], devic
 
 
 class Plain(Ordinary):
-    """A stack of one, whose module is called as its author would: where `vmap` does not do."""
+    """A stack of one whose module is called directly, for modules that `vmap` cannot stack."""
 
     def __init__(self, construct: Callable[[], nn.Module], seed: int) -> None:
         super().__init__(construct, [seed])
@@ -138,11 +138,11 @@ class PlainNoise(Noise):
 
 
 class _Stacked(nn.Module):
-    """An ordinary module's branch as one with a replica axis of one, for the noise around it."""
+    """Wraps a branch of an ordinary module so that it takes tensors with a replica axis of size one, as the noise expects."""
 
     def __init__(self, branch: nn.Module, noise: PlainNoise) -> None:
         super().__init__()
-        self._branch = (branch, noise)  # in a tuple: its tensors have no replica axis, and are not looked for
+        self._branch = (branch, noise)  # in a tuple, so that its tensors, without replica axis, are not registered
 
     def forward(self, x: Tensor, noise: Noise, *beside: Tensor) -> Tensor:
         branch, own = self._branch

@@ -1,10 +1,11 @@
-"""Whether a user's module may train as a stack: it is tried, before a plan relies on it.
+"""Decides whether runs of a user's module can train as a stack, by a trial before any plan relies on it.
 
-On a CPU a run has the same bits alone and in any stack. Two things decide whether a module's runs have them under `vmap`:
-replicas give, together, exactly what each gives by itself; and no function that torch computes differently at the end of a
-tensor meets a replica that ends within a vector register (docs/engine.md). The second is looked up and not left to the
-first, because it shows in a few numbers, now and then. An accelerator makes no such promise, and there only what `vmap` can
-carry counts; that too is tried on the CPU, for a process that has used CUDA cannot be forked.
+On a CPU a run has the same bits alone and in any stack. Under `vmap` this requires two things. Replicas computed together
+must give exactly what each gives by itself. And no function that torch computes differently at the end of a tensor may be
+applied to replicas that end within a vector register (docs/engine.md). The second is checked by the functions' names and not
+left to the trial, because such differences show only in a few numbers, now and then. On an accelerator there is no such
+promise, and it only matters whether `vmap` can run the module; this too is tried on the CPU, because a process that has used
+CUDA cannot be forked.
 """
 
 from __future__ import annotations
@@ -33,26 +34,28 @@ from dropbench.spec import Component, TrainSpec
 
 _SEEDS = (0, 1, 2)
 _ODD = 5
-"""Examples of the first batch: few, and a number that leaves layers of any width to fill registers by themselves."""
+"""The number of examples in the first batch: small and odd, so that whether registers are filled depends on layer widths."""
 _VECTOR = 32
-"""float32 numbers that torch's vectorised loops take at a time on the widest registers (two of AVX-512)."""
+"""The float32 numbers that torch's vectorised loops process at a time with the widest registers (two of AVX-512)."""
 _CHANNELS = 16
-"""Those in one such register: what batch norm makes of a channel depends on its place in it."""
+"""The float32 numbers in one such register; batch norm's rounding of a channel depends on its position in a register."""
 _FEW, _MANY, _NUMBERS = 5, 67, 2**22
-"""Replicas of a stack that is tried: sums over examples go by where a column lies among all columns, in groups of up to 64,
-so a small model is tried in a stack that fills several; a large one fills them by itself. _NUMBERS bounds its parameters."""
+"""Sizes of the stacks that are tried. torch's sums over examples depend on a column's position among all columns, in groups of
+up to 64. So a small model is tried in a stack of up to _MANY replicas, which fills several groups; a large model fills them by
+itself. _NUMBERS bounds the parameters of the stack, which has at least _FEW replicas."""
 _LARGE = 2**20
-"""Parameters: 16 MiB of weights, gradients and moments, beyond which `cohorts` stacks nothing on a CPU."""
+"""The number of parameters beyond which `cohorts` stacks nothing on a CPU: 16 MiB of weights, gradients and moments."""
 _CLOSE = 1e-3
-"""How far, relative to its norm, what `vmap` gives may be from what the module gives: other kernels round differently."""
+"""The largest difference between the results of `vmap` and of the module itself, relative to the norm. It allows for other
+kernels' rounding."""
 Given = tuple[Tensor, Tensor]
 _known: dict[str, str | None] = {}
 
 
 def unstacked(model: Component, outline: Outline, train: TrainSpec, device: str) -> str | None:
-    """Why runs of a module without a replica axis train one by one on this device; None where `vmap` stacks them.
+    """Returns why runs of a module without a replica axis train one by one on this device, or None if `vmap` can stack them.
 
-    It depends on nothing that runs of one cohort may differ in, and is looked for once a process and kind of run.
+    The answer depends on nothing in which the runs of a cohort may differ. It is found once per process and kind of run.
     """
     data = f"{outline.shape} {outline.view} {outline.n_classes}"
     key = f"{model.model_dump_json()} {data} {train.batch_size} {train.precision} {device}"
@@ -62,7 +65,7 @@ def unstacked(model: Component, outline: Outline, train: TrainSpec, device: str)
 
 
 def note(model: Component, outline: Outline, train: TrainSpec, device: str) -> str:
-    """How such runs were trained, in words for the user."""
+    """Returns a note for the user on how such runs were trained."""
     reason = unstacked(model, outline, train, device)
     return "trained stacked by vmap" if reason is None else f"trained unstacked: {reason}"
 
@@ -70,7 +73,7 @@ def note(model: Component, outline: Outline, train: TrainSpec, device: str) -> s
 def _found(model: Component, outline: Outline, train: TrainSpec, exact: bool) -> str | None:
     try:
         return apart(model.code, f"model={model.name}", lambda: _reason(model, outline, train, exact))
-    except PartFailed as error:  # each run tells of that by itself
+    except PartFailed as error:  # each run will report this failure itself
         return str(error)
 
 
@@ -91,10 +94,10 @@ def _reason(model: Component, outline: Outline, train: TrainSpec, exact: bool) -
 
     try:
         with one_thread(), torch.random.fork_rng(devices=[]):
-            ways = {model.target != HOST, True}  # a network that was taken over has two: see `Noise.possible`
+            ways = {model.target != HOST, True}  # HOST computes some layers in two ways: see `Noise.possible`
             reasons = (_trial(construct, outline, train.batch_size, exact, way) for way in sorted(ways))
             return next((reason for reason in reasons if reason is not None), None)
-    except Exception as error:  # whatever a user's module raises where its tensors are not what they seem
+    except Exception as error:  # a user's module may raise anything when its tensors are those of `vmap`
         return _told(error)
 
 
@@ -127,13 +130,13 @@ def _trial(
 
 
 def _each(given: Given, replicas: int) -> Given:
-    """Those of the seeds, in turn, for a stack."""
+    """Repeats the tensors of the seeds in turn, one for each replica of a stack."""
     x, slope = (g[torch.arange(replicas) % len(_SEEDS)] for g in given)
     return x, slope
 
 
 def _inputs(outline: Outline, size: int) -> Given:
-    """An input [3, size, *shape], and random numbers to make a gradient of; from a generator of their own."""
+    """Returns an input [3, size, *shape] and random numbers for making a gradient, drawn from a separate generator."""
     generator = torch.Generator().manual_seed(size)
     lead = (len(_SEEDS), size)
     if outline.view in ("tokens", "text"):
@@ -145,16 +148,16 @@ def _inputs(outline: Outline, size: int) -> Given:
 
 
 def _passed(model: Ordinary, given: Sequence[Tensor], training: bool, possible: bool) -> dict[str, Tensor]:
-    """Output, gradients and buffers [K, ...] of one pass forward and back, by names that a user knows."""
+    """Returns output, gradients and buffers [K, ...] of one forward and backward pass, by the user's names."""
     x, slope = given
     model.train(training)
     model.zero_grad()
     if x.is_floating_point():
-        x = x.clone().requires_grad_()  # there are measurements that ask for its gradient
+        x = x.clone().requires_grad_()  # because some probes and regularizers take this gradient
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         output = model(x, _Everywhere(training, possible))
-        # Weighted by position as well as by example: what follows, such as a softmax, may not see a constant.
+        # Weighted by position as well as by example, because with constant weights a softmax would have a gradient of zero.
         position = torch.linspace(-1, 1, output[0, 0].numel()).view(output[0, 0].shape)
         (output * slope.view(*slope.shape[:2], *(1,) * position.ndim) * position).sum().backward()
     for warning in caught:
@@ -181,7 +184,7 @@ def _close(got: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> bool:
 
 
 def _differing(one: Mapping[str, Tensor], alike: Mapping[str, Tensor]) -> list[str]:
-    """In what replicas that should be `one` [1, ...] are not, to the last bit."""
+    """Returns the names of tensors in which replicas are not identical to `one` [1, ...], to the last bit."""
     return [name for name, t in one.items() if not bool((alike[name] == t).all())]
 
 
@@ -194,7 +197,7 @@ def _told(error: Exception) -> str:
 
 
 class _Everywhere(Noise):
-    """`sites.noise.Noise` that acts at every site in training, alike in all replicas, and nowhere otherwise."""
+    """A `sites.noise.Noise` that acts at every site in training, alike in all replicas, and does nothing in evaluation."""
 
     def __init__(self, training: bool, possible: bool) -> None:
         self._training, self._possible = training, possible
@@ -228,8 +231,8 @@ class _Everywhere(Noise):
         return self._halved(lookup(ids, table))
 
 
-# Functions of single numbers that round alike in vector and in scalar code: arithmetic that is exact to the last bit, choices
-# and copies; and tanh and GELU, measured (tests/engine/test_vmap_check.py).
+# Elementwise functions that round alike in vector and in scalar code: correctly rounded arithmetic, selections and copies; and
+# tanh and GELU, as measured in tests/engine/test_vmap_check.py.
 # fmt: off
 _ALIKE = {
     "abs", "add", "add_", "sub", "sub_", "rsub", "mul", "mul_", "div", "div_", "neg", "reciprocal", "sqrt", "rsqrt", "sign",
@@ -242,7 +245,7 @@ _ALIKE = {
 
 
 class _Ends(TorchDispatchMode):
-    """Looks for functions that round the last numbers of a tensor differently, where those are a replica's own."""
+    """Detects functions that round the last numbers of a tensor differently, if replicas do not fill whole registers."""
 
     def __init__(self, replicas: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""A user's ordinary module as a stack, by `torch.func.vmap`; `engine.vmap_check` says of which modules that may be."""
+"""Stacks a user's ordinary module by `torch.func.vmap`; `engine.vmap_check` decides for which modules this is possible."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from dropbench.engine.user_module import Ordinary
 from dropbench.sites.noise import Noise
 
 Stacked = Callable[..., Tensor]
-"""A function of tensors that have a replica axis, first, and a result that has one."""
+"""A function whose arguments and result are tensors with the replica axis first."""
 
 
 class Vmapped(Ordinary):
-    """K replicas as one: parameters, buffers and x are mapped over, and operations see all of them at once.
+    """K replicas as one module: `vmap` maps over parameters, buffers and x, and each operation processes all replicas at once.
 
-    Running statistics are changed in place, and so where the stack holds them.
+    Running statistics are changed in place, so the stack's own buffers are updated.
     """
 
     @override
@@ -30,19 +30,20 @@ class Vmapped(Ordinary):
         def one(tensors: dict[str, Tensor], x: Tensor, replica: Tensor) -> Any:
             return functional_call(self._module[0], tensors, (x, VmappedNoise(noise, replica)))
 
-        # Random numbers of the module's own would depend on K: they are an error.
+        # Random numbers drawn by the module itself would depend on K, so they are an error.
         logits: Tensor = vmap(one, randomness="error")(tensors, x, torch.arange(len(x), device=x.device))
         if logits.requires_grad:
-            # Over a gradient that lies transposed, as that of few classes does, products of one replica would go another way.
+            # With a gradient in transposed memory order, as for few classes, torch would compute the products of a single
+            # replica in another way.
             logits.register_hook(Tensor.contiguous)
         return logits
 
 
 class VmappedNoise(Noise):
-    """The noise of a module under `vmap`: brings its tensors out to the stack's noise, and what that gives back in."""
+    """The noise of a module under `vmap`: passes stacked tensors to the stack's noise and returns the result into `vmap`."""
 
     def __init__(self, noise: Noise, replica: Tensor) -> None:
-        """`replica` is any tensor that is mapped over: see `_Outside`."""
+        """replica: any tensor that `vmap` maps over: see `_Outside`."""
         self._noise = noise
         self._replica = replica
 
@@ -56,7 +57,7 @@ class VmappedNoise(Noise):
 
     @override
     def affine(self, site: str, x: Tensor, weight: Tensor, bias: Tensor, then: Callable[[Tensor], Tensor]) -> Tensor:
-        # Parameters that `then` uses are mapped over still, so it is mapped beside them.
+        # The parameters that `then` uses are still mapped over, so `then` must be mapped as well.
         def stacked(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
             return self._noise.affine(site, x, weight, bias.unsqueeze(1), vmap(then, randomness="error"))
 
@@ -82,7 +83,7 @@ class VmappedNoise(Noise):
 
     @override
     def branch(self, site: str, branch: nn.Module, x: Tensor, *beside: Tensor) -> Tensor:
-        # Computed for all replicas, dropped or not: under `vmap` there is no leaving one out.
+        # Computed for all replicas, dropped or not, because `vmap` cannot leave one out.
         out: Tensor = branch(x, self, *beside)
         return self._outside(lambda x, out: self._noise.branch(site, _Given(), x, out), x, out)
 
@@ -94,8 +95,8 @@ class VmappedNoise(Noise):
 class _Outside(torch.autograd.Function):
     """Calls a function of stacked tensors from inside `vmap`.
 
-    What a function's `vmap` rule does happens outside of it, on the tensors themselves, and autograd records it there. It has
-    no other use: one tensor is always mapped over, so the rule is always taken, and `forward` never called.
+    The `vmap` rule of an autograd function runs outside of `vmap`, on the whole tensors, and autograd records its operations
+    there. Only this rule is used: one tensor is always mapped over, so it always applies, and `forward` is never called.
     """
 
     @staticmethod
@@ -117,7 +118,7 @@ class _Outside(torch.autograd.Function):
 
 
 class _Given(nn.Module):
-    """A branch that has been computed already."""
+    """A branch whose output has been computed already."""
 
     def forward(self, x: Tensor, noise: Noise, out: Tensor) -> Tensor:
         return out

@@ -1,4 +1,4 @@
-"""The weights of a stack as they are kept: one run's at a time, by the names that they have in a model of one."""
+"""Converts the weights of a stack to those of single runs for storage, by their names in a model without a replica axis."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ from dropbench.engine.user_module import Ordinary
 
 
 def weights(replicas: Replicas, epochs: Sequence[int]) -> list[Weights]:
-    """Of each replica, whose weights are now those of these epochs. Call it after a pass, which sets the learned rates."""
+    """Returns the weights of each replica, which are now those of `epochs`.
+
+    It must be called after a pass through the model, because a pass sets the learned rates.
+    """
     tensors = {**_tensors(replicas.model), **replicas.batches.preprocessing()}
     learned = replicas.noise.learned()
     rates = {label: rate.tolist() for label, rate in replicas.noise.rates().items()}
 
     def has(name: str, k: int) -> bool:
-        """Not the rate of a site where others of the stack have noise and this replica has none."""
+        """Returns False for the learned rate of a site where other replicas have noise but this one has none."""
         return not name.startswith(LOGIT) or learned[name.removeprefix(LOGIT)].acts[k]
 
     return [
@@ -37,24 +40,24 @@ def weights(replicas: Replicas, epochs: Sequence[int]) -> list[Weights]:
 
 @torch.no_grad()
 def fill(model: nn.Module, held: Sequence[Mapping[str, Tensor]]) -> None:
-    """Gives each replica of a stack the weights that were kept of a run of its kind.
+    """Copies stored weights of runs of the same kind into the replicas of a stack.
 
     Raises
     ------
     ValueError
-        Where they are those of another model.
+        If they are the weights of another model.
     """
     for name, tensor in _tensors(model).items():
         for k, one in enumerate(held):
             if name.startswith(LOGIT) and name not in one:
-                continue  # it has no noise there
+                continue  # this run has no noise there
             if name not in one or one[name].shape != tensor.shape[1:]:
                 raise ValueError(f"the weights that were kept are of another model: {name} does not fit")
             tensor[k].copy_(one[name])
 
 
 def _members(replicas: Replicas, k: int) -> Arrays:
-    """The further networks of a replica that is an ensemble."""
+    """Returns the weights of the further networks of a replica that is an ensemble."""
     model = replicas.model.model if isinstance(replicas.model, LearnedRates) else replicas.model
     names = {held_as: name for name, held_as in model.names.items()} if isinstance(model, Ordinary) else {}
     others = [] if replicas.members is None else [m for m in replicas.members.others if bool(m.counts[k])]
@@ -66,7 +69,7 @@ def _members(replicas: Replicas, k: int) -> Arrays:
 
 
 def _tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Those of a stack, [K, ...], by the names that they have without one."""
+    """Returns the tensors of a stack, [K, ...], by their names in a model without a replica axis."""
     logits: dict[str, Tensor] = {}
     if isinstance(model, LearnedRates):
         logits = {f"{LOGIT}{site}": logit for site, logit in model.logits().items()}
@@ -80,6 +83,6 @@ def _tensors(model: nn.Module) -> dict[str, Tensor]:
 
 def _array(tensor: Tensor) -> NDArray[Any]:
     tensor = tensor.detach().cpu()
-    # NumPy has no bfloat16, and float32 holds each of its numbers.
+    # NumPy has no bfloat16; float32 represents all of its values.
     array: NDArray[Any] = (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy().copy()
     return array
