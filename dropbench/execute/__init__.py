@@ -1,1 +1,1 @@
-"""Where cohorts run: in this process, or in a pool of worker processes. Retries, and events for who is watching."""
+"""Runs cohorts: in this process, in a pool of worker processes or on a cluster. Handles retries and reports events."""

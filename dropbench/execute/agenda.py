@@ -1,4 +1,4 @@
-"""What a command has left to train, handed out cohort by cohort, while other commands may train some of the same runs."""
+"""Hands out, cohort by cohort, what a command has left to train, while other commands may train some of the same runs."""
 
 from __future__ import annotations
 
@@ -18,17 +18,20 @@ InTime = Callable[[Cohort], bool]
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.5, 10.0
 
 Marks = Mapping[str, tuple[int, int] | None]
-"""By run id, which folder holds a run's record: it is another one once the run has been trained again."""
+"""By run id, the identity of the folder that holds the run's record; it changes when the run is trained again."""
 
 
 def marks(specs: Sequence[RunSpec], store: Store) -> Marks:
-    """What is stored now. To be asked for before anything else is of these runs: what changes after was trained by others."""
+    """Returns the marks of the runs that are stored now.
+
+    It must be called before anything else looks at these runs, because later changes count as made by other commands.
+    """
     runs = [s.run_id for s in specs]
     return {**dict.fromkeys(runs), **{run: mark(store.folder(run)) for run in store.there(runs)}}
 
 
 def mark(folder: Path) -> tuple[int, int] | None:
-    """Of one folder; None where there is none."""
+    """Returns the mark of one folder, or None if there is no such folder."""
     try:
         found = folder.stat()
     except OSError:
@@ -37,29 +40,29 @@ def mark(folder: Path) -> tuple[int, int] | None:
 
 
 class Agenda:
-    """Cohorts that wait, those of runs that other commands train, and what becomes of cohorts that break off.
+    """The cohorts that wait, the runs that other commands train, and the rules for cohorts that break off.
 
     Parameters
     ----------
     cohorts : sequence of Cohort
-        In the order in which they are to be trained.
+        The cohorts in the order in which they are to be trained.
     store : Store
-        Where others store what they train.
+        The store in which other commands store what they train.
     claims : Claims
-        Those of this command.
+        The claims of this command.
     limits : MemoryLimits
         How large a cohort may be.
     listen : Listener
-        Hears what is tried again, and that others are waited for.
+        Called when runs are tried again or other commands are waited for.
     before : Marks
         What was stored when this command began.
     retries : int
-        How often a run that failed is tried again.
+        How often a failed run is tried again.
     in_time : callable
-        Whether a cohort that is begun now is expected to end in time. One that is not is left, but for the first of all, so
-        that a command that is typed again and again gets on.
+        Whether a cohort that is begun now is expected to end in time. If not, it is left out, unless no cohort has begun yet,
+        so that a command that is repeated makes progress.
     waits : bool
-        Whether there is something left as long as other commands train some of it: what they leave is taken over.
+        Whether to wait for runs that other commands train and to take over those that they leave.
     """
 
     def __init__(
@@ -78,12 +81,12 @@ class Agenda:
         self._fresh = deque(cohorts)
         self._of_others: list[Cohort] = []
         self._large: list[Cohort] = []
-        """Runs that were out of memory alone, but beside others: they wait until nothing else trains."""
+        """Single runs that ran out of memory while others were training; they wait until nothing else trains."""
         self._in_hand: set[str] = set()
-        """Claimed, and not stored yet."""
+        """The ids of runs that this command has claimed and not stored yet."""
         self._training: set[str] = set()
         self._exclusive: str | None = None
-        """The one of these that nothing is to train beside."""
+        """The id of a run in training beside which nothing else may train."""
         self._ended: list[Record] = []
         self._tried: Counter[str] = Counter()
         self._store, self._claims, self._limits, self._listen = store, claims, limits, listen
@@ -94,11 +97,11 @@ class Agenda:
 
     @property
     def left(self) -> bool:
-        """Whether there is something to train, or may be once others leave it."""
+        """Whether there is something to train now, or possibly later, when other commands leave their runs."""
         return bool(self._fresh or self._large or (self._waits and self._of_others))
 
     def next(self) -> Cohort | None:
-        """Runs that are this command's to train now; None where others have all that is left, or memory for no more."""
+        """Returns the runs to train next, or None if other commands have all that is left or nothing else may train now."""
         if self._exclusive is not None:
             return None
         cohort = self._own() or self._left_by_others()
@@ -127,7 +130,7 @@ class Agenda:
         return None
 
     def pause(self) -> float:
-        """Seconds until it is worth to ask again; says, once, that others are waited for."""
+        """Returns the seconds to wait before asking again; reports, once, that other commands are waited for."""
         if self._of_others and not self._in_hand:
             runs = sum(map(len, self._of_others))
             self._say(
@@ -137,32 +140,32 @@ class Agenda:
         return pause
 
     def ended_elsewhere(self) -> list[Record]:
-        """The records of runs that others have ended, each once."""
+        """Returns the records of runs that other commands have ended, each record once."""
         ended, self._ended = self._ended, []
         return ended
 
     def give_back(self, cohort: Cohort) -> None:
-        """Takes a cohort back that could not begin to train."""
+        """Puts back a cohort that could not begin to train."""
         self.trained(s.run_id for s in cohort.specs)
         self._fresh.appendleft(cohort)
 
     def trained(self, run_ids: Iterable[str]) -> None:
-        """Takes note of runs that train no more, however that ended."""
+        """Records that these runs are no longer in training, however that ended."""
         self._training.difference_update(run_ids)
         if self._exclusive not in self._training:
             self._exclusive = None
 
     def ended(self, run_id: str) -> bool:
-        """Gives up the claim of a run that is stored; False where another command had taken it over meanwhile."""
+        """Releases the claim of a run that is stored; returns False if another command had taken the run over meanwhile."""
         ours = self._claims.holds(run_id)
         self._in_hand.discard(run_id)
         self._claims.release([run_id])
         return ours
 
     def broken(self, broken: Broken) -> Failure | None:
-        """Has what is left of a cohort tried again: in halves where memory ran out, else each run alone.
+        """Schedules what is left of a broken cohort again: in halves if memory ran out or may have, else each run alone.
 
-        A run that broke off alone is tried as often as wanted. Returns its failure where it is not tried again.
+        A run that broke off alone is tried again as often as `retries` allows. Returns its failure if it is not tried again.
         """
         runs = broken.cohort
         alone = self._exclusive is not None
@@ -194,7 +197,7 @@ class Agenda:
         self._listen(Retry(tuple(s.run_id for part in parts for s in part.specs), reason, how))
 
     def _cut(self, cohort: Cohort) -> Cohort:
-        """Its first runs, as many as memory allows; the others are the next cohort."""
+        """Returns the first runs of a cohort, as many as memory allows; the others become the next cohort."""
         most = self._limits.most(cohort) if len(cohort) > 1 else None
         if most is None or len(cohort) <= most:
             return cohort
@@ -203,9 +206,12 @@ class Agenda:
         return cohort.part(0, most)
 
     def _claimed(self, cohort: Cohort) -> Cohort | None:
-        """The runs of it that are nobody else's and have not ended. What others have is kept to be asked for again."""
+        """Claims and returns the runs of a cohort that no other command has and that have not ended.
+
+        Runs that others have are kept and asked for again later.
+        """
         taken = set(self._claims.take(s.run_id for s in cohort.specs))
-        # Whoever has stored a run gives its claim up after that: so the store is asked once the claim is ours.
+        # Another command releases a claim only after it has stored the run, so the store is asked once the claim is ours.
         ended = {s.run_id: record for s in cohort.specs if (record := self._ended_since(s)) is not None}
         self._claims.release(ended)
         self._ended += ended.values()
@@ -217,7 +223,7 @@ class Agenda:
         return mine if mine.specs else None
 
     def _ended_since(self, spec: RunSpec) -> Record | None:
-        """The record of a run that another command has trained, or tried in vain, since this one began."""
+        """Returns the record of a run that another command has trained, or failed to train, since this command began."""
         if spec.run_id in self._in_hand:
             return None
         now = mark(self._store.folder(spec.run_id))

@@ -1,4 +1,4 @@
-"""When a cohort is saved in the middle of training, and how its runs go on from what was saved."""
+"""Saves cohorts in the middle of training, and lets runs continue from what was saved."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from dropbench.engine.train import Training
 
 Save = Callable[[str, str, "Snapshot", Mapping[str, Any], Mapping[str, Mapping[str, Any]]], None]
-"""Keeps where runs are: in the folder WORK, RUNGS or ENDED, under the name of the cohort's file, the tensors, what they were
-made with and, of each run, what is no tensor. Raises OSError where it cannot."""
+"""A function that saves a checkpoint. Its arguments: the folder (WORK, RUNGS or ENDED), the name of the cohort's file, the
+tensors, what they were made with, and for each run everything else. It raises OSError if it cannot save."""
 
 
 class NoRoom(OSError):
-    """The disk has none for rungs of a search."""
+    """Raised if the disk has no room for the rungs of a search."""
 
 
 def into(results: Path) -> Save:
-    """Saves into a results folder of this machine."""
+    """Returns a function that saves into a results folder of this machine."""
 
     def save(
         folder: str, name: str, taken: Snapshot, made: Mapping[str, Any], runs: Mapping[str, Mapping[str, Any]]
@@ -45,24 +45,24 @@ def into(results: Path) -> Save:
 
 
 def check_room(results: Path, folder: str, more: int) -> None:
-    """Raises NoRoom for rungs that would take more of the disk than they may. more: bytes."""
+    """Raises NoRoom if rungs of `more` bytes would take a larger share of the disk than they may."""
     if folder == RUNGS and not Checkpoints(results, RUNGS).have_room(more):
         raise NoRoom("no room on the disk to keep it where it ended: a search that goes on with it begins it anew")
 
 
 _FIRST_S = 2.0
-"""Before a first save, at most."""
+"""The longest time before the first save."""
 _SHARE, _MOST_SHARE = 0.01, 0.1
-"""Of the time of training that saving may take: where one takes longer, the next comes later. The larger share is for who asks
-for saves that are closer than they are by default."""
+"""The share of training time that saving may take; if a save takes longer, the next one comes later. The larger share applies
+if saves are asked for more often than by default."""
 _USUAL_S = 30.0
 
 
 class Saver:
-    """Saves a training now and then, before it stops, and where it ends if that is asked for. To be called after each update.
+    """Saves a training at intervals, before it stops, and at its end if that is asked for. It is called after each update.
 
-    The first save comes after two seconds, each next one after twice the time, until they are `execute.checkpoint` apart: a
-    kill costs at most that, and no more than half of what this process had done.
+    The first save comes after two seconds. The interval then doubles until it is `execute.checkpoint`. So a kill costs at
+    most that time, and at most half of what this process has done.
     """
 
     def __init__(
@@ -73,20 +73,20 @@ class Saver:
         stop: Callable[[], bool],
         save: Save | None = None,
     ) -> None:
-        """Begins to count.
+        """Begins to measure time.
 
         Parameters
         ----------
         training : Training
-            What is saved.
+            The training to save.
         settings : Settings
-            They say how often, and in which results folder.
+            How often to save, and the results folder.
         device : str
-            As torch names it.
+            The device, by torch's name.
         stop : Callable
             Whether this process has been asked to stop.
         save : Save
-            Where what is saved goes: into the results folder unless it is given.
+            The function that saves; by default it saves into the results folder.
         """
         self._training, self._stop, self._every = training, stop, settings.execute.checkpoint
         self._keep = save or into(settings.results)
@@ -95,13 +95,13 @@ class Saver:
         self._name = secrets.token_hex(8)
         self._configs = {s.run_id: s.as_dict() for s in training.replicas.specs}
         self._rows: dict[str, list[str]] = {}
-        """Histories so far, as JSON: what has been written once is not written out again for each save."""
+        """The histories so far as JSON lines, cached so that each row is converted only once."""
         self._began = self._last = time.monotonic()
         self._apart = min(_FIRST_S, self._every.seconds or _FIRST_S)
         self._share = _SHARE if (self._every.seconds or _USUAL_S) >= _USUAL_S else _MOST_SHARE
 
     def __call__(self) -> None:
-        """Saves where it is time to. Raises KeyboardInterrupt, once all is saved, where this process is to stop."""
+        """Saves if it is time to. If this process is to stop, it saves and then raises KeyboardInterrupt."""
         if (
             self._at_the_end is not None
             and self._training.underway.epoch == self._training.epochs
@@ -121,7 +121,7 @@ class Saver:
         return self._every.seconds is not None and time.monotonic() - self._last >= self._apart
 
     def _at_an_end(self) -> bool:
-        """Whether all updates of an epoch are done, and its evaluation is not."""
+        """Returns whether all updates of the epoch are done, which is just before its evaluation."""
         return self._training.underway.step == self._training.replicas.batches.steps
 
     def _save(self) -> None:
@@ -136,7 +136,7 @@ class Saver:
         self._apart = max(min(far, self._last - self._began), (self._last - before) / self._share)
 
     def _save_as_ended(self, folder: str) -> None:
-        """Before the evaluation with which these runs end: longer ones may have none at this epoch."""
+        """Saves before the evaluation with which these runs end, because longer runs may not evaluate at this epoch."""
         from dropbench.engine.snapshot import snapshot
 
         taken = snapshot(self._training)
@@ -156,16 +156,16 @@ class Saver:
             self._training.note(f"could not be saved while it trained: {error.strerror or error}")
 
     def _told(self, run: str, told: Mapping[str, Any]) -> dict[str, Any]:
-        """With its history as lines of JSON."""
+        """Returns a run's values with its history as lines of JSON."""
         rows = self._rows.setdefault(run, [])
         rows += [json.dumps(row) for row in told["history"][len(rows) :]]
         return {**told, "history": "\n".join(rows)}
 
 
 def apart(cohort: Cohort, settings: Settings, device: str) -> list[tuple[Cohort, list[State]]]:
-    """A cohort in parts that can train together: those saved at one place, and those that begin, without states.
+    """Splits a cohort into parts that can train together: runs saved at the same point, and new runs, without states.
 
-    A run that was not saved itself goes on from where the same one ended earlier, if that was kept.
+    A run that was not saved itself continues from the end of a shorter run of the same kind, if that was kept.
     """
     made = made_with(device, settings.execute.threads)
     states = _read(_latest({s.run_id: s for s in cohort.specs}, Checkpoints(settings.results), made))
@@ -185,9 +185,9 @@ def apart(cohort: Cohort, settings: Settings, device: str) -> list[tuple[Cohort,
 def ended_earlier(
     specs: Sequence[RunSpec], settings: Settings, made: Mapping[str, Any]
 ) -> Iterator[tuple[RunSpec, State]]:
-    """Those of these runs of which a shorter one was kept as it ended, each with that: a rung of a search, or of fewer epochs.
+    """Yields the runs of which a shorter one was kept at its end, each with that state: a rung of a search, or of fewer epochs.
 
-    made: with what they are to be trained, of `made_with`.
+    made: the environment in which they are to be trained, from `made_with`.
     """
     whole = {s.to_the_end.run_id: s.to_the_end for s in specs}
     rungs = _read(_latest(whole, Checkpoints(settings.results, RUNGS), made))
@@ -201,9 +201,9 @@ def ended_earlier(
 
 
 def of_fewer_epochs(specs: Sequence[RunSpec], settings: Settings, made: Mapping[str, Any]) -> dict[str, Header]:
-    """Where a run of fewer epochs was kept as it ended (`train.extendable`), from which one of these can go on.
+    """Returns checkpoints of ended runs of fewer epochs (`train.extendable`) from which these runs can continue.
 
-    By the id of the run of any length.
+    They are given by the id that runs of all lengths share, that of `of_any_length`.
     """
     kept = Checkpoints(settings.results, ENDED)
     if not kept.any():
@@ -218,7 +218,7 @@ def of_fewer_epochs(specs: Sequence[RunSpec], settings: Settings, made: Mapping[
 
 
 def trained_share(specs: Sequence[RunSpec], settings: Settings, device: str) -> dict[str, float]:
-    """What share of its epochs each of these runs has behind it when it goes on, by run id; those that begin are left out."""
+    """Returns by run id the share of its epochs that each run has already done; runs that begin anew are left out."""
     made = made_with(device, settings.execute.threads)
     saved = _latest({s.run_id: s for s in specs}, Checkpoints(settings.results), made)
     rungs = _latest({s.to_the_end.run_id: s.to_the_end for s in specs}, Checkpoints(settings.results, RUNGS), made)
@@ -235,7 +235,7 @@ def trained_share(specs: Sequence[RunSpec], settings: Settings, device: str) -> 
 
 
 def gone_on(build: Callable[[], Training], states: Sequence[State]) -> Training:
-    """A training that goes on from these states, one a run and in any order, or begins where there are none that fit."""
+    """Returns a training that continues from these states, one per run in any order, or begins anew if they do not fit."""
     from dropbench.engine.snapshot import Unfit, resume
 
     training = build()
@@ -249,7 +249,7 @@ def gone_on(build: Callable[[], Training], states: Sequence[State]) -> Training:
 
 
 def _kept_at_the_end(train: TrainSpec, settings: Settings) -> str | None:
-    """The folder in which runs are kept as they end, if they are."""
+    """Returns the folder in which the ends of runs are kept, or None if they are not kept."""
     if train.stop_at is not None:
         return RUNGS if settings.gone_on_with and settings.execute.checkpoint else None
     return ENDED if settings.train_extendable and train.updates is None else None
@@ -261,10 +261,10 @@ def _latest(
     made: Mapping[str, Any],
     fits: Callable[[str, Header], bool] = lambda run, header: True,
 ) -> dict[str, Header]:
-    """The checkpoint in which each of these runs has come farthest, by run id; those that have none that counts are left out.
+    """Returns by run id the checkpoint in which each run has come farthest; runs without a valid one are left out.
 
-    One counts for a run of the same configuration, metrics included, that was trained by the same versions, kind of device and
-    number of threads: others would have given other bits.
+    A checkpoint is valid for a run of the same configuration, including metrics, and if it was made with the same versions,
+    kind of device, number of threads and matrix products, because others would have given other bits.
     """
     configs: dict[str, Any] = {}
 
@@ -279,7 +279,7 @@ def _latest(
 
 
 def _read(latest: Mapping[str, Header]) -> dict[str, State]:
-    """Where runs can go on, by run id, from their checkpoints; those whose file is damaged have to begin anew."""
+    """Reads the states of runs from their checkpoints, by run id; runs whose file is damaged are left out and begin anew."""
     from dropbench.engine.snapshot import Snapshot
 
     by_file: dict[Path, list[str]] = {}
@@ -292,12 +292,12 @@ def _read(latest: Mapping[str, Header]) -> dict[str, State]:
             held, _ = tensors.read(path)
             told = {run: _with_rows(kept["told"]) if run in runs else {} for run, kept in header.runs.items()}
         except (Damaged, LookupError, TypeError, ValueError, AttributeError):
-            continue  # it was damaged, or has been replaced meanwhile
+            continue  # the file is damaged, or it has been replaced meanwhile
         taken = Snapshot(header.epoch, header.step, held, told)
         states |= {run: taken.state(run) for run in runs}
     return states
 
 
 def _with_rows(told: Mapping[str, Any]) -> dict[str, Any]:
-    """The other way round from `Saver._told`."""
+    """Converts the history from lines of JSON to rows, the inverse of `Saver._told`."""
     return {**told, "history": [json.loads(row) for row in told["history"].splitlines()]}

@@ -1,4 +1,4 @@
-"""One cohort carried out to the end, whatever happens in it."""
+"""Trains one cohort and reports its results, and what is left of it if it breaks off."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Failure:
-    """A run that raised: the last line of what it raised, and all of it."""
+    """A run that raised an error, with the last line of the error as its reason and the whole traceback."""
 
     spec: RunSpec
     reason: str
@@ -36,9 +36,9 @@ class Failure:
 
 @dataclass(frozen=True)
 class Broken:
-    """The runs of a cohort that did not get to its end, and why.
+    """The runs of a cohort that did not reach their end, and why.
 
-    out_of_memory: None where it may be, of a process that was killed by whoever.
+    out_of_memory: whether memory ran out; None if that is unknown, as for a process that was killed.
     """
 
     cohort: Cohort
@@ -59,7 +59,7 @@ class Retry:
 
 @dataclass(frozen=True)
 class Note:
-    """A sentence to be shown, of no run in particular."""
+    """A sentence to be shown that belongs to no particular run."""
 
     text: str
 
@@ -68,16 +68,16 @@ Listener = Callable[["Progress | Retry | Note"], None]
 
 
 Part = tuple[Cohort, "list[State]"]
-"""Runs that train together, and where each of them goes on; no states where they begin."""
+"""Runs that train together, and the states from which they continue; no states if they begin."""
 
 
 def carry_out(
     cohort: Cohort, settings: Settings, device: str, listen: Listener, stop: Callable[[], bool] = lambda: False
 ) -> Iterator[RunResult | Broken]:
-    """Trains a cohort. If it raises, what is left of it is handed back: whether it is tried again is not for here to say.
+    """Trains a cohort and yields its results. If it raises, what is left is yielded as `Broken`; the caller decides on retries.
 
-    What an earlier process saved of its runs in the results folder goes on from there. Raises KeyboardInterrupt, once they are
-    saved, where this process is to `stop`.
+    Runs that an earlier process saved in the results folder continue from there. If this process is to `stop`, the runs are
+    saved and KeyboardInterrupt is raised.
     """
     found = in_parts(cohort, settings, device)
     if isinstance(found, Broken):
@@ -87,14 +87,14 @@ def carry_out(
 
 
 def in_parts(cohort: Cohort, settings: Settings, device: str) -> list[Part] | Broken:
-    """A cohort with what was saved of it: runs that were saved at different places train apart."""
+    """Returns a cohort in parts, with the saved states of its runs; runs saved at different points train separately."""
     from dropbench.execute.checkpoint import apart
 
-    choose(settings.execute.products)  # before what was saved is looked at: it has to have been made by the same
+    choose(settings.execute.products)  # first, because checkpoints must have been made with the same products
     began = time.perf_counter()
     try:
         return apart(cohort, settings, device)
-    except Exception as error:  # no memory for what was saved, say
+    except Exception as error:  # for example, no memory for the saved states
         reason = blame.told(error)
         return Broken(cohort, reason, traceback.format_exc(), time.perf_counter() - began, exhausted.ran_out(error))
 
@@ -107,14 +107,14 @@ def train(
     stop: Callable[[], bool],
     save: Save | None = None,
 ) -> Iterator[RunResult | Broken]:
-    """Trains the parts of a cohort as `carry_out` does. save: where what is in training goes, the results folder if None."""
+    """Trains the parts of a cohort like `carry_out`. save: the function that saves checkpoints; None: the results folder."""
     for together, states in parts:
         results = _results(together, states, settings, device, listen, stop, save)
         yield from _unless_broken(together, results, device)
 
 
 def _unless_broken(cohort: Cohort, results: Iterator[RunResult], device: str) -> Iterator[RunResult | Broken]:
-    """The results of a cohort and, where they break off, what is left of it."""
+    """Yields the results of a cohort and, if they break off, what is left of it."""
     began = time.perf_counter()
     waiting, broken = cohort, None
     try:
@@ -127,7 +127,8 @@ def _unless_broken(cohort: Cohort, results: Iterator[RunResult], device: str) ->
         reason = blame.told(error)
         seconds = time.perf_counter() - began
         broken = Broken(waiting, reason, traceback.format_exc(), seconds, exhausted.ran_out(error))
-    if broken is not None:  # by now the error is gone, and with it the frames that held the tensors of the training
+    # Outside of `except` the error no longer keeps the frames, and the tensors of the training in them, alive.
+    if broken is not None:
         exhausted.give_back(device)
         yield broken
 
@@ -153,7 +154,7 @@ def _results(
     choose(settings.execute.products)
     keep_freed_memory()
     if not gc.isenabled():  # see cli.script
-        gc.freeze()  # what is there now stays, and to look at it would copy it out of the process that forked this one
+        gc.freeze()  # existing objects stay, and collecting them would copy memory shared with the parent process
         gc.enable()
     first = cohort.specs[0]
     table = load(first.data, settings)

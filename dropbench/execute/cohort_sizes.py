@@ -1,9 +1,9 @@
-"""How many runs to stack, by a short measurement, kept for the next time.
+"""Finds the best number of runs to stack by a short measurement, which is kept for later commands.
 
-What is best depends on the processor, its caches, the libraries and the shape of the model, and no rule meets all of these:
-benchmarks/growth.py has the curves. So where a sweep is long enough to pay for it, a few steps are timed at the rule's size
-and at half and twice of it, and so on in the better direction, in as many processes at once as will train: these share
-caches and memory. No number of a run depends on the outcome (on a CPU, not one bit).
+The best size depends on the processor, its caches, the libraries and the shape of the model, and no rule fits all of them:
+benchmarks/growth.py has the curves. So if a sweep is long enough to pay for it, a few steps are timed at the rule's size, at
+half and at twice that size, and so on in the better direction. As many processes are timed at once as will train, because
+they share caches and memory. A run's numbers do not depend on the outcome (on a CPU, not in one bit).
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ from dropbench.settings import Settings
 from dropbench.spec import RunSpec
 
 _WORTH = 1e11
-"""Bytes to be moved by a sweep, some ten seconds of them, from which it is worth a second to find the size."""
+"""The bytes that a sweep must move, about ten seconds' worth, before a second of measuring is worth it."""
 _PATIENCE_S = 60.0
-"""For one measurement: a copy of a process may wait for ever for a thread that it lacks, and the rule needs none."""
+"""The time limit of one measurement. A forked process may wait forever for a thread that it lacks; then the rule is used."""
 _GAIN = 0.97
-"""Another size is taken if it takes this share of the time or less."""
+"""Another size is preferred if it takes this share of the time or less."""
 Timer = Callable[[Cohort], float]
-"""Seconds that a step of these runs takes as one cohort."""
+"""A function that returns the seconds of a step of these runs as one cohort."""
 
 
 class CohortSizes:
-    """For `cohorts`: the size to use for a group of runs, by measurement where that is worth it."""
+    """Chooses cohort sizes for `cohorts`, by measurement if that is worth it."""
 
     def __init__(
         self, settings: Settings, device: str, workers: int, time: Timer | None = None, sharing: int | None = None
     ) -> None:
-        """sharing: how many of the workers share a machine, unless all do."""
+        """sharing: how many of the workers share a machine; by default all."""
         self._settings, self._device, self._workers = settings, device, workers
         self._at_once = sharing or workers
         self._time = time or self._in_processes
         self._kept = Kept("cohort_sizes.json")
 
     def __call__(self, group: Cohort, rule: int, most: int) -> int:
-        """`rule` is what would do without measuring, `most` what memory allows."""
+        """Returns the size for a group. `rule` is the size without measuring, `most` the largest that memory allows."""
         most = min(most, -(-len(group) // self._workers))
         if most <= 1 or not self._possible():
             return rule
@@ -57,24 +57,24 @@ class CohortSizes:
         if not (isinstance(known, int) and known > 0):
             try:
                 known = fastest(group, min(rule, most), most, self._time)
-            except Exception:  # what cannot be trained here, ends its process or hangs: its runs will tell
+            except Exception:  # runs that fail, end their process or hang here will report that when they train
                 return min(rule, most)
             self._kept.put(key, known)
         return min(known, most)
 
     def _possible(self) -> bool:
-        # Worth it with processes that are there at once; and a process that has used CUDA cannot be copied.
+        # Measuring pays only with forked processes, which start at once; a process that has used CUDA cannot be forked.
         return self._device == "cpu" and may_fork()
 
     def _updates(self, spec: RunSpec) -> float:
-        """Of one run, about."""
+        """Returns the approximate number of updates of one run."""
         data = spec.data
         n = data.n_train or len(load(data, self._settings).y) * (1 - data.val_fraction - data.test_fraction)
         return spec.train.updates or spec.train.epochs * n / spec.train.batch_size
 
     def _in_processes(self, cohort: Cohort) -> float:
-        """The median of as many processes at once as will train."""
-        # Unlike multiprocessing's pool, it does not wait for a process that has died.
+        """Returns the median time of a step over as many simultaneous processes as will train."""
+        # Unlike multiprocessing's pool, this one does not wait for a process that has died.
         pool = ProcessPoolExecutor(self._at_once, mp.get_context("fork"))
         try:
             tasks = [pool.submit(_seconds, cohort, self._settings, self._device) for _ in range(self._at_once)]
@@ -88,13 +88,13 @@ class CohortSizes:
 
 
 def fastest(group: Cohort, start: int, most: int, time: Timer) -> int:
-    """The size with the least time a run, found uphill from `start` by halving and doubling."""
+    """Returns the size with the least time per run, found by hill climbing from `start`, doubling or halving the size."""
 
     @cache
     def time_of_a_run(size: int) -> float:
         return time(group.part(0, size)) / size
 
-    best = 1 << (start.bit_length() - 1)  # a power of two, as all that are tried
+    best = 1 << (start.bit_length() - 1)  # the largest power of two up to `start`
     for doubling in (True, False):
         began = best
         while (tried := min(most, 2 * best) if doubling else max(1, best // 2)) != best:

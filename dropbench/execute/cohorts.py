@@ -1,4 +1,4 @@
-"""Which runs of a plan train together as one stacked model."""
+"""Decides which runs of a plan train together as one stacked model."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from dropbench.planning.variants import variant
 from dropbench.settings import Settings
 from dropbench.spec import Component, DropoutSpec, RunSpec
 
-# What a stack touches in a step should stay in the cache of the core that works on it. ENGINE measurements put the best
-# size at half of a 32 MiB last-level cache, and see nothing to gain beyond 64 replicas.
+# The memory that a stack touches in a step should fit in the cache of the core that works on it. Measurements of the engine
+# put the best size at half of a 32 MiB last-level cache, and found no gain beyond 64 replicas.
 _CPU_BYTES, _CPU_MOST = 16 * 2**20, 64
 _GPU_BYTES, _GPU_MOST = 4 * 2**30, 1024
 _UNTOLD = 8 * 2**30
-"""Bytes, where the system does not tell how many it has."""
+"""The bytes of memory that are assumed if the system does not report them."""
 _EVEN = 4
-"""Cohorts a worker, of which the last costs little time for those that wait for it."""
+"""The number of cohorts per worker at which the workers wait little for the last cohort."""
 _SHARE = 0.25
-"""Of the memory, for all workers: what a step touches is not all that it needs."""
+"""The share of memory that the steps of all workers may touch; training needs more memory than a step touches."""
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """Runs that train together, and what each of them builds: they differ in nothing that the outline tells of."""
+    """Runs that train together, and the outline of their model, which is the same for all of them."""
 
     specs: tuple[RunSpec, ...]
     outline: Outline
@@ -44,24 +44,24 @@ class Cohort:
         return len(self.specs)
 
     def part(self, start: int, stop: int) -> Cohort:
-        """The runs from place `start` up to but without `stop`."""
+        """Returns the runs from position `start` up to `stop`, excluding it."""
         return Cohort(self.specs[start:stop], self.outline)
 
     def singly(self) -> list[Cohort]:
-        """Each run as a cohort of its own."""
+        """Returns each run as a cohort of its own."""
         return [self.part(k, k + 1) for k in range(len(self))]
 
     def without(self, *run_ids: str) -> Cohort:
-        """The cohort but for these runs."""
+        """Returns the cohort without these runs."""
         return Cohort(tuple(s for s in self.specs if s.run_id not in run_ids), self.outline)
 
 
 _MASKS = "masks"
 _MASKED = {"activation", "feedforward", "recurrent", "candidate", "attention", "edge", "patch"}
-"""Kinds of site at which noise is one product with what is there, whatever the variant."""
+"""The kinds of site at which every variant that multiplies is one product of the site's tensor and a mask."""
 
 ChooseSize = Callable[[Cohort, int, int], int]
-"""Of runs that may stack, the rule's size and the largest that memory allows: the size to use."""
+"""A function of runs that may stack, the rule's size and the largest size that memory allows; it returns the size to use."""
 
 
 def cohorts(
@@ -74,26 +74,26 @@ def cohorts(
     places: Mapping[str, object] | None = None,
     sharing: int | None = None,
 ) -> list[Cohort]:
-    """The runs in cohorts, each of about equal size and with the arms of a seed together, so that they share draws.
+    """Returns the runs in cohorts of about equal size, with the arms of a seed together, so that they share draws.
 
     Parameters
     ----------
     specs : Sequence[RunSpec]
-        What is to be trained.
+        The runs to train.
     outlines : Mapping[str, Outline]
-        What each run builds, by run id.
+        The outline of each run's model, by run id.
     settings : Settings
-        Those of the plan, which may fix the size of a cohort.
+        The plan's settings, which may fix the size of cohorts.
     device : str
-        As torch names it.
+        The device, by torch's name.
     workers : int
-        Processes that will train, 1 or more.
+        The number of processes that will train, at least 1.
     choose_size : ChooseSize
-        Has the last word where the size of a cohort is ours to choose.
+        Chooses the size of cohorts if the settings do not fix it.
     places : mapping of str to object
-        How far runs have come that were saved in the middle of training, by run id: those at one place go on together.
+        By run id, the point of training at which a run was saved; runs at the same point continue together.
     sharing : int
-        How many of the workers have one device, and its memory, together: as many as come on each, unless it is given.
+        How many of the workers share a device and its memory; by default the workers are spread evenly over the devices.
     """
     together = sharing or on_one_device(device, workers)
     by_place: dict[object, list[RunSpec]] = {}
@@ -103,9 +103,9 @@ def cohorts(
     parts: list[Cohort] = []
     saved = sum(place is not None for place, _ in groups)
     for place, group in groups:
-        # Cohorts that were broken off are work for everyone already. Cut again each time, they would end as single runs.
+        # Interrupted cohorts are work for all workers already. If they were cut again each time, they would end as single runs.
         share = 1 if place is not None and saved >= workers else workers
-        if place is None:  # nor need a group be cut for everyone to have work, where it is a small part of the whole
+        if place is None:  # a group that is a small part of the whole need not be cut into work for all workers
             share = min(workers, math.ceil(_EVEN * workers * len(group) / len(specs)))
         count = _count(group, settings.execute.cohort, device, together, share, choose_size)
         cuts = [round(i * len(group) / count) for i in range(count + 1)]
@@ -114,14 +114,14 @@ def cohorts(
 
 
 def stackable(specs: Sequence[RunSpec], outlines: Mapping[str, Outline]) -> list[Cohort]:
-    """The runs in groups that can train as one stacked model, each by seed; what they are follows from the plan alone.
+    """Returns the runs in groups that can train as one stacked model, each sorted by seed. Groups follow from the plan alone.
 
     Parameters
     ----------
     specs : sequence of RunSpec
-        In the order of the plan, in which groups are too.
+        The runs in the order of the plan, which the groups keep.
     outlines : mapping of str to Outline
-        What each run builds, by run id.
+        The outline of each run's model, by run id.
     """
     idle: dict[tuple[int, ...], bool] = {}
     for spec in specs:
@@ -129,7 +129,7 @@ def stackable(specs: Sequence[RunSpec], outlines: Mapping[str, Outline]) -> list
             idle[spec.kin] = _is_no_noise(spec)
     groups: dict[str, list[RunSpec]] = {}
     of_kin: dict[tuple[object, ...], str] = {}
-    for spec in sorted(specs, key=lambda s: idle[s.kin]):  # the arms that are no noise come last
+    for spec in sorted(specs, key=lambda s: idle[s.kin]):  # arms without noise come last
         outline = outlines[spec.run_id]
         kin = (*spec.kin, None if outline.even else spec.seed)
         if kin not in of_kin:
@@ -139,16 +139,16 @@ def stackable(specs: Sequence[RunSpec], outlines: Mapping[str, Outline]) -> list
 
 
 def by_seeds(cohorts: Sequence[Cohort], blocks: int, whole: Collection[str] = ()) -> list[Cohort]:
-    """Cohorts cut into blocks of seeds and in the order of those: what has ended at any time are the first seeds of all arms.
+    """Cuts cohorts into blocks of seeds, sorted by seed, so that at any time the finished runs are the first seeds of all arms.
 
     Parameters
     ----------
     cohorts : sequence of Cohort
-        In any order.
+        The cohorts, in any order.
     blocks : int
-        How many parts are made of each, where it has as many seeds.
+        The number of parts of each cohort, if it has that many seeds.
     whole : collection of str
-        Ids of runs whose cohorts stay as they are and come first, since they were saved together in the middle of training.
+        The ids of runs whose cohorts are not cut and come first, because they were saved together in the middle of training.
     """
     begun = [c for c in cohorts if any(s.run_id in whole for s in c.specs)]
     parts = [part for c in cohorts if c not in begun for part in _blocks(c, blocks)]
@@ -166,7 +166,7 @@ def _blocks(cohort: Cohort, blocks: int) -> list[Cohort]:
 def _count(
     group: Cohort, wanted: int | Literal["auto"], device: str, sharing: int, share: int, choose_size: ChooseSize
 ) -> int:
-    """Into how many cohorts a group is cut: a multiple of `share`, where it is not said."""
+    """Returns into how many cohorts a group is cut: a multiple of `share`, unless the settings fix the size."""
     if not _stacks(group, device):
         return len(group)
     if wanted != "auto":
@@ -176,7 +176,7 @@ def _count(
 
 
 def kinds(specs: Sequence[RunSpec]) -> tuple[str, ...]:
-    """What is done to runs and where, whatever the rates: class, options and placement of each of their variants."""
+    """Returns what variants do and where, apart from their rates: class, options and placement of each variant."""
     told = {"target", "options", "placement"}
     return tuple(
         sorted({json.dumps(v.model_dump(mode="json", include=told), sort_keys=True) for s in specs for v in s.variants})
@@ -188,9 +188,9 @@ def _is_no_noise(spec: RunSpec) -> bool:
 
 
 def _group(spec: RunSpec, groups: Mapping[str, list[RunSpec]], outline: Outline) -> str:
-    """What runs must have in common to stack; an arm without noise joins the first group that is the same otherwise.
+    """Returns a key of what runs must have in common to stack; an arm without noise joins the first group that fits otherwise.
 
-    Where seeds have different numbers of examples, those of one seed alone stack.
+    If seeds have different numbers of examples, only runs of the same seed stack.
     """
     tree = spec.as_dict()
     del tree["dropout"]
@@ -209,9 +209,9 @@ def _group(spec: RunSpec, groups: Mapping[str, list[RunSpec]], outline: Outline)
 
 
 def _noise(spec: RunSpec, outline: Outline) -> str:
-    """What the noise of runs must have in common: the variants, and where they act if they are several.
+    """Returns a key of what the noise of stacked runs must have in common: variants and, if several, where each acts.
 
-    Nothing, where it is all masks that a site's tensor is multiplied by: see `engine.mixed_noise`.
+    Runs whose variants all only multiply a site's tensor by a mask need nothing in common: see `engine.mixed_noise`.
     """
     if all(_is_mask(v, spec.model) for v in spec.variants):
         return " ".join([_MASKS, *_asked(spec, outline)])
@@ -225,21 +225,21 @@ def _noise(spec: RunSpec, outline: Outline) -> str:
 
 
 def _asked(spec: RunSpec, outline: Outline) -> list[str]:
-    """The sites with noise that models pass by otherwise, and beside which they may compute what is there in another way."""
+    """Returns the sites with noise that a model skips otherwise and whose presence may make it compute in another way."""
     asked = {s.name for s in outline.sites if s.asked}
     return [p.site for p in of_sites(spec.variants, outline.sites) if p.rate and p.site in asked] if asked else []
 
 
 def _is_mask(dropout: DropoutSpec, model: Component) -> bool:
-    """Whether a variant only multiplies, at sites at which a model goes the same way with and without noise."""
+    """Returns whether a variant only multiplies, and only at sites where the model computes alike with and without noise."""
     acting = variant(dropout)
     kinds = _MASKED - {"attention"} if model.target == HOST else _MASKED
-    own = dropout.target.startswith(OWN)  # what a user's mask is like is not known
+    own = dropout.target.startswith(OWN)  # nothing is known about the masks of a user's variant
     return own and acting.multiplies and acting.rests and not acting.learned and acting.kinds <= kinds
 
 
 def _two_ways(spec: RunSpec) -> bool:
-    """Whether a variant has layers of a user's network computed in another way than without it: see `Noise.possible`."""
+    """Returns whether a variant changes how layers of a user's network are computed: see `Noise.possible`."""
     acting = set().union(*(variant(v).kinds for v in spec.variants))
     return spec.model.target == HOST and not acting.isdisjoint(("weight", "attention", "token"))
 
@@ -253,7 +253,7 @@ def _stacks(group: Cohort, device: str) -> bool:
 
 
 def _rule(group: Cohort, device: str, sharing: int) -> tuple[int, int]:
-    """The size that is used without measuring, and the largest that memory allows."""
+    """Returns the cohort size that is used without measuring, and the largest that memory allows."""
     budget, most = (_CPU_BYTES, _CPU_MOST) if device == "cpu" else (_GPU_BYTES, _GPU_MOST)
     there = _memory(device) * _SHARE / sharing
     largest = bisect_right(range(1, most + 1), there, key=lambda size: held_bytes(group, size))
@@ -261,10 +261,10 @@ def _rule(group: Cohort, device: str, sharing: int) -> tuple[int, int]:
 
 
 def held_bytes(group: Cohort, size: int) -> int:
-    """What a cohort of so many of these runs holds at most: what its replicas touch, and inputs that seeds have for themselves.
+    """Returns the largest memory in bytes of a cohort of `size` of these runs: its replicas and the inputs of each seed.
 
-    Those twice, since they are copied when a seed leaves. The runs of a seed stand together, so `size` of them in a row are of
-    so many seeds at most.
+    The inputs count twice, because they are copied when a seed leaves. The runs of a seed are neighbours, which bounds the
+    number of seeds among `size` consecutive runs.
     """
     runs = Counter(s.seed for s in group.specs)
     held = min(len(runs), 1 + math.ceil((size - 1) / min(runs.values())))
@@ -272,9 +272,9 @@ def held_bytes(group: Cohort, size: int) -> int:
 
 
 def work_bytes(cohort: Cohort) -> int:
-    """What one replica touches in a step: weights, gradients and moments, activations and their gradients."""
+    """Returns the bytes that one replica touches in a step: weights, gradients and moments, activations and their gradients."""
     outline = cohort.outline
-    # Weights and the words of a table are among the parameters. A language model's logits are larger than all else.
+    # Weight, recurrent weight and token sites are parameters. A language model's logits are larger than everything else.
     among = ("weight", "recurrent_weight", "token")
     logits = outline.n_classes * (outline.shape[0] if outline.task == "predict_next" else 1)
     activations = logits + outline.held + sum(math.prod(s.shape) for s in outline.usual if s.kind not in among)
@@ -282,7 +282,7 @@ def work_bytes(cohort: Cohort) -> int:
 
 
 def _memory(device: str) -> int:
-    """Bytes of this machine, or of the smallest of the cards."""
+    """Returns the memory in bytes of this machine, or of the smallest of its cards."""
     if device.startswith("cuda"):
         import torch
 
