@@ -200,7 +200,7 @@ class Shown:
             self._result(str(design))
         if rest is not None:
             runs, (least, most) = between(*rest.runs, lambda n: f"{n:,}"), rest.seconds
-            self._result(f"then, by what these find, {runs} more runs, about {between(least, most, duration)}")
+            self._result(f"then, depending on their results, {runs} more runs, about {between(least, most, duration)}")
 
     def _cohorts(self, plan: Plan, todo: Sequence[RunSpec], work: Work, seconds: float | None) -> None:
         from dropbench.planning.searching import NUMBER

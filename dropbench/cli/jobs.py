@@ -88,7 +88,7 @@ def _of_one(job: Job, working: Callable[[], Sequence[Trainer]]) -> State:
         return State(job, True, f"trains ({where(member.process)})")
     if any(trainer.process == member.process for trainer in working()):
         return State(job, True, f"trains ({where(member.process)})")
-    return State(job, False, f"is on {member.node}, from where nothing is heard: it plans, or it has died")
+    return State(job, False, f"is on {member.node} and has not been seen training: it still plans, or it has died")
 
 
 def ended(code: int) -> str:

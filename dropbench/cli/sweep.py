@@ -241,7 +241,7 @@ def pursue(
         let_go(known, seen.ended, store)
         if policy.reached(failed_runs(stored)) or len(known) == len(stages):
             break
-    shown.errors(f"{reason}; what was asked for of it is not among the runs" for reason in plan.unplanned)
+    shown.errors(f"{reason}; the runs that were asked for with it are left out" for reason in plan.unplanned)
     kept = replace(as_stored(course, seen, began, over=stages[-1].done(seen.ended)), checks=checks, programs=programs)
     if kept.course is not None:  # store how far the course has come
         store.write_plan(kept)

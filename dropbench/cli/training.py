@@ -78,7 +78,7 @@ def _stopped(specs: Sequence[RunSpec], store: Store) -> str:
     left = unfinished(specs, store)
     saved = [h.epoch for run, h in Checkpoints(store.root).latest().items() if run in {s.run_id for s in left}]
     if len(specs) == 1:
-        epoch = f"in epoch {saved[0]} of {specs[0].train.epochs}" if saved else "before anything of it was saved"
+        epoch = f"in epoch {saved[0]} of {specs[0].train.epochs}" if saved else "before the run was first saved"
         return f"Stopped {epoch}: the same command {'goes on from there' if saved else 'begins it anew'}"
     done = f"Stopped: {len(specs) - len(left)} of {len(specs)} runs had finished and are stored in {store.root}"
     begun = (

@@ -57,7 +57,7 @@ def _but(tuned: Tuned) -> Iterator[str]:
     if diverged:
         yield f"Of its {count(n, 'setting')} {diverged} diverged" + (", this one in part" if best.diverged else "")
     if best.score is None:
-        yield f"None was measured by {tuned.measure}, so this is the first of them"
+        yield f"None has a {tuned.measure}, so the first one is taken"
     if tuned.equals:
         others = " and ".join(_setting(c.setting) for c in tuned.equals)
         rule = "" if tuned.measure == "val_loss" else "the smaller validation loss decides, and then "

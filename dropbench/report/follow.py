@@ -54,7 +54,7 @@ class Standing:
         if not self.complete:
             if self.idle is not None:
                 parts.append(f"the last {_clock(self.idle)} ago")
-            unknown = "more may come by what these find" if self.ended == self.total else "time left not known yet"
+            unknown = "more may follow, depending on these" if self.ended == self.total else "time left not known yet"
             parts.append(unknown if not self.left else f"about {_clock(self.left)} left")
         return "; ".join(parts)
 

@@ -31,9 +31,9 @@ KINDS = {
     "failed": "attempts that failed, which the next sweep tries again anyway",
     "unreadable": "records, plans and checkpoints that cannot be read, or are not what they say",
     "leftovers": "what writers that were killed left behind",
-    "set-aside": "runs of which newer ones of the same setting saw other data or other code, so that no report compares them",
+    "set-aside": "runs that no report compares, because newer runs of their setting used other data or code",
     "plans": "plans of which no run is stored",
-    "ended": "how runs ended (train.extendable) of which none is stored any more",
+    "ended": "final states (train.extendable) whose runs are no longer stored",
     "jobs": "jobs that have ended (sweep --detach, execute=slurm), with what they printed",
 }
 """The kinds of files that `prune` removes, by name."""

@@ -69,7 +69,7 @@ def test_a_plan_that_goes_on_from_what_it_finds_is_complete_once_it_has_ended(
         store.write_plan(fake_plan({"none": records[1:]}, created=BEGAN.isoformat(), course=course))
         now = standing([store.root], [], at(60))
         assert now is not None and (now.ended, now.total, now.complete) == (2, 2, ended)
-        assert ("more may come by what these find" in str(now)) is not ended
+        assert ("more may follow, depending on these" in str(now)) is not ended
 
 
 def test_a_failure_counts_unless_it_is_being_tried_again(runs: Any, fake_plan: Any, store: Any) -> None:

@@ -96,7 +96,7 @@ def _said(found: Optimum) -> list[str]:
         notes.append(f"{key}={best.level} lies at the edge of what was tried: the optimum may lie beyond it.")
     if found.left_out:
         notes.append(
-            f"Left out, for want of scores or since more of their seeds diverged: {', '.join(found.left_out)}."
+            f"Left out, because scores are missing or more of their seeds diverged: {', '.join(found.left_out)}."
         )
     return notes
 
@@ -104,11 +104,11 @@ def _said(found: Optimum) -> list[str]:
 def _possible(found: Optimum) -> str:
     levels = [c.level for c in found.candidates if c.possible]
     if len(found.candidates) == 1:
-        return "There is none to hold it against."
+        return "There is no other value to compare it with."
     if len(levels) == len(found.candidates):
         return f"These seeds rule none of the {len(levels)} values out."
     which = levels[0] if len(levels) == 1 else f"one of {', '.join(levels)}"
-    return f"At 95 % confidence the best of these values is {which}: each of the others has one that is surely better than it."
+    return f"At 95 % confidence the best of these values is {which}: for each of the others some value is certainly better."
 
 
 def rows(asked: Asked) -> list[pd.DataFrame]:

@@ -137,7 +137,7 @@ def advice(comparison: Comparison, *, brief: bool = False) -> tuple[Advice, ...]
     ):
         return ()
     if not comparison.diagnosis:
-        return (Advice("", "No rule fits these runs; what is certain of them is in the verdicts."),)
+        return (Advice("", "No rule of the diagnosis applies to these runs; the verdicts say what is certain."),)
     told, given = list[Advice](), set[str]()
     spoken, where = (1, "--explain") if brief else (SPOKEN, "--format json")
     for rule in dict.fromkeys(d.rule for d in comparison.diagnosis):

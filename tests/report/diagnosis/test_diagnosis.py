@@ -285,7 +285,7 @@ def test_no_rule_fits_equal_arms(arm: Any, store: Any) -> None:
     arm("none")
     arm("standard")
     assert found(store) == []
-    assert "No rule fits these runs" in report.render(report.build([store.root]), "rich", 80)
+    assert "No rule of the diagnosis applies" in report.render(report.build([store.root]), "rich", 80)
 
 
 def test_by_loss_better_is_lower(arm: Any, store: Any) -> None:

@@ -63,7 +63,7 @@ def overall(comparisons: Sequence[Comparison]) -> str:
     """Return the finding over all comparisons in one line."""
     told = [c for c in comparisons if c.verdicts]
     if not told:
-        return f"{count(len(comparisons), 'comparison')}, and nothing to tell in any"
+        return f"{count(len(comparisons), 'comparison')}, none with a verdict"
     ups = sum(_any(c, UPWARDS) for c in told)
     downs = sum(_any(c, DOWNWARDS) for c in told)
     n = len(told)
