@@ -170,7 +170,8 @@ def test_a_job_of_another_machine_is_believed_by_its_claims_alone(
     monkeypatch.setattr(looking, "at_work", lambda root: [])
     told = status(capsys)["jobs"][0]
     assert (
-        told["alive"] is False and told["said"] == "is on here and has not been seen training: it still plans, or it has died"
+        told["alive"] is False
+        and told["said"] == "is on here and has not been seen training: it still plans, or it has died"
     )
     process = jobs.members(job)[jobs.COMMAND].process
     monkeypatch.setattr(looking, "at_work", lambda root: [Trainer("t", "1", process, ())])
