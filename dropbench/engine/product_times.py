@@ -1,4 +1,4 @@
-"""Finds the fastest library for the matrix products of a training step on this machine, by a tenth of a second of timing."""
+"""Finds the fastest library for the matrix products of a training step on this machine by a short timing."""
 
 from __future__ import annotations
 
