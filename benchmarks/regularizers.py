@@ -138,8 +138,8 @@ def page(found: Sequence[dict[str, tuple[float, float, float]]], blocks: int) ->
         [
             "# What a step costs with each regularizer",
             "",
-            "Time of an update with a regularizer by that of one without, each at its default options: medians over "
-            f"{blocks} blocks, in brackets the extremes.",
+            "The time of an update with a regularizer, divided by that of an update without, each at its default options: "
+            f"medians over {blocks} blocks, and in brackets the extremes.",
             "`-`: it cannot be used there. `python -m benchmarks.regularizers` says how it is measured and makes this page. "
             f"torch {known['torch']}, CPU, one thread.",
             "",
