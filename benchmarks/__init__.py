@@ -1,1 +1,1 @@
-"""Measurements of dropbench beside what a user would pick instead. `python -m benchmarks --help`."""
+"""Measurements of dropbench and of what a user would use instead. See `python -m benchmarks --help`."""

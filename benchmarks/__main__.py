@@ -1,10 +1,10 @@
-"""Measures dropbench beside what a user would pick instead.
+"""Measures dropbench beside what a user would use instead.
 
     python -m benchmarks [--only NAME[,NAME]] [--runners NAME[,NAME]] [--n 5] [--quick] [--data ROOT] [--out FOLDER]
 
-Writes benchmarks.csv and benchmarks.md; the rows of a part that is measured take the place of its old ones from processors of
-this model, the rest stays. With --runners only those rows do that name what was measured.
-Figures worth citing need a machine that does nothing else; --quick only shows that everything works, and writes elsewhere.
+Writes benchmarks.csv and benchmarks.md. The rows of a measured part replace its old rows from the same processor model; all
+other rows stay. With --runners, only rows of runners that were measured are replaced.
+Figures worth citing need an otherwise idle machine; --quick only shows that everything works, and writes elsewhere.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ from dropbench.hardware.allocator import keep_freed_memory
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says: `n` blocks, whether to be quick, and the folder of downloaded data."""
+    """The options of the command line: `n` blocks, whether to be quick, and the folder of downloaded data."""
 
     n: int
     quick: bool
     root: str | None
     runners: tuple[str, ...] | None = None
-    """Of sweeps: what is measured beside dropbench; None for everything."""
+    """In sweeps, the runners that are measured beside dropbench; None for all."""
 
     @property
     def seconds(self) -> float:
-        """How long one call is repeated in one block, in the parts that measure inside this process."""
+        """The duration of a block of one call, in the parts that measure inside this process."""
         return 0.02 if self.quick else 0.5
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the benchmarks; `minutes` is what 5 blocks take on two processors."""
+    """A part of the benchmarks; `minutes` is the duration of 5 blocks on two processors."""
 
     title: str
     minutes: float
@@ -52,16 +52,16 @@ class Part:
 
 
 DISTURBED = 0.1
-"""The share of a processor which, used by other work, makes figures not worth citing."""
+"""If other work uses more than this share of a processor, figures are not worth citing."""
 
 
 def say(line: str) -> None:
-    """Prints a line at once."""
+    """Print a line at once."""
     print(line, flush=True)
 
 
 def parts() -> dict[str, Part]:
-    """All parts by name, in the order of the report."""
+    """Return all parts by name, in the order of the report."""
     sweeps = {}
     for name, work in WORKLOADS.items():
 
@@ -111,11 +111,11 @@ def _roofline(options: Options) -> list[str]:
 
 
 def main() -> None:
-    """Measures what the command line asks for, and writes both files after every part."""
+    """Measure what the command line asks for, and write both files after every part."""
     known = parts()
     args, chosen = _asked(known)
     clean = environment()
-    if os.environ.keys() - clean.keys() - {"MKL_CBWR"}:  # which dropbench has set; some parts measure in this process
+    if os.environ.keys() - clean.keys() - {"MKL_CBWR"}:  # dropbench sets MKL_CBWR; some parts measure in this process
         os.execve(sys.executable, [sys.executable, "-m", "benchmarks", *sys.argv[1:]], clean)
     root = args.data or os.environ.get("DROPBENCH_DATA")
     if root is not None:
@@ -123,7 +123,7 @@ def main() -> None:
     runners = tuple(args.runners.split(",")) if args.runners else None
     options = Options(1 if args.quick else args.n, args.quick, root, runners)
     out = args.out or Path("results/quick" if args.quick else "results/reference")
-    keep_freed_memory()  # as dropbench's workers do; so the peers that are measured inside this process have it too
+    keep_freed_memory()  # as dropbench's workers do, so that peers measured inside this process benefit too
     origin = provenance() | {"command": _command(args.only, options)}
     if not options.quick:
         minutes = sum(known[name].minutes for name in chosen) * options.n / 5
@@ -135,7 +135,7 @@ def main() -> None:
 
 
 def _asked(known: Mapping[str, Part]) -> tuple[argparse.Namespace, list[str]]:
-    """The command line, and the names of the parts that it asks for."""
+    """Parse the command line; return its options and the names of the parts that it asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", help=f"of {', '.join(known)}")
     parser.add_argument(
@@ -156,7 +156,7 @@ def _asked(known: Mapping[str, Part]) -> tuple[argparse.Namespace, list[str]]:
 
 
 def _command(only: str | None, options: Options) -> str:
-    """The command that gives the same figures."""
+    """Return the command that gives the same figures."""
     told = ",".join(options.runners or ())
     runners = f"--runners '{told}'" if " " in told else f"--runners {told}"
     flags = ((f"--only {only}", only), (runners, told), (f"--n {options.n}", True), ("--quick", options.quick))
@@ -164,7 +164,7 @@ def _command(only: str | None, options: Options) -> str:
 
 
 def _carried_out(name: str, known: Mapping[str, Part], options: Options, out: Path, origin: Mapping[str, str]) -> bool:
-    """Measures one part and saves its rows; False where it failed, True also where its data are missing."""
+    """Measure one part and save its rows; return False if it failed, and True also if its data are missing."""
     part = known[name]
     if part.needs_data and options.root is None:
         say(f"{name}: left out, its data are not here: set DROPBENCH_DATA or give --data ROOT")
@@ -173,7 +173,7 @@ def _carried_out(name: str, known: Mapping[str, Part], options: Options, out: Pa
     began, others = time.perf_counter(), OtherWork()
     try:
         rows = part.measure(options)
-    except Exception as error:  # of one part: the others are still worth having
+    except Exception as error:  # if one part fails, the others still run
         say(f"{name}: FAILED: {error}")
         return False
     used = f"other work on {100 * others.share():.0f} % of a processor"

@@ -1,10 +1,10 @@
-"""`dropbench advise` on every table of a folder, judged by the same arms under thirty seeds that it has not seen.
+"""`dropbench advise` on every table of a folder, judged by the same arms under thirty seeds that the advice has not used.
 
     python -m benchmarks.advice FOLDER [--minutes 5] [--at-once 2] [--results DIR] [--out advice.md] [--only german,wdbc]
 
-Each question is one command with one worker, `--at-once` of them side by side. Then all arms, at the learning rates that were
-chosen for them, are trained under fresh seeds: what the advice was worth there, and what the best of the arms would have been.
-What is there already is not done again.
+Each table is one command with one worker; `--at-once` of them run in parallel. Then all arms are trained under fresh seeds at
+the learning rates that were chosen for them. The table compares the gain of the advised arm with that of the best arm there.
+Existing results are not computed again.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ STUDY = "judged"
 
 @dataclass(frozen=True)
 class Judged:
-    """One table: what was advised after how many seeds, and all of its arms under fresh seeds."""
+    """One table: the advice and its number of seeds, and the comparison of all arms under fresh seeds."""
 
     name: str
     decision: str
@@ -48,11 +48,11 @@ class Judged:
 
     @property
     def region(self) -> float:
-        """Differences within it count as none."""
+        """Half the width of the region of equivalence."""
         return next(iter(self.fresh.verdicts.values())).region
 
     def gain(self, arm: str) -> float:
-        """What an arm is better by than none in the mean of the fresh seeds."""
+        """Return by how much an arm is better than none, as a mean over the fresh seeds."""
         if arm == self.fresh.baseline:
             return 0.0
         told = self.fresh.verdicts[arm]
@@ -65,17 +65,17 @@ class Judged:
 
     @property
     def cost(self) -> float:
-        """What was lost by following the advice in place of taking the arm that is best here."""
+        """The gain that was lost by following the advice instead of using the best arm under the fresh seeds."""
         return self.gain(self.best) - self.gain(self.arm)
 
     @property
     def confirmed(self) -> list[str]:
-        """The arms of which the fresh seeds confirm that they are better than none."""
+        """The arms that the fresh seeds confirm to be better than none."""
         return [a for a, v in self.fresh.verdicts.items() if v.confirmed and v.direction == "better"]
 
     @property
     def wrong(self) -> bool:
-        """Whether the fresh seeds confirm the opposite: another arm is better where none was advised, or this one is worse."""
+        """Whether the fresh seeds refute the advice: an arm is better although none was advised, or the advised arm is not."""
         if self.arm == self.fresh.baseline:
             return bool(self.confirmed)
         told = self.fresh.verdicts[self.arm]
@@ -83,7 +83,7 @@ class Judged:
 
 
 def ask(file: Path, results: Path, minutes: float) -> dict[str, Any]:
-    """The advice on a table, as JSON."""
+    """Return the advice on a table as a JSON object."""
     said = results / f"{file.stem}.json"
     if not said.exists():
         words = ["data=csv", f"data.path={file}", f"data.target={TARGETS.get(file.stem, 'target')}"]
@@ -99,7 +99,7 @@ def ask(file: Path, results: Path, minutes: float) -> dict[str, Any]:
 
 
 def judge(file: Path, results: Path, told: dict[str, Any]) -> Judged:
-    """Trains the same arms under the fresh seeds, what is not there yet of it."""
+    """Train the same arms under the fresh seeds, as far as they are missing, and return the judgement."""
     asked, fresh = build([results / file.stem], ["study=advise"], None), results / f"{file.stem}-fresh"
     conf = results / f"{file.stem}-conf"
     (conf / "study").mkdir(parents=True, exist_ok=True)
@@ -112,7 +112,7 @@ def judge(file: Path, results: Path, told: dict[str, Any]) -> Judged:
 
 
 def _study(asked: Report) -> dict[str, Any]:
-    """A study of the same arms, each at the learning rate that was chosen for it, under the fresh seeds."""
+    """Return a study of the same arms under the fresh seeds, each at the learning rate that was chosen for it."""
     c = asked.comparisons[0]
     arms = {arm.label: dict(map(_pair, overrides(asked.configs[c.run_of(arm.label)]))) for arm in c.arms}
     return {
@@ -125,11 +125,11 @@ def _study(asked: Report) -> dict[str, Any]:
 
 def _pair(override: str) -> tuple[str, Any]:
     key, _, value = override.partition("=")
-    return key, OmegaConf.create(f"v: {value}").v  # reads numbers as the command line does
+    return key, OmegaConf.create(f"v: {value}").v  # parses numbers as the command line does
 
 
 def markdown(rows: Sequence[Judged]) -> str:
-    """The table, and how often the advice was right."""
+    """Return the table in Markdown, and how often the advice was right."""
     lines = [
         "| table | advice | seeds | gain of it, fresh seeds | best mean there | its gain | counts as none | confirmed there |",
         "| --- | --- | ---: | ---: | --- | ---: | ---: | --- |",
@@ -145,7 +145,7 @@ def markdown(rows: Sequence[Judged]) -> str:
 
 
 def _across(rows: Sequence[Judged]) -> list[str]:
-    """How often each advice was given, and what the fresh seeds say of it."""
+    """Return lines on how often each advice was given, and how it did under the fresh seeds."""
     given = Counter(r.decision for r in rows)
     spoken = {"use": "use this", "leave": "don't bother", "unknown": "cannot tell"}
     lines = []
@@ -163,7 +163,7 @@ def _across(rows: Sequence[Judged]) -> list[str]:
 
 
 def main() -> None:
-    """See the module."""
+    """Ask, judge and print what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--minutes", type=float, default=5)

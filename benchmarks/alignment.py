@@ -1,12 +1,13 @@
 """Claim: MKL_CBWR=AUTO makes a batched product independent of its neighbours in the stack, at no measurable cost.
 
-For several shapes [K=5, M, I] x [K=5, I, N], one thread: in how many of 20 trials one replica's product inside the stack
-differs from the same product alone, in at least one bit; and the GFLOP/s of three products that sweeps consist of.
-Two processes, alternated five times, medians; the setting has to be in the environment before MKL's first call.
+For several shapes [K=5, M, I] x [K=5, I, N], on one thread, it counts in how many of 20 trials a replica's product inside the
+stack differs from the same product alone in at least one bit. It also measures the GFLOP/s of three products that are typical
+of sweeps. Figures are medians of two processes, alternated five times; the setting has to be in the environment before MKL's
+first call.
 
     python benchmarks/alignment.py
 
-Figures in docs/engine.md: 2 vCPUs (AMD Zen 4), torch 2.13.0 (CPU).
+The figures in docs/engine.md are from 2 vCPUs (AMD Zen 4), torch 2.13.0 (CPU).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ TIMED = ((16, 64, 128, 128), (4, 128, 784, 256), (1, 128, 784, 1024))
 
 
 def measure() -> dict[str, dict[str, float]]:
-    """The share of trials that differ, and GFLOP/s, by shape, under the environment of this process."""
+    """Measure the share of trials that differ, and GFLOP/s, by shape, in the environment of this process."""
     import torch
 
     torch.set_num_threads(1)
@@ -50,7 +51,7 @@ def measure() -> dict[str, dict[str, float]]:
 
 
 def main() -> None:
-    """Measures both settings in processes of their own, alternated, and prints the medians."""
+    """Measure both settings in separate, alternated processes, and print the medians."""
     settings: dict[str, list[dict[str, dict[str, float]]]] = {"unset": [], "AUTO": []}
     for _ in range(5):
         for setting, measured in settings.items():

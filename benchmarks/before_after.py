@@ -1,14 +1,14 @@
-"""Shows that a change altered no number: runs the same commands on two checkouts and compares what comes out.
+"""Shows that a change altered no number: runs the same commands on two checkouts and compares the results.
 
     python -m benchmarks.before_after BEFORE AFTER [--data ROOT] [--work FOLDER] [--times N]
 
 BEFORE and AFTER are folders of checkouts, such as `git worktree add ../before main` makes. Each command runs once in each. Runs
 are compared in the order of their plan, because a change may give them other ids: histories row by row, and the results in the
-records. Seconds, memory and the cohort that a run was trained in are left out. Then every report of these results is compared
-line by line, and so are the mistakes in `tests/golden/mistakes.txt`, the lists, and the exit codes; AFTER also reports what
-BEFORE stored. With --times the start-up times of both are measured in turn and printed beside each other.
+records. Seconds, memory and the cohort of a run are ignored. Then every report of these results is compared line by line, and
+so are the error messages of the commands in `tests/golden/mistakes.txt`, the lists, and the exit codes. AFTER also reports the
+results of BEFORE. With --times, the start-up times of both are measured alternately and printed side by side.
 
-Exit code 0 where everything is equal, 1 where something differs, with a line for each difference.
+The exit code is 0 if everything is equal, and 1 if something differs, with a line for each difference.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ REPORTS = (
     "--baseline standard",
 )
 CLOSELY = ("demo", "rates", "sgd", "metrics", "study")
-"""Sweeps of which all of `REPORTS` are compared; of the others the first two."""
+"""Sweeps for which all of `REPORTS` are compared; for the others, only the first two."""
 FILES = {
     "ordinary.py": """
 from torch import nn
@@ -141,7 +141,7 @@ MEASURED = (
 
 
 class Checkout:
-    """One of the two checkouts: how to call it, and where its results go."""
+    """One of the two checkouts, with the folder for its results."""
 
     def __init__(self, root: Path, work: Path, data: str | None) -> None:
         self.root, self.work = root.resolve(), work
@@ -155,18 +155,18 @@ class Checkout:
             self._environment["DROPBENCH_DATA"] = data
 
     def call(self, words: str, *, code: str = "-m dropbench") -> subprocess.CompletedProcess[str]:
-        """Runs dropbench of this checkout with these arguments, in a process of its own."""
+        """Run this checkout's dropbench with these arguments in its own process."""
         command = [sys.executable, *shlex.split(code), *shlex.split(words)]
         return subprocess.run(command, cwd=self.work, env=self._environment, capture_output=True, text=True)
 
     def metrics(self) -> str:
-        """The names of all metrics that need no other data, with commas between."""
+        """Return the names of all metrics that need no other data, separated by commas."""
         names = json.loads(self.call("list metrics --json").stdout)["metrics"]
         return ",".join(sorted(n for n in names if n not in ("ood", "missing_by_value")))
 
 
 def records(results: Path, listed: list[str]) -> list[tuple[dict[str, Any], list[dict[str, str]]]]:
-    """Record and history of each run, in the order of the plan."""
+    """Return the record and history of each run, in the order of the plan."""
     loaded = []
     for run in listed:
         folder = next(f for f in (results / "runs" / run, results / "failed" / run) if f.exists())
@@ -178,14 +178,14 @@ def records(results: Path, listed: list[str]) -> list[tuple[dict[str, Any], list
 
 
 def differences(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    """What was measured otherwise in two records of the same run, a line each."""
+    """Yield a line for each result that differs between two records of the same run."""
     for key in MEASURED:
         if before.get(key) != after.get(key):
             yield f"{name}: {key} was {before.get(key)} and is {after.get(key)}"
 
 
 def compared(name: str, before: Checkout, after: Checkout, said: tuple[str, str]) -> Iterator[str]:
-    """How records and histories of one sweep differ; `said` is what `sweep --json` printed in each checkout."""
+    """Yield differences in records and histories of one sweep; `said` is the output of `sweep --json` in each checkout."""
     trees = [json.loads(text) for text in said]
     if len(trees[0]["runs"]) != len(trees[1]["runs"]):
         yield f"{name}: {len(trees[0]['runs'])} runs before, {len(trees[1]['runs'])} after"
@@ -199,9 +199,9 @@ def compared(name: str, before: Checkout, after: Checkout, said: tuple[str, str]
 
 
 def told(output: str, fmt: str) -> list[str]:
-    """The lines of a report without seconds, memory and ids, which differ each time.
+    """Return the lines of a report without seconds, memory and ids, which always differ.
 
-    Runs stand in the order of their ids, and the last digits of a sum depend on the order: ten are compared.
+    Numbers are compared to ten digits, because runs are ordered by their ids, and the last digits of a sum depend on the order.
     """
     output = re.sub(r"-?\d+\.\d{12,}(e-?\d+)?", lambda number: f"{float(number[0]):.10g}", output)
     if "csv" in fmt:
@@ -211,13 +211,13 @@ def told(output: str, fmt: str) -> list[str]:
         tree = json.loads(output)
         rows = [{k: v for k, v in r.items() if k != "arm_id" and not VARYING.search(k)} for r in tree.pop("rows")]
         return json.dumps([rows, tree], indent=1).splitlines()
-    # A table with a column of seconds is left out from its headings to the blank line after it: csv has its other numbers.
+    # A table with a column of seconds is removed, from its headings to the next blank line; its other numbers are in the csv.
     output = re.sub(r"(?m)^(.*\bseconds\b.*)$(?s:.*?)(?=^\s*$|\Z)", "", output)
     return output.splitlines()
 
 
 def reports(name: str, before: Checkout, after: Checkout) -> Iterator[str]:
-    """How the reports of one sweep differ, that of AFTER on the results of BEFORE included."""
+    """Yield differences between the reports of one sweep, including AFTER's report of the results of BEFORE."""
     stored = before.work / "results" / name, after.work / "results" / name
     for options in REPORTS if name in CLOSELY else REPORTS[:2]:
         old = before.call(f"report {shlex.quote(str(stored[0]))} {options}")
@@ -240,7 +240,7 @@ def reports(name: str, before: Checkout, after: Checkout) -> Iterator[str]:
 
 
 def lists(before: Checkout, after: Checkout) -> Iterator[str]:
-    """How lists, printed configurations and the messages of mistakes differ."""
+    """Yield differences in lists, printed configurations and error messages."""
     for words in ("list --json", "list", "train --cfg", "train --cfg --json model=cnn"):
         if before.call(words).stdout != after.call(words).stdout:
             yield f"{words}: another output"
@@ -252,11 +252,11 @@ def lists(before: Checkout, after: Checkout) -> Iterator[str]:
 
 
 def starts(before: Checkout, after: Checkout, n: int) -> list[str]:
-    """A table of the seconds that whole processes take, medians of n, measured in turn."""
+    """Return a table of the seconds of whole processes, medians of n, measured alternately."""
     lines = [f"{'seconds, median of ' + str(n):24}  before  after"]
     for name, words in STARTS.items():
         taken: dict[str, list[float]] = {"before": [], "after": []}
-        for i in range(n + 1):  # the first of each warms the files
+        for i in range(n + 1):  # the first call of each is a warm-up
             for which, checkout in (("before", before), ("after", after)):
                 began = time.perf_counter()
                 checkout.call(words.format(results=checkout.work / "results", n=i))
@@ -267,7 +267,7 @@ def starts(before: Checkout, after: Checkout, n: int) -> list[str]:
 
 
 def main() -> int:
-    """Compares what the command line asks for; the exit code."""
+    """Compare what the command line asks for; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("before", type=Path)
     parser.add_argument("after", type=Path)

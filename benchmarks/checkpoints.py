@@ -1,9 +1,9 @@
-"""What it costs to save a cohort while it trains: the share of its seconds, at the default of `execute.checkpoint`.
+"""The cost of saving checkpoints of a cohort: the share of its training time, at the default of `execute.checkpoint`.
 
     python -m benchmarks.checkpoints [--data ROOT] [--every 30s]
 
-Each line is one cohort that trains for about a minute on one thread, the seconds of its saves by the wall clock, the disk's
-included, and the size of a file. MNIST and PTB are left out where they are not in ROOT.
+Each line is one cohort that trains for about a minute on one thread, with the wall-clock seconds of its saves, including the
+disk's, and the size of a checkpoint. MNIST and PTB are left out if they are not in ROOT.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ COHORTS = {
 
 
 def main() -> None:
-    """Prints a line for each cohort."""
+    """Print a line for each cohort."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default=os.environ.get("DROPBENCH_DATA"))
     parser.add_argument("--every", default="30s")
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def measured(words: Sequence[str]) -> str:
-    """Trains the first cohort of a plan."""
+    """Train the first cohort of a plan and return the cost of its saves in words."""
     with composer() as c:
         plan = make(words, c)
     cohort = cohorts(plan.specs, plan.outlines, plan.settings, "cpu", 1)[0]
@@ -70,7 +70,7 @@ def measured(words: Sequence[str]) -> str:
         sizes.append(sum(path.stat().st_size for path in work.iterdir()))
 
     def listen(event: Any) -> None:
-        """Nobody watches."""
+        """Ignore events."""
 
     with patch.object(Saver, "_save", timed):
         began = time.perf_counter()

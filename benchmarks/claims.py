@@ -1,4 +1,4 @@
-"""The claims about dropbench's speed, as limits on ratios. Whether they hold is decided by the measurements."""
+"""The claims about dropbench's speed, as limits on ratios; measurements decide whether they hold."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchmarks.measure import RATIO, Row
 
 @dataclass(frozen=True)
 class Claim:
-    """That the ratio `above` / `below` of two runners on one workload is at most, or at least, `asked`.
+    """The claim that the ratio `above` / `below` of two runners on one workload is at most, or at least, `asked`.
 
     Attributes
     ----------
@@ -19,7 +19,7 @@ class Claim:
     workload : str
         Name of the workload, as in `Row`.
     above, below : str
-        Names of the runners; an empty `below` makes it a claim on a figure of `above` alone.
+        Names of the runners; with an empty `below`, the claim is about a figure of `above` itself.
     asked : float
         The limit.
     at_most : bool
@@ -43,7 +43,7 @@ class Claim:
 
     @property
     def limit(self) -> str:
-        """The limit as it is printed, such as "≤ 1.1 ×"."""
+        """The limit as printed, such as "≤ 1.1 ×"."""
         unit = " ×" if self.what == RATIO else ""
         return f"{'≤' if self.at_most else '≥'} {self.asked:g}{unit}"
 
@@ -61,7 +61,7 @@ SMALL = {
     "digits-100": "50 digits runs of 100 epochs",
     "cnn-digits": "CNN on digits",
 }
-"""The sweeps of which a step is mostly what surrounds the arithmetic, with their names in claims."""
+"""Sweeps whose training steps are mostly overhead around the arithmetic, with their names in claims."""
 LARGER = {
     "mnist-256": "MNIST-256 sweep",
     "mnist-1024": "MNIST-1024 sweep",
@@ -70,11 +70,11 @@ LARGER = {
     "lstm": "LSTM with recurrent dropout",
 }
 IN_ONE_PROCESS = ("digits-20", "digits-100")
-"""Where JAX is timed with both processors in one process too, since one or the other may be faster."""
+"""Workloads on which JAX is also timed in one process with both processors, because either way may be faster."""
 
 
 def _stacked() -> Iterable[Claim]:
-    """Against what an expert writes for many runs at once."""
+    """Return the claims against peers that train many runs at once, as an expert would write it."""
     for asked, sweeps in ((3, SMALL), (1.5, LARGER)):
         for workload, text in sweeps.items():
             yield _faster(f"{text}, against JAX 2 × 1", workload, "jax", asked)
@@ -109,12 +109,12 @@ CLAIMS = (
 
 
 def ratios_of(workload: str) -> list[tuple[str, str]]:
-    """The pairs (above, below) that the claims on a workload are about."""
+    """Return the pairs (above, below) of the claims on a workload."""
     return [(c.above, c.below) for c in CLAIMS if c.workload == workload and c.what == RATIO]
 
 
 def verdicts(rows: Iterable[Row]) -> list[tuple[Claim, Row | None, str]]:
-    """Each claim with the row that decides it, or None where it was not measured, and the verdict."""
+    """Return each claim with the row that decides it, or None if it was not measured, and the verdict."""
     measured = {(r.workload, r.runner, r.what): r for r in rows}
     decided = []
     for claim in CLAIMS:

@@ -2,9 +2,9 @@
 
     python -m benchmarks.cocktails FOLDER [--only german,vehicle] [--rows N] [--epochs N] [--results DIR] [--out cocktails.md]
 
-Each table is one command. With --out cocktails.md the ranks are drawn in cocktails.svg, too. The tree is scikit-learn's
-HistGradientBoostingClassifier: as many random settings as an arm of the study has, under as many seeds, chosen on validation
-data and tested under the fresh seeds of the comparison, on the same splits. What is trained already is not trained again.
+Each table is one command. With --out cocktails.md the ranks are also drawn in cocktails.svg. The tree is scikit-learn's
+HistGradientBoostingClassifier with as many random settings as an arm of the study has, under as many seeds. Its setting is
+chosen on validation data and tested under the fresh seeds of the comparison, on the same splits. Existing results are reused.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from dropbench.report import build
 from dropbench.report.tables.comparison import Comparison
 
 SHARED = ("german", "australian", "vehicle", "phoneme", "segment", "chess")
-"""With Kadra et al. 2021: credit-g, Australian, vehicle, phoneme, segment, kr-vs-kp."""
+"""Tables that Kadra et al. 2021 use too: credit-g, Australian, vehicle, phoneme, segment, kr-vs-kp."""
 OTHERS = ("contraceptive", "ionosphere", "mammographic", "pima", "sonar", "wdbc")
 MEASURE = "test_balanced_accuracy"
 ROWS, EPOCHS = 600, 105
 SHARE = 0.64
-"""Of a table's rows that are training rows where none is left aside."""
+"""The share of a table's rows that are training rows, if `data.n_train` leaves none out."""
 BUDGET, TUNING, SEEDS = 24, (500, 501), range(10)
 TREE = "boosted trees"
 COCKTAIL = "cocktail"
@@ -52,7 +52,7 @@ class Row:
 
 
 def command(file: Path, results: Path, n_train: int | None, epochs: int) -> list[str]:
-    """What is typed for one table."""
+    """Return the arguments of the command for one table."""
     words = [
         "sweep",
         "study=cocktail",
@@ -66,7 +66,7 @@ def command(file: Path, results: Path, n_train: int | None, epochs: int) -> list
 
 
 def run(file: Path, results: Path, rows: int, epochs: int) -> Row:
-    """Trains what is not there yet."""
+    """Train the runs that are missing, and return the row of the table."""
     with file.open(encoding="utf-8") as lines:
         n_train = rows if SHARE * (sum(1 for _ in lines) - 1) > rows else None
     began = time.monotonic()
@@ -86,14 +86,14 @@ def run(file: Path, results: Path, rows: int, epochs: int) -> Row:
 
 
 def _kept(file: Path, made: Callable[[], float]) -> float:
-    """A number that was made before, or is made now."""
+    """Return a number from a file, or compute it and store it there."""
     if not file.is_file():
         file.write_text(json.dumps(made()), encoding="utf-8")
     return float(json.loads(file.read_text(encoding="utf-8")))
 
 
 def tree(file: Path, n_train: int | None) -> float:
-    """The mean balanced accuracy of the tree on the test rows of the fresh seeds, at the best of its settings."""
+    """Return the tree's mean balanced accuracy on the test rows of the fresh seeds, at the best of its settings."""
     from dropbench.data.tabular.load import table
 
     data = table(Path(), False, path=str(file), target=TARGETS.get(file.stem, "target"))
@@ -109,7 +109,7 @@ def _uniform(n: int, each: int) -> list[list[float]]:
 
 
 def _setting(u: Sequence[float]) -> dict[str, Any]:
-    """Of uniform numbers: learning rate .01 to .5, 2 to 64 leaves, 50 to 500 trees, l2 1e-6 to 10, 1 to 50 rows a leaf."""
+    """Map uniform numbers to a setting: learning rate .01 to .5, 2-64 leaves, 50-500 trees, l2 1e-6 to 10, 1-50 rows a leaf."""
     return {
         "learning_rate": 0.01 * 50 ** u[0],
         "max_leaf_nodes": int(2 * 32 ** u[1]),
@@ -134,10 +134,10 @@ def _fitted(data: Any, seed: int, setting: dict[str, Any], n_train: int | None, 
 
 
 def markdown(rows: Sequence[Row], picture: Path | None = None) -> str:
-    """The scores, the ranks, and what the study confirms of each arm. picture: where the ranks are drawn."""
+    """Return scores, ranks, and what the study confirms about each arm, in Markdown; picture: the file to draw the ranks in."""
     arms = [
         arm for arm in rows[0].scores if not arm.startswith(f"{COCKTAIL} without")
-    ]  # those are not the same everywhere
+    ]  # these arms differ between tables
     lines = ["| arm | " + " | ".join(r.name for r in rows) + " | mean rank |", "| --- |" + " ---: |" * (len(rows) + 1)]
     ranks = np.array([rankdata([-r.scores[a] for a in arms]) for r in rows])
     for i in np.argsort(ranks.mean(0)):
@@ -172,7 +172,7 @@ def _told(rows: Sequence[Row], arms: Sequence[str], ranks: Any) -> list[str]:
 
 
 def main() -> None:
-    """See the module."""
+    """Train and print what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--results", type=Path, default=Path("results/cocktails"))

@@ -1,10 +1,10 @@
-"""What a choice inside a contrast does to it, and how often the set of possible optima holds the true one.
+"""The bias from a choice inside a contrast, and the coverage of the set of possible optima, by simulation.
 
     python -m benchmarks.contrasts [--studies 2000]
 
-Prints the tables of docs/contrasts.md. First of `best(...)` minus an arm like all others, scores on validation and test data
-correlated by .7 within a run: how far its mean is from none, and how often it is called better, where the arm is chosen by all
-seeds, and by the other seeds. Then of optima: normal scores, of which one leads.
+Prints the tables of docs/contrasts.md. The first is about `best(...)` minus an arm that is equal to all others, with validation
+and test scores of a run correlated by .7: the mean difference, whose true value is 0, and how often it is called better, if the
+arm is chosen by all seeds, and by the other seeds. The second is about optima: normal scores, in which the first arm leads.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from dropbench.store import Measure as Declaration
 
 VAL, TEST = (Measure(part, "merit", Declaration("higher")) for part in ("val", "test"))
 SHARED = 0.7
-"""Correlation of a run's scores on validation and test data."""
+"""The correlation of a run's scores on validation and test data."""
 Table = Mapping[str, Mapping[str, Scores]]
 
 
 def main() -> None:
-    """Prints both tables."""
+    """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=2000)
     studies = parser.parse_args().studies
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def chosen(n: int, arms: int, studies: int) -> dict[str, tuple[float, float]]:
-    """By rule: the mean difference, and the share of studies that call it better. All arms are alike."""
+    """Return, by rule of choice, the mean difference and the share of studies that call it better; all arms are equal."""
     rng = np.random.default_rng([n, arms])
     labels = tuple(f"arm {i}" for i in range(arms))
     node = parse("best('*', by=val_merit).test_merit - none.test_merit")
@@ -71,7 +71,7 @@ def chosen(n: int, arms: int, studies: int) -> dict[str, tuple[float, float]]:
 
 
 def possible(n: int, arms: int, lead: float, studies: int) -> tuple[float, float]:
-    """The share of studies in which the first arm, which leads by so many sd, is left out; and how many are left on average."""
+    """Return the share of studies that exclude the first arm, which leads by `lead` sd, and the mean number of arms kept."""
     rng = np.random.default_rng([n, arms, int(10 * lead)])
     labels = [f"arm {i}" for i in range(arms)]
     lost, left = 0, 0

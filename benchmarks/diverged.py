@@ -1,9 +1,9 @@
-"""How often a verdict is said where seeds diverge: by chance alone, and where an arm breaks down.
+"""How often there is a verdict if seeds diverge: by chance alone, and if an arm breaks down.
 
     python -m benchmarks.diverged [--studies 4000]
 
-Prints the tables of docs/statistics.md ("Seeds that diverged"): first without an effect, both arms diverging with the same
-chance, then an arm that diverges beside a baseline that never does, scores alike but for that.
+Prints the tables of docs/statistics.md ("Seeds that diverged"). In the first there is no effect: both arms diverge with the
+same probability. In the second an arm diverges and its baseline never does; otherwise their scores have the same distribution.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LOSS = Measure("test", "loss", Declaration("lower"))
 
 
 def main() -> None:
-    """Prints both tables."""
+    """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=4000)
     studies = parser.parse_args().studies
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def told(n: int, chances: tuple[float, float], scores: str, studies: int) -> str:
-    """The shares of studies of n seeds that end in better and in worse; `chances` of the arm and of its baseline."""
+    """Return the shares of studies of n seeds with the verdicts better and worse; chances: to diverge, of arm and baseline."""
     random = np.random.default_rng([n, *(round(100 * c) for c in chances), len(scores)])
     verdicts: Counter[str] = Counter()
     for _ in range(studies):

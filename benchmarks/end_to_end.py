@@ -1,8 +1,8 @@
 """Claim: a sweep of small networks costs about what one of its runs costs elsewhere; whole processes, imports included.
 
-Every runner gets the same examples in the same parts, trains the same networks for the same epochs, and scores training and
-validation sets after each epoch and the test set at the end. Where a runner's test accuracy is not dropbench's within noise,
-its row does not count.
+Every runner gets the same examples in the same splits, trains the same networks for the same epochs, and scores training and
+validation sets after each epoch and the test set at the end. If a runner's test accuracy differs from dropbench's by more than
+noise, its row does not count.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from dropbench.engine.example_batches import split_for
 
 Say = Callable[[str], None]
 RESOLUTION = 0.002
-"""A difference in accuracy too small to matter: no runner is faster for having reached so much less."""
+"""A difference in accuracy that is always tolerated, because it is too small to make a runner faster."""
 
 
 def measure(work: Workload, n: int, say: Say, wanted: Collection[str] | None = None) -> list[Row]:
-    """The rows of one workload, from n blocks: of the runners `wanted`, or of all, and always of dropbench."""
+    """Measure one workload in n blocks and return its rows: of the runners `wanted`, or of all, and always of dropbench."""
     with tempfile.TemporaryDirectory() as folder:
         splits = Path(folder) / "splits.npz"
         write_splits(work, splits)
@@ -41,15 +41,15 @@ def measure(work: Workload, n: int, say: Say, wanted: Collection[str] | None = N
                 say(f"  {name} is left out: {lacking} is not installed (pip install -e '.[bench]')")
                 continue
             chosen[name] = partial(runners.run, work, name, splits)
-        # Once before it counts: files come from memory after that, dropbench has chosen the size of its cohorts, and what is
-        # to find something compiled has compiled it.
+        # One warm-up run: afterwards files are in the page cache, dropbench has chosen the size of its cohorts, and the
+        # runner with a compilation cache has filled it.
         for name in [name for name in chosen if name.startswith("dropbench") or name == runners.CACHED]:
             say(f"  warming up                 {name:24s} {chosen[name]().seconds:7.2f} s")
         return list(rows(work, alternate(chosen, n, say)))
 
 
 def rows(work: Workload, samples: dict[str, list[Sample]]) -> Iterable[Row]:
-    """Times, then ratios: each peer over each setting of dropbench, and the ratios that claims are about."""
+    """Yield rows of times, then of ratios: each peer over each setting of dropbench, and the ratios in claims."""
     total = len(work.runs())
     reached = {name: _accuracies(taken) for name, taken in samples.items()}
     rest = {}
@@ -78,7 +78,7 @@ def rows(work: Workload, samples: dict[str, list[Sample]]) -> Iterable[Row]:
 
 
 def write_splits(work: Workload, file: Path) -> None:
-    """Writes the row numbers of the parts that dropbench draws for each seed, which all other runners use too."""
+    """Write the row numbers of the splits that dropbench draws for each seed, which all other runners use too."""
     data, table = spec(work.overrides()).data, specs.table(f"data={work.data}")
     parts = {}
     for seed in work.seeds:
@@ -96,7 +96,7 @@ def _ours(name: str) -> bool:
 
 
 def _accuracies(taken: list[Sample]) -> dict[Run, float]:
-    """The accuracy of each run, as the mean over blocks: some peers draw other random numbers each time."""
+    """Return the accuracy of each run, as a mean over blocks, because some peers draw new random numbers each time."""
     return {run: statistics.fmean(s.accuracies[run] for s in taken) for run in taken[0].accuracies}
 
 
@@ -105,6 +105,6 @@ def _mean(reached: dict[Run, float]) -> str:
 
 
 def _compared(ours: dict[Run, float], theirs: dict[Run, float]) -> str:
-    """Both mean accuracies, over the runs that both carried out."""
+    """Return both mean accuracies, over the runs that both runners trained."""
     common = [run for run in theirs if run in ours]
     return f"{_mean({r: theirs[r] for r in common})} (dropbench {_mean({r: ours[r] for r in common})})"

@@ -1,9 +1,9 @@
-"""Whether dropbench is right on a GPU, and then how fast: every check, and stacks beside plain PyTorch, in one report.
+"""Correctness and speed of dropbench on a GPU: all checks, and stacks beside plain PyTorch, in one report.
 
     python -m benchmarks.gpu --out results/reference/gpu.md --minutes 8
 
-from the root of a checkout, on a machine with a CUDA card; dropbench need not be installed. `--device cpu` tries the script
-itself, small. The report is written anew after each section, so that what stops the process costs one section.
+Run it from the root of a checkout, on a machine with a CUDA card; dropbench need not be installed. `--device cpu` tests the
+script itself on small cases. The report is written after each section, so an interruption loses at most one section.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ SECTIONS: dict[str, tuple[float, Callable[[Log], None]]] = {
     "speed of a CPU": (10, gpu_speed.on_cpu),
     "speed of torch.compile": (60, gpu_speed.compiled),
 }
-"""What is measured, in this order, and the seconds that it may need."""
+"""The sections, in order, each with the seconds that it may need and its function."""
 
 
 def main() -> None:
-    """Carries out the sections that fit into the budget; exit code 1 where a check failed."""
+    """Run the sections that fit into the time budget; exit with code 1 if a check failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
     parser.add_argument("--out", type=Path, help="the report, Markdown")
     parser.add_argument("--minutes", type=float, default=8.0)
@@ -61,7 +61,7 @@ def main() -> None:
         if told.only and not any(word in section for word in told.only.split(",")):
             continue
         if log.begin(section, seconds):
-            with suppress(Exception):  # told, with its traceback: the other sections are still worth having
+            with suppress(Exception):  # logged with its traceback; the other sections still run
                 log.attempt("the section itself", partial(measure, log))
         if told.out:
             told.out.parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def _origin(device: str) -> list[tuple[str, str]]:
-    """Where the figures come from."""
+    """Return the card, machine, versions and command that the figures come from."""
     card = "none: a trial of the script on a CPU"
     if device == "cuda":
         known = torch.cuda.get_device_properties(0)

@@ -1,4 +1,4 @@
-"""Correctness on a GPU, for `benchmarks.gpu`: what has no CPU test because there is no GPU where the tests run."""
+"""Correctness on a GPU, for `benchmarks.gpu`, which the tests cannot check because they run without a GPU."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ from dropbench.spec import RunSpec
 
 CPU = torch.device("cpu")
 ALONE = 1e-3
-"""How far a replica may be from itself alone after a few steps, relative: its weights by their norm, and its loss."""
+"""The largest relative difference between a replica in a stack and alone after a few steps: of weights (by norm) and loss."""
 CROSS = 1e-4
-"""How far the logits of given weights on a GPU may be from a CPU's, relative to the largest, with TF32 off."""
+"""The largest difference of logits between GPU and CPU for the same weights, relative to the largest logit, with TF32 off."""
 SIGMAS = 5.0
 _SINGLE = torch.float32
 
 
 def every_variant(log: Log) -> None:
-    """Each model under its variants trains two epochs in a stack of three, with finite numbers."""
+    """Check that each model under its variants trains two epochs in a stack of three, with finite results."""
     tried: set[str] = set()
     for model, typed in ((m, t) for m, several in VARIANTS.items() for t in several):
         tried.add(typed.split()[0])
@@ -57,7 +57,7 @@ def every_variant(log: Log) -> None:
 
 
 def settings(log: Log) -> None:
-    """What changes the path that a step takes: precision, schedules, augmentation, clipping, evaluation, measurements."""
+    """Check settings that change what a step does: precision, schedules, augmentation, clipping, evaluation, metrics."""
     cases: dict[str, RunSpec] = {
         f"bf16, {model}": made(model, "none" if model == "gcn" else "standard", "train.precision=bf16")
         for model in MODELS
@@ -79,14 +79,14 @@ def settings(log: Log) -> None:
         alone = name == "ordinary module alone"
         log.check(name, partial(_trains, log, one, 1 if alone else 3))
     for metric in options("metric"):
-        if metric not in ("loss", "accuracy", "ood"):  # ood asks for another data set
+        if metric not in ("loss", "accuracy", "ood"):  # ood needs another data set
             more = ["eval.mode=mc", "eval.passes=3"] if metric == "mask_gradients" else []
             one = made("mlp", "standard", f"metric=[loss,{metric}]", *more)
             log.check(f"metric {metric}", partial(_trains, log, one))
 
 
 def _trains(log: Log, one: RunSpec, replicas: int = 3) -> tuple[bool, str]:
-    # Half of them without noise where that can be, as in a real comparison.
+    # If possible, every other run is without noise, as in a real comparison.
     rates = None if not variant(one.dropout).kinds else [one.dropout.rate, 0.0]
     results = list(cohort(seeded(one, range(replicas), rates), log.device).run())
     last = [result.history[-1]["train_loss"] for result in results]
@@ -96,12 +96,12 @@ def _trains(log: Log, one: RunSpec, replicas: int = 3) -> tuple[bool, str]:
 
 
 def streams(log: Log) -> None:
-    """Masks: their rate, and that they depend on seed and name alone."""
+    """Check masks: their rate, and that they depend only on seed and name."""
     for draws in ("bits", "normal"):
 
         def drawn(seeds: Sequence[int], name: str = "mask/a", n: int = 1000, draws: str = draws) -> Tensor:
             stream = NoiseStream(seeds, name, n, draws, log.device)
-            return torch.stack([stream.next().clone() for _ in range(130)], 1)  # over the border of a block
+            return torch.stack([stream.next().clone() for _ in range(130)], 1)  # crosses the end of a block
 
         def alone_and_beside(drawn: Callable[..., Tensor] = drawn) -> tuple[bool, str]:
             alone = drawn([3])[0]
@@ -136,7 +136,7 @@ def _moments(log: Log) -> tuple[bool, str]:
 
 
 def _share(log: Log, name: str) -> tuple[bool, str]:
-    """By independent draws: of those that share one, or lie under one block, a single one is counted."""
+    """Check the dropped share over independent draws: elements that share a draw, or are in one block, count once."""
     model = {"spatial": "cnn", "dropblock": "cnn", "locked": "rnn lstm"}.get(name, "mlp")
     rates = [0.1, 0.3, 0.5, 0.9]
     training = cohort(seeded(made(model, name), range(4), rates), log.device)
@@ -170,10 +170,10 @@ def _masks(log: Log, model: str, typed: str) -> tuple[bool, str]:
 
 
 def alone_and_stacked(log: Log) -> None:
-    """The same replica alone and in stacks, after a few steps of training with noise."""
+    """Compare the same replica alone and in stacks, after a few training steps with noise."""
     sizes = (4, 16) if log.small else (4, 16, 64)
     cases = [("mlp", "standard"), ("cnn", "standard"), ("rnn gru", "recurrent"), ("resnet", "none")]
-    # PyTorch leaves TF32 off in products other than those of convolutions.
+    # By default, PyTorch uses TF32 only in convolutions, not in other products.
     every = [(False, ALONE, *case) for case in cases] + [
         (True, 10 * ALONE, *case) for case in cases if case[0] == "cnn"
     ]
@@ -208,7 +208,7 @@ def _beside(log: Log, model: str, typed: str, sizes: Sequence[int], tolerance: f
 
 @contextmanager
 def convolutions(tf32: bool) -> Iterator[None]:
-    """TF32 on or off in convolutions for as long as the context lasts; PyTorch starts with it on."""
+    """Turn TF32 in convolutions on or off inside the context; by default PyTorch has it on."""
     before = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = tf32
     try:
@@ -218,7 +218,7 @@ def convolutions(tf32: bool) -> Iterator[None]:
 
 
 def against_cpu(log: Log) -> None:
-    """The same weights and examples on the GPU and on the CPU: logits, and the gradient of a step without noise."""
+    """Compare GPU and CPU with the same weights and examples: logits, and the gradient of a step without noise."""
     log.say(
         f"TF32: in products {torch.backends.cuda.matmul.allow_tf32}, in convolutions {torch.backends.cudnn.allow_tf32}"
     )
@@ -244,7 +244,7 @@ def _cross(log: Log, model: str, precision: str, tolerance: float) -> tuple[bool
     a, b = _logits(here), _logits(there)
     logits = float((a - b).abs().max()) / float(a.abs().max())
     gradients = [_gradient(training) for training in (here, there)]
-    # Relative to the largest of all: some gradients are zero but for rounding, such as that of the keys' bias in attention.
+    # Relative to the largest of all, because some gradients are zero up to rounding, such as the keys' bias in attention.
     apart = max(float((g - h).abs().max()) for g, h in zip(*gradients, strict=True))
     slope = apart / max(float(g.abs().max()) for g in gradients[0])
     return logits < tolerance and slope < 10 * tolerance, (
@@ -260,7 +260,7 @@ def _logits(training: Training) -> Tensor:
 
 
 def _gradient(training: Training) -> list[Tensor]:
-    """Of the first batch of an epoch, whose order is of the seed alone."""
+    """Return the gradient for the first batch of an epoch, whose order depends only on the seed."""
     stack.begin(training.replicas.model)
     loss = training.replicas.losses(next(training.replicas.batches.epoch()))
     loss.sum().backward()
@@ -268,7 +268,7 @@ def _gradient(training: Training) -> list[Tensor]:
 
 
 def stopping(log: Log) -> None:
-    """Replicas that stop early, and the stack that goes on without them."""
+    """Check replicas that stop early, and the stack that continues without them."""
     for model, typed in (("mlp", "standard"), ("rnn lstm", "recurrent"), ("cnn", "spatial"), ("mlp", "concrete")):
         log.check(f"{model} / {typed}, patience 2", partial(_stops, log, model, typed))
     log.check("a replica that diverges leaves the stack", lambda: _diverges(log))
@@ -284,7 +284,7 @@ def _stops(log: Log, model: str, typed: str) -> tuple[bool, str]:
         for run in runs:
             alone, beside = _results([run], log)[run.run_id], together[run.run_id]
             epochs.add(len(beside.history))
-            # A rounding may turn which epoch is best; up to there, and where it does not, all must be close.
+            # Rounding may change which epoch is best. The first epochs must be close, and test losses if it did not change.
             pairs = zip(alone.history[:3], beside.history[:3], strict=True)
             away += [abs(a["val_loss"] - b["val_loss"]) / a["val_loss"] for a, b in pairs]
             if alone.chosen_epoch == beside.chosen_epoch:
@@ -309,7 +309,7 @@ def _results(runs: Sequence[RunSpec], log: Log) -> dict[str, RunResult]:
 
 
 def going_on(log: Log) -> None:
-    """Runs that are broken off in the middle of an epoch, and go on from what was saved of them."""
+    """Check runs that are interrupted in the middle of an epoch and resumed from their saved states."""
     for draws in ("bits", "normal"):
         log.check(f"{draws}: a stream goes on in other company", partial(_stream_goes_on, log, draws))
     cases = (
@@ -349,7 +349,7 @@ def _goes_on(log: Log, model: str, typed: str) -> tuple[bool, str]:
 
 
 def repeats(log: Log) -> None:
-    """The same cohort again, in the same process: whether it gives the same bits."""
+    """Check whether the same cohort, trained again in the same process, gives the same bits."""
     for model, typed in itertools.chain(
         (("mlp", "standard"), ("cnn", "standard"), ("rnn gru", "recurrent")), (("lm", "standard"), ("gcn", "drop_edge"))
     ):

@@ -1,4 +1,4 @@
-"""The command line on a GPU, for `benchmarks.gpu`: a sweep, its report, and a sweep that is killed and goes on."""
+"""Checks of the command line on a GPU, for `benchmarks.gpu`: a sweep, its report, and a sweep that is killed and resumed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def command_line(log: Log) -> None:
-    """A study from beginning to end, and one whose process is killed."""
+    """Check a study from start to end, and studies whose process is killed."""
     with tempfile.TemporaryDirectory() as folder:
         log.check("a sweep", lambda: _sweep(log, Path(folder)))
         log.check("the same sweep again trains nothing", lambda: _again(log, Path(folder)))
@@ -43,7 +43,7 @@ def _called(*typed: str) -> subprocess.CompletedProcess[str]:
 
 
 def _found() -> dict[str, str]:
-    """The environment with the checkout where Python looks for modules: dropbench need not be installed."""
+    """Return the environment with the checkout on PYTHONPATH, so that dropbench need not be installed."""
     return {**environment(), "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))}
 
 
@@ -75,7 +75,7 @@ def _reported(folder: Path, style: str) -> tuple[bool, str]:
 
 
 def _killed(typed: list[str], folder: Path, awaited: str, files: int) -> tuple[bool, str]:
-    """Kills the process that trains once there are so many of the files that are awaited, and lets the sweep go on."""
+    """Kill a sweep once `files` files match the pattern `awaited`, run it again, and check that it resumes."""
     typed = [*typed, "--quiet", f"results={folder}"]
     process = subprocess.Popen(
         [sys.executable, "-m", "dropbench", *typed],
@@ -101,5 +101,5 @@ def _killed(typed: list[str], folder: Path, awaited: str, files: int) -> tuple[b
 
 
 def _written(folder: Path) -> dict[str, int]:
-    """When each record was written."""
+    """Return the modification time of each record, by run id."""
     return {file.parent.name: file.stat().st_mtime_ns for file in folder.glob("runs/[!.]*/record.json")}

@@ -1,4 +1,4 @@
-"""What the sections of `benchmarks.gpu` write to: it prints at once, counts failures, keeps time and makes the report."""
+"""The log of `benchmarks.gpu`: it prints at once, counts failures, tracks the time budget and makes the report."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ class Log:
     Parameters
     ----------
     device : torch.device
-        What is measured.
+        The device that is tested.
     minutes : float
-        The budget, from now on.
+        The time budget, from now on.
     """
 
     def __init__(self, device: torch.device, minutes: float) -> None:
         self.device = device
         self.small = device.type == "cpu"
-        """Whether this is a trial of the script itself: few replicas, few steps."""
+        """Whether this is a test of the script itself, with few replicas and few steps."""
         self.checks: list[tuple[str, str, str, str]] = []
-        """Section, what was checked, pass or FAIL, figures."""
+        """(section, what was checked, outcome, figures); the outcome is pass, FAIL or skipped."""
         self.parts: list[str] = []
         self.section = ""
         self._until = time.monotonic() + 60 * minutes
         self._began = time.monotonic()
 
     def say(self, text: str) -> None:
-        """Prints a line at once, behind the seconds since the beginning."""
+        """Print a line at once, after the seconds since the start."""
         print(f"[{time.monotonic() - self._began:6.1f}] {text}", flush=True)
 
     def left(self) -> float:
-        """Seconds of the budget that are left."""
+        """Return the seconds of the budget that are left."""
         return self._until - time.monotonic()
 
     def begin(self, section: str, seconds: float) -> bool:
-        """Whether a section that takes about so many seconds still fits; one that does not is reported as skipped."""
+        """Return whether a section of about this many seconds still fits; if not, it is reported as skipped."""
         self.section = section
         if self.left() < (0 if self.small else seconds):
             self.skipped(f"about {seconds:.0f} s needed, {max(0.0, self.left()):.0f} s left")
@@ -50,19 +50,19 @@ class Log:
         return True
 
     def skipped(self, why: str) -> None:
-        """Says in the report that a section, or the rest of it, was not measured."""
+        """Report that a section, or the rest of it, was not measured."""
         self.checks.append((self.section, "(the rest of it)", "skipped", why))
         self.say(f"skipped: {self.section}: {why}")
 
     def found(self, what: str, passed: bool, figures: str) -> None:
-        """Keeps and prints the outcome of a check."""
+        """Store and print the outcome of a check."""
         self.checks.append((self.section, what, "pass" if passed else "FAIL", figures))
         self.say(f"{'pass' if passed else 'FAIL'}  {what}: {figures}")
 
     def check(self, what: str, measure: Callable[[], tuple[bool, str]]) -> None:
-        """Carries out a check, which gives whether it passed and its figures; whatever it raises is a failure.
+        """Run a check, which returns whether it passed and its figures; any exception is a failure.
 
-        Once the budget is spent, checks are left out, and that is reported.
+        Once the budget is spent, checks are reported as skipped.
         """
         if self.left() <= 0 and not self.small:
             self.checks.append((self.section, what, "skipped", "the time was spent"))
@@ -71,7 +71,7 @@ class Log:
             self.attempt(what, lambda: self.found(what, *measure()))
 
     def attempt(self, what: str, do: Callable[[], None]) -> None:
-        """Does something; what it raises is shown with its traceback and is a failure, and then goes on to the caller."""
+        """Call `do`; if it raises, record a failure, print the traceback and raise again."""
         try:
             do()
         except Exception as error:
@@ -83,7 +83,7 @@ class Log:
             raise
 
     def table(self, title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], after: str = "") -> None:
-        """A table for the report, with its title and what is to be said of it."""
+        """Add a table to the report, with its title and a text after it."""
         lines = [f"### {title}", "", "| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
         lines += ["| " + " | ".join(cell.replace("|", "/") for cell in row) + " |" for row in rows]
         self.parts.append("\n".join([*lines, "", *([after, ""] if after else [])]))
@@ -92,11 +92,11 @@ class Log:
 
     @property
     def failed(self) -> int:
-        """How many checks failed."""
+        """The number of failed checks."""
         return sum(outcome == "FAIL" for _, _, outcome, _ in self.checks)
 
     def report(self, origin: Sequence[tuple[str, str]]) -> str:
-        """All of it as Markdown; `origin` says where the figures come from."""
+        """Return the report as Markdown; `origin` says where the figures come from."""
         counts = {
             word: sum(outcome == word for _, _, outcome, _ in self.checks) for word in ("pass", "FAIL", "skipped")
         }

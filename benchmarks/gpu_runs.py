@@ -1,4 +1,4 @@
-"""The runs that `benchmarks.gpu` trains, and small data for those that have none in the checkout."""
+"""The runs that `benchmarks.gpu` trains, and small random data in place of data sets that are not in the checkout."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MODELS: dict[str, list[str]] = {
     "lm": ["model=lm", "model.hidden=24", "data=ptb", "metric=loss", "train.batch_size=8"],
     "words": ["model=transformer", "model.width=32", "data=mr"],
 }
-"""What one would type for a small run of each model."""
+"""The overrides for a small run of each model."""
 VARIANTS: dict[str, list[str]] = {
     "mlp": [
         *(
@@ -63,11 +63,11 @@ VARIANTS: dict[str, list[str]] = {
     "lm": ["standard", "embedding", "weight_drop"],
     "words": ["embedding", "attention"],
 }
-"""Variants for each model, with what else is set; every variant at least once."""
+"""Variants for each model, with further overrides; every variant occurs at least once."""
 
 
 def made(model: str, typed: str = "none", *more: str) -> RunSpec:
-    """The run of a model of `MODELS` under a variant with its settings, as in `VARIANTS`, and further overrides."""
+    """Return the run of a model of `MODELS` under a variant with its settings, as in `VARIANTS`, and further overrides."""
     variant, *settings = typed.split()
     rate = [] if variant == "none" else ["dropout.rate=0.3"]
     data = [] if any(told.startswith("data=") for told in MODELS[model]) else ["data=digits"]
@@ -76,7 +76,7 @@ def made(model: str, typed: str = "none", *more: str) -> RunSpec:
 
 
 def seeded(one: RunSpec, seeds: Sequence[int], rates: Sequence[float] | None = None) -> list[RunSpec]:
-    """The same run once a seed; with rates, the k-th has rate k, in turn."""
+    """Return the same run under each seed; if rates are given, they are assigned cyclically."""
     runs = [one.model_copy(update={"seed": seed}) for seed in seeds]
     if rates is None:
         return runs
@@ -85,18 +85,18 @@ def seeded(one: RunSpec, seeds: Sequence[int], rates: Sequence[float] | None = N
 
 
 def data_of(one: RunSpec) -> Table:
-    """Digits, or what stands for a set that would have to be downloaded."""
+    """Return digits, or random data in place of a data set that would have to be downloaded."""
     return {"cora": _graph, "ptb": _text, "mr": _sentences}.get(one.data.name, lambda: table("data=digits"))()
 
 
 def cohort(runs: Sequence[RunSpec], device: torch.device, data: Table | None = None, **more: Any) -> Training:
-    """These runs, ready to train together on the device."""
+    """Build these runs, ready to train together on the device."""
     data = data_of(runs[0]) if data is None else data
     return build(runs, outline(runs[0].model, data), data, device, **more)
 
 
 def ordinary(one: RunSpec) -> RunSpec:
-    """The run with a user's ordinary module in the place of its model."""
+    """Return the run with a user's ordinary module as its model."""
     return one.model_copy(
         update={
             "model": Component.model_validate({"name": "perceptron", "_target_": "benchmarks.user_module.Perceptron"})
@@ -105,12 +105,12 @@ def ordinary(one: RunSpec) -> RunSpec:
 
 
 def place(training: Training, run: RunSpec) -> int:
-    """Which replica of the stack this run is."""
+    """Return the index of the run's replica in the stack."""
     return [s.run_id for s in training.replicas.specs].index(run.run_id)
 
 
 def steps(training: Training, n: int) -> None:
-    """Trains n steps, over as many epochs as that takes."""
+    """Train n steps, over as many epochs as needed."""
     while n > 0:
         stack.begin(training.replicas.model)
         for batch in training.replicas.batches.epoch():
@@ -125,7 +125,7 @@ class _Broken(Exception):
 
 
 def broken_off(training: Training, epoch: int, step: int) -> list[State]:
-    """Where its replicas are after so many updates of this epoch, from 1, with nothing left on the device."""
+    """Train until the given epoch, counted from 1, and step; return the states of the replicas, on the CPU."""
 
     def after_update() -> None:
         if (training.underway.epoch, training.underway.step) == (epoch, step):
@@ -140,17 +140,17 @@ def broken_off(training: Training, epoch: int, step: int) -> list[State]:
 
 
 def weights(training: Training, k: int) -> dict[str, Tensor]:
-    """The weights and buffers of one replica, on the CPU."""
+    """Return the weights and buffers of one replica, on the CPU."""
     return {name: t[k].detach().double().cpu() for name, t in stack.state(training.replicas.model).items()}
 
 
 def farthest(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:
-    """The largest difference of two replicas' tensors, each relative to the tensor's largest number."""
+    """Return the largest difference between two replicas' tensors, each relative to the tensor's largest absolute value."""
     return max(float((a[n] - b[n]).abs().max()) / max(float(a[n].abs().max()), 1e-3) for n in a)
 
 
 def distance(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:
-    """The length of the difference of all weights of two replicas, relative to that of the weights."""
+    """Return the norm of the difference between all weights of two replicas, relative to the norm of the weights."""
     return float((sum((a[n] - b[n]).square().sum() for n in a) / sum(a[n].square().sum() for n in a)) ** 0.5)
 
 
@@ -180,7 +180,7 @@ def _sentences() -> Table:
 
 @cache
 def images(n: int = 10_000) -> Table:
-    """Random images of MNIST's size with classes that can be told apart."""
+    """Return random images of MNIST's size whose classes can be distinguished."""
     generator = torch.Generator().manual_seed(0)
     y = torch.arange(n) % 10
     x = 0.5 * torch.rand(10, 1, 28, 28, generator=generator)[y] + 0.5 * torch.rand(n, 1, 28, 28, generator=generator)
@@ -188,5 +188,5 @@ def images(n: int = 10_000) -> Table:
 
 
 def with_train(one: RunSpec, **settings: Any) -> RunSpec:
-    """The run with other settings of training."""
+    """Return the run with other settings of training."""
     return one.model_copy(update={"train": one.train.model_copy(update=settings)})

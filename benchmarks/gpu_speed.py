@@ -1,7 +1,7 @@
-"""Speed on a GPU, for `benchmarks.gpu`: stacks beside what one would write without dropbench, in one process.
+"""Speed on a GPU, for `benchmarks.gpu`: stacks beside code written without dropbench, in one process.
 
-All of them train the same network on the same random images, 10,000 of 28 × 28, in batches of 128 with AdamW, and gather each
-batch from the card's memory. A figure is steps of one run per second: of a stack of K, K times its steps.
+All train the same network on the same 10,000 random images of 28 × 28, in batches of 128 with AdamW, and gather each batch from
+the card's memory. Figures are steps of single runs per second; one step of a stack of K counts as K.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ BATCH, CLASSES, RATE = 128, 10, 0.3
 SIZES = (1, 4, 16, 64, 256, 1024)
 BLOCKS = 5
 SECONDS = 0.4
-"""Of one block, about."""
+"""The approximate duration of one block."""
 
 
 class GRUNet(nn.Module):
@@ -42,19 +42,19 @@ class GRUNet(nn.Module):
         self.gru, self.drop, self.head = nn.GRU(28, 128, batch_first=True), nn.Dropout(RATE), nn.Linear(128, CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps images x [B, 1, 28, 28] to logits."""
+        """Map images x [B, 1, 28, 28] to logits."""
         out: Tensor = self.head(self.drop(self.gru(x.flatten(1, 2))[0][:, -1]))
         return out
 
 
 def mlp() -> nn.Module:
-    """784-256-256-10 with dropout behind both hidden layers."""
+    """Return a 784-256-256-10 network with dropout after both hidden layers."""
     hidden = [layer for i in (784, 256) for layer in (nn.Linear(i, 256), nn.ReLU(), nn.Dropout(RATE))]
     return nn.Sequential(nn.Flatten(), *hidden, nn.Linear(256, CLASSES))
 
 
 def cnn() -> nn.Module:
-    """Two convolutions that halve the map, one dense layer, and dropout behind each."""
+    """Return a network with two convolutions that each halve the map, one dense layer, and dropout after each."""
     blocks = [
         layer
         for i, o in ((1, 16), (16, 32))
@@ -67,13 +67,13 @@ def cnn() -> nn.Module:
 
 @dataclass(frozen=True)
 class Work:
-    """A network, here and in dropbench's words."""
+    """A network: in plain PyTorch, and as dropbench's overrides."""
 
     name: str
     network: Callable[[], nn.Module]
     typed: tuple[str, ...]
     most: int = 256
-    """The largest stack that is tried."""
+    """The size of the largest stack that is tried."""
 
 
 WORKS = (
@@ -84,7 +84,7 @@ WORKS = (
 
 
 def speed(log: Log, work: Work) -> None:
-    """Everything beside everything else for one network."""
+    """Time all ways to train one network, and add their table to the report."""
     plain = _peers(log, work)
     rows: list[tuple[str, str, float, str]] = []
     for name, make in plain.items():
@@ -117,7 +117,7 @@ def _saturates(rows: list[tuple[str, str, float, str]]) -> str:
 
 
 def _chosen(work: Work, device: torch.device) -> str:
-    """What `execute.cohort=auto` stacks on this card."""
+    """Say how many runs `execute.cohort=auto` would stack on this card."""
     run = _run(work)
     rule, most = _rule(Cohort((run,), outline(run.model, images())), device.type, 1)
     return f"`execute.cohort=auto` would stack up to {rule} here (memory allows {most})."
@@ -131,7 +131,7 @@ def _run(work: Work) -> RunSpec:
 def _measured(
     log: Log, name: str, k: int, make: Callable[[], Callable[[], object]], rows: list[tuple[str, str, float, str]]
 ) -> None:
-    """Adds the figures of one way to train. What is not possible is said; it is a failure where it is dropbench's own."""
+    """Time one way to train and add its figures; errors are logged, and those of dropbench except out of memory are failures."""
     try:
         cuda = log.device.type == "cuda"
         if cuda:
@@ -152,7 +152,7 @@ def _measured(
 
 
 def _median(step: Callable[[], object], device: torch.device) -> float:
-    """Seconds of a step, after a warm-up."""
+    """Return the median seconds of a step, after a warm-up."""
     for _ in range(3):
         step()
     _wait(device)
@@ -177,7 +177,7 @@ def _wait(device: torch.device) -> None:
 
 
 def _stacked(work: Work, k: int, device: torch.device) -> Callable[[], object]:
-    """dropbench: several rates a seed, as a sweep has them: four, or more where that makes more than 32 seeds."""
+    """Return a step of dropbench on a stack with several rates per seed, as in a sweep: at least four, and at most 32 seeds."""
     each = max(4, k // 32)
     rates = [0.1 + 0.5 * i / each for i in range(each)]
     runs = [run for seed in range(-(-k // each)) for run in seeded(_run(work), [seed] * each, rates)][:k]
@@ -198,7 +198,7 @@ def _data(device: torch.device) -> tuple[Tensor, Tensor]:
 
 
 def _peers(log: Log, work: Work) -> dict[str, Callable[[], Callable[[], object]]]:
-    """Ways to train one run at a time."""
+    """Return the ways to train one run at a time, by name."""
     device = log.device
     ways: dict[str, Callable[[], Callable[[], object]]] = {
         "PyTorch, AdamW": lambda: _plain(work, device, {}),
@@ -241,7 +241,7 @@ def _batches(n: int, device: torch.device) -> Iterator[Tensor]:
 
 
 def _graphed(work: Work, device: torch.device) -> Callable[[], object]:
-    """The whole step recorded once and replayed, with the rows of its batch copied into place."""
+    """Return a step that is recorded once as a CUDA graph and replayed, with the rows of each batch copied into place."""
     x, y = _data(device)
     network = work.network().to(device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.01, capturable=True, fused=True)
@@ -263,7 +263,7 @@ def _graphed(work: Work, device: torch.device) -> Callable[[], object]:
     with torch.cuda.graph(graph):
         forward_and_back()
 
-    recorded = graph, forward_and_back  # a graph reads and writes tensors where they lay, and keeps none of them
+    recorded = graph, forward_and_back  # keeps the graph's tensors alive, because the graph itself does not
 
     def step() -> None:
         rows.copy_(next(batches))
@@ -273,7 +273,7 @@ def _graphed(work: Work, device: torch.device) -> Callable[[], object]:
 
 
 def _vmapped(work: Work, k: int, device: torch.device) -> Callable[[], object]:
-    """K networks by `torch.func.vmap`, each with an order and masks of its own, and one fused AdamW over all of them."""
+    """Return a step of K networks by `torch.func.vmap`, with up to 8 orders, masks of their own and one fused AdamW for all."""
     x, y = _data(device)
     networks = [work.network().to(device) for _ in range(k)]
     parameters, buffers = stack_module_state(networks)
@@ -297,8 +297,8 @@ def _vmapped(work: Work, k: int, device: torch.device) -> Callable[[], object]:
 
 
 def compiled(log: Log) -> None:
-    """The MLP by torch's compiler with CUDA graphs. It comes last, since compiling takes longer than all else."""
-    if log.small:  # torch's compiler for a CPU is another one
+    """Time the MLP with torch.compile and CUDA graphs; this section is last because compiling takes longest."""
+    if log.small:  # on a CPU, torch.compile uses a different compiler
         log.skipped("for a CUDA card alone")
         return
     rows: list[tuple[str, str, float, str]] = []
@@ -310,7 +310,7 @@ def compiled(log: Log) -> None:
 
 
 def on_cpu(log: Log) -> None:
-    """The same MLP on one core of the machine's processor."""
+    """Time the same MLP on one core of the machine's processor."""
     use_threads(1)
     work, rows = WORKS[0], list[tuple[str, ...]]()
     cpu = torch.device("cpu")
@@ -327,7 +327,7 @@ def on_cpu(log: Log) -> None:
 
 
 def tf32(log: Log) -> None:
-    """What TF32 in convolutions is worth to a stack: PyTorch starts with it on."""
+    """Time stacks with TF32 in convolutions on, which is PyTorch's default, and off."""
     rows = []
     before = torch.backends.cudnn.allow_tf32
     for k in (1,) if log.small else (1, 16, 64):

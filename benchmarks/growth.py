@@ -1,7 +1,7 @@
 """How time and memory of a sweep grow with its runs, with the width of the network, and with the data; whole processes.
 
-Memory is the largest proportional set size of the process tree (pages that processes share count once), sampled five times a
-second while the sweep is timed.
+Memory is the peak proportional set size of the process tree (shared pages count once), sampled five times a second while the
+sweep is timed.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ EXAMPLES = (100, 300, 1000, 3000, 10_000, 30_000)
 
 
 def cases(with_data: bool, quick: bool) -> dict[str, list[str]]:
-    """The overrides of each sweep, by the name of the case; `quick` leaves two of each kind."""
+    """Return the overrides of each sweep, by the name of the case; with `quick`, only two cases of each kind."""
     ten = "dropout.rate=" + ",".join(str(i / 10) for i in range(10))
     epochs = f"train.epochs={1 if quick else 3}"
     few = slice(0, 2) if quick else slice(None)
     sweeps = {}
     for n in RUNS[few]:
-        # Ten rates where ten divides the runs, so that the arms of a seed share their draws as in a real sweep.
+        # Ten rates if ten divides the runs, so that the arms of a seed share their random numbers as in a real sweep.
         rates = min(n, 10) if n % 10 == 0 else min(n, 5)
         grid = [f"dropout.rate={','.join(str(i / 10) for i in range(rates))}", f"seed=range(0,{n // rates})"]
         sweeps[f"runs = {n}"] = ["data=digits", epochs, *grid]
@@ -43,7 +43,7 @@ def cases(with_data: bool, quick: bool) -> dict[str, list[str]]:
 
 
 def measure(n: int, say: Say, with_data: bool, quick: bool) -> list[Row]:
-    """Seconds, and MiB at the peak, of every case in n blocks; cases with MNIST only `with_data`."""
+    """Measure seconds and peak MiB of every case in n blocks; cases with MNIST only if `with_data`."""
     if importlib.util.find_spec("psutil") is None:
         say("  memory is left out: psutil is not installed (pip install -e '.[bench]')")
     chosen = cases(with_data, quick)
@@ -62,7 +62,7 @@ def _sweep(overrides: list[str]) -> tuple[float, int]:
 
 
 def watched(command: list[str]) -> tuple[float, int]:
-    """Seconds that a command takes, and bytes of its process tree at the peak; 0 without psutil."""
+    """Run a command; return its seconds, and the peak memory of its process tree in bytes, 0 without psutil."""
     began = time.perf_counter()
     process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     peak = 0
@@ -79,7 +79,7 @@ def watched(command: list[str]) -> tuple[float, int]:
 
 
 def _memory(pid: int) -> int:
-    """Bytes of a process and all that descend from it."""
+    """Return the memory in bytes of a process and all its descendants."""
     try:
         import psutil
     except ImportError:
@@ -89,6 +89,6 @@ def _memory(pid: int) -> int:
         root = psutil.Process(pid)
         for process in (root, *root.children(recursive=True)):
             total += process.memory_full_info().pss if psutil.LINUX else process.memory_info().rss
-    except psutil.Error:  # one of them has just ended
+    except psutil.Error:  # one of these processes has just ended
         return total
     return total

@@ -1,8 +1,8 @@
-"""Claim: a run's history and metrics are the same to the last bit alone, in any cohort, under any number of workers (CPU).
+"""Claim: a run's history and metrics are bit-identical alone, in any cohort, and with any number of workers (CPU).
 
-Each model's sixteen runs (four rates, four seeds) are swept alone, in cohorts of 3 and of 16 under one worker, and of 3 and 16
-under two; everything in a record but times and the cohort is compared with the sweep of runs alone. Weights, and language
-models, whose evaluation would take too long, are compared in tests/engine/test_identity*.py.
+Each model's sixteen runs (four rates, four seeds) are trained alone, and in cohorts of 3 and of 16 with one worker and with
+two. The results in records and histories, without times, memory and cohort, are compared with those of the runs alone. Weights,
+and language models, whose evaluation would take too long here, are compared in tests/engine/test_identity*.py.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ WITH_DATA: dict[str, list[str]] = {
 DIGITS = ["data=digits", "data.n_train=200"]
 GRID = ["dropout.rate=0.0,0.2,0.5,0.8", "seed=0,1,2,3", "train.epochs=2"]
 SETTINGS = ((3, 1), (16, 1), (3, 2), (16, 2))
-"""Runs in a cohort, and workers."""
+"""The size of a cohort, and the number of workers."""
 COSTS = ("seconds", "peak_memory_mb")
 """Columns of a history that depend on the cohort."""
 
 
 def measure(say: Callable[[str], None], with_data: bool, quick: bool) -> list[Row]:
-    """How many runs differ from the same run alone, over all models and of each; `quick` takes one model."""
+    """Count the runs that differ from the same run alone, over all models and for each; with `quick`, only for one model."""
     models = dict(MODELS) | (WITH_DATA if with_data else {})
     chosen = {"mlp": models["mlp"]} if quick else models
     rows, total = [], 0
@@ -58,7 +58,7 @@ def measure(say: Callable[[str], None], with_data: bool, quick: bool) -> list[Ro
 
 
 def _swept(overrides: list[str], cohort: int, workers: int) -> dict[str, Any]:
-    """What is compared of each run of a sweep, by its id."""
+    """Run a sweep and return the compared results of each run, by its id."""
     with tempfile.TemporaryDirectory() as folder:
         how = [f"execute.cohort={cohort}", f"execute.workers={workers}", "device=cpu"]
         execute(sweep([*overrides, *GRID, *how], Path(folder)))
@@ -66,7 +66,7 @@ def _swept(overrides: list[str], cohort: int, workers: int) -> dict[str, Any]:
 
 
 def _said(run: Path) -> dict[str, Any]:
-    """History and record of a run without times, memory and cohort."""
+    """Return the history and the results in the record of a run, without times, memory and cohort."""
     record = json.loads((run / "record.json").read_text(encoding="utf-8"))
     with (run / "history.csv").open(encoding="utf-8") as file:
         history = [{k: v for k, v in line.items() if k not in COSTS} for line in csv.DictReader(file)]

@@ -1,9 +1,9 @@
-"""What it costs that each run keeps what its test split said (test.npz): seconds of training, and bytes on the disk.
+"""The cost of storing each run's test predictions (test.npz): processor time in training, and bytes on disk.
 
     python -m benchmarks.keeping [--data ROOT]
 
-Seconds are the processor's, those of one cohort's training and the share of them that keeping takes; bytes are those of a run's
-file. MNIST is left out where it is not in ROOT.
+For each cohort, it prints the processor time of training, the share of it that storing takes, and the size of a run's file.
+Data sets that are not in ROOT are left out.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ MR = ("data=mr", "model=rnn", "train.epochs=1", "model.hidden=16", "dropout=stan
 
 
 def main() -> None:
-    """Prints a line for each data set."""
+    """Print a line for each data set."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default=os.environ.get("DROPBENCH_DATA"))
     options = parser.parse_args()
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def report(words: Sequence[str]) -> None:
-    """Trains the runs of one plan as a cohort."""
+    """Train the runs of one plan as a cohort and print the cost."""
     with composer() as c:
         plan = make(words, c)
     table = load(plan.specs[0].data, plan.settings)
@@ -83,14 +83,14 @@ def report(words: Sequence[str]) -> None:
 
 
 class Clock:
-    """Adds up the seconds of the processor that methods take."""
+    """Adds up the processor time of methods, in seconds."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
 
     @contextmanager
     def of(self, cls: type, name: str) -> Iterator[None]:
-        """While it lasts, calls of a method of a class are timed."""
+        """Return a context in which calls of a method of a class are timed."""
         method = getattr(cls, name)
 
         def timed(*arguments: Any) -> Any:
@@ -105,7 +105,7 @@ class Clock:
 
 
 def written(said: dict[str, Any]) -> bytes:
-    """The file of one run."""
+    """Return the contents of one run's file."""
     arrays = {name: array for name, array in said.items() if name != "total"}
     return predictions.dumped(predictions.Predictions(int(said["total"]), **arrays))
 

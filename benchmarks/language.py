@@ -1,8 +1,8 @@
 """A training step of a language model, LSTM 2 × 200 on Penn Treebank, beside the same in plain PyTorch.
 
-Steps are timed and not epochs, which take minutes: windows of 20 words in 20 columns from the beginning of the text, SGD with
+Steps are timed instead of epochs, which take minutes: windows of 20 words in 20 columns from the start of the text, SGD with
 clipping, dropout 0.2 between layers (Zaremba et al. 2014), one thread, one replica. Both sides first train on the same words
-until their losses can be compared, and are timed after that. Evaluation is not timed.
+until their losses can be compared, and are then timed. Evaluation is not timed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dropbench.hardware.blas import use_threads
 WORDS, HIDDEN, LAYERS, WINDOW, COLUMNS, RATE = 10_000, 200, 2, 20, 20, 0.2
 LR, CLIP = 20.0, 0.25
 WARMED = 60
-"""Steps before timing; the losses of the last 20 are compared."""
+"""The number of steps before timing; the losses of the last 20 are compared."""
 
 
 class LanguageModel(nn.Module):
@@ -40,7 +40,7 @@ class LanguageModel(nn.Module):
 
     @torch.no_grad()
     def start(self) -> None:
-        """Draws the initial weights."""
+        """Draw the initial weights."""
         nn.init.normal_(self.embedding.weight, std=HIDDEN**-0.5)
         nn.init.kaiming_uniform_(self.head.weight, nonlinearity="linear")
         nn.init.zeros_(self.head.bias)
@@ -56,13 +56,13 @@ class LanguageModel(nn.Module):
                 nn.init.kaiming_uniform_(parameter, nonlinearity="linear")
 
     def forward(self, words: Tensor, state: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Logits [B, T, V] of words [B, T] int64, and the state after the last."""
+        """Return the logits [B, T, V] of words [B, T] int64, and the state after the last word."""
         out, state = self.lstm(self.drop(self.embedding(words)), state)
         return self.head(self.drop(out)), state
 
 
 def measure(n: int, seconds: float) -> list[Row]:
-    """Milliseconds a step and their ratios, from n blocks of `seconds` for each side."""
+    """Measure milliseconds per step, and their ratios, in n blocks of `seconds` for each side."""
     use_threads(1)
     losses: dict[str, list[float]] = {name: [] for name in ("plain", "plain bf16", "dropbench", "dropbench bf16")}
     calls = {name: _step(name, losses[name]) for name in losses}

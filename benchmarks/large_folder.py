@@ -1,10 +1,11 @@
-"""Results folders of very many runs, as real ones are: the runs of a plan, each with a record, epochs and what it said.
+"""Creates realistic results folders of very many runs: the runs of a plan, each with record, history and predictions.
 
     python -m benchmarks.large_folder FOLDER --tables 1 --arms 1000 --seeds 100
 
-Nothing but one run a table is trained. The others take from it what training does not change, and are given predictions of
-their own, drawn by arm and seed, from which their scores follow: so a reader finds nothing to doubt in them, and statistics
-have something to do. Files are not synced, as a command that trains does: of 10^5 runs that would take longer than all else.
+Only one run per table is trained. The other runs copy from it what training does not change, and get predictions of their own,
+drawn by arm and seed, from which their scores are computed. The folders are therefore consistent for a reader, and statistics
+find realistic differences. Unlike in training, files are not synced, because for 10^5 runs that would take longer than the
+rest.
 """
 
 from __future__ import annotations
@@ -35,11 +36,11 @@ EPOCHS, CLASSES = 5, 10
 _BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 _SCORES = ("test_loss", "test_accuracy", "val_loss", "val_accuracy", "gap_loss", "gap_accuracy")
 _OWN = ("run_id", "seed", *_SCORES, "started", "seconds")
-"""What differs between the runs of an arm: a text of its own in the template of the arm's record."""
+"""The fields that differ between the runs of an arm; the template of the arm's record has a placeholder for each."""
 
 
 def overrides(tables: int, arms: int, seeds: int) -> list[str]:
-    """The grid, as one types it: tables by `data.n_train`, arms by the rate of dropout and by weight decay."""
+    """Return the grid as typed: tables differ in `data.n_train`, arms in the rate of dropout and in weight decay."""
     rates = next(n for n in (50, 20, 10, 5, 2, 1) if arms % n == 0 and (n < 50 or arms >= 500))
     decays = arms // rates
     sizes = ",".join(str(100 * (i + 1)) for i in range(tables))
@@ -54,13 +55,13 @@ def overrides(tables: int, arms: int, seeds: int) -> list[str]:
 
 
 def planned(typed: Sequence[str]) -> Plan:
-    """The plan of these overrides, however many runs it has."""
+    """Return the plan of these overrides, without a limit on the number of runs."""
     with composer(()) as c:
         return make(typed, c, most=10**9)
 
 
 def write(plan: Plan, folder: Path) -> None:
-    """Puts the runs of a plan, and the plan, into a results folder."""
+    """Write the runs of a plan, and the plan, into a results folder."""
     templates = {size: _trained(folder.parent / f"{folder.name}_trained", size) for size in _sizes(plan)}
     store = Store(folder)
     store.check()
@@ -88,7 +89,7 @@ def _sizes(plan: Plan) -> list[int]:
 
 
 def _trained(folder: Path, size: int) -> tuple[Record, Predictions]:
-    """A run with dropout on this many examples, and what it said of those that it was tested on."""
+    """Train a run with dropout on this many examples; return its record and its test predictions."""
     from dropbench.cli.app import app
 
     words = ["train", "data=digits", f"data.n_train={size}", f"train.epochs={EPOCHS}", f"results={folder / str(size)}"]
@@ -102,7 +103,7 @@ def _trained(folder: Path, size: int) -> tuple[Record, Predictions]:
 
 
 def _files(plan: Plan, templates: dict[int, tuple[Record, Predictions]]) -> Iterator[tuple[RunSpec, dict[str, bytes]]]:
-    """The content of each run's folder. Runs of an arm come in turn or not."""
+    """Yield each run with the contents of its files; runs of an arm need not be adjacent."""
     arms: dict[str, tuple[str, str, NDArray[np.float64]]] = {}
     for place, spec in enumerate(plan.specs):
         record, said = templates[spec.data.n_train or 0]
@@ -138,7 +139,7 @@ def _files(plan: Plan, templates: dict[int, tuple[Record, Predictions]]) -> Iter
 
 
 def _texts(spec: RunSpec, record: Record) -> tuple[str, str]:
-    """The record and the configuration of an arm, with a mark in place of each value of `_OWN`."""
+    """Return the record and the configuration of an arm as text, with a placeholder for each field of `_OWN`."""
     from dropbench.store.reading import dump
 
     tree: dict[str, Any] = json.loads(dump(record))
@@ -169,7 +170,7 @@ def _texts(spec: RunSpec, record: Record) -> tuple[str, str]:
 
 
 def _said(spec: RunSpec, template: Predictions, effect: NDArray[np.float64]) -> tuple[bytes, float, float]:
-    """What a run said of its test examples, its accuracy and its loss: by the example, the arm and the seed."""
+    """Return a run's predictions as a file, its accuracy and its loss; they depend on the examples, the arm and the seed."""
     rows, classes = _split(template.total, len(template.rows), spec.seed)
     random = np.random.default_rng([spec.seed, int(spec.arm_id, 16)])
     hard = np.random.default_rng(0).normal(2.5, 1.5, template.total)[rows]
@@ -183,13 +184,13 @@ def _said(spec: RunSpec, template: Predictions, effect: NDArray[np.float64]) -> 
 
 @cache
 def _split(total: int, tested: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which rows a seed tests, and the true class of each."""
+    """Return the rows that a seed tests, and the true class of each."""
     rows = np.sort(np.random.default_rng(seed).permutation(total)[:tested])
     return rows, np.random.default_rng(1).integers(0, CLASSES, total)[rows]
 
 
 def _history(seed: int, loss: float) -> bytes:
-    """The epochs, as a run writes them: the loss falls to what it ends with."""
+    """Return a history file in which the loss falls to its final value."""
     lines = ["epoch,updates,lr,train_loss,train_accuracy,val_loss,val_accuracy,grad_norm,rate/hidden.0,seconds"]
     for epoch in range(1, EPOCHS + 1):
         now = 1.01 * loss + math.exp(-epoch) * (1 - epoch / EPOCHS)
@@ -199,7 +200,7 @@ def _history(seed: int, loss: float) -> bytes:
 
 
 def main() -> None:
-    """Makes one folder."""
+    """Create one folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     for name, usual in (("tables", 1), ("arms", 100), ("seeds", 100)):

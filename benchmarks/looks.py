@@ -1,10 +1,11 @@
-"""What it costs to look several times, and what it saves: error, power and seeds of `sweep --until-settled`.
+"""The cost and the savings of sequential looks: error rate, power and seeds of `sweep --until-settled`.
 
     python -m benchmarks.looks [--studies 20000] [--judged 1000]
 
-Prints the tables of docs/continuing.md. First one arm beside its baseline, judged by Student's interval, which is quick: ways
-to spend the error beside each other. Then the report's own verdict, with one arm and with four. Differences are normal with an
-sd of 1; at most 60 seeds. A study ends once each of its arms is beyond the region or within it, at the level of that look.
+Prints the tables of docs/continuing.md. The first compares spending functions for one arm and its baseline by Student's
+interval, which is fast. The second uses the report's own verdict, with one arm and with four. Differences are normal with an sd
+of 1, with at most 60 seeds. A study ends once the interval of each arm, at the level of that look, lies beyond or within the
+region.
 """
 
 from __future__ import annotations
@@ -29,17 +30,17 @@ SCORE = Measure("test", "score", Declaration("higher"))
 
 
 def obrien_fleming(share: float) -> float:
-    """Lan & DeMets' function that comes close to O'Brien & Fleming's bounds, for both sides."""
+    """Return Lan & DeMets' two-sided spending function that approximates O'Brien & Fleming's bounds."""
     return 4 - 4 * NormalDist().cdf(-NormalDist().inv_cdf(ALPHA / 4) / share**0.5)
 
 
 def pocock(share: float) -> float:
-    """Theirs that comes close to Pocock's."""
+    """Return Lan & DeMets' spending function that approximates Pocock's bounds."""
     return ALPHA * float(np.log(1 + (np.e - 1) * share))
 
 
 def kim_demets(rho: float) -> Callable[[float], float]:
-    """The family of which the report takes one."""
+    """Return a spending function of Kim & DeMets' family, from which the report's is."""
     return lambda share: ALPHA * share**rho
 
 
@@ -56,11 +57,11 @@ DESIGNS: dict[str, tuple[tuple[int, ...], tuple[float, ...]]] = {
 
 
 def by_student(design: str, effect: float, region: float, studies: int) -> tuple[float, float]:
-    """How often one arm is told better or worse, and the mean number of seeds."""
+    """Return how often one arm is found better or worse, and the mean number of seeds."""
     values = np.random.default_rng([studies, round(100 * effect)]).normal(effect, 1, (studies, MOST))
     going, told, used = np.ones(studies, bool), np.zeros(studies, bool), np.full(studies, float(MOST))
     for n, level in zip(*DESIGNS[design], strict=True):
-        if level < 2 / 2**n:  # the report's test has no such p
+        if level < 2 / 2**n:  # the report's test cannot reach a p this small
             continue
         mean, error = values[:, :n].mean(1), values[:, :n].std(1, ddof=1) / n**0.5
         half = stats.t.ppf(1 - level / 2, n - 1) * error
@@ -72,7 +73,7 @@ def by_student(design: str, effect: float, region: float, studies: int) -> tuple
 
 
 def by_report(design: str, effects: tuple[float, ...], region: float, studies: int) -> tuple[float, float, float]:
-    """How often an arm is confirmed better or worse, how often any is, and the mean number of seeds."""
+    """Return how often an arm is confirmed better or worse, how often any arm is, and the mean number of seeds."""
     random = np.random.default_rng([studies, *(round(100 * e) for e in effects)])
     arms = [f"arm {i}" for i in range(len(effects))]
     asked = [Minus(arm, "none", SCORE) for arm in arms]
@@ -93,7 +94,7 @@ def by_report(design: str, effects: tuple[float, ...], region: float, studies: i
 
 
 def main() -> None:
-    """Prints the tables."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=20_000)
     parser.add_argument("--judged", type=int, default=1000, help="without an effect; a fifth of it with one")

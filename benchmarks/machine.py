@@ -1,4 +1,4 @@
-"""Where figures come from: processor, memory, versions and commit. No path and no host name."""
+"""The origin of figures: processor, memory, versions and commit, without paths and host name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STACKED = ("jax", "optax", "tabm")
 
 
 def provenance() -> dict[str, str]:
-    """The date (UTC), commit, machine and versions by these names, each a string."""
+    """Return the strings `date` (UTC), `commit`, `machine` and `versions`."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "commit": git_commit() or "unknown",
@@ -28,22 +28,22 @@ def provenance() -> dict[str, str]:
 
 
 class OtherWork:
-    """How much of a processor other programs use from now on; what runs on two threads is slowed by it many times over."""
+    """Measures how much of a processor other programs use from now on; even a little slows multi-threaded work considerably."""
 
     def __init__(self) -> None:
         self._began = time.perf_counter(), _busy() - _own()
 
     def share(self) -> float:
-        """The share of one processor so far, 0 where nothing else runs; nan where it cannot be told.
+        """Return the share of one processor so far, 0 if nothing else ran; nan if it is unknown.
 
-        The time of children counts as this process's own, once they have ended.
+        The time of child processes counts as this process's own once they have ended.
         """
         wall, others = self._began
         return (_busy() - _own() - others) / (time.perf_counter() - wall)
 
 
 def _busy() -> float:
-    """Seconds that all processors together have worked since the start, including those that the host took away (steal)."""
+    """Return the busy seconds of all processors since boot, including those taken by the host (steal)."""
     file = Path("/proc/stat")
     if not file.is_file():
         return float("nan")
@@ -52,7 +52,7 @@ def _busy() -> float:
 
 
 def _own() -> float:
-    """Seconds of processor time that this process and its ended children have used."""
+    """Return the processor time in seconds of this process and its ended children."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(u.ru_utime + u.ru_stime for u in used)
 
@@ -68,7 +68,7 @@ def _versions() -> list[str]:
 
 
 def _libraries() -> str:
-    """What multiplies matrices for torch, and for NumPy with the kernels that it has chosen for this processor."""
+    """Return the libraries that multiply matrices for torch and for NumPy, the latter with its kernels for this processor."""
     import numpy as np
     import torch
     from threadpoolctl import threadpool_info
@@ -83,7 +83,7 @@ def _libraries() -> str:
 
 
 def _processor() -> str:
-    """The number of processors that this process may use, and their model."""
+    """Return the number of processors that this process may use, and their model."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.is_file() else []

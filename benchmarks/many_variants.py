@@ -1,11 +1,11 @@
-"""Times a sweep over every variant that fits a model, on two checkouts in turn.
+"""Times a sweep over every variant that fits a model, alternating between two checkouts.
 
     python -m benchmarks.many_variants BEFORE AFTER [--models mlp,cnn,rnn] [--times N] [--epochs N]
 
-BEFORE and AFTER are folders of checkouts, such as `git worktree add ../before main` makes. What is timed is the command as one
-types it, start and report included, into an empty folder; of each the median and the spread are printed, of wall clock and of
-the processor's time, and into how many cohorts its runs went. Both have to store the same numbers: `benchmarks.before_after`
-compares those.
+BEFORE and AFTER are folders of checkouts, such as `git worktree add ../before main` makes. The whole command is timed,
+including start-up and report, with an empty results folder. For each checkout the median and the range of wall-clock time, the
+median of processor time, and the number of cohorts are printed. Both checkouts have to store the same numbers, which
+`benchmarks.before_after` checks.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SEEDS = "seed=range(0,5)"
 
 
 def words(model: str, epochs: int) -> list[str]:
-    """The sweep of one model."""
+    """Return the arguments of the sweep of one model."""
     return [
         "sweep",
         "dropout=glob(*)",
@@ -38,14 +38,14 @@ def words(model: str, epochs: int) -> list[str]:
 
 
 def called(checkout: Path, *arguments: str) -> str:
-    """What a command of this checkout prints. Raises CalledProcessError where it fails."""
+    """Run a command of this checkout and return its output; raise CalledProcessError if it fails."""
     python = [sys.executable, "-m", "dropbench", *arguments]
     environment = os.environ | {"PYTHONPATH": str(checkout.resolve()), "COLUMNS": "200"}
     return subprocess.run(python, cwd=checkout, env=environment, check=True, capture_output=True, text=True).stdout
 
 
 def cohorts(checkout: Path, sweep: list[str]) -> str:
-    """`18 cohorts`, from its plan."""
+    """Return the number of cohorts in the sweep's plan, such as `18 cohorts`."""
     with tempfile.TemporaryDirectory() as folder:
         shown = called(checkout, *sweep, f"results={folder}/results", "--dry-run")
     found = re.search(r"\d+ cohorts?", shown)
@@ -54,7 +54,7 @@ def cohorts(checkout: Path, sweep: list[str]) -> str:
 
 
 def seconds(checkout: Path, sweep: list[str]) -> tuple[float, float]:
-    """Of the sweep into an empty folder: of wall clock, and of the processor."""
+    """Run the sweep into an empty folder; return its seconds of wall-clock time and of processor time."""
     with tempfile.TemporaryDirectory() as folder:
         began, used = time.perf_counter(), _used()
         called(checkout, *sweep, f"results={folder}/results", "--quiet")
@@ -67,7 +67,7 @@ def _used() -> float:
 
 
 def main() -> None:
-    """Prints a line for each model and checkout, and how many times faster the second is."""
+    """Print a line for each model and checkout, and how many times faster the second checkout is."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("before", type=Path)
     parser.add_argument("after", type=Path)

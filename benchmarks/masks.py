@@ -1,7 +1,7 @@
-"""Claim: a mask costs a tenth of nn.Dropout, and a twentieth where ten arms of a seed share its draw.
+"""Claim: a mask costs a tenth of nn.Dropout, and a twentieth if ten arms of a seed share its random numbers.
 
-One thread, 128 × 1024 activations, rate 0.5. Where the draw is shared: ten arms of one seed at rates 0 to 0.9, time an arm.
-`mask` makes a mask; `mask and multiply` also applies it, as the forward pass of nn.Dropout does.
+One thread, 128 × 1024 activations, rate 0.5. Shared random numbers are measured with ten arms of one seed at rates 0 to 0.9, as
+time per arm. `mask` draws a mask; `mask and multiply` also applies it, like the forward pass of nn.Dropout.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CPU = torch.device("cpu")
 
 
 def measure(n: int, seconds: float) -> list[Row]:
-    """Nanoseconds an element and ratios to nn.Dropout, from n blocks of `seconds` for each call."""
+    """Measure nanoseconds per element, and ratios to nn.Dropout, in n blocks of `seconds` for each call."""
     use_threads(1)
     standard = variant(spec(["dropout=standard"]).dropout)
     site = Site("hidden.0", "activation", (UNITS,), "F")

@@ -1,7 +1,7 @@
 """The arithmetic of a comparison: alternated blocks, medians, and ratios taken block by block.
 
-In each block everything that is compared is measured once, one after the other (A B C, A B C, ...), so a machine that becomes
-slower slows all of them down. A ratio is taken of two measurements of one block, and the median over blocks is reported.
+In each block, everything that is compared is measured once, one after the other (A B C, A B C, ...), so that a machine that
+slows down affects all of them. A ratio is computed from two measurements of one block, and the median over blocks is reported.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from benchmarks.workloads import Run
 
 T = TypeVar("T")
 Blocks = Mapping[str, Sequence[float]]
-"""By what is compared, its value in every block."""
+"""The value in every block, by the name of what is compared."""
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,17 @@ class Row:
     workload, runner, what : str
         What was measured.
     n : int
-        Blocks.
+        The number of blocks.
     median, low, high : float
         Median and extremes over the blocks, in `unit`.
     unit : str
-        Such as "s"; "×" for ratios.
+        The unit, such as "s"; "×" for ratios.
     runs_timed : str
-        How many of the sweep's runs were carried out, where the time is scaled up from fewer.
+        How many of the sweep's runs were trained, if the time is extrapolated from them.
     accuracy : str
-        What the runner reached, where accuracies are compared.
+        The runner's accuracy, if accuracies are compared.
     counts : str
-        "no" where that is not what dropbench reached, within noise.
+        "no" if this accuracy differs from dropbench's by more than noise.
     """
 
     workload: str
@@ -56,7 +56,7 @@ class Row:
 
 
 def alternate(runners: Mapping[str, Callable[[], T]], n: int, say: Callable[[str], None]) -> dict[str, list[T]]:
-    """What each runner returns in n blocks, in each of which every runner runs once, in the order given."""
+    """Run every runner once per block, in the given order, for n blocks; return what each returned."""
     results: dict[str, list[T]] = {name: [] for name in runners}
     for block in range(n):
         for name, run in runners.items():
@@ -67,7 +67,7 @@ def alternate(runners: Mapping[str, Callable[[], T]], n: int, say: Callable[[str
 
 
 def alternate_calls(calls: Mapping[str, Callable[[], object]], n: int, seconds: float) -> dict[str, list[float]]:
-    """Seconds of each call in n alternated blocks; in a block a call is repeated for about `seconds`. Warmed up before."""
+    """Return the seconds of each call in n alternated blocks, after a warm-up; a block repeats a call for about `seconds`."""
     repeats = {name: _repeats(call, seconds) for name, call in calls.items()}
 
     def timed(name: str) -> float:
@@ -84,7 +84,7 @@ def alternate_calls(calls: Mapping[str, Callable[[], object]], n: int, seconds: 
 
 
 def _repeats(call: Callable[[], object], seconds: float) -> int:
-    """How many repetitions take about `seconds`; measuring that is the warm-up."""
+    """Return how many repetitions take about `seconds`; this measurement is the warm-up."""
     call()
     began, times = time.perf_counter(), 0
     while (passed := time.perf_counter() - began) < seconds / 2 or times < 2:
@@ -94,12 +94,12 @@ def _repeats(call: Callable[[], object], seconds: float) -> int:
 
 
 def ratios(numerator: Sequence[float], denominator: Sequence[float]) -> list[float]:
-    """The ratio of two measurements, block by block."""
+    """Return the ratios of two measurements, block by block."""
     return [a / b for a, b in zip(numerator, denominator, strict=True)]
 
 
 def row(workload: str, runner: str, what: str, values: Iterable[float], unit: str, **rest: str) -> Row:
-    """The row of a measurement with these values in the blocks."""
+    """Return the row of a measurement with these values in the blocks."""
     values = list(values)
     return Row(workload, runner, what, len(values), statistics.median(values), min(values), max(values), unit, **rest)
 
@@ -108,29 +108,29 @@ RATIO, OF_PROCESSORS = "ratio of times", "ratio of processor times"
 
 
 def ratio_row(workload: str, numerator: str, denominator: str, blocks: Blocks, what: str = RATIO, **rest: str) -> Row:
-    """The row of a ratio: how many times as long the numerator takes as the denominator."""
+    """Return the row of a ratio: the numerator's time divided by the denominator's."""
     values = ratios(blocks[numerator], blocks[denominator])
     return row(workload, f"{numerator} / {denominator}", what, values, "×", **rest)
 
 
 def scaled(wall: float, total: int, ends: Mapping[int, Sequence[float]]) -> tuple[float, float]:
-    """The seconds of `total` runs, from processes that carried out fewer, and the seconds that one run more takes.
+    """Extrapolate the seconds of `total` runs from processes that trained fewer; also return the seconds of one more run.
 
     Parameters
     ----------
     wall : float
-        Seconds that the processes took.
+        The seconds that the processes took.
     total : int
-        Runs in the whole sweep.
+        The number of runs in the whole sweep.
     ends : mapping
-        The moments in seconds at which runs ended, by process. Between two of them in one process lies one run without
-        start-up and without what only a first run pays. Runs that were not carried out are taken to cost as much, spread over
-        as many processes.
+        The times in seconds at which runs ended, by process. The interval between two of them in one process is one run without
+        start-up and without the extra cost of a first run. The missing runs are assumed to cost the same, divided among the
+        same number of processes.
 
     Raises
     ------
     ValueError
-        Where runs are missing and no process carried out two.
+        If runs are missing and no process trained two.
     """
     carried_out = sum(len(e) for e in ends.values())
     between = [b - a for moments in ends.values() for a, b in pairwise(sorted(moments))]
@@ -143,19 +143,19 @@ def scaled(wall: float, total: int, ends: Mapping[int, Sequence[float]]) -> tupl
 
 
 def agree(ours: Mapping[Run, float], theirs: Mapping[Run, float], resolution: float) -> bool:
-    """Whether two runners reached the same accuracy, over the runs that both carried out.
+    """Return whether two runners reached the same accuracy, over the runs that both trained.
 
-    Both saw the same examples, so runs are compared in pairs: the mean difference must lie within three standard errors, or
-    four where there are fewer than ten pairs. In dropbench the runs of a seed start from the same weights; so where there are
-    three seeds or more, the standard error of the seeds' means is used if it is larger. A single pair has no standard error
-    and must agree within 15 times `resolution`.
+    Both used the same examples, so runs are compared in pairs: the mean difference must be within three standard errors, or
+    four with fewer than ten pairs. In dropbench the runs of a seed start from the same weights; with three or more seeds, the
+    standard error of the seeds' means is therefore used if it is larger. A single pair has no standard error and must agree
+    within 15 times `resolution`.
 
     Parameters
     ----------
     ours, theirs : mapping
         Accuracies by run, 0..1.
     resolution : float
-        A mean difference that is too small to matter and always allowed.
+        A mean difference that is too small to matter and is always allowed.
     """
     pairs = {run: theirs[run] - ours[run] for run in theirs if run in ours}
     if not pairs:

@@ -1,19 +1,19 @@
 """Claim: an option costs at most a tenth of a step, or of an evaluation, and a variant three, but where its arithmetic is more.
 
-Each variant of conf/dropout at rate 0.5, each key of `train` that changes what is computed, each regularizer of
-conf/regularizer and each metric of conf/metric, on its usual model, one run and a stack of 16.
+It measures each variant of conf/dropout at rate 0.5, each key of `train` that changes what is computed, each regularizer of
+conf/regularizer and each metric of conf/metric, on a model that it fits, with one run and with a stack of 16.
 
     python -m benchmarks.options [results/reference/options.csv] [--quick] [--only variant,train,regularizer,metric]
 
-A step is an update and the batch before it. At an epoch's end training and validation examples are evaluated, and some
-options keep weights or put others in place. A metric is evaluated on all three parts, beside the
-same with `metric=[loss]`. A probe is a metric that asks for the network and is taken once a run; its figure is how many
-evaluations of all three parts it takes.
+A step is an update, including drawing its batch. At the end of an epoch, training and validation examples are evaluated, and
+some options store weights or swap them. A metric is evaluated on training, validation and test examples, and compared with the
+same for `metric=[loss]`. A probe is a metric that needs the network and is measured once per run; its cost is given as a
+multiple of an evaluation of all three parts.
 
-n: 5 rounds, each some 60 ms of the one and then of the other, one thread, in the processor's time; fewer of what takes long.
-cost is the median over rounds of the one time by the other, low and high are the extreme rounds. Data are random: 3,000 images
-of 28 × 28, rows of numbers, texts, a running text, a graph of 300 nodes. With `--only` the rows of other kinds stay as they are
-in the file, and with `--missing` all that it has.
+There are 5 rounds, or fewer if they take long, each with about 60 ms without the option and then with it, on one thread, in
+processor time. cost is the median over rounds of the ratio of the two times; low and high are the extreme rounds. Data are
+random: 3,000 images of 28 × 28, rows of numbers, texts, a running text, a graph of 300 nodes. With `--only`, the file's rows of
+other kinds are kept; with `--missing`, all its rows are.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ from dropbench.planning.variants import variant
 from dropbench.spec import TrainSpec
 
 BASE = "loss"
-"""The metric beside which the others are measured, since training monitors it."""
+"""The metric that is always measured, because training monitors it."""
 KINDS = ("variant", "train", "regularizer", "metric")
 RUNS = (1, 16)
-"""In a stack."""
+"""Sizes of stacks."""
 Given = Mapping[str, str]
-"""What one would type, by key."""
+"""Values of overrides, by key."""
 NETWORKS: dict[str, tuple[Given, str]] = {
     "mlp": ({"model": "mlp"}, "images"),
     "wide": ({"model": "mlp", "model.widths": "[1024,1024,1024]"}, "images"),
@@ -68,7 +68,7 @@ NETWORKS: dict[str, tuple[Given, str]] = {
     "vit": ({"model": "transformer", "model.branches": "layer"}, "images"),
     "resnet": ({"model": "resnet", "model.depth": "8", "model.two_branches": "true"}, "images"),
 }
-"""Each with what one types for it and its data; a part is measured on the first that it fits."""
+"""Networks with their overrides and data; a variant, regularizer or metric is measured on the first network that it fits."""
 SGD: Given = {"train.optimizer": "sgd"}
 DECAY: Given = {"train.optimizer": "adamw", "train.weight_decay": "0.01"}
 TRAIN: dict[str, tuple[str, Given, Given]] = {
@@ -96,25 +96,25 @@ TRAIN: dict[str, tuple[str, Given, Given]] = {
     "loss=gaussian": ("numbers", {"train.loss": "gaussian"}, {}),
     "noise": ("numbers", {"train.noise": "1"}, {"train.loss": "gaussian"}),
 }
-"""By name the network, what is typed, and what is typed in both."""
+"""By name: the network, the overrides of the option, and the overrides of both sides."""
 NOTHING_COMPUTED = {
     *("name", "epochs", "updates", "stop_at", "batch_size", "lr", "momentum", "momentum_epochs"),
     *("step_every", "step_first", "step_factor", "cycles", "monitor", "restore_best", "eval_every"),
 }
-"""Keys of `train` that only set how much, how often or by what."""
+"""Keys of `train` that add no computation to a step: amounts, frequencies and choices of values."""
 WIDE = ("optimizer=sgd", "weight_decay", "max_norm", "grad_clip", "patience", "precision")
-"""Keys that are measured on the wide network too, one run: what they do depends on how many weights there are."""
+"""Keys that are also measured on the wide network, with one run, because their cost depends on the number of weights."""
 AT_AN_EPOCHS_END = ("patience", "ema", "swa", "snapshot_ensemble")
-"""Options that have something to do there."""
+"""Options that do something at the end of an epoch."""
 CPU = torch.device("cpu")
 _PART_S = 0.06
-"""How long one measurement takes, of the one as of the other."""
+"""The approximate duration of one measurement, with or without the option, in seconds."""
 _LONGEST_S = 4.0
-"""For all rounds of an option."""
+"""The longest time for all rounds of an option, in seconds."""
 
 
 def numbers() -> Table:
-    """Rows of 20 numbers, and a number to be told."""
+    """Return rows of 20 numbers, with a number to predict."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(3000, 20, generator=generator)
     return Table("numbers", x, x[:, :5].sum(1), "F", 1, task="regress")
@@ -122,7 +122,7 @@ def numbers() -> Table:
 
 @cache
 def tables() -> dict[str, Table]:
-    """Random data by the names in NETWORKS."""
+    """Return random data by the names in NETWORKS."""
     generator = torch.Generator().manual_seed(0)
     images = Table("images", torch.rand(3000, 1, 28, 28, generator=generator), torch.arange(3000) % 10, "CHW", 10)
     return {**variants.tables(), "images": images, "numbers": numbers()}
@@ -130,7 +130,7 @@ def tables() -> dict[str, Table]:
 
 @dataclass(frozen=True)
 class Case:
-    """An option on a network: what is typed for it, and what is typed in both."""
+    """An option on a network, with the overrides that use it, and those of the run without it."""
 
     kind: str
     name: str
@@ -141,13 +141,13 @@ class Case:
 
 
 def compose(c: Composer, network: str, given: Given) -> Composed:
-    """A run of a network with these options."""
+    """Return the configuration of a network with these options."""
     told = {**NETWORKS[network][0], **given}
     return c.compose({key: f"{key}={value}" for key, value in told.items()})
 
 
 class Stack:
-    """Runs in training, of which steps and evaluations can be taken again and again."""
+    """Runs in training, whose steps and evaluations can be repeated."""
 
     def __init__(self, c: Composer, network: str, runs: int, given: Given) -> None:
         table, first = tables()[NETWORKS[network][1]], compose(c, network, given).spec
@@ -163,7 +163,7 @@ class Stack:
             yield from self.training.replicas.batches.epoch()
 
     def step(self) -> None:
-        """One update, in the middle of training."""
+        """Take one update, as in the middle of training."""
         train, length = self.training.train, self.training.length
         at = length / 2
         batch = next(self._batches)
@@ -171,7 +171,7 @@ class Stack:
         self.training.train_step(batch, now[0], False, *now[1:])
 
     def epochs_end(self) -> None:
-        """What is done when an epoch ends, near the end of training."""
+        """Do what is done at the end of an epoch, near the end of training."""
         self._epoch += 1
         training = self.training
         with training.regularization.evaluated(training.replicas, 0.9) as replicas:
@@ -179,21 +179,21 @@ class Stack:
             training.early_stopping.update(self._epoch, scores, training.replicas.model)
 
     def all_parts(self) -> None:
-        """Metrics of all three parts."""
+        """Compute the metrics on all three parts."""
         for part in ("train", "val", "test"):
             evaluate(self.training.replicas, part)
 
     def probed(self) -> None:
-        """What is measured once a run, on all three parts."""
+        """Measure the probes, which are measured once per run, on all three parts."""
         probe(self.training.replicas)
 
 
 def fits(c: Composer, kind: str, name: str, network: str) -> bool:
-    """Whether a variant, a regularizer or a metric can be used on a network."""
+    """Return whether a variant, a regularizer or a metric can be used on a network."""
     table = tables()[NETWORKS[network][1]]
     try:
         composed = compose(c, network, asked_for(kind, name)[0])
-    except UsageError:  # a metric that is none for what the model is trained for
+    except UsageError:  # a metric that does not fit the model's task
         return False
     spec, found = composed.spec, outline(composed.spec.model, table, composed.spec.train.says_variance)
     if kind == "variant":
@@ -204,7 +204,7 @@ def fits(c: Composer, kind: str, name: str, network: str) -> bool:
 
 
 def asked_for(kind: str, name: str) -> tuple[Given, Given]:
-    """What is typed for a variant, a regularizer or a metric, and what is typed without it."""
+    """Return the overrides with a variant, a regularizer or a metric, and the overrides without it."""
     if kind == "variant":
         return {"dropout": name, "dropout.rate": "0.5"}, {"dropout": "none"}
     if kind == "regularizer":
@@ -214,7 +214,7 @@ def asked_for(kind: str, name: str) -> tuple[Given, Given]:
 
 
 def cases(c: Composer, kinds: Collection[str]) -> Iterator[Case]:
-    """Every option of these kinds, in one run and in a stack. Raises AssertionError where one has no place here."""
+    """Yield every option of these kinds, in one run and in a stack; raise AssertionError if one fits no network here."""
     given = {key.split("=")[0].partition(".")[0] for key in TRAIN}
     missing = {*TrainSpec.model_fields} - given - NOTHING_COMPUTED
     assert not missing, f"give {missing} a place in TRAIN"
@@ -231,7 +231,7 @@ def cases(c: Composer, kinds: Collection[str]) -> Iterator[Case]:
 
 
 def compared(c: Composer, case: Case) -> dict[str, tuple[Callable[[], None], Callable[[], None]]]:
-    """What is timed of an option, by what it is called: without it, and with it."""
+    """Return the pairs of functions to time for an option, without and with it, by the name of what they do."""
     without, with_it = (Stack(c, case.network, case.runs, told) for told in (case.both, case.given))
     if case.kind != "metric":
         at_end = {"epoch's end": (without.epochs_end, with_it.epochs_end)} if case.name in AT_AN_EPOCHS_END else {}
@@ -242,7 +242,7 @@ def compared(c: Composer, case: Case) -> dict[str, tuple[Callable[[], None], Cal
 
 
 def cost(without: Callable[[], None], with_it: Callable[[], None], rounds: int) -> dict[str, Any]:
-    """Milliseconds of the one and of the other, and their ratio; columns of the file."""
+    """Measure milliseconds without and with an option, and their ratio; return columns of the file."""
     once = [_seconds(call) for call in (without, with_it)]
     repeats = [max(1, round(_PART_S / max(one, 1e-4))) for one in once]
     rounds = min(rounds, max(1, round(_LONGEST_S / sum(one * n for one, n in zip(once, repeats, strict=True)))))
@@ -265,7 +265,7 @@ def cost(without: Callable[[], None], with_it: Callable[[], None], rounds: int) 
 
 
 def _seconds(call: Callable[[], None]) -> float:
-    """Of one call, about; measuring that is the warm-up, of which what is long needs none."""
+    """Return the approximate seconds of a call; the measurement is also the warm-up, which long calls do not need."""
     for _ in range(2):
         began = time.process_time()
         call()
@@ -275,7 +275,7 @@ def _seconds(call: Callable[[], None]) -> float:
 
 
 def rows(c: Composer, kinds: Collection[str], rounds: int, there: Collection[Key] = ()) -> Iterator[dict[str, Any]]:
-    """The rows of the file, but for those that are `there`."""
+    """Yield the rows of the file, except those that are `there`."""
     for case in cases(c, kinds):
         if (case.kind, case.name, case.network, str(case.runs)) in there:
             continue
@@ -291,11 +291,11 @@ COLUMNS = (
 
 
 Key = tuple[str, ...]
-"""What a row is of: kind, option, network and runs."""
+"""What identifies a row: kind, option, network and number of runs."""
 
 
 def kept(file: Path, kinds: Collection[str]) -> list[dict[str, str]]:
-    """The rows of other kinds that the file has."""
+    """Return the file's rows of other kinds."""
     if not file.is_file():
         return []
     lines = [line for line in file.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
@@ -303,7 +303,7 @@ def kept(file: Path, kinds: Collection[str]) -> list[dict[str, str]]:
 
 
 def main() -> None:
-    """Writes the file."""
+    """Measure and write the file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", nargs="?", type=Path, default=Path("results/reference/options.csv"))
     parser.add_argument("--quick", action="store_true", help="two rounds: whether it works at all")
@@ -325,7 +325,7 @@ def main() -> None:
 
 
 def write(file: Path, found: Sequence[Mapping[str, Any]], *, quick: bool) -> None:
-    """The file with these rows."""
+    """Write the file with these rows."""
     told = ", ".join(f"{k} {v}" for k, v in versions().items())
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("w", newline="", encoding="utf-8") as out:

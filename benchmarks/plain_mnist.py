@@ -1,8 +1,8 @@
-"""Claim: dropbench gives what an ordinary PyTorch loop gives for a 784-512-512-10 network on 1,000 MNIST digits.
+"""Claim: dropbench has the same results as an ordinary PyTorch loop for a 784-512-512-10 network on 1,000 MNIST digits.
 
 The loop below is written as torch's own tutorials teach: nn.Sequential, nn.Dropout, torch.optim.Adam, shuffled batches. Adam
-1e-3, batches of 100, 150 epochs, rates .2 on the input and .5 on hidden units, 1,000 training images drawn afresh by each
-seed, test error on all 10,000 test images. It shares no code with dropbench but the reading of the files and, with
+1e-3, batches of 100, 150 epochs, rates .2 on the input and .5 on hidden units, 1,000 training images drawn anew by each seed,
+test error on all 10,000 test images. It shares with dropbench only the code that reads the files and, with
 `--splits dropbench`, the choice of the 1,000 images, so that the two can be compared seed by seed.
 
     python benchmarks/plain_mnist.py DATA_ROOT --seeds 8 [--init torch|he] [--scale unit|standard] [--splits own|dropbench]
@@ -27,7 +27,7 @@ from dropbench.spec import DataSpec
 
 
 def network(dropout: bool, init: str) -> nn.Sequential:
-    """784-512-512-10, with or without dropout, initialised as torch does or by He et al. 2015."""
+    """Return a 784-512-512-10 network, with or without dropout, with torch's initial weights or those of He et al. 2015."""
     layers: list[nn.Module] = [nn.Dropout(0.2)] if dropout else []
     for inputs, outputs in ((784, 512), (512, 512)):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()] + ([nn.Dropout(0.5)] if dropout else [])
@@ -41,7 +41,7 @@ def network(dropout: bool, init: str) -> nn.Sequential:
 
 
 def training_rows(table: Table, seed: int, splits: str) -> Tensor:
-    """Row numbers of the 1,000 training images, drawn here or as dropbench does."""
+    """Return the row numbers of the 1,000 training images, drawn here or by dropbench."""
     if splits == "dropbench":
         return split_for(table, DataSpec(name="mnist", target="dropbench.data.mnist.load", n_train=1000), seed).train
     torch.manual_seed(seed)
@@ -49,7 +49,7 @@ def training_rows(table: Table, seed: int, splits: str) -> Tensor:
 
 
 def percent_wrong(table: Table, rows: Tensor, seed: int, dropout: bool, init: str, scale: str) -> float:
-    """Trains one network on these rows and gives its test error in percent; `scale` is that of the inputs."""
+    """Train one network on these rows and return its test error in percent; `scale` is the scaling of the inputs."""
     images = table.x.flatten(1)
     if scale == "standard":
         images = (images - images[rows].mean()) / images[rows].std()
@@ -69,7 +69,7 @@ def percent_wrong(table: Table, rows: Tensor, seed: int, dropout: bool, init: st
 
 
 def main() -> None:
-    """Prints errors and the paired gain of dropout, seed by seed and as means."""
+    """Print errors by seed, and the means of the errors and of the paired gain of dropout."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", type=Path)
     parser.add_argument("--seeds", type=int, default=8)

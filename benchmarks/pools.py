@@ -1,11 +1,12 @@
-"""How often an interval of trained networks holds the effect of dropout on new examples: pools of MNIST that are drawn again.
+"""Coverage, with trained networks, of intervals for the effect of dropout on new examples: repeatedly drawn pools of MNIST.
 
     python -m benchmarks.pools --data ROOT [--pools 200] [--score loss]
 
-Prints a table of docs/statistics.md ("Which population"). MNIST's 70,000 images stand for the population. Each pool has 500 of
-them; under each of 40 seeds 100 are tested, another 100 each time or always the same, and networks with and without dropout are
-trained on the rest. They are then tested on 10,000 images that are in no pool as well, which tells the effect on new examples:
-on average over pools, whose training examples differ too, and of the networks of this pool. Intervals are Student's over seeds.
+Prints a table of docs/statistics.md ("Which population"). MNIST's 70,000 images are the population. Each pool has 500 of them.
+Under each of 40 seeds, 100 are test examples, either redrawn or always the same, and networks with and without dropout are
+trained on the rest. The networks are also tested on 10,000 images that are in no pool, which gives the effect on new examples:
+on average over pools, which also differ in training examples, and for the networks of this pool. Intervals are Student's over
+seeds.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ WIDTH, EPOCHS, BATCH, LEARNING_RATE = 32, 15, 50, 0.01
 
 
 def trained(x: Tensor, y: Tensor, rows: NDArray[np.int64], seed: int) -> list[Tensor]:
-    """Weights and biases of networks with one hidden layer, for each rate and each seed.
+    """Train networks with one hidden layer for each rate and each seed; return their weights and biases.
 
-    x: [n, features]. rows: [seeds, n_train], what each seed trains on.
+    x: [n, features]. rows: [seeds, n_train], the training rows of each seed.
     """
     draw = torch.Generator().manual_seed(seed)
     k, features = len(rows), x.shape[1]
@@ -59,13 +60,13 @@ def trained(x: Tensor, y: Tensor, rows: NDArray[np.int64], seed: int) -> list[Te
 
 
 def forward(weights: list[Tensor], x: Tensor, mask: Tensor | float = 1.0) -> Tensor:
-    """Logits [replicas, n, 10] of x [replicas, n, features], or the same for all [n, features]."""
+    """Return logits [replicas, n, 10] of x [replicas, n, features], or of x [n, features], which all replicas share."""
     first, bias, second, last = weights
     return (x @ first + bias).relu() * mask @ second + last
 
 
 def scored(weights: list[Tensor], x: Tensor, y: Tensor, score: str) -> NDArray[np.float64]:
-    """[rates, seeds, n]: whether each network has each example right, or its loss."""
+    """Return, as [rates, seeds, n], whether each network is right on each example, or its loss."""
     logits = forward(weights, x)
     if score == "accuracy":
         told = logits.argmax(-1) == y
@@ -77,7 +78,7 @@ def scored(weights: list[Tensor], x: Tensor, y: Tensor, score: str) -> NDArray[n
 def pools(
     x: Tensor, y: Tensor, count: int, fixed: bool, score: str
 ) -> Iterator[tuple[list[list[Differences]], NDArray[np.float64]]]:
-    """Of each pool and each rate but 0 the differences by seed, and the mean difference on new examples: [rates - 1]."""
+    """Yield for each pool the differences by nonzero rate and seed, and the mean differences on new examples, [rates - 1]."""
     for number in range(count):
         random = np.random.default_rng([number, fixed])
         pool = NEW + random.choice(len(x) - NEW, POOL, replace=False)
@@ -93,7 +94,7 @@ def pools(
 
 
 def table(x: Tensor, y: Tensor, count: int, score: str) -> Iterator[str]:
-    """Line by line."""
+    """Yield the lines of the table."""
     unit, scale, span = ("points", 100, 1.0) if score == "accuracy" else ("nats", 1, 0.0)
     intervals = "seeds alone | seeds and examples"
     yield f"| dropout | test split | effect, {unit} | seeds | all pools: {intervals} | this pool: {intervals} | wider |"
@@ -117,7 +118,7 @@ def table(x: Tensor, y: Tensor, count: int, score: str) -> Iterator[str]:
 
 
 def main() -> None:
-    """Prints the table."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--pools", type=int, default=200)

@@ -1,12 +1,13 @@
-"""How often a 95 % interval holds the effect on examples like those tested, by the seeds alone and by seeds and examples.
+"""Coverage of 95 % intervals for the effect on new examples like those tested: by seeds alone, and by seeds and examples.
 
     python -m benchmarks.population [--studies 1000]
 
-Prints two tables of docs/statistics.md ("Which population"): of intervals by several estimators, and of verdicts where there
-is no effect. Each study draws a pool of examples from a population without end, and seeds that redraw their test split from
-this pool or all read one. Whether an arm has an example right is a threshold on the sum of how hard the example is, how hard it
-is for this arm, how well this seed's network came out, and noise. Under it the true effect on new examples is known. The
-intervals of the first table are Student's over seeds; the verdicts are those of a report, with a region of zero.
+Prints two tables of docs/statistics.md ("Which population"): intervals by several estimators, and verdicts without an effect.
+Each study draws a pool of examples from an infinite population; seeds either redraw their test split from this pool or all use
+the same one. An arm is right on an example if the sum of four random numbers is below a threshold: the difficulty of the
+example for all, its difficulty for this arm, the quality of this seed's network, and noise. The true effect on new examples is
+therefore known. The intervals of the first table are Student's over seeds; the verdicts are those of a report with a region of
+zero.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ ACCURACY = Measure("test", "accuracy", Declaration("higher"))
 
 @dataclass(frozen=True)
 class Design:
-    """pool: examples in all. tested: of them by each seed. fixed: whether all seeds test the same."""
+    """pool: the number of examples. tested: how many of them each seed tests. fixed: whether all seeds test the same ones."""
 
     pool: int
     tested: int
@@ -44,7 +45,7 @@ class Design:
         return f"{self.tested} of {self.pool}, {'one split' if self.fixed else 'redrawn'}"
 
     def splits(self, seeds: int, random: np.random.Generator) -> NDArray[np.int64]:
-        """The rows that each seed tests: [seeds, tested]."""
+        """Return the rows that each seed tests, [seeds, tested]."""
         if self.fixed:
             return np.tile(np.arange(self.tested), (seeds, 1))
         drawn = random.permuted(np.tile(np.arange(self.pool), (seeds, 1)), axis=1)
@@ -52,25 +53,25 @@ class Design:
 
 
 DESIGNS = (Design(1797, 359, False), Design(1797, 359, True), Design(178, 36, False), Design(178, 36, True))
-"""Digits and wine, as their seeds redraw them and with `data.split_seed=0`."""
+"""The sizes of digits and wine, with splits redrawn by each seed, and with one split (`data.split_seed=0`)."""
 
 
 @dataclass(frozen=True)
 class World:
-    """Shares of the variance of how well an arm does on an example under a seed, which is 1; noise is the rest.
+    """A simulated population: shares of the total variance, which is 1, of an arm's latent score on an example under a seed.
 
     Parameters
     ----------
     example : float
-        How hard the example is for all arms and seeds.
+        The share of the example's difficulty for all arms and seeds.
     own : float
-        How hard it is for this arm.
+        The share of its difficulty for this arm.
     network : float
-        How well this arm came out under this seed.
+        The share of the quality of this arm's network under this seed. The remaining share is noise.
     right : float
         The baseline's accuracy on the population.
     effect : float
-        What the arms add to it.
+        The difference between the arms' accuracy and the baseline's.
     """
 
     example: float
@@ -81,15 +82,15 @@ class World:
 
 
 ALIKE = World(example=0.975, own=0.0025, network=0.0005, right=0.98)
-"""An arm like its baseline, as dropout .2 was on digits: their right answers differ on 0.8 % of examples."""
+"""An arm similar to its baseline, like dropout .2 on digits: the two differ in being right on 0.8 % of examples."""
 EVEN = World(example=0.93, own=0.03, network=0.001, right=0.975)
-"""One that has other examples right than its baseline, and as many."""
+"""An arm that is right on other examples than its baseline, but on equally many."""
 UNLIKE = World(example=0.93, own=0.03, network=0.001, right=0.975, effect=-0.02)
-"""One that is worse, as dropout .5 was after 20 epochs: they differ on 2.6 %."""
+"""An arm that is worse, like dropout .5 after 20 epochs: the two differ on 2.6 % of examples."""
 
 
 def study(world: World, design: Design, seeds: int, arms: int, random: np.random.Generator) -> list[list[Differences]]:
-    """Arm minus baseline of each seed, for each of the arms."""
+    """Simulate one study and return arm minus baseline under each seed, for each arm."""
     rows = design.splits(seeds, random)
     hard = math.sqrt(world.example) * random.normal(size=design.pool)
     noise = math.sqrt(1 - world.example - world.own - world.network)
@@ -106,22 +107,22 @@ def study(world: World, design: Design, seeds: int, arms: int, random: np.random
 
 
 def of_seeds(by_seed: list[Differences], random: np.random.Generator) -> float:
-    """The standard error over seeds alone."""
+    """Return the standard error over seeds alone."""
     return error(by_seed).seeds
 
 
 def moments(by_seed: list[Differences], random: np.random.Generator) -> float:
-    """By moments, whatever they are."""
+    """Return the moment estimate of the standard error, without a lower bound on the variance over examples."""
     return error(by_seed).both
 
 
 def with_one(by_seed: list[Differences], random: np.random.Generator) -> float:
-    """By moments, one example at least: what a report uses."""
+    """Return the moment estimate with the lower bound of one example, which is what a report uses."""
     return error(by_seed, span=1.0).both
 
 
 def cluster_robust(by_seed: list[Differences], random: np.random.Generator) -> float:
-    """V_seeds + V_examples - V_both of residuals from the grand mean, each with its n / (n - 1); V_seeds if that is more."""
+    """Return the root of V_seeds + V_examples - V_both, each with its n / (n - 1), or of V_seeds if that is larger."""
     values, there = _dense(by_seed)
     residual = np.where(there, values - values[there].mean(), 0.0) / there.sum()
 
@@ -134,7 +135,7 @@ def cluster_robust(by_seed: list[Differences], random: np.random.Generator) -> f
 
 
 def pigeonhole(by_seed: list[Differences], random: np.random.Generator, resamples: int = 100) -> float:
-    """Owen's bootstrap: seeds and examples are drawn with replacement, each by itself."""
+    """Return the standard error by Owen's bootstrap, which resamples seeds and examples independently."""
     values, there = _dense(by_seed)
     tested = there.any(0)
     values, there = values[:, tested], there[:, tested]
@@ -147,7 +148,7 @@ def pigeonhole(by_seed: list[Differences], random: np.random.Generator, resample
 
 
 def _dense(by_seed: list[Differences]) -> tuple[Floats, NDArray[np.bool_]]:
-    """Values and which there are: [seeds, rows]."""
+    """Return the values, and which of them exist, as arrays [seeds, rows]."""
     shape = len(by_seed), max(int(d.rows.max()) for d in by_seed) + 1
     values, there = np.zeros(shape), np.zeros(shape, dtype=bool)
     for s, d in enumerate(by_seed):
@@ -166,7 +167,7 @@ ESTIMATORS: dict[str, Estimator] = {
 
 
 def coverage(world: World, design: Design, seeds: int, studies: int) -> dict[str, tuple[float, float]]:
-    """Of each estimator how often its interval holds the true effect, and how wide it is: in mean widths by seeds alone."""
+    """Return each estimator's coverage, and the mean width of its interval relative to that by seeds alone."""
     random = np.random.default_rng([design.pool, design.fixed, seeds])
     t = t_quantile(0.975, seeds - 1)
     held: dict[str, list[bool]] = {name: [] for name in ESTIMATORS}
@@ -183,7 +184,7 @@ def coverage(world: World, design: Design, seeds: int, studies: int) -> dict[str
 
 
 def coverages(studies: int) -> Iterator[str]:
-    """The table of estimators, line by line."""
+    """Yield the lines of the table of estimators."""
     yield f"| arm | test examples | seeds | {' | '.join(ESTIMATORS)} |"
     yield "| --- | --- | ---: |" + " ---: |" * len(ESTIMATORS)
     for name, world in (("alike", ALIKE), ("worse", UNLIKE)):
@@ -195,7 +196,7 @@ def coverages(studies: int) -> Iterator[str]:
 
 
 def told(design: Design, seeds: int, arms: int, studies: int) -> tuple[float, float]:
-    """How often any of the arms is called better or worse for sure where none is: by seeds alone, and as a report does."""
+    """Return how often any arm is confirmed better or worse without an effect: by seeds alone, and as in a report."""
     random = np.random.default_rng([design.pool, design.fixed, seeds, arms])
     asked = [Minus(f"arm {k}", "none", ACCURACY) for k in range(arms)]
     counts = np.zeros(2)
@@ -213,7 +214,7 @@ def told(design: Design, seeds: int, arms: int, studies: int) -> tuple[float, fl
 
 
 def verdicts(studies: int) -> Iterator[str]:
-    """The table of verdicts, line by line."""
+    """Yield the lines of the table of verdicts."""
     yield "| test examples | seeds | 1 arm: seeds alone | seeds and examples | 8 arms: seeds alone | seeds and examples |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: |"
     for design in DESIGNS:
@@ -223,7 +224,7 @@ def verdicts(studies: int) -> Iterator[str]:
 
 
 def main() -> None:
-    """Prints the tables."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=1000)
     studies = parser.parse_args().studies

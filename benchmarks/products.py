@@ -1,8 +1,8 @@
 """Claim: on AMD with AVX-512, NumPy's OpenBLAS beats MKL at small float32 products, and oneDNN beats it at large ones.
 
-Products of one replica [M, I] × [I, O] as they come in training: of the forward pass, of the weight's gradient, and, by a
-transposed matrix, of the input's gradient. One thread; what it takes to hand the tensors to each library is included. See
-nn/product.py.
+The products [M, I] × [I, O] of one replica are those of training: of the forward pass, of the weight's gradient and, with a
+transposed matrix, of the input's gradient. They run on one thread, and the time to hand tensors to each library is included.
+See nn/product.py.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SHAPES = (
 
 
 def measure(n: int, seconds: float) -> list[Row]:
-    """GFLOP/s of each product by each library, from n blocks of `seconds` for each."""
+    """Measure GFLOP/s of each product by each library, in n blocks of `seconds` each."""
     use_threads(1)
     onednn = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
     calls: dict[str, Callable[[], Tensor]] = {}

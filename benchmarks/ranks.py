@@ -1,4 +1,4 @@
-"""Mean ranks over tables as a critical-difference picture (Demšar 2006, JMLR 7:1)."""
+"""Draws mean ranks over tables as a critical-difference diagram (Demšar 2006, JMLR 7:1)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def draw(ranks: Mapping[str, float], critical: float, n: int, file: Path) -> None:
-    """Writes an SVG: a dot an arm at its mean rank, best first, and a bar of the critical difference from the best.
+    """Write an SVG with a dot per arm at its mean rank, best first, and a bar of the critical difference from the best.
 
-    ranks: mean rank by arm, 1 is best. critical: how far apart two must be (Nemenyi, .05). n: over how many tables.
+    ranks: mean rank by arm, 1 is best. critical: the smallest significant difference (Nemenyi, .05). n: the number of tables.
     """
     import matplotlib as mpl
 

@@ -1,7 +1,7 @@
-"""The tables of `benchmarks.tables` where one class is rare, in balanced accuracy: as they are, and with class weights.
+"""Balanced accuracy on the tables of `benchmarks.tables` with a rare class, without and with class weights.
 
-What `benchmarks.tables` shows beside its own table; it needs no command of its own. Beside each stands scikit-learn's logistic
-regression on the same splits and inputs, without and with the same weights of classes.
+`benchmarks.tables` prints these rows as a second table; this module has no command of its own. Each row also has scikit-learn's
+logistic regression on the same splits and inputs, with the same class weights.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from dropbench.report.tables.comparison import Comparison
 RARE = ("german", "default", "caravan")
 METRIC = "metric=[loss,accuracy,balanced_accuracy]"
 BALANCED = "train.class_weights=balanced"
-"""Each class counts the same in the training loss."""
+"""The setting that gives each class the same total weight in the training loss."""
 
 
 @dataclass(frozen=True)
 class Rare:
     """One table trained in one way.
 
-    name, share: the table, and the share of the rarer class. weights: whether classes count the same in training.
+    name, share: the table, and the share of the rarer class. weights: whether training uses balanced class weights.
     linear: mean balanced accuracy of logistic regression with the same weights.
     """
 
@@ -42,18 +42,18 @@ class Rare:
 
 
 def rare(name: str, table: Any, plain: Path, command: Sequence[str], seeds: int) -> list[Rare]:
-    """A table's two rows.
+    """Train a table with class weights, and return its two rows: without and with weights.
 
     Parameters
     ----------
     name, table
-        What it is called, and the `Table`.
+        The table's name, and the `Table`.
     plain : Path
-        The results of the study without weights, which is done.
+        The results of the study without weights, which has been run already.
     command : sequence of str
-        What was typed for that, but for `results`.
+        The arguments of that study, except `results`.
     seeds : int
-        How many of them, from 0.
+        The number of seeds, which start from 0.
     """
     weighted = plain.with_name(f"{plain.name}_balanced")
     typed = [*command, BALANCED, f"results={weighted}"]
@@ -68,7 +68,7 @@ def rare(name: str, table: Any, plain: Path, command: Sequence[str], seeds: int)
 
 
 def _linear(table: Any, seed: int, weights: bool) -> float:
-    """Balanced accuracy on the test rows of a seed of logistic regression, its penalty cross-validated by that score."""
+    """Return the balanced test accuracy under a seed of logistic regression, its penalty cross-validated by the same score."""
     from sklearn.linear_model import LogisticRegressionCV
     from sklearn.metrics import balanced_accuracy_score
 
@@ -79,7 +79,7 @@ def _linear(table: Any, seed: int, weights: bool) -> float:
     inputs = table.prepared.fitted(parts.train).inputs(table.prepared.raw).numpy()
     y, train, test = table.y.numpy(), parts.train.numpy(), parts.test.numpy()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # of attributes that are not read here
+        warnings.simplefilter("ignore", FutureWarning)  # about attributes that are not used here
         model = LogisticRegressionCV(
             Cs=5, cv=3, max_iter=300, scoring="balanced_accuracy", class_weight="balanced" if weights else None
         ).fit(inputs[train], y[train])
@@ -87,7 +87,7 @@ def _linear(table: Any, seed: int, weights: bool) -> float:
 
 
 def markdown(rows: Sequence[Rare]) -> str:
-    """The table: two rows for each of the data."""
+    """Return the table in Markdown."""
     lines = [
         "| table | rarer class | class weights | linear | none | reduced - none | | target - none | |",
         "| --- | ---: | --- | ---: | ---: | ---: | --- | ---: | --- |",

@@ -1,13 +1,14 @@
-"""Our RealMLP beside its authors' (pytabkit) on ten tables: the same rows, splits and seeds, on a CPU.
+"""dropbench's RealMLP beside its authors' (pytabkit) on ten tables: the same rows, splits and seeds, on a CPU.
 
     pip install --target PTKIT --no-deps pytabkit pytorch-lightning lightning-utilities torchmetrics probmetrics psutil
     python -m benchmarks.realmlp FOLDER --pytabkit PTKIT [--results DIR] [--out realmlp.md] [--only german] [--methods ours,TD]
 
-FOLDER holds CSV files; the target is the column that `benchmarks.tables.TARGETS` names, else `target`. pytabkit is installed
-apart, in PTKIT, with --no-deps so that torch stays as it is. Ours is a command line for each table, five seeds; pytabkit is
-given the rows that each of those seeds trains, validates and tests with. It takes no gaps in numbers: it gets what ours has
-there, the median of the training rows and a column that says so. Scores are kept in DIR as they come, a file for each method,
-and what is there is not trained again, so that methods may run side by side; the table is made of all that are there.
+FOLDER has CSV files; the target is the column that `benchmarks.tables.TARGETS` names, else `target`. pytabkit is installed in a
+separate folder, PTKIT, with --no-deps so that the installed torch is kept. dropbench trains each table with one command, five
+seeds; pytabkit gets the rows that each of these seeds uses for training, validation and test. pytabkit accepts no missing
+numbers, so it gets what dropbench uses: the median of the training rows and a column that flags the gap. Scores are appended to
+DIR, one file per method. Scores that exist are not computed again, so methods may run in parallel; the table shows all that
+exist.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ TABLES = (
     "vehicle",
     "wdbc",
 )
-"""From 263 to 2,310 rows with a target: two with a number to predict, three with three to seven classes."""
+"""Tables of 263 to 2,310 rows with a target: two are regressions, three have three to seven classes, the others two."""
 SEEDS = 5
 THEIRS: Mapping[str, Mapping[str, Any]] = {
     "TD": {},
@@ -49,22 +50,22 @@ THEIRS: Mapping[str, Mapping[str, Any]] = {
     "TD-first": {"use_last_best_epoch": False},
     "TD-unclamped": {"clamp_output": False},
 }
-"""pytabkit's models. What of TD is otherwise in ours: the first of equally good epochs counts, not the last; and predictions
-may lie beyond all targets."""
+"""pytabkit's models. TD-first and TD-unclamped are TD with what dropbench does differently: of equally good epochs the first
+is used, not the last; and predictions may lie outside the range of the targets."""
 OF_NUMBERS, OF_CLASSES = ("TD-unclamped",), ("TD-first",)
-"""What makes a difference for these alone."""
+"""The models that differ from TD only in regression, and only in classification."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """Test accuracy in percent or RMSE of a method under a seed, and the seconds it took."""
+    """A method's test accuracy in percent, or RMSE, under one seed, and the seconds it took."""
 
     score: float
     seconds: float
 
 
 def command(file: Path, numbers: bool, results: Path) -> list[str]:
-    """What is typed for ours."""
+    """Return the arguments of dropbench's sweep on one table."""
     more = ["train=realmlp_numbers", "model.activation=mish"] if numbers else ["train=realmlp"]
     return [
         "sweep",
@@ -84,14 +85,14 @@ def command(file: Path, numbers: bool, results: Path) -> list[str]:
 
 
 def table_of(file: Path) -> Any:
-    """As `data=csv` reads it."""
+    """Return the table as `data=csv` reads it."""
     from dropbench.data.tabular.load import table
 
     return table(Path(), False, path=str(file), target=TARGETS.get(file.stem, "target"))
 
 
 def ours(file: Path, results: Path) -> dict[int, Score]:
-    """By seed."""
+    """Train dropbench's RealMLP on a table and return its scores by seed."""
     table = table_of(file)
     numbers = table.task == "regress"
     subprocess.run([sys.executable, "-m", "dropbench", *command(file, numbers, results)], check=True)
@@ -105,7 +106,7 @@ def ours(file: Path, results: Path) -> dict[int, Score]:
 
 
 def theirs(file: Path, method: str, seed: int) -> Score:
-    """pytabkit's, on the rows of a seed."""
+    """Train a pytabkit model on the rows of one seed and return its score."""
     import torch
     from pytabkit import (
         RealMLP_TD_Classifier,
@@ -143,7 +144,7 @@ def theirs(file: Path, method: str, seed: int) -> Score:
 
 
 def _frame(table: Any, train: Any) -> Any:
-    """The columns of a table for pytabkit: numbers without gaps, flags of gaps and categories as pandas' categories."""
+    """Return a table's columns for pytabkit: numbers with gaps filled; flags of gaps and categories as pandas categories."""
     import pandas as pd
 
     columns, raw = table.prepared.columns, table.prepared.raw
@@ -161,7 +162,7 @@ def _frame(table: Any, train: Any) -> Any:
 
 
 def scores(path: Path) -> dict[tuple[str, int], Score]:
-    """What a method's file holds, by table and seed."""
+    """Return the scores in a method's file, by table and seed."""
     if not path.is_file():
         return {}
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
@@ -169,7 +170,7 @@ def scores(path: Path) -> dict[tuple[str, int], Score]:
 
 
 def measure(file: Path, method: str, results: Path) -> None:
-    """Adds to a method's file what is missing of a table."""
+    """Compute the scores of a table that a method's file lacks, and append them."""
     path = results / f"{method}.jsonl"
     known = scores(path)
     for seed in range(SEEDS):
@@ -185,7 +186,7 @@ def measure(file: Path, method: str, results: Path) -> None:
 
 
 def markdown(folder: Path, results: Path) -> str:
-    """The table, and what it says across tables."""
+    """Return the table in Markdown, and a summary over all tables."""
     of = {method: scores(results / f"{method}.jsonl") for method in ("ours", *THEIRS)}
     lines = [
         "| table | rows × columns | measure | ours | pytabkit TD | its seed-sd | ours - TD | within one sd | TD-S |",
@@ -223,7 +224,7 @@ def markdown(folder: Path, results: Path) -> str:
 
 
 def _costs(of: Mapping[str, Mapping[tuple[str, int], Score]]) -> Iterator[str]:
-    """What pytabkit loses, table by table, where it does as ours does."""
+    """Yield how the score of pytabkit's TD changes, table by table, with dropbench's choices."""
     for method in (*OF_CLASSES, *OF_NUMBERS):
         each = []
         for name in TABLES:
@@ -237,7 +238,7 @@ def _costs(of: Mapping[str, Mapping[tuple[str, int], Score]]) -> Iterator[str]:
 
 
 def main() -> None:
-    """See the module."""
+    """Measure what the command line asks for, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pytabkit", type=Path, required=True)
@@ -246,8 +247,8 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(TABLES))
     parser.add_argument("--methods", default="ours,TD,TD-S")
     given = parser.parse_args()
-    sys.path.append(str(given.pytabkit))  # last: what is installed here comes first
-    warnings.simplefilter("ignore")  # Lightning's
+    sys.path.append(str(given.pytabkit))  # last, so that installed packages take precedence
+    warnings.simplefilter("ignore")  # warnings of Lightning
     from dropbench.hardware.torchvision import watch
 
     watch()  # torchmetrics imports it

@@ -1,13 +1,13 @@
-"""What a step costs with each regularizer, beside the same step without one.
+"""The cost of a training step with each regularizer, relative to the same step without one.
 
     python -m benchmarks.regularizers [results/reference/regularizers.md] [--quick] [--only NAME,NAME]
 
-An update is timed on random images of the size of MNIST, under dropout 0.5: of `mlp` (two layers of 128), one run and a stack
-of ten, and of `cnn` (32 and 64 channels, 128 units), one run; of `mlp` on a table of 20 columns, half of them categories, ten
-runs; and of `lm` (two layers of 200) on running text, one run. Batches of 64, one thread, whose time on the processor counts.
-In each block each regularizer takes some steps right after as many without any, so that a machine that becomes slower slows
-both. A cost is the median over blocks of the one time by the other; low and high are the extreme blocks. Evaluation is not in
-it: with `swa` and batch norm each passes over the training examples once more.
+Updates are timed with dropout 0.5. On random images of the size of MNIST: `mlp` (two layers of 128), one run and a stack of
+ten, and `cnn` (32 and 64 channels, 128 units), one run. On a table of 20 columns, half of them categories: `mlp`, ten runs. On
+running text: `lm` (two layers of 200), one run. Batches of 64, one thread, processor time. In each block, each regularizer
+takes some steps right after the same number of steps without any, so that a machine that slows down affects both. A cost is the
+median over blocks of the ratio of the two times; low and high are the extreme blocks. Evaluation is not included; with `swa`
+and batch norm, each evaluation passes over the training examples once more.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ STACKS = (
     ("mlp", "table", 10, 10),
     ("lm", "text", 1, 2),
 )
-"""A model, its data, the runs of a stack of it, and the steps of one measurement."""
+"""The model, its data, the number of runs in the stack, and the number of steps of one measurement."""
 _TRAINING = 640
-"""Examples to train on: ten batches."""
+"""The number of training examples: ten batches."""
 
 
 def tables(folder: Path) -> dict[str, Table]:
-    """Random data by the names in STACKS, in which each of ten classes has as many examples. folder: where a file may lie."""
+    """Return random data by the names in STACKS, with ten classes of equal size; folder: a place for a temporary file."""
     n, generator = 2 * _TRAINING, torch.Generator().manual_seed(0)
     y = torch.arange(n) % 10
     draw = np.random.default_rng(0)
@@ -65,7 +65,7 @@ def tables(folder: Path) -> dict[str, Table]:
 
 
 class Stepping:
-    """A stack in training, of which the next steps can be taken again and again."""
+    """A stack in training that can take any number of further steps."""
 
     def __init__(self, c: Composer, data: Table, model: str, regularizer: str, runs: int) -> None:
         chosen = {} if regularizer == NONE else {"regularizer": f"[{regularizer}]"}
@@ -84,7 +84,7 @@ class Stepping:
             yield from self.training.replicas.batches.epoch()
 
     def seconds(self, steps: int) -> float:
-        """How long so many updates take, of which the first one is not counted."""
+        """Return the processor seconds of this many updates, after one that is not counted."""
         assert self.training is not None
         self.training.regularization.at(0.5)
         began = 0.0
@@ -96,7 +96,7 @@ class Stepping:
 
 
 def usable(c: Composer, data: Mapping[str, Table], only: Collection[str]) -> list[dict[str, Stepping]]:
-    """By stack, training without any and with each of these that can be used there. Raises AssertionError for one with none."""
+    """Return, for each stack, training without a regularizer and with each that fits; AssertionError if one fits no stack."""
     found = []
     for model, of, runs, _ in STACKS:
         every = {name: Stepping(c, data[of], model, name, runs) for name in (NONE, *sorted(only))}
@@ -107,7 +107,7 @@ def usable(c: Composer, data: Mapping[str, Table], only: Collection[str]) -> lis
 
 
 def costs(stack: Mapping[str, Stepping], steps: int, blocks: int) -> dict[str, tuple[float, float, float]]:
-    """Median, least and largest cost by regularizer."""
+    """Return the median, smallest and largest cost by regularizer."""
     ratios: dict[str, list[float]] = {name: [] for name in stack if name != NONE}
     for _ in range(blocks):
         for name, of_name in ratios.items():
@@ -117,7 +117,7 @@ def costs(stack: Mapping[str, Stepping], steps: int, blocks: int) -> dict[str, t
 
 
 def page(found: Sequence[dict[str, tuple[float, float, float]]], blocks: int) -> str:
-    """The table as markdown, with how it was made."""
+    """Return the table in Markdown, with a description of how it was made."""
     heads = [f"{model}, {data}, {f'{runs} runs' if runs > 1 else 'one run'}" for model, data, runs, _ in STACKS]
     names = sorted({name for one in found for name in one})
     rows = [
@@ -152,7 +152,7 @@ def page(found: Sequence[dict[str, tuple[float, float, float]]], blocks: int) ->
 
 
 def main() -> None:
-    """Measures, and writes or prints the page."""
+    """Measure, and write or print the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", nargs="?", type=Path)
     parser.add_argument("--quick", action="store_true", help="two blocks")

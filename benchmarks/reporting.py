@@ -1,10 +1,10 @@
-"""What a report of 1,000 runs costs: 100 arms in five tables, from the start of the process.
+"""The cost of a report of 1,000 runs: 100 arms in five tables, including the start of the process.
 
     python benchmarks/reporting.py
 
-Trains one run for an epoch and stores it a thousand times, under other settings and seeds and with other scores. Prints the
-seconds of processor time (user and system) of `dropbench report`: the median of five after one that warms the files. 3.0 s on 2
-vCPUs of an AMD EPYC (Zen 5), torch 2.13, pandas 3.1.
+Trains one run for one epoch and stores it a thousand times, with different settings, seeds and scores. Prints the processor
+time (user and system) of `dropbench report` in seconds: the median of five runs after a warm-up run. Result: 3.0 s on 2 vCPUs
+of an AMD EPYC (Zen 5), torch 2.13, pandas 3.1.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SIZES, RATES, SEEDS, TIMES = (100, 200, 300, 400, 500), 20, 10, 5
 
 
 def dropbench(*words: str) -> float:
-    """The processor time of one command, in seconds."""
+    """Run one command and return its processor time in seconds."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-m", "dropbench", *words], check=True, stdout=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -33,7 +33,7 @@ def dropbench(*words: str) -> float:
 
 
 def multiply(folder: Path) -> None:
-    """Stores the one run of a results folder under `SIZES` × `RATES` settings and `SEEDS` seeds."""
+    """Store the single run of a results folder again under `SIZES` × `RATES` settings and `SEEDS` seeds."""
     store = Store(folder)
     (record,) = store.load().records
     with store.history(record.run_id).open(encoding="utf-8") as file:
@@ -42,7 +42,7 @@ def multiply(folder: Path) -> None:
     for size in SIZES:
         for i in range(RATES):
             for seed in range(SEEDS):
-                dropout = {**record.config["dropout"], "rate": i / RATES}  # at 0 the baseline
+                dropout = {**record.config["dropout"], "rate": i / RATES}  # rate 0 is the baseline
                 data = {**record.config["data"], "n_train": size}
                 config = {**record.config, "dropout": dropout, "data": data, "seed": seed}
                 ids = identity.ids(config, record.data_fingerprint, {})
@@ -54,7 +54,7 @@ def multiply(folder: Path) -> None:
 
 
 def main() -> None:
-    """Makes the runs in a temporary folder and times their report."""
+    """Create the runs in a temporary folder and time their report."""
     with tempfile.TemporaryDirectory() as name:
         dropbench("train", "train.epochs=1", "data.n_train=100", "data.split_seed=1", f"results={name}", "--quiet")
         multiply(Path(name))

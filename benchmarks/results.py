@@ -1,4 +1,4 @@
-"""Reads and writes benchmarks.csv, part by part, and benchmarks.md, the same in readable form."""
+"""Reads and writes benchmarks.csv, and writes benchmarks.md, the same in readable form."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ MADE_BY = ("date", "commit", "machine", "versions", "command")
 
 @dataclass(frozen=True)
 class Kept:
-    """A row, and what it was measured by: the values of `MADE_BY`."""
+    """A row and its origin: the values of `MADE_BY`."""
 
     row: Row
     origin: Mapping[str, str]
 
 
 def load(file: Path) -> list[Kept]:
-    """The rows of benchmarks.csv; none where there is no such file."""
+    """Return the rows of benchmarks.csv; empty if there is no such file."""
     if not file.is_file():
         return []
     with file.open(newline="", encoding="utf-8") as lines:
@@ -33,9 +33,9 @@ def load(file: Path) -> list[Kept]:
 def merge(
     old: Sequence[Kept], new: Sequence[Row], origin: Mapping[str, str], runners: Collection[str] | None = None
 ) -> list[Kept]:
-    """The new rows in place of what their workloads had on this processor, and all other rows.
+    """Return the rows, with new rows instead of old ones of the same workload and processor model.
 
-    Where only some `runners` were measured, rows that name another one stay too.
+    If only some `runners` were measured, old rows of other runners are kept too.
     """
     again = {r.workload for r in new}
     names = {r.runner for r in new}
@@ -49,12 +49,12 @@ def merge(
 
 
 def processor(origin: Mapping[str, str]) -> str:
-    """The number and model of the processors that a row was measured on."""
+    """Return the number and model of the processors that a row was measured on."""
     return origin["machine"].split(",")[0]
 
 
 def save(kept: Sequence[Kept], folder: Path, titles: Mapping[str, str]) -> None:
-    """Writes both files, workloads in the order of `titles`."""
+    """Write both files, with workloads in the order of `titles`."""
     order = list(titles)
     ordered = sorted(kept, key=lambda k: order.index(k.row.workload) if k.row.workload in order else len(order))
     folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def save(kept: Sequence[Kept], folder: Path, titles: Mapping[str, str]) -> None:
 
 
 def markdown(kept: Sequence[Kept], titles: Mapping[str, str]) -> str:
-    """The text of benchmarks.md: claims, then a table for each workload, then how each was measured."""
+    """Return the text of benchmarks.md: claims, then a table for each workload, then how each was measured."""
     on = {
         name: [k for k in kept if processor(k.origin) == name]
         for name in dict.fromkeys(processor(k.origin) for k in kept)
@@ -94,7 +94,7 @@ All of this page was measured on CPUs; [gpu.md](gpu.md) has a GPU."""
 
 
 def _claims(on: Mapping[str, Sequence[Kept]]) -> str:
-    """A line for each claim, or for each processor on which it was measured where there are several."""
+    """Return a table with a line for each claim, or, with several processors, for each processor it was measured on."""
     head = ["claim", "asked", "measured", "reached", *(["on"] if len(on) > 1 else [])]
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     decided = [(name, verdicts(k.row for k in there)) for name, there in on.items()]
@@ -125,12 +125,12 @@ def _numbers(row: Row) -> str:
 
 
 def _short(value: float) -> str:
-    """A number with three digits; from a hundred on with all digits before the point."""
+    """Return a number with three significant digits; from a hundred on, rounded to an integer."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _made(kept: Sequence[Kept]) -> str:
-    """A line for each date, commit, machine and command, with the workloads that were measured so."""
+    """Return a line for each date, commit, machine and command, with the workloads that were measured by it."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for one in kept:
         groups.setdefault(tuple(one.origin.get(name, "") for name in MADE_BY), []).append(one.row.workload)

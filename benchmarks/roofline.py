@@ -1,8 +1,8 @@
-"""How much of the processor's arithmetic a training step uses: its operations a second over those of a large product.
+"""The share of the processor's peak arithmetic that a training step uses: its operations per second over a large product's.
 
-One thread. Operations are counted by formula: in the forward pass two for each weight and position where it is used, and as
-many for the gradient of the weights and for that of the input, which the first layer does not need. The peak is the rate of a
-product of two matrices of 2,048 × 2,048 by the faster library (see the part `products`), measured in the same blocks.
+One thread. Operations are counted by formula: in the forward pass two for each weight and each position where it is used, and
+the same number for the gradient of the weights and for the gradient of the input, which the first layer does not need. The peak
+is the rate of a product of two matrices of 2,048 × 2,048 by the faster library (see the part `products`), in the same blocks.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ STACKS = {
     "gru": (1, 4),
     "lstm": (1, 4),
 }
-"""How many replicas are stacked, by workload."""
+"""The sizes of stacks (numbers of replicas), by workload."""
 
 
 def operations(net: Net, shape: tuple[int, int, int], classes: int) -> int:
-    """The operations of a training step for one example [C, H, W] of `shape`."""
+    """Return the number of operations of a training step for one example [C, H, W] of `shape`."""
     first, others = _products(net, shape, classes)
     return 2 * (2 * first + 3 * others)
 
 
 def _products(net: Net, shape: tuple[int, int, int], classes: int) -> tuple[int, int]:
-    """The multiplications of one example in the first layer, and in all others."""
+    """Return the number of multiplications for one example in the first layer, and in all other layers."""
     channels, height, width = shape
     if net.kind in ("gru", "lstm"):
         gates = {"gru": 3, "lstm": 4}[net.kind] * net.hidden
@@ -55,7 +55,7 @@ def _products(net: Net, shape: tuple[int, int, int], classes: int) -> tuple[int,
 
 
 def measure(n: int, seconds: float, workloads: list[str]) -> list[Row]:
-    """GFLOP/s of steps and products and the steps' share of the peak, from n blocks of `seconds` for each."""
+    """Measure GFLOP/s of steps and products, and the steps' share of the peak, in n blocks of `seconds` each."""
     use_threads(1)
     calls: dict[str, Callable[[], object]] = {}
     counted: dict[str, int] = {}
@@ -80,7 +80,7 @@ def measure(n: int, seconds: float, workloads: list[str]) -> list[Row]:
 
 
 def _step(work: Workload, k: int, bf16: bool) -> tuple[Callable[[], object], int]:
-    """A function that takes a training step of K replicas, and the operations of that step."""
+    """Return a function that takes a training step of K replicas, and the number of operations of that step."""
     told = [*work.overrides(), f"dropout.rate={work.rates[-1]}", f"train.precision={'bf16' if bf16 else 'fp32'}"]
     data = table(f"data={work.data}")
     one = spec(told)

@@ -1,4 +1,4 @@
-"""Runs dropbench and the peers as processes of their own, imports included, and reads what came out."""
+"""Runs dropbench and the peers as separate processes, imports included, and reads their results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from benchmarks.workloads import Run, Workload
 
 ONE = "one loader script"
 TYPICAL: Run = (0.5, 0)
-"""The rate and the seed of that script's run."""
+"""The rate and the seed of the single run of ONE."""
 _MODULES = {
     "plain": "plain",
     "joblib": "joblib_",
@@ -48,28 +48,28 @@ _NEEDS = {
     "tabm": ("tabm",),
 }
 TOGETHER = ("jax", "torch.func", "tabm")
-"""How the names of peers begin that train many runs at once: what one run more takes is then unknown."""
+"""Prefixes of the names of peers that train many runs at once; the time of one more run is unknown for them."""
 CACHED = "jax compiled before"
-"""The runner that finds in a folder beside the splits what it compiled when it was warmed up."""
+"""The runner with a compilation cache, in a folder beside the splits, that its warm-up has filled."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What a runner gives in one block.
+    """The measurements of a runner in one block.
 
     Attributes
     ----------
     seconds : float
-        Of the whole sweep, scaled up where fewer runs were carried out.
+        Wall-clock time of the whole sweep, extrapolated if only some of its runs were trained.
     marginal : float
-        Seconds that one run more takes; nan where that is unknown.
+        The seconds of one more run; nan if unknown.
     runs : int
-        How many runs were carried out.
+        The number of runs that were trained.
     accuracies : dict
-        The test accuracy of each, 0..1.
+        The test accuracy of each run, 0..1.
     processor : float
-        Seconds that all processors together worked for it; other work on the machine changes these less than `seconds`. nan
-        where not all runs were carried out.
+        The processor time of all processors, in seconds, which other work on the machine changes less than `seconds`; nan if
+        not all runs were trained.
     """
 
     seconds: float
@@ -80,7 +80,7 @@ class Sample:
 
 
 def missing(runner: str) -> str | None:
-    """The library that a runner needs and that is not installed, or None."""
+    """Return a library that a runner needs and that is not installed, or None."""
     for name in _NEEDS.get(runner, ()):
         try:
             if importlib.util.find_spec(name) is None:
@@ -91,7 +91,7 @@ def missing(runner: str) -> str | None:
 
 
 def run(work: Workload, runner: str, splits: Path) -> Sample:
-    """Carries out a workload once by one runner; `splits` is a file of `write_splits`."""
+    """Run a workload once with one runner; `splits` is a file written by `write_splits`."""
     began = _processor_seconds()
     with tempfile.TemporaryDirectory() as folder:
         if runner.startswith("dropbench"):
@@ -103,18 +103,18 @@ def run(work: Workload, runner: str, splits: Path) -> Sample:
 
 
 def _processor_seconds() -> float:
-    """What the processes have used that this one started and that have ended."""
+    """Return the processor time of this process's ended child processes, in seconds."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def environment() -> dict[str, str]:
-    """The environment without the variables that choose threads or kernels of OpenMP, MKL and OpenBLAS."""
+    """Return the environment without variables that choose threads or kernels of OpenMP, MKL and OpenBLAS."""
     return {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "MKL_", "OPENBLAS_"))}
 
 
 def execute(command: list[str]) -> float:
-    """Runs a command and gives its seconds; RuntimeError, with the end of its output, where it fails."""
+    """Run a command and return its seconds; raise RuntimeError with the end of its error output if it fails."""
     began = time.perf_counter()
     done = subprocess.run(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     seconds = time.perf_counter() - began
@@ -124,12 +124,12 @@ def execute(command: list[str]) -> float:
 
 
 def sweep(overrides: list[str], results: Path) -> list[str]:
-    """The command of a sweep, as a user would type it."""
+    """Return the command of a sweep, as a user would type it."""
     return [sys.executable, "-m", "dropbench", "sweep", *overrides, "--quiet", f"results={results}"]
 
 
 def records(results: Path) -> list[dict[str, Any]]:
-    """The records of all runs in a folder of results."""
+    """Return the records of all runs in a results folder."""
     return [json.loads(f.read_text(encoding="utf-8")) for f in sorted(results.glob("runs/*/record.json"))]
 
 
@@ -176,7 +176,7 @@ def _peer(work: Workload, runner: str, splits: Path, folder: Path) -> Sample:
 
 
 def _settings(runner: str, splits: Path) -> list[str]:
-    """What the name of a runner says beside its module."""
+    """Return the options that a runner's name implies."""
     settings = ["--bf16"] if runner.endswith("bf16") else []
     settings += ["--processes", "1"] if runner.endswith("one process") else []
     return settings + (["--cache", str(splits.parent / "compiled")] if runner == CACHED else [])

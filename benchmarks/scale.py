@@ -1,11 +1,11 @@
-"""What plans, results folders and reports of 10^2 to 10^5 runs cost, and what a driver spends on each run that ends.
+"""The cost of plans, results folders and reports of 10^2 to 10^5 runs, and a driver's cost for each run that ends.
 
     python -m benchmarks.scale FOLDER [--most 100000] [--out results/reference/scale.md]
 
-FOLDER is where the results folders are made (benchmarks/large_folder.py), 25 KB a run; what is there already is taken as it is.
-Whole commands are timed, from their start: seconds of the clock, and of the processor in brackets. "First" is without an index,
-"again" with the one that the first has left. A driver's costs are timed in this process, by what `sweep` itself calls, in a
-folder of as many runs as the row says; files are synced there as in a sweep.
+The results folders are created in FOLDER (benchmarks/large_folder.py), 25 KB per run; existing ones are reused. Whole commands
+are timed from their start: wall-clock seconds, with processor seconds in brackets. "First" is without an index, "again" with
+the index that the first command wrote. A driver's costs are timed in this process by the functions that `sweep` calls, in a
+results folder of the given size; files are synced as in a sweep.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from dropbench.store import RUNS, Store
 from dropbench.store.index import INDEX
 
 SHAPES = {100: (1, 10, 10), 1_000: (1, 50, 20), 10_000: (1, 100, 100), 100_000: (1, 1_000, 100)}
-"""Tables, arms a table and seeds of each size."""
+"""Tables, arms per table, and seeds, by number of runs."""
 WRITTEN, COHORT = 200, 50
-"""Runs that a driver is timed on, and how many of them train together."""
+"""The number of runs that a driver is timed on, and the size of a cohort."""
 WORKERS = 1_000
 
 
 @dataclass(frozen=True)
 class Took:
-    """Seconds of the clock and of the processor."""
+    """Wall-clock seconds and processor seconds."""
 
     clock: float
     processor: float
@@ -47,7 +47,7 @@ class Took:
 
 
 def command(*words: str) -> Took:
-    """A command of dropbench as one types it, its output thrown away."""
+    """Run a command of dropbench, discard its output, and return how long it took."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run([sys.executable, "-m", "dropbench", *words], check=True, stdout=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -56,7 +56,7 @@ def command(*words: str) -> Took:
 
 
 def commands(runs: int, folder: Path) -> dict[str, Took]:
-    """What one does with a plan and a folder of so many runs."""
+    """Time the usual commands on a plan and a folder with this many runs."""
     typed, most, where = overrides(*SHAPES[runs]), ["--max-runs", str(runs)], str(folder)
     aside = folder.parent / f"{folder.name}_out"
     (folder / INDEX).unlink(missing_ok=True)
@@ -76,7 +76,7 @@ def commands(runs: int, folder: Path) -> dict[str, Took]:
 
 
 def standing(folder: Path) -> Took:
-    """How far the newest plan has come, in a process of its own."""
+    """Time computing the progress of the newest plan, in a separate process."""
     code = "import sys; from pathlib import Path; from datetime import datetime, UTC; from dropbench.report import standing; "
     code += "print(standing([Path(sys.argv[1])], [], datetime.now(UTC)))"
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
@@ -86,7 +86,7 @@ def standing(folder: Path) -> Took:
 
 
 def driver(runs: int, folder: Path) -> dict[str, float]:
-    """Milliseconds of a driver for each run that ends, beside a folder of so many."""
+    """Return a driver's milliseconds for each run that ends, by kind of work, with a folder of this many runs."""
     from dropbench.cli.progress import TrainingProgress
     from dropbench.execute.agenda import Agenda, marks
     from dropbench.execute.cohorts import cohorts
@@ -127,7 +127,7 @@ def driver(runs: int, folder: Path) -> dict[str, float]:
 
 
 def _again(store: Store, records: list[Any]) -> list[Callable[[], object]]:
-    """What stores each of these records once more, into a folder beside the others, from which it is removed."""
+    """Remove the folders of these runs, and return functions that store each of them again."""
     from dropbench.execute.keeping import kept_files
 
     found: list[Callable[[], object]] = []
@@ -147,7 +147,7 @@ def _rows(file: Path) -> list[dict[str, str]]:
 
 
 def table(columns: dict[int, dict[str, str]]) -> str:
-    """A row for each thing that was timed, a column for each number of runs."""
+    """Return a table with a row for each thing that was timed and a column for each number of runs."""
     lines = [f"| | {' | '.join(f'{runs:,} runs' for runs in columns)} |", f"|---|{'---:|' * len(columns)}"]
     for name in next(iter(columns.values())):
         lines.append(f"| {name} | {' | '.join(told[name] for told in columns.values())} |")
@@ -155,7 +155,7 @@ def table(columns: dict[int, dict[str, str]]) -> str:
 
 
 def text(taken: dict[int, dict[str, Took]], spent: dict[int, dict[str, float]], typed: str) -> str:
-    """The page."""
+    """Return the page in Markdown."""
     whole = spent[max(spent)]["in all"] / 1000
     size = max(taken)
     shapes = "; ".join(f"{runs:,} runs: {SHAPES[runs][1]:,} arms under {SHAPES[runs][2]:,} seeds" for runs in taken)
@@ -184,7 +184,7 @@ def text(taken: dict[int, dict[str, Took]], spent: dict[int, dict[str, float]], 
 
 
 def main() -> None:
-    """Makes the folders that are not there, times, and writes the page."""
+    """Create missing folders, time the commands, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--most", type=int, default=max(SHAPES))

@@ -1,4 +1,4 @@
-"""RunSpecs from what one would type, for measurements inside one process."""
+"""Creates RunSpecs from overrides, for measurements inside one process."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from dropbench.spec import RunSpec
 
 
 def composed(overrides: Sequence[str]) -> Composed:
-    """The configuration that overrides such as "data=digits" make."""
+    """Return the configuration for overrides such as "data=digits"."""
     with composer() as c:
         return c.compose({told.partition("=")[0]: told for told in overrides})
 
 
 def spec(overrides: Sequence[str]) -> RunSpec:
-    """The run that overrides make."""
+    """Return the run for these overrides."""
     return composed(overrides).spec
 
 
 @cache
 def table(*overrides: str) -> Table:
-    """The data that overrides name, loaded once."""
+    """Return the data for these overrides, loaded once."""
     configured = composed(overrides)
     return load(configured.spec.data, configured.settings)
 
 
 def cohort(specs: Sequence[RunSpec], data: Table) -> Training:
-    """Runs of one model on this data, ready to train together on the CPU."""
+    """Build runs of one model on this data, ready to train together on the CPU."""
     return build(specs, outline(specs[0].model, data), data, torch.device("cpu"))

@@ -1,10 +1,10 @@
-"""Three arms on every table of a folder, one command a table, beside scikit-learn's linear model on the same splits.
+"""Three arms on every table of a folder, with one command per table, beside scikit-learn's linear model on the same splits.
 
     python -m benchmarks.tables FOLDER [--results DIR] [--out tables.md] [--only german,wdbc]
 
-FOLDER holds CSV files; the target is the column that TARGETS names, else `target`. Each is `study=three_arm`, ten seeds, and
-nothing said of it but path and target. Tables with a rare class stand in a second table
-too, in balanced accuracy: `rare_classes`.
+FOLDER has CSV files; the target is the column that TARGETS names, else `target`. Each command is `study=three_arm` with ten
+seeds; it describes the table only by path and target. A second table shows the tables with a rare class in balanced accuracy,
+see `rare_classes`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ SEEDS = 10
 
 @dataclass(frozen=True)
 class Row:
-    """One table: its size, what none and the linear model score, and the two other arms against none."""
+    """One table: its size, the scores of none and of the linear model, and the comparison of the other two arms with none."""
 
     name: str
     size: str
@@ -57,7 +57,7 @@ class Row:
 
 
 def command(file: Path) -> list[str]:
-    """What is typed for one table, but for the folder of its results."""
+    """Return the arguments of the command for one table, except the folder of its results."""
     metric = [METRIC] if file.stem in RARE else []
     return [
         "sweep",
@@ -72,7 +72,7 @@ def command(file: Path) -> list[str]:
 
 
 def run(file: Path, results: Path) -> Row:
-    """Trains what is not there yet."""
+    """Train the runs that are missing, and return the row of the table."""
     began = time.monotonic()
     subprocess.run([sys.executable, "-m", "dropbench", *command(file), f"results={results / file.stem}"], check=True)
     seconds = time.monotonic() - began
@@ -92,7 +92,7 @@ def _table(file: Path) -> Any:
 
 
 def _linear(table: Any, seed: int) -> float:
-    """Test accuracy of logistic regression, or the RMSE of ridge, fitted to the training rows of a seed with its own inputs."""
+    """Return the test accuracy of logistic regression, or the test RMSE of ridge, fitted to the training rows of a seed."""
     from sklearn.linear_model import LogisticRegressionCV, RidgeCV
 
     from dropbench.engine.example_batches import split_for
@@ -106,13 +106,13 @@ def _linear(table: Any, seed: int) -> float:
         model: Any = RidgeCV(np.logspace(-2, 4, 13)).fit(inputs[train], y[train])
         return float(np.sqrt(np.mean((model.predict(inputs[test]) - y[test]) ** 2)))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # of attributes that are not read here
+        warnings.simplefilter("ignore", FutureWarning)  # about attributes that are not used here
         model = LogisticRegressionCV(Cs=5, cv=3, max_iter=300).fit(inputs[train], y[train])
     return float(np.mean(model.predict(inputs[test]) == y[test]))
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """The table, and what it says across tables."""
+    """Return the table in Markdown, and a summary over all tables."""
     lines = [
         "| table | rows × columns | measure | linear | none | reduced - none | | target - none | |",
         "| --- | --- | --- | ---: | ---: | ---: | --- | ---: | --- |",
@@ -130,7 +130,7 @@ def markdown(rows: Sequence[Row]) -> str:
 
 
 def _across(rows: Sequence[Row]) -> list[str]:
-    """How the arms did over all tables."""
+    """Return lines that summarize the arms over all tables."""
     lines = []
     ranks: dict[str, list[float]] = {"none": [], "reduced": [], "target": []}
     for row in rows:
@@ -160,7 +160,7 @@ def _longest(rows: Sequence[Row]) -> str:
 
 
 def main() -> None:
-    """See the module."""
+    """Train and print what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--results", type=Path, default=Path("results/tables"))

@@ -1,17 +1,17 @@
-"""Claim: `vmap` trains a user's ordinary module faster in a stack than one by one, though slower alone.
+"""Claim: with `vmap`, a user's ordinary module trains faster in a stack than one by one, although a stack of one is slower.
 
-Digits, 64-128-128-10 with dropout at both hidden layers, batches of 64, AdamW, one thread: microseconds of a training step
-divided by its replicas, of the module called as it is (K = 1), of stacks of it by `vmap`, and of dropbench's own `mlp`.
-Blocks of 8 steps, alternated 15 times, medians; ratios to the module as it is.
+First part: digits, 64-128-128-10 with dropout at both hidden layers, batches of 64, AdamW, one thread. It measures microseconds
+per training step and replica: of the module called directly (K = 1), of stacks of it by `vmap`, and of dropbench's own `mlp`.
+Figures are medians of 15 alternated blocks of 8 steps, and ratios to the module called directly.
 
-Then two networks that know nothing of dropbench, by `model=module` and one by one, beside a plain loop of the same:
-milliseconds of a step of each, alternated in the same way, and the ratio.
+Second part: two networks written without dropbench, trained one by one with `model=module`, beside a plain loop over the same
+network: milliseconds per step of each, alternated in the same way, and their ratio.
 
     python benchmarks/user_module.py [plain]
 
-With `plain` the second part alone.
+With `plain`, only the second part runs.
 
-2 vCPUs (AMD Zen 4), torch 2.13.0 (CPU), other work beside it: read the ratios, to about 15 %.
+Measured on 2 vCPUs (AMD Zen 4), torch 2.13.0 (CPU), with other work on the machine: only ratios count, to about 15 %.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ class Perceptron(nn.Module):
         self.sites = tuple(Site(f"hidden.{i}", "activation", (128,), "F") for i in range(2))
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
-        """Maps x [B, F] to logits [B, n_classes]."""
+        """Map x [B, F] to logits [B, n_classes]."""
         x = noise("hidden.0", self.first(x).relu())
         logits: Tensor = self.head(noise("hidden.1", self.second(x).relu()))
         return logits
 
 
 class Net(nn.Module):
-    """A perceptron that knows nothing of dropbench."""
+    """A perceptron written without dropbench."""
 
     def __init__(self, in_features: int, num_classes: int, width: int = 128) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class Net(nn.Module):
 
 
 class ConvNet(nn.Module):
-    """A convolutional network that knows nothing of dropbench."""
+    """A convolutional network written without dropbench."""
 
     def __init__(self, in_channels: int, num_classes: int) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ class ConvNet(nn.Module):
 
 
 def as_it_is(name: str) -> tuple[Training, nn.Module]:
-    """A run of one of the two by `model=module`, and the network by itself."""
+    """Return a run of one of the two networks with `model=module`, and the network itself."""
     typed = {
         "model": "model=module",
         "model.target": f"model.target=user_module:{name}",
@@ -120,7 +120,7 @@ def as_it_is(name: str) -> tuple[Training, nn.Module]:
 
 
 def beside_a_plain_loop() -> None:
-    """One by one: a step of ours, and of a loop as one writes it, of the same network and batches."""
+    """Time a step of dropbench, one run at a time, and a step of a plain loop over the same network and batches."""
     stack.unstacked = lambda *run: "as it is"
     for name in ("Net", "ConvNet"):
         training, network = as_it_is(name)
@@ -146,7 +146,7 @@ def beside_a_plain_loop() -> None:
 
 
 def stacked(replicas: int, builtin: bool = False) -> Training:
-    """A cohort of ten rates a seed, of `Perceptron` or of dropbench's own `mlp`."""
+    """Return a cohort with ten rates per seed, of `Perceptron` or of dropbench's own `mlp`."""
     typed = {"data": "data=digits", "model.widths": "model.widths=[128,128]", "train.batch_size": "train.batch_size=64"}
     with composer() as c:
         composed = c.compose(typed)
@@ -164,7 +164,7 @@ def stacked(replicas: int, builtin: bool = False) -> Training:
 
 
 def main() -> None:
-    """Measures all stacks in turn and prints the medians."""
+    """Measure all stacks in turn and print the medians."""
     use_threads(1)
     if sys.argv[1:] == ["plain"]:
         return beside_a_plain_loop()

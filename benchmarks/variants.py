@@ -1,19 +1,19 @@
 """Claim: every variant drops what its rate says, has the mean and variance of its theory, and costs little beside a step.
 
-For each variant of conf/dropout, with the options that change what is drawn, at one site of each kind and layout that a
-model has: how much is dropped, the moments of what comes out, and what a training step costs.
+For each variant of conf/dropout, with the options that change its random draws, at one site of each kind and layout that a
+model has: the dropped fraction, the moments of the output, and the cost of a training step.
 
     python -m benchmarks.variants [results/reference/variants.csv] [--quick] [--only NAME,NAME]
 
-n: 16 seeds of 40 steps of 16 examples; costs are medians of 7 rounds of 5 training steps of 4 replicas in batches of 64,
-one thread, with and without the variant in turn, in the processor's time. The file opens with the hardware and the versions it
-was made by. The data are random: images of 28 × 28, texts of 20 words out of 500, a running text, a graph of 300 nodes.
+There are 16 seeds of 40 steps of 16 examples. Costs are medians of 7 rounds of 5 training steps of 4 replicas in batches of 64,
+on one thread, with and without the variant in turn, in processor time. The file starts with the hardware and the versions that
+it was made with. The data are random: images of 28 × 28, texts of 20 words out of 500, a running text, a graph of 300 nodes.
 
-drop_fraction is that of independent draws (elements that share a draw count once; where blocks are dropped, elements are taken
-a block apart), with Wilson's 95 % interval; it is empty where nothing becomes zero, or where the input decides what does. The
-mean and variance are those of the output for normal inputs of variance 1 and mean `input_mean`, with Student's 95 % interval
-over seeds; theory is empty for variants that THEORY does not name. cost is the median training step over that without noise;
-low and high are the extreme rounds.
+drop_fraction is the share of independent draws that are dropped, with Wilson's 95 % interval. Elements that share a draw count
+once; for dropped blocks, elements one block apart are taken. It is empty if nothing becomes zero, or if the input decides what
+does. mean and variance are those of the output for normal inputs of variance 1 and mean `input_mean`, with Student's 95 %
+interval over seeds; theory is empty for variants that are not in THEORY. cost is the median training step divided by the median
+step without noise; low and high are the extreme rounds.
 """
 
 from __future__ import annotations
@@ -72,35 +72,35 @@ MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "lm": ("lm", "running", {"hidden": 64}),
     "autoencoder": ("autoencoder", "images", {}),
 }
-"""The networks in the order in which their sites are taken, each with its model, its data and its options."""
+"""The networks, in the order in which their sites are used, each with its model, its data and its options."""
 OF_A_USER = {"module"}
-"""Models that are a user's network, whose sites are those of others."""
+"""Models that wrap a user's network and have no sites of their own kind."""
 BY_INPUT = {"concrete", "standout", "shake_drop", "shake_shake"}
-"""Variants that do not drop elements by the rate alone: concrete's masks are soft, standout's depend on the input, and what
-ShakeDrop does not keep it multiplies by a number, as Shake-Shake does two branches."""
+"""Variants that do not drop elements by the rate alone: concrete's masks are soft, standout's depend on the input, ShakeDrop
+multiplies what it does not keep by a random number, and Shake-Shake does so with two branches."""
 Moments = Callable[[float, float], tuple[float, float]]
 """A function of (rate, mean of the input): the mean and variance of the output."""
 
 
 def inverted(rate: float, mean: float) -> tuple[float, float]:
-    """The mean and variance of x m for m of mean 1 and variance rate / (1 - rate), x of variance 1."""
+    """Return the mean and variance of x m for m with mean 1 and variance rate / (1 - rate), and x with variance 1."""
     return mean, (1 + mean**2) / (1 - rate) - mean**2
 
 
 def unscaled(rate: float, mean: float) -> tuple[float, float]:
-    """The mean and variance of x m for m of zeros and ones with mean 1 - rate, x of variance 1."""
+    """Return the mean and variance of x m for m of zeros and ones with mean 1 - rate, and x with variance 1."""
     keep = 1 - rate
     return keep * mean, keep * (1 + mean**2) - (keep * mean) ** 2
 
 
 def shaken(rate: float, mean: float) -> tuple[float, float]:
-    """The mean and variance of x m for m of 1 with chance 1 - rate, else uniform in (-1, 1); x of variance 1."""
+    """Return the mean and variance of x m for m = 1 with probability 1 - rate, else uniform in (-1, 1); x has variance 1."""
     keep = 1 - rate
     return keep * mean, (keep + rate / 3) * (1 + mean**2) - (keep * mean) ** 2
 
 
 def weighed(rate: float, mean: float) -> tuple[float, float]:
-    """The mean and variance of x m for m uniform in (1 - 2 rate, 1 + 2 rate), x of variance 1."""
+    """Return the mean and variance of x m for m uniform in (1 - 2 rate, 1 + 2 rate), and x with variance 1."""
     return mean, (1 + (2 * rate) ** 2 / 3) * (1 + mean**2) - mean**2
 
 
@@ -118,11 +118,11 @@ THEORY: Mapping[str, Moments] = {
     "shake_shake": weighed,
 }
 INPUT_MEAN = {"alpha": 0.0}
-"""The mean of the inputs where it is not 1: alpha dropout's theory is of inputs with mean 0."""
+"""The mean of the inputs if it is not 1: the theory of alpha dropout is for inputs with mean 0."""
 
 
 def tables() -> dict[str, Table]:
-    """Random data of each kind, by the names in MODELS."""
+    """Return random data of each kind, by the names in MODELS."""
     generator = torch.Generator().manual_seed(0)
 
     def whole(high: int, *shape: int) -> Tensor:
@@ -150,7 +150,7 @@ def tables() -> dict[str, Table]:
 
 
 def compose(c: Composer, network: str, name: str, given: Mapping[str, Any], **rest: object) -> RunSpec:
-    """A run of a network with a variant, whose options are `given` and `rest`."""
+    """Return a run of a network with a variant, whose options are `given` and `rest`."""
     model, _, options_of = MODELS[network]
     told = {
         "model": model,
@@ -162,15 +162,15 @@ def compose(c: Composer, network: str, name: str, given: Mapping[str, Any], **re
 
 
 class Same(torch.nn.Module):
-    """A branch that does nothing."""
+    """A branch that is the identity."""
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
-        """Gives x back."""
+        """Return x."""
         return x
 
 
 def through(noise: StackNoise, site: Site, x: Tensor) -> Tensor:
-    """What comes out of a site for x. At a weight, x is the weight; at a transition, the new state, and the old one is 0."""
+    """Return the output of a site for x. At a weight, x is the weight; at a transition, the new state, and the old one is 0."""
     if site.kind in ("recurrent", "candidate"):
         act = noise.steps(site.name)
         assert act is not None
@@ -190,14 +190,14 @@ def through(noise: StackNoise, site: Site, x: Tensor) -> Tensor:
 
 
 def shape_of(site: Site) -> tuple[int, ...]:
-    """The shape of one replica's x for `through`."""
+    """Return the shape of one replica's x for `through`."""
     if site.kind in ("weight", "token", "recurrent_weight"):
         return site.shape
     return (1 if site.axes in ("NF", "E") else BATCH), *site.shape  # a graph is one example
 
 
 def independent(tried: Variant, site: Site, values: Tensor) -> Tensor:
-    """The values [K, *shape] with one of each group that shares a draw."""
+    """Return the values [K, *shape], with only one of each group that shares a draw."""
     shape = tried.noise_shape(site, values.shape[1])
     for axis, n in enumerate(shape, 1) if site.kind != "weight" else ():
         values = values.narrow(axis, 0, 1) if n == 1 else values
@@ -206,7 +206,7 @@ def independent(tried: Variant, site: Site, values: Tensor) -> Tensor:
 
 
 def measured(tried: Variant, name: str, label: str, site: Site, rate: float, steps: int) -> dict[str, Any]:
-    """What a variant drops at a site, and the moments of what comes out, beside theory; columns of the file."""
+    """Measure the dropped fraction at a site, and the moments of the output beside theory; return columns of the file."""
     batch = site.shape[0] if site.kind == "weight" else BATCH
     noise = StackNoise(tried, [site], [{site.name: rate}] * SEEDS, range(SEEDS), batch, CPU)
     mean = INPUT_MEAN.get(name, 1.0)
@@ -217,10 +217,10 @@ def measured(tried: Variant, name: str, label: str, site: Site, rate: float, ste
         x = torch.randn(SEEDS, *shape_of(site), generator=generator).add_(mean).requires_grad_()
         out = through(noise, site, x)
         if site.kind in ("weight", "token"):
-            # Here a gradient would be a sum over examples, so zeros of the output are counted.
+            # Here a gradient would be a sum over examples, so zeros in the output are counted instead.
             drawn = independent(tried, site, out.detach())
         else:
-            # Dropped is what x has no influence on; the output need not be zero: alpha dropout puts another constant there.
+            # An element is dropped if x has no influence on it. Its output need not be zero: alpha dropout uses a constant.
             (slope,) = torch.autograd.grad(out.sum(), x)
             drawn = independent(tried, site, slope)
         dropped += int((drawn == 0).sum())
@@ -243,7 +243,7 @@ def measured(tried: Variant, name: str, label: str, site: Site, rate: float, ste
 
 
 def cost(noisy: RunSpec, plain: RunSpec, table: Table, rounds: int, steps: int) -> dict[str, Any]:
-    """Milliseconds of a training step with and without a variant, and their ratio; columns of the file."""
+    """Measure milliseconds of a training step with and without a variant, and their ratio; return columns of the file."""
     built = outline(plain.model, table)
     trainings = [build([s.model_copy(update={"seed": k}) for k in range(4)], built, table, CPU) for s in (plain, noisy)]
     batch = next(trainings[0].replicas.batches.epoch())
@@ -253,7 +253,7 @@ def cost(noisy: RunSpec, plain: RunSpec, table: Table, rounds: int, steps: int) 
             began = time.process_time()
             for _ in range(steps):
                 training.train_step(batch, 1.0)
-            if turn:  # the first is for warming up
+            if turn:  # the first turn is a warm-up
                 taken.append(1000 * (time.process_time() - began) / steps)
     ratios = [b / a for a, b in zip(*times, strict=True)]
     without, with_noise = (statistics.median(t) for t in times)
@@ -278,12 +278,12 @@ class Case:
 
     @property
     def label(self) -> str:
-        """Its options."""
+        """The options as text."""
         return " ".join(f"{k}={v}" for k, v in self.given.items())
 
 
 def cases(c: Composer, data: Mapping[str, Table], only: Collection[str]) -> list[Case]:
-    """Each of these variants and options, at one site of each kind and layout. Raises AssertionError where one has none."""
+    """Return each variant and its options at one site of each kind and layout; raise AssertionError if one has no site."""
     missing = set(options("model")) - {model for model, _, _ in MODELS.values()} - OF_A_USER
     assert not missing, f"give {missing} a place in MODELS"
     given_to = [(name, given) for name in only for given in ({}, *MORE_OPTIONS.get(name, []))]
@@ -293,7 +293,7 @@ def cases(c: Composer, data: Mapping[str, Table], only: Collection[str]) -> list
         sites = outline(compose(c, network, "none", {}).model, data[of]).sites
         for name, given, acting in tried:
             for site in sorted(sites, key=lambda s: math.prod(s.shape)):
-                # The smallest of each kind and layout, but not the input, which gets noise only where that is asked for.
+                # The smallest site of each kind and layout; not the input, which gets noise only on request.
                 if acting.supports(site) is None and site.name != "input":
                     case = Case(network, name, given, site)
                     found.setdefault((name, case.label, site.kind, site.axes), case)
@@ -303,7 +303,7 @@ def cases(c: Composer, data: Mapping[str, Table], only: Collection[str]) -> list
 
 
 def rows(c: Composer, quick: bool, only: Collection[str]) -> Iterable[dict[str, Any]]:
-    """The rows of the file: each of these variants and options, at one site of each kind and layout, at each rate."""
+    """Yield the rows of the file: each variant and its options, at one site of each kind and layout, at each rate."""
     data = tables()
     for case in cases(c, data, only):
         network, name, site = case.network, case.name, case.site
@@ -327,7 +327,7 @@ COLUMNS = (
 
 
 def processor() -> str:
-    """How many processors there are, and their model."""
+    """Return the number of processors and their model."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.is_file() else []
     named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -335,7 +335,7 @@ def processor() -> str:
 
 
 def main() -> None:
-    """Writes the file, row by row."""
+    """Write the file, row by row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", nargs="?", type=Path, default=Path("results/reference/variants.csv"))
     parser.add_argument("--quick", action="store_true", help="few draws and two short rounds: whether it works at all")

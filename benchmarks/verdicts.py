@@ -1,11 +1,11 @@
-"""How often a verdict is wrong and how often it finds what is there, by simulation. The tables of docs/statistics.md.
+"""Error rate and power of verdicts, by simulation. Prints tables of docs/statistics.md.
 
     python -m benchmarks.verdicts [--studies 1000]
 
-Differences of arms from one baseline have an sd of 1, in unequal spreads one of .37 to 2.7, evenly on a log scale. Half of the
-variance is shared, since they are of one baseline. A seed that collapses loses eight sd. Effects are in half of the arms, three
-of their own sd with six seeds and two with more; error is how often any of the other arms is called better or worse, coverage
-how often all intervals hold at once.
+Differences of arms from one baseline have an sd of 1, or, with unequal spreads, sds from .37 to 2.7, evenly spaced on a log
+scale. Half of the variance is shared, because all arms have the same baseline. A seed that collapses loses eight sd. Half of
+the arms have an effect: three of their own sd with six seeds, and two with more. The error is how often any of the other arms
+is called better or worse; the coverage is how often all intervals hold at once.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SIZES = ((6, 2), (6, 8), (6, 60), (10, 2), (10, 8), (10, 60), (30, 8))
 
 
 def main() -> None:
-    """Prints the tables."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=1000)
     parser.add_argument("--shape", choices=SHAPES, help="this one alone")
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def _of_one_arm(shapes: Shapes, studies: int) -> None:
-    """Coverage of intervals for one arm, by method."""
+    """Print the coverage of intervals for one arm, by method."""
     print("| differences | n | sign flips | bootstrap-t | Student's t |\n| --- | ---: | ---: | ---: | ---: |")
     for shape, draw in shapes.items():
         for n in (6, 10, 30):
@@ -71,7 +71,7 @@ def _of_one_arm(shapes: Shapes, studies: int) -> None:
 
 
 def _of_many(shapes: Shapes, studies: int) -> None:
-    """Errors, coverage and power of arms that are judged together, beside Holm's correction of exact sign-flip p values."""
+    """Print error, coverage and power for arms tested together, beside Holm's correction of exact sign-flip p values."""
     print(
         "\n| differences | spreads | n | arms | error, no effects | error beside effects | coverage | power | power by Holm |"
     )
@@ -105,12 +105,12 @@ def _judged(values: Floats) -> list[Any]:
 
 
 def judged_out(joint: Any, value: float) -> bool:
-    """Whether the interval that holds for all excludes it."""
+    """Return whether the simultaneous interval excludes the value."""
     return not joint.low <= value <= joint.high
 
 
 def _holm(p: list[float]) -> NDArray[np.bool_]:
-    """Which of them are below .05 after Holm's correction (1979)."""
+    """Return which p values are at most .05 after Holm's correction (1979)."""
     order = np.argsort(p)
     adjusted = np.maximum.accumulate(np.sort(p) * np.arange(len(p), 0, -1))
     below = np.zeros(len(p), bool)

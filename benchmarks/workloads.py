@@ -1,4 +1,4 @@
-"""The workloads as data, so that dropbench and every peer train the same."""
+"""The workloads as data, so that dropbench and every peer train the same runs."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Net:
     ----------
     kind : {"mlp", "cnn", "gru", "lstm"}
         cnn: 3×3 convolution blocks that halve the map, then dense layers. gru, lstm: one recurrent layer over the rows of an
-        image, with one mask a sequence on the state that the hidden-to-hidden weights multiply, and a linear map of the last
-        state.
+        image, with one mask per sequence on the state that the hidden-to-hidden weights multiply, and a linear map of the
+        last state.
     widths : tuple of int
-        Units of the dense layers, of mlp and cnn.
+        Units of the dense layers, for mlp and cnn.
     channels : tuple of int
-        Channels of the blocks, of cnn.
+        Channels of the blocks, for cnn.
     hidden : int
-        Units of the layer, of gru and lstm.
+        Units of the recurrent layer, for gru and lstm.
     """
 
     kind: Literal["mlp", "cnn", "gru", "lstm"]
@@ -37,7 +37,7 @@ class Net:
     hidden: int = 0
 
     def overrides(self) -> list[str]:
-        """The overrides that give this network in dropbench."""
+        """Return the overrides for this network in dropbench."""
         if self.kind == "mlp":
             return ["model=mlp", f"model.widths={_listed(self.widths)}", "dropout=standard"]
         if self.kind == "cnn":
@@ -53,11 +53,11 @@ class Workload:
     Attributes
     ----------
     timed : mapping of str to int
-        The runners, and how many of the runs each really carries out; the time of the others is that of as many runs more.
+        The runners, and how many runs each actually trains; the time of the remaining runs is extrapolated.
     n_train : int or None
-        Training examples; None for all that validation leaves.
+        The number of training examples; None for all that are not validation or test examples.
     minutes : float
-        What 5 blocks take on two processors, roughly.
+        The approximate duration of 5 blocks on two processors.
     """
 
     name: str
@@ -75,18 +75,18 @@ class Workload:
     """Further overrides for dropbench."""
 
     def overrides(self) -> list[str]:
-        """The overrides that give this training in dropbench, without rates and seeds."""
+        """Return the overrides for this training in dropbench, without rates and seeds."""
         n_train = [] if self.n_train is None else [f"data.n_train={self.n_train}"]
         optimizer = ["train.optimizer=adamw", f"train.lr={LR}", f"train.weight_decay={WEIGHT_DECAY}"]
         size = [f"train.epochs={self.epochs}", f"train.batch_size={self.batch_size}"]
         return [f"data={self.data}", *n_train, *self.net.overrides(), *optimizer, *size, *self.extra]
 
     def grid(self) -> list[str]:
-        """The overrides that give the rates and seeds in dropbench."""
+        """Return the overrides for the rates and seeds in dropbench."""
         return [f"dropout.rate={','.join(map(str, self.rates))}", f"seed={','.join(map(str, self.seeds))}"]
 
     def runs(self, n: int | None = None) -> list[Run]:
-        """The first n runs, in an order in which the first ones have every seed, and rates from all over the range."""
+        """Return the first n runs, in an order that starts with every seed and with rates from the whole range."""
         rates, step = len(self.rates), max(1, round(len(self.rates) / len(self.seeds)))
         diagonals = [
             (self.rates[(step * place + turn) % rates], seed)
@@ -96,7 +96,7 @@ class Workload:
         return diagonals[:n]
 
     def product(self, n: int) -> tuple[list[float], list[int]]:
-        """Rates and seeds of about n runs, for a peer that only runs whole grids: two seeds at most, and rates spread out."""
+        """Return rates and seeds of about n runs for a peer that only runs whole grids: at most two seeds, and spread rates."""
         if n >= len(self.rates) * len(self.seeds):
             return list(self.rates), list(self.seeds)
         seeds = list(self.seeds[: min(2, len(self.seeds), n)])
@@ -106,7 +106,7 @@ class Workload:
 
 
 def quick(work: Workload) -> Workload:
-    """The workload made so small that it only shows whether everything works; its figures mean nothing."""
+    """Return a much smaller workload that only shows whether everything works; its figures mean nothing."""
     sizes = {"digits": None, "mnist": 500, "fashion_mnist": 200}
     smaller = replace(
         work,

@@ -1,1 +1,1 @@
-"""Peers: what people train with today, each written as its own documentation teaches. They share no code with dropbench."""
+"""Peers: other ways to train, each written as its own documentation teaches. They share no code with dropbench."""

@@ -1,7 +1,7 @@
 """The data as NumPy arrays, for the peers that train all runs at once; imports neither torch nor scikit-learn.
 
-These peers are what an expert writes who counts seconds, so they are spared the second that scikit-learn takes to import, as
-dropbench is.
+These peers are written as by an expert who cares about every second. Like dropbench, they avoid the second that importing
+scikit-learn takes.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _FOLDERS = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}
 
 @cache
 def read(data: str) -> tuple[NDArray[np.generic], Labels]:
-    """All examples of a data set: images [n, C, H, W], digits 0..1 in float32, others 0..255 in uint8; classes [n]."""
+    """Return all examples: images [n, C, H, W], of digits in float32, 0..1, of others in uint8, 0..255; and classes [n]."""
     if data == "digits":
         return _digits()
-    # The files that torchvision keeps, without the seconds that importing torchvision takes.
+    # The files that torchvision stores are read directly, because importing torchvision takes seconds.
     folder = Path(os.environ["DROPBENCH_DATA"]) / _FOLDERS[data] / "raw"
     images = [np.fromfile(folder / f"{p}-images-idx3-ubyte", np.uint8)[16:] for p in ("train", "t10k")]
     labels = [np.fromfile(folder / f"{p}-labels-idx1-ubyte", np.uint8)[8:] for p in ("train", "t10k")]
@@ -36,7 +36,7 @@ def read(data: str) -> tuple[NDArray[np.generic], Labels]:
 
 
 def _digits() -> tuple[Floats, Labels]:
-    """The file that scikit-learn bundles."""
+    """Read the file that scikit-learn bundles."""
     found = importlib.util.find_spec("sklearn")
     if found is None or found.origin is None:
         raise ModuleNotFoundError("scikit-learn, which bundles digits, is not installed")
@@ -46,7 +46,7 @@ def _digits() -> tuple[Floats, Labels]:
 
 
 def parts(data: str, splits: Path, seeds: Sequence[int]) -> tuple[Stacked, Stacked, Stacked]:
-    """Training, validation and test examples of each seed, normalised by its training examples' mean and deviation."""
+    """Return training, validation and test examples of each seed, normalised with the mean and sd of its training examples."""
     x, y = read(data)
     taken: dict[str, list[tuple[Floats, Labels]]] = {name: [] for name in ("train", "val", "test")}
     with np.load(splits) as rows:

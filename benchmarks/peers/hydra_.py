@@ -1,4 +1,4 @@
-r"""Hydra: a script with @hydra.main around the plain loop, swept by --multirun over its joblib launcher.
+r"""Hydra: a script with @hydra.main around the plain loop, swept by --multirun with its joblib launcher.
 
 python -m benchmarks.peers.hydra_ --multirun hydra/launcher=joblib hydra.launcher.n_jobs=2 rate=0.1,0.5 seed=0,1 \
     workload=digits-20 epochs=20 splits=splits.npz out=results hydra.sweep.dir=outputs
@@ -21,7 +21,7 @@ from benchmarks.workloads import WORKLOADS
 
 @dataclass
 class Config:
-    """What the command line sets: the workload and one of its runs."""
+    """The settings of the command line: the workload and one of its runs."""
 
     workload: str = MISSING
     epochs: int = MISSING
@@ -36,7 +36,7 @@ ConfigStore.instance().store(name="config", node=Config)
 
 @hydra.main(version_base=None, config_path=None, config_name="config")
 def main(cfg: Config) -> float:
-    """Carries out one run and gives its test accuracy."""
+    """Train one run and return its test accuracy."""
     torch.set_num_threads(1)  # two jobs on two cores
     work = replace(WORKLOADS[cfg.workload], epochs=cfg.epochs)
     return train(Job(work, cfg.rate, cfg.seed, cfg.splits, cfg.out))

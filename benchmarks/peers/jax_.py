@@ -1,11 +1,11 @@
-"""JAX: all runs mapped over by `vmap`, all steps and epochs one `lax.scan`, compiled once for all rates, AdamW by optax.
+"""JAX: all runs vectorized by `vmap`, all steps and epochs in one `lax.scan`, compiled once for all rates, AdamW by optax.
 
 python -m benchmarks.peers.jax_ digits-20 --epochs 20 --runs 0.1:0,0.5:0 --splits splits.npz --out results
 
-The runs must be a whole grid of rates and seeds. Seeds are mapped over outside and rates inside, so that the runs of a seed
-share their examples, the order of these and the uniform numbers behind their masks. The last batch of an epoch is filled up
-with examples that weigh nothing. --processes 1 leaves both processors to XLA's threads, 2 gives each process one of them. With
---cache FOLDER what is compiled is kept there for the next time.
+The runs must be a complete grid of rates and seeds. The outer `vmap` is over seeds and the inner one over rates, so that the
+runs of a seed share their examples, the order of these and the uniform random numbers of their masks. The last batch of an
+epoch is padded with examples of weight 0. --processes 1 leaves both processors to XLA's threads, 2 gives each process one of
+them. With --cache FOLDER, compiled code is kept there for the next time.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SCORED_AT_ONCE = 1000
 
 
 def dropped(key: Array, rate: Array) -> Callable[[Array], Array]:
-    """Drops elements with probability `rate`, other ones at each call."""
+    """Return a function that drops elements with probability `rate`, with new random numbers at each call."""
     calls = iter(range(10**6))
 
     def drop(x: Array) -> Array:
@@ -47,7 +47,7 @@ class Ensemble:
     Parameters
     ----------
     work : Workload
-        What is trained.
+        The workload to train.
     shape : tuple of int
         Channels, height and width of an image.
     """
@@ -57,7 +57,7 @@ class Ensemble:
         self.optimizer = optax.adamw(LR, weight_decay=WEIGHT_DECAY)
 
     def train(self, keys: Array, rates: Array, train_part: Part, val_part: Part, test_part: Part) -> tuple[Any, Array]:
-        """Trains runs of rates [R] and seeds, of keys [S].
+        """Train the runs of rates [R] and of seeds, given by their keys [S].
 
         Returns
         -------
@@ -76,7 +76,7 @@ class Ensemble:
         return history, score(params, *test_part)[1]
 
     def epoch(self, state: Any, keys: Array, rates: Array, part: Part) -> Any:
-        """Every example once: `state` is parameters and moments, `keys` [S] are this epoch's."""
+        """Train on every example once; `state` is the parameters and moments, `keys` [S] those of this epoch."""
         x, y = part
         n, size = x.shape[1], self.work.batch_size
         steps = -(-n // size)
@@ -102,7 +102,7 @@ class Ensemble:
     def _update(
         self, params: Params, rate: Array, moments: Any, key: Array, x: Array, y: Array, weights: Array
     ) -> tuple[Params, Any]:
-        """One step of one run."""
+        """Take one step of one run."""
 
         def loss_of(params: Params) -> Array:
             found = logits(self.work.net, params, x, dropped(key, rate))
@@ -113,7 +113,7 @@ class Ensemble:
         return optax.apply_updates(params, change), moments
 
     def _score(self, params: Params, x: Array, y: Array) -> tuple[Array, Array]:
-        """Mean loss in nats and accuracy, 0..1, of one run in evaluation mode, of all examples in pieces of one size."""
+        """Return one run's mean loss in nats and accuracy, 0..1, in evaluation mode, over all examples in equal chunks."""
         n = len(x)
         pieces = -(-n // SCORED_AT_ONCE)
         fill = -n % pieces
@@ -135,13 +135,13 @@ def _key_of(number: Array, key: Array) -> Array:
 
 
 def _mapped(f: Callable[..., Any], over_rates: tuple[int | None, ...], over_seeds: tuple[int | None, ...]) -> Any:
-    """A function of one run mapped over rates, inside, and seeds."""
+    """Vectorize a function of one run over rates (inner) and seeds (outer)."""
     return jax.vmap(jax.vmap(f, in_axes=over_rates), in_axes=over_seeds)
 
 
 def settle(asked: Job) -> None:
-    """Sets what JAX has to know before its first array."""
-    # Random numbers by Philox: threefry takes two seconds longer to compile and is slower.
+    """Set the options that JAX needs before its first array."""
+    # unsafe_rbg uses Philox: threefry takes two seconds longer to compile and is slower.
     jax.config.update("jax_default_prng_impl", "unsafe_rbg")
     if asked.cache is not None:
         jax.config.update("jax_compilation_cache_dir", str(asked.cache))
@@ -150,7 +150,7 @@ def settle(asked: Job) -> None:
 
 
 def train(asked: Job, rates: Sequence[float], seeds: Sequence[int]) -> None:
-    """Carries out the runs of some rates and seeds."""
+    """Train the runs of some rates and seeds."""
     settle(asked)
     parts = [(np.moveaxis(x, 2, -1).copy(), y) for x, y in arrays.parts(asked.work.data, asked.splits, seeds)]
     height, width, channels = parts[0][0].shape[2:]
@@ -161,7 +161,7 @@ def train(asked: Job, rates: Sequence[float], seeds: Sequence[int]) -> None:
 
 
 def main() -> None:
-    """Carries out the runs."""
+    """Train the runs."""
     together(train, jobs())
 
 

@@ -1,8 +1,8 @@
-"""The networks of the workloads as functions of JAX, with the initial weights of `nets.py`.
+"""The networks of the workloads as JAX functions, with initial weights like those of `nets.py`.
 
-A network is a dict of arrays. Images have their channels last, as XLA prefers them on CPUs. A convolution gathers the nine
-neighbours of each position and multiplies: mapped over networks, XLA's own becomes one in groups, for which it has no fast
-code on CPUs (seconds a step where this takes milliseconds; benchmarks/LOG.md).
+A network is a dict of arrays. Images have their channels last, which XLA prefers on CPUs. A convolution gathers the nine
+neighbours of each position and multiplies them by the weights. XLA's own convolution becomes a grouped convolution under
+`vmap`, for which XLA has no fast code on CPUs (seconds per step instead of milliseconds; benchmarks/LOG.md).
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from benchmarks.workloads import Net
 Params = dict[str, Array]
 """Weights [outputs, inputs] and biases [outputs] of one network, by name."""
 Drop = Callable[[Array], Array]
-"""Drops elements of an array of any shape; the identity in evaluation."""
+"""A function that drops elements of an array of any shape; the identity in evaluation."""
 Size = tuple[int, int, int]
 """Channels, height and width of an image."""
 
 
 def start(net: Net, shape: Size, classes: int, key: Array) -> Params:
-    """The initial weights of one network."""
+    """Return the initial weights of one network."""
     channels, height, width = shape
     if net.kind in ("gru", "lstm"):
         return _start_recurrent(net, channels * width, classes, key)
@@ -40,9 +40,9 @@ def start(net: Net, shape: Size, classes: int, key: Array) -> Params:
 
 
 def logits(net: Net, params: Params, x: Array, drop: Drop) -> Array:
-    """Maps images x [B, H, W, C] to logits [B, classes]."""
+    """Map images x [B, H, W, C] to logits [B, classes]."""
     if net.kind in ("gru", "lstm"):
-        rows = x.swapaxes(2, 3).reshape(*x.shape[:2], -1)  # as torch has them, channel by channel
+        rows = x.swapaxes(2, 3).reshape(*x.shape[:2], -1)  # in torch's order, channel by channel
         return _linear(params, "head", _last_state(net, params, rows, drop))
     for i in range(len(net.channels)):
         x = drop(_pool(nn.relu(_linear(params, f"conv{i}", _neighbours(x)))))
@@ -53,7 +53,7 @@ def logits(net: Net, params: Params, x: Array, drop: Drop) -> Array:
 
 
 def _dense(name: str, key: Array, inputs: int, outputs: int, gain: float) -> Params:
-    """Weights, uniform with variance gain / inputs, and biases of zero."""
+    """Return weights, uniform with variance gain / inputs, and biases of zero."""
     bound = (3 * gain / inputs) ** 0.5
     weights = random.uniform(key, (outputs, inputs), minval=-bound, maxval=bound)
     return {f"{name}.w": weights, f"{name}.b": jnp.zeros(outputs)}
@@ -64,14 +64,14 @@ def _linear(params: Params, name: str, x: Array) -> Array:
 
 
 def _neighbours(x: Array) -> Array:
-    """The 3 × 3 neighbours of each position, zeros beyond the edge: x [B, H, W, C] to [B, H, W, 9C]."""
+    """Map x [B, H, W, C] to the 3 × 3 neighbours of each position, [B, H, W, 9C], with zeros beyond the edge."""
     height, width = x.shape[1:3]
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     return jnp.concatenate([padded[:, i : i + height, j : j + width] for i in range(3) for j in range(3)], -1)
 
 
 def _pool(x: Array) -> Array:
-    """The largest of each 2 × 2 positions; a last odd row or column is left out, as torch does."""
+    """Return the maximum of each 2 × 2 positions; a last odd row or column is left out, as in torch."""
     batch, height, width, channels = x.shape
     cut = x[:, : height // 2 * 2, : width // 2 * 2]
     return cut.reshape(batch, height // 2, 2, width // 2, 2, channels).max((2, 4))
@@ -90,7 +90,7 @@ def _start_recurrent(net: Net, inputs: int, classes: int, key: Array) -> Params:
 
 
 def _last_state(net: Net, params: Params, x: Array, drop: Drop) -> Array:
-    """The state after the last row: x [B, T, I] to [B, H]. One mask a sequence, on the state that the weights multiply."""
+    """Map x [B, T, I] to the last state, [B, H], with one mask per sequence on the state that the weights multiply."""
     projected = _linear(params, "input", x)
     state = jnp.zeros((len(x), net.hidden))
     mask = drop(jnp.ones_like(state))

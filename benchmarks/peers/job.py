@@ -1,4 +1,4 @@
-"""What every peer script shares: the command line, and writing the results. Imports no library that trains."""
+"""Shared by all peer scripts: the command line, and writing the results. Imports no training library."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Job:
     out : Path
         The folder that results are written to.
     cache : Path or None
-        A folder in which the peer may keep what it has compiled.
+        A folder in which the peer may keep compiled code.
     processes : int
-        Among how many processes, 1 or 2, a peer that trains all runs at once parts them.
+        The number of processes, 1 or 2, over which a peer that trains all runs at once divides them.
     """
 
     work: Workload
@@ -41,12 +41,12 @@ class Job:
     processes: int = 2
 
     def done(self, accuracy: float) -> None:
-        """Writes the test accuracy, the number of this process and the time."""
+        """Write the test accuracy, the id of this process and the time."""
         report(self.out, self.rate, self.seed, accuracy, time.time())
 
 
 def jobs() -> list[Job]:
-    """The runs that the command line asks for."""
+    """Return the runs that the command line asks for."""
     args = arguments().parse_args()
     work = replace(WORKLOADS[args.workload], epochs=args.epochs)
     pairs = [run.split(":") for run in args.runs.split(",")]
@@ -59,10 +59,10 @@ Seeds = Sequence[int]
 
 
 def together(train: Callable[[Job, Rates, Seeds], None], asked: Sequence[Job]) -> None:
-    """Has `train` carry out all runs asked for, of which it trains those of some rates and seeds at once.
+    """Call `train`, which trains the runs of some rates and seeds at once, for all runs asked for.
 
-    With two processes each gets half of the runs and a processor of its own. They are forked, so that nothing is imported
-    again; which is why no library may have started a thread yet.
+    With two processes, each trains half of the runs on a processor of its own. The processes are forked, so that nothing is
+    imported again; for this reason no library may have started a thread yet.
     """
     rates, seeds = grid(asked)
     if asked[0].processes == 1:
@@ -80,7 +80,7 @@ def together(train: Callable[[Job, Rates, Seeds], None], asked: Sequence[Job]) -
 
 
 def _on_one_processor(number: int, train: Callable[[Job, Rates, Seeds], None], asked: Job, *part: Any) -> None:
-    """Also keeps XLA to one thread, which has as many as there are processors to use."""
+    """Train on one processor; this also limits XLA to one thread, because it starts one per available processor."""
     if hasattr(os, "sched_setaffinity"):
         processors = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {processors[number % len(processors)]})
@@ -88,7 +88,7 @@ def _on_one_processor(number: int, train: Callable[[Job, Rates, Seeds], None], a
 
 
 def grid(asked: Sequence[Job]) -> tuple[list[float], list[int]]:
-    """Rates and seeds of the runs asked for, in order; ValueError where these are not all pairs of them."""
+    """Return the sorted rates and seeds of the runs asked for; raise ValueError if these are not all pairs of them."""
     rates, seeds = sorted({j.rate for j in asked}), sorted({j.seed for j in asked})
     if len(rates) * len(seeds) != len(asked):
         raise ValueError(f"{len(asked)} runs are not each of {len(rates)} rates with each of {len(seeds)} seeds")
@@ -96,9 +96,10 @@ def grid(asked: Sequence[Job]) -> tuple[list[float], list[int]]:
 
 
 def halves(rates: Rates, seeds: Seeds) -> list[tuple[list[float], list[int]]]:
-    """The grid in two parts: every other rate where their number is even, else every other seed.
+    """Divide the grid into two parts: by rates if their number is even or there is only one seed, else by seeds.
 
-    Rates first, since runs of one seed share examples and their order, which parts of few seeds do more of.
+    Each part takes every other rate, or every other seed. If divided by rates, both parts have runs of every seed, which share
+    examples and their order.
     """
     if len(rates) % 2 == 0 or len(seeds) == 1:
         parts = [(list(rates[i::2]), list(seeds)) for i in (0, 1)]
@@ -108,7 +109,7 @@ def halves(rates: Rates, seeds: Seeds) -> list[tuple[list[float], list[int]]]:
 
 
 def arguments() -> argparse.ArgumentParser:
-    """The command line of every peer but hydra."""
+    """Return the parser of the command line of every peer except hydra."""
     parser = argparse.ArgumentParser()
     parser.add_argument("workload", choices=list(WORKLOADS))
     parser.add_argument("--epochs", type=int, required=True)
@@ -122,14 +123,14 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def reached(asked: Job, rates: Rates, seeds: Seeds, accuracies: Sequence[Sequence[float]]) -> None:
-    """Writes the test accuracies, by seed and then by rate, of runs that ended together."""
+    """Write the test accuracies, by seed and then by rate, of runs that ended together."""
     for seed, of_seed in zip(seeds, accuracies, strict=True):
         for rate, accuracy in zip(rates, of_seed, strict=True):
             report(asked.out, rate, seed, accuracy, time.time())
 
 
 def report(out: Path, rate: float, seed: int, accuracy: float, ended: float) -> None:
-    """Writes the result of one run to a file of its own; `ended` is a moment of `time.time`."""
+    """Write the result of one run to its own file; `ended` is a value of `time.time`."""
     out.mkdir(parents=True, exist_ok=True)
     told = {"rate": rate, "seed": seed, "accuracy": accuracy, "process": os.getpid(), "ended": ended}
     (out / f"{rate}-{seed}.json").write_text(json.dumps(told), encoding="utf-8")

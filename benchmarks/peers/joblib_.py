@@ -1,4 +1,4 @@
-"""The plain loop under joblib: two processes, one thread each. The honest competitor on two cores.
+"""The plain loop under joblib: two processes with one thread each, the fairest competitor on two cores.
 
 python -m benchmarks.peers.joblib_ digits-20 --epochs 20 --runs 0.1:0,0.5:0 --splits splits.npz --out results
 """
@@ -13,13 +13,13 @@ from benchmarks.peers.plain import train
 
 
 def on_one_thread(job: Job) -> float:
-    """Carries out one run on one thread and gives its test accuracy."""
+    """Train one run on one thread and return its test accuracy."""
     torch.set_num_threads(1)
     return train(job)
 
 
 def main() -> None:
-    """Carries out the runs in two processes."""
+    """Train the runs in two processes."""
     Parallel(n_jobs=2)(delayed(on_one_thread)(job) for job in jobs())
 
 

@@ -1,4 +1,4 @@
-"""PyTorch Lightning: a LightningModule and a Trainer a run, without logger, checkpoints, progress bar and summary.
+"""PyTorch Lightning: one LightningModule and Trainer per run, without logger, checkpoints, progress bar and summary.
 
 python -m benchmarks.peers.lightning_ digits-20 --epochs 20 --runs 0.1:0 --splits splits.npz --out results
 """
@@ -33,20 +33,20 @@ class Classifier(L.LightningModule):
         self.net = net
 
     def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
-        """The loss of a batch."""
+        """Return the loss of a batch."""
         x, y = batch
         return F.cross_entropy(self.net(x), y)
 
     def validation_step(self, batch: list[Tensor], batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Scores a batch of the training set, which is the first loader, or of the validation set, the second."""
+        """Score a batch of the training set, which is the first loader, or of the validation set, which is the second."""
         self._score(batch, "val" if dataloader_idx else "train")
 
     def test_step(self, batch: list[Tensor], batch_idx: int) -> None:
-        """Scores a batch of the test set."""
+        """Score a batch of the test set."""
         self._score(batch, "test")
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """AdamW with torch's defaults."""
+        """Return AdamW with torch's defaults."""
         return torch.optim.AdamW(self.parameters(), lr=LR)
 
     def _score(self, batch: list[Tensor], part: str) -> None:
@@ -60,7 +60,7 @@ class Classifier(L.LightningModule):
 
 
 def train(job: Job) -> None:
-    """Carries out one run."""
+    """Train one run."""
     sets = [TensorDataset(*part) for part in parts(job)]
     classifier = Classifier(built(job, tuple(sets[0].tensors[0].shape[1:])))
     shuffled = DataLoader(sets[0], batch_size=job.work.batch_size, shuffle=True)
@@ -79,7 +79,7 @@ def train(job: Job) -> None:
 
 
 def main() -> None:
-    """Carries out the runs one after the other, without Lightning's advice and messages."""
+    """Train the runs one after the other, without Lightning's advice and messages."""
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     for job in jobs():

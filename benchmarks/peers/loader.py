@@ -17,7 +17,7 @@ Loader = DataLoader[tuple[torch.Tensor, ...]]
 
 
 def train_loop(loader: Loader, net: nn.Module, loss_of: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Trains for one epoch."""
+    """Train for one epoch."""
     net.train()
     for x, y in loader:
         loss = loss_of(net(x), y)
@@ -27,7 +27,7 @@ def train_loop(loader: Loader, net: nn.Module, loss_of: nn.Module, optimizer: to
 
 
 def test_loop(loader: Loader, net: nn.Module, loss_of: nn.Module) -> tuple[float, float]:
-    """Mean loss of the batches, and accuracy."""
+    """Return the mean loss over batches, and the accuracy."""
     net.eval()
     loss = correct = n = 0
     with torch.no_grad():
@@ -40,7 +40,7 @@ def test_loop(loader: Loader, net: nn.Module, loss_of: nn.Module) -> tuple[float
 
 
 def train(job: Job) -> None:
-    """Carries out one run."""
+    """Train one run."""
     sets = [TensorDataset(*part) for part in parts(job)]
     net = built(job, tuple(sets[0].tensors[0].shape[1:]))
     shuffled = DataLoader(sets[0], batch_size=job.work.batch_size, shuffle=True)
@@ -55,7 +55,7 @@ def train(job: Job) -> None:
 
 
 def main() -> None:
-    """Carries out the runs one after the other."""
+    """Train the runs one after the other."""
     for job in jobs():
         train(job)
 

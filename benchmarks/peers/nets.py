@@ -1,8 +1,8 @@
 """The networks of the workloads in plain torch.nn.
 
 Initial weights have the distributions that dropbench uses (He et al. 2015 before a ReLU, LeCun 1998 elsewhere, orthogonal
-hidden-to-hidden matrices, an open forget gate). With torch's own, training would differ within a few epochs and final
-accuracies could not be compared. Either way it takes milliseconds a run.
+hidden-to-hidden matrices, forget-gate biases of 1). With torch's default initial weights, training would differ within a few
+epochs, and final accuracies could not be compared. Either kind takes milliseconds per run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Size = tuple[int, int, int]
 
 
 def network(net: Net, shape: Size, classes: int, rate: float) -> nn.Module:
-    """The module of a network, with initial weights: images [B, C, H, W] to logits [B, classes]."""
+    """Return the module of a network with its initial weights; it maps images [B, C, H, W] to logits [B, classes]."""
     module = _module(net, shape, classes, rate)
     start(module)
     return module
@@ -41,7 +41,7 @@ def _module(net: Net, shape: Size, classes: int, rate: float) -> nn.Module:
 
 
 class RowReader(nn.Module):
-    """A recurrent layer over an image's rows with one mask a sequence: a loop over time, since torch has no such layer."""
+    """A recurrent layer over an image's rows with one mask per sequence: a loop over time, because torch has no such layer."""
 
     def __init__(self, cell: str, inputs: int, hidden: int, classes: int, rate: float) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class RowReader(nn.Module):
         self.head = nn.Linear(hidden, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps images x [B, C, H, W] to logits [B, classes]."""
+        """Map images x [B, C, H, W] to logits [B, classes]."""
         rows = x.transpose(1, 2).flatten(2)
         logits: Tensor = self.head(self.layer(rows)[:, -1])
         return logits
@@ -58,7 +58,7 @@ class RowReader(nn.Module):
 class MaskedCell(nn.Module):
     """A recurrent layer with a mask on the state that the hidden-to-hidden weights multiply (Gal and Ghahramani 2016).
 
-    The product with the input is computed for all steps at once: the comparison is with a loop that is written well.
+    The products with the input are computed for all steps at once, so that the comparison is with a well-written loop.
     """
 
     def __init__(self, cell: str, inputs: int, hidden: int, rate: float) -> None:
@@ -70,7 +70,7 @@ class MaskedCell(nn.Module):
         self.recurrent = nn.Linear(hidden, gates)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps x [B, T, I] to the states of all steps, [B, T, H]."""
+        """Map x [B, T, I] to the states of all steps, [B, T, H]."""
         projected = self.input(x)
         state = memory = x.new_zeros(len(x), self.hidden)
         mask = self.mask(torch.ones_like(state))
@@ -92,7 +92,7 @@ class MaskedCell(nn.Module):
 
 @torch.no_grad()
 def start(net: nn.Module) -> None:
-    """Draws the initial weights of every layer, by the rules at the top of this file."""
+    """Draw the initial weights of every layer, by the rules at the top of this file."""
     dense = [m for m in net.modules() if isinstance(m, (nn.Linear, nn.Conv2d))]
     for layer in dense:
         gain = "linear" if layer is dense[-1] or isinstance(net, RowReader) else "relu"

@@ -14,7 +14,7 @@ from benchmarks.workloads import LR
 
 
 def train(job: Job) -> float:
-    """Carries out one run and gives its test accuracy."""
+    """Train one run and return its test accuracy."""
     train_part, val_part, test_part = parts(job)
     x, y = train_part
     net = built(job, tuple(x.shape[1:]))
@@ -37,7 +37,7 @@ def train(job: Job) -> float:
 
 
 def main() -> None:
-    """Carries out the runs one after the other."""
+    """Train the runs one after the other."""
     for job in jobs():
         train(job)
 

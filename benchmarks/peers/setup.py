@@ -1,4 +1,4 @@
-"""What the peer scripts that train one run after the other share: reading the data into tensors, and scoring."""
+"""Shared by the peers that train one run after the other: reading the data into tensors, and scoring."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ SCORED_AT_ONCE = 1000
 
 
 def built(job: Job, shape: Size) -> nn.Module:
-    """The network of a run with its initial weights; seeds torch with a number of this run's own."""
+    """Return the network of a run with its initial weights; seeds torch with a number that depends on the run."""
     torch.manual_seed(1000 * job.seed + round(100 * job.rate))
     return network(job.work.net, shape, 10, job.rate)
 
 
 @cache
 def read(data: str) -> Part:
-    """All examples of a data set, images in 0..1."""
+    """Return all examples of a data set, with images in 0..1."""
     if data == "digits":
         from sklearn.datasets import load_digits
 
@@ -37,7 +37,7 @@ def read(data: str) -> Part:
 
 
 def parts(job: Job) -> tuple[Part, Part, Part]:
-    """Training, validation and test examples, normalised with the mean and deviation of the training examples."""
+    """Return training, validation and test examples, normalised with the mean and sd of the training examples."""
     x, y = read(job.work.data)
     with np.load(job.splits) as rows:
         train, val, test = (torch.from_numpy(rows[f"{part}_{job.seed}"]) for part in ("train", "val", "test"))
@@ -48,7 +48,7 @@ def parts(job: Job) -> tuple[Part, Part, Part]:
 
 @torch.no_grad()
 def score(net: nn.Module, part: Part) -> tuple[float, float]:
-    """Mean loss in nats and accuracy, 0..1, in evaluation mode."""
+    """Return the mean loss in nats and the accuracy, 0..1, in evaluation mode."""
     net.eval()
     loss = correct = 0.0
     for x, y in zip(*(side.split(SCORED_AT_ONCE) for side in part), strict=True):

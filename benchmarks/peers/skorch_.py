@@ -1,10 +1,10 @@
-"""skorch: NeuralNetClassifier under scikit-learn's GridSearchCV, one fold a seed, for a workload with one size of input.
+"""skorch: NeuralNetClassifier under scikit-learn's GridSearchCV, with one fold per seed.
 
     python -m benchmarks.peers.skorch_ digits-20 --epochs 20 --runs 0.1:0,0.5:0 --splits splits.npz --out results
 
-The runs must be a whole grid of rates and seeds. A fold trains on a seed's training and validation rows, of
-which skorch itself sets a fifth aside for validation, and is tested on the seed's test rows. After every epoch the accuracy on
-the training rows is measured too; for their loss skorch's running one is used, which spares it one pass over them.
+The runs must be a complete grid of rates and seeds. A fold trains on a seed's training and validation rows, of which skorch
+itself uses a fifth for validation, and is tested on the seed's test rows. After every epoch the accuracy on the training rows
+is measured too; as their loss, skorch's running loss is used, which saves a pass over them.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from benchmarks.workloads import LR, Net
 
 
 class Module(nn.Module):
-    """What skorch builds, with the rate as the argument that is searched over."""
+    """The module that skorch builds; the search is over the argument `rate`."""
 
     def __init__(self, net: Net, shape: tuple[int, int, int], rate: float = 0.5) -> None:
         super().__init__()
         self.net = network(net, shape, 10, rate)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps images x [B, C, H, W] to logits [B, classes]."""
+        """Map images x [B, C, H, W] to logits [B, classes]."""
         logits: Tensor = self.net(x)
         return logits
 
 
 def main() -> None:
-    """Searches over the rates, and writes the result of each rate and fold."""
+    """Search over the rates, and write the result of each rate and fold."""
     asked = jobs()
     job = asked[0]
     rates, seeds = (list(dict.fromkeys(values)) for values in zip(*((j.rate, j.seed) for j in asked), strict=True))
@@ -70,7 +70,7 @@ def main() -> None:
 
     search = GridSearchCV(net, {"module__rate": rates}, cv=folds, scoring=accuracy, refit=False)
     search.fit(x.numpy(), y.numpy())
-    # Candidates in order, the folds of each in turn.
+    # GridSearchCV takes the candidates in order, and for each of them the folds in order.
     for (rate, seed), (right, moment) in zip(((r, s) for r in rates for s in seeds), ended, strict=True):
         report(job.out, rate, seed, right, moment)
 

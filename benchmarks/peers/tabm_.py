@@ -1,9 +1,9 @@
-"""tabm: packed ensembles of independent MLPs, one for each rate with a member a seed, in two processes of one thread.
+"""tabm: one packed ensemble of independent MLPs per rate, with one member per seed, in two single-thread processes.
 
 python -m benchmarks.peers.tabm_ digits-20 --epochs 20 --runs 0.1:0,0.5:0 --splits splits.npz --out results
 
-The runs must be a whole grid of rates and seeds. A packed ensemble has one `nn.Dropout` after each layer for all its
-members, and so one rate: it cannot hold runs of several rates.
+The runs must be a complete grid of rates and seeds. A packed ensemble has one `nn.Dropout` after each layer for all its
+members, and therefore only one rate.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ SCORED_AT_ONCE = 1000
 
 
 def ensemble(net: Net, features: int, rate: float, k: int) -> TabM:
-    """K independent MLPs of one rate, with the initial weights of `nets.py`.
+    """Return k independent MLPs of one rate, with initial weights like those of `nets.py`.
 
     Raises
     ------
     ValueError
-        If the network is no MLP with layers of one width, which is all that tabm has.
+        If the network is not an MLP whose layers all have one width, which is all that tabm supports.
     """
     if net.kind != "mlp" or len(set(net.widths)) != 1:
         raise ValueError(f"tabm has MLPs whose layers have one width, not {net}")
@@ -53,7 +53,7 @@ def ensemble(net: Net, features: int, rate: float, k: int) -> TabM:
 
 
 def epoch(model: TabM, part: Part, optimizer: torch.optim.Optimizer, batch_size: int) -> int:
-    """Trains on every example once, each member in an order of its own; gives the number of updates."""
+    """Train on every example once, each member in its own order; return the number of updates."""
     model.train()
     x, y = part
     n, k = y.shape
@@ -63,7 +63,7 @@ def epoch(model: TabM, part: Part, optimizer: torch.optim.Optimizer, batch_size:
     for rows in batches:
         optimizer.zero_grad()
         logits = model(x[rows, which])
-        # The sum over members of each one's mean: then each has the gradient that it has alone.
+        # The loss is the sum of the members' mean losses, so that each member has the gradient that it would have alone.
         (F.cross_entropy(logits.flatten(0, 1), y[rows, which].flatten()) * k).backward()
         optimizer.step()
     return len(batches)
@@ -71,7 +71,7 @@ def epoch(model: TabM, part: Part, optimizer: torch.optim.Optimizer, batch_size:
 
 @torch.inference_mode()
 def score(model: TabM, part: Part) -> tuple[Tensor, Tensor]:
-    """Mean loss in nats and accuracy, 0..1, of each member, [k] each, in evaluation mode."""
+    """Return each member's mean loss in nats and accuracy, 0..1, [k] each, in evaluation mode."""
     model.eval()
     losses, correct = torch.zeros(model.k), torch.zeros(model.k)
     for x, y in zip(*(side.split(SCORED_AT_ONCE) for side in part), strict=True):
@@ -82,9 +82,9 @@ def score(model: TabM, part: Part) -> tuple[Tensor, Tensor]:
 
 
 def train(asked: Job, rates: Sequence[float], seeds: Sequence[int]) -> None:
-    """Carries out the runs of some rates and seeds on one thread, one rate after the other."""
+    """Train the runs of some rates and seeds on one thread, one rate after the other."""
     torch.set_num_threads(1)
-    # Each seed has its own split, so members are scored on different examples; tabm asks whether that is meant.
+    # Each seed has its own split, so members are scored on different examples; tabm warns that this may be unintended.
     warnings.filterwarnings("ignore", message="When training=False")
     train_part, val_part, test_part = (
         (torch.from_numpy(x).flatten(2).transpose(0, 1).contiguous(), torch.from_numpy(y).long().T.contiguous())
@@ -102,7 +102,7 @@ def train(asked: Job, rates: Sequence[float], seeds: Sequence[int]) -> None:
 
 
 def main() -> None:
-    """Carries out the runs in two processes."""
+    """Train the runs in two processes."""
     together(train, jobs())
 
 

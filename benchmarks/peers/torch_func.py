@@ -1,9 +1,10 @@
-"""torch.func: all runs as one stacked model, as PyTorch's tutorial on model ensembling does, in two processes of one thread.
+"""torch.func: all runs as one stacked model, like in PyTorch's tutorial on model ensembling, in two single-thread processes.
 
 python -m benchmarks.peers.torch_func digits-20 --epochs 20 --runs 0.1:0,0.5:0 --splits splits.npz --out results
 
-The runs must be a whole grid of rates and seeds. The tutorial maps over one axis; here seeds are the outer one and rates the
-inner one, so that the runs of a seed share their examples, the order of these and the uniform numbers behind their masks.
+The runs must be a complete grid of rates and seeds. The tutorial vectorizes over one axis; here there is an outer axis of seeds
+and an inner axis of rates, so that the runs of a seed share their examples, the order of these and the uniform random numbers
+of their masks.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ SCORED_AT_ONCE = 1000
 
 
 class Dropout(nn.Module):
-    """Dropout whose rate is a buffer, so that it can differ along a stack: `F.dropout` takes a number."""
+    """Dropout whose rate is a buffer, so that it can differ along a stack; `F.dropout` only takes a number."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -36,14 +37,14 @@ class Dropout(nn.Module):
         self.rate: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
-        """Drops elements of x in training mode; any shape."""
+        """Drop elements of x, of any shape, in training mode."""
         if not self.training:
             return x
         return x * ((torch.rand(x.shape) >= self.rate) / (1 - self.rate))
 
 
 def stacked(net: Net, shape: Size, rates: Sequence[float], seeds: Sequence[int]) -> tuple[nn.Module, State, State]:
-    """A module for its structure alone, and the parameters and buffers of all runs."""
+    """Return a module, of which only the structure is used, and the parameters and buffers of all runs."""
     modules = []
     for seed in seeds:
         for rate in rates:
@@ -58,14 +59,14 @@ def stacked(net: Net, shape: Size, rates: Sequence[float], seeds: Sequence[int])
 
 
 def with_rate(module: nn.Module) -> nn.Module:
-    """The module with every `nn.Dropout` in it replaced by one whose rate is a buffer."""
+    """Replace every `nn.Dropout` in a module by one whose rate is a buffer, and return the module."""
     for name, child in list(module.named_children()):
         setattr(module, name, Dropout(child.p) if isinstance(child, nn.Dropout) else with_rate(child))
     return module
 
 
 def over_runs(f: Callable[..., object]) -> Callable[..., object]:
-    """f(params, buffers, x, y) of one run mapped over rates, which share x and y and random numbers, and over seeds."""
+    """Vectorize f(params, buffers, x, y) of one run over rates, which share x, y and random numbers, and over seeds."""
     over_rates = vmap(f, in_dims=(0, 0, None, None), randomness="same")
     return vmap(over_rates, in_dims=(0, 0, 0, 0), randomness="different")
 
@@ -76,9 +77,9 @@ class Ensemble:
     Parameters
     ----------
     asked : Job
-        The workload and where its files are.
+        The workload and the paths of its files.
     rates, seeds : sequence
-        All pairs of them are trained.
+        The rates and seeds; every pair is trained.
     """
 
     def __init__(self, asked: Job, rates: Sequence[float], seeds: Sequence[int]) -> None:
@@ -95,7 +96,7 @@ class Ensemble:
         self.updates = 0
 
     def epoch(self) -> None:
-        """Trains all runs on every example once."""
+        """Train all runs on every example once."""
         self.base.train()
         x, y = self.train_part
         which = torch.arange(len(self.seeds))[:, None]
@@ -109,7 +110,7 @@ class Ensemble:
 
     @torch.no_grad()
     def score(self, part: Part) -> tuple[Tensor, Tensor]:
-        """Mean loss in nats and accuracy, 0..1, of each run, [S, R] each, in evaluation mode."""
+        """Return each run's mean loss in nats and accuracy, 0..1, [S, R] each, in evaluation mode."""
         self.base.eval()
         n = part[1].shape[1]
         pieces = zip(*(side.split(SCORED_AT_ONCE, 1) for side in part), strict=True)
@@ -126,7 +127,7 @@ class Ensemble:
 
 
 def train(asked: Job, rates: Sequence[float], seeds: Sequence[int]) -> None:
-    """Carries out the runs of some rates and seeds on one thread."""
+    """Train the runs of some rates and seeds on one thread."""
     torch.set_num_threads(1)
     ensemble = Ensemble(asked, rates, seeds)
     history = []
@@ -137,7 +138,7 @@ def train(asked: Job, rates: Sequence[float], seeds: Sequence[int]) -> None:
 
 
 def main() -> None:
-    """Carries out the runs in two processes."""
+    """Train the runs in two processes."""
     together(train, jobs())
 
 
