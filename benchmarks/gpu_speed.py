@@ -131,7 +131,7 @@ def _run(work: Work) -> RunSpec:
 def _measured(
     log: Log, name: str, k: int, make: Callable[[], Callable[[], object]], rows: list[tuple[str, str, float, str]]
 ) -> None:
-    """Time one way to train and add its figures; errors are logged, and those of dropbench except out of memory are failures."""
+    """Time one way to train and add its figures. Errors are logged; dropbench's, except out of memory, count as failures."""
     try:
         cuda = log.device.type == "cuda"
         if cuda:
