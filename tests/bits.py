@@ -1,4 +1,4 @@
-"""What is stored of runs that is the same, to the last bit, wherever and in whatever company they were trained."""
+"""Reads the parts of stored runs that must be bit-identical wherever, and in whatever cohort, the runs were trained."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ OF_THE_TRAINING = ("seconds", "started", "peak_memory_mb", "cohort_size", "git_c
 
 
 def everything(results: Path) -> dict[str, Any]:
-    """What is stored of each run but for time, memory and company."""
+    """Return everything stored for each run, by id, except times, memory, the size of its cohort and the commit."""
     runs = {}
     for folder in sorted((results / "runs").iterdir()):
         record = json.loads((folder / "record.json").read_text())

@@ -1,4 +1,4 @@
-"""A Slurm cluster as commands on the path: what was submitted is kept, and its queue is a file."""
+"""A fake Slurm cluster made of commands on the path: it stores submitted scripts, and its queue is a file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Cluster:
 
     @property
     def submitted(self) -> list[str]:
-        """The lines of the script of the last job."""
+        """The lines of the last submitted job script."""
         return (self.there / "submitted.sh").read_text().splitlines()
 
     @property
@@ -38,12 +38,12 @@ class Cluster:
         return file.read_text().splitlines() if file.exists() else []
 
     def queue(self, **states: str) -> None:
-        """What squeue says: `t0="RUNNING"` is task 0 of job 123; without any, that it knows no such job."""
+        """Set the output of squeue: `t0="RUNNING"` is task 0 of job 123; without arguments, squeue knows no such job."""
         (self.there / "queue").unlink(missing_ok=True)
         if states:
             lines = [f"123_{task[1:]} {state}" for task, state in states.items()]
             (self.there / "queue").write_text("\n".join(lines) + "\n")
 
     def say(self, what: str, *, on: bool = True) -> None:
-        """`full`: it takes no job. `down`: it does not answer."""
+        """Set a state: `full`, in which sbatch rejects jobs, or `down`, in which squeue fails."""
         (self.there / what).write_text("") if on else (self.there / what).unlink()

@@ -1,4 +1,4 @@
-"""Command lines that nobody would type, for hypothesis: keys with odd values, keys that nearly are some, odd folders."""
+"""Hypothesis strategies for odd command lines: keys with odd values, misspelled keys, odd folders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def _words(*lines: str) -> list[str]:
     return [word for line in lines for word in line.split()]
 
 
-# `data.download` is left out, since it would ask the internet.
+# `data.download` is left out because it would access the internet.
 KEYS = _words(
     "model model.name model.widths model.activation model.batch_norm dropout dropout.rate dropout.rates dropout.placement",
     "dropout.version dropout.schedule dropout/schedule dropout.schedule.name data data.n_train data.val_fraction data.root",
@@ -72,7 +72,7 @@ VALUES = (
 
 @st.composite
 def keys(draw: st.DrawFn) -> str:
-    """A key, or one that is nearly one."""
+    """Draw a key, or a variation of one."""
     key = draw(st.sampled_from(KEYS))
     how = draw(st.sampled_from(["as it is"] * 12 + ["typo", "prefix", "package", "deeper", "random"]))
     if how == "typo":
@@ -133,4 +133,4 @@ LINES = st.one_of(
     st.builds(lambda word, flags: ["list", word, *flags], st.sampled_from(["models", "variants"]) | ATOMS, FLAGS),
     st.lists(TEXT, max_size=2),
 )
-"""Arguments of dropbench. Nothing here trains, writes into a folder of its choice or waits for somebody."""
+"""Arguments of dropbench. None of them trains, writes to an arbitrary folder or waits for input."""

@@ -1,4 +1,4 @@
-"""What every test shares: how hypothesis searches, one thread, a composer, and what a user brings."""
+"""Shared by all tests: hypothesis settings, one thread, a composer, and a folder with a user's own parts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dropbench.hardware import blas
 from dropbench.hardware.blas import use_threads
 from dropbench.process import workers
 
-# Machines are shared and first examples pay for imports: time is no property here.
+# Deadlines are off, because machines are shared and the first example includes the time of imports.
 settings.register_profile("dropbench", deadline=None, max_examples=60)
 settings.load_profile("dropbench")
 
@@ -28,7 +28,7 @@ workers.have_this_process()
 
 @pytest.fixture(scope="session", autouse=True)
 def _copies() -> Iterator[None]:
-    """Workers are copies of this process, which know what a test has patched, whatever threads an earlier test has left."""
+    """Fork workers from this process, so that patches of a test apply to them, even if earlier tests have left threads."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(workers, "_unknown_threads", lambda: False)
         yield
@@ -36,7 +36,7 @@ def _copies() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _products() -> Iterator[None]:
-    """Nothing here depends on which library is the fastest on this machine."""
+    """Use the default library for matrix products, so that tests do not depend on which is fastest on this machine."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(product_times, "fastest", blas.default)
         yield
@@ -44,14 +44,14 @@ def _products() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def c() -> Iterator[Composer]:
-    """A composer for the tests of a file, over conf/ alone."""
+    """A composer for the tests of a file, with only conf/."""
     with composer() as opened:
         yield opened
 
 
 @pytest.fixture
 def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder of what a user adds (see mine.py), in the current folder; its classes are forgotten after."""
+    """A folder with a user's own parts (see mine.py), in the current folder; its modules are unloaded afterwards."""
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.chdir(tmp_path)
     yield bring(tmp_path / "mine")
@@ -61,7 +61,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
-    """A Slurm cluster of commands on the path (see cluster.py), which trains nothing."""
+    """A fake Slurm cluster of commands on the path (see cluster.py), which trains nothing."""
     made = Cluster(tmp_path / "cluster")
     monkeypatch.setenv("PATH", f"{made.there}{os.pathsep}{os.environ['PATH']}")
     return made

@@ -1,4 +1,4 @@
-"""What a user brings: a model, a variant, a data set, metrics and models that go wrong, in a folder for --conf."""
+"""A user's own parts, in a folder for --conf: a model, a variant, a data set, a study, and metrics that fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every variant of conf/dropout, a site of each kind, and what a variant does there, as the engine has it do it."""
+"""Every variant of conf/dropout, a site of each kind, and helpers that apply a variant there as the engine does."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ SET_UP = VARIANTS | {
     "shake_shake.batch": _made(_FILES["shake_shake"], per="batch"),
     "embedding.batch": _made(_FILES["embedding"], per="batch"),
 }
-"""Every variant, and options of some that change what is drawn; the part before the dot is the variant's name."""
+"""Every variant, and some with options that change the random draws; the part before the dot is the variant's name."""
 CASES = [(name, site) for name, variant in SET_UP.items() for site in SITES if variant.supports(site) is None]
 
 
@@ -82,19 +82,19 @@ def site(name: str) -> Site:
 def stack_noise(
     variant: str, sites: Site | Sequence[Site], rates: Sequence[float], seeds: Sequence[int], batch: int
 ) -> StackNoise:
-    """One replica a rate and seed, noise at all the sites."""
+    """Return noise at all the sites, with one replica per rate and seed."""
     at = [sites] if isinstance(sites, Site) else list(sites)
     each = [dict.fromkeys((s.name for s in at), r) for r in rates]
     return StackNoise(SET_UP[variant], at, each, list(seeds), batch, torch.device("cpu"))
 
 
 def noisy(variant: str, at: Site, x: Tensor, rate: float, seed: int = 0) -> Tensor:
-    """What a variant makes of x [batch, *shape] at this site in training."""
+    """Apply a variant in training to x [batch, *shape] at this site."""
     return stack_noise(variant, at, [rate], [seed], len(x))(at.name, x[None])[0]
 
 
 def theirs(layer: nn.Module | Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """What a layer of another library makes of x in training, under a fixed seed and without touching the global one."""
+    """Apply a layer of another library to x in training, under a fixed seed that does not change the global one."""
     if isinstance(layer, nn.Module):
         layer.train()
     with torch.random.fork_rng(), torch.no_grad():
@@ -103,7 +103,7 @@ def theirs(layer: nn.Module | Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 
 def started(model: Module, seeds: Sequence[int]) -> Module:
-    """A stacked model or layer with the weights that the engine starts it with."""
+    """Give a stacked model or layer the initial weights that the engine would give it, and return it."""
     draw = StackedDraws(seeds, "init", torch.device("cpu"))
     for layer in model.modules():
         if callable(reset := getattr(layer, "reset", None)):
@@ -112,7 +112,7 @@ def started(model: Module, seeds: Sequence[int]) -> Module:
 
 
 def randomised(module: nn.Module, scale: float) -> torch.Generator:
-    """Makes every parameter normal, with this deviation; the generator goes on with what is drawn after them."""
+    """Fill every parameter with normal numbers of this sd; return the generator for further draws."""
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in module.parameters():
@@ -123,9 +123,9 @@ def randomised(module: nn.Module, scale: float) -> torch.Generator:
 def through(
     noise: StackNoise, at: Site, tensors: Sequence[Tensor], then: Callable[[Tensor], Tensor] = torch.tanh
 ) -> Tensor:
-    """What comes out of a site: of its tensor, or of x, weight and bias at a weight site, or of a new and an old state.
+    """Apply noise at a site to its tensor; at a weight site to x, weight and bias; at a transition to new and old state.
 
-    At a token site the tensor is what is looked up, [K, B, V, F], each word once; its examples are all alike.
+    At a token site the tensor is the embeddings that are looked up, [K, B, V, F], each word once and equal for all examples.
     """
     if at.kind == "weight":
         return noise.affine(at.name, *tensors, then)
@@ -149,14 +149,14 @@ def through(
 
 
 class Identity(torch.nn.Module):
-    """A residual branch that changes nothing."""
+    """A residual branch that is the identity."""
 
     def forward(self, x: Tensor, noise: object) -> Tensor:
         return x
 
 
 def inputs(at: Site, replicas: int, batch: int, dtype: torch.dtype = torch.float32) -> tuple[Tensor, ...]:
-    """Random tensors for `through`."""
+    """Return random tensors for `through`."""
     generator = torch.Generator().manual_seed(1)
 
     def normal(*shape: int) -> Tensor:
@@ -175,13 +175,15 @@ def inputs(at: Site, replicas: int, batch: int, dtype: torch.dtype = torch.float
 
 
 def factor(noise: StackNoise, at: Site, replicas: int, batch: int) -> Tensor:
-    """What multiplies the site's tensor at the next step, [K, B, *shape]; [K, I + 1, O] for a weight above its bias.
+    """Return the factor that multiplies the site's tensor at the next step, [K, B, *shape].
 
-    At a transition site it is what multiplies the new state; a recurrent weight has no batch axis.
+    At a transition site, it multiplies the new state; a recurrent weight has no batch axis. At a weight site, weight and bias
+    are stacked, [K, I + 1, O]; a variant that draws for each example has [K, B, I + 1, O], and one that draws for each unit [K,
+    B, O].
 
-    Of variants that draw for each example of a weight site, [K, B, I + 1, O], or [K, B, O] where they draw a unit.
-    The slope, that is, of what comes out: alpha dropout adds a constant too. Of what shakes, whose gradients go another way,
-    what comes out itself; and of a pair of branches the first alone, [K, B, 1, ...], for the second has the rest.
+    The factor is the derivative of the output, because alpha dropout also adds a constant. For ShakeDrop and Shake-Shake, whose
+    gradients have other factors, it is the output itself; for a pair of branches only that of the first, [K, B, 1, ...],
+    because the second has the rest.
     """
     own = noise.at(at.name)
     if own is not None and isinstance(own.variant, (ShakeDrop, ShakeShake)):
@@ -205,20 +207,20 @@ def factor(noise: StackNoise, at: Site, replicas: int, batch: int) -> Tensor:
         slopes = [torch.autograd.grad(unit.sum(), x, retain_graph=True)[0] for unit in out.unbind(-1)]
         return torch.cat([torch.stack(slopes, -1), out.detach()[:, :, None]], 2)
     if drawn == (batch, o):
-        # One input, so small that what depends on it is as at 0.
+        # Only one input is not 0, and it is so small that noise that depends on it is the same as at 0.
         x = torch.zeros(replicas, batch, i)
         x[..., 0] = 2**-14
         return through(noise, at, [x, ones[0], 0 * ones[1]], lambda z: z) * 2**14
-    # The first rows of the product are a row of the weight plus the bias, the last is the bias alone.
+    # Each of the first rows of the product is a row of the weight plus the bias; the last row is the bias alone.
     x = torch.eye(i + 1, i).expand(replicas, -1, -1)
     out = through(noise, at, [x, *ones], lambda z: z)
     return torch.cat([out[:, :-1] - out[:, -1:], out[:, -1:]], 1)
 
 
 def independent(variant: str, at: Site, batch: int, values: Tensor) -> Tensor:
-    """`values` [K, ...] of `factor` with those that share a draw taken once; they must be equal.
+    """Return `values` [K, ...] of `factor` with each group that shares a draw taken once; a group's values must be equal.
 
-    Of those that lie under blocks, which share some of their draws, as many as are far enough apart to share none.
+    For dropped blocks, whose elements share some of their draws, only elements that are a block apart are taken.
     """
     drawn = values
     block = getattr(SET_UP[variant], "block_size", 1)
@@ -240,9 +242,9 @@ _MOST_STEPS = 4_000
 def draws(
     variant: str, at: Site, rates: Sequence[float], seeds: Sequence[int], least: int, batch: int = 64
 ) -> tuple[Tensor, int]:
-    """At least `least` independent factors of each replica, over as many steps as that takes: [K, N], and N.
+    """Return at least `least` independent factors of each replica, [K, N], over as many steps as needed, and N.
 
-    Fewer where a step has only one: the tests' bounds are standard errors of N.
+    There are fewer if a step has too few and the limit on steps is reached; the tests' bounds are standard errors for N.
     """
     noise = stack_noise(variant, at, rates, seeds, batch)
     found: list[Tensor] = []

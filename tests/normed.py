@@ -1,4 +1,4 @@
-"""A network of a user's with batch norm of torch's, as `make_spec` names it: `normed.Normed`."""
+"""A user's network with torch's batch norm; `make_spec` refers to it as `normed.Normed`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dropbench.sites.noise import Noise
 
 
 class Normed(nn.Module):
-    """No replica axis; its batch norm has a momentum of its own."""
+    """A network without a replica axis, whose batch norm has a non-default momentum."""
 
     eats = ("flat",)
 

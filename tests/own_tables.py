@@ -1,4 +1,4 @@
-"""Tables of a user's for tests: written as CSV, and read as the command line reads them."""
+"""A user's tables for tests: written as CSV, and read as the command line reads them."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from dropbench.data.tabular.load import table
 
 
 def priced(folder: Path, n: int = 90, **options: Any) -> Table:
-    """The table `mixed` with a number to predict."""
+    """Return the table `mixed` with a number to predict."""
     frame = mixed(n)
     price = 200 + 30 * frame["size"] + np.nan_to_num(frame["age"], nan=40) + np.random.default_rng(9).normal(0, 5, n)
     return loaded(folder, frame.assign(y=price, who=np.arange(n) // 3, much=np.arange(n) % 3 + 0.5), **options)
 
 
 def loaded(folder: Path, frame: pd.DataFrame | str, target: str = "y", **options: Any) -> Table:
-    """What `data=csv` makes of a frame, or of the text of a file."""
+    """Write a frame, or the text of a file, as CSV and read it like `data=csv`."""
     file = folder / "my.csv"
     file.write_text(frame if isinstance(frame, str) else frame.to_csv(index=False), encoding="utf-8")
     return table(folder, False, path=str(file), target=target, **options)
 
 
 def mixed(n: int = 40, seed: int = 0) -> pd.DataFrame:
-    """Two numbers of which one has gaps, a category with gaps, a date and a target of two words."""
+    """Return a frame with two numbers, one with gaps, a category with gaps, a date, and a target of two words."""
     draw = np.random.default_rng(seed)
     age = draw.normal(40, 10, n).round(1)
     colour = draw.choice(np.array(["red", "green", "blue"], dtype=object), n)
@@ -47,7 +47,7 @@ def mixed(n: int = 40, seed: int = 0) -> pd.DataFrame:
 
 @st.composite
 def raws(draw: st.DrawFn) -> tuple[pd.DataFrame, np.ndarray]:
-    """A frame of inputs that may have gaps anywhere, and some of its rows to fit to."""
+    """Draw a frame of inputs with gaps anywhere, and some of its rows to fit to."""
     n = draw(st.integers(8, 24))
     number = st.none() | st.integers(-5, 5).map(float) | st.floats(-1e3, 1e3, width=32)
     frame = pd.DataFrame(

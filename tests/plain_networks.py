@@ -1,4 +1,4 @@
-"""Networks as people have them: none of these knows of dropbench."""
+"""Ordinary networks, all written without dropbench."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def perceptron(in_features: int, num_classes: int, width: int = 64, p: float = 0
 
 
 class Convolutions(nn.Module):
-    """Reshapes by `view`, as most do; one dropout is called twice."""
+    """A network that reshapes by `view`, as most do, and calls one dropout twice."""
 
     def __init__(self, in_channels: int, num_classes: int = 1000) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Rows(nn.Module):
         self.batch_first, self.packed, self.mixed = batch_first, packed, mixed
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.mixed:  # as many do by mistake
+        if self.mixed:  # a common mistake: the axes do not match batch_first
             last: Tensor = self.head(self.rnn(x)[0][:, -1])
             return last
         given = x if self.batch_first else x.transpose(0, 1)
@@ -95,7 +95,7 @@ class Words(nn.Module):
 
 
 class Positions(nn.Module):
-    """Words and where they stand, each in a table of its own."""
+    """A network with separate embeddings of words and of their positions."""
 
     def __init__(self, vocab_size: int, num_classes: int) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class Positions(nn.Module):
 
 
 class Encoder(nn.Module):
-    """torch's own transformer over words, with a mask for the padding."""
+    """torch's transformer encoder over words, with a mask for the padding."""
 
     def __init__(self, vocab_size: int, num_classes: int, batch_first: bool = True, p: float = 0.1) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ class Encoder(nn.Module):
 
 
 class Attended(nn.Module):
-    """torch's own transformer over steps of features."""
+    """torch's transformer encoder over a sequence of features."""
 
     def __init__(self, in_features: int, num_classes: int, width: int = 16) -> None:
         super().__init__()
@@ -143,7 +143,7 @@ class Attended(nn.Module):
 
 
 class DropPath(nn.Module):
-    """As timm's and others': drops a branch for an example."""
+    """Drops a branch per example, like DropPath in timm and other libraries."""
 
     def __init__(self, drop_prob: float) -> None:
         super().__init__()
@@ -157,7 +157,7 @@ class DropPath(nn.Module):
 
 
 class Residual(nn.Module):
-    """Two branches, and layers of every other kind of torch's dropout."""
+    """A network with two residual branches, AlphaDropout and FeatureAlphaDropout."""
 
     def __init__(self, in_features: int, num_classes: int) -> None:
         super().__init__()
@@ -177,7 +177,7 @@ class Residual(nn.Module):
 
 
 class Attending(nn.Module):
-    """Attention by itself, in the ways that nn.MultiheadAttention has."""
+    """A single nn.MultiheadAttention with any of its options."""
 
     def __init__(self, input_size: int, num_classes: int, **options: object) -> None:
         super().__init__()
@@ -192,7 +192,7 @@ class Attending(nn.Module):
 
 
 class Functional(nn.Module):
-    """Drops by a function, and so in evaluation too where `always`."""
+    """A network that drops by F.dropout; with `always`, in evaluation too."""
 
     def __init__(self, in_features: int, num_classes: int, always: bool = False) -> None:
         super().__init__()
@@ -206,7 +206,7 @@ class Functional(nn.Module):
 
 
 class Counting(nn.Module):
-    """In evaluation it goes on from what it saw before."""
+    """A network whose output depends on earlier calls, in evaluation too."""
 
     def __init__(self, in_features: int, num_classes: int) -> None:
         super().__init__()
@@ -226,7 +226,7 @@ class Memory(nn.Module):
 
 
 class Silent(nn.Module):
-    """No dropout at all."""
+    """A network without dropout."""
 
     def __init__(self, num_classes: int, width: int = 16) -> None:
         super().__init__()
@@ -238,7 +238,7 @@ class Silent(nn.Module):
 
 
 class Moved(nn.Module):
-    """Channels last, first, and on a line of positions."""
+    """A network with dropout on channels last, on channels first, and on flattened positions."""
 
     def __init__(self, in_channels: int, num_classes: int) -> None:
         super().__init__()
@@ -255,7 +255,7 @@ class Moved(nn.Module):
 
 
 class Folded(nn.Module):
-    """Steps and examples on one axis, before a dense layer and a dropout."""
+    """A network that merges steps and examples into one axis before a dense layer and a dropout."""
 
     def __init__(self, input_size: int, num_classes: int) -> None:
         super().__init__()
@@ -268,7 +268,7 @@ class Folded(nn.Module):
 
 
 class Fixed(nn.Module):
-    """A number of outputs under a name that nobody knows."""
+    """A network whose number of outputs is a parameter with an unknown name."""
 
     def __init__(self, n: int = 7) -> None:
         super().__init__()
@@ -280,7 +280,7 @@ class Fixed(nn.Module):
 
 
 class Colours(nn.Module):
-    """Made for another number of channels."""
+    """A network whose default number of channels is that of colour images."""
 
     def __init__(self, in_channels: int = 3, num_classes: int = 10) -> None:
         super().__init__()
@@ -301,7 +301,7 @@ class Broken(nn.Module):
 
 
 class Number(nn.Module):
-    """Predicts one number: as [B, 1], or squeezed as in many people's code, the last axis alone or every axis of one."""
+    """Predicts one number: as [B, 1], or squeezed as in much code, either the last axis or every axis of length 1."""
 
     def __init__(self, in_features: int, squeezed: str = "last") -> None:
         super().__init__()
@@ -314,7 +314,7 @@ class Number(nn.Module):
 
 
 class Averaged(nn.Module):
-    """Predicts the mean of 32 numbers, which has no axis of its own."""
+    """Predicts the mean of 32 numbers, as [B]."""
 
     def __init__(self, in_features: int) -> None:
         super().__init__()
@@ -326,7 +326,7 @@ class Averaged(nn.Module):
 
 
 class Fixed5(nn.Module):
-    """Of five inputs, a number of outputs under a name that nobody knows."""
+    """A network of five inputs whose number of outputs is a parameter with an unknown name."""
 
     def __init__(self, n: int = 7) -> None:
         super().__init__()
@@ -338,7 +338,7 @@ class Fixed5(nn.Module):
 
 
 class Cubes(nn.Module):
-    """An axis too many."""
+    """A network whose output has one axis too many."""
 
     def __init__(self, in_features: int) -> None:
         super().__init__()
@@ -354,7 +354,7 @@ def text() -> str:
 
 
 def bert(vocab_size: int, num_labels: int) -> nn.Module:
-    """A Hugging Face encoder from a configuration, with nothing loaded."""
+    """Return a Hugging Face encoder from a configuration, without pretrained weights."""
     from transformers import BertConfig, BertForSequenceClassification
 
     config = BertConfig(

@@ -1,4 +1,4 @@
-"""Every regularizer of conf/regularizer with its default options, and specs of runs that have some of them."""
+"""Every regularizer of conf/regularizer with its default options, and specs of runs with some of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REGULARIZERS = {name: _of(name, file) for name, file in options("regularizer").i
 
 
 def of(name: str, strength: float | None = None, schedule: str | None = None, **given: Any) -> RegularizerSpec:
-    """One at its default strength or another, with other options and a schedule of its strength where they are given."""
+    """Return a regularizer at its default strength or another, with further options and a schedule if given."""
     spec = REGULARIZERS[name]
     strong = {} if strength is None else {spec.strength: strength}
     update: dict[str, Any] = {"options": {**spec.options, **given, **strong}}
@@ -35,10 +35,10 @@ def of(name: str, strength: float | None = None, schedule: str | None = None, **
 
 
 def off(name: str) -> RegularizerSpec:
-    """One at the strength that is none, which a configuration would leave out."""
+    """Return a regularizer at the strength at which it has no effect, which a configuration would leave out."""
     return of(name, REGULARIZERS[name].none_at)
 
 
 def with_regularizers(run: RunSpec, *specs: RegularizerSpec, **update: Any) -> RunSpec:
-    """The same run with these."""
+    """Return the same run with these regularizers."""
     return run.model_copy(update={"regularizers": specs, **update})

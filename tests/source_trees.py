@@ -1,4 +1,4 @@
-"""What a source file holds, without importing it."""
+"""Reads source files without importing them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 
 @cache
 def tree(file: Path) -> ast.Module:
-    """The syntax tree of a file."""
+    """Return the syntax tree of a file."""
     return ast.parse(file.read_text(encoding="utf-8"))
 
 
 def imported(file: Path, *, at_the_top: bool = False) -> Iterator[str]:
-    """Every module that a file imports, and every name from one, under TYPE_CHECKING and in functions too.
+    """Yield every module that a file imports, and every name from a module, including under TYPE_CHECKING and in functions.
 
-    With `at_the_top`, only those of statements that stand outside of everything.
+    With `at_the_top`, only imports by top-level statements.
     """
     for node in tree(file).body if at_the_top else ast.walk(tree(file)):
         if isinstance(node, ast.Import):

@@ -1,4 +1,4 @@
-"""From overrides to specs and plans, as the command line goes, for tests of what is made from them."""
+"""Creates specs and plans from overrides, as the command line does, for tests that use them."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from dropbench.spec import RunSpec
 
 
 def grid(c: Composer, *overrides: str) -> list[Composed]:
-    """Every point of the grid that these overrides make."""
+    """Return every point of the grid of these overrides."""
     return [c.compose(point) for point in expand(parse(overrides), c.options)]
 
 
 def composed(c: Composer, *overrides: str) -> Composed:
-    """What these overrides make: one run."""
+    """Return the configuration of the one run of these overrides."""
     (one,) = grid(c, *overrides)
     return one
 
 
 def spec_of(c: Composer, *overrides: str) -> RunSpec:
-    """The spec of one run."""
+    """Return the spec of one run."""
     return composed(c, *overrides).spec
 
 
 def spec_and_settings(c: Composer, *overrides: str) -> tuple[RunSpec, Settings]:
-    """The spec of one run, and where its data lies."""
+    """Return the spec and the settings of one run."""
     one = composed(c, *overrides)
     return one.spec, one.settings
 
 
 def planned(*overrides: str) -> Plan:
-    """The plan that these overrides make, by a composer of its own, which ends any other."""
+    """Return the plan of these overrides; opens its own composer, which closes any other."""
     with composer() as c:
         return make(overrides, c)

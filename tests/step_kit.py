@@ -1,4 +1,4 @@
-"""An update as regularizers see it, made by hand: any function of inputs in place of a model."""
+"""A training step as regularizers see it, with any function of the inputs as the model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dropbench.regularizers.base import Draws, Given, Step
 
 
 class ByHand(Step):
-    """Passes are calls of `model`; `others` are the passes with fresh masks, place by place."""
+    """A step whose passes are calls of `model`; `others` are the passes with fresh masks, by their index."""
 
     def __init__(
         self,
@@ -26,7 +26,7 @@ class ByHand(Step):
         seen: Mapping[str | None, Tensor] | None = None,
         weights: tuple[str, ...] = (),
     ) -> None:
-        """weights: the names of the parameters that are no biases, nor scales and shifts."""
+        """weights: the names of the parameters that are not biases, scales or shifts."""
         self._weights = weights
         self._batch, self._model, self._parameters, self._seen = batch, model, parameters or {}, seen or {}
         self._others = others
@@ -70,12 +70,12 @@ class ByHand(Step):
 
 
 def cross_entropies(output: Tensor, batch: Batch) -> Tensor:
-    """[K], one replica after the other."""
+    """Return the cross-entropy of each replica, [K], computed one after the other."""
     return torch.stack([F.cross_entropy(o, y) for o, y in zip(output, batch.y, strict=True)])
 
 
 class Sampled(Draws):
-    """Of torch's generator; what was drawn is kept in order."""
+    """Draws from torch's generator; `drawn` has all draws in order."""
 
     def __init__(self, replicas: int, seed: int = 0) -> None:
         self._replicas, self._generator = replicas, torch.Generator().manual_seed(seed)
@@ -97,7 +97,7 @@ class Sampled(Draws):
 
 
 def given(**changes: Any) -> Given:
-    """What a regularizer is told of a classifier of images of 2 channels, 6 rows and 8 columns."""
+    """Return what a regularizer is given for a classifier of images with 2 channels, 6 rows and 8 columns."""
     usual: dict[str, Any] = {
         "task": "classify",
         "view": "image",

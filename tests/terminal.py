@@ -1,4 +1,4 @@
-"""dropbench as it is called from a terminal: in this process, or in one of its own."""
+"""Runs dropbench as from a terminal: in this process, or in a separate one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Said:
 
 
 def dropbench(capsys: pytest.CaptureFixture[str], *words: str) -> Said:
-    """What a command printed, and its exit code."""
+    """Run a command in this process; return what it printed, and its exit code."""
     capsys.readouterr()
     with patch.object(sys, "argv", ["dropbench", *words]), pytest.raises(SystemExit) as ended:
         main()
@@ -33,6 +33,6 @@ def dropbench(capsys: pytest.CaptureFixture[str], *words: str) -> Said:
 
 
 def started(folder: Path, *words: str, output: int = subprocess.PIPE) -> subprocess.Popen[str]:
-    """dropbench in this folder, in a process and a session of its own: signals to its group reach nothing else."""
+    """Start dropbench in this folder, in its own process and session, so that signals to its group reach nothing else."""
     command = [sys.executable, "-m", "dropbench", *words]
     return subprocess.Popen(command, cwd=folder, stdout=output, stderr=output, text=True, start_new_session=True)

@@ -1,4 +1,4 @@
-"""What DESIGN says of the code as a whole: who may import whom, sizes, and that names in conf/ lead somewhere."""
+"""The rules of docs/design.md for the whole code: which package may import which, sizes of files, and targets in conf/."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 CONF = sorted((ROOT / "conf").rglob("*.yaml"))
 
 LEAVES = {"errors", "identity", "kept", "process", "settings", "spec", "seeds", "values"}
-"""What anything may import: how a mistake is told, what a run is and is called, how it is carried out, how a value is written,
-what is kept for the next time, and the processes of a command."""
+"""Modules that anything may import: errors, specs and ids of runs, settings, the text of values, what is stored for the next
+command, and the processes of a command."""
 
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {"api", "errors", "execute", "hardware", "report"},
@@ -62,10 +62,10 @@ OF_PLANNING = {
     "engine": {"decay", "outline", "regularizers", "variants"},
     "execute": {"outline", "regularizers", "sources", "variants"},
 }
-"""What of planning those may import that carry a plan out: what a run would build, never the plan."""
+"""The parts of planning that the packages which execute a plan may import: what a run would build, never the plan."""
 NO_LEAVES = {"__init__", "errors", "nn", "metrics"}
 NO_SPEC = {"store", "sites", "report", "models", "dropout", "regularizers"}
-"""Rooms that know no run: a model, a variant, a table of results."""
+"""Packages that must not know specs of runs: a model, a variant, a table of results."""
 
 
 def room(file: Path) -> str:
@@ -105,19 +105,19 @@ def test_who_carries_a_plan_out_knows_its_outline_alone(name: str) -> None:
 
 
 def test_no_file_imports_itself_by_a_way_round() -> None:
-    """Imports under TYPE_CHECKING and in functions count too."""
+    """Check that there are no circular imports, including those under TYPE_CHECKING and in functions."""
     files = {".".join(f.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): f for f in FILES}
     graph: dict[str, set[str]] = {}
     for module, file in files.items():
         froms = [n for n in ast.walk(tree(file)) if isinstance(n, ast.ImportFrom)]
-        # `from package import name`: the module of that name where there is one, else what the package itself holds.
+        # `from package import name` imports the module of that name if there is one, else the package itself.
         named = [(f"{n.module}.{alias.name}", str(n.module)) for n in froms for alias in n.names]
         graph[module] = {inner if inner in files else outer for inner, outer in named} & files.keys()
     graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, with the circle
 
 
 def test_the_picture_in_the_docs_is_the_rule() -> None:
-    """An arrow for each import that is allowed, but to the leaves; so there is no circle between rooms either."""
+    """Check that the picture has an arrow for each allowed import, except of leaves, and that packages form no cycle."""
     text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
     picture = text.partition("```mermaid")[2].partition("```")[0]
     drawn = {a: set(b.split(" & ")) for a, b in re.findall(r"^ +(\w+) --> (.+)$", picture, re.MULTILINE)}
@@ -129,7 +129,7 @@ def test_the_picture_in_the_docs_is_the_rule() -> None:
 @pytest.mark.parametrize("name", ["store", "report", "errors", "spec", "values", "config", "cli"])
 def test_rooms_that_never_import_torch_themselves(name: str) -> None:
     for file in FILES:
-        if room(file) == name and file != PACKAGE / "store" / "tensors.py":  # which names its types alone
+        if room(file) == name and file != PACKAGE / "store" / "tensors.py":  # which only uses torch's types
             assert not {m.partition(".")[0] for m in imported(file)} & {"torch", "torchvision"}, file
 
 
@@ -151,7 +151,7 @@ def test_no_file_is_long(file: Path) -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(PACKAGE)))
 def test_docstrings(file: Path) -> None:
-    """Every module has one, and so has what it offers to others if it is longer than a glance."""
+    """Check that every module has a docstring, and every public function or class of more than 12 lines."""
     assert ast.get_docstring(tree(file)), file
     for node in tree(file).body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
@@ -228,7 +228,7 @@ def test_list_shows_first_lines(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_every_component_has_its_option() -> None:
-    """A file in a room of components is one that an option leads to, or a part of such, or their base."""
+    """Check that the target of every option is in a file of the package of its components."""
     for folder, group in (("models", "model"), ("dropout", "dropout"), ("data", "data"), ("metrics", "metric")):
         targets = {
             t.rpartition(".")[0] for f in options(group).values() for t in re.findall(r"_target_: (\S+)", f.read_text())

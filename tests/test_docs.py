@@ -1,4 +1,4 @@
-"""What the documentation names is there."""
+"""Tests that the documentation names exist."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NAMED = re.compile(r"`(tests/[\w/]+\.py|[\w]+\.py)?(?:::(\w+))?[^`\s]*`")
 
 @pytest.mark.parametrize("doc", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
 def test_tests_that_are_named_exist(doc: Path) -> None:
-    """`tests/x/test_y.py::test_z`, and `::test_z` of the file that was named last."""
+    """Check names such as `tests/x/test_y.py::test_z`, and `::test_z`, which refers to the file named last."""
     files = {path.name: path for path in (ROOT / "tests").rglob("test_*.py")}
     last: Path | None = None
     for file, name in NAMED.findall(doc.read_text(encoding="utf-8")):

@@ -1,4 +1,4 @@
-"""Examples in docstrings give what they say: every module of the package that has one."""
+"""Doctests: the examples in docstrings of all modules of the package have the results that they show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Seeds: fresh ones, and how they are typed."""
+"""Seeds: how fresh ones are chosen, and how seeds are typed."""
 
 from __future__ import annotations
 

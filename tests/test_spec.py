@@ -1,4 +1,4 @@
-"""Identity: what is part of a run's id, and what is not."""
+"""Identity: which settings are part of a run's id, and which are not."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from dropbench.spec import NONE, Frozen, RunSpec
         (["dropout.rates={input: 0.2, hidden.0: 0.1}"], ["dropout.rates={hidden.0: .1, input: .20}"]),
         (["dropout.rates=null"], ["dropout.rates={}"]),
         (["dropout.placement=input"], ["dropout.placement=[input]"]),
-        (["dropout.placement=3"], ["dropout.placement=['3']"]),  # as the parts of an nn.Sequential are called
+        (["dropout.placement=3"], ["dropout.placement=['3']"]),  # numbers name the parts of an nn.Sequential
         (["dropout.rates={3: 0.1}"], ["dropout.rates={'3': 0.1}"]),
         (["model=module", "model.sites=[1,fc]"], ["model=module", "model.sites=['1',fc]"]),
         (
@@ -38,22 +38,22 @@ from dropbench.spec import NONE, Frozen, RunSpec
         (["train.augment={flip: 0.5}"], ["train.augment.flip=0.5"]),
         (["model.widths=[8,8]"], ["model.widths=[8, 8]"]),
         ([], ["model=mlp", "dropout=standard", "seed=0", "data.n_train=null"]),
-        # A variant that acts nowhere has no rate, whatever a grid gives it.
+        # A variant that acts nowhere has no rate, even if a grid sets one.
         (["dropout=none"], ["dropout=none", "dropout.rate=0.3", "dropout.placement=[input]"]),
         ([], ["dropout/schedule=constant"]),
         (["dropout/schedule=early"], ["dropout/schedule=early", "dropout.schedule.until=0.20"]),
         (["dropout/schedule=step"], ["dropout/schedule=step", "dropout.schedule.factors=[.5,1]"]),
-        # Nor has what is no noise a schedule.
+        # An arm without noise has no schedule either.
         (["dropout=none"], ["dropout=none", "dropout.rate=0.3", "dropout/schedule=linear_up"]),
         (["dropout.rate=0"], ["dropout.rate=0", "dropout/schedule=late"]),
-        # A variant that drops nothing anywhere is none, learned ones too: what starts at 0 stays there.
+        # A variant that drops nothing anywhere is `none`; a learned rate, too, stays at 0 if it starts there.
         (["dropout=none"], ["dropout.rate=0"]),
         (["dropout=none"], ["dropout=concrete", "dropout.rate=0", "dropout.placement=[input]"]),
         (["dropout=none"], ["dropout=gaussian", "dropout.rate=0.5", 'dropout.rates={"*": 0, input: 0}']),
-        # What is measured does not matter, but for the metric that training monitors.
+        # Metrics are not part of the id, except the one that training monitors.
         ([], ["metric=[loss,accuracy,ece]"]),
         ([], ["metric=[loss]"]),
-        # One pass is as good as thirty where there is no noise.
+        # Without noise, the number of passes makes no difference.
         ([], ["eval.mode=deterministic", "eval.passes=7"]),
         (["eval.mode=mc"], ["eval={mode: mc, passes: 30}"]),
         (["eval.mode=mc"], ["eval.mode=mc", "eval.passes=null"]),
@@ -121,7 +121,7 @@ CHANGES: dict[str, Any] = {
     "mode": "ensemble",
     "passes": 5,
 }
-"""A value other than the default, where adding one to it, or turning it over, gives none."""
+"""A value other than the default, for fields where `changed` would give no valid one."""
 
 
 def changed(value: Any, name: str) -> Any:
@@ -137,11 +137,11 @@ def changed(value: Any, name: str) -> Any:
 NOT_HASHED = {(part, "target") for part in ("model", "variants", "data", "regularizers")}
 NOT_HASHED |= {(part, "schedule", "target") for part in ("variants", "regularizers")}
 NOT_HASHED |= {("regularizers", "strength"), ("regularizers", "none_at")}
-"""The path of a class of dropbench's own says nothing of what it computes, nor does how its strength is read."""
+"""Fields that are not hashed: the import path of dropbench's own classes, and the field that names a strength."""
 
 
 def paths(model: BaseModel, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Every field in a spec."""
+    """Yield the path of every field in a spec."""
     for name in type(model).model_fields:
         value = getattr(model, name)
         if isinstance(value, tuple) and value and isinstance(value[0], Frozen):
@@ -188,7 +188,7 @@ def test_other_runs_have_other_ids(c: Composer, one: list[str], other: list[str]
 
 
 def test_parts_of_a_spec_that_need_not_be_given(c: Composer) -> None:
-    """They are what conf/ says of them."""
+    """Check that their defaults are those of conf/."""
     found = spec_of(c)
     tree = found.model_dump(by_alias=True, exclude={"eval": True, "dropout": {"schedule"}, "train": {"step_first"}})
     assert RunSpec.model_validate(tree) == found
@@ -253,7 +253,7 @@ OFF: dict[str, Any] = {
     null=st.sampled_from(["later", "another"]),
 )
 def test_what_is_off_leaves_no_trace(train: dict[str, Any], augment: dict[str, float], null: str) -> None:
-    """So a regularizer that dropbench learns later changes no id of before."""
+    """Check that a regularizer that dropbench gets later does not change existing ids."""
     config: dict[str, Any] = {
         "model": {"name": "m", "_target_": "dropbench.m"},
         "data": {"name": "d", "_target_": "dropbench.d"},
@@ -354,7 +354,7 @@ def test_data_are_called_as_their_file_is_wherever_it_lies(path: str, called: st
 
 
 def test_a_run_under_another_seed_is_the_run_that_has_it(c: Composer) -> None:
-    """Its ids too, of which those of the arm are hashed once; what a run differs in beside its seed makes it no kin."""
+    """Check its ids, of which the arm's are hashed only once, and that runs that differ in more than the seed are not kin."""
     spec = spec_of(c, "seed=3", "dropout.rate=0.3")
     other = spec.under(5)
     fresh = spec_of(c, "seed=5", "dropout.rate=0.3").model_copy(update={"model": spec.model.model_copy()})

@@ -1,4 +1,4 @@
-"""Flat keys."""
+"""Flattening nested keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""torch's schedulers of a learning rate, as the numbers that they make."""
+"""The learning-rate factors of torch's schedulers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 
 def torchs(make: Callable[..., torch.optim.lr_scheduler.LRScheduler], steps: int, **settings: object) -> list[float]:
-    """The factors of a torch scheduler, at the start of each step."""
+    """Return the factor of a torch scheduler at the start of each step."""
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     scheduler = make(optimizer, **settings)
     factors = []

@@ -1,4 +1,4 @@
-"""Specs of small runs, small tables, and ways to train runs and to compare them."""
+"""Specs of small runs, small tables, and helpers that train runs and compare them."""
 
 from __future__ import annotations
 
@@ -92,7 +92,10 @@ def make_spec(
     metrics: Sequence[str] = ("loss", "accuracy"),
     **train: Any,
 ) -> RunSpec:
-    """A small run. `model` is one of ours or an import path; `options` are the model's, `split` the data set's keys."""
+    """Return the spec of a small run.
+
+    `model` is one of dropbench's or an import path; `options` are the model's, `split` the keys of the data set.
+    """
     ours = model in _MODELS
     target = f"dropbench.models.{model}.{_CLASSES[model]}" if ours else model
     return RunSpec(
@@ -127,7 +130,7 @@ def cohort_of(
 
 
 class Trained:
-    """A cohort trained to its end: each run's result, and the weights and buffers it was tested with, by run id."""
+    """A cohort trained to its end: each run's result, and the weights and buffers that it was tested with, by run id."""
 
     def __init__(
         self,
@@ -150,7 +153,7 @@ class Trained:
                 self.tests += 1
                 model = replicas.model
                 tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-                # A model with learned rates is inside of one that holds those.
+                # A model with learned rates is wrapped in a module that has the rates.
                 tensors = {name.removeprefix("model."): t for name, t in tensors.items()}
                 leaving = len(next(iter(tensors.values())))
                 self.tested.extend({name: t[k].detach().clone() for name, t in tensors.items()} for k in range(leaving))
@@ -170,7 +173,7 @@ class _HereItEnds(Exception):
 
 
 def states_at(epoch: int, step: int, *specs: RunSpec, table: Table | None = None) -> dict[str, State]:
-    """The states of a cohort that was broken off after so many updates of an epoch, by run id, as a disk gives them back."""
+    """Interrupt a cohort at a step of an epoch; return the states by run id, after a round trip through the file format."""
     training = cohort_of(*specs, table=table)
 
     def end() -> None:
@@ -189,7 +192,7 @@ def states_at(epoch: int, step: int, *specs: RunSpec, table: Table | None = None
 
 
 def weights_after_each_update(spec: RunSpec) -> list[dict[str, Tensor]]:
-    """Of a run by name, for each of its updates."""
+    """Train a run and return its weights, by name, after each update."""
     training = cohort_of(spec)
     seen: list[dict[str, Tensor]] = []
 
@@ -201,7 +204,7 @@ def weights_after_each_update(spec: RunSpec) -> list[dict[str, Tensor]]:
 
 
 def numbers(result: RunResult) -> dict[str, Any]:
-    """All that a run reports but how long it took, in how much memory, and beside how many others."""
+    """Return everything that a run reports, except its times, its memory and the size of its cohort."""
     history = [{k: v for k, v in row.items() if k not in ("seconds", "peak_memory_mb")} for row in result.history]
     return {
         "status": result.status,
@@ -216,9 +219,9 @@ def numbers(result: RunResult) -> dict[str, Any]:
 
 
 def differences(spec: RunSpec, one: Trained, other: Trained) -> list[str]:
-    """In what a run of two cohorts differs, to the last bit; empty where in nothing."""
+    """Return all differences, to the last bit, of a run between two cohorts; empty if there are none."""
     a, b = numbers(one[spec]), numbers(other[spec])
-    # As text: NaN equals itself there, and every other float has one shortest form.
+    # Compared as text, in which NaN equals itself, and every other float has a unique shortest form.
     found = [key for key in a if key != "history" and repr(a[key]) != repr(b[key])]
     for x, y in zip(a["history"], b["history"], strict=True):
         assert list(x) == list(y)
@@ -230,7 +233,7 @@ def differences(spec: RunSpec, one: Trained, other: Trained) -> list[str]:
 
 
 def assert_identical(run: RunSpec, *cohorts: Sequence[RunSpec], table: Table | None = None) -> None:
-    """A run gives the same numbers and weights beside each of these cohorts as alone, to the last bit."""
+    """Assert that a run has bit-identical numbers and weights alone and together with each of these groups of runs."""
     alone = Trained(run, table=table)
     for others in cohorts:
         found = differences(run, alone, Trained(run, *others, table=table))
@@ -238,7 +241,7 @@ def assert_identical(run: RunSpec, *cohorts: Sequence[RunSpec], table: Table | N
 
 
 def arms(model: str, variant: str, run: dict[str, Any], **common: Any) -> tuple[RunSpec, list[list[RunSpec]]]:
-    """A run, and neighbours for stacks of 2, 3 and 7 in which it stands first, in the middle and last (see Cohort's order)."""
+    """Return a run, and neighbours for stacks of 2, 3 and 7, in which it is first, in the middle or last (Cohort's order)."""
 
     def arm(seed: int, rate: float, lr: float, decay: float = 0.0, kind: str = variant) -> RunSpec:
         return make_spec(model, variant=kind, rate=rate, seed=seed, lr=lr, weight_decay=decay, **common)
@@ -253,7 +256,7 @@ def arms(model: str, variant: str, run: dict[str, Any], **common: Any) -> tuple[
 
 
 def made_table(n: int = 120, shape: tuple[int, ...] = (5,), classes: int = 3, axes: str = "F", seed: int = 1) -> Table:
-    """Random examples whose classes can be told apart."""
+    """Return random examples whose classes can be distinguished."""
     generator = np.random.default_rng(seed)
     y = np.arange(n) % classes
     centres = generator.normal(size=(classes, *shape))
@@ -262,7 +265,7 @@ def made_table(n: int = 120, shape: tuple[int, ...] = (5,), classes: int = 3, ax
 
 
 def mlp_scores(weights: dict[str, Tensor], spec: RunSpec, part: str) -> dict[str, float]:
-    """Loss and accuracy of a relu mlp by hand, in float64, from a run's weights: no noise, no stack, no chunks."""
+    """Compute loss and accuracy of a ReLU MLP directly in float64 from a run's weights, without noise, stack and chunks."""
     table = table_of(spec)
     split = split_for(table, spec.data, spec.seed)
     flat = table.x.double().flatten(1)

@@ -1,4 +1,4 @@
-"""One small sweep by the door, which several tests look at."""
+"""One small sweep through the Python API, which several tests use."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class Swept:
     answer: db.Answer
     results: Path
     small: tuple[str, ...]
-    """Overrides of runs like these."""
+    """The overrides of its runs."""
 
 
 SMALL = ("data=wine", "train.epochs=2", "model.widths=[4]", "execute.workers=1")
-"""Overrides of runs that take no time and train in this process."""
+"""Overrides of very short runs that train in this process."""
 
 
 @pytest.fixture(scope="session")

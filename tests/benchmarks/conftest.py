@@ -1,4 +1,4 @@
-"""benchmarks/ is no part of the package: it is found from the root of the checkout."""
+"""Adds the root of the checkout to the path, because benchmarks/ is not part of the package."""
 
 import sys
 from pathlib import Path

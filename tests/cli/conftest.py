@@ -1,4 +1,4 @@
-"""A folder in which a command is typed."""
+"""A folder to run commands in."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 @pytest.fixture
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current folder on a machine with a CPU only and no data."""
+    """An empty current folder, on a simulated machine with only a CPU and without data."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DROPBENCH_DATA", raising=False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

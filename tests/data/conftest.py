@@ -1,4 +1,4 @@
-"""What the tests of this room share: streams of raw draws, and where the large real sets are."""
+"""Shared by the tests of data: streams of raw draws, and the folder of the large real data sets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dropbench.data.raw_draws import RawDraws
 
 @pytest.fixture(scope="session")
 def raw() -> Callable[[int], RawDraws]:
-    """raw(seed): a fresh stream, made as a run's are."""
+    """A function raw(seed) that returns a new stream of raw draws, made like those of a run."""
 
     def stream(seed: int) -> RawDraws:
         raw = np.random.SFC64(seed)
@@ -32,7 +32,7 @@ def raw() -> Callable[[int], RawDraws]:
 
 @pytest.fixture(scope="session")
 def table() -> Callable[..., Table]:
-    """table([5, 3]): 5 examples of class 0 and 3 of class 1, classes in blocks, each example its own row number."""
+    """A function: table([5, 3]) has 5 examples of class 0, then 3 of class 1; each example's value is its row number."""
 
     def make(counts: list[int], test: list[int] | None = None) -> Table:
         y = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
@@ -43,7 +43,7 @@ def table() -> Callable[..., Table]:
 
 
 def root_with(names: str, *files: str) -> Path:
-    """The folder of real data, where these files are in it; what asks for them is skipped where they are not."""
+    """Return the folder of real data if it has these files; skip the test otherwise."""
     root = Path(os.environ.get("DROPBENCH_DATA", ""))
     if "DROPBENCH_DATA" not in os.environ or not all((root / file).is_file() for file in files):
         pytest.skip(f"set DROPBENCH_DATA to a folder with {names}")

@@ -1,6 +1,6 @@
-"""What the documents tell their readers to type: blocks of code, and commands within sentences.
+"""Extracts the blocks of code in the documents, and the commands within sentences.
 
-A block that cannot be run has a comment on the line before it that says why, a command in a sentence one right before it:
+A block that cannot be run has a comment on the line before it that says why; a command in a sentence has it directly before:
 
     <!-- not run: it installs packages -->
 """
@@ -21,7 +21,7 @@ TYPED = re.compile(r"`((?:dropbench|python|make|pip) [^`]+)`")
 
 @dataclass(frozen=True)
 class Block:
-    """A block of code, or one command of a sentence, whose language is `inline`."""
+    """A block of code, or a command in a sentence, whose language is `inline`."""
 
     document: str
     line: int
@@ -35,19 +35,19 @@ class Block:
 
     @property
     def file(self) -> str | None:
-        """The file that the block is, where its first line is a comment that names one: `# mine/net.py`."""
+        """The file that the block shows, if its first line is a comment that names one: `# mine/net.py`."""
         first = self.text.partition("\n")[0]
         found = re.match(r"# ([\w./]+\.(?:py|yaml))\b", first)
         return found[1] if found and "/" in found[1] else None
 
     @property
     def body(self) -> str:
-        """What is in that file."""
+        """The contents of that file."""
         return self.text.partition("\n")[2] if self.file else self.text
 
 
 def blocks(document: Path) -> list[Block]:
-    """Every block and every command of a document, in their order."""
+    """Return every block and every command of a document, in order."""
     text = document.read_text(encoding="utf-8")
     name = document.relative_to(ROOT).as_posix()
     found: list[Block] = []
@@ -70,7 +70,7 @@ def line_of(text: str, at: int) -> int:
 
 
 def commands(block: Block) -> list[list[str]]:
-    """The words of each command of a block, without comments."""
+    """Return the words of each command of a block, without comments."""
     if block.language == "inline":
         return [shlex.split(block.text)]
     lines = block.text.replace("\\\n", " ").splitlines()
@@ -78,5 +78,5 @@ def commands(block: Block) -> list[list[str]]:
 
 
 def elided(words: list[str]) -> bool:
-    """Whether a command stands for others: `...`, or a word in capitals such as NAME in it."""
+    """Return whether a command has a placeholder: `...`, or a word in capitals such as NAME."""
     return any("..." in word or re.search(r"(?:^|[=/ ])[A-Z]{2,}$", word) for word in words)

@@ -1,4 +1,4 @@
-"""Where documents are run."""
+"""The folder in which the documents' examples are run."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from dropbench.planning import advising
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where the worlds are, on a machine with a CPU only; what they brought is forgotten after."""
+    """The folder of the worlds, on a simulated machine with only a CPU; modules of the examples are unloaded afterwards."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.cuda, "is_available", lambda: False)
         patch.setattr(torch.backends.mps, "is_available", lambda: False)
         patch.setattr(sys, "path", list(sys.path))
         patch.setattr("dropbench.hardware.device.resolve_workers", lambda settings, device: 1)
-        # How long a plan would take is measured elsewhere, and so are plans of 400 seeds.
+        # Other tests check estimates of durations, and plans of 400 seeds.
         patch.setattr("dropbench.execute.estimate.Durations._time", lambda self, cohort: 1.0)
         protocol = advising.Protocol
         patch.setattr(advising, "Protocol", lambda *given: protocol(*given[:4], at_most=10))
@@ -30,4 +30,4 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     names = {Path(block.file or "").parts[-1].removesuffix(".py") for block in worlds.shown_files()} | {"mypkg"}
     for name in [module for module in sys.modules if module.partition(".")[0] in names]:
         del sys.modules[name]
-    parts._options_model.cache_clear()  # others have modules of these names
+    parts._options_model.cache_clear()  # other tests have modules with the same names

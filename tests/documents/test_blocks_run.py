@@ -1,4 +1,4 @@
-"""Blocks of Python run, one after the other; YAML and JSON are what they are shown as. Commands: test_documents_run.py."""
+"""Blocks of Python run one after the other, and blocks of YAML and JSON are valid. Commands: test_documents_run.py."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BLOCKS = [block for document in DOCUMENTS for block in blocks(document)]
 
 
 def preamble(world: Path) -> dict[str, Any]:
-    """Names that the documents use and do not define."""
+    """Return the names that the documents use without defining them."""
 
     class Net(nn.Module):
         def __init__(self, in_features: int, n_classes: int) -> None:
@@ -47,7 +47,7 @@ def after_python_page(world: Path, text: str, said: str) -> None:
 
 AFTER: dict[str, Callable[[Path, str, str], None]] = {"docs/python.md": after_python_page}
 PYTHON = {"README.md": "readme", "docs/python.md": "page", "docs/data.md": "table"}
-"""The worlds of documents whose blocks train, or read what no other one has."""
+"""The worlds of documents whose blocks train, or need files of their own."""
 WITH_PYTHON = sorted({b.document for b in BLOCKS if b.language == "python" and not b.file})
 
 
@@ -55,7 +55,7 @@ WITH_PYTHON = sorted({b.document for b in BLOCKS if b.language == "python" and n
 def test_the_python_of_a_document_runs(
     document: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Block after block, with the names of those before."""
+    """Run all blocks in order; each has the names defined by those before it."""
     world = make(folder, PYTHON.get(document, "plain"))
     monkeypatch.chdir(world)
     known = preamble(world)
@@ -75,7 +75,7 @@ def test_the_python_of_a_document_runs(
 
 @pytest.mark.parametrize("block", [b for b in BLOCKS if b.language in ("yaml", "json")], ids=lambda b: b.name)
 def test_yaml_and_json_are_what_they_are_shown_as(block: Block, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A study is planned; anything else is parsed, and files are what commands of the same document use."""
+    """Parse each block, and plan it if it is a study; commands of the same document use the blocks that are files."""
     tree = yaml.safe_load(block.body) if block.language == "yaml" else json.loads(block.text)
     assert isinstance(tree, dict) and tree
     if block.language == "yaml" and ("arms" in tree or "grid" in tree):

@@ -1,4 +1,4 @@
-"""docs/data.md: the table of options is that of `data=csv`, and each example in it works. Its commands run with all others."""
+"""docs/data.md: its table has all options of `data=csv`, and each example in it works (commands: test_documents_run.py)."""
 
 from __future__ import annotations
 

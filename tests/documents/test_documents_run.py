@@ -1,7 +1,7 @@
-"""Every command and block of code in README.md, CONTRIBUTING.md and docs/ does what a reader expects of it.
+"""Every command in README.md, CONTRIBUTING.md and docs/ works.
 
-A sweep is planned and not trained, a single run is one of one epoch, a report reads the runs of a miniature sweep. What
-cannot be run is marked where it stands (see blocks.py) and skipped here with its reason.
+Sweeps are planned but not trained, single runs have one epoch, and reports read the runs of a miniature sweep. Commands that
+cannot be run are marked in the document (see blocks.py) and skipped here with the reason given there.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ WORLD_OF = {
     r"report first second": "halves",
     r"report|runs|train --from": "plain",
 }
-"""Which stored runs a command is about: the first pattern that fits."""
+"""The world whose stored runs a command uses, by pattern; the first match counts."""
 TYPED = {
     " ".join(words): (block, words)
     for block in reversed(BLOCKS)
     if block.language in ("bash", "inline")
     for words in ([["not", "run", block.name]] if block.not_run else commands(block))
 }
-"""Each command once, where it stands first."""
+"""Each distinct command, with the block where it is first."""
 LONG = ("study=cocktail", "timm:create_model", "claims/ensembles")
-"""Commands that take tens of seconds in miniature too: `make test-slow`."""
+"""Commands that take tens of seconds even in miniature: `make test-slow` runs them."""
 RUNNABLE = [
     pytest.param(
         *typed,
@@ -67,7 +67,7 @@ def test_a_command_works(block: Block, words: list[str], folder: Path, monkeypat
     if elided(words) or words == ["dropbench", "runs"]:
         assert words[1] in typed("--help"), "it stands for others, and its command is one"
         return
-    if words[1] == "ui":  # which serves until it is stopped
+    if words[1] == "ui":  # serves until it is stopped, so only its help is checked
         said = typed("ui", "--help")
         assert said.endswith("exit code 0") and all(word in said for word in words if word.startswith("--")), said
         return
@@ -78,14 +78,14 @@ def test_a_command_works(block: Block, words: list[str], folder: Path, monkeypat
             pytest.skip(f"DROPBENCH_DATA has no {name}")
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.chdir(make(folder, world))
-    for module in ("mypkg", "mypkg.net"):  # which is another one in another folder
+    for module in ("mypkg", "mypkg.net"):  # each world has its own module of this name
         sys.modules.pop(module, None)
     said = typed(*prepared(words[1:]))
     assert said.endswith("exit code 0"), said
 
 
 def prepared(words: list[str]) -> list[str]:
-    """The words after `dropbench`, as they can be typed here."""
+    """Return the words after `dropbench`, changed so that they work here."""
     if words[0] in ("sweep", "train", "advise"):
         words = miniature(words)
     words = [word.replace("/shared/results", "shared_results") for word in words]
@@ -95,7 +95,7 @@ def prepared(words: list[str]) -> list[str]:
 
 
 def other_program(words: list[str]) -> None:
-    """make, pip and the scripts of benchmarks/: what is named is there."""
+    """Check that the targets of make, extras of pip, and scripts and options of benchmarks/ exist."""
     if words[0] == "make":
         done = subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
@@ -111,7 +111,7 @@ def other_program(words: list[str]) -> None:
 
 
 def test_every_block_has_a_language_and_every_mark_a_block() -> None:
-    """So that none is passed over: output is text, and a mark that stands before no block marks nothing."""
+    """Check that no block is passed over: each has a known language, and each mark is before a block."""
     assert {block.language for block in BLOCKS} <= {"bash", "inline", "python", "yaml", "json", "text", "mermaid"}
     marks = sum(
         len(re.findall(r"(?<!`)<!-- not run: ", document.read_text(encoding="utf-8"))) for document in DOCUMENTS

@@ -1,4 +1,4 @@
-"""The reference of the site is made from the program: nothing that the program has is missing there."""
+"""The reference pages of the site are generated from the program and complete."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def leaves(node: dict[str, Any], lead: str = "") -> Iterator[str]:
 
 @pytest.mark.parametrize("option", [one for one in FILES if not one.startswith(("study", "dropout/recipe", "metric"))])
 def test_every_key_of_a_file_is_found(option: str) -> None:
-    """As a YAML parser finds them."""
+    """Compare with the keys that a YAML parser finds."""
     tree = yaml.safe_load(FILES[option].read_text(encoding="utf-8")) or {}
     defaults = tree.pop("defaults", [])
     found = {key.name: key for key in reference.keys_of(FILES[option])}

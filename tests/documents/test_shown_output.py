@@ -1,4 +1,4 @@
-"""What the README and the tutorial show as the output of `make demo` is what it prints now."""
+"""The README and the tutorial show the output that `make demo` prints now."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from worlds import typed
 NUMBER = re.compile(r"[-+]?\d+(?:,\d{3})*(?:\.\d+)?")
 DEMO = re.search(r"^DEMO := (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
 TOLERANCE = 0.15
-"""Points, by which another processor may round otherwise; p values are less than that apart in any case."""
+"""How far numbers may differ, in points, because processors round differently; p values are always closer than that."""
 
 
 def same(shown: str, printed: str) -> bool:
-    """Whether lines agree but for spaces, and for the last digits of their numbers."""
+    """Return whether lines agree except for spaces and the last digits of numbers."""
     if NUMBER.sub("#", shown).split() != NUMBER.sub("#", printed).split():
         return False
     pairs = zip(NUMBER.findall(shown), NUMBER.findall(printed), strict=True)
@@ -24,7 +24,7 @@ def same(shown: str, printed: str) -> bool:
 
 
 def missing(shown: str, printed: str) -> list[str]:
-    """The lines of what is shown that are not in what is printed, in this order."""
+    """Return the shown lines that the printed output does not have in the same order."""
     rest = iter(printed.splitlines())
     return [line for line in shown.splitlines() if line.strip() and not any(same(line, other) for other in rest)]
 
@@ -44,7 +44,7 @@ def test_the_demo_prints_what_the_documents_show(tmp_path: Path, monkeypatch: py
     confirmed = typed("report", "--confirm")
     (readme,), (plan, table, confirmation) = shown("README.md"), shown("docs/tutorial.md")
     assert missing(readme, said) == [] and missing(table, said) == []
-    assert missing("\n".join(plan.splitlines()[:-1]), planned) == []  # the last line is of how many workers there are
+    assert missing("\n".join(plan.splitlines()[:-1]), planned) == []  # the last line depends on the number of workers
     assert missing(confirmation, confirmed) == []
 
 

@@ -1,4 +1,4 @@
-"""One version, wherever it is written."""
+"""The version is the same everywhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders in which the documents' commands make sense: a reader's files, and stored runs of a miniature sweep."""
+"""Worlds: folders in which the documents' commands work, with a reader's files and stored runs of a miniature sweep."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from PIL import Image
 from dropbench.cli.app import main
 
 IDS = re.compile(r"\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{12}\b")
-"""Ids of runs, in place of which a stored run's is taken."""
+"""A pattern for ids of runs, which are replaced by the id of a stored run."""
 N = 60
 SMALL = ("train.epochs=1", "device=cpu", "execute.workers=1", "--quiet")
 FEW = ("study.search.budget=2", "study.search.seeds=1", "study.search.rungs=1")
@@ -74,7 +74,7 @@ WORLDS: dict[str, tuple[tuple[str, ...], ...]] = {
         ),
     ),
 }
-"""What is swept in each, before anything is read there."""
+"""The sweeps that are run in each world when it is created."""
 
 
 TABULAR = """
@@ -85,11 +85,11 @@ class Net(nn.Sequential):
     def __init__(self, in_features, n_classes):
         super().__init__(nn.Linear(in_features, 8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, n_classes))
 """
-"""In place of the network of docs/models.md, which is for images, where a command gives it a table."""
+"""The network for commands that train on a table, because the network of docs/models.md is for images."""
 
 
 def make(folder: Path, world: str) -> Path:
-    """The folder of a world, which is made the first time that it is asked for. It becomes the current folder's sibling."""
+    """Return the folder of a world, which is created inside `folder` on the first call."""
     made = folder / world
     if not made.exists():
         made.mkdir()
@@ -104,7 +104,7 @@ def make(folder: Path, world: str) -> Path:
 
 
 def typed(*words: str) -> str:
-    """What a command says, with its exit code at the end."""
+    """Run a command and return its output, with the exit code at the end."""
     out = io.StringIO()
     with (
         patch.object(sys, "argv", ["dropbench", *words]),
@@ -120,7 +120,7 @@ def typed(*words: str) -> str:
 
 
 def bring(folder: Path) -> None:
-    """What the documents suppose that a reader has, and the files that they show."""
+    """Create the files that the documents assume a reader to have, and the files that they show."""
     draw = np.random.default_rng(0)
     tables(draw, folder)
     for i in range(N):
@@ -134,7 +134,7 @@ def bring(folder: Path) -> None:
 
 
 def tables(draw: np.random.Generator, folder: Path) -> None:
-    """CSV files with the columns that the documents name."""
+    """Create CSV files with the columns that the documents name."""
     frame = pd.DataFrame(
         {
             "size": draw.normal(size=N),
@@ -158,13 +158,13 @@ def tables(draw: np.random.Generator, folder: Path) -> None:
 
 
 def shown_files() -> list[Block]:
-    """The blocks that are files, such as `# mine/small.py`, but for those of our own conf/."""
+    """Return the blocks that are files, such as `# mine/small.py`, except those of dropbench's conf/."""
     found = [block for document in DOCUMENTS for block in blocks(document) if block.file]
     return [block for block in found if not (block.file or "").startswith("conf/")]
 
 
 def run_id(folder: Path) -> str:
-    """The id of a stored run, of one that kept its weights if there is one."""
+    """Return the id of a stored run, preferably of one with stored weights."""
     runs = sorted(
         (folder / "results" / "runs").iterdir(), key=lambda run: (not (run / "weights.safetensors").exists(), run)
     )
@@ -172,7 +172,7 @@ def run_id(folder: Path) -> str:
 
 
 def miniature(words: Sequence[str]) -> list[str]:
-    """A sweep or a training that takes no time: of few seeds and one epoch, and a sweep is only planned."""
+    """Return the words of a much shorter command: few seeds and one epoch, and a sweep is only planned."""
     small = {"seed": "seed=0", "--at-most": "--at-most"}
     words = [small.get(word.partition("=")[0], word) for word in words]
     words = ["10" if before == "--at-most" else word for before, word in zip(["", *words], words, strict=False)]

@@ -1,4 +1,4 @@
-"""The engine is imported before anything multiplies: it sets how MKL rounds, which MKL asks once (see the comment there)."""
+"""Imports the engine before any matrix product, because it sets how MKL rounds, which MKL reads only once (see there)."""
 
 from __future__ import annotations
 

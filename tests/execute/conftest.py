@@ -1,4 +1,4 @@
-"""Small plans, carried out in this process or in workers of it."""
+"""Small plans, executed in this process or in its workers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Carried:
     retries: list[Retry]
     notes: list[str]
     epochs: list[int]
-    """That listeners heard of, a row a run."""
+    """The epoch of every row that listeners received, one row per run and epoch."""
 
     def statuses(self) -> dict[str, int]:
         found = [s.record.status for s in self.stored]
@@ -41,9 +41,9 @@ Carry = Callable[..., Carried]
 
 @pytest.fixture
 def carry(mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Carry:
-    """Plans words and carries out what is unfinished; `take` stops after so many runs, as an interrupt would.
+    """A function that plans overrides and executes unfinished runs; `take` stops after that many runs, like an interrupt.
 
-    What is learned of memory is kept in a folder of the test. `how` goes to `execute`, such as `stop`, which is heard.
+    Measured memory use is stored in a folder of the test. `how` is passed on to `execute`.
     """
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     bring_trouble(mine)

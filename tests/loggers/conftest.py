@@ -1,4 +1,4 @@
-"""A small sweep with loggers, in this process: two arms, two seeds, three epochs, validation in the second and the last."""
+"""A small sweep with loggers, in this process: two arms, two seeds, three epochs, validation in the second and last epoch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SMALL = (
 
 @pytest.fixture
 def sweep(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Sweep:
-    """sweep("csv", ...) trains into tmp_path / results with these loggers; `words` are further words of the command."""
+    """A function: sweep("csv", ...) trains into tmp_path / results with these loggers; `words` are further arguments."""
 
     def run(loggers: str, *words: str, results: str = "results") -> Said:
         given = (f"results={tmp_path / results}", f"train.loggers=[{loggers}]")

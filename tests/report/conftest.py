@@ -51,9 +51,10 @@ def fake_id(tree: object) -> str:
 
 
 def fake(seed: int = 0, *, changes: Mapping[str, Any] | None = None, **fields: Any) -> Record:
-    """A completed run. changes: dotted configuration keys; `dropout`, `model`, `data` alone are names; `regularizer` a dict.
+    """Return a completed run.
 
-    fields: the record's own; test, val and train are accuracies (fractions) from which the metrics are made.
+    changes: values by dotted configuration key; `dropout`, `model` and `data` alone set the name, `regularizer` is a dict.
+    fields: fields of the record; test, val and train are accuracies (fractions) from which the metrics are made.
     """
     config = copy.deepcopy(BASE)
     changes = dict(changes or {})
@@ -146,7 +147,7 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def put(store: Store) -> Callable[..., None]:
-    """Stores records."""
+    """A function that stores records."""
 
     def put_all(*records: Record) -> None:
         for record in records:
