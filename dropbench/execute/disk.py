@@ -1,4 +1,4 @@
-"""Stores what is trained; where the disk takes it not, keeps it in memory until it does."""
+"""Stores what is trained; if the disk cannot be written, keeps it in memory until it can."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from dropbench.execute.cohort import Listener, Note
 from dropbench.values import count
 
 _AGAIN_S = 10.0
-"""Between two tries, while the disk is full."""
+"""The seconds between two attempts while the disk is full."""
 
 Outcome = TypeVar("Outcome")
 Written = TypeVar("Written")
 
 
 class Writer(Generic[Outcome, Written]):
-    """Writes outcomes in their order. One that cannot be written stays, with those after it, and costs no run.
+    """Writes outcomes in their order. If one cannot be written, it and those after it wait in memory and no run is lost.
 
     Parameters
     ----------
     write : callable
-        Stores an outcome. Raises UsageError, from an OSError, where the disk is full or not there.
+        Stores an outcome. Raises UsageError, from an OSError, if the disk is full or not there.
     listen : Listener
-        Hears when writing begins to fail, and when all is written after that.
+        Called when writing begins to fail, and when everything has been written after that.
     clock : callable
-        Seconds.
+        Returns the time in seconds.
     """
 
     def __init__(
@@ -40,15 +40,15 @@ class Writer(Generic[Outcome, Written]):
         self._tried = 0.0
 
     def __len__(self) -> int:
-        """How many are not stored yet."""
+        """The number of outcomes that are not stored yet."""
         return len(self._waiting)
 
     def add(self, outcome: Outcome) -> None:
-        """Takes an outcome, for `written`."""
+        """Adds an outcome, which `written` will write."""
         self._waiting.append(outcome)
 
     def written(self, now: bool = False) -> Iterator[Written]:
-        """Writes what waits, as far as that goes. After a failure not before some seconds have passed, unless `now`."""
+        """Writes and yields what waits, as far as possible; after a failure only once some seconds have passed, or if `now`."""
         if self._why is not None and not now and self._clock() - self._tried < _AGAIN_S:
             return
         while self._waiting:
@@ -66,14 +66,14 @@ class Writer(Generic[Outcome, Written]):
             self._listen(Note("what was kept in memory is stored now"))
 
     def rest(self, wait: Callable[[float], object]) -> Iterator[Written]:
-        """Writes what waits, however long that takes. wait: lets so many seconds pass, and raises where it is to end."""
+        """Writes and yields what waits, however long it takes. wait: sleeps for a number of seconds; it raises to end this."""
         yield from self.written(now=True)
         while self._waiting:
             wait(_AGAIN_S)
             yield from self.written(now=True)
 
     def lost(self) -> str | None:
-        """What to say where the command ends before all is stored; None where it is."""
+        """Returns the message for a command that ends before everything is stored, or None if everything is."""
         if not self._waiting:
             return None
         runs = count(len(self._waiting), "run")

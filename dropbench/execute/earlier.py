@@ -1,4 +1,4 @@
-"""What is stored of the settings of a plan under other ids: runs of other data, or of other versions of a user's code."""
+"""Finds stored runs of a plan's settings that have other ids, because they used other data or another version of user code."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dropbench.values import count
 
 
 def of_other_data(specs: Sequence[RunSpec], store: Store) -> list[str]:
-    """A sentence each for runs of these settings that were made from other data, and by other code.
+    """Returns a sentence for each reason, other data or other code, why stored runs of these settings are not part of the plan.
 
-    They are kept, and are no part of the plan.
+    Such runs are kept.
     """
     now = {s.setting_id: s for s in specs}
     told: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""With what runs are trained: versions, libraries and the device, as records and checkpoints tell it."""
+"""The environment in which runs are trained: versions, libraries and device, as records and checkpoints store them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dropbench.hardware.blas import products
 
 
 def made_with(device: str, threads: int) -> dict[str, Any]:
-    """What the last bits of a run's numbers depend on beside its configuration and the processor."""
+    """Returns what the last bits of a run's numbers depend on besides its configuration and the processor."""
     return {
         "versions": versions(),
         "device": device.partition(":")[0],
@@ -24,7 +24,7 @@ def made_with(device: str, threads: int) -> dict[str, Any]:
 
 @cache
 def versions() -> dict[str, str]:
-    """Of Python and the packages that the numbers of a run depend on."""
+    """Returns the versions of Python and of the packages that a run's numbers depend on."""
     of_packages = {"python": platform.python_version()}
     for package in ("dropbench", "torch", "numpy"):
         try:
@@ -36,7 +36,7 @@ def versions() -> dict[str, str]:
 
 @cache
 def git_commit() -> str | None:
-    """The commit of the checkout that this code is in, with `-dirty` where its files differ; None once installed."""
+    """Returns the commit of the checkout with this code, with `-dirty` if files differ; None if the package is installed."""
     package = Path(__file__).parents[1]
     if not (package.parent / ".git").exists():
         return None

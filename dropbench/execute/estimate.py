@@ -1,4 +1,4 @@
-"""How long cohorts would take here, by timing a few steps of each kind."""
+"""Estimates how long cohorts would take on this machine, by timing a few steps of each kind."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from dropbench.spec import NONE
 
 
 class Durations:
-    """Seconds of whole cohorts, if every epoch is trained. Those that differ in nothing but seeds and rates are timed once."""
+    """The seconds of whole cohorts if every epoch is trained. Cohorts that differ only in seeds and rates are timed once."""
 
     def __init__(self, settings: Settings, device: str) -> None:
         self._settings, self._device = settings, device
         self._timed: dict[tuple[str, tuple[str, ...], int], float] = {}
 
     def of(self, cohort: Cohort) -> float:
-        """Of one cohort, in seconds of one worker."""
+        """Returns the seconds that one worker needs for a cohort."""
         rest = cohort.specs[0].model_copy(update={"seed": 0, "dropout": NONE})
         key = (rest.run_id, kinds(cohort.specs), len(cohort))
         if key not in self._timed:
@@ -48,7 +48,10 @@ class Durations:
 def estimate(
     cohorts: Sequence[Cohort], durations: Durations, workers: int, trained: Mapping[str, float] | None = None
 ) -> float:
-    """Seconds of wall clock, if the workers share the cohorts evenly. trained: what share runs have behind them, by run id."""
+    """Returns the seconds of wall clock if the workers share the cohorts evenly.
+
+    trained: by run id, the share of a run that is done already.
+    """
     done = trained or {}
     seconds = [durations.of(cohort) * (1 - min(done.get(s.run_id, 0.0) for s in cohort.specs)) for cohort in cohorts]
     return max([sum(seconds) / workers, *seconds])

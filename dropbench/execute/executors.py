@@ -1,4 +1,4 @@
-"""What carries a plan out: this process, workers of this machine, or a Ray cluster. It is chosen here and nowhere else."""
+"""Chooses the executor of a plan: this process, worker processes of this machine, or a Ray cluster. Only this module does."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Place:
-    """What there is to train with.
+    """The device and the workers that runs are trained with.
 
     Attributes
     ----------
     device : str
-        As torch names it, or several of this machine: `cuda:0,cuda:1`.
+        The device by torch's name, or several devices of this machine: `cuda:0,cuda:1`.
     workers : int
-        Cohorts that train at once.
+        The number of cohorts that train at once.
     sharing : int
-        How many of the workers share a device and its memory, or a machine where the device is a CPU.
+        How many of the workers share a device and its memory; for a CPU, a machine.
     """
 
     device: str
@@ -39,23 +39,23 @@ class Place:
 
 
 class Executor(Protocol):
-    """Trains what an agenda has."""
+    """Trains the cohorts of an agenda."""
 
     def outcomes(self) -> Generator[RunResult | Broken | None]:
         """Yields each run as soon as it is finished, what is left of a cohort that broke off, and None now and then.
 
-        Closing it ends all that trains. Raises KeyboardInterrupt, once what is in training is saved, where this process is to
-        stop.
+        Closing the generator ends all training. If this process is to stop, it saves what is in training and then raises
+        KeyboardInterrupt.
         """
 
 
 def place(settings: Settings) -> Place:
-    """Where these settings have runs trained.
+    """Returns where runs are trained according to these settings.
 
     Raises
     ------
     UsageError
-        For a device that is not there, and for a cluster that is not.
+        If the device or the cluster does not exist.
     """
     if settings.execute.name == RAY:
         from dropbench.execute.ray_cluster import room
@@ -67,9 +67,9 @@ def place(settings: Settings) -> Place:
 
 
 def here(settings: Settings) -> str:
-    """The one device of this machine on which something is to be computed that no worker does.
+    """Returns the device of this machine for computations that no worker does.
 
-    Raises UsageError for one that is not here.
+    Raises UsageError if the machine has no such device.
     """
     elsewhere = settings.execute.name == RAY
     return devices.each(devices.resolve_device("auto" if elsewhere else settings.device))[0]
@@ -78,27 +78,27 @@ def here(settings: Settings) -> str:
 def executor(
     agenda: Agenda, apart: bool, settings: Settings, device: str, workers: int, listen: Listener, stop: Stop
 ) -> Executor:
-    """Whichever is to train what an agenda has.
+    """Returns the executor for the cohorts of an agenda.
 
     Parameters
     ----------
     agenda : Agenda
-        What is to be trained.
+        The cohorts to train.
     apart : bool
-        Whether in other processes than this one.
+        Whether to train in other processes than this one.
     settings : Settings
-        Those of the plan.
+        The plan's settings.
     device, workers
-        As `place` says.
+        As in the result of `place`.
     listen : Listener
-        Hears of epochs, and what there is to say.
+        Called with epochs, retries and notes.
     stop : Stop
         Whether this process is to stop.
 
     Raises
     ------
     UsageError
-        Where only this process knows what is to be trained, and another is to train it.
+        If other machines are to train a network that only this process knows.
     """
     if settings.execute.name == RAY:
         if alone():
@@ -114,7 +114,7 @@ def executor(
 
 
 class _ThisProcess:
-    """Trains one cohort after the other here."""
+    """Trains one cohort after the other in this process."""
 
     def __init__(self, agenda: Agenda, settings: Settings, device: str, listen: Listener, stop: Stop) -> None:
         self._agenda, self._settings, self._device, self._listen, self._stop = agenda, settings, device, listen, stop

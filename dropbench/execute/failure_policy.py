@@ -1,4 +1,4 @@
-"""How failed runs are met. Apart from what trains, so that the command line can name it at once."""
+"""The policy for failed runs. It is a module of its own, so that the command line can import it quickly."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class FailurePolicy:
-    """What a failed run leads to.
+    """What happens when a run fails.
 
     Attributes
     ----------
     retries : int
-        How often each failed run is tried again, from where it was saved.
+        How often each failed run is tried again, from its last checkpoint.
     max_failures : int or None
-        How many failed runs end the training; None: however many.
+        The number of failed runs that ends the training; None: no number does.
     """
 
     retries: int = 0
     max_failures: int | None = None
 
     def reached(self, failures: int) -> bool:
-        """Whether so many failed runs end the training."""
+        """Returns whether this number of failed runs ends the training."""
         return self.max_failures is not None and failures >= self.max_failures
 
 
 LENIENT = FailurePolicy()
-"""Each run is tried once, and a failure costs that run alone."""
+"""The default: each run is tried once, and a failure does not affect other runs."""

@@ -1,4 +1,4 @@
-"""The files that lie beside a run's record: its weights, and what its test split said."""
+"""The files that are stored with a run's record: its weights and its predictions on the test split."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 
 def files_of(outcome: RunResult | Failure, settings: Settings, store: Store) -> dict[str, bytes]:
-    """Content by name of what is kept beside the record of a run; nothing of one that failed or diverged.
+    """Returns the contents by name of the files to store with a run's record; none for a run that failed or diverged.
 
-    A run that was trained again, and is the same, keeps the weights that it had.
+    If a run was trained again and its stored metrics have the same values again, it keeps the weights and predictions stored
+    before, unless there are new ones.
     """
     from dropbench.store import predictions
 
@@ -38,12 +39,12 @@ def files_of(outcome: RunResult | Failure, settings: Settings, store: Store) -> 
 
 
 def kept_files(folder: Path, names: Sequence[str] = ("history.csv", WEIGHTS, PREDICTIONS)) -> dict[str, bytes]:
-    """Content by name of what lies beside a record and outlives it: its epochs, its weights, what its test split said."""
+    """Returns the contents by name of files that stay when a record is replaced: history, weights and predictions."""
     return {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
 
 
 def _weights(weights: Weights, spec: RunSpec, settings: Settings) -> bytes:
-    """The weights of a run, with what a new example needs to be seen as the run's own were."""
+    """Returns a file of a run's weights, with all that is needed to prepare new examples as the run's own were."""
     import torch
 
     from dropbench.planning.outline import outline

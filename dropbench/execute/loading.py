@@ -1,4 +1,4 @@
-"""A stored run as an ordinary module again."""
+"""Loads a stored run as an ordinary module."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ from dropbench.store.record import WEIGHTS
 from dropbench.store.safely import Damaged
 
 _MISFIT = (LookupError, TypeError, ValueError, RuntimeError, AttributeError)
-"""What may be raised where a file of weights and a model are not of one kind."""
+"""The exceptions that may be raised if a file of weights does not fit a model."""
 
 
 def load_model(
     run: str | Path, *, conf: str | Path | Sequence[str | Path] = (), data_root: str | Path | None = None
 ) -> TrainedModel:
-    """The network of a run that kept its weights (`train.save=best` or `last`), in evaluation mode.
+    """Returns the network of a run that kept its weights (`train.save=best` or `last`), in evaluation mode.
 
     Parameters
     ----------
     run : str or Path
         The run's folder, `results/runs/<id>`.
     conf : str, Path, or several
-        The folders of options (`--conf`) that a user's own parts come from. Nothing else of a user's is imported.
+        The folders of options (`--conf`) with the user's own parts. No other code of the user is imported.
     data_root : str or Path, optional
-        The folder of data sets, where a graph is looked for: it is part of the network. Without it the folder that the
-        environment variable DROPBENCH_DATA names, or `data`.
+        The folder of data sets, needed only to find a graph, which is part of the network. By default the folder in the
+        environment variable DROPBENCH_DATA, or `data`.
 
     Returns
     -------
     TrainedModel
-        An ordinary module: `model(x)` of examples as the network sees them, `model.predict(rows)` of raw rows.
+        An ordinary module: `model(x)` takes examples in the form that the network receives, `model.predict(rows)` raw rows.
 
     Raises
     ------
     UsageError
-        Where there is no such run, it kept no weights, or what it was made of is not here any more.
+        If there is no such run, it kept no weights, or its parts do not exist any more.
     """
     if not str(run).strip():
         raise UsageError("no run is named: write its folder, such as results/runs/4df5aad9e191")
@@ -93,7 +93,7 @@ def _kept(folder: Path, record: Record) -> tuple[dict[str, Tensor], dict[str, An
 
 
 def _graph(record: Record, extra: Sequence[Path], root: Path) -> Any:
-    """The graph that the run's nodes lie in. Raises UsageError where it is not here, or is another."""
+    """Returns the graph of the run's nodes. Raises UsageError if it is missing or has changed."""
     data = stored_part("data", record.config["data"], tuple(DataSpec.model_fields), record, extra)
     table = data.cls(root, False, **data.options)
     if table.fingerprint != record.data_fingerprint:
@@ -106,7 +106,7 @@ def _root(given: str | Path | None) -> Path:
 
 
 def _folders(conf: str | Path | Sequence[str | Path]) -> list[Path]:
-    """The user's folders, whose modules can be imported from now on, as under `--conf`."""
+    """Returns the user's folders and adds them to `sys.path`, so that their modules can be imported, as with `--conf`."""
     folders = [folder.resolve() for folder in own_folders(conf)]
     for folder in folders:
         if not folder.is_dir():

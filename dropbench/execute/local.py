@@ -1,4 +1,4 @@
-"""Carries out a plan: what is finished is skipped, and each run is stored by this process the moment it ends anywhere."""
+"""Carries out a plan: finished runs are skipped, and this process stores each run as soon as it ends, wherever it trained."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stored:
-    """A run that has ended, its record written to `folder`; `notes` are what the engine had to say."""
+    """A run that has ended and whose record is in `folder`; `notes` are the engine's notes about it."""
 
     record: Record
     folder: Path
@@ -44,32 +44,32 @@ class Stored:
 
 
 class TooManyFailed(Exception):
-    """As many runs failed as were to end the command."""
+    """Raised when the number of failed runs reaches the limit that ends the command."""
 
 
 def unfinished(
     specs: Sequence[RunSpec], store: Store, extra: Sequence[Path] = (), *, force: bool = False
 ) -> list[RunSpec]:
-    """The runs to train: those without a record, those that failed, and those that lack a metric that is asked for now.
+    """Returns the runs to train: those without a record, those that failed, and those that lack a metric asked for now.
 
-    The last measure again what they have, beside what is new, so that their records can be replaced without a loss. A run that
-    diverged measured nothing and would again.
+    Runs of the last kind also measure again the metrics that they have, so that replacing their records loses nothing. A run
+    that diverged is not trained again for a metric, because it would diverge again and measure nothing.
 
     Parameters
     ----------
     specs : sequence of RunSpec
-        What is asked for.
+        The runs that are asked for.
     store : Store
-        Where what was trained is.
+        The store of the trained runs.
     extra : sequence of Path
-        The user's folders of options, among which a metric of a stored run may be.
+        The user's folders of options, which may define a metric of a stored run.
     force : bool
-        Whether what is finished is trained again too.
+        Whether finished runs are trained again too.
 
     Raises
     ------
     UsageError
-        Where a stored run has a metric that is no option any more, and so would be lost.
+        If a stored run has a metric that is not an option any more and so would be lost.
     """
     todo = []
     done = store.done(s.run_id for s in specs)
@@ -86,7 +86,7 @@ def unfinished(
 
 
 def _measuring_all(spec: RunSpec, record: Record, extra: Sequence[Path]) -> RunSpec:
-    """With the metrics that its record has and that were not asked for now."""
+    """Returns the run with the metrics of its record added to those that are asked for now."""
     stored = {}
     for name, node in record.config["metric"].items():
         if name not in spec.metric:
@@ -114,46 +114,46 @@ def execute(
     in_time: InTime = lambda cohort: True,
     waits: bool = True,
 ) -> Generator[Stored]:
-    """Trains the cohorts and yields each run once it is stored, by whomever: other commands may train some of them.
+    """Trains the cohorts and yields each run once it is stored, also those that other commands train meanwhile.
 
-    On this machine: with one worker, in this process, unless there is code of the user's in it or a time limit; else in
-    processes of their own: a run that kills its process is then a failure, not the end.
+    On this machine, a single worker trains in this process, unless runs contain user code or there is a time limit. Otherwise
+    training runs in separate processes, so that a run that kills its process is a failure and does not end the command.
 
     Parameters
     ----------
     cohorts : sequence of Cohort
-        What is to be trained.
+        The cohorts to train.
     settings : Settings
-        Those of the plan.
+        The plan's settings.
     device : str
-        As torch names it, or several: `cuda:0,cuda:1`.
+        The device by torch's name, or several: `cuda:0,cuda:1`.
     workers : int
-        Processes that train at once.
+        The number of processes that train at once.
     store : Store
-        Where runs are stored, and found that others have stored.
+        The store to write runs to, in which runs of other commands are found too.
     listen : Listener
-        Hears the end of each epoch of the runs that this command trains, and what else there is to say.
+        Called at the end of each epoch of the runs that this command trains, and with retries and notes.
     policy : FailurePolicy
-        How failed runs are met.
+        What happens when runs fail.
     before : Marks
-        What was stored before it was decided what is to be trained.
+        What was stored before the runs to train were chosen.
     claims : Claims
-        Of runs, for tests.
+        Claims to use instead of the store's own, for tests.
     stop : Stop
         Whether this process is to stop.
     in_time : InTime
-        Whether a cohort that is begun now is expected to end before it is.
+        Whether a cohort that is begun now is expected to end in time.
     waits : bool
-        Whether this goes on until what other commands train has ended too.
+        Whether to wait until the runs that other commands train have ended too.
 
     Raises
     ------
     KeyboardInterrupt
-        Where it is to stop, once what is in training is saved.
+        If this process is to stop, after what is in training has been saved.
     Interrupted
-        Where this ends while trained runs could not be stored, with exit code 1.
+        If this ends while trained runs could not be stored, with exit code 1.
     TooManyFailed
-        Where as many failed as `policy` allows.
+        If as many runs have failed as end the command by `policy`.
     """
     store.check()
     asked = Stop() if stop is None else stop
@@ -204,7 +204,7 @@ def _stored(
     store: Store,
     stop: Stop,
 ) -> Iterator[Stored]:
-    """Each run as it is stored, here or by others."""
+    """Yields each run as soon as it is stored, by this command or by another."""
     for outcome in outcomes:
         ended = agenda.broken(outcome) if isinstance(outcome, Broken) else outcome
         if ended is not None:
@@ -229,12 +229,12 @@ def _stored(
 def failed_when_planned(
     specs: Sequence[RunSpec], reasons: Mapping[str, str], settings: Settings, device: str, store: Store
 ) -> list[Stored]:
-    """Stores runs that nothing could be trained of as failed, each for its reason, by run id."""
+    """Stores runs that could not be planned as failed runs; `reasons` gives the reason for each run id."""
     return [_keep(Failure(s, reasons[s.run_id], reasons[s.run_id], 0.0), settings, device, store) for s in specs]
 
 
 def _of_own(listen: Listener, claims: Claims) -> Listener:
-    """Leaves out epochs of runs that are not this command's any more: their new owner tells of them."""
+    """Returns a listener that drops epochs of runs that another command has taken over, because that one reports them."""
 
     def heard(event: Progress | Retry | Note) -> None:
         from dropbench.engine.result import Progress

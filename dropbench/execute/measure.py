@@ -1,4 +1,4 @@
-"""What is asked of finished runs later, measured from the weights that they kept: nothing is trained."""
+"""Measures metrics that are asked for after runs have finished, from the weights that they kept, without training."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from dropbench.store.record import WEIGHTS, record_from
 from dropbench.store.safely import Damaged
 
 _OF_ANY_METRIC = ("mc_entropy", "mc_mutual_information")
-"""What comes with every metric under `eval.mode=mc`, and so is known already."""
+"""Metrics that `eval.mode=mc` adds whatever the metrics, so that a record has them already."""
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A finished run that kept the weights that were tested, and the same run as it is asked for now."""
+    """A finished run that kept the tested weights, with its record and its spec as it is asked for now."""
 
     spec: RunSpec
     record: Record
@@ -35,18 +35,18 @@ class Finished:
 
     @property
     def lacking(self) -> RunSpec:
-        """The run with what its record lacks as its only metrics."""
+        """The run with only those metrics that its record lacks."""
         names = lacking(self.record, self.spec.as_dict()["metric"], self.spec.sources)
         return self.spec.model_copy(update={"metric": {name: self.spec.metric[name] for name in names}})
 
 
 def measurable(specs: Sequence[RunSpec], store: Store) -> list[Finished]:
-    """Those of these runs whose metrics can be taken from weights: kept, and those of the epoch that was chosen."""
+    """Returns the finished runs whose metrics can be measured from weights: those that kept the weights of the chosen epoch."""
     found = []
     done = store.done(s.run_id for s in specs)
     for spec in specs:
         record = done.get(spec.run_id)
-        # An ensemble is trained again: metrics are taken from one network's weights.
+        # Ensembles must be trained again, because metrics are measured from the weights of a single network.
         if record is not None and record.status == "completed" and record.weights == WEIGHTS and not ensembles(spec):
             folder = store.folder(spec.run_id)
             if _of_its_test(folder / WEIGHTS, record):
@@ -57,24 +57,24 @@ def measurable(specs: Sequence[RunSpec], store: Store) -> list[Finished]:
 def measured(
     finished: Sequence[Finished], outlines: Mapping[str, Outline], settings: Settings, device: str, store: Store
 ) -> Iterator[str]:
-    """Measures what these runs lack from their weights, and yields the id of each whose record has it now.
+    """Measures from their weights the metrics that these runs lack, and yields the id of each run whose record has them now.
 
-    A record keeps what it had, to the last bit, and so do the files beside it. Its history gets no new column, for which the
-    weights of every epoch would be needed. A run is left as it is where a metric raises or gives no finite number: to train it
-    again will say why.
+    What a record and the files with it had does not change, to the last bit. The history gets no new column, which would need
+    the weights of every epoch. A run for which a metric raises or is not finite is left unchanged; training it again will show
+    the reason.
 
     Parameters
     ----------
     finished : sequence of Finished
         The runs.
     outlines : mapping
-        What each builds, by run id.
+        The outline of each run's model, by run id.
     settings : Settings
-        Where their data lie.
+        The settings, which tell where the data are.
     device : str
-        Where it is computed.
+        The device to compute on.
     store : Store
-        Where they are.
+        The store of the runs.
     """
     use_threads(settings.execute.threads)
     choose(settings.execute.products)
@@ -102,7 +102,7 @@ def _of_its_test(file: Path, record: Record) -> bool:
 def _scores(
     cohort: Cohort, runs: Mapping[str, Finished], settings: Settings, device: str
 ) -> list[tuple[str, dict[str, Any]]]:
-    """The numbers of each run of a cohort, by the id that it has there."""
+    """Returns the metrics of each run of a cohort, with its run id in the cohort."""
     import torch
 
     from dropbench.engine.build import build

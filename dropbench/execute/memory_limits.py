@@ -1,4 +1,4 @@
-"""How many runs of a shape one stack may hold here, where more of them have run out of memory: kept for the next command."""
+"""Remembers for later commands how many runs of a shape one stack may hold on this machine, once more ran out of memory."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from dropbench.kept import Kept
 from dropbench.settings import Settings
 
 NAME = "memory_limits.json"
-"""In the user's cache folder. Who has more memory now may delete it."""
+"""The file in the user's cache folder. It may be deleted, for example when the machine gets more memory."""
 
 
 class MemoryLimits:
-    """Sizes of cohorts that memory allows, learned by running out of it."""
+    """The cohort sizes that memory allows, learned from running out of it."""
 
     def __init__(self, settings: Settings, device: str, workers: int) -> None:
         self._here = (settings, device, workers)
         self._kept = Kept(NAME)
         self._learned: dict[str, int] = {}
-        """By this command: it holds where the cache folder cannot be written too."""
+        """The limits that this command learned, which it uses even if the cache folder cannot be written."""
 
     def most(self, cohort: Cohort) -> int | None:
-        """The most runs like these that one cohort may have, None where nothing is known."""
+        """Returns the largest number of runs like these in one cohort, or None if no limit is known."""
         key = shape_key(cohort, *self._here)
         kept = self._learned.get(key) or self._kept.get(key)
         return kept if isinstance(kept, int) and kept > 0 else None
 
     def lower(self, cohort: Cohort, most: int) -> None:
-        """Remembers that runs like these need smaller cohorts."""
+        """Remembers that cohorts of runs like these may have at most `most` runs."""
         key = shape_key(cohort, *self._here)
         self._learned[key] = most
         self._kept.put(key, most)

@@ -1,4 +1,4 @@
-"""Cohorts on a Ray cluster. This process hands them out and stores all that comes of them; what dies costs its cohort."""
+"""Trains cohorts on a Ray cluster. This process hands them out and stores the results; a worker that dies loses its cohort."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from dropbench.engine.result import RunResult
 
 _GRACE_S = 30.0
-"""For workers to end their update, or an evaluation, and to send what they save."""
+"""The time that workers get to end their update or evaluation and to send what they save."""
 _LOOK_S = 10.0
-"""Between two looks at what others do, where nothing comes from the workers."""
+"""The time between two checks of what other commands do while no message comes from the workers."""
 _PATIENCE_S = 60.0
-"""For the first worker to begin, until it is said that none has."""
+"""The time after which a note says that no worker has begun yet."""
 _TICK_S = 0.25
-"""Between two looks at whether to stop: Ray cannot be waited for together with a pipe."""
+"""The time between two checks of whether to stop, because one cannot wait for Ray and a pipe at the same time."""
 
 
 @dataclass
@@ -43,20 +43,20 @@ class _Worker:
     said: Any
     """Ray's reference to its next messages."""
     unfinished: Cohort
-    """What is left of the cohort in hand."""
+    """The unfinished runs of its current cohort."""
     begun: Begun | None = None
-    """None while it waits for room on the cluster, or starts."""
+    """None while it waits for room on the cluster or starts."""
     heard: float = 0.0
-    """When an epoch, a run or the cohort last ended or began, on this process's clock."""
+    """The time of its last message other than a checkpoint, on this process's clock."""
     spent: bool = False
-    """Whether it ran out of memory: what such a process has of it lies in pieces, so another goes on."""
+    """Whether it ran out of memory. The memory of such a process is fragmented, so another process takes its place."""
 
 
 class OnRay:
-    """Actors on a Ray cluster that train what an agenda has, and send what there is to store.
+    """Actors on a Ray cluster that train the cohorts of an agenda and send what is to be stored.
 
-    They are actors and not tasks, since of a task that is cancelled Ray drops what it has still to say, and that is the
-    checkpoint. Where a worker or its node is lost, or it gives no sign for too long, what is left of its cohort is `Broken`.
+    They are actors and not tasks, because Ray drops the last messages of a cancelled task, which contain the checkpoint. If a
+    worker or its node is lost, or sends nothing for too long, what is left of its cohort is `Broken`.
     """
 
     def __init__(
@@ -66,16 +66,16 @@ class OnRay:
         self._most, self._listen = workers, listen
         self._busy: list[_Worker] = []
         self._tables: dict[sources.Key, list[Any]] = {}
-        """Ray's references to the data that have been sent."""
+        """Ray's references to the data that have been sent to the cluster."""
         self._ray = library()
         self._begun = self._asked = False
         self._told: set[str] = set()
 
     def outcomes(self) -> Generator[RunResult | Broken | None]:
-        """Yields each run as soon as it is here, and None now and then. Closing it, or an interrupt, ends all workers.
+        """Yields each run as soon as it arrives, and None now and then. Closing it, or an interrupt, ends all workers.
 
-        Raises KeyboardInterrupt, once what the workers save has been stored, where this process is to stop, and UsageError
-        where no worker can train.
+        If this process is to stop, what the workers save is stored and then KeyboardInterrupt is raised. Raises UsageError if
+        no worker can train.
         """
         connect(self._settings, self._most)
         began = time.monotonic()
@@ -98,7 +98,7 @@ class OnRay:
             self._end()
 
     def _employ(self) -> Iterator[Broken]:
-        """Asks for workers while there is something for them."""
+        """Starts workers as long as there are cohorts for them."""
         while len(self._busy) < self._most and (cohort := self._agenda.next()) is not None:
             if isinstance(parts := in_parts(cohort, self._settings, self._device), Broken):
                 yield parts
@@ -123,7 +123,7 @@ class OnRay:
         worker.said = worker.actor.take.remote()
 
     def _wait(self) -> list[_Worker]:
-        """The workers from which something has come, before it is time to look around."""
+        """Returns the workers that have sent something, or none if it is time for other checks."""
         pause = self._agenda.pause() if len(self._busy) < self._most and self._agenda.left else _LOOK_S
         if self._settings.execute.timeout:
             pause = min(pause, self._settings.execute.timeout / 4)
@@ -150,7 +150,7 @@ class OnRay:
             yield from self._lost(worker, error)
             return
         if messages[-1] is not None:
-            worker.said = worker.actor.take.remote()  # which gathers while these are looked at
+            worker.said = worker.actor.take.remote()  # collects the next messages while these are handled
         for message in messages:
             if message is None:
                 yield from self._go_on(worker)
@@ -189,7 +189,7 @@ class OnRay:
             self._say(f"what is in training could not be saved: {error.strerror or error}")
 
     def _refused(self, worker: _Worker, reason: str) -> None:
-        """Does without a worker that would make other numbers."""
+        """Removes a worker whose numbers would differ from this machine's, and returns its cohort to the agenda."""
         self._agenda.give_back(worker.unfinished)
         worker.unfinished, worker.spent = worker.unfinished.part(0, 0), True
         self._most -= 1
@@ -198,7 +198,7 @@ class OnRay:
         self._say(reason)
 
     def _go_on(self, worker: _Worker) -> Iterator[Broken]:
-        """Gives a worker that is done with its cohort the next, or lets it go."""
+        """Gives a worker that has finished its cohort the next one, or releases it."""
         while not (worker.spent or self._stop()) and (cohort := self._agenda.next()) is not None:
             if not isinstance(parts := in_parts(cohort, self._settings, self._device), Broken):
                 self._train(worker, cohort, parts)
@@ -207,12 +207,12 @@ class OnRay:
         self._release(worker)
 
     def _release(self, worker: _Worker) -> None:
-        """Lets go of a worker: with the last reference to it the actor ends, and others have its place."""
+        """Releases a worker. Its actor ends with the last reference to it and makes room for others."""
         self._busy.remove(worker)
         worker.actor = worker.said = None
 
     def _silent(self) -> Iterator[Broken]:
-        """Ends workers that have given no sign for too long."""
+        """Ends workers that have sent nothing for too long, and yields what is left of their cohorts."""
         timeout, now = self._settings.execute.timeout, time.monotonic()
         for worker in [w for w in self._busy if timeout and w.begun and now - w.heard > timeout]:
             if not self._ray.wait([worker.said], timeout=0)[0]:
@@ -222,19 +222,19 @@ class OnRay:
                 yield Broken(worker.unfinished, reason, reason, 0.0)
 
     def _lost(self, worker: _Worker, error: Exception) -> Iterator[Broken]:
-        """What a worker that is no more had in hand. Where none has ever begun, none will: raises UsageError."""
+        """Yields what a lost worker had in hand. Raises UsageError if no worker has ever begun, because then none will."""
         self._release(worker)
         if worker.begun is None and not self._begun:
             raise UsageError(f"no worker can begin on the Ray cluster: {_last_line(error)}")
         if worker.unfinished.specs:
             where = f"the worker on node {worker.begun.node}" if worker.begun else "a worker that had not begun"
             reason = f"{where} was lost"
-            # Of any other death it is not known whether it was for want of memory.
+            # For any other cause it is unknown whether memory ran out.
             memory = True if isinstance(error, self._ray.exceptions.OutOfMemoryError) else None
             yield Broken(worker.unfinished, reason, f"{reason}\n\n{error}", 0.0, memory)
 
     def _last(self) -> Iterator[RunResult]:
-        """Has the workers save what they train, stores that, and yields what they finish meanwhile."""
+        """Lets the workers save what they train, stores it, and yields the runs that they finish meanwhile."""
         self._asked, until = True, time.monotonic() + _GRACE_S
         for worker in list(self._busy):
             if worker.begun is None:  # it has nothing to save
@@ -249,7 +249,7 @@ class OnRay:
                         yield outcome
 
     def _end(self) -> None:
-        """Ends all workers: where there is time, once they have saved what they train."""
+        """Ends all workers, if there is time after they have saved what they train."""
         with suppress(Exception):
             if not self._asked:
                 for _ in self._last():
@@ -267,5 +267,5 @@ class OnRay:
 
 
 def _last_line(error: Exception) -> str:
-    """Of what a library says in many lines, the one that says what it was."""
+    """Returns the last line of an error that is not empty, which states the cause."""
     return next((line for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__).strip()

@@ -1,4 +1,4 @@
-"""Cohorts in worker processes, one pipe each. A worker that dies costs the cohort that it had in hand."""
+"""Trains cohorts in worker processes, with one pipe each. A worker that dies loses the cohort that it had in hand."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 
 _GRACE_S = 30.0
-"""For a worker to end its update, or an evaluation, and to save what it trains."""
+"""The time that a worker gets to end its update or evaluation and to save what it trains."""
 _LOOK_S = 10.0
-"""Between two looks at what others do, where nothing comes from the workers."""
+"""The time between two checks of what other commands do while no message comes from the workers."""
 
 
 @dataclass
@@ -43,26 +43,26 @@ class _Worker:
     process: BaseProcess
     pipe: Connection
     unfinished: Cohort
-    """What is left of the cohort in hand."""
+    """The unfinished runs of its current cohort."""
     kills: int | None
-    """How many processes the kernel had killed for want of memory when the cohort began."""
+    """How many processes the kernel had killed for lack of memory when the cohort began; None if unknown."""
     heard: float
-    """When the last sign came of it, on this process's clock."""
+    """The time of its last message, on this process's clock."""
     device: str
     spent: bool = False
-    """Whether it ran out of memory: what such a process has of it lies in pieces, so another goes on."""
+    """Whether it ran out of memory. The memory of such a process is fragmented, so another process takes its place."""
 
     def silent_for(self) -> float:
-        """Seconds since the last sign, 0 where one waits to be read."""
+        """Returns the seconds since its last message, or 0 if a message waits to be read."""
         return 0.0 if self.pipe.poll() else time.monotonic() - self.heard
 
 
 class Pool:
-    """Worker processes that train what an agenda has.
+    """Worker processes that train the cohorts of an agenda.
 
-    Where a worker dies (out of memory, killed) or gives no sign for too long, what is left of its cohort is `Broken`, and
-    another worker goes on. A worker that has nothing to do ends. Where there are several devices each worker has one of them,
-    that which the fewest have.
+    If a worker dies (out of memory, killed) or sends nothing for too long, what is left of its cohort is `Broken` and another
+    worker takes its place. A worker that has nothing to do ends. If there are several devices, a new worker gets the one that
+    the fewest workers have.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Pool:
     def outcomes(self) -> Generator[RunResult | Broken | None]:
         """Yields each run as soon as it is finished, and None now and then. Closing it, or an interrupt, ends all workers.
 
-        Raises KeyboardInterrupt, once the workers have saved what they train, where this process is to stop.
+        If this process is to stop, the workers save what they train and then KeyboardInterrupt is raised.
         """
         try:
             while True:
@@ -98,35 +98,35 @@ class Pool:
             self._end()
 
     def _last(self) -> Iterator[RunResult]:
-        """Has the workers save what they train, and yields what they finish meanwhile."""
+        """Lets the workers save what they train, and yields the runs that they finish meanwhile."""
         until = time.monotonic() + _GRACE_S
         while self._busy and time.monotonic() < until:
             for worker in self._busy:
-                worker.process.terminate()  # more than once: one that has just begun does not listen yet
+                worker.process.terminate()  # repeatedly, because a new worker does not handle the signal yet
             ready = wait([w.pipe for w in self._busy], 1.0)
             for worker in [w for w in self._busy if w.pipe in ready]:
                 if not isinstance(outcome := self._receive(worker), Broken | None):
                     yield outcome
 
     def _end(self) -> None:
-        """Ends all workers: where there is time, once they have saved what they train."""
+        """Ends all workers, if there is time after they have saved what they train."""
         for worker in self._busy:
             with suppress(OSError):
-                worker.pipe.send(None)  # one that waits for a cohort hears no signal
+                worker.pipe.send(None)  # because a worker that waits for a cohort does not react to a signal
         until = time.monotonic() + _GRACE_S
         while (alive := [w for w in self._busy if w.process.is_alive()]) and time.monotonic() < until:
-            for worker in alive:  # more than once: one that has just begun does not listen yet
+            for worker in alive:  # repeatedly, because a new worker does not handle the signal yet
                 worker.process.kill() if self._stop.at_once else worker.process.terminate()
             ready = wait([*(w.pipe for w in alive), *(w.process.sentinel for w in alive)], 0.2)
             for worker in [w for w in alive if w.pipe in ready]:
                 with suppress(EOFError, OSError):
-                    worker.pipe.recv()  # one that cannot send does not end
+                    worker.pipe.recv()  # because a worker that cannot send does not end
         for worker in self._busy:
             worker.process.kill()
             worker.process.join()
 
     def _employ(self) -> None:
-        """Starts workers while there is something for them."""
+        """Starts workers as long as there are cohorts for them."""
         while len(self._busy) < self._most and (cohort := self._agenda.next()) is not None:
             try:
                 self._busy.append(_start(cohort, self._settings, self._device_of_next()))
@@ -141,7 +141,7 @@ class Pool:
         return freest(self._device, [w.device for w in self._busy])
 
     def _wait(self) -> list[object]:
-        """The pipes from which something comes, before it is time to look around."""
+        """Returns the pipes with messages, or none if it is time for other checks."""
         pause = self._agenda.pause() if len(self._busy) < self._most and self._agenda.left else _LOOK_S
         if self._timeout:
             pause = min(pause, self._timeout / 4)
@@ -176,9 +176,9 @@ class Pool:
         return None
 
     def _go_on(self, worker: _Worker) -> None:
-        """Gives a worker that is done with its cohort the next, or lets it end."""
+        """Gives a worker that has finished its cohort the next one, or lets it end."""
         following = None if self._stop() or worker.spent else self._agenda.next()
-        with suppress(BrokenPipeError):  # it has died since: its next message is the end of the pipe
+        with suppress(BrokenPipeError):  # if it has died since, the end of its pipe will be noticed next
             worker.pipe.send(following)
         if following is None:
             worker.process.join()
@@ -187,7 +187,7 @@ class Pool:
             worker.unfinished, worker.kills = following, exhausted.kills()
 
     def _lost(self, worker: _Worker, reason: str) -> Broken | None:
-        """What a worker that is no more had in hand."""
+        """Returns what a lost worker had in hand, or None if it had nothing."""
         worker.process.join()
         self._busy.remove(worker)
         if not worker.unfinished.specs:
@@ -210,15 +210,18 @@ def _start(cohort: Cohort, settings: Settings, device: str) -> _Worker:
 
 
 def _work(pipe: Connection, settings: Settings, device: str) -> None:
-    """A worker: takes cohorts from the pipe until it gets None, and sends progress, outcomes, and None at each one's end."""
+    """The main function of a worker. It takes cohorts from the pipe until it gets None.
+
+    For each cohort it sends progress and outcomes and, at the end, None.
+    """
     streams.settle_worker()
-    for number in SIGNALS:  # Ctrl-C goes to all processes of a terminal, and is the parent's to handle
+    for number in SIGNALS:  # Ctrl-C reaches all processes of a terminal, but only the parent should handle it
         signal.signal(number, signal.SIG_IGN)
     stop = Stop()
     signal.signal(signal.SIGTERM, lambda number, frame: None if stop() else stop.ask(number))
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    # The end of the pipe would not do as a sign to stop: workers started later hold copies of it.
-    with suppress(KeyboardInterrupt):  # once all is saved
+    # The end of the pipe cannot be the sign to stop, because workers started later hold copies of its other end.
+    with suppress(KeyboardInterrupt):  # raised after everything is saved
         while (cohort := pipe.recv()) is not None:
             with guarded():
                 for outcome in carry_out(cohort, settings, device, pipe.send, stop):
@@ -227,7 +230,7 @@ def _work(pipe: Connection, settings: Settings, device: str) -> None:
 
 
 def _end_with_parent() -> None:
-    """A killed parent ends nobody: its workers would train on for no one."""
+    """Ends this process when its parent ends, because workers of a killed parent would train on for no one."""
     parent = mp.parent_process()
     assert parent is not None
     parent.join()

@@ -1,4 +1,4 @@
-"""By which library the runs of a results folder take their products: measured for the first, and the same for all after it."""
+"""Chooses the library for the matrix products of a results folder's runs: measured for the first run, then kept for all."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ AUTO = "auto"
 def settled(
     settings: Settings, device: str, *, trains: bool, measure: Callable[[], str] | None = None
 ) -> tuple[Settings, list[str]]:
-    """The settings with the products that runs are to take, a plain name that goes to each worker, and what there is to say.
+    """Returns the settings with the choice of products as a plain name, which every worker gets, and notes for the user.
 
-    A folder that has runs says which, or a file beside them (`store/products.py`). For the first run they are measured, which
-    is kept for this machine, so that the same command in another folder gives the same bits.
+    The runs in a results folder determine the choice, or a file beside them (`store/products.py`). For the first run it is
+    measured. The measurement is kept for this machine, so that the same command in another folder gives the same bits.
 
     Parameters
     ----------
     settings : Settings
-        Those of the plan.
+        The plan's settings.
     device : str
-        As torch names it. Accelerators have their own products, and nothing is settled.
+        The device, by torch's name. Accelerators have their own products; then the settings do not change.
     trains : bool
         Whether something is trained now. If not, nothing is measured and nothing written.
     measure : Callable or None
-        What finds the fastest products; None: `engine.product_times.fastest`.
+        A function that returns the fastest choice; None: `engine.product_times.fastest`.
 
     Raises
     ------
     UsageError
-        For `execute.products` that are not here, or are others than those of the folder.
+        If `execute.products` names a library that is not here, or another one than the folder's.
     """
     if device != "cpu":
         return settings, []
@@ -75,7 +75,7 @@ def settled(
 
 
 def _of_machine(trains: bool, measure: Callable[[], str] | None) -> str:
-    """What is the fastest here, as far as it is known or is to be measured."""
+    """Returns the fastest choice for this machine: the one kept before, or measured now if `trains`, else the default."""
     from dropbench.engine.product_times import fastest
 
     kept, key = Kept("products.json"), _machine()
@@ -90,6 +90,6 @@ def _of_machine(trains: bool, measure: Callable[[], str] | None) -> str:
 
 
 def _machine() -> str:
-    """All that the outcome depends on."""
+    """Returns a hash of everything that the measurement depends on."""
     parts = [processor(), version("torch"), version("numpy"), blas.openblas_kernels()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The Ray cluster that settings name: what it has room for, and the connection to it."""
+"""The Ray cluster that the settings name: how many cohorts it has room for, and the connection to it."""
 
 from __future__ import annotations
 
@@ -21,25 +21,26 @@ from dropbench.process.streams import output_to_errors
 from dropbench.settings import Settings
 
 _PATIENCE_S = 10.0
-"""For a cluster to answer."""
+"""The time that a cluster gets to answer."""
 
 
 class Node(NamedTuple):
-    """What a machine has for cohorts."""
+    """The processors and cards of a machine."""
 
     cpus: float
     gpus: float
 
 
 def room(settings: Settings) -> tuple[str, int, int]:
-    """The device of a cohort, how many cohorts train at once, and how many of those share a card or, without one, a machine.
+    """Returns the device of a cohort, how many cohorts train at once, and how many of them share a card (on a CPU: a machine).
 
-    A cluster that has an address is connected to and asked. One that is yet to start on this machine will have what this has.
+    A cluster with an address is connected to and asked. A cluster that is still to be started on this machine will have this
+    machine's resources.
 
     Raises
     ------
     UsageError
-        Where Ray is not installed, there is no such cluster, or it has no room for a cohort.
+        If Ray is not installed, there is no such cluster, or it has no room for a cohort.
     """
     if find_spec("ray") is None:
         raise UsageError("execute=ray needs the package ray: pip install 'dropbench[ray]'")
@@ -60,9 +61,9 @@ def room(settings: Settings) -> tuple[str, int, int]:
 
 
 def shares(settings: Settings, cards: bool) -> tuple[float, float]:
-    """The processors and the share of a card that a cohort takes. cards: whether the cluster has any.
+    """Returns the processors and the share of a card that a cohort takes. cards: whether the cluster has any.
 
-    Raises UsageError where device and share contradict each other.
+    Raises UsageError if device and share contradict each other.
     """
     execute, device = settings.execute, settings.device
     if device not in ("auto", "cpu", "cuda"):
@@ -79,16 +80,16 @@ def shares(settings: Settings, cards: bool) -> tuple[float, float]:
 
 
 def connect(settings: Settings, workers: int) -> None:
-    """Connects to the cluster, or starts one on this machine for `workers` cohorts; once a process, which ends it at its exit.
+    """Connects to the cluster, or starts one on this machine for `workers` cohorts, once per process.
 
-    Raises UsageError where that cannot be.
+    A cluster started here ends when this process exits. Raises UsageError if there can be no connection.
     """
     ray = library()
     if ray.is_initialized():
         return
     address = settings.execute.address
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster that is started here tells nobody of it
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster that is started here sends no usage statistics
     try:
         with _own_signals(), output_to_errors():
             if address is None:
@@ -97,7 +98,7 @@ def connect(settings: Settings, workers: int) -> None:
             else:
                 _knock(address)
                 ray.init(address, **quiet)
-    except Exception as error:  # of many kinds, of Ray's own and of gRPC's
+    except Exception as error:  # Ray and gRPC raise many kinds of exceptions
         told = str(error).strip().splitlines()
         why = f"{type(error).__name__}: {told[0]}" if told else type(error).__name__
         raise UsageError(
@@ -108,19 +109,19 @@ def connect(settings: Settings, workers: int) -> None:
 
 
 def _knock(address: str) -> None:
-    """Raises OSError where nothing answers at an address with a port: Ray itself would try for minutes."""
+    """Raises OSError if nothing answers at an address with a port, because Ray itself would keep trying for minutes."""
     host, _, port = address.rpartition("://")[2].partition("/")[0].rpartition(":")
     if port.isdecimal():
         socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE_S).close()
 
 
 def library() -> Any:
-    """Ray itself: imported where it is used, and without its annotations, which lack some of its options."""
+    """Returns the module `ray`, imported on demand, and untyped because its annotations lack some of its options."""
     return import_module("ray")
 
 
 def _this_machine(settings: Settings) -> Node:
-    if settings.device == "cpu":  # torch need not be asked
+    if settings.device == "cpu":  # torch need not be imported
         return Node(cores(), 0)
     import torch
 
@@ -134,14 +135,14 @@ def _nodes(settings: Settings) -> list[Node]:
 
 
 def _fitting(node: Node, cpus: float, gpus: float) -> int:
-    """How many cohorts a node has room for. A share of a card is never of two."""
+    """Returns how many cohorts a node has room for. A cohort's share of a card is always on a single card."""
     on_cpus = int(node.cpus / cpus + 1e-9)
     return min(on_cpus, int(node.gpus) * int(1 / gpus + 1e-9)) if gpus else on_cpus
 
 
 @contextmanager
 def _own_signals() -> Iterator[None]:
-    """Ray answers SIGTERM by itself once it has begun: here it is dropbench that does."""
+    """Context manager that restores the signal handlers, because Ray installs its own for SIGTERM when it starts."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""Modules of the user's own, sent along to machines that may not have them."""
+"""Sends the user's own modules to machines that may not have them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from dropbench.config.source_hash import own_files
 from dropbench.execute.cohorts import Cohort
 
 Code = Mapping[str, Mapping[str, str]]
-"""By the folder of `sys.path` that they lie in, modules by their path below it: their text."""
+"""The texts of modules, by their folder in `sys.path` and their path in it."""
 
 
 def code_of(cohort: Cohort) -> Code:
-    """What the runs of a cohort import of the user's: what their sources are hashed of."""
+    """Returns the user's modules that the runs of a cohort import, which are those that their source hashes cover."""
     return _read({target for spec in cohort.specs for target in spec.sources})
 
 
@@ -33,11 +33,11 @@ def _read(targets: Iterable[str]) -> Code:
 
 
 _unpacked: dict[str, str] = {}
-"""The folders of this process in which modules lie that came from elsewhere, by where they were."""
+"""The folders in which this process has unpacked modules from other machines, by their original folders."""
 
 
 def bring(code: Code) -> None:
-    """Has this process find these modules: in the folders that they came from where they are the same here, else as sent."""
+    """Makes these modules importable: from their original folders if these have the same files here, else from copies."""
     for folder, files in code.items():
         at = folder if _same(Path(folder), files) else _unpack(folder, files)
         if at not in sys.path:

@@ -1,6 +1,6 @@
-"""What trains on a node of a Ray cluster: an actor, which has one cohort at a time and is asked for what it has to say.
+"""The actor that trains on a node of a Ray cluster, one cohort at a time. The command asks it for its messages.
 
-All goes through Ray: nothing is read from a folder of the command's machine, and nothing written to one.
+Everything is sent through Ray; the actor neither reads nor writes folders of the command's machine.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from dropbench.engine.snapshot import Snapshot
 
 _GATHER_S = 0.1
-"""What is said within this time is sent together: epochs may take a millisecond, and a message does."""
+"""Messages within this time are sent together, because an epoch may take only a millisecond, as long as sending a message."""
 
 
 @dataclass(frozen=True)
 class Begun:
-    """A worker that has a cohort and trains: on which node, and as which process there."""
+    """The message that a worker has begun to train a cohort: its node, and its process there."""
 
     node: str
     pid: int
@@ -45,14 +45,14 @@ class Begun:
 
 @dataclass(frozen=True)
 class Refused:
-    """A worker whose numbers would not be those of the command's machine, and why."""
+    """The message that a worker will not train, because its numbers would differ from those of the command's machine."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Saved:
-    """A checkpoint: for which folder of the results, its name, and what its file is to hold."""
+    """A checkpoint: the folder in the results, the name and the content of its file."""
 
     folder: str
     name: str
@@ -60,18 +60,18 @@ class Saved:
 
 
 class Trainer:
-    """The actor: `train` begins with a cohort, `take` waits for what there is to say of it, `stop` has it saved and left.
+    """The actor: `train` begins a cohort, `take` waits for its messages, and `stop` makes it save the cohort and leave it.
 
-    To be made with a `max_concurrency` of 2, so that it can be told to stop while it is asked.
+    It must be created with a `max_concurrency` of 2, so that `stop` can be called while `take` waits.
 
     Parameters
     ----------
     settings : Settings
-        Those of the plan.
+        The plan's settings.
     device : str
-        As torch names it. Of cards Ray shows this process its own alone, so it is the first.
+        The device, by torch's name. Ray shows this process only its own card, which is therefore the first.
     made : Mapping
-        What the numbers of the command's machine depend on, its choice of products among it (`environment.made_with`).
+        What the numbers of the command's machine depend on, including its choice of products (`environment.made_with`).
     """
 
     def __init__(self, settings: Settings, device: str, made: Mapping[str, Any]) -> None:
@@ -80,21 +80,21 @@ class Trainer:
         self._stop = threading.Event()
 
     def train(self, code: Code, parts: Sequence[Part], tables: Mapping[sources.Key, Sequence[Any]]) -> None:
-        """Begins to train, and returns.
+        """Begins to train in a thread, and returns.
 
         Parameters
         ----------
         code : Code
             The user's own modules that are needed.
         parts : sequence of Part
-            Runs that train together, with where they go on.
+            Runs that train together, with the states from which they continue.
         tables : Mapping
             The data, each as a reference in a list, so that Ray does not fetch what this process has already.
         """
         threading.Thread(target=self._train, args=(code, parts, tables), daemon=True).start()
 
     def take(self) -> list[bytes | None]:
-        """Waits for messages and returns them, pickled; None is the last of a cohort."""
+        """Waits for messages and returns them, pickled; the last message of a cohort is None."""
         taken, until = [self._said.get()], time.monotonic() + _GATHER_S
         while taken[-1] is not None:
             try:
@@ -104,11 +104,11 @@ class Trainer:
         return taken
 
     def stop(self) -> None:
-        """Has what trains saved and sent, and left."""
+        """Makes the training thread save and send its cohort, and end."""
         self._stop.set()
 
     def _say(self, message: Any) -> None:
-        self._said.put(pickle.dumps(message))  # at once: what it holds may change while training goes on
+        self._said.put(pickle.dumps(message))  # pickled at once, because training may change its objects
 
     def _save(
         self, folder: str, name: str, taken: Snapshot, made: Mapping[str, Any], runs: Mapping[str, Mapping[str, Any]]
@@ -129,7 +129,7 @@ class Trainer:
                 for outcome in said:
                     self._say(outcome)
         except KeyboardInterrupt:
-            pass  # all is saved
+            pass  # everything is saved
         except BaseException as error:
             whole = Cohort(tuple(s for part, _ in parts for s in part.specs), parts[0][0].outline)
             self._say(Broken(whole, blame.told(error), traceback.format_exc(), 0.0))
@@ -138,9 +138,9 @@ class Trainer:
 
 
 def disagreement(made: Mapping[str, Any], device: str, settings: Settings) -> str | None:
-    """Why this machine would make other numbers than the command's, on which `made` was found; None where it would not.
+    """Returns why this machine's numbers would differ from those of the command's machine, or None if they would not.
 
-    It takes the products that the command has settled, where it has that library.
+    made: the environment of the command's machine. This process first chooses the command's products, if it has that library.
     """
     choose(settings.execute.products)
     here = made_with(device, settings.execute.threads)

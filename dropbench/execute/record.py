@@ -1,4 +1,4 @@
-"""An outcome of the engine as the record that is kept of it."""
+"""Converts a result or failure of a run to the record that is stored."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def record_of(outcome: RunResult | Failure, device: str, threads: int, beside: Container[str] = ()) -> Record:
-    """The record of a run that has ended; `started` is counted back from now by the time that it took.
+    """Returns the record of a run that has ended; `started` is the current time minus the run's duration.
 
-    `beside`: the names of the files that are stored beside it. A result that cannot be, such as a metric beyond the range that
-    it declares, is a failure: a reader would not believe it.
+    `beside`: the names of the files that are stored with it. An impossible result, such as a metric outside its declared
+    range, becomes a failure, because readers of the record would reject it.
 
-    Raises ValueError where the run's id is not that of the data it was trained on.
+    Raises ValueError if the run's id does not belong to the data that it was trained on.
     """
     spec = outcome.spec
     measured = _FAILED if isinstance(outcome, Failure) else _measured(outcome)

@@ -1,4 +1,4 @@
-"""A name for runs that cost alike here: what was measured on some of them holds for the others."""
+"""A key for runs with the same cost on this machine, so that a measurement of one holds for the others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TELLING = ("batch_size", "optimizer", "momentum", "grad_clip", "max_norm", "pre
 
 
 def shape_key(group: Cohort, settings: Settings, device: str, workers: int) -> str:
-    """Of all that time and memory of a step depend on, and no more: not of rates, seeds or the number of epochs."""
+    """Returns a hash of everything that a step's time and memory depend on; not of rates, seeds or the number of epochs."""
     spec, outline = group.specs[0], group.outline
     train = {k: v for k, v in spec.train.model_dump(mode="json").items() if k in _TELLING}
     runs = [spec.model.model_dump(mode="json"), kinds(group.specs), train, outline.shape, outline.n_classes]
@@ -37,7 +37,7 @@ def shape_key(group: Cohort, settings: Settings, device: str, workers: int) -> s
 
 @cache
 def processor() -> str:
-    """Its name, where the system tells it."""
+    """Returns the name of the processor, as exactly as the system reports it."""
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

@@ -1,7 +1,7 @@
-"""The parts of a plan for machines that share nothing: `--shard 3/8` is the third of eight.
+"""Divides a plan into parts for machines that share nothing: `--shard 3/8` is the third of eight parts.
 
-Which runs a part has follows from the plan alone. Measured times, memory, processors and what is finished already would differ
-from machine to machine, and then a run could be in two parts or in none.
+Which runs belong to a part follows from the plan alone. Measured times, memory, processors and finished runs would differ
+between machines, and then a run could be in two parts or in none.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dropbench.spec import RunSpec
 
 MOST = 10_000
 _FEW = 4
-"""How many times the cost of a seed's runs a part must have for seeds to stay whole: else parts would differ too much."""
+"""A part must cost this many times a seed's runs for seeds to stay whole; otherwise the parts would be too unequal."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Shard:
 
 
 def read(text: str) -> Shard:
-    """A part as it is typed, `3/8`. Raises UsageError for anything else."""
+    """Parses a part as it is typed, `3/8`. Raises UsageError for anything else."""
     found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text.strip())
     number, of = (int(found[1]), int(found[2])) if found else (0, 0)
     if found and of > MOST:
@@ -50,32 +50,33 @@ def read(text: str) -> Shard:
 
 
 def part(shard: Shard, specs: Sequence[RunSpec], outlines: Mapping[str, Outline], settings: Settings) -> list[RunSpec]:
-    """The runs of one part, in the order of the plan.
+    """Returns the runs of one part, in the order of the plan.
 
-    Runs that can be stacked stand together and are cut into pieces in a row, of about equal cost, so that those of a part can
-    still be stacked. Where a seed's runs are few beside a part they stay in one, since arms are compared within seeds.
+    Runs that can be stacked are put next to each other, and the sequence is cut into consecutive parts of about equal cost,
+    so that the runs of a part can still be stacked. If the runs of a seed are a small share of a part, they stay in one part,
+    because arms are compared within seeds.
 
     Parameters
     ----------
     shard : Shard
-        Which part.
+        The part.
     specs : sequence of RunSpec
-        All runs that are to be divided, in the order of the plan.
+        All runs to divide, in the order of the plan.
     outlines : mapping of str to Outline
-        What each run builds, by run id; one that failed when it was planned has none.
+        The outline of each run's model, by run id; a run that failed in planning has none.
     settings : Settings
-        Those of the plan, for where its data are.
+        The plan's settings, which tell where its data are.
 
     Returns
     -------
     list of RunSpec
-        Every run is in one part and no run in two, whatever the machine. A part may be empty.
+        Every run is in exactly one part, on every machine. A part may be empty.
     """
     costs = {s.run_id: _cost(s, outlines.get(s.run_id), settings) for s in specs}
     total, before, mine = sum(costs.values()), 0, set[str]()
     for unit in _units(specs, outlines, costs, total, shard.of):
         cost = sum(costs[s.run_id] for s in unit)
-        # By the middle of a unit, in whole numbers: these are the same everywhere.
+        # A unit belongs to the part that contains its middle. Integers give the same result on every machine.
         if shard.of * (2 * before + cost) // (2 * total) == shard.number - 1:
             mine.update(s.run_id for s in unit)
         before += cost
@@ -85,7 +86,7 @@ def part(shard: Shard, specs: Sequence[RunSpec], outlines: Mapping[str, Outline]
 def _units(
     specs: Sequence[RunSpec], outlines: Mapping[str, Outline], costs: Mapping[str, int], total: int, of: int
 ) -> Iterator[list[RunSpec]]:
-    """What is not cut: the runs of a seed where these are few beside a part, else each run alone."""
+    """Yields the units that are not cut: the runs of a seed if they are a small share of a part, else each run alone."""
     for group in stackable([s for s in specs if s.run_id in outlines], outlines):
         seeds = [list(runs) for _, runs in groupby(group.specs, key=lambda s: s.seed)]
         largest = max(sum(costs[s.run_id] for s in runs) for runs in seeds)
@@ -98,8 +99,8 @@ def _singly(group: Cohort) -> Iterator[list[RunSpec]]:
 
 
 def _cost(spec: RunSpec, outline: Outline | None, settings: Settings) -> int:
-    """About in proportion to the time of a run, 1 or more: epochs × examples × parameters."""
-    if outline is None:  # nothing of it is trained
+    """Returns a cost of 1 or more, roughly proportional to the run's time: epochs × examples × parameters."""
+    if outline is None:  # the run failed in planning and is not trained
         return 1
     data = spec.data
     examples = data.n_train or int(len(load(data, settings).y) * (1 - data.val_fraction - data.test_fraction))

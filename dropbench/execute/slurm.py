@@ -1,4 +1,4 @@
-"""Array jobs on a Slurm cluster, by submitit: how many tasks, how they are submitted, how they stand, and how they end."""
+"""Array jobs on a Slurm cluster, through submitit: the number of tasks, their submission, their states, and cancelling them."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from dropbench.store.checkpoints import Checkpoints
 from dropbench.store.jobs import Job
 
 LIVE = ("running", "pending", "unknown")
-"""States of a task that has not ended, as far as is known."""
+"""The states of a task that has not ended, as far as is known."""
 _QUEUED = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD", "CONFIGURING")
 _PATIENCE_S = 120.0
 _NAME = "dropbench:"
 
 
 def check(spec: SlurmSpec) -> None:
-    """Raises UsageError where tasks cannot be submitted from this machine."""
+    """Raises UsageError if tasks cannot be submitted from this machine."""
     if importlib.util.find_spec("submitit") is None:
         raise UsageError("execute=slurm takes submitit, which is not installed: pip install 'dropbench[slurm]'")
     if spec.cluster == "slurm" and not (shutil.which("sbatch") and shutil.which("srun")):
@@ -42,9 +42,9 @@ def check(spec: SlurmSpec) -> None:
 
 
 def tasks_for(specs: Sequence[RunSpec], outlines: Mapping[str, Outline], settings: Settings) -> int:
-    """How many tasks these runs keep busy: a worker a cohort, and no more than the settings allow; at least one.
+    """Returns how many tasks these runs keep busy with one worker per cohort: at least one, at most what the settings allow.
 
-    Cohorts are as large as they are in a task, by the rule and without measuring: this machine is none of the cluster's nodes.
+    The sizes of cohorts follow from the rule, without measuring, because this machine is not a node of the cluster.
     """
     spec = settings.execute.slurm
     assert spec is not None
@@ -57,7 +57,7 @@ def tasks_for(specs: Sequence[RunSpec], outlines: Mapping[str, Outline], setting
 
 
 def _device(spec: SlurmSpec, outlines: Collection[Outline]) -> str:
-    """That of a task. Networks that are stacked by vmap are tried on it, so without a card here they count as on a CPU."""
+    """Returns the device of a task. Without a card here, networks without a replica axis are planned as on a CPU."""
     if not spec.gpus:
         return "cpu"
     import torch
@@ -66,9 +66,9 @@ def _device(spec: SlurmSpec, outlines: Collection[Outline]) -> str:
 
 
 def submit(job: Job, spec: SlurmSpec, commands: Sequence[Sequence[str]]) -> Job:
-    """Submits an array of tasks. commands: the words of each, to be typed in the job's folder.
+    """Submits an array of tasks. commands: the words of each task's command, which runs in the folder `job.where`.
 
-    Raises UsageError with what the cluster says where it takes none.
+    Raises UsageError with the cluster's message if it does not accept the job.
     """
     job.log.mkdir(exist_ok=True)
     asked = {
@@ -79,7 +79,7 @@ def submit(job: Job, spec: SlurmSpec, commands: Sequence[Sequence[str]]) -> Job:
         "parameters": _parameters(spec, job.name),
         "commands": [list(words) for words in commands],
     }
-    # Files and not pipes: tasks of this machine hold the other ends of those until they have ended.
+    # Files and not pipes, because tasks on this machine would hold the other ends of pipes open until they end.
     with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as wrong:
         words = [*session.python(), "-m", "dropbench.execute.slurm_submit"]
         code = subprocess.run(
@@ -96,7 +96,7 @@ def submit(job: Job, spec: SlurmSpec, commands: Sequence[Sequence[str]]) -> Job:
 
 
 def _parameters(spec: SlurmSpec, name: str) -> dict[str, Any]:
-    """In submitit's words; None is the cluster's default."""
+    """Returns the parameters by submitit's names; None means the cluster's default."""
     return {
         "name": f"{_NAME}{name}",
         "timeout_min": spec.time,
@@ -115,7 +115,7 @@ def _parameters(spec: SlurmSpec, name: str) -> dict[str, Any]:
 
 
 def task_states(job: Job) -> list[str]:
-    """How each task stands: running, pending, ended, died, or unknown where the cluster cannot be asked."""
+    """Returns the state of each task: running, pending, ended, died, or unknown if the cluster cannot be asked."""
     queue = _queue(job.tasks) if job.cluster == "slurm" else _kept(job)
     members = jobs.members(job.folder)
     states = []
@@ -132,7 +132,7 @@ def task_states(job: Job) -> list[str]:
 
 
 def _kept(job: Job) -> dict[str, str] | None:
-    """The tasks of this machine that somebody looks after; None on another one, or where that cannot be told."""
+    """Returns the tasks of this machine whose keeper process is alive; None on another machine or if that is unknown."""
     here = alive.this()
     if here is None or not all(keeper is not None and keeper.is_near(here) for keeper in job.keepers):
         return None
@@ -141,7 +141,7 @@ def _kept(job: Job) -> dict[str, str] | None:
 
 
 def _queue(tasks: Sequence[str]) -> dict[str, str] | None:
-    """The state of each task that Slurm still has; None where it cannot be asked."""
+    """Returns the state of each task that is still in Slurm's queue, or None if Slurm cannot be asked."""
     ids = _ids(tasks)
     if not ids or not shutil.which("squeue"):
         return None if ids else {}
@@ -155,7 +155,7 @@ def _queue(tasks: Sequence[str]) -> dict[str, str] | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     if done.returncode:
-        return {} if "Invalid job id" in done.stderr else None  # it forgets jobs some minutes after their end
+        return {} if "Invalid job id" in done.stderr else None  # Slurm forgets jobs some minutes after their end
     found = {}
     for line in done.stdout.splitlines():
         task, _, state = line.strip().partition(" ")
@@ -165,9 +165,9 @@ def _queue(tasks: Sequence[str]) -> dict[str, str] | None:
 
 
 def cancel_waiting(job: Job) -> None:
-    """Takes back the tasks that have not begun. Those that train hear from the job's folder that they are to end.
+    """Cancels the tasks that have not begun. Tasks that are training learn from the job's folder that they are to end.
 
-    Slurm is told the job's name beside its ids, so that whatever is written down in a results folder cancels no other job.
+    Slurm gets the job's name along with the ids, so that wrong ids in a results folder cannot cancel another job.
     """
     ids = _ids(job.tasks)
     if job.cluster == "slurm" and ids and shutil.which("scancel"):
@@ -176,5 +176,5 @@ def cancel_waiting(job: Job) -> None:
 
 
 def _ids(tasks: Sequence[str]) -> list[str]:
-    """The arrays that tasks are of; what is no id, in a file that anybody may have written, is left out."""
+    """Returns the array ids of tasks. Anything that is not an id is left out, because anybody may have written the file."""
     return sorted({first for task in tasks if (first := task.partition("_")[0]).isdecimal()})

@@ -1,6 +1,7 @@
-"""Hands tasks to submitit: reads what is to be submitted from standard input, as JSON, and writes their ids to standard output.
+"""Submits tasks through submitit: reads them as JSON from standard input and writes their ids to standard output.
 
-It is a process of its own since submitit's local tasks are in the session of whoever submits them, where Ctrl-C reaches them.
+It runs as a separate process, because submitit's local tasks belong to the session that submits them, where Ctrl-C would reach
+them.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ from dropbench.execute.slurm_task import Task
 from dropbench.process import alive
 
 _REQUEUES = 1000
-"""How often a task may use up its time: a study that needs more than one night is what this is for."""
+"""How often a task may reach its time limit and be queued again; studies that need more than one night rely on it."""
 _WARNED_S = 90
-"""How long before its end a task is told: by then all of it has to be saved."""
+"""How long before its time limit a task is warned; within this time it must save everything."""
 
 
 def submit(asked: dict[str, Any]) -> dict[str, Any]:
-    """Submits tasks. asked: `cluster`, `folder` and `logs` of the job, `where`, `parameters`, and the `commands`, one a task.
+    """Submits tasks and returns the ids of the `tasks` and, if they run on this machine, their `keepers` (processes).
 
-    Returns the `tasks` by id and, where they are processes of this machine, their `keepers`.
+    asked: `cluster`, `folder` and `logs` of the job, `where`, `parameters`, and `commands`, one per task.
     """
     import submitit
 

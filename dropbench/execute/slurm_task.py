@@ -1,4 +1,4 @@
-"""What a task of a Slurm cluster does: a command of dropbench. It runs on nodes, under submitit, and imports no torch."""
+"""A task of a Slurm cluster, which runs a dropbench command. It runs on nodes under submitit and does not import torch."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from typing import Any
 from dropbench.store import jobs
 
 _GRACE_S = 60.0
-"""For a command to save what it trains and to end."""
+"""The time that a command gets to save what it trains and to end."""
 _TRIES = 3
-"""Of a command that something killed; the next one goes on from its checkpoints."""
+"""The number of attempts if a command is killed; each next one continues from the checkpoints."""
 _LOOK_S = 0.5
 
 
 class Task:
-    """One command of dropbench, which claims cohorts of the job's plans and trains them.
+    """One dropbench command, which claims cohorts of the job's plans and trains them.
 
     Parameters
     ----------
     words : list of str
-        The command.
+        The words of the command.
     where : str
-        The folder in which it is typed.
+        The working directory of the command.
     folder : str
-        The job's.
+        The job's folder.
     """
 
     def __init__(self, words: list[str], where: str, folder: str) -> None:
@@ -35,21 +35,21 @@ class Task:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __call__(self) -> int:
-        """Carries the command out and returns its exit code."""
+        """Runs the command and returns its exit code."""
         code: int | None = None
         for _ in range(_TRIES):
-            # The other end of its input closes with this process, whatever ends that.
+            # The command's input is a pipe that closes when this process ends, for whatever reason.
             with subprocess.Popen(self.words, cwd=self.where, stdin=subprocess.PIPE) as self._process:
                 while (code := self._process.poll()) is None:
                     time.sleep(_LOOK_S)
             if code >= 0:
                 break
         if code == 128 + signal.SIGTERM and not jobs.is_to_stop(Path(self.folder)):
-            time.sleep(_GRACE_S)  # Slurm ends this task; what submitit does about it comes by a signal of its own
+            time.sleep(_GRACE_S)  # Slurm is ending this task; submitit then acts on a separate signal
         return 1 if code is None else code
 
     def checkpoint(self) -> Any:
-        """Has the command save what it trains and end; what submitit is to queue again, or None where the job is to stop."""
+        """Ends the command after it has saved its runs; returns what submitit queues again, or None if the job is to stop."""
         from submitit.helpers import DelayedSubmission
 
         if self._process is not None and self._process.poll() is None:

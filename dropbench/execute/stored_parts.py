@@ -1,4 +1,4 @@
-"""The parts that a stored run was made of, found again by name: what a record says of a class is not believed."""
+"""Finds the parts of a stored run by the names of their options; import paths in a record are not trusted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dropbench.identity import HOST, OWN, code
 from dropbench.store import Record
 
 _UNKNOWN = "unknown"
-"""What a record of the first schema says of the code of a user's part."""
+"""The source hash that a record of the first schema has for a user's part."""
 
 
 class StoredPart(NamedTuple):
@@ -28,25 +28,25 @@ class StoredPart(NamedTuple):
 def stored_part(
     group: str, node: Mapping[str, Any], fields: Sequence[str], record: Record, extra: Sequence[Path]
 ) -> StoredPart:
-    """A part of a stored run as its option is now, which must be what it was.
+    """Returns a part of a stored run as its option defines it now, which must be the same as when the run was trained.
 
     Parameters
     ----------
     group : str
-        Of its option: `model`, `dropout`, `data`.
+        The group of its option: `model`, `dropout`, `data`.
     node : mapping
-        What the run's configuration says of it.
+        Its part of the run's configuration.
     fields : sequence of str
-        Keys of the node that are no options of the class.
+        Keys of the node that are not options of the class.
     record : Record
-        The run's, which knows the hashes of a user's code.
+        The run's record, which has the hashes of the user's code.
     extra : sequence of Path
         The user's folders of options.
 
     Raises
     ------
     UsageError
-        Where there is no such option any more, it is of another version, or its code has changed.
+        If the option does not exist any more, has another version, or its code has changed.
     """
     from omegaconf import OmegaConf
 
