@@ -1,1 +1,1 @@
-"""From Hydra's files and overrides to a frozen, checked RunSpec."""
+"""Builds a frozen, checked RunSpec from Hydra's files and overrides."""

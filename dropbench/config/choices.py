@@ -1,4 +1,4 @@
-"""Whether a group has the option that is chosen: Hydra would read any file that the name leads to, `../` included."""
+"""Checks that a chosen option exists in its group, because Hydra would read any file that the name leads to, even by `../`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def check_choice(override: Override, extra: Sequence[Path]) -> None:
-    """Raises UsageError for an option that does not exist, and for several of a group that takes one.
+    """Raises UsageError for an option that does not exist, and for several options of a group that takes one.
 
-    Hydra would let the last of several count. Metrics, variants and regularizers may be several, each once; of these last
-    there may be none.
+    Hydra would silently use the last of several. There may be several metrics, variants and regularizers, each once; there may
+    also be no regularizer.
     """
     typed, value = override.key_or_group, override.value()
     group = group_of(typed) or typed

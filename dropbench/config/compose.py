@@ -1,4 +1,4 @@
-"""Finds the files of the chosen options, merges them by Hydra, and sets what was typed."""
+"""Finds the files of the chosen options, merges them with Hydra, and sets the typed values."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ _PLAIN_SEED = re.compile(r"0|[1-9][0-9]{0,17}")
 
 @dataclass(frozen=True)
 class Composed:
-    """One point of a grid: the spec of its run, how to run it, and the study's node where there is one."""
+    """One point of a grid: the spec of its run, the settings to run it with, and the study, if there is one."""
 
     spec: RunSpec
     settings: Settings
     study: StudySpec | None
     asked: tuple[str, ...] = ()
-    """Metrics that were asked for by name and do not fit the task of the model."""
+    """The metrics that were asked for by name, whether or not they fit the task of the model."""
     needs: Mapping[str, str] = field(default_factory=dict)
-    """Of metrics that have something to measure on some models and data only: what there must be."""
+    """By name, what model and data must have for those metrics that can be measured only on some of them."""
 
 
 class _Files:
-    """What the files of some options say, before anything is set: as OmegaConf holds it, and `plain`, unresolved."""
+    """The merged files of some options before anything is set: as OmegaConf's tree, and as `plain` values, unresolved."""
 
     def __init__(self, tree: Any) -> None:
         from omegaconf import OmegaConf
@@ -61,17 +61,17 @@ class _Files:
         self._bytes = pickle.dumps(tree, protocol=5)
 
     def copy(self) -> Any:
-        """A copy in which values can be set: ten times as fast as `copy.deepcopy`, of which each arm would take 4 ms."""
+        """Returns a copy of the tree to set values in; ten times as fast as `copy.deepcopy`, which takes 4 ms per arm."""
         return pickle.loads(self._bytes)
 
 
 class Composer:
-    """Composes overrides over conf/ and the user's folders. Use as `with composer(...) as c`.
+    """Composes overrides with conf/ and the user's folders. It is used as `with composer(...) as c`.
 
     Parameters
     ----------
     extra : sequence of Path
-        The user's folders of options, as absolute paths; they are looked through first.
+        The user's folders of options, as absolute paths; they are searched first.
     """
 
     def __init__(self, extra: Sequence[Path]) -> None:
@@ -79,29 +79,29 @@ class Composer:
         self._cache: dict[tuple[str, ...], dict[str, Any]] = {}
         self._chosen: dict[tuple[str, ...], _Files] = {}
         self._made: dict[tuple[str, ...], Composed] = {}
-        """What was made of overrides but for the seed."""
+        """The composed runs by their overrides without the seed."""
         self._read: dict[str, Override] = {}
         self._fit: set[str] = set()
-        """Choices of options that there are."""
+        """The choices of options that have been checked."""
         self._idle: dict[str, str] = {}
-        """Keys that were typed of regularizers which some run has not, by the regularizer: see `config.regularizers`."""
+        """By regularizer, a typed key of a regularizer that some run does not have: see `config.regularizers`."""
         self._arms: tuple[dict[str, dict[str, Any]], str] | None = None
         self._beside: set[str] = set()
         """The regularizers that were chosen for any run."""
 
     def options(self, group: str) -> list[str]:
-        """The names of a group's options, the user's own among them."""
+        """Returns the names of a group's options, including the user's own."""
         return list(options(group_of(group) or group, self.extra))
 
     def with_arms(self, arms: Mapping[str, Mapping[str, Any]], baseline: str) -> Composer:
-        """The same, where the study that is chosen has these arms in place of its own."""
+        """Returns a copy in which the chosen study has these arms in place of its own."""
         other = copy.copy(self)
         other._made = {}
         other._arms = {name: dict(arm) for name, arm in arms.items()}, baseline
         return other
 
     def compose(self, overrides: Mapping[str, str]) -> Composed:
-        """One point of a grid. Seeds of one setting are composed once.
+        """Returns one point of a grid. All seeds of a setting are composed only once.
 
         Parameters
         ----------
@@ -111,11 +111,11 @@ class Composer:
         Raises
         ------
         UsageError
-            For an override that means nothing here, and for values that cannot be.
+            If an override has an unknown key or an invalid value.
         """
         but_seed = tuple(text for key, text in overrides.items() if key != "seed")
         seed = overrides.get("seed", "").partition("=")[2]
-        if but_seed in self._made and _PLAIN_SEED.fullmatch(seed):  # any other is told what it is by the whole check
+        if but_seed in self._made and _PLAIN_SEED.fullmatch(seed):  # any other seed goes through the whole check
             known = self._made[but_seed]
             return replace(known, spec=known.spec.under(int(seed)))
         made = self._made[but_seed] = self._checked(overrides)
@@ -139,21 +139,21 @@ class Composer:
         return Composed(spec, settings_of(tree), study, asked, needs)
 
     def check_all_met(self) -> None:
-        """Raises UsageError where a key was typed of a regularizer that no run has of all that were composed."""
+        """Raises UsageError if a key was typed for a regularizer that none of the composed runs has."""
         for name in self._idle.keys() - self._beside:
             raise UsageError(
                 f"{self._idle[name]} has no effect, since no run has this regularizer; type {BESIDE}=[{name}] beside it"
             )
 
     def for_all_arms(self, overrides: Mapping[str, str]) -> dict[str, str]:
-        """What the study that these overrides choose sets for all of its arms, as simple overrides by key.
+        """Returns what the study chosen by these overrides sets for all of its arms, as simple overrides by key.
 
-        Interpolations in it stay, for what they refer to may be set by the other overrides.
+        Interpolations are kept, because the other overrides may set what they refer to.
 
         Raises
         ------
         UsageError
-            For a study that cannot be read, and for a key that is no setting of an arm.
+            If the study cannot be read, or a key is not a setting of an arm.
         """
         from omegaconf import OmegaConf
 
@@ -190,7 +190,7 @@ class Composer:
         return checked
 
     def _parsed(self, overrides: Sequence[str]) -> list[Override]:
-        """With the options of groups looked at, and the keys of an arm's one variant as they are where it is alone."""
+        """Parses overrides, checks choices of options, and shortens the keys of an arm's only variant to `dropout.KEY`."""
         for line in overrides:
             if line not in self._read:
                 (self._read[line],) = parse([line])
@@ -198,20 +198,20 @@ class Composer:
             if line not in self._fit and group_of((override := self._read[line]).key_or_group):
                 check_choice(override, self.extra)
                 self._fit.add(line)
-        parsed = [copy.copy(self._read[text]) for text in overrides]  # keys of these are changed below
+        parsed = [copy.copy(self._read[text]) for text in overrides]  # copies, because their keys are changed below
         if len(variants := self._variants(parsed)) == 1:
             for override in parsed:
                 override.key_or_group = several.bare(override.key_or_group, variants[0])
         return parsed
 
     def _variants(self, overrides: Sequence[Override]) -> list[str]:
-        """The arm's variants, in order."""
+        """Returns the arm's variants, in order."""
         typed = [o.value() for o in overrides if o.key_or_group == several.GROUP]
         return several.variants_of(several.names_of(typed[0]), self.extra) if typed else [several.USUAL]
 
     @contextmanager
     def _explaining(self, overrides: Sequence[Override]) -> Iterator[None]:
-        """What Hydra says of these overrides, or of the files that they choose, as a sentence."""
+        """Context manager that converts errors from Hydra about these overrides, or the files they choose, to UsageError."""
         from hydra.errors import HydraException
         from omegaconf.errors import OmegaConfBaseException
         from yaml import YAMLError  # type: ignore[import-untyped]
@@ -226,8 +226,8 @@ class Composer:
     def _hydra(self, overrides: Sequence[Override]) -> Any:
         from omegaconf import OmegaConf
 
-        # Reading and merging the files of the chosen options costs 70 ms, so it is done once for all values that are then
-        # set in what it gives, in the way in which Hydra does that.
+        # Reading and merging the files of the chosen options takes 70 ms, so it is done once, and the values are set in copies
+        # of the result, as Hydra itself sets them.
         tree = self._files(overrides).copy()
         for override in overrides:
             if group_of(override.key_or_group) is None:
@@ -236,7 +236,7 @@ class Composer:
         return tree
 
     def _files(self, overrides: Sequence[Override]) -> _Files:
-        """What the files of the chosen options say, before anything is set."""
+        """Returns the merged files of the chosen options, before anything is set."""
         from hydra import compose
 
         picked = {o.key_or_group: _choice(o) for o in overrides if group_of(o.key_or_group) and _choice(o) is not None}
@@ -256,14 +256,15 @@ class Composer:
 
 
 def _choice(override: Override) -> Any:
-    """What an override chooses of its group."""
+    """Returns the option, or options, of its group that an override chooses."""
     return chosen(override.value()) if override.key_or_group == BESIDE else override.value()
 
 
 def _with_room(tree: Any) -> Any:
-    """With the mappings of a study that its file leaves out, so that they can be typed: `study.grid={train.lr: [...]}`.
+    """Makes keys settable that a file leaves out, and returns the tree.
 
-    And with room in what a user's network is given, of which no file knows the keys: `model.args.depth=3`.
+    These are the mappings of a study, so that `study.grid={train.lr: [...]}` can be typed, and the arguments of a user's
+    network, whose keys are in no file: `model.args.depth=3`.
     """
     from omegaconf import OmegaConf
 
@@ -292,9 +293,10 @@ def _set_path(tree: dict[str, Any], key: str, typed: str) -> None:
 
 @contextmanager
 def composer(extra: Sequence[Path] = ()) -> Iterator[Composer]:
-    """A Composer over conf/ and `extra`, whose folders, and the current one beside them, may also hold the classes they name.
+    """Context manager that returns a Composer for conf/ and the folders `extra`.
 
-    Raises UsageError for a folder that does not exist.
+    If there are such folders, the classes that they name may be in them or in the current folder. Raises UsageError for a
+    folder that does not exist, and for an option in it that has the name of one of dropbench's own.
     """
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
@@ -309,7 +311,7 @@ def composer(extra: Sequence[Path] = ()) -> Iterator[Composer]:
                 raise UsageError(
                     f"--conf {folder}: {group}/{name}.yaml has the name of one of dropbench's own options; rename it"
                 )
-    # Without a folder of the user's nothing that lies beside a results folder is ever imported.
+    # Without folders of the user, nothing in the current folder is ever imported.
     for entry in (str(Path.cwd()), *map(str, folders)) if folders else ():
         if entry not in sys.path:
             sys.path.append(entry)
@@ -321,7 +323,7 @@ def composer(extra: Sequence[Path] = ()) -> Iterator[Composer]:
 
 
 def _half(value: Any) -> Any:
-    """Half of a rate, or of each in a mapping: the reduced arm of a study. What is no number is left to validation."""
+    """Returns half of a rate, or of each rate in a mapping, for a study's arm; anything else is left to validation."""
     if isinstance(value, Mapping):
         return {k: _half(v) for k, v in value.items()}
     return value / 2 if isinstance(value, (int, float)) else value

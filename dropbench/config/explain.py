@@ -1,4 +1,4 @@
-"""What was wrong with an override that Hydra refused, as a sentence that says what to write instead."""
+"""Explains an override that Hydra refused, in a sentence that says what to write instead."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 def explained(
     overrides: Sequence[Override], error: Exception, extra: Sequence[Path], files: Callable[[], Any]
 ) -> UsageError:
-    """Which of the overrides is at fault, and what it might have meant.
+    """Returns an error that says which override is wrong and what it might have meant.
 
     Parameters
     ----------
     overrides : sequence of Override
-        Simple ones.
+        Simple overrides.
     error : Exception
-        What Hydra or OmegaConf said; its own words are the last resort.
+        The error from Hydra or OmegaConf; its own text is the last resort.
     extra : sequence of Path
         The user's folders of options.
     files : callable
-        Gives what the files of the chosen options say.
+        Returns the merged files of the chosen options.
     """
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
@@ -42,7 +42,7 @@ def explained(
     said = UsageError(" ".join(str(error).split()))
     try:
         tree: Any = OmegaConf.to_container(files())
-    except (HydraException, OmegaConfBaseException, ValueError, OSError):  # not the overrides: an option's own file
+    except (HydraException, OmegaConfBaseException, ValueError, OSError):  # the error is in an option's own file
         return said
     leaves = flatten(tree, whole=False)
     valid = {key.rsplit(".", n)[0] for key in leaves for n in range(key.count(".") + 1)} | set(GROUPS)
@@ -67,12 +67,12 @@ def explained(
 def _no_key(
     key: str, value: str, leaves: Mapping[str, Any], extra: Sequence[Path], *, study: bool, beside: Sequence[str]
 ) -> str:
-    """What to write in place of a key that the chosen options do not have.
+    """Returns a sentence on what to write in place of a key that the chosen options do not have.
 
-    study: whether a study is chosen. beside: the regularizers that are.
+    study: whether a study is chosen. beside: the chosen regularizers.
     """
     if key.startswith("study.") and not study:
-        names = [name for name in options("study", extra) if "/" not in name]  # those in folders are many
+        names = [name for name in options("study", extra) if "/" not in name]  # studies in folders are too many to list
         return f"{key} needs a study beside it: study={' or '.join(names)}"
     parent, _, last = key.rpartition(".")
     if leaves.get(parent, ...) is None:
@@ -91,23 +91,22 @@ def _no_key(
 
 
 def _having(key: str, files: Mapping[str, Path]) -> list[str]:
-    """The options whose file sets that key."""
+    """Returns the options whose file sets that key."""
     return [n for n, f in files.items() if re.search(rf"^{re.escape(key)}:", text_of(f), re.MULTILINE)]
 
 
 _DECLARED = re.compile(
     r"^(metric\.\w+\.(also|of_task|direction|range|unit|region|tasks|needs)|regularizer\.\w+\.(strength|none_at))\b"
 )
-"""What the file of a metric or regularizer says of it, which is a key without being a setting."""
+"""Keys that the file of a metric or regularizer uses to describe it, and that are not settings."""
 
 
 def _near_key(key: str, keys: Iterable[str]) -> str:
-    """Near keys of the same group if it is one, else of all: a whole list would be a wall."""
+    """Returns similar keys of the same group or, if there is no such group, of all; a list of all keys would be too long."""
     group, last = key.partition(".")[0], key.rpartition(".")[2]
     visible = [k for k in keys if not k.endswith(("_target_", ".name", ".version")) and not _DECLARED.search(k)]
-    visible = [
-        k for k in visible if group == "study" or not k.startswith("study.")
-    ]  # whose arms have the key's own mistakes
+    # A study's arms may contain the same mistyped key.
+    visible = [k for k in visible if group == "study" or not k.startswith("study.")]
     beside = [k for k in visible if k.startswith(f"{group}.")] or [*KEYS, *GROUPS]
     near = nearest(key, [*beside, *(k for k in visible if "." in key and k.rpartition(".")[2] == last)])
     return near if len(near) < 400 else f"{near.rpartition('valid: ')[0]}`dropbench train --cfg` shows every key"

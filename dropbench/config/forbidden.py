@@ -1,4 +1,4 @@
-"""What the command line may not set: what a part is made of, and where Hydra's own settings and files lie."""
+"""Refuses what the command line may not set: the class of a part, and Hydra's own settings and file locations."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def refuse(override: Override) -> None:
-    """Raises UsageError for an override that reaches for more than the settings of the chosen options.
+    """Raises UsageError for an override that would set more than the settings of the chosen options.
 
-    A class or function is named by `_target_` in a YAML of conf/ or of a --conf folder, and nowhere else: what can be called
-    by its name alone could be anything that is installed.
+    A class or function may be named by `_target_` only in a YAML file of conf/ or of a --conf folder, because a name typed on
+    the command line could be that of anything that is installed.
     """
     line, key, package = override.input_line or "", override.key_or_group, override.package
     if key.partition("/")[0].partition(".")[0] == "hydra" or (package or "").startswith("hydra"):
@@ -46,9 +46,9 @@ def refuse(override: Override) -> None:
 
 
 def check_targets(tree: Any, files: Any, key: str = "") -> None:
-    """Raises UsageError where the class or function of a part is not the one that a file names in so many words.
+    """Raises UsageError if the class or function of a part is not the one that its file names literally.
 
-    `refuse` refuses overrides that set one, and this finds what an interpolation brought.
+    `refuse` rejects overrides that set one; this function finds those set by an interpolation.
     """
     if isinstance(tree, Mapping):
         known = files if isinstance(files, Mapping) else {}
@@ -65,7 +65,7 @@ def check_targets(tree: Any, files: Any, key: str = "") -> None:
 
 
 def _keys(value: Any) -> Iterator[str]:
-    """The keys of all mappings in a value."""
+    """Yields the keys of all mappings in a value."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield str(key)

@@ -1,4 +1,4 @@
-"""The command line's grammar: Hydra's overrides, but for paths and for quotes around the keys of a dict."""
+"""The grammar of the command line: Hydra's overrides, except for paths and for quotes around the keys of a dict."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
 _DEEPEST = 20
-"""How many brackets may be open at once; a configuration never has more than a few."""
+"""The largest number of brackets open at once; a configuration never needs more than a few."""
 
 _STRING = re.compile(r"""(?s)"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'""")
 
 
 _COLUMNS = ("data.target", "data.group", "data.time", "data.weight")
-"""Keys that name a column of a user's, whose heading may have any characters."""
+"""Keys whose value is a column of the user's table, whose name may contain any characters."""
 
 _OPTION = re.compile(r"""[^][(){},'"]+""")
-"""What may be the name of an option in a list or a sweep of them."""
+"""The characters of an option's name in a list or a sweep of options."""
 
 
 def parse(overrides: Sequence[str]) -> list[Override]:
-    """The overrides as Hydra reads them, but for paths, which are read as they are.
+    """Parses overrides like Hydra, except that paths are taken literally.
 
     Raises
     ------
     UsageError
-        For one that it cannot read, and for one that sets what the command line does not set: see `forbidden`.
+        For an override that cannot be parsed, and for one that sets what the command line may not set: see `forbidden`.
     """
     parsed = [_override(line) for line in overrides]
     for override in parsed:
@@ -58,10 +58,10 @@ def _override(line: str) -> Override:
     read, names = _with_bare_keys(line)
     try:
         override: Override = _parser().parse_override(read)
-    except Exception as error:  # beside Hydra's own there is Python's on a number of ten thousand digits
+    except Exception as error:  # Hydra's own errors, and Python's for a number of ten thousand digits
         if key in (*_COLUMNS, *FILES) and not typed.startswith(("'", '"')):
             return _as_it_is(line, key, typed)
-        # An option may be called like no word of the grammar, which is ASCII.
+        # The grammar only has ASCII words, but the name of an option may have any characters.
         if key not in GROUPS or (named := _between_quotes(key, typed)) is None:
             columns = "; names of columns with brackets in quotes, ['size [m]']" if key.startswith("data.") else ""
             raise UsageError(
@@ -86,7 +86,7 @@ def _parser() -> Any:
 
 
 def _between_quotes(key: str, typed: str) -> Override | None:
-    """The same with each name in it as a text, if it can be read so."""
+    """Parses the override with each name in it put between quotes; returns None if that fails."""
     try:
         read: Override = _parser().parse_override(f"{key}={_OPTION.sub(lambda m: quoted(m[0].strip()), typed)}")
     except Exception:  # as above
@@ -95,7 +95,7 @@ def _between_quotes(key: str, typed: str) -> Override | None:
 
 
 def _as_it_is(line: str, key: str, typed: str) -> Override:
-    """An override whose value is what was typed, in which nothing means anything."""
+    """Returns an override whose value is the typed text, taken literally."""
     from hydra.core.override_parser.types import Override, OverrideType, Quote, QuotedString, ValueType
 
     value = QuotedString(typed, Quote.double)
@@ -108,9 +108,10 @@ def _depth(typed: str) -> int:
 
 
 def _with_bare_keys(line: str) -> tuple[str, dict[str, str]]:
-    """The line with a name in place of each quoted key of a dict, and the keys by those names.
+    """Replaces each quoted key of a dict by a name; returns the line and the keys by those names.
 
-    Hydra's grammar takes no quotes there, which is where people and shells put them ({"*": 0.5}), and few characters without.
+    Hydra's grammar allows no quotes around keys, where people and shells put them ({"*": 0.5}), and only few characters in
+    unquoted keys.
     """
     prefix = "key"
     while prefix in line:
@@ -127,7 +128,7 @@ def _with_bare_keys(line: str) -> tuple[str, dict[str, str]]:
 
 
 def _named(value: Any, names: Mapping[str, str]) -> Any:
-    """The value with the keys that were replaced by names."""
+    """Returns the value with the original keys in place of the names that replaced them."""
     if isinstance(value, dict):
         return {names.get(k, k) if isinstance(k, str) else k: _named(v, names) for k, v in value.items()}
     if isinstance(value, list):
@@ -138,7 +139,7 @@ def _named(value: Any, names: Mapping[str, str]) -> Any:
 
 
 def _nests(value: Any) -> bool:
-    """Whether there is a sweep inside of a list, a dict or another sweep."""
+    """Returns whether there is a sweep inside a list, a dict or another sweep."""
     from hydra.core.override_parser.types import Glob, Sweep
 
     return any(isinstance(one, Sweep | Glob) or _nests(one) for one in _inside(value))

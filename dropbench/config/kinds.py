@@ -1,4 +1,4 @@
-"""What a part may be, found out before it is called: a file that names anything else as a part names it by mistake or worse."""
+"""Checks what a part is before it is called, because a file may name something else by mistake or on purpose."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from dropbench.errors import UsageError
 
 @dataclass(frozen=True)
 class Kind:
-    """What the parts of a group are."""
+    """The requirements for the parts of a group."""
 
     called: str
     takes: tuple[tuple[str, ...], ...]
-    """What it is given by place; several where it may choose."""
+    """The names of its positional arguments; several tuples if there are alternatives."""
     base: str | None = None
-    """The class from which it must come, by its import path; None: it is a function."""
+    """The import path of its base class; None: it is a function."""
     says: str | None = None
-    """The attribute in which it must say what data it takes."""
+    """The attribute in which it must declare what data it takes."""
 
 
 KINDS = {
@@ -46,7 +46,7 @@ KINDS = {
 
 
 def check_kind(group: str, target: str, part: Any) -> None:
-    """Whether a part can be one of its group. Nothing of it is called for that.
+    """Checks that an object can be a part of a group, without calling it.
 
     Parameters
     ----------
@@ -55,13 +55,13 @@ def check_kind(group: str, target: str, part: Any) -> None:
     target : str
         Its import path.
     part : Any
-        What is found there.
+        The object at that path.
 
     Raises
     ------
     UsageError
-        For what is no class or function, comes from another class, takes other arguments or, in an installed package, calls
-        them by other names: what lies there was written for something else unless it looks as if meant.
+        If it is neither a class nor a function, has another base class, or takes other arguments. A function of an installed
+        package must also have arguments of the same names, because otherwise it was written for something else.
     """
     kind = KINDS[group]
     hashable = callable(part) and getattr(part, "__hash__", None) is not None
@@ -92,12 +92,12 @@ def _fault(kind: Kind, part: Any) -> str | None:
 
 
 def takes_network(metric: Any) -> bool:
-    """Whether a metric is a probe: it asks for a `network`, where others ask for logits, and is measured once a run."""
+    """Returns whether a metric is a probe, which takes a `network` instead of logits and is measured once per run."""
     return next(iter(inspect.signature(metric).parameters), "") == "network"
 
 
 def undecorated(part: Any) -> Any:
-    """The function below decorators and `functools.partial`; anything else is itself."""
+    """Returns the function inside decorators and `functools.partial`; anything else is returned unchanged."""
     while True:
         inner = part.func if isinstance(part, partial) else getattr(part, "__wrapped__", part)
         if inner is part:
@@ -114,7 +114,7 @@ def _by_place(signature: inspect.Signature) -> list[inspect.Parameter]:
 
 
 def _fits(signature: inspect.Signature, names: Sequence[str]) -> bool:
-    """Whether as many values can be given by place, and no more are asked for."""
+    """Returns whether a call with this number of positional arguments is valid."""
     known = _by_place(signature)
     needed = sum(p.default is p.empty for p in known)
     any_number = any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values())
@@ -126,9 +126,9 @@ def _named(signature: inspect.Signature, names: Sequence[str]) -> bool:
 
 
 def installed(part: Callable[..., Any]) -> bool:
-    """Whether it was defined in a package that was installed, and not in a folder of the user's."""
+    """Returns whether a part is defined in an installed package and not in a folder of the user."""
     name = getattr(undecorated(part), "__module__", None) or ""
-    if name == "__main__":  # of a notebook, which has no file
+    if name == "__main__":  # for example in a notebook, which has no file
         return False
     module = sys.modules.get(name)
     file = getattr(module, "__file__", None)

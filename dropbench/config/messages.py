@@ -1,4 +1,4 @@
-"""What is wrong with a value, as a sentence in the configuration's own names."""
+"""Converts pydantic's errors to sentences with the names of the configuration."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ _COMPLAINTS = {
     "too_long": "at most {max_length} long",
     "value_error": "{error}",
 }
-"""What a value must be, by pydantic's name for what it is not."""
+"""What a value must be, by pydantic's type of error."""
 
 
 _BESIDE = [("data", "root"), ("data", "download"), *(("train", key) for key in OF_TRAIN), ("eval", "keep")]
-"""Groups and keys in them that are no part of a run, but of how it is carried out."""
+"""(group, key) of settings that are not part of a run but say how it is carried out."""
 
 
 def invalid(
     group: str, error: Any, fields: list[str] | None = None, variants: Sequence[str] = ("dropout",)
 ) -> UsageError:
-    """The first of pydantic's complaints as a sentence. variants: the key of each of an arm's variants."""
-    # A key that is none explains why another is missing.
+    """Returns the first of pydantic's errors as a sentence. variants: the key of each of an arm's variants."""
+    # An unknown key comes first, because it explains why another key is missing.
     first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     key = _key(group, first["loc"], variants)
     if first["type"] == "extra_forbidden":
@@ -73,21 +73,21 @@ def invalid(
         )
     if first["type"] == "missing":
         return UsageError(f"{key} has no value; give it one: {key}=...")
-    # A union complains once for each of its branches.
+    # A union gives one error for each of its branches.
     same = [e for e in error.errors() if _key(group, e["loc"], variants) == key]
     needs = [_COMPLAINTS[e["type"]].format(**_round(e.get("ctx", {}))) for e in same if e["type"] in _COMPLAINTS]
     return UsageError(f"{key}={written(first['input'])}: it must be {' or '.join(needs) or first['msg']}")
 
 
 def _round(context: Mapping[str, Any]) -> dict[str, Any]:
-    """1.0 as 1."""
+    """Writes whole numbers without a decimal point: 1.0 as 1."""
     return {k: int(v) if isinstance(v, float) and v == int(v) else v for k, v in context.items()}
 
 
 def _key(group: str, location: Sequence[Any], variants: Sequence[str]) -> str:
-    """The configuration's name of a place in a spec."""
+    """Returns the configuration's key for the location of an error in a spec."""
     if len(location) > 1 and location[0] == "dropout" and isinstance(location[1], int):
         location = [variants[location[1]], *location[2:]]
-    # Beside keys, a location names the branch of a union that was tried, such as `constrained-int`.
+    # Besides keys, a location contains the branch of a union that was tried, such as `constrained-int`.
     parts = [str(p) for p in location if re.fullmatch(r"[\w.*]+", str(p)) and p != "options"]
     return ".".join([group, *parts] if group else parts)

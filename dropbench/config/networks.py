@@ -1,7 +1,7 @@
-"""What `model.target` of model=module may be: looked at before it is called, since a command line may name it.
+"""Checks `model.target` of model=module before it is called, because it can be typed on the command line.
 
-It is the one import path that is not read from a file. So it may name a subclass of nn.Module, a function that is known to make
-one, or a function from a folder of the user's; anything else that is installed could do anything.
+It is the only import path that need not come from a file. So it may only name a subclass of nn.Module, a function that is
+known to make one, or a function from a folder of the user, because any other installed function could do anything.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from dropbench.errors import UsageError
 _KEY = "model.target"
 _MODULE = "torch.nn.modules.module.Module"
 _FACTORIES = ("timm.create_model", "timm.models._factory.create_model", "torchvision.models.")
-"""Functions of installed packages that make networks, or how their names begin."""
+"""Functions of installed packages that make networks, or prefixes of their import paths."""
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
 
 
 def network_path(target: str) -> str:
-    """`pkg.mod.Name` from `pkg.mod:Name` or `pkg.mod.Name`. Raises UsageError for what is neither."""
+    """Returns `pkg.mod.Name` for `pkg.mod:Name` or `pkg.mod.Name`. Raises UsageError for anything else."""
     path = str(target).replace(":", ".", 1)
     if not _NAME.fullmatch(path):
         raise UsageError(f"{_KEY}={target}: write the module and the name in it, as in {_KEY}=mypkg.net:Net")
@@ -32,18 +32,18 @@ def network_path(target: str) -> str:
 
 
 def reach_working_folder() -> None:
-    """Lets a network lie in a file of the working folder; what is installed comes first."""
+    """Makes files of the working folder importable, after installed packages."""
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.append(here)
 
 
 def network(path: str) -> Any:
-    """The class or function at an import path, which may make a network.
+    """Returns the class or function at an import path if it may make a network, without calling it.
 
     Raises
     ------
     UsageError
-        Where there is none, and for what is something else. Nothing of it has been called then.
+        If there is nothing at this path or it is something else.
     """
     found = locate(path, key=_KEY)
     if fault := _fault(found, path):

@@ -1,4 +1,4 @@
-"""conf/ as folders of files: the groups, the options in each, and what others call them."""
+"""The groups of options in conf/ and the user's folders, the files of their options, and other names for options."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def conf_dir() -> Path:
-    """Our own conf/: inside the package once installed, beside it in a checkout."""
+    """Returns dropbench's own conf/, which is inside the package once installed, and next to it in a checkout."""
     return next(d for d in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if (d / "config.yaml").is_file())
 
 
 def group_of(key: str) -> str | None:
-    """The group whose option a key chooses, such as `model`, or None: `dropout/locked/schedule` chooses a schedule."""
+    """Returns the group of which a key chooses an option, or None; for `dropout/locked/schedule` it is `dropout/schedule`."""
     return "dropout/schedule" if _OF_ONE.fullmatch(key) else key if key in GROUPS else None
 
 
 def options(group: str, extra: Sequence[Path] = ()) -> dict[str, Path]:
-    """The options of a group and their files; names that open with `_` are parts of others. Studies may lie in folders."""
+    """Returns the options of a group and their files. Files whose names begin with `_` are not options but parts of others.
+
+    Studies may also be in subfolders.
+    """
     files: dict[str, Path] = {}
     for folder in (*extra, conf_dir()):
         for file in sorted((folder / group).glob("**/*.yaml" if group == "study" else "*.yaml")):
@@ -33,12 +36,12 @@ def options(group: str, extra: Sequence[Path] = ()) -> dict[str, Path]:
 
 
 def text_of(file: Path) -> str:
-    """What is in an option's file, to be looked through: what is no UTF-8 in it is told where the option is chosen."""
+    """Returns the text of an option's file for searching. Invalid UTF-8 is replaced; choosing the option reports it."""
     return file.read_text(encoding="utf-8", errors="replace")
 
 
 def called(group: str, name: str, extra: Sequence[Path] = ()) -> list[str]:
-    """The options that others call `name`: those whose file says so in a line `# also called: drop_path, droppath`."""
+    """Returns the options for which `name` is another name, by a line `# also called: drop_path, droppath` in their files."""
     names = []
     for option, file in options(group, extra).items():
         line = next(
@@ -51,5 +54,5 @@ def called(group: str, name: str, extra: Sequence[Path] = ()) -> list[str]:
 
 
 def _bare(name: str) -> str:
-    """DropPath, drop_path and drop-path are one name."""
+    """Normalises a name, so that DropPath, drop_path and drop-path are equal."""
     return re.sub("[^a-z0-9]", "", name.lower())

@@ -1,4 +1,4 @@
-"""The class or function that a `_target_` names, and whether it takes the options given to it."""
+"""Imports the class or function that a `_target_` names, and checks the options that are given to it."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from dropbench.process.guarded import guarded
 
 _SILENT = logging.NullHandler()
 _tried: dict[str, PartDied | None] = {}
-"""Parts of the user's own: whether they could be imported, or ended the process that did so."""
+"""The user's parts whose import has been tried in another process, with the error if that process died."""
 
 
 def forget_dead() -> None:
-    """Gives parts that ended their process another chance: a file may have been mended since."""
+    """Forgets parts whose import killed the process, so that they are tried again; their files may have been repaired."""
     for target in [target for target, died in _tried.items() if died is not None]:
         del _tried[target]
 
 
 def part_of(group: str, target: str) -> Any:
-    """The class or function that a `_target_` names, which can be a part of this group.
+    """Returns the class or function that a `_target_` names if it can be a part of this group, without calling it.
 
     Raises
     ------
     UsageError
-        Where it cannot be imported, and where it is something else: see `kinds`. Nothing of it has been called then.
+        If it cannot be imported, or is something else: see `kinds`.
     """
     found = locate(target)
     check_kind(group, target, found)
@@ -43,13 +43,13 @@ def part_of(group: str, target: str) -> Any:
 
 
 def locate(target: str, key: str = "_target_") -> Any:
-    """The class or function that a `_target_` names, or another `key`.
+    """Returns the class or function that a `_target_`, or another `key`, names.
 
     Raises
     ------
     UsageError
-        Where it cannot be imported, and for what is of Python itself: nothing in its library is a part, some of it acts as soon
-        as it is imported, and most can do harm.
+        If it cannot be imported, or belongs to Python's standard library. Nothing there is a part; some modules act as soon as
+        they are imported, and most can do harm.
     """
     if _of_python(target.partition(".")[0]):
         raise UsageError(
@@ -58,17 +58,17 @@ def locate(target: str, key: str = "_target_") -> Any:
         )
     found = _imported(target, key)
     defined = str(getattr(undecorated(found), "__module__", None) or "")
-    if defined != "__main__" and _of_python(defined.partition(".")[0]):  # of the program that gave it as an object
+    if defined != "__main__" and _of_python(defined.partition(".")[0]):  # `__main__`: a program gave it as an object
         raise UsageError(f"{key}: {target} is of Python's own module {defined}, which has no parts; name one of yours")
     return found
 
 
 def _imported(target: str, key: str) -> Any:
-    """It, of whose module a user's may do anything when it is imported: the first time that is done elsewhere before."""
+    """Imports a target. A user's module may do anything when imported, so the first import is tried in another process."""
     if target.startswith(OWN) or target.rpartition(".")[0] in sys.modules:
         return _got(target, key)
     if target not in _tried:
-        importlib.import_module("torch")  # a user's module will want it, and then not in the copy as well
+        importlib.import_module("torch")  # a user's module will need it; imported here, the forked process has it too
         try:
             apart(target, f"{key}: importing {target}", lambda: _got(target, key) is None)
             _tried[target] = None
@@ -83,8 +83,8 @@ def _imported(target: str, key: str) -> Any:
 def _got(target: str, key: str) -> Any:
     from hydra.utils import get_object
 
-    # Hydra logs what it raises, and a log without a handler goes to the console. It is one handler for all calls: each that
-    # is added is sought among all that are there, which took most of the time of a plan of thousands of runs.
+    # Hydra logs the errors that it raises, and a logger without a handler writes to the console. All calls add the same
+    # handler: many handlers took most of the time of planning thousands of runs, because adding one searches the others.
     logging.getLogger("hydra.utils").addHandler(_SILENT)
     try:
         return get_object(target)
@@ -101,7 +101,7 @@ def _of_python(module: str) -> bool:
 
 @cache
 def _options_model(target: str) -> Any:
-    """A pydantic model of a target's keyword-only arguments: what may stand in its YAML, and of what type."""
+    """Returns a pydantic model of a target's keyword-only arguments, which are the options in its YAML, with their types."""
     from typing import get_type_hints
 
     from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, create_model
@@ -125,7 +125,7 @@ def _options_model(target: str) -> Any:
 
 
 def checked_options(group: str, target: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """`given` checked against the target's annotations, converted to them, defaults filled in."""
+    """Returns `given` checked against the target's annotations, converted to their types, with defaults filled in."""
     from pydantic import ValidationError
 
     try:

@@ -1,4 +1,4 @@
-"""Folders as one types them: each character of a path counts as itself, whatever it means to Hydra's grammar."""
+"""Paths on the command line: every character is taken literally, whatever it means in Hydra's grammar."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 from dropbench.errors import UsageError
 
 PATHS = ("results", "data.root")
-"""The keys whose value is a folder: no list, no sweep, no quotes, no interpolation."""
+"""The keys whose value is a folder, without lists, sweeps, quotes or interpolations."""
 
 FILES = ("data.path", "data.test_path")
-"""Keys whose value names a file of the user's, which may be swept over; one that is there is read as it is."""
+"""The keys whose value is a file of the user. They allow sweeps, but the name of an existing file is taken literally."""
 
 
 def names_file(key: str, typed: str) -> bool:
-    """Whether what was typed for a key is a file or a folder that is there, whatever else it could mean."""
+    """Returns whether the typed value of a key of `FILES` is an existing file or folder, whatever else it could mean."""
     try:
         return key in FILES and bool(typed) and Path(typed).expanduser().exists()
     except (OSError, ValueError):
@@ -25,12 +25,12 @@ def names_file(key: str, typed: str) -> bool:
 
 
 def plain_path(key: str, typed: str) -> Path:
-    """The folder that was typed. `~` at its beginning is the user's home, as it is where a word of the shell begins so.
+    """Returns the typed folder. `~` at its beginning is the user's home, as at the beginning of a word in a shell.
 
     Raises
     ------
     UsageError
-        For no text at all, for null, and for one that no system takes for a path.
+        If the text is empty, null, or contains a zero byte, which no system allows in a path.
     """
     if not typed:
         raise UsageError(f"{key}= names no folder; write {key}=. for this one")
@@ -42,7 +42,7 @@ def plain_path(key: str, typed: str) -> Path:
 
 
 def own_folders(given: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Path]:
-    """One folder of options or several, as a Python call names them. Raises UsageError for a text of blanks."""
+    """Returns one or several folders of options, as given in a Python call. Raises UsageError for a blank text."""
     several = [given] if isinstance(given, str | os.PathLike) else given
     for folder in several:
         if not str(folder).strip():
@@ -51,7 +51,7 @@ def own_folders(given: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
 def check_results(folder: Path) -> None:
-    """Raises UsageError where there cannot be a folder of this name, because something else is there or on the way to it."""
+    """Raises UsageError if there cannot be such a folder, because it or one of its parents is something else than a folder."""
     try:
         there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
         reason = None if there.is_dir() else os.strerror(errno.ENOTDIR)
@@ -62,5 +62,5 @@ def check_results(folder: Path) -> None:
 
 
 def path_setting(key: str, path: str | Path) -> str:
-    """`key=path`, which reads as this folder: one that is called `~` is written `./~`."""
+    """Returns `key=path` so that it is read as this folder; a folder with the name `~` becomes `./~`."""
     return f"{key}=./{path}" if str(path).startswith("~") else f"{key}={path}"
