@@ -1,4 +1,4 @@
-"""The group `regularizer`, of which a run may have several, or none."""
+"""The group `regularizer`, from which a run may choose several options, or none."""
 
 from __future__ import annotations
 
@@ -19,24 +19,25 @@ if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
 NONE: tuple[list[str], ...] = ([], ["none"], ["null"])
-"""How it is typed that there is none."""
+"""The names that mean that no regularizer is chosen."""
 
 
 def chosen(value: Any) -> list[str]:
-    """The names that an override of the group chooses."""
+    """Returns the names that an override of the group chooses."""
     names = names_of(value)
     return [] if names in NONE else names
 
 
 def met(overrides: Sequence[Override], extra: Sequence[Path]) -> tuple[list[Override], list[str], dict[str, str]]:
-    """The overrides without keys of regularizers that are not chosen here; what is chosen; those keys, by the regularizer.
+    """Removes the keys of regularizers that are not chosen here.
 
-    In a grid or a study some arms have a regularizer and others not, and its keys are typed once. Keys of what is no
-    regularizer stay, to be explained.
+    In a grid or a study some arms have a regularizer and others do not, but its keys are typed only once. Returns the other
+    overrides, the chosen regularizers, and by regularizer one of the removed keys. Keys of unknown regularizers stay, so that
+    an error explains them.
     """
     names = next((chosen(o.value()) for o in overrides if o.key_or_group == BESIDE), [])
     typed = any(o.key_or_group.startswith(f"{BESIDE}.") for o in overrides)
-    known = options(BESIDE, extra) if typed else {}  # which takes a millisecond
+    known = options(BESIDE, extra) if typed else {}  # only if needed, because it takes a millisecond
     left: dict[str, str] = {}
     kept = []
     for override in overrides:
@@ -50,12 +51,12 @@ def met(overrides: Sequence[Override], extra: Sequence[Path]) -> tuple[list[Over
 
 
 def meant(key: str, value: str, beside: Sequence[str], extra: Sequence[Path]) -> str | None:
-    """What to type where a key that is none reads like a regularizer: `mixup`, `train.sam`, `model.mixup_alpha`, `sam.rho`.
+    """Returns what to type instead of an unknown key that names a regularizer: `mixup`, `train.sam`, `model.mixup_alpha`.
 
     Parameters
     ----------
     key, value : str
-        As typed.
+        The key and the value as typed.
     beside : sequence of str
         The regularizers that are chosen already.
     extra : sequence of Path
@@ -68,20 +69,20 @@ def meant(key: str, value: str, beside: Sequence[str], extra: Sequence[Path]) ->
             f"{BESIDE}.{name}.{words[1]}={value}" for name in ([n for n in owners if n in beside] or owners[:3])
         )
         return f"an option of a regularizer is typed with its name: {shown}"
-    if words[0] == BESIDE and words[1:2] and words[1] in beside:  # it is one of its options that is mistyped
+    if words[0] == BESIDE and words[1:2] and words[1] in beside:  # an option of a chosen regularizer is mistyped
         return None
     for word in words:
         for name, option in _read(word, known, extra):
             given = option or (words[-1] if words[-1] in _options(known[name]) else "")
             together = f"{BESIDE}=[{','.join(dict.fromkeys([*beside, name]))}]"
-            if not given and number(value) is None:  # as train.ema=true
+            if not given and number(value) is None:  # such as train.ema=true
                 return f"{name} is a regularizer: type {together}"
             return f"{name} is a regularizer: type {together} {BESIDE}.{name}.{given or _strength(known[name])}={value}"
     return None
 
 
 def elsewhere(group: str, name: str, extra: Sequence[Path]) -> str | None:
-    """Where the option of a group is that is none there, if it is a regularizer of another kind: dropout, or a key of train."""
+    """Returns what to write for an option that its group lacks, if it is in `dropout`, in `regularizer` or a key of `train`."""
     if group == BESIDE and f"{name}:" in re.findall(r"^\w+:", text_of(options("train")["default"]), re.MULTILINE):
         return f"write train.{name}=... in its place"
     if (other := {BESIDE: "dropout", "dropout": BESIDE}.get(group)) is None:
@@ -92,7 +93,7 @@ def elsewhere(group: str, name: str, extra: Sequence[Path]) -> str | None:
 
 
 def _read(word: str, known: Mapping[str, Path], extra: Sequence[Path]) -> Iterator[tuple[str, str]]:
-    """The regularizers that a word may mean, each with the option that it names beside it: `mixup_alpha`."""
+    """Yields the regularizers that a word may mean, each with the option that it also names, as in `mixup_alpha`."""
     for name, file in known.items():
         if word == name:
             yield name, ""
@@ -104,7 +105,7 @@ def _read(word: str, known: Mapping[str, Path], extra: Sequence[Path]) -> Iterat
 
 
 def _options(file: Path) -> list[str]:
-    """The options that a regularizer's file sets."""
+    """Returns the options that a regularizer's file sets."""
     fixed = ("_target_", "name", "version", "strength", "none_at", "schedule")
     return [key for key in re.findall(r"^  (\w+):", text_of(file), re.MULTILINE) if key not in fixed]
 
@@ -115,9 +116,9 @@ def _strength(file: Path) -> str:
 
 
 def schedule_of(node: Any, key: str, extra: Sequence[Path]) -> Any:
-    """The schedule of a strength as a part: typed as a name, or as `{name: linear_up, over: 0.5}` with its options.
+    """Returns the schedule of a strength as a part, typed as a name or with options as `{name: linear_up, over: 0.5}`.
 
-    Raises UsageError for a name that is no schedule.
+    Raises UsageError if there is no such schedule, or it has no such option.
     """
     from omegaconf import OmegaConf
 

@@ -1,4 +1,4 @@
-"""What a study searches: which settings of each arm, how many of them are tried, and how."""
+"""The search of a study: which settings of each arm are tried, how many, and how."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from dropbench.spec import Frozen, Names, Positive
 from dropbench.values import written
 
 EVERY = "*"
-"""The space that all arms have, with the same draws in each."""
+"""The name of the space that all arms have, with the same draws in each arm."""
 Value = Any
 Kind = Literal["uniform", "loguniform", "whole", "choice", "subset"]
 _CALL = re.compile(r"\s*(uniform|loguniform|whole|choice|subset)\((.*)\)\s*")
 
 
 class Distribution(NamedTuple):
-    """What a value is drawn from: uniform and loguniform from low to high, whole numbers, one of several values, or some.
+    """The distribution that a value is drawn from.
 
-    One of several values may be a mapping: settings that come together.
+    It is uniform or loguniform between two numbers, a whole number between two (whole), one of several values (choice), or
+    some of several values (subset). A value of a choice may be a mapping, that is several settings that come together.
     """
 
     kind: Kind
@@ -30,21 +31,21 @@ class Distribution(NamedTuple):
 
     @property
     def chooses(self) -> bool:
-        """Whether it makes another kind of run, and not another number in the same one."""
+        """Whether its values lead to different kinds of runs, and not only to other numbers in the same kind."""
         return self.kind in ("choice", "subset") and any(not isinstance(v, int | float) for v in self.values)
 
     @property
     def several(self) -> bool:
-        """Whether each value is settings of several keys."""
+        """Whether each value sets several keys."""
         return any(isinstance(v, dict) for v in self.values)
 
     @property
     def draws(self) -> int:
-        """How many uniform numbers a value takes."""
+        """The number of uniform numbers that a value needs."""
         return len(self.values) if self.kind == "subset" else 1
 
     def value(self, u: list[float]) -> Value:
-        """That of uniform numbers in [0, 1). Numbers have three digits, so that they can be typed."""
+        """Returns the value for uniform numbers `u` in [0, 1). Real numbers have three digits, so that they can be typed."""
         if self.kind == "subset":
             return [v for v, one in zip(self.values, u, strict=True) if one < 0.5]
         if self.kind == "choice":
@@ -58,17 +59,18 @@ class Distribution(NamedTuple):
 
 
 class SearchSpec(Frozen):
-    """How the settings of a study's arms are searched: random ones, of which the worse are given up early, or by Optuna.
+    """How the settings of a study's arms are searched: at random, giving up the worse ones early, or by Optuna.
 
-    method: `random`; `optuna`: its tree-structured Parzen estimator (Bergstra et al. 2011) proposes settings by what earlier
-    ones scored, `together` of each arm at a time, and each is trained to the end. budget: how many settings are tried of each
-    arm that has a space, of all the same. seeds: under which each is tried. rungs: 1: all of them to the end; more: successive
-    halving (Jamieson & Talwalkar 2016, arXiv:1502.07943), each rung `eta` times as long as the one before, with the best
-    1 / eta of its settings. together: so many settings in turn share what chooses another kind of run, such as which
-    regularizers there are, so that they train as one stack. seed: of the draws. spaces: by arm, and under `*` of all arms, what
-    keys are drawn from: `uniform(0, 0.8)`, `loguniform(1e-5, 0.1)`, `whole(1, 5)`, `choice(a, b)`, `subset(mixup, sam)`, or a
-    list; under any other name, a list of mappings, each settings that come together. leave_out: arms whose best setting is
-    compared with itself less each of its regularizers.
+    method: `random`, or `optuna`, whose tree-structured Parzen estimator (Bergstra et al. 2011) proposes settings from the
+    scores of earlier ones, `together` of each arm at a time; each of these is trained to the end. budget: the number of
+    settings that are tried for each arm with a space, the same for all. seeds: the number of seeds under which each setting is
+    tried. rungs: 1: all settings are trained to the end; more: successive halving (Jamieson & Talwalkar 2016,
+    arXiv:1502.07943), in which each rung is `eta` times as long as the one before and keeps the best 1 / eta of its settings.
+    together: this number of consecutive settings share the values that choose another kind of run, such as its regularizers,
+    so that they train as one stack. seed: the seed of the draws. spaces: by arm, and under `*` for all arms, the distribution
+    of each key: `uniform(0, 0.8)`, `loguniform(1e-5, 0.1)`, `whole(1, 5)`, `choice(a, b)`, `subset(mixup, sam)`, or a list to
+    choose from; under a name that is not a key, a list of mappings, each of settings that come together. leave_out: arms whose
+    best setting is also compared with the same setting without each of its regularizers.
     """
 
     method: Literal["random", "optuna"] = "random"
@@ -83,14 +85,14 @@ class SearchSpec(Frozen):
 
     @property
     def rule(self) -> dict[str, Any]:
-        """What decides on the runs. What comes with another method is no part of it, so that plans of before keep their ids."""
+        """The fields that determine the runs. Fields of another method are left out, so that older plans keep their ids."""
         without = {"method"} if self.method == "random" else {"rungs", "eta"}
         return self.model_dump(mode="json", exclude=without)
 
     @model_validator(mode="before")
     @classmethod
     def _one_rung(cls, given: Any) -> Any:
-        """Of what is proposed, unless something else is said, which `proposing` refuses in a sentence."""
+        """Sets one rung for the method `optuna`, unless rungs are given; then `proposing` refuses another number."""
         return {"rungs": 1, **given} if isinstance(given, dict) and given.get("method") == "optuna" else given
 
     @field_validator("spaces", mode="after")
@@ -106,9 +108,9 @@ class SearchSpec(Frozen):
 
 
 def distribution(text: Value) -> Distribution:
-    """What is typed: a call such as `uniform(0, 0.8)`, or a list to choose from.
+    """Parses a distribution: a call such as `uniform(0, 0.8)`, or a list to choose from.
 
-    Raises UsageError for what is neither, and for bounds that are none.
+    Raises UsageError for anything else, and for invalid bounds.
     """
     import yaml  # type: ignore[import-untyped]
 
@@ -139,7 +141,7 @@ _TAKES = {
 
 
 def _number(value: Value) -> Value:
-    """YAML 1.1 reads 1e-5 as a text."""
+    """Converts a text to a number if possible, because YAML 1.1 reads 1e-5 as a text."""
     try:
         return float(value) if isinstance(value, str) else value
     except ValueError:

@@ -1,8 +1,8 @@
 """Several variants of dropout in one arm: the files behind a choice, and the keys of each variant.
 
-One variant has its keys under `dropout`. Each of several has them under its own name, `dropout.locked.rate`, and its schedule
-is chosen by `dropout/locked/schedule`; `dropout/schedule` is for all of them. A recipe, `dropout/recipe/x.yaml`, is a name for
-several variants and what is set of each.
+A single variant has its keys under `dropout`. Each of several variants has them under its own name, `dropout.locked.rate`, and
+its schedule is chosen by `dropout/locked/schedule`; `dropout/schedule` chooses one for all of them. A recipe,
+`dropout/recipe/x.yaml`, is a name for several variants with the settings of each.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ GROUP, SCHEDULE, RECIPE = "dropout", "dropout/schedule", "dropout/recipe"
 USUAL = "standard"
 """The variant that conf/config.yaml chooses."""
 _CONSTANT = "constant"
-"""The schedule that it chooses."""
+"""The schedule that conf/config.yaml chooses."""
 
 
 def names_of(value: Any) -> list[str]:
-    """The options that a choice names: one, or a list."""
+    """Returns the options that a choice names, which may be one or a list."""
     return [written(one) for one in (value if isinstance(value, list | tuple) else [value])]
 
 
 def variants_of(chosen: Sequence[str], extra: Sequence[Path]) -> list[str]:
-    """The variants that options of dropout stand for: a recipe for its own, in order. Raises UsageError for a bad recipe."""
+    """Returns the variants that options of dropout stand for; for a recipe its own. Raises UsageError for a bad recipe."""
     if len(chosen) == 1 and chosen[0] not in options(GROUP, extra) and chosen[0] in options(RECIPE, extra):
         return list(recipe(chosen[0], extra))
     return list(chosen)
 
 
 def recipe(name: str, extra: Sequence[Path]) -> dict[str, dict[str, Any]]:
-    """What a recipe sets, by variant in order.
+    """Returns the settings of a recipe by variant, in order.
 
     Raises
     ------
     UsageError
-        For a file that is no mapping of two variants or more to their settings.
+        If the file is not a mapping of at least two variants to their settings.
     """
     from omegaconf import OmegaConf
 
@@ -55,9 +55,9 @@ def recipe(name: str, extra: Sequence[Path]) -> dict[str, dict[str, Any]]:
 
 
 def choices(variants: Sequence[str], schedules: Mapping[str, str]) -> list[str]:
-    """Overrides by which Hydra composes each variant under its own name.
+    """Returns overrides with which Hydra composes each variant under its own name.
 
-    schedules: the option chosen by `dropout/schedule` and by `dropout/NAME/schedule`, by that key.
+    schedules: the chosen schedules by their keys, `dropout/schedule` or `dropout/NAME/schedule`.
     """
     made = [f"~{group}" for group in (GROUP, SCHEDULE)]
     for name in variants:
@@ -67,7 +67,7 @@ def choices(variants: Sequence[str], schedules: Mapping[str, str]) -> list[str]:
 
 
 def set_recipe(tree: Any, name: str, extra: Sequence[Path]) -> None:
-    """Sets in a composed configuration what a recipe says. Raises UsageError for a key that its variant does not have."""
+    """Sets a recipe's settings in a composed configuration. Raises UsageError for a key that its variant does not have."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
@@ -80,13 +80,14 @@ def set_recipe(tree: Any, name: str, extra: Sequence[Path]) -> None:
 
 
 def nodes(dropout: Mapping[str, Any]) -> dict[str, Any]:
-    """The node of each variant in a composed configuration, by its key: `dropout`, or `dropout.locked` of several."""
-    several = len(dropout) > 1 and all(isinstance(v, Mapping) for v in dropout.values())  # a variant has its name too
+    """Returns the node of each variant in a composed configuration by its key: `dropout`, or for several `dropout.locked`."""
+    # The node of a single variant has values that are not mappings, such as its name.
+    several = len(dropout) > 1 and all(isinstance(v, Mapping) for v in dropout.values())
     return {f"{GROUP}.{name}": node for name, node in dropout.items()} if several else {GROUP: dropout}
 
 
 def variant_in(key: str) -> str | None:
-    """The name in the second place of a key such as `dropout.locked.rate` or `dropout/locked/schedule`, else None."""
+    """Returns the second part of a key such as `dropout.locked.rate` or `dropout/locked/schedule`, or None if it has none."""
     if group_of(key) == SCHEDULE:
         parts = key.split("/")
         return parts[1] if len(parts) == 3 else None
@@ -95,15 +96,15 @@ def variant_in(key: str) -> str | None:
 
 
 def bare(key: str, variant: str) -> str:
-    """The key of the one variant of an arm, as `dropout.rate`, from its key among several, as `dropout.locked.rate`."""
+    """Converts a key such as `dropout.locked.rate` to `dropout.rate`, for an arm whose only variant is `variant`."""
     return key.replace(f"{GROUP}.{variant}.", f"{GROUP}.", 1).replace(f"{GROUP}/{variant}/", f"{GROUP}/", 1)
 
 
 def without_others(points: Sequence[Mapping[str, str]], extra: Sequence[Path]) -> list[dict[str, str]]:
-    """Points of a grid, or arms of a study, each without the keys of variants that only others of them have.
+    """Returns the points of a grid, or the arms of a study, each without the keys of variants that only others of them have.
 
-    So `dropout=none,[standard,locked] dropout.locked.rate=0.1,0.4` means what it says. A key of a variant that none of them has
-    stays, to be refused.
+    So `dropout=none,[standard,locked] dropout.locked.rate=0.1,0.4` sets the rate only where there is the variant `locked`. The
+    key of a variant that no point has stays, so that it is refused.
 
     Parameters
     ----------
@@ -138,9 +139,9 @@ def without_others(points: Sequence[Mapping[str, str]], extra: Sequence[Path]) -
 
 
 def hint(key: str, value: str, variants: Sequence[str], known: Iterable[str]) -> str | None:
-    """What to write in place of a key that these variants of an arm do not have; None where it is near one that they have.
+    """Returns what to write in place of a key of `dropout` that an arm with these variants does not have.
 
-    known: all variants that there are.
+    It returns None if there is no such advice, as for a key close to one that the arm has. known: all existing variants.
     """
     if not key.startswith(f"{GROUP}."):
         return None

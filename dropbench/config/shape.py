@@ -1,4 +1,4 @@
-"""Whether a composed configuration has the form that everything after it counts on."""
+"""Checks that a composed configuration has the form on which all later code relies."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ from dropbench.identity import BESIDE
 from dropbench.values import written
 
 _NODES = ("model", "dropout", "data", "train", "metric", "eval", "execute")
-"""The keys that hold others."""
+"""The keys whose values are mappings."""
 _SEVERAL = {"metric": "measure", BESIDE: "use"}
-"""Groups of which a run may have several options, each under its name."""
+"""The groups from which a run may choose several options, each under its name, with a verb for messages."""
 
 
 def checked_tree(tree: dict[str, Any]) -> dict[str, Any]:
-    """The same. Raises UsageError for a key that is none, and for a value in the place of keys."""
+    """Returns the tree, with an empty `regularizer` if it has none.
+
+    Raises UsageError for an unknown key, and for a plain value where a mapping is needed.
+    """
     if unknown := [key for key in tree if key not in KEYS]:
         raise UsageError(f"'{unknown[0]}' is not a key here; {nearest(unknown[0], KEYS)}")
     for key in _NODES:
         if not isinstance(node := tree.get(key), Mapping):
-            # What reads like the choice of an option is an override of the node to Hydra.
+            # What looks like the choice of an option replaces the whole node in Hydra.
             hint = f"write eval.mode={written(node)}" if key == "eval" else f"it must hold keys, such as {key}.name"
             raise UsageError(f"{key}={written(node)}: {hint}")
     for key, node in nodes(tree["dropout"]).items():
@@ -41,11 +44,11 @@ def checked_tree(tree: dict[str, Any]) -> dict[str, Any]:
 
 
 EPOCHS, UPDATES = "train.epochs", "train.updates"
-"""How long a run trains: one of the two."""
+"""The keys for the length of training, of which a run has one."""
 
 
 def check_budget(tree: Mapping[str, Any], typed: Mapping[str, Any]) -> None:
-    """Epochs that are typed stand in place of the updates that a file may say. Raises UsageError where both are typed."""
+    """Lets typed epochs replace updates that a file may set. Raises UsageError if both are typed."""
     if typed.get(EPOCHS) is None:
         return
     if (updates := typed.get(UPDATES)) is not None:
@@ -57,9 +60,9 @@ def check_budget(tree: Mapping[str, Any], typed: Mapping[str, Any]) -> None:
 
 
 def check_names(tree: Mapping[str, Any], chosen: Mapping[str, Sequence[str]]) -> None:
-    """Raises UsageError for an option that is called otherwise than its file, by which it is found again, and for no other.
+    """Raises UsageError for an option whose name differs from that of its file, by which it is found again.
 
-    chosen: the options of each group that was typed; of dropout the arm's variants.
+    chosen: the options of each group that was typed; for dropout the arm's variants.
     """
     parts = [(group, tree[group], chosen.get(group)) for group in ("model", "data", "train", "execute")]
     schedules = {key: names for key, names in chosen.items() if key.endswith("/schedule")}
@@ -77,7 +80,7 @@ def check_names(tree: Mapping[str, Any], chosen: Mapping[str, Sequence[str]]) ->
 
 
 def _check_several(tree: Mapping[str, Any], chosen: Mapping[str, Sequence[str]]) -> None:
-    """The same of groups of which a run may have several options."""
+    """Checks the names in the groups from which a run may choose several options."""
     for group in _SEVERAL:
         for option in chosen.get(group, ()):
             if option not in tree[group]:

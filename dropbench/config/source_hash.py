@@ -1,8 +1,8 @@
-"""Hashes of the code of a user's parts, so that an edited model is another model.
+"""Hashes the code of a user's parts, so that an edited model counts as another model.
 
-What counts is the module of a part and what it imports below the same root, the folder on `sys.path` in which it was found:
-their syntax without comments, layout and docstrings. Of installed packages the version counts, but for Python's own, torch,
-NumPy and dropbench, whose versions a record holds anyhow.
+A hash covers the module of a part and all that it imports from the same root, the folder on `sys.path` in which it was found,
+without comments, blank lines and docstrings. Installed packages count by their versions, except for Python's own modules,
+torch, NumPy and dropbench, whose versions are in every record anyway.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _KNOWN = {"dropbench", "torch", "numpy", "__future__"}
 
 
 def with_source(group: str, part: Part, extra: Sequence[Path]) -> Part:
-    """The part with the hash of its source if it is a user's: its class is, or its option lies in one of the folders."""
+    """Returns the part with the hash of its source if its class is a user's, or its option is in one of the user's folders."""
     file = options(group, tuple(extra)).get(part.name) if extra else None
     if part.code.startswith(OWN) and (file is None or file.is_relative_to(conf_dir())):
         return part
@@ -39,7 +39,7 @@ def with_source(group: str, part: Part, extra: Sequence[Path]) -> Part:
 
 @cache
 def source_hash(target: str) -> str:
-    """12 hex digits of the SHA-256 of the source of a class or function of the user's, and of what it rests on.
+    """Returns 12 hex digits of the SHA-256 of the source of a user's class or function and of what it imports.
 
     Parameters
     ----------
@@ -49,13 +49,13 @@ def source_hash(target: str) -> str:
     Raises
     ------
     UsageError
-        Where there is no source to be read.
+        If a source cannot be read.
     """
-    return OURS if target.startswith(OWN) else text_hash(target)  # of a part of dropbench the version counts
+    return OURS if target.startswith(OWN) else text_hash(target)  # parts of dropbench are identified by their version
 
 
 def text_hash(target: str) -> str:
-    """The same of any function, of dropbench's own too, of which the modules beside it count and not the rest of dropbench."""
+    """Returns such a hash for any function; for one of dropbench's own it covers only the modules of its package."""
     module = target.rpartition(".")[0]
     package = module.rpartition(".")[0] if target.startswith(OWN) else ""
     root = _root(module)
@@ -71,9 +71,9 @@ def text_hash(target: str) -> str:
 
 
 def _reached(module: str, root: Path, package: str = "") -> tuple[dict[str, str], set[str]]:
-    """The bare text of a module and of all that it imports below root, by name; and the installed packages among them.
+    """Returns the bare texts of a module and of all that it imports below `root`, by name, and the other packages it imports.
 
-    package: of what is below root it alone is looked into; nothing stands for all.
+    package: if given, only modules of this package are followed.
     """
     below: dict[str, str] = {}
     packages: set[str] = set()
@@ -98,7 +98,7 @@ def _reached(module: str, root: Path, package: str = "") -> tuple[dict[str, str]
 
 
 def _imports(tree: ast.Module, package: str, root: Path) -> Iterator[str]:
-    """Every module that a source names, wherever in it; of `from a import b` also a.b where that is one."""
+    """Yields every module that a source imports anywhere in it; for `from a import b` also a.b if that is a module."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -113,9 +113,9 @@ def _imports(tree: ast.Module, package: str, root: Path) -> Iterator[str]:
 
 
 def own_files(target: str) -> tuple[Path, list[str]] | None:
-    """The folder in which a part of the user's lies, and the files below it of which its source is; None where it is installed.
+    """Returns the root folder of a user's part and the files in it that its hash covers, or None if the part is installed.
 
-    Raises UsageError where they cannot be read.
+    Raises UsageError if they cannot be read.
     """
     module = target.rpartition(".")[0]
     if target.startswith(OWN) or (root := _root(module)) is None:
@@ -125,9 +125,9 @@ def own_files(target: str) -> tuple[Path, list[str]] | None:
 
 
 def check_imported(target: str) -> None:
-    """Raises UsageError where this process imported the code of a part before its file was changed: it would train the old.
+    """Raises UsageError if the file of a part has changed since this process imported it, because it would train the old code.
 
-    A command imports what it reads; a process of Python goes on while files are edited.
+    This cannot happen to a command, but to a long Python session during which files are edited.
     """
     module = target.rpartition(".")[0]
     if target.startswith(OWN) or (root := _root(module)) is None:
@@ -143,7 +143,7 @@ def check_imported(target: str) -> None:
 
 
 def _outdated(name: str, text: str, file: Path) -> bool:
-    """Whether a module was imported with other code than its file has now, as happens in a process of Python that goes on."""
+    """Returns whether a module was imported with other code than its file has now."""
     if (module := sys.modules.get(name)) is None:
         return False
     known = set(_codes(compile(text, str(file), "exec", dont_inherit=True)))
@@ -160,11 +160,11 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def bare(text: str) -> str:
-    """A source without comments, docstrings, blank lines and trailing space: what is left when only the code counts.
+    """Returns a source without comments, docstrings, blank lines and trailing space, so that only the code counts.
 
-    They are cut out by their places, so that no version of Python writes the rest in another way.
+    They are cut out of the text by their positions, so that the result does not depend on the version of Python.
     """
-    # As ast and tokenize do: `splitlines` ends a line at a form feed too.
+    # Lines end as in ast and tokenize; `splitlines` would also end a line at a form feed.
     lines = [line.encode() for line in text.split("\n")]
     for first, start, last, end in sorted({*_comments(text), *_docstrings(ast.parse(text))}, reverse=True):
         lines[first:last] = [lines[first][:start] + lines[last - 1][end:], *[b""] * (last - first - 1)]
@@ -172,7 +172,7 @@ def bare(text: str) -> str:
 
 
 def _comments(text: str) -> Iterator[tuple[int, int, int, int]]:
-    """Of each: its line from 0 and byte in it, the line after, and the byte at which it ends."""
+    """Yields for each comment its line from 0 and first byte in it, the line after it, and the byte at which it ends."""
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             row, column = token.start
@@ -181,7 +181,7 @@ def _comments(text: str) -> Iterator[tuple[int, int, int, int]]:
 
 
 def _docstrings(tree: ast.Module) -> Iterator[tuple[int, int, int, int]]:
-    """The same of the docstrings of a module and of its classes and functions."""
+    """Yields the same positions for the docstrings of a module and of its classes and functions."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
             first = node.body[0]
@@ -190,7 +190,7 @@ def _docstrings(tree: ast.Module) -> Iterator[tuple[int, int, int, int]]:
 
 
 def _root(module: str) -> Path | None:
-    """The folder of sys.path below which a module lies; None for what is installed."""
+    """Returns the folder of sys.path that contains a module, or None if the module is installed or not found."""
     roots = (Path(entry or ".").resolve() for entry in sys.path)
     root = next((r for r in roots if _below(module, r) is not None), None)
     return None if root is None or "site-packages" in root.parts else root
@@ -202,7 +202,7 @@ def _below(module: str, root: Path) -> Path | None:
 
 
 def _installed(module: str) -> str:
-    """`name==version` of the package that a module comes from."""
+    """Returns `name==version` of the package that a module belongs to."""
     top = module.partition(".")[0]
     names = packages_distributions().get(top, [top])
     try:

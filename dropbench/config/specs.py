@@ -1,4 +1,4 @@
-"""The checked, frozen description of a run, from the plain tree that Hydra composed."""
+"""Converts the plain tree that Hydra composed to the checked, frozen description of a run."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from dropbench.values import written
 
 
 def spec_of(tree: Mapping[str, Any], extra: Sequence[Path] = ()) -> RunSpec:
-    """The run that a configuration describes: checked, with its options' defaults, and the same for all that mean the same.
+    """Returns the run that a configuration describes, checked, with default options and in a canonical form.
 
-    extra: the user's folders of options; parts that come from there get the hash of their source. Raises UsageError for a
-    value that cannot be, and for parts that do not go together.
+    Configurations with the same meaning give equal specs. extra: the user's folders of options; parts from there get the hash
+    of their source. Raises UsageError for an invalid value, and for parts that do not fit together.
     """
     from pydantic import ValidationError
 
@@ -48,7 +48,7 @@ def spec_of(tree: Mapping[str, Any], extra: Sequence[Path] = ()) -> RunSpec:
         )
     except ValidationError as error:
         raise invalid("", error, variants=list(of_variants)) from error
-    # Before anything of a part is asked or called.
+    # All parts are checked before any of them is used or called.
     for group, part in _parts(spec):
         part_of(group, part.target)
     spec = spec.model_copy(update={"model": with_network(spec.model)})
@@ -66,8 +66,11 @@ def spec_of(tree: Mapping[str, Any], extra: Sequence[Path] = ()) -> RunSpec:
 
 
 def with_network(model: Component) -> Component:
-    """A model that takes a network of the user's, with its import path in one form. Raises UsageError for what is none."""
-    if model.target != HOST or not (target := model.options.get("target")):  # without one it is planning that says so
+    """Returns a model that takes a user's network with the network's import path in one form.
+
+    Other models are returned unchanged. Raises UsageError if the import path does not name a network.
+    """
+    if model.target != HOST or not (target := model.options.get("target")):  # planning reports a missing target
         return model
     reach_working_folder()
     path = network_path(target)
@@ -89,14 +92,15 @@ def _parts(spec: RunSpec) -> Iterator[tuple[str, Component]]:
 
 
 def metric_of(node: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a metric from its node in a configuration."""
+    """Returns the fields of a metric from its node in a configuration."""
     return _component({k: v for k, v in node.items() if k != "needs"}, tuple(MetricSpec.model_fields))
 
 
 def stored_metric(name: str, node: Mapping[str, Any], extra: Sequence[Path]) -> MetricSpec | None:
-    """A metric as its option is now, with the options that a stored run had, or None where there is no such option any more.
+    """Returns a metric as its option defines it now, with a stored run's settings; None if the option does not exist any more.
 
-    node: of the run's configuration. extra: the user's folders of options. What a record says of a class is not believed.
+    node: the metric's node in the run's configuration. extra: the user's folders of options. The import path in a record is
+    not trusted.
     """
     from omegaconf import OmegaConf
 
@@ -116,13 +120,13 @@ def _with_checked_options(group: str, part: Part) -> Part:
 
 
 def _one_form(part: Part) -> Part:
-    """The same part always reads the same, where one of dropbench's own says which of its options mean the same."""
+    """Returns a part with its options in a canonical form if it is dropbench's own and its class defines `one_form`."""
     form = getattr(locate(part.target), "one_form", None) if part.target.startswith(OWN) else None
     return part if form is None else part.model_copy(update={"options": form(part.options)})
 
 
 def _acting(variants: Sequence[DropoutSpec]) -> Sequence[DropoutSpec]:
-    """Those of several that drop something; of none that does, the first."""
+    """Returns the variants that drop something or, if none does, the first variant."""
     return [v for v in variants if not v.silent] or variants[:1]
 
 
@@ -132,11 +136,12 @@ def _with_sources(variant: DropoutSpec, extra: Sequence[Path]) -> DropoutSpec:
 
 
 def _canonical(dropout: DropoutSpec, key: str) -> DropoutSpec:
-    """The same arm always reads the same: a variant that acts nowhere has no rates, whatever a grid gave it.
+    """Returns a variant in a canonical form, so that equal arms have equal specs.
 
-    Nor has it a schedule; and one whose rates are all 0 is none.
+    A variant that acts nowhere loses rates, placement and schedule, even if a grid sets them; a variant whose rates are all 0
+    becomes `NONE`.
 
-    key: under which its keys are typed.
+    key: the key under which the variant's keys are typed.
     """
     update: dict[str, Any] = {"options": checked_options(key, dropout.target, dropout.options)}
     schedule = dropout.schedule.model_copy(update={"options": _schedule_options(dropout.schedule, key)})
@@ -153,7 +158,7 @@ def _regularizer(name: str, node: Mapping[str, Any], extra: Sequence[Path]) -> d
 
 
 def _acting_beside(regularizers: Sequence[RegularizerSpec], extra: Sequence[Path]) -> tuple[RegularizerSpec, ...]:
-    """Those that do anything, with checked options, in the order of their names: in which they are typed is of no account."""
+    """Returns the regularizers that do anything, with checked options, sorted by name, whatever the order of typing."""
     checked = []
     for one in regularizers:
         part = _with_checked_options(f"{BESIDE}.{one.name}", with_source(BESIDE, one, extra))
@@ -170,7 +175,7 @@ def _acting_beside(regularizers: Sequence[RegularizerSpec], extra: Sequence[Path
 
 
 def _schedule_options(schedule: Component, of: str = "dropout") -> dict[str, Any]:
-    """Checked, and the schedule with them at a few points: options that do not go together show when it is called."""
+    """Returns a schedule's checked options; calls it at a few points, because only then do options that clash raise errors."""
     checked = checked_options(f"{of}.schedule", schedule.target, schedule.options)
     for point in (0.0, 0.25, 0.5, 0.75, 1.0):
         try:
@@ -185,7 +190,7 @@ def _schedule_options(schedule: Component, of: str = "dropout") -> dict[str, Any
 
 
 def _component(node: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
-    """A group's node with what is not a field of every component gathered under `options`."""
+    """Returns a group's node with everything that is not a field moved to `options`."""
     fixed = {"name", "_target_", "version", *fields} - {"options", "target", "source"}
     known = {k: v for k, v in node.items() if k in fixed and k not in ("root", "download")}
     if "schedule" in known:
@@ -194,7 +199,7 @@ def _component(node: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, An
 
 
 def study_of(node: Mapping[str, Any] | None) -> StudySpec | None:
-    """The study that a configuration chooses, if any. Raises UsageError for one that cannot be."""
+    """Returns the study that a configuration chooses, or None. Raises UsageError if it is invalid."""
     from pydantic import ValidationError
 
     if node is None:
@@ -212,7 +217,7 @@ def study_of(node: Mapping[str, Any] | None) -> StudySpec | None:
 
 
 def settings_of(tree: Mapping[str, Any]) -> Settings:
-    """Where and how a configuration is to be carried out. Raises UsageError for a value that cannot be."""
+    """Returns the settings for carrying out a configuration. Raises UsageError for an invalid value."""
     from pydantic import ValidationError
 
     data = tree["data"]

@@ -1,4 +1,4 @@
-"""A study's keys: whether each means something, and what an arm's settings are as overrides."""
+"""Checks the keys of a study, and converts the settings of its arms to overrides."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ _NOT_OF_ARMS = {
 
 
 def check_keys(node: Mapping[str, Any]) -> None:
-    """Whether each key is one of a study, or one to which a key of a study leads, itself or by way of others.
+    """Checks that each key is a key of studies, or that such a key refers to it, directly or through other keys.
 
     Parameters
     ----------
     node : mapping
-        The study with its interpolations as they are written: `${study.target.rate}`, or `${..target.rate}`.
+        The study with its interpolations unresolved: `${study.target.rate}`, or `${..target.rate}`.
 
     Raises
     ------
     UsageError
-        For a key that changes nothing, such as `seeds` for `seed`.
+        For a key that has no effect, such as `seeds` for `seed`.
     """
     known = set(StudySpec.model_fields)
     read = [key for key in node if key in known]
     waiting = [key for key in node if key not in known]
-    for key in read:  # grows
+    for key in read:  # the list grows during the loop
         texts = list(_interpolations(node[key]))
         found = [other for other in waiting if any(_leads_to(other, text) for text in texts)]
         read += found
@@ -46,19 +46,19 @@ def check_keys(node: Mapping[str, Any]) -> None:
 
 
 def overrides_of(settings: Mapping[str, Any], typed: Callable[[str, Any], str]) -> dict[str, str]:
-    """Settings of a study as simple overrides by key.
+    """Converts settings of a study to simple overrides by key.
 
     Parameters
     ----------
     settings : mapping
-        Of one arm, or of all.
+        The settings of one arm, or of all arms.
     typed : callable
-        Writes `key=value`.
+        Returns the text `key=value` for a key and a value.
 
     Raises
     ------
     UsageError
-        For `study` and `seed`, which no arm has for itself.
+        For `study` and `seed`, which a single arm cannot set.
     """
     for key in settings:
         if why := _NOT_OF_ARMS.get(key):
@@ -71,7 +71,7 @@ def _leads_to(key: str, text: str) -> bool:
 
 
 def _interpolations(value: Any) -> Iterator[str]:
-    """The texts in a value that hold one."""
+    """Yields the texts in a value that contain an interpolation."""
     if isinstance(value, str):
         if "${" in value:
             yield value

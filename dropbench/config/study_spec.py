@@ -11,12 +11,13 @@ from dropbench.spec import Frozen, Names
 
 
 class Claim(Frozen):
-    """A statement that a study puts to the test, and the one contrast that decides it.
+    """A statement that a study tests, and the contrast that decides it.
 
-    says: the statement, a sentence. contrast: in the grammar of contrasts. expect: what it must be for the statement to hold,
-    above the region of no difference, below it, or within. rope: that region as `--rope` takes it; None: the measure's own.
-    margin: the size at which the power is told before the reporting seeds run, in the same forms; None: twice the region.
-    number: in the list of docs/claims.md. note: what to know of the verdict, such as when the statement cannot hold.
+    says: the statement, a sentence. contrast: the contrast, in the grammar of contrasts. expect: where the contrast must be for
+    the statement to hold: above the region of equivalence, below it, or within. rope: that region in the form of `--rope`;
+    None: the measure's own. margin: the effect size for which the power is reported before the reporting seeds run, in the
+    same form; None: twice the region. number: its number in docs/claims.md. note: a remark on the verdict, such as when the
+    statement cannot hold.
     """
 
     says: str
@@ -29,9 +30,9 @@ class Claim(Frozen):
 
 
 class Check(Frozen):
-    """A statement that is mathematics, and the function that computes both of its sides in one case or several.
+    """A mathematical statement, and the function that computes both of its sides in one or several cases.
 
-    says: the statement, a sentence. target: the import path of the function. number, note: as of a Claim.
+    says: the statement, a sentence. target: the import path of the function. number, note: as in `Claim`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -43,10 +44,10 @@ class Check(Frozen):
 
 
 class Program(Frozen):
-    """A statement about the number that a function of a seed gives: experiments of several fits, which are no run.
+    """A statement about the number that a function of a seed returns, for experiments of several fits that are not runs.
 
-    target: the import path of the function. expect, number, note: as of a Claim. rope, margin: in the number's own unit; margin
-    None: twice the region.
+    target: the import path of the function. expect, number, note: as in `Claim`. rope, margin: as in `Claim`, but in the
+    number's own unit; margin None: twice the region.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -61,9 +62,9 @@ class Program(Frozen):
 
 
 class StudySpec(Frozen):
-    """A named question: its arms, each a mapping of overrides beside those of the command line, and its seeds.
+    """A named question with its seeds and its arms, each of which is a mapping of overrides added to the command line's.
 
-    Keys of a study's own, such as `target`, are what its arms, `set` or `grid` refer to.
+    A study may have further keys, such as `target`, to which its arms, `set` or `grid` refer.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -71,27 +72,27 @@ class StudySpec(Frozen):
     question: str | None = None
     baseline: str
     seed: str = "range(0,10)"
-    """In the grammar of the command line; used where that sets no seed."""
+    """The seeds in the grammar of the command line, used if the command line sets no seed."""
     set: dict[str, Any] = Field(default_factory=dict)
-    """Overrides for all arms; what is typed wins over them, and an arm over both."""
+    """Overrides for all arms. Typed overrides take precedence over them, and an arm's own over both."""
     arms: dict[str, dict[str, Any]] = Field(default_factory=dict)
     grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
-    """Values by key: every combination of them is an arm beside `arms`."""
+    """Lists of values by key. Every combination of values is an arm, in addition to `arms`."""
     outcomes: Names = ()
-    """Metrics that the study is about, such as accuracy and ece: judged on the test split and corrected together."""
+    """The metrics that the study is about, such as accuracy and ece, tested on the test split with one correction for all."""
     search: SearchSpec | None = None
-    """Which settings of its arms are searched before they are compared."""
+    """The search for the settings of its arms, before the arms are compared."""
     contrasts: dict[str, str] = Field(default_factory=dict)
-    """Questions to the arms by name, in the grammar of contrasts: `{retuned: a.test_accuracy - b.test_accuracy}`."""
+    """Named comparisons of arms, in the grammar of contrasts: `{retuned: a.test_accuracy - b.test_accuracy}`."""
     claims: dict[str, Claim] = Field(default_factory=dict)
-    """Statements by name that its arms put to the test."""
+    """The statements by name that its arms test."""
     checks: dict[str, Check] = Field(default_factory=dict)
-    """Statements by name that are mathematics."""
+    """The mathematical statements by name."""
     programs: dict[str, Program] = Field(default_factory=dict)
-    """Statements by name about functions of a seed."""
+    """The statements about functions of a seed, by name."""
     pilot: str | None = None
-    """Seeds of all arms that run first, in the grammar of the command line: they tell the power of its claims, and nothing
-    else. None: there are none."""
+    """Seeds under which all arms run first, in the grammar of the command line. They only serve to estimate the power of its
+    claims. None: there is no pilot."""
 
     @field_validator("seed", "pilot", mode="before")
     @classmethod

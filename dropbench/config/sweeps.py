@@ -1,4 +1,4 @@
-"""What a sweep expands to: the points of a grid, counted before any of them is made."""
+"""Expands sweeps to the points of a grid, which are counted before any of them is created."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override, RangeSweep
 
 MOST_RUNS = 10_000
-"""Runs of a plan, unless a command is told to take more: a slip of the hand asks for a billion."""
+"""The largest number of runs in a plan, unless a command allows more, because a typing error can ask for a billion."""
 
 
 def expand(
     overrides: Sequence[Override], options: Callable[[str], list[str]], most: int = MOST_RUNS
 ) -> list[dict[str, str]]:
-    """Every point of the grid, as override strings by key, in order: the last sweep varies fastest.
+    """Returns every point of the grid, as override strings by key, in order: the last sweep varies fastest.
 
     Parameters
     ----------
     overrides : sequence of Override
-        As `parse` gives them.
+        The overrides, as returned by `parse`.
     options : callable
-        `options(group)` names what a glob chooses from.
+        `options(group)` returns the names from which a glob chooses.
     most : int
-        How many points there may be. They are counted before any is made.
+        The largest allowed number of points. They are counted before any is created.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def expand(
 
 
 def check_count(runs: int, most: int) -> None:
-    """Raises UsageError where there are more than may be."""
+    """Raises UsageError for more runs than `most`."""
     if runs > most:
         shown = f"{runs:,}" if runs < 10**15 else f"{Decimal(runs):.0e}"
         wanted = f"--max-runs {runs}" if runs < 10**15 else "--max-runs"
@@ -55,12 +55,12 @@ def check_count(runs: int, most: int) -> None:
 
 
 def swept(override: Override) -> bool:
-    """Whether it gives several values."""
+    """Returns whether an override is a sweep over several values."""
     return bool(override.is_sweep_override())
 
 
 def _values(override: Override, options: Callable[[str], list[str]]) -> tuple[int, Iterator[str]]:
-    """How many values there are, and each of them as text."""
+    """Returns the number of an override's values, and an iterator over the values as text."""
     from hydra.core.override_parser.types import Glob, RangeSweep
 
     value = override.value()
@@ -97,7 +97,7 @@ def _globbed(override: Override, glob: Any, options: Callable[[str], list[str]])
 
 
 def _steps(override: Override, sweep: RangeSweep) -> tuple[int, Iterator[str]]:
-    """The values of a range in decimal: Hydra adds in binary, where a step of 0.1 leads to 0.30000000000000004."""
+    """Returns the values of a range, computed in decimal, because Hydra's binary steps of 0.1 give 0.30000000000000004."""
     start, stop, step = (Decimal(str(n)) for n in (sweep.start, sweep.stop, sweep.step))
     if not (start.is_finite() and stop.is_finite() and step.is_finite()):
         raise UsageError(f"{override.input_line}: a range goes from a number to a number; range(0,10) is 0 to 9")

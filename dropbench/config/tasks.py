@@ -1,4 +1,4 @@
-"""What of a run fits the task of its model: metrics, the one that training monitors, and weights of classes."""
+"""Checks what must fit the task of a run's model: its metrics, the metric that training monitors, and class weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dropbench.spec import MetricSpec, RunSpec, Task
 
 
 def tasks_of(metrics: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The tasks that each metric is for: none named means all. Raises UsageError for one that there is not."""
+    """Returns the tasks that each metric is for; an empty list means all. Raises UsageError for an unknown task."""
     known = get_args(Task)
     tasks = {name: list(node.get("tasks") or ()) for name, node in metrics.items()}
     for name, named in tasks.items():
@@ -24,22 +24,24 @@ def tasks_of(metrics: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def fitting_metrics(spec: RunSpec, tasks: Mapping[str, Sequence[str]], extra: Sequence[Path]) -> dict[str, MetricSpec]:
-    """The metrics that may fit the task of the model: whether it tells classes or numbers is known once the data are.
+    """Returns the metrics that may fit the task of the model.
+
+    Whether a model predicts classes or numbers is known only when the data are, so metrics of either task are kept until then.
 
     Parameters
     ----------
     spec : RunSpec
         The run.
     tasks : mapping
-        Those that each of its metrics is for: see `tasks_of`.
+        The tasks that each of its metrics is for: see `tasks_of`.
     extra : sequence of Path
         The user's folders of options.
 
     Raises
     ------
     UsageError
-        Where the metric that training monitors is not measured, does not fit, is measured at the end alone, or does not say
-        which of two values is better; and for weights of classes where there are none.
+        If the metric that training monitors is not measured, does not fit, is measured only at the end, or does not declare
+        which of two values is better; and for class weights if the model does not predict classes.
     """
     task = getattr(locate(spec.model.target), "task", "classify")
     possible = {"classify", "regress"} if task == "classify" else {task}
@@ -73,7 +75,7 @@ def _check_monitored(spec: RunSpec, fitting: Mapping[str, MetricSpec], task: str
 
 
 def _can_be_monitored(metric: MetricSpec, task: str) -> str | None:
-    """Why training cannot go by it, or None."""
+    """Returns why training cannot monitor a metric, or None if it can."""
     if takes_network(locate(metric.target)):
         return "is measured once, when training has ended"
     if metric.of_task.get(task, metric).direction == "neither":

@@ -1,4 +1,4 @@
-"""Values as one types them: in the grammar of the command line, and for the shell."""
+"""Writes values in the grammar of the command line, and commands for a shell."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Any
 from dropbench.errors import UsageError
 
 _PLAIN = re.compile(r"[-*/.]{0,2}[A-Za-z_][\w.*/-]*|\*", re.ASCII)
-"""Words that Hydra's grammar reads as themselves, but for those below."""
+"""Words that Hydra's grammar reads literally, except for those in `_WORDS`."""
 _WORDS = {"null", "true", "false", "inf", "nan"}
 
 
 def command(*words: str) -> str:
-    """A command of dropbench as one line for a shell, which reads each of the words as it is.
+    """Returns a dropbench command as one line for a shell, quoted so that the shell reads each word literally.
 
     Raises
     ------
     UsageError
-        Where a word holds a control character, which no terminal shows and not every shell takes.
+        If a word contains a control character, which no terminal shows and not every shell accepts.
     """
     for word in words:
         if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in word):
@@ -30,12 +30,12 @@ def command(*words: str) -> str:
 
 
 def setting(key: str, value: Any) -> str:
-    """`key=value` for a value of a configuration, whatever characters are in it: the command line reads the same value."""
+    """Returns `key=value` for a value with any characters, such that the command line reads the same value."""
     return f"{key}={_typed(_literal(value))}"
 
 
 def text(value: Any) -> str:
-    """A value that was parsed, with its interpolations, as text that is parsed to the same value."""
+    """Returns a parsed value as text that is parsed to the same value; interpolations are kept."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -48,7 +48,7 @@ def text(value: Any) -> str:
 
 
 def _typed(value: Any) -> str:
-    """The same to be read by people: names of sites are between quotes, since they may be patterns."""
+    """Returns the same text with spaces for readers, and with quotes around keys and listed words, which may be patterns."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_name(k)}: {_typed(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list | tuple):
@@ -61,7 +61,7 @@ def _name(value: Any) -> str:
 
 
 def quoted(word: str) -> str:
-    """A text between quotes, as Hydra's grammar has it: what is before a quote counts as escaped by backslashes."""
+    """Returns a text between quotes for Hydra's grammar; a quote in it, and backslashes before a quote, are escaped."""
     escaped = re.sub(r'(\\*)("|\Z)', lambda m: m[1] * 2 + ('\\"' if m[2] else ""), word)
     return f'"{escaped}"'
 
@@ -72,16 +72,16 @@ def _word(word: str) -> str:
 
 
 def _literal(value: Any) -> Any:
-    """The value with each `${` escaped, which would open an interpolation."""
+    """Returns the value with each `${` escaped, because it would begin an interpolation."""
     if isinstance(value, str):
         return re.sub(r"(\\*)\$\{", lambda m: m[1] * 2 + "\\${", value)
     if isinstance(value, Mapping):
-        return {k: _literal(v) for k, v in value.items()}  # a key is no place for an interpolation
+        return {k: _literal(v) for k, v in value.items()}  # keys cannot contain interpolations
     if isinstance(value, list | tuple):
         return [_literal(v) for v in value]
     return value
 
 
 def words_of(option: str, values: Iterable[Any]) -> list[str]:
-    """An option that may be given several times: `--conf a --conf b`."""
+    """Returns the words of an option that is given once for each value: `--conf a --conf b`."""
     return [word for value in values for word in (option, str(value))]

@@ -1,4 +1,4 @@
-"""Configurations as YAML text."""
+"""Writes configurations as YAML text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # without libyaml 
 
 
 class _Quoting(_Dumper):  # type: ignore[misc]
-    """Quotes words that OmegaConf would read as numbers, which are more than those of YAML 1.1, such as 1e3."""
+    """Quotes words that OmegaConf would read as numbers, which include words that YAML 1.1 does not, such as 1e3."""
 
 
 def _string(dumper: Any, text: str) -> Any:
@@ -26,6 +26,6 @@ _Quoting.add_representer(str, _string)
 
 
 def as_yaml(tree: Mapping[str, Any]) -> str:
-    """What OmegaConf reads back as the same plain values, in the order given."""
+    """Returns YAML text that OmegaConf reads back as the same plain values, in the given order."""
     text: str = yaml.dump(dict(tree), Dumper=_Quoting, sort_keys=False, allow_unicode=True, default_flow_style=False)
     return text
