@@ -1,7 +1,7 @@
-"""An answer by experiment: does dropout help on this model and data, which kind, at what rate, where, and how sure is that.
+"""Answers by experiment whether dropout helps on a model and data: which kind, at what rate, where, and how sure that is.
 
-`import dropbench as db`; then `db.sweep`, `db.train`, `db.report`, `db.load`, `db.history` and `db.load_model` are the commands
-of their names as functions: docs/python.md.
+After `import dropbench as db`, the functions are `db.sweep`, `db.train`, `db.report`, `db.load`, `db.history` and
+`db.load_model`; the first three correspond to commands. See docs/python.md.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ _FILES = {
     "api.training": ("sweep", "train"),
     "execute.loading": ("load_model",),
 }
-"""What is found here and where: late, for most of it needs torch, pandas or Hydra, for which nobody should wait."""
+"""The public names by the module that defines them. They are imported on first use, because most need torch, pandas or Hydra,
+which are slow to import."""
 
 settle()
 torchvision.watch()
@@ -49,7 +50,7 @@ def __dir__() -> list[str]:
 
 
 class _Callable(ModuleType):
-    """A package that is the function of its name too: `dropbench.report` holds the room, and is what one calls."""
+    """A package that can be called: `dropbench.report` is both the package with the code and the function `report`."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return import_module("dropbench.api.reading").report(*args, **kwargs)
@@ -62,6 +63,6 @@ class _Callable(ModuleType):
 
 
 if not TYPE_CHECKING:
-    import dropbench.report  # noqa: F401  it loads nothing else, and could be imported by others first
+    import dropbench.report  # noqa: F401  imported here, which is cheap, so that it is callable whoever imports it first
 
     sys.modules["dropbench.report"].__class__ = _Callable

@@ -1,4 +1,4 @@
-"""`python -m dropbench`."""
+"""Runs the command line as `python -m dropbench`."""
 
 from dropbench.cli.entry import script
 

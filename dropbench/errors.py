@@ -1,4 +1,4 @@
-"""The one exception that a user's mistake becomes: a sentence, never a traceback."""
+"""The exceptions that the command line shows as a sentence and not as a traceback."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 
 class UsageError(Exception):
-    """What was wrong, the nearest valid thing, what to type next. The command line shows it and exits with 2."""
+    """A mistake of the user. The message says what is wrong, the nearest valid choice and what to type; the exit code is 2."""
 
 
 class Interrupted(Exception):
-    """The user stopped the command: what is stored and how to go on. The command line shows it and exits with `code`."""
+    """A command that ended early. The message says what is stored and how to go on; the exit code is `code`."""
 
     def __init__(self, message: str, code: int = 130) -> None:
         super().__init__(message)
@@ -19,9 +19,9 @@ class Interrupted(Exception):
 
 
 def nearest(word: str, valid: Iterable[str]) -> str:
-    """A clause naming the closest of the valid words, then all of them: `did you mean 'mlp'? valid: cnn, mlp, rnn`."""
+    """Returns a clause with the closest valid word and then all valid words: `did you mean 'mlp'? valid: cnn, mlp, rnn`."""
     names = sorted(set(valid))
-    # A dotted key is often right but for its group: `train.widths` should lead to `model.widths`.
+    # A dotted key is often right except for its group: `train.widths` should lead to `model.widths`.
     last = word.rpartition(".")[2]
     same_end = [n for n in names if "." in word and n.rpartition(".")[2] == last]
     close = same_end or difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.5)

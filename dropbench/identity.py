@@ -1,14 +1,14 @@
-"""What a run is called: ids that are hashes of plain trees, so that a stored record can be checked against its own content.
+"""The ids of runs, which are hashes of plain trees, so that a stored record can be checked against its own content.
 
-Three ids, 12 hex digits each:
+There are three ids of 12 hex digits each:
 
-    setting_id   the configuration alone, without its seed
-    arm_id       configuration, fingerprint of the data, hashes of the user's sources: runs that share it repeat one arm
-    run_id       the same with the seed
+    setting_id   of the configuration alone, without its seed
+    arm_id       of configuration, data fingerprint and hashes of the user's sources: runs that share it repeat one arm
+    run_id       of the same with the seed
 
-A configuration is hashed in a canonical form, in which what changes no number leaves no trace: a part of dropbench's own is its
-name, version and options and not the path of its class; what is null or off is absent; and of the metrics only the one that
-training monitors counts. So a regularizer that is added to dropbench later, and is off, changes no id.
+A configuration is hashed in a canonical form, without anything that does not change the run's numbers. A part of dropbench's
+own is represented by its name, version and options, not by the path of its class. Keys that are null or off are left out, and
+of the metrics only the monitored one counts. So adding a regularizer to dropbench that is off by default changes no id.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from typing import Any
 
 Tree = Mapping[str, Any]
 PARTS = ("model", "data", "dropout", "train", "metric")
-"""What every configuration has."""
+"""The keys that every configuration has."""
 BESIDE = "regularizer"
-"""The key of the regularizers that are parts of their own; a configuration without one has not this key either."""
+"""The key of the regularizers that are separate parts; a configuration without any does not have this key."""
 OFF: Tree = {
     "weight_decay": 0,
     "label_smoothing": 0,
@@ -32,65 +32,65 @@ OFF: Tree = {
     "patience": None,
     "augment": {},
 }
-"""Regularizers beside dropout, by their key in `train`, and the value that is none of it."""
+"""The regularizers that are keys of `train`, and the value that turns each off."""
 PATH = "path"
-"""The option of data that names a user's file."""
+"""The option of data with the path of a user's file."""
 _ENDING = re.compile(r"\.(csv|tsv|txt|parquet|pq|npz|jsonl?|arrow)(\.(gz|bz2|xz))?$", re.IGNORECASE)
 OWN = "dropbench."
-"""How the import path of a part of dropbench's own begins."""
+"""The prefix of the import paths of dropbench's own parts."""
 OURS = "dropbench"
-"""In the place of the hash of a source: the part is one of dropbench's own under a name of the user's."""
+"""Stands in place of a source hash if the part is one of dropbench's own under a name that the user gave it."""
 HOST = "dropbench.models.module.Module"
-"""The part of dropbench's own that runs a user's code: its option `target` names it."""
+"""The part of dropbench's own that runs a user's network, which its option `target` names."""
 GIVEN_MODULE = "given_objects"
-"""The module in which a network lies that a program gave as an object."""
+"""The name of the module that holds networks which a Python program passed as objects."""
 _GIVEN = re.compile(rf"(^|[=/\\])(given_[0-9a-f]{{6}}(\.csv|\.table)?$|{GIVEN_MODULE}\.)")
 
 
 def given(word: str) -> bool:
-    """Whether an override or an option names what a program gave as an object, so that no command line can."""
+    """Returns whether an override or option names an object passed by a Python program, which no command line can name."""
     return _GIVEN.search(word) is not None
 
 
 def ids(config: Tree, fingerprint: str | None, sources: Mapping[str, str]) -> dict[str, str]:
-    """The three ids of a run, by name. As `arm_hashes` of its configuration, under the seed in that."""
+    """Returns the three ids of a run by name. Parameters as in `arm_hashes`; the seed is taken from `config`."""
     return under(arm_hashes(config, fingerprint, sources), config.get("seed"))
 
 
 def arm_hashes(config: Tree, fingerprint: str | None, sources: Mapping[str, str]) -> tuple[str, str]:
-    """The whole hashes of a setting and of the arm that it is on some data, whatever the seed.
+    """Returns the full hashes of a setting and of its arm on some data. They do not depend on the seed.
 
     Parameters
     ----------
     config : Mapping
-        As `RunSpec.as_dict` gives it and a record holds it.
+        The configuration, as returned by `RunSpec.as_dict` and stored in records.
     fingerprint : str or None
-        Of the data; None: not known yet.
+        The fingerprint of the data; None if not known yet.
     sources : Mapping
-        Hashes of the user's sources by the import paths of the parts that come from them.
+        The hashes of the user's sources, by the import paths of the parts defined in them.
 
     Raises
     ------
     ValueError
-        If it is no configuration of a run.
+        If it is not the configuration of a run.
     """
     setting = _canonical(config, dict.fromkeys(sources))
-    # Hashes of hashes: the configuration, which is long, is written out once.
+    # The arm's hash is a hash of hashes, so that the long configuration is written out only once.
     whole = _hash(setting)
     return whole, _hash([_hash(_canonical(config, sources)) if sources else whole, fingerprint])
 
 
 def under(hashes: tuple[str, str], seed: Any) -> dict[str, str]:
-    """The three ids of the run that an arm with these `arm_hashes` is under a seed."""
+    """Returns the three ids by name of an arm's run under a seed, given the arm's `arm_hashes`."""
     setting, arm = hashes
     named = {"setting_id": setting, "arm_id": arm, "run_id": _hash([arm, seed])}
     return {name: digits[:12] for name, digits in named.items()}
 
 
 def plan_id(study: str | None, run_ids: Iterable[str], rule: Tree | None = None) -> str:
-    """The id of a plan: of the study that names its arms, and its runs in any order.
+    """Returns the id of a plan, a hash of its study's name and its runs, whose order does not matter.
 
-    rule: of a plan that goes on from what it finds, whose runs are then those that it begins with.
+    rule: the rule by which a plan continues depending on its results; then the runs are those that it begins with.
     """
     whole = f"{study}:{','.join(sorted(run_ids))}"
     if rule is not None:
@@ -99,7 +99,7 @@ def plan_id(study: str | None, run_ids: Iterable[str], rule: Tree | None = None)
 
 
 def regularizers(config: Tree) -> Iterator[tuple[str, float]]:
-    """Name and strength of each regularizer beside dropout that is on: `("weight_decay", 0.001)`, `("augment.flip", 0.5)`."""
+    """Yields the name and strength of each active regularizer except dropout: `("weight_decay", 0.001)`, `("sam", 0.05)`."""
     train = config.get("train", {})
     for name, off in OFF.items():
         value = train.get(name)
@@ -112,13 +112,13 @@ def regularizers(config: Tree) -> Iterator[tuple[str, float]]:
 
 
 def variants(config: Tree) -> list[Tree]:
-    """The arm's variants in order: one stands by itself in a configuration."""
+    """Returns the arm's variants in order; a configuration has a single variant without a list around it."""
     variants = config["dropout"]
     return list(variants) if isinstance(variants, list | tuple) else [variants]
 
 
 def drops_nothing(config: Tree) -> bool:
-    """Whether none of the arm's variants drops anything."""
+    """Returns whether none of the arm's variants drops anything."""
     return all(silent(v.get("rate"), v.get("rates") or {}) for v in variants(config))
 
 
@@ -140,12 +140,12 @@ def _canonical(config: Tree, sources: Mapping[str, str | None]) -> dict[str, Any
 
 
 def code(target: str, options: Tree) -> str:
-    """The import path of the code that a part runs: of the one that takes a user's network, the network's."""
+    """Returns the import path of the code that a part runs; for the part that runs a user's network, the network's path."""
     return str(options.get("target") or target) if target == HOST else target
 
 
 def part(node: Tree, sources: Mapping[str, str | None]) -> dict[str, Any]:
-    """A part as it is hashed: a user's keeps its import path, with the hash of its source beside it."""
+    """Returns a part in the form that is hashed; only a user's part keeps its import path, together with its source hash."""
     kept = {"version": 1, **_present({k: v for k, v in node.items() if k != "_target_"})}
     target = code(str(node.get("_target_", "")), node)
     if target in sources or not target.startswith(OWN):
@@ -154,7 +154,7 @@ def part(node: Tree, sources: Mapping[str, str | None]) -> dict[str, Any]:
 
 
 def data_name(node: Tree) -> str:
-    """What data are called: those of a user's file as the file is, less folder and ending."""
+    """Returns the name of data; for a user's file it is the name of the file without folder and extension."""
     if not (path := node.get(PATH)):
         return str(node["name"])
     file = re.split(r"[\\/]", str(path).rstrip("\\/"))[-1]
@@ -162,7 +162,10 @@ def data_name(node: Tree) -> str:
 
 
 def _data(node: Tree) -> dict[str, Any]:
-    """Data are what their content is, so where their files lie counts for nothing, but what they are called."""
+    """Returns data in the form that is hashed: with their name but without the folders of their files.
+
+    The fingerprint identifies their content.
+    """
     kept = {k: v for k, v in node.items() if (k, v) != ("label_noise", 0)}
     if not kept.get(PATH):
         return kept
@@ -187,7 +190,7 @@ def _regularizer(node: Tree, sources: Mapping[str, str | None]) -> dict[str, Any
 
 
 def silent(rate: float | None, rates: Mapping[str, float]) -> bool:
-    """Whether a variant with these rates drops nothing anywhere. A rate of `*` stands in place of the common one."""
+    """Returns whether a variant with these rates drops nothing anywhere. A rate for `*` replaces the common rate."""
     return not any(rates.values()) and ("*" in rates or rate == 0)
 
 

@@ -1,4 +1,4 @@
-"""Small answers that were slow to find, kept for the next time in the user's cache folder, which may be deleted at any time."""
+"""A cache for small results that are slow to compute, in the user's cache folder, which may be deleted at any time."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 
 class Kept:
-    """Values by key in one file of ~/.cache/dropbench; nothing is lost by not reading or not writing it.
+    """Values by key in one file of ~/.cache/dropbench. A file that cannot be read or written does no harm.
 
     Parameters
     ----------
     name : str
-        Of the file: `fingerprints.json`.
+        The name of the file, such as `fingerprints.json`.
     """
 
     def __init__(self, name: str) -> None:
@@ -22,11 +22,11 @@ class Kept:
         self._path = (Path(base) if base else Path.home() / ".cache") / "dropbench" / name
 
     def get(self, key: str) -> object:
-        """What was kept, as JSON has it, or None. It may be anything: who asks has to look."""
+        """Returns the stored JSON value, or None. The caller must check it, because the file may contain anything."""
         return self._all().get(key)
 
     def put(self, key: str, value: int | str) -> None:
-        """Keeps a value, if the folder can be written."""
+        """Stores a value, if the folder can be written."""
         with suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             beside = self._path.with_suffix(f".{os.getpid()}")

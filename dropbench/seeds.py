@@ -1,15 +1,15 @@
-"""Seeds: fresh ones, and a list of them as one types it."""
+"""Chooses new seeds, and writes seeds as one types them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 BLOCK = 1000
-"""Fresh seeds start at the next multiple of this."""
+"""Fresh seeds start at the next multiple of this number."""
 
 
 def fresh(seeds: Sequence[int]) -> range:
-    """As many seeds as were used, from the next thousand on.
+    """Returns as many new seeds as there are seeds, starting at the next thousand.
 
     >>> fresh([0, 1, 2]), fresh(fresh([0, 1, 2]))
     (range(1000, 1003), range(2000, 2003))
@@ -19,7 +19,7 @@ def fresh(seeds: Sequence[int]) -> range:
 
 
 def apart(seeds: Sequence[int], n: int) -> range:
-    """So many seeds for tuning, which are neither these nor what `fresh` makes of them.
+    """Returns n seeds for tuning that are neither these seeds nor those that `fresh` returns for them.
 
     >>> apart(range(0, 10), 3), apart(range(0, 501), 3)
     (range(500, 503), range(2500, 2503))
@@ -32,7 +32,7 @@ def apart(seeds: Sequence[int], n: int) -> range:
 
 
 def typed(seeds: Sequence[int]) -> str:
-    """The override that sets these seeds.
+    """Returns the override that sets these seeds.
 
     >>> typed([0, 1, 2]), typed([4, 0])
     ('seed=range(0,3)', 'seed=0,4')

@@ -1,4 +1,4 @@
-"""Where and how runs are carried out: nothing here changes a run's numbers, so nothing here is in its id."""
+"""Settings for where and how runs are carried out. They do not change a run's numbers and are not part of its id."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pydantic import Field, field_validator, model_serializer
 from dropbench.spec import Frozen, Positive
 
 OF_TRAIN = ("loggers", "save", "extendable")
-"""Keys of `train` that are settings and no part of a run."""
+"""The keys of `train` that are settings and not part of a run."""
 
 
 RAY = "ray"
 """The option of `execute` that trains on a Ray cluster."""
 OF_RAY = ("address", "cpus", "gpus")
-"""Its own keys."""
+"""The keys that only this option has."""
 
 
 class Interval(Frozen):
-    """How often something is done: every so many seconds, every so many epochs or, with neither, never."""
+    """How often something is done: at an interval of `seconds`, or of `epochs`; never if neither is given."""
 
     seconds: float | None = None
     epochs: int | None = None
@@ -36,21 +36,21 @@ class Interval(Frozen):
 
 
 class SlurmSpec(Frozen):
-    """What each task of an array job asks a Slurm cluster for, and how many tasks there may be."""
+    """The resources that each task of an array job requests from a Slurm cluster, and the number of tasks."""
 
     cluster: Literal["slurm", "local"] = "slurm"
     tasks: Annotated[int, Field(gt=0, le=10_000)] = 50
     parallel: Positive | None = None
-    """Tasks at a time; None: as many as the cluster allows."""
+    """The number of tasks that run at the same time; None: as many as the cluster allows."""
     partition: str | None = None
     account: str | None = None
     qos: str | None = None
     time: Annotated[int, Field(gt=0)] = 240
-    """Minutes."""
+    """The time limit in minutes."""
     cpus: Annotated[int, Field(gt=0, le=1024)] = 4
     gpus: Annotated[int, Field(ge=0, le=64)] = 0
     memory: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    """GB."""
+    """The memory in GB."""
     setup: tuple[str, ...] = ()
     options: dict[str, str | int | float | bool] = Field(default_factory=dict)
 
@@ -62,7 +62,7 @@ class SlurmSpec(Frozen):
     @field_validator("time", mode="before")
     @classmethod
     def _minutes(cls, value: Any) -> int:
-        """From `90min`, `4h`, `2d`, or as Slurm writes it: `12:00:00`, `1-12:00:00`."""
+        """Converts `90min`, `4h`, `2d`, or Slurm's own forms `12:00:00` and `1-12:00:00`, to minutes."""
         text = str(value).strip()
         if simple := re.fullmatch(r"(\d{1,6}(?:\.\d+)?) ?(min|h|d)", text):
             return math.ceil(float(simple[1]) * {"min": 1, "h": 60, "d": 1440}[simple[2]])
@@ -82,7 +82,7 @@ class SlurmSpec(Frozen):
 
 
 class ExecuteSpec(Frozen):
-    """How many processes train, with how many threads each, how many runs are stacked in one model, and when it is saved."""
+    """How many processes train, with how many threads, how many runs are stacked in one model, and when they are saved."""
 
     name: str = "local"
     workers: Annotated[int, Field(gt=0, le=1024)] | Literal["auto"]
@@ -90,16 +90,16 @@ class ExecuteSpec(Frozen):
     cohort: Positive | Literal["auto"]
     checkpoint: Interval = Interval(seconds=30)
     timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    """Seconds that a cohort may train without the end of an epoch."""
+    """The largest time in seconds from one end of an epoch of a cohort to the next; None: no limit."""
     address: str | None = None
-    """Of a Ray cluster; None: one that is started on this machine."""
+    """The address of a Ray cluster; None: a cluster is started on this machine."""
     cpus: Annotated[float, Field(gt=0, le=1024)] | Literal["auto"] = "auto"
     gpus: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = "auto"
-    """Processors and cards that a cohort takes of a cluster's node."""
+    """The processors (`cpus`) and cards (`gpus`) of a cluster's node that a cohort takes."""
     products: Literal["auto", "mkl", "torch", "openblas", "onednn"] = "auto"
-    """By which library matrices are multiplied on a CPU: see hardware/blas.py. What workers are given is never `auto`."""
+    """The library that multiplies matrices on a CPU: see hardware/blas.py. Workers never get `auto`."""
     slurm: SlurmSpec | None = None
-    """Of an array job on a cluster; None: this command trains."""
+    """The settings of an array job on a Slurm cluster; None: this command trains."""
 
     @field_validator("timeout", mode="before")
     @classmethod
@@ -109,7 +109,7 @@ class ExecuteSpec(Frozen):
     @field_validator("checkpoint", mode="before")
     @classmethod
     def _interval(cls, value: Any) -> Any:
-        """From `30s`, `2min`, a number of epochs, or `off`."""
+        """Converts `30s`, `2min`, a number of epochs, or `off`, to an Interval."""
         if isinstance(value, Interval):
             return value
         text = "off" if value is None or value is False else str(value).strip()
@@ -124,10 +124,10 @@ class ExecuteSpec(Frozen):
 
 
 class Settings(Frozen):
-    """Where and how runs are carried out: nothing here changes a run's numbers, so nothing here is in its id."""
+    """Where and how runs are carried out. Settings do not change a run's numbers and are not part of its id."""
 
     device: str
-    """`auto`, one as torch names it, or several cards: `cuda:0,cuda:1`."""
+    """`auto`, a device by torch's name, or several cards: `cuda:0,cuda:1`."""
     results: Path
     execute: ExecuteSpec
     data_root: Path | None = Field(None, validation_alias="data.root")
@@ -137,12 +137,12 @@ class Settings(Frozen):
     train_extendable: bool = Field(False, validation_alias="train.extendable")
     eval_keep: Literal["auto", "probabilities"] | None = Field("auto", validation_alias="eval.keep")
     gone_on_with: bool = False
-    """Whether runs that end at `train.stop_at` are kept as they are then, for longer ones to go on with: rungs of a search."""
+    """Whether runs that end at `train.stop_at` are saved there, so that longer runs can continue: rungs of a search."""
 
     @field_validator("device", mode="before")
     @classmethod
     def _several_devices(cls, value: Any) -> Any:
-        """`[cuda:0,cuda:1]` and `"cuda:0, cuda:1"` are one text, `cuda:0,cuda:1`."""
+        """Converts both `[cuda:0,cuda:1]` and `"cuda:0, cuda:1"` to the text `cuda:0,cuda:1`."""
         names = value if isinstance(value, list) else value.split(",") if isinstance(value, str) else None
         return value if names is None else ",".join(str(name).strip() for name in names)
 

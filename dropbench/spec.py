@@ -1,8 +1,7 @@
-"""The typed, frozen description of one run, and the ids that are its hashes.
+"""The typed, frozen description of one run, and its ids, which are hashes.
 
-Everything that changes a run's numbers is in here: device, paths, worker counts and loggers are in `dropbench.settings`, so
-that a run found on another machine, or trained by other workers, is the same run. `dropbench.identity` says what of it is
-hashed.
+It contains everything that changes a run's numbers. Device, paths, worker counts and loggers are in `dropbench.settings`, so
+that a run trained on another machine, or by other workers, is the same run. `dropbench.identity` defines what is hashed.
 """
 
 from __future__ import annotations
@@ -21,18 +20,18 @@ SiteName = Annotated[str, BeforeValidator(word)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 """Probability that an element is dropped."""
 Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
-"""A list of texts, of which one by itself may be typed without brackets."""
+"""A list of texts; a single one may be typed without brackets."""
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(gt=0, le=10**9)]
-"""Of what is counted, up to what nobody means."""
+"""A count, with an upper limit beyond any sensible value."""
 Task = Literal["classify", "regress", "predict_next", "reconstruct"]
-"""What a model is trained for: its class says so in `task`; one that says nothing tells classes, or numbers where the data have
-numbers to predict."""
+"""What a model is trained for. Its class declares it in `task`; without that it predicts classes, or numbers if the data's
+targets are numbers."""
 BatchNorm = Literal["none", "before_activation", "after_activation", "after_dropout"]
 
 
 class Frozen(BaseModel):
-    """A table of fields that cannot be changed and takes no others."""
+    """A pydantic model whose fields cannot be changed and that accepts no others."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", populate_by_name=True, protected_namespaces=(), allow_inf_nan=False
@@ -42,7 +41,7 @@ class Frozen(BaseModel):
 class Component(Frozen):
     """A part named by its import path (`_target_`), with the keyword-only arguments of its constructor as options.
 
-    source: a hash of the code where the part is a user's, None where it is dropbench's own, which `version` stands for.
+    source: a hash of the code of a user's part; None for dropbench's own parts, which `version` identifies.
     """
 
     name: str
@@ -53,19 +52,20 @@ class Component(Frozen):
 
     @property
     def code(self) -> str:
-        """The import path of the code that runs, which is a user's where `target` takes a network of theirs."""
+        """The import path of the code that runs; if `target` is the part that runs a user's network, the network's path."""
         return identity.code(self.target, self.options)
 
 
 CONSTANT = Component(name="constant", target="dropbench.dropout.schedule.constant")
-"""The schedule of a rate that stays as it is."""
+"""The schedule of a rate that does not change."""
 
 
 class DropoutSpec(Component):
     """A variant of dropout and where it acts.
 
-    rate: probability that an element is dropped, at every site. rates: by name or pattern of a site, in place of `rate` there.
-    placement: names or patterns of the sites, None: all that fit but the input. schedule: of the rate over training.
+    rate: the probability that an element is dropped, at every site. rates: rates that replace `rate` at some sites, by name or
+    pattern of the site. placement: names or patterns of the sites; None: all that fit, except the input. schedule: the
+    schedule of the rate over training.
     """
 
     rate: Rate = 0.0
@@ -90,10 +90,10 @@ class DropoutSpec(Component):
 
 
 class RegularizerSpec(Component):
-    """A regularizer beside dropout.
+    """A regularizer other than dropout.
 
-    strength: the option that says how strong it is. none_at: the value of it that is none. schedule: of the strength over
-    training, a factor between none and the whole of it.
+    strength: the name of the option that is its strength. none_at: the value of that option that means "off". schedule: the
+    schedule of the strength over training, as a factor from 0 ("off") to 1 (its full value).
     """
 
     strength: str
@@ -102,7 +102,7 @@ class RegularizerSpec(Component):
 
     @property
     def value(self) -> float:
-        """How strong it is, without a schedule."""
+        """Its strength without a schedule."""
         return float(self.options[self.strength])
 
     @property
@@ -112,23 +112,23 @@ class RegularizerSpec(Component):
 
     @property
     def silent(self) -> bool:
-        """Whether it does nothing, so that the arm is one without it."""
+        """Whether it does nothing, so that the arm is the same without it."""
         return self.value == self.none_at
 
 
 NONE = DropoutSpec(name="none", target="dropbench.dropout.none.NoDropout")
-"""The variant of an arm without dropout, whatever the variant at rate 0 was called."""
+"""The variant of an arm without dropout, which replaces any variant at rate 0."""
 
 Region = Annotated[str, BeforeValidator(str), Field(pattern=r"^\d+(\.\d*)?(pp|%)?$")]
-"""Half the width of a region of equivalence as it is typed: `0.2pp` (points), `1%` (of the baseline's mean) or `0.01`."""
+"""Half the width of a region of equivalence, as one types it: `0.2pp` (points), `1%` (of the baseline's mean) or `0.01`."""
 
 
 class Declaration(Frozen):
     """How the numbers of a metric are to be read.
 
-    direction: which of two values is better. range: the least and the largest value there is, null where there is no bound.
-    unit: `percent` for a fraction that people read in percent, `nats`, or nothing. region: differences within it count as none
-    unless a report is asked for another.
+    direction: which of two values is better. range: the smallest and the largest possible value, None if there is no bound.
+    unit: `percent` for a fraction that is shown in percent, `nats`, or empty. region: the region of equivalence, unless a
+    report is asked for another.
     """
 
     direction: Literal["higher", "lower", "neither"] = "neither"
@@ -138,25 +138,25 @@ class Declaration(Frozen):
 
 
 class MetricSpec(Component, Declaration):
-    """A metric and how to read what it gives.
+    """A metric and how to read its numbers.
 
-    also: for the names other than its own under which it gives numbers, patterns such as `fgsm_*_accuracy`, how to read those.
-    What is not said there of such a number is as in `Declaration`, not as of the metric itself.
+    also: how to read further numbers that it returns under other names, by patterns such as `fgsm_*_accuracy`. Fields that are
+    not given there have the defaults of `Declaration`, not the metric's own values.
     """
 
     also: dict[str, Declaration] = {}
     tasks: tuple[Task, ...] = ()
-    """Of models that it can be taken for; none: all."""
+    """The tasks of models for which it can be measured; empty: all."""
     of_task: dict[str, Declaration] = {}
-    """How to read it where a model is trained for that task, for which the name stands for another number."""
+    """How to read it for models of certain tasks, for which its name stands for another number."""
 
 
 class DataSpec(Component):
     """A data set and its split.
 
-    n_train: how many examples to train on, None: all that are left. val_fraction, test_fraction: of all examples, where there
-    is no official split. split_seed: of a split that is the same for all seeds, None: each seed has its own. label_noise: share
-    of training labels that are another class's.
+    n_train: the number of training examples; None: all that are left. val_fraction, test_fraction: shares of all examples, if
+    there is no official split. split_seed: the seed of a split that all runs share; None: each run's seed has its own split.
+    label_noise: the share of training labels that are replaced by another class.
     """
 
     n_train: Positive | None = None
@@ -167,12 +167,12 @@ class DataSpec(Component):
 
     @property
     def called(self) -> str:
-        """What they are called: those of a user's file as the file is."""
+        """The name of the data; for a user's file, the name of the file."""
         return identity.data_name({"name": self.name, **self.options})
 
 
 class Augment(Frozen):
-    """Image augmentation: the largest shift in pixels, chance of a flip, largest angle in degrees, chance of an erasure."""
+    """Image augmentation: largest shift in pixels, probability of a flip, largest angle in degrees, probability of erasing."""
 
     crop: Annotated[int, Field(ge=0, le=10**9)] = 0
     flip: Annotated[float, Field(ge=0, le=1)] = 0.0
@@ -184,10 +184,10 @@ class Augment(Frozen):
 
 
 class TrainSpec(Frozen):
-    """Optimizer, learning rate and the regularizers beside dropout; `conf/train/default.yaml` says what each key means.
+    """Optimizer, learning rate, and the regularizers that are keys of `train`; conf/train/default.yaml explains each key.
 
-    epochs: with `updates` it follows from them and the data, is right once those have been loaded, and is part of no id.
-    stop_at: the epoch after which a run ends although its schedules go on, None: the last.
+    epochs: if `updates` is given, it follows from them and the data; it is correct only once the data have been loaded, and it
+    is not part of any id. stop_at: the epoch after which a run ends although its schedules are longer; None: the last epoch.
     """
 
     name: str = "default"
@@ -205,8 +205,8 @@ class TrainSpec(Frozen):
     weight_decay: Annotated[float, Field(ge=0)]
     decay_schedule: Literal["constant", "flat_cos"] = "constant"
     decay_exempt: Names | None = Field(None, validate_default=True)
-    """Names or patterns of the parameters on which no weight decay acts, `vectors` among them for all that have one axis; None
-    where there is no weight decay, whatever was given."""
+    """Names or patterns of the parameters on which weight decay does not act; `vectors` stands for all biases, scales and
+    shifts. None if there is no weight decay, whatever was given."""
     schedule: Literal["constant", "cosine", "cosine_restarts", "step", "coslog4"]
     warmup_epochs: Annotated[float, Field(ge=0, le=10**9)]
     step_every: Positive
@@ -228,12 +228,12 @@ class TrainSpec(Frozen):
 
     @property
     def says_variance(self) -> bool:
-        """Whether a network that predicts a number says beside it how sure it is."""
+        """Whether a network that predicts a number also predicts its variance."""
         return self.loss == "gaussian" and self.noise is None
 
     @property
     def restarts(self) -> int | None:
-        """How many cycles the learning rate has, of a schedule with restarts."""
+        """The number of cycles of the learning rate, or None if its schedule has no restarts."""
         return (self.cycles or 5) if self.schedule == "cosine_restarts" else None
 
     @field_validator("decay_exempt", mode="after")
@@ -250,20 +250,20 @@ class TrainSpec(Frozen):
 
     @property
     def monitored(self) -> str:
-        """The metric by which a run stops early and chooses its epoch, on validation data."""
+        """The metric on validation data by which a run stops early and chooses its epoch."""
         return self.monitor.removeprefix("val_")
 
     def length(self, steps: int) -> float:
-        """How long training is in epochs of so many `steps`: a fraction where the last is cut."""
+        """Returns the length of training in epochs of `steps` updates; a fraction if the last epoch is cut short."""
         return self.epochs if self.updates is None else self.updates / steps
 
 
 class EvalSpec(Frozen):
-    """How metrics are taken: with the noise off, or over `passes` with it on."""
+    """How metrics are computed: with the noise off, and in other modes also over `passes` passes with the noise on."""
 
     mode: Literal["deterministic", "mc", "ensemble"] = "deterministic"
     passes: Annotated[int, Field(ge=2, le=10**9)] | None = Field(None, validate_default=True)
-    """None where the mode is deterministic, whatever was given, so that the same run reads the same; else 30 for None."""
+    """The number of passes, by default 30. None in deterministic mode, so that equal runs have equal specs."""
 
     @field_validator("passes", mode="after")
     @classmethod
@@ -272,11 +272,11 @@ class EvalSpec(Frozen):
 
 
 class RunSpec(Frozen):
-    """One arm, one seed.
+    """A run: one arm under one seed.
 
-    variants: what the configuration calls `dropout`, in the order in which they act where several act at one site.
-    regularizers: those beside dropout and the keys of `train`, by name. data_fingerprint: of the data that it is trained
-    on, None until that has been loaded: the run's id is not known before.
+    variants: the key `dropout` of the configuration, in the order in which several variants act at one site. regularizers:
+    those that are separate parts, sorted by name. data_fingerprint: the fingerprint of the data that it is trained on; None
+    until the data have been loaded, because the run's id is not known before.
     """
 
     model: Component
@@ -296,18 +296,18 @@ class RunSpec(Frozen):
 
     @property
     def dropout(self) -> DropoutSpec:
-        """The arm's one variant. Raises ValueError where it has several."""
+        """The arm's only variant. Raises ValueError if it has several."""
         (one,) = self.variants
         return one
 
     @property
     def sources(self) -> dict[str, str]:
-        """Hashes of the sources of the user's parts, by import path."""
+        """The hashes of the sources of the user's parts, by import path."""
         return {part.code: part.source for part in self._parts() if part.source is not None}
 
     @property
     def to_the_end(self) -> RunSpec:
-        """The same run to its last epoch."""
+        """The same run without `train.stop_at`, so that it trains to its last epoch."""
         if self.train.stop_at is None:
             return self
         return self.model_copy(update={"train": self.train.model_copy(update={"stop_at": None})})
@@ -322,15 +322,15 @@ class RunSpec(Frozen):
 
     @property
     def kin(self) -> tuple[int, ...]:
-        """What runs have alike that were made of one another by `under`, for as long as one of them is there.
+        """A key that is equal for runs that were derived from each other by `under`, as long as one of them exists.
 
-        Where it is equal, runs differ in their seed alone; runs may differ in nothing else and not have it alike.
+        If it is equal, runs differ only in their seed. Runs that differ only in their seed need not have equal keys.
         """
         return tuple(id(getattr(self, name)) for name in _BUT_SEED)
 
     def under(self, seed: int) -> Self:
-        """The same arm under another seed, from 0 to 2**63 - 1. What they share is there once, and hashed once."""
-        _ = self._hashes  # so that the copy has them
+        """Returns the same arm under another seed, from 0 to 2**63 - 1. The runs share all other objects and the hashes."""
+        _ = self._hashes  # computed now, so that the copy has them too
         return self.model_copy(update={"seed": seed})
 
     @property
@@ -340,18 +340,18 @@ class RunSpec(Frozen):
 
     @property
     def arm_id(self) -> str:
-        """The same on this data and with these sources: runs that share it are repetitions of one arm."""
+        """The id of the configuration on this data with these sources; runs that share it are repetitions of one arm."""
         return self._ids["arm_id"]
 
     @property
     def run_id(self) -> str:
-        """The arm under its seed."""
+        """The id of the arm under its seed."""
         return self._ids["run_id"]
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Without the ids, which pydantic would copy with the rest. `dropout` may be given for a list of one of `variants`.
+        """Returns a copy with updated fields and without the cached ids; if only the seed changes, it keeps the arm's hashes.
 
-        What is hashed of an arm stays for its run under another seed.
+        `dropout` may be updated in place of `variants`, for an arm of one variant.
         """
         update = dict(update or {})
         if "dropout" in update:
@@ -363,10 +363,10 @@ class RunSpec(Frozen):
         return copied
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values under the names that the configuration uses, options beside the other keys of their component.
+        """Returns plain values under the configuration's keys, with options next to the other keys of their component.
 
-        A list of one variant reads as that variant. What is known of parts and data but not typed is left out: hashes, and how
-        to read metrics.
+        A list of one variant is replaced by that variant. What is known about parts and data but cannot be typed is left out:
+        hashes, and how to read metrics.
         """
         how = dict.fromkeys(("source", *Declaration.model_fields, "also", "of_task", "tasks"), True)
         tree: dict[str, Any] = self.model_dump(
@@ -377,7 +377,7 @@ class RunSpec(Frozen):
         del tree["train"]["updates" if self.train.updates is None else "epochs"]  # a run has one of the two
         variants, regularizers = tree["dropout"], tree.pop("regularizer")
         for regularizer in regularizers:
-            if regularizer["none_at"] == 0:  # as it mostly is, and is taken to be where it is not said
+            if regularizer["none_at"] == 0:  # the usual value, which is the default if the key is missing
                 del regularizer["none_at"]
         several = [*variants, *regularizers]
         parts = [tree["model"], tree["data"], *tree["metric"].values(), *several, *(v["schedule"] for v in several)]

@@ -77,7 +77,7 @@ def word(value: object) -> object:
 
 
 def absent(value: object) -> bool:
-    """Returns whether it is the NaN by which pandas marks a key that a configuration does not have."""
+    """Returns whether a value is the NaN with which pandas marks a key that a configuration does not have."""
     return isinstance(value, float) and math.isnan(value)
 
 
