@@ -182,7 +182,7 @@ def _schedule_options(schedule: Component, of: str = "dropout") -> dict[str, Any
             factor = round(float(locate(schedule.target)(point, **checked)), 9)
         except (TypeError, ValueError, ArithmeticError) as error:
             raise UsageError(f"dropout/schedule={schedule.name} fails at progress {point:g}: {error}") from error
-        if not 0 <= factor <= 1:  # nor is NaN
+        if not 0 <= factor <= 1:  # also true for NaN
             raise UsageError(
                 f"dropout/schedule={schedule.name} gives {factor:g} at progress {point:g}; it must give 0 to 1"
             )

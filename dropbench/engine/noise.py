@@ -166,7 +166,7 @@ class StackNoise(Noise):
         if not self.training:
             moving = [at for at in several if not at.rests]
             return (lambda state, step: _in_turn(moving, state)) if moving else None
-        if all(at.multiplies for at in several):  # several masks at once are one factor
+        if all(at.multiplies for at in several):  # their masks multiply to a single factor
             acts = [any(each) for each in zip(*(at.acts for at in several), strict=True)]
             return Times(lambda state: _product([at.mask(state.shape[1], state.dtype) for at in several]), acts)
         at = self.at(site)

@@ -118,7 +118,7 @@ class SiteNoise:
 
     @property
     def rate(self) -> Tensor:
-        """The rates in force: [K], or [K, ...] where a variant learns several."""
+        """The current rates: [K], or [K, ...] if a variant learns several per replica."""
         return self._rate
 
     @rate.setter
