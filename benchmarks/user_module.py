@@ -73,7 +73,7 @@ class Net(nn.Module):
         self.head = nn.Linear(width, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps x [B, F] to logits [B, n_classes]."""
+        """Map x [B, F] to logits [B, n_classes]."""
         logits: Tensor = self.head(self.body(x))
         return logits
 
@@ -98,7 +98,7 @@ class ConvNet(nn.Module):
         self.head = nn.Linear(128, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps x [B, C, H, W] to logits [B, n_classes]."""
+        """Map x [B, C, H, W] to logits [B, n_classes]."""
         logits: Tensor = self.head(self.body(x))
         return logits
 

@@ -13,7 +13,7 @@ import pytest
 from dropbench.cli.app import main
 
 TINY = ("data=wine", "train.epochs=1", "model.widths=[4]")
-"""Overrides of a run that takes no time."""
+"""Overrides of a very short run."""
 
 
 @dataclass(frozen=True)

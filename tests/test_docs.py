@@ -1,4 +1,4 @@
-"""Tests that the documentation names exist."""
+"""Checks that every test that is named in the documentation exists."""
 
 from __future__ import annotations
 

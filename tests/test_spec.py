@@ -137,7 +137,7 @@ def changed(value: Any, name: str) -> Any:
 NOT_HASHED = {(part, "target") for part in ("model", "variants", "data", "regularizers")}
 NOT_HASHED |= {(part, "schedule", "target") for part in ("variants", "regularizers")}
 NOT_HASHED |= {("regularizers", "strength"), ("regularizers", "none_at")}
-"""Fields that are not hashed: the import path of dropbench's own classes, and the field that names a strength."""
+"""Fields that are not hashed: import paths of dropbench's own classes, and which option is a strength and when it is off."""
 
 
 def paths(model: BaseModel, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

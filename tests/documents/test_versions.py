@@ -1,4 +1,4 @@
-"""The version is the same everywhere."""
+"""The version number is the same in all files that have it."""
 
 from __future__ import annotations
 

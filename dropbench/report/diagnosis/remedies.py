@@ -1,4 +1,4 @@
-"""The runs that a diagnosis proposes: stored configurations with one thing changed. Nothing here judges."""
+"""The runs that a diagnosis proposes: stored configurations with one setting changed, or with more seeds."""
 
 from __future__ import annotations
 

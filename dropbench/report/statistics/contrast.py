@@ -216,7 +216,7 @@ class Contrast:
         return self._told and self._better_upwards[0] >= -self.region and not self.difference.lost
 
     def __str__(self) -> str:
-        """`+1.20 points (95 % interval +0.50 to +1.90)`."""
+        """Return mean and interval: `+1.20 points (95 % interval +0.50 to +1.90)`."""
         d, write = self.difference, self.measure.difference
         if math.isnan(d.mean):
             return "no number, since no seed finished in both"

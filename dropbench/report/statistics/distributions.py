@@ -1,7 +1,7 @@
 """Quantiles and distribution functions: Student's t, normal, chi-square, noncentral t.
 
-Only this module imports SciPy, and only on first use. It takes scipy.special instead of scipy.stats, because scipy.stats takes
-longer to load than the rest of a report.
+In the report package, only this module imports SciPy, and only on first use. It takes scipy.special instead of scipy.stats,
+because scipy.stats takes longer to load than the rest of a report.
 """
 
 from __future__ import annotations

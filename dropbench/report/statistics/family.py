@@ -130,7 +130,7 @@ def _by_steps(arms: Sequence[_Arm], reach: Floats, p: Sequence[float]) -> list[f
 
 @dataclass(frozen=True)
 class _Moments:
-    """A column's size, mean, centred values and spread. If tested by rank, all are of the signed ranks, centred on 0."""
+    """A column's size, mean, centred values and spread. If tested by rank, these are of its signed ranks, left uncentred."""
 
     n: int
     mean: float

@@ -1,4 +1,4 @@
-"""The interval for a mean difference over paired seeds: bootstrap-t, or Student's t if bootstrap-t gives no finite limits.
+"""The interval for a mean difference over paired seeds: bootstrap-t, or Student's t with few pairs or many equal differences.
 
 Bootstrap-t is from Efron & Tibshirani, An Introduction to the Bootstrap (1993), section 12.5. It was chosen by simulated
 coverage, see docs/statistics.md: with six pairs of normal differences its 95 % interval covers 95 %, that of BCa 85 %.
@@ -20,7 +20,7 @@ CONFIDENCE = 0.95
 ALPHA = 0.05
 """The error rate: the probability that an interval, or any of several simultaneous intervals, misses the true value."""
 MIN_PAIRS = 6
-"""The smallest p of a two-sided sign-flip test of n pairs is 2/2^n: .0625 for five, .031 for six."""
+"""The fewest pairs for a verdict: a two-sided sign-flip test of n pairs has p >= 2/2^n, .0625 for five and .031 for six."""
 RESAMPLES = 9_999
 BOOTSTRAP_T, STUDENT_T = "bootstrap-t", "t"
 

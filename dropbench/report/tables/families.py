@@ -65,7 +65,7 @@ class _Settings:
 
     @classmethod
     def of(cls, row: Row, keys: Sequence[str], known: frozenset[str]) -> _Settings:
-        """known: the parts of all arms."""
+        """Split the settings of a row; known: the parts of all arms."""
         parts = _parts(row, keys)
         off = tuple(begin for part in known - parts for begin in _begins(part))
         texts = {k: "" if absent(row[k]) else written(row[k]) for k in keys if not k.startswith(off)}

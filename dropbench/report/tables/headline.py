@@ -1,4 +1,4 @@
-"""The warning before all tables that there is nothing to compare, since every run diverged."""
+"""The warning before all tables that every run, or every run of the baseline, diverged."""
 
 from __future__ import annotations
 

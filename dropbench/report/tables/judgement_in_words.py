@@ -83,7 +83,7 @@ def _size(c: Contrast, baseline: str) -> str:
 
 
 def apart(measure: Measure, value: float, other: str) -> str:
-    """`1.11 points worse than none (-1.11)`."""
+    """Return a difference in words: `1.11 points worse than none (-1.11)`."""
     written = measure.difference(value)
     size = written.lstrip("+-")
     if not size.strip("0.,"):

@@ -51,7 +51,7 @@ class Candidate:
 class Optimum:
     """The values of a key in one set of arms that differ in nothing else, in their order.
 
-    seeds: the number of seeds that all candidates have. left_out: values without a finite score under every seed, or with a
+    seeds: the number of seeds that all candidates have. left_out: values without a score, with an infinite score, or with a
     larger share of diverged seeds than other values.
     """
 

@@ -54,7 +54,7 @@ def mixed(frame: pd.DataFrame) -> list[str]:
                 for value, n in sorted(counts.items())
             )
             notes.append(f"Mixed {what}: {parts}.")
-    # An accelerator's are its own, and of old records they are not known.
+    # Accelerators use their own libraries, and old records do not name any.
     found = Counter(written(v) for v in frame.loc[frame["device"] == "cpu", "products"].tolist() if v is not None)
     if len(found) > 1:
         parts = ", ".join(f"{library} ({count(n, 'run')})" for library, n in sorted(found.items()))
@@ -204,7 +204,7 @@ def _rule(runs: pd.DataFrame, arms: Sequence[str], measures: Measures) -> Note:
 
 
 def few(labels: Sequence[str]) -> str:
-    """`none, standard 0.1, standard 0.2 and 15 more`."""
+    """Return the first labels and how many are left: `none, standard 0.1, standard 0.2 and 15 more`."""
     more = f" and {len(labels) - _SPOKEN} more" if len(labels) > _SPOKEN else ""
     return ", ".join(labels[:_SPOKEN]) + more
 
