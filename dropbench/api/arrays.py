@@ -41,18 +41,21 @@ def table_of(x: Any, y: Any, parts: Mapping[str, Any] | None = None) -> Table:
     inputs, targets = _array(x), _array(y)
     if inputs.ndim not in _AXES or inputs.dtype.kind not in "biuf":
         raise UsageError(
-            f"x has the shape {list(inputs.shape)} and the type {inputs.dtype}: it must hold numbers, [n, features], "
-            "[n, steps, features] or [n, channels, height, width]; words and graphs take a dropbench.data.base.Table"
+            f"x has the shape {list(inputs.shape)} and the type {inputs.dtype}: it must hold numbers and have the "
+            "shape [n, features], [n, steps, features] or [n, channels, height, width]; for words or graphs give a "
+            "dropbench.data.base.Table"
         )
     if inputs.ndim == 4 and inputs.shape[1] > _CHANNELS >= inputs.shape[3]:
         raise UsageError(
-            f"x has the shape {list(inputs.shape)}: images are [n, channels, height, width], "
-            "as x.transpose(0, 3, 1, 2) gives them"
+            f"x has the shape {list(inputs.shape)}: images must be [n, channels, height, width]; "
+            "give x.transpose(0, 3, 1, 2)"
         )
     if targets.ndim != 1 or len(targets) != len(inputs):
-        raise UsageError(f"y has the shape {list(targets.shape)} and x {list(inputs.shape)}: y is one value a row of x")
+        raise UsageError(
+            f"y has the shape {list(targets.shape)} and x {list(inputs.shape)}: y must be one value per row of x"
+        )
     if wrong := [name for name in parts or {} if name not in _PARTS]:
-        raise UsageError(f"'{wrong[0]}' is no part of data; {nearest(str(wrong[0]), _PARTS)}")
+        raise UsageError(f"'{wrong[0]}' is not a part of the data; {nearest(str(wrong[0]), _PARTS)}")
     given = parts or {}
     train, val, test = (torch.from_numpy(_array(given[p]).astype(np.int64)) if p in given else None for p in _PARTS)
     scaled = inputs / 255 if inputs.dtype == np.uint8 and inputs.ndim == 4 else inputs

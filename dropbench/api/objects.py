@@ -34,8 +34,8 @@ name: {name}
 path: {path}
 """
 _NOTE = (
-    "{what} given as Python objects, identified by their content: runs are stored and reported like others, but no command "
-    "line can repeat them"
+    "{what} given as Python objects, which are identified by their content: the runs are stored and reported like others, but "
+    "no command line can repeat them"
 )
 
 
@@ -143,7 +143,7 @@ def _with_target(x: Any, y: Any, parts: Mapping[str, Any] | None = None) -> tupl
 
     name = str(getattr(y, "name", None) or "target")
     if name in x.columns:
-        raise UsageError(f"data=(x, y): x has the column '{name}', which is what y is called; leave it out of x")
+        raise UsageError(f"data=(x, y): x has a column with the name of y, '{name}'; leave it out of x")
     frame = x.assign(**{name: np.asarray(y)})
     if not parts:
         return frame, None, name
@@ -157,11 +157,12 @@ def _with_target(x: Any, y: Any, parts: Mapping[str, Any] | None = None) -> tupl
 def _network(model: Any) -> str:
     """Return the import path of a class or function; in the temporary module if it is not importable."""
     if isinstance(model, str):
-        raise UsageError(f"model={model!r} is a name: write it among the settings, 'model={model}'")
+        raise UsageError(f"model={model!r} is a name: give it as a setting, 'model={model}'")
     if not callable(model) or not hasattr(model, "__qualname__"):
         kind = type(model).__name__
         raise UsageError(
-            f"model is a {kind}: give the class, or a function that makes one, since each seed begins with weights of its own"
+            f"model is a {kind}: give the class, or a function that makes one, because each seed starts from its own "
+            "initial weights"
         )
     if importable(model):
         return f"{model.__module__}.{model.__qualname__}"
@@ -194,7 +195,7 @@ def typed(overrides: Sequence[str], objects: Settings) -> list[str]:
     given = {word.partition("=")[0] for word in objects.overrides}
     for word in overrides:
         if (key := word.partition("=")[0]) in given:
-            raise UsageError(f"{word}: {key} was given as an object; leave out one of the two")
+            raise UsageError(f"{word}: {key} was also given as an object; leave out one of the two")
     alone = any(GIVEN_MODULE in word for word in objects.overrides)
     workers = ["execute.workers=1"] if alone and not any(w.startswith("execute.workers=") for w in overrides) else []
     return [*overrides, *objects.overrides, *workers]

@@ -89,8 +89,8 @@ def _text(found: Any) -> str:
     with suppress(OSError, TypeError):  # a class without methods may still have a file
         return textwrap.dedent(inspect.getsource(found)).rstrip()
     raise UsageError(
-        f"model={found.__name__}: its source code cannot be read, and it is identified by that; write it in a file or a cell "
-        "of a notebook"
+        f"model={found.__name__}: its source code cannot be read, and dropbench identifies a model by its source code; define "
+        "it in a file or in a notebook cell"
     )
 
 

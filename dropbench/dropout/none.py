@@ -17,4 +17,4 @@ class NoDropout(Variant):
 
     @override
     def supports(self, site: Site) -> str | None:
-        return "is no noise at all"
+        return "adds no noise"

@@ -98,10 +98,10 @@ def step(
     Raises UsageError if the boundaries do not ascend, or if there is not exactly one factor more than boundaries.
     """
     if any(a >= b for a, b in pairwise(at)):
-        raise UsageError(f"dropout.schedule.at={list(at)}: its boundaries must ascend")
+        raise UsageError(f"dropout.schedule.at={list(at)}: the boundaries must be in ascending order")
     if len(factors) != len(at) + 1:
         raise UsageError(
-            f"dropout.schedule.factors={list(factors)}: it needs one factor more than it has boundaries, "
+            f"dropout.schedule.factors={list(factors)}: there must be one factor more than boundaries, "
             f"and dropout.schedule.at={list(at)} has {len(at)}"
         )
     return factors[bisect_right(at, progress)]

@@ -72,8 +72,8 @@ def _exploded(score: Mapping[str, float], constant: float) -> str | None:
         loss = score.get(f"{part}_loss", 0.0)
         if loss > factor * constant:
             return (
-                f"the loss exploded: its {part}_loss of {loss:.3g} is more than {factor:,.0f} times the {constant:.3g} of "
-                "a predictor that gives the same answer to everything"
+                f"the loss exploded: {part}_loss is {loss:.3g}, more than {factor:,.0f} times the loss of a predictor "
+                f"that always gives the same answer ({constant:.3g})"
             )
     return None
 

@@ -45,7 +45,7 @@ def differs(short: RunSpec, longer: RunSpec) -> str | None:
         A clause for a message: "train.schedule=cosine is stretched over all epochs".
     """
     if longer.train.updates is not None:
-        return "train.updates counts updates, and a run has as many epochs as they take"
+        return "train.updates sets the length of a run in updates, not in epochs"
     end = short.train.epochs
     before = [point / _POINTS for point in range(end * _POINTS)]
     before += [end - 2.0**-k for k in range(_LAST)]  # a schedule may change within the last of very many updates
@@ -54,7 +54,7 @@ def differs(short: RunSpec, longer: RunSpec) -> str | None:
             return f"{what} is stretched over all epochs"
     for regularizer, part in in_order(longer.regularizers):
         if part.slot in ("weights", "average") and part.by_share:
-            return f"regularizer={regularizer.name} acts by the share of training that is done"
+            return f"regularizer={regularizer.name} depends on the share of training that is done"
     return None
 
 
@@ -67,7 +67,10 @@ def _courses(run: RunSpec) -> Iterator[tuple[str, Course]]:
     for variant in run.variants:
         yield f"dropout/schedule={variant.schedule.name}", _over(variant.schedule, whole)
     for regularizer in run.regularizers:
-        yield f"the schedule {regularizer.schedule.name} of {regularizer.name}", _over(regularizer.schedule, whole)
+        yield (
+            f"the schedule {regularizer.schedule.name} of regularizer={regularizer.name}",
+            _over(regularizer.schedule, whole),
+        )
 
 
 def _over(part: Component, whole: float) -> Course:

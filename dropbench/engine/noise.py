@@ -122,7 +122,7 @@ class StackNoise(Noise):
             return None
         if len(several) > 1 or not isinstance(several[0], SiteNoise):
             names = ", ".join(type(one.variant).__name__ for at in several for one, _ in at.parts())
-            raise ValueError(f"{site} takes one variant and has several: {names}")
+            raise ValueError(f"{site} can have only one variant and has several: {names}")
         return several[0]
 
     @override

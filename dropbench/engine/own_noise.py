@@ -18,7 +18,7 @@ from dropbench.engine.user_module import Ordinary
 from dropbench.sites.own_draws import seeded
 
 _TRAINING, _EVALUATION = 0, 1
-ALONE = "it draws random numbers of its own; noise(site, x) would draw those of each run"
+ALONE = "it draws its own random numbers; only noise(site, x) draws for each run separately"
 """The reason why such a run trains alone, in messages."""
 
 

@@ -79,7 +79,7 @@ def network(
     for name, tensor in own.items():
         wanted = tuple(tensor.shape[1:] if stacked else tensor.shape)
         if name not in held or tuple(held[name].shape) != wanted:
-            raise ValueError(f"there is no {name} of shape {wanted} in it")
+            raise ValueError(f"it has no tensor {name} of shape {wanted}")
         if stacked:
             _put(module, name, held[name])
         else:
@@ -253,8 +253,8 @@ class TrainedModel(nn.Module):
             If the network has no classes, and like `prepare`.
         """
         if self.task in ("reconstruct", "regress"):
-            kind = "a reconstruction" if self.task == "reconstruct" else "a predicted number"
-            raise UsageError(f"{kind} has no probabilities: ask for predict")
+            kind = "reconstructs its input" if self.task == "reconstruct" else "predicts a number"
+            raise UsageError(f"this network {kind} and gives no probabilities: use predict")
         return self._outputs(rows).softmax(-1)
 
     target: Tensor | None

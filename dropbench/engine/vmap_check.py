@@ -82,11 +82,11 @@ def _reason(model: Component, outline: Outline, train: TrainSpec, exact: bool) -
     if outline.own_noise:
         return own_noise.ALONE
     if train.precision != "fp32":
-        return f"vmap does not carry train.precision={train.precision}"
+        return f"vmap does not support train.precision={train.precision}"
     if exact and outline.parameters > _LARGE:
-        return f"of {outline.parameters:,} parameters one replica fills the cache of a CPU"
+        return f"one replica of its {outline.parameters:,} parameters fills the cache of a CPU"
     if hasattr(cls, "begin") or hasattr(cls, "attach"):
-        return "it carries a state or a graph of its own, which vmap does not map over"
+        return "it has a state or a graph of its own, which vmap cannot stack"
 
     def construct() -> nn.Module:
         module: nn.Module = cls(outline.shape, outline.n_classes, **model.options)
@@ -117,15 +117,15 @@ def _trial(
                 one, reference = (_passed(m[k], inputs, training, possible) for m in (alone, plain))
                 alike = {name: t[k :: len(_SEEDS)] for name, t in together.items()}
                 if not (_close(one, reference) and _close({n: t[:1] for n, t in alike.items()}, reference)):
-                    return "vmap does not give what the module gives by itself"
+                    return "the module gives other results under vmap"
                 if exact and (differing := _differing(one, alike)):
-                    return f"the last bits of its {differing[0]} would depend on the runs beside it"
+                    return f"the last bits of its {differing[0]} would depend on the runs stacked with it"
         if exact and size == _ODD:
             for training in (True, False):
                 with _Ends(replicas) as ends:
                     _passed(stack, _each(given, replicas), training, possible)
                 if ends.function is not None:
-                    return f"the last bits of {ends.function} would depend on the runs beside it"
+                    return f"the last bits of {ends.function} would depend on the runs stacked with it"
     return None
 
 
@@ -162,7 +162,7 @@ def _passed(model: Ordinary, given: Sequence[Tensor], training: bool, possible: 
         (output * slope.view(*slope.shape[:2], *(1,) * position.ndim) * position).sum().backward()
     for warning in caught:
         if missing := re.search(r"implemented the batching rule for (\S+?)\.? ", str(warning.message)):
-            raise NotImplementedError(f"it has no rule for {missing[1]}")
+            raise NotImplementedError(f"no batching rule for {missing[1]}")
     tensors = {"output": output.detach()}
     if x.grad is not None:
         tensors["gradient of x"] = x.grad
@@ -193,7 +193,7 @@ def _told(error: Exception) -> str:
     if "randomness" in text:
         return own_noise.ALONE
     sentence = re.split(r"(?<=[.;]) ", text)[0].rstrip(".;")
-    return f"vmap cannot carry it: {sentence or type(error).__name__}"
+    return f"vmap cannot stack it: {sentence or type(error).__name__}"
 
 
 class _Everywhere(Noise):
@@ -266,7 +266,7 @@ class _Ends(TorchDispatchMode):
             alike = product or (name in _ALIKE and plain)
             numbers = out.numel() // self._replicas
             if not alike and numbers % _VECTOR:
-                self._tell(f"{name} over {numbers // _ODD or 1} numbers an example")
+                self._tell(f"{name} over {numbers // _ODD or 1} numbers per example")
         return out
 
     def _tell(self, function: str) -> None:

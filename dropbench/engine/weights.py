@@ -52,7 +52,7 @@ def fill(model: nn.Module, held: Sequence[Mapping[str, Tensor]]) -> None:
             if name.startswith(LOGIT) and name not in one:
                 continue  # this run has no noise there
             if name not in one or one[name].shape != tensor.shape[1:]:
-                raise ValueError(f"the weights that were kept are of another model: {name} does not fit")
+                raise ValueError(f"the stored weights are of another model: {name} does not fit")
             tensor[k].copy_(one[name])
 
 

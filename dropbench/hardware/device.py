@@ -34,8 +34,8 @@ def resolve_device(wanted: str) -> str:
             raise UsageError(f"device={name} is not available on this machine; valid: auto, {', '.join(have)}")
     if len(names) > 1 and (len(set(names)) < len(names) or not set(names) <= set(cards)):
         raise UsageError(
-            f"device={wanted}: several devices are different cards of one machine, such as 'device=[cuda:0,cuda:1]'; "
-            f"here are {', '.join(cards) or 'none'}"
+            f"device={wanted}: several devices must be different GPUs of one machine, such as 'device=[cuda:0,cuda:1]'; "
+            f"GPUs here: {', '.join(cards) or 'none'}"
         )
     return wanted
 

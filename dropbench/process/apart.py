@@ -89,7 +89,7 @@ def _in_copy(what: str, act: Callable[[], Any], seconds: float) -> tuple[str, An
     theirs.close()
     try:
         if not wait([ours, process.sentinel], seconds):
-            raise PartHangs(f"{what} did not come to an end within {seconds:g} s")
+            raise PartHangs(f"{what} did not end within {seconds:g} s")
         if ours.poll():
             with suppress(EOFError, OSError):
                 return cast("tuple[str, Any]", ours.recv())
@@ -167,7 +167,7 @@ def _ended(code: int | None) -> str:
     if code is None or code >= 0:
         return f"exit code {code}"
     name = signal.Signals(-code).name if -code in set(signal.Signals) else ""
-    return f"signal {-code}, {name}" + (", as where memory runs out" if -code == signal.SIGKILL else "")
+    return f"signal {-code}, {name}" + (", which often means that memory ran out" if -code == signal.SIGKILL else "")
 
 
 def _end_with_parent() -> None:

@@ -83,7 +83,11 @@ class _Text(io.TextIOWrapper):
         self.flush()
 
 
-_WHY = {errno.EPIPE: "its reader has left", errno.EBADF: "it is closed", errno.ENOSPC: "the disk is full"}
+_WHY = {
+    errno.EPIPE: "the program that reads it has ended",
+    errno.EBADF: "it is closed",
+    errno.ENOSPC: "the disk is full",
+}
 _output = Sink(1, closed=False)
 
 
@@ -124,7 +128,7 @@ def ended(code: int) -> int:
     if lost.errno == errno.EPIPE and _output.needed:  # like other programs whose reader has left
         return code or 128 + signal.SIGPIPE
     why = _WHY.get(lost.errno or 0) or os.strerror(lost.errno or 0).lower()
-    kept = "" if _output.needed else "; what was trained is stored"
+    kept = "" if _output.needed else "; the runs that were trained are stored"
     tell(f"Error: standard output could not be written: {why}{kept}")
     return code or 1
 

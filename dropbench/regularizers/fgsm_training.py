@@ -42,7 +42,9 @@ class FGSMTraining(Regularizer):
 
 def no_numbers(given: Given) -> str | None:
     """Returns why inputs have no gradient, as the end of a sentence, or None if they have one."""
-    return None if given.numbers else "changes inputs along their gradient, and words or nodes to look up have none"
+    return (
+        None if given.numbers else "changes inputs along their gradient, and words or nodes to look up have no gradient"
+    )
 
 
 def slope(losses: Tensor, x: Tensor) -> Tensor:

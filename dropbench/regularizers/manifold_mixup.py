@@ -42,8 +42,8 @@ class ManifoldMixup(Regularizer):
         if self._sites is None:
             if given.whole is None:
                 return (
-                    "must mix at sites that no shortcut bypasses and cannot find them in this network; name them by "
-                    f"regularizer.manifold_mixup.sites=[...], of {', '.join(possible)}"
+                    "must mix at sites that no shortcut bypasses and cannot find them in this network; name them with "
+                    f"regularizer.manifold_mixup.sites=[...], from {', '.join(possible)}"
                 )
             return None if possible else "mixes at sites of activations, and this model has no such site"
         unknown = [site for site in self._sites if site not in possible]

@@ -35,7 +35,7 @@ class TemporalActivationL2(Regularizer):
             return None
         several = [name for name, steps in given.sites.items() if steps > 1]
         typed = f"type regularizer.temporal_activation_l2.site={several[-1]}" if several else ""
-        where = typed or "no site of this model has several steps"
+        where = typed or "this model has no site with several steps"
         return f"compares the steps of a sequence, and the site {site} has only one; {where}"
 
     @override

@@ -174,7 +174,7 @@ def test_weights_of_a_class_without_a_module(tmp_path: Path) -> None:
 
 
 def test_objects_and_settings_do_not_contradict_each_other() -> None:
-    with pytest.raises(db.UsageError, match="model=cnn: model was given as an object"):
+    with pytest.raises(db.UsageError, match="model=cnn: model was also given as an object"):
         db.train("model=cnn", data=(X, Y), model=made())
 
 

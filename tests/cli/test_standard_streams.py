@@ -47,8 +47,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("command", "redirected", "code", "why"),
     [
-        ("sweep execute.workers=2", "| true", 1, "its reader has left"),
-        ("train --json", "| true", 1, "its reader has left"),
+        ("sweep execute.workers=2", "| true", 1, "the program that reads it has ended"),
+        ("train --json", "| true", 1, "the program that reads it has ended"),
         ("sweep execute.workers=1", ">&-", 1, "it is closed"),
         ("sweep --json", ">/dev/full", 1, "the disk is full"),
         ("sweep execute.workers=2", "2>&-", 0, None),
@@ -65,7 +65,7 @@ def test_training_goes_on_and_the_exit_code_tells(
     assert (found, stored(tmp_path)) == (code, 2 if "sweep" in command else 1)
     assert "Traceback" not in err and err.count("Error: ") == (why is not None)
     if why is not None:
-        assert err.splitlines()[-1] == f"{LOST}{why}; what was trained is stored"
+        assert err.splitlines()[-1] == f"{LOST}{why}; the runs that were trained are stored"
 
 
 def test_a_reader_that_leaves_ends_what_only_tells(trained: Path) -> None:

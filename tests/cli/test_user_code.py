@@ -108,8 +108,8 @@ ENDED = [
         ("building", "faulthandler.disable(); os.kill(os.getpid(), 11)"),
         r"model=tiny ended its process \(signal 11, SIGSEGV\)",
     ),
-    (("building", "time.sleep(1000)"), r"model=tiny did not come to an end within 5 s"),
-    (("forward", "time.sleep(1000)"), r"model=tiny did not come to an end within 5 s"),
+    (("building", "time.sleep(1000)"), r"model=tiny did not end within 5 s"),
+    (("forward", "time.sleep(1000)"), r"model=tiny did not end within 5 s"),
 ]
 
 

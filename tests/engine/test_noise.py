@@ -70,5 +70,5 @@ def test_several_noises_are_refused_at_a_site_that_takes_one() -> None:
     site = Site("hidden.0.weight", "weight", (50, 50), "IO")
     noise = StackNoise(VARIANTS["dropconnect"], [site], [{site.name: 0.5}], [0], 4, CPU)
     noise._at[site.name] *= 2
-    with pytest.raises(ValueError, match="takes one variant and has several: DropConnect, DropConnect"):
+    with pytest.raises(ValueError, match="can have only one variant and has several: DropConnect, DropConnect"):
         noise.dense("hidden.0", torch.ones(1, 4, 50), torch.ones(1, 50, 50), torch.zeros(1, 1, 50), torch.relu)

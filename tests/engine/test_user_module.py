@@ -37,7 +37,7 @@ def test_it_trains_and_says_so() -> None:
     assert result.status == "completed"
     (note,) = result.notes  # of batch norm over 12 channels
     assert note.startswith("trained unstacked: the last bits of ") and note.endswith(
-        "would depend on the runs beside it"
+        "would depend on the runs stacked with it"
     )
     assert result.history[-1]["train_loss"] < result.history[0]["train_loss"]
     assert result.rates == {"hidden": 0.3}

@@ -23,7 +23,7 @@ from dropbench.sites import Site
 from dropbench.sites.noise import Noise
 from dropbench.spec import RunSpec
 
-BITS = "would depend on the runs beside it"
+BITS = "would depend on the runs stacked with it"
 
 
 def verdict(spec: RunSpec, device: str = "cpu") -> str | None:
@@ -33,17 +33,17 @@ def verdict(spec: RunSpec, device: str = "cpu") -> str | None:
 @pytest.mark.parametrize(
     ("refused", "said"),
     [
-        ("gru", "vmap cannot carry it: Batching rule not implemented for aten::gru"),
-        ("lstm", "vmap cannot carry it: Batching rule not implemented for aten::lstm"),
-        ("cell", "vmap cannot carry it: it has no rule for aten::gru_cell"),
-        ("dropout", "it draws random numbers of its own; noise(site, x) would draw those of each run"),
+        ("gru", "vmap cannot stack it: Batching rule not implemented for aten::gru"),
+        ("lstm", "vmap cannot stack it: Batching rule not implemented for aten::lstm"),
+        ("cell", "vmap cannot stack it: no batching rule for aten::gru_cell"),
+        ("dropout", "it draws its own random numbers; only noise(site, x) draws for each run separately"),
         ("narrow", BITS),
-        ("average", "vmap cannot carry it: It looks like you're calling .item()"),
+        ("average", "vmap cannot stack it: It looks like you're calling .item()"),
         ("convolution", f"the last bits of a convolution {BITS}"),
-        ("own", "vmap does not give what the module gives by itself"),
-        ("flow", "vmap cannot carry it: It looks like you're calling .item()"),
-        ("evaluation", "vmap cannot carry it: It looks like you're calling .item()"),
-        ("place", "vmap cannot carry it: inplace arithmetic"),
+        ("own", "the module gives other results under vmap"),
+        ("flow", "vmap cannot stack it: It looks like you're calling .item()"),
+        ("evaluation", "vmap cannot stack it: It looks like you're calling .item()"),
+        ("place", "vmap cannot stack it: inplace arithmetic"),
         ("sigmoid", BITS),
         ("silu", BITS),
     ],
@@ -59,7 +59,7 @@ def test_what_does_not_stack_trains_alone_and_says_why(refused: str, said: str) 
 
 def test_a_module_that_raises_raises_when_it_trains() -> None:
     spec = make_spec("vmap_models.Refused", options={"refused": "broken"})
-    assert verdict(spec) == "vmap cannot carry it: 'broken by itself'"
+    assert verdict(spec) == "vmap cannot stack it: 'broken by itself'"
     with pytest.raises(KeyError, match="broken by itself"):
         Trained(spec)
 
@@ -88,10 +88,10 @@ def test_so_are_channels(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_precision_size_and_device() -> None:
-    assert verdict(make_spec("vmap_models.Digits", precision="bf16")) == "vmap does not carry train.precision=bf16"
+    assert verdict(make_spec("vmap_models.Digits", precision="bf16")) == "vmap does not support train.precision=bf16"
     assert verdict(make_spec("vmap_models.Digits")) is None
     large = make_spec("vmap_models.Digits", options={"widths": [1024, 1024]})
-    assert verdict(large) == "of 1,126,410 parameters one replica fills the cache of a CPU"
+    assert verdict(large) == "one replica of its 1,126,410 parameters fills the cache of a CPU"
     assert verdict(large, "cuda") is None
     # Bits are promised on a CPU alone.
     for refused, stacks in (
@@ -171,7 +171,7 @@ def test_an_approximate_gelu_is_no_gelu_and_a_power_no_square(
     monkeypatch.setattr(vmap_check, "_known", {})
     monkeypatch.setattr("vmap_models.Gelu.act", staticmethod(lambda x: UNLIKE[name](x, x)))
     said = verdict(make_spec("vmap_models.Gelu", options={"widths": [19]}))
-    assert said == f"the last bits of {called} over 19 numbers an example {BITS}"
+    assert said == f"the last bits of {called} over 19 numbers per example {BITS}"
 
 
 class Reader(nn.Module):
@@ -226,9 +226,7 @@ def test_states_and_graphs_are_for_one_run_alone(model: str, table: Any) -> None
     )
     done = Trained(spec, table=table)
     assert done[spec].status == "completed"
-    assert done[spec].notes == [
-        "trained unstacked: it carries a state or a graph of its own, which vmap does not map over"
-    ]
+    assert done[spec].notes == ["trained unstacked: it has a state or a graph of its own, which vmap cannot stack"]
     if model == "Reader":
         # Two epochs, each with two evaluations after it, and the test.
         (module,) = done.cohort.replicas.model._module  # type: ignore[misc, union-attr]

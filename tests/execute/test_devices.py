@@ -61,9 +61,9 @@ def test_device_and_workers(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("cuda:0,cuda:0", "several devices are different cards"),
-        ("cuda,cuda:1", "several devices are different cards"),
-        ("cpu,cuda:0", "several devices are different cards of one machine, .* here are cuda:0, cuda:1"),
+        ("cuda:0,cuda:0", "several devices must be different GPUs"),
+        ("cuda,cuda:1", "several devices must be different GPUs"),
+        ("cpu,cuda:0", "several devices must be different GPUs of one machine, .* GPUs here: cuda:0, cuda:1"),
         ("cuda:0,cuda:7", "device=cuda:7 is not available on this machine"),
     ],
 )

@@ -182,7 +182,7 @@ def test_a_reconstruction_is_on_the_scale_of_the_rows(train: Train) -> None:
     assert torch.allclose(trained.prepare(again), trained(x), atol=1e-5)
     loss = (trained(x).detach() - x).double().square().mean()
     assert float(loss) == pytest.approx(kept.record.metrics["test_loss"], rel=1e-5)
-    with pytest.raises(UsageError, match="ask for predict"):
+    with pytest.raises(UsageError, match="use predict"):
         trained.probabilities(raw)
 
 

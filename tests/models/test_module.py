@@ -326,4 +326,4 @@ def test_it_goes_on_from_where_it_was_saved(name: str, args: dict[str, Any]) -> 
 def test_networks_without_a_stack_say_why() -> None:
     run = make_spec(HOST, options={"target": "plain_networks.Rows", "args": {"input_size": 8}}, rate=0.5, epochs=1)
     (note,) = Trained(run)[run].notes
-    assert note.startswith("trained unstacked: vmap cannot carry it")
+    assert note.startswith("trained unstacked: vmap cannot stack it")

@@ -73,7 +73,7 @@ def test_a_copy_gives_what_the_call_gives_and_ends_alone() -> None:
     assert apart("my.part", "x", lambda: kept) is kept  # what cannot be handed over is made here
     with pytest.raises(PartFailed, match=r"x ended its process \(exit code 9\)"):
         apart("my.part", "x", lambda: __import__("os")._exit(9))
-    with pytest.raises(PartHangs, match=r"x did not come to an end within 0.2 s"):
+    with pytest.raises(PartHangs, match=r"x did not end within 0.2 s"):
         apart("my.part", "x", lambda: __import__("threading").Event().wait(60), 0.2)
 
 
